@@ -1,0 +1,5 @@
+//! Connections to backends, and the addresses that they leave from.
+
+mod subnet;
+
+pub use subnet::{InvalidSubnet, SourceSubnet};

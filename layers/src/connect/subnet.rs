@@ -1,0 +1,117 @@
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    str::FromStr,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use ipnet::Ipv4Net;
+
+/// A range of loopback addresses that connections take turns to leave from.
+///
+/// Each address has its own ephemeral ports for each destination, so a range of 2^16 addresses with 2^15 ports each
+/// allows 2^31 connections to one backend. The network and the broadcast address of the range are left out.
+#[derive(Debug)]
+pub struct SourceSubnet {
+    net: Ipv4Net,
+    /// Counts connections; taken modulo the number of addresses.
+    next: AtomicU32,
+}
+
+impl SourceSubnet {
+    /// A range of loopback addresses, for example 127.2.0.0/16.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSubnet`] when the range lies outside 127.0.0.0/8 or holds fewer than two usable addresses.
+    pub fn new(net: Ipv4Net) -> Result<Self, InvalidSubnet> {
+        if !net.addr().is_loopback() || net.prefix_len() < 8 {
+            return Err(InvalidSubnet::NotLoopback);
+        }
+        if net.prefix_len() > 30 {
+            return Err(InvalidSubnet::TooSmall);
+        }
+        Ok(Self { net: net.trunc(), next: AtomicU32::new(0) })
+    }
+
+    /// The range.
+    pub fn net(&self) -> Ipv4Net {
+        self.net
+    }
+
+    /// How many addresses take turns.
+    pub fn addresses(&self) -> u32 {
+        (1 << (32 - self.net.prefix_len())) - 2
+    }
+
+    /// Whether `address` is one of them.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        matches!(address, IpAddr::V4(v4) if self.net.contains(&v4))
+    }
+
+    /// The address whose turn it is.
+    pub fn next(&self) -> Ipv4Addr {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.addresses();
+        Ipv4Addr::from_bits(self.net.network().to_bits() + 1 + turn)
+    }
+}
+
+impl FromStr for SourceSubnet {
+    type Err = InvalidSubnet;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSubnet> {
+        Self::new(text.parse().map_err(|_| InvalidSubnet::Syntax)?)
+    }
+}
+
+impl fmt::Display for SourceSubnet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.net.fmt(f)
+    }
+}
+
+/// A subnet that connections cannot leave from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSubnet {
+    /// Not an IPv4 network in CIDR notation.
+    #[error("expected an IPv4 network such as 127.2.0.0/16")]
+    Syntax,
+    /// Not inside 127.0.0.0/8: only loopback addresses need no set-up.
+    #[error("the network must lie inside 127.0.0.0/8")]
+    NotLoopback,
+    /// A /31 or /32.
+    #[error("the network must hold at least two usable addresses: /30 or larger")]
+    TooSmall,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_take_turns_and_skip_the_ends() {
+        let subnet: SourceSubnet = "127.2.0.0/30".parse().expect("valid");
+        let taken: Vec<_> = (0..4).map(|_| subnet.next().to_string()).collect();
+        assert_eq!(taken, ["127.2.0.1", "127.2.0.2", "127.2.0.1", "127.2.0.2"]);
+        assert_eq!("127.2.0.0/16".parse::<SourceSubnet>().expect("valid").addresses(), 65534);
+    }
+
+    #[test]
+    fn a_host_address_stands_for_its_network() {
+        assert_eq!("127.2.3.4/16".parse::<SourceSubnet>().expect("valid").to_string(), "127.2.0.0/16");
+    }
+
+    #[test]
+    fn only_loopback_will_do() {
+        for (text, error) in [
+            ("10.0.0.0/8", InvalidSubnet::NotLoopback),
+            ("126.0.0.0/7", InvalidSubnet::NotLoopback),
+            ("127.0.0.1/32", InvalidSubnet::TooSmall),
+            ("127.0.0.1", InvalidSubnet::Syntax),
+            ("127.0.0.0/33", InvalidSubnet::Syntax),
+            ("::1/128", InvalidSubnet::Syntax),
+        ] {
+            assert_eq!(text.parse::<SourceSubnet>().err(), Some(error), "{text}");
+        }
+    }
+}

@@ -1,0 +1,269 @@
+use std::{borrow::Borrow, fmt, net::Ipv6Addr, str::FromStr, sync::Arc};
+
+/// The longest name that DNS can carry, in bytes and without the trailing dot (RFC 1035, 2.3.4).
+const MAX_NAME: usize = 253;
+/// The longest label (RFC 1035, 2.3.4).
+const MAX_LABEL: usize = 63;
+
+/// A host name in canonical form: lower case, no trailing dot, no port.
+///
+/// Two names are equal exactly when a client that asks for one may be given the other. IP addresses are kept as
+/// `192.0.2.1` and `[2001:db8::1]`; they are served only where one was configured as a host.
+///
+/// Cloning counts a reference and copies nothing.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostName(Arc<str>);
+
+impl HostName {
+    /// Reads a host as it stands in a `Host` field or in the authority of a target: a name or an IP address, and
+    /// possibly a port from 1 to 65535, which is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHost`] for anything else: an empty name or label, userinfo, a comma, white space, a byte that no
+    /// host name has, a name over 253 or a label over 63 bytes, an empty or impossible port.
+    pub fn from_authority(authority: &[u8]) -> Result<Self, InvalidHost> {
+        let mut scratch = Scratch::new();
+        scratch.canonical(authority).map(|name| Self(name.into()))
+    }
+
+    /// The canonical text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is an IP address.
+    pub fn is_ip(&self) -> bool {
+        self.0.starts_with('[') || is_ipv4_shaped(self.0.as_bytes())
+    }
+}
+
+impl FromStr for HostName {
+    type Err = InvalidHost;
+
+    /// Reads a bare host, as in a configuration or in an SNI: without a port.
+    fn from_str(text: &str) -> Result<Self, InvalidHost> {
+        let (host, port) = split_port(text.as_bytes())?;
+        if port.is_some() {
+            return Err(InvalidHost(Fault::UnexpectedPort));
+        }
+        Self::from_authority(host)
+    }
+}
+
+impl Borrow<str> for HostName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// Room to bring a host into canonical form without touching the heap.
+pub(super) struct Scratch([u8; MAX_NAME]);
+
+impl Scratch {
+    pub(super) fn new() -> Self {
+        Self([0; MAX_NAME])
+    }
+
+    /// The canonical form of `authority`: see [`HostName::from_authority`].
+    pub(super) fn canonical<'a>(&'a mut self, authority: &[u8]) -> Result<&'a str, InvalidHost> {
+        let (host, port) = split_port(authority)?;
+        if let Some(port) = port {
+            check_port(port)?;
+        }
+        if host.first() == Some(&b'[') {
+            return self.canonical_ipv6(host);
+        }
+        let name = host.strip_suffix(b".").unwrap_or(host);
+        if name.is_empty() {
+            return Err(InvalidHost(Fault::Empty));
+        }
+        let Some(canonical) = self.0.get_mut(..name.len()) else {
+            return Err(InvalidHost(Fault::TooLong));
+        };
+        let mut label = 0;
+        for (to, from) in canonical.iter_mut().zip(name) {
+            match from {
+                b'.' if label == 0 => return Err(InvalidHost(Fault::EmptyLabel)),
+                b'.' => label = 0,
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' if label < MAX_LABEL => label += 1,
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => return Err(InvalidHost(Fault::TooLong)),
+                _ => return Err(InvalidHost(Fault::Byte(*from))),
+            }
+            *to = from.to_ascii_lowercase();
+        }
+        if label == 0 {
+            return Err(InvalidHost(Fault::EmptyLabel));
+        }
+        std::str::from_utf8(canonical).map_err(|_| InvalidHost(Fault::Byte(0xff)))
+    }
+
+    fn canonical_ipv6(&mut self, host: &[u8]) -> Result<&str, InvalidHost> {
+        use std::io::Write;
+        let address: Ipv6Addr = host
+            .strip_prefix(b"[")
+            .and_then(|rest| rest.strip_suffix(b"]"))
+            .and_then(|inner| std::str::from_utf8(inner).ok()?.parse().ok())
+            .ok_or(InvalidHost(Fault::Ipv6))?;
+        let mut rest = &mut self.0[..];
+        // Cannot fail: the longest address has 45 bytes.
+        let _ = write!(rest, "[{address}]");
+        let length = MAX_NAME - rest.len();
+        std::str::from_utf8(&self.0[..length]).map_err(|_| InvalidHost(Fault::Ipv6))
+    }
+}
+
+/// Splits `host:port`; an IPv6 address keeps its brackets.
+fn split_port(authority: &[u8]) -> Result<(&[u8], Option<&[u8]>), InvalidHost> {
+    let after_address = match authority.first() {
+        Some(b'[') => authority.iter().position(|b| *b == b']').ok_or(InvalidHost(Fault::Ipv6))? + 1,
+        _ => authority.iter().position(|b| *b == b':').unwrap_or(authority.len()),
+    };
+    let (host, rest) = authority.split_at(after_address);
+    match rest {
+        [] => Ok((host, None)),
+        [b':', port @ ..] => Ok((host, Some(port))),
+        [other, ..] => Err(InvalidHost(Fault::Byte(*other))),
+    }
+}
+
+fn check_port(port: &[u8]) -> Result<(), InvalidHost> {
+    let value = port.iter().try_fold(0u32, |value, digit| match digit {
+        b'0'..=b'9' => Some(value * 10 + u32::from(digit - b'0')).filter(|value| *value <= 65535),
+        _ => None,
+    });
+    match value {
+        Some(1..) => Ok(()),
+        _ => Err(InvalidHost(Fault::Port)),
+    }
+}
+
+/// Whether the last label is a number, as in every IPv4 address and in no name (RFC 3696, 2).
+pub(super) fn is_ipv4_shaped(name: &[u8]) -> bool {
+    name.rsplit(|b| *b == b'.').next().is_some_and(|last| !last.is_empty() && last.iter().all(u8::is_ascii_digit))
+}
+
+/// Text that names no host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidHost(pub(super) Fault);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    Empty,
+    EmptyLabel,
+    TooLong,
+    Byte(u8),
+    Port,
+    UnexpectedPort,
+    Ipv6,
+    Wildcard,
+}
+
+impl fmt::Display for InvalidHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Fault::Empty => f.write_str("the host is empty"),
+            Fault::EmptyLabel => f.write_str("a label between two dots is empty"),
+            Fault::TooLong => f.write_str("the name is over 253 bytes, or a label of it over 63"),
+            Fault::Byte(byte) => write!(f, "{:?} cannot stand in a host name", char::from(byte)),
+            Fault::Port => f.write_str("the port is not a number from 1 to 65535"),
+            Fault::UnexpectedPort => f.write_str("a host is named without a port"),
+            Fault::Ipv6 => f.write_str("an IPv6 address is written as [2001:db8::1]"),
+            Fault::Wildcard => f.write_str("a wildcard is written as *.example.com: one star, then a name"),
+        }
+    }
+}
+
+impl std::error::Error for InvalidHost {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn canonical(authority: &str) -> Option<String> {
+        HostName::from_authority(authority.as_bytes()).ok().map(|name| name.to_string())
+    }
+
+    #[test]
+    fn canonical_form_drops_case_dot_and_port() {
+        for authority in ["example.com", "EXAMPLE.com", "example.com.", "Example.Com.:8080", "example.com:65535"] {
+            assert_eq!(canonical(authority).as_deref(), Some("example.com"), "{authority}");
+        }
+        assert_eq!(canonical("[2001:DB8:0::1]:443").as_deref(), Some("[2001:db8::1]"));
+        assert_eq!(canonical("127.0.0.1:80").as_deref(), Some("127.0.0.1"));
+        assert_eq!(canonical("my_service").as_deref(), Some("my_service"));
+    }
+
+    #[test]
+    fn what_names_nothing_is_refused() {
+        let long_label = format!("{}.com", "a".repeat(64));
+        let long_name = format!("{}com", "abc.".repeat(64));
+        for authority in [
+            "",
+            ".",
+            "..",
+            "a..b",
+            ".a",
+            "a..",
+            "a b",
+            " a",
+            "a ",
+            "a,b",
+            "user@a",
+            "a:0",
+            "a:",
+            "a:65536",
+            "a:99999999999",
+            "a:8x",
+            "a:80:80",
+            "a/b",
+            "a\0",
+            "a\t",
+            "é.com",
+            "[::1",
+            "::1",
+            "[::1]x",
+            "[::g]",
+            "[]",
+            "a]",
+            "*.a",
+            "*",
+            "%61",
+            &long_label,
+            &long_name,
+        ] {
+            assert_eq!(canonical(authority), None, "{authority:?}");
+        }
+    }
+
+    #[test]
+    fn limits_are_inclusive() {
+        let label = "a".repeat(63);
+        assert!(canonical(&label).is_some());
+        let name = format!("{label}.{label}.{label}.{}", "a".repeat(61));
+        assert_eq!(name.len(), 253);
+        assert!(canonical(&name).is_some());
+        assert!(canonical(&format!("{name}.")).is_some());
+        assert!(canonical(&format!("{name}a")).is_none());
+    }
+
+    #[test]
+    fn a_bare_host_has_no_port() {
+        assert!("example.com:80".parse::<HostName>().is_err());
+        assert!("[::1]".parse::<HostName>().is_ok_and(|name| name.is_ip()));
+        assert!("10.0.0.1".parse::<HostName>().is_ok_and(|name| name.is_ip()));
+        assert!("1.example".parse::<HostName>().is_ok_and(|name| !name.is_ip()));
+    }
+}

@@ -1,0 +1,4 @@
+//! Tower layers of a reverse proxy.
+
+pub mod connect;
+pub mod host;

@@ -1,0 +1,2 @@
+//! Arguments to settings to service.
+fn main() {}
