@@ -1,5 +1,13 @@
 //! Connections to backends, and the addresses that they leave from.
+//!
+//! A source address has about 28,000 ephemeral ports for each destination. [`SourceConnector`] takes turns with a whole
+//! [`SourceSubnet`] of loopback addresses, and lets the kernel pick each port for the pair of source and destination.
 
+mod connector;
+mod error;
+mod socket;
 mod subnet;
 
+pub use connector::SourceConnector;
+pub use error::ConnectError;
 pub use subnet::{InvalidSubnet, SourceSubnet};

@@ -1,7 +1,38 @@
-//! Host names: which name a request asks for, and whether it is served here.
+//! Host names: which one a request asks for, and whether it is served here.
+//!
+//! ```
+//! use http::Request;
+//! use pmesh_layers::host::{HostLayer, HostName, HostSet};
+//! use tower::{BoxError, ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let hosts = HostSet::new(["example.com".parse()?, "*.example.com".parse()?]);
+//! let service = ServiceBuilder::new()
+//!     .layer(HostLayer::new(hosts))
+//!     .service_fn(async |request: Request<()>| {
+//!         Ok::<_, BoxError>(request.extensions().get::<HostName>().map(ToString::to_string))
+//!     });
+//!
+//! let request = Request::get("/").header("host", "WWW.Example.com:80").body(())?;
+//! assert_eq!(service.clone().oneshot(request).await?.as_deref(), Some("www.example.com"));
+//!
+//! let request = Request::get("/").header("host", "192.0.2.1").body(())?;
+//! assert!(service.oneshot(request).await.is_err());
+//! # Ok(())
+//! # }
+//! ```
 
+mod authority;
+mod error;
+mod layer;
 mod name;
 mod pattern;
+mod set;
 
+pub use error::HostRejected;
+pub use layer::{Host, HostLayer};
 pub use name::{HostName, InvalidHost};
 pub use pattern::HostPattern;
+pub(crate) use set::parents;
+pub use set::{HostSet, ServedHosts};

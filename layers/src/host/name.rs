@@ -27,6 +27,11 @@ impl HostName {
         scratch.canonical(authority).map(|name| Self(name.into()))
     }
 
+    /// Of text that a [`Scratch`] has brought into canonical form.
+    pub(crate) fn from_canonical(name: &str) -> Self {
+        Self(name.into())
+    }
+
     /// The canonical text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,0 +1,150 @@
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
+    },
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+use futures_util::task::AtomicWaker;
+
+/// A hold on one client connection: opens its gate, ends it in silence, or lets it end in good order.
+///
+/// Clones act on the same connection.
+#[derive(Debug, Clone)]
+pub struct Control(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    gate: AtomicU8,
+    /// The gate holds bytes that want to go out once it opens.
+    holding: AtomicBool,
+    draining: AtomicBool,
+    /// Requests whose response has not ended.
+    in_flight: AtomicU32,
+    /// When the last of them ended, in milliseconds after `since`.
+    idle_at: AtomicU64,
+    since: Instant,
+    /// The task that drives the connection.
+    driver: AtomicWaker,
+}
+
+const CLOSED: u8 = 0;
+const OPEN: u8 = 1;
+const SILENCED: u8 = 2;
+
+impl Control {
+    /// Of a connection that has not earned an answer yet.
+    pub fn closed() -> Self {
+        Self::new(CLOSED)
+    }
+
+    /// Of a connection that may be answered at once, as after a served SNI.
+    pub fn open() -> Self {
+        Self::new(OPEN)
+    }
+
+    fn new(gate: u8) -> Self {
+        Self(Arc::new(State {
+            gate: AtomicU8::new(gate),
+            holding: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            in_flight: AtomicU32::new(0),
+            idle_at: AtomicU64::new(0),
+            since: Instant::now(),
+            driver: AtomicWaker::new(),
+        }))
+    }
+
+    /// Lets what is written reach the client, from now on and what was held back so far.
+    pub fn open_gate(&self) {
+        let opened = self.0.gate.compare_exchange(CLOSED, OPEN, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if opened && self.0.holding.load(Ordering::Acquire) {
+            self.0.driver.wake();
+        }
+    }
+
+    /// Ends the connection without another byte.
+    pub fn silence(&self) {
+        self.0.gate.store(SILENCED, Ordering::Release);
+        self.0.driver.wake();
+    }
+
+    /// Takes no further request, finishes those in flight and ends the connection.
+    pub fn drain(&self) {
+        self.0.draining.store(true, Ordering::Release);
+        self.0.driver.wake();
+    }
+
+    /// Whether the client may be answered.
+    pub fn is_open(&self) -> bool {
+        self.0.gate.load(Ordering::Acquire) == OPEN
+    }
+
+    /// Whether the connection is to end without another byte.
+    pub fn is_silenced(&self) -> bool {
+        self.0.gate.load(Ordering::Acquire) == SILENCED
+    }
+
+    /// Whether the connection is to take no further request.
+    pub fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Acquire)
+    }
+
+    /// A hold that does not keep the connection's record alive: it is gone when the last request or tunnel is.
+    pub fn downgrade(&self) -> WeakControl {
+        WeakControl(Arc::downgrade(&self.0))
+    }
+
+    pub(crate) fn set_holding(&self) {
+        self.0.holding.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn register_driver(&self, waker: &Waker) {
+        self.0.driver.register(waker);
+    }
+
+    pub(crate) fn begin_request(&self) -> InFlight {
+        self.0.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(self.clone())
+    }
+
+    /// For how long no request has been in flight; `None` while one is.
+    pub(crate) fn idle_for(&self) -> Option<Duration> {
+        if self.0.in_flight.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        let idle_at = Duration::from_millis(self.0.idle_at.load(Ordering::Relaxed));
+        Some(self.0.since.elapsed().saturating_sub(idle_at))
+    }
+}
+
+/// Counts a request as in flight until dropped.
+#[derive(Debug)]
+pub(crate) struct InFlight(Control);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let state = &*self.0.0;
+        let now = u64::try_from(state.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        state.idle_at.store(now, Ordering::Relaxed);
+        state.in_flight.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// A [`Control`] that does not keep its connection's record alive.
+#[derive(Debug, Clone)]
+pub struct WeakControl(Weak<State>);
+
+impl WeakControl {
+    /// The connection, unless it is gone with all its requests and tunnels.
+    pub fn upgrade(&self) -> Option<Control> {
+        self.0.upgrade().map(Control)
+    }
+
+    /// Whether the connection, a request or a tunnel of it is still there.
+    pub fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}

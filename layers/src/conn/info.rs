@@ -1,0 +1,94 @@
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use super::Control;
+use crate::host::HostName;
+
+/// What is known of the client connection that a request came over.
+///
+/// [`HttpServer`](crate::serve::HttpServer) puts it into the extensions of each request; on another server, put it
+/// there yourself. Cloning counts a reference.
+#[derive(Debug, Clone)]
+pub struct ConnInfo(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    peer: SocketAddr,
+    local: SocketAddr,
+    scheme: Scheme,
+    server_name: Option<HostName>,
+    control: Control,
+}
+
+impl ConnInfo {
+    /// A plain connection, whose gate opens when a request has named a served host.
+    pub fn plain(peer: SocketAddr, local: SocketAddr) -> Self {
+        Self::new(peer, local, Scheme::Http, None, Control::closed())
+    }
+
+    /// A TLS connection whose SNI named a served host, so that its gate is open.
+    pub fn tls(peer: SocketAddr, local: SocketAddr, server_name: HostName) -> Self {
+        Self::new(peer, local, Scheme::Https, Some(server_name), Control::open())
+    }
+
+    fn new(
+        peer: SocketAddr,
+        local: SocketAddr,
+        scheme: Scheme,
+        server_name: Option<HostName>,
+        control: Control,
+    ) -> Self {
+        // A dual-stack listener sees IPv4 clients as ::ffff:192.0.2.1, which no list of networks would match.
+        let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+        Self(Arc::new(Inner { peer: canonical(peer), local: canonical(local), scheme, server_name, control }))
+    }
+
+    /// The client's address.
+    pub fn peer(&self) -> SocketAddr {
+        self.0.peer
+    }
+
+    /// The address that the client connected to.
+    pub fn local(&self) -> SocketAddr {
+        self.0.local
+    }
+
+    /// What the client speaks on this connection.
+    pub fn scheme(&self) -> Scheme {
+        self.0.scheme
+    }
+
+    /// The name that the client gave in the TLS handshake.
+    pub fn server_name(&self) -> Option<&HostName> {
+        self.0.server_name.as_ref()
+    }
+
+    /// The hold on the connection.
+    pub fn control(&self) -> &Control {
+        &self.0.control
+    }
+}
+
+/// Plain or secured HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// HTTP over TCP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As in a URI.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,248 @@
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, time::timeout};
+use tower::Service;
+
+use super::{ConnectError, SourceSubnet, socket};
+
+/// How many source addresses are tried when one has no port left for the destination.
+const MAX_SOURCES: u32 = 32;
+
+/// Connects to the host and port of a URI, from source addresses that do not run out of ports.
+///
+/// Connections to IPv4 loopback addresses leave from the next address of a [`SourceSubnet`], those to other hosts from
+/// the next of the configured addresses of the same family, else from where the kernel chooses. When a source has no
+/// port left for the destination, the next one is tried. A host name is resolved by the system; all its addresses are
+/// tried in turn.
+///
+/// Serves hyper-util's legacy client as its connector, too:
+///
+/// ```
+/// use http_body_util::Empty;
+/// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+/// use pmesh_layers::connect::SourceConnector;
+///
+/// # fn main() -> Result<(), pmesh_layers::connect::InvalidSubnet> {
+/// let connector = SourceConnector::new().subnet("127.2.0.0/16".parse()?);
+/// let client: Client<_, Empty<bytes::Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Cloning counts a reference; clones take turns together.
+#[derive(Debug, Clone)]
+pub struct SourceConnector {
+    settings: Settings,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    subnet: Option<Arc<SourceSubnet>>,
+    addresses: Arc<[IpAddr]>,
+    connect_timeout: Duration,
+    socket: socket::Options,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    next_address: AtomicU32,
+    warned: AtomicBool,
+}
+
+impl Default for SourceConnector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SourceConnector {
+    /// Leaves from where the kernel chooses; five seconds to connect, `TCP_NODELAY` set.
+    pub fn new() -> Self {
+        Self {
+            settings: Settings {
+                subnet: None,
+                addresses: Arc::new([]),
+                connect_timeout: Duration::from_secs(5),
+                socket: socket::Options { nodelay: true, keepalive: None },
+            },
+            shared: Arc::default(),
+        }
+    }
+
+    /// Connections to IPv4 loopback addresses leave from `subnet`.
+    #[must_use]
+    pub fn subnet(mut self, subnet: SourceSubnet) -> Self {
+        self.settings.subnet = Some(Arc::new(subnet));
+        self
+    }
+
+    /// Connections to other addresses leave from these in turn, by family.
+    #[must_use]
+    pub fn source_addresses(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.settings.addresses = addresses.into_iter().collect();
+        self
+    }
+
+    /// How long one address may take to accept a connection.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.connect_timeout = timeout;
+        self
+    }
+
+    /// Whether small writes go out at once (`TCP_NODELAY`).
+    #[must_use]
+    pub fn nodelay(mut self, nodelay: bool) -> Self {
+        self.settings.socket.nodelay = nodelay;
+        self
+    }
+
+    /// After how much silence the kernel asks whether the peer is still there (`SO_KEEPALIVE`); not at all by default.
+    #[must_use]
+    pub fn keepalive(mut self, idle: Option<Duration>) -> Self {
+        self.settings.socket.keepalive = idle;
+        self
+    }
+
+    /// Connects to `host`, a name or an IP address without brackets.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] with the last address tried.
+    pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return self.connect_address(SocketAddr::new(address, port)).await;
+        }
+        let addresses =
+            tokio::net::lookup_host((host, port)).await.map_err(|error| ConnectError::resolve(host, error))?;
+        let mut last = ConnectError::resolve(host, io::Error::other("the name has no address"));
+        for address in addresses {
+            match self.connect_address(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    async fn connect_address(&self, address: SocketAddr) -> Result<TcpStream, ConnectError> {
+        match timeout(self.settings.connect_timeout, self.connect_from_sources(address)).await {
+            Ok(result) => result.map_err(|error| ConnectError::connect(address, error)),
+            Err(_) => Err(ConnectError::timeout(address)),
+        }
+    }
+
+    async fn connect_from_sources(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let sources = self.sources(address);
+        let mut tried = 0;
+        loop {
+            let source = self.next_source(sources, address);
+            let error = match socket::connect(address, source, &self.settings.socket).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => error,
+            };
+            tried += 1;
+            match error {
+                // This source has no port left for this destination.
+                socket::Error::Connect(error)
+                    if error.kind() == io::ErrorKind::AddrNotAvailable && tried < sources.count() => {}
+                socket::Error::Connect(error) => return Err(error),
+                socket::Error::Bind(error) => {
+                    // A subnet of loopback addresses needs no set-up on Linux; elsewhere each address needs an alias.
+                    if !matches!(sources, Sources::Subnet(_)) || error.kind() != io::ErrorKind::AddrNotAvailable {
+                        return Err(error);
+                    }
+                    self.warn_of_missing_subnet(source);
+                    return socket::connect(address, None, &self.settings.socket).await.map_err(socket::Error::into_io);
+                }
+            }
+        }
+    }
+
+    fn sources(&self, destination: SocketAddr) -> Sources<'_> {
+        let loopback = destination.ip().to_canonical().is_loopback();
+        match (&self.settings.subnet, destination.is_ipv4() && loopback) {
+            (Some(subnet), true) => Sources::Subnet(subnet),
+            _ if loopback => Sources::Kernel,
+            _ => {
+                let count = self.settings.addresses.iter().filter(|a| a.is_ipv4() == destination.is_ipv4()).count();
+                if count == 0 { Sources::Kernel } else { Sources::Addresses(u32::try_from(count).unwrap_or(u32::MAX)) }
+            }
+        }
+    }
+
+    fn next_source(&self, sources: Sources<'_>, destination: SocketAddr) -> Option<IpAddr> {
+        match sources {
+            Sources::Kernel => None,
+            Sources::Subnet(subnet) => Some(IpAddr::V4(subnet.next())),
+            Sources::Addresses(count) => {
+                let turn = self.shared.next_address.fetch_add(1, Ordering::Relaxed) % count;
+                let same_family = self.settings.addresses.iter().filter(|a| a.is_ipv4() == destination.is_ipv4());
+                same_family.copied().nth(turn as usize)
+            }
+        }
+    }
+
+    fn warn_of_missing_subnet(&self, source: Option<IpAddr>) {
+        if !self.shared.warned.swap(true, Ordering::Relaxed) {
+            let source = source.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            tracing::warn!(
+                "this system does not route {source}: connections leave from where the kernel chooses and can run out of ports"
+            );
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Sources<'a> {
+    Kernel,
+    Subnet(&'a SourceSubnet),
+    /// So many configured addresses of the destination's family.
+    Addresses(u32),
+}
+
+impl Sources<'_> {
+    fn count(self) -> u32 {
+        match self {
+            Self::Kernel => 1,
+            Self::Subnet(subnet) => subnet.addresses().min(MAX_SOURCES),
+            Self::Addresses(count) => count.min(MAX_SOURCES),
+        }
+    }
+}
+
+impl Service<Uri> for SourceConnector {
+    type Response = TokioIo<TcpStream>;
+    type Error = ConnectError;
+    // Boxed: once a connection, not a request.
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(async move {
+            let host = uri.host().ok_or_else(|| ConnectError::no_host(&uri))?;
+            let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+            let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+            let stream = connector.connect(host, uri.port_u16().unwrap_or(default_port)).await?;
+            Ok(TokioIo::new(stream))
+        })
+    }
+}

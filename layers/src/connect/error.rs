@@ -1,0 +1,58 @@
+use std::{fmt, io, net::SocketAddr};
+
+use http::Uri;
+
+/// A connection that could not be made.
+#[derive(Debug)]
+pub struct ConnectError {
+    step: Step,
+    source: Option<io::Error>,
+}
+
+#[derive(Debug)]
+enum Step {
+    NoHost(String),
+    Resolve(String),
+    Connect(SocketAddr),
+    Timeout(SocketAddr),
+}
+
+impl ConnectError {
+    pub(super) fn no_host(uri: &Uri) -> Self {
+        Self { step: Step::NoHost(uri.to_string()), source: None }
+    }
+
+    pub(super) fn resolve(host: &str, error: io::Error) -> Self {
+        Self { step: Step::Resolve(host.to_owned()), source: Some(error) }
+    }
+
+    pub(super) fn connect(address: SocketAddr, error: io::Error) -> Self {
+        Self { step: Step::Connect(address), source: Some(error) }
+    }
+
+    pub(super) fn timeout(address: SocketAddr) -> Self {
+        Self { step: Step::Timeout(address), source: None }
+    }
+
+    /// Whether the destination did not answer in time.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.step, Step::Timeout(_))
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.step {
+            Step::NoHost(uri) => write!(f, "there is no host in {uri}"),
+            Step::Resolve(host) => write!(f, "cannot resolve {host}"),
+            Step::Connect(address) => write!(f, "cannot connect to {address}"),
+            Step::Timeout(address) => write!(f, "{address} did not accept a connection in time"),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|error| error as _)
+    }
+}

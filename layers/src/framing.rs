@@ -1,0 +1,198 @@
+//! One reading: requests that two parsers could understand differently are refused.
+//!
+//! hyper reads the syntax of HTTP and writes each message anew, so bytes are never passed through. This layer refuses
+//! what hyper lets pass and a backend might read in another way.
+//!
+//! ```
+//! use http::{Request, Response};
+//! use pmesh_layers::framing::FramingLayer;
+//! use tower::{BoxError, ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let service =
+//!     ServiceBuilder::new().layer(FramingLayer::new()).service_fn(async |_: Request<()>| Ok::<_, BoxError>(Response::new(())));
+//! let request = Request::post("/").header("transfer-encoding", "gzip, chunked").body(())?;
+//! assert!(service.oneshot(request).await.is_err());
+//! # Ok(())
+//! # }
+//! ```
+
+use std::task::{Context, Poll};
+
+use http::{
+    HeaderMap, HeaderName, Method, Request, Uri, Version,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
+use tower::{BoxError, Layer, Service};
+
+use crate::future::ResponseFuture;
+
+/// Lets only requests through that have one reading; all others end in [`Unacceptable`].
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct FramingLayer;
+
+impl FramingLayer {
+    /// The layer.
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+impl<S> Layer<S> for FramingLayer {
+    type Service = Framing<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Framing { inner }
+    }
+}
+
+/// The service of [`FramingLayer`].
+#[derive(Debug, Clone)]
+pub struct Framing<S> {
+    inner: S,
+}
+
+impl<S, B> Service<Request<B>> for Framing<S>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match check(&request) {
+            Ok(()) => {
+                drop_aliases(request.headers_mut());
+                ResponseFuture::inner(self.inner.call(request))
+            }
+            Err(unacceptable) => ResponseFuture::error(unacceptable),
+        }
+    }
+}
+
+/// A request that is not passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unacceptable {
+    /// A transfer coding other than `chunked` alone (RFC 9112, 6.1).
+    #[error("the transfer coding is not chunked alone")]
+    TransferCoding,
+    /// More than one `Content-Length`, or both it and `Transfer-Encoding` (RFC 9112, 6.3).
+    #[error("the length of the body is given twice")]
+    Length,
+    /// A target with a byte that no URI has (RFC 3986, 2), or of another scheme than http and https.
+    #[error("the target is not a URI of http or https")]
+    Target,
+    /// `CONNECT` and `TRACE`, which a reverse proxy has no use for.
+    #[error("the method is not allowed")]
+    Method,
+}
+
+fn check<B>(request: &Request<B>) -> Result<(), Unacceptable> {
+    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+        return Err(Unacceptable::Method);
+    }
+    check_target(request.uri(), request.method())?;
+    let headers = request.headers();
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let length = lengths.next();
+    if lengths.next().is_some() {
+        return Err(Unacceptable::Length);
+    }
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        if length.is_some() {
+            return Err(Unacceptable::Length);
+        }
+        if codings.next().is_some()
+            || !coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+            || request.version() != Version::HTTP_11
+        {
+            return Err(Unacceptable::TransferCoding);
+        }
+    }
+    // hyper reads "3, 3" and "+3" as numbers or refuses them; what is left must be digits.
+    if length.is_some_and(|length| length.is_empty() || !length.as_bytes().iter().all(u8::is_ascii_digit)) {
+        return Err(Unacceptable::Length);
+    }
+    Ok(())
+}
+
+fn check_target(uri: &Uri, method: &Method) -> Result<(), Unacceptable> {
+    if uri.scheme_str().is_some_and(|scheme| scheme != "http" && scheme != "https") {
+        return Err(Unacceptable::Target);
+    }
+    let path = uri.path();
+    let whole = path.starts_with('/') || (path == "*" && method == Method::OPTIONS);
+    let printable = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+    if whole && printable(path) && uri.query().is_none_or(printable) { Ok(()) } else { Err(Unacceptable::Target) }
+}
+
+/// Drops fields that some backends take for framing fields, because they read `_` as `-`, as CGI does.
+fn drop_aliases(headers: &mut HeaderMap) {
+    for alias in ["content_length", "transfer_encoding"] {
+        headers.remove(HeaderName::from_static(alias));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(fields: &[(&'static str, &'static str)]) -> Request<()> {
+        let mut request = Request::post("/path?query").body(()).unwrap();
+        for (name, value) in fields {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        request
+    }
+
+    #[test]
+    fn framing_has_one_reading() {
+        for (fields, expected) in [
+            (&[][..], Ok(())),
+            (&[("content-length", "3")], Ok(())),
+            (&[("transfer-encoding", "Chunked")], Ok(())),
+            (&[("content-length", "3"), ("content-length", "3")], Err(Unacceptable::Length)),
+            (&[("content-length", "3"), ("transfer-encoding", "chunked")], Err(Unacceptable::Length)),
+            (&[("content-length", "+3")], Err(Unacceptable::Length)),
+            (&[("content-length", "3, 3")], Err(Unacceptable::Length)),
+            (&[("content-length", "")], Err(Unacceptable::Length)),
+            (&[("transfer-encoding", "identity, chunked")], Err(Unacceptable::TransferCoding)),
+            (&[("transfer-encoding", "xchunked")], Err(Unacceptable::TransferCoding)),
+            (&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")], Err(Unacceptable::TransferCoding)),
+        ] {
+            assert_eq!(check(&request(fields)), expected, "{fields:?}");
+        }
+        let mut old = request(&[("transfer-encoding", "chunked")]);
+        *old.version_mut() = Version::HTTP_10;
+        assert_eq!(check(&old), Err(Unacceptable::TransferCoding));
+    }
+
+    #[test]
+    fn targets_are_uris_of_http() {
+        for (method, target, expected) in [
+            ("GET", "/", true),
+            ("GET", "http://h/", true),
+            ("GET", "https://h", true),
+            ("OPTIONS", "*", true),
+            ("GET", "*", false),
+            ("GET", "ftp://h/", false),
+            ("GET", "/\u{e9}", false),
+            ("GET", "h:80", false),
+            ("CONNECT", "h:80", false),
+            ("TRACE", "/", false),
+        ] {
+            let request = Request::builder().method(method).uri(target).body(()).unwrap();
+            assert_eq!(check(&request).is_ok(), expected, "{method} {target}");
+        }
+    }
+}

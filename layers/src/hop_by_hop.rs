@@ -1,0 +1,289 @@
+//! Fields that concern one connection only are not passed on (RFC 9110, 7.6.1).
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Empty;
+//! use pmesh_layers::hop_by_hop::HopByHopLayer;
+//! use tower::{BoxError, ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let service = ServiceBuilder::new().layer(HopByHopLayer::new()).service_fn(async |request: Request<Empty<Bytes>>| {
+//!     assert!(!request.headers().contains_key("x-internal"));
+//!     Ok::<_, BoxError>(Response::new(()))
+//! });
+//! let request = Request::get("/").header("connection", "X-Internal").header("x-internal", "1").body(Empty::new())?;
+//! service.oneshot(request).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version,
+    header::{
+        CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    },
+};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower::{Layer, Service};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Removes hop-by-hop fields from requests and responses: those that `Connection` names and those that are always.
+///
+/// Two survive where they are meant for the next hop as well: `TE: trailers`, and the `Upgrade` of a request without
+/// a body, unless it asks for another version of HTTP or for TLS, which would hide what follows from a proxy.
+#[derive(Debug, Clone)]
+pub struct HopByHopLayer {
+    protected: Arc<[HeaderName]>,
+}
+
+impl Default for HopByHopLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl HopByHopLayer {
+    /// A layer that lets `Connection` name any field but `Host` and `Content-Length`.
+    pub fn new() -> Self {
+        Self { protected: Arc::new([HOST, CONTENT_LENGTH]) }
+    }
+
+    /// Keeps `field`, set by an outer layer, even if a client's `Connection` names it.
+    #[must_use]
+    pub fn protect(self, field: HeaderName) -> Self {
+        Self { protected: self.protected.iter().cloned().chain([field]).collect() }
+    }
+}
+
+impl<S> Layer<S> for HopByHopLayer {
+    type Service = HopByHop<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        HopByHop { inner, protected: Arc::clone(&self.protected) }
+    }
+}
+
+/// The service of [`HopByHopLayer`].
+#[derive(Debug, Clone)]
+pub struct HopByHop<S> {
+    inner: S,
+    protected: Arc<[HeaderName]>,
+}
+
+impl<S, B, R> Service<Request<B>> for HopByHop<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    B: Body,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let upgrade = passable_upgrade(&request);
+        let trailers = has_token(request.headers(), &TE, "trailers");
+        let headers = request.headers_mut();
+        remove(headers, &self.protected);
+        headers.remove(PROXY_AUTHORIZATION);
+        if let Some(protocol) = upgrade {
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(UPGRADE, protocol);
+        }
+        if trailers {
+            headers.append(CONNECTION, HeaderValue::from_static("te"));
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
+        ResponseFuture { response: self.inner.call(request) }
+    }
+}
+
+pin_project! {
+    /// The response future of [`HopByHop`].
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        response: F,
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut response = ready!(self.project().response.poll(cx))?;
+        let switching = matches!(response.status(), StatusCode::SWITCHING_PROTOCOLS | StatusCode::UPGRADE_REQUIRED);
+        let headers = response.headers_mut();
+        let upgrade = headers.remove(UPGRADE).filter(|_| switching);
+        remove(headers, &[CONTENT_LENGTH]);
+        headers.remove(PROXY_AUTHENTICATE);
+        if let Some(protocol) = upgrade {
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(UPGRADE, protocol);
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+fn remove(headers: &mut HeaderMap, protected: &[HeaderName]) {
+    // A field may name itself or another Connection line: take the lines out first.
+    while headers.contains_key(CONNECTION) {
+        let lines: Vec<_> = headers.get_all(CONNECTION).iter().cloned().collect();
+        headers.remove(CONNECTION);
+        for token in lines.iter().flat_map(tokens) {
+            if let Ok(name) = HeaderName::from_bytes(token)
+                && !protected.contains(&name)
+            {
+                headers.remove(name);
+            }
+        }
+    }
+    for name in [KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+}
+
+/// The `Upgrade` to pass on.
+fn passable_upgrade<B: Body>(request: &Request<B>) -> Option<HeaderValue> {
+    let headers = request.headers();
+    let mut upgrades = headers.get_all(UPGRADE).iter();
+    let protocols = upgrades.next()?;
+    let alone = upgrades.next().is_none();
+    let passable = alone
+        && request.version() == Version::HTTP_11
+        && request.body().is_end_stream()
+        && has_token(headers, &CONNECTION, "upgrade")
+        && tokens(protocols).all(|protocol| !is_transport(protocol));
+    passable.then(|| protocols.clone())
+}
+
+/// Whether what follows would again be HTTP, or hidden: smuggling by `Upgrade: h2c`.
+fn is_transport(protocol: &[u8]) -> bool {
+    let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default();
+    protocol.is_empty()
+        || ["h2", "h2c", "h3", "http", "tls"].iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
+}
+
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    headers.get_all(name).iter().flat_map(tokens).any(|other| other.eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// The elements of a comma-separated list, trimmed.
+pub(crate) fn tokens(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::{Empty, Full};
+    use tower::{ServiceExt, service_fn};
+
+    async fn passed_on<B: Body + Send + 'static>(request: Request<B>) -> HeaderMap {
+        let inner = service_fn(async |request: Request<B>| {
+            Ok::<_, std::convert::Infallible>(Response::new(request.into_parts().0.headers))
+        });
+        let layer = HopByHopLayer::new().protect(HeaderName::from_static("x-request-id"));
+        layer.layer(inner).oneshot(request).await.unwrap().into_body()
+    }
+
+    fn with(fields: &[(&'static str, &'static str)]) -> Request<Empty<&'static [u8]>> {
+        let mut request = Request::new(Empty::new());
+        for (name, value) in fields {
+            request.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        request
+    }
+
+    #[tokio::test]
+    async fn named_fields_go_and_protected_ones_stay() {
+        let headers = passed_on(with(&[
+            ("connection", "close, X-A"),
+            ("connection", "x-b , X-Request-Id, host, content-length, connection,, ="),
+            ("x-a", "1"),
+            ("x-b", "1"),
+            ("x-c", "1"),
+            ("x-request-id", "1"),
+            ("host", "h"),
+            ("content-length", "0"),
+            ("keep-alive", "1"),
+            ("proxy-connection", "1"),
+            ("proxy-authorization", "1"),
+            ("transfer-encoding", "chunked"),
+            ("te", "gzip"),
+        ]))
+        .await;
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["content-length", "host", "x-c", "x-request-id"]);
+    }
+
+    #[tokio::test]
+    async fn trailers_stay_accepted() {
+        let headers = passed_on(with(&[("te", "gzip, trailers"), ("connection", "te")])).await;
+        assert_eq!(
+            (&headers[TE], &headers[CONNECTION]),
+            (&HeaderValue::from_static("trailers"), &HeaderValue::from_static("te"))
+        );
+    }
+
+    #[tokio::test]
+    async fn upgrades_pass_unless_they_hide_what_follows() {
+        for (protocol, expected) in [
+            ("websocket", true),
+            ("foo/1, bar", true),
+            ("h2c", false),
+            ("H2C, websocket", false),
+            ("HTTP/2.0", false),
+            ("TLS/1.2", false),
+            ("", false),
+        ] {
+            let headers = passed_on(with(&[("connection", "Upgrade"), ("upgrade", protocol)])).await;
+            assert_eq!(headers.contains_key(UPGRADE), expected, "{protocol}");
+            assert_eq!(headers.contains_key(CONNECTION), expected, "{protocol}");
+        }
+        assert!(passed_on(with(&[("upgrade", "websocket")])).await.is_empty());
+        let mut with_body = Request::new(Full::new(&b"x"[..]));
+        with_body.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        with_body.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+        assert!(passed_on(with_body).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn responses_are_cleaned_too() {
+        for (status, expected) in [(200, false), (101, true), (426, true)] {
+            let inner = service_fn(move |_: Request<Empty<&'static [u8]>>| {
+                std::future::ready(
+                    Response::builder()
+                        .status(status)
+                        .header(CONNECTION, "upgrade, x-a")
+                        .header(UPGRADE, "websocket")
+                        .header("x-a", "1")
+                        .header(KEEP_ALIVE, "1")
+                        .body(()),
+                )
+            });
+            let response = HopByHopLayer::new().layer(inner).oneshot(with(&[])).await.unwrap();
+            assert_eq!(response.headers().len(), if expected { 2 } else { 0 }, "{status}");
+            assert_eq!(response.headers().contains_key(UPGRADE), expected, "{status}");
+        }
+    }
+}

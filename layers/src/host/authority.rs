@@ -1,0 +1,52 @@
+use http::{HeaderValue, Method, Request, Version, header::HOST};
+
+use super::{HostRejected, name::Scratch};
+
+/// The authority that a request names, as it stands there, and where.
+#[derive(Debug)]
+pub(super) enum Authority<'a> {
+    /// In the one `Host` field.
+    Host(&'a HeaderValue),
+    /// In the target: absolute form (RFC 9112, 3.2.2), the target of CONNECT, or `:authority`.
+    Target(&'a http::uri::Authority),
+}
+
+impl Authority<'_> {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Host(value) => value.as_bytes(),
+            Self::Target(authority) => authority.as_str().as_bytes(),
+        }
+    }
+}
+
+/// The one authority of `request`; an error where it names none, or more than one.
+pub(super) fn authority<B>(request: &Request<B>) -> Result<Authority<'_>, HostRejected> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(HostRejected::SeveralHosts);
+    }
+    let uri = request.uri();
+    let Some(target) = uri.authority() else {
+        return host.map(Authority::Host).ok_or(HostRejected::NoHost);
+    };
+    if request.version() >= Version::HTTP_2 {
+        if host.is_some_and(|host| differs(host, target)) {
+            return Err(HostRejected::HostDiffers);
+        }
+    } else if uri.scheme().is_none() && request.method() != Method::CONNECT {
+        // The authority form is for CONNECT alone (RFC 9112, 3.2.3).
+        return Err(HostRejected::NoHost);
+    }
+    Ok(Authority::Target(target))
+}
+
+/// Whether a `Host` beside `:authority` names another host (RFC 9113, 8.3.1).
+fn differs(host: &HeaderValue, authority: &http::uri::Authority) -> bool {
+    let (mut left, mut right) = (Scratch::new(), Scratch::new());
+    match (left.canonical(host.as_bytes()), right.canonical(authority.as_str().as_bytes())) {
+        (Ok(left), Ok(right)) => left != right,
+        _ => true,
+    }
+}

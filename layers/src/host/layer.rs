@@ -1,0 +1,88 @@
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{HeaderValue, Request, header::HOST};
+use tower::{BoxError, Layer, Service};
+
+use super::{
+    HostRejected, ServedHosts,
+    authority::{Authority, authority},
+    name::Scratch,
+};
+use crate::future::ResponseFuture;
+
+/// Lets only requests through that name a served host, exactly one, and well formed.
+///
+/// The name is the authority of an absolute-form target or of `:authority` where there is one, else that of the
+/// `Host` field. Requests that pass carry a [`HostName`](super::HostName) in their extensions, and a `Host` that says
+/// the same as the target (RFC 9112, 3.2.2). All others end in [`HostRejected`], which
+/// [`HttpServer`](crate::serve::HttpServer) turns into silence.
+#[derive(Debug, Clone)]
+pub struct HostLayer<H> {
+    hosts: Arc<H>,
+}
+
+impl<H: ServedHosts> HostLayer<H> {
+    /// Serves `hosts` and nothing else.
+    pub fn new(hosts: H) -> Self {
+        Self { hosts: Arc::new(hosts) }
+    }
+}
+
+impl<S, H> Layer<S> for HostLayer<H> {
+    type Service = Host<S, H>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Host { inner, hosts: Arc::clone(&self.hosts) }
+    }
+}
+
+/// The service of [`HostLayer`].
+#[derive(Debug)]
+pub struct Host<S, H> {
+    inner: S,
+    hosts: Arc<H>,
+}
+
+impl<S: Clone, H> Clone for Host<S, H> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), hosts: Arc::clone(&self.hosts) }
+    }
+}
+
+impl<S, H, B> Service<Request<B>> for Host<S, H>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+    H: ServedHosts,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match admit(&*self.hosts, &mut request) {
+            Ok(()) => ResponseFuture::inner(self.inner.call(request)),
+            Err(rejected) => ResponseFuture::error(rejected),
+        }
+    }
+}
+
+fn admit<H: ServedHosts, B>(hosts: &H, request: &mut Request<B>) -> Result<(), HostRejected> {
+    let authority = authority(request)?;
+    let mut scratch = Scratch::new();
+    let name = scratch.canonical(authority.as_bytes())?;
+    let name = hosts.served(name).ok_or(HostRejected::NotServed)?;
+    if let Authority::Target(target) = authority {
+        let host = HeaderValue::from_str(target.as_str()).map_err(|_| HostRejected::NoHost)?;
+        request.headers_mut().insert(HOST, host);
+    }
+    request.extensions_mut().insert(name);
+    Ok(())
+}

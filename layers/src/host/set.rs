@@ -1,0 +1,79 @@
+use std::{collections::HashSet, sync::Arc};
+
+use super::{HostName, HostPattern};
+
+/// Decides which names are served.
+///
+/// `name` is in canonical form. Implemented by [`HostSet`] and by closures.
+pub trait ServedHosts {
+    /// The name as the table holds it, which may spare an allocation; `None` when it is not served.
+    fn served(&self, name: &str) -> Option<HostName>;
+}
+
+/// A fixed set of patterns. A look-up takes the same time however many there are; cloning counts a reference.
+#[derive(Debug, Clone, Default)]
+pub struct HostSet(Arc<Patterns>);
+
+#[derive(Debug, Default)]
+struct Patterns {
+    exact: HashSet<HostName>,
+    below: HashSet<HostName>,
+}
+
+impl HostSet {
+    /// The set of `patterns`.
+    pub fn new(patterns: impl IntoIterator<Item = HostPattern>) -> Self {
+        let mut set = Patterns::default();
+        for pattern in patterns {
+            match pattern {
+                HostPattern::Exact(name) => set.exact.insert(name),
+                HostPattern::Below(parent) => set.below.insert(parent),
+            };
+        }
+        Self(Arc::new(set))
+    }
+}
+
+impl ServedHosts for HostSet {
+    fn served(&self, name: &str) -> Option<HostName> {
+        if let Some(exact) = self.0.exact.get(name) {
+            return Some(exact.clone());
+        }
+        if self.0.below.is_empty() {
+            return None;
+        }
+        parents(name).any(|parent| self.0.below.contains(parent)).then(|| HostName::from_canonical(name))
+    }
+}
+
+impl<F: Fn(&str) -> Option<HostName>> ServedHosts for F {
+    fn served(&self, name: &str) -> Option<HostName> {
+        self(name)
+    }
+}
+
+/// The names above `name`, the nearest first: of `a.b.c` these are `b.c` and `c`.
+pub(crate) fn parents(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices('.').map(|(dot, _)| &name[dot + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_names_and_names_below_are_served() {
+        let set = HostSet::new(["example.com", "*.example.org"].map(|pattern| pattern.parse().unwrap()));
+        for (name, expected) in [
+            ("example.com", true),
+            ("a.example.com", false),
+            ("example.org", false),
+            ("a.example.org", true),
+            ("a.b.example.org", true),
+            ("aexample.org", false),
+            ("org", false),
+        ] {
+            assert_eq!(set.served(name).map(|host| host.to_string()), expected.then(|| name.to_owned()), "{name}");
+        }
+    }
+}

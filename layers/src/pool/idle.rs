@@ -1,0 +1,108 @@
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::{Duration, Instant},
+};
+
+use hyper::client::conn::http1::SendRequest;
+use tokio::task::AbortHandle;
+
+/// One connection to the endpoint, held by whoever may send on it.
+pub(super) struct Connection<B> {
+    pub(super) sender: SendRequest<B>,
+    /// The task that moves its bytes.
+    pub(super) task: AbortHandle,
+}
+
+/// The connections of one endpoint that wait for a request, the last used on top.
+///
+/// A worker has its own, so the lock is never waited for there: two uncontended lockings a request, some 20 ns each.
+pub(super) struct Idle<B> {
+    state: Mutex<State<B>>,
+    max: usize,
+    timeout: Duration,
+}
+
+struct State<B> {
+    waiting: Vec<Waiting<B>>,
+    /// A task looks for connections that have waited too long.
+    expiring: bool,
+}
+
+struct Waiting<B> {
+    connection: Connection<B>,
+    since: Instant,
+}
+
+impl<B: Send + 'static> Idle<B> {
+    pub(super) fn new(max: usize, timeout: Duration) -> Self {
+        Self { state: Mutex::new(State { waiting: Vec::new(), expiring: false }), max, timeout }
+    }
+
+    /// A connection that can take a request now.
+    pub(super) fn take(&self) -> Option<Connection<B>> {
+        let mut state = self.lock();
+        while let Some(Waiting { connection, since }) = state.waiting.pop() {
+            if since.elapsed() >= self.timeout {
+                // Those below have waited longer.
+                state.waiting.clear();
+                return None;
+            }
+            if connection.sender.is_ready() {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection whose response has ended.
+    pub(super) fn put(self: &Arc<Self>, connection: Connection<B>) {
+        if connection.sender.is_ready() {
+            self.keep(connection);
+        } else if !connection.sender.is_closed() {
+            // The rest of the request is still on its way, or the connection's task is not through yet.
+            tokio::spawn(Arc::clone(self).put_when_ready(connection));
+        }
+    }
+
+    async fn put_when_ready(self: Arc<Self>, mut connection: Connection<B>) {
+        match tokio::time::timeout(Duration::from_secs(1), connection.sender.ready()).await {
+            Ok(Ok(())) => self.keep(connection),
+            Ok(Err(_)) => {}
+            // hyper neither ends a connection nor makes it ready again when the response came before the request was
+            // read to its end (hyper#4176).
+            Err(_) => connection.task.abort(),
+        }
+    }
+
+    fn keep(self: &Arc<Self>, connection: Connection<B>) {
+        let mut state = self.lock();
+        if state.waiting.len() >= self.max {
+            return;
+        }
+        state.waiting.push(Waiting { connection, since: Instant::now() });
+        if !state.expiring {
+            state.expiring = true;
+            tokio::spawn(expire(Arc::downgrade(self), self.timeout));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<B>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends connections that have waited for too long, until none is left.
+async fn expire<B: Send + 'static>(idle: Weak<Idle<B>>, timeout: Duration) {
+    loop {
+        tokio::time::sleep(timeout).await;
+        let Some(idle) = idle.upgrade() else { return };
+        let mut state = idle.lock();
+        state
+            .waiting
+            .retain(|Waiting { connection, since }| since.elapsed() < timeout && !connection.sender.is_closed());
+        if state.waiting.is_empty() {
+            state.expiring = false;
+            return;
+        }
+    }
+}

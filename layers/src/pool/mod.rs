@@ -1,0 +1,25 @@
+//! Connections of HTTP/1.1 to one endpoint, reused.
+//!
+//! ```
+//! use std::time::Duration;
+//! use http_body_util::Empty;
+//! use pmesh_layers::{connect::SourceConnector, pool::Pool};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let connector = SourceConnector::new().subnet("127.2.0.0/16".parse()?);
+//! // A tower service of requests: clone it and call it.
+//! let pool: Pool<_, Empty<bytes::Bytes>> =
+//!     Pool::new(connector, "http://127.1.0.1:8080".parse()?).idle_timeout(Duration::from_secs(30));
+//! # Ok(())
+//! # }
+//! ```
+
+mod body;
+mod error;
+mod idle;
+mod request;
+mod service;
+
+pub use body::PooledBody;
+pub use error::PoolError;
+pub use service::Pool;

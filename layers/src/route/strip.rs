@@ -1,0 +1,90 @@
+use std::task::{Context, Poll};
+
+use http::{Request, Uri, uri::PathAndQuery};
+use tower::{Layer, Service};
+
+use super::{PathPrefix, path::normalize};
+
+/// Takes a prefix off the path of each request: with `/api`, `/api/users?all` becomes `/users?all`, and `/api` becomes `/`.
+///
+/// A path that begins otherwise stays as it is.
+#[derive(Debug, Clone)]
+pub struct StripPrefixLayer {
+    prefix: PathPrefix,
+}
+
+impl StripPrefixLayer {
+    /// Takes `prefix` off.
+    pub fn new(prefix: PathPrefix) -> Self {
+        Self { prefix }
+    }
+}
+
+impl<S> Layer<S> for StripPrefixLayer {
+    type Service = StripPrefix<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        StripPrefix { inner, prefix: self.prefix.clone() }
+    }
+}
+
+/// The service of [`StripPrefixLayer`].
+#[derive(Debug, Clone)]
+pub struct StripPrefix<S> {
+    inner: S,
+    prefix: PathPrefix,
+}
+
+impl<S, B> Service<Request<B>> for StripPrefix<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> S::Future {
+        if let Some(stripped) = strip(&self.prefix, request.uri()) {
+            *request.uri_mut() = stripped;
+        }
+        self.inner.call(request)
+    }
+}
+
+fn strip(prefix: &PathPrefix, uri: &Uri) -> Option<Uri> {
+    // As the route was found: a path of dot segments has its prefix only in normal form.
+    let normal = normalize(uri.path());
+    let path = prefix.strip(&normal)?;
+    let path_and_query: PathAndQuery = match uri.query() {
+        Some(query) => format!("{path}?{query}").parse().ok()?,
+        None => path.parse().ok()?,
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(path_and_query);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefix_goes_and_the_query_stays() {
+        let prefix: PathPrefix = "/api".parse().unwrap();
+        for (uri, expected) in [
+            ("/api/users?all=1", Some("/users?all=1")),
+            ("/api", Some("/")),
+            ("/api?x", Some("/?x")),
+            ("/api//x", Some("//x")),
+            ("/x/../api/users", Some("/users")),
+            ("http://h/api/users", Some("http://h/users")),
+            ("/apis", None),
+        ] {
+            assert_eq!(strip(&prefix, &uri.parse().unwrap()), expected.map(|uri| uri.parse().unwrap()), "{uri}");
+        }
+    }
+}

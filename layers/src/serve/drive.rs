@@ -1,0 +1,113 @@
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use hyper::rt::{Read, Write};
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::{Ended, server::Limits};
+use crate::conn::Control;
+
+/// How long a connection may take to end once it was asked to, with nothing in flight.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Runs `connection` to its end: its own, the deadline before the gate opens, an idle time, silence, or draining.
+///
+/// One timer serves all deadlines. It is not moved by requests; when it fires, it looks how long the connection has
+/// been idle and sleeps for the rest.
+pub(super) async fn drive<C: Connection>(connection: C, control: &Control, limits: Limits) -> Ended {
+    let mut driver = Driver { control, limits, draining: false, farewell: false };
+    let mut connection = pin!(connection);
+    let mut timer = pin!(sleep(limits.silence_deadline));
+    poll_fn(|cx| driver.poll(connection.as_mut(), timer.as_mut(), cx)).await
+}
+
+struct Driver<'a> {
+    control: &'a Control,
+    limits: Limits,
+    draining: bool,
+    farewell: bool,
+}
+
+impl Driver<'_> {
+    fn poll<C: Connection>(
+        &mut self,
+        mut connection: Pin<&mut C>,
+        mut timer: Pin<&mut Sleep>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Ended> {
+        self.control.register_driver(cx.waker());
+        if !self.draining && self.control.is_draining() {
+            self.draining = true;
+            connection.as_mut().drain();
+        }
+        let ended = connection.as_mut().poll(cx);
+        if self.control.is_silenced() {
+            return Poll::Ready(Ended::Silenced);
+        }
+        if let Poll::Ready(result) = ended {
+            return Poll::Ready(match result {
+                Ok(()) => Ended::Finished,
+                Err(error) => Ended::Failed(error),
+            });
+        }
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if !self.control.is_open() {
+                return Poll::Ready(Ended::Deadline);
+            }
+            let wait = match self.control.idle_for() {
+                Some(idle) if idle >= self.limits.keep_alive_timeout => {
+                    if self.farewell {
+                        return Poll::Ready(Ended::Idle);
+                    }
+                    self.farewell = true;
+                    connection.as_mut().drain();
+                    if let Poll::Ready(_) = connection.as_mut().poll(cx) {
+                        return Poll::Ready(Ended::Idle);
+                    }
+                    FAREWELL
+                }
+                Some(idle) => self.limits.keep_alive_timeout - idle,
+                None => self.limits.keep_alive_timeout,
+            };
+            timer.as_mut().reset(Instant::now() + wait);
+        }
+    }
+}
+
+/// A connection of hyper, whichever version.
+pub(super) trait Connection: Future<Output = hyper::Result<()>> {
+    /// Takes no further request.
+    fn drain(self: Pin<&mut Self>);
+}
+
+impl<I, S, B> Connection for hyper::server::conn::http1::UpgradeableConnection<I, S>
+where
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
+    S::Error: Into<tower::BoxError>,
+    I: Read + Write + Unpin + Send + 'static,
+    B: http_body::Body + 'static,
+    B::Error: Into<tower::BoxError>,
+{
+    fn drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, S, B, E> Connection for hyper::server::conn::http2::Connection<I, S, E>
+where
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
+    S::Error: Into<tower::BoxError>,
+    I: Read + Write + Unpin,
+    B: http_body::Body + 'static,
+    B::Error: Into<tower::BoxError>,
+    E: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
+{
+    fn drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}

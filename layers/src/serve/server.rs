@@ -1,0 +1,160 @@
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+use tower::{BoxError, Service};
+
+use super::{drive, entry::Entry};
+use crate::{
+    conn::ConnInfo,
+    silence::{self, Gate, IntoRaw},
+};
+
+/// The longest request head, in bytes; nginx takes 32 KiB, Envoy 60.
+const MAX_HEAD: u32 = 64 * 1024;
+/// Bytes buffered for a connection of HTTP/1, each way.
+const MAX_BUFFER: usize = 128 * 1024;
+/// What a client may send on an h2 stream, and on all streams of a connection, before it is read.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Response bytes buffered for an h2 stream.
+const MAX_SEND_BUFFER: usize = 64 * 1024;
+/// Requests that an h2 client may have open at a time; the value of nginx.
+const MAX_STREAMS: u32 = 128;
+
+/// Serves HTTP on one connection after the other, behind a [`Gate`].
+///
+/// The service may answer, or end the connection in silence by an error. Nothing at all is written until something
+/// opens the gate: [`OpenGateLayer`](crate::silence::OpenGateLayer) in the service, or a [`ConnInfo`] made open as by
+/// [`ConnInfo::tls`]. The example in [`silence`](crate::silence) shows it at work.
+#[derive(Debug, Clone)]
+pub struct HttpServer {
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+    limits: Limits,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) silence_deadline: Duration,
+    pub(super) keep_alive_timeout: Duration,
+}
+
+impl Default for HttpServer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl HttpServer {
+    /// With a silence deadline of 10 s and a keep-alive timeout of 75 s.
+    pub fn new() -> Self {
+        let mut http1 = http1::Builder::new();
+        // Deadlines are the driver's: hyper's would be one more timer for each request.
+        http1.header_read_timeout(None).max_header_size(MAX_HEAD as usize).max_buf_size(MAX_BUFFER);
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(MAX_SEND_BUFFER)
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(MAX_HEAD);
+        let limits = Limits { silence_deadline: Duration::from_secs(10), keep_alive_timeout: Duration::from_secs(75) };
+        Self { http1, http2, limits }
+    }
+
+    /// How long a client may take to name a served host.
+    #[must_use]
+    pub fn silence_deadline(mut self, deadline: Duration) -> Self {
+        self.limits.silence_deadline = deadline;
+        self
+    }
+
+    /// How long a connection may have no request in flight, the reading of the next head included.
+    #[must_use]
+    pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.keep_alive_timeout = timeout;
+        self
+    }
+
+    /// Serves `io` until it ends. `info` goes with each request; its control drains or silences the connection.
+    // Not an `async fn`: callers that spawn it could not prove it `Send` (rust-lang/rust#100013).
+    pub fn serve<IO, S, B>(
+        &self,
+        io: IO,
+        info: ConnInfo,
+        protocol: Protocol,
+        service: S,
+    ) -> impl Future<Output = Ended> + Send
+    where
+        IO: AsyncRead + AsyncWrite + IntoRaw + Unpin + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        async move {
+            let control = info.control().clone();
+            let (mut gate, reclaim) = Gate::new(io, control.clone());
+            let http2 = match protocol {
+                Protocol::Http1 => false,
+                Protocol::Http2 => true,
+                Protocol::Detect => timeout(self.limits.silence_deadline, gate.starts_with_h2_preface())
+                    .await
+                    .is_ok_and(|is| is.unwrap_or(false)),
+            };
+            let entry = Entry::new(service, info);
+            let io = TokioIo::new(gate);
+            let ended = if http2 {
+                drive::drive(self.http2.serve_connection(io, entry), &control, self.limits).await
+            } else {
+                drive::drive(self.http1.serve_connection(io, entry).with_upgrades(), &control, self.limits).await
+            };
+            // A connection in good order has sent its FIN; all others may have input unread.
+            if !matches!(ended, Ended::Finished)
+                && let Some(io) = reclaim.take()
+            {
+                silence::close(io).await;
+            }
+            ended
+        }
+    }
+}
+
+/// What a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1 or 1.0.
+    Http1,
+    /// HTTP/2, as agreed by ALPN or known beforehand.
+    Http2,
+    /// HTTP/2 if the connection begins with its preface, else HTTP/1.
+    Detect,
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Ended {
+    /// In good order; or the connection was upgraded and lives on as a tunnel.
+    Finished,
+    /// No request for longer than the keep-alive timeout.
+    Idle,
+    /// No served host was named before the silence deadline.
+    Deadline,
+    /// The service answered with an error.
+    Silenced,
+    /// The client broke the protocol or the connection.
+    Failed(hyper::Error),
+}

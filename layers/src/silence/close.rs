@@ -1,0 +1,76 @@
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf},
+    net::TcpStream,
+};
+
+/// How long input is read and thrown away after the FIN; nginx's `lingering_timeout`.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// How much of it is read.
+const DRAIN_BYTES: usize = 16 * 1024 * 1024;
+
+/// Ends a connection with a FIN and nothing else.
+///
+/// A socket that is closed while input is unread sends RST, which says that somebody was there and can destroy a
+/// response that is still on its way. So the sending side is shut down first; then input is discarded until the
+/// client ends too, for 5 seconds and 16 MiB at the most.
+pub async fn close<IO: IntoRaw>(io: IO) {
+    let mut raw = io.into_raw();
+    if raw.shutdown().await.is_err() {
+        return;
+    }
+    let mut left = DRAIN_BYTES;
+    let discard = poll_fn(|cx| {
+        // On the stack: a client that is being turned away holds no memory here.
+        let mut buffer = [0; 8 * 1024];
+        while left > 0 {
+            let mut input = ReadBuf::new(&mut buffer);
+            match ready!(Pin::new(&mut raw).poll_read(cx, &mut input)) {
+                Ok(()) if !input.filled().is_empty() => left = left.saturating_sub(input.filled().len()),
+                Ok(()) | Err(_) => break,
+            }
+        }
+        Poll::Ready(())
+    });
+    // Either end is the end.
+    let _ = tokio::time::timeout(DRAIN_TIME, discard).await;
+}
+
+/// A connection that can be ended below TLS, without a closing alert.
+pub trait IntoRaw {
+    /// The transport.
+    type Raw: AsyncRead + AsyncWrite + Unpin + Send;
+
+    /// Takes the transport out.
+    fn into_raw(self) -> Self::Raw;
+}
+
+impl IntoRaw for TcpStream {
+    type Raw = Self;
+
+    fn into_raw(self) -> Self {
+        self
+    }
+}
+
+impl IntoRaw for DuplexStream {
+    type Raw = Self;
+
+    fn into_raw(self) -> Self {
+        self
+    }
+}
+
+impl<IO: IntoRaw> IntoRaw for tokio_rustls::server::TlsStream<IO> {
+    type Raw = IO::Raw;
+
+    fn into_raw(self) -> IO::Raw {
+        self.into_inner().0.into_raw()
+    }
+}

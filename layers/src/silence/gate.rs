@@ -1,0 +1,241 @@
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+use crate::conn::Control;
+
+/// Held bytes beyond this end the connection: a client could make a server of h2 write without end (PING, SETTINGS).
+const MAX_HELD: usize = 16 * 1024;
+
+/// The preface of a client that speaks HTTP/2 (RFC 9113, 3.4).
+const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// An IO that holds writes back until its [`Control`] opens the gate, and gives its inner IO back when it is dropped.
+///
+/// A server of HTTP writes on its own before any service has seen a request: errors, `100 Continue`, SETTINGS. Behind
+/// a gate none of it reaches a client that has not named a served host.
+#[derive(Debug)]
+pub struct Gate<IO> {
+    /// `None` only in `drop`.
+    io: Option<IO>,
+    control: Control,
+    /// Written while the gate was closed.
+    held: Vec<u8>,
+    /// Read ahead, not yet given to the reader.
+    ahead: Vec<u8>,
+    /// The gate was seen open and `held` is drained: nothing to check any more but silence.
+    passing: bool,
+    lost: Lost<IO>,
+}
+
+impl<IO> Gate<IO> {
+    /// Puts a gate before `io`. The second value gives `io` back once the gate was dropped.
+    pub fn new(io: IO, control: Control) -> (Self, Reclaim<IO>) {
+        let lost = Arc::new(Mutex::new(None));
+        let gate = Self {
+            io: Some(io),
+            control,
+            held: Vec::new(),
+            ahead: Vec::new(),
+            passing: false,
+            lost: Arc::clone(&lost),
+        };
+        (gate, Reclaim(lost))
+    }
+
+    fn io(&mut self) -> io::Result<Pin<&mut IO>>
+    where
+        IO: Unpin,
+    {
+        self.io.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl<IO: AsyncRead + Unpin> Gate<IO> {
+    /// Whether the client speaks HTTP/2 from its first byte. What is read to find out is not lost.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading. An end of the stream is an answer: no.
+    pub async fn starts_with_h2_preface(&mut self) -> io::Result<bool> {
+        let Some(io) = self.io.as_mut() else { return Ok(false) };
+        while self.ahead.len() < H2_PREFACE.len() && H2_PREFACE.starts_with(&self.ahead) {
+            if io.read_buf(&mut self.ahead).await? == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(self.ahead.starts_with(H2_PREFACE))
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> Gate<IO> {
+    /// `Ready(true)` when writes may pass, `Ready(false)` when they are to be held.
+    fn poll_passing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.control.is_silenced() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        if self.passing {
+            return Poll::Ready(Ok(true));
+        }
+        if !self.control.is_open() {
+            return Poll::Ready(Ok(false));
+        }
+        while !self.held.is_empty() {
+            let Some(io) = self.io.as_mut() else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+            match ready!(Pin::new(io).poll_write(cx, &self.held))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => drop(self.held.drain(..written)),
+            }
+        }
+        self.held = Vec::new();
+        self.passing = true;
+        Poll::Ready(Ok(true))
+    }
+
+    fn hold(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.held.len() + bytes.len() > MAX_HELD {
+            return Err(io::Error::other("too much was written before a served host was named"));
+        }
+        self.held.extend_from_slice(bytes);
+        self.control.set_holding();
+        Ok(bytes.len())
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Gate<IO> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let count = self.ahead.len().min(buf.remaining());
+            buf.put_slice(&self.ahead[..count]);
+            self.ahead.drain(..count);
+            return Poll::Ready(Ok(()));
+        }
+        self.io()?.poll_read(cx, buf)
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Gate<IO> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if ready!(self.poll_passing(cx))? { self.io()?.poll_write(cx, buf) } else { Poll::Ready(self.hold(buf)) }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if ready!(self.poll_passing(cx))? {
+            return self.io()?.poll_write_vectored(cx, bufs);
+        }
+        let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+        Poll::Ready(self.hold(first))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.as_ref().is_some_and(AsyncWrite::is_write_vectored)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if ready!(self.poll_passing(cx))? { self.io()?.poll_flush(cx) } else { Poll::Ready(Ok(())) }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Behind a closed gate whoever reclaims the IO ends it, so that every end looks the same.
+        if ready!(self.poll_passing(cx))? { self.io()?.poll_shutdown(cx) } else { Poll::Ready(Ok(())) }
+    }
+}
+
+impl<IO> Drop for Gate<IO> {
+    fn drop(&mut self) {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = self.io.take();
+    }
+}
+
+/// Where a dropped gate leaves its IO. Locked twice in the life of a connection.
+type Lost<IO> = Arc<Mutex<Option<IO>>>;
+
+/// Gives back the IO of a [`Gate`] that some server owned and dropped.
+#[derive(Debug)]
+pub struct Reclaim<IO>(Lost<IO>);
+
+impl<IO> Reclaim<IO> {
+    /// The IO, once the gate was dropped.
+    pub fn take(&self) -> Option<IO> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+
+    #[tokio::test]
+    async fn holds_until_opened_and_keeps_the_order() {
+        let (near, mut far) = tokio::io::duplex(8);
+        let control = Control::closed();
+        let (mut gate, _) = Gate::new(near, control.clone());
+        gate.write_all(b"held back, longer than the pipe;").await.unwrap();
+        gate.flush().await.unwrap();
+        control.open_gate();
+        let reader = tokio::spawn(async move {
+            let mut all = String::new();
+            far.read_to_string(&mut all).await.unwrap();
+            all
+        });
+        gate.write_all(b" then this").await.unwrap();
+        gate.shutdown().await.unwrap();
+        assert_eq!(reader.await.unwrap(), "held back, longer than the pipe; then this");
+    }
+
+    #[tokio::test]
+    async fn a_closed_gate_lets_nothing_out_and_gives_the_io_back() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let (mut gate, reclaim) = Gate::new(near, Control::closed());
+        gate.write_all(b"HTTP/1.1 400").await.unwrap();
+        gate.shutdown().await.unwrap();
+        assert!(reclaim.take().is_none());
+        drop(gate);
+        drop(reclaim.take().expect("the pipe comes back"));
+        let mut all = Vec::new();
+        far.read_to_end(&mut all).await.unwrap();
+        assert!(all.is_empty());
+    }
+
+    #[tokio::test]
+    async fn silence_stops_an_open_gate() {
+        let (near, _far) = tokio::io::duplex(64);
+        let control = Control::open();
+        let (mut gate, _) = Gate::new(near, control.clone());
+        gate.write_all(b"a").await.unwrap();
+        control.silence();
+        assert_eq!(gate.write_all(b"b").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[tokio::test]
+    async fn what_is_held_has_a_limit() {
+        let (near, _far) = tokio::io::duplex(64);
+        let (mut gate, _) = Gate::new(near, Control::closed());
+        assert!(gate.write_all(&[0; MAX_HELD]).await.is_ok());
+        assert!(gate.write_all(b"x").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_preface_is_found_across_reads_and_not_lost() {
+        for (sent, expected) in [(H2_PREFACE, true), (b"PRI * HTTP/1.1\r\n", false), (b"PRI", false), (b"", false)] {
+            let (near, mut far) = tokio::io::duplex(1);
+            let (mut gate, _) = Gate::new(near, Control::closed());
+            let writer = tokio::spawn(async move { far.write_all(sent).await });
+            assert_eq!(gate.starts_with_h2_preface().await.unwrap(), expected);
+            let mut all = Vec::new();
+            gate.read_to_end(&mut all).await.unwrap();
+            writer.await.unwrap().unwrap();
+            assert_eq!(all, sent);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+use std::task::{Context, Poll};
+
+use http::Request;
+use tower::{Layer, Service};
+
+use crate::conn::ConnInfo;
+
+/// Opens the gate of the connection that a request came over: from here on the client may be answered.
+///
+/// Stands behind the layers that decide whether the client named a served host. A request without [`ConnInfo`] passes.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct OpenGateLayer;
+
+impl OpenGateLayer {
+    /// The layer.
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+impl<S> Layer<S> for OpenGateLayer {
+    type Service = OpenGate<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        OpenGate { inner }
+    }
+}
+
+/// The service of [`OpenGateLayer`].
+#[derive(Debug, Clone)]
+pub struct OpenGate<S> {
+    inner: S,
+}
+
+impl<S, B> Service<Request<B>> for OpenGate<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if let Some(info) = request.extensions().get::<ConnInfo>() {
+            info.control().open_gate();
+        }
+        self.inner.call(request)
+    }
+}

@@ -1,0 +1,46 @@
+//! Silence: not one byte to a client that has not named a served host.
+//!
+//! Three parts. A [`Gate`] stands between the connection and the server of HTTP and holds back what that writes on its
+//! own. [`OpenGateLayer`] opens it, behind the layers that decide. [`close()`] ends a connection with a FIN and nothing
+//! else. [`HttpServer`](crate::serve::HttpServer) puts the first and the last to work:
+//!
+//! ```
+//! use pmesh_layers::{
+//!     conn::ConnInfo,
+//!     host::{HostLayer, HostSet},
+//!     serve::{HttpServer, Protocol},
+//!     silence::OpenGateLayer,
+//! };
+//! use http::{Request, Response};
+//! use hyper::body::Incoming;
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! use tower::{BoxError, ServiceBuilder};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let stack = ServiceBuilder::new()
+//!     .layer(HostLayer::new(HostSet::new(["example.com".parse()?])))
+//!     .layer(OpenGateLayer::new())
+//!     .service_fn(async |_: Request<Incoming>| Ok::<_, BoxError>(Response::new(String::from("hello"))));
+//!
+//! for (host, answered) in [("example.com", true), ("other.example", false)] {
+//!     let (mut client, server) = tokio::io::duplex(4096);
+//!     let info = ConnInfo::plain(([192, 0, 2, 1], 40000).into(), ([192, 0, 2, 2], 80).into());
+//!     let stack = stack.clone();
+//!     tokio::spawn(async move { HttpServer::new().serve(server, info, Protocol::Http1, stack).await });
+//!     client.write_all(format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()).await?;
+//!     let mut answer = Vec::new();
+//!     client.read_to_end(&mut answer).await?;
+//!     assert_eq!(!answer.is_empty(), answered);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod close;
+mod gate;
+mod layer;
+
+pub use close::{IntoRaw, close};
+pub use gate::{Gate, Reclaim};
+pub use layer::{OpenGate, OpenGateLayer};

@@ -1,0 +1,137 @@
+use std::{io, sync::Arc, time::Duration};
+
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, timeout_at},
+};
+use tokio_rustls::server::{StartHandshake, TlsStream};
+
+use super::hello;
+use crate::host::HostName;
+
+/// Says how to serve a name in a TLS handshake.
+///
+/// Implemented by closures.
+pub trait SniPolicy {
+    /// The configuration for `name`; `None` when it is not served, which ends the connection in silence.
+    fn server_config(&self, name: &HostName) -> Option<Arc<ServerConfig>>;
+}
+
+impl<F: Fn(&HostName) -> Option<Arc<ServerConfig>>> SniPolicy for F {
+    fn server_config(&self, name: &HostName) -> Option<Arc<ServerConfig>> {
+        self(name)
+    }
+}
+
+/// Accepts TLS from clients whose ClientHello names a served host, and is silent to all others.
+///
+/// ```no_run
+/// use std::{sync::Arc, time::Duration};
+/// use pmesh_layers::{host::HostName, silence, sni::SniAcceptor};
+/// # async fn run(config: Arc<rustls::ServerConfig>) -> std::io::Result<()> {
+/// let acceptor = SniAcceptor::new(move |name: &HostName| (name.as_str() == "example.com").then(|| config.clone()));
+/// let listener = tokio::net::TcpListener::bind("0.0.0.0:443").await?;
+/// loop {
+///     let (tcp, _) = listener.accept().await?;
+///     match acceptor.accept(tcp, Duration::from_secs(10)).await {
+///         Ok((_tls, name)) => println!("a client of {name}"),
+///         Err(rejected) => {
+///             if let Some(tcp) = rejected.io {
+///                 silence::close(tcp).await;
+///             }
+///         }
+///     }
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct SniAcceptor<P> {
+    policy: P,
+}
+
+impl<P: SniPolicy> SniAcceptor<P> {
+    /// Serves the names that `policy` has a configuration for.
+    pub fn new(policy: P) -> Self {
+        Self { policy }
+    }
+
+    /// Reads the ClientHello and, if it names a served host, finishes the handshake, all within `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] with the connection, to be ended by [`silence::close`](crate::silence::close()). Up to
+    /// [`SniRejected::Handshake`] nothing was written to it.
+    pub async fn accept<IO>(&self, mut io: IO, deadline: Duration) -> Result<(TlsStream<IO>, HostName), Rejected<IO>>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let deadline = Instant::now() + deadline;
+        let hello = match timeout_at(deadline, hello::read(&mut io)).await {
+            Ok(Ok(hello)) => hello,
+            Ok(Err(reason)) => return Err(Rejected { io: Some(io), reason }),
+            Err(_) => return Err(Rejected { io: Some(io), reason: SniRejected::Deadline }),
+        };
+        let name = match hello.client_hello().server_name().map(str::parse::<HostName>) {
+            Some(Ok(name)) => name,
+            Some(Err(_)) | None => return Err(Rejected { io: Some(io), reason: SniRejected::NoName }),
+        };
+        let Some(config) = self.policy.server_config(&name) else {
+            return Err(Rejected { io: Some(io), reason: SniRejected::NotServed });
+        };
+        let mut handshake = StartHandshake::from_parts(hello, io).into_stream(config).into_fallible();
+        match timeout_at(deadline, &mut handshake).await {
+            Ok(Ok(stream)) => Ok((stream, name)),
+            Ok(Err((error, io))) => Err(Rejected { io: Some(io), reason: SniRejected::Handshake(error) }),
+            // The handshake has read all that came: its end is a FIN.
+            Err(_) => Err(Rejected { io: None, reason: SniRejected::Deadline }),
+        }
+    }
+}
+
+/// A connection that ended before or in its handshake.
+#[derive(Debug)]
+pub struct Rejected<IO> {
+    /// The connection, to be ended; `None` where it has ended.
+    pub io: Option<IO>,
+    /// Why.
+    pub reason: SniRejected,
+}
+
+/// Why a TLS connection was not accepted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SniRejected {
+    /// The connection broke or ended.
+    #[error("the connection ended before the ClientHello did")]
+    Io(#[source] io::Error),
+    /// The first bytes are no ClientHello.
+    #[error("the first bytes are no ClientHello")]
+    NoClientHello(#[source] rustls::Error),
+    /// There is no SNI, or it is no host name.
+    #[error("the ClientHello names no host")]
+    NoName,
+    /// The SNI names a host that is not served.
+    #[error("the ClientHello names a host that is not served")]
+    NotServed,
+    /// The client took too long.
+    #[error("the handshake took too long")]
+    Deadline,
+    /// The handshake failed after a served name was given.
+    #[error("the handshake failed")]
+    Handshake(#[source] io::Error),
+}
+
+impl SniRejected {
+    /// A short, fixed word for counters.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Io(_) => "client_left",
+            Self::NoClientHello(_) => "no_client_hello",
+            Self::NoName => "no_sni",
+            Self::NotServed => "sni_not_served",
+            Self::Deadline => "deadline",
+            Self::Handshake(_) => "handshake_failed",
+        }
+    }
+}

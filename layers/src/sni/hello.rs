@@ -1,0 +1,48 @@
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use rustls::server::{Accepted, Acceptor};
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::SniRejected;
+
+/// Reads a ClientHello, however it is cut into records and segments, and writes nothing.
+///
+/// tokio-rustls' own `LazyConfigAcceptor` sends an alert when the bytes are no ClientHello.
+pub(super) async fn read<IO: AsyncRead + Unpin>(io: &mut IO) -> Result<Accepted, SniRejected> {
+    let mut acceptor = Acceptor::default();
+    poll_fn(|cx| {
+        loop {
+            ready!(poll_feed(&mut acceptor, Pin::new(io), cx))?;
+            match acceptor.accept() {
+                Ok(Some(accepted)) => return Poll::Ready(Ok(accepted)),
+                Ok(None) => {}
+                // The second value is the alert, which nobody gets.
+                Err((error, _)) => return Poll::Ready(Err(SniRejected::NoClientHello(error))),
+            }
+        }
+    })
+    .await
+}
+
+fn poll_feed<IO: AsyncRead>(
+    acceptor: &mut Acceptor,
+    io: Pin<&mut IO>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), SniRejected>> {
+    let mut buffer = [0; 4096];
+    let mut input = ReadBuf::new(&mut buffer);
+    ready!(io.poll_read(cx, &mut input)).map_err(SniRejected::Io)?;
+    let mut input = input.filled();
+    if input.is_empty() {
+        return Poll::Ready(Err(SniRejected::Io(io::ErrorKind::UnexpectedEof.into())));
+    }
+    while !input.is_empty() {
+        acceptor.read_tls(&mut input).map_err(SniRejected::Io)?;
+    }
+    Poll::Ready(Ok(()))
+}

@@ -1,0 +1,65 @@
+use std::task::{Context, Poll};
+
+use http::Request;
+use tower::{BoxError, Layer, Service};
+
+use crate::{conn::ConnInfo, future::ResponseFuture, host::HostName};
+
+/// Lets only requests through that ask for the host that the SNI of their connection named.
+///
+/// Stands behind [`HostLayer`](crate::host::HostLayer), which has put the request's [`HostName`] into its extensions
+/// and has turned away what is not served at all. What is left over is served here, but not on this connection:
+/// [`Misdirected`], to be answered with 421 (RFC 9110, 15.5.20). Requests of plain connections pass.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct SniMatchLayer;
+
+impl SniMatchLayer {
+    /// The layer.
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+impl<S> Layer<S> for SniMatchLayer {
+    type Service = SniMatch<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SniMatch { inner }
+    }
+}
+
+/// The service of [`SniMatchLayer`].
+#[derive(Debug, Clone)]
+pub struct SniMatch<S> {
+    inner: S,
+}
+
+impl<S, B> Service<Request<B>> for SniMatch<S>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let extensions = request.extensions();
+        let given = extensions.get::<ConnInfo>().and_then(ConnInfo::server_name);
+        if given.is_none() || given == extensions.get::<HostName>() {
+            ResponseFuture::inner(self.inner.call(request))
+        } else {
+            ResponseFuture::error(Misdirected)
+        }
+    }
+}
+
+/// A request for a host that its TLS connection was not made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the request asks for another host than the SNI of its connection")]
+pub struct Misdirected;
