@@ -4,7 +4,7 @@ use super::{HostName, HostPattern};
 
 /// Decides which names are served.
 ///
-/// `name` is in canonical form. Implemented by [`HostSet`] and by closures.
+/// `name` is in canonical form.
 pub trait ServedHosts {
     /// The name as the table holds it, which may spare an allocation; `None` when it is not served.
     fn served(&self, name: &str) -> Option<HostName>;
@@ -43,12 +43,6 @@ impl ServedHosts for HostSet {
             return None;
         }
         parents(name).any(|parent| self.0.below.contains(parent)).then(|| HostName::from_canonical(name))
-    }
-}
-
-impl<F: Fn(&str) -> Option<HostName>> ServedHosts for F {
-    fn served(&self, name: &str) -> Option<HostName> {
-        self(name)
     }
 }
 

@@ -110,10 +110,14 @@ impl HttpServer {
             let http2 = match protocol {
                 Protocol::Http1 => false,
                 Protocol::Http2 => true,
-                Protocol::Detect => timeout(self.limits.silence_deadline, gate.starts_with_h2_preface())
-                    .await
-                    .is_ok_and(|is| is.unwrap_or(false)),
+                Protocol::Detect | Protocol::DetectOpen => {
+                    let preface = timeout(self.limits.silence_deadline, gate.starts_with_h2_preface()).await;
+                    preface.is_ok_and(|found| found.unwrap_or(false))
+                }
             };
+            if http2 && protocol == Protocol::DetectOpen {
+                control.open_gate();
+            }
             let entry = Entry::new(service, info);
             let io = TokioIo::new(gate);
             let ended = if http2 {
@@ -141,6 +145,9 @@ pub enum Protocol {
     Http2,
     /// HTTP/2 if the connection begins with its preface, else HTTP/1.
     Detect,
+    /// As [`Detect`](Self::Detect), and the preface opens the gate: for clients that wait for SETTINGS before they
+    /// send a request. Gives up silence to whoever speaks HTTP/2.
+    DetectOpen,
 }
 
 /// How a connection ended.

@@ -1,0 +1,59 @@
+//! The body of a response: a backend's, or a short text of our own.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use pmesh_layers::pool::PooledBody;
+
+/// The body of a response.
+#[derive(Debug)]
+pub enum ResponseBody {
+    /// A backend's.
+    Upstream(PooledBody<Incoming>),
+    /// Our own, once.
+    Text(Option<Bytes>),
+}
+
+impl ResponseBody {
+    /// A short text.
+    pub fn text(text: impl Into<Bytes>) -> Self {
+        Self::Text(Some(text.into()))
+    }
+}
+
+impl From<PooledBody<Incoming>> for ResponseBody {
+    fn from(body: PooledBody<Incoming>) -> Self {
+        Self::Upstream(body)
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Upstream(body) => Pin::new(body).poll_frame(cx),
+            Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Upstream(body) => body.is_end_stream(),
+            Self::Text(text) => text.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Upstream(body) => body.size_hint(),
+            Self::Text(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
+        }
+    }
+}

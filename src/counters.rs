@@ -1,0 +1,74 @@
+//! What a worker has done, in numbers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The counters of one worker; summed over the workers when somebody asks.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Connections accepted.
+    pub connections: Counter,
+    /// Requests that named a served host.
+    pub requests: Counter,
+    rejections: [Counter; REASONS.len()],
+}
+
+/// Why a connection ended in silence.
+const REASONS: [&str; 13] = [
+    "host_not_served",
+    "no_host",
+    "several_hosts",
+    "host_differs",
+    "invalid_host",
+    "no_request",
+    "deadline",
+    "no_client_hello",
+    "no_sni",
+    "sni_not_served",
+    "client_left",
+    "handshake_failed",
+    "other",
+];
+
+impl Counters {
+    /// Counts a connection that ended in silence. An unknown reason counts as `other`.
+    pub fn reject(&self, reason: &str) {
+        let index = REASONS.iter().position(|known| *known == reason).unwrap_or(REASONS.len() - 1);
+        self.rejections[index].add();
+    }
+
+    /// The reasons that occurred in any of `workers`, and how often.
+    pub fn rejections<'a>(workers: impl Iterator<Item = &'a Self> + Clone) -> Vec<(&'static str, u64)> {
+        let sum = |index: usize| workers.clone().map(|worker| worker.rejections[index].value()).sum();
+        REASONS.iter().enumerate().map(|(index, reason)| (*reason, sum(index))).filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// One more.
+    pub fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The number.
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_are_summed_by_reason() {
+        let workers = [Counters::default(), Counters::default()];
+        workers[0].reject("no_sni");
+        workers[1].reject("no_sni");
+        workers[1].reject("something new");
+        assert_eq!(Counters::rejections(workers.iter()), [("no_sni", 2), ("other", 1)]);
+    }
+}

@@ -1,0 +1,168 @@
+//! The table that turns an error into a status.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{
+    HeaderValue, Request, Response, StatusCode, Version,
+    header::{ALLOW, CONNECTION, CONTENT_TYPE},
+};
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use pmesh_layers::{connect::ConnectError, framing::Unacceptable, pool::PoolError, route::NoRoute, sni::Misdirected};
+use tower::{BoxError, Layer, Service, timeout::error::Elapsed};
+
+use crate::body::ResponseBody;
+
+/// The status for an error of a layer inside of the gate.
+fn status(error: &BoxError) -> StatusCode {
+    if let Some(unacceptable) = error.downcast_ref::<Unacceptable>() {
+        match unacceptable {
+            Unacceptable::Method => StatusCode::METHOD_NOT_ALLOWED,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    } else if error.is::<Misdirected>() {
+        StatusCode::MISDIRECTED_REQUEST
+    } else if error.is::<NoRoute>() {
+        StatusCode::NOT_FOUND
+    } else if error.is::<Elapsed>() || timed_out(error) {
+        StatusCode::GATEWAY_TIMEOUT
+    } else {
+        StatusCode::BAD_GATEWAY
+    }
+}
+
+fn timed_out(error: &BoxError) -> bool {
+    let cause = error.downcast_ref::<PoolError<Incoming>>().and_then(std::error::Error::source);
+    cause.and_then(|cause| cause.downcast_ref::<ConnectError>()).is_some_and(ConnectError::is_timeout)
+}
+
+/// Answers errors by the table. Stands inside of the gate: errors of the layers outside of it are silence.
+#[derive(Debug, Clone, Copy)]
+pub struct RespondLayer;
+
+impl<S> Layer<S> for RespondLayer {
+    type Service = Respond<S>;
+
+    fn layer(&self, inner: S) -> Respond<S> {
+        Respond { inner }
+    }
+}
+
+/// The service of [`RespondLayer`].
+#[derive(Debug, Clone)]
+pub struct Respond<S> {
+    inner: S,
+}
+
+impl<S, B, R> Service<Request<B>> for Respond<S>
+where
+    S: Service<Request<B>, Response = Response<R>, Error = BoxError>,
+    R: Into<ResponseBody>,
+{
+    type Response = Response<ResponseBody>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let http1 = request.version() < Version::HTTP_2;
+        ResponseFuture { response: self.inner.call(request), http1 }
+    }
+}
+
+pin_project! {
+    /// The response future of [`Respond`].
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        response: F,
+        http1: bool,
+    }
+}
+
+impl<F, R> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<R>, BoxError>>,
+    R: Into<ResponseBody>,
+{
+    type Output = Result<Response<ResponseBody>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        Poll::Ready(Ok(match ready!(this.response.poll(cx)) {
+            Ok(response) => response.map(Into::into),
+            Err(error) => answer(&error, *this.http1),
+        }))
+    }
+}
+
+fn answer(error: &BoxError, http1: bool) -> Response<ResponseBody> {
+    let status = status(error);
+    if status.is_server_error() {
+        tracing::warn!(status = status.as_u16(), error = %Chain(error.as_ref()), "no response from the upstream");
+    } else {
+        tracing::debug!(status = status.as_u16(), %error, "request refused");
+    }
+    let mut response = Response::new(ResponseBody::text(format!("{status}\n")));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
+    }
+    // After a request with two readings nobody can say where the next one begins (RFC 9112, 6.3 and 11.2).
+    if http1 && error.is::<Unacceptable>() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// An error and its causes, on one line.
+struct Chain<'a>(&'a (dyn std::error::Error + 'static));
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_has_its_status() {
+        let table: [(BoxError, u16); 7] = [
+            (Unacceptable::Length.into(), 400),
+            (Unacceptable::Target.into(), 400),
+            (Unacceptable::Method.into(), 405),
+            (NoRoute.into(), 404),
+            (Misdirected.into(), 421),
+            (Elapsed::new().into(), 504),
+            ("anything else".into(), 502),
+        ];
+        for (error, expected) in table {
+            assert_eq!(status(&error).as_u16(), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn ambiguous_requests_end_the_connection() {
+        assert_eq!(answer(&Unacceptable::Length.into(), true).headers()[CONNECTION], "close");
+        assert!(!answer(&Unacceptable::Length.into(), false).headers().contains_key(CONNECTION));
+        assert!(!answer(&NoRoute.into(), true).headers().contains_key(CONNECTION));
+    }
+}

@@ -1,0 +1,83 @@
+//! The way of a request, from the client's connection to the upstream: the whole program in one chain.
+
+use std::sync::Arc;
+
+use http::{HeaderName, Request, Response};
+use hyper::body::Incoming;
+use pmesh_layers::{
+    forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
+    framing::FramingLayer,
+    hop_by_hop::HopByHopLayer,
+    host::{HostLayer, HostRejected, HostSet},
+    route::Router,
+    silence::OpenGateLayer,
+    sni::SniMatchLayer,
+    tunnel::TunnelLayer,
+};
+use tower::{BoxError, Service, ServiceBuilder};
+use tower_http::request_id::SetRequestIdLayer;
+
+use crate::{
+    access_log::{AccessLogLayer, LoggedBody},
+    body::ResponseBody,
+    counters::Counters,
+    request_id::RequestIds,
+    respond::RespondLayer,
+    settings::Settings,
+    upstream,
+};
+
+/// The stack of one worker, with connection pools of its own.
+///
+/// # Errors
+///
+/// See [`upstream::routes`].
+pub fn stack(
+    settings: &Settings,
+    counters: Arc<Counters>,
+) -> Result<
+    impl Service<Request<Incoming>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
+    + Clone
+    + Send
+    + 'static
+    + use<>,
+    BoxError,
+> {
+    let hosts = HostSet::new(settings.routes.iter().flat_map(|route| route.patterns.iter().cloned()));
+    let trusted = TrustedProxies::new(settings.trusted_proxies.iter().copied());
+    let request_id = HeaderName::from_static("x-request-id");
+    let rejected = Arc::clone(&counters);
+
+    Ok(ServiceBuilder::new()
+        // Whatever error comes out here ends the connection in silence. It is counted, not logged.
+        .map_err(move |error: BoxError| {
+            rejected.reject(error.downcast_ref::<HostRejected>().map_or("other", HostRejected::reason));
+            tracing::debug!(%error, "silence");
+            error
+        })
+        // The client must name a served host ...
+        .layer(HostLayer::new(hosts))
+        // ... and then it may be answered.
+        .layer(OpenGateLayer::new())
+        .map_request(move |request| {
+            counters.requests.add();
+            request
+        })
+        // What a client says of itself goes before anything is said of it.
+        .layer(DistrustLayer::new(trusted.clone()))
+        .layer(SetRequestIdLayer::new(request_id.clone(), RequestIds::new()))
+        .layer(AccessLogLayer::new(settings.access_log))
+        // All errors from further in become responses.
+        .layer(RespondLayer)
+        // Over TLS the host must be the one that the handshake was for: 421.
+        .layer(SniMatchLayer::new())
+        // One reading, or 400.
+        .layer(FramingLayer::new())
+        // Fields of the client's hop go, then those of ours come.
+        .layer(HopByHopLayer::new().protect(request_id))
+        .layer(ForwardedLayer::new(trusted))
+        // After the backend's 101, bytes flow beside the stack.
+        .layer(TunnelLayer::new())
+        // Host and path lead to a route (404), a route to its endpoints in turn (502, 504).
+        .service(Router::new(upstream::routes(settings)?)))
+}

@@ -1,0 +1,103 @@
+//! From a route of the settings to the service behind it.
+
+use std::collections::HashMap;
+
+use http::{Request, Response, Uri, header::HOST};
+use hyper::body::Incoming;
+use pmesh_layers::{
+    balance::Balance,
+    connect::{InvalidSubnet, SourceConnector, SourceSubnet},
+    pool::{Pool, PooledBody},
+    route::{RouteTable, StripPrefixLayer},
+};
+use tower::{BoxError, Service, ServiceBuilder, timeout::TimeoutLayer};
+use tower_http::set_header::SetRequestHeaderLayer;
+
+use crate::{
+    endpoint::Endpoint,
+    settings::{Route, Settings},
+};
+
+type EndpointPool = Pool<SourceConnector, Incoming>;
+
+/// The table of `settings.routes`. Routes with an endpoint in common share its connections.
+///
+/// # Errors
+///
+/// None that validated settings allow; they name what is wrong.
+pub fn routes(
+    settings: &Settings,
+) -> Result<
+    RouteTable<
+        impl Service<Request<Incoming>, Response = Response<PooledBody<Incoming>>, Error = BoxError, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+        + use<>,
+    >,
+    BoxError,
+> {
+    let mut pools = Pools::new(settings)?;
+    let mut table = RouteTable::new();
+    for route in &settings.routes {
+        let service = route_service(route, &mut pools)?;
+        for pattern in &route.patterns {
+            table.insert(pattern.clone(), route.prefix.parse()?, service.clone())?;
+        }
+    }
+    Ok(table)
+}
+
+/// What happens to a request once its route is known, in order.
+fn route_service(
+    route: &Route,
+    pools: &mut Pools<'_>,
+) -> Result<
+    impl Service<Request<Incoming>, Response = Response<PooledBody<Incoming>>, Error = BoxError, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+    + use<>,
+    BoxError,
+> {
+    let strip = if route.strip_prefix { Some(StripPrefixLayer::new(route.prefix.parse()?)) } else { None };
+    let host = route.upstream_host.clone().map(|host| SetRequestHeaderLayer::overriding(HOST, host));
+    let endpoints = route.upstreams.iter().map(|endpoint| pools.pool(endpoint)).collect::<Result<Vec<_>, _>>()?;
+    Ok(ServiceBuilder::new()
+        .option_layer(strip)
+        .option_layer(host)
+        // Until the head of the response; a body takes as long as it takes.
+        .layer(TimeoutLayer::new(route.response_timeout))
+        .service(Balance::new(endpoints)))
+}
+
+struct Pools<'a> {
+    settings: &'a Settings,
+    connector: SourceConnector,
+    by_endpoint: HashMap<String, EndpointPool>,
+}
+
+impl<'a> Pools<'a> {
+    fn new(settings: &'a Settings) -> Result<Self, InvalidSubnet> {
+        let connector = SourceConnector::new()
+            .subnet(SourceSubnet::new(settings.subnet_dialer)?)
+            .source_addresses(settings.source_addresses.iter().copied())
+            .connect_timeout(settings.connect_timeout);
+        Ok(Self { settings, connector, by_endpoint: HashMap::new() })
+    }
+
+    fn pool(&mut self, endpoint: &Endpoint) -> Result<EndpointPool, http::Error> {
+        let authority = endpoint.to_string();
+        if let Some(pool) = self.by_endpoint.get(&authority) {
+            return Ok(pool.clone());
+        }
+        let uri = Uri::builder().scheme("http").authority(authority.as_str()).path_and_query("/").build()?;
+        let pool = Pool::new(self.connector.clone(), uri)
+            .max_idle(self.settings.pool_idle_max)
+            .idle_timeout(self.settings.pool_idle_timeout);
+        self.by_endpoint.insert(authority, pool.clone());
+        Ok(pool)
+    }
+}
