@@ -1,1 +1,4 @@
 //! The program `pmesh`.
+
+pub mod ca;
+pub mod secret;

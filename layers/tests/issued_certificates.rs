@@ -1,5 +1,7 @@
 //! Certificates of the authority, seen by those who have to accept them: rustls, webpki and OpenSSL.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     io::{Read, Write},
     path::Path,
