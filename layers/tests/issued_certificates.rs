@@ -4,6 +4,7 @@
 
 use std::{
     io::{Read, Write},
+    ops::DerefMut,
     path::Path,
     process::{Command, Output},
     sync::Arc,
@@ -12,7 +13,7 @@ use std::{
 
 use pmesh_layers::identity::{Authority, Issued, LIFETIME};
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection,
+    ClientConfig, ClientConnection, ConnectionCommon, RootCertStore, ServerConfig, ServerConnection,
     crypto::aws_lc_rs,
     pki_types::{ServerName, UnixTime},
 };
@@ -131,27 +132,27 @@ fn handshake(server: &Arc<ServerConfig>, client: &Arc<ClientConfig>, name: &'sta
     client.writer().write_all(b"?").unwrap();
     server.writer().write_all(b"!").unwrap();
     while client.wants_write() || server.wants_write() {
-        let mut pipe = Vec::new();
-        while client.wants_write() {
-            client.write_tls(&mut pipe).unwrap();
-        }
-        let mut rest = &pipe[..];
-        while !rest.is_empty() {
-            server.read_tls(&mut rest).unwrap();
-            server.process_new_packets()?;
-        }
-        pipe.clear();
-        while server.wants_write() {
-            server.write_tls(&mut pipe).unwrap();
-        }
-        let mut rest = &pipe[..];
-        while !rest.is_empty() {
-            client.read_tls(&mut rest).unwrap();
-            client.process_new_packets()?;
-        }
+        carry(&mut client, &mut server)?;
+        carry(&mut server, &mut client)?;
     }
     let mut byte = [0];
     server.reader().read_exact(&mut byte).unwrap();
     client.reader().read_exact(&mut byte).unwrap();
+    Ok(())
+}
+
+fn carry<A, B>(
+    from: &mut impl DerefMut<Target = ConnectionCommon<A>>,
+    to: &mut impl DerefMut<Target = ConnectionCommon<B>>,
+) -> Result<(), rustls::Error> {
+    let mut pipe = Vec::new();
+    while from.wants_write() {
+        from.write_tls(&mut pipe).unwrap();
+    }
+    let mut rest = &pipe[..];
+    while !rest.is_empty() {
+        to.read_tls(&mut rest).unwrap();
+        to.process_new_packets()?;
+    }
     Ok(())
 }
