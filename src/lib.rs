@@ -1,1 +1,5 @@
 //! The program `pmesh`.
+
+pub mod ca;
+pub mod certificates;
+pub mod secret;

@@ -8,6 +8,7 @@ pub mod framing;
 mod future;
 pub mod hop_by_hop;
 pub mod host;
+pub mod identity;
 pub mod pool;
 pub mod route;
 pub mod serve;

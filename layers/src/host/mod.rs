@@ -34,5 +34,4 @@ pub use error::HostRejected;
 pub use layer::{Host, HostLayer};
 pub use name::{HostName, InvalidHost};
 pub use pattern::HostPattern;
-pub(crate) use set::parents;
-pub use set::{HostSet, ServedHosts};
+pub use set::{HostSet, ServedHosts, parents};

@@ -47,7 +47,7 @@ impl ServedHosts for HostSet {
 }
 
 /// The names above `name`, the nearest first: of `a.b.c` these are `b.c` and `c`.
-pub(crate) fn parents(name: &str) -> impl Iterator<Item = &str> {
+pub fn parents(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('.').map(|(dot, _)| &name[dot + 1..])
 }
 

@@ -1,0 +1,64 @@
+use std::fmt;
+
+use hkdf::Hkdf;
+use p256::ecdsa::{Signature, SigningKey, signature::Signer};
+use rcgen::{PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::{
+    Secret,
+    error::{IdentityError, Kind},
+};
+
+/// A P-256 key that is derived, not generated, and signs without random numbers (RFC 6979), so that nodes which
+/// share a secret sign the same bytes with the same signature.
+pub(super) struct DerivedKey {
+    key: SigningKey,
+    /// The uncompressed point (SEC 1, 2.3.3).
+    public: Vec<u8>,
+}
+
+impl DerivedKey {
+    /// Derives the key that serves the purpose `label`. Another label gives an unrelated key.
+    ///
+    /// HKDF-SHA256 (RFC 5869) without a salt, `label` and a counter byte as its info, gives 32 bytes; the first
+    /// that are a private key are taken (testing candidates: FIPS 186-5, A.2.2). So the key is not biased at all.
+    /// One candidate in 2^32 is passed over; that all 256 are never happens.
+    pub(super) fn derive(secret: &Secret, label: &str) -> Result<Self, IdentityError> {
+        let hkdf = Hkdf::<Sha256>::new(None, secret.bytes());
+        let mut candidate = Zeroizing::new([0; 32]);
+        for counter in 0..=u8::MAX {
+            hkdf.expand_multi_info(&[label.as_bytes(), &[counter]], &mut candidate[..])
+                .map_err(|_| Kind::Underivable)?;
+            if let Ok(key) = SigningKey::from_slice(&candidate[..]) {
+                let public = key.verifying_key().to_sec1_point(false).as_bytes().to_vec();
+                return Ok(Self { key, public });
+            }
+        }
+        Err(Kind::Underivable.into())
+    }
+}
+
+impl PublicKeyData for DerivedKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.public
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_ECDSA_P256_SHA256
+    }
+}
+
+impl rcgen::SigningKey for DerivedKey {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        let signature: Signature = self.key.try_sign(message).map_err(|_| rcgen::Error::RemoteKeyError)?;
+        Ok(signature.to_der().as_bytes().to_vec())
+    }
+}
+
+impl fmt::Debug for DerivedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DerivedKey(hidden)")
+    }
+}

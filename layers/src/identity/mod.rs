@@ -1,0 +1,41 @@
+//! One secret in place of a PKI: a secret, the certificate authority derived from it, and the certificates it issues.
+//!
+//! Every node that holds the same [`Secret`] derives, byte for byte, the same [`Authority`], at every start and in
+//! every version. Clients that trust its certificate accept what any of the nodes issues, and no node stores
+//! anything but the secret.
+//!
+//! ```
+//! use std::{sync::Arc, time::SystemTime};
+//!
+//! use pmesh_layers::identity::{Authority, Secret};
+//! use rustls::{ServerConfig, crypto::aws_lc_rs};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Kept where only this program reads it, and given to every other node.
+//! let secret = Secret::generate()?;
+//! let authority = Authority::derive(&secret)?;
+//!
+//! // For trust stores, or `curl --cacert`.
+//! println!("{}", authority.certificate_pem());
+//!
+//! let issued = authority.issue(&"app.example.com".parse()?, SystemTime::now())?;
+//! let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+//!     .with_safe_default_protocol_versions()?
+//!     .with_no_client_auth()
+//!     .with_single_cert(issued.chain, issued.key)?;
+//! # drop(config);
+//! # Ok(())
+//! # }
+//! ```
+
+mod authority;
+mod error;
+mod issued;
+mod key;
+mod random;
+mod secret;
+
+pub use authority::{Authority, Fingerprint};
+pub use error::IdentityError;
+pub use issued::{CLOCK_SLACK, Issued, LIFETIME};
+pub use secret::{InvalidSecret, Secret};

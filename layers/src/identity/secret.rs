@@ -1,0 +1,145 @@
+use std::{fmt, fmt::Write, str::FromStr};
+
+use zeroize::Zeroizing;
+
+use super::{error::IdentityError, random};
+
+const BYTES: usize = 32;
+
+/// The 256 bits from which everything that nodes share is derived.
+///
+/// Who holds it can impersonate every node. It is wiped from memory when dropped and printed only by
+/// [`expose_hex`](Self::expose_hex).
+// Boxed, so that moving it leaves no copy behind.
+pub struct Secret(Box<Zeroizing<[u8; BYTES]>>);
+
+impl Secret {
+    /// A new secret from the system's source of random numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError`] when the system gives no random numbers.
+    pub fn generate() -> Result<Self, IdentityError> {
+        let mut secret = Self(Box::default());
+        random::fill(&mut secret.0[..])?;
+        Ok(secret)
+    }
+
+    /// The 64 hexadecimal digits that [`FromStr`] reads, to be written where only the nodes read it.
+    pub fn expose_hex(&self) -> Zeroizing<String> {
+        // Reserved in full, since growing would leave a copy behind.
+        let mut hex = Zeroizing::new(String::with_capacity(BYTES * 2));
+        for byte in self.0.iter() {
+            // Cannot fail: a String takes every write.
+            let _ = write!(hex, "{byte:02x}");
+        }
+        hex
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0[..]
+    }
+}
+
+impl FromStr for Secret {
+    type Err = InvalidSecret;
+
+    /// Reads exactly 64 hexadecimal digits of either case; white space around them is dropped.
+    fn from_str(text: &str) -> Result<Self, InvalidSecret> {
+        let digits = text.trim_ascii().as_bytes();
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err(InvalidSecret::NotHex);
+        }
+        if digits.len() < BYTES * 2 {
+            return Err(InvalidSecret::TooShort { digits: digits.len() });
+        }
+        if digits.len() > BYTES * 2 {
+            return Err(InvalidSecret::TooLong { digits: digits.len() });
+        }
+        let mut secret = Self(Box::default());
+        for (byte, pair) in secret.0.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = pair.iter().fold(0, |value, digit| value << 4 | nibble(*digit));
+        }
+        Ok(secret)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(hidden)")
+    }
+}
+
+/// The value of a hexadecimal digit.
+fn nibble(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit | 0x20) - b'a' + 10,
+    }
+}
+
+/// Text that is no secret. Its message never shows the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSecret {
+    /// Fewer than 64 digits.
+    #[error("a secret has 64 hexadecimal digits, here are only {digits}; `openssl rand -hex 32` makes one")]
+    TooShort {
+        /// How many there are.
+        digits: usize,
+    },
+    /// More than 64 digits.
+    #[error("a secret has 64 hexadecimal digits, here are {digits}; `openssl rand -hex 32` makes one")]
+    TooLong {
+        /// How many there are.
+        digits: usize,
+    },
+    /// Something that is no hexadecimal digit.
+    #[error("a secret has 64 hexadecimal digits, here is something else; `openssl rand -hex 32` makes one")]
+    NotHex,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eff";
+
+    #[test]
+    fn what_is_written_is_read() {
+        let secret = Secret::generate().unwrap();
+        let again: Secret = secret.expose_hex().parse().unwrap();
+        assert_eq!(secret.bytes(), again.bytes());
+        assert_ne!(secret.bytes(), Secret::generate().unwrap().bytes());
+        assert_eq!(HEX.parse::<Secret>().unwrap().expose_hex().as_str(), HEX);
+    }
+
+    #[test]
+    fn case_and_white_space_around_do_not_matter() {
+        let text = format!(" \t{}\r\n", HEX.to_uppercase());
+        assert_eq!(text.parse::<Secret>().unwrap().expose_hex().as_str(), HEX);
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused_and_not_repeated() {
+        let digits = |count| "7".repeat(count);
+        for (text, expected) in [
+            (String::new(), InvalidSecret::TooShort { digits: 0 }),
+            (digits(63), InvalidSecret::TooShort { digits: 63 }),
+            (digits(65), InvalidSecret::TooLong { digits: 65 }),
+            (digits(63) + "g", InvalidSecret::NotHex),
+            (digits(32) + " " + &digits(32), InvalidSecret::NotHex),
+            (format!("0x{}", digits(62)), InvalidSecret::NotHex),
+            ("\u{663}".repeat(64), InvalidSecret::NotHex),
+        ] {
+            let error = text.parse::<Secret>().unwrap_err();
+            assert_eq!(error, expected, "{text}");
+            assert!(error.to_string().contains("openssl rand -hex 32"));
+            assert!(!error.to_string().contains("777"));
+        }
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        assert_eq!(format!("{:?}", HEX.parse::<Secret>()), "Ok(Secret(hidden))");
+    }
+}

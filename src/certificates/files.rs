@@ -1,0 +1,204 @@
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use pmesh_layers::host::{HostName, HostPattern};
+use rustls::{
+    InconsistentKeys, ServerConfig,
+    pki_types::{
+        CertificateDer, PrivateKeyDer, ServerName, UnixTime,
+        pem::{self, PemObject},
+    },
+};
+use webpki::{EndEntityCert, KeyUsage};
+use zeroize::Zeroizing;
+
+use super::{CertificateError, parents, tls::Tls};
+
+/// A certificate and its key, in PEM. One file may hold both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The server's certificate, followed by those that lead from it to the root.
+    pub certificate: PathBuf,
+    /// The private key in PKCS #8, PKCS #1 or SEC 1, not encrypted.
+    pub key: PathBuf,
+    /// Where the two were configured, for messages: `--cert`, `config.toml, line 7`.
+    pub origin: String,
+}
+
+/// The certificates from files, by the names that they are valid for.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    exact: HashMap<HostName, Arc<ServerConfig>>,
+    /// By the name that the wildcard stands below.
+    wildcard: HashMap<HostName, Arc<ServerConfig>>,
+}
+
+impl Files {
+    pub(super) fn load(
+        files: &[CertificateFiles],
+        tls: &Tls,
+        patterns: &HashSet<HostPattern>,
+    ) -> Result<Self, CertificateError> {
+        let mut all = Self::default();
+        for pair in files {
+            let chain = pair.read_chain()?;
+            let certificate = EndEntityCert::try_from(&chain[0]).map_err(|source| pair.bad_certificate(source))?;
+            if let Some(problem) = out_of_date(&certificate, UnixTime::now()) {
+                pair.warn(problem);
+            }
+            let names = names(&certificate, patterns);
+            if !names.iter().any(|name| patterns.iter().any(|pattern| overlap(name, pattern))) {
+                pair.warn("is valid for no name that is served");
+            }
+            let key = pair.read_key()?;
+            let config = tls.server_config(chain, key).map_err(|error| pair.bad_key(error))?;
+            for name in names {
+                let place = match name {
+                    HostPattern::Exact(name) => all.exact.entry(name),
+                    HostPattern::Below(parent) => all.wildcard.entry(parent),
+                };
+                // An earlier file wins.
+                if let Entry::Vacant(place) = place {
+                    place.insert(config.clone());
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// The configuration whose certificate is valid for `name`. A wildcard stands for one label (RFC 9525, 6.3).
+    pub(super) fn find(&self, name: &HostName) -> Option<Arc<ServerConfig>> {
+        self.exact.get(name).or_else(|| self.wildcard.get(parents(name).next()?)).cloned()
+    }
+}
+
+impl CertificateFiles {
+    /// The certificates: one at least.
+    fn read_chain(&self) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+        let path = &self.certificate;
+        let bytes = fs::read(path).map_err(|source| self.unreadable(path, source))?;
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
+            .collect::<Result<_, _>>()
+            .map_err(|error| self.damaged(path, error))?;
+        if chain.is_empty() {
+            return Err(CertificateError::NoCertificate { origin: self.origin.clone(), path: path.clone() });
+        }
+        Ok(chain)
+    }
+
+    fn read_key(&self) -> Result<PrivateKeyDer<'static>, CertificateError> {
+        let path = &self.key;
+        let bytes = Zeroizing::new(fs::read(path).map_err(|source| self.unreadable(path, source))?);
+        PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
+            pem::Error::NoItemsFound => CertificateError::NoKey { origin: self.origin.clone(), path: path.clone() },
+            error => self.damaged(path, error),
+        })
+    }
+
+    fn warn(&self, problem: &str) {
+        tracing::warn!("{}: the certificate in {} {problem}", self.origin, self.certificate.display());
+    }
+
+    fn unreadable(&self, path: &Path, source: io::Error) -> CertificateError {
+        CertificateError::Unreadable { origin: self.origin.clone(), path: path.to_owned(), source }
+    }
+
+    fn damaged(&self, path: &Path, source: pem::Error) -> CertificateError {
+        CertificateError::Damaged { origin: self.origin.clone(), path: path.to_owned(), source }
+    }
+
+    fn bad_certificate(&self, source: webpki::Error) -> CertificateError {
+        CertificateError::BadCertificate { origin: self.origin.clone(), path: self.certificate.clone(), source }
+    }
+
+    fn bad_key(&self, error: rustls::Error) -> CertificateError {
+        let origin = self.origin.clone();
+        match error {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                CertificateError::Mismatch { origin, certificate: self.certificate.clone(), key: self.key.clone() }
+            }
+            source => CertificateError::BadKey { origin, path: self.key.clone(), source },
+        }
+    }
+}
+
+/// The names that a certificate is valid for: DNS names, and those addresses among the patterns that it lists.
+fn names(certificate: &EndEntityCert<'_>, patterns: &HashSet<HostPattern>) -> Vec<HostPattern> {
+    let addresses = patterns.iter().filter(|pattern| match pattern {
+        HostPattern::Exact(name) if name.is_ip() => {
+            server_name(name).is_some_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
+        }
+        _ => false,
+    });
+    certificate.valid_dns_names().filter_map(|name| name.parse().ok()).chain(addresses.cloned()).collect()
+}
+
+/// The address in the form that TLS knows it; `None` for what only looks like one (`1.2.3`).
+pub(super) fn server_name(address: &HostName) -> Option<ServerName<'_>> {
+    ServerName::try_from(address.as_str().trim_matches(['[', ']'])).ok()
+}
+
+/// Whether some name is one of both.
+fn overlap(certificate: &HostPattern, served: &HostPattern) -> bool {
+    match (certificate, served) {
+        (HostPattern::Exact(name), pattern) => pattern.matches(name),
+        (HostPattern::Below(parent), HostPattern::Exact(name)) => parents(name).next() == Some(parent.as_str()),
+        (HostPattern::Below(parent), HostPattern::Below(above)) => parent == above || served.matches(parent),
+    }
+}
+
+/// What is wrong with the certificate's dates, if anything.
+fn out_of_date(certificate: &EndEntityCert<'_>, now: UnixTime) -> Option<&'static str> {
+    // Without a root the path always ends in an error; that of the dates comes before that of the root.
+    match certificate.verify_for_usage(&[], &[], &[], now, KeyUsage::server_auth(), None, None) {
+        Err(webpki::Error::CertExpired { .. }) => Some("has expired"),
+        Err(webpki::Error::CertNotValidYet { .. }) => Some("is not valid yet"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    fn pattern(text: &str) -> HostPattern {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn dates_are_checked() {
+        let mut params = CertificateParams::new(["a.example".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let certificate = EndEntityCert::try_from(certificate.der()).unwrap();
+        let at = |year: u64| UnixTime::since_unix_epoch(Duration::from_secs((year - 1970) * 31_556_952));
+        assert_eq!(out_of_date(&certificate, at(2000)), Some("is not valid yet"));
+        assert_eq!(out_of_date(&certificate, UnixTime::since_unix_epoch(Duration::from_secs(1_000_000_000))), None);
+        assert_eq!(out_of_date(&certificate, at(2003)), Some("has expired"));
+    }
+
+    #[test]
+    fn a_file_of_use_overlaps_with_a_pattern() {
+        for (certificate, served, expected) in [
+            ("a.example.com", "a.example.com", true),
+            ("a.example.com", "*.example.com", true),
+            ("a.example.com", "b.example.com", false),
+            ("*.example.com", "a.example.com", true),
+            ("*.example.com", "a.b.example.com", false),
+            ("*.example.com", "example.com", false),
+            ("*.example.com", "*.example.com", true),
+            ("*.b.example.com", "*.example.com", true),
+            ("*.example.com", "*.b.example.com", false),
+        ] {
+            assert_eq!(overlap(&pattern(certificate), &pattern(served)), expected, "{certificate} {served}");
+        }
+    }
+}

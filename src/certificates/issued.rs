@@ -1,0 +1,236 @@
+use std::{
+    collections::HashMap,
+    error::Error,
+    ops::Range,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
+
+use arc_swap::ArcSwapOption;
+use pmesh_layers::{
+    host::{HostName, HostPattern},
+    identity::Authority,
+};
+use rustls::ServerConfig;
+
+use super::tls::Tls;
+
+/// Issues certificates and makes configurations of them.
+#[derive(Debug)]
+pub(super) struct Issuer {
+    authority: Arc<Authority>,
+    tls: Tls,
+}
+
+impl Issuer {
+    pub(super) fn new(authority: Arc<Authority>, tls: Tls) -> Self {
+        Self { authority, tls }
+    }
+
+    /// A new certificate, or the old one where none can be issued: it may well be valid yet.
+    fn replace(&self, old: Option<Arc<Current>>, name: &HostName, now: SystemTime) -> Option<Arc<Current>> {
+        match self.issue(name, now) {
+            Ok(new) => Some(Arc::new(new)),
+            Err(error) => {
+                tracing::error!(error, "no certificate can be issued for {name}");
+                old
+            }
+        }
+    }
+
+    fn issue(&self, name: &HostName, now: SystemTime) -> Result<Current, Box<dyn Error>> {
+        let issued = self.authority.issue(&HostPattern::Exact(name.clone()), now)?;
+        let lifetime = issued.not_after.duration_since(issued.not_before)?;
+        Ok(Current {
+            in_use: issued.not_before..issued.not_after - lifetime / 3,
+            config: self.tls.server_config(issued.chain, issued.key)?,
+        })
+    }
+}
+
+/// What was issued last for a name.
+#[derive(Debug)]
+struct Current {
+    config: Arc<ServerConfig>,
+    /// Replaced outside of these times: when a third of the lifetime is left, and when the clock was set back to before
+    /// the certificate is valid.
+    in_use: Range<SystemTime>,
+}
+
+/// The certificate of a name that a pattern lists. Read without a lock.
+#[derive(Debug, Default)]
+pub(super) struct IssuedFor(ArcSwapOption<Current>);
+
+impl IssuedFor {
+    pub(super) fn config(&self, issuer: &Issuer, name: &HostName, now: SystemTime) -> Option<Arc<ServerConfig>> {
+        let current = self.0.load();
+        match &*current {
+            Some(current) if current.in_use.contains(&now) => Some(current.config.clone()),
+            // Workers that come at once each issue one. All are valid, the last is kept, and nobody waits.
+            old => {
+                let new = issuer.replace(old.clone(), name, now)?;
+                self.0.store(Some(new.clone()));
+                Some(new.config.clone())
+            }
+        }
+    }
+}
+
+/// The certificates of names below a wildcard: a bounded number, of which the least recently used makes room.
+///
+/// Names come from clients here, so the map grows while it is read. A lock does, since it is held for a look-up or an
+/// insertion only, never to issue.
+#[derive(Debug)]
+pub(super) struct IssuedBelow {
+    capacity: usize,
+    names: RwLock<HashMap<HostName, Cached>>,
+    /// Counts look-ups, to tell which name was used last.
+    uses: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Cached {
+    current: Arc<Current>,
+    last_use: AtomicU64,
+}
+
+impl IssuedBelow {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { capacity, names: RwLock::default(), uses: AtomicU64::default() }
+    }
+
+    pub(super) fn config(&self, issuer: &Issuer, name: &HostName, now: SystemTime) -> Option<Arc<ServerConfig>> {
+        let use_number = self.uses.fetch_add(1, Ordering::Relaxed);
+        let old = self.look_up(name, use_number);
+        if let Some(current) = old.as_ref().filter(|current| current.in_use.contains(&now)) {
+            return Some(current.config.clone());
+        }
+        let current = issuer.replace(old, name, now)?;
+        self.insert(name, Cached { current: current.clone(), last_use: AtomicU64::new(use_number) });
+        Some(current.config.clone())
+    }
+
+    fn look_up(&self, name: &HostName, use_number: u64) -> Option<Arc<Current>> {
+        // Whoever panicked while holding the lock has left the map whole; so also below.
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let cached = names.get(name)?;
+        cached.last_use.store(use_number, Ordering::Relaxed);
+        Some(cached.current.clone())
+    }
+
+    fn insert(&self, name: &HostName, cached: Cached) {
+        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        if names.len() >= self.capacity && !names.contains_key(name) {
+            // A search of all is little beside the signature that the new name has just cost.
+            let oldest = names.iter().min_by_key(|(_, cached)| cached.last_use.load(Ordering::Relaxed));
+            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
+                names.remove(&oldest);
+            }
+        }
+        names.insert(name.clone(), cached);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::Barrier,
+        thread,
+        time::{Duration, UNIX_EPOCH},
+    };
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    const START: SystemTime = UNIX_EPOCH;
+
+    fn issuer() -> Issuer {
+        let secret = "1".repeat(64).parse().unwrap();
+        Issuer::new(Arc::new(Authority::derive(&secret).unwrap()), Tls::new().unwrap())
+    }
+
+    fn name(text: &str) -> HostName {
+        text.parse().unwrap()
+    }
+
+    type ConfigAt = Box<dyn Fn(SystemTime) -> Option<Arc<ServerConfig>>>;
+
+    /// The two ways to keep what was issued, to be tested alike.
+    fn keepers() -> [ConfigAt; 2] {
+        let (exact, below) = (IssuedFor::default(), IssuedBelow::new(1));
+        let (one, other) = (issuer(), issuer());
+        [
+            Box::new(move |now| exact.config(&one, &name("a.example"), now)),
+            Box::new(move |now| below.config(&other, &name("a.example"), now)),
+        ]
+    }
+
+    #[test]
+    fn it_is_replaced_when_a_third_of_the_lifetime_is_left() {
+        for config in keepers() {
+            let first = config(START + 10 * DAY).unwrap();
+            // Valid from day 9 to day 100, so replaced after two thirds of 91 days.
+            let replaced = START + 9 * DAY + 91 * DAY * 2 / 3;
+            let second = Duration::from_secs(1);
+            assert!(Arc::ptr_eq(&first, &config(replaced - second).unwrap()));
+            let next = config(replaced).unwrap();
+            assert!(!Arc::ptr_eq(&first, &next));
+            assert!(Arc::ptr_eq(&next, &config(replaced + DAY).unwrap()));
+        }
+    }
+
+    #[test]
+    fn it_is_replaced_when_the_clock_is_set_back() {
+        for config in keepers() {
+            let first = config(START + 1000 * DAY).unwrap();
+            assert!(Arc::ptr_eq(&first, &config(START + 999 * DAY).unwrap()));
+            assert!(!Arc::ptr_eq(&first, &config(START + 10 * DAY).unwrap()));
+        }
+    }
+
+    #[test]
+    fn the_old_one_stays_where_none_can_be_issued() {
+        for config in keepers() {
+            let before_1970 = START - DAY;
+            assert!(config(before_1970).is_none());
+            let first = config(START).unwrap();
+            assert!(Arc::ptr_eq(&first, &config(before_1970).unwrap()));
+        }
+    }
+
+    #[test]
+    fn the_least_recently_used_name_makes_room() {
+        let (issuer, below) = (issuer(), IssuedBelow::new(2));
+        let config = |text| below.config(&issuer, &name(text), START).unwrap();
+        let (a, b) = (config("a.example"), config("b.example"));
+        assert!(Arc::ptr_eq(&a, &config("a.example")));
+        let c = config("c.example");
+        assert_eq!(below.names.read().unwrap().len(), 2);
+        assert!(Arc::ptr_eq(&a, &config("a.example")));
+        assert!(Arc::ptr_eq(&c, &config("c.example")));
+        assert!(!Arc::ptr_eq(&b, &config("b.example")));
+        assert_eq!(below.names.read().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn many_threads_at_once_are_all_served() {
+        let (issuer, exact, below) = (issuer(), IssuedFor::default(), IssuedBelow::new(2));
+        let barrier = Barrier::new(8);
+        thread::scope(|scope| {
+            for thread in 0..8 {
+                let (issuer, exact, below, barrier) = (&issuer, &exact, &below, &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    assert!(exact.config(issuer, &name("a.example"), START).is_some());
+                    assert!(below.config(issuer, &name(&format!("{}.example", thread % 4)), START).is_some());
+                });
+            }
+        });
+        assert_eq!(below.names.read().unwrap().len(), 2);
+        let kept = exact.config(&issuer, &name("a.example"), START).unwrap();
+        assert!(Arc::ptr_eq(&kept, &exact.config(&issuer, &name("a.example"), START).unwrap()));
+    }
+}

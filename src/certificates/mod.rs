@@ -1,0 +1,117 @@
+//! The certificates of a TLS listener: for each served name one from a file, or else one that the authority issues.
+
+mod error;
+mod files;
+mod issued;
+mod tls;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::SystemTime,
+};
+
+pub use error::CertificateError;
+pub use files::CertificateFiles;
+use pmesh_layers::{
+    host::{HostName, HostPattern},
+    identity::Authority,
+};
+use rustls::ServerConfig;
+
+use self::{
+    files::Files,
+    issued::{IssuedBelow, IssuedFor, Issuer},
+    tls::Tls,
+};
+
+/// How many names below one wildcard have issued certificates at a time. A name that is asked for again after it was
+/// evicted costs another signature, so less than a millisecond.
+const NAMES_BELOW: usize = 1024;
+
+/// The TLS configuration for each served name, shared by all workers.
+///
+/// Which certificate a name gets is decided by the name alone. One from the files wins over one that the authority
+/// issues; among the files, one that lists the name wins over one with a wildcard, and an earlier over a later one.
+/// The authority issues at the first handshake that needs it, for that name alone: were one certificate good for
+/// several names, browsers would ask for all of them over one connection, and SNI and request would not match. It
+/// replaces what it has issued when a third of the lifetime is left.
+///
+/// All certificates speak TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, ask for no client certificate, and resume sessions by
+/// tickets alone, under one key for all: rustls resumes a session only for the name that it was made for (RFC 6066, 3).
+#[derive(Debug)]
+pub struct Certificates {
+    issuer: Issuer,
+    files: Files,
+    exact: HashMap<HostName, Exact>,
+    /// By the name that they are below.
+    below: HashMap<HostName, IssuedBelow>,
+}
+
+#[derive(Debug)]
+enum Exact {
+    File(Arc<ServerConfig>),
+    Issued(IssuedFor),
+}
+
+impl Certificates {
+    /// Reads the files and finds each pattern its certificate. A file that is out of date, or of no use to any
+    /// pattern, is warned of and not refused.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`], naming the file and where it was configured, when it cannot be read, holds no certificate or
+    /// no key, or when the two do not belong together; and naming a pattern that looks like an IP address but is none.
+    pub fn new(
+        files: &[CertificateFiles],
+        authority: Arc<Authority>,
+        patterns: impl IntoIterator<Item = HostPattern>,
+    ) -> Result<Self, CertificateError> {
+        let tls = Tls::new()?;
+        let patterns: HashSet<HostPattern> = patterns.into_iter().collect();
+        let files = Files::load(files, &tls, &patterns)?;
+        let (mut exact, mut below) = (HashMap::new(), HashMap::new());
+        for pattern in patterns {
+            match pattern {
+                HostPattern::Exact(name) => {
+                    if name.is_ip() && files::server_name(&name).is_none() {
+                        return Err(CertificateError::NotAnAddress { name });
+                    }
+                    let entry = files.find(&name).map_or_else(|| Exact::Issued(IssuedFor::default()), Exact::File);
+                    exact.insert(name, entry);
+                }
+                HostPattern::Below(parent) => {
+                    below.insert(parent, IssuedBelow::new(NAMES_BELOW));
+                }
+            }
+        }
+        Ok(Self { issuer: Issuer::new(authority, tls), files, exact, below })
+    }
+
+    /// The configuration for connections to `name`; `None` where no pattern serves it.
+    ///
+    /// Of the patterns that match, an exact one wins over a wildcard, and a longer wildcard over a shorter one. Names
+    /// that a pattern or a file lists are found without a lock. Where the authority cannot issue, which is logged, the
+    /// name is treated as not served.
+    pub fn server_config(&self, name: &HostName) -> Option<Arc<ServerConfig>> {
+        self.server_config_at(name, SystemTime::now())
+    }
+
+    fn server_config_at(&self, name: &HostName, now: SystemTime) -> Option<Arc<ServerConfig>> {
+        match self.exact.get(name) {
+            Some(Exact::File(config)) => return Some(config.clone()),
+            Some(Exact::Issued(issued)) => return issued.config(&self.issuer, name, now),
+            None => {}
+        }
+        let below = parents(name).find_map(|parent| self.below.get(parent))?;
+        self.files.find(name).or_else(|| below.config(&self.issuer, name, now))
+    }
+}
+
+/// The names that `name` is below, the longest first.
+fn parents(name: &HostName) -> impl Iterator<Item = &str> {
+    name.as_str().match_indices('.').map(|(dot, _)| &name.as_str()[dot + 1..])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,284 @@
+use std::{
+    fs,
+    io::{Read, Write},
+    ops::DerefMut,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use rustls::{
+    ClientConfig, ClientConnection, ConnectionCommon, HandshakeKind, NamedGroup, ProtocolVersion, RootCertStore,
+    ServerConnection, SupportedProtocolVersion,
+    client::{ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue},
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, ServerName},
+    version::{TLS12, TLS13},
+};
+use tempfile::TempDir;
+
+use super::*;
+
+/// Files in a folder, and clients that trust the authority and all of the files.
+struct Setup {
+    folder: TempDir,
+    authority: Arc<Authority>,
+    roots: RootCertStore,
+    files: Vec<CertificateFiles>,
+}
+
+impl Setup {
+    fn new() -> Self {
+        let authority = Arc::new(Authority::derive(&"1".repeat(64).parse().unwrap()).unwrap());
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.certificate_der().clone()).unwrap();
+        Self { folder: tempfile::tempdir().unwrap(), authority, roots, files: Vec::new() }
+    }
+
+    /// Adds a pair of files whose certificate is valid for `names`.
+    fn add(&mut self, names: &[&str]) -> CertificateDer<'static> {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        let number = self.files.len();
+        let certificate = self.write(&format!("{number}.crt"), &made.cert.pem());
+        let key = self.write(&format!("{number}.key"), &made.signing_key.serialize_pem());
+        self.files.push(CertificateFiles { certificate, key, origin: format!("pair {number}") });
+        self.roots.add(made.cert.der().clone()).unwrap();
+        made.cert.into()
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn certificates(&self, patterns: &[&str]) -> Result<Certificates, CertificateError> {
+        let patterns = patterns.iter().map(|pattern| pattern.parse().unwrap());
+        Certificates::new(&self.files, self.authority.clone(), patterns)
+    }
+
+    fn client(&self, version: &'static SupportedProtocolVersion) -> ClientConfig {
+        ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(self.roots.clone())
+            .with_no_client_auth()
+    }
+
+    /// The certificate that a client which asks for `name` is shown, and has verified.
+    fn presented(&self, certificates: &Certificates, name: &str) -> CertificateDer<'static> {
+        let config = certificates.server_config(&host(name)).unwrap();
+        let client = Arc::new(self.client(&TLS13));
+        let (client, _) = handshake(&config, &client, name.trim_matches(['[', ']']));
+        client.peer_certificates().unwrap()[0].clone()
+    }
+}
+
+fn host(name: &str) -> HostName {
+    name.parse().unwrap()
+}
+
+#[test]
+fn every_served_name_has_a_certificate_and_no_other() {
+    let mut setup = Setup::new();
+    setup.add(&["unserved.example"]);
+    let certificates = setup.certificates(&["a.example", "*.b.example", "127.0.0.1", "[::1]"]).unwrap();
+    for name in ["a.example", "x.b.example", "y.x.b.example", "127.0.0.1", "[::1]"] {
+        // The client has verified that it is valid for the name.
+        setup.presented(&certificates, name);
+    }
+    for name in ["unserved.example", "x.a.example", "b.example", "example", "xb.example", "127.0.0.2"] {
+        assert!(certificates.server_config(&host(name)).is_none(), "{name}");
+    }
+}
+
+#[test]
+fn a_file_wins_over_the_authority_and_the_closest_file_over_others() {
+    let mut setup = Setup::new();
+    let wildcard = setup.add(&["*.example.com", "127.0.0.1"]);
+    let listed = setup.add(&["A.example.com", "b.example.com"]);
+    setup.add(&["*.example.com", "b.example.com", "127.0.0.1"]);
+    let deeper = setup.add(&["*.deep.example.com"]);
+    let certificates = setup.certificates(&["a.example.com", "*.example.com", "127.0.0.1", "example.com"]).unwrap();
+    for (name, expected) in [
+        ("a.example.com", &listed),
+        ("b.example.com", &listed),
+        ("c.example.com", &wildcard),
+        ("127.0.0.1", &wildcard),
+        ("x.deep.example.com", &deeper),
+    ] {
+        assert_eq!(&setup.presented(&certificates, name), expected, "{name}");
+    }
+    // Two labels below, or none: no file is valid for these.
+    for name in ["x.c.example.com", "example.com"] {
+        assert!(![&wildcard, &listed, &deeper].contains(&&setup.presented(&certificates, name)), "{name}");
+    }
+}
+
+#[test]
+fn names_of_one_file_share_a_configuration() {
+    let mut setup = Setup::new();
+    setup.add(&["*.example.com"]);
+    let certificates = setup.certificates(&["*.example.com"]).unwrap();
+    let config = |name| certificates.server_config(&host(name)).unwrap();
+    assert!(Arc::ptr_eq(&config("a.example.com"), &config("b.example.com")));
+}
+
+#[test]
+fn the_longest_wildcard_serves_a_name() {
+    let setup = Setup::new();
+    let certificates = setup.certificates(&["*.example", "*.b.example"]).unwrap();
+    let below =
+        |name: &str| parents(&host(name)).find(|parent| certificates.below.contains_key(*parent)).map(str::to_owned);
+    assert_eq!(below("x.b.example").as_deref(), Some("b.example"));
+    assert_eq!(below("y.x.b.example").as_deref(), Some("b.example"));
+    assert_eq!(below("b.example").as_deref(), Some("example"));
+}
+
+#[test]
+fn both_versions_and_both_protocols_are_spoken() {
+    let setup = Setup::new();
+    let certificates = setup.certificates(&["a.example"]).unwrap();
+    let config = certificates.server_config(&host("a.example")).unwrap();
+    assert_eq!(config.max_early_data_size, 0);
+    for (version, expected) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+        for protocol in [&b"h2"[..], b"http/1.1"] {
+            let mut client = setup.client(version);
+            client.alpn_protocols = vec![protocol.to_vec()];
+            let (_, server) = handshake(&config, &Arc::new(client), "a.example");
+            assert_eq!(server.protocol_version(), Some(expected));
+            assert_eq!(server.alpn_protocol(), Some(protocol));
+        }
+    }
+}
+
+#[test]
+fn a_ticket_is_good_for_its_own_name_only() {
+    let mut setup = Setup::new();
+    setup.add(&["*.example.com"]);
+    // One certificate for both names, one for each, and one of each kind.
+    for [first, second] in [["a.example.com", "b.example.com"], ["a.test", "b.test"], ["a.test", "a.example.com"]] {
+        let certificates = setup.certificates(&["*.example.com", "a.test", "b.test"]).unwrap();
+        let config = |name| certificates.server_config(&host(name)).unwrap();
+        for version in [&TLS12, &TLS13] {
+            let mut client = setup.client(version);
+            client.resumption = Resumption::store(Arc::new(AnyNameStore::default()));
+            let client = Arc::new(client);
+            let kind = |name| handshake(&config(name), &client, name).1.handshake_kind();
+            assert_eq!(kind(first), Some(HandshakeKind::Full));
+            assert_eq!(kind(first), Some(HandshakeKind::Resumed));
+            assert_eq!(kind(second), Some(HandshakeKind::Full), "{first} {second} {version:?}");
+        }
+    }
+}
+
+#[test]
+fn files_that_are_of_no_use_are_refused_by_name() {
+    let mut setup = Setup::new();
+    setup.add(&["a.example"]);
+    setup.add(&["a.example"]);
+    let good = setup.files[0].clone();
+    let damaged = setup.write("damaged", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n");
+    let garbage = setup.write("garbage", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let bad_key = setup.write("bad-key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    let empty = setup.write("empty", "");
+    let missing = setup.folder.path().join("missing");
+    let folder = setup.folder.path().to_owned();
+    let mut error = |certificate: &Path, key: &Path| {
+        setup.files =
+            vec![CertificateFiles { certificate: certificate.into(), key: key.into(), origin: "--cert".to_owned() }];
+        let error = setup.certificates(&["a.example"]).unwrap_err();
+        let culprit = if certificate == good.certificate { key } else { certificate };
+        let shown = error.to_string();
+        assert!(shown.contains("--cert") && shown.contains(&culprit.display().to_string()), "{shown}");
+        error
+    };
+    for path in [&missing, &folder] {
+        assert!(matches!(error(path, &good.key), CertificateError::Unreadable { .. }));
+        assert!(matches!(error(&good.certificate, path), CertificateError::Unreadable { .. }));
+    }
+    assert!(matches!(error(&empty, &good.key), CertificateError::NoCertificate { .. }));
+    assert!(matches!(error(&good.key, &good.key), CertificateError::NoCertificate { .. }));
+    assert!(matches!(error(&damaged, &good.key), CertificateError::Damaged { .. }));
+    assert!(matches!(error(&garbage, &good.key), CertificateError::BadCertificate { .. }));
+    assert!(matches!(error(&good.certificate, &empty), CertificateError::NoKey { .. }));
+    assert!(matches!(error(&good.certificate, &good.certificate), CertificateError::NoKey { .. }));
+    assert!(matches!(error(&good.certificate, &bad_key), CertificateError::BadKey { .. }));
+    assert!(matches!(error(&good.certificate, &folder.join("1.key")), CertificateError::Mismatch { .. }));
+}
+
+#[test]
+fn what_only_looks_like_an_address_is_refused() {
+    let error = Setup::new().certificates(&["1.2.3"]).unwrap_err();
+    assert!(matches!(error, CertificateError::NotAnAddress { .. }), "{error}");
+}
+
+/// A handshake and a byte each way, through memory.
+fn handshake(
+    server: &Arc<ServerConfig>,
+    client: &Arc<ClientConfig>,
+    name: &str,
+) -> (ClientConnection, ServerConnection) {
+    let mut server = ServerConnection::new(server.clone()).unwrap();
+    let mut client = ClientConnection::new(client.clone(), ServerName::try_from(name.to_owned()).unwrap()).unwrap();
+    client.writer().write_all(b"?").unwrap();
+    server.writer().write_all(b"!").unwrap();
+    while client.wants_write() || server.wants_write() {
+        carry(&mut client, &mut server);
+        carry(&mut server, &mut client);
+    }
+    let mut byte = [0];
+    server.reader().read_exact(&mut byte).unwrap();
+    client.reader().read_exact(&mut byte).unwrap();
+    (client, server)
+}
+
+fn carry<A, B>(
+    from: &mut impl DerefMut<Target = ConnectionCommon<A>>,
+    to: &mut impl DerefMut<Target = ConnectionCommon<B>>,
+) {
+    let mut pipe = Vec::new();
+    while from.wants_write() {
+        from.write_tls(&mut pipe).unwrap();
+    }
+    let mut rest = &pipe[..];
+    while !rest.is_empty() {
+        to.read_tls(&mut rest).unwrap();
+        to.process_new_packets().unwrap();
+    }
+}
+
+/// A client that offers the tickets of one name to every other.
+#[derive(Debug, Default)]
+struct AnyNameStore {
+    tls12: Mutex<Option<Tls12ClientSessionValue>>,
+    tls13: Mutex<Vec<Tls13ClientSessionValue>>,
+}
+
+impl ClientSessionStore for AnyNameStore {
+    fn set_kx_hint(&self, _: ServerName<'static>, _: NamedGroup) {}
+
+    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
+        None
+    }
+
+    fn set_tls12_session(&self, _: ServerName<'static>, value: Tls12ClientSessionValue) {
+        *self.tls12.lock().unwrap() = Some(value);
+    }
+
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        self.tls12.lock().unwrap().clone()
+    }
+
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {
+        *self.tls12.lock().unwrap() = None;
+    }
+
+    fn insert_tls13_ticket(&self, _: ServerName<'static>, value: Tls13ClientSessionValue) {
+        self.tls13.lock().unwrap().push(value);
+    }
+
+    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.tls13.lock().unwrap().pop()
+    }
+}

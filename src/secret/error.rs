@@ -1,0 +1,77 @@
+use std::{io, path::PathBuf};
+
+use pmesh_layers::identity::{IdentityError, InvalidSecret};
+
+/// Why there is no secret to start with.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file does not exist.
+    #[error("there is no secret file {path}; copy it from another node, or make one with `openssl rand -hex 32`")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be opened or read.
+    #[error("cannot read the secret file {path}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A folder stands where the file should.
+    #[error("{path} is a folder; the secret is a file")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Somebody but its owner can read or write the file.
+    #[error("others than its owner can read or write the secret file {path} (mode {mode:04o}); run `chmod 600 {path}`")]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// What should be a secret is none.
+    #[error("{origin} holds no secret")]
+    Invalid {
+        /// What holds the text: a file or a variable.
+        origin: String,
+        /// What is wrong with it.
+        source: InvalidSecret,
+    },
+    /// The home folder cannot be made or entered.
+    #[error("cannot make or enter the home folder {path}; choose another with --home or PMESH_HOME")]
+    Home {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The home folder is something else.
+    #[error("the home {path} is not a folder; choose another with --home or PMESH_HOME")]
+    HomeNotFolder {
+        /// What stands in its place.
+        path: PathBuf,
+    },
+    /// Somebody but its owner can write to the home folder, and so replace the secret.
+    #[error("others than its owner can write to the home folder {path} (mode {mode:04o}); run `chmod go-w {path}`")]
+    HomeExposed {
+        /// The folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A new secret cannot be written.
+    #[error("cannot write a new secret to {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A new secret cannot be made.
+    #[error("cannot make a new secret")]
+    Generate(#[from] IdentityError),
+}

@@ -1,0 +1,109 @@
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
+
+use pmesh_layers::identity::{InvalidSecret, Secret};
+use zeroize::Zeroizing;
+
+use super::SecretError;
+
+/// How much of a file is read, in bytes: far more than a secret has, so that a wrong file costs little.
+const READ_LIMIT: usize = 1024;
+
+/// Reads the secret from a file that only its owner can read and write.
+///
+/// # Errors
+///
+/// [`SecretError`] when there is no such file, or when it cannot be read, is a folder, is open to group or others, or
+/// holds something other than a secret.
+pub fn read_secret_file(path: &Path) -> Result<Secret, SecretError> {
+    let unreadable = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => SecretError::Missing { path: path.to_owned() },
+        _ => SecretError::Unreadable { path: path.to_owned(), source },
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    // Of the open file, since the path may name another one by now.
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(SecretError::Folder { path: path.to_owned() });
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(SecretError::Exposed { path: path.to_owned(), mode });
+    }
+    // Reserved in full, since growing would leave a copy behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(READ_LIMIT));
+    file.take(READ_LIMIT as u64).read_to_end(&mut text).map_err(unreadable)?;
+    std::str::from_utf8(&text)
+        .map_err(|_| InvalidSecret::NotHex)
+        .and_then(str::parse)
+        .map_err(|source| SecretError::Invalid { origin: format!("the secret file {}", path.display()), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, fs::Permissions, path::PathBuf};
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eff";
+
+    fn file(text: impl AsRef<[u8]>, mode: u32) -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some-secret");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_whole_and_closed_file_is_read() {
+        for mode in [0o600, 0o400] {
+            let (_folder, path) = file(format!("{HEX}\n"), mode);
+            assert_eq!(read_secret_file(&path).unwrap().expose_hex().as_str(), HEX);
+        }
+    }
+
+    #[test]
+    fn a_file_open_to_others_is_refused_with_the_remedy() {
+        for mode in [0o640, 0o604, 0o620, 0o602, 0o610, 0o666] {
+            let (_folder, path) = file(HEX, mode);
+            let error = read_secret_file(&path).unwrap_err();
+            assert!(matches!(error, SecretError::Exposed { mode: found, .. } if found == mode), "{error:?}");
+            assert!(error.to_string().contains(&format!("chmod 600 {}", path.display())), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused_with_the_path() {
+        for text in [&b""[..], b"\n", b"0123", &[b'7'; 65], &[b'7'; 5000], b"not hex at all", b"\xff\xfe"] {
+            let (_folder, path) = file(text, 0o600);
+            let error = read_secret_file(&path).unwrap_err();
+            assert!(matches!(error, SecretError::Invalid { .. }), "{error:?}");
+            assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        let (folder, path) = file(HEX, 0o600);
+        let read = |path: &Path| read_secret_file(path).unwrap_err();
+        assert!(matches!(read(folder.path()), SecretError::Folder { .. }));
+        assert!(matches!(read(&folder.path().join("other")), SecretError::Missing { .. }));
+        assert!(matches!(read(&path.join("below")), SecretError::Unreadable { .. }));
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_unreadable() {
+        let (_folder, path) = file(HEX, 0o000);
+        // Permissions do not bind root.
+        if File::open(&path).is_err() {
+            assert!(matches!(read_secret_file(&path).unwrap_err(), SecretError::Unreadable { .. }));
+        }
+    }
+}

@@ -1,0 +1,171 @@
+use std::{
+    fs::{self, DirBuilder, File},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::Path,
+    time::Duration,
+};
+
+use pmesh_layers::identity::Secret;
+
+use super::{SecretError, read_secret_file};
+
+/// The name of the secret's file in the home folder.
+pub const SECRET_FILE: &str = "secret";
+
+/// A secret that is not in place yet. Such a file left by a start that was killed is of no use to anybody.
+const UNFINISHED: (&str, &str) = (".secret-", ".tmp");
+
+/// After this long no start can still be at work on an unfinished file.
+const ABANDONED_AFTER: Duration = Duration::from_secs(60);
+
+/// Reads the secret of the home folder. The first start makes both: the folder with mode 0700, the file with 0600.
+///
+/// Any number of first starts at once agree on one secret, and one that is killed leaves either a whole secret or none.
+///
+/// # Errors
+///
+/// [`SecretError`] when the home folder cannot be used or is writable by group or others, when a new secret cannot be
+/// written, or when the file is there but is none that [`read_secret_file`] takes.
+pub fn home_secret(home: &Path) -> Result<Secret, SecretError> {
+    prepare(home)?;
+    remove_abandoned(home);
+    let path = home.join(SECRET_FILE);
+    match read_secret_file(&path) {
+        Err(SecretError::Missing { .. }) => make_secret(home, &path),
+        read => read,
+    }
+}
+
+/// Makes the home folder, or checks the one that is there.
+fn prepare(home: &Path) -> Result<(), SecretError> {
+    let unusable = |source| SecretError::Home { path: home.to_owned(), source };
+    let metadata = match fs::metadata(home) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Recursive also takes it well that another start has made it meanwhile.
+            DirBuilder::new().recursive(true).mode(0o700).create(home).map_err(unusable)?;
+            fs::metadata(home)
+        }
+        found => found,
+    }
+    .map_err(unusable)?;
+    if !metadata.is_dir() {
+        return Err(SecretError::HomeNotFolder { path: home.to_owned() });
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        return Err(SecretError::HomeExposed { path: home.to_owned(), mode });
+    }
+    Ok(())
+}
+
+fn make_secret(home: &Path, path: &Path) -> Result<Secret, SecretError> {
+    let secret = Secret::generate()?;
+    match write_new(home, path, &secret) {
+        Ok(()) => Ok(secret),
+        // Another start was faster, so its secret is the one.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_secret_file(path),
+        Err(source) => Err(SecretError::Write { path: path.to_owned(), source }),
+    }
+}
+
+/// Puts the secret into place whole or not at all, and never over another.
+fn write_new(home: &Path, path: &Path, secret: &Secret) -> io::Result<()> {
+    // In the same folder, since a file cannot be moved into place from another file system. Its mode is 0600.
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED.0).suffix(UNFINISHED.1).tempfile_in(home)?;
+    file.write_all(secret.expose_hex().as_bytes())?;
+    file.write_all(b"\n")?;
+    file.as_file().sync_all()?;
+    let placed = file.persist_noclobber(path);
+    // Also when another start was faster: its secret must not get lost once this one uses it.
+    File::open(home)?.sync_all()?;
+    placed.map(drop).map_err(|error| error.error)
+}
+
+/// Removes what killed starts have left. Failing at this harms nothing: the next start tries again.
+fn remove_abandoned(home: &Path) {
+    for entry in fs::read_dir(home).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let unfinished =
+            name.to_str().is_some_and(|name| name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1));
+        let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+        if unfinished && age().is_some_and(|age| age > ABANDONED_AFTER) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::Permissions, time::SystemTime};
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn the_first_start_makes_what_the_next_one_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("above/home");
+        let made = home_secret(&home).unwrap();
+        assert_eq!((mode(&home), mode(&home.join(SECRET_FILE))), (0o700, 0o600));
+        assert_eq!(fs::read_dir(&home).unwrap().count(), 1);
+        assert_eq!(made.expose_hex(), home_secret(&home).unwrap().expose_hex());
+        assert_eq!(made.expose_hex(), read_secret_file(&home.join(SECRET_FILE)).unwrap().expose_hex());
+    }
+
+    #[test]
+    fn an_invalid_secret_is_refused_and_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(SECRET_FILE);
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        assert!(matches!(home_secret(home.path()), Err(SecretError::Invalid { .. })));
+        assert_eq!(fs::read(&path).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_home_that_others_can_write_to_is_refused() {
+        for exposed in [0o720, 0o702, 0o777, 0o1777] {
+            let home = tempfile::tempdir().unwrap();
+            fs::set_permissions(home.path(), Permissions::from_mode(exposed)).unwrap();
+            let error = home_secret(home.path()).unwrap_err();
+            assert!(matches!(error, SecretError::HomeExposed { mode, .. } if mode == exposed), "{error:?}");
+            assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_home_that_cannot_be_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(matches!(home_secret(&file), Err(SecretError::HomeNotFolder { .. })));
+        assert!(matches!(home_secret(&file.join("home")), Err(SecretError::Home { .. })));
+    }
+
+    #[test]
+    fn a_link_to_nowhere_is_an_error_and_no_endless_search() {
+        let home = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("nowhere", home.path().join(SECRET_FILE)).unwrap();
+        assert!(matches!(home_secret(home.path()), Err(SecretError::Missing { .. })));
+    }
+
+    #[test]
+    fn only_old_unfinished_files_are_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let put = |name: &str, age: u64| {
+            let file = File::create(home.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+        };
+        put(".secret-old.tmp", 120);
+        put(".secret-new.tmp", 0);
+        put("config.toml", 120);
+        home_secret(home.path()).unwrap();
+        let mut left: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".secret-new.tmp", "config.toml", SECRET_FILE]);
+    }
+}
