@@ -1,5 +1,31 @@
-//! The program `pmesh`.
+//! The program `pmesh`: a reverse proxy that answers only clients who know a name it serves.
+//!
+//! The way from the arguments to a served request:
+//!
+//! 1. [`cli`] reads the arguments, [`config`] merges them with the environment, the file and the defaults,
+//!    and [`settings`] is what comes out, validated.
+//! 2. [`secret`] reads or makes the secret; [`certificates`] chooses a certificate for each served name, from files
+//!    or from the authority that is derived from the secret.
+//! 3. [`listen`] binds all ports; [`worker`] runs a thread a core, accepts connections and serves them.
+//! 4. [`stack`] is what happens to a request: the layers of [`pmesh_layers`] in their order, down to [`upstream`].
+//! 5. [`run`] does 2 to 4 and stops when it is told to.
 
-pub mod ca;
+pub mod access_log;
+pub mod body;
 pub mod certificates;
+pub mod cli;
+pub mod config;
+pub mod connections;
+pub mod counters;
+pub mod demo;
+pub mod endpoint;
+pub mod listen;
+pub mod logging;
+pub mod request_id;
+pub mod respond;
+pub mod run;
 pub mod secret;
+pub mod settings;
+pub mod stack;
+pub mod upstream;
+pub mod worker;

@@ -1,2 +1,82 @@
-//! Arguments to settings to service.
-fn main() {}
+//! Arguments to settings to service. The only place that exits.
+
+use std::{env, fmt, process::ExitCode};
+
+use pmesh::{
+    cli::{Arguments, Command},
+    config::{self, Defaults},
+    demo, logging,
+    run::{self, run},
+    settings::summary,
+};
+use pmesh_layers::identity::Authority;
+use tower::BoxError;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A bad flag, variable, setting, file or port.
+const BAD_SETUP: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::parse(env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
+    match obey(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pmesh: {}", Causes(&*error));
+            ExitCode::from(BAD_SETUP)
+        }
+    }
+}
+
+fn obey(arguments: &Arguments) -> Result<(), BoxError> {
+    let defaults = if arguments.command == Command::Demo { demo::defaults() } else { Defaults::program() };
+    let loaded = config::load(arguments, env::vars_os(), &defaults)?;
+    let settings = &loaded.settings;
+    match &arguments.command {
+        Command::Serve => {
+            logging::init(settings);
+            run(loaded.settings)
+        }
+        Command::Demo => {
+            logging::init(settings);
+            demo::run(loaded.settings)
+        }
+        Command::Check => {
+            print!("{}", summary(settings));
+            Ok(())
+        }
+        Command::Explain { key } => {
+            print!("{}", config::explain(&loaded, key.as_deref())?);
+            Ok(())
+        }
+        Command::Authority => {
+            print!("{}", Authority::derive(&run::secret(&settings.secret, &settings.home)?)?.certificate_pem());
+            Ok(())
+        }
+    }
+}
+
+/// An error and its causes, one a line.
+struct Causes<'a>(&'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut text = self.0.to_string();
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            let next = error.to_string();
+            // Some errors say their cause in their own text.
+            if !text.contains(&next) {
+                write!(f, "\n  caused by: {next}")?;
+            }
+            text = next;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

@@ -39,6 +39,7 @@ pub fn stack(
     impl Service<Request<Incoming>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
     + Clone
     + Send
+    + Sync
     + 'static
     + use<>,
     BoxError,

@@ -12,7 +12,7 @@
 //! );
 //! let request = Request::get("/")
 //!     .header("x-forwarded-for", "10.0.0.1")
-//!     .extension(ConnInfo::plain(([192, 0, 2, 1], 40000).into(), ([192, 0, 2, 2], 80).into()))
+//!     .extension(ConnInfo::plain(([192, 0, 2, 1], 40000).into()))
 //!     .body(())?;
 //! assert_eq!(service.oneshot(request).await?, "192.0.2.1");
 //! # Ok(())
@@ -259,7 +259,7 @@ mod tests {
             .layer(DistrustLayer::new(trusted.clone()))
             .layer(ForwardedLayer::new(trusted))
             .service_fn(async |request: Request<()>| Ok::<_, std::convert::Infallible>(request.into_parts().0.headers));
-        let info = ConnInfo::plain((peer.parse::<IpAddr>().unwrap(), 40000).into(), ([192, 0, 2, 2], 80).into());
+        let info = ConnInfo::plain((peer.parse::<IpAddr>().unwrap(), 40000).into());
         let mut request = Request::get("/").extension(info).body(()).unwrap();
         for (name, value) in fields {
             request.headers_mut().append(*name, HeaderValue::from_static(value));

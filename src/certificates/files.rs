@@ -1,11 +1,11 @@
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
     fs, io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
-use pmesh_layers::host::{HostName, HostPattern};
+use pmesh_layers::host::{HostName, HostPattern, parents};
 use rustls::{
     InconsistentKeys, ServerConfig,
     pki_types::{
@@ -16,18 +16,8 @@ use rustls::{
 use webpki::{EndEntityCert, KeyUsage};
 use zeroize::Zeroizing;
 
-use super::{CertificateError, parents, tls::Tls};
-
-/// A certificate and its key, in PEM. One file may hold both.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CertificateFiles {
-    /// The server's certificate, followed by those that lead from it to the root.
-    pub certificate: PathBuf,
-    /// The private key in PKCS #8, PKCS #1 or SEC 1, not encrypted.
-    pub key: PathBuf,
-    /// Where the two were configured, for messages: `--cert`, `config.toml, line 7`.
-    pub origin: String,
-}
+use super::{CertificateError, tls::Tls};
+use crate::settings::CertificateFiles;
 
 /// The certificates from files, by the names that they are valid for.
 #[derive(Debug, Default)]
@@ -72,14 +62,14 @@ impl Files {
 
     /// The configuration whose certificate is valid for `name`. A wildcard stands for one label (RFC 9525, 6.3).
     pub(super) fn find(&self, name: &HostName) -> Option<Arc<ServerConfig>> {
-        self.exact.get(name).or_else(|| self.wildcard.get(parents(name).next()?)).cloned()
+        self.exact.get(name).or_else(|| self.wildcard.get(parents(name.as_str()).next()?)).cloned()
     }
 }
 
 impl CertificateFiles {
     /// The certificates: one at least.
     fn read_chain(&self) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-        let path = &self.certificate;
+        let path = &self.cert;
         let bytes = fs::read(path).map_err(|source| self.unreadable(path, source))?;
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
             .collect::<Result<_, _>>()
@@ -100,7 +90,7 @@ impl CertificateFiles {
     }
 
     fn warn(&self, problem: &str) {
-        tracing::warn!("{}: the certificate in {} {problem}", self.origin, self.certificate.display());
+        tracing::warn!("{}: the certificate in {} {problem}", self.origin, self.cert.display());
     }
 
     fn unreadable(&self, path: &Path, source: io::Error) -> CertificateError {
@@ -112,14 +102,14 @@ impl CertificateFiles {
     }
 
     fn bad_certificate(&self, source: webpki::Error) -> CertificateError {
-        CertificateError::BadCertificate { origin: self.origin.clone(), path: self.certificate.clone(), source }
+        CertificateError::BadCertificate { origin: self.origin.clone(), path: self.cert.clone(), source }
     }
 
     fn bad_key(&self, error: rustls::Error) -> CertificateError {
         let origin = self.origin.clone();
         match error {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                CertificateError::Mismatch { origin, certificate: self.certificate.clone(), key: self.key.clone() }
+                CertificateError::Mismatch { origin, certificate: self.cert.clone(), key: self.key.clone() }
             }
             source => CertificateError::BadKey { origin, path: self.key.clone(), source },
         }
@@ -146,7 +136,7 @@ pub(super) fn server_name(address: &HostName) -> Option<ServerName<'_>> {
 fn overlap(certificate: &HostPattern, served: &HostPattern) -> bool {
     match (certificate, served) {
         (HostPattern::Exact(name), pattern) => pattern.matches(name),
-        (HostPattern::Below(parent), HostPattern::Exact(name)) => parents(name).next() == Some(parent.as_str()),
+        (HostPattern::Below(parent), HostPattern::Exact(name)) => parents(name.as_str()).next() == Some(parent.as_str()),
         (HostPattern::Below(parent), HostPattern::Below(above)) => parent == above || served.matches(parent),
     }
 }

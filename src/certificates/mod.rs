@@ -12,12 +12,13 @@ use std::{
 };
 
 pub use error::CertificateError;
-pub use files::CertificateFiles;
 use pmesh_layers::{
-    host::{HostName, HostPattern},
+    host::{HostName, HostPattern, parents},
     identity::Authority,
 };
 use rustls::ServerConfig;
+
+use crate::settings::CertificateFiles;
 
 use self::{
     files::Files,
@@ -103,14 +104,9 @@ impl Certificates {
             Some(Exact::Issued(issued)) => return issued.config(&self.issuer, name, now),
             None => {}
         }
-        let below = parents(name).find_map(|parent| self.below.get(parent))?;
+        let below = parents(name.as_str()).find_map(|parent| self.below.get(parent))?;
         self.files.find(name).or_else(|| below.config(&self.issuer, name, now))
     }
-}
-
-/// The names that `name` is below, the longest first.
-fn parents(name: &HostName) -> impl Iterator<Item = &str> {
-    name.as_str().match_indices('.').map(|(dot, _)| &name.as_str()[dot + 1..])
 }
 
 #[cfg(test)]

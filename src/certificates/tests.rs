@@ -129,7 +129,7 @@ fn the_longest_wildcard_serves_a_name() {
     let setup = Setup::new();
     let certificates = setup.certificates(&["*.example", "*.b.example"]).unwrap();
     let below =
-        |name: &str| parents(&host(name)).find(|parent| certificates.below.contains_key(*parent)).map(str::to_owned);
+        |name: &str| parents(host(name).as_str()).find(|parent| certificates.below.contains_key(*parent)).map(str::to_owned);
     assert_eq!(below("x.b.example").as_deref(), Some("b.example"));
     assert_eq!(below("y.x.b.example").as_deref(), Some("b.example"));
     assert_eq!(below("b.example").as_deref(), Some("example"));
@@ -186,25 +186,25 @@ fn files_that_are_of_no_use_are_refused_by_name() {
     let folder = setup.folder.path().to_owned();
     let mut error = |certificate: &Path, key: &Path| {
         setup.files =
-            vec![CertificateFiles { certificate: certificate.into(), key: key.into(), origin: "--cert".to_owned() }];
+            vec![CertificateFiles { cert: certificate.into(), key: key.into(), origin: "--cert".to_owned() }];
         let error = setup.certificates(&["a.example"]).unwrap_err();
-        let culprit = if certificate == good.certificate { key } else { certificate };
+        let culprit = if certificate == good.cert { key } else { certificate };
         let shown = error.to_string();
         assert!(shown.contains("--cert") && shown.contains(&culprit.display().to_string()), "{shown}");
         error
     };
     for path in [&missing, &folder] {
         assert!(matches!(error(path, &good.key), CertificateError::Unreadable { .. }));
-        assert!(matches!(error(&good.certificate, path), CertificateError::Unreadable { .. }));
+        assert!(matches!(error(&good.cert, path), CertificateError::Unreadable { .. }));
     }
     assert!(matches!(error(&empty, &good.key), CertificateError::NoCertificate { .. }));
     assert!(matches!(error(&good.key, &good.key), CertificateError::NoCertificate { .. }));
     assert!(matches!(error(&damaged, &good.key), CertificateError::Damaged { .. }));
     assert!(matches!(error(&garbage, &good.key), CertificateError::BadCertificate { .. }));
-    assert!(matches!(error(&good.certificate, &empty), CertificateError::NoKey { .. }));
-    assert!(matches!(error(&good.certificate, &good.certificate), CertificateError::NoKey { .. }));
-    assert!(matches!(error(&good.certificate, &bad_key), CertificateError::BadKey { .. }));
-    assert!(matches!(error(&good.certificate, &folder.join("1.key")), CertificateError::Mismatch { .. }));
+    assert!(matches!(error(&good.cert, &empty), CertificateError::NoKey { .. }));
+    assert!(matches!(error(&good.cert, &good.cert), CertificateError::NoKey { .. }));
+    assert!(matches!(error(&good.cert, &bad_key), CertificateError::BadKey { .. }));
+    assert!(matches!(error(&good.cert, &folder.join("1.key")), CertificateError::Mismatch { .. }));
 }
 
 #[test]

@@ -13,7 +13,6 @@ pub struct ConnInfo(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     peer: SocketAddr,
-    local: SocketAddr,
     scheme: Scheme,
     server_name: Option<HostName>,
     control: Control,
@@ -21,35 +20,24 @@ struct Inner {
 
 impl ConnInfo {
     /// A plain connection, whose gate opens when a request has named a served host.
-    pub fn plain(peer: SocketAddr, local: SocketAddr) -> Self {
-        Self::new(peer, local, Scheme::Http, None, Control::closed())
+    pub fn plain(peer: SocketAddr) -> Self {
+        Self::new(peer, Scheme::Http, None, Control::closed())
     }
 
     /// A TLS connection whose SNI named a served host, so that its gate is open.
-    pub fn tls(peer: SocketAddr, local: SocketAddr, server_name: HostName) -> Self {
-        Self::new(peer, local, Scheme::Https, Some(server_name), Control::open())
+    pub fn tls(peer: SocketAddr, server_name: HostName) -> Self {
+        Self::new(peer, Scheme::Https, Some(server_name), Control::open())
     }
 
-    fn new(
-        peer: SocketAddr,
-        local: SocketAddr,
-        scheme: Scheme,
-        server_name: Option<HostName>,
-        control: Control,
-    ) -> Self {
+    fn new(peer: SocketAddr, scheme: Scheme, server_name: Option<HostName>, control: Control) -> Self {
         // A dual-stack listener sees IPv4 clients as ::ffff:192.0.2.1, which no list of networks would match.
-        let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
-        Self(Arc::new(Inner { peer: canonical(peer), local: canonical(local), scheme, server_name, control }))
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        Self(Arc::new(Inner { peer, scheme, server_name, control }))
     }
 
     /// The client's address.
     pub fn peer(&self) -> SocketAddr {
         self.0.peer
-    }
-
-    /// The address that the client connected to.
-    pub fn local(&self) -> SocketAddr {
-        self.0.local
     }
 
     /// What the client speaks on this connection.

@@ -25,7 +25,7 @@
 //!
 //! for (host, answered) in [("example.com", true), ("other.example", false)] {
 //!     let (mut client, server) = tokio::io::duplex(4096);
-//!     let info = ConnInfo::plain(([192, 0, 2, 1], 40000).into(), ([192, 0, 2, 2], 80).into());
+//!     let info = ConnInfo::plain(([192, 0, 2, 1], 40000).into());
 //!     let stack = stack.clone();
 //!     tokio::spawn(async move { HttpServer::new().serve(server, info, Protocol::Http1, stack).await });
 //!     client.write_all(format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()).await?;

@@ -1,0 +1,58 @@
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+};
+
+use super::{Problem, Problems, SETTINGS, Setting, suggest, table};
+use crate::settings::Secret;
+
+const PREFIX: &str = "PMESH_";
+const SECRET: &str = "PMESH_SECRET";
+
+/// What the environment says.
+pub(super) struct Environment {
+    /// The user's home, for `~/`.
+    pub(super) home: Option<String>,
+    /// `PMESH_SECRET`, kept apart from everything that is merged and shown.
+    pub(super) secret: Option<Secret>,
+    /// All other settings.
+    pub(super) values: Vec<(&'static Setting, String)>,
+}
+
+impl Environment {
+    /// Sorts out the variables that are the program's. An empty variable is not set.
+    pub(super) fn read(variables: impl IntoIterator<Item = (OsString, OsString)>, problems: &mut Problems) -> Self {
+        let mut found = Self { home: None, secret: None, values: Vec::new() };
+        let mut unknown = Vec::new();
+        for (name, value) in variables {
+            let Some(name) = name.to_str().filter(|_| !value.is_empty()) else { continue };
+            if name == "HOME" {
+                found.home = value.into_string().ok();
+            } else if name == SECRET {
+                found.secret = problems.note(utf8(name, &value)).map(Secret::from);
+            } else if let Some(setting) = table::by_variable(name) {
+                found.values.extend(problems.note(utf8(name, &value)).map(|text| (setting, text)));
+            } else if name.starts_with(PREFIX) && !is_from_kubernetes(name) {
+                unknown.push(name.to_owned());
+            }
+        }
+        // The order of an environment means nothing, that of a report should be stable.
+        unknown.sort_unstable();
+        for name in unknown {
+            let nearest = suggest::did_you_mean(&name, SETTINGS.iter().filter_map(|setting| setting.variable));
+            problems.push(Problem::new(name, format!("unknown variable{nearest}")));
+        }
+        // A service manager may start the program without HOME; the user database still knows.
+        found.home = found.home.or_else(|| env::home_dir()?.into_os_string().into_string().ok());
+        found
+    }
+}
+
+/// Variables that Kubernetes sets in each pod when a Service is called "pmesh".
+fn is_from_kubernetes(name: &str) -> bool {
+    name == "PMESH_PORT" || name.starts_with("PMESH_PORT_") || name.starts_with("PMESH_SERVICE_")
+}
+
+fn utf8(name: &str, value: &OsStr) -> Result<String, Problem> {
+    value.to_str().map(str::to_owned).ok_or_else(|| Problem::new(name, "the value is not UTF-8"))
+}

@@ -1,0 +1,99 @@
+use figment::value::Value;
+
+use super::{Error, Kind, Loaded, Node, Problem, SETTINGS, Setting, suggest};
+
+/// What a setting is, and where that was said: `pmesh explain`.
+///
+/// Without a key, one line a setting, or one for each element of a list. With the key of a setting, or its flag or
+/// variable, its lines and what it is for.
+///
+/// # Errors
+///
+/// There is no such setting.
+pub fn explain(loaded: &Loaded, key: Option<&str>) -> Result<String, Error> {
+    let Some(key) = key else {
+        return Ok(columns(&SETTINGS.iter().flat_map(|setting| rows(loaded, setting)).collect::<Vec<_>>()));
+    };
+    let setting = find(key).ok_or_else(|| {
+        let nearest = suggest::did_you_mean(key, SETTINGS.iter().map(|setting| setting.key));
+        Problem::new(key, format!("unknown setting{nearest}"))
+    })?;
+    let mut names = setting.names();
+    if setting.in_file {
+        names.push(format!("`{}` in the file", setting.key));
+    }
+    let table = columns(&rows(loaded, setting));
+    Ok(format!("{table}\n{}.\nSet by {}.\nDefault: {}.\n", setting.help, names.join(", "), setting.default.text()))
+}
+
+fn find(name: &str) -> Option<&'static Setting> {
+    let flag = name.strip_prefix("--").unwrap_or(name);
+    SETTINGS.iter().find(|setting| {
+        setting.key == name || setting.flag == Some(flag) || setting.variable.is_some_and(|variable| variable == name)
+    })
+}
+
+type Row = [String; 3];
+
+/// Key, value and source; the key only in the first row of a list.
+fn rows(loaded: &Loaded, setting: &Setting) -> Vec<Row> {
+    let mut key = setting.key.to_owned();
+    let values = match loaded.merged.node(setting.key) {
+        Some(node) => elements(loaded, setting, &node),
+        None => vec![unset(loaded, setting)],
+    };
+    values.into_iter().map(|(value, source)| [std::mem::take(&mut key), value, source]).collect()
+}
+
+fn elements(loaded: &Loaded, setting: &Setting, node: &Node<'_>) -> Vec<(String, String)> {
+    let settings = &loaded.settings;
+    // A list that was loaded has as many elements as were written, in the same order.
+    let written = node.elements().unwrap_or_default().into_iter().map(|element| element.origin());
+    let values: Vec<_> = match setting.kind {
+        Kind::Routes => settings.routes.iter().map(ToString::to_string).zip(written).collect(),
+        Kind::Certificates => match replaced_certificates(loaded) {
+            Some(row) => vec![row],
+            None => settings.certificates.iter().map(ToString::to_string).zip(written).collect(),
+        },
+        _ => vec![(plain(&node.value), node.origin())],
+    };
+    if values.is_empty() { vec![("none".into(), node.origin())] } else { values }
+}
+
+/// `--cert` wins over the list of the file.
+fn replaced_certificates(loaded: &Loaded) -> Option<(String, String)> {
+    let cert = loaded.merged.node("cert")?;
+    Some(("replaced by cert and key".into(), cert.origin()))
+}
+
+fn unset(loaded: &Loaded, setting: &Setting) -> (String, String) {
+    let settings = &loaded.settings;
+    let described = setting.default.text();
+    match setting.key {
+        "secret" => match settings.secret.given() {
+            Some(origin) => ("not shown".into(), origin.into()),
+            None => (described.into(), "default".into()),
+        },
+        "secret_file" => (settings.home.join("secret").display().to_string(), "default".into()),
+        "workers" => (settings.workers.to_string(), format!("default: {described}")),
+        "config" => (loaded.file.as_ref().map_or("none".into(), |path| path.display().to_string()), "default".into()),
+        "certificates" => replaced_certificates(loaded).unwrap_or((described.into(), "default".into())),
+        _ => (described.into(), "default".into()),
+    }
+}
+
+/// A value as it would stand in a flag.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(_, text) => text.clone(),
+        Value::Array(_, values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Bool(_, bool) => bool.to_string(),
+        other => other.to_u128().map_or_else(String::new, |number| number.to_string()),
+    }
+}
+
+fn columns(rows: &[Row]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let (keys, values) = (width(0), width(1));
+    rows.iter().map(|[key, value, source]| format!("{key:keys$}  {value:values$}  {source}\n")).collect()
+}

@@ -1,0 +1,143 @@
+use figment::value::{Dict, Value};
+
+use super::path;
+
+/// What a setting's value looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A port, 0 for one the kernel picks, or "off".
+    Port,
+    /// An IP address.
+    Address,
+    /// An IPv4 network inside 127.0.0.0/8.
+    Subnet,
+    /// A number.
+    Count,
+    /// true or false.
+    Switch,
+    /// A time with its unit.
+    Duration,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A directive for the log.
+    Filter,
+    /// IP addresses.
+    Addresses,
+    /// IP addresses and networks.
+    Networks,
+    /// The path of a file.
+    File,
+    /// The path of a folder.
+    Directory,
+    /// Which hosts go to which upstreams.
+    Routes,
+    /// Pairs of a certificate and its key.
+    Certificates,
+    /// A secret itself; never merged with the rest and never shown.
+    Secret,
+}
+
+impl Kind {
+    /// What stands for the value in the help.
+    pub fn value_name(self) -> &'static str {
+        match self {
+            Self::Port => "PORT",
+            Self::Address => "IP",
+            Self::Subnet => "CIDR",
+            Self::Count => "N",
+            Self::Switch => "BOOL",
+            Self::Duration => "DURATION",
+            Self::Choice(_) => "WORD",
+            Self::Filter => "FILTER",
+            Self::Addresses => "IP[,IP…]",
+            Self::Networks => "CIDR[,CIDR…]",
+            Self::File => "FILE",
+            Self::Directory => "DIR",
+            Self::Routes => "HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]",
+            Self::Certificates => "TABLES",
+            Self::Secret => "SECRET",
+        }
+    }
+
+    /// What the file would hold for a value that stands in a flag or a variable.
+    ///
+    /// Text that does not fit is kept as text: reading the settings says what was expected instead.
+    pub(super) fn value(self, text: &str, home: Option<&str>) -> Value {
+        match self {
+            Self::Port | Self::Count => text.parse::<u64>().map_or_else(|_| text.into(), Value::from),
+            Self::Switch => switch(text).map_or_else(|| text.into(), Value::from),
+            Self::File | Self::Directory => path::expand(text, home).into(),
+            Self::Addresses | Self::Networks => words(text).map(Value::from).collect::<Vec<_>>().into(),
+            Self::Routes => text.split_whitespace().map(route).collect::<Vec<_>>().into(),
+            Self::Address
+            | Self::Subnet
+            | Self::Duration
+            | Self::Choice(_)
+            | Self::Filter
+            | Self::Certificates
+            | Self::Secret => text.into(),
+        }
+    }
+}
+
+fn switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty())
+}
+
+/// `HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]` as the table it stands for.
+fn route(text: &str) -> Value {
+    // From the right: a prefix may hold an equals sign, an upstream may not.
+    let Some((from, to)) = text.rsplit_once('=') else { return text.into() };
+    let mut table = Dict::new();
+    let host = match from.split_once('/') {
+        Some((host, prefix)) => {
+            table.insert("prefix".into(), format!("/{prefix}").into());
+            host
+        }
+        None => from,
+    };
+    table.insert("host".into(), host.into());
+    table.insert("upstreams".into(), words(to).map(Value::from).collect::<Vec<_>>().into());
+    table.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use figment::util::map;
+
+    use super::*;
+
+    #[test]
+    fn numbers_stay_text_where_text_is_wanted() {
+        assert_eq!(Kind::Filter.value("0123", None), Value::from("0123"));
+        assert_eq!(Kind::Directory.value("0123", None), Value::from("0123"));
+        assert_eq!(Kind::Port.value("0123", None), Value::from(123u64));
+        assert_eq!(Kind::Port.value("off", None), Value::from("off"));
+    }
+
+    #[test]
+    fn lists_are_separated_by_commas_or_spaces() {
+        let expected = Value::from(vec!["10.0.0.1", "10.0.0.2", "::1"]);
+        assert_eq!(Kind::Addresses.value(" 10.0.0.1,10.0.0.2, ::1 ", None), expected);
+    }
+
+    #[test]
+    fn a_route_is_a_table() {
+        let expected: Value = map! {
+            "host" => Value::from("*.example.com"),
+            "prefix" => Value::from("/a=b"),
+            "upstreams" => Value::from(vec!["10.0.0.1:80", "http://b"]),
+        }
+        .into();
+        let routes = Kind::Routes.value("*.example.com/a=b=10.0.0.1:80,http://b example.com", None);
+        assert_eq!(routes, Value::from(vec![expected, "example.com".into()]));
+    }
+}

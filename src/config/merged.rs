@@ -1,0 +1,140 @@
+use figment::{Figment, Metadata, Profile, Source, value::Value};
+
+use super::{Parse, Problem, Problems};
+
+/// The values of all sources, the strongest for each key.
+#[derive(Debug)]
+pub(crate) struct Merged(Figment);
+
+impl Merged {
+    pub(super) fn new(figment: Figment) -> Self {
+        Self(figment)
+    }
+
+    /// The value of a setting, if any source has one.
+    pub(crate) fn node(&self, key: &str) -> Option<Node<'_>> {
+        let value = self.0.find_value(key).ok()?;
+        let source = self.0.get_metadata(value.tag())?;
+        Some(Node { value, source, path: vec![key.to_owned()] })
+    }
+
+    /// The validated value of a setting, if any source has one and it is good.
+    pub(crate) fn read<T: Parse>(&self, key: &str, problems: &mut Problems) -> Option<T> {
+        self.node(key)?.read(problems)
+    }
+
+    /// The validated elements of a list; none where no source has the list.
+    pub(crate) fn read_list<T: Parse>(&self, key: &str, problems: &mut Problems) -> Vec<T> {
+        self.node(key).map(|node| node.read_list(problems)).unwrap_or_default()
+    }
+
+    /// The elements of a list; none where no source has the list.
+    pub(crate) fn elements(&self, key: &str, problems: &mut Problems) -> Vec<Node<'_>> {
+        self.node(key).and_then(|node| problems.note(node.elements())).unwrap_or_default()
+    }
+}
+
+/// A value that knows where it was written.
+#[derive(Debug, Clone)]
+pub(crate) struct Node<'a> {
+    pub(crate) value: Value,
+    source: &'a Metadata,
+    /// Keys and indexes that lead here.
+    path: Vec<String>,
+}
+
+impl Node<'_> {
+    /// `--http`, `PMESH_HTTP`, `/etc/pmesh/config.toml:3` or `default`.
+    pub(crate) fn origin(&self) -> String {
+        self.source.interpolate(&Profile::Default, &self.path)
+    }
+
+    /// Where to mend this: the origin, and in a file the key.
+    pub(crate) fn place(&self) -> String {
+        let origin = self.origin();
+        if self.is_from_file() { format!("{origin}: {}", self.dotted_path()) } else { origin }
+    }
+
+    /// Whether this was written in the file of settings.
+    pub(crate) fn is_from_file(&self) -> bool {
+        matches!(self.source.source, Some(Source::File(_)))
+    }
+
+    /// Something is wrong here.
+    pub(crate) fn problem(&self, message: impl Into<String>) -> Problem {
+        Problem::new(self.place(), message)
+    }
+
+    /// This is not what is wanted here.
+    pub(crate) fn unexpected(&self, expected: &str) -> Problem {
+        self.problem(format!("expected {expected}, found {}", shown(&self.value)))
+    }
+
+    /// The value under `key` of a table.
+    pub(crate) fn field(&self, key: &str) -> Option<Self> {
+        Some(self.child(key.to_owned(), self.value.as_dict()?.get(key)?.clone()))
+    }
+
+    /// The elements of a list.
+    pub(crate) fn elements(&self) -> Result<Vec<Self>, Problem> {
+        let values = self.value.as_array().ok_or_else(|| self.unexpected("a list"))?;
+        Ok(values.iter().enumerate().map(|(index, value)| self.child(index.to_string(), value.clone())).collect())
+    }
+
+    pub(crate) fn parse<T: Parse>(&self) -> Result<T, Problem> {
+        T::parse(&self.value).map_err(|reason| {
+            let mut problem = self.unexpected(T::EXPECTED);
+            if let Some(reason) = reason {
+                problem.message += ": ";
+                problem.message += &reason;
+            }
+            problem
+        })
+    }
+
+    pub(crate) fn read<T: Parse>(&self, problems: &mut Problems) -> Option<T> {
+        problems.note(self.parse())
+    }
+
+    pub(crate) fn read_list<T: Parse>(&self, problems: &mut Problems) -> Vec<T> {
+        let elements = problems.note(self.elements()).unwrap_or_default();
+        elements.iter().filter_map(|element| element.read(problems)).collect()
+    }
+
+    fn child(&self, key: String, value: Value) -> Self {
+        let mut path = self.path.clone();
+        path.push(key);
+        Self { value, source: self.source, path }
+    }
+
+    /// `routes[0].prefix`
+    fn dotted_path(&self) -> String {
+        self.path.iter().fold(String::new(), |path, key| match key.parse::<usize>() {
+            Ok(index) => format!("{path}[{index}]"),
+            Err(_) if path.is_empty() => key.clone(),
+            Err(_) => format!("{path}.{key}"),
+        })
+    }
+}
+
+/// A value as a person wrote it, or what kind of thing it is.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(_, text) => format!("{text:?}"),
+        Value::Char(_, char) => format!("{char:?}"),
+        Value::Bool(_, bool) => bool.to_string(),
+        Value::Num(_, number) => plain_number(*number),
+        Value::Empty(..) => "nothing".into(),
+        Value::Dict(..) => "a table".into(),
+        Value::Array(..) => "a list".into(),
+    }
+}
+
+fn plain_number(number: figment::value::Num) -> String {
+    match (number.to_u128(), number.to_i128(), number.to_f64()) {
+        (Some(number), ..) => number.to_string(),
+        (_, Some(number), _) => number.to_string(),
+        (.., Some(number)) => number.to_string(),
+        _ => "a number".into(),
+    }
+}

@@ -1,0 +1,127 @@
+//! Where settings come from: one table of all settings, four sources, one merge.
+//!
+//! Flags win over the environment, the environment over the file, the file over the defaults. A list of a stronger
+//! source replaces that of a weaker one as a whole. Values keep the place they were written at until
+//! [`Settings`] are read from them, so that a bad one is reported there: as a flag, as a
+//! variable, or as a line of the file. Values are taken one by one rather than through one serde struct, because
+//! serde stops at the first problem and a person wants to hear of all of them.
+//!
+//! ```
+//! use pmesh::{cli::Arguments, config};
+//!
+//! let arguments = Arguments::parse(["pmesh", "--http", "8080", "--route", "example.com=127.0.0.1:9001"])?;
+//! let environment = [("PMESH_HTTPS".into(), "off".into()), ("HOME".into(), "/root".into())];
+//! let loaded = config::load(&arguments, environment, &config::Defaults::none())?;
+//! assert_eq!(loaded.settings.routes[0].to_string(), "example.com/ -> 127.0.0.1:9001");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod environment;
+mod error;
+mod explain;
+mod file;
+mod kind;
+mod merged;
+mod parse;
+mod path;
+mod suggest;
+mod table;
+mod texts;
+mod toml;
+
+use std::{ffi::OsString, path::PathBuf};
+
+use figment::Figment;
+
+use self::{
+    environment::Environment,
+    file::ConfigFile,
+    texts::{Rank, Texts},
+};
+pub(crate) use self::{
+    error::Problems,
+    merged::{Merged, Node},
+    parse::{Parse, Reason, text},
+};
+pub use self::{
+    error::{Error, Problem},
+    explain::explain,
+    kind::Kind,
+    table::{Fallback, SETTINGS, Setting},
+};
+use crate::{cli::Arguments, settings::Settings};
+
+/// What replaces the program's own defaults, for the demo and for tests.
+#[derive(Debug, Clone)]
+pub struct Defaults {
+    /// Keys of [`SETTINGS`] with what would stand in their variable. Weaker than every other source.
+    pub values: Vec<(&'static str, String)>,
+    /// The file that is read when the user names none and HOME/config.toml does not exist. `None`: look for no file
+    /// at all, not even for HOME/config.toml.
+    pub system_file: Option<PathBuf>,
+}
+
+impl Defaults {
+    /// The program's own defaults; files are looked for.
+    pub fn program() -> Self {
+        Self { values: Vec::new(), system_file: Some("/etc/pmesh/config.toml".into()) }
+    }
+
+    /// The program's own defaults; no file is read unless the user names one.
+    pub fn none() -> Self {
+        Self { values: Vec::new(), system_file: None }
+    }
+}
+
+/// Settings, and where each came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What the program runs on.
+    pub settings: Settings,
+    /// The file that was read, if any.
+    pub file: Option<PathBuf>,
+    merged: Merged,
+}
+
+/// Merges all sources and validates the result.
+///
+/// `environment` is what [`std::env::vars_os`] gives. `HOME` is taken from it, to expand `~/`.
+///
+/// # Errors
+///
+/// Every unknown key, unknown variable, bad value and unreadable file that was found, not only the first.
+pub fn load(
+    arguments: &Arguments,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    defaults: &Defaults,
+) -> Result<Loaded, Error> {
+    let mut problems = Problems::default();
+    let environment = Environment::read(environment, &mut problems);
+    let home = environment.home.as_deref();
+    let weakest = Figment::from(Texts::new(Rank::Default, &table::defaults(defaults), home));
+    let variables = Texts::new(Rank::Environment, &environment.values, home);
+    let flags = Texts::new(Rank::Flag, &arguments.flags, home);
+
+    let named = Merged::new(weakest.clone().merge(&variables).merge(&flags));
+    let file = match ConfigFile::open(&named, defaults.system_file.as_deref(), home) {
+        Ok(file) => file,
+        // What the file would have said is not known, so what the rest means is not either.
+        Err(problem) => {
+            problems.push(problem);
+            return Err(problems.into());
+        }
+    };
+    let merged = match &file {
+        Some(file) => {
+            file.report_unknown_keys(&mut problems);
+            Merged::new(weakest.merge(file).merge(variables).merge(flags))
+        }
+        None => named,
+    };
+    let settings = Settings::read(&merged, environment.secret, &mut problems);
+    if problems.is_empty() {
+        Ok(Loaded { settings, file: file.map(ConfigFile::into_path), merged })
+    } else {
+        Err(problems.into())
+    }
+}

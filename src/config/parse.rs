@@ -1,0 +1,142 @@
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use figment::value::Value;
+use http::HeaderValue;
+use ipnet::{IpNet, Ipv4Net};
+use pmesh_layers::{
+    connect::SourceSubnet,
+    host::{HostName, HostPattern},
+};
+
+use crate::endpoint::Endpoint;
+
+/// Why a value will not do, where what was expected does not say it already.
+pub(crate) type Reason = Option<String>;
+
+/// A type that a value of a setting is turned into.
+pub(crate) trait Parse: Sized {
+    /// What a person should have written.
+    const EXPECTED: &'static str;
+
+    /// Validates the value.
+    fn parse(value: &Value) -> Result<Self, Reason>;
+}
+
+/// The value if it is a string.
+pub(crate) fn text(value: &Value) -> Result<&str, Reason> {
+    value.as_str().ok_or(None)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "so that it can be given to map_err")]
+fn because(error: impl ToString) -> Reason {
+    Some(error.to_string())
+}
+
+impl Parse for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        value.to_bool().ok_or(None)
+    }
+}
+
+impl Parse for usize {
+    const EXPECTED: &'static str = "a number";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        value.to_u128().and_then(|number| number.try_into().ok()).ok_or(None)
+    }
+}
+
+impl Parse for String {
+    const EXPECTED: &'static str = "text";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        text(value).map(str::to_owned)
+    }
+}
+
+impl Parse for PathBuf {
+    const EXPECTED: &'static str = "a path";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        match text(value)? {
+            "" => Err(None),
+            // What could be expanded was, when the value was read.
+            text if text == "~" || text.starts_with("~/") => Err(Some("HOME is not set, which ~ stands for".into())),
+            text => Ok(text.into()),
+        }
+    }
+}
+
+impl Parse for Duration {
+    const EXPECTED: &'static str = "a duration over 0 and up to a year, such as 10s or 1m 30s";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+        let add_a_unit = |number: &dyn std::fmt::Display| Err(Some(format!("add a unit, as in {number}s")));
+        if let Some(number) = value.to_u128() {
+            return add_a_unit(&number);
+        }
+        let text = text(value)?.trim();
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return add_a_unit(&text);
+        }
+        let duration = humantime::parse_duration(text).map_err(because)?;
+        if duration.is_zero() || duration > YEAR { Err(None) } else { Ok(duration) }
+    }
+}
+
+impl Parse for IpAddr {
+    const EXPECTED: &'static str = "an IP address";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        text(value)?.parse().map_err(|_| None)
+    }
+}
+
+impl Parse for IpNet {
+    const EXPECTED: &'static str = "an IP address or a network such as 10.0.0.0/8";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        let text = text(value)?;
+        text.parse().or_else(|_| text.parse::<IpAddr>().map(Self::from)).map_err(|_| None)
+    }
+}
+
+/// A loopback network, by the rules of [`SourceSubnet`].
+impl Parse for Ipv4Net {
+    const EXPECTED: &'static str = "an IPv4 network inside 127.0.0.0/8, such as 127.2.0.0/16";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        text(value)?.parse::<SourceSubnet>().map(|subnet| subnet.net()).map_err(because)
+    }
+}
+
+impl Parse for HostPattern {
+    const EXPECTED: &'static str = "a host such as example.com or *.example.com";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        text(value)?.parse().map_err(because)
+    }
+}
+
+impl Parse for Endpoint {
+    const EXPECTED: &'static str = "an upstream such as 127.0.0.1:9001 or http://name:8080";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        text(value)?.parse().map_err(because)
+    }
+}
+
+/// What may stand in a `Host` field.
+impl Parse for HeaderValue {
+    const EXPECTED: &'static str = "a host, with or without a port";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        let text = text(value)?;
+        HostName::from_authority(text.as_bytes()).map_err(because)?;
+        Self::from_str(text).map_err(because)
+    }
+}

@@ -1,0 +1,44 @@
+use std::path::{MAIN_SEPARATOR, Path};
+
+/// Replaces a leading `~` by the user's home; leaves it where there is none to put there.
+pub(super) fn expand(text: &str, home: Option<&str>) -> String {
+    match (text.strip_prefix('~'), home) {
+        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with(MAIN_SEPARATOR) => format!("{home}{rest}"),
+        _ => text.to_owned(),
+    }
+}
+
+/// A path that was written in a file in `folder`.
+pub(super) fn beside(folder: &Path, text: &str, home: Option<&str>) -> String {
+    match text {
+        "" | "~" => expand(text, home),
+        _ if text.starts_with("~/") => expand(text, home),
+        // Lossless: the path of a file comes from a `String`, so the folder is UTF-8.
+        _ => folder.join(text).to_string_lossy().into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tilde_is_the_users_home() {
+        for (text, home, expected) in [
+            ("~/.pmesh", Some("/root"), "/root/.pmesh"),
+            ("~", Some("/root"), "/root"),
+            ("~other/x", Some("/root"), "~other/x"),
+            ("a/~/b", Some("/root"), "a/~/b"),
+            ("~/.pmesh", None, "~/.pmesh"),
+        ] {
+            assert_eq!(expand(text, home), expected);
+        }
+    }
+
+    #[test]
+    fn paths_of_a_file_start_at_its_folder() {
+        for (text, expected) in [("a.pem", "/etc/pmesh/a.pem"), ("/a.pem", "/a.pem"), ("~/a.pem", "/root/a.pem")] {
+            assert_eq!(beside(Path::new("/etc/pmesh"), text, Some("/root")), expected);
+        }
+    }
+}

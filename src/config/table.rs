@@ -1,0 +1,213 @@
+use super::{Defaults, Kind};
+
+/// One setting: what it is called in each source, what it looks like and what it is for.
+///
+/// The command line, the environment, the check for unknown keys, `pmesh explain` and the tests all read this table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The heading in the help.
+    pub group: &'static str,
+    /// The key in the file, and the name in `pmesh explain`.
+    pub key: &'static str,
+    /// The flag, without its dashes.
+    pub flag: Option<&'static str>,
+    /// The environment variable.
+    pub variable: Option<&'static str>,
+    /// Whether the file may hold it.
+    pub in_file: bool,
+    /// What its value looks like.
+    pub kind: Kind,
+    /// What it is where no source says anything.
+    pub default: Fallback,
+    /// One line about it.
+    pub help: &'static str,
+}
+
+/// What a setting is where no source says anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// This value, as it would stand in a flag.
+    Value(&'static str),
+    /// Something found at start, or nothing.
+    Described(&'static str),
+}
+
+impl Fallback {
+    /// The text of either.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Value(text) | Self::Described(text) => text,
+        }
+    }
+}
+
+impl Setting {
+    /// The flag and the variable, as a person types them.
+    pub fn names(&self) -> Vec<String> {
+        self.flag.map(|flag| format!("--{flag}")).into_iter().chain(self.variable.map(str::to_owned)).collect()
+    }
+
+    const fn new(
+        group: &'static str,
+        key: &'static str,
+        flag: &'static str,
+        variable: &'static str,
+        kind: Kind,
+        default: Fallback,
+        help: &'static str,
+    ) -> Self {
+        Self { group, key, flag: Some(flag), variable: Some(variable), in_file: true, kind, default, help }
+    }
+
+    const fn not_in_file(self) -> Self {
+        Self { in_file: false, ..self }
+    }
+
+    const fn without_flag(self) -> Self {
+        Self { flag: None, ..self }
+    }
+
+    const fn only_in_file(self) -> Self {
+        Self { flag: None, variable: None, ..self }
+    }
+}
+
+/// The setting with this key.
+pub(super) fn by_key(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+/// The setting with this variable.
+pub(super) fn by_variable(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.variable == Some(name))
+}
+
+/// The defaults that have a fixed value; those of `replaced` instead where it has them.
+pub(super) fn defaults(replaced: &Defaults) -> Vec<(&'static Setting, &str)> {
+    let fixed = SETTINGS.iter().filter_map(|setting| match setting.default {
+        Fallback::Value(text) => Some((setting, text)),
+        Fallback::Described(_) => None,
+    });
+    // The later of two wins.
+    fixed.chain(replaced.values.iter().filter_map(|(key, text)| Some((by_key(key)?, text.as_str())))).collect()
+}
+
+const LISTENERS: &str = "Listeners";
+const ROUTES: &str = "Routes";
+const UPSTREAMS: &str = "Connections to upstreams";
+const IDENTITY: &str = "Certificates and the secret";
+const CLIENTS: &str = "Clients";
+const PROCESS: &str = "Process";
+const LOGS: &str = "Logs";
+
+const NONE: Fallback = Fallback::Described("none");
+
+/// All settings, in the order in which they are shown.
+#[rustfmt::skip]
+pub const SETTINGS: &[Setting] = &[
+    Setting::new(LISTENERS, "http", "http", "PMESH_HTTP", Kind::Port, Fallback::Value("80"),
+        "Port for clients without TLS: a number, 0 for one the kernel picks, or off"),
+    Setting::new(LISTENERS, "https", "https", "PMESH_HTTPS", Kind::Port, Fallback::Value("443"),
+        "Port for clients with TLS"),
+    Setting::new(LISTENERS, "internal", "internal", "PMESH_INTERNAL", Kind::Port, Fallback::Value("8443"),
+        "Port for other nodes, which prove that they know the secret"),
+    Setting::new(LISTENERS, "bind", "bind", "PMESH_BIND", Kind::Address, Fallback::Value("0.0.0.0"),
+        "Address that all ports are opened on"),
+    Setting::new(LISTENERS, "http_h2c", "http-h2c", "PMESH_HTTP_H2C", Kind::Choice(&["off", "silent", "open"]),
+        Fallback::Value("off"),
+        "HTTP/2 without TLS on the http port: off; silent, which answers once a served name was seen; or open, which \
+         greets at once, for clients that wait for it, and so gives up silence on that port"),
+
+    Setting::new(ROUTES, "routes", "route", "PMESH_ROUTE", Kind::Routes, NONE,
+        "Sends the requests for a host, below a prefix, to one of these upstreams; as a flag it may be repeated, in \
+         the variable several are separated by spaces"),
+
+    Setting::new(UPSTREAMS, "subnet_dialer", "subnet-dialer", "PMESH_SUBNET_DIALER", Kind::Subnet,
+        Fallback::Value("127.2.0.0/16"),
+        "Addresses that connections to loopback upstreams leave from in turn"),
+    Setting::new(UPSTREAMS, "subnet_service", "subnet-service", "PMESH_SUBNET_SERVICE", Kind::Subnet,
+        Fallback::Value("127.1.0.0/16"),
+        "Addresses that local services are given"),
+    Setting::new(UPSTREAMS, "source_addresses", "source-addresses", "PMESH_SOURCE_ADDRESSES", Kind::Addresses, NONE,
+        "Addresses that connections to all other upstreams leave from in turn; none: the kernel picks"),
+    Setting::new(UPSTREAMS, "connect_timeout", "connect-timeout", "PMESH_CONNECT_TIMEOUT", Kind::Duration,
+        Fallback::Value("5s"),
+        "How long a connection to an upstream may take to open"),
+    Setting::new(UPSTREAMS, "response_timeout", "response-timeout", "PMESH_RESPONSE_TIMEOUT", Kind::Duration,
+        Fallback::Value("60s"),
+        "How long an upstream may take until the head of its response"),
+    Setting::new(UPSTREAMS, "pool_idle_timeout", "pool-idle-timeout", "PMESH_POOL_IDLE_TIMEOUT", Kind::Duration,
+        Fallback::Value("60s"),
+        "How long an unused connection to an upstream is kept"),
+    Setting::new(UPSTREAMS, "pool_idle_max", "pool-idle-max", "PMESH_POOL_IDLE_MAX", Kind::Count,
+        Fallback::Value("256"),
+        "How many unused connections one worker keeps to one upstream address"),
+
+    Setting::new(CLIENTS, "silence_deadline", "silence-deadline", "PMESH_SILENCE_DEADLINE", Kind::Duration,
+        Fallback::Value("10s"),
+        "How long a client may take to name a host that is served, before its connection is closed without a byte"),
+    Setting::new(CLIENTS, "keep_alive_timeout", "keep-alive-timeout", "PMESH_KEEP_ALIVE_TIMEOUT", Kind::Duration,
+        Fallback::Value("75s"),
+        "How long a client's connection may wait for its next request, until the end of that request's head"),
+    Setting::new(CLIENTS, "trusted_proxies", "trusted-proxies", "PMESH_TRUSTED_PROXIES", Kind::Networks, NONE,
+        "Addresses and networks of proxies in front, whose word on the client's address is taken"),
+
+    Setting::new(IDENTITY, "certificates", "", "", Kind::Certificates,
+        Fallback::Described("issued by the local authority"),
+        "Certificates with their keys, for the names they cover")
+        .only_in_file(),
+    Setting::new(IDENTITY, "cert", "cert", "PMESH_CERT", Kind::File, NONE,
+        "Certificate chain in PEM, for the names it covers; together with key it replaces the certificates of the file")
+        .not_in_file(),
+    Setting::new(IDENTITY, "key", "key", "PMESH_KEY", Kind::File, NONE,
+        "Private key of the certificate, in PEM")
+        .not_in_file(),
+    Setting::new(IDENTITY, "secret", "", "PMESH_SECRET", Kind::Secret, NONE,
+        "The secret itself, in place of a file of it; never shown")
+        .without_flag().not_in_file(),
+    Setting::new(IDENTITY, "secret_file", "secret-file", "PMESH_SECRET_FILE", Kind::File,
+        Fallback::Described("HOME/secret, made at the first start"),
+        "File of the secret that all nodes share"),
+
+    Setting::new(LOGS, "log", "log", "PMESH_LOG", Kind::Filter, Fallback::Value("info"),
+        "What is logged: off, error, warn, info, debug or trace, for all or by part, as in info,pmesh=debug"),
+    Setting::new(LOGS, "log_format", "log-format", "PMESH_LOG_FORMAT", Kind::Choice(&["text", "json"]),
+        Fallback::Value("text"),
+        "How it is written: text or json"),
+    Setting::new(LOGS, "access_log", "access-log", "PMESH_ACCESS_LOG", Kind::Switch, Fallback::Value("false"),
+        "Logs one line for each request"),
+
+    Setting::new(PROCESS, "config", "config", "PMESH_CONFIG", Kind::File,
+        Fallback::Described("HOME/config.toml, else /etc/pmesh/config.toml"),
+        "File of settings; paths in it start at its folder")
+        .not_in_file(),
+    Setting::new(PROCESS, "home", "home", "PMESH_HOME", Kind::Directory, Fallback::Value("~/.pmesh"),
+        "Folder of what the program keeps: the secret, a configuration"),
+    Setting::new(PROCESS, "workers", "workers", "PMESH_WORKERS", Kind::Count, Fallback::Described("one a core"),
+        "Threads that serve"),
+    Setting::new(PROCESS, "shutdown_timeout", "shutdown-timeout", "PMESH_SHUTDOWN_TIMEOUT", Kind::Duration,
+        Fallback::Value("30s"),
+        "How long requests in flight may take to end when the program is told to stop"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn flags_and_variables_are_called_like_the_key() {
+        for setting in SETTINGS {
+            let key = if setting.key == "routes" { "route" } else { setting.key };
+            assert!(setting.flag.is_none_or(|flag| flag == key.replace('_', "-")), "{key}");
+            assert!(setting.variable.is_none_or(|name| name == format!("PMESH_{}", key.to_uppercase())), "{key}");
+        }
+    }
+
+    #[test]
+    fn no_key_is_there_twice() {
+        let keys: BTreeSet<_> = SETTINGS.iter().map(|setting| setting.key).collect();
+        assert_eq!(keys.len(), SETTINGS.len());
+    }
+}

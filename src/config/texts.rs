@@ -1,0 +1,54 @@
+use figment::{
+    Metadata, Profile, Provider,
+    value::{Dict, Map},
+};
+
+use super::{Setting, table};
+
+/// Which source a text comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rank {
+    Default,
+    Environment,
+    Flag,
+}
+
+impl Rank {
+    /// How the place of a setting is called in this source.
+    fn place(self, setting: &Setting) -> String {
+        match self {
+            Self::Default => "default".into(),
+            Self::Environment => setting.variable.unwrap_or_default().into(),
+            Self::Flag => format!("--{}", setting.flag.unwrap_or_default()),
+        }
+    }
+}
+
+/// Values that were written as text: defaults, variables, flags. Typed by the kind of the setting, where figment's own
+/// provider would guess and make a number of the name `0123`.
+#[derive(Debug, Clone)]
+pub(super) struct Texts {
+    rank: Rank,
+    values: Dict,
+}
+
+impl Texts {
+    pub(super) fn new<T: AsRef<str>>(rank: Rank, texts: &[(&'static Setting, T)], home: Option<&str>) -> Self {
+        let values =
+            texts.iter().map(|(setting, text)| (setting.key.into(), setting.kind.value(text.as_ref(), home))).collect();
+        Self { rank, values }
+    }
+}
+
+impl Provider for Texts {
+    fn metadata(&self) -> Metadata {
+        let rank = self.rank;
+        Metadata::named(format!("{rank:?}")).interpolater(move |_: &Profile, path: &[&str]| {
+            path.first().and_then(|key| table::by_key(key)).map_or_else(String::new, |setting| rank.place(setting))
+        })
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Profile::Default.collect(self.values.clone()))
+    }
+}

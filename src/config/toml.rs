@@ -1,0 +1,130 @@
+//! A TOML document as values to merge, and the line of each of them.
+
+use figment::value::{Dict, Value};
+use toml_edit::{Array, ArrayOfTables, Document, Item, TableLike};
+
+/// The values of a table.
+pub(super) fn dict(table: &dyn TableLike) -> Dict {
+    table.iter().filter_map(|(key, item)| Some((key.to_owned(), item_value(item)?))).collect()
+}
+
+/// The tables of `[[key]]`, or of `key = [{…}, …]`.
+pub(super) fn tables(item: &Item) -> Vec<&dyn TableLike> {
+    match Inside::of_item(item) {
+        Inside::Tables(tables) => tables.iter().map(|table| table as &dyn TableLike).collect(),
+        Inside::Array(values) => {
+            values.iter().filter_map(|value| value.as_inline_table()).map(|table| table as &dyn TableLike).collect()
+        }
+        Inside::Table(_) | Inside::Nothing => Vec::new(),
+    }
+}
+
+/// The line on which a value starts that keys and indexes lead to; as far as they lead.
+pub(super) fn line_of(document: &Document<String>, path: &[&str]) -> usize {
+    let mut inside = Inside::Table(document.as_table());
+    let mut offset = 0;
+    for step in path {
+        let Some((span, next)) = inside.step(step) else { break };
+        offset = span.map_or(offset, |span| span.start);
+        inside = next;
+    }
+    line_at(document.raw(), offset)
+}
+
+/// The number of the line that holds the byte at `offset`.
+pub(super) fn line_at(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}
+
+fn item_value(item: &Item) -> Option<Value> {
+    Some(match item {
+        Item::None => return None,
+        Item::Value(value) => toml_value(value),
+        Item::Table(table) => dict(table).into(),
+        Item::ArrayOfTables(tables) => tables.iter().map(|table| dict(table).into()).collect::<Vec<Value>>().into(),
+    })
+}
+
+fn toml_value(value: &toml_edit::Value) -> Value {
+    match value {
+        toml_edit::Value::String(text) => text.value().as_str().into(),
+        toml_edit::Value::Integer(number) => Value::from(*number.value()),
+        toml_edit::Value::Float(number) => Value::from(*number.value()),
+        toml_edit::Value::Boolean(bool) => Value::from(*bool.value()),
+        toml_edit::Value::Datetime(date) => date.value().to_string().into(),
+        toml_edit::Value::Array(values) => values.iter().map(toml_value).collect::<Vec<_>>().into(),
+        toml_edit::Value::InlineTable(table) => dict(table).into(),
+    }
+}
+
+/// What the next step of a path chooses from.
+enum Inside<'a> {
+    Table(&'a dyn TableLike),
+    Tables(&'a ArrayOfTables),
+    Array(&'a Array),
+    Nothing,
+}
+
+type Span = Option<std::ops::Range<usize>>;
+
+impl<'a> Inside<'a> {
+    fn of_item(item: &'a Item) -> Self {
+        match item {
+            Item::Table(table) => Self::Table(table),
+            Item::ArrayOfTables(tables) => Self::Tables(tables),
+            Item::Value(value) => Self::of_value(value),
+            Item::None => Self::Nothing,
+        }
+    }
+
+    fn of_value(value: &'a toml_edit::Value) -> Self {
+        match value {
+            toml_edit::Value::Array(array) => Self::Array(array),
+            toml_edit::Value::InlineTable(table) => Self::Table(table),
+            _ => Self::Nothing,
+        }
+    }
+
+    /// Where the step leads: its key or its element, and what is inside.
+    fn step(self, step: &str) -> Option<(Span, Self)> {
+        match self {
+            Self::Table(table) => {
+                let (key, item) = table.get_key_value(step)?;
+                Some((key.span(), Self::of_item(item)))
+            }
+            Self::Tables(tables) => {
+                let table = tables.get(step.parse().ok()?)?;
+                Some((table.span(), Self::Table(table)))
+            }
+            Self::Array(array) => {
+                let value = array.get(step.parse().ok()?)?;
+                Some((value.span(), Self::of_value(value)))
+            }
+            Self::Nothing => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_value_has_its_line() {
+        let text = "a = 1\nb = [\n  2,\n  3,\n]\n\n[[c]]\nd = 4\n\n[[c]]\nd = [{ e = 5 },\n  { e = 6 }]\n";
+        let document = Document::parse(text.to_owned()).expect("valid");
+        for (path, line) in [
+            (&["a"][..], 1),
+            (&["b"], 2),
+            (&["b", "1"], 4),
+            (&["c", "0"], 7),
+            (&["c", "0", "d"], 8),
+            (&["c", "1"], 10),
+            (&["c", "1", "d", "1", "e"], 12),
+            (&["c", "1", "missing"], 10),
+            (&["missing"], 1),
+        ] {
+            assert_eq!(line_of(&document, path), line, "{path:?}");
+        }
+    }
+}

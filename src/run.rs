@@ -1,0 +1,182 @@
+//! From validated settings to a running server, and to its end.
+
+use std::{path::Path, sync::Arc, thread};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use pmesh_layers::identity::{Authority, Secret};
+use tokio::{signal::unix, sync::watch};
+use tower::BoxError;
+
+use crate::{
+    certificates::Certificates,
+    counters::Counters,
+    listen::{self, Bound, Listener},
+    secret::{SecretError, home_secret, read_secret_file, secret_from_text},
+    settings::{Port, SecretSource, Settings, summary},
+    worker::{self, Shared},
+};
+
+/// A server whose ports are bound and whose certificates are chosen, but that does not serve yet.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    bound: Vec<Bound>,
+}
+
+impl Server {
+    /// Reads the secret and the certificates and binds the ports, in this order: what can be wrong with the
+    /// settings shows before a port is bound.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong, for the person who wrote the settings.
+    pub fn prepare(mut settings: Settings) -> Result<Self, BoxError> {
+        let authority = Arc::new(Authority::derive(&secret(&settings.secret, &settings.home)?)?);
+        let patterns = settings.routes.iter().flat_map(|route| route.patterns.iter().cloned());
+        let certificates = Certificates::new(&settings.certificates, authority, patterns)?;
+        let bound = listen::bind(&settings)?;
+        for one in &bound {
+            let port = Port::Number(one.address.port());
+            match one.listener {
+                Listener::Http => settings.http = port,
+                Listener::Https => settings.https = port,
+                Listener::Internal => settings.internal = port,
+            }
+        }
+        Ok(Self { shared: Arc::new(Shared { settings, certificates }), bound })
+    }
+
+    /// The settings, with the ports that the kernel picked in the place of 0.
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// Serves until SIGTERM or SIGINT, then lets what is in flight end. A second signal ends the process at once.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no threads, or a worker broke down.
+    pub fn serve(self) -> Result<(), BoxError> {
+        raise_descriptor_limit();
+        let (stop, stopped) = watch::channel(false);
+        let signals = Signals::listen()?;
+        let counters: Vec<Arc<Counters>> = (0..self.shared.settings.workers).map(|_| Arc::default()).collect();
+        let workers = self.start_workers(&counters, &stopped)?;
+        signals.on_first(move || {
+            stop.send_replace(true);
+        })?;
+        let mut broken = 0;
+        for worker in workers {
+            broken += usize::from(worker.join().is_err());
+        }
+        log_totals(&counters);
+        if broken > 0 { Err(format!("{broken} workers broke down; the log says why").into()) } else { Ok(()) }
+    }
+
+    fn start_workers(
+        self,
+        counters: &[Arc<Counters>],
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Vec<thread::JoinHandle<()>>, BoxError> {
+        let mut sockets: Vec<Vec<_>> = counters.iter().map(|_| Vec::new()).collect();
+        for bound in self.bound {
+            for (own, socket) in sockets.iter_mut().zip(bound.sockets) {
+                own.push((bound.listener, socket));
+            }
+        }
+        let mut workers = Vec::new();
+        for (index, (sockets, counters)) in sockets.into_iter().zip(counters).enumerate() {
+            let shared = Arc::clone(&self.shared);
+            workers.push(worker::spawn(index, sockets, shared, Arc::clone(counters), stop.clone())?);
+        }
+        Ok(workers)
+    }
+}
+
+/// Serves until told to stop.
+///
+/// # Errors
+///
+/// See [`Server::prepare`] and [`Server::serve`].
+pub fn run(settings: Settings) -> Result<(), BoxError> {
+    let server = Server::prepare(settings)?;
+    for line in summary(server.settings()).lines() {
+        tracing::info!("{line}");
+    }
+    server.serve()
+}
+
+/// The secret, from where the settings say.
+///
+/// # Errors
+///
+/// [`SecretError`], which says what to do.
+pub fn secret(source: &SecretSource, home: &Path) -> Result<Secret, SecretError> {
+    match source {
+        SecretSource::Given { value, origin } => secret_from_text(value.expose(), origin),
+        SecretSource::File { path, .. } => read_secret_file(path),
+        SecretSource::Home(_) => home_secret(home),
+    }
+}
+
+/// Each connection takes a descriptor, with its upstream two; many systems start programs with a soft limit of 1024.
+fn raise_descriptor_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        tracing::warn!(%error, soft, hard, "cannot raise the limit of open files");
+    }
+}
+
+fn log_totals(counters: &[Arc<Counters>]) {
+    let total = |count: fn(&Counters) -> u64| counters.iter().map(|worker| count(worker)).sum::<u64>();
+    let rejections = Counters::rejections(counters.iter().map(|worker| &**worker));
+    let silent: Vec<_> = rejections.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+    tracing::info!(
+        connections = total(|worker| worker.connections.value()),
+        requests = total(|worker| worker.requests.value()),
+        silent = if silent.is_empty() { "none".to_owned() } else { silent.join(", ") },
+        "stopped"
+    );
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    runtime: tokio::runtime::Runtime,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, BoxError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (terminate, interrupt) = {
+            let _context = runtime.enter();
+            (unix::signal(unix::SignalKind::terminate())?, unix::signal(unix::SignalKind::interrupt())?)
+        };
+        Ok(Self { runtime, terminate, interrupt })
+    }
+
+    /// Does `stop` on the first signal and ends the process on the second, on a thread of its own.
+    fn on_first(mut self, stop: impl FnOnce() + Send + 'static) -> Result<(), BoxError> {
+        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            self.next();
+            tracing::info!("stopping: requests in flight may end; a second signal ends them");
+            stop();
+            let number = self.next();
+            // As a shell reports a program that a signal has ended.
+            std::process::exit(128 + number);
+        })?;
+        Ok(())
+    }
+
+    fn next(&mut self) -> i32 {
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = self.terminate.recv() => 15,
+                _ = self.interrupt.recv() => 2,
+            }
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! What the program runs on: validated, typed settings.
+
+mod certificate;
+mod read;
+mod route;
+mod secret;
+mod summary;
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use ipnet::{IpNet, Ipv4Net};
+
+pub use self::{
+    certificate::CertificateFiles,
+    route::Route,
+    secret::{Secret, SecretSource},
+    summary::summary,
+};
+pub(crate) use self::{certificate::KEYS as CERTIFICATE_KEYS, route::KEYS as ROUTE_KEYS};
+
+/// Everything that can be set, validated. [`config::load`](crate::config::load) makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The port for clients without TLS.
+    pub http: Port,
+    /// The port for clients with TLS.
+    pub https: Port,
+    /// The port for other nodes. No two of the three are the same number, unless 0.
+    pub internal: Port,
+    /// The address that all three are opened on.
+    pub bind: IpAddr,
+    /// Whether HTTP/2 is spoken on `http`.
+    pub http_h2c: H2c,
+    /// What is served, in the order it was written. No host and prefix are there twice. May be empty.
+    pub routes: Vec<Route>,
+    /// Where connections to loopback upstreams leave from. [`SourceSubnet`](pmesh_layers::connect::SourceSubnet)
+    /// accepts it.
+    pub subnet_dialer: Ipv4Net,
+    /// What local services are given addresses of. Does not overlap `subnet_dialer`.
+    pub subnet_service: Ipv4Net,
+    /// Where connections to other upstreams leave from; empty: the kernel picks.
+    pub source_addresses: Vec<IpAddr>,
+    /// How long a connection to an upstream may take to open.
+    pub connect_timeout: Duration,
+    /// How long an upstream may take until the head of its response. Each route carries its own, made from this.
+    pub response_timeout: Duration,
+    /// How long an unused connection to an upstream is kept.
+    pub pool_idle_timeout: Duration,
+    /// How many unused connections one worker keeps to one endpoint; 0: none.
+    pub pool_idle_max: usize,
+    /// How long a client may take to name a host that is served.
+    pub silence_deadline: Duration,
+    /// How long a client's connection may wait for its next request, until the end of that request's head.
+    pub keep_alive_timeout: Duration,
+    /// Proxies in front, whose word on the client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Certificates the user brings. Names none of them covers get one from the local authority.
+    pub certificates: Vec<CertificateFiles>,
+    /// Where the secret is to be read.
+    pub secret: SecretSource,
+    /// A directive for `tracing_subscriber::EnvFilter`, which accepts it.
+    pub log: String,
+    /// How the log is written.
+    pub log_format: LogFormat,
+    /// Whether each request is logged.
+    pub access_log: bool,
+    /// The folder of what the program keeps.
+    pub home: PathBuf,
+    /// How many threads serve: from 1.
+    pub workers: usize,
+    /// How long requests in flight may take to end when the program is told to stop.
+    pub shutdown_timeout: Duration,
+}
+
+impl Settings {
+    /// The address of a listener, or `None` where its port is off.
+    pub fn address(&self, port: Port) -> Option<SocketAddr> {
+        match port {
+            Port::Off => None,
+            Port::Number(port) => Some(SocketAddr::new(self.bind, port)),
+        }
+    }
+}
+
+/// Where a listener listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// Nowhere.
+    Off,
+    /// On this port; on 0 the kernel picks one.
+    Number(u16),
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Number(port) => port.fmt(f),
+        }
+    }
+}
+
+/// HTTP/2 without TLS, for clients that know of it beforehand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum H2c {
+    /// Not spoken.
+    Off,
+    /// Spoken; the server's SETTINGS are held back until a served name was seen.
+    Silent,
+    /// Spoken; SETTINGS are sent at once, for clients that wait for them. Gives up silence.
+    Open,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,68 @@
+use std::{fmt, path::PathBuf};
+
+use crate::config::{Merged, Node, Problem, Problems, SETTINGS, Setting};
+
+/// The keys of `[[certificates]]`.
+pub(crate) const KEYS: &[&str] = &["cert", "key"];
+
+/// A certificate chain and its private key, both in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The file of the chain.
+    pub cert: PathBuf,
+    /// The file of the key.
+    pub key: PathBuf,
+    /// Where the user named them, to be told when they cannot be used: `--cert`, or a line of a file.
+    pub origin: String,
+}
+
+impl fmt::Display for CertificateFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {}", self.cert.display(), self.key.display())
+    }
+}
+
+/// The pair of flags or variables, else those of the file.
+pub(super) fn read(merged: &Merged, problems: &mut Problems) -> Vec<CertificateFiles> {
+    let pair = match (merged.node("cert"), merged.node("key")) {
+        (None, None) => {
+            let tables = merged.elements("certificates", problems);
+            return tables.iter().filter_map(|table| from_table(table, problems)).collect();
+        }
+        (Some(cert), Some(key)) => from_pair(&cert, &key, problems),
+        (Some(cert), None) => incomplete(&cert, "key", problems),
+        (None, Some(key)) => incomplete(&key, "cert", problems),
+    };
+    pair.into_iter().collect()
+}
+
+fn from_pair(cert: &Node<'_>, key: &Node<'_>, problems: &mut Problems) -> Option<CertificateFiles> {
+    let (path, key) = (cert.read(problems), key.read(problems));
+    Some(CertificateFiles { cert: path?, key: key?, origin: cert.origin() })
+}
+
+fn incomplete(given: &Node<'_>, missing: &str, problems: &mut Problems) -> Option<CertificateFiles> {
+    let names = SETTINGS.iter().find(|setting| setting.key == missing).map(Setting::names).unwrap_or_default();
+    problems.push(given.problem(format!("a certificate and its key go together; set {} too", names.join(" or "))));
+    None
+}
+
+fn from_table(table: &Node<'_>, problems: &mut Problems) -> Option<CertificateFiles> {
+    if table.value.as_dict().is_none() {
+        problems.push(table.unexpected("a table with cert and key"));
+        return None;
+    }
+    let mut path = |key: &str| match table.field(key) {
+        Some(node) => node.read(problems),
+        None => {
+            problems.push(missing(table, key));
+            None
+        }
+    };
+    let (cert, key) = (path("cert"), path("key"));
+    Some(CertificateFiles { cert: cert?, key: key?, origin: table.origin() })
+}
+
+fn missing(table: &Node<'_>, key: &str) -> Problem {
+    table.problem(format!("`{key}` is missing: a certificate and its key go together"))
+}

@@ -1,0 +1,150 @@
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    thread,
+};
+
+use figment::value::Value;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+
+use super::{H2c, LogFormat, Port, Secret, SecretSource, Settings, certificate, route};
+use crate::config::{Merged, Parse, Problems, Reason, text};
+
+impl Settings {
+    /// Validates what all sources together say.
+    ///
+    /// A bad value is reported and something stands in for it, so that reading goes on and finds all problems. The
+    /// result must not be used where there are any.
+    pub(crate) fn read(merged: &Merged, secret: Option<Secret>, problems: &mut Problems) -> Self {
+        let home: PathBuf = merged.read("home", problems).unwrap_or_default();
+        let response_timeout = merged.read("response_timeout", problems).unwrap_or_default();
+        let settings = Self {
+            http: merged.read("http", problems).unwrap_or(Port::Off),
+            https: merged.read("https", problems).unwrap_or(Port::Off),
+            internal: merged.read("internal", problems).unwrap_or(Port::Off),
+            bind: merged.read("bind", problems).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            http_h2c: merged.read("http_h2c", problems).unwrap_or(H2c::Off),
+            routes: route::read(merged, response_timeout, problems),
+            subnet_dialer: merged.read("subnet_dialer", problems).unwrap_or_default(),
+            subnet_service: merged.read("subnet_service", problems).unwrap_or_default(),
+            source_addresses: merged.read_list("source_addresses", problems),
+            connect_timeout: merged.read("connect_timeout", problems).unwrap_or_default(),
+            response_timeout,
+            pool_idle_timeout: merged.read("pool_idle_timeout", problems).unwrap_or_default(),
+            pool_idle_max: merged.read("pool_idle_max", problems).unwrap_or_default(),
+            silence_deadline: merged.read("silence_deadline", problems).unwrap_or_default(),
+            keep_alive_timeout: merged.read("keep_alive_timeout", problems).unwrap_or_default(),
+            trusted_proxies: merged.read_list("trusted_proxies", problems),
+            certificates: certificate::read(merged, problems),
+            secret: SecretSource::choose(secret, merged, &home, problems),
+            log: merged.read("log", problems).map(|Filter(directive)| directive).unwrap_or_default(),
+            log_format: merged.read("log_format", problems).unwrap_or(LogFormat::Text),
+            access_log: merged.read("access_log", problems).unwrap_or_default(),
+            home,
+            workers: merged.read("workers", problems).map_or_else(one_a_core, |Workers(count)| count),
+            shutdown_timeout: merged.read("shutdown_timeout", problems).unwrap_or_default(),
+        };
+        settings.check_ports(merged, problems);
+        settings.check_subnets(merged, problems);
+        settings
+    }
+
+    fn check_ports(&self, merged: &Merged, problems: &mut Problems) {
+        let ports = [("http", self.http), ("https", self.https), ("internal", self.internal)];
+        for (index, (key, port)) in ports.iter().enumerate() {
+            let (Port::Number(1..), Some(node)) = (port, merged.node(key)) else { continue };
+            for (other, _) in ports[..index].iter().filter(|(_, other)| other == port) {
+                let origin = merged.node(other).map(|node| node.origin()).unwrap_or_default();
+                problems.push(node.problem(format!("`{key}` and `{other}` ({origin}) are both port {port}")));
+            }
+        }
+    }
+
+    fn check_subnets(&self, merged: &Merged, problems: &mut Problems) {
+        let (dialer, service) = (self.subnet_dialer, self.subnet_service);
+        let (Some(at_dialer), Some(at_service)) = (merged.node("subnet_dialer"), merged.node("subnet_service")) else {
+            return;
+        };
+        // What stands in for an unreadable one contains everything.
+        let readable = dialer.addr().is_loopback() && service.addr().is_loopback();
+        if readable && (dialer.contains(&service) || service.contains(&dialer)) {
+            // The complaint goes to the one that the user wrote.
+            let (at, other) =
+                if at_dialer.origin() == "default" { (at_service, at_dialer) } else { (at_dialer, at_service) };
+            let other = other.origin();
+            problems.push(at.problem(format!(
+                "`subnet_dialer` {dialer} and `subnet_service` {service} must not overlap; the other is from {other}"
+            )));
+        }
+    }
+}
+
+fn one_a_core() -> usize {
+    thread::available_parallelism().map_or(1, Into::into)
+}
+
+impl Parse for Port {
+    const EXPECTED: &'static str = "a port (0 to 65535, where 0 lets the kernel pick) or \"off\"";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        match value.as_str() {
+            Some("off") => Ok(Self::Off),
+            _ => value.to_u128().and_then(|port| port.try_into().ok()).map(Self::Number).ok_or(None),
+        }
+    }
+}
+
+impl Parse for H2c {
+    const EXPECTED: &'static str = "off, silent or open";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        match text(value)? {
+            "off" => Ok(Self::Off),
+            "silent" => Ok(Self::Silent),
+            "open" => Ok(Self::Open),
+            _ => Err(None),
+        }
+    }
+}
+
+impl Parse for LogFormat {
+    const EXPECTED: &'static str = "text or json";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        match text(value)? {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(None),
+        }
+    }
+}
+
+struct Workers(usize);
+
+impl Parse for Workers {
+    // More are never meant, and a slip of the pen should not make a million threads.
+    const EXPECTED: &'static str = "a number from 1 to 1024";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        usize::parse(value).ok().filter(|count| (1..=1024).contains(count)).map(Self).ok_or(None)
+    }
+}
+
+struct Filter(String);
+
+impl Parse for Filter {
+    const EXPECTED: &'static str = "off, error, warn, info, debug or trace, or a filter such as info,pmesh=debug";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        let directives = text(value)?;
+        // A lone word that is no level would be the name of a part that does not exist: a log of nothing.
+        let is_meant = |directive: &str| directive.contains(['=', '[']) || directive.parse::<LevelFilter>().is_ok();
+        if !directives.split(',').all(|directive| is_meant(directive.trim())) {
+            return Err(None);
+        }
+        match EnvFilter::builder().parse(directives) {
+            Ok(_) => Ok(Self(directives.to_owned())),
+            Err(error) => Err(Some(error.to_string())),
+        }
+    }
+}

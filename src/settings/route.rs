@@ -1,0 +1,151 @@
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+    time::Duration,
+};
+
+use http::HeaderValue;
+use pmesh_layers::host::HostPattern;
+
+use crate::{
+    config::{Merged, Node, Parse, Problems, Reason, text},
+    endpoint::Endpoint,
+};
+
+/// The keys of `[[routes]]`.
+pub(crate) const KEYS: &[&str] =
+    &["host", "hosts", "prefix", "upstreams", "strip_prefix", "upstream_host", "response_timeout"];
+
+/// Which requests go where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The hosts it is for; at least one.
+    pub patterns: Vec<HostPattern>,
+    /// What the path must start with; itself starts with a slash.
+    pub prefix: String,
+    /// The addresses of the upstream; at least one.
+    pub upstreams: Vec<Endpoint>,
+    /// Whether the upstream sees the path without the prefix.
+    pub strip_prefix: bool,
+    /// The host that the upstream is asked for; `None`: the one that the client asked for.
+    pub upstream_host: Option<HeaderValue>,
+    /// How long the upstream may take until the head of its response.
+    pub response_timeout: Duration,
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, pattern) in self.patterns.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{pattern}{}", self.prefix)?;
+        }
+        for (index, upstream) in self.upstreams.iter().enumerate() {
+            let arrow = if index == 0 { " -> " } else { ", " };
+            write!(f, "{arrow}{upstream}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads all routes; `response_timeout` is for those that set none.
+pub(super) fn read(merged: &Merged, response_timeout: Duration, problems: &mut Problems) -> Vec<Route> {
+    let mut taken = BTreeMap::new();
+    let mut routes = Vec::new();
+    for table in merged.elements("routes", problems) {
+        let Some(route) = from_table(&table, response_timeout, problems) else { continue };
+        for pattern in &route.patterns {
+            match taken.entry((pattern.clone(), route.prefix.clone())) {
+                Entry::Vacant(free) => {
+                    free.insert(table.place());
+                }
+                Entry::Occupied(first) => problems.push(table.problem(format!(
+                    "{pattern}{} is routed twice: here and by {}",
+                    route.prefix,
+                    first.get()
+                ))),
+            }
+        }
+        routes.push(route);
+    }
+    routes
+}
+
+fn from_table(table: &Node<'_>, response_timeout: Duration, problems: &mut Problems) -> Option<Route> {
+    if table.value.as_dict().is_none() {
+        let expected = if table.is_from_file() {
+            "a table with host and upstreams"
+        } else {
+            "HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]"
+        };
+        problems.push(table.unexpected(expected));
+        return None;
+    }
+    let patterns = patterns(table, problems);
+    let prefix = table.field("prefix").map_or(Some(Prefix("/".into())), |node| node.read(problems));
+    let upstreams = upstreams(table, problems);
+    let strip_prefix = table.field("strip_prefix").map_or(Some(false), |node| node.read(problems));
+    let upstream_host = table.field("upstream_host").map(|node| node.read(problems));
+    let response_timeout = table.field("response_timeout").map_or(Some(response_timeout), |node| node.read(problems));
+    Some(Route {
+        patterns,
+        prefix: prefix?.0,
+        upstreams,
+        strip_prefix: strip_prefix?,
+        upstream_host: match upstream_host {
+            Some(host) => Some(host?),
+            None => None,
+        },
+        response_timeout: response_timeout?,
+    })
+}
+
+fn patterns(table: &Node<'_>, problems: &mut Problems) -> Vec<HostPattern> {
+    match (table.field("host"), table.field("hosts")) {
+        (Some(host), None) => host.read(problems).into_iter().collect(),
+        (None, Some(hosts)) if !is_empty(&hosts) => hosts.read_list(problems),
+        (Some(_), Some(_)) => {
+            problems.push(table.problem("`host` and `hosts` are both set: a route has one of them"));
+            Vec::new()
+        }
+        (None, _) => {
+            problems.push(table.problem("no host: set `host`, or `hosts` for several"));
+            Vec::new()
+        }
+    }
+}
+
+fn is_empty(list: &Node<'_>) -> bool {
+    list.value.as_array().is_some_and(<[_]>::is_empty)
+}
+
+fn upstreams(table: &Node<'_>, problems: &mut Problems) -> Vec<Endpoint> {
+    match table.field("upstreams") {
+        Some(list) if !is_empty(&list) => list.read_list(problems),
+        _ => {
+            problems.push(table.problem(format!("no upstream{}: name at least one address", for_host(table))));
+            Vec::new()
+        }
+    }
+}
+
+/// Tells routes of one flag or variable apart.
+fn for_host(table: &Node<'_>) -> String {
+    table.field("host").and_then(|host| Some(format!(" for {:?}", host.value.as_str()?))).unwrap_or_default()
+}
+
+struct Prefix(String);
+
+impl Parse for Prefix {
+    const EXPECTED: &'static str = "a path that starts with a slash, such as /api";
+
+    fn parse(value: &figment::value::Value) -> Result<Self, Reason> {
+        let prefix = text(value)?;
+        if !prefix.starts_with('/') {
+            return Err(None);
+        }
+        match prefix.chars().find(|c| !c.is_ascii_graphic() || "?#*".contains(*c)) {
+            Some(c) => Err(Some(format!("{c:?} cannot stand in it"))),
+            None => Ok(Self(prefix.to_owned())),
+        }
+    }
+}
