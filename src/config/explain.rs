@@ -33,6 +33,9 @@ fn find(name: &str) -> Option<&'static Setting> {
     })
 }
 
+/// What stands for an empty list.
+const NONE: &str = "none";
+
 type Row = [String; 3];
 
 /// Key, value and source; the key only in the first row of a list.
@@ -57,7 +60,7 @@ fn elements(loaded: &Loaded, setting: &Setting, node: &Node<'_>) -> Vec<(String,
         },
         _ => vec![(plain(&node.value), node.origin())],
     };
-    if values.is_empty() { vec![("none".into(), node.origin())] } else { values }
+    if values.is_empty() { vec![(NONE.into(), node.origin())] } else { values }
 }
 
 /// `--cert` wins over the list of the file.
@@ -76,7 +79,7 @@ fn unset(loaded: &Loaded, setting: &Setting) -> (String, String) {
         },
         "secret_file" => (settings.home.join("secret").display().to_string(), "default".into()),
         "workers" => (settings.workers.to_string(), format!("default: {described}")),
-        "config" => (loaded.file.as_ref().map_or("none".into(), |path| path.display().to_string()), "default".into()),
+        "config" => (loaded.file.as_ref().map_or(NONE.into(), |path| path.display().to_string()), "default".into()),
         "certificates" => replaced_certificates(loaded).unwrap_or((described.into(), "default".into())),
         _ => (described.into(), "default".into()),
     }
@@ -86,6 +89,7 @@ fn unset(loaded: &Loaded, setting: &Setting) -> (String, String) {
 fn plain(value: &Value) -> String {
     match value {
         Value::String(_, text) => text.clone(),
+        Value::Array(_, values) if values.is_empty() => NONE.into(),
         Value::Array(_, values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
         Value::Bool(_, bool) => bool.to_string(),
         other => other.to_u128().map_or_else(String::new, |number| number.to_string()),

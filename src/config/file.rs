@@ -54,6 +54,7 @@ impl ConfigFile {
             Problem::new(format!("{}:{line}", path.display()), error.message().trim().replace('\n', ", "))
         })?;
         let mut values = toml::dict(document.as_table());
+        values.retain(|key, _| table::by_key(key).is_some_and(|setting| setting.in_file));
         resolve_paths(&mut values, path.parent().unwrap_or(Path::new("")), user_home);
         Ok(Self { path, document: Arc::new(document), values })
     }

@@ -1,6 +1,6 @@
 use figment::{Figment, Metadata, Profile, Source, value::Value};
 
-use super::{Parse, Problem, Problems};
+use super::{Parse, Problem, Problems, texts::Rank};
 
 /// The values of all sources, the strongest for each key.
 #[derive(Debug)]
@@ -60,6 +60,11 @@ impl Node<'_> {
         matches!(self.source.source, Some(Source::File(_)))
     }
 
+    /// Whether no one wrote this.
+    pub(crate) fn is_default(&self) -> bool {
+        self.source.name == Rank::Default.name()
+    }
+
     /// Something is wrong here.
     pub(crate) fn problem(&self, message: impl Into<String>) -> Problem {
         Problem::new(self.place(), message)
@@ -108,7 +113,7 @@ impl Node<'_> {
     }
 
     /// `routes[0].prefix`
-    fn dotted_path(&self) -> String {
+    pub(crate) fn dotted_path(&self) -> String {
         self.path.iter().fold(String::new(), |path, key| match key.parse::<usize>() {
             Ok(index) => format!("{path}[{index}]"),
             Err(_) if path.is_empty() => key.clone(),

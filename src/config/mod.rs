@@ -54,7 +54,8 @@ use crate::{cli::Arguments, settings::Settings};
 /// What replaces the program's own defaults, for the demo and for tests.
 #[derive(Debug, Clone)]
 pub struct Defaults {
-    /// Keys of [`SETTINGS`] with what would stand in their variable. Weaker than every other source.
+    /// Keys of [`SETTINGS`] with what would stand in their variable. Weaker than every other source. A key that no
+    /// setting has is ignored.
     pub values: Vec<(&'static str, String)>,
     /// The file that is read when the user names none and HOME/config.toml does not exist. `None`: look for no file
     /// at all, not even for HOME/config.toml.

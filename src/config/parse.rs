@@ -4,7 +4,7 @@ use figment::value::Value;
 use http::HeaderValue;
 use ipnet::{IpNet, Ipv4Net};
 use pmesh_layers::{
-    connect::SourceSubnet,
+    connect::{InvalidSubnet, SourceSubnet},
     host::{HostName, HostPattern},
 };
 
@@ -110,7 +110,11 @@ impl Parse for Ipv4Net {
     const EXPECTED: &'static str = "an IPv4 network inside 127.0.0.0/8, such as 127.2.0.0/16";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
-        text(value)?.parse::<SourceSubnet>().map(|subnet| subnet.net()).map_err(because)
+        match text(value)?.parse::<SourceSubnet>() {
+            Ok(subnet) => Ok(subnet.net()),
+            Err(InvalidSubnet::Syntax) => Err(None),
+            Err(error) => Err(because(error)),
+        }
     }
 }
 

@@ -14,10 +14,19 @@ pub(super) enum Rank {
 }
 
 impl Rank {
+    /// The name of the source.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Environment => "environment",
+            Self::Flag => "flags",
+        }
+    }
+
     /// How the place of a setting is called in this source.
     fn place(self, setting: &Setting) -> String {
         match self {
-            Self::Default => "default".into(),
+            Self::Default => self.name().into(),
             Self::Environment => setting.variable.unwrap_or_default().into(),
             Self::Flag => format!("--{}", setting.flag.unwrap_or_default()),
         }
@@ -43,7 +52,7 @@ impl Texts {
 impl Provider for Texts {
     fn metadata(&self) -> Metadata {
         let rank = self.rank;
-        Metadata::named(format!("{rank:?}")).interpolater(move |_: &Profile, path: &[&str]| {
+        Metadata::named(rank.name()).interpolater(move |_: &Profile, path: &[&str]| {
             path.first().and_then(|key| table::by_key(key)).map_or_else(String::new, |setting| rank.place(setting))
         })
     }

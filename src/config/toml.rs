@@ -48,7 +48,11 @@ fn item_value(item: &Item) -> Option<Value> {
 fn toml_value(value: &toml_edit::Value) -> Value {
     match value {
         toml_edit::Value::String(text) => text.value().as_str().into(),
-        toml_edit::Value::Integer(number) => Value::from(*number.value()),
+        toml_edit::Value::Integer(number) => {
+            // Unsigned where it can be, as numbers of the other sources are.
+            let number = *number.value();
+            u64::try_from(number).map_or_else(|_| number.into(), Value::from)
+        }
         toml_edit::Value::Float(number) => Value::from(*number.value()),
         toml_edit::Value::Boolean(bool) => Value::from(*bool.value()),
         toml_edit::Value::Datetime(date) => date.value().to_string().into(),

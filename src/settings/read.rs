@@ -52,31 +52,38 @@ impl Settings {
     fn check_ports(&self, merged: &Merged, problems: &mut Problems) {
         let ports = [("http", self.http), ("https", self.https), ("internal", self.internal)];
         for (index, (key, port)) in ports.iter().enumerate() {
-            let (Port::Number(1..), Some(node)) = (port, merged.node(key)) else { continue };
-            for (other, _) in ports[..index].iter().filter(|(_, other)| other == port) {
-                let origin = merged.node(other).map(|node| node.origin()).unwrap_or_default();
-                problems.push(node.problem(format!("`{key}` and `{other}` ({origin}) are both port {port}")));
+            for (other, _) in
+                ports[..index].iter().filter(|(_, other)| matches!(port, Port::Number(1..)) && other == port)
+            {
+                report_clash(merged, key, other, &format!("are both port {port}"), problems);
             }
         }
     }
 
     fn check_subnets(&self, merged: &Merged, problems: &mut Problems) {
         let (dialer, service) = (self.subnet_dialer, self.subnet_service);
-        let (Some(at_dialer), Some(at_service)) = (merged.node("subnet_dialer"), merged.node("subnet_service")) else {
-            return;
-        };
         // What stands in for an unreadable one contains everything.
         let readable = dialer.addr().is_loopback() && service.addr().is_loopback();
         if readable && (dialer.contains(&service) || service.contains(&dialer)) {
-            // The complaint goes to the one that the user wrote.
-            let (at, other) =
-                if at_dialer.origin() == "default" { (at_service, at_dialer) } else { (at_dialer, at_service) };
-            let other = other.origin();
-            problems.push(at.problem(format!(
-                "`subnet_dialer` {dialer} and `subnet_service` {service} must not overlap; the other is from {other}"
-            )));
+            report_clash(
+                merged,
+                "subnet_dialer",
+                "subnet_service",
+                &format!("overlap: {dialer} and {service}"),
+                problems,
+            );
         }
     }
+}
+
+/// Reports two settings that do not go together, at one that the user wrote.
+fn report_clash(merged: &Merged, one: &str, other: &str, clash: &str, problems: &mut Problems) {
+    let (Some(mut at), Some(mut against)) = (merged.node(one), merged.node(other)) else { return };
+    if at.is_default() {
+        std::mem::swap(&mut at, &mut against);
+    }
+    let origin = against.origin();
+    problems.push(at.problem(format!("`{}` and `{}` ({origin}) {clash}", at.dotted_path(), against.dotted_path())));
 }
 
 fn one_a_core() -> usize {
@@ -142,9 +149,6 @@ impl Parse for Filter {
         if !directives.split(',').all(|directive| is_meant(directive.trim())) {
             return Err(None);
         }
-        match EnvFilter::builder().parse(directives) {
-            Ok(_) => Ok(Self(directives.to_owned())),
-            Err(error) => Err(Some(error.to_string())),
-        }
+        EnvFilter::builder().parse(directives).map(|_| Self(directives.to_owned())).map_err(|_| None)
     }
 }

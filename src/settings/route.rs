@@ -56,13 +56,17 @@ pub(super) fn read(merged: &Merged, response_timeout: Duration, problems: &mut P
         for pattern in &route.patterns {
             match taken.entry((pattern.clone(), route.prefix.clone())) {
                 Entry::Vacant(free) => {
-                    free.insert(table.place());
+                    free.insert((route.to_string(), table.place()));
                 }
-                Entry::Occupied(first) => problems.push(table.problem(format!(
-                    "{pattern}{} is routed twice: here and by {}",
-                    route.prefix,
-                    first.get()
-                ))),
+                Entry::Occupied(first) => {
+                    let (other, place) = first.get();
+                    let prefix = &route.prefix;
+                    problems.push(
+                        table.problem(format!(
+                            "{pattern}{prefix} has two routes: `{route}` here and `{other}` by {place}"
+                        )),
+                    );
+                }
             }
         }
         routes.push(route);

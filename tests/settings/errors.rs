@@ -1,0 +1,203 @@
+//! What the user is told about a mistake.
+
+use crate::Start;
+
+const PORT: &str = "expected a port (0 to 65535, where 0 lets the kernel pick) or \"off\"";
+const DURATION: &str = "expected a duration over 0 and up to a year, such as 10s or 1m 30s";
+const UPSTREAM: &str = "expected an upstream such as 127.0.0.1:9001 or http://name:8080";
+const HOST: &str = "expected a host such as example.com or *.example.com";
+
+/// The message that a file brings, from the number of the line on.
+fn assert_file_error(file: &str, expected: &str) {
+    assert_eq!(Start::new().file(file).error(), format!("[DIR]/config.toml:{expected}"), "{file}");
+}
+
+#[test]
+fn keys_that_do_not_exist() {
+    assert_file_error("http = 80\nhttpss = 443\n", "2: httpss: unknown key; did you mean `https`?");
+    assert_file_error(
+        "keep-alive-timeout = \"1s\"",
+        "1: keep-alive-timeout: unknown key; did you mean `keep_alive_timeout`?",
+    );
+    assert_file_error("verbosity = 3", "1: verbosity: unknown key");
+    assert_file_error("[listen]\nport = 3", "1: listen: unknown key");
+    assert_file_error("cert = \"a\"", "1: cert: this key is not read from the file; set --cert or PMESH_CERT");
+    assert_file_error("secret = \"a\"", "1: secret: this key is not read from the file; set PMESH_SECRET");
+    assert_file_error(
+        "[[routes]]\nhost = \"a\"\nupstreams = [\"a:1\"]\nprefx = \"/\"\n",
+        "4: routes[0].prefx: unknown key; did you mean `prefix`?",
+    );
+    assert_file_error(
+        "routes = [\n  { host = \"a\", upstreams = [\"a:1\"], prefx = \"/\" },\n]\n",
+        "2: routes[0].prefx: unknown key; did you mean `prefix`?",
+    );
+    assert_file_error(
+        "[[certificates]]\ncert = \"a\"\nkey = \"b\"\n[[certificates]]\ncert = \"a\"\nkey = \"b\"\ncerts = \"a\"\n",
+        "7: certificates[1].certs: unknown key; did you mean `cert`?",
+    );
+}
+
+#[test]
+fn text_that_is_no_toml() {
+    assert_file_error("http = 80\nhttp = 81", "2: duplicate key");
+    assert_file_error("http = 80\n\n[[routes]\n", "3: unclosed array table, expected `]`");
+    assert_file_error("http = eighty", "1: string values must be quoted, expected literal string");
+}
+
+#[test]
+fn values_of_the_wrong_type() {
+    assert_file_error("\nhttp = \"eighty\"", &format!("2: http: {PORT}, found \"eighty\""));
+    assert_file_error("http = -1", &format!("1: http: {PORT}, found -1"));
+    assert_file_error("http = 1.5", &format!("1: http: {PORT}, found 1.5"));
+    assert_file_error("[http]\nport = 80", &format!("1: http: {PORT}, found a table"));
+    assert_file_error("bind = 4", "1: bind: expected an IP address, found 4");
+    assert_file_error("access_log = \"yes\"", "1: access_log: expected true or false, found \"yes\"");
+    assert_file_error("trusted_proxies = \"10.0.0.0/8\"", "1: trusted_proxies: expected a list, found \"10.0.0.0/8\"");
+    assert_file_error("routes = 3", "1: routes: expected a list, found 3");
+    assert_file_error(
+        "routes = [\"a=b:1\"]",
+        "1: routes[0]: expected a table with host and upstreams, found \"a=b:1\"",
+    );
+}
+
+#[test]
+fn values_out_of_range() {
+    assert_file_error("http = 65536", &format!("1: http: {PORT}, found 65536"));
+    assert_file_error("workers = 0", "1: workers: expected a number from 1 to 1024, found 0");
+    assert_file_error("http_h2c = \"on\"", "1: http_h2c: expected off, silent or open, found \"on\"");
+    assert_file_error("home = \"\"", "1: home: expected a path, found \"\"");
+    assert_file_error(
+        "connect_timeout = 10",
+        &format!("1: connect_timeout: {DURATION}, found 10: add a unit, as in 10s"),
+    );
+    assert_file_error("connect_timeout = \"0s\"", &format!("1: connect_timeout: {DURATION}, found \"0s\""));
+    assert_file_error("connect_timeout = \"9years\"", &format!("1: connect_timeout: {DURATION}, found \"9years\""));
+    assert_file_error(
+        "trusted_proxies = [\n  \"10.0.0.0/8\",\n  \"10.0.0.0/40\",\n]",
+        "3: trusted_proxies[1]: expected an IP address or a network such as 10.0.0.0/8, found \"10.0.0.0/40\"",
+    );
+    let subnet = "1: subnet_dialer: expected an IPv4 network inside 127.0.0.0/8, such as 127.2.0.0/16, found";
+    assert_file_error("subnet_dialer = \"127.2.0.0/33\"", &format!("{subnet} \"127.2.0.0/33\""));
+    assert_file_error(
+        "subnet_dialer = \"10.0.0.0/8\"",
+        &format!("{subnet} \"10.0.0.0/8\": the network must lie inside 127.0.0.0/8"),
+    );
+    let log = "1: log: expected off, error, warn, info, debug or trace, or a filter such as info,pmesh=debug, found";
+    assert_file_error("log = \"verbose\"", &format!("{log} \"verbose\""));
+    assert_file_error("log = \"pmesh=loud\"", &format!("{log} \"pmesh=loud\""));
+}
+
+#[test]
+fn routes_that_lead_nowhere() {
+    let route = |rest: &str| format!("[[routes]]\nhost = \"a\"\n{rest}\n");
+    assert_file_error(&route(""), "1: routes[0]: no upstream for \"a\": name at least one address");
+    assert_file_error(&route("upstreams = []"), "1: routes[0]: no upstream for \"a\": name at least one address");
+    assert_file_error(
+        &route("upstreams = [\n  \"a:1\",\n  \"https://b\",\n]"),
+        &format!(
+            "5: routes[0].upstreams[1]: {UPSTREAM}, found \"https://b\": this version speaks http:// to upstreams only"
+        ),
+    );
+    assert_file_error(
+        &route("upstreams = [\"a:1\"]\nprefix = \"api\""),
+        "4: routes[0].prefix: expected a path that starts with a slash, such as /api, found \"api\"",
+    );
+    assert_file_error(
+        &route("hosts = [\"b\"]\nupstreams = [\"a:1\"]"),
+        "1: routes[0]: `host` and `hosts` are both set: a route has one of them",
+    );
+    assert_file_error("[[routes]]\nupstreams = [\"a:1\"]", "1: routes[0]: no host: set `host`, or `hosts` for several");
+    assert_file_error(
+        "[[routes]]\nhost = \"a b\"\nupstreams = [\"a:1\"]",
+        &format!("2: routes[0].host: {HOST}, found \"a b\": ' ' cannot stand in a host name"),
+    );
+}
+
+#[test]
+fn two_routes_for_the_same() {
+    assert_file_error(
+        "[[routes]]\nhost = \"a\"\nupstreams = [\"a:1\"]\n\n[[routes]]\nhost = \"A\"\nprefix = \"/\"\nupstreams = [\"b:1\"]\n",
+        "5: routes[1]: a/ has two routes: `a/ -> b:1` here and `a/ -> a:1` by [DIR]/config.toml:1: routes[0]",
+    );
+    assert_eq!(
+        Start::new().flags(&["--route", "a=b:1", "--route", "a/=c:1"]).error(),
+        "--route: a/ has two routes: `a/ -> c:1` here and `a/ -> b:1` by --route"
+    );
+}
+
+#[test]
+fn flags() {
+    for (flags, expected) in [
+        (["--http", "x"], format!("--http: {PORT}, found \"x\"")),
+        (["--route", "a"], "--route: expected HOST[/PREFIX]=UPSTREAM[,UPSTREAM…], found \"a\"".into()),
+        (["--route", "a="], "--route: no upstream for \"a\": name at least one address".into()),
+        (["--route", "=a:1"], format!("--route: {HOST}, found \"\": the host is empty")),
+        (["--route", "a=b"], format!("--route: {UPSTREAM}, found \"b\": the port is missing")),
+        (["--cert", "x"], "--cert: a certificate and its key go together; set --key or PMESH_KEY too".into()),
+        (["--key", "x"], "--key: a certificate and its key go together; set --cert or PMESH_CERT too".into()),
+        (["--source-addresses", "::1,x"], "--source-addresses: expected an IP address, found \"x\"".into()),
+        (
+            ["--config", "[DIR]/none.toml"],
+            "--config: cannot read [DIR]/none.toml: No such file or directory (os error 2)".into(),
+        ),
+    ] {
+        assert_eq!(Start::new().flags(&flags).error(), expected);
+    }
+}
+
+#[test]
+fn variables() {
+    for (name, value, expected) in [
+        ("PMESH_HTPP", "1", "unknown variable; did you mean `PMESH_HTTP`?".into()),
+        ("PMESH_ROUTES", "1", "unknown variable; did you mean `PMESH_ROUTE`?".into()),
+        ("PMESH_X", "1", "unknown variable".into()),
+        ("PMESH_HTTP", "0x50", format!("{PORT}, found \"0x50\"")),
+        ("PMESH_ACCESS_LOG", "maybe", "expected true or false, found \"maybe\"".into()),
+        ("PMESH_CONNECT_TIMEOUT", "10", format!("{DURATION}, found \"10\": add a unit, as in 10s")),
+        ("PMESH_CERT", "x", "a certificate and its key go together; set --key or PMESH_KEY too".into()),
+    ] {
+        assert_eq!(Start::new().variable(name, value).error(), format!("{name}: {expected}"));
+    }
+}
+
+#[test]
+fn settings_that_do_not_go_together() {
+    for (flags, expected) in [
+        (["--https", "80"], "--https: `https` and `http` (default) are both port 80"),
+        (["--http", "8443"], "--http: `http` and `internal` (default) are both port 8443"),
+        (
+            ["--subnet-service", "127.2.3.0/24"],
+            "--subnet-service: `subnet_service` and `subnet_dialer` (default) overlap: 127.2.0.0/16 and 127.2.3.0/24",
+        ),
+    ] {
+        assert_eq!(Start::new().flags(&flags).error(), expected);
+    }
+    assert!(Start::new().flags(&["--http", "0", "--https", "0", "--internal", "0"]).load().is_ok());
+}
+
+#[test]
+fn all_of_them_at_once() {
+    let start = Start::new()
+        .file("htpp = 1\nworkers = 0\n[[certificates]]\ncert = \"a\"\n")
+        .variable("PMESH_BINDS", "::")
+        .flags(&["--log-format", "xml"]);
+    assert_eq!(
+        start.error(),
+        "5 problems with the settings:
+  PMESH_BINDS: unknown variable; did you mean `PMESH_BIND`?
+  [DIR]/config.toml:1: htpp: unknown key; did you mean `http`?
+  [DIR]/config.toml:3: certificates[0]: `key` is missing: a certificate and its key go together
+  --log-format: expected text or json, found \"xml\"
+  [DIR]/config.toml:2: workers: expected a number from 1 to 1024, found 0"
+    );
+}
+
+#[test]
+fn a_setting_that_cannot_be_explained() {
+    let loaded = Start::new().loaded();
+    let error = pmesh::config::explain(&loaded, Some("htpp")).expect_err("unknown");
+    assert_eq!(error.to_string(), "htpp: unknown setting; did you mean `http`?");
+    for name in ["subnet_dialer", "--subnet-dialer", "PMESH_SUBNET_DIALER"] {
+        assert!(pmesh::config::explain(&loaded, Some(name)).is_ok(), "{name}");
+    }
+}

@@ -1,0 +1,36 @@
+//! `config.toml` at the top of the repository says what the defaults are.
+
+use pmesh::config::SETTINGS;
+
+use crate::Start;
+
+const EXAMPLE: &str = include_str!("../../config.toml");
+
+#[test]
+fn it_holds_the_defaults() {
+    let start = Start::new();
+    let plain = start.loaded().settings;
+    assert_eq!(start.file(EXAMPLE).loaded().settings, plain);
+}
+
+#[test]
+fn it_holds_every_key() {
+    // "#key" is a setting, "# text" a comment.
+    let text: String = EXAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(setting) if setting.starts_with(|c: char| !c.is_whitespace()) => format!("{setting}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let start = Start::new().file(&text);
+    assert_eq!(start.loaded().settings.routes.len(), 1);
+    assert_eq!(start.loaded().settings.certificates.len(), 1);
+    for setting in SETTINGS.iter().filter(|setting| setting.in_file) {
+        let (_, source) = start.explained(setting.key);
+        assert!(source.starts_with("[DIR]/config.toml:"), "{} is from {source}", setting.key);
+    }
+    for key in ["host", "prefix", "upstreams", "strip_prefix", "upstream_host", "response_timeout", "cert", "key"] {
+        assert!(EXAMPLE.contains(&format!("\n#{key} = ")), "{key}");
+    }
+}

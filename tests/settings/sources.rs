@@ -1,0 +1,208 @@
+//! Each setting, from each source that it may come from.
+
+use pmesh::config::{Fallback, Kind, SETTINGS, Setting};
+
+use crate::Start;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Default,
+    File,
+    Variable,
+    Flag,
+}
+
+use Source::{Default, File, Flag, Variable};
+
+/// Whether a source can hold the setting. The secret is read apart from all others, and a file cannot name itself.
+fn holds(source: Source, setting: &Setting) -> bool {
+    match source {
+        _ if matches!(setting.key, "secret" | "config") => false,
+        Default => setting.kind != Kind::Certificates,
+        File => setting.in_file,
+        Variable => setting.variable.is_some(),
+        Flag => setting.flag.is_some(),
+    }
+}
+
+/// One of two values for each setting, as it stands in a flag.
+fn text(kind: Kind, second: bool) -> String {
+    let pick = |one: &str, two: &str| if second { two } else { one }.to_owned();
+    match kind {
+        Kind::Port => pick("1001", "1002"),
+        Kind::Address => pick("127.0.0.1", "::1"),
+        Kind::Subnet => pick("127.11.0.0/16", "127.12.0.0/16"),
+        Kind::Count => pick("11", "12"),
+        Kind::Switch => pick("false", "true"),
+        Kind::Duration => pick("11s", "1m 2s"),
+        Kind::Choice(words) => words[usize::from(second)].to_owned(),
+        Kind::Filter => pick("warn", "pmesh=debug"),
+        Kind::Addresses | Kind::Networks => pick("10.0.0.1", "10.0.0.2,::2"),
+        Kind::File | Kind::Directory => pick("/one", "/two"),
+        Kind::Routes => pick("one.example=127.0.0.1:1", "two.example/x=127.0.0.1:2,b:3"),
+        Kind::Certificates => "/one /two".into(),
+        Kind::Secret => unreachable!("not merged"),
+    }
+}
+
+/// The same as it stands in a file.
+fn toml(setting: &Setting, text: &str) -> String {
+    let key = setting.key;
+    let list = |text: &str| text.split(',').map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
+    match setting.kind {
+        Kind::Port | Kind::Count | Kind::Switch => format!("{key} = {text}\n"),
+        Kind::Addresses | Kind::Networks => format!("{key} = [{}]\n", list(text)),
+        Kind::Routes => {
+            let (from, upstreams) = text.split_once('=').expect("a route");
+            let (host, prefix) = from.split_once('/').unwrap_or((from, ""));
+            format!("[[{key}]]\nhost = {host:?}\nprefix = \"/{prefix}\"\nupstreams = [{}]\n", list(upstreams))
+        }
+        Kind::Certificates => {
+            let (cert, private) = text.split_once(' ').expect("a pair");
+            format!("[[{key}]]\ncert = {cert:?}\nkey = {private:?}\n")
+        }
+        _ => format!("{key} = {text:?}\n"),
+    }
+}
+
+/// The same as `explain` shows it.
+fn shown(kind: Kind, text: &str) -> String {
+    match kind {
+        Kind::Addresses | Kind::Networks => text.replace(',', ", "),
+        Kind::Routes => match text.split_once('=') {
+            Some((from, to)) if from.contains('/') => format!("{from} -> {}", to.replace(',', ", ")),
+            Some((from, to)) => format!("{from}/ -> {to}"),
+            None => unreachable!("a route"),
+        },
+        Kind::Certificates => text.replace(' ', " with "),
+        _ => text.into(),
+    }
+}
+
+fn put(start: Start, source: Source, setting: &'static Setting, text: &str) -> Start {
+    let start = match source {
+        Default => start.default(setting.key, text),
+        File => start.file(&toml(setting, text)),
+        Variable => start.variable(setting.variable.expect("has one"), text),
+        Flag => start.flags(&[&format!("--{}={text}", setting.flag.expect("has one"))]),
+    };
+    // One does not go without the other.
+    match setting.key {
+        "cert" => start.default("key", "/key"),
+        "key" => start.default("cert", "/cert"),
+        _ => start,
+    }
+}
+
+fn place(source: Source, setting: &Setting) -> String {
+    match source {
+        Default => "default".into(),
+        File => "[DIR]/config.toml:1".into(),
+        Variable => setting.variable.expect("has one").into(),
+        Flag => format!("--{}", setting.flag.expect("has one")),
+    }
+}
+
+#[test]
+fn the_stronger_of_two_sources_wins_and_is_named() {
+    let mut pairs = 0;
+    for setting in SETTINGS {
+        for strong in [File, Variable, Flag] {
+            for weak in [Default, File, Variable] {
+                if weak >= strong || !holds(weak, setting) || !holds(strong, setting) {
+                    continue;
+                }
+                for (loses, wins) in [(false, true), (true, false)] {
+                    let (loses, wins) = (text(setting.kind, loses), text(setting.kind, wins));
+                    let start = put(put(Start::new(), weak, setting, &loses), strong, setting, &wins);
+                    let expected = (shown(setting.kind, &wins), place(strong, setting));
+                    assert_eq!(start.explained(setting.key), expected, "{} in {strong:?} and {weak:?}", setting.key);
+                }
+                pairs += 1;
+            }
+        }
+    }
+    // Six pairs of each setting that has all four sources; three of cert and key, which are not in the file.
+    assert_eq!(pairs, 23 * 6 + 2 * 3);
+}
+
+#[test]
+fn each_source_alone_is_named() {
+    for setting in SETTINGS {
+        for source in [Default, File, Variable, Flag].into_iter().filter(|source| holds(*source, setting)) {
+            let text = text(setting.kind, true);
+            let start = put(Start::new(), source, setting, &text);
+            assert_eq!(start.explained(setting.key), (shown(setting.kind, &text), place(source, setting)));
+        }
+    }
+}
+
+#[test]
+fn without_any_source_the_default_of_the_table_holds() {
+    let start = Start::new();
+    for setting in SETTINGS {
+        let (value, source) = start.explained(setting.key);
+        let expected = match (setting.key, setting.default) {
+            ("home", _) => "[DIR]/.pmesh".to_owned(),
+            ("secret_file", _) => "[DIR]/.pmesh/secret".to_owned(),
+            ("workers", _) => std::thread::available_parallelism().expect("known").to_string(),
+            ("config", _) => "none".to_owned(),
+            (_, Fallback::Value(text) | Fallback::Described(text)) => text.to_owned(),
+        };
+        assert_eq!(value, expected);
+        assert!(source.starts_with("default"), "{source}");
+    }
+}
+
+#[test]
+fn a_list_replaces_a_weaker_one_as_a_whole() {
+    let start = Start::new()
+        .file("[[routes]]\nhost = \"a\"\nupstreams = [\"a:1\"]\n[[routes]]\nhost = \"b\"\nupstreams = [\"b:1\"]\n")
+        .variable("PMESH_ROUTE", "c=c:1");
+    let routes = start.loaded().settings.routes;
+    assert_eq!(routes.iter().map(ToString::to_string).collect::<Vec<_>>(), ["c/ -> c:1"]);
+}
+
+#[test]
+fn a_pair_of_flags_replaces_the_certificates_of_the_file() {
+    let start = Start::new().file("[[certificates]]\ncert = \"a\"\nkey = \"b\"\n");
+    let of_file = &start.loaded().settings.certificates;
+    assert_eq!(of_file.len(), 1);
+    assert_eq!(of_file[0].cert, start.folder.join("a"));
+    assert_eq!(start.without_folder(&of_file[0].origin), "[DIR]/config.toml:1");
+
+    let start = start.flags(&["--cert", "x"]).variable("PMESH_KEY", "y");
+    let given = &start.loaded().settings.certificates;
+    assert_eq!(given.iter().map(ToString::to_string).collect::<Vec<_>>(), ["x with y"]);
+    assert_eq!(given[0].origin, "--cert");
+    assert_eq!(start.explained("certificates"), ("replaced by cert and key".into(), "--cert".into()));
+}
+
+#[test]
+fn an_empty_variable_is_not_set() {
+    let start = Start::new()
+        .variable("PMESH_HTTP", "")
+        .variable("PMESH_CONFIG", "")
+        .variable("PMESH_SECRET", "")
+        .variable("PMESH_ROUTE", "")
+        .variable("PMESH_UNKNOWN", "");
+    assert_eq!(start.explained("http"), ("80".into(), "default".into()));
+}
+
+#[test]
+fn variables_of_kubernetes_are_no_settings() {
+    let start = Start::new()
+        .variable("PMESH_SERVICE_HOST", "10.96.0.1")
+        .variable("PMESH_SERVICE_PORT_HTTPS", "443")
+        .variable("PMESH_PORT", "tcp://10.96.0.1:443")
+        .variable("PMESH_PORT_443_TCP_ADDR", "10.96.0.1");
+    assert!(start.load().is_ok());
+}
+
+#[test]
+fn words_for_true_and_false() {
+    for (text, expected) in [("yes", "true"), ("1", "true"), ("On", "true"), ("no", "false"), ("0", "false")] {
+        let start = Start::new().default("access_log", "true").variable("PMESH_ACCESS_LOG", text);
+        assert_eq!(start.explained("access_log"), (expected.into(), "PMESH_ACCESS_LOG".into()));
+    }
+}

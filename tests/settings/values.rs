@@ -1,0 +1,68 @@
+//! What the program gets to run on.
+
+use std::time::Duration;
+
+use pmesh::settings::{H2c, LogFormat, Port, summary};
+
+use crate::Start;
+
+#[test]
+fn values_are_typed() {
+    let settings = Start::new()
+        .flags(&["--http", "0", "--https", "off", "--http-h2c", "silent", "--log-format", "json", "--workers", "3"])
+        .flags(&["--bind", "::1", "--connect-timeout", "1m 30s", "--trusted-proxies", "10.0.0.0/8, 10.0.0.1"])
+        .flags(&["--subnet-dialer", "127.5.6.7/16", "--access-log"])
+        .loaded()
+        .settings;
+    assert_eq!((settings.http, settings.https, settings.internal), (Port::Number(0), Port::Off, Port::Number(8443)));
+    assert_eq!(settings.address(settings.internal).map(|address| address.to_string()), Some("[::1]:8443".into()));
+    assert_eq!(settings.http_h2c, H2c::Silent);
+    assert_eq!(settings.log_format, LogFormat::Json);
+    assert_eq!(settings.connect_timeout, Duration::from_secs(90));
+    assert_eq!(
+        settings.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["10.0.0.0/8", "10.0.0.1/32"]
+    );
+    assert_eq!(settings.subnet_dialer.to_string(), "127.5.0.0/16");
+    assert_eq!(settings.workers, 3);
+    assert!(settings.access_log);
+}
+
+#[test]
+fn a_route_of_the_file_has_more_to_say_than_a_flag() {
+    let file = r#"
+response_timeout = "20s"
+
+[[routes]]
+hosts = ["Example.com", "*.example.com"]
+prefix = "/api"
+upstreams = ["127.0.0.1:9001", "http://backend"]
+strip_prefix = true
+upstream_host = "backend:8080"
+response_timeout = "5m"
+
+[[routes]]
+host = "example.com"
+upstreams = ["[::1]:9001"]
+"#;
+    let routes = Start::new().file(file).loaded().settings.routes;
+    assert_eq!(routes[0].to_string(), "example.com/api, *.example.com/api -> 127.0.0.1:9001, backend:80");
+    assert!(routes[0].strip_prefix);
+    assert_eq!(routes[0].upstream_host.as_ref().map(|host| host.as_bytes()), Some(&b"backend:8080"[..]));
+    assert_eq!(routes[0].response_timeout, Duration::from_secs(300));
+    assert_eq!(routes[1].to_string(), "example.com/ -> [::1]:9001");
+    assert_eq!((routes[1].strip_prefix, &routes[1].upstream_host), (false, &None));
+    assert_eq!(routes[1].response_timeout, Duration::from_secs(20));
+}
+
+#[test]
+fn the_summary_says_what_is_served() {
+    let start = Start::new().flags(&["--https", "0", "--internal", "off", "--bind", "127.0.0.1"]);
+    let listeners = "http      127.0.0.1:80\nhttps     127.0.0.1, a port the kernel picks\ninternal  off\n";
+    assert_eq!(summary(&start.loaded().settings), format!("{listeners}no routes: nothing is served\n"));
+
+    let routes: Vec<_> = (1..=23).map(|n| format!("h{n}=b:{n}")).collect();
+    let listed: String = (1..=20).map(|n| format!("h{n}/ -> b:{n}\n")).collect();
+    let start = start.variable("PMESH_ROUTE", &routes.join(" "));
+    assert_eq!(summary(&start.loaded().settings), format!("{listeners}{listed}and 3 more\n"));
+}
