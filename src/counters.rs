@@ -39,7 +39,12 @@ impl Counters {
     /// The reasons that occurred in any of `workers`, and how often.
     pub fn rejections<'a>(workers: impl Iterator<Item = &'a Self> + Clone) -> Vec<(&'static str, u64)> {
         let sum = |index: usize| workers.clone().map(|worker| worker.rejections[index].value()).sum();
-        REASONS.iter().enumerate().map(|(index, reason)| (*reason, sum(index))).filter(|(_, count)| *count > 0).collect()
+        REASONS
+            .iter()
+            .enumerate()
+            .map(|(index, reason)| (*reason, sum(index)))
+            .filter(|(_, count)| *count > 0)
+            .collect()
     }
 }
 

@@ -121,9 +121,9 @@ impl fmt::Display for ListenError {
                  `sysctl net.ipv4.ip_unprivileged_port_start={port}`, or choose a higher port: --{name} {}",
                 u32::from(port) + 8000
             ),
-            io::ErrorKind::AddrNotAvailable => {
-                f.write_str("this machine does not have the address\n  another one is chosen with --bind IP or PMESH_BIND")
-            }
+            io::ErrorKind::AddrNotAvailable => f.write_str(
+                "this machine does not have the address\n  another one is chosen with --bind IP or PMESH_BIND",
+            ),
             _ => write!(f, "{}", self.error),
         }
     }

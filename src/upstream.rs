@@ -43,7 +43,7 @@ pub fn routes(
     for route in &settings.routes {
         let service = route_service(route, &mut pools)?;
         for pattern in &route.patterns {
-            table.insert(pattern.clone(), route.prefix.parse()?, service.clone())?;
+            table.insert(pattern.clone(), route.prefix.clone(), service.clone())?;
         }
     }
     Ok(table)
@@ -62,7 +62,7 @@ fn route_service(
     + use<>,
     BoxError,
 > {
-    let strip = if route.strip_prefix { Some(StripPrefixLayer::new(route.prefix.parse()?)) } else { None };
+    let strip = route.strip_prefix.then(|| StripPrefixLayer::new(route.prefix.clone()));
     let host = route.upstream_host.clone().map(|host| SetRequestHeaderLayer::overriding(HOST, host));
     let endpoints = route.upstreams.iter().map(|endpoint| pools.pool(endpoint)).collect::<Result<Vec<_>, _>>()?;
     Ok(ServiceBuilder::new()

@@ -136,7 +136,9 @@ pub(super) fn server_name(address: &HostName) -> Option<ServerName<'_>> {
 fn overlap(certificate: &HostPattern, served: &HostPattern) -> bool {
     match (certificate, served) {
         (HostPattern::Exact(name), pattern) => pattern.matches(name),
-        (HostPattern::Below(parent), HostPattern::Exact(name)) => parents(name.as_str()).next() == Some(parent.as_str()),
+        (HostPattern::Below(parent), HostPattern::Exact(name)) => {
+            parents(name.as_str()).next() == Some(parent.as_str())
+        }
         (HostPattern::Below(parent), HostPattern::Below(above)) => parent == above || served.matches(parent),
     }
 }

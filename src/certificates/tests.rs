@@ -41,7 +41,7 @@ impl Setup {
         let number = self.files.len();
         let certificate = self.write(&format!("{number}.crt"), &made.cert.pem());
         let key = self.write(&format!("{number}.key"), &made.signing_key.serialize_pem());
-        self.files.push(CertificateFiles { certificate, key, origin: format!("pair {number}") });
+        self.files.push(CertificateFiles { cert: certificate, key, origin: format!("pair {number}") });
         self.roots.add(made.cert.der().clone()).unwrap();
         made.cert.into()
     }
@@ -128,8 +128,9 @@ fn names_of_one_file_share_a_configuration() {
 fn the_longest_wildcard_serves_a_name() {
     let setup = Setup::new();
     let certificates = setup.certificates(&["*.example", "*.b.example"]).unwrap();
-    let below =
-        |name: &str| parents(host(name).as_str()).find(|parent| certificates.below.contains_key(*parent)).map(str::to_owned);
+    let below = |name: &str| {
+        parents(host(name).as_str()).find(|parent| certificates.below.contains_key(*parent)).map(str::to_owned)
+    };
     assert_eq!(below("x.b.example").as_deref(), Some("b.example"));
     assert_eq!(below("y.x.b.example").as_deref(), Some("b.example"));
     assert_eq!(below("b.example").as_deref(), Some("example"));
@@ -185,8 +186,7 @@ fn files_that_are_of_no_use_are_refused_by_name() {
     let missing = setup.folder.path().join("missing");
     let folder = setup.folder.path().to_owned();
     let mut error = |certificate: &Path, key: &Path| {
-        setup.files =
-            vec![CertificateFiles { cert: certificate.into(), key: key.into(), origin: "--cert".to_owned() }];
+        setup.files = vec![CertificateFiles { cert: certificate.into(), key: key.into(), origin: "--cert".to_owned() }];
         let error = setup.certificates(&["a.example"]).unwrap_err();
         let culprit = if certificate == good.cert { key } else { certificate };
         let shown = error.to_string();

@@ -5,7 +5,10 @@ use std::{
 };
 
 use http::HeaderValue;
-use pmesh_layers::host::HostPattern;
+use pmesh_layers::{
+    host::HostPattern,
+    route::{InvalidPrefix, PathPrefix},
+};
 
 use crate::{
     config::{Merged, Node, Parse, Problems, Reason, text},
@@ -21,8 +24,8 @@ pub(crate) const KEYS: &[&str] =
 pub struct Route {
     /// The hosts it is for; at least one.
     pub patterns: Vec<HostPattern>,
-    /// What the path must start with; itself starts with a slash.
-    pub prefix: String,
+    /// What the path must start with.
+    pub prefix: PathPrefix,
     /// The addresses of the upstream; at least one.
     pub upstreams: Vec<Endpoint>,
     /// Whether the upstream sees the path without the prefix.
@@ -85,14 +88,14 @@ fn from_table(table: &Node<'_>, response_timeout: Duration, problems: &mut Probl
         return None;
     }
     let patterns = patterns(table, problems);
-    let prefix = table.field("prefix").map_or(Some(Prefix("/".into())), |node| node.read(problems));
+    let prefix = table.field("prefix").map_or_else(|| Some(PathPrefix::root()), |node| node.read(problems));
     let upstreams = upstreams(table, problems);
     let strip_prefix = table.field("strip_prefix").map_or(Some(false), |node| node.read(problems));
     let upstream_host = table.field("upstream_host").map(|node| node.read(problems));
     let response_timeout = table.field("response_timeout").map_or(Some(response_timeout), |node| node.read(problems));
     Some(Route {
         patterns,
-        prefix: prefix?.0,
+        prefix: prefix?,
         upstreams,
         strip_prefix: strip_prefix?,
         upstream_host: match upstream_host {
@@ -137,19 +140,13 @@ fn for_host(table: &Node<'_>) -> String {
     table.field("host").and_then(|host| Some(format!(" for {:?}", host.value.as_str()?))).unwrap_or_default()
 }
 
-struct Prefix(String);
-
-impl Parse for Prefix {
+impl Parse for PathPrefix {
     const EXPECTED: &'static str = "a path that starts with a slash, such as /api";
 
     fn parse(value: &figment::value::Value) -> Result<Self, Reason> {
-        let prefix = text(value)?;
-        if !prefix.starts_with('/') {
-            return Err(None);
-        }
-        match prefix.chars().find(|c| !c.is_ascii_graphic() || "?#*".contains(*c)) {
-            Some(c) => Err(Some(format!("{c:?} cannot stand in it"))),
-            None => Ok(Self(prefix.to_owned())),
-        }
+        text(value)?.parse().map_err(|error| match error {
+            InvalidPrefix::NotAbsolute => None,
+            other => Some(other.to_string()),
+        })
     }
 }

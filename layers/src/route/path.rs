@@ -9,6 +9,11 @@ use std::{
 pub struct PathPrefix(Box<str>);
 
 impl PathPrefix {
+    /// `/`, which begins every path.
+    pub fn root() -> Self {
+        Self("".into())
+    }
+
     /// Without a slash at the end; empty for `/`.
     pub(super) fn as_key(&self) -> &str {
         &self.0
