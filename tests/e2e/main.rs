@@ -1,0 +1,12 @@
+//! The built program over real sockets: a client on one side, a backend on the other.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, reason = "there is nothing outside of a test that could reach it")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod internal;
+mod later_requests;
+mod silence_http;
+mod silence_https;

@@ -1,0 +1,14 @@
+//! Certificates and keys in files.
+
+use std::{fs, path::Path};
+
+use rcgen::{CertificateParams, KeyPair};
+
+/// Writes a self-signed certificate for `name` to `cert.pem` and its key to `key.pem`.
+pub fn certificate(folder: &Path, name: &str) -> String {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new([name.to_owned()]).unwrap().self_signed(&key).unwrap();
+    fs::write(folder.join("cert.pem"), certificate.pem()).unwrap();
+    fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+    certificate.pem()
+}
