@@ -30,14 +30,26 @@ fn status(error: &BoxError) -> StatusCode {
         StatusCode::NOT_FOUND
     } else if error.is::<Elapsed>() || timed_out(error) {
         StatusCode::GATEWAY_TIMEOUT
+    } else if broken_body(error) {
+        StatusCode::BAD_REQUEST
     } else {
         StatusCode::BAD_GATEWAY
     }
 }
 
 fn timed_out(error: &BoxError) -> bool {
-    let cause = error.downcast_ref::<PoolError<Incoming>>().and_then(std::error::Error::source);
-    cause.and_then(|cause| cause.downcast_ref::<ConnectError>()).is_some_and(ConnectError::is_timeout)
+    cause::<ConnectError>(error).is_some_and(ConnectError::is_timeout)
+}
+
+/// Whether the client's body broke off or broke the rules on its way to the upstream.
+fn broken_body(error: &BoxError) -> bool {
+    let sending = cause::<hyper::Error>(error).filter(|error| error.is_user());
+    sending.and_then(std::error::Error::source).is_some_and(|reading| reading.is::<hyper::Error>())
+}
+
+/// Why the pool got no response.
+fn cause<E: std::error::Error + 'static>(error: &BoxError) -> Option<&E> {
+    error.downcast_ref::<PoolError<Incoming>>().and_then(std::error::Error::source)?.downcast_ref()
 }
 
 /// Answers errors by the table. Stands inside of the gate: errors of the layers outside of it are silence.
