@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod framing_http1;
+mod framing_http2;
 mod internal;
 mod later_requests;
 mod silence_http;

@@ -86,11 +86,20 @@ impl Backend {
 
     /// Waits until all connections have ended.
     pub fn wait_for_end(&self) -> Vec<Record> {
+        self.wait_until("all connections have ended", |all| all.iter().all(|record| record.ended))
+    }
+
+    /// Waits until some connection has got `bytes` last.
+    pub fn wait_for_bytes(&self, bytes: &[u8]) {
+        self.wait_until("the bytes have come", |all| all.iter().any(|record| record.bytes.ends_with(bytes)));
+    }
+
+    #[track_caller]
+    fn wait_until(&self, what: &str, condition: impl Fn(&[Record]) -> bool) -> Vec<Record> {
         let all = self.records.lock();
-        let open = |all: &mut Vec<Record>| all.iter().any(|record| !record.ended);
-        let (all, waited) =
-            self.records.changed.wait_timeout_while(all, PATIENCE, open).unwrap_or_else(PoisonError::into_inner);
-        assert!(!waited.timed_out(), "connections to the backend stay open");
+        let all = self.records.changed.wait_timeout_while(all, PATIENCE, |all| !condition(all));
+        let (all, _) = all.unwrap_or_else(PoisonError::into_inner);
+        assert!(condition(&all), "in vain: {what}");
         all.clone()
     }
 }
@@ -173,6 +182,7 @@ impl Connection {
             Ok(count) => {
                 self.unread.extend_from_slice(&buffer[..count]);
                 self.records.lock()[self.index].bytes.extend_from_slice(&buffer[..count]);
+                self.records.changed.notify_all();
                 true
             }
         }
