@@ -6,9 +6,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod fields;
 mod framing_http1;
 mod framing_http2;
+mod http2;
 mod internal;
 mod later_requests;
+mod messages;
 mod silence_http;
 mod silence_https;
+mod upgrades;

@@ -25,6 +25,7 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_pmesh");
 pub struct Start {
     home: TempDir,
     arguments: Vec<OsString>,
+    workers: u8,
     /// What runs the program, with the program and its arguments behind.
     runner: Vec<&'static str>,
 }
@@ -34,8 +35,13 @@ impl Start {
         let home = tempfile::tempdir().unwrap();
         // Found before any file of the system's.
         std::fs::write(home.path().join("config.toml"), "").unwrap();
-        let start = Self { home, arguments: Vec::new(), runner: Vec::new() };
-        start.flags(&["--http", "0", "--https", "0", "--internal", "0", "--bind", "127.0.0.1", "--workers", "2"])
+        let start = Self { home, arguments: Vec::new(), workers: 2, runner: Vec::new() };
+        start.flags(&["--http", "0", "--https", "0", "--internal", "0", "--bind", "127.0.0.1"])
+    }
+
+    /// For what a worker keeps to itself, such as its connections to backends.
+    pub fn workers(self, workers: u8) -> Self {
+        Self { workers, ..self }
     }
 
     pub fn flags(mut self, flags: &[&str]) -> Self {
@@ -76,7 +82,8 @@ impl Start {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PMESH_")) {
             command.env_remove(name);
         }
-        command.env("HOME", self.home.path()).arg("--home").arg(self.home.path()).args(&self.arguments);
+        command.env("HOME", self.home.path()).arg("--home").arg(self.home.path());
+        command.args(["--workers", &self.workers.to_string()]).args(&self.arguments);
         command.stdin(Stdio::null());
         command
     }
