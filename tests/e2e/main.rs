@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod descriptors;
 mod fields;
 mod framing_http1;
 mod framing_http2;
@@ -13,6 +14,9 @@ mod http2;
 mod internal;
 mod later_requests;
 mod messages;
+mod routes;
 mod silence_http;
 mod silence_https;
+mod sources;
+mod stopping;
 mod upgrades;

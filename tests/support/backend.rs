@@ -28,7 +28,7 @@ struct Records {
 pub struct Record {
     pub peer: SocketAddr,
     pub bytes: Vec<u8>,
-    ended: bool,
+    pub ended: bool,
 }
 
 impl Backend {

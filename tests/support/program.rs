@@ -26,6 +26,7 @@ pub struct Start {
     home: TempDir,
     arguments: Vec<OsString>,
     workers: u8,
+    http: u16,
     /// What runs the program, with the program and its arguments behind.
     runner: Vec<&'static str>,
 }
@@ -35,8 +36,13 @@ impl Start {
         let home = tempfile::tempdir().unwrap();
         // Found before any file of the system's.
         std::fs::write(home.path().join("config.toml"), "").unwrap();
-        let start = Self { home, arguments: Vec::new(), workers: 2, runner: Vec::new() };
-        start.flags(&["--http", "0", "--https", "0", "--internal", "0", "--bind", "127.0.0.1"])
+        let start = Self { home, arguments: Vec::new(), workers: 2, http: 0, runner: Vec::new() };
+        start.flags(&["--https", "0", "--internal", "0", "--bind", "127.0.0.1"])
+    }
+
+    /// A port for `http` in the place of one that the kernel picks.
+    pub fn http(self, port: u16) -> Self {
+        Self { http: port, ..self }
     }
 
     /// For what a worker keeps to itself, such as its connections to backends.
@@ -83,7 +89,7 @@ impl Start {
             command.env_remove(name);
         }
         command.env("HOME", self.home.path()).arg("--home").arg(self.home.path());
-        command.args(["--workers", &self.workers.to_string()]).args(&self.arguments);
+        command.args(["--http", &self.http.to_string(), "--workers", &self.workers.to_string()]).args(&self.arguments);
         command.stdin(Stdio::null());
         command
     }
