@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod certificates;
+mod commands;
 mod descriptors;
 mod fields;
 mod framing_http1;
@@ -18,5 +20,6 @@ mod routes;
 mod silence_http;
 mod silence_https;
 mod sources;
+mod start_errors;
 mod stopping;
 mod upgrades;

@@ -17,7 +17,7 @@ use crate::support::{Backend, Client, Start, backend::ok, client::get};
 fn closing() -> Backend {
     Backend::start(|connection| {
         if connection.request().is_some() {
-            connection.send(ok("ok"));
+            connection.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         }
     })
 }

@@ -214,6 +214,8 @@ impl Write for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        // Before anybody is told.
+        let _ = self.stream.shutdown(Shutdown::Both);
         self.records.lock()[self.index].ended = true;
         self.records.changed.notify_all();
     }

@@ -27,6 +27,7 @@ pub struct Start {
     arguments: Vec<OsString>,
     workers: u8,
     http: u16,
+    environment: Vec<(&'static str, String)>,
     /// What runs the program, with the program and its arguments behind.
     runner: Vec<&'static str>,
 }
@@ -36,7 +37,8 @@ impl Start {
         let home = tempfile::tempdir().unwrap();
         // Found before any file of the system's.
         std::fs::write(home.path().join("config.toml"), "").unwrap();
-        let start = Self { home, arguments: Vec::new(), workers: 2, http: 0, runner: Vec::new() };
+        let start =
+            Self { home, arguments: Vec::new(), workers: 2, http: 0, environment: Vec::new(), runner: Vec::new() };
         start.flags(&["--https", "0", "--internal", "0", "--bind", "127.0.0.1"])
     }
 
@@ -58,6 +60,11 @@ impl Start {
     /// Sends what is asked of `host` to `backend`.
     pub fn route(self, host: &str, backend: &Backend) -> Self {
         self.flags(&["--route", &format!("{host}={}", backend.address)])
+    }
+
+    pub fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
+        self
     }
 
     /// Replaces the file of settings.
@@ -90,7 +97,7 @@ impl Start {
         }
         command.env("HOME", self.home.path()).arg("--home").arg(self.home.path());
         command.args(["--http", &self.http.to_string(), "--workers", &self.workers.to_string()]).args(&self.arguments);
-        command.stdin(Stdio::null());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         command
     }
 
