@@ -30,9 +30,17 @@ fn status(error: &BoxError) -> StatusCode {
         StatusCode::NOT_FOUND
     } else if error.is::<Elapsed>() || timed_out(error) {
         StatusCode::GATEWAY_TIMEOUT
+    } else if is_clients_fault(error) {
+        StatusCode::BAD_REQUEST
     } else {
         StatusCode::BAD_GATEWAY
     }
+}
+
+/// Whether the exchange with the endpoint ended because the body of the request could not be read.
+fn is_clients_fault(error: &BoxError) -> bool {
+    let cause = error.downcast_ref::<PoolError<Incoming>>().and_then(std::error::Error::source);
+    cause.and_then(|cause| cause.downcast_ref::<hyper::Error>()).is_some_and(hyper::Error::is_user)
 }
 
 fn timed_out(error: &BoxError) -> bool {
@@ -118,7 +126,7 @@ fn answer(error: &BoxError, http1: bool) -> Response<ResponseBody> {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
     }
     // After a request with two readings nobody can say where the next one begins (RFC 9112, 6.3 and 11.2).
-    if http1 && error.is::<Unacceptable>() {
+    if http1 && status == StatusCode::BAD_REQUEST {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
