@@ -46,6 +46,7 @@ fn obey(arguments: &Arguments) -> Result<(), BoxError> {
             demo::run(loaded.settings)
         }
         Command::Check => {
+            run::check(settings)?;
             print!("{}", summary(settings));
             Ok(())
         }

@@ -31,9 +31,7 @@ impl Server {
     ///
     /// Whatever is wrong, for the person who wrote the settings.
     pub fn prepare(mut settings: Settings) -> Result<Self, BoxError> {
-        let authority = Arc::new(Authority::derive(&secret(&settings.secret, &settings.home)?)?);
-        let patterns = settings.routes.iter().flat_map(|route| route.patterns.iter().cloned());
-        let certificates = Certificates::new(&settings.certificates, authority, patterns)?;
+        let certificates = certificates(&settings, &secret(&settings.secret, &settings.home)?)?;
         let bound = listen::bind(&settings)?;
         for one in &bound {
             let port = Port::Number(one.address.port());
@@ -93,6 +91,21 @@ impl Server {
     }
 }
 
+/// Finds what is wrong with the secret and the certificates, and changes nothing: a secret that the first start would
+/// make is not made.
+///
+/// # Errors
+///
+/// Those that [`Server::prepare`] would end in, but for the ports.
+pub fn check(settings: &Settings) -> Result<(), BoxError> {
+    let secret = match &settings.secret {
+        SecretSource::Home(path) if !path.exists() => Secret::generate()?,
+        source => secret(source, &settings.home)?,
+    };
+    certificates(settings, &secret)?;
+    Ok(())
+}
+
 /// Serves until told to stop.
 ///
 /// # Errors
@@ -104,6 +117,12 @@ pub fn run(settings: Settings) -> Result<(), BoxError> {
         tracing::info!("{line}");
     }
     server.serve()
+}
+
+fn certificates(settings: &Settings, secret: &Secret) -> Result<Certificates, BoxError> {
+    let authority = Arc::new(Authority::derive(secret)?);
+    let patterns = settings.routes.iter().flat_map(|route| route.patterns.iter().cloned());
+    Ok(Certificates::new(&settings.certificates, authority, patterns)?)
 }
 
 /// The secret, from where the settings say.
