@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     process::{Child, ChildStdout, Command, Output, Stdio},
 };
@@ -44,22 +44,32 @@ fn every_printed_line_does_what_was_promised() {
 #[test]
 fn a_browser_gets_a_page() {
     let demo = Demo::start();
-    let http = demo.word_after("http      ");
-    let mut stream = TcpStream::connect(http).unwrap();
-    let request = "GET / HTTP/1.1\r\nHost: demo.localhost\r\nAccept: text/html,*/*;q=0.8\r\nConnection: close\r\n\r\n";
-    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
-    let mut page = Vec::new();
-    stream.read_to_end(&mut page).unwrap();
+    let page = demo.exchange(
+        b"GET / HTTP/1.1\r\nHost: demo.localhost\r\nAccept: text/html,*/*;q=0.8\r\nConnection: close\r\n\r\n",
+    );
     assert_in("content-type: text/html", &page);
     assert_in("<td>demo.localhost</td>", &page);
     assert_in("</html>", &page);
 }
 
 #[test]
+fn the_websocket_echoes_until_it_is_closed() {
+    let request = b"GET /ws HTTP/1.1\r\nHost: demo.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    // Both masked with zeros, which leave the text readable.
+    let message = b"\x81\x84\0\0\0\0ping";
+    let close = b"\x88\x80\0\0\0\0";
+    let answer = Demo::start().exchange(&[&request[..], message, close].concat());
+    assert_in("hello from 127.1.0.1:", &answer);
+    assert!(answer.ends_with(b"\x81\x04ping\x88\x00"), "{answer:?}");
+}
+
+#[test]
 fn the_backend_stops_with_the_proxy() {
     let mut demo = Demo::start();
     let backend = demo.word_after("backend   ");
-    TcpStream::connect(backend).unwrap();
+    // It listens to signals before it serves.
+    assert_in("200 OK", &demo.exchange(b"GET /health HTTP/1.1\r\nHost: demo.localhost\r\nConnection: close\r\n\r\n"));
     // A builtin: not every system has it as a program.
     let interrupt = format!("kill -INT {}", demo.process.id());
     assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
@@ -100,6 +110,15 @@ impl Demo {
         let mut bash = Command::new("bash");
         bash.args(["-c", line]).env_clear().env("PATH", path).env("HOME", self.folder.path());
         bash.stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Sends `bytes` to the http port and reads until the connection ends.
+    fn exchange(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut stream = TcpStream::connect(self.word_after("http      ")).unwrap();
+        stream.write_all(bytes).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer
     }
 
     /// The address that stands in the text after `label`.
