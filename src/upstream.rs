@@ -8,17 +8,19 @@ use pmesh_layers::{
     balance::Balance,
     connect::{InvalidSubnet, SourceConnector, SourceSubnet},
     pool::{Pool, PooledBody},
+    response_timeout::ResponseTimeoutLayer,
     route::{RouteTable, StripPrefixLayer},
 };
-use tower::{BoxError, Service, ServiceBuilder, timeout::TimeoutLayer};
+use tower::{BoxError, Service, ServiceBuilder};
 use tower_http::set_header::SetRequestHeaderLayer;
 
 use crate::{
+    body::RequestBody,
     endpoint::Endpoint,
     settings::{Route, Settings},
 };
 
-type EndpointPool = Pool<SourceConnector, Incoming>;
+type EndpointPool = Pool<SourceConnector, RequestBody>;
 
 /// The table of `settings.routes`. Routes with an endpoint in common share its connections.
 ///
@@ -29,7 +31,7 @@ pub fn routes(
     settings: &Settings,
 ) -> Result<
     RouteTable<
-        impl Service<Request<Incoming>, Response = Response<PooledBody<Incoming>>, Error = BoxError, Future: Send>
+        impl Service<Request<Incoming>, Response = Response<PooledBody<RequestBody>>, Error = BoxError, Future: Send>
         + Clone
         + Send
         + Sync
@@ -54,7 +56,7 @@ fn route_service(
     route: &Route,
     pools: &mut Pools<'_>,
 ) -> Result<
-    impl Service<Request<Incoming>, Response = Response<PooledBody<Incoming>>, Error = BoxError, Future: Send>
+    impl Service<Request<Incoming>, Response = Response<PooledBody<RequestBody>>, Error = BoxError, Future: Send>
     + Clone
     + Send
     + Sync
@@ -69,7 +71,7 @@ fn route_service(
         .option_layer(strip)
         .option_layer(host)
         // Until the head of the response; a body takes as long as it takes.
-        .layer(TimeoutLayer::new(route.response_timeout))
+        .layer(ResponseTimeoutLayer::new(route.response_timeout))
         .service(Balance::new(endpoints)))
 }
 

@@ -35,9 +35,9 @@ pub struct Pool<C, B> {
 }
 
 impl<C, B: Send + 'static> Pool<C, B> {
-    /// Connections to `endpoint`, made by `connector`; 256 of them may wait, for 60 s each.
+    /// Connections to `endpoint`, made by `connector`; 1024 of them may wait, for 60 s each.
     pub fn new(connector: C, endpoint: Uri) -> Self {
-        let (max_idle, idle_timeout) = (256, Duration::from_secs(60));
+        let (max_idle, idle_timeout) = (1024, Duration::from_secs(60));
         Self { connector, endpoint, idle: Arc::new(Idle::new(max_idle, idle_timeout)), max_idle, idle_timeout }
     }
 

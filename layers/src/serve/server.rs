@@ -125,8 +125,9 @@ impl HttpServer {
             } else {
                 drive::drive(self.http1.serve_connection(io, entry).with_upgrades(), &control, self.limits).await
             };
-            // A connection in good order has sent its FIN; all others may have input unread.
-            if !matches!(ended, Ended::Finished)
+            // A connection in good order has sent its FIN. Input may be unread on all others, and after a response that
+            // did not wait for the end of the request: closed now, the connection would be reset.
+            if (!matches!(ended, Ended::Finished) || control.had_body())
                 && let Some(io) = reclaim.take()
             {
                 silence::close(io).await;
