@@ -97,9 +97,8 @@ impl<'a> Pools<'a> {
             return Ok(pool.clone());
         }
         let uri = Uri::builder().scheme("http").authority(authority.as_str()).path_and_query("/").build()?;
-        let pool = Pool::new(self.connector.clone(), uri)
-            .max_idle(self.settings.pool_idle_max)
-            .idle_timeout(self.settings.pool_idle_timeout);
+        let Settings { pool_idle_max, pool_idle_timeout, .. } = *self.settings;
+        let pool = Pool::with_limits(self.connector.clone(), uri, pool_idle_max, pool_idle_timeout);
         self.by_endpoint.insert(authority, pool.clone());
         Ok(pool)
     }
