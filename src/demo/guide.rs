@@ -3,7 +3,7 @@
 use std::{
     env,
     fmt::{self, Write},
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
 use super::{
@@ -95,10 +95,16 @@ impl<'a> Guide<'a> {
     /// `curl` for the demo's host, which it takes to be on the loopback address.
     fn curl(&self) -> String {
         match self.settings.bind {
-            ip if ip.is_unspecified() || is_localhost(ip) => "curl".to_owned(),
+            _ if self.is_found_by_name() => "curl".to_owned(),
             IpAddr::V4(ip) => format!("curl --connect-to ::{ip}:"),
             IpAddr::V6(ip) => format!("curl --connect-to '::[{ip}]:'"),
         }
+    }
+
+    /// Whether `demo.localhost` leads to the listeners.
+    fn is_found_by_name(&self) -> bool {
+        let bind = self.settings.bind;
+        bind.is_unspecified() || bind == Ipv4Addr::LOCALHOST || bind == Ipv6Addr::LOCALHOST
     }
 
     /// The address of the listeners, for who does not know the name.
@@ -134,12 +140,14 @@ impl fmt::Display for Guide<'_> {
                 writeln!(f, "  secret    {}", path.display())?;
             }
         }
-        f.write_char('\n')?;
-        if let Some(port) = number(*http) {
-            writeln!(f, "In a browser on this machine: http://{HOST}:{port}")?;
-        }
-        if let Some(port) = number(*https) {
-            writeln!(f, "In a browser that trusts the authority (`{} ca`): https://{HOST}:{port}", self.program)?;
+        if self.is_found_by_name() {
+            f.write_char('\n')?;
+            if let Some(port) = number(*http) {
+                writeln!(f, "In a browser on this machine: http://{HOST}:{port}")?;
+            }
+            if let Some(port) = number(*https) {
+                writeln!(f, "In one that trusts the authority (`{}`): https://{HOST}:{port}", self.authority())?;
+            }
         }
         writeln!(f, "\nTo paste into bash or zsh, in another terminal and in this folder:")?;
         for Step { what, command, seen } in self.steps() {
@@ -154,11 +162,6 @@ fn number(port: Port) -> Option<u16> {
         Port::Off => None,
         Port::Number(port) => Some(port),
     }
-}
-
-/// Where `demo.localhost` leads to.
-fn is_localhost(ip: IpAddr) -> bool {
-    ip == Ipv4Addr::LOCALHOST || ip == std::net::Ipv6Addr::LOCALHOST
 }
 
 #[cfg(test)]
@@ -213,6 +216,7 @@ mod tests {
     #[test]
     fn another_address_is_named() {
         let shown = text(&["--bind", "192.0.2.1"], None);
+        assert!(!shown.contains("browser"), "{shown}");
         let commands = commands(&shown);
         assert_eq!(commands[0], "curl --connect-to ::192.0.2.1: http://demo.localhost:8080");
         assert_eq!(commands[2], "curl http://192.0.2.1:8080");
