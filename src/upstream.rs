@@ -27,6 +27,7 @@ type EndpointPool = Pool<SourceConnector, RequestBody>;
 /// # Errors
 ///
 /// None that validated settings allow; they name what is wrong.
+#[expect(clippy::type_complexity, reason = "a stack of layers has no shorter name")]
 pub fn routes(
     settings: &Settings,
 ) -> Result<

@@ -67,6 +67,8 @@ impl<C, B> fmt::Debug for Pool<C, B> {
     }
 }
 
+type Sending<'a, B> = Pin<Box<dyn Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send + 'a>>;
+
 impl<C, B> Service<Request<B>> for Pool<C, B>
 where
     C: Service<Uri> + Clone + Send + Sync + 'static,
@@ -80,7 +82,7 @@ where
     type Response = Response<PooledBody<B>>;
     type Error = PoolError<B>;
     // The one box a request: hyper's own future has no name.
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+    type Future = Sending<'static, B>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
@@ -116,10 +118,7 @@ where
     B::Error: Into<BoxError>,
 {
     /// Tries again what was not sent. Boxed for itself: it is rare, and large.
-    fn resend(
-        &self,
-        mut error: PoolError<B>,
-    ) -> Pin<Box<dyn Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send + '_>> {
+    fn resend(&self, mut error: PoolError<B>) -> Sending<'_, B> {
         Box::pin(async move {
             match error.take_request() {
                 Some(request) => self.send(request).await,

@@ -71,7 +71,7 @@ impl Driver<'_> {
                     }
                     self.farewell = true;
                     connection.as_mut().drain();
-                    if let Poll::Ready(_) = connection.as_mut().poll(cx) {
+                    if connection.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Ended::Idle);
                     }
                     FAREWELL

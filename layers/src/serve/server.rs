@@ -87,7 +87,10 @@ impl HttpServer {
     }
 
     /// Serves `io` until it ends. `info` goes with each request; its control drains or silences the connection.
-    // Not an `async fn`: callers that spawn it could not prove it `Send` (rust-lang/rust#100013).
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "callers that spawn it could not prove it `Send`: rust-lang/rust#100013"
+    )]
     pub fn serve<IO, S, B>(
         &self,
         io: IO,
