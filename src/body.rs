@@ -1,4 +1,4 @@
-//! The body of a response: a backend's, or a short text of our own.
+//! The bodies of requests and of responses.
 
 use std::{
     pin::Pin,
@@ -8,13 +8,16 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use pmesh_layers::pool::PooledBody;
+use pmesh_layers::{balance::Once, pool::PooledBody, response_timeout::WatchedBody};
+
+/// The body of a request on its way to a backend.
+pub type RequestBody = Once<WatchedBody<Incoming>>;
 
 /// The body of a response.
 #[derive(Debug)]
 pub enum ResponseBody {
     /// A backend's.
-    Upstream(PooledBody<Incoming>),
+    Upstream(PooledBody<RequestBody>),
     /// Our own, once.
     Text(Option<Bytes>),
 }
@@ -26,8 +29,8 @@ impl ResponseBody {
     }
 }
 
-impl From<PooledBody<Incoming>> for ResponseBody {
-    fn from(body: PooledBody<Incoming>) -> Self {
+impl From<PooledBody<RequestBody>> for ResponseBody {
+    fn from(body: PooledBody<RequestBody>) -> Self {
         Self::Upstream(body)
     }
 }

@@ -37,14 +37,14 @@ impl Counters {
     }
 
     /// The reasons that occurred in any of `workers`, and how often.
-    pub fn rejections<'a>(workers: impl Iterator<Item = &'a Self> + Clone) -> Vec<(&'static str, u64)> {
-        let sum = |index: usize| workers.clone().map(|worker| worker.rejections[index].value()).sum();
-        REASONS
-            .iter()
-            .enumerate()
-            .map(|(index, reason)| (*reason, sum(index)))
-            .filter(|(_, count)| *count > 0)
-            .collect()
+    pub fn rejections<'a>(workers: impl Iterator<Item = &'a Self>) -> Vec<(&'static str, u64)> {
+        let mut sums = [0; REASONS.len()];
+        for worker in workers {
+            for (sum, counter) in sums.iter_mut().zip(&worker.rejections) {
+                *sum += counter.value();
+            }
+        }
+        REASONS.into_iter().zip(sums).filter(|(_, count)| *count > 0).collect()
     }
 }
 

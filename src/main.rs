@@ -1,6 +1,10 @@
 //! Arguments to settings to service. The only place that exits.
 
-use std::{env, fmt, process::ExitCode};
+use std::{
+    env, fmt,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use pmesh::{
     cli::{Arguments, Command},
@@ -46,17 +50,22 @@ fn obey(arguments: &Arguments) -> Result<(), BoxError> {
             demo::run(loaded.settings)
         }
         Command::Check => {
-            print!("{}", summary(settings));
-            Ok(())
+            run::check(settings)?;
+            show(&summary(settings))
         }
-        Command::Explain { key } => {
-            print!("{}", config::explain(&loaded, key.as_deref())?);
-            Ok(())
-        }
+        Command::Explain { key } => show(&config::explain(&loaded, key.as_deref())?),
         Command::Authority => {
-            print!("{}", Authority::derive(&run::secret(&settings.secret, &settings.home)?)?.certificate_pem());
-            Ok(())
+            show(&Authority::derive(&run::secret(&settings.secret, &settings.home)?)?.certificate_pem())
         }
+    }
+}
+
+/// Writes to standard output, whose reader may have seen enough: `pmesh explain | head`.
+fn show(text: &str) -> Result<(), BoxError> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

@@ -10,12 +10,14 @@ use http::{
     HeaderValue, Request, Response, StatusCode, Version,
     header::{ALLOW, CONNECTION, CONTENT_TYPE},
 };
-use hyper::body::Incoming;
 use pin_project_lite::pin_project;
-use pmesh_layers::{connect::ConnectError, framing::Unacceptable, pool::PoolError, route::NoRoute, sni::Misdirected};
-use tower::{BoxError, Layer, Service, timeout::error::Elapsed};
+use pmesh_layers::{
+    connect::ConnectError, framing::Unacceptable, pool::PoolError, response_timeout::TimedOut, route::NoRoute,
+    sni::Misdirected,
+};
+use tower::{BoxError, Layer, Service};
 
-use crate::body::ResponseBody;
+use crate::body::{RequestBody, ResponseBody};
 
 /// The status for an error of a layer inside of the gate.
 fn status(error: &BoxError) -> StatusCode {
@@ -28,28 +30,29 @@ fn status(error: &BoxError) -> StatusCode {
         StatusCode::MISDIRECTED_REQUEST
     } else if error.is::<NoRoute>() {
         StatusCode::NOT_FOUND
-    } else if error.is::<Elapsed>() || timed_out(error) {
+    } else if let Some(timed_out) = error.downcast_ref::<TimedOut>() {
+        match timed_out {
+            TimedOut::Backend => StatusCode::GATEWAY_TIMEOUT,
+            TimedOut::Client => StatusCode::REQUEST_TIMEOUT,
+        }
+    } else if connect_timed_out(error) {
         StatusCode::GATEWAY_TIMEOUT
-    } else if broken_body(error) {
+    } else if is_clients_fault(error) {
         StatusCode::BAD_REQUEST
     } else {
         StatusCode::BAD_GATEWAY
     }
 }
 
-fn timed_out(error: &BoxError) -> bool {
-    cause::<ConnectError>(error).is_some_and(ConnectError::is_timeout)
+/// Whether the exchange with the endpoint ended because the body of the request could not be read.
+fn is_clients_fault(error: &BoxError) -> bool {
+    let cause = error.downcast_ref::<PoolError<RequestBody>>().and_then(std::error::Error::source);
+    cause.and_then(|cause| cause.downcast_ref::<hyper::Error>()).is_some_and(hyper::Error::is_user)
 }
 
-/// Whether the client's body broke off or broke the rules on its way to the upstream.
-fn broken_body(error: &BoxError) -> bool {
-    let sending = cause::<hyper::Error>(error).filter(|error| error.is_user());
-    sending.and_then(std::error::Error::source).is_some_and(|reading| reading.is::<hyper::Error>())
-}
-
-/// Why the pool got no response.
-fn cause<E: std::error::Error + 'static>(error: &BoxError) -> Option<&E> {
-    error.downcast_ref::<PoolError<Incoming>>().and_then(std::error::Error::source)?.downcast_ref()
+fn connect_timed_out(error: &BoxError) -> bool {
+    let cause = error.downcast_ref::<PoolError<RequestBody>>().and_then(std::error::Error::source);
+    cause.and_then(|cause| cause.downcast_ref::<ConnectError>()).is_some_and(ConnectError::is_timeout)
 }
 
 /// Answers errors by the table. Stands inside of the gate: errors of the layers outside of it are silence.
@@ -130,7 +133,7 @@ fn answer(error: &BoxError, http1: bool) -> Response<ResponseBody> {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
     }
     // After a request with two readings nobody can say where the next one begins (RFC 9112, 6.3 and 11.2).
-    if http1 && error.is::<Unacceptable>() {
+    if http1 && matches!(status, StatusCode::BAD_REQUEST | StatusCode::REQUEST_TIMEOUT) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -157,13 +160,14 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let table: [(BoxError, u16); 7] = [
+        let table: [(BoxError, u16); 8] = [
             (Unacceptable::Length.into(), 400),
             (Unacceptable::Target.into(), 400),
             (Unacceptable::Method.into(), 405),
             (NoRoute.into(), 404),
             (Misdirected.into(), 421),
-            (Elapsed::new().into(), 504),
+            (TimedOut::Backend.into(), 504),
+            (TimedOut::Client.into(), 408),
             ("anything else".into(), 502),
         ];
         for (error, expected) in table {

@@ -21,6 +21,7 @@ use crate::{
 pub struct Server {
     shared: Arc<Shared>,
     bound: Vec<Bound>,
+    signals: Signals,
 }
 
 impl Server {
@@ -31,9 +32,7 @@ impl Server {
     ///
     /// Whatever is wrong, for the person who wrote the settings.
     pub fn prepare(mut settings: Settings) -> Result<Self, BoxError> {
-        let authority = Arc::new(Authority::derive(&secret(&settings.secret, &settings.home)?)?);
-        let patterns = settings.routes.iter().flat_map(|route| route.patterns.iter().cloned());
-        let certificates = Certificates::new(&settings.certificates, authority, patterns)?;
+        let certificates = certificates(&settings, &secret(&settings.secret, &settings.home)?)?;
         let bound = listen::bind(&settings)?;
         for one in &bound {
             let port = Port::Number(one.address.port());
@@ -43,7 +42,9 @@ impl Server {
                 Listener::Internal => settings.internal = port,
             }
         }
-        Ok(Self { shared: Arc::new(Shared { settings, certificates }), bound })
+        // From here on a signal means a stop in good order.
+        let signals = Signals::listen()?;
+        Ok(Self { shared: Arc::new(Shared { settings, certificates }), bound, signals })
     }
 
     /// The settings, with the ports that the kernel picked in the place of 0.
@@ -59,9 +60,9 @@ impl Server {
     pub fn serve(self) -> Result<(), BoxError> {
         raise_descriptor_limit();
         let (stop, stopped) = watch::channel(false);
-        let signals = Signals::listen()?;
-        let counters: Vec<Arc<Counters>> = (0..self.shared.settings.workers).map(|_| Arc::default()).collect();
-        let workers = self.start_workers(&counters, &stopped)?;
+        let Self { shared, bound, signals } = self;
+        let counters: Vec<Arc<Counters>> = (0..shared.settings.workers).map(|_| Arc::default()).collect();
+        let workers = start_workers(&shared, bound, &counters, &stopped)?;
         signals.on_first(move || {
             stop.send_replace(true);
         })?;
@@ -72,25 +73,21 @@ impl Server {
         log_totals(&counters);
         if broken > 0 { Err(format!("{broken} workers broke down; the log says why").into()) } else { Ok(()) }
     }
+}
 
-    fn start_workers(
-        self,
-        counters: &[Arc<Counters>],
-        stop: &watch::Receiver<bool>,
-    ) -> Result<Vec<thread::JoinHandle<()>>, BoxError> {
-        let mut sockets: Vec<Vec<_>> = counters.iter().map(|_| Vec::new()).collect();
-        for bound in self.bound {
-            for (own, socket) in sockets.iter_mut().zip(bound.sockets) {
-                own.push((bound.listener, socket));
-            }
-        }
-        let mut workers = Vec::new();
-        for (index, (sockets, counters)) in sockets.into_iter().zip(counters).enumerate() {
-            let shared = Arc::clone(&self.shared);
-            workers.push(worker::spawn(index, sockets, shared, Arc::clone(counters), stop.clone())?);
-        }
-        Ok(workers)
-    }
+/// Finds what is wrong with the secret and the certificates, and changes nothing: a secret that the first start would
+/// make is not made.
+///
+/// # Errors
+///
+/// Those that [`Server::prepare`] would end in, but for the ports.
+pub fn check(settings: &Settings) -> Result<(), BoxError> {
+    let secret = match &settings.secret {
+        SecretSource::Home(path) if !path.exists() => Secret::generate()?,
+        source => secret(source, &settings.home)?,
+    };
+    certificates(settings, &secret)?;
+    Ok(())
 }
 
 /// Serves until told to stop.
@@ -106,6 +103,12 @@ pub fn run(settings: Settings) -> Result<(), BoxError> {
     server.serve()
 }
 
+fn certificates(settings: &Settings, secret: &Secret) -> Result<Certificates, BoxError> {
+    let authority = Arc::new(Authority::derive(secret)?);
+    let patterns = settings.routes.iter().flat_map(|route| route.patterns.iter().cloned());
+    Ok(Certificates::new(&settings.certificates, authority, patterns)?)
+}
+
 /// The secret, from where the settings say.
 ///
 /// # Errors
@@ -117,6 +120,26 @@ pub fn secret(source: &SecretSource, home: &Path) -> Result<Secret, SecretError>
         SecretSource::File { path, .. } => read_secret_file(path),
         SecretSource::Home(_) => home_secret(home),
     }
+}
+
+/// Gives each worker a socket of each listener.
+fn start_workers(
+    shared: &Arc<Shared>,
+    bound: Vec<Bound>,
+    counters: &[Arc<Counters>],
+    stop: &watch::Receiver<bool>,
+) -> Result<Vec<thread::JoinHandle<()>>, BoxError> {
+    let mut sockets: Vec<Vec<_>> = counters.iter().map(|_| Vec::new()).collect();
+    for bound in bound {
+        for (own, socket) in sockets.iter_mut().zip(bound.sockets) {
+            own.push((bound.listener, socket));
+        }
+    }
+    let mut workers = Vec::new();
+    for (index, (sockets, counters)) in sockets.into_iter().zip(counters).enumerate() {
+        workers.push(worker::spawn(index, sockets, Arc::clone(shared), Arc::clone(counters), stop.clone())?);
+    }
+    Ok(workers)
 }
 
 /// Each connection takes a descriptor, with its upstream two; many systems start programs with a soft limit of 1024.
@@ -142,6 +165,7 @@ fn log_totals(counters: &[Arc<Counters>]) {
 }
 
 /// SIGTERM and SIGINT.
+#[derive(Debug)]
 struct Signals {
     runtime: tokio::runtime::Runtime,
     terminate: unix::Signal,

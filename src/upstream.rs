@@ -8,28 +8,31 @@ use pmesh_layers::{
     balance::Balance,
     connect::{InvalidSubnet, SourceConnector, SourceSubnet},
     pool::{Pool, PooledBody},
+    response_timeout::ResponseTimeoutLayer,
     route::{RouteTable, StripPrefixLayer},
 };
-use tower::{BoxError, Service, ServiceBuilder, timeout::TimeoutLayer};
+use tower::{BoxError, Service, ServiceBuilder};
 use tower_http::set_header::SetRequestHeaderLayer;
 
 use crate::{
+    body::RequestBody,
     endpoint::Endpoint,
     settings::{Route, Settings},
 };
 
-type EndpointPool = Pool<SourceConnector, Incoming>;
+type EndpointPool = Pool<SourceConnector, RequestBody>;
 
 /// The table of `settings.routes`. Routes with an endpoint in common share its connections.
 ///
 /// # Errors
 ///
 /// None that validated settings allow; they name what is wrong.
+#[expect(clippy::type_complexity, reason = "a stack of layers has no shorter name")]
 pub fn routes(
     settings: &Settings,
 ) -> Result<
     RouteTable<
-        impl Service<Request<Incoming>, Response = Response<PooledBody<Incoming>>, Error = BoxError, Future: Send>
+        impl Service<Request<Incoming>, Response = Response<PooledBody<RequestBody>>, Error = BoxError, Future: Send>
         + Clone
         + Send
         + Sync
@@ -54,7 +57,7 @@ fn route_service(
     route: &Route,
     pools: &mut Pools<'_>,
 ) -> Result<
-    impl Service<Request<Incoming>, Response = Response<PooledBody<Incoming>>, Error = BoxError, Future: Send>
+    impl Service<Request<Incoming>, Response = Response<PooledBody<RequestBody>>, Error = BoxError, Future: Send>
     + Clone
     + Send
     + Sync
@@ -69,7 +72,7 @@ fn route_service(
         .option_layer(strip)
         .option_layer(host)
         // Until the head of the response; a body takes as long as it takes.
-        .layer(TimeoutLayer::new(route.response_timeout))
+        .layer(ResponseTimeoutLayer::new(route.response_timeout))
         .service(Balance::new(endpoints)))
 }
 
@@ -94,9 +97,8 @@ impl<'a> Pools<'a> {
             return Ok(pool.clone());
         }
         let uri = Uri::builder().scheme("http").authority(authority.as_str()).path_and_query("/").build()?;
-        let pool = Pool::new(self.connector.clone(), uri)
-            .max_idle(self.settings.pool_idle_max)
-            .idle_timeout(self.settings.pool_idle_timeout);
+        let Settings { pool_idle_max, pool_idle_timeout, .. } = *self.settings;
+        let pool = Pool::with_limits(self.connector.clone(), uri, pool_idle_max, pool_idle_timeout);
         self.by_endpoint.insert(authority, pool.clone());
         Ok(pool)
     }

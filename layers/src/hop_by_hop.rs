@@ -38,6 +38,9 @@ use tower::{Layer, Service};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+/// The fields that concern one hop, whether `Connection` names them or not.
+static ALWAYS: [HeaderName; 8] =
+    [CONNECTION, KEEP_ALIVE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE];
 
 /// Removes hop-by-hop fields from requests and responses: those that `Connection` names and those that are always.
 ///
@@ -100,7 +103,6 @@ where
         let trailers = has_token(request.headers(), &TE, "trailers");
         let headers = request.headers_mut();
         remove(headers, &self.protected);
-        headers.remove(PROXY_AUTHORIZATION);
         if let Some(protocol) = upgrade {
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(UPGRADE, protocol);
@@ -134,7 +136,6 @@ where
         let headers = response.headers_mut();
         let upgrade = headers.remove(UPGRADE).filter(|_| switching);
         remove(headers, &[CONTENT_LENGTH]);
-        headers.remove(PROXY_AUTHENTICATE);
         if let Some(protocol) = upgrade {
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(UPGRADE, protocol);
@@ -144,6 +145,10 @@ where
 }
 
 fn remove(headers: &mut HeaderMap, protected: &[HeaderName]) {
+    // Most messages have none of these fields: a look at each name is cheaper than a search for each field.
+    if !headers.keys().any(|name| ALWAYS.contains(name)) {
+        return;
+    }
     // A field may name itself or another Connection line: take the lines out first.
     while headers.contains_key(CONNECTION) {
         let lines: Vec<_> = headers.get_all(CONNECTION).iter().cloned().collect();
@@ -156,7 +161,7 @@ fn remove(headers: &mut HeaderMap, protected: &[HeaderName]) {
             }
         }
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE] {
+    for name in &ALWAYS {
         headers.remove(name);
     }
 }

@@ -10,6 +10,7 @@ pub mod hop_by_hop;
 pub mod host;
 pub mod identity;
 pub mod pool;
+pub mod response_timeout;
 pub mod route;
 pub mod serve;
 pub mod silence;

@@ -140,7 +140,7 @@ pub const SETTINGS: &[Setting] = &[
         Fallback::Value("60s"),
         "How long an unused connection to an upstream is kept"),
     Setting::new(UPSTREAMS, "pool_idle_max", "pool-idle-max", "PMESH_POOL_IDLE_MAX", Kind::Count,
-        Fallback::Value("256"),
+        Fallback::Value("1024"),
         "How many unused connections one worker keeps to one upstream address"),
 
     Setting::new(CLIENTS, "silence_deadline", "silence-deadline", "PMESH_SILENCE_DEADLINE", Kind::Duration,

@@ -21,6 +21,8 @@ struct State {
     /// The gate holds bytes that want to go out once it opens.
     holding: AtomicBool,
     draining: AtomicBool,
+    /// The last request had a body, which may not have been read to its end.
+    had_body: AtomicBool,
     /// Requests whose response has not ended.
     in_flight: AtomicU32,
     /// When the last of them ended, in milliseconds after `since`.
@@ -50,6 +52,7 @@ impl Control {
             gate: AtomicU8::new(gate),
             holding: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            had_body: AtomicBool::new(false),
             in_flight: AtomicU32::new(0),
             idle_at: AtomicU64::new(0),
             since: Instant::now(),
@@ -105,9 +108,15 @@ impl Control {
         self.0.driver.register(waker);
     }
 
-    pub(crate) fn begin_request(&self) -> InFlight {
+    pub(crate) fn begin_request(&self, has_body: bool) -> InFlight {
+        self.0.had_body.store(has_body, Ordering::Relaxed);
         self.0.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(self.clone())
+    }
+
+    /// Whether the client may still be sending the body of the last request.
+    pub(crate) fn had_body(&self) -> bool {
+        self.0.had_body.load(Ordering::Relaxed)
     }
 
     /// For how long no request has been in flight; `None` while one is.

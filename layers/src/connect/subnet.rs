@@ -1,5 +1,7 @@
 use std::{
+    collections::hash_map::RandomState,
     fmt,
+    hash::BuildHasher,
     net::{IpAddr, Ipv4Addr},
     str::FromStr,
     sync::atomic::{AtomicU32, Ordering},
@@ -31,7 +33,10 @@ impl SourceSubnet {
         if net.prefix_len() > 30 {
             return Err(InvalidSubnet::TooSmall);
         }
-        Ok(Self { net: net.trunc(), next: AtomicU32::new(0) })
+        // Several users of one range, as the workers of a program are, would otherwise go through it in step. The
+        // hasher is keyed by the system's random numbers.
+        let start = RandomState::new().hash_one(net) >> 32;
+        Ok(Self { net: net.trunc(), next: AtomicU32::new(u32::try_from(start).unwrap_or(0)) })
     }
 
     /// The range.
@@ -91,8 +96,10 @@ mod tests {
     #[test]
     fn addresses_take_turns_and_skip_the_ends() {
         let subnet: SourceSubnet = "127.2.0.0/30".parse().expect("valid");
-        let taken: Vec<_> = (0..4).map(|_| subnet.next().to_string()).collect();
-        assert_eq!(taken, ["127.2.0.1", "127.2.0.2", "127.2.0.1", "127.2.0.2"]);
+        let mut taken: Vec<_> = (0..4).map(|_| subnet.next().to_string()).collect();
+        assert_eq!(taken[..2], taken[2..]);
+        taken.sort_unstable();
+        assert_eq!(taken, ["127.2.0.1", "127.2.0.1", "127.2.0.2", "127.2.0.2"]);
         assert_eq!("127.2.0.0/16".parse::<SourceSubnet>().expect("valid").addresses(), 65534);
     }
 

@@ -9,7 +9,7 @@
 //! let connector = SourceConnector::new().subnet("127.2.0.0/16".parse()?);
 //! // A tower service of requests: clone it and call it.
 //! let pool: Pool<_, Empty<bytes::Bytes>> =
-//!     Pool::new(connector, "http://127.1.0.1:8080".parse()?).idle_timeout(Duration::from_secs(30));
+//!     Pool::with_limits(connector, "http://127.1.0.1:8080".parse()?, 100, Duration::from_secs(30));
 //! # Ok(())
 //! # }
 //! ```

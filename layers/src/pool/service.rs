@@ -20,65 +20,58 @@ use super::{
     idle::{Connection, Idle},
     request::into_http1,
 };
+use crate::balance::Unsent;
 
 /// Sends requests to one endpoint, over a connection that waits for one or over a new one.
 ///
 /// A connection serves one request at a time and waits for the next once the response was read to its end. There is no
 /// limit to connections; requests never wait for one another. When nothing of a request was sent, because a waiting
-/// connection ended just then, the next connection is tried, at last a new one. Clones share the connections.
+/// connection ended just then, the next connection is tried, at last a new one. Clones share the connections; cloning
+/// counts a reference.
 pub struct Pool<C, B> {
+    shared: Arc<Shared<C, B>>,
+}
+
+struct Shared<C, B> {
     connector: C,
     endpoint: Uri,
     idle: Arc<Idle<B>>,
-    max_idle: usize,
-    idle_timeout: Duration,
 }
 
 impl<C, B: Send + 'static> Pool<C, B> {
-    /// Connections to `endpoint`, made by `connector`; 256 of them may wait, for 60 s each.
+    /// Connections to `endpoint`, made by `connector`; 1024 of them may wait, for 60 s each.
     pub fn new(connector: C, endpoint: Uri) -> Self {
-        let (max_idle, idle_timeout) = (256, Duration::from_secs(60));
-        Self { connector, endpoint, idle: Arc::new(Idle::new(max_idle, idle_timeout)), max_idle, idle_timeout }
+        Self::with_limits(connector, endpoint, 1024, Duration::from_secs(60))
     }
 
-    /// How many connections may wait for a request.
-    #[must_use]
-    pub fn max_idle(self, max_idle: usize) -> Self {
-        Self { idle: Arc::new(Idle::new(max_idle, self.idle_timeout)), max_idle, ..self }
-    }
-
-    /// How long a connection may wait for a request.
-    #[must_use]
-    pub fn idle_timeout(self, idle_timeout: Duration) -> Self {
-        Self { idle: Arc::new(Idle::new(self.max_idle, idle_timeout)), idle_timeout, ..self }
+    /// As [`new`](Self::new); at most `max_idle` connections wait for a request, each for `idle_timeout` at the longest.
+    pub fn with_limits(connector: C, endpoint: Uri, max_idle: usize, idle_timeout: Duration) -> Self {
+        Self { shared: Arc::new(Shared { connector, endpoint, idle: Arc::new(Idle::new(max_idle, idle_timeout)) }) }
     }
 
     /// The endpoint.
     pub fn endpoint(&self) -> &Uri {
-        &self.endpoint
+        &self.shared.endpoint
     }
 }
 
-impl<C: Clone, B> Clone for Pool<C, B> {
+impl<C, B> Clone for Pool<C, B> {
     fn clone(&self) -> Self {
-        Self {
-            connector: self.connector.clone(),
-            endpoint: self.endpoint.clone(),
-            idle: Arc::clone(&self.idle),
-            ..*self
-        }
+        Self { shared: Arc::clone(&self.shared) }
     }
 }
 
 impl<C, B> fmt::Debug for Pool<C, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("Pool").field("endpoint", &self.shared.endpoint).finish_non_exhaustive()
     }
 }
 
+type Sending<'a, B> = Pin<Box<dyn Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send + 'a>>;
+
 impl<C, B> Service<Request<B>> for Pool<C, B>
 where
-    C: Service<Uri> + Clone + Send + 'static,
+    C: Service<Uri> + Clone + Send + Sync + 'static,
     C::Response: Read + Write + Unpin + Send + 'static,
     C::Error: Into<BoxError>,
     C::Future: Send,
@@ -89,7 +82,7 @@ where
     type Response = Response<PooledBody<B>>;
     type Error = PoolError<B>;
     // The one box a request: hyper's own future has no name.
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+    type Future = Sending<'static, B>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
@@ -97,14 +90,26 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         into_http1(&mut request);
-        let pool = self.clone();
-        Box::pin(pool.send(request))
+        let shared = Arc::clone(&self.shared);
+        match shared.idle.take() {
+            // Sent right here, so that the box does not have to hold the request.
+            Some(connection) => {
+                let exchange = exchange(connection, request, &shared.idle);
+                Box::pin(async move {
+                    match exchange.await {
+                        Err(error) => shared.resend(error).await,
+                        response => response,
+                    }
+                })
+            }
+            None => Box::pin(async move { shared.send(request).await }),
+        }
     }
 }
 
-impl<C, B> Pool<C, B>
+impl<C, B> Shared<C, B>
 where
-    C: Service<Uri> + Send + 'static,
+    C: Service<Uri> + Clone + Send + Sync + 'static,
     C::Response: Read + Write + Unpin + Send + 'static,
     C::Error: Into<BoxError>,
     C::Future: Send,
@@ -112,14 +117,24 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    async fn send(self, mut request: Request<B>) -> Result<Response<PooledBody<B>>, PoolError<B>> {
+    /// Tries again what was not sent. Boxed for itself: it is rare, and large.
+    fn resend(&self, mut error: PoolError<B>) -> Sending<'_, B> {
+        Box::pin(async move {
+            match error.take_request() {
+                Some(request) => self.send(request).await,
+                None => Err(error),
+            }
+        })
+    }
+
+    async fn send(&self, mut request: Request<B>) -> Result<Response<PooledBody<B>>, PoolError<B>> {
         while let Some(connection) = self.idle.take() {
             match exchange(connection, request, &self.idle).await {
-                Err(mut error) => request = crate::balance::Unsent::take_request(&mut error).ok_or(error)?,
+                Err(mut error) => request = error.take_request().ok_or(error)?,
                 response => return response,
             }
         }
-        let connection = match connect(self.connector, self.endpoint).await {
+        let connection = match connect(self.connector.clone(), self.endpoint.clone()).await {
             Ok(connection) => connection,
             Err(error) => return Err(PoolError::connect(error, request)),
         };
@@ -146,27 +161,32 @@ where
     Ok(Connection { sender, task: task.abort_handle() })
 }
 
-async fn exchange<B>(
+/// Hands the request to the connection at once; the future waits for the response.
+fn exchange<B>(
     mut connection: Connection<B>,
     request: Request<B>,
     idle: &Arc<Idle<B>>,
-) -> Result<Response<PooledBody<B>>, PoolError<B>>
+) -> impl Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send + use<B>
 where
     B: Body + Send + 'static,
 {
-    match connection.sender.try_send_request(request).await {
-        Ok(mut response) => {
-            // The version belongs to this hop.
-            *response.version_mut() = Version::HTTP_11;
-            Ok(if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                response.map(PooledBody::unpooled)
-            } else {
-                response.map(|body| PooledBody::new(body, connection, Arc::clone(idle)))
-            })
-        }
-        Err(mut error) => {
-            let request = error.take_message();
-            Err(PoolError::exchange(error.into_error(), request))
+    let response = connection.sender.try_send_request(request);
+    let idle = Arc::clone(idle);
+    async move {
+        match response.await {
+            Ok(mut response) => {
+                // The version belongs to this hop.
+                *response.version_mut() = Version::HTTP_11;
+                Ok(if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    response.map(PooledBody::unpooled)
+                } else {
+                    response.map(|body| PooledBody::new(body, connection, idle))
+                })
+            }
+            Err(mut error) => {
+                let request = error.take_message();
+                Err(PoolError::exchange(error.into_error(), request))
+            }
         }
     }
 }

@@ -6,9 +6,9 @@ use std::{
 };
 
 use hyper::rt::{Read, Write};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{Ended, server::Limits};
+use super::Ended;
 use crate::conn::Control;
 
 /// How long a connection may take to end once it was asked to, with nothing in flight.
@@ -18,16 +18,21 @@ const FAREWELL: Duration = Duration::from_secs(1);
 ///
 /// One timer serves all deadlines. It is not moved by requests; when it fires, it looks how long the connection has
 /// been idle and sleeps for the rest.
-pub(super) async fn drive<C: Connection>(connection: C, control: &Control, limits: Limits) -> Ended {
-    let mut driver = Driver { control, limits, draining: false, farewell: false };
+pub(super) async fn drive<C: Connection>(
+    connection: C,
+    control: &Control,
+    silence_deadline: Instant,
+    keep_alive_timeout: Duration,
+) -> Ended {
+    let mut driver = Driver { control, keep_alive_timeout, draining: false, farewell: false };
     let mut connection = pin!(connection);
-    let mut timer = pin!(sleep(limits.silence_deadline));
+    let mut timer = pin!(sleep_until(silence_deadline));
     poll_fn(|cx| driver.poll(connection.as_mut(), timer.as_mut(), cx)).await
 }
 
 struct Driver<'a> {
     control: &'a Control,
-    limits: Limits,
+    keep_alive_timeout: Duration,
     draining: bool,
     farewell: bool,
 }
@@ -60,19 +65,19 @@ impl Driver<'_> {
                 return Poll::Ready(Ended::Deadline);
             }
             let wait = match self.control.idle_for() {
-                Some(idle) if idle >= self.limits.keep_alive_timeout => {
+                Some(idle) if idle >= self.keep_alive_timeout => {
                     if self.farewell {
                         return Poll::Ready(Ended::Idle);
                     }
                     self.farewell = true;
                     connection.as_mut().drain();
-                    if let Poll::Ready(_) = connection.as_mut().poll(cx) {
+                    if connection.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Ended::Idle);
                     }
                     FAREWELL
                 }
-                Some(idle) => self.limits.keep_alive_timeout - idle,
-                None => self.limits.keep_alive_timeout,
+                Some(idle) => self.keep_alive_timeout - idle,
+                None => self.keep_alive_timeout,
             };
             timer.as_mut().reset(Instant::now() + wait);
         }

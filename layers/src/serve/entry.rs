@@ -5,6 +5,7 @@ use std::{
 };
 
 use http::{Request, Response};
+use http_body::Body;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower::{BoxError, Service, util::Oneshot};
@@ -35,7 +36,7 @@ where
     type Future = ResponseFuture<S>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let in_flight = self.info.control().begin_request();
+        let in_flight = self.info.control().begin_request(!request.body().is_end_stream());
         request.extensions_mut().insert(self.info.clone());
         let response = Oneshot::new(self.service.clone(), request);
         ResponseFuture { response, in_flight: Some(in_flight), info: self.info.clone() }

@@ -9,7 +9,7 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::timeout,
+    time::{Instant, timeout_at},
 };
 use tower::{BoxError, Service};
 
@@ -44,9 +44,9 @@ pub struct HttpServer {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) silence_deadline: Duration,
-    pub(super) keep_alive_timeout: Duration,
+struct Limits {
+    silence_deadline: Duration,
+    keep_alive_timeout: Duration,
 }
 
 impl Default for HttpServer {
@@ -87,7 +87,10 @@ impl HttpServer {
     }
 
     /// Serves `io` until it ends. `info` goes with each request; its control drains or silences the connection.
-    // Not an `async fn`: callers that spawn it could not prove it `Send` (rust-lang/rust#100013).
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "callers that spawn it could not prove it `Send`: rust-lang/rust#100013"
+    )]
     pub fn serve<IO, S, B>(
         &self,
         io: IO,
@@ -106,12 +109,13 @@ impl HttpServer {
     {
         async move {
             let control = info.control().clone();
+            let deadline = Instant::now() + self.limits.silence_deadline;
             let (mut gate, reclaim) = Gate::new(io, control.clone());
             let http2 = match protocol {
                 Protocol::Http1 => false,
                 Protocol::Http2 => true,
                 Protocol::Detect | Protocol::DetectOpen => {
-                    let preface = timeout(self.limits.silence_deadline, gate.starts_with_h2_preface()).await;
+                    let preface = timeout_at(deadline, gate.starts_with_h2_preface()).await;
                     preface.is_ok_and(|found| found.unwrap_or(false))
                 }
             };
@@ -121,12 +125,20 @@ impl HttpServer {
             let entry = Entry::new(service, info);
             let io = TokioIo::new(gate);
             let ended = if http2 {
-                drive::drive(self.http2.serve_connection(io, entry), &control, self.limits).await
+                drive::drive(self.http2.serve_connection(io, entry), &control, deadline, self.limits.keep_alive_timeout)
+                    .await
             } else {
-                drive::drive(self.http1.serve_connection(io, entry).with_upgrades(), &control, self.limits).await
+                drive::drive(
+                    self.http1.serve_connection(io, entry).with_upgrades(),
+                    &control,
+                    deadline,
+                    self.limits.keep_alive_timeout,
+                )
+                .await
             };
-            // A connection in good order has sent its FIN; all others may have input unread.
-            if !matches!(ended, Ended::Finished)
+            // A connection in good order has sent its FIN. Input may be unread on all others, and after a response that
+            // did not wait for the end of the request: closed now, the connection would be reset.
+            if (!matches!(ended, Ended::Finished) || control.had_body())
                 && let Some(io) = reclaim.take()
             {
                 silence::close(io).await;

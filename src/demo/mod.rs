@@ -1,0 +1,108 @@
+//! `pmesh demo`: a backend in the same process, a route to it, and lines to paste that show what the proxy does.
+
+mod backend;
+mod guide;
+mod seen;
+mod shell;
+
+use std::{
+    io::{self, Write},
+    net::{Ipv4Addr, SocketAddr},
+};
+
+use ipnet::Ipv4Net;
+use pmesh_layers::route::PathPrefix;
+use tower::BoxError;
+
+use self::{backend::Backend, guide::Guide};
+use crate::{
+    config::Defaults,
+    endpoint::{Endpoint, EndpointHost},
+    run::Server,
+    settings::{Route, Settings},
+};
+
+/// What the demo serves. curl and browsers know the address of each name below `localhost` without a look-up.
+pub const HOST: &str = "demo.localhost";
+
+/// Ports that need no permission, and only for clients of this machine. Any other source of settings wins.
+pub fn defaults() -> Defaults {
+    let values = [("http", "8080"), ("https", "8443"), ("internal", "off"), ("bind", "127.0.0.1")];
+    Defaults { values: values.map(|(key, value)| (key, value.to_owned())).into(), ..Defaults::program() }
+}
+
+/// Serves the demo's backend, beside the routes of the settings, until told to stop.
+///
+/// # Errors
+///
+/// As [`run`](crate::run::run), or when there is no address for the backend, or when the settings have a route for
+/// [`HOST`] themselves.
+pub fn run(mut settings: Settings) -> Result<(), BoxError> {
+    let backend = Backend::start(first_usable(settings.subnet_service))?;
+    settings.routes.push(route(&settings, backend.address())?);
+    let server = Server::prepare(settings)?;
+    let guide = Guide::new(server.settings(), backend.address());
+    // Nobody may be reading; the demo goes on.
+    let mut stdout = io::stdout().lock();
+    let _ = write!(stdout, "{guide}").and_then(|()| stdout.flush());
+    drop(stdout);
+    server.serve()
+}
+
+/// The network's own address and the broadcast address are left out.
+fn first_usable(net: Ipv4Net) -> Ipv4Addr {
+    net.hosts().next().unwrap_or(net.addr())
+}
+
+fn route(settings: &Settings, backend: SocketAddr) -> Result<Route, BoxError> {
+    let (pattern, prefix) = (HOST.parse()?, PathPrefix::root());
+    if settings.routes.iter().any(|route| route.prefix == prefix && route.patterns.contains(&pattern)) {
+        return Err(format!("{HOST} is the demo's own host: a route of yours needs another host, or a path").into());
+    }
+    Ok(Route {
+        patterns: vec![pattern],
+        prefix,
+        upstreams: vec![Endpoint { host: EndpointHost::Address(backend.ip()), port: backend.port() }],
+        strip_prefix: false,
+        upstream_host: None,
+        response_timeout: settings.response_timeout,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{cli::Arguments, config};
+
+    fn settings(flags: &[&str]) -> Settings {
+        let arguments = Arguments::parse([&["pmesh", "demo"], flags].concat()).unwrap();
+        let environment = [("HOME".into(), "/nonexistent".into())];
+        config::load(&arguments, environment, &Defaults { system_file: None, ..defaults() }).unwrap().settings
+    }
+
+    #[test]
+    fn the_users_word_wins_over_the_demos() {
+        let shown = |flags| {
+            let settings = settings(flags);
+            format!("{} {} {} {}", settings.bind, settings.http, settings.https, settings.internal)
+        };
+        assert_eq!(shown(&[]), "127.0.0.1 8080 8443 off");
+        assert_eq!(shown(&["--http", "0", "--internal", "1", "--bind", "::1"]), "::1 0 8443 1");
+    }
+
+    #[test]
+    fn the_backend_has_the_first_address() {
+        assert_eq!(first_usable(settings(&[]).subnet_service), Ipv4Addr::new(127, 1, 0, 1));
+    }
+
+    #[test]
+    fn the_users_routes_stay() {
+        let backend = ([127, 1, 0, 1], 9000).into();
+        let route_beside = |flags| route(&settings(flags), backend).map(|route| route.to_string());
+        for flags in [&[][..], &["--route", "a=b:1"], &["--route", "demo.localhost/api=b:1"]] {
+            assert_eq!(route_beside(flags).unwrap(), "demo.localhost/ -> 127.1.0.1:9000");
+        }
+        let error = route_beside(&["--route", "demo.localhost=b:1"]).unwrap_err();
+        assert!(error.to_string().contains("demo.localhost"), "{error}");
+    }
+}

@@ -1,0 +1,146 @@
+//! What the backend saw of a request, told to whoever made it.
+
+use std::{
+    fmt::{self, Write},
+    net::SocketAddr,
+};
+
+use axum::http::HeaderMap;
+
+const PAGE: &str = include_str!("page.html");
+
+/// The fields that the proxy sets or passes on, in the order in which they are shown.
+const FIELDS: [&str; 6] =
+    ["Host", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Request-Id"];
+
+/// One request, as it arrived.
+#[derive(Debug)]
+pub(super) struct Seen {
+    fields: Vec<(&'static str, String)>,
+    source: SocketAddr,
+    backend: Option<SocketAddr>,
+    /// Which request of its connection it is, from 1.
+    request: u64,
+}
+
+impl Seen {
+    pub(super) fn new(headers: &HeaderMap, source: SocketAddr, backend: Option<SocketAddr>, request: u64) -> Self {
+        let values = |name| headers.get_all(name).iter().map(move |value| (name, lossy(value.as_bytes())));
+        Self { fields: FIELDS.into_iter().flat_map(values).collect(), source, backend, request }
+    }
+
+    /// For curl.
+    pub(super) fn text(&self) -> String {
+        let mut text = format!(
+            "This is the backend of the pmesh demo.\n\n{}\n{}\n\nYour request, as it arrived here:\n\n",
+            self.named(),
+            self.connection()
+        );
+        for (name, value) in self.rows() {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  {name:18} {value}");
+        }
+        text
+    }
+
+    /// For browsers.
+    pub(super) fn html(&self) -> String {
+        let mut rows = String::new();
+        for (name, value) in self.rows() {
+            // Writing to a String cannot fail.
+            let _ = writeln!(rows, "<tr><th>{}</th><td>{}</td></tr>", Escaped(name), Escaped(&value));
+        }
+        let spots = [
+            ("{client}", self.field("X-Forwarded-For").to_owned()),
+            ("{host}", self.field("Host").to_owned()),
+            ("{source}", self.source.to_string()),
+            ("{backend}", self.backend()),
+            ("{named}", self.named()),
+            ("{connection}", self.connection()),
+        ];
+        // What was put in has no brace of its own left, so no spot is filled twice.
+        let page = spots.iter().fold(PAGE.to_owned(), |page, (spot, text)| {
+            page.replace(&format!("{{{spot}}}"), &Escaped(text).to_string())
+        });
+        page.replace("{{rows}}", &rows)
+    }
+
+    /// For those who come by WebSocket.
+    pub(super) fn greeting(&self) -> String {
+        format!("hello from {}; pmesh came from {}; what you send comes back\n", self.backend(), self.source)
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let own = [("connection from", self.source.to_string()), ("connection to", self.backend())];
+        self.fields.iter().cloned().chain(own)
+    }
+
+    fn named(&self) -> String {
+        let by = match self.field("X-Forwarded-Proto") {
+            "https" => "the ClientHello of your TLS handshake",
+            _ => "the Host of your request",
+        };
+        format!("pmesh wrote you no byte before {by} named a host that it serves.")
+    }
+
+    fn connection(&self) -> String {
+        match self.request {
+            1 => format!("It opened a new connection for this request, from {}.", self.source),
+            request => {
+                format!("It kept the connection from {}: this is request {request} on it.", self.source)
+            }
+        }
+    }
+
+    fn backend(&self) -> String {
+        self.backend.map_or_else(|| "the backend".to_owned(), |address| address.to_string())
+    }
+
+    fn field(&self, name: &str) -> &str {
+        self.fields.iter().find(|(field, _)| *field == name).map_or("-", |(_, value)| value)
+    }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Text for a page, also one with spots to be filled.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '<' | '>' | '&' | '"' | '\'' | '{' | '}' => write!(f, "&#{};", u32::from(c)),
+            _ => f.write_char(c),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(fields: &[(&'static str, &'static str)], request: u64) -> Seen {
+        let headers = fields.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        Seen::new(&headers, ([127, 2, 0, 1], 40000).into(), Some(([127, 1, 0, 1], 9000).into()), request)
+    }
+
+    #[test]
+    fn text_holds_what_came() {
+        let fields = [("host", "demo.localhost:8080"), ("x-forwarded-for", "192.0.2.1"), ("cookie", "secret")];
+        let text = seen(&fields, 1).text();
+        for line in ["Host               demo.localhost:8080", "connection from    127.2.0.1:40000"] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(text.contains("opened a new connection") && !text.contains("secret"), "{text}");
+        assert!(seen(&fields, 2).text().contains("this is request 2 on it"));
+    }
+
+    #[test]
+    fn the_page_has_every_spot_filled_and_nothing_of_the_request_runs() {
+        let page = seen(&[("host", "<script>{{rows}}"), ("x-forwarded-for", "{{host}}\"'")], 1).html();
+        assert!(!page.contains("{{") && !page.contains("<script>&"), "{page}");
+        assert!(page.contains("&#60;script&#62;&#123;&#123;rows&#125;&#125;"), "{page}");
+    }
+}

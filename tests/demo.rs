@@ -1,0 +1,148 @@
+//! `pmesh demo` keeps what it prints: every line is run, and shows what was promised.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+
+use tempfile::TempDir;
+
+#[test]
+fn every_printed_line_does_what_was_promised() {
+    for tool in ["bash", "curl"] {
+        if Command::new(tool).arg("--version").output().is_err() {
+            println!("skipped: there is no {tool}");
+            return;
+        }
+    }
+    let demo = Demo::start();
+    let commands: Vec<_> = demo.text.lines().filter(|line| line.starts_with("curl ")).collect();
+    assert_eq!(commands.len(), 6, "{}", demo.text);
+    let outputs: Vec<_> = commands.iter().map(|command| demo.paste(command)).collect();
+
+    let [over_http, websocket, without_name, over_https, version, without_sni] = &outputs[..] else { unreachable!() };
+    assert_in("X-Forwarded-For    127.0.0.1\n", &over_http.stdout);
+    assert_in("X-Forwarded-Proto  http\n", &over_http.stdout);
+    assert_in("connection from    127.2.", &over_http.stdout);
+    assert_in("101 Switching Protocols", &websocket.stdout);
+    assert_in("hello from 127.1.0.1:", &websocket.stdout);
+    assert_eq!((without_name.status.code(), text(&without_name.stdout)), (Some(52), String::new()));
+    assert_in("curl: (52) Empty reply from server", &without_name.stderr);
+    assert_in("X-Forwarded-Proto  https\n", &over_https.stdout);
+    if speaks_http2() {
+        assert_eq!(text(&version.stdout), "2\n");
+    } else {
+        println!("skipped: this curl was built without HTTP/2");
+    }
+    assert_eq!((without_sni.status.code(), text(&without_sni.stdout)), (Some(35), String::new()));
+    assert_in("curl: (35)", &without_sni.stderr);
+}
+
+#[test]
+fn a_browser_gets_a_page() {
+    let demo = Demo::start();
+    let page = demo.exchange(
+        b"GET / HTTP/1.1\r\nHost: demo.localhost\r\nAccept: text/html,*/*;q=0.8\r\nConnection: close\r\n\r\n",
+    );
+    assert_in("content-type: text/html", &page);
+    assert_in("<td>demo.localhost</td>", &page);
+    assert_in("</html>", &page);
+}
+
+#[test]
+fn the_websocket_echoes_until_it_is_closed() {
+    let request = b"GET /ws HTTP/1.1\r\nHost: demo.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    // Both masked with zeros, which leave the text readable.
+    let message = b"\x81\x84\0\0\0\0ping";
+    let close = b"\x88\x80\0\0\0\0";
+    let answer = Demo::start().exchange(&[&request[..], message, close].concat());
+    assert_in("hello from 127.1.0.1:", &answer);
+    assert!(answer.ends_with(b"\x81\x04ping\x88\x00"), "{answer:?}");
+}
+
+#[test]
+fn proxy_and_backend_stop_when_told_to() {
+    let mut demo = Demo::start();
+    // It listens to signals before it serves.
+    assert_in("200 OK", &demo.exchange(b"GET /health HTTP/1.1\r\nHost: demo.localhost\r\nConnection: close\r\n\r\n"));
+    // A builtin: not every system has it as a program.
+    let interrupt = format!("kill -INT {}", demo.process.id());
+    assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
+    assert!(demo.process.wait().unwrap().success());
+}
+
+/// A running demo, and what it has printed.
+struct Demo {
+    process: Child,
+    text: String,
+    folder: TempDir,
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_pmesh"))
+            .args(["demo", "--http", "0", "--https", "0", "--log", "warn", "--home"])
+            .arg(folder.path().join("home"))
+            .env_clear()
+            .env("HOME", folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        let mut text = String::new();
+        while !text.ends_with("Ctrl-C stops both.\n") {
+            assert_ne!(stdout.read_line(&mut text).unwrap(), 0, "it ended after {text:?}");
+        }
+        Self { process, text, folder, _stdout: stdout }
+    }
+
+    /// Runs a line as a person would, without the settings of this user's curl.
+    fn paste(&self, line: &str) -> Output {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut bash = Command::new("bash");
+        bash.args(["-c", line]).env_clear().env("PATH", path).env("HOME", self.folder.path());
+        bash.stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Sends `bytes` to the http port and reads until the connection ends.
+    fn exchange(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut stream = TcpStream::connect(self.word_after("http      ")).unwrap();
+        stream.write_all(bytes).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer
+    }
+
+    /// The address that stands in the text after `label`.
+    fn word_after(&self, label: &str) -> SocketAddr {
+        let line = self.text.lines().find_map(|line| line.trim_start().strip_prefix(label)).unwrap();
+        line.split([' ', ',']).next().unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn speaks_http2() -> bool {
+    text(&Command::new("curl").arg("--version").output().unwrap().stdout).contains("HTTP2")
+}
+
+fn assert_in(part: &str, whole: &[u8]) {
+    let whole = text(whole);
+    assert!(whole.contains(part), "{part:?} is not in {whole:?}");
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,91 @@
+//! What the README says of settings is what the program takes.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{collections::BTreeSet, fs};
+
+use pmesh::{
+    cli::Arguments,
+    config::{self, Defaults, Fallback, SETTINGS, Setting},
+};
+
+const README: &str = include_str!("../README.md");
+
+#[test]
+fn the_table_holds_every_setting() {
+    let heading = "| config.toml | flag | environment | default | what it is |\n| --- | --- | --- | --- | --- |\n";
+    let table: String = SETTINGS.iter().map(row).collect();
+    assert!(README.contains(&format!("\n{heading}{table}\n")), "the table should be:\n\n{heading}{table}");
+}
+
+fn row(setting: &Setting) -> String {
+    let code = |text: String| format!("`{text}`");
+    let or_dash = |text: Option<String>| text.map_or_else(|| "–".to_owned(), code);
+    let default = match setting.default {
+        Fallback::Value(text) => code(text.to_owned()),
+        Fallback::Described(text) => text.to_owned(),
+    };
+    format!(
+        "| {} | {} | {} | {default} | {} |\n",
+        or_dash(setting.in_file.then(|| setting.key.to_owned())),
+        or_dash(setting.flag.map(|flag| format!("--{flag}"))),
+        or_dash(setting.variable.map(str::to_owned)),
+        setting.help
+    )
+}
+
+#[test]
+fn its_files_are_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    for block in blocks("toml") {
+        fs::write(&path, block).unwrap();
+        load(["pmesh", "check", "--config", path.to_str().unwrap()], [])
+            .unwrap_or_else(|error| panic!("{error}: {block}"));
+    }
+}
+
+#[test]
+fn its_commands_are_understood() {
+    let commands: Vec<_> = blocks("sh").flat_map(str::lines).filter_map(|line| line.strip_prefix("pmesh")).collect();
+    assert!(!commands.is_empty());
+    for command in commands {
+        // Up to a pipe, a redirection or a comment.
+        let words = command.split_whitespace().take_while(|word| !["|", ">", "#"].contains(word));
+        // The text of --help comes as an error.
+        let misunderstood =
+            Arguments::parse(["pmesh"].into_iter().chain(words)).err().filter(|error| error.exit_code() != 0);
+        assert!(misunderstood.is_none(), "{command}: {misunderstood:?}");
+    }
+}
+
+#[test]
+fn its_variables_exist() {
+    let known: BTreeSet<_> = SETTINGS.iter().filter_map(|setting| setting.variable).collect();
+    let words = README.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    for word in words.filter(|word| word.starts_with("PMESH_")) {
+        assert!(known.contains(word), "{word}");
+    }
+    for block in blocks("ini") {
+        let variables =
+            block.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.into(), value.into()));
+        load(["pmesh"], variables).unwrap_or_else(|error| panic!("{error}: {block}"));
+    }
+}
+
+fn load<const N: usize>(
+    arguments: [&str; N],
+    variables: impl IntoIterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
+) -> Result<(), config::Error> {
+    let home = [("HOME".into(), "/nonexistent".into())];
+    config::load(&Arguments::parse(arguments).unwrap(), variables.into_iter().chain(home), &Defaults::none()).map(drop)
+}
+
+/// The code blocks of a language.
+fn blocks(language: &str) -> impl Iterator<Item = &str> {
+    // Every second part is inside of a fence.
+    README.split("\n```").skip(1).step_by(2).filter_map(move |block| {
+        let (first, code) = block.split_once('\n')?;
+        (first == language).then_some(code)
+    })
+}
