@@ -46,8 +46,7 @@ fn status(error: &BoxError) -> StatusCode {
 
 /// Whether the exchange with the endpoint ended because the body of the request could not be read.
 fn is_clients_fault(error: &BoxError) -> bool {
-    let cause = error.downcast_ref::<PoolError<RequestBody>>().and_then(std::error::Error::source);
-    cause.and_then(|cause| cause.downcast_ref::<hyper::Error>()).is_some_and(hyper::Error::is_user)
+    error.downcast_ref::<PoolError<RequestBody>>().is_some_and(PoolError::is_clients_fault)
 }
 
 fn connect_timed_out(error: &BoxError) -> bool {

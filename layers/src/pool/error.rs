@@ -32,11 +32,20 @@ impl<B> PoolError<B> {
     pub fn is_connect(&self) -> bool {
         self.step == Step::Connect
     }
+
+    /// Whether the exchange ended because the body of the request could not be read.
+    pub fn is_clients_fault(&self) -> bool {
+        self.source.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user)
+    }
 }
 
 impl<B> Unsent<Request<B>> for PoolError<B> {
     fn take_request(&mut self) -> Option<Request<B>> {
         self.request.take()
+    }
+
+    fn is_endpoints_fault(&self) -> bool {
+        !self.is_clients_fault()
     }
 }
 
