@@ -130,8 +130,6 @@ fn ambiguous_heads() -> Vec<(&'static str, Vec<u8>)> {
         ("two spaces in the request line", b"GET  / HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec()),
         ("a third word in the request line", b"GET / HTTP/1.1 x\r\nHost: a.test\r\n\r\n".to_vec()),
         ("another scheme", b"GET ftp://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec()),
-        ("TRACE", b"TRACE / HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec()),
-        ("CONNECT", b"CONNECT a.test:80 HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec()),
     ]
 }
 
@@ -215,6 +213,17 @@ fn a_coding_overrides_a_length_and_ends_the_connection() {
     let requests = backend.requests();
     assert!(requests.iter().all(|request| request.target == "/"), "{requests:?}");
     assert!(requests.iter().all(|request| request.all("content-length").is_empty()), "{requests:?}");
+}
+
+#[test]
+fn methods_that_a_reverse_proxy_has_no_use_for() {
+    let (program, backend) = start();
+    for target in ["TRACE /", "CONNECT a.test:80"] {
+        let mut client = Client::connect(program.http());
+        client.send(format!("{target} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+        assert_eq!(client.response().status, 405, "{target}");
+    }
+    assert_eq!(requests_at_the_end(program, &backend), 0);
 }
 
 #[test]

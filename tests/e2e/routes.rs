@@ -1,10 +1,10 @@
 //! Routes: which upstream a request goes to, and what becomes of it where none answers.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use crate::support::{
     Backend, Client, Connection, Start,
     backend::{Refusing, ok},
+    client::exchange,
+    shown,
     tls::Tls,
 };
 
@@ -133,22 +133,57 @@ fn a_request_goes_on_to_an_endpoint_that_is_up() {
     assert_eq!(lengths, [0, 1, 2, 3, 4, 5]);
 }
 
+/// Reads a request and closes the connection.
+fn breaking() -> Backend {
+    Backend::start(|connection| {
+        let _ = connection.request();
+    })
+}
+
 #[test]
-fn a_request_that_was_sent_is_not_sent_again() {
-    static SEEN: AtomicUsize = AtomicUsize::new(0);
-    let breaks = || {
-        Backend::start(|connection| {
-            if connection.request().is_some() {
-                SEEN.fetch_add(1, Ordering::Relaxed);
-            }
-        })
-    };
-    let [first, second] = [breaks(), breaks()];
+fn a_request_that_may_have_had_an_effect_is_not_sent_again() {
+    let [first, second] = [breaking(), breaking()];
     let program = Start::new().flags(&["--route", &format!("a.test={},{}", first.address, second.address)]).run();
     let mut client = Client::connect(program.http());
     for sent in 1..=4 {
-        assert_eq!(client.get("a.test", "/").status, 502);
-        assert_eq!(SEEN.load(Ordering::Relaxed), sent);
+        client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\n\r\nx");
+        assert_eq!(client.response().status, 502);
+        assert_eq!(first.requests().len() + second.requests().len(), sent);
+    }
+}
+
+#[test]
+fn a_request_without_effect_gets_a_second_chance() {
+    let (breaking, fine) = (breaking(), Backend::answering("fine"));
+    let program = Start::new()
+        .workers(1)
+        .flags(&["--route", &format!("a.test={},{}", breaking.address, fine.address)])
+        .route("b.test", &breaking)
+        .run();
+    let mut client = Client::connect(program.http());
+    for _ in 0..4 {
+        assert_eq!(client.get("a.test", "/").text(), "fine");
+    }
+    assert!(!breaking.requests().is_empty());
+    // But not one after the other.
+    let before = breaking.requests().len();
+    assert_eq!(client.get("b.test", "/").status, 502);
+    assert_eq!(breaking.requests().len(), before + 2);
+}
+
+#[test]
+fn a_client_cannot_put_a_backend_in_a_bad_light() {
+    let backends = ["one", "two"].map(named);
+    let upstreams = backends.each_ref().map(|backend| backend.address.to_string()).join(",");
+    let program = Start::new().workers(1).flags(&["--route", &format!("a.test={upstreams}")]).run();
+    for _ in 0..3 {
+        let bad = b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n";
+        let (got, _) = exchange(program.http(), bad);
+        assert!(got.starts_with(b"HTTP/1.1 400 "), "{}", shown(&got));
+        let mut client = Client::connect(program.http());
+        let mut seen = ["", ""].map(|_| client.get("a.test", "/").text().to_owned());
+        seen.sort();
+        assert_eq!(seen, ["one /", "two /"]);
     }
 }
 

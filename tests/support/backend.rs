@@ -171,10 +171,6 @@ impl Connection {
         let _ = self.stream.write_all(bytes.as_ref());
     }
 
-    pub fn finish_sending(&self) {
-        let _ = self.stream.shutdown(Shutdown::Write);
-    }
-
     fn fill(&mut self) -> bool {
         let mut buffer = [0; 16 * 1024];
         match self.stream.read(&mut buffer) {

@@ -100,7 +100,7 @@ impl<S: Read + Write> Client<S> {
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
         let fields = lines.map(|line| line.split_once(':').unwrap());
         let fields = fields.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
-        Response { status, head, fields, body: Vec::new(), trailers: Vec::new() }
+        Response { status, fields, body: Vec::new(), trailers: Vec::new() }
     }
 
     #[track_caller]
@@ -175,8 +175,6 @@ fn end_by(error: &io::Error) -> End {
 #[derive(Debug, Clone)]
 pub struct Response {
     pub status: u16,
-    /// As it came.
-    pub head: String,
     /// Names in lower case.
     pub fields: Vec<(String, String)>,
     pub body: Vec<u8>,
