@@ -1,4 +1,10 @@
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
+
+use http::HeaderValue;
 
 use super::Control;
 use crate::host::HostName;
@@ -13,6 +19,8 @@ pub struct ConnInfo(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     peer: SocketAddr,
+    /// The address of the peer as text, for fields of many requests; made at the first.
+    peer_ip: OnceLock<HeaderValue>,
     scheme: Scheme,
     server_name: Option<HostName>,
     control: Control,
@@ -32,12 +40,20 @@ impl ConnInfo {
     fn new(peer: SocketAddr, scheme: Scheme, server_name: Option<HostName>, control: Control) -> Self {
         // A dual-stack listener sees IPv4 clients as ::ffff:192.0.2.1, which no list of networks would match.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        Self(Arc::new(Inner { peer, scheme, server_name, control }))
+        Self(Arc::new(Inner { peer, peer_ip: OnceLock::new(), scheme, server_name, control }))
     }
 
     /// The client's address.
     pub fn peer(&self) -> SocketAddr {
         self.0.peer
+    }
+
+    /// The client's IP address as a field's value. It is written once a connection.
+    pub fn peer_ip(&self) -> &HeaderValue {
+        self.0.peer_ip.get_or_init(|| {
+            // An address is always a valid value.
+            HeaderValue::try_from(self.0.peer.ip().to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+        })
     }
 
     /// What the client speaks on this connection.
