@@ -8,8 +8,10 @@ mod support;
 
 mod certificates;
 mod commands;
+mod deadlines;
 mod descriptors;
 mod fields;
+mod floods;
 mod framing_http1;
 mod framing_http2;
 mod http2;

@@ -224,7 +224,7 @@ fn a_route_has_its_own_timeout_and_a_body_has_none() {
     let route = |host: &str, backend: &Backend, rest: &str| {
         format!("[[routes]]\nhost = \"{host}\"\nupstreams = [\"{}\"]\n{rest}\n", backend.address)
     };
-    let short = "response_timeout = \"100ms\"";
+    let short = "response_timeout = \"1s\"";
     let program = Start::new().config(&(route("a.test", &slow, short) + &route("b.test", &silent, short))).run();
     let mut waiting = Client::connect(program.http());
     waiting.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");

@@ -168,7 +168,11 @@ impl Connection {
 
     /// The other side may be gone already: what it has got shows there.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = self.stream.write_all(bytes.as_ref());
+        let _ = self.try_send(bytes);
+    }
+
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.stream.write_all(bytes.as_ref())
     }
 
     fn fill(&mut self) -> bool {

@@ -163,8 +163,11 @@ fn field(line: &[u8]) -> Result<(String, String), Fault> {
     Ok((name, text(value)))
 }
 
-/// The lines up to an empty one, and the length of all of it.
-fn lines(bytes: &[u8]) -> Result<Option<(Vec<&[u8]>, usize)>, Fault> {
+/// Lines, and their length on the wire.
+type Lines<'a> = (Vec<&'a [u8]>, usize);
+
+/// The lines up to an empty one.
+fn lines(bytes: &[u8]) -> Result<Option<Lines<'_>>, Fault> {
     let (mut lines, mut used) = (Vec::new(), 0);
     while let Some((line, after)) = line(&bytes[used..])? {
         used += after;
