@@ -126,6 +126,7 @@ fn large_ones() -> Vec<(&'static str, Vec<u8>)> {
         ("Expect, and the body at once", post("Expect: 100-continue\r\nContent-Length: 5", 5)),
         ("a body of 20 kB", post("Content-Length: 20000", 20_000)),
         ("a body of 2 MB", post("Content-Length: 2000000", 2_000_000)),
+        ("a body of 12 MB", post("Content-Length: 12000000", 12_000_000)),
         ("2 MB behind a body of none", post("Content-Length: 0", 2_000_000)),
         ("a chunked body", [post("Transfer-Encoding: chunked", 0), b"3\r\nabc\r\n0\r\n\r\n".to_vec()].concat()),
         ("half a chunked body", [post("Transfer-Encoding: chunked", 0), b"fffff\r\nabc".to_vec()].concat()),

@@ -42,9 +42,12 @@ impl Client<TcpStream> {
 /// All that a client gets that sends `bytes` and waits for the end.
 pub fn exchange(address: SocketAddr, bytes: &[u8]) -> (Vec<u8>, End) {
     let mut client = Client::connect(address);
-    match client.stream.write_all(bytes) {
-        Ok(()) => client.end(),
-        Err(error) => (client.end().0, end_by(&error)),
+    let sent = client.stream.write_all(bytes);
+    let (got, end) = client.end();
+    // A reset that follows a FIN shows when something is sent, not when something is read.
+    match sent.and_then(|()| client.stream.write_all(b"x")) {
+        Err(error) if end == End::Fin => (got, end_by(&error)),
+        _ => (got, end),
     }
 }
 
