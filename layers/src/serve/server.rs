@@ -112,29 +112,28 @@ impl HttpServer {
             let deadline = Instant::now() + self.limits.silence_deadline;
             let (mut gate, reclaim) = Gate::new(io, control.clone());
             let http2 = match protocol {
-                Protocol::Http1 => false,
-                Protocol::Http2 => true,
+                Protocol::Http1 => Ok(false),
+                Protocol::Http2 => Ok(true),
                 Protocol::Detect | Protocol::DetectOpen => {
-                    let preface = timeout_at(deadline, gate.starts_with_h2_preface()).await;
-                    preface.is_ok_and(|found| found.unwrap_or(false))
+                    timeout_at(deadline, drive::detect_http2(&mut gate, &control)).await
                 }
             };
-            if http2 && protocol == Protocol::DetectOpen {
+            if http2 == Ok(true) && protocol == Protocol::DetectOpen {
                 control.open_gate();
             }
             let entry = Entry::new(service, info);
             let io = TokioIo::new(gate);
-            let ended = if http2 {
-                drive::drive(self.http2.serve_connection(io, entry), &control, deadline, self.limits.keep_alive_timeout)
-                    .await
-            } else {
-                drive::drive(
-                    self.http1.serve_connection(io, entry).with_upgrades(),
-                    &control,
-                    deadline,
-                    self.limits.keep_alive_timeout,
-                )
-                .await
+            let keep_alive = self.limits.keep_alive_timeout;
+            let ended = match http2 {
+                Ok(true) => drive::drive(self.http2.serve_connection(io, entry), &control, deadline, keep_alive).await,
+                Ok(false) => {
+                    let connection = self.http1.serve_connection(io, entry).with_upgrades();
+                    drive::drive(connection, &control, deadline, keep_alive).await
+                }
+                Err(_) => {
+                    drop(io);
+                    Ended::Deadline
+                }
             };
             // A connection in good order has sent its FIN. Input may be unread on all others, and after a response that
             // did not wait for the end of the request: closed now, the connection would be reset.
@@ -168,7 +167,7 @@ pub enum Protocol {
 pub enum Ended {
     /// In good order; or the connection was upgraded and lives on as a tunnel.
     Finished,
-    /// No request for longer than the keep-alive timeout.
+    /// No request for longer than the keep-alive timeout; or, while draining, for a second.
     Idle,
     /// No served host was named before the silence deadline.
     Deadline,

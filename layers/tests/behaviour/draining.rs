@@ -68,12 +68,29 @@ async fn an_idle_connection_ends_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_answer_holds_nothing_up() {
+    let (mut client, release) = connect_to_patient(Protocol::Http2);
+    client.send([http2::hello(), http2::get(1, "a.example")].concat()).await;
+    http2::next_frame(&mut client.io).await.unwrap();
+    client.control.drain();
+    // For as long as a request is in flight, the connection stays.
+    http2::frames_until(&mut client.io, |frame| frame.kind == GOAWAY).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    release.notify_waiters();
+    http2::frames_until(&mut client.io, |frame| frame.kind == DATA).await;
+    // The PING that hyper waits for is never answered.
+    client.read_to_end().await;
+    assert!(client.started.elapsed() <= Duration::from_secs(33));
+    assert!(matches!(client.leave().await, Ended::Idle));
+}
+
+#[tokio::test(start_paused = true)]
 async fn behind_a_closed_gate_it_ends_without_a_byte() {
     for protocol in [Protocol::Http1, Protocol::Http2, Protocol::Detect] {
         let mut client = connect(protocol);
         client.hears_nothing_for(Duration::from_secs(1)).await;
         client.control.drain();
         assert_eq!(client.read_to_end().await, b"", "{protocol:?}");
-        assert_eq!(client.started.elapsed().as_secs(), 1, "{protocol:?}");
+        assert!(client.started.elapsed() <= Duration::from_secs(3), "{protocol:?}");
     }
 }
