@@ -127,7 +127,7 @@ impl Asked {
 async fn tunnel(asked: Asked, backend: OnUpgrade) {
     // Keeps the connection on record as long as the tunnel lasts.
     let _info = asked.info;
-    match tokio::try_join!(asked.client, backend) {
+    match futures_util::future::try_join(asked.client, backend).await {
         Ok((client, backend)) => copy(client, backend).await,
         Err(error) => tracing::debug!(%error, "a connection ended before it became a tunnel"),
     }
