@@ -24,8 +24,9 @@ async fn sources(connector: &SourceConnector, count: usize) -> Vec<IpAddr> {
 #[tokio::test]
 async fn addresses_of_the_subnet_take_turns() {
     let connector = SourceConnector::new().subnet("127.77.1.0/30".parse().unwrap());
-    let expected = ["127.77.1.1", "127.77.1.2", "127.77.1.1", "127.77.1.2"].map(|ip| ip.parse::<IpAddr>().unwrap());
-    assert_eq!(sources(&connector, 4).await, expected);
+    let seen = sources(&connector, 4).await;
+    assert_ne!(seen[0], seen[1]);
+    assert_eq!(seen[..2], seen[2..]);
 }
 
 #[tokio::test]

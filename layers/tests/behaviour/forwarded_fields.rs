@@ -95,7 +95,7 @@ proptest! {
 
     #[test]
     fn a_strangers_word_does_not_go_on(fields in prop::collection::vec(field(), 0..10), trusted in any::<bool>()) {
-        let proxies = if trusted { TrustedProxies::new(["192.0.2.0/24".parse().unwrap()]) } else { TrustedProxies::none() };
+        let proxies = TrustedProxies::new(trusted.then(|| "192.0.2.0/24".parse().unwrap()));
         let layers = tower::ServiceBuilder::new()
             .layer(DistrustLayer::new(proxies.clone()))
             .layer(ForwardedLayer::new(proxies))

@@ -147,7 +147,7 @@ async fn a_request_whose_body_ends_after_the_response_leaves_a_connection_to_use
 async fn a_connection_waits_no_longer_than_its_timeout() {
     let (connector, mut backend) = backend();
     let timeout = Duration::from_secs(30);
-    let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap()).idle_timeout(timeout);
+    let pool = TestPool::with_limits(connector, "http://backend".parse().unwrap(), 8, timeout);
     let response = send(&pool, get("/"));
     let mut connection = backend.accept().await;
     connection.answer("ok").await;
@@ -161,7 +161,7 @@ async fn a_connection_waits_no_longer_than_its_timeout() {
 #[tokio::test(start_paused = true)]
 async fn no_more_than_the_maximum_wait() {
     let (connector, mut backend) = backend();
-    let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap()).max_idle(2);
+    let pool = TestPool::with_limits(connector, "http://backend".parse().unwrap(), 2, Duration::from_secs(60));
     let responses: Vec<_> = (0..4).map(|_| send(&pool, get("/"))).collect();
     let mut connections = Vec::new();
     for _ in &responses {

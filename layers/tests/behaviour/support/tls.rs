@@ -6,7 +6,11 @@ use std::{
     time::SystemTime,
 };
 
-use pmesh_layers::{host::HostName, identity::Authority, sni::SniAcceptor};
+use pmesh_layers::{
+    host::HostName,
+    identity::Authority,
+    sni::{SniAcceptor, SniPolicy},
+};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, SupportedProtocolVersion, crypto::aws_lc_rs,
     pki_types::ServerName,
@@ -26,11 +30,11 @@ static SERVER: LazyLock<Arc<ServerConfig>> = LazyLock::new(|| {
 });
 
 /// The configuration for `a.example`, and for nothing else.
-pub(crate) fn policy(name: &HostName) -> Option<Arc<ServerConfig>> {
+fn policy(name: &HostName) -> Option<Arc<ServerConfig>> {
     (name.as_str() == "a.example").then(|| Arc::clone(&SERVER))
 }
 
-pub(crate) fn acceptor() -> SniAcceptor<fn(&HostName) -> Option<Arc<ServerConfig>>> {
+pub(crate) fn acceptor() -> SniAcceptor<impl SniPolicy> {
     SniAcceptor::new(policy)
 }
 
