@@ -13,6 +13,15 @@ use ipnet::Ipv4Net;
 ///
 /// Each address has its own ephemeral ports for each destination, so a range of 2^16 addresses with 2^15 ports each
 /// allows 2^31 connections to one backend. The network and the broadcast address of the range are left out.
+///
+/// ```
+/// use pmesh_layers::connect::SourceSubnet;
+///
+/// let subnet: SourceSubnet = "127.2.0.0/16".parse()?;
+/// assert_eq!(subnet.addresses(), 65_534);
+/// assert_ne!(subnet.next(), subnet.next());
+/// # Ok::<(), pmesh_layers::connect::InvalidSubnet>(())
+/// ```
 #[derive(Debug)]
 pub struct SourceSubnet {
     net: Ipv4Net,

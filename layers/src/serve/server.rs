@@ -35,7 +35,39 @@ const MAX_STREAMS: u32 = 128;
 ///
 /// The service may answer, or end the connection in silence by an error. Nothing at all is written until something
 /// opens the gate: [`OpenGateLayer`](crate::silence::OpenGateLayer) in the service, or a [`ConnInfo`] made open as by
-/// [`ConnInfo::tls`]. The example in [`silence`](crate::silence) shows it at work.
+/// [`ConnInfo::tls`]. [`silence`](crate::silence) has an example of that.
+///
+/// ```
+/// use http::{Request, Response};
+/// use hyper::body::Incoming;
+/// use pmesh_layers::{conn::ConnInfo, serve::{Ended, HttpServer, Protocol}, silence::OpenGateLayer};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// use tower::{BoxError, ServiceBuilder};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let service = ServiceBuilder::new()
+///     .layer(OpenGateLayer::new())
+///     .service_fn(async |_: Request<Incoming>| Ok::<_, BoxError>(Response::new(String::from("hello"))));
+///
+/// // Any connection; here, a pipe.
+/// let (mut client, connection) = tokio::io::duplex(4096);
+/// let info = ConnInfo::plain(([192, 0, 2, 1], 40000).into());
+/// let control = info.control().clone();
+/// let served = tokio::spawn(async move { HttpServer::new().serve(connection, info, Protocol::Http1, service).await });
+///
+/// client.write_all(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n").await?;
+/// let mut answer = [0; 15];
+/// client.read_exact(&mut answer).await?;
+/// assert_eq!(&answer, b"HTTP/1.1 200 OK");
+///
+/// // As at the stop of a server: what is in flight ends, then the connection does.
+/// control.drain();
+/// client.read_to_end(&mut Vec::new()).await?;
+/// assert!(matches!(served.await?, Ended::Finished));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct HttpServer {
     http1: http1::Builder,
