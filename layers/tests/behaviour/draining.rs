@@ -85,6 +85,17 @@ async fn a_client_that_does_not_answer_holds_nothing_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nor_does_one_without_a_request() {
+    let mut client = connect(Protocol::Http2);
+    client.send([http2::hello(), http2::get(1, "a.example")].concat()).await;
+    http2::frames_until(&mut client.io, |frame| frame.kind == DATA).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    client.control.drain();
+    client.read_to_end().await;
+    assert!(client.started.elapsed() <= Duration::from_secs(22));
+}
+
+#[tokio::test(start_paused = true)]
 async fn behind_a_closed_gate_it_ends_without_a_byte() {
     for protocol in [Protocol::Http1, Protocol::Http2, Protocol::Detect] {
         let mut client = connect(protocol);
