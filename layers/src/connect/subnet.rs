@@ -19,7 +19,7 @@ use ipnet::Ipv4Net;
 ///
 /// let subnet: SourceSubnet = "127.2.0.0/16".parse()?;
 /// assert_eq!(subnet.addresses(), 65_534);
-/// assert_ne!(subnet.next(), subnet.next());
+/// assert_ne!(subnet.next_address(), subnet.next());
 /// # Ok::<(), pmesh_layers::connect::InvalidSubnet>(())
 /// ```
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl SourceSubnet {
     }
 
     /// The address whose turn it is.
-    pub fn next(&self) -> Ipv4Addr {
+    pub fn next_address(&self) -> Ipv4Addr {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.addresses();
         Ipv4Addr::from_bits(self.net.network().to_bits() + 1 + turn)
     }
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn addresses_take_turns_and_skip_the_ends() {
         let subnet: SourceSubnet = "127.2.0.0/30".parse().expect("valid");
-        let mut taken: Vec<_> = (0..4).map(|_| subnet.next().to_string()).collect();
+        let mut taken: Vec<_> = (0..4).map(|_| subnet.next_address().to_string()).collect();
         assert_eq!(taken[..2], taken[2..]);
         taken.sort_unstable();
         assert_eq!(taken, ["127.2.0.1", "127.2.0.1", "127.2.0.2", "127.2.0.2"]);
