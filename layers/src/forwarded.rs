@@ -66,6 +66,28 @@ impl TrustedProxies {
 ///
 /// These are `Forwarded`, all `X-Forwarded-*`, `X-Real-IP` and `X-Request-ID`, also written with `_` for `-`, which CGI and
 /// its heirs read alike. Stands outside of the layers that set them. A request without [`ConnInfo`] is not trusted.
+///
+/// ```
+/// use http::{Request, Response};
+/// use pmesh_layers::{conn::ConnInfo, forwarded::{DistrustLayer, TrustedProxies}};
+/// use tower::{BoxError, ServiceBuilder, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let trusted = TrustedProxies::new(["10.0.0.0/8".parse()?]);
+/// let service = ServiceBuilder::new().layer(DistrustLayer::new(trusted)).service_fn(
+///     async |request: Request<()>| Ok::<_, BoxError>(request.headers().contains_key("x-real-ip")),
+/// );
+/// for (peer, believed) in [([10, 0, 0, 1], true), ([192, 0, 2, 1], false)] {
+///     let request = Request::get("/")
+///         .header("x-real-ip", "198.51.100.1")
+///         .extension(ConnInfo::plain((peer, 40000).into()))
+///         .body(())?;
+///     assert_eq!(service.clone().oneshot(request).await?, believed);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct DistrustLayer {
     trusted: TrustedProxies,
@@ -91,6 +113,10 @@ impl<S> Layer<S> for DistrustLayer {
 pub struct Distrust<S> {
     inner: S,
     trusted: TrustedProxies,
+}
+
+impl<S> Distrust<S> {
+    inner_accessors!();
 }
 
 impl<S, B> Service<Request<B>> for Distrust<S>
@@ -165,6 +191,10 @@ impl<S> Layer<S> for ForwardedLayer {
 pub struct Forwarded<S> {
     inner: S,
     trusted: TrustedProxies,
+}
+
+impl<S> Forwarded<S> {
+    inner_accessors!();
 }
 
 impl<S, B> Service<Request<B>> for Forwarded<S>

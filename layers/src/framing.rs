@@ -54,6 +54,10 @@ pub struct Framing<S> {
     inner: S,
 }
 
+impl<S> Framing<S> {
+    inner_accessors!();
+}
+
 impl<S, B> Service<Request<B>> for Framing<S>
 where
     S: Service<Request<B>>,

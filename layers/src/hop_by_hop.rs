@@ -85,6 +85,10 @@ pub struct HopByHop<S> {
     protected: Arc<[HeaderName]>,
 }
 
+impl<S> HopByHop<S> {
+    inner_accessors!();
+}
+
 impl<S, B, R> Service<Request<B>> for HopByHop<S>
 where
     S: Service<Request<B>, Response = Response<R>>,

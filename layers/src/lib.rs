@@ -1,4 +1,99 @@
-//! Tower layers of a reverse proxy.
+//! Tower layers of a reverse proxy that answers only clients who know a name it serves.
+//!
+//! Each layer, service and connector works alone, on any tower or hyper server. Together they are a proxy:
+//!
+//! ```text
+//!  accept ─▶ SniAcceptor ─▶ HttpServer, behind a Gate                      one connection
+//!            https only          │  silence: an error ends the connection without a byte
+//!                                ▼
+//!  Request + ConnInfo ─▶ HostLayer ─▶ OpenGateLayer                        it has named a served host
+//!                                          │  from here on errors may be answered
+//!                                          ▼
+//!      SniMatchLayer ─▶ FramingLayer ─▶ HopByHopLayer ─▶ ForwardedLayer ─▶ TunnelLayer
+//!                                          │
+//!                                          ▼
+//!      Router ─▶ Balance ─▶ Pool ─▶ SourceConnector ─▶ backend             one request
+//! ```
+//!
+//! | module | what it is for |
+//! | --- | --- |
+//! | [`host`] | which host a request names, and whether it is served |
+//! | [`sni`] | TLS only for served names, and requests only for the name of the handshake |
+//! | [`silence`] | no byte before a served name, and an end that tells nothing |
+//! | [`serve`] | the server of HTTP on a connection, behind a gate |
+//! | [`conn`] | what is known of a connection, and a hold on it |
+//! | [`framing`] | one reading of each request, or none |
+//! | [`hop_by_hop`], [`forwarded`] | which fields stay behind and which are added |
+//! | [`tunnel`] | upgrades, as to WebSocket |
+//! | [`route`] | from host and path to a service |
+//! | [`balance`], [`pool`], [`response_timeout`] | endpoints in turn, their connections, and how long they may take |
+//! | [`connect`] | connections that leave from many addresses |
+//! | [`identity`] | one secret in place of a PKI |
+//!
+//! # Errors and silence
+//!
+//! Layers that refuse a request end it in an error: a [`BoxError`](tower::BoxError), which is one of their own types.
+//! What becomes of it is decided by where it is caught. An error that reaches [`HttpServer`](serve::HttpServer) ends the
+//! connection in silence; one that is caught behind [`OpenGateLayer`](silence::OpenGateLayer) can be answered, by a
+//! layer that looks what it is (`error.is::<Misdirected>()`), or by axum's `HandleErrorLayer`.
+//!
+//! # A proxy
+//!
+//! ```
+//! use http::Request;
+//! use hyper::body::Incoming;
+//! use pmesh_layers::{
+//!     conn::ConnInfo,
+//!     connect::SourceConnector,
+//!     host::{HostLayer, HostSet},
+//!     pool::Pool,
+//!     serve::{HttpServer, Protocol},
+//!     silence::OpenGateLayer,
+//! };
+//! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpListener, TcpStream}};
+//! use tower::{BoxError, ServiceBuilder};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! # let backend = TcpListener::bind("127.0.0.1:0").await?;
+//! # let endpoint = format!("http://{}", backend.local_addr()?);
+//! # tokio::spawn(async move {
+//! #     let (mut stream, _) = backend.accept().await?;
+//! #     stream.read(&mut [0; 1024]).await?;
+//! #     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").await
+//! # });
+//! let pool: Pool<_, Incoming> =
+//!     Pool::new(SourceConnector::new().subnet("127.2.0.0/16".parse()?), endpoint.parse()?);
+//! let stack = ServiceBuilder::new()
+//!     .layer(HostLayer::new(HostSet::new(["example.com".parse()?])))
+//!     .layer(OpenGateLayer::new())
+//!     .service(pool);
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! let address = listener.local_addr()?;
+//! tokio::spawn(async move {
+//!     while let Ok((stream, peer)) = listener.accept().await {
+//!         let stack = stack.clone();
+//!         tokio::spawn(async move {
+//!             HttpServer::new().serve(stream, ConnInfo::plain(peer), Protocol::Http1, stack).await
+//!         });
+//!     }
+//! });
+//!
+//! for (host, answered) in [("example.com", true), ("127.0.0.1", false)] {
+//!     let mut client = TcpStream::connect(address).await?;
+//!     client.write_all(format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()).await?;
+//!     let mut answer = String::new();
+//!     client.read_to_string(&mut answer).await?;
+//!     assert_eq!(answer.ends_with("hello"), answered);
+//!     assert_eq!(answer.is_empty(), !answered);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+#[macro_use]
+mod inner;
 
 pub mod balance;
 pub mod conn;

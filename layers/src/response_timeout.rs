@@ -66,6 +66,10 @@ pub struct ResponseTimeout<S> {
     timeout: Duration,
 }
 
+impl<S> ResponseTimeout<S> {
+    inner_accessors!();
+}
+
 impl<S, B> Service<Request<B>> for ResponseTimeout<S>
 where
     S: Service<Request<WatchedBody<B>>>,

@@ -1,11 +1,24 @@
 //! Upgrades: a tunnel between client and backend once the backend has answered 101 (RFC 9110, 7.8).
 //!
 //! ```
-//! use pmesh_layers::tunnel::TunnelLayer;
-//! use tower::{Layer, ServiceBuilder};
+//! use http::{Request, Response};
+//! use pmesh_layers::tunnel::{TunnelLayer, UnexpectedUpgrade};
+//! use tower::{BoxError, ServiceBuilder, ServiceExt};
 //!
-//! # fn stack<S>(pool: S) {
-//! let service = ServiceBuilder::new().layer(TunnelLayer::new()).service(pool);
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! // In a proxy this is a pool of connections.
+//! let backend = tower::service_fn(async |_: Request<()>| {
+//!     Ok::<_, BoxError>(Response::builder().status(101).header("upgrade", "websocket").body(())?)
+//! });
+//! let service = ServiceBuilder::new().layer(TunnelLayer::new()).service(backend);
+//!
+//! let request = Request::get("/").header("connection", "upgrade").header("upgrade", "websocket").body(())?;
+//! assert_eq!(service.clone().oneshot(request).await?.status(), 101);
+//! // A backend that switches unasked is not believed.
+//! let error = service.oneshot(Request::new(())).await.unwrap_err();
+//! assert!(error.is::<UnexpectedUpgrade>());
+//! # Ok(())
 //! # }
 //! ```
 
@@ -51,6 +64,10 @@ impl<S> Layer<S> for TunnelLayer {
 #[derive(Debug, Clone)]
 pub struct Tunnel<S> {
     inner: S,
+}
+
+impl<S> Tunnel<S> {
+    inner_accessors!();
 }
 
 impl<S, B, R> Service<Request<B>> for Tunnel<S>
@@ -127,7 +144,7 @@ impl Asked {
 async fn tunnel(asked: Asked, backend: OnUpgrade) {
     // Keeps the connection on record as long as the tunnel lasts.
     let _info = asked.info;
-    match tokio::try_join!(asked.client, backend) {
+    match futures_util::future::try_join(asked.client, backend).await {
         Ok((client, backend)) => copy(client, backend).await,
         Err(error) => tracing::debug!(%error, "a connection ended before it became a tunnel"),
     }

@@ -4,10 +4,11 @@ use std::{
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     task::Waker,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures_util::task::AtomicWaker;
+use tokio::time::Instant;
 
 /// A hold on one client connection: opens its gate, ends it in silence, or lets it end in good order.
 ///

@@ -13,6 +13,18 @@ use crate::host::HostName;
 ///
 /// [`HttpServer`](crate::serve::HttpServer) puts it into the extensions of each request; on another server, put it
 /// there yourself. Cloning counts a reference.
+///
+/// ```
+/// use pmesh_layers::conn::{ConnInfo, Scheme};
+///
+/// let info = ConnInfo::tls(([192, 0, 2, 1], 40000).into(), "example.com".parse()?);
+/// let request = http::Request::get("/").extension(info).body(())?;
+///
+/// let info = request.extensions().get::<ConnInfo>().expect("it was put there");
+/// assert_eq!((info.scheme(), info.peer().port()), (Scheme::Https, 40000));
+/// assert_eq!(info.server_name().map(|name| name.as_str()), Some("example.com"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct ConnInfo(Arc<Inner>);
 

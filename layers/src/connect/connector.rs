@@ -188,7 +188,7 @@ impl SourceConnector {
     fn next_source(&self, sources: Sources<'_>, destination: SocketAddr) -> Option<IpAddr> {
         match sources {
             Sources::Kernel => None,
-            Sources::Subnet(subnet) => Some(IpAddr::V4(subnet.next())),
+            Sources::Subnet(subnet) => Some(IpAddr::V4(subnet.next_address())),
             Sources::Addresses(count) => {
                 let turn = self.shared.next_address.fetch_add(1, Ordering::Relaxed) % count;
                 let same_family = self.settings.addresses.iter().filter(|a| a.is_ipv4() == destination.is_ipv4());

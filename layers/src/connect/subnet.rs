@@ -13,6 +13,15 @@ use ipnet::Ipv4Net;
 ///
 /// Each address has its own ephemeral ports for each destination, so a range of 2^16 addresses with 2^15 ports each
 /// allows 2^31 connections to one backend. The network and the broadcast address of the range are left out.
+///
+/// ```
+/// use pmesh_layers::connect::SourceSubnet;
+///
+/// let subnet: SourceSubnet = "127.2.0.0/16".parse()?;
+/// assert_eq!(subnet.addresses(), 65_534);
+/// assert_ne!(subnet.next_address(), subnet.next());
+/// # Ok::<(), pmesh_layers::connect::InvalidSubnet>(())
+/// ```
 #[derive(Debug)]
 pub struct SourceSubnet {
     net: Ipv4Net,
@@ -55,7 +64,7 @@ impl SourceSubnet {
     }
 
     /// The address whose turn it is.
-    pub fn next(&self) -> Ipv4Addr {
+    pub fn next_address(&self) -> Ipv4Addr {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.addresses();
         Ipv4Addr::from_bits(self.net.network().to_bits() + 1 + turn)
     }
@@ -96,7 +105,7 @@ mod tests {
     #[test]
     fn addresses_take_turns_and_skip_the_ends() {
         let subnet: SourceSubnet = "127.2.0.0/30".parse().expect("valid");
-        let mut taken: Vec<_> = (0..4).map(|_| subnet.next().to_string()).collect();
+        let mut taken: Vec<_> = (0..4).map(|_| subnet.next_address().to_string()).collect();
         assert_eq!(taken[..2], taken[2..]);
         taken.sort_unstable();
         assert_eq!(taken, ["127.2.0.1", "127.2.0.1", "127.2.0.2", "127.2.0.2"]);

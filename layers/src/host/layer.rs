@@ -46,6 +46,10 @@ pub struct Host<S, H> {
     hosts: Arc<H>,
 }
 
+impl<S, H> Host<S, H> {
+    inner_accessors!();
+}
+
 impl<S: Clone, H> Clone for Host<S, H> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone(), hosts: Arc::clone(&self.hosts) }

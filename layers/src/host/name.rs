@@ -11,6 +11,15 @@ const MAX_LABEL: usize = 63;
 /// `192.0.2.1` and `[2001:db8::1]`; they are served only where one was configured as a host.
 ///
 /// Cloning counts a reference and copies nothing.
+///
+/// ```
+/// use pmesh_layers::host::HostName;
+///
+/// let asked = HostName::from_authority(b"WWW.Example.com.:8080")?;
+/// assert_eq!(asked, "www.example.com".parse()?);
+/// assert!(HostName::from_authority(b"a,b").is_err());
+/// # Ok::<(), pmesh_layers::host::InvalidHost>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostName(Arc<str>);
 

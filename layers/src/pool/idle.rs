@@ -1,10 +1,10 @@
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use hyper::client::conn::http1::SendRequest;
-use tokio::task::AbortHandle;
+use tokio::{task::AbortHandle, time::Instant};
 
 /// One connection to the endpoint, held by whoever may send on it.
 pub(super) struct Connection<B> {

@@ -47,7 +47,11 @@ impl FromStr for PathPrefix {
         if normalize(text) != text {
             return Err(InvalidPrefix::NotNormal);
         }
-        Ok(Self(text.strip_suffix('/').unwrap_or(text).into()))
+        let prefix = text.strip_suffix('/').unwrap_or(text);
+        if prefix.ends_with('/') {
+            return Err(InvalidPrefix::EmptyEnd);
+        }
+        Ok(Self(prefix.into()))
     }
 }
 
@@ -69,6 +73,9 @@ pub enum InvalidPrefix {
     /// Requests are matched in normal form, so this would match none.
     #[error("a path prefix has no dot segments and no needless percent-encoding")]
     NotNormal,
+    /// Two slashes at the end: as a slash at the end makes no difference, it would be unclear what they mean.
+    #[error("a path prefix has no two slashes at its end")]
+    EmptyEnd,
 }
 
 /// The path that a backend would see, were it to read the dots and needless percent-encodings in it (RFC 3986, 6.2.2):
@@ -148,6 +155,8 @@ mod tests {
             ("/é", InvalidPrefix::NotAPath),
             ("/a/../b", InvalidPrefix::NotNormal),
             ("/%61", InvalidPrefix::NotNormal),
+            ("//", InvalidPrefix::EmptyEnd),
+            ("/a//", InvalidPrefix::EmptyEnd),
         ] {
             assert_eq!(text.parse::<PathPrefix>(), Err(error), "{text}");
         }

@@ -8,6 +8,21 @@ use super::{PathPrefix, path::normalize};
 /// Takes a prefix off the path of each request: with `/api`, `/api/users?all` becomes `/users?all`, and `/api` becomes `/`.
 ///
 /// A path that begins otherwise stays as it is.
+///
+/// ```
+/// use http::Request;
+/// use pmesh_layers::route::StripPrefixLayer;
+/// use tower::{BoxError, ServiceBuilder, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let service = ServiceBuilder::new()
+///     .layer(StripPrefixLayer::new("/api".parse()?))
+///     .service_fn(async |request: Request<()>| Ok::<_, BoxError>(request.uri().to_string()));
+/// assert_eq!(service.oneshot(Request::get("/api/users?all").body(())?).await?, "/users?all");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct StripPrefixLayer {
     prefix: PathPrefix,
@@ -33,6 +48,10 @@ impl<S> Layer<S> for StripPrefixLayer {
 pub struct StripPrefix<S> {
     inner: S,
     prefix: PathPrefix,
+}
+
+impl<S> StripPrefix<S> {
+    inner_accessors!();
 }
 
 impl<S, B> Service<Request<B>> for StripPrefix<S>

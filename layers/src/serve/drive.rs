@@ -6,10 +6,13 @@ use std::{
 };
 
 use hyper::rt::{Read, Write};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::{
+    io::AsyncRead,
+    time::{Instant, Sleep, sleep_until},
+};
 
 use super::Ended;
-use crate::conn::Control;
+use crate::{conn::Control, silence::Gate};
 
 /// How long a connection may take to end once it was asked to, with nothing in flight.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -28,6 +31,19 @@ pub(super) async fn drive<C: Connection>(
     let mut connection = pin!(connection);
     let mut timer = pin!(sleep_until(silence_deadline.min(Instant::now() + keep_alive_timeout)));
     poll_fn(|cx| driver.poll(connection.as_mut(), timer.as_mut(), cx)).await
+}
+
+/// Whether the client speaks HTTP/2 from its first byte; no, as far as is known, once the connection is to end.
+pub(super) async fn detect_http2<IO: AsyncRead + Unpin>(gate: &mut Gate<IO>, control: &Control) -> bool {
+    let mut preface = pin!(gate.starts_with_h2_preface());
+    poll_fn(|cx| {
+        control.register_driver(cx.waker());
+        if control.is_draining() || control.is_silenced() {
+            return Poll::Ready(false);
+        }
+        preface.as_mut().poll(cx).map(|found| found.unwrap_or(false))
+    })
+    .await
 }
 
 struct Driver<'a> {
@@ -49,6 +65,9 @@ impl Driver<'_> {
         if !self.draining && self.control.is_draining() {
             self.draining = true;
             connection.as_mut().drain();
+            // A client that does not answer to it does not hold the end up.
+            let end = timer.deadline().min(Instant::now() + FAREWELL);
+            timer.as_mut().reset(end);
         }
         let ended = connection.as_mut().poll(cx);
         if self.control.is_silenced() {
@@ -69,9 +88,10 @@ impl Driver<'_> {
                 timer.as_mut().reset(self.silence_deadline);
                 continue;
             }
+            let timeout = if self.draining { FAREWELL } else { self.keep_alive_timeout };
             let wait = match self.control.idle_for() {
-                Some(idle) if idle >= self.keep_alive_timeout => {
-                    if self.farewell {
+                Some(idle) if idle >= timeout => {
+                    if self.farewell || self.draining {
                         return Poll::Ready(Ended::Idle);
                     }
                     self.farewell = true;
@@ -81,8 +101,8 @@ impl Driver<'_> {
                     }
                     FAREWELL
                 }
-                Some(idle) => self.keep_alive_timeout - idle,
-                None => self.keep_alive_timeout,
+                Some(idle) => timeout - idle,
+                None => timeout,
             };
             timer.as_mut().reset(Instant::now() + wait);
         }

@@ -35,7 +35,39 @@ const MAX_STREAMS: u32 = 128;
 ///
 /// The service may answer, or end the connection in silence by an error. Nothing at all is written until something
 /// opens the gate: [`OpenGateLayer`](crate::silence::OpenGateLayer) in the service, or a [`ConnInfo`] made open as by
-/// [`ConnInfo::tls`]. The example in [`silence`](crate::silence) shows it at work.
+/// [`ConnInfo::tls`]. [`silence`](crate::silence) has an example of that.
+///
+/// ```
+/// use http::{Request, Response};
+/// use hyper::body::Incoming;
+/// use pmesh_layers::{conn::ConnInfo, serve::{Ended, HttpServer, Protocol}, silence::OpenGateLayer};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// use tower::{BoxError, ServiceBuilder};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let service = ServiceBuilder::new()
+///     .layer(OpenGateLayer::new())
+///     .service_fn(async |_: Request<Incoming>| Ok::<_, BoxError>(Response::new(String::from("hello"))));
+///
+/// // Any connection; here, a pipe.
+/// let (mut client, connection) = tokio::io::duplex(4096);
+/// let info = ConnInfo::plain(([192, 0, 2, 1], 40000).into());
+/// let control = info.control().clone();
+/// let served = tokio::spawn(async move { HttpServer::new().serve(connection, info, Protocol::Http1, service).await });
+///
+/// client.write_all(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n").await?;
+/// let mut answer = [0; 15];
+/// client.read_exact(&mut answer).await?;
+/// assert_eq!(&answer, b"HTTP/1.1 200 OK");
+///
+/// // As at the stop of a server: what is in flight ends, then the connection does.
+/// control.drain();
+/// client.read_to_end(&mut Vec::new()).await?;
+/// assert!(matches!(served.await?, Ended::Finished));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct HttpServer {
     http1: http1::Builder,
@@ -112,29 +144,28 @@ impl HttpServer {
             let deadline = Instant::now() + self.limits.silence_deadline;
             let (mut gate, reclaim) = Gate::new(io, control.clone());
             let http2 = match protocol {
-                Protocol::Http1 => false,
-                Protocol::Http2 => true,
+                Protocol::Http1 => Ok(false),
+                Protocol::Http2 => Ok(true),
                 Protocol::Detect | Protocol::DetectOpen => {
-                    let preface = timeout_at(deadline, gate.starts_with_h2_preface()).await;
-                    preface.is_ok_and(|found| found.unwrap_or(false))
+                    timeout_at(deadline, drive::detect_http2(&mut gate, &control)).await
                 }
             };
-            if http2 && protocol == Protocol::DetectOpen {
+            if http2 == Ok(true) && protocol == Protocol::DetectOpen {
                 control.open_gate();
             }
             let entry = Entry::new(service, info);
             let io = TokioIo::new(gate);
-            let ended = if http2 {
-                drive::drive(self.http2.serve_connection(io, entry), &control, deadline, self.limits.keep_alive_timeout)
-                    .await
-            } else {
-                drive::drive(
-                    self.http1.serve_connection(io, entry).with_upgrades(),
-                    &control,
-                    deadline,
-                    self.limits.keep_alive_timeout,
-                )
-                .await
+            let keep_alive = self.limits.keep_alive_timeout;
+            let ended = match http2 {
+                Ok(true) => drive::drive(self.http2.serve_connection(io, entry), &control, deadline, keep_alive).await,
+                Ok(false) => {
+                    let connection = self.http1.serve_connection(io, entry).with_upgrades();
+                    drive::drive(connection, &control, deadline, keep_alive).await
+                }
+                Err(_) => {
+                    drop(io);
+                    Ended::Deadline
+                }
             };
             // A connection in good order has sent its FIN. Input may be unread on all others, and after a response that
             // did not wait for the end of the request: closed now, the connection would be reset.
@@ -168,7 +199,7 @@ pub enum Protocol {
 pub enum Ended {
     /// In good order; or the connection was upgraded and lives on as a tunnel.
     Finished,
-    /// No request for longer than the keep-alive timeout.
+    /// No request for longer than the keep-alive timeout; or, while draining, for a second.
     Idle,
     /// No served host was named before the silence deadline.
     Deadline,

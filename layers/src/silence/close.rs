@@ -20,6 +20,22 @@ const DRAIN_BYTES: usize = 16 * 1024 * 1024;
 /// A socket that is closed while input is unread sends RST, which says that somebody was there and can destroy a
 /// response that is still on its way. So the sending side is shut down first; then input is discarded until the
 /// client ends too, for 5 seconds and 16 MiB at the most.
+///
+/// ```
+/// use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpListener, TcpStream}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let mut client = TcpStream::connect(listener.local_addr()?).await?;
+/// client.write_all(b"who is there?").await?;
+/// let (server, _) = listener.accept().await?;
+/// tokio::spawn(pmesh_layers::silence::close(server));
+/// // An end, and no "connection reset by peer".
+/// assert_eq!(client.read_to_end(&mut Vec::new()).await?, 0);
+/// # Ok(())
+/// # }
+/// ```
 pub async fn close<IO: IntoRaw>(io: IO) {
     let mut raw = io.into_raw();
     if raw.shutdown().await.is_err() {

@@ -8,6 +8,24 @@ use crate::conn::ConnInfo;
 /// Opens the gate of the connection that a request came over: from here on the client may be answered.
 ///
 /// Stands behind the layers that decide whether the client named a served host. A request without [`ConnInfo`] passes.
+///
+/// ```
+/// use http::{Request, Response};
+/// use pmesh_layers::{conn::ConnInfo, silence::OpenGateLayer};
+/// use tower::{BoxError, ServiceBuilder, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let service = ServiceBuilder::new()
+///     .layer(OpenGateLayer::new())
+///     .service_fn(async |_: Request<()>| Ok::<_, BoxError>(Response::new(())));
+/// let info = ConnInfo::plain(([192, 0, 2, 1], 40000).into());
+/// assert!(!info.control().is_open());
+/// service.oneshot(Request::get("/").extension(info.clone()).body(())?).await?;
+/// assert!(info.control().is_open());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct OpenGateLayer;
@@ -31,6 +49,10 @@ impl<S> Layer<S> for OpenGateLayer {
 #[derive(Debug, Clone)]
 pub struct OpenGate<S> {
     inner: S,
+}
+
+impl<S> OpenGate<S> {
+    inner_accessors!();
 }
 
 impl<S, B> Service<Request<B>> for OpenGate<S>

@@ -26,23 +26,45 @@ impl<F: Fn(&HostName) -> Option<Arc<ServerConfig>>> SniPolicy for F {
 
 /// Accepts TLS from clients whose ClientHello names a served host, and is silent to all others.
 ///
-/// ```no_run
-/// use std::{sync::Arc, time::Duration};
-/// use pmesh_layers::{host::HostName, silence, sni::SniAcceptor};
-/// # async fn run(config: Arc<rustls::ServerConfig>) -> std::io::Result<()> {
+/// ```
+/// use std::{sync::Arc, time::{Duration, SystemTime}};
+/// use pmesh_layers::{host::HostName, identity::{Authority, Secret}, silence, sni::SniAcceptor};
+/// use rustls::{ServerConfig, crypto::aws_lc_rs};
+/// use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpListener, TcpStream}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let issued = Authority::derive(&Secret::generate()?)?.issue(&"example.com".parse()?, SystemTime::now())?;
+/// let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+///     .with_safe_default_protocol_versions()?
+///     .with_no_client_auth()
+///     .with_single_cert(issued.chain, issued.key)?;
+/// let config = Arc::new(config);
 /// let acceptor = SniAcceptor::new(move |name: &HostName| (name.as_str() == "example.com").then(|| config.clone()));
-/// let listener = tokio::net::TcpListener::bind("0.0.0.0:443").await?;
-/// loop {
-///     let (tcp, _) = listener.accept().await?;
-///     match acceptor.accept(tcp, Duration::from_secs(10)).await {
-///         Ok((_tls, name)) => println!("a client of {name}"),
-///         Err(rejected) => {
-///             if let Some(tcp) = rejected.io {
-///                 silence::close(tcp).await;
+///
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let address = listener.local_addr()?;
+/// tokio::spawn(async move {
+///     while let Ok((tcp, _)) = listener.accept().await {
+///         // A task for each, so that nobody waits for the handshake of another.
+///         let acceptor = acceptor.clone();
+///         tokio::spawn(async move {
+///             match acceptor.accept(tcp, Duration::from_secs(10)).await {
+///                 Ok((_tls, name)) => println!("a client of {name}"),
+///                 Err(rejected) => {
+///                     if let Some(tcp) = rejected.io {
+///                         silence::close(tcp).await;
+///                     }
+///                 }
 ///             }
-///         }
+///         });
 ///     }
-/// }
+/// });
+///
+/// let mut scanner = TcpStream::connect(address).await?;
+/// scanner.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
+/// assert_eq!(scanner.read_to_end(&mut Vec::new()).await?, 0);
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone)]

@@ -10,6 +10,32 @@ use crate::{conn::ConnInfo, future::ResponseFuture, host::HostName};
 /// Stands behind [`HostLayer`](crate::host::HostLayer), which has put the request's [`HostName`] into its extensions
 /// and has turned away what is not served at all. What is left over is served here, but not on this connection:
 /// [`Misdirected`], to be answered with 421 (RFC 9110, 15.5.20). Requests of plain connections pass.
+///
+/// ```
+/// use http::{Request, Response};
+/// use pmesh_layers::{conn::ConnInfo, host::HostName, sni::{Misdirected, SniMatchLayer}};
+/// use tower::{BoxError, ServiceBuilder, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let service = ServiceBuilder::new()
+///     .layer(SniMatchLayer::new())
+///     .service_fn(async |_: Request<()>| Ok::<_, BoxError>(Response::new(())));
+///
+/// let handshake: HostName = "a.example".parse()?;
+/// for (asked, passes) in [("a.example", true), ("b.example", false)] {
+///     let request = Request::get("/")
+///         .extension(ConnInfo::tls(([192, 0, 2, 1], 40000).into(), handshake.clone()))
+///         .extension(asked.parse::<HostName>()?)
+///         .body(())?;
+///     match service.clone().oneshot(request).await {
+///         Ok(_) => assert!(passes),
+///         Err(error) => assert!(!passes && error.is::<Misdirected>()),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct SniMatchLayer;
@@ -33,6 +59,10 @@ impl<S> Layer<S> for SniMatchLayer {
 #[derive(Debug, Clone)]
 pub struct SniMatch<S> {
     inner: S,
+}
+
+impl<S> SniMatch<S> {
+    inner_accessors!();
 }
 
 impl<S, B> Service<Request<B>> for SniMatch<S>

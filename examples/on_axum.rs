@@ -1,0 +1,86 @@
+//! Host rejection and SNI enforcement around an axum router: TLS for two names, silence for all others.
+//!
+//! ```sh
+//! cargo run --example on_axum              # or: -- PORT
+//!
+//! # Both names lead here. -k, since the authority is a new one each time.
+//! alias c='curl -k --resolve "*:8443:127.0.0.1"'
+//! c https://one.example:8443/              # hello from one.example
+//! c https://two.example:8443/              # hello from two.example
+//! # A served name, but not the one of the TLS connection: 421, and a good client connects anew.
+//! c -i -H 'Host: two.example' https://one.example:8443/   # HTTP/2 421
+//! # A name that is not served gets no byte: neither in the handshake nor, on a connection that has one, for a request.
+//! c https://other.example:8443/            # curl: (35) ...
+//! c https://127.0.0.1:8443/                # curl: (35) ...
+//! c --http1.1 -H 'Host: other.example' https://one.example:8443/   # curl: (52) Empty reply from server
+//! ```
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use axum::{Extension, Router, error_handling::HandleErrorLayer, http::StatusCode, routing::get};
+use pmesh_layers::{
+    conn::ConnInfo,
+    host::{HostLayer, HostName, HostPattern, HostSet},
+    identity::{Authority, Secret},
+    serve::{HttpServer, Protocol},
+    silence::{self, OpenGateLayer},
+    sni::{SniAcceptor, SniMatchLayer},
+};
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tower::{BoxError, ServiceBuilder};
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let port = std::env::args().nth(1).map_or(Ok(8443), |port| port.parse())?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    println!("listening on {}", listener.local_addr()?);
+
+    // A certificate for each name. The authority of a secret that you keep is the same one at each start.
+    let authority = Authority::derive(&Secret::generate()?)?;
+    let hosts: [HostName; 2] = ["one.example".parse()?, "two.example".parse()?];
+    let mut configs = HashMap::new();
+    for host in hosts.clone() {
+        let issued = authority.issue(&HostPattern::Exact(host.clone()), SystemTime::now())?;
+        let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(issued.chain, issued.key)?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        configs.insert(host, Arc::new(config));
+    }
+    let acceptor = Arc::new(SniAcceptor::new(move |name: &HostName| configs.get(name).cloned()));
+
+    let router =
+        Router::new().route("/", get(async |Extension(host): Extension<HostName>| format!("hello from {host}\n")));
+
+    let stack = ServiceBuilder::new()
+        // This error ends the connection: it must not meet a HandleErrorLayer further out.
+        .layer(HostLayer::new(HostSet::new(hosts.map(HostPattern::Exact))))
+        .layer(OpenGateLayer::new())
+        // Errors of the layers from here on have an answer. The router itself has none.
+        .layer(HandleErrorLayer::new(async |_: BoxError| StatusCode::MISDIRECTED_REQUEST))
+        .layer(SniMatchLayer::new())
+        .service(router);
+
+    let server = HttpServer::new();
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        let (acceptor, server, stack) = (Arc::clone(&acceptor), server.clone(), stack.clone());
+        tokio::spawn(async move {
+            match acceptor.accept(stream, Duration::from_secs(10)).await {
+                Ok((tls, name)) => {
+                    let http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+                    let protocol = if http2 { Protocol::Http2 } else { Protocol::Http1 };
+                    drop(server.serve(tls, ConnInfo::tls(peer, name), protocol, stack).await);
+                }
+                Err(rejected) => {
+                    if let Some(stream) = rejected.io {
+                        silence::close(stream).await;
+                    }
+                }
+            }
+        });
+    }
+}

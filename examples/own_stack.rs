@@ -1,0 +1,75 @@
+//! A reverse proxy from layers of your choice, on your own listener, silent to whoever names no served host.
+//!
+//! The backend is a part of the example, so that there is something to ask for.
+//!
+//! ```sh
+//! cargo run --example own_stack            # or: -- PORT
+//!
+//! curl -H 'Host: hello.example' http://127.0.0.1:8080/     # hello.example asked by 127.0.0.1: GET /
+//! curl -H 'Host: a.hello.example' http://127.0.0.1:8080/x  # a.hello.example asked by 127.0.0.1: GET /x
+//! curl http://127.0.0.1:8080/                              # curl: (52) Empty reply from server
+//! curl -H 'Host: other.example' http://127.0.0.1:8080/     # curl: (52) Empty reply from server
+//! ```
+
+use axum::extract::Request;
+use hyper::body::Incoming;
+use pmesh_layers::{
+    conn::ConnInfo,
+    connect::SourceConnector,
+    forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
+    framing::FramingLayer,
+    hop_by_hop::HopByHopLayer,
+    host::{HostLayer, HostPattern, HostSet},
+    pool::Pool,
+    route::{RouteTable, Router},
+    serve::{HttpServer, Protocol},
+    silence::OpenGateLayer,
+};
+use tokio::net::TcpListener;
+use tower::{BoxError, ServiceBuilder};
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let port = std::env::args().nth(1).map_or(Ok(8080), |port| port.parse())?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    println!("listening on {}", listener.local_addr()?);
+
+    let backend = TcpListener::bind("127.0.0.1:0").await?;
+    let endpoint = format!("http://{}", backend.local_addr()?).parse()?;
+    tokio::spawn(axum::serve(backend, axum::Router::new().fallback(tell)).into_future());
+
+    // Connections to the backend are reused, and leave from one loopback address after the other.
+    let connector = SourceConnector::new().subnet("127.2.0.0/16".parse()?);
+    let pool: Pool<_, Incoming> = Pool::new(connector, endpoint);
+
+    let patterns: [HostPattern; 2] = ["hello.example".parse()?, "*.hello.example".parse()?];
+    let mut routes = RouteTable::new();
+    for pattern in patterns.clone() {
+        routes.insert(pattern, "/".parse()?, pool.clone())?;
+    }
+
+    let stack = ServiceBuilder::new()
+        // An error that leaves the stack ends the connection without a byte ...
+        .layer(HostLayer::new(HostSet::new(patterns)))
+        // ... and here the client has earned answers. A program that wants to give some turns errors into them next.
+        .layer(OpenGateLayer::new())
+        .layer(DistrustLayer::new(TrustedProxies::none()))
+        .layer(FramingLayer::new())
+        .layer(HopByHopLayer::new())
+        .layer(ForwardedLayer::new(TrustedProxies::none()))
+        .service(Router::new(routes));
+
+    let server = HttpServer::new();
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        let (server, stack) = (server.clone(), stack.clone());
+        tokio::spawn(async move { server.serve(stream, ConnInfo::plain(peer), Protocol::Detect, stack).await });
+    }
+}
+
+/// The backend.
+async fn tell(request: Request) -> String {
+    let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("?");
+    let (host, client) = (field("host"), field("x-forwarded-for"));
+    format!("{host} asked by {client}: {} {}\n", request.method(), request.uri().path())
+}

@@ -1,0 +1,68 @@
+//! The TLS acceptor alone, for a protocol that is not HTTP: an echo for clients that name a served host.
+//!
+//! ```sh
+//! cargo run --example sni_only             # or: -- PORT
+//!
+//! # What you type comes back.
+//! openssl s_client -quiet -connect 127.0.0.1:8443 -servername echo.example
+//! # Not a byte, and the end: no name, another name, no TLS.
+//! openssl s_client -connect 127.0.0.1:8443 -noservername            # SSL handshake has read 0 bytes
+//! openssl s_client -connect 127.0.0.1:8443 -servername other.example  # the same
+//! curl http://127.0.0.1:8443/                                       # curl: (52) Empty reply from server
+//! ```
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use pmesh_layers::{
+    host::HostPattern,
+    identity::{Authority, Secret},
+    silence,
+    sni::{SniAcceptor, SniPolicy},
+};
+use rustls::ServerConfig;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+};
+use tower::BoxError;
+
+/// How long a client has for its handshake.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let port = std::env::args().nth(1).map_or(Ok(8443), |port| port.parse())?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    println!("listening on {}", listener.local_addr()?);
+
+    let served: HostPattern = "echo.example".parse()?;
+    let issued = Authority::derive(&Secret::generate()?)?.issue(&served, SystemTime::now())?;
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(issued.chain, issued.key)?;
+    let config = Arc::new(config);
+
+    let acceptor = Arc::new(SniAcceptor::new(move |name: &_| served.matches(name).then(|| Arc::clone(&config))));
+    loop {
+        let (stream, _) = listener.accept().await?;
+        tokio::spawn(serve(Arc::clone(&acceptor), stream));
+    }
+}
+
+async fn serve(acceptor: Arc<SniAcceptor<impl SniPolicy>>, stream: TcpStream) {
+    match acceptor.accept(stream, DEADLINE).await {
+        Ok((stream, _name)) => {
+            let (mut input, mut output) = tokio::io::split(stream);
+            // A client that breaks off is nobody's concern here.
+            let _ = tokio::io::copy(&mut input, &mut output).await;
+            let _ = output.shutdown().await;
+        }
+        // Ended with a FIN and nothing else: no alert, and no RST although input is unread.
+        Err(rejected) => {
+            if let Some(stream) = rejected.io {
+                silence::close(stream).await;
+            }
+        }
+    }
+}

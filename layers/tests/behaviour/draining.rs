@@ -1,0 +1,107 @@
+//! A connection that drains finishes what is in flight, takes nothing more and ends.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use pmesh_layers::serve::{Ended, Protocol};
+use tokio::sync::Notify;
+use tower::{BoxError, service_fn};
+
+use super::support::{
+    client::{Client, connect, connect_to, count, gated, get},
+    http2::{self, DATA, GOAWAY},
+};
+
+/// Answers when it is told to.
+fn connect_to_patient(protocol: Protocol) -> (Client, Arc<Notify>) {
+    let release = Arc::new(Notify::new());
+    let wait = Arc::clone(&release);
+    let service = service_fn(move |_: Request<Incoming>| {
+        let wait = Arc::clone(&wait);
+        async move {
+            wait.notified().await;
+            Ok::<_, BoxError>(Response::new("released".to_owned()))
+        }
+    });
+    (connect_to(gated(service), protocol), release)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_in_flight_is_finished() {
+    let (mut client, release) = connect_to_patient(Protocol::Http1);
+    client.send(get("a.example", "/")).await;
+    client.hears_nothing_for(Duration::from_secs(60)).await;
+    client.control.drain();
+    client.hears_nothing_for(Duration::from_secs(60)).await;
+    client.send(get("a.example", "/next")).await;
+    release.notify_one();
+    let answer = String::from_utf8(client.read_to_end().await).unwrap();
+    assert!(answer.contains("connection: close\r\n") && answer.ends_with("released"), "{answer}");
+    assert_eq!(count(&answer, "HTTP/1.1"), 1, "{answer}");
+    assert!(matches!(client.leave().await, Ended::Finished));
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_in_flight_are_finished() {
+    let (mut client, release) = connect_to_patient(Protocol::Http2);
+    client.send([http2::hello(), http2::get(1, "a.example"), http2::get(3, "a.example")].concat()).await;
+    http2::next_frame(&mut client.io).await.unwrap();
+    client.control.drain();
+    http2::frames_until(&mut client.io, |frame| frame.kind == GOAWAY).await;
+    release.notify_waiters();
+    for _ in 0..2 {
+        let frames = http2::frames_until(&mut client.io, |frame| frame.kind == DATA).await;
+        assert_eq!(frames.last().unwrap().payload, b"released");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_ends_at_once() {
+    let mut client = connect(Protocol::Http1);
+    client.send(get("a.example", "/")).await;
+    client.read_until("]").await;
+    client.control.drain();
+    assert_eq!(client.read_to_end().await, b"");
+    assert_eq!(client.started.elapsed(), Duration::ZERO);
+    assert!(matches!(client.leave().await, Ended::Finished));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_answer_holds_nothing_up() {
+    let (mut client, release) = connect_to_patient(Protocol::Http2);
+    client.send([http2::hello(), http2::get(1, "a.example")].concat()).await;
+    http2::next_frame(&mut client.io).await.unwrap();
+    client.control.drain();
+    // For as long as a request is in flight, the connection stays.
+    http2::frames_until(&mut client.io, |frame| frame.kind == GOAWAY).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    release.notify_waiters();
+    http2::frames_until(&mut client.io, |frame| frame.kind == DATA).await;
+    // The PING that hyper waits for is never answered.
+    client.read_to_end().await;
+    assert!(client.started.elapsed() <= Duration::from_secs(33));
+    assert!(matches!(client.leave().await, Ended::Idle));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_does_one_without_a_request() {
+    let mut client = connect(Protocol::Http2);
+    client.send([http2::hello(), http2::get(1, "a.example")].concat()).await;
+    http2::frames_until(&mut client.io, |frame| frame.kind == DATA).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    client.control.drain();
+    client.read_to_end().await;
+    assert!(client.started.elapsed() <= Duration::from_secs(22));
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_closed_gate_it_ends_without_a_byte() {
+    for protocol in [Protocol::Http1, Protocol::Http2, Protocol::Detect] {
+        let mut client = connect(protocol);
+        client.hears_nothing_for(Duration::from_secs(1)).await;
+        client.control.drain();
+        assert_eq!(client.read_to_end().await, b"", "{protocol:?}");
+        assert!(client.started.elapsed() <= Duration::from_secs(3), "{protocol:?}");
+    }
+}

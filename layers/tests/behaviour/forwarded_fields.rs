@@ -1,0 +1,116 @@
+//! Fields that are taken out, for any fields.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body_util::Empty;
+use pmesh_layers::{
+    conn::ConnInfo,
+    forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
+    hop_by_hop::HopByHopLayer,
+};
+use proptest::prelude::*;
+use tower::{Layer, ServiceExt, service_fn};
+
+use super::support::client::PEER;
+
+const HOP_BY_HOP: [&str; 7] =
+    ["keep-alive", "proxy-authorization", "proxy-connection", "te", "transfer-encoding", "upgrade", "connection"];
+
+fn field() -> impl Strategy<Value = (String, String)> {
+    let name = prop_oneof![
+        "x-[abc]",
+        prop::sample::select(&HOP_BY_HOP[..]).prop_map(str::to_owned),
+        "x[-_]forwarded[-_](for|host|proto|port)",
+        Just("forwarded".to_owned()),
+        "x[-_]real[-_]ip",
+        Just("host".to_owned()),
+        Just("content-length".to_owned()),
+    ];
+    (name, "[a-z0-9]{0,3}")
+}
+
+/// The value of a `Connection` field.
+fn connection() -> impl Strategy<Value = String> {
+    let token = prop_oneof!["[xX]-[aBc]", "close", "Host", "content-length", "connection", "upgrade", "[=@ ]", ""];
+    prop::collection::vec(token, 0..4).prop_map(|tokens| tokens.join(" , "))
+}
+
+fn headers(fields: &[(String, String)]) -> HeaderMap {
+    let parse = |(name, value): &(String, String)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+    let mut headers = HeaderMap::<HeaderValue>::new();
+    for (name, value) in fields.iter().map(parse) {
+        headers.append(name, value);
+    }
+    headers
+}
+
+/// What the inner service of `layer` sees.
+fn seen<L>(layer: L, headers: HeaderMap, peer: ConnInfo) -> HeaderMap
+where
+    L: Layer<Inner>,
+    L::Service: tower::Service<Request<Empty<Bytes>>, Response = Response<HeaderMap>, Error = Infallible>,
+{
+    let mut request = Request::new(Empty::new());
+    *request.headers_mut() = headers;
+    request.extensions_mut().insert(peer);
+    let inner: Inner = service_fn(|request: Request<Empty<Bytes>>| {
+        std::future::ready(Ok(Response::new(request.into_parts().0.headers)))
+    });
+    let response = layer.layer(inner).oneshot(request);
+    futures_util::FutureExt::now_or_never(response).unwrap().unwrap().into_body()
+}
+
+type Ready = std::future::Ready<Result<Response<HeaderMap>, Infallible>>;
+type Inner = tower::util::ServiceFn<fn(Request<Empty<Bytes>>) -> Ready>;
+
+proptest! {
+    #[test]
+    fn hop_by_hop_fields_go_and_no_others(
+        fields in prop::collection::vec(field(), 0..10),
+        connections in prop::collection::vec(connection(), 0..3),
+    ) {
+        let before = headers(&fields);
+        let mut sent = before.clone();
+        for value in &connections {
+            sent.append("connection", value.parse().unwrap());
+        }
+        let named = |name: &HeaderName| {
+            let named = sent.get_all("connection").iter().filter_map(|value| value.to_str().ok());
+            named.flat_map(|value| value.split(',')).any(|token| token.trim().eq_ignore_ascii_case(name.as_str()))
+        };
+        let after = seen(HopByHopLayer::new(), sent.clone(), ConnInfo::plain(PEER.into()));
+        for name in before.keys() {
+            let protected = name == "host" || name == "content-length";
+            let expected = protected || !(HOP_BY_HOP.contains(&name.as_str()) || named(name));
+            // An upgrade goes on, written anew.
+            let upgrade = (name == "upgrade" || name == "connection") && after.contains_key("upgrade");
+            prop_assert!(after.contains_key(name) == expected || upgrade, "{} in {:?}", name, after);
+            if expected {
+                prop_assert!(after.get_all(name).iter().eq(before.get_all(name)), "{}", name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_strangers_word_does_not_go_on(fields in prop::collection::vec(field(), 0..10), trusted in any::<bool>()) {
+        let proxies = TrustedProxies::new(trusted.then(|| "192.0.2.0/24".parse().unwrap()));
+        let layers = tower::ServiceBuilder::new()
+            .layer(DistrustLayer::new(proxies.clone()))
+            .layer(ForwardedLayer::new(proxies))
+            .into_inner();
+        let before = headers(&fields);
+        let after = seen(layers, before.clone(), ConnInfo::plain(PEER.into()));
+
+        prop_assert!(after.keys().all(|name| !name.as_str().contains("_")), "{:?}", after);
+        let client = after["x-forwarded-for"].to_str().unwrap();
+        prop_assert!(client.ends_with("192.0.2.1"), "{}", client);
+        if !trusted {
+            prop_assert_eq!(client, "192.0.2.1");
+            prop_assert_eq!(&after["x-forwarded-proto"], "http");
+            prop_assert!(!after.contains_key("x-real-ip") && !after.contains_key("x-forwarded-port"));
+            prop_assert_eq!(after.get("x-forwarded-host"), before.get("host"));
+        }
+    }
+}

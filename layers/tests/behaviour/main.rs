@@ -1,0 +1,27 @@
+//! Each layer alone: seen by a client over a pipe, or between a mock and the test.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod balance;
+mod connector;
+mod continue_100;
+mod deadline;
+mod draining;
+mod forwarded_fields;
+mod gate;
+mod host;
+mod host_name;
+mod http2_silence;
+mod idle;
+mod leaving;
+mod pool_reuse;
+mod pool_unsent;
+mod route_table;
+mod silence;
+mod sni;
+mod sni_fragments;
+mod sni_match;
+mod support;
+mod tcp_end;
+mod tls_silence;
+mod tunnel;

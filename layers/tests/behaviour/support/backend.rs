@@ -1,0 +1,74 @@
+//! A backend of HTTP/1.1 that a test plays by hand, behind a connector of pipes.
+
+use std::time::Duration;
+
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    sync::mpsc,
+};
+use tower::util::BoxCloneSyncService;
+
+pub(crate) type Connector = BoxCloneSyncService<Uri, TokioIo<DuplexStream>, std::io::Error>;
+
+/// Where the connections of the pool arrive.
+pub(crate) struct Backend(mpsc::UnboundedReceiver<DuplexStream>);
+
+pub(crate) fn backend() -> (Connector, Backend) {
+    let (accept, accepted) = mpsc::unbounded_channel();
+    let connector = tower::service_fn(move |_: Uri| {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let accepted = accept.send(far).map_err(|_| std::io::ErrorKind::ConnectionRefused.into());
+        std::future::ready(accepted.map(|()| TokioIo::new(near)))
+    });
+    (BoxCloneSyncService::new(connector), Backend(accepted))
+}
+
+impl Backend {
+    pub(crate) async fn accept(&mut self) -> Exchange {
+        Exchange(self.0.recv().await.unwrap())
+    }
+
+    /// Whether there is a connection that was not accepted yet.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.0.is_empty()
+    }
+}
+
+/// The backend's end of a connection.
+#[derive(Debug)]
+pub(crate) struct Exchange(pub(crate) DuplexStream);
+
+impl Exchange {
+    /// The next head of a request.
+    pub(crate) async fn head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.0.read_u8().await.unwrap());
+        }
+        String::from_utf8(head).unwrap()
+    }
+
+    pub(crate) async fn send(&mut self, bytes: &str) {
+        self.0.write_all(bytes.as_bytes()).await.unwrap();
+    }
+
+    /// Reads a request without a body and answers it with `body`.
+    pub(crate) async fn answer(&mut self, body: &str) -> String {
+        let head = self.head().await;
+        self.send(&format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await;
+        head
+    }
+
+    /// Whether the pool has ended the connection.
+    pub(crate) async fn has_ended(&mut self) -> bool {
+        let read = tokio::time::timeout(Duration::from_millis(1), self.0.read(&mut [0])).await;
+        matches!(read, Ok(Ok(0) | Err(_)))
+    }
+}
+
+/// Lets all tasks run until each of them waits; with the clock of tokio paused.
+pub(crate) async fn settle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}

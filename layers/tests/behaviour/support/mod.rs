@@ -1,0 +1,6 @@
+//! What the tests share.
+
+pub(crate) mod backend;
+pub(crate) mod client;
+pub(crate) mod http2;
+pub(crate) mod tls;

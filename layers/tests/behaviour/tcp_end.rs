@@ -1,0 +1,60 @@
+//! Over TCP, an end is a FIN: a RST would say that somebody was there, and take a response on its way with it.
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use pmesh_layers::{
+    conn::ConnInfo,
+    serve::{HttpServer, Protocol},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tower::{BoxError, service_fn};
+
+use super::support::{
+    client::{Stack, echo, gated},
+    http2::{self, GOAWAY},
+};
+
+/// What a client hears that sends `first` and `rest`, of which the server reads only a part.
+async fn exchange(protocol: Protocol, stack: Stack, first: &[u8], rest: &[u8]) -> std::io::Result<Vec<u8>> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (server, peer) = listener.accept().await.unwrap();
+    client.write_all(&[first, rest].concat()).await.unwrap();
+    let info = ConnInfo::plain(peer);
+    let ended = tokio::spawn(async move { HttpServer::new().serve(server, info, protocol, stack).await });
+    let mut heard = Vec::new();
+    client.read_to_end(&mut heard).await?;
+    client.shutdown().await?;
+    ended.await.unwrap();
+    // A RST after the FIN is no error of reading.
+    client.take_error()?.map_or(Ok(heard), Err)
+}
+
+#[tokio::test]
+async fn input_that_nobody_reads_makes_no_rst() {
+    let go_away = http2::frame(GOAWAY, 0, 0, &[0; 8]);
+    let cases: [(&str, Protocol, Vec<u8>); 4] = [
+        ("unserved", Protocol::Http1, b"GET / HTTP/1.1\r\nHost: other\r\n\r\n".to_vec()),
+        ("garbage", Protocol::Http1, b"\0".to_vec()),
+        ("unserved over h2", Protocol::Http2, [http2::hello(), http2::get(1, "other")].concat()),
+        ("a client of h2 that says goodbye", Protocol::Http2, [http2::hello(), go_away].concat()),
+    ];
+    for (name, protocol, request) in cases {
+        let heard = exchange(protocol, echo(), &request, &[b'x'; 200_000]).await;
+        assert!(matches!(heard.as_deref(), Ok([])), "{name}: {heard:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_destroys_no_response() {
+    let refuse = service_fn(async |_: Request<Incoming>| {
+        Ok::<_, BoxError>(Response::builder().status(413).body("x".repeat(10_000)).unwrap())
+    });
+    let request = b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10000000\r\n\r\n";
+    let heard = exchange(Protocol::Http1, gated(refuse), request, &[b'x'; 500_000]).await.unwrap();
+    let heard = String::from_utf8(heard).unwrap();
+    assert!(heard.starts_with("HTTP/1.1 413") && heard.ends_with("xxx"), "{heard}");
+}

@@ -1,0 +1,151 @@
+//! From a request with `Upgrade` to bytes that flow both ways.
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use pmesh_layers::{
+    conn::ConnInfo,
+    hop_by_hop::HopByHopLayer,
+    pool::Pool,
+    serve::{Ended, HttpServer, Protocol},
+    silence::OpenGateLayer,
+    tunnel::{TunnelLayer, UnexpectedUpgrade},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    task::JoinHandle,
+};
+use tower::{BoxError, Layer, ServiceBuilder, ServiceExt, service_fn};
+
+use super::support::{
+    backend::{Backend, backend, settle},
+    client::PEER,
+};
+
+const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: chat, other\r\n\r\n";
+
+/// A client whose requests go through to the backend.
+fn connect() -> (DuplexStream, Backend, JoinHandle<Ended>, ConnInfo) {
+    let (connector, backend) = backend();
+    let pool: Pool<_, Incoming> = Pool::new(connector, "http://backend".parse().unwrap());
+    let stack = ServiceBuilder::new()
+        .layer(OpenGateLayer::new())
+        .layer(HopByHopLayer::new())
+        .layer(TunnelLayer::new())
+        .service(pool);
+    let (client, server) = tokio::io::duplex(64 * 1024);
+    let info = ConnInfo::plain(PEER.into());
+    let serving = info.clone();
+    let ended = tokio::spawn(async move { HttpServer::new().serve(server, serving, Protocol::Http1, stack).await });
+    (client, backend, ended, info)
+}
+
+fn switching(protocol: &str) -> String {
+    format!("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\r\n")
+}
+
+async fn read_head(io: &mut DuplexStream) -> String {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        head.push(char::from(io.read_u8().await.unwrap()));
+    }
+    head
+}
+
+async fn expect(io: &mut DuplexStream, expected: &str) {
+    let mut heard = vec![0; expected.len()];
+    io.read_exact(&mut heard).await.unwrap();
+    assert_eq!(heard, expected.as_bytes());
+}
+
+#[tokio::test]
+async fn bytes_flow_both_ways_and_each_side_ends_by_itself() {
+    for client_ends_first in [true, false] {
+        let (mut client, mut backend, ended, info) = connect();
+        // What follows the request at once belongs to the tunnel.
+        client.write_all(format!("{UPGRADE}early").as_bytes()).await.unwrap();
+        let mut backend = backend.accept().await;
+        assert!(backend.head().await.to_lowercase().contains("upgrade: chat, other\r\n"));
+        backend.send(&format!("{}welcome", switching("Chat"))).await;
+        let head = read_head(&mut client).await;
+        assert!(head.starts_with("HTTP/1.1 101 ") && head.to_lowercase().contains("upgrade: chat\r\n"), "{head}");
+        let mut backend = backend.0;
+        expect(&mut client, "welcome").await;
+        expect(&mut backend, "early").await;
+        assert!(matches!(ended.await.unwrap(), Ended::Finished));
+
+        let (first, second) = if client_ends_first { (&mut client, &mut backend) } else { (&mut backend, &mut client) };
+        first.write_all(b"last words").await.unwrap();
+        first.shutdown().await.unwrap();
+        let mut heard = String::new();
+        second.read_to_string(&mut heard).await.unwrap();
+        assert_eq!(heard, "last words");
+        assert!(info.control().downgrade().is_alive());
+        second.write_all(b"answer").await.unwrap();
+        second.shutdown().await.unwrap();
+        heard.clear();
+        first.read_to_string(&mut heard).await.unwrap();
+        assert_eq!(heard, "answer");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_record_of_the_connection_lasts_as_long_as_the_tunnel() {
+    let (mut client, mut backend, ended, info) = connect();
+    let record = info.control().downgrade();
+    drop(info);
+    client.write_all(UPGRADE.as_bytes()).await.unwrap();
+    let mut backend = backend.accept().await;
+    backend.head().await;
+    backend.send(&switching("other")).await;
+    read_head(&mut client).await;
+    ended.await.unwrap();
+    settle().await;
+    assert!(record.is_alive());
+    drop((client, backend));
+    settle().await;
+    assert!(!record.is_alive());
+}
+
+#[tokio::test]
+async fn only_what_was_asked_for() {
+    for (name, asked, answered, allowed) in [
+        ("the one", Some("chat"), &["chat"][..], true),
+        ("one of two, in other letters", Some("other, Chat"), &["CHAT"], true),
+        ("another", Some("chat"), &["other"], false),
+        ("none", Some("chat"), &[], false),
+        ("two", Some("chat, other"), &["chat", "other"], false),
+        ("unasked", None, &["chat"], false),
+    ] {
+        let inner = service_fn(move |_: Request<Empty<Bytes>>| {
+            let mut response = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
+            for protocol in answered {
+                response = response.header("upgrade", *protocol);
+            }
+            std::future::ready(response.body(()).map_err(BoxError::from))
+        });
+        let mut request = Request::new(Empty::<Bytes>::new());
+        if let Some(asked) = asked {
+            request.headers_mut().insert("upgrade", asked.parse().unwrap());
+        }
+        let response = TunnelLayer::new().layer(inner).oneshot(request).await;
+        match response {
+            Ok(_) => assert!(allowed, "{name}"),
+            Err(error) => assert!(!allowed && error.is::<UnexpectedUpgrade>(), "{name}: {error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_upgrade_is_a_response_like_others() {
+    let (mut client, mut backend, _ended, _info) = connect();
+    client.write_all(UPGRADE.as_bytes()).await.unwrap();
+    let mut connection = backend.accept().await;
+    for _ in 0..2 {
+        connection.answer("no").await;
+        assert!(read_head(&mut client).await.starts_with("HTTP/1.1 200 OK\r\n"));
+        expect(&mut client, "no").await;
+        client.write_all(UPGRADE.as_bytes()).await.unwrap();
+    }
+}

@@ -1,0 +1,68 @@
+//! An example that runs.
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// A started example, ended when dropped.
+pub(crate) struct Program {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Program {
+    /// Starts `examples/NAME.rs` on a port that the kernel picks.
+    pub(crate) fn start(name: &str) -> Self {
+        // Tests lie in target/PROFILE/deps, examples beside it.
+        let test = env::current_exe().unwrap();
+        let path = test.ancestors().nth(2).unwrap().join("examples").join(name);
+        assert!(
+            path.exists(),
+            "no {}: `cargo test --test` builds no examples, `cargo build --examples` does",
+            path.display()
+        );
+        let mut child = Command::new(path).arg("0").stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut program = Self { child, output, address: ([127, 0, 0, 1], 0).into() };
+        let line = program.next_line().unwrap();
+        program.address = line.strip_prefix("listening on ").unwrap().parse().unwrap();
+        program
+    }
+
+    /// The next line that it prints; `None` when it has ended.
+    pub(crate) fn next_line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line.strip_suffix('\n').map(str::to_owned)
+    }
+
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// All that comes back when `bytes` are sent, until the end. A RST would be an error.
+    pub(crate) async fn answer_to(&self, bytes: impl AsRef<[u8]>) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes.as_ref()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
