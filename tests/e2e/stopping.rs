@@ -83,9 +83,17 @@ fn nobody_connects_any_more() {
 
 #[test]
 fn a_connection_that_has_said_nothing_does_not_hold_the_program_up() {
-    let (mut program, _release) = start();
-    let mut silent: Vec<_> =
-        [program.http(), program.https(), program.internal()].map(Client::connect).into_iter().collect();
+    let backend = Backend::answering("ok");
+    let mut program = Start::new().workers(1).route("a.test", &backend).flags(&["--silence-deadline", "1h"]).run();
+    let mut silent: Vec<_> = ["", "GET / HTTP/1.1\r\nHost: a.te", "\x16\x03\x01"]
+        .into_iter()
+        .flat_map(|bytes| [program.http(), program.https(), program.internal()].map(|address| (address, bytes)))
+        .map(|(address, bytes)| {
+            let mut client = Client::connect(address);
+            client.send(bytes);
+            client
+        })
+        .collect();
     // Behind them in the queue of http, so that they have been accepted.
     idle(&program);
     program.signal(Signal::SIGTERM);
@@ -93,6 +101,7 @@ fn a_connection_that_has_said_nothing_does_not_hold_the_program_up() {
     for client in &mut silent {
         assert_eq!(client.end().0, Vec::new());
     }
+    assert!(!program.log().iter().any(|line| line.contains("the shutdown timeout is over")));
 }
 
 #[test]

@@ -82,7 +82,7 @@ impl Driver<'_> {
         loop {
             ready!(timer.as_mut().poll(cx));
             if !self.control.is_open() {
-                if Instant::now() >= self.silence_deadline {
+                if self.draining || Instant::now() >= self.silence_deadline {
                     return Poll::Ready(Ended::Deadline);
                 }
                 timer.as_mut().reset(self.silence_deadline);
