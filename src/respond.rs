@@ -131,8 +131,10 @@ fn answer(error: &BoxError, http1: bool) -> Response<ResponseBody> {
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
     }
-    // After a request with two readings nobody can say where the next one begins (RFC 9112, 6.3 and 11.2).
-    if http1 && matches!(status, StatusCode::BAD_REQUEST | StatusCode::REQUEST_TIMEOUT) {
+    // After a request with two readings nobody can say where the next one begins (RFC 9112, 6.3 and 11.2). What follows
+    // a CONNECT may be what a client's client wanted to have tunnelled: no request either.
+    let ends = [StatusCode::BAD_REQUEST, StatusCode::REQUEST_TIMEOUT, StatusCode::METHOD_NOT_ALLOWED].contains(&status);
+    if http1 && ends {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -176,7 +178,9 @@ mod tests {
 
     #[test]
     fn ambiguous_requests_end_the_connection() {
-        assert_eq!(answer(&Unacceptable::Length.into(), true).headers()[CONNECTION], "close");
+        for unacceptable in [Unacceptable::Length, Unacceptable::Method] {
+            assert_eq!(answer(&unacceptable.into(), true).headers()[CONNECTION], "close");
+        }
         assert!(!answer(&Unacceptable::Length.into(), false).headers().contains_key(CONNECTION));
         assert!(!answer(&NoRoute.into(), true).headers().contains_key(CONNECTION));
     }

@@ -95,6 +95,9 @@ pub enum Unacceptable {
     /// A target with a byte that no URI has (RFC 3986, 2), or of another scheme than http and https.
     #[error("the target is not a URI of http or https")]
     Target,
+    /// A field's name that HTTP/1.1 has no way to write (RFC 9110, 5.6.2).
+    #[error("the name of a field is not a token")]
+    Name,
     /// `CONNECT` and `TRACE`, which a reverse proxy has no use for.
     #[error("the method is not allowed")]
     Method,
@@ -105,7 +108,16 @@ fn check<B>(request: &Request<B>) -> Result<(), Unacceptable> {
         return Err(Unacceptable::Method);
     }
     check_target(request.uri(), request.method())?;
+    // With a scheme, `http` takes a path that is missing for `/`, which in HTTP/2 it is not (RFC 9113, 8.3.1).
+    let written = request.uri().path_and_query().map_or("", |path| path.as_str());
+    if request.version() >= Version::HTTP_2 && !written.starts_with(['/', '*']) {
+        return Err(Unacceptable::Target);
+    }
     let headers = request.headers();
+    // The reader of HTTP/1 is strict by itself; that of HTTP/2 takes `"`.
+    if request.version() >= Version::HTTP_2 && !headers.keys().all(is_token) {
+        return Err(Unacceptable::Name);
+    }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let length = lengths.next();
     if lengths.next().is_some() {
@@ -137,7 +149,17 @@ fn check_target(uri: &Uri, method: &Method) -> Result<(), Unacceptable> {
     let path = uri.path();
     let whole = path.starts_with('/') || (path == "*" && method == Method::OPTIONS);
     let printable = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-    if whole && printable(path) && uri.query().is_none_or(printable) { Ok(()) } else { Err(Unacceptable::Target) }
+    // Some backends read `\` as `/`, and the dots behind it as the way to another route; no path has it (RFC 3986, 3.3).
+    if whole && printable(path) && !path.contains('\\') && uri.query().is_none_or(printable) {
+        Ok(())
+    } else {
+        Err(Unacceptable::Target)
+    }
+}
+
+/// Whether HTTP/1.1 can write `name`, of which `http` has ruled out all but one of the other bytes already.
+pub(crate) fn is_token(name: &HeaderName) -> bool {
+    !name.as_str().contains('"')
 }
 
 /// Drops fields that some backends take for framing fields, because they read `_` as `-`, as CGI does.
@@ -182,6 +204,20 @@ mod tests {
     }
 
     #[test]
+    fn names_are_tokens() {
+        let mut request = request(&[("x-fine", "1")]);
+        *request.version_mut() = Version::HTTP_2;
+        assert_eq!(check(&request), Ok(()));
+        // All that `HeaderName` takes and that is no token, should it ever take more.
+        let letters = (0..=0x7f_u8).filter(|byte| HeaderName::from_lowercase(&[b'x', *byte]).is_ok());
+        let strange: Vec<_> =
+            letters.filter(|byte| !byte.is_ascii_alphanumeric() && !b"!#$%&'*+-.^_`|~".contains(byte)).collect();
+        assert_eq!(strange, b"\"");
+        request.headers_mut().insert(HeaderName::from_lowercase(b"\"x\"").unwrap(), "1".parse().unwrap());
+        assert_eq!(check(&request), Err(Unacceptable::Name));
+    }
+
+    #[test]
     fn targets_are_uris_of_http() {
         for (method, target, expected) in [
             ("GET", "/", true),
@@ -191,6 +227,8 @@ mod tests {
             ("GET", "*", false),
             ("GET", "ftp://h/", false),
             ("GET", "/\u{e9}", false),
+            ("GET", "/a\\b", false),
+            ("GET", "/?a\\b", true),
             ("GET", "h:80", false),
             ("CONNECT", "h:80", false),
             ("TRACE", "/", false),
