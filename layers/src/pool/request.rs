@@ -16,6 +16,8 @@ pub(super) fn into_http1<B: Body>(request: &mut Request<B>) {
             // OPTIONS without a path asks about the server (RFC 9112, 3.2.4).
             None if request.method() == Method::OPTIONS => PathAndQuery::from_static("*"),
             None => PathAndQuery::from_static("/"),
+            // Where a fragment followed the authority it says so and is empty, and would be written as nothing.
+            Some(path) if path.as_str() == "/" => PathAndQuery::from_static("/"),
             Some(path) => path.clone(),
         };
         *request.uri_mut() = Uri::from(path);
@@ -46,9 +48,14 @@ mod tests {
 
     #[test]
     fn targets_become_origin_form() {
-        for (method, uri, expected) in
-            [("GET", "http://h/a?b", "/a?b"), ("GET", "http://h", "/"), ("GET", "/a", "/a"), ("OPTIONS", "*", "*")]
-        {
+        for (method, uri, expected) in [
+            ("GET", "http://h/a?b", "/a?b"),
+            ("GET", "http://h?b", "/?b"),
+            ("GET", "http://h", "/"),
+            ("GET", "http://h#x", "/"),
+            ("GET", "/a", "/a"),
+            ("OPTIONS", "*", "*"),
+        ] {
             let mut request = Request::builder().method(method).uri(uri).body(Empty::<Bytes>::new()).unwrap();
             into_http1(&mut request);
             assert_eq!(request.uri().to_string(), expected);
