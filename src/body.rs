@@ -8,16 +8,16 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use pmesh_layers::{balance::Once, pool::PooledBody, response_timeout::WatchedBody};
+use pmesh_layers::{balance::Once, pool::PooledBody, response_timeout::WatchedBody, trailers::TrailersBody};
 
 /// The body of a request on its way to a backend.
-pub type RequestBody = Once<WatchedBody<Incoming>>;
+pub type RequestBody = Once<WatchedBody<TrailersBody<Incoming>>>;
 
 /// The body of a response.
 #[derive(Debug)]
 pub enum ResponseBody {
     /// A backend's.
-    Upstream(PooledBody<RequestBody>),
+    Upstream(TrailersBody<PooledBody<RequestBody>>),
     /// Our own, once.
     Text(Option<Bytes>),
 }
@@ -29,8 +29,8 @@ impl ResponseBody {
     }
 }
 
-impl From<PooledBody<RequestBody>> for ResponseBody {
-    fn from(body: PooledBody<RequestBody>) -> Self {
+impl From<TrailersBody<PooledBody<RequestBody>>> for ResponseBody {
+    fn from(body: TrailersBody<PooledBody<RequestBody>>) -> Self {
         Self::Upstream(body)
     }
 }

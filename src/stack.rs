@@ -12,6 +12,7 @@ use pmesh_layers::{
     route::Router,
     silence::OpenGateLayer,
     sni::SniMatchLayer,
+    trailers::TrailersLayer,
     tunnel::TunnelLayer,
 };
 use tower::{BoxError, Service, ServiceBuilder};
@@ -74,6 +75,8 @@ pub fn stack(
         .layer(SniMatchLayer::new())
         // One reading, or 400.
         .layer(FramingLayer::new())
+        // Nothing that a head must say is said behind a body.
+        .layer(TrailersLayer::new())
         // Fields of the client's hop go, then those of ours come.
         .layer(HopByHopLayer::new().protect(request_id))
         .layer(ForwardedLayer::new(trusted))

@@ -10,6 +10,7 @@ use pmesh_layers::{
     pool::{Pool, PooledBody},
     response_timeout::ResponseTimeoutLayer,
     route::{RouteTable, StripPrefixLayer},
+    trailers::TrailersBody,
 };
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_http::set_header::SetRequestHeaderLayer;
@@ -32,7 +33,12 @@ pub fn routes(
     settings: &Settings,
 ) -> Result<
     RouteTable<
-        impl Service<Request<Incoming>, Response = Response<PooledBody<RequestBody>>, Error = BoxError, Future: Send>
+        impl Service<
+            Request<TrailersBody<Incoming>>,
+            Response = Response<PooledBody<RequestBody>>,
+            Error = BoxError,
+            Future: Send,
+        >
         + Clone
         + Send
         + Sync
@@ -57,7 +63,12 @@ fn route_service(
     route: &Route,
     pools: &mut Pools<'_>,
 ) -> Result<
-    impl Service<Request<Incoming>, Response = Response<PooledBody<RequestBody>>, Error = BoxError, Future: Send>
+    impl Service<
+        Request<TrailersBody<Incoming>>,
+        Response = Response<PooledBody<RequestBody>>,
+        Error = BoxError,
+        Future: Send,
+    >
     + Clone
     + Send
     + Sync

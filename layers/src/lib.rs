@@ -24,6 +24,7 @@
 //! | [`conn`] | what is known of a connection, and a hold on it |
 //! | [`framing`] | one reading of each request, or none |
 //! | [`hop_by_hop`], [`forwarded`] | which fields stay behind and which are added |
+//! | [`trailers`] | which fields may come behind a body |
 //! | [`tunnel`] | upgrades, as to WebSocket |
 //! | [`route`] | from host and path to a service |
 //! | [`balance`], [`pool`], [`response_timeout`] | endpoints in turn, their connections, and how long they may take |
@@ -110,6 +111,7 @@ pub mod route;
 pub mod serve;
 pub mod silence;
 pub mod sni;
+pub mod trailers;
 pub mod tunnel;
 
 pub use future::ResponseFuture;
