@@ -1,0 +1,119 @@
+//! Any bytes of a client: what a backend gets of them has one reading, and who names no served host gets nothing.
+//!
+//! The bytes go through the server, the layers that decide, and the pool, to a backend in memory that reads strictly.
+
+#![no_main]
+
+#[path = "../../tests/support/read.rs"]
+#[expect(dead_code, reason = "the tests of the program use all of it")]
+mod read;
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http::Uri;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use libfuzzer_sys::fuzz_target;
+use pmesh_layers::{
+    conn::ConnInfo,
+    forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
+    framing::FramingLayer,
+    hop_by_hop::HopByHopLayer,
+    host::{HostLayer, HostSet},
+    pool::Pool,
+    serve::{HttpServer, Protocol},
+    silence::OpenGateLayer,
+    trailers::{TrailersBody, TrailersLayer},
+    tunnel::TunnelLayer,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    time::timeout,
+};
+use tower::{BoxError, ServiceBuilder, service_fn};
+
+/// The bytes of each connection to the backend.
+type Records = Arc<Mutex<Vec<Vec<u8>>>>;
+
+const PIPE: usize = 256 * 1024;
+
+fuzz_target!(|bytes: &[u8]| {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let records = Records::default();
+    let answered = runtime.block_on(serve(bytes, &records));
+    // Nothing of it may still be running when it is judged.
+    drop(runtime);
+    let mut requests = 0;
+    for record in records.lock().unwrap().iter() {
+        match read::judge(record) {
+            Ok(complete) => requests += complete.len(),
+            Err(fault) => panic!("{fault}: {}", record.escape_ascii()),
+        }
+    }
+    // The name of the one host that is served must have been there, in whatever case.
+    let named = bytes.to_ascii_lowercase().windows(6).any(|window| window == b"a.test");
+    assert!(named || requests == 0 && answered.is_empty(), "an answer to a stranger: {}", answered.escape_ascii());
+});
+
+/// Serves `bytes` as those of one client; gives back what the client gets.
+async fn serve(bytes: &[u8], records: &Records) -> Vec<u8> {
+    let of_connector = Arc::clone(records);
+    let connector = service_fn(move |_: Uri| {
+        let (near, far) = duplex(PIPE);
+        tokio::spawn(backend(far, Arc::clone(&of_connector)));
+        async move { Ok::<_, Infallible>(TokioIo::new(near)) }
+    });
+    let pool: Pool<_, TrailersBody<Incoming>> = Pool::new(connector, Uri::from_static("http://backend"));
+    let stack = ServiceBuilder::new()
+        .layer(HostLayer::new(HostSet::new(["a.test".parse().unwrap()])))
+        .layer(OpenGateLayer::new())
+        .layer(DistrustLayer::new(TrustedProxies::none()))
+        .layer(FramingLayer::new())
+        .layer(TrailersLayer::new())
+        .layer(HopByHopLayer::new())
+        .layer(ForwardedLayer::new(TrustedProxies::none()))
+        .layer(TunnelLayer::new())
+        .map_err(BoxError::from)
+        .service(pool);
+    let (mut client, server) = duplex(PIPE);
+    let info = ConnInfo::plain(([192, 0, 2, 1], 40000).into());
+    let served = tokio::spawn(async move { HttpServer::new().serve(server, info, Protocol::Http1, stack).await });
+    let _ = client.write_all(bytes).await;
+    // The clock stands still but when all wait: then no more comes, and the client says that it is done, too. Otherwise a
+    // body that never ends would be waited for, a keep-alive timeout after the other.
+    let mut answered = Vec::new();
+    while let Ok(Ok(1..)) = timeout(Duration::from_secs(1), client.read_buf(&mut answered)).await {}
+    let _ = client.shutdown().await;
+    let _ = client.read_to_end(&mut answered).await;
+    if let Err(error) = served.await {
+        assert!(!error.is_panic(), "{error}");
+    }
+    answered
+}
+
+/// Answers each whole request, and keeps what it was sent.
+async fn backend(mut io: DuplexStream, records: Records) {
+    let index = {
+        let mut all = records.lock().unwrap();
+        all.push(Vec::new());
+        all.len() - 1
+    };
+    let mut unread = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = io.read(&mut buffer).await {
+        unread.extend_from_slice(&buffer[..count]);
+        records.lock().unwrap()[index].extend_from_slice(&buffer[..count]);
+        while let Ok(Some((request, used))) = read::request(&unread) {
+            unread.drain(..used);
+            let body: &[u8] = if request.method == "HEAD" { b"" } else { b"ok" };
+            let answer = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", body].concat();
+            if io.write_all(&answer).await.is_err() {
+                return;
+            }
+        }
+    }
+}

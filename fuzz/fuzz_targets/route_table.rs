@@ -1,0 +1,107 @@
+//! The route table against a model that looks at every route.
+//!
+//! A line of the input is a route (`host/prefix`) as long as it can be added; the last line is what is asked for.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pmesh_layers::{
+    host::{HostName, HostPattern},
+    route::{PathPrefix, RouteTable},
+};
+
+fuzz_target!(|text: &str| {
+    let mut lines: Vec<_> = text.lines().take(32).collect();
+    let Some(asked) = lines.pop() else { return };
+    let Some((host, path)) = split(asked) else { return };
+    let Ok(host) = host.parse::<HostName>() else { return };
+    let mut table = RouteTable::new();
+    let mut routes: Vec<(HostPattern, String)> = Vec::new();
+    for line in lines {
+        let Some((pattern, prefix)) = split(line) else { continue };
+        let (Ok(pattern), Ok(prefix)) = (pattern.parse::<HostPattern>(), prefix.parse::<PathPrefix>()) else {
+            continue;
+        };
+        let shown = prefix.to_string();
+        let added = table.insert(pattern.clone(), prefix, routes.len()).is_ok();
+        let is_new = !routes.iter().any(|other| *other == (pattern.clone(), shown.clone()));
+        assert_eq!(added, is_new, "{line}");
+        if added {
+            routes.push((pattern, shown));
+        }
+    }
+    let segments = normal_segments(path);
+    let best = routes
+        .iter()
+        .enumerate()
+        .filter_map(|(index, (pattern, prefix))| {
+            let host = rank_of_host(pattern, host.as_str())?;
+            let length = prefix_of(&prefix_segments(prefix), segments.as_ref()?)?;
+            Some(((host, length), index))
+        })
+        .max_by_key(|(rank, _)| *rank);
+    assert_eq!(table.find(host.as_str(), path).copied(), best.map(|(_, index)| index), "{host} {path} of {routes:?}");
+});
+
+fn split(line: &str) -> Option<(&str, &str)> {
+    line.find('/').map(|slash| line.split_at(slash))
+}
+
+/// Exact names before wildcards, long wildcards before short ones.
+fn rank_of_host(pattern: &HostPattern, host: &str) -> Option<(bool, usize)> {
+    match pattern {
+        HostPattern::Exact(name) => (name.as_str() == host).then_some((true, 0)),
+        HostPattern::Below(parent) => {
+            let below = host.strip_suffix(parent.as_str())?.strip_suffix('.')?;
+            (!below.is_empty()).then_some((false, parent.as_str().len()))
+        }
+    }
+}
+
+/// How many segments the prefix has, if the path begins with them.
+fn prefix_of(prefix: &[String], path: &[String]) -> Option<usize> {
+    path.starts_with(prefix).then_some(prefix.len())
+}
+
+fn prefix_segments(prefix: &str) -> Vec<String> {
+    match prefix.strip_prefix('/') {
+        None | Some("") => Vec::new(),
+        Some(rest) => rest.split('/').map(str::to_owned).collect(),
+    }
+}
+
+/// The segments of a path once unreserved letters are decoded and dots are read (RFC 3986, 6.2.2); `None` for `*`.
+fn normal_segments(path: &str) -> Option<Vec<String>> {
+    let decoded = decoded(path.as_bytes());
+    let mut segments: Vec<String> = Vec::new();
+    for segment in decoded.strip_prefix(b"/")?.split(|byte| *byte == b'/') {
+        match segment {
+            b"." => {}
+            b".." => drop(segments.pop()),
+            other => segments.push(String::from_utf8_lossy(other).into_owned()),
+        }
+    }
+    Some(segments)
+}
+
+fn decoded(mut path: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    while let [first, rest @ ..] = path {
+        let digit = |at: usize| rest.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+        let byte = match (first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => u8::try_from(high * 16 + low).ok(),
+            _ => None,
+        };
+        match byte {
+            Some(plain @ (b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~')) => {
+                out.push(plain);
+                path = &rest[2..];
+            }
+            _ => {
+                out.push(*first);
+                path = rest;
+            }
+        }
+    }
+    out
+}
