@@ -12,6 +12,7 @@ mod chunks;
 mod codings;
 mod connections;
 mod corpus;
+mod floods;
 mod hosts;
 mod http2_bodies;
 mod http2_corpus;

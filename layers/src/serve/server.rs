@@ -31,6 +31,12 @@ const MAX_SEND_BUFFER: usize = 64 * 1024;
 /// Requests that an h2 client may have open at a time; the value of nginx.
 const MAX_STREAMS: u32 = 128;
 
+/// Requests of an h2 client that it reset before they were looked at (rapid reset); the default of h2.
+const MAX_RESET_EARLY: usize = 20;
+/// Streams of an h2 client that were reset here because it broke a rule (MadeYouReset): one for each it may have open. Each
+/// is remembered for a second; h2's own limit of 1024 lets a client make it remember 10 MiB.
+const MAX_RESET_HERE: usize = 128;
+
 /// Serves HTTP on one connection after the other, behind a [`Gate`].
 ///
 /// The service may answer, or end the connection in silence by an error. Nothing at all is written until something
@@ -99,6 +105,8 @@ impl HttpServer {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(MAX_SEND_BUFFER)
             .max_concurrent_streams(MAX_STREAMS)
+            .max_pending_accept_reset_streams(MAX_RESET_EARLY)
+            .max_local_error_reset_streams(MAX_RESET_HERE)
             .max_header_list_size(MAX_HEAD);
         let limits = Limits { silence_deadline: Duration::from_secs(10), keep_alive_timeout: Duration::from_secs(75) };
         Self { http1, http2, limits }
