@@ -26,6 +26,7 @@ pub mod respond;
 pub mod run;
 pub mod secret;
 pub mod settings;
+pub mod signals;
 pub mod stack;
 pub mod upstream;
 pub mod worker;

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, thread};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pmesh_layers::identity::{Authority, Secret};
-use tokio::{signal::unix, sync::watch};
+use tokio::sync::watch;
 use tower::BoxError;
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     listen::{self, Bound, Listener},
     secret::{SecretError, home_secret, read_secret_file, secret_from_text},
     settings::{Port, SecretSource, Settings, summary},
+    signals::Signals,
     worker::{self, Shared},
 };
 
@@ -162,45 +163,4 @@ fn log_totals(counters: &[Arc<Counters>]) {
         silent = if silent.is_empty() { "none".to_owned() } else { silent.join(", ") },
         "stopped"
     );
-}
-
-/// SIGTERM and SIGINT.
-#[derive(Debug)]
-struct Signals {
-    runtime: tokio::runtime::Runtime,
-    terminate: unix::Signal,
-    interrupt: unix::Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, BoxError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (terminate, interrupt) = {
-            let _context = runtime.enter();
-            (unix::signal(unix::SignalKind::terminate())?, unix::signal(unix::SignalKind::interrupt())?)
-        };
-        Ok(Self { runtime, terminate, interrupt })
-    }
-
-    /// Does `stop` on the first signal and ends the process on the second, on a thread of its own.
-    fn on_first(mut self, stop: impl FnOnce() + Send + 'static) -> Result<(), BoxError> {
-        thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            self.next();
-            tracing::info!("stopping: requests in flight may end; a second signal ends them");
-            stop();
-            let number = self.next();
-            // As a shell reports a program that a signal has ended.
-            std::process::exit(128 + number);
-        })?;
-        Ok(())
-    }
-
-    fn next(&mut self) -> i32 {
-        self.runtime.block_on(async {
-            tokio::select! {
-                _ = self.terminate.recv() => 15,
-                _ = self.interrupt.recv() => 2,
-            }
-        })
-    }
 }
