@@ -9,7 +9,7 @@
 //!  Request + ConnInfo ─▶ HostLayer ─▶ OpenGateLayer                        it has named a served host
 //!                                          │  from here on errors may be answered
 //!                                          ▼
-//!      SniMatchLayer ─▶ FramingLayer ─▶ HopByHopLayer ─▶ ForwardedLayer ─▶ TunnelLayer
+//!      SniMatchLayer ─▶ FramingLayer ─▶ TrailersLayer ─▶ HopByHopLayer ─▶ ForwardedLayer ─▶ TunnelLayer
 //!                                          │
 //!                                          ▼
 //!      Router ─▶ Balance ─▶ Pool ─▶ SourceConnector ─▶ backend             one request

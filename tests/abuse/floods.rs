@@ -22,12 +22,14 @@ const RST: u8 = h2::RST_STREAM;
 const CONTINUATION: u8 = 9;
 const WINDOW_UPDATE: u8 = 8;
 
+type Frames<'a> = Box<dyn Iterator<Item = Vec<u8>> + 'a>;
+
 #[test]
 fn they_end_the_connection() {
     let streams = || (0..20_000).map(|number| 2 * number + 3);
     let cancel = 8_u32.to_be_bytes();
     let (x, lies) = (("x", &b"y"[..]), ("connection", &b"x"[..]));
-    let attacks: Vec<(&str, Box<dyn Iterator<Item = Vec<u8>>>)> = vec![
+    let attacks: Vec<(&str, Frames<'_>)> = vec![
         ("rapid reset", Box::new(streams().map(|stream| [get(stream), h2::frame(RST, 0, stream, &cancel)].concat()))),
         (
             "rapid reset within a body",
