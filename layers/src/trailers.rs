@@ -19,7 +19,7 @@
 //! trailers.insert("x-forwarded-for", "192.0.2.1".parse()?);
 //! let body = Full::new(Bytes::from("body")).with_trailers(async { Some(Ok(trailers)) });
 //! let response = service.oneshot(Request::new(body)).await?;
-//! assert_eq!(response.into_body().into_inner(), r#"["x-checksum"]"#);
+//! assert_eq!(response.into_body().collect().await?.to_bytes(), r#"["x-checksum"]"#);
 //! # Ok(())
 //! # }
 //! ```
