@@ -11,6 +11,7 @@
 //! 5. [`run`] does 2 to 4 and stops when it is told to.
 
 pub mod access_log;
+pub mod admission;
 pub mod body;
 pub mod certificates;
 pub mod cli;
@@ -19,6 +20,7 @@ pub mod connections;
 pub mod counters;
 pub mod demo;
 pub mod endpoint;
+pub mod exhaustion;
 pub mod listen;
 pub mod logging;
 pub mod request_id;
