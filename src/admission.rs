@@ -40,6 +40,11 @@ impl Admission {
         Self { free, max, full: AtomicBool::new(false), per_client, exempt, clients }
     }
 
+    /// How many connections are let in.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
     /// A place for one connection; waits until there is one.
     pub async fn place(self: &Arc<Self>) -> Place {
         let permit = if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
@@ -59,22 +64,26 @@ impl Admission {
         Place { _permit: permit, client: None }
     }
 
-    /// Counts the connection in `place` as one of the client at `address`; false when it has too many.
-    pub fn admit(self: &Arc<Self>, place: &mut Place, address: IpAddr) -> bool {
+    /// Counts the connection in `place` as one of the client at `address`.
+    pub fn admit(self: &Arc<Self>, place: &mut Place, address: IpAddr) -> Verdict {
         let address = address.to_canonical();
         if self.per_client == 0 || self.exempt.iter().any(|network| network.contains(&address)) {
-            return true;
+            return Verdict::Serve;
         }
         let client = client(address);
         let mut clients = self.clients();
         let count = clients.entry(client).or_default();
-        if *count >= self.per_client {
-            return false;
-        }
+        let verdict = if *count < self.per_client {
+            Verdict::Serve
+        } else if *count / 2 < self.per_client {
+            Verdict::Silence
+        } else {
+            return Verdict::Drop;
+        };
         *count += 1;
         drop(clients);
         place.client = Some((Arc::clone(self), client));
-        true
+        verdict
     }
 
     fn leave(&self, client: IpAddr) {
@@ -90,6 +99,18 @@ impl Admission {
     fn clients(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What becomes of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is served.
+    Serve,
+    /// It is one too many, and ended as all are that are turned away. That takes up to some seconds and a place, so no
+    /// more are ended this way at a time than may be served.
+    Silence,
+    /// Closed and forgotten.
+    Drop,
 }
 
 /// What counts as one client: an address, of IPv6 the network of 64 bits that a subscriber is given at least (RFC 6177).
@@ -201,18 +222,28 @@ mod tests {
         let admission = admission(100, 2);
         let admit = async |address: &str| {
             let mut place = admission.place().await;
-            admission.admit(&mut place, address.parse().unwrap()).then_some(place)
+            (admission.admit(&mut place, address.parse().unwrap()), place)
         };
         for (one, same, other) in [
             ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
             ("192.0.2.3", "::ffff:192.0.2.3", "::ffff:192.0.2.4"),
             ("2001:db8::1", "2001:db8::ffff:0:0:2", "2001:db8:0:1::1"),
         ] {
-            let (first, _second) = (admit(one).await.unwrap(), admit(same).await.unwrap());
-            assert!(admit(same).await.is_none(), "{same}");
-            assert!(admit(other).await.is_some(), "{other}");
-            drop(first);
-            assert!(admit(same).await.is_some(), "{same}");
+            let mut held = Vec::new();
+            for (address, expected) in [
+                (one, Verdict::Serve),
+                (same, Verdict::Serve),
+                (same, Verdict::Silence),
+                (one, Verdict::Silence),
+                (one, Verdict::Drop),
+                (other, Verdict::Serve),
+            ] {
+                let (verdict, place) = admit(address).await;
+                assert_eq!(verdict, expected, "{address}");
+                held.push(place);
+            }
+            held.truncate(1);
+            assert_eq!(admit(same).await.0, Verdict::Serve, "{same}");
         }
         assert!(admission.clients().is_empty());
     }
@@ -222,7 +253,7 @@ mod tests {
         let admission = admission(100, 1);
         for _ in 0..3 {
             let mut place = admission.place().await;
-            assert!(admission.admit(&mut place, "10.1.2.3".parse().unwrap()));
+            assert_eq!(admission.admit(&mut place, "10.1.2.3".parse().unwrap()), Verdict::Serve);
             std::mem::forget(place);
         }
     }

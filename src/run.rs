@@ -220,3 +220,30 @@ impl Signals {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cli::Arguments,
+        config::{self, Defaults},
+    };
+
+    #[test]
+    fn each_client_has_a_descriptor_for_its_backend_too() {
+        let settings = |flags: &[&str]| {
+            let arguments = Arguments::parse([&["pmesh", "--workers", "2"], flags].concat()).unwrap();
+            let environment = [("HOME".into(), "/nonexistent".into())];
+            config::load(&arguments, environment, &Defaults::none()).unwrap().settings
+        };
+        for (flags, descriptors, expected) in [
+            (&[][..], 1024, 488),
+            (&[], 1 << 20, (1 << 19) - 24),
+            (&[], 16, 1),
+            (&["--max-connections", "5000"], 1024, 5000),
+        ] {
+            assert_eq!(admission(&settings(flags), descriptors).max(), expected, "{descriptors}");
+        }
+        assert!(admission(&settings(&[]), u64::MAX).max() > 1 << 40);
+    }
+}

@@ -29,7 +29,7 @@ use tower::{BoxError, Service};
 
 use crate::{
     access_log::LoggedBody,
-    admission::{Admission, ClientStream, Place},
+    admission::{Admission, ClientStream, Place, Verdict},
     body::ResponseBody,
     certificates::Certificates,
     connections::Connections,
@@ -149,7 +149,8 @@ where
                     };
                     match place {
                         Some(place) => self.start(listener, stream, peer, place),
-                        None => return silence::close(stream).await,
+                        // Beside the others that end.
+                        None => return drop(tokio::spawn(silence::close(stream))),
                     }
                 }
                 Err(error) if Exhaustion::is_cause_of(&error) => {
@@ -182,12 +183,14 @@ where
 
     fn start(self: &Arc<Self>, listener: Listener, stream: TcpStream, peer: SocketAddr, mut place: Place) {
         self.counters.connections.add();
-        let admitted = self.shared.admission.admit(&mut place, peer.ip());
+        let verdict = self.shared.admission.admit(&mut place, peer.ip());
         let stream = ClientStream::new(stream, place);
-        if !admitted {
+        if verdict != Verdict::Serve {
             self.counters.reject("too_many_connections");
             tracing::debug!(%peer, reason = "too many connections of one client", "silence");
-            tokio::spawn(silence::close(stream));
+            if verdict == Verdict::Silence {
+                tokio::spawn(silence::close(stream));
+            }
             return;
         }
         let worker = Arc::clone(self);

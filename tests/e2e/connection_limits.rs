@@ -41,9 +41,9 @@ fn connect_from(source: [u8; 4], address: SocketAddr) -> TcpStream {
 #[test]
 fn one_client_has_so_many_and_further_ones_meet_silence() {
     let backend = Backend::answering("ok");
-    let flags = ["--max-connections-per-client", "2"];
+    let flags = ["--max-connections-per-client", "4"];
     let mut program = Start::new().route("a.test", &backend).flags(&flags).run();
-    let mut inside: Vec<_> = (0..2).map(|_| Client::connect(program.http())).collect();
+    let mut inside: Vec<_> = (0..4).map(|_| Client::connect(program.http())).collect();
     for client in &mut inside {
         assert_eq!(client.get("a.test", "/").status, 200);
     }

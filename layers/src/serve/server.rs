@@ -132,8 +132,8 @@ impl HttpServer {
         self
     }
 
-    /// How long the head of a request may take from its first byte on; for the first one before the gate is open, the
-    /// silence deadline counts. Over HTTP/2 a head that does not end is an idle connection.
+    /// How long the head of a request may take from its first byte on; as long as the gate is closed, the silence
+    /// deadline counts instead. Over HTTP/2 a head that does not end is an idle connection.
     #[must_use]
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.limits.head_timeout = timeout;

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use pmesh_layers::serve::{Ended, Protocol};
+use pmesh_layers::{
+    conn::ConnInfo,
+    serve::{Ended, Protocol},
+};
 
-use super::support::client::{Client, connect, get};
+use super::support::client::{Client, PEER, connect, echo, get, serve};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -32,6 +35,16 @@ async fn it_ends_in_time_from_its_first_byte_on() {
         assert_eq!(waited.as_secs(), TIMEOUT.as_secs(), "{pause}");
         assert!(matches!(client.leave().await, Ended::HeadTimeout), "{pause}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_gate_is_open_from_the_start_it_is_for_the_first_one_too() {
+    let info = ConnInfo::tls(PEER.into(), "a.example".parse().unwrap());
+    let mut client = serve(echo(), info, Protocol::Http1);
+    client.hears_nothing_for(TIMEOUT * 2).await;
+    client.send("GET / H").await;
+    assert_eq!(client.read_to_end().await, b"");
+    assert_eq!(client.started.elapsed().as_secs(), TIMEOUT.as_secs() * 3);
 }
 
 #[tokio::test(start_paused = true)]
