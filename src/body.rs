@@ -8,10 +8,12 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use pmesh_layers::{balance::Once, pool::PooledBody, response_timeout::WatchedBody, trailers::TrailersBody};
+use pmesh_layers::{
+    balance::Once, body_limit::LimitedBody, pool::PooledBody, response_timeout::WatchedBody, trailers::TrailersBody,
+};
 
 /// The body of a request on its way to a backend.
-pub type RequestBody = Once<WatchedBody<TrailersBody<Incoming>>>;
+pub type RequestBody = Once<WatchedBody<LimitedBody<TrailersBody<Incoming>>>>;
 
 /// The body of a response.
 #[derive(Debug)]

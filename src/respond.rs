@@ -1,6 +1,7 @@
 //! The table that turns an error into a status.
 
 use std::{
+    error::Error,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -12,8 +13,8 @@ use http::{
 };
 use pin_project_lite::pin_project;
 use pmesh_layers::{
-    connect::ConnectError, framing::Unacceptable, pool::PoolError, response_timeout::TimedOut, route::NoRoute,
-    sni::Misdirected,
+    body_limit::BodyTooLong, connect::ConnectError, framing::Unacceptable, pool::PoolError, response_timeout::TimedOut,
+    route::NoRoute, sni::Misdirected,
 };
 use tower::{BoxError, Layer, Service};
 
@@ -35,22 +36,37 @@ fn status(error: &BoxError) -> StatusCode {
             TimedOut::Backend => StatusCode::GATEWAY_TIMEOUT,
             TimedOut::Client => StatusCode::REQUEST_TIMEOUT,
         }
+    } else if is_too_long(error) {
+        StatusCode::PAYLOAD_TOO_LARGE
     } else if connect_timed_out(error) {
         StatusCode::GATEWAY_TIMEOUT
-    } else if is_clients_fault(error) {
+    } else if pool_error(error).is_some_and(PoolError::is_out_of_resources) {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else if pool_error(error).is_some_and(PoolError::is_clients_fault) {
         StatusCode::BAD_REQUEST
     } else {
         StatusCode::BAD_GATEWAY
     }
 }
 
-/// Whether the exchange with the endpoint ended because the body of the request could not be read.
-fn is_clients_fault(error: &BoxError) -> bool {
-    error.downcast_ref::<PoolError<RequestBody>>().is_some_and(PoolError::is_clients_fault)
+fn pool_error(error: &BoxError) -> Option<&PoolError<RequestBody>> {
+    error.downcast_ref()
+}
+
+/// Found out before the request was sent, or while it was.
+fn is_too_long(error: &BoxError) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&**error);
+    while let Some(error) = cause {
+        if error.is::<BodyTooLong>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn connect_timed_out(error: &BoxError) -> bool {
-    let cause = error.downcast_ref::<PoolError<RequestBody>>().and_then(std::error::Error::source);
+    let cause = pool_error(error).and_then(Error::source);
     cause.and_then(|cause| cause.downcast_ref::<ConnectError>()).is_some_and(ConnectError::is_timeout)
 }
 
@@ -131,17 +147,23 @@ fn answer(error: &BoxError, http1: bool) -> Response<ResponseBody> {
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
     }
-    // After a request with two readings nobody can say where the next one begins (RFC 9112, 6.3 and 11.2). What follows
-    // a CONNECT may be what a client's client wanted to have tunnelled: no request either.
-    let ends = [StatusCode::BAD_REQUEST, StatusCode::REQUEST_TIMEOUT, StatusCode::METHOD_NOT_ALLOWED].contains(&status);
-    if http1 && ends {
+    // After a request with two readings nobody can say where the next one begins (RFC 9112, 6.3 and 11.2).
+    // After one that is too long or too slow nobody wants to read the rest. What follows a CONNECT may be what somebody
+    // wanted to have tunnelled: no request either.
+    let ends = [
+        StatusCode::BAD_REQUEST,
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::PAYLOAD_TOO_LARGE,
+        StatusCode::METHOD_NOT_ALLOWED,
+    ];
+    if http1 && ends.contains(&status) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
 /// An error and its causes, on one line.
-struct Chain<'a>(&'a (dyn std::error::Error + 'static));
+struct Chain<'a>(&'a (dyn Error + 'static));
 
 impl std::fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -161,12 +183,13 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let table: [(BoxError, u16); 8] = [
+        let table: [(BoxError, u16); 9] = [
             (Unacceptable::Length.into(), 400),
             (Unacceptable::Target.into(), 400),
             (Unacceptable::Method.into(), 405),
             (NoRoute.into(), 404),
             (Misdirected.into(), 421),
+            (BodyTooLong.into(), 413),
             (TimedOut::Backend.into(), 504),
             (TimedOut::Client.into(), 408),
             ("anything else".into(), 502),

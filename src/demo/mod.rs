@@ -66,6 +66,7 @@ fn route(settings: &Settings, backend: SocketAddr) -> Result<Route, BoxError> {
         strip_prefix: false,
         upstream_host: None,
         response_timeout: settings.response_timeout,
+        max_body: settings.max_body,
     })
 }
 

@@ -11,13 +11,13 @@ use pmesh_layers::{
 };
 
 use crate::{
-    config::{Merged, Node, Parse, Problems, Reason, text},
+    config::{Merged, Node, Parse, Problems, Reason, SizeLimit, text},
     endpoint::Endpoint,
 };
 
 /// The keys of `[[routes]]`.
 pub(crate) const KEYS: &[&str] =
-    &["host", "hosts", "prefix", "upstreams", "strip_prefix", "upstream_host", "response_timeout"];
+    &["host", "hosts", "prefix", "upstreams", "strip_prefix", "upstream_host", "response_timeout", "max_body"];
 
 /// Which requests go where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,15 @@ pub struct Route {
     pub upstream_host: Option<HeaderValue>,
     /// How long the upstream may take until the head of its response.
     pub response_timeout: Duration,
+    /// How long the body of a request may be, in bytes.
+    pub max_body: Option<u64>,
+}
+
+/// What a route is where it does not say so itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Defaults {
+    pub(super) response_timeout: Duration,
+    pub(super) max_body: Option<u64>,
 }
 
 impl fmt::Display for Route {
@@ -50,12 +59,12 @@ impl fmt::Display for Route {
     }
 }
 
-/// Reads all routes; `response_timeout` is for those that set none.
-pub(super) fn read(merged: &Merged, response_timeout: Duration, problems: &mut Problems) -> Vec<Route> {
+/// Reads all routes; `defaults` are for those that set none of their own.
+pub(super) fn read(merged: &Merged, defaults: Defaults, problems: &mut Problems) -> Vec<Route> {
     let mut taken = BTreeMap::new();
     let mut routes = Vec::new();
     for table in merged.elements("routes", problems) {
-        let Some(route) = from_table(&table, response_timeout, problems) else { continue };
+        let Some(route) = from_table(&table, defaults, problems) else { continue };
         for pattern in &route.patterns {
             match taken.entry((pattern.clone(), route.prefix.clone())) {
                 Entry::Vacant(free) => {
@@ -77,7 +86,7 @@ pub(super) fn read(merged: &Merged, response_timeout: Duration, problems: &mut P
     routes
 }
 
-fn from_table(table: &Node<'_>, response_timeout: Duration, problems: &mut Problems) -> Option<Route> {
+fn from_table(table: &Node<'_>, defaults: Defaults, problems: &mut Problems) -> Option<Route> {
     if table.value.as_dict().is_none() {
         let expected = if table.is_from_file() {
             "a table with host and upstreams"
@@ -92,7 +101,9 @@ fn from_table(table: &Node<'_>, response_timeout: Duration, problems: &mut Probl
     let upstreams = upstreams(table, problems);
     let strip_prefix = table.field("strip_prefix").map_or(Some(false), |node| node.read(problems));
     let upstream_host = table.field("upstream_host").map(|node| node.read(problems));
-    let response_timeout = table.field("response_timeout").map_or(Some(response_timeout), |node| node.read(problems));
+    let response_timeout =
+        table.field("response_timeout").map_or(Some(defaults.response_timeout), |node| node.read(problems));
+    let max_body = table.field("max_body").map_or(Some(SizeLimit(defaults.max_body)), |node| node.read(problems));
     Some(Route {
         patterns,
         prefix: prefix?,
@@ -103,6 +114,7 @@ fn from_table(table: &Node<'_>, response_timeout: Duration, problems: &mut Probl
             None => None,
         },
         response_timeout: response_timeout?,
+        max_body: max_body?.0,
     })
 }
 
