@@ -7,7 +7,8 @@
 //! 2. [`secret`] reads or makes the secret; [`certificates`] chooses a certificate for each served name, from files
 //!    or from the authority that is derived from the secret.
 //! 3. [`listen`] binds all ports; [`worker`] runs a thread a core, accepts connections and serves them.
-//! 4. [`stack`] is what happens to a request: the layers of [`pmesh_layers`] in their order, down to [`upstream`].
+//! 4. [`stack`] is what happens to a request: the layers of [`pmesh_layers`] in their order, down to [`upstream`]; [`trust`]
+//!    is whose certificates upstreams may show.
 //! 5. [`run`] does 2 to 4 and stops when it is told to.
 
 pub mod access_log;
@@ -27,5 +28,6 @@ pub mod run;
 pub mod secret;
 pub mod settings;
 pub mod stack;
+pub mod trust;
 pub mod upstream;
 pub mod worker;

@@ -1,6 +1,7 @@
 //! The table that turns an error into a status.
 
 use std::{
+    error::Error,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -12,12 +13,16 @@ use http::{
 };
 use pin_project_lite::pin_project;
 use pmesh_layers::{
-    connect::ConnectError, framing::Unacceptable, pool::PoolError, response_timeout::TimedOut, route::NoRoute,
+    connect::{ConnectError, TlsError},
+    framing::Unacceptable,
+    pool::Http2Error,
+    response_timeout::TimedOut,
+    route::NoRoute,
     sni::Misdirected,
 };
 use tower::{BoxError, Layer, Service};
 
-use crate::body::{RequestBody, ResponseBody};
+use crate::body::ResponseBody;
 
 /// The status for an error of a layer inside of the gate.
 fn status(error: &BoxError) -> StatusCode {
@@ -46,13 +51,18 @@ fn status(error: &BoxError) -> StatusCode {
 
 /// Whether the exchange with the endpoint ended because the body of the request could not be read.
 fn is_clients_fault(error: &BoxError) -> bool {
-    let cause = error.downcast_ref::<PoolError<RequestBody>>().and_then(std::error::Error::source);
-    cause.and_then(|cause| cause.downcast_ref::<hyper::Error>()).is_some_and(hyper::Error::is_user)
+    cause::<hyper::Error>(error).is_some_and(hyper::Error::is_user)
 }
 
 fn connect_timed_out(error: &BoxError) -> bool {
-    let cause = error.downcast_ref::<PoolError<RequestBody>>().and_then(std::error::Error::source);
-    cause.and_then(|cause| cause.downcast_ref::<ConnectError>()).is_some_and(ConnectError::is_timeout)
+    cause::<ConnectError>(error).is_some_and(ConnectError::is_timeout)
+        || cause::<TlsError>(error).is_some_and(TlsError::is_timeout)
+        || cause::<Http2Error>(error).is_some_and(|error| *error == Http2Error::Timeout)
+}
+
+/// The first cause of this type.
+fn cause<E: Error + 'static>(error: &BoxError) -> Option<&E> {
+    std::iter::successors(error.source(), |cause| (*cause).source()).find_map(|cause| cause.downcast_ref())
 }
 
 /// Answers errors by the table. Stands inside of the gate: errors of the layers outside of it are silence.
@@ -140,7 +150,7 @@ fn answer(error: &BoxError, http1: bool) -> Response<ResponseBody> {
 }
 
 /// An error and its causes, on one line.
-struct Chain<'a>(&'a (dyn std::error::Error + 'static));
+struct Chain<'a>(&'a (dyn Error + 'static));
 
 impl std::fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

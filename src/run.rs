@@ -13,6 +13,7 @@ use crate::{
     listen::{self, Bound, Listener},
     secret::{SecretError, home_secret, read_secret_file, secret_from_text},
     settings::{Port, SecretSource, Settings, summary},
+    trust::Trust,
     worker::{self, Shared},
 };
 
@@ -25,7 +26,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Reads the secret and the certificates and binds the ports, in this order: what can be wrong with the
+    /// Reads the secret, the certificates and the roots of upstreams and binds the ports, in this order: what can be wrong with the
     /// settings shows before a port is bound.
     ///
     /// # Errors
@@ -33,6 +34,7 @@ impl Server {
     /// Whatever is wrong, for the person who wrote the settings.
     pub fn prepare(mut settings: Settings) -> Result<Self, BoxError> {
         let certificates = certificates(&settings, &secret(&settings.secret, &settings.home)?)?;
+        let trust = Trust::load(&settings.routes)?;
         let bound = listen::bind(&settings)?;
         for one in &bound {
             let port = Port::Number(one.address.port());
@@ -44,7 +46,7 @@ impl Server {
         }
         // From here on a signal means a stop in good order.
         let signals = Signals::listen()?;
-        Ok(Self { shared: Arc::new(Shared { settings, certificates }), bound, signals })
+        Ok(Self { shared: Arc::new(Shared { settings, certificates, trust }), bound, signals })
     }
 
     /// The settings, with the ports that the kernel picked in the place of 0.
@@ -87,6 +89,7 @@ pub fn check(settings: &Settings) -> Result<(), BoxError> {
         source => secret(source, &settings.home)?,
     };
     certificates(settings, &secret)?;
+    Trust::load(&settings.routes)?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{error::Error, fmt, sync::Arc};
 
 use http::Request;
 use tower::BoxError;
@@ -8,7 +8,7 @@ use crate::balance::Unsent;
 /// A request that got no response.
 pub struct PoolError<B> {
     step: Step,
-    source: BoxError,
+    source: Source,
     /// Present when not a byte of it was sent.
     request: Option<Request<B>>,
 }
@@ -19,13 +19,24 @@ enum Step {
     Exchange,
 }
 
+#[derive(Debug)]
+enum Source {
+    Own(BoxError),
+    /// Of an attempt that several requests waited for.
+    Shared(Arc<dyn Error + Send + Sync>),
+}
+
 impl<B> PoolError<B> {
     pub(super) fn connect(source: impl Into<BoxError>, request: Request<B>) -> Self {
-        Self { step: Step::Connect, source: source.into(), request: Some(request) }
+        Self { step: Step::Connect, source: Source::Own(source.into()), request: Some(request) }
     }
 
-    pub(super) fn exchange(source: hyper::Error, request: Option<Request<B>>) -> Self {
-        Self { step: Step::Exchange, source: source.into(), request }
+    pub(super) fn connect_shared(source: Arc<dyn Error + Send + Sync>, request: Request<B>) -> Self {
+        Self { step: Step::Connect, source: Source::Shared(source), request: Some(request) }
+    }
+
+    pub(super) fn exchange(source: impl Into<BoxError>, request: Option<Request<B>>) -> Self {
+        Self { step: Step::Exchange, source: Source::Own(source.into()), request }
     }
 
     /// Whether no connection to the endpoint could be made.
@@ -59,8 +70,11 @@ impl<B> fmt::Display for PoolError<B> {
     }
 }
 
-impl<B> std::error::Error for PoolError<B> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&*self.source)
+impl<B> Error for PoolError<B> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(match &self.source {
+            Source::Own(error) => &**error,
+            Source::Shared(error) => &**error,
+        })
     }
 }
