@@ -15,14 +15,14 @@ use pin_project_lite::pin_project;
 use pmesh_layers::{
     connect::{ConnectError, TlsError},
     framing::Unacceptable,
-    pool::Http2Error,
+    pool::{Http2Error, PoolError},
     response_timeout::TimedOut,
     route::NoRoute,
     sni::Misdirected,
 };
 use tower::{BoxError, Layer, Service};
 
-use crate::body::ResponseBody;
+use crate::body::{RequestBody, ResponseBody};
 
 /// The status for an error of a layer inside of the gate.
 fn status(error: &BoxError) -> StatusCode {
@@ -51,7 +51,7 @@ fn status(error: &BoxError) -> StatusCode {
 
 /// Whether the exchange with the endpoint ended because the body of the request could not be read.
 fn is_clients_fault(error: &BoxError) -> bool {
-    cause::<hyper::Error>(error).is_some_and(hyper::Error::is_user)
+    error.downcast_ref::<PoolError<RequestBody>>().is_some_and(PoolError::is_clients_fault)
 }
 
 fn connect_timed_out(error: &BoxError) -> bool {

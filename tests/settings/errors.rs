@@ -108,7 +108,7 @@ fn routes_that_lead_nowhere() {
     );
     assert_file_error(
         &route("upstreams = [\"https://b\"]\nupstream_name = \"b:443\""),
-        "4: routes[0].upstream_name: expected a name or an IP address, without a port, X",
+        "4: routes[0].upstream_name: expected a name or an IP address, without a port, found \"b:443\": a host is named without a port",
     );
     assert_file_error(
         &route("upstreams = [\"a:1\"]\nprefix = \"api\""),

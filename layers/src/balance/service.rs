@@ -19,6 +19,11 @@ use super::{Once, budget::Budget, health::Health, once::copy};
 pub trait Unsent<R> {
     /// The request, if it can be sent elsewhere without being sent twice.
     fn take_request(&mut self) -> Option<R>;
+
+    /// Whether the endpoint failed, and not the client, who could otherwise have any endpoint left alone.
+    fn is_endpoints_fault(&self) -> bool {
+        true
+    }
 }
 
 /// Gives requests to several endpoints in turn, and to the next one when one fails.
@@ -145,7 +150,9 @@ where
                 }
                 Err(error) => error,
             };
-            health.failed();
+            if error.is_endpoints_fault() {
+                health.failed();
+            }
             let again = match error.take_request() {
                 Some(request) if *this.unsent_left > 0 => {
                     *this.unsent_left -= 1;

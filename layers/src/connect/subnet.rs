@@ -19,7 +19,7 @@ use ipnet::Ipv4Net;
 ///
 /// let subnet: SourceSubnet = "127.2.0.0/16".parse()?;
 /// assert_eq!(subnet.addresses(), 65_534);
-/// assert_ne!(subnet.next_address(), subnet.next());
+/// assert_ne!(subnet.next_address(), subnet.next_address());
 /// # Ok::<(), pmesh_layers::connect::InvalidSubnet>(())
 /// ```
 #[derive(Debug)]

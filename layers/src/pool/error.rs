@@ -43,11 +43,27 @@ impl<B> PoolError<B> {
     pub fn is_connect(&self) -> bool {
         self.step == Step::Connect
     }
+
+    /// Whether the exchange ended because the body of the request could not be read.
+    pub fn is_clients_fault(&self) -> bool {
+        let Source::Own(error) = &self.source else { return false };
+        error.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_user() || reset_by_user(error))
+    }
+}
+
+/// Whether a stream of HTTP/2 ended because its request broke off, and neither by the peer nor for a fault of its.
+fn reset_by_user(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|error| error.is_reset() && !error.is_remote() && !error.is_library())
 }
 
 impl<B> Unsent<Request<B>> for PoolError<B> {
     fn take_request(&mut self) -> Option<Request<B>> {
         self.request.take()
+    }
+
+    fn is_endpoints_fault(&self) -> bool {
+        !self.is_clients_fault()
     }
 }
 

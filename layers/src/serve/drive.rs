@@ -27,9 +27,9 @@ pub(super) async fn drive<C: Connection>(
     silence_deadline: Instant,
     keep_alive_timeout: Duration,
 ) -> Ended {
-    let mut driver = Driver { control, keep_alive_timeout, draining: false, farewell: false };
+    let mut driver = Driver { control, silence_deadline, keep_alive_timeout, draining: false, farewell: false };
     let mut connection = pin!(connection);
-    let mut timer = pin!(sleep_until(silence_deadline));
+    let mut timer = pin!(sleep_until(silence_deadline.min(Instant::now() + keep_alive_timeout)));
     poll_fn(|cx| driver.poll(connection.as_mut(), timer.as_mut(), cx)).await
 }
 
@@ -48,6 +48,7 @@ pub(super) async fn detect_http2<IO: AsyncRead + Unpin>(gate: &mut Gate<IO>, con
 
 struct Driver<'a> {
     control: &'a Control,
+    silence_deadline: Instant,
     keep_alive_timeout: Duration,
     draining: bool,
     farewell: bool,
@@ -81,7 +82,11 @@ impl Driver<'_> {
         loop {
             ready!(timer.as_mut().poll(cx));
             if !self.control.is_open() {
-                return Poll::Ready(Ended::Deadline);
+                if self.draining || Instant::now() >= self.silence_deadline {
+                    return Poll::Ready(Ended::Deadline);
+                }
+                timer.as_mut().reset(self.silence_deadline);
+                continue;
             }
             let timeout = if self.draining { FAREWELL } else { self.keep_alive_timeout };
             let wait = match self.control.idle_for() {

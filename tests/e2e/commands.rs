@@ -1,0 +1,82 @@
+//! The commands that print and end.
+
+use std::process::Output;
+
+use crate::support::Start;
+
+const SECRET: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+/// What a command prints that succeeds.
+fn printed(start: Start, command: &[&str]) -> String {
+    let start = start.flags(command);
+    let Output { status, stdout, stderr } = start.output();
+    assert!(status.success() && stderr.is_empty(), "{status}: {}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap().replace(start.home().to_str().unwrap(), "[HOME]")
+}
+
+#[test]
+fn check() {
+    let routes = &["--route", "a.test=127.0.0.1:9", "--route", "*.b.test/x=127.0.0.1:9,[::1]:8,name:80"];
+    assert_eq!(
+        printed(Start::new().http(8080).flags(routes), &["check"]),
+        "http      127.0.0.1:8080
+https     127.0.0.1, a port the kernel picks
+internal  127.0.0.1, a port the kernel picks
+a.test/ -> 127.0.0.1:9
+*.b.test/x -> 127.0.0.1:9, [::1]:8, name:80
+"
+    );
+    let without = printed(Start::new(), &["check"]);
+    assert!(without.ends_with("no routes: nothing is served\n"), "{without}");
+}
+
+#[test]
+fn check_fails_as_a_start_would() {
+    let start = Start::new().config("htpp = 1\n").flags(&["check"]);
+    let output = start.output();
+    assert_eq!((output.status.code(), output.stdout), (Some(2), Vec::new()));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("htpp: unknown key; did you mean `http`?"));
+}
+
+#[test]
+fn explain_one() {
+    assert_eq!(
+        printed(Start::new(), &["explain", "http"]),
+        "http  0  --http
+
+Port for clients without TLS: a number, 0 for one the kernel picks, or off.
+Set by --http, PMESH_HTTP, `http` in the file.
+Default: 80.
+"
+    );
+    let from_file = printed(Start::new().config("\nconnect_timeout = \"3s\"\n"), &["explain", "connect_timeout"]);
+    assert_eq!(from_file.lines().next().unwrap(), "connect_timeout  3s  [HOME]/config.toml:2");
+    let from_variable = printed(Start::new().variable("PMESH_CONNECT_TIMEOUT", "3s"), &["explain", "connect_timeout"]);
+    assert_eq!(from_variable.lines().next().unwrap(), "connect_timeout  3s  PMESH_CONNECT_TIMEOUT");
+}
+
+#[test]
+fn explain_all() {
+    let text = printed(Start::new().variable("PMESH_SECRET", SECRET), &["explain"]);
+    for start in ["http ", "routes ", "subnet_dialer ", "silence_deadline ", "secret ", "home "] {
+        assert_eq!(text.lines().filter(|line| line.starts_with(start)).count(), 1, "{start} in {text}");
+    }
+    assert!(!text.contains(&SECRET[..8]), "{text}");
+}
+
+#[test]
+fn explain_what_there_is_not() {
+    let output = Start::new().flags(&["explain", "htpp"]).output();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "pmesh: htpp: unknown setting; did you mean `http`?\n");
+}
+
+#[test]
+fn ca_is_the_same_wherever_the_secret_is() {
+    let with = |secret: &str| printed(Start::new().variable("PMESH_SECRET", secret), &["ca"]);
+    let authority = with(SECRET);
+    assert!(authority.starts_with("-----BEGIN CERTIFICATE-----\n"), "{authority}");
+    assert_eq!(authority.matches("-----").count(), 4, "{authority}");
+    assert_eq!(authority, with(SECRET));
+    assert_ne!(authority, with(&SECRET.replace('0', "f")));
+}

@@ -1,0 +1,96 @@
+//! How long a client or a backend may keep others waiting, once the gate is open.
+
+use crate::support::{Backend, Client, Connection, End, Start, client::get, h2, tls::Tls};
+
+#[test]
+fn a_connection_without_a_request_is_closed() {
+    let backend = Backend::answering("ok");
+    // Whichever of the two deadlines is longer.
+    let flags = ["--keep-alive-timeout", "1s", "--silence-deadline", "1h"];
+    let program = Start::new().route("a.test", &backend).flags(&flags).run();
+    for (name, rest) in [("nothing more", ""), ("half a head", "GET / HTTP/1.1\r\nHost: a.t")] {
+        let mut client = Client::connect(program.http());
+        client.send(get("a.test", "/") + rest);
+        assert_eq!(client.response().status, 200);
+        assert_eq!(client.end(), (Vec::new(), End::Fin), "{name}");
+    }
+    let mut tls = Tls::of(&program).connect(program.https(), "a.test").unwrap();
+    assert_eq!(tls.get("a.test", "/").status, 200);
+    assert_eq!(tls.end(), (Vec::new(), End::Fin));
+}
+
+#[test]
+fn a_client_may_take_longer_for_its_first_request() {
+    let backend = Backend::answering("ok");
+    let flags = ["--keep-alive-timeout", "1s", "--silence-deadline", "1h"];
+    let program = Start::new().workers(1).route("a.test", &backend).flags(&flags).run();
+    let mut slow = Client::connect(program.http());
+    slow.send("GET / HTTP/1.1\r\nHost: ");
+    // Came later and is closed by now.
+    let mut idle = Client::connect(program.http());
+    assert_eq!(idle.get("a.test", "/").status, 200);
+    assert_eq!(idle.end(), (Vec::new(), End::Fin));
+    slow.send("a.test\r\n\r\n");
+    assert_eq!(slow.response().status, 200);
+}
+
+#[test]
+fn http2_without_a_request_is_told_and_closed() {
+    let backend = Backend::answering("ok");
+    let program = Start::new().route("a.test", &backend).flags(&["--keep-alive-timeout", "1s"]).run();
+    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    client.send([h2::opening(), h2::headers(1, &h2::get("a.test", "/"), true)].concat());
+    client.frames_until(|frame| frame.stream == 1 && frame.ends_stream());
+    client.frames_until(|frame| frame.kind == h2::GOAWAY);
+    while client.frame().is_some() {}
+}
+
+#[test]
+fn a_response_that_takes_longer_than_keep_alive_is_not_cut_off() {
+    let backend = Backend::answering("ok");
+    let slow = Backend::start(|connection| {
+        connection.request().unwrap();
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
+        // The other half comes when the connection was idle for long enough to be closed, were it idle.
+        connection.take(usize::MAX);
+    });
+    let program = Start::new()
+        .workers(1)
+        .route("a.test", &backend)
+        .route("slow.test", &slow)
+        .flags(&["--keep-alive-timeout", "1s"])
+        .run();
+    let mut busy = Client::connect(program.http());
+    busy.send(get("slow.test", "/"));
+    assert_eq!(busy.head().status, 200);
+    assert_eq!(busy.take(1), b"o");
+    // Begins later and is idle: its end shows that the time is over.
+    let mut idle = Client::connect(program.http());
+    assert_eq!(idle.get("a.test", "/").status, 200);
+    assert_eq!(idle.end(), (Vec::new(), End::Fin));
+    assert!(slow.connections().iter().all(|record| !record.ended));
+}
+
+#[test]
+fn a_client_that_stops_in_its_body_is_told() {
+    let silent = Backend::start(Connection::drain);
+    let program = Start::new().route("a.test", &silent).flags(&["--response-timeout", "100ms"]).run();
+    let mut client = Client::connect(program.http());
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\nhalf.");
+    assert_eq!(client.response().status, 408);
+    silent.wait_for_end();
+}
+
+#[test]
+fn informational_responses_without_end_are_no_response() {
+    let flooding = Backend::start(|connection| {
+        connection.request().unwrap();
+        let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n".repeat(20);
+        while connection.try_send(&hints).is_ok() {}
+    });
+    let program = Start::new().route("a.test", &flooding).flags(&["--response-timeout", "200ms"]).run();
+    let mut client = Client::connect(program.http());
+    client.send(get("a.test", "/"));
+    assert!(matches!(client.response().status, 502 | 504));
+    flooding.wait_for_end();
+}

@@ -1,0 +1,132 @@
+//! Floods of HTTP/2: the connection ends or is held back, others are served, the backend is spared.
+
+use std::io::Write;
+
+use crate::support::{
+    Backend, Client, Program, Start,
+    client::get,
+    h2,
+    tls::{Tls, TlsStream},
+};
+
+fn start() -> (Program, Backend) {
+    let backend = Backend::answering("ok");
+    (Start::new().workers(1).route("a.test", &backend).run(), backend)
+}
+
+fn opened(program: &Program) -> Client<TlsStream> {
+    let mut client = Tls::of(program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    client.send(h2::opening());
+    client
+}
+
+/// Sends as much as is taken.
+fn flood(client: &mut Client<TlsStream>, pieces: impl Iterator<Item = Vec<u8>>) {
+    for piece in pieces {
+        if client.stream.write_all(&piece).is_err() {
+            return;
+        }
+    }
+    let _ = client.stream.flush();
+}
+
+fn assert_serves(program: &Program) {
+    assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 200);
+    assert_eq!(Tls::of(program).get(program.https(), "a.test", "a.test").status, 200);
+}
+
+#[test]
+fn requests_that_are_reset_at_once() {
+    let (program, backend) = start();
+    let mut client = opened(&program);
+    let pair = |stream: u32| {
+        [h2::headers(stream, &h2::get("a.test", "/"), true), h2::frame(h2::RST_STREAM, 0, stream, &8_u32.to_be_bytes())]
+    };
+    flood(&mut client, (0..5000).map(|number| pair(2 * number + 1).concat()));
+    let ended = std::iter::from_fn(|| client.frame()).any(|frame| frame.kind == h2::GOAWAY);
+    assert!(ended);
+    assert_serves(&program);
+    assert!(backend.connections().len() < 1000, "{}", backend.connections().len());
+}
+
+#[test]
+fn a_head_without_end() {
+    let (program, backend) = start();
+    let mut client = opened(&program);
+    // HEADERS and CONTINUATION (9) without END_HEADERS.
+    let block = h2::headers(1, &[("x", &[b'x'; 16_000])], false)[9..].to_vec();
+    flood(&mut client, std::iter::once(h2::frame(h2::HEADERS, 0, 1, &block)));
+    flood(&mut client, (0..2000).map(|_| h2::frame(9, 0, 1, &block)));
+    while client.frame().is_some() {}
+    assert_serves(&program);
+    assert_eq!(backend.requests().len(), 2);
+}
+
+#[test]
+fn a_small_block_that_unpacks_to_a_large_head() {
+    let (program, backend) = start();
+    let mut client = opened(&program);
+    // A field that goes into the dynamic table (RFC 7541, 6.2.1), then references to it.
+    let mut block = h2::headers(1, &h2::get("a.test", "/"), false)[9..].to_vec();
+    block.extend(
+        h2::headers(1, &[("x", &[b'x'; 4000])], false)[9..]
+            .iter()
+            .enumerate()
+            .map(|(index, byte)| if index == 0 { 0x40 } else { *byte }),
+    );
+    block.extend([0xbe; 8000]);
+    client.send(h2::frame(h2::HEADERS, 5, 1, &block));
+    let answer = client.answer(1);
+    assert_ne!(answer, h2::Answer::Status(200));
+    assert_serves(&program);
+    assert_eq!(backend.requests().len(), 2);
+}
+
+#[test]
+fn frames_that_ask_for_answers_which_nobody_reads() {
+    let (program, backend) = start();
+    for (name, frame) in [
+        ("PING", h2::ping(1)),
+        ("SETTINGS", h2::frame(h2::SETTINGS, 0, 0, &[])),
+        ("WINDOW_UPDATE", h2::frame(8, 0, 0, &1_u32.to_be_bytes())),
+        ("PRIORITY", h2::frame(2, 0, 1, &[0, 0, 0, 3, 1])),
+        ("an unknown kind", h2::frame(99, 0, 0, &[0; 100])),
+    ] {
+        let mut client = opened(&program);
+        // As far as the program reads: a client that does not read is not read either.
+        client.stream.sock.set_nonblocking(true).unwrap();
+        flood(&mut client, std::iter::repeat_n(frame.repeat(100), 500));
+        assert_serves(&program);
+        drop(client);
+        assert_serves(&program);
+        assert!(!backend.requests().is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn empty_pieces_of_a_body() {
+    let (program, backend) = start();
+    let mut client = opened(&program);
+    client.send(h2::headers(1, &h2::request("POST", "a.test", "/"), false));
+    flood(&mut client, std::iter::repeat_n(h2::data(1, b"", false).repeat(100), 500));
+    assert_serves(&program);
+    drop(client);
+    assert_eq!(backend.connections().iter().filter(|record| record.bytes.starts_with(b"GET")).count(), 1);
+}
+
+#[test]
+fn more_streams_than_are_allowed() {
+    // Holds everybody.
+    let backend = Backend::start(crate::support::Connection::drain);
+    let other = Backend::answering("ok");
+    let program = Start::new().workers(1).route("a.test", &backend).route("b.test", &other).run();
+    let mut client = opened(&program);
+    flood(&mut client, (0..1000).map(|number| h2::headers(2 * number + 1, &h2::get("a.test", "/"), true)));
+    // The last one is refused, or the connection ends.
+    let refused = client.answer(1999);
+    assert!(matches!(refused, h2::Answer::StreamReset | h2::Answer::GoAway | h2::Answer::End), "{refused:?}");
+    let mut next = Client::connect(program.http());
+    next.send(get("b.test", "/"));
+    assert_eq!(next.response().status, 200);
+    assert!(backend.connections().len() <= 200, "{}", backend.connections().len());
+}

@@ -1,0 +1,27 @@
+//! The built program over real sockets: a client on one side, a backend on the other.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, reason = "there is nothing outside of a test that could reach it")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod certificates;
+mod commands;
+mod deadlines;
+mod descriptors;
+mod fields;
+mod floods;
+mod framing_http1;
+mod framing_http2;
+mod http2;
+mod internal;
+mod later_requests;
+mod messages;
+mod routes;
+mod silence_http;
+mod silence_https;
+mod sources;
+mod start_errors;
+mod stopping;
+mod upgrades;

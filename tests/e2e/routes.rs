@@ -1,0 +1,236 @@
+//! Routes: which upstream a request goes to, and what becomes of it where none answers.
+
+use crate::support::{
+    Backend, Client, Connection, Start,
+    backend::{Refusing, ok},
+    client::exchange,
+    shown,
+    tls::Tls,
+};
+
+/// Answers with its name and the target it was asked for.
+fn named(name: &'static str) -> Backend {
+    Backend::start(move |connection| {
+        while let Some(request) = connection.request() {
+            connection.send(ok(&format!("{name} {}", request.target)));
+        }
+    })
+}
+
+#[test]
+fn the_most_specific_route_wins() {
+    let [exact, wild, deep, api, v1] = ["exact", "wild", "deep", "api", "v1"].map(named);
+    let program = Start::new()
+        .route("*.a.test", &wild)
+        .route("www.a.test", &exact)
+        .route("*.deep.a.test", &deep)
+        .route("www.a.test/api", &api)
+        .route("www.a.test/api/v1", &v1)
+        .run();
+    let mut client = Client::connect(program.http());
+    for (host, path, expected) in [
+        ("www.a.test", "/", "exact /"),
+        ("WWW.A.test.", "/", "exact /"),
+        ("x.a.test", "/", "wild /"),
+        ("x.y.a.test", "/", "wild /"),
+        ("x.deep.a.test", "/", "deep /"),
+        ("deep.a.test", "/", "wild /"),
+        ("www.a.test", "/api", "api /api"),
+        ("www.a.test", "/api/", "api /api/"),
+        ("www.a.test", "/api/x?q=/api/v1", "api /api/x?q=/api/v1"),
+        ("www.a.test", "/apis", "exact /apis"),
+        ("www.a.test", "/API", "exact /API"),
+        ("www.a.test", "/api/v1/x", "v1 /api/v1/x"),
+        ("www.a.test", "/api/v10", "api /api/v10"),
+        ("x.a.test", "/api", "wild /api"),
+        ("www.a.test", "/x/../api/y", "api /x/../api/y"),
+        ("www.a.test", "/api/../x", "exact /api/../x"),
+        ("www.a.test", "/api/v1/../x", "api /api/v1/../x"),
+        ("www.a.test", "/%61pi/x", "api /%61pi/x"),
+        ("www.a.test", "/api/%2e%2E/x", "exact /api/%2e%2E/x"),
+        ("www.a.test", "/api/./v1", "v1 /api/./v1"),
+        ("www.a.test", "/../../api", "api /../../api"),
+    ] {
+        let response = client.get(host, path);
+        assert_eq!((response.status, response.text()), (200, expected), "{host}{path}");
+    }
+    // A certificate for a wildcard's name is made when somebody asks for it.
+    assert_eq!(Tls::of(&program).get(program.https(), "new.a.test", "new.a.test").text(), "wild /");
+}
+
+#[test]
+fn a_served_host_without_a_path_for_it_is_404() {
+    let backend = named("api");
+    let program = Start::new().route("a.test/api", &backend).run();
+    let mut client = Client::connect(program.http());
+    for path in ["/", "/other", "/apis", "/api/../x"] {
+        let response = client.get("a.test", path);
+        assert_eq!((response.status, response.text()), (404, "404 Not Found\n"), "{path}");
+    }
+    assert_eq!(client.get("a.test", "/api/x").text(), "api /api/x");
+}
+
+#[test]
+fn prefixes_are_stripped() {
+    let backend = named("api");
+    let route = |rest: &str| format!("[[routes]]\nhost = \"a.test\"\nupstreams = [\"{}\"]\n{rest}", backend.address);
+    let program = Start::new().config(&route("prefix = \"/api\"\nstrip_prefix = true\n")).run();
+    let mut client = Client::connect(program.http());
+    for (path, expected) in [
+        ("/api", "api /"),
+        ("/api/", "api /"),
+        ("/api/x/y?z=1", "api /x/y?z=1"),
+        ("/api?z", "api /?z"),
+        ("/api/api", "api /api"),
+        ("/x/../api/y", "api /y"),
+        ("/api/a%2Fb", "api /a%2Fb"),
+    ] {
+        assert_eq!(client.get("a.test", path).text(), expected, "{path}");
+    }
+}
+
+#[test]
+fn the_upstream_may_be_asked_for_another_host() {
+    let backend = Backend::answering("ok");
+    let route = format!(
+        "[[routes]]\nhosts = [\"a.test\", \"b.test\"]\nupstreams = [\"{}\"]\nupstream_host = \"inside.test\"\n",
+        backend.address
+    );
+    let program = Start::new().config(&route).run();
+    assert_eq!(Client::connect(program.http()).get("b.test", "/").status, 200);
+    let request = backend.request();
+    assert_eq!((request.field("host"), request.field("x-forwarded-host")), ("inside.test", "b.test"));
+}
+
+#[test]
+fn endpoints_take_turns() {
+    let backends = ["one", "two", "three"].map(named);
+    let upstreams = backends.each_ref().map(|backend| backend.address.to_string()).join(",");
+    let program = Start::new().workers(1).flags(&["--route", &format!("a.test={upstreams}")]).run();
+    for _ in 0..4 {
+        // Whatever the connection.
+        let mut client = Client::connect(program.http());
+        let mut seen = ["", "", ""].map(|_| client.get("a.test", "/").text().to_owned());
+        seen.sort();
+        assert_eq!(seen, ["one /", "three /", "two /"]);
+    }
+}
+
+#[test]
+fn a_request_goes_on_to_an_endpoint_that_is_up() {
+    let up = Backend::answering("up");
+    let [first, second] = [Refusing::new(), Refusing::new()];
+    let route = format!("a.test={},{},{}", first.address(), up.address, second.address());
+    let program = Start::new().flags(&["--route", &route]).run();
+    let mut client = Client::connect(program.http());
+    for number in 0..6 {
+        let body = "x".repeat(number);
+        client.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {number}\r\n\r\n{body}"));
+        assert_eq!(client.response().text(), "up");
+    }
+    let mut lengths: Vec<_> = up.requests().iter().map(|request| request.body.len()).collect();
+    lengths.sort_unstable();
+    assert_eq!(lengths, [0, 1, 2, 3, 4, 5]);
+}
+
+/// Reads a request and closes the connection.
+fn breaking() -> Backend {
+    Backend::start(|connection| {
+        let _ = connection.request();
+    })
+}
+
+#[test]
+fn a_request_that_may_have_had_an_effect_is_not_sent_again() {
+    let [first, second] = [breaking(), breaking()];
+    let program = Start::new().flags(&["--route", &format!("a.test={},{}", first.address, second.address)]).run();
+    let mut client = Client::connect(program.http());
+    for sent in 1..=4 {
+        client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\n\r\nx");
+        assert_eq!(client.response().status, 502);
+        assert_eq!(first.requests().len() + second.requests().len(), sent);
+    }
+}
+
+#[test]
+fn a_request_without_effect_gets_a_second_chance() {
+    let (breaking, fine) = (breaking(), Backend::answering("fine"));
+    let program = Start::new()
+        .workers(1)
+        .flags(&["--route", &format!("a.test={},{}", breaking.address, fine.address)])
+        .route("b.test", &breaking)
+        .run();
+    let mut client = Client::connect(program.http());
+    for _ in 0..4 {
+        assert_eq!(client.get("a.test", "/").text(), "fine");
+    }
+    assert!(!breaking.requests().is_empty());
+    // But not one after the other.
+    let before = breaking.requests().len();
+    assert_eq!(client.get("b.test", "/").status, 502);
+    assert_eq!(breaking.requests().len(), before + 2);
+}
+
+#[test]
+fn a_client_cannot_put_a_backend_in_a_bad_light() {
+    let backends = ["one", "two"].map(named);
+    let upstreams = backends.each_ref().map(|backend| backend.address.to_string()).join(",");
+    let program = Start::new().workers(1).flags(&["--route", &format!("a.test={upstreams}")]).run();
+    for _ in 0..3 {
+        let bad = b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n";
+        let (got, _) = exchange(program.http(), bad);
+        assert!(got.starts_with(b"HTTP/1.1 400 "), "{}", shown(&got));
+        let mut client = Client::connect(program.http());
+        let mut seen = ["", ""].map(|_| client.get("a.test", "/").text().to_owned());
+        seen.sort();
+        assert_eq!(seen, ["one /", "two /"]);
+    }
+}
+
+#[test]
+fn no_endpoint_up_is_502() {
+    let [first, second] = [Refusing::new(), Refusing::new()];
+    let up = Backend::answering("up");
+    let route = format!("a.test={},{}", first.address(), second.address());
+    let program = Start::new().flags(&["--route", &route]).route("b.test", &up).run();
+    let mut client = Client::connect(program.http());
+    assert_eq!(client.get("a.test", "/").status, 502);
+    // The client's connection is none the worse for it.
+    assert_eq!(client.get("b.test", "/").status, 200);
+    program.wait_for_line("cannot connect to 127.0.0.1:");
+}
+
+#[test]
+fn a_backend_that_does_not_answer_is_504() {
+    let silent = Backend::start(Connection::drain);
+    let program = Start::new().route("a.test", &silent).flags(&["--response-timeout", "100ms"]).run();
+    let mut client = Client::connect(program.http());
+    for _ in 0..2 {
+        assert_eq!(client.get("a.test", "/").status, 504);
+        // Nobody waits for that response any more.
+        silent.wait_for_end();
+    }
+}
+
+#[test]
+fn a_route_has_its_own_timeout_and_a_body_has_none() {
+    let slow = Backend::start(|connection| {
+        connection.request().unwrap();
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
+        // The rest never comes.
+        connection.drain();
+    });
+    let silent = Backend::start(Connection::drain);
+    let route = |host: &str, backend: &Backend, rest: &str| {
+        format!("[[routes]]\nhost = \"{host}\"\nupstreams = [\"{}\"]\n{rest}\n", backend.address)
+    };
+    let short = "response_timeout = \"1s\"";
+    let program = Start::new().config(&(route("a.test", &slow, short) + &route("b.test", &silent, short))).run();
+    let mut waiting = Client::connect(program.http());
+    waiting.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    assert_eq!(waiting.head().status, 200);
+    assert_eq!(waiting.take(1), b"o");
+    assert_eq!(Client::connect(program.http()).get("b.test", "/").status, 504);
+    // Still open: it has ended neither the client's connection nor the backend's.
+    assert!(slow.connections().iter().all(|record| !record.ended));
+}

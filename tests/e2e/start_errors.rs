@@ -1,0 +1,179 @@
+//! A start that cannot be: all that is said on standard error, exit code 2, and not a port touched.
+
+use std::{
+    fs::{self, Permissions},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+};
+
+use crate::support::{Start, files};
+
+/// What a start says that has to fail. `[HOME]` and `[PORT]` stand for what changes.
+///
+/// Its port for `http` is taken: it would say so if it came to that.
+fn complaint(prepare: impl FnOnce(Start) -> Start) -> String {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let start = prepare(Start::new().http(port));
+    let output = start.output();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    let text = String::from_utf8(output.stderr).unwrap();
+    text.replace(start.home().to_str().unwrap(), "[HOME]").replace(&port.to_string(), "[PORT]")
+}
+
+/// Flags in which `[HOME]` stands for the home.
+fn flags<'a>(flags: &'a [&'a str]) -> impl FnOnce(Start) -> Start + 'a {
+    move |start| {
+        let home = start.home().to_str().unwrap().to_owned();
+        flags.iter().fold(start, |start, flag| start.flags(&[&flag.replace("[HOME]", &home)]))
+    }
+}
+
+#[test]
+fn a_port_that_is_taken() {
+    assert_eq!(
+        complaint(|start| start),
+        "pmesh: cannot listen on 127.0.0.1:[PORT] (http): the port is taken
+  `ss -ltnp 'sport = :[PORT]'` shows by whom; another port is chosen with --http PORT or PMESH_HTTP
+  caused by: Address already in use (os error 98)
+"
+    );
+}
+
+#[test]
+fn an_unknown_flag() {
+    assert_eq!(
+        complaint(flags(&["--rout=a.test=127.0.0.1:1"])),
+        "error: unexpected argument '--rout' found
+
+  tip: a similar argument exists: '--route'
+
+Usage: pmesh --home <DIR> --http <PORT> --workers <N> --https <PORT> --internal <PORT> --bind <IP> --route \
+         <HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]>
+
+For more information, try '--help'.
+"
+    );
+}
+
+#[test]
+fn settings() {
+    for (name, given, expected) in [
+        ("no equals sign", "a.test", "expected HOST[/PREFIX]=UPSTREAM[,UPSTREAM…], found \"a.test\""),
+        ("no upstream", "a.test=", "no upstream for \"a.test\": name at least one address"),
+        (
+            "no port",
+            "a.test=backend",
+            "expected an upstream such as 127.0.0.1:9001 or http://name:8080, found \"backend\": the port is missing",
+        ),
+        (
+            "an impossible port",
+            "a.test=127.0.0.1:65536",
+            "expected an upstream such as 127.0.0.1:9001 or http://name:8080, found \"127.0.0.1:65536\": the port is \
+             not a number from 1 to 65535",
+        ),
+    ] {
+        assert_eq!(complaint(flags(&["--route", given])), format!("pmesh: --route: {expected}\n"), "{name}");
+    }
+    assert_eq!(
+        complaint(flags(&["--subnet-dialer", "10.0.0.0/8"])),
+        "pmesh: --subnet-dialer: expected an IPv4 network inside 127.0.0.0/8, such as 127.2.0.0/16, found \
+         \"10.0.0.0/8\": the network must lie inside 127.0.0.0/8\n"
+    );
+    assert_eq!(
+        complaint(|start| start.variable("PMESH_HTPP", "1")),
+        "pmesh: PMESH_HTPP: unknown variable; did you mean `PMESH_HTTP`?\n"
+    );
+}
+
+#[test]
+fn a_file_of_settings() {
+    assert_eq!(
+        complaint(flags(&["--config", "[HOME]/none.toml"])),
+        "pmesh: --config: cannot read [HOME]/none.toml: No such file or directory (os error 2)\n"
+    );
+    assert_eq!(
+        complaint(|start| start.config("htpp = 1\ntrusted_proxies = [\"10.0.0.0/40\"]\naccess_log = \"many\"\n")),
+        "pmesh: 3 problems with the settings:
+  [HOME]/config.toml:1: htpp: unknown key; did you mean `http`?
+  [HOME]/config.toml:2: trusted_proxies[0]: expected an IP address or a network such as 10.0.0.0/8, found \
+         \"10.0.0.0/40\"
+  [HOME]/config.toml:3: access_log: expected true or false, found \"many\"
+"
+    );
+    assert_eq!(
+        complaint(|start| start.config("[[routes]]\nhost = \"a.test\"\n")),
+        "pmesh: [HOME]/config.toml:1: routes[0]: no upstream for \"a.test\": name at least one address\n"
+    );
+}
+
+#[test]
+fn a_secret() {
+    let secret = |text: &'static str, mode: u32| {
+        move |start: Start| {
+            let path = start.home().join("s");
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            flags(&["--secret-file", "[HOME]/s"])(start)
+        }
+    };
+    assert_eq!(
+        complaint(flags(&["--secret-file", "[HOME]/s"])),
+        "pmesh: there is no secret file [HOME]/s; copy it from another node, or make one with `openssl rand -hex 32`\n"
+    );
+    assert_eq!(complaint(flags(&["--secret-file", "[HOME]"])), "pmesh: [HOME] is a folder; the secret is a file\n");
+    assert_eq!(
+        complaint(secret("0123456789abcdef", 0o600)),
+        "pmesh: the secret file [HOME]/s holds no secret
+  caused by: a secret has 64 hexadecimal digits, here are only 16; `openssl rand -hex 32` makes one
+"
+    );
+    assert_eq!(
+        complaint(secret("0123456789abcdef", 0o640)),
+        "pmesh: others than its owner can read or write the secret file [HOME]/s (mode 0640); run `chmod 600 \
+         [HOME]/s`\n"
+    );
+    // What stands there is nobody's business.
+    let said = complaint(|start| start.variable("PMESH_SECRET", "short-but-secret"));
+    assert_eq!(
+        said,
+        "pmesh: PMESH_SECRET holds no secret
+  caused by: a secret has 64 hexadecimal digits, here is something else; `openssl rand -hex 32` makes one
+"
+    );
+}
+
+#[test]
+fn certificates() {
+    const PAIR: &[&str] = &["--cert", "[HOME]/cert.pem", "--key", "[HOME]/key.pem"];
+    let pair = |change: fn(&std::path::Path)| {
+        move |start: Start| {
+            files::certificate(start.home(), "a.test");
+            change(start.home());
+            flags(PAIR)(start.flags(&["--route", "a.test=127.0.0.1:1"]))
+        }
+    };
+    assert_eq!(
+        complaint(flags(&["--cert", "[HOME]/cert.pem"])),
+        "pmesh: --cert: a certificate and its key go together; set --key or PMESH_KEY too\n"
+    );
+    assert_eq!(
+        complaint(flags(PAIR)),
+        "pmesh: --cert: cannot read [HOME]/cert.pem\n  caused by: No such file or directory (os error 2)\n"
+    );
+    assert_eq!(
+        complaint(pair(|home| files::stray_key(&home.join("key.pem")))),
+        "pmesh: --cert: the key in [HOME]/key.pem does not fit the first certificate in [HOME]/cert.pem, which has to \
+         be the server's own\n"
+    );
+    assert_eq!(
+        complaint(pair(|home| files::stray_key(&home.join("cert.pem")))),
+        "pmesh: --cert: [HOME]/cert.pem holds no certificate; one starts with `-----BEGIN CERTIFICATE-----`\n"
+    );
+    assert_eq!(
+        complaint(pair(|home| fs::write(home.join("key.pem"), "").unwrap())),
+        "pmesh: --cert: [HOME]/key.pem holds no private key; one starts with `-----BEGIN PRIVATE KEY-----`, and an \
+         encrypted one has to be decrypted first\n"
+    );
+}

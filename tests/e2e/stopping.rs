@@ -1,0 +1,173 @@
+//! The end: what is in flight may end, nothing new begins.
+
+use std::{io::ErrorKind, net::TcpStream, sync::mpsc};
+
+use nix::sys::signal::Signal;
+
+use crate::support::{
+    Backend, Client, End, Program, Start,
+    backend::ok,
+    client::get,
+    h2::{self, Answer},
+    tls::Tls,
+};
+
+/// A backend that answers at once, and requests for `/held` when it is told to.
+fn holding() -> (Backend, mpsc::Sender<()>) {
+    let (release, released) = mpsc::channel();
+    let released = std::sync::Mutex::new(released);
+    let backend = Backend::start(move |connection| {
+        while let Some(request) = connection.request() {
+            if request.target == "/held" {
+                connection.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf");
+                // Or the test is over.
+                let _ = released.lock().unwrap().recv();
+                connection.send("half");
+            } else {
+                connection.send(ok("ok"));
+            }
+        }
+    });
+    (backend, release)
+}
+
+fn start() -> (Program, mpsc::Sender<()>) {
+    let (backend, release) = holding();
+    (Start::new().workers(1).route("a.test", &backend).run(), release)
+}
+
+/// A connection on which half of a response has come.
+fn in_flight(program: &Program) -> Client<TcpStream> {
+    let mut client = Client::connect(program.http());
+    client.send(get("a.test", "/held"));
+    assert_eq!(client.head().status, 200);
+    assert_eq!(client.take(4), b"half");
+    client
+}
+
+/// A connection that waits for its next request.
+fn idle(program: &Program) -> Client<TcpStream> {
+    let mut client = Client::connect(program.http());
+    assert_eq!(client.get("a.test", "/").status, 200);
+    client
+}
+
+#[test]
+fn a_request_in_flight_ends_and_then_the_program() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let (mut program, release) = start();
+        let (mut busy, mut idle) = (in_flight(&program), idle(&program));
+        program.signal(signal);
+        program.wait_for_line("stopping");
+        assert_eq!(idle.end(), (Vec::new(), End::Fin));
+        release.send(()).unwrap();
+        assert_eq!(busy.take(4), b"half");
+        assert_eq!(busy.end(), (Vec::new(), End::Fin));
+        assert_eq!(program.wait().code(), Some(0), "{signal}");
+        program.wait_for_line("stopped connections=2 requests=2");
+    }
+}
+
+#[test]
+fn nobody_connects_any_more() {
+    let (program, _release) = start();
+    let (_busy, mut idle) = (in_flight(&program), idle(&program));
+    let ports = [program.http(), program.https(), program.internal()];
+    program.signal(Signal::SIGTERM);
+    // The one worker ends idle connections when its listeners are closed.
+    assert_eq!(idle.end(), (Vec::new(), End::Fin));
+    for address in ports {
+        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused, "{address}");
+    }
+}
+
+#[test]
+fn a_connection_that_has_said_nothing_does_not_hold_the_program_up() {
+    let backend = Backend::answering("ok");
+    let mut program = Start::new().workers(1).route("a.test", &backend).flags(&["--silence-deadline", "1h"]).run();
+    let mut silent: Vec<_> = ["", "GET / HTTP/1.1\r\nHost: a.te", "\x16\x03\x01"]
+        .into_iter()
+        .flat_map(|bytes| [program.http(), program.https(), program.internal()].map(|address| (address, bytes)))
+        .map(|(address, bytes)| {
+            let mut client = Client::connect(address);
+            client.send(bytes);
+            client
+        })
+        .collect();
+    // Behind them in the queue of http, so that they have been accepted.
+    idle(&program);
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.wait().code(), Some(0));
+    for client in &mut silent {
+        assert_eq!(client.end().0, Vec::new());
+    }
+    assert!(!program.log().iter().any(|line| line.contains("the shutdown timeout is over")));
+}
+
+#[test]
+fn http2_says_goodbye() {
+    let (mut program, release) = start();
+    let tls = Tls::of(&program).alpn(&["h2"]);
+    let mut client = tls.connect(program.https(), "a.test").unwrap();
+    client.send([h2::opening(), h2::headers(1, &h2::get("a.test", "/held"), true)].concat());
+    assert_eq!(client.answer(1), Answer::Status(200));
+    client.frames_until(|frame| frame.kind == h2::DATA);
+    program.signal(Signal::SIGTERM);
+    client.frames_until(|frame| frame.kind == h2::GOAWAY);
+    release.send(()).unwrap();
+    // A server first announces the end and then, after a PING, says which streams were the last.
+    while let Some(frame) = client.frame() {
+        if frame.kind == h2::PING && !frame.is_ack() {
+            client.send(h2::frame(h2::PING, 1, 0, &frame.payload));
+        }
+        assert!(!matches!(frame.kind, h2::RST_STREAM), "{frame:?}");
+        if frame.stream == 1 && frame.ends_stream() {
+            assert_eq!(frame.payload, b"half");
+        }
+    }
+    assert_eq!(program.wait().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_the_program_at_once() {
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
+        let (mut program, _release) = start();
+        let mut busy = in_flight(&program);
+        program.signal(Signal::SIGTERM);
+        program.wait_for_line("stopping");
+        program.signal(signal);
+        assert_eq!(program.wait().code(), Some(code));
+        assert_eq!(busy.end().0, b"");
+    }
+}
+
+#[test]
+fn the_time_to_end_is_limited() {
+    let (backend, _release) = holding();
+    let mut program = Start::new().route("a.test", &backend).flags(&["--shutdown-timeout", "100ms"]).run();
+    let _busy = in_flight(&program);
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.wait().code(), Some(0));
+    program.wait_for_line("the shutdown timeout is over");
+}
+
+#[test]
+fn a_tunnel_is_in_flight() {
+    let backend = Backend::start(|connection| {
+        connection.request().unwrap();
+        connection.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+        while let Some(byte) = connection.take(1) {
+            connection.send(byte);
+        }
+    });
+    let mut program = Start::new().workers(1).route("a.test", &backend).run();
+    let mut client = Client::connect(program.http());
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    assert_eq!(client.head().status, 101);
+    program.signal(Signal::SIGTERM);
+    program.wait_for_line("stopping");
+    client.send("still here");
+    assert_eq!(client.take(10), b"still here");
+    drop(client);
+    assert_eq!(program.wait().code(), Some(0));
+}

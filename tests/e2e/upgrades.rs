@@ -1,0 +1,154 @@
+//! Upgrades: a tunnel once the backend has agreed, and not before.
+
+use std::io::{Read, Write};
+
+use tungstenite::{Message, WebSocket};
+
+use crate::support::{Backend, Client, End, Program, Start, backend::ok, tls::Tls};
+
+const ASK: &str = "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+
+/// More than fits into any buffer on the way.
+const MESSAGES: usize = 10_000;
+
+fn websocket_echo() -> Backend {
+    Backend::start(|connection| {
+        let mut socket = tungstenite::accept(connection).unwrap();
+        while let Ok(message) = socket.read() {
+            if !message.is_close() {
+                socket.send(message).unwrap();
+            }
+        }
+    })
+}
+
+fn exchange_messages(mut socket: WebSocket<impl Read + Write>) {
+    for batch in 0..MESSAGES / 100 {
+        let text = |number| format!("message {batch} {number} {}", "x".repeat(number));
+        for number in 0..100 {
+            socket.write(Message::text(text(number))).unwrap();
+        }
+        socket.flush().unwrap();
+        for number in 0..100 {
+            assert_eq!(socket.read().unwrap(), Message::text(text(number)));
+        }
+    }
+    socket.close(None).unwrap();
+    // The answer to the close, then the end.
+    assert!(socket.read().unwrap().is_close());
+    assert!(socket.read().is_err());
+}
+
+#[test]
+fn websocket_over_http() {
+    let backend = websocket_echo();
+    let program = Start::new().route("a.test", &backend).run();
+    let stream = Client::connect(program.http()).stream;
+    let (socket, response) = tungstenite::client("ws://a.test/chat", stream).unwrap();
+    assert_eq!(response.status().as_u16(), 101);
+    exchange_messages(socket);
+}
+
+#[test]
+fn websocket_over_https() {
+    let backend = websocket_echo();
+    let program = Start::new().route("a.test", &backend).run();
+    let stream = Tls::of(&program).connect(program.https(), "a.test").unwrap().stream;
+    let (socket, _) = tungstenite::client("wss://a.test/chat", stream).unwrap();
+    exchange_messages(socket);
+}
+
+/// A backend that echoes bytes once it has switched.
+fn echo() -> (Program, Backend) {
+    let backend = Backend::start(|connection| {
+        connection.request().unwrap();
+        connection.send(SWITCH);
+        while let Some(byte) = connection.take(1) {
+            connection.send(byte);
+        }
+        connection.send("end");
+    });
+    (Start::new().route("a.test", &backend).run(), backend)
+}
+
+#[test]
+fn each_side_may_end_before_the_other() {
+    let (program, backend) = echo();
+    let mut client = Client::connect(program.http());
+    client.send(ASK);
+    let response = client.head();
+    assert_eq!((response.status, response.field("upgrade")), (101, Some("echo")));
+    client.send("abc");
+    assert_eq!(client.take(3), b"abc");
+    client.finish_sending();
+    assert_eq!(client.end(), (b"end".to_vec(), End::Fin));
+    backend.wait_for_end();
+}
+
+#[test]
+fn bytes_behind_the_request_belong_to_the_tunnel() {
+    let (program, _backend) = echo();
+    let mut client = Client::connect(program.http());
+    client.send(format!("{ASK}early"));
+    assert_eq!(client.head().status, 101);
+    assert_eq!(client.take(5), b"early");
+}
+
+#[test]
+fn an_upgrade_that_the_backend_ignores_is_a_response() {
+    let backend = Backend::answering("no upgrade");
+    let program = Start::new().route("a.test", &backend).run();
+    let mut client = Client::connect(program.http());
+    for _ in 0..2 {
+        client.send(ASK);
+        let response = client.response();
+        assert_eq!((response.status, response.text()), (200, "no upgrade"));
+    }
+    assert!(backend.requests().iter().all(|request| request.field("upgrade") == "echo"));
+}
+
+#[test]
+fn what_would_hide_http_is_not_asked_for() {
+    let backend = Backend::start(|connection| {
+        while let Some(request) = connection.request() {
+            let upgrade = !request.all("upgrade").is_empty();
+            connection.send(ok(if upgrade { "asked" } else { "not asked" }));
+        }
+    });
+    let program = Start::new().route("a.test", &backend).run();
+    for (protocol, expected) in [
+        ("echo", "asked"),
+        ("h2c", "not asked"),
+        ("H2C", "not asked"),
+        ("h2c, websocket", "not asked"),
+        ("TLS/1.2", "not asked"),
+        ("HTTP/2.0", "not asked"),
+    ] {
+        let mut client = Client::connect(program.http());
+        client.send(ASK.replace("echo", protocol));
+        assert_eq!(client.response().text(), expected, "{protocol}");
+    }
+}
+
+#[test]
+fn a_switch_that_was_not_asked_for_is_an_error() {
+    for (name, request, response) in [
+        ("no upgrade", "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", SWITCH.to_owned()),
+        ("another protocol", ASK, SWITCH.replace("echo", "other")),
+        ("no protocol", ASK, SWITCH.replace("Upgrade: echo\r\n", "")),
+    ] {
+        let backend = Backend::start(move |connection| {
+            connection.request().unwrap();
+            connection.send(&response);
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled");
+            connection.drain();
+        });
+        let program = Start::new().route("a.test", &backend).run();
+        let mut client = Client::connect(program.http());
+        client.send(request);
+        assert_eq!(client.response().status, 502, "{name}");
+        // Nor is the connection to the backend kept for others.
+        backend.wait_for_end();
+    }
+}

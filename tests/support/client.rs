@@ -1,0 +1,196 @@
+//! A client of HTTP/1.1 that sends what it is told, well formed or not, and tells how a connection ends.
+
+use std::{
+    io::{self, ErrorKind, Read, Write},
+    net::{Shutdown, SocketAddr, TcpStream},
+};
+
+use super::{PATIENCE, shown};
+
+/// How a connection ended, as the client sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The other side has shut down its sending side. Over TLS: with the closing alert before.
+    Fin,
+    /// Over TLS: without the closing alert.
+    FinWithoutAlert,
+    Reset,
+    /// It has not ended.
+    Open,
+}
+
+/// One connection, plain or over TLS.
+pub struct Client<S> {
+    pub stream: S,
+    unread: Vec<u8>,
+}
+
+impl Client<TcpStream> {
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self::new(stream)
+    }
+
+    pub fn finish_sending(&self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+}
+
+/// All that a client gets that sends `bytes` and waits for the end.
+pub fn exchange(address: SocketAddr, bytes: &[u8]) -> (Vec<u8>, End) {
+    let mut client = Client::connect(address);
+    let sent = client.stream.write_all(bytes);
+    let (got, end) = client.end();
+    // A reset that follows a FIN shows when something is sent, not when something is read.
+    match sent.and_then(|()| client.stream.write_all(b"x")) {
+        Err(error) if end == End::Fin => (got, end_by(&error)),
+        _ => (got, end),
+    }
+}
+
+/// A request without a body.
+pub fn get(host: &str, path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")
+}
+
+impl<S: Read + Write> Client<S> {
+    pub fn new(stream: S) -> Self {
+        Self { stream, unread: Vec::new() }
+    }
+
+    #[track_caller]
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).unwrap();
+        self.stream.flush().unwrap();
+    }
+
+    /// The response to a GET for `path`.
+    #[track_caller]
+    pub fn get(&mut self, host: &str, path: &str) -> Response {
+        self.send(get(host, path));
+        self.response()
+    }
+
+    /// The next response with its body.
+    #[track_caller]
+    pub fn response(&mut self) -> Response {
+        let mut response = self.head();
+        let length = response.field("content-length").map(|value| value.parse::<usize>().unwrap());
+        if response.field("transfer-encoding").is_some() {
+            self.read_chunks(&mut response);
+        } else if let Some(length) = length {
+            response.body = self.take(length);
+        } else if !matches!(response.status, 100..200 | 204 | 304) {
+            response.body = self.end().0;
+        }
+        response
+    }
+
+    /// The head of the next response, which is all of it for HEAD, 1xx, 204 and 304.
+    #[track_caller]
+    pub fn head(&mut self) -> Response {
+        let end = loop {
+            if let Some(end) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4;
+            }
+            self.fill();
+        };
+        let head = String::from_utf8(self.take(end)).unwrap();
+        let mut lines = head.trim_end().split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let fields = lines.map(|line| line.split_once(':').unwrap());
+        let fields = fields.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
+        Response { status, fields, body: Vec::new(), trailers: Vec::new() }
+    }
+
+    #[track_caller]
+    fn read_chunks(&mut self, response: &mut Response) {
+        loop {
+            let size = usize::from_str_radix(&self.line(), 16).unwrap();
+            if size == 0 {
+                break;
+            }
+            let chunk = self.take(size);
+            response.body.extend(chunk);
+            assert_eq!(self.line(), "");
+        }
+        loop {
+            let line = self.line();
+            let Some((name, value)) = line.split_once(':') else { break };
+            response.trailers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+    }
+
+    /// The next line, without its end.
+    #[track_caller]
+    pub fn line(&mut self) -> String {
+        loop {
+            if let Some(end) = self.unread.windows(2).position(|two| two == b"\r\n") {
+                let line = self.take(end + 2);
+                return String::from_utf8(line).unwrap().trim_end().to_owned();
+            }
+            self.fill();
+        }
+    }
+
+    /// Exactly so many bytes.
+    #[track_caller]
+    pub fn take(&mut self, count: usize) -> Vec<u8> {
+        while self.unread.len() < count {
+            self.fill();
+        }
+        self.unread.drain(..count).collect()
+    }
+
+    #[track_caller]
+    fn fill(&mut self) {
+        let mut buffer = [0; 16 * 1024];
+        let count = self.stream.read(&mut buffer).unwrap_or_else(|error| {
+            panic!("{error} after {}", shown(&self.unread));
+        });
+        assert!(count > 0, "the connection ended after {}", shown(&self.unread));
+        self.unread.extend_from_slice(&buffer[..count]);
+    }
+
+    /// What comes until the end, and which end it is.
+    pub fn end(&mut self) -> (Vec<u8>, End) {
+        let mut all = std::mem::take(&mut self.unread);
+        let end = match self.stream.read_to_end(&mut all) {
+            Ok(_) => End::Fin,
+            Err(error) => end_by(&error),
+        };
+        (all, end)
+    }
+}
+
+fn end_by(error: &io::Error) -> End {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => End::Open,
+        ErrorKind::UnexpectedEof => End::FinWithoutAlert,
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => End::Reset,
+        _ => panic!("{error}"),
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Response {
+    pub status: u16,
+    /// Names in lower case.
+    pub fields: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    pub trailers: Vec<(String, String)>,
+}
+
+impl Response {
+    /// The first value of a field.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| &**value)
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}

@@ -1,0 +1,214 @@
+//! The built program, started with a home of its own on ports that the kernel picks.
+
+use std::{
+    ffi::OsString,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tempfile::TempDir;
+
+use super::{Backend, PATIENCE};
+
+/// The program's file.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_pmesh");
+
+/// A start of the program that is being put together.
+pub struct Start {
+    home: TempDir,
+    arguments: Vec<OsString>,
+    workers: u8,
+    http: u16,
+    environment: Vec<(&'static str, String)>,
+    /// What runs the program, with the program and its arguments behind.
+    runner: Vec<&'static str>,
+}
+
+impl Start {
+    pub fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        // Found before any file of the system's.
+        std::fs::write(home.path().join("config.toml"), "").unwrap();
+        let start =
+            Self { home, arguments: Vec::new(), workers: 2, http: 0, environment: Vec::new(), runner: Vec::new() };
+        start.flags(&["--https", "0", "--internal", "0", "--bind", "127.0.0.1"])
+    }
+
+    /// A port for `http` in the place of one that the kernel picks.
+    pub fn http(self, port: u16) -> Self {
+        Self { http: port, ..self }
+    }
+
+    /// For what a worker keeps to itself, such as its connections to backends.
+    pub fn workers(self, workers: u8) -> Self {
+        Self { workers, ..self }
+    }
+
+    pub fn flags(mut self, flags: &[&str]) -> Self {
+        self.arguments.extend(flags.iter().map(OsString::from));
+        self
+    }
+
+    /// Sends what is asked of `host` to `backend`.
+    pub fn route(self, host: &str, backend: &Backend) -> Self {
+        self.flags(&["--route", &format!("{host}={}", backend.address)])
+    }
+
+    pub fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
+    /// Replaces the file of settings.
+    pub fn config(self, text: &str) -> Self {
+        std::fs::write(self.home.path().join("config.toml"), text).unwrap();
+        self
+    }
+
+    /// Starts the program through another one, such as a shell.
+    pub fn through(mut self, runner: &[&'static str]) -> Self {
+        self.runner = runner.to_vec();
+        self
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = match self.runner.split_first() {
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(PROGRAM);
+                command
+            }
+            None => Command::new(PROGRAM),
+        };
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PMESH_")) {
+            command.env_remove(name);
+        }
+        command.env("HOME", self.home.path()).arg("--home").arg(self.home.path());
+        command.args(["--http", &self.http.to_string(), "--workers", &self.workers.to_string()]).args(&self.arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program until it ends by itself.
+    pub fn output(&self) -> Output {
+        self.command().output().unwrap()
+    }
+
+    /// Starts the program and waits until it has bound its ports.
+    pub fn run(self) -> Program {
+        let mut child = self.command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let log = Arc::<Log>::default();
+        let (lines, of_reader) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                of_reader.lock().lines.push(line);
+                of_reader.changed.notify_all();
+            }
+            of_reader.lock().ended = true;
+            of_reader.changed.notify_all();
+        });
+        let program = Program { child, log, home: self.home };
+        // The last of the three.
+        program.wait_for_line("INFO internal ");
+        program
+    }
+}
+
+/// The running program. It is killed when this is dropped.
+pub struct Program {
+    child: Child,
+    log: Arc<Log>,
+    home: TempDir,
+}
+
+#[derive(Default)]
+struct Log {
+    content: Mutex<Content>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Content {
+    lines: Vec<String>,
+    ended: bool,
+}
+
+impl Log {
+    fn lock(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Program {
+    pub fn http(&self) -> SocketAddr {
+        self.address("http")
+    }
+
+    pub fn https(&self) -> SocketAddr {
+        self.address("https")
+    }
+
+    pub fn internal(&self) -> SocketAddr {
+        self.address("internal")
+    }
+
+    fn address(&self, listener: &str) -> SocketAddr {
+        let line = self.wait_for_line(&format!("INFO {listener} "));
+        line.split_whitespace().last().unwrap().parse().unwrap()
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Waits for a line that contains `text`.
+    #[track_caller]
+    pub fn wait_for_line(&self, text: &str) -> String {
+        let find = |content: &Content| content.lines.iter().find(|line| line.contains(text)).cloned();
+        let missing = |content: &mut Content| !content.ended && find(content).is_none();
+        let content = self.log.changed.wait_timeout_while(self.log.lock(), PATIENCE, missing);
+        let (content, _) = content.unwrap_or_else(PoisonError::into_inner);
+        find(&content).unwrap_or_else(|| panic!("no {text:?} in the log"))
+    }
+
+    /// The lines so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().lines.clone()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    /// Waits until the program has ended by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        let running = |content: &mut Content| !content.ended;
+        let content = self.log.changed.wait_timeout_while(self.log.lock(), PATIENCE, running);
+        let (content, _) = content.unwrap_or_else(PoisonError::into_inner);
+        assert!(content.ended, "the program does not end");
+        drop(content);
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the program's log:\n  {}", self.log().join("\n  "));
+        }
+    }
+}
