@@ -3,6 +3,7 @@ use std::{error::Error, fmt, sync::Arc};
 use http::Request;
 use tower::BoxError;
 
+use super::Unreadable;
 use crate::balance::Unsent;
 
 /// A request that got no response.
@@ -17,6 +18,7 @@ pub struct PoolError<B> {
 enum Step {
     Connect,
     Exchange,
+    Response,
 }
 
 #[derive(Debug)]
@@ -37,6 +39,10 @@ impl<B> PoolError<B> {
 
     pub(super) fn exchange(source: impl Into<BoxError>, request: Option<Request<B>>) -> Self {
         Self { step: Step::Exchange, source: Source::Own(source.into()), request }
+    }
+
+    pub(super) fn response(source: Unreadable) -> Self {
+        Self { step: Step::Response, source: Source::Own(source.into()), request: None }
     }
 
     /// Whether no connection to the endpoint could be made.
@@ -82,6 +88,7 @@ impl<B> fmt::Display for PoolError<B> {
         f.write_str(match self.step {
             Step::Connect => "no connection to the endpoint",
             Step::Exchange => "the endpoint broke off before it responded",
+            Step::Response => "the endpoint's response cannot be read in one way only",
         })
     }
 }

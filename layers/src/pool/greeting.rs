@@ -27,13 +27,13 @@ pub(super) struct Greeting<T> {
 #[non_exhaustive]
 pub enum Http2Error {
     /// What came first is no SETTINGS frame.
-    #[error("the endpoint does not speak HTTP/2: it begins with {0:?}")]
+    #[error("its first bytes are no SETTINGS: {0:?}")]
     NotHttp2(String),
     /// Nothing came.
-    #[error("the endpoint closed the connection before it said that it speaks HTTP/2")]
+    #[error("it closed the connection before its SETTINGS")]
     Closed,
     /// Nothing came in time.
-    #[error("the endpoint did not say in time that it speaks HTTP/2")]
+    #[error("its SETTINGS did not come in time")]
     Timeout,
 }
 

@@ -246,11 +246,12 @@ where
             .keep_alive_timeout(*patience)
             .handshake(io)
             .await?;
-        match timeout(*greeting_timeout, greeting).await {
-            Ok(Ok(verdict)) => verdict?,
-            Ok(Err(_)) => return Err(Http2Error::Closed.into()),
-            Err(_) => return Err(Http2Error::Timeout.into()),
-        }
+        let verdict = match timeout(*greeting_timeout, greeting).await {
+            Ok(Ok(verdict)) => verdict,
+            Ok(Err(_)) => Err(Http2Error::Closed),
+            Err(_) => Err(Http2Error::Timeout),
+        };
+        verdict.map_err(|source| NotHttp2 { endpoint: endpoint.clone(), source })?;
         let load = Load::new();
         let most = usize::try_from(*max_streams).unwrap_or(usize::MAX);
         load.set_limit(connection.current_max_send_streams().min(most));
@@ -297,6 +298,14 @@ where
             }
         }
     }
+}
+
+/// Which endpoint it is.
+#[derive(Debug, thiserror::Error)]
+#[error("{} does not speak HTTP/2", .endpoint.authority().map_or("the endpoint", |authority| authority.as_str()))]
+struct NotHttp2 {
+    endpoint: Uri,
+    source: Http2Error,
 }
 
 /// A peer that allows no stream at all.

@@ -177,7 +177,7 @@ where
         match response.await {
             Ok(mut response) => {
                 // With the response the connection goes, too.
-                check(response.headers()).map_err(|unreadable| PoolError::exchange(unreadable, None))?;
+                check(response.headers()).map_err(PoolError::response)?;
                 // The version belongs to this hop.
                 *response.version_mut() = Version::HTTP_11;
                 Ok(if response.status() == StatusCode::SWITCHING_PROTOCOLS {

@@ -14,6 +14,8 @@ mod host_name;
 mod http2_silence;
 mod idle;
 mod leaving;
+mod pool_framing;
+mod pool_http2;
 mod pool_reuse;
 mod pool_unsent;
 mod route_table;
