@@ -1,6 +1,7 @@
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     fmt,
+    net::IpAddr,
     path::PathBuf,
     time::Duration,
 };
@@ -188,9 +189,12 @@ impl Parse for UpstreamName {
     const EXPECTED: &'static str = "a name or an IP address, without a port";
 
     fn parse(value: &figment::value::Value) -> Result<Self, Reason> {
-        let name: HostName = text(value)?.parse().map_err(|error: InvalidHost| Some(error.to_string()))?;
-        let name = name.as_str().trim_matches(['[', ']']).to_owned();
-        ServerName::try_from(name).map(Self).map_err(|_| None)
+        let text = text(value)?;
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(Self(ServerName::IpAddress(address.into())));
+        }
+        let name: HostName = text.parse().map_err(|error: InvalidHost| Some(error.to_string()))?;
+        ServerName::try_from(name.as_str().to_owned()).map(Self).map_err(|_| None)
     }
 }
 

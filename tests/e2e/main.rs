@@ -25,3 +25,6 @@ mod sources;
 mod start_errors;
 mod stopping;
 mod upgrades;
+mod upstream_http2;
+mod upstream_tls;
+mod upstream_unix;

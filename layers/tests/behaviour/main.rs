@@ -25,5 +25,7 @@ mod sni_fragments;
 mod sni_match;
 mod support;
 mod tcp_end;
+mod tls_connector;
 mod tls_silence;
 mod tunnel;
+mod unix;
