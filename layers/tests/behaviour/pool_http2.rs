@@ -11,7 +11,10 @@ use pmesh_layers::{
     balance::Unsent,
     pool::{Http2Error, Http2Pool, PoolError, PooledBody},
 };
-use tokio::{io::DuplexStream, task::JoinHandle};
+use tokio::{
+    io::{AsyncReadExt, DuplexStream},
+    task::JoinHandle,
+};
 use tower::ServiceExt;
 
 use super::support::backend::{Backend, Connector, backend, settle};
@@ -202,7 +205,7 @@ async fn a_peer_that_does_not_speak_http2_gets_no_request() {
         let answers = [send(&pool, get("/1")), send(&pool, get("/2"))];
         let mut connection = backend.accept().await;
         connection.send(says).await;
-        let _open = (!closes).then_some(connection);
+        let mut open = (!closes).then_some(connection);
         for (answer, path) in answers.into_iter().zip(["/1", "/2"]) {
             let mut error = answer.await.unwrap().unwrap_err();
             let cause = error.source().unwrap();
@@ -215,6 +218,11 @@ async fn a_peer_that_does_not_speak_http2_gets_no_request() {
                 (request.uri().to_string(), &request.headers()["host"]),
                 (path.into(), &"a.test".parse().unwrap())
             );
+        }
+        if let Some(connection) = &mut open {
+            let mut greeting = Vec::new();
+            let ended = connection.0.read_to_end(&mut greeting);
+            assert!(tokio::time::timeout(Duration::from_secs(1), ended).await.is_ok(), "{expected}");
         }
         // The second has shared the failure of the first.
         assert!(!backend.has_waiting(), "{expected}");
