@@ -10,12 +10,13 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pmesh_layers::{
     balance::Once,
+    body_limit::LimitedBody,
     pool::{BodyError, PooledBody},
     response_timeout::WatchedBody,
 };
 
 /// The body of a request on its way to a backend.
-pub type RequestBody = Once<WatchedBody<Incoming>>;
+pub type RequestBody = Once<WatchedBody<LimitedBody<Incoming>>>;
 
 /// The body of a response.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ pub struct Counters {
 }
 
 /// Why a connection ended in silence.
-const REASONS: [&str; 13] = [
+const REASONS: [&str; 14] = [
     "host_not_served",
     "no_host",
     "several_hosts",
@@ -26,6 +26,7 @@ const REASONS: [&str; 13] = [
     "sni_not_served",
     "client_left",
     "handshake_failed",
+    "too_many_connections",
     "other",
 ];
 

@@ -6,12 +6,14 @@
 //!    and [`settings`] is what comes out, validated.
 //! 2. [`secret`] reads or makes the secret; [`certificates`] chooses a certificate for each served name, from files
 //!    or from the authority that is derived from the secret.
-//! 3. [`listen`] binds all ports; [`worker`] runs a thread a core, accepts connections and serves them.
-//! 4. [`stack`] is what happens to a request: the layers of [`pmesh_layers`] in their order, down to [`upstream`]; [`trust`]
-//!    is whose certificates upstreams may show.
+//! 3. [`listen`] binds all ports; [`worker`] runs a thread a core, accepts connections, as far as [`admission`] lets
+//!    them in, and serves them.
+//! 4. [`stack`] is what happens to a request: the layers of [`pmesh_layers`] in their order, down to [`upstream`];
+//!    [`trust`] is whose certificates upstreams may show.
 //! 5. [`run`] does 2 to 4 and stops when it is told to.
 
 pub mod access_log;
+pub mod admission;
 pub mod body;
 pub mod certificates;
 pub mod cli;
@@ -20,6 +22,7 @@ pub mod connections;
 pub mod counters;
 pub mod demo;
 pub mod endpoint;
+pub mod exhaustion;
 pub mod listen;
 pub mod logging;
 pub mod request_id;
@@ -27,6 +30,7 @@ pub mod respond;
 pub mod run;
 pub mod secret;
 pub mod settings;
+pub mod signals;
 pub mod stack;
 pub mod trust;
 pub mod upstream;

@@ -11,7 +11,7 @@ use pmesh::{
     config::{self, Defaults},
     demo, logging,
     run::{self, run},
-    settings::summary,
+    settings::{SecretSource, summary},
 };
 use pmesh_layers::identity::Authority;
 use tower::BoxError;
@@ -42,11 +42,11 @@ fn obey(arguments: &Arguments) -> Result<(), BoxError> {
     let settings = &loaded.settings;
     match &arguments.command {
         Command::Serve => {
-            logging::init(settings);
+            let _log = logging::init(settings);
             run(loaded.settings)
         }
         Command::Demo => {
-            logging::init(settings);
+            let _log = logging::init(settings);
             demo::run(loaded.settings)
         }
         Command::Check => {
@@ -55,6 +55,11 @@ fn obey(arguments: &Arguments) -> Result<(), BoxError> {
         }
         Command::Explain { key } => show(&config::explain(&loaded, key.as_deref())?),
         Command::Authority => {
+            if let SecretSource::Home(path) = &settings.secret
+                && !path.exists()
+            {
+                eprintln!("pmesh: there is no secret in {} yet: making one", settings.home.display());
+            }
             show(&Authority::derive(&run::secret(&settings.secret, &settings.home)?)?.certificate_pem())
         }
     }

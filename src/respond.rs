@@ -13,6 +13,7 @@ use http::{
 };
 use pin_project_lite::pin_project;
 use pmesh_layers::{
+    body_limit::BodyTooLong,
     connect::{ConnectError, TlsError},
     framing::Unacceptable,
     pool::{Http2Error, PoolError},
@@ -40,18 +41,33 @@ fn status(error: &BoxError) -> StatusCode {
             TimedOut::Backend => StatusCode::GATEWAY_TIMEOUT,
             TimedOut::Client => StatusCode::REQUEST_TIMEOUT,
         }
+    } else if is_too_long(error) {
+        StatusCode::PAYLOAD_TOO_LARGE
     } else if connect_timed_out(error) {
         StatusCode::GATEWAY_TIMEOUT
-    } else if is_clients_fault(error) {
+    } else if pool_error(error).is_some_and(PoolError::is_out_of_resources) {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else if pool_error(error).is_some_and(PoolError::is_clients_fault) {
         StatusCode::BAD_REQUEST
     } else {
         StatusCode::BAD_GATEWAY
     }
 }
 
-/// Whether the exchange with the endpoint ended because the body of the request could not be read.
-fn is_clients_fault(error: &BoxError) -> bool {
-    error.downcast_ref::<PoolError<RequestBody>>().is_some_and(PoolError::is_clients_fault)
+fn pool_error(error: &BoxError) -> Option<&PoolError<RequestBody>> {
+    error.downcast_ref()
+}
+
+/// Found out before the request was sent, or while it was.
+fn is_too_long(error: &BoxError) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&**error);
+    while let Some(error) = cause {
+        if error.is::<BodyTooLong>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn connect_timed_out(error: &BoxError) -> bool {
@@ -143,7 +159,9 @@ fn answer(error: &BoxError, http1: bool) -> Response<ResponseBody> {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
     }
     // After a request with two readings nobody can say where the next one begins (RFC 9112, 6.3 and 11.2).
-    if http1 && matches!(status, StatusCode::BAD_REQUEST | StatusCode::REQUEST_TIMEOUT) {
+    // After one that is too long or too slow nobody wants to read the rest.
+    let ends = [StatusCode::BAD_REQUEST, StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE];
+    if http1 && ends.contains(&status) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -170,12 +188,13 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let table: [(BoxError, u16); 8] = [
+        let table: [(BoxError, u16); 9] = [
             (Unacceptable::Length.into(), 400),
             (Unacceptable::Target.into(), 400),
             (Unacceptable::Method.into(), 405),
             (NoRoute.into(), 404),
             (Misdirected.into(), 421),
+            (BodyTooLong.into(), 413),
             (TimedOut::Backend.into(), 504),
             (TimedOut::Client.into(), 408),
             ("anything else".into(), 502),

@@ -4,15 +4,18 @@ use std::{path::Path, sync::Arc, thread};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pmesh_layers::identity::{Authority, Secret};
-use tokio::{signal::unix, sync::watch};
+use tokio::sync::watch;
 use tower::BoxError;
 
 use crate::{
+    admission::Admission,
     certificates::Certificates,
     counters::Counters,
+    exhaustion::Exhaustion,
     listen::{self, Bound, Listener},
     secret::{SecretError, home_secret, read_secret_file, secret_from_text},
     settings::{Port, SecretSource, Settings, summary},
+    signals::Signals,
     trust::Trust,
     worker::{self, Shared},
 };
@@ -46,7 +49,9 @@ impl Server {
         }
         // From here on a signal means a stop in good order.
         let signals = Signals::listen()?;
-        Ok(Self { shared: Arc::new(Shared { settings, certificates, trust }), bound, signals })
+        let admission = Arc::new(admission(&settings, raise_descriptor_limit()));
+        let shared = Arc::new(Shared { settings, certificates, trust, admission, exhaustion: Exhaustion::default() });
+        Ok(Self { shared, bound, signals })
     }
 
     /// The settings, with the ports that the kernel picked in the place of 0.
@@ -60,7 +65,6 @@ impl Server {
     ///
     /// When the system gives no threads, or a worker broke down.
     pub fn serve(self) -> Result<(), BoxError> {
-        raise_descriptor_limit();
         let (stop, stopped) = watch::channel(false);
         let Self { shared, bound, signals } = self;
         let counters: Vec<Arc<Counters>> = (0..shared.settings.workers).map(|_| Arc::default()).collect();
@@ -145,14 +149,27 @@ fn start_workers(
     Ok(workers)
 }
 
-/// Each connection takes a descriptor, with its upstream two; many systems start programs with a soft limit of 1024.
-fn raise_descriptor_limit() {
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < hard
-        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
-    {
-        tracing::warn!(%error, soft, hard, "cannot raise the limit of open files");
+/// Many systems start programs with a soft limit of 1024. Gives the limit that holds.
+fn raise_descriptor_limit() -> u64 {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 1024 };
+    if soft == hard {
+        return soft;
     }
+    match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(error) => {
+            tracing::warn!(%error, soft, hard, "cannot raise the limit of open files");
+            soft
+        }
+    }
+}
+
+/// Each connection of a client takes a descriptor, and one more for its upstream; the program itself takes some.
+fn admission(settings: &Settings, descriptors: u64) -> Admission {
+    let own = 32 + 8 * settings.workers;
+    let half = || usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(own) / 2;
+    let max = settings.max_connections.unwrap_or_else(half);
+    Admission::new(max, settings.max_connections_per_client, settings.trusted_proxies.clone())
 }
 
 fn log_totals(counters: &[Arc<Counters>]) {
@@ -167,43 +184,29 @@ fn log_totals(counters: &[Arc<Counters>]) {
     );
 }
 
-/// SIGTERM and SIGINT.
-#[derive(Debug)]
-struct Signals {
-    runtime: tokio::runtime::Runtime,
-    terminate: unix::Signal,
-    interrupt: unix::Signal,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cli::Arguments,
+        config::{self, Defaults},
+    };
 
-impl Signals {
-    fn listen() -> Result<Self, BoxError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (terminate, interrupt) = {
-            let _context = runtime.enter();
-            (unix::signal(unix::SignalKind::terminate())?, unix::signal(unix::SignalKind::interrupt())?)
+    #[test]
+    fn each_client_has_a_descriptor_for_its_backend_too() {
+        let settings = |flags: &[&str]| {
+            let arguments = Arguments::parse([&["pmesh", "--workers", "2"], flags].concat()).unwrap();
+            let environment = [("HOME".into(), "/nonexistent".into())];
+            config::load(&arguments, environment, &Defaults::none()).unwrap().settings
         };
-        Ok(Self { runtime, terminate, interrupt })
-    }
-
-    /// Does `stop` on the first signal and ends the process on the second, on a thread of its own.
-    fn on_first(mut self, stop: impl FnOnce() + Send + 'static) -> Result<(), BoxError> {
-        thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            self.next();
-            tracing::info!("stopping: requests in flight may end; a second signal ends them");
-            stop();
-            let number = self.next();
-            // As a shell reports a program that a signal has ended.
-            std::process::exit(128 + number);
-        })?;
-        Ok(())
-    }
-
-    fn next(&mut self) -> i32 {
-        self.runtime.block_on(async {
-            tokio::select! {
-                _ = self.terminate.recv() => 15,
-                _ = self.interrupt.recv() => 2,
-            }
-        })
+        for (flags, descriptors, expected) in [
+            (&[][..], 1024, 488),
+            (&[], 1 << 20, (1 << 19) - 24),
+            (&[], 16, 1),
+            (&["--max-connections", "5000"], 1024, 5000),
+        ] {
+            assert_eq!(admission(&settings(flags), descriptors).max(), expected, "{descriptors}");
+        }
+        assert!(admission(&settings(&[]), u64::MAX).max() > 1 << 40);
     }
 }

@@ -58,8 +58,26 @@ pub struct Settings {
     pub pool_idle_max: usize,
     /// How long a client may take to name a host that is served.
     pub silence_deadline: Duration,
-    /// How long a client's connection may wait for its next request, until the end of that request's head.
+    /// How long a client's connection may wait for its next request.
     pub keep_alive_timeout: Duration,
+    /// How long the head of a later request may take from its first byte on.
+    pub head_timeout: Duration,
+    /// How long nothing of a response or of its request may move, once the response has begun.
+    pub body_timeout: Duration,
+    /// How long a tunnel may be without a byte.
+    pub tunnel_timeout: Duration,
+    /// How many connections of clients may be open, from 1; `None`: as many as the limit of open files allows.
+    pub max_connections: Option<usize>,
+    /// How many of them one client may have; 0: any number.
+    pub max_connections_per_client: usize,
+    /// How long the body of a request may be, in bytes. Each route carries its own, made from this.
+    pub max_body: Option<u64>,
+    /// How long the head of a request may be, in bytes.
+    pub max_head: u32,
+    /// How many fields the head of a request of HTTP/1 may have.
+    pub max_fields: usize,
+    /// How many requests a client may have open at a time on a connection of HTTP/2.
+    pub max_streams: u32,
     /// Proxies in front, whose word on the client's address is taken.
     pub trusted_proxies: Vec<IpNet>,
     /// Certificates the user brings. Names none of them covers get one from the local authority.

@@ -80,7 +80,7 @@ pub fn stack(
         .layer(HopByHopLayer::new().protect(request_id))
         .layer(ForwardedLayer::new(trusted))
         // After the backend's 101, bytes flow beside the stack.
-        .layer(TunnelLayer::new())
+        .layer(TunnelLayer::new().timeout(settings.tunnel_timeout))
         // Host and path lead to a route (404), a route to its endpoints in turn (502, 504).
         .service(Router::new(upstream::routes(settings, trust)?)))
 }

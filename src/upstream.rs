@@ -10,6 +10,7 @@ use http::{Request, Response, Uri, header::HOST};
 use hyper::body::Incoming;
 use pmesh_layers::{
     balance::Balance,
+    body_limit::BodyLimitLayer,
     connect::{InvalidSubnet, SourceConnector, SourceSubnet, TlsConnector, UnixConnector},
     pool::{Http2Pool, Pool, PoolError, PooledBody},
     response_timeout::ResponseTimeoutLayer,
@@ -77,7 +78,9 @@ fn route_service(
     Ok(ServiceBuilder::new()
         .option_layer(strip)
         .option_layer(host)
-        // Until the head of the response; a body takes as long as it takes.
+        // A length that is known is refused before a backend hears of the request: 413.
+        .layer(BodyLimitLayer::new(route.max_body))
+        // Until the head of the response; a body is watched by the server.
         .layer(ResponseTimeoutLayer::new(route.response_timeout))
         .service(Balance::new(endpoints)))
 }

@@ -29,10 +29,12 @@ use tower::{BoxError, Service};
 
 use crate::{
     access_log::LoggedBody,
+    admission::{Admission, ClientStream, Place, Verdict},
     body::ResponseBody,
     certificates::Certificates,
     connections::Connections,
     counters::Counters,
+    exhaustion::{Exhaustion, News},
     listen::Listener,
     settings::{H2c, Settings},
     stack::stack,
@@ -56,6 +58,10 @@ pub struct Shared {
     pub certificates: Certificates,
     /// Whose certificates upstreams may show.
     pub trust: Trust,
+    /// Which connections are let in.
+    pub admission: Arc<Admission>,
+    /// Whether there was something left for the last ones.
+    pub exhaustion: Exhaustion,
 }
 
 /// Starts a worker. It serves `sockets` until `stop` says true, and ends when nothing is in flight any more or the
@@ -104,7 +110,12 @@ where
     fn new(shared: Arc<Shared>, counters: Arc<Counters>, stack: S) -> Self {
         let server = HttpServer::new()
             .silence_deadline(shared.settings.silence_deadline)
-            .keep_alive_timeout(shared.settings.keep_alive_timeout);
+            .keep_alive_timeout(shared.settings.keep_alive_timeout)
+            .head_timeout(shared.settings.head_timeout)
+            .body_timeout(shared.settings.body_timeout)
+            .max_head(shared.settings.max_head)
+            .max_fields(shared.settings.max_fields)
+            .max_streams(shared.settings.max_streams);
         Self { shared, counters, connections: Connections::default(), handshakes: AtomicUsize::new(0), server, stack }
     }
 
@@ -131,8 +142,25 @@ where
                 _ = stop.wait_for(|stop| *stop) => return,
             };
             match accepted {
-                Ok((stream, peer)) => self.start(listener, stream, peer),
-                Err(error) => pause(listener, &error).await,
+                Ok((stream, peer)) => {
+                    self.note(listener, self.shared.exhaustion.accepted(), None);
+                    // At the limit this connection waits, and those behind it, which the kernel holds.
+                    let place = tokio::select! {
+                        biased;
+                        place = self.shared.admission.place() => Some(place),
+                        _ = stop.wait_for(|stop| *stop) => None,
+                    };
+                    match place {
+                        Some(place) => self.start(listener, stream, peer, place),
+                        // Beside the others that end.
+                        None => return drop(tokio::spawn(silence::close(stream))),
+                    }
+                }
+                Err(error) if Exhaustion::is_cause_of(&error) => {
+                    self.note(listener, self.shared.exhaustion.failed(), Some(&error));
+                    sleep(ACCEPT_PAUSE).await;
+                }
+                Err(_) => {}
             }
             if *stop.borrow() {
                 left_after_stop -= 1;
@@ -143,8 +171,31 @@ where
         }
     }
 
-    fn start(self: &Arc<Self>, listener: Listener, stream: TcpStream, peer: SocketAddr) {
+    #[expect(clippy::unused_self, reason = "it belongs to accepting")]
+    fn note(&self, listener: Listener, news: Option<News>, error: Option<&io::Error>) {
+        let listener = listener.name();
+        match news {
+            None => {}
+            Some(News::Exhausted) => {
+                let error = error.map(tracing::field::display);
+                tracing::warn!(listener, error, "cannot accept a connection for now");
+            }
+            Some(News::Recovered) => tracing::info!(listener, "connections are accepted again"),
+        }
+    }
+
+    fn start(self: &Arc<Self>, listener: Listener, stream: TcpStream, peer: SocketAddr, mut place: Place) {
         self.counters.connections.add();
+        let verdict = self.shared.admission.admit(&mut place, peer.ip());
+        let stream = ClientStream::new(stream, place);
+        if verdict != Verdict::Serve {
+            self.counters.reject("too_many_connections");
+            tracing::debug!(%peer, reason = "too many connections of one client", "silence");
+            if verdict == Verdict::Silence {
+                tokio::spawn(silence::close(stream));
+            }
+            return;
+        }
         let worker = Arc::clone(self);
         match listener {
             Listener::Http => drop(tokio::spawn(worker.plain(stream, peer))),
@@ -153,7 +204,7 @@ where
         }
     }
 
-    async fn plain(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+    async fn plain(self: Arc<Self>, stream: ClientStream, peer: SocketAddr) {
         let protocol = match self.shared.settings.http_h2c {
             H2c::Off => Protocol::Http1,
             H2c::Silent => Protocol::Detect,
@@ -171,7 +222,7 @@ where
         tracing::trace!(%peer, ?ended, "connection");
     }
 
-    async fn tls(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+    async fn tls(self: Arc<Self>, stream: ClientStream, peer: SocketAddr) {
         self.handshakes.fetch_add(1, Ordering::Relaxed);
         let certificates = |name: &HostName| self.shared.certificates.server_config(name);
         let accepted = SniAcceptor::new(certificates).accept(stream, self.shared.settings.silence_deadline).await;
@@ -193,14 +244,14 @@ where
     }
 
     /// Nobody can prove anything to this listener yet.
-    async fn internal(self: Arc<Self>, stream: TcpStream) {
+    async fn internal(self: Arc<Self>, stream: ClientStream) {
         let nobody = SniAcceptor::new(|_: &HostName| None);
         if let Err(rejected) = nobody.accept(stream, self.shared.settings.silence_deadline).await {
             self.reject(rejected).await;
         }
     }
 
-    async fn reject(&self, rejected: Rejected<TcpStream>) {
+    async fn reject(&self, rejected: Rejected<ClientStream>) {
         self.counters.reject(rejected.reason.reason());
         tracing::debug!(reason = %rejected.reason, "silence");
         if let Some(stream) = rejected.io {
@@ -220,19 +271,5 @@ where
             sleep(Duration::from_millis(10)).await;
         }
         tracing::warn!(connections = self.connections.len(), "the shutdown timeout is over: ending what is in flight");
-    }
-}
-
-/// After an error of accept. Most concern one connection that is gone already; out of descriptors or memory, the next
-/// try would fail at once, again and again.
-async fn pause(listener: Listener, error: &io::Error) {
-    let exhausted = {
-        use nix::errno::Errno;
-        let errno = error.raw_os_error().map(Errno::from_raw);
-        matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM))
-    };
-    if exhausted {
-        tracing::warn!(listener = listener.name(), %error, "cannot accept a connection for now");
-        sleep(ACCEPT_PAUSE).await;
     }
 }

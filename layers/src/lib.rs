@@ -23,6 +23,7 @@
 //! | [`serve`] | the server of HTTP on a connection, behind a gate |
 //! | [`conn`] | what is known of a connection, and a hold on it |
 //! | [`framing`] | one reading of each request, or none |
+//! | [`body_limit`] | how long the body of a request may be |
 //! | [`hop_by_hop`], [`forwarded`] | which fields stay behind and which are added |
 //! | [`tunnel`] | upgrades, as to WebSocket |
 //! | [`route`] | from host and path to a service |
@@ -96,6 +97,7 @@
 mod inner;
 
 pub mod balance;
+pub mod body_limit;
 pub mod conn;
 pub mod connect;
 pub mod forwarded;

@@ -35,10 +35,12 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 use tower::{BoxError, Layer, Service};
 
+use crate::conn::{ConnInfo, Control};
+
 /// Ends requests in [`TimedOut`] when nothing has moved for a time and there is no response yet.
 ///
 /// The time is counted from the last piece of the request's body, so a large upload may take as long as it takes. The
-/// response's body is not limited.
+/// response's body is not limited here: [`HttpServer::body_timeout`](crate::serve::HttpServer::body_timeout) is for it.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseTimeoutLayer {
     timeout: Duration,
@@ -86,7 +88,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // Most requests have no body; nothing is shared for them.
-        let progress = (!request.body().is_end_stream()).then(|| Arc::new(Progress::new()));
+        let progress = (!request.body().is_end_stream()).then(|| {
+            let connection = request.extensions().get().map(ConnInfo::control).cloned();
+            Arc::new(Progress::new(connection))
+        });
         let response = self.inner.call(request.map(|inner| WatchedBody { inner, progress: progress.clone() }));
         ResponseFuture { response, timer: sleep(self.timeout), timeout: self.timeout, progress }
     }
@@ -137,16 +142,22 @@ struct Progress {
     moved_at: AtomicU64,
     /// The backend would take more, the client does not send it.
     waiting_for_client: AtomicBool,
+    /// Which a stream of an upload keeps alive even if nothing comes back.
+    connection: Option<Control>,
 }
 
 impl Progress {
-    fn new() -> Self {
-        Self { since: Instant::now(), moved_at: AtomicU64::new(0), waiting_for_client: AtomicBool::new(false) }
+    fn new(connection: Option<Control>) -> Self {
+        let (moved_at, waiting_for_client) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { since: Instant::now(), moved_at, waiting_for_client, connection }
     }
 
     fn moved(&self) {
         let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.moved_at.store(now, Ordering::Relaxed);
+        if let Some(connection) = &self.connection {
+            connection.note_progress();
+        }
     }
 
     fn idle_for(&self) -> Duration {

@@ -24,31 +24,57 @@
 
 use std::{
     future::Future,
+    io,
     pin::Pin,
+    sync::atomic::{AtomicU32, Ordering},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::UPGRADE};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, sleep_until},
+};
 use tower::{BoxError, Layer, Service};
 
 use crate::{conn::ConnInfo, hop_by_hop::tokens};
 
+/// How often a tunnel is looked at within its timeout.
+const LOOKS: u32 = 4;
+
 /// Joins the two connections of a request with `Upgrade` when the backend switches to a protocol that was asked for.
 ///
 /// Stands inside of [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer), which lets no other `Upgrade` through. A 101
-/// that nobody asked for is [`UnexpectedUpgrade`]. The tunnel is a task of its own; it ends when both sides have, or
-/// with the runtime, and keeps the connection's [`ConnInfo`] until then.
-#[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
-pub struct TunnelLayer;
+/// that nobody asked for is [`UnexpectedUpgrade`]. The tunnel is a task of its own; it ends when both sides have, when
+/// no byte came from either for too long, or with the runtime, and keeps the connection's [`ConnInfo`] until then.
+#[derive(Debug, Clone, Copy)]
+pub struct TunnelLayer {
+    timeout: Duration,
+}
+
+impl Default for TunnelLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl TunnelLayer {
-    /// The layer.
+    /// Tunnels may be without a byte for an hour: what Envoy allows a TCP connection, and HAProxy's documentation
+    /// advises for `timeout tunnel`.
     pub fn new() -> Self {
-        Self
+        Self { timeout: Duration::from_secs(60 * 60) }
+    }
+
+    /// Tunnels may be without a byte, from either side, for `timeout`; it may be noticed up to a fourth later. Both
+    /// connections are then closed.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
     }
 }
 
@@ -56,7 +82,7 @@ impl<S> Layer<S> for TunnelLayer {
     type Service = Tunnel<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Tunnel { inner }
+        Tunnel { inner, timeout: self.timeout }
     }
 }
 
@@ -64,6 +90,7 @@ impl<S> Layer<S> for TunnelLayer {
 #[derive(Debug, Clone)]
 pub struct Tunnel<S> {
     inner: S,
+    timeout: Duration,
 }
 
 impl<S> Tunnel<S> {
@@ -88,6 +115,7 @@ where
             protocols,
             client: hyper::upgrade::on(&mut request),
             info: request.extensions().get().cloned(),
+            timeout: self.timeout,
         });
         ResponseFuture { response: self.inner.call(request), asked }
     }
@@ -109,6 +137,7 @@ struct Asked {
     protocols: HeaderValue,
     client: OnUpgrade,
     info: Option<ConnInfo>,
+    timeout: Duration,
 }
 
 impl<F, R, E> Future for ResponseFuture<F>
@@ -145,15 +174,69 @@ async fn tunnel(asked: Asked, backend: OnUpgrade) {
     // Keeps the connection on record as long as the tunnel lasts.
     let _info = asked.info;
     match futures_util::future::try_join(asked.client, backend).await {
-        Ok((client, backend)) => copy(client, backend).await,
+        Ok((client, backend)) => copy(client, backend, asked.timeout).await,
         Err(error) => tracing::debug!(%error, "a connection ended before it became a tunnel"),
     }
 }
 
-async fn copy(client: Upgraded, backend: Upgraded) {
-    match tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(backend)).await {
+async fn copy(client: Upgraded, backend: Upgraded, timeout: Duration) {
+    let moved = AtomicU32::new(0);
+    let mut client = Watched { io: TokioIo::new(client), moved: &moved };
+    let mut backend = Watched { io: TokioIo::new(backend), moved: &moved };
+    let copied = tokio::select! {
+        copied = tokio::io::copy_bidirectional(&mut client, &mut backend) => copied,
+        () = stillness(&moved, timeout) => return tracing::debug!("tunnel ended: no byte for too long"),
+    };
+    match copied {
         Ok((sent, received)) => tracing::debug!(sent, received, "tunnel ended"),
         Err(error) => tracing::debug!(%error, "tunnel broke"),
+    }
+}
+
+/// Ends when `moved` has not changed for as long as `timeout`. Bytes cost no look at the clock this way.
+async fn stillness(moved: &AtomicU32, timeout: Duration) {
+    let (mut seen, mut since) = (moved.load(Ordering::Relaxed), Instant::now());
+    while since.elapsed() < timeout {
+        sleep_until((since + timeout).min(Instant::now() + timeout / LOOKS)).await;
+        let now = moved.load(Ordering::Relaxed);
+        if now != seen {
+            (seen, since) = (now, Instant::now());
+        }
+    }
+}
+
+/// An IO that counts the pieces that pass it.
+struct Watched<'a, IO> {
+    io: IO,
+    moved: &'a AtomicU32,
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Watched<'_, IO> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
+        if polled.is_ready() {
+            self.moved.fetch_add(1, Ordering::Relaxed);
+        }
+        polled
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<'_, IO> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write(cx, buf);
+        if polled.is_ready() {
+            // A reader that is slow, but reads.
+            self.moved.fetch_add(1, Ordering::Relaxed);
+        }
+        polled
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
 

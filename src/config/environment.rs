@@ -32,7 +32,7 @@ impl Environment {
                 found.secret = problems.note(utf8(name, &value)).map(Secret::from);
             } else if let Some(setting) = table::by_variable(name) {
                 found.values.extend(problems.note(utf8(name, &value)).map(|text| (setting, text)));
-            } else if name.starts_with(PREFIX) && !is_from_kubernetes(name) {
+            } else if name.starts_with(PREFIX) && !is_from_kubernetes(name, &value) {
                 unknown.push(name.to_owned());
             }
         }
@@ -48,9 +48,18 @@ impl Environment {
     }
 }
 
-/// Variables that Kubernetes sets in each pod when a Service is called "pmesh".
-fn is_from_kubernetes(name: &str) -> bool {
-    name == "PMESH_PORT" || name.starts_with("PMESH_PORT_") || name.starts_with("PMESH_SERVICE_")
+/// Variables that Kubernetes sets in each pod for a Service whose name begins with "pmesh", as Docker did for links:
+/// `PMESH_SERVICE_HOST`, `PMESH_WEB_SERVICE_PORT_HTTP`, `PMESH_WEB_PORT_80_TCP_ADDR`, `PMESH_WEB_PORT=tcp://…`.
+fn is_from_kubernetes(name: &str, value: &OsStr) -> bool {
+    let is_url = value.to_str().is_some_and(|value| value.starts_with("tcp://") || value.starts_with("udp://"));
+    let for_a_port = |name: &str| {
+        let rest = name.split("_PORT_").nth(1).unwrap_or_default();
+        rest.contains("_TCP") || rest.contains("_UDP")
+    };
+    name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || (name.ends_with("_PORT") && is_url)
+        || for_a_port(name)
 }
 
 fn utf8(name: &str, value: &OsStr) -> Result<String, Problem> {

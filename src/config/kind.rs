@@ -13,6 +13,8 @@ pub enum Kind {
     Subnet,
     /// A number.
     Count,
+    /// A number of bytes.
+    Size,
     /// true or false.
     Switch,
     /// A time with its unit.
@@ -45,6 +47,7 @@ impl Kind {
             Self::Address => "IP",
             Self::Subnet => "CIDR",
             Self::Count => "N",
+            Self::Size => "SIZE",
             Self::Switch => "BOOL",
             Self::Duration => "DURATION",
             Self::Choice(_) => "WORD",
@@ -64,7 +67,7 @@ impl Kind {
     /// Text that does not fit is kept as text: reading the settings says what was expected instead.
     pub(super) fn value(self, text: &str, home: Option<&str>) -> Value {
         match self {
-            Self::Port | Self::Count => text.parse::<u64>().map_or_else(|_| text.into(), Value::from),
+            Self::Port | Self::Count | Self::Size => text.parse::<u64>().map_or_else(|_| text.into(), Value::from),
             Self::Switch => switch(text).map_or_else(|| text.into(), Value::from),
             Self::File | Self::Directory => path::expand(text, home).into(),
             Self::Addresses | Self::Networks => words(text).map(Value::from).collect::<Vec<_>>().into(),

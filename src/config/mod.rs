@@ -24,6 +24,7 @@ mod kind;
 mod merged;
 mod parse;
 mod path;
+mod size;
 mod suggest;
 mod table;
 mod texts;
@@ -42,6 +43,7 @@ pub(crate) use self::{
     error::Problems,
     merged::{Merged, Node},
     parse::{Parse, Reason, text},
+    size::{Size, SizeLimit},
 };
 pub use self::{
     error::{Error, Problem},

@@ -68,6 +68,7 @@ fn route(settings: &Settings, backend: SocketAddr) -> Result<Route, BoxError> {
         upstream_ca: None,
         upstream_name: None,
         response_timeout: settings.response_timeout,
+        max_body: settings.max_body,
     })
 }
 

@@ -33,6 +33,14 @@ pub enum SecretError {
         /// Its permission bits.
         mode: u32,
     },
+    /// The secret's file or folder belongs to another user, who could put another secret there.
+    #[error("{path} belongs to another user (uid {owner}), who could replace the secret; run `chown $(id -u) {path}`")]
+    Foreign {
+        /// The file or folder.
+        path: PathBuf,
+        /// The user id of its owner.
+        owner: u32,
+    },
     /// What should be a secret is none.
     #[error("{origin} holds no secret")]
     Invalid {

@@ -1,7 +1,7 @@
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Read},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
 };
 
@@ -17,8 +17,8 @@ const READ_LIMIT: usize = 1024;
 ///
 /// # Errors
 ///
-/// [`SecretError`] when there is no such file, or when it cannot be read, is a folder, is open to group or others, or
-/// holds something other than a secret.
+/// [`SecretError`] when there is no such file, or when it cannot be read, is a folder, belongs to another user, is open to
+/// group or others, or holds something other than a secret.
 pub fn read_secret_file(path: &Path) -> Result<Secret, SecretError> {
     let unreadable = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => SecretError::Missing { path: path.to_owned() },
@@ -29,6 +29,9 @@ pub fn read_secret_file(path: &Path) -> Result<Secret, SecretError> {
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
         return Err(SecretError::Folder { path: path.to_owned() });
+    }
+    if !is_ours(&metadata) {
+        return Err(SecretError::Foreign { path: path.to_owned(), owner: metadata.uid() });
     }
     let mode = metadata.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
@@ -41,6 +44,12 @@ pub fn read_secret_file(path: &Path) -> Result<Secret, SecretError> {
         .map_err(|_| InvalidSecret::NotHex)
         .and_then(str::parse)
         .map_err(|source| SecretError::Invalid { origin: format!("the secret file {}", path.display()), source })
+}
+
+/// Whether a file or folder belongs to the user of this process or to root; whoever else it belongs to could put
+/// their own secret there.
+pub(super) fn is_ours(metadata: &Metadata) -> bool {
+    metadata.uid() == 0 || metadata.uid() == nix::unistd::geteuid().as_raw()
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 use std::{
     fs::{self, DirBuilder, File},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::Path,
     time::Duration,
 };
 
 use pmesh_layers::identity::Secret;
 
-use super::{SecretError, read_secret_file};
+use super::{SecretError, file::is_ours, read_secret_file};
 
 /// The name of the secret's file in the home folder.
 pub const SECRET_FILE: &str = "secret";
@@ -51,6 +51,9 @@ fn prepare(home: &Path) -> Result<(), SecretError> {
     .map_err(unusable)?;
     if !metadata.is_dir() {
         return Err(SecretError::HomeNotFolder { path: home.to_owned() });
+    }
+    if !is_ours(&metadata) {
+        return Err(SecretError::Foreign { path: home.to_owned(), owner: metadata.uid() });
     }
     let mode = metadata.permissions().mode() & 0o7777;
     if mode & 0o022 != 0 {

@@ -8,7 +8,7 @@ use figment::value::Value;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use super::{H2c, LogFormat, Port, Secret, SecretSource, Settings, certificate, route};
-use crate::config::{Merged, Parse, Problems, Reason, text};
+use crate::config::{Merged, Parse, Problems, Reason, Size, SizeLimit, text};
 
 impl Settings {
     /// Validates what all sources together say.
@@ -18,13 +18,14 @@ impl Settings {
     pub(crate) fn read(merged: &Merged, secret: Option<Secret>, problems: &mut Problems) -> Self {
         let home: PathBuf = merged.read("home", problems).unwrap_or_default();
         let response_timeout = merged.read("response_timeout", problems).unwrap_or_default();
+        let max_body = merged.read("max_body", problems).and_then(|SizeLimit(limit)| limit);
         let settings = Self {
             http: merged.read("http", problems).unwrap_or(Port::Off),
             https: merged.read("https", problems).unwrap_or(Port::Off),
             internal: merged.read("internal", problems).unwrap_or(Port::Off),
             bind: merged.read("bind", problems).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             http_h2c: merged.read("http_h2c", problems).unwrap_or(H2c::Off),
-            routes: route::read(merged, response_timeout, problems),
+            routes: route::read(merged, route::Defaults { response_timeout, max_body }, problems),
             subnet_dialer: merged.read("subnet_dialer", problems).unwrap_or_default(),
             subnet_service: merged.read("subnet_service", problems).unwrap_or_default(),
             source_addresses: merged.read_list("source_addresses", problems),
@@ -34,6 +35,15 @@ impl Settings {
             pool_idle_max: merged.read("pool_idle_max", problems).unwrap_or_default(),
             silence_deadline: merged.read("silence_deadline", problems).unwrap_or_default(),
             keep_alive_timeout: merged.read("keep_alive_timeout", problems).unwrap_or_default(),
+            head_timeout: merged.read("head_timeout", problems).unwrap_or_default(),
+            body_timeout: merged.read("body_timeout", problems).unwrap_or_default(),
+            tunnel_timeout: merged.read("tunnel_timeout", problems).unwrap_or_default(),
+            max_connections: merged.read("max_connections", problems).map(|AtLeastOne(count)| count),
+            max_connections_per_client: merged.read("max_connections_per_client", problems).unwrap_or_default(),
+            max_body,
+            max_head: merged.read("max_head", problems).map_or(HeadSize::LEAST, |HeadSize(bytes)| bytes),
+            max_fields: merged.read("max_fields", problems).map_or(1, |Fields(count)| count),
+            max_streams: merged.read("max_streams", problems).map_or(1, |Streams(count)| count),
             trusted_proxies: merged.read_list("trusted_proxies", problems),
             certificates: certificate::read(merged, problems),
             secret: SecretSource::choose(secret, merged, &home, problems),
@@ -134,6 +144,55 @@ impl Parse for Workers {
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         usize::parse(value).ok().filter(|count| (1..=1024).contains(count)).map(Self).ok_or(None)
+    }
+}
+
+struct AtLeastOne(usize);
+
+impl Parse for AtLeastOne {
+    const EXPECTED: &'static str = "a number from 1";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        usize::parse(value).ok().filter(|count| *count > 0).map(Self).ok_or(None)
+    }
+}
+
+struct HeadSize(u32);
+
+impl HeadSize {
+    /// What a server of HTTP should take for the request line alone (RFC 9112, 3).
+    const LEAST: u32 = 8 * 1024;
+    const MOST: u32 = 16 * 1024 * 1024;
+}
+
+impl Parse for HeadSize {
+    const EXPECTED: &'static str = "a size from 8KiB to 16MiB";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        let Size(bytes) = Size::parse(value).map_err(|_| None)?;
+        u32::try_from(bytes).ok().filter(|bytes| (Self::LEAST..=Self::MOST).contains(bytes)).map(Self).ok_or(None)
+    }
+}
+
+struct Fields(usize);
+
+impl Parse for Fields {
+    // http's map of fields takes 32768 of them; there is a place for each, whether it is used or not.
+    const EXPECTED: &'static str = "a number from 1 to 10000";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        usize::parse(value).ok().filter(|count| (1..=10_000).contains(count)).map(Self).ok_or(None)
+    }
+}
+
+struct Streams(u32);
+
+impl Parse for Streams {
+    const EXPECTED: &'static str = "a number from 1 to 10000";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        let count = usize::parse(value).ok().and_then(|count| u32::try_from(count).ok());
+        count.filter(|count| (1..=10_000).contains(count)).map(Self).ok_or(None)
     }
 }
 

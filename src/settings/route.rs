@@ -14,7 +14,7 @@ use pmesh_layers::{
 use rustls::pki_types::ServerName;
 
 use crate::{
-    config::{Merged, Node, Parse, Problems, Reason, text},
+    config::{Merged, Node, Parse, Problems, Reason, SizeLimit, text},
     endpoint::Endpoint,
 };
 
@@ -29,6 +29,7 @@ pub(crate) const KEYS: &[&str] = &[
     "upstream_ca",
     "upstream_name",
     "response_timeout",
+    "max_body",
 ];
 /// Those of them that are paths.
 pub(crate) const PATHS: &[&str] = &["upstream_ca"];
@@ -52,6 +53,15 @@ pub struct Route {
     pub upstream_name: Option<ServerName<'static>>,
     /// How long the upstream may take until the head of its response.
     pub response_timeout: Duration,
+    /// How long the body of a request may be, in bytes.
+    pub max_body: Option<u64>,
+}
+
+/// What a route is where it does not say so itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Defaults {
+    pub(super) response_timeout: Duration,
+    pub(super) max_body: Option<u64>,
 }
 
 /// A file of certificates, in PEM, that are trusted to issue others.
@@ -77,12 +87,12 @@ impl fmt::Display for Route {
     }
 }
 
-/// Reads all routes; `response_timeout` is for those that set none.
-pub(super) fn read(merged: &Merged, response_timeout: Duration, problems: &mut Problems) -> Vec<Route> {
+/// Reads all routes; `defaults` are for those that set none of their own.
+pub(super) fn read(merged: &Merged, defaults: Defaults, problems: &mut Problems) -> Vec<Route> {
     let mut taken = BTreeMap::new();
     let mut routes = Vec::new();
     for table in merged.elements("routes", problems) {
-        let Some(route) = from_table(&table, response_timeout, problems) else { continue };
+        let Some(route) = from_table(&table, defaults, problems) else { continue };
         for pattern in &route.patterns {
             match taken.entry((pattern.clone(), route.prefix.clone())) {
                 Entry::Vacant(free) => {
@@ -104,7 +114,7 @@ pub(super) fn read(merged: &Merged, response_timeout: Duration, problems: &mut P
     routes
 }
 
-fn from_table(table: &Node<'_>, response_timeout: Duration, problems: &mut Problems) -> Option<Route> {
+fn from_table(table: &Node<'_>, defaults: Defaults, problems: &mut Problems) -> Option<Route> {
     if table.value.as_dict().is_none() {
         let expected = if table.is_from_file() {
             "a table with host and upstreams"
@@ -123,7 +133,9 @@ fn from_table(table: &Node<'_>, response_timeout: Duration, problems: &mut Probl
         .map(|node| Some(CaFile { path: node.read(problems)?, origin: node.place() }));
     let upstream_name = for_tls(table, "upstream_name", &upstreams, problems)
         .map(|node| node.read(problems).map(|UpstreamName(name)| name));
-    let response_timeout = table.field("response_timeout").map_or(Some(response_timeout), |node| node.read(problems));
+    let response_timeout =
+        table.field("response_timeout").map_or(Some(defaults.response_timeout), |node| node.read(problems));
+    let max_body = table.field("max_body").map_or(Some(SizeLimit(defaults.max_body)), |node| node.read(problems));
     Some(Route {
         patterns,
         prefix: prefix?,
@@ -134,6 +146,7 @@ fn from_table(table: &Node<'_>, response_timeout: Duration, problems: &mut Probl
         upstream_ca: upstream_ca.map_or(Some(None), |ca| ca.map(Some))?,
         upstream_name: upstream_name.map_or(Some(None), |name| name.map(Some))?,
         response_timeout: response_timeout?,
+        max_body: max_body?.0,
     })
 }
 

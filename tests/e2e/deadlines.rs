@@ -6,7 +6,7 @@ use crate::support::{Backend, Client, Connection, End, Start, client::get, h2, t
 fn a_connection_without_a_request_is_closed() {
     let backend = Backend::answering("ok");
     // Whichever of the two deadlines is longer.
-    let flags = ["--keep-alive-timeout", "1s", "--silence-deadline", "1h"];
+    let flags = ["--keep-alive-timeout", "1s", "--head-timeout", "1s", "--silence-deadline", "1h"];
     let program = Start::new().route("a.test", &backend).flags(&flags).run();
     for (name, rest) in [("nothing more", ""), ("half a head", "GET / HTTP/1.1\r\nHost: a.t")] {
         let mut client = Client::connect(program.http());

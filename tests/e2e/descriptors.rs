@@ -1,17 +1,21 @@
 //! Out of file descriptors: the program waits for better times and serves on.
 
-use crate::support::{Backend, Client, Start};
+use crate::support::{Backend, Client, Program, Start};
+
+/// With 64 descriptors, and no other limit to connections.
+fn start(backends: &[(&str, &Backend)]) -> Program {
+    let start = Start::new()
+        .workers(1)
+        .flags(&["--silence-deadline", "1h", "--max-connections", "1000"])
+        // Soft and hard, so that the program cannot raise it.
+        .through(&["sh", "-c", "ulimit -n 64; exec \"$0\" \"$@\""]);
+    backends.iter().fold(start, |start, (host, backend)| start.route(host, backend)).run()
+}
 
 #[test]
 fn more_connections_than_descriptors() {
     let backend = Backend::answering("ok");
-    let program = Start::new()
-        .workers(1)
-        .route("a.test", &backend)
-        .flags(&["--silence-deadline", "1h"])
-        // Soft and hard, so that the program cannot raise it.
-        .through(&["sh", "-c", "ulimit -n 64; exec \"$0\" \"$@\""])
-        .run();
+    let program = start(&[("a.test", &backend)]);
     let mut early = Client::connect(program.http());
     assert_eq!(early.get("a.test", "/").status, 200);
 
@@ -20,8 +24,30 @@ fn more_connections_than_descriptors() {
     // Who is in is served, over the connection to the backend that is there.
     assert_eq!(early.get("a.test", "/").status, 200);
     drop(crowd);
-    for _ in 0..3 {
+    // Said when it was calm for a while.
+    let recovered = (0..1_000_000).any(|_| {
         assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 200);
-    }
+        program.log().iter().any(|line| line.contains("connections are accepted again"))
+    });
+    assert!(recovered);
     assert_eq!(early.get("a.test", "/").status, 200);
+    // It failed many times and was said once.
+    let lines = program.log().iter().filter(|line| line.contains("cannot accept a connection")).count();
+    assert_eq!(lines, 1);
+}
+
+#[test]
+fn no_descriptor_for_a_backend() {
+    let (backend, other) = (Backend::answering("ok"), Backend::answering("other"));
+    let program = start(&[("a.test", &backend), ("other.test", &other)]);
+    let mut early = Client::connect(program.http());
+    assert_eq!(early.get("a.test", "/").status, 200);
+    let crowd: Vec<_> = (0..100).map(|_| Client::connect(program.http())).collect();
+    program.wait_for_line("cannot accept a connection for now");
+    // Our fault, not the backend's.
+    assert_eq!(early.get("other.test", "/").status, 503);
+    assert_eq!(early.get("a.test", "/").status, 200);
+    drop(crowd);
+    // Accepted after the crowd was let go.
+    assert_eq!(Client::connect(program.http()).get("other.test", "/").status, 200);
 }

@@ -6,14 +6,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod body_limits;
 mod certificates;
 mod commands;
+mod connection_limits;
 mod deadlines;
 mod descriptors;
 mod fields;
 mod floods;
 mod framing_http1;
 mod framing_http2;
+mod head_limits;
 mod http2;
 mod internal;
 mod later_requests;
@@ -21,7 +24,9 @@ mod messages;
 mod routes;
 mod silence_http;
 mod silence_https;
+mod slow_readers;
 mod sources;
+mod stalls;
 mod start_errors;
 mod stopping;
 mod upgrades;

@@ -33,6 +33,8 @@ fn text(kind: Kind, second: bool) -> String {
         Kind::Address => pick("127.0.0.1", "::1"),
         Kind::Subnet => pick("127.11.0.0/16", "127.12.0.0/16"),
         Kind::Count => pick("11", "12"),
+        // More than the least head, less than the most.
+        Kind::Size => pick("9000", "10KiB"),
         Kind::Switch => pick("false", "true"),
         Kind::Duration => pick("11s", "1m 2s"),
         Kind::Choice(words) => words[usize::from(second)].to_owned(),
@@ -123,7 +125,7 @@ fn the_stronger_of_two_sources_wins_and_is_named() {
         }
     }
     // Six pairs of each setting that has all four sources; three of cert and key, which are not in the file.
-    assert_eq!(pairs, 23 * 6 + 2 * 3);
+    assert_eq!(pairs, 32 * 6 + 2 * 3);
 }
 
 #[test]

@@ -24,14 +24,33 @@ struct State {
     draining: AtomicBool,
     /// The last request had a body, which may not have been read to its end.
     had_body: AtomicBool,
-    /// Requests whose response has not ended.
-    in_flight: AtomicU32,
-    /// When the last of them ended, in milliseconds after `since`.
+    /// Requests whose response has not ended; in the upper half, those of them that have no response yet.
+    in_flight: AtomicU64,
+    /// Requests so far, to tell one from the next. Written by the connection's task alone.
+    begun: AtomicU32,
+    /// Something was read that no request came of yet.
+    head_begun: AtomicBool,
+    /// Something was written that the connection has not taken yet, perhaps the end of the last response.
+    unsent: AtomicBool,
+    /// Pieces that have moved either way, to see whether any has. May miss one when two move at a time.
+    moved: AtomicU32,
+    /// When the last of them ended and was sent, in milliseconds after `since`.
     idle_at: AtomicU64,
     since: Instant,
     /// The task that drives the connection.
     driver: AtomicWaker,
 }
+
+impl State {
+    fn stamp_idle(&self) {
+        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.idle_at.store(now, Ordering::Relaxed);
+    }
+}
+
+/// One request in flight, and one that waits for its response.
+const REQUEST: u64 = 1;
+const WAITING: u64 = 1 << 32;
 
 const CLOSED: u8 = 0;
 const OPEN: u8 = 1;
@@ -54,7 +73,11 @@ impl Control {
             holding: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             had_body: AtomicBool::new(false),
-            in_flight: AtomicU32::new(0),
+            in_flight: AtomicU64::new(0),
+            begun: AtomicU32::new(0),
+            head_begun: AtomicBool::new(false),
+            unsent: AtomicBool::new(false),
+            moved: AtomicU32::new(0),
             idle_at: AtomicU64::new(0),
             since: Instant::now(),
             driver: AtomicWaker::new(),
@@ -111,8 +134,63 @@ impl Control {
 
     pub(crate) fn begin_request(&self, has_body: bool) -> InFlight {
         self.0.had_body.store(has_body, Ordering::Relaxed);
-        self.0.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight(self.clone())
+        self.0.head_begun.store(false, Ordering::Relaxed);
+        self.0.begun.store(self.requests().wrapping_add(1), Ordering::Relaxed);
+        self.0.in_flight.fetch_add(REQUEST + WAITING, Ordering::Relaxed);
+        InFlight { control: self.clone(), counted: REQUEST + WAITING }
+    }
+
+    /// How many requests there have been so far.
+    pub(crate) fn requests(&self) -> u32 {
+        self.0.begun.load(Ordering::Relaxed)
+    }
+
+    /// Bytes came over a connection that serves one request at a time.
+    pub(crate) fn note_read(&self) {
+        if self.0.in_flight.load(Ordering::Relaxed) == 0 {
+            self.0.head_begun.store(true, Ordering::Relaxed);
+        }
+        self.note_progress();
+    }
+
+    /// A piece of a request or of a response has moved.
+    pub(crate) fn note_progress(&self) {
+        let moved = &self.0.moved;
+        moved.store(moved.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// The connection takes no more for now.
+    pub(crate) fn note_unsent(&self) {
+        self.0.unsent.store(true, Ordering::Relaxed);
+    }
+
+    /// The connection has taken all that was written.
+    pub(crate) fn note_sent(&self) {
+        if self.is_unsent() {
+            self.0.unsent.store(false, Ordering::Relaxed);
+            self.0.stamp_idle();
+        }
+    }
+
+    /// Whether the connection has not taken all that was written.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.0.unsent.load(Ordering::Relaxed)
+    }
+
+    /// Changes when something moves.
+    pub(crate) fn progress(&self) -> u32 {
+        self.0.moved.load(Ordering::Relaxed)
+    }
+
+    /// What the connection waits for.
+    pub(crate) fn phase(&self) -> Phase {
+        match self.0.in_flight.load(Ordering::Acquire) {
+            0 if self.is_unsent() => Phase::Bodies,
+            0 if self.0.head_begun.load(Ordering::Relaxed) => Phase::Head,
+            0 => Phase::Idle,
+            requests if requests < WAITING => Phase::Bodies,
+            _ => Phase::Response,
+        }
     }
 
     /// Whether the client may still be sending the body of the last request.
@@ -120,9 +198,9 @@ impl Control {
         self.0.had_body.load(Ordering::Relaxed)
     }
 
-    /// For how long no request has been in flight; `None` while one is.
+    /// For how long no request has been in flight and nothing unsent; `None` while there is something.
     pub(crate) fn idle_for(&self) -> Option<Duration> {
-        if self.0.in_flight.load(Ordering::Acquire) > 0 {
+        if self.0.in_flight.load(Ordering::Acquire) > 0 || self.is_unsent() {
             return None;
         }
         let idle_at = Duration::from_millis(self.0.idle_at.load(Ordering::Relaxed));
@@ -130,16 +208,43 @@ impl Control {
     }
 }
 
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// A request.
+    Idle,
+    /// The rest of a request's head.
+    Head,
+    /// The head of a response.
+    Response,
+    /// The bodies of responses, and what is left of those of their requests.
+    Bodies,
+}
+
 /// Counts a request as in flight until dropped.
 #[derive(Debug)]
-pub(crate) struct InFlight(Control);
+pub(crate) struct InFlight {
+    control: Control,
+    counted: u64,
+}
+
+impl InFlight {
+    /// The head of the response is there.
+    pub(crate) fn responded(&mut self) {
+        self.counted = REQUEST;
+        self.control.0.in_flight.fetch_sub(WAITING, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_progress(&self) {
+        self.control.note_progress();
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let state = &*self.0.0;
-        let now = u64::try_from(state.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        state.idle_at.store(now, Ordering::Relaxed);
-        state.in_flight.fetch_sub(1, Ordering::Release);
+        let state = &*self.control.0;
+        state.stamp_idle();
+        state.in_flight.fetch_sub(self.counted, Ordering::Release);
     }
 }
 

@@ -3,6 +3,6 @@
 mod control;
 mod info;
 
-pub(crate) use control::InFlight;
 pub use control::{Control, WeakControl};
+pub(crate) use control::{InFlight, Phase};
 pub use info::{ConnInfo, Scheme};

@@ -129,6 +129,9 @@ impl SourceConnector {
         }
         let addresses =
             tokio::net::lookup_host((host, port)).await.map_err(|error| ConnectError::resolve(host, error))?;
+        let mut addresses: Vec<_> = addresses.collect();
+        // Of the loopback addresses those of IPv4 first: only they have a subnet to leave from.
+        addresses.sort_by_key(|address| address.ip().is_loopback() && address.is_ipv6());
         let mut last = ConnectError::resolve(host, io::Error::other("the name has no address"));
         for address in addresses {
             match self.connect_address(address).await {
@@ -161,6 +164,7 @@ impl SourceConnector {
                 socket::Error::Connect(error)
                     if error.kind() == io::ErrorKind::AddrNotAvailable && tried < sources.count() => {}
                 socket::Error::Connect(error) => return Err(error),
+                socket::Error::Bind(_) if matches!(sources, Sources::Addresses(_)) && tried < sources.count() => {}
                 socket::Error::Bind(error) => {
                     // A subnet of loopback addresses needs no set-up on Linux; elsewhere each address needs an alias.
                     if !matches!(sources, Sources::Subnet(_)) || error.kind() != io::ErrorKind::AddrNotAvailable {

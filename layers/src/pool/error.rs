@@ -50,6 +50,18 @@ impl<B> PoolError<B> {
         self.step == Step::Connect
     }
 
+    /// Whether this process or this machine had no descriptor or no memory left for a connection.
+    pub fn is_out_of_resources(&self) -> bool {
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            if let Some(code) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error) {
+                return is_exhaustion(code);
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// Whether the exchange ended because the body of the request could not be read.
     pub fn is_clients_fault(&self) -> bool {
         let Source::Own(error) = &self.source else { return false };
@@ -69,7 +81,33 @@ impl<B> Unsent<Request<B>> for PoolError<B> {
     }
 
     fn is_endpoints_fault(&self) -> bool {
-        !self.is_clients_fault()
+        !self.is_clients_fault() && !self.is_out_of_resources()
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn is_exhaustion(code: i32) -> bool {
+    use nix::errno::Errno;
+    matches!(Errno::from_raw(code), Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_exhaustion(_: i32) -> bool {
+    false
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_lack_of_descriptors_is_not_the_endpoints_fault() {
+        for (code, own) in [(nix::libc::EMFILE, true), (nix::libc::ENFILE, true), (nix::libc::ECONNREFUSED, false)] {
+            let cause = std::io::Error::from_raw_os_error(code);
+            let error = PoolError::connect(cause, Request::new(()));
+            assert_eq!(error.is_out_of_resources(), own, "{code}");
+            assert_eq!(error.is_endpoints_fault(), !own, "{code}");
+        }
     }
 }
 

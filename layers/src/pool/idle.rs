@@ -9,8 +9,28 @@ use tokio::{task::AbortHandle, time::Instant};
 /// One connection to the endpoint, held by whoever may send on it.
 pub(super) struct Connection<B> {
     pub(super) sender: SendRequest<B>,
-    /// The task that moves its bytes.
-    pub(super) task: AbortHandle,
+    /// The task that moves its bytes. It ends with this: hyper's would go on with a request that nobody waits for any
+    /// more, for as long as the endpoint does not read it.
+    task: Option<AbortHandle>,
+}
+
+impl<B> Connection<B> {
+    pub(super) fn new(sender: SendRequest<B>, task: AbortHandle) -> Self {
+        Self { sender, task: Some(task) }
+    }
+
+    /// Lets the task live on, to hand its IO over after a change of protocol.
+    pub(super) fn detach(mut self) {
+        self.task = None;
+    }
+}
+
+impl<B> Drop for Connection<B> {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
 }
 
 /// The connections of one endpoint that wait for a request, the last used on top.
@@ -70,7 +90,7 @@ impl<B: Send + 'static> Idle<B> {
             Ok(Err(_)) => {}
             // hyper neither ends a connection nor makes it ready again when the response came before the request was
             // read to its end (hyper#4176).
-            Err(_) => connection.task.abort(),
+            Err(_) => drop(connection),
         }
     }
 

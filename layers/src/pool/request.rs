@@ -103,7 +103,7 @@ mod tests {
             ("GET", "http://h", None, "https://h/"),
             ("GET", "/", None, "https://endpoint/"),
             ("GET", "/", Some("no host"), "https://endpoint/"),
-            ("OPTIONS", "http://h", None, "https://h*"),
+            ("OPTIONS", "http://h", None, "https://h/"),
         ] {
             let mut request = Request::builder().method(method).uri(uri).header("connection", "te");
             request = request.header("te", "trailers").header("transfer-encoding", "chunked").header("upgrade", "x");

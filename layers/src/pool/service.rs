@@ -159,7 +159,7 @@ where
             tracing::debug!(%error, "connection to an endpoint broke");
         }
     });
-    Ok(Connection { sender, task: task.abort_handle() })
+    Ok(Connection::new(sender, task.abort_handle()))
 }
 
 /// Hands the request to the connection at once; the future waits for the response.
@@ -181,6 +181,7 @@ where
                 // The version belongs to this hop.
                 *response.version_mut() = Version::HTTP_11;
                 Ok(if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    connection.detach();
                     response.map(PooledBody::unpooled)
                 } else {
                     response.map(|body| PooledBody::new(body, connection, idle))

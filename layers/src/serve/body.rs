@@ -29,7 +29,12 @@ impl<B: Body> Body for InFlightBody<B> {
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().inner.poll_frame(cx)
+        let this = self.project();
+        let polled = this.inner.poll_frame(cx);
+        if polled.is_ready() {
+            this.in_flight.note_progress();
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

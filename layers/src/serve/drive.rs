@@ -12,24 +12,38 @@ use tokio::{
 };
 
 use super::Ended;
-use crate::{conn::Control, silence::Gate};
+use crate::{
+    conn::{Control, Phase},
+    silence::Gate,
+};
 
 /// How long a connection may take to end once it was asked to, with nothing in flight.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How often bodies are looked at within their timeout: so much later at the most, a fourth, it may be noticed.
+const LOOKS: u32 = 4;
 
-/// Runs `connection` to its end: its own, the deadline before the gate opens, an idle time, silence, or draining.
+/// How long a connection may take for each of its phases.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadlines {
+    /// Until a served name was seen.
+    pub(super) silence: Instant,
+    /// Without a request.
+    pub(super) keep_alive: Duration,
+    /// From the first byte of a head to its end, once the gate is open.
+    pub(super) head: Duration,
+    /// Without a piece of a body, once the response has begun.
+    pub(super) body: Duration,
+}
+
+/// Runs `connection` to its end: its own, a deadline, an idle time, silence, or draining.
 ///
-/// One timer serves all deadlines. It is not moved by requests; when it fires, it looks how long the connection has
-/// been idle and sleeps for the rest.
-pub(super) async fn drive<C: Connection>(
-    connection: C,
-    control: &Control,
-    silence_deadline: Instant,
-    keep_alive_timeout: Duration,
-) -> Ended {
-    let mut driver = Driver { control, silence_deadline, keep_alive_timeout, draining: false, farewell: false };
+/// One timer serves all deadlines. Requests do not move it: when it fires, it looks what the connection waits for and
+/// since when, and sleeps for the rest. It is brought forward by a head that comes in pieces and by the first body
+/// that does, once until it fires.
+pub(super) async fn drive<C: Connection>(connection: C, control: &Control, deadlines: Deadlines) -> Ended {
+    let mut driver = Driver { control, deadlines, watched: Watched::Nothing, draining: false, farewell: false };
     let mut connection = pin!(connection);
-    let mut timer = pin!(sleep_until(silence_deadline.min(Instant::now() + keep_alive_timeout)));
+    let mut timer = pin!(sleep_until(deadlines.silence.min(Instant::now() + deadlines.keep_alive)));
     poll_fn(|cx| driver.poll(connection.as_mut(), timer.as_mut(), cx)).await
 }
 
@@ -48,10 +62,26 @@ pub(super) async fn detect_http2<IO: AsyncRead + Unpin>(gate: &mut Gate<IO>, con
 
 struct Driver<'a> {
     control: &'a Control,
-    silence_deadline: Instant,
-    keep_alive_timeout: Duration,
+    deadlines: Deadlines,
+    watched: Watched,
     draining: bool,
     farewell: bool,
+}
+
+/// What the timer keeps an eye on, besides idleness.
+#[derive(Debug, Clone, Copy)]
+enum Watched {
+    Nothing,
+    /// The head that comes after so many requests.
+    Head {
+        requests: u32,
+        until: Instant,
+    },
+    /// How far the bodies had come, and when that was first seen.
+    Bodies {
+        progress: u32,
+        since: Instant,
+    },
 }
 
 impl Driver<'_> {
@@ -79,34 +109,100 @@ impl Driver<'_> {
                 Err(error) => Ended::Failed(error),
             });
         }
+        if let Some(deadline) = self.watch().filter(|deadline| *deadline < timer.deadline()) {
+            timer.as_mut().reset(deadline);
+        }
         loop {
             ready!(timer.as_mut().poll(cx));
-            if !self.control.is_open() {
-                if self.draining || Instant::now() >= self.silence_deadline {
-                    return Poll::Ready(Ended::Deadline);
-                }
-                timer.as_mut().reset(self.silence_deadline);
-                continue;
-            }
-            let timeout = if self.draining { FAREWELL } else { self.keep_alive_timeout };
-            let wait = match self.control.idle_for() {
-                Some(idle) if idle >= timeout => {
-                    if self.farewell || self.draining {
-                        return Poll::Ready(Ended::Idle);
-                    }
+            match self.look(Instant::now()) {
+                Look::Again(at) => timer.as_mut().reset(at),
+                Look::Ended(ended) => return Poll::Ready(ended),
+                Look::Farewell => {
                     self.farewell = true;
                     connection.as_mut().drain();
                     if connection.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Ended::Idle);
                     }
-                    FAREWELL
+                    timer.as_mut().reset(Instant::now() + FAREWELL);
                 }
-                Some(idle) => timeout - idle,
-                None => timeout,
-            };
-            timer.as_mut().reset(Instant::now() + wait);
+            }
         }
     }
+
+    /// When the timer must fire at the latest, where that has become clear just now. It is called at every wake-up,
+    /// and looks at the clock only if something comes in pieces.
+    fn watch(&mut self) -> Option<Instant> {
+        match (self.control.phase(), self.watched) {
+            (Phase::Head, watched) => {
+                let requests = self.control.requests();
+                let known = matches!(watched, Watched::Head { requests: of, .. } if of == requests);
+                if known || !self.control.is_open() {
+                    return None;
+                }
+                let until = Instant::now() + self.deadlines.head;
+                self.watched = Watched::Head { requests, until };
+                Some(until)
+            }
+            (Phase::Bodies, Watched::Nothing | Watched::Head { .. }) => {
+                let now = Instant::now();
+                self.watched = Watched::Bodies { progress: self.control.progress(), since: now };
+                Some(now + self.deadlines.body / LOOKS)
+            }
+            _ => None,
+        }
+    }
+
+    /// What is due when the timer has fired.
+    fn look(&mut self, now: Instant) -> Look {
+        if !self.control.is_open() {
+            let over = self.draining || now >= self.deadlines.silence;
+            return if over { Look::Ended(Ended::Deadline) } else { Look::Again(self.deadlines.silence) };
+        }
+        let timeout = if self.draining { FAREWELL } else { self.deadlines.keep_alive };
+        match (self.control.phase(), self.watched) {
+            (Phase::Head, Watched::Head { requests, until })
+                if requests == self.control.requests() && !self.draining =>
+            {
+                if now >= until {
+                    Look::Ended(Ended::HeadTimeout)
+                } else {
+                    Look::Again(until)
+                }
+            }
+            (Phase::Bodies, watched) => {
+                let progress = self.control.progress();
+                let since = match watched {
+                    Watched::Bodies { progress: seen, since } if seen == progress => since,
+                    _ => now,
+                };
+                self.watched = Watched::Bodies { progress, since };
+                let body = self.deadlines.body;
+                if now.duration_since(since) >= body {
+                    return Look::Ended(Ended::Stalled);
+                }
+                let next = (since + body).min(now + body / LOOKS);
+                Look::Again(if self.draining { next.min(now + FAREWELL) } else { next })
+            }
+            _ => {
+                self.watched = Watched::Nothing;
+                match self.control.idle_for() {
+                    Some(idle) if idle < timeout => Look::Again(now + (timeout - idle)),
+                    Some(_) if self.farewell || self.draining => Look::Ended(Ended::Idle),
+                    Some(_) => Look::Farewell,
+                    None => Look::Again(now + timeout),
+                }
+            }
+        }
+    }
+}
+
+/// What follows from a look at the connection.
+#[derive(Debug)]
+enum Look {
+    Again(Instant),
+    /// It has been idle for too long, and is told.
+    Farewell,
+    Ended(Ended),
 }
 
 /// A connection of hyper, whichever version.

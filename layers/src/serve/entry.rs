@@ -63,9 +63,12 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(this.response.poll(cx));
-        let Some(in_flight) = this.in_flight.take() else { panic!("polled after completion") };
+        let Some(mut in_flight) = this.in_flight.take() else { panic!("polled after completion") };
         Poll::Ready(match response {
-            Ok(response) => Ok(response.map(|body| InFlightBody::new(body, in_flight))),
+            Ok(response) => {
+                in_flight.responded();
+                Ok(response.map(|body| InFlightBody::new(body, in_flight)))
+            }
             Err(error) => {
                 // Before hyper sees the error: it would reset the stream of an h2 connection, which is a byte too many.
                 this.info.control().silence();

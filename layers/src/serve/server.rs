@@ -13,7 +13,10 @@ use tokio::{
 };
 use tower::{BoxError, Service};
 
-use super::{drive, entry::Entry};
+use super::{
+    drive::{self, Deadlines},
+    entry::Entry,
+};
 use crate::{
     conn::ConnInfo,
     silence::{self, Gate, IntoRaw},
@@ -21,7 +24,9 @@ use crate::{
 
 /// The longest request head, in bytes; nginx takes 32 KiB, Envoy 60.
 const MAX_HEAD: u32 = 64 * 1024;
-/// Bytes buffered for a connection of HTTP/1, each way.
+/// Fields in a head of HTTP/1; hyper's, as HAProxy's and Envoy's, is 100 or so.
+const MAX_FIELDS: usize = 100;
+/// Bytes buffered for a connection of HTTP/1, each way, or twice the longest head.
 const MAX_BUFFER: usize = 128 * 1024;
 /// What a client may send on an h2 stream, and on all streams of a connection, before it is read.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -79,6 +84,8 @@ pub struct HttpServer {
 struct Limits {
     silence_deadline: Duration,
     keep_alive_timeout: Duration,
+    head_timeout: Duration,
+    body_timeout: Duration,
 }
 
 impl Default for HttpServer {
@@ -88,7 +95,8 @@ impl Default for HttpServer {
 }
 
 impl HttpServer {
-    /// With a silence deadline of 10 s and a keep-alive timeout of 75 s.
+    /// With a silence deadline of 10 s, a keep-alive timeout of 75 s, 10 s for a head and 60 s for a step of a body;
+    /// heads of 64 KiB and 100 fields, 128 streams.
     pub fn new() -> Self {
         let mut http1 = http1::Builder::new();
         // Deadlines are the driver's: hyper's would be one more timer for each request.
@@ -100,7 +108,12 @@ impl HttpServer {
             .max_send_buf_size(MAX_SEND_BUFFER)
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(MAX_HEAD);
-        let limits = Limits { silence_deadline: Duration::from_secs(10), keep_alive_timeout: Duration::from_secs(75) };
+        let limits = Limits {
+            silence_deadline: Duration::from_secs(10),
+            keep_alive_timeout: Duration::from_secs(75),
+            head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(60),
+        };
         Self { http1, http2, limits }
     }
 
@@ -111,10 +124,58 @@ impl HttpServer {
         self
     }
 
-    /// How long a connection may have no request in flight, the reading of the next head included.
+    /// How long a connection may have no request in flight, until the first byte of the next one; over HTTP/2, until
+    /// the end of its head.
     #[must_use]
     pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
         self.limits.keep_alive_timeout = timeout;
+        self
+    }
+
+    /// How long the head of a request may take from its first byte on; as long as the gate is closed, the silence
+    /// deadline counts instead. Over HTTP/2 a head that does not end is an idle connection.
+    #[must_use]
+    pub fn head_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.head_timeout = timeout;
+        self
+    }
+
+    /// How long nothing may move once a response has begun: neither side of it nor of the body of its request.
+    ///
+    /// Over HTTP/1 each byte to or from the client is a step, over HTTP/2 each piece of a body that is taken for a
+    /// stream of the connection: PING and WINDOW_UPDATE are none. It may be noticed a fourth later. The connection
+    /// ends with a RST, so that nobody takes what came for a whole response.
+    #[must_use]
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.body_timeout = timeout;
+        self
+    }
+
+    /// How many bytes the head of a request may have. Over HTTP/1, longer ones are answered with 431 or 414; over
+    /// HTTP/2 with 431.
+    #[must_use]
+    pub fn max_head(mut self, bytes: u32) -> Self {
+        let buffer = MAX_BUFFER.max(bytes as usize * 2);
+        self.http1.max_header_size(bytes as usize).max_buf_size(buffer);
+        self.http2.max_header_list_size(bytes);
+        self
+    }
+
+    /// How many fields the head of a request of HTTP/1 may have; more are answered with 431. Another number than 100
+    /// costs an allocation a request.
+    #[must_use]
+    pub fn max_fields(mut self, count: usize) -> Self {
+        // hyper reads the default into a place on the stack.
+        if count != MAX_FIELDS {
+            self.http1.max_headers(count);
+        }
+        self
+    }
+
+    /// How many requests a client of HTTP/2 may have open at a time on one connection. Further ones are refused.
+    #[must_use]
+    pub fn max_streams(mut self, count: u32) -> Self {
+        self.http2.max_concurrent_streams(count);
         self
     }
 
@@ -153,14 +214,22 @@ impl HttpServer {
             if http2 == Ok(true) && protocol == Protocol::DetectOpen {
                 control.open_gate();
             }
+            if http2 == Ok(false) {
+                gate.watch();
+            }
             let entry = Entry::new(service, info);
             let io = TokioIo::new(gate);
-            let keep_alive = self.limits.keep_alive_timeout;
+            let deadlines = Deadlines {
+                silence: deadline,
+                keep_alive: self.limits.keep_alive_timeout,
+                head: self.limits.head_timeout,
+                body: self.limits.body_timeout,
+            };
             let ended = match http2 {
-                Ok(true) => drive::drive(self.http2.serve_connection(io, entry), &control, deadline, keep_alive).await,
+                Ok(true) => drive::drive(self.http2.serve_connection(io, entry), &control, deadlines).await,
                 Ok(false) => {
                     let connection = self.http1.serve_connection(io, entry).with_upgrades();
-                    drive::drive(connection, &control, deadline, keep_alive).await
+                    drive::drive(connection, &control, deadlines).await
                 }
                 Err(_) => {
                     drop(io);
@@ -172,7 +241,7 @@ impl HttpServer {
             if (!matches!(ended, Ended::Finished) || control.had_body())
                 && let Some(io) = reclaim.take()
             {
-                silence::close(io).await;
+                if matches!(ended, Ended::Stalled) { io.reset() } else { silence::close(io).await }
             }
             ended
         }
@@ -201,6 +270,10 @@ pub enum Ended {
     Finished,
     /// No request for longer than the keep-alive timeout; or, while draining, for a second.
     Idle,
+    /// The head of a request was not complete in time.
+    HeadTimeout,
+    /// The response or the rest of its request has not moved for too long.
+    Stalled,
     /// No served host was named before the silence deadline.
     Deadline,
     /// The service answered with an error.

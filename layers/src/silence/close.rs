@@ -65,6 +65,17 @@ pub trait IntoRaw {
 
     /// Takes the transport out.
     fn into_raw(self) -> Self::Raw;
+
+    /// Ends the connection with a RST where the transport can: what was written and is not sent yet is given up.
+    ///
+    /// For a client that has stopped reading: it would hold the kernel's buffers long after a FIN, and must not take
+    /// half a response for a whole one. By default the transport is dropped.
+    fn reset(self)
+    where
+        Self: Sized,
+    {
+        drop(self.into_raw());
+    }
 }
 
 impl IntoRaw for TcpStream {
@@ -72,6 +83,11 @@ impl IntoRaw for TcpStream {
 
     fn into_raw(self) -> Self {
         self
+    }
+
+    fn reset(self) {
+        // Fails only on a socket that is broken already.
+        let _ = self.set_zero_linger();
     }
 }
 
@@ -88,5 +104,9 @@ impl<IO: IntoRaw> IntoRaw for tokio_rustls::server::TlsStream<IO> {
 
     fn into_raw(self) -> IO::Raw {
         self.into_inner().0.into_raw()
+    }
+
+    fn reset(self) {
+        self.into_inner().0.reset();
     }
 }

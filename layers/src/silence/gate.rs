@@ -30,6 +30,8 @@ pub struct Gate<IO> {
     ahead: Vec<u8>,
     /// The gate was seen open and `held` is drained: nothing to check any more but silence.
     passing: bool,
+    /// Each byte is a step of the one request that is in flight.
+    watched: bool,
     lost: Lost<IO>,
 }
 
@@ -43,9 +45,27 @@ impl<IO> Gate<IO> {
             held: Vec::new(),
             ahead: Vec::new(),
             passing: false,
+            watched: false,
             lost: Arc::clone(&lost),
         };
         (gate, Reclaim(lost))
+    }
+
+    /// Tells the control of what is read and written: for HTTP/1, where it belongs to one request.
+    pub(crate) fn watch(&mut self) {
+        self.watched = true;
+        if !self.ahead.is_empty() {
+            self.control.note_read();
+        }
+    }
+
+    fn note_written(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Pending => self.control.note_unsent(),
+            Poll::Ready(Ok(1..)) if self.watched || self.control.is_unsent() => self.control.note_progress(),
+            Poll::Ready(_) => {}
+        }
+        written
     }
 
     fn io(&mut self) -> io::Result<Pin<&mut IO>>
@@ -115,13 +135,22 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Gate<IO> {
             self.ahead.drain(..count);
             return Poll::Ready(Ok(()));
         }
-        self.io()?.poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = self.io()?.poll_read(cx, buf);
+        if self.watched && buf.filled().len() > before {
+            self.control.note_read();
+        }
+        read
     }
 }
 
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Gate<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if ready!(self.poll_passing(cx))? { self.io()?.poll_write(cx, buf) } else { Poll::Ready(self.hold(buf)) }
+        if ready!(self.poll_passing(cx))? {
+            let written = self.io()?.poll_write(cx, buf);
+            return self.note_written(written);
+        }
+        Poll::Ready(self.hold(buf))
     }
 
     fn poll_write_vectored(
@@ -130,7 +159,8 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Gate<IO> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if ready!(self.poll_passing(cx))? {
-            return self.io()?.poll_write_vectored(cx, bufs);
+            let written = self.io()?.poll_write_vectored(cx, bufs);
+            return self.note_written(written);
         }
         let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
         Poll::Ready(self.hold(first))
@@ -141,7 +171,15 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Gate<IO> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if ready!(self.poll_passing(cx))? { self.io()?.poll_flush(cx) } else { Poll::Ready(Ok(())) }
+        if !ready!(self.poll_passing(cx))? {
+            return Poll::Ready(Ok(()));
+        }
+        let flushed = self.io()?.poll_flush(cx);
+        match flushed {
+            Poll::Pending => self.control.note_unsent(),
+            Poll::Ready(_) => self.control.note_sent(),
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -200,3 +200,19 @@ async fn a_connection_that_changed_its_protocol_is_not_used_again() {
     tunnel.0.read_exact(&mut heard).await.unwrap();
     assert_eq!(&heard, b"ping");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_nobody_waits_for_any_more_ends_its_connection() {
+    let (pool, mut backend) = pool();
+    let endless = futures_util::stream::repeat_with(|| Ok(http_body::Frame::data(Bytes::from_static(&[b'x'; 1024]))));
+    let request = Request::post("/").body(http_body_util::StreamBody::new(endless).boxed()).unwrap();
+    let waiting = send(&pool, request);
+    // Reads nothing, so that the request is stuck on its way.
+    let mut connection = backend.accept().await;
+    settle().await;
+    waiting.abort();
+    settle().await;
+    let mut sent = Vec::new();
+    connection.0.read_to_end(&mut sent).await.unwrap();
+    assert!(sent.starts_with(b"POST / "));
+}

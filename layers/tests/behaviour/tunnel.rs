@@ -1,5 +1,7 @@
 //! From a request with `Upgrade` to bytes that flow both ways.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
@@ -15,6 +17,7 @@ use pmesh_layers::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     task::JoinHandle,
+    time::Instant,
 };
 use tower::{BoxError, Layer, ServiceBuilder, ServiceExt, service_fn};
 
@@ -148,4 +151,31 @@ async fn a_refused_upgrade_is_a_response_like_others() {
         expect(&mut client, "no").await;
         client.write_all(UPGRADE.as_bytes()).await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_still_tunnel_ends() {
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+
+    let (mut client, mut backend, _ended, _info) = connect();
+    client.write_all(UPGRADE.as_bytes()).await.unwrap();
+    let mut backend = backend.accept().await;
+    backend.head().await;
+    backend.send(&switching("other")).await;
+    read_head(&mut client).await;
+    let mut backend = backend.0;
+    // Bytes of either side keep it.
+    for _ in 0..3 {
+        tokio::time::sleep(HOUR * 2 / 3).await;
+        client.write_all(b"ping").await.unwrap();
+        expect(&mut backend, "ping").await;
+        tokio::time::sleep(HOUR * 2 / 3).await;
+        backend.write_all(b"pong").await.unwrap();
+        expect(&mut client, "pong").await;
+    }
+    let still = Instant::now();
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(backend.read(&mut [0]).await.unwrap(), 0);
+    let waited = still.elapsed();
+    assert!(waited >= HOUR && waited < HOUR * 4 / 3, "{waited:?}");
 }

@@ -1,0 +1,191 @@
+//! A limit to how long the body of a request may be.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::Request;
+//! use http_body_util::{BodyExt, Full};
+//! use pmesh_layers::body_limit::{BodyLimitLayer, BodyTooLong, LimitedBody};
+//! use tower::{BoxError, ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let service = ServiceBuilder::new()
+//!     .layer(BodyLimitLayer::new(Some(4)))
+//!     .service_fn(async |request: Request<LimitedBody<Full<Bytes>>>| request.into_body().collect().await);
+//! assert_eq!(service.clone().oneshot(Request::new(Full::from("four"))).await?.to_bytes(), "four");
+//! let error = service.oneshot(Request::new(Full::from("three"))).await.unwrap_err();
+//! assert_eq!(error.downcast_ref(), Some(&BodyTooLong));
+//! # Ok(())
+//! # }
+//! ```
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Buf;
+use http::Request;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tower::{BoxError, Layer, Service};
+
+use crate::ResponseFuture;
+
+/// Ends requests in [`BodyTooLong`] whose body is longer than a limit.
+///
+/// Where the request says how long it is, the inner service does not get to see it. Any other body fails when it passes
+/// the limit, with [`BodyTooLong`] as its error: the inner service fails in turn, and a backend sees a request that was
+/// broken off.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimitLayer {
+    limit: Option<u64>,
+}
+
+impl BodyLimitLayer {
+    /// Lets bodies of up to `limit` bytes pass, or all of them.
+    pub fn new(limit: Option<u64>) -> Self {
+        Self { limit }
+    }
+}
+
+impl<S> Layer<S> for BodyLimitLayer {
+    type Service = BodyLimit<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        BodyLimit { inner, limit: self.limit }
+    }
+}
+
+/// The service of [`BodyLimitLayer`].
+#[derive(Debug, Clone)]
+pub struct BodyLimit<S> {
+    inner: S,
+    limit: Option<u64>,
+}
+
+impl<S> BodyLimit<S> {
+    inner_accessors!();
+}
+
+impl<S, B> Service<Request<B>> for BodyLimit<S>
+where
+    S: Service<Request<LimitedBody<B>>>,
+    S::Error: Into<BoxError>,
+    B: Body,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let left = self.limit.unwrap_or(u64::MAX);
+        // The length that the request gives; of others the lower bound is 0.
+        if request.body().size_hint().lower() > left {
+            return ResponseFuture::error(BodyTooLong);
+        }
+        ResponseFuture::inner(self.inner.call(request.map(|inner| LimitedBody { inner, left })))
+    }
+}
+
+pin_project! {
+    /// A body that fails when it passes the limit of its [`BodyLimit`].
+    #[derive(Debug)]
+    pub struct LimitedBody<B> {
+        #[pin]
+        inner: B,
+        left: u64,
+    }
+}
+
+impl<B: Body> Body for LimitedBody<B>
+where
+    B::Error: Into<BoxError>,
+{
+    type Data = B::Data;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
+        let this = self.project();
+        Poll::Ready(match ready!(this.inner.poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, |data| data.remaining() as u64);
+                match this.left.checked_sub(length) {
+                    Some(left) => {
+                        *this.left = left;
+                        Some(Ok(frame))
+                    }
+                    None => Some(Err(BodyTooLong.into())),
+                }
+            }
+            Some(Err(error)) => Some(Err(error.into())),
+            None => None,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// The body of a request is longer than is allowed (RFC 9110, 15.5.14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the body of the request is too long")]
+pub struct BodyTooLong;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use bytes::Bytes;
+    use http_body_util::{BodyExt, Full, StreamBody};
+    use tower::{ServiceBuilder, ServiceExt};
+
+    fn in_pieces(pieces: &[&'static str]) -> impl Body<Data = Bytes, Error = std::convert::Infallible> + use<> {
+        let frames: Vec<_> = pieces.iter().map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes())))).collect();
+        StreamBody::new(futures_util::stream::iter(frames))
+    }
+
+    #[tokio::test]
+    async fn a_known_length_is_refused_before_anybody_sees_the_request() {
+        let seen = AtomicBool::new(false);
+        let service = ServiceBuilder::new().layer(BodyLimitLayer::new(Some(4))).service_fn(async |_: Request<_>| {
+            seen.store(true, Ordering::Relaxed);
+            Ok::<_, BoxError>(())
+        });
+        let error = service.oneshot(Request::new(Full::<Bytes>::from("12345"))).await.unwrap_err();
+        assert!(error.is::<BodyTooLong>());
+        assert!(!seen.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_length_fails_when_it_passes_the_limit() {
+        for (pieces, limit, allowed) in [
+            (&["12", "34"][..], Some(4), true),
+            (&["12", "34", "5"], Some(4), false),
+            (&["12345"], Some(4), false),
+            (&["1"], Some(0), false),
+            (&[], Some(0), true),
+            (&["12", "34", "5"], None, true),
+        ] {
+            let collect = async |request: Request<_>| {
+                let request: Request<LimitedBody<_>> = request;
+                Ok::<_, BoxError>(Box::pin(request.into_body()).collect().await?.to_bytes().len())
+            };
+            let service = ServiceBuilder::new().layer(BodyLimitLayer::new(limit)).service_fn(collect);
+            match service.oneshot(Request::new(in_pieces(pieces))).await {
+                Ok(length) => assert!(allowed && length == pieces.concat().len(), "{pieces:?}"),
+                Err(error) => assert!(!allowed && error.is::<BodyTooLong>(), "{pieces:?}"),
+            }
+        }
+    }
+}

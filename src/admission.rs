@@ -1,0 +1,260 @@
+//! Which connections of clients are let in: how many in all, and how many from one client.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, Ipv6Addr},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use ipnet::IpNet;
+use pmesh_layers::silence::IntoRaw;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+
+/// The count of open connections, shared by all workers. It costs something once a connection, nothing a request.
+#[derive(Debug)]
+pub struct Admission {
+    free: Arc<Semaphore>,
+    max: usize,
+    full: AtomicBool,
+    per_client: usize,
+    /// Proxies in front, which bring the connections of many.
+    exempt: Vec<IpNet>,
+    clients: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Admission {
+    /// Lets in `max` connections, and `per_client` of one client unless that is 0 or the client is in `exempt`.
+    pub fn new(max: usize, per_client: usize, exempt: Vec<IpNet>) -> Self {
+        let max = max.clamp(1, Semaphore::MAX_PERMITS);
+        let (free, clients) = (Arc::new(Semaphore::new(max)), Mutex::default());
+        Self { free, max, full: AtomicBool::new(false), per_client, exempt, clients }
+    }
+
+    /// How many connections are let in.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
+    /// A place for one connection; waits until there is one.
+    pub async fn place(self: &Arc<Self>) -> Place {
+        let permit = if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
+            // Said again only after there was room for a while.
+            if self.full.load(Ordering::Relaxed) && self.free.available_permits() > self.max / 8 {
+                self.full.store(false, Ordering::Relaxed);
+                tracing::info!(max_connections = self.max, "there is room for connections again");
+            }
+            Some(permit)
+        } else {
+            if !self.full.swap(true, Ordering::Relaxed) {
+                tracing::warn!(max_connections = self.max, "no room for more connections: further ones wait");
+            }
+            // Never closed, so there is no error.
+            Arc::clone(&self.free).acquire_owned().await.ok()
+        };
+        Place { _permit: permit, client: None }
+    }
+
+    /// Counts the connection in `place` as one of the client at `address`.
+    pub fn admit(self: &Arc<Self>, place: &mut Place, address: IpAddr) -> Verdict {
+        let address = address.to_canonical();
+        if self.per_client == 0 || self.exempt.iter().any(|network| network.contains(&address)) {
+            return Verdict::Serve;
+        }
+        let client = client(address);
+        let mut clients = self.clients();
+        let count = clients.entry(client).or_default();
+        let verdict = if *count < self.per_client {
+            Verdict::Serve
+        } else if *count / 2 < self.per_client {
+            Verdict::Silence
+        } else {
+            return Verdict::Drop;
+        };
+        *count += 1;
+        drop(clients);
+        place.client = Some((Arc::clone(self), client));
+        verdict
+    }
+
+    fn leave(&self, client: IpAddr) {
+        let mut clients = self.clients();
+        if let Some(count) = clients.get_mut(&client) {
+            *count -= 1;
+            if *count == 0 {
+                clients.remove(&client);
+            }
+        }
+    }
+
+    fn clients(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What becomes of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is served.
+    Serve,
+    /// It is one too many, and ended as all are that are turned away. That takes up to some seconds and a place, so no
+    /// more are ended this way at a time than may be served.
+    Silence,
+    /// Closed and forgotten.
+    Drop,
+}
+
+/// What counts as one client: an address, of IPv6 the network of 64 bits that a subscriber is given at least (RFC 6177).
+fn client(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
+/// The place of one connection; free again when dropped.
+#[derive(Debug)]
+pub struct Place {
+    _permit: Option<OwnedSemaphorePermit>,
+    client: Option<(Arc<Admission>, IpAddr)>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some((admission, client)) = self.client.take() {
+            admission.leave(client);
+        }
+    }
+}
+
+/// The connection of a client, which keeps its place as long as it is open: as a tunnel, and while it is being ended.
+#[derive(Debug)]
+pub struct ClientStream {
+    stream: TcpStream,
+    _place: Place,
+}
+
+impl ClientStream {
+    /// Puts the connection into its place.
+    pub fn new(stream: TcpStream, place: Place) -> Self {
+        Self { stream, _place: place }
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl IntoRaw for ClientStream {
+    type Raw = Self;
+
+    fn into_raw(self) -> Self {
+        self
+    }
+
+    fn reset(self) {
+        self.stream.reset();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admission(max: usize, per_client: usize) -> Arc<Admission> {
+        let exempt = vec!["10.0.0.0/8".parse().unwrap()];
+        Arc::new(Admission::new(max, per_client, exempt))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_is_free_again_when_its_connection_is_gone() {
+        let admission = admission(2, 0);
+        let (first, _second) = (admission.place().await, admission.place().await);
+        let third = tokio::spawn({
+            let admission = Arc::clone(&admission);
+            async move { admission.place().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!third.is_finished());
+        drop(first);
+        third.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_client_has_so_many() {
+        let admission = admission(100, 2);
+        let admit = async |address: &str| {
+            let mut place = admission.place().await;
+            (admission.admit(&mut place, address.parse().unwrap()), place)
+        };
+        for (one, same, other) in [
+            ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
+            ("192.0.2.3", "::ffff:192.0.2.3", "::ffff:192.0.2.4"),
+            ("2001:db8::1", "2001:db8::ffff:0:0:2", "2001:db8:0:1::1"),
+        ] {
+            let mut held = Vec::new();
+            for (address, expected) in [
+                (one, Verdict::Serve),
+                (same, Verdict::Serve),
+                (same, Verdict::Silence),
+                (one, Verdict::Silence),
+                (one, Verdict::Drop),
+                (other, Verdict::Serve),
+            ] {
+                let (verdict, place) = admit(address).await;
+                assert_eq!(verdict, expected, "{address}");
+                held.push(place);
+            }
+            held.truncate(1);
+            assert_eq!(admit(same).await.0, Verdict::Serve, "{same}");
+        }
+        assert!(admission.clients().is_empty());
+    }
+
+    #[tokio::test]
+    async fn proxies_in_front_may_have_any_number() {
+        let admission = admission(100, 1);
+        for _ in 0..3 {
+            let mut place = admission.place().await;
+            assert_eq!(admission.admit(&mut place, "10.1.2.3".parse().unwrap()), Verdict::Serve);
+            std::mem::forget(place);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What is said of accepting connections without the descriptors or the memory for them: one line when it begins, one
+//! when it is over.
+
+use std::{
+    io,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use nix::errno::Errno;
+use tokio::time::Instant;
+
+/// It is over when a connection is accepted and nothing has failed for so long: each one that ends makes room for one.
+const CALM: Duration = Duration::from_secs(1);
+
+/// The state of accepting, shared by all workers.
+#[derive(Debug)]
+pub struct Exhaustion {
+    since: Instant,
+    /// When it failed last, in milliseconds after `since` and one more; 0 while all is well.
+    failed_at: AtomicU64,
+}
+
+impl Default for Exhaustion {
+    fn default() -> Self {
+        Self { since: Instant::now(), failed_at: AtomicU64::new(0) }
+    }
+}
+
+/// What is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// It has begun.
+    Exhausted,
+    /// It is over.
+    Recovered,
+}
+
+impl Exhaustion {
+    /// Whether an error of accept says that the system has nothing left for a connection. Most others concern one
+    /// connection that is gone already; after this one the next try would fail at once, again and again.
+    pub fn is_cause_of(error: &io::Error) -> bool {
+        let errno = error.raw_os_error().map(Errno::from_raw);
+        matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM))
+    }
+
+    /// There was nothing left for a connection.
+    pub fn failed(&self) -> Option<News> {
+        (self.failed_at.swap(self.now(), Ordering::Relaxed) == 0).then_some(News::Exhausted)
+    }
+
+    /// A connection was accepted.
+    pub fn accepted(&self) -> Option<News> {
+        let failed_at = self.failed_at.load(Ordering::Relaxed);
+        if failed_at == 0 || u128::from(self.now().saturating_sub(failed_at)) < CALM.as_millis() {
+            return None;
+        }
+        let first = self.failed_at.compare_exchange(failed_at, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        first.then_some(News::Recovered)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn each_change_is_told_once() {
+        let exhaustion = Exhaustion::default();
+        assert_eq!(exhaustion.accepted(), None);
+        for _ in 0..2 {
+            assert_eq!(exhaustion.failed(), Some(News::Exhausted));
+            for _ in 0..3 {
+                // One in, one out.
+                tokio::time::advance(CALM / 2).await;
+                assert_eq!((exhaustion.accepted(), exhaustion.failed()), (None, None));
+            }
+            tokio::time::advance(CALM).await;
+            assert_eq!((exhaustion.accepted(), exhaustion.accepted()), (Some(News::Recovered), None));
+        }
+    }
+
+    #[test]
+    fn errors_of_one_connection_are_none() {
+        for (errno, expected) in
+            [(Errno::EMFILE, true), (Errno::ENFILE, true), (Errno::ENOMEM, true), (Errno::ECONNABORTED, false)]
+        {
+            assert_eq!(Exhaustion::is_cause_of(&io::Error::from_raw_os_error(errno as i32)), expected, "{errno}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! How many connections are let in, in all and of one client.
+
+use std::net::{SocketAddr, TcpStream};
+
+use nix::sys::signal::Signal;
+use socket2::{Domain, Socket, Type};
+
+use crate::support::{Backend, Client, End, Start, client::exchange, client::get};
+
+#[test]
+fn further_ones_wait_until_there_is_room() {
+    let backend = Backend::answering("ok");
+    let program = Start::new().workers(1).route("a.test", &backend).flags(&["--max-connections", "2"]).run();
+    let mut inside: Vec<_> = (0..2).map(|_| Client::connect(program.http())).collect();
+    for client in &mut inside {
+        assert_eq!(client.get("a.test", "/").status, 200);
+    }
+    let mut waiting: Vec<_> = (0..3).map(|_| Client::connect(program.http())).collect();
+    for client in &mut waiting {
+        client.send("GET /waited HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
+    }
+    program.wait_for_line("no room for more connections");
+    for client in &mut inside {
+        assert_eq!(client.get("a.test", "/").status, 200);
+    }
+    assert!(backend.requests().iter().all(|request| request.target == "/"));
+    inside.pop();
+    for client in &mut waiting {
+        assert_eq!(client.response().status, 200);
+    }
+}
+
+/// A connection from another address of this machine.
+fn connect_from(source: [u8; 4], address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+    socket.connect(&address.into()).unwrap();
+    socket.into()
+}
+
+#[test]
+fn one_client_has_so_many_and_further_ones_meet_silence() {
+    let backend = Backend::answering("ok");
+    let flags = ["--max-connections-per-client", "4"];
+    let mut program = Start::new().route("a.test", &backend).flags(&flags).run();
+    let mut inside: Vec<_> = (0..4).map(|_| Client::connect(program.http())).collect();
+    for client in &mut inside {
+        assert_eq!(client.get("a.test", "/").status, 200);
+    }
+    let request = get("a.test", "/").into_bytes();
+    for address in [program.http(), program.https(), program.internal()] {
+        assert_eq!(exchange(address, &request), (Vec::new(), End::Fin));
+    }
+    assert_eq!(Client::new(connect_from([127, 0, 0, 2], program.http())).get("a.test", "/").status, 200);
+    drop(inside);
+    // The program notices in its own time.
+    let answered = (0..100_000).any(|_| {
+        let (answer, _) = exchange(program.http(), b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
+        answer.starts_with(b"HTTP/1.1 200")
+    });
+    assert!(answered);
+    program.signal(Signal::SIGTERM);
+    program.wait();
+    assert!(program.wait_for_line("stopped").contains("too_many_connections"));
+}

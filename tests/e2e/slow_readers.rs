@@ -1,0 +1,83 @@
+//! Clients and backends that do not read what is sent to them cost a bounded amount of memory.
+
+use std::{io::Write, sync::mpsc};
+
+use crate::support::{Backend, Client, PATIENCE, Program, Start, client::get, h2, tls::Tls};
+
+/// What nobody reads.
+const LARGE: usize = 100 * 1024 * 1024;
+/// Two sockets' buffers, each side of the kernel's up to 6 MiB; what the program holds is little beside it.
+const MOST_SENT: usize = 32 * 1024 * 1024;
+/// What a process may take that was built for tests and holds a few connections, in KiB.
+const MOST_HELD: u64 = 48 * 1024;
+
+/// Sends a large response and tells how much of it was taken.
+fn large() -> (Backend, mpsc::Receiver<usize>) {
+    let (tell, told) = mpsc::channel();
+    let backend = Backend::start(move |connection| {
+        connection.head().unwrap();
+        connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n"));
+        let piece = [b'x'; 16 * 1024];
+        let taken = (0..LARGE / piece.len()).take_while(|_| connection.write_all(&piece).is_ok()).count();
+        let _ = tell.send(taken * piece.len());
+    });
+    (backend, told)
+}
+
+#[track_caller]
+fn assert_bounded(name: &str, program: &Program, before: u64, taken: &mpsc::Receiver<usize>) {
+    let taken = taken.recv_timeout(PATIENCE).expect("the response is given up");
+    let grown = program.peak_memory().saturating_sub(before);
+    println!("{name}: {} KiB taken from the backend, {grown} KiB of memory", taken / 1024);
+    assert!(taken < MOST_SENT, "{name}: {taken}");
+    assert!(grown < MOST_HELD, "{name}: {grown} KiB");
+}
+
+#[test]
+fn a_client_that_reads_nothing() {
+    let (backend, taken) = large();
+    let program = Start::new().workers(1).route("a.test", &backend).flags(&["--body-timeout", "500ms"]).run();
+    let before = program.peak_memory();
+
+    let mut client = Client::connect(program.http());
+    client.send(get("a.test", "/"));
+    assert_bounded("HTTP/1.1", &program, before, &taken);
+
+    let mut client = Tls::of(&program).connect(program.https(), "a.test").unwrap();
+    client.send(get("a.test", "/"));
+    assert_bounded("HTTP/1.1 over TLS", &program, before, &taken);
+
+    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    // All the window there is: 2^31 - 1 in all (RFC 9113, 6.9.1).
+    let window = ((1_u32 << 31) - 1 - 65535).to_be_bytes();
+    let request = h2::headers(1, &h2::get("a.test", "/"), true);
+    let windows = [h2::frame(8, 0, 0, &window), h2::frame(8, 0, 1, &window)].concat();
+    client.send([h2::opening(), request, windows].concat());
+    assert_bounded("HTTP/2", &program, before, &taken);
+}
+
+#[test]
+fn a_backend_that_reads_nothing() {
+    let (done, wait) = mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let backend = Backend::start(move |connection| {
+        connection.head();
+        let _ = wait.lock().unwrap().recv();
+    });
+    let program = Start::new().workers(1).route("a.test", &backend).flags(&["--response-timeout", "500ms"]).run();
+    let before = program.peak_memory();
+    let mut client = Client::connect(program.http());
+    client.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {LARGE}\r\n\r\n"));
+    let piece = [b'x'; 16 * 1024];
+    let mut sender = client.stream.try_clone().unwrap();
+    // Ends when the connection does; after the answer the program reads on for a while, 16 MiB at the most.
+    let sending =
+        std::thread::spawn(move || (0..LARGE / piece.len()).take_while(|_| sender.write_all(&piece).is_ok()).count());
+    assert_eq!(client.response().status, 504);
+    let sent = sending.join().unwrap() * piece.len();
+    let grown = program.peak_memory().saturating_sub(before);
+    println!("{} KiB sent, {grown} KiB of memory", sent / 1024);
+    assert!(sent < MOST_SENT + 16 * 1024 * 1024, "{sent}");
+    assert!(grown < MOST_HELD, "{grown} KiB");
+    drop(done);
+}
