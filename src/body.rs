@@ -9,7 +9,11 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pmesh_layers::{
-    balance::Once, body_limit::LimitedBody, pool::PooledBody, response_timeout::WatchedBody, trailers::TrailersBody,
+    balance::Once,
+    body_limit::LimitedBody,
+    pool::{BodyError, PooledBody},
+    response_timeout::WatchedBody,
+    trailers::TrailersBody,
 };
 
 /// The body of a request on its way to a backend.
@@ -39,9 +43,9 @@ impl From<TrailersBody<PooledBody<RequestBody>>> for ResponseBody {
 
 impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Upstream(body) => Pin::new(body).poll_frame(cx),
             Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),

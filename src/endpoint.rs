@@ -1,27 +1,53 @@
 //! Addresses of upstreams.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+};
 
 use pmesh_layers::host::HostName;
 
-/// One address of an upstream: where requests are sent, over `http://`.
+/// One address of an upstream: where requests are sent, and how.
 ///
-/// Written as `127.0.0.1:9001`, `[::1]:9001`, `name:8080` or with `http://` in front, where the port may be left out
-/// and is then 80.
+/// Written as `127.0.0.1:9001`, `[::1]:9001`, `name:8080` or with a scheme in front: `http://`, `https://`, `h2c://`,
+/// `h2://`. With a scheme the port may be left out; it is 443 where the scheme has TLS, else 80. Or the path of a Unix
+/// socket: `unix:/run/app.sock`.
 ///
 /// ```
 /// use pmesh::endpoint::Endpoint;
 ///
-/// let endpoint: Endpoint = "http://backend".parse()?;
-/// assert_eq!(endpoint.to_string(), "backend:80");
+/// let endpoint: Endpoint = "https://backend".parse()?;
+/// assert_eq!(endpoint.to_string(), "https://backend:443");
 /// # Ok::<(), pmesh::endpoint::InvalidEndpoint>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Endpoint {
-    /// The machine.
-    pub host: EndpointHost,
-    /// The port, from 1.
-    pub port: u16,
+pub enum Endpoint {
+    /// A port of a machine.
+    Port {
+        /// What is spoken there.
+        protocol: Protocol,
+        /// The machine.
+        host: EndpointHost,
+        /// The port, from 1.
+        port: u16,
+    },
+    /// A Unix socket, where HTTP/1.1 is spoken. The path is absolute.
+    Unix(PathBuf),
+}
+
+/// What is spoken to an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http,
+    /// HTTP/1.1 over TLS.
+    Https,
+    /// HTTP/2 without TLS, from the first byte.
+    H2c,
+    /// HTTP/2 over TLS.
+    H2,
 }
 
 /// The machine an upstream runs on.
@@ -33,29 +59,75 @@ pub enum EndpointHost {
     Name(HostName),
 }
 
+impl Endpoint {
+    /// HTTP/1.1 to an address.
+    pub fn http(address: SocketAddr) -> Self {
+        Self::Port { protocol: Protocol::Http, host: EndpointHost::Address(address.ip()), port: address.port() }
+    }
+
+    /// Whether requests are sent over TLS.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Port { protocol: Protocol::Https | Protocol::H2, .. })
+    }
+}
+
+impl Protocol {
+    const ALL: [(&'static str, Self); 4] =
+        [("http", Self::Http), ("https", Self::Https), ("h2c", Self::H2c), ("h2", Self::H2)];
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Http | Self::H2c => 80,
+            Self::Https | Self::H2 => 443,
+        }
+    }
+}
+
+impl FromStr for Protocol {
+    type Err = InvalidEndpoint;
+
+    fn from_str(scheme: &str) -> Result<Self, InvalidEndpoint> {
+        let scheme = scheme.to_ascii_lowercase();
+        if let Some((_, protocol)) = Self::ALL.iter().find(|(name, _)| *name == scheme) {
+            return Ok(*protocol);
+        }
+        Err(InvalidEndpoint(match &*scheme {
+            "grpc" => "gRPC without TLS is written h2c://".to_owned(),
+            "grpcs" => "gRPC over TLS is written h2://".to_owned(),
+            "ws" => "for a WebSocket write http://".to_owned(),
+            "wss" => "for a WebSocket over TLS write https://".to_owned(),
+            _ => "the scheme is none of http, https, h2c, h2 and unix".to_owned(),
+        }))
+    }
+}
+
 impl FromStr for Endpoint {
     type Err = InvalidEndpoint;
 
     fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
         let invalid = |reason: &str| InvalidEndpoint(reason.to_owned());
-        let (scheme, authority) = match text.split_once("://") {
-            Some((scheme, rest)) => (Some(scheme), rest),
+        if let Some(path) = text.strip_prefix("unix:") {
+            // As others write it, too: unix:///run/app.sock.
+            let path = path.strip_prefix("//").unwrap_or(path);
+            let absolute = path.starts_with('/') && path.len() > 1;
+            return if absolute { Ok(Self::Unix(path.into())) } else { Err(invalid("the path does not start with /")) };
+        }
+        let (protocol, authority) = match text.split_once("://") {
+            Some((scheme, rest)) => (Some(scheme.parse()?), rest),
             None => (None, text),
         };
-        if scheme.is_some_and(|scheme| !scheme.eq_ignore_ascii_case("http")) || text.starts_with("unix:") {
-            return Err(invalid("this version speaks http:// to upstreams only"));
-        }
         if authority.contains(['/', '?', '#']) {
             return Err(invalid("a path cannot follow the address"));
         }
         let (host, port) = split_port(authority);
-        let port = match port {
-            Some(port) => port.parse().ok().filter(|port| *port != 0),
-            None if scheme.is_some() => Some(80),
-            None => return Err(invalid("the port is missing")),
+        let port = match (port, protocol) {
+            (Some(port), _) => port.parse().ok().filter(|port| *port != 0),
+            (None, Some(protocol)) => Some(Protocol::default_port(protocol)),
+            (None, None) => return Err(invalid("the port is missing")),
         };
         let host = host.parse()?;
-        Ok(Self { host, port: port.ok_or_else(|| invalid("the port is not a number from 1 to 65535"))? })
+        let port = port.ok_or_else(|| invalid("the port is not a number from 1 to 65535"))?;
+        Ok(Self::Port { protocol: protocol.unwrap_or(Protocol::Http), host, port })
     }
 }
 
@@ -85,7 +157,18 @@ impl FromStr for EndpointHost {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        match self {
+            Self::Port { protocol: Protocol::Http, host, port } => write!(f, "{host}:{port}"),
+            Self::Port { protocol, host, port } => write!(f, "{protocol}://{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::ALL.iter().find(|(_, protocol)| protocol == self).map(|(name, _)| *name);
+        f.write_str(name.unwrap_or_default())
     }
 }
 
@@ -119,6 +202,13 @@ mod tests {
             ("[::1]:65535", "[::1]:65535"),
             ("http://[::1]", "[::1]:80"),
             ("http://name", "name:80"),
+            ("https://name", "https://name:443"),
+            ("HTTPS://10.0.0.1:8443", "https://10.0.0.1:8443"),
+            ("h2c://name", "h2c://name:80"),
+            ("h2c://127.0.0.1:50051", "h2c://127.0.0.1:50051"),
+            ("h2://[::1]", "h2://[::1]:443"),
+            ("unix:/run/a.sock", "unix:/run/a.sock"),
+            ("unix:///run/a.sock", "unix:/run/a.sock"),
         ] {
             let endpoint: Endpoint = text.parse().expect(text);
             assert_eq!(endpoint.to_string(), expected);
@@ -129,10 +219,15 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         for (text, expected) in [
-            ("https://a:443", "this version speaks http:// to upstreams only"),
-            ("h2c://a:80", "this version speaks http:// to upstreams only"),
-            ("unix:/run/a.sock", "this version speaks http:// to upstreams only"),
-            ("unix:///run/a.sock", "this version speaks http:// to upstreams only"),
+            ("h3://a:443", "the scheme is none of http, https, h2c, h2 and unix"),
+            ("grpc://a:443", "gRPC without TLS is written h2c://"),
+            ("grpcs://a:443", "gRPC over TLS is written h2://"),
+            ("wss://a:443", "for a WebSocket over TLS write https://"),
+            ("unix:run/a.sock", "the path does not start with /"),
+            ("unix://run/a.sock", "the path does not start with /"),
+            ("unix:", "the path does not start with /"),
+            ("https://a/b", "a path cannot follow the address"),
+            ("h2c://", "the host is empty"),
             ("127.0.0.1:9001/", "a path cannot follow the address"),
             ("http://a/b", "a path cannot follow the address"),
             ("a?b", "a path cannot follow the address"),

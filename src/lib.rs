@@ -8,7 +8,8 @@
 //!    or from the authority that is derived from the secret.
 //! 3. [`listen`] binds all ports; [`worker`] runs a thread a core, accepts connections, as far as [`admission`] lets
 //!    them in, and serves them.
-//! 4. [`stack`] is what happens to a request: the layers of [`pmesh_layers`] in their order, down to [`upstream`].
+//! 4. [`stack`] is what happens to a request: the layers of [`pmesh_layers`] in their order, down to [`upstream`];
+//!    [`trust`] is whose certificates upstreams may show.
 //! 5. [`run`] does 2 to 4 and stops when it is told to.
 
 pub mod access_log;
@@ -31,5 +32,6 @@ pub mod secret;
 pub mod settings;
 pub mod signals;
 pub mod stack;
+pub mod trust;
 pub mod upstream;
 pub mod worker;

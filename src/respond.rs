@@ -13,8 +13,13 @@ use http::{
 };
 use pin_project_lite::pin_project;
 use pmesh_layers::{
-    body_limit::BodyTooLong, connect::ConnectError, framing::Unacceptable, pool::PoolError, response_timeout::TimedOut,
-    route::NoRoute, sni::Misdirected,
+    body_limit::BodyTooLong,
+    connect::{ConnectError, TlsError},
+    framing::Unacceptable,
+    pool::{Http2Error, PoolError},
+    response_timeout::TimedOut,
+    route::NoRoute,
+    sni::Misdirected,
 };
 use tower::{BoxError, Layer, Service};
 
@@ -66,8 +71,14 @@ fn is_too_long(error: &BoxError) -> bool {
 }
 
 fn connect_timed_out(error: &BoxError) -> bool {
-    let cause = pool_error(error).and_then(Error::source);
-    cause.and_then(|cause| cause.downcast_ref::<ConnectError>()).is_some_and(ConnectError::is_timeout)
+    cause::<ConnectError>(error).is_some_and(ConnectError::is_timeout)
+        || cause::<TlsError>(error).is_some_and(TlsError::is_timeout)
+        || cause::<Http2Error>(error).is_some_and(|error| *error == Http2Error::Timeout)
+}
+
+/// The first cause of this type.
+fn cause<E: Error + 'static>(error: &BoxError) -> Option<&E> {
+    std::iter::successors(error.source(), |cause| (*cause).source()).find_map(|cause| cause.downcast_ref())
 }
 
 /// Answers errors by the table. Stands inside of the gate: errors of the layers outside of it are silence.

@@ -16,6 +16,7 @@ use crate::{
     secret::{SecretError, home_secret, read_secret_file, secret_from_text},
     settings::{Port, SecretSource, Settings, summary},
     signals::Signals,
+    trust::Trust,
     worker::{self, Shared},
 };
 
@@ -28,7 +29,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Reads the secret and the certificates and binds the ports, in this order: what can be wrong with the
+    /// Reads the secret, the certificates and the roots of upstreams and binds the ports, in this order: what can be wrong with the
     /// settings shows before a port is bound.
     ///
     /// # Errors
@@ -36,6 +37,7 @@ impl Server {
     /// Whatever is wrong, for the person who wrote the settings.
     pub fn prepare(mut settings: Settings) -> Result<Self, BoxError> {
         let certificates = certificates(&settings, &secret(&settings.secret, &settings.home)?)?;
+        let trust = Trust::load(&settings.routes)?;
         let bound = listen::bind(&settings)?;
         for one in &bound {
             let port = Port::Number(one.address.port());
@@ -48,7 +50,7 @@ impl Server {
         // From here on a signal means a stop in good order.
         let signals = Signals::listen()?;
         let admission = Arc::new(admission(&settings, raise_descriptor_limit()));
-        let shared = Arc::new(Shared { settings, certificates, admission, exhaustion: Exhaustion::default() });
+        let shared = Arc::new(Shared { settings, certificates, trust, admission, exhaustion: Exhaustion::default() });
         Ok(Self { shared, bound, signals })
     }
 
@@ -91,6 +93,7 @@ pub fn check(settings: &Settings) -> Result<(), BoxError> {
         source => secret(source, &settings.home)?,
     };
     certificates(settings, &secret)?;
+    Trust::load(&settings.routes)?;
     Ok(())
 }
 

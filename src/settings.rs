@@ -17,11 +17,14 @@ use ipnet::{IpNet, Ipv4Net};
 
 pub use self::{
     certificate::CertificateFiles,
-    route::Route,
+    route::{CaFile, Route},
     secret::{Secret, SecretSource},
     summary::summary,
 };
-pub(crate) use self::{certificate::KEYS as CERTIFICATE_KEYS, route::KEYS as ROUTE_KEYS};
+pub(crate) use self::{
+    certificate::KEYS as CERTIFICATE_KEYS,
+    route::{KEYS as ROUTE_KEYS, PATHS as ROUTE_PATHS},
+};
 
 /// Everything that can be set, validated. [`config::load`](crate::config::load) makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]

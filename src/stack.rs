@@ -25,6 +25,7 @@ use crate::{
     request_id::RequestIds,
     respond::RespondLayer,
     settings::Settings,
+    trust::Trust,
     upstream,
 };
 
@@ -35,6 +36,7 @@ use crate::{
 /// See [`upstream::routes`].
 pub fn stack(
     settings: &Settings,
+    trust: &Trust,
     counters: Arc<Counters>,
 ) -> Result<
     impl Service<Request<Incoming>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
@@ -83,5 +85,5 @@ pub fn stack(
         // After the backend's 101, bytes flow beside the stack.
         .layer(TunnelLayer::new().timeout(settings.tunnel_timeout))
         // Host and path lead to a route (404), a route to its endpoints in turn (502, 504).
-        .service(Router::new(upstream::routes(settings)?)))
+        .service(Router::new(upstream::routes(settings, trust)?)))
 }

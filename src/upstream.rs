@@ -1,37 +1,42 @@
 //! From a route of the settings to the service behind it.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    path::PathBuf,
+    task::{Context, Poll},
+};
 
 use http::{Request, Response, Uri, header::HOST};
 use hyper::body::Incoming;
 use pmesh_layers::{
     balance::Balance,
     body_limit::BodyLimitLayer,
-    connect::{InvalidSubnet, SourceConnector, SourceSubnet},
-    pool::{Pool, PooledBody},
+    connect::{InvalidSubnet, SourceConnector, SourceSubnet, TlsConnector, UnixConnector},
+    pool::{Http2Pool, Pool, PoolError, PooledBody},
     response_timeout::ResponseTimeoutLayer,
     route::{RouteTable, StripPrefixLayer},
     trailers::TrailersBody,
 };
+use rustls::{ClientConfig, pki_types::ServerName};
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_http::set_header::SetRequestHeaderLayer;
 
 use crate::{
     body::RequestBody,
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Protocol},
     settings::{Route, Settings},
+    trust::Trust,
 };
-
-type EndpointPool = Pool<SourceConnector, RequestBody>;
 
 /// The table of `settings.routes`. Routes with an endpoint in common share its connections.
 ///
 /// # Errors
 ///
-/// None that validated settings allow; they name what is wrong.
+/// None that validated settings allow, with the trust that was loaded for them; they name what is wrong.
 #[expect(clippy::type_complexity, reason = "a stack of layers has no shorter name")]
 pub fn routes(
     settings: &Settings,
+    trust: &Trust,
 ) -> Result<
     RouteTable<
         impl Service<
@@ -48,7 +53,7 @@ pub fn routes(
     >,
     BoxError,
 > {
-    let mut pools = Pools::new(settings)?;
+    let mut pools = Pools::new(settings, trust)?;
     let mut table = RouteTable::new();
     for route in &settings.routes {
         let service = route_service(route, &mut pools)?;
@@ -79,7 +84,8 @@ fn route_service(
 > {
     let strip = route.strip_prefix.then(|| StripPrefixLayer::new(route.prefix.clone()));
     let host = route.upstream_host.clone().map(|host| SetRequestHeaderLayer::overriding(HOST, host));
-    let endpoints = route.upstreams.iter().map(|endpoint| pools.pool(endpoint)).collect::<Result<Vec<_>, _>>()?;
+    let endpoints =
+        route.upstreams.iter().map(|endpoint| pools.pool(endpoint, route)).collect::<Result<Vec<_>, _>>()?;
     Ok(ServiceBuilder::new()
         .option_layer(strip)
         .option_layer(host)
@@ -90,30 +96,115 @@ fn route_service(
         .service(Balance::new(endpoints)))
 }
 
+/// The pools of all endpoints: one for each way in which one is spoken to.
 struct Pools<'a> {
     settings: &'a Settings,
+    trust: &'a Trust,
     connector: SourceConnector,
-    by_endpoint: HashMap<String, EndpointPool>,
+    by_way: HashMap<Way, Backend>,
+    by_ca: HashMap<Option<PathBuf>, ClientConfig>,
 }
 
+/// An endpoint, and for TLS the authority and the name.
+type Way = (Endpoint, Option<(Option<PathBuf>, Option<ServerName<'static>>)>);
+
 impl<'a> Pools<'a> {
-    fn new(settings: &'a Settings) -> Result<Self, InvalidSubnet> {
+    fn new(settings: &'a Settings, trust: &'a Trust) -> Result<Self, InvalidSubnet> {
         let connector = SourceConnector::new()
             .subnet(SourceSubnet::new(settings.subnet_dialer)?)
             .source_addresses(settings.source_addresses.iter().copied())
             .connect_timeout(settings.connect_timeout);
-        Ok(Self { settings, connector, by_endpoint: HashMap::new() })
+        Ok(Self { settings, trust, connector, by_way: HashMap::new(), by_ca: HashMap::new() })
     }
 
-    fn pool(&mut self, endpoint: &Endpoint) -> Result<EndpointPool, http::Error> {
-        let authority = endpoint.to_string();
-        if let Some(pool) = self.by_endpoint.get(&authority) {
+    fn pool(&mut self, endpoint: &Endpoint, route: &Route) -> Result<Backend, BoxError> {
+        let ca = route.upstream_ca.as_ref().map(|ca| ca.path.clone());
+        let tls = endpoint.is_tls().then(|| (ca, route.upstream_name.clone()));
+        let way = (endpoint.clone(), tls);
+        if let Some(pool) = self.by_way.get(&way) {
             return Ok(pool.clone());
         }
-        let uri = Uri::builder().scheme("http").authority(authority.as_str()).path_and_query("/").build()?;
-        let Settings { pool_idle_max, pool_idle_timeout, .. } = *self.settings;
-        let pool = Pool::with_limits(self.connector.clone(), uri, pool_idle_max, pool_idle_timeout);
-        self.by_endpoint.insert(authority, pool.clone());
+        let pool = self.new_pool(endpoint, route)?;
+        self.by_way.insert(way, pool.clone());
         Ok(pool)
+    }
+
+    fn new_pool(&mut self, endpoint: &Endpoint, route: &Route) -> Result<Backend, BoxError> {
+        let (protocol, host, port) = match endpoint {
+            Endpoint::Unix(path) => {
+                return Ok(Backend::Unix(self.http1(UnixConnector::new(path), Uri::from_static("http://localhost"))));
+            }
+            Endpoint::Port { protocol, host, port } => (*protocol, host, *port),
+        };
+        let scheme = if endpoint.is_tls() { "https" } else { "http" };
+        let uri = Uri::builder().scheme(scheme).authority(format!("{host}:{port}")).path_and_query("/").build()?;
+        Ok(match protocol {
+            Protocol::Http => Backend::Http(self.http1(self.connector.clone(), uri)),
+            Protocol::Https => {
+                let connector = self.tls(route)?;
+                Backend::Https(self.http1(connector, uri))
+            }
+            Protocol::H2c => Backend::H2c(self.http2(self.connector.clone(), uri)),
+            Protocol::H2 => {
+                let connector = self.tls(route)?.http2();
+                Backend::H2(self.http2(connector, uri))
+            }
+        })
+    }
+
+    fn http1<C>(&self, connector: C, uri: Uri) -> Pool<C, RequestBody> {
+        Pool::with_limits(connector, uri, self.settings.pool_idle_max, self.settings.pool_idle_timeout)
+    }
+
+    fn http2<C: Clone>(&self, connector: C, uri: Uri) -> Http2Pool<C, RequestBody> {
+        Http2Pool::new(connector, uri)
+            .idle_timeout(self.settings.pool_idle_timeout)
+            .greeting_timeout(self.settings.connect_timeout)
+    }
+
+    fn tls(&mut self, route: &Route) -> Result<TlsConnector<SourceConnector>, BoxError> {
+        // Endpoints with the same authority share sessions to resume, which are kept by name.
+        let config = match self.by_ca.entry(route.upstream_ca.as_ref().map(|ca| ca.path.clone())) {
+            Entry::Occupied(config) => config.get().clone(),
+            Entry::Vacant(place) => place.insert(self.trust.client_config(route.upstream_ca.as_ref())?).clone(),
+        };
+        let connector = TlsConnector::new(self.connector.clone(), config);
+        let connector = connector.handshake_timeout(self.settings.connect_timeout);
+        Ok(match &route.upstream_name {
+            Some(name) => connector.name(name.clone()),
+            None => connector,
+        })
+    }
+}
+
+/// The connections to one endpoint, whatever is spoken to it. All of them answer with the same types, so that this
+/// costs a request a branch.
+#[derive(Debug, Clone)]
+enum Backend {
+    Http(Pool<SourceConnector, RequestBody>),
+    Https(Pool<TlsConnector<SourceConnector>, RequestBody>),
+    H2c(Http2Pool<SourceConnector, RequestBody>),
+    H2(Http2Pool<TlsConnector<SourceConnector>, RequestBody>),
+    Unix(Pool<UnixConnector, RequestBody>),
+}
+
+impl Service<Request<RequestBody>> for Backend {
+    type Response = Response<PooledBody<RequestBody>>;
+    type Error = PoolError<RequestBody>;
+    type Future = <Pool<SourceConnector, RequestBody> as Service<Request<RequestBody>>>::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        // As all pools are.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+        match self {
+            Self::Http(pool) => pool.call(request),
+            Self::Https(pool) => pool.call(request),
+            Self::H2c(pool) => pool.call(request),
+            Self::H2(pool) => pool.call(request),
+            Self::Unix(pool) => pool.call(request),
+        }
     }
 }

@@ -38,6 +38,7 @@ use crate::{
     listen::Listener,
     settings::{H2c, Settings},
     stack::stack,
+    trust::Trust,
 };
 
 /// How long nothing is accepted after the system had no descriptor or no memory left for a connection.
@@ -55,6 +56,8 @@ pub struct Shared {
     pub settings: Settings,
     /// The certificates of the https listener.
     pub certificates: Certificates,
+    /// Whose certificates upstreams may show.
+    pub trust: Trust,
     /// Which connections are let in.
     pub admission: Arc<Admission>,
     /// Whether there was something left for the last ones.
@@ -75,7 +78,7 @@ pub fn spawn(
     stop: watch::Receiver<bool>,
 ) -> Result<thread::JoinHandle<()>, BoxError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let stack = stack(&shared.settings, Arc::clone(&counters))?;
+    let stack = stack(&shared.settings, &shared.trust, Arc::clone(&counters))?;
     let sockets = {
         let _context = runtime.enter();
         let sockets = sockets.into_iter().map(|(listener, socket)| Ok((listener, TcpListener::from_std(socket)?)));

@@ -12,7 +12,7 @@
 //!      SniMatchLayer ─▶ FramingLayer ─▶ TrailersLayer ─▶ HopByHopLayer ─▶ ForwardedLayer ─▶ TunnelLayer
 //!                                          │
 //!                                          ▼
-//!      Router ─▶ Balance ─▶ Pool ─▶ SourceConnector ─▶ backend             one request
+//!      Router ─▶ Balance ─▶ Pool or Http2Pool ─▶ SourceConnector ─▶ backend      one request
 //! ```
 //!
 //! | module | what it is for |
@@ -29,7 +29,7 @@
 //! | [`tunnel`] | upgrades, as to WebSocket |
 //! | [`route`] | from host and path to a service |
 //! | [`balance`], [`pool`], [`response_timeout`] | endpoints in turn, their connections, and how long they may take |
-//! | [`connect`] | connections that leave from many addresses |
+//! | [`connect`] | connections that leave from many addresses, over TLS if need be; or to Unix sockets |
 //! | [`identity`] | one secret in place of a PKI |
 //!
 //! # Errors and silence

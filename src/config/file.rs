@@ -120,6 +120,14 @@ fn resolve_paths(values: &mut Dict, folder: &Path, user_home: Option<&str>) {
                 });
                 fields.flatten().for_each(|value| resolve_path(value, folder, user_home));
             }
+            (Kind::Routes, Some(Value::Array(_, routes))) => {
+                for route in routes {
+                    let Value::Dict(_, route) = route else { continue };
+                    for path in settings::ROUTE_PATHS {
+                        route.get_mut(*path).into_iter().for_each(|value| resolve_path(value, folder, user_home));
+                    }
+                }
+            }
             _ => {}
         }
     }

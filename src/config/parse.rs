@@ -127,7 +127,7 @@ impl Parse for HostPattern {
 }
 
 impl Parse for Endpoint {
-    const EXPECTED: &'static str = "an upstream such as 127.0.0.1:9001 or http://name:8080";
+    const EXPECTED: &'static str = "an upstream such as 127.0.0.1:9001, https://name or unix:/run/app.sock";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         text(value)?.parse().map_err(because)

@@ -17,7 +17,7 @@ use tower::BoxError;
 use self::{backend::Backend, guide::Guide};
 use crate::{
     config::Defaults,
-    endpoint::{Endpoint, EndpointHost},
+    endpoint::Endpoint,
     run::Server,
     settings::{Route, Settings},
 };
@@ -62,9 +62,11 @@ fn route(settings: &Settings, backend: SocketAddr) -> Result<Route, BoxError> {
     Ok(Route {
         patterns: vec![pattern],
         prefix,
-        upstreams: vec![Endpoint { host: EndpointHost::Address(backend.ip()), port: backend.port() }],
+        upstreams: vec![Endpoint::http(backend)],
         strip_prefix: false,
         upstream_host: None,
+        upstream_ca: None,
+        upstream_name: None,
         response_timeout: settings.response_timeout,
         max_body: settings.max_body,
     })

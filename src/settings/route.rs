@@ -1,14 +1,17 @@
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     fmt,
+    net::IpAddr,
+    path::PathBuf,
     time::Duration,
 };
 
 use http::HeaderValue;
 use pmesh_layers::{
-    host::HostPattern,
+    host::{HostName, HostPattern, InvalidHost},
     route::{InvalidPrefix, PathPrefix},
 };
+use rustls::pki_types::ServerName;
 
 use crate::{
     config::{Merged, Node, Parse, Problems, Reason, SizeLimit, text},
@@ -16,8 +19,20 @@ use crate::{
 };
 
 /// The keys of `[[routes]]`.
-pub(crate) const KEYS: &[&str] =
-    &["host", "hosts", "prefix", "upstreams", "strip_prefix", "upstream_host", "response_timeout", "max_body"];
+pub(crate) const KEYS: &[&str] = &[
+    "host",
+    "hosts",
+    "prefix",
+    "upstreams",
+    "strip_prefix",
+    "upstream_host",
+    "upstream_ca",
+    "upstream_name",
+    "response_timeout",
+    "max_body",
+];
+/// Those of them that are paths.
+pub(crate) const PATHS: &[&str] = &["upstream_ca"];
 
 /// Which requests go where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +47,10 @@ pub struct Route {
     pub strip_prefix: bool,
     /// The host that the upstream is asked for; `None`: the one that the client asked for.
     pub upstream_host: Option<HeaderValue>,
+    /// Who vouches for upstreams with TLS; `None`: whom the system trusts.
+    pub upstream_ca: Option<CaFile>,
+    /// The name that the certificates of upstreams with TLS must be valid for; `None`: the host of each.
+    pub upstream_name: Option<ServerName<'static>>,
     /// How long the upstream may take until the head of its response.
     pub response_timeout: Duration,
     /// How long the body of a request may be, in bytes.
@@ -43,6 +62,15 @@ pub struct Route {
 pub(super) struct Defaults {
     pub(super) response_timeout: Duration,
     pub(super) max_body: Option<u64>,
+}
+
+/// A file of certificates, in PEM, that are trusted to issue others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Where the user named it, to be told when it cannot be used.
+    pub origin: String,
 }
 
 impl fmt::Display for Route {
@@ -101,6 +129,10 @@ fn from_table(table: &Node<'_>, defaults: Defaults, problems: &mut Problems) -> 
     let upstreams = upstreams(table, problems);
     let strip_prefix = table.field("strip_prefix").map_or(Some(false), |node| node.read(problems));
     let upstream_host = table.field("upstream_host").map(|node| node.read(problems));
+    let upstream_ca = for_tls(table, "upstream_ca", &upstreams, problems)
+        .map(|node| Some(CaFile { path: node.read(problems)?, origin: node.place() }));
+    let upstream_name = for_tls(table, "upstream_name", &upstreams, problems)
+        .map(|node| node.read(problems).map(|UpstreamName(name)| name));
     let response_timeout =
         table.field("response_timeout").map_or(Some(defaults.response_timeout), |node| node.read(problems));
     let max_body = table.field("max_body").map_or(Some(SizeLimit(defaults.max_body)), |node| node.read(problems));
@@ -109,10 +141,10 @@ fn from_table(table: &Node<'_>, defaults: Defaults, problems: &mut Problems) -> 
         prefix: prefix?,
         upstreams,
         strip_prefix: strip_prefix?,
-        upstream_host: match upstream_host {
-            Some(host) => Some(host?),
-            None => None,
-        },
+        // None of the route if it is there and unreadable.
+        upstream_host: upstream_host.map_or(Some(None), |host| host.map(Some))?,
+        upstream_ca: upstream_ca.map_or(Some(None), |ca| ca.map(Some))?,
+        upstream_name: upstream_name.map_or(Some(None), |name| name.map(Some))?,
         response_timeout: response_timeout?,
         max_body: max_body?.0,
     })
@@ -147,9 +179,36 @@ fn upstreams(table: &Node<'_>, problems: &mut Problems) -> Vec<Endpoint> {
     }
 }
 
+/// A field that only upstreams with TLS have a use for.
+fn for_tls<'a>(table: &Node<'a>, key: &str, upstreams: &[Endpoint], problems: &mut Problems) -> Option<Node<'a>> {
+    let node = table.field(key)?;
+    // Where an upstream could not be read there is a problem already.
+    if !upstreams.is_empty() && !upstreams.iter().any(Endpoint::is_tls) {
+        problems
+            .push(node.problem("it is for upstreams with TLS (https:// or h2://), and the route has none".to_owned()));
+        return None;
+    }
+    Some(node)
+}
+
 /// Tells routes of one flag or variable apart.
 fn for_host(table: &Node<'_>) -> String {
     table.field("host").and_then(|host| Some(format!(" for {:?}", host.value.as_str()?))).unwrap_or_default()
+}
+
+struct UpstreamName(ServerName<'static>);
+
+impl Parse for UpstreamName {
+    const EXPECTED: &'static str = "a name or an IP address, without a port";
+
+    fn parse(value: &figment::value::Value) -> Result<Self, Reason> {
+        let text = text(value)?;
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(Self(ServerName::IpAddress(address.into())));
+        }
+        let name: HostName = text.parse().map_err(|error: InvalidHost| Some(error.to_string()))?;
+        ServerName::try_from(name.as_str().to_owned()).map(Self).map_err(|_| None)
+    }
 }
 
 impl Parse for PathPrefix {

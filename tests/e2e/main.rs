@@ -30,3 +30,6 @@ mod stalls;
 mod start_errors;
 mod stopping;
 mod upgrades;
+mod upstream_http2;
+mod upstream_tls;
+mod upstream_unix;

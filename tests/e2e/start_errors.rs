@@ -65,12 +65,12 @@ fn settings() {
         (
             "no port",
             "a.test=backend",
-            "expected an upstream such as 127.0.0.1:9001 or http://name:8080, found \"backend\": the port is missing",
+            "expected an upstream such as 127.0.0.1:9001, https://name or unix:/run/app.sock, found \"backend\": the port is missing",
         ),
         (
             "an impossible port",
             "a.test=127.0.0.1:65536",
-            "expected an upstream such as 127.0.0.1:9001 or http://name:8080, found \"127.0.0.1:65536\": the port is \
+            "expected an upstream such as 127.0.0.1:9001, https://name or unix:/run/app.sock, found \"127.0.0.1:65536\": the port is \
              not a number from 1 to 65535",
         ),
     ] {

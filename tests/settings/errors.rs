@@ -4,7 +4,7 @@ use crate::Start;
 
 const PORT: &str = "expected a port (0 to 65535, where 0 lets the kernel pick) or \"off\"";
 const DURATION: &str = "expected a duration over 0 and up to a year, such as 10s or 1m 30s";
-const UPSTREAM: &str = "expected an upstream such as 127.0.0.1:9001 or http://name:8080";
+const UPSTREAM: &str = "expected an upstream such as 127.0.0.1:9001, https://name or unix:/run/app.sock";
 const HOST: &str = "expected a host such as example.com or *.example.com";
 
 /// The message that a file brings, from the number of the line on.
@@ -93,10 +93,22 @@ fn routes_that_lead_nowhere() {
     assert_file_error(&route(""), "1: routes[0]: no upstream for \"a\": name at least one address");
     assert_file_error(&route("upstreams = []"), "1: routes[0]: no upstream for \"a\": name at least one address");
     assert_file_error(
-        &route("upstreams = [\n  \"a:1\",\n  \"https://b\",\n]"),
+        &route("upstreams = [\n  \"a:1\",\n  \"h3://b\",\n]"),
         &format!(
-            "5: routes[0].upstreams[1]: {UPSTREAM}, found \"https://b\": this version speaks http:// to upstreams only"
+            "5: routes[0].upstreams[1]: {UPSTREAM}, found \"h3://b\": the scheme is none of http, https, h2c, h2 and unix"
         ),
+    );
+    assert_file_error(
+        &route("upstreams = [\"a:1\"]\nupstream_ca = \"ca.pem\""),
+        "4: routes[0].upstream_ca: it is for upstreams with TLS (https:// or h2://), and the route has none",
+    );
+    assert_file_error(
+        &route("upstreams = [\"unix:/a\", \"h2c://b\"]\nupstream_name = \"b\""),
+        "4: routes[0].upstream_name: it is for upstreams with TLS (https:// or h2://), and the route has none",
+    );
+    assert_file_error(
+        &route("upstreams = [\"https://b\"]\nupstream_name = \"b:443\""),
+        "4: routes[0].upstream_name: expected a name or an IP address, without a port, found \"b:443\": a host is named without a port",
     );
     assert_file_error(
         &route("upstreams = [\"a:1\"]\nprefix = \"api\""),

@@ -1,4 +1,4 @@
-use std::{fmt, io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr, path::PathBuf};
 
 use http::Uri;
 
@@ -15,6 +15,7 @@ enum Step {
     Resolve(String),
     Connect(SocketAddr),
     Timeout(SocketAddr),
+    Socket(PathBuf),
 }
 
 impl ConnectError {
@@ -34,6 +35,10 @@ impl ConnectError {
         Self { step: Step::Timeout(address), source: None }
     }
 
+    pub(super) fn socket(path: PathBuf, error: io::Error) -> Self {
+        Self { step: Step::Socket(path), source: Some(error) }
+    }
+
     /// Whether the destination did not answer in time.
     pub fn is_timeout(&self) -> bool {
         matches!(self.step, Step::Timeout(_))
@@ -46,6 +51,7 @@ impl fmt::Display for ConnectError {
             Step::NoHost(uri) => write!(f, "there is no host in {uri}"),
             Step::Resolve(host) => write!(f, "cannot resolve {host}"),
             Step::Connect(address) => write!(f, "cannot connect to {address}"),
+            Step::Socket(path) => write!(f, "cannot connect to {}", path.display()),
             Step::Timeout(address) => write!(f, "{address} did not accept a connection in time"),
         }
     }

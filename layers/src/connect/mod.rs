@@ -2,12 +2,17 @@
 //!
 //! A source address has about 28,000 ephemeral ports for each destination. [`SourceConnector`] takes turns with a whole
 //! [`SourceSubnet`] of loopback addresses, and lets the kernel pick each port for the pair of source and destination.
+//! [`TlsConnector`] speaks TLS over another connector's connections; [`UnixConnector`] connects to a socket of this machine.
 
 mod connector;
 mod error;
 mod socket;
 mod subnet;
+mod tls;
+mod unix;
 
 pub use connector::SourceConnector;
 pub use error::ConnectError;
 pub use subnet::{InvalidSubnet, SourceSubnet};
+pub use tls::{TlsConnector, TlsError};
+pub use unix::UnixConnector;

@@ -8,19 +8,40 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::idle::{Connection, Idle};
+use super::{
+    idle::{Connection, Idle},
+    streams::Stream,
+};
 
 /// A response body that gives its connection back to the pool once it was read to the end.
 ///
-/// Dropped before, it ends the connection.
+/// Dropped before, it ends the connection; in HTTP/2, the stream.
 pub struct PooledBody<B: Send + 'static> {
     inner: Incoming,
-    lease: Option<(Connection<B>, Arc<Idle<B>>)>,
+    lease: Option<Lease<B>>,
+}
+
+/// What a body holds until its end.
+enum Lease<B> {
+    Connection(Connection<B>, Arc<Idle<B>>),
+    Stream(#[expect(dead_code, reason = "held to be dropped")] Stream),
+}
+
+/// A response body that broke off.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// It could not be read.
+    #[error(transparent)]
+    Read(#[from] hyper::Error),
+    /// It ended before its `Content-Length`.
+    #[error("the body is shorter than its content-length")]
+    Short,
 }
 
 impl<B: Send + 'static> PooledBody<B> {
     pub(super) fn new(inner: Incoming, connection: Connection<B>, idle: Arc<Idle<B>>) -> Self {
-        let mut body = Self { inner, lease: Some((connection, idle)) };
+        let mut body = Self { inner, lease: Some(Lease::Connection(connection, idle)) };
         body.give_back_at_end();
         body
     }
@@ -30,14 +51,28 @@ impl<B: Send + 'static> PooledBody<B> {
         Self { inner, lease: None }
     }
 
+    /// Of a stream of HTTP/2.
+    pub(super) fn of_stream(inner: Incoming, stream: Stream) -> Self {
+        let mut body = Self { inner, lease: Some(Lease::Stream(stream)) };
+        body.give_back_at_end();
+        body
+    }
+
     fn give_back_at_end(&mut self) {
         if self.inner.is_end_stream() {
             self.give_back();
         }
     }
 
+    /// Whether a stream ended that was not to end yet: for hyper, RST_STREAM with NO_ERROR is an end like others.
+    fn is_short(&self) -> bool {
+        matches!(self.lease, Some(Lease::Stream(_)))
+            && !self.inner.is_end_stream()
+            && self.inner.size_hint().exact().is_some_and(|left| left > 0)
+    }
+
     fn give_back(&mut self) {
-        if let Some((connection, idle)) = self.lease.take() {
+        if let Some(Lease::Connection(connection, idle)) = self.lease.take() {
             idle.put(connection);
         }
     }
@@ -45,17 +80,21 @@ impl<B: Send + 'static> PooledBody<B> {
 
 impl<B: Send + 'static> Body for PooledBody<B> {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = Pin::new(&mut self.inner).poll_frame(cx);
         match &polled {
+            Poll::Ready(None) if self.is_short() => {
+                self.lease = None;
+                return Poll::Ready(Some(Err(BodyError::Short)));
+            }
             Poll::Ready(None) => self.give_back(),
             Poll::Ready(Some(Ok(_))) => self.give_back_at_end(),
             Poll::Ready(Some(Err(_))) => drop(self.lease.take()),
             Poll::Pending => {}
         }
-        polled
+        polled.map_err(BodyError::Read)
     }
 
     fn is_end_stream(&self) -> bool {

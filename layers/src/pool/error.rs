@@ -1,14 +1,15 @@
-use std::fmt;
+use std::{error::Error, fmt, sync::Arc};
 
 use http::Request;
 use tower::BoxError;
 
+use super::Unreadable;
 use crate::balance::Unsent;
 
 /// A request that got no response.
 pub struct PoolError<B> {
     step: Step,
-    source: BoxError,
+    source: Source,
     /// Present when not a byte of it was sent.
     request: Option<Request<B>>,
 }
@@ -17,15 +18,31 @@ pub struct PoolError<B> {
 enum Step {
     Connect,
     Exchange,
+    Response,
+}
+
+#[derive(Debug)]
+enum Source {
+    Own(BoxError),
+    /// Of an attempt that several requests waited for.
+    Shared(Arc<dyn Error + Send + Sync>),
 }
 
 impl<B> PoolError<B> {
     pub(super) fn connect(source: impl Into<BoxError>, request: Request<B>) -> Self {
-        Self { step: Step::Connect, source: source.into(), request: Some(request) }
+        Self { step: Step::Connect, source: Source::Own(source.into()), request: Some(request) }
     }
 
-    pub(super) fn exchange(source: hyper::Error, request: Option<Request<B>>) -> Self {
-        Self { step: Step::Exchange, source: source.into(), request }
+    pub(super) fn connect_shared(source: Arc<dyn Error + Send + Sync>, request: Request<B>) -> Self {
+        Self { step: Step::Connect, source: Source::Shared(source), request: Some(request) }
+    }
+
+    pub(super) fn exchange(source: impl Into<BoxError>, request: Option<Request<B>>) -> Self {
+        Self { step: Step::Exchange, source: Source::Own(source.into()), request }
+    }
+
+    pub(super) fn response(source: Unreadable) -> Self {
+        Self { step: Step::Response, source: Source::Own(source.into()), request: None }
     }
 
     /// Whether no connection to the endpoint could be made.
@@ -35,7 +52,7 @@ impl<B> PoolError<B> {
 
     /// Whether this process or this machine had no descriptor or no memory left for a connection.
     pub fn is_out_of_resources(&self) -> bool {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*self.source);
+        let mut cause = self.source();
         while let Some(error) = cause {
             if let Some(code) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error) {
                 return is_exhaustion(code);
@@ -47,8 +64,15 @@ impl<B> PoolError<B> {
 
     /// Whether the exchange ended because the body of the request could not be read.
     pub fn is_clients_fault(&self) -> bool {
-        self.source.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user)
+        let Source::Own(error) = &self.source else { return false };
+        error.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_user() || reset_by_user(error))
     }
+}
+
+/// Whether a stream of HTTP/2 ended because its request broke off, and neither by the peer nor for a fault of its.
+fn reset_by_user(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|error| error.is_reset() && !error.is_remote() && !error.is_library())
 }
 
 impl<B> Unsent<Request<B>> for PoolError<B> {
@@ -102,12 +126,16 @@ impl<B> fmt::Display for PoolError<B> {
         f.write_str(match self.step {
             Step::Connect => "no connection to the endpoint",
             Step::Exchange => "the endpoint broke off before it responded",
+            Step::Response => "the endpoint's response cannot be read in one way only",
         })
     }
 }
 
-impl<B> std::error::Error for PoolError<B> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&*self.source)
+impl<B> Error for PoolError<B> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(match &self.source {
+            Source::Own(error) => &**error,
+            Source::Shared(error) => &**error,
+        })
     }
 }

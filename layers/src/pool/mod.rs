@@ -1,4 +1,4 @@
-//! Connections of HTTP/1.1 to one endpoint, reused.
+//! Connections to one endpoint, reused: of HTTP/1.1 in a [`Pool`], of HTTP/2 in an [`Http2Pool`].
 //!
 //! ```
 //! use std::time::Duration;
@@ -16,10 +16,17 @@
 
 mod body;
 mod error;
+mod greeting;
+mod http2;
 mod idle;
 mod request;
+mod response;
 mod service;
+mod streams;
 
-pub use body::PooledBody;
+pub use body::{BodyError, PooledBody};
 pub use error::PoolError;
+pub use greeting::Http2Error;
+pub use http2::Http2Pool;
+pub use response::Unreadable;
 pub use service::Pool;

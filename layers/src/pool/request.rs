@@ -1,7 +1,7 @@
 use http::{
     HeaderMap, HeaderValue, Method, Request, Uri, Version,
-    header::{CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING},
-    uri::PathAndQuery,
+    header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING, UPGRADE},
+    uri::{Authority, PathAndQuery},
 };
 use http_body::Body;
 
@@ -27,6 +27,34 @@ pub(super) fn into_http1<B: Body>(request: &mut Request<B>) {
     if unknown_length && !request.headers().contains_key(CONTENT_LENGTH) {
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
+}
+
+/// Writes a request as HTTP/2 wants it: the whole URI, and no field of a connection (RFC 9113, 8.2.2 and 8.3.1).
+pub(super) fn into_http2<B>(request: &mut Request<B>, endpoint: &Uri) {
+    *request.version_mut() = Version::HTTP_2;
+    let headers = request.headers_mut();
+    headers.remove(CONNECTION);
+    headers.remove(TRANSFER_ENCODING);
+    // There is no change of protocol in HTTP/2; without the field the request is an ordinary one (RFC 9110, 7.8).
+    headers.remove(UPGRADE);
+    let host = headers.remove(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.authority = host.or(parts.authority).or_else(|| endpoint.authority().cloned());
+    parts.scheme = endpoint.scheme().cloned();
+    parts
+        .path_and_query
+        .get_or_insert_with(|| PathAndQuery::from_static(if request.method() == Method::OPTIONS { "*" } else { "/" }));
+    // What cannot be put together is refused when it is sent.
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+}
+
+/// Takes back what [`into_http2`] did as far as another endpoint needs it, which may speak HTTP/1.1.
+pub(super) fn from_http2<B>(mut request: Request<B>) -> Request<B> {
+    let host = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+    if let Some(host) = host {
+        request.headers_mut().insert(HOST, host);
+    }
+    request
 }
 
 /// HTTP/2 lets each cookie have a line of its own (RFC 9113, 8.2.3).
@@ -72,6 +100,35 @@ mod tests {
         let mut request = Request::get("/").body(Empty::<Bytes>::new()).unwrap();
         into_http1(&mut request);
         assert!(request.headers().is_empty());
+    }
+
+    #[test]
+    fn for_http2_the_uri_is_whole_and_back_again() {
+        for (method, uri, host, expected) in [
+            ("GET", "/a?b", Some("h:1"), "https://h:1/a?b"),
+            ("GET", "http://other/a", Some("h"), "https://h/a"),
+            ("GET", "http://h", None, "https://h/"),
+            ("GET", "/", None, "https://endpoint/"),
+            ("GET", "/", Some("no host"), "https://endpoint/"),
+            ("OPTIONS", "http://h", None, "https://h/"),
+        ] {
+            let mut request = Request::builder().method(method).uri(uri).header("connection", "te");
+            request = request.header("te", "trailers").header("transfer-encoding", "chunked").header("upgrade", "x");
+            if let Some(host) = host {
+                request = request.header(HOST, host);
+            }
+            let mut request = request.body(Empty::<Bytes>::new()).unwrap();
+            into_http2(&mut request, &Uri::from_static("https://endpoint"));
+            assert_eq!(request.uri().to_string(), expected);
+            assert_eq!(request.headers().keys().collect::<Vec<_>>(), ["te"]);
+            let mut back = from_http2(request);
+            assert_eq!(
+                back.headers()[HOST],
+                *back.uri().host().map(|_| back.uri().authority().unwrap()).unwrap().as_str()
+            );
+            into_http1(&mut back);
+            assert!(back.uri().authority().is_none());
+        }
     }
 
     #[test]

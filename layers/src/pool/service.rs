@@ -19,6 +19,7 @@ use super::{
     PoolError, PooledBody,
     idle::{Connection, Idle},
     request::into_http1,
+    response::check,
 };
 use crate::balance::Unsent;
 
@@ -175,6 +176,8 @@ where
     async move {
         match response.await {
             Ok(mut response) => {
+                // With the response the connection goes, too.
+                check(response.headers()).map_err(PoolError::response)?;
                 // The version belongs to this hop.
                 *response.version_mut() = Version::HTTP_11;
                 Ok(if response.status() == StatusCode::SWITCHING_PROTOCOLS {

@@ -30,6 +30,11 @@ impl Backend {
         Exchange(self.0.recv().await.unwrap())
     }
 
+    /// A connection that is there already.
+    pub(crate) fn try_accept(&mut self) -> Option<DuplexStream> {
+        self.0.try_recv().ok()
+    }
+
     /// Whether there is a connection that was not accepted yet.
     pub(crate) fn has_waiting(&self) -> bool {
         !self.0.is_empty()

@@ -12,20 +12,27 @@ use pmesh_layers::{
     sni::{SniAcceptor, SniPolicy},
 };
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, ServerConfig, SupportedProtocolVersion, crypto::aws_lc_rs,
-    pki_types::ServerName,
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| Authority::derive(&"5e".repeat(32).parse().unwrap()).unwrap());
 
+/// A certificate for `name`, and its key.
+pub(crate) fn issued(name: &str) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    let issued = AUTHORITY.issue(&name.parse().unwrap(), SystemTime::now()).unwrap();
+    (issued.chain, issued.key)
+}
+
 static SERVER: LazyLock<Arc<ServerConfig>> = LazyLock::new(|| {
-    let issued = AUTHORITY.issue(&"a.example".parse().unwrap(), SystemTime::now()).unwrap();
+    let (chain, key) = issued("a.example");
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(issued.chain, issued.key);
+        .with_single_cert(chain, key);
     Arc::new(config.unwrap())
 });
 

@@ -1,0 +1,193 @@
+use std::{
+    fmt,
+    future::Future,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::Uri;
+use hyper::rt::{Read, Write};
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, pki_types::ServerName};
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+use tower::{BoxError, Service, ServiceExt};
+
+const HTTP1: &[u8] = b"http/1.1";
+const HTTP2: &[u8] = b"h2";
+
+/// Speaks TLS over the connections of another connector.
+///
+/// The certificate must be valid for the URI's host, or for [`name`](Self::name), and lead to a root that the
+/// configuration trusts. A host that is an IP address is verified as one, and no name is sent. Sessions are resumed as
+/// far as the configuration has a store for them, which clones share.
+///
+/// ```
+/// use std::sync::Arc;
+/// use http_body_util::Empty;
+/// use pmesh_layers::{connect::{SourceConnector, TlsConnector}, pool::Pool};
+/// use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // A real one holds what is to be trusted.
+/// let roots = RootCertStore::empty();
+/// let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+///     .with_safe_default_protocol_versions()?
+///     .with_root_certificates(roots)
+///     .with_no_client_auth();
+/// let connector = TlsConnector::new(SourceConnector::new(), config);
+/// let pool: Pool<_, Empty<bytes::Bytes>> = Pool::new(connector, "https://backend.example".parse()?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct TlsConnector<C> {
+    inner: C,
+    config: Arc<ClientConfig>,
+    name: Option<ServerName<'static>>,
+    timeout: Duration,
+}
+
+impl<C> TlsConnector<C> {
+    /// TLS for HTTP/1.1, over connections of `inner`; five seconds for the handshake. Of `config`, the protocols (ALPN)
+    /// are replaced.
+    pub fn new(inner: C, config: ClientConfig) -> Self {
+        Self { inner, config: Arc::new(config), name: None, timeout: Duration::from_secs(5) }.protocol(HTTP1)
+    }
+
+    /// TLS for HTTP/2: a peer that does not choose it is an error.
+    #[must_use]
+    pub fn http2(self) -> Self {
+        self.protocol(HTTP2)
+    }
+
+    /// Asks for `name` and verifies it, instead of the URI's host.
+    #[must_use]
+    pub fn name(mut self, name: ServerName<'static>) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// How long the handshake may take.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    fn protocol(mut self, protocol: &[u8]) -> Self {
+        Arc::make_mut(&mut self.config).alpn_protocols = vec![protocol.to_vec()];
+        self
+    }
+
+    fn is_http2(&self) -> bool {
+        self.config.alpn_protocols.iter().any(|protocol| protocol == HTTP2)
+    }
+}
+
+impl<C> Service<Uri> for TlsConnector<C>
+where
+    C: Service<Uri> + Clone + Send + 'static,
+    C::Response: Read + Write + Unpin + Send,
+    C::Error: Into<BoxError>,
+    C::Future: Send,
+{
+    type Response = TokioIo<TlsStream<TokioIo<C::Response>>>;
+    type Error = TlsError;
+    // Boxed: once a connection, not a request.
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, TlsError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TlsError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(connector.connect(uri))
+    }
+}
+
+impl<C> TlsConnector<C>
+where
+    C: Service<Uri>,
+    C::Response: Read + Write + Unpin,
+    C::Error: Into<BoxError>,
+{
+    async fn connect(self, uri: Uri) -> Result<TokioIo<TlsStream<TokioIo<C::Response>>>, TlsError> {
+        let http2 = self.is_http2();
+        let peer = uri.authority().map(ToString::to_string).unwrap_or_default();
+        let name = match self.name {
+            Some(name) => name,
+            None => name_of(&uri).ok_or_else(|| TlsError(Step::NoName(uri.to_string())))?,
+        };
+        let io = self.inner.oneshot(uri).await.map_err(|error| TlsError(Step::Connect(error.into())))?;
+        let connector = tokio_rustls::TlsConnector::from(self.config);
+        let stream = match timeout(self.timeout, connector.connect(name.clone(), TokioIo::new(io))).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(TlsError(Step::Handshake { peer, name: name_text(&name), error })),
+            Err(_) => return Err(TlsError(Step::Timeout(peer))),
+        };
+        if http2 && stream.get_ref().1.alpn_protocol() != Some(HTTP2) {
+            return Err(TlsError(Step::NoHttp2(peer)));
+        }
+        Ok(TokioIo::new(stream))
+    }
+}
+
+fn name_of(uri: &Uri) -> Option<ServerName<'static>> {
+    let host = uri.host()?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    ServerName::try_from(host.to_owned()).ok()
+}
+
+fn name_text(name: &ServerName<'_>) -> String {
+    match name {
+        ServerName::IpAddress(address) => std::net::IpAddr::from(*address).to_string(),
+        name => name.to_str().into_owned(),
+    }
+}
+
+/// A connection without TLS.
+#[derive(Debug)]
+pub struct TlsError(Step);
+
+#[derive(Debug)]
+enum Step {
+    NoName(String),
+    Connect(BoxError),
+    Handshake { peer: String, name: String, error: io::Error },
+    Timeout(String),
+    NoHttp2(String),
+}
+
+impl TlsError {
+    /// Whether the peer did not answer the handshake in time.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.0, Step::Timeout(_))
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Step::NoName(uri) => write!(f, "there is no name to verify in {uri}"),
+            Step::Connect(_) => f.write_str("there is nothing to speak TLS over"),
+            Step::Handshake { peer, name, .. } => write!(f, "TLS with {peer}, asked for as {name}, failed"),
+            Step::Timeout(peer) => write!(f, "{peer} did not end the TLS handshake in time"),
+            Step::NoHttp2(peer) => write!(f, "{peer} speaks TLS, but not HTTP/2 over it (ALPN)"),
+        }
+    }
+}
+
+impl std::error::Error for TlsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            Step::Connect(error) => Some(&**error),
+            Step::Handshake { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}

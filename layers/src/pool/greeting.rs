@@ -1,0 +1,134 @@
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
+use tokio::sync::oneshot;
+
+/// The head of a frame (RFC 9113, 4.1).
+const HEAD: usize = 9;
+
+/// Tells whether the first thing that comes over a connection is a server's SETTINGS (RFC 9113, 3.4).
+///
+/// Whoever waits for that learns how many streams the peer allows before it opens one, and sends no request to a peer
+/// that speaks something else.
+#[derive(Debug)]
+pub(super) struct Greeting<T> {
+    inner: T,
+    head: [u8; HEAD],
+    read: usize,
+    report: Option<oneshot::Sender<Result<(), Http2Error>>>,
+}
+
+/// A connection on which HTTP/2 cannot be spoken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Http2Error {
+    /// What came first is no SETTINGS frame.
+    #[error("its first bytes are no SETTINGS: {0:?}")]
+    NotHttp2(String),
+    /// Nothing came.
+    #[error("it closed the connection before its SETTINGS")]
+    Closed,
+    /// Nothing came in time.
+    #[error("its SETTINGS did not come in time")]
+    Timeout,
+}
+
+impl<T> Greeting<T> {
+    /// The connection, and the report, which breaks when the connection does.
+    pub(super) fn new(inner: T) -> (Self, oneshot::Receiver<Result<(), Http2Error>>) {
+        let (report, reported) = oneshot::channel();
+        (Self { inner, head: [0; HEAD], read: 0, report: Some(report) }, reported)
+    }
+
+    fn saw(&mut self, bytes: &[u8]) {
+        let end = (self.read + bytes.len()).min(HEAD);
+        self.head[self.read..end].copy_from_slice(&bytes[..end - self.read]);
+        self.read = end;
+        let ended = bytes.is_empty() && self.read > 0;
+        if (self.read == HEAD || ended)
+            && let Some(report) = self.report.take()
+        {
+            // Nobody waits any more, which is no matter.
+            let _ = report.send(self.verdict());
+        }
+    }
+
+    fn verdict(&self) -> Result<(), Http2Error> {
+        const SETTINGS: u8 = 4;
+        const ACK: u8 = 1;
+        match self.head {
+            [_, _, _, SETTINGS, flags, 0, 0, 0, 0] if self.read == HEAD && flags & ACK == 0 => Ok(()),
+            _ => Err(Http2Error::NotHttp2(String::from_utf8_lossy(&self.head[..self.read]).into_owned())),
+        }
+    }
+}
+
+impl<T: Read + Unpin> Read for Greeting<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.report.is_none() {
+            return Pin::new(&mut this.inner).poll_read(cx, buf);
+        }
+        let mut bytes = [0; HEAD];
+        let room = (HEAD - this.read).min(buf.remaining());
+        let mut head = ReadBuf::new(&mut bytes[..room]);
+        ready!(Pin::new(&mut this.inner).poll_read(cx, head.unfilled()))?;
+        buf.put_slice(head.filled());
+        this.saw(head.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: Write + Unpin> Write for Greeting<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_settings_are_a_greeting() {
+        let not = |text: &str| Err(Http2Error::NotHttp2(text.into()));
+        for (pieces, expected) in [
+            (&[&b"\0\0\x06\x04\0\0\0\0\0"[..]][..], Ok(())),
+            (&[b"\0\0", b"\0\x04\0\0", b"\0\0\0"], Ok(())),
+            (&[b"\0\0\0\x04\x01\0\0\0\0"], not("\0\0\0\x04\x01\0\0\0\0")),
+            (&[b"\0\0\0\x04\0\0\0\0\x01"], not("\0\0\0\x04\0\0\0\0\x01")),
+            (&[b"HTTP/1.1 "], not("HTTP/1.1 ")),
+            (&[b"no", b""], not("no")),
+        ] {
+            let (mut greeting, mut report) = Greeting::new(());
+            for piece in pieces {
+                greeting.saw(piece);
+            }
+            assert_eq!(report.try_recv().unwrap(), expected);
+        }
+    }
+}

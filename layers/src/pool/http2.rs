@@ -1,0 +1,314 @@
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Response, Uri, Version};
+use http_body::Body;
+use hyper::{
+    client::conn::http2::{Builder, SendRequest},
+    rt::{Read, Write},
+};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::{sync::Mutex, time::timeout};
+use tower::{BoxError, Service, ServiceExt};
+
+use super::{
+    PoolError, PooledBody,
+    greeting::{Greeting, Http2Error},
+    request::{from_http2, into_http2},
+    streams::{Connections, Load, Stream},
+};
+use crate::balance::Unsent;
+
+/// Enough for 40 MB/s over 6 ms, and what one stream may hold of a response that its client does not read.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// As for requests: what heads of real services need.
+const MAX_HEAD: u32 = 64 * 1024;
+/// A connection that says goodbye as a request comes gives it back; more than once in a row is no accident.
+const ATTEMPTS: usize = 3;
+
+/// Sends requests to one endpoint that is known to speak HTTP/2, several at a time over few connections.
+///
+/// A connection takes requests until so many streams are open as its peer allows, or as
+/// [`max_streams`](Self::max_streams) does; then another one is opened. One that says goodbye (GOAWAY) ends with the
+/// last of its streams. A new connection takes requests once the peer's SETTINGS have come, so a peer that speaks
+/// something else gets none. Clones share the connections; cloning counts a reference.
+///
+/// ```
+/// use http_body_util::Empty;
+/// use pmesh_layers::{connect::SourceConnector, pool::Http2Pool};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // Without TLS. With it: `TlsConnector::new(connector, config).http2()` and an https URI.
+/// let pool: Http2Pool<_, Empty<bytes::Bytes>> =
+///     Http2Pool::new(SourceConnector::new(), "http://127.1.0.1:50051".parse()?).max_streams(50);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Http2Pool<C, B> {
+    shared: Arc<Shared<C, B>>,
+}
+
+struct Shared<C, B> {
+    connector: C,
+    settings: Settings,
+    connections: Arc<Connections<B>>,
+    /// Held by whoever opens a connection; the others wait for it. Holds why the last one failed.
+    opening: Mutex<Option<Arc<dyn Error + Send + Sync>>>,
+    failures: AtomicU64,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    endpoint: Uri,
+    max_streams: u32,
+    idle_timeout: Duration,
+    greeting_timeout: Duration,
+    keep_alive: (Duration, Duration),
+}
+
+impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
+    /// Connections to `endpoint`, made by `connector`: 100 streams on each, closed after 60 s without one.
+    pub fn new(connector: C, endpoint: Uri) -> Self {
+        let settings = Settings {
+            endpoint,
+            max_streams: 100,
+            idle_timeout: Duration::from_secs(60),
+            greeting_timeout: Duration::from_secs(5),
+            keep_alive: (Duration::from_secs(300), Duration::from_secs(20)),
+        };
+        Self::of(connector, settings)
+    }
+
+    /// At most so many streams on a connection, and fewer where the peer says so.
+    #[must_use]
+    pub fn max_streams(self, streams: u32) -> Self {
+        self.with(|settings| settings.max_streams = streams.max(1))
+    }
+
+    /// How long a connection without streams is kept.
+    #[must_use]
+    pub fn idle_timeout(self, timeout: Duration) -> Self {
+        self.with(|settings| settings.idle_timeout = timeout)
+    }
+
+    /// How long a new connection may take to say that it speaks HTTP/2.
+    #[must_use]
+    pub fn greeting_timeout(self, timeout: Duration) -> Self {
+        self.with(|settings| settings.greeting_timeout = timeout)
+    }
+
+    /// Asks a peer that has been silent for `interval` while streams are open whether it is still there (PING), and
+    /// gives it up when no answer comes for `timeout`. By default after 5 minutes, for 20 s: servers of gRPC end
+    /// connections on which they are asked more often.
+    #[must_use]
+    pub fn keep_alive(self, interval: Duration, timeout: Duration) -> Self {
+        self.with(|settings| settings.keep_alive = (interval, timeout))
+    }
+
+    /// A pool with other settings, and connections of its own.
+    fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.shared.settings.clone();
+        change(&mut settings);
+        Self::of(self.shared.connector.clone(), settings)
+    }
+
+    fn of(connector: C, settings: Settings) -> Self {
+        let connections = Arc::new(Connections::new(settings.idle_timeout));
+        let (opening, failures) = (Mutex::new(None), AtomicU64::new(0));
+        Self { shared: Arc::new(Shared { connector, settings, connections, opening, failures }) }
+    }
+
+    /// The endpoint.
+    pub fn endpoint(&self) -> &Uri {
+        &self.shared.settings.endpoint
+    }
+}
+
+impl<C, B> Clone for Http2Pool<C, B> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<C, B> fmt::Debug for Http2Pool<C, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http2Pool").field("settings", &self.shared.settings).finish_non_exhaustive()
+    }
+}
+
+type Sending<B> = Pin<Box<dyn Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send>>;
+
+impl<C, B> Service<Request<B>> for Http2Pool<C, B>
+where
+    C: Service<Uri> + Clone + Send + Sync + 'static,
+    C::Response: Read + Write + Unpin + Send + 'static,
+    C::Error: Into<BoxError>,
+    C::Future: Send,
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<PooledBody<B>>;
+    type Error = PoolError<B>;
+    type Future = Sending<B>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        Box::pin(Arc::clone(&self.shared).send(request))
+    }
+}
+
+impl<C, B> Shared<C, B>
+where
+    C: Service<Uri> + Clone + Send + Sync + 'static,
+    C::Response: Read + Write + Unpin + Send + 'static,
+    C::Error: Into<BoxError>,
+    C::Future: Send,
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    async fn send(self: Arc<Self>, mut request: Request<B>) -> Result<Response<PooledBody<B>>, PoolError<B>> {
+        let mut attempts = 1;
+        loop {
+            let (sender, stream) = match self.stream().await {
+                Ok(found) => found,
+                Err(error) => return Err(PoolError::connect_shared(error, request)),
+            };
+            into_http2(&mut request, &self.settings.endpoint);
+            let mut error = match exchange(sender, stream, request).await {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            if attempts == ATTEMPTS {
+                return Err(error);
+            }
+            attempts += 1;
+            request = error.take_request().ok_or(error)?;
+        }
+    }
+
+    /// A stream on a connection there is, or on a new one. One at a time opens; all who waited meanwhile share what
+    /// comes of it.
+    async fn stream(&self) -> Result<(SendRequest<B>, Stream), Arc<dyn Error + Send + Sync>> {
+        if let Some(found) = self.connections.stream() {
+            return Ok(found);
+        }
+        let failures = self.failures.load(Ordering::Relaxed);
+        let mut last_failure = self.opening.lock().await;
+        if let Some(found) = self.connections.stream() {
+            return Ok(found);
+        }
+        if failures != self.failures.load(Ordering::Relaxed)
+            && let Some(failure) = &*last_failure
+        {
+            return Err(Arc::clone(failure));
+        }
+        match self.open().await {
+            Ok((sender, load)) => {
+                let stream = Load::take(&load);
+                self.connections.add(sender.clone(), load);
+                stream.map(|stream| (sender, stream)).ok_or_else(|| Arc::new(NoStream) as _)
+            }
+            Err(error) => {
+                let failure: Arc<dyn Error + Send + Sync> = Arc::from(error);
+                *last_failure = Some(Arc::clone(&failure));
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                Err(failure)
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<(SendRequest<B>, Arc<Load>), BoxError> {
+        let Settings { endpoint, max_streams, greeting_timeout, keep_alive: (interval, patience), .. } = &self.settings;
+        let io = self.connector.clone().oneshot(endpoint.clone()).await.map_err(Into::into)?;
+        let (io, greeting) = Greeting::new(io);
+        let (sender, connection) = Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            // Responses that nobody reads must not hold up those of others on the same connection.
+            .initial_connection_window_size(STREAM_WINDOW.saturating_mul(*max_streams).min(MAX_WINDOW))
+            .max_header_list_size(MAX_HEAD)
+            .keep_alive_interval(*interval)
+            .keep_alive_timeout(*patience)
+            .handshake(io)
+            .await?;
+        let verdict = match timeout(*greeting_timeout, greeting).await {
+            Ok(Ok(verdict)) => verdict,
+            Ok(Err(_)) => Err(Http2Error::Closed),
+            Err(_) => Err(Http2Error::Timeout),
+        };
+        verdict.map_err(|source| NotHttp2 { endpoint: endpoint.clone(), source })?;
+        let load = Load::new();
+        let most = usize::try_from(*max_streams).unwrap_or(usize::MAX);
+        load.set_limit(connection.current_max_send_streams().min(most));
+        let limits = Arc::clone(&load);
+        tokio::spawn(async move {
+            let mut connection = pin!(connection);
+            // It is polled for each request, which is often enough to see what the peer allows.
+            let ended = std::future::poll_fn(|cx| {
+                let polled = connection.as_mut().poll(cx);
+                limits.set_limit(connection.current_max_send_streams().min(most));
+                polled
+            });
+            if let Err(error) = ended.await {
+                tracing::debug!(%error, "connection to an endpoint broke");
+            }
+        });
+        Ok((sender, load))
+    }
+}
+
+/// The largest window there is (RFC 9113, 6.9.1).
+const MAX_WINDOW: u32 = (1 << 31) - 1;
+
+/// Hands the request to the connection at once; the future waits for the response.
+fn exchange<B>(
+    mut sender: SendRequest<B>,
+    stream: Stream,
+    request: Request<B>,
+) -> impl Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send + use<B>
+where
+    B: Body + Send + 'static,
+{
+    let response = sender.try_send_request(request);
+    async move {
+        match response.await {
+            Ok(mut response) => {
+                // The version belongs to this hop.
+                *response.version_mut() = Version::HTTP_11;
+                Ok(response.map(|body| PooledBody::of_stream(body, stream)))
+            }
+            Err(mut error) => {
+                let request = error.take_message().map(from_http2);
+                Err(PoolError::exchange(error.into_error(), request))
+            }
+        }
+    }
+}
+
+/// Which endpoint it is.
+#[derive(Debug, thiserror::Error)]
+#[error("{} does not speak HTTP/2", .endpoint.authority().map_or("the endpoint", |authority| authority.as_str()))]
+struct NotHttp2 {
+    endpoint: Uri,
+    source: Http2Error,
+}
+
+/// A peer that allows no stream at all.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the endpoint allows no request on a new connection (MAX_CONCURRENT_STREAMS is 0)")]
+struct NoStream;

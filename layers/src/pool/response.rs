@@ -1,0 +1,61 @@
+use http::{
+    HeaderMap,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
+
+/// A response of HTTP/1.1 whose end two readers could find at different places.
+///
+/// hyper refuses lengths that are no number or differ; this is what it lets pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unreadable {
+    /// A transfer coding other than `chunked` alone, which would have to be undone (RFC 9112, 6.1).
+    #[error("the response has a transfer coding other than chunked")]
+    TransferCoding,
+    /// More than one `Content-Length`, or both it and `Transfer-Encoding` (RFC 9112, 6.3).
+    #[error("the response gives the length of its body twice")]
+    Length,
+}
+
+pub(super) fn check(headers: &HeaderMap) -> Result<(), Unreadable> {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let length = lengths.next();
+    if lengths.next().is_some() || length.is_some_and(|length| !length.as_bytes().iter().all(u8::is_ascii_digit)) {
+        return Err(Unreadable::Length);
+    }
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(_), _) if length.is_some() => Err(Unreadable::Length),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Unreadable::TransferCoding),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_response_has_one_reading() {
+        for (fields, expected) in [
+            (&[][..], Ok(())),
+            (&[("content-length", "3")], Ok(())),
+            (&[("transfer-encoding", "Chunked")], Ok(())),
+            (&[("content-length", "3"), ("content-length", "3")], Err(Unreadable::Length)),
+            (&[("content-length", "3, 3")], Err(Unreadable::Length)),
+            (&[("content-length", "+3")], Err(Unreadable::Length)),
+            (&[("content-length", "3"), ("transfer-encoding", "chunked")], Err(Unreadable::Length)),
+            (&[("transfer-encoding", "gzip, chunked")], Err(Unreadable::TransferCoding)),
+            (&[("transfer-encoding", "chunked, gzip")], Err(Unreadable::TransferCoding)),
+            (&[("transfer-encoding", "identity")], Err(Unreadable::TransferCoding)),
+            (&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")], Err(Unreadable::TransferCoding)),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.append(*name, value.parse().unwrap());
+            }
+            assert_eq!(check(&headers), expected, "{fields:?}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hyper::client::conn::http2::SendRequest;
+use tokio::time::Instant;
+
+/// The connections of HTTP/2 to one endpoint. The first with a free stream is used, so that others can fall idle.
+///
+/// A worker has its own, so the lock is never waited for there.
+pub(super) struct Connections<B> {
+    state: Mutex<State<B>>,
+    idle_timeout: Duration,
+}
+
+struct State<B> {
+    open: Vec<Connection<B>>,
+    /// A task looks for connections that have been idle for too long.
+    expiring: bool,
+}
+
+struct Connection<B> {
+    sender: SendRequest<B>,
+    load: Arc<Load>,
+}
+
+/// How many streams of a connection are in use.
+#[derive(Debug)]
+pub(super) struct Load {
+    streams: AtomicUsize,
+    limit: AtomicUsize,
+    created: Instant,
+    /// When the last stream ended, in milliseconds after `created`.
+    used_at: AtomicU64,
+}
+
+/// A stream in use. Dropped, it is free for another request.
+#[derive(Debug)]
+pub(super) struct Stream(Arc<Load>);
+
+impl<B: Send + 'static> Connections<B> {
+    pub(super) fn new(idle_timeout: Duration) -> Self {
+        Self { state: Mutex::new(State { open: Vec::new(), expiring: false }), idle_timeout }
+    }
+
+    /// A stream on a connection that has one to spare.
+    pub(super) fn stream(&self) -> Option<(SendRequest<B>, Stream)> {
+        let mut state = self.lock();
+        state.open.retain(|connection| connection.is_of_use(self.idle_timeout));
+        state.open.iter().find_map(|one| Some((one.sender.clone(), Load::take(&one.load)?)))
+    }
+
+    pub(super) fn add(self: &Arc<Self>, sender: SendRequest<B>, load: Arc<Load>) {
+        let mut state = self.lock();
+        state.open.push(Connection { sender, load });
+        if !state.expiring {
+            state.expiring = true;
+            tokio::spawn(expire(Arc::downgrade(self), self.idle_timeout));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<B>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<B> Connection<B> {
+    fn is_of_use(&self, idle_timeout: Duration) -> bool {
+        !self.sender.is_closed() && self.load.idle_for().is_none_or(|idle| idle < idle_timeout)
+    }
+}
+
+/// Ends connections that have been idle for too long, until none is left.
+async fn expire<B: Send + 'static>(connections: Weak<Connections<B>>, idle_timeout: Duration) {
+    loop {
+        tokio::time::sleep(idle_timeout).await;
+        let Some(connections) = connections.upgrade() else { return };
+        let mut state = connections.lock();
+        state.open.retain(|connection| connection.is_of_use(idle_timeout));
+        if state.open.is_empty() {
+            state.expiring = false;
+            return;
+        }
+    }
+}
+
+impl Load {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            streams: AtomicUsize::new(0),
+            limit: AtomicUsize::new(0),
+            created: Instant::now(),
+            used_at: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// A stream, if there is one to spare.
+    pub(super) fn take(this: &Arc<Self>) -> Option<Stream> {
+        let limit = this.limit.load(Ordering::Relaxed);
+        let more = |streams| (streams < limit).then_some(streams + 1);
+        this.streams.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Stream(Arc::clone(this)))
+    }
+
+    /// For how long no stream has been in use; `None` while one is.
+    fn idle_for(&self) -> Option<Duration> {
+        let idle = self.streams.load(Ordering::Relaxed) == 0;
+        let used_at = Duration::from_millis(self.used_at.load(Ordering::Relaxed));
+        idle.then(|| self.created.elapsed().saturating_sub(used_at))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let now = u64::try_from(self.0.created.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.used_at.store(now, Ordering::Relaxed);
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_has_so_many_streams_and_knows_when_it_is_idle() {
+        let load = Load::new();
+        assert!(Load::take(&load).is_none());
+        load.set_limit(2);
+        let streams = [Load::take(&load).unwrap(), Load::take(&load).unwrap()];
+        assert!(Load::take(&load).is_none());
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(load.idle_for(), None);
+        drop(streams);
+        assert_eq!(load.idle_for(), Some(Duration::ZERO));
+        // The peer allows fewer now.
+        let _one = Load::take(&load).unwrap();
+        load.set_limit(1);
+        assert!(Load::take(&load).is_none());
+    }
+}

@@ -1,0 +1,135 @@
+//! Responses of HTTP/1.1 that are not what they should be: an error, or a body without a clean end, and never a
+//! connection that is used again.
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use pmesh_layers::pool::Pool;
+use tower::ServiceExt;
+
+use super::support::backend::{Connector, backend, settle};
+
+type TestPool = Pool<Connector, Empty<Bytes>>;
+
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    /// No response.
+    Error,
+    /// A head, and a body that breaks off.
+    Truncated,
+    Whole(Bytes),
+}
+
+/// What comes of `response`, after which the backend closes the connection if `closes`; and whether another request
+/// is sent over the same one.
+async fn outcome(method: &str, response: &str, closes: bool) -> (Outcome, bool) {
+    let (connector, mut backend) = backend();
+    let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap());
+    let request = |method: &str| Request::builder().method(method).uri("/").body(Empty::new()).unwrap();
+    let first = tokio::spawn(pool.clone().oneshot(request(method)));
+    let mut connection = backend.accept().await;
+    connection.head().await;
+    connection.send(response).await;
+    let connection = (!closes).then_some(connection);
+    let outcome = match first.await.unwrap() {
+        Err(_) => Outcome::Error,
+        Ok(response) => {
+            match tokio::time::timeout(std::time::Duration::from_secs(1), response.into_body().collect()).await {
+                Ok(Ok(body)) => Outcome::Whole(body.to_bytes()),
+                Ok(Err(_)) | Err(_) => Outcome::Truncated,
+            }
+        }
+    };
+    // At once: what is left over must not be taken for the next response.
+    let second = tokio::spawn(pool.oneshot(request("GET")));
+    settle().await;
+    let reused = !backend.has_waiting();
+    drop((connection, second));
+    (outcome, reused)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_has_one_reading_or_is_none() {
+    for fields in [
+        "content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "transfer-encoding: chunked\r\ncontent-length: 2\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "content-length: 2\r\ncontent-length: 2\r\n\r\nok",
+        "content-length: 2\r\ncontent-length: 3\r\n\r\nok",
+        "content-length: 2, 2\r\n\r\nok",
+        "content-length: 2, 3\r\n\r\nok",
+        "content-length: +2\r\n\r\nok",
+        "content-length: -2\r\n\r\nok",
+        "content-length: 0x2\r\n\r\nok",
+        "content-length: \r\n\r\nok",
+        "content-length: 99999999999999999999\r\n\r\nok",
+        "transfer-encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "transfer-encoding: gzip\r\n\r\nok",
+        "transfer-encoding: xchunked\r\n\r\nok",
+        "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "transfer-encoding : chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "a b: c\r\n\r\n",
+        "x: y\0\r\n\r\n",
+    ] {
+        let response = format!("HTTP/1.1 200 OK\r\n{fields}");
+        assert_eq!(outcome("GET", &response, false).await, (Outcome::Error, false), "{response:?}");
+    }
+    for response in [
+        "garbage\r\n\r\n",
+        "HTTP/2.0 200 OK\r\n\r\n",
+        "HTTP/1.1 20 OK\r\n\r\n",
+        "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "\0\0\0\x04\0\0\0\0\0",
+    ] {
+        assert_eq!(outcome("GET", response, true).await, (Outcome::Error, false), "{response:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_breaks_off_has_no_clean_end() {
+    for (response, closes) in [
+        ("content-length: 9\r\n\r\nhalf", true),
+        ("content-length: 9\r\n\r\n", true),
+        ("transfer-encoding: chunked\r\n\r\n9\r\nhalf", true),
+        ("transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n", true),
+        ("transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n", true),
+        ("transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\nx: y\r\n", true),
+        ("transfer-encoding: chunked\r\n\r\nx\r\nhalf\r\n0\r\n\r\n", false),
+        ("transfer-encoding: chunked\r\n\r\n4\r\nhalfx\r\n0\r\n\r\n", false),
+        ("transfer-encoding: chunked\r\n\r\n-4\r\nhalf\r\n0\r\n\r\n", false),
+        ("transfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\nhalf\r\n0\r\n\r\n", false),
+    ] {
+        let response = format!("HTTP/1.1 200 OK\r\n{response}");
+        assert_eq!(outcome("GET", &response, closes).await, (Outcome::Truncated, false), "{response:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_after_a_response_is_not_the_next_one() {
+    let next = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison";
+    for (method, response, expected) in [
+        ("GET", "200 OK\r\ncontent-length: 2\r\n\r\nok", "ok"),
+        ("GET", "200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "ok"),
+        ("GET", "204 No Content\r\n\r\n", ""),
+        ("GET", "304 Not Modified\r\ncontent-length: 2\r\n\r\n", ""),
+        ("HEAD", "200 OK\r\ncontent-length: 2\r\n\r\n", ""),
+    ] {
+        let response = format!("HTTP/1.1 {response}{next}");
+        let expected = (Outcome::Whole(Bytes::from_static(expected.as_bytes())), false);
+        assert_eq!(outcome(method, &response, false).await, expected, "{method} {response:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn good_responses_are_good() {
+    for (method, response, closes, body, reused) in [
+        ("GET", "200 OK\r\ncontent-length: 2\r\n\r\nok", false, "ok", true),
+        ("GET", "200 OK\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\nx: y\r\n\r\n", false, "ok", true),
+        ("GET", "200 OK\r\n\r\nuntil the end", true, "until the end", false),
+        ("HEAD", "200 OK\r\ntransfer-encoding: chunked\r\n\r\n", false, "", true),
+        ("GET", "103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false, "", true),
+    ] {
+        let response = format!("HTTP/1.1 {response}");
+        let expected = (Outcome::Whole(Bytes::from_static(body.as_bytes())), reused);
+        assert_eq!(outcome(method, &response, closes).await, expected, "{method} {response:?}");
+    }
+}

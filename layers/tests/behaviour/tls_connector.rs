@@ -1,0 +1,183 @@
+//! TLS to backends: whom it trusts, under which name, and what it says when it does not.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use pmesh_layers::connect::{TlsConnector, TlsError};
+use rustls::{HandshakeKind, ServerConfig, crypto::aws_lc_rs, pki_types::ServerName};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    task::JoinHandle,
+};
+use tower::{BoxError, Service, ServiceExt};
+
+use super::support::{
+    backend::{Backend, Connector, backend},
+    tls::{client_config, issued},
+};
+
+fn connector() -> (TlsConnector<Connector>, Backend) {
+    let (connector, backend) = backend();
+    (TlsConnector::new(connector, client_config(rustls::ALL_VERSIONS)), backend)
+}
+
+fn server(names: &str, protocols: &[&str]) -> Arc<ServerConfig> {
+    let (chain, key) = issued(names);
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    Arc::new(config)
+}
+
+/// Accepts one connection and echoes what comes. Gives the name that was asked for.
+fn echo(backend: &mut Backend, config: Arc<ServerConfig>) -> impl Future<Output = Option<String>> {
+    let io = backend.try_accept().unwrap();
+    async move {
+        let acceptor = tokio_rustls::LazyConfigAcceptor::new(rustls::server::Acceptor::default(), io);
+        let start = acceptor.await.ok()?;
+        let name = start.client_hello().server_name().map(str::to_owned);
+        let mut stream = start.into_stream(config).await.ok()?;
+        tokio::spawn(async move {
+            let mut bytes = [0; 4];
+            stream.read_exact(&mut bytes).await.unwrap();
+            stream.write_all(&bytes).await.unwrap();
+            stream.flush().await.unwrap();
+        });
+        Some(name.unwrap_or_default())
+    }
+}
+
+type Connected = Result<TokioIo<tokio_rustls::client::TlsStream<TokioIo<TokioIo<DuplexStream>>>>, TlsError>;
+
+fn connect(connector: &TlsConnector<Connector>, uri: &'static str) -> JoinHandle<Connected> {
+    tokio::spawn(connector.clone().oneshot(Uri::from_static(uri)))
+}
+
+async fn ping(stream: Connected) -> HandshakeKind {
+    let mut stream = stream.unwrap().into_inner();
+    stream.write_all(b"ping").await.unwrap();
+    let mut heard = [0; 4];
+    stream.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"ping");
+    stream.get_ref().1.handshake_kind().unwrap()
+}
+
+/// All causes, on one line.
+fn told(error: TlsError) -> String {
+    let error: BoxError = error.into();
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn the_certificate_is_for_the_host_or_the_name_that_is_set() {
+    for (certificate, uri, name, sent) in [
+        ("a.example", "https://a.example", None, "a.example"),
+        ("a.example", "https://a.example:8443/path", None, "a.example"),
+        ("a.example", "https://127.0.0.1", Some("a.example"), "a.example"),
+        ("127.0.0.1", "https://127.0.0.1:1", None, ""),
+        ("[::1]", "https://[::1]:1", None, ""),
+        ("127.0.0.1", "https://a.example", Some("127.0.0.1"), ""),
+    ] {
+        let (connector, mut backend) = connector();
+        let connector = match name {
+            Some(name) => connector.name(ServerName::try_from(name).unwrap()),
+            None => connector,
+        };
+        let stream = connect(&connector, uri);
+        tokio::task::yield_now().await;
+        let asked = echo(&mut backend, server(certificate, &[])).await;
+        assert_eq!(asked.as_deref(), Some(sent), "{uri} {name:?}");
+        ping(stream.await.unwrap()).await;
+    }
+}
+
+#[tokio::test]
+async fn another_certificate_is_none() {
+    for (certificate, uri, expected) in [
+        (
+            "b.example",
+            "https://a.example:8443",
+            "TLS with a.example:8443, asked for as a.example, failed: invalid peer certificate: certificate not valid for name \"a.example\"",
+        ),
+        (
+            "a.example",
+            "https://127.0.0.1:1",
+            "TLS with 127.0.0.1:1, asked for as 127.0.0.1, failed: invalid peer certificate: certificate not valid for name \"127.0.0.1\"",
+        ),
+    ] {
+        let (connector, mut backend) = connector();
+        let stream = connect(&connector, uri);
+        tokio::task::yield_now().await;
+        let _ = echo(&mut backend, server(certificate, &[])).await;
+        let error = told(stream.await.unwrap().unwrap_err());
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn http2_is_agreed_on_or_refused() {
+    for (offered, agreed) in [(&["h2", "http/1.1"][..], true), (&[], false)] {
+        let (connector, mut backend) = connector();
+        let stream = connect(&connector.http2(), "https://a.example");
+        tokio::task::yield_now().await;
+        let _ = echo(&mut backend, server("a.example", offered)).await;
+        let stream = stream.await.unwrap();
+        if agreed {
+            ping(stream).await;
+        } else {
+            assert_eq!(told(stream.unwrap_err()), "a.example speaks TLS, but not HTTP/2 over it (ALPN)");
+        }
+    }
+}
+
+#[tokio::test]
+async fn sessions_are_resumed() {
+    let (connector, mut backend) = connector();
+    let config = server("a.example", &[]);
+    let mut kinds = Vec::new();
+    for _ in 0..2 {
+        let stream = connect(&connector, "https://a.example");
+        tokio::task::yield_now().await;
+        echo(&mut backend, Arc::clone(&config)).await.unwrap();
+        kinds.push(ping(stream.await.unwrap()).await);
+    }
+    assert_eq!(kinds[1], HandshakeKind::Resumed);
+    assert_ne!(kinds[0], HandshakeKind::Resumed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_answers_is_given_up() {
+    let (connector, mut backend) = connector();
+    let stream = connect(&connector.handshake_timeout(Duration::from_secs(2)), "https://a.example");
+    let _open = backend.accept().await;
+    let error = stream.await.unwrap().unwrap_err();
+    assert!(error.is_timeout());
+    assert_eq!(told(error), "a.example did not end the TLS handshake in time");
+}
+
+#[tokio::test]
+async fn no_connection_and_no_tls() {
+    let (mut connector, mut backend) = connector();
+    let stream = connect(&connector, "https://a.example");
+    let mut plain = backend.accept().await;
+    plain.send("HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    let error = told(stream.await.unwrap().unwrap_err());
+    assert!(error.starts_with("TLS with a.example, asked for as a.example, failed: "), "{error}");
+
+    drop(backend);
+    let error = connector.call(Uri::from_static("https://a.example")).await.unwrap_err();
+    assert!(error.source().unwrap().is::<std::io::Error>());
+    let error = connector.call(Uri::from_static("/path")).await.unwrap_err();
+    assert_eq!(told(error), "there is no name to verify in /path");
+}

@@ -1,0 +1,173 @@
+//! Upstreams that speak HTTP/2 without TLS, played frame by frame.
+
+use std::sync::mpsc;
+
+use crate::support::{
+    Backend, Client, Connection, Program, Start,
+    h2::{self, DATA, Frame, HEADERS, RST_STREAM, SETTINGS},
+    tls::{Tls, TlsStream},
+};
+
+const ACK: u8 = 1;
+const OK: &[(&str, &[u8])] = &[(":status", b"200"), ("content-type", b"application/grpc")];
+
+/// A connection from the program, past the SETTINGS of both sides.
+struct Peer<'a>(Client<&'a mut Connection>);
+
+impl Peer<'_> {
+    /// The next frame of a request.
+    fn next(&mut self) -> Option<Frame> {
+        loop {
+            let frame = self.0.frame()?;
+            if matches!(frame.kind, DATA | HEADERS | RST_STREAM) {
+                return Some(frame);
+            }
+        }
+    }
+}
+
+fn backend(serve: impl Fn(Peer<'_>) + Send + Sync + 'static) -> Backend {
+    Backend::start(move |connection| {
+        if connection.take(h2::PREFACE.len()).as_deref() == Some(h2::PREFACE) {
+            let mut client = Client::new(connection);
+            client.send(h2::frame(SETTINGS, 0, 0, &[]));
+            client.send(h2::frame(SETTINGS, ACK, 0, &[]));
+            serve(Peer(client));
+        }
+    })
+}
+
+fn start(backend: &Backend) -> Program {
+    Start::new().workers(1).flags(&["--route", &format!("a.test=h2c://{}", backend.address)]).run()
+}
+
+fn client(program: &Program) -> Client<TlsStream> {
+    let mut client = Tls::of(program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    client.send(h2::opening());
+    client
+}
+
+fn post(stream: u32) -> Vec<u8> {
+    let fields = [&h2::request("POST", "a.test", "/s/M")[..], &[("te", b"trailers")]].concat();
+    h2::headers(stream, &fields, false)
+}
+
+/// The next frame of `stream` that carries a response.
+fn of_response(client: &mut Client<TlsStream>, stream: u32) -> Frame {
+    let is_of_response = |frame: &Frame| frame.stream == stream && matches!(frame.kind, DATA | HEADERS | RST_STREAM);
+    client.frames_until(is_of_response).pop().unwrap()
+}
+
+#[test]
+fn both_directions_flow_at_the_same_time_and_trailers_come_last() {
+    let backend = backend(|mut peer| {
+        while let Some(frame) = peer.next() {
+            match frame.kind {
+                // Answers before the request has said anything.
+                HEADERS => peer.0.send(h2::headers(frame.stream, OK, false)),
+                DATA if frame.ends_stream() => {
+                    peer.0.send(h2::headers(frame.stream, &[("grpc-status", b"0")], true));
+                }
+                _ => peer.0.send(h2::data(frame.stream, &frame.payload, false)),
+            }
+        }
+    });
+    let program = start(&backend);
+    let mut client = client(&program);
+    // Two streams, message by message in turn.
+    client.send([post(1), post(3)].concat());
+    for stream in [1, 3] {
+        assert_eq!(client.answer(stream), h2::Answer::Status(200));
+    }
+    for message in [&b"one"[..], b"two", b"three"] {
+        for stream in [1, 3] {
+            client.send(h2::data(stream, message, false));
+            let frame = of_response(&mut client, stream);
+            assert_eq!((frame.kind, &frame.payload[..]), (DATA, message));
+        }
+    }
+    for stream in [1, 3] {
+        client.send(h2::data(stream, b"", true));
+        let frame = of_response(&mut client, stream);
+        assert!(frame.kind == HEADERS && frame.ends_stream(), "{frame:?}");
+    }
+    assert_eq!(backend.connections().len(), 1);
+}
+
+#[test]
+fn a_client_that_cancels_cancels_at_the_backend() {
+    let (seen, cancelled) = mpsc::channel();
+    let backend = backend(move |mut peer| {
+        while let Some(frame) = peer.next() {
+            match frame.kind {
+                HEADERS => peer.0.send(h2::headers(frame.stream, OK, false)),
+                RST_STREAM => seen.send(frame.payload).unwrap(),
+                _ => {}
+            }
+        }
+    });
+    let program = start(&backend);
+    let mut client = client(&program);
+    client.send([post(1), h2::data(1, b"half", false)].concat());
+    assert_eq!(client.answer(1), h2::Answer::Status(200));
+    client.send(h2::frame(RST_STREAM, 0, 1, &[0, 0, 0, 8]));
+    // CANCEL.
+    assert_eq!(cancelled.recv_timeout(crate::support::PATIENCE).unwrap(), [0, 0, 0, 8]);
+    // The connections on both sides go on.
+    client.send(post(3));
+    assert_eq!(client.answer(3), h2::Answer::Status(200));
+    assert_eq!(backend.connections().len(), 1);
+}
+
+#[test]
+fn a_response_that_breaks_off_is_seen_to() {
+    let backend = backend(|mut peer| {
+        while let Some(frame) = peer.next() {
+            if frame.kind == HEADERS {
+                peer.0.send(h2::headers(frame.stream, OK, false));
+                peer.0.send(h2::data(frame.stream, b"half", false));
+                peer.0.send(h2::frame(RST_STREAM, 0, frame.stream, &[0, 0, 0, 8]));
+            }
+        }
+    });
+    let program = start(&backend);
+    let mut two = client(&program);
+    two.send(h2::headers(1, &h2::get("a.test", "/"), true));
+    let last = two.frames_until(|frame| frame.stream == 1 && (frame.kind == RST_STREAM || frame.ends_stream()));
+    assert_eq!(last.last().unwrap().kind, RST_STREAM);
+
+    let mut one = Client::connect(program.http());
+    one.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    let (got, _) = one.end();
+    assert!(!got.ends_with(b"0\r\n\r\n"), "{}", got.escape_ascii());
+}
+
+#[test]
+fn trailers_reach_clients_of_http1_that_take_them() {
+    let backend = backend(|mut peer| {
+        while let Some(frame) = peer.next() {
+            if frame.kind == HEADERS {
+                let head = [OK, &[("trailer", b"grpc-status")]].concat();
+                peer.0.send(h2::headers(frame.stream, &head, false));
+                peer.0.send(h2::data(frame.stream, b"body", false));
+                peer.0.send(h2::headers(frame.stream, &[("grpc-status", b"5")], true));
+            }
+        }
+    });
+    let program = start(&backend);
+    let mut client = Client::connect(program.http());
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\nTE: trailers\r\nConnection: te\r\n\r\n");
+    let response = client.response();
+    assert_eq!((response.text(), &response.trailers[..]), ("body", &[("grpc-status".into(), "5".into())][..]));
+}
+
+#[test]
+fn a_backend_of_http1_is_told_apart() {
+    let backend = Backend::start(|connection| {
+        connection.take(h2::PREFACE.len());
+        connection.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    });
+    let program = start(&backend);
+    assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 502);
+    program.wait_for_line(&format!("{} does not speak HTTP/2: its first bytes are no SETTINGS", backend.address));
+}

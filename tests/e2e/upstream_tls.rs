@@ -1,0 +1,138 @@
+//! Upstreams with TLS. The backend is a second program, with an authority of its own.
+
+use std::{fs, process::Command};
+
+use crate::support::{Backend, Client, Program, Start, program::PROGRAM};
+
+/// Serves `inside.test` over TLS, and says what it was asked.
+fn backend() -> (Program, Backend) {
+    let backend = Backend::answering("inside");
+    (Start::new().route("inside.test", &backend).flags(&["--http-h2c", "silent"]).run(), backend)
+}
+
+/// A route for `host` to the https port of `backend`, with its authority in ca.pem.
+fn route(host: &str, scheme: &str, backend: &Program, rest: &str) -> String {
+    let port = backend.https().port();
+    format!("[[routes]]\nhost = \"{host}\"\nupstreams = [\"{scheme}://127.0.0.1:{port}\"]\n{rest}\n")
+}
+
+fn write_ca(start: &Start, backend: &Program) {
+    let output = Command::new(PROGRAM).arg("--home").arg(backend.home()).arg("ca").output().unwrap();
+    fs::write(start.home().join("ca.pem"), output.stdout).unwrap();
+}
+
+const NAMED: &str = "upstream_ca = \"ca.pem\"\nupstream_name = \"inside.test\"\nupstream_host = \"inside.test\"";
+
+#[test]
+fn requests_reach_a_verified_backend_over_http1_and_http2() {
+    let (inside, backend) = backend();
+    let start = Start::new();
+    write_ca(&start, &inside);
+    let config = route("one.test", "https", &inside, NAMED) + &route("two.test", "h2", &inside, NAMED);
+    let program = start.config(&config).run();
+    let mut client = Client::connect(program.http());
+    for host in ["one.test", "two.test"] {
+        for number in 0..3 {
+            let body = "x".repeat(number);
+            client.send(format!("POST /p HTTP/1.1\r\nHost: {host}\r\nContent-Length: {number}\r\n\r\n{body}"));
+            assert_eq!(client.response().text(), "inside");
+        }
+    }
+    let requests = backend.requests();
+    assert_eq!(requests.len(), 6);
+    for request in requests {
+        assert_eq!((request.field("host"), request.field("x-forwarded-proto")), ("inside.test", "https"));
+    }
+}
+
+#[test]
+fn a_backend_that_does_not_greet_is_504() {
+    let (inside, backend) = backend();
+    let config = format!(
+        "[[routes]]\nhost = \"a.test\"\nupstreams = [\"h2c://{}\"]\nupstream_host = \"inside.test\"\n",
+        inside.http()
+    );
+    // A gate that waits for a request and a pool that waits for SETTINGS would wait for each other.
+    let program = Start::new().config(&config).flags(&["--connect-timeout", "200ms"]).run();
+    assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 504);
+    program.wait_for_line("does not speak HTTP/2: its SETTINGS did not come in time");
+    assert!(backend.requests().is_empty());
+}
+
+#[test]
+fn a_backend_that_nobody_vouches_for_gets_no_request() {
+    let (inside, backend) = backend();
+    let start = Start::new();
+    write_ca(&start, &inside);
+    // Another authority, so that the test needs none of the system.
+    let stranger = crate::support::files::certificate(start.home(), "stranger.test");
+    assert!(!stranger.is_empty());
+    let config = [
+        route("name.test", "https", &inside, "upstream_ca = \"ca.pem\"\nupstream_name = \"other.test\""),
+        route("ca.test", "https", &inside, "upstream_ca = \"cert.pem\"\nupstream_name = \"inside.test\""),
+        route("h2.test", "h2", &inside, "upstream_ca = \"cert.pem\"\nupstream_name = \"inside.test\""),
+        route("good.test", "https", &inside, NAMED),
+    ];
+    let program = start.config(&config.concat()).run();
+    let mut client = Client::connect(program.http());
+    for host in ["name.test", "ca.test", "h2.test"] {
+        client.send(format!("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\n\r\nx"));
+        assert_eq!(client.response().status, 502, "{host}");
+    }
+    assert_eq!(client.get("good.test", "/").text(), "inside");
+    assert_eq!(backend.requests().len(), 1);
+    let peer = inside.https();
+    program.wait_for_line(&format!(
+        "TLS with {peer}, asked for as inside.test, failed: invalid peer certificate: Unknown"
+    ));
+    program.wait_for_line(&format!("TLS with {peer}, asked for as other.test, failed: "));
+}
+
+#[test]
+fn whom_the_system_trusts_is_trusted_where_no_file_is_named() {
+    let (inside, backend) = backend();
+    let config = route("a.test", "https", &inside, "upstream_name = \"inside.test\"\nupstream_host = \"inside.test\"");
+    let start = Start::new().config(&config);
+    write_ca(&start, &inside);
+    let roots = start.home().join("ca.pem").display().to_string();
+    let program = start.variable("SSL_CERT_FILE", &roots).run();
+    assert_eq!(Client::connect(program.http()).get("a.test", "/").text(), "inside");
+    assert_eq!(backend.requests().len(), 1);
+}
+
+#[test]
+fn a_backend_without_tls_is_502() {
+    let plain = Backend::answering("plain");
+    let start = Start::new();
+    crate::support::files::certificate(start.home(), "a.test");
+    let route = |host: &str, scheme: &str| {
+        let address = plain.address;
+        format!("[[routes]]\nhost = \"{host}\"\nupstreams = [\"{scheme}://{address}\"]\nupstream_ca = \"cert.pem\"\n")
+    };
+    let program =
+        start.config(&(route("a.test", "https") + &route("b.test", "h2"))).flags(&["--connect-timeout", "1s"]).run();
+    for host in ["a.test", "b.test"] {
+        let status = Client::connect(program.http()).get(host, "/").status;
+        assert!(matches!(status, 502 | 504), "{status}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_told_before_a_port_is_bound() {
+    for (content, expected) in [
+        (None, "cannot read"),
+        (Some(""), "holds no certificate; one starts with `-----BEGIN CERTIFICATE-----`"),
+        (Some("-----BEGIN CERTIFICATE-----\nx\n"), "is not valid PEM"),
+        (Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "cannot be used"),
+    ] {
+        let start = Start::new()
+            .config("[[routes]]\nhost = \"a.test\"\nupstreams = [\"https://b.test\"]\nupstream_ca = \"ca.pem\"\n");
+        if let Some(content) = content {
+            fs::write(start.home().join("ca.pem"), content).unwrap();
+        }
+        let output = start.output();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains("config.toml:4: routes[0].upstream_ca: ") && told.contains(expected), "{told}");
+    }
+}
