@@ -3,14 +3,19 @@
 use std::{
     fmt, io,
     net::{SocketAddr, TcpListener},
+    time::Duration,
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use crate::settings::{Port, Settings};
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
+
+/// After so much silence the kernel asks whether a peer is still there: a client that vanished from a tunnel, or from a
+/// request that takes long, would else be waited for.
+pub const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// One of the three listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +95,9 @@ fn open(address: SocketAddr) -> io::Result<Socket> {
         // "::" takes IPv4 clients, too, whatever the system's default.
         socket.set_only_v6(false)?;
     }
-    // Accepted connections inherit it.
+    // Accepted connections inherit both.
     socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }

@@ -16,12 +16,14 @@ use pmesh_layers::{
     body_limit::BodyTooLong,
     connect::{ConnectError, TlsError},
     framing::Unacceptable,
+    host::HostName,
     pool::{Http2Error, PoolError},
     response_timeout::TimedOut,
     route::NoRoute,
     sni::Misdirected,
 };
 use tower::{BoxError, Layer, Service};
+use tower_http::request_id::RequestId;
 
 use crate::body::{RequestBody, ResponseBody};
 
@@ -113,8 +115,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let http1 = request.version() < Version::HTTP_2;
-        ResponseFuture { response: self.inner.call(request), http1 }
+        let asked = Asked {
+            http1: request.version() < Version::HTTP_2,
+            host: request.extensions().get().cloned(),
+            id: request.extensions().get().cloned(),
+        };
+        ResponseFuture { response: self.inner.call(request), asked }
     }
 }
 
@@ -124,8 +130,16 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         response: F,
-        http1: bool,
+        asked: Asked,
     }
+}
+
+/// What an answer of our own, and its line in the log, need to know of the request: two references are counted.
+#[derive(Debug, Default)]
+struct Asked {
+    http1: bool,
+    host: Option<HostName>,
+    id: Option<RequestId>,
 }
 
 impl<F, R> Future for ResponseFuture<F>
@@ -139,15 +153,21 @@ where
         let this = self.project();
         Poll::Ready(Ok(match ready!(this.response.poll(cx)) {
             Ok(response) => response.map(Into::into),
-            Err(error) => answer(&error, *this.http1),
+            Err(error) => answer(&error, this.asked),
         }))
     }
 }
 
-fn answer(error: &BoxError, http1: bool) -> Response<ResponseBody> {
+fn answer(error: &BoxError, asked: &Asked) -> Response<ResponseBody> {
     let status = status(error);
     if status.is_server_error() {
-        tracing::warn!(status = status.as_u16(), error = %Chain(error.as_ref()), "no response from the upstream");
+        tracing::warn!(
+            status = status.as_u16(),
+            id = asked.id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or("-"),
+            host = asked.host.as_ref().map_or("-", HostName::as_str),
+            error = %Chain(error.as_ref()),
+            "no response from the upstream"
+        );
     } else {
         tracing::debug!(status = status.as_u16(), %error, "request refused");
     }
@@ -167,7 +187,7 @@ fn answer(error: &BoxError, http1: bool) -> Response<ResponseBody> {
         StatusCode::PAYLOAD_TOO_LARGE,
         StatusCode::METHOD_NOT_ALLOWED,
     ];
-    if http1 && ends.contains(&status) {
+    if asked.http1 && ends.contains(&status) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -212,10 +232,11 @@ mod tests {
 
     #[test]
     fn ambiguous_requests_end_the_connection() {
+        let http1 = Asked { http1: true, ..Asked::default() };
         for unacceptable in [Unacceptable::Length, Unacceptable::Method] {
-            assert_eq!(answer(&unacceptable.into(), true).headers()[CONNECTION], "close");
+            assert_eq!(answer(&unacceptable.into(), &http1).headers()[CONNECTION], "close");
         }
-        assert!(!answer(&Unacceptable::Length.into(), false).headers().contains_key(CONNECTION));
-        assert!(!answer(&NoRoute.into(), true).headers().contains_key(CONNECTION));
+        assert!(!answer(&Unacceptable::Length.into(), &Asked::default()).headers().contains_key(CONNECTION));
+        assert!(!answer(&NoRoute.into(), &http1).headers().contains_key(CONNECTION));
     }
 }

@@ -24,6 +24,7 @@ use tower_http::set_header::SetRequestHeaderLayer;
 use crate::{
     body::RequestBody,
     endpoint::{Endpoint, Protocol},
+    listen::KEEPALIVE,
     settings::{Route, Settings},
     trust::Trust,
 };
@@ -113,7 +114,8 @@ impl<'a> Pools<'a> {
         let connector = SourceConnector::new()
             .subnet(SourceSubnet::new(settings.subnet_dialer)?)
             .source_addresses(settings.source_addresses.iter().copied())
-            .connect_timeout(settings.connect_timeout);
+            .connect_timeout(settings.connect_timeout)
+            .keepalive(Some(KEEPALIVE));
         Ok(Self { settings, trust, connector, by_way: HashMap::new(), by_ca: HashMap::new() })
     }
 
