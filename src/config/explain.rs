@@ -1,6 +1,7 @@
 use figment::value::Value;
 
 use super::{Error, Kind, Loaded, Node, Problem, SETTINGS, Setting, suggest};
+use crate::secret::SECRET_FILE;
 
 /// What a setting is, and where that was said: `pmesh explain`.
 ///
@@ -77,7 +78,7 @@ fn unset(loaded: &Loaded, setting: &Setting) -> (String, String) {
             Some(origin) => ("not shown".into(), origin.into()),
             None => (described.into(), "default".into()),
         },
-        "secret_file" => (settings.home.join("secret").display().to_string(), "default".into()),
+        "secret_file" => (settings.home.join(SECRET_FILE).display().to_string(), "default".into()),
         "workers" => (settings.workers.to_string(), format!("default: {described}")),
         "config" => (loaded.file.as_ref().map_or(NONE.into(), |path| path.display().to_string()), "default".into()),
         "certificates" => replaced_certificates(loaded).unwrap_or((described.into(), "default".into())),

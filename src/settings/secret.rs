@@ -3,7 +3,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::config::{Merged, Problem, Problems};
+use crate::{
+    config::{Merged, Problem, Problems},
+    secret::SECRET_FILE,
+};
 
 /// Where the secret is to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +46,7 @@ impl SecretSource {
         let Some(value) = given else {
             return match file {
                 Some(node) => Self::File { path: node.read(problems).unwrap_or_default(), origin: node.origin() },
-                None => Self::Home(home.join("secret")),
+                None => Self::Home(home.join(SECRET_FILE)),
             };
         };
         // A variable wins over the file of settings, but not over its like.

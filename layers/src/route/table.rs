@@ -50,11 +50,6 @@ impl<T> RouteTable<T> {
         }
         parents(host).find_map(|parent| self.below.get(parent)?.find(path))
     }
-
-    /// The targets of all routes, in no order.
-    pub fn targets(&self) -> impl Iterator<Item = &T> {
-        self.exact.values().chain(self.below.values()).flat_map(|paths| paths.by_prefix.values())
-    }
 }
 
 impl<T> ServedHosts for RouteTable<T> {
