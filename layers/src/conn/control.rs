@@ -32,8 +32,13 @@ struct State {
     head_begun: AtomicBool,
     /// Something was written that the connection has not taken yet, perhaps the end of the last response.
     unsent: AtomicBool,
-    /// Pieces that have moved either way, to see whether any has. May miss one when two move at a time.
-    moved: AtomicU32,
+    /// Pieces that have moved either way, to see whether any has; in the upper half, what they were worth to the
+    /// client. May miss one when two move at a time.
+    moved: AtomicU64,
+    /// Requests that the client gave up before their responses had ended.
+    cancelled: AtomicU32,
+    /// The client has kept the server busy for nothing.
+    flooded: AtomicBool,
     /// When the last of them ended and was sent, in milliseconds after `since`.
     idle_at: AtomicU64,
     since: Instant,
@@ -51,6 +56,12 @@ impl State {
 /// One request in flight, and one that waits for its response.
 const REQUEST: u64 = 1;
 const WAITING: u64 = 1 << 32;
+
+/// What a response is worth when it has ended, and each piece of one, besides its length.
+const WORTH_OF_RESPONSE: u32 = 16;
+const WORTH_OF_PIECE: u64 = 4;
+/// So many bytes of a response are worth one.
+const WORTH_ONE: u64 = 256;
 
 const CLOSED: u8 = 0;
 const OPEN: u8 = 1;
@@ -77,7 +88,9 @@ impl Control {
             begun: AtomicU32::new(0),
             head_begun: AtomicBool::new(false),
             unsent: AtomicBool::new(false),
-            moved: AtomicU32::new(0),
+            moved: AtomicU64::new(0),
+            cancelled: AtomicU32::new(0),
+            flooded: AtomicBool::new(false),
             idle_at: AtomicU64::new(0),
             since: Instant::now(),
             driver: AtomicWaker::new(),
@@ -137,7 +150,7 @@ impl Control {
         self.0.head_begun.store(false, Ordering::Relaxed);
         self.0.begun.store(self.requests().wrapping_add(1), Ordering::Relaxed);
         self.0.in_flight.fetch_add(REQUEST + WAITING, Ordering::Relaxed);
-        InFlight { control: self.clone(), counted: REQUEST + WAITING }
+        InFlight { control: self.clone(), counted: REQUEST + WAITING, ended: false }
     }
 
     /// How many requests there have been so far.
@@ -155,8 +168,43 @@ impl Control {
 
     /// A piece of a request or of a response has moved.
     pub(crate) fn note_progress(&self) {
+        self.note_moved(1);
+    }
+
+    fn note_moved(&self, with_worth: u64) {
         let moved = &self.0.moved;
-        moved.store(moved.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        moved.store(moved.load(Ordering::Relaxed).wrapping_add(with_worth), Ordering::Relaxed);
+    }
+
+    /// What has been done for the client so far, in frames that it may send for it. Wraps.
+    ///
+    /// A response is worth 16, each piece of its body 4, and every 256 bytes one: 68 for 16 KiB, which is a frame.
+    /// Envoy takes 10 WINDOW_UPDATEs for each frame of a response, on each of the two levels, and 100 PRIORITY frames
+    /// for each stream. What a client asks for in smaller bits than its window has to be earns less than it costs.
+    pub(crate) fn worked(&self) -> u32 {
+        let pieces = (self.0.moved.load(Ordering::Relaxed) >> 32) as u32;
+        self.completed().wrapping_mul(WORTH_OF_RESPONSE).wrapping_add(pieces)
+    }
+
+    /// How many requests the client has given up so far. Wraps.
+    pub(crate) fn cancelled(&self) -> u32 {
+        self.0.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// How many responses have ended so far. Wraps.
+    pub(crate) fn completed(&self) -> u32 {
+        let in_flight = self.0.in_flight.load(Ordering::Relaxed) as u32;
+        self.requests().wrapping_sub(in_flight).wrapping_sub(self.cancelled())
+    }
+
+    /// The connection is to end because its client has kept the server busy for nothing.
+    pub(crate) fn set_flooded(&self) {
+        self.0.flooded.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the client has kept the server busy for nothing.
+    pub(crate) fn is_flooded(&self) -> bool {
+        self.0.flooded.load(Ordering::Relaxed)
     }
 
     /// The connection takes no more for now.
@@ -179,7 +227,7 @@ impl Control {
 
     /// Changes when something moves.
     pub(crate) fn progress(&self) -> u32 {
-        self.0.moved.load(Ordering::Relaxed)
+        self.0.moved.load(Ordering::Relaxed) as u32
     }
 
     /// What the connection waits for.
@@ -226,6 +274,8 @@ pub(crate) enum Phase {
 pub(crate) struct InFlight {
     control: Control,
     counted: u64,
+    /// Whoever drops it before has given the request up.
+    ended: bool,
 }
 
 impl InFlight {
@@ -235,14 +285,23 @@ impl InFlight {
         self.control.0.in_flight.fetch_sub(WAITING, Ordering::Relaxed);
     }
 
-    pub(crate) fn note_progress(&self) {
-        self.control.note_progress();
+    /// A piece of the response of so many bytes has moved.
+    pub(crate) fn note_piece(&self, bytes: usize) {
+        self.control.note_moved(1 + ((WORTH_OF_PIECE + bytes as u64 / WORTH_ONE) << 32));
+    }
+
+    /// There is no more to come.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
         let state = &*self.control.0;
+        if !self.ended {
+            state.cancelled.fetch_add(1, Ordering::Relaxed);
+        }
         state.stamp_idle();
         state.in_flight.fetch_sub(self.counted, Ordering::Release);
     }

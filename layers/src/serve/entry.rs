@@ -30,6 +30,7 @@ impl<S, B> hyper::service::Service<Request<Incoming>> for Entry<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone,
     S::Error: Into<BoxError>,
+    B: Body,
 {
     type Response = Response<InFlightBody<B>>;
     type Error = BoxError;
@@ -57,6 +58,7 @@ impl<S, B> Future for ResponseFuture<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
     S::Error: Into<BoxError>,
+    B: Body,
 {
     type Output = Result<Response<InFlightBody<B>>, BoxError>;
 

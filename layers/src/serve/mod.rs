@@ -1,8 +1,11 @@
 //! The server of HTTP on one connection, behind a gate.
 
 mod body;
+mod budget;
+mod counted;
 mod drive;
 mod entry;
+mod frames;
 mod server;
 
 pub use body::InFlightBody;

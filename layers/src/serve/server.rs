@@ -14,6 +14,7 @@ use tokio::{
 use tower::{BoxError, Service};
 
 use super::{
+    counted::Counted,
     drive::{self, Deadlines},
     entry::Entry,
 };
@@ -226,7 +227,6 @@ impl HttpServer {
                 gate.watch();
             }
             let entry = Entry::new(service, info);
-            let io = TokioIo::new(gate);
             let deadlines = Deadlines {
                 silence: deadline,
                 keep_alive: self.limits.keep_alive_timeout,
@@ -234,19 +234,22 @@ impl HttpServer {
                 body: self.limits.body_timeout,
             };
             let ended = match http2 {
-                Ok(true) => drive::drive(self.http2.serve_connection(io, entry), &control, deadlines).await,
+                Ok(true) => {
+                    let io = TokioIo::new(Counted::new(gate, control.clone()));
+                    drive::drive(self.http2.serve_connection(io, entry), &control, deadlines).await
+                }
                 Ok(false) => {
-                    let connection = self.http1.serve_connection(io, entry).with_upgrades();
+                    let connection = self.http1.serve_connection(TokioIo::new(gate), entry).with_upgrades();
                     drive::drive(connection, &control, deadlines).await
                 }
                 Err(_) => {
-                    drop(io);
+                    drop(gate);
                     Ended::Deadline
                 }
             };
             // A connection in good order has sent its FIN. Input may be unread on all others, and after a response that
             // did not wait for the end of the request: closed now, the connection would be reset.
-            if (!matches!(ended, Ended::Finished) || control.had_body())
+            if (!matches!(ended, Ended::Finished) || control.had_body() || !control.is_open())
                 && let Some(io) = reclaim.take()
             {
                 if matches!(ended, Ended::Stalled) { io.reset() } else { silence::close(io).await }
@@ -286,6 +289,8 @@ pub enum Ended {
     Deadline,
     /// The service answered with an error.
     Silenced,
+    /// The client of HTTP/2 kept the server busy for nothing: frames that carry nothing, or requests that it reset.
+    Flooded,
     /// The client broke the protocol or the connection.
     Failed(hyper::Error),
 }
