@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What may be spent at once, and what comes back: with time, and with what is earned.
+/// What may be spent at once, and what comes back: with time, but no more than there was, and with work.
 ///
 /// The clock and the earnings are looked at only when nothing is left, so that spending is a subtraction.
 #[derive(Debug)]
@@ -31,18 +31,21 @@ impl Budget {
         left.is_some()
     }
 
-    /// Gives back what was earned beside.
-    pub(super) fn earn(&mut self, amount: u32) {
-        self.left = self.left.saturating_add(amount).min(self.most);
+    /// Gives something back, if there is room.
+    pub(super) fn give_back(&mut self, amount: u32) {
+        let full = self.left.max(self.most);
+        self.left = self.left.saturating_add(amount).min(full);
     }
 
     fn fill(&mut self, earned: u32) {
         let now = Instant::now();
         let time = now.duration_since(self.filled).min(Duration::from_secs(3600));
         let with_time = u64::from(self.each_second) * u64::try_from(time.as_millis()).unwrap_or(u64::MAX) / 1000;
-        let with_work = u64::from(earned.wrapping_sub(self.earned));
+        let with_work = earned.wrapping_sub(self.earned);
         (self.filled, self.earned) = (now, earned);
-        self.earn(u32::try_from(with_time + with_work).unwrap_or(u32::MAX));
+        self.give_back(u32::try_from(with_time).unwrap_or(u32::MAX));
+        // Work may be done long before it is answered for: a whole body in one piece.
+        self.left = self.left.saturating_add(with_work);
     }
 }
 
@@ -51,7 +54,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn time_and_work_give_back_no_more_than_there_was() {
+    async fn time_gives_back_no_more_than_there_was_and_work_all() {
         let mut budget = Budget::new(10, 2);
         assert!(budget.spend(10, || 0));
         assert!(!budget.spend(1, || 0));
@@ -61,14 +64,15 @@ mod tests {
         assert!(budget.spend(3, || 3));
         assert!(!budget.spend(1, || 3), "earned once");
         tokio::time::advance(Duration::from_secs(1_000_000)).await;
-        assert!(!budget.spend(11, || 1_000_000));
+        assert!(!budget.spend(11, || 3));
+        assert!(budget.spend(1_000_000, || 1_000_003));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_earned_may_wrap() {
         let mut budget = Budget::new(10, 1);
         assert!(budget.spend(10, || 0));
-        assert!(budget.spend(10, || u32::MAX));
+        assert!(budget.spend(u32::MAX, || u32::MAX));
         assert!(budget.spend(3, || 2));
         assert!(!budget.spend(1, || 2));
     }
@@ -77,7 +81,7 @@ mod tests {
     async fn the_clock_is_not_read_while_something_is_left() {
         let mut budget = Budget::new(10, 1);
         for _ in 0..1000 {
-            budget.earn(1);
+            budget.give_back(1);
             assert!(budget.spend(1, || unreachable!()));
         }
     }

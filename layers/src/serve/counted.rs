@@ -1,10 +1,14 @@
 use std::{
+    future::{Future, poll_fn},
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    task::unconstrained,
+};
 
 use super::{
     budget::Budget,
@@ -75,7 +79,7 @@ impl<IO> Counted<IO> {
                 *last = head.stream.max(*last);
             }
             if head.is_substance() {
-                frames.earn(1);
+                frames.give_back(1);
             } else {
                 enough &= frames.spend(1, || control.worked());
             }
@@ -99,8 +103,14 @@ impl<IO: AsyncWrite + Unpin> Counted<IO> {
     /// Sends the client away, with a word if one fits in: the connection ends right after it.
     fn end(&mut self, why: &'static str, cx: &mut Context<'_>) -> io::Error {
         self.control.set_flooded();
-        if self.outgoing.at_boundary() && Pin::new(&mut self.io).poll_write(cx, &calm_down(self.last, why)).is_ready() {
-            let _ = Pin::new(&mut self.io).poll_flush(cx);
+        if self.outgoing.at_boundary() {
+            let (io, goaway) = (&mut self.io, calm_down(self.last, why));
+            // Also where the task has had its share of the runtime: there is no next time.
+            let word = unconstrained(poll_fn(|cx| {
+                ready!(Pin::new(&mut *io).poll_write(cx, &goaway))?;
+                Pin::new(&mut *io).poll_flush(cx)
+            }));
+            let _ = pin!(word).poll(cx);
         }
         io::Error::other(why)
     }
