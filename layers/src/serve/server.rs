@@ -247,9 +247,11 @@ impl HttpServer {
                     Ended::Deadline
                 }
             };
-            // A connection in good order has sent its FIN. Input may be unread on all others, and after a response that
-            // did not wait for the end of the request: closed now, the connection would be reset.
-            if (!matches!(ended, Ended::Finished) || control.had_body() || !control.is_open())
+            // A connection in good order has sent its FIN. Input may be unread on all others, after a response that did
+            // not wait for the end of the request, and wherever frames come that belong to none: closed now, the
+            // connection would be reset.
+            let read_all = matches!(ended, Ended::Finished) && http2 == Ok(false) && !control.had_body();
+            if (!read_all || !control.is_open())
                 && let Some(io) = reclaim.take()
             {
                 if matches!(ended, Ended::Stalled) { io.reset() } else { silence::close(io).await }

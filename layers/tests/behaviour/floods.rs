@@ -141,12 +141,13 @@ async fn requests_that_are_cancelled_end_the_connection() {
         client.write_all(&[head(stream, "/never", true), ping].concat()).await.unwrap();
         last = Some(frames_until(&mut client, |frame| matches!(frame.kind, PING | GOAWAY)).await.pop().unwrap());
         sent += 1;
+        assert!(sent < 520, "{sent}");
         if client.write_all(&frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())).await.is_err() {
             break;
         }
     }
     assert_eq!(last.unwrap().payload[4..8], [0, 0, 0, 11]);
-    assert!((500..520).contains(&sent), "{sent}");
+    assert!(sent > 500, "{sent}");
     drop(client);
     assert!(matches!(ended.await.unwrap(), Ended::Flooded));
 }
@@ -230,8 +231,8 @@ async fn a_window_that_is_opened_byte_by_byte_ends_the_connection() {
             break;
         }
         got += 1;
+        assert!(got < 20_000, "{got}");
     }
-    assert!(got < 20_000, "{got}");
     drop(client);
     assert!(matches!(ended.await.unwrap(), Ended::Flooded));
 }
