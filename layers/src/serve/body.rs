@@ -1,12 +1,13 @@
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use super::streams;
 use crate::conn::InFlight;
 
 pin_project! {
@@ -34,11 +35,15 @@ impl<B: Body> Body for InFlightBody<B> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        let polled = ready!(this.inner.as_mut().poll_frame(cx));
+        let Poll::Ready(polled) = this.inner.as_mut().poll_frame(cx) else {
+            streams::note_polled(None);
+            return Poll::Pending;
+        };
         let bytes = match &polled {
             Some(Ok(frame)) => frame.data_ref().map(Buf::remaining),
             _ => None,
         };
+        streams::note_polled(bytes);
         this.in_flight.note_piece(bytes.unwrap_or(0));
         // Behind its last piece a body need not be asked once more.
         if bytes.is_none() || this.inner.is_end_stream() {

@@ -34,7 +34,7 @@ const CANCELLED_A_SECOND: u32 = 50;
 ///
 /// Each frame from the client costs a token, but for DATA with something in it, which earns one. Responses earn more:
 /// see [`Control::worked`]. Requests that are cancelled have a budget of their own, because a backend has begun to work
-/// on each.
+/// on each. Each DATA to the client is a step of a body.
 ///
 /// | a client that is well-behaved | costs | earns |
 /// | --- | --- | --- |
@@ -97,6 +97,15 @@ impl<IO> Counted<IO> {
         }
         Ok(())
     }
+
+    fn wrote(&mut self, bytes: &[u8]) {
+        let mut moved = false;
+        self.outgoing.walk(bytes, |head| moved |= head.is_substance());
+        // A piece of a body, which was noted once, may go out in many frames, as the client opens its window.
+        if moved {
+            self.control.note_progress();
+        }
+    }
 }
 
 impl<IO: AsyncWrite + Unpin> Counted<IO> {
@@ -128,7 +137,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Counted<IO> {
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Counted<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.io).poll_write(cx, buf))?;
-        self.outgoing.walk(&buf[..written], |_| {});
+        self.wrote(&buf[..written]);
         Poll::Ready(Ok(written))
     }
 
@@ -141,7 +150,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Counted<IO> {
         let mut left = written;
         for buf in bufs {
             let count = left.min(buf.len());
-            self.outgoing.walk(&buf[..count], |_| {});
+            self.wrote(&buf[..count]);
             left -= count;
         }
         Poll::Ready(Ok(written))

@@ -7,6 +7,7 @@ mod drive;
 mod entry;
 mod frames;
 mod server;
+mod streams;
 
 pub use body::InFlightBody;
 pub use server::{Ended, HttpServer, Protocol};

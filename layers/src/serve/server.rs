@@ -6,7 +6,7 @@ use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
 };
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, timeout_at},
@@ -17,6 +17,7 @@ use super::{
     counted::Counted,
     drive::{self, Deadlines},
     entry::Entry,
+    streams::Streams,
 };
 use crate::{
     conn::ConnInfo,
@@ -83,7 +84,7 @@ const MAX_RESET_HERE: usize = 128;
 #[derive(Debug, Clone)]
 pub struct HttpServer {
     http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
+    http2: http2::Builder<Streams>,
     limits: Limits,
 }
 
@@ -93,6 +94,24 @@ struct Limits {
     keep_alive_timeout: Duration,
     head_timeout: Duration,
     body_timeout: Duration,
+    max_head: u32,
+    max_streams: u32,
+}
+
+impl Limits {
+    /// What speaks HTTP/2 within them: its executor cannot be replaced later.
+    fn http2(&self) -> http2::Builder<Streams> {
+        let mut http2 = http2::Builder::new(Streams::new(self.body_timeout, MAX_SEND_BUFFER));
+        http2
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(MAX_SEND_BUFFER)
+            .max_concurrent_streams(self.max_streams)
+            .max_pending_accept_reset_streams(MAX_RESET_EARLY)
+            .max_local_error_reset_streams(MAX_RESET_HERE)
+            .max_header_list_size(self.max_head);
+        http2
+    }
 }
 
 impl Default for HttpServer {
@@ -108,22 +127,15 @@ impl HttpServer {
         let mut http1 = http1::Builder::new();
         // Deadlines are the driver's: hyper's would be one more timer for each request.
         http1.header_read_timeout(None).max_header_size(MAX_HEAD as usize).max_buf_size(MAX_BUFFER);
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
-        http2
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_send_buf_size(MAX_SEND_BUFFER)
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_pending_accept_reset_streams(MAX_RESET_EARLY)
-            .max_local_error_reset_streams(MAX_RESET_HERE)
-            .max_header_list_size(MAX_HEAD);
         let limits = Limits {
             silence_deadline: Duration::from_secs(10),
             keep_alive_timeout: Duration::from_secs(75),
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(60),
+            max_head: MAX_HEAD,
+            max_streams: MAX_STREAMS,
         };
-        Self { http1, http2, limits }
+        Self { http1, http2: limits.http2(), limits }
     }
 
     /// How long a client may take to name a served host.
@@ -152,11 +164,15 @@ impl HttpServer {
     /// How long nothing may move once a response has begun: neither side of it nor of the body of its request.
     ///
     /// Over HTTP/1 each byte to or from the client is a step, over HTTP/2 each piece of a body that is taken for a
-    /// stream of the connection: PING and WINDOW_UPDATE are none. It may be noticed a fourth later. The connection
+    /// stream of the connection and each DATA that is sent: PING and WINDOW_UPDATE are none. It may be noticed a fourth later. The connection
     /// ends with a RST, so that nobody takes what came for a whole response.
+    ///
+    /// A stream of HTTP/2 whose client leaves a piece of the response waiting for so long is reset, also beside others
+    /// that move; where much is buffered for it, it has the time for each 16 KiB of that.
     #[must_use]
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.limits.body_timeout = timeout;
+        self.http2 = self.limits.http2();
         self
     }
 
@@ -166,7 +182,8 @@ impl HttpServer {
     pub fn max_head(mut self, bytes: u32) -> Self {
         let buffer = MAX_BUFFER.max(bytes as usize * 2);
         self.http1.max_header_size(bytes as usize).max_buf_size(buffer);
-        self.http2.max_header_list_size(bytes);
+        self.limits.max_head = bytes;
+        self.http2 = self.limits.http2();
         self
     }
 
@@ -184,7 +201,8 @@ impl HttpServer {
     /// How many requests a client of HTTP/2 may have open at a time on one connection. Further ones are refused.
     #[must_use]
     pub fn max_streams(mut self, count: u32) -> Self {
-        self.http2.max_concurrent_streams(count);
+        self.limits.max_streams = count;
+        self.http2 = self.limits.http2();
         self
     }
 
