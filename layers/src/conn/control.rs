@@ -182,7 +182,7 @@ impl Control {
     /// Envoy takes 10 WINDOW_UPDATEs for each frame of a response, on each of the two levels, and 100 PRIORITY frames
     /// for each stream. What a client asks for in smaller bits than its window has to be earns less than it costs.
     pub(crate) fn worked(&self) -> u32 {
-        let pieces = (self.0.moved.load(Ordering::Relaxed) >> 32) as u32;
+        let pieces = lower_half(self.0.moved.load(Ordering::Relaxed) >> 32);
         self.completed().wrapping_mul(WORTH_OF_RESPONSE).wrapping_add(pieces)
     }
 
@@ -193,7 +193,7 @@ impl Control {
 
     /// How many responses have ended so far. Wraps.
     pub(crate) fn completed(&self) -> u32 {
-        let in_flight = self.0.in_flight.load(Ordering::Relaxed) as u32;
+        let in_flight = lower_half(self.0.in_flight.load(Ordering::Relaxed));
         self.requests().wrapping_sub(in_flight).wrapping_sub(self.cancelled())
     }
 
@@ -227,7 +227,7 @@ impl Control {
 
     /// Changes when something moves.
     pub(crate) fn progress(&self) -> u32 {
-        self.0.moved.load(Ordering::Relaxed) as u32
+        lower_half(self.0.moved.load(Ordering::Relaxed))
     }
 
     /// What the connection waits for.
@@ -254,6 +254,11 @@ impl Control {
         let idle_at = Duration::from_millis(self.0.idle_at.load(Ordering::Relaxed));
         Some(self.0.since.elapsed().saturating_sub(idle_at))
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "that is what it is for")]
+fn lower_half(value: u64) -> u32 {
+    value as u32
 }
 
 /// What a connection waits for.

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// A stream is looked at so often within its timeout.
-const LOOKS: usize = 4;
+const LOOKS: u32 = 4;
 /// A client has to take so much of a response within the timeout, once it has stopped to take all that there is.
 const LEAST: usize = 16 * 1024;
 
@@ -79,7 +79,7 @@ pin_project! {
         // Since the last look.
         moved: bool,
         // In vain, one after the other.
-        looks: usize,
+        looks: u32,
         // Only for a stream that had to wait for its client once.
         #[pin]
         timer: Option<Sleep>,
@@ -100,13 +100,13 @@ impl<F: Future> Future for Stream<F> {
         if this.moves.in_hand.is_none() {
             return Poll::Pending;
         }
-        let look = *this.timeout / LOOKS as u32;
+        let look = *this.timeout / LOOKS;
         if this.timer.is_none() {
             this.timer.set(Some(sleep(look)));
         }
         // What has to go before the piece in hand may.
         let ahead = this.moves.all.min(this.moves.before.saturating_add(*this.buffer));
-        let patience = LOOKS * (1 + ahead / LEAST);
+        let patience = LOOKS.saturating_mul(u32::try_from(1 + ahead / LEAST).unwrap_or(u32::MAX));
         while let Some(mut timer) = this.timer.as_mut().as_pin_mut() {
             ready!(timer.as_mut().poll(cx));
             *this.looks = if std::mem::take(this.moved) { 0 } else { *this.looks + 1 };
