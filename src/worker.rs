@@ -216,7 +216,9 @@ where
         match ended {
             Ended::Deadline => self.counters.reject("deadline"),
             // Not a request of HTTP/1, or none at all: the stack has not seen it.
-            Ended::Failed(_) | Ended::Finished if !info.control().is_open() => self.counters.reject("no_request"),
+            Ended::Failed(_) | Ended::Finished | Ended::Flooded if !info.control().is_open() => {
+                self.counters.reject("no_request")
+            }
             _ => {}
         }
         tracing::trace!(%peer, ?ended, "connection");
