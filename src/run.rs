@@ -169,7 +169,7 @@ fn admission(settings: &Settings, descriptors: u64) -> Admission {
     let own = 32 + 8 * settings.workers;
     let half = || usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(own) / 2;
     let max = settings.max_connections.unwrap_or_else(half);
-    Admission::new(max, settings.max_connections_per_client, settings.trusted_proxies.clone())
+    Admission::new(max, settings.max_connections_per_client, settings.trusted_proxies.clone(), settings.workers)
 }
 
 fn log_totals(counters: &[Arc<Counters>]) {

@@ -1,6 +1,6 @@
 //! Out of file descriptors: the program waits for better times and serves on.
 
-use crate::support::{Backend, Client, Program, Start};
+use crate::support::{Backend, Client, Program, Start, client::get};
 
 /// With 64 descriptors, and no other limit to connections.
 fn start(backends: &[(&str, &Backend)]) -> Program {
@@ -42,7 +42,14 @@ fn no_descriptor_for_a_backend() {
     let program = start(&[("a.test", &backend), ("other.test", &other)]);
     let mut early = Client::connect(program.http());
     assert_eq!(early.get("a.test", "/").status, 200);
-    let crowd: Vec<_> = (0..100).map(|_| Client::connect(program.http())).collect();
+    let crowd: Vec<_> = (0..100)
+        .map(|_| {
+            let mut client = Client::connect(program.http());
+            // Strangers would give way.
+            client.send(get("a.test", "/"));
+            client
+        })
+        .collect();
     program.wait_for_line("cannot accept a connection for now");
     // Our fault, not the backend's.
     assert_eq!(early.get("other.test", "/").status, 503);
@@ -50,4 +57,18 @@ fn no_descriptor_for_a_backend() {
     drop(crowd);
     // Accepted after the crowd was let go.
     assert_eq!(Client::connect(program.http()).get("other.test", "/").status, 200);
+}
+
+#[test]
+fn strangers_give_way() {
+    let backend = Backend::answering("ok");
+    let program = start(&[("a.test", &backend)]);
+    let mut early = Client::connect(program.http());
+    assert_eq!(early.get("a.test", "/").status, 200);
+    let _strangers: Vec<_> = (0..100).map(|_| Client::connect(program.http())).collect();
+    program.wait_for_line("cannot accept a connection for now");
+    for _ in 0..3 {
+        assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 200);
+    }
+    assert_eq!(early.get("a.test", "/").status, 200);
 }
