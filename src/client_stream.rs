@@ -143,3 +143,73 @@ pub fn leave(stream: &TcpStream) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pmesh_layers::{conn::Control, silence};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+    use crate::admission::Admission;
+
+    /// The only place there is, the stranger in it, and the client.
+    async fn stranger(control: &Control) -> (Arc<Admission>, ClientStream, TcpStream) {
+        let admission = Arc::new(Admission::new(1, 0, Vec::new(), 1));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let place = admission.place(0).await;
+        let stream = ClientStream::new(stream, place, admission.strangers().add(0, control.clone()));
+        (admission, stream, client)
+    }
+
+    #[tokio::test]
+    async fn who_has_to_go_goes_with_a_fin() {
+        let (admission, mut stream, mut client) = stranger(&Control::closed()).await;
+        let ended = tokio::spawn(async move {
+            let read = stream.read(&mut [0; 8]).await;
+            silence::close(stream).await;
+            read
+        });
+        // Needs the place.
+        let _place = admission.place(0).await;
+        assert_eq!(ended.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_has_come_by_then_is_still_read_and_may_name_a_host() {
+        let control = Control::closed();
+        let (admission, mut stream, mut client) = stranger(&control).await;
+        client.write_all(b"name").await.unwrap();
+        let waiting = tokio::spawn({
+            let admission = Arc::clone(&admission);
+            async move { admission.place(0).await }
+        });
+        while !stream.stranger().unwrap().was_crowded_out() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let mut buffer = [0; 8];
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), 4);
+        control.open_gate();
+        // It waits for more, as any other.
+        client.write_all(b"more").await.unwrap();
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), 4);
+        assert!(!waiting.is_finished() && stream.stranger().is_none());
+    }
+
+    #[tokio::test]
+    async fn input_that_nobody_has_read_does_not_make_it_a_reset() {
+        let (_admission, stream, mut client) = stranger(&Control::closed()).await;
+        client.write_all(&[b'x'; 10_000]).await.unwrap();
+        drop(stream);
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+        // A reset would show here.
+        client.write_all(b"x").await.unwrap();
+    }
+}
