@@ -20,6 +20,7 @@ mod head_limits;
 mod http2;
 mod internal;
 mod later_requests;
+mod log_unread;
 mod messages;
 mod routes;
 mod silence_http;
