@@ -50,7 +50,9 @@ fn obey(arguments: &Arguments) -> Result<(), BoxError> {
             demo::run(loaded.settings)
         }
         Command::Check => {
-            run::check(settings)?;
+            for doubt in run::check(settings)? {
+                complain(&format_args!("warning: {doubt}"));
+            }
             show(&summary(settings))
         }
         Command::Explain { key } => show(&config::explain(&loaded, key.as_deref())?),

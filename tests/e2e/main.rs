@@ -19,6 +19,7 @@ mod framing_http2;
 mod head_limits;
 mod http2;
 mod internal;
+mod ipv6;
 mod later_requests;
 mod log_unread;
 mod messages;
