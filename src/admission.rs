@@ -4,10 +4,7 @@ use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
     pin::pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -17,7 +14,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::strangers::Strangers;
+use crate::{
+    exhaustion::{Exhaustion, News},
+    strangers::Strangers,
+};
 
 /// How often those who wait for a place look for a stranger that has had its time.
 const LOOK: Duration = Duration::from_millis(50);
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(50);
 pub struct Admission {
     free: Arc<Semaphore>,
     max: usize,
-    full: AtomicBool,
+    full: Exhaustion,
     per_client: usize,
     /// Proxies in front, which bring the connections of many.
     exempt: Vec<IpNet>,
@@ -42,7 +42,7 @@ impl Admission {
         let max = max.clamp(1, Semaphore::MAX_PERMITS);
         let (free, clients) = (Arc::new(Semaphore::new(max)), Mutex::default());
         let strangers = Arc::new(Strangers::new(workers));
-        Self { free, max, full: AtomicBool::new(false), per_client, exempt, clients, strangers }
+        Self { free, max, full: Exhaustion::default(), per_client, exempt, clients, strangers }
     }
 
     /// How many connections are let in.
@@ -65,14 +65,12 @@ impl Admission {
             self.strangers.crowd_out(worker, false);
         }
         let permit = if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
-            // Said again only after there was room for a while.
-            if self.full.load(Ordering::Relaxed) && self.free.available_permits() > self.max / 8 {
-                self.full.store(false, Ordering::Relaxed);
+            if let Some(News::Recovered) = self.full.accepted() {
                 tracing::info!(max_connections = self.max, "there is room for connections again");
             }
             Some(permit)
         } else {
-            if !self.full.swap(true, Ordering::Relaxed) {
+            if let Some(News::Exhausted) = self.full.failed() {
                 tracing::warn!(max_connections = self.max, "no room for more connections: further ones wait");
             }
             let mut waiting = pin!(Arc::clone(&self.free).acquire_owned());
@@ -161,6 +159,8 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use pmesh_layers::conn::Control;
+
     use super::*;
 
     fn admission(max: usize, per_client: usize) -> Arc<Admission> {
@@ -180,6 +180,23 @@ mod tests {
         assert!(!third.is_finished());
         drop(first);
         third.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn strangers_leave_half_of_what_is_free() {
+        let admission = admission(8, 0);
+        let mut held = Vec::new();
+        let mut enter = async |control: Control| {
+            let place = admission.place(0).await;
+            let unnamed = admission.strangers().add(0, control);
+            held.push((place, Arc::clone(unnamed.stranger()), unnamed));
+            tokio::time::advance(Duration::from_secs(1)).await;
+            held.iter().filter(|(_, stranger, _)| stranger.was_crowded_out()).count()
+        };
+        // What they leave free is as much as they have.
+        for expected in [0, 0, 0, 0, 0, 1] {
+            assert_eq!(enter(Control::closed()).await, expected);
+        }
     }
 
     #[tokio::test]
