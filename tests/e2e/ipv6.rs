@@ -30,21 +30,20 @@ fn an_ipv6_listener_takes_ipv4_clients_too() {
     let Some(backend) = backend() else { return };
     let program = Start::new().bind("::").route("a.test", &backend).run();
     let tls = Tls::of(&program);
-    let mut clients = 0;
     for ip in [V6.into(), V4.into()] {
         let (http, https) = (SocketAddr::new(ip, program.http().port()), SocketAddr::new(ip, program.https().port()));
-        assert_eq!(Client::connect(http).get("a.test", "/").status, 200, "{ip}");
-        assert_eq!(tls.connect(https, "a.test").unwrap().get("a.test", "/").status, 200, "{ip}");
-        let requests = backend.requests();
-        let theirs = &requests[clients..];
-        clients = requests.len();
-        for request in theirs {
-            // An IPv4 client is one, whatever the listener.
-            assert_eq!(request.all("x-forwarded-for"), [ip.to_string()], "{request:?}");
-        }
+        let path = format!("/{ip}");
+        assert_eq!(Client::connect(http).get("a.test", &path).status, 200, "{ip}");
+        assert_eq!(tls.connect(https, "a.test").unwrap().get("a.test", &path).status, 200, "{ip}");
         for address in [http, https, SocketAddr::new(ip, program.internal().port())] {
             assert_eq!(exchange(address, get("b.test", "/").as_bytes()), (Vec::new(), End::Fin), "{address}");
         }
+    }
+    let requests = backend.requests();
+    assert_eq!(requests.len(), 4);
+    for request in requests {
+        // An IPv4 client is one, whatever the listener.
+        assert_eq!(request.all("x-forwarded-for"), [&request.target[1..]]);
     }
     // `subnet_dialer` is of IPv4: the kernel picks the only address there is.
     for connection in backend.connections() {
