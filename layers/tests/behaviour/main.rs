@@ -11,6 +11,7 @@ mod forwarded_fields;
 mod gate;
 mod host;
 mod host_name;
+mod http2_refused;
 mod http2_silence;
 mod idle;
 mod leaving;
