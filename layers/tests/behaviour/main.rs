@@ -15,6 +15,7 @@ mod http2_refused;
 mod http2_silence;
 mod idle;
 mod leaving;
+mod panics;
 mod pool_framing;
 mod pool_http2;
 mod pool_reuse;
