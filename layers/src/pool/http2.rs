@@ -40,7 +40,7 @@ const ATTEMPTS: usize = 3;
 ///
 /// A connection takes requests until so many streams are open as its peer allows, or as
 /// [`max_streams`](Self::max_streams) does; then another one is opened. One that says goodbye (GOAWAY) ends with the
-/// last of its streams. A new connection takes requests once the peer's SETTINGS have come, so a peer that speaks
+/// last of its streams, and so does one that has answered nothing for 10 s when a request is given up. A new connection takes requests once the peer's SETTINGS have come, so a peer that speaks
 /// something else gets none. Clones share the connections; cloning counts a reference.
 ///
 /// ```
@@ -278,7 +278,7 @@ const MAX_WINDOW: u32 = (1 << 31) - 1;
 /// Hands the request to the connection at once; the future waits for the response.
 fn exchange<B>(
     mut sender: SendRequest<B>,
-    stream: Stream,
+    mut stream: Stream,
     request: Request<B>,
 ) -> impl Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send + use<B>
 where
@@ -286,7 +286,9 @@ where
 {
     let response = sender.try_send_request(request);
     async move {
-        match response.await {
+        let response = response.await;
+        stream.answered();
+        match response {
             Ok(mut response) => {
                 // The version belongs to this hop.
                 *response.version_mut() = Version::HTTP_11;
