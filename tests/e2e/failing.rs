@@ -35,7 +35,8 @@ impl Failing {
                 _kept: (None, Some(stopped)),
             },
         ];
-        let serve: [(&str, fn(&mut Connection)); 6] = [
+        type Serve = fn(&mut Connection);
+        let serve: [(&str, Serve); 6] = [
             ("hangs", Connection::drain),
             ("resets", |_| {}),
             ("closes", |connection| {
