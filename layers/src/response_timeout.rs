@@ -43,7 +43,9 @@ use crate::{
 /// Ends requests in [`TimedOut`] when nothing has moved for a time and there is no response yet.
 ///
 /// Around each endpoint of a [`Balance`](crate::balance::Balance) it is a limit to each attempt, and an endpoint that
-/// hangs is one that failed. The time is counted from the last piece of the request's body, so a large upload may take as long as it takes. The
+/// hangs is one that failed.
+///
+/// The time is counted from the last piece of the request's body, so a large upload may take as long as it takes. The
 /// response's body is not limited here: [`HttpServer::body_timeout`](crate::serve::HttpServer::body_timeout) is for it.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseTimeoutLayer {

@@ -20,8 +20,8 @@ pub(super) type Names = Arc<[Box<str>]>;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower::BoxError> {
-/// type Sent = Request<Once<Empty<Bytes>>>;
-/// let endpoint = service_fn(async |_: Sent| Ok::<_, PoolError<Once<Empty<Bytes>>>>(Response::new(Empty::<Bytes>::new())));
+/// type Body = Once<Empty<Bytes>>;
+/// let endpoint = service_fn(async |_: Request<Body>| Ok::<_, PoolError<Body>>(Response::new(String::from("hello"))));
 /// let attempts = Attempts::default();
 /// let mut request = Request::new(Empty::<Bytes>::new());
 /// request.extensions_mut().insert(attempts.clone());

@@ -8,7 +8,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of a request as [`Balance`](super::Balance) sends it on: the one it was given, or none when it is sent again.
+    /// The body of a request as [`Balance`](super::Balance) sends it on: the one it was given, or none when it is sent
+    /// again.
     #[derive(Debug)]
     pub struct Once<B> {
         #[pin]

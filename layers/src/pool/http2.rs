@@ -38,8 +38,9 @@ const ATTEMPTS: usize = 3;
 ///
 /// A connection takes requests until so many streams are open as its peer allows, or as
 /// [`max_streams`](Self::max_streams) does; then another one is opened. One that says goodbye (GOAWAY) ends with the
-/// last of its streams, and so does one that has answered nothing for 10 s when a request is given up. A new connection takes requests once the peer's SETTINGS have come, so a peer that speaks
-/// something else gets none. Clones share the connections; cloning counts a reference.
+/// last of its streams, and so does one that has answered nothing for 10 s when a request is given up. A new connection
+/// takes requests once the peer's SETTINGS have come, so a peer that speaks something else gets none. Clones share the
+/// connections; cloning counts a reference.
 ///
 /// ```
 /// use http_body_util::Empty;
