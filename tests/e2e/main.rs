@@ -12,6 +12,7 @@ mod commands;
 mod connection_limits;
 mod deadlines;
 mod descriptors;
+mod failing;
 mod fields;
 mod floods;
 mod framing_http1;
