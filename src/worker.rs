@@ -229,7 +229,7 @@ where
             Ended::Deadline => self.counters.reject("deadline"),
             // Not a request of HTTP/1, or none at all: the stack has not seen it.
             Ended::Failed(_) | Ended::Finished | Ended::Flooded if !info.control().is_open() => {
-                self.counters.reject("no_request")
+                self.counters.reject("no_request");
             }
             _ => {}
         }
