@@ -1,7 +1,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -33,6 +33,8 @@ struct Connection<B> {
 pub(super) struct Load {
     streams: AtomicUsize,
     limit: AtomicUsize,
+    /// The peer takes extended CONNECT (RFC 8441, 3).
+    takes_upgrades: AtomicBool,
     created: Instant,
     /// When the last stream ended, in milliseconds after `created`.
     used_at: AtomicU64,
@@ -93,13 +95,16 @@ impl Load {
         Arc::new(Self {
             streams: AtomicUsize::new(0),
             limit: AtomicUsize::new(0),
+            takes_upgrades: AtomicBool::new(false),
             created: Instant::now(),
             used_at: AtomicU64::new(0),
         })
     }
 
-    pub(super) fn set_limit(&self, limit: usize) {
+    /// What the peer's SETTINGS say.
+    pub(super) fn set(&self, limit: usize, takes_upgrades: bool) {
         self.limit.store(limit, Ordering::Relaxed);
+        self.takes_upgrades.store(takes_upgrades, Ordering::Relaxed);
     }
 
     /// A stream, if there is one to spare.
@@ -115,6 +120,13 @@ impl Load {
         let idle = self.streams.load(Ordering::Relaxed) == 0;
         let used_at = Duration::from_millis(self.used_at.load(Ordering::Relaxed));
         idle.then(|| self.created.elapsed().saturating_sub(used_at))
+    }
+}
+
+impl Stream {
+    /// Whether it may become a tunnel.
+    pub(super) fn takes_upgrades(&self) -> bool {
+        self.0.takes_upgrades.load(Ordering::Relaxed)
     }
 }
 
@@ -134,7 +146,7 @@ mod tests {
     async fn a_connection_has_so_many_streams_and_knows_when_it_is_idle() {
         let load = Load::new();
         assert!(Load::take(&load).is_none());
-        load.set_limit(2);
+        load.set(2, false);
         let streams = [Load::take(&load).unwrap(), Load::take(&load).unwrap()];
         assert!(Load::take(&load).is_none());
         tokio::time::advance(Duration::from_secs(60)).await;
@@ -143,7 +155,7 @@ mod tests {
         assert_eq!(load.idle_for(), Some(Duration::ZERO));
         // The peer allows fewer now.
         let _one = Load::take(&load).unwrap();
-        load.set_limit(1);
+        load.set(1, false);
         assert!(Load::take(&load).is_none());
     }
 }
