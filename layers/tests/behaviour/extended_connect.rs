@@ -362,12 +362,14 @@ async fn a_client_of_http1_reaches_a_backend_of_http2() {
 #[tokio::test(start_paused = true)]
 async fn a_tunnel_is_a_stream_in_use() {
     let (client, stream, peer, mut backend, pool) = tunnel_to_http2().await;
-    tokio::time::sleep(TUNNEL_TIMEOUT / 2).await;
-    assert!(!peer.is_finished());
     // The limit is one, so the next request has a connection of its own.
     let Served(mut other, ..) = serve(Protocol::Http1, pool);
     other.write_all(b"GET / HTTP/1.1\r\nhost: a.test\r\n\r\n").await.unwrap();
+    settle().await;
+    assert!(backend.has_waiting());
     Peer::accept(&mut backend, true).await.request().await;
+    tokio::time::sleep(TUNNEL_TIMEOUT / 2).await;
+    assert!(!peer.is_finished());
     drop((client, stream));
     tokio::time::sleep(Duration::from_secs(121)).await;
     assert!(peer.is_finished());
@@ -422,8 +424,11 @@ async fn an_upgrade_that_was_not_sent_is_asked_for_again() {
     let Served(mut second, ..) = serve(Protocol::Http1, pool);
     second.write_all(UPGRADE.as_bytes()).await.unwrap();
     let mut new = Peer::accept(&mut backend, true).await;
-    let (request, _response) = new.request().await;
+    let (request, mut response) = new.request().await;
     assert_eq!((request.method(), request.headers().len()), (&Method::CONNECT, 0));
+    let _new = new.run();
+    let _tunnel = response.send_response(Response::new(()), false).unwrap();
+    assert!(read_head(&mut second).await.starts_with("HTTP/1.1 101 "));
 }
 
 #[tokio::test]
