@@ -254,7 +254,9 @@ impl HttpServer {
             };
             // A connection in good order has sent its FIN. Input may be unread on all others, and after a response that
             // did not wait for the end of the request: closed now, the connection would be reset.
-            if (!matches!(ended, Ended::Finished) || control.had_body())
+            // hyper takes for good order, too, that it gives up HTTP/2 because of a CONNECT with a length.
+            let given_up = matches!(http2, Ok(true)) && !control.is_draining();
+            if (!matches!(ended, Ended::Finished) || control.had_body() || given_up)
                 && let Some(io) = reclaim.take()
             {
                 if matches!(ended, Ended::Stalled) { io.reset() } else { silence::close(io).await }
