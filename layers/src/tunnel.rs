@@ -255,10 +255,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<'_, IO> {
         self.note(&polled);
         // hyper reads RST_STREAM with CANCEL as an end like others. The side that writes, which has been told before,
         // knows better; a connection of HTTP/1 has nothing to flush.
-        if matches!(polled, Poll::Ready(Ok(()))) && buf.filled().len() == before && buf.remaining() > 0 {
-            if let Poll::Ready(Err(error)) = Pin::new(&mut self.io).poll_flush(cx) {
-                return Poll::Ready(Err(error));
-            }
+        if matches!(polled, Poll::Ready(Ok(())))
+            && buf.filled().len() == before
+            && buf.remaining() > 0
+            && let Poll::Ready(Err(error)) = Pin::new(&mut self.io).poll_flush(cx)
+        {
+            return Poll::Ready(Err(error));
         }
         polled
     }

@@ -244,13 +244,16 @@ async fn a_tunnel_that_moves_keeps_a_response_that_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_cancels_ends_the_tunnel() {
-    for reason in [Reason::CANCEL, Reason::INTERNAL_ERROR] {
-        let Tunnel { client: _client, mut near, mut far, .. } = tunnel().await;
-        near.0.send_reset(reason);
+async fn a_client_that_cancels_or_leaves_ends_the_tunnel() {
+    for reason in [Some(Reason::CANCEL), Some(Reason::INTERNAL_ERROR), None] {
+        let Tunnel { client, mut near, mut far, .. } = tunnel().await;
+        match reason {
+            Some(reason) => near.0.send_reset(reason),
+            None => client.connection.abort(),
+        }
         assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
         // Not half of it.
-        assert!(far.write_all(b"x").await.is_err(), "{reason}");
+        assert!(far.write_all(b"x").await.is_err(), "{reason:?}");
     }
 }
 
@@ -376,11 +379,17 @@ async fn a_tunnel_is_a_stream_in_use() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backend_that_cancels_ends_the_tunnel() {
-    let (mut client, mut stream, ..) = tunnel_to_http2().await;
-    stream.0.send_reset(Reason::CANCEL);
-    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
-    assert!(client.write_all(b"x").await.is_err());
+async fn a_backend_that_cancels_or_leaves_ends_the_tunnel() {
+    for leaves in [false, true] {
+        let (mut client, mut stream, peer, ..) = tunnel_to_http2().await;
+        if leaves {
+            peer.abort()
+        } else {
+            stream.0.send_reset(Reason::CANCEL)
+        }
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+        assert!(client.write_all(b"x").await.is_err(), "{leaves}");
+    }
 }
 
 #[tokio::test]
