@@ -26,7 +26,7 @@ use std::{
     any::Any,
     future::Future,
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -35,6 +35,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::{Either, select, try_join};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header::UPGRADE};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -197,7 +198,7 @@ impl Asked {
 async fn tunnel(asked: Asked, backend: OnUpgrade, open: Option<OpenTunnel>, _lease: Option<Lease>) {
     // Keeps the connection on record as long as the tunnel lasts.
     let _info = asked.info;
-    match futures_util::future::try_join(asked.client, backend).await {
+    match try_join(asked.client, backend).await {
         Ok((client, backend)) => copy(client, backend, open.as_ref(), asked.timeout).await,
         Err(error) => tracing::debug!(%error, "a connection ended before it became a tunnel"),
     }
@@ -207,9 +208,9 @@ async fn copy(client: Upgraded, backend: Upgraded, open: Option<&OpenTunnel>, ti
     let moved = AtomicU32::new(0);
     let mut client = Watched { io: TokioIo::new(client), moved: &moved, open };
     let mut backend = Watched { io: TokioIo::new(backend), moved: &moved, open: None };
-    let copied = tokio::select! {
-        copied = tokio::io::copy_bidirectional(&mut client, &mut backend) => copied,
-        () = stillness(&moved, timeout) => return tracing::debug!("tunnel ended: no byte for too long"),
+    let copied = pin!(tokio::io::copy_bidirectional(&mut client, &mut backend));
+    let Either::Left((copied, _)) = select(copied, pin!(stillness(&moved, timeout))).await else {
+        return tracing::debug!("tunnel ended: no byte for too long");
     };
     match copied {
         Ok((sent, received)) => tracing::debug!(sent, received, "tunnel ended"),

@@ -383,9 +383,9 @@ async fn a_backend_that_cancels_or_leaves_ends_the_tunnel() {
     for leaves in [false, true] {
         let (mut client, mut stream, peer, ..) = tunnel_to_http2().await;
         if leaves {
-            peer.abort()
+            peer.abort();
         } else {
-            stream.0.send_reset(Reason::CANCEL)
+            stream.0.send_reset(Reason::CANCEL);
         }
         assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
         assert!(client.write_all(b"x").await.is_err(), "{leaves}");
