@@ -100,7 +100,14 @@ impl<IO> Counted<IO> {
 
     fn wrote(&mut self, bytes: &[u8]) {
         let mut moved = false;
-        self.outgoing.walk(bytes, |head| moved |= head.is_substance());
+        let frames = &mut self.frames;
+        self.outgoing.walk(bytes, |head| {
+            if head.is_substance() {
+                moved = true;
+                // For tunnels, which have no body.
+                frames.give_back(head.length / 256);
+            }
+        });
         // A piece of a body, which was noted once, may go out in many frames, as the client opens its window.
         if moved {
             self.control.note_progress();

@@ -96,6 +96,7 @@ struct Limits {
     body_timeout: Duration,
     max_head: u32,
     max_streams: u32,
+    extended_connect: bool,
 }
 
 impl Limits {
@@ -110,6 +111,9 @@ impl Limits {
             .max_pending_accept_reset_streams(MAX_RESET_EARLY)
             .max_local_error_reset_streams(MAX_RESET_HERE)
             .max_header_list_size(self.max_head);
+        if self.extended_connect {
+            http2.enable_connect_protocol();
+        }
         http2
     }
 }
@@ -134,6 +138,7 @@ impl HttpServer {
             body_timeout: Duration::from_secs(60),
             max_head: MAX_HEAD,
             max_streams: MAX_STREAMS,
+            extended_connect: false,
         };
         Self { http1, http2: limits.http2(), limits }
     }
@@ -145,7 +150,7 @@ impl HttpServer {
         self
     }
 
-    /// How long a connection may have no request in flight, until the first byte of the next one; over HTTP/2, until
+    /// How long a connection may have no request in flight and no tunnel open, until the first byte of the next one; over HTTP/2, until
     /// the end of its head.
     #[must_use]
     pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
@@ -202,6 +207,15 @@ impl HttpServer {
     #[must_use]
     pub fn max_streams(mut self, count: u32) -> Self {
         self.limits.max_streams = count;
+        self.http2 = self.limits.http2();
+        self
+    }
+
+    /// Takes requests of HTTP/2 for an upgrade (RFC 8441), and says so in its SETTINGS: for services behind an
+    /// [`ExtendedConnectLayer`](crate::extended_connect::ExtendedConnectLayer).
+    #[must_use]
+    pub fn extended_connect(mut self) -> Self {
+        self.limits.extended_connect = true;
         self.http2 = self.limits.http2();
         self
     }
@@ -267,11 +281,11 @@ impl HttpServer {
             };
             // A connection in good order has sent its FIN. Input may be unread on all others, after a response that did
             // not wait for the end of the request, and wherever frames come that belong to none: closed now, the
-            // connection would be reset.
-            let read_all = matches!(ended, Ended::Finished) && http2 == Ok(false) && !control.had_body();
-            if (!read_all || !control.is_open())
-                && let Some(io) = reclaim.take()
-            {
+            // connection would be reset. hyper takes for good order, too, that it gives up HTTP/2 because of a CONNECT
+            // with a length.
+            let read_all = http2 == Ok(false) || control.is_draining();
+            let in_order = matches!(ended, Ended::Finished) && read_all && !control.had_body() && control.is_open();
+            if !in_order && let Some(io) = reclaim.take() {
                 if matches!(ended, Ended::Stalled) { io.reset() } else { silence::close(io).await }
             }
             ended
