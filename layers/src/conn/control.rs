@@ -140,6 +140,12 @@ impl Control {
         InFlight { control: self.clone(), counted: REQUEST + WAITING }
     }
 
+    /// The rest of a request is still coming though its response has ended.
+    pub(crate) fn begin_upload(&self) -> InFlight {
+        self.0.in_flight.fetch_add(REQUEST, Ordering::Relaxed);
+        InFlight { control: self.clone(), counted: REQUEST }
+    }
+
     /// How many requests there have been so far.
     pub(crate) fn requests(&self) -> u32 {
         self.0.begun.load(Ordering::Relaxed)

@@ -18,10 +18,11 @@ use tower::{BoxError, Service, ServiceExt};
 use super::{
     PoolError, PooledBody,
     idle::{Connection, Idle},
+    meter::{Meter, Metered},
     request::into_http1,
     response::check,
 };
-use crate::balance::Unsent;
+use crate::{balance::Unsent, conn::ConnInfo};
 
 /// Sends requests to one endpoint, over a connection that waits for one or over a new one.
 ///
@@ -153,13 +154,15 @@ where
     B::Error: Into<BoxError>,
 {
     let io = connector.oneshot(endpoint).await.map_err(Into::into)?;
+    let meter = Meter::new();
+    let io = Metered::new(io, Arc::clone(&meter));
     let (sender, connection): (SendRequest<B>, _) = http1::Builder::new().handshake(io).await?;
     let task = tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "connection to an endpoint broke");
         }
     });
-    Ok(Connection::new(sender, task.abort_handle()))
+    Ok(Connection::new(sender, task.abort_handle(), meter))
 }
 
 /// Hands the request to the connection at once; the future waits for the response.
@@ -171,11 +174,16 @@ fn exchange<B>(
 where
     B: Body + Send + 'static,
 {
+    if !request.body().is_end_stream() {
+        connection.uploading = request.extensions().get().map(ConnInfo::control).cloned();
+    }
+    connection.meter.begin();
     let response = connection.sender.try_send_request(request);
     let idle = Arc::clone(idle);
     async move {
         match response.await {
             Ok(mut response) => {
+                connection.meter.responded();
                 // With the response the connection goes, too.
                 check(response.headers()).map_err(PoolError::response)?;
                 // The version belongs to this hop.

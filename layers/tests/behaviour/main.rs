@@ -7,6 +7,7 @@ mod connector;
 mod continue_100;
 mod deadline;
 mod draining;
+mod early_response;
 mod forwarded_fields;
 mod gate;
 mod host;
