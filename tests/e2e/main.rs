@@ -29,6 +29,7 @@ mod sources;
 mod stalls;
 mod start_errors;
 mod stopping;
+mod truncation;
 mod upgrades;
 mod upstream_http2;
 mod upstream_tls;

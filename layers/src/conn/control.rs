@@ -24,6 +24,8 @@ struct State {
     draining: AtomicBool,
     /// The last request had a body, which may not have been read to its end.
     had_body: AtomicBool,
+    /// The last response broke off where only the end of the connection can tell its client.
+    cut_short: AtomicBool,
     /// Requests whose response has not ended; in the upper half, those of them that have no response yet.
     in_flight: AtomicU64,
     /// Requests so far, to tell one from the next. Written by the connection's task alone.
@@ -73,6 +75,7 @@ impl Control {
             holding: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             had_body: AtomicBool::new(false),
+            cut_short: AtomicBool::new(false),
             in_flight: AtomicU64::new(0),
             begun: AtomicU32::new(0),
             head_begun: AtomicBool::new(false),
@@ -204,6 +207,16 @@ impl Control {
         self.0.had_body.load(Ordering::Relaxed)
     }
 
+    /// A response broke off whose client takes the end of the connection for its end.
+    pub(crate) fn note_cut_short(&self) {
+        self.0.cut_short.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection must not end as if all were well.
+    pub(crate) fn is_cut_short(&self) -> bool {
+        self.0.cut_short.load(Ordering::Relaxed)
+    }
+
     /// For how long no request has been in flight and nothing unsent; `None` while there is something.
     pub(crate) fn idle_for(&self) -> Option<Duration> {
         if self.0.in_flight.load(Ordering::Acquire) > 0 || self.is_unsent() {
@@ -243,6 +256,10 @@ impl InFlight {
 
     pub(crate) fn note_progress(&self) {
         self.control.note_progress();
+    }
+
+    pub(crate) fn note_cut_short(&self) {
+        self.control.note_cut_short();
     }
 }
 

@@ -15,12 +15,14 @@ pin_project! {
         #[pin]
         inner: B,
         in_flight: InFlight,
+        // Of HTTP/1.0, where the end of the connection is the end of a body without a length.
+        until_end: bool,
     }
 }
 
 impl<B> InFlightBody<B> {
-    pub(super) fn new(inner: B, in_flight: InFlight) -> Self {
-        Self { inner, in_flight }
+    pub(super) fn new(inner: B, in_flight: InFlight, until_end: bool) -> Self {
+        Self { inner, in_flight, until_end }
     }
 }
 
@@ -33,6 +35,9 @@ impl<B: Body> Body for InFlightBody<B> {
         let polled = this.inner.poll_frame(cx);
         if polled.is_ready() {
             this.in_flight.note_progress();
+        }
+        if *this.until_end && matches!(polled, Poll::Ready(Some(Err(_)))) {
+            this.in_flight.note_cut_short();
         }
         polled
     }

@@ -4,7 +4,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -37,9 +37,10 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let in_flight = self.info.control().begin_request(!request.body().is_end_stream());
+        let until_end = request.version() <= Version::HTTP_10;
         request.extensions_mut().insert(self.info.clone());
         let response = Oneshot::new(self.service.clone(), request);
-        ResponseFuture { response, in_flight: Some(in_flight), info: self.info.clone() }
+        ResponseFuture { response, in_flight: Some(in_flight), until_end, info: self.info.clone() }
     }
 }
 
@@ -49,6 +50,7 @@ pin_project! {
         #[pin]
         response: Oneshot<S, Request<Incoming>>,
         in_flight: Option<InFlight>,
+        until_end: bool,
         info: ConnInfo,
     }
 }
@@ -67,7 +69,7 @@ where
         Poll::Ready(match response {
             Ok(response) => {
                 in_flight.responded();
-                Ok(response.map(|body| InFlightBody::new(body, in_flight)))
+                Ok(response.map(|body| InFlightBody::new(body, in_flight, *this.until_end)))
             }
             Err(error) => {
                 // Before hyper sees the error: it would reset the stream of an h2 connection, which is a byte too many.

@@ -249,7 +249,8 @@ impl HttpServer {
             if (!matches!(ended, Ended::Finished) || control.had_body())
                 && let Some(io) = reclaim.take()
             {
-                if matches!(ended, Ended::Stalled) { io.reset() } else { silence::close(io).await }
+                // What the client has got must not pass for a whole response.
+                if matches!(ended, Ended::Stalled) || control.is_cut_short() { io.reset() } else { silence::close(io).await }
             }
             ended
         }
