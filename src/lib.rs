@@ -34,4 +34,5 @@ pub mod signals;
 pub mod stack;
 pub mod trust;
 pub mod upstream;
+pub mod via;
 pub mod worker;

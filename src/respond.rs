@@ -21,6 +21,7 @@ use pmesh_layers::{
     response_timeout::TimedOut,
     route::NoRoute,
     sni::Misdirected,
+    via::LoopDetected,
 };
 use tower::{BoxError, Layer, Service};
 use tower_http::request_id::RequestId;
@@ -38,6 +39,8 @@ fn status(error: &BoxError) -> StatusCode {
         StatusCode::MISDIRECTED_REQUEST
     } else if error.is::<NoRoute>() {
         StatusCode::NOT_FOUND
+    } else if error.is::<LoopDetected>() {
+        StatusCode::LOOP_DETECTED
     } else if let Some(timed_out) = error.downcast_ref::<TimedOut>() {
         match timed_out {
             TimedOut::Backend => StatusCode::GATEWAY_TIMEOUT,
@@ -214,12 +217,13 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let table: [(BoxError, u16); 9] = [
+        let table: [(BoxError, u16); 10] = [
             (Unacceptable::Length.into(), 400),
             (Unacceptable::Target.into(), 400),
             (Unacceptable::Method.into(), 405),
             (NoRoute.into(), 404),
             (Misdirected.into(), 421),
+            (LoopDetected.into(), 508),
             (BodyTooLong.into(), 413),
             (TimedOut::Backend.into(), 504),
             (TimedOut::Client.into(), 408),

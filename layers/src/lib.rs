@@ -9,7 +9,10 @@
 //!  Request + ConnInfo ─▶ HostLayer ─▶ OpenGateLayer                        it has named a served host
 //!                                          │  from here on errors may be answered
 //!                                          ▼
-//!      SniMatchLayer ─▶ FramingLayer ─▶ TrailersLayer ─▶ HopByHopLayer ─▶ ForwardedLayer ─▶ TunnelLayer
+//!      SniMatchLayer ─▶ FramingLayer ─▶ TrailersLayer ─▶ HopByHopLayer ─▶ ForwardedLayer
+//!                                          │
+//!                                          ▼
+//!      ViaLayer ─▶ TunnelLayer
 //!                                          │
 //!                                          ▼
 //!      Router ─▶ Balance ─▶ Pool or Http2Pool ─▶ SourceConnector ─▶ backend      one request
@@ -25,6 +28,7 @@
 //! | [`framing`] | one reading of each request, or none |
 //! | [`body_limit`] | how long the body of a request may be |
 //! | [`hop_by_hop`], [`forwarded`] | which fields stay behind and which are added |
+//! | [`via`] | through whom a request has come, and whether it goes in circles |
 //! | [`trailers`] | which fields may come behind a body |
 //! | [`tunnel`] | upgrades, as to WebSocket |
 //! | [`route`] | from host and path to a service |
@@ -115,5 +119,6 @@ pub mod silence;
 pub mod sni;
 pub mod trailers;
 pub mod tunnel;
+pub mod via;
 
 pub use future::ResponseFuture;

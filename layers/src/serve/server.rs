@@ -250,7 +250,11 @@ impl HttpServer {
                 && let Some(io) = reclaim.take()
             {
                 // What the client has got must not pass for a whole response.
-                if matches!(ended, Ended::Stalled) || control.is_cut_short() { io.reset() } else { silence::close(io).await }
+                if matches!(ended, Ended::Stalled) || control.is_cut_short() {
+                    io.reset()
+                } else {
+                    silence::close(io).await
+                }
             }
             ended
         }

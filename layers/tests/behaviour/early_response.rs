@@ -75,13 +75,8 @@ async fn the_rest_of_an_upload_follows_its_response() {
 #[tokio::test(start_paused = true)]
 async fn so_it_does_over_http2() {
     let (mut client, mut backend, _ended) = serve(Protocol::Http2);
-    let fields = [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", "/"),
-        (":authority", "a"),
-        ("content-length", "20"),
-    ];
+    let fields =
+        [(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "a"), ("content-length", "20")];
     client.write_all(&http2::hello()).await.unwrap();
     let mut head = http2::request(1, &fields);
     // Without END_STREAM.
