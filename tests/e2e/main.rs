@@ -6,18 +6,21 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bodiless;
 mod body_limits;
 mod certificates;
 mod commands;
 mod connection_limits;
 mod deadlines;
 mod descriptors;
+mod expect;
 mod fields;
 mod floods;
 mod framing_http1;
 mod framing_http2;
 mod head_limits;
 mod http2;
+mod interim;
 mod internal;
 mod later_requests;
 mod loops;

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response, Uri, Version};
+use http::{Request, Response, Uri};
 use http_body::Body;
 use hyper::{
     client::conn::http2::{Builder, SendRequest},
@@ -25,6 +25,7 @@ use super::{
     PoolError, PooledBody,
     greeting::{Greeting, Http2Error},
     request::{from_http2, into_http2},
+    response::leave_hop,
     streams::{Connections, Load, Stream},
 };
 use crate::balance::Unsent;
@@ -288,8 +289,7 @@ where
     async move {
         match response.await {
             Ok(mut response) => {
-                // The version belongs to this hop.
-                *response.version_mut() = Version::HTTP_11;
+                leave_hop(&mut response);
                 Ok(response.map(|body| PooledBody::of_stream(body, stream)))
             }
             Err(mut error) => {

@@ -1,5 +1,5 @@
 use http::{
-    HeaderMap,
+    HeaderMap, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 
@@ -15,6 +15,15 @@ pub enum Unreadable {
     /// More than one `Content-Length`, or both it and `Transfer-Encoding` (RFC 9112, 6.3).
     #[error("the response gives the length of its body twice")]
     Length,
+}
+
+/// Leaves what belonged to the endpoint's hop behind.
+pub(super) fn leave_hop<B>(response: &mut Response<B>) {
+    *response.version_mut() = Version::HTTP_11;
+    // Clients of HTTP/2 take it for a body that does not come (RFC 9110, 8.6).
+    if response.status() == StatusCode::NO_CONTENT {
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
 }
 
 pub(super) fn check(headers: &HeaderMap) -> Result<(), Unreadable> {
@@ -35,6 +44,15 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Unreadable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_response_without_content_has_no_length() {
+        for (status, kept) in [(204, false), (304, true), (200, true)] {
+            let mut response = Response::builder().status(status).header(CONTENT_LENGTH, "3").body(()).unwrap();
+            leave_hop(&mut response);
+            assert_eq!(response.headers().contains_key(CONTENT_LENGTH), kept, "{status}");
+        }
+    }
 
     #[test]
     fn the_end_of_a_response_has_one_reading() {

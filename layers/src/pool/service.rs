@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response, StatusCode, Uri, Version};
+use http::{Request, Response, StatusCode, Uri};
 use http_body::Body;
 use hyper::{
     client::conn::http1::{self, SendRequest},
@@ -20,7 +20,7 @@ use super::{
     idle::{Connection, Idle},
     meter::{Meter, Metered},
     request::into_http1,
-    response::check,
+    response::{check, leave_hop},
 };
 use crate::{balance::Unsent, conn::ConnInfo};
 
@@ -186,8 +186,7 @@ where
                 connection.meter.responded();
                 // With the response the connection goes, too.
                 check(response.headers()).map_err(PoolError::response)?;
-                // The version belongs to this hop.
-                *response.version_mut() = Version::HTTP_11;
+                leave_hop(&mut response);
                 Ok(if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     connection.detach();
                     response.map(PooledBody::unpooled)
