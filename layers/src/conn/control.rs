@@ -143,7 +143,7 @@ impl Control {
         InFlight { control: self.clone(), counted: REQUEST + WAITING }
     }
 
-    /// The rest of a request is still coming though its response has ended.
+    /// A request has a body, which may go on when its response has ended.
     pub(crate) fn begin_upload(&self) -> InFlight {
         self.0.in_flight.fetch_add(REQUEST, Ordering::Relaxed);
         InFlight { control: self.clone(), counted: REQUEST }

@@ -10,7 +10,6 @@ use tokio::{
 };
 
 use super::meter::Meter;
-use crate::conn::Control;
 
 /// How long an endpoint that has responded may leave the rest of the request unread.
 const UNREAD: Duration = Duration::from_secs(5);
@@ -24,13 +23,11 @@ pub(super) struct Connection<B> {
     /// more, for as long as the endpoint does not read it.
     task: Option<AbortHandle>,
     pub(super) meter: Arc<Meter>,
-    /// The connection that the body of the request comes over.
-    pub(super) uploading: Option<Control>,
 }
 
 impl<B> Connection<B> {
     pub(super) fn new(sender: SendRequest<B>, task: AbortHandle, meter: Arc<Meter>) -> Self {
-        Self { sender, task: Some(task), meter, uploading: None }
+        Self { sender, task: Some(task), meter }
     }
 
     /// Lets the task live on, to hand its IO over after a change of protocol.
@@ -89,20 +86,18 @@ impl<B: Send + 'static> Idle<B> {
     }
 
     /// Keeps a connection whose response has ended.
-    pub(super) fn put(self: &Arc<Self>, mut connection: Connection<B>) {
-        let client = connection.uploading.take();
+    pub(super) fn put(self: &Arc<Self>, connection: Connection<B>) {
         if connection.sender.is_ready() {
             self.keep(connection);
         } else if !connection.sender.is_closed() {
             // The rest of the request is still on its way, or the connection's task is not through yet.
-            tokio::spawn(Arc::clone(self).put_when_ready(connection, client));
+            tokio::spawn(Arc::clone(self).put_when_ready(connection));
         }
     }
 
     /// Lets a request that was answered early go on as long as it moves: its client may read the response only when it
     /// has sent all of it, and its endpoint may want it all (RFC 9112, 9.5).
-    async fn put_when_ready(self: Arc<Self>, mut connection: Connection<B>, client: Option<Control>) {
-        let _upload = client.map(|client| client.begin_upload());
+    async fn put_when_ready(self: Arc<Self>, mut connection: Connection<B>) {
         let (mut written, mut since) = (connection.meter.written(), Instant::now());
         loop {
             match timeout(UNREAD, connection.sender.ready()).await {

@@ -22,7 +22,7 @@ use super::{
     request::into_http1,
     response::{check, leave_hop},
 };
-use crate::{balance::Unsent, conn::ConnInfo};
+use crate::balance::Unsent;
 
 /// Sends requests to one endpoint, over a connection that waits for one or over a new one.
 ///
@@ -174,9 +174,6 @@ fn exchange<B>(
 where
     B: Body + Send + 'static,
 {
-    if !request.body().is_end_stream() {
-        connection.uploading = request.extensions().get().map(ConnInfo::control).cloned();
-    }
     connection.meter.begin();
     let response = connection.sender.try_send_request(request);
     let idle = Arc::clone(idle);

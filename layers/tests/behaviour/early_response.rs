@@ -2,11 +2,13 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use http::Request;
+use bytes::Bytes;
+use h2::server;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use pmesh_layers::{
     conn::ConnInfo,
-    pool::Pool,
+    pool::{Http2Pool, Pool, PoolError, PooledBody},
     response_timeout::{ResponseTimeoutLayer, WatchedBody},
     serve::{Ended, HttpServer, Protocol},
     silence::OpenGateLayer,
@@ -15,7 +17,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     task::JoinHandle,
 };
-use tower::ServiceBuilder;
+use tower::{Service, ServiceBuilder};
 
 use super::support::{
     backend::{Backend, Exchange, backend, settle},
@@ -26,18 +28,28 @@ use super::support::{
 const PAUSE: Duration = Duration::from_secs(50);
 const PARTS: [&str; 4] = ["one..", "two..", "three", "four."];
 
+type Body = WatchedBody<Incoming>;
+
 fn serve(protocol: Protocol) -> (DuplexStream, Backend, JoinHandle<Ended>) {
     let (connector, backend) = backend();
-    let pool: Pool<_, WatchedBody<Incoming>> = Pool::new(connector, "http://backend".parse().unwrap());
+    let (client, ended) = serve_by(Pool::<_, Body>::new(connector, "http://backend".parse().unwrap()), protocol);
+    (client, backend, ended)
+}
+
+fn serve_by<P>(pool: P, protocol: Protocol) -> (DuplexStream, JoinHandle<Ended>)
+where
+    P: Service<Request<Body>, Response = Response<PooledBody<Body>>, Error = PoolError<Body>>,
+    P: Clone + Send + 'static,
+    P::Future: Send,
+{
     let stack = ServiceBuilder::new()
         .layer(OpenGateLayer::new())
-        .map_request(|request: Request<Incoming>| request)
         .layer(ResponseTimeoutLayer::new(Duration::from_secs(60)))
         .service(pool);
     let (client, server) = tokio::io::duplex(64 * 1024);
     let info = ConnInfo::plain(SocketAddr::from(([192, 0, 2, 1], 40000)));
     let ended = tokio::spawn(async move { HttpServer::new().serve(server, info, protocol, stack).await });
-    (client, backend, ended)
+    (client, ended)
 }
 
 async fn receives(connection: &mut Exchange, part: &str) {
@@ -90,6 +102,27 @@ async fn so_it_does_over_http2() {
         client.write_all(&http2::frame(DATA, 0, 1, part.as_bytes())).await.unwrap();
         receives(&mut connection, part).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_it_does_to_a_backend_of_http2() {
+    let (connector, mut backend) = backend();
+    let pool: Http2Pool<_, Body> = Http2Pool::new(connector, "http://backend".parse().unwrap());
+    let (mut client, _ended) = serve_by(pool, Protocol::Http1);
+    client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n").await.unwrap();
+    let mut connection = server::handshake(backend.accept().await.0).await.unwrap();
+    let (request, mut respond): (_, server::SendResponse<Bytes>) = connection.accept().await.unwrap().unwrap();
+    let running = tokio::spawn(async move { while let Some(Ok(_)) = connection.accept().await {} });
+    respond.send_response(Response::new(()), false).unwrap().send_data("early".into(), true).unwrap();
+    read_until(&mut client, "0\r\n\r\n").await;
+    let mut body = request.into_body();
+    for part in PARTS {
+        tokio::time::sleep(PAUSE).await;
+        client.write_all(part.as_bytes()).await.unwrap();
+        assert_eq!(body.data().await.unwrap().unwrap(), part);
+    }
+    assert!(body.data().await.is_none_or(|rest| rest.unwrap().is_empty()));
+    running.abort();
 }
 
 #[tokio::test(start_paused = true)]
