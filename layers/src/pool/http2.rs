@@ -25,7 +25,7 @@ use super::{
     PoolError, PooledBody,
     greeting::{Greeting, Http2Error},
     request::{from_http2, into_http2},
-    response::leave_hop,
+    response::{check_http2, leave_hop},
     streams::{Connections, Load, Stream},
 };
 use crate::balance::Unsent;
@@ -289,6 +289,7 @@ where
     async move {
         match response.await {
             Ok(mut response) => {
+                check_http2(response.headers()).map_err(PoolError::response)?;
                 leave_hop(&mut response);
                 Ok(response.map(|body| PooledBody::of_stream(body, stream)))
             }
