@@ -1,9 +1,9 @@
 //! Responses that have no body, whatever a backend says and sends: nothing of it is the next response.
 
 use crate::support::{
-    Backend, Client, Start,
+    Backend, Client, End, Start,
     backend::ok,
-    h2::{self, DATA},
+    h2::{self, DATA, HEADERS, RST_STREAM, SETTINGS},
     tls::Tls,
 };
 
@@ -76,5 +76,43 @@ fn over_http2() {
         client.send(h2::headers(stream + 2, &h2::get("a.test", "/fine"), true));
         let frames = client.frames_until(|frame| frame.stream == stream + 2 && frame.ends_stream());
         assert!(frames.iter().any(|frame| frame.payload == b"fine"), "behind {name}: {frames:?}");
+    }
+}
+
+/// Over HTTP/2 the head may end the stream, or a frame without data behind it (RFC 9113, 8.1).
+#[test]
+fn of_a_backend_of_http2() {
+    for (method, status, length) in
+        [("HEAD", "200", Some("9")), ("HEAD", "200", None), ("GET", "304", Some("9")), ("GET", "204", None)]
+    {
+        for at_once in [true, false] {
+            let backend = Backend::start(move |connection| {
+                connection.take(h2::PREFACE.len());
+                let mut peer = Client::new(connection);
+                peer.send([h2::frame(SETTINGS, 0, 0, &[]), h2::frame(SETTINGS, 1, 0, &[])].concat());
+                while let Some(frame) = peer.frame() {
+                    if frame.kind == HEADERS {
+                        let length = length.map(|length| ("content-length", length.as_bytes()));
+                        let head: Vec<_> = [(":status", status.as_bytes())].into_iter().chain(length).collect();
+                        peer.send(h2::headers(frame.stream, &head, at_once));
+                        if !at_once {
+                            peer.send(h2::data(frame.stream, b"", true));
+                        }
+                    }
+                }
+            });
+            let case = format!("{method} {status} {length:?}, at once: {at_once}");
+            let program =
+                Start::new().workers(1).flags(&["--route", &format!("a.test=h2c://{}", backend.address)]).run();
+            let mut one = Client::connect(program.http());
+            one.send(format!("{method} / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"));
+            assert_eq!(one.head().status.to_string(), status, "{case}");
+            assert_eq!(one.end(), (Vec::new(), End::Fin), "{case}");
+            let mut two = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+            two.send([h2::opening(), h2::headers(1, &h2::request(method, "a.test", "/"), true)].concat());
+            let is_last = |frame: &h2::Frame| frame.stream == 1 && (frame.kind == RST_STREAM || frame.ends_stream());
+            let last = two.frames_until(is_last).pop().unwrap();
+            assert_ne!(last.kind, RST_STREAM, "{case}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response, Uri};
+use http::{Request, Response, StatusCode, Uri};
 use http_body::Body;
 use hyper::{
     client::conn::http2::{Builder, SendRequest},
@@ -291,7 +291,12 @@ where
             Ok(mut response) => {
                 check_http2(response.headers()).map_err(PoolError::response)?;
                 leave_hop(&mut response);
-                Ok(response.map(|body| PooledBody::of_stream(body, stream)))
+                let absent = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+                Ok(response.map(
+                    |body| {
+                        if absent { PooledBody::absent(body) } else { PooledBody::of_stream(body, stream) }
+                    },
+                ))
             }
             Err(mut error) => {
                 let request = error.take_message().map(from_http2);
