@@ -53,8 +53,11 @@ fn cut(one: Break) -> Cut {
     Cut { backend, go }
 }
 
-/// As [`cut`], over HTTP/2: the frame that ends the stream too early.
-fn cut_http2(length: Option<&'static str>, end: fn(u32) -> Vec<u8>) -> Cut {
+/// The frame that ends a stream too early.
+type EndOf = fn(u32) -> Vec<u8>;
+
+/// As [`cut`], over HTTP/2.
+fn cut_http2(length: Option<&'static str>, end: EndOf) -> Cut {
     let (go, gone) = mpsc::channel();
     let gone = Mutex::new(gone);
     let backend = Backend::start(move |connection| {
@@ -133,7 +136,7 @@ fn a_backend_of_http1_that_breaks_off() {
 
 #[test]
 fn a_backend_of_http2_that_breaks_off() {
-    let cases: [(&str, Option<&'static str>, fn(u32) -> Vec<u8>); 5] = [
+    let cases: [(&str, Option<&'static str>, EndOf); 5] = [
         ("reset", None, |stream| h2::frame(RST_STREAM, 0, stream, &[0, 0, 0, 2])),
         ("reset, with a length", Some("9"), |stream| h2::frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])),
         ("reset without an error, with a length", Some("9"), |stream| h2::frame(RST_STREAM, 0, stream, &[0; 4])),

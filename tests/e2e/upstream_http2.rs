@@ -9,7 +9,9 @@ use crate::support::{
 };
 
 const ACK: u8 = 1;
-const OK: &[(&str, &[u8])] = &[(":status", b"200"), ("content-type", b"application/grpc")];
+const OK: Fields = &[(":status", b"200"), ("content-type", b"application/grpc")];
+
+type Fields = &'static [(&'static str, &'static [u8])];
 
 /// A connection from the program, past the SETTINGS of both sides.
 struct Peer<'a>(Client<&'a mut Connection>);
@@ -175,7 +177,7 @@ fn a_backend_of_http1_is_told_apart() {
 /// What HTTP/1.1 has no way to say, or two (RFC 9113, 8.1.1, 8.2.1 and 8.2.2).
 #[test]
 fn a_response_that_has_no_one_reading_is_an_error() {
-    const CASES: &[(&str, &[(&str, &[u8])])] = &[
+    const CASES: &[(&str, Fields)] = &[
         ("two lengths that differ", &[("content-length", b"3"), ("content-length", b"4")]),
         ("two lengths that differ, the right one last", &[("content-length", b"4"), ("content-length", b"3")]),
         ("two lengths that agree", &[("content-length", b"3"), ("content-length", b"3")]),

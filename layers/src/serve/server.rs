@@ -250,11 +250,8 @@ impl HttpServer {
                 && let Some(io) = reclaim.take()
             {
                 // What the client has got must not pass for a whole response.
-                if matches!(ended, Ended::Stalled) || control.is_cut_short() {
-                    io.reset()
-                } else {
-                    silence::close(io).await
-                }
+                let broken = matches!(ended, Ended::Stalled) || control.is_cut_short();
+                if broken { io.reset() } else { silence::close(io).await }
             }
             ended
         }
