@@ -137,6 +137,7 @@ impl Control {
 
     pub(crate) fn begin_request(&self, has_body: bool) -> InFlight {
         self.0.had_body.store(has_body, Ordering::Relaxed);
+        self.0.cut_short.store(false, Ordering::Relaxed);
         self.0.head_begun.store(false, Ordering::Relaxed);
         self.0.begun.store(self.requests().wrapping_add(1), Ordering::Relaxed);
         self.0.in_flight.fetch_add(REQUEST + WAITING, Ordering::Relaxed);

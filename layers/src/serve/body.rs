@@ -15,13 +15,22 @@ pin_project! {
         #[pin]
         inner: B,
         in_flight: InFlight,
-        // Of HTTP/1.0, where the end of the connection is the end of a body without a length.
+        // Of HTTP/1.0 and not at its end, for which its client would take the end of the connection.
         until_end: bool,
+    }
+
+    impl<B> PinnedDrop for InFlightBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            if this.until_end {
+                this.in_flight.note_cut_short();
+            }
+        }
     }
 }
 
-impl<B> InFlightBody<B> {
+impl<B: Body> InFlightBody<B> {
     pub(super) fn new(inner: B, in_flight: InFlight, until_end: bool) -> Self {
+        let until_end = until_end && !inner.is_end_stream();
         Self { inner, in_flight, until_end }
     }
 }
@@ -31,13 +40,18 @@ impl<B: Body> Body for InFlightBody<B> {
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
-        let polled = this.inner.poll_frame(cx);
+        let mut this = self.project();
+        let polled = this.inner.as_mut().poll_frame(cx);
         if polled.is_ready() {
             this.in_flight.note_progress();
         }
-        if *this.until_end && matches!(polled, Poll::Ready(Some(Err(_)))) {
-            this.in_flight.note_cut_short();
+        match &polled {
+            Poll::Ready(None) => *this.until_end = false,
+            // Then nobody asks for more.
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || this.inner.is_end_stream() => {
+                *this.until_end = false;
+            }
+            _ => {}
         }
         polled
     }

@@ -4,7 +4,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response, Version};
+use http::{Method, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -30,6 +30,7 @@ impl<S, B> hyper::service::Service<Request<Incoming>> for Entry<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone,
     S::Error: Into<BoxError>,
+    B: Body,
 {
     type Response = Response<InFlightBody<B>>;
     type Error = BoxError;
@@ -37,7 +38,7 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let in_flight = self.info.control().begin_request(!request.body().is_end_stream());
-        let until_end = request.version() <= Version::HTTP_10;
+        let until_end = request.version() <= Version::HTTP_10 && request.method() != Method::HEAD;
         request.extensions_mut().insert(self.info.clone());
         let response = Oneshot::new(self.service.clone(), request);
         ResponseFuture { response, in_flight: Some(in_flight), until_end, info: self.info.clone() }
@@ -59,6 +60,7 @@ impl<S, B> Future for ResponseFuture<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
     S::Error: Into<BoxError>,
+    B: Body,
 {
     type Output = Result<Response<InFlightBody<B>>, BoxError>;
 

@@ -18,8 +18,8 @@ use super::{
     entry::Entry,
 };
 use crate::{
-    conn::ConnInfo,
-    silence::{self, Gate, IntoRaw},
+    conn::{ConnInfo, Control},
+    silence::{self, Gate, IntoRaw, Reclaim},
 };
 
 /// The longest request head, in bytes; nginx takes 32 KiB, Envoy 60.
@@ -212,6 +212,7 @@ impl HttpServer {
             let control = info.control().clone();
             let deadline = Instant::now() + self.limits.silence_deadline;
             let (mut gate, reclaim) = Gate::new(io, control.clone());
+            let mut abandoned = ResetIfCutShort { reclaim: &reclaim, control: &control, armed: true };
             let http2 = match protocol {
                 Protocol::Http1 => Ok(false),
                 Protocol::Http2 => Ok(true),
@@ -244,6 +245,7 @@ impl HttpServer {
                     Ended::Deadline
                 }
             };
+            abandoned.armed = false;
             // A connection in good order has sent its FIN. Input may be unread on all others, and after a response that
             // did not wait for the end of the request: closed now, the connection would be reset.
             if (!matches!(ended, Ended::Finished) || control.had_body())
@@ -254,6 +256,24 @@ impl HttpServer {
                 if broken { io.reset() } else { silence::close(io).await }
             }
             ended
+        }
+    }
+}
+
+/// Ends a connection that is dropped within a response, as at the end of a runtime.
+struct ResetIfCutShort<'a, IO: IntoRaw> {
+    reclaim: &'a Reclaim<IO>,
+    control: &'a Control,
+    armed: bool,
+}
+
+impl<IO: IntoRaw> Drop for ResetIfCutShort<'_, IO> {
+    fn drop(&mut self) {
+        if self.armed
+            && self.control.is_cut_short()
+            && let Some(io) = self.reclaim.take()
+        {
+            io.reset();
         }
     }
 }
