@@ -15,7 +15,7 @@
 //!      ViaLayer ─▶ TunnelLayer
 //!                                          │
 //!                                          ▼
-//!      Router ─▶ Balance ─▶ Pool or Http2Pool ─▶ SourceConnector ─▶ backend      one request
+//!      Router ─▶ Balance ─▶ ResponseTimeout ─▶ Pool or Http2Pool ─▶ SourceConnector ─▶ backend      one request
 //! ```
 //!
 //! | module | what it is for |
