@@ -9,10 +9,10 @@
 //!  Request + ConnInfo ─▶ HostLayer ─▶ OpenGateLayer                        it has named a served host
 //!                                          │  from here on errors may be answered
 //!                                          ▼
-//!      SniMatchLayer ─▶ FramingLayer ─▶ TrailersLayer ─▶ HopByHopLayer ─▶ ForwardedLayer
+//!      SniMatchLayer ─▶ ExtendedConnectLayer ─▶ FramingLayer ─▶ TrailersLayer
 //!                                          │
 //!                                          ▼
-//!      ViaLayer ─▶ TunnelLayer
+//!      HopByHopLayer ─▶ ForwardedLayer ─▶ ViaLayer ─▶ TunnelLayer
 //!                                          │
 //!                                          ▼
 //!      Router ─▶ Balance ─▶ ResponseTimeout ─▶ Pool or Http2Pool ─▶ SourceConnector ─▶ backend      one request
@@ -30,7 +30,7 @@
 //! | [`hop_by_hop`], [`forwarded`] | which fields stay behind and which are added |
 //! | [`via`] | through whom a request has come, and whether it goes in circles |
 //! | [`trailers`] | which fields may come behind a body |
-//! | [`tunnel`] | upgrades, as to WebSocket |
+//! | [`tunnel`], [`extended_connect`] | upgrades, as to WebSocket, over HTTP/1.1 and over HTTP/2 |
 //! | [`route`] | from host and path to a service |
 //! | [`balance`], [`pool`], [`response_timeout`] | endpoints in turn, their connections, and how long they may take |
 //! | [`connect`] | connections that leave from many addresses, over TLS if need be; or to Unix sockets |
@@ -105,6 +105,7 @@ pub mod balance;
 pub mod body_limit;
 pub mod conn;
 pub mod connect;
+pub mod extended_connect;
 pub mod forwarded;
 pub mod framing;
 mod future;
@@ -120,5 +121,6 @@ pub mod sni;
 pub mod trailers;
 pub mod tunnel;
 pub mod via;
+mod websocket;
 
 pub use future::ResponseFuture;

@@ -39,6 +39,7 @@ mod start_errors;
 mod stopping;
 mod truncation;
 mod upgrades;
+mod upgrades_http2;
 mod upstream_http2;
 mod upstream_tls;
 mod upstream_unix;

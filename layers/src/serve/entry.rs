@@ -37,7 +37,9 @@ where
     type Future = ResponseFuture<S>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let in_flight = self.info.control().begin_request(!request.body().is_end_stream());
+        // What follows a CONNECT is no body to hyper, but may be coming all the same.
+        let has_body = !request.body().is_end_stream() || *request.method() == Method::CONNECT;
+        let in_flight = self.info.control().begin_request(has_body);
         let until_end = request.version() <= Version::HTTP_10 && request.method() != Method::HEAD;
         request.extensions_mut().insert(self.info.clone());
         let response = Oneshot::new(self.service.clone(), request);

@@ -8,6 +8,7 @@ mod continue_100;
 mod deadline;
 mod draining;
 mod early_response;
+mod extended_connect;
 mod forwarded_fields;
 mod gate;
 mod host;
