@@ -36,4 +36,5 @@ pub mod stack;
 pub mod strangers;
 pub mod trust;
 pub mod upstream;
+pub mod via;
 pub mod worker;

@@ -23,6 +23,7 @@ use pmesh_layers::{
     response_timeout::TimedOut,
     route::NoRoute,
     sni::Misdirected,
+    via::LoopDetected,
 };
 use tower::{BoxError, Layer, Service};
 use tower_http::request_id::RequestId;
@@ -46,6 +47,8 @@ fn status(error: &BoxError) -> StatusCode {
         StatusCode::MISDIRECTED_REQUEST
     } else if error.is::<NoRoute>() {
         StatusCode::NOT_FOUND
+    } else if error.is::<LoopDetected>() {
+        StatusCode::LOOP_DETECTED
     } else if let Some(timed_out) = error.downcast_ref::<TimedOut>() {
         match timed_out {
             TimedOut::Backend => StatusCode::GATEWAY_TIMEOUT,
@@ -227,7 +230,7 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let table: [(BoxError, u16); 12] = [
+        let table: [(BoxError, u16); 13] = [
             (Unacceptable::Length.into(), 400),
             (Unacceptable::Target.into(), 400),
             (Unacceptable::Method.into(), 405),
@@ -236,6 +239,7 @@ mod tests {
             (NotSwitched::Proof.into(), 502),
             (NoRoute.into(), 404),
             (Misdirected.into(), 421),
+            (LoopDetected.into(), 508),
             (BodyTooLong.into(), 413),
             (TimedOut::Backend.into(), 504),
             (TimedOut::Client.into(), 408),

@@ -27,7 +27,7 @@ use crate::{
     respond::RespondLayer,
     settings::Settings,
     trust::Trust,
-    upstream,
+    upstream, via,
 };
 
 /// The stack of one worker, with connection pools of its own.
@@ -85,6 +85,8 @@ pub fn stack(
         // Fields of the client's hop go, then those of ours come.
         .layer(HopByHopLayer::new().protect(request_id))
         .layer(ForwardedLayer::new(trusted))
+        // One that has come through here again and again: 508.
+        .layer(via::layer()?)
         // After the backend's 101, bytes flow beside the stack.
         .layer(TunnelLayer::new().timeout(settings.tunnel_timeout))
         // Host and path lead to a route (404), a route to its endpoints in turn (502, 504).

@@ -12,7 +12,7 @@
 //!      SniMatchLayer ─▶ ExtendedConnectLayer ─▶ FramingLayer ─▶ TrailersLayer
 //!                                          │
 //!                                          ▼
-//!      HopByHopLayer ─▶ ForwardedLayer ─▶ TunnelLayer
+//!      HopByHopLayer ─▶ ForwardedLayer ─▶ ViaLayer ─▶ TunnelLayer
 //!                                          │
 //!                                          ▼
 //!      Router ─▶ Balance ─▶ ResponseTimeout ─▶ Pool or Http2Pool ─▶ SourceConnector ─▶ backend      one request
@@ -28,6 +28,7 @@
 //! | [`framing`] | one reading of each request, or none |
 //! | [`body_limit`] | how long the body of a request may be |
 //! | [`hop_by_hop`], [`forwarded`] | which fields stay behind and which are added |
+//! | [`via`] | through whom a request has come, and whether it goes in circles |
 //! | [`trailers`] | which fields may come behind a body |
 //! | [`tunnel`], [`extended_connect`] | upgrades, as to WebSocket, over HTTP/1.1 and over HTTP/2 |
 //! | [`route`] | from host and path to a service |
@@ -119,6 +120,7 @@ pub mod silence;
 pub mod sni;
 pub mod trailers;
 pub mod tunnel;
+pub mod via;
 mod websocket;
 
 pub use future::ResponseFuture;

@@ -37,7 +37,7 @@ use tower::{BoxError, Layer, Service};
 
 use crate::{
     balance::Unsent,
-    conn::{ConnInfo, Control},
+    conn::{ConnInfo, Control, InFlight},
 };
 
 /// Ends requests in [`TimedOut`] when nothing has moved for a time and there is no response yet.
@@ -45,8 +45,8 @@ use crate::{
 /// Around each endpoint of a [`Balance`](crate::balance::Balance) it is a limit to each attempt, and an endpoint that
 /// hangs is one that failed.
 ///
-/// The time is counted from the last piece of the request's body, so a large upload may take as long as it takes. The
-/// response's body is not limited here: [`HttpServer::body_timeout`](crate::serve::HttpServer::body_timeout) is for it.
+/// The time is counted from the last piece of the request's body, so a large upload may take as long as it takes; should
+/// its response end first, the client's connection counts as busy until the upload ends, too. The response's body is not limited here: [`HttpServer::body_timeout`](crate::serve::HttpServer::body_timeout) is for it.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseTimeoutLayer {
     timeout: Duration,
@@ -93,11 +93,14 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // Most requests have no body; nothing is shared for them.
-        let progress = (!request.body().is_end_stream()).then(|| {
+        let (mut progress, mut upload) = (None, None);
+        if !request.body().is_end_stream() {
             let connection = request.extensions().get().map(ConnInfo::control).cloned();
-            Arc::new(Progress::new(connection))
-        });
-        let response = self.inner.call(request.map(|inner| WatchedBody { inner, progress: progress.clone() }));
+            upload = connection.as_ref().map(Control::begin_upload);
+            progress = Some(Arc::new(Progress::new(connection)));
+        }
+        let watched = |inner| WatchedBody { inner, progress: progress.clone(), upload };
+        let response = self.inner.call(request.map(watched));
         ResponseFuture { response, timer: sleep(self.timeout), timeout: self.timeout, progress }
     }
 }
@@ -182,6 +185,8 @@ pin_project! {
         #[pin]
         inner: B,
         progress: Option<Arc<Progress>>,
+        // As long as it is read, even if its response has ended.
+        upload: Option<InFlight>,
     }
 }
 

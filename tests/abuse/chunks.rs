@@ -54,6 +54,12 @@ fn sizes() {
     for last in ["0", "00", "0000000000000000"] {
         cases.push(serve(format!("{last} at the end"), chunked(&format!("3\r\nabc\r\n{last}\r\n\r\n"))));
     }
+    // More digits than 64 bits have, and no greater number for it.
+    for zeros in [17, 40, 1000] {
+        let fields = "Transfer-Encoding: chunked\r\nConnection: close";
+        let body = format!("{}3\r\nabc\r\n0\r\n\r\n", "0".repeat(zeros));
+        cases.push(case(format!("3 behind {zeros} zeros"), post(fields, &body), Expected::Either));
+    }
     // More than anybody sends: part of a request that is never whole.
     for size in ["7fffffffffffffff", "ffffffff", "fffffffffffffff0", "ffffffffffffffff"] {
         cases.push(case(

@@ -55,6 +55,9 @@ fn lengths() {
         let fields = with(request("POST"), &lengths.map(|length| ("content-length", length)));
         cases.push(case(format!("two that {name}"), Refused, &[headers(&fields, false), data(b"abc", true)]));
     }
+    // RFC 9110, 8.6: may be read as one.
+    let agree = with(request("POST"), &[("content-length", b"3"), ("content-length", b"3")]);
+    cases.push(case("two that agree", Either, &[headers(&agree, false), data(b"abc", true)]));
     cases.push(case("a request behind a length of 0", Refused, &[post(b"0"), data(smuggled, true)]));
     cases.push(case(
         "a request behind a short length",

@@ -96,17 +96,3 @@ fn a_client_that_stops_in_its_body_is_told() {
     assert_eq!(client.response().status, 408);
     silent.wait_for_end();
 }
-
-#[test]
-fn informational_responses_without_end_are_no_response() {
-    let flooding = Backend::start(|connection| {
-        connection.request().unwrap();
-        let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n".repeat(20);
-        while connection.try_send(&hints).is_ok() {}
-    });
-    let program = Start::new().route("a.test", &flooding).flags(&["--response-timeout", "200ms"]).run();
-    let mut client = Client::connect(program.http());
-    client.send(get("a.test", "/"));
-    assert!(matches!(client.response().status, 502 | 504));
-    flooding.wait_for_end();
-}

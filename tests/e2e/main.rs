@@ -6,12 +6,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bodiless;
 mod body_limits;
 mod certificates;
 mod commands;
 mod connection_limits;
 mod deadlines;
 mod descriptors;
+mod expect;
 mod failing;
 mod fields;
 mod floods;
@@ -19,11 +21,14 @@ mod framing_http1;
 mod framing_http2;
 mod head_limits;
 mod http2;
+mod interim;
 mod internal;
 mod ipv6;
 mod later_requests;
 mod log_unread;
+mod loops;
 mod messages;
+mod options;
 mod routes;
 mod silence_http;
 mod silence_https;
@@ -32,6 +37,7 @@ mod sources;
 mod stalls;
 mod start_errors;
 mod stopping;
+mod truncation;
 mod upgrades;
 mod upgrades_http2;
 mod upstream_http2;

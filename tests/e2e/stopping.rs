@@ -203,6 +203,28 @@ fn so_is_one_over_http2() {
     assert!(!program.log().iter().any(|line| line.contains("the shutdown timeout is over")));
 }
 
+#[test]
+fn a_response_that_the_stop_cuts_short_is_not_taken_for_whole() {
+    let (hold, held) = mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let backend = Backend::start(move |connection| {
+        connection.request().unwrap();
+        connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n");
+        // Until the test is over.
+        let _ = held.lock().unwrap().recv();
+    });
+    let mut program = Start::new().route("a.test", &backend).flags(&["--shutdown-timeout", "100ms"]).run();
+    // For whom the end of the connection is that of the response.
+    let mut client = Client::connect(program.http());
+    client.send("GET / HTTP/1.0\r\nHost: a.test\r\n\r\n");
+    assert_eq!(client.head().status, 200);
+    assert_eq!(client.take(4), b"half");
+    program.signal(Signal::SIGTERM);
+    assert_eq!(client.end(), (Vec::new(), End::Reset));
+    program.wait();
+    drop(hold);
+}
+
 /// The client has not taken note of its end, and its connection lingers.
 #[test]
 fn a_rejected_connection_does_not_hold_the_program_up() {

@@ -109,6 +109,36 @@ fn an_upgrade_that_the_backend_ignores_is_a_response() {
 }
 
 #[test]
+fn a_request_with_a_body_asks_for_no_upgrade() {
+    let backend = Backend::answering("no upgrade");
+    let program = Start::new().route("a.test", &backend).run();
+    let mut client = Client::connect(program.http());
+    for (fields, body) in [("Content-Length: 3", "abc"), ("Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n")] {
+        let ask = ASK.replacen("GET", "POST", 1).replacen("\r\n\r\n", "", 1);
+        client.send(format!("{ask}\r\n{fields}\r\n\r\n{body}"));
+        assert_eq!(client.response().text(), "no upgrade");
+    }
+    let requests = backend.requests();
+    assert!(requests.iter().all(|request| request.all("upgrade").is_empty() && request.body == b"abc"), "{requests:?}");
+}
+
+#[test]
+fn a_backend_may_require_an_upgrade() {
+    let backend = Backend::start(|connection| {
+        while connection.request().is_some() {
+            connection.send("HTTP/1.1 426 Upgrade Required\r\nConnection: upgrade\r\nUpgrade: echo\r\n");
+            connection.send("Content-Length: 0\r\n\r\n");
+        }
+    });
+    let program = Start::new().route("a.test", &backend).run();
+    let mut client = Client::connect(program.http());
+    for _ in 0..2 {
+        let response = client.get("a.test", "/");
+        assert_eq!((response.status, response.field("upgrade")), (426, Some("echo")));
+    }
+}
+
+#[test]
 fn what_would_hide_http_is_not_asked_for() {
     let backend = Backend::start(|connection| {
         while let Some(request) = connection.request() {

@@ -3,13 +3,15 @@
 use std::sync::mpsc;
 
 use crate::support::{
-    Backend, Client, Connection, Program, Start,
+    Backend, Client, Connection, Program, Start, assert_none,
     h2::{self, DATA, Frame, HEADERS, RST_STREAM, SETTINGS},
     tls::{Tls, TlsStream},
 };
 
 const ACK: u8 = 1;
-const OK: &[(&str, &[u8])] = &[(":status", b"200"), ("content-type", b"application/grpc")];
+const OK: Fields = &[(":status", b"200"), ("content-type", b"application/grpc")];
+
+type Fields = &'static [(&'static str, &'static [u8])];
 
 /// A connection from the program, past the SETTINGS of both sides.
 struct Peer<'a>(Client<&'a mut Connection>);
@@ -170,4 +172,50 @@ fn a_backend_of_http1_is_told_apart() {
     let program = start(&backend);
     assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 502);
     program.wait_for_line(&format!("{} does not speak HTTP/2: its first bytes are no SETTINGS", backend.address));
+}
+
+/// What HTTP/1.1 has no way to say, or two (RFC 9113, 8.1.1, 8.2.1 and 8.2.2).
+#[test]
+fn a_response_that_has_no_one_reading_is_an_error() {
+    const CASES: &[(&str, Fields)] = &[
+        ("two lengths that differ", &[("content-length", b"3"), ("content-length", b"4")]),
+        ("two lengths that differ, the right one last", &[("content-length", b"4"), ("content-length", b"3")]),
+        ("two lengths that agree", &[("content-length", b"3"), ("content-length", b"3")]),
+        ("a list of lengths", &[("content-length", b"3, 3")]),
+        ("a length with a sign", &[("content-length", b"+3")]),
+        ("a length with white space", &[("content-length", b" 3")]),
+        ("no number", &[("content-length", b"three")]),
+        ("an empty length", &[("content-length", b"")]),
+        ("a coding", &[("transfer-encoding", b"chunked")]),
+        ("a connection", &[("connection", b"close")]),
+        ("CR LF in a value", &[("x", b"a\r\ncontent-length: 9")]),
+        ("LF in a value", &[("x", b"a\nb")]),
+        ("CR LF in a name", &[("x: a\r\ny", b"b")]),
+        ("a name in quotes", &[("\"x\"", b"y")]),
+        ("a name with a space", &[("x y", b"z")]),
+        ("a name with a capital", &[("X", b"y")]),
+    ];
+    let mut failures = Vec::new();
+    for (name, fields) in CASES {
+        let backend = backend(move |mut peer| {
+            while let Some(frame) = peer.next() {
+                if frame.kind == HEADERS {
+                    let head = [&[(":status", &b"200"[..])][..], fields].concat();
+                    peer.0.send(h2::headers(frame.stream, &head, false));
+                    peer.0.send(h2::data(frame.stream, b"abc", true));
+                }
+            }
+        });
+        let program = start(&backend);
+        let mut one = Client::connect(program.http());
+        one.send("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
+        let (got, _) = one.end();
+        let mut two = client(&program);
+        two.send(h2::headers(1, &h2::get("a.test", "/"), true));
+        let answer = two.answer(1);
+        if !got.starts_with(b"HTTP/1.1 502 ") || answer != h2::Answer::Status(502) {
+            failures.push(format!("{name}: {} and {answer:?}", got.escape_ascii()));
+        }
+    }
+    assert_none(&failures);
 }

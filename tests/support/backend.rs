@@ -5,9 +5,10 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
+    time::Duration,
 };
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::{PATIENCE, read, read::Request, shown};
 
@@ -116,6 +117,7 @@ pub struct Connection {
     records: Arc<Records>,
     index: usize,
     unread: Vec<u8>,
+    reset: bool,
 }
 
 impl Connection {
@@ -128,7 +130,7 @@ impl Connection {
             all.push(record);
             all.len() - 1
         };
-        Ok(Self { stream, records, index, unread: Vec::new() })
+        Ok(Self { stream, records, index, unread: Vec::new(), reset: false })
     }
 
     /// The next request with its body; `None` at the end of the connection, and after bytes that are ambiguous.
@@ -175,6 +177,12 @@ impl Connection {
         self.stream.write_all(bytes.as_ref())
     }
 
+    /// Lets the connection end with a RST.
+    pub fn reset(&mut self) {
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+        self.reset = true;
+    }
+
     /// Sends no more, and can still read.
     pub fn finish_sending(&self) {
         let _ = self.stream.shutdown(Shutdown::Write);
@@ -219,8 +227,10 @@ impl Write for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // Before anybody is told.
-        let _ = self.stream.shutdown(Shutdown::Both);
+        // Before anybody is told. A reset comes of closing alone.
+        if !self.reset {
+            let _ = self.stream.shutdown(Shutdown::Both);
+        }
         self.records.lock()[self.index].ended = true;
         self.records.changed.notify_all();
     }

@@ -24,7 +24,10 @@ struct State {
     draining: AtomicBool,
     /// The last request had a body, which may not have been read to its end.
     had_body: AtomicBool,
-    /// Requests whose response has not ended; in the upper half, those of them that have no response yet.
+    /// The last response broke off where only the end of the connection can tell its client.
+    cut_short: AtomicBool,
+    /// Requests whose response has not ended, uploads that have not, and requests that have no response yet, each
+    /// counted in a third of it.
     in_flight: AtomicU64,
     /// Streams that have become tunnels; a connection of HTTP/1 is none any more when it has.
     tunnels: AtomicU32,
@@ -55,9 +58,10 @@ impl State {
     }
 }
 
-/// One request in flight, and one that waits for its response.
+/// One request in flight, one upload, and one request that waits for its response.
 const REQUEST: u64 = 1;
-const WAITING: u64 = 1 << 32;
+const UPLOAD: u64 = 1 << 21;
+const WAITING: u64 = 1 << 42;
 
 /// What a response is worth when it has ended, and each piece of one, besides its length.
 const WORTH_OF_RESPONSE: u32 = 16;
@@ -86,6 +90,7 @@ impl Control {
             holding: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             had_body: AtomicBool::new(false),
+            cut_short: AtomicBool::new(false),
             in_flight: AtomicU64::new(0),
             tunnels: AtomicU32::new(0),
             begun: AtomicU32::new(0),
@@ -150,10 +155,17 @@ impl Control {
 
     pub(crate) fn begin_request(&self, has_body: bool) -> InFlight {
         self.0.had_body.store(has_body, Ordering::Relaxed);
+        self.0.cut_short.store(false, Ordering::Relaxed);
         self.0.head_begun.store(false, Ordering::Relaxed);
         self.0.begun.store(self.requests().wrapping_add(1), Ordering::Relaxed);
         self.0.in_flight.fetch_add(REQUEST + WAITING, Ordering::Relaxed);
         InFlight { control: self.clone(), counted: REQUEST + WAITING, ended: false }
+    }
+
+    /// A request has a body, which may go on when its response has ended.
+    pub(crate) fn begin_upload(&self) -> InFlight {
+        self.0.in_flight.fetch_add(UPLOAD, Ordering::Relaxed);
+        InFlight { control: self.clone(), counted: UPLOAD, ended: true }
     }
 
     /// A stream has become a tunnel.
@@ -206,7 +218,7 @@ impl Control {
 
     /// How many responses have ended so far. Wraps.
     pub(crate) fn completed(&self) -> u32 {
-        let in_flight = lower_half(self.0.in_flight.load(Ordering::Relaxed));
+        let in_flight = lower_half(self.0.in_flight.load(Ordering::Relaxed) % UPLOAD);
         self.requests().wrapping_sub(in_flight).wrapping_sub(self.cancelled())
     }
 
@@ -258,6 +270,16 @@ impl Control {
     /// Whether the client may still be sending the body of the last request.
     pub(crate) fn had_body(&self) -> bool {
         self.0.had_body.load(Ordering::Relaxed)
+    }
+
+    /// A response broke off whose client takes the end of the connection for its end.
+    pub(crate) fn note_cut_short(&self) {
+        self.0.cut_short.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection must not end as if all were well.
+    pub(crate) fn is_cut_short(&self) -> bool {
+        self.0.cut_short.load(Ordering::Relaxed)
     }
 
     /// For how long no request has been in flight, no tunnel open and nothing unsent; `None` while there is something.
@@ -314,6 +336,10 @@ impl InFlight {
     /// There is no more to come.
     pub(crate) fn end(&mut self) {
         self.ended = true;
+    }
+
+    pub(crate) fn note_cut_short(&self) {
+        self.control.note_cut_short();
     }
 }
 

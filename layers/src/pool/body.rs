@@ -19,6 +19,8 @@ use super::{
 pub struct PooledBody<B: Send + 'static> {
     inner: Incoming,
     lease: Option<Lease<B>>,
+    /// It is not looked at: the response has none, whatever its length says.
+    absent: bool,
 }
 
 /// What a body holds until its end.
@@ -41,21 +43,27 @@ pub enum BodyError {
 
 impl<B: Send + 'static> PooledBody<B> {
     pub(super) fn new(inner: Incoming, connection: Connection<B>, idle: Arc<Idle<B>>) -> Self {
-        let mut body = Self { inner, lease: Some(Lease::Connection(connection, idle)) };
+        let mut body = Self { inner, lease: Some(Lease::Connection(connection, idle)), absent: false };
         body.give_back_at_end();
         body
     }
 
     /// Of a connection that is never used again, as after a change of protocol.
     pub(super) fn unpooled(inner: Incoming) -> Self {
-        Self { inner, lease: None }
+        Self { inner, lease: None, absent: false }
     }
 
     /// Of a stream of HTTP/2.
     pub(super) fn of_stream(inner: Incoming, stream: Stream) -> Self {
-        let mut body = Self { inner, lease: Some(Lease::Stream(stream)) };
+        let mut body = Self { inner, lease: Some(Lease::Stream(stream)), absent: false };
         body.give_back_at_end();
         body
+    }
+
+    /// Of a response that has none by its status: for h2, a frame that only ends the stream is short of the length that a
+    /// 304 may have (RFC 9113, 8.1.1).
+    pub(super) fn absent(inner: Incoming) -> Self {
+        Self { inner, lease: None, absent: true }
     }
 
     fn give_back_at_end(&mut self) {
@@ -83,6 +91,9 @@ impl<B: Send + 'static> Body for PooledBody<B> {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.absent {
+            return Poll::Ready(None);
+        }
         let polled = Pin::new(&mut self.inner).poll_frame(cx);
         match &polled {
             Poll::Ready(None) if self.is_short() => {
@@ -98,7 +109,7 @@ impl<B: Send + 'static> Body for PooledBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.absent || self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

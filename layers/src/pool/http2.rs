@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response, Uri, Version};
+use http::{Request, Response, StatusCode, Uri};
 use http_body::Body;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -23,6 +23,7 @@ use super::{
     bounds::{Connect, RequestBody, Sending},
     greeting::{Greeting, Http2Error},
     request::{from_http2, into_http2},
+    response::{check_http2, leave_hop},
     streams::{Connections, Load, Stream},
     upgrade::Upgrade,
 };
@@ -281,13 +282,18 @@ where
         stream.answered();
         match response {
             Ok(mut response) => {
-                // The version belongs to this hop.
-                *response.version_mut() = Version::HTTP_11;
+                check_http2(response.headers()).map_err(PoolError::response)?;
+                leave_hop(&mut response);
                 if asked && upgrade.is_some_and(|upgrade| upgrade.switch(&mut response)) {
                     response.extensions_mut().insert(Lease::new(stream));
                     return Ok(response.map(PooledBody::unpooled));
                 }
-                Ok(response.map(|body| PooledBody::of_stream(body, stream)))
+                let absent = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+                Ok(response.map(
+                    |body| {
+                        if absent { PooledBody::absent(body) } else { PooledBody::of_stream(body, stream) }
+                    },
+                ))
             }
             Err(mut error) => {
                 let request = error.take_message().map(|request| from_http2(request, upgrade));

@@ -4,7 +4,17 @@ use std::{
 };
 
 use hyper::client::conn::http1::SendRequest;
-use tokio::{task::AbortHandle, time::Instant};
+use tokio::{
+    task::AbortHandle,
+    time::{Instant, timeout},
+};
+
+use super::meter::Meter;
+
+/// How long an endpoint that has responded may leave the rest of the request unread.
+const UNREAD: Duration = Duration::from_secs(5);
+/// How long the rest of that request may be without a piece. A server of HTTP may be more strict.
+const UNSENT: Duration = Duration::from_secs(60);
 
 /// One connection to the endpoint, held by whoever may send on it.
 pub(super) struct Connection<B> {
@@ -12,11 +22,12 @@ pub(super) struct Connection<B> {
     /// The task that moves its bytes. It ends with this: hyper's would go on with a request that nobody waits for any
     /// more, for as long as the endpoint does not read it.
     task: Option<AbortHandle>,
+    pub(super) meter: Arc<Meter>,
 }
 
 impl<B> Connection<B> {
-    pub(super) fn new(sender: SendRequest<B>, task: AbortHandle) -> Self {
-        Self { sender, task: Some(task) }
+    pub(super) fn new(sender: SendRequest<B>, task: AbortHandle, meter: Arc<Meter>) -> Self {
+        Self { sender, task: Some(task), meter }
     }
 
     /// Lets the task live on, to hand its IO over after a change of protocol.
@@ -84,13 +95,23 @@ impl<B: Send + 'static> Idle<B> {
         }
     }
 
+    /// Lets a request that was answered early go on as long as it moves: its client may read the response only when it
+    /// has sent all of it, and its endpoint may want it all (RFC 9112, 9.5).
     async fn put_when_ready(self: Arc<Self>, mut connection: Connection<B>) {
-        match tokio::time::timeout(Duration::from_secs(1), connection.sender.ready()).await {
-            Ok(Ok(())) => self.keep(connection),
-            Ok(Err(_)) => {}
-            // hyper neither ends a connection nor makes it ready again when the response came before the request was
-            // read to its end (hyper#4176).
-            Err(_) => drop(connection),
+        let (mut written, mut since) = (connection.meter.written(), Instant::now());
+        loop {
+            match timeout(UNREAD, connection.sender.ready()).await {
+                Ok(Ok(())) => return self.keep(connection),
+                Ok(Err(_)) => return,
+                Err(_) => {}
+            }
+            let now = connection.meter.written();
+            if now != written {
+                (written, since) = (now, Instant::now());
+            } else if connection.meter.is_blocked() || since.elapsed() >= UNSENT {
+                // Nobody else would end it (hyper#4176).
+                return;
+            }
         }
     }
 

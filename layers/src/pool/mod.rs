@@ -20,6 +20,7 @@ mod error;
 mod greeting;
 mod http2;
 mod idle;
+mod meter;
 mod request;
 mod response;
 mod service;

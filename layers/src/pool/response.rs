@@ -1,11 +1,13 @@
 use http::{
-    HeaderMap,
+    HeaderMap, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 
-/// A response of HTTP/1.1 whose end two readers could find at different places.
+use crate::framing::is_token;
+
+/// A response that two readers could understand differently, or find its end at different places.
 ///
-/// hyper refuses lengths that are no number or differ; this is what it lets pass.
+/// hyper refuses lengths of HTTP/1.1 that are no number or differ; this is what it lets pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unreadable {
@@ -13,14 +15,35 @@ pub enum Unreadable {
     #[error("the response has a transfer coding other than chunked")]
     TransferCoding,
     /// More than one `Content-Length`, or both it and `Transfer-Encoding` (RFC 9112, 6.3).
-    #[error("the response gives the length of its body twice")]
+    #[error("the response gives the length of its body twice, or not as a number")]
     Length,
+    /// A field's name that HTTP/1.1 has no way to write (RFC 9110, 5.6.2).
+    #[error("the response has a field whose name is not a token")]
+    Name,
+}
+
+/// Leaves what belonged to the endpoint's hop behind.
+pub(super) fn leave_hop<B>(response: &mut Response<B>) {
+    *response.version_mut() = Version::HTTP_11;
+    // Clients of HTTP/2 take it for a body that does not come (RFC 9110, 8.6).
+    if response.status() == StatusCode::NO_CONTENT {
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+}
+
+/// As [`check`], for what HTTP/2 can say besides.
+pub(super) fn check_http2(headers: &HeaderMap) -> Result<(), Unreadable> {
+    if !headers.keys().all(is_token) {
+        return Err(Unreadable::Name);
+    }
+    check(headers)
 }
 
 pub(super) fn check(headers: &HeaderMap) -> Result<(), Unreadable> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let length = lengths.next();
-    if lengths.next().is_some() || length.is_some_and(|length| !length.as_bytes().iter().all(u8::is_ascii_digit)) {
+    let is_number = |length: &[u8]| !length.is_empty() && length.iter().all(u8::is_ascii_digit);
+    if lengths.next().is_some() || length.is_some_and(|length| !is_number(length.as_bytes())) {
         return Err(Unreadable::Length);
     }
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
@@ -37,6 +60,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_a_response_without_content_has_no_length() {
+        for (status, kept) in [(204, false), (304, true), (200, true)] {
+            let mut response = Response::builder().status(status).header(CONTENT_LENGTH, "3").body(()).unwrap();
+            leave_hop(&mut response);
+            assert_eq!(response.headers().contains_key(CONTENT_LENGTH), kept, "{status}");
+        }
+    }
+
+    #[test]
     fn the_end_of_a_response_has_one_reading() {
         for (fields, expected) in [
             (&[][..], Ok(())),
@@ -45,6 +77,7 @@ mod tests {
             (&[("content-length", "3"), ("content-length", "3")], Err(Unreadable::Length)),
             (&[("content-length", "3, 3")], Err(Unreadable::Length)),
             (&[("content-length", "+3")], Err(Unreadable::Length)),
+            (&[("content-length", "")], Err(Unreadable::Length)),
             (&[("content-length", "3"), ("transfer-encoding", "chunked")], Err(Unreadable::Length)),
             (&[("transfer-encoding", "gzip, chunked")], Err(Unreadable::TransferCoding)),
             (&[("transfer-encoding", "chunked, gzip")], Err(Unreadable::TransferCoding)),

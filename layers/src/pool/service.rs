@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response, StatusCode, Uri, Version};
+use http::{Request, Response, StatusCode, Uri};
 use http_body::Body;
 use hyper::client::conn::http1::{self, SendRequest};
 use tower::{BoxError, Service, ServiceExt};
@@ -15,8 +15,9 @@ use super::{
     PoolError, PooledBody,
     bounds::{Connect, RequestBody, Sending},
     idle::{Connection, Idle},
+    meter::{Meter, Metered},
     request::into_http1,
-    response::check,
+    response::{check, leave_hop},
 };
 use crate::balance::Unsent;
 
@@ -121,13 +122,15 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
 
 async fn connect<C: Connect, B: RequestBody>(connector: C, endpoint: Uri) -> Result<Connection<B>, BoxError> {
     let io = connector.oneshot(endpoint).await.map_err(Into::into)?;
+    let meter = Meter::new();
+    let io = Metered::new(io, Arc::clone(&meter));
     let (sender, connection): (SendRequest<B>, _) = http1::Builder::new().handshake(io).await?;
     let task = tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "connection to an endpoint broke");
         }
     });
-    Ok(Connection::new(sender, task.abort_handle()))
+    Ok(Connection::new(sender, task.abort_handle(), meter))
 }
 
 /// Hands the request to the connection at once; the future waits for the response.
@@ -139,15 +142,16 @@ fn exchange<B>(
 where
     B: Body + Send + 'static,
 {
+    connection.meter.begin();
     let response = connection.sender.try_send_request(request);
     let idle = Arc::clone(idle);
     async move {
         match response.await {
             Ok(mut response) => {
+                connection.meter.responded();
                 // With the response the connection goes, too.
                 check(response.headers()).map_err(PoolError::response)?;
-                // The version belongs to this hop.
-                *response.version_mut() = Version::HTTP_11;
+                leave_hop(&mut response);
                 Ok(if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     connection.detach();
                     response.map(PooledBody::unpooled)

@@ -42,6 +42,8 @@ impl<T> RouteTable<T> {
     /// The target of the most specific route; `host` in canonical form, `path` as in the request.
     pub fn find(&self, host: &str, path: &str) -> Option<&T> {
         let path = &*normalize(path);
+        // `*` asks about the server as a whole (RFC 9110, 9.3.7), which is the route without a prefix.
+        let path = if path == "*" { "/" } else { path };
         if let Some(target) = self.exact.get(host).and_then(|paths| paths.find(path)) {
             return Some(target);
         }
@@ -149,6 +151,7 @@ mod tests {
                 ("a.example.com", "/foobar", Some("wildcard")),
                 ("a.example.com", "/foo/../deep/path/x", Some("wildcard path")),
                 ("a.example.com", "/", Some("wildcard")),
+                ("a.example.com", "*", Some("wildcard")),
                 ("c.b.example.com", "/x", Some("longer wildcard")),
                 ("c.b.example.com", "/deep/path", Some("longer wildcard")),
                 ("b.example.com", "/deep/path", Some("wildcard path")),

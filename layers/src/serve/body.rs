@@ -17,15 +17,26 @@ pin_project! {
         #[pin]
         inner: B,
         in_flight: InFlight,
+        // Of HTTP/1.0 and not at its end, for which its client would take the end of the connection.
+        until_end: bool,
+    }
+
+    impl<B> PinnedDrop for InFlightBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            if this.until_end {
+                this.in_flight.note_cut_short();
+            }
+        }
     }
 }
 
 impl<B: Body> InFlightBody<B> {
-    pub(super) fn new(inner: B, mut in_flight: InFlight) -> Self {
-        if inner.is_end_stream() {
+    pub(super) fn new(inner: B, mut in_flight: InFlight, until_end: bool) -> Self {
+        let ended = inner.is_end_stream();
+        if ended {
             in_flight.end();
         }
-        Self { inner, in_flight }
+        Self { inner, in_flight, until_end: until_end && !ended }
     }
 }
 
@@ -48,6 +59,7 @@ impl<B: Body> Body for InFlightBody<B> {
         // Behind its last piece a body need not be asked once more.
         if bytes.is_none() || this.inner.is_end_stream() {
             this.in_flight.end();
+            *this.until_end &= matches!(polled, Some(Err(_)));
         }
         Poll::Ready(polled)
     }

@@ -4,7 +4,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -40,9 +40,10 @@ where
         // What follows a CONNECT is no body to hyper, but may be coming all the same.
         let has_body = !request.body().is_end_stream() || *request.method() == Method::CONNECT;
         let in_flight = self.info.control().begin_request(has_body);
+        let until_end = request.version() <= Version::HTTP_10 && request.method() != Method::HEAD;
         request.extensions_mut().insert(self.info.clone());
         let response = Oneshot::new(self.service.clone(), request);
-        ResponseFuture { response, in_flight: Some(in_flight), info: self.info.clone() }
+        ResponseFuture { response, in_flight: Some(in_flight), until_end, info: self.info.clone() }
     }
 }
 
@@ -52,6 +53,7 @@ pin_project! {
         #[pin]
         response: Oneshot<S, Request<Incoming>>,
         in_flight: Option<InFlight>,
+        until_end: bool,
         info: ConnInfo,
     }
 }
@@ -71,7 +73,7 @@ where
         Poll::Ready(match response {
             Ok(response) => {
                 in_flight.responded();
-                Ok(response.map(|body| InFlightBody::new(body, in_flight)))
+                Ok(response.map(|body| InFlightBody::new(body, in_flight, *this.until_end)))
             }
             Err(error) => {
                 // Before hyper sees the error: it would reset the stream of an h2 connection, which is a byte too many.

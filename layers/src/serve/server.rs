@@ -20,8 +20,8 @@ use super::{
     streams::Streams,
 };
 use crate::{
-    conn::ConnInfo,
-    silence::{self, Gate, IntoRaw},
+    conn::{ConnInfo, Control},
+    silence::{self, Gate, IntoRaw, Reclaim},
 };
 
 /// The longest request head, in bytes; nginx takes 32 KiB, Envoy 60.
@@ -245,6 +245,7 @@ impl HttpServer {
             let control = info.control().clone();
             let deadline = Instant::now() + self.limits.silence_deadline;
             let (mut gate, reclaim) = Gate::new(io, control.clone());
+            let mut abandoned = ResetIfCutShort { reclaim: &reclaim, control: &control, armed: true };
             let http2 = match protocol {
                 Protocol::Http1 => Ok(false),
                 Protocol::Http2 => Ok(true),
@@ -279,6 +280,7 @@ impl HttpServer {
                     Ended::Deadline
                 }
             };
+            abandoned.armed = false;
             // A connection in good order has sent its FIN. Input may be unread on all others, after a response that did
             // not wait for the end of the request, and wherever frames come that belong to none: closed now, the
             // connection would be reset. hyper takes for good order, too, that it gives up HTTP/2 because of a CONNECT
@@ -286,9 +288,29 @@ impl HttpServer {
             let read_all = http2 == Ok(false) || control.is_draining();
             let in_order = matches!(ended, Ended::Finished) && read_all && !control.had_body() && control.is_open();
             if !in_order && let Some(io) = reclaim.take() {
-                if matches!(ended, Ended::Stalled) { io.reset() } else { silence::close(io).await }
+                // What the client has got must not pass for a whole response.
+                let broken = matches!(ended, Ended::Stalled) || control.is_cut_short();
+                if broken { io.reset() } else { silence::close(io).await }
             }
             ended
+        }
+    }
+}
+
+/// Ends a connection that is dropped within a response, as at the end of a runtime.
+struct ResetIfCutShort<'a, IO: IntoRaw> {
+    reclaim: &'a Reclaim<IO>,
+    control: &'a Control,
+    armed: bool,
+}
+
+impl<IO: IntoRaw> Drop for ResetIfCutShort<'_, IO> {
+    fn drop(&mut self) {
+        if self.armed
+            && self.control.is_cut_short()
+            && let Some(io) = self.reclaim.take()
+        {
+            io.reset();
         }
     }
 }

@@ -7,6 +7,7 @@ mod connector;
 mod continue_100;
 mod deadline;
 mod draining;
+mod early_response;
 mod extended_connect;
 mod floods;
 mod forwarded_fields;

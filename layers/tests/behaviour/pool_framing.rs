@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use pmesh_layers::pool::Pool;
+use tokio::io::AsyncWriteExt;
 use tower::ServiceExt;
 
 use super::support::backend::{Connector, backend, settle};
@@ -131,5 +132,42 @@ async fn good_responses_are_good() {
         let response = format!("HTTP/1.1 {response}");
         let expected = (Outcome::Whole(Bytes::from_static(body.as_bytes())), reused);
         assert_eq!(outcome(method, &response, closes).await, expected, "{method} {response:?}");
+    }
+}
+
+/// Interim responses as fast as they are read, for as long as somebody reads them.
+#[tokio::test(start_paused = true)]
+async fn interim_responses_without_end_are_an_error() {
+    let (connector, mut backend) = backend();
+    let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap());
+    let response = tokio::spawn(pool.oneshot(Request::get("/").body(Empty::new()).unwrap()));
+    let mut connection = backend.accept().await;
+    connection.head().await;
+    let hints = b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n".repeat(100);
+    let mut sent = 0;
+    while connection.0.write_all(&hints).await.is_ok() {
+        sent += hints.len();
+        assert!(sent < 4 * 1024 * 1024);
+    }
+    assert!(response.await.unwrap().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_may_be_longer_than_what_comes_before_it() {
+    let (connector, mut backend) = backend();
+    let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap());
+    let body = "x".repeat(1024 * 1024);
+    // Over the same connection: each request is counted for itself.
+    let mut connection = None;
+    for _ in 0..3 {
+        let response = tokio::spawn(pool.clone().oneshot(Request::get("/").body(Empty::new()).unwrap()));
+        if connection.is_none() {
+            connection = Some(backend.accept().await);
+        }
+        let answering = async { connection.as_mut().unwrap().answer(&body).await };
+        let reading = async { response.await.unwrap().unwrap().into_body().collect().await };
+        let (_, read) = tokio::join!(answering, reading);
+        assert_eq!(read.unwrap().to_bytes().len(), body.len());
+        settle().await;
     }
 }

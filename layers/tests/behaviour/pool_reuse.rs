@@ -4,13 +4,17 @@ use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Channel, Empty, Full, combinators::BoxBody};
+use http_body_util::{
+    BodyExt, Empty, Full,
+    channel::{Channel, Sender},
+    combinators::BoxBody,
+};
 use hyper_util::rt::TokioIo;
 use pmesh_layers::pool::{Pool, PooledBody};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 
-use super::support::backend::{Backend, Connector, backend, settle};
+use super::support::backend::{Backend, Connector, Exchange, backend, settle};
 
 type Body = BoxBody<Bytes, Infallible>;
 type TestPool = Pool<Connector, Body>;
@@ -96,9 +100,8 @@ async fn what_the_backend_wants_closed_is_not_used_again() {
     }
 }
 
-/// hyper#4176: the connection neither ends by itself nor becomes ready again.
-#[tokio::test(start_paused = true)]
-async fn a_response_before_the_end_of_the_request_ends_the_connection() {
+/// A request whose response comes before its end, with what the backend got of it.
+async fn answered_early() -> (TestPool, Backend, Exchange, Sender<Bytes, Infallible>) {
     let (pool, mut backend) = pool();
     let (mut sender, body) = Channel::<Bytes, Infallible>::new(1);
     let response = send(&pool, Request::post("/").body(body.boxed()).unwrap());
@@ -108,16 +111,55 @@ async fn a_response_before_the_end_of_the_request_ends_the_connection() {
     connection.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
     assert_eq!(text(response.await.unwrap()).await, "ok");
     settle().await;
+    (pool, backend, connection, sender)
+}
 
+/// hyper#4176: the connection neither ends by itself nor becomes ready again.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_stops_after_its_response_ends_the_connection() {
+    let (pool, mut backend, mut connection, sender) = answered_early().await;
     let second = send(&pool, get("/2"));
     backend.accept().await.answer("two").await;
     assert_eq!(text(second.await.unwrap()).await, "two");
 
     let mut rest = Vec::new();
-    let ended = tokio::time::timeout(Duration::from_secs(5), connection.0.read_to_end(&mut rest)).await;
+    let ended = tokio::time::timeout(Duration::from_secs(90), connection.0.read_to_end(&mut rest)).await;
     assert!(ended.is_ok(), "the connection stays, and nobody can use it");
     assert!(String::from_utf8(rest).unwrap().contains("a part"));
     drop(sender);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_goes_on_after_its_response_as_long_as_it_moves() {
+    let (pool, backend, mut connection, mut sender) = answered_early().await;
+    let mut rest = String::new();
+    for part in ["second", "third", "fourth", "fifth"] {
+        tokio::time::sleep(Duration::from_secs(50)).await;
+        sender.send_data(part.into()).await.unwrap();
+        while !rest.ends_with(&format!("{part}\r\n")) {
+            rest.push(char::from(connection.0.read_u8().await.unwrap()));
+        }
+    }
+    drop(sender);
+    while !rest.ends_with("0\r\n\r\n") {
+        rest.push(char::from(connection.0.read_u8().await.unwrap()));
+    }
+    settle().await;
+    let second = send(&pool, get("/2"));
+    connection.answer("two").await;
+    assert_eq!(text(second.await.unwrap()).await, "two");
+    assert!(!backend.has_waiting());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_answered_and_reads_no_more_is_left_alone() {
+    let (_pool, _backend, mut connection, mut sender) = answered_early().await;
+    let started = tokio::time::Instant::now();
+    // Until nobody takes it any more.
+    while sender.send_data(Bytes::from_static(&[b'x'; 1024])).await.is_ok() {}
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+    let mut rest = Vec::new();
+    connection.0.read_to_end(&mut rest).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,9 +2,14 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use http::Uri;
+use bytes::Bytes;
+use http::{Request, Uri};
+use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
-use pmesh_layers::connect::{TlsConnector, TlsError};
+use pmesh_layers::{
+    connect::{TlsConnector, TlsError},
+    pool::Pool,
+};
 use rustls::{HandshakeKind, ServerConfig, crypto::aws_lc_rs, pki_types::ServerName};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
@@ -180,4 +185,28 @@ async fn no_connection_and_no_tls() {
     assert!(error.source().unwrap().is::<std::io::Error>());
     let error = connector.call(Uri::from_static("/path")).await.unwrap_err();
     assert_eq!(told(error), "there is no name to verify in /path");
+}
+
+/// RFC 9112, 9.8: without the closing alert, a response that ends with its connection is not whole.
+#[tokio::test]
+async fn an_end_without_an_alert_is_no_end_of_a_response() {
+    for (alert, whole) in [(true, true), (false, false)] {
+        let (connector, mut backend) = connector();
+        let pool: Pool<_, Empty<Bytes>> = Pool::new(connector, "https://a.example".parse().unwrap());
+        let response = tokio::spawn(pool.oneshot(Request::new(Empty::new())));
+        let io = backend.accept().await.0;
+        let mut stream = tokio_rustls::TlsAcceptor::from(server("a.example", &[])).accept(io).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nhalf of it, or all").await.unwrap();
+        stream.flush().await.unwrap();
+        if alert {
+            stream.shutdown().await.unwrap();
+        }
+        drop(stream);
+        let body = response.await.unwrap().unwrap().into_body().collect().await;
+        assert_eq!(body.is_ok(), whole);
+    }
 }

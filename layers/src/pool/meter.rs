@@ -1,0 +1,132 @@
+use std::{
+    io,
+    mem::MaybeUninit,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
+
+/// What may come before the end of a response's head, in bytes: more than hyper takes for the head itself. Without an
+/// end of their own, interim responses (1xx) would keep the connection's task, and with it the worker, busy for good.
+const MAX_BEFORE_RESPONSE: usize = 512 * 1024;
+/// Read at a time until then, to count it.
+const PIECE: usize = 8 * 1024;
+/// Nothing is counted.
+const UNLIMITED: usize = usize::MAX;
+
+/// How far an exchange over a connection of HTTP/1 has come, seen from below.
+#[derive(Debug)]
+pub(super) struct Meter {
+    /// How much may still come before the response.
+    left: AtomicUsize,
+    /// Pieces that the endpoint has taken.
+    written: AtomicU32,
+    /// The endpoint takes no more for now.
+    blocked: AtomicBool,
+}
+
+impl Meter {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            left: AtomicUsize::new(UNLIMITED),
+            written: AtomicU32::new(0),
+            blocked: AtomicBool::new(false),
+        })
+    }
+
+    /// A request is about to be sent.
+    pub(super) fn begin(&self) {
+        self.left.store(MAX_BEFORE_RESPONSE, Ordering::Relaxed);
+    }
+
+    /// The head of its response is there.
+    pub(super) fn responded(&self) {
+        self.left.store(UNLIMITED, Ordering::Relaxed);
+    }
+
+    /// Changes when the endpoint has taken something.
+    pub(super) fn written(&self) -> u32 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Whether something is left that the endpoint does not take.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
+    }
+
+    fn note_written<T>(&self, polled: &Poll<io::Result<T>>) {
+        self.blocked.store(polled.is_pending(), Ordering::Relaxed);
+        if polled.is_ready() {
+            // Written by the connection's task alone.
+            self.written.store(self.written().wrapping_add(1), Ordering::Relaxed);
+        }
+    }
+}
+
+/// An IO with a [`Meter`].
+#[derive(Debug)]
+pub(super) struct Metered<T> {
+    inner: T,
+    meter: Arc<Meter>,
+}
+
+impl<T> Metered<T> {
+    pub(super) fn new(inner: T, meter: Arc<Meter>) -> Self {
+        Self { inner, meter }
+    }
+}
+
+impl<T: Read + Unpin> Read for Metered<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let left = this.meter.left.load(Ordering::Relaxed);
+        if left == UNLIMITED {
+            return Pin::new(&mut this.inner).poll_read(cx, buf);
+        }
+        if left == 0 {
+            return Poll::Ready(Err(io::Error::other("there is no end to what comes before the response")));
+        }
+        let mut bytes = [const { MaybeUninit::uninit() }; PIECE];
+        let room = PIECE.min(buf.remaining()).min(left);
+        let mut piece = ReadBuf::uninit(&mut bytes[..room]);
+        ready!(Pin::new(&mut this.inner).poll_read(cx, piece.unfilled()))?;
+        buf.put_slice(piece.filled());
+        this.meter.left.store(left - piece.filled().len(), Ordering::Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: Write + Unpin> Write for Metered<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.meter.note_written(&polled);
+        polled
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.meter.note_written(&polled);
+        polled
+    }
+}
