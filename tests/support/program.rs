@@ -23,6 +23,7 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_pmesh");
 
 /// A start of the program that is being put together.
 pub struct Start {
+    program: OsString,
     home: TempDir,
     arguments: Vec<OsString>,
     workers: u8,
@@ -37,9 +38,21 @@ impl Start {
         let home = tempfile::tempdir().unwrap();
         // Found before any file of the system's.
         std::fs::write(home.path().join("config.toml"), "").unwrap();
-        let start =
-            Self { home, arguments: Vec::new(), workers: 2, http: 0, environment: Vec::new(), runner: Vec::new() };
+        let start = Self {
+            program: PROGRAM.into(),
+            home,
+            arguments: Vec::new(),
+            workers: 2,
+            http: 0,
+            environment: Vec::new(),
+            runner: Vec::new(),
+        };
         start.flags(&["--https", "0", "--internal", "0", "--bind", "127.0.0.1"])
+    }
+
+    /// Another file in the place of the built one.
+    pub fn program(self, file: OsString) -> Self {
+        Self { program: file, ..self }
     }
 
     /// A port for `http` in the place of one that the kernel picks.
@@ -87,10 +100,10 @@ impl Start {
         let mut command = match self.runner.split_first() {
             Some((first, rest)) => {
                 let mut command = Command::new(first);
-                command.args(rest).arg(PROGRAM);
+                command.args(rest).arg(&self.program);
                 command
             }
-            None => Command::new(PROGRAM),
+            None => Command::new(&self.program),
         };
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PMESH_")) {
             command.env_remove(name);
@@ -186,6 +199,10 @@ impl Program {
     /// The lines so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().lines.clone()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The most memory that the process has held so far, in KiB, as Linux counts it.
