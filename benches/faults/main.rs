@@ -98,10 +98,8 @@ fn run(row: &Row, arguments: &Arguments) -> (Tally, String) {
         let (address, fresh, patience) = (scene.address, row.fresh, Duration::from_secs(10));
         Load::start(Plan { address, method, path, rate, fresh, patience })
     };
-    let loads = [
-        load("GET", "/get/", arguments.number("gets", 500)),
-        load("POST", "/post/", arguments.number("posts", 200)),
-    ];
+    let loads =
+        [load("GET", "/get/", arguments.number("gets", 500)), load("POST", "/post/", arguments.number("posts", 200))];
     let start = Instant::now();
     let (every, lasts) = row.times(seconds);
     for turn in 1.. {

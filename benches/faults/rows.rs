@@ -75,12 +75,7 @@ pub const ROWS: [Row; 10] = [
         note: "answers after 500 ms for 1 s, every 3 s",
         ..USUAL
     },
-    Row {
-        name: "garbage",
-        fault: Fault::Behave(Behaviour::Garbage),
-        note: "no HTTP for 1 s, every 3 s",
-        ..USUAL
-    },
+    Row { name: "garbage", fault: Fault::Behave(Behaviour::Garbage), note: "no HTTP for 1 s, every 3 s", ..USUAL },
     Row {
         name: "only backend gone",
         fault: Fault::Kill,

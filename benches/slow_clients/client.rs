@@ -42,13 +42,7 @@ pub struct Seen {
 }
 
 /// `patience` counts from the time at which the client is connected.
-pub async fn run(
-    kind: &Kind,
-    address: SocketAddr,
-    number: u32,
-    connecting: &Semaphore,
-    patience: Duration,
-) -> Seen {
+pub async fn run(kind: &Kind, address: SocketAddr, number: u32, connecting: &Semaphore, patience: Duration) -> Seen {
     let mut seen = Seen { bytes: 0, end: End::NoConnection, after: Duration::ZERO };
     let stream = {
         let _permit = connecting.acquire().await;

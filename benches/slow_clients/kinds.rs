@@ -22,19 +22,24 @@ pub struct Kind {
     /// Then a byte a second of these, in a circle.
     pub then: Vec<u8>,
     pub reading: Reading,
+    /// One in so many of the connections that are asked for.
+    pub share: u32,
 }
 
-pub static KINDS: LazyLock<[Kind; 8]> = LazyLock::new(|| {
+pub static KINDS: LazyLock<[Kind; 9]> = LazyLock::new(|| {
     let plain = |name, first: String, then: &str, reading| Kind {
         name,
         tls: false,
         first: first.into_bytes(),
         then: then.as_bytes().to_vec(),
         reading,
+        share: 1,
     };
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n");
-    let tls = |name, first, then| Kind { name, tls: true, first, then, reading: Reading::AtOnce };
+    let tls = |name, first, then| Kind { name, tls: true, first, then, reading: Reading::AtOnce, share: 1 };
     let large = get("/size/1048576");
+    // More than the buffers of the kernel hold.
+    let larger = get("/size/16777216");
     let hello = Tls::stranger().hello(HOST);
     [
         plain("idle between requests", get("/"), "", Reading::AtOnce),
@@ -48,6 +53,7 @@ pub static KINDS: LazyLock<[Kind; 8]> = LazyLock::new(|| {
         ),
         plain("response of 1 MiB, not read", large.clone(), "", Reading::Never),
         plain("response of 1 MiB, a byte a second", large, "", Reading::Slowly),
+        Kind { share: 10, ..plain("response of 16 MiB, not read", larger, "", Reading::Never) },
         tls("ClientHello, a byte a second", Vec::new(), hello.clone()),
         tls("handshake, not finished", hello, Vec::new()),
     ]

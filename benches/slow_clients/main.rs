@@ -1,7 +1,7 @@
 //! What many slow clients cost the others: waiting and memory.
 //!
 //! ```sh
-//! cargo bench --bench slow_clients                                    # 8 rows of up to a minute
+//! cargo bench --bench slow_clients                                    # 9 rows of up to a minute; takes 8 GiB of memory
 //! cargo bench --bench slow_clients -- --connections 500 --only body   # fewer, and the rows that have "body" in the name
 //! ```
 //!
@@ -13,8 +13,10 @@
 //! | p99 before, during | ms that the other client waits, from when a request was due |
 //! | lost | its requests without a 200 |
 //! | KiB a connection | by how much the resident memory of the proxy grew at the most, over the connections |
-//! | ended after | seconds from the start of a connection to its end, of the last one |
-//! | ends | how they ended |
+//! | of the kernel | by how much the buffers of all TCP sockets grew, of backend and clients, too; `tcp_mem` limits them |
+//! | released after (s) | from the first connection until the proxy had all its descriptors again |
+//! | ended after (s) | from the start of a connection to its end as its client sees it, of the last one |
+//! | ends | how they ended. A client that does not read sees no FIN: it comes behind what the kernel holds for it |
 //! | bytes received | by a slow client, the mean |
 
 #![allow(clippy::unwrap_used, reason = "what cannot be measured ends in a panic")]
@@ -26,7 +28,10 @@ mod kinds;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -38,7 +43,7 @@ use self::{
         backend::Backend,
         backend_process::serve_if_told,
         load::{Load, Plan, Sample},
-        process::{Process, raise_descriptor_limit},
+        process::{Process, peak_until, raise_descriptor_limit, tcp_memory},
         proxy::start,
         statistics::{Sorted, counted, milliseconds},
         table::Table,
@@ -47,6 +52,9 @@ use self::{
 
 const DEADLINES: [&str; 5] =
     ["--silence-deadline", "--keep-alive-timeout", "--head-timeout", "--body-timeout", "--response-timeout"];
+
+/// Descriptors that the other client may take in the meantime.
+const SOME: usize = 20;
 
 /// Clients that connect at a time.
 const AT_A_TIME: usize = 256;
@@ -63,6 +71,8 @@ fn main() {
         "ratio",
         "lost",
         "KiB a connection",
+        "of the kernel",
+        "released after (s)",
         "ended after (s)",
         "ends",
         "bytes received",
@@ -83,20 +93,32 @@ fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     let folder = tempfile::tempdir().unwrap();
     let backend = Backend::start(folder.path(), 0);
     let deadlines = DEADLINES.iter().flat_map(|&flag| [flag, "10s"]).collect::<Vec<_>>();
-    let program = start(std::slice::from_ref(&backend.address)).flags(&deadlines).run();
-    let (process, count) = (Process(program.id()), arguments.number("connections", 5000));
+    // Unused connections to the backend go at once, so that descriptors tell of clients.
+    let program =
+        start(std::slice::from_ref(&backend.address)).flags(&deadlines).flags(&["--pool-idle-timeout", "500ms"]).run();
+    let (process, count) = (Process(program.id()), arguments.number("connections", 5000) / kind.share);
     let patience = Duration::from_secs(10);
     let other =
         Load::start(Plan { address: program.http(), method: "GET", path: "/other/", rate: 50, fresh: 0, patience });
     thread::sleep(arguments.seconds("calm", 10));
-    let (mut samples, memory) = (other.take(), process.memory());
+    let (mut samples, memory, descriptors) = (other.take(), process.memory(), process.descriptors());
     let before = p99(&samples);
     let address = if kind.tls { program.https() } else { program.http() };
     let attack = {
         let (kind, patience) = (kind.clone(), arguments.seconds("patience", 40));
         thread::spawn(move || attack(&kind, address, count, patience))
     };
-    let peak = process.peak_memory_until(|| attack.is_finished());
+    let (start, mut released) = (Instant::now(), None);
+    let kernel = tcp_memory();
+    let [peak, kernel_peak] = peak_until(
+        || [process.memory(), tcp_memory()],
+        || {
+            if start.elapsed().as_secs() > 1 && process.descriptors() < descriptors + SOME {
+                released.get_or_insert(start.elapsed());
+            }
+            attack.is_finished()
+        },
+    );
     let seen = attack.join().unwrap();
     let during = other.stop();
     samples.extend(during.iter().cloned());
@@ -112,6 +134,8 @@ fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
         format!("{:.1}", p99_during.as_secs_f64() / before.as_secs_f64()),
         during.iter().filter(|sample| !sample.outcome.is_success()).count().to_string(),
         format!("{:.1}", (peak - memory) / f64::from(count)),
+        format!("{:.1}", (kernel_peak - kernel) / f64::from(count)),
+        released.map_or_else(|| "not in time".to_owned(), |time| format!("{:.1}", time.as_secs_f64())),
         if ended().next().is_some() { format!("{last:.1}") } else { "–".to_owned() },
         counted(seen.iter().map(|seen| seen.end)),
         format!("{:.0}", f64::from(bytes) / f64::from(count)),

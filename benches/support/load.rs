@@ -98,12 +98,8 @@ struct Shared {
 
 impl Load {
     pub fn start(plan: Plan) -> Self {
-        let shared = Arc::new(Shared {
-            plan,
-            stop: AtomicBool::new(false),
-            samples: Mutex::default(),
-            idle: Mutex::default(),
-        });
+        let shared =
+            Arc::new(Shared { plan, stop: AtomicBool::new(false), samples: Mutex::default(), idle: Mutex::default() });
         let of_thread = Arc::clone(&shared);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Self { shared, thread: thread::spawn(move || runtime.block_on(of_thread.run())) }

@@ -27,16 +27,27 @@ impl Process {
     pub fn descriptors(self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.0)).unwrap().count()
     }
+}
 
-    /// The most memory at any of the looks that are taken until `end` says so.
-    pub fn peak_memory_until(self, mut end: impl FnMut() -> bool) -> f64 {
-        let mut peak = self.memory();
-        while !end() {
-            thread::sleep(Duration::from_millis(100));
-            peak = peak.max(self.memory());
+/// What the buffers of all TCP sockets of the machine hold, in KiB.
+pub fn tcp_memory() -> f64 {
+    let sockets = fs::read_to_string("/proc/net/sockstat").unwrap();
+    let line = sockets.lines().find(|line| line.starts_with("TCP:")).unwrap();
+    let pages = line.split_whitespace().last().unwrap();
+    // The usual size of a page.
+    pages.parse::<f64>().unwrap() * 4.0
+}
+
+/// The largest value at any of the looks that are taken until `end` says so.
+pub fn peak_until<const N: usize>(mut look: impl FnMut() -> [f64; N], mut end: impl FnMut() -> bool) -> [f64; N] {
+    let mut peak = look();
+    while !end() {
+        thread::sleep(Duration::from_millis(100));
+        for (peak, value) in peak.iter_mut().zip(look()) {
+            *peak = peak.max(value);
         }
-        peak
     }
+    peak
 }
 
 /// Lets this process have as many descriptors as it may.
