@@ -67,6 +67,8 @@ fn main() {
     let addresses: Vec<String> = backends.iter().map(|backend| backend.address.clone()).collect();
     let program = start(&addresses).flags(&["--pool-idle-timeout", IDLE, "--keep-alive-timeout", IDLE]).run();
     let process = Process(program.id());
+    // Its threads open some of their own.
+    sleep(Duration::from_secs(1));
     let (memory, descriptors) = (process.memory(), process.descriptors());
 
     let (looks, record) = measure(&program, process, time);

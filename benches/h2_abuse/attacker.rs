@@ -89,7 +89,7 @@ async fn one(attack: &Attack, address: SocketAddr, deadline: Instant, sent: &Sen
 async fn write(attack: &Attack, mut stream: OwnedWriteHalf, received: &Received, sent: &Sent) {
     let written = flood(attack, &mut stream, received, sent).await;
     if written.is_ok() || attack.reads {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

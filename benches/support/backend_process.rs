@@ -42,7 +42,7 @@ pub fn serve_if_told() {
 
 /// Each byte of standard input is a behaviour; its end is the end of who has started this.
 fn obey() {
-    for byte in io::stdin().bytes().map_while(Result::ok) {
+    for byte in io::stdin().lock().bytes().map_while(Result::ok) {
         BEHAVIOUR.store(byte, Ordering::Relaxed);
     }
     exit(0);

@@ -34,12 +34,13 @@ pub struct Start {
 }
 
 impl Start {
+    /// Of the built program, or of the one that the variable PMESH names.
     pub fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         // Found before any file of the system's.
         std::fs::write(home.path().join("config.toml"), "").unwrap();
         let start = Self {
-            program: PROGRAM.into(),
+            program: std::env::var_os("PMESH").unwrap_or_else(|| PROGRAM.into()),
             home,
             arguments: Vec::new(),
             workers: 2,
@@ -48,11 +49,6 @@ impl Start {
             runner: Vec::new(),
         };
         start.flags(&["--https", "0", "--internal", "0", "--bind", "127.0.0.1"])
-    }
-
-    /// Another file in the place of the built one.
-    pub fn program(self, file: OsString) -> Self {
-        Self { program: file, ..self }
     }
 
     /// A port for `http` in the place of one that the kernel picks.
@@ -207,13 +203,13 @@ impl Program {
 
     /// The most memory that the process has held so far, in KiB, as Linux counts it.
     pub fn peak_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+        kill(Pid::from_raw(i32::try_from(self.id()).unwrap()), signal).unwrap();
     }
 
     /// Waits until the program has ended by itself.
