@@ -43,10 +43,10 @@ use self::{
         arguments::Arguments,
         backend::Backend,
         backend_process::serve_if_told,
-        load::{Load, Plan, Sample},
+        load::{Load, Plan, Sample, p99},
         process::{Process, peak_until, raise_descriptor_limit},
         proxy::start,
-        statistics::{Sorted, counted, milliseconds},
+        statistics::{counted, milliseconds},
         table::Table,
     },
 };
@@ -123,8 +123,4 @@ fn run(kind: &Attack, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
         counted(ends.iter().map(|end| &end.how)),
     ]);
     samples
-}
-
-fn p99(samples: &[Sample]) -> Duration {
-    Sorted::new(samples.iter().map(|sample| sample.latency)).p99()
 }

@@ -22,7 +22,8 @@ pub struct Kind {
     /// Then a byte a second of these, in a circle.
     pub then: Vec<u8>,
     pub reading: Reading,
-    /// One in so many of the connections that are asked for.
+    /// One in so many of the connections that are asked for: where each fills buffers of the kernel, all of them would
+    /// run into `tcp_mem`, which stops everybody on the machine, and that would be all that is measured.
     pub share: u32,
 }
 
@@ -51,9 +52,9 @@ pub static KINDS: LazyLock<[Kind; 9]> = LazyLock::new(|| {
             "x",
             Reading::AtOnce,
         ),
-        plain("response of 1 MiB, not read", large.clone(), "", Reading::Never),
-        plain("response of 1 MiB, a byte a second", large, "", Reading::Slowly),
-        Kind { share: 10, ..plain("response of 16 MiB, not read", larger, "", Reading::Never) },
+        Kind { share: 5, ..plain("response of 1 MiB, not read", large.clone(), "", Reading::Never) },
+        Kind { share: 5, ..plain("response of 1 MiB, a byte a second", large, "", Reading::Slowly) },
+        Kind { share: 20, ..plain("response of 16 MiB, not read", larger, "", Reading::Never) },
         tls("ClientHello, a byte a second", Vec::new(), hello.clone()),
         tls("handshake, not finished", hello, Vec::new()),
     ]

@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     proxy::HOST,
+    statistics::Sorted,
     wire::{Wire, connect},
 };
 
@@ -81,6 +82,11 @@ pub struct Sample {
     pub outcome: Outcome,
     /// From when it was due.
     pub latency: Duration,
+}
+
+/// 99 of 100 had their answer, or were lost, after so long.
+pub fn p99(samples: &[Sample]) -> Duration {
+    Sorted::new(samples.iter().map(|sample| sample.latency)).p99()
 }
 
 /// A load that goes on until it is stopped.
