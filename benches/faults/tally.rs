@@ -55,6 +55,6 @@ fn is_lost(outcome: Outcome) -> bool {
     match outcome {
         Outcome::Status(status) => status >= 500,
         Outcome::Refused => false,
-        Outcome::Ended | Outcome::Reset | Outcome::NoAnswer | Outcome::Garbage => true,
+        Outcome::Ended | Outcome::KeptEnded | Outcome::Reset | Outcome::NoAnswer | Outcome::Garbage => true,
     }
 }

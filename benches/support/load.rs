@@ -49,6 +49,8 @@ pub enum Outcome {
     Refused,
     /// The connection ended before the answer, or within it.
     Ended,
+    /// So did one that had answered before: it may have been ended just when the request was sent.
+    KeptEnded,
     Reset,
     NoAnswer,
     /// Not a response.
@@ -67,6 +69,7 @@ impl fmt::Display for Outcome {
             Self::Status(status) => write!(f, "{status}"),
             Self::Refused => f.write_str("connection refused"),
             Self::Ended => f.write_str("ended"),
+            Self::KeptEnded => f.write_str("kept connection ended"),
             Self::Reset => f.write_str("reset"),
             Self::NoAnswer => f.write_str("no answer in time"),
             Self::Garbage => f.write_str("garbage"),
@@ -157,6 +160,7 @@ impl Shared {
 
     async fn exchange(&self, request: &[u8], fresh: bool) -> Outcome {
         let kept = if fresh { None } else { self.kept() };
+        let ended = if kept.is_some() { Outcome::KeptEnded } else { Outcome::Ended };
         let mut wire = match kept {
             Some(wire) => wire,
             None => match connect(SOURCE, self.plan.address).await {
@@ -168,7 +172,7 @@ impl Shared {
             Ok(Some(answer)) => answer,
             Ok(None) => return Outcome::Garbage,
             Err(error) => match error.kind() {
-                io::ErrorKind::UnexpectedEof => return Outcome::Ended,
+                io::ErrorKind::UnexpectedEof => return ended,
                 io::ErrorKind::InvalidData => return Outcome::Garbage,
                 _ => return Outcome::Reset,
             },
