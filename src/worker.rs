@@ -113,6 +113,7 @@ where
 {
     fn new(index: usize, shared: Arc<Shared>, counters: Arc<Counters>, stack: S) -> Self {
         let server = HttpServer::new()
+            .extended_connect()
             .silence_deadline(shared.settings.silence_deadline)
             .keep_alive_timeout(shared.settings.keep_alive_timeout)
             .head_timeout(shared.settings.head_timeout)
@@ -228,7 +229,9 @@ where
             _ if was_crowded_out(stranger.as_deref()) => self.counters.reject("crowded_out"),
             Ended::Deadline => self.counters.reject("deadline"),
             // Not a request of HTTP/1, or none at all: the stack has not seen it.
-            Ended::Failed(_) | Ended::Finished if !info.control().is_open() => self.counters.reject("no_request"),
+            Ended::Failed(_) | Ended::Finished | Ended::Flooded if !info.control().is_open() => {
+                self.counters.reject("no_request");
+            }
             _ => {}
         }
         tracing::trace!(peer = %info.peer(), ?ended, "connection");
@@ -269,9 +272,7 @@ where
         let reason = if was_crowded_out(stranger) { "crowded_out" } else { rejected.reason.reason() };
         self.counters.reject(reason);
         tracing::debug!(reason = %rejected.reason, "silence");
-        if let Some(stream) = rejected.io {
-            silence::close(stream).await;
-        }
+        silence::close(rejected.io).await;
     }
 
     /// Lets what is in flight end.

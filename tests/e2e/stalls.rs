@@ -72,3 +72,37 @@ fn a_tunnel_without_a_byte() {
     assert_eq!(client.end(), (b"hello".to_vec(), End::Fin));
     backend.wait_for_end();
 }
+
+#[test]
+fn an_http2_stream_that_its_client_leaves_waiting_beside_others() {
+    let stuck = Backend::start(|connection| {
+        connection.head().unwrap();
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+        connection.send([b'x'; 100_000]);
+        connection.drain();
+    });
+    let moving = Backend::answering("ok");
+    let path = |prefix: &str, backend: &Backend| format!("a.test{prefix}={}", backend.address);
+    let program = Start::new()
+        .workers(1)
+        .flags(&["--route", &path("/stuck", &stuck), "--route", &path("/", &moving), "--body-timeout", "500ms"])
+        .run();
+    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    // No window for stream 1 (RFC 9113, 6.5.2), and one for each of the others.
+    client.send([h2::opening(), h2::frame(h2::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0])].concat());
+    client.send(h2::headers(1, &h2::get("a.test", "/stuck"), true));
+    assert_eq!(client.answer(1), h2::Answer::Status(200));
+    let mut stream = 1;
+    let mut reset = false;
+    while !reset {
+        stream += 2;
+        let window = h2::frame(8, 0, stream, &100_u32.to_be_bytes());
+        client.send([h2::headers(stream, &h2::get("a.test", "/"), true), window].concat());
+        let frames = client.frames_until(|frame| frame.stream == stream && frame.ends_stream());
+        reset = frames.iter().any(|frame| frame.kind == h2::RST_STREAM && frame.stream == 1);
+    }
+    stuck.wait_for_end();
+    let request = h2::headers(stream + 2, &h2::get("a.test", "/"), true);
+    client.send(request);
+    assert_eq!(client.answer(stream + 2), h2::Answer::Status(200));
+}

@@ -26,14 +26,21 @@ struct State {
     had_body: AtomicBool,
     /// Requests whose response has not ended; in the upper half, those of them that have no response yet.
     in_flight: AtomicU64,
+    /// Streams that have become tunnels; a connection of HTTP/1 is none any more when it has.
+    tunnels: AtomicU32,
     /// Requests so far, to tell one from the next. Written by the connection's task alone.
     begun: AtomicU32,
     /// Something was read that no request came of yet.
     head_begun: AtomicBool,
     /// Something was written that the connection has not taken yet, perhaps the end of the last response.
     unsent: AtomicBool,
-    /// Pieces that have moved either way, to see whether any has. May miss one when two move at a time.
-    moved: AtomicU32,
+    /// Pieces that have moved either way, to see whether any has; in the upper half, what they were worth to the
+    /// client. May miss one when two move at a time.
+    moved: AtomicU64,
+    /// Requests that the client gave up before their responses had ended.
+    cancelled: AtomicU32,
+    /// The client has kept the server busy for nothing.
+    flooded: AtomicBool,
     /// When the last of them ended and was sent, in milliseconds after `since`.
     idle_at: AtomicU64,
     since: Instant,
@@ -51,6 +58,12 @@ impl State {
 /// One request in flight, and one that waits for its response.
 const REQUEST: u64 = 1;
 const WAITING: u64 = 1 << 32;
+
+/// What a response is worth when it has ended, and each piece of one, besides its length.
+const WORTH_OF_RESPONSE: u32 = 16;
+const WORTH_OF_PIECE: u64 = 4;
+/// So many bytes of a response are worth one.
+const WORTH_ONE: u64 = 256;
 
 const CLOSED: u8 = 0;
 const OPEN: u8 = 1;
@@ -74,10 +87,13 @@ impl Control {
             draining: AtomicBool::new(false),
             had_body: AtomicBool::new(false),
             in_flight: AtomicU64::new(0),
+            tunnels: AtomicU32::new(0),
             begun: AtomicU32::new(0),
             head_begun: AtomicBool::new(false),
             unsent: AtomicBool::new(false),
-            moved: AtomicU32::new(0),
+            moved: AtomicU64::new(0),
+            cancelled: AtomicU32::new(0),
+            flooded: AtomicBool::new(false),
             idle_at: AtomicU64::new(0),
             since: Instant::now(),
             driver: AtomicWaker::new(),
@@ -137,7 +153,17 @@ impl Control {
         self.0.head_begun.store(false, Ordering::Relaxed);
         self.0.begun.store(self.requests().wrapping_add(1), Ordering::Relaxed);
         self.0.in_flight.fetch_add(REQUEST + WAITING, Ordering::Relaxed);
-        InFlight { control: self.clone(), counted: REQUEST + WAITING }
+        InFlight { control: self.clone(), counted: REQUEST + WAITING, ended: false }
+    }
+
+    /// A stream has become a tunnel.
+    pub(crate) fn begin_tunnel(&self) -> OpenTunnel {
+        self.0.tunnels.fetch_add(1, Ordering::Relaxed);
+        OpenTunnel(self.clone())
+    }
+
+    fn has_tunnels(&self) -> bool {
+        self.0.tunnels.load(Ordering::Acquire) > 0
     }
 
     /// How many requests there have been so far.
@@ -155,8 +181,43 @@ impl Control {
 
     /// A piece of a request or of a response has moved.
     pub(crate) fn note_progress(&self) {
+        self.note_moved(1);
+    }
+
+    fn note_moved(&self, with_worth: u64) {
         let moved = &self.0.moved;
-        moved.store(moved.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        moved.store(moved.load(Ordering::Relaxed).wrapping_add(with_worth), Ordering::Relaxed);
+    }
+
+    /// What has been done for the client so far, in frames that it may send for it. Wraps.
+    ///
+    /// A response is worth 16, each piece of its body 4, and every 256 bytes one: 68 for 16 KiB, which is a frame.
+    /// Envoy takes 10 WINDOW_UPDATEs for each frame of a response, on each of the two levels, and 100 PRIORITY frames
+    /// for each stream. What a client asks for in smaller bits than its window has to be earns less than it costs.
+    pub(crate) fn worked(&self) -> u32 {
+        let pieces = lower_half(self.0.moved.load(Ordering::Relaxed) >> 32);
+        self.completed().wrapping_mul(WORTH_OF_RESPONSE).wrapping_add(pieces)
+    }
+
+    /// How many requests the client has given up so far. Wraps.
+    pub(crate) fn cancelled(&self) -> u32 {
+        self.0.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// How many responses have ended so far. Wraps.
+    pub(crate) fn completed(&self) -> u32 {
+        let in_flight = lower_half(self.0.in_flight.load(Ordering::Relaxed));
+        self.requests().wrapping_sub(in_flight).wrapping_sub(self.cancelled())
+    }
+
+    /// The connection is to end because its client has kept the server busy for nothing.
+    pub(crate) fn set_flooded(&self) {
+        self.0.flooded.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the client has kept the server busy for nothing.
+    pub(crate) fn is_flooded(&self) -> bool {
+        self.0.flooded.load(Ordering::Relaxed)
     }
 
     /// The connection takes no more for now.
@@ -179,12 +240,13 @@ impl Control {
 
     /// Changes when something moves.
     pub(crate) fn progress(&self) -> u32 {
-        self.0.moved.load(Ordering::Relaxed)
+        lower_half(self.0.moved.load(Ordering::Relaxed))
     }
 
     /// What the connection waits for.
     pub(crate) fn phase(&self) -> Phase {
         match self.0.in_flight.load(Ordering::Acquire) {
+            0 if self.has_tunnels() => Phase::Tunnels,
             0 if self.is_unsent() => Phase::Bodies,
             0 if self.0.head_begun.load(Ordering::Relaxed) => Phase::Head,
             0 => Phase::Idle,
@@ -198,14 +260,19 @@ impl Control {
         self.0.had_body.load(Ordering::Relaxed)
     }
 
-    /// For how long no request has been in flight and nothing unsent; `None` while there is something.
+    /// For how long no request has been in flight, no tunnel open and nothing unsent; `None` while there is something.
     pub(crate) fn idle_for(&self) -> Option<Duration> {
-        if self.0.in_flight.load(Ordering::Acquire) > 0 || self.is_unsent() {
+        if self.0.in_flight.load(Ordering::Acquire) > 0 || self.has_tunnels() || self.is_unsent() {
             return None;
         }
         let idle_at = Duration::from_millis(self.0.idle_at.load(Ordering::Relaxed));
         Some(self.0.since.elapsed().saturating_sub(idle_at))
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "that is what it is for")]
+fn lower_half(value: u64) -> u32 {
+    value as u32
 }
 
 /// What a connection waits for.
@@ -219,6 +286,8 @@ pub(crate) enum Phase {
     Response,
     /// The bodies of responses, and what is left of those of their requests.
     Bodies,
+    /// Nothing but what comes through tunnels, which have a timeout of their own.
+    Tunnels,
 }
 
 /// Counts a request as in flight until dropped.
@@ -226,6 +295,8 @@ pub(crate) enum Phase {
 pub(crate) struct InFlight {
     control: Control,
     counted: u64,
+    /// Whoever drops it before has given the request up.
+    ended: bool,
 }
 
 impl InFlight {
@@ -235,16 +306,42 @@ impl InFlight {
         self.control.0.in_flight.fetch_sub(WAITING, Ordering::Relaxed);
     }
 
-    pub(crate) fn note_progress(&self) {
-        self.control.note_progress();
+    /// A piece of the response of so many bytes has moved.
+    pub(crate) fn note_piece(&self, bytes: usize) {
+        self.control.note_moved(1 + ((WORTH_OF_PIECE + bytes as u64 / WORTH_ONE) << 32));
+    }
+
+    /// There is no more to come.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
         let state = &*self.control.0;
+        if !self.ended {
+            state.cancelled.fetch_add(1, Ordering::Relaxed);
+        }
         state.stamp_idle();
         state.in_flight.fetch_sub(self.counted, Ordering::Release);
+    }
+}
+
+/// Counts a tunnel as open until dropped.
+#[derive(Debug)]
+pub(crate) struct OpenTunnel(Control);
+
+impl OpenTunnel {
+    pub(crate) fn note_progress(&self) {
+        self.0.note_progress();
+    }
+}
+
+impl Drop for OpenTunnel {
+    fn drop(&mut self) {
+        self.0.0.stamp_idle();
+        self.0.0.tunnels.fetch_sub(1, Ordering::Release);
     }
 }
 

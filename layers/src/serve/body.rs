@@ -3,9 +3,11 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use super::streams;
 use crate::conn::InFlight;
 
 pin_project! {
@@ -18,8 +20,11 @@ pin_project! {
     }
 }
 
-impl<B> InFlightBody<B> {
-    pub(super) fn new(inner: B, in_flight: InFlight) -> Self {
+impl<B: Body> InFlightBody<B> {
+    pub(super) fn new(inner: B, mut in_flight: InFlight) -> Self {
+        if inner.is_end_stream() {
+            in_flight.end();
+        }
         Self { inner, in_flight }
     }
 }
@@ -29,12 +34,22 @@ impl<B: Body> Body for InFlightBody<B> {
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
-        let polled = this.inner.poll_frame(cx);
-        if polled.is_ready() {
-            this.in_flight.note_progress();
+        let mut this = self.project();
+        let Poll::Ready(polled) = this.inner.as_mut().poll_frame(cx) else {
+            streams::note_polled(None);
+            return Poll::Pending;
+        };
+        let bytes = match &polled {
+            Some(Ok(frame)) => frame.data_ref().map(Buf::remaining),
+            _ => None,
+        };
+        streams::note_polled(bytes);
+        this.in_flight.note_piece(bytes.unwrap_or(0));
+        // Behind its last piece a body need not be asked once more.
+        if bytes.is_none() || this.inner.is_end_stream() {
+            this.in_flight.end();
         }
-        polled
+        Poll::Ready(polled)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -105,6 +105,7 @@ impl Driver<'_> {
         }
         if let Poll::Ready(result) = ended {
             return Poll::Ready(match result {
+                _ if self.control.is_flooded() => Ended::Flooded,
                 Ok(()) => Ended::Finished,
                 Err(error) => Ended::Failed(error),
             });

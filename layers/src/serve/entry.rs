@@ -4,7 +4,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -30,13 +30,16 @@ impl<S, B> hyper::service::Service<Request<Incoming>> for Entry<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone,
     S::Error: Into<BoxError>,
+    B: Body,
 {
     type Response = Response<InFlightBody<B>>;
     type Error = BoxError;
     type Future = ResponseFuture<S>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let in_flight = self.info.control().begin_request(!request.body().is_end_stream());
+        // What follows a CONNECT is no body to hyper, but may be coming all the same.
+        let has_body = !request.body().is_end_stream() || *request.method() == Method::CONNECT;
+        let in_flight = self.info.control().begin_request(has_body);
         request.extensions_mut().insert(self.info.clone());
         let response = Oneshot::new(self.service.clone(), request);
         ResponseFuture { response, in_flight: Some(in_flight), info: self.info.clone() }
@@ -57,6 +60,7 @@ impl<S, B> Future for ResponseFuture<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
     S::Error: Into<BoxError>,
+    B: Body,
 {
     type Output = Result<Response<InFlightBody<B>>, BoxError>;
 

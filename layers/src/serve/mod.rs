@@ -1,9 +1,13 @@
 //! The server of HTTP on one connection, behind a gate.
 
 mod body;
+mod budget;
+mod counted;
 mod drive;
 mod entry;
+mod frames;
 mod server;
+mod streams;
 
 pub use body::InFlightBody;
 pub use server::{Ended, HttpServer, Protocol};

@@ -6,7 +6,7 @@ use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
 };
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, timeout_at},
@@ -14,8 +14,10 @@ use tokio::{
 use tower::{BoxError, Service};
 
 use super::{
+    counted::Counted,
     drive::{self, Deadlines},
     entry::Entry,
+    streams::Streams,
 };
 use crate::{
     conn::ConnInfo,
@@ -82,7 +84,7 @@ const MAX_RESET_HERE: usize = 128;
 #[derive(Debug, Clone)]
 pub struct HttpServer {
     http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
+    http2: http2::Builder<Streams>,
     limits: Limits,
 }
 
@@ -92,6 +94,28 @@ struct Limits {
     keep_alive_timeout: Duration,
     head_timeout: Duration,
     body_timeout: Duration,
+    max_head: u32,
+    max_streams: u32,
+    extended_connect: bool,
+}
+
+impl Limits {
+    /// What speaks HTTP/2 within them: its executor cannot be replaced later.
+    fn http2(&self) -> http2::Builder<Streams> {
+        let mut http2 = http2::Builder::new(Streams::new(self.body_timeout, MAX_SEND_BUFFER));
+        http2
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(MAX_SEND_BUFFER)
+            .max_concurrent_streams(self.max_streams)
+            .max_pending_accept_reset_streams(MAX_RESET_EARLY)
+            .max_local_error_reset_streams(MAX_RESET_HERE)
+            .max_header_list_size(self.max_head);
+        if self.extended_connect {
+            http2.enable_connect_protocol();
+        }
+        http2
+    }
 }
 
 impl Default for HttpServer {
@@ -107,22 +131,16 @@ impl HttpServer {
         let mut http1 = http1::Builder::new();
         // Deadlines are the driver's: hyper's would be one more timer for each request.
         http1.header_read_timeout(None).max_header_size(MAX_HEAD as usize).max_buf_size(MAX_BUFFER);
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
-        http2
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_send_buf_size(MAX_SEND_BUFFER)
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_pending_accept_reset_streams(MAX_RESET_EARLY)
-            .max_local_error_reset_streams(MAX_RESET_HERE)
-            .max_header_list_size(MAX_HEAD);
         let limits = Limits {
             silence_deadline: Duration::from_secs(10),
             keep_alive_timeout: Duration::from_secs(75),
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(60),
+            max_head: MAX_HEAD,
+            max_streams: MAX_STREAMS,
+            extended_connect: false,
         };
-        Self { http1, http2, limits }
+        Self { http1, http2: limits.http2(), limits }
     }
 
     /// How long a client may take to name a served host.
@@ -132,7 +150,7 @@ impl HttpServer {
         self
     }
 
-    /// How long a connection may have no request in flight, until the first byte of the next one; over HTTP/2, until
+    /// How long a connection may have no request in flight and no tunnel open, until the first byte of the next one; over HTTP/2, until
     /// the end of its head.
     #[must_use]
     pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
@@ -151,11 +169,15 @@ impl HttpServer {
     /// How long nothing may move once a response has begun: neither side of it nor of the body of its request.
     ///
     /// Over HTTP/1 each byte to or from the client is a step, over HTTP/2 each piece of a body that is taken for a
-    /// stream of the connection: PING and WINDOW_UPDATE are none. It may be noticed a fourth later. The connection
+    /// stream of the connection and each DATA that is sent: PING and WINDOW_UPDATE are none. It may be noticed a fourth later. The connection
     /// ends with a RST, so that nobody takes what came for a whole response.
+    ///
+    /// A stream of HTTP/2 whose client leaves a piece of the response waiting for so long is reset, also beside others
+    /// that move; where much is buffered for it, it has the time for each 16 KiB of that.
     #[must_use]
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.limits.body_timeout = timeout;
+        self.http2 = self.limits.http2();
         self
     }
 
@@ -165,7 +187,8 @@ impl HttpServer {
     pub fn max_head(mut self, bytes: u32) -> Self {
         let buffer = MAX_BUFFER.max(bytes as usize * 2);
         self.http1.max_header_size(bytes as usize).max_buf_size(buffer);
-        self.http2.max_header_list_size(bytes);
+        self.limits.max_head = bytes;
+        self.http2 = self.limits.http2();
         self
     }
 
@@ -183,7 +206,17 @@ impl HttpServer {
     /// How many requests a client of HTTP/2 may have open at a time on one connection. Further ones are refused.
     #[must_use]
     pub fn max_streams(mut self, count: u32) -> Self {
-        self.http2.max_concurrent_streams(count);
+        self.limits.max_streams = count;
+        self.http2 = self.limits.http2();
+        self
+    }
+
+    /// Takes requests of HTTP/2 for an upgrade (RFC 8441), and says so in its SETTINGS: for services behind an
+    /// [`ExtendedConnectLayer`](crate::extended_connect::ExtendedConnectLayer).
+    #[must_use]
+    pub fn extended_connect(mut self) -> Self {
+        self.limits.extended_connect = true;
+        self.http2 = self.limits.http2();
         self
     }
 
@@ -226,7 +259,6 @@ impl HttpServer {
                 gate.watch();
             }
             let entry = Entry::new(service, info);
-            let io = TokioIo::new(gate);
             let deadlines = Deadlines {
                 silence: deadline,
                 keep_alive: self.limits.keep_alive_timeout,
@@ -234,21 +266,26 @@ impl HttpServer {
                 body: self.limits.body_timeout,
             };
             let ended = match http2 {
-                Ok(true) => drive::drive(self.http2.serve_connection(io, entry), &control, deadlines).await,
+                Ok(true) => {
+                    let io = TokioIo::new(Counted::new(gate, control.clone()));
+                    drive::drive(self.http2.serve_connection(io, entry), &control, deadlines).await
+                }
                 Ok(false) => {
-                    let connection = self.http1.serve_connection(io, entry).with_upgrades();
+                    let connection = self.http1.serve_connection(TokioIo::new(gate), entry).with_upgrades();
                     drive::drive(connection, &control, deadlines).await
                 }
                 Err(_) => {
-                    drop(io);
+                    drop(gate);
                     Ended::Deadline
                 }
             };
-            // A connection in good order has sent its FIN. Input may be unread on all others, and after a response that
-            // did not wait for the end of the request: closed now, the connection would be reset.
-            if (!matches!(ended, Ended::Finished) || control.had_body())
-                && let Some(io) = reclaim.take()
-            {
+            // A connection in good order has sent its FIN. Input may be unread on all others, after a response that did
+            // not wait for the end of the request, and wherever frames come that belong to none: closed now, the
+            // connection would be reset. hyper takes for good order, too, that it gives up HTTP/2 because of a CONNECT
+            // with a length.
+            let read_all = http2 == Ok(false) || control.is_draining();
+            let in_order = matches!(ended, Ended::Finished) && read_all && !control.had_body() && control.is_open();
+            if !in_order && let Some(io) = reclaim.take() {
                 if matches!(ended, Ended::Stalled) { io.reset() } else { silence::close(io).await }
             }
             ended
@@ -286,6 +323,8 @@ pub enum Ended {
     Deadline,
     /// The service answered with an error.
     Silenced,
+    /// The client of HTTP/2 kept the server busy for nothing: frames that carry nothing, or requests that it reset.
+    Flooded,
     /// The client broke the protocol or the connection.
     Failed(hyper::Error),
 }

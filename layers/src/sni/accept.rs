@@ -1,11 +1,14 @@
 use std::{io, sync::Arc, time::Duration};
 
-use rustls::ServerConfig;
+use rustls::{ServerConfig, ServerConnection};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, timeout_at},
 };
-use tokio_rustls::server::{StartHandshake, TlsStream};
+use tokio_rustls::{
+    TlsAcceptor,
+    server::{StartHandshake, TlsStream},
+};
 
 use super::hello;
 use crate::host::HostName;
@@ -51,11 +54,7 @@ impl<F: Fn(&HostName) -> Option<Arc<ServerConfig>>> SniPolicy for F {
 ///         tokio::spawn(async move {
 ///             match acceptor.accept(tcp, Duration::from_secs(10)).await {
 ///                 Ok((_tls, name)) => println!("a client of {name}"),
-///                 Err(rejected) => {
-///                     if let Some(tcp) = rejected.io {
-///                         silence::close(tcp).await;
-///                     }
-///                 }
+///                 Err(rejected) => silence::close(rejected.io).await,
 ///             }
 ///         });
 ///     }
@@ -91,31 +90,47 @@ impl<P: SniPolicy> SniAcceptor<P> {
         let deadline = Instant::now() + deadline;
         let hello = match timeout_at(deadline, hello::read(&mut io)).await {
             Ok(Ok(hello)) => hello,
-            Ok(Err(reason)) => return Err(Rejected { io: Some(io), reason }),
-            Err(_) => return Err(Rejected { io: Some(io), reason: SniRejected::Deadline }),
+            Ok(Err(reason)) => return Err(Rejected { io, reason }),
+            Err(_) => return Err(Rejected { io, reason: SniRejected::Deadline }),
         };
         let name = match hello.client_hello().server_name().map(str::parse::<HostName>) {
             Some(Ok(name)) => name,
-            Some(Err(_)) | None => return Err(Rejected { io: Some(io), reason: SniRejected::NoName }),
+            Some(Err(_)) | None => return Err(Rejected { io, reason: SniRejected::NoName }),
         };
         let Some(config) = self.policy.server_config(&name) else {
-            return Err(Rejected { io: Some(io), reason: SniRejected::NotServed });
+            return Err(Rejected { io, reason: SniRejected::NotServed });
         };
-        let mut handshake = StartHandshake::from_parts(hello, io).into_stream(config).into_fallible();
-        match timeout_at(deadline, &mut handshake).await {
-            Ok(Ok(stream)) => Ok((stream, name)),
-            Ok(Err((error, io))) => Err(Rejected { io: Some(io), reason: SniRejected::Handshake(error) }),
-            // The handshake has read all that came: its end is a FIN.
-            Err(_) => Err(Rejected { io: None, reason: SniRejected::Deadline }),
+        // A handshake that owns the connection would take it along when it is given up, unread input and all: RST.
+        let handshake = StartHandshake::from_parts(hello, &mut io).into_stream(Arc::clone(&config));
+        let session = match timeout_at(deadline, handshake).await {
+            Ok(Ok(stream)) => stream.into_inner().1,
+            Ok(Err(error)) => return Err(Rejected { io, reason: SniRejected::Handshake(error) }),
+            Err(_) => return Err(Rejected { io, reason: SniRejected::Deadline }),
+        };
+        match with_session(io, session, config).await {
+            Ok(stream) => Ok((stream, name)),
+            Err((error, io)) => Err(Rejected { io, reason: SniRejected::Handshake(error) }),
         }
     }
+}
+
+/// Puts a session whose handshake is done on its connection. Nothing is read; tokio-rustls has no other way to say so.
+async fn with_session<IO>(
+    io: IO,
+    session: ServerConnection,
+    config: Arc<ServerConfig>,
+) -> Result<TlsStream<IO>, (io::Error, IO)>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    TlsAcceptor::from(config).accept_with(io, |fresh| *fresh = session).into_fallible().await
 }
 
 /// A connection that ended before or in its handshake.
 #[derive(Debug)]
 pub struct Rejected<IO> {
-    /// The connection, to be ended; `None` where it has ended.
-    pub io: Option<IO>,
+    /// The connection, to be ended.
+    pub io: IO,
     /// Why.
     pub reason: SniRejected,
 }

@@ -7,6 +7,8 @@ mod connector;
 mod continue_100;
 mod deadline;
 mod draining;
+mod extended_connect;
+mod floods;
 mod forwarded_fields;
 mod gate;
 mod host;

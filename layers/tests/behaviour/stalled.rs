@@ -164,3 +164,66 @@ async fn http2_clients_that_open_no_window_are_cut_off() {
     while http2::next_frame(&mut client).await.is_some() {}
     assert_stalled(ended, since).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn http2_streams_that_their_client_leaves_waiting_are_reset_beside_others() {
+    const RST_STREAM: u8 = 3;
+    let (mut client, mut bodies, ended) = connect(Protocol::Http2);
+    client.write_all(&[http2::hello(), http2::get(1, "a.example"), http2::get(3, "a.example")].concat()).await.unwrap();
+    let (mut stuck, mut moving) = (bodies.recv().await.unwrap(), bodies.recv().await.unwrap());
+    // The connection has a window, but the stream has none left after 65,535 bytes (RFC 9113, 6.9.2).
+    client.write_all(&http2::frame(8, 0, 0, &(1_u32 << 30).to_be_bytes())).await.unwrap();
+    for _ in 0..5 {
+        stuck.send_data(vec![0; 16 * 1024].into()).await.unwrap();
+    }
+    let since = Instant::now();
+    let reset = loop {
+        if moving.send_data("piece".into()).await.is_err() {
+            panic!("the wrong one");
+        }
+        let frames = http2::frames_until(&mut client, |frame| frame.kind == DATA && frame.stream == 3).await;
+        if frames.iter().any(|frame| frame.kind == RST_STREAM && frame.stream == 1) {
+            break since.elapsed();
+        }
+        assert!(since.elapsed() < TIMEOUT * 10, "never");
+        tokio::time::sleep(TIMEOUT / 4).await;
+    };
+    // 64 KiB are on their way, or nearly so.
+    assert!(reset >= TIMEOUT && reset <= TIMEOUT * 6, "{reset:?}");
+    assert!(stuck.send_data("more".into()).await.is_err());
+    assert!(!ended.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn http2_clients_that_are_slow_are_not_reset() {
+    let (mut client, mut bodies, ended) = connect(Protocol::Http2);
+    // No window at first (RFC 9113, 6.5.2).
+    let no_window = http2::frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    client.write_all(&[http2::hello(), no_window, http2::get(1, "a.example")].concat()).await.unwrap();
+    let mut body = bodies.recv().await.unwrap();
+    tokio::spawn(async move { while body.send_data(vec![0; 256 * 1024].into()).await.is_ok() {} });
+    let mut got = 0;
+    while got < 10 * 16 * 1024 {
+        tokio::time::sleep(TIMEOUT / 2).await;
+        client.write_all(&http2::frame(8, 0, 1, &(10_u32 * 1024).to_be_bytes())).await.unwrap();
+        client.write_all(&http2::frame(8, 0, 0, &(10_u32 * 1024).to_be_bytes())).await.unwrap();
+        got += http2::frames_until(&mut client, |frame| frame.kind == DATA).await.last().unwrap().payload.len();
+    }
+    assert!(!ended.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn http2_streams_that_wait_for_the_service_are_not_reset_beside_others() {
+    let (mut client, mut bodies, ended) = connect(Protocol::Http2);
+    client.write_all(&[http2::hello(), http2::get(1, "a.example"), http2::get(3, "a.example")].concat()).await.unwrap();
+    let (mut waiting, mut moving) = (bodies.recv().await.unwrap(), bodies.recv().await.unwrap());
+    waiting.send_data("first".into()).await.unwrap();
+    for _ in 0..40 {
+        moving.send_data("piece".into()).await.unwrap();
+        http2::frames_until(&mut client, |frame| frame.kind == DATA && frame.stream == 3).await;
+        tokio::time::sleep(TIMEOUT / 4).await;
+    }
+    waiting.send_data("last".into()).await.unwrap();
+    http2::frames_until(&mut client, |frame| frame.kind == DATA && frame.stream == 1).await;
+    assert!(!ended.is_finished());
+}

@@ -1,0 +1,88 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What may be spent at once, and what comes back: with time, but no more than there was, and with work.
+///
+/// The clock and the earnings are looked at only when nothing is left, so that spending is a subtraction.
+#[derive(Debug)]
+pub(super) struct Budget {
+    left: u32,
+    most: u32,
+    each_second: u32,
+    /// When it was filled last, and all that was earned until then.
+    filled: Instant,
+    earned: u32,
+}
+
+impl Budget {
+    /// A full one: `most` at once, and `each_second` in the long run.
+    pub(super) fn new(most: u32, each_second: u32) -> Self {
+        Self { left: most, most, each_second, filled: Instant::now(), earned: 0 }
+    }
+
+    /// Takes `cost`; false if that is more than there is. `earned` tells all that was earned so far; it may wrap.
+    pub(super) fn spend(&mut self, cost: u32, earned: impl FnOnce() -> u32) -> bool {
+        if cost > self.left {
+            self.fill(earned());
+        }
+        let left = self.left.checked_sub(cost);
+        self.left = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    /// Gives something back, if there is room.
+    pub(super) fn give_back(&mut self, amount: u32) {
+        let full = self.left.max(self.most);
+        self.left = self.left.saturating_add(amount).min(full);
+    }
+
+    fn fill(&mut self, earned: u32) {
+        let now = Instant::now();
+        let time = now.duration_since(self.filled).min(Duration::from_secs(3600));
+        let with_time = u64::from(self.each_second) * u64::try_from(time.as_millis()).unwrap_or(u64::MAX) / 1000;
+        let with_work = earned.wrapping_sub(self.earned);
+        (self.filled, self.earned) = (now, earned);
+        self.give_back(u32::try_from(with_time).unwrap_or(u32::MAX));
+        // Work may be done long before it is answered for: a whole body in one piece.
+        self.left = self.left.saturating_add(with_work);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn time_gives_back_no_more_than_there_was_and_work_all() {
+        let mut budget = Budget::new(10, 2);
+        assert!(budget.spend(10, || 0));
+        assert!(!budget.spend(1, || 0));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(budget.spend(4, || 0));
+        assert!(!budget.spend(1, || 0));
+        assert!(budget.spend(3, || 3));
+        assert!(!budget.spend(1, || 3), "earned once");
+        tokio::time::advance(Duration::from_secs(1_000_000)).await;
+        assert!(!budget.spend(11, || 3));
+        assert!(budget.spend(1_000_000, || 1_000_003));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_earned_may_wrap() {
+        let mut budget = Budget::new(10, 1);
+        assert!(budget.spend(10, || 0));
+        assert!(budget.spend(u32::MAX, || u32::MAX));
+        assert!(budget.spend(3, || 2));
+        assert!(!budget.spend(1, || 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_is_not_read_while_something_is_left() {
+        let mut budget = Budget::new(10, 1);
+        for _ in 0..1000 {
+            budget.give_back(1);
+            assert!(budget.spend(1, || unreachable!()));
+        }
+    }
+}

@@ -1,0 +1,177 @@
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    task::unconstrained,
+};
+
+use super::{
+    budget::Budget,
+    frames::{Frames, HEADERS, calm_down},
+};
+use crate::conn::Control;
+
+/// The length of a client's preface (RFC 9113, 3.4).
+const PREFACE: usize = 24;
+
+/// Frames without substance that a client may send ahead of what it earns, and in a second. nghttp2 allows 10,000 of its
+/// "glitches" and 330 in a second, up from 1000 and 33, but counts fewer kinds of frames as such; Go queues 10,000
+/// answers to them; nginx takes 8 MiB of them, which is 490,000 PINGs.
+const MOST_FRAMES: u32 = 10_000;
+const FRAMES_A_SECOND: u32 = 1000;
+
+/// Requests that a client may reset before their response has ended, ahead of those it lets end, and in a second. Envoy
+/// allows 500 and then half of all; nghttp2 allows 1000 and 33 in a second.
+const MOST_CANCELLED: u32 = 500;
+const CANCELLED_A_SECOND: u32 = 50;
+
+/// A connection of HTTP/2 that ends when its client keeps the server busy for nothing.
+///
+/// Each frame from the client costs a token, but for DATA with something in it, which earns one. Responses earn more:
+/// see [`Control::worked`]. Requests that are cancelled have a budget of their own, because a backend has begun to work
+/// on each. Each DATA to the client is a step of a body.
+///
+/// | a client that is well-behaved | costs | earns |
+/// | --- | --- | --- |
+/// | WINDOW_UPDATE for each 16 KiB of a download, for the stream and for the connection | 2 | 68 |
+/// | the same for each message of 10 bytes, and a PING (gRPC, to estimate bandwidth) | 3 | 4 |
+/// | a request: HEADERS, and DATA without bytes that ends it | 2 | 16 and more |
+/// | a PING for each message of gRPC that is sent | 1 | 1 |
+/// | SETTINGS, a tree of PRIORITY, `PRIORITY_UPDATE` for each of 100 images | 110 | 1600 |
+#[derive(Debug)]
+pub(super) struct Counted<IO> {
+    io: IO,
+    control: Control,
+    incoming: Frames,
+    outgoing: Frames,
+    /// The last request's stream.
+    last: u32,
+    frames: Budget,
+    cancels: Budget,
+    cancelled: u32,
+}
+
+impl<IO> Counted<IO> {
+    pub(super) fn new(io: IO, control: Control) -> Self {
+        Self {
+            io,
+            control,
+            incoming: Frames::after(PREFACE),
+            outgoing: Frames::after(0),
+            last: 0,
+            frames: Budget::new(MOST_FRAMES, FRAMES_A_SECOND),
+            cancels: Budget::new(MOST_CANCELLED, CANCELLED_A_SECOND),
+            cancelled: 0,
+        }
+    }
+
+    /// What the client has overdone, if anything.
+    fn read(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
+        let Self { control, frames, last, .. } = self;
+        let mut enough = true;
+        self.incoming.walk(bytes, |head| {
+            if head.kind == HEADERS {
+                *last = head.stream.max(*last);
+            }
+            if head.is_substance() {
+                frames.give_back(1);
+            } else {
+                enough &= frames.spend(1, || control.worked());
+            }
+        });
+        if !enough {
+            return Err("too many frames");
+        }
+        let cancelled = control.cancelled();
+        if cancelled != self.cancelled {
+            let more = cancelled.wrapping_sub(self.cancelled);
+            self.cancelled = cancelled;
+            if !self.cancels.spend(more, || control.completed()) {
+                return Err("too many requests were cancelled");
+            }
+        }
+        Ok(())
+    }
+
+    fn wrote(&mut self, bytes: &[u8]) {
+        let mut moved = false;
+        let frames = &mut self.frames;
+        self.outgoing.walk(bytes, |head| {
+            if head.is_substance() {
+                moved = true;
+                // For tunnels, which have no body.
+                frames.give_back(head.length / 256);
+            }
+        });
+        // A piece of a body, which was noted once, may go out in many frames, as the client opens its window.
+        if moved {
+            self.control.note_progress();
+        }
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> Counted<IO> {
+    /// Sends the client away, with a word if one fits in: the connection ends right after it.
+    fn end(&mut self, why: &'static str, cx: &mut Context<'_>) -> io::Error {
+        self.control.set_flooded();
+        if self.outgoing.at_boundary() {
+            let (io, goaway) = (&mut self.io, calm_down(self.last, why));
+            // Also where the task has had its share of the runtime: there is no next time.
+            let word = unconstrained(poll_fn(|cx| {
+                ready!(Pin::new(&mut *io).poll_write(cx, &goaway))?;
+                Pin::new(&mut *io).poll_flush(cx)
+            }));
+            let _ = pin!(word).poll(cx);
+        }
+        io::Error::other(why)
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Counted<IO> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        let read = self.read(&buf.filled()[before..]);
+        Poll::Ready(read.map_err(|why| self.end(why, cx)))
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Counted<IO> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.io).poll_write(cx, buf))?;
+        self.wrote(&buf[..written]);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, bufs))?;
+        let mut left = written;
+        for buf in bufs {
+            let count = left.min(buf.len());
+            self.wrote(&buf[..count]);
+            left -= count;
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

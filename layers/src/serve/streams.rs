@@ -1,0 +1,121 @@
+use std::{
+    cell::Cell,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep};
+
+/// A stream is looked at so often within its timeout.
+const LOOKS: u32 = 4;
+/// A client has to take so much of a response within the timeout, once it has stopped to take all that there is.
+const LEAST: usize = 16 * 1024;
+
+/// Runs each stream of HTTP/2 as a task, and resets one whose client has a piece of the response waiting for too long.
+///
+/// While other streams of its connection move, nothing else ends it, and it keeps a connection to a backend.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Streams {
+    timeout: Duration,
+    /// What is buffered for a stream besides the last piece.
+    buffer: usize,
+}
+
+impl Streams {
+    pub(super) fn new(timeout: Duration, buffer: usize) -> Self {
+        Self { timeout, buffer }
+    }
+}
+
+impl<F> hyper::rt::Executor<F> for Streams
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, inner: F) {
+        let Self { timeout, buffer } = *self;
+        let moves = Moves::default();
+        tokio::spawn(Stream { inner, timeout, buffer, moves, moved: false, looks: 0, timer: None });
+    }
+}
+
+/// What became of the body of a response, as far as its own polls tell. hyper does not poll a body whose last piece
+/// waits for a window.
+#[derive(Debug, Clone, Copy, Default)]
+struct Moves {
+    polled: bool,
+    /// The last poll gave a piece of so many bytes.
+    in_hand: Option<usize>,
+    /// The piece before, and all of them.
+    before: usize,
+    all: usize,
+}
+
+thread_local! {
+    /// Of the stream that is being polled: without it, a response and its stream would have to share an allocation.
+    static MOVES: Cell<Moves> = const { Cell::new(Moves { polled: false, in_hand: None, before: 0, all: 0 }) };
+}
+
+/// A body was polled, and gave a piece of so many bytes or nothing.
+pub(super) fn note_polled(piece: Option<usize>) {
+    let mut moves = MOVES.get();
+    if let Some(bytes) = moves.in_hand {
+        moves.before = bytes;
+        moves.all = moves.all.saturating_add(bytes);
+    }
+    (moves.polled, moves.in_hand) = (true, piece);
+    MOVES.set(moves);
+}
+
+pin_project! {
+    struct Stream<F> {
+        #[pin]
+        inner: F,
+        timeout: Duration,
+        buffer: usize,
+        moves: Moves,
+        // Since the last look.
+        moved: bool,
+        // In vain, one after the other.
+        looks: u32,
+        // Only for a stream that had to wait for its client once.
+        #[pin]
+        timer: Option<Sleep>,
+    }
+}
+
+impl<F: Future> Future for Stream<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        MOVES.set(Moves { polled: false, ..*this.moves });
+        if this.inner.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        *this.moves = MOVES.take();
+        *this.moved |= this.moves.polled;
+        if this.moves.in_hand.is_none() {
+            return Poll::Pending;
+        }
+        let look = *this.timeout / LOOKS;
+        if this.timer.is_none() {
+            this.timer.set(Some(sleep(look)));
+        }
+        // What has to go before the piece in hand may.
+        let ahead = this.moves.all.min(this.moves.before.saturating_add(*this.buffer));
+        let patience = LOOKS.saturating_mul(u32::try_from(1 + ahead / LEAST).unwrap_or(u32::MAX));
+        while let Some(mut timer) = this.timer.as_mut().as_pin_mut() {
+            ready!(timer.as_mut().poll(cx));
+            *this.looks = if std::mem::take(this.moved) { 0 } else { *this.looks + 1 };
+            if *this.looks >= patience {
+                // h2 resets a stream that is dropped.
+                break;
+            }
+            timer.reset(Instant::now() + look);
+        }
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,176 @@
+//! Frames of HTTP/2 that carry nothing, without end: the connection ends, and a bystander is served all the while.
+
+use std::{
+    io::Write,
+    net::TcpStream,
+    thread::{self, JoinHandle},
+};
+
+use crate::{
+    http2_corpus::start,
+    support::{Backend, Client, Connection, End, Program, Start, h2, tls::Tls},
+};
+
+const PRIORITY: u8 = 2;
+const WINDOW_UPDATE: u8 = 8;
+const PRIORITY_UPDATE: u8 = 16;
+/// RFC 9113, 7.
+const CANCEL: [u8; 4] = [0, 0, 0, 8];
+const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 11];
+
+fn request(stream: u32, method: &str, end: bool) -> Vec<u8> {
+    h2::headers(stream, &h2::request(method, "a.test", "/"), end)
+}
+
+/// Reads to the end: the last GOAWAY's reason, and the end.
+fn watch(stream: &TcpStream) -> JoinHandle<(Option<Vec<u8>>, End)> {
+    let mut client = Client::new(stream.try_clone().unwrap());
+    thread::spawn(move || {
+        let mut reason = None;
+        while let Some(frame) = client.frame() {
+            if frame.kind == h2::GOAWAY {
+                reason = Some(frame.payload[4..8].to_vec());
+            }
+        }
+        (reason, client.end().1)
+    })
+}
+
+#[test]
+fn they_end_the_connection() {
+    let window = 1_u32.to_be_bytes();
+    let windows = [0, 4, 0, 1, 0, 0].repeat(10);
+    let dependency = [0, 0, 0, 3, 1];
+    // What comes once, then what comes for ever; stream 1 is closed, stream 3 is for them.
+    let open = request(3, "POST", false);
+    let floods: Vec<(&str, Vec<u8>, Vec<u8>)> = vec![
+        ("PING", vec![], h2::ping(1)),
+        ("PING as an answer", vec![], h2::frame(h2::PING, 1, 0, &[1; 8])),
+        ("SETTINGS", vec![], h2::frame(h2::SETTINGS, 0, 0, &[])),
+        ("SETTINGS of windows", open.clone(), h2::frame(h2::SETTINGS, 0, 0, &windows)),
+        ("WINDOW_UPDATE", vec![], h2::frame(WINDOW_UPDATE, 0, 0, &window)),
+        ("WINDOW_UPDATE of a stream", open.clone(), h2::frame(WINDOW_UPDATE, 0, 3, &window)),
+        ("WINDOW_UPDATE of a closed stream", vec![], h2::frame(WINDOW_UPDATE, 0, 1, &window)),
+        ("PRIORITY", vec![], h2::frame(PRIORITY, 0, 1, &dependency)),
+        ("PRIORITY of idle streams", vec![], h2::frame(PRIORITY, 0, 1001, &dependency)),
+        ("PRIORITY_UPDATE", vec![], h2::frame(PRIORITY_UPDATE, 0, 0, b"\0\0\0\x01u=1")),
+        ("an unknown type", vec![], h2::frame(99, 0xff, 7, &[0; 50])),
+        ("RST_STREAM of a closed stream", vec![], h2::frame(h2::RST_STREAM, 0, 1, &CANCEL)),
+        ("an empty body", open.clone(), h2::data(3, b"", false)),
+        ("a body byte by byte", open.clone(), h2::data(3, b"x", false)),
+        ("padding", open, h2::frame(h2::DATA, 8, 3, &[&[99][..], &[0; 99]].concat())),
+        ("GOAWAY", vec![], h2::frame(h2::GOAWAY, 0, 0, &[0; 8])),
+    ];
+    let (program, backend) = start();
+    let mut bystander = Client::connect(program.http());
+    for (name, before, each) in floods {
+        let mut client = Client::connect(program.http());
+        client.send([h2::opening(), request(1, "GET", true)].concat());
+        assert_eq!(client.answer(1), h2::Answer::Status(200), "{name}");
+        client.send(before);
+        let watched = watch(&client.stream);
+        let (chunk, mut cut) = (each.repeat(1000), false);
+        for _ in 0..50 {
+            // After the end it is still taken for a while, and thrown away.
+            cut |= client.stream.write_all(&chunk).is_err();
+            assert_eq!(bystander.get("a.test", "/").status, 200, "{name}");
+        }
+        let (reason, end) = watched.join().unwrap();
+        println!("{name}: {reason:?}, {end:?}, cut off: {cut}");
+        // After a GOAWAY of its own a client has no connection that could be told.
+        let calm = reason.is_none_or(|reason| reason == ENHANCE_YOUR_CALM || name == "GOAWAY");
+        assert!(calm && end == End::Fin, "{name}: {end:?}");
+        assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 200, "{name}");
+    }
+    // A connection for each of those who came one after the other, and one for each body.
+    assert!(backend.connections().len() <= 50, "{}", backend.connections().len());
+}
+
+/// `a.test` begins what `begin` says and waits for the end, `b.test` answers.
+fn start_holding(begin: &'static str) -> (Program, Backend, Backend) {
+    let holding = Backend::start(move |connection: &mut Connection| {
+        connection.head();
+        connection.send(begin);
+        connection.drain();
+    });
+    let other = Backend::answering("ok");
+    let program = Start::new().workers(1).route("a.test", &holding).route("b.test", &other).run();
+    (program, holding, other)
+}
+
+/// Opens streams one after the other and resets each when a backend has begun to work on it: how many.
+fn open_and_cancel(program: &Program, begun: impl Fn(&h2::Frame) -> bool) -> usize {
+    let mut bystander = Tls::of(program).alpn(&["h2"]).connect(program.https(), "b.test").unwrap();
+    bystander.send(h2::opening());
+    let mut client = Tls::of(program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    client.send(h2::opening());
+    for number in 0..20_000 {
+        let stream = 2 * number + 1;
+        if number % 50 == 0 {
+            bystander.send(h2::headers(stream, &h2::get("b.test", "/"), true));
+            assert_eq!(bystander.answer(stream), h2::Answer::Status(200));
+        }
+        let opened = [request(stream, "GET", true), h2::ping(1)].concat();
+        let sent = client.stream.write_all(&opened).and_then(|()| client.stream.flush());
+        let last = std::iter::from_fn(|| client.frame()).find(|frame| frame.kind == h2::GOAWAY || begun(frame));
+        match last {
+            Some(frame) if frame.kind != h2::GOAWAY => {}
+            end => {
+                let reason = end.map(|frame| frame.payload[4..8].to_vec());
+                println!("{reason:?} after {number} requests, {sent:?}");
+                assert!(reason.is_none_or(|reason| reason == ENHANCE_YOUR_CALM));
+                bystander.send(h2::headers(stream + 2, &h2::get("b.test", "/"), true));
+                assert_eq!(bystander.answer(stream + 2), h2::Answer::Status(200));
+                return usize::try_from(number).unwrap();
+            }
+        }
+        let _ = client.stream.write_all(&h2::frame(h2::RST_STREAM, 0, stream, &CANCEL));
+    }
+    panic!("the connection does not end");
+}
+
+/// Far less than there is without end: 500 at once, and 50 in a second.
+const MOST_CANCELLED: usize = 5000;
+
+#[test]
+fn requests_that_are_cancelled_before_their_response() {
+    let (program, holding, _other) = start_holding("");
+    let count = open_and_cancel(&program, |frame| frame.kind == h2::PING);
+    assert!((500..MOST_CANCELLED).contains(&count), "{count}");
+    assert!(holding.wait_for_end().len() <= count + 1);
+}
+
+#[test]
+fn requests_that_are_cancelled_within_their_response() {
+    let (program, holding, _other) = start_holding("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
+    let count = open_and_cancel(&program, |frame| frame.kind == h2::HEADERS);
+    assert!((500..MOST_CANCELLED).contains(&count), "{count}");
+    assert!(holding.wait_for_end().len() <= count + 1);
+}
+
+#[test]
+fn resets_that_the_program_is_made_to_send() {
+    let (program, holding, other) = start_holding("");
+    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    client.send(h2::opening());
+    let mut made = 0;
+    let reason = loop {
+        let stream = 2 * made + 1;
+        // Reaches the backend; then there is more than was promised, which is an error of the stream (RFC 9113, 8.1.1).
+        let head = [h2::request("POST", "a.test", "/"), vec![("content-length", b"1")]].concat();
+        let _ = client.stream.write_all(&[h2::headers(stream, &head, false), h2::ping(1)].concat());
+        let begun = std::iter::from_fn(|| client.frame()).find(|frame| matches!(frame.kind, h2::PING | h2::GOAWAY));
+        match begun {
+            Some(frame) if frame.kind == h2::PING => {}
+            end => break end.map(|frame| frame.payload[4..8].to_vec()),
+        }
+        let _ = client.stream.write_all(&h2::data(stream, b"xx", false));
+        made += 1;
+        assert!(made < 1000, "the connection does not end");
+    };
+    println!("{reason:?} after {made} resets");
+    assert_eq!(reason, Some(ENHANCE_YOUR_CALM.to_vec()));
+    assert_eq!(Tls::of(&program).get(program.https(), "b.test", "b.test").status, 200);
+    assert!(holding.wait_for_end().len() <= 200);
+    assert_eq!(other.requests().len(), 1);
+}
