@@ -23,6 +23,7 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_pmesh");
 
 /// A start of the program that is being put together.
 pub struct Start {
+    program: OsString,
     home: TempDir,
     arguments: Vec<OsString>,
     workers: u8,
@@ -34,12 +35,14 @@ pub struct Start {
 }
 
 impl Start {
+    /// Of the built program, or of the one that the variable PMESH names.
     pub fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         // Found before any file of the system's.
         std::fs::write(home.path().join("config.toml"), "").unwrap();
+        let program = std::env::var_os("PMESH").unwrap_or_else(|| PROGRAM.into());
         let (arguments, environment, runner) = (Vec::new(), Vec::new(), Vec::new());
-        Self { home, arguments, workers: 2, http: 0, bind: "127.0.0.1", environment, runner }
+        Self { program, home, arguments, workers: 2, http: 0, bind: "127.0.0.1", environment, runner }
     }
 
     /// A port for `http` in the place of one that the kernel picks.
@@ -92,10 +95,10 @@ impl Start {
         let mut command = match self.runner.split_first() {
             Some((first, rest)) => {
                 let mut command = Command::new(first);
-                command.args(rest).arg(PROGRAM);
+                command.args(rest).arg(&self.program);
                 command
             }
-            None => Command::new(PROGRAM),
+            None => Command::new(&self.program),
         };
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PMESH_")) {
             command.env_remove(name);
@@ -194,15 +197,19 @@ impl Program {
         self.log.lock().lines.clone()
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The most memory that the process has held so far, in KiB, as Linux counts it.
     pub fn peak_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+        kill(Pid::from_raw(i32::try_from(self.id()).unwrap()), signal).unwrap();
     }
 
     /// Waits until the program has ended by itself.

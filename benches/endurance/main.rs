@@ -1,0 +1,156 @@
+//! Whether memory or descriptors are lost over time, under a load of all kinds of clients.
+//!
+//! ```sh
+//! cargo bench --bench endurance                    # 30 minutes
+//! cargo bench --bench endurance -- --minutes 600   # a night
+//! ```
+//!
+//! Every second: 200 GETs and 50 small POSTs over connections that are kept, 50 GETs on connections of their own, 10 over
+//! TLS without resumption, 5 connections of HTTP/2 with 20 requests each, 5 WebSockets with 10 messages each, 5 uploads
+//! of 1 MiB; and clients that leave within a request, leave within a response, and reset: 10 of each.
+//!
+//! | column | what it is |
+//! | --- | --- |
+//! | errors | what went wrong for clients that did not leave, out of so many requests; by kind in the last line |
+//! | memory | resident, of the proxy, in MiB: before the load, after the first 5 minutes (a sixth of the time, if shorter), at the end |
+//! | slope | KiB a minute behind that, by least squares over a look every 10 s |
+//! | descriptors | the proxy's: before the load, the most at a look, and after it, when unused connections had time to go |
+
+#![allow(clippy::unwrap_used, reason = "what cannot be measured ends in a panic")]
+#![allow(unreachable_pub, reason = "there is nothing outside that could reach it")]
+#![allow(dead_code, unused_imports, reason = "other benches use what this does not")]
+
+mod clients;
+mod kinds;
+mod record;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use self::{
+    clients::Target,
+    record::Record,
+    support::{
+        arguments::Arguments,
+        backend::Backend,
+        backend_process::serve_if_told,
+        harness::Program,
+        load::{Load, Plan},
+        process::{Process, raise_descriptor_limit},
+        proxy::start,
+        statistics::slope,
+        table::Table,
+    },
+};
+
+const LOOK: Duration = Duration::from_secs(10);
+/// How long unused connections are kept; they are waited for in the end.
+const IDLE: &str = "5s";
+
+struct Look {
+    minutes: f64,
+    memory: f64,
+    descriptors: usize,
+}
+
+fn main() {
+    serve_if_told();
+    let arguments = Arguments::read(&["minutes"]);
+    raise_descriptor_limit();
+    let time = arguments.seconds("minutes", 30) * 60;
+    let folder = tempfile::tempdir().unwrap();
+    let backends: Vec<Backend> = (0..2).map(|number| Backend::start(folder.path(), number)).collect();
+    let addresses: Vec<String> = backends.iter().map(|backend| backend.address.clone()).collect();
+    let program = start(&addresses).flags(&["--pool-idle-timeout", IDLE, "--keep-alive-timeout", IDLE]).run();
+    let process = Process(program.id());
+    // Its threads open some of their own.
+    sleep(Duration::from_secs(1));
+    let (memory, descriptors) = (process.memory(), process.descriptors());
+
+    let (looks, record) = measure(&program, process, time);
+    let after = wait_for_descriptors(process, descriptors);
+
+    let warm = f64::min(5.0, time.as_secs_f64() / 360.0);
+    let warmed: Vec<&Look> = looks.iter().filter(|look| look.minutes >= warm).collect();
+    let points: Vec<(f64, f64)> = warmed.iter().map(|look| (look.minutes, look.memory)).collect();
+    let mib = |kib: Option<f64>| kib.map_or_else(|| "–".to_owned(), |kib| format!("{:.1}", kib / 1024.0));
+    let mut table = Table::new(&[
+        "minutes",
+        "requests",
+        "errors",
+        "memory before (MiB)",
+        "warm",
+        "at the end",
+        "slope (KiB/min)",
+        "descriptors before",
+        "most",
+        "after",
+    ]);
+    table.row(vec![
+        format!("{:.0}", time.as_secs_f64() / 60.0),
+        record.done().to_string(),
+        record.errors().to_string(),
+        mib(Some(memory)),
+        mib(points.first().map(|point| point.1)),
+        mib(points.last().map(|point| point.1)),
+        format!("{:.1}", slope(&points)),
+        descriptors.to_string(),
+        looks.iter().map(|look| look.descriptors).max().unwrap_or_default().to_string(),
+        after.to_string(),
+    ]);
+    println!("{table}");
+    println!("control: {record}");
+    assert!(record.all_have_done() && points.len() > 2, "this was no measurement");
+}
+
+/// Runs the load and looks at the proxy in the meantime.
+fn measure(program: &Program, process: Process, time: Duration) -> (Vec<Look>, Record) {
+    let record = Record::default();
+    let plan = |method, path, rate, fresh| {
+        let patience = Duration::from_secs(10);
+        Plan { address: program.http(), method, path, rate, fresh, patience }
+    };
+    let loads = [
+        ("GET", Load::start(plan("GET", "/kept/", 200, 0))),
+        ("POST", Load::start(plan("POST", "/kept/", 50, 0))),
+        ("GET on a new connection", Load::start(plan("GET", "/new/", 50, 1))),
+    ];
+    let clients = kinds::start(Target::of(program), record.clone());
+    let (start, mut looks) = (Instant::now(), Vec::new());
+    for turn in 1.. {
+        if LOOK * turn > time {
+            break;
+        }
+        sleep((LOOK * turn).saturating_sub(start.elapsed()));
+        let look = Look {
+            minutes: start.elapsed().as_secs_f64() / 60.0,
+            memory: process.memory(),
+            descriptors: process.descriptors(),
+        };
+        eprintln!("{:.1} min, {} KiB, {} descriptors", look.minutes, look.memory, look.descriptors);
+        looks.push(look);
+        // In the meantime, so that they do not gather.
+        for (name, load) in &loads {
+            record.add_samples(name, &load.take());
+        }
+    }
+    loads.iter().for_each(|(_, load)| load.halt());
+    clients.stop();
+    for (name, load) in loads {
+        record.add_samples(name, &load.stop());
+    }
+    (looks, record)
+}
+
+/// How many descriptors are open when there are no more than `before`, or some time after unused connections have gone.
+fn wait_for_descriptors(process: Process, before: usize) -> usize {
+    let start = Instant::now();
+    while process.descriptors() > before && start.elapsed() < Duration::from_secs(60) {
+        sleep(Duration::from_millis(100));
+    }
+    process.descriptors()
+}

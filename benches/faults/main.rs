@@ -1,0 +1,120 @@
+//! What clients notice of faults: requests that are lost, POSTs that are done twice, waiting.
+//!
+//! ```sh
+//! cargo bench --bench faults                                  # 10 rows of 30 s
+//! cargo bench --bench faults -- --seconds 10 --only hangs     # shorter, and one row
+//! ```
+//!
+//! 500 GET/s and 200 POST/s, each with a path of its own, over connections that are kept, whether or not earlier ones
+//! were answered. The first of two backends is the faulty one, the second is well, if nothing else is said. Backends
+//! write down each request that they have read to its end before they do anything else, kill -9 included.
+//!
+//! | column | what it is |
+//! | --- | --- |
+//! | lost | no answer within 10 s, half an answer, or 5xx. A refused connection is not counted: the proxy had no request |
+//! | of which done | lost ones that a backend has read |
+//! | duplicated | read more than once, by any backend. A GET may be tried again; a POST must not |
+//! | p99, max | ms from when a request was due until its answer, or until it was lost |
+//! | answers | all but 200 |
+
+#![allow(clippy::unwrap_used, reason = "what cannot be measured ends in a panic")]
+#![allow(unreachable_pub, reason = "there is nothing outside that could reach it")]
+#![allow(dead_code, unused_imports, reason = "other benches use what this does not")]
+
+mod rows;
+mod scene;
+#[path = "../support/mod.rs"]
+mod support;
+mod tally;
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use self::{
+    rows::{ROWS, Row},
+    scene::Scene,
+    support::{
+        arguments::Arguments,
+        backend_process::serve_if_told,
+        load::{Load, Plan},
+        process::raise_descriptor_limit,
+        statistics::{counted, milliseconds},
+        table::Table,
+    },
+    tally::Tally,
+};
+
+fn main() {
+    serve_if_told();
+    let arguments = Arguments::read(&["seconds", "only", "gets", "posts"]);
+    raise_descriptor_limit();
+    let mut table = Table::new(&[
+        "fault",
+        "GET",
+        "POST",
+        "lost GET",
+        "lost POST",
+        "of which done",
+        "duplicated POST",
+        "duplicated GET",
+        "p99 (ms)",
+        "max (ms)",
+        "answers",
+        "note",
+    ]);
+    let (mut served, mut sent, mut unrecorded) = (0, 0, 0);
+    for row in ROWS.iter().filter(|row| arguments.selects(row.name)) {
+        let (tally, note) = run(row, &arguments);
+        table.row(vec![
+            row.name.to_owned(),
+            tally.gets.to_string(),
+            tally.posts.to_string(),
+            tally.lost_gets.to_string(),
+            tally.lost_posts.to_string(),
+            tally.lost_but_done.to_string(),
+            tally.duplicated_posts.to_string(),
+            tally.duplicated_gets.to_string(),
+            milliseconds(tally.latencies.p99()),
+            milliseconds(tally.latencies.max()),
+            counted(&tally.failures),
+            note,
+        ]);
+        served += tally.served;
+        sent += tally.gets + tally.posts;
+        unrecorded += tally.unrecorded;
+    }
+    println!("{table}");
+    println!("control: {served} of {sent} requests were answered with 200, {unrecorded} of them without a backend");
+    assert!(served > 0 && unrecorded == 0, "this was no measurement");
+}
+
+/// One row: the load, and the fault as often as it fits.
+fn run(row: &Row, arguments: &Arguments) -> (Tally, String) {
+    let seconds = arguments.seconds("seconds", 30);
+    let mut scene = Scene::new(row);
+    let load = |method, path, rate| {
+        let (address, fresh, patience) = (scene.address, row.fresh, Duration::from_secs(10));
+        Load::start(Plan { address, method, path, rate, fresh, patience })
+    };
+    let loads =
+        [load("GET", "/get/", arguments.number("gets", 500)), load("POST", "/post/", arguments.number("posts", 200))];
+    let start = Instant::now();
+    let (every, lasts) = row.times(seconds);
+    for turn in 1.. {
+        let end = every * turn;
+        if end > seconds {
+            break;
+        }
+        sleep((end - lasts).saturating_sub(start.elapsed()));
+        scene.begin(row.fault);
+        sleep(end.saturating_sub(start.elapsed()));
+        scene.end(row.fault);
+    }
+    sleep(seconds.saturating_sub(start.elapsed()));
+    loads.iter().for_each(Load::halt);
+    let samples = loads.into_iter().flat_map(Load::stop).collect::<Vec<_>>();
+    let (recorded, note) = scene.finish();
+    (Tally::new(&samples, &recorded), format!("{} {note}", row.note).trim().to_owned())
+}

@@ -1,0 +1,97 @@
+//! The faults, and when they happen.
+
+use std::time::Duration;
+
+use super::support::backend::Behaviour;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    None,
+    /// SIGKILL, and started again.
+    Kill,
+    /// SIGSTOP, then SIGCONT.
+    Hang,
+    Behave(Behaviour),
+    /// SIGTERM to the proxy; another one takes the port as soon as it is free.
+    Replace,
+    /// The proxy may have 256 descriptors, and 300 clients come.
+    Descriptors,
+}
+
+pub struct Row {
+    pub name: &'static str,
+    pub fault: Fault,
+    pub backends: usize,
+    /// Seconds from one fault to the next; 0: once, for two thirds of the time.
+    pub every: u64,
+    /// Milliseconds.
+    pub lasts: u64,
+    /// Each so many-th request comes on a connection of its own; 0: none.
+    pub fresh: u32,
+    pub flags: &'static [&'static str],
+    pub note: &'static str,
+}
+
+impl Row {
+    /// From one fault to the next, and how long it lasts.
+    pub fn times(&self, seconds: Duration) -> (Duration, Duration) {
+        match self.every {
+            0 => (seconds, seconds * 2 / 3),
+            every => (Duration::from_secs(every), Duration::from_millis(self.lasts)),
+        }
+    }
+}
+
+const USUAL: Row =
+    Row { name: "", fault: Fault::None, backends: 2, every: 3, lasts: 1000, fresh: 0, flags: &[], note: "" };
+
+pub const ROWS: [Row; 10] = [
+    Row { name: "none", ..USUAL },
+    Row { name: "killed", fault: Fault::Kill, note: "kill -9, started again after 1 s, every 3 s", ..USUAL },
+    Row {
+        name: "hangs",
+        fault: Fault::Hang,
+        every: 4,
+        lasts: 2000,
+        flags: &["--response-timeout", "1s"],
+        note: "stopped for 2 s, every 4 s; response_timeout 1 s",
+        ..USUAL
+    },
+    Row {
+        name: "resets",
+        fault: Fault::Behave(Behaviour::Reset),
+        note: "RST in place of an answer for 1 s, every 3 s",
+        ..USUAL
+    },
+    Row {
+        name: "half-closes",
+        fault: Fault::Behave(Behaviour::HalfClose),
+        note: "FIN in place of an answer for 1 s, every 3 s",
+        ..USUAL
+    },
+    Row {
+        name: "slow",
+        fault: Fault::Behave(Behaviour::Slow),
+        note: "answers after 500 ms for 1 s, every 3 s",
+        ..USUAL
+    },
+    Row { name: "garbage", fault: Fault::Behave(Behaviour::Garbage), note: "no HTTP for 1 s, every 3 s", ..USUAL },
+    Row {
+        name: "only backend gone",
+        fault: Fault::Kill,
+        backends: 1,
+        every: 10,
+        lasts: 5000,
+        note: "for 5 s, every 10 s",
+        ..USUAL
+    },
+    Row { name: "proxy replaced", fault: Fault::Replace, every: 10, note: "SIGTERM, every 10 s:", ..USUAL },
+    Row {
+        name: "256 descriptors",
+        fault: Fault::Descriptors,
+        every: 0,
+        fresh: 10,
+        note: "for two thirds of the time, with 300 idle clients; each 10th request on a connection of its own",
+        ..USUAL
+    },
+];

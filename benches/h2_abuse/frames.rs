@@ -1,0 +1,108 @@
+//! Frames that are made once and sent with other streams, and what comes back.
+
+use std::{
+    io,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use tokio::{io::AsyncReadExt, net::tcp::OwnedReadHalf, sync::Notify};
+
+use super::support::harness::h2;
+
+/// Stands for the stream of a request that is to be begun.
+pub const NEW: u32 = 0x7fff_ffff;
+
+/// Sets the stream of all frames that were made for [`NEW`].
+pub fn stamp(frames: &mut [u8], stream: u32) {
+    let mut rest = frames;
+    while let Some((head, behind)) = rest.split_first_chunk_mut::<9>() {
+        if head[5..] == NEW.to_be_bytes() {
+            head[5..].copy_from_slice(&stream.to_be_bytes());
+        }
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        rest = &mut behind[usize::try_from(length).unwrap()..];
+    }
+}
+
+/// What a client has got so far.
+#[derive(Default)]
+pub struct Received {
+    /// Streams that were ended, by an answer or otherwise.
+    ended: AtomicU32,
+    /// Acknowledgements of PING.
+    pings: AtomicU32,
+    changed: Notify,
+}
+
+impl Received {
+    pub async fn wait_for_ended(&self, count: u32) {
+        wait(&self.ended, count, &self.changed).await;
+    }
+
+    pub async fn wait_for_pings(&self, count: u32) {
+        wait(&self.pings, count, &self.changed).await;
+    }
+
+    /// Reads until the connection ends, or with `only_one` until a stream has ended. Returns how it ended.
+    pub async fn read(&self, mut stream: OwnedReadHalf, only_one: bool) -> String {
+        let mut reason = None;
+        loop {
+            let frame = match next(&mut stream).await {
+                Ok(frame) => frame,
+                Err(error) => {
+                    let end = if error.kind() == io::ErrorKind::UnexpectedEof { "FIN" } else { "RST" };
+                    return reason.map_or(end.to_owned(), |reason| format!("{reason}, {end}"));
+                }
+            };
+            let ends_stream = frame.ends_stream() || frame.kind == h2::RST_STREAM;
+            if ends_stream {
+                self.ended.fetch_add(1, Ordering::Relaxed);
+            } else if frame.kind == h2::PING && frame.is_ack() {
+                self.pings.fetch_add(1, Ordering::Relaxed);
+            } else if frame.kind == h2::GOAWAY {
+                reason = Some(goaway(&frame.payload));
+            }
+            self.changed.notify_one();
+            if only_one && ends_stream {
+                return std::future::pending().await;
+            }
+        }
+    }
+}
+
+async fn wait(counter: &AtomicU32, count: u32, changed: &Notify) {
+    while counter.load(Ordering::Relaxed) < count {
+        changed.notified().await;
+    }
+}
+
+async fn next(stream: &mut OwnedReadHalf) -> io::Result<h2::Frame> {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await?;
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let mut payload = vec![0; usize::try_from(length).unwrap()];
+    stream.read_exact(&mut payload).await?;
+    let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+    Ok(h2::Frame { kind: head[3], flags: head[4], stream, payload })
+}
+
+/// The code (RFC 9113, 7) and what was said with it.
+fn goaway(payload: &[u8]) -> String {
+    let names = [
+        "NO_ERROR",
+        "PROTOCOL_ERROR",
+        "INTERNAL_ERROR",
+        "FLOW_CONTROL_ERROR",
+        "SETTINGS_TIMEOUT",
+        "STREAM_CLOSED",
+        "FRAME_SIZE_ERROR",
+        "REFUSED_STREAM",
+        "CANCEL",
+        "COMPRESSION_ERROR",
+        "CONNECT_ERROR",
+        "ENHANCE_YOUR_CALM",
+    ];
+    let name = payload.get(7).and_then(|&code| names.get(usize::from(code))).unwrap_or(&"?");
+    let words = String::from_utf8_lossy(payload.get(8..).unwrap_or_default());
+    format!("GOAWAY {name} {words}").trim().to_owned()
+}

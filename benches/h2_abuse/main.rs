@@ -1,0 +1,126 @@
+//! What floods and tricks of HTTP/2 cost the proxy, its backend and its other clients.
+//!
+//! ```sh
+//! cargo bench --bench h2_abuse                        # 24 rows of 13 s
+//! cargo bench --bench h2_abuse -- --only reset        # the rows that have "reset" in the name
+//! ```
+//!
+//! Each row has a proxy of its own, which gets frames over 8 connections (`--connections`) for 10 s (`--seconds`), over
+//! HTTP/2 without TLS, so that what it costs is not the attacker's encryption. A connection that was ended is opened
+//! again. Another client sends 100 GET/s over HTTP/1.1, for 3 s before (`--calm`) and during. Attacker, proxy and backend
+//! share the cores, so compare with the first row, which breaks no rule.
+//!
+//! | column | what it is |
+//! | --- | --- |
+//! | p99 before, during | ms that the other client waits, from when a request was due |
+//! | lost | its requests without a 200 |
+//! | memory | MiB by which the resident memory of the proxy grew at the most |
+//! | CPU | the proxy's, in percent of one core |
+//! | sent | MiB of the attack |
+//! | requests | begun by the attack; behind it those that a backend has read to their end |
+//! | opened, ends | connections of the attack and how they ended; "open" at the end of the row |
+//! | first end | seconds that the first connection to be ended had lived |
+
+#![allow(clippy::unwrap_used, reason = "what cannot be measured ends in a panic")]
+#![allow(unreachable_pub, reason = "there is nothing outside that could reach it")]
+#![allow(dead_code, unused_imports, reason = "other benches use what this does not")]
+
+mod attacker;
+mod attacks;
+mod frames;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use self::{
+    attacker::{Damage, attack},
+    attacks::{Attack, attacks},
+    support::{
+        arguments::Arguments,
+        backend::Backend,
+        backend_process::serve_if_told,
+        load::{Load, Plan, Sample, p99},
+        process::{Process, peak_until, raise_descriptor_limit},
+        proxy::start,
+        statistics::{counted, milliseconds},
+        table::Table,
+    },
+};
+
+const OTHER: &str = "/other/";
+
+fn main() {
+    serve_if_told();
+    let arguments = Arguments::read(&["seconds", "connections", "only", "calm"]);
+    raise_descriptor_limit();
+    let mut table = Table::new(&[
+        "attack",
+        "p99 before (ms)",
+        "p99 during (ms)",
+        "ratio",
+        "lost",
+        "memory (MiB)",
+        "CPU (%)",
+        "sent (MiB)",
+        "requests",
+        "reached the backend",
+        "opened",
+        "first end (s)",
+        "ends",
+    ]);
+    let (mut served, mut sent) = (0, 0);
+    for attack in attacks().iter().filter(|attack| arguments.selects(attack.name)) {
+        let samples = run(attack, &arguments, &mut table);
+        served += samples.iter().filter(|sample| sample.outcome.is_success()).count();
+        sent += samples.len();
+    }
+    println!("{table}");
+    println!("control: {served} of {sent} requests of the other client were answered with 200");
+    assert!(served > 0, "this was no measurement");
+}
+
+/// Adds the row. Returns what became of the other client's requests.
+fn run(kind: &Attack, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = Backend::start(folder.path(), 0);
+    let program = start(std::slice::from_ref(&backend.address)).flags(&["--http-h2c", "silent"]).run();
+    let (process, address, patience) = (Process(program.id()), program.http(), Duration::from_secs(10));
+    let other = Load::start(Plan { address, method: "GET", path: OTHER, rate: 100, fresh: 0, patience });
+    thread::sleep(arguments.seconds("calm", 3));
+    let (mut samples, memory, cpu) = (other.take(), process.memory(), process.cpu());
+    let before = p99(&samples);
+    let start = Instant::now();
+    let attack = {
+        let (kind, seconds, connections) =
+            (kind.clone(), arguments.seconds("seconds", 10), arguments.number("connections", 8));
+        thread::spawn(move || attack(&kind, address, connections, seconds))
+    };
+    let [peak] = peak_until(|| [process.memory()], || attack.is_finished());
+    let cpu = (process.cpu() - cpu) / start.elapsed().as_secs_f64();
+    let Damage { ends, bytes, requests } = attack.join().unwrap();
+    let during = other.stop();
+    let reached = backend.requests().iter().filter(|request| !request.contains(OTHER)).count();
+    samples.extend(during.iter().cloned());
+    let p99_during = p99(&during);
+    let first = ends.iter().filter(|end| !end.is_open()).map(|end| end.at).min();
+    table.row(vec![
+        kind.name.to_owned(),
+        milliseconds(before),
+        milliseconds(p99_during),
+        format!("{:.1}", p99_during.as_secs_f64() / before.as_secs_f64()),
+        during.iter().filter(|sample| !sample.outcome.is_success()).count().to_string(),
+        format!("{:.1}", (peak - memory) / 1024.0),
+        format!("{:.0}", cpu * 100.0),
+        (bytes >> 20).to_string(),
+        requests.to_string(),
+        reached.to_string(),
+        ends.len().to_string(),
+        first.map_or_else(|| "–".to_owned(), |time| format!("{:.2}", time.as_secs_f64())),
+        counted(ends.iter().map(|end| &end.how)),
+    ]);
+    samples
+}

@@ -1,0 +1,160 @@
+//! What many slow clients cost the others: waiting and memory.
+//!
+//! ```sh
+//! cargo bench --bench slow_clients                                    # 9 rows of up to a minute
+//! cargo bench --bench slow_clients -- --connections 500 --only body   # fewer, and the rows that have "body" in the name
+//! ```
+//!
+//! Each row has a proxy of its own, with all deadlines at 10 s, and 5000 clients from 50 addresses, all at once. Another
+//! client sends 50 GET/s, for 10 s before (`--calm`) and until the proxy has let go of them or 40 s are over (`--patience`).
+//!
+//! | column | what it is |
+//! | --- | --- |
+//! | p99 before, during | ms that the other client waits, from when a request was due |
+//! | lost | its requests without a 200 |
+//! | KiB a connection | by how much the resident memory of the proxy grew at the most, over the connections |
+//! | of the kernel | by how much the buffers of all TCP sockets grew, of backend and clients, too; `tcp_mem` limits them |
+//! | released after (s) | from the first connection until the proxy had all its descriptors again |
+//! | ended after (s) | from the start of a connection to its end as its client sees it, of the last one |
+//! | ends | how they ended. A client that does not read sees no FIN: it comes behind what the kernel holds for it |
+//! | bytes received | by a slow client, the mean |
+
+#![allow(clippy::unwrap_used, reason = "what cannot be measured ends in a panic")]
+#![allow(unreachable_pub, reason = "there is nothing outside that could reach it")]
+#![allow(dead_code, unused_imports, reason = "other benches use what this does not")]
+
+mod client;
+mod kinds;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use self::{
+    client::{End, Seen},
+    kinds::{KINDS, Kind},
+    support::{
+        arguments::Arguments,
+        backend::Backend,
+        backend_process::serve_if_told,
+        load::{Load, Plan, Sample, p99},
+        process::{Process, peak_until, raise_descriptor_limit, tcp_memory},
+        proxy::start,
+        statistics::{counted, milliseconds},
+        table::Table,
+    },
+};
+
+const DEADLINES: [&str; 5] =
+    ["--silence-deadline", "--keep-alive-timeout", "--head-timeout", "--body-timeout", "--response-timeout"];
+
+/// Descriptors that the other client may take in the meantime.
+const SOME: usize = 20;
+
+/// Clients that connect at a time.
+const AT_A_TIME: usize = 256;
+
+fn main() {
+    serve_if_told();
+    let arguments = Arguments::read(&["connections", "only", "calm", "patience"]);
+    raise_descriptor_limit();
+    let mut table = Table::new(&[
+        "clients",
+        "connections",
+        "p99 before (ms)",
+        "p99 during (ms)",
+        "ratio",
+        "lost",
+        "KiB a connection",
+        "of the kernel",
+        "released after (s)",
+        "ended after (s)",
+        "ends",
+        "bytes received",
+    ]);
+    let (mut served, mut sent) = (0, 0);
+    for kind in KINDS.iter().filter(|kind| arguments.selects(kind.name)) {
+        let samples = run(kind, &arguments, &mut table);
+        served += samples.iter().filter(|sample| sample.outcome.is_success()).count();
+        sent += samples.len();
+    }
+    println!("{table}");
+    println!("control: {served} of {sent} requests of the other client were answered with 200");
+    assert!(served > 0, "this was no measurement");
+}
+
+/// Adds the row. Returns what became of the other client's requests.
+fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = Backend::start(folder.path(), 0);
+    let deadlines = DEADLINES.iter().flat_map(|&flag| [flag, "10s"]).collect::<Vec<_>>();
+    // Unused connections to the backend go at once, so that descriptors tell of clients.
+    let program =
+        start(std::slice::from_ref(&backend.address)).flags(&deadlines).flags(&["--pool-idle-timeout", "500ms"]).run();
+    let (process, count) = (Process(program.id()), arguments.number("connections", 5000) / kind.share);
+    let patience = Duration::from_secs(10);
+    let other =
+        Load::start(Plan { address: program.http(), method: "GET", path: "/other/", rate: 50, fresh: 0, patience });
+    thread::sleep(arguments.seconds("calm", 10));
+    let (mut samples, memory, descriptors) = (other.take(), process.memory(), process.descriptors());
+    let before = p99(&samples);
+    let address = if kind.tls { program.https() } else { program.http() };
+    let to_the_end = arguments.seconds("patience", 40);
+    let attack = {
+        let kind = kind.clone();
+        thread::spawn(move || attack(&kind, address, count, to_the_end))
+    };
+    let (start, mut released) = (Instant::now(), None);
+    let kernel = tcp_memory();
+    let [peak, kernel_peak] = peak_until(
+        || [process.memory(), tcp_memory()],
+        || {
+            if start.elapsed().as_secs() > 1 && process.descriptors() < descriptors + SOME {
+                released.get_or_insert(start.elapsed());
+            }
+            attack.is_finished() && (released.is_some() || start.elapsed() > to_the_end)
+        },
+    );
+    let seen = attack.join().unwrap();
+    let during = other.stop();
+    samples.extend(during.iter().cloned());
+    let p99_during = p99(&during);
+    let ended = || seen.iter().filter(|seen| !matches!(seen.end, End::Open | End::NoConnection));
+    let last = ended().map(|seen| seen.after.as_secs_f64()).fold(0.0, f64::max);
+    let bytes: u32 = seen.iter().map(|seen| seen.bytes).sum();
+    table.row(vec![
+        kind.name.to_owned(),
+        count.to_string(),
+        milliseconds(before),
+        milliseconds(p99_during),
+        format!("{:.1}", p99_during.as_secs_f64() / before.as_secs_f64()),
+        during.iter().filter(|sample| !sample.outcome.is_success()).count().to_string(),
+        format!("{:.1}", (peak - memory) / f64::from(count)),
+        format!("{:.1}", (kernel_peak - kernel) / f64::from(count)),
+        released.map_or_else(|| "not in time".to_owned(), |time| format!("{:.1}", time.as_secs_f64())),
+        if ended().next().is_some() { format!("{last:.1}") } else { "–".to_owned() },
+        counted(seen.iter().map(|seen| seen.end)),
+        format!("{:.0}", f64::from(bytes) / f64::from(count)),
+    ]);
+    samples
+}
+
+/// Lets the clients loose and waits for their ends.
+fn attack(kind: &Kind, address: std::net::SocketAddr, count: u32, patience: Duration) -> Vec<Seen> {
+    let connecting = Semaphore::new(AT_A_TIME);
+    // As long as the program runs.
+    let (connecting, kind): (&Semaphore, &Kind) = (Box::leak(Box::new(connecting)), Box::leak(Box::new(kind.clone())));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut clients = JoinSet::new();
+        for number in 0..count {
+            clients.spawn(client::run(kind, address, number, connecting, patience));
+        }
+        clients.join_all().await
+    })
+}
