@@ -32,10 +32,12 @@ mod authority;
 mod error;
 mod issued;
 mod key;
+mod name;
 mod random;
 mod secret;
 
 pub use authority::{Authority, Fingerprint};
 pub use error::IdentityError;
 pub use issued::{CLOCK_SLACK, Issued, LIFETIME};
+pub use name::{InvalidNodeName, NodeName};
 pub use secret::{InvalidSecret, Secret};
