@@ -33,12 +33,12 @@
 
 mod authority;
 mod derived;
-mod error;
+pub(crate) mod error;
 mod issued;
 mod key;
 mod name;
 mod node_authority;
-mod random;
+pub(crate) mod random;
 mod secret;
 
 pub use authority::Authority;

@@ -7,7 +7,7 @@ use tokio::{
 };
 use tokio_rustls::server::{StartHandshake, TlsStream};
 
-use super::hello;
+use super::hello::{self, HelloError};
 use crate::host::HostName;
 
 /// Says how to serve a name in a TLS handshake.
@@ -91,7 +91,7 @@ impl<P: SniPolicy> SniAcceptor<P> {
         let deadline = Instant::now() + deadline;
         let hello = match timeout_at(deadline, hello::read(&mut io)).await {
             Ok(Ok(hello)) => hello,
-            Ok(Err(reason)) => return Err(Rejected { io: Some(io), reason }),
+            Ok(Err(error)) => return Err(Rejected { io: Some(io), reason: error.into() }),
             Err(_) => return Err(Rejected { io: Some(io), reason: SniRejected::Deadline }),
         };
         let name = match hello.client_hello().server_name().map(str::parse::<HostName>) {
@@ -113,11 +113,11 @@ impl<P: SniPolicy> SniAcceptor<P> {
 
 /// A connection that ended before or in its handshake.
 #[derive(Debug)]
-pub struct Rejected<IO> {
+pub struct Rejected<IO, R = SniRejected> {
     /// The connection, to be ended; `None` where it has ended.
     pub io: Option<IO>,
     /// Why.
-    pub reason: SniRejected,
+    pub reason: R,
 }
 
 /// Why a TLS connection was not accepted.
@@ -154,6 +154,15 @@ impl SniRejected {
             Self::NotServed => "sni_not_served",
             Self::Deadline => "deadline",
             Self::Handshake(_) => "handshake_failed",
+        }
+    }
+}
+
+impl From<HelloError> for SniRejected {
+    fn from(error: HelloError) -> Self {
+        match error {
+            HelloError::Io(error) => Self::Io(error),
+            HelloError::NoClientHello(error) => Self::NoClientHello(error),
         }
     }
 }

@@ -8,12 +8,19 @@ use std::{
 use rustls::server::{Accepted, Acceptor};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::SniRejected;
+/// Why there is no ClientHello.
+#[derive(Debug)]
+pub(crate) enum HelloError {
+    /// The connection broke or ended.
+    Io(io::Error),
+    /// The first bytes are none.
+    NoClientHello(rustls::Error),
+}
 
 /// Reads a ClientHello, however it is cut into records and segments, and writes nothing.
 ///
 /// tokio-rustls' own `LazyConfigAcceptor` sends an alert when the bytes are no ClientHello.
-pub(super) async fn read<IO: AsyncRead + Unpin>(io: &mut IO) -> Result<Accepted, SniRejected> {
+pub(crate) async fn read<IO: AsyncRead + Unpin>(io: &mut IO) -> Result<Accepted, HelloError> {
     let mut acceptor = Acceptor::default();
     poll_fn(|cx| {
         loop {
@@ -22,7 +29,7 @@ pub(super) async fn read<IO: AsyncRead + Unpin>(io: &mut IO) -> Result<Accepted,
                 Ok(Some(accepted)) => return Poll::Ready(Ok(accepted)),
                 Ok(None) => {}
                 // The second value is the alert, which nobody gets.
-                Err((error, _)) => return Poll::Ready(Err(SniRejected::NoClientHello(error))),
+                Err((error, _)) => return Poll::Ready(Err(HelloError::NoClientHello(error))),
             }
         }
     })
@@ -33,16 +40,16 @@ fn poll_feed<IO: AsyncRead>(
     acceptor: &mut Acceptor,
     io: Pin<&mut IO>,
     cx: &mut Context<'_>,
-) -> Poll<Result<(), SniRejected>> {
+) -> Poll<Result<(), HelloError>> {
     let mut buffer = [0; 4096];
     let mut input = ReadBuf::new(&mut buffer);
-    ready!(io.poll_read(cx, &mut input)).map_err(SniRejected::Io)?;
+    ready!(io.poll_read(cx, &mut input)).map_err(HelloError::Io)?;
     let mut input = input.filled();
     if input.is_empty() {
-        return Poll::Ready(Err(SniRejected::Io(io::ErrorKind::UnexpectedEof.into())));
+        return Poll::Ready(Err(HelloError::Io(io::ErrorKind::UnexpectedEof.into())));
     }
     while !input.is_empty() {
-        acceptor.read_tls(&mut input).map_err(SniRejected::Io)?;
+        acceptor.read_tls(&mut input).map_err(HelloError::Io)?;
     }
     Poll::Ready(Ok(()))
 }
