@@ -291,3 +291,100 @@ pub(super) fn prove(key: &ProofKey, asked: &NodeName, now: SystemTime) -> Result
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_790_000_000 + seconds)
+    }
+
+    fn node(name: &str, digits: &[&str]) -> NodeIdentity {
+        let secrets: Vec<Secret> = digits.iter().map(|digit| digit.repeat(64).parse().unwrap()).collect();
+        NodeIdentity::new(name.parse().unwrap(), &secrets).unwrap()
+    }
+
+    /// What `b` says to a proof that was made at `made` and comes at `now`.
+    fn admitted(b: &NodeIdentity, made: SystemTime, now: SystemTime) -> Result<(), NodeRejected> {
+        let proof = node("a", &["1"]).proof(b.name(), made).unwrap();
+        b.admit(Some(&proof), now).map(drop)
+    }
+
+    #[test]
+    fn a_proof_is_valid_within_the_window() {
+        let b = node("b", &["1"]);
+        for (window, made, now, ahead_by) in [
+            (60, 1000, 1000, None),
+            (60, 1000, 1060, None),
+            (60, 1060, 1000, None),
+            (60, 1000, 1061, Some(-61)),
+            (60, 1061, 1000, Some(61)),
+            (5, 1000, 1006, Some(-6)),
+            (5, 1005, 1000, None),
+            (0, 1000, 1000, None),
+            (0, 1001, 1000, Some(1)),
+        ] {
+            let b = b.clone().clock_window(Duration::from_secs(window));
+            let told = match admitted(&b, at(made), at(now)) {
+                Ok(()) => None,
+                Err(NodeRejected::Clock { ahead_by }) => Some(ahead_by),
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(told, ahead_by, "window {window}, made at {made}, comes at {now}");
+        }
+    }
+
+    #[test]
+    fn a_proof_is_valid_once_for_as_long_as_its_time_is() {
+        for (made, first, again) in [(1000, 1000, 1000), (1060, 1000, 1120), (1000, 1060, 1060), (1060, 1000, 1059)] {
+            let b = node("b", &["2", "1"]);
+            let proof = node("a", &["1"]).proof(b.name(), at(made)).unwrap();
+            assert!(b.admit(Some(&proof), at(first)).is_ok());
+            // What others do meanwhile does not let it be forgotten.
+            for seconds in first..=again {
+                admitted(&b, at(seconds), at(seconds)).unwrap();
+            }
+            let replayed = b.clone().admit(Some(&proof), at(again));
+            assert!(matches!(replayed, Err(NodeRejected::Replayed)), "{made} {first} {again}: {replayed:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_rejected_is_not_remembered() {
+        let b = node("b", &["1"]);
+        let proof = node("a", &["1"]).proof(b.name(), at(1000)).unwrap();
+        assert!(matches!(b.admit(Some(&proof), at(2000)), Err(NodeRejected::Clock { .. })));
+        let mut changed = proof.clone();
+        changed[56] ^= 1;
+        assert!(matches!(b.admit(Some(&changed), at(1000)), Err(NodeRejected::WrongProof)));
+        assert!(b.admit(Some(&proof), at(1000)).is_ok());
+    }
+
+    #[test]
+    fn the_configuration_is_that_of_the_proofs_secret() {
+        let b = node("b", &["1", "2"]);
+        let offers = b.offers();
+        for (digit, expected) in ["1", "2"].into_iter().zip(&offers) {
+            let proof = node("a", &[digit]).proof(b.name(), at(0)).unwrap();
+            let config = b.admit(Some(&proof), at(0)).unwrap();
+            assert!(Arc::ptr_eq(&config, &expected.configs.server), "{digit}");
+        }
+        assert!(Arc::ptr_eq(&b.client_config(), &offers[0].configs.client));
+        assert!(Arc::ptr_eq(&b.server_config(), &offers[0].configs.server));
+    }
+
+    #[test]
+    fn impossible_clocks_are_no_panic() {
+        let b = node("b", &["1"]);
+        let before = UNIX_EPOCH - Duration::from_secs(1);
+        assert!(b.proof(b.name(), before).is_err());
+        assert!(b.renew(before).is_err());
+        assert!(matches!(admitted(&b, at(0), before), Err(NodeRejected::Clock { .. })));
+    }
+
+    #[test]
+    fn debug_shows_the_name_alone() {
+        assert_eq!(format!("{:?}", node("b", &["1"])), "NodeIdentity(\"b\")");
+    }
+}

@@ -70,7 +70,7 @@ async fn no_other_is() {
         ("expired", issue('1', Role::Client, now - days(2)), "expired"),
         ("not valid yet", issue('1', Role::Client, now + days(1)), "not valid yet"),
         ("of another secret", issue('2', Role::Client, now), "UnknownIssuer"),
-        ("of the public authority", shown(public), "UnknownIssuer"),
+        ("of the public authority", shown(public), "does not allow extended key usage for client authentication"),
         ("self-signed", self_signed(), "UnknownIssuer"),
     ];
     for (case, shown, expected) in cases {
