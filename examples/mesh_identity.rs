@@ -44,11 +44,7 @@ async fn serve(acceptor: NodeAcceptor, stream: TcpStream) {
             // A peer that breaks off is nobody's concern here.
             let _ = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), answer).await;
         }
-        Err(rejected) => {
-            if let Some(stream) = rejected.io {
-                silence::close(stream).await;
-            }
-        }
+        Err(rejected) => silence::close(rejected.io).await,
     }
 }
 

@@ -2,14 +2,14 @@ use std::time::{Duration, SystemTime};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, timeout_at},
+    time::Instant,
 };
-use tokio_rustls::server::{StartHandshake, TlsStream};
+use tokio_rustls::server::TlsStream;
 
 use super::{NodeIdentity, NodeRejected, peer};
 use crate::{
     identity::NodeName,
-    sni::{Rejected, hello},
+    sni::{Rejected, handshake, hello},
 };
 
 /// Accepts TLS from nodes that prove in their ClientHello that they hold the secret, and is silent to all others.
@@ -32,11 +32,7 @@ use crate::{
 ///         tokio::spawn(async move {
 ///             match acceptor.accept(tcp, Duration::from_secs(10)).await {
 ///                 Ok((_tls, peer)) => println!("the node {peer}"),
-///                 Err(rejected) => {
-///                     if let Some(tcp) = rejected.io {
-///                         silence::close(tcp).await;
-///                     }
-///                 }
+///                 Err(rejected) => silence::close(rejected.io).await,
 ///             }
 ///         });
 ///     }
@@ -76,28 +72,24 @@ impl NodeAcceptor {
         IO: AsyncRead + AsyncWrite + Unpin,
     {
         let deadline = Instant::now() + deadline;
-        let hello = match timeout_at(deadline, hello::read(&mut io)).await {
-            Ok(Ok(hello)) => hello,
-            Ok(Err(error)) => return Err(Rejected { io: Some(io), reason: error.into() }),
-            Err(_) => return Err(Rejected { io: Some(io), reason: NodeRejected::Deadline }),
+        let hello = match hello::read(&mut io, deadline).await {
+            Ok(hello) => hello,
+            Err(error) => return Err(Rejected { io, reason: error.into() }),
         };
         // The first alone: a list of thousands would cost as many MACs.
         let protocol = hello.client_hello().alpn().and_then(|mut protocols| protocols.next());
         let config = match self.identity.admit(protocol, SystemTime::now()) {
             Ok(config) => config,
-            Err(reason) => return Err(Rejected { io: Some(io), reason }),
+            Err(reason) => return Err(Rejected { io, reason }),
         };
-        let mut handshake = StartHandshake::from_parts(hello, io).into_stream(config).into_fallible();
-        let stream = match timeout_at(deadline, &mut handshake).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err((error, io))) => return Err(Rejected { io: Some(io), reason: NodeRejected::Handshake(error) }),
-            // The handshake has read all that came: its end is a FIN.
-            Err(_) => return Err(Rejected { io: None, reason: NodeRejected::Deadline }),
+        let stream = match handshake::finish(hello, io, config, deadline).await {
+            Ok(stream) => stream,
+            Err((error, io)) => return Err(Rejected { io, reason: error.into() }),
         };
         let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         match certificate.and_then(peer::node_name) {
             Some(name) => Ok((stream, name)),
-            None => Err(Rejected { io: Some(stream.into_inner().0), reason: NodeRejected::NoName }),
+            None => Err(Rejected { io: stream.into_inner().0, reason: NodeRejected::NoName }),
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::io;
 
 use super::seen::Refused;
-use crate::sni::hello::HelloError;
+use crate::sni::handshake::HandshakeError;
 
 /// Why a connection of a node was not accepted. Up to [`Handshake`](Self::Handshake) nothing was written to it.
 #[derive(Debug, thiserror::Error)]
@@ -61,11 +61,13 @@ impl NodeRejected {
     }
 }
 
-impl From<HelloError> for NodeRejected {
-    fn from(error: HelloError) -> Self {
+impl From<HandshakeError> for NodeRejected {
+    fn from(error: HandshakeError) -> Self {
         match error {
-            HelloError::Io(error) => Self::Io(error),
-            HelloError::NoClientHello(error) => Self::NoClientHello(error),
+            HandshakeError::Io(error) => Self::Io(error),
+            HandshakeError::NoClientHello(error) => Self::NoClientHello(error),
+            HandshakeError::Deadline => Self::Deadline,
+            HandshakeError::Failed(error) => Self::Handshake(error),
         }
     }
 }

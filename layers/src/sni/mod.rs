@@ -4,6 +4,7 @@
 //! [`SniMatchLayer`] holds every request of the connection to that name.
 
 mod accept;
+pub(crate) mod handshake;
 pub(crate) mod hello;
 mod matches;
 

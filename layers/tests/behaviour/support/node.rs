@@ -81,7 +81,7 @@ pub(crate) async fn rejected(acceptor: &NodeAcceptor, bytes: &[u8]) -> (NodeReje
     near.write_all(bytes).await.unwrap();
     let Err(rejected) = acceptor.accept(far, DEADLINE).await else { panic!("accepted") };
     let Rejected { io, reason } = rejected;
-    let heard = heard(near, io.expect("it is given back")).await;
+    let heard = heard(near, io).await;
     (reason, heard)
 }
 
@@ -132,7 +132,7 @@ impl Network {
             tokio::spawn(async move {
                 match acceptor.accept(far, DEADLINE).await {
                     Ok(both) => accepted.send(both).unwrap(),
-                    Err(rejected) => silence::close(rejected.io.unwrap()).await,
+                    Err(rejected) => silence::close(rejected.io).await,
                 }
             });
             std::future::ready(Ok::<_, io::Error>(TokioIo::new(near)))
