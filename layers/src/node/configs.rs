@@ -8,7 +8,7 @@ use rustls::{
     client::{Resumption, WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
-    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
     version::TLS13,
 };
 
@@ -142,7 +142,6 @@ fn server(
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
         .map_err(Kind::Tls)?;
-    config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.alpn_protocols = vec![HTTP2.to_vec()];
     Ok(Arc::new(config))

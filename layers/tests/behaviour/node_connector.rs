@@ -12,9 +12,12 @@ use pmesh_layers::{
     node::{NodeConnector, NodeError},
     silence,
 };
-use rustls::{ServerConfig, crypto::aws_lc_rs};
-use tokio::{io::DuplexStream, task::JoinHandle};
-use tokio_rustls::{TlsAcceptor, client::TlsStream};
+use rustls::{HandshakeKind, ServerConfig, crypto::aws_lc_rs, server::Acceptor};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    task::JoinHandle,
+};
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor, client::TlsStream};
 use tower::ServiceExt;
 
 use super::support::{
@@ -86,6 +89,42 @@ async fn the_peer_must_be_the_node_that_was_asked_for() {
         assert!(error.starts_with("node b (10.0.0.2:8443) does not agree on TLS: "), "{case}: {error}");
         assert!(error.contains(expected), "{case}: {error}");
         assert!(!backend.has_waiting(), "{case}: it was tried again");
+    }
+}
+
+#[tokio::test]
+async fn the_first_bytes_name_nobody() {
+    let mut proofs = Vec::new();
+    for _ in 0..2 {
+        let (connector, mut backend) = connector();
+        let connected = connect(&connector);
+        tokio::task::yield_now().await;
+        let hello = LazyConfigAcceptor::new(Acceptor::default(), backend.try_accept().unwrap()).await.unwrap();
+        assert_eq!(hello.client_hello().server_name(), None);
+        let protocols: Vec<_> = hello.client_hello().alpn().unwrap().map(<[u8]>::to_vec).collect();
+        assert_eq!((protocols.len(), protocols[0].len(), &protocols[1][..]), (2, 57, &b"h2"[..]));
+        proofs.extend(protocols.into_iter().next());
+        drop(hello);
+        assert!(connected.await.unwrap().unwrap_err().is_silence());
+    }
+    assert_ne!(proofs[0], proofs[1]);
+}
+
+#[tokio::test]
+async fn nothing_is_resumed() {
+    let (connector, mut backend) = connector();
+    // It would resume.
+    let server = server(authority('1').issue(&name("b"), Role::Server, SystemTime::now()).unwrap(), &["h2"]);
+    for _ in 0..2 {
+        let connected = connect(&connector);
+        tokio::task::yield_now().await;
+        let mut accepted = server.accept(backend.try_accept().unwrap()).await.unwrap();
+        accepted.write_all(b"!").await.unwrap();
+        accepted.flush().await.unwrap();
+        let mut client = connected.await.unwrap().unwrap().into_inner();
+        assert_eq!(client.read_u8().await.unwrap(), b'!');
+        assert_ne!(client.get_ref().1.tls13_tickets_received(), 0);
+        assert_eq!(accepted.get_ref().1.handshake_kind(), Some(HandshakeKind::Full));
     }
 }
 
