@@ -111,9 +111,9 @@ impl NodeIdentity {
         Self { name, clock_window: Duration::from_secs(60), shared: Arc::new(shared) }
     }
 
-    /// How far the clocks of two nodes may be apart, in whole seconds. So long a proof that was caught on its way, and
-    /// has not arrived, can be used in place of its maker: to learn that there is a node, and no more. Derived
-    /// certificates allow for an hour.
+    /// How far the clocks of two nodes may be apart, in whole seconds. As long as that, a proof that somebody has kept
+    /// from arriving can be used in place of its maker: to learn that there is a node, and no more. Above an hour it is
+    /// of no use, since no derived certificate is valid that long before it was issued.
     #[must_use]
     pub fn clock_window(mut self, window: Duration) -> Self {
         self.clock_window = window;
@@ -266,6 +266,7 @@ impl Current {
     }
 
     fn first(&self) -> &Credentials {
+        // There is one: see `new`.
         &self.credentials[0]
     }
 }
@@ -342,8 +343,9 @@ mod tests {
             let proof = node("a", &["1"]).proof(b.name(), at(made)).unwrap();
             assert!(b.admit(Some(&proof), at(first)).is_ok());
             // What others do meanwhile does not let it be forgotten.
+            let other = node("c", &["2"]);
             for seconds in first..=again {
-                admitted(&b, at(seconds), at(seconds)).unwrap();
+                b.admit(Some(&other.proof(b.name(), at(seconds)).unwrap()), at(seconds)).unwrap();
             }
             let replayed = b.clone().admit(Some(&proof), at(again));
             assert!(matches!(replayed, Err(NodeRejected::Replayed)), "{made} {first} {again}: {replayed:?}");
