@@ -13,6 +13,7 @@ use http::{
 };
 use pin_project_lite::pin_project;
 use pmesh_layers::{
+    balance::Failed,
     body_limit::BodyTooLong,
     connect::{ConnectError, TlsError},
     framing::Unacceptable,
@@ -159,12 +160,16 @@ where
 }
 
 fn answer(error: &BoxError, asked: &Asked) -> Response<ResponseBody> {
+    let failed = error.downcast_ref::<Failed>();
+    let error = failed.map_or(error, Failed::cause);
     let status = status(error);
     if status.is_server_error() {
         tracing::warn!(
             status = status.as_u16(),
             id = asked.id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or("-"),
             host = asked.host.as_ref().map_or("-", HostName::as_str),
+            upstream = failed.map_or("-", Failed::endpoint),
+            attempts = failed.map(Failed::attempts).filter(|attempts| *attempts > 1),
             error = %Chain(error.as_ref()),
             "no response from the upstream"
         );

@@ -12,7 +12,7 @@
 //!      SniMatchLayer ─▶ FramingLayer ─▶ TrailersLayer ─▶ HopByHopLayer ─▶ ForwardedLayer ─▶ TunnelLayer
 //!                                          │
 //!                                          ▼
-//!      Router ─▶ Balance ─▶ Pool or Http2Pool ─▶ SourceConnector ─▶ backend      one request
+//!      Router ─▶ Balance ─▶ ResponseTimeout ─▶ Pool or Http2Pool ─▶ SourceConnector ─▶ backend      one request
 //! ```
 //!
 //! | module | what it is for |

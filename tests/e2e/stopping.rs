@@ -171,3 +171,29 @@ fn a_tunnel_is_in_flight() {
     drop(client);
     assert_eq!(program.wait().code(), Some(0));
 }
+
+/// The client has not taken note of its end, and its connection lingers.
+#[test]
+fn a_rejected_connection_does_not_hold_the_program_up() {
+    let backend = Backend::answering("ok");
+    let start = Start::new().workers(1).route("a.test", &backend);
+    // Less than what it lingers for.
+    let mut program = start.flags(&["--shutdown-timeout", "1s"]).run();
+    let mut rejected: Vec<_> =
+        [(program.http(), get("b.test", "/")), (program.https(), "GET / HTTP/1.0\r\n\r\n".into())]
+            .into_iter()
+            .map(|(address, bytes)| {
+                let mut client = Client::connect(address);
+                client.send(bytes);
+                assert_eq!(client.end(), (Vec::new(), End::Fin));
+                client
+            })
+            .collect();
+    let mut later = idle(&program);
+    later.send(get("b.test", "/"));
+    assert_eq!(later.end(), (Vec::new(), End::Fin));
+    rejected.push(later);
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(!program.log().iter().any(|line| line.contains("the shutdown timeout is over")));
+}

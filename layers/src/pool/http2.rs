@@ -2,7 +2,7 @@ use std::{
     error::Error,
     fmt,
     future::Future,
-    pin::{Pin, pin},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,16 +13,14 @@ use std::{
 
 use http::{Request, Response, Uri, Version};
 use http_body::Body;
-use hyper::{
-    client::conn::http2::{Builder, SendRequest},
-    rt::{Read, Write},
-};
+use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::{sync::Mutex, time::timeout};
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
     PoolError, PooledBody,
+    bounds::{Connect, RequestBody, Sending},
     greeting::{Greeting, Http2Error},
     request::{from_http2, into_http2},
     streams::{Connections, Load, Stream},
@@ -40,8 +38,9 @@ const ATTEMPTS: usize = 3;
 ///
 /// A connection takes requests until so many streams are open as its peer allows, or as
 /// [`max_streams`](Self::max_streams) does; then another one is opened. One that says goodbye (GOAWAY) ends with the
-/// last of its streams. A new connection takes requests once the peer's SETTINGS have come, so a peer that speaks
-/// something else gets none. Clones share the connections; cloning counts a reference.
+/// last of its streams, and so does one that has answered nothing for 10 s when a request is given up. A new connection
+/// takes requests once the peer's SETTINGS have come, so a peer that speaks something else gets none. Clones share the
+/// connections; cloning counts a reference.
 ///
 /// ```
 /// use http_body_util::Empty;
@@ -146,21 +145,10 @@ impl<C, B> fmt::Debug for Http2Pool<C, B> {
     }
 }
 
-type Sending<B> = Pin<Box<dyn Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send>>;
-
-impl<C, B> Service<Request<B>> for Http2Pool<C, B>
-where
-    C: Service<Uri> + Clone + Send + Sync + 'static,
-    C::Response: Read + Write + Unpin + Send + 'static,
-    C::Error: Into<BoxError>,
-    C::Future: Send,
-    B: Body + Send + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+impl<C: Connect, B: RequestBody> Service<Request<B>> for Http2Pool<C, B> {
     type Response = Response<PooledBody<B>>;
     type Error = PoolError<B>;
-    type Future = Sending<B>;
+    type Future = Sending<'static, B>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
@@ -171,16 +159,7 @@ where
     }
 }
 
-impl<C, B> Shared<C, B>
-where
-    C: Service<Uri> + Clone + Send + Sync + 'static,
-    C::Response: Read + Write + Unpin + Send + 'static,
-    C::Error: Into<BoxError>,
-    C::Future: Send,
-    B: Body + Send + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+impl<C: Connect, B: RequestBody> Shared<C, B> {
     async fn send(self: Arc<Self>, mut request: Request<B>) -> Result<Response<PooledBody<B>>, PoolError<B>> {
         let mut attempts = 1;
         loop {
@@ -278,7 +257,7 @@ const MAX_WINDOW: u32 = (1 << 31) - 1;
 /// Hands the request to the connection at once; the future waits for the response.
 fn exchange<B>(
     mut sender: SendRequest<B>,
-    stream: Stream,
+    mut stream: Stream,
     request: Request<B>,
 ) -> impl Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send + use<B>
 where
@@ -286,7 +265,9 @@ where
 {
     let response = sender.try_send_request(request);
     async move {
-        match response.await {
+        let response = response.await;
+        stream.answered();
+        match response {
             Ok(mut response) => {
                 // The version belongs to this hop.
                 *response.version_mut() = Version::HTTP_11;

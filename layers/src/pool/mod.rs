@@ -15,6 +15,7 @@
 //! ```
 
 mod body;
+mod bounds;
 mod error;
 mod greeting;
 mod http2;
@@ -25,6 +26,7 @@ mod service;
 mod streams;
 
 pub use body::{BodyError, PooledBody};
+pub use bounds::{Connect, RequestBody};
 pub use error::PoolError;
 pub use greeting::Http2Error;
 pub use http2::Http2Pool;
