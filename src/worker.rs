@@ -113,6 +113,7 @@ where
 {
     fn new(index: usize, shared: Arc<Shared>, counters: Arc<Counters>, stack: S) -> Self {
         let server = HttpServer::new()
+            .extended_connect()
             .silence_deadline(shared.settings.silence_deadline)
             .keep_alive_timeout(shared.settings.keep_alive_timeout)
             .head_timeout(shared.settings.head_timeout)

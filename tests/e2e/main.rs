@@ -33,6 +33,7 @@ mod stalls;
 mod start_errors;
 mod stopping;
 mod upgrades;
+mod upgrades_http2;
 mod upstream_http2;
 mod upstream_tls;
 mod upstream_unix;

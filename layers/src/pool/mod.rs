@@ -24,6 +24,7 @@ mod request;
 mod response;
 mod service;
 mod streams;
+mod upgrade;
 
 pub use body::{BodyError, PooledBody};
 pub use bounds::{Connect, RequestBody};

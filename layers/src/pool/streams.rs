@@ -37,6 +37,8 @@ struct Connection<B> {
 pub(super) struct Load {
     streams: AtomicUsize,
     limit: AtomicUsize,
+    /// The peer takes extended CONNECT (RFC 8441, 3).
+    takes_upgrades: AtomicBool,
     created: Instant,
     /// When the last stream ended, in milliseconds after `created`.
     used_at: AtomicU64,
@@ -104,6 +106,7 @@ impl Load {
         Arc::new(Self {
             streams: AtomicUsize::new(0),
             limit: AtomicUsize::new(0),
+            takes_upgrades: AtomicBool::new(false),
             created: Instant::now(),
             used_at: AtomicU64::new(0),
             answered_at: AtomicU64::new(0),
@@ -111,8 +114,10 @@ impl Load {
         })
     }
 
-    pub(super) fn set_limit(&self, limit: usize) {
+    /// What the peer's SETTINGS say.
+    pub(super) fn set(&self, limit: usize, takes_upgrades: bool) {
         self.limit.store(limit, Ordering::Relaxed);
+        self.takes_upgrades.store(takes_upgrades, Ordering::Relaxed);
     }
 
     /// A stream, if there is one to spare.
@@ -132,6 +137,11 @@ impl Load {
 }
 
 impl Stream {
+    /// Whether it may become a tunnel.
+    pub(super) fn takes_upgrades(&self) -> bool {
+        self.load.takes_upgrades.load(Ordering::Relaxed)
+    }
+
     /// Something was heard of the peer.
     pub(super) fn answered(&mut self) {
         self.answered = true;
@@ -164,7 +174,7 @@ mod tests {
     async fn a_connection_has_so_many_streams_and_knows_when_it_is_idle() {
         let load = Load::new();
         assert!(Load::take(&load).is_none());
-        load.set_limit(2);
+        load.set(2, false);
         let streams = [Load::take(&load).unwrap(), Load::take(&load).unwrap()];
         assert!(Load::take(&load).is_none());
         tokio::time::advance(Duration::from_secs(60)).await;
@@ -173,7 +183,7 @@ mod tests {
         assert_eq!(load.idle_for(), Some(Duration::ZERO));
         // The peer allows fewer now.
         let _one = Load::take(&load).unwrap();
-        load.set_limit(1);
+        load.set(1, false);
         assert!(Load::take(&load).is_none());
     }
 }

@@ -7,6 +7,7 @@ mod connector;
 mod continue_100;
 mod deadline;
 mod draining;
+mod extended_connect;
 mod forwarded_fields;
 mod gate;
 mod host;
