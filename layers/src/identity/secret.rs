@@ -36,7 +36,7 @@ impl Secret {
         hex
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0[..]
     }
 }

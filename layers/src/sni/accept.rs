@@ -1,16 +1,16 @@
 use std::{io, sync::Arc, time::Duration};
 
-use rustls::{ServerConfig, ServerConnection};
+use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, timeout_at},
+    time::Instant,
 };
-use tokio_rustls::{
-    TlsAcceptor,
-    server::{StartHandshake, TlsStream},
-};
+use tokio_rustls::server::TlsStream;
 
-use super::hello;
+use super::{
+    handshake::{self, HandshakeError},
+    hello,
+};
 use crate::host::HostName;
 
 /// Says how to serve a name in a TLS handshake.
@@ -88,10 +88,9 @@ impl<P: SniPolicy> SniAcceptor<P> {
         IO: AsyncRead + AsyncWrite + Unpin,
     {
         let deadline = Instant::now() + deadline;
-        let hello = match timeout_at(deadline, hello::read(&mut io)).await {
-            Ok(Ok(hello)) => hello,
-            Ok(Err(reason)) => return Err(Rejected { io, reason }),
-            Err(_) => return Err(Rejected { io, reason: SniRejected::Deadline }),
+        let hello = match hello::read(&mut io, deadline).await {
+            Ok(hello) => hello,
+            Err(error) => return Err(Rejected { io, reason: error.into() }),
         };
         let name = match hello.client_hello().server_name().map(str::parse::<HostName>) {
             Some(Ok(name)) => name,
@@ -100,39 +99,20 @@ impl<P: SniPolicy> SniAcceptor<P> {
         let Some(config) = self.policy.server_config(&name) else {
             return Err(Rejected { io, reason: SniRejected::NotServed });
         };
-        // A handshake that owns the connection would take it along when it is given up, unread input and all: RST.
-        let handshake = StartHandshake::from_parts(hello, &mut io).into_stream(Arc::clone(&config));
-        let session = match timeout_at(deadline, handshake).await {
-            Ok(Ok(stream)) => stream.into_inner().1,
-            Ok(Err(error)) => return Err(Rejected { io, reason: SniRejected::Handshake(error) }),
-            Err(_) => return Err(Rejected { io, reason: SniRejected::Deadline }),
-        };
-        match with_session(io, session, config).await {
+        match handshake::finish(hello, io, config, deadline).await {
             Ok(stream) => Ok((stream, name)),
-            Err((error, io)) => Err(Rejected { io, reason: SniRejected::Handshake(error) }),
+            Err((error, io)) => Err(Rejected { io, reason: error.into() }),
         }
     }
 }
 
-/// Puts a session whose handshake is done on its connection. Nothing is read; tokio-rustls has no other way to say so.
-async fn with_session<IO>(
-    io: IO,
-    session: ServerConnection,
-    config: Arc<ServerConfig>,
-) -> Result<TlsStream<IO>, (io::Error, IO)>
-where
-    IO: AsyncRead + AsyncWrite + Unpin,
-{
-    TlsAcceptor::from(config).accept_with(io, |fresh| *fresh = session).into_fallible().await
-}
-
 /// A connection that ended before or in its handshake.
 #[derive(Debug)]
-pub struct Rejected<IO> {
+pub struct Rejected<IO, R = SniRejected> {
     /// The connection, to be ended.
     pub io: IO,
     /// Why.
-    pub reason: SniRejected,
+    pub reason: R,
 }
 
 /// Why a TLS connection was not accepted.
@@ -169,6 +149,17 @@ impl SniRejected {
             Self::NotServed => "sni_not_served",
             Self::Deadline => "deadline",
             Self::Handshake(_) => "handshake_failed",
+        }
+    }
+}
+
+impl From<HandshakeError> for SniRejected {
+    fn from(error: HandshakeError) -> Self {
+        match error {
+            HandshakeError::Io(error) => Self::Io(error),
+            HandshakeError::NoClientHello(error) => Self::NoClientHello(error),
+            HandshakeError::Deadline => Self::Deadline,
+            HandshakeError::Failed(error) => Self::Handshake(error),
         }
     }
 }
