@@ -45,8 +45,6 @@ struct Session {
     client: Client,
     store: Store,
     watch: Watch,
-    /// Which making of the bucket this is, in the words of NATS.
-    made: String,
     /// What was put later than this is live; all else may be of the time before.
     before: u64,
 }
@@ -87,21 +85,20 @@ impl Keeper {
         let mut context = jetstream::new(client.clone());
         context.set_timeout(ANSWER);
         let store = bucket(&context, &self.options).await?;
-        let info = store.stream.get_info().await?;
+        let before = store.stream.get_info().await?.state.last_sequence;
+        // It ends in an error when NATS tells nothing any more for 10 seconds, as when the bucket was made anew.
         let watch = store.watch_with_history(">").await?;
-        let (made, before) = (info.created.to_string(), info.state.last_sequence);
-        let own = self.own_entry()?;
-        renew(store.clone(), own, made.clone()).await?;
-        Ok(Session { client, store, watch, made, before })
+        renew(store.clone(), self.own_entry()?).await?;
+        Ok(Session { client, store, watch, before })
     }
 
     /// Renews the own entry and hears those of others, until something fails.
     async fn keep(&mut self, session: &mut Session) -> BoxError {
-        let mut renewal = interval(self.options.timing.renewal);
+        let mut renewal = interval(self.options.timing.renewal.max(Duration::from_millis(1)));
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         renewal.reset();
         // A few times in a life, so that who is gone is gone soon.
-        let mut expiry = interval(self.options.timing.lifetime / 15);
+        let mut expiry = interval((self.options.timing.lifetime / 15).max(Duration::from_millis(1)));
         expiry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // In a task, so that others are heard meanwhile.
         let mut renewing = JoinSet::new();
@@ -128,7 +125,7 @@ impl Keeper {
                     Ok(own) => own,
                     Err(error) => return error,
                 };
-                renewing.spawn(renew(session.store.clone(), own, session.made.clone()));
+                renewing.spawn(renew(session.store.clone(), own));
                 is_due = false;
             }
         }
@@ -245,14 +242,12 @@ async fn bucket(context: &jetstream::Context, options: &RegistryOptions) -> Resu
     Ok(context.create_key_value(config).await?)
 }
 
-/// Puts the own entry. Fails if the bucket is not that of the session any more: who watches the
-/// old one hears nothing of the new one.
-async fn renew(store: Store, own: Option<(String, Vec<u8>)>, made: String) -> Result<(), BoxError> {
+/// Puts the own entry, if there is one.
+async fn renew(store: Store, own: Option<(String, Vec<u8>)>) -> Result<(), BoxError> {
     if let Some((key, value)) = own {
         store.put(key, value.into()).await?;
     }
-    let info = store.stream.get_info().await?;
-    if info.created.to_string() == made { Ok(()) } else { Err("the bucket was made anew".into()) }
+    Ok(())
 }
 
 /// An error with its causes, on one line.
