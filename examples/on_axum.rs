@@ -76,9 +76,7 @@ async fn main() -> Result<(), BoxError> {
                     drop(server.serve(tls, ConnInfo::tls(peer, name), protocol, stack).await);
                 }
                 Err(rejected) => {
-                    if let Some(stream) = rejected.io {
-                        silence::close(stream).await;
-                    }
+                    silence::close(rejected.io).await;
                 }
             }
         });

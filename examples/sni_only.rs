@@ -60,9 +60,7 @@ async fn serve(acceptor: Arc<SniAcceptor<impl SniPolicy>>, stream: TcpStream) {
         }
         // Ended with a FIN and nothing else: no alert, and no RST although input is unread.
         Err(rejected) => {
-            if let Some(stream) = rejected.io {
-                silence::close(stream).await;
-            }
+            silence::close(rejected.io).await;
         }
     }
 }

@@ -254,9 +254,7 @@ where
     async fn reject(&self, rejected: Rejected<ClientStream>) {
         self.counters.reject(rejected.reason.reason());
         tracing::debug!(reason = %rejected.reason, "silence");
-        if let Some(stream) = rejected.io {
-            silence::close(stream).await;
-        }
+        silence::close(rejected.io).await;
     }
 
     /// Lets what is in flight end.

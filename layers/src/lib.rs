@@ -31,6 +31,7 @@
 //! | [`balance`], [`pool`], [`response_timeout`] | endpoints in turn, their connections, and how long they may take |
 //! | [`connect`] | connections that leave from many addresses, over TLS if need be; or to Unix sockets |
 //! | [`identity`] | one secret in place of a PKI |
+//! | [`node`] | connections between programs that share a secret, and silence to all others |
 //!
 //! # Errors and silence
 //!
@@ -107,6 +108,7 @@ mod future;
 pub mod hop_by_hop;
 pub mod host;
 pub mod identity;
+pub mod node;
 pub mod pool;
 pub mod response_timeout;
 pub mod route;

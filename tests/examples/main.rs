@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod connector_only;
+mod mesh_identity;
 mod on_axum;
 mod own_stack;
 mod program;

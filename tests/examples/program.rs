@@ -22,15 +22,12 @@ pub(crate) struct Program {
 impl Program {
     /// Starts `examples/NAME.rs` on a port that the kernel picks.
     pub(crate) fn start(name: &str) -> Self {
-        // Tests lie in target/PROFILE/deps, examples beside it.
-        let test = env::current_exe().unwrap();
-        let path = test.ancestors().nth(2).unwrap().join("examples").join(name);
-        assert!(
-            path.exists(),
-            "no {}: `cargo test --test` builds no examples, `cargo build --examples` does",
-            path.display()
-        );
-        let mut child = Command::new(path).arg("0").stdout(Stdio::piped()).spawn().unwrap();
+        Self::spawn(&mut command(name))
+    }
+
+    /// Starts what [`command`] gave, after changes to it, on a port that the kernel picks.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.arg("0").stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let mut program = Self { child, output, address: ([127, 0, 0, 1], 0).into() };
         let line = program.next_line().unwrap();
@@ -57,6 +54,19 @@ impl Program {
         stream.read_to_string(&mut answer).await.unwrap();
         answer
     }
+}
+
+/// The command that runs `examples/NAME.rs`.
+pub(crate) fn command(name: &str) -> Command {
+    // Tests lie in target/PROFILE/deps, examples beside it.
+    let test = env::current_exe().unwrap();
+    let path = test.ancestors().nth(2).unwrap().join("examples").join(name);
+    assert!(
+        path.exists(),
+        "no {}: `cargo test --test` builds no examples, `cargo build --examples` does",
+        path.display()
+    );
+    Command::new(path)
 }
 
 impl Drop for Program {

@@ -1,12 +1,15 @@
+use rustls::server::VerifierBuilderError;
+
+use super::NodeName;
 use crate::host::HostName;
 
-/// Why no secret, authority or certificate could be made.
+/// Why no secret, authority, certificate or identity of a node could be made.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct IdentityError(#[from] Kind);
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     #[error("the system gives no random numbers")]
     Random,
     #[error("no key can be derived from this secret; make another with `openssl rand -hex 32`")]
@@ -17,4 +20,24 @@ pub(super) enum Kind {
     NotAnAddress(HostName),
     #[error("the certificate cannot be made")]
     Certificate(#[from] rcgen::Error),
+    #[error("a node needs a secret; make one with `openssl rand -hex 32` and give it to all nodes")]
+    NoSecret,
+    #[error("there is no certificate for this node")]
+    NoCertificate,
+    #[error(
+        "the certificate does not name the node {0}; issue one whose DNS names hold {0} and no other without a dot"
+    )]
+    NotNamed(NodeName),
+    #[error(
+        "peers refuse the certificate of this node; it must be issued by one of the roots, for {role}, and be valid now"
+    )]
+    Refused {
+        role: &'static str,
+        #[source]
+        error: rustls::Error,
+    },
+    #[error("certificate and key cannot be used for TLS")]
+    Tls(#[source] rustls::Error),
+    #[error("the roots cannot be used for TLS")]
+    Verifier(#[source] VerifierBuilderError),
 }

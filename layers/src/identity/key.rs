@@ -62,3 +62,24 @@ impl fmt::Debug for DerivedKey {
         f.write_str("DerivedKey(hidden)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(digit: &str, label: &str) -> DerivedKey {
+        DerivedKey::derive(&digit.repeat(64).parse().unwrap(), label).unwrap()
+    }
+
+    #[test]
+    fn secrets_and_labels_give_unrelated_keys() {
+        assert_eq!(key("1", "a").der_bytes(), key("1", "a").der_bytes());
+        assert_ne!(key("1", "a").der_bytes(), key("2", "a").der_bytes());
+        assert_ne!(key("1", "a").der_bytes(), key("1", "b").der_bytes());
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        assert_eq!(format!("{:?}", key("1", "a")), "DerivedKey(hidden)");
+    }
+}

@@ -4,6 +4,9 @@
 //! every version. Clients that trust its certificate accept what any of the nodes issues, and no node stores
 //! anything but the secret.
 //!
+//! What nodes show each other comes from a [`NodeAuthority`] of its own, unrelated to that one; the module
+//! [`node`](crate::node) puts it to work.
+//!
 //! ```
 //! use std::{sync::Arc, time::SystemTime};
 //!
@@ -29,15 +32,19 @@
 //! ```
 
 mod authority;
-mod error;
+mod derived;
+pub(crate) mod error;
 mod issued;
 mod key;
 mod name;
-mod random;
+mod node_authority;
+pub(crate) mod random;
 mod secret;
 
-pub use authority::{Authority, Fingerprint};
+pub use authority::Authority;
+pub use derived::Fingerprint;
 pub use error::IdentityError;
 pub use issued::{CLOCK_SLACK, Issued, LIFETIME};
 pub use name::{InvalidNodeName, NodeName};
+pub use node_authority::{NodeAuthority, Role};
 pub use secret::{InvalidSecret, Secret};

@@ -41,22 +41,23 @@ impl Secret {
         hex
     }
 
-    /// A key for one purpose, which `label` names. Another label gives an unrelated key, and no key tells the secret.
+    /// A key of `N` bytes for one purpose, which `label` names. Another label gives an unrelated key, and no key tells the
+    /// secret.
     ///
     /// HKDF-SHA256 (RFC 5869) without a salt, `label` as its info.
     ///
     /// # Errors
     ///
-    /// None that the derivation of 32 bytes can end in.
-    pub fn derive_key(&self, label: &str) -> Result<Zeroizing<[u8; 32]>, IdentityError> {
-        let mut key = Zeroizing::new([0; 32]);
+    /// [`IdentityError`] when `N` is more than 8160, the most that HKDF gives.
+    pub fn derive_key<const N: usize>(&self, label: &str) -> Result<Zeroizing<[u8; N]>, IdentityError> {
+        let mut key = Zeroizing::new([0; N]);
         Hkdf::<Sha256>::new(None, self.bytes())
             .expand(label.as_bytes(), &mut key[..])
             .map_err(|_| Kind::Underivable)?;
         Ok(key)
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0[..]
     }
 }
@@ -160,10 +161,11 @@ mod tests {
 
     #[test]
     fn a_key_is_for_one_secret_and_one_purpose() {
-        let key = |secret: &str, label| *secret.parse::<Secret>().unwrap().derive_key(label).unwrap();
+        let key = |secret: &str, label| *secret.parse::<Secret>().unwrap().derive_key::<32>(label).unwrap();
         assert_eq!(key(HEX, "one"), key(HEX, "one"));
         assert_ne!(key(HEX, "one"), key(HEX, "two"));
         assert_ne!(key(HEX, "one"), key(&HEX.replace("ff", "fe"), "one"));
+        assert!(HEX.parse::<Secret>().unwrap().derive_key::<8161>("one").is_err());
     }
 
     #[test]

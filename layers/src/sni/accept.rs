@@ -3,11 +3,14 @@ use std::{io, sync::Arc, time::Duration};
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, timeout_at},
+    time::Instant,
 };
-use tokio_rustls::server::{StartHandshake, TlsStream};
+use tokio_rustls::server::TlsStream;
 
-use super::hello;
+use super::{
+    handshake::{self, HandshakeError},
+    hello,
+};
 use crate::host::HostName;
 
 /// Says how to serve a name in a TLS handshake.
@@ -51,11 +54,7 @@ impl<F: Fn(&HostName) -> Option<Arc<ServerConfig>>> SniPolicy for F {
 ///         tokio::spawn(async move {
 ///             match acceptor.accept(tcp, Duration::from_secs(10)).await {
 ///                 Ok((_tls, name)) => println!("a client of {name}"),
-///                 Err(rejected) => {
-///                     if let Some(tcp) = rejected.io {
-///                         silence::close(tcp).await;
-///                     }
-///                 }
+///                 Err(rejected) => silence::close(rejected.io).await,
 ///             }
 ///         });
 ///     }
@@ -89,35 +88,31 @@ impl<P: SniPolicy> SniAcceptor<P> {
         IO: AsyncRead + AsyncWrite + Unpin,
     {
         let deadline = Instant::now() + deadline;
-        let hello = match timeout_at(deadline, hello::read(&mut io)).await {
-            Ok(Ok(hello)) => hello,
-            Ok(Err(reason)) => return Err(Rejected { io: Some(io), reason }),
-            Err(_) => return Err(Rejected { io: Some(io), reason: SniRejected::Deadline }),
+        let hello = match hello::read(&mut io, deadline).await {
+            Ok(hello) => hello,
+            Err(error) => return Err(Rejected { io, reason: error.into() }),
         };
         let name = match hello.client_hello().server_name().map(str::parse::<HostName>) {
             Some(Ok(name)) => name,
-            Some(Err(_)) | None => return Err(Rejected { io: Some(io), reason: SniRejected::NoName }),
+            Some(Err(_)) | None => return Err(Rejected { io, reason: SniRejected::NoName }),
         };
         let Some(config) = self.policy.server_config(&name) else {
-            return Err(Rejected { io: Some(io), reason: SniRejected::NotServed });
+            return Err(Rejected { io, reason: SniRejected::NotServed });
         };
-        let mut handshake = StartHandshake::from_parts(hello, io).into_stream(config).into_fallible();
-        match timeout_at(deadline, &mut handshake).await {
-            Ok(Ok(stream)) => Ok((stream, name)),
-            Ok(Err((error, io))) => Err(Rejected { io: Some(io), reason: SniRejected::Handshake(error) }),
-            // The handshake has read all that came: its end is a FIN.
-            Err(_) => Err(Rejected { io: None, reason: SniRejected::Deadline }),
+        match handshake::finish(hello, io, config, deadline).await {
+            Ok(stream) => Ok((stream, name)),
+            Err((error, io)) => Err(Rejected { io, reason: error.into() }),
         }
     }
 }
 
 /// A connection that ended before or in its handshake.
 #[derive(Debug)]
-pub struct Rejected<IO> {
-    /// The connection, to be ended; `None` where it has ended.
-    pub io: Option<IO>,
+pub struct Rejected<IO, R = SniRejected> {
+    /// The connection, to be ended.
+    pub io: IO,
     /// Why.
-    pub reason: SniRejected,
+    pub reason: R,
 }
 
 /// Why a TLS connection was not accepted.
@@ -154,6 +149,17 @@ impl SniRejected {
             Self::NotServed => "sni_not_served",
             Self::Deadline => "deadline",
             Self::Handshake(_) => "handshake_failed",
+        }
+    }
+}
+
+impl From<HandshakeError> for SniRejected {
+    fn from(error: HandshakeError) -> Self {
+        match error {
+            HandshakeError::Io(error) => Self::Io(error),
+            HandshakeError::NoClientHello(error) => Self::NoClientHello(error),
+            HandshakeError::Deadline => Self::Deadline,
+            HandshakeError::Failed(error) => Self::Handshake(error),
         }
     }
 }

@@ -4,7 +4,8 @@
 //! [`SniMatchLayer`] holds every request of the connection to that name.
 
 mod accept;
-mod hello;
+pub(crate) mod handshake;
+pub(crate) mod hello;
 mod matches;
 
 pub use accept::{Rejected, SniAcceptor, SniPolicy, SniRejected};

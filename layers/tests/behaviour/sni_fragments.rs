@@ -45,7 +45,7 @@ async fn an_unserved_name_is_found_too() {
     let rejected = acceptor().accept(far, Duration::from_secs(10)).await.err().unwrap();
     assert!(matches!(rejected.reason, SniRejected::NotServed), "{rejected:?}");
     let mut heard = Vec::new();
-    tokio::join!(silence::close(rejected.io.unwrap()), async {
+    tokio::join!(silence::close(rejected.io), async {
         near.read_to_end(&mut heard).await.unwrap();
         drop(near);
     });

@@ -3,4 +3,5 @@
 pub(crate) mod backend;
 pub(crate) mod client;
 pub(crate) mod http2;
+pub(crate) mod node;
 pub(crate) mod tls;

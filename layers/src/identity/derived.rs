@@ -1,0 +1,96 @@
+use std::fmt;
+
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose,
+    PublicKeyData, SerialNumber, date_time_ymd,
+};
+use rustls::pki_types::CertificateDer;
+use sha2::{Digest, Sha256};
+
+use super::{
+    Secret,
+    error::{IdentityError, Kind},
+    key::DerivedKey,
+};
+
+/// What tells one derived authority from another. To change it, or anything below that ends up in the certificate, is
+/// to change the authority: who trusts the old one refuses the new.
+#[derive(Debug)]
+pub(super) struct Purpose {
+    /// From which the key is derived.
+    pub(super) label: &'static str,
+    /// What people see, before a part of the key's hash.
+    pub(super) common_name: &'static str,
+}
+
+/// A certificate authority all of which comes from the secret or is fixed.
+///
+/// The key is on P-256, since browsers accept no Ed25519; it may issue certificates for others, but no further
+/// authorities; and it is valid from 2020-01-01 to 2049-12-31, since dates from 2050 on are written in another form
+/// (RFC 5280, 4.1.2.5), which few certificates have tried out.
+#[derive(Debug)]
+pub(super) struct DerivedAuthority {
+    pub(super) issuer: Issuer<'static, DerivedKey>,
+    certificate: Certificate,
+}
+
+impl DerivedAuthority {
+    pub(super) fn derive(secret: &Secret, purpose: &Purpose) -> Result<Self, IdentityError> {
+        let key = DerivedKey::derive(secret, purpose.label)?;
+        let params = params(&key, purpose.common_name);
+        let certificate = params.self_signed(&key).map_err(Kind::Certificate)?;
+        Ok(Self { issuer: Issuer::new(params, key), certificate })
+    }
+
+    pub(super) fn certificate_pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    pub(super) fn certificate_der(&self) -> &CertificateDer<'static> {
+        self.certificate.der()
+    }
+
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(Sha256::digest(self.certificate_der()).into())
+    }
+}
+
+/// What the authority's certificate says.
+fn params(key: &DerivedKey, common_name: &str) -> CertificateParams {
+    let key_hash = Sha256::digest(key.subject_public_key_info());
+    // Two authorities in one trust store differ in what people see and in what software compares.
+    let shown: String = key_hash[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, format!("{common_name} {shown}"));
+    params.serial_number = Some(serial_number(&key_hash[..16]));
+    // RFC 7093, 2, method 1, spelled out: a library's default may change.
+    params.key_identifier_method = KeyIdMethod::PreSpecified(key_hash[..20].to_vec());
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2049, 12, 31);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
+/// A serial number from at most 20 bytes: positive and without a leading zero (RFC 5280, 4.1.2.2).
+pub(super) fn serial_number(bytes: &[u8]) -> SerialNumber {
+    let mut bytes = bytes.to_vec();
+    if let Some(first) = bytes.first_mut() {
+        *first = *first & 0x7f | 0x40;
+    }
+    SerialNumber::from(bytes)
+}
+
+/// The SHA-256 of a certificate. Displayed as by `openssl x509 -fingerprint -sha256`: `AB:CD:…`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, byte) in self.0.iter().enumerate() {
+            let colon = if index == 0 { "" } else { ":" };
+            write!(f, "{colon}{byte:02X}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, SystemTime},
+};
+
+use http::Uri;
+use hyper::rt::{Read, Write};
+use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tower::{BoxError, Service, ServiceExt};
+
+use super::{
+    NodeError, NodeIdentity,
+    configs::{HTTP2, server_name},
+    error::Step,
+    identity::{Credentials, prove},
+};
+use crate::identity::NodeName;
+
+/// Connects to another node, over the connections of another connector, for HTTP/2.
+///
+/// It proves that it holds the secret and shows the certificate of the node that connects, and believes only a
+/// certificate for the node that was asked for. The URI says where that node is, and nothing else.
+///
+/// A node that holds another secret is silent. So where a connection ends without an answer, the next secret is tried
+/// on a new one, at once. That the peer has accepted this node's certificate shows in what it sends first: in TLS 1.3
+/// the side that connects is done before the other has looked at it.
+///
+/// ```
+/// use http_body_util::Empty;
+/// use pmesh_layers::{
+///     connect::SourceConnector,
+///     identity::Secret,
+///     node::{NodeConnector, NodeIdentity},
+///     pool::Http2Pool,
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let identity = NodeIdentity::new("berlin".parse()?, [&Secret::generate()?])?;
+/// let connector = NodeConnector::new(SourceConnector::new(), identity, "paris".parse()?);
+/// let pool: Http2Pool<_, Empty<bytes::Bytes>> = Http2Pool::new(connector, "https://192.0.2.7:8443".parse()?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct NodeConnector<C> {
+    inner: C,
+    identity: NodeIdentity,
+    peer: NodeName,
+    timeout: Duration,
+}
+
+/// What a [`NodeConnector`] over connections of type `T` gives.
+type Stream<T> = TokioIo<TlsStream<TokioIo<T>>>;
+
+impl<C> NodeConnector<C> {
+    /// Connects to the node `peer`, as `identity`, over connections of `inner`; five seconds for each handshake.
+    pub fn new(inner: C, identity: NodeIdentity, peer: NodeName) -> Self {
+        Self { inner, identity, peer, timeout: Duration::from_secs(5) }
+    }
+
+    /// How long a handshake may take.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+}
+
+impl<C> Service<Uri> for NodeConnector<C>
+where
+    C: Service<Uri> + Clone + Send + 'static,
+    C::Response: Read + Write + Unpin + Send,
+    C::Error: Into<BoxError>,
+    C::Future: Send,
+{
+    type Response = Stream<C::Response>;
+    type Error = NodeError;
+    // Boxed: once a connection, not a request.
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NodeError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NodeError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let mut connector = self.clone();
+        Box::pin(async move {
+            let place = uri.authority().map(ToString::to_string).unwrap_or_default();
+            let connected = connector.connect(uri).await;
+            connected.map_err(|step| NodeError { peer: connector.peer, place, step })
+        })
+    }
+}
+
+impl<C> NodeConnector<C>
+where
+    C: Service<Uri> + Clone,
+    C::Response: Read + Write + Unpin,
+    C::Error: Into<BoxError>,
+{
+    async fn connect(&mut self, uri: Uri) -> Result<Stream<C::Response>, Step> {
+        for credentials in self.identity.offers() {
+            match self.connect_with(&credentials, uri.clone()).await {
+                Err(Step::Handshake(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+                done => return done,
+            }
+        }
+        Err(Step::Silence { window: self.identity.window() })
+    }
+
+    async fn connect_with(&mut self, credentials: &Credentials, uri: Uri) -> Result<Stream<C::Response>, Step> {
+        let io = self.inner.clone().oneshot(uri).await.map_err(|error| Step::Connect(error.into()))?;
+        // Now, not before: to connect may have taken longer than a proof is valid.
+        let proof = prove(&credentials.proof, &self.peer, SystemTime::now()).map_err(Step::Proof)?;
+        let name = server_name(&self.peer).map_err(Step::Proof)?;
+        let connector = TlsConnector::from(credentials.configs.client.clone());
+        let handshake = connector.with_alpn(vec![proof, HTTP2.to_vec()]).connect(name, TokioIo::new(io));
+        let stream = match timeout(self.timeout, handshake).await {
+            Ok(handshake) => handshake.map_err(Step::Handshake)?,
+            Err(_) => return Err(Step::Timeout),
+        };
+        if stream.get_ref().1.alpn_protocol() != Some(HTTP2) {
+            return Err(Step::NoHttp2);
+        }
+        Ok(TokioIo::new(stream))
+    }
+}

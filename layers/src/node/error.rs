@@ -1,0 +1,67 @@
+use std::{fmt, io, time::Duration};
+
+use tower::BoxError;
+
+use crate::identity::{IdentityError, NodeName};
+
+/// Why there is no connection to a node.
+#[derive(Debug)]
+pub struct NodeError {
+    pub(super) peer: NodeName,
+    /// Where the peer was looked for.
+    pub(super) place: String,
+    pub(super) step: Step,
+}
+
+#[derive(Debug)]
+pub(super) enum Step {
+    Connect(BoxError),
+    Proof(IdentityError),
+    Handshake(io::Error),
+    Silence { window: Duration },
+    Timeout,
+    NoHttp2,
+}
+
+impl NodeError {
+    /// Whether the peer closed the connection without an answer, as a node does that believes none of the proofs.
+    pub fn is_silence(&self) -> bool {
+        matches!(self.step, Step::Silence { .. })
+    }
+
+    /// Whether the peer did not end the handshake in time.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.step, Step::Timeout)
+    }
+}
+
+impl fmt::Display for NodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { peer, place, step } = self;
+        write!(f, "node {peer} ({place}) ")?;
+        match step {
+            Step::Connect(_) => f.write_str("cannot be connected to"),
+            Step::Proof(_) => f.write_str("cannot be given a proof of the secret"),
+            Step::Handshake(_) => f.write_str("does not agree on TLS"),
+            Step::Silence { window } => write!(
+                f,
+                "closed the connection without a byte: it holds another secret, its clock differs by more than {} s, \
+                 or it is no node of that name",
+                window.as_secs()
+            ),
+            Step::Timeout => f.write_str("did not end the TLS handshake in time"),
+            Step::NoHttp2 => f.write_str("speaks TLS, but not HTTP/2 over it (ALPN)"),
+        }
+    }
+}
+
+impl std::error::Error for NodeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.step {
+            Step::Connect(error) => Some(&**error),
+            Step::Proof(error) => Some(error),
+            Step::Handshake(error) => Some(error),
+            Step::Silence { .. } | Step::Timeout | Step::NoHttp2 => None,
+        }
+    }
+}

@@ -1,0 +1,390 @@
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use arc_swap::ArcSwap;
+use rustls::{ClientConfig, ServerConfig};
+
+use super::{
+    NodeCertificates, NodeRejected,
+    configs::{self, Configs},
+    proof::{NONCE, Proof, ProofKey},
+    seen::Seen,
+};
+use crate::identity::{IdentityError, NodeAuthority, NodeName, Secret, error::Kind, random};
+
+/// Who a node is, and how it proves it: its name, the secrets, and the certificates that come from them.
+///
+/// Several secrets are for the time in which one is replaced by another: connections are made with the first, and with
+/// the next where that meets silence; connections are accepted with each. So the new secret is added behind the old one
+/// on all nodes, then moved before it, then the old one is taken away, and no node is left alone at any step.
+///
+/// Clones are the same identity: what is replaced in one is replaced in all, for connections from then on.
+///
+/// ```
+/// use std::time::SystemTime;
+/// use pmesh_layers::{identity::Secret, node::NodeIdentity};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (old, new) = (Secret::generate()?, Secret::generate()?);
+/// let identity = NodeIdentity::new("berlin-1".parse()?, [&old])?;
+///
+/// identity.replace([&old, &new])?;
+///
+/// // From time to time: certificates are valid for a day.
+/// assert!(!identity.renew(SystemTime::now())?, "they are fresh");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct NodeIdentity {
+    name: NodeName,
+    clock_window: Duration,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    current: ArcSwap<Current>,
+    /// Held by who replaces `current`, so that of two at once none undoes what the other did.
+    writing: Mutex<()>,
+    seen: Mutex<Seen>,
+}
+
+/// What connections are made and accepted with.
+struct Current {
+    credentials: Vec<Credentials>,
+    certified: Certified,
+}
+
+/// What comes from one secret.
+#[derive(Clone)]
+pub(super) struct Credentials {
+    pub(super) proof: Arc<ProofKey>,
+    authority: Arc<NodeAuthority>,
+    pub(super) configs: Configs,
+}
+
+/// Where the certificates come from.
+#[derive(Clone)]
+enum Certified {
+    /// From each secret, at this time.
+    Derived(SystemTime),
+    /// From elsewhere.
+    Own(Configs),
+}
+
+impl NodeIdentity {
+    /// The identity of the node `name`, with certificates that are derived from the secrets. Proofs may be 60 seconds
+    /// old, or ahead.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError`] when there is no secret, when the system gives no random numbers, or when its clock is before
+    /// 1970.
+    pub fn new<'a>(name: NodeName, secrets: impl IntoIterator<Item = &'a Secret>) -> Result<Self, IdentityError> {
+        let current = Current::new(&name, secrets, Certified::Derived(SystemTime::now()))?;
+        Ok(Self::with(name, current))
+    }
+
+    /// The identity of the node `name`, with certificates from elsewhere. The secrets still make the proof, without
+    /// which nobody is answered.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError`] when there is no secret, or when peers would refuse the certificate: because it names another
+    /// node, has expired, leads to none of the roots, or is for one side of a connection only.
+    pub fn with_certificates<'a>(
+        name: NodeName,
+        secrets: impl IntoIterator<Item = &'a Secret>,
+        certificates: NodeCertificates,
+    ) -> Result<Self, IdentityError> {
+        let own = Configs::own(certificates, &name, SystemTime::now())?;
+        let current = Current::new(&name, secrets, Certified::Own(own))?;
+        Ok(Self::with(name, current))
+    }
+
+    fn with(name: NodeName, current: Current) -> Self {
+        let shared =
+            Shared { current: ArcSwap::from_pointee(current), writing: Mutex::default(), seen: Mutex::default() };
+        Self { name, clock_window: Duration::from_secs(60), shared: Arc::new(shared) }
+    }
+
+    /// How far the clocks of two nodes may be apart, in whole seconds. So long a proof that was caught on its way, and
+    /// has not arrived, can be used in place of its maker: to learn that there is a node, and no more. Derived
+    /// certificates allow for an hour.
+    #[must_use]
+    pub fn clock_window(mut self, window: Duration) -> Self {
+        self.clock_window = window;
+        self
+    }
+
+    /// The name of this node.
+    pub fn name(&self) -> &NodeName {
+        &self.name
+    }
+
+    /// Connections from now on are made and accepted with these secrets, and with no other. Those that are there go on.
+    ///
+    /// # Errors
+    ///
+    /// As of [`new`](Self::new); then nothing is replaced.
+    pub fn replace<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) -> Result<(), IdentityError> {
+        let _writing = self.writing();
+        let certified = match &self.shared.current.load().certified {
+            Certified::Derived(_) => Certified::Derived(SystemTime::now()),
+            own => own.clone(),
+        };
+        self.shared.current.store(Arc::new(Current::new(&self.name, secrets, certified)?));
+        Ok(())
+    }
+
+    /// Connections from now on are made and accepted with these certificates instead of those that were there.
+    ///
+    /// # Errors
+    ///
+    /// As of [`with_certificates`](Self::with_certificates); then nothing is replaced.
+    pub fn replace_certificates(&self, certificates: NodeCertificates) -> Result<(), IdentityError> {
+        let own = Configs::own(certificates, &self.name, SystemTime::now())?;
+        let _writing = self.writing();
+        let current = self.shared.current.load().certified_by(&self.name, Certified::Own(own))?;
+        self.shared.current.store(Arc::new(current));
+        Ok(())
+    }
+
+    /// Issues new certificates, if a third or less of the lifetime of those that are derived is left at `now`; says
+    /// whether it was so. To be called every hour or more often: when nothing is to be done, it costs nothing.
+    ///
+    /// # Errors
+    ///
+    /// As of [`new`](Self::new); then nothing is replaced.
+    pub fn renew(&self, now: SystemTime) -> Result<bool, IdentityError> {
+        let _writing = self.writing();
+        let current = self.shared.current.load();
+        if !matches!(current.certified, Certified::Derived(issued) if configs::is_due(issued, now)) {
+            return Ok(false);
+        }
+        let renewed = current.certified_by(&self.name, Certified::Derived(now))?;
+        self.shared.current.store(Arc::new(renewed));
+        Ok(true)
+    }
+
+    /// The configuration with which connections are made: TLS 1.3, HTTP/2, no SNI, no resumption.
+    ///
+    /// For programs that make their connections themselves. The node at the other end answers only if a
+    /// [`proof`](Self::proof) stands first in the list of protocols.
+    pub fn client_config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.shared.current.load().first().configs.client)
+    }
+
+    /// The configuration with which connections are accepted that bring a proof of the first secret: TLS 1.3, HTTP/2,
+    /// no tickets, and only clients with a certificate.
+    ///
+    /// For programs that accept connections themselves. Alone it is not silent: a server shows its certificate before it
+    /// sees the client's. [`NodeAcceptor`](super::NodeAcceptor) is.
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.shared.current.load().first().configs.server)
+    }
+
+    /// A proof of the first secret for the node `asked`, made at `now`: 57 bytes, to stand first in the list of
+    /// protocols (ALPN) of one ClientHello.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError`] when the system gives no random numbers, or when its clock is before 1970.
+    pub fn proof(&self, asked: &NodeName, now: SystemTime) -> Result<Vec<u8>, IdentityError> {
+        prove(&self.shared.current.load().first().proof, asked, now)
+    }
+
+    /// What connections are made with, in turn.
+    pub(super) fn offers(&self) -> Vec<Credentials> {
+        self.shared.current.load().credentials.clone()
+    }
+
+    pub(super) fn window(&self) -> Duration {
+        self.clock_window
+    }
+
+    /// The configuration for a connection with this first protocol.
+    pub(super) fn admit(&self, protocol: Option<&[u8]>, now: SystemTime) -> Result<Arc<ServerConfig>, NodeRejected> {
+        let proof = protocol.and_then(Proof::read).ok_or(NodeRejected::NoProof)?;
+        let current = self.shared.current.load();
+        let credentials = current
+            .credentials
+            .iter()
+            .find(|credentials| proof.is_made_with(&credentials.proof, &self.name))
+            .ok_or(NodeRejected::WrongProof)?;
+        // Only who holds the secret comes this far, and can fill memory or the log.
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let window = self.clock_window.as_secs();
+        let ahead_by = proof.ahead_of(now);
+        if ahead_by.unsigned_abs() > window {
+            return Err(NodeRejected::Clock { ahead_by });
+        }
+        // One that is ahead by a window is valid for two.
+        lock(&self.shared.seen).take(proof.nonce(), now, window.saturating_mul(2).saturating_add(1))?;
+        Ok(Arc::clone(&credentials.configs.server))
+    }
+
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        lock(&self.shared.writing)
+    }
+}
+
+impl fmt::Debug for NodeIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NodeIdentity").field(&self.name).finish()
+    }
+}
+
+impl Current {
+    fn new<'a>(
+        name: &NodeName,
+        secrets: impl IntoIterator<Item = &'a Secret>,
+        certified: Certified,
+    ) -> Result<Self, IdentityError> {
+        let credentials = secrets.into_iter().map(|secret| {
+            let authority = Arc::new(NodeAuthority::derive(secret)?);
+            let configs = certified.configs(&authority, name)?;
+            Ok(Credentials { proof: Arc::new(ProofKey::derive(secret)?), authority, configs })
+        });
+        let credentials = credentials.collect::<Result<Vec<_>, IdentityError>>()?;
+        if credentials.is_empty() {
+            return Err(Kind::NoSecret.into());
+        }
+        Ok(Self { credentials, certified })
+    }
+
+    /// The same secrets with other certificates.
+    fn certified_by(&self, name: &NodeName, certified: Certified) -> Result<Self, IdentityError> {
+        let credentials = self.credentials.iter().map(|credentials| {
+            let configs = certified.configs(&credentials.authority, name)?;
+            Ok(Credentials { configs, ..credentials.clone() })
+        });
+        Ok(Self { credentials: credentials.collect::<Result<_, IdentityError>>()?, certified })
+    }
+
+    fn first(&self) -> &Credentials {
+        &self.credentials[0]
+    }
+}
+
+impl Certified {
+    fn configs(&self, authority: &NodeAuthority, name: &NodeName) -> Result<Configs, IdentityError> {
+        match self {
+            Self::Derived(now) => Configs::derived(authority, name, *now),
+            Self::Own(configs) => Ok(configs.clone()),
+        }
+    }
+}
+
+/// A new proof of the secret that `key` comes from.
+pub(super) fn prove(key: &ProofKey, asked: &NodeName, now: SystemTime) -> Result<Vec<u8>, IdentityError> {
+    let now = now.duration_since(UNIX_EPOCH).map_err(|_| Kind::Clock)?.as_secs();
+    let mut nonce = [0; NONCE];
+    random::fill(&mut nonce)?;
+    Ok(key.prove(asked, now, nonce))
+}
+
+/// What a panic left behind is whole: nothing here is changed in two steps.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_790_000_000 + seconds)
+    }
+
+    fn node(name: &str, digits: &[&str]) -> NodeIdentity {
+        let secrets: Vec<Secret> = digits.iter().map(|digit| digit.repeat(64).parse().unwrap()).collect();
+        NodeIdentity::new(name.parse().unwrap(), &secrets).unwrap()
+    }
+
+    /// What `b` says to a proof that was made at `made` and comes at `now`.
+    fn admitted(b: &NodeIdentity, made: SystemTime, now: SystemTime) -> Result<(), NodeRejected> {
+        let proof = node("a", &["1"]).proof(b.name(), made).unwrap();
+        b.admit(Some(&proof), now).map(drop)
+    }
+
+    #[test]
+    fn a_proof_is_valid_within_the_window() {
+        let b = node("b", &["1"]);
+        for (window, made, now, ahead_by) in [
+            (60, 1000, 1000, None),
+            (60, 1000, 1060, None),
+            (60, 1060, 1000, None),
+            (60, 1000, 1061, Some(-61)),
+            (60, 1061, 1000, Some(61)),
+            (5, 1000, 1006, Some(-6)),
+            (5, 1005, 1000, None),
+            (0, 1000, 1000, None),
+            (0, 1001, 1000, Some(1)),
+        ] {
+            let b = b.clone().clock_window(Duration::from_secs(window));
+            let told = match admitted(&b, at(made), at(now)) {
+                Ok(()) => None,
+                Err(NodeRejected::Clock { ahead_by }) => Some(ahead_by),
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(told, ahead_by, "window {window}, made at {made}, comes at {now}");
+        }
+    }
+
+    #[test]
+    fn a_proof_is_valid_once_for_as_long_as_its_time_is() {
+        for (made, first, again) in [(1000, 1000, 1000), (1060, 1000, 1120), (1000, 1060, 1060), (1060, 1000, 1059)] {
+            let b = node("b", &["2", "1"]);
+            let proof = node("a", &["1"]).proof(b.name(), at(made)).unwrap();
+            assert!(b.admit(Some(&proof), at(first)).is_ok());
+            // What others do meanwhile does not let it be forgotten.
+            for seconds in first..=again {
+                admitted(&b, at(seconds), at(seconds)).unwrap();
+            }
+            let replayed = b.clone().admit(Some(&proof), at(again));
+            assert!(matches!(replayed, Err(NodeRejected::Replayed)), "{made} {first} {again}: {replayed:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_rejected_is_not_remembered() {
+        let b = node("b", &["1"]);
+        let proof = node("a", &["1"]).proof(b.name(), at(1000)).unwrap();
+        assert!(matches!(b.admit(Some(&proof), at(2000)), Err(NodeRejected::Clock { .. })));
+        let mut changed = proof.clone();
+        changed[56] ^= 1;
+        assert!(matches!(b.admit(Some(&changed), at(1000)), Err(NodeRejected::WrongProof)));
+        assert!(b.admit(Some(&proof), at(1000)).is_ok());
+    }
+
+    #[test]
+    fn the_configuration_is_that_of_the_proofs_secret() {
+        let b = node("b", &["1", "2"]);
+        let offers = b.offers();
+        for (digit, expected) in ["1", "2"].into_iter().zip(&offers) {
+            let proof = node("a", &[digit]).proof(b.name(), at(0)).unwrap();
+            let config = b.admit(Some(&proof), at(0)).unwrap();
+            assert!(Arc::ptr_eq(&config, &expected.configs.server), "{digit}");
+        }
+        assert!(Arc::ptr_eq(&b.client_config(), &offers[0].configs.client));
+        assert!(Arc::ptr_eq(&b.server_config(), &offers[0].configs.server));
+    }
+
+    #[test]
+    fn impossible_clocks_are_no_panic() {
+        let b = node("b", &["1"]);
+        let before = UNIX_EPOCH - Duration::from_secs(1);
+        assert!(b.proof(b.name(), before).is_err());
+        assert!(b.renew(before).is_err());
+        assert!(matches!(admitted(&b, at(0), before), Err(NodeRejected::Clock { .. })));
+    }
+
+    #[test]
+    fn debug_shows_the_name_alone() {
+        assert_eq!(format!("{:?}", node("b", &["1"])), "NodeIdentity(\"b\")");
+    }
+}

@@ -1,0 +1,14 @@
+use rustls::pki_types::CertificateDer;
+use webpki::EndEntityCert;
+
+use crate::identity::NodeName;
+
+/// The one node that a certificate names. Whether it is trusted was asked before, or will be.
+///
+/// A name with a dot is a host's, and a wildcard nobody's. Two nodes in one certificate could not be told apart.
+pub(super) fn node_name(certificate: &CertificateDer<'_>) -> Option<NodeName> {
+    let certificate = EndEntityCert::try_from(certificate).ok()?;
+    let mut nodes = certificate.valid_dns_names().filter_map(|name| name.parse::<NodeName>().ok());
+    let name = nodes.next()?;
+    nodes.all(|other| other == name).then_some(name)
+}

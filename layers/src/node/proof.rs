@@ -1,0 +1,166 @@
+use hkdf::{
+    Hkdf,
+    hmac::{Hmac, KeyInit, Mac},
+};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::identity::{IdentityError, NodeName, Secret, error::Kind};
+
+const LABEL: &[u8] = b"pmesh proof v1";
+const VERSION: u8 = 1;
+/// Version, seconds since 1970, nonce.
+const HEAD: usize = 1 + 8 + NONCE;
+const LENGTH: usize = HEAD + 32;
+
+/// The length of a nonce, in bytes.
+pub(super) const NONCE: usize = 16;
+
+/// The key of the proofs of one secret; as long as a block of SHA-256, so that HMAC takes it as it is.
+pub(super) struct ProofKey(Box<Zeroizing<[u8; 64]>>);
+
+impl ProofKey {
+    pub(super) fn derive(secret: &Secret) -> Result<Self, IdentityError> {
+        let mut key = Box::new(Zeroizing::new([0; 64]));
+        Hkdf::<Sha256>::new(None, secret.bytes()).expand(LABEL, &mut key[..]).map_err(|_| Kind::Underivable)?;
+        Ok(Self(key))
+    }
+
+    /// A proof for the node `asked`, made at `time`, in seconds since 1970.
+    pub(super) fn prove(&self, asked: &NodeName, time: u64, nonce: [u8; NONCE]) -> Vec<u8> {
+        let mut proof = Vec::with_capacity(LENGTH);
+        proof.push(VERSION);
+        proof.extend(time.to_be_bytes());
+        proof.extend(nonce);
+        let mac = self.mac(&proof, asked).finalize().into_bytes();
+        proof.extend(mac);
+        proof
+    }
+
+    fn mac(&self, head: &[u8], asked: &NodeName) -> Hmac<Sha256> {
+        // The name comes last, since it alone has no fixed length.
+        Hmac::new((&**self.0).into()).chain_update(head).chain_update(asked.as_str())
+    }
+}
+
+/// Bytes of the form of a proof.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Proof<'a>(&'a [u8; LENGTH]);
+
+impl<'a> Proof<'a> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let bytes: &[u8; LENGTH] = bytes.try_into().ok()?;
+        (bytes[0] == VERSION).then_some(Self(bytes))
+    }
+
+    /// Whether it was made with this key, for the node `asked`. Takes as long, whichever bytes differ.
+    pub(super) fn is_made_with(self, key: &ProofKey, asked: &NodeName) -> bool {
+        let (head, mac) = self.0.split_at(HEAD);
+        key.mac(head, asked).verify_slice(mac).is_ok()
+    }
+
+    /// How many seconds after `now` it was made; negative when it was before.
+    pub(super) fn ahead_of(self, now: u64) -> i64 {
+        let mut time = [0; 8];
+        time.copy_from_slice(&self.0[1..9]);
+        let ahead = i128::from(u64::from_be_bytes(time)) - i128::from(now);
+        i64::try_from(ahead).unwrap_or(if ahead < 0 { i64::MIN } else { i64::MAX })
+    }
+
+    pub(super) fn nonce(self) -> [u8; NONCE] {
+        let mut nonce = [0; NONCE];
+        nonce.copy_from_slice(&self.0[HEAD - NONCE..HEAD]);
+        nonce
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_790_000_000;
+
+    fn key(digit: &str) -> ProofKey {
+        ProofKey::derive(&digit.repeat(64).parse().unwrap()).unwrap()
+    }
+
+    fn name(name: &str) -> NodeName {
+        name.parse().unwrap()
+    }
+
+    fn made_with(bytes: &[u8], key: &ProofKey, asked: &str) -> bool {
+        Proof::read(bytes).is_some_and(|proof| proof.is_made_with(key, &name(asked)))
+    }
+
+    /// Pins the form, so that nodes of two versions understand each other; computed by other means.
+    #[test]
+    fn a_proof_never_changes() {
+        let proof = key("1").prove(&name("berlin"), NOW, [7; NONCE]);
+        let hex: String = proof.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            hex,
+            "01000000006ab13b8007070707070707070707070707070707bb7427fa\
+             84c893a726ae081576817b2e33cb015f11f3146433fbeb6fa2b454e7"
+        );
+    }
+
+    #[test]
+    fn it_is_valid_for_one_secret_and_one_node() {
+        let proof = key("1").prove(&name("b"), NOW, [7; NONCE]);
+        assert!(made_with(&proof, &key("1"), "b"));
+        assert!(!made_with(&proof, &key("2"), "b"));
+        for other in ["c", "ba", "a"] {
+            assert!(!made_with(&proof, &key("1"), other), "{other}");
+        }
+    }
+
+    #[test]
+    fn not_one_bit_can_be_changed_and_not_one_byte_be_missing() {
+        let proof = key("1").prove(&name("b"), NOW, [7; NONCE]);
+        for bit in 0..proof.len() * 8 {
+            let mut changed = proof.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(!made_with(&changed, &key("1"), "b"), "bit {bit}");
+        }
+        for length in 0..proof.len() {
+            assert!(!made_with(&proof[..length], &key("1"), "b"), "{length} bytes");
+            assert!(!made_with(&proof[length + 1..], &key("1"), "b"), "all but {length} bytes");
+        }
+        assert!(!made_with(&[&proof[..], &[0]].concat(), &key("1"), "b"));
+    }
+
+    #[test]
+    fn the_version_is_a_part_of_what_is_proved() {
+        let mut proof = key("1").prove(&name("b"), NOW, [7; NONCE]);
+        for version in (0..=u8::MAX).filter(|version| *version != VERSION) {
+            proof[0] = version;
+            assert!(Proof::read(&proof).is_none(), "{version}");
+        }
+    }
+
+    #[test]
+    fn times_are_compared_without_overflow() {
+        for (time, now, ahead) in
+            [(NOW, NOW, 0), (NOW + 61, NOW, 61), (NOW, NOW + 61, -61), (u64::MAX, 0, i64::MAX), (0, u64::MAX, i64::MIN)]
+        {
+            let proof = key("1").prove(&name("b"), time, [7; NONCE]);
+            assert_eq!(Proof::read(&proof).unwrap().ahead_of(now), ahead);
+        }
+    }
+
+    #[test]
+    fn the_key_is_another_than_those_of_the_authorities() {
+        // All three come from one HKDF, and differ by its label.
+        let secret: Secret = "1".repeat(64).parse().unwrap();
+        let expand = |label: &[u8]| {
+            let mut key = [0; 64];
+            Hkdf::<Sha256>::new(None, secret.bytes()).expand(label, &mut key).unwrap();
+            key
+        };
+        let proof = key("1");
+        assert_eq!(**proof.0, expand(LABEL));
+        for label in ["pmesh authority for nodes v1\0", "pmesh authority for public names v1\0", ""] {
+            assert_ne!(proof.0[..32], expand(label.as_bytes())[..32], "{label}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+use std::{io, sync::Arc};
+
+use rustls::{ServerConfig, server::Accepted};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, timeout_at},
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    server::{StartHandshake, TlsStream},
+};
+
+/// Why there is no TLS on a connection that is accepted in two steps: [`hello::read`](super::hello::read), and
+/// [`finish`].
+#[derive(Debug)]
+pub(crate) enum HandshakeError {
+    /// The connection broke or ended before the ClientHello did.
+    Io(io::Error),
+    /// The first bytes are no ClientHello.
+    NoClientHello(rustls::Error),
+    /// The client took too long.
+    Deadline,
+    /// What came behind the ClientHello.
+    Failed(io::Error),
+}
+
+/// Goes on behind a ClientHello that was approved of. Gives the connection back when it comes to nothing.
+pub(crate) async fn finish<IO>(
+    hello: Accepted,
+    mut io: IO,
+    config: Arc<ServerConfig>,
+    deadline: Instant,
+) -> Result<TlsStream<IO>, (HandshakeError, IO)>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    // A handshake that owns the connection would take it along when it is given up, unread input and all: RST.
+    let handshake = StartHandshake::from_parts(hello, &mut io).into_stream(Arc::clone(&config));
+    let session = match timeout_at(deadline, handshake).await {
+        Ok(Ok(stream)) => stream.into_inner().1,
+        Ok(Err(error)) => return Err((HandshakeError::Failed(error), io)),
+        Err(_) => return Err((HandshakeError::Deadline, io)),
+    };
+    // Puts the session, whose handshake is done, on its connection. Nothing is read; tokio-rustls has no other way to
+    // say so.
+    let stream = TlsAcceptor::from(config).accept_with(io, |fresh| *fresh = session).into_fallible().await;
+    stream.map_err(|(error, io)| (HandshakeError::Failed(error), io))
+}

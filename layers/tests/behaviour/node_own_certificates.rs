@@ -1,0 +1,142 @@
+//! An authority of one's own in place of the one that is derived from the secret.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use pmesh_layers::{
+    identity::IdentityError,
+    node::{NodeAcceptor, NodeCertificates, NodeIdentity, NodeRejected},
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use rustls::pki_types::ServerName;
+use tokio_rustls::TlsConnector;
+
+use super::support::node::{DEADLINE, Network, identity, name, secret, told};
+
+use ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
+
+struct Ca(CertifiedIssuer<'static, KeyPair>);
+
+impl Ca {
+    fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn issue(&self, names: &[&str], usages: &[ExtendedKeyUsagePurpose]) -> NodeCertificates {
+        self.issue_until(names, usages, SystemTime::now() + Duration::from_secs(3600))
+    }
+
+    fn issue_until(
+        &self,
+        names: &[&str],
+        usages: &[ExtendedKeyUsagePurpose],
+        not_after: SystemTime,
+    ) -> NodeCertificates {
+        let names: Vec<_> = names.iter().copied().map(String::from).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.extended_key_usages = usages.to_vec();
+        params.not_after = not_after.into();
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        NodeCertificates { roots: vec![self.0.der().clone()], chain: vec![certificate.into()], key: key.into() }
+    }
+
+    fn node(&self, node: &str, digit: char) -> NodeIdentity {
+        let certificates = self.issue(&[node, &format!("{node}.example")], &[ClientAuth, ServerAuth]);
+        NodeIdentity::with_certificates(name(node), [&secret(digit)], certificates).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn nodes_need_the_authority_and_the_secret() {
+    let network = Network::default();
+    let ca = Ca::new("ours");
+    let (a, b) = (ca.node("a", '1'), ca.node("b", '1'));
+    for (from, to, asked) in [(&a, &b, "b"), (&b, &a, "a")] {
+        let (_, _, peer) = network.connect(from, to, asked).await.unwrap();
+        assert_eq!(&peer, from.name());
+    }
+    assert!(network.connect(&ca.node("a", '2'), &b, "b").await.unwrap_err().is_silence());
+    for other in [Ca::new("theirs").node("b", '1'), identity("b", "1")] {
+        let error = told(network.connect(&a, &other, "b").await.unwrap_err());
+        assert!(error.contains("UnknownIssuer"), "{error}");
+    }
+    // Usages that are not limited are not too few.
+    let unlimited = ca.issue(&["b"], &[]);
+    let b = NodeIdentity::with_certificates(name("b"), [&secret('1')], unlimited).unwrap();
+    network.connect(&a, &b, "b").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_peers_refuse_is_refused_before() {
+    let ca = Ca::new("ours");
+    let both = &[ClientAuth, ServerAuth];
+    let new = |certificates| NodeIdentity::with_certificates(name("b"), [&secret('1')], certificates);
+    let foreign = NodeCertificates { roots: ca.issue(&["b"], both).roots, ..Ca::new("theirs").issue(&["b"], both) };
+    let empty = NodeCertificates { chain: vec![], ..ca.issue(&["b"], both) };
+    let other_key = NodeCertificates { key: KeyPair::generate().unwrap().into(), ..ca.issue(&["b"], both) };
+    let expired = ca.issue_until(&["b"], both, SystemTime::now() - Duration::from_secs(60));
+    let named = "the certificate does not name the node b; issue one whose DNS names hold b and no other without a dot";
+    let cases: [(&str, Result<_, IdentityError>, &str); 9] = [
+        ("another node", new(ca.issue(&["c"], both)), named),
+        ("two nodes", new(ca.issue(&["b", "c"], both)), named),
+        ("a host", new(ca.issue(&["b.example"], both)), named),
+        ("a server", new(ca.issue(&["b"], &[ServerAuth])), "for clientAuth"),
+        ("a client", new(ca.issue(&["b"], &[ClientAuth])), "for serverAuth"),
+        ("expired", new(expired), "expired"),
+        ("of another authority", new(foreign), "UnknownIssuer"),
+        ("none", new(empty), "there is no certificate for this node"),
+        ("with another key", new(other_key), "certificate and key cannot be used for TLS"),
+    ];
+    for (case, made, expected) in cases {
+        let error = told(made.unwrap_err());
+        assert!(error.contains(expected), "{case}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn whom_the_authority_knows_is_not_a_node_for_that() {
+    let ca = Ca::new("ours");
+    let b = NodeAcceptor::new(ca.node("b", '1'));
+    for names in [&["web.example"][..], &["a", "c"], &["*.example"]] {
+        let NodeCertificates { roots, chain, key } = ca.issue(names, &[ClientAuth]);
+        let mut trusted = rustls::RootCertStore::empty();
+        trusted.add(roots[0].clone()).unwrap();
+        let config = rustls::ClientConfig::builder().with_root_certificates(trusted);
+        let config = config.with_client_auth_cert(chain, key).unwrap();
+        let proof = identity("a", "1").proof(&name("b"), SystemTime::now()).unwrap();
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let connector = TlsConnector::from(Arc::new(config));
+        let connector = connector.with_alpn(vec![proof, b"h2".to_vec()]);
+        let (accepted, _near) =
+            tokio::join!(b.accept(far, DEADLINE), connector.connect(ServerName::try_from("b").unwrap(), near));
+        let rejected = accepted.err().unwrap();
+        assert!(matches!(rejected.reason, NodeRejected::NoName), "{names:?}: {:?}", rejected.reason);
+    }
+}
+
+#[tokio::test]
+async fn secrets_and_certificates_are_replaced_each_alone() {
+    let network = Network::default();
+    let ca = Ca::new("ours");
+    let (a, b) = (ca.node("a", '1'), ca.node("b", '1'));
+    assert!(!b.renew(SystemTime::now() + Duration::from_secs(1_000_000)).unwrap(), "that is not ours to do");
+
+    a.replace([&secret('2')]).unwrap();
+    b.replace([&secret('2')]).unwrap();
+    let (client, _, _) = network.connect(&a, &b, "b").await.unwrap();
+    let before = client.get_ref().1.peer_certificates().unwrap()[0].clone();
+
+    let new = ca.issue(&["b"], &[ClientAuth, ServerAuth]);
+    let expected = new.chain[0].clone();
+    assert!(b.replace_certificates(ca.issue(&["c"], &[ClientAuth, ServerAuth])).is_err());
+    b.replace_certificates(new).unwrap();
+    let (client, _, _) = network.connect(&a, &b, "b").await.unwrap();
+    assert_ne!(before, expected);
+    assert_eq!(client.get_ref().1.peer_certificates().unwrap()[0], expected);
+}
