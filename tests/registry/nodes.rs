@@ -71,7 +71,9 @@ fn a_bucket_that_was_made_anew_is_noticed() {
     let Some(nats) = Nats::start(&[]) else { return };
     let (a, b) = (Node::start("a", &nats, SOON), Node::start("b", &nats, SOON));
     a.wait_until_knows(&["b"]);
-    with_bucket(&nats, async |context, _| drop(context.delete_key_value("pmesh").await.unwrap()));
+    with_bucket(&nats, async |context, _| {
+        context.delete_key_value("pmesh").await.unwrap();
+    });
     let c = Node::start("c", &nats, SOON);
     c.wait_until_knows(&["a", "b"]);
     a.wait_until_knows(&["b", "c"]);
