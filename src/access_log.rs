@@ -11,7 +11,7 @@ use std::{
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use pmesh_layers::{conn::ConnInfo, host::HostName};
+use pmesh_layers::{balance::Attempts, conn::ConnInfo, host::HostName};
 use tower::{Layer, Service};
 use tower_http::request_id::RequestId;
 
@@ -55,8 +55,12 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let line = self.on.then(|| Box::new(Line::new(&request)));
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let line = self.on.then(|| {
+            let line = Line::new(&request);
+            request.extensions_mut().insert(line.attempts.clone());
+            Box::new(line)
+        });
         ResponseFuture { response: self.inner.call(request), line }
     }
 }
@@ -98,6 +102,7 @@ struct Line {
     method: Method,
     uri: Uri,
     version: Version,
+    attempts: Attempts,
     status: Option<StatusCode>,
     bytes: u64,
 }
@@ -113,6 +118,7 @@ impl Line {
             method: request.method().clone(),
             uri: request.uri().clone(),
             version: request.version(),
+            attempts: Attempts::default(),
             status: None,
             bytes: 0,
         }
@@ -129,6 +135,8 @@ impl Drop for Line {
             method = %self.method,
             path = self.uri.path_and_query().map_or("", |path| path.as_str()),
             version = ?self.version,
+            upstream = self.attempts.endpoint().unwrap_or("-"),
+            attempts = Some(self.attempts.count()).filter(|attempts| *attempts > 1),
             // 499, as nginx has it: the client left before the response began.
             status = self.status.map_or(499, |status| status.as_u16()),
             bytes = self.bytes,

@@ -2,42 +2,47 @@
 
 use std::{
     collections::HashMap,
-    io,
     net::{IpAddr, Ipv6Addr},
-    pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll},
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use ipnet::IpNet;
-use pmesh_layers::silence::IntoRaw;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
 };
+
+use crate::{
+    exhaustion::{Exhaustion, News},
+    strangers::Strangers,
+};
+
+/// How often those who wait for a place look for a stranger that has had its time.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The count of open connections, shared by all workers. It costs something once a connection, nothing a request.
 #[derive(Debug)]
 pub struct Admission {
     free: Arc<Semaphore>,
     max: usize,
-    full: AtomicBool,
+    full: Exhaustion,
     per_client: usize,
     /// Proxies in front, which bring the connections of many.
     exempt: Vec<IpNet>,
     clients: Mutex<HashMap<IpAddr, usize>>,
+    strangers: Arc<Strangers>,
 }
 
 impl Admission {
-    /// Lets in `max` connections, and `per_client` of one client unless that is 0 or the client is in `exempt`.
-    pub fn new(max: usize, per_client: usize, exempt: Vec<IpNet>) -> Self {
+    /// Lets in `max` connections of `workers`, and `per_client` of one client unless that is 0 or the client is in
+    /// `exempt`.
+    pub fn new(max: usize, per_client: usize, exempt: Vec<IpNet>, workers: usize) -> Self {
         let max = max.clamp(1, Semaphore::MAX_PERMITS);
         let (free, clients) = (Arc::new(Semaphore::new(max)), Mutex::default());
-        Self { free, max, full: AtomicBool::new(false), per_client, exempt, clients }
+        let strangers = Arc::new(Strangers::new(workers));
+        Self { free, max, full: Exhaustion::default(), per_client, exempt, clients, strangers }
     }
 
     /// How many connections are let in.
@@ -45,21 +50,37 @@ impl Admission {
         self.max
     }
 
-    /// A place for one connection; waits until there is one.
-    pub async fn place(self: &Arc<Self>) -> Place {
+    /// The connections that have named no served host.
+    pub fn strangers(&self) -> &Arc<Strangers> {
+        &self.strangers
+    }
+
+    /// A place for one connection of `worker`; waits until there is one.
+    ///
+    /// Strangers may hold as many places as they leave free: then the oldest has to go, and whoever names a served host
+    /// finds a place.
+    pub async fn place(self: &Arc<Self>, worker: usize) -> Place {
+        let free = self.free.available_permits();
+        if free > 0 && self.strangers.count() > free {
+            self.strangers.crowd_out(worker, false);
+        }
         let permit = if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
-            // Said again only after there was room for a while.
-            if self.full.load(Ordering::Relaxed) && self.free.available_permits() > self.max / 8 {
-                self.full.store(false, Ordering::Relaxed);
+            if let Some(News::Recovered) = self.full.accepted() {
                 tracing::info!(max_connections = self.max, "there is room for connections again");
             }
             Some(permit)
         } else {
-            if !self.full.swap(true, Ordering::Relaxed) {
+            if let Some(News::Exhausted) = self.full.failed() {
                 tracing::warn!(max_connections = self.max, "no room for more connections: further ones wait");
             }
-            // Never closed, so there is no error.
-            Arc::clone(&self.free).acquire_owned().await.ok()
+            let mut waiting = pin!(Arc::clone(&self.free).acquire_owned());
+            loop {
+                self.strangers.crowd_out(worker, true);
+                if let Ok(permit) = timeout(LOOK, &mut waiting).await {
+                    // Never closed, so there is no error.
+                    break permit.ok();
+                }
+            }
         };
         Place { _permit: permit, client: None }
     }
@@ -136,80 +157,24 @@ impl Drop for Place {
     }
 }
 
-/// The connection of a client, which keeps its place as long as it is open: as a tunnel, and while it is being ended.
-#[derive(Debug)]
-pub struct ClientStream {
-    stream: TcpStream,
-    _place: Place,
-}
-
-impl ClientStream {
-    /// Puts the connection into its place.
-    pub fn new(stream: TcpStream, place: Place) -> Self {
-        Self { stream, _place: place }
-    }
-}
-
-impl AsyncRead for ClientStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for ClientStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-impl IntoRaw for ClientStream {
-    type Raw = Self;
-
-    fn into_raw(self) -> Self {
-        self
-    }
-
-    fn reset(self) {
-        self.stream.reset();
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use pmesh_layers::conn::Control;
+
     use super::*;
 
     fn admission(max: usize, per_client: usize) -> Arc<Admission> {
         let exempt = vec!["10.0.0.0/8".parse().unwrap()];
-        Arc::new(Admission::new(max, per_client, exempt))
+        Arc::new(Admission::new(max, per_client, exempt, 1))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_place_is_free_again_when_its_connection_is_gone() {
         let admission = admission(2, 0);
-        let (first, _second) = (admission.place().await, admission.place().await);
+        let (first, _second) = (admission.place(0).await, admission.place(0).await);
         let third = tokio::spawn({
             let admission = Arc::clone(&admission);
-            async move { admission.place().await }
+            async move { admission.place(0).await }
         });
         tokio::task::yield_now().await;
         assert!(!third.is_finished());
@@ -217,11 +182,28 @@ mod tests {
         third.await.unwrap();
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn strangers_leave_half_of_what_is_free() {
+        let admission = admission(8, 0);
+        let mut held = Vec::new();
+        let mut enter = async |control: Control| {
+            let place = admission.place(0).await;
+            let unnamed = admission.strangers().add(0, control);
+            held.push((place, Arc::clone(unnamed.stranger()), unnamed));
+            tokio::time::advance(Duration::from_secs(1)).await;
+            held.iter().filter(|(_, stranger, _)| stranger.was_crowded_out()).count()
+        };
+        // What they leave free is as much as they have.
+        for expected in [0, 0, 0, 0, 0, 1] {
+            assert_eq!(enter(Control::closed()).await, expected);
+        }
+    }
+
     #[tokio::test]
     async fn one_client_has_so_many() {
         let admission = admission(100, 2);
         let admit = async |address: &str| {
-            let mut place = admission.place().await;
+            let mut place = admission.place(0).await;
             (admission.admit(&mut place, address.parse().unwrap()), place)
         };
         for (one, same, other) in [
@@ -252,7 +234,7 @@ mod tests {
     async fn proxies_in_front_may_have_any_number() {
         let admission = admission(100, 1);
         for _ in 0..3 {
-            let mut place = admission.place().await;
+            let mut place = admission.place(0).await;
             assert_eq!(admission.admit(&mut place, "10.1.2.3".parse().unwrap()), Verdict::Serve);
             std::mem::forget(place);
         }

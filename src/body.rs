@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pmesh_layers::{
-    balance::Once,
+    balance::{BalancedBody, Once},
     body_limit::LimitedBody,
     pool::{BodyError, PooledBody},
     response_timeout::WatchedBody,
@@ -17,13 +17,16 @@ use pmesh_layers::{
 };
 
 /// The body of a request on its way to a backend.
-pub type RequestBody = Once<WatchedBody<LimitedBody<TrailersBody<Incoming>>>>;
+pub type RequestBody = WatchedBody<Once<LimitedBody<TrailersBody<Incoming>>>>;
+
+/// The body of a backend's response.
+pub type UpstreamBody = BalancedBody<PooledBody<RequestBody>>;
 
 /// The body of a response.
 #[derive(Debug)]
 pub enum ResponseBody {
     /// A backend's.
-    Upstream(TrailersBody<PooledBody<RequestBody>>),
+    Upstream(TrailersBody<UpstreamBody>),
     /// Our own, once.
     Text(Option<Bytes>),
 }
@@ -35,8 +38,8 @@ impl ResponseBody {
     }
 }
 
-impl From<TrailersBody<PooledBody<RequestBody>>> for ResponseBody {
-    fn from(body: TrailersBody<PooledBody<RequestBody>>) -> Self {
+impl From<TrailersBody<UpstreamBody>> for ResponseBody {
+    fn from(body: TrailersBody<UpstreamBody>) -> Self {
         Self::Upstream(body)
     }
 }

@@ -40,9 +40,10 @@ impl Connections {
         }
     }
 
-    /// How many are open.
+    /// How many are open. Those that end in silence are none: there is nothing to wait for.
     pub fn len(&self) -> usize {
-        self.lock().open.iter().filter(|control| control.is_alive()).count()
+        let open = |control: &WeakControl| control.upgrade().is_some_and(|control| !control.is_silenced());
+        self.lock().open.iter().filter(|control| open(control)).count()
     }
 
     /// Whether none is open.
@@ -71,6 +72,16 @@ mod tests {
         assert!(connections.lock().open.len() < 100);
         drop(kept);
         assert!(connections.is_empty());
+    }
+
+    #[test]
+    fn nobody_waits_for_those_that_end_in_silence() {
+        let connections = Connections::default();
+        let (served, silenced) = (Control::open(), Control::closed());
+        connections.add(&served);
+        connections.add(&silenced);
+        silenced.silence();
+        assert_eq!(connections.len(), 1);
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub struct Counters {
 }
 
 /// Why a connection ended in silence.
-const REASONS: [&str; 14] = [
+const REASONS: [&str; 15] = [
     "host_not_served",
     "no_host",
     "several_hosts",
@@ -27,6 +27,7 @@ const REASONS: [&str; 14] = [
     "client_left",
     "handshake_failed",
     "too_many_connections",
+    "crowded_out",
     "other",
 ];
 

@@ -1,5 +1,5 @@
-//! What is said of accepting connections without the descriptors or the memory for them: one line when it begins, one
-//! when it is over.
+//! What is said of accepting connections without the descriptors, the memory or the places for them: one line when it
+//! begins, one when it is over.
 
 use std::{
     io,

@@ -7,7 +7,7 @@
 //! 2. [`secret`] reads or makes the secret; [`certificates`] chooses a certificate for each served name, from files
 //!    or from the authority that is derived from the secret.
 //! 3. [`listen`] binds all ports; [`worker`] runs a thread a core, accepts connections, as far as [`admission`] lets
-//!    them in, and serves them.
+//!    them in, and serves them; [`strangers`] make room for them.
 //! 4. [`stack`] is what happens to a request: the layers of [`pmesh_layers`] in their order, down to [`upstream`];
 //!    [`trust`] is whose certificates upstreams may show.
 //! 5. [`mesh`] is what is known of other nodes, and finds them.
@@ -18,6 +18,7 @@ pub mod admission;
 pub mod body;
 pub mod certificates;
 pub mod cli;
+pub mod client_stream;
 pub mod config;
 pub mod connections;
 pub mod counters;
@@ -34,6 +35,7 @@ pub mod secret;
 pub mod settings;
 pub mod signals;
 pub mod stack;
+pub mod strangers;
 pub mod trust;
 pub mod upstream;
 pub mod worker;

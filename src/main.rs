@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     match obey(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("pmesh: {}", Causes(&*error));
+            complain(&Causes(&*error));
             ExitCode::from(BAD_SETUP)
         }
     }
@@ -50,7 +50,9 @@ fn obey(arguments: &Arguments) -> Result<(), BoxError> {
             demo::run(loaded.settings)
         }
         Command::Check => {
-            run::check(settings)?;
+            for doubt in run::check(settings)? {
+                complain(&format_args!("warning: {doubt}"));
+            }
             show(&summary(settings))
         }
         Command::Explain { key } => show(&config::explain(&loaded, key.as_deref())?),
@@ -58,7 +60,7 @@ fn obey(arguments: &Arguments) -> Result<(), BoxError> {
             if let SecretSource::Home(path) = &settings.secret
                 && !path.exists()
             {
-                eprintln!("pmesh: there is no secret in {} yet: making one", settings.home.display());
+                complain(&format_args!("there is no secret in {} yet: making one", settings.home.display()));
             }
             show(&Authority::derive(&run::secret(&settings.secret, &settings.home)?)?.certificate_pem())
         }
@@ -72,6 +74,11 @@ fn show(text: &str) -> Result<(), BoxError> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Writes to standard error. `eprintln!` would panic where nothing can be written: a full disk, a pipe without a reader.
+fn complain(text: &dyn fmt::Display) {
+    let _ = writeln!(io::stderr(), "pmesh: {text}");
 }
 
 /// An error and its causes, one a line.

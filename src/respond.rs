@@ -13,8 +13,10 @@ use http::{
 };
 use pin_project_lite::pin_project;
 use pmesh_layers::{
+    balance::Failed,
     body_limit::BodyTooLong,
     connect::{ConnectError, TlsError},
+    extended_connect::NotSwitched,
     framing::Unacceptable,
     host::HostName,
     pool::{Http2Error, PoolError},
@@ -33,6 +35,12 @@ fn status(error: &BoxError) -> StatusCode {
         match unacceptable {
             Unacceptable::Method => StatusCode::METHOD_NOT_ALLOWED,
             _ => StatusCode::BAD_REQUEST,
+        }
+    } else if let Some(not_switched) = error.downcast_ref::<NotSwitched>() {
+        match not_switched {
+            NotSwitched::Protocol => StatusCode::BAD_REQUEST,
+            NotSwitched::Unsupported | NotSwitched::Ignored => StatusCode::NOT_IMPLEMENTED,
+            _ => StatusCode::BAD_GATEWAY,
         }
     } else if error.is::<Misdirected>() {
         StatusCode::MISDIRECTED_REQUEST
@@ -159,12 +167,17 @@ where
 }
 
 fn answer(error: &BoxError, asked: &Asked) -> Response<ResponseBody> {
+    let failed = error.downcast_ref::<Failed>();
+    let error = failed.map_or(error, Failed::cause);
     let status = status(error);
-    if status.is_server_error() {
+    // A client may ask for any protocol: 501 is no news.
+    if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
         tracing::warn!(
             status = status.as_u16(),
             id = asked.id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or("-"),
             host = asked.host.as_ref().map_or("-", HostName::as_str),
+            upstream = failed.map_or("-", Failed::endpoint),
+            attempts = failed.map(Failed::attempts).filter(|attempts| *attempts > 1),
             error = %Chain(error.as_ref()),
             "no response from the upstream"
         );
@@ -214,10 +227,13 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let table: [(BoxError, u16); 9] = [
+        let table: [(BoxError, u16); 12] = [
             (Unacceptable::Length.into(), 400),
             (Unacceptable::Target.into(), 400),
             (Unacceptable::Method.into(), 405),
+            (NotSwitched::Protocol.into(), 400),
+            (NotSwitched::Ignored.into(), 501),
+            (NotSwitched::Proof.into(), 502),
             (NoRoute.into(), 404),
             (Misdirected.into(), 421),
             (BodyTooLong.into(), 413),

@@ -1,6 +1,12 @@
 //! From validated settings to a running server, and to its end.
 
-use std::{path::Path, sync::Arc, thread};
+use std::{
+    io,
+    net::{IpAddr, UdpSocket},
+    path::Path,
+    sync::Arc,
+    thread,
+};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pmesh_layers::identity::{Authority, Secret};
@@ -43,6 +49,9 @@ impl Server {
         let certificates = certificates(&settings, &secret)?;
         let registry = RegistryOptions::new(&settings, Seal::new(&[secret])?);
         let trust = Trust::load(&settings.routes)?;
+        for doubt in doubts(&settings) {
+            tracing::warn!("{doubt}");
+        }
         let bound = listen::bind(&settings)?;
         for one in &bound {
             let port = Port::Number(one.address.port());
@@ -93,19 +102,34 @@ impl Server {
 }
 
 /// Finds what is wrong with the secret and the certificates, and changes nothing: a secret that the first start would
-/// make is not made.
+/// make is not made. Gives what may be wrong, but would not keep the program from starting.
 ///
 /// # Errors
 ///
 /// Those that [`Server::prepare`] would end in, but for the ports.
-pub fn check(settings: &Settings) -> Result<(), BoxError> {
+pub fn check(settings: &Settings) -> Result<Vec<String>, BoxError> {
     let secret = match &settings.secret {
         SecretSource::Home(path) if !path.exists() => Secret::generate()?,
         source => secret(source, &settings.home)?,
     };
     certificates(settings, &secret)?;
     Trust::load(&settings.routes)?;
-    Ok(())
+    Ok(doubts(settings))
+}
+
+/// Source addresses that cannot be used now: an address that moves between machines may come later.
+fn doubts(settings: &Settings) -> Vec<String> {
+    let doubt = |address: &IpAddr| {
+        let error = UdpSocket::bind((*address, 0)).err()?;
+        Some(match error.kind() {
+            io::ErrorKind::AddrNotAvailable => format!(
+                "source_addresses: this machine does not have {address}: as long as that is so, no connection leaves \
+                 from there"
+            ),
+            _ => format!("source_addresses: no connection can leave from {address} now: {error}"),
+        })
+    };
+    settings.source_addresses.iter().filter_map(doubt).collect()
 }
 
 /// Serves until told to stop.
@@ -180,7 +204,7 @@ fn admission(settings: &Settings, descriptors: u64) -> Admission {
     let own = 32 + 8 * settings.workers;
     let half = || usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(own) / 2;
     let max = settings.max_connections.unwrap_or_else(half);
-    Admission::new(max, settings.max_connections_per_client, settings.trusted_proxies.clone())
+    Admission::new(max, settings.max_connections_per_client, settings.trusted_proxies.clone(), settings.workers)
 }
 
 fn log_totals(counters: &[Arc<Counters>]) {

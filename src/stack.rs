@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{HeaderName, Request, Response};
 use hyper::body::Incoming;
 use pmesh_layers::{
+    extended_connect::ExtendedConnectLayer,
     forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
     framing::FramingLayer,
     hop_by_hop::HopByHopLayer,
@@ -75,6 +76,8 @@ pub fn stack(
         .layer(RespondLayer)
         // Over TLS the host must be the one that the handshake was for: 421.
         .layer(SniMatchLayer::new())
+        // An upgrade that is asked for over HTTP/2 is one like others from here on; without a tunnel: 501.
+        .layer(ExtendedConnectLayer::new())
         // One reading, or 400.
         .layer(FramingLayer::new())
         // Nothing that a head must say is said behind a body.

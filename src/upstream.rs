@@ -18,11 +18,11 @@ use pmesh_layers::{
     trailers::TrailersBody,
 };
 use rustls::{ClientConfig, pki_types::ServerName};
-use tower::{BoxError, Service, ServiceBuilder};
+use tower::{BoxError, Layer, Service, ServiceBuilder};
 use tower_http::set_header::SetRequestHeaderLayer;
 
 use crate::{
-    body::RequestBody,
+    body::{RequestBody, UpstreamBody},
     endpoint::{Endpoint, Protocol},
     listen::KEEPALIVE,
     settings::{Route, Settings},
@@ -34,26 +34,7 @@ use crate::{
 /// # Errors
 ///
 /// None that validated settings allow, with the trust that was loaded for them; they name what is wrong.
-#[expect(clippy::type_complexity, reason = "a stack of layers has no shorter name")]
-pub fn routes(
-    settings: &Settings,
-    trust: &Trust,
-) -> Result<
-    RouteTable<
-        impl Service<
-            Request<TrailersBody<Incoming>>,
-            Response = Response<PooledBody<RequestBody>>,
-            Error = BoxError,
-            Future: Send,
-        >
-        + Clone
-        + Send
-        + Sync
-        + 'static
-        + use<>,
-    >,
-    BoxError,
-> {
+pub fn routes(settings: &Settings, trust: &Trust) -> Result<RouteTable<impl Upstream + use<>>, BoxError> {
     let mut pools = Pools::new(settings, trust)?;
     let mut table = RouteTable::new();
     for route in &settings.routes {
@@ -66,35 +47,41 @@ pub fn routes(
 }
 
 /// What happens to a request once its route is known, in order.
-fn route_service(
-    route: &Route,
-    pools: &mut Pools<'_>,
-) -> Result<
-    impl Service<
-        Request<TrailersBody<Incoming>>,
-        Response = Response<PooledBody<RequestBody>>,
-        Error = BoxError,
-        Future: Send,
-    >
-    + Clone
-    + Send
-    + Sync
-    + 'static
-    + use<>,
-    BoxError,
-> {
+fn route_service(route: &Route, pools: &mut Pools<'_>) -> Result<impl Upstream + use<>, BoxError> {
     let strip = route.strip_prefix.then(|| StripPrefixLayer::new(route.prefix.clone()));
     let host = route.upstream_host.clone().map(|host| SetRequestHeaderLayer::overriding(HOST, host));
-    let endpoints =
-        route.upstreams.iter().map(|endpoint| pools.pool(endpoint, route)).collect::<Result<Vec<_>, _>>()?;
+    let mut endpoints = Vec::with_capacity(route.upstreams.len());
+    for endpoint in &route.upstreams {
+        // Around each endpoint, so that one that hangs is one that failed. Until the head of the response; a body is
+        // watched by the server.
+        let pool = ResponseTimeoutLayer::new(route.response_timeout).layer(pools.pool(endpoint, route)?);
+        endpoints.push((endpoint.to_string(), pool));
+    }
     Ok(ServiceBuilder::new()
         .option_layer(strip)
         .option_layer(host)
         // A length that is known is refused before a backend hears of the request: 413.
         .layer(BodyLimitLayer::new(route.max_body))
-        // Until the head of the response; a body is watched by the server.
-        .layer(ResponseTimeoutLayer::new(route.response_timeout))
         .service(Balance::new(endpoints)))
+}
+
+/// What is behind a route.
+pub trait Upstream:
+    Service<Request<TrailersBody<Incoming>>, Response = Response<UpstreamBody>, Error = BoxError, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Upstream for S where
+    S: Service<Request<TrailersBody<Incoming>>, Response = Response<UpstreamBody>, Error = BoxError, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
 }
 
 /// The pools of all endpoints: one for each way in which one is spoken to.

@@ -14,7 +14,7 @@ use std::{
 use http::{Request, Response};
 use hyper::body::Incoming;
 use pmesh_layers::{
-    conn::ConnInfo,
+    conn::{ConnInfo, Control},
     host::HostName,
     serve::{Ended, HttpServer, Protocol},
     silence,
@@ -23,21 +23,24 @@ use pmesh_layers::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
+    task::yield_now,
     time::{Instant, sleep},
 };
 use tower::{BoxError, Service};
 
 use crate::{
     access_log::LoggedBody,
-    admission::{Admission, ClientStream, Place, Verdict},
+    admission::{Admission, Place, Verdict},
     body::ResponseBody,
     certificates::Certificates,
+    client_stream::{self, ClientStream},
     connections::Connections,
     counters::Counters,
     exhaustion::{Exhaustion, News},
     listen::Listener,
     settings::{H2c, Settings},
     stack::stack,
+    strangers::Stranger,
     trust::Trust,
 };
 
@@ -84,12 +87,13 @@ pub fn spawn(
         let sockets = sockets.into_iter().map(|(listener, socket)| Ok((listener, TcpListener::from_std(socket)?)));
         sockets.collect::<io::Result<Vec<_>>>()?
     };
-    let worker = Arc::new(Worker::new(shared, counters, stack));
+    let worker = Arc::new(Worker::new(index, shared, counters, stack));
     let thread = thread::Builder::new().name(format!("worker-{index}"));
     Ok(thread.spawn(move || runtime.block_on(worker.run(sockets, stop)))?)
 }
 
 struct Worker<S> {
+    index: usize,
     shared: Arc<Shared>,
     counters: Arc<Counters>,
     connections: Connections,
@@ -107,8 +111,9 @@ where
         + Sync
         + 'static,
 {
-    fn new(shared: Arc<Shared>, counters: Arc<Counters>, stack: S) -> Self {
+    fn new(index: usize, shared: Arc<Shared>, counters: Arc<Counters>, stack: S) -> Self {
         let server = HttpServer::new()
+            .extended_connect()
             .silence_deadline(shared.settings.silence_deadline)
             .keep_alive_timeout(shared.settings.keep_alive_timeout)
             .head_timeout(shared.settings.head_timeout)
@@ -116,7 +121,8 @@ where
             .max_head(shared.settings.max_head)
             .max_fields(shared.settings.max_fields)
             .max_streams(shared.settings.max_streams);
-        Self { shared, counters, connections: Connections::default(), handshakes: AtomicUsize::new(0), server, stack }
+        let (connections, handshakes) = (Connections::default(), AtomicUsize::new(0));
+        Self { index, shared, counters, connections, handshakes, server, stack }
     }
 
     async fn run(self: Arc<Self>, sockets: Vec<(Listener, TcpListener)>, mut stop: watch::Receiver<bool>) {
@@ -147,18 +153,20 @@ where
                     // At the limit this connection waits, and those behind it, which the kernel holds.
                     let place = tokio::select! {
                         biased;
-                        place = self.shared.admission.place() => Some(place),
+                        place = self.shared.admission.place(self.index) => Some(place),
                         _ = stop.wait_for(|stop| *stop) => None,
                     };
                     match place {
                         Some(place) => self.start(listener, stream, peer, place),
-                        // Beside the others that end.
-                        None => return drop(tokio::spawn(silence::close(stream))),
+                        None => return client_stream::leave(&stream),
                     }
                 }
                 Err(error) if Exhaustion::is_cause_of(&error) => {
                     self.note(listener, self.shared.exhaustion.failed(), Some(&error));
-                    sleep(ACCEPT_PAUSE).await;
+                    match self.shared.admission.strangers().crowd_out(self.index, true) {
+                        Some(()) => yield_now().await,
+                        None => sleep(ACCEPT_PAUSE).await,
+                    }
                 }
                 Err(_) => {}
             }
@@ -186,8 +194,12 @@ where
 
     fn start(self: &Arc<Self>, listener: Listener, stream: TcpStream, peer: SocketAddr, mut place: Place) {
         self.counters.connections.add();
-        let verdict = self.shared.admission.admit(&mut place, peer.ip());
-        let stream = ClientStream::new(stream, place);
+        let Shared { admission, .. } = &*self.shared;
+        let verdict = admission.admit(&mut place, peer.ip());
+        // Of a request on http; of the handshake on the others.
+        let info = ConnInfo::plain(peer);
+        let gate = info.control();
+        let stream = ClientStream::new(stream, place, admission.strangers().add(self.index, gate.clone()));
         if verdict != Verdict::Serve {
             self.counters.reject("too_many_connections");
             tracing::debug!(%peer, reason = "too many connections of one client", "silence");
@@ -198,33 +210,35 @@ where
         }
         let worker = Arc::clone(self);
         match listener {
-            Listener::Http => drop(tokio::spawn(worker.plain(stream, peer))),
-            Listener::Https => drop(tokio::spawn(worker.tls(stream, peer))),
+            Listener::Http => drop(tokio::spawn(worker.plain(stream, info))),
+            Listener::Https => drop(tokio::spawn(worker.tls(stream, peer, gate.clone()))),
             Listener::Internal => drop(tokio::spawn(worker.internal(stream))),
         }
     }
 
-    async fn plain(self: Arc<Self>, stream: ClientStream, peer: SocketAddr) {
+    async fn plain(self: Arc<Self>, stream: ClientStream, info: ConnInfo) {
         let protocol = match self.shared.settings.http_h2c {
             H2c::Off => Protocol::Http1,
             H2c::Silent => Protocol::Detect,
             H2c::Open => Protocol::DetectOpen,
         };
-        let info = ConnInfo::plain(peer);
         self.connections.add(info.control());
+        let stranger = stream.stranger();
         let ended = self.server.serve(stream, info.clone(), protocol, self.stack.clone()).await;
         match ended {
+            _ if was_crowded_out(stranger.as_deref()) => self.counters.reject("crowded_out"),
             Ended::Deadline => self.counters.reject("deadline"),
             // Not a request of HTTP/1, or none at all: the stack has not seen it.
             Ended::Failed(_) | Ended::Finished if !info.control().is_open() => self.counters.reject("no_request"),
             _ => {}
         }
-        tracing::trace!(%peer, ?ended, "connection");
+        tracing::trace!(peer = %info.peer(), ?ended, "connection");
     }
 
-    async fn tls(self: Arc<Self>, stream: ClientStream, peer: SocketAddr) {
+    async fn tls(self: Arc<Self>, stream: ClientStream, peer: SocketAddr, gate: Control) {
         self.handshakes.fetch_add(1, Ordering::Relaxed);
-        let certificates = |name: &HostName| self.shared.certificates.server_config(name);
+        let stranger = stream.stranger();
+        let certificates = |name: &HostName| self.shared.certificates.server_config(name).inspect(|_| gate.open_gate());
         let accepted = SniAcceptor::new(certificates).accept(stream, self.shared.settings.silence_deadline).await;
         let connection = accepted.map(|(stream, name)| {
             let info = ConnInfo::tls(peer, name);
@@ -239,20 +253,22 @@ where
                 let ended = self.server.serve(stream, info, protocol, self.stack.clone()).await;
                 tracing::trace!(%peer, ?ended, "connection");
             }
-            Err(rejected) => self.reject(rejected).await,
+            Err(rejected) => self.reject(rejected, stranger.as_deref()).await,
         }
     }
 
     /// Nobody can prove anything to this listener yet.
     async fn internal(self: Arc<Self>, stream: ClientStream) {
+        let stranger = stream.stranger();
         let nobody = SniAcceptor::new(|_: &HostName| None);
         if let Err(rejected) = nobody.accept(stream, self.shared.settings.silence_deadline).await {
-            self.reject(rejected).await;
+            self.reject(rejected, stranger.as_deref()).await;
         }
     }
 
-    async fn reject(&self, rejected: Rejected<ClientStream>) {
-        self.counters.reject(rejected.reason.reason());
+    async fn reject(&self, rejected: Rejected<ClientStream>, stranger: Option<&Stranger>) {
+        let reason = if was_crowded_out(stranger) { "crowded_out" } else { rejected.reason.reason() };
+        self.counters.reject(reason);
         tracing::debug!(reason = %rejected.reason, "silence");
         silence::close(rejected.io).await;
     }
@@ -270,4 +286,8 @@ where
         }
         tracing::warn!(connections = self.connections.len(), "the shutdown timeout is over: ending what is in flight");
     }
+}
+
+fn was_crowded_out(stranger: Option<&Stranger>) -> bool {
+    stranger.is_some_and(Stranger::was_crowded_out)
 }

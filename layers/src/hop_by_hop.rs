@@ -184,8 +184,9 @@ fn passable_upgrade<B: Body>(request: &Request<B>) -> Option<HeaderValue> {
     let mut upgrades = headers.get_all(UPGRADE).iter();
     let protocols = upgrades.next()?;
     let alone = upgrades.next().is_none();
+    // In HTTP/2 there is no such field (RFC 9113, 8.2.2): where there is one, an extended CONNECT was written anew.
     let passable = alone
-        && request.version() == Version::HTTP_11
+        && request.version() >= Version::HTTP_11
         && request.body().is_end_stream()
         && has_token(headers, &CONNECTION, "upgrade")
         && tokens(protocols).all(|protocol| !is_transport(protocol));
@@ -193,7 +194,7 @@ fn passable_upgrade<B: Body>(request: &Request<B>) -> Option<HeaderValue> {
 }
 
 /// Whether what follows would again be HTTP, or hidden: smuggling by `Upgrade: h2c`.
-fn is_transport(protocol: &[u8]) -> bool {
+pub(crate) fn is_transport(protocol: &[u8]) -> bool {
     let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default();
     protocol.is_empty()
         || ["h2", "h2c", "h3", "http", "tls"].iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes()))

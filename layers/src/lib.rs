@@ -9,10 +9,13 @@
 //!  Request + ConnInfo ─▶ HostLayer ─▶ OpenGateLayer                        it has named a served host
 //!                                          │  from here on errors may be answered
 //!                                          ▼
-//!      SniMatchLayer ─▶ FramingLayer ─▶ TrailersLayer ─▶ HopByHopLayer ─▶ ForwardedLayer ─▶ TunnelLayer
+//!      SniMatchLayer ─▶ ExtendedConnectLayer ─▶ FramingLayer ─▶ TrailersLayer
 //!                                          │
 //!                                          ▼
-//!      Router ─▶ Balance ─▶ Pool or Http2Pool ─▶ SourceConnector ─▶ backend      one request
+//!      HopByHopLayer ─▶ ForwardedLayer ─▶ TunnelLayer
+//!                                          │
+//!                                          ▼
+//!      Router ─▶ Balance ─▶ ResponseTimeout ─▶ Pool or Http2Pool ─▶ SourceConnector ─▶ backend      one request
 //! ```
 //!
 //! | module | what it is for |
@@ -26,7 +29,7 @@
 //! | [`body_limit`] | how long the body of a request may be |
 //! | [`hop_by_hop`], [`forwarded`] | which fields stay behind and which are added |
 //! | [`trailers`] | which fields may come behind a body |
-//! | [`tunnel`] | upgrades, as to WebSocket |
+//! | [`tunnel`], [`extended_connect`] | upgrades, as to WebSocket, over HTTP/1.1 and over HTTP/2 |
 //! | [`route`] | from host and path to a service |
 //! | [`balance`], [`pool`], [`response_timeout`] | endpoints in turn, their connections, and how long they may take |
 //! | [`connect`] | connections that leave from many addresses, over TLS if need be; or to Unix sockets |
@@ -102,6 +105,7 @@ pub mod balance;
 pub mod body_limit;
 pub mod conn;
 pub mod connect;
+pub mod extended_connect;
 pub mod forwarded;
 pub mod framing;
 mod future;
@@ -117,5 +121,6 @@ pub mod silence;
 pub mod sni;
 pub mod trailers;
 pub mod tunnel;
+mod websocket;
 
 pub use future::ResponseFuture;

@@ -4,7 +4,7 @@
 //! use std::time::Duration;
 //! use http::Request;
 //! use http_body_util::Full;
-//! use pmesh_layers::response_timeout::{ResponseTimeoutLayer, TimedOut};
+//! use pmesh_layers::response_timeout::{NoResponse, ResponseTimeoutLayer, TimedOut};
 //! use tower::{BoxError, ServiceBuilder, ServiceExt};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -13,7 +13,7 @@
 //!     .layer(ResponseTimeoutLayer::new(Duration::from_secs(60)))
 //!     .service_fn(async |_: Request<_>| std::future::pending::<Result<(), BoxError>>().await);
 //! let error = service.oneshot(Request::new(Full::new(&b"body"[..]))).await.unwrap_err();
-//! assert_eq!(error.downcast_ref(), Some(&TimedOut::Backend));
+//! assert!(matches!(error, NoResponse::TimedOut(TimedOut::Backend)));
 //! # Ok(())
 //! # }
 //! ```
@@ -35,9 +35,15 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 use tower::{BoxError, Layer, Service};
 
-use crate::conn::{ConnInfo, Control};
+use crate::{
+    balance::Unsent,
+    conn::{ConnInfo, Control},
+};
 
 /// Ends requests in [`TimedOut`] when nothing has moved for a time and there is no response yet.
+///
+/// Around each endpoint of a [`Balance`](crate::balance::Balance) it is a limit to each attempt, and an endpoint that
+/// hangs is one that failed.
 ///
 /// The time is counted from the last piece of the request's body, so a large upload may take as long as it takes. The
 /// response's body is not limited here: [`HttpServer::body_timeout`](crate::serve::HttpServer::body_timeout) is for it.
@@ -75,15 +81,14 @@ impl<S> ResponseTimeout<S> {
 impl<S, B> Service<Request<B>> for ResponseTimeout<S>
 where
     S: Service<Request<WatchedBody<B>>>,
-    S::Error: Into<BoxError>,
     B: Body,
 {
     type Response = S::Response;
-    type Error = BoxError;
+    type Error = NoResponse<S::Error>;
     type Future = ResponseFuture<S::Future>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx).map_err(NoResponse::Inner)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
@@ -113,21 +118,22 @@ pin_project! {
 impl<F, T, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<T, E>>,
-    E: Into<BoxError>,
 {
-    type Output = Result<T, BoxError>;
+    type Output = Result<T, NoResponse<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let Poll::Ready(response) = this.response.poll(cx) {
-            return Poll::Ready(response.map_err(Into::into));
+            return Poll::Ready(response.map_err(NoResponse::Inner));
         }
         loop {
             ready!(this.timer.as_mut().poll(cx));
-            let Some(progress) = this.progress else { return Poll::Ready(Err(TimedOut::Backend.into())) };
+            let Some(progress) = this.progress else {
+                return Poll::Ready(Err(NoResponse::TimedOut(TimedOut::Backend)));
+            };
             let idle = progress.idle_for();
             if idle >= *this.timeout {
-                return Poll::Ready(Err(progress.culprit().into()));
+                return Poll::Ready(Err(NoResponse::TimedOut(progress.culprit())));
             }
             this.timer.as_mut().reset(Instant::now() + (*this.timeout - idle));
         }
@@ -215,6 +221,48 @@ pub enum TimedOut {
     Client,
 }
 
+/// Why there is no response. As a [`BoxError`] it is what it holds.
+#[derive(Debug)]
+pub enum NoResponse<E> {
+    /// It was too long in coming.
+    TimedOut(TimedOut),
+    /// The inner service failed.
+    Inner(E),
+}
+
+impl<E: Into<BoxError>> From<NoResponse<E>> for BoxError {
+    fn from(error: NoResponse<E>) -> Self {
+        match error {
+            NoResponse::TimedOut(timed_out) => timed_out.into(),
+            NoResponse::Inner(error) => error.into(),
+        }
+    }
+}
+
+impl<B, E: Unsent<Request<WatchedBody<B>>>> Unsent<Request<B>> for NoResponse<E> {
+    fn take_request(&mut self) -> Option<Request<B>> {
+        match self {
+            Self::TimedOut(_) => None,
+            Self::Inner(error) => Some(error.take_request()?.map(|body| body.inner)),
+        }
+    }
+
+    fn is_endpoints_fault(&self) -> bool {
+        match self {
+            Self::TimedOut(timed_out) => *timed_out == TimedOut::Backend,
+            Self::Inner(error) => error.is_endpoints_fault(),
+        }
+    }
+
+    fn is_unprocessed(&self) -> bool {
+        matches!(self, Self::Inner(error) if error.is_unprocessed())
+    }
+
+    fn is_timeout(&self) -> bool {
+        matches!(self, Self::TimedOut(_))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,13 +296,13 @@ mod tests {
             Ok::<_, BoxError>(Box::pin(request.into_body()).collect().await?.to_bytes().len())
         }));
         let error = reads.oneshot(Request::new(slow_body(TIMEOUT * 2, 10))).await.unwrap_err();
-        assert_eq!(error.downcast_ref(), Some(&TimedOut::Client));
+        assert!(matches!(error, NoResponse::TimedOut(TimedOut::Client)));
 
         let hangs = ResponseTimeoutLayer::new(TIMEOUT).layer(tower::service_fn(async |request: Request<_>| {
             let _held: Request<WatchedBody<_>> = request;
             std::future::pending::<Result<(), BoxError>>().await
         }));
         let error = hangs.oneshot(Request::new(slow_body(TIMEOUT * 2, 10))).await.unwrap_err();
-        assert_eq!(error.downcast_ref(), Some(&TimedOut::Backend));
+        assert!(matches!(error, NoResponse::TimedOut(TimedOut::Backend)));
     }
 }

@@ -23,15 +23,20 @@
 //! ```
 
 use std::{
+    any::Any,
     future::Future,
     io,
-    pin::Pin,
-    sync::atomic::{AtomicU32, Ordering},
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::UPGRADE};
+use futures_util::future::{Either, select, try_join};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header::UPGRADE};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
@@ -41,7 +46,10 @@ use tokio::{
 };
 use tower::{BoxError, Layer, Service};
 
-use crate::{conn::ConnInfo, hop_by_hop::tokens};
+use crate::{
+    conn::{ConnInfo, OpenTunnel},
+    hop_by_hop::tokens,
+};
 
 /// How often a tunnel is looked at within its timeout.
 const LOOKS: u32 = 4;
@@ -50,7 +58,8 @@ const LOOKS: u32 = 4;
 ///
 /// Stands inside of [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer), which lets no other `Upgrade` through. A 101
 /// that nobody asked for is [`UnexpectedUpgrade`]. The tunnel is a task of its own; it ends when both sides have, when
-/// no byte came from either for too long, or with the runtime, and keeps the connection's [`ConnInfo`] until then.
+/// no byte came from either for too long, or with the runtime, and keeps the connection's [`ConnInfo`] until then. Over
+/// HTTP/2 either side is a stream of a connection that goes on beside it; one that is reset ends the tunnel.
 #[derive(Debug, Clone, Copy)]
 pub struct TunnelLayer {
     timeout: Duration,
@@ -115,6 +124,7 @@ where
             protocols,
             client: hyper::upgrade::on(&mut request),
             info: request.extensions().get().cloned(),
+            is_stream: request.version() >= Version::HTTP_2,
             timeout: self.timeout,
         });
         ResponseFuture { response: self.inner.call(request), asked }
@@ -137,7 +147,19 @@ struct Asked {
     protocols: HeaderValue,
     client: OnUpgrade,
     info: Option<ConnInfo>,
+    /// A stream of HTTP/2, whose connection goes on.
+    is_stream: bool,
     timeout: Duration,
+}
+
+/// What must live as long as the tunnel to a backend does; in the extensions of its 101.
+#[derive(Debug, Clone)]
+pub(crate) struct Lease(#[expect(dead_code, reason = "held to be dropped")] Arc<dyn Any + Send + Sync>);
+
+impl Lease {
+    pub(crate) fn new(held: impl Any + Send + Sync) -> Self {
+        Self(Arc::new(held))
+    }
 }
 
 impl<F, R, E> Future for ResponseFuture<F>
@@ -154,7 +176,10 @@ where
             let Some(asked) = this.asked.take().filter(|asked| asked.allows(response.headers())) else {
                 return Poll::Ready(Err(UnexpectedUpgrade.into()));
             };
-            tokio::spawn(tunnel(asked, hyper::upgrade::on(&mut response)));
+            let lease = response.extensions_mut().remove::<Lease>();
+            // From here on, so that the connection is not idle between the end of the request and the tunnel.
+            let open = asked.info.as_ref().filter(|_| asked.is_stream).map(|info| info.control().begin_tunnel());
+            tokio::spawn(tunnel(asked, hyper::upgrade::on(&mut response), open, lease));
         }
         Poll::Ready(Ok(response))
     }
@@ -170,22 +195,22 @@ impl Asked {
     }
 }
 
-async fn tunnel(asked: Asked, backend: OnUpgrade) {
+async fn tunnel(asked: Asked, backend: OnUpgrade, open: Option<OpenTunnel>, _lease: Option<Lease>) {
     // Keeps the connection on record as long as the tunnel lasts.
     let _info = asked.info;
-    match futures_util::future::try_join(asked.client, backend).await {
-        Ok((client, backend)) => copy(client, backend, asked.timeout).await,
+    match try_join(asked.client, backend).await {
+        Ok((client, backend)) => copy(client, backend, open.as_ref(), asked.timeout).await,
         Err(error) => tracing::debug!(%error, "a connection ended before it became a tunnel"),
     }
 }
 
-async fn copy(client: Upgraded, backend: Upgraded, timeout: Duration) {
+async fn copy(client: Upgraded, backend: Upgraded, open: Option<&OpenTunnel>, timeout: Duration) {
     let moved = AtomicU32::new(0);
-    let mut client = Watched { io: TokioIo::new(client), moved: &moved };
-    let mut backend = Watched { io: TokioIo::new(backend), moved: &moved };
-    let copied = tokio::select! {
-        copied = tokio::io::copy_bidirectional(&mut client, &mut backend) => copied,
-        () = stillness(&moved, timeout) => return tracing::debug!("tunnel ended: no byte for too long"),
+    let mut client = Watched { io: TokioIo::new(client), moved: &moved, open };
+    let mut backend = Watched { io: TokioIo::new(backend), moved: &moved, open: None };
+    let copied = pin!(tokio::io::copy_bidirectional(&mut client, &mut backend));
+    let Either::Left((copied, _)) = select(copied, pin!(stillness(&moved, timeout))).await else {
+        return tracing::debug!("tunnel ended: no byte for too long");
     };
     match copied {
         Ok((sent, received)) => tracing::debug!(sent, received, "tunnel ended"),
@@ -209,13 +234,34 @@ async fn stillness(moved: &AtomicU32, timeout: Duration) {
 struct Watched<'a, IO> {
     io: IO,
     moved: &'a AtomicU32,
+    /// Of a client's stream: the other streams of its connection share the timeout of bodies.
+    open: Option<&'a OpenTunnel>,
 }
 
-impl<IO: AsyncRead + Unpin> AsyncRead for Watched<'_, IO> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
+impl<IO> Watched<'_, IO> {
+    fn note<T>(&self, polled: &Poll<T>) {
         if polled.is_ready() {
             self.moved.fetch_add(1, Ordering::Relaxed);
+            if let Some(open) = self.open {
+                open.note_progress();
+            }
+        }
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<'_, IO> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
+        self.note(&polled);
+        // hyper reads RST_STREAM with CANCEL as an end like others. The side that writes, which has been told before,
+        // knows better; a connection of HTTP/1 has nothing to flush.
+        if matches!(polled, Poll::Ready(Ok(())))
+            && buf.filled().len() == before
+            && buf.remaining() > 0
+            && let Poll::Ready(Err(error)) = Pin::new(&mut self.io).poll_flush(cx)
+        {
+            return Poll::Ready(Err(error));
         }
         polled
     }
@@ -224,10 +270,8 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<'_, IO> {
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<'_, IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write(cx, buf);
-        if polled.is_ready() {
-            // A reader that is slow, but reads.
-            self.moved.fetch_add(1, Ordering::Relaxed);
-        }
+        // A reader that is slow, but reads.
+        self.note(&polled);
         polled
     }
 

@@ -29,7 +29,7 @@ impl Settings {
             routes: route::read(merged, route::Defaults { response_timeout, max_body }, problems),
             subnet_dialer: merged.read("subnet_dialer", problems).unwrap_or_default(),
             subnet_service: merged.read("subnet_service", problems).unwrap_or_default(),
-            source_addresses: merged.read_list("source_addresses", problems),
+            source_addresses: merged.read_list("source_addresses", problems).into_iter().map(|Source(ip)| ip).collect(),
             connect_timeout: merged.read("connect_timeout", problems).unwrap_or_default(),
             response_timeout,
             pool_idle_timeout: merged.read("pool_idle_timeout", problems).unwrap_or_default(),
@@ -102,6 +102,23 @@ fn report_clash(merged: &Merged, one: &str, other: &str, clash: &str, problems: 
 
 fn one_a_core() -> usize {
     thread::available_parallelism().map_or(1, Into::into)
+}
+
+struct Source(IpAddr);
+
+impl Parse for Source {
+    const EXPECTED: &'static str = "an IP address of this machine, not of loopback";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        let address = IpAddr::parse(value)?.to_canonical();
+        if address.is_loopback() {
+            // From there the kernel reaches loopback only.
+            return Err(Some(
+                "connections to loopback leave from `subnet_dialer`, and no others can from there".into(),
+            ));
+        }
+        if address.is_unspecified() || address.is_multicast() { Err(None) } else { Ok(Self(address)) }
+    }
 }
 
 impl Parse for Port {

@@ -96,7 +96,7 @@ pub fn run(cases: &[Case]) {
             client.stream.set_read_timeout(Some(GIVE_UP)).unwrap();
             let answer = answer(&mut client);
             let refused =
-                matches!(answer, Answer::Status(400..500) | Answer::StreamReset | Answer::GoAway | Answer::End);
+                matches!(answer, Answer::Status(400..=499 | 501) | Answer::StreamReset | Answer::GoAway | Answer::End);
             let good = match case.expected {
                 Expected::Served => answer == Answer::Status(200),
                 Expected::Refused | Expected::Cut => refused,

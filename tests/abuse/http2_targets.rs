@@ -131,28 +131,30 @@ fn connect() {
             &but(connect(&[":scheme", ":path"]), ":authority", Some(b"127.0.0.1:22")),
             Refused,
         ),
-        head(
-            "extended CONNECT",
-            &but(
-                with(vec![(":protocol".to_owned(), b"websocket".to_vec())], &[])
-                    .into_iter()
-                    .chain(request("CONNECT"))
-                    .collect(),
-                "",
-                None,
-            ),
-            Refused,
-        ),
-        head(
-            "extended CONNECT of a protocol with CR LF",
-            &but(
-                vec![(":protocol".to_owned(), b"x\r\nX: y".to_vec())].into_iter().chain(request("CONNECT")).collect(),
-                "",
-                None,
-            ),
-            Refused,
-        ),
     ]);
+}
+
+#[test]
+fn extended_connect() {
+    let ask = |protocol: &str| with(request("CONNECT"), &[(":protocol", protocol.as_bytes())]);
+    let protocols = ["", "x\r\nX: y", "a, b", "a b", "a/b/c", "\u{e9}", "h2c", "HTTP/2.0", "TLS/1.2"];
+    let one = |protocol: &&str| head(format!("for {protocol:?}"), &ask(protocol), Refused);
+    let mut cases: Vec<_> = protocols.iter().map(one).collect();
+    for (name, value) in [(":path", None), (":scheme", None), (":scheme", Some("ftp")), (":path", Some("/x\r\nX: y"))] {
+        let fields = but(ask("websocket"), name, value.map(str::as_bytes));
+        cases.push(head(format!("{name} {value:?}"), &fields, Refused));
+    }
+    for (name, value) in [("upgrade", "x"), ("connection", "upgrade"), ("host", "b.test"), (":protocol", "x")] {
+        let fields = with(ask("websocket"), &[(name, value.as_bytes())]);
+        cases.push(head(format!("with {name}"), &fields, Refused));
+    }
+    for authority in ["nope.test", "127.0.0.1", "a.test,b.test"] {
+        let fields = but(ask("websocket"), ":authority", Some(authority.as_bytes()));
+        cases.push(head(format!("to {authority}"), &fields, Refused));
+    }
+    let get = with(get(), &[(":protocol", b"websocket")]);
+    cases.push(head("GET with a protocol", &get, Refused));
+    run(&cases);
 }
 
 trait ConcatCases {

@@ -52,6 +52,18 @@ fn check_fails_as_a_start_would() {
 }
 
 #[test]
+fn check_warns_of_an_address_that_may_come_later() {
+    // For documentation, RFC 5737: no machine's.
+    let output = Start::new().flags(&["--source-addresses", "192.0.2.1", "check"]).output();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "pmesh: warning: source_addresses: this machine does not have 192.0.2.1: as long as that is so, no connection \
+         leaves from there\n"
+    );
+}
+
+#[test]
 fn explain_one() {
     assert_eq!(
         printed(Start::new(), &["explain", "http"]),

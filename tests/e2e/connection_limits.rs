@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use nix::sys::signal::Signal;
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Backend, Client, End, Start, client::exchange, client::get};
+use crate::support::{Backend, Client, End, Start, client::exchange, client::get, tls::Tls};
 
 #[test]
 fn further_ones_wait_until_there_is_room() {
@@ -62,4 +62,59 @@ fn one_client_has_so_many_and_further_ones_meet_silence() {
     program.signal(Signal::SIGTERM);
     program.wait();
     assert!(program.wait_for_line("stopped").contains("too_many_connections"));
+}
+
+/// The beginnings of strangers, for each port.
+const BEGINNINGS: [&[u8]; 4] =
+    [b"", b"GET / HTTP/1.1\r\nHost: a.te", b"\x16\x03\x01", b"GET / HTTP/1.1\r\nHost: b.test\r\n\r\n"];
+
+#[test]
+fn strangers_keep_nobody_out() {
+    let backend = Backend::answering("ok");
+    let flags = ["--max-connections", "8", "--silence-deadline", "1h"];
+    let mut program = Start::new().route("a.test", &backend).flags(&flags).run();
+    let ports = [program.http(), program.https(), program.internal()];
+    let mut served = Client::connect(program.http());
+    assert_eq!(served.get("a.test", "/").status, 200);
+
+    let mut strangers = Vec::new();
+    let tls = Tls::of(&program);
+    for round in 0..4 {
+        for (address, beginning) in ports.into_iter().flat_map(|port| BEGINNINGS.map(|bytes| (port, bytes))) {
+            let mut stranger = Client::connect(address);
+            stranger.send(beginning);
+            strangers.push(stranger);
+        }
+        let mut client = Client::connect(program.http());
+        assert_eq!(client.get("a.test", "/").status, 200, "{round}");
+        let mut client = tls.connect(program.https(), "a.test").unwrap();
+        assert_eq!(client.get("a.test", "/").status, 200, "{round}");
+        // Who is served stays.
+        assert_eq!(served.get("a.test", "/").status, 200, "{round}");
+    }
+    // The last may have found a place.
+    for stranger in &mut strangers[..24] {
+        assert_eq!(stranger.end(), (Vec::new(), End::Fin));
+    }
+    program.signal(Signal::SIGTERM);
+    program.wait();
+    assert!(program.wait_for_line("stopped").contains("crowded_out"));
+}
+
+#[test]
+fn all_places_are_for_those_who_are_served() {
+    let backend = Backend::answering("ok");
+    let flags = ["--max-connections", "8", "--silence-deadline", "1h"];
+    let program = Start::new().route("a.test", &backend).flags(&flags).run();
+    let _strangers: Vec<_> = (0..20).map(|_| Client::connect(program.http())).collect();
+    let mut served: Vec<_> = (0..8)
+        .map(|_| {
+            let mut client = Client::connect(program.http());
+            assert_eq!(client.get("a.test", "/").status, 200);
+            client
+        })
+        .collect();
+    for client in &mut served {
+        assert_eq!(client.get("a.test", "/").status, 200);
+    }
 }

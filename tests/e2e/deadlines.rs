@@ -46,6 +46,22 @@ fn http2_without_a_request_is_told_and_closed() {
 }
 
 #[test]
+fn http2_heads_that_do_not_end_are_no_requests() {
+    let backend = Backend::answering("ok");
+    let program = Start::new().route("a.test", &backend).flags(&["--keep-alive-timeout", "1s"]).run();
+    let whole = h2::headers(1, &h2::get("a.test", "/"), true);
+    // Without END_HEADERS, and no CONTINUATION comes; and a frame that is not all there.
+    let open = h2::frame(h2::HEADERS, 1, 1, &whole[9..]);
+    for (name, bytes) in [("no CONTINUATION", &open[..]), ("half a frame", &whole[..whole.len() / 2])] {
+        let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+        client.send([&h2::opening(), bytes].concat());
+        client.frames_until(|frame| frame.kind == h2::GOAWAY);
+        while client.frame().is_some() {}
+        assert!(backend.connections().is_empty(), "{name}");
+    }
+}
+
+#[test]
 fn a_response_that_takes_longer_than_keep_alive_is_not_cut_off() {
     let backend = Backend::answering("ok");
     let slow = Backend::start(|connection| {

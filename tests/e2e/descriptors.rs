@@ -1,6 +1,8 @@
 //! Out of file descriptors: the program waits for better times and serves on.
 
-use crate::support::{Backend, Client, Program, Start};
+use std::thread;
+
+use crate::support::{Backend, Client, Program, Start, client::get};
 
 /// With 64 descriptors, and no other limit to connections.
 fn start(backends: &[(&str, &Backend)]) -> Program {
@@ -42,12 +44,38 @@ fn no_descriptor_for_a_backend() {
     let program = start(&[("a.test", &backend), ("other.test", &other)]);
     let mut early = Client::connect(program.http());
     assert_eq!(early.get("a.test", "/").status, 200);
-    let crowd: Vec<_> = (0..100).map(|_| Client::connect(program.http())).collect();
-    program.wait_for_line("cannot accept a connection for now");
+    // Of those who are served: strangers would give way. One after the other, so that they share one backend connection.
+    let mut crowd = Vec::new();
+    let full = || program.log().iter().any(|line| line.contains("cannot accept a connection for now"));
+    while !full() {
+        let mut client = Client::connect(program.http());
+        client.send(get("a.test", "/"));
+        client.stream.set_nonblocking(true).unwrap();
+        while !full() && client.stream.peek(&mut [0]).is_err() {
+            thread::yield_now();
+        }
+        crowd.push(client);
+    }
+    // The last of them may hold that connection for a moment.
+    while early.get("a.test", "/").status != 200 {}
     // Our fault, not the backend's.
     assert_eq!(early.get("other.test", "/").status, 503);
     assert_eq!(early.get("a.test", "/").status, 200);
     drop(crowd);
     // Accepted after the crowd was let go.
     assert_eq!(Client::connect(program.http()).get("other.test", "/").status, 200);
+}
+
+#[test]
+fn strangers_give_way() {
+    let backend = Backend::answering("ok");
+    let program = start(&[("a.test", &backend)]);
+    let mut early = Client::connect(program.http());
+    assert_eq!(early.get("a.test", "/").status, 200);
+    let _strangers: Vec<_> = (0..100).map(|_| Client::connect(program.http())).collect();
+    program.wait_for_line("cannot accept a connection for now");
+    for _ in 0..3 {
+        assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 200);
+    }
+    assert_eq!(early.get("a.test", "/").status, 200);
 }

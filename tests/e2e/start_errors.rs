@@ -42,6 +42,18 @@ fn a_port_that_is_taken() {
 }
 
 #[test]
+fn an_address_of_another_machine() {
+    assert_eq!(
+        // For documentation, RFC 5737: no machine's.
+        complaint(|start| start.bind("192.0.2.1")),
+        "pmesh: cannot listen on 192.0.2.1:[PORT] (http): this machine does not have the address
+  another one is chosen with --bind IP or PMESH_BIND
+  caused by: Cannot assign requested address (os error 99)
+"
+    );
+}
+
+#[test]
 fn an_unknown_flag() {
     assert_eq!(
         complaint(flags(&["--rout=a.test=127.0.0.1:1"])),
@@ -80,6 +92,11 @@ fn settings() {
         complaint(flags(&["--subnet-dialer", "10.0.0.0/8"])),
         "pmesh: --subnet-dialer: expected an IPv4 network inside 127.0.0.0/8, such as 127.2.0.0/16, found \
          \"10.0.0.0/8\": the network must lie inside 127.0.0.0/8\n"
+    );
+    assert_eq!(
+        complaint(flags(&["--source-addresses", "127.0.0.1"])),
+        "pmesh: --source-addresses: expected an IP address of this machine, not of loopback, found \"127.0.0.1\": \
+         connections to loopback leave from `subnet_dialer`, and no others can from there\n"
     );
     assert_eq!(
         complaint(|start| start.variable("PMESH_HTPP", "1")),

@@ -1,6 +1,10 @@
 //! The end: what is in flight may end, nothing new begins.
 
-use std::{io::ErrorKind, net::TcpStream, sync::mpsc};
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::TcpStream,
+    sync::mpsc,
+};
 
 use nix::sys::signal::Signal;
 
@@ -9,6 +13,7 @@ use crate::support::{
     backend::ok,
     client::get,
     h2::{self, Answer},
+    h2_stream::Stream,
     tls::Tls,
 };
 
@@ -151,15 +156,20 @@ fn the_time_to_end_is_limited() {
     program.wait_for_line("the shutdown timeout is over");
 }
 
-#[test]
-fn a_tunnel_is_in_flight() {
-    let backend = Backend::start(|connection| {
+/// A backend that echoes bytes once it has switched.
+fn echo() -> Backend {
+    Backend::start(|connection| {
         connection.request().unwrap();
         connection.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
         while let Some(byte) = connection.take(1) {
             connection.send(byte);
         }
-    });
+    })
+}
+
+#[test]
+fn a_tunnel_is_in_flight() {
+    let backend = echo();
     let mut program = Start::new().workers(1).route("a.test", &backend).run();
     let mut client = Client::connect(program.http());
     client.send("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
@@ -170,4 +180,51 @@ fn a_tunnel_is_in_flight() {
     assert_eq!(client.take(10), b"still here");
     drop(client);
     assert_eq!(program.wait().code(), Some(0));
+}
+
+#[test]
+fn so_is_one_over_http2() {
+    let backend = echo();
+    let mut program = Start::new().workers(1).route("a.test", &backend).run();
+    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    client.send([h2::opening(), h2::headers(1, &h2::connect("echo", "a.test"), false)].concat());
+    assert_eq!(client.answer(1), Answer::Status(200));
+    program.signal(Signal::SIGTERM);
+    client.frames_until(|frame| frame.kind == h2::GOAWAY);
+    let mut stream = Stream::new(client, 1);
+    stream.write_all(b"still here").unwrap();
+    let mut heard = [0; 10];
+    stream.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"still here");
+    stream.finish_sending();
+    assert_eq!(stream.read(&mut heard).unwrap(), 0);
+    while stream.client.frame().is_some() {}
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(!program.log().iter().any(|line| line.contains("the shutdown timeout is over")));
+}
+
+/// The client has not taken note of its end, and its connection lingers.
+#[test]
+fn a_rejected_connection_does_not_hold_the_program_up() {
+    let backend = Backend::answering("ok");
+    let start = Start::new().workers(1).route("a.test", &backend);
+    // Less than what it lingers for.
+    let mut program = start.flags(&["--shutdown-timeout", "1s"]).run();
+    let mut rejected: Vec<_> =
+        [(program.http(), get("b.test", "/")), (program.https(), "GET / HTTP/1.0\r\n\r\n".into())]
+            .into_iter()
+            .map(|(address, bytes)| {
+                let mut client = Client::connect(address);
+                client.send(bytes);
+                assert_eq!(client.end(), (Vec::new(), End::Fin));
+                client
+            })
+            .collect();
+    let mut later = idle(&program);
+    later.send(get("b.test", "/"));
+    assert_eq!(later.end(), (Vec::new(), End::Fin));
+    rejected.push(later);
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(!program.log().iter().any(|line| line.contains("the shutdown timeout is over")));
 }

@@ -12,7 +12,7 @@ const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\
 /// More than fits into any buffer on the way.
 const MESSAGES: usize = 10_000;
 
-fn websocket_echo() -> Backend {
+pub fn websocket_echo() -> Backend {
     Backend::start(|connection| {
         let mut socket = tungstenite::accept(connection).unwrap();
         while let Ok(message) = socket.read() {
@@ -23,7 +23,7 @@ fn websocket_echo() -> Backend {
     })
 }
 
-fn exchange_messages(mut socket: WebSocket<impl Read + Write>) {
+pub fn exchange_messages(mut socket: WebSocket<impl Read + Write>) {
     for batch in 0..MESSAGES / 100 {
         let text = |number| format!("message {batch} {number} {}", "x".repeat(number));
         for number in 0..100 {

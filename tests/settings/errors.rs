@@ -147,7 +147,10 @@ fn flags() {
         (["--route", "a=b"], format!("--route: {UPSTREAM}, found \"b\": the port is missing")),
         (["--cert", "x"], "--cert: a certificate and its key go together; set --key or PMESH_KEY too".into()),
         (["--key", "x"], "--key: a certificate and its key go together; set --cert or PMESH_CERT too".into()),
-        (["--source-addresses", "::1,x"], "--source-addresses: expected an IP address, found \"x\"".into()),
+        (
+            ["--source-addresses", "2001:db8::1,x"],
+            "--source-addresses: expected an IP address of this machine, not of loopback, found \"x\"".into(),
+        ),
         (
             ["--config", "[DIR]/none.toml"],
             "--config: cannot read [DIR]/none.toml: No such file or directory (os error 2)".into(),

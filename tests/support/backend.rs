@@ -175,6 +175,11 @@ impl Connection {
         self.stream.write_all(bytes.as_ref())
     }
 
+    /// Sends no more, and can still read.
+    pub fn finish_sending(&self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
     fn fill(&mut self) -> bool {
         let mut buffer = [0; 16 * 1024];
         match self.stream.read(&mut buffer) {
@@ -234,6 +239,12 @@ impl Refusing {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         Self(socket)
+    }
+
+    /// Listens from now on.
+    pub fn listen(self) -> TcpListener {
+        self.0.listen(128).unwrap();
+        self.0.into()
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -96,6 +96,12 @@ pub fn request<'a>(method: &'a str, host: &'a str, path: &'a str) -> Vec<(&'stat
     ]
 }
 
+/// An extended CONNECT (RFC 8441).
+pub fn connect<'a>(protocol: &'a str, host: &'a str) -> Vec<(&'static str, &'a [u8])> {
+    let fields = [&request("CONNECT", host, "/chat")[..], &[(":protocol", protocol.as_bytes())]].concat();
+    [&fields[..], &[("sec-websocket-version", b"13")]].concat()
+}
+
 /// How a request was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {

@@ -4,6 +4,7 @@ pub mod backend;
 pub mod client;
 pub mod files;
 pub mod h2;
+pub mod h2_stream;
 pub mod program;
 pub mod read;
 pub mod tls;

@@ -27,6 +27,7 @@ pub struct Start {
     arguments: Vec<OsString>,
     workers: u8,
     http: u16,
+    bind: &'static str,
     environment: Vec<(&'static str, String)>,
     /// What runs the program, with the program and its arguments behind.
     runner: Vec<&'static str>,
@@ -37,14 +38,18 @@ impl Start {
         let home = tempfile::tempdir().unwrap();
         // Found before any file of the system's.
         std::fs::write(home.path().join("config.toml"), "").unwrap();
-        let start =
-            Self { home, arguments: Vec::new(), workers: 2, http: 0, environment: Vec::new(), runner: Vec::new() };
-        start.flags(&["--https", "0", "--internal", "0", "--bind", "127.0.0.1"])
+        let (arguments, environment, runner) = (Vec::new(), Vec::new(), Vec::new());
+        Self { home, arguments, workers: 2, http: 0, bind: "127.0.0.1", environment, runner }
     }
 
     /// A port for `http` in the place of one that the kernel picks.
     pub fn http(self, port: u16) -> Self {
         Self { http: port, ..self }
+    }
+
+    /// Another address than 127.0.0.1.
+    pub fn bind(self, address: &'static str) -> Self {
+        Self { bind: address, ..self }
     }
 
     /// For what a worker keeps to itself, such as its connections to backends.
@@ -96,7 +101,8 @@ impl Start {
             command.env_remove(name);
         }
         command.env("HOME", self.home.path()).arg("--home").arg(self.home.path());
-        command.args(["--http", &self.http.to_string(), "--workers", &self.workers.to_string()]).args(&self.arguments);
+        command.args(["--http", &self.http.to_string(), "--workers", &self.workers.to_string()]);
+        command.args(["--https", "0", "--internal", "0", "--bind", self.bind]).args(&self.arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         command
     }

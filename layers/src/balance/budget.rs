@@ -7,7 +7,7 @@ const COST: u32 = 5;
 const START: u32 = 10 * COST;
 const MOST: u32 = 100 * COST;
 
-/// Keeps second tries from multiplying the load when many requests fail.
+/// Keeps second tries from multiplying the load when there is no endpoint left that is well.
 #[derive(Debug)]
 pub(super) struct Budget(AtomicU32);
 

@@ -7,17 +7,29 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let connector = SourceConnector::new();
 //! let pool = |endpoint: &'static str| {
-//!     Pool::<_, Once<Empty<bytes::Bytes>>>::new(connector.clone(), http::Uri::from_static(endpoint))
+//!     let uri = http::Uri::from_static(endpoint);
+//!     (endpoint, Pool::<_, Once<Empty<bytes::Bytes>>>::new(connector.clone(), uri))
 //! };
 //! let upstream = Balance::new([pool("http://127.1.0.1:8080"), pool("http://127.1.0.2:8080")]);
 //! # Ok(())
 //! # }
 //! ```
 
+mod attempts;
+mod body;
 mod budget;
+mod endpoints;
+mod error;
+mod future;
 mod health;
 mod once;
 mod service;
+#[cfg(test)]
+mod tests;
 
+pub use attempts::Attempts;
+pub use body::BalancedBody;
+pub use error::{Failed, NoEndpoint, Unsent};
+pub use future::ResponseFuture;
 pub use once::Once;
-pub use service::{Balance, NoEndpoint, ResponseFuture, Unsent};
+pub use service::Balance;

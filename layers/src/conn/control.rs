@@ -26,6 +26,8 @@ struct State {
     had_body: AtomicBool,
     /// Requests whose response has not ended; in the upper half, those of them that have no response yet.
     in_flight: AtomicU64,
+    /// Streams that have become tunnels; a connection of HTTP/1 is none any more when it has.
+    tunnels: AtomicU32,
     /// Requests so far, to tell one from the next. Written by the connection's task alone.
     begun: AtomicU32,
     /// Something was read that no request came of yet.
@@ -74,6 +76,7 @@ impl Control {
             draining: AtomicBool::new(false),
             had_body: AtomicBool::new(false),
             in_flight: AtomicU64::new(0),
+            tunnels: AtomicU32::new(0),
             begun: AtomicU32::new(0),
             head_begun: AtomicBool::new(false),
             unsent: AtomicBool::new(false),
@@ -140,6 +143,16 @@ impl Control {
         InFlight { control: self.clone(), counted: REQUEST + WAITING }
     }
 
+    /// A stream has become a tunnel.
+    pub(crate) fn begin_tunnel(&self) -> OpenTunnel {
+        self.0.tunnels.fetch_add(1, Ordering::Relaxed);
+        OpenTunnel(self.clone())
+    }
+
+    fn has_tunnels(&self) -> bool {
+        self.0.tunnels.load(Ordering::Acquire) > 0
+    }
+
     /// How many requests there have been so far.
     pub(crate) fn requests(&self) -> u32 {
         self.0.begun.load(Ordering::Relaxed)
@@ -185,6 +198,7 @@ impl Control {
     /// What the connection waits for.
     pub(crate) fn phase(&self) -> Phase {
         match self.0.in_flight.load(Ordering::Acquire) {
+            0 if self.has_tunnels() => Phase::Tunnels,
             0 if self.is_unsent() => Phase::Bodies,
             0 if self.0.head_begun.load(Ordering::Relaxed) => Phase::Head,
             0 => Phase::Idle,
@@ -198,9 +212,9 @@ impl Control {
         self.0.had_body.load(Ordering::Relaxed)
     }
 
-    /// For how long no request has been in flight and nothing unsent; `None` while there is something.
+    /// For how long no request has been in flight, no tunnel open and nothing unsent; `None` while there is something.
     pub(crate) fn idle_for(&self) -> Option<Duration> {
-        if self.0.in_flight.load(Ordering::Acquire) > 0 || self.is_unsent() {
+        if self.0.in_flight.load(Ordering::Acquire) > 0 || self.has_tunnels() || self.is_unsent() {
             return None;
         }
         let idle_at = Duration::from_millis(self.0.idle_at.load(Ordering::Relaxed));
@@ -219,6 +233,8 @@ pub(crate) enum Phase {
     Response,
     /// The bodies of responses, and what is left of those of their requests.
     Bodies,
+    /// Nothing but what comes through tunnels, which have a timeout of their own.
+    Tunnels,
 }
 
 /// Counts a request as in flight until dropped.
@@ -245,6 +261,23 @@ impl Drop for InFlight {
         let state = &*self.control.0;
         state.stamp_idle();
         state.in_flight.fetch_sub(self.counted, Ordering::Release);
+    }
+}
+
+/// Counts a tunnel as open until dropped.
+#[derive(Debug)]
+pub(crate) struct OpenTunnel(Control);
+
+impl OpenTunnel {
+    pub(crate) fn note_progress(&self) {
+        self.0.note_progress();
+    }
+}
+
+impl Drop for OpenTunnel {
+    fn drop(&mut self) {
+        self.0.0.stamp_idle();
+        self.0.0.tunnels.fetch_sub(1, Ordering::Release);
     }
 }
 

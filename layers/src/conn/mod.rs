@@ -4,5 +4,5 @@ mod control;
 mod info;
 
 pub use control::{Control, WeakControl};
-pub(crate) use control::{InFlight, Phase};
+pub(crate) use control::{InFlight, OpenTunnel, Phase};
 pub use info::{ConnInfo, Scheme};

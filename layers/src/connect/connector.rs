@@ -13,7 +13,10 @@ use std::{
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout, timeout_at},
+};
 use tower::Service;
 
 use super::{ConnectError, SourceSubnet, socket};
@@ -97,7 +100,8 @@ impl SourceConnector {
         self
     }
 
-    /// How long one address may take to accept a connection.
+    /// How long it may take until there is a connection: the look-up of a name, and then all its addresses, each of
+    /// which has an equal share of the time that is left.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.settings.connect_timeout = timeout;
@@ -125,16 +129,31 @@ impl SourceConnector {
     /// [`ConnectError`] with the last address tried.
     pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
         if let Ok(address) = host.parse::<IpAddr>() {
-            return self.connect_address(SocketAddr::new(address, port)).await;
+            return self.connect_address(SocketAddr::new(address, port), self.settings.connect_timeout).await;
         }
-        let addresses =
-            tokio::net::lookup_host((host, port)).await.map_err(|error| ConnectError::resolve(host, error))?;
+        self.connect_name(host, tokio::net::lookup_host((host, port))).await
+    }
+
+    async fn connect_name<A>(
+        &self,
+        host: &str,
+        lookup: impl Future<Output = io::Result<A>>,
+    ) -> Result<TcpStream, ConnectError>
+    where
+        A: Iterator<Item = SocketAddr>,
+    {
+        let deadline = Instant::now() + self.settings.connect_timeout;
+        let addresses = match timeout_at(deadline, lookup).await {
+            Ok(addresses) => addresses.map_err(|error| ConnectError::resolve(host, error))?,
+            Err(_) => return Err(ConnectError::resolve_timeout(host)),
+        };
         let mut addresses: Vec<_> = addresses.collect();
         // Of the loopback addresses those of IPv4 first: only they have a subnet to leave from.
         addresses.sort_by_key(|address| address.ip().is_loopback() && address.is_ipv6());
         let mut last = ConnectError::resolve(host, io::Error::other("the name has no address"));
-        for address in addresses {
-            match self.connect_address(address).await {
+        for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
+            let share = (deadline - Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
+            match self.connect_address(*address, share).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
             }
@@ -142,8 +161,8 @@ impl SourceConnector {
         Err(last)
     }
 
-    async fn connect_address(&self, address: SocketAddr) -> Result<TcpStream, ConnectError> {
-        match timeout(self.settings.connect_timeout, self.connect_from_sources(address)).await {
+    async fn connect_address(&self, address: SocketAddr, within: Duration) -> Result<TcpStream, ConnectError> {
+        match timeout(within, self.connect_from_sources(address)).await {
             Ok(result) => result.map_err(|error| ConnectError::connect(address, error)),
             Err(_) => Err(ConnectError::timeout(address)),
         }
@@ -248,5 +267,20 @@ impl Service<Uri> for SourceConnector {
             let stream = connector.connect(host, uri.port_u16().unwrap_or(default_port)).await?;
             Ok(TokioIo::new(stream))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_up_has_the_time_of_a_connection() {
+        let connector = SourceConnector::new().connect_timeout(Duration::from_secs(3));
+        let (start, lookup) = (Instant::now(), std::future::pending::<io::Result<std::vec::IntoIter<SocketAddr>>>());
+        let error = connector.connect_name("slow.test", lookup).await.unwrap_err();
+        assert!(error.is_timeout());
+        assert_eq!(error.to_string(), "slow.test was not resolved in time");
+        assert_eq!(start.elapsed(), Duration::from_secs(3));
     }
 }

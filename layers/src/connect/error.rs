@@ -13,6 +13,7 @@ pub struct ConnectError {
 enum Step {
     NoHost(String),
     Resolve(String),
+    ResolveTimeout(String),
     Connect(SocketAddr),
     Timeout(SocketAddr),
     Socket(PathBuf),
@@ -27,6 +28,10 @@ impl ConnectError {
         Self { step: Step::Resolve(host.to_owned()), source: Some(error) }
     }
 
+    pub(super) fn resolve_timeout(host: &str) -> Self {
+        Self { step: Step::ResolveTimeout(host.to_owned()), source: None }
+    }
+
     pub(super) fn connect(address: SocketAddr, error: io::Error) -> Self {
         Self { step: Step::Connect(address), source: Some(error) }
     }
@@ -39,9 +44,9 @@ impl ConnectError {
         Self { step: Step::Socket(path), source: Some(error) }
     }
 
-    /// Whether the destination did not answer in time.
+    /// Whether the destination did not answer in time, or nobody said in time where it is.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.step, Step::Timeout(_))
+        matches!(self.step, Step::Timeout(_) | Step::ResolveTimeout(_))
     }
 }
 
@@ -50,6 +55,7 @@ impl fmt::Display for ConnectError {
         match &self.step {
             Step::NoHost(uri) => write!(f, "there is no host in {uri}"),
             Step::Resolve(host) => write!(f, "cannot resolve {host}"),
+            Step::ResolveTimeout(host) => write!(f, "{host} was not resolved in time"),
             Step::Connect(address) => write!(f, "cannot connect to {address}"),
             Step::Socket(path) => write!(f, "cannot connect to {}", path.display()),
             Step::Timeout(address) => write!(f, "{address} did not accept a connection in time"),

@@ -1,5 +1,6 @@
 use std::{error::Error, fmt, sync::Arc};
 
+use h2::Reason;
 use http::Request;
 use tower::BoxError;
 
@@ -64,15 +65,27 @@ impl<B> PoolError<B> {
 
     /// Whether the exchange ended because the body of the request could not be read.
     pub fn is_clients_fault(&self) -> bool {
-        let Source::Own(error) = &self.source else { return false };
-        error.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_user() || reset_by_user(error))
+        // A stream of HTTP/2 that was reset neither by the peer nor for a fault of its.
+        let reset = |error: &h2::Error| error.is_reset() && !error.is_remote() && !error.is_library();
+        self.hyper_error().is_some_and(hyper::Error::is_user) || self.http2_error().is_some_and(reset)
     }
-}
 
-/// Whether a stream of HTTP/2 ended because its request broke off, and neither by the peer nor for a fault of its.
-fn reset_by_user(error: &hyper::Error) -> bool {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
-    cause.is_some_and(|error| error.is_reset() && !error.is_remote() && !error.is_library())
+    /// Whether an endpoint in good order has ended a connection, or has no stream to spare.
+    fn is_orderly(&self) -> bool {
+        let reason = self.http2_error().and_then(h2::Error::reason);
+        self.is_unprocessed() && matches!(reason, Some(Reason::NO_ERROR | Reason::REFUSED_STREAM))
+    }
+
+    fn hyper_error(&self) -> Option<&hyper::Error> {
+        match &self.source {
+            Source::Own(error) => error.downcast_ref(),
+            Source::Shared(_) => None,
+        }
+    }
+
+    fn http2_error(&self) -> Option<&h2::Error> {
+        self.hyper_error()?.source()?.downcast_ref()
+    }
 }
 
 impl<B> Unsent<Request<B>> for PoolError<B> {
@@ -81,7 +94,14 @@ impl<B> Unsent<Request<B>> for PoolError<B> {
     }
 
     fn is_endpoints_fault(&self) -> bool {
-        !self.is_clients_fault() && !self.is_out_of_resources()
+        !self.is_clients_fault() && !self.is_out_of_resources() && !self.is_orderly()
+    }
+
+    fn is_unprocessed(&self) -> bool {
+        self.http2_error().is_some_and(|error| {
+            // h2 gives the peer's GOAWAY to streams above the last that it names, and to no other (RFC 9113, 6.8).
+            error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
+        })
     }
 }
 

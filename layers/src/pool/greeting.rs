@@ -12,13 +12,15 @@ const HEAD: usize = 9;
 
 /// Tells whether the first thing that comes over a connection is a server's SETTINGS (RFC 9113, 3.4).
 ///
-/// Whoever waits for that learns how many streams the peer allows before it opens one, and sends no request to a peer
-/// that speaks something else.
+/// Whoever waits for that learns how many streams the peer allows before it opens one, and whether they may be tunnels,
+/// and sends no request to a peer that speaks something else.
 #[derive(Debug)]
 pub(super) struct Greeting<T> {
     inner: T,
     head: [u8; HEAD],
     read: usize,
+    /// How much of the frame has not been read yet, once its head has.
+    left: Option<usize>,
     report: Option<oneshot::Sender<Result<(), Http2Error>>>,
 }
 
@@ -41,27 +43,45 @@ impl<T> Greeting<T> {
     /// The connection, and the report, which breaks when the connection does.
     pub(super) fn new(inner: T) -> (Self, oneshot::Receiver<Result<(), Http2Error>>) {
         let (report, reported) = oneshot::channel();
-        (Self { inner, head: [0; HEAD], read: 0, report: Some(report) }, reported)
+        (Self { inner, head: [0; HEAD], read: 0, left: None, report: Some(report) }, reported)
     }
 
     fn saw(&mut self, bytes: &[u8]) {
+        if let Some(left) = &mut self.left {
+            *left -= bytes.len();
+            if bytes.is_empty() {
+                // Broken off.
+                self.report = None;
+            }
+            return;
+        }
         let end = (self.read + bytes.len()).min(HEAD);
         self.head[self.read..end].copy_from_slice(&bytes[..end - self.read]);
         self.read = end;
         let ended = bytes.is_empty() && self.read > 0;
-        if (self.read == HEAD || ended)
-            && let Some(report) = self.report.take()
-        {
-            // Nobody waits any more, which is no matter.
-            let _ = report.send(self.verdict());
+        if self.read == HEAD || ended {
+            match self.verdict() {
+                Ok(length) => self.left = Some(length),
+                Err(error) => self.tell(Err(error)),
+            }
         }
     }
 
-    fn verdict(&self) -> Result<(), Http2Error> {
+    fn tell(&mut self, verdict: Result<(), Http2Error>) {
+        if let Some(report) = self.report.take() {
+            // Nobody waits any more, which is no matter.
+            let _ = report.send(verdict);
+        }
+    }
+
+    /// The length of the SETTINGS.
+    fn verdict(&self) -> Result<usize, Http2Error> {
         const SETTINGS: u8 = 4;
         const ACK: u8 = 1;
         match self.head {
-            [_, _, _, SETTINGS, flags, 0, 0, 0, 0] if self.read == HEAD && flags & ACK == 0 => Ok(()),
+            [a, b, c, SETTINGS, flags, 0, 0, 0, 0] if self.read == HEAD && flags & ACK == 0 => {
+                Ok(usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c))
+            }
             _ => Err(Http2Error::NotHttp2(String::from_utf8_lossy(&self.head[..self.read]).into_owned())),
         }
     }
@@ -70,11 +90,15 @@ impl<T> Greeting<T> {
 impl<T: Read + Unpin> Read for Greeting<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        // Whoever reads on has acted upon the frame.
+        if this.left == Some(0) {
+            this.tell(Ok(()));
+        }
         if this.report.is_none() {
             return Pin::new(&mut this.inner).poll_read(cx, buf);
         }
-        let mut bytes = [0; HEAD];
-        let room = (HEAD - this.read).min(buf.remaining());
+        let mut bytes = [0; 64];
+        let room = this.left.unwrap_or(HEAD - this.read).min(buf.remaining()).min(bytes.len());
         let mut head = ReadBuf::new(&mut bytes[..room]);
         ready!(Pin::new(&mut this.inner).poll_read(cx, head.unfilled()))?;
         buf.put_slice(head.filled());
@@ -112,6 +136,8 @@ impl<T: Write + Unpin> Write for Greeting<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[test]
     fn only_settings_are_a_greeting() {
@@ -128,7 +154,27 @@ mod tests {
             for piece in pieces {
                 greeting.saw(piece);
             }
-            assert_eq!(report.try_recv().unwrap(), expected);
+            match greeting.left {
+                Some(_) => assert_eq!(Ok(()), expected),
+                None => assert_eq!(report.try_recv().unwrap(), expected),
+            }
         }
+    }
+
+    #[tokio::test]
+    async fn the_report_comes_when_the_frame_was_acted_upon() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let (greeting, mut report) = Greeting::new(TokioIo::new(near));
+        let mut io = TokioIo::new(greeting);
+        far.write_all(b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0").await.unwrap();
+        let mut frame = [0; 15];
+        io.read_exact(&mut frame[..14]).await.unwrap();
+        assert!(report.try_recv().is_err());
+        far.write_all(b"\x01more").await.unwrap();
+        io.read_exact(&mut frame[14..]).await.unwrap();
+        assert!(report.try_recv().is_err());
+        io.read_exact(&mut frame[..4]).await.unwrap();
+        assert_eq!(report.try_recv(), Ok(Ok(())));
+        assert_eq!(&frame[..4], b"more");
     }
 }

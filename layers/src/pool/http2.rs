@@ -2,7 +2,7 @@ use std::{
     error::Error,
     fmt,
     future::Future,
-    pin::{Pin, pin},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,21 +13,20 @@ use std::{
 
 use http::{Request, Response, Uri, Version};
 use http_body::Body;
-use hyper::{
-    client::conn::http2::{Builder, SendRequest},
-    rt::{Read, Write},
-};
+use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::{sync::Mutex, time::timeout};
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
     PoolError, PooledBody,
+    bounds::{Connect, RequestBody, Sending},
     greeting::{Greeting, Http2Error},
     request::{from_http2, into_http2},
     streams::{Connections, Load, Stream},
+    upgrade::Upgrade,
 };
-use crate::balance::Unsent;
+use crate::{balance::Unsent, tunnel::Lease};
 
 /// Enough for 40 MB/s over 6 ms, and what one stream may hold of a response that its client does not read.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -40,8 +39,13 @@ const ATTEMPTS: usize = 3;
 ///
 /// A connection takes requests until so many streams are open as its peer allows, or as
 /// [`max_streams`](Self::max_streams) does; then another one is opened. One that says goodbye (GOAWAY) ends with the
-/// last of its streams. A new connection takes requests once the peer's SETTINGS have come, so a peer that speaks
-/// something else gets none. Clones share the connections; cloning counts a reference.
+/// last of its streams, and so does one that has answered nothing for 10 s when a request is given up. A new connection
+/// takes requests once the peer's SETTINGS have come, so a peer that speaks something else gets none.
+///
+/// A GET with `Upgrade` becomes an extended CONNECT for the first protocol where the peer takes such (RFC 8441), and
+/// its 200 a 101, with the `Sec-WebSocket-Accept` that the client waits for: a
+/// [`TunnelLayer`](crate::tunnel::TunnelLayer) does the rest. Where it does not, the request is sent without the field,
+/// as to a backend that ignores it (RFC 9110, 7.8). Clones share the connections; cloning counts a reference.
 ///
 /// ```
 /// use http_body_util::Empty;
@@ -146,21 +150,10 @@ impl<C, B> fmt::Debug for Http2Pool<C, B> {
     }
 }
 
-type Sending<B> = Pin<Box<dyn Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send>>;
-
-impl<C, B> Service<Request<B>> for Http2Pool<C, B>
-where
-    C: Service<Uri> + Clone + Send + Sync + 'static,
-    C::Response: Read + Write + Unpin + Send + 'static,
-    C::Error: Into<BoxError>,
-    C::Future: Send,
-    B: Body + Send + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+impl<C: Connect, B: RequestBody> Service<Request<B>> for Http2Pool<C, B> {
     type Response = Response<PooledBody<B>>;
     type Error = PoolError<B>;
-    type Future = Sending<B>;
+    type Future = Sending<'static, B>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
@@ -171,16 +164,7 @@ where
     }
 }
 
-impl<C, B> Shared<C, B>
-where
-    C: Service<Uri> + Clone + Send + Sync + 'static,
-    C::Response: Read + Write + Unpin + Send + 'static,
-    C::Error: Into<BoxError>,
-    C::Future: Send,
-    B: Body + Send + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+impl<C: Connect, B: RequestBody> Shared<C, B> {
     async fn send(self: Arc<Self>, mut request: Request<B>) -> Result<Response<PooledBody<B>>, PoolError<B>> {
         let mut attempts = 1;
         loop {
@@ -188,8 +172,9 @@ where
                 Ok(found) => found,
                 Err(error) => return Err(PoolError::connect_shared(error, request)),
             };
+            let upgrade = Upgrade::of(&request);
             into_http2(&mut request, &self.settings.endpoint);
-            let mut error = match exchange(sender, stream, request).await {
+            let mut error = match exchange(sender, stream, request, upgrade).await {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
@@ -254,14 +239,15 @@ where
         verdict.map_err(|source| NotHttp2 { endpoint: endpoint.clone(), source })?;
         let load = Load::new();
         let most = usize::try_from(*max_streams).unwrap_or(usize::MAX);
-        load.set_limit(connection.current_max_send_streams().min(most));
+        load.set(connection.current_max_send_streams().min(most), connection.is_extended_connect_protocol_enabled());
         let limits = Arc::clone(&load);
         tokio::spawn(async move {
             let mut connection = pin!(connection);
             // It is polled for each request, which is often enough to see what the peer allows.
             let ended = std::future::poll_fn(|cx| {
                 let polled = connection.as_mut().poll(cx);
-                limits.set_limit(connection.current_max_send_streams().min(most));
+                let takes_upgrades = connection.is_extended_connect_protocol_enabled();
+                limits.set(connection.current_max_send_streams().min(most), takes_upgrades);
                 polled
             });
             if let Err(error) = ended.await {
@@ -278,22 +264,33 @@ const MAX_WINDOW: u32 = (1 << 31) - 1;
 /// Hands the request to the connection at once; the future waits for the response.
 fn exchange<B>(
     mut sender: SendRequest<B>,
-    stream: Stream,
-    request: Request<B>,
+    mut stream: Stream,
+    mut request: Request<B>,
+    upgrade: Option<Upgrade>,
 ) -> impl Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send + use<B>
 where
     B: Body + Send + 'static,
 {
+    let asked = stream.takes_upgrades();
+    if asked && let Some(upgrade) = &upgrade {
+        upgrade.ask(&mut request);
+    }
     let response = sender.try_send_request(request);
     async move {
-        match response.await {
+        let response = response.await;
+        stream.answered();
+        match response {
             Ok(mut response) => {
                 // The version belongs to this hop.
                 *response.version_mut() = Version::HTTP_11;
+                if asked && upgrade.is_some_and(|upgrade| upgrade.switch(&mut response)) {
+                    response.extensions_mut().insert(Lease::new(stream));
+                    return Ok(response.map(PooledBody::unpooled));
+                }
                 Ok(response.map(|body| PooledBody::of_stream(body, stream)))
             }
             Err(mut error) => {
-                let request = error.take_message().map(from_http2);
+                let request = error.take_message().map(|request| from_http2(request, upgrade));
                 Err(PoolError::exchange(error.into_error(), request))
             }
         }

@@ -15,6 +15,7 @@
 //! ```
 
 mod body;
+mod bounds;
 mod error;
 mod greeting;
 mod http2;
@@ -23,8 +24,10 @@ mod request;
 mod response;
 mod service;
 mod streams;
+mod upgrade;
 
 pub use body::{BodyError, PooledBody};
+pub use bounds::{Connect, RequestBody};
 pub use error::PoolError;
 pub use greeting::Http2Error;
 pub use http2::Http2Pool;

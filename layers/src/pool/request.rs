@@ -5,6 +5,8 @@ use http::{
 };
 use http_body::Body;
 
+use super::upgrade::Upgrade;
+
 /// Writes a request as HTTP/1.1 wants it: origin form, one `Cookie` line, and framing that says how long the body is.
 pub(super) fn into_http1<B: Body>(request: &mut Request<B>) {
     if request.version() == Version::HTTP_2 {
@@ -35,7 +37,7 @@ pub(super) fn into_http2<B>(request: &mut Request<B>, endpoint: &Uri) {
     let headers = request.headers_mut();
     headers.remove(CONNECTION);
     headers.remove(TRANSFER_ENCODING);
-    // There is no change of protocol in HTTP/2; without the field the request is an ordinary one (RFC 9110, 7.8).
+    // What becomes of it is up to `Upgrade`; without the field the request is an ordinary one (RFC 9110, 7.8).
     headers.remove(UPGRADE);
     let host = headers.remove(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
@@ -49,10 +51,13 @@ pub(super) fn into_http2<B>(request: &mut Request<B>, endpoint: &Uri) {
 }
 
 /// Takes back what [`into_http2`] did as far as another endpoint needs it, which may speak HTTP/1.1.
-pub(super) fn from_http2<B>(mut request: Request<B>) -> Request<B> {
+pub(super) fn from_http2<B>(mut request: Request<B>, upgrade: Option<Upgrade>) -> Request<B> {
     let host = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
     if let Some(host) = host {
         request.headers_mut().insert(HOST, host);
+    }
+    if let Some(upgrade) = upgrade {
+        upgrade.restore(&mut request);
     }
     request
 }
@@ -121,7 +126,7 @@ mod tests {
             into_http2(&mut request, &Uri::from_static("https://endpoint"));
             assert_eq!(request.uri().to_string(), expected);
             assert_eq!(request.headers().keys().collect::<Vec<_>>(), ["te"]);
-            let mut back = from_http2(request);
+            let mut back = from_http2(request, None);
             assert_eq!(
                 back.headers()[HOST],
                 *back.uri().host().map(|_| back.uri().authority().unwrap()).unwrap().as_str()

@@ -1,7 +1,6 @@
 use std::{
     fmt,
     future::Future,
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -9,14 +8,12 @@ use std::{
 
 use http::{Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
-use hyper::{
-    client::conn::http1::{self, SendRequest},
-    rt::{Read, Write},
-};
+use hyper::client::conn::http1::{self, SendRequest};
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
     PoolError, PooledBody,
+    bounds::{Connect, RequestBody, Sending},
     idle::{Connection, Idle},
     request::into_http1,
     response::check,
@@ -68,21 +65,9 @@ impl<C, B> fmt::Debug for Pool<C, B> {
     }
 }
 
-type Sending<'a, B> = Pin<Box<dyn Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send + 'a>>;
-
-impl<C, B> Service<Request<B>> for Pool<C, B>
-where
-    C: Service<Uri> + Clone + Send + Sync + 'static,
-    C::Response: Read + Write + Unpin + Send + 'static,
-    C::Error: Into<BoxError>,
-    C::Future: Send,
-    B: Body + Send + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+impl<C: Connect, B: RequestBody> Service<Request<B>> for Pool<C, B> {
     type Response = Response<PooledBody<B>>;
     type Error = PoolError<B>;
-    // The one box a request: hyper's own future has no name.
     type Future = Sending<'static, B>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -108,16 +93,7 @@ where
     }
 }
 
-impl<C, B> Shared<C, B>
-where
-    C: Service<Uri> + Clone + Send + Sync + 'static,
-    C::Response: Read + Write + Unpin + Send + 'static,
-    C::Error: Into<BoxError>,
-    C::Future: Send,
-    B: Body + Send + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+impl<C: Connect, B: RequestBody> Shared<C, B> {
     /// Tries again what was not sent. Boxed for itself: it is rare, and large.
     fn resend(&self, mut error: PoolError<B>) -> Sending<'_, B> {
         Box::pin(async move {
@@ -143,15 +119,7 @@ where
     }
 }
 
-async fn connect<C, B>(connector: C, endpoint: Uri) -> Result<Connection<B>, BoxError>
-where
-    C: Service<Uri>,
-    C::Response: Read + Write + Unpin + Send + 'static,
-    C::Error: Into<BoxError>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+async fn connect<C: Connect, B: RequestBody>(connector: C, endpoint: Uri) -> Result<Connection<B>, BoxError> {
     let io = connector.oneshot(endpoint).await.map_err(Into::into)?;
     let (sender, connection): (SendRequest<B>, _) = http1::Builder::new().handshake(io).await?;
     let task = tokio::spawn(async move {

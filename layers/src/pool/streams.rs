@@ -1,13 +1,17 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use hyper::client::conn::http2::SendRequest;
 use tokio::time::Instant;
+
+/// A connection on which a request was given up takes no other if it has had no answer to any for so long: the peer may
+/// be gone without a word, and its machine back, which only a new connection can tell.
+const UNANSWERED: Duration = Duration::from_secs(10);
 
 /// The connections of HTTP/2 to one endpoint. The first with a free stream is used, so that others can fall idle.
 ///
@@ -33,14 +37,22 @@ struct Connection<B> {
 pub(super) struct Load {
     streams: AtomicUsize,
     limit: AtomicUsize,
+    /// The peer takes extended CONNECT (RFC 8441, 3).
+    takes_upgrades: AtomicBool,
     created: Instant,
     /// When the last stream ended, in milliseconds after `created`.
     used_at: AtomicU64,
+    /// The same of the last stream that was answered.
+    answered_at: AtomicU64,
+    suspect: AtomicBool,
 }
 
 /// A stream in use. Dropped, it is free for another request.
 #[derive(Debug)]
-pub(super) struct Stream(Arc<Load>);
+pub(super) struct Stream {
+    load: Arc<Load>,
+    answered: bool,
+}
 
 impl<B: Send + 'static> Connections<B> {
     pub(super) fn new(idle_timeout: Duration) -> Self {
@@ -70,7 +82,8 @@ impl<B: Send + 'static> Connections<B> {
 
 impl<B> Connection<B> {
     fn is_of_use(&self, idle_timeout: Duration) -> bool {
-        !self.sender.is_closed() && self.load.idle_for().is_none_or(|idle| idle < idle_timeout)
+        let suspect = self.load.suspect.load(Ordering::Relaxed);
+        !suspect && !self.sender.is_closed() && self.load.idle_for().is_none_or(|idle| idle < idle_timeout)
     }
 }
 
@@ -93,13 +106,18 @@ impl Load {
         Arc::new(Self {
             streams: AtomicUsize::new(0),
             limit: AtomicUsize::new(0),
+            takes_upgrades: AtomicBool::new(false),
             created: Instant::now(),
             used_at: AtomicU64::new(0),
+            answered_at: AtomicU64::new(0),
+            suspect: AtomicBool::new(false),
         })
     }
 
-    pub(super) fn set_limit(&self, limit: usize) {
+    /// What the peer's SETTINGS say.
+    pub(super) fn set(&self, limit: usize, takes_upgrades: bool) {
         self.limit.store(limit, Ordering::Relaxed);
+        self.takes_upgrades.store(takes_upgrades, Ordering::Relaxed);
     }
 
     /// A stream, if there is one to spare.
@@ -107,7 +125,7 @@ impl Load {
         let limit = this.limit.load(Ordering::Relaxed);
         let more = |streams| (streams < limit).then_some(streams + 1);
         this.streams.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Stream(Arc::clone(this)))
+        Some(Stream { load: Arc::clone(this), answered: false })
     }
 
     /// For how long no stream has been in use; `None` while one is.
@@ -118,12 +136,34 @@ impl Load {
     }
 }
 
+impl Stream {
+    /// Whether it may become a tunnel.
+    pub(super) fn takes_upgrades(&self) -> bool {
+        self.load.takes_upgrades.load(Ordering::Relaxed)
+    }
+
+    /// Something was heard of the peer.
+    pub(super) fn answered(&mut self) {
+        self.answered = true;
+    }
+}
+
 impl Drop for Stream {
     fn drop(&mut self) {
-        let now = u64::try_from(self.0.created.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.used_at.store(now, Ordering::Relaxed);
-        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+        let load = &self.load;
+        let now = millis(load.created.elapsed());
+        load.used_at.store(now, Ordering::Relaxed);
+        if self.answered {
+            load.answered_at.store(now, Ordering::Relaxed);
+        } else if now.saturating_sub(load.answered_at.load(Ordering::Relaxed)) >= millis(UNANSWERED) {
+            load.suspect.store(true, Ordering::Relaxed);
+        }
+        load.streams.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -134,7 +174,7 @@ mod tests {
     async fn a_connection_has_so_many_streams_and_knows_when_it_is_idle() {
         let load = Load::new();
         assert!(Load::take(&load).is_none());
-        load.set_limit(2);
+        load.set(2, false);
         let streams = [Load::take(&load).unwrap(), Load::take(&load).unwrap()];
         assert!(Load::take(&load).is_none());
         tokio::time::advance(Duration::from_secs(60)).await;
@@ -143,7 +183,7 @@ mod tests {
         assert_eq!(load.idle_for(), Some(Duration::ZERO));
         // The peer allows fewer now.
         let _one = Load::take(&load).unwrap();
-        load.set_limit(1);
+        load.set(1, false);
         assert!(Load::take(&load).is_none());
     }
 }

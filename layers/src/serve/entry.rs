@@ -4,7 +4,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -36,7 +36,9 @@ where
     type Future = ResponseFuture<S>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let in_flight = self.info.control().begin_request(!request.body().is_end_stream());
+        // What follows a CONNECT is no body to hyper, but may be coming all the same.
+        let has_body = !request.body().is_end_stream() || *request.method() == Method::CONNECT;
+        let in_flight = self.info.control().begin_request(has_body);
         request.extensions_mut().insert(self.info.clone());
         let response = Oneshot::new(self.service.clone(), request);
         ResponseFuture { response, in_flight: Some(in_flight), info: self.info.clone() }

@@ -132,7 +132,7 @@ impl HttpServer {
         self
     }
 
-    /// How long a connection may have no request in flight, until the first byte of the next one; over HTTP/2, until
+    /// How long a connection may have no request in flight and no tunnel open, until the first byte of the next one; over HTTP/2, until
     /// the end of its head.
     #[must_use]
     pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
@@ -184,6 +184,14 @@ impl HttpServer {
     #[must_use]
     pub fn max_streams(mut self, count: u32) -> Self {
         self.http2.max_concurrent_streams(count);
+        self
+    }
+
+    /// Takes requests of HTTP/2 for an upgrade (RFC 8441), and says so in its SETTINGS: for services behind an
+    /// [`ExtendedConnectLayer`](crate::extended_connect::ExtendedConnectLayer).
+    #[must_use]
+    pub fn extended_connect(mut self) -> Self {
+        self.http2.enable_connect_protocol();
         self
     }
 
@@ -246,7 +254,9 @@ impl HttpServer {
             };
             // A connection in good order has sent its FIN. Input may be unread on all others, and after a response that
             // did not wait for the end of the request: closed now, the connection would be reset.
-            if (!matches!(ended, Ended::Finished) || control.had_body())
+            // hyper takes for good order, too, that it gives up HTTP/2 because of a CONNECT with a length.
+            let given_up = matches!(http2, Ok(true)) && !control.is_draining();
+            if (!matches!(ended, Ended::Finished) || control.had_body() || given_up)
                 && let Some(io) = reclaim.take()
             {
                 if matches!(ended, Ended::Stalled) { io.reset() } else { silence::close(io).await }

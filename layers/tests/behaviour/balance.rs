@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::Request;
-use http_body_util::Empty;
-use pmesh_layers::balance::{Balance, Once, Unsent};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Empty};
+use pmesh_layers::balance::{Balance, BalancedBody, Once, Unsent};
 use tower::{BoxError, Service, ServiceExt, util::MapErr};
 use tower_test::mock::{self, Handle};
 
 type Sent = Request<Once<Empty<Bytes>>>;
-type Mock = mock::Mock<Sent, &'static str>;
+type Mock = mock::Mock<Sent, Response<String>>;
 type Endpoint = MapErr<Mock, fn(BoxError) -> Failed>;
 
 /// An error that gives nothing back.
@@ -23,7 +23,7 @@ impl Unsent<Sent> for Failed {
     }
 }
 
-fn endpoint() -> (Endpoint, Handle<Sent, &'static str>) {
+fn endpoint() -> (Endpoint, Handle<Sent, Response<String>>) {
     let (mock, handle) = mock::pair();
     (Mock::map_err(mock, |_| Failed), handle)
 }
@@ -33,10 +33,14 @@ fn request(path: &str) -> Request<Empty<Bytes>> {
 }
 
 /// Answers with the path of the request, if there is one.
-fn answer(handle: &mut Handle<Sent, &'static str>, path: &str, text: &'static str) {
+fn answer(handle: &mut Handle<Sent, Response<String>>, path: &str, text: &'static str) {
     let (request, respond) = handle.next_request().now_or_never().flatten().unwrap();
     assert_eq!(request.uri(), path);
-    respond.send_response(text);
+    respond.send_response(Response::new(text.to_owned()));
+}
+
+async fn text(answer: Result<Response<BalancedBody<String>>, BoxError>) -> Bytes {
+    answer.unwrap().into_body().collect().await.unwrap().to_bytes()
 }
 
 #[tokio::test]
@@ -44,7 +48,7 @@ async fn a_request_waits_until_the_endpoint_of_its_turn_is_ready() {
     let ((one, mut first), (two, mut second)) = (endpoint(), endpoint());
     first.allow(0);
     second.allow(0);
-    let mut balance = Balance::new([one, two]);
+    let mut balance = Balance::new([("one", one), ("two", two)]);
     // Which endpoint must be ready is known with the request only.
     ServiceExt::<Request<Empty<Bytes>>>::ready(&mut balance).await.unwrap();
     let mut a = Box::pin(balance.call(request("/a")));
@@ -54,22 +58,22 @@ async fn a_request_waits_until_the_endpoint_of_its_turn_is_ready() {
     second.allow(1);
     assert!((&mut a).now_or_never().is_none() && (&mut b).now_or_never().is_none());
     answer(&mut second, "/b", "from the second");
-    assert_eq!(b.await.unwrap(), "from the second");
+    assert_eq!(text(b.await).await, "from the second");
 
     first.allow(1);
     assert!((&mut a).now_or_never().is_none());
     answer(&mut first, "/a", "from the first");
-    assert_eq!(a.await.unwrap(), "from the first");
+    assert_eq!(text(a.await).await, "from the first");
 }
 
 #[tokio::test]
 async fn clones_take_turns_together() {
     let ((one, mut first), (two, mut second)) = (endpoint(), endpoint());
-    let balance = Balance::new([one, two]);
+    let balance = Balance::new([("one", one), ("two", two)]);
     for turn in 0..4 {
         let mut response = Box::pin(balance.clone().oneshot(request("/")));
         assert!((&mut response).now_or_never().is_none());
         answer(if turn % 2 == 0 { &mut first } else { &mut second }, "/", "response");
-        assert_eq!(response.await.unwrap(), "response");
+        assert_eq!(text(response.await).await, "response");
     }
 }

@@ -313,6 +313,26 @@ async fn a_peer_that_is_gone_without_a_word_is_given_up() {
     assert!(!error.is_connect());
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_without_an_answer_is_the_last_of_its_connection() {
+    for (answered, given_up, is_last) in [(0, 9, false), (0, 10, true), (5, 14, false), (5, 15, true)] {
+        let (pool, mut backend) = pool();
+        let (first, second) = (send(&pool, get("/answered")), send(&pool, get("/given-up")));
+        let mut peer = Peer::new(&mut backend).await;
+        let ((_, response), (_, _held)) = (peer.request().await, peer.request().await);
+        let _peer = peer.run();
+        tokio::time::sleep(Duration::from_secs(answered)).await;
+        ok(response);
+        assert_eq!(text(first).await, "ok");
+        tokio::time::sleep(Duration::from_secs(given_up - answered)).await;
+        second.abort();
+        settle().await;
+        let _next = send(&pool, get("/next"));
+        settle().await;
+        assert_eq!(backend.has_waiting(), is_last, "{answered} {given_up}");
+    }
+}
+
 #[tokio::test]
 async fn a_response_without_a_body_has_ended() {
     let (pool, mut backend) = pool();

@@ -77,7 +77,9 @@ async fn a_request_that_was_sent_never_comes_back() {
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_is_down_hands_over_to_the_next() {
-    let endpoint = |uri: &str, connector| Pool::<Connector, Once<Full<Bytes>>>::new(connector, uri.parse().unwrap());
+    let endpoint = |uri: &'static str, connector| {
+        (uri, Pool::<Connector, Once<Full<Bytes>>>::new(connector, uri.parse().unwrap()))
+    };
     let (down, closed) = backend();
     drop(closed);
     let (up, mut backend) = backend();

@@ -4,6 +4,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
@@ -42,6 +43,7 @@ pub(crate) fn get(stream: u32, authority: &str) -> Vec<u8> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) kind: u8,
+    pub(crate) flags: u8,
     pub(crate) stream: u32,
     pub(crate) payload: Vec<u8>,
 }
@@ -60,7 +62,7 @@ pub(crate) async fn next_frame(io: &mut (impl AsyncRead + Unpin)) -> Option<Fram
     let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
     let mut payload = vec![0; length as usize];
     io.read_exact(&mut payload).await.ok()?;
-    Some(Frame { kind: head[3], stream, payload })
+    Some(Frame { kind: head[3], flags: head[4], stream, payload })
 }
 
 /// The frames up to the one that satisfies `last`.

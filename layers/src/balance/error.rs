@@ -1,0 +1,58 @@
+use tower::BoxError;
+
+/// What [`Balance`](super::Balance) has to know of an endpoint's error.
+pub trait Unsent<R> {
+    /// The request, if it can be sent elsewhere without being sent twice: not a byte of it was sent.
+    fn take_request(&mut self) -> Option<R>;
+
+    /// Whether the endpoint failed, and not the client, who could otherwise have any endpoint left alone.
+    fn is_endpoints_fault(&self) -> bool {
+        true
+    }
+
+    /// Whether the endpoint has said that it did nothing with the request, so that it may be sent again whatever its
+    /// method (RFC 9113, 8.7).
+    fn is_unprocessed(&self) -> bool {
+        false
+    }
+
+    /// Whether the endpoint took as long for a response as it may. A client is made to bear two such waits at most.
+    fn is_timeout(&self) -> bool {
+        false
+    }
+}
+
+/// A request that got no response from any endpoint that it was sent to.
+#[derive(Debug, thiserror::Error)]
+#[error("{endpoint} did not respond")]
+pub struct Failed {
+    endpoint: String,
+    attempts: u32,
+    source: BoxError,
+}
+
+impl Failed {
+    pub(super) fn new(endpoint: &str, attempts: u32, source: BoxError) -> Self {
+        Self { endpoint: endpoint.to_owned(), attempts, source }
+    }
+
+    /// The name of the endpoint that was tried last.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// How often the request was sent, or was to be sent.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// What went wrong there, as the service of the endpoint has it.
+    pub fn cause(&self) -> &BoxError {
+        &self.source
+    }
+}
+
+/// A [`Balance`](super::Balance) without endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no endpoint")]
+pub struct NoEndpoint;

@@ -1,0 +1,282 @@
+//! Endpoints that fail in each of the ways there are.
+
+use std::{convert::Infallible, time::Duration};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use tokio::time::{advance, sleep};
+use tower::{BoxError, ServiceExt, service_fn, util::BoxCloneSyncService};
+
+use super::{Attempts, Balance, Failed, NoEndpoint, Once, Unsent};
+
+type Sent = Request<Once<BoxBody<Bytes, Infallible>>>;
+type Body = BoxBody<Bytes, BoxError>;
+type Endpoint = BoxCloneSyncService<Sent, Response<Body>, Error>;
+
+#[derive(Debug, thiserror::Error)]
+#[error("failed")]
+struct Error {
+    unsent: Option<Sent>,
+    does: Does,
+}
+
+impl Unsent<Sent> for Error {
+    fn take_request(&mut self) -> Option<Sent> {
+        self.unsent.take()
+    }
+
+    fn is_endpoints_fault(&self) -> bool {
+        !matches!(self.does, Does::BlameTheClient | Does::SayGoodbye)
+    }
+
+    fn is_unprocessed(&self) -> bool {
+        matches!(self.does, Does::SayGoodbye)
+    }
+
+    fn is_timeout(&self) -> bool {
+        matches!(self.does, Does::Hang)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Does {
+    Respond,
+    RefuseConnections,
+    BreakOff,
+    BreakOffTheBody,
+    Hang,
+    SayGoodbye,
+    BlameTheClient,
+}
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+fn endpoint(name: &'static str, does: Does) -> (&'static str, Endpoint) {
+    let service = service_fn(move |request: Sent| async move {
+        let body: Body = match does {
+            Does::Respond => Full::from(name).map_err(|never| match never {}).boxed(),
+            Does::BreakOffTheBody => {
+                let broken = futures_util::stream::iter([Err::<Frame<Bytes>, BoxError>("broken".into())]);
+                BodyExt::boxed(StreamBody::new(broken))
+            }
+            Does::Hang => {
+                sleep(TIMEOUT).await;
+                return Err(Error { unsent: None, does });
+            }
+            Does::RefuseConnections => return Err(Error { unsent: Some(request), does }),
+            _ => return Err(Error { unsent: None, does }),
+        };
+        Ok(Response::new(body))
+    });
+    (name, BoxCloneSyncService::new(service))
+}
+
+fn request(method: &str, body: &'static str) -> Request<BoxBody<Bytes, Infallible>> {
+    Request::builder().method(method).body(Full::from(body).boxed()).unwrap()
+}
+
+/// What responded; or the name of the endpoint that failed last, and how many were tried.
+async fn send(balance: &Balance<Endpoint>, method: &str, body: &'static str) -> Result<String, (String, u32)> {
+    match balance.clone().oneshot(request(method, body)).await {
+        Ok(response) => Ok(match response.into_body().collect().await {
+            Ok(body) => String::from_utf8(body.to_bytes().to_vec()).unwrap(),
+            Err(_) => "broken".into(),
+        }),
+        Err(error) => {
+            let failed: &Failed = error.downcast_ref().unwrap();
+            assert!(failed.cause().is::<Error>());
+            Err((failed.endpoint().into(), failed.attempts()))
+        }
+    }
+}
+
+fn ok(name: &str) -> Result<String, (String, u32)> {
+    Ok(name.into())
+}
+
+#[tokio::test]
+async fn endpoints_take_turns() {
+    let balance = Balance::new(["a", "b"].map(|name| endpoint(name, Does::Respond)));
+    for expected in ["a", "b", "a", "b"] {
+        assert_eq!(send(&balance, "GET", "").await, ok(expected));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_others_share_what_a_failed_endpoint_would_get() {
+    let balance = Balance::new([
+        endpoint("a", Does::Respond),
+        endpoint("down", Does::RefuseConnections),
+        endpoint("b", Does::Respond),
+    ]);
+    while balance.endpoints.health(1).is_well() {
+        send(&balance, "GET", "").await.unwrap();
+    }
+    let mut seen = Vec::new();
+    for _ in 0..6 {
+        seen.push(send(&balance, "GET", "").await.unwrap());
+    }
+    seen.sort();
+    assert_eq!(seen, ["a", "a", "a", "b", "b", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unsent_requests_go_on_whatever_they_are() {
+    let balance = Balance::new([endpoint("down", Does::RefuseConnections), endpoint("up", Does::Respond)]);
+    for _ in 0..5 {
+        assert_eq!(send(&balance, "POST", "body").await, ok("up"));
+        advance(TIMEOUT).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_be_sent_again_goes_on_to_an_endpoint_that_lives() {
+    for (does, method, body, goes_on) in [
+        (Does::BreakOff, "GET", "", true),
+        (Does::BreakOff, "DELETE", "", true),
+        (Does::BreakOff, "POST", "", false),
+        (Does::BreakOff, "PUT", "body", false),
+        (Does::Hang, "GET", "", true),
+        (Does::Hang, "POST", "", false),
+        (Does::Hang, "PUT", "body", false),
+        (Does::SayGoodbye, "GET", "", true),
+        (Does::SayGoodbye, "POST", "", true),
+        (Does::SayGoodbye, "POST", "body", false),
+    ] {
+        let balance = Balance::new([endpoint("bad", does), endpoint("up", Does::Respond)]);
+        let expected = if goes_on { ok("up") } else { Err(("bad".into(), 1)) };
+        assert_eq!(send(&balance, method, body).await, expected, "{does:?} {method} {body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_the_others_do_nothing_repeatable_is_lost() {
+    let bad = [Does::RefuseConnections, Does::BreakOff, Does::Hang, Does::SayGoodbye];
+    let endpoints = bad.map(|does| endpoint("bad", does)).into_iter().chain([endpoint("up", Does::Respond)]);
+    let balance = Balance::new(endpoints);
+    // Many at once, before anything is known, and far more than the budget.
+    let all: Vec<_> = (0..500).map(|_| send(&balance, "GET", "")).collect();
+    for sent in futures_util::future::join_all(all).await {
+        assert_eq!(sent, ok("up"));
+    }
+    for _ in 0..500 {
+        assert_eq!(send(&balance, "GET", "").await, ok("up"));
+        advance(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_waits_for_two_endpoints_that_hang_and_not_for_more() {
+    let balance = Balance::new([("a", Does::Hang), ("b", Does::Hang), ("c", Does::Hang)].map(|(n, d)| endpoint(n, d)));
+    let start = tokio::time::Instant::now();
+    assert_eq!(send(&balance, "GET", "").await.unwrap_err().1, 2);
+    assert_eq!(start.elapsed(), TIMEOUT * 2);
+    // One that is alone is not asked twice.
+    let alone = Balance::new([endpoint("alone", Does::Hang)]);
+    assert_eq!(send(&alone, "GET", "").await, Err(("alone".into(), 1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_request_at_a_time_waits_for_an_endpoint_that_hangs() {
+    let balance = Balance::new([endpoint("hangs", Does::Hang), endpoint("up", Does::Respond)]);
+    assert_eq!(send(&balance, "GET", "").await, ok("up"));
+    for pause in [1, 2, 4] {
+        advance(Duration::from_secs(pause)).await;
+        let mut probe = Box::pin(send(&balance, "GET", ""));
+        // Either of the first two has the turn.
+        let mut waiting = u32::from((&mut probe).now_or_never().is_none());
+        for _ in 0..10 {
+            // One that could not be sent again is not risked.
+            assert_eq!(send(&balance, "POST", "").now_or_never(), Some(ok("up")));
+            let mut other = Box::pin(send(&balance, "GET", ""));
+            if (&mut other).now_or_never().is_none() {
+                waiting += 1;
+                probe = other;
+            }
+        }
+        assert_eq!(waiting, 1);
+        assert_eq!(probe.await, ok("up"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_given_up_is_another_requests() {
+    let balance = Balance::new([endpoint("hangs", Does::Hang), endpoint("up", Does::Respond)]);
+    assert_eq!(send(&balance, "GET", "").await, ok("up"));
+    advance(Duration::from_secs(1)).await;
+    for _ in 0..3 {
+        let both = [(); 2].map(|()| Box::pin(send(&balance, "GET", "")));
+        let hanging = both.into_iter().filter_map(|sent| sent.now_or_never().is_none().then_some(())).count();
+        assert_eq!(hanging, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_is_blamed_for_what_is_its_fault() {
+    for (does, method, body, blamed) in [
+        (Does::BreakOff, "POST", "body", true),
+        (Does::Hang, "POST", "", true),
+        (Does::RefuseConnections, "GET", "", true),
+        (Does::BreakOffTheBody, "GET", "", true),
+        // The client may have broken off the request.
+        (Does::BreakOffTheBody, "POST", "body", false),
+        (Does::SayGoodbye, "GET", "", false),
+        (Does::BlameTheClient, "POST", "body", false),
+        (Does::Respond, "GET", "", false),
+    ] {
+        let balance = Balance::new([endpoint("first", does)]);
+        let _ = send(&balance, method, body).await;
+        assert_eq!(!balance.endpoints.health(0).is_well(), blamed, "{does:?} {method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_endpoint_that_is_well_the_budget_is_for_second_tries() {
+    let balance = Balance::new([endpoint("a", Does::BreakOff), endpoint("b", Does::BreakOff)]);
+    let mut tries = 0;
+    for _ in 0..1000 {
+        tries += send(&balance, "GET", "").await.unwrap_err().1;
+    }
+    assert!((1200..1250).contains(&tries), "{tries}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_all_have_failed_all_are_tried_and_the_least_failed_first() {
+    let balance = Balance::new([endpoint("bad", Does::Hang), endpoint("less", Does::BreakOffTheBody)]);
+    for _ in 0..3 {
+        balance.endpoints.health(0).failed(None);
+        advance(TIMEOUT).await;
+    }
+    balance.endpoints.health(0).failed(None);
+    for _ in 0..4 {
+        assert_eq!(send(&balance, "POST", "").await, ok("broken"));
+    }
+
+    let down = || endpoint("down", Does::RefuseConnections);
+    let balance = Balance::new([down(), down(), down()]);
+    for _ in 0..3 {
+        assert_eq!(send(&balance, "POST", "body").await, Err(("down".into(), 3)));
+    }
+    // Its connection may have been an old one.
+    let alone = Balance::new([endpoint("alone", Does::BreakOff)]);
+    assert_eq!(send(&alone, "GET", "").await, Err(("alone".into(), 2)));
+}
+
+#[tokio::test]
+async fn attempts_are_noted_even_if_nobody_waits() {
+    let balance = Balance::new([endpoint("down", Does::RefuseConnections), endpoint("hangs", Does::Hang)]);
+    let (attempts, mut request) = (Attempts::default(), request("GET", ""));
+    request.extensions_mut().insert(attempts.clone());
+    assert_eq!((attempts.endpoint(), attempts.count()), (None, 0));
+    assert!(balance.oneshot(request).now_or_never().is_none());
+    assert_eq!((attempts.endpoint(), attempts.count()), (Some("hangs"), 2));
+}
+
+#[tokio::test]
+async fn no_endpoint_is_an_error() {
+    let none: [(&str, Endpoint); 0] = [];
+    assert!(Balance::new(none).oneshot(request("GET", "")).await.unwrap_err().is::<NoEndpoint>());
+}

@@ -1,0 +1,466 @@
+//! Upgrades over HTTP/2, by extended CONNECT: from a client, to a backend, and what becomes of the connections.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream, SendStream, client, server};
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+use pmesh_layers::{
+    conn::{ConnInfo, Control},
+    extended_connect::ExtendedConnectLayer,
+    framing::FramingLayer,
+    hop_by_hop::HopByHopLayer,
+    pool::{Http2Pool, Pool},
+    serve::{Ended, HttpServer, Protocol},
+    tunnel::TunnelLayer,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    task::JoinHandle,
+    time::Instant,
+};
+use tower::{BoxError, Service, ServiceBuilder};
+
+use super::support::{
+    backend::{Backend, Connector, backend, settle},
+    client::PEER,
+};
+
+const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n";
+const UPGRADE: &str = "GET /chat HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade\r\nupgrade: chat, other\r\n\r\n";
+const TUNNEL_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+
+/// The client's end of a connection, what is known of it, and how it ended.
+struct Served(DuplexStream, Control, JoinHandle<Ended>);
+
+/// Serves a connection by `pool`, behind all the layers that have a say about an upgrade.
+fn serve<S, R>(protocol: Protocol, pool: S) -> Served
+where
+    S: Service<Request<Incoming>, Response = Response<R>, Future: Send, Error: Into<BoxError>> + Clone + Send + 'static,
+    R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let stack = ServiceBuilder::new()
+        .layer(ExtendedConnectLayer::new())
+        .layer(FramingLayer::new())
+        .layer(HopByHopLayer::new())
+        .layer(TunnelLayer::new().timeout(TUNNEL_TIMEOUT))
+        .service(pool);
+    let (client, server) = tokio::io::duplex(64 * 1024);
+    let info = ConnInfo::tls(PEER.into(), "a.test".parse().unwrap());
+    let control = info.control().clone();
+    let ended =
+        tokio::spawn(async move { HttpServer::new().extended_connect().serve(server, info, protocol, stack).await });
+    Served(client, control, ended)
+}
+
+fn http1(connector: Connector) -> Pool<Connector, Incoming> {
+    Pool::new(connector, "http://backend".parse().unwrap())
+}
+
+fn http2(connector: Connector) -> Http2Pool<Connector, Incoming> {
+    Http2Pool::new(connector, "http://backend".parse().unwrap()).max_streams(1)
+}
+
+/// A client of HTTP/2.
+struct Client {
+    requests: client::SendRequest<Bytes>,
+    /// Ends with the connection.
+    connection: JoinHandle<Result<(), h2::Error>>,
+}
+
+impl Client {
+    async fn new(io: DuplexStream) -> Self {
+        let (requests, connection) = client::handshake(io).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let requests = requests.ready().await.unwrap();
+        Self { requests, connection }
+    }
+
+    /// Sends an extended CONNECT, to be followed by the bytes of the tunnel.
+    fn connect(&mut self, protocol: &'static str) -> (client::ResponseFuture, SendStream<Bytes>) {
+        let request = Request::connect("https://a.test/chat").extension(h2::ext::Protocol::from_static(protocol));
+        self.requests.send_request(request.body(()).unwrap(), false).unwrap()
+    }
+}
+
+/// A client of HTTP/2 with a tunnel to a backend of HTTP/1.1.
+struct Tunnel {
+    client: Client,
+    near: Stream,
+    far: DuplexStream,
+    /// Where further connections arrive.
+    backend: Backend,
+    control: Control,
+    ended: JoinHandle<Ended>,
+}
+
+async fn tunnel() -> Tunnel {
+    let (connector, mut backend) = backend();
+    let Served(io, control, ended) = serve(Protocol::Http2, http1(connector));
+    let mut client = Client::new(io).await;
+    let (response, send) = client.connect("chat");
+    let mut far = backend.accept().await;
+    far.head().await;
+    far.send(SWITCHING).await;
+    let response = response.await.unwrap();
+    assert_eq!(response.status(), 200);
+    Tunnel { client, near: Stream(send, response.into_body()), far: far.0, backend, control, ended }
+}
+
+/// One side of a tunnel over HTTP/2.
+struct Stream(SendStream<Bytes>, RecvStream);
+
+impl Stream {
+    fn send(&mut self, bytes: &'static str) {
+        self.0.send_data(bytes.into(), false).unwrap();
+    }
+
+    fn end(&mut self) {
+        self.0.send_data(Bytes::new(), true).unwrap();
+    }
+
+    /// All that comes until `bytes` has, which come last.
+    async fn expect(&mut self, bytes: &str) {
+        let mut heard = Vec::new();
+        while heard.len() < bytes.len() {
+            let data = self.1.data().await.unwrap().unwrap();
+            self.1.flow_control().release_capacity(data.len()).unwrap();
+            heard.extend_from_slice(&data);
+        }
+        assert_eq!(heard, bytes.as_bytes());
+    }
+
+    /// Passes when the other side has ended in good order.
+    async fn ends(&mut self) {
+        assert!(self.1.data().await.is_none_or(|data| data.unwrap().is_empty()));
+        assert!(self.1.is_end_stream());
+    }
+}
+
+async fn expect(io: &mut DuplexStream, bytes: &str) {
+    let mut heard = vec![0; bytes.len()];
+    io.read_exact(&mut heard).await.unwrap();
+    assert_eq!(heard, bytes.as_bytes());
+}
+
+#[tokio::test]
+async fn a_client_of_http2_reaches_a_backend_of_http1() {
+    for client_ends_first in [true, false] {
+        let (connector, mut backend) = backend();
+        let Served(io, ..) = serve(Protocol::Http2, http1(connector));
+        let mut client = Client::new(io).await;
+        let (response, mut send) = client.connect("chat");
+        send.send_data("early".into(), false).unwrap();
+        let mut backend = backend.accept().await;
+        let head = backend.head().await;
+        assert!(head.starts_with("GET /chat HTTP/1.1\r\n"), "{head}");
+        assert!(head.contains("upgrade: chat\r\n") && head.contains("connection: upgrade\r\n"), "{head}");
+        backend.send(&format!("{}welcome", SWITCHING.replace("\r\n\r\n", "\r\ncontent-length: 7\r\n\r\n"))).await;
+        let response = response.await.unwrap();
+        assert!(client.requests.is_extended_connect_protocol_enabled());
+        assert_eq!(response.status(), 200);
+        assert!(response.headers().keys().all(|name| name == "date"), "{:?}", response.headers());
+        let (mut client, mut backend) = (Stream(send, response.into_body()), backend.0);
+        client.expect("welcome").await;
+        expect(&mut backend, "early").await;
+        if client_ends_first {
+            client.end();
+            backend.read_to_end(&mut Vec::new()).await.unwrap();
+            backend.write_all(b"answer").await.unwrap();
+            client.expect("answer").await;
+            drop(backend);
+            client.ends().await;
+        } else {
+            backend.shutdown().await.unwrap();
+            client.ends().await;
+            client.send("answer");
+            expect(&mut backend, "answer").await;
+            client.end();
+            assert_eq!(backend.read_to_end(&mut Vec::new()).await.unwrap(), 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_a_response_like_others() {
+    let (connector, mut backend) = backend();
+    let Served(io, ..) = serve(Protocol::Http2, http1(connector));
+    let mut client = Client::new(io).await;
+    let mut refusing = None;
+    for _ in 0..2 {
+        let (response, _send) = client.connect("chat");
+        let backend = match &mut refusing {
+            Some(backend) => backend,
+            None => refusing.insert(backend.accept().await),
+        };
+        backend.head().await;
+        backend.send("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno").await;
+        let response = response.await.unwrap();
+        assert_eq!(response.status(), 403);
+        assert_eq!(response.into_body().data().await.unwrap().unwrap(), "no");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_a_still_tunnel_is_kept_for_the_timeout_of_tunnels() {
+    let Tunnel { client, mut near, mut far, control, ended, .. } = tunnel().await;
+    for _ in 0..3 {
+        tokio::time::sleep(TUNNEL_TIMEOUT * 2 / 3).await;
+        near.send("ping");
+        expect(&mut far, "ping").await;
+        tokio::time::sleep(TUNNEL_TIMEOUT * 2 / 3).await;
+        far.write_all(b"pong").await.unwrap();
+        near.expect("pong").await;
+    }
+    let still = Instant::now();
+    near.ends().await;
+    assert!(still.elapsed() >= TUNNEL_TIMEOUT && still.elapsed() < TUNNEL_TIMEOUT * 4 / 3);
+    // The connection lives on, until it has been idle for as long as others.
+    client.requests.ready().await.unwrap();
+    assert!(!ended.is_finished() && !control.is_draining());
+    let idle = Instant::now();
+    ended.await.unwrap();
+    assert!(idle.elapsed() >= Duration::from_secs(75) && idle.elapsed() < Duration::from_secs(77));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tunnel_that_moves_keeps_a_response_that_does_not() {
+    for (moves, expected) in [(true, false), (false, true)] {
+        let Tunnel { mut client, mut near, far: _far, mut backend, ended, .. } = tunnel().await;
+        let request = Request::get("https://a.test/slow").body(()).unwrap();
+        let (slow, _) = client.requests.send_request(request, true).unwrap();
+        let mut exchange = backend.accept().await;
+        exchange.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await;
+        let _slow = slow.await.unwrap();
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_secs(50)).await;
+            if moves {
+                near.send("ping");
+            }
+        }
+        assert_eq!(ended.is_finished(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_cancels_or_leaves_ends_the_tunnel() {
+    for reason in [Some(Reason::CANCEL), Some(Reason::INTERNAL_ERROR), None] {
+        let Tunnel { client, mut near, mut far, .. } = tunnel().await;
+        match reason {
+            Some(reason) => near.0.send_reset(reason),
+            None => client.connection.abort(),
+        }
+        assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
+        // Not half of it.
+        assert!(far.write_all(b"x").await.is_err(), "{reason:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_drains_keeps_its_tunnels_to_the_end() {
+    let Tunnel { client, mut near, mut far, control, ended, .. } = tunnel().await;
+    let record = control.downgrade();
+    control.drain();
+    drop(control);
+    tokio::time::sleep(TUNNEL_TIMEOUT / 2).await;
+    near.send("still here");
+    expect(&mut far, "still here").await;
+    assert!(!ended.is_finished() && record.is_alive());
+    drop(far);
+    near.end();
+    near.ends().await;
+    assert!(matches!(ended.await.unwrap(), Ended::Finished));
+    client.connection.await.unwrap().unwrap();
+    settle().await;
+    assert!(!record.is_alive());
+}
+
+#[tokio::test]
+async fn a_plain_connect_is_refused() {
+    let (connector, backend) = backend();
+    let Served(io, ..) = serve(Protocol::Http2, http1(connector));
+    let mut client = Client::new(io).await;
+    let request = Request::builder().method(Method::CONNECT).uri("a.test:443").body(()).unwrap();
+    let (response, _send) = client.requests.send_request(request, false).unwrap();
+    // Nobody answers errors here.
+    assert!(response.await.is_err());
+    assert!(!backend.has_waiting());
+}
+
+/// A backend of HTTP/2.
+struct Peer(server::Connection<DuplexStream, Bytes>);
+
+impl Peer {
+    async fn accept(backend: &mut Backend, upgrades: bool) -> Self {
+        let mut settings = server::Builder::new();
+        if upgrades {
+            settings.enable_connect_protocol();
+        }
+        Self(settings.handshake(backend.accept().await.0).await.unwrap())
+    }
+
+    async fn request(&mut self) -> (Request<RecvStream>, server::SendResponse<Bytes>) {
+        self.0.accept().await.unwrap().unwrap()
+    }
+
+    /// Keeps the connection going; it ends when the pool has ended it.
+    fn run(mut self) -> JoinHandle<()> {
+        tokio::spawn(async move { while let Some(Ok(_)) = self.0.accept().await {} })
+    }
+}
+
+async fn read_head(io: &mut DuplexStream) -> String {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        head.push(char::from(io.read_u8().await.unwrap()));
+    }
+    head
+}
+
+/// A client of HTTP/1.1 with a tunnel to a backend of HTTP/2.
+async fn tunnel_to_http2() -> (DuplexStream, Stream, JoinHandle<()>, Backend, Http2Pool<Connector, Incoming>) {
+    let (connector, mut backend) = backend();
+    let pool = http2(connector);
+    let Served(mut client, ..) = serve(Protocol::Http1, pool.clone());
+    client.write_all(UPGRADE.as_bytes()).await.unwrap();
+    let mut peer = Peer::accept(&mut backend, true).await;
+    let (request, mut response) = peer.request().await;
+    assert_eq!((request.method(), request.uri().to_string()), (&Method::CONNECT, "http://a.test/chat".into()));
+    assert_eq!(request.extensions().get::<h2::ext::Protocol>().unwrap().as_str(), "chat");
+    assert!(request.headers().is_empty(), "{:?}", request.headers());
+    let peer = peer.run();
+    let send = response.send_response(Response::builder().header("x", "y").body(()).unwrap(), false).unwrap();
+    let head = read_head(&mut client).await;
+    assert!(head.starts_with("HTTP/1.1 101 ") && head.contains("upgrade: chat\r\n") && head.contains("x: y"), "{head}");
+    (client, Stream(send, request.into_body()), peer, backend, pool)
+}
+
+#[tokio::test]
+async fn a_client_of_http1_reaches_a_backend_of_http2() {
+    for client_ends_first in [true, false] {
+        let (mut client, mut stream, ..) = tunnel_to_http2().await;
+        stream.send("welcome");
+        expect(&mut client, "welcome").await;
+        client.write_all(b"hello").await.unwrap();
+        stream.expect("hello").await;
+        if client_ends_first {
+            client.shutdown().await.unwrap();
+            stream.ends().await;
+            stream.send("answer");
+            expect(&mut client, "answer").await;
+            stream.end();
+            assert_eq!(client.read_to_end(&mut Vec::new()).await.unwrap(), 0);
+        } else {
+            stream.end();
+            assert_eq!(client.read_to_end(&mut Vec::new()).await.unwrap(), 0);
+            client.write_all(b"answer").await.unwrap();
+            stream.expect("answer").await;
+            drop(client);
+            stream.ends().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tunnel_is_a_stream_in_use() {
+    let (client, stream, peer, mut backend, pool) = tunnel_to_http2().await;
+    // The limit is one, so the next request has a connection of its own.
+    let Served(mut other, ..) = serve(Protocol::Http1, pool);
+    other.write_all(b"GET / HTTP/1.1\r\nhost: a.test\r\n\r\n").await.unwrap();
+    settle().await;
+    assert!(backend.has_waiting());
+    Peer::accept(&mut backend, true).await.request().await;
+    tokio::time::sleep(TUNNEL_TIMEOUT / 2).await;
+    assert!(!peer.is_finished());
+    drop((client, stream));
+    tokio::time::sleep(Duration::from_secs(121)).await;
+    assert!(peer.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_cancels_or_leaves_ends_the_tunnel() {
+    for leaves in [false, true] {
+        let (mut client, mut stream, peer, ..) = tunnel_to_http2().await;
+        if leaves {
+            peer.abort();
+        } else {
+            stream.0.send_reset(Reason::CANCEL);
+        }
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+        assert!(client.write_all(b"x").await.is_err(), "{leaves}");
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_takes_no_upgrades_gets_an_ordinary_request() {
+    let (connector, mut backend) = backend();
+    let Served(mut client, ..) = serve(Protocol::Http1, http2(connector));
+    client.write_all(UPGRADE.as_bytes()).await.unwrap();
+    let mut peer = Peer::accept(&mut backend, false).await;
+    let (request, mut response) = peer.request().await;
+    assert_eq!(request.method(), Method::GET);
+    let _peer = peer.run();
+    response.send_response(Response::builder().status(426).body(()).unwrap(), true).unwrap();
+    assert!(read_head(&mut client).await.starts_with("HTTP/1.1 426 "));
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_backend_of_http2_is_a_response() {
+    for status in [403, 204] {
+        let (connector, mut backend) = backend();
+        let Served(mut client, ..) = serve(Protocol::Http1, http2(connector));
+        client.write_all(UPGRADE.as_bytes()).await.unwrap();
+        let mut peer = Peer::accept(&mut backend, true).await;
+        let (_, mut response) = peer.request().await;
+        let _peer = peer.run();
+        response.send_response(Response::builder().status(status).body(()).unwrap(), true).unwrap();
+        assert!(read_head(&mut client).await.starts_with(&format!("HTTP/1.1 {status} ")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_that_was_not_sent_is_asked_for_again() {
+    let (connector, mut backend) = backend();
+    let pool = Http2Pool::new(connector, "http://backend".parse().unwrap());
+    let Served(mut first, ..) = serve(Protocol::Http1, pool.clone());
+    first.write_all(UPGRADE.as_bytes()).await.unwrap();
+    let mut old = Peer::accept(&mut backend, true).await;
+    let _held = old.request().await;
+    old.0.graceful_shutdown();
+    let _old = old.run();
+    settle().await;
+    let Served(mut second, ..) = serve(Protocol::Http1, pool);
+    second.write_all(UPGRADE.as_bytes()).await.unwrap();
+    let mut new = Peer::accept(&mut backend, true).await;
+    let (request, mut response) = new.request().await;
+    assert_eq!((request.method(), request.headers().len()), (&Method::CONNECT, 0));
+    let _new = new.run();
+    let _tunnel = response.send_response(Response::new(()), false).unwrap();
+    assert!(read_head(&mut second).await.starts_with("HTTP/1.1 101 "));
+}
+
+#[tokio::test]
+async fn from_http2_to_http2() {
+    let (connector, mut backend) = backend();
+    let Served(io, ..) = serve(Protocol::Http2, http2(connector));
+    let mut client = Client::new(io).await;
+    let (response, send) = client.connect("websocket");
+    let mut peer = Peer::accept(&mut backend, true).await;
+    let (request, mut answer) = peer.request().await;
+    assert_eq!(request.extensions().get::<h2::ext::Protocol>().unwrap().as_str(), "websocket");
+    assert!(request.headers().is_empty(), "{:?}", request.headers());
+    let _peer = peer.run();
+    let mut far = Stream(answer.send_response(Response::new(()), false).unwrap(), request.into_body());
+    let response = response.await.unwrap();
+    assert_eq!((response.status().as_u16(), response.headers().get("sec-websocket-accept")), (200, None));
+    let mut near = Stream(send, response.into_body());
+    near.send("ping");
+    far.expect("ping").await;
+    far.send("pong");
+    near.expect("pong").await;
+    near.end();
+    far.ends().await;
+    far.end();
+    near.ends().await;
+}

@@ -1,0 +1,215 @@
+//! The connection of a client, which keeps its place as long as it is open: as a tunnel, and while it is being ended.
+
+use std::{
+    io::{self, Read},
+    net::Shutdown,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use pmesh_layers::silence::IntoRaw;
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+use crate::{
+    admission::Place,
+    strangers::{Patience, Stranger, Unnamed},
+};
+
+/// How much input is thrown away at most when a stranger has to go at once.
+const LAST_INPUT: usize = 32 * 8 * 1024;
+
+/// A connection in its place.
+#[derive(Debug)]
+pub struct ClientStream {
+    stream: TcpStream,
+    _place: Place,
+    /// Until it has named a served host.
+    unnamed: Option<Unnamed>,
+    /// The last input of a stranger that has to go was not empty.
+    fed: bool,
+}
+
+impl ClientStream {
+    /// Puts the connection into its place.
+    pub fn new(stream: TcpStream, place: Place, unnamed: Unnamed) -> Self {
+        Self { stream, _place: place, unnamed: Some(unnamed), fed: false }
+    }
+
+    /// What it is as long as it has named no served host.
+    pub fn stranger(&self) -> Option<Arc<Stranger>> {
+        self.unnamed.as_ref().map(|unnamed| Arc::clone(unnamed.stranger()))
+    }
+}
+
+impl ClientStream {
+    /// Reads what the kernel has, whether the runtime has heard of it yet or not; nothing is an error.
+    fn poll_last(&mut self, cx: &Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match (&*SockRef::from(&self.stream)).read(buf.initialize_unfilled()) {
+            Ok(count) => {
+                buf.advance(count);
+                self.fed = count > 0;
+                Poll::Ready(Ok(()))
+            }
+            // A server may read on before it looks at what it has: whether a host was named shows at the next poll.
+            Err(_) if std::mem::take(&mut self.fed) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Err(_) => Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+        }
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(unnamed) = &self.unnamed {
+            match unnamed.stranger().patience(cx) {
+                Patience::Named => self.unnamed = None,
+                Patience::Wait => {}
+                Patience::TakeWhatIsThere => return self.poll_last(cx, buf),
+                Patience::Leave => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+            }
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(unnamed) = &self.unnamed {
+            unnamed.end();
+        }
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl IntoRaw for ClientStream {
+    type Raw = Self;
+
+    fn into_raw(self) -> Self {
+        self
+    }
+
+    fn reset(self) {
+        // Fails only on a socket that is broken already.
+        let _ = self.stream.set_zero_linger();
+    }
+}
+
+impl Drop for ClientStream {
+    fn drop(&mut self) {
+        if self.unnamed.as_ref().is_some_and(|unnamed| !unnamed.stranger().is_named()) {
+            leave(&self.stream);
+        }
+    }
+}
+
+/// Ends a connection at once, with a FIN. Only what comes later meets a RST, and what is beyond a limit.
+pub fn leave(stream: &TcpStream) {
+    let stream = SockRef::from(stream);
+    // Fails where the client is gone.
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut buffer = [0; 8 * 1024];
+    let mut left = LAST_INPUT;
+    while left > 0 {
+        match (&*stream).read(&mut buffer) {
+            Ok(count @ 1..) => left = left.saturating_sub(count),
+            Ok(0) | Err(_) => break,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pmesh_layers::{conn::Control, silence};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+    use crate::admission::Admission;
+
+    /// The only place there is, the stranger in it, and the client.
+    async fn stranger(control: &Control) -> (Arc<Admission>, ClientStream, TcpStream) {
+        let admission = Arc::new(Admission::new(1, 0, Vec::new(), 1));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let place = admission.place(0).await;
+        let stream = ClientStream::new(stream, place, admission.strangers().add(0, control.clone()));
+        (admission, stream, client)
+    }
+
+    #[tokio::test]
+    async fn who_has_to_go_goes_with_a_fin() {
+        let (admission, mut stream, mut client) = stranger(&Control::closed()).await;
+        let ended = tokio::spawn(async move {
+            let read = stream.read(&mut [0; 8]).await;
+            silence::close(stream).await;
+            read
+        });
+        // Needs the place.
+        let _place = admission.place(0).await;
+        assert_eq!(ended.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_has_come_by_then_is_still_read_and_may_name_a_host() {
+        let control = Control::closed();
+        let (admission, mut stream, mut client) = stranger(&control).await;
+        client.write_all(b"name").await.unwrap();
+        let waiting = tokio::spawn({
+            let admission = Arc::clone(&admission);
+            async move { admission.place(0).await }
+        });
+        while !stream.stranger().unwrap().was_crowded_out() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let mut buffer = [0; 8];
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), 4);
+        control.open_gate();
+        // It waits for more, as any other.
+        client.write_all(b"more").await.unwrap();
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), 4);
+        assert!(!waiting.is_finished() && stream.stranger().is_none());
+    }
+
+    #[tokio::test]
+    async fn input_that_nobody_has_read_does_not_make_it_a_reset() {
+        let (_admission, stream, mut client) = stranger(&Control::closed()).await;
+        client.write_all(&[b'x'; 10_000]).await.unwrap();
+        drop(stream);
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+        // A reset would show here.
+        client.write_all(b"x").await.unwrap();
+    }
+}

@@ -1,0 +1,283 @@
+//! Connections that have named no served host: which of them end early when they would keep others out.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+    },
+    task::{Context, Waker},
+    time::Duration,
+};
+
+use pmesh_layers::conn::Control;
+use tokio::time::Instant;
+
+/// How long a stranger is left alone while there is room for others, and when there is none: long enough for a first
+/// flight, which comes right behind the connection.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE_WHEN_FULL: Duration = Duration::from_millis(100);
+
+/// The strangers of all workers. They cost something once a connection, nothing a request.
+#[derive(Debug)]
+pub struct Strangers {
+    count: AtomicUsize,
+    /// One of each worker, so that none waits for another.
+    queues: Box<[Mutex<Queue>]>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// In the order in which they came.
+    waiting: VecDeque<Weak<Stranger>>,
+    /// Told to end; their input is still read.
+    ending: VecDeque<Weak<Stranger>>,
+    /// At this length those that have been named or have ended are dropped: a constant cost for each connection.
+    sweep_at: usize,
+}
+
+impl Strangers {
+    /// Of so many workers.
+    pub fn new(workers: usize) -> Self {
+        Self { count: AtomicUsize::new(0), queues: (0..workers.max(1)).map(|_| Mutex::default()).collect() }
+    }
+
+    /// Counts a connection of `worker` as a stranger until the gate of `control` opens.
+    pub fn add(self: &Arc<Self>, worker: usize, control: Control) -> Unnamed {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let stranger = Arc::new(Stranger {
+            control,
+            since: Instant::now(),
+            told: AtomicU8::new(NOTHING),
+            ended: AtomicBool::new(false),
+            task: Mutex::new(None),
+        });
+        let mut queue = lock(&self.queues[worker % self.queues.len()]);
+        if queue.waiting.len() >= queue.sweep_at {
+            queue.waiting.retain(is_stranger);
+            queue.sweep_at = 2 * queue.waiting.len() + 64;
+        }
+        queue.waiting.push_back(Arc::downgrade(&stranger));
+        drop(queue);
+        Unnamed { stranger, strangers: Arc::clone(self) }
+    }
+
+    /// How many there are, with those that are being turned away.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Ends the oldest, those of `worker` first. Where nothing is left for others, it goes at once.
+    ///
+    /// `None`: there is none that has had its time.
+    pub fn crowd_out(&self, worker: usize, full: bool) -> Option<()> {
+        let own = worker % self.queues.len();
+        let crowded_out = lock(&self.queues[own]).crowd_out(full);
+        if crowded_out.is_some() || !full {
+            return crowded_out;
+        }
+        self.queues
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| *index != own)
+            .find_map(|(_, queue)| lock(queue).crowd_out(full))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn is_stranger(stranger: &Weak<Stranger>) -> bool {
+    stranger.upgrade().is_some_and(|stranger| !stranger.is_named())
+}
+
+impl Queue {
+    fn crowd_out(&mut self, full: bool) -> Option<()> {
+        let left = self.ending.pop_front().and_then(|stranger| stranger.upgrade());
+        if let Some(stranger) = &left {
+            stranger.tell(LEAVE);
+        }
+        let patience = if full { PATIENCE_WHEN_FULL } else { PATIENCE };
+        while let Some(front) = self.waiting.front() {
+            match front.upgrade().filter(|stranger| !stranger.is_named()) {
+                None => drop(self.waiting.pop_front()),
+                Some(stranger) if stranger.since.elapsed() < patience => break,
+                Some(_) if full && left.is_some() => break,
+                Some(stranger) => {
+                    let entry = self.waiting.pop_front();
+                    if full || stranger.ended.load(Ordering::Relaxed) {
+                        stranger.tell(LEAVE);
+                    } else {
+                        stranger.tell(END);
+                        self.ending.extend(entry);
+                    }
+                    return Some(());
+                }
+            }
+        }
+        left.map(drop)
+    }
+}
+
+/// What a stranger may be told.
+const NOTHING: u8 = 0;
+/// To wait no longer for the name.
+const END: u8 = 1;
+/// To wait for nothing.
+const LEAVE: u8 = 2;
+
+/// A connection that has named no served host so far.
+#[derive(Debug)]
+pub struct Stranger {
+    control: Control,
+    since: Instant,
+    told: AtomicU8,
+    /// The FIN is sent.
+    ended: AtomicBool,
+    /// Locked when a stranger waits for input, which is once or twice.
+    task: Mutex<Option<Waker>>,
+}
+
+/// What a stranger may do for input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// It is none: its gate is open.
+    Named,
+    /// Wait for it.
+    Wait,
+    /// Take what has come.
+    TakeWhatIsThere,
+    /// Nothing.
+    Leave,
+}
+
+impl Stranger {
+    /// The gate is open.
+    pub fn is_named(&self) -> bool {
+        self.control.is_open()
+    }
+
+    /// Whether it ended to make room.
+    pub fn was_crowded_out(&self) -> bool {
+        self.told.load(Ordering::Relaxed) != NOTHING && !self.is_named()
+    }
+
+    /// What it may do for input; its task is woken when it may do less.
+    pub fn patience(&self, cx: &Context<'_>) -> Patience {
+        if self.is_named() {
+            return Patience::Named;
+        }
+        let mut task = lock(&self.task);
+        if !task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            *task = Some(cx.waker().clone());
+        }
+        drop(task);
+        match (self.told.load(Ordering::Acquire), self.ended.load(Ordering::Relaxed)) {
+            (NOTHING, _) | (END, true) => Patience::Wait,
+            (_, true) => Patience::Leave,
+            (_, false) => Patience::TakeWhatIsThere,
+        }
+    }
+
+    fn tell(&self, what: u8) {
+        self.told.store(what, Ordering::Release);
+        let task = lock(&self.task).take();
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+}
+
+/// Counts as a stranger until dropped.
+#[derive(Debug)]
+pub struct Unnamed {
+    stranger: Arc<Stranger>,
+    strangers: Arc<Strangers>,
+}
+
+impl Unnamed {
+    /// The stranger, which no longer counts when this is dropped.
+    pub fn stranger(&self) -> &Arc<Stranger> {
+        &self.stranger
+    }
+
+    /// The FIN goes out: whoever has named nobody by now is turned away.
+    pub fn end(&self) {
+        if !self.stranger.is_named() {
+            self.stranger.ended.store(true, Ordering::Relaxed);
+            // A stop does not wait for it.
+            self.stranger.control.silence();
+        }
+    }
+}
+
+impl Drop for Unnamed {
+    fn drop(&mut self) {
+        self.strangers.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(unnamed: &Unnamed) -> u8 {
+        unnamed.stranger.told.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_goes_first_and_has_its_time() {
+        let strangers = Arc::new(Strangers::new(1));
+        let all: Vec<_> = (0..3).map(|_| strangers.add(0, Control::closed())).collect();
+        for full in [false, true] {
+            assert_eq!(strangers.crowd_out(0, full), None);
+        }
+        tokio::time::advance(PATIENCE).await;
+        let newest = strangers.add(0, Control::closed());
+        strangers.crowd_out(0, false).unwrap();
+        assert_eq!(all.iter().map(told).collect::<Vec<_>>(), [END, NOTHING, NOTHING]);
+        strangers.crowd_out(0, false).unwrap();
+        assert_eq!(all.iter().map(told).collect::<Vec<_>>(), [LEAVE, END, NOTHING]);
+        // One at a time, and at once.
+        for expected in [[LEAVE, LEAVE, NOTHING], [LEAVE, LEAVE, LEAVE]] {
+            strangers.crowd_out(0, true).unwrap();
+            assert_eq!(all.iter().map(told).collect::<Vec<_>>(), expected);
+        }
+        assert_eq!((strangers.crowd_out(0, true), told(&newest)), (None, NOTHING));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_named_a_host_stays() {
+        let strangers = Arc::new(Strangers::new(1));
+        let (named, closed) = (Control::closed(), Control::closed());
+        let _served = strangers.add(0, named.clone());
+        let stranger = strangers.add(0, closed);
+        named.open_gate();
+        tokio::time::advance(PATIENCE).await;
+        strangers.crowd_out(0, true).unwrap();
+        assert!(stranger.stranger().was_crowded_out());
+        assert_eq!(strangers.crowd_out(0, true), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_of_other_workers_go_when_nothing_is_left() {
+        let strangers = Arc::new(Strangers::new(3));
+        let stranger = strangers.add(2, Control::closed());
+        tokio::time::advance(PATIENCE).await;
+        assert_eq!(strangers.crowd_out(0, false), None);
+        strangers.crowd_out(0, true).unwrap();
+        assert_eq!(told(&stranger), LEAVE);
+    }
+
+    #[tokio::test]
+    async fn those_that_have_ended_are_forgotten() {
+        let strangers = Arc::new(Strangers::new(1));
+        for _ in 0..1000 {
+            strangers.add(0, Control::closed());
+            let _named = strangers.add(0, Control::open());
+        }
+        assert_eq!(strangers.count(), 0);
+        assert!(lock(&strangers.queues[0]).waiting.len() < 100);
+    }
+}
