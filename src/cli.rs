@@ -94,7 +94,7 @@ fn argument(setting: &'static Setting) -> Option<Arg> {
         ("internal", _) => argument.alias("internal-port"),
         // An equals sign is required, or `pmesh --access-log check` would take the command for the value.
         (_, Kind::Switch) => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
-        (_, Kind::Routes) => argument.action(ArgAction::Append),
+        (_, Kind::Routes | Kind::Peers) => argument.action(ArgAction::Append),
         _ => argument,
     })
 }

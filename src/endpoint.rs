@@ -1,5 +1,7 @@
 //! Addresses of upstreams.
 
+mod host_port;
+
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
@@ -7,13 +9,15 @@ use std::{
     str::FromStr,
 };
 
-use pmesh_layers::host::HostName;
+use pmesh_layers::{host::HostName, identity::NodeName};
+
+pub use self::host_port::HostPort;
 
 /// One address of an upstream: where requests are sent, and how.
 ///
 /// Written as `127.0.0.1:9001`, `[::1]:9001`, `name:8080` or with a scheme in front: `http://`, `https://`, `h2c://`,
 /// `h2://`. With a scheme the port may be left out; it is 443 where the scheme has TLS, else 80. Or the path of a Unix
-/// socket: `unix:/run/app.sock`.
+/// socket: `unix:/run/app.sock`. Or another node, `mesh://NODE`, or whichever nodes serve what is asked for, `mesh://*`.
 ///
 /// ```
 /// use pmesh::endpoint::Endpoint;
@@ -35,6 +39,10 @@ pub enum Endpoint {
     },
     /// A Unix socket, where HTTP/1.1 is spoken. The path is absolute.
     Unix(PathBuf),
+    /// The node of this name, which serves the request as if a client had sent it there.
+    Mesh(NodeName),
+    /// The nodes that serve the host and the path of the request.
+    MeshAny,
 }
 
 /// What is spoken to an upstream.
@@ -69,6 +77,11 @@ impl Endpoint {
     pub fn is_tls(&self) -> bool {
         matches!(self, Self::Port { protocol: Protocol::Https | Protocol::H2, .. })
     }
+
+    /// Whether requests are sent to other nodes.
+    pub fn is_mesh(&self) -> bool {
+        matches!(self, Self::Mesh(_) | Self::MeshAny)
+    }
 }
 
 impl Protocol {
@@ -96,7 +109,7 @@ impl FromStr for Protocol {
             "grpcs" => "gRPC over TLS is written h2://".to_owned(),
             "ws" => "for a WebSocket write http://".to_owned(),
             "wss" => "for a WebSocket over TLS write https://".to_owned(),
-            _ => "the scheme is none of http, https, h2c, h2 and unix".to_owned(),
+            _ => "the scheme is none of http, https, h2c, h2, mesh and unix".to_owned(),
         }))
     }
 }
@@ -112,6 +125,15 @@ impl FromStr for Endpoint {
             let absolute = path.starts_with('/') && path.len() > 1;
             return if absolute { Ok(Self::Unix(path.into())) } else { Err(invalid("the path does not start with /")) };
         }
+        if let Some((scheme, node)) = text.split_once("://")
+            && scheme.eq_ignore_ascii_case("mesh")
+        {
+            return match node {
+                "*" => Ok(Self::MeshAny),
+                _ if node.contains(':') => Err(invalid("a node is named without a port; mesh_peers says where it is")),
+                _ => node.parse().map(Self::Mesh).map_err(|error| InvalidEndpoint(format!("{error}"))),
+            };
+        }
         let (protocol, authority) = match text.split_once("://") {
             Some((scheme, rest)) => (Some(scheme.parse()?), rest),
             None => (None, text),
@@ -119,23 +141,15 @@ impl FromStr for Endpoint {
         if authority.contains(['/', '?', '#']) {
             return Err(invalid("a path cannot follow the address"));
         }
-        let (host, port) = split_port(authority);
+        let (host, port) = host_port::split(authority);
         let port = match (port, protocol) {
-            (Some(port), _) => port.parse().ok().filter(|port| *port != 0),
-            (None, Some(protocol)) => Some(Protocol::default_port(protocol)),
+            (Some(port), _) => host_port::port(port),
+            (None, Some(protocol)) => Ok(Protocol::default_port(protocol)),
             (None, None) => return Err(invalid("the port is missing")),
         };
         let host = host.parse()?;
-        let port = port.ok_or_else(|| invalid("the port is not a number from 1 to 65535"))?;
+        let port = port?;
         Ok(Self::Port { protocol: protocol.unwrap_or(Protocol::Http), host, port })
-    }
-}
-
-/// Splits at the colon that no bracket follows.
-fn split_port(authority: &str) -> (&str, Option<&str>) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        _ => (authority, None),
     }
 }
 
@@ -161,6 +175,8 @@ impl fmt::Display for Endpoint {
             Self::Port { protocol: Protocol::Http, host, port } => write!(f, "{host}:{port}"),
             Self::Port { protocol, host, port } => write!(f, "{protocol}://{host}:{port}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Mesh(node) => write!(f, "mesh://{node}"),
+            Self::MeshAny => f.write_str("mesh://*"),
         }
     }
 }
@@ -209,6 +225,8 @@ mod tests {
             ("h2://[::1]", "h2://[::1]:443"),
             ("unix:/run/a.sock", "unix:/run/a.sock"),
             ("unix:///run/a.sock", "unix:/run/a.sock"),
+            ("mesh://Berlin-1", "mesh://berlin-1"),
+            ("MESH://*", "mesh://*"),
         ] {
             let endpoint: Endpoint = text.parse().expect(text);
             assert_eq!(endpoint.to_string(), expected);
@@ -219,13 +237,19 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         for (text, expected) in [
-            ("h3://a:443", "the scheme is none of http, https, h2c, h2 and unix"),
+            ("h3://a:443", "the scheme is none of http, https, h2c, h2, mesh and unix"),
             ("grpc://a:443", "gRPC without TLS is written h2c://"),
             ("grpcs://a:443", "gRPC over TLS is written h2://"),
             ("wss://a:443", "for a WebSocket over TLS write https://"),
             ("unix:run/a.sock", "the path does not start with /"),
             ("unix://run/a.sock", "the path does not start with /"),
             ("unix:", "the path does not start with /"),
+            ("mesh://", "the name of the node is empty"),
+            ("mesh://a:8443", "a node is named without a port; mesh_peers says where it is"),
+            (
+                "mesh://a.example",
+                "'.' cannot stand in the name of a node: it has letters from a to z, digits and hyphens",
+            ),
             ("https://a/b", "a path cannot follow the address"),
             ("h2c://", "the host is empty"),
             ("127.0.0.1:9001/", "a path cannot follow the address"),

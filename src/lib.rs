@@ -10,7 +10,8 @@
 //!    them in, and serves them; [`strangers`] make room for them.
 //! 4. [`stack`] is what happens to a request: the layers of [`pmesh_layers`] in their order, down to [`upstream`];
 //!    [`trust`] is whose certificates upstreams may show.
-//! 5. [`run`] does 2 to 4 and stops when it is told to.
+//! 5. [`mesh`] is what is known of other nodes, and finds them.
+//! 6. [`run`] does 2 to 5 and stops when it is told to.
 
 pub mod access_log;
 pub mod admission;
@@ -26,6 +27,7 @@ pub mod endpoint;
 pub mod exhaustion;
 pub mod listen;
 pub mod logging;
+pub mod mesh;
 pub mod request_id;
 pub mod respond;
 pub mod run;

@@ -13,7 +13,8 @@ const WAITING_LINES: usize = 16 * 1024;
 
 /// Starts the log, which lasts until the returned value is dropped. The first call in a process counts.
 pub fn init(settings: &Settings) -> WorkerGuard {
-    let mut filter = EnvFilter::new(&settings.log);
+    // The client of NATS logs each try to connect; the registry says what there is to say.
+    let mut filter = EnvFilter::new(format!("async_nats=off,{}", settings.log));
     if settings.access_log {
         // Who turns it on wants it, whatever else is logged.
         if let Ok(access) = "pmesh::access=info".parse() {

@@ -19,6 +19,7 @@ use crate::{
     counters::Counters,
     exhaustion::Exhaustion,
     listen::{self, Bound, Listener},
+    mesh::{Announcement, Instance, Peers, Registry, RegistryOptions, Seal},
     secret::{SecretError, home_secret, read_secret_file, secret_from_text},
     settings::{Port, SecretSource, Settings, summary},
     signals::Signals,
@@ -32,6 +33,8 @@ pub struct Server {
     shared: Arc<Shared>,
     bound: Vec<Bound>,
     signals: Signals,
+    peers: Arc<Peers>,
+    registry: Option<RegistryOptions>,
 }
 
 impl Server {
@@ -42,7 +45,9 @@ impl Server {
     ///
     /// Whatever is wrong, for the person who wrote the settings.
     pub fn prepare(mut settings: Settings) -> Result<Self, BoxError> {
-        let certificates = certificates(&settings, &secret(&settings.secret, &settings.home)?)?;
+        let secret = secret(&settings.secret, &settings.home)?;
+        let certificates = certificates(&settings, &secret)?;
+        let registry = RegistryOptions::new(&settings, Seal::new(&[secret])?);
         let trust = Trust::load(&settings.routes)?;
         for doubt in doubts(&settings) {
             tracing::warn!("{doubt}");
@@ -60,7 +65,8 @@ impl Server {
         let signals = Signals::listen()?;
         let admission = Arc::new(admission(&settings, raise_descriptor_limit()));
         let shared = Arc::new(Shared { settings, certificates, trust, admission, exhaustion: Exhaustion::default() });
-        Ok(Self { shared, bound, signals })
+        let peers = Arc::new(Peers::new(shared.settings.mesh.peers.clone()));
+        Ok(Self { shared, bound, signals, peers, registry })
     }
 
     /// The settings, with the ports that the kernel picked in the place of 0.
@@ -75,7 +81,9 @@ impl Server {
     /// When the system gives no threads, or a worker broke down.
     pub fn serve(self) -> Result<(), BoxError> {
         let (stop, stopped) = watch::channel(false);
-        let Self { shared, bound, signals } = self;
+        let Self { shared, bound, signals, peers, registry } = self;
+        let own = Announcement::of(&shared.settings, Instance::random());
+        let registry = registry.map(|options| Registry::start(options, own, peers, stopped.clone())).transpose()?;
         let counters: Vec<Arc<Counters>> = (0..shared.settings.workers).map(|_| Arc::default()).collect();
         let workers = start_workers(&shared, bound, &counters, &stopped)?;
         signals.on_first(move || {
@@ -84,6 +92,9 @@ impl Server {
         let mut broken = 0;
         for worker in workers {
             broken += usize::from(worker.join().is_err());
+        }
+        if let Some(registry) = registry {
+            registry.join();
         }
         log_totals(&counters);
         if broken > 0 { Err(format!("{broken} workers broke down; the log says why").into()) } else { Ok(()) }

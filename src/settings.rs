@@ -1,7 +1,10 @@
 //! What the program runs on: validated, typed settings.
 
 mod certificate;
+mod mesh;
+mod node;
 mod read;
+mod registry;
 mod route;
 mod secret;
 mod summary;
@@ -14,9 +17,12 @@ use std::{
 };
 
 use ipnet::{IpNet, Ipv4Net};
+use pmesh_layers::identity::NodeName;
 
 pub use self::{
     certificate::CertificateFiles,
+    mesh::{Mesh, MeshFiles},
+    registry::{InvalidRegistry, Login, RegistryServers},
     route::{CaFile, Route},
     secret::{Secret, SecretSource},
     summary::summary,
@@ -25,6 +31,8 @@ pub(crate) use self::{
     certificate::KEYS as CERTIFICATE_KEYS,
     route::{KEYS as ROUTE_KEYS, PATHS as ROUTE_PATHS},
 };
+
+use crate::endpoint::{EndpointHost, HostPort};
 
 /// Everything that can be set, validated. [`config::load`](crate::config::load) makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +92,10 @@ pub struct Settings {
     pub certificates: Vec<CertificateFiles>,
     /// Where the secret is to be read.
     pub secret: SecretSource,
+    /// What this node is called.
+    pub node: NodeName,
+    /// Other nodes, and how they find each other.
+    pub mesh: Mesh,
     /// A directive for `tracing_subscriber::EnvFilter`, which accepts it.
     pub log: String,
     /// How the log is written.
@@ -105,6 +117,14 @@ impl Settings {
             Port::Off => None,
             Port::Number(port) => Some(SocketAddr::new(self.bind, port)),
         }
+    }
+
+    /// Where other nodes reach this one: what was set, else the address of the internal listener if it is bound to one
+    /// address. `None` where they do not reach it.
+    pub fn advertised(&self) -> Option<HostPort> {
+        let own = self.address(self.internal)?;
+        let bound = || HostPort { host: EndpointHost::Address(own.ip()), port: own.port() };
+        self.mesh.advertise.clone().or_else(|| (!own.ip().is_unspecified()).then(bound))
     }
 }
 

@@ -124,6 +124,7 @@ impl<'a> Pools<'a> {
                 return Ok(Backend::Unix(self.http1(UnixConnector::new(path), Uri::from_static("http://localhost"))));
             }
             Endpoint::Port { protocol, host, port } => (*protocol, host, *port),
+            Endpoint::Mesh(_) | Endpoint::MeshAny => return Err(format!("{endpoint}: not served yet").into()),
         };
         let scheme = if endpoint.is_tls() { "https" } else { "http" };
         let uri = Uri::builder().scheme(scheme).authority(format!("{host}:{port}")).path_and_query("/").build()?;

@@ -1,7 +1,7 @@
 use figment::value::Value;
 
 use super::{Error, Kind, Loaded, Node, Problem, SETTINGS, Setting, suggest};
-use crate::secret::SECRET_FILE;
+use crate::{secret::SECRET_FILE, settings::Mesh};
 
 /// What a setting is, and where that was said: `pmesh explain`.
 ///
@@ -59,9 +59,20 @@ fn elements(loaded: &Loaded, setting: &Setting, node: &Node<'_>) -> Vec<(String,
             Some(row) => vec![row],
             None => settings.certificates.iter().map(ToString::to_string).zip(written).collect(),
         },
+        Kind::Peers => vec![(peers(&settings.mesh), node.origin())],
+        // As it was read, which is without the password.
+        _ if setting.key == "mesh_registry" => {
+            let registry = settings.mesh.registry.as_ref();
+            vec![(registry.map_or(NONE.into(), ToString::to_string), node.origin())]
+        }
         _ => vec![(plain(&node.value), node.origin())],
     };
     if values.is_empty() { vec![(NONE.into(), node.origin())] } else { values }
+}
+
+fn peers(mesh: &Mesh) -> String {
+    let peers: Vec<_> = mesh.peers.iter().map(|(name, address)| format!("{name}={address}")).collect();
+    if peers.is_empty() { NONE.into() } else { peers.join(", ") }
 }
 
 /// `--cert` wins over the list of the file.
@@ -79,6 +90,7 @@ fn unset(loaded: &Loaded, setting: &Setting) -> (String, String) {
             None => (described.into(), "default".into()),
         },
         "secret_file" => (settings.home.join(SECRET_FILE).display().to_string(), "default".into()),
+        "node" => (settings.node.to_string(), format!("default: {described}")),
         "workers" => (settings.workers.to_string(), format!("default: {described}")),
         "config" => (loaded.file.as_ref().map_or(NONE.into(), |path| path.display().to_string()), "default".into()),
         "certificates" => replaced_certificates(loaded).unwrap_or((described.into(), "default".into())),

@@ -23,6 +23,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A directive for the log.
     Filter,
+    /// Text that is called so in the help.
+    Text(&'static str),
     /// IP addresses.
     Addresses,
     /// IP addresses and networks.
@@ -33,6 +35,8 @@ pub enum Kind {
     Directory,
     /// Which hosts go to which upstreams.
     Routes,
+    /// Where other nodes are.
+    Peers,
     /// Pairs of a certificate and its key.
     Certificates,
     /// A secret itself; never merged with the rest and never shown.
@@ -52,11 +56,13 @@ impl Kind {
             Self::Duration => "DURATION",
             Self::Choice(_) => "WORD",
             Self::Filter => "FILTER",
+            Self::Text(name) => name,
             Self::Addresses => "IP[,IP…]",
             Self::Networks => "CIDR[,CIDR…]",
             Self::File => "FILE",
             Self::Directory => "DIR",
             Self::Routes => "HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]",
+            Self::Peers => "NAME=HOST:PORT",
             Self::Certificates => "TABLES",
             Self::Secret => "SECRET",
         }
@@ -70,13 +76,15 @@ impl Kind {
             Self::Port | Self::Count | Self::Size => text.parse::<u64>().map_or_else(|_| text.into(), Value::from),
             Self::Switch => switch(text).map_or_else(|| text.into(), Value::from),
             Self::File | Self::Directory => path::expand(text, home).into(),
-            Self::Addresses | Self::Networks => words(text).map(Value::from).collect::<Vec<_>>().into(),
+            // A table in the file; here a list, in which a name that is there twice shows.
+            Self::Addresses | Self::Networks | Self::Peers => words(text).map(Value::from).collect::<Vec<_>>().into(),
             Self::Routes => text.split_whitespace().map(route).collect::<Vec<_>>().into(),
             Self::Address
             | Self::Subnet
             | Self::Duration
             | Self::Choice(_)
             | Self::Filter
+            | Self::Text(_)
             | Self::Certificates
             | Self::Secret => text.into(),
         }

@@ -99,6 +99,7 @@ const IDENTITY: &str = "Certificates and the secret";
 const CLIENTS: &str = "Clients";
 const PROCESS: &str = "Process";
 const LOGS: &str = "Logs";
+const NODES: &str = "Nodes";
 
 const NONE: Fallback = Fallback::Described("none");
 
@@ -191,6 +192,33 @@ pub const SETTINGS: &[Setting] = &[
         Fallback::Described("HOME/secret, made at the first start"),
         "File of the secret that all nodes share"),
 
+    Setting::new(NODES, "node", "node", "PMESH_NODE", Kind::Text("NAME"), Fallback::Described("the machine's host name"),
+        "Name of this node: a DNS label that no other node has"),
+    Setting::new(NODES, "mesh_peers", "mesh-peer", "PMESH_MESH_PEERS", Kind::Peers, NONE,
+        "Where other nodes are: the address of the internal port of each; as a flag it may be repeated, in the variable \
+         several are separated by spaces; the node's own name is passed over"),
+    Setting::new(NODES, "mesh_registry", "mesh-registry", "PMESH_MESH_REGISTRY", Kind::Text("URL[,URL…]"), NONE,
+        "NATS servers with JetStream where nodes find each other: nats://[USER:PASSWORD@]HOST[:PORT], or tls://; a \
+         password is never shown"),
+    Setting::new(NODES, "mesh_registry_bucket", "mesh-registry-bucket", "PMESH_MESH_REGISTRY_BUCKET",
+        Kind::Text("NAME"), Fallback::Value("pmesh"),
+        "Key-value bucket of these servers, made where it is missing; nodes that should find each other share one"),
+    Setting::new(NODES, "mesh_advertise", "mesh-advertise", "PMESH_MESH_ADVERTISE", Kind::Text("HOST:PORT"),
+        Fallback::Described("bind and internal, if bind is one address"),
+        "Where other nodes reach the internal port of this one"),
+    Setting::new(NODES, "mesh_clock_window", "mesh-clock-window", "PMESH_MESH_CLOCK_WINDOW", Kind::Duration,
+        Fallback::Value("60s"),
+        "How far the clocks of two nodes may be apart"),
+    Setting::new(NODES, "mesh_ca", "mesh-ca", "PMESH_MESH_CA", Kind::File,
+        Fallback::Described("derived from the secret"),
+        "Authority in PEM that issued the certificates of all nodes; with mesh_cert and mesh_key"),
+    Setting::new(NODES, "mesh_cert", "mesh-cert", "PMESH_MESH_CERT", Kind::File,
+        Fallback::Described("issued by the node itself"),
+        "Certificate chain of this node in PEM, for its name, to serve and to ask other nodes"),
+    Setting::new(NODES, "mesh_key", "mesh-key", "PMESH_MESH_KEY", Kind::File,
+        Fallback::Described("made at start, and kept in memory"),
+        "Private key of that certificate, in PEM"),
+
     Setting::new(LOGS, "log", "log", "PMESH_LOG", Kind::Filter, Fallback::Value("info"),
         "What is logged: off, error, warn, info, debug or trace, for all or by part, as in info,pmesh=debug"),
     Setting::new(LOGS, "log_format", "log-format", "PMESH_LOG_FORMAT", Kind::Choice(&["text", "json"]),
@@ -221,8 +249,13 @@ mod tests {
     #[test]
     fn flags_and_variables_are_called_like_the_key() {
         for setting in SETTINGS {
-            let key = if setting.key == "routes" { "route" } else { setting.key };
-            assert!(setting.flag.is_none_or(|flag| flag == key.replace('_', "-")), "{key}");
+            // A flag that may be repeated names one of them.
+            let (flag, key) = match setting.key {
+                "routes" => ("route", "route"),
+                "mesh_peers" => ("mesh_peer", "mesh_peers"),
+                key => (key, key),
+            };
+            assert!(setting.flag.is_none_or(|name| name == flag.replace('_', "-")), "{key}");
             assert!(setting.variable.is_none_or(|name| name == format!("PMESH_{}", key.to_uppercase())), "{key}");
         }
     }

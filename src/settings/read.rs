@@ -7,7 +7,7 @@ use std::{
 use figment::value::Value;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use super::{H2c, LogFormat, Port, Secret, SecretSource, Settings, certificate, route};
+use super::{H2c, LogFormat, Mesh, Port, Secret, SecretSource, Settings, certificate, mesh, node, route};
 use crate::config::{Merged, Parse, Problems, Reason, Size, SizeLimit, text};
 
 impl Settings {
@@ -19,6 +19,7 @@ impl Settings {
         let home: PathBuf = merged.read("home", problems).unwrap_or_default();
         let response_timeout = merged.read("response_timeout", problems).unwrap_or_default();
         let max_body = merged.read("max_body", problems).and_then(|SizeLimit(limit)| limit);
+        let node = node::read(merged, problems);
         let settings = Self {
             http: merged.read("http", problems).unwrap_or(Port::Off),
             https: merged.read("https", problems).unwrap_or(Port::Off),
@@ -47,6 +48,8 @@ impl Settings {
             trusted_proxies: merged.read_list("trusted_proxies", problems),
             certificates: certificate::read(merged, problems),
             secret: SecretSource::choose(secret, merged, &home, problems),
+            mesh: Mesh::read(merged, &node, problems),
+            node,
             log: merged.read("log", problems).map(|Filter(directive)| directive).unwrap_or_default(),
             log_format: merged.read("log_format", problems).unwrap_or(LogFormat::Text),
             access_log: merged.read("access_log", problems).unwrap_or_default(),
@@ -56,6 +59,7 @@ impl Settings {
         };
         settings.check_ports(merged, problems);
         settings.check_subnets(merged, problems);
+        mesh::check(&settings, merged, problems);
         settings
     }
 

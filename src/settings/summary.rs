@@ -5,7 +5,7 @@ use super::{Port, Settings};
 /// More routes than this are counted, not listed.
 const LISTED: usize = 20;
 
-/// What is served, in a few lines: the listeners, then the routes.
+/// What is served, in a few lines: the listeners, the nodes if there are several, the routes.
 pub fn summary(settings: &Settings) -> String {
     let mut lines = String::new();
     for (name, port) in [("http", settings.http), ("https", settings.https), ("internal", settings.internal)] {
@@ -15,6 +15,18 @@ pub fn summary(settings: &Settings) -> String {
             (_, None) => port.to_string(),
         };
         line(&mut lines, format_args!("{name:8}  {address}"));
+    }
+    if settings.mesh.is_used() {
+        let node = &settings.node;
+        let address =
+            settings.advertised().map_or("not reached by others".to_owned(), |address| format!("at {address}"));
+        line(&mut lines, format_args!("{:8}  {node}, {address}", "node"));
+    }
+    for (name, address) in &settings.mesh.peers {
+        line(&mut lines, format_args!("{:8}  {name}={address}", "peer"));
+    }
+    if let Some(registry) = &settings.mesh.registry {
+        line(&mut lines, format_args!("{:8}  {registry}", "registry"));
     }
     if settings.routes.is_empty() {
         line(&mut lines, format_args!("no routes: nothing is served"));

@@ -26,6 +26,19 @@ a.test/ -> 127.0.0.1:9
 *.b.test/x -> 127.0.0.1:9, [::1]:8, name:80
 "
     );
+    let nodes = ["--node", "a", "--mesh-peer", "b=b.test:8443", "--mesh-registry", "nats://u:p@c.test"];
+    let upstreams = ["--mesh-advertise", "127.0.0.1:8443", "--route", "a.test=mesh://b,mesh://*"];
+    let with_nodes = printed(Start::new().flags(&nodes).flags(&upstreams), &["check"]);
+    assert!(
+        with_nodes.ends_with(
+            "node      a, at 127.0.0.1:8443
+peer      b=b.test:8443
+registry  nats://u:***@c.test:4222
+a.test/ -> mesh://b, mesh://*
+"
+        ),
+        "{with_nodes}"
+    );
     let without = printed(Start::new(), &["check"]);
     assert!(without.ends_with("no routes: nothing is served\n"), "{without}");
 }

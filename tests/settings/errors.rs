@@ -95,7 +95,7 @@ fn routes_that_lead_nowhere() {
     assert_file_error(
         &route("upstreams = [\n  \"a:1\",\n  \"h3://b\",\n]"),
         &format!(
-            "5: routes[0].upstreams[1]: {UPSTREAM}, found \"h3://b\": the scheme is none of http, https, h2c, h2 and unix"
+            "5: routes[0].upstreams[1]: {UPSTREAM}, found \"h3://b\": the scheme is none of http, https, h2c, h2, mesh and unix"
         ),
     );
     assert_file_error(
@@ -188,6 +188,95 @@ fn settings_that_do_not_go_together() {
         assert_eq!(Start::new().flags(&flags).error(), expected);
     }
     assert!(Start::new().flags(&["--http", "0", "--https", "0", "--internal", "0"]).load().is_ok());
+}
+
+const PEERS: &str = "--mesh-peer or PMESH_MESH_PEERS";
+const REGISTRY: &str = "--mesh-registry or PMESH_MESH_REGISTRY";
+
+#[test]
+fn nodes() {
+    for (flags, expected) in [
+        (
+            &["--node", "a.b"][..],
+            "--node: expected the name of a node, such as berlin-1, found \"a.b\": '.' cannot stand in the name of a \
+             node: it has letters from a to z, digits and hyphens"
+                .to_owned(),
+        ),
+        (&["--mesh-peer", "b"], "--mesh-peer: expected NAME=HOST:PORT, found \"b\"".into()),
+        (&["--mesh-peer", "b=c"], "--mesh-peer: expected NAME=HOST:PORT, found \"b=c\": the port is missing".into()),
+        (&["--mesh-peer", "b=c:1", "--mesh-peer", "B=d:1"], "--mesh-peer: node b is named twice".into()),
+        (&["--mesh-registry-bucket", "a.b"], "--mesh-registry-bucket: expected letters, digits, - and _, found \"a.b\"".into()),
+        (
+            &["--mesh-advertise", "a"],
+            "--mesh-advertise: expected an address with its port, such as 10.0.0.2:8443, found \"a\": the port is missing"
+                .into(),
+        ),
+        (
+            &["--mesh-advertise", "a:1", "--internal", "off"],
+            "--mesh-advertise: it names the internal port, which is off: open that, or leave this out".into(),
+        ),
+        (
+            &["--mesh-registry", "nats://a"],
+            "--mesh-registry: other nodes would not know where this one is, since `bind` is 0.0.0.0, every address of \
+             the machine: set --mesh-advertise or PMESH_MESH_ADVERTISE, or `internal` to \"off\" if they need not reach it"
+                .into(),
+        ),
+        (
+            &["--mesh-cert", "x"],
+            "--mesh-cert: an authority, a certificate and its key go together; set --mesh-ca or PMESH_MESH_CA, and \
+             --mesh-key or PMESH_MESH_KEY too"
+                .into(),
+        ),
+        (
+            &["--route", "x=mesh://b", "--mesh-peer", "c=d:1"],
+            format!("--route: `x/ -> mesh://b`: mesh://b: nothing says where that node is: set {PEERS} or {REGISTRY}"),
+        ),
+        (
+            &["--route", "x=mesh://*", "--node", "b", "--mesh-peer", "b=c:1"],
+            format!("--route: `x/ -> mesh://*`: mesh://*: no other node is known: set {PEERS} or {REGISTRY}"),
+        ),
+        (
+            &["--route", "x=a:1,mesh://B", "--node", "b"],
+            "--route: `x/ -> a:1, mesh://b`: mesh://b: this node is called so itself".into(),
+        ),
+    ] {
+        assert_eq!(Start::new().flags(flags).error(), expected);
+    }
+    assert_file_error(
+        "mesh_peers = [\"b=c:1\"]",
+        "1: mesh_peers: expected a table such as { b = \"10.0.0.2:8443\" }, found a list",
+    );
+    assert_file_error(
+        "[mesh_peers]\n\"b.c\" = \"d:1\"",
+        "2: mesh_peers.b.c: '.' cannot stand in the name of a node: it has letters from a to z, digits and hyphens",
+    );
+    assert_file_error(
+        "[[routes]]\nhost = \"a\"\nupstreams = [\"a:1\"]\n[[routes]]\nhost = \"x\"\nupstreams = [\"mesh://b\"]\n",
+        &format!(
+            "4: routes[1]: `x/ -> mesh://b`: mesh://b: nothing says where that node is: set {PEERS} or {REGISTRY}"
+        ),
+    );
+    let works = [
+        &["--route", "x=mesh://b", "--mesh-peer", "b=c:1", "--internal", "off"][..],
+        &["--route", "x=mesh://*", "--mesh-registry", "nats://a", "--internal", "off"],
+        &["--route", "x=mesh://b,mesh://*", "--mesh-registry", "nats://a", "--bind", "10.0.0.1"],
+        &["--mesh-registry", "nats://a", "--mesh-advertise", "10.0.0.1:8443"],
+    ];
+    for flags in works {
+        assert_eq!(Start::new().flags(flags).load().err().map(|error| error.to_string()), None);
+    }
+}
+
+#[test]
+fn a_password_is_not_shown() {
+    for registry in ["nats://u:hunter2@a:0", "u:hunter2@a", "nats://u:hunter2@a/b", "nats://u:hunter2%@a"] {
+        let error = Start::new().flags(&["--mesh-registry", registry, "--bind", "::1"]).error();
+        assert!(error.starts_with("--mesh-registry: expected a server such as nats://127.0.0.1:4222: "), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    let start = Start::new().variable("PMESH_MESH_REGISTRY", "nats://u:hunter2@a").flags(&["--bind", "::1"]);
+    assert_eq!(start.explained("mesh_registry"), ("nats://u:***@a:4222".into(), "PMESH_MESH_REGISTRY".into()));
+    assert!(!format!("{:?}", start.loaded().settings).contains("hunter2"));
 }
 
 #[test]

@@ -26,7 +26,8 @@ fn holds(source: Source, setting: &Setting) -> bool {
 }
 
 /// One of two values for each setting, as it stands in a flag.
-fn text(kind: Kind, second: bool) -> String {
+fn text(setting: &Setting, second: bool) -> String {
+    let Setting { key, kind, .. } = *setting;
     let pick = |one: &str, two: &str| if second { two } else { one }.to_owned();
     match kind {
         Kind::Port => pick("1001", "1002"),
@@ -41,6 +42,10 @@ fn text(kind: Kind, second: bool) -> String {
         Kind::Filter => pick("warn", "pmesh=debug"),
         Kind::Addresses | Kind::Networks => pick("10.0.0.1", "10.0.0.2,::2"),
         Kind::File | Kind::Directory => pick("/one", "/two"),
+        Kind::Text("HOST:PORT") => pick("10.0.0.1:1", "name:2"),
+        Kind::Text(_) if key == "mesh_registry" => pick("nats://a:1", "tls://b:2,tls://c:3"),
+        Kind::Text(_) => pick("one", "two"),
+        Kind::Peers => pick("b=10.0.0.1:1", "b=[::1]:2,c=name:3"),
         Kind::Routes => pick("one.example=127.0.0.1:1", "two.example/x=127.0.0.1:2,b:3"),
         Kind::Certificates => "/one /two".into(),
         Kind::Secret => unreachable!("not merged"),
@@ -54,6 +59,11 @@ fn toml(setting: &Setting, text: &str) -> String {
     match setting.kind {
         Kind::Port | Kind::Count | Kind::Switch => format!("{key} = {text}\n"),
         Kind::Addresses | Kind::Networks => format!("{key} = [{}]\n", list(text)),
+        Kind::Peers => {
+            let peers = text.split(',').filter_map(|peer| peer.split_once('='));
+            let peers: Vec<_> = peers.map(|(name, address)| format!("{name} = {address:?}")).collect();
+            format!("{key} = {{ {} }}\n", peers.join(", "))
+        }
         Kind::Routes => {
             let (from, upstreams) = text.split_once('=').expect("a route");
             let (host, prefix) = from.split_once('/').unwrap_or((from, ""));
@@ -70,7 +80,7 @@ fn toml(setting: &Setting, text: &str) -> String {
 /// The same as `explain` shows it.
 fn shown(kind: Kind, text: &str) -> String {
     match kind {
-        Kind::Addresses | Kind::Networks => text.replace(',', ", "),
+        Kind::Addresses | Kind::Networks | Kind::Peers => text.replace(',', ", "),
         Kind::Routes => match text.split_once('=') {
             Some((from, to)) if from.contains('/') => format!("{from} -> {}", to.replace(',', ", ")),
             Some((from, to)) => format!("{from}/ -> {to}"),
@@ -92,6 +102,11 @@ fn put(start: Start, source: Source, setting: &'static Setting, text: &str) -> S
     match setting.key {
         "cert" => start.default("key", "/key"),
         "key" => start.default("cert", "/cert"),
+        "mesh_ca" | "mesh_cert" | "mesh_key" => ["mesh_ca", "mesh_cert", "mesh_key"]
+            .into_iter()
+            .filter(|key| *key != setting.key)
+            .fold(start, |start, key| start.default(key, "/file")),
+        "mesh_registry" => start.default("mesh_advertise", "a:1"),
         _ => start,
     }
 }
@@ -115,7 +130,7 @@ fn the_stronger_of_two_sources_wins_and_is_named() {
                     continue;
                 }
                 for (loses, wins) in [(false, true), (true, false)] {
-                    let (loses, wins) = (text(setting.kind, loses), text(setting.kind, wins));
+                    let (loses, wins) = (text(setting, loses), text(setting, wins));
                     let start = put(put(Start::new(), weak, setting, &loses), strong, setting, &wins);
                     let expected = (shown(setting.kind, &wins), place(strong, setting));
                     assert_eq!(start.explained(setting.key), expected, "{} in {strong:?} and {weak:?}", setting.key);
@@ -125,14 +140,14 @@ fn the_stronger_of_two_sources_wins_and_is_named() {
         }
     }
     // Six pairs of each setting that has all four sources; three of cert and key, which are not in the file.
-    assert_eq!(pairs, 32 * 6 + 2 * 3);
+    assert_eq!(pairs, 41 * 6 + 2 * 3);
 }
 
 #[test]
 fn each_source_alone_is_named() {
     for setting in SETTINGS {
         for source in [Default, File, Variable, Flag].into_iter().filter(|source| holds(*source, setting)) {
-            let text = text(setting.kind, true);
+            let text = text(setting, true);
             let start = put(Start::new(), source, setting, &text);
             assert_eq!(start.explained(setting.key), (shown(setting.kind, &text), place(source, setting)));
         }
@@ -149,6 +164,7 @@ fn without_any_source_the_default_of_the_table_holds() {
             ("secret_file", _) => "[DIR]/.pmesh/secret".to_owned(),
             ("workers", _) => std::thread::available_parallelism().expect("known").to_string(),
             ("config", _) => "none".to_owned(),
+            ("node", _) => start.loaded().settings.node.to_string(),
             (_, Fallback::Value(text) | Fallback::Described(text)) => text.to_owned(),
         };
         assert_eq!(value, expected);

@@ -29,6 +29,21 @@ fn values_are_typed() {
 }
 
 #[test]
+fn nodes() {
+    let file = "bind = \"10.0.0.1\"\nnode = \"A\"\n[mesh_peers]\na = \"10.0.0.1:8443\"\nC = \"c.example:1\"\nb = \"[::1]:2\"\n";
+    let settings = Start::new().file(file).loaded().settings;
+    assert_eq!(settings.node.as_str(), "a");
+    let peers: Vec<_> = settings.mesh.peers.iter().map(|(name, address)| format!("{name} {address}")).collect();
+    assert_eq!(peers, ["b [::1]:2", "c c.example:1"]);
+    assert_eq!(settings.advertised().map(|address| address.to_string()), Some("10.0.0.1:8443".into()));
+    let advertised =
+        |flags: &[&str]| Start::new().flags(flags).loaded().settings.advertised().map(|own| own.to_string());
+    assert_eq!(advertised(&[]), None);
+    assert_eq!(advertised(&["--mesh-advertise", "a:1"]), Some("a:1".into()));
+    assert_eq!(advertised(&["--internal", "off", "--bind", "::1"]), None);
+}
+
+#[test]
 fn a_route_of_the_file_has_more_to_say_than_a_flag() {
     let file = r#"
 response_timeout = "20s"

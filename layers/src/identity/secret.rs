@@ -1,8 +1,13 @@
 use std::{fmt, fmt::Write, str::FromStr};
 
+use hkdf::Hkdf;
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{error::IdentityError, random};
+use super::{
+    error::{IdentityError, Kind},
+    random,
+};
 
 const BYTES: usize = 32;
 
@@ -34,6 +39,22 @@ impl Secret {
             let _ = write!(hex, "{byte:02x}");
         }
         hex
+    }
+
+    /// A key of `N` bytes for one purpose, which `label` names. Another label gives an unrelated key, and no key tells the
+    /// secret.
+    ///
+    /// HKDF-SHA256 (RFC 5869) without a salt, `label` as its info.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError`] when `N` is more than 8160, the most that HKDF gives.
+    pub fn derive_key<const N: usize>(&self, label: &str) -> Result<Zeroizing<[u8; N]>, IdentityError> {
+        let mut key = Zeroizing::new([0; N]);
+        Hkdf::<Sha256>::new(None, self.bytes())
+            .expand(label.as_bytes(), &mut key[..])
+            .map_err(|_| Kind::Underivable)?;
+        Ok(key)
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -136,6 +157,15 @@ mod tests {
             assert!(error.to_string().contains("openssl rand -hex 32"));
             assert!(!error.to_string().contains("777"));
         }
+    }
+
+    #[test]
+    fn a_key_is_for_one_secret_and_one_purpose() {
+        let key = |secret: &str, label| *secret.parse::<Secret>().unwrap().derive_key::<32>(label).unwrap();
+        assert_eq!(key(HEX, "one"), key(HEX, "one"));
+        assert_ne!(key(HEX, "one"), key(HEX, "two"));
+        assert_ne!(key(HEX, "one"), key(&HEX.replace("ff", "fe"), "one"));
+        assert!(HEX.parse::<Secret>().unwrap().derive_key::<8161>("one").is_err());
     }
 
     #[test]

@@ -1,0 +1,125 @@
+use std::{collections::hash_map::RandomState, fmt, hash::BuildHasher, str::FromStr};
+
+use pmesh_layers::{host::HostPattern, identity::NodeName, route::PathPrefix};
+
+use crate::{
+    endpoint::{Endpoint, HostPort},
+    settings::Settings,
+};
+
+/// What a node says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// Its name.
+    pub node: NodeName,
+    /// Which run of the program it is.
+    pub instance: Instance,
+    /// Where others reach its internal port.
+    pub address: HostPort,
+    /// What it serves by itself.
+    pub serves: Vec<Served>,
+    /// The version of the program.
+    pub software: String,
+}
+
+/// A host and a prefix of its paths.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Served {
+    /// The host.
+    pub host: HostPattern,
+    /// The prefix.
+    pub prefix: PathPrefix,
+}
+
+impl Announcement {
+    /// What this node says: its address, and the routes that it has upstreams of its own for. `None` where others do not
+    /// reach it.
+    pub fn of(settings: &Settings, instance: Instance) -> Option<Self> {
+        // What only other nodes serve must not be asked of this one, or requests would go in circles.
+        let own = settings.routes.iter().filter(|route| !route.upstreams.iter().all(Endpoint::is_mesh));
+        let mut serves: Vec<_> = own
+            .flat_map(|route| {
+                route.patterns.iter().map(|host| Served { host: host.clone(), prefix: route.prefix.clone() })
+            })
+            .collect();
+        serves.sort_unstable();
+        Some(Self {
+            node: settings.node.clone(),
+            instance,
+            address: settings.advertised()?,
+            serves,
+            software: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+}
+
+/// One run of the program, told from all others by a random number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instance(u128);
+
+impl Instance {
+    /// A new one, for a start of the program.
+    pub fn random() -> Self {
+        // Keyed by the system's random numbers, as against floods of colliding keys. Nobody's secret.
+        let half = || u128::from(RandomState::new().hash_one(0));
+        Self(half() << 64 | half())
+    }
+}
+
+impl fmt::Display for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for Instance {
+    type Err = InvalidInstance;
+
+    fn from_str(text: &str) -> Result<Self, InvalidInstance> {
+        if text.len() != 32 {
+            return Err(InvalidInstance);
+        }
+        u128::from_str_radix(text, 16).map(Self).map_err(|_| InvalidInstance)
+    }
+}
+
+/// Text that is no [`Instance`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an instance is 32 hexadecimal digits")]
+pub struct InvalidInstance;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cli::Arguments,
+        config::{self, Defaults},
+    };
+
+    fn announced(flags: &[&str]) -> Option<Announcement> {
+        let arguments = Arguments::parse([&["pmesh"], flags].concat()).unwrap();
+        let settings = config::load(&arguments, [("HOME".into(), "/x".into())], &Defaults::none()).unwrap().settings;
+        Announcement::of(&settings, Instance::random())
+    }
+
+    #[test]
+    fn a_node_announces_what_it_has_upstreams_for() {
+        let flags =
+            ["--bind", "10.0.0.1", "--mesh-peer", "b=c:1", "--route", "z/x=mesh://b,d:1", "--route", "y=mesh://*"];
+        let own = announced(&[&flags[..], &["--route", "*.a=d:1"]].concat()).unwrap();
+        assert_eq!(own.address.to_string(), "10.0.0.1:8443");
+        let serves: Vec<_> = own.serves.iter().map(|one| format!("{}{}", one.host, one.prefix)).collect();
+        assert_eq!(serves, ["z/x", "*.a/"]);
+        assert_eq!(announced(&["--internal", "off"]), None);
+    }
+
+    #[test]
+    fn instances_are_written_and_read() {
+        let one = Instance::random();
+        assert_eq!(one.to_string().parse(), Ok(one));
+        assert_ne!(one, Instance::random());
+        for text in ["", "0", "+0000000000000000000000000000000x", &"g".repeat(32)] {
+            assert_eq!(text.parse::<Instance>(), Err(InvalidInstance));
+        }
+    }
+}

@@ -1,0 +1,279 @@
+use std::{
+    collections::{BTreeMap, btree_map},
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arc_swap::{ArcSwap, Guard};
+use pmesh_layers::{
+    host::{HostName, HostPattern},
+    identity::NodeName,
+    route::{PathPrefix, RouteTable},
+};
+
+use super::{Announcement, Health, Instance, Served, State};
+use crate::endpoint::HostPort;
+
+/// All nodes that are known, but for this one.
+///
+/// Whoever serves a request takes the table of the moment, without a wait. It is made anew when something changes; what
+/// has not changed is the same [`Peer`] in the new table, so that its health, and connections to it, last.
+#[derive(Debug)]
+pub struct Peers {
+    table: ArcSwap<Table>,
+    /// What the table is made of. Locked by those who change it, and never by those who read it.
+    known: Mutex<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    fixed: BTreeMap<NodeName, HostPort>,
+    announced: BTreeMap<NodeName, Arc<Announcement>>,
+}
+
+impl Peers {
+    /// A table of the nodes of the settings.
+    pub fn new(fixed: BTreeMap<NodeName, HostPort>) -> Self {
+        let known = Known { fixed, announced: BTreeMap::new() };
+        Self { table: ArcSwap::from_pointee(Table::new(&known, &Table::default())), known: Mutex::new(known) }
+    }
+
+    /// The table of the moment. Not to be held for long: who does should take it by [`load_full`](Self::load_full).
+    pub fn load(&self) -> Guard<Arc<Table>> {
+        self.table.load()
+    }
+
+    /// The table of the moment, to be kept.
+    pub fn load_full(&self) -> Arc<Table> {
+        self.table.load_full()
+    }
+
+    /// Replaces all that nodes have said of themselves.
+    pub fn announce(&self, announced: BTreeMap<NodeName, Arc<Announcement>>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(mem::replace(&mut known.announced, announced));
+        self.table.store(Arc::new(Table::new(&known, &self.table.load())));
+    }
+}
+
+/// The nodes that were known at one moment.
+#[derive(Debug, Default)]
+pub struct Table {
+    entries: BTreeMap<NodeName, Entry>,
+    serving: RouteTable<Vec<Arc<Peer>>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    peer: Arc<Peer>,
+    announcement: Option<Arc<Announcement>>,
+}
+
+impl Table {
+    fn new(known: &Known, before: &Self) -> Self {
+        let mut entries = BTreeMap::new();
+        let names = known.fixed.keys().chain(known.announced.keys());
+        for name in names {
+            if let btree_map::Entry::Vacant(free) = entries.entry(name.clone()) {
+                let announcement = known.announced.get(name).map(Arc::clone);
+                let fresh = Peer::new(name, known.fixed.get(name), announcement.as_deref());
+                let same = before.get(name.as_str()).filter(|peer| peer.is_same(&fresh));
+                let peer = same.map_or_else(|| Arc::new(fresh), Arc::clone);
+                free.insert(Entry { peer, announcement });
+            }
+        }
+        let serving = serving(&entries);
+        Self { entries, serving }
+    }
+
+    /// The node with this name.
+    pub fn get(&self, name: &str) -> Option<&Arc<Peer>> {
+        self.entries.get(name).map(|entry| &entry.peer)
+    }
+
+    /// All nodes, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Peer>> {
+        self.entries.values().map(|entry| &entry.peer)
+    }
+
+    /// What a node says it serves; `None` where it has said nothing.
+    pub fn serves(&self, name: &str) -> Option<&[Served]> {
+        self.entries.get(name)?.announcement.as_ref().map(|announcement| &*announcement.serves)
+    }
+
+    /// The nodes with the most specific route for a host and a path, by name, dead ones among them: a less specific
+    /// route of another node is not for these requests. `path` as in the request.
+    pub fn serving(&self, host: &HostName, path: &str) -> &[Arc<Peer>] {
+        self.serving.find(host.as_str(), path).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Those of [`serving`](Self::serving) that are not known to be dead.
+    pub fn serving_alive(&self, host: &HostName, path: &str) -> impl Iterator<Item = &Arc<Peer>> {
+        self.serving(host, path).iter().filter(|peer| peer.health.state() != State::Dead)
+    }
+}
+
+fn serving(entries: &BTreeMap<NodeName, Entry>) -> RouteTable<Vec<Arc<Peer>>> {
+    let mut by_route: BTreeMap<(&HostPattern, &PathPrefix), Vec<Arc<Peer>>> = BTreeMap::new();
+    for Entry { peer, announcement } in entries.values() {
+        for Served { host, prefix } in announcement.iter().flat_map(|announcement| &announcement.serves) {
+            let peers = by_route.entry((host, prefix)).or_default();
+            // Nobody promised that a node names each route once.
+            if !peers.last().is_some_and(|last| Arc::ptr_eq(last, peer)) {
+                peers.push(Arc::clone(peer));
+            }
+        }
+    }
+    let mut table = RouteTable::new();
+    for ((host, prefix), peers) in by_route {
+        // Each is there once.
+        let _ = table.insert(host.clone(), prefix.clone(), peers);
+    }
+    table
+}
+
+/// Another node. As long as it is the same run of the program at the same addresses, it is the same value in all tables.
+#[derive(Debug)]
+pub struct Peer {
+    /// Its name.
+    pub name: NodeName,
+    /// Where it is; at least one, to be tried in this order. What the settings say comes first.
+    pub addresses: Vec<HostPort>,
+    /// Which run of its program this is, if it has said so.
+    pub instance: Option<Instance>,
+    /// How it is known.
+    pub source: Source,
+    /// Whether it answers.
+    pub health: Health,
+}
+
+/// How a node is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// From the settings, whether it is in the registry or not.
+    Static,
+    /// From the registry alone.
+    Registry,
+}
+
+impl Peer {
+    fn new(name: &NodeName, fixed: Option<&HostPort>, announcement: Option<&Announcement>) -> Self {
+        let mut addresses: Vec<_> = fixed.into_iter().chain(announcement.map(|own| &own.address)).cloned().collect();
+        addresses.dedup();
+        Self {
+            name: name.clone(),
+            addresses,
+            instance: announcement.map(|own| own.instance),
+            source: if fixed.is_some() { Source::Static } else { Source::Registry },
+            health: Health::default(),
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        (&self.name, &self.addresses, self.instance, self.source)
+            == (&other.name, &other.addresses, other.instance, other.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn announcement(node: &str, address: &str, serves: &[&str]) -> Announcement {
+        let served = |route: &&str| {
+            let (host, prefix) = route.split_at(route.find('/').unwrap());
+            Served { host: host.parse().unwrap(), prefix: prefix.parse().unwrap() }
+        };
+        Announcement {
+            node: node.parse().unwrap(),
+            instance: Instance::random(),
+            address: address.parse().unwrap(),
+            serves: serves.iter().map(served).collect(),
+            software: String::new(),
+        }
+    }
+
+    fn announced(all: &[&Announcement]) -> BTreeMap<NodeName, Arc<Announcement>> {
+        all.iter().map(|one| (one.node.clone(), Arc::new((*one).clone()))).collect()
+    }
+
+    fn fixed(peers: &[(&str, &str)]) -> BTreeMap<NodeName, HostPort> {
+        peers.iter().map(|(name, address)| (name.parse().unwrap(), address.parse().unwrap())).collect()
+    }
+
+    fn names<'a>(peers: impl IntoIterator<Item = &'a Arc<Peer>>) -> Vec<&'a str> {
+        peers.into_iter().map(|peer| peer.name.as_str()).collect()
+    }
+
+    fn addresses(peers: &Peers, name: &str) -> Vec<String> {
+        peers.load().get(name).unwrap().addresses.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn settings_and_registry_add_up() {
+        let peers = Peers::new(fixed(&[("a", "a:1"), ("b", "b:1")]));
+        assert_eq!(names(peers.load().iter()), ["a", "b"]);
+        assert_eq!(peers.load().get("a").unwrap().instance, None);
+        peers.announce(announced(&[&announcement("b", "b:2", &["x/"]), &announcement("c", "c:1", &[])]));
+        let table = peers.load_full();
+        assert_eq!(names(table.iter()), ["a", "b", "c"]);
+        assert_eq!(addresses(&peers, "b"), ["b:1", "b:2"]);
+        assert_eq!(addresses(&peers, "c"), ["c:1"]);
+        let sources = ["a", "b", "c"].map(|name| table.get(name).unwrap().source);
+        assert_eq!(sources, [Source::Static, Source::Static, Source::Registry]);
+        assert_eq!((table.serves("a"), table.serves("b").unwrap().len()), (None, 1));
+        peers.announce(BTreeMap::new());
+        assert_eq!(names(peers.load().iter()), ["a", "b"]);
+        assert_eq!(addresses(&peers, "b"), ["b:1"]);
+        assert!(table.get("c").is_some(), "who has taken a table keeps it");
+    }
+
+    #[test]
+    fn what_does_not_change_stays_the_same() {
+        let (b, mut c) = (announcement("b", "b:1", &[]), announcement("c", "c:1", &[]));
+        let peers = Peers::new(fixed(&[("a", "a:1")]));
+        peers.announce(announced(&[&b, &c]));
+        let before = peers.load_full();
+        before.get("c").unwrap().health.succeeded(Duration::from_millis(1));
+
+        // What it serves is no matter of how it is reached.
+        c.serves = announcement("c", "c:1", &["x/"]).serves;
+        peers.announce(announced(&[&announcement("b", "b:1", &[]), &c]));
+        let after = peers.load_full();
+        let is_same = |name| Arc::ptr_eq(before.get(name).unwrap(), after.get(name).unwrap());
+        assert_eq!(["a", "b", "c"].map(is_same), [true, false, true], "b is another run of the program");
+        assert_eq!(after.get("c").unwrap().health.state(), State::Alive);
+        assert_eq!(names(after.serving(&"x".parse().unwrap(), "/")), ["c"]);
+
+        c.address = "c:2".parse().unwrap();
+        peers.announce(announced(&[&c]));
+        assert!(!Arc::ptr_eq(peers.load().get("c").unwrap(), after.get("c").unwrap()));
+    }
+
+    #[test]
+    fn the_most_specific_route_of_all_nodes_wins() {
+        let peers = Peers::new(fixed(&[("z", "z:1")]));
+        peers.announce(announced(&[
+            &announcement("d", "d:1", &["a.x/", "*.x/"]),
+            &announcement("b", "b:1", &["a.x/api", "a.x/"]),
+            &announcement("c", "c:1", &["a.x/api", "a.x/api", "b.x/"]),
+        ]));
+        let table = peers.load();
+        for (host, path, expected) in [
+            ("a.x", "/api/y", &["b", "c"][..]),
+            ("a.x", "/apis", &["b", "d"]),
+            ("b.x", "/", &["c"]),
+            ("c.x", "/", &["d"]),
+            ("x", "/", &[]),
+        ] {
+            assert_eq!(names(table.serving(&host.parse().unwrap(), path)), expected, "{host}{path}");
+        }
+        let host = "a.x".parse().unwrap();
+        table.get("b").unwrap().health.failed(1);
+        assert_eq!(names(table.serving_alive(&host, "/api")), ["c"]);
+        table.get("c").unwrap().health.failed(1);
+        assert_eq!(names(table.serving_alive(&host, "/api")), Vec::<&str>::new());
+    }
+}

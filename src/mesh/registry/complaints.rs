@@ -1,0 +1,101 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime},
+};
+
+use pmesh_layers::identity::NodeName;
+
+use crate::mesh::{Announcement, Instance, SealError};
+
+/// How many keys are remembered that were complained of. Anybody who may write to the registry can make more.
+const MOST: usize = 100;
+
+/// What is wrong with entries of the registry: each thing is said once, until it was right in between.
+#[derive(Debug, Default)]
+pub(super) struct Complaints {
+    unbelieved: BTreeMap<String, SealError>,
+    clocks: BTreeSet<NodeName>,
+    doubles: BTreeSet<Instance>,
+}
+
+impl Complaints {
+    /// The entry `key` is not believed.
+    pub(super) fn unbelieved(&mut self, key: &str, error: SealError) {
+        let is_known = self.unbelieved.get(key) == Some(&error);
+        if !is_known && (self.unbelieved.len() < MOST || self.unbelieved.contains_key(key)) {
+            self.unbelieved.insert(key.to_owned(), error);
+            tracing::warn!(key, "an entry of the registry is passed over: {error}");
+        }
+    }
+
+    /// The entry `key` is believed.
+    pub(super) fn believed(&mut self, key: &str) {
+        self.unbelieved.remove(key);
+    }
+
+    /// Another run of the program uses the name of this one. Gives whether that was news.
+    pub(super) fn double(&mut self, announcement: &Announcement) -> bool {
+        let is_news = self.doubles.len() < MOST && self.doubles.insert(announcement.instance);
+        if is_news {
+            let Announcement { node, address, .. } = announcement;
+            tracing::warn!(
+                %address,
+                "another node is called {node} too: give one of them another name by --node or PMESH_NODE; until then \
+                 requests for {node} go to either"
+            );
+        }
+        is_news
+    }
+
+    /// What the clock of `node` said, and ours; `window` is how far they may be apart. Gives whether there was something
+    /// to say.
+    pub(super) fn clock(&mut self, node: &NodeName, theirs: SystemTime, ours: SystemTime, window: Duration) -> bool {
+        let (apart, direction) = match theirs.duration_since(ours) {
+            Ok(ahead) => (ahead, "ahead of"),
+            Err(behind) => (behind.duration(), "behind"),
+        };
+        if apart <= window {
+            self.clocks.remove(node);
+            return false;
+        }
+        if !self.clocks.insert(node.clone()) {
+            return false;
+        }
+        let seconds = apart.as_secs();
+        tracing::warn!(
+            "the clock of node {node} is {seconds} s {direction} ours; nodes more than {} s apart do not talk to each \
+             other: set the clocks right, or raise mesh_clock_window on both",
+            window.as_secs()
+        );
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_complained_of_once_until_it_was_right() {
+        let (mut complaints, node) = (Complaints::default(), "a".parse().unwrap());
+        let ours = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let mut says = |offset: i64| {
+            let distance = Duration::from_secs(offset.unsigned_abs());
+            let theirs = if offset < 0 { ours - distance } else { ours + distance };
+            complaints.clock(&node, theirs, ours, Duration::from_secs(60))
+        };
+        let offsets = [0, 60, 61, 61, 70, -60, -61, -61, 1, 61];
+        assert_eq!(offsets.map(&mut says), [false, false, true, false, false, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn strangers_do_not_fill_the_memory() {
+        let mut complaints = Complaints::default();
+        for key in 0..2 * MOST {
+            complaints.unbelieved(&key.to_string(), SealError::Wrong);
+        }
+        assert_eq!(complaints.unbelieved.len(), MOST);
+        complaints.believed("0");
+        assert_eq!(complaints.unbelieved.len(), MOST - 1);
+    }
+}

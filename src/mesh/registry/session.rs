@@ -1,0 +1,266 @@
+use std::{
+    error::Error,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, SystemTime},
+};
+
+use async_nats::{
+    Client, ConnectOptions, Event,
+    jetstream::{
+        self,
+        kv::{self, Entry, Operation, Store, Watch},
+        stream::StorageType,
+    },
+};
+use futures_util::StreamExt;
+use tokio::{
+    sync::Notify,
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
+use tower::BoxError;
+
+use super::{Keeper, RegistryOptions};
+use crate::{mesh::Instance, settings::Login};
+
+/// How long NATS may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+/// How long it may take to hear of the stop.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// A connection on which nothing comes for twice as long is lost.
+const PING: Duration = Duration::from_secs(10);
+
+/// How the time with one connection to the registry has ended.
+pub(super) enum End {
+    /// By the stop.
+    Stopped,
+    /// Before all worked.
+    NotReached(String),
+    /// After that.
+    Lost(String),
+}
+
+/// A connection on which all that is needed has worked once.
+struct Session {
+    client: Client,
+    store: Store,
+    watch: Watch,
+    /// What was put later than this is live; all else may be of the time before.
+    before: u64,
+}
+
+impl Keeper {
+    /// Connects, and stays connected as long as it lasts. NATS is not left to connect again by itself: what was put and
+    /// watched may be gone, with a bucket in memory, and then all begins anew.
+    pub(super) async fn session(&mut self) -> End {
+        let lost = Arc::new(Notify::new());
+        let mut stop = self.stop.clone();
+        let opened = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return End::Stopped,
+            opened = self.open(&lost) => opened,
+        };
+        let mut session = match opened {
+            Ok(session) => session,
+            Err(error) => return End::NotReached(with_causes(&*error)),
+        };
+        self.standing.connected(&self.options.servers);
+        self.roster.renew(Instant::now());
+        let end = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => End::Stopped,
+            () = lost.notified() => End::Lost("the connection was closed".to_owned()),
+            error = self.keep(&mut session) => End::Lost(with_causes(&*error)),
+        };
+        if matches!(end, End::Stopped) {
+            // It is gone soon in any case.
+            let _ = timeout(FAREWELL, self.leave(&session.store)).await;
+        }
+        // Or tasks of the client would stay.
+        let _ = timeout(FAREWELL, session.client.drain()).await;
+        end
+    }
+
+    /// Connects, and does once all that has to work from then on.
+    async fn open(&mut self, lost: &Arc<Notify>) -> Result<Session, BoxError> {
+        let client = connect(&self.options, lost).await?;
+        let mut context = jetstream::new(client.clone());
+        context.set_timeout(ANSWER);
+        let store = bucket(&context, &self.options).await?;
+        let before = store.stream.get_info().await?.state.last_sequence;
+        // It ends in an error when NATS tells nothing any more for 10 seconds, as when the bucket was made anew.
+        let watch = store.watch_with_history(">").await?;
+        renew(store.clone(), self.own_entry()?).await?;
+        Ok(Session { client, store, watch, before })
+    }
+
+    /// Renews the own entry and hears those of others, until something fails.
+    async fn keep(&mut self, session: &mut Session) -> BoxError {
+        let mut renewal = interval(self.options.timing.renewal.max(Duration::from_millis(1)));
+        renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        renewal.reset();
+        // A few times in a life, so that who is gone is gone soon.
+        let mut expiry = interval((self.options.timing.lifetime / 15).max(Duration::from_millis(1)));
+        expiry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // In a task, so that others are heard meanwhile.
+        let mut renewing = JoinSet::new();
+        let mut is_due = false;
+        loop {
+            tokio::select! {
+                entry = session.watch.next() => match entry {
+                    Some(Ok(entry)) => self.hear(session, &entry),
+                    Some(Err(error)) => return error.into(),
+                    None => return "NATS tells no more of changes".into(),
+                },
+                Some(renewed) = renewing.join_next() => match renewed {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => return error,
+                    Err(error) => return error.into(),
+                },
+                _ = expiry.tick() => self.expire(),
+                _ = renewal.tick() => is_due = true,
+                // An error: nobody is left to change it.
+                changed = self.own.changed(), if self.own.has_changed().is_ok() => is_due |= changed.is_ok(),
+            }
+            if is_due && renewing.is_empty() {
+                let own = match self.own_entry() {
+                    Ok(own) => own,
+                    Err(error) => return error,
+                };
+                renewing.spawn(renew(session.store.clone(), own));
+                is_due = false;
+            }
+        }
+    }
+
+    /// The key and the value of this node's entry, as of now.
+    fn own_entry(&mut self) -> Result<Option<(String, Vec<u8>)>, BoxError> {
+        let own = self.own.borrow_and_update();
+        let Some(own) = &*own else { return Ok(None) };
+        Ok(Some((own.node.to_string(), self.options.seal.seal(own, SystemTime::now())?)))
+    }
+
+    /// Takes the own entry away; not that of a run of the program that has started already to take over.
+    async fn leave(&self, store: &Store) -> Result<(), BoxError> {
+        let Some(entry) = store.entry(self.options.node.as_str()).await? else { return Ok(()) };
+        let (announcement, _) = self.options.seal.open(&entry.key, &entry.value)?;
+        if self.instance() == Some(announcement.instance) {
+            store.delete_expect_revision(&entry.key, Some(entry.revision)).await?;
+        }
+        Ok(())
+    }
+
+    fn instance(&self) -> Option<Instance> {
+        self.own.borrow().as_ref().map(|own| own.instance)
+    }
+
+    fn hear(&mut self, session: &Session, entry: &Entry) {
+        let key = entry.key.as_str();
+        let is_own = key == self.options.node.as_str();
+        if entry.operation != Operation::Put {
+            if !is_own && self.roster.remove(key) {
+                tracing::info!("node {key} has left");
+                self.publish();
+            }
+            return;
+        }
+        let (announcement, time) = match self.options.seal.open(key, &entry.value) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.unbelieved.fetch_add(1, Ordering::Relaxed);
+                self.complaints.unbelieved(key, error);
+                return;
+            }
+        };
+        self.complaints.believed(key);
+        let is_live = entry.revision > session.before;
+        if is_own {
+            // One from before the start may be of the last run of this program, which was killed.
+            if is_live && self.instance() != Some(announcement.instance) {
+                self.complaints.double(&announcement);
+            }
+            return;
+        }
+        if is_live {
+            self.complaints.clock(&announcement.node, time, SystemTime::now(), self.options.clock_window);
+        }
+        let is_new = !self.roster.contains(&announcement.node);
+        if is_new {
+            let (address, routes) = (&announcement.address, announcement.serves.len());
+            tracing::info!(%address, routes, "node {key} is there");
+        }
+        if self.roster.hear(announcement, Instant::now()) {
+            self.publish();
+        }
+    }
+}
+
+async fn connect(options: &RegistryOptions, lost: &Arc<Notify>) -> Result<Client, BoxError> {
+    let lost = Arc::clone(lost);
+    let on_event = move |event| {
+        if matches!(event, Event::Disconnected | Event::Closed) {
+            lost.notify_one();
+        }
+        std::future::ready(())
+    };
+    let servers: Vec<_> = options.servers.servers.iter().map(url).collect();
+    let connection = ConnectOptions::new()
+        .name(format!("pmesh {}", options.node))
+        .connection_timeout(ANSWER)
+        .request_timeout(Some(ANSWER))
+        .ping_interval(PING)
+        // One round; the next is ours.
+        .max_reconnects(servers.len())
+        .event_callback(on_event);
+    // Apart from the addresses, which the client logs.
+    let connection = match options.servers.login.clone() {
+        Some(Login::User(user, password)) => connection.user_and_password(user, password.expose().to_owned()),
+        Some(Login::Token(token)) => connection.token(token.expose().to_owned()),
+        None => connection,
+    };
+    Ok(connection.connect(servers).await?)
+}
+
+fn url((tls, address): &(bool, crate::endpoint::HostPort)) -> String {
+    let scheme = if *tls { "tls" } else { "nats" };
+    format!("{scheme}://{address}")
+}
+
+/// The bucket, made where it is missing.
+async fn bucket(context: &jetstream::Context, options: &RegistryOptions) -> Result<Store, BoxError> {
+    // Whatever is wrong with it shows when it is made, too.
+    if let Ok(store) = context.get_key_value(&options.bucket).await {
+        return Ok(store);
+    }
+    let config = kv::Config {
+        bucket: options.bucket.clone(),
+        description: "who is there, of pmesh".to_owned(),
+        history: 1,
+        max_age: options.timing.lifetime,
+        // Nothing in it is worth more than a lifetime.
+        storage: StorageType::Memory,
+        ..kv::Config::default()
+    };
+    Ok(context.create_key_value(config).await?)
+}
+
+/// Puts the own entry, if there is one.
+async fn renew(store: Store, own: Option<(String, Vec<u8>)>) -> Result<(), BoxError> {
+    if let Some((key, value)) = own {
+        store.put(key, value.into()).await?;
+    }
+    Ok(())
+}
+
+/// An error with its causes, on one line.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // Those of the client say their cause in their own text.
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}

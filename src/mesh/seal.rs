@@ -1,0 +1,271 @@
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use hmac::{Hmac, KeyInit, Mac};
+use pmesh_layers::identity::{IdentityError, Secret};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use super::{Announcement, Served};
+
+/// What the key is derived for.
+const LABEL: &str = "pmesh registry v1";
+/// Of what is in the seal.
+const VERSION: u32 = 1;
+
+/// Seals announcements, so that only nodes with the same secret can make them. Everybody can read them.
+///
+/// What is sealed is text of two lines: HMAC-SHA256 (RFC 2104) of the second as hexadecimal digits, and JSON.
+///
+/// ```
+/// use std::time::SystemTime;
+///
+/// use pmesh::mesh::{Announcement, Instance, Seal};
+/// use pmesh_layers::identity::Secret;
+///
+/// let seal = Seal::new(&[Secret::generate()?])?;
+/// let announcement = Announcement {
+///     node: "berlin".parse()?,
+///     instance: Instance::random(),
+///     address: "10.0.0.1:8443".parse()?,
+///     serves: Vec::new(),
+///     software: "1.0.0".to_owned(),
+/// };
+/// let sealed = seal.seal(&announcement, SystemTime::now())?;
+/// assert_eq!(seal.open("berlin", &sealed)?.0, announcement);
+/// assert!(Seal::new(&[Secret::generate()?])?.open("berlin", &sealed).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Seal(Vec<Hmac<Sha256>>);
+
+impl Seal {
+    /// The first of `secrets` seals; what any of them sealed is accepted, so that a new one can take over.
+    ///
+    /// # Errors
+    ///
+    /// None that the derivation of a key can end in.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Result<Self, IdentityError> {
+        let key = |secret: &Secret| {
+            // A block of SHA-256 (RFC 2104, 3).
+            let key = secret.derive_key::<64>(LABEL)?;
+            Ok(Hmac::new((&*key).into()))
+        };
+        secrets.into_iter().map(key).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Seals what a node says at `now`.
+    ///
+    /// # Errors
+    ///
+    /// There is no secret.
+    pub fn seal(&self, announcement: &Announcement, now: SystemTime) -> Result<Vec<u8>, SealError> {
+        let json = serde_json::to_vec(&Content::new(announcement, now)).map_err(|_| SealError::Content)?;
+        let mut mac = self.0.first().ok_or(SealError::Wrong)?.clone();
+        mac.update(&json);
+        let mut sealed = format!("{}\n", Hex(&mac.finalize().into_bytes())).into_bytes();
+        sealed.extend(json);
+        Ok(sealed)
+    }
+
+    /// What the node `name` has said, and when, by its own clock.
+    ///
+    /// # Errors
+    ///
+    /// No node with one of the secrets has sealed this under that name; or it cannot be read.
+    pub fn open(&self, name: &str, sealed: &[u8]) -> Result<(Announcement, SystemTime), SealError> {
+        let (digits, json) = sealed.split_at_checked(64).ok_or(SealError::Wrong)?;
+        let json = json.strip_prefix(b"\n").ok_or(SealError::Wrong)?;
+        let tag = bytes(digits).ok_or(SealError::Wrong)?;
+        let is_right = |mac: &Hmac<Sha256>| mac.clone().chain_update(json).verify_slice(&tag).is_ok();
+        if !self.0.iter().any(is_right) {
+            return Err(SealError::Wrong);
+        }
+        let Version { version } = serde_json::from_slice(json).map_err(|_| SealError::Content)?;
+        if version != VERSION {
+            return Err(SealError::Version(version));
+        }
+        let content: Content = serde_json::from_slice(json).map_err(|_| SealError::Content)?;
+        let opened = content.read().ok_or(SealError::Content)?;
+        // Or what one node has sealed could be put in the place of another.
+        if opened.0.node.as_str() == name { Ok(opened) } else { Err(SealError::Wrong) }
+    }
+}
+
+impl fmt::Debug for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seal(hidden)")
+    }
+}
+
+/// Why something in the registry is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// No node with the same secret has sealed it, or not for this name.
+    #[error("it is not sealed with the secret of this node; nodes that should find each other share one")]
+    Wrong,
+    /// The seal is right, what is in it is from a later version of the program.
+    #[error("it is written in version {0} of the format, and this node reads version {VERSION}; update this node")]
+    Version(u32),
+    /// The seal is right, what is in it is not.
+    #[error("it is sealed with the secret of this node, but cannot be read; are both nodes of the same version?")]
+    Content,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+/// The JSON. Other fields may be added without a new version.
+#[derive(Serialize, Deserialize)]
+struct Content {
+    version: u32,
+    node: String,
+    instance: String,
+    address: String,
+    serves: Vec<Route>,
+    software: String,
+    /// Seconds since 1970.
+    time: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Route {
+    host: String,
+    prefix: String,
+}
+
+impl Content {
+    fn new(announcement: &Announcement, now: SystemTime) -> Self {
+        let route = |served: &Served| Route { host: served.host.to_string(), prefix: served.prefix.to_string() };
+        Self {
+            version: VERSION,
+            node: announcement.node.to_string(),
+            instance: announcement.instance.to_string(),
+            address: announcement.address.to_string(),
+            serves: announcement.serves.iter().map(route).collect(),
+            software: announcement.software.clone(),
+            time: now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs(),
+        }
+    }
+
+    fn read(self) -> Option<(Announcement, SystemTime)> {
+        let served = |route: Route| Some(Served { host: route.host.parse().ok()?, prefix: route.prefix.parse().ok()? });
+        let announcement = Announcement {
+            node: self.node.parse().ok()?,
+            instance: self.instance.parse().ok()?,
+            address: self.address.parse().ok()?,
+            serves: self.serves.into_iter().map(served).collect::<Option<_>>()?,
+            software: self.software,
+        };
+        Some((announcement, SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.time))?))
+    }
+}
+
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+fn bytes(digits: &[u8]) -> Option<Vec<u8>> {
+    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    digits.chunks(2).map(|pair| Some(nibble(*pair.first()?)? << 4 | nibble(*pair.get(1)?)?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mesh::Instance;
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn secret(digit: &str) -> Secret {
+        digit.repeat(64).parse().unwrap()
+    }
+
+    fn seal(digits: &[&str]) -> Seal {
+        Seal::new(&digits.iter().map(|digit| secret(digit)).collect::<Vec<_>>()).unwrap()
+    }
+
+    fn announcement() -> Announcement {
+        let served = |host: &str, prefix: &str| Served { host: host.parse().unwrap(), prefix: prefix.parse().unwrap() };
+        Announcement {
+            node: "b".parse().unwrap(),
+            instance: Instance::random(),
+            address: "[::1]:8443".parse().unwrap(),
+            serves: vec![served("a.example", "/api"), served("*.example", "/")],
+            software: "1.2.3".to_owned(),
+        }
+    }
+
+    /// The sealed form of any text.
+    fn sealed(seal: &Seal, json: &str) -> Vec<u8> {
+        let mac = seal.0[0].clone().chain_update(json).finalize().into_bytes();
+        format!("{}\n{json}", Hex(&mac)).into_bytes()
+    }
+
+    #[test]
+    fn what_was_sealed_is_opened() {
+        let now = NOW + Duration::from_secs(1_800_000_000);
+        let (one, seal) = (announcement(), seal(&["1"]));
+        let sealed = seal.seal(&one, now + Duration::from_millis(300)).unwrap();
+        assert_eq!(seal.open("b", &sealed), Ok((one, now)));
+    }
+
+    #[test]
+    fn the_format_stays() {
+        // Another node computes the same;
+        // this was computed apart from this code, by RFC 5869 and RFC 2104.
+        let json = "{\"version\":1,\"node\":\"b\",\"instance\":\"0000000000000000000000000000002a\",\"address\":\"10.0.0.2:8443\",\"serves\":[{\"host\":\"*.example\",\"prefix\":\"/\"}],\"software\":\"0.1.0\",\"time\":1800000000}";
+        let tag = "fda3a2e5e902a1e9be684b1d278e4fc698e8c9967409f8c7976cab4377fed24c";
+        let text = format!("{tag}\n{json}");
+        let (opened, time) = seal(&["1"]).open("b", text.as_bytes()).unwrap();
+        assert_eq!(opened.address.to_string(), "10.0.0.2:8443");
+        assert_eq!(seal(&["1"]).seal(&opened, time).unwrap(), text.as_bytes());
+    }
+
+    #[test]
+    fn a_secret_is_replaced_without_a_gap() {
+        let (old, both, new) = (seal(&["1"]), seal(&["2", "1"]), seal(&["2"]));
+        let one = announcement();
+        assert!(both.open("b", &old.seal(&one, NOW).unwrap()).is_ok());
+        assert!(new.open("b", &both.seal(&one, NOW).unwrap()).is_ok());
+        assert_eq!(old.open("b", &both.seal(&one, NOW).unwrap()), Err(SealError::Wrong));
+    }
+
+    #[test]
+    fn what_was_changed_is_not_believed() {
+        let seal = seal(&["1"]);
+        let sealed = seal.seal(&announcement(), NOW).unwrap();
+        for index in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[index] ^= 1;
+            assert_eq!(seal.open("b", &changed), Err(SealError::Wrong), "byte {index}");
+            assert_eq!(seal.open("b", &sealed[..index]), Err(SealError::Wrong), "{index} bytes");
+        }
+        assert_eq!(seal.open("c", &sealed), Err(SealError::Wrong));
+        assert_eq!(Seal(Vec::new()).open("b", &sealed), Err(SealError::Wrong));
+    }
+
+    #[test]
+    fn later_versions_may_add_and_must_say_when_they_change() {
+        let seal = seal(&["1"]);
+        let plain = String::from_utf8(seal.seal(&announcement(), NOW).unwrap()).unwrap();
+        let json = plain.split_once('\n').unwrap().1;
+        let more = json.replacen('{', "{\"load\":0.5,", 1);
+        assert!(seal.open("b", &sealed(&seal, &more)).is_ok());
+        let other = "{\"version\":2,\"something\":\"else\"}";
+        assert_eq!(seal.open("b", &sealed(&seal, other)), Err(SealError::Version(2)));
+        let broken = [json.replace("*.example", "*"), json.replace("[::1]:8443", "b"), "{}".to_owned(), String::new()];
+        let huge = json.replace("\"time\":0", "\"time\":18446744073709551615");
+        for json in broken.into_iter().chain([huge]) {
+            assert_eq!(seal.open("b", &sealed(&seal, &json)), Err(SealError::Content), "{json}");
+        }
+    }
+}

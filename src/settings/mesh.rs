@@ -1,0 +1,202 @@
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    path::PathBuf,
+    time::Duration,
+};
+
+use figment::value::Value;
+use pmesh_layers::identity::NodeName;
+
+use super::{Port, RegistryServers, Settings};
+use crate::{
+    config::{Merged, Node, Parse, Problem, Problems, Reason, SETTINGS, Setting, text},
+    endpoint::{Endpoint, HostPort},
+};
+
+/// Other nodes: where they are, and how they trust each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mesh {
+    /// Where the internal ports of nodes are that never change; without this node itself.
+    pub peers: BTreeMap<NodeName, HostPort>,
+    /// Where nodes find each other.
+    pub registry: Option<RegistryServers>,
+    /// The bucket there.
+    pub registry_bucket: String,
+    /// Where others reach the internal port, if that was set; see [`Settings::advertised`].
+    pub advertise: Option<HostPort>,
+    /// How far the clocks of two nodes may be apart.
+    pub clock_window: Duration,
+    /// Certificates in the place of those that are derived from the secret.
+    pub files: Option<MeshFiles>,
+}
+
+/// An authority for nodes, and this node's certificate, all in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeshFiles {
+    /// The file of the authority.
+    pub ca: PathBuf,
+    /// The file of the chain.
+    pub cert: PathBuf,
+    /// The file of the key.
+    pub key: PathBuf,
+    /// Where the user named them, to be told when they cannot be used.
+    pub origin: String,
+}
+
+impl Mesh {
+    /// Whether this node knows of others, or will.
+    pub fn is_used(&self) -> bool {
+        self.registry.is_some() || !self.peers.is_empty()
+    }
+
+    pub(super) fn read(merged: &Merged, own: &NodeName, problems: &mut Problems) -> Self {
+        Self {
+            peers: peers(merged, own, problems),
+            registry: merged.node("mesh_registry").and_then(|node| problems.note(registry(&node))),
+            registry_bucket: merged.read("mesh_registry_bucket", problems).map(|Bucket(name)| name).unwrap_or_default(),
+            advertise: merged.read("mesh_advertise", problems),
+            clock_window: merged.read("mesh_clock_window", problems).unwrap_or_default(),
+            files: files(merged, problems),
+        }
+    }
+}
+
+/// Finds what cannot work together.
+pub(super) fn check(settings: &Settings, merged: &Merged, problems: &mut Problems) {
+    let mesh = &settings.mesh;
+    let is_open = settings.internal != Port::Off;
+    if let Some(node) = merged.node("mesh_advertise").filter(|_| !is_open) {
+        problems.push(node.problem("it names the internal port, which is off: open that, or leave this out"));
+    }
+    if let Some(node) = merged.node("mesh_registry").filter(|_| is_open && settings.advertised().is_none()) {
+        problems.push(node.problem(format!(
+            "other nodes would not know where this one is, since `bind` is {}, every address of the machine: set {}, or \
+             `internal` to \"off\" if they need not reach it",
+            settings.bind,
+            names("mesh_advertise")
+        )));
+    }
+    // What could not be read is not known to be missing; and where all could be, each route has its element.
+    if !problems.is_empty() {
+        return;
+    }
+    for (route, node) in settings.routes.iter().zip(merged.elements("routes", problems)) {
+        for upstream in &route.upstreams {
+            let impossible = match upstream {
+                Endpoint::Mesh(name) if *name == settings.node => "this node is called so itself".to_owned(),
+                Endpoint::Mesh(name) if mesh.registry.is_none() && !mesh.peers.contains_key(name) => {
+                    format!(
+                        "nothing says where that node is: set {} or {}",
+                        names("mesh_peers"),
+                        names("mesh_registry")
+                    )
+                }
+                Endpoint::MeshAny if !mesh.is_used() => {
+                    format!("no other node is known: set {} or {}", names("mesh_peers"), names("mesh_registry"))
+                }
+                _ => continue,
+            };
+            problems.push(node.problem(format!("`{route}`: {upstream}: {impossible}")));
+        }
+    }
+}
+
+/// `--mesh-registry or PMESH_MESH_REGISTRY`
+fn names(key: &str) -> String {
+    let setting = SETTINGS.iter().find(|setting| setting.key == key);
+    setting.map(Setting::names).unwrap_or_default().join(" or ")
+}
+
+/// A table in the file; elsewhere a list of `NAME=HOST:PORT`.
+fn peers(merged: &Merged, own: &NodeName, problems: &mut Problems) -> BTreeMap<NodeName, HostPort> {
+    let mut peers = BTreeMap::new();
+    let Some(node) = merged.node("mesh_peers") else { return peers };
+    let found: Vec<(Node<'_>, Option<Peer>)> = match node.value.as_dict() {
+        Some(table) => table
+            .keys()
+            .filter_map(|name| Some((name, node.field(name)?)))
+            .map(|(name, address)| {
+                let name = problems.note(name.parse().map_err(|error| address.problem(format!("{error}"))));
+                let read = address.read(problems);
+                let peer = name.zip(read).map(|(name, address)| Peer(name, address));
+                (address, peer)
+            })
+            .collect(),
+        None if node.is_from_file() => {
+            problems.push(node.unexpected("a table such as { b = \"10.0.0.2:8443\" }"));
+            return peers;
+        }
+        None => {
+            let elements = problems.note(node.elements()).unwrap_or_default();
+            elements.into_iter().map(|element| (element.clone(), element.read(problems))).collect()
+        }
+    };
+    for (node, peer) in found {
+        let Some(Peer(name, address)) = peer else { continue };
+        match peers.entry(name) {
+            Entry::Occupied(first) => problems.push(node.problem(format!("node {} is named twice", first.key()))),
+            Entry::Vacant(free) => drop(free.insert(address)),
+        }
+    }
+    // So that all nodes can have the same list.
+    peers.remove(own);
+    peers
+}
+
+/// The value is not repeated in an error, for the password in it.
+fn registry(node: &Node<'_>) -> Result<RegistryServers, Problem> {
+    let problem = |reason: String| node.problem(format!("expected a server such as nats://127.0.0.1:4222{reason}"));
+    let text = node.value.as_str().ok_or_else(|| problem(String::new()))?;
+    text.parse().map_err(|error| problem(format!(": {error}")))
+}
+
+fn files(merged: &Merged, problems: &mut Problems) -> Option<MeshFiles> {
+    const KEYS: [&str; 3] = ["mesh_ca", "mesh_cert", "mesh_key"];
+
+    let nodes = KEYS.map(|key| merged.node(key));
+    let given = nodes.iter().flatten().next()?;
+    let missing: Vec<_> =
+        KEYS.iter().zip(&nodes).filter(|(_, node)| node.is_none()).map(|(key, _)| names(key)).collect();
+    if !missing.is_empty() {
+        problems.push(given.problem(format!(
+            "an authority, a certificate and its key go together; set {} too",
+            missing.join(", and ")
+        )));
+        return None;
+    }
+    let origin = given.origin();
+    let [ca, cert, key] = nodes.map(|node| node?.read(problems));
+    Some(MeshFiles { ca: ca?, cert: cert?, key: key?, origin })
+}
+
+struct Peer(NodeName, HostPort);
+
+impl Parse for Peer {
+    const EXPECTED: &'static str = "NAME=HOST:PORT";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        let (name, address) = text(value)?.split_once('=').ok_or(None)?;
+        let name = name.parse().map_err(|error| Some(format!("{error}")))?;
+        Ok(Self(name, address.parse().map_err(|error| Some(format!("{error}")))?))
+    }
+}
+
+impl Parse for HostPort {
+    const EXPECTED: &'static str = "an address with its port, such as 10.0.0.2:8443";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        text(value)?.parse().map_err(|error| Some(format!("{error}")))
+    }
+}
+
+struct Bucket(String);
+
+impl Parse for Bucket {
+    const EXPECTED: &'static str = "letters, digits, - and _";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        let name = text(value)?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if name.is_empty() || !name.chars().all(is_plain) { Err(None) } else { Ok(Self(name.to_owned())) }
+    }
+}

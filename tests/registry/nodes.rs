@@ -1,0 +1,106 @@
+//! Registries in this process.
+
+use std::{sync::Arc, thread, time::SystemTime};
+
+use pmesh::mesh::RegistryStatus;
+
+use crate::{NEVER, Nats, Node, OTHER_SECRET, SECRET, SOON, announcement, eventually, put, with_bucket};
+
+#[test]
+fn nodes_find_each_other_hear_of_changes_and_part() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    // Nothing is renewed and nothing ends by itself here.
+    let (a, b) = (Node::start("a", &nats, NEVER), Node::start("b", &nats, NEVER));
+    a.wait_until_knows(&["b"]);
+    b.wait_until_knows(&["a"]);
+    let c = Node::start("c", &nats, NEVER);
+    c.wait_until_knows(&["a", "b"]);
+
+    let table = a.peers.load_full();
+    let known = table.get("b").unwrap();
+    assert_eq!((&known.addresses[..], known.instance), (&[b.own.address.clone()][..], Some(b.own.instance)));
+    assert_eq!(table.serves("b"), Some(&b.own.serves[..]));
+
+    let mut changed = b.own.clone();
+    changed.serves.clear();
+    b.registry().announce(Some(changed));
+    eventually("a knows that b serves nothing", || a.peers.load().serves("b") == Some(&[]));
+    assert!(Arc::ptr_eq(known, a.peers.load().get("b").unwrap()), "it is the same node");
+
+    drop(b);
+    a.wait_until_knows(&["c"]);
+    c.wait_until_knows(&["a"]);
+    assert_eq!(a.registry().unbelieved(), 0);
+}
+
+#[test]
+fn a_server_that_dies_and_forgets_changes_nothing() {
+    let Some(mut nats) = Nats::start(&[]) else { return };
+    let (a, b) = (Node::start("a", &nats, SOON), Node::start("b", &nats, SOON));
+    a.wait_until_knows(&["b"]);
+    b.wait_until_knows(&["a"]);
+    nats.kill();
+    let away = || matches!(&*a.registry().status(), RegistryStatus::Away { error: Some(_), .. });
+    eventually("a has noticed", away);
+    // What would end b's entry were the registry there. Nothing to wait for: that nothing happens is what is tested.
+    thread::sleep(2 * SOON.lifetime);
+    assert!(a.knows(&["b"]) && away());
+
+    nats.restart();
+    a.wait_until_connected();
+    b.wait_until_connected();
+    // The bucket was in memory: all that is in it now is new.
+    let c = Node::start("c", &nats, NEVER);
+    c.wait_until_knows(&["a", "b"]);
+    a.wait_until_knows(&["b", "c"]);
+}
+
+#[test]
+fn a_server_that_comes_late_is_found() {
+    let Some(mut nats) = Nats::new(&[]) else { return };
+    let a = Node::start("a", &nats, NEVER);
+    eventually("a has tried", || matches!(&*a.registry().status(), RegistryStatus::Away { error: Some(_), .. }));
+    nats.restart();
+    a.wait_until_connected();
+    let b = Node::start("b", &nats, NEVER);
+    b.wait_until_knows(&["a"]);
+}
+
+#[test]
+fn a_bucket_that_was_made_anew_is_noticed() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let (a, b) = (Node::start("a", &nats, SOON), Node::start("b", &nats, SOON));
+    a.wait_until_knows(&["b"]);
+    with_bucket(&nats, async |context, _| {
+        context.delete_key_value("pmesh").await.unwrap();
+    });
+    let c = Node::start("c", &nats, SOON);
+    c.wait_until_knows(&["a", "b"]);
+    a.wait_until_knows(&["b", "c"]);
+    b.wait_until_knows(&["a", "c"]);
+}
+
+#[test]
+fn nodes_with_another_secret_are_passed_over() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let a = Node::start("a", &nats, NEVER);
+    a.wait_until_connected();
+    let stranger = Node::with_secret("b", &nats, NEVER, OTHER_SECRET);
+    eventually("a has seen the stranger", || a.registry().unbelieved() == 1);
+    eventually("the stranger has seen a", || stranger.registry().unbelieved() == 1);
+    // What is put later is heard later.
+    let c = Node::start("c", &nats, NEVER);
+    a.wait_until_knows(&["c"]);
+    c.wait_until_knows(&["a"]);
+    assert!(stranger.knows(&[]));
+}
+
+#[test]
+fn an_entry_that_is_not_renewed_ends() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let a = Node::start("a", &nats, SOON);
+    a.wait_until_connected();
+    put(&nats, &announcement("b"), SystemTime::now(), SECRET);
+    a.wait_until_knows(&["b"]);
+    a.wait_until_knows(&[]);
+}

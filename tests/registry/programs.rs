@@ -1,0 +1,118 @@
+//! The built program, and what it says of the registry.
+
+use std::time::{Duration, SystemTime};
+
+use nix::sys::signal::Signal;
+
+use crate::{
+    Nats, SECRET, announcement, put,
+    support::{Backend, Client, Program, Start},
+};
+
+fn start(node: &str, registry: &str) -> Start {
+    Start::new().workers(1).variable("PMESH_SECRET", SECRET).flags(&["--node", node, "--mesh-registry", registry])
+}
+
+fn count(program: &Program, text: &str) -> usize {
+    program.log().iter().filter(|line| line.contains(text)).count()
+}
+
+#[test]
+fn programs_find_each_other_and_say_so_once() {
+    let Some(mut nats) = Nats::start(&[]) else { return };
+    let backend = Backend::answering("");
+    let a = start("a", &nats.url()).route("served.test", &backend).run();
+    let mut b = start("b", &nats.url()).run();
+    let line = a.wait_for_line("node b is there");
+    assert!(line.contains(&b.internal().to_string()) && line.contains("routes=0"), "{line}");
+    assert!(b.wait_for_line("node a is there").contains("routes=1"));
+
+    b.signal(Signal::SIGTERM);
+    assert!(b.wait().success());
+    a.wait_for_line("node b has left");
+
+    nats.kill();
+    a.wait_for_line("the registry of nodes is away");
+    assert_eq!(Client::connect(a.http()).get("served.test", "/").status, 200);
+    assert_eq!(count(&a, "the registry of nodes is there"), 1);
+    nats.restart();
+    let c = start("c", &nats.url()).run();
+    a.wait_for_line("node c is there");
+    c.wait_for_line("node a is there");
+    assert_eq!(count(&a, "the registry of nodes is away"), 1);
+    assert_eq!(count(&a, "the registry of nodes is there"), 2);
+    assert_eq!(count(&a, "event:") + count(&a, "ERROR"), 0, "{:#?}", a.log());
+}
+
+#[test]
+fn a_registry_that_is_away_at_the_start_stops_nothing() {
+    let Some(mut nats) = Nats::new(&[]) else { return };
+    let backend = Backend::answering("");
+    let mut a = start("a", &nats.url()).route("served.test", &backend).run();
+    assert_eq!(Client::connect(a.http()).get("served.test", "/").status, 200);
+    let line = a.wait_for_line("the registry of nodes is away");
+    assert!(line.contains("WARN") && line.contains(&nats.url()), "{line}");
+    nats.restart();
+    a.wait_for_line("the registry of nodes is there");
+    assert_eq!(count(&a, "the registry of nodes is away"), 1);
+    nats.kill();
+    a.signal(Signal::SIGTERM);
+    assert!(a.wait().success());
+}
+
+#[test]
+fn two_nodes_of_one_name_are_told() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let a = start("a", &nats.url()).run();
+    a.wait_for_line("the registry of nodes is there");
+    let b = start("a", &nats.url()).run();
+    let text = "another node is called a too: give one of them another name by --node or PMESH_NODE";
+    let line = a.wait_for_line(text);
+    assert!(line.contains("WARN") && line.contains(&b.internal().to_string()), "{line}");
+    b.wait_for_line(text);
+}
+
+#[test]
+fn a_node_that_starts_again_after_a_crash_is_no_other() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let first = start("a", &nats.url()).run();
+    first.wait_for_line("the registry of nodes is there");
+    // Killed.
+    drop(first);
+    let again = start("a", &nats.url()).run();
+    let b = start("b", &nats.url()).run();
+    b.wait_for_line("node a is there");
+    again.wait_for_line("node b is there");
+    assert_eq!(count(&again, "another node"), 0);
+}
+
+#[test]
+fn clocks_that_are_apart_and_entries_of_strangers_are_told() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let a = start("a", &nats.url()).run();
+    a.wait_for_line("the registry of nodes is there");
+    let two_minutes = Duration::from_secs(120);
+    put(&nats, &announcement("b"), SystemTime::now() + two_minutes, SECRET);
+    let line = a.wait_for_line("the clock of node b is 1");
+    assert!(line.contains("WARN") && line.contains(" s ahead of ours"), "{line}");
+    put(&nats, &announcement("c"), SystemTime::now() - two_minutes, SECRET);
+    assert!(a.wait_for_line("the clock of node c is 12").contains(" s behind ours"));
+    put(&nats, &announcement("d"), SystemTime::now(), &SECRET.replace("00", "ff"));
+    let line =
+        a.wait_for_line("an entry of the registry is passed over: it is not sealed with the secret of this node");
+    assert!(line.contains("key=\"d\""), "{line}");
+}
+
+#[test]
+fn a_password_is_used_and_not_shown() {
+    let Some(nats) = Nats::start(&["--user", "pmesh", "--pass", "hunter2"]) else { return };
+    let with = |password: &str| format!("nats://pmesh:{password}@{}", nats.address);
+    let a = start("a", &with("hunter2")).flags(&["--log", "trace,async_nats=trace"]).run();
+    let b = start("b", &with("hunter2")).run();
+    b.wait_for_line("node a is there");
+    let line = b.wait_for_line("the registry of nodes is there");
+    assert!(line.contains("pmesh:***@127."), "{line}");
+    let c = start("c", &with("hunter3")).run();
+    assert!(c.wait_for_line("the registry of nodes is away").contains("authorization violation"));
+    assert_eq!([count(&a, "hunter2"), count(&b, "hunter2"), count(&c, "hunter3")], [0; 3]);
+}
