@@ -6,6 +6,7 @@
 //!   that who serves a request looks things up without a lock.
 
 mod announcement;
+mod api;
 mod health;
 mod peers;
 mod registry;
@@ -13,6 +14,7 @@ mod seal;
 
 pub use self::{
     announcement::{Announcement, Instance, InvalidInstance, Served},
+    api::{API_HOST, Api},
     health::{Health, State},
     peers::{Peer, Peers, Source, Table},
     registry::{Registry, RegistryOptions, RegistryStatus, Timing},

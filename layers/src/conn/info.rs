@@ -7,7 +7,7 @@ use std::{
 use http::HeaderValue;
 
 use super::Control;
-use crate::host::HostName;
+use crate::{host::HostName, identity::NodeName};
 
 /// What is known of the client connection that a request came over.
 ///
@@ -35,24 +35,37 @@ struct Inner {
     peer_ip: OnceLock<HeaderValue>,
     scheme: Scheme,
     server_name: Option<HostName>,
+    peer_node: Option<NodeName>,
     control: Control,
 }
 
 impl ConnInfo {
     /// A plain connection, whose gate opens when a request has named a served host.
     pub fn plain(peer: SocketAddr) -> Self {
-        Self::new(peer, Scheme::Http, None, Control::closed())
+        Self::new(peer, Scheme::Http, None, None, Control::closed())
     }
 
     /// A TLS connection whose SNI named a served host, so that its gate is open.
     pub fn tls(peer: SocketAddr, server_name: HostName) -> Self {
-        Self::new(peer, Scheme::Https, Some(server_name), Control::open())
+        Self::new(peer, Scheme::Https, Some(server_name), None, Control::open())
     }
 
-    fn new(peer: SocketAddr, scheme: Scheme, server_name: Option<HostName>, control: Control) -> Self {
+    /// The connection of another node, whose name its certificate has proved, so that its gate is open. See
+    /// [`NodeAcceptor`](crate::node::NodeAcceptor).
+    pub fn node(peer: SocketAddr, name: NodeName) -> Self {
+        Self::new(peer, Scheme::Https, None, Some(name), Control::open())
+    }
+
+    fn new(
+        peer: SocketAddr,
+        scheme: Scheme,
+        server_name: Option<HostName>,
+        peer_node: Option<NodeName>,
+        control: Control,
+    ) -> Self {
         // A dual-stack listener sees IPv4 clients as ::ffff:192.0.2.1, which no list of networks would match.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        Self(Arc::new(Inner { peer, peer_ip: OnceLock::new(), scheme, server_name, control }))
+        Self(Arc::new(Inner { peer, peer_ip: OnceLock::new(), scheme, server_name, peer_node, control }))
     }
 
     /// The client's address.
@@ -76,6 +89,12 @@ impl ConnInfo {
     /// The name that the client gave in the TLS handshake.
     pub fn server_name(&self) -> Option<&HostName> {
         self.0.server_name.as_ref()
+    }
+
+    /// The node that has sent the request, where it is one: it passes on what a client has asked it, and its word on
+    /// that client is as good as ours.
+    pub fn peer_node(&self) -> Option<&NodeName> {
+        self.0.peer_node.as_ref()
     }
 
     /// The hold on the connection.
