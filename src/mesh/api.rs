@@ -1,16 +1,46 @@
-//! What a node tells other nodes of itself, and does for them.
+//! What a node tells other nodes of itself: JSON over HTTP, for nodes that hold the secret and for nobody else.
+//!
+//! | `GET` | what it answers |
+//! | --- | --- |
+//! | `/v1/node` | [`NodeReport`]: who this is, what it serves, what time it is there |
+//! | `/v1/peers` | [`PeersReport`]: the nodes that it knows, and whether they answer |
+//! | `/v1/registry` | [`RegistryReport`]: whether it has a registry, and whether that is there |
+//! | `/v1/counters` | [`CountersReport`]: what it has done since its start |
+//! | `/v1/health` | [`HealthReport`], with 200 while it serves and 503 when it is about to stop |
+//!
+//! Fields may be added to a version; one that changes its meaning makes a new version. Times are in seconds since 1970.
+
+mod about;
+mod report;
 
 use std::{
     convert::Infallible,
-    future::{Ready, ready},
+    future::Future,
+    pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
+use axum::{
+    Router,
+    extract::State,
+    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    response::IntoResponse,
+    routing::get,
+};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use pmesh_layers::identity::NodeName;
+use serde::Serialize;
 use tower::Service;
+
+pub use self::{
+    about::About,
+    report::{
+        CountersReport, HealthReport, ListenerReport, NodeReport, PeerReport, PeersReport, RegistryReport, Route,
+    },
+};
 
 /// The host of requests that are for the node itself, and for nothing behind it. No route may serve it.
 pub const API_HOST: &str = "pmesh.internal";
@@ -19,13 +49,39 @@ pub const API_HOST: &str = "pmesh.internal";
 /// [`ConnInfo::peer_node`](pmesh_layers::conn::ConnInfo::peer_node). Made once, cloned for each request.
 #[derive(Debug, Clone)]
 pub struct Api {
-    _node: NodeName,
+    router: Router,
 }
 
 impl Api {
-    /// The API of the node `node`.
-    pub fn new(node: NodeName) -> Self {
-        Self { _node: node }
+    /// The API of the node that `about` knows all of.
+    pub fn new(about: Arc<About>) -> Self {
+        let router = Router::new()
+            .route("/v1/node", get(async |State(about): State<Arc<About>>| Json(about.node())))
+            .route("/v1/peers", get(async |State(about): State<Arc<About>>| Json(about.peers())))
+            .route("/v1/registry", get(async |State(about): State<Arc<About>>| Json(about.registry())))
+            .route("/v1/counters", get(async |State(about): State<Arc<About>>| Json(about.counters())))
+            .route("/v1/health", get(health))
+            .with_state(about);
+        Self { router }
+    }
+}
+
+async fn health(State(about): State<Arc<About>>) -> impl IntoResponse {
+    let report = about.health();
+    let status = if report.serving { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(report))
+}
+
+/// axum's own would bring a crate that finds errors in what is read; nothing is read here.
+struct Json<T>(T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> axum::response::Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(json) => ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], json).into_response(),
+            // No report has what JSON cannot say.
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
     }
 }
 
@@ -33,16 +89,20 @@ impl Service<Request<Incoming>> for Api {
     /// Answers are short: they are there as a whole.
     type Response = Response<Bytes>;
     type Error = Infallible;
-    /// Any future that is `Send`.
-    type Future = Ready<Result<Self::Response, Infallible>>;
+    // Boxed: a few times in a second at the most.
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<Incoming>) -> Self::Future {
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        ready(Ok(response))
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let answer = self.router.call(request);
+        Box::pin(async move {
+            let (head, body) = answer.await?.into_parts();
+            // It is in memory, and ends well.
+            let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            Ok(Response::from_parts(head, body))
+        })
     }
 }

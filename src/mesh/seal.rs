@@ -10,7 +10,7 @@ use pmesh_layers::identity::{IdentityError, Secret};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::{Announcement, Served};
+use super::{Announcement, Route};
 
 /// What the key is derived for.
 const LABEL: &str = "pmesh registry v1";
@@ -161,33 +161,25 @@ struct Content {
     time: u64,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Route {
-    host: String,
-    prefix: String,
-}
-
 impl Content {
     fn new(announcement: &Announcement, now: SystemTime) -> Self {
-        let route = |served: &Served| Route { host: served.host.to_string(), prefix: served.prefix.to_string() };
         Self {
             version: VERSION,
             node: announcement.node.to_string(),
             instance: announcement.instance.to_string(),
             address: announcement.address.to_string(),
-            serves: announcement.serves.iter().map(route).collect(),
+            serves: announcement.serves.iter().map(Route::of).collect(),
             software: announcement.software.clone(),
             time: now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs(),
         }
     }
 
     fn read(self) -> Option<(Announcement, SystemTime)> {
-        let served = |route: Route| Some(Served { host: route.host.parse().ok()?, prefix: route.prefix.parse().ok()? });
         let announcement = Announcement {
             node: self.node.parse().ok()?,
             instance: self.instance.parse().ok()?,
             address: self.address.parse().ok()?,
-            serves: self.serves.into_iter().map(served).collect::<Option<_>>()?,
+            serves: self.serves.iter().map(Route::read).collect::<Option<_>>()?,
             software: self.software,
         };
         Some((announcement, SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.time))?))
@@ -210,7 +202,7 @@ fn bytes(digits: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mesh::Instance;
+    use crate::mesh::{Instance, Served};
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 

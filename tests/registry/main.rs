@@ -72,7 +72,7 @@ impl Node {
 
     #[track_caller]
     fn wait_until_connected(&self) {
-        eventually("the registry is there", || self.registry().status().is_connected());
+        eventually("the registry is there", || self.registry().view().status().is_connected());
     }
 
     #[track_caller]

@@ -179,8 +179,9 @@ impl Keeper {
             }
             return;
         }
+        let now = SystemTime::now();
         if is_live {
-            self.complaints.clock(&announcement.node, time, SystemTime::now(), self.options.clock_window);
+            self.complaints.clock(&announcement.node, time, now, self.options.clock_window);
         }
         let is_new = !self.roster.contains(&announcement.node);
         if is_new {
@@ -189,6 +190,9 @@ impl Keeper {
         }
         if self.roster.hear(announcement, Instant::now()) {
             self.publish();
+        }
+        if is_live && let Some(peer) = self.peers.load().get(key) {
+            peer.health.said_time(time, now);
         }
     }
 }
