@@ -20,12 +20,12 @@ mod seal;
 pub use self::{
     announcement::{Announcement, Instance, InvalidInstance, Served},
     api::{
-        API_HOST, About, Api, CountersReport, HealthReport, ListenerReport, NodeReport, PeerReport, PeersReport,
+        API_HOST, About, Answer, Api, CountersReport, HealthReport, ListenerReport, NodeReport, PeerReport, PeersReport,
         RegistryReport, Route,
     },
     client::{AskError, NodeClient},
     health::{Health, State},
-    identity::identity,
+    identity::{NodeIdentityError, identity, keep_valid},
     peers::{Peer, Peers, Source, Table},
     prober::Prober,
     registry::{Registry, RegistryOptions, RegistryStatus, RegistryView, Renewal, Timing},

@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use pmesh_layers::{
     conn::{ConnInfo, Control},
     host::HostName,
+    node::NodeIdentity,
     serve::{Ended, HttpServer, Protocol},
     silence,
     sni::{Rejected, SniAcceptor},
@@ -38,6 +39,7 @@ use crate::{
     counters::Counters,
     exhaustion::{Exhaustion, News},
     listen::Listener,
+    mesh::{Api, Peers},
     settings::{H2c, Settings},
     stack::stack,
     strangers::Stranger,
@@ -65,6 +67,12 @@ pub struct Shared {
     pub admission: Arc<Admission>,
     /// Whether there was something left for the last ones.
     pub exhaustion: Exhaustion,
+    /// The nodes that are known.
+    pub peers: Arc<Peers>,
+    /// Who this node is to them.
+    pub identity: NodeIdentity,
+    /// What it tells them of itself.
+    pub api: Api,
 }
 
 /// Starts a worker. It serves `sockets` until `stop` says true, and ends when nothing is in flight any more or the

@@ -15,6 +15,7 @@ mod report;
 
 use std::{
     convert::Infallible,
+    fmt,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -89,8 +90,7 @@ impl Service<Request<Incoming>> for Api {
     /// Answers are short: they are there as a whole.
     type Response = Response<Bytes>;
     type Error = Infallible;
-    // Boxed: a few times in a second at the most.
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Future = Answer;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -98,11 +98,28 @@ impl Service<Request<Incoming>> for Api {
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let answer = self.router.call(request);
-        Box::pin(async move {
+        Answer(Box::pin(async move {
             let (head, body) = answer.await?.into_parts();
             // It is in memory, and ends well.
             let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
             Ok(Response::from_parts(head, body))
-        })
+        }))
+    }
+}
+
+/// The response future of [`Api`]. Boxed: it is asked for a few times in a second at the most.
+pub struct Answer(Pin<Box<dyn Future<Output = Result<Response<Bytes>, Infallible>> + Send>>);
+
+impl Future for Answer {
+    type Output = Result<Response<Bytes>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").finish_non_exhaustive()
     }
 }

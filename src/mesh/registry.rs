@@ -33,25 +33,18 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// Nothing waits for it: while it is away, the nodes that were known last stay known, for as long as it takes.
 #[derive(Debug)]
 pub struct Registry {
-    view: RegistryView,
     own: watch::Sender<Option<Announcement>>,
     thread: thread::JoinHandle<()>,
 }
 
-/// What can be seen of a [`Registry`]. Clones see the same.
-#[derive(Debug, Clone)]
+/// What can be seen of a [`Registry`]; before it is started, that it is away. Clones see the same.
+#[derive(Debug, Clone, Default)]
 pub struct RegistryView {
-    servers: RegistryServers,
     status: Arc<ArcSwap<RegistryStatus>>,
     unbelieved: Arc<AtomicU64>,
 }
 
 impl RegistryView {
-    /// Where it is.
-    pub fn servers(&self) -> &RegistryServers {
-        &self.servers
-    }
-
     /// Whether it is there.
     pub fn status(&self) -> Arc<RegistryStatus> {
         self.status.load_full()
@@ -78,6 +71,8 @@ pub struct RegistryOptions {
     pub clock_window: Duration,
     /// When what is done.
     pub timing: Timing,
+    /// Where it can be seen how the registry is.
+    pub view: RegistryView,
 }
 
 /// When what is done.
@@ -105,6 +100,7 @@ impl RegistryOptions {
             seal,
             clock_window: settings.mesh.clock_window,
             timing: Timing::default(),
+            view: RegistryView::default(),
         })
     }
 }
@@ -123,13 +119,7 @@ impl Registry {
         stop: watch::Receiver<bool>,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let status = Arc::new(ArcSwap::from_pointee(RegistryStatus::at_start()));
-        let unbelieved = Arc::<AtomicU64>::default();
-        let view = RegistryView {
-            servers: options.servers.clone(),
-            status: Arc::clone(&status),
-            unbelieved: Arc::clone(&unbelieved),
-        };
+        let RegistryView { status, unbelieved } = options.view.clone();
         let (own, announced) = watch::channel(own);
         let keeper = Keeper {
             roster: Roster::new(options.timing.lifetime),
@@ -142,12 +132,7 @@ impl Registry {
             unbelieved,
         };
         let thread = thread::Builder::new().name("registry".into()).spawn(move || runtime.block_on(keeper.run()))?;
-        Ok(Self { view, own, thread })
-    }
-
-    /// What can be seen of it.
-    pub fn view(&self) -> &RegistryView {
-        &self.view
+        Ok(Self { own, thread })
     }
 
     /// Tells other nodes something new of this one, at once.

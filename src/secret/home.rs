@@ -29,7 +29,7 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(60);
 /// [`SecretError`] when the home folder cannot be used or is writable by group or others, when a new secret cannot be
 /// written, or when the file is there but is none that [`read_secret_file`] takes.
 pub fn home_secret(home: &Path) -> Result<Secret, SecretError> {
-    prepare(home)?;
+    prepare_home(home)?;
     remove_abandoned(home);
     let path = home.join(SECRET_FILE);
     match read_secret_file(&path) {
@@ -38,8 +38,12 @@ pub fn home_secret(home: &Path) -> Result<Secret, SecretError> {
     }
 }
 
-/// Makes the home folder, or checks the one that is there.
-pub(super) fn prepare(home: &Path) -> Result<(), SecretError> {
+/// Makes the home folder, with mode 0700, or checks the one that is there.
+///
+/// # Errors
+///
+/// [`SecretError`] when it cannot be used, or is writable by group or others.
+pub fn prepare_home(home: &Path) -> Result<(), SecretError> {
     let unusable = |source| SecretError::Home { path: home.to_owned(), source };
     let metadata = match fs::metadata(home) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

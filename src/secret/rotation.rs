@@ -4,7 +4,7 @@ use pmesh_layers::identity::Secret;
 
 use super::{
     SECRET_FILE, SecretError,
-    home::{prepare, replace, write_new},
+    home::{prepare_home, replace, write_new},
     old_file, read_secret_file,
     secrets::is_same,
 };
@@ -16,7 +16,7 @@ use super::{
 ///
 /// [`SecretError::Exists`] where there is one already, unless `force`; or when the folder cannot be used.
 pub fn set(home: &Path, secret: &Secret, force: bool) -> Result<(), SecretError> {
-    prepare(home)?;
+    prepare_home(home)?;
     let path = home.join(SECRET_FILE);
     let written = if force { replace(home, &path, secret) } else { write_new(home, &path, secret) };
     written.map_err(|source| match source.kind() {
@@ -32,7 +32,7 @@ pub fn set(home: &Path, secret: &Secret, force: bool) -> Result<(), SecretError>
 /// [`SecretError`] when there is no secret to take over from, when another rotation is under way, when `new` is the
 /// secret that is there, or when a file cannot be written.
 pub fn rotate(home: &Path, new: &Secret) -> Result<(), SecretError> {
-    prepare(home)?;
+    prepare_home(home)?;
     let path = home.join(SECRET_FILE);
     let current = read_secret_file(&path)?;
     if is_same(&current, new) {

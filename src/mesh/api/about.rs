@@ -12,6 +12,7 @@ use crate::{
     counters::Counters,
     listen::Listener,
     mesh::{Instance, Peers, RegistryStatus, RegistryView, Served, Source, State},
+    settings::RegistryServers,
 };
 
 /// All that is known of this node, as of the moment when somebody asks.
@@ -30,7 +31,7 @@ pub struct About {
     /// The nodes that it knows.
     pub peers: Arc<Peers>,
     /// The registry, if it has one.
-    pub registry: Option<RegistryView>,
+    pub registry: Option<(RegistryServers, RegistryView)>,
     /// Of its workers.
     pub counters: Vec<Arc<Counters>>,
     /// Whether it is about to stop.
@@ -81,7 +82,7 @@ impl About {
     }
 
     pub(super) fn registry(&self) -> RegistryReport {
-        let Some(registry) = &self.registry else {
+        let Some((servers, registry)) = &self.registry else {
             return RegistryReport { servers: None, connected: false, since: None, error: None, unbelieved: 0 };
         };
         let (connected, since, error) = match &*registry.status() {
@@ -89,7 +90,7 @@ impl About {
             RegistryStatus::Away { since, error } => (false, *since, error.clone()),
         };
         RegistryReport {
-            servers: Some(registry.servers().to_string()),
+            servers: Some(servers.to_string()),
             connected,
             since: Some(seconds(since)),
             error,
