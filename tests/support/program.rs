@@ -28,6 +28,7 @@ pub struct Start {
     arguments: Vec<OsString>,
     workers: u8,
     http: u16,
+    internal: u16,
     bind: &'static str,
     environment: Vec<(&'static str, String)>,
     /// What runs the program, with the program and its arguments behind.
@@ -42,12 +43,17 @@ impl Start {
         std::fs::write(home.path().join("config.toml"), "").unwrap();
         let program = std::env::var_os("PMESH").unwrap_or_else(|| PROGRAM.into());
         let (arguments, environment, runner) = (Vec::new(), Vec::new(), Vec::new());
-        Self { program, home, arguments, workers: 2, http: 0, bind: "127.0.0.1", environment, runner }
+        Self { program, home, arguments, workers: 2, http: 0, internal: 0, bind: "127.0.0.1", environment, runner }
     }
 
     /// A port for `http` in the place of one that the kernel picks.
     pub fn http(self, port: u16) -> Self {
         Self { http: port, ..self }
+    }
+
+    /// A port for `internal` in the place of one that the kernel picks.
+    pub fn internal(self, port: u16) -> Self {
+        Self { internal: port, ..self }
     }
 
     /// Another address than 127.0.0.1.
@@ -105,7 +111,7 @@ impl Start {
         }
         command.env("HOME", self.home.path()).arg("--home").arg(self.home.path());
         command.args(["--http", &self.http.to_string(), "--workers", &self.workers.to_string()]);
-        command.args(["--https", "0", "--internal", "0", "--bind", self.bind]).args(&self.arguments);
+        command.args(["--https", "0", "--internal", &self.internal.to_string(), "--bind", self.bind]).args(&self.arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         command
     }
@@ -128,7 +134,7 @@ impl Start {
             of_reader.lock().ended = true;
             of_reader.changed.notify_all();
         });
-        let program = Program { child, log, home: self.home };
+        let program = Program { child, log, home: self.home, environment: self.environment };
         // The last of the three.
         program.wait_for_line("INFO internal ");
         program
@@ -140,6 +146,7 @@ pub struct Program {
     child: Child,
     log: Arc<Log>,
     home: TempDir,
+    environment: Vec<(&'static str, String)>,
 }
 
 #[derive(Default)]
@@ -180,6 +187,17 @@ impl Program {
 
     pub fn home(&self) -> &Path {
         self.home.path()
+    }
+
+    /// A command of the same program, in the same home and with the same variables.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PMESH_")) {
+            command.env_remove(name);
+        }
+        command.env("HOME", self.home.path()).args(arguments).arg("--home").arg(self.home.path());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
+        command
     }
 
     /// Waits for a line that contains `text`.
