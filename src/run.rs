@@ -21,9 +21,7 @@ use crate::{
     exhaustion::Exhaustion,
     handover::Handover,
     listen::{self, Bound, Listener},
-    mesh::{
-        About, Announcement, Api, Instance, Peers, Prober, Registry, RegistryOptions, Seal, Served, identity,
-    },
+    mesh::{self, About, Announcement, Api, Instance, Peers, Prober, Registry, RegistryOptions, Seal, Served},
     running::{Left, Running},
     secret::{SecretWatch, Secrets, prepare_home},
     settings::{Port, SecretSource, Settings, summary},
@@ -41,10 +39,7 @@ pub struct Server {
     secrets: Secrets,
     seal: Seal,
     watch: Option<SecretWatch>,
-    instance: Instance,
     registry: Option<RegistryOptions>,
-    counters: Vec<Arc<Counters>>,
-    stop: watch::Sender<bool>,
     /// Lets the commands find this process, as long as it is there.
     left: Option<Left>,
 }
@@ -61,7 +56,7 @@ impl Server {
         let watch = SecretWatch::new(&settings.secret);
         let secrets = Secrets::load_or_make(&settings.secret, &settings.home)?;
         let certificates = certificates(&settings, secrets.public())?;
-        let identity = identity(&settings, secrets.iter())?;
+        let identity = mesh::identity(&settings, secrets.iter())?;
         let seal = Seal::new(secrets.iter())?;
         let registry = RegistryOptions::new(&settings, seal.clone());
         let trust = Trust::load(&settings.routes)?;
@@ -81,32 +76,10 @@ impl Server {
         let signals = Signals::listen()?;
         let left = leave(&settings);
         let admission = Arc::new(admission(&settings, raise_descriptor_limit()));
-        let (stop, stopped) = watch::channel(false);
-        let instance = Instance::random();
         let peers = Arc::new(Peers::new(settings.mesh.peers.clone()));
-        let counters: Vec<Arc<Counters>> = (0..settings.workers).map(|_| Arc::default()).collect();
-        let about = About {
-            name: settings.node.clone(),
-            instance,
-            started: Instant::now(),
-            listeners: bound.iter().map(|one| (one.listener, one.address)).collect(),
-            serves: Served::of(&settings),
-            peers: Arc::clone(&peers),
-            registry: registry.as_ref().map(|options| (options.servers.clone(), options.view.clone())),
-            counters: counters.clone(),
-            stop: stopped,
-        };
-        let shared = Arc::new(Shared {
-            settings,
-            certificates,
-            trust,
-            admission,
-            exhaustion: Exhaustion::default(),
-            peers,
-            identity,
-            api: Api::new(Arc::new(about)),
-        });
-        Ok(Self { shared, bound, signals, secrets, seal, watch, instance, registry, counters, stop, left })
+        let exhaustion = Exhaustion::default();
+        let shared = Arc::new(Shared { settings, certificates, trust, admission, exhaustion, identity, peers });
+        Ok(Self { shared, bound, signals, secrets, seal, watch, registry, left })
     }
 
     /// The settings, with the ports that the kernel picked in the place of 0.
@@ -120,10 +93,23 @@ impl Server {
     ///
     /// When the system gives no threads, or a worker broke down.
     pub fn serve(self) -> Result<(), BoxError> {
-        let Self { shared, bound, signals, secrets, seal, watch, instance, registry, counters, stop, left } = self;
-        let stopped = stop.subscribe();
+        let (stop, stopped) = watch::channel(false);
+        let Self { shared, bound, signals, secrets, seal, watch, registry, left } = self;
+        let instance = Instance::random();
         let own = Announcement::of(&shared.settings, instance);
         let peers = || Arc::clone(&shared.peers);
+        let counters: Vec<Arc<Counters>> = (0..shared.settings.workers).map(|_| Arc::default()).collect();
+        let api = Api::new(Arc::new(About {
+            name: shared.settings.node.clone(),
+            instance,
+            started: Instant::now(),
+            listeners: bound.iter().map(|one| (one.listener, one.address)).collect(),
+            serves: Served::of(&shared.settings),
+            peers: peers(),
+            registry: registry.as_ref().map(|options| (options.servers.clone(), options.view.clone())),
+            counters: counters.clone(),
+            stop: stopped.clone(),
+        }));
         let registry = registry.map(|options| Registry::start(options, own, peers(), stopped.clone())).transpose()?;
         let prober = Prober::new(&shared.settings, shared.identity.clone(), peers());
         let handover = watch.map(|watch| Handover {
@@ -135,7 +121,7 @@ impl Server {
             shared: Arc::clone(&shared),
         });
         let control = control::start(shared.settings.mesh.is_used().then_some(prober), handover, stopped.clone())?;
-        let workers = start_workers(&shared, bound, &counters, &stopped)?;
+        let workers = start_workers(&shared, &api, bound, &counters, &stopped)?;
         signals.on_first(move || {
             stop.send_replace(true);
         })?;
@@ -180,7 +166,7 @@ pub fn check(settings: &Settings) -> Result<Vec<String>, BoxError> {
         source => Secrets::load(source)?,
     };
     certificates(settings, secrets.public())?;
-    identity(settings, secrets.iter())?;
+    mesh::identity(settings, secrets.iter())?;
     Trust::load(&settings.routes)?;
     Ok(doubts(settings))
 }
@@ -222,6 +208,7 @@ fn certificates(settings: &Settings, secret: &Secret) -> Result<Certificates, Bo
 /// Gives each worker a socket of each listener.
 fn start_workers(
     shared: &Arc<Shared>,
+    api: &Api,
     bound: Vec<Bound>,
     counters: &[Arc<Counters>],
     stop: &watch::Receiver<bool>,
@@ -234,7 +221,7 @@ fn start_workers(
     }
     let mut workers = Vec::new();
     for (index, (sockets, counters)) in sockets.into_iter().zip(counters).enumerate() {
-        workers.push(worker::spawn(index, sockets, Arc::clone(shared), Arc::clone(counters), stop.clone())?);
+        workers.push(worker::spawn(index, sockets, Arc::clone(shared), api.clone(), Arc::clone(counters), stop.clone())?);
     }
     Ok(workers)
 }

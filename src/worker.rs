@@ -67,12 +67,10 @@ pub struct Shared {
     pub admission: Arc<Admission>,
     /// Whether there was something left for the last ones.
     pub exhaustion: Exhaustion,
-    /// The nodes that are known.
-    pub peers: Arc<Peers>,
-    /// Who this node is to them.
+    /// What this node is to others.
     pub identity: NodeIdentity,
-    /// What it tells them of itself.
-    pub api: Api,
+    /// The other nodes.
+    pub peers: Arc<Peers>,
 }
 
 /// Starts a worker. It serves `sockets` until `stop` says true, and ends when nothing is in flight any more or the
@@ -85,6 +83,7 @@ pub fn spawn(
     index: usize,
     sockets: Vec<(Listener, std::net::TcpListener)>,
     shared: Arc<Shared>,
+    api: Api,
     counters: Arc<Counters>,
     stop: watch::Receiver<bool>,
 ) -> Result<thread::JoinHandle<()>, BoxError> {
