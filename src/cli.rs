@@ -170,7 +170,8 @@ fn definition() -> clap::Command {
 /// A command that asks a node.
 fn asking(name: &'static str, about: &'static str) -> clap::Command {
     // In the place of the setting, which it would be mistaken for.
-    let node = Arg::new(NODE).long(NODE).value_name("NAME").help("Asks this node instead, which the one of this home knows");
+    let node =
+        Arg::new(NODE).long(NODE).value_name("NAME").help("Asks this node instead, which the one of this home knows");
     let node = node.value_parser(|text: &str| text.parse::<NodeName>().map(|name| name.to_string()));
     clap::Command::new(name).about(about).arg(node).arg(switch(JSON, "Prints JSON"))
 }
@@ -195,7 +196,7 @@ fn secret_definition() -> clap::Command {
         .subcommand(
             clap::Command::new("rotate")
                 .about("Lets a new secret take over; the old one is accepted, too, until --finish")
-                .arg(file(SET, set).allow_hyphen_values(true))
+                .arg(file(SET, set))
                 .arg(switch(FINISH, "Drops the old one").conflicts_with(SET)),
         )
 }

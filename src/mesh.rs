@@ -20,8 +20,8 @@ mod seal;
 pub use self::{
     announcement::{Announcement, Instance, InvalidInstance, Served},
     api::{
-        API_HOST, About, Answer, Api, CountersReport, HealthReport, ListenerReport, NodeReport, PeerReport, PeersReport,
-        RegistryReport, Route,
+        API_HOST, About, Answer, Api, CountersReport, HealthReport, ListenerReport, NodeReport, PeerReport,
+        PeersReport, RegistryReport, Route,
     },
     client::{AskError, NodeClient},
     health::{Health, State},

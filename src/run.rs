@@ -145,9 +145,9 @@ impl Server {
 fn leave(settings: &Settings) -> Option<Left> {
     let internal = settings.address(settings.internal)?;
     let home = &settings.home;
-    let left = prepare_home(home).map_err(BoxError::from).and_then(|()| {
-        Running::this(settings.node.as_str(), internal).write(home).map_err(BoxError::from)
-    });
+    let left = prepare_home(home)
+        .map_err(BoxError::from)
+        .and_then(|()| Running::this(settings.node.as_str(), internal).write(home).map_err(BoxError::from));
     left.inspect_err(|error| {
         tracing::info!(%error, "`pmesh status` will not find this node: no word can be left in the home {}", home.display());
     })
@@ -221,7 +221,14 @@ fn start_workers(
     }
     let mut workers = Vec::new();
     for (index, (sockets, counters)) in sockets.into_iter().zip(counters).enumerate() {
-        workers.push(worker::spawn(index, sockets, Arc::clone(shared), api.clone(), Arc::clone(counters), stop.clone())?);
+        workers.push(worker::spawn(
+            index,
+            sockets,
+            Arc::clone(shared),
+            api.clone(),
+            Arc::clone(counters),
+            stop.clone(),
+        )?);
     }
     Ok(workers)
 }

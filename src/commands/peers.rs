@@ -17,8 +17,7 @@ use crate::{
 ///
 /// [`Unreachable`](super::Unreachable); or the home or the secret cannot be used.
 pub fn peers(settings: &Settings, other: Option<&NodeName>, json: bool) -> Result<String, BoxError> {
-    let report: PeersReport =
-        block_on(async { Ok(Node::find(settings, other).await?.get("/v1/peers").await?) })?;
+    let report: PeersReport = block_on(async { Ok(Node::find(settings, other).await?.get("/v1/peers").await?) })?;
     if json {
         return Ok(serde_json::to_string_pretty(&report)? + "\n");
     }
@@ -86,9 +85,14 @@ mod tests {
             serves: None,
         };
         let text = table(&PeersReport { peers: vec![known, unknown] });
-        let words: Vec<Vec<&str>> =
-            text.lines().map(|line| line.split("  ").map(str::trim).filter(|word| !word.is_empty()).collect()).collect();
-        assert_eq!(words[1], ["berlin", "alive", "10.0.0.1:8443,a:1", "static", "1.2 ms", "0", "0s ago", "-3 s", "*.a/x"]);
+        let words: Vec<Vec<&str>> = text
+            .lines()
+            .map(|line| line.split("  ").map(str::trim).filter(|word| !word.is_empty()).collect())
+            .collect();
+        assert_eq!(
+            words[1],
+            ["berlin", "alive", "10.0.0.1:8443,a:1", "static", "1.2 ms", "0", "0s ago", "-3 s", "*.a/x"]
+        );
         assert_eq!(words[2], ["b", "unknown", "b:1", "registry", "-", "2", "-", "-", "-"]);
     }
 }

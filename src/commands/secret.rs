@@ -58,9 +58,7 @@ pub fn secret(settings: &Settings, command: &SecretCommand) -> Result<String, Bo
 fn own(settings: &Settings) -> Result<(), GivenElsewhere> {
     match &settings.secret {
         SecretSource::Home(_) => Ok(()),
-        SecretSource::File { path, origin } => {
-            Err(GivenElsewhere::File { origin: origin.clone(), path: path.clone() })
-        }
+        SecretSource::File { path, origin } => Err(GivenElsewhere::File { origin: origin.clone(), path: path.clone() }),
         SecretSource::Given { origin, .. } => Err(GivenElsewhere::Text { origin: origin.clone() }),
     }
 }

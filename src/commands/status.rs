@@ -82,12 +82,8 @@ mod tests {
     fn the_registry_is_told_in_a_line() {
         let none = RegistryReport { servers: None, connected: false, since: None, error: None, unbelieved: 0 };
         assert_eq!(registry_line(&none), "none");
-        let there = RegistryReport {
-            servers: Some("nats://a:1".to_owned()),
-            connected: true,
-            since: Some(u64::MAX),
-            ..none
-        };
+        let there =
+            RegistryReport { servers: Some("nats://a:1".to_owned()), connected: true, since: Some(u64::MAX), ..none };
         assert_eq!(registry_line(&there), "nats://a:1, there for 0s");
         let away = RegistryReport { connected: false, error: Some("refused".to_owned()), ..there };
         assert_eq!(registry_line(&away), "nats://a:1, away for 0s: refused");

@@ -43,13 +43,9 @@ impl NodeClient {
     ///
     /// [`AskError`], after which the next question makes a new connection.
     pub async fn get<T: DeserializeOwned>(&mut self, path: &'static str) -> Result<(T, Duration), AskError> {
-        let connection = self.connection.take();
-        let kept = match connection {
+        if let Some(mut sender) = self.connection.take()
             // One that has ended meanwhile shows here, or in the exchange.
-            Some(mut sender) if sender.ready().await.is_ok() => Some(sender),
-            _ => None,
-        };
-        if let Some(mut sender) = kept
+            && sender.ready().await.is_ok()
             && let Ok(answer) = self.exchange(&mut sender, path).await
         {
             self.connection = Some(sender);

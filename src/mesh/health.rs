@@ -109,7 +109,9 @@ mod tests {
         let health = Health::default();
         assert_eq!(health.clock_ahead(), None);
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
-        for (theirs, ours, expected) in [(5, 5, 0), (86_405, 5, 86_400), (5, 6, -1), (u64::from(u32::MAX), 0, 4_294_967_295)] {
+        for (theirs, ours, expected) in
+            [(5, 5, 0), (86_405, 5, 86_400), (5, 6, -1), (u64::from(u32::MAX), 0, 4_294_967_295)]
+        {
             health.said_time(at(theirs), at(ours));
             assert_eq!(health.clock_ahead(), Some(expected));
         }

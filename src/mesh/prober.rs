@@ -37,9 +37,8 @@ pub struct Prober {
 impl Prober {
     /// Asks the nodes of `peers`, as `identity`.
     pub fn new(settings: &Settings, identity: NodeIdentity, peers: Arc<Peers>) -> Self {
-        let connector = SourceConnector::new()
-            .source_addresses(settings.source_addresses.iter().copied())
-            .connect_timeout(CONNECT);
+        let connector =
+            SourceConnector::new().source_addresses(settings.source_addresses.iter().copied()).connect_timeout(CONNECT);
         Self { identity, connector, peers, clock_window: settings.mesh.clock_window }
     }
 
@@ -91,7 +90,8 @@ impl Prober {
     fn answered(&self, peer: &Peer, report: &NodeReport, rtt: Duration) {
         let before = peer.health.state();
         peer.health.succeeded(rtt);
-        peer.health.said_time(UNIX_EPOCH + Duration::from_secs(report.time.min(u64::from(u32::MAX))), SystemTime::now());
+        peer.health
+            .said_time(UNIX_EPOCH + Duration::from_secs(report.time.min(u64::from(u32::MAX))), SystemTime::now());
         self.peers.told(&peer.name, report.serves.iter().filter_map(Route::read).collect());
         match before {
             State::Alive => {}

@@ -97,9 +97,8 @@ impl Seal {
         let end = sealed.iter().position(|byte| *byte == b'\n').ok_or(SealError::Wrong)?;
         let (tags, json) = (&sealed[..end], &sealed[end + 1..]);
         let macs: Vec<_> = self.0.load().iter().map(|mac| mac.clone().chain_update(json)).collect();
-        let is_right = |tag: &[u8]| {
-            bytes(tag).is_some_and(|tag| macs.iter().any(|mac| mac.clone().verify_slice(&tag).is_ok()))
-        };
+        let is_right =
+            |tag: &[u8]| bytes(tag).is_some_and(|tag| macs.iter().any(|mac| mac.clone().verify_slice(&tag).is_ok()));
         if !tags.split(|byte| *byte == b' ').take(MOST).any(is_right) {
             return Err(SealError::Wrong);
         }

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 use nix::sys::signal::Signal;
 
 use crate::{
-    Place, eventually, failed, json, printed,
+    Place, command, eventually, failed, json, printed,
     support::{Backend, Client, Program, Start},
     with_secret,
 };
@@ -25,7 +25,10 @@ fn a_node_tells_what_it_is_and_does() {
     assert!(row(&table, "node").starts_with("berlin, serving for "), "{table}");
     assert_eq!(row(&table, "http"), program.http().to_string());
     assert_eq!(row(&table, "internal"), program.internal().to_string());
-    assert_eq!([row(&table, "serves"), row(&table, "registry"), row(&table, "requests")], ["served.test/", "none", "1"]);
+    assert_eq!(
+        [row(&table, "serves"), row(&table, "registry"), row(&table, "requests")],
+        ["served.test/", "none", "1"]
+    );
     assert_eq!(row(&table, "peers"), "0: 0 alive, 0 dead");
 
     let report = json(&printed(&program, &["status", "--json"]));
@@ -47,7 +50,10 @@ fn another_node_is_asked_by_its_name() {
     eventually("b has asked a", || peer(&second)["state"] == "alive");
 
     let known = peer(&first);
-    assert_eq!([&known["name"], &known["source"], &known["failures"]], [&json("\"b\""), &json("\"static\""), &json("0")]);
+    assert_eq!(
+        [&known["name"], &known["source"], &known["failures"]],
+        [&json("\"b\""), &json("\"static\""), &json("0")]
+    );
     assert_eq!(known["addresses"][0], format!("{}:8443", b.ip));
     assert_eq!(known["serves"][0]["host"], "served.test");
     assert!(known["rtt"].as_u64().is_some() && known["last_seen"].as_u64().is_some(), "{known}");
@@ -59,7 +65,7 @@ fn another_node_is_asked_by_its_name() {
 
     assert_eq!(json(&printed(&first, &["status", "--node", "b", "--json"]))["node"]["name"], "b");
     assert_eq!(json(&printed(&first, &["peers", "--node", "b", "--json"]))["peers"][0]["name"], "a");
-    let (status, error) = failed(&mut first.command(&["peers", "--node", "c"]));
+    let (status, error) = failed(&mut command(first.home(), &["peers", "--node", "c"]));
     assert_eq!((status, error.as_str()), (Some(1), "pmesh: node a knows no node c; it knows: b\n"));
 }
 
@@ -84,7 +90,7 @@ fn the_node_leaves_word_and_takes_it_away() {
 
     // As a crash leaves it.
     fs::write(&word, kept).unwrap();
-    let (status, error) = failed(&mut program.command(&["status"]));
+    let (status, error) = failed(&mut command(program.home(), &["status"]));
     assert_eq!(status, Some(1));
     assert!(error.contains("any more: nobody listens at 127.0.0.1:"), "{error}");
 }
@@ -93,7 +99,7 @@ fn the_node_leaves_word_and_takes_it_away() {
 fn another_secret_is_told_from_no_node() {
     let program = with_secret(Start::new()).run();
     let other = crate::SECRET.replace('0', "f");
-    let (status, error) = failed(program.command(&["status"]).env("PMESH_SECRET", other));
+    let (status, error) = failed(command(program.home(), &["status"]).env("PMESH_SECRET", other));
     assert_eq!(status, Some(1));
     assert!(error.contains("is silent: it runs with another secret") && error.contains("fingerprint"), "{error}");
 }

@@ -14,13 +14,14 @@ mod secrets;
 
 use std::{
     io::Write,
+    path::Path,
     process::{self, Command, Output, Stdio},
     sync::atomic::{AtomicU8, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use support::{PATIENCE, Program, Start};
+use support::{PATIENCE, Program, Start, program::PROGRAM};
 
 const SECRET: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const INTERNAL: u16 = 8443;
@@ -48,8 +49,7 @@ impl Place {
 
     /// A start of the node, which knows these others.
     fn start(&self, others: &[&Self]) -> Start {
-        let mut start =
-            Start::new().workers(1).bind(self.ip).internal(INTERNAL).variable("PMESH_NODE", self.name);
+        let mut start = Start::new().workers(1).bind(self.ip).internal(INTERNAL).variable("PMESH_NODE", self.name);
         for other in others {
             start = start.flags(&["--mesh-peer", &other.peer()]);
         }
@@ -65,10 +65,20 @@ fn with_secret(start: Start) -> Start {
     start
 }
 
-/// What a command prints that succeeds.
+/// A command of the program in this home.
+fn command(home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PMESH_")) {
+        command.env_remove(name);
+    }
+    command.env("HOME", home).args(arguments).arg("--home").arg(home);
+    command
+}
+
+/// What a command of the same home prints that succeeds.
 #[track_caller]
 fn printed(program: &Program, arguments: &[&str]) -> String {
-    succeeded(&program.command(arguments).output().unwrap())
+    succeeded(&command(program.home(), arguments).output().unwrap())
 }
 
 #[track_caller]

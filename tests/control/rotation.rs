@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    Place, eventually, fed, json, printed, succeeded,
+    Place, command, eventually, fed, json, printed, succeeded,
     support::{Backend, Client, Program, tls::Tls},
     with_secret,
 };
@@ -47,7 +47,7 @@ fn nodes_change_the_secret_while_they_serve() {
         assert!(nodes.iter().all(|(from, to)| asks(from, to)));
         next_requests();
         let new = printed(&first, &["secret", "show"]);
-        succeeded(&fed(second.command(&["secret", "rotate", "--set", "-"]), &new));
+        succeeded(&fed(command(second.home(), &["secret", "rotate", "--set", "-"]), &new));
         second.wait_for_line("there is a new secret");
         assert!(nodes.iter().all(|(from, to)| asks(from, to)));
         next_requests();
@@ -59,7 +59,7 @@ fn nodes_change_the_secret_while_they_serve() {
         }
         is_over.store(true, Ordering::Relaxed);
     });
-    let old = first.command(&["status"]).env("PMESH_SECRET", crate::SECRET).output().unwrap();
+    let old = command(first.home(), &["status"]).env("PMESH_SECRET", crate::SECRET).output().unwrap();
     assert!(String::from_utf8_lossy(&old.stderr).contains("another secret"), "{old:?}");
 }
 
@@ -86,6 +86,6 @@ fn a_secret_that_is_of_no_use_changes_nothing() {
     std::fs::write(&path, "nothing").unwrap();
     let line = program.wait_for_line("the secret has changed and is of no use");
     assert!(line.contains("WARN") && line.contains("64 hexadecimal digits"), "{line}");
-    let with_old = program.command(&["status"]).env("PMESH_SECRET", crate::SECRET).output().unwrap();
+    let with_old = command(program.home(), &["status"]).env("PMESH_SECRET", crate::SECRET).output().unwrap();
     succeeded(&with_old);
 }

@@ -1,20 +1,8 @@
 //! `pmesh secret`: what is in the home before and after.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use crate::{
-    SECRET, failed, fed, succeeded,
-    support::{Start, program::PROGRAM},
-};
-
-fn command(home: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PMESH_")) {
-        command.env_remove(name);
-    }
-    command.env("HOME", home).args(arguments).arg("--home").arg(home);
-    command
-}
+use crate::{SECRET, command, failed, fed, succeeded, support::Start};
 
 fn printed(home: &Path, arguments: &[&str]) -> String {
     succeeded(&command(home, arguments).output().unwrap())
@@ -59,7 +47,10 @@ fn a_secret_is_set_shown_and_told_apart() {
     let file = folder.path().join("other");
     fs::write(&file, &other).unwrap();
     printed(home, &["secret", "set", "--force", "--file", file.to_str().unwrap()]);
-    assert_eq!((printed(home, &["secret", "show"]), files(home)), (format!("{other}\n"), vec!["secret 600".to_owned()]));
+    assert_eq!(
+        (printed(home, &["secret", "show"]), files(home)),
+        (format!("{other}\n"), vec!["secret 600".to_owned()])
+    );
     assert_ne!(printed(home, &["secret", "fingerprint"]), before);
 }
 
@@ -105,10 +96,9 @@ fn what_is_given_from_outside_is_not_changed_here() {
     fs::write(&file, SECRET).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     let before = files(home);
-    for (variable, value, expected) in [
-        ("PMESH_SECRET", SECRET, "secret_file"),
-        ("PMESH_SECRET_FILE", file.to_str().unwrap(), ".old"),
-    ] {
+    for (variable, value, expected) in
+        [("PMESH_SECRET", SECRET, "secret_file"), ("PMESH_SECRET_FILE", file.to_str().unwrap(), ".old")]
+    {
         for arguments in [&["secret", "rotate"][..], &["secret", "rotate", "--finish"], &["secret", "set", "--force"]] {
             let (status, error) = failed(command(home, arguments).env(variable, value));
             assert_eq!(status, Some(2));

@@ -111,7 +111,9 @@ impl Start {
         }
         command.env("HOME", self.home.path()).arg("--home").arg(self.home.path());
         command.args(["--http", &self.http.to_string(), "--workers", &self.workers.to_string()]);
-        command.args(["--https", "0", "--internal", &self.internal.to_string(), "--bind", self.bind]).args(&self.arguments);
+        command
+            .args(["--https", "0", "--internal", &self.internal.to_string(), "--bind", self.bind])
+            .args(&self.arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         command
     }
@@ -134,7 +136,7 @@ impl Start {
             of_reader.lock().ended = true;
             of_reader.changed.notify_all();
         });
-        let program = Program { child, log, home: self.home, environment: self.environment };
+        let program = Program { child, log, home: self.home };
         // The last of the three.
         program.wait_for_line("INFO internal ");
         program
@@ -146,7 +148,6 @@ pub struct Program {
     child: Child,
     log: Arc<Log>,
     home: TempDir,
-    environment: Vec<(&'static str, String)>,
 }
 
 #[derive(Default)]
@@ -187,17 +188,6 @@ impl Program {
 
     pub fn home(&self) -> &Path {
         self.home.path()
-    }
-
-    /// A command of the same program, in the same home and with the same variables.
-    pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PMESH_")) {
-            command.env_remove(name);
-        }
-        command.env("HOME", self.home.path()).args(arguments).arg("--home").arg(self.home.path());
-        command.envs(self.environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
-        command
     }
 
     /// Waits for a line that contains `text`.

@@ -40,8 +40,10 @@ pub struct About {
 
 impl About {
     pub(super) fn node(&self) -> NodeReport {
-        let listener =
-            |(listener, address): &(Listener, SocketAddr)| ListenerReport { name: listener.name().to_owned(), address: address.to_string() };
+        let listener = |(listener, address): &(Listener, SocketAddr)| ListenerReport {
+            name: listener.name().to_owned(),
+            address: address.to_string(),
+        };
         NodeReport {
             name: self.name.to_string(),
             instance: self.instance.to_string(),
