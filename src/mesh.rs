@@ -3,20 +3,34 @@
 //! - [`Announcement`] is what a node says of itself, and [`Seal`] keeps it from being forged;
 //! - [`Registry`] exchanges announcements through key-value buckets of NATS, on a thread of its own;
 //! - [`Peers`] is the table of all nodes that are known, from there and from the settings. It is replaced as a whole, so
-//!   that who serves a request looks things up without a lock.
+//!   that who serves a request looks things up without a lock;
+//! - [`Linker`] keeps the connections of a worker to them;
+//! - [`NodesLayer`] and [`PassedLayer`] are what is different about requests that come from them, and [`Api`] answers
+//!   those that are for the node itself;
+//! - [`identity()`] is what this node is to others, and [`Clocks`] tells of those whose clock is wrong.
 
 mod announcement;
 mod api;
+mod clocks;
 mod health;
+mod identity;
+mod link;
+mod passed;
 mod peers;
 mod registry;
 mod seal;
+mod serve;
 
 pub use self::{
     announcement::{Announcement, Instance, InvalidInstance, Served},
     api::{API_HOST, Api},
+    clocks::Clocks,
     health::{Health, State},
+    identity::{NodeIdentityError, identity, keep_valid},
+    link::{Dialer, Link, Linker},
+    passed::{Circle, Passed, PassedLayer, THROUGH},
     peers::{Peer, Peers, Source, Table},
     registry::{Registry, RegistryOptions, RegistryStatus, Timing},
     seal::{Seal, SealError},
+    serve::NodesLayer,
 };

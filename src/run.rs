@@ -19,7 +19,7 @@ use crate::{
     counters::Counters,
     exhaustion::Exhaustion,
     listen::{self, Bound, Listener},
-    mesh::{Announcement, Instance, Peers, Registry, RegistryOptions, Seal},
+    mesh::{self, Announcement, Api, Clocks, Instance, Peers, Registry, RegistryOptions, Seal},
     secret::{SecretError, home_secret, read_secret_file, secret_from_text},
     settings::{Port, SecretSource, Settings, summary},
     signals::Signals,
@@ -33,7 +33,6 @@ pub struct Server {
     shared: Arc<Shared>,
     bound: Vec<Bound>,
     signals: Signals,
-    peers: Arc<Peers>,
     registry: Option<RegistryOptions>,
 }
 
@@ -47,6 +46,7 @@ impl Server {
     pub fn prepare(mut settings: Settings) -> Result<Self, BoxError> {
         let secret = secret(&settings.secret, &settings.home)?;
         let certificates = certificates(&settings, &secret)?;
+        let identity = mesh::identity(&settings, [&secret])?;
         let registry = RegistryOptions::new(&settings, Seal::new(&[secret])?);
         let trust = Trust::load(&settings.routes)?;
         for doubt in doubts(&settings) {
@@ -64,9 +64,10 @@ impl Server {
         // From here on a signal means a stop in good order.
         let signals = Signals::listen()?;
         let admission = Arc::new(admission(&settings, raise_descriptor_limit()));
-        let shared = Arc::new(Shared { settings, certificates, trust, admission, exhaustion: Exhaustion::default() });
-        let peers = Arc::new(Peers::new(shared.settings.mesh.peers.clone()));
-        Ok(Self { shared, bound, signals, peers, registry })
+        let peers = Arc::new(Peers::for_workers(settings.workers, settings.mesh.peers.clone()));
+        let (exhaustion, clocks) = (Exhaustion::default(), Clocks::default());
+        let shared = Arc::new(Shared { settings, certificates, trust, admission, exhaustion, identity, peers, clocks });
+        Ok(Self { shared, bound, signals, registry })
     }
 
     /// The settings, with the ports that the kernel picked in the place of 0.
@@ -81,11 +82,13 @@ impl Server {
     /// When the system gives no threads, or a worker broke down.
     pub fn serve(self) -> Result<(), BoxError> {
         let (stop, stopped) = watch::channel(false);
-        let Self { shared, bound, signals, peers, registry } = self;
+        let Self { shared, bound, signals, registry } = self;
         let own = Announcement::of(&shared.settings, Instance::random());
-        let registry = registry.map(|options| Registry::start(options, own, peers, stopped.clone())).transpose()?;
+        let peers = || Arc::clone(&shared.peers);
+        let registry = registry.map(|options| Registry::start(options, own, peers(), stopped.clone())).transpose()?;
+        let api = Api::new(shared.settings.node.clone());
         let counters: Vec<Arc<Counters>> = (0..shared.settings.workers).map(|_| Arc::default()).collect();
-        let workers = start_workers(&shared, bound, &counters, &stopped)?;
+        let workers = start_workers(&shared, &api, bound, &counters, &stopped)?;
         signals.on_first(move || {
             stop.send_replace(true);
         })?;
@@ -113,6 +116,7 @@ pub fn check(settings: &Settings) -> Result<Vec<String>, BoxError> {
         source => secret(source, &settings.home)?,
     };
     certificates(settings, &secret)?;
+    mesh::identity(settings, [&secret])?;
     Trust::load(&settings.routes)?;
     Ok(doubts(settings))
 }
@@ -167,6 +171,7 @@ pub fn secret(source: &SecretSource, home: &Path) -> Result<Secret, SecretError>
 /// Gives each worker a socket of each listener.
 fn start_workers(
     shared: &Arc<Shared>,
+    api: &Api,
     bound: Vec<Bound>,
     counters: &[Arc<Counters>],
     stop: &watch::Receiver<bool>,
@@ -179,7 +184,14 @@ fn start_workers(
     }
     let mut workers = Vec::new();
     for (index, (sockets, counters)) in sockets.into_iter().zip(counters).enumerate() {
-        workers.push(worker::spawn(index, sockets, Arc::clone(shared), Arc::clone(counters), stop.clone())?);
+        workers.push(worker::spawn(
+            index,
+            sockets,
+            Arc::clone(shared),
+            api.clone(),
+            Arc::clone(counters),
+            stop.clone(),
+        )?);
     }
     Ok(workers)
 }

@@ -11,7 +11,7 @@ use pmesh_layers::{
     route::{PathPrefix, RouteTable},
 };
 
-use super::{Announcement, Health, Instance, Served, State};
+use super::{Announcement, Health, Instance, Served, State, link::Links};
 use crate::endpoint::HostPort;
 
 /// All nodes that are known, but for this one.
@@ -29,12 +29,22 @@ pub struct Peers {
 struct Known {
     fixed: BTreeMap<NodeName, HostPort>,
     announced: BTreeMap<NodeName, Arc<Announcement>>,
+    /// How many keep connections to them.
+    workers: usize,
 }
 
 impl Peers {
-    /// A table of the nodes of the settings.
+    /// A table of the nodes of the settings, to which nobody keeps connections.
     pub fn new(fixed: BTreeMap<NodeName, HostPort>) -> Self {
-        let known = Known { fixed, announced: BTreeMap::new() };
+        Self::of(Known { fixed, announced: BTreeMap::new(), workers: 0 })
+    }
+
+    /// A table of the nodes of the settings, to which so many workers keep connections.
+    pub fn for_workers(workers: usize, fixed: BTreeMap<NodeName, HostPort>) -> Self {
+        Self::of(Known { fixed, announced: BTreeMap::new(), workers })
+    }
+
+    fn of(known: Known) -> Self {
         Self { table: ArcSwap::from_pointee(Table::new(&known, &Table::default())), known: Mutex::new(known) }
     }
 
@@ -76,7 +86,7 @@ impl Table {
         for name in names {
             if let btree_map::Entry::Vacant(free) = entries.entry(name.clone()) {
                 let announcement = known.announced.get(name).map(Arc::clone);
-                let fresh = Peer::new(name, known.fixed.get(name), announcement.as_deref());
+                let fresh = Peer::new(name, known.fixed.get(name), announcement.as_deref(), known.workers);
                 let same = before.get(name.as_str()).filter(|peer| peer.is_same(&fresh));
                 let peer = same.map_or_else(|| Arc::new(fresh), Arc::clone);
                 free.insert(Entry { peer, announcement });
@@ -145,6 +155,8 @@ pub struct Peer {
     pub source: Source,
     /// Whether it answers.
     pub health: Health,
+    /// The connections to it, of each worker.
+    pub(super) links: Links,
 }
 
 /// How a node is known.
@@ -157,7 +169,7 @@ pub enum Source {
 }
 
 impl Peer {
-    fn new(name: &NodeName, fixed: Option<&HostPort>, announcement: Option<&Announcement>) -> Self {
+    fn new(name: &NodeName, fixed: Option<&HostPort>, announcement: Option<&Announcement>, workers: usize) -> Self {
         let mut addresses: Vec<_> = fixed.into_iter().chain(announcement.map(|own| &own.address)).cloned().collect();
         addresses.dedup();
         Self {
@@ -166,6 +178,7 @@ impl Peer {
             instance: announcement.map(|own| own.instance),
             source: if fixed.is_some() { Source::Static } else { Source::Registry },
             health: Health::default(),
+            links: Links::new(workers),
         }
     }
 
