@@ -11,7 +11,7 @@ use std::{
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use pmesh_layers::{balance::Attempts, conn::ConnInfo, host::HostName};
+use pmesh_layers::{balance::Attempts, conn::ConnInfo, host::HostName, identity::NodeName};
 use tower::{Layer, Service};
 use tower_http::request_id::RequestId;
 
@@ -98,6 +98,8 @@ struct Line {
     start: Instant,
     id: Option<RequestId>,
     client: Option<IpAddr>,
+    /// The other node that the client is.
+    node: Option<NodeName>,
     host: Option<HostName>,
     method: Method,
     uri: Uri,
@@ -114,6 +116,7 @@ impl Line {
             start: Instant::now(),
             id: extensions.get().cloned(),
             client: extensions.get::<ConnInfo>().map(|info| info.peer().ip()),
+            node: extensions.get::<ConnInfo>().and_then(ConnInfo::peer_node).cloned(),
             host: extensions.get().cloned(),
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -131,6 +134,7 @@ impl Drop for Line {
             target: "pmesh::access",
             id = self.id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or("-"),
             client = %self.client.map_or_else(|| "-".into(), |client| client.to_string()),
+            node = self.node.as_ref().map(NodeName::as_str),
             host = self.host.as_ref().map_or("-", HostName::as_str),
             method = %self.method,
             path = self.uri.path_and_query().map_or("", |path| path.as_str()),
@@ -153,6 +157,13 @@ pin_project! {
         #[pin]
         inner: B,
         line: Option<Box<Line>>,
+    }
+}
+
+impl<B> LoggedBody<B> {
+    /// Of a response that is in no log.
+    pub fn unlogged(inner: B) -> Self {
+        Self { inner, line: None }
     }
 }
 

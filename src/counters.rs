@@ -13,7 +13,7 @@ pub struct Counters {
 }
 
 /// Why a connection ended in silence.
-const REASONS: [&str; 15] = [
+const REASONS: [&str; 21] = [
     "host_not_served",
     "no_host",
     "several_hosts",
@@ -26,6 +26,12 @@ const REASONS: [&str; 15] = [
     "sni_not_served",
     "client_left",
     "handshake_failed",
+    "no_proof",
+    "wrong_proof",
+    "clock",
+    "replayed",
+    "too_many_proofs",
+    "no_node_name",
     "too_many_connections",
     "crowded_out",
     "other",

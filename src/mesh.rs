@@ -5,17 +5,25 @@
 //! - [`Api`] is what a node tells others of itself, a [`NodeClient`] asks for it, and a [`Prober`] does so for as long as
 //!   the program runs;
 //! - [`Peers`] is the table of all nodes that are known, from there and from the settings. It is replaced as a whole, so
-//!   that who serves a request looks things up without a lock.
+//!   that who serves a request looks things up without a lock;
+//! - [`Linker`] keeps the connections of a worker to them;
+//! - [`NodesLayer`] and [`PassedLayer`] are what is different about requests that come from them, and [`Api`] answers
+//!   those that are for the node itself;
+//! - [`identity()`] is what this node is to others, and [`Clocks`] tells of those whose clock is wrong.
 
 mod announcement;
 mod api;
 mod client;
+mod clocks;
 mod health;
 mod identity;
+mod link;
+mod passed;
 mod peers;
 mod prober;
 mod registry;
 mod seal;
+mod serve;
 
 pub use self::{
     announcement::{Announcement, Instance, InvalidInstance, Served},
@@ -24,10 +32,14 @@ pub use self::{
         PeersReport, RegistryReport, Route,
     },
     client::{AskError, NodeClient},
+    clocks::Clocks,
     health::{Health, State},
     identity::{NodeIdentityError, identity, keep_valid},
+    link::{Dialer, Link, Linker},
+    passed::{Circle, Passed, PassedLayer, THROUGH},
     peers::{Peer, Peers, Source, Table},
     prober::Prober,
     registry::{Registry, RegistryOptions, RegistryStatus, RegistryView, Renewal, Timing},
     seal::{Seal, SealError},
+    serve::NodesLayer,
 };

@@ -19,6 +19,7 @@ use pmesh_layers::{
     extended_connect::NotSwitched,
     framing::Unacceptable,
     host::HostName,
+    node::NodeError,
     pool::{Http2Error, PoolError},
     response_timeout::TimedOut,
     route::NoRoute,
@@ -28,7 +29,10 @@ use pmesh_layers::{
 use tower::{BoxError, Layer, Service};
 use tower_http::request_id::RequestId;
 
-use crate::body::{RequestBody, ResponseBody};
+use crate::{
+    body::{RequestBody, ResponseBody},
+    mesh::Circle,
+};
 
 /// The status for an error of a layer inside of the gate.
 fn status(error: &BoxError) -> StatusCode {
@@ -47,7 +51,7 @@ fn status(error: &BoxError) -> StatusCode {
         StatusCode::MISDIRECTED_REQUEST
     } else if error.is::<NoRoute>() {
         StatusCode::NOT_FOUND
-    } else if error.is::<LoopDetected>() {
+    } else if error.is::<LoopDetected>() || error.is::<Circle>() {
         StatusCode::LOOP_DETECTED
     } else if let Some(timed_out) = error.downcast_ref::<TimedOut>() {
         match timed_out {
@@ -86,6 +90,7 @@ fn is_too_long(error: &BoxError) -> bool {
 fn connect_timed_out(error: &BoxError) -> bool {
     cause::<ConnectError>(error).is_some_and(ConnectError::is_timeout)
         || cause::<TlsError>(error).is_some_and(TlsError::is_timeout)
+        || cause::<NodeError>(error).is_some_and(NodeError::is_timeout)
         || cause::<Http2Error>(error).is_some_and(|error| *error == Http2Error::Timeout)
 }
 
@@ -187,10 +192,8 @@ fn answer(error: &BoxError, asked: &Asked) -> Response<ResponseBody> {
     } else {
         tracing::debug!(status = status.as_u16(), %error, "request refused");
     }
-    let mut response = Response::new(ResponseBody::text(format!("{status}\n")));
-    *response.status_mut() = status;
+    let mut response = plain(status);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
     }
@@ -206,6 +209,14 @@ fn answer(error: &BoxError, asked: &Asked) -> Response<ResponseBody> {
     if asked.http1 && ends.contains(&status) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    response
+}
+
+/// A response that says its status and no more.
+pub fn plain(status: StatusCode) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::text(format!("{status}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 

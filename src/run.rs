@@ -21,7 +21,7 @@ use crate::{
     exhaustion::Exhaustion,
     handover::Handover,
     listen::{self, Bound, Listener},
-    mesh::{self, About, Announcement, Api, Instance, Peers, Prober, Registry, RegistryOptions, Seal, Served},
+    mesh::{self, About, Announcement, Api, Clocks, Instance, Peers, Prober, Registry, RegistryOptions, Seal, Served},
     running::{Left, Running},
     secret::{SecretWatch, Secrets, prepare_home},
     settings::{Port, SecretSource, Settings, summary},
@@ -76,9 +76,9 @@ impl Server {
         let signals = Signals::listen()?;
         let left = leave(&settings);
         let admission = Arc::new(admission(&settings, raise_descriptor_limit()));
-        let peers = Arc::new(Peers::new(settings.mesh.peers.clone()));
-        let exhaustion = Exhaustion::default();
-        let shared = Arc::new(Shared { settings, certificates, trust, admission, exhaustion, identity, peers });
+        let peers = Arc::new(Peers::for_workers(settings.workers, settings.mesh.peers.clone()));
+        let (exhaustion, clocks) = (Exhaustion::default(), Clocks::default());
+        let shared = Arc::new(Shared { settings, certificates, trust, admission, exhaustion, identity, peers, clocks });
         Ok(Self { shared, bound, signals, secrets, seal, watch, registry, left })
     }
 

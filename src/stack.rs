@@ -23,21 +23,23 @@ use crate::{
     access_log::{AccessLogLayer, LoggedBody},
     body::ResponseBody,
     counters::Counters,
+    mesh::{Api, NodesLayer, PassedLayer},
     request_id::RequestIds,
     respond::RespondLayer,
-    settings::Settings,
-    trust::Trust,
     upstream, via,
+    worker::Shared,
 };
 
-/// The stack of one worker, with connection pools of its own.
+/// The stack of the worker with this number, with connection pools of its own: for clients, and for other nodes, whose
+/// requests bring a [`ConnInfo`](pmesh_layers::conn::ConnInfo) that names the node.
 ///
 /// # Errors
 ///
 /// See [`upstream::routes`].
 pub fn stack(
-    settings: &Settings,
-    trust: &Trust,
+    worker: usize,
+    shared: &Shared,
+    api: Api,
     counters: Arc<Counters>,
 ) -> Result<
     impl Service<Request<Incoming>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
@@ -48,6 +50,7 @@ pub fn stack(
     + use<>,
     BoxError,
 > {
+    let settings = &shared.settings;
     let hosts = HostSet::new(settings.routes.iter().flat_map(|route| route.patterns.iter().cloned()));
     let trusted = TrustedProxies::new(settings.trusted_proxies.iter().copied());
     let request_id = HeaderName::from_static("x-request-id");
@@ -60,6 +63,8 @@ pub fn stack(
             tracing::debug!(%error, "silence");
             error
         })
+        // Other nodes are answered in any case, and may ask for the node itself.
+        .layer(NodesLayer::new(api))
         // The client must name a served host ...
         .layer(HostLayer::new(hosts))
         // ... and then it may be answered.
@@ -85,10 +90,12 @@ pub fn stack(
         // Fields of the client's hop go, then those of ours come.
         .layer(HopByHopLayer::new().protect(request_id))
         .layer(ForwardedLayer::new(trusted))
+        // Through which nodes it has come is no client's word. One that has been here: 508.
+        .layer(PassedLayer::new(settings.node.clone()))
         // One that has come through here again and again: 508.
         .layer(via::layer()?)
         // After the backend's 101, bytes flow beside the stack.
         .layer(TunnelLayer::new().timeout(settings.tunnel_timeout))
         // Host and path lead to a route (404), a route to its endpoints in turn (502, 504).
-        .service(Router::new(upstream::routes(settings, trust)?)))
+        .service(Router::new(upstream::routes(worker, shared)?)))
 }

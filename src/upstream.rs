@@ -1,19 +1,22 @@
 //! From a route of the settings to the service behind it.
 
+mod turns;
+
 use std::{
     collections::{HashMap, hash_map::Entry},
     path::PathBuf,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use http::{Request, Response, Uri, header::HOST};
 use hyper::body::Incoming;
 use pmesh_layers::{
-    balance::Balance,
+    balance::{self, Balance},
     body_limit::BodyLimitLayer,
     connect::{InvalidSubnet, SourceConnector, SourceSubnet, TlsConnector, UnixConnector},
     pool::{Http2Pool, Pool, PoolError, PooledBody},
-    response_timeout::ResponseTimeoutLayer,
+    response_timeout::{ResponseTimeout, ResponseTimeoutLayer},
     route::{RouteTable, StripPrefixLayer},
     trailers::TrailersBody,
 };
@@ -21,23 +24,27 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use tower::{BoxError, Layer, Service, ServiceBuilder};
 use tower_http::set_header::SetRequestHeaderLayer;
 
+use self::turns::{Aim, NodesInTurn, Turns};
 use crate::{
     body::{RequestBody, UpstreamBody},
     endpoint::{Endpoint, Protocol},
     listen::KEEPALIVE,
+    mesh::{Dialer, Linker, Peers},
     settings::{Route, Settings},
     trust::Trust,
+    worker::Shared,
 };
 
-/// The table of `settings.routes`. Routes with an endpoint in common share its connections.
+/// The table of the routes of the settings, for the worker with this number. Routes with an endpoint in common share its
+/// connections.
 ///
 /// # Errors
 ///
 /// None that validated settings allow, with the trust that was loaded for them; they name what is wrong.
-pub fn routes(settings: &Settings, trust: &Trust) -> Result<RouteTable<impl Upstream + use<>>, BoxError> {
-    let mut pools = Pools::new(settings, trust)?;
+pub fn routes(worker: usize, shared: &Shared) -> Result<RouteTable<impl Upstream + use<>>, BoxError> {
+    let mut pools = Pools::new(worker, shared)?;
     let mut table = RouteTable::new();
-    for route in &settings.routes {
+    for route in &shared.settings.routes {
         let service = route_service(route, &mut pools)?;
         for pattern in &route.patterns {
             table.insert(pattern.clone(), route.prefix.clone(), service.clone())?;
@@ -49,20 +56,29 @@ pub fn routes(settings: &Settings, trust: &Trust) -> Result<RouteTable<impl Upst
 /// What happens to a request once its route is known, in order.
 fn route_service(route: &Route, pools: &mut Pools<'_>) -> Result<impl Upstream + use<>, BoxError> {
     let strip = route.strip_prefix.then(|| StripPrefixLayer::new(route.prefix.clone()));
-    let host = route.upstream_host.clone().map(|host| SetRequestHeaderLayer::overriding(HOST, host));
-    let mut endpoints = Vec::with_capacity(route.upstreams.len());
-    for endpoint in &route.upstreams {
-        // Around each endpoint, so that one that hangs is one that failed. Until the head of the response; a body is
-        // watched by the server.
-        let pool = ResponseTimeoutLayer::new(route.response_timeout).layer(pools.pool(endpoint, route)?);
-        endpoints.push((endpoint.to_string(), pool));
+    // Around each endpoint, so that one that hangs is one that failed. Until the head of the response; a body is watched
+    // by the server.
+    let timeout = ResponseTimeoutLayer::new(route.response_timeout);
+    let mut own = Vec::with_capacity(route.upstreams.len());
+    for endpoint in route.upstreams.iter().filter(|endpoint| !endpoint.is_mesh()) {
+        own.push((endpoint.to_string(), pools.pool(endpoint, route)?));
     }
+    let (strip, host, turns) = if own.len() == route.upstreams.len() {
+        let host = route.upstream_host.clone().map(|host| SetRequestHeaderLayer::overriding(HOST, host));
+        let balance = Balance::new(own.into_iter().map(|(name, pool)| (name, timeout.layer(pool))));
+        (strip, host, Turns::Own(balance))
+    } else {
+        // Other nodes get the request as it came, so that the endpoints differ in what they are asked for.
+        let own = own.into_iter().map(|(name, pool)| balance::Endpoint::new(name, pool)).collect();
+        let (linker, peers) = (pools.linker.clone(), Arc::clone(pools.peers));
+        (None, None, Turns::Nodes(NodesInTurn::new(route, own, strip, timeout, linker, peers)))
+    };
     Ok(ServiceBuilder::new()
         .option_layer(strip)
         .option_layer(host)
         // A length that is known is refused before a backend hears of the request: 413.
         .layer(BodyLimitLayer::new(route.max_body))
-        .service(Balance::new(endpoints)))
+        .service(turns))
 }
 
 /// What is behind a route.
@@ -89,6 +105,8 @@ struct Pools<'a> {
     settings: &'a Settings,
     trust: &'a Trust,
     connector: SourceConnector,
+    linker: Linker,
+    peers: &'a Arc<Peers>,
     by_way: HashMap<Way, Backend>,
     by_ca: HashMap<Option<PathBuf>, ClientConfig>,
 }
@@ -97,13 +115,21 @@ struct Pools<'a> {
 type Way = (Endpoint, Option<(Option<PathBuf>, Option<ServerName<'static>>)>);
 
 impl<'a> Pools<'a> {
-    fn new(settings: &'a Settings, trust: &'a Trust) -> Result<Self, InvalidSubnet> {
+    fn new(worker: usize, shared: &'a Shared) -> Result<Self, InvalidSubnet> {
+        let Shared { settings, trust, peers, identity, .. } = shared;
         let connector = SourceConnector::new()
             .subnet(SourceSubnet::new(settings.subnet_dialer)?)
             .source_addresses(settings.source_addresses.iter().copied())
             .connect_timeout(settings.connect_timeout)
             .keepalive(Some(KEEPALIVE));
-        Ok(Self { settings, trust, connector, by_way: HashMap::new(), by_ca: HashMap::new() })
+        let linker = Linker {
+            worker,
+            connector: connector.clone(),
+            identity: identity.clone(),
+            connect_timeout: settings.connect_timeout,
+            idle_timeout: settings.pool_idle_timeout,
+        };
+        Ok(Self { settings, trust, connector, linker, peers, by_way: HashMap::new(), by_ca: HashMap::new() })
     }
 
     fn pool(&mut self, endpoint: &Endpoint, route: &Route) -> Result<Backend, BoxError> {
@@ -124,7 +150,8 @@ impl<'a> Pools<'a> {
                 return Ok(Backend::Unix(self.http1(UnixConnector::new(path), Uri::from_static("http://localhost"))));
             }
             Endpoint::Port { protocol, host, port } => (*protocol, host, *port),
-            Endpoint::Mesh(_) | Endpoint::MeshAny => return Err(format!("{endpoint}: not served yet").into()),
+            // Which connections these are is known with the request only.
+            Endpoint::Mesh(_) | Endpoint::MeshAny => return Err(format!("{endpoint}: no address of its own").into()),
         };
         let scheme = if endpoint.is_tls() { "https" } else { "http" };
         let uri = Uri::builder().scheme(scheme).authority(format!("{host}:{port}")).path_and_query("/").build()?;
@@ -176,7 +203,13 @@ enum Backend {
     H2c(Http2Pool<SourceConnector, RequestBody>),
     H2(Http2Pool<TlsConnector<SourceConnector>, RequestBody>),
     Unix(Pool<UnixConnector, RequestBody>),
+    Node(Http2Pool<Dialer, RequestBody>),
+    /// Asked for something of its own, which others are not.
+    Aimed(Arc<Aim>, Box<Backend>),
 }
+
+/// An attempt at an endpoint.
+type Attempt = ResponseTimeout<Backend>;
 
 impl Service<Request<RequestBody>> for Backend {
     type Response = Response<PooledBody<RequestBody>>;
@@ -188,13 +221,18 @@ impl Service<Request<RequestBody>> for Backend {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         match self {
             Self::Http(pool) => pool.call(request),
             Self::Https(pool) => pool.call(request),
             Self::H2c(pool) => pool.call(request),
             Self::H2(pool) => pool.call(request),
             Self::Unix(pool) => pool.call(request),
+            Self::Node(pool) => pool.call(request),
+            Self::Aimed(aim, backend) => {
+                aim.set(&mut request);
+                backend.call(request)
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A worker: a thread with a runtime, listening sockets, a stack and connection pools of its own.
 
 use std::{
+    fmt::Display,
     io,
     net::SocketAddr,
     sync::{
@@ -16,10 +17,10 @@ use hyper::body::Incoming;
 use pmesh_layers::{
     conn::{ConnInfo, Control},
     host::HostName,
-    node::NodeIdentity,
+    node::{NodeAcceptor, NodeIdentity, NodeRejected},
     serve::{Ended, HttpServer, Protocol},
     silence,
-    sni::{Rejected, SniAcceptor},
+    sni::SniAcceptor,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -39,7 +40,7 @@ use crate::{
     counters::Counters,
     exhaustion::{Exhaustion, News},
     listen::Listener,
-    mesh::{Api, Peers},
+    mesh::{Api, Clocks, Peers, keep_valid},
     settings::{H2c, Settings},
     stack::stack,
     strangers::Stranger,
@@ -50,6 +51,9 @@ use crate::{
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Handshakes get this long to end when the worker stops; requests get `shutdown_timeout`.
 const HANDSHAKES: Duration = Duration::from_secs(1);
+
+/// What another node adds to the head of a client's request, in bytes.
+const MORE_HEAD: u32 = 16 * 1024;
 
 /// Connections that are still accepted after the stop, because they were waiting.
 const ACCEPTED_AFTER_STOP: usize = 4096;
@@ -71,6 +75,8 @@ pub struct Shared {
     pub identity: NodeIdentity,
     /// The other nodes.
     pub peers: Arc<Peers>,
+    /// Those whose clocks are wrong.
+    pub clocks: Clocks,
 }
 
 /// Starts a worker. It serves `sockets` until `stop` says true, and ends when nothing is in flight any more or the
@@ -88,7 +94,7 @@ pub fn spawn(
     stop: watch::Receiver<bool>,
 ) -> Result<thread::JoinHandle<()>, BoxError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let stack = stack(&shared.settings, &shared.trust, Arc::clone(&counters))?;
+    let stack = stack(index, &shared, api, Arc::clone(&counters))?;
     let sockets = {
         let _context = runtime.enter();
         let sockets = sockets.into_iter().map(|(listener, socket)| Ok((listener, TcpListener::from_std(socket)?)));
@@ -107,6 +113,9 @@ struct Worker<S> {
     /// TLS connections that are not on record yet.
     handshakes: AtomicUsize,
     server: HttpServer,
+    /// For other nodes.
+    node_server: HttpServer,
+    nodes: NodeAcceptor,
     stack: S,
 }
 
@@ -128,11 +137,19 @@ where
             .max_head(shared.settings.max_head)
             .max_fields(shared.settings.max_fields)
             .max_streams(shared.settings.max_streams);
+        // What a client may say here has to get through there.
+        let node_server = server.clone().max_head(shared.settings.max_head.saturating_add(MORE_HEAD)).trusting();
+        let nodes = NodeAcceptor::new(shared.identity.clone());
         let (connections, handshakes) = (Connections::default(), AtomicUsize::new(0));
-        Self { index, shared, counters, connections, handshakes, server, stack }
+        Self { index, shared, counters, connections, handshakes, server, node_server, nodes, stack }
     }
 
     async fn run(self: Arc<Self>, sockets: Vec<(Listener, TcpListener)>, mut stop: watch::Receiver<bool>) {
+        // One does it for all.
+        if self.index == 0 {
+            let Shared { identity, settings, .. } = &*self.shared;
+            tokio::spawn(keep_valid(identity.clone(), settings.mesh.files.clone()));
+        }
         let mut accepting = Vec::new();
         for (listener, socket) in sockets {
             accepting.push(tokio::spawn(Arc::clone(&self).accept(listener, socket, stop.clone())));
@@ -219,7 +236,7 @@ where
         match listener {
             Listener::Http => drop(tokio::spawn(worker.plain(stream, info))),
             Listener::Https => drop(tokio::spawn(worker.tls(stream, peer, gate.clone()))),
-            Listener::Internal => drop(tokio::spawn(worker.internal(stream))),
+            Listener::Internal => drop(tokio::spawn(worker.internal(stream, peer, gate.clone()))),
         }
     }
 
@@ -262,24 +279,45 @@ where
                 let ended = self.server.serve(stream, info, protocol, self.stack.clone()).await;
                 tracing::trace!(%peer, ?ended, "connection");
             }
-            Err(rejected) => self.reject(rejected, stranger.as_deref()).await,
+            Err(rejected) => {
+                let reason = rejected.reason.reason();
+                self.reject(rejected.io, stranger.as_deref(), reason, &rejected.reason).await;
+            }
         }
     }
 
-    /// Nobody can prove anything to this listener yet.
-    async fn internal(self: Arc<Self>, stream: ClientStream) {
+    /// Other nodes, which prove that they know the secret, speak HTTP/2 and nothing else.
+    async fn internal(self: Arc<Self>, stream: ClientStream, peer: SocketAddr, gate: Control) {
+        self.handshakes.fetch_add(1, Ordering::Relaxed);
         let stranger = stream.stranger();
-        let nobody = SniAcceptor::new(|_: &HostName| None);
-        if let Err(rejected) = nobody.accept(stream, self.shared.settings.silence_deadline).await {
-            self.reject(rejected, stranger.as_deref()).await;
+        let accepted = self.nodes.accept(stream, self.shared.settings.silence_deadline).await;
+        let connection = accepted.map(|(stream, name)| {
+            gate.open_gate();
+            let info = ConnInfo::node(peer, name);
+            self.connections.add(info.control());
+            (stream, info)
+        });
+        self.handshakes.fetch_sub(1, Ordering::Relaxed);
+        match connection {
+            Ok((stream, info)) => {
+                let ended = self.node_server.serve(stream, info, Protocol::Http2, self.stack.clone()).await;
+                tracing::trace!(%peer, ?ended, "connection of a node");
+            }
+            Err(rejected) => {
+                if let NodeRejected::Clock { ahead_by } = rejected.reason {
+                    let Shared { clocks, settings, .. } = &*self.shared;
+                    clocks.tell(peer.ip().to_canonical(), ahead_by, settings.mesh.clock_window);
+                }
+                let reason = rejected.reason.reason();
+                self.reject(rejected.io, stranger.as_deref(), reason, &rejected.reason).await;
+            }
         }
     }
 
-    async fn reject(&self, rejected: Rejected<ClientStream>, stranger: Option<&Stranger>) {
-        let reason = if was_crowded_out(stranger) { "crowded_out" } else { rejected.reason.reason() };
-        self.counters.reject(reason);
-        tracing::debug!(reason = %rejected.reason, "silence");
-        silence::close(rejected.io).await;
+    async fn reject(&self, stream: ClientStream, stranger: Option<&Stranger>, reason: &str, error: &impl Display) {
+        self.counters.reject(if was_crowded_out(stranger) { "crowded_out" } else { reason });
+        tracing::debug!(reason = %error, "silence");
+        silence::close(stream).await;
     }
 
     /// Lets what is in flight end.

@@ -65,7 +65,8 @@ impl TrustedProxies {
 /// Removes what a client says of itself in forwarding fields, unless it is a trusted proxy.
 ///
 /// These are `Forwarded`, all `X-Forwarded-*`, `X-Real-IP` and `X-Request-ID`, also written with `_` for `-`, which CGI and
-/// its heirs read alike. Stands outside of the layers that set them. A request without [`ConnInfo`] is not trusted.
+/// its heirs read alike. Stands outside of the layers that set them. A request without [`ConnInfo`] is not trusted; one
+/// of another node is, as that has done all this for its client.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -159,13 +160,15 @@ fn is_claim(name: &str, trusted: bool) -> bool {
 }
 
 fn is_trusted<B>(request: &Request<B>, trusted: &TrustedProxies) -> bool {
-    request.extensions().get::<ConnInfo>().is_some_and(|info| trusted.contains(info.peer().ip()))
+    let is_trusted = |info: &ConnInfo| info.peer_node().is_some() || trusted.contains(info.peer().ip());
+    request.extensions().get().is_some_and(is_trusted)
 }
 
 /// Tells the backend who asked: sets the forwarding fields, or adds to those of a trusted proxy.
 ///
 /// The client is added to `X-Forwarded-For` and `Forwarded`. `X-Forwarded-Proto` and `X-Forwarded-Host` of a trusted
-/// proxy are kept: it saw the original request. A request without [`ConnInfo`] passes unchanged.
+/// proxy are kept: it saw the original request. A request without [`ConnInfo`] passes unchanged, and so does one of
+/// another node, which has told all there is to tell.
 #[derive(Debug, Clone)]
 pub struct ForwardedLayer {
     trusted: TrustedProxies,
@@ -210,7 +213,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        if let Some(info) = request.extensions().get::<ConnInfo>().cloned() {
+        let info = request.extensions().get::<ConnInfo>().filter(|info| info.peer_node().is_none());
+        if let Some(info) = info.cloned() {
             let trusted = self.trusted.contains(info.peer().ip());
             set(request.headers_mut(), &info, trusted);
         }
@@ -294,12 +298,15 @@ mod tests {
     use tower::{ServiceBuilder, ServiceExt};
 
     async fn forwarded(peer: &str, trusted: &str, fields: &[(&'static str, &'static str)]) -> Vec<String> {
+        passed_on(ConnInfo::plain((peer.parse::<IpAddr>().unwrap(), 40000).into()), trusted, fields).await
+    }
+
+    async fn passed_on(info: ConnInfo, trusted: &str, fields: &[(&'static str, &'static str)]) -> Vec<String> {
         let trusted = TrustedProxies::new(trusted.parse());
         let service = ServiceBuilder::new()
             .layer(DistrustLayer::new(trusted.clone()))
             .layer(ForwardedLayer::new(trusted))
             .service_fn(async |request: Request<()>| Ok::<_, std::convert::Infallible>(request.into_parts().0.headers));
-        let info = ConnInfo::plain((peer.parse::<IpAddr>().unwrap(), 40000).into());
         let mut request = Request::get("/").extension(info).body(()).unwrap();
         for (name, value) in fields {
             request.headers_mut().append(*name, HeaderValue::from_static(value));
@@ -361,5 +368,22 @@ mod tests {
                 "x-request-id: 1",
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn what_another_node_says_is_kept_as_it_is() {
+        let fields = [
+            ("forwarded", "for=192.0.2.7;proto=http"),
+            ("host", "example.com"),
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-host", "example.com:80"),
+            ("x-forwarded-proto", "http"),
+            ("x-request-id", "1"),
+        ];
+        let info = ConnInfo::node(([10, 0, 0, 1], 40000).into(), "berlin".parse().unwrap());
+        let mut evil = fields.to_vec();
+        evil.push(("x_forwarded_for", "10.0.0.1"));
+        let expected: Vec<_> = fields.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        assert_eq!(passed_on(info, "192.0.2.0/24", &evil).await, expected);
     }
 }

@@ -152,7 +152,7 @@ fn drop_forbidden(trailers: &mut HeaderMap) {
 fn is_forbidden(name: &str) -> bool {
     let name = name.replace('_', "-");
     FORBIDDEN.contains(&&*name)
-        || ["x-forwarded-", "proxy-", "access-control-"].iter().any(|start| name.starts_with(start))
+        || ["x-forwarded-", "x-pmesh-", "proxy-", "access-control-"].iter().any(|start| name.starts_with(start))
 }
 
 /// Fields that say where a message ends, where it goes, who sends it, or how its content is to be read.

@@ -11,7 +11,7 @@ use pmesh_layers::{
     route::{PathPrefix, RouteTable},
 };
 
-use super::{Announcement, Health, Instance, Served, State};
+use super::{Announcement, Health, Instance, Served, State, link::Links};
 use crate::endpoint::HostPort;
 
 /// All nodes that are known, but for this one.
@@ -31,12 +31,19 @@ struct Known {
     announced: BTreeMap<NodeName, Arc<Announcement>>,
     /// What those of the settings answered when they were asked; of no matter where they have announced something.
     told: BTreeMap<NodeName, Arc<[Served]>>,
+    /// How many keep connections to them.
+    workers: usize,
 }
 
 impl Peers {
-    /// A table of the nodes of the settings.
+    /// A table of the nodes of the settings, to which nobody keeps connections.
     pub fn new(fixed: BTreeMap<NodeName, HostPort>) -> Self {
-        let known = Known { fixed, announced: BTreeMap::new(), told: BTreeMap::new() };
+        Self::for_workers(0, fixed)
+    }
+
+    /// A table of the nodes of the settings, to which so many workers keep connections.
+    pub fn for_workers(workers: usize, fixed: BTreeMap<NodeName, HostPort>) -> Self {
+        let known = Known { fixed, announced: BTreeMap::new(), told: BTreeMap::new(), workers };
         Self { table: ArcSwap::from_pointee(Table::new(&known, &Table::default())), known: Mutex::new(known) }
     }
 
@@ -107,7 +114,8 @@ impl Table {
         for name in names {
             if let btree_map::Entry::Vacant(free) = entries.entry(name.clone()) {
                 let announced = known.announced.get(name);
-                let fresh = Peer::new(name, known.fixed.get(name), announced.map(|announced| &**announced));
+                let fixed = known.fixed.get(name);
+                let fresh = Peer::new(name, fixed, announced.map(|announced| &**announced), known.workers);
                 let same = before.get(name.as_str()).filter(|peer| peer.is_same(&fresh));
                 let peer = same.map_or_else(|| Arc::new(fresh), Arc::clone);
                 let told = || known.told.get(name).map(|told| Said::Told(Arc::clone(told)));
@@ -178,6 +186,8 @@ pub struct Peer {
     pub source: Source,
     /// Whether it answers.
     pub health: Health,
+    /// The connections to it, of each worker.
+    pub(super) links: Links,
 }
 
 /// How a node is known.
@@ -190,7 +200,7 @@ pub enum Source {
 }
 
 impl Peer {
-    fn new(name: &NodeName, fixed: Option<&HostPort>, announcement: Option<&Announcement>) -> Self {
+    fn new(name: &NodeName, fixed: Option<&HostPort>, announcement: Option<&Announcement>, workers: usize) -> Self {
         let mut addresses: Vec<_> = fixed.into_iter().chain(announcement.map(|own| &own.address)).cloned().collect();
         addresses.dedup();
         Self {
@@ -199,6 +209,7 @@ impl Peer {
             instance: announcement.map(|own| own.instance),
             source: if fixed.is_some() { Source::Static } else { Source::Registry },
             health: Health::default(),
+            links: Links::new(workers),
         }
     }
 

@@ -16,6 +16,7 @@ use rustls::pki_types::ServerName;
 use crate::{
     config::{Merged, Node, Parse, Problems, Reason, SizeLimit, text},
     endpoint::Endpoint,
+    mesh::API_HOST,
 };
 
 /// The keys of `[[routes]]`.
@@ -125,6 +126,9 @@ fn from_table(table: &Node<'_>, defaults: Defaults, problems: &mut Problems) -> 
         return None;
     }
     let patterns = patterns(table, problems);
+    if patterns.iter().any(|pattern| matches!(pattern, HostPattern::Exact(name) if name.as_str() == API_HOST)) {
+        problems.push(table.problem(format!("{API_HOST} is what nodes ask each other for: no route can serve it")));
+    }
     let prefix = table.field("prefix").map_or_else(|| Some(PathPrefix::root()), |node| node.read(problems));
     let upstreams = upstreams(table, problems);
     let strip_prefix = table.field("strip_prefix").map_or(Some(false), |node| node.read(problems));

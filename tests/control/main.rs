@@ -49,7 +49,8 @@ impl Place {
 
     /// A start of the node, which knows these others.
     fn start(&self, others: &[&Self]) -> Start {
-        let mut start = Start::new().workers(1).bind(self.ip).internal(INTERNAL).variable("PMESH_NODE", self.name);
+        let mut start =
+            Start::new().workers(1).bind(self.ip).flags(&["--internal", &INTERNAL.to_string(), "--node", self.name]);
         for other in others {
             start = start.flags(&["--mesh-peer", &other.peer()]);
         }

@@ -28,8 +28,7 @@ pub struct Start {
     arguments: Vec<OsString>,
     workers: u8,
     http: u16,
-    internal: u16,
-    bind: &'static str,
+    bind: String,
     environment: Vec<(&'static str, String)>,
     /// What runs the program, with the program and its arguments behind.
     runner: Vec<&'static str>,
@@ -43,7 +42,8 @@ impl Start {
         std::fs::write(home.path().join("config.toml"), "").unwrap();
         let program = std::env::var_os("PMESH").unwrap_or_else(|| PROGRAM.into());
         let (arguments, environment, runner) = (Vec::new(), Vec::new(), Vec::new());
-        Self { program, home, arguments, workers: 2, http: 0, internal: 0, bind: "127.0.0.1", environment, runner }
+        let bind = "127.0.0.1".to_owned();
+        Self { program, home, arguments, workers: 2, http: 0, bind, environment, runner }
     }
 
     /// A port for `http` in the place of one that the kernel picks.
@@ -51,14 +51,9 @@ impl Start {
         Self { http: port, ..self }
     }
 
-    /// A port for `internal` in the place of one that the kernel picks.
-    pub fn internal(self, port: u16) -> Self {
-        Self { internal: port, ..self }
-    }
-
     /// Another address than 127.0.0.1.
-    pub fn bind(self, address: &'static str) -> Self {
-        Self { bind: address, ..self }
+    pub fn bind(self, address: &str) -> Self {
+        Self { bind: address.to_owned(), ..self }
     }
 
     /// For what a worker keeps to itself, such as its connections to backends.
@@ -111,9 +106,10 @@ impl Start {
         }
         command.env("HOME", self.home.path()).arg("--home").arg(self.home.path());
         command.args(["--http", &self.http.to_string(), "--workers", &self.workers.to_string()]);
-        command
-            .args(["--https", "0", "--internal", &self.internal.to_string(), "--bind", self.bind])
-            .args(&self.arguments);
+        if !self.arguments.iter().any(|argument| argument == "--internal") {
+            command.args(["--internal", "0"]);
+        }
+        command.args(["--https", "0", "--bind", &self.bind]).args(&self.arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         command
     }

@@ -4,7 +4,7 @@ use std::sync::{
 };
 
 /// The names of the endpoints of a [`Balance`](super::Balance).
-pub(super) type Names = Arc<[Box<str>]>;
+pub(super) type Names = Arc<[Arc<str>]>;
 
 /// Which endpoint a request was sent to last, and how often it was sent.
 ///

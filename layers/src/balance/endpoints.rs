@@ -1,67 +1,155 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use super::{
+    Balance,
     attempts::Names,
     budget::Budget,
     health::{Health, Probe},
 };
 
-/// The endpoints of a [`Balance`](super::Balance), and what is known of them.
-#[derive(Debug)]
-pub(super) struct Endpoints<S> {
-    all: Box<[Endpoint<S>]>,
-    names: Names,
-    next: AtomicUsize,
-    budget: Budget,
-}
-
-#[derive(Debug)]
-struct Endpoint<S> {
+/// An endpoint: its name, the service that sends requests there, and what these have found out about it, which clones
+/// share.
+#[derive(Debug, Clone)]
+pub struct Endpoint<S> {
+    name: Arc<str>,
     service: S,
     health: Arc<Health>,
 }
 
-impl<S> Endpoints<S> {
-    pub(super) fn new<N: Into<String>>(endpoints: impl IntoIterator<Item = (N, S)>) -> Self {
-        let (names, services): (Vec<_>, Vec<_>) = endpoints.into_iter().unzip();
-        let names = names.into_iter().map(|name| name.into().into_boxed_str()).collect();
-        let of = |service| Endpoint { service, health: Arc::new(Health::new()) };
-        let all = services.into_iter().map(of).collect();
-        Self { all, names, next: AtomicUsize::new(0), budget: Budget::new() }
+impl<S> Endpoint<S> {
+    /// An endpoint of which nothing is known. The name is for [`Failed`](super::Failed) and
+    /// [`Attempts`](super::Attempts).
+    pub fn new(name: impl Into<Arc<str>>, service: S) -> Self {
+        Self { name: name.into(), service, health: Arc::new(Health::new()) }
     }
 
+    /// The service.
+    pub fn service(&self) -> &S {
+        &self.service
+    }
+
+    /// The same endpoint, and all that is known of it, behind another service.
+    pub fn with<T>(&self, service: T) -> Endpoint<T> {
+        Endpoint { name: Arc::clone(&self.name), service, health: Arc::clone(&self.health) }
+    }
+}
+
+/// Takes turns between endpoints that are not the same for all requests: whose turn it is, and how many second tries
+/// there may be. Clones take turns together.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use http_body_util::Empty;
+/// use pmesh_layers::{balance::{Endpoint, Once, Rotation}, pool::PoolError};
+/// use tower::{ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower::BoxError> {
+/// type Body = Once<Empty<Bytes>>;
+/// let service = |name: &'static str| {
+///     service_fn(move |_: Request<Body>| std::future::ready(Ok::<_, PoolError<Body>>(Response::new(name.to_owned()))))
+/// };
+/// let rotation = Rotation::new();
+/// let near = Endpoint::new("near", service("near"));
+/// // For this request there is another one, too, should the first one fail.
+/// let far = near.with(service("far"));
+/// let balance = rotation.balance(vec![near], vec![far]);
+/// balance.oneshot(Request::new(Empty::<Bytes>::new())).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Rotation(Arc<Turns>);
+
+#[derive(Debug)]
+struct Turns {
+    next: AtomicUsize,
+    budget: Budget,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { next: AtomicUsize::new(0), budget: Budget::new() }
+    }
+}
+
+impl Rotation {
+    /// A rotation in which it is nobody's turn yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A balance between the endpoints of one request. Those of `then` get it when none of `first` is well, or when it is
+    /// tried again.
+    pub fn balance<S>(&self, first: Vec<Endpoint<S>>, then: Vec<Endpoint<S>>) -> Balance<S> {
+        let preferred = first.len();
+        let all: Box<[_]> = first.into_iter().chain(then).collect();
+        let names = all.iter().map(|endpoint| Arc::clone(&endpoint.name)).collect();
+        Balance { endpoints: Arc::new(Endpoints { all, preferred, names, rotation: self.clone() }) }
+    }
+}
+
+/// The endpoints of a [`Balance`].
+#[derive(Debug)]
+pub(super) struct Endpoints<S> {
+    all: Box<[Endpoint<S>]>,
+    /// So many of them come before the others.
+    preferred: usize,
+    names: Names,
+    rotation: Rotation,
+}
+
+impl<S> Endpoints<S> {
     /// The next endpoint that is well, or that a probe is due for; when there is none, the one that failed least.
     pub(super) fn turn(&self, repeatable: bool) -> (usize, Option<Probe>) {
-        if self.all.len() < 2 {
+        let count = self.all.len();
+        if count < 2 {
             return (0, None);
         }
-        // Each that is passed over is a turn, so that the others share what it would get.
-        for _ in 0..self.all.len() {
-            let index = self.next.fetch_add(1, Ordering::Relaxed) % self.all.len();
-            let health = &self.all[index].health;
-            if health.is_well() {
-                return (index, None);
-            }
-            if let Some(probe) = Health::probe(health, repeatable) {
-                return (index, Some(probe));
-            }
-        }
-        (self.after(&Tried::default()).unwrap_or(0), None)
+        let well = self.turn_of(0..self.preferred, repeatable);
+        let well = well.or_else(|| self.turn_of(self.preferred..count, repeatable));
+        well.unwrap_or_else(|| (self.after(&Tried::default()).unwrap_or(0), None))
     }
 
-    /// Of those that were not tried the one that has failed least.
+    fn turn_of(&self, tier: Range<usize>, repeatable: bool) -> Option<(usize, Option<Probe>)> {
+        // Each that is passed over is a turn, so that the others share what it would get.
+        for _ in tier.clone() {
+            let index = tier.start + self.next() % tier.len();
+            let health = &self.all[index].health;
+            if health.is_well() {
+                return Some((index, None));
+            }
+            if let Some(probe) = Health::probe(health, repeatable) {
+                return Some((index, Some(probe)));
+            }
+        }
+        None
+    }
+
+    /// Of those that were not tried the one that has failed least; of several that are well, one that comes first.
     pub(super) fn after(&self, tried: &Tried) -> Option<usize> {
         let count = self.all.len();
         // Beyond what can be remembered, one may be tried twice.
         if count < 2 || tried.count() as usize >= count {
             return None;
         }
-        let start = self.next.fetch_add(1, Ordering::Relaxed) % count;
+        let start = self.next() % count;
         let untried = (start..start + count).map(|index| index % count).filter(|index| !tried.has(*index));
-        untried.min_by_key(|index| self.all[*index].health.failures())
+        untried.min_by_key(|index| {
+            let failures = self.all[*index].health.failures();
+            (failures > 0, *index >= self.preferred, failures)
+        })
+    }
+
+    fn next(&self) -> usize {
+        self.rotation.0.next.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(super) fn is_one(&self) -> bool {
@@ -77,7 +165,7 @@ impl<S> Endpoints<S> {
     }
 
     pub(super) fn budget(&self) -> &Budget {
-        &self.budget
+        &self.rotation.0.budget
     }
 }
 

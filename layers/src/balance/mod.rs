@@ -29,6 +29,7 @@ mod tests;
 
 pub use attempts::Attempts;
 pub use body::BalancedBody;
+pub use endpoints::{Endpoint, Rotation};
 pub use error::{Failed, NoEndpoint, Unsent};
 pub use future::ResponseFuture;
 pub use once::Once;

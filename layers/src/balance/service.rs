@@ -7,7 +7,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower::{BoxError, Service};
 
-use super::{BalancedBody, Once, ResponseFuture, Unsent, endpoints::Endpoints};
+use super::{BalancedBody, Endpoint, Once, ResponseFuture, Rotation, Unsent, endpoints::Endpoints};
 
 /// Gives requests to several endpoints in turn, and to the next one when one fails.
 ///
@@ -22,7 +22,8 @@ use super::{BalancedBody, Once, ResponseFuture, Unsent, endpoints::Endpoints};
 /// none comes. When all have failed, all are tried, those first that failed least often. A response to a request
 /// without a body counts as a failure, too, when it breaks off.
 ///
-/// Cloning counts a reference; clones take turns together.
+/// Cloning counts a reference; clones take turns together. Where the endpoints are not the same for all requests, a
+/// [`Rotation`] makes a balance for each.
 #[derive(Debug)]
 pub struct Balance<S> {
     pub(super) endpoints: Arc<Endpoints<S>>,
@@ -31,7 +32,8 @@ pub struct Balance<S> {
 impl<S> Balance<S> {
     /// Takes turns with `endpoints`. Their names are for [`Failed`](super::Failed) and [`Attempts`](super::Attempts).
     pub fn new<N: Into<String>>(endpoints: impl IntoIterator<Item = (N, S)>) -> Self {
-        Self { endpoints: Arc::new(Endpoints::new(endpoints)) }
+        let endpoints = endpoints.into_iter().map(|(name, service)| Endpoint::new(name.into(), service));
+        Rotation::new().balance(endpoints.collect(), Vec::new())
     }
 }
 

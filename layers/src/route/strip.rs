@@ -33,6 +33,11 @@ impl StripPrefixLayer {
     pub fn new(prefix: PathPrefix) -> Self {
         Self { prefix }
     }
+
+    /// `uri` without the prefix; `None` where it begins otherwise.
+    pub fn strip(&self, uri: &Uri) -> Option<Uri> {
+        strip(&self.prefix, uri)
+    }
 }
 
 impl<S> Layer<S> for StripPrefixLayer {

@@ -38,6 +38,11 @@ const MAX_SEND_BUFFER: usize = 64 * 1024;
 /// Requests that an h2 client may have open at a time; the value of nginx.
 const MAX_STREAMS: u32 = 128;
 
+/// What a trusted client may send on all streams of a connection, at most (RFC 9113, 6.9.1).
+const MAX_WINDOW: u32 = (1 << 31) - 1;
+/// Streams of a trusted client that may be reset at a time, by it or here.
+const MAX_RESET_TRUSTED: usize = 100_000;
+
 /// Requests of an h2 client that it reset before they were looked at (rapid reset); the default of h2.
 const MAX_RESET_EARLY: usize = 20;
 /// Streams of an h2 client that were reset here because it broke a rule (MadeYouReset): one for each it may have open. Each
@@ -97,19 +102,27 @@ struct Limits {
     max_head: u32,
     max_streams: u32,
     extended_connect: bool,
+    trusting: bool,
 }
 
 impl Limits {
     /// What speaks HTTP/2 within them: its executor cannot be replaced later.
     fn http2(&self) -> http2::Builder<Streams> {
         let mut http2 = http2::Builder::new(Streams::new(self.body_timeout, MAX_SEND_BUFFER));
+        let window = if self.trusting {
+            STREAM_WINDOW.saturating_mul(self.max_streams).clamp(CONNECTION_WINDOW, MAX_WINDOW)
+        } else {
+            CONNECTION_WINDOW
+        };
+        let (reset_early, reset_here) =
+            if self.trusting { (MAX_RESET_TRUSTED, MAX_RESET_TRUSTED) } else { (MAX_RESET_EARLY, MAX_RESET_HERE) };
         http2
             .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_connection_window_size(window)
             .max_send_buf_size(MAX_SEND_BUFFER)
             .max_concurrent_streams(self.max_streams)
-            .max_pending_accept_reset_streams(MAX_RESET_EARLY)
-            .max_local_error_reset_streams(MAX_RESET_HERE)
+            .max_pending_accept_reset_streams(reset_early)
+            .max_local_error_reset_streams(reset_here)
             .max_header_list_size(self.max_head);
         if self.extended_connect {
             http2.enable_connect_protocol();
@@ -139,6 +152,7 @@ impl HttpServer {
             max_head: MAX_HEAD,
             max_streams: MAX_STREAMS,
             extended_connect: false,
+            trusting: false,
         };
         Self { http1, http2: limits.http2(), limits }
     }
@@ -220,6 +234,16 @@ impl HttpServer {
         self
     }
 
+    /// For clients of HTTP/2 that bring the requests of many others, and watch over these themselves, as other nodes do:
+    /// they may cancel any number of requests, and each of their requests may have a full window of its body waiting,
+    /// so that those of one do not hold up those of another.
+    #[must_use]
+    pub fn trusting(mut self) -> Self {
+        self.limits.trusting = true;
+        self.http2 = self.limits.http2();
+        self
+    }
+
     /// Serves `io` until it ends. `info` goes with each request; its control drains or silences the connection.
     #[expect(
         clippy::manual_async_fn,
@@ -268,8 +292,10 @@ impl HttpServer {
             };
             let ended = match http2 {
                 Ok(true) => {
-                    let io = TokioIo::new(Counted::new(gate, control.clone()));
-                    drive::drive(self.http2.serve_connection(io, entry), &control, deadlines).await
+                    let counted = Counted::new(gate, control.clone());
+                    let counted = if self.limits.trusting { counted.trusting() } else { counted };
+                    let connection = self.http2.serve_connection(TokioIo::new(counted), entry);
+                    drive::drive(connection, &control, deadlines).await
                 }
                 Ok(false) => {
                     let connection = self.http1.serve_connection(TokioIo::new(gate), entry).with_upgrades();

@@ -1,0 +1,66 @@
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How often the clock of one address is told of.
+const PAUSE: Duration = Duration::from_secs(60);
+/// Of how many addresses it is remembered when they were told of; beyond that nobody new is, until some are forgotten.
+const MOST: usize = 1024;
+
+/// Tells of nodes whose clocks differ too much from ours, of each now and then: who asks again and again does not fill the log.
+#[derive(Debug, Default)]
+pub struct Clocks(Mutex<HashMap<IpAddr, Instant>>);
+
+impl Clocks {
+    /// A node at `address` has shown a proof that is right but for its time.
+    pub fn tell(&self, address: IpAddr, ahead_by: i64, window: Duration) {
+        if !self.is_due(address, Instant::now()) {
+            return;
+        }
+        let (seconds, window) = (ahead_by.unsigned_abs(), window.as_secs());
+        let side = if ahead_by > 0 { "ahead of" } else { "behind" };
+        tracing::warn!(
+            "the clock of the node at {address} is {seconds} s {side} ours: it gets no answer, as mesh_clock_window is \
+             {window} s; set the clocks of both, by NTP"
+        );
+    }
+
+    fn is_due(&self, address: IpAddr, now: Instant) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, at| now.duration_since(*at) < PAUSE);
+        let is_due = !told.contains_key(&address) && told.len() < MOST;
+        if is_due {
+            told.insert(address, now);
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_told_of_once_a_minute() {
+        let clocks = Clocks::default();
+        let (start, [one, other]) = (Instant::now(), [1, 2].map(|last| IpAddr::from([10, 0, 0, last])));
+        for (address, seconds, expected) in
+            [(one, 0, true), (one, 59, false), (other, 59, true), (one, 60, true), (other, 61, false)]
+        {
+            assert_eq!(clocks.is_due(address, start + Duration::from_secs(seconds)), expected, "{address} {seconds}");
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let (clocks, start) = (Clocks::default(), Instant::now());
+        for number in 0..2 * u32::try_from(MOST).unwrap() {
+            clocks.is_due(IpAddr::from(number.to_be_bytes()), start);
+        }
+        assert_eq!(clocks.0.lock().unwrap().len(), MOST);
+        assert!(clocks.is_due([255, 0, 0, 1].into(), start + PAUSE));
+    }
+}

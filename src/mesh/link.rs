@@ -1,0 +1,110 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::Uri;
+use pmesh_layers::{
+    balance,
+    connect::SourceConnector,
+    node::{NodeConnector, NodeIdentity},
+    pool::Http2Pool,
+};
+use tower::{BoxError, Service, ServiceExt};
+
+use super::Peer;
+use crate::body::RequestBody;
+
+/// A node that has sent nothing for so long while requests are under way is asked whether it is there, and given up when
+/// it does not say so in time.
+const ASK_AFTER: Duration = Duration::from_secs(5);
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// The connections of one worker to one node, and what requests have found out about it.
+pub type Link = balance::Endpoint<Http2Pool<Dialer, RequestBody>>;
+
+/// The links of all workers to one node: one place for each.
+#[derive(Debug)]
+pub(super) struct Links(Box<[OnceLock<Link>]>);
+
+impl Links {
+    pub(super) fn new(workers: usize) -> Self {
+        Self((0..workers).map(|_| OnceLock::new()).collect())
+    }
+}
+
+/// How one worker connects to other nodes.
+#[derive(Debug, Clone)]
+pub struct Linker {
+    /// The number of the worker, from 0.
+    pub worker: usize,
+    /// What makes the connections.
+    pub connector: SourceConnector,
+    /// Who this node is.
+    pub identity: NodeIdentity,
+    /// How long a connection to a node may take to open, and to agree on TLS, and to speak HTTP/2.
+    pub connect_timeout: Duration,
+    /// How long an unused connection is kept.
+    pub idle_timeout: Duration,
+}
+
+impl Linker {
+    /// The link of this worker to `peer`, the same as long as the peer is; `None` for a worker that [`Peers`] do not
+    /// expect.
+    ///
+    /// [`Peers`]: super::Peers
+    pub fn link<'a>(&self, peer: &'a Peer) -> Option<&'a Link> {
+        Some(peer.links.0.get(self.worker)?.get_or_init(|| {
+            let pool = Http2Pool::new(Dialer::new(self, peer), Uri::from_static("https://node"))
+                .idle_timeout(self.idle_timeout)
+                .greeting_timeout(self.connect_timeout)
+                .keep_alive(ASK_AFTER, ANSWER_WITHIN);
+            balance::Endpoint::new(format!("mesh://{}", peer.name), pool)
+        }))
+    }
+}
+
+/// Connects to one node, at the first of its addresses where it is.
+#[derive(Debug, Clone)]
+pub struct Dialer {
+    connector: NodeConnector<SourceConnector>,
+    addresses: Arc<[Uri]>,
+}
+
+impl Dialer {
+    fn new(linker: &Linker, peer: &Peer) -> Self {
+        let connector = NodeConnector::new(linker.connector.clone(), linker.identity.clone(), peer.name.clone());
+        // An address is a host and a port, of which a URI can be made.
+        let uri = |address| format!("https://{address}/").parse().ok();
+        let addresses = peer.addresses.iter().filter_map(uri).collect();
+        Self { connector: connector.handshake_timeout(linker.connect_timeout), addresses }
+    }
+}
+
+impl Service<Uri> for Dialer {
+    type Response = <NodeConnector<SourceConnector> as Service<Uri>>::Response;
+    type Error = BoxError;
+    // Boxed: once a connection, not a request.
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let Self { connector, addresses } = self.clone();
+        Box::pin(async move {
+            let mut failed = None;
+            for address in addresses.iter() {
+                match connector.clone().oneshot(address.clone()).await {
+                    Ok(connection) => return Ok(connection),
+                    Err(error) => failed = Some(error),
+                }
+            }
+            Err(failed.map_or_else(|| "the node has no address".into(), Into::into))
+        })
+    }
+}

@@ -1,0 +1,216 @@
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::future::Either;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use pmesh_layers::{conn::ConnInfo, identity::NodeName};
+use tower::{BoxError, Layer, Service};
+
+/// Tells a backend which node has sent the request on.
+const NODE: HeaderName = HeaderName::from_static("x-pmesh-node");
+/// Tells a node through which others the request had come before it came to the one that sends it.
+pub const THROUGH: HeaderName = HeaderName::from_static("x-pmesh-through");
+/// What these begin with.
+const OURS: &str = "x-pmesh-";
+
+/// A request that has come through so many nodes goes to no other.
+const MOST: usize = 8;
+
+/// Lets nobody but this node say which nodes a request has come through: fields that begin with `X-Pmesh-` are removed,
+/// also if written with `_` for `-`, and a backend gets `X-Pmesh-Node` with the name of the node that has sent the
+/// request, from its certificate.
+///
+/// A request of another node carries [`Passed`] from here on. One that has been here before ends in [`Circle`].
+#[derive(Debug, Clone)]
+pub struct PassedLayer {
+    own: NodeName,
+}
+
+impl PassedLayer {
+    /// For the node `own`.
+    pub fn new(own: NodeName) -> Self {
+        Self { own }
+    }
+}
+
+impl<S> Layer<S> for PassedLayer {
+    type Service = Pass<S>;
+
+    fn layer(&self, inner: S) -> Pass<S> {
+        Pass { inner, own: self.own.clone() }
+    }
+}
+
+/// The service of [`PassedLayer`].
+#[derive(Debug, Clone)]
+pub struct Pass<S> {
+    inner: S,
+    own: NodeName,
+}
+
+impl<S, B> Service<Request<B>> for Pass<S>
+where
+    S: Service<Request<B>, Error = BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Either<S::Future, Ready<Result<S::Response, BoxError>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let peer = request.extensions().get::<ConnInfo>().and_then(ConnInfo::peer_node).cloned();
+        let passed = peer.map(|peer| Passed::read(request.headers(), peer));
+        remove_ours(request.headers_mut());
+        if let Some(passed) = passed {
+            if passed.contains(&self.own) {
+                return Either::Right(ready(Err(passed.circle().into())));
+            }
+            if let Some(name) = passed.last() {
+                request.headers_mut().insert(NODE, name);
+            }
+            request.extensions_mut().insert(passed);
+        }
+        Either::Left(self.inner.call(request))
+    }
+}
+
+/// Nodes may not be spoken for, however it is written.
+fn remove_ours(headers: &mut HeaderMap) {
+    let is_ours = |name: &&HeaderName| {
+        let name = name.as_str().as_bytes();
+        name.first() == Some(&b'x')
+            && name.get(..OURS.len()).is_some_and(|start| {
+                start.iter().zip(OURS.bytes()).all(|(byte, ours)| *byte == ours || (*byte == b'_' && ours == b'-'))
+            })
+    };
+    // Allocates nothing where there is none.
+    let ours: Vec<_> = headers.keys().filter(is_ours).cloned().collect();
+    for name in ours {
+        headers.remove(name);
+    }
+}
+
+/// The nodes that a request has come through, in their order; that of the last is proved.
+#[derive(Debug, Clone)]
+pub struct Passed(Arc<[NodeName]>);
+
+impl Passed {
+    fn read(headers: &HeaderMap, peer: NodeName) -> Self {
+        let lines = headers.get_all(THROUGH).iter().filter_map(|line| line.to_str().ok());
+        let names = lines.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok());
+        Self(names.chain([peer]).collect())
+    }
+
+    /// Whether the request may go to `node`: it has not been there, and has not come too far.
+    pub fn allows(&self, node: &NodeName) -> bool {
+        self.0.len() < MOST && !self.contains(node)
+    }
+
+    /// What the next node is told: all nodes but this one, which proves its name itself.
+    pub fn told(&self) -> Option<HeaderValue> {
+        HeaderValue::try_from(self.to_string()).ok()
+    }
+
+    /// The error for a request that can go nowhere else.
+    pub fn circle(&self) -> Circle {
+        Circle { through: self.to_string() }
+    }
+
+    fn contains(&self, node: &NodeName) -> bool {
+        self.0.contains(node)
+    }
+
+    fn last(&self) -> Option<HeaderValue> {
+        HeaderValue::from_str(self.0.last()?.as_str()).ok()
+    }
+}
+
+impl std::fmt::Display for Passed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, name) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{name}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A request that nodes send round and round: their routes lead to each other, and to nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the request goes in circles: it has come through {through}, and its route leads back there")]
+pub struct Circle {
+    through: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Response;
+    use tower::{ServiceExt, service_fn};
+
+    /// The fields that begin with `x`, and through whom the request has come, as the inner service has them.
+    async fn seen(info: ConnInfo, fields: &[(&'static str, &str)]) -> Result<(Vec<String>, Option<Passed>), BoxError> {
+        let mut request = Request::builder().extension(info);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let inner = service_fn(async |request: Request<()>| {
+            let line = |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());
+            let lines: Vec<_> = request.headers().iter().map(line).collect();
+            Ok::<_, BoxError>(Response::new((lines, request.extensions().get().cloned())))
+        });
+        let service = PassedLayer::new("own".parse().unwrap()).layer(inner);
+        Ok(service.oneshot(request.body(()).unwrap()).await?.into_body())
+    }
+
+    fn of_node(name: &str) -> ConnInfo {
+        ConnInfo::node(([10, 0, 0, 1], 1).into(), name.parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_client_is_no_node() {
+        let client = ConnInfo::plain(([10, 0, 0, 1], 1).into());
+        let fields = [
+            ("x-pmesh-node", "a"),
+            ("x_pmesh_node", "a"),
+            ("x-pmesh_node", "a"),
+            ("X-Pmesh-Through", "own"),
+            ("x-pmesh-", "a"),
+            ("x-pmesh", "stays"),
+        ];
+        let (lines, passed) = seen(client, &fields).await.unwrap();
+        assert_eq!(lines, ["x-pmesh: stays"]);
+        assert!(passed.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_node_is_named_by_its_certificate() {
+        let fields = [("x-pmesh-node", "evil"), ("x-pmesh-through", "a, b"), ("x_pmesh_through", "own")];
+        let (lines, passed) = seen(of_node("c"), &fields).await.unwrap();
+        assert_eq!(lines, ["x-pmesh-node: c"]);
+        let passed = passed.unwrap();
+        assert_eq!(passed.told().unwrap(), "a, b, c");
+        for (name, expected) in [("a", false), ("b", false), ("c", false), ("d", true)] {
+            assert_eq!(passed.allows(&name.parse().unwrap()), expected, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_comes_once_and_not_for_ever() {
+        for through in ["own", "a,own , b", "OWN"] {
+            let error = seen(of_node("c"), &[("x-pmesh-through", through)]).await.unwrap_err();
+            assert!(error.is::<Circle>(), "{through}");
+        }
+        let long: Vec<_> = (0..MOST - 1).map(|number| format!("n{number}")).collect();
+        for (count, expected) in [(MOST - 2, true), (MOST - 1, false)] {
+            let (_, passed) = seen(of_node("c"), &[("x-pmesh-through", &long[..count].join(","))]).await.unwrap();
+            assert_eq!(passed.unwrap().allows(&"d".parse().unwrap()), expected, "{count}");
+        }
+    }
+}

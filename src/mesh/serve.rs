@@ -1,0 +1,112 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use pmesh_layers::{conn::ConnInfo, host::HostRejected};
+use tower::{BoxError, Layer, Service};
+
+use super::{API_HOST, Api};
+use crate::{access_log::LoggedBody, body::ResponseBody, respond};
+
+/// What is different for requests of other nodes: those for the node itself go to the [`Api`], and one for a host that is
+/// not served is answered, where a client would get nothing. The connection is that of many clients.
+#[derive(Debug, Clone)]
+pub struct NodesLayer {
+    api: Api,
+}
+
+impl NodesLayer {
+    /// With this API.
+    pub fn new(api: Api) -> Self {
+        Self { api }
+    }
+}
+
+impl<S> Layer<S> for NodesLayer {
+    type Service = Nodes<S>;
+
+    fn layer(&self, inner: S) -> Nodes<S> {
+        Nodes { inner, api: self.api.clone() }
+    }
+}
+
+/// The service of [`NodesLayer`].
+#[derive(Debug, Clone)]
+pub struct Nodes<S> {
+    inner: S,
+    api: Api,
+}
+
+impl<S> Service<Request<Incoming>> for Nodes<S>
+where
+    S: Service<Request<Incoming>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError>,
+{
+    type Response = Response<LoggedBody<ResponseBody>>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let of_node = request.extensions().get::<ConnInfo>().is_some_and(|info| info.peer_node().is_some());
+        // Nothing that a client asked for is sent on with this name.
+        if of_node && request.uri().authority().is_some_and(|asked| asked.as_str() == API_HOST) {
+            return ResponseFuture { kind: Kind::Api { response: self.api.call(request) } };
+        }
+        ResponseFuture { kind: Kind::Passed { response: self.inner.call(request), of_node } }
+    }
+}
+
+pin_project! {
+    /// The response future of [`Nodes`].
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        kind: Kind<F>,
+    }
+}
+
+pin_project! {
+    #[project = Projected]
+    #[derive(Debug)]
+    enum Kind<F> {
+        Api { #[pin] response: <Api as Service<Request<Incoming>>>::Future },
+        Passed { #[pin] response: F, of_node: bool },
+    }
+}
+
+impl<F> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<LoggedBody<ResponseBody>>, BoxError>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().kind.project() {
+            Projected::Api { response } => {
+                let Ok(response) = ready!(response.poll(cx));
+                Poll::Ready(Ok(response.map(|bytes| LoggedBody::unlogged(ResponseBody::text(bytes)))))
+            }
+            Projected::Passed { response, of_node } => {
+                let error = match ready!(response.poll(cx)) {
+                    Err(error) if *of_node => error,
+                    other => return Poll::Ready(other),
+                };
+                let status = match error.downcast_ref::<HostRejected>() {
+                    Some(HostRejected::NotServed) => StatusCode::MISDIRECTED_REQUEST,
+                    Some(_) => StatusCode::BAD_REQUEST,
+                    None => StatusCode::BAD_GATEWAY,
+                };
+                tracing::debug!(status = status.as_u16(), %error, "request of another node refused");
+                Poll::Ready(Ok(respond::plain(status).map(LoggedBody::unlogged)))
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+use std::{
+    fmt,
+    future::{Ready, ready},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::future::Either;
+use http::{HeaderValue, Request, Response, Uri, header::HOST};
+use hyper::body::Incoming;
+use pmesh_layers::{
+    balance::{self, Balance, Rotation},
+    body_limit::LimitedBody,
+    host::HostName,
+    identity::NodeName,
+    response_timeout::ResponseTimeoutLayer,
+    route::StripPrefixLayer,
+    sni::Misdirected,
+    trailers::TrailersBody,
+};
+use tower::{BoxError, Layer, Service};
+
+use super::{Attempt, Backend};
+use crate::{
+    body::UpstreamBody,
+    endpoint::Endpoint,
+    mesh::{API_HOST, Linker, Passed, Peer, Peers, State, THROUGH},
+    settings::Route,
+};
+
+/// The endpoints of a route, in turn.
+#[derive(Debug, Clone)]
+pub(super) enum Turns {
+    /// The same for each request.
+    Own(Balance<Attempt>),
+    /// With other nodes among them: those that there are, and that the request has not come through.
+    Nodes(Arc<NodesInTurn>),
+}
+
+/// The body of a request as it comes here.
+type Body = LimitedBody<TrailersBody<Incoming>>;
+
+impl Service<Request<Body>> for Turns {
+    type Response = Response<UpstreamBody>;
+    type Error = BoxError;
+    type Future = Either<balance::ResponseFuture<Attempt, Body>, Ready<Result<Response<UpstreamBody>, BoxError>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        // As a balance is.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        match self {
+            Self::Own(balance) => Either::Left(balance.call(request)),
+            Self::Nodes(nodes) => match nodes.balance(&request) {
+                Ok(mut balance) => Either::Left(balance.call(request)),
+                Err(error) => Either::Right(ready(Err(error))),
+            },
+        }
+    }
+}
+
+/// The endpoints of a route that leads to other nodes.
+#[derive(Debug)]
+pub(super) struct NodesInTurn {
+    own: Vec<balance::Endpoint<Backend>>,
+    named: Vec<NodeName>,
+    /// All others, too, that serve what is asked for.
+    any: bool,
+    strip: Option<StripPrefixLayer>,
+    host: Option<HeaderValue>,
+    timeout: ResponseTimeoutLayer,
+    rotation: Rotation,
+    linker: Linker,
+    peers: Arc<Peers>,
+}
+
+impl NodesInTurn {
+    pub(super) fn new(
+        route: &Route,
+        own: Vec<balance::Endpoint<Backend>>,
+        strip: Option<StripPrefixLayer>,
+        timeout: ResponseTimeoutLayer,
+        linker: Linker,
+        peers: Arc<Peers>,
+    ) -> Arc<Self> {
+        let named = route.upstreams.iter().filter_map(|endpoint| match endpoint {
+            Endpoint::Mesh(name) => Some(name.clone()),
+            _ => None,
+        });
+        Arc::new(Self {
+            own,
+            named: named.collect(),
+            any: route.upstreams.contains(&Endpoint::MeshAny),
+            strip,
+            host: route.upstream_host.clone(),
+            timeout,
+            rotation: Rotation::new(),
+            linker,
+            peers,
+        })
+    }
+
+    /// Those that may have the request: endpoints of this node and nodes that are named, then any others.
+    fn balance<B>(&self, request: &Request<B>) -> Result<Balance<Attempt>, BoxError> {
+        let host = request.extensions().get::<HostName>();
+        let passed = request.extensions().get::<Passed>();
+        // There it would be a request for the node itself, which no client may make. A wildcard may serve the name.
+        let Some(host) = host.filter(|host| host.as_str() != API_HOST) else { return Err(Misdirected.into()) };
+        let local = Arc::new(Aim::here(request, self.strip.as_ref(), self.host.as_ref()));
+        let away = Arc::new(Aim::away(request, passed));
+        let may = |peer: &&Arc<Peer>| passed.is_none_or(|passed| passed.allows(&peer.name));
+        let attempt = |aim: &Arc<Aim>, backend| self.timeout.layer(Backend::Aimed(Arc::clone(aim), Box::new(backend)));
+        let node = |peer: &Arc<Peer>| {
+            let link = self.linker.link(peer)?;
+            Some(link.with(attempt(&away, Backend::Node(link.service().clone()))))
+        };
+
+        let table = self.peers.load();
+        let own = self.own.iter().map(|endpoint| endpoint.with(attempt(&local, endpoint.service().clone())));
+        let named = self.named.iter().filter_map(|name| table.get(name.as_str()));
+        let (dead, alive): (Vec<_>, Vec<_>) = named.clone().filter(may).partition(|peer| is_dead(peer));
+        let any = if self.any { table.serving(host, request.uri().path()) } else { &[] };
+        let any = any.iter().filter(|peer| !self.named.contains(&peer.name));
+        let mut others: Vec<_> = any.clone().filter(may).collect();
+        // When all are said to be, that is worth a try.
+        if others.iter().any(|peer| !is_dead(peer)) {
+            others.retain(|peer| !is_dead(peer));
+        }
+        let first: Vec<_> = own.chain(alive.into_iter().filter_map(node)).collect();
+        let then: Vec<_> = others.into_iter().chain(dead).filter_map(node).collect();
+        if !first.is_empty() || !then.is_empty() {
+            return Ok(self.rotation.balance(first, then));
+        }
+        match passed {
+            Some(passed) if named.chain(any).next().is_some() => Err(passed.circle().into()),
+            _ => Err(NoNode { named: self.named.clone() }.into()),
+        }
+    }
+}
+
+fn is_dead(peer: &Peer) -> bool {
+    peer.health.state() == State::Dead
+}
+
+/// What an endpoint is asked for, where others are asked for something else. It is set anew for each: a request that was
+/// not sent to one goes to the next.
+#[derive(Debug)]
+pub(super) struct Aim {
+    uri: Uri,
+    host: Option<HeaderValue>,
+    through: Option<HeaderValue>,
+}
+
+impl Aim {
+    fn here<B>(request: &Request<B>, strip: Option<&StripPrefixLayer>, host: Option<&HeaderValue>) -> Self {
+        let uri = strip.and_then(|strip| strip.strip(request.uri())).unwrap_or_else(|| request.uri().clone());
+        Self { uri, host: host.or_else(|| request.headers().get(HOST)).cloned(), through: None }
+    }
+
+    /// As it came, so that the other node finds the route that it has for it.
+    fn away<B>(request: &Request<B>, passed: Option<&Passed>) -> Self {
+        let (uri, host) = (request.uri().clone(), request.headers().get(HOST).cloned());
+        Self { uri, host, through: passed.and_then(Passed::told) }
+    }
+
+    pub(super) fn set<B>(&self, request: &mut Request<B>) {
+        request.uri_mut().clone_from(&self.uri);
+        for (name, value) in [(HOST, &self.host), (THROUGH, &self.through)] {
+            match value {
+                Some(value) => drop(request.headers_mut().insert(name, value.clone())),
+                None => drop(request.headers_mut().remove(name)),
+            }
+        }
+    }
+}
+
+/// There is no node that the request could be sent to.
+#[derive(Debug, thiserror::Error)]
+struct NoNode {
+    named: Vec<NodeName>,
+}
+
+impl fmt::Display for NoNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.named.first() {
+            Some(name) => write!(f, "node {name} is not in the registry, so nothing says where it is"),
+            None => f.write_str("no node that is known serves the host and the path"),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `mesh://*`: whichever nodes serve what is asked for, as the registry has it. Without a server of NATS, each test says
+//! that it is skipped.
+
+use crate::{
+    Node,
+    nats::Nats,
+    support::{Backend, Client, Start, backend::Refusing},
+    two,
+};
+
+fn start(node: &Node, nats: &Nats) -> Start {
+    node.start(&[]).flags(&["--mesh-registry", &nats.url()])
+}
+
+#[test]
+fn no_request_is_lost_when_a_node_is_killed() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let (backends, (a, b), c) = ([(); 2].map(|()| Backend::answering("hello")), two(), Node::new("c"));
+    let a = start(&a, &nats).flags(&["--route", "x.test=mesh://*"]).run();
+    let mut client = Client::connect(a.http());
+    assert_eq!(client.get("x.test", "/").status, 502);
+    a.wait_for_line("no node that is known serves the host and the path");
+
+    let b = start(&b, &nats).route("x.test", &backends[0]).run();
+    let _c = start(&c, &nats).route("x.test", &backends[1]).run();
+    for name in ["b", "c"] {
+        a.wait_for_line(&format!("node {name} is there"));
+    }
+    for _ in 0..20 {
+        assert_eq!(client.get("x.test", "/").text(), "hello");
+    }
+    assert_eq!(backends.each_ref().map(|backend| backend.requests().len()), [10, 10]);
+    drop(b);
+    for _ in 0..40 {
+        assert_eq!(client.get("x.test", "/").text(), "hello");
+    }
+    assert_eq!(backends.each_ref().map(|backend| backend.requests().len()), [10, 50]);
+}
+
+#[test]
+fn what_is_here_comes_first() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let (own, other, (a, b)) = (Refusing::new(), Backend::answering("b"), two());
+    let _b = start(&b, &nats).route("x.test", &other).run();
+    let a = start(&a, &nats).flags(&["--route", &format!("x.test=mesh://*,{}", own.address())]).run();
+    a.wait_for_line("node b is there");
+    let mut client = Client::connect(a.http());
+    // A request that could not be sent goes on, whatever it is.
+    client.send("POST / HTTP/1.1\r\nHost: x.test\r\nContent-Length: 5\r\n\r\nhello");
+    assert_eq!(client.response().text(), "b");
+    assert_eq!(other.request().body, b"hello");
+    let own = Backend::on(own.listen(), |connection| {
+        while connection.request().is_some() {
+            connection.send(crate::support::backend::ok("a"));
+        }
+    });
+    while client.get("x.test", "/").text() == "b" {}
+    for _ in 0..10 {
+        assert_eq!(client.get("x.test", "/").text(), "a");
+    }
+    assert!(own.requests().len() > 10);
+}
+
+#[test]
+fn a_path_that_no_node_serves() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let (backend, (a, b)) = (Backend::answering("b"), two());
+    let _b = start(&b, &nats).flags(&["--route", &format!("x.test/app={}", backend.address)]).run();
+    let a = start(&a, &nats).flags(&["--route", "x.test=mesh://*"]).run();
+    a.wait_for_line("node b is there");
+    let mut client = Client::connect(a.http());
+    for (path, expected) in [("/app/x", 200), ("/", 502)] {
+        assert_eq!(client.get("x.test", path).status, expected, "{path}");
+    }
+}
