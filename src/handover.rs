@@ -8,6 +8,7 @@ use pmesh_layers::{
 };
 
 use crate::{
+    causes::with_causes,
     mesh::{Renewal, Seal},
     secret::{SecretWatch, Secrets},
     worker::Shared,
@@ -36,7 +37,8 @@ impl Handover {
         match self.watch.changed() {
             None => {}
             Some(Err(error)) => tracing::warn!(
-                "the secret has changed and is of no use; the one before is used until the next start: {error}"
+                "the secret has changed and is of no use, so the one before stays in use: {}",
+                with_causes(&error)
             ),
             Some(Ok(secrets)) if secrets.is_same(&self.secrets) => {}
             Some(Ok(secrets)) => match self.replace(&secrets) {
@@ -44,7 +46,10 @@ impl Handover {
                     tracing::info!("{}", news(&self.secrets, &secrets));
                     self.secrets = secrets;
                 }
-                Err(error) => tracing::error!("the secret has changed, and nothing can be derived from it: {error}"),
+                Err(error) => tracing::error!(
+                    "the secret has changed, and nothing can be derived from it: {}",
+                    with_causes(&error)
+                ),
             },
         }
     }

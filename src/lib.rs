@@ -19,6 +19,7 @@
 pub mod access_log;
 pub mod admission;
 pub mod body;
+pub mod causes;
 pub mod certificates;
 pub mod cli;
 pub mod client_stream;

@@ -1,7 +1,5 @@
 use std::{
     collections::BTreeMap,
-    error::Error,
-    fmt,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -13,7 +11,7 @@ use tokio::{
 };
 
 use super::{AskError, NodeClient, NodeReport, Peer, Peers, Route, State, registry::jittered};
-use crate::settings::Settings;
+use crate::{causes::with_causes, settings::Settings};
 
 /// How often a node is asked, on average.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -119,23 +117,8 @@ impl Prober {
                     self.clock_window.as_secs()
                 );
             }
-            (Some(error), _) => tracing::warn!("no answer any more: {}", OneLine(error)),
+            (Some(error), _) => tracing::warn!("no answer any more: {}", with_causes(error)),
             (None, _) => tracing::warn!("no answer any more: node {name} takes longer than {} s", PATIENCE.as_secs()),
         }
-    }
-}
-
-/// An error with its causes.
-struct OneLine<'a>(&'a AskError);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }
