@@ -26,7 +26,9 @@ impl Node {
     /// The one of this home, or the one called `other` of those that it knows.
     pub(super) async fn find(settings: &Settings, other: Option<&NodeName>) -> Result<Self, BoxError> {
         let home = &settings.home;
-        let running = Running::of(home)?.ok_or_else(|| Unreachable::NoNode { home: home.clone() })?;
+        let running = Running::of(home)
+            .map_err(|error| format!("cannot read what a node has left in the home {}: {error}", home.display()))?
+            .ok_or_else(|| Unreachable::NoNode { home: home.clone() })?;
         let name: NodeName = running.node.parse()?;
         let secrets = Secrets::load(&settings.secret)?;
         let identity = identity(&Settings { node: name.clone(), ..settings.clone() }, secrets.iter())?;

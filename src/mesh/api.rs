@@ -123,3 +123,59 @@ impl fmt::Debug for Answer {
         f.debug_struct("Answer").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use axum::body::Body;
+    use tokio::sync::watch;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::mesh::{Instance, Peers};
+
+    fn api(stop: watch::Receiver<bool>) -> Api {
+        Api::new(Arc::new(About {
+            name: "a".parse().unwrap(),
+            instance: Instance::random(),
+            started: Instant::now(),
+            listeners: Vec::new(),
+            serves: Vec::new(),
+            peers: Arc::new(Peers::new([].into())),
+            registry: None,
+            counters: Vec::new(),
+            stop,
+        }))
+    }
+
+    async fn asked(api: &Api, method: &str, path: &str) -> (u16, String) {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let response = api.router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        (status, String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_there_is_is_json() {
+        let (_stop, stopped) = watch::channel(false);
+        let api = api(stopped);
+        for path in ["/v1/node", "/v1/peers", "/v1/registry", "/v1/counters", "/v1/health"] {
+            let (status, body) = asked(&api, "GET", path).await;
+            assert!(status == 200 && serde_json::from_str::<serde_json::Value>(&body).unwrap().is_object(), "{body}");
+            assert_eq!(asked(&api, "POST", path).await.0, 405);
+        }
+        for path in ["/", "/v1", "/v2/node", "/v1/node/"] {
+            assert_eq!(asked(&api, "GET", path).await.0, 404, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_that_is_about_to_stop_says_so() {
+        let (stop, stopped) = watch::channel(false);
+        let api = api(stopped);
+        assert_eq!(asked(&api, "GET", "/v1/health").await, (200, "{\"serving\":true}".to_owned()));
+        stop.send_replace(true);
+        assert_eq!(asked(&api, "GET", "/v1/health").await, (503, "{\"serving\":false}".to_owned()));
+    }
+}

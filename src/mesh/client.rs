@@ -37,7 +37,7 @@ impl NodeClient {
     }
 
     /// What it answers for `path`, and how long it took, without the time to connect. It has no deadline: who gives up
-    /// should ask on a [new connection](Self::disconnect) the next time.
+    /// drops the future, and the connection with it.
     ///
     /// # Errors
     ///
@@ -55,11 +55,6 @@ impl NodeClient {
         let answer = self.exchange(&mut sender, path).await?;
         self.connection = Some(sender);
         Ok(answer)
-    }
-
-    /// Lets go of the connection.
-    pub fn disconnect(&mut self) {
-        self.connection = None;
     }
 
     async fn connect(&self) -> Result<SendRequest<Empty<Bytes>>, AskError> {

@@ -76,10 +76,7 @@ impl Prober {
                     is_named = report.name == peer.name.as_str();
                 }
                 Ok(Err(error)) => self.failed(&peer, Some(&error)),
-                Err(_) => {
-                    client.disconnect();
-                    self.failed(&peer, None);
-                }
+                Err(_) => self.failed(&peer, None),
             }
             sleep(jittered(INTERVAL)).await;
         }

@@ -94,6 +94,23 @@ mod tests {
     }
 
     #[test]
+    fn who_reads_meanwhile_reads_a_whole_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path();
+        set(home, &secret("1"), false).unwrap();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for digit in ["2", "1"].repeat(50) {
+                    set(home, &secret(digit), true).unwrap();
+                }
+            });
+            while !writer.is_finished() {
+                assert!([['1'], ['2']].contains(&held(home)[..].try_into().unwrap()));
+            }
+        });
+    }
+
+    #[test]
     fn one_secret_takes_over_from_another() {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path();

@@ -2,7 +2,7 @@
 
 use crate::{
     Place, eventually, json, printed,
-    support::{Backend, Program},
+    support::{Backend, Client, Program},
     with_secret,
 };
 
@@ -50,4 +50,14 @@ fn what_is_asked_for_costs_no_request() {
     let report = json(&printed(&asked, &["status", "--json"]));
     assert_eq!(report["counters"]["requests"], 0);
     assert!(backend.connections().is_empty());
+}
+
+#[test]
+fn what_a_node_of_the_settings_serves_is_learned_from_it() {
+    let backend = Backend::answering("hello");
+    let (a, b) = (Place::new("a"), Place::new("b"));
+    let _serving = with_secret(b.start(&[])).route("served.test", &backend).run();
+    let asking = with_secret(a.start(&[&b])).flags(&["--route", "served.test=mesh://*"]).run();
+    eventually("b is alive", || state(&asking) == "alive");
+    assert_eq!(Client::connect(asking.http()).get("served.test", "/").text(), "hello");
 }
