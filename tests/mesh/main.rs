@@ -16,6 +16,7 @@ mod failing;
 mod fields;
 mod messages;
 mod silence;
+mod stalled;
 mod upgrades;
 
 use std::{

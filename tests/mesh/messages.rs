@@ -10,9 +10,14 @@ use crate::{
 
 /// What `a` sends to `b`, which has the backend.
 pub fn nodes(backend: &Backend) -> (Program, Program) {
+    nodes_with(backend, &[])
+}
+
+/// The same, with these flags for both.
+pub fn nodes_with(backend: &Backend, flags: &[&str]) -> (Program, Program) {
     let (a, b) = two();
-    let b_runs = b.start(&[]).route("x.test", backend).run();
-    (a.start(&[&b]).flags(&["--route", "x.test=mesh://b"]).run(), b_runs)
+    let b_runs = b.start(&[]).route("x.test", backend).flags(flags).run();
+    (a.start(&[&b]).flags(&["--route", "x.test=mesh://b"]).flags(flags).run(), b_runs)
 }
 
 #[test]
