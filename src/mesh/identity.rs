@@ -95,7 +95,7 @@ impl MeshFiles {
     }
 
     fn unusable(&self, source: IdentityError) -> NodeIdentityError {
-        NodeIdentityError::Unusable { origin: self.origin.clone(), path: self.cert.clone(), source }
+        NodeIdentityError::Unusable { origin: self.origin.clone(), path: self.cert.clone(), source: source.into() }
     }
 }
 
@@ -130,11 +130,17 @@ pub enum NodeIdentityError {
         /// The file of the certificate.
         path: PathBuf,
         /// What is wrong with it.
-        source: IdentityError,
+        source: Box<IdentityError>,
     },
     /// Nothing can be made of the secret.
     #[error(transparent)]
-    Underivable(#[from] IdentityError),
+    Underivable(Box<IdentityError>),
+}
+
+impl From<IdentityError> for NodeIdentityError {
+    fn from(error: IdentityError) -> Self {
+        Self::Underivable(Box::new(error))
+    }
 }
 
 #[cfg(test)]

@@ -105,7 +105,8 @@ impl Start {
             command.env_remove(name);
         }
         command.env("HOME", self.home.path()).arg("--home").arg(self.home.path());
-        command.args(["--http", &self.http.to_string(), "--workers", &self.workers.to_string(), "--https", "0"]);
+        command.args(["--http", &self.http.to_string(), "--workers", &self.workers.to_string()]);
+        command.args(["--https", "0"]);
         if !self.arguments.iter().any(|argument| argument == "--internal") {
             command.args(["--internal", "0"]);
         }
