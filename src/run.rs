@@ -85,7 +85,7 @@ impl Server {
         for worker in workers {
             broken += usize::from(worker.join().is_err());
         }
-        log_totals(&counters);
+        log_totals(&counters, shared.admission.room().idle_ended());
         if broken > 0 { Err(format!("{broken} workers broke down; the log says why").into()) } else { Ok(()) }
     }
 }
@@ -196,7 +196,7 @@ fn admission(settings: &Settings, descriptors: u64) -> Admission {
     Admission::new(max, settings.max_connections_per_client, settings.trusted_proxies.clone(), settings.workers)
 }
 
-fn log_totals(counters: &[Arc<Counters>]) {
+fn log_totals(counters: &[Arc<Counters>], idle_ended: u64) {
     let total = |count: fn(&Counters) -> u64| counters.iter().map(|worker| count(worker)).sum::<u64>();
     let rejections = Counters::rejections(counters.iter().map(|worker| &**worker));
     let silent: Vec<_> = rejections.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
@@ -204,6 +204,7 @@ fn log_totals(counters: &[Arc<Counters>]) {
         connections = total(|worker| worker.connections.value()),
         requests = total(|worker| worker.requests.value()),
         silent = if silent.is_empty() { "none".to_owned() } else { silent.join(", ") },
+        idle_ended,
         "stopped"
     );
 }
