@@ -158,7 +158,7 @@ pub const SETTINGS: &[Setting] = &[
         "How long a tunnel, such as a WebSocket, may be without a byte from either side"),
     Setting::new(CLIENTS, "max_connections", "max-connections", "PMESH_MAX_CONNECTIONS", Kind::Count,
         Fallback::Described("half of the open files"),
-        "How many connections of clients may be open; further ones wait to be accepted"),
+        "How many connections of clients may be open; further ones wait until one that is idle has ended"),
     Setting::new(CLIENTS, "max_connections_per_client", "max-connections-per-client",
         "PMESH_MAX_CONNECTIONS_PER_CLIENT", Kind::Count, Fallback::Value("0"),
         "How many of them one address, or one /64 of IPv6, may have; further ones are closed without a byte; 0: any \
