@@ -29,6 +29,7 @@ pub mod logging;
 pub mod request_id;
 pub mod respond;
 pub mod room;
+pub mod room_connector;
 pub mod run;
 pub mod secret;
 pub mod settings;

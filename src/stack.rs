@@ -21,6 +21,7 @@ use tower_http::request_id::SetRequestIdLayer;
 
 use crate::{
     access_log::{AccessLogLayer, LoggedBody},
+    admission::Admission,
     body::ResponseBody,
     counters::Counters,
     request_id::RequestIds,
@@ -38,6 +39,8 @@ use crate::{
 pub fn stack(
     settings: &Settings,
     trust: &Trust,
+    admission: &Arc<Admission>,
+    worker: usize,
     counters: Arc<Counters>,
 ) -> Result<
     impl Service<Request<Incoming>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
@@ -90,5 +93,5 @@ pub fn stack(
         // After the backend's 101, bytes flow beside the stack.
         .layer(TunnelLayer::new().timeout(settings.tunnel_timeout))
         // Host and path lead to a route (404), a route to its endpoints in turn (502, 504).
-        .service(Router::new(upstream::routes(settings, trust)?)))
+        .service(Router::new(upstream::routes(settings, trust, admission, worker)?)))
 }

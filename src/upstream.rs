@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     path::PathBuf,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -22,20 +23,28 @@ use tower::{BoxError, Layer, Service, ServiceBuilder};
 use tower_http::set_header::SetRequestHeaderLayer;
 
 use crate::{
+    admission::Admission,
     body::{RequestBody, UpstreamBody},
     endpoint::{Endpoint, Protocol},
     listen::KEEPALIVE,
+    room_connector::RoomConnector,
     settings::{Route, Settings},
     trust::Trust,
 };
 
-/// The table of `settings.routes`. Routes with an endpoint in common share its connections.
+/// The table of `settings.routes` for a worker. Routes with an endpoint in common share its connections; where the system
+/// has none left for them, `admission` makes room.
 ///
 /// # Errors
 ///
 /// None that validated settings allow, with the trust that was loaded for them; they name what is wrong.
-pub fn routes(settings: &Settings, trust: &Trust) -> Result<RouteTable<impl Upstream + use<>>, BoxError> {
-    let mut pools = Pools::new(settings, trust)?;
+pub fn routes(
+    settings: &Settings,
+    trust: &Trust,
+    admission: &Arc<Admission>,
+    worker: usize,
+) -> Result<RouteTable<impl Upstream + use<>>, BoxError> {
+    let mut pools = Pools::new(settings, trust, admission, worker)?;
     let mut table = RouteTable::new();
     for route in &settings.routes {
         let service = route_service(route, &mut pools)?;
@@ -88,7 +97,9 @@ impl<S> Upstream for S where
 struct Pools<'a> {
     settings: &'a Settings,
     trust: &'a Trust,
-    connector: SourceConnector,
+    admission: &'a Arc<Admission>,
+    worker: usize,
+    connector: RoomConnector<SourceConnector>,
     by_way: HashMap<Way, Backend>,
     by_ca: HashMap<Option<PathBuf>, ClientConfig>,
 }
@@ -97,13 +108,19 @@ struct Pools<'a> {
 type Way = (Endpoint, Option<(Option<PathBuf>, Option<ServerName<'static>>)>);
 
 impl<'a> Pools<'a> {
-    fn new(settings: &'a Settings, trust: &'a Trust) -> Result<Self, InvalidSubnet> {
+    fn new(
+        settings: &'a Settings,
+        trust: &'a Trust,
+        admission: &'a Arc<Admission>,
+        worker: usize,
+    ) -> Result<Self, InvalidSubnet> {
         let connector = SourceConnector::new()
             .subnet(SourceSubnet::new(settings.subnet_dialer)?)
             .source_addresses(settings.source_addresses.iter().copied())
             .connect_timeout(settings.connect_timeout)
             .keepalive(Some(KEEPALIVE));
-        Ok(Self { settings, trust, connector, by_way: HashMap::new(), by_ca: HashMap::new() })
+        let connector = RoomConnector::new(connector, Arc::clone(admission), worker);
+        Ok(Self { settings, trust, admission, worker, connector, by_way: HashMap::new(), by_ca: HashMap::new() })
     }
 
     fn pool(&mut self, endpoint: &Endpoint, route: &Route) -> Result<Backend, BoxError> {
@@ -121,7 +138,8 @@ impl<'a> Pools<'a> {
     fn new_pool(&mut self, endpoint: &Endpoint, route: &Route) -> Result<Backend, BoxError> {
         let (protocol, host, port) = match endpoint {
             Endpoint::Unix(path) => {
-                return Ok(Backend::Unix(self.http1(UnixConnector::new(path), Uri::from_static("http://localhost"))));
+                let connector = RoomConnector::new(UnixConnector::new(path), Arc::clone(self.admission), self.worker);
+                return Ok(Backend::Unix(self.http1(connector, Uri::from_static("http://localhost"))));
             }
             Endpoint::Port { protocol, host, port } => (*protocol, host, *port),
         };
@@ -151,7 +169,7 @@ impl<'a> Pools<'a> {
             .greeting_timeout(self.settings.connect_timeout)
     }
 
-    fn tls(&mut self, route: &Route) -> Result<TlsConnector<SourceConnector>, BoxError> {
+    fn tls(&mut self, route: &Route) -> Result<TlsConnector<RoomConnector<SourceConnector>>, BoxError> {
         // Endpoints with the same authority share sessions to resume, which are kept by name.
         let config = match self.by_ca.entry(route.upstream_ca.as_ref().map(|ca| ca.path.clone())) {
             Entry::Occupied(config) => config.get().clone(),
@@ -170,17 +188,17 @@ impl<'a> Pools<'a> {
 /// costs a request a branch.
 #[derive(Debug, Clone)]
 enum Backend {
-    Http(Pool<SourceConnector, RequestBody>),
-    Https(Pool<TlsConnector<SourceConnector>, RequestBody>),
-    H2c(Http2Pool<SourceConnector, RequestBody>),
-    H2(Http2Pool<TlsConnector<SourceConnector>, RequestBody>),
-    Unix(Pool<UnixConnector, RequestBody>),
+    Http(Pool<RoomConnector<SourceConnector>, RequestBody>),
+    Https(Pool<TlsConnector<RoomConnector<SourceConnector>>, RequestBody>),
+    H2c(Http2Pool<RoomConnector<SourceConnector>, RequestBody>),
+    H2(Http2Pool<TlsConnector<RoomConnector<SourceConnector>>, RequestBody>),
+    Unix(Pool<RoomConnector<UnixConnector>, RequestBody>),
 }
 
 impl Service<Request<RequestBody>> for Backend {
     type Response = Response<PooledBody<RequestBody>>;
     type Error = PoolError<RequestBody>;
-    type Future = <Pool<SourceConnector, RequestBody> as Service<Request<RequestBody>>>::Future;
+    type Future = <Pool<RoomConnector<SourceConnector>, RequestBody> as Service<Request<RequestBody>>>::Future;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         // As all pools are.

@@ -80,7 +80,7 @@ pub fn spawn(
     stop: watch::Receiver<bool>,
 ) -> Result<thread::JoinHandle<()>, BoxError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let stack = stack(&shared.settings, &shared.trust, Arc::clone(&counters))?;
+    let stack = stack(&shared.settings, &shared.trust, &shared.admission, index, Arc::clone(&counters))?;
     let sockets = {
         let _context = runtime.enter();
         let sockets = sockets.into_iter().map(|(listener, socket)| Ok((listener, TcpListener::from_std(socket)?)));
