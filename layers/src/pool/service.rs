@@ -128,7 +128,8 @@ async fn connect<C: Connect, B: RequestBody>(connector: C, endpoint: Uri) -> Res
     let io = connector.oneshot(endpoint).await.map_err(Into::into)?;
     let meter = Meter::new();
     let io = Metered::new(io, Arc::clone(&meter));
-    let (sender, connection): (SendRequest<B>, _) = http1::Builder::new().max_buf_size(MAX_BUFFER).handshake(io).await?;
+    let (sender, connection): (SendRequest<B>, _) =
+        http1::Builder::new().max_buf_size(MAX_BUFFER).handshake(io).await?;
     let task = tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "connection to an endpoint broke");

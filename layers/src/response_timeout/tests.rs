@@ -29,7 +29,11 @@ where
     send(layer, Request::new(body), pause).await
 }
 
-async fn send<B>(layer: ResponseTimeoutLayer, request: Request<B>, pause: Duration) -> Result<usize, NoResponse<BoxError>>
+async fn send<B>(
+    layer: ResponseTimeoutLayer,
+    request: Request<B>,
+    pause: Duration,
+) -> Result<usize, NoResponse<BoxError>>
 where
     B: Body<Data = Bytes, Error = Infallible>,
 {

@@ -79,7 +79,7 @@ async fn a_response_without_a_window() {
     // SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113, 6.5.2).
     let no_window = http2::frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
     client.write_all(&[http2::hello(), no_window, http2::get(1, "a")].concat()).await.unwrap();
-    let window = (8 * LARGE as u32).to_be_bytes();
+    let window = (1_u32 << 30).to_be_bytes();
     client.write_all(&[http2::frame(8, 0, 0, &window), http2::frame(8, 0, 1, &window)].concat()).await.unwrap();
     let first = tokio::spawn(respond_whole(backend.accept().await));
     http2::frames_until(&mut client, |frame| frame.kind == DATA && frame.flags & 1 == 1).await;

@@ -47,7 +47,8 @@ async fn it_ends_with_its_connection_to_the_backend() {
         seconds += 1;
         tokio::time::sleep(SECOND).await;
     }
-    assert!(matches!(ended.await.unwrap(), Ended::Silenced), "{seconds}");
+    assert!(seconds < 600);
+    assert!(matches!(ended.await.unwrap(), Ended::Silenced));
     let mut rest = Vec::new();
     connection.0.read_to_end(&mut rest).await.unwrap();
     assert!(rest.len() < 6000, "{}", rest.len());
