@@ -171,3 +171,12 @@ async fn a_body_may_be_longer_than_what_comes_before_it() {
         settle().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_head_has_64_kib_at_most() {
+    for (length, expected) in [(60, Outcome::Whole("ok".into())), (66, Outcome::Error)] {
+        let field = "x".repeat(length * 1024);
+        let response = format!("HTTP/1.1 200 OK\r\nx: {field}\r\ncontent-length: 2\r\n\r\nok");
+        assert_eq!(outcome("GET", &response, false).await.0, expected, "{length} KiB");
+    }
+}
