@@ -69,6 +69,11 @@ impl Endpoint {
     pub fn is_tls(&self) -> bool {
         matches!(self, Self::Port { protocol: Protocol::Https | Protocol::H2, .. })
     }
+
+    /// Whether requests are streams of HTTP/2.
+    pub fn is_http2(&self) -> bool {
+        matches!(self, Self::Port { protocol: Protocol::H2c | Protocol::H2, .. })
+    }
 }
 
 impl Protocol {

@@ -63,8 +63,10 @@ fn route_service(route: &Route, pools: &mut Pools<'_>) -> Result<impl Upstream +
     for endpoint in &route.upstreams {
         // Around each endpoint, so that one that hangs is one that failed. Until the head of the response; a body is
         // watched by the server.
-        let pool = ResponseTimeoutLayer::new(route.response_timeout).layer(pools.pool(endpoint, route)?);
-        endpoints.push((endpoint.to_string(), pool));
+        let timeout = ResponseTimeoutLayer::new(route.response_timeout)
+            .min_rate(pools.settings.body_min_rate, pools.settings.body_timeout);
+        let timeout = if endpoint.is_http2() { timeout.except_http2() } else { timeout };
+        endpoints.push((endpoint.to_string(), timeout.layer(pools.pool(endpoint, route)?)));
     }
     Ok(ServiceBuilder::new()
         .option_layer(strip)

@@ -153,6 +153,8 @@ pub const SETTINGS: &[Setting] = &[
         "How long the head of a later request may take from its first byte to its end"),
     Setting::new(CLIENTS, "body_timeout", "body-timeout", "PMESH_BODY_TIMEOUT", Kind::Duration, Fallback::Value("60s"),
         "How long nothing of a response or of its request may move, once the response has begun"),
+    Setting::new(CLIENTS, "body_min_rate", "body-min-rate", "PMESH_BODY_MIN_RATE", Kind::Size, Fallback::Value("100"),
+        "How many bytes a second the body of a request has to bring until the response begins, or off"),
     Setting::new(CLIENTS, "tunnel_timeout", "tunnel-timeout", "PMESH_TUNNEL_TIMEOUT", Kind::Duration,
         Fallback::Value("1h"),
         "How long a tunnel, such as a WebSocket, may be without a byte from either side"),
