@@ -16,10 +16,10 @@ use tokio::{
 
 use crate::{
     exhaustion::{Exhaustion, News},
-    strangers::Strangers,
+    room::{Leaving, Room},
 };
 
-/// How often those who wait for a place look for a stranger that has had its time.
+/// How often those who wait for a place look for a connection that may go.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The count of open connections, shared by all workers. It costs something once a connection, nothing a request.
@@ -32,7 +32,7 @@ pub struct Admission {
     /// Proxies in front, which bring the connections of many.
     exempt: Vec<IpNet>,
     clients: Mutex<HashMap<IpAddr, usize>>,
-    strangers: Arc<Strangers>,
+    room: Room,
 }
 
 impl Admission {
@@ -41,8 +41,7 @@ impl Admission {
     pub fn new(max: usize, per_client: usize, exempt: Vec<IpNet>, workers: usize) -> Self {
         let max = max.clamp(1, Semaphore::MAX_PERMITS);
         let (free, clients) = (Arc::new(Semaphore::new(max)), Mutex::default());
-        let strangers = Arc::new(Strangers::new(workers));
-        Self { free, max, full: Exhaustion::default(), per_client, exempt, clients, strangers }
+        Self { free, max, full: Exhaustion::default(), per_client, exempt, clients, room: Room::new(workers) }
     }
 
     /// How many connections are let in.
@@ -50,19 +49,24 @@ impl Admission {
         self.max
     }
 
-    /// The connections that have named no served host.
-    pub fn strangers(&self) -> &Arc<Strangers> {
-        &self.strangers
+    /// The connections that may have to go for others.
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Ends a connection for one of `worker`, for which the system has no descriptor.
+    pub fn make_room(&self, worker: usize) -> Option<Leaving> {
+        self.room.make(worker, self.max - self.free.available_permits().min(self.max))
     }
 
     /// A place for one connection of `worker`; waits until there is one.
     ///
     /// Strangers may hold as many places as they leave free: then the oldest has to go, and whoever names a served host
-    /// finds a place.
+    /// finds a place. When all are taken, see [`Room::make`].
     pub async fn place(self: &Arc<Self>, worker: usize) -> Place {
         let free = self.free.available_permits();
-        if free > 0 && self.strangers.count() > free {
-            self.strangers.crowd_out(worker, false);
+        if free > 0 && self.room.strangers().count() > free {
+            self.room.strangers().crowd_out(worker, false);
         }
         let permit = if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
             if let Some(News::Recovered) = self.full.accepted() {
@@ -71,11 +75,14 @@ impl Admission {
             Some(permit)
         } else {
             if let Some(News::Exhausted) = self.full.failed() {
-                tracing::warn!(max_connections = self.max, "no room for more connections: further ones wait");
+                tracing::warn!(
+                    max_connections = self.max,
+                    "no room for more connections: idle ones end, further ones wait"
+                );
             }
             let mut waiting = pin!(Arc::clone(&self.free).acquire_owned());
             loop {
-                self.strangers.crowd_out(worker, true);
+                self.room.make(worker, self.max);
                 if let Ok(permit) = timeout(LOOK, &mut waiting).await {
                     // Never closed, so there is no error.
                     break permit.ok();
@@ -188,7 +195,7 @@ mod tests {
         let mut held = Vec::new();
         let mut enter = async |control: Control| {
             let place = admission.place(0).await;
-            let unnamed = admission.strangers().add(0, control);
+            let unnamed = admission.room().strangers().add(0, control);
             held.push((place, Arc::clone(unnamed.stranger()), unnamed));
             tokio::time::advance(Duration::from_secs(1)).await;
             held.iter().filter(|(_, stranger, _)| stranger.was_crowded_out()).count()

@@ -164,7 +164,7 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         let place = admission.place(0).await;
-        let stream = ClientStream::new(stream, place, admission.strangers().add(0, control.clone()));
+        let stream = ClientStream::new(stream, place, admission.room().strangers().add(0, control.clone()));
         (admission, stream, client)
     }
 

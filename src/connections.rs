@@ -1,8 +1,15 @@
 //! The open connections of a worker.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use pmesh_layers::conn::{Control, WeakControl};
+
+/// Among so many, one after the other, the one that has waited longest is found; and it is looked for among so many.
+const COMPARED: usize = 32;
+const LOOKED_AT: usize = 1024;
 
 /// The connections that have something in flight, or may have: with TLS, from the end of the handshake on; a tunnel
 /// counts as its connection.
@@ -14,6 +21,8 @@ struct State {
     open: Vec<WeakControl>,
     /// At this length those that have ended are dropped: a constant cost for each connection.
     sweep_at: usize,
+    /// Where the next look begins.
+    next: usize,
     draining: bool,
 }
 
@@ -29,6 +38,32 @@ impl Connections {
             state.sweep_at = 2 * state.open.len() + 64;
         }
         state.open.push(control.downgrade());
+    }
+
+    /// One that has waited for its next request for `least` or longer, and for how long: of a few, which are others each
+    /// time, the one that has waited longest. So it costs the same however many there are.
+    pub fn waiting(&self, least: Duration) -> Option<(Duration, Control)> {
+        let mut state = self.lock();
+        let (mut longest, mut compared): (Option<(Duration, Control)>, _) = (None, 0);
+        for _ in 0..LOOKED_AT.min(state.open.len()) {
+            let next = if state.next < state.open.len() { state.next } else { 0 };
+            let Some(entry) = state.open.get(next) else { break };
+            let Some(control) = entry.upgrade() else {
+                state.open.swap_remove(next);
+                continue;
+            };
+            state.next = next + 1;
+            // Those that are busy do not keep it from finding one.
+            let Some(waited) = control.waiting_for().filter(|waited| *waited >= least) else { continue };
+            if longest.as_ref().is_none_or(|(longest, _)| waited > *longest) {
+                longest = Some((waited, control));
+            }
+            compared += 1;
+            if compared == COMPARED {
+                break;
+            }
+        }
+        longest
     }
 
     /// Drains all of them, and all to come.
@@ -82,6 +117,73 @@ mod tests {
         connections.add(&silenced);
         silenced.silence();
         assert_eq!(connections.len(), 1);
+    }
+
+    /// So many, which came a second after each other.
+    async fn in_a_row(connections: &Connections, count: usize) -> Vec<Control> {
+        let mut controls = Vec::new();
+        for _ in 0..count {
+            let control = Control::open();
+            connections.add(&control);
+            controls.push(control);
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        controls
+    }
+
+    fn drain_waiting(connections: &Connections, least: u64) -> Option<Duration> {
+        let (waited, control) = connections.waiting(Duration::from_secs(least))?;
+        control.drain();
+        Some(waited)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_few_the_one_that_has_waited_longest_is_found() {
+        let connections = Connections::default();
+        let _controls = in_a_row(&connections, 3).await;
+        for expected in [Some(3), Some(2), None] {
+            assert_eq!(drain_waiting(&connections, 2), expected.map(Duration::from_secs));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_may_not_be_answered_or_is_gone_does_not_wait() {
+        let connections = Connections::default();
+        let (stranger, silenced) = (Control::closed(), Control::open());
+        silenced.silence();
+        for control in [&stranger, &silenced, &Control::open()] {
+            connections.add(control);
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(drain_waiting(&connections, 0), None);
+        assert_eq!(drain_waiting(&Connections::default(), 0), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_of_many_has_its_turn() {
+        let connections = Connections::default();
+        let mut controls = in_a_row(&connections, 3 * COMPARED).await;
+        let first_third = |controls: &[Control]| controls[..COMPARED].iter().filter(|one| one.is_draining()).count();
+        for expected in 0..3 {
+            assert_eq!(first_third(&controls), expected.min(1));
+            assert!(drain_waiting(&connections, 0).is_some());
+        }
+        while drain_waiting(&connections, 0).is_some() {}
+        assert!(controls.iter().all(Control::is_draining));
+        controls.clear();
+        assert!(drain_waiting(&connections, 0).is_none());
+        assert!(connections.lock().open.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn busy_ones_do_not_hide_one_that_waits() {
+        let connections = Connections::default();
+        let strangers: Vec<_> = (0..10 * COMPARED).map(|_| Control::closed()).collect();
+        for busy in &strangers {
+            connections.add(busy);
+        }
+        let _waiting = in_a_row(&connections, 1).await;
+        assert!(drain_waiting(&connections, 0).is_some());
     }
 
     #[test]

@@ -82,6 +82,11 @@ impl Endpoint {
     pub fn is_mesh(&self) -> bool {
         matches!(self, Self::Mesh(_) | Self::MeshAny)
     }
+
+    /// Whether requests are streams of HTTP/2.
+    pub fn is_http2(&self) -> bool {
+        matches!(self, Self::Port { protocol: Protocol::H2c | Protocol::H2, .. })
+    }
 }
 
 impl Protocol {

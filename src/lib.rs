@@ -7,7 +7,7 @@
 //! 2. [`secret`] reads or makes the secret; [`certificates`] chooses a certificate for each served name, from files
 //!    or from the authority that is derived from the secret.
 //! 3. [`listen`] binds all ports; [`worker`] runs a thread a core, accepts connections, as far as [`admission`] lets
-//!    them in, and serves them; [`strangers`] make room for them.
+//!    them in, and serves them; [`strangers`] and idle [`connections`] make [`room`] for them.
 //! 4. [`stack`] is what happens to a request: the layers of [`pmesh_layers`] in their order, down to [`upstream`];
 //!    [`trust`] is whose certificates upstreams may show.
 //! 5. [`mesh`] is what is known of other nodes, and finds them.
@@ -38,6 +38,8 @@ pub mod logging;
 pub mod mesh;
 pub mod request_id;
 pub mod respond;
+pub mod room;
+pub mod room_connector;
 pub mod run;
 pub mod running;
 pub mod secret;

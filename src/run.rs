@@ -136,7 +136,7 @@ impl Server {
             tracing::error!("what asks other nodes and looks for a new secret has broken down; this is a bug");
         }
         drop(left);
-        log_totals(&counters);
+        log_totals(&counters, shared.admission.room().idle_ended());
         if broken > 0 { Err(format!("{broken} workers broke down; the log says why").into()) } else { Ok(()) }
     }
 }
@@ -256,7 +256,7 @@ fn admission(settings: &Settings, descriptors: u64) -> Admission {
     Admission::new(max, settings.max_connections_per_client, settings.trusted_proxies.clone(), settings.workers)
 }
 
-fn log_totals(counters: &[Arc<Counters>]) {
+fn log_totals(counters: &[Arc<Counters>], idle_ended: u64) {
     let total = |count: fn(&Counters) -> u64| counters.iter().map(|worker| count(worker)).sum::<u64>();
     let rejections = Counters::rejections(counters.iter().map(|worker| &**worker));
     let silent: Vec<_> = rejections.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
@@ -264,6 +264,7 @@ fn log_totals(counters: &[Arc<Counters>]) {
         connections = total(|worker| worker.connections.value()),
         requests = total(|worker| worker.requests.value()),
         silent = if silent.is_empty() { "none".to_owned() } else { silent.join(", ") },
+        idle_ended,
         "stopped"
     );
 }

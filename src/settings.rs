@@ -72,6 +72,8 @@ pub struct Settings {
     pub head_timeout: Duration,
     /// How long nothing of a response or of its request may move, once the response has begun.
     pub body_timeout: Duration,
+    /// How many bytes a second the body of a request has to bring until the response begins; 0: any number.
+    pub body_min_rate: u64,
     /// How long a tunnel may be without a byte.
     pub tunnel_timeout: Duration,
     /// How many connections of clients may be open, from 1; `None`: as many as the limit of open files allows.

@@ -26,17 +26,19 @@ use tower_http::set_header::SetRequestHeaderLayer;
 
 use self::turns::{Aim, NodesInTurn, Turns};
 use crate::{
+    admission::Admission,
     body::{RequestBody, UpstreamBody},
     endpoint::{Endpoint, Protocol},
     listen::KEEPALIVE,
     mesh::{Dialer, Linker, Peers},
+    room_connector::RoomConnector,
     settings::{Route, Settings},
     trust::Trust,
     worker::Shared,
 };
 
 /// The table of the routes of the settings, for the worker with this number. Routes with an endpoint in common share its
-/// connections.
+/// connections; where the system has none left for them, clients that wait make room.
 ///
 /// # Errors
 ///
@@ -58,20 +60,24 @@ fn route_service(route: &Route, pools: &mut Pools<'_>) -> Result<impl Upstream +
     let strip = route.strip_prefix.then(|| StripPrefixLayer::new(route.prefix.clone()));
     // Around each endpoint, so that one that hangs is one that failed. Until the head of the response; a body is watched
     // by the server.
-    let timeout = ResponseTimeoutLayer::new(route.response_timeout);
+    let timeout = ResponseTimeoutLayer::new(route.response_timeout)
+        .min_rate(pools.settings.body_min_rate, pools.settings.body_timeout);
+    let timeout_of = |endpoint: &Endpoint| if endpoint.is_http2() { timeout.except_http2() } else { timeout };
     let mut own = Vec::with_capacity(route.upstreams.len());
     for endpoint in route.upstreams.iter().filter(|endpoint| !endpoint.is_mesh()) {
-        own.push((endpoint.to_string(), pools.pool(endpoint, route)?));
+        own.push((endpoint, pools.pool(endpoint, route)?));
     }
     let (strip, host, turns) = if own.len() == route.upstreams.len() {
         let host = route.upstream_host.clone().map(|host| SetRequestHeaderLayer::overriding(HOST, host));
-        let balance = Balance::new(own.into_iter().map(|(name, pool)| (name, timeout.layer(pool))));
+        let balance = Balance::new(
+            own.into_iter().map(|(endpoint, pool)| (endpoint.to_string(), timeout_of(endpoint).layer(pool))),
+        );
         (strip, host, Turns::Own(balance))
     } else {
         // Other nodes get the request as it came, so that the endpoints differ in what they are asked for.
-        let own = own.into_iter().map(|(name, pool)| balance::Endpoint::new(name, pool)).collect();
+        let own = own.into_iter().map(|(endpoint, pool)| balance::Endpoint::new(endpoint.to_string(), pool)).collect();
         let (linker, peers) = (pools.linker.clone(), Arc::clone(pools.peers));
-        (None, None, Turns::Nodes(NodesInTurn::new(route, own, strip, timeout, linker, peers)))
+        (None, None, Turns::Nodes(NodesInTurn::new(route, own, strip, timeout.except_http2(), linker, peers)))
     };
     Ok(ServiceBuilder::new()
         .option_layer(strip)
@@ -104,7 +110,9 @@ impl<S> Upstream for S where
 struct Pools<'a> {
     settings: &'a Settings,
     trust: &'a Trust,
-    connector: SourceConnector,
+    connector: RoomConnector<SourceConnector>,
+    admission: &'a Arc<Admission>,
+    worker: usize,
     linker: Linker,
     peers: &'a Arc<Peers>,
     by_way: HashMap<Way, Backend>,
@@ -116,7 +124,7 @@ type Way = (Endpoint, Option<(Option<PathBuf>, Option<ServerName<'static>>)>);
 
 impl<'a> Pools<'a> {
     fn new(worker: usize, shared: &'a Shared) -> Result<Self, InvalidSubnet> {
-        let Shared { settings, trust, peers, identity, .. } = shared;
+        let Shared { settings, trust, peers, identity, admission, .. } = shared;
         let connector = SourceConnector::new()
             .subnet(SourceSubnet::new(settings.subnet_dialer)?)
             .source_addresses(settings.source_addresses.iter().copied())
@@ -129,7 +137,9 @@ impl<'a> Pools<'a> {
             connect_timeout: settings.connect_timeout,
             idle_timeout: settings.pool_idle_timeout,
         };
-        Ok(Self { settings, trust, connector, linker, peers, by_way: HashMap::new(), by_ca: HashMap::new() })
+        let connector = RoomConnector::new(connector, Arc::clone(admission), worker);
+        let (by_way, by_ca) = (HashMap::new(), HashMap::new());
+        Ok(Self { settings, trust, connector, admission, worker, linker, peers, by_way, by_ca })
     }
 
     fn pool(&mut self, endpoint: &Endpoint, route: &Route) -> Result<Backend, BoxError> {
@@ -147,7 +157,8 @@ impl<'a> Pools<'a> {
     fn new_pool(&mut self, endpoint: &Endpoint, route: &Route) -> Result<Backend, BoxError> {
         let (protocol, host, port) = match endpoint {
             Endpoint::Unix(path) => {
-                return Ok(Backend::Unix(self.http1(UnixConnector::new(path), Uri::from_static("http://localhost"))));
+                let connector = RoomConnector::new(UnixConnector::new(path), Arc::clone(self.admission), self.worker);
+                return Ok(Backend::Unix(self.http1(connector, Uri::from_static("http://localhost"))));
             }
             Endpoint::Port { protocol, host, port } => (*protocol, host, *port),
             // Which connections these are is known with the request only.
@@ -179,7 +190,7 @@ impl<'a> Pools<'a> {
             .greeting_timeout(self.settings.connect_timeout)
     }
 
-    fn tls(&mut self, route: &Route) -> Result<TlsConnector<SourceConnector>, BoxError> {
+    fn tls(&mut self, route: &Route) -> Result<TlsConnector<RoomConnector<SourceConnector>>, BoxError> {
         // Endpoints with the same authority share sessions to resume, which are kept by name.
         let config = match self.by_ca.entry(route.upstream_ca.as_ref().map(|ca| ca.path.clone())) {
             Entry::Occupied(config) => config.get().clone(),
@@ -198,11 +209,11 @@ impl<'a> Pools<'a> {
 /// costs a request a branch.
 #[derive(Debug, Clone)]
 enum Backend {
-    Http(Pool<SourceConnector, RequestBody>),
-    Https(Pool<TlsConnector<SourceConnector>, RequestBody>),
-    H2c(Http2Pool<SourceConnector, RequestBody>),
-    H2(Http2Pool<TlsConnector<SourceConnector>, RequestBody>),
-    Unix(Pool<UnixConnector, RequestBody>),
+    Http(Pool<RoomConnector<SourceConnector>, RequestBody>),
+    Https(Pool<TlsConnector<RoomConnector<SourceConnector>>, RequestBody>),
+    H2c(Http2Pool<RoomConnector<SourceConnector>, RequestBody>),
+    H2(Http2Pool<TlsConnector<RoomConnector<SourceConnector>>, RequestBody>),
+    Unix(Pool<RoomConnector<UnixConnector>, RequestBody>),
     Node(Http2Pool<Dialer, RequestBody>),
     /// Asked for something of its own, which others are not.
     Aimed(Arc<Aim>, Box<Backend>),
@@ -214,7 +225,7 @@ type Attempt = ResponseTimeout<Backend>;
 impl Service<Request<RequestBody>> for Backend {
     type Response = Response<PooledBody<RequestBody>>;
     type Error = PoolError<RequestBody>;
-    type Future = <Pool<SourceConnector, RequestBody> as Service<Request<RequestBody>>>::Future;
+    type Future = <Pool<RoomConnector<SourceConnector>, RequestBody> as Service<Request<RequestBody>>>::Future;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         // As all pools are.

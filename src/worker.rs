@@ -25,7 +25,6 @@ use pmesh_layers::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
-    task::yield_now,
     time::{Instant, sleep},
 };
 use tower::{BoxError, Service};
@@ -109,7 +108,6 @@ struct Worker<S> {
     index: usize,
     shared: Arc<Shared>,
     counters: Arc<Counters>,
-    connections: Connections,
     /// TLS connections that are not on record yet.
     handshakes: AtomicUsize,
     server: HttpServer,
@@ -140,8 +138,13 @@ where
         // What a client may say here has to get through there.
         let node_server = server.clone().max_head(shared.settings.max_head.saturating_add(MORE_HEAD)).trusting();
         let nodes = NodeAcceptor::new(shared.identity.clone());
-        let (connections, handshakes) = (Connections::default(), AtomicUsize::new(0));
-        Self { index, shared, counters, connections, handshakes, server, node_server, nodes, stack }
+        let handshakes = AtomicUsize::new(0);
+        Self { index, shared, counters, handshakes, server, node_server, nodes, stack }
+    }
+
+    /// Those of this worker.
+    fn connections(&self) -> &Connections {
+        self.shared.admission.room().connections(self.index)
     }
 
     async fn run(self: Arc<Self>, sockets: Vec<(Listener, TcpListener)>, mut stop: watch::Receiver<bool>) {
@@ -187,8 +190,8 @@ where
                 }
                 Err(error) if Exhaustion::is_cause_of(&error) => {
                     self.note(listener, self.shared.exhaustion.failed(), Some(&error));
-                    match self.shared.admission.strangers().crowd_out(self.index, true) {
-                        Some(()) => yield_now().await,
+                    match self.shared.admission.make_room(self.index) {
+                        Some(leaving) => leaving.gone(ACCEPT_PAUSE).await,
                         None => sleep(ACCEPT_PAUSE).await,
                     }
                 }
@@ -223,7 +226,7 @@ where
         // Of a request on http; of the handshake on the others.
         let info = ConnInfo::plain(peer);
         let gate = info.control();
-        let stream = ClientStream::new(stream, place, admission.strangers().add(self.index, gate.clone()));
+        let stream = ClientStream::new(stream, place, admission.room().strangers().add(self.index, gate.clone()));
         if verdict != Verdict::Serve {
             self.counters.reject("too_many_connections");
             tracing::debug!(%peer, reason = "too many connections of one client", "silence");
@@ -246,7 +249,7 @@ where
             H2c::Silent => Protocol::Detect,
             H2c::Open => Protocol::DetectOpen,
         };
-        self.connections.add(info.control());
+        self.connections().add(info.control());
         let stranger = stream.stranger();
         let ended = self.server.serve(stream, info.clone(), protocol, self.stack.clone()).await;
         match ended {
@@ -268,7 +271,7 @@ where
         let accepted = SniAcceptor::new(certificates).accept(stream, self.shared.settings.silence_deadline).await;
         let connection = accepted.map(|(stream, name)| {
             let info = ConnInfo::tls(peer, name);
-            self.connections.add(info.control());
+            self.connections().add(info.control());
             (stream, info)
         });
         self.handshakes.fetch_sub(1, Ordering::Relaxed);
@@ -294,7 +297,7 @@ where
         let connection = accepted.map(|(stream, name)| {
             gate.open_gate();
             let info = ConnInfo::node(peer, name);
-            self.connections.add(info.control());
+            self.connections().add(info.control());
             (stream, info)
         });
         self.handshakes.fetch_sub(1, Ordering::Relaxed);
@@ -323,15 +326,18 @@ where
     /// Lets what is in flight end.
     async fn drain(&self) {
         let start = Instant::now();
-        self.connections.drain();
+        self.connections().drain();
         while start.elapsed() < self.shared.settings.shutdown_timeout {
             let handshakes = self.handshakes.load(Ordering::Relaxed) > 0 && start.elapsed() < HANDSHAKES;
-            if !handshakes && self.connections.is_empty() {
+            if !handshakes && self.connections().is_empty() {
                 return;
             }
             sleep(Duration::from_millis(10)).await;
         }
-        tracing::warn!(connections = self.connections.len(), "the shutdown timeout is over: ending what is in flight");
+        tracing::warn!(
+            connections = self.connections().len(),
+            "the shutdown timeout is over: ending what is in flight"
+        );
     }
 }
 

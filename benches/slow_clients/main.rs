@@ -5,8 +5,9 @@
 //! cargo bench --bench slow_clients -- --connections 500 --only body   # fewer, and the rows that have "body" in the name
 //! ```
 //!
-//! Each row has a proxy of its own, with all deadlines at 10 s, and 5000 clients from 50 addresses, all at once. Another
-//! client sends 50 GET/s, for 10 s before (`--calm`) and until the proxy has let go of them or 40 s are over (`--patience`).
+//! Each row has a proxy of its own, with all deadlines at 10 s, and 5000 clients from 50 addresses, of which 500 connect
+//! in a second (`--rate`). Another client sends 50 GET/s, for 10 s before (`--calm`) and until the proxy has let go of
+//! them or 60 s are over (`--patience`).
 //!
 //! | column | what it is |
 //! | --- | --- |
@@ -29,11 +30,12 @@ mod kinds;
 mod support;
 
 use std::{
+    net::SocketAddr,
     thread,
     time::{Duration, Instant},
 };
 
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{sync::Semaphore, task::JoinSet, time::sleep_until};
 
 use self::{
     client::{End, Seen},
@@ -61,7 +63,7 @@ const AT_A_TIME: usize = 256;
 
 fn main() {
     serve_if_told();
-    let arguments = Arguments::read(&["connections", "only", "calm", "patience"]);
+    let arguments = Arguments::read(&["connections", "rate", "only", "calm", "patience"]);
     raise_descriptor_limit();
     let mut table = Table::new(&[
         "clients",
@@ -104,17 +106,18 @@ fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     let (mut samples, memory, descriptors) = (other.take(), process.memory(), process.descriptors());
     let before = p99(&samples);
     let address = if kind.tls { program.https() } else { program.http() };
-    let to_the_end = arguments.seconds("patience", 40);
+    let to_the_end = arguments.seconds("patience", 60);
+    let each = Duration::from_secs(1) * kind.share / arguments.number("rate", 500);
     let attack = {
         let kind = kind.clone();
-        thread::spawn(move || attack(&kind, address, count, to_the_end))
+        thread::spawn(move || attack(&kind, address, count, each, to_the_end))
     };
     let (start, mut released) = (Instant::now(), None);
     let kernel = tcp_memory();
     let [peak, kernel_peak] = peak_until(
         || [process.memory(), tcp_memory()],
         || {
-            if start.elapsed().as_secs() > 1 && process.descriptors() < descriptors + SOME {
+            if start.elapsed() > each * count && process.descriptors() < descriptors + SOME {
                 released.get_or_insert(start.elapsed());
             }
             attack.is_finished() && (released.is_some() || start.elapsed() > to_the_end)
@@ -144,15 +147,16 @@ fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     samples
 }
 
-/// Lets the clients loose and waits for their ends.
-fn attack(kind: &Kind, address: std::net::SocketAddr, count: u32, patience: Duration) -> Vec<Seen> {
+/// Lets the clients loose, one after `each`, and waits for their ends.
+fn attack(kind: &Kind, address: SocketAddr, count: u32, each: Duration, patience: Duration) -> Vec<Seen> {
     let connecting = Semaphore::new(AT_A_TIME);
     // As long as the program runs.
     let (connecting, kind): (&Semaphore, &Kind) = (Box::leak(Box::new(connecting)), Box::leak(Box::new(kind.clone())));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut clients = JoinSet::new();
+        let (start, mut clients) = (tokio::time::Instant::now(), JoinSet::new());
         for number in 0..count {
+            sleep_until(start + each * number).await;
             clients.spawn(client::run(kind, address, number, connecting, patience));
         }
         clients.join_all().await

@@ -38,6 +38,7 @@ impl Settings {
             keep_alive_timeout: merged.read("keep_alive_timeout", problems).unwrap_or_default(),
             head_timeout: merged.read("head_timeout", problems).unwrap_or_default(),
             body_timeout: merged.read("body_timeout", problems).unwrap_or_default(),
+            body_min_rate: merged.read("body_min_rate", problems).map_or(0, |SizeLimit(rate)| rate.unwrap_or(0)),
             tunnel_timeout: merged.read("tunnel_timeout", problems).unwrap_or_default(),
             max_connections: merged.read("max_connections", problems).map(|AtLeastOne(count)| count),
             max_connections_per_client: merged.read("max_connections_per_client", problems).unwrap_or_default(),

@@ -5,25 +5,24 @@ use std::net::{SocketAddr, TcpStream};
 use nix::sys::signal::Signal;
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Backend, Client, End, Start, client::exchange, client::get, tls::Tls};
+use crate::{
+    room::{self, assert_echo, tunnel},
+    support::{Backend, Client, End, Start, client::exchange, client::get, tls::Tls},
+};
 
 #[test]
 fn further_ones_wait_until_there_is_room() {
-    let backend = Backend::answering("ok");
+    let backend = room::backend();
     let program = Start::new().workers(1).route("a.test", &backend).flags(&["--max-connections", "2"]).run();
-    let mut inside: Vec<_> = (0..2).map(|_| Client::connect(program.http())).collect();
-    for client in &mut inside {
-        assert_eq!(client.get("a.test", "/").status, 200);
-    }
+    let mut inside: Vec<_> = (0..2).map(|_| tunnel(&program)).collect();
     let mut waiting: Vec<_> = (0..3).map(|_| Client::connect(program.http())).collect();
     for client in &mut waiting {
         client.send("GET /waited HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
     }
     program.wait_for_line("no room for more connections");
-    for client in &mut inside {
-        assert_eq!(client.get("a.test", "/").status, 200);
-    }
-    assert!(backend.requests().iter().all(|request| request.target == "/"));
+    inside.iter_mut().for_each(assert_echo);
+    // One of each tunnel.
+    assert_eq!(backend.connections().len(), 2);
     inside.pop();
     for client in &mut waiting {
         assert_eq!(client.response().status, 200);
@@ -103,18 +102,10 @@ fn strangers_keep_nobody_out() {
 
 #[test]
 fn all_places_are_for_those_who_are_served() {
-    let backend = Backend::answering("ok");
+    let backend = room::backend();
     let flags = ["--max-connections", "8", "--silence-deadline", "1h"];
     let program = Start::new().route("a.test", &backend).flags(&flags).run();
     let _strangers: Vec<_> = (0..20).map(|_| Client::connect(program.http())).collect();
-    let mut served: Vec<_> = (0..8)
-        .map(|_| {
-            let mut client = Client::connect(program.http());
-            assert_eq!(client.get("a.test", "/").status, 200);
-            client
-        })
-        .collect();
-    for client in &mut served {
-        assert_eq!(client.get("a.test", "/").status, 200);
-    }
+    let mut served: Vec<_> = (0..8).map(|_| tunnel(&program)).collect();
+    served.iter_mut().for_each(assert_echo);
 }

@@ -1,5 +1,7 @@
 //! How long a client or a backend may keep others waiting, once the gate is open.
 
+use std::{io::Write, thread, time::Duration};
+
 use crate::support::{Backend, Client, Connection, End, Start, client::get, h2, tls::Tls};
 
 #[test]
@@ -94,5 +96,26 @@ fn a_client_that_stops_in_its_body_is_told() {
     let mut client = Client::connect(program.http());
     client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\nhalf.");
     assert_eq!(client.response().status, 408);
+    silent.wait_for_end();
+}
+
+#[test]
+fn a_client_whose_body_trickles_is_told() {
+    let silent = Backend::start(Connection::drain);
+    let flags = ["--body-timeout", "500ms", "--body-min-rate", "1KiB"];
+    let program = Start::new().route("a.test", &silent).flags(&flags).run();
+    let mut client = Client::connect(program.http());
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\n");
+    let mut sender = client.stream.try_clone().unwrap();
+    // Until the other half of the test shuts the connection down.
+    let sending = thread::spawn(move || {
+        while sender.write_all(b"x").is_ok() {
+            thread::sleep(Duration::from_millis(10));
+        }
+    });
+    assert_eq!(client.response().status, 408);
+    assert_eq!(client.end(), (Vec::new(), End::Fin));
+    client.finish_sending();
+    sending.join().unwrap();
     silent.wait_for_end();
 }

@@ -2,13 +2,13 @@
 
 use std::thread;
 
-use crate::support::{Backend, Client, Program, Start, client::get};
+use crate::support::{Backend, Client, End, Program, Start, client::get};
 
 /// With 64 descriptors, and no other limit to connections.
 fn start(backends: &[(&str, &Backend)]) -> Program {
     let start = Start::new()
         .workers(1)
-        .flags(&["--silence-deadline", "1h", "--max-connections", "1000"])
+        .flags(&["--silence-deadline", "1h", "--head-timeout", "1h", "--max-connections", "1000"])
         // Soft and hard, so that the program cannot raise it.
         .through(&["sh", "-c", "ulimit -n 64; exec \"$0\" \"$@\""]);
     backends.iter().fold(start, |start, (host, backend)| start.route(host, backend)).run()
@@ -38,12 +38,16 @@ fn more_connections_than_descriptors() {
     assert_eq!(lines, 1);
 }
 
+/// Who has begun a head makes no room for others.
+const BEGUN: &str = "GET / HTTP/1.1\r\n";
+
 #[test]
 fn no_descriptor_for_a_backend() {
     let (backend, other) = (Backend::answering("ok"), Backend::answering("other"));
     let program = start(&[("a.test", &backend), ("other.test", &other)]);
     let mut early = Client::connect(program.http());
     assert_eq!(early.get("a.test", "/").status, 200);
+    early.send(BEGUN);
     // Of those who are served: strangers would give way. One after the other, so that they share one backend connection.
     let mut crowd = Vec::new();
     let full = || program.log().iter().any(|line| line.contains("cannot accept a connection for now"));
@@ -54,13 +58,21 @@ fn no_descriptor_for_a_backend() {
         while !full() && client.stream.peek(&mut [0]).is_err() {
             thread::yield_now();
         }
+        client.stream.set_nonblocking(false).unwrap();
+        client.send(BEGUN);
         crowd.push(client);
     }
+    let mut next = |host| {
+        early.send(format!("Host: {host}\r\n\r\n"));
+        let status = early.response().status;
+        early.send(BEGUN);
+        status
+    };
     // The last of them may hold that connection for a moment.
-    while early.get("a.test", "/").status != 200 {}
+    while next("a.test") != 200 {}
     // Our fault, not the backend's.
-    assert_eq!(early.get("other.test", "/").status, 503);
-    assert_eq!(early.get("a.test", "/").status, 200);
+    assert_eq!(next("other.test"), 503);
+    assert_eq!(next("a.test"), 200);
     drop(crowd);
     // Accepted after the crowd was let go.
     assert_eq!(Client::connect(program.http()).get("other.test", "/").status, 200);
@@ -78,4 +90,25 @@ fn strangers_give_way() {
         assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 200);
     }
     assert_eq!(early.get("a.test", "/").status, 200);
+}
+
+#[test]
+fn idle_connections_give_way() {
+    let [backend, other, third, fourth] = [0; 4].map(|_| Backend::answering("ok"));
+    let others = ["b.test", "c.test", "d.test"];
+    let program = start(&[("a.test", &backend), (others[0], &other), (others[1], &third), (others[2], &fourth)]);
+    let mut clients = Vec::new();
+    for _ in 0..100 {
+        let mut client = Client::connect(program.http());
+        // The connection to the backend may be on its way back, and nobody idle for long enough to make room for one.
+        while client.get("a.test", "/").status != 200 {}
+        clients.push(client);
+    }
+    program.wait_for_line("cannot accept a connection for now");
+    assert_eq!(clients[0].end(), (Vec::new(), End::Fin));
+    // There may be one or two left over, but not one for a connection to each of the other backends.
+    let last = clients.last_mut().unwrap();
+    for host in others {
+        assert!((0..10_000).any(|_| last.get(host, "/").status == 200), "{host}");
+    }
 }

@@ -29,6 +29,7 @@ mod log_unread;
 mod loops;
 mod messages;
 mod options;
+mod room;
 mod routes;
 mod silence_http;
 mod silence_https;

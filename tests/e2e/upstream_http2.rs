@@ -97,6 +97,30 @@ fn both_directions_flow_at_the_same_time_and_trailers_come_last() {
 }
 
 #[test]
+fn streams_may_be_slow_where_requests_of_http1_may_not() {
+    let backend = backend(|mut peer| {
+        while let Some(frame) = peer.next() {
+            if frame.kind == DATA && frame.ends_stream() {
+                peer.0.send(h2::headers(frame.stream, OK, true));
+            }
+        }
+    });
+    let route = format!("a.test=h2c://{}", backend.address);
+    let flags = ["--route", &route, "--body-timeout", "500ms", "--body-min-rate", "1KiB"];
+    let program = Start::new().workers(1).flags(&flags).run();
+    let mut client = client(&program);
+    client.send([post(1), h2::data(1, b"x", false)].concat());
+    // One after the other, so that the stream has had the time, too.
+    for _ in 0..2 {
+        let mut http1 = Client::connect(program.http());
+        http1.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\nx");
+        assert_eq!(http1.response().status, 408);
+    }
+    client.send(h2::data(1, b"", true));
+    assert_eq!(client.answer(1), h2::Answer::Status(200));
+}
+
+#[test]
 fn a_client_that_cancels_cancels_at_the_backend() {
     let (seen, cancelled) = mpsc::channel();
     let backend = backend(move |mut peer| {

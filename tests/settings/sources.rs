@@ -140,7 +140,7 @@ fn the_stronger_of_two_sources_wins_and_is_named() {
         }
     }
     // Six pairs of each setting that has all four sources; three of cert and key, which are not in the file.
-    assert_eq!(pairs, 41 * 6 + 2 * 3);
+    assert_eq!(pairs, 42 * 6 + 2 * 3);
 }
 
 #[test]

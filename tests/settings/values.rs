@@ -11,7 +11,7 @@ fn values_are_typed() {
     let settings = Start::new()
         .flags(&["--http", "0", "--https", "off", "--http-h2c", "silent", "--log-format", "json", "--workers", "3"])
         .flags(&["--bind", "::1", "--connect-timeout", "1m 30s", "--trusted-proxies", "10.0.0.0/8, 10.0.0.1"])
-        .flags(&["--subnet-dialer", "127.5.6.7/16", "--access-log"])
+        .flags(&["--subnet-dialer", "127.5.6.7/16", "--access-log", "--body-min-rate", "off"])
         .loaded()
         .settings;
     assert_eq!((settings.http, settings.https, settings.internal), (Port::Number(0), Port::Off, Port::Number(8443)));
@@ -26,6 +26,7 @@ fn values_are_typed() {
     assert_eq!(settings.subnet_dialer.to_string(), "127.5.0.0/16");
     assert_eq!(settings.workers, 3);
     assert!(settings.access_log);
+    assert_eq!(settings.body_min_rate, 0);
 }
 
 #[test]

@@ -282,6 +282,15 @@ impl Control {
         self.0.cut_short.load(Ordering::Relaxed)
     }
 
+    /// For how long the connection has waited for its next request, or for its first one; `None` if it does anything
+    /// else or may not be answered, and if it is to end already.
+    ///
+    /// May be behind by a request that has just come: [`drain`](Self::drain) lets that end.
+    pub fn waiting_for(&self) -> Option<Duration> {
+        let waits = self.phase() == Phase::Idle && self.is_open() && !self.is_draining();
+        waits.then(|| self.idle_for()).flatten()
+    }
+
     /// For how long no request has been in flight, no tunnel open and nothing unsent; `None` while there is something.
     pub(crate) fn idle_for(&self) -> Option<Duration> {
         if self.0.in_flight.load(Ordering::Acquire) > 0 || self.has_tunnels() || self.is_unsent() {

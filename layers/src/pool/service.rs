@@ -21,6 +21,10 @@ use super::{
 };
 use crate::balance::Unsent;
 
+/// The longest read of a connection, the most bytes that wait to be written before the next is taken, and the longest
+/// head of a response. A piece of a response is a read; four may be on their way to a client who does not read.
+const MAX_BUFFER: usize = 64 * 1024;
+
 /// Sends requests to one endpoint, over a connection that waits for one or over a new one.
 ///
 /// A connection serves one request at a time and waits for the next once the response was read to its end. There is no
@@ -124,7 +128,8 @@ async fn connect<C: Connect, B: RequestBody>(connector: C, endpoint: Uri) -> Res
     let io = connector.oneshot(endpoint).await.map_err(Into::into)?;
     let meter = Meter::new();
     let io = Metered::new(io, Arc::clone(&meter));
-    let (sender, connection): (SendRequest<B>, _) = http1::Builder::new().handshake(io).await?;
+    let (sender, connection): (SendRequest<B>, _) =
+        http1::Builder::new().max_buf_size(MAX_BUFFER).handshake(io).await?;
     let task = tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "connection to an endpoint broke");

@@ -92,14 +92,16 @@ impl Driver<'_> {
         cx: &mut Context<'_>,
     ) -> Poll<Ended> {
         self.control.register_driver(cx.waker());
-        if !self.draining && self.control.is_draining() {
+        let mut ended = connection.as_mut().poll(cx);
+        // Only now: hyper closes an idle connection without a look at a request that has come.
+        if !self.draining && self.control.is_draining() && ended.is_pending() {
             self.draining = true;
             connection.as_mut().drain();
             // A client that does not answer to it does not hold the end up.
             let end = timer.deadline().min(Instant::now() + FAREWELL);
             timer.as_mut().reset(end);
+            ended = connection.as_mut().poll(cx);
         }
-        let ended = connection.as_mut().poll(cx);
         if self.control.is_silenced() {
             return Poll::Ready(Ended::Silenced);
         }

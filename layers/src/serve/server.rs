@@ -28,8 +28,9 @@ use crate::{
 const MAX_HEAD: u32 = 64 * 1024;
 /// Fields in a head of HTTP/1; hyper's, as HAProxy's and Envoy's, is 100 or so.
 const MAX_FIELDS: usize = 100;
-/// Bytes buffered for a connection of HTTP/1, each way, or twice the longest head.
-const MAX_BUFFER: usize = 128 * 1024;
+/// The longest read and the most bytes that wait to be written before the next is taken, of a connection of HTTP/1; or
+/// the longest head, which has to fit in.
+const MAX_BUFFER: usize = 64 * 1024;
 /// What a client may send on an h2 stream, and on all streams of a connection, before it is read.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
@@ -199,8 +200,7 @@ impl HttpServer {
     /// HTTP/2 with 431.
     #[must_use]
     pub fn max_head(mut self, bytes: u32) -> Self {
-        let buffer = MAX_BUFFER.max(bytes as usize * 2);
-        self.http1.max_header_size(bytes as usize).max_buf_size(buffer);
+        self.http1.max_header_size(bytes as usize).max_buf_size(MAX_BUFFER.max(bytes as usize));
         self.limits.max_head = bytes;
         self.http2 = self.limits.http2();
         self

@@ -68,6 +68,36 @@ async fn an_idle_connection_ends_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_has_come_by_then_is_served() {
+    let mut client = connect(Protocol::Http1);
+    client.send(get("a.example", "/")).await;
+    client.read_until("]").await;
+    // The connection is not polled in between.
+    client.send(get("a.example", "/last")).await;
+    client.control.drain();
+    let answer = String::from_utf8(client.read_to_end().await).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("/last"), "{answer}");
+    assert!(matches!(client.leave().await, Ended::Finished));
+}
+
+/// Who waits, and who waits for nothing.
+#[tokio::test(start_paused = true)]
+async fn waiting_is_told_from_all_else() {
+    let (mut client, release) = connect_to_patient(Protocol::Http1);
+    assert_eq!(client.control.waiting_for(), None, "the gate is closed");
+    client.send(get("a.example", "/")).await;
+    client.hears_nothing_for(Duration::from_secs(1)).await;
+    assert_eq!(client.control.waiting_for(), None, "in flight");
+    release.notify_one();
+    client.read_until("released").await;
+    client.hears_nothing_for(Duration::from_secs(2)).await;
+    assert_eq!(client.control.waiting_for(), Some(Duration::from_secs(2)));
+    client.send("GET / HT").await;
+    client.hears_nothing_for(Duration::from_secs(1)).await;
+    assert_eq!(client.control.waiting_for(), None, "a head has begun");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_answer_holds_nothing_up() {
     let (mut client, release) = connect_to_patient(Protocol::Http2);
     client.send([http2::hello(), http2::get(1, "a.example")].concat()).await;

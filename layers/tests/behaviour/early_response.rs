@@ -44,7 +44,8 @@ where
 {
     let stack = ServiceBuilder::new()
         .layer(OpenGateLayer::new())
-        .layer(ResponseTimeoutLayer::new(Duration::from_secs(60)))
+        // The rate counts until the response begins.
+        .layer(ResponseTimeoutLayer::new(Duration::from_secs(60)).min_rate(100, Duration::from_secs(10)))
         .service(pool);
     let (client, server) = tokio::io::duplex(64 * 1024);
     let info = ConnInfo::plain(SocketAddr::from(([192, 0, 2, 1], 40000)));

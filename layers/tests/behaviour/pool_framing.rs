@@ -8,7 +8,7 @@ use pmesh_layers::pool::Pool;
 use tokio::io::AsyncWriteExt;
 use tower::ServiceExt;
 
-use super::support::backend::{Connector, backend, settle};
+use super::support::backend::{Connector, backend, backend_behind, settle};
 
 type TestPool = Pool<Connector, Empty<Bytes>>;
 
@@ -169,5 +169,19 @@ async fn a_body_may_be_longer_than_what_comes_before_it() {
         let (_, read) = tokio::join!(answering, reading);
         assert_eq!(read.unwrap().to_bytes().len(), body.len());
         settle().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_has_64_kib_at_most() {
+    for (kib, passes) in [(60, true), (66, false)] {
+        let (connector, mut backend) = backend_behind(128 * 1024);
+        let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap());
+        let responding = tokio::spawn(pool.oneshot(Request::new(Empty::new())));
+        let mut connection = backend.accept().await;
+        connection.head().await;
+        let field = "x".repeat(kib * 1024);
+        connection.send(&format!("HTTP/1.1 200 OK\r\nx: {field}\r\ncontent-length: 0\r\n\r\n")).await;
+        assert_eq!(responding.await.unwrap().is_ok(), passes, "{kib} KiB");
     }
 }

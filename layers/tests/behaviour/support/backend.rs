@@ -16,9 +16,14 @@ pub(crate) type Connector = BoxCloneSyncService<Uri, TokioIo<DuplexStream>, std:
 pub(crate) struct Backend(mpsc::UnboundedReceiver<DuplexStream>);
 
 pub(crate) fn backend() -> (Connector, Backend) {
+    backend_behind(64 * 1024)
+}
+
+/// With pipes that hold so much.
+pub(crate) fn backend_behind(pipe: usize) -> (Connector, Backend) {
     let (accept, accepted) = mpsc::unbounded_channel();
     let connector = tower::service_fn(move |_: Uri| {
-        let (near, far) = tokio::io::duplex(64 * 1024);
+        let (near, far) = tokio::io::duplex(pipe);
         let accepted = accept.send(far).map_err(|_| std::io::ErrorKind::ConnectionRefused.into());
         std::future::ready(accepted.map(|()| TokioIo::new(near)))
     });

@@ -1,0 +1,58 @@
+use http::Request;
+use tower::BoxError;
+
+use super::WatchedBody;
+use crate::balance::Unsent;
+
+/// Nothing moved for too long before the head of a response came, or too little.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TimedOut {
+    /// The backend neither read nor answered.
+    #[error("the backend did not respond in time")]
+    Backend,
+    /// The client did not send the rest of its request.
+    #[error("the client did not send the rest of its request in time")]
+    Client,
+}
+
+/// Why there is no response. As a [`BoxError`] it is what it holds.
+#[derive(Debug)]
+pub enum NoResponse<E> {
+    /// It was too long in coming.
+    TimedOut(TimedOut),
+    /// The inner service failed.
+    Inner(E),
+}
+
+impl<E: Into<BoxError>> From<NoResponse<E>> for BoxError {
+    fn from(error: NoResponse<E>) -> Self {
+        match error {
+            NoResponse::TimedOut(timed_out) => timed_out.into(),
+            NoResponse::Inner(error) => error.into(),
+        }
+    }
+}
+
+impl<B, E: Unsent<Request<WatchedBody<B>>>> Unsent<Request<B>> for NoResponse<E> {
+    fn take_request(&mut self) -> Option<Request<B>> {
+        match self {
+            Self::TimedOut(_) => None,
+            Self::Inner(error) => Some(error.take_request()?.map(WatchedBody::into_inner)),
+        }
+    }
+
+    fn is_endpoints_fault(&self) -> bool {
+        match self {
+            Self::TimedOut(timed_out) => *timed_out == TimedOut::Backend,
+            Self::Inner(error) => error.is_endpoints_fault(),
+        }
+    }
+
+    fn is_unprocessed(&self) -> bool {
+        matches!(self, Self::Inner(error) if error.is_unprocessed())
+    }
+
+    fn is_timeout(&self) -> bool {
+        matches!(self, Self::TimedOut(_))
+    }
+}

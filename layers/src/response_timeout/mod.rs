@@ -1,0 +1,33 @@
+//! A limit to how long a backend may keep a request waiting for the head of its response, and a client a backend for
+//! the body of its request.
+//!
+//! ```
+//! use std::time::Duration;
+//! use http::Request;
+//! use http_body_util::Full;
+//! use pmesh_layers::response_timeout::{NoResponse, ResponseTimeoutLayer, TimedOut};
+//! use tower::{BoxError, ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), BoxError> {
+//! let service = ServiceBuilder::new()
+//!     .layer(ResponseTimeoutLayer::new(Duration::from_secs(60)).min_rate(100, Duration::from_secs(60)))
+//!     .service_fn(async |_: Request<_>| std::future::pending::<Result<(), BoxError>>().await);
+//! let error = service.oneshot(Request::new(Full::new(&b"body"[..]))).await.unwrap_err();
+//! assert!(matches!(error, NoResponse::TimedOut(TimedOut::Backend)));
+//! # Ok(())
+//! # }
+//! ```
+
+mod body;
+mod error;
+mod future;
+mod progress;
+mod service;
+#[cfg(test)]
+mod tests;
+
+pub use body::WatchedBody;
+pub use error::{NoResponse, TimedOut};
+pub use future::ResponseFuture;
+pub use service::{ResponseTimeout, ResponseTimeoutLayer};

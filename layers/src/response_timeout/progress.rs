@@ -1,0 +1,130 @@
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::TimedOut;
+use crate::conn::Control;
+
+/// The rate is looked at again after so much of its window at the least: so much later, a fourth, it may be noticed.
+const LOOKS: u32 = 4;
+/// For `waits_since`.
+const NOT_WAITING: u64 = u64::MAX;
+
+/// What a body has to bring in each window.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MinRate {
+    bytes_a_second: u64,
+    window: Duration,
+}
+
+impl MinRate {
+    pub(super) fn new(bytes_a_second: u64, window: Duration) -> Option<Self> {
+        // A timer knows nothing shorter.
+        let window = window.max(Duration::from_millis(1));
+        (bytes_a_second > 0).then_some(Self { bytes_a_second, window })
+    }
+}
+
+/// How far a request's body has come. Times are in milliseconds.
+#[derive(Debug)]
+pub(super) struct Progress {
+    since: Instant,
+    /// When the last piece moved, after `since`.
+    moved_at: AtomicU64,
+    bytes: AtomicU64,
+    /// Since when the backend would take more and the client does not send it, after `since`; or [`NOT_WAITING`].
+    waits_since: AtomicU64,
+    /// How long the client was waited for before.
+    waited: AtomicU64,
+    min_rate: Option<MinRate>,
+    /// `waited` and `bytes` at the begin of the window. Touched by the timer alone.
+    window_waited: AtomicU64,
+    window_bytes: AtomicU64,
+    /// Which a stream of an upload keeps alive even if nothing comes back.
+    connection: Option<Control>,
+}
+
+impl Progress {
+    pub(super) fn new(connection: Option<Control>, min_rate: Option<MinRate>) -> Self {
+        Self {
+            since: Instant::now(),
+            moved_at: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            waits_since: AtomicU64::new(NOT_WAITING),
+            waited: AtomicU64::new(0),
+            min_rate,
+            window_waited: AtomicU64::new(0),
+            window_bytes: AtomicU64::new(0),
+            connection,
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(NOT_WAITING - 1)
+    }
+
+    /// The backend asked for a piece, and there was none.
+    pub(super) fn waits_for_client(&self) {
+        if self.waits_since.load(Ordering::Relaxed) == NOT_WAITING {
+            self.waits_since.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// A piece of so many bytes has moved, or the end.
+    pub(super) fn moved(&self, bytes: usize) {
+        let now = self.now();
+        self.moved_at.store(now, Ordering::Relaxed);
+        // Whoever polls the body is the only one to write.
+        self.bytes.store(self.bytes.load(Ordering::Relaxed).saturating_add(bytes as u64), Ordering::Relaxed);
+        let waits_since = self.waits_since.load(Ordering::Relaxed);
+        if waits_since != NOT_WAITING {
+            self.waits_since.store(NOT_WAITING, Ordering::Relaxed);
+            // Whoever sees this sees the rest: a wait may be missed, but none is counted twice.
+            self.waited.store(self.waited.load(Ordering::Relaxed) + (now - waits_since), Ordering::Release);
+        }
+        if let Some(connection) = &self.connection {
+            connection.note_progress();
+        }
+    }
+
+    /// When to look first.
+    pub(super) fn first_look(&self, timeout: Duration) -> Duration {
+        self.min_rate.map_or(timeout, |rate| timeout.min(rate.window))
+    }
+
+    /// When to look again, or who has kept the other side waiting for too long.
+    pub(super) fn look(&self, timeout: Duration) -> Result<Duration, TimedOut> {
+        let now = self.now();
+        let waited = self.waited.load(Ordering::Acquire);
+        let waits_since = self.waits_since.load(Ordering::Relaxed);
+        let idle = Duration::from_millis(now.saturating_sub(self.moved_at.load(Ordering::Relaxed)));
+        if idle >= timeout {
+            return Err(if waits_since == NOT_WAITING { TimedOut::Backend } else { TimedOut::Client });
+        }
+        let again = timeout - idle;
+        let Some(rate) = self.min_rate else { return Ok(again) };
+        // Nobody is blamed for a body that has ended since, or that the backend does not take.
+        let waits = now.checked_sub(waits_since);
+        Ok(again.min(self.look_at_rate(rate, waited + waits.unwrap_or(0), waits.is_some())?))
+    }
+
+    fn look_at_rate(&self, rate: MinRate, waited: u64, waits: bool) -> Result<Duration, TimedOut> {
+        let MinRate { bytes_a_second, window } = rate;
+        let in_window = waited.saturating_sub(self.window_waited.load(Ordering::Relaxed));
+        let left = window.saturating_sub(Duration::from_millis(in_window));
+        if !waits || !left.is_zero() {
+            return Ok(left.max(window / LOOKS));
+        }
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        let brought = bytes - self.window_bytes.load(Ordering::Relaxed);
+        if brought < bytes_a_second.saturating_mul(in_window) / 1000 {
+            return Err(TimedOut::Client);
+        }
+        self.window_waited.store(waited, Ordering::Relaxed);
+        self.window_bytes.store(bytes, Ordering::Relaxed);
+        Ok(window)
+    }
+}

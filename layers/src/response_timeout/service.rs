@@ -1,0 +1,106 @@
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Version};
+use http_body::Body;
+use tower::{Layer, Service};
+
+use super::{
+    NoResponse, ResponseFuture, WatchedBody,
+    progress::{MinRate, Progress},
+};
+use crate::conn::{ConnInfo, Control};
+
+/// Ends requests in [`TimedOut`](super::TimedOut) when nothing has moved for a time and there is no response yet.
+///
+/// Around each endpoint of a [`Balance`](crate::balance::Balance) it is a limit to each attempt, and an endpoint that
+/// hangs is one that failed.
+///
+/// The time is counted from the last piece of the request's body, so a large upload may take as long as it takes, as
+/// long as it is not slower than [`min_rate`](Self::min_rate); should its response end first, the client's connection
+/// counts as busy until the upload ends, too. The response's body is not limited here:
+/// [`HttpServer::body_timeout`](crate::serve::HttpServer::body_timeout) is for it.
+#[derive(Debug, Clone, Copy)]
+pub struct ResponseTimeoutLayer {
+    timeout: Duration,
+    min_rate: Option<MinRate>,
+    except_http2: bool,
+}
+
+impl ResponseTimeoutLayer {
+    /// Waits for `timeout`, for bodies at any rate.
+    pub fn new(timeout: Duration) -> Self {
+        Self { timeout, min_rate: None, except_http2: false }
+    }
+
+    /// How many bytes a second the body of a request has to bring until the head of its response is there; 0: any
+    /// number.
+    ///
+    /// It is the mean over each `window` in which the client was waited for: what a backend takes to read is not
+    /// counted. A body that is too slow ends the request in [`TimedOut::Client`](super::TimedOut::Client). It may be
+    /// noticed a fourth later.
+    #[must_use]
+    pub fn min_rate(mut self, bytes: u64, window: Duration) -> Self {
+        self.min_rate = MinRate::new(bytes, window);
+        self
+    }
+
+    /// Lets the bodies of requests of HTTP/2 be slower: for endpoints of HTTP/2, where a stream costs no connection and
+    /// those of gRPC are rightly slow.
+    #[must_use]
+    pub fn except_http2(mut self) -> Self {
+        self.except_http2 = true;
+        self
+    }
+}
+
+impl<S> Layer<S> for ResponseTimeoutLayer {
+    type Service = ResponseTimeout<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ResponseTimeout { inner, layer: *self }
+    }
+}
+
+/// The service of [`ResponseTimeoutLayer`].
+#[derive(Debug, Clone)]
+pub struct ResponseTimeout<S> {
+    inner: S,
+    layer: ResponseTimeoutLayer,
+}
+
+impl<S> ResponseTimeout<S> {
+    inner_accessors!();
+}
+
+impl<S, B> Service<Request<B>> for ResponseTimeout<S>
+where
+    S: Service<Request<WatchedBody<B>>>,
+    B: Body,
+{
+    type Response = S::Response;
+    type Error = NoResponse<S::Error>;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx).map_err(NoResponse::Inner)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let ResponseTimeoutLayer { timeout, min_rate, except_http2 } = self.layer;
+        // Most requests have no body; nothing is shared for them.
+        let (mut progress, mut upload) = (None, None);
+        if !request.body().is_end_stream() {
+            let connection = request.extensions().get().map(ConnInfo::control).cloned();
+            upload = connection.as_ref().map(Control::begin_upload);
+            let min_rate = min_rate.filter(|_| !except_http2 || request.version() < Version::HTTP_2);
+            progress = Some(Arc::new(Progress::new(connection, min_rate)));
+        }
+        let watched = |inner| WatchedBody::new(inner, progress.clone(), upload);
+        let response = self.inner.call(request.map(watched));
+        ResponseFuture::new(response, timeout, progress)
+    }
+}

@@ -1,0 +1,178 @@
+//! Who has to go when a new connection finds no place: those that wait for their next request, and nobody else.
+
+use std::{net::TcpStream, thread};
+
+use nix::sys::signal::Signal;
+
+use crate::support::{
+    Backend, Client, End, Program, Start,
+    backend::ok,
+    client::get,
+    h2::{self, Answer},
+    tls::Tls,
+};
+
+const PLACES: usize = 4;
+const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+
+/// A backend that answers, never sends the second half of `/half`, and becomes an echo at `/echo`.
+pub fn backend() -> Backend {
+    Backend::start(|connection| {
+        while let Some(request) = connection.request() {
+            match &*request.target {
+                "/half" => {
+                    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf");
+                    connection.drain();
+                }
+                "/echo" => {
+                    connection.send(SWITCH);
+                    while let Some(byte) = connection.take(1) {
+                        connection.send(byte);
+                    }
+                }
+                _ => connection.send(ok("ok")),
+            }
+        }
+    })
+}
+
+fn start(workers: u8, backend: &Backend) -> Program {
+    let flags = ["--max-connections", &PLACES.to_string(), "--keep-alive-timeout", "1h", "--head-timeout", "1h"];
+    Start::new().workers(workers).route("a.test", backend).flags(&flags).run()
+}
+
+/// A connection that waits for its next request.
+fn idle(program: &Program) -> Client<TcpStream> {
+    let mut client = Client::connect(program.http());
+    assert_eq!(client.get("a.test", "/").status, 200);
+    client
+}
+
+/// A connection that has become a tunnel, and so makes no room.
+pub fn tunnel(program: &Program) -> Client<TcpStream> {
+    let mut client = Client::connect(program.http());
+    client.send("GET /echo HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    assert_eq!(client.head().status, 101);
+    client
+}
+
+/// Its end has not come.
+#[track_caller]
+pub fn assert_echo(tunnel: &mut Client<TcpStream>) {
+    tunnel.send("echo");
+    assert_eq!(tunnel.take(4), b"echo");
+}
+
+#[test]
+fn idle_ones_make_room_with_a_fin() {
+    // With two, the place may be one of the other.
+    for workers in [1, 2] {
+        let backend = backend();
+        let mut program = start(workers, &backend);
+        let mut clients: Vec<_> = (0..3 * PLACES).map(|_| idle(&program)).collect();
+        for client in &mut clients[..2 * PLACES] {
+            assert_eq!(client.end(), (Vec::new(), End::Fin), "{workers} workers");
+        }
+        assert_eq!(clients.last_mut().unwrap().get("a.test", "/").status, 200, "{workers} workers");
+        program.wait_for_line("no room for more connections");
+        program.signal(Signal::SIGTERM);
+        program.wait();
+        let line = program.wait_for_line("stopped");
+        let ended: usize = line.split_once("idle_ended=").unwrap().1.parse().unwrap();
+        // More where the machine was slow.
+        assert!(ended >= 2 * PLACES, "{line}");
+    }
+}
+
+#[test]
+fn over_tls_too() {
+    let backend = backend();
+    let program = start(2, &backend);
+    let tls = Tls::of(&program);
+    let mut clients = Vec::new();
+    for _ in 0..2 * PLACES {
+        let mut client = tls.connect(program.https(), "a.test").unwrap();
+        assert_eq!(client.get("a.test", "/").status, 200);
+        clients.push(client);
+    }
+    for client in &mut clients[..PLACES] {
+        assert_eq!(client.end(), (Vec::new(), End::Fin));
+    }
+}
+
+#[test]
+fn whoever_has_something_in_flight_stays() {
+    let backend = backend();
+    let program = start(2, &backend);
+    let mut half = Client::connect(program.http());
+    half.send(get("a.test", "/half"));
+    assert_eq!(half.head().status, 200);
+    let mut tunnel = tunnel(&program);
+    let mut streams = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    streams.send([h2::opening(), h2::headers(1, &h2::get("a.test", "/half"), true)].concat());
+    assert_eq!(streams.answer(1), Answer::Status(200));
+
+    // One after the other in the one place that is left.
+    let mut clients: Vec<_> = (0..PLACES).map(|_| idle(&program)).collect();
+    for client in &mut clients[..PLACES - 1] {
+        assert_eq!(client.end(), (Vec::new(), End::Fin));
+    }
+    assert_eq!(half.take(4), b"half");
+    assert_echo(&mut tunnel);
+    streams.send(h2::headers(3, &h2::get("a.test", "/"), true));
+    assert_eq!(streams.answer(3), Answer::Status(200));
+}
+
+#[test]
+fn an_idle_connection_of_http2_says_goodbye_and_makes_room() {
+    let backend = backend();
+    let program = start(1, &backend);
+    let tls = Tls::of(&program).alpn(&["h2"]);
+    let idle_ones: Vec<_> = (0..PLACES)
+        .map(|_| {
+            let mut client = tls.connect(program.https(), "a.test").unwrap();
+            client.send([h2::opening(), h2::headers(1, &h2::get("a.test", "/"), true)].concat());
+            assert_eq!(client.answer(1), Answer::Status(200));
+            client
+        })
+        .collect();
+    let readers: Vec<_> = idle_ones
+        .into_iter()
+        .map(|mut client| {
+            thread::spawn(move || {
+                let mut goodbyes = 0;
+                while let Some(frame) = client.frame() {
+                    goodbyes += usize::from(frame.kind == h2::GOAWAY);
+                    if frame.kind == h2::PING && !frame.is_ack() {
+                        client.send(h2::frame(h2::PING, 1, 0, &frame.payload));
+                    }
+                }
+                goodbyes
+            })
+        })
+        .collect();
+    // All of them are gone when so many others are in.
+    let _clients: Vec<_> = (0..PLACES).map(|_| idle(&program)).collect();
+    for reader in readers {
+        assert!(reader.join().unwrap() > 0);
+    }
+}
+
+#[test]
+fn a_head_that_has_begun_is_waited_for() {
+    let backend = backend();
+    let program = start(1, &backend);
+    let mut begun: Vec<_> = (0..PLACES - 1).map(|_| idle(&program)).collect();
+    for client in &mut begun {
+        client.send("GET / HTTP/1.1\r\n");
+    }
+    for _ in 0..PLACES {
+        idle(&program);
+    }
+    let mut last: Vec<_> = (0..2).map(|_| idle(&program)).collect();
+    assert_eq!(last[0].end(), (Vec::new(), End::Fin));
+    for client in &mut begun {
+        client.send("Host: a.test\r\n\r\n");
+        assert_eq!(client.response().status, 200);
+    }
+}
