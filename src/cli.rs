@@ -1,12 +1,23 @@
 //! The command line.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Arg, ArgAction, ArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use pmesh_layers::identity::NodeName;
 
 use crate::config::{Kind, SETTINGS, Setting};
 
 const EXPLAINED: &str = "explained";
+const NEXT: &str = "next";
+const JSON: &str = "json";
+const FILE: &str = "file";
+const FORCE: &str = "force";
+const SET: &str = "set";
+const FINISH: &str = "finish";
+/// The setting.
+const NODE: &str = "node";
+const STATUS: &str = "status";
+const PEERS: &str = "peers";
 
 const AFTER_HELP: &str = "\
 Flags win over the environment, the environment over the file, the file over the defaults.
@@ -27,7 +38,48 @@ pub enum Command {
         key: Option<String>,
     },
     /// Print the public part of the local authority.
-    Authority,
+    Authority {
+        /// Of the new secret, while it takes over from an old one.
+        next: bool,
+    },
+    /// Ask a node what it is and does.
+    Status(Asked),
+    /// Ask a node which others it knows.
+    Peers(Asked),
+    /// Show or change the secret.
+    Secret(SecretCommand),
+}
+
+/// Which node is asked, and how it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Another than the one of this home.
+    pub node: Option<NodeName>,
+    /// JSON in place of a table.
+    pub json: bool,
+}
+
+/// What is done with the secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretCommand {
+    /// Print it.
+    Show,
+    /// Print the fingerprints of what is derived from it.
+    Fingerprint,
+    /// Take one from elsewhere.
+    Set {
+        /// The file; none, or `-`: standard input.
+        file: Option<PathBuf>,
+        /// Over the one that is there.
+        force: bool,
+    },
+    /// Let a new one take over.
+    Rotate {
+        /// The file of the new one, `-` for standard input; none: it is made.
+        given: Option<PathBuf>,
+    },
+    /// Drop the old one.
+    Finish,
 }
 
 /// The arguments of the program: a command, and settings that are not validated yet.
@@ -47,14 +99,39 @@ impl Arguments {
     /// the process with 2 or 0.
     pub fn parse<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
         let matches = definition().try_get_matches_from(arguments)?;
+        let mut flags: Vec<_> = SETTINGS.iter().filter_map(|setting| flag(&matches, setting)).collect();
+        if matches!(matches.subcommand_name(), Some(STATUS | PEERS)) {
+            // There it says who is asked, not who this is.
+            flags.retain(|(setting, _)| setting.key != NODE);
+        }
         let command = match matches.subcommand() {
             Some(("demo", _)) => Command::Demo,
             Some(("check", _)) => Command::Check,
             Some(("explain", matches)) => Command::Explain { key: matches.get_one(EXPLAINED).cloned() },
-            Some(("ca", _)) => Command::Authority,
+            Some(("ca", matches)) => Command::Authority { next: matches.get_flag(NEXT) },
+            Some((STATUS, matches)) => Command::Status(asked(matches)),
+            Some((PEERS, matches)) => Command::Peers(asked(matches)),
+            Some(("secret", matches)) => Command::Secret(secret(matches)),
             _ => Command::Serve,
         };
-        Ok(Self { command, flags: SETTINGS.iter().filter_map(|setting| flag(&matches, setting)).collect() })
+        Ok(Self { command, flags })
+    }
+}
+
+fn asked(matches: &ArgMatches) -> Asked {
+    let node = matches.get_one::<String>(NODE).and_then(|name| name.parse().ok());
+    Asked { node, json: matches.get_flag(JSON) }
+}
+
+fn secret(matches: &ArgMatches) -> SecretCommand {
+    match matches.subcommand() {
+        Some(("fingerprint", _)) => SecretCommand::Fingerprint,
+        Some(("set", matches)) => {
+            SecretCommand::Set { file: matches.get_one(FILE).cloned(), force: matches.get_flag(FORCE) }
+        }
+        Some(("rotate", matches)) if matches.get_flag(FINISH) => SecretCommand::Finish,
+        Some(("rotate", matches)) => SecretCommand::Rotate { given: matches.get_one(SET).cloned() },
+        _ => SecretCommand::Show,
     }
 }
 
@@ -80,7 +157,52 @@ fn definition() -> clap::Command {
                 .about("Shows the value of each setting and where it was set")
                 .arg(Arg::new(EXPLAINED).value_name("KEY").help("Only this setting, and what it is for")),
         )
-        .subcommand(clap::Command::new("ca").about("Prints the public part of the local authority, for curl --cacert"))
+        .subcommand(
+            clap::Command::new("ca")
+                .about("Prints the public part of the local authority, for curl --cacert")
+                .arg(switch(NEXT, "The one that comes into use when the rotation of the secret is finished")),
+        )
+        .subcommand(asking(STATUS, "Asks the node that runs in this home what it is and does"))
+        .subcommand(asking(PEERS, "Asks the node that runs in this home which others it knows, and how they are"))
+        .subcommand(secret_definition())
+}
+
+/// A command that asks a node.
+fn asking(name: &'static str, about: &'static str) -> clap::Command {
+    // In the place of the setting, which it would be mistaken for.
+    let node =
+        Arg::new(NODE).long(NODE).value_name("NAME").help("Asks this node instead, which the one of this home knows");
+    let node = node.value_parser(|text: &str| text.parse::<NodeName>().map(|name| name.to_string()));
+    clap::Command::new(name).about(about).arg(node).arg(switch(JSON, "Prints JSON"))
+}
+
+fn secret_definition() -> clap::Command {
+    let file = |id: &'static str, help: &'static str| {
+        Arg::new(id).long(id).value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
+    };
+    let set = "Takes the new one from this file, or from standard input for -, instead of making it";
+    clap::Command::new("secret")
+        .about("Shows or changes the secret that all nodes share")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(clap::Command::new("show").about("Prints it: keep the output where you would keep a private key"))
+        .subcommand(clap::Command::new("fingerprint").about("Prints what tells it from others, and does not tell it"))
+        .subcommand(
+            clap::Command::new("set")
+                .about("Reads 64 hexadecimal digits from standard input, and makes them the secret of this home")
+                .arg(file(FILE, "Reads them from this file"))
+                .arg(switch(FORCE, "Replaces the secret that is there")),
+        )
+        .subcommand(
+            clap::Command::new("rotate")
+                .about("Lets a new secret take over; the old one is accepted, too, until --finish")
+                .arg(file(SET, set))
+                .arg(switch(FINISH, "Drops the old one").conflicts_with(SET)),
+        )
+}
+
+fn switch(id: &'static str, help: &'static str) -> Arg {
+    Arg::new(id).long(id).action(ArgAction::SetTrue).help(help)
 }
 
 fn argument(setting: &'static Setting) -> Option<Arg> {
@@ -130,7 +252,16 @@ mod tests {
             (&["check"], Command::Check),
             (&["explain"], Command::Explain { key: None }),
             (&["explain", "http"], Command::Explain { key: Some("http".into()) }),
-            (&["ca"], Command::Authority),
+            (&["ca"], Command::Authority { next: false }),
+            (&["ca", "--next"], Command::Authority { next: true }),
+            (&["status"], Command::Status(Asked { node: None, json: false })),
+            (&["peers", "--json", "--node", "B"], Command::Peers(Asked { node: "b".parse().ok(), json: true })),
+            (&["secret", "show"], Command::Secret(SecretCommand::Show)),
+            (&["secret", "fingerprint"], Command::Secret(SecretCommand::Fingerprint)),
+            (&["secret", "set", "--force"], Command::Secret(SecretCommand::Set { file: None, force: true })),
+            (&["secret", "rotate"], Command::Secret(SecretCommand::Rotate { given: None })),
+            (&["secret", "rotate", "--set", "-"], Command::Secret(SecretCommand::Rotate { given: Some("-".into()) })),
+            (&["secret", "rotate", "--finish"], Command::Secret(SecretCommand::Finish)),
         ] {
             assert_eq!(parse(arguments).expect("valid").command, expected);
         }
@@ -143,6 +274,15 @@ mod tests {
         }
         assert_eq!(flags(&["--internal-port", "1"]), [("internal", "1".to_owned())]);
         assert_eq!(flags(&["--route", "a=b:1", "--route", "c=d:1"]), [("routes", "a=b:1 c=d:1".to_owned())]);
+    }
+
+    #[test]
+    fn the_node_that_is_asked_is_not_this_one() {
+        assert_eq!(flags(&["status", "--node", "b"]), []);
+        assert_eq!(flags(&["--node", "b", "check"]), [("node", "b".to_owned())]);
+        let error = parse(&["peers", "--node", "b.c"]).expect_err("no name");
+        assert!(error.contains("b.c"), "{error}");
+        assert!(parse(&["secret"]).is_err() && parse(&["secret", "rotate", "--finish", "--set", "-"]).is_err());
     }
 
     #[test]

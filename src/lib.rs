@@ -11,26 +11,35 @@
 //! 4. [`stack`] is what happens to a request: the layers of [`pmesh_layers`] in their order, down to [`upstream`];
 //!    [`trust`] is whose certificates upstreams may show.
 //! 5. [`mesh`] is what is known of other nodes, and finds them.
-//! 6. [`run`] does 2 to 5 and stops when it is told to.
+//! 6. [`control`] is a thread beside the workers: it asks other nodes how they are, and [`handover`] takes a new secret
+//!    while serving.
+//! 7. [`run`] does 2 to 6 and stops when it is told to. [`commands`] ask a node that runs, which they find by what it has
+//!    left in its home, [`running`].
 
 pub mod access_log;
 pub mod admission;
 pub mod body;
+pub mod causes;
 pub mod certificates;
 pub mod cli;
 pub mod client_stream;
+pub mod columns;
+pub mod commands;
 pub mod config;
 pub mod connections;
+pub mod control;
 pub mod counters;
 pub mod demo;
 pub mod endpoint;
 pub mod exhaustion;
+pub mod handover;
 pub mod listen;
 pub mod logging;
 pub mod mesh;
 pub mod request_id;
 pub mod respond;
 pub mod run;
+pub mod running;
 pub mod secret;
 pub mod settings;
 pub mod signals;

@@ -8,10 +8,12 @@ use std::{
 
 use pmesh::{
     cli::{Arguments, Command},
+    commands::{self, Unreachable},
     config::{self, Defaults},
     demo, logging,
     run::{self, run},
-    settings::{SecretSource, summary},
+    secret::Secrets,
+    settings::{SecretSource, Settings, summary},
 };
 use pmesh_layers::identity::Authority;
 use tower::BoxError;
@@ -19,6 +21,8 @@ use tower::BoxError;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// A node that cannot be asked.
+const UNREACHABLE: u8 = 1;
 /// A bad flag, variable, setting, file or port.
 const BAD_SETUP: u8 = 2;
 
@@ -31,7 +35,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&Causes(&*error));
-            ExitCode::from(BAD_SETUP)
+            ExitCode::from(if error.is::<Unreachable>() { UNREACHABLE } else { BAD_SETUP })
         }
     }
 }
@@ -56,15 +60,25 @@ fn obey(arguments: &Arguments) -> Result<(), BoxError> {
             show(&summary(settings))
         }
         Command::Explain { key } => show(&config::explain(&loaded, key.as_deref())?),
-        Command::Authority => {
-            if let SecretSource::Home(path) = &settings.secret
-                && !path.exists()
-            {
-                complain(&format_args!("there is no secret in {} yet: making one", settings.home.display()));
-            }
-            show(&Authority::derive(&run::secret(&settings.secret, &settings.home)?)?.certificate_pem())
-        }
+        Command::Authority { next } => show(&authority(settings, *next)?),
+        Command::Status(asked) => show(&commands::status(settings, asked.node.as_ref(), asked.json)?),
+        Command::Peers(asked) => show(&commands::peers(settings, asked.node.as_ref(), asked.json)?),
+        Command::Secret(command) => show(&commands::secret(settings, command)?),
     }
+}
+
+fn authority(settings: &Settings, next: bool) -> Result<String, BoxError> {
+    if let SecretSource::Home(path) = &settings.secret
+        && !path.exists()
+    {
+        complain(&format_args!("there is no secret in {} yet: making one", settings.home.display()));
+    }
+    let secrets = Secrets::load_or_make(&settings.secret, &settings.home)?;
+    if next && secrets.old_one().is_none() {
+        return Err("no new authority is to come: the secret is not being rotated; see `pmesh secret rotate`".into());
+    }
+    let secret = if next { secrets.new_one() } else { secrets.public() };
+    Ok(Authority::derive(secret)?.certificate_pem())
 }
 
 /// Writes to standard output, whose reader may have seen enough: `pmesh explain | head`.

@@ -2,6 +2,8 @@
 //!
 //! - [`Announcement`] is what a node says of itself, and [`Seal`] keeps it from being forged;
 //! - [`Registry`] exchanges announcements through key-value buckets of NATS, on a thread of its own;
+//! - [`Api`] is what a node tells others of itself, a [`NodeClient`] asks for it, and a [`Prober`] does so for as long as
+//!   the program runs;
 //! - [`Peers`] is the table of all nodes that are known, from there and from the settings. It is replaced as a whole, so
 //!   that who serves a request looks things up without a lock;
 //! - [`Linker`] keeps the connections of a worker to them;
@@ -11,26 +13,33 @@
 
 mod announcement;
 mod api;
+mod client;
 mod clocks;
 mod health;
 mod identity;
 mod link;
 mod passed;
 mod peers;
+mod prober;
 mod registry;
 mod seal;
 mod serve;
 
 pub use self::{
     announcement::{Announcement, Instance, InvalidInstance, Served},
-    api::{API_HOST, Api},
+    api::{
+        API_HOST, About, Answer, Api, CountersReport, HealthReport, ListenerReport, NodeReport, PeerReport,
+        PeersReport, RegistryReport, Route,
+    },
+    client::{AskError, NodeClient},
     clocks::Clocks,
     health::{Health, State},
     identity::{NodeIdentityError, identity, keep_valid},
     link::{Dialer, Link, Linker},
     passed::{Circle, Passed, PassedLayer, THROUGH},
     peers::{Peer, Peers, Source, Table},
-    registry::{Registry, RegistryOptions, RegistryStatus, Timing},
+    prober::Prober,
+    registry::{Registry, RegistryOptions, RegistryStatus, RegistryView, Renewal, Timing},
     seal::{Seal, SealError},
     serve::NodesLayer,
 };

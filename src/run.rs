@@ -3,9 +3,9 @@
 use std::{
     io,
     net::{IpAddr, UdpSocket},
-    path::Path,
     sync::Arc,
     thread,
+    time::Instant,
 };
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -16,11 +16,14 @@ use tower::BoxError;
 use crate::{
     admission::Admission,
     certificates::Certificates,
+    control,
     counters::Counters,
     exhaustion::Exhaustion,
+    handover::Handover,
     listen::{self, Bound, Listener},
-    mesh::{self, Announcement, Api, Clocks, Instance, Peers, Registry, RegistryOptions, Seal},
-    secret::{SecretError, home_secret, read_secret_file, secret_from_text},
+    mesh::{self, About, Announcement, Api, Clocks, Instance, Peers, Prober, Registry, RegistryOptions, Seal, Served},
+    running::{Left, Running},
+    secret::{SecretWatch, Secrets, prepare_home},
     settings::{Port, SecretSource, Settings, summary},
     signals::Signals,
     trust::Trust,
@@ -33,7 +36,12 @@ pub struct Server {
     shared: Arc<Shared>,
     bound: Vec<Bound>,
     signals: Signals,
+    secrets: Secrets,
+    seal: Seal,
+    watch: Option<SecretWatch>,
     registry: Option<RegistryOptions>,
+    /// Lets the commands find this process, as long as it is there.
+    left: Option<Left>,
 }
 
 impl Server {
@@ -44,10 +52,13 @@ impl Server {
     ///
     /// Whatever is wrong, for the person who wrote the settings.
     pub fn prepare(mut settings: Settings) -> Result<Self, BoxError> {
-        let secret = secret(&settings.secret, &settings.home)?;
-        let certificates = certificates(&settings, &secret)?;
-        let identity = mesh::identity(&settings, [&secret])?;
-        let registry = RegistryOptions::new(&settings, Seal::new(&[secret])?);
+        // Before they are read: what changes meanwhile shows later.
+        let watch = SecretWatch::new(&settings.secret);
+        let secrets = Secrets::load_or_make(&settings.secret, &settings.home)?;
+        let certificates = certificates(&settings, secrets.public())?;
+        let identity = mesh::identity(&settings, secrets.iter())?;
+        let seal = Seal::new(secrets.iter())?;
+        let registry = RegistryOptions::new(&settings, seal.clone());
         let trust = Trust::load(&settings.routes)?;
         for doubt in doubts(&settings) {
             tracing::warn!("{doubt}");
@@ -63,11 +74,12 @@ impl Server {
         }
         // From here on a signal means a stop in good order.
         let signals = Signals::listen()?;
+        let left = leave(&settings);
         let admission = Arc::new(admission(&settings, raise_descriptor_limit()));
         let peers = Arc::new(Peers::for_workers(settings.workers, settings.mesh.peers.clone()));
         let (exhaustion, clocks) = (Exhaustion::default(), Clocks::default());
         let shared = Arc::new(Shared { settings, certificates, trust, admission, exhaustion, identity, peers, clocks });
-        Ok(Self { shared, bound, signals, registry })
+        Ok(Self { shared, bound, signals, secrets, seal, watch, registry, left })
     }
 
     /// The settings, with the ports that the kernel picked in the place of 0.
@@ -82,12 +94,33 @@ impl Server {
     /// When the system gives no threads, or a worker broke down.
     pub fn serve(self) -> Result<(), BoxError> {
         let (stop, stopped) = watch::channel(false);
-        let Self { shared, bound, signals, registry } = self;
-        let own = Announcement::of(&shared.settings, Instance::random());
+        let Self { shared, bound, signals, secrets, seal, watch, registry, left } = self;
+        let instance = Instance::random();
+        let own = Announcement::of(&shared.settings, instance);
         let peers = || Arc::clone(&shared.peers);
-        let registry = registry.map(|options| Registry::start(options, own, peers(), stopped.clone())).transpose()?;
-        let api = Api::new(shared.settings.node.clone());
         let counters: Vec<Arc<Counters>> = (0..shared.settings.workers).map(|_| Arc::default()).collect();
+        let api = Api::new(Arc::new(About {
+            name: shared.settings.node.clone(),
+            instance,
+            started: Instant::now(),
+            listeners: bound.iter().map(|one| (one.listener, one.address)).collect(),
+            serves: Served::of(&shared.settings),
+            peers: peers(),
+            registry: registry.as_ref().map(|options| (options.servers.clone(), options.view.clone())),
+            counters: counters.clone(),
+            stop: stopped.clone(),
+        }));
+        let registry = registry.map(|options| Registry::start(options, own, peers(), stopped.clone())).transpose()?;
+        let prober = Prober::new(&shared.settings, shared.identity.clone(), peers());
+        let handover = watch.map(|watch| Handover {
+            watch,
+            secrets,
+            identity: shared.identity.clone(),
+            seal,
+            renewal: registry.as_ref().map(Registry::renewal),
+            shared: Arc::clone(&shared),
+        });
+        let control = control::start(shared.settings.mesh.is_used().then_some(prober), handover, stopped.clone())?;
         let workers = start_workers(&shared, &api, bound, &counters, &stopped)?;
         signals.on_first(move || {
             stop.send_replace(true);
@@ -99,9 +132,26 @@ impl Server {
         if let Some(registry) = registry {
             registry.join();
         }
+        if control.is_some_and(|control| control.join().is_err()) {
+            tracing::error!("what asks other nodes and looks for a new secret has broken down; this is a bug");
+        }
+        drop(left);
         log_totals(&counters);
         if broken > 0 { Err(format!("{broken} workers broke down; the log says why").into()) } else { Ok(()) }
     }
+}
+
+/// Leaves word in the home where this node can be asked. It is served without.
+fn leave(settings: &Settings) -> Option<Left> {
+    let internal = settings.address(settings.internal)?;
+    let home = &settings.home;
+    let left = prepare_home(home)
+        .map_err(BoxError::from)
+        .and_then(|()| Running::this(settings.node.as_str(), internal).write(home).map_err(BoxError::from));
+    left.inspect_err(|error| {
+        tracing::info!(%error, "`pmesh status` will not find this node: no word can be left in the home {}", home.display());
+    })
+    .ok()
 }
 
 /// Finds what is wrong with the secret and the certificates, and changes nothing: a secret that the first start would
@@ -111,12 +161,12 @@ impl Server {
 ///
 /// Those that [`Server::prepare`] would end in, but for the ports.
 pub fn check(settings: &Settings) -> Result<Vec<String>, BoxError> {
-    let secret = match &settings.secret {
-        SecretSource::Home(path) if !path.exists() => Secret::generate()?,
-        source => secret(source, &settings.home)?,
+    let secrets = match &settings.secret {
+        SecretSource::Home(path) if !path.exists() => Secrets::one(Secret::generate()?),
+        source => Secrets::load(source)?,
     };
-    certificates(settings, &secret)?;
-    mesh::identity(settings, [&secret])?;
+    certificates(settings, secrets.public())?;
+    mesh::identity(settings, secrets.iter())?;
     Trust::load(&settings.routes)?;
     Ok(doubts(settings))
 }
@@ -153,19 +203,6 @@ fn certificates(settings: &Settings, secret: &Secret) -> Result<Certificates, Bo
     let authority = Arc::new(Authority::derive(secret)?);
     let patterns = settings.routes.iter().flat_map(|route| route.patterns.iter().cloned());
     Ok(Certificates::new(&settings.certificates, authority, patterns)?)
-}
-
-/// The secret, from where the settings say.
-///
-/// # Errors
-///
-/// [`SecretError`], which says what to do.
-pub fn secret(source: &SecretSource, home: &Path) -> Result<Secret, SecretError> {
-    match source {
-        SecretSource::Given { value, origin } => secret_from_text(value.expose(), origin),
-        SecretSource::File { path, .. } => read_secret_file(path),
-        SecretSource::Home(_) => home_secret(home),
-    }
 }
 
 /// Gives each worker a socket of each listener.

@@ -9,7 +9,7 @@ use std::{
     time::SystemTime,
 };
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use pmesh_layers::{
     host::{HostName, HostPattern},
     identity::Authority,
@@ -21,13 +21,22 @@ use super::tls::Tls;
 /// Issues certificates and makes configurations of them.
 #[derive(Debug)]
 pub(super) struct Issuer {
-    authority: Arc<Authority>,
+    authority: ArcSwap<Authority>,
     tls: Tls,
 }
 
 impl Issuer {
     pub(super) fn new(authority: Arc<Authority>, tls: Tls) -> Self {
-        Self { authority, tls }
+        Self { authority: ArcSwap::new(authority), tls }
+    }
+
+    /// What another authority has issued is replaced when it is asked for.
+    pub(super) fn replace_authority(&self, authority: Arc<Authority>) {
+        self.authority.store(authority);
+    }
+
+    fn is_in_use(&self, current: &Current, now: SystemTime) -> bool {
+        current.in_use.contains(&now) && Arc::ptr_eq(&current.authority, &self.authority.load())
     }
 
     /// A new certificate, or the old one where none can be issued: it may well be valid yet.
@@ -42,11 +51,13 @@ impl Issuer {
     }
 
     fn issue(&self, name: &HostName, now: SystemTime) -> Result<Current, Box<dyn Error>> {
-        let issued = self.authority.issue(&HostPattern::Exact(name.clone()), now)?;
+        let authority = self.authority.load_full();
+        let issued = authority.issue(&HostPattern::Exact(name.clone()), now)?;
         let lifetime = issued.not_after.duration_since(issued.not_before)?;
         Ok(Current {
             in_use: issued.not_before..issued.not_after - lifetime / 3,
             config: self.tls.server_config(issued.chain, issued.key)?,
+            authority,
         })
     }
 }
@@ -55,6 +66,8 @@ impl Issuer {
 #[derive(Debug)]
 struct Current {
     config: Arc<ServerConfig>,
+    /// Who has issued it.
+    authority: Arc<Authority>,
     /// Replaced outside of these times: when a third of the lifetime is left, and when the clock was set back to before
     /// the certificate is valid.
     in_use: Range<SystemTime>,
@@ -68,7 +81,7 @@ impl IssuedFor {
     pub(super) fn config(&self, issuer: &Issuer, name: &HostName, now: SystemTime) -> Option<Arc<ServerConfig>> {
         let current = self.0.load();
         match &*current {
-            Some(current) if current.in_use.contains(&now) => Some(current.config.clone()),
+            Some(current) if issuer.is_in_use(current, now) => Some(current.config.clone()),
             // Workers that come at once each issue one. All are valid, the last is kept, and nobody waits.
             old => {
                 let new = issuer.replace(old.clone(), name, now)?;
@@ -105,7 +118,7 @@ impl IssuedBelow {
     pub(super) fn config(&self, issuer: &Issuer, name: &HostName, now: SystemTime) -> Option<Arc<ServerConfig>> {
         let use_number = self.uses.fetch_add(1, Ordering::Relaxed);
         let old = self.look_up(name, use_number);
-        if let Some(current) = old.as_ref().filter(|current| current.in_use.contains(&now)) {
+        if let Some(current) = old.as_ref().filter(|current| issuer.is_in_use(current, now)) {
             return Some(current.config.clone());
         }
         let current = issuer.replace(old, name, now)?;
@@ -179,6 +192,21 @@ mod tests {
             let next = config(replaced).unwrap();
             assert!(!Arc::ptr_eq(&first, &next));
             assert!(Arc::ptr_eq(&next, &config(replaced + DAY).unwrap()));
+        }
+    }
+
+    #[test]
+    fn it_is_replaced_when_another_authority_takes_over() {
+        let (issuer, exact, below) = (issuer(), IssuedFor::default(), IssuedBelow::new(1));
+        let configs = || {
+            [exact.config(&issuer, &name("a.example"), START), below.config(&issuer, &name("a.example"), START)]
+                .map(Option::unwrap)
+        };
+        let first = configs();
+        issuer.replace_authority(Arc::new(Authority::derive(&"2".repeat(64).parse().unwrap()).unwrap()));
+        let second = configs();
+        for ((before, after), again) in first.iter().zip(&second).zip(&configs()) {
+            assert!(!Arc::ptr_eq(before, after) && Arc::ptr_eq(after, again));
         }
     }
 

@@ -89,6 +89,12 @@ impl Certificates {
         Ok(Self { issuer: Issuer::new(authority, tls), files, exact, below })
     }
 
+    /// Connections from now on are shown what `authority` issues, where no file has a certificate. Those that are there go
+    /// on, and sessions are resumed.
+    pub fn replace_authority(&self, authority: Arc<Authority>) {
+        self.issuer.replace_authority(authority);
+    }
+
     /// The configuration for connections to `name`; `None` where no pattern serves it.
     ///
     /// Of the patterns that match, an exact one wins over a wildcard, and a longer wildcard over a shorter one. Names

@@ -1,7 +1,7 @@
 use figment::value::Value;
 
 use super::{Error, Kind, Loaded, Node, Problem, SETTINGS, Setting, suggest};
-use crate::{secret::SECRET_FILE, settings::Mesh};
+use crate::{columns::columns, secret::SECRET_FILE, settings::Mesh};
 
 /// What a setting is, and where that was said: `pmesh explain`.
 ///
@@ -107,10 +107,4 @@ fn plain(value: &Value) -> String {
         Value::Bool(_, bool) => bool.to_string(),
         other => other.to_u128().map_or_else(String::new, |number| number.to_string()),
     }
-}
-
-fn columns(rows: &[Row]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let (keys, values) = (width(0), width(1));
-    rows.iter().map(|[key, value, source]| format!("{key:keys$}  {value:values$}  {source}\n")).collect()
 }

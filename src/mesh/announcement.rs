@@ -35,21 +35,28 @@ impl Announcement {
     /// What this node says: its address, and the routes that it has upstreams of its own for. `None` where others do not
     /// reach it.
     pub fn of(settings: &Settings, instance: Instance) -> Option<Self> {
-        // What only other nodes serve must not be asked of this one, or requests would go in circles.
-        let own = settings.routes.iter().filter(|route| !route.upstreams.iter().all(Endpoint::is_mesh));
-        let mut serves: Vec<_> = own
-            .flat_map(|route| {
-                route.patterns.iter().map(|host| Served { host: host.clone(), prefix: route.prefix.clone() })
-            })
-            .collect();
-        serves.sort_unstable();
         Some(Self {
             node: settings.node.clone(),
             instance,
             address: settings.advertised()?,
-            serves,
+            serves: Served::of(settings),
             software: env!("CARGO_PKG_VERSION").to_owned(),
         })
+    }
+}
+
+impl Served {
+    /// The routes that a node has upstreams of its own for.
+    pub fn of(settings: &Settings) -> Vec<Self> {
+        // What only other nodes serve must not be asked of this one, or requests would go in circles.
+        let own = settings.routes.iter().filter(|route| !route.upstreams.iter().all(Endpoint::is_mesh));
+        let mut serves: Vec<_> = own
+            .flat_map(|route| {
+                route.patterns.iter().map(|host| Self { host: host.clone(), prefix: route.prefix.clone() })
+            })
+            .collect();
+        serves.sort_unstable();
+        serves
     }
 }
 

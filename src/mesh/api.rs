@@ -1,16 +1,47 @@
-//! What a node tells other nodes of itself, and does for them.
+//! What a node tells other nodes of itself: JSON over HTTP, for nodes that hold the secret and for nobody else.
+//!
+//! | `GET` | what it answers |
+//! | --- | --- |
+//! | `/v1/node` | [`NodeReport`]: who this is, what it serves, what time it is there |
+//! | `/v1/peers` | [`PeersReport`]: the nodes that it knows, and whether they answer |
+//! | `/v1/registry` | [`RegistryReport`]: whether it has a registry, and whether that is there |
+//! | `/v1/counters` | [`CountersReport`]: what it has done since its start |
+//! | `/v1/health` | [`HealthReport`], with 200 while it serves and 503 when it is about to stop |
+//!
+//! Fields may be added to a version; one that changes its meaning makes a new version. Times are in seconds since 1970.
+
+mod about;
+mod report;
 
 use std::{
     convert::Infallible,
-    future::{Ready, ready},
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
+use axum::{
+    Router,
+    extract::State,
+    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    response::IntoResponse,
+    routing::get,
+};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use pmesh_layers::identity::NodeName;
+use serde::Serialize;
 use tower::Service;
+
+pub use self::{
+    about::About,
+    report::{
+        CountersReport, HealthReport, ListenerReport, NodeReport, PeerReport, PeersReport, RegistryReport, Route,
+    },
+};
 
 /// The host of requests that are for the node itself, and for nothing behind it. No route may serve it.
 pub const API_HOST: &str = "pmesh.internal";
@@ -19,13 +50,39 @@ pub const API_HOST: &str = "pmesh.internal";
 /// [`ConnInfo::peer_node`](pmesh_layers::conn::ConnInfo::peer_node). Made once, cloned for each request.
 #[derive(Debug, Clone)]
 pub struct Api {
-    _node: NodeName,
+    router: Router,
 }
 
 impl Api {
-    /// The API of the node `node`.
-    pub fn new(node: NodeName) -> Self {
-        Self { _node: node }
+    /// The API of the node that `about` knows all of.
+    pub fn new(about: Arc<About>) -> Self {
+        let router = Router::new()
+            .route("/v1/node", get(async |State(about): State<Arc<About>>| Json(about.node())))
+            .route("/v1/peers", get(async |State(about): State<Arc<About>>| Json(about.peers())))
+            .route("/v1/registry", get(async |State(about): State<Arc<About>>| Json(about.registry())))
+            .route("/v1/counters", get(async |State(about): State<Arc<About>>| Json(about.counters())))
+            .route("/v1/health", get(health))
+            .with_state(about);
+        Self { router }
+    }
+}
+
+async fn health(State(about): State<Arc<About>>) -> impl IntoResponse {
+    let report = about.health();
+    let status = if report.serving { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(report))
+}
+
+/// axum's own would bring a crate that finds errors in what is read; nothing is read here.
+struct Json<T>(T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> axum::response::Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(json) => ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], json).into_response(),
+            // No report has what JSON cannot say.
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
     }
 }
 
@@ -33,16 +90,92 @@ impl Service<Request<Incoming>> for Api {
     /// Answers are short: they are there as a whole.
     type Response = Response<Bytes>;
     type Error = Infallible;
-    /// Any future that is `Send`.
-    type Future = Ready<Result<Self::Response, Infallible>>;
+    type Future = Answer;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<Incoming>) -> Self::Future {
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        ready(Ok(response))
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let answer = self.router.call(request);
+        Answer(Box::pin(async move {
+            let (head, body) = answer.await?.into_parts();
+            // It is in memory, and ends well.
+            let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            Ok(Response::from_parts(head, body))
+        }))
+    }
+}
+
+/// The response future of [`Api`]. Boxed: it is asked for a few times in a second at the most.
+pub struct Answer(Pin<Box<dyn Future<Output = Result<Response<Bytes>, Infallible>> + Send>>);
+
+impl Future for Answer {
+    type Output = Result<Response<Bytes>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use axum::body::Body;
+    use tokio::sync::watch;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::mesh::{Instance, Peers};
+
+    fn api(stop: watch::Receiver<bool>) -> Api {
+        Api::new(Arc::new(About {
+            name: "a".parse().unwrap(),
+            instance: Instance::random(),
+            started: Instant::now(),
+            listeners: Vec::new(),
+            serves: Vec::new(),
+            peers: Arc::new(Peers::new([].into())),
+            registry: None,
+            counters: Vec::new(),
+            stop,
+        }))
+    }
+
+    async fn asked(api: &Api, method: &str, path: &str) -> (u16, String) {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let response = api.router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        (status, String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_there_is_is_json() {
+        let (_stop, stopped) = watch::channel(false);
+        let api = api(stopped);
+        for path in ["/v1/node", "/v1/peers", "/v1/registry", "/v1/counters", "/v1/health"] {
+            let (status, body) = asked(&api, "GET", path).await;
+            assert!(status == 200 && serde_json::from_str::<serde_json::Value>(&body).unwrap().is_object(), "{body}");
+            assert_eq!(asked(&api, "POST", path).await.0, 405);
+        }
+        for path in ["/", "/v1", "/v2/node", "/v1/node/"] {
+            assert_eq!(asked(&api, "GET", path).await.0, 404, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_that_is_about_to_stop_says_so() {
+        let (stop, stopped) = watch::channel(false);
+        let api = api(stopped);
+        assert_eq!(asked(&api, "GET", "/v1/health").await, (200, "{\"serving\":true}".to_owned()));
+        stop.send_replace(true);
+        assert_eq!(asked(&api, "GET", "/v1/health").await, (503, "{\"serving\":false}".to_owned()));
     }
 }

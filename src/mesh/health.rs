@@ -1,6 +1,6 @@
 use std::{
-    sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
-    time::Duration,
+    sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// Whether a node answers, and how fast. Written by whoever asks it, read by all workers.
@@ -12,6 +12,10 @@ pub struct Health {
     /// Microseconds; 0: not known.
     rtt: AtomicU64,
     failures: AtomicU32,
+    /// Seconds since 1970; 0: never.
+    answered: AtomicU64,
+    /// Seconds by which its clock is ahead of ours, and one more, so that 0 is: not known.
+    clock: AtomicI64,
 }
 
 /// Whether a node answers.
@@ -50,11 +54,35 @@ impl Health {
         self.failures.load(Ordering::Relaxed)
     }
 
+    /// When it answered last.
+    pub fn answered(&self) -> Option<SystemTime> {
+        let seconds = self.answered.load(Ordering::Relaxed);
+        (seconds > 0).then(|| UNIX_EPOCH + Duration::from_secs(seconds))
+    }
+
+    /// By how many seconds its clock was ahead of this one's, when it said what time it is; negative when it was behind.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        match self.clock.load(Ordering::Relaxed) {
+            0 => None,
+            ahead if ahead > 0 => Some(ahead - 1),
+            behind => Some(behind),
+        }
+    }
+
+    /// It has said that it is `theirs`, when it was `ours` here.
+    pub fn said_time(&self, theirs: SystemTime, ours: SystemTime) {
+        let clamped = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX - 1).min(i64::MAX - 1);
+        let (theirs, ours) = (clamped(seconds(theirs)), clamped(seconds(ours)));
+        let ahead = theirs - ours;
+        self.clock.store(if ahead >= 0 { ahead + 1 } else { ahead }, Ordering::Relaxed);
+    }
+
     /// It has answered, after `rtt`.
     pub fn succeeded(&self, rtt: Duration) {
         let micros = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
         self.rtt.store(micros.max(1), Ordering::Relaxed);
         self.failures.store(0, Ordering::Relaxed);
+        self.answered.store(seconds(SystemTime::now()), Ordering::Relaxed);
         self.state.store(ALIVE, Ordering::Relaxed);
     }
 
@@ -68,9 +96,26 @@ impl Health {
     }
 }
 
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clocks_are_told_apart() {
+        let health = Health::default();
+        assert_eq!(health.clock_ahead(), None);
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        for (theirs, ours, expected) in
+            [(5, 5, 0), (86_405, 5, 86_400), (5, 6, -1), (u64::from(u32::MAX), 0, 4_294_967_295)]
+        {
+            health.said_time(at(theirs), at(ours));
+            assert_eq!(health.clock_ahead(), Some(expected));
+        }
+    }
 
     #[test]
     fn a_node_is_dead_after_failures_in_a_row_until_it_answers() {

@@ -29,6 +29,8 @@ pub struct Peers {
 struct Known {
     fixed: BTreeMap<NodeName, HostPort>,
     announced: BTreeMap<NodeName, Arc<Announcement>>,
+    /// What those of the settings answered when they were asked; of no matter where they have announced something.
+    told: BTreeMap<NodeName, Arc<[Served]>>,
     /// How many keep connections to them.
     workers: usize,
 }
@@ -36,15 +38,12 @@ struct Known {
 impl Peers {
     /// A table of the nodes of the settings, to which nobody keeps connections.
     pub fn new(fixed: BTreeMap<NodeName, HostPort>) -> Self {
-        Self::of(Known { fixed, announced: BTreeMap::new(), workers: 0 })
+        Self::for_workers(0, fixed)
     }
 
     /// A table of the nodes of the settings, to which so many workers keep connections.
     pub fn for_workers(workers: usize, fixed: BTreeMap<NodeName, HostPort>) -> Self {
-        Self::of(Known { fixed, announced: BTreeMap::new(), workers })
-    }
-
-    fn of(known: Known) -> Self {
+        let known = Known { fixed, announced: BTreeMap::new(), told: BTreeMap::new(), workers };
         Self { table: ArcSwap::from_pointee(Table::new(&known, &Table::default())), known: Mutex::new(known) }
     }
 
@@ -64,6 +63,19 @@ impl Peers {
         drop(mem::replace(&mut known.announced, announced));
         self.table.store(Arc::new(Table::new(&known, &self.table.load())));
     }
+
+    /// A node has answered what it serves. It is of use where the node is one of the settings and has announced nothing.
+    pub fn told(&self, node: &NodeName, serves: Vec<Served>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = known.told.get(node).is_none_or(|before| **before != *serves);
+        if !is_news || !known.fixed.contains_key(node) {
+            return;
+        }
+        known.told.insert(node.clone(), serves.into());
+        if !known.announced.contains_key(node) {
+            self.table.store(Arc::new(Table::new(&known, &self.table.load())));
+        }
+    }
 }
 
 /// The nodes that were known at one moment.
@@ -76,7 +88,23 @@ pub struct Table {
 #[derive(Debug)]
 struct Entry {
     peer: Arc<Peer>,
-    announcement: Option<Arc<Announcement>>,
+    said: Option<Said>,
+}
+
+/// What a node said of what it serves.
+#[derive(Debug)]
+enum Said {
+    Announced(Arc<Announcement>),
+    Told(Arc<[Served]>),
+}
+
+impl Said {
+    fn serves(&self) -> &[Served] {
+        match self {
+            Self::Announced(announcement) => &announcement.serves,
+            Self::Told(serves) => serves,
+        }
+    }
 }
 
 impl Table {
@@ -85,11 +113,14 @@ impl Table {
         let names = known.fixed.keys().chain(known.announced.keys());
         for name in names {
             if let btree_map::Entry::Vacant(free) = entries.entry(name.clone()) {
-                let announcement = known.announced.get(name).map(Arc::clone);
-                let fresh = Peer::new(name, known.fixed.get(name), announcement.as_deref(), known.workers);
+                let announced = known.announced.get(name);
+                let fixed = known.fixed.get(name);
+                let fresh = Peer::new(name, fixed, announced.map(|announced| &**announced), known.workers);
                 let same = before.get(name.as_str()).filter(|peer| peer.is_same(&fresh));
                 let peer = same.map_or_else(|| Arc::new(fresh), Arc::clone);
-                free.insert(Entry { peer, announcement });
+                let told = || known.told.get(name).map(|told| Said::Told(Arc::clone(told)));
+                let said = announced.map(|announced| Said::Announced(Arc::clone(announced))).or_else(told);
+                free.insert(Entry { peer, said });
             }
         }
         let serving = serving(&entries);
@@ -108,7 +139,7 @@ impl Table {
 
     /// What a node says it serves; `None` where it has said nothing.
     pub fn serves(&self, name: &str) -> Option<&[Served]> {
-        self.entries.get(name)?.announcement.as_ref().map(|announcement| &*announcement.serves)
+        self.entries.get(name)?.said.as_ref().map(Said::serves)
     }
 
     /// The nodes with the most specific route for a host and a path, by name, dead ones among them: a less specific
@@ -125,8 +156,8 @@ impl Table {
 
 fn serving(entries: &BTreeMap<NodeName, Entry>) -> RouteTable<Vec<Arc<Peer>>> {
     let mut by_route: BTreeMap<(&HostPattern, &PathPrefix), Vec<Arc<Peer>>> = BTreeMap::new();
-    for Entry { peer, announcement } in entries.values() {
-        for Served { host, prefix } in announcement.iter().flat_map(|announcement| &announcement.serves) {
+    for Entry { peer, said } in entries.values() {
+        for Served { host, prefix } in said.iter().flat_map(Said::serves) {
             let peers = by_route.entry((host, prefix)).or_default();
             // Nobody promised that a node names each route once.
             if !peers.last().is_some_and(|last| Arc::ptr_eq(last, peer)) {
@@ -263,6 +294,26 @@ mod tests {
         c.address = "c:2".parse().unwrap();
         peers.announce(announced(&[&c]));
         assert!(!Arc::ptr_eq(peers.load().get("c").unwrap(), after.get("c").unwrap()));
+    }
+
+    #[test]
+    fn nodes_of_the_settings_are_believed_what_they_answer() {
+        let peers = Peers::new(fixed(&[("a", "a:1")]));
+        let before = Arc::clone(peers.load().get("a").unwrap());
+        let serves = |routes: &[&str]| announcement("a", "a:1", routes).serves;
+        peers.told(&"a".parse().unwrap(), serves(&["x/"]));
+        peers.told(&"b".parse().unwrap(), serves(&["x/"]));
+        let host = "x".parse().unwrap();
+        assert_eq!(names(peers.load().serving(&host, "/")), ["a"]);
+        assert!(Arc::ptr_eq(&before, peers.load().get("a").unwrap()));
+
+        // What is announced is newer, or as new.
+        peers.announce(announced(&[&announcement("a", "a:1", &[])]));
+        assert_eq!(peers.load().serves("a"), Some(&[][..]));
+        peers.told(&"a".parse().unwrap(), serves(&["y/"]));
+        assert_eq!(peers.load().serves("a"), Some(&[][..]));
+        peers.announce(BTreeMap::new());
+        assert_eq!(peers.load().serves("a"), Some(&serves(&["y/"])[..]));
     }
 
     #[test]

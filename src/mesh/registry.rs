@@ -33,10 +33,27 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// Nothing waits for it: while it is away, the nodes that were known last stay known, for as long as it takes.
 #[derive(Debug)]
 pub struct Registry {
-    status: Arc<ArcSwap<RegistryStatus>>,
-    unbelieved: Arc<AtomicU64>,
     own: watch::Sender<Option<Announcement>>,
     thread: thread::JoinHandle<()>,
+}
+
+/// What can be seen of a [`Registry`]; before it is started, that it is away. Clones see the same.
+#[derive(Debug, Clone, Default)]
+pub struct RegistryView {
+    status: Arc<ArcSwap<RegistryStatus>>,
+    unbelieved: Arc<AtomicU64>,
+}
+
+impl RegistryView {
+    /// Whether it is there.
+    pub fn status(&self) -> Arc<RegistryStatus> {
+        self.status.load_full()
+    }
+
+    /// How many entries were not believed so far; each is counted as often as it is renewed.
+    pub fn unbelieved(&self) -> u64 {
+        self.unbelieved.load(Ordering::Relaxed)
+    }
 }
 
 /// What a [`Registry`] runs on.
@@ -54,6 +71,8 @@ pub struct RegistryOptions {
     pub clock_window: Duration,
     /// When what is done.
     pub timing: Timing,
+    /// Where it can be seen how the registry is.
+    pub view: RegistryView,
 }
 
 /// When what is done.
@@ -81,6 +100,7 @@ impl RegistryOptions {
             seal,
             clock_window: settings.mesh.clock_window,
             timing: Timing::default(),
+            view: RegistryView::default(),
         })
     }
 }
@@ -99,8 +119,7 @@ impl Registry {
         stop: watch::Receiver<bool>,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let status = Arc::new(ArcSwap::from_pointee(RegistryStatus::at_start()));
-        let unbelieved = Arc::<AtomicU64>::default();
+        let RegistryView { status, unbelieved } = options.view.clone();
         let (own, announced) = watch::channel(own);
         let keeper = Keeper {
             roster: Roster::new(options.timing.lifetime),
@@ -108,22 +127,12 @@ impl Registry {
             own: announced,
             peers,
             stop,
-            standing: Standing::new(Arc::clone(&status)),
+            standing: Standing::new(status),
             complaints: Complaints::default(),
-            unbelieved: Arc::clone(&unbelieved),
+            unbelieved,
         };
         let thread = thread::Builder::new().name("registry".into()).spawn(move || runtime.block_on(keeper.run()))?;
-        Ok(Self { status, unbelieved, own, thread })
-    }
-
-    /// Whether the registry is there.
-    pub fn status(&self) -> Arc<RegistryStatus> {
-        self.status.load_full()
-    }
-
-    /// How many entries were not believed so far; each is counted as often as it is renewed.
-    pub fn unbelieved(&self) -> u64 {
-        self.unbelieved.load(Ordering::Relaxed)
+        Ok(Self { own, thread })
     }
 
     /// Tells other nodes something new of this one, at once.
@@ -131,11 +140,27 @@ impl Registry {
         self.own.send_replace(own);
     }
 
+    /// Something to let it put the own entry anew by, at once, as with another [`Seal`].
+    pub fn renewal(&self) -> Renewal {
+        Renewal(self.own.clone())
+    }
+
     /// Waits until it has ended, after the stop.
     pub fn join(self) {
         if self.thread.join().is_err() {
             tracing::error!("the registry of nodes has broken down; this is a bug");
         }
+    }
+}
+
+/// Lets a [`Registry`] put the own entry anew.
+#[derive(Debug, Clone)]
+pub struct Renewal(watch::Sender<Option<Announcement>>);
+
+impl Renewal {
+    /// Does so.
+    pub fn renew(&self) {
+        self.0.send_modify(|_| {});
     }
 }
 
@@ -190,8 +215,8 @@ impl Keeper {
     }
 }
 
-/// From half to one and a half of `wait`, so that nodes that lost the registry at once do not come back at once.
-fn jittered(wait: Duration) -> Duration {
+/// From half to one and a half of `wait`, so that nodes that lost the same thing at once do not come back at once.
+pub(super) fn jittered(wait: Duration) -> Duration {
     // Keyed by the system's random numbers, as against floods of colliding keys.
     let random = u32::try_from(RandomState::new().hash_one(0) % 1024).unwrap_or_default();
     wait / 2 + wait * random / 1024

@@ -1,23 +1,33 @@
 use std::{
     fmt,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
+use arc_swap::ArcSwap;
 use hmac::{Hmac, KeyInit, Mac};
 use pmesh_layers::identity::{IdentityError, Secret};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::{Announcement, Served};
+use super::{Announcement, Route};
 
 /// What the key is derived for.
 const LABEL: &str = "pmesh registry v1";
 /// Of what is in the seal.
 const VERSION: u32 = 1;
+/// How many seals of one announcement are looked at, so that nobody can make this a lot of work.
+const MOST: usize = 4;
 
 /// Seals announcements, so that only nodes with the same secret can make them. Everybody can read them.
 ///
-/// What is sealed is text of two lines: HMAC-SHA256 (RFC 2104) of the second as hexadecimal digits, and JSON.
+/// What is sealed is text of two lines: HMAC-SHA256 (RFC 2104) of the second as hexadecimal digits, by the key of each
+/// secret, with a space between; and JSON.
+///
+/// With several secrets, as when one takes over from another, it is sealed by each, and believed by who has one of them:
+/// so nodes that have only the old one, or only the new one already, believe who has both, and are believed.
+///
+/// Clones are the same seal: what is [replaced](Self::replace) in one is replaced in all.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -39,21 +49,26 @@ const VERSION: u32 = 1;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Seal(Vec<Hmac<Sha256>>);
+pub struct Seal(Arc<ArcSwap<Vec<Hmac<Sha256>>>>);
 
 impl Seal {
-    /// The first of `secrets` seals; what any of them sealed is accepted, so that a new one can take over.
+    /// Each of `secrets` seals, and what any of them sealed is accepted.
     ///
     /// # Errors
     ///
     /// None that the derivation of a key can end in.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Result<Self, IdentityError> {
-        let key = |secret: &Secret| {
-            // A block of SHA-256 (RFC 2104, 3).
-            let key = secret.derive_key::<64>(LABEL)?;
-            Ok(Hmac::new((&*key).into()))
-        };
-        secrets.into_iter().map(key).collect::<Result<_, _>>().map(Self)
+        Ok(Self(Arc::new(ArcSwap::from_pointee(keys(secrets)?))))
+    }
+
+    /// From now on these secrets seal, and no others are accepted.
+    ///
+    /// # Errors
+    ///
+    /// As of [`new`](Self::new); then nothing is replaced.
+    pub fn replace<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) -> Result<(), IdentityError> {
+        self.0.store(Arc::new(keys(secrets)?));
+        Ok(())
     }
 
     /// Seals what a node says at `now`.
@@ -63,9 +78,12 @@ impl Seal {
     /// There is no secret.
     pub fn seal(&self, announcement: &Announcement, now: SystemTime) -> Result<Vec<u8>, SealError> {
         let json = serde_json::to_vec(&Content::new(announcement, now)).map_err(|_| SealError::Content)?;
-        let mut mac = self.0.first().ok_or(SealError::Wrong)?.clone();
-        mac.update(&json);
-        let mut sealed = format!("{}\n", Hex(&mac.finalize().into_bytes())).into_bytes();
+        let tag = |mac: &Hmac<Sha256>| Hex(&mac.clone().chain_update(&json).finalize().into_bytes()).to_string();
+        let tags: Vec<_> = self.0.load().iter().take(MOST).map(tag).collect();
+        if tags.is_empty() {
+            return Err(SealError::Wrong);
+        }
+        let mut sealed = format!("{}\n", tags.join(" ")).into_bytes();
         sealed.extend(json);
         Ok(sealed)
     }
@@ -76,11 +94,12 @@ impl Seal {
     ///
     /// No node with one of the secrets has sealed this under that name; or it cannot be read.
     pub fn open(&self, name: &str, sealed: &[u8]) -> Result<(Announcement, SystemTime), SealError> {
-        let (digits, json) = sealed.split_at_checked(64).ok_or(SealError::Wrong)?;
-        let json = json.strip_prefix(b"\n").ok_or(SealError::Wrong)?;
-        let tag = bytes(digits).ok_or(SealError::Wrong)?;
-        let is_right = |mac: &Hmac<Sha256>| mac.clone().chain_update(json).verify_slice(&tag).is_ok();
-        if !self.0.iter().any(is_right) {
+        let end = sealed.iter().position(|byte| *byte == b'\n').ok_or(SealError::Wrong)?;
+        let (tags, json) = (&sealed[..end], &sealed[end + 1..]);
+        let macs: Vec<_> = self.0.load().iter().map(|mac| mac.clone().chain_update(json)).collect();
+        let is_right =
+            |tag: &[u8]| bytes(tag).is_some_and(|tag| macs.iter().any(|mac| mac.clone().verify_slice(&tag).is_ok()));
+        if !tags.split(|byte| *byte == b' ').take(MOST).any(is_right) {
             return Err(SealError::Wrong);
         }
         let Version { version } = serde_json::from_slice(json).map_err(|_| SealError::Content)?;
@@ -98,6 +117,15 @@ impl fmt::Debug for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Seal(hidden)")
     }
+}
+
+fn keys<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Result<Vec<Hmac<Sha256>>, IdentityError> {
+    let key = |secret: &Secret| {
+        // A block of SHA-256 (RFC 2104, 3).
+        let key = secret.derive_key::<64>(LABEL)?;
+        Ok(Hmac::new((&*key).into()))
+    };
+    secrets.into_iter().map(key).collect()
 }
 
 /// Why something in the registry is not believed.
@@ -132,33 +160,25 @@ struct Content {
     time: u64,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Route {
-    host: String,
-    prefix: String,
-}
-
 impl Content {
     fn new(announcement: &Announcement, now: SystemTime) -> Self {
-        let route = |served: &Served| Route { host: served.host.to_string(), prefix: served.prefix.to_string() };
         Self {
             version: VERSION,
             node: announcement.node.to_string(),
             instance: announcement.instance.to_string(),
             address: announcement.address.to_string(),
-            serves: announcement.serves.iter().map(route).collect(),
+            serves: announcement.serves.iter().map(Route::of).collect(),
             software: announcement.software.clone(),
             time: now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs(),
         }
     }
 
     fn read(self) -> Option<(Announcement, SystemTime)> {
-        let served = |route: Route| Some(Served { host: route.host.parse().ok()?, prefix: route.prefix.parse().ok()? });
         let announcement = Announcement {
             node: self.node.parse().ok()?,
             instance: self.instance.parse().ok()?,
             address: self.address.parse().ok()?,
-            serves: self.serves.into_iter().map(served).collect::<Option<_>>()?,
+            serves: self.serves.iter().map(Route::read).collect::<Option<_>>()?,
             software: self.software,
         };
         Some((announcement, SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.time))?))
@@ -181,7 +201,7 @@ fn bytes(digits: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mesh::Instance;
+    use crate::mesh::{Instance, Served};
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
@@ -206,7 +226,7 @@ mod tests {
 
     /// The sealed form of any text.
     fn sealed(seal: &Seal, json: &str) -> Vec<u8> {
-        let mac = seal.0[0].clone().chain_update(json).finalize().into_bytes();
+        let mac = seal.0.load()[0].clone().chain_update(json).finalize().into_bytes();
         format!("{}\n{json}", Hex(&mac)).into_bytes()
     }
 
@@ -234,9 +254,24 @@ mod tests {
     fn a_secret_is_replaced_without_a_gap() {
         let (old, both, new) = (seal(&["1"]), seal(&["2", "1"]), seal(&["2"]));
         let one = announcement();
-        assert!(both.open("b", &old.seal(&one, NOW).unwrap()).is_ok());
-        assert!(new.open("b", &both.seal(&one, NOW).unwrap()).is_ok());
-        assert_eq!(old.open("b", &both.seal(&one, NOW).unwrap()), Err(SealError::Wrong));
+        let opens = |by: &Seal, sealed_by: &Seal| by.open("b", &sealed_by.seal(&one, NOW).unwrap()).is_ok();
+        for (by, sealed_by) in [(&both, &old), (&old, &both), (&both, &new), (&new, &both), (&both, &both)] {
+            assert!(opens(by, sealed_by));
+        }
+        assert!(!opens(&old, &new) && !opens(&new, &old));
+
+        let kept = old.clone();
+        old.replace(&[secret("2")]).unwrap();
+        assert!(opens(&kept, &new) && opens(&new, &kept));
+    }
+
+    #[test]
+    fn a_heap_of_seals_is_not_searched() {
+        let seal = seal(&["1"]);
+        let plain = String::from_utf8(seal.seal(&announcement(), NOW).unwrap()).unwrap();
+        let others = |count: usize| format!("{}{plain}", format!("{} ", "0".repeat(64)).repeat(count));
+        assert!(seal.open("b", others(MOST - 1).as_bytes()).is_ok());
+        assert_eq!(seal.open("b", others(MOST).as_bytes()), Err(SealError::Wrong));
     }
 
     #[test]
@@ -250,7 +285,9 @@ mod tests {
             assert_eq!(seal.open("b", &sealed[..index]), Err(SealError::Wrong), "{index} bytes");
         }
         assert_eq!(seal.open("c", &sealed), Err(SealError::Wrong));
-        assert_eq!(Seal(Vec::new()).open("b", &sealed), Err(SealError::Wrong));
+        let nobodys = Seal::new([]).unwrap();
+        assert_eq!(nobodys.open("b", &sealed), Err(SealError::Wrong));
+        assert_eq!(nobodys.seal(&announcement(), NOW), Err(SealError::Wrong));
     }
 
     #[test]

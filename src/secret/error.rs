@@ -71,8 +71,35 @@ pub enum SecretError {
         /// Its permission bits.
         mode: u32,
     },
-    /// A new secret cannot be written.
-    #[error("cannot write a new secret to {path}")]
+    /// There is a secret already.
+    #[error("there is a secret in {path} already; `--force` replaces it, `pmesh secret rotate` does so without a gap")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The new secret is the one that is there.
+    #[error("the secret in {path} is this one already")]
+    Same {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another rotation has not ended.
+    #[error(
+        "a rotation is under way, since there is {path}: when all nodes have the new secret, end it by `pmesh secret \
+         rotate --finish`"
+    )]
+    Rotating {
+        /// The file of the old secret.
+        path: PathBuf,
+    },
+    /// There is no rotation to end.
+    #[error("no rotation is under way: there is no {path}")]
+    NotRotating {
+        /// The file of the old secret, if there were one.
+        path: PathBuf,
+    },
+    /// A secret cannot be written, or removed.
+    #[error("cannot write {path}")]
     Write {
         /// The file.
         path: PathBuf,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use pmesh_layers::identity::Secret;
+use tempfile::NamedTempFile;
 
 use super::{SecretError, file::is_ours, read_secret_file};
 
@@ -28,7 +29,7 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(60);
 /// [`SecretError`] when the home folder cannot be used or is writable by group or others, when a new secret cannot be
 /// written, or when the file is there but is none that [`read_secret_file`] takes.
 pub fn home_secret(home: &Path) -> Result<Secret, SecretError> {
-    prepare(home)?;
+    prepare_home(home)?;
     remove_abandoned(home);
     let path = home.join(SECRET_FILE);
     match read_secret_file(&path) {
@@ -37,8 +38,12 @@ pub fn home_secret(home: &Path) -> Result<Secret, SecretError> {
     }
 }
 
-/// Makes the home folder, or checks the one that is there.
-fn prepare(home: &Path) -> Result<(), SecretError> {
+/// Makes the home folder, with mode 0700, or checks the one that is there.
+///
+/// # Errors
+///
+/// [`SecretError`] when it cannot be used, or is writable by group or others.
+pub fn prepare_home(home: &Path) -> Result<(), SecretError> {
     let unusable = |source| SecretError::Home { path: home.to_owned(), source };
     let metadata = match fs::metadata(home) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -73,16 +78,27 @@ fn make_secret(home: &Path, path: &Path) -> Result<Secret, SecretError> {
 }
 
 /// Puts the secret into place whole or not at all, and never over another.
-fn write_new(home: &Path, path: &Path, secret: &Secret) -> io::Result<()> {
+pub(super) fn write_new(home: &Path, path: &Path, secret: &Secret) -> io::Result<()> {
+    let placed = staged(home, secret)?.persist_noclobber(path);
+    // Also when another start was faster: its secret must not get lost once this one uses it.
+    File::open(home)?.sync_all()?;
+    placed.map(drop).map_err(|error| error.error)
+}
+
+/// Puts the secret into place whole or not at all, over the one that is there.
+pub(super) fn replace(home: &Path, path: &Path, secret: &Secret) -> io::Result<()> {
+    staged(home, secret)?.persist(path).map_err(|error| error.error)?;
+    File::open(home)?.sync_all()
+}
+
+/// The secret in a file that is not in place yet.
+fn staged(home: &Path, secret: &Secret) -> io::Result<NamedTempFile> {
     // In the same folder, since a file cannot be moved into place from another file system. Its mode is 0600.
     let mut file = tempfile::Builder::new().prefix(UNFINISHED.0).suffix(UNFINISHED.1).tempfile_in(home)?;
     file.write_all(secret.expose_hex().as_bytes())?;
     file.write_all(b"\n")?;
     file.as_file().sync_all()?;
-    let placed = file.persist_noclobber(path);
-    // Also when another start was faster: its secret must not get lost once this one uses it.
-    File::open(home)?.sync_all()?;
-    placed.map(drop).map_err(|error| error.error)
+    Ok(file)
 }
 
 /// Removes what killed starts have left. Failing at this harms nothing: the next start tries again.

@@ -1,14 +1,24 @@
 //! Where the secret comes from: a file of the home folder, which the first start makes, a file that the user names, or
-//! text from the environment.
+//! text from the environment. And how a new one takes over from an old one: [`rotate`] puts the old one beside the new
+//! one, both are accepted, [`finish`] drops the old one; a server sees it by a [`SecretWatch`].
 
 mod error;
 mod file;
 mod home;
+mod rotation;
+mod secrets;
+mod watch;
 
-pub use error::SecretError;
-pub use file::read_secret_file;
-pub use home::{SECRET_FILE, home_secret};
 use pmesh_layers::identity::Secret;
+
+pub use self::{
+    error::SecretError,
+    file::read_secret_file,
+    home::{SECRET_FILE, home_secret, prepare_home},
+    rotation::{finish, rotate, set},
+    secrets::{Secrets, old_file},
+    watch::SecretWatch,
+};
 
 /// Reads a secret that is given as text; `origin` says by what (`the variable PMESH_SECRET`).
 ///

@@ -20,7 +20,7 @@ use std::{
 
 use async_nats::jetstream::{self, kv::Store};
 use nats::Nats;
-use pmesh::mesh::{Announcement, Instance, Peers, Registry, RegistryOptions, Seal, Served, Timing};
+use pmesh::mesh::{Announcement, Instance, Peers, Registry, RegistryOptions, RegistryView, Seal, Served, Timing};
 use support::PATIENCE;
 use tokio::sync::watch;
 
@@ -37,6 +37,7 @@ struct Node {
     own: Announcement,
     peers: Arc<Peers>,
     registry: Option<Registry>,
+    view: RegistryView,
     stop: watch::Sender<bool>,
 }
 
@@ -53,12 +54,14 @@ impl Node {
             seal: seal(secret),
             clock_window: Duration::from_secs(60),
             timing,
+            view: RegistryView::default(),
         };
+        let view = options.view.clone();
         let own = announcement(name);
         let (stop, stopped) = watch::channel(false);
         let peers = Arc::new(Peers::new([].into()));
         let registry = Registry::start(options, Some(own.clone()), Arc::clone(&peers), stopped).unwrap();
-        Self { own, peers, registry: Some(registry), stop }
+        Self { own, peers, registry: Some(registry), view, stop }
     }
 
     fn registry(&self) -> &Registry {
@@ -72,7 +75,7 @@ impl Node {
 
     #[track_caller]
     fn wait_until_connected(&self) {
-        eventually("the registry is there", || self.registry().status().is_connected());
+        eventually("the registry is there", || self.view.status().is_connected());
     }
 
     #[track_caller]

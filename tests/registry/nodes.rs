@@ -30,7 +30,7 @@ fn nodes_find_each_other_hear_of_changes_and_part() {
     drop(b);
     a.wait_until_knows(&["c"]);
     c.wait_until_knows(&["a"]);
-    assert_eq!(a.registry().unbelieved(), 0);
+    assert_eq!(a.view.unbelieved(), 0);
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_server_that_dies_and_forgets_changes_nothing() {
     a.wait_until_knows(&["b"]);
     b.wait_until_knows(&["a"]);
     nats.kill();
-    let away = || matches!(&*a.registry().status(), RegistryStatus::Away { error: Some(_), .. });
+    let away = || matches!(&*a.view.status(), RegistryStatus::Away { error: Some(_), .. });
     eventually("a has noticed", away);
     // What would end b's entry were the registry there. Nothing to wait for: that nothing happens is what is tested.
     thread::sleep(2 * SOON.lifetime);
@@ -59,7 +59,7 @@ fn a_server_that_dies_and_forgets_changes_nothing() {
 fn a_server_that_comes_late_is_found() {
     let Some(mut nats) = Nats::new(&[]) else { return };
     let a = Node::start("a", &nats, NEVER);
-    eventually("a has tried", || matches!(&*a.registry().status(), RegistryStatus::Away { error: Some(_), .. }));
+    eventually("a has tried", || matches!(&*a.view.status(), RegistryStatus::Away { error: Some(_), .. }));
     nats.restart();
     a.wait_until_connected();
     let b = Node::start("b", &nats, NEVER);
@@ -86,8 +86,8 @@ fn nodes_with_another_secret_are_passed_over() {
     let a = Node::start("a", &nats, NEVER);
     a.wait_until_connected();
     let stranger = Node::with_secret("b", &nats, NEVER, OTHER_SECRET);
-    eventually("a has seen the stranger", || a.registry().unbelieved() == 1);
-    eventually("the stranger has seen a", || stranger.registry().unbelieved() == 1);
+    eventually("a has seen the stranger", || a.view.unbelieved() == 1);
+    eventually("the stranger has seen a", || stranger.view.unbelieved() == 1);
     // What is put later is heard later.
     let c = Node::start("c", &nats, NEVER);
     a.wait_until_knows(&["c"]);

@@ -1,12 +1,19 @@
 //! The built program, and what it says of the registry.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fs::{self, File},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::Command,
+    time::{Duration, SystemTime},
+};
 
 use nix::sys::signal::Signal;
+use pmesh::mesh::Announcement;
 
 use crate::{
     Nats, SECRET, announcement, put,
-    support::{Backend, Client, Program, Start},
+    support::{Backend, Client, Program, Start, program::PROGRAM},
 };
 
 fn start(node: &str, registry: &str) -> Start {
@@ -101,6 +108,56 @@ fn clocks_that_are_apart_and_entries_of_strangers_are_told() {
     let line =
         a.wait_for_line("an entry of the registry is passed over: it is not sealed with the secret of this node");
     assert!(line.contains("key=\"d\""), "{line}");
+}
+
+#[test]
+fn a_clock_that_makes_a_node_silent_is_told() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    // As silent as a node whose clock is wrong.
+    let silent = Start::new().run();
+    let a = start("a", &nats.url()).run();
+    a.wait_for_line("the registry of nodes is there");
+    let address = silent.internal().to_string().parse().unwrap();
+    let b = Announcement { address, ..announcement("b") };
+    put(&nats, &b, SystemTime::now() + Duration::from_secs(86_400), SECRET);
+    let line = a.wait_for_line("node b is silent");
+    assert!(line.contains("its clock is 86") && line.contains(" s ahead of ours"), "{line}");
+}
+
+#[test]
+fn a_new_secret_takes_over() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let with_home = |node: &str, secret: &str| {
+        let start = Start::new().workers(1).flags(&["--node", node, "--mesh-registry", &nats.url()]);
+        set_secret(start.home(), secret);
+        start.run()
+    };
+    let (a, b) = (with_home("a", SECRET), with_home("b", SECRET));
+    a.wait_for_line("node b is there");
+    b.wait_for_line("node a is there");
+    for (node, arguments) in [(&a, &[][..]), (&b, &["--set", "-"]), (&a, &["--finish"]), (&b, &["--finish"])] {
+        let mut command = Command::new(PROGRAM);
+        command.args(["secret", "rotate"]).args(arguments).arg("--home").arg(node.home());
+        if arguments.contains(&"--set") {
+            command.stdin(File::open(a.home().join("secret")).unwrap());
+        }
+        assert!(command.output().unwrap().status.success());
+        let is_over = arguments == ["--finish"];
+        node.wait_for_line(if is_over { "the old secret is accepted no more" } else { "there is a new secret" });
+    }
+    let new = fs::read_to_string(a.home().join("secret")).unwrap();
+    let c = with_home("c", new.trim());
+    c.wait_for_line("node a is there");
+    c.wait_for_line("node b is there");
+    a.wait_for_line("node c is there");
+    for node in [&a, &b, &c] {
+        assert_eq!(count(node, "passed over") + count(node, "is gone"), 0, "{:#?}", node.log());
+    }
+}
+
+fn set_secret(home: &Path, secret: &str) {
+    fs::write(home.join("secret"), secret).unwrap();
+    fs::set_permissions(home.join("secret"), fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 #[test]

@@ -29,6 +29,11 @@ impl NodeError {
         matches!(self.step, Step::Silence { .. })
     }
 
+    /// Whether there was no connection to prove anything on.
+    pub fn is_unconnected(&self) -> bool {
+        matches!(self.step, Step::Connect(_))
+    }
+
     /// Whether the peer did not end the handshake in time.
     pub fn is_timeout(&self) -> bool {
         matches!(self.step, Step::Timeout)

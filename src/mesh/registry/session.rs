@@ -1,5 +1,4 @@
 use std::{
-    error::Error,
     sync::{Arc, atomic::Ordering},
     time::{Duration, SystemTime},
 };
@@ -21,7 +20,7 @@ use tokio::{
 use tower::BoxError;
 
 use super::{Keeper, RegistryOptions};
-use crate::{mesh::Instance, settings::Login};
+use crate::{causes::with_causes, mesh::Instance, settings::Login};
 
 /// How long NATS may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -179,8 +178,9 @@ impl Keeper {
             }
             return;
         }
+        let now = SystemTime::now();
         if is_live {
-            self.complaints.clock(&announcement.node, time, SystemTime::now(), self.options.clock_window);
+            self.complaints.clock(&announcement.node, time, now, self.options.clock_window);
         }
         let is_new = !self.roster.contains(&announcement.node);
         if is_new {
@@ -189,6 +189,9 @@ impl Keeper {
         }
         if self.roster.hear(announcement, Instant::now()) {
             self.publish();
+        }
+        if is_live && let Some(peer) = self.peers.load().get(key) {
+            peer.health.said_time(time, now);
         }
     }
 }
@@ -248,19 +251,4 @@ async fn renew(store: Store, own: Option<(String, Vec<u8>)>) -> Result<(), BoxEr
         store.put(key, value.into()).await?;
     }
     Ok(())
-}
-
-/// An error with its causes, on one line.
-fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        // Those of the client say their cause in their own text.
-        if !text.contains(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
 }

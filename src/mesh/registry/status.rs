@@ -21,11 +21,13 @@ pub enum RegistryStatus {
     },
 }
 
-impl RegistryStatus {
-    pub(super) fn at_start() -> Self {
+impl Default for RegistryStatus {
+    fn default() -> Self {
         Self::Away { since: SystemTime::now(), error: None }
     }
+}
 
+impl RegistryStatus {
     /// Whether it is there.
     pub fn is_connected(&self) -> bool {
         matches!(self, Self::Connected { .. })

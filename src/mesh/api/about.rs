@@ -1,0 +1,120 @@
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use pmesh_layers::identity::NodeName;
+use tokio::sync::watch;
+
+use super::{CountersReport, HealthReport, ListenerReport, NodeReport, PeerReport, PeersReport, RegistryReport, Route};
+use crate::{
+    counters::Counters,
+    listen::Listener,
+    mesh::{Instance, Peers, RegistryStatus, RegistryView, Served, Source, State},
+    settings::RegistryServers,
+};
+
+/// All that is known of this node, as of the moment when somebody asks.
+#[derive(Debug)]
+pub struct About {
+    /// Its name.
+    pub name: NodeName,
+    /// Which run of the program it is.
+    pub instance: Instance,
+    /// When it began.
+    pub started: Instant,
+    /// Where it listens.
+    pub listeners: Vec<(Listener, SocketAddr)>,
+    /// What it serves by itself.
+    pub serves: Vec<Served>,
+    /// The nodes that it knows.
+    pub peers: Arc<Peers>,
+    /// The registry, if it has one.
+    pub registry: Option<(RegistryServers, RegistryView)>,
+    /// Of its workers.
+    pub counters: Vec<Arc<Counters>>,
+    /// Whether it is about to stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+impl About {
+    pub(super) fn node(&self) -> NodeReport {
+        let listener = |(listener, address): &(Listener, SocketAddr)| ListenerReport {
+            name: listener.name().to_owned(),
+            address: address.to_string(),
+        };
+        NodeReport {
+            name: self.name.to_string(),
+            instance: self.instance.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime: self.started.elapsed().as_secs(),
+            time: seconds(SystemTime::now()),
+            serves: self.serves.iter().map(Route::of).collect(),
+            listeners: self.listeners.iter().map(listener).collect(),
+        }
+    }
+
+    pub(super) fn peers(&self) -> PeersReport {
+        let table = self.peers.load_full();
+        let peers = table.iter().map(|peer| {
+            let health = &peer.health;
+            PeerReport {
+                name: peer.name.to_string(),
+                addresses: peer.addresses.iter().map(ToString::to_string).collect(),
+                source: match peer.source {
+                    Source::Static => "static",
+                    Source::Registry => "registry",
+                }
+                .to_owned(),
+                state: match health.state() {
+                    State::Unknown => "unknown",
+                    State::Alive => "alive",
+                    State::Dead => "dead",
+                }
+                .to_owned(),
+                rtt: health.rtt().map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX)),
+                failures: health.failures(),
+                last_seen: health.answered().map(seconds),
+                clock_ahead: health.clock_ahead(),
+                serves: table.serves(peer.name.as_str()).map(|serves| serves.iter().map(Route::of).collect()),
+            }
+        });
+        PeersReport { peers: peers.collect() }
+    }
+
+    pub(super) fn registry(&self) -> RegistryReport {
+        let Some((servers, registry)) = &self.registry else {
+            return RegistryReport { servers: None, connected: false, since: None, error: None, unbelieved: 0 };
+        };
+        let (connected, since, error) = match &*registry.status() {
+            RegistryStatus::Connected { since } => (true, *since, None),
+            RegistryStatus::Away { since, error } => (false, *since, error.clone()),
+        };
+        RegistryReport {
+            servers: Some(servers.to_string()),
+            connected,
+            since: Some(seconds(since)),
+            error,
+            unbelieved: registry.unbelieved(),
+        }
+    }
+
+    pub(super) fn counters(&self) -> CountersReport {
+        let total = |count: fn(&Counters) -> u64| self.counters.iter().map(|worker| count(worker)).sum();
+        let silent = Counters::rejections(self.counters.iter().map(|worker| &**worker));
+        CountersReport {
+            connections: total(|worker| worker.connections.value()),
+            requests: total(|worker| worker.requests.value()),
+            silent: silent.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
+        }
+    }
+
+    pub(super) fn health(&self) -> HealthReport {
+        HealthReport { serving: !*self.stop.borrow() }
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

@@ -1,0 +1,159 @@
+use std::{error::Error, fmt, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use pmesh_layers::{
+    connect::SourceConnector,
+    identity::NodeName,
+    node::{NodeConnector, NodeError, NodeIdentity},
+};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use tower::{BoxError, ServiceExt};
+
+use super::API_HOST;
+use crate::endpoint::HostPort;
+
+/// What an answer may hold, in bytes: a thousand nodes with a hundred routes each.
+const LONGEST: usize = 16 * 1024 * 1024;
+
+/// Asks one node for what its API tells, over a connection that is kept as long as it lasts.
+#[derive(Debug)]
+pub struct NodeClient {
+    connector: NodeConnector<SourceConnector>,
+    peer: NodeName,
+    addresses: Vec<HostPort>,
+    connection: Option<SendRequest<Empty<Bytes>>>,
+}
+
+impl NodeClient {
+    /// Asks the node `peer`, as `identity`, at the first of `addresses` where it is.
+    pub fn new(connector: SourceConnector, identity: NodeIdentity, peer: NodeName, addresses: Vec<HostPort>) -> Self {
+        let connector = NodeConnector::new(connector, identity, peer.clone());
+        Self { connector, peer, addresses, connection: None }
+    }
+
+    /// What it answers for `path`, and how long it took, without the time to connect. It has no deadline: who gives up
+    /// drops the future, and the connection with it.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError`], after which the next question makes a new connection.
+    pub async fn get<T: DeserializeOwned>(&mut self, path: &'static str) -> Result<(T, Duration), AskError> {
+        if let Some(mut sender) = self.connection.take()
+            // One that has ended meanwhile shows here, or in the exchange.
+            && sender.ready().await.is_ok()
+            && let Ok(answer) = self.exchange(&mut sender, path).await
+        {
+            self.connection = Some(sender);
+            return Ok(answer);
+        }
+        let mut sender = self.connect().await?;
+        let answer = self.exchange(&mut sender, path).await?;
+        self.connection = Some(sender);
+        Ok(answer)
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Empty<Bytes>>, AskError> {
+        let mut failure = None;
+        for address in &self.addresses {
+            match self.connect_to(address).await {
+                Ok(sender) => return Ok(sender),
+                Err(step) => failure = Some(step),
+            }
+        }
+        Err(self.error(failure.unwrap_or(Step::NoAddress)))
+    }
+
+    async fn connect_to(&self, address: &HostPort) -> Result<SendRequest<Empty<Bytes>>, Step> {
+        let uri = Uri::builder().scheme("https").authority(address.to_string()).path_and_query("/").build();
+        let uri = uri.map_err(|error| Step::Http(error.into()))?;
+        let io = self.connector.clone().oneshot(uri).await.map_err(Step::Connect)?;
+        let handshake = Builder::new(TokioExecutor::new()).timer(TokioTimer::new()).handshake(io);
+        let (sender, connection) = handshake.await.map_err(|error| Step::Http(error.into()))?;
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        sender: &mut SendRequest<Empty<Bytes>>,
+        path: &'static str,
+    ) -> Result<(T, Duration), AskError> {
+        let start = Instant::now();
+        let answer = ask(sender, path).await.map_err(|step| self.error(step))?;
+        Ok((answer, start.elapsed()))
+    }
+
+    fn error(&self, step: Step) -> AskError {
+        AskError { peer: self.peer.clone(), step }
+    }
+}
+
+async fn ask<T: DeserializeOwned>(sender: &mut SendRequest<Empty<Bytes>>, path: &str) -> Result<T, Step> {
+    let request = Request::get(format!("https://{API_HOST}{path}")).body(Empty::new());
+    let request = request.map_err(|error| Step::Http(error.into()))?;
+    let response = sender.send_request(request).await.map_err(|error| Step::Http(error.into()))?;
+    let status = response.status();
+    // A node that stops says so in a report.
+    if !status.is_success() && status != StatusCode::SERVICE_UNAVAILABLE {
+        return Err(Step::Status(status));
+    }
+    let body = Limited::new(response.into_body(), LONGEST).collect().await.map_err(Step::Http)?.to_bytes();
+    serde_json::from_slice(&body).map_err(Step::Content)
+}
+
+/// Why a node has not told what it was asked for.
+#[derive(Debug)]
+pub struct AskError {
+    peer: NodeName,
+    step: Step,
+}
+
+#[derive(Debug)]
+enum Step {
+    NoAddress,
+    Connect(NodeError),
+    Http(BoxError),
+    Status(StatusCode),
+    Content(serde_json::Error),
+}
+
+impl AskError {
+    /// Whether it closed the connection without an answer, as a node does that believes none of the proofs.
+    pub fn is_silence(&self) -> bool {
+        matches!(&self.step, Step::Connect(error) if error.is_silence())
+    }
+
+    /// Whether there was no connection at all.
+    pub fn is_unconnected(&self) -> bool {
+        matches!(&self.step, Step::NoAddress) || matches!(&self.step, Step::Connect(error) if error.is_unconnected())
+    }
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peer = &self.peer;
+        match &self.step {
+            Step::NoAddress => write!(f, "nobody knows an address of node {peer}"),
+            Step::Connect(error) => error.fmt(f),
+            Step::Http(_) => write!(f, "node {peer} has broken off"),
+            Step::Status(status) => write!(f, "node {peer} answers with {status}; is it of an older version?"),
+            Step::Content(_) => write!(f, "node {peer} answers what cannot be read; is it of another version?"),
+        }
+    }
+}
+
+impl Error for AskError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.step {
+            Step::Connect(error) => error.source(),
+            Step::Http(error) => Some(&**error),
+            Step::Content(error) => Some(error),
+            Step::NoAddress | Step::Status(_) => None,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+use std::{fs, io, path::Path};
+
+use pmesh_layers::identity::Secret;
+
+use super::{
+    SECRET_FILE, SecretError,
+    home::{prepare_home, replace, write_new},
+    old_file, read_secret_file,
+    secrets::is_same,
+};
+
+/// Makes `secret` that of the home folder; with `force`, in the place of the one that is there. A secret that is there
+/// is replaced as a whole, or not at all.
+///
+/// # Errors
+///
+/// [`SecretError::Exists`] where there is one already, unless `force`; or when the folder cannot be used.
+pub fn set(home: &Path, secret: &Secret, force: bool) -> Result<(), SecretError> {
+    prepare_home(home)?;
+    let path = home.join(SECRET_FILE);
+    let written = if force { replace(home, &path, secret) } else { write_new(home, &path, secret) };
+    written.map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => SecretError::Exists { path },
+        _ => SecretError::Write { path, source },
+    })
+}
+
+/// Makes `new` the secret of the home folder, and keeps the one that was there beside it, as the old one.
+///
+/// # Errors
+///
+/// [`SecretError`] when there is no secret to take over from, when another rotation is under way, when `new` is the
+/// secret that is there, or when a file cannot be written.
+pub fn rotate(home: &Path, new: &Secret) -> Result<(), SecretError> {
+    prepare_home(home)?;
+    let path = home.join(SECRET_FILE);
+    let current = read_secret_file(&path)?;
+    if is_same(&current, new) {
+        return Err(SecretError::Same { path });
+    }
+    let old = old_file(&path);
+    match write_new(home, &old, &current) {
+        Ok(()) => {}
+        // A rotation that was broken off between its two steps goes on.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_same(&read_secret_file(&old)?, &current) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(SecretError::Rotating { path: old }),
+        Err(source) => return Err(SecretError::Write { path: old, source }),
+    }
+    replace(home, &path, new).map_err(|source| SecretError::Write { path, source })
+}
+
+/// Drops the old secret of the home folder.
+///
+/// # Errors
+///
+/// [`SecretError::NotRotating`] when there is none; or when it cannot be removed.
+pub fn finish(home: &Path) -> Result<(), SecretError> {
+    let old = old_file(&home.join(SECRET_FILE));
+    // Without a new one the old one is the last.
+    read_secret_file(&home.join(SECRET_FILE))?;
+    fs::remove_file(&old).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => SecretError::NotRotating { path: old },
+        _ => SecretError::Write { path: old, source },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::{secret::Secrets, settings::SecretSource};
+
+    fn secret(digit: &str) -> Secret {
+        digit.repeat(64).parse().unwrap()
+    }
+
+    fn held(home: &Path) -> Vec<char> {
+        let secrets = Secrets::load(&SecretSource::Home(home.join(SECRET_FILE))).unwrap();
+        secrets.iter().map(|secret| secret.expose_hex().chars().next().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_secret_is_set_once_unless_forced() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("home");
+        set(&home, &secret("1"), false).unwrap();
+        assert!(matches!(set(&home, &secret("2"), false), Err(SecretError::Exists { .. })));
+        assert_eq!(held(&home), ['1']);
+        set(&home, &secret("2"), true).unwrap();
+        assert_eq!(held(&home), ['2']);
+        let mode = fs::metadata(home.join(SECRET_FILE)).unwrap().permissions().mode() & 0o7777;
+        assert_eq!((mode, fs::read_dir(&home).unwrap().count()), (0o600, 1));
+    }
+
+    #[test]
+    fn who_reads_meanwhile_reads_a_whole_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path();
+        set(home, &secret("1"), false).unwrap();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for digit in ["2", "1"].repeat(50) {
+                    set(home, &secret(digit), true).unwrap();
+                }
+            });
+            while !writer.is_finished() {
+                assert!([['1'], ['2']].contains(&held(home)[..].try_into().unwrap()));
+            }
+        });
+    }
+
+    #[test]
+    fn one_secret_takes_over_from_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path();
+        assert!(matches!(rotate(home, &secret("2")), Err(SecretError::Missing { .. })));
+        assert!(matches!(finish(home), Err(SecretError::Missing { .. })));
+        set(home, &secret("1"), false).unwrap();
+        assert!(matches!(finish(home), Err(SecretError::NotRotating { .. })));
+        assert!(matches!(rotate(home, &secret("1")), Err(SecretError::Same { .. })));
+        rotate(home, &secret("2")).unwrap();
+        assert_eq!(held(home), ['2', '1']);
+        for name in ["secret", "secret.old"] {
+            assert_eq!(fs::metadata(home.join(name)).unwrap().permissions().mode() & 0o7777, 0o600);
+        }
+        assert!(matches!(rotate(home, &secret("3")), Err(SecretError::Rotating { .. })));
+        assert_eq!(held(home), ['2', '1']);
+        finish(home).unwrap();
+        assert_eq!(held(home), ['2']);
+    }
+
+    #[test]
+    fn a_rotation_that_was_broken_off_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path();
+        set(home, &secret("1"), false).unwrap();
+        write_new(home, &home.join("secret.old"), &secret("1")).unwrap();
+        assert_eq!(held(home), ['1']);
+        rotate(home, &secret("2")).unwrap();
+        assert_eq!(held(home), ['2', '1']);
+    }
+}

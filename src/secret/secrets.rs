@@ -1,0 +1,143 @@
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use pmesh_layers::identity::Secret;
+
+use super::{SecretError, home_secret, read_secret_file, secret_from_text};
+use crate::settings::SecretSource;
+
+/// The secrets that a node holds: one, or two while a new one takes over from an old one.
+///
+/// The old one is in a file beside that of the new one, with `.old` behind its name. Where the secret itself was given
+/// there is no such file, and always one secret.
+#[derive(Debug)]
+pub struct Secrets {
+    new: Secret,
+    old: Option<Secret>,
+}
+
+impl Secrets {
+    /// One secret, which replaces no other.
+    pub fn one(secret: Secret) -> Self {
+        Self { new: secret, old: None }
+    }
+
+    /// Reads them from where the settings say. Makes none.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretError`], which says what to do.
+    pub fn load(source: &SecretSource) -> Result<Self, SecretError> {
+        match source {
+            SecretSource::Given { value, origin } => Ok(Self::one(secret_from_text(value.expose(), origin)?)),
+            SecretSource::File { path, .. } | SecretSource::Home(path) => Self::beside(read_secret_file(path)?, path),
+        }
+    }
+
+    /// As [`load`](Self::load), but the secret of the home folder is made where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretError`], which says what to do.
+    pub fn load_or_make(source: &SecretSource, home: &Path) -> Result<Self, SecretError> {
+        match source {
+            SecretSource::Home(path) => Self::beside(home_secret(home)?, path),
+            given => Self::load(given),
+        }
+    }
+
+    fn beside(new: Secret, path: &Path) -> Result<Self, SecretError> {
+        let old = match read_secret_file(&old_file(path)) {
+            // The first of the two steps of a rotation that was broken off.
+            Ok(old) => Some(old).filter(|old| !is_same(old, &new)),
+            Err(SecretError::Missing { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { new, old })
+    }
+
+    /// The secrets that other nodes may have, in the order in which they are offered.
+    pub fn iter(&self) -> impl Iterator<Item = &Secret> {
+        std::iter::once(&self.new).chain(&self.old)
+    }
+
+    /// The one that is there to stay.
+    pub fn new_one(&self) -> &Secret {
+        &self.new
+    }
+
+    /// The one that is taken over from.
+    pub fn old_one(&self) -> Option<&Secret> {
+        self.old.as_ref()
+    }
+
+    /// The one whose authority clients know: the old one as long as it is there.
+    pub fn public(&self) -> &Secret {
+        self.old.as_ref().unwrap_or(&self.new)
+    }
+
+    /// Whether these are the same, in the same places.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let is_same_old = match (&self.old, &other.old) {
+            (Some(one), Some(other)) => is_same(one, other),
+            (None, None) => true,
+            _ => false,
+        };
+        is_same(&self.new, &other.new) && is_same_old
+    }
+}
+
+/// The file of the secret that the one in `path` takes over from.
+pub fn old_file(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".old");
+    name.into()
+}
+
+/// Of two of one's own; nobody who measures how long it takes has any part in it.
+pub(super) fn is_same(one: &Secret, other: &Secret) -> bool {
+    one.expose_hex() == other.expose_hex()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, fs::Permissions, os::unix::fs::PermissionsExt};
+
+    use super::*;
+
+    fn write(path: &Path, digit: &str) {
+        fs::write(path, digit.repeat(64)).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn digits(secrets: &Secrets) -> Vec<char> {
+        secrets.iter().map(|secret| secret.expose_hex().chars().next().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_old_one_stands_beside_the_new_one() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("secret");
+        let source = SecretSource::Home(path.clone());
+        assert!(matches!(Secrets::load(&source), Err(SecretError::Missing { .. })));
+        write(&path, "1");
+        let one = Secrets::load(&source).unwrap();
+        assert_eq!((digits(&one), one.old_one().is_none()), (vec!['1'], true));
+
+        // As a rotation that was broken off leaves it.
+        write(&old_file(&path), "1");
+        assert!(Secrets::load(&source).unwrap().is_same(&one));
+
+        write(&path, "2");
+        let two = Secrets::load_or_make(&source, home.path()).unwrap();
+        assert_eq!(digits(&two), ['2', '1']);
+        assert_eq!(two.public().expose_hex(), one.public().expose_hex());
+        assert!(!two.is_same(&one));
+
+        fs::write(old_file(&path), "nothing").unwrap();
+        let error = Secrets::load(&source).unwrap_err();
+        assert!(error.to_string().contains("secret.old"), "{error}");
+    }
+}

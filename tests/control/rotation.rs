@@ -1,0 +1,91 @@
+//! A new secret takes over while nodes and clients are served.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread,
+};
+
+use crate::{
+    Place, command, eventually, fed, json, printed, succeeded,
+    support::{Backend, Client, Program, tls::Tls},
+    with_secret,
+};
+
+/// Asks over new connections: `from` itself, and `to`, as `from`.
+fn asks(from: &Program, to: &str) -> bool {
+    let name = json(&printed(from, &["status", "--node", to, "--json"]))["node"]["name"].clone();
+    name == to
+}
+
+#[test]
+fn nodes_change_the_secret_while_they_serve() {
+    let backend = Backend::answering("hello");
+    let (a, b) = (Place::new("a"), Place::new("b"));
+    let second = with_secret(b.start(&[&a])).route("served.test", &backend).run();
+    let first = with_secret(a.start(&[&b])).flags(&["--route", "served.test=mesh://b"]).run();
+    let nodes = [(&first, "b"), (&second, "a")];
+    let (is_over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        let requests = scope.spawn(|| {
+            let mut client = Client::connect(first.http());
+            while !is_over.load(Ordering::Relaxed) {
+                let response = client.get("served.test", "/");
+                assert_eq!((response.status, &response.body[..]), (200, &b"hello"[..]));
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let next_requests = || {
+            let before = answered.load(Ordering::Relaxed);
+            eventually("requests are answered", || {
+                answered.load(Ordering::Relaxed) > before + 10 || requests.is_finished()
+            });
+        };
+        next_requests();
+        printed(&first, &["secret", "rotate"]);
+        first.wait_for_line("there is a new secret");
+        // Each still reaches the other, which has the old one only, and the new one first.
+        assert!(nodes.iter().all(|(from, to)| asks(from, to)));
+        next_requests();
+        let new = printed(&first, &["secret", "show"]);
+        succeeded(&fed(command(second.home(), &["secret", "rotate", "--set", "-"]), &new));
+        second.wait_for_line("there is a new secret");
+        assert!(nodes.iter().all(|(from, to)| asks(from, to)));
+        next_requests();
+        for (node, _) in nodes {
+            printed(node, &["secret", "rotate", "--finish"]);
+            node.wait_for_line("the old secret is accepted no more");
+            assert!(nodes.iter().all(|(from, to)| asks(from, to)));
+            next_requests();
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    let old = command(first.home(), &["status"]).env("PMESH_SECRET", crate::SECRET).output().unwrap();
+    assert!(String::from_utf8_lossy(&old.stderr).contains("another secret"), "{old:?}");
+}
+
+#[test]
+fn clients_see_the_new_authority_when_it_is_finished() {
+    let backend = Backend::answering("");
+    let program = with_secret(Place::new("a").start(&[])).route("served.test", &backend).run();
+    let get = |tls: &Tls| tls.get(program.https(), "served.test", "served.test").status;
+    // Both read `pmesh ca` of the home.
+    let old = Tls::of(&program);
+    assert_eq!(get(&old), 200);
+    printed(&program, &["secret", "rotate"]);
+    program.wait_for_line("there is a new secret");
+    assert_eq!(get(&Tls::of(&program)), 200);
+    printed(&program, &["secret", "rotate", "--finish"]);
+    program.wait_for_line("the old secret is accepted no more");
+    assert_eq!(get(&Tls::of(&program)), 200);
+}
+
+#[test]
+fn a_secret_that_is_of_no_use_changes_nothing() {
+    let program = with_secret(Place::new("a").start(&[])).run();
+    let path = program.home().join("secret");
+    std::fs::write(&path, "nothing").unwrap();
+    let line = program.wait_for_line("the secret has changed and is of no use");
+    assert!(line.contains("WARN") && line.contains("64 hexadecimal digits"), "{line}");
+    let with_old = command(program.home(), &["status"]).env("PMESH_SECRET", crate::SECRET).output().unwrap();
+    succeeded(&with_old);
+}
