@@ -15,9 +15,11 @@ use crate::{causes::with_causes, settings::Settings};
 
 /// How often a node is asked, on average.
 const INTERVAL: Duration = Duration::from_secs(2);
+/// How soon again, on average, when it has just failed to answer.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How long it may take to answer, and to let itself be connected to.
-const PATIENCE: Duration = Duration::from_secs(3);
-const CONNECT: Duration = Duration::from_millis(1500);
+const PATIENCE: Duration = Duration::from_secs(2);
+const CONNECT: Duration = Duration::from_secs(1);
 /// A node that has not answered so often in a row is dead until it does.
 const FAILURES: u32 = 3;
 /// How often the table is looked at for nodes that are new.
@@ -78,7 +80,8 @@ impl Prober {
                 Ok(Err(error)) => self.failed(&peer, Some(&error)),
                 Err(_) => self.failed(&peer, None),
             }
-            sleep(jittered(INTERVAL)).await;
+            let has_just_failed = peer.health.failures() > 0 && peer.health.state() != State::Dead;
+            sleep(jittered(if has_just_failed { AGAIN } else { INTERVAL })).await;
         }
     }
 

@@ -183,12 +183,13 @@ impl Keeper {
             self.complaints.clock(&announcement.node, time, now, self.options.clock_window);
         }
         let is_new = !self.roster.contains(&announcement.node);
-        if is_new {
-            let (address, routes) = (&announcement.address, announcement.serves.len());
-            tracing::info!(%address, routes, "node {key} is there");
-        }
+        let (address, routes) = (announcement.address.clone(), announcement.serves.len());
         if self.roster.hear(announcement, Instant::now()) {
             self.publish();
+        }
+        // By now it is: who reads it may count on it.
+        if is_new {
+            tracing::info!(%address, routes, "node {key} is there");
         }
         if is_live && let Some(peer) = self.peers.load().get(key) {
             peer.health.said_time(time, now);
