@@ -11,6 +11,7 @@ mod support;
 
 mod any;
 mod cancelled;
+mod certificates;
 mod circles;
 mod failing;
 mod fields;
