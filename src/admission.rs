@@ -149,11 +149,18 @@ pub struct Place {
     client: Option<(Arc<Admission>, IpAddr)>,
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
+impl Place {
+    /// It counts no longer as one of its client.
+    pub fn exempt(&mut self) {
         if let Some((admission, client)) = self.client.take() {
             admission.leave(client);
         }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.exempt();
     }
 }
 
@@ -238,5 +245,19 @@ mod tests {
             assert_eq!(admission.admit(&mut place, "10.1.2.3".parse().unwrap()), Verdict::Serve);
             std::mem::forget(place);
         }
+    }
+
+    #[tokio::test]
+    async fn who_turns_out_to_bring_many_counts_no_longer() {
+        let admission = admission(100, 1);
+        let address = "192.0.2.1".parse().unwrap();
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            let mut place = admission.place(0).await;
+            assert_eq!(admission.admit(&mut place, address), Verdict::Serve);
+            place.exempt();
+            held.push(place);
+        }
+        assert!(admission.clients().is_empty());
     }
 }

@@ -27,7 +27,7 @@ const LAST_INPUT: usize = 32 * 8 * 1024;
 #[derive(Debug)]
 pub struct ClientStream {
     stream: TcpStream,
-    _place: Place,
+    place: Place,
     /// Until it has named a served host.
     unnamed: Option<Unnamed>,
     /// The last input of a stranger that has to go was not empty.
@@ -37,7 +37,12 @@ pub struct ClientStream {
 impl ClientStream {
     /// Puts the connection into its place.
     pub fn new(stream: TcpStream, place: Place, unnamed: Unnamed) -> Self {
-        Self { stream, _place: place, unnamed: Some(unnamed), fed: false }
+        Self { stream, place, unnamed: Some(unnamed), fed: false }
+    }
+
+    /// It counts no longer as one of its client: that is another node, with the requests of many.
+    pub fn exempt(&mut self) {
+        self.place.exempt();
     }
 
     /// What it is as long as it has named no served host.

@@ -291,8 +291,9 @@ where
         self.handshakes.fetch_add(1, Ordering::Relaxed);
         let stranger = stream.stranger();
         let accepted = self.nodes.accept(stream, self.shared.settings.silence_deadline).await;
-        let connection = accepted.map(|(stream, name)| {
+        let connection = accepted.map(|(mut stream, name)| {
             gate.open_gate();
+            stream.get_mut().0.exempt();
             let info = ConnInfo::node(peer, name);
             self.connections.add(info.control());
             (stream, info)

@@ -1,6 +1,10 @@
 //! Nodes that are not there, or that are not believed.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::{Arc, Barrier},
+    thread,
+    time::{Duration, SystemTime},
+};
 
 use pmesh_layers::node::NodeIdentity;
 use rustls::{ClientConnection, pki_types::ServerName};
@@ -8,7 +12,7 @@ use rustls::{ClientConnection, pki_types::ServerName};
 use crate::{
     Node, OTHER_SECRET, SECRET,
     support::{Backend, Client, client::exchange},
-    two,
+    two, until,
 };
 
 #[test]
@@ -46,8 +50,36 @@ fn no_request_is_lost_when_one_of_two_nodes_is_killed() {
     }
     let _b = b.start(&[]).route("x.test", &backends[0]).run();
     // It is back in turn once one request has found that out.
-    while backends[0].requests().len() == 10 {
+    until("it is asked", || {
         assert_eq!(client.get("x.test", "/").text(), "hello");
+        backends[0].requests().len() > 10
+    });
+}
+
+#[test]
+fn no_request_is_lost_under_load_either() {
+    let (backends, (a, b), c) = ([(); 2].map(|()| Backend::answering("hello")), two(), Node::new("c"));
+    let b_runs = b.start(&[]).route("x.test", &backends[0]).run();
+    let _c = c.start(&[]).route("x.test", &backends[1]).run();
+    let a = a.start(&[&b, &c]).workers(2).flags(&["--route", "x.test=mesh://b,mesh://c"]).run();
+    let (address, half_done) = (a.http(), Arc::new(Barrier::new(9)));
+    let ask = |_| {
+        let half_done = Arc::clone(&half_done);
+        thread::spawn(move || {
+            let mut client = Client::connect(address);
+            for number in 0..400 {
+                if number == 100 {
+                    half_done.wait();
+                }
+                assert_eq!(client.get("x.test", "/").text(), "hello");
+            }
+        })
+    };
+    let clients: Vec<_> = (0..8).map(ask).collect();
+    half_done.wait();
+    drop(b_runs);
+    for client in clients {
+        client.join().unwrap();
     }
 }
 

@@ -11,6 +11,7 @@ mod support;
 
 mod any;
 mod cancelled;
+mod certificates;
 mod circles;
 mod failing;
 mod fields;
@@ -25,9 +26,11 @@ use std::{
     os::unix::fs::PermissionsExt,
     process,
     sync::atomic::{AtomicU8, Ordering},
+    thread,
+    time::{Duration, Instant},
 };
 
-use support::Start;
+use support::{PATIENCE, Start};
 
 const SECRET: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const OTHER_SECRET: &str = "100102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -72,4 +75,14 @@ impl Node {
 /// Two of them.
 fn two() -> (Node, Node) {
     (Node::new("a"), Node::new("b"))
+}
+
+/// Does something again and again until it is so, which nothing else tells of.
+#[track_caller]
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "never: {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
 }

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use tokio::time::{advance, sleep};
 use tower::{BoxError, ServiceExt, service_fn, util::BoxCloneSyncService};
 
-use super::{Attempts, Balance, Failed, NoEndpoint, Once, Unsent};
+use super::{Attempts, Balance, Failed, NoEndpoint, Once, Rotation, Unsent, endpoints};
 
 type Sent = Request<Once<BoxBody<Bytes, Infallible>>>;
 type Body = BoxBody<Bytes, BoxError>;
@@ -279,4 +279,63 @@ async fn attempts_are_noted_even_if_nobody_waits() {
 async fn no_endpoint_is_an_error() {
     let none: [(&str, Endpoint); 0] = [];
     assert!(Balance::new(none).oneshot(request("GET", "")).await.unwrap_err().is::<NoEndpoint>());
+}
+
+/// A balance for each request: of those that come first, and of those that come then.
+struct Tiers {
+    rotation: Rotation,
+    first: Vec<endpoints::Endpoint<Endpoint>>,
+    then: Vec<endpoints::Endpoint<Endpoint>>,
+}
+
+impl Tiers {
+    fn new(first: &[(&'static str, Does)], then: &[(&'static str, Does)]) -> Self {
+        let endpoints = |all: &[(&'static str, Does)]| {
+            let named = |(name, does): &(&'static str, Does)| endpoints::Endpoint::new(*name, endpoint(name, *does).1);
+            all.iter().map(named).collect()
+        };
+        Self { rotation: Rotation::new(), first: endpoints(first), then: endpoints(then) }
+    }
+
+    async fn send(&self, method: &str, body: &'static str) -> Result<String, (String, u32)> {
+        send(&self.rotation.balance(self.first.clone(), self.then.clone()), method, body).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_that_come_then_get_what_the_first_cannot_take() {
+    let well = Tiers::new(&[("a", Does::Respond), ("b", Does::Respond)], &[("then", Does::Respond)]);
+    for expected in ["a", "b", "a", "b"] {
+        assert_eq!(well.send("GET", "").await, ok(expected));
+    }
+    let none = Tiers::new(&[], &[("a", Does::Respond), ("b", Does::Respond)]);
+    for expected in ["a", "b", "a", "b"] {
+        assert_eq!(none.send("GET", "").await, ok(expected));
+    }
+
+    let down = Tiers::new(&[("down", Does::RefuseConnections)], &[("then", Does::Respond)]);
+    assert_eq!(down.send("POST", "body").await, ok("then"));
+    let hangs = Tiers::new(&[("hangs", Does::Hang)], &[("then", Does::Respond)]);
+    assert_eq!(hangs.send("GET", "").await, ok("then"));
+    // What is known of it holds for the next balance; one request finds out whether it is well again.
+    assert_eq!(hangs.send("GET", "").now_or_never(), Some(ok("then")));
+    advance(Duration::from_secs(1)).await;
+    let mut probe = Box::pin(hangs.send("GET", ""));
+    assert_eq!((&mut probe).now_or_never(), None);
+    assert_eq!(hangs.send("GET", "").now_or_never(), Some(ok("then")));
+    assert_eq!(probe.await, ok("then"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_try_is_at_one_that_comes_first_if_there_is_one_that_is_well() {
+    for _ in 0..4 {
+        let tiers = Tiers::new(&[("bad", Does::BreakOff), ("up", Does::Respond)], &[("then", Does::Respond)]);
+        for _ in 0..4 {
+            assert_eq!(tiers.send("GET", "").await, ok("up"));
+        }
+    }
+    let tiers = Tiers::new(&[("bad", Does::BreakOff), ("worse", Does::BreakOff)], &[("then", Does::Respond)]);
+    for _ in 0..4 {
+        assert_eq!(tiers.send("GET", "").await, ok("then"));
+    }
 }
