@@ -11,6 +11,15 @@ use crate::{
     with_secret,
 };
 
+/// Sets what it holds when it is dropped.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Asks over new connections: `from` itself, and `to`, as `from`.
 fn asks(from: &Program, to: &str) -> bool {
     let name = json(&printed(from, &["status", "--node", to, "--json"]))["node"]["name"].clone();
@@ -26,6 +35,8 @@ fn nodes_change_the_secret_while_they_serve() {
     let nodes = [(&first, "b"), (&second, "a")];
     let (is_over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
+        // Also when something fails, or the requests would go on.
+        let _over = Over(&is_over);
         let requests = scope.spawn(|| {
             let mut client = Client::connect(first.http());
             while !is_over.load(Ordering::Relaxed) {
@@ -57,7 +68,6 @@ fn nodes_change_the_secret_while_they_serve() {
             assert!(nodes.iter().all(|(from, to)| asks(from, to)));
             next_requests();
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     let old = command(first.home(), &["status"]).env("PMESH_SECRET", crate::SECRET).output().unwrap();
     assert!(String::from_utf8_lossy(&old.stderr).contains("another secret"), "{old:?}");
