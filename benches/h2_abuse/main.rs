@@ -8,7 +8,9 @@
 //! Each row has a proxy of its own, which gets frames over 8 connections (`--connections`) for 10 s (`--seconds`), over
 //! HTTP/2 without TLS, so that what it costs is not the attacker's encryption. A connection that was ended is opened
 //! again. Another client sends 100 GET/s over HTTP/1.1, for 3 s before (`--calm`) and during. Attacker, proxy and backend
-//! share the cores, so compare with the first row, which breaks no rule.
+//! share the cores. The attacker has the lowest priority (`renice`), so that the other client waits for the proxy and
+//! not for the attacker: an attack is as strong as what the others leave of the cores. Compare with the first row, which
+//! breaks no rule.
 //!
 //! | column | what it is |
 //! | --- | --- |
@@ -44,6 +46,7 @@ use self::{
         backend::Backend,
         backend_process::serve_if_told,
         load::{Load, Plan, Sample, p99},
+        priority::lowest_priority,
         process::{Process, peak_until, raise_descriptor_limit},
         proxy::start,
         statistics::{counted, milliseconds},
@@ -97,7 +100,10 @@ fn run(kind: &Attack, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     let attack = {
         let (kind, seconds, connections) =
             (kind.clone(), arguments.seconds("seconds", 10), arguments.number("connections", 8));
-        thread::spawn(move || attack(&kind, address, connections, seconds))
+        thread::spawn(move || {
+            lowest_priority();
+            attack(&kind, address, connections, seconds)
+        })
     };
     let [peak] = peak_until(|| [process.memory()], || attack.is_finished());
     let cpu = (process.cpu() - cpu) / start.elapsed().as_secs_f64();

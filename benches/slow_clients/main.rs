@@ -7,7 +7,8 @@
 //!
 //! Each row has a proxy of its own, with all deadlines at 10 s, and 5000 clients from 50 addresses, of which 500 connect
 //! in a second (`--rate`). Another client sends 50 GET/s, for 10 s before (`--calm`) and until the proxy has let go of
-//! them or 60 s are over (`--patience`).
+//! them or 60 s are over (`--patience`). The slow ones have the lowest priority (`renice`), so that the other waits for
+//! the proxy and not for them.
 //!
 //! | column | what it is |
 //! | --- | --- |
@@ -45,6 +46,7 @@ use self::{
         backend::Backend,
         backend_process::serve_if_told,
         load::{Load, Plan, Sample, p99},
+        priority::lowest_priority,
         process::{Process, peak_until, raise_descriptor_limit, tcp_memory},
         proxy::start,
         statistics::{counted, milliseconds},
@@ -110,7 +112,10 @@ fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     let each = Duration::from_secs(1) * kind.share / arguments.number("rate", 500);
     let attack = {
         let kind = kind.clone();
-        thread::spawn(move || attack(&kind, address, count, each, to_the_end))
+        thread::spawn(move || {
+            lowest_priority();
+            attack(&kind, address, count, each, to_the_end)
+        })
     };
     let (start, mut released) = (Instant::now(), None);
     let kernel = tcp_memory();

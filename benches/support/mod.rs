@@ -6,6 +6,7 @@ pub mod backend_process;
 #[path = "../../tests/support/mod.rs"]
 pub mod harness;
 pub mod load;
+pub mod priority;
 pub mod process;
 pub mod proxy;
 pub mod statistics;
