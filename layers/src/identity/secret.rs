@@ -57,7 +57,7 @@ impl Secret {
         Ok(key)
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         &self.0[..]
     }
 }

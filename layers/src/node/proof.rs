@@ -1,13 +1,10 @@
-use hkdf::{
-    Hkdf,
-    hmac::{Hmac, KeyInit, Mac},
-};
+use hkdf::hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::identity::{IdentityError, NodeName, Secret, error::Kind};
+use crate::identity::{IdentityError, NodeName, Secret};
 
-const LABEL: &[u8] = b"pmesh proof v1";
+const LABEL: &str = "pmesh proof v1";
 const VERSION: u8 = 1;
 /// Version, seconds since 1970, nonce.
 const HEAD: usize = 1 + 8 + NONCE;
@@ -21,9 +18,7 @@ pub(super) struct ProofKey(Box<Zeroizing<[u8; 64]>>);
 
 impl ProofKey {
     pub(super) fn derive(secret: &Secret) -> Result<Self, IdentityError> {
-        let mut key = Box::new(Zeroizing::new([0; 64]));
-        Hkdf::<Sha256>::new(None, secret.bytes()).expand(LABEL, &mut key[..]).map_err(|_| Kind::Underivable)?;
-        Ok(Self(key))
+        Ok(Self(Box::new(secret.derive_key(LABEL)?)))
     }
 
     /// A proof for the node `asked`, made at `time`, in seconds since 1970.
@@ -152,15 +147,11 @@ mod tests {
     fn the_key_is_another_than_those_of_the_authorities() {
         // All three come from one HKDF, and differ by its label.
         let secret: Secret = "1".repeat(64).parse().unwrap();
-        let expand = |label: &[u8]| {
-            let mut key = [0; 64];
-            Hkdf::<Sha256>::new(None, secret.bytes()).expand(label, &mut key).unwrap();
-            key
-        };
+        let expand = |label: &str| *secret.derive_key::<64>(label).unwrap();
         let proof = key("1");
         assert_eq!(**proof.0, expand(LABEL));
         for label in ["pmesh authority for nodes v1\0", "pmesh authority for public names v1\0", ""] {
-            assert_ne!(proof.0[..32], expand(label.as_bytes())[..32], "{label}");
+            assert_ne!(proof.0[..32], expand(label)[..32], "{label}");
         }
     }
 }
