@@ -13,6 +13,7 @@ use tokio::{
 use super::{
     budget::Budget,
     frames::{Frames, HEADERS, calm_down},
+    turn::Turn,
 };
 use crate::conn::Control;
 
@@ -54,6 +55,8 @@ pub(super) struct Counted<IO> {
     frames: Budget,
     cancels: Budget,
     cancelled: u32,
+    /// What has come in the task's present turn.
+    turn: Turn,
 }
 
 impl<IO> Counted<IO> {
@@ -67,6 +70,7 @@ impl<IO> Counted<IO> {
             frames: Budget::new(MOST_FRAMES, FRAMES_A_SECOND),
             cancels: Budget::new(MOST_CANCELLED, CANCELLED_A_SECOND),
             cancelled: 0,
+            turn: Turn::new(),
         }
     }
 
@@ -78,9 +82,10 @@ impl<IO> Counted<IO> {
 
     /// What the client has overdone, if anything.
     fn read(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
-        let Self { control, frames, last, .. } = self;
-        let mut enough = true;
+        let Self { control, frames, last, turn, .. } = self;
+        let (mut count, mut enough) = (0, true);
         self.incoming.walk(bytes, |head| {
+            count += 1;
             if head.kind == HEADERS {
                 *last = head.stream.max(*last);
             }
@@ -90,6 +95,7 @@ impl<IO> Counted<IO> {
                 enough &= frames.spend(1, || control.worked());
             }
         });
+        turn.note(count, bytes.len());
         if !enough {
             return Err("too many frames");
         }
@@ -140,8 +146,18 @@ impl<IO: AsyncWrite + Unpin> Counted<IO> {
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Counted<IO> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.turn.is_over() {
+            self.turn.end();
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        let Self { io, turn, .. } = &mut *self;
+        let Poll::Ready(read) = turn.poll_read(Pin::new(io), cx, buf) else {
+            turn.end();
+            return Poll::Pending;
+        };
+        read?;
         let read = self.read(&buf.filled()[before..]);
         Poll::Ready(read.map_err(|why| self.end(why, cx)))
     }
@@ -179,5 +195,48 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Counted<IO> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+    use tokio::io::{join, sink};
+
+    /// The bytes of each turn, read as h2 does.
+    fn turns(frame: &[u8], count: usize) -> Vec<usize> {
+        let bytes = [vec![0; PREFACE], frame.repeat(count)].concat();
+        let mut counted = Counted::new(join(bytes.as_slice(), sink()), Control::open()).trusting();
+        let mut cx = Context::from_waker(Waker::noop());
+        let (mut turns, mut turn, mut buffer) = (Vec::new(), 0, vec![0; 16 * 1024]);
+        loop {
+            let mut buf = ReadBuf::new(&mut buffer);
+            match Pin::new(&mut counted).poll_read(&mut cx, &mut buf) {
+                Poll::Ready(read) if buf.filled().is_empty() => {
+                    read.unwrap();
+                    return turns;
+                }
+                Poll::Ready(read) => {
+                    read.unwrap();
+                    turn += buf.filled().len();
+                }
+                Poll::Pending => turns.push(std::mem::take(&mut turn)),
+            }
+        }
+    }
+
+    #[test]
+    fn others_have_their_turn_within_a_flood() {
+        let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[0; 8]].concat();
+        let turns = turns(&ping, 10_000);
+        assert!(turns.len() > 80 && turns.iter().all(|bytes| *bytes <= 2048), "{turns:?}");
+    }
+
+    #[test]
+    fn an_upload_is_read_in_long_turns() {
+        let data = [&[0, 0x40, 0, 0, 0, 0, 0, 0, 1][..], &[0; 16 * 1024]].concat();
+        let turns = turns(&data, 64);
+        assert!(turns.len() < 20 && turns.iter().all(|bytes| *bytes < 128 * 1024), "{turns:?}");
     }
 }

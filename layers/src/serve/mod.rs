@@ -8,6 +8,7 @@ mod entry;
 mod frames;
 mod server;
 mod streams;
+mod turn;
 
 pub use body::InFlightBody;
 pub use server::{Ended, HttpServer, Protocol};

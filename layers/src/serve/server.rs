@@ -39,6 +39,10 @@ const MAX_SEND_BUFFER: usize = 64 * 1024;
 /// Requests that an h2 client may have open at a time; the value of nginx.
 const MAX_STREAMS: u32 = 128;
 
+/// What is read of a client of HTTP/2 once its connection has ended, so that its GOAWAY is not overtaken by a RST: a full
+/// read of hyper's beside what waits in a socket. Those that flood send more, and are not worth the reading.
+const MOST_UNREAD: usize = 256 * 1024;
+
 /// What a trusted client may send on all streams of a connection, at most (RFC 9113, 6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 /// Streams of a trusted client that may be reset at a time, by it or here.
@@ -316,7 +320,13 @@ impl HttpServer {
             if !in_order && let Some(io) = reclaim.take() {
                 // What the client has got must not pass for a whole response.
                 let broken = matches!(ended, Ended::Stalled) || control.is_cut_short();
-                if broken { io.reset() } else { silence::close(io).await }
+                // A client of HTTP/2 reads while it sends: it learns of the end without being read to its own.
+                let floods = http2 == Ok(true) && control.is_open();
+                match (broken, floods) {
+                    (true, _) => io.reset(),
+                    (false, true) => silence::close_within(io, MOST_UNREAD).await,
+                    (false, false) => silence::close(io).await,
+                }
             }
             ended
         }

@@ -8,12 +8,16 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf},
     net::TcpStream,
+    task::yield_now,
+    time::timeout,
 };
 
 /// How long input is read and thrown away after the FIN; nginx's `lingering_timeout`.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// How much of it is read.
 const DRAIN_BYTES: usize = 16 * 1024 * 1024;
+/// So much at a time: whoever sends for as long as it is read shall not take the time of others.
+const DRAIN_STEP: usize = 64 * 1024;
 
 /// Ends a connection with a FIN and nothing else.
 ///
@@ -37,25 +41,43 @@ const DRAIN_BYTES: usize = 16 * 1024 * 1024;
 /// # }
 /// ```
 pub async fn close<IO: IntoRaw>(io: IO) {
+    close_within(io, DRAIN_BYTES).await;
+}
+
+/// As [`close()`], and reads no more than so many bytes.
+pub(crate) async fn close_within<IO: IntoRaw>(io: IO, bytes: usize) {
     let mut raw = io.into_raw();
     if raw.shutdown().await.is_err() {
         return;
     }
-    let mut left = DRAIN_BYTES;
-    let discard = poll_fn(|cx| {
+    let discard = async {
+        for _ in 0..bytes.div_ceil(DRAIN_STEP) {
+            if !discard_step(&mut raw).await {
+                break;
+            }
+            yield_now().await;
+        }
+    };
+    // Either end is the end.
+    let _ = timeout(DRAIN_TIME, discard).await;
+}
+
+/// Reads and throws away a step of the input. Whether there may be more.
+async fn discard_step<R: AsyncRead + Unpin>(input: &mut R) -> bool {
+    let mut left = DRAIN_STEP;
+    poll_fn(|cx| {
         // On the stack: a client that is being turned away holds no memory here.
         let mut buffer = [0; 8 * 1024];
         while left > 0 {
-            let mut input = ReadBuf::new(&mut buffer);
-            match ready!(Pin::new(&mut raw).poll_read(cx, &mut input)) {
-                Ok(()) if !input.filled().is_empty() => left = left.saturating_sub(input.filled().len()),
-                Ok(()) | Err(_) => break,
+            let mut read = ReadBuf::new(&mut buffer);
+            match ready!(Pin::new(&mut *input).poll_read(cx, &mut read)) {
+                Ok(()) if !read.filled().is_empty() => left = left.saturating_sub(read.filled().len()),
+                Ok(()) | Err(_) => return Poll::Ready(false),
             }
         }
-        Poll::Ready(())
-    });
-    // Either end is the end.
-    let _ = tokio::time::timeout(DRAIN_TIME, discard).await;
+        Poll::Ready(true)
+    })
+    .await
 }
 
 /// A connection that can be ended below TLS, without a closing alert.

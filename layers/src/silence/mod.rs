@@ -41,6 +41,7 @@ mod close;
 mod gate;
 mod layer;
 
+pub(crate) use close::close_within;
 pub use close::{IntoRaw, close};
 pub use gate::{Gate, Reclaim};
 pub use layer::{OpenGate, OpenGateLayer};

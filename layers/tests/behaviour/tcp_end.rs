@@ -8,7 +8,7 @@ use pmesh_layers::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
 };
 use tower::{BoxError, service_fn};
 
@@ -57,4 +57,27 @@ async fn a_body_that_nobody_reads_destroys_no_response() {
     let heard = exchange(Protocol::Http1, gated(refuse), request, &[b'x'; 500_000]).await.unwrap();
     let heard = String::from_utf8(heard).unwrap();
     assert!(heard.starts_with("HTTP/1.1 413") && heard.ends_with("xxx"), "{heard}");
+}
+
+#[tokio::test]
+async fn a_flood_over_http2_is_not_read_to_its_end() {
+    // Small buffers, so that what was sent is not far ahead of what was read.
+    let (inbound, outbound) = (TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap());
+    inbound.set_recv_buffer_size(64 * 1024).unwrap();
+    outbound.set_send_buffer_size(64 * 1024).unwrap();
+    inbound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = inbound.listen(1).unwrap();
+    let mut client = outbound.connect(listener.local_addr().unwrap()).await.unwrap();
+    let (server, peer) = listener.accept().await.unwrap();
+    let info = ConnInfo::tls(peer, "a.example".parse().unwrap());
+    let ended = tokio::spawn(async move { HttpServer::new().serve(server, info, Protocol::Http2, echo()).await });
+    client.write_all(&http2::hello()).await.unwrap();
+    // Of a kind that is not answered: nothing has to be read meanwhile.
+    let flood = http2::frame(99, 0, 0, &[0; 55]).repeat(1024);
+    let mut sent = 0;
+    while client.write_all(&flood).await.is_ok() {
+        sent += flood.len();
+    }
+    assert!(sent < 8 * 1024 * 1024, "{sent}");
+    ended.await.unwrap();
 }
