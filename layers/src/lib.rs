@@ -104,6 +104,7 @@ mod inner;
 
 pub mod balance;
 pub mod body_limit;
+mod call;
 pub mod conn;
 pub mod connect;
 pub mod extended_connect;

@@ -8,25 +8,27 @@ use std::{
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tower::{BoxError, Service, util::Oneshot};
+use tower::{BoxError, Service};
 
 use super::{
     Attempts, BalancedBody, Failed, NoEndpoint, Once, Unsent,
+    copy::Copy,
     endpoints::{Endpoints, Tried},
     health::Probe,
-    once::{copy, is_idempotent},
+    once::is_idempotent,
 };
+use crate::call::Call;
 
 pin_project! {
     /// The response future of [`Balance`](super::Balance).
     pub struct ResponseFuture<S: Service<Request<Once<B>>>, B> {
         #[pin]
-        attempt: Option<Oneshot<S, Request<Once<B>>>>,
+        attempt: Option<Call<S, Request<Once<B>>>>,
         endpoints: Arc<Endpoints<S>>,
         index: usize,
         probe: Option<Probe>,
         // For another try, if there may be one: of a request without a body.
-        copy: Option<Request<Once<B>>>,
+        copy: Option<Copy>,
         tried: Tried,
         timed_out: bool,
         attempts: Option<Attempts>,
@@ -39,14 +41,14 @@ where
     B: Body,
 {
     pub(super) fn new(endpoints: Arc<Endpoints<S>>, request: Request<Once<B>>) -> Self {
-        let copy = copy(&request);
+        let copy = Copy::of(&request);
         let attempts = request.extensions().get::<Attempts>().cloned();
         let repeatable = copy.as_ref().is_some_and(|copy| is_idempotent(copy.method()));
         let (index, probe) = endpoints.turn(repeatable);
         let mut tried = Tried::default();
         let attempt = endpoints.service(index).map(|service| {
             tried.add(index);
-            Oneshot::new(service, request)
+            Call::new(&mut { service }, request)
         });
         if let (Some(attempts), Some(_)) = (&attempts, &attempt) {
             attempts.note(endpoints.names(), index);
@@ -104,7 +106,7 @@ where
             if let Some(attempts) = this.attempts {
                 attempts.note(this.endpoints.names(), next);
             }
-            this.attempt.set(this.endpoints.service(next).map(|service| Oneshot::new(service, request)));
+            this.attempt.set(this.endpoints.service(next).map(|service| Call::new(&mut { service }, request)));
         }
     }
 }
@@ -112,7 +114,7 @@ where
 /// The request to be sent again, if that cannot have an effect twice, and if the client has not waited too often.
 fn resend<B: Body>(
     error: &impl Unsent<Request<Once<B>>>,
-    copied: &Option<Request<Once<B>>>,
+    copied: &Option<Copy>,
     timed_out: &mut bool,
 ) -> Option<Request<Once<B>>> {
     let copied = copied.as_ref()?;
@@ -122,5 +124,5 @@ fn resend<B: Body>(
     if error.is_timeout() && std::mem::replace(timed_out, true) {
         return None;
     }
-    copy(copied)
+    copied.request()
 }

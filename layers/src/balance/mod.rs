@@ -18,6 +18,7 @@
 mod attempts;
 mod body;
 mod budget;
+mod copy;
 mod endpoints;
 mod error;
 mod future;

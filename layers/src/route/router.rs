@@ -4,10 +4,10 @@ use std::{
 };
 
 use http::Request;
-use tower::{BoxError, Service, util::Oneshot};
+use tower::{BoxError, Service};
 
 use super::RouteTable;
-use crate::{future::ResponseFuture, host::HostName};
+use crate::{call::Call, future::ResponseFuture, host::HostName};
 
 /// Sends each request to the service of its most specific route.
 ///
@@ -38,7 +38,7 @@ where
 {
     type Response = S::Response;
     type Error = BoxError;
-    type Future = ResponseFuture<Oneshot<S, Request<B>>>;
+    type Future = ResponseFuture<Call<S, Request<B>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         // Which service must be ready is known with the request only.
@@ -48,7 +48,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let host = request.extensions().get::<HostName>();
         match host.and_then(|host| self.table.find(host.as_str(), request.uri().path())) {
-            Some(service) => ResponseFuture::inner(Oneshot::new(service.clone(), request)),
+            Some(service) => ResponseFuture::inner(Call::new(&mut service.clone(), request)),
             None => ResponseFuture::error(NoRoute),
         }
     }

@@ -1,4 +1,5 @@
 use std::{
+    cell::RefCell,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -8,21 +9,25 @@ use http::{Method, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
-use tower::{BoxError, Service, util::Oneshot};
+use tower::{BoxError, Service};
 
 use super::InFlightBody;
-use crate::conn::{ConnInfo, InFlight};
+use crate::{
+    call::Call,
+    conn::{ConnInfo, InFlight},
+};
 
-/// Hands the requests of one connection to a clone of the stack, with what is known of the connection.
-#[derive(Debug, Clone)]
+/// Hands the requests of one connection to its clone of the stack, with what is known of the connection.
+#[derive(Debug)]
 pub(super) struct Entry<S> {
-    service: S,
+    /// hyper shares it, and calls it for one request after the other.
+    service: RefCell<S>,
     info: ConnInfo,
 }
 
 impl<S> Entry<S> {
     pub(super) fn new(service: S, info: ConnInfo) -> Self {
-        Self { service, info }
+        Self { service: RefCell::new(service), info }
     }
 }
 
@@ -42,7 +47,14 @@ where
         let in_flight = self.info.control().begin_request(has_body);
         let until_end = request.version() <= Version::HTTP_10 && request.method() != Method::HEAD;
         request.extensions_mut().insert(self.info.clone());
-        let response = Oneshot::new(self.service.clone(), request);
+        let mut service = self.service.borrow_mut();
+        let response = if request.version() < Version::HTTP_2 {
+            Call::new(&mut *service, request)
+        } else {
+            // It may have been reset already, which hyper sees before it polls: then no backend hears of it.
+            Call::when_polled(service.clone(), request)
+        };
+        drop(service);
         ResponseFuture { response, in_flight: Some(in_flight), until_end, info: self.info.clone() }
     }
 }
@@ -51,7 +63,7 @@ pin_project! {
     /// A response of the stack; its error ends the connection in silence.
     pub(super) struct ResponseFuture<S: Service<Request<Incoming>>> {
         #[pin]
-        response: Oneshot<S, Request<Incoming>>,
+        response: Call<S, Request<Incoming>>,
         in_flight: Option<InFlight>,
         until_end: bool,
         info: ConnInfo,

@@ -1,0 +1,107 @@
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http_body::Body;
+
+use super::Once;
+
+/// How much room there is for the fields of most requests, so that it is allocated once.
+const USUAL: usize = 1024;
+
+/// A copy of a request without a body, to send it again. Extensions are left out.
+///
+/// Each request is copied and hardly any is sent again. So the fields are one piece of text: a clone of the map would
+/// count a reference for each name and each value, up and down.
+#[derive(Debug)]
+pub(super) struct Copy {
+    method: Method,
+    uri: Uri,
+    version: Version,
+    /// For each field the length of its name, twice that of its value and one more if that is sensitive, and both.
+    fields: Vec<u8>,
+}
+
+impl Copy {
+    pub(super) fn of<B: Body>(request: &Request<Once<B>>) -> Option<Self> {
+        if !request.body().is_end_stream() {
+            return None;
+        }
+        let mut fields = Vec::with_capacity(USUAL);
+        for (name, value) in request.headers() {
+            for number in [name.as_str().len(), value.len() << 1 | usize::from(value.is_sensitive())] {
+                fields.extend_from_slice(&u32::try_from(number).ok()?.to_ne_bytes());
+            }
+            fields.extend_from_slice(name.as_str().as_bytes());
+            fields.extend_from_slice(value.as_bytes());
+        }
+        let (method, uri, version) = (request.method().clone(), request.uri().clone(), request.version());
+        Some(Self { method, uri, version, fields })
+    }
+
+    pub(super) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    pub(super) fn request<B>(&self) -> Option<Request<Once<B>>> {
+        let mut request = Request::new(Once::again());
+        *request.headers_mut() = self.headers()?;
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.version_mut() = self.version;
+        Some(request)
+    }
+
+    fn headers(&self) -> Option<HeaderMap> {
+        let mut rest = Bytes::copy_from_slice(&self.fields);
+        let mut headers = HeaderMap::new();
+        while !rest.is_empty() {
+            let (name, value) = (number(&mut rest)?, number(&mut rest)?);
+            let name = HeaderName::from_bytes(&rest.split_to(name)).ok()?;
+            let mut text = HeaderValue::from_maybe_shared(rest.split_to(value >> 1)).ok()?;
+            text.set_sensitive(value & 1 == 1);
+            headers.append(name, text);
+        }
+        Some(headers)
+    }
+}
+
+fn number(fields: &mut Bytes) -> Option<usize> {
+    let (number, _) = fields.split_first_chunk()?;
+    let number = usize::try_from(u32::from_ne_bytes(*number)).ok()?;
+    fields.advance(size_of::<u32>());
+    Some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::Full;
+
+    #[test]
+    fn only_requests_without_a_body_are_copied() {
+        for (method, body, expected) in [("GET", "", true), ("PUT", "x", false), ("POST", "", true)] {
+            let mut secret = HeaderValue::from_static("secret");
+            secret.set_sensitive(true);
+            let request = Request::builder()
+                .method(method)
+                .uri("/path")
+                .version(Version::HTTP_2)
+                .header("a", "b")
+                .header("host", "h")
+                .header("a", HeaderValue::from_bytes(b"\xff").unwrap())
+                .header("empty", "")
+                .header("authorization", secret)
+                .header("long", "x".repeat(USUAL))
+                .body(Once::from(Full::new(Bytes::from_static(body.as_bytes()))))
+                .unwrap();
+            let copy = Copy::of(&request);
+            assert_eq!(copy.is_some(), expected, "{method} {body}");
+            if let Some(copy) = copy {
+                let copy: Request<Once<Full<Bytes>>> = copy.request().unwrap();
+                assert_eq!((copy.method(), copy.version()), (request.method(), request.version()));
+                assert_eq!((copy.uri(), copy.headers()), (request.uri(), request.headers()));
+                assert!(copy.headers()["authorization"].is_sensitive() && !copy.headers()["host"].is_sensitive());
+                assert!(copy.body().is_end_stream());
+            }
+        }
+    }
+}
