@@ -11,8 +11,8 @@ use crate::balance::Unsent;
 pub struct PoolError<B> {
     step: Step,
     source: Source,
-    /// Present when not a byte of it was sent.
-    request: Option<Request<B>>,
+    /// Present when not a byte of it was sent. Boxed, so that it takes no room beside a response.
+    request: Option<Box<Request<B>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,15 +31,15 @@ enum Source {
 
 impl<B> PoolError<B> {
     pub(super) fn connect(source: impl Into<BoxError>, request: Request<B>) -> Self {
-        Self { step: Step::Connect, source: Source::Own(source.into()), request: Some(request) }
+        Self { step: Step::Connect, source: Source::Own(source.into()), request: Some(Box::new(request)) }
     }
 
     pub(super) fn connect_shared(source: Arc<dyn Error + Send + Sync>, request: Request<B>) -> Self {
-        Self { step: Step::Connect, source: Source::Shared(source), request: Some(request) }
+        Self { step: Step::Connect, source: Source::Shared(source), request: Some(Box::new(request)) }
     }
 
     pub(super) fn exchange(source: impl Into<BoxError>, request: Option<Request<B>>) -> Self {
-        Self { step: Step::Exchange, source: Source::Own(source.into()), request }
+        Self { step: Step::Exchange, source: Source::Own(source.into()), request: request.map(Box::new) }
     }
 
     pub(super) fn response(source: Unreadable) -> Self {
@@ -90,7 +90,7 @@ impl<B> PoolError<B> {
 
 impl<B> Unsent<Request<B>> for PoolError<B> {
     fn take_request(&mut self) -> Option<Request<B>> {
-        self.request.take()
+        self.request.take().map(|request| *request)
     }
 
     fn is_endpoints_fault(&self) -> bool {

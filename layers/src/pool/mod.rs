@@ -17,6 +17,7 @@
 mod body;
 mod bounds;
 mod error;
+mod exchange;
 mod greeting;
 mod http2;
 mod idle;

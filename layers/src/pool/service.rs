@@ -1,23 +1,24 @@
 use std::{
     fmt,
     future::Future,
+    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use http::{Request, Response, StatusCode, Uri};
-use http_body::Body;
+use http::{Request, Response, Uri};
 use hyper::client::conn::http1::{self, SendRequest};
+use pin_project_lite::pin_project;
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
     PoolError, PooledBody,
     bounds::{Connect, RequestBody, Sending},
+    exchange::exchange,
     idle::{Connection, Idle},
     meter::{Meter, Metered},
     request::into_http1,
-    response::{check, leave_hop},
 };
 use crate::balance::Unsent;
 
@@ -85,31 +86,53 @@ impl<C: Connect, B: RequestBody> Service<Request<B>> for Pool<C, B> {
         match shared.idle.take() {
             // Sent right here, so that the box does not have to hold the request.
             Some(connection) => {
-                let exchange = exchange(connection, request, &shared.idle);
-                Box::pin(async move {
-                    match exchange.await {
-                        Err(error) => shared.resend(error).await,
-                        response => response,
-                    }
-                })
+                let first = exchange(connection, request, &shared.idle);
+                Box::pin(Resending { first, shared: Some(shared), again: None })
             }
-            None => Box::pin(async move { shared.send(request).await }),
+            None => Box::pin(shared.send(request)),
+        }
+    }
+}
+
+pin_project! {
+    /// An exchange over a connection that had waited, and another one should nothing of the request have been sent.
+    struct Resending<F, C, B>
+    where
+        B: Send,
+        B: 'static,
+    {
+        #[pin]
+        first: F,
+        shared: Option<Arc<Shared<C, B>>>,
+        // Boxed for itself: it is rare, and large.
+        again: Option<Sending<'static, B>>,
+    }
+}
+
+impl<F, C: Connect, B: RequestBody> Future for Resending<F, C, B>
+where
+    F: Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Some(again) = this.again {
+            return again.as_mut().poll(cx);
+        }
+        let mut error = match ready!(this.first.poll(cx)) {
+            Err(error) => error,
+            response => return Poll::Ready(response),
+        };
+        match (error.take_request(), this.shared.take()) {
+            (Some(request), Some(shared)) => this.again.insert(Box::pin(shared.send(request))).as_mut().poll(cx),
+            _ => Poll::Ready(Err(error)),
         }
     }
 }
 
 impl<C: Connect, B: RequestBody> Shared<C, B> {
-    /// Tries again what was not sent. Boxed for itself: it is rare, and large.
-    fn resend(&self, mut error: PoolError<B>) -> Sending<'_, B> {
-        Box::pin(async move {
-            match error.take_request() {
-                Some(request) => self.send(request).await,
-                None => Err(error),
-            }
-        })
-    }
-
-    async fn send(&self, mut request: Request<B>) -> Result<Response<PooledBody<B>>, PoolError<B>> {
+    async fn send(self: Arc<Self>, mut request: Request<B>) -> Result<Response<PooledBody<B>>, PoolError<B>> {
         while let Some(connection) = self.idle.take() {
             match exchange(connection, request, &self.idle).await {
                 Err(mut error) => request = error.take_request().ok_or(error)?,
@@ -136,38 +159,4 @@ async fn connect<C: Connect, B: RequestBody>(connector: C, endpoint: Uri) -> Res
         }
     });
     Ok(Connection::new(sender, task.abort_handle(), meter))
-}
-
-/// Hands the request to the connection at once; the future waits for the response.
-fn exchange<B>(
-    mut connection: Connection<B>,
-    request: Request<B>,
-    idle: &Arc<Idle<B>>,
-) -> impl Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send + use<B>
-where
-    B: Body + Send + 'static,
-{
-    connection.meter.begin();
-    let response = connection.sender.try_send_request(request);
-    let idle = Arc::clone(idle);
-    async move {
-        match response.await {
-            Ok(mut response) => {
-                connection.meter.responded();
-                // With the response the connection goes, too.
-                check(response.headers()).map_err(PoolError::response)?;
-                leave_hop(&mut response);
-                Ok(if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                    connection.detach();
-                    response.map(PooledBody::unpooled)
-                } else {
-                    response.map(|body| PooledBody::new(body, connection, idle))
-                })
-            }
-            Err(mut error) => {
-                let request = error.take_message();
-                Err(PoolError::exchange(error.into_error(), request))
-            }
-        }
-    }
 }

@@ -1,0 +1,73 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use hyper::{body::Incoming, client::conn::TrySendError};
+use pin_project_lite::pin_project;
+
+use super::{
+    PoolError, PooledBody,
+    idle::{Connection, Idle},
+    response::{check, leave_hop},
+};
+
+pin_project! {
+    /// A request that was handed to its connection, and the wait for the response. Written by hand, as an `async` block
+    /// keeps what it awaits twice.
+    pub(super) struct Exchange<F, B> {
+        #[pin]
+        response: F,
+        held: Option<(Connection<B>, Arc<Idle<B>>)>,
+    }
+}
+
+/// Hands the request to the connection at once; the future waits for the response.
+pub(super) fn exchange<B>(
+    mut connection: Connection<B>,
+    request: Request<B>,
+    idle: &Arc<Idle<B>>,
+) -> Exchange<impl Future<Output = Result<Response<Incoming>, TrySendError<Request<B>>>> + Send + use<B>, B>
+where
+    B: Body + Send + 'static,
+{
+    connection.meter.begin();
+    let response = connection.sender.try_send_request(request);
+    Exchange { response, held: Some((connection, Arc::clone(idle))) }
+}
+
+impl<F, B> Future for Exchange<F, B>
+where
+    F: Future<Output = Result<Response<Incoming>, TrySendError<Request<B>>>>,
+    B: Body + Send + 'static,
+{
+    type Output = Result<Response<PooledBody<B>>, PoolError<B>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let responded = ready!(this.response.poll(cx));
+        let Some((connection, idle)) = this.held.take() else { panic!("polled after completion") };
+        Poll::Ready(match responded {
+            Ok(mut response) => {
+                connection.meter.responded();
+                // With the response the connection goes, too.
+                check(response.headers()).map_err(PoolError::response)?;
+                leave_hop(&mut response);
+                Ok(if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    connection.detach();
+                    response.map(PooledBody::unpooled)
+                } else {
+                    response.map(|body| PooledBody::new(body, connection, idle))
+                })
+            }
+            Err(mut error) => {
+                let request = error.take_message();
+                Err(PoolError::exchange(error.into_error(), request))
+            }
+        })
+    }
+}
