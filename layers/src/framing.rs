@@ -28,6 +28,9 @@ use tower::{BoxError, Layer, Service};
 
 use crate::future::ResponseFuture;
 
+const CONTENT_LENGTH_ALIAS: HeaderName = HeaderName::from_static("content_length");
+const TRANSFER_ENCODING_ALIAS: HeaderName = HeaderName::from_static("transfer_encoding");
+
 /// Lets only requests through that have one reading; all others end in [`Unacceptable`].
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
@@ -164,8 +167,11 @@ pub(crate) fn is_token(name: &HeaderName) -> bool {
 
 /// Drops fields that some backends take for framing fields, because they read `_` as `-`, as CGI does.
 fn drop_aliases(headers: &mut HeaderMap) {
-    for alias in ["content_length", "transfer_encoding"] {
-        headers.remove(HeaderName::from_static(alias));
+    for alias in [CONTENT_LENGTH_ALIAS, TRANSFER_ENCODING_ALIAS] {
+        // Cheaper than a search, where there is none.
+        if headers.keys().any(|name| *name == alias) {
+            headers.remove(alias);
+        }
     }
 }
 

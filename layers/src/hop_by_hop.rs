@@ -103,10 +103,11 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let upgrade = passable_upgrade(&request);
-        let trailers = has_token(request.headers(), &TE, "trailers");
+        let found = Found::among(request.headers());
+        let upgrade = if found.has(Found::UPGRADE) { passable_upgrade(&request) } else { None };
+        let trailers = found.has(Found::TE) && has_token(request.headers(), &TE, "trailers");
         let headers = request.headers_mut();
-        remove(headers, &self.protected);
+        remove(headers, found, &self.protected);
         if let Some(protocol) = upgrade {
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(UPGRADE, protocol);
@@ -138,8 +139,9 @@ where
         let mut response = ready!(self.project().response.poll(cx))?;
         let switching = matches!(response.status(), StatusCode::SWITCHING_PROTOCOLS | StatusCode::UPGRADE_REQUIRED);
         let headers = response.headers_mut();
-        let upgrade = headers.remove(UPGRADE).filter(|_| switching);
-        remove(headers, &[CONTENT_LENGTH]);
+        let found = Found::among(headers);
+        let upgrade = if switching { headers.remove(UPGRADE) } else { None };
+        remove(headers, found, &[CONTENT_LENGTH]);
         if let Some(protocol) = upgrade {
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(UPGRADE, protocol);
@@ -148,29 +150,55 @@ where
     }
 }
 
-fn remove(headers: &mut HeaderMap, protected: &[HeaderName]) {
-    if !headers.keys().any(may_be_of_hop) {
-        return;
+/// Which of [`ALWAYS`] there are, a bit for each: most messages have none, or one. A look at each name is cheaper than a
+/// search for each field.
+#[derive(Debug, Clone, Copy)]
+struct Found(u8);
+
+impl Found {
+    const CONNECTION: u8 = 1;
+    const TE: u8 = 1 << 5;
+    const UPGRADE: u8 = 1 << 7;
+
+    fn among(headers: &HeaderMap) -> Self {
+        let fields = headers.keys().filter(|name| may_be_of_hop(name));
+        Self(fields.map(Self::bit).fold(0, |found, bit| found | bit))
     }
+
+    fn has(self, bit: u8) -> bool {
+        self.0 & bit != 0
+    }
+
+    fn bit(name: &HeaderName) -> u8 {
+        ALWAYS.iter().position(|other| other == name).map_or(0, |index| 1 << index)
+    }
+}
+
+fn remove(headers: &mut HeaderMap, found: Found, protected: &[HeaderName]) {
     // A field may name itself or another Connection line: take the lines out first.
-    while headers.contains_key(CONNECTION) {
-        let lines: Vec<_> = headers.get_all(CONNECTION).iter().cloned().collect();
+    if found.has(Found::CONNECTION) {
+        let mut lines = headers.get_all(CONNECTION).iter().cloned();
+        // More than one is rare, and allocates.
+        let (first, more) = (lines.next(), lines.collect::<Vec<_>>());
         headers.remove(CONNECTION);
-        for token in lines.iter().flat_map(tokens) {
-            if let Ok(name) = HeaderName::from_bytes(token)
+        for token in first.iter().chain(&more).flat_map(tokens) {
+            // This one goes below.
+            if !token.eq_ignore_ascii_case(KEEP_ALIVE.as_str().as_bytes())
+                && let Ok(name) = HeaderName::from_bytes(token)
                 && !protected.contains(&name)
             {
                 headers.remove(name);
             }
         }
     }
-    for name in &ALWAYS {
-        headers.remove(name);
+    for (index, name) in ALWAYS.iter().enumerate() {
+        if found.has(1 << index) {
+            headers.remove(name);
+        }
     }
 }
 
-/// Whether a field may be one of [`ALWAYS`], by its first letters: most messages have none, and one look at each name
-/// is cheaper than a search for each field.
+/// Whether a field may be one of [`ALWAYS`], by its first letters.
 fn may_be_of_hop(name: &HeaderName) -> bool {
     matches!(
         name.as_str().as_bytes(),
@@ -257,6 +285,9 @@ mod tests {
     #[test]
     fn no_field_of_the_hop_is_overlooked() {
         assert!(ALWAYS.iter().all(may_be_of_hop));
+        for (name, bit) in [(CONNECTION, Found::CONNECTION), (TE, Found::TE), (UPGRADE, Found::UPGRADE)] {
+            assert_eq!(Found::bit(&name), bit);
+        }
     }
 
     #[tokio::test]

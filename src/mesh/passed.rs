@@ -84,7 +84,8 @@ where
 fn remove_ours(headers: &mut HeaderMap) {
     let is_ours = |name: &&HeaderName| {
         let name = name.as_str().as_bytes();
-        name.first() == Some(&b'x')
+        // Most fields are told apart by their first letters.
+        matches!(name, [b'x', b'-' | b'_', b'p', ..])
             && name.get(..OURS.len()).is_some_and(|start| {
                 start.iter().zip(OURS.bytes()).all(|(byte, ours)| *byte == ours || (*byte == b'_' && ours == b'-'))
             })
