@@ -111,6 +111,7 @@ pub mod extended_connect;
 pub mod forwarded;
 pub mod framing;
 mod future;
+mod hash;
 pub mod hop_by_hop;
 pub mod host;
 pub mod identity;

@@ -83,6 +83,19 @@ impl fmt::Debug for HostName {
     }
 }
 
+/// Each byte of a name in lower case; 0 for those that no name has.
+const CANONICAL: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
+            table[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    table
+};
+
 /// Room to bring a host into canonical form without touching the heap.
 pub(super) struct Scratch([u8; MAX_NAME]);
 
@@ -109,14 +122,14 @@ impl Scratch {
         };
         let mut label = 0;
         for (to, from) in canonical.iter_mut().zip(name) {
-            match from {
+            *to = CANONICAL[usize::from(*from)];
+            match *to {
+                0 => return Err(InvalidHost(Fault::Byte(*from))),
                 b'.' if label == 0 => return Err(InvalidHost(Fault::EmptyLabel)),
                 b'.' => label = 0,
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' if label < MAX_LABEL => label += 1,
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => return Err(InvalidHost(Fault::TooLong)),
-                _ => return Err(InvalidHost(Fault::Byte(*from))),
+                _ if label == MAX_LABEL => return Err(InvalidHost(Fault::TooLong)),
+                _ => label += 1,
             }
-            *to = from.to_ascii_lowercase();
         }
         if label == 0 {
             return Err(InvalidHost(Fault::EmptyLabel));

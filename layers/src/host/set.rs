@@ -1,6 +1,7 @@
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use super::{HostName, HostPattern};
+use crate::hash::FixedSet;
 
 /// Decides which names are served.
 ///
@@ -16,8 +17,8 @@ pub struct HostSet(Arc<Patterns>);
 
 #[derive(Debug, Default)]
 struct Patterns {
-    exact: HashSet<HostName>,
-    below: HashSet<HostName>,
+    exact: FixedSet<HostName>,
+    below: FixedSet<HostName>,
 }
 
 impl HostSet {

@@ -1,7 +1,8 @@
-use std::collections::HashMap;
-
 use super::{PathPrefix, path::normalize};
-use crate::host::{HostName, HostPattern, ServedHosts, parents};
+use crate::{
+    hash::FixedMap,
+    host::{HostName, HostPattern, ServedHosts, parents},
+};
 
 /// Finds the most specific route for a host and a path.
 ///
@@ -10,8 +11,8 @@ use crate::host::{HostName, HostPattern, ServedHosts, parents};
 /// of the host and each segment of the path, however many routes there are.
 #[derive(Debug, Clone)]
 pub struct RouteTable<T> {
-    exact: HashMap<HostName, Paths<T>>,
-    below: HashMap<HostName, Paths<T>>,
+    exact: FixedMap<HostName, Paths<T>>,
+    below: FixedMap<HostName, Paths<T>>,
 }
 
 impl<T> Default for RouteTable<T> {
@@ -23,7 +24,7 @@ impl<T> Default for RouteTable<T> {
 impl<T> RouteTable<T> {
     /// A table without routes.
     pub fn new() -> Self {
-        Self { exact: HashMap::new(), below: HashMap::new() }
+        Self { exact: FixedMap::default(), below: FixedMap::default() }
     }
 
     /// Adds a route.
@@ -70,14 +71,14 @@ impl<T> ServedHosts for RouteTable<T> {
 /// The routes of one pattern.
 #[derive(Debug, Clone)]
 struct Paths<T> {
-    by_prefix: HashMap<PathPrefix, T>,
+    by_prefix: FixedMap<PathPrefix, T>,
     /// Of the longest prefix: the part of a path beyond it need not be looked at.
     longest: usize,
 }
 
 impl<T> Default for Paths<T> {
     fn default() -> Self {
-        Self { by_prefix: HashMap::new(), longest: 0 }
+        Self { by_prefix: FixedMap::default(), longest: 0 }
     }
 }
 
