@@ -96,6 +96,8 @@ pub fn stack(
         .layer(via::layer()?)
         // After the backend's 101, bytes flow beside the stack.
         .layer(TunnelLayer::new().timeout(settings.tunnel_timeout))
+        // From here on in a future is large, and is moved by each of the layers around it.
+        .map_future(Box::pin)
         // Host and path lead to a route (404), a route to its endpoints in turn (502, 504).
         .service(Router::new(upstream::routes(worker, shared)?)))
 }
