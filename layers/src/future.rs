@@ -1,4 +1,4 @@
-//! The response future that the layers which only look at a request share.
+//! The response future of layers that only look at a request.
 
 use std::{
     future::Future,
@@ -28,11 +28,13 @@ pin_project! {
 }
 
 impl<F> ResponseFuture<F> {
-    pub(crate) fn inner(future: F) -> Self {
+    /// The response of the inner service.
+    pub fn inner(future: F) -> Self {
         Self { kind: Kind::Inner { future } }
     }
 
-    pub(crate) fn error(error: impl Into<BoxError>) -> Self {
+    /// The request goes no further.
+    pub fn error(error: impl Into<BoxError>) -> Self {
         Self { kind: Kind::Stopped { error: Some(error.into()) } }
     }
 }

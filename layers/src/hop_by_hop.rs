@@ -181,10 +181,10 @@ fn remove(headers: &mut HeaderMap, found: Found, protected: &[HeaderName]) {
         // More than one is rare, and allocates.
         let (first, more) = (lines.next(), lines.collect::<Vec<_>>());
         headers.remove(CONNECTION);
-        for token in first.iter().chain(&more).flat_map(tokens) {
-            // This one goes below.
-            if !token.eq_ignore_ascii_case(KEEP_ALIVE.as_str().as_bytes())
-                && let Ok(name) = HeaderName::from_bytes(token)
+        // What most lines say names a field that goes below.
+        let lines = first.iter().chain(&more).filter(|line| !line.as_bytes().eq_ignore_ascii_case(b"keep-alive"));
+        for token in lines.flat_map(tokens) {
+            if let Ok(name) = HeaderName::from_bytes(token)
                 && !protected.contains(&name)
             {
                 headers.remove(name);

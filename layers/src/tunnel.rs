@@ -120,12 +120,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let asked = request.headers().get(UPGRADE).cloned().map(|protocols| Asked {
-            protocols,
-            client: hyper::upgrade::on(&mut request),
-            info: request.extensions().get().cloned(),
-            is_stream: request.version() >= Version::HTTP_2,
-            timeout: self.timeout,
+        let asked = request.headers().get(UPGRADE).cloned().map(|protocols| {
+            Box::new(Asked {
+                protocols,
+                client: hyper::upgrade::on(&mut request),
+                info: request.extensions().get().cloned(),
+                is_stream: request.version() >= Version::HTTP_2,
+                timeout: self.timeout,
+            })
         });
         ResponseFuture { response: self.inner.call(request), asked }
     }
@@ -137,7 +139,8 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         response: F,
-        asked: Option<Asked>,
+        // Boxed: few requests ask for one.
+        asked: Option<Box<Asked>>,
     }
 }
 
@@ -179,7 +182,7 @@ where
             let lease = response.extensions_mut().remove::<Lease>();
             // From here on, so that the connection is not idle between the end of the request and the tunnel.
             let open = asked.info.as_ref().filter(|_| asked.is_stream).map(|info| info.control().begin_tunnel());
-            tokio::spawn(tunnel(asked, hyper::upgrade::on(&mut response), open, lease));
+            tokio::spawn(tunnel(*asked, hyper::upgrade::on(&mut response), open, lease));
         }
         Poll::Ready(Ok(response))
     }

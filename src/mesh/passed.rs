@@ -1,12 +1,10 @@
 use std::{
-    future::{Ready, ready},
     sync::Arc,
     task::{Context, Poll},
 };
 
-use futures_util::future::Either;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
-use pmesh_layers::{conn::ConnInfo, identity::NodeName};
+use pmesh_layers::{ResponseFuture, conn::ConnInfo, identity::NodeName};
 use tower::{BoxError, Layer, Service};
 
 /// Tells a backend which node has sent the request on.
@@ -57,7 +55,7 @@ where
 {
     type Response = S::Response;
     type Error = BoxError;
-    type Future = Either<S::Future, Ready<Result<S::Response, BoxError>>>;
+    type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx)
@@ -69,14 +67,14 @@ where
         remove_ours(request.headers_mut());
         if let Some(passed) = passed {
             if passed.contains(&self.own) {
-                return Either::Right(ready(Err(passed.circle().into())));
+                return ResponseFuture::error(passed.circle());
             }
             if let Some(name) = passed.last() {
                 request.headers_mut().insert(NODE, name);
             }
             request.extensions_mut().insert(passed);
         }
-        Either::Left(self.inner.call(request))
+        ResponseFuture::inner(self.inner.call(request))
     }
 }
 

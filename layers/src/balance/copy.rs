@@ -16,7 +16,7 @@ pub(super) struct Copy {
     method: Method,
     uri: Uri,
     version: Version,
-    /// For each field the length of its name, twice that of its value and one more if that is sensitive, and both.
+    /// For each field the length of its name, twice that of its value and one more if that is sensitive, and the two.
     fields: Vec<u8>,
 }
 
@@ -27,10 +27,12 @@ impl Copy {
         }
         let mut fields = Vec::with_capacity(USUAL);
         for (name, value) in request.headers() {
-            for number in [name.as_str().len(), value.len() << 1 | usize::from(value.is_sensitive())] {
-                fields.extend_from_slice(&u32::try_from(number).ok()?.to_ne_bytes());
-            }
-            fields.extend_from_slice(name.as_str().as_bytes());
+            let name = name.as_str();
+            let sizes = [name.len(), value.len() << 1 | usize::from(value.is_sensitive())];
+            let [first, second] = sizes.map(|size| u32::try_from(size).ok());
+            // At once, as each piece is looked at for room.
+            fields.extend_from_slice(&(u64::from(first?) << 32 | u64::from(second?)).to_ne_bytes());
+            fields.extend_from_slice(name.as_bytes());
             fields.extend_from_slice(value.as_bytes());
         }
         let (method, uri, version) = (request.method().clone(), request.uri().clone(), request.version());
@@ -54,7 +56,7 @@ impl Copy {
         let mut rest = Bytes::copy_from_slice(&self.fields);
         let mut headers = HeaderMap::new();
         while !rest.is_empty() {
-            let (name, value) = (number(&mut rest)?, number(&mut rest)?);
+            let (name, value) = sizes(&mut rest)?;
             let name = HeaderName::from_bytes(&rest.split_to(name)).ok()?;
             let mut text = HeaderValue::from_maybe_shared(rest.split_to(value >> 1)).ok()?;
             text.set_sensitive(value & 1 == 1);
@@ -64,11 +66,10 @@ impl Copy {
     }
 }
 
-fn number(fields: &mut Bytes) -> Option<usize> {
-    let (number, _) = fields.split_first_chunk()?;
-    let number = usize::try_from(u32::from_ne_bytes(*number)).ok()?;
-    fields.advance(size_of::<u32>());
-    Some(number)
+fn sizes(fields: &mut Bytes) -> Option<(usize, usize)> {
+    let sizes = u64::from_ne_bytes(*fields.first_chunk()?);
+    fields.advance(size_of::<u64>());
+    Some((usize::try_from(sizes >> 32).ok()?, usize::try_from(sizes & u64::from(u32::MAX)).ok()?))
 }
 
 #[cfg(test)]

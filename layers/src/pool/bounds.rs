@@ -31,6 +31,6 @@ pub trait RequestBody: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 
 
 impl<B> RequestBody for B where B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static {}
 
-/// The one box a request: hyper's own future has no name.
+/// The box of a request: hyper's own future has no name.
 pub(super) type Sending<'a, B> =
     Pin<Box<dyn Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send + 'a>>;
