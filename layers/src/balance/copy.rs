@@ -12,7 +12,7 @@ const USUAL: usize = 1024;
 /// Each request is copied and hardly any is sent again. So the fields are one piece of text: a clone of the map would
 /// count a reference for each name and each value, up and down.
 #[derive(Debug)]
-pub(super) struct Copy {
+pub(super) struct RequestCopy {
     method: Method,
     uri: Uri,
     version: Version,
@@ -20,7 +20,7 @@ pub(super) struct Copy {
     fields: Vec<u8>,
 }
 
-impl Copy {
+impl RequestCopy {
     pub(super) fn of<B: Body>(request: &Request<Once<B>>) -> Option<Self> {
         if !request.body().is_end_stream() {
             return None;
@@ -94,7 +94,7 @@ mod tests {
                 .header("long", "x".repeat(USUAL))
                 .body(Once::from(Full::new(Bytes::from_static(body.as_bytes()))))
                 .unwrap();
-            let copy = Copy::of(&request);
+            let copy = RequestCopy::of(&request);
             assert_eq!(copy.is_some(), expected, "{method} {body}");
             if let Some(copy) = copy {
                 let copy: Request<Once<Full<Bytes>>> = copy.request().unwrap();

@@ -12,7 +12,7 @@ use tower::{BoxError, Service};
 
 use super::{
     Attempts, BalancedBody, Failed, NoEndpoint, Once, Unsent,
-    copy::Copy,
+    copy::RequestCopy,
     endpoints::{Endpoints, Tried},
     health::Probe,
     once::is_idempotent,
@@ -28,7 +28,7 @@ pin_project! {
         index: usize,
         probe: Option<Probe>,
         // For another try, if there may be one: of a request without a body.
-        copy: Option<Copy>,
+        copy: Option<RequestCopy>,
         tried: Tried,
         timed_out: bool,
         attempts: Option<Attempts>,
@@ -41,7 +41,7 @@ where
     B: Body,
 {
     pub(super) fn new(endpoints: Arc<Endpoints<S>>, request: Request<Once<B>>) -> Self {
-        let copy = Copy::of(&request);
+        let copy = RequestCopy::of(&request);
         let attempts = request.extensions().get::<Attempts>().cloned();
         let repeatable = copy.as_ref().is_some_and(|copy| is_idempotent(copy.method()));
         let (index, probe) = endpoints.turn(repeatable);
@@ -114,7 +114,7 @@ where
 /// The request to be sent again, if that cannot have an effect twice, and if the client has not waited too often.
 fn resend<B: Body>(
     error: &impl Unsent<Request<Once<B>>>,
-    copied: &Option<Copy>,
+    copied: &Option<RequestCopy>,
     timed_out: &mut bool,
 ) -> Option<Request<Once<B>>> {
     let copied = copied.as_ref()?;
