@@ -1,7 +1,7 @@
 //! The way of a request, from the client's connection to the upstream: the whole program in one chain.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
@@ -19,7 +19,7 @@ use pmesh_layers::{
     trailers::TrailersLayer,
     tunnel::TunnelLayer,
 };
-use tower::{BoxError, Service, ServiceBuilder, util::Oneshot};
+use tower::{BoxError, Service, ServiceBuilder};
 use tower_http::request_id::SetRequestIdLayer;
 
 use crate::{
@@ -106,13 +106,20 @@ pub fn stack(
 }
 
 /// A stack whose clones are one: each connection has one, and most of them wait.
+///
+/// A worker has its own, so the lock is never waited for. All that is done in it is to call the layers, which takes less
+/// than a clone of them.
 #[derive(Debug)]
-pub struct SharedStack<S>(Arc<S>);
+pub struct SharedStack<S>(Arc<Mutex<S>>);
 
 impl<S> SharedStack<S> {
-    /// Shares a stack.
+    /// Shares a stack whose layers are always ready.
     pub fn new(stack: S) -> Self {
-        Self(Arc::new(stack))
+        Self(Arc::new(Mutex::new(stack)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, S> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -122,17 +129,16 @@ impl<S> Clone for SharedStack<S> {
     }
 }
 
-impl<S: Service<R> + Clone, R> Service<R> for SharedStack<S> {
+impl<S: Service<R>, R> Service<R> for SharedStack<S> {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = Oneshot<S, R>;
+    type Future = S::Future;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        // The clone is waited for.
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.lock().poll_ready(cx)
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        Oneshot::new(S::clone(&self.0), request)
+        self.lock().call(request)
     }
 }
