@@ -11,7 +11,7 @@ use super::{
     OTHER_CORE,
     peers::{HOST, Peer},
     support::{
-        generator::{Run, h2load, wrk},
+        generator::{Run, h2load, new_connections, wrk},
         harness::{Client, tls::Tls},
         process::Process,
     },
@@ -28,10 +28,14 @@ pub enum Case {
         connections: u32,
         path: &'static str,
     },
-    /// Each request has a connection of its own.
+    /// Each request has a connection of its own, of so many at a time. wrk resumes its sessions of TLS.
     Fresh {
         tls: bool,
         connections: u32,
+    },
+    /// So many connections of TLS a second with a request each, and no session is resumed.
+    Handshakes {
+        rate: u32,
     },
     Http2 {
         connections: u32,
@@ -43,12 +47,13 @@ pub enum Case {
     },
 }
 
-pub const CASES: [(&str, Case); 10] = [
+pub const CASES: [(&str, Case); 11] = [
     ("h1", Case::Http1 { tls: false, connections: 64, path: "/small" }),
     ("tls", Case::Http1 { tls: true, connections: 64, path: "/small" }),
     ("h2", Case::Http2 { connections: 16, streams: 16 }),
     ("churn", Case::Fresh { tls: false, connections: 64 }),
-    ("handshake", Case::Fresh { tls: true, connections: 32 }),
+    ("handshake", Case::Handshakes { rate: 500 }),
+    ("resumed", Case::Fresh { tls: true, connections: 32 }),
     ("1m", Case::Http1 { tls: false, connections: 16, path: "/large" }),
     ("1mtls", Case::Http1 { tls: true, connections: 16, path: "/large" }),
     ("c1000", Case::Http1 { tls: false, connections: 1000, path: "/small" }),
@@ -73,6 +78,7 @@ impl Case {
             Self::Fresh { tls, connections } => {
                 wrk(core, &url(tls, "/small"), connections, time, &["Connection: close"])
             }
+            Self::Handshakes { rate } => new_connections(core, &url(true, "/small"), rate, time),
             Self::Http2 { connections, streams } => h2load(core, &url(true, "/small"), connections, streams, time),
             Self::Idle { .. } => unreachable!("idle connections are no load"),
         }

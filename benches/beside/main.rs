@@ -1,7 +1,7 @@
 //! pmesh beside nginx and haproxy on this machine: what a request costs each.
 //!
 //! ```sh
-//! cargo bench --bench beside                                     # 10 cases, 3 rounds: 8 minutes
+//! cargo bench --bench beside                                     # 11 cases, 3 rounds: 9 minutes
 //! cargo bench --bench beside -- --only h1                        # the cases that have "h1" in the name
 //! cargo bench --bench beside -- --peers nginx,pmesh --rounds 5 --seconds 10
 //! ```
@@ -14,7 +14,9 @@
 //! | --- | --- |
 //! | h1, tls | answers of a hundred bytes, over 64 connections that are kept, without and with TLS |
 //! | h2 | the same over 16 connections of HTTP/2 with TLS, 16 at a time on each |
-//! | churn, handshake | the same, each request over a connection of its own, without and with TLS |
+//! | churn | the same, each request over a connection of its own, without TLS |
+//! | handshake | the same with TLS, 500 connections a second, without resumption |
+//! | resumed | the same with TLS, as fast as it goes; wrk resumes its sessions where the proxy lets it |
 //! | 1m, 1mtls | answers of 1 MB over 16 connections |
 //! | c1000 | h1 with 1000 connections |
 //! | idle, idletls | 4000 connections that have made a request each and wait, to a proxy that has done nothing else |
@@ -117,7 +119,7 @@ fn measure(case: Case, proxy: &Peer, time: Duration, shown: &mut Shown) {
     let run = case.run(proxy, time);
     assert!(run.requests > 0.0, "not one answer");
     shown.cpu.push((process.tree_cpu() - before) * 1e6 / run.requests);
-    shown.per_second.push(run.per_second);
+    shown.per_second.extend(run.per_second);
     shown.p99.extend(run.p99);
     shown.bad += run.bad;
 }

@@ -77,6 +77,7 @@ fn nginx_config(folder: &Path, http: SocketAddr, https: SocketAddr, backend: Soc
         "upstream backend {{ server {backend}; keepalive 1024; keepalive_requests 1000000000; }}
     ssl_certificate {shown}/cert.pem;
     ssl_certificate_key {shown}/key.pem;
+    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_session_cache shared:sessions:10m;
     client_max_body_size 0;
     server {{

@@ -18,7 +18,7 @@ use super::support::{
 const SIZES: [(u32, u32); 3] = [(1, 1), (10_000, 1), (10_000, 10)];
 
 /// Requests that are counted, and those before, which warm up.
-const REQUESTS: u32 = 5000;
+const REQUESTS: u32 = 50_000;
 const WARM: u32 = 500;
 
 pub fn table(arguments: &Arguments) -> Table {

@@ -15,7 +15,7 @@ use super::{
         holder::{Asked, Holder},
         never::{ANSWERED, Never},
         process::Process,
-        statistics::{Sorted, milliseconds},
+        statistics::Sorted,
         table::Table,
     },
 };
@@ -56,10 +56,13 @@ pub fn table(arguments: &Arguments) -> Table {
     while held(backend.address) < all && began.elapsed() < Duration::from_secs(120) {
         thread::sleep(Duration::from_millis(100));
     }
-    let (filled, held) = (began.elapsed(), held(backend.address));
+    let filled = began.elapsed();
+    // The kernel's list may show one twice while it changes.
+    thread::sleep(Duration::from_millis(500));
+    let held = held(backend.address);
     let grown = memory_of(&programs) - memory;
     let after = next(&programs);
-    let cells = |times: &Sorted| [times.p50(), times.max()].map(milliseconds);
+    let cells = |times: &Sorted| [times.p50(), times.max()].map(|time| format!("{:.2}", time.as_secs_f64() * 1000.0));
     let [before, before_max] = cells(&before);
     let [after, after_max] = cells(&after);
     table.row(vec![

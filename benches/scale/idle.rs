@@ -56,7 +56,7 @@ fn add(table: &mut Table, idle: &str, program: &Program, arguments: &Arguments, 
         let run = wrk(Some("1"), &url, 64, arguments.seconds("seconds", 5), &[]);
         assert!(run.bad == 0.0, "{} bad answers", run.bad);
         cpu.push((process.cpu() - before) * 1e6 / run.requests);
-        per_second.push(run.per_second);
+        per_second.extend(run.per_second);
         p99.extend(run.p99);
     }
     table.row(vec![

@@ -28,7 +28,7 @@ pub fn table(arguments: &Arguments) -> Table {
             let run = wrk(None, &url, 64, time, &[]);
             assert!(run.bad == 0.0, "{} bad answers", run.bad);
             let used = process.cpu() - before;
-            per_second[index].push(run.per_second);
+            per_second[index].extend(run.per_second);
             cpu[index].push(used * 1e6 / run.requests);
             cores[index].push(used / time.as_secs_f64());
         }

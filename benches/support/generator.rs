@@ -8,7 +8,8 @@ use super::tool::output;
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
     pub requests: f64,
-    pub per_second: f64,
+    /// As many as could be; `None` where it is given.
+    pub per_second: Option<f64>,
     /// In ms; h2load of some versions does not tell it.
     pub p99: Option<f64>,
     /// Answers other than 2xx and 3xx, and requests without any.
@@ -30,7 +31,7 @@ pub fn wrk(core: Option<&str>, url: &str, connections: u32, time: Duration, fiel
     let status = line("Non-2xx or 3xx responses: ").map_or(0.0, number);
     Run {
         requests: number(requests),
-        per_second: number(line("Requests/sec:").unwrap()),
+        per_second: Some(number(line("Requests/sec:").unwrap())),
         p99: line("99%").map(milliseconds),
         bad: status + socket.sum::<f64>(),
     }
@@ -41,17 +42,28 @@ pub fn h2load(core: Option<&str>, url: &str, connections: u32, streams: u32, tim
     let (connections, streams) = (format!("-c{connections}"), format!("-m{streams}"));
     let time = format!("-D{}", time.as_secs());
     let text = output(core, &["h2load", "-t1", &connections, &streams, &time, url]);
+    let finished = text.lines().find_map(|line| line.strip_prefix("finished in ")).unwrap();
+    let per_second = finished.split(", ").find_map(|part| part.strip_suffix(" req/s")).unwrap();
+    Run { per_second: Some(number(per_second)), ..of_h2load(&text) }
+}
+
+/// HTTP/1.1 over so many new connections a second with a request each; over TLS without resumption.
+pub fn new_connections(core: Option<&str>, url: &str, rate: u32, time: Duration) -> Run {
+    let count = u64::from(rate) * time.as_secs();
+    let (clients, requests, rate) = (format!("-c{count}"), format!("-n{count}"), format!("-r{rate}"));
+    of_h2load(&output(core, &["h2load", "--h1", "-t1", &clients, &requests, &rate, url]))
+}
+
+fn of_h2load(text: &str) -> Run {
     let count = |what: &str| {
         let line = text.lines().find(|line| line.starts_with("requests: ")).unwrap();
         let words = line.trim_start_matches("requests: ").split(", ").map(|part| part.split_once(' ').unwrap());
         words.filter(|(_, word)| *word == what).map(|(count, _)| number(count)).sum::<f64>()
     };
-    let finished = text.lines().find_map(|line| line.strip_prefix("finished in ")).unwrap();
-    let per_second = finished.split(", ").find_map(|part| part.strip_suffix(" req/s")).unwrap();
     // Those that the end of the time cuts off are not done, and nobody's fault.
     Run {
         requests: count("done"),
-        per_second: number(per_second),
+        per_second: None,
         p99: None,
         bad: count("failed") + count("errored") + count("timeout"),
     }
