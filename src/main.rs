@@ -1,5 +1,7 @@
 //! Arguments to settings to service. The only place that exits.
 
+mod allocator;
+
 use std::{
     env, fmt,
     io::{self, Write},
@@ -18,15 +20,13 @@ use pmesh::{
 use pmesh_layers::identity::Authority;
 use tower::BoxError;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// A node that cannot be asked.
 const UNREACHABLE: u8 = 1;
 /// A bad flag, variable, setting, file or port.
 const BAD_SETUP: u8 = 2;
 
 fn main() -> ExitCode {
+    allocator::give_back_soon();
     let arguments = match Arguments::parse(env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),

@@ -1,6 +1,9 @@
 //! The way of a request, from the client's connection to the upstream: the whole program in one chain.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use http::{HeaderName, Request, Response};
 use hyper::body::Incoming;
@@ -16,7 +19,7 @@ use pmesh_layers::{
     trailers::TrailersLayer,
     tunnel::TunnelLayer,
 };
-use tower::{BoxError, Service, ServiceBuilder};
+use tower::{BoxError, Service, ServiceBuilder, util::Oneshot};
 use tower_http::request_id::SetRequestIdLayer;
 
 use crate::{
@@ -98,4 +101,36 @@ pub fn stack(
         .layer(TunnelLayer::new().timeout(settings.tunnel_timeout))
         // Host and path lead to a route (404), a route to its endpoints in turn (502, 504).
         .service(Router::new(upstream::routes(worker, shared)?)))
+}
+
+/// A stack whose clones are one: each connection has one, and most of them wait.
+#[derive(Debug)]
+pub struct SharedStack<S>(Arc<S>);
+
+impl<S> SharedStack<S> {
+    /// Shares a stack.
+    pub fn new(stack: S) -> Self {
+        Self(Arc::new(stack))
+    }
+}
+
+impl<S> Clone for SharedStack<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: Service<R> + Clone, R> Service<R> for SharedStack<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Oneshot<S, R>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        // The clone is waited for.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        Oneshot::new(S::clone(&self.0), request)
+    }
 }

@@ -19,10 +19,11 @@ use pmesh_layers::{
     host::HostName,
     node::{NodeAcceptor, NodeIdentity, NodeRejected},
     serve::{Ended, HttpServer, Protocol},
-    silence,
+    silence::{self, IntoRaw},
     sni::SniAcceptor,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
     time::{Instant, sleep},
@@ -41,7 +42,7 @@ use crate::{
     listen::Listener,
     mesh::{Api, Clocks, Peers, keep_valid},
     settings::{H2c, Settings},
-    stack::stack,
+    stack::{SharedStack, stack},
     strangers::Stranger,
     trust::Trust,
 };
@@ -114,7 +115,7 @@ struct Worker<S> {
     /// For other nodes.
     node_server: HttpServer,
     nodes: NodeAcceptor,
-    stack: S,
+    stack: SharedStack<S>,
 }
 
 impl<S> Worker<S>
@@ -139,7 +140,7 @@ where
         let node_server = server.clone().max_head(shared.settings.max_head.saturating_add(MORE_HEAD)).trusting();
         let nodes = NodeAcceptor::new(shared.identity.clone());
         let handshakes = AtomicUsize::new(0);
-        Self { index, shared, counters, handshakes, server, node_server, nodes, stack }
+        Self { index, shared, counters, handshakes, server, node_server, nodes, stack: SharedStack::new(stack) }
     }
 
     /// Those of this worker.
@@ -279,14 +280,22 @@ where
             Ok((stream, info)) => {
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let protocol = if http2 { Protocol::Http2 } else { Protocol::Http1 };
-                let ended = self.server.serve(stream, info, protocol, self.stack.clone()).await;
-                tracing::trace!(%peer, ?ended, "connection");
+                // A task without the room that a handshake takes, for as long as its connection is open.
+                tokio::spawn(self.secured(Box::new(stream), info, protocol));
             }
             Err(rejected) => {
                 let reason = rejected.reason.reason();
                 self.reject(rejected.io, stranger.as_deref(), reason, &rejected.reason).await;
             }
         }
+    }
+
+    async fn secured<IO>(self: Arc<Self>, stream: IO, info: ConnInfo, protocol: Protocol)
+    where
+        IO: AsyncRead + AsyncWrite + IntoRaw + Unpin + Send + 'static,
+    {
+        let ended = self.server.serve(stream, info.clone(), protocol, self.stack.clone()).await;
+        tracing::trace!(peer = %info.peer(), ?ended, "connection");
     }
 
     /// Other nodes, which prove that they know the secret, speak HTTP/2 and nothing else.

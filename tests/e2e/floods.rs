@@ -42,7 +42,8 @@ fn requests_that_are_reset_at_once() {
     let pair = |stream: u32| {
         [h2::headers(stream, &h2::get("a.test", "/"), true), h2::frame(h2::RST_STREAM, 0, stream, &8_u32.to_be_bytes())]
     };
-    flood(&mut client, (0..5000).map(|number| pair(2 * number + 1).concat()));
+    // Not more than is read behind the end: this client looks for it only then.
+    flood(&mut client, (0..2000).map(|number| pair(2 * number + 1).concat()));
     let ended = std::iter::from_fn(|| client.frame()).any(|frame| frame.kind == h2::GOAWAY);
     assert!(ended);
     assert_serves(&program);

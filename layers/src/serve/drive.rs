@@ -18,7 +18,11 @@ use crate::{
 };
 
 /// How long a connection may take to end once it was asked to, with nothing in flight.
-const FAREWELL: Duration = Duration::from_secs(1);
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a connection has to be idle to be put to sleep: a client that sends requests one after the other is not.
+const DOZE: Duration = Duration::from_millis(100);
+/// How often one that is busy is looked at, to put it to sleep.
+const BUSY: Duration = Duration::from_secs(2);
 /// How often bodies are looked at within their timeout: so much later at the most, a fourth, it may be noticed.
 const LOOKS: u32 = 4;
 
@@ -33,17 +37,31 @@ pub(super) struct Deadlines {
     pub(super) head: Duration,
     /// Without a piece of a body, once the response has begun.
     pub(super) body: Duration,
+    /// Whether a connection that is idle comes back as [`Driven::Idle`] before it has been idle for too long.
+    pub(super) sleeps: bool,
 }
 
-/// Runs `connection` to its end: its own, a deadline, an idle time, silence, or draining.
+/// How far a connection was driven.
+#[derive(Debug)]
+pub(super) enum Driven {
+    Ended(Ended),
+    /// Nothing is in flight, and nothing left to write.
+    Idle,
+}
+
+/// Runs `connection` to its end: its own, a deadline, an idle time, silence, or draining; or until it may sleep.
 ///
 /// One timer serves all deadlines. Requests do not move it: when it fires, it looks what the connection waits for and
 /// since when, and sleeps for the rest. It is brought forward by a head that comes in pieces and by the first body
 /// that does, once until it fires.
-pub(super) async fn drive<C: Connection>(connection: C, control: &Control, deadlines: Deadlines) -> Ended {
+pub(super) async fn drive<C: Connection>(
+    mut connection: Pin<&mut C>,
+    control: &Control,
+    deadlines: Deadlines,
+) -> Driven {
     let mut driver = Driver { control, deadlines, watched: Watched::Nothing, draining: false, farewell: false };
-    let mut connection = pin!(connection);
-    let mut timer = pin!(sleep_until(deadlines.silence.min(Instant::now() + deadlines.keep_alive)));
+    let first = if deadlines.sleeps { DOZE.min(deadlines.keep_alive) } else { deadlines.keep_alive };
+    let mut timer = pin!(sleep_until(deadlines.silence.min(Instant::now() + first)));
     poll_fn(|cx| driver.poll(connection.as_mut(), timer.as_mut(), cx)).await
 }
 
@@ -90,7 +108,7 @@ impl Driver<'_> {
         mut connection: Pin<&mut C>,
         mut timer: Pin<&mut Sleep>,
         cx: &mut Context<'_>,
-    ) -> Poll<Ended> {
+    ) -> Poll<Driven> {
         self.control.register_driver(cx.waker());
         let mut ended = connection.as_mut().poll(cx);
         // Only now: hyper closes an idle connection without a look at a request that has come.
@@ -103,14 +121,14 @@ impl Driver<'_> {
             ended = connection.as_mut().poll(cx);
         }
         if self.control.is_silenced() {
-            return Poll::Ready(Ended::Silenced);
+            return Poll::Ready(Driven::Ended(Ended::Silenced));
         }
         if let Poll::Ready(result) = ended {
-            return Poll::Ready(match result {
+            return Poll::Ready(Driven::Ended(match result {
                 _ if self.control.is_flooded() => Ended::Flooded,
                 Ok(()) => Ended::Finished,
                 Err(error) => Ended::Failed(error),
-            });
+            }));
         }
         if let Some(deadline) = self.watch().filter(|deadline| *deadline < timer.deadline()) {
             timer.as_mut().reset(deadline);
@@ -119,12 +137,13 @@ impl Driver<'_> {
             ready!(timer.as_mut().poll(cx));
             match self.look(Instant::now()) {
                 Look::Again(at) => timer.as_mut().reset(at),
-                Look::Ended(ended) => return Poll::Ready(ended),
+                Look::Ended(ended) => return Poll::Ready(Driven::Ended(ended)),
+                Look::Sleep => return Poll::Ready(Driven::Idle),
                 Look::Farewell => {
                     self.farewell = true;
                     connection.as_mut().drain();
                     if connection.as_mut().poll(cx).is_ready() {
-                        return Poll::Ready(Ended::Idle);
+                        return Poll::Ready(Driven::Ended(Ended::Idle));
                     }
                     timer.as_mut().reset(Instant::now() + FAREWELL);
                 }
@@ -186,13 +205,16 @@ impl Driver<'_> {
                 let next = (since + body).min(now + body / LOOKS);
                 Look::Again(if self.draining { next.min(now + FAREWELL) } else { next })
             }
-            _ => {
+            (phase, _) => {
                 self.watched = Watched::Nothing;
+                let sleeps = self.deadlines.sleeps && !self.draining && !self.farewell;
+                let may_doze = sleeps && phase == Phase::Idle;
                 match self.control.idle_for() {
-                    Some(idle) if idle < timeout => Look::Again(now + (timeout - idle)),
-                    Some(_) if self.farewell || self.draining => Look::Ended(Ended::Idle),
-                    Some(_) => Look::Farewell,
-                    None => Look::Again(now + timeout),
+                    Some(idle) if idle >= timeout && (self.farewell || self.draining) => Look::Ended(Ended::Idle),
+                    Some(idle) if idle >= timeout => Look::Farewell,
+                    Some(idle) if may_doze && idle >= DOZE => Look::Sleep,
+                    Some(idle) => Look::Again(now + if may_doze { timeout.min(DOZE) } else { timeout } - idle),
+                    None => Look::Again(now + if sleeps { timeout.min(BUSY) } else { timeout }),
                 }
             }
         }
@@ -203,6 +225,8 @@ impl Driver<'_> {
 #[derive(Debug)]
 enum Look {
     Again(Instant),
+    /// It has been idle for long enough.
+    Sleep,
     /// It has been idle for too long, and is told.
     Farewell,
     Ended(Ended),

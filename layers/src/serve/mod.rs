@@ -1,5 +1,7 @@
 //! The server of HTTP on one connection, behind a gate.
 
+mod asleep;
+mod awake;
 mod body;
 mod budget;
 mod counted;

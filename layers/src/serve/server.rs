@@ -6,22 +6,20 @@ use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
 };
-use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, timeout_at},
+    time::Instant,
 };
 use tower::{BoxError, Service};
 
 use super::{
-    counted::Counted,
-    drive::{self, Deadlines},
-    entry::Entry,
+    asleep::{self, Wakeup},
+    awake::Awake,
     streams::Streams,
 };
 use crate::{
-    conn::{ConnInfo, Control},
-    silence::{self, Gate, IntoRaw, Reclaim},
+    conn::ConnInfo,
+    silence::{self, IntoRaw},
 };
 
 /// The longest request head, in bytes; nginx takes 32 KiB, Envoy 60.
@@ -38,10 +36,6 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const MAX_SEND_BUFFER: usize = 64 * 1024;
 /// Requests that an h2 client may have open at a time; the value of nginx.
 const MAX_STREAMS: u32 = 128;
-
-/// What is read of a client of HTTP/2 once its connection has ended, so that its GOAWAY is not overtaken by a RST: a full
-/// read of hyper's beside what waits in a socket. Those that flood send more, and are not worth the reading.
-const MOST_UNREAD: usize = 256 * 1024;
 
 /// What a trusted client may send on all streams of a connection, at most (RFC 9113, 6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
@@ -93,21 +87,21 @@ const MAX_RESET_HERE: usize = 128;
 /// ```
 #[derive(Debug, Clone)]
 pub struct HttpServer {
-    http1: http1::Builder,
-    http2: http2::Builder<Streams>,
-    limits: Limits,
+    pub(super) http1: http1::Builder,
+    pub(super) http2: http2::Builder<Streams>,
+    pub(super) limits: Limits,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Limits {
+pub(super) struct Limits {
     silence_deadline: Duration,
-    keep_alive_timeout: Duration,
-    head_timeout: Duration,
-    body_timeout: Duration,
+    pub(super) keep_alive_timeout: Duration,
+    pub(super) head_timeout: Duration,
+    pub(super) body_timeout: Duration,
     max_head: u32,
     max_streams: u32,
     extended_connect: bool,
-    trusting: bool,
+    pub(super) trusting: bool,
 }
 
 impl Limits {
@@ -249,10 +243,6 @@ impl HttpServer {
     }
 
     /// Serves `io` until it ends. `info` goes with each request; its control drains or silences the connection.
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "callers that spawn it could not prove it `Send`: rust-lang/rust#100013"
-    )]
     pub fn serve<IO, S, B>(
         &self,
         io: IO,
@@ -269,84 +259,36 @@ impl HttpServer {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
+        // What is moved in the block would be stored there twice.
+        let (mut io, mut ahead, mut protocol) = (Some(io), Vec::new(), protocol);
         async move {
-            let control = info.control().clone();
             let deadline = Instant::now() + self.limits.silence_deadline;
-            let (mut gate, reclaim) = Gate::new(io, control.clone());
-            let mut abandoned = ResetIfCutShort { reclaim: &reclaim, control: &control, armed: true };
-            let http2 = match protocol {
-                Protocol::Http1 => Ok(false),
-                Protocol::Http2 => Ok(true),
-                Protocol::Detect | Protocol::DetectOpen => {
-                    timeout_at(deadline, drive::detect_http2(&mut gate, &control)).await
+            // Clients of HTTP/2 get SETTINGS before they send anything.
+            let mut sleeps = protocol != Protocol::Http2;
+            while let Some(awake) = &mut io {
+                if sleeps {
+                    match asleep::wait(awake, info.control(), deadline, self.limits.keep_alive_timeout).await {
+                        Wakeup::Serve(bytes) => ahead = bytes,
+                        Wakeup::Late => break,
+                        Wakeup::Ended(ended) => return ended,
+                    }
                 }
-            };
-            if http2 == Ok(true) && protocol == Protocol::DetectOpen {
-                control.open_gate();
+                let Some(awake) = io.take() else { break };
+                let read = std::mem::take(&mut ahead);
+                // In a box, so that what sleeps does not keep the room for it.
+                match Box::pin(self.awake(awake, read, info.clone(), protocol, deadline, service.clone())).await {
+                    Awake::Ended(ended) => return ended,
+                    Awake::Idle(idle, unread) => {
+                        (sleeps, ahead) = (unread.is_empty(), unread);
+                        io = Some(idle);
+                    }
+                }
+                protocol = Protocol::Http1;
             }
-            if http2 == Ok(false) {
-                gate.watch();
+            if let Some(io) = io {
+                Box::pin(silence::close(io)).await;
             }
-            let entry = Entry::new(service, info);
-            let deadlines = Deadlines {
-                silence: deadline,
-                keep_alive: self.limits.keep_alive_timeout,
-                head: self.limits.head_timeout,
-                body: self.limits.body_timeout,
-            };
-            let ended = match http2 {
-                Ok(true) => {
-                    let counted = Counted::new(gate, control.clone());
-                    let counted = if self.limits.trusting { counted.trusting() } else { counted };
-                    let connection = self.http2.serve_connection(TokioIo::new(counted), entry);
-                    drive::drive(connection, &control, deadlines).await
-                }
-                Ok(false) => {
-                    let connection = self.http1.serve_connection(TokioIo::new(gate), entry).with_upgrades();
-                    drive::drive(connection, &control, deadlines).await
-                }
-                Err(_) => {
-                    drop(gate);
-                    Ended::Deadline
-                }
-            };
-            abandoned.armed = false;
-            // A connection in good order has sent its FIN. Input may be unread on all others, after a response that did
-            // not wait for the end of the request, and wherever frames come that belong to none: closed now, the
-            // connection would be reset. hyper takes for good order, too, that it gives up HTTP/2 because of a CONNECT
-            // with a length.
-            let read_all = http2 == Ok(false) || control.is_draining();
-            let in_order = matches!(ended, Ended::Finished) && read_all && !control.had_body() && control.is_open();
-            if !in_order && let Some(io) = reclaim.take() {
-                // What the client has got must not pass for a whole response.
-                let broken = matches!(ended, Ended::Stalled) || control.is_cut_short();
-                // A client of HTTP/2 reads while it sends: it learns of the end without being read to its own.
-                let floods = http2 == Ok(true) && control.is_open();
-                match (broken, floods) {
-                    (true, _) => io.reset(),
-                    (false, true) => silence::close_within(io, MOST_UNREAD).await,
-                    (false, false) => silence::close(io).await,
-                }
-            }
-            ended
-        }
-    }
-}
-
-/// Ends a connection that is dropped within a response, as at the end of a runtime.
-struct ResetIfCutShort<'a, IO: IntoRaw> {
-    reclaim: &'a Reclaim<IO>,
-    control: &'a Control,
-    armed: bool,
-}
-
-impl<IO: IntoRaw> Drop for ResetIfCutShort<'_, IO> {
-    fn drop(&mut self) {
-        if self.armed
-            && self.control.is_cut_short()
-            && let Some(io) = self.reclaim.take()
-        {
-            io.reset();
+            Ended::Deadline
         }
     }
 }

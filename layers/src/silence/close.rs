@@ -113,6 +113,18 @@ impl IntoRaw for TcpStream {
     }
 }
 
+impl<IO: IntoRaw> IntoRaw for Box<IO> {
+    type Raw = IO::Raw;
+
+    fn into_raw(self) -> IO::Raw {
+        (*self).into_raw()
+    }
+
+    fn reset(self) {
+        (*self).reset();
+    }
+}
+
 impl IntoRaw for DuplexStream {
     type Raw = Self;
 

@@ -51,6 +51,12 @@ impl<IO> Gate<IO> {
         (gate, Reclaim(lost))
     }
 
+    /// What was read of the connection before comes first.
+    pub(crate) fn with_read_ahead(mut self, bytes: Vec<u8>) -> Self {
+        self.ahead = bytes;
+        self
+    }
+
     /// Tells the control of what is read and written: for HTTP/1, where it belongs to one request.
     pub(crate) fn watch(&mut self) {
         self.watched = true;

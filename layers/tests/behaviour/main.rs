@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod asleep;
 mod balance;
 mod connector;
 mod continue_100;
