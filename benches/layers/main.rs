@@ -39,6 +39,9 @@ fn main() {
     serve_if_told();
     let arguments = Arguments::read(&["only"]);
     for table in [routes::table, names::table, stack::table, program::table] {
-        println!("{}", table(&arguments));
+        let table = table(&arguments);
+        if !table.is_empty() {
+            println!("{table}");
+        }
     }
 }

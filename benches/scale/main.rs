@@ -57,7 +57,10 @@ fn main() {
         exit(1);
     }
     for table in [workers::table, idle::table, held::table] {
-        println!("{}", table(&arguments));
+        let table = table(&arguments);
+        if !table.is_empty() {
+            println!("{table}");
+        }
     }
 }
 
