@@ -47,11 +47,11 @@ fn obey(arguments: &Arguments) -> Result<(), BoxError> {
     match &arguments.command {
         Command::Serve => {
             let _log = logging::init(settings);
-            run(loaded.settings)
+            run(loaded.into_settings())
         }
         Command::Demo => {
             let _log = logging::init(settings);
-            demo::run(loaded.settings)
+            demo::run(loaded.into_settings())
         }
         Command::Check => {
             for doubt in run::check(settings)? {

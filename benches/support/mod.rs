@@ -3,12 +3,17 @@
 pub mod arguments;
 pub mod backend;
 pub mod backend_process;
+pub mod generator;
 #[path = "../../tests/support/mod.rs"]
 pub mod harness;
+pub mod holder;
 pub mod load;
+pub mod never;
+pub mod nginx;
 pub mod priority;
 pub mod process;
 pub mod proxy;
 pub mod statistics;
 pub mod table;
+pub mod tool;
 pub mod wire;

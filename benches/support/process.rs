@@ -24,6 +24,32 @@ impl Process {
         fields[11..=12].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / TICKS_A_SECOND
     }
 
+    /// The process and all that it has started, and they, and so on.
+    fn tree(self) -> Vec<Self> {
+        let mut all = vec![self];
+        // A process that has ended meanwhile has no threads to show.
+        for thread in fs::read_dir(format!("/proc/{}/task", self.0)).into_iter().flatten().flatten() {
+            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            all.extend(children.split_whitespace().flat_map(|child| Self(child.parse().unwrap()).tree()));
+        }
+        all
+    }
+
+    /// Processor time of the process and of all that it has started, in seconds.
+    pub fn tree_cpu(self) -> f64 {
+        self.tree().into_iter().map(Self::cpu).sum()
+    }
+
+    /// Memory of all of these, in KiB: what several have in common is shared out to them.
+    pub fn tree_memory(self) -> f64 {
+        let of_one = |process: Self| {
+            let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", process.0)).unwrap();
+            let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
+            line.split_whitespace().next().unwrap().parse::<f64>().unwrap()
+        };
+        self.tree().into_iter().map(of_one).sum()
+    }
+
     pub fn descriptors(self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.0)).unwrap().count()
     }

@@ -31,6 +31,16 @@ impl Sorted {
     }
 }
 
+/// The middle one; of an even number the mean of the two in the middle; 0 where there are none.
+pub fn median(numbers: &[f64]) -> f64 {
+    let mut all = numbers.to_vec();
+    all.sort_unstable_by(f64::total_cmp);
+    match all.len() {
+        0 => 0.0,
+        count => (all[count / 2] + all[(count - 1) / 2]) / 2.0,
+    }
+}
+
 /// The slope of the line of least squares through points.
 pub fn slope(points: &[(f64, f64)]) -> f64 {
     let count = points.iter().fold(0.0, |count, _| count + 1.0);

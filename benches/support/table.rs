@@ -9,6 +9,11 @@ impl Table {
         Self(vec![columns.iter().map(|&column| column.to_owned()).collect()])
     }
 
+    /// Whether no row was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.0.len() == 1
+    }
+
     /// Adds a row and shows on standard error that it is done.
     pub fn row(&mut self, cells: Vec<String>) {
         eprintln!("{}", cells.join(", "));

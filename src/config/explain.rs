@@ -65,7 +65,7 @@ fn elements(loaded: &Loaded, setting: &Setting, node: &Node<'_>) -> Vec<(String,
             let registry = settings.mesh.registry.as_ref();
             vec![(registry.map_or(NONE.into(), ToString::to_string), node.origin())]
         }
-        _ => vec![(plain(&node.value), node.origin())],
+        _ => vec![(plain(node.value), node.origin())],
     };
     if values.is_empty() { vec![(NONE.into(), node.origin())] } else { values }
 }

@@ -10,7 +10,10 @@ use figment::{
 };
 use toml_edit::{Document, TableLike};
 
-use super::{Kind, Merged, Problem, Problems, SETTINGS, path, suggest, table, toml};
+use super::{
+    Kind, Merged, Problem, Problems, SETTINGS, path, suggest, table,
+    toml::{self, Lines},
+};
 use crate::settings;
 
 /// A file of settings that knows the line of each.
@@ -18,6 +21,7 @@ use crate::settings;
 pub(super) struct ConfigFile {
     path: PathBuf,
     document: Arc<Document<String>>,
+    lines: Arc<Lines>,
     values: Dict,
 }
 
@@ -49,14 +53,15 @@ impl ConfigFile {
     }
 
     fn parse(path: PathBuf, text: &str, user_home: Option<&str>) -> Result<Self, Problem> {
+        let lines = Lines::of(text);
         let document = Document::parse(text.to_owned()).map_err(|error| {
-            let line = error.span().map_or(1, |span| toml::line_at(text, span.start));
+            let line = error.span().map_or(1, |span| lines.at(span.start));
             Problem::new(format!("{}:{line}", path.display()), error.message().trim().replace('\n', ", "))
         })?;
         let mut values = toml::dict(document.as_table());
         values.retain(|key, _| table::by_key(key).is_some_and(|setting| setting.in_file));
         resolve_paths(&mut values, path.parent().unwrap_or(Path::new("")), user_home);
-        Ok(Self { path, document: Arc::new(document), values })
+        Ok(Self { path, document: Arc::new(document), lines: Arc::new(lines), values })
     }
 
     pub(super) fn into_path(self) -> PathBuf {
@@ -78,8 +83,7 @@ impl ConfigFile {
     fn report_unknown(&self, table: &dyn TableLike, prefix: &str, known: &[&str], problems: &mut Problems) {
         for (key, _) in table.iter().filter(|(key, _)| !known.contains(key)) {
             let offset = table.key(key).and_then(toml_edit::Key::span).map_or(0, |span| span.start);
-            let place =
-                format!("{}:{}: {prefix}{key}", self.path.display(), toml::line_at(self.document.raw(), offset));
+            let place = format!("{}:{}: {prefix}{key}", self.path.display(), self.lines.at(offset));
             let message = match table::by_key(key) {
                 Some(elsewhere) if prefix.is_empty() => {
                     format!("this key is not read from the file; set {}", elsewhere.names().join(" or "))
@@ -93,10 +97,11 @@ impl ConfigFile {
 
 impl Provider for ConfigFile {
     fn metadata(&self) -> Metadata {
-        let document = Arc::clone(&self.document);
+        let (document, lines) = (Arc::clone(&self.document), Arc::clone(&self.lines));
         let file = self.path.display().to_string();
-        Metadata::from("file", self.path.as_path())
-            .interpolater(move |_: &Profile, path: &[&str]| format!("{file}:{}", toml::line_of(&document, path)))
+        Metadata::from("file", self.path.as_path()).interpolater(move |_: &Profile, path: &[&str]| {
+            format!("{file}:{}", toml::line_of(&document, &lines, path))
+        })
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {

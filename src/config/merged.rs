@@ -1,20 +1,29 @@
-use figment::{Figment, Metadata, Profile, Source, value::Value};
+use figment::{
+    Figment, Metadata, Profile, Source,
+    value::{Dict, Value},
+};
 
 use super::{Parse, Problem, Problems, texts::Rank};
 
 /// The values of all sources, the strongest for each key.
 #[derive(Debug)]
-pub(crate) struct Merged(Figment);
+pub(crate) struct Merged {
+    /// Each look at them through the figment would copy them all, and there may be a hundred thousand routes.
+    values: Value,
+    sources: Figment,
+}
 
 impl Merged {
-    pub(super) fn new(figment: Figment) -> Self {
-        Self(figment)
+    pub(super) fn new(sources: Figment) -> Self {
+        // Nothing is asked of the sources that could fail: they are read before.
+        let values = sources.find_value("").unwrap_or_else(|_| Dict::new().into());
+        Self { values, sources }
     }
 
     /// The value of a setting, if any source has one.
     pub(crate) fn node(&self, key: &str) -> Option<Node<'_>> {
-        let value = self.0.find_value(key).ok()?;
-        let source = self.0.get_metadata(value.tag())?;
+        let value = self.values.as_dict()?.get(key)?;
+        let source = self.sources.get_metadata(value.tag())?;
         Some(Node { value, source, path: vec![key.to_owned()] })
     }
 
@@ -37,13 +46,13 @@ impl Merged {
 /// A value that knows where it was written.
 #[derive(Debug, Clone)]
 pub(crate) struct Node<'a> {
-    pub(crate) value: Value,
+    pub(crate) value: &'a Value,
     source: &'a Metadata,
     /// Keys and indexes that lead here.
     path: Vec<String>,
 }
 
-impl Node<'_> {
+impl<'a> Node<'a> {
     /// `--http`, `PMESH_HTTP`, `/etc/pmesh/config.toml:3` or `default`.
     pub(crate) fn origin(&self) -> String {
         self.source.interpolate(&Profile::Default, &self.path)
@@ -72,22 +81,22 @@ impl Node<'_> {
 
     /// This is not what is wanted here.
     pub(crate) fn unexpected(&self, expected: &str) -> Problem {
-        self.problem(format!("expected {expected}, found {}", shown(&self.value)))
+        self.problem(format!("expected {expected}, found {}", shown(self.value)))
     }
 
     /// The value under `key` of a table.
     pub(crate) fn field(&self, key: &str) -> Option<Self> {
-        Some(self.child(key.to_owned(), self.value.as_dict()?.get(key)?.clone()))
+        Some(self.child(key.to_owned(), self.value.as_dict()?.get(key)?))
     }
 
     /// The elements of a list.
     pub(crate) fn elements(&self) -> Result<Vec<Self>, Problem> {
         let values = self.value.as_array().ok_or_else(|| self.unexpected("a list"))?;
-        Ok(values.iter().enumerate().map(|(index, value)| self.child(index.to_string(), value.clone())).collect())
+        Ok(values.iter().enumerate().map(|(index, value)| self.child(index.to_string(), value)).collect())
     }
 
     pub(crate) fn parse<T: Parse>(&self) -> Result<T, Problem> {
-        T::parse(&self.value).map_err(|reason| {
+        T::parse(self.value).map_err(|reason| {
             let mut problem = self.unexpected(T::EXPECTED);
             if let Some(reason) = reason {
                 problem.message += ": ";
@@ -106,7 +115,7 @@ impl Node<'_> {
         elements.iter().filter_map(|element| element.read(problems)).collect()
     }
 
-    fn child(&self, key: String, value: Value) -> Self {
+    fn child(&self, key: String, value: &'a Value) -> Self {
         let mut path = self.path.clone();
         path.push(key);
         Self { value, source: self.source, path }

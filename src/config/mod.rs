@@ -86,6 +86,13 @@ pub struct Loaded {
     merged: Merged,
 }
 
+impl Loaded {
+    /// The settings alone: what all sources said takes more memory than they do.
+    pub fn into_settings(self) -> Settings {
+        self.settings
+    }
+}
+
 /// Merges all sources and validates the result.
 ///
 /// `environment` is what [`std::env::vars_os`] gives. `HOME` is taken from it, to expand `~/`.

@@ -1,5 +1,7 @@
 //! A TOML document as values to merge, and the line of each of them.
 
+use std::iter;
+
 use figment::value::{Dict, Value};
 use toml_edit::{Array, ArrayOfTables, Document, Item, TableLike};
 
@@ -20,7 +22,7 @@ pub(super) fn tables(item: &Item) -> Vec<&dyn TableLike> {
 }
 
 /// The line on which a value starts that keys and indexes lead to; as far as they lead.
-pub(super) fn line_of(document: &Document<String>, path: &[&str]) -> usize {
+pub(super) fn line_of(document: &Document<String>, lines: &Lines, path: &[&str]) -> usize {
     let mut inside = Inside::Table(document.as_table());
     let mut offset = 0;
     for step in path {
@@ -28,12 +30,22 @@ pub(super) fn line_of(document: &Document<String>, path: &[&str]) -> usize {
         offset = span.map_or(offset, |span| span.start);
         inside = next;
     }
-    line_at(document.raw(), offset)
+    lines.at(offset)
 }
 
-/// The number of the line that holds the byte at `offset`.
-pub(super) fn line_at(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+/// Where the lines of a text start: counting up to one for each of many values would take the square of their number.
+#[derive(Debug)]
+pub(super) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(super) fn of(text: &str) -> Self {
+        Self(iter::once(0).chain(text.match_indices('\n').map(|(end, _)| end + 1)).collect())
+    }
+
+    /// The number of the line that holds the byte at `offset`.
+    pub(super) fn at(&self, offset: usize) -> usize {
+        self.0.partition_point(|start| *start <= offset)
+    }
 }
 
 fn item_value(item: &Item) -> Option<Value> {
@@ -117,6 +129,7 @@ mod tests {
     fn each_value_has_its_line() {
         let text = "a = 1\nb = [\n  2,\n  3,\n]\n\n[[c]]\nd = 4\n\n[[c]]\nd = [{ e = 5 },\n  { e = 6 }]\n";
         let document = Document::parse(text.to_owned()).expect("valid");
+        let lines = Lines::of(text);
         for (path, line) in [
             (&["a"][..], 1),
             (&["b"], 2),
@@ -128,7 +141,7 @@ mod tests {
             (&["c", "1", "missing"], 10),
             (&["missing"], 1),
         ] {
-            assert_eq!(line_of(&document, path), line, "{path:?}");
+            assert_eq!(line_of(&document, &lines, path), line, "{path:?}");
         }
     }
 }

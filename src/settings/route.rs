@@ -91,17 +91,18 @@ impl fmt::Display for Route {
 /// Reads all routes; `defaults` are for those that set none of their own.
 pub(super) fn read(merged: &Merged, defaults: Defaults, problems: &mut Problems) -> Vec<Route> {
     let mut taken = BTreeMap::new();
-    let mut routes = Vec::new();
+    let mut routes: Vec<Route> = Vec::new();
     for table in merged.elements("routes", problems) {
         let Some(route) = from_table(&table, defaults, problems) else { continue };
         for pattern in &route.patterns {
             match taken.entry((pattern.clone(), route.prefix.clone())) {
                 Entry::Vacant(free) => {
-                    free.insert((route.to_string(), table.place()));
+                    free.insert((routes.len(), table.clone()));
                 }
                 Entry::Occupied(first) => {
-                    let (other, place) = first.get();
-                    let prefix = &route.prefix;
+                    let (index, other) = first.get();
+                    let (place, prefix) = (other.place(), &route.prefix);
+                    let other = routes.get(*index).unwrap_or(&route);
                     problems.push(
                         table.problem(format!(
                             "{pattern}{prefix} has two routes: `{route}` here and `{other}` by {place}"

@@ -1,0 +1,148 @@
+//! pmesh beside nginx and haproxy on this machine: what a request costs each.
+//!
+//! ```sh
+//! cargo bench --bench beside                                     # 11 cases, 3 rounds: 9 minutes
+//! cargo bench --bench beside -- --only h1                        # the cases that have "h1" in the name
+//! cargo bench --bench beside -- --peers nginx,pmesh --rounds 5 --seconds 10
+//! ```
+//!
+//! Needs nginx, which is the backend, too, wrk, h2load, taskset, and haproxy if it is to be measured. A proxy has one
+//! worker, on core 0; load and backend share core 1. In a round each proxy is started anew and gets all cases, each for a
+//! second to warm up and for 4 s (`--seconds`). Certificates are of ECDSA on P-256. Figures are medians of the rounds.
+//!
+//! | case | what is asked |
+//! | --- | --- |
+//! | h1, tls | answers of a hundred bytes, over 64 connections that are kept, without and with TLS |
+//! | h2 | the same over 16 connections of HTTP/2 with TLS, 16 at a time on each |
+//! | churn | the same, each request over a connection of its own, without TLS |
+//! | handshake | the same with TLS, 500 connections a second, without resumption |
+//! | resumed | the same with TLS, as fast as it goes; wrk resumes its sessions where the proxy lets it |
+//! | 1m, 1mtls | answers of 1 MB over 16 connections |
+//! | c1000 | h1 with 1000 connections |
+//! | idle, idletls | 4000 connections that have made a request each and wait, to a proxy that has done nothing else |
+//!
+//! | column | what it is |
+//! | --- | --- |
+//! | CPU | of the proxy with all its processes, user and system, in µs a request; behind it the least and the most of the rounds |
+//! | requests/s | as fast as core 1 can ask and answer: where the proxy is not busy, a figure of the load |
+//! | p99 | ms, where the load generator tells |
+//! | memory | KiB by which the memory of all processes of the proxy (PSS) grew for each connection |
+//! | bad | requests without an answer of 2xx, of all rounds |
+//!
+//! The CPU figure is the one to compare: it does not depend on the speed of the load.
+
+#![allow(clippy::unwrap_used, reason = "what cannot be measured ends in a panic")]
+#![allow(unreachable_pub, reason = "there is nothing outside that could reach it")]
+#![allow(dead_code, unused_imports, reason = "other benches use what this does not")]
+
+mod cases;
+mod peers;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{collections::BTreeMap, path::Path, process::exit, sync::Arc, thread::sleep, time::Duration};
+
+use rustls::RootCertStore;
+
+use self::{
+    cases::{CASES, Case},
+    peers::{HOST, NAMES, Peer},
+    support::{
+        arguments::Arguments,
+        harness::{files::certificate, tls::Tls},
+        nginx::Nginx,
+        process::{Process, raise_descriptor_limit},
+        statistics::median,
+        table::Table,
+        tool::{is_there, open_folder},
+    },
+};
+
+/// Of the proxy.
+const CORE: &str = "0";
+/// Of load and backend.
+const OTHER_CORE: &str = "1";
+
+/// What the rounds of a case have shown of a proxy.
+#[derive(Default)]
+struct Shown {
+    cpu: Vec<f64>,
+    per_second: Vec<f64>,
+    p99: Vec<f64>,
+    memory: Vec<f64>,
+    bad: f64,
+}
+
+fn main() {
+    let arguments = Arguments::read(&["seconds", "rounds", "only", "peers"]);
+    raise_descriptor_limit();
+    let asked = arguments.text("peers").map_or(NAMES.to_vec(), |peers| peers.split(',').collect());
+    let missing: Vec<_> = ["nginx", "wrk", "h2load", "taskset"].into_iter().filter(|tool| !is_there(tool)).collect();
+    if !missing.is_empty() {
+        exit(1);
+    }
+    let peers: Vec<_> = asked.into_iter().filter(|peer| *peer == "pmesh" || is_there(peer)).collect();
+    let folder = open_folder();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate(folder.path(), HOST)).unwrap();
+    let client = Tls { roots: Arc::new(roots), ..Tls::stranger() };
+    let backend = Nginx::start(Some(OTHER_CORE), folder.path());
+    let time = arguments.seconds("seconds", 4);
+
+    let mut shown = BTreeMap::<_, Shown>::new();
+    for _ in 0..arguments.number("rounds", 3) {
+        for (place, peer) in peers.iter().enumerate() {
+            let start = || Peer::start(peer, folder.path(), backend.address);
+            let mut proxy = start();
+            for (number, (name, case)) in CASES.iter().enumerate().filter(|(_, (name, _))| arguments.selects(name)) {
+                let shown = shown.entry((number, place)).or_default();
+                if case.is_idle() {
+                    // The old one has to end first: some leave their processor to the new one only then.
+                    drop(proxy);
+                    proxy = start();
+                    sleep(Duration::from_millis(500));
+                    shown.memory.push(case.memory(&proxy, &client));
+                } else {
+                    measure(*case, &proxy, time, shown);
+                }
+                eprintln!("{name}, {peer}: CPU {:?} µs, memory {:?} KiB", shown.cpu.last(), shown.memory.last());
+            }
+        }
+    }
+    println!("{}", table(&peers, &shown));
+}
+
+fn measure(case: Case, proxy: &Peer, time: Duration, shown: &mut Shown) {
+    case.run(proxy, Duration::from_secs(1));
+    let process = Process(proxy.id());
+    let before = process.tree_cpu();
+    let run = case.run(proxy, time);
+    assert!(run.requests > 0.0, "not one answer");
+    shown.cpu.push((process.tree_cpu() - before) * 1e6 / run.requests);
+    shown.per_second.extend(run.per_second);
+    shown.p99.extend(run.p99);
+    shown.bad += run.bad;
+}
+
+fn table(peers: &[&str], shown: &BTreeMap<(usize, usize), Shown>) -> Table {
+    let mut table =
+        Table::new(&["case", "proxy", "CPU (µs)", "least–most", "requests/s", "p99 (ms)", "memory (KiB)", "bad"]);
+    for ((case, peer), shown) in shown {
+        let cell = |numbers: &[f64], digits: usize| {
+            if numbers.is_empty() { "–".to_owned() } else { format!("{:.digits$}", median(numbers)) }
+        };
+        let least = shown.cpu.iter().copied().reduce(f64::min);
+        let most = shown.cpu.iter().copied().reduce(f64::max);
+        table.row(vec![
+            CASES[*case].0.to_owned(),
+            peers[*peer].to_owned(),
+            cell(&shown.cpu, 1),
+            least.zip(most).map_or_else(|| "–".to_owned(), |(least, most)| format!("{least:.1}–{most:.1}")),
+            cell(&shown.per_second, 0),
+            cell(&shown.p99, 2),
+            cell(&shown.memory, 2),
+            format!("{:.0}", shown.bad),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,92 @@
+//! The whole program with few and with many routes.
+
+use std::{
+    fmt::Write,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::support::{
+    arguments::Arguments,
+    backend::Backend,
+    harness::{Client, Start},
+    process::Process,
+    table::Table,
+};
+
+/// So many hosts with so many prefixes each.
+const SIZES: [(u32, u32); 3] = [(1, 1), (10_000, 1), (10_000, 10)];
+
+/// Requests that are counted, and those before, which warm up.
+const REQUESTS: u32 = 50_000;
+const WARM: u32 = 500;
+
+pub fn table(arguments: &Arguments) -> Table {
+    let mut table = Table::new(&[
+        "the program",
+        "routes",
+        "until it listens (s)",
+        "resident (MiB)",
+        "at most (MiB)",
+        "bytes a route",
+        "a request (µs)",
+        "CPU (µs)",
+    ]);
+    let mut of_one = None;
+    for (hosts, prefixes) in SIZES {
+        if arguments.selects(&format!("the program, {hosts} hosts")) {
+            table.row(row(hosts, prefixes, &mut of_one));
+        }
+    }
+    table
+}
+
+fn row(hosts: u32, prefixes: u32, of_one: &mut Option<f64>) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = Backend::start(folder.path(), 0);
+    let start = Start::new().workers(1).config(&config(hosts, prefixes, &backend.address));
+    let began = Instant::now();
+    let program = start.run();
+    let listens = began.elapsed();
+    let process = Process(program.id());
+    let mut client = Client::connect(program.http());
+    let mut ask = |number: u32| {
+        let host = format!("host-{}.example.test", number * 7919 % hosts);
+        let response = client.get(&host, &format!("/part-{}/page", number % prefixes));
+        assert_eq!(response.status, 200);
+    };
+    (0..WARM).for_each(&mut ask);
+    let (began, cpu) = (Instant::now(), process.cpu());
+    (WARM..WARM + REQUESTS).for_each(&mut ask);
+    let (took, cpu) = (began.elapsed(), process.cpu() - cpu);
+    // The allocator gives back what only the start had a use for a while later, and only while it is used.
+    thread::sleep(Duration::from_secs(2));
+    (0..WARM).for_each(&mut ask);
+    let resident = process.memory();
+    let base = *of_one.get_or_insert(resident);
+    let microseconds = |seconds: f64| format!("{:.1}", seconds * 1e6 / f64::from(REQUESTS));
+    let peak = f64::from(u32::try_from(program.peak_memory()).unwrap());
+    let routes = hosts * prefixes;
+    let of_route = (resident - base) * 1024.0 / f64::from(routes);
+    vec![
+        format!("{hosts} hosts, {prefixes} prefixes"),
+        routes.to_string(),
+        format!("{:.2}", listens.as_secs_f64()),
+        format!("{:.1}", resident / 1024.0),
+        format!("{:.1}", peak / 1024.0),
+        if routes == 1 { "–".to_owned() } else { format!("{of_route:.0}") },
+        microseconds(took.as_secs_f64()),
+        microseconds(cpu),
+    ]
+}
+
+fn config(hosts: u32, prefixes: u32, backend: &str) -> String {
+    let mut text = String::new();
+    for host in 0..hosts {
+        for prefix in 0..prefixes {
+            writeln!(text, "[[routes]]\nhost = \"host-{host}.example.test\"").unwrap();
+            writeln!(text, "prefix = \"/part-{prefix}\"\nupstreams = [\"{backend}\"]\n").unwrap();
+        }
+    }
+    text
+}

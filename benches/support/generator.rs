@@ -1,0 +1,87 @@
+//! Load from wrk and h2load, and what they say of it.
+
+use std::time::Duration;
+
+use super::tool::output;
+
+/// What a run has shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    pub requests: f64,
+    /// As many as could be; `None` where it is given.
+    pub per_second: Option<f64>,
+    /// In ms; h2load of some versions does not tell it.
+    pub p99: Option<f64>,
+    /// Answers other than 2xx and 3xx, and requests without any.
+    pub bad: f64,
+}
+
+/// HTTP/1.1 over so many connections; `fields` go with each request.
+pub fn wrk(core: Option<&str>, url: &str, connections: u32, time: Duration, fields: &[&str]) -> Run {
+    let (connections, time) = (format!("-c{connections}"), format!("-d{}s", time.as_secs()));
+    let fields = fields.iter().flat_map(|field| ["-H", field]);
+    let command: Vec<&str> =
+        ["wrk", "-t1", &connections, &time, "--latency"].into_iter().chain(fields).chain([url]).collect();
+    let text = output(core, &command);
+    let line = |start: &str| text.lines().map(str::trim).find_map(|line| line.strip_prefix(start));
+    let requests = text.lines().find_map(|line| line.trim().split_once(" requests in ")).unwrap().0;
+    // "connect 0, read 0, write 0, timeout 0"
+    let socket =
+        line("Socket errors: ").unwrap_or_default().split([' ', ',']).filter_map(|word| word.parse::<f64>().ok());
+    let status = line("Non-2xx or 3xx responses: ").map_or(0.0, number);
+    Run {
+        requests: number(requests),
+        per_second: Some(number(line("Requests/sec:").unwrap())),
+        p99: line("99%").map(milliseconds),
+        bad: status + socket.sum::<f64>(),
+    }
+}
+
+/// HTTP/2 over so many connections with so many requests at a time on each.
+pub fn h2load(core: Option<&str>, url: &str, connections: u32, streams: u32, time: Duration) -> Run {
+    let (connections, streams) = (format!("-c{connections}"), format!("-m{streams}"));
+    let time = format!("-D{}", time.as_secs());
+    let text = output(core, &["h2load", "-t1", &connections, &streams, &time, url]);
+    let finished = text.lines().find_map(|line| line.strip_prefix("finished in ")).unwrap();
+    let per_second = finished.split(", ").find_map(|part| part.strip_suffix(" req/s")).unwrap();
+    Run { per_second: Some(number(per_second)), ..of_h2load(&text) }
+}
+
+/// HTTP/1.1 over so many new connections a second with a request each; over TLS without resumption.
+pub fn new_connections(core: Option<&str>, url: &str, rate: u32, time: Duration) -> Run {
+    let count = u64::from(rate) * time.as_secs();
+    let (clients, requests, rate) = (format!("-c{count}"), format!("-n{count}"), format!("-r{rate}"));
+    of_h2load(&output(core, &["h2load", "--h1", "-t1", &clients, &requests, &rate, url]))
+}
+
+fn of_h2load(text: &str) -> Run {
+    let count = |what: &str| {
+        let line = text.lines().find(|line| line.starts_with("requests: ")).unwrap();
+        let words = line.trim_start_matches("requests: ").split(", ").map(|part| part.split_once(' ').unwrap());
+        words.filter(|(_, word)| *word == what).map(|(count, _)| number(count)).sum::<f64>()
+    };
+    // Those that the end of the time cuts off are not done, and nobody's fault.
+    Run {
+        requests: count("done"),
+        per_second: None,
+        p99: None,
+        bad: count("failed") + count("errored") + count("timeout"),
+    }
+}
+
+fn number(text: &str) -> f64 {
+    text.trim().parse().unwrap_or_else(|_| panic!("{text:?} is not a number"))
+}
+
+fn milliseconds(text: &str) -> f64 {
+    let text = text.trim();
+    let unit = text.find(|c: char| c.is_ascii_alphabetic()).unwrap();
+    number(&text[..unit])
+        * match &text[unit..] {
+            "us" => 0.001,
+            "ms" => 1.0,
+            "s" => 1000.0,
+            "m" => 60_000.0,
+            other => panic!("{other:?} is not a unit of time"),
+        }
+}
