@@ -48,7 +48,7 @@ const MAX_RESET_EARLY: usize = 20;
 /// is remembered for a second; h2's own limit of 1024 lets a client make it remember 10 MiB.
 const MAX_RESET_HERE: usize = 128;
 
-/// Serves HTTP on one connection after the other, behind a [`Gate`].
+/// Serves HTTP on one connection after the other, behind a [`Gate`](crate::silence::Gate).
 ///
 /// The service may answer, or end the connection in silence by an error. Nothing at all is written until something
 /// opens the gate: [`OpenGateLayer`](crate::silence::OpenGateLayer) in the service, or a [`ConnInfo`] made open as by
