@@ -1,18 +1,20 @@
 //! What many slow clients cost the others: waiting and memory.
 //!
 //! ```sh
-//! cargo bench --bench slow_clients                                    # 9 rows of up to a minute
+//! cargo bench --bench slow_clients                                    # 9 rows of up to two minutes
 //! cargo bench --bench slow_clients -- --connections 500 --only body   # fewer, and the rows that have "body" in the name
 //! ```
 //!
 //! Each row has a proxy of its own, with all deadlines at 10 s, and 5000 clients from 50 addresses, of which 500 connect
-//! in a second (`--rate`). Another client sends 50 GET/s, for 10 s before (`--calm`) and until the proxy has let go of
-//! them or 60 s are over (`--patience`). The slow ones have the lowest priority (`renice`), so that the other waits for
-//! the proxy and not for them.
+//! in a second (`--rate`). Another client sends 50 GET/s: for 10 s before (`--calm`), while as many slow clients go to
+//! another proxy on the same machine, and then until the proxy has let go of its own or 60 s are over (`--patience`). What
+//! the second of these costs the client is the machine's doing, what the third costs beyond it is the proxy's. The slow
+//! ones have the lowest priority (`renice`).
 //!
 //! | column | what it is |
 //! | --- | --- |
-//! | p99 before, during | ms that the other client waits, from when a request was due |
+//! | p99 before, elsewhere, during | ms that the other client waits, from when a request was due |
+//! | ratio | of the last two |
 //! | lost | its requests without a 200 |
 //! | KiB a connection | by how much the resident memory of the proxy grew at the most, over the connections |
 //! | of the kernel | by how much the buffers of all TCP sockets grew, of backend and clients, too; `tcp_mem` limits them |
@@ -45,6 +47,7 @@ use self::{
         arguments::Arguments,
         backend::Backend,
         backend_process::serve_if_told,
+        harness::Program,
         load::{Load, Plan, Sample, p99},
         priority::lowest_priority,
         process::{Process, peak_until, raise_descriptor_limit, tcp_memory},
@@ -71,7 +74,8 @@ fn main() {
         "clients",
         "connections",
         "p99 before (ms)",
-        "p99 during (ms)",
+        "elsewhere (ms)",
+        "during (ms)",
         "ratio",
         "lost",
         "KiB a connection",
@@ -98,40 +102,49 @@ fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     let backend = Backend::start(folder.path(), 0);
     let deadlines = DEADLINES.iter().flat_map(|&flag| [flag, "10s"]).collect::<Vec<_>>();
     // Unused connections to the backend go at once, so that descriptors tell of clients.
-    let program =
-        start(std::slice::from_ref(&backend.address)).flags(&deadlines).flags(&["--pool-idle-timeout", "500ms"]).run();
-    let (process, count) = (Process(program.id()), arguments.number("connections", 5000) / kind.share);
+    let run = || {
+        let program = start(std::slice::from_ref(&backend.address)).flags(&deadlines);
+        program.flags(&["--pool-idle-timeout", "500ms"]).run()
+    };
+    let (program, elsewhere) = (run(), run());
+    let count = arguments.number("connections", 5000) / kind.share;
     let patience = Duration::from_secs(10);
     let other =
         Load::start(Plan { address: program.http(), method: "GET", path: "/other/", rate: 50, fresh: 0, patience });
     thread::sleep(arguments.seconds("calm", 10));
-    let (mut samples, memory, descriptors) = (other.take(), process.memory(), process.descriptors());
+    let mut samples = other.take();
     let before = p99(&samples);
-    let address = if kind.tls { program.https() } else { program.http() };
     let to_the_end = arguments.seconds("patience", 60);
     let each = Duration::from_secs(1) * kind.share / arguments.number("rate", 500);
-    let attack = {
-        let kind = kind.clone();
-        thread::spawn(move || {
-            lowest_priority();
-            attack(&kind, address, count, each, to_the_end)
-        })
-    };
-    let (start, mut released) = (Instant::now(), None);
-    let kernel = tcp_memory();
-    let [peak, kernel_peak] = peak_until(
-        || [process.memory(), tcp_memory()],
-        || {
-            if start.elapsed() > each * count && process.descriptors() < descriptors + SOME {
-                released.get_or_insert(start.elapsed());
+    // Looking costs the machine something, too: it is the same in both cases.
+    let watched = |program: &Program| {
+        let (process, address) = (Process(program.id()), if kind.tls { program.https() } else { program.http() });
+        let (memory, kernel, descriptors) = (process.memory(), tcp_memory(), process.descriptors());
+        let attack = thread::spawn({
+            let kind = kind.clone();
+            move || {
+                lowest_priority();
+                attack(&kind, address, count, each, to_the_end)
             }
-            attack.is_finished() && (released.is_some() || start.elapsed() > to_the_end)
-        },
-    );
-    let seen = attack.join().unwrap();
+        });
+        let (start, mut released) = (Instant::now(), None);
+        let peaks = peak_until(
+            || [process.memory() - memory, tcp_memory() - kernel],
+            || {
+                if start.elapsed() > each * count && process.descriptors() < descriptors + SOME {
+                    released.get_or_insert(start.elapsed());
+                }
+                attack.is_finished() && (released.is_some() || start.elapsed() > to_the_end)
+            },
+        );
+        (attack.join().unwrap(), peaks, released)
+    };
+    watched(&elsewhere);
+    let beside = other.take();
+    let (seen, [memory, kernel], released) = watched(&program);
     let during = other.stop();
-    samples.extend(during.iter().cloned());
-    let p99_during = p99(&during);
+    samples.extend(beside.iter().chain(&during).cloned());
+    let (p99_beside, p99_during) = (p99(&beside), p99(&during));
     let ended = || seen.iter().filter(|seen| !matches!(seen.end, End::Open | End::NoConnection));
     let last = ended().map(|seen| seen.after.as_secs_f64()).fold(0.0, f64::max);
     let bytes: u32 = seen.iter().map(|seen| seen.bytes).sum();
@@ -139,11 +152,12 @@ fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
         kind.name.to_owned(),
         count.to_string(),
         milliseconds(before),
+        milliseconds(p99_beside),
         milliseconds(p99_during),
-        format!("{:.1}", p99_during.as_secs_f64() / before.as_secs_f64()),
+        format!("{:.1}", p99_during.as_secs_f64() / p99_beside.as_secs_f64()),
         during.iter().filter(|sample| !sample.outcome.is_success()).count().to_string(),
-        format!("{:.1}", (peak - memory) / f64::from(count)),
-        format!("{:.1}", (kernel_peak - kernel) / f64::from(count)),
+        format!("{:.1}", memory / f64::from(count)),
+        format!("{:.1}", kernel / f64::from(count)),
         released.map_or_else(|| "not in time".to_owned(), |time| format!("{:.1}", time.as_secs_f64())),
         if ended().next().is_some() { format!("{last:.1}") } else { "–".to_owned() },
         counted(seen.iter().map(|seen| seen.end)),

@@ -10,6 +10,8 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
+use super::{InFlight, OpenTunnel};
+
 /// A hold on one client connection: opens its gate, ends it in silence, or lets it end in good order.
 ///
 /// Clones act on the same connection.
@@ -59,15 +61,12 @@ impl State {
 }
 
 /// One request in flight, one upload, and one request that waits for its response.
-const REQUEST: u64 = 1;
-const UPLOAD: u64 = 1 << 21;
-const WAITING: u64 = 1 << 42;
+pub(super) const REQUEST: u64 = 1;
+pub(super) const UPLOAD: u64 = 1 << 21;
+pub(super) const WAITING: u64 = 1 << 42;
 
-/// What a response is worth when it has ended, and each piece of one, besides its length.
+/// What a response is worth when it has ended.
 const WORTH_OF_RESPONSE: u32 = 16;
-const WORTH_OF_PIECE: u64 = 4;
-/// So many bytes of a response are worth one.
-const WORTH_ONE: u64 = 256;
 
 const CLOSED: u8 = 0;
 const OPEN: u8 = 1;
@@ -159,19 +158,39 @@ impl Control {
         self.0.head_begun.store(false, Ordering::Relaxed);
         self.0.begun.store(self.requests().wrapping_add(1), Ordering::Relaxed);
         self.0.in_flight.fetch_add(REQUEST + WAITING, Ordering::Relaxed);
-        InFlight { control: self.clone(), counted: REQUEST + WAITING, ended: false }
+        InFlight::new(self.clone(), REQUEST + WAITING, false)
     }
 
     /// A request has a body, which may go on when its response has ended.
     pub(crate) fn begin_upload(&self) -> InFlight {
         self.0.in_flight.fetch_add(UPLOAD, Ordering::Relaxed);
-        InFlight { control: self.clone(), counted: UPLOAD, ended: true }
+        InFlight::new(self.clone(), UPLOAD, true)
     }
 
     /// A stream has become a tunnel.
     pub(crate) fn begin_tunnel(&self) -> OpenTunnel {
         self.0.tunnels.fetch_add(1, Ordering::Relaxed);
-        OpenTunnel(self.clone())
+        OpenTunnel::new(self.clone())
+    }
+
+    /// What was counted in flight is no more.
+    pub(super) fn uncount(&self, counted: u64) {
+        self.0.in_flight.fetch_sub(counted, Ordering::Release);
+    }
+
+    /// A request or upload has ended, or was given up by the client.
+    pub(super) fn end_counted(&self, counted: u64, given_up: bool) {
+        if given_up {
+            self.0.cancelled.fetch_add(1, Ordering::Relaxed);
+        }
+        self.0.stamp_idle();
+        self.uncount(counted);
+    }
+
+    /// A tunnel has ended.
+    pub(super) fn end_tunnel(&self) {
+        self.0.stamp_idle();
+        self.0.tunnels.fetch_sub(1, Ordering::Release);
     }
 
     fn has_tunnels(&self) -> bool {
@@ -196,7 +215,7 @@ impl Control {
         self.note_moved(1);
     }
 
-    fn note_moved(&self, with_worth: u64) {
+    pub(super) fn note_moved(&self, with_worth: u64) {
         let moved = &self.0.moved;
         moved.store(moved.load(Ordering::Relaxed).wrapping_add(with_worth), Ordering::Relaxed);
     }
@@ -319,65 +338,6 @@ pub(crate) enum Phase {
     Bodies,
     /// Nothing but what comes through tunnels, which have a timeout of their own.
     Tunnels,
-}
-
-/// Counts a request as in flight until dropped.
-#[derive(Debug)]
-pub(crate) struct InFlight {
-    control: Control,
-    counted: u64,
-    /// Whoever drops it before has given the request up.
-    ended: bool,
-}
-
-impl InFlight {
-    /// The head of the response is there.
-    pub(crate) fn responded(&mut self) {
-        self.counted = REQUEST;
-        self.control.0.in_flight.fetch_sub(WAITING, Ordering::Relaxed);
-    }
-
-    /// A piece of the response of so many bytes has moved.
-    pub(crate) fn note_piece(&self, bytes: usize) {
-        self.control.note_moved(1 + ((WORTH_OF_PIECE + bytes as u64 / WORTH_ONE) << 32));
-    }
-
-    /// There is no more to come.
-    pub(crate) fn end(&mut self) {
-        self.ended = true;
-    }
-
-    pub(crate) fn note_cut_short(&self) {
-        self.control.note_cut_short();
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        let state = &*self.control.0;
-        if !self.ended {
-            state.cancelled.fetch_add(1, Ordering::Relaxed);
-        }
-        state.stamp_idle();
-        state.in_flight.fetch_sub(self.counted, Ordering::Release);
-    }
-}
-
-/// Counts a tunnel as open until dropped.
-#[derive(Debug)]
-pub(crate) struct OpenTunnel(Control);
-
-impl OpenTunnel {
-    pub(crate) fn note_progress(&self) {
-        self.0.note_progress();
-    }
-}
-
-impl Drop for OpenTunnel {
-    fn drop(&mut self) {
-        self.0.0.stamp_idle();
-        self.0.0.tunnels.fetch_sub(1, Ordering::Release);
-    }
 }
 
 /// A [`Control`] that does not keep its connection's record alive.

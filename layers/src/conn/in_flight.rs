@@ -1,0 +1,70 @@
+use super::{
+    Control,
+    control::{REQUEST, WAITING},
+};
+
+/// What a piece of a response is worth, besides its length.
+const WORTH_OF_PIECE: u64 = 4;
+/// So many bytes of a response are worth one.
+const WORTH_ONE: u64 = 256;
+
+/// Counts a request or an upload as in flight until dropped.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    control: Control,
+    counted: u64,
+    /// Whoever drops it before has given the request up.
+    ended: bool,
+}
+
+impl InFlight {
+    pub(super) fn new(control: Control, counted: u64, ended: bool) -> Self {
+        Self { control, counted, ended }
+    }
+
+    /// The head of the response is there.
+    pub(crate) fn responded(&mut self) {
+        self.counted = REQUEST;
+        self.control.uncount(WAITING);
+    }
+
+    /// A piece of the response of so many bytes has moved.
+    pub(crate) fn note_piece(&self, bytes: usize) {
+        self.control.note_moved(1 + ((WORTH_OF_PIECE + bytes as u64 / WORTH_ONE) << 32));
+    }
+
+    /// There is no more to come.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    pub(crate) fn note_cut_short(&self) {
+        self.control.note_cut_short();
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.control.end_counted(self.counted, !self.ended);
+    }
+}
+
+/// Counts a tunnel as open until dropped.
+#[derive(Debug)]
+pub(crate) struct OpenTunnel(Control);
+
+impl OpenTunnel {
+    pub(super) fn new(control: Control) -> Self {
+        Self(control)
+    }
+
+    pub(crate) fn note_progress(&self) {
+        self.0.note_progress();
+    }
+}
+
+impl Drop for OpenTunnel {
+    fn drop(&mut self) {
+        self.0.end_tunnel();
+    }
+}
