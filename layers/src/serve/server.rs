@@ -268,18 +268,18 @@ impl HttpServer {
             let deadline = Instant::now() + self.limits.silence_deadline;
             // Clients of HTTP/2 get SETTINGS before they send anything.
             let mut sleeps = protocol != Protocol::Http2;
-            while let Some(awake) = &mut io {
+            while let Some(idle) = &mut io {
                 if sleeps {
-                    match asleep::wait(awake, info.control(), deadline, self.limits.keep_alive_timeout).await {
+                    match asleep::wait(idle, info.control(), deadline, self.limits.keep_alive_timeout).await {
                         Wakeup::Serve(bytes) => ahead = bytes,
                         Wakeup::Late => break,
                         Wakeup::Ended(ended) => return ended,
                     }
                 }
-                let Some(awake) = io.take() else { break };
+                let Some(woken) = io.take() else { break };
                 let read = std::mem::take(&mut ahead);
                 // In a box, so that what sleeps does not keep the room for it.
-                match Box::pin(self.awake(awake, read, info.clone(), protocol, deadline, service.clone())).await {
+                match Box::pin(self.awake(woken, read, info.clone(), protocol, deadline, service.clone())).await {
                     Awake::Ended(ended) => return ended,
                     Awake::Idle(idle, unread) => {
                         (sleeps, ahead) = (unread.is_empty(), unread);
