@@ -26,6 +26,7 @@ const UNREACHABLE: u8 = 1;
 const BAD_SETUP: u8 = 2;
 
 fn main() -> ExitCode {
+    allocator::take_small_pages();
     allocator::give_back_soon();
     let arguments = match Arguments::parse(env::args_os()) {
         Ok(arguments) => arguments,

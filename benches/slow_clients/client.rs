@@ -10,7 +10,7 @@ use tokio::{
     io::Interest,
     net::{TcpSocket, TcpStream},
     sync::Semaphore,
-    time::{Instant, interval, timeout},
+    time::{Instant, interval_at, timeout},
 };
 
 use super::kinds::{Kind, Reading};
@@ -41,16 +41,23 @@ pub struct Seen {
     pub after: Duration,
 }
 
+/// What tells one client from the others.
+pub struct Client {
+    pub number: u32,
+    /// When its bytes come, in each second from when it is connected.
+    pub phase: Duration,
+}
+
 /// `patience` counts from the time at which the client is connected.
-pub async fn run(kind: &Kind, address: SocketAddr, number: u32, connecting: &Semaphore, patience: Duration) -> Seen {
+pub async fn run(kind: &Kind, address: SocketAddr, client: Client, connecting: &Semaphore, patience: Duration) -> Seen {
     let mut seen = Seen { bytes: 0, end: End::NoConnection, after: Duration::ZERO };
     let stream = {
         let _permit = connecting.acquire().await;
-        connect(kind, address, number).await
+        connect(kind, address, client.number).await
     };
     let Ok(stream) = stream else { return seen };
     let start = Instant::now();
-    let end = timeout(patience, until_end(kind, &stream, &mut seen.bytes)).await;
+    let end = timeout(patience, until_end(kind, &stream, client.phase, &mut seen.bytes)).await;
     seen.end = match end {
         Err(_) => End::Open,
         Ok(Ok(())) => End::Fin,
@@ -73,8 +80,8 @@ async fn connect(kind: &Kind, address: SocketAddr, number: u32) -> io::Result<Tc
 }
 
 /// Until a FIN, or the error that a RST is.
-async fn until_end(kind: &Kind, stream: &TcpStream, bytes: &mut u32) -> io::Result<()> {
-    let mut seconds = interval(Duration::from_secs(1));
+async fn until_end(kind: &Kind, stream: &TcpStream, phase: Duration, bytes: &mut u32) -> io::Result<()> {
+    let mut seconds = interval_at(Instant::now() + phase, Duration::from_secs(1));
     // Each buffer of a new connection holds so much.
     stream.try_write(&kind.first)?;
     let mut rest = kind.then.iter().cycle();

@@ -9,13 +9,15 @@
 //! in a second (`--rate`). Another client sends 50 GET/s: for 10 s before (`--calm`), while as many slow clients go to
 //! another proxy on the same machine, and then until the proxy has let go of its own or 60 s are over (`--patience`). What
 //! the second of these costs the client is the machine's doing, what the third costs beyond it is the proxy's. The slow
-//! ones have the lowest priority (`renice`).
+//! ones have the lowest priority (`renice`), and each its own part of the second for its byte, so that they do not come
+//! in bursts that no 5000 clients would make.
 //!
 //! | column | what it is |
 //! | --- | --- |
 //! | p99 before, elsewhere, during | ms that the other client waits, from when a request was due |
 //! | ratio | of the last two |
 //! | lost | its requests without a 200 |
+//! | processor (µs a connection) | time that the proxy took, over the connections |
 //! | KiB a connection | by how much the resident memory of the proxy grew at the most, over the connections |
 //! | of the kernel | by how much the buffers of all TCP sockets grew, of backend and clients, too; `tcp_mem` limits them |
 //! | released after (s) | from the first connection until the proxy had all its descriptors again |
@@ -41,7 +43,7 @@ use std::{
 use tokio::{sync::Semaphore, task::JoinSet, time::sleep_until};
 
 use self::{
-    client::{End, Seen},
+    client::{Client, End, Seen},
     kinds::{KINDS, Kind},
     support::{
         arguments::Arguments,
@@ -78,6 +80,7 @@ fn main() {
         "during (ms)",
         "ratio",
         "lost",
+        "processor (µs a connection)",
         "KiB a connection",
         "of the kernel",
         "released after (s)",
@@ -120,6 +123,7 @@ fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     let watched = |program: &Program| {
         let (process, address) = (Process(program.id()), if kind.tls { program.https() } else { program.http() });
         let (memory, kernel, descriptors) = (process.memory(), tcp_memory(), process.descriptors());
+        let processor = process.cpu();
         let attack = thread::spawn({
             let kind = kind.clone();
             move || {
@@ -137,11 +141,11 @@ fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
                 attack.is_finished() && (released.is_some() || start.elapsed() > to_the_end)
             },
         );
-        (attack.join().unwrap(), peaks, released)
+        (attack.join().unwrap(), peaks, released, process.cpu() - processor)
     };
     watched(&elsewhere);
     let beside = other.take();
-    let (seen, [memory, kernel], released) = watched(&program);
+    let (seen, [memory, kernel], released, processor) = watched(&program);
     let during = other.stop();
     samples.extend(beside.iter().chain(&during).cloned());
     let (p99_beside, p99_during) = (p99(&beside), p99(&during));
@@ -156,6 +160,7 @@ fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
         milliseconds(p99_during),
         format!("{:.1}", p99_during.as_secs_f64() / p99_beside.as_secs_f64()),
         during.iter().filter(|sample| !sample.outcome.is_success()).count().to_string(),
+        format!("{:.0}", processor * 1e6 / f64::from(count)),
         format!("{:.1}", memory / f64::from(count)),
         format!("{:.1}", kernel / f64::from(count)),
         released.map_or_else(|| "not in time".to_owned(), |time| format!("{:.1}", time.as_secs_f64())),
@@ -176,7 +181,8 @@ fn attack(kind: &Kind, address: SocketAddr, count: u32, each: Duration, patience
         let (start, mut clients) = (tokio::time::Instant::now(), JoinSet::new());
         for number in 0..count {
             sleep_until(start + each * number).await;
-            clients.spawn(client::run(kind, address, number, connecting, patience));
+            let client = Client { number, phase: Duration::from_secs(1) * number / count };
+            clients.spawn(client::run(kind, address, client, connecting, patience));
         }
         clients.join_all().await
     })

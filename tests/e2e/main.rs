@@ -27,6 +27,7 @@ mod ipv6;
 mod later_requests;
 mod log_unread;
 mod loops;
+mod memory;
 mod messages;
 mod options;
 mod room;

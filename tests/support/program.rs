@@ -208,9 +208,14 @@ impl Program {
 
     /// The most memory that the process has held so far, in KiB, as Linux counts it.
     pub fn peak_memory(&self) -> u64 {
+        self.linux_says("VmHWM:").unwrap()
+    }
+
+    /// The number behind `name` in what Linux says of the process.
+    pub fn linux_says(&self, name: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.split_whitespace().next().unwrap().parse().unwrap())
     }
 
     pub fn signal(&self, signal: Signal) {
