@@ -20,7 +20,7 @@ use crate::{
 /// How long a connection may take to end once it was asked to, with nothing in flight.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 /// How long a connection has to be idle to be put to sleep: a client that sends requests one after the other is not.
-const DOZE: Duration = Duration::from_millis(100);
+const DOZE: Duration = Duration::from_millis(20);
 /// How often one that is busy is looked at, to put it to sleep.
 const BUSY: Duration = Duration::from_secs(2);
 /// How often bodies are looked at within their timeout: so much later at the most, a fourth, it may be noticed.

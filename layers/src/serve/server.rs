@@ -54,7 +54,7 @@ const MAX_RESET_HERE: usize = 128;
 /// opens the gate: [`OpenGateLayer`](crate::silence::OpenGateLayer) in the service, or a [`ConnInfo`] made open as by
 /// [`ConnInfo::tls`]. [`silence`](crate::silence) has an example of that.
 ///
-/// A connection of HTTP/1 that has not sent anything yet, or has had no request in flight for 100 ms, is held by no server
+/// A connection of HTTP/1 that has not sent anything yet, or has had no request in flight for 20 ms, is held by no server
 /// of HTTP and no buffer, and by no clone of the service but the one that was given: so it holds its IO and some 700 bytes.
 ///
 /// ```
