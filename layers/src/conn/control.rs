@@ -152,6 +152,11 @@ impl Control {
         self.0.driver.register(waker);
     }
 
+    /// Has the connection's task look at it.
+    pub(crate) fn wake_driver(&self) {
+        self.0.driver.wake();
+    }
+
     pub(crate) fn begin_request(&self, has_body: bool) -> InFlight {
         self.0.had_body.store(has_body, Ordering::Relaxed);
         self.0.cut_short.store(false, Ordering::Relaxed);

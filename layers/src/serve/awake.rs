@@ -19,6 +19,7 @@ use super::{
     counted::Counted,
     drive::{self, Deadlines, Driven},
     entry::Entry,
+    turn::{InTurns, Turns},
 };
 use crate::{
     conn::{ConnInfo, Control},
@@ -89,10 +90,11 @@ impl HttpServer {
             let mut unread = Bytes::new();
             let driven = match http2 {
                 Ok(true) => {
-                    let counted = Counted::new(gate, control.clone());
+                    let turns = Turns::new(control.clone());
+                    let counted = Counted::new(gate, control.clone(), turns.clone());
                     let counted = if self.limits.trusting { counted.trusting() } else { counted };
-                    let connection = pin!(self.http2.serve_connection(TokioIo::new(counted), entry));
-                    drive::drive(connection, &control, deadlines).await
+                    let connection = self.limits.http2(&turns).serve_connection(TokioIo::new(counted), entry);
+                    drive::drive(pin!(InTurns::new(connection, turns)), &control, deadlines).await
                 }
                 Ok(false) => {
                     let mut connection = self.http1.serve_connection(TokioIo::new(gate), entry).with_upgrades();

@@ -13,7 +13,8 @@ use tokio::{
 use super::{
     budget::Budget,
     frames::{Frames, HEADERS, calm_down},
-    turn::Turn,
+    reads::Reads,
+    turn::Turns,
 };
 use crate::conn::Control;
 
@@ -55,12 +56,12 @@ pub(super) struct Counted<IO> {
     frames: Budget,
     cancels: Budget,
     cancelled: u32,
-    /// What has come in the task's present turn.
-    turn: Turn,
+    /// What has come in the present turn.
+    reads: Reads,
 }
 
 impl<IO> Counted<IO> {
-    pub(super) fn new(io: IO, control: Control) -> Self {
+    pub(super) fn new(io: IO, control: Control, turns: Turns) -> Self {
         Self {
             io,
             control,
@@ -70,7 +71,7 @@ impl<IO> Counted<IO> {
             frames: Budget::new(MOST_FRAMES, FRAMES_A_SECOND),
             cancels: Budget::new(MOST_CANCELLED, CANCELLED_A_SECOND),
             cancelled: 0,
-            turn: Turn::new(),
+            reads: Reads::new(turns),
         }
     }
 
@@ -82,7 +83,7 @@ impl<IO> Counted<IO> {
 
     /// What the client has overdone, if anything.
     fn read(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
-        let Self { control, frames, last, turn, .. } = self;
+        let Self { control, frames, last, reads, .. } = self;
         let (mut count, mut enough) = (0, true);
         self.incoming.walk(bytes, |head| {
             count += 1;
@@ -95,7 +96,7 @@ impl<IO> Counted<IO> {
                 enough &= frames.spend(1, || control.worked());
             }
         });
-        turn.note(count, bytes.len());
+        reads.note(count, bytes.len());
         if !enough {
             return Err("too many frames");
         }
@@ -146,18 +147,9 @@ impl<IO: AsyncWrite + Unpin> Counted<IO> {
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Counted<IO> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.turn.is_over() {
-            self.turn.end();
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         let before = buf.filled().len();
-        let Self { io, turn, .. } = &mut *self;
-        let Poll::Ready(read) = turn.poll_read(Pin::new(io), cx, buf) else {
-            turn.end();
-            return Poll::Pending;
-        };
-        read?;
+        let Self { io, reads, .. } = &mut *self;
+        ready!(reads.poll_read(Pin::new(io), cx, buf))?;
         let read = self.read(&buf.filled()[before..]);
         Poll::Ready(read.map_err(|why| self.end(why, cx)))
     }
@@ -165,6 +157,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Counted<IO> {
 
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Counted<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.reads.hold_back() {
+            return Poll::Pending;
+        }
         let written = ready!(Pin::new(&mut self.io).poll_write(cx, buf))?;
         self.wrote(&buf[..written]);
         Poll::Ready(Ok(written))
@@ -175,6 +170,9 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Counted<IO> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.reads.hold_back() {
+            return Poll::Pending;
+        }
         let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, bufs))?;
         let mut left = written;
         for buf in bufs {
@@ -207,7 +205,8 @@ mod tests {
     /// The bytes of each turn, read as h2 does.
     fn turns(frame: &[u8], count: usize) -> Vec<usize> {
         let bytes = [vec![0; PREFACE], frame.repeat(count)].concat();
-        let mut counted = Counted::new(join(bytes.as_slice(), sink()), Control::open()).trusting();
+        let all = Turns::new(Control::open());
+        let mut counted = Counted::new(join(bytes.as_slice(), sink()), Control::open(), all.clone()).trusting();
         let mut cx = Context::from_waker(Waker::noop());
         let (mut turns, mut turn, mut buffer) = (Vec::new(), 0, vec![0; 16 * 1024]);
         loop {
@@ -221,7 +220,10 @@ mod tests {
                     read.unwrap();
                     turn += buf.filled().len();
                 }
-                Poll::Pending => turns.push(std::mem::take(&mut turn)),
+                Poll::Pending => {
+                    turns.push(std::mem::take(&mut turn));
+                    all.begin();
+                }
             }
         }
     }

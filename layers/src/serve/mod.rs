@@ -8,6 +8,7 @@ mod counted;
 mod drive;
 mod entry;
 mod frames;
+mod reads;
 mod server;
 mod streams;
 mod turn;

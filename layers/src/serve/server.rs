@@ -16,6 +16,7 @@ use super::{
     asleep::{self, Wakeup},
     awake::Awake,
     streams::Streams,
+    turn::Turns,
 };
 use crate::{
     conn::ConnInfo,
@@ -91,7 +92,6 @@ const MAX_RESET_HERE: usize = 128;
 #[derive(Debug, Clone)]
 pub struct HttpServer {
     pub(super) http1: http1::Builder,
-    pub(super) http2: http2::Builder<Streams>,
     pub(super) limits: Limits,
 }
 
@@ -108,9 +108,11 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// What speaks HTTP/2 within them: its executor cannot be replaced later.
-    fn http2(&self) -> http2::Builder<Streams> {
-        let mut http2 = http2::Builder::new(Streams::new(self.body_timeout, MAX_SEND_BUFFER));
+    /// What speaks HTTP/2 within them on a connection with these turns.
+    pub(super) fn http2(&self, turns: &Turns) -> http2::Builder<Streams> {
+        // The streams of another node are those of many users.
+        let turns = (!self.trusting).then(|| turns.clone());
+        let mut http2 = http2::Builder::new(Streams::new(self.body_timeout, MAX_SEND_BUFFER, turns));
         let window = if self.trusting {
             STREAM_WINDOW.saturating_mul(self.max_streams).clamp(CONNECTION_WINDOW, MAX_WINDOW)
         } else {
@@ -156,7 +158,7 @@ impl HttpServer {
             extended_connect: false,
             trusting: false,
         };
-        Self { http1, http2: limits.http2(), limits }
+        Self { http1, limits }
     }
 
     /// How long a client may take to name a served host.
@@ -193,7 +195,6 @@ impl HttpServer {
     #[must_use]
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.limits.body_timeout = timeout;
-        self.http2 = self.limits.http2();
         self
     }
 
@@ -203,7 +204,6 @@ impl HttpServer {
     pub fn max_head(mut self, bytes: u32) -> Self {
         self.http1.max_header_size(bytes as usize).max_buf_size(MAX_BUFFER.max(bytes as usize));
         self.limits.max_head = bytes;
-        self.http2 = self.limits.http2();
         self
     }
 
@@ -222,7 +222,6 @@ impl HttpServer {
     #[must_use]
     pub fn max_streams(mut self, count: u32) -> Self {
         self.limits.max_streams = count;
-        self.http2 = self.limits.http2();
         self
     }
 
@@ -231,7 +230,6 @@ impl HttpServer {
     #[must_use]
     pub fn extended_connect(mut self) -> Self {
         self.limits.extended_connect = true;
-        self.http2 = self.limits.http2();
         self
     }
 
@@ -241,7 +239,6 @@ impl HttpServer {
     #[must_use]
     pub fn trusting(mut self) -> Self {
         self.limits.trusting = true;
-        self.http2 = self.limits.http2();
         self
     }
 

@@ -9,24 +9,28 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::turn::{Admission, Ticket, Turns};
+
 /// A stream is looked at so often within its timeout.
 const LOOKS: u32 = 4;
 /// A client has to take so much of a response within the timeout, once it has stopped to take all that there is.
 const LEAST: usize = 16 * 1024;
 
-/// Runs each stream of HTTP/2 as a task, and resets one whose client has a piece of the response waiting for too long.
+/// Runs each stream of HTTP/2 as a task, a few in each turn of its connection, and resets one whose client has a piece of the response waiting for too long.
 ///
 /// While other streams of its connection move, nothing else ends it, and it keeps a connection to a backend.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Streams {
     timeout: Duration,
     /// What is buffered for a stream besides the last piece.
     buffer: usize,
+    /// Those of their connection; none for one that many users share.
+    turns: Option<Turns>,
 }
 
 impl Streams {
-    pub(super) fn new(timeout: Duration, buffer: usize) -> Self {
-        Self { timeout, buffer }
+    pub(super) fn new(timeout: Duration, buffer: usize, turns: Option<Turns>) -> Self {
+        Self { timeout, buffer, turns }
     }
 }
 
@@ -35,9 +39,20 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, inner: F) {
-        let Self { timeout, buffer } = *self;
-        let moves = Moves::default();
-        tokio::spawn(Stream { inner, timeout, buffer, moves, moved: false, looks: 0, timer: None });
+        let Self { timeout, buffer, turns } = self.clone();
+        let (ticket, moves) = (Ticket::default(), Moves::default());
+        tokio::spawn(Stream {
+            inner,
+            turns,
+            ticket,
+            begun: false,
+            timeout,
+            buffer,
+            moves,
+            moved: false,
+            looks: 0,
+            timer: None,
+        });
     }
 }
 
@@ -73,6 +88,9 @@ pin_project! {
     struct Stream<F> {
         #[pin]
         inner: F,
+        turns: Option<Turns>,
+        ticket: Ticket,
+        begun: bool,
         timeout: Duration,
         buffer: usize,
         moves: Moves,
@@ -91,6 +109,14 @@ impl<F: Future> Future for Stream<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
+        if let Some(turns) = this.turns {
+            match turns.admit(this.ticket, cx) {
+                Admission::Later => return Poll::Pending,
+                // Nobody waits for it: no backend hears of it.
+                Admission::Closed if !*this.begun => return Poll::Ready(()),
+                Admission::Closed | Admission::Now => *this.begun = true,
+            }
+        }
         MOVES.set(Moves { polled: false, ..*this.moves });
         if this.inner.poll(cx).is_ready() {
             return Poll::Ready(());

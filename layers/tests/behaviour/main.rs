@@ -44,4 +44,5 @@ mod tcp_end;
 mod tls_connector;
 mod tls_silence;
 mod tunnel;
+mod turns;
 mod unix;

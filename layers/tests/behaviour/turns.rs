@@ -1,0 +1,148 @@
+//! Connections of HTTP/2 with many requests, and what others have of the runtime.
+
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use pmesh_layers::serve::{Ended, Protocol};
+use tokio::{sync::Semaphore, task::yield_now};
+use tower::{BoxError, service_fn};
+
+use super::support::{
+    client::{Client, Stack, connect_to, gated},
+    http2::{GOAWAY, frames_until, get, hello},
+};
+
+/// Requests at a time.
+const MANY: usize = 100;
+
+#[derive(Clone)]
+struct Seen {
+    /// Requests that have begun.
+    begun: Arc<AtomicUsize>,
+    /// Those that have not ended.
+    alive: Arc<AtomicUsize>,
+    answers: Arc<Semaphore>,
+}
+
+struct Alive(Arc<AtomicUsize>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Seen {
+    fn new() -> Self {
+        Self { begun: Arc::default(), alive: Arc::default(), answers: Arc::new(Semaphore::new(0)) }
+    }
+
+    fn begun(&self) -> usize {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Answers as many as may be.
+    fn stack(&self) -> Stack {
+        let seen = self.clone();
+        gated(service_fn(move |_: Request<Incoming>| {
+            let Seen { begun, alive, answers } = seen.clone();
+            async move {
+                begun.fetch_add(1, Ordering::Relaxed);
+                alive.fetch_add(1, Ordering::Relaxed);
+                let _alive = Alive(alive);
+                answers.acquire().await?.forget();
+                Ok::<_, BoxError>(Response::new(String::from("fine")))
+            }
+        }))
+    }
+}
+
+fn requests(count: usize) -> Vec<u8> {
+    let streams = (1..).step_by(2).take(count);
+    streams.fold(hello(), |all, stream| [all, get(stream, "a.example")].concat())
+}
+
+async fn responses(client: &mut Client, count: usize) {
+    let mut left = (1..).step_by(2).take(count).collect::<Vec<_>>();
+    while !left.is_empty() {
+        let frames =
+            frames_until(&mut client.io, |frame| left.iter().any(|stream| frame.is_ok_response(*stream))).await;
+        left.retain(|stream| !frames.iter().any(|frame| frame.is_ok_response(*stream)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_go_on_between_a_few_of_a_hundred_requests() {
+    let seen = Seen::new();
+    seen.answers.add_permits(MANY);
+    let mut client = connect_to(seen.stack(), Protocol::Http2);
+    client.send(requests(MANY)).await;
+    // In the queue that others' connections are in, unlike tests and tasks that yield.
+    let (mut before, mut most) = (0, 0);
+    let most = tokio::spawn(poll_fn(move |cx| {
+        let now = seen.begun();
+        (before, most) = (now, most.max(now - before));
+        if now == MANY {
+            return Poll::Ready(most);
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }));
+    let most = most.await.unwrap();
+    assert!(most <= 16, "{most} requests in a row");
+    responses(&mut client, MANY).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_wait_are_answered_while_the_connection_drains() {
+    let seen = Seen::new();
+    let mut client = connect_to(seen.stack(), Protocol::Http2);
+    client.send(requests(MANY)).await;
+    while seen.begun() < MANY {
+        yield_now().await;
+    }
+    client.control.drain();
+    yield_now().await;
+    seen.answers.add_permits(MANY);
+    responses(&mut client, MANY).await;
+    assert!(matches!(client.leave().await, Ended::Finished));
+    assert_eq!(seen.alive.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_end_with_their_connection() {
+    let seen = Seen::new();
+    let mut client = connect_to(seen.stack(), Protocol::Http2);
+    client.send(requests(MANY)).await;
+    while seen.begun() < MANY / 2 {
+        yield_now().await;
+    }
+    client.leave().await;
+    for _ in 0..MANY {
+        yield_now().await;
+    }
+    assert_eq!(seen.alive.load(Ordering::Relaxed), 0);
+    assert_eq!(Arc::strong_count(&seen.begun), 1, "a request is left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_of_a_flood_do_not_begin() {
+    let seen = Seen::new();
+    let mut client = connect_to(seen.stack(), Protocol::Http2);
+    // The gate opens at the first.
+    seen.answers.add_permits(1);
+    client.send(requests(1)).await;
+    responses(&mut client, 1).await;
+    let flood = (3..).step_by(2).take(1000);
+    client.send(flood.fold(Vec::new(), |all, stream| [all, get(stream, "a.example")].concat())).await;
+    frames_until(&mut client.io, |frame| frame.kind == GOAWAY).await;
+    assert!(seen.begun() <= 1 + 16, "{} requests", seen.begun());
+}
