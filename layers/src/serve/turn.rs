@@ -1,7 +1,7 @@
 use std::{
     collections::VecDeque,
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -10,6 +10,7 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
+use tokio::task::yield_now;
 
 use super::drive::Connection;
 use crate::conn::Control;
@@ -91,8 +92,8 @@ impl Turns {
             self.let_go_on();
         }
         if self.is_soon() {
-            // Behind those that were let go on.
-            cx.waker().wake_by_ref();
+            // Behind those that were let go on, and behind what the runtime has yet to hear of.
+            let _ = pin!(yield_now()).poll(cx);
         }
     }
 
