@@ -14,7 +14,7 @@ use std::{
 
 use tokio::{
     io::AsyncReadExt,
-    net::{TcpListener, TcpStream},
+    net::{TcpSocket, TcpStream},
     time::sleep,
 };
 use tungstenite::{WebSocket, handshake::derive_accept_key, protocol::Role};
@@ -24,6 +24,10 @@ use super::{
     process::raise_descriptor_limit,
     wire::{Head, Wire},
 };
+
+/// Connections that wait to be accepted; 511 are usual. More are lost, and begin again after a second: with the 128 of
+/// tokio's own, that second is what a burst of new connections would measure.
+const BACKLOG: u32 = 1024;
 
 static BEHAVIOUR: AtomicU8 = AtomicU8::new(Behaviour::Answer as u8);
 
@@ -53,7 +57,11 @@ fn behaviour() -> Behaviour {
 }
 
 async fn serve(address: &str, record: &'static File) -> io::Result<()> {
-    let listener = TcpListener::bind(address).await?;
+    let socket = TcpSocket::new_v4()?;
+    // It is started again on the same port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address.parse().map_err(io::Error::other)?)?;
+    let listener = socket.listen(BACKLOG)?;
     println!("{}", listener.local_addr()?);
     loop {
         if let Ok((stream, _)) = listener.accept().await {
