@@ -1,16 +1,24 @@
 use std::{
+    future::Future,
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
 };
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
+    task::yield_now,
+};
 
 use crate::conn::Control;
 
 /// Held bytes beyond this end the connection: a client could make a server of h2 write without end (PING, SETTINGS).
 const MAX_HELD: usize = 16 * 1024;
+
+/// Bytes that a connection of HTTP/1 moves before others have their turn: a backend and a client that are both fast would
+/// keep their two tasks awake, and the runtime looks for what has come to others after many tasks only.
+const BYTES_A_TURN: usize = 256 * 1024;
 
 /// The preface of a client that speaks HTTP/2 (RFC 9113, 3.4).
 const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -32,6 +40,8 @@ pub struct Gate<IO> {
     passing: bool,
     /// Each byte is a step of the one request that is in flight.
     watched: bool,
+    /// What has moved in the present turn.
+    moved: usize,
     lost: Lost<IO>,
 }
 
@@ -46,6 +56,7 @@ impl<IO> Gate<IO> {
             ahead: Vec::new(),
             passing: false,
             watched: false,
+            moved: 0,
             lost: Arc::clone(&lost),
         };
         (gate, Reclaim(lost))
@@ -65,7 +76,19 @@ impl<IO> Gate<IO> {
         }
     }
 
-    fn note_written(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// Pending where others are to have their turn first, and those that the runtime has yet to hear of.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.moved < BYTES_A_TURN {
+            return Poll::Ready(());
+        }
+        self.moved = 0;
+        pin!(yield_now()).poll(cx)
+    }
+
+    fn note_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let (true, Poll::Ready(Ok(count))) = (self.watched, &written) {
+            self.moved += count;
+        }
         match written {
             Poll::Pending => self.control.note_unsent(),
             Poll::Ready(Ok(1..)) if self.watched || self.control.is_unsent() => self.control.note_progress(),
@@ -141,9 +164,11 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Gate<IO> {
             self.ahead.drain(..count);
             return Poll::Ready(Ok(()));
         }
+        ready!(self.poll_turn(cx));
         let before = buf.filled().len();
         let read = self.io()?.poll_read(cx, buf);
         if self.watched && buf.filled().len() > before {
+            self.moved += buf.filled().len() - before;
             self.control.note_read();
         }
         read
@@ -153,7 +178,10 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Gate<IO> {
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Gate<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if ready!(self.poll_passing(cx))? {
-            let written = self.io()?.poll_write(cx, buf);
+            let written = match self.poll_turn(cx) {
+                Poll::Ready(()) => self.io()?.poll_write(cx, buf),
+                Poll::Pending => Poll::Pending,
+            };
             return self.note_written(written);
         }
         Poll::Ready(self.hold(buf))
@@ -165,7 +193,10 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Gate<IO> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if ready!(self.poll_passing(cx))? {
-            let written = self.io()?.poll_write_vectored(cx, bufs);
+            let written = match self.poll_turn(cx) {
+                Poll::Ready(()) => self.io()?.poll_write_vectored(cx, bufs),
+                Poll::Pending => Poll::Pending,
+            };
             return self.note_written(written);
         }
         let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
@@ -267,6 +298,25 @@ mod tests {
         let (mut gate, _) = Gate::new(near, Control::closed());
         assert!(gate.write_all(&[0; MAX_HELD]).await.is_ok());
         assert!(gate.write_all(b"x").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn who_moves_much_lets_others_go_on() {
+        for reads in [false, true] {
+            let (mut gate, _) = Gate::new(tokio::io::join(tokio::io::repeat(0), tokio::io::sink()), Control::open());
+            gate.watch();
+            let moving = tokio::spawn(async move {
+                let mut piece = vec![0; BYTES_A_TURN / 4];
+                for _ in 0..32 {
+                    let moved = if reads { gate.read(&mut piece).await } else { gate.write(&piece).await };
+                    assert_eq!(moved.unwrap(), piece.len());
+                }
+            });
+            yield_now().await;
+            // All of it was there to be moved at once.
+            assert!(!moving.is_finished());
+            moving.await.unwrap();
+        }
     }
 
     #[tokio::test]
