@@ -18,7 +18,7 @@ const MAX_HELD: usize = 16 * 1024;
 
 /// Bytes that a connection of HTTP/1 moves before others have their turn: a backend and a client that are both fast would
 /// keep their two tasks awake, and the runtime looks for what has come to others after many tasks only.
-const BYTES_A_TURN: usize = 128 * 1024;
+const BYTES_A_TURN: usize = 64 * 1024;
 
 /// The preface of a client that speaks HTTP/2 (RFC 9113, 3.4).
 const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
