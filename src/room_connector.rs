@@ -16,8 +16,8 @@ use tower::Service;
 
 use crate::{admission::Admission, exhaustion::Exhaustion};
 
-/// The new descriptor may go to a connection that is accepted just then.
-const TRIES: usize = 3;
+/// The new descriptor may go to a connection that is accepted just then, and the next as well.
+const TRIES: usize = 8;
 /// How long is waited for one that was told to go.
 const PATIENCE: Duration = Duration::from_millis(50);
 

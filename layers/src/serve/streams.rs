@@ -16,7 +16,8 @@ const LOOKS: u32 = 4;
 /// A client has to take so much of a response within the timeout, once it has stopped to take all that there is.
 const LEAST: usize = 16 * 1024;
 
-/// Runs each stream of HTTP/2 as a task, a few in each turn of its connection, and resets one whose client has a piece of the response waiting for too long.
+/// Runs each stream of HTTP/2 as a task, a few in each turn of its connection, and resets one whose client has a piece of
+/// the response waiting for too long.
 ///
 /// While other streams of its connection move, nothing else ends it, and it keeps a connection to a backend.
 #[derive(Debug, Clone)]
