@@ -30,7 +30,8 @@ pub(super) struct Reads {
     frames: u32,
     bytes: usize,
     dense: bool,
-    /// Whether there was nothing more to read in this turn: else the connection has ended.
+    /// Whether all that may be read in this turn was, and h2 goes on to write. Where it writes before that, it has found
+    /// an error, and its GOAWAY must not be held back.
     all_read: bool,
     /// Turns in a row in which as many frames came as are read in one.
     full: u32,

@@ -85,6 +85,7 @@ impl<IO> Gate<IO> {
         pin!(yield_now()).poll(cx)
     }
 
+    /// What waits for a turn is unsent, too: without a request in flight, the connection would pass for idle.
     fn note_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let (true, Poll::Ready(Ok(count))) = (self.watched, &written) {
             self.moved += count;
