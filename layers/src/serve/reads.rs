@@ -10,12 +10,12 @@ use super::turn::Turns;
 
 /// Frames and bytes that are read in a turn: tokio lets a task read 128 times in a row, which is 100,000 frames of a
 /// flood.
-const FRAMES_A_TURN: u32 = 64;
+const FRAMES_A_TURN: u32 = 32;
 const BYTES_A_TURN: usize = 64 * 1024;
 /// Each byte of a request's head takes as long as so many of a body: its fields are decoded, looked at and written anew.
 const BYTES_A_BYTE_OF_HEAD: usize = 16;
 /// Turns of a client that sends many frames until its streams are polled.
-const TURNS_OF_READS: u32 = 8;
+const TURNS_OF_READS: u32 = 16;
 /// Turns that follow each other at once write together.
 const TURNS_A_WRITE: u32 = 8;
 /// The most that is read at a time where frames come as dense as in a flood, and as long as it is not known how they

@@ -58,7 +58,7 @@ const MAX_RESET_HERE: usize = 128;
 /// A connection of HTTP/1 that has not sent anything yet, or has had no request in flight for 20 ms, is held by no server
 /// of HTTP and no buffer, and by no clone of the service but the one that was given: so it holds its IO and some 700 bytes.
 ///
-/// Connections share a runtime by turns: of HTTP/1, 64 KiB of a body, of HTTP/2, 8 polls of streams and 64 frames. So who
+/// Connections share a runtime by turns: of HTTP/1, 64 KiB of a body, of HTTP/2, 8 polls of streams and 32 frames. So who
 /// has a hundred requests in flight on a connection makes others wait no longer than who has a few.
 ///
 /// ```
