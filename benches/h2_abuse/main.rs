@@ -1,22 +1,23 @@
 //! What floods and tricks of HTTP/2 cost the proxy, its backend and its other clients.
 //!
 //! ```sh
-//! cargo bench --bench h2_abuse                        # 24 rows of 23 s
+//! cargo bench --bench h2_abuse                        # 24 rows of 20 s
 //! cargo bench --bench h2_abuse -- --only reset        # the rows that have "reset" in the name
 //! ```
 //!
-//! Each row has a proxy of its own, which gets frames over 8 connections (`--connections`) for 10 s (`--seconds`), over
-//! HTTP/2 without TLS, so that what it costs is not the attacker's encryption. A connection that was ended is opened
-//! again. Another client sends 100 GET/s over HTTP/1.1: for 3 s before (`--calm`), while the same attack goes to another
-//! proxy on the same machine, and during. Attacker, proxies and backend share the cores: what the second of these costs the
-//! client is the machine's doing, what the third costs beyond it is the proxy's. The attacker has the lowest priority (`renice`), so that the other client waits for the proxy and
-//! not for the attacker: an attack is as strong as what the others leave of the cores. Compare with the first row, which
-//! breaks no rule.
+//! Each row has a proxy of its own, with one worker, which gets frames over 8 connections (`--connections`) for 10 s
+//! (`--seconds`), over HTTP/2 without TLS, so that what it costs is not the attacker's encryption. A connection that was
+//! ended is opened again. Another client sends 100 GET/s over HTTP/1.1, for 10 s before (`--calm`) and during.
+//!
+//! The proxy has a core to itself (`taskset`). All others share the rest, where the other client and its backend come
+//! first: attackers, and a backend for what they ask, run only when these have nothing to do (`chrt`). So the other client
+//! waits for the proxy alone, and an attack is as strong as one core makes it. Compare with the first row, which breaks
+//! no rule.
 //!
 //! | column | what it is |
 //! | --- | --- |
-//! | p99 before, elsewhere, during | ms that the other client waits, from when a request was due |
-//! | ratio | of the last two |
+//! | p99 before, during | ms that the other client waits, from when a request was due |
+//! | ratio | of the two |
 //! | lost | its requests without a 200 |
 //! | memory | MiB by which the resident memory of the proxy grew at the most |
 //! | CPU | the proxy's, in percent of one core |
@@ -47,10 +48,10 @@ use self::{
         arguments::Arguments,
         backend::Backend,
         backend_process::serve_if_told,
+        cores::{OF_ITS_OWN, come_last, leave_one},
         load::{Load, Plan, Sample, p99},
-        priority::lowest_priority,
         process::{Process, peak_until, raise_descriptor_limit},
-        proxy::start,
+        proxy::{HOST, start},
         statistics::{counted, milliseconds},
         table::Table,
     },
@@ -61,11 +62,11 @@ const OTHER: &str = "/other/";
 fn main() {
     serve_if_told();
     let arguments = Arguments::read(&["seconds", "connections", "only", "calm"]);
+    leave_one();
     raise_descriptor_limit();
     let mut table = Table::new(&[
         "attack",
         "p99 before (ms)",
-        "elsewhere (ms)",
         "during (ms)",
         "ratio",
         "lost",
@@ -93,40 +94,44 @@ fn main() {
 fn run(kind: &Attack, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     let folder = tempfile::tempdir().unwrap();
     let backend = Backend::start(folder.path(), 0);
-    let run = || start(std::slice::from_ref(&backend.address)).flags(&["--http-h2c", "silent"]).run();
-    let (program, elsewhere) = (run(), run());
+    let attacked = {
+        let folder = folder.path().to_owned();
+        let start = move || {
+            come_last();
+            Backend::start(&folder, 1)
+        };
+        thread::spawn(start).join().unwrap()
+    };
+    let program = start(std::slice::from_ref(&attacked.address)).through(OF_ITS_OWN).workers(1);
+    let program = program.flags(&["--route", &format!("{HOST}{OTHER}={}", backend.address)]);
+    let program = program.flags(&["--http-h2c", "silent"]).run();
     let (process, address, patience) = (Process(program.id()), program.http(), Duration::from_secs(10));
     let other = Load::start(Plan { address, method: "GET", path: OTHER, rate: 100, fresh: 0, patience });
-    thread::sleep(arguments.seconds("calm", 3));
+    thread::sleep(arguments.seconds("calm", 10));
     let mut samples = other.take();
     let before = p99(&samples);
-    let begin = |target| {
+    let (memory, cpu, start) = (process.memory(), process.cpu(), Instant::now());
+    let attack = {
         let (kind, seconds, connections) =
             (kind.clone(), arguments.seconds("seconds", 10), arguments.number("connections", 8));
         thread::spawn(move || {
-            lowest_priority();
-            attack(&kind, target, connections, seconds)
+            come_last();
+            attack(&kind, address, connections, seconds)
         })
     };
-    begin(elsewhere.http()).join().unwrap();
-    let beside = other.take();
-    let at_elsewhere = backend.requests().iter().filter(|request| !request.contains(OTHER)).count();
-    let (memory, cpu, start) = (process.memory(), process.cpu(), Instant::now());
-    let attack = begin(address);
     let [peak] = peak_until(|| [process.memory()], || attack.is_finished());
     let cpu = (process.cpu() - cpu) / start.elapsed().as_secs_f64();
     let Damage { ends, bytes, requests } = attack.join().unwrap();
     let during = other.stop();
-    let reached = backend.requests().iter().filter(|request| !request.contains(OTHER)).count() - at_elsewhere;
-    samples.extend(beside.iter().chain(&during).cloned());
-    let (p99_beside, p99_during) = (p99(&beside), p99(&during));
+    let reached = attacked.requests().len();
+    samples.extend(during.iter().cloned());
+    let p99_during = p99(&during);
     let first = ends.iter().filter(|end| !end.is_open()).map(|end| end.at).min();
     table.row(vec![
         kind.name.to_owned(),
         milliseconds(before),
-        milliseconds(p99_beside),
         milliseconds(p99_during),
-        format!("{:.1}", p99_during.as_secs_f64() / p99_beside.as_secs_f64()),
+        format!("{:.1}", p99_during.as_secs_f64() / before.as_secs_f64()),
         during.iter().filter(|sample| !sample.outcome.is_success()).count().to_string(),
         format!("{:.1}", (peak - memory) / 1024.0),
         format!("{:.0}", cpu * 100.0),

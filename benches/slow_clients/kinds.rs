@@ -38,8 +38,9 @@ pub static KINDS: LazyLock<[Kind; 9]> = LazyLock::new(|| {
     };
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n");
     let tls = |name, first, then| Kind { name, tls: true, first, then, reading: Reading::AtOnce, share: 1 };
-    let large = get("/size/1048576");
-    // More than the buffers of the kernel hold.
+    // More than the kernel keeps for a client, and not more than it has for all of them.
+    let large = get("/size/262144");
+    // More than the buffers of the kernel hold on all the way.
     let larger = get("/size/16777216");
     let hello = Tls::stranger().hello(HOST);
     [
@@ -52,8 +53,8 @@ pub static KINDS: LazyLock<[Kind; 9]> = LazyLock::new(|| {
             "x",
             Reading::AtOnce,
         ),
-        Kind { share: 5, ..plain("response of 1 MiB, not read", large.clone(), "", Reading::Never) },
-        Kind { share: 5, ..plain("response of 1 MiB, a byte a second", large, "", Reading::Slowly) },
+        plain("response of 256 KiB, not read", large.clone(), "", Reading::Never),
+        plain("response of 256 KiB, a byte a second", large, "", Reading::Slowly),
         Kind { share: 20, ..plain("response of 16 MiB, not read", larger, "", Reading::Never) },
         tls("ClientHello, a byte a second", Vec::new(), hello.clone()),
         tls("handshake, not finished", hello, Vec::new()),

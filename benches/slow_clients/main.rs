@@ -5,17 +5,18 @@
 //! cargo bench --bench slow_clients -- --connections 500 --only body   # fewer, and the rows that have "body" in the name
 //! ```
 //!
-//! Each row has a proxy of its own, with all deadlines at 10 s, and 5000 clients from 50 addresses, of which 500 connect
-//! in a second (`--rate`). Another client sends 50 GET/s: for 10 s before (`--calm`), while as many slow clients go to
-//! another proxy on the same machine, and then until the proxy has let go of its own or 60 s are over (`--patience`). What
-//! the second of these costs the client is the machine's doing, what the third costs beyond it is the proxy's. The slow
-//! ones have the lowest priority (`renice`), and each its own part of the second for its byte, so that they do not come
-//! in bursts that no 5000 clients would make.
+//! Each row has a proxy of its own, with one worker and all deadlines at 10 s, and 5000 clients from 50 addresses, of
+//! which 500 connect in a second (`--rate`). Another client sends 50 GET/s: for 20 s before (`--calm`), and then until the
+//! proxy has let go of the slow ones or 60 s are over (`--patience`). Each of the slow ones has its own part of the second
+//! for its byte, so that they do not come in bursts that no 5000 clients would make.
+//!
+//! The proxy has a core to itself (`taskset`). All others share the rest, where the other client and its backend come
+//! first: slow clients, and a backend for what they ask, run only when these have nothing to do (`chrt`).
 //!
 //! | column | what it is |
 //! | --- | --- |
-//! | p99 before, elsewhere, during | ms that the other client waits, from when a request was due |
-//! | ratio | of the last two |
+//! | p99 before, during | ms that the other client waits, from when a request was due |
+//! | ratio | of the two |
 //! | lost | its requests without a 200 |
 //! | processor (µs a connection) | time that the proxy took, over the connections |
 //! | KiB a connection | by how much the resident memory of the proxy grew at the most, over the connections |
@@ -49,11 +50,10 @@ use self::{
         arguments::Arguments,
         backend::Backend,
         backend_process::serve_if_told,
-        harness::Program,
+        cores::{OF_ITS_OWN, come_last, leave_one},
         load::{Load, Plan, Sample, p99},
-        priority::lowest_priority,
         process::{Process, peak_until, raise_descriptor_limit, tcp_memory},
-        proxy::start,
+        proxy::{HOST, start},
         statistics::{counted, milliseconds},
         table::Table,
     },
@@ -61,6 +61,8 @@ use self::{
 
 const DEADLINES: [&str; 5] =
     ["--silence-deadline", "--keep-alive-timeout", "--head-timeout", "--body-timeout", "--response-timeout"];
+
+const OTHER: &str = "/other/";
 
 /// Descriptors that the other client may take in the meantime.
 const SOME: usize = 20;
@@ -71,12 +73,12 @@ const AT_A_TIME: usize = 256;
 fn main() {
     serve_if_told();
     let arguments = Arguments::read(&["connections", "rate", "only", "calm", "patience"]);
+    leave_one();
     raise_descriptor_limit();
     let mut table = Table::new(&[
         "clients",
         "connections",
         "p99 before (ms)",
-        "elsewhere (ms)",
         "during (ms)",
         "ratio",
         "lost",
@@ -103,52 +105,52 @@ fn main() {
 fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     let folder = tempfile::tempdir().unwrap();
     let backend = Backend::start(folder.path(), 0);
-    let deadlines = DEADLINES.iter().flat_map(|&flag| [flag, "10s"]).collect::<Vec<_>>();
-    // Unused connections to the backend go at once, so that descriptors tell of clients.
-    let run = || {
-        let program = start(std::slice::from_ref(&backend.address)).flags(&deadlines);
-        program.flags(&["--pool-idle-timeout", "500ms"]).run()
+    let of_the_slow = {
+        let folder = folder.path().to_owned();
+        let start = move || {
+            come_last();
+            Backend::start(&folder, 1)
+        };
+        thread::spawn(start).join().unwrap()
     };
-    let (program, elsewhere) = (run(), run());
+    let deadlines = DEADLINES.iter().flat_map(|&flag| [flag, "10s"]).collect::<Vec<_>>();
+    let program = start(std::slice::from_ref(&of_the_slow.address)).through(OF_ITS_OWN).workers(1);
+    let program = program.flags(&["--route", &format!("{HOST}{OTHER}={}", backend.address)]).flags(&deadlines);
+    // Unused connections to the backend go at once, so that descriptors tell of clients.
+    let program = program.flags(&["--pool-idle-timeout", "500ms"]).run();
+    let (process, address) = (Process(program.id()), if kind.tls { program.https() } else { program.http() });
     let count = arguments.number("connections", 5000) / kind.share;
     let patience = Duration::from_secs(10);
-    let other =
-        Load::start(Plan { address: program.http(), method: "GET", path: "/other/", rate: 50, fresh: 0, patience });
-    thread::sleep(arguments.seconds("calm", 10));
+    let other = Load::start(Plan { address: program.http(), method: "GET", path: OTHER, rate: 50, fresh: 0, patience });
+    thread::sleep(arguments.seconds("calm", 20));
     let mut samples = other.take();
     let before = p99(&samples);
     let to_the_end = arguments.seconds("patience", 60);
     let each = Duration::from_secs(1) * kind.share / arguments.number("rate", 500);
-    // Looking costs the machine something, too: it is the same in both cases.
-    let watched = |program: &Program| {
-        let (process, address) = (Process(program.id()), if kind.tls { program.https() } else { program.http() });
-        let (memory, kernel, descriptors) = (process.memory(), tcp_memory(), process.descriptors());
-        let processor = process.cpu();
-        let attack = thread::spawn({
-            let kind = kind.clone();
-            move || {
-                lowest_priority();
-                attack(&kind, address, count, each, to_the_end)
+    let (memory_before, kernel_before, descriptors) = (process.memory(), tcp_memory(), process.descriptors());
+    let processor_before = process.cpu();
+    let attack = thread::spawn({
+        let kind = kind.clone();
+        move || {
+            come_last();
+            attack(&kind, address, count, each, to_the_end)
+        }
+    });
+    let (begin, mut released) = (Instant::now(), None);
+    let [memory, kernel] = peak_until(
+        || [process.memory() - memory_before, tcp_memory() - kernel_before],
+        || {
+            if begin.elapsed() > each * count && process.descriptors() < descriptors + SOME {
+                released.get_or_insert(begin.elapsed());
             }
-        });
-        let (start, mut released) = (Instant::now(), None);
-        let peaks = peak_until(
-            || [process.memory() - memory, tcp_memory() - kernel],
-            || {
-                if start.elapsed() > each * count && process.descriptors() < descriptors + SOME {
-                    released.get_or_insert(start.elapsed());
-                }
-                attack.is_finished() && (released.is_some() || start.elapsed() > to_the_end)
-            },
-        );
-        (attack.join().unwrap(), peaks, released, process.cpu() - processor)
-    };
-    watched(&elsewhere);
-    let beside = other.take();
-    let (seen, [memory, kernel], released, processor) = watched(&program);
+            attack.is_finished() && (released.is_some() || begin.elapsed() > to_the_end)
+        },
+    );
+    let seen = attack.join().unwrap();
+    let processor = process.cpu() - processor_before;
     let during = other.stop();
-    samples.extend(beside.iter().chain(&during).cloned());
-    let (p99_beside, p99_during) = (p99(&beside), p99(&during));
+    samples.extend(during.iter().cloned());
+    let p99_during = p99(&during);
     let ended = || seen.iter().filter(|seen| !matches!(seen.end, End::Open | End::NoConnection));
     let last = ended().map(|seen| seen.after.as_secs_f64()).fold(0.0, f64::max);
     let bytes: u32 = seen.iter().map(|seen| seen.bytes).sum();
@@ -156,9 +158,8 @@ fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
         kind.name.to_owned(),
         count.to_string(),
         milliseconds(before),
-        milliseconds(p99_beside),
         milliseconds(p99_during),
-        format!("{:.1}", p99_during.as_secs_f64() / p99_beside.as_secs_f64()),
+        format!("{:.1}", p99_during.as_secs_f64() / before.as_secs_f64()),
         during.iter().filter(|sample| !sample.outcome.is_success()).count().to_string(),
         format!("{:.0}", processor * 1e6 / f64::from(count)),
         format!("{:.1}", memory / f64::from(count)),

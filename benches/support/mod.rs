@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod backend;
 pub mod backend_process;
+pub mod cores;
 pub mod generator;
 #[path = "../../tests/support/mod.rs"]
 pub mod harness;
@@ -10,7 +11,6 @@ pub mod holder;
 pub mod load;
 pub mod never;
 pub mod nginx;
-pub mod priority;
 pub mod process;
 pub mod proxy;
 pub mod statistics;

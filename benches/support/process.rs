@@ -2,6 +2,8 @@
 
 use std::{fs, thread, time::Duration};
 
+use super::cores::come_last;
+
 /// As Linux has it for programs, on all machines that Rust runs on.
 const TICKS_A_SECOND: f64 = 100.0;
 
@@ -64,16 +66,24 @@ pub fn tcp_memory() -> f64 {
     pages.parse::<f64>().unwrap() * 4.0
 }
 
-/// The largest value at any of the looks that are taken until `end` says so.
-pub fn peak_until<const N: usize>(mut look: impl FnMut() -> [f64; N], mut end: impl FnMut() -> bool) -> [f64; N] {
-    let mut peak = look();
-    while !end() {
-        thread::sleep(Duration::from_millis(100));
-        for (peak, value) in peak.iter_mut().zip(look()) {
-            *peak = peak.max(value);
+/// The largest value at any of the looks that are taken until `end` says so. To look takes the kernel some milliseconds
+/// where a process has many descriptors, in which nobody else should have to wait.
+pub fn peak_until<const N: usize>(
+    mut look: impl FnMut() -> [f64; N] + Send,
+    mut end: impl FnMut() -> bool + Send,
+) -> [f64; N] {
+    let looks = || {
+        come_last();
+        let mut peak = look();
+        while !end() {
+            thread::sleep(Duration::from_millis(100));
+            for (peak, value) in peak.iter_mut().zip(look()) {
+                *peak = peak.max(value);
+            }
         }
-    }
-    peak
+        peak
+    };
+    thread::scope(|scope| scope.spawn(looks).join().unwrap())
 }
 
 /// Lets this process have as many descriptors as it may.

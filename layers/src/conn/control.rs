@@ -152,6 +152,11 @@ impl Control {
         self.0.driver.register(waker);
     }
 
+    /// For when the connection's task is woken in any case, and nothing is to hasten it.
+    pub(crate) fn unregister_driver(&self) {
+        self.0.driver.take();
+    }
+
     /// Has the connection's task look at it.
     pub(crate) fn wake_driver(&self) {
         self.0.driver.wake();

@@ -84,11 +84,12 @@ impl<IO> Counted<IO> {
     /// What the client has overdone, if anything.
     fn read(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
         let Self { control, frames, last, reads, .. } = self;
-        let (mut count, mut enough) = (0, true);
+        let (mut count, mut heads, mut enough) = (0, 0, true);
         self.incoming.walk(bytes, |head| {
             count += 1;
             if head.kind == HEADERS {
                 *last = head.stream.max(*last);
+                heads += head.length as usize;
             }
             if head.is_substance() {
                 frames.give_back(1);
@@ -96,7 +97,7 @@ impl<IO> Counted<IO> {
                 enough &= frames.spend(1, || control.worked());
             }
         });
-        reads.note(count, bytes.len());
+        reads.note(count, bytes.len(), heads);
         if !enough {
             return Err("too many frames");
         }

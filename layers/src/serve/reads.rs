@@ -12,6 +12,8 @@ use super::turn::Turns;
 /// flood.
 const FRAMES_A_TURN: u32 = 64;
 const BYTES_A_TURN: usize = 64 * 1024;
+/// Each byte of a request's head takes as long as so many of a body: its fields are decoded, looked at and written anew.
+const BYTES_A_BYTE_OF_HEAD: usize = 16;
 /// Turns of a client that sends many frames until its streams are polled.
 const TURNS_OF_READS: u32 = 8;
 /// Turns that follow each other at once write together.
@@ -55,9 +57,10 @@ impl Reads {
         }
     }
 
-    pub(super) fn note(&mut self, frames: u32, bytes: usize) {
+    /// So much was read; `heads` is the length of the requests' heads that begin in it.
+    pub(super) fn note(&mut self, frames: u32, bytes: usize, heads: usize) {
         self.frames += frames;
-        self.bytes += bytes;
+        self.bytes = self.bytes.saturating_add(bytes + heads * (BYTES_A_BYTE_OF_HEAD - 1));
         if bytes >= SHORT_READ {
             self.dense = bytes / SHORT_FRAME < frames as usize;
         }

@@ -9,7 +9,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::turn::{Admission, Ticket, Turns};
+use super::turn::{Place, Turns};
 
 /// A stream is looked at so often within its timeout.
 const LOOKS: u32 = 4;
@@ -41,15 +41,13 @@ where
 {
     fn execute(&self, inner: F) {
         let Self { timeout, buffer, turns } = self.clone();
-        let (ticket, moves) = (Ticket::default(), Moves::default());
         tokio::spawn(Stream {
             inner,
-            turns,
-            ticket,
+            place: turns.map(Turns::place),
             begun: false,
             timeout,
             buffer,
-            moves,
+            moves: Moves::default(),
             moved: false,
             looks: 0,
             timer: None,
@@ -86,11 +84,11 @@ pub(super) fn note_polled(piece: Option<usize>) {
 }
 
 pin_project! {
-    struct Stream<F> {
+    struct Stream<F, W> {
         #[pin]
         inner: F,
-        turns: Option<Turns>,
-        ticket: Ticket,
+        #[pin]
+        place: Option<Place<W>>,
         begun: bool,
         timeout: Duration,
         buffer: usize,
@@ -105,18 +103,17 @@ pin_project! {
     }
 }
 
-impl<F: Future> Future for Stream<F> {
+impl<F: Future, W: Future<Output = bool>> Future for Stream<F, W> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        if let Some(turns) = this.turns {
-            match turns.admit(this.ticket, cx) {
-                Admission::Later => return Poll::Pending,
-                // Nobody waits for it: no backend hears of it.
-                Admission::Closed if !*this.begun => return Poll::Ready(()),
-                Admission::Closed | Admission::Now => *this.begun = true,
+        if let Some(place) = this.place.as_pin_mut() {
+            // Its connection has ended, and nobody waits for it: no backend hears of it.
+            if !ready!(place.poll_admission(cx)) && !*this.begun {
+                return Poll::Ready(());
             }
+            *this.begun = true;
         }
         MOVES.set(Moves { polled: false, ..*this.moves });
         if this.inner.poll(cx).is_ready() {

@@ -1,22 +1,24 @@
 use std::{
-    collections::VecDeque,
     future::Future,
     pin::{Pin, pin},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use pin_project_lite::pin_project;
-use tokio::task::yield_now;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task::yield_now,
+};
 
 use super::drive::Connection;
 use crate::conn::Control;
 
 /// Polls of streams before others have their turn.
-const STREAMS_A_TURN: u32 = 8;
+const STREAMS_A_TURN: usize = 8;
 
 /// The turns of a connection of HTTP/2, which its task and those of its streams share: whoever has a hundred requests in
 /// flight gets as much of the runtime as whoever has one.
@@ -31,101 +33,49 @@ struct State {
     control: Control,
     /// Which turn it is. Wraps.
     number: AtomicU32,
-    /// Polls of streams that are left in it. As long as there are some, nobody waits: it grows from none, and streams
-    /// queue up, under the lock alone.
-    left: AtomicU32,
-    queue: Mutex<Queue>,
+    /// A permit for each poll of a stream that is left in it; for those that wait first. Closed when the connection ends.
+    polls: Semaphore,
     /// Whether the next turn comes soon, whatever happens.
     soon: AtomicBool,
     /// Whether streams wait until more was read.
     postponed: AtomicBool,
 }
 
-#[derive(Debug)]
-struct Queue {
-    waiting: VecDeque<Waker>,
-    /// So many have left the queue.
-    admitted: u64,
-    closed: bool,
-}
-
-/// A stream's place in the queue.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Ticket(Option<u64>);
-
-/// Whether a stream may be polled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
-    Now,
-    /// It will be woken.
-    Later,
-    /// At any time: its connection has ended.
-    Closed,
-}
-
 impl Turns {
     pub(super) fn new(control: Control) -> Self {
-        let queue = Queue { waiting: VecDeque::new(), admitted: 0, closed: false };
         Self(Arc::new(State {
             control,
             number: AtomicU32::new(0),
-            left: AtomicU32::new(STREAMS_A_TURN),
-            queue: Mutex::new(queue),
+            polls: Semaphore::new(STREAMS_A_TURN),
             soon: AtomicBool::new(false),
             postponed: AtomicBool::new(false),
         }))
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn begin(&self) {
         self.0.number.fetch_add(1, Ordering::Relaxed);
         self.0.postponed.store(false, Ordering::Relaxed);
         // Some may wait, and what they do will need another turn.
-        self.0.soon.store(self.0.left.load(Ordering::Relaxed) == 0, Ordering::Relaxed);
+        self.0.soon.store(self.0.polls.available_permits() == 0, Ordering::Relaxed);
     }
 
     fn end(&self, cx: &mut Context<'_>) {
         if !self.0.postponed.load(Ordering::Relaxed) {
-            self.let_go_on();
+            let polls = &self.0.polls;
+            polls.add_permits(STREAMS_A_TURN.saturating_sub(polls.available_permits()));
         }
         if self.is_soon() {
-            // Behind those that were let go on, and behind what the runtime has yet to hear of.
+            // Behind those that were let go on, and behind what the runtime has yet to hear of; not earlier because
+            // others queue up.
+            self.0.control.unregister_driver();
             let _ = pin!(yield_now()).poll(cx);
         }
     }
 
-    fn let_go_on(&self) {
-        let refill = |left| (left > 0).then_some(STREAMS_A_TURN);
-        if self.0.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, refill).is_ok() {
-            return;
-        }
-        let mut queue = self.queue();
-        let (mut left, mut admitted) = (STREAMS_A_TURN, 0);
-        while left > 0
-            && let Some(waker) = queue.waiting.pop_front()
-        {
-            waker.wake();
-            left -= 1;
-            admitted += 1;
-        }
-        queue.admitted += admitted;
-        self.0.left.store(left, Ordering::Relaxed);
-    }
-
     /// No stream is polled before the end of the next turn.
     pub(super) fn postpone(&self) {
-        self.0.left.store(0, Ordering::Relaxed);
+        self.0.polls.forget_permits(STREAMS_A_TURN);
         self.0.postponed.store(true, Ordering::Relaxed);
-    }
-
-    /// Lets all go on that wait, and all that come.
-    fn close(&self) {
-        let mut queue = self.queue();
-        queue.closed = true;
-        queue.waiting.drain(..).for_each(Waker::wake);
     }
 
     /// There is another turn soon, whatever happens in this one.
@@ -141,39 +91,47 @@ impl Turns {
         self.0.number.load(Ordering::Relaxed)
     }
 
-    /// Whether a stream may be polled, which comes for the first time or has come before with the ticket.
-    pub(super) fn admit(&self, ticket: &mut Ticket, cx: &mut Context<'_>) -> Admission {
-        let left = &self.0.left;
-        if ticket.0.is_none() && take_one(left) {
-            return Admission::Now;
-        }
-        let mut queue = self.queue();
-        if queue.closed {
-            return Admission::Closed;
-        }
-        if let Some(place) = ticket.0 {
-            if place < queue.admitted {
-                ticket.0 = None;
-                return Admission::Now;
-            }
-            return Admission::Later;
-        }
-        // A turn may have begun meanwhile.
-        if take_one(left) {
-            return Admission::Now;
-        }
-        ticket.0 = Some(queue.admitted + queue.waiting.len() as u64);
-        queue.waiting.push_back(cx.waker().clone());
-        if queue.waiting.len() == 1 {
-            drop(queue);
-            self.0.control.wake_driver();
-        }
-        Admission::Later
+    /// Of a new stream.
+    pub(super) fn place(self) -> Place<impl Future<Output = bool>> {
+        Place { turns: self, wait: Self::wait, waiting: None }
+    }
+
+    async fn wait(self) -> bool {
+        self.0.polls.acquire().await.map(SemaphorePermit::forget).is_ok()
     }
 }
 
-fn take_one(left: &AtomicU32) -> bool {
-    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+pin_project! {
+    /// A stream's place in the turns of its connection.
+    pub(super) struct Place<W> {
+        turns: Turns,
+        wait: fn(Turns) -> W,
+        // Only if it has to: where many are in flight, before most polls, so not in a box.
+        #[pin]
+        waiting: Option<W>,
+    }
+}
+
+impl<W: Future<Output = bool>> Place<W> {
+    /// Ready when the stream may be polled: at any time, with `false`, once its connection has ended.
+    pub(super) fn poll_admission(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut this = self.project();
+        loop {
+            if let Some(waiting) = this.waiting.as_mut().as_pin_mut() {
+                let admission = waiting.poll(cx);
+                match admission {
+                    Poll::Ready(_) => this.waiting.set(None),
+                    Poll::Pending => this.turns.0.control.wake_driver(),
+                }
+                return admission;
+            }
+            if let Ok(permit) = this.turns.0.polls.try_acquire() {
+                permit.forget();
+                return Poll::Ready(true);
+            }
+            this.waiting.set(Some((this.wait)(this.turns.clone())));
+        }
+    }
 }
 
 pin_project! {
@@ -216,19 +174,29 @@ struct Closing(Turns);
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        self.0.close();
+        self.0.0.polls.close();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Wake, Waker};
+
     use super::*;
 
-    const ALL: usize = STREAMS_A_TURN as usize;
+    const ALL: usize = STREAMS_A_TURN;
+    const NOW: Poll<bool> = Poll::Ready(true);
+    const CLOSED: Poll<bool> = Poll::Ready(false);
 
-    fn admitted(turns: &Turns, tickets: &mut [Ticket]) -> Vec<Admission> {
+    type Places<W> = [Pin<Box<Place<W>>>];
+
+    fn places(turns: &Turns, count: usize) -> Box<Places<impl Future<Output = bool> + use<>>> {
+        (0..count).map(|_| Box::pin(turns.clone().place())).collect()
+    }
+
+    fn admitted(places: &mut Places<impl Future<Output = bool>>) -> Vec<Poll<bool>> {
         let mut cx = Context::from_waker(Waker::noop());
-        tickets.iter_mut().map(|ticket| turns.admit(ticket, &mut cx)).collect()
+        places.iter_mut().map(|place| place.as_mut().poll_admission(&mut cx)).collect()
     }
 
     fn next(turns: &Turns) {
@@ -239,12 +207,12 @@ mod tests {
     #[test]
     fn streams_go_on_one_after_the_other_and_so_many_in_a_turn() {
         let turns = Turns::new(Control::open());
-        let mut tickets = [Ticket::default(); 2 * ALL + 3];
+        let mut places = places(&turns, 2 * ALL + 3);
         for first in [0, ALL, 2 * ALL] {
-            let end = tickets.len().min(first + ALL);
-            let now = admitted(&turns, &mut tickets[first..]);
-            assert_eq!(now.iter().filter(|admission| **admission == Admission::Now).count(), end - first, "{now:?}");
-            assert!(now[..end - first].iter().all(|admission| *admission == Admission::Now), "{now:?}");
+            let end = places.len().min(first + ALL);
+            let now = admitted(&mut places[first..]);
+            assert_eq!(now.iter().filter(|admission| **admission == NOW).count(), end - first, "{now:?}");
+            assert!(now[..end - first].iter().all(|admission| *admission == NOW), "{now:?}");
             next(&turns);
             assert_eq!(turns.is_soon(), end - first == ALL);
         }
@@ -255,33 +223,56 @@ mod tests {
     #[test]
     fn whoever_comes_later_waits_behind_the_others() {
         let turns = Turns::new(Control::open());
-        let mut tickets = [Ticket::default(); 2 * ALL];
-        admitted(&turns, &mut tickets);
+        let mut early = places(&turns, 2 * ALL);
+        admitted(&mut early);
         next(&turns);
-        assert_eq!(admitted(&turns, &mut [Ticket::default()]), [Admission::Later]);
-        assert_eq!(admitted(&turns, &mut tickets[ALL..]), [Admission::Now; ALL]);
+        assert_eq!(admitted(&mut places(&turns, 1)), [Poll::Pending]);
+        assert_eq!(admitted(&mut early[ALL..]), [NOW; ALL]);
     }
 
     #[test]
     fn streams_that_are_postponed_wait_for_a_turn_more() {
         let turns = Turns::new(Control::open());
-        let mut tickets = [Ticket::default()];
+        let mut places = places(&turns, 1);
         turns.postpone();
-        assert_eq!(admitted(&turns, &mut tickets), [Admission::Later]);
+        assert_eq!(admitted(&mut places), [Poll::Pending]);
         turns.begin();
         turns.postpone();
         turns.end(&mut Context::from_waker(Waker::noop()));
-        assert_eq!(admitted(&turns, &mut tickets), [Admission::Later]);
+        assert_eq!(admitted(&mut places), [Poll::Pending]);
         next(&turns);
-        assert_eq!(admitted(&turns, &mut tickets), [Admission::Now]);
+        assert_eq!(admitted(&mut places), [NOW]);
     }
 
     #[test]
     fn nobody_waits_for_a_connection_that_has_ended() {
         let turns = Turns::new(Control::open());
-        let mut tickets = [Ticket::default(); 2 * ALL];
-        admitted(&turns, &mut tickets);
-        turns.close();
-        assert_eq!(admitted(&turns, &mut tickets[ALL..]), [Admission::Closed; ALL]);
+        let mut places = places(&turns, 2 * ALL);
+        admitted(&mut places);
+        drop(Closing(turns));
+        assert_eq!(admitted(&mut places[ALL..]), [CLOSED; ALL]);
+    }
+
+    #[derive(Default)]
+    struct Wakes(AtomicU32);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn whoever_waits_brings_the_next_turn_unless_it_comes_soon() {
+        let (control, wakes) = (Control::open(), Arc::new(Wakes::default()));
+        let turns = Turns::new(control.clone());
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut early = places(&turns, ALL + 2);
+        for place in [&mut early[..], &mut places(&turns, ALL)] {
+            control.register_driver(&waker);
+            next(&turns);
+            admitted(place);
+            assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+        }
     }
 }
