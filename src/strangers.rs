@@ -46,6 +46,7 @@ impl Strangers {
     pub fn add(self: &Arc<Self>, worker: usize, control: Control) -> Unnamed {
         self.count.fetch_add(1, Ordering::Relaxed);
         let stranger = Arc::new(Stranger {
+            strangers: Arc::clone(self),
             control,
             since: Instant::now(),
             told: AtomicU8::new(NOTHING),
@@ -59,7 +60,7 @@ impl Strangers {
         }
         queue.waiting.push_back(Arc::downgrade(&stranger));
         drop(queue);
-        Unnamed { stranger, strangers: Arc::clone(self) }
+        Unnamed(stranger)
     }
 
     /// How many there are, with those that are being turned away.
@@ -130,6 +131,7 @@ const LEAVE: u8 = 2;
 /// A connection that has named no served host so far.
 #[derive(Debug)]
 pub struct Stranger {
+    strangers: Arc<Strangers>,
     control: Control,
     since: Instant,
     told: AtomicU8,
@@ -191,30 +193,27 @@ impl Stranger {
 
 /// Counts as a stranger until dropped.
 #[derive(Debug)]
-pub struct Unnamed {
-    stranger: Arc<Stranger>,
-    strangers: Arc<Strangers>,
-}
+pub struct Unnamed(Arc<Stranger>);
 
 impl Unnamed {
     /// The stranger, which no longer counts when this is dropped.
     pub fn stranger(&self) -> &Arc<Stranger> {
-        &self.stranger
+        &self.0
     }
 
     /// The FIN goes out: whoever has named nobody by now is turned away.
     pub fn end(&self) {
-        if !self.stranger.is_named() {
-            self.stranger.ended.store(true, Ordering::Relaxed);
+        if !self.0.is_named() {
+            self.0.ended.store(true, Ordering::Relaxed);
             // A stop does not wait for it.
-            self.stranger.control.silence();
+            self.0.control.silence();
         }
     }
 }
 
 impl Drop for Unnamed {
     fn drop(&mut self) {
-        self.strangers.count.fetch_sub(1, Ordering::Relaxed);
+        self.0.strangers.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -223,7 +222,7 @@ mod tests {
     use super::*;
 
     fn told(unnamed: &Unnamed) -> u8 {
-        unnamed.stranger.told.load(Ordering::Relaxed)
+        unnamed.0.told.load(Ordering::Relaxed)
     }
 
     #[tokio::test(start_paused = true)]

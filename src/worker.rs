@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use pmesh_layers::{
@@ -244,31 +245,33 @@ where
         }
         let worker = Arc::clone(self);
         match listener {
-            Listener::Http => drop(tokio::spawn(worker.plain(stream, info))),
+            Listener::Http => drop(tokio::spawn(worker.plain(Box::new(stream), info))),
             Listener::Https => drop(tokio::spawn(worker.tls(stream, peer, gate.clone()))),
             Listener::Internal => drop(tokio::spawn(worker.internal(stream, peer, gate.clone()))),
         }
     }
 
-    async fn plain(self: Arc<Self>, stream: ClientStream, info: ConnInfo) {
+    /// Not an `async fn`, which would hold the connection in two places.
+    fn plain(self: Arc<Self>, stream: Box<ClientStream>, info: ConnInfo) -> impl Future<Output = ()> + Send + use<S> {
         let protocol = match self.shared.settings.http_h2c {
             H2c::Off => Protocol::Http1,
             H2c::Silent => Protocol::Detect,
             H2c::Open => Protocol::DetectOpen,
         };
         self.connections().add(info.control());
-        let stranger = stream.stranger();
-        let ended = self.server.serve(stream, info.clone(), protocol, self.stack.clone()).await;
-        match ended {
-            _ if was_crowded_out(stranger.as_deref()) => self.counters.reject("crowded_out"),
-            Ended::Deadline => self.counters.reject("deadline"),
-            // Not a request of HTTP/1, or none at all: the stack has not seen it.
-            Ended::Failed(_) | Ended::Finished | Ended::Flooded if !info.control().is_open() => {
-                self.counters.reject("no_request");
+        let served = self.server.serve(stream, info.clone(), protocol, self.stack.clone());
+        served.map(move |ended| {
+            match &ended {
+                Ended::Failed(error) if client_stream::was_crowded_out(error) => self.counters.reject("crowded_out"),
+                Ended::Deadline => self.counters.reject("deadline"),
+                // Not a request of HTTP/1, or none at all: the stack has not seen it.
+                Ended::Failed(_) | Ended::Finished | Ended::Flooded if !info.control().is_open() => {
+                    self.counters.reject("no_request");
+                }
+                _ => {}
             }
-            _ => {}
-        }
-        tracing::trace!(peer = %info.peer(), ?ended, "connection");
+            tracing::trace!(peer = %info.peer(), ?ended, "connection");
+        })
     }
 
     async fn tls(self: Arc<Self>, stream: ClientStream, peer: SocketAddr, gate: Control) {
@@ -296,12 +299,18 @@ where
         }
     }
 
-    async fn secured<IO>(self: Arc<Self>, stream: IO, info: ConnInfo, protocol: Protocol)
+    /// Not an `async fn` either.
+    fn secured<IO>(
+        self: Arc<Self>,
+        stream: IO,
+        info: ConnInfo,
+        protocol: Protocol,
+    ) -> impl Future<Output = ()> + Send + use<IO, S>
     where
         IO: AsyncRead + AsyncWrite + IntoRaw + Unpin + Send + 'static,
     {
-        let ended = self.server.serve(stream, info.clone(), protocol, self.stack.clone()).await;
-        tracing::trace!(peer = %info.peer(), ?ended, "connection");
+        let served = self.server.serve(stream, info.clone(), protocol, self.stack.clone());
+        served.map(move |ended| tracing::trace!(peer = %info.peer(), ?ended, "connection"))
     }
 
     /// Other nodes, which prove that they know the secret, speak HTTP/2 and nothing else.

@@ -33,39 +33,42 @@ struct Inner {
     peer: SocketAddr,
     /// The address of the peer as text, for fields of many requests; made at the first.
     peer_ip: OnceLock<HeaderValue>,
-    scheme: Scheme,
-    server_name: Option<HostName>,
-    peer_node: Option<NodeName>,
+    named: Named,
     control: Control,
+}
+
+/// What was named in the handshake. There are as many of it as connections: it is small.
+#[derive(Debug)]
+enum Named {
+    /// Nothing, without one.
+    Nothing,
+    /// The server.
+    Server(HostName),
+    /// The client, by its certificate.
+    Node(NodeName),
 }
 
 impl ConnInfo {
     /// A plain connection, whose gate opens when a request has named a served host.
     pub fn plain(peer: SocketAddr) -> Self {
-        Self::new(peer, Scheme::Http, None, None, Control::closed())
+        Self::new(peer, Named::Nothing, Control::closed())
     }
 
     /// A TLS connection whose SNI named a served host, so that its gate is open.
     pub fn tls(peer: SocketAddr, server_name: HostName) -> Self {
-        Self::new(peer, Scheme::Https, Some(server_name), None, Control::open())
+        Self::new(peer, Named::Server(server_name), Control::open())
     }
 
     /// The connection of another node, whose name its certificate has proved, so that its gate is open. See
     /// [`NodeAcceptor`](crate::node::NodeAcceptor).
     pub fn node(peer: SocketAddr, name: NodeName) -> Self {
-        Self::new(peer, Scheme::Https, None, Some(name), Control::open())
+        Self::new(peer, Named::Node(name), Control::open())
     }
 
-    fn new(
-        peer: SocketAddr,
-        scheme: Scheme,
-        server_name: Option<HostName>,
-        peer_node: Option<NodeName>,
-        control: Control,
-    ) -> Self {
+    fn new(peer: SocketAddr, named: Named, control: Control) -> Self {
         // A dual-stack listener sees IPv4 clients as ::ffff:192.0.2.1, which no list of networks would match.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        Self(Arc::new(Inner { peer, peer_ip: OnceLock::new(), scheme, server_name, peer_node, control }))
+        Self(Arc::new(Inner { peer, peer_ip: OnceLock::new(), named, control }))
     }
 
     /// The client's address.
@@ -83,18 +86,27 @@ impl ConnInfo {
 
     /// What the client speaks on this connection.
     pub fn scheme(&self) -> Scheme {
-        self.0.scheme
+        match self.0.named {
+            Named::Nothing => Scheme::Http,
+            Named::Server(_) | Named::Node(_) => Scheme::Https,
+        }
     }
 
     /// The name that the client gave in the TLS handshake.
     pub fn server_name(&self) -> Option<&HostName> {
-        self.0.server_name.as_ref()
+        match &self.0.named {
+            Named::Server(name) => Some(name),
+            Named::Nothing | Named::Node(_) => None,
+        }
     }
 
     /// The node that has sent the request, where it is one: it passes on what a client has asked it, and its word on
     /// that client is as good as ours.
     pub fn peer_node(&self) -> Option<&NodeName> {
-        self.0.peer_node.as_ref()
+        match &self.0.named {
+            Named::Node(name) => Some(name),
+            Named::Nothing | Named::Server(_) => None,
+        }
     }
 
     /// The hold on the connection.

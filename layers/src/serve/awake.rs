@@ -1,6 +1,7 @@
 use std::{
     future::Future,
     pin::{Pin, pin},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -15,10 +16,11 @@ use tokio::{
 use tower::{BoxError, Service};
 
 use super::{
-    Ended, HttpServer, Protocol,
+    Ended, Protocol,
     counted::Counted,
     drive::{self, Deadlines, Driven},
     entry::Entry,
+    server::Settings,
     turn::{InTurns, Turns},
 };
 use crate::{
@@ -37,14 +39,14 @@ pub(super) enum Awake<IO> {
     Idle(IO, Vec<u8>),
 }
 
-impl HttpServer {
+impl Settings {
     /// Serves `io`, of which `ahead` was read already, until it ends or may sleep.
     #[expect(
         clippy::manual_async_fn,
         reason = "callers that spawn it could not prove it `Send`: rust-lang/rust#100013"
     )]
     pub(super) fn awake<IO, S, B>(
-        &self,
+        self: Arc<Self>,
         io: IO,
         ahead: Vec<u8>,
         info: ConnInfo,

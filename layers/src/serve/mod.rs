@@ -1,6 +1,5 @@
 //! The server of HTTP on one connection, behind a gate.
 
-mod asleep;
 mod awake;
 mod body;
 mod budget;
@@ -9,6 +8,7 @@ mod drive;
 mod entry;
 mod frames;
 mod reads;
+mod served;
 mod server;
 mod streams;
 mod turn;

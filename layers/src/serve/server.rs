@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use http_body::Body;
@@ -6,22 +6,11 @@ use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::Instant,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tower::{BoxError, Service};
 
-use super::{
-    asleep::{self, Wakeup},
-    awake::Awake,
-    streams::Streams,
-    turn::Turns,
-};
-use crate::{
-    conn::ConnInfo,
-    silence::{self, IntoRaw},
-};
+use super::{served::Served, streams::Streams, turn::Turns};
+use crate::{conn::ConnInfo, silence::IntoRaw};
 
 /// The longest request head, in bytes; nginx takes 32 KiB, Envoy 60.
 const MAX_HEAD: u32 = 64 * 1024;
@@ -56,7 +45,8 @@ const MAX_RESET_HERE: usize = 128;
 /// [`ConnInfo::tls`]. [`silence`](crate::silence) has an example of that.
 ///
 /// A connection of HTTP/1 that has not sent anything yet, or has had no request in flight for 20 ms, is held by no server
-/// of HTTP and no buffer, and by no clone of the service but the one that was given: so it holds its IO and some 700 bytes.
+/// of HTTP and no buffer, and by no clone of the service but the one that was given: so it holds its IO and some 500 bytes,
+/// where the future is a task of its own.
 ///
 /// Connections share a runtime by turns: of HTTP/1, 64 KiB of a body, of HTTP/2, 8 polls of streams and 32 frames. So who
 /// has a hundred requests in flight on a connection makes others wait no longer than who has a few.
@@ -93,14 +83,18 @@ const MAX_RESET_HERE: usize = 128;
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct HttpServer {
+pub struct HttpServer(Arc<Settings>);
+
+/// Each connection refers to them.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
     pub(super) http1: http1::Builder,
     pub(super) limits: Limits,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    silence_deadline: Duration,
+    pub(super) silence_deadline: Duration,
     pub(super) keep_alive_timeout: Duration,
     pub(super) head_timeout: Duration,
     pub(super) body_timeout: Duration,
@@ -161,13 +155,13 @@ impl HttpServer {
             extended_connect: false,
             trusting: false,
         };
-        Self { http1, limits }
+        Self(Arc::new(Settings { http1, limits }))
     }
 
     /// How long a client may take to name a served host.
     #[must_use]
     pub fn silence_deadline(mut self, deadline: Duration) -> Self {
-        self.limits.silence_deadline = deadline;
+        self.settings().limits.silence_deadline = deadline;
         self
     }
 
@@ -175,7 +169,7 @@ impl HttpServer {
     /// the end of its head.
     #[must_use]
     pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.keep_alive_timeout = timeout;
+        self.settings().limits.keep_alive_timeout = timeout;
         self
     }
 
@@ -183,7 +177,7 @@ impl HttpServer {
     /// deadline counts instead. Over HTTP/2 a head that does not end is an idle connection.
     #[must_use]
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.head_timeout = timeout;
+        self.settings().limits.head_timeout = timeout;
         self
     }
 
@@ -197,7 +191,7 @@ impl HttpServer {
     /// that move; where much is buffered for it, it has the time for each 16 KiB of that.
     #[must_use]
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.body_timeout = timeout;
+        self.settings().limits.body_timeout = timeout;
         self
     }
 
@@ -205,8 +199,8 @@ impl HttpServer {
     /// HTTP/2 with 431.
     #[must_use]
     pub fn max_head(mut self, bytes: u32) -> Self {
-        self.http1.max_header_size(bytes as usize).max_buf_size(MAX_BUFFER.max(bytes as usize));
-        self.limits.max_head = bytes;
+        self.settings().http1.max_header_size(bytes as usize).max_buf_size(MAX_BUFFER.max(bytes as usize));
+        self.settings().limits.max_head = bytes;
         self
     }
 
@@ -216,7 +210,7 @@ impl HttpServer {
     pub fn max_fields(mut self, count: usize) -> Self {
         // hyper reads the default into a place on the stack.
         if count != MAX_FIELDS {
-            self.http1.max_headers(count);
+            self.settings().http1.max_headers(count);
         }
         self
     }
@@ -224,7 +218,7 @@ impl HttpServer {
     /// How many requests a client of HTTP/2 may have open at a time on one connection. Further ones are refused.
     #[must_use]
     pub fn max_streams(mut self, count: u32) -> Self {
-        self.limits.max_streams = count;
+        self.settings().limits.max_streams = count;
         self
     }
 
@@ -232,7 +226,7 @@ impl HttpServer {
     /// [`ExtendedConnectLayer`](crate::extended_connect::ExtendedConnectLayer).
     #[must_use]
     pub fn extended_connect(mut self) -> Self {
-        self.limits.extended_connect = true;
+        self.settings().limits.extended_connect = true;
         self
     }
 
@@ -241,7 +235,7 @@ impl HttpServer {
     /// so that those of one do not hold up those of another.
     #[must_use]
     pub fn trusting(mut self) -> Self {
-        self.limits.trusting = true;
+        self.settings().limits.trusting = true;
         self
     }
 
@@ -252,7 +246,7 @@ impl HttpServer {
         info: ConnInfo,
         protocol: Protocol,
         service: S,
-    ) -> impl Future<Output = Ended> + Send
+    ) -> impl Future<Output = Ended> + Send + use<IO, S, B>
     where
         IO: AsyncRead + AsyncWrite + IntoRaw + Unpin + Send + 'static,
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -262,37 +256,12 @@ impl HttpServer {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
-        // What is moved in the block would be stored there twice.
-        let (mut io, mut ahead, mut protocol) = (Some(io), Vec::new(), protocol);
-        async move {
-            let deadline = Instant::now() + self.limits.silence_deadline;
-            // Clients of HTTP/2 get SETTINGS before they send anything.
-            let mut sleeps = protocol != Protocol::Http2;
-            while let Some(idle) = &mut io {
-                if sleeps {
-                    match asleep::wait(idle, info.control(), deadline, self.limits.keep_alive_timeout).await {
-                        Wakeup::Serve(bytes) => ahead = bytes,
-                        Wakeup::Late => break,
-                        Wakeup::Ended(ended) => return ended,
-                    }
-                }
-                let Some(woken) = io.take() else { break };
-                let read = std::mem::take(&mut ahead);
-                // In a box, so that what sleeps does not keep the room for it.
-                match Box::pin(self.awake(woken, read, info.clone(), protocol, deadline, service.clone())).await {
-                    Awake::Ended(ended) => return ended,
-                    Awake::Idle(idle, unread) => {
-                        (sleeps, ahead) = (unread.is_empty(), unread);
-                        io = Some(idle);
-                    }
-                }
-                protocol = Protocol::Http1;
-            }
-            if let Some(io) = io {
-                Box::pin(silence::close(io)).await;
-            }
-            Ended::Deadline
-        }
+        Served::new(Arc::clone(&self.0), io, info, protocol, service)
+    }
+
+    /// To be changed, of this server alone.
+    fn settings(&mut self) -> &mut Settings {
+        Arc::make_mut(&mut self.0)
     }
 }
 
