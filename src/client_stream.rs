@@ -1,7 +1,6 @@
 //! The connection of a client, which keeps its place as long as it is open: as a tunnel, and while it is being ended.
 
 use std::{
-    error::Error,
     io::{self, Read},
     net::Shutdown,
     pin::Pin,
@@ -66,7 +65,7 @@ impl ClientStream {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Err(_) => Poll::Ready(Err(crowded_out())),
+            Err(_) => Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
         }
     }
 }
@@ -78,7 +77,7 @@ impl AsyncRead for ClientStream {
                 Patience::Named => self.unnamed = None,
                 Patience::Wait => {}
                 Patience::TakeWhatIsThere => return self.poll_last(cx, buf),
-                Patience::Leave => return Poll::Ready(Err(crowded_out())),
+                Patience::Leave => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
             }
         }
         Pin::new(&mut self.stream).poll_read(cx, buf)
@@ -133,17 +132,6 @@ impl Drop for ClientStream {
             leave(&self.stream);
         }
     }
-}
-
-/// What a stranger reads that has to go; reading from a socket does not end so.
-fn crowded_out() -> io::Error {
-    io::ErrorKind::ConnectionAborted.into()
-}
-
-/// Whether the connection failed because it was a stranger that had to go.
-pub fn was_crowded_out(error: &hyper::Error) -> bool {
-    let read = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    read.is_some_and(|error| error.kind() == crowded_out().kind())
 }
 
 /// Ends a connection at once, with a FIN. Only what comes later meets a RST, and what is beyond a limit.

@@ -162,7 +162,7 @@ impl Stranger {
 
     /// Whether it ended to make room.
     pub fn was_crowded_out(&self) -> bool {
-        self.told.load(Ordering::Relaxed) != NOTHING && !self.is_named()
+        self.control.was_crowded_out()
     }
 
     /// What it may do for input; its task is woken when it may do less.
@@ -183,6 +183,7 @@ impl Stranger {
     }
 
     fn tell(&self, what: u8) {
+        self.control.note_crowded_out();
         self.told.store(what, Ordering::Release);
         let task = lock(&self.task).take();
         if let Some(task) = task {

@@ -261,8 +261,10 @@ where
         self.connections().add(info.control());
         let served = self.server.serve(stream, info.clone(), protocol, self.stack.clone());
         served.map(move |ended| {
-            match &ended {
-                Ended::Failed(error) if client_stream::was_crowded_out(error) => self.counters.reject("crowded_out"),
+            match ended {
+                // The stack has counted it.
+                Ended::Silenced => {}
+                _ if info.control().was_crowded_out() => self.counters.reject("crowded_out"),
                 Ended::Deadline => self.counters.reject("deadline"),
                 // Not a request of HTTP/1, or none at all: the stack has not seen it.
                 Ended::Failed(_) | Ended::Finished | Ended::Flooded if !info.control().is_open() => {

@@ -101,6 +101,27 @@ fn strangers_keep_nobody_out() {
 }
 
 #[test]
+fn those_who_had_to_go_are_counted_as_such() {
+    for beginning in ["", "\r\n", "GET / HTTP/1.1\r\nHo"] {
+        let flags = ["--max-connections", "4", "--silence-deadline", "1h"];
+        let mut program = Start::new().workers(1).flags(&flags).run();
+        let connect = |_| {
+            let mut stranger = Client::connect(program.http());
+            stranger.send(beginning);
+            stranger
+        };
+        let mut strangers: Vec<_> = (0..12).map(connect).collect();
+        for stranger in &mut strangers[..8] {
+            assert_eq!(stranger.end(), (Vec::new(), End::Fin));
+        }
+        program.signal(Signal::SIGTERM);
+        program.wait();
+        let line = program.wait_for_line("stopped");
+        assert!(line.contains("crowded_out 8"), "{beginning:?}: {line}");
+    }
+}
+
+#[test]
 fn all_places_are_for_those_who_are_served() {
     let backend = room::backend();
     let flags = ["--max-connections", "8", "--silence-deadline", "1h"];

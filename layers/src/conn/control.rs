@@ -46,6 +46,8 @@ struct State {
     cancelled: AtomicU32,
     /// The client has kept the server busy for nothing.
     flooded: AtomicBool,
+    /// It has to go to make room.
+    crowded_out: AtomicBool,
     /// When the last of them ended and was sent, in milliseconds after `since`.
     idle_at: AtomicU64,
     since: Instant,
@@ -98,6 +100,7 @@ impl Control {
             moved: AtomicU64::new(0),
             cancelled: AtomicU32::new(0),
             flooded: AtomicBool::new(false),
+            crowded_out: AtomicBool::new(false),
             idle_at: AtomicU64::new(0),
             since: Instant::now(),
             driver: AtomicWaker::new(),
@@ -142,6 +145,17 @@ impl Control {
     /// A hold that does not keep the connection's record alive: it is gone when the last request or tunnel is.
     pub fn downgrade(&self) -> WeakControl {
         WeakControl(Arc::downgrade(&self.0))
+    }
+
+    /// Notes that the connection has to make room for others, unless it names a served host with what it has sent so far.
+    /// This alone does not end it.
+    pub fn note_crowded_out(&self) {
+        self.0.crowded_out.store(true, Ordering::Release);
+    }
+
+    /// Whether the connection had to make room for others, and was not named in time.
+    pub fn was_crowded_out(&self) -> bool {
+        self.0.crowded_out.load(Ordering::Acquire) && !self.is_open()
     }
 
     pub(crate) fn set_holding(&self) {

@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     budget::Budget,
-    frames::{Frames, HEADERS, calm_down},
+    frames::{CONTINUATION, Frames, HEADERS, calm_down},
     reads::Reads,
     turn::Turns,
 };
@@ -89,6 +89,8 @@ impl<IO> Counted<IO> {
             count += 1;
             if head.kind == HEADERS {
                 *last = head.stream.max(*last);
+            }
+            if matches!(head.kind, HEADERS | CONTINUATION) {
                 heads += head.length as usize;
             }
             if head.is_substance() {
@@ -234,6 +236,16 @@ mod tests {
         let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[0; 8]].concat();
         let turns = turns(&ping, 10_000);
         assert!(turns.len() > 80 && turns.iter().all(|bytes| *bytes <= 2048), "{turns:?}");
+    }
+
+    #[test]
+    fn a_large_head_takes_more_of_a_turn_than_a_body() {
+        let head =
+            |kind, length: u8| [&[0, length, 0, kind, 0, 0, 0, 0, 1][..], &vec![0; usize::from(length) << 8]].concat();
+        for frames in [head(HEADERS, 0x40), [head(HEADERS, 0), head(CONTINUATION, 0x40)].concat()] {
+            let turns = turns(&frames, 64);
+            assert!(turns.len() > 40 && turns.iter().all(|bytes| *bytes < 36 * 1024), "{turns:?}");
+        }
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Reads {
         }
     }
 
-    /// So much was read; `heads` is the length of the requests' heads that begin in it.
+    /// So much was read; `heads` is the length of the frames with requests' heads that begin in it.
     pub(super) fn note(&mut self, frames: u32, bytes: usize, heads: usize) {
         self.frames += frames;
         self.bytes = self.bytes.saturating_add(bytes + heads * (BYTES_A_BYTE_OF_HEAD - 1));
