@@ -94,14 +94,7 @@ fn main() {
 fn run(kind: &Attack, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     let folder = tempfile::tempdir().unwrap();
     let backend = Backend::start(folder.path(), 0);
-    let attacked = {
-        let folder = folder.path().to_owned();
-        let start = move || {
-            come_last();
-            Backend::start(&folder, 1)
-        };
-        thread::spawn(start).join().unwrap()
-    };
+    let attacked = Backend::start_last(folder.path(), 1);
     let program = start(std::slice::from_ref(&attacked.address)).through(OF_ITS_OWN).workers(1);
     let program = program.flags(&["--route", &format!("{HOST}{OTHER}={}", backend.address)]);
     let program = program.flags(&["--http-h2c", "silent"]).run();

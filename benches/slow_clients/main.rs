@@ -105,14 +105,7 @@ fn main() {
 fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     let folder = tempfile::tempdir().unwrap();
     let backend = Backend::start(folder.path(), 0);
-    let of_the_slow = {
-        let folder = folder.path().to_owned();
-        let start = move || {
-            come_last();
-            Backend::start(&folder, 1)
-        };
-        thread::spawn(start).join().unwrap()
-    };
+    let of_the_slow = Backend::start_last(folder.path(), 1);
     let deadlines = DEADLINES.iter().flat_map(|&flag| [flag, "10s"]).collect::<Vec<_>>();
     let program = start(std::slice::from_ref(&of_the_slow.address)).through(OF_ITS_OWN).workers(1);
     let program = program.flags(&["--route", &format!("{HOST}{OTHER}={}", backend.address)]).flags(&deadlines);

@@ -5,12 +5,15 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
 };
 
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+
+use super::cores::come_last;
 
 /// What becomes of each request that a backend has read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +49,15 @@ impl Backend {
         fs::write(&record, "").unwrap();
         let (child, address) = spawn(&format!("127.3.0.{}:0", number + 1), &record);
         Self { child, address, record }
+    }
+
+    /// As [`start`](Self::start), and it runs only where nobody else wants to.
+    pub fn start_last(folder: &Path, number: usize) -> Self {
+        let start = || {
+            come_last();
+            Self::start(folder, number)
+        };
+        thread::scope(|scope| scope.spawn(start).join().unwrap())
     }
 
     /// By SIGKILL. Its record stays.
