@@ -60,7 +60,7 @@ impl Server {
         let seal = Seal::new(secrets.iter())?;
         let registry = RegistryOptions::new(&settings, seal.clone());
         let trust = Trust::load(&settings.routes)?;
-        for doubt in doubts(&settings) {
+        for doubt in doubts(&settings, &certificates) {
             tracing::warn!("{doubt}");
         }
         let bound = listen::bind(&settings)?;
@@ -165,14 +165,21 @@ pub fn check(settings: &Settings) -> Result<Vec<String>, BoxError> {
         SecretSource::Home(path) if !path.exists() => Secrets::one(Secret::generate()?),
         source => Secrets::load(source)?,
     };
-    certificates(settings, secrets.public())?;
+    let certificates = certificates(settings, secrets.public())?;
     mesh::identity(settings, secrets.iter())?;
     Trust::load(&settings.routes)?;
-    Ok(doubts(settings))
+    Ok(doubts(settings, &certificates))
+}
+
+/// What does not keep the program from starting, but may not be what was meant.
+fn doubts(settings: &Settings, certificates: &Certificates) -> Vec<String> {
+    let mut doubts = certificates.doubts().to_vec();
+    doubts.extend(unusable_sources(settings));
+    doubts
 }
 
 /// Source addresses that cannot be used now: an address that moves between machines may come later.
-fn doubts(settings: &Settings) -> Vec<String> {
+fn unusable_sources(settings: &Settings) -> impl Iterator<Item = String> {
     let doubt = |address: &IpAddr| {
         let error = UdpSocket::bind((*address, 0)).err()?;
         Some(match error.kind() {
@@ -183,7 +190,7 @@ fn doubts(settings: &Settings) -> Vec<String> {
             _ => format!("source_addresses: no connection can leave from {address} now: {error}"),
         })
     };
-    settings.source_addresses.iter().filter_map(doubt).collect()
+    settings.source_addresses.iter().filter_map(doubt)
 }
 
 /// Serves until told to stop.

@@ -25,6 +25,8 @@ pub(super) struct Files {
     exact: HashMap<HostName, Arc<ServerConfig>>,
     /// By the name that the wildcard stands below.
     wildcard: HashMap<HostName, Arc<ServerConfig>>,
+    /// What is wrong with them, a line each.
+    pub(super) doubts: Vec<String>,
 }
 
 impl Files {
@@ -38,11 +40,11 @@ impl Files {
             let chain = pair.read_chain()?;
             let certificate = EndEntityCert::try_from(&chain[0]).map_err(|source| pair.bad_certificate(source))?;
             if let Some(problem) = out_of_date(&certificate, UnixTime::now()) {
-                pair.warn(problem);
+                all.doubts.push(pair.doubt(problem));
             }
             let names = names(&certificate, patterns);
             if !names.iter().any(|name| patterns.iter().any(|pattern| overlap(name, pattern))) {
-                pair.warn("is valid for no name that is served");
+                all.doubts.push(pair.doubt("is valid for no name that is served"));
             }
             let key = pair.read_key()?;
             let config = tls.server_config(chain, key).map_err(|error| pair.bad_key(error))?;
@@ -89,8 +91,8 @@ impl CertificateFiles {
         })
     }
 
-    fn warn(&self, problem: &str) {
-        tracing::warn!("{}: the certificate in {} {problem}", self.origin, self.cert.display());
+    fn doubt(&self, problem: &str) -> String {
+        format!("{}: the certificate in {} {problem}", self.origin, self.cert.display())
     }
 
     fn unreadable(&self, path: &Path, source: io::Error) -> CertificateError {

@@ -57,7 +57,7 @@ enum Exact {
 
 impl Certificates {
     /// Reads the files and finds each pattern its certificate. A file that is out of date, or of no use to any
-    /// pattern, is warned of and not refused.
+    /// pattern, is not refused but among the [`doubts`](Self::doubts).
     ///
     /// # Errors
     ///
@@ -87,6 +87,11 @@ impl Certificates {
             }
         }
         Ok(Self { issuer: Issuer::new(authority, tls), files, exact, below })
+    }
+
+    /// What may be wrong with the files, a line each: to be warned of.
+    pub fn doubts(&self) -> &[String] {
+        &self.files.doubts
     }
 
     /// Connections from now on are shown what `authority` issues, where no file has a certificate. Those that are there go

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::support::Start;
+use crate::support::{Start, files};
 
 const SECRET: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
@@ -61,6 +61,30 @@ fn check_warns_of_an_address_that_may_come_later() {
         "pmesh: warning: source_addresses: this machine does not have 192.0.2.1: as long as that is so, no connection \
          leaves from there\n"
     );
+}
+
+#[test]
+fn check_warns_of_certificates_as_a_start_does() {
+    let start = || {
+        let start = Start::new().flags(&["--route", "a.test=127.0.0.1:9"]);
+        files::expired_certificate(start.home(), "b.test");
+        let [cert, key] = ["cert.pem", "key.pem"].map(|file| start.home().join(file).to_str().unwrap().to_owned());
+        start.flags(&["--cert", &cert, "--key", &key])
+    };
+    let check = start().flags(&["check"]);
+    let output = check.output();
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        text.replace(check.home().to_str().unwrap(), "[HOME]"),
+        "pmesh: warning: --cert: the certificate in [HOME]/cert.pem has expired
+pmesh: warning: --cert: the certificate in [HOME]/cert.pem is valid for no name that is served
+"
+    );
+    let program = start().run();
+    for doubt in ["has expired", "is valid for no name that is served"] {
+        assert!(program.wait_for_line(doubt).contains(" WARN "));
+    }
 }
 
 #[test]

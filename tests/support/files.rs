@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::pki_types::CertificateDer;
 
 /// Writes a self-signed certificate for `name` to `cert.pem` and its key to `key.pem`.
@@ -12,6 +12,15 @@ pub fn certificate(folder: &Path, name: &str) -> CertificateDer<'static> {
     fs::write(folder.join("cert.pem"), certificate.pem()).unwrap();
     fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
     certificate.der().clone()
+}
+
+/// As [`certificate`], of one that was valid long ago.
+pub fn expired_certificate(folder: &Path, name: &str) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    (params.not_before, params.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
+    fs::write(folder.join("cert.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+    fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
 }
 
 /// Writes a key that fits no certificate.
