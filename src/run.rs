@@ -174,6 +174,14 @@ pub fn check(settings: &Settings) -> Result<Vec<String>, BoxError> {
 /// What does not keep the program from starting, but may not be what was meant.
 fn doubts(settings: &Settings, certificates: &Certificates) -> Vec<String> {
     let mut doubts = certificates.doubts().to_vec();
+    if [settings.http, settings.https, settings.internal].iter().all(|port| *port == Port::Off) {
+        doubts.push(
+            "http, https and internal are all off: nobody can connect; give one of them a port, as in --http 80".into(),
+        );
+    }
+    if settings.routes.is_empty() {
+        doubts.push("no routes: nothing is served; add one, as in --route app.example.com=127.0.0.1:3000".into());
+    }
     doubts.extend(unusable_sources(settings));
     doubts
 }

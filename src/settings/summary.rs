@@ -28,9 +28,6 @@ pub fn summary(settings: &Settings) -> String {
     if let Some(registry) = &settings.mesh.registry {
         line(&mut lines, format_args!("{:8}  {registry}", "registry"));
     }
-    if settings.routes.is_empty() {
-        line(&mut lines, format_args!("no routes: nothing is served"));
-    }
     for route in settings.routes.iter().take(LISTED) {
         line(&mut lines, format_args!("{route}"));
     }

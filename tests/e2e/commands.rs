@@ -39,8 +39,24 @@ a.test/ -> mesh://b, mesh://*
         ),
         "{with_nodes}"
     );
-    let without = printed(Start::new(), &["check"]);
-    assert!(without.ends_with("no routes: nothing is served\n"), "{without}");
+}
+
+#[test]
+fn check_warns_of_what_serves_nobody_as_a_start_does() {
+    let start = || Start::new().flags(&["--http", "off", "--https", "off", "--internal", "off"]);
+    let output = start().flags(&["check"]).output();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "pmesh: warning: http, https and internal are all off: nobody can connect; give one of them a port, as in \
+         --http 80
+pmesh: warning: no routes: nothing is served; add one, as in --route app.example.com=127.0.0.1:3000
+"
+    );
+    let program = start().run();
+    for doubt in ["http, https and internal are all off", "no routes: nothing is served"] {
+        assert!(program.wait_for_line(doubt).contains(" WARN "));
+    }
 }
 
 #[test]
@@ -54,7 +70,7 @@ fn check_fails_as_a_start_would() {
 #[test]
 fn check_warns_of_an_address_that_may_come_later() {
     // For documentation, RFC 5737: no machine's.
-    let output = Start::new().flags(&["--source-addresses", "192.0.2.1", "check"]).output();
+    let output = Start::new().flags(&["--route", "a.test=127.0.0.1:9", "--source-addresses", "192.0.2.1", "check"]).output();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),

@@ -105,10 +105,11 @@ impl Start {
             command.env_remove(name);
         }
         command.env("HOME", self.home.path()).arg("--home").arg(self.home.path());
-        command.args(["--http", &self.http.to_string(), "--workers", &self.workers.to_string()]);
-        command.args(["--https", "0"]);
-        if !self.arguments.iter().any(|argument| argument == "--internal") {
-            command.args(["--internal", "0"]);
+        command.args(["--workers", &self.workers.to_string()]);
+        for (port, number) in [("--http", self.http), ("--https", 0), ("--internal", 0)] {
+            if !self.arguments.iter().any(|argument| argument == port) {
+                command.args([port, &number.to_string()]);
+            }
         }
         command.args(["--bind", &self.bind]).args(&self.arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
