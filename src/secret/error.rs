@@ -1,4 +1,7 @@
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use pmesh_layers::identity::{IdentityError, InvalidSecret};
 
@@ -34,12 +37,17 @@ pub enum SecretError {
         mode: u32,
     },
     /// The secret's file or folder belongs to another user, who could put another secret there.
-    #[error("{path} belongs to another user (uid {owner}), who could replace the secret; run `chown $(id -u) {path}`")]
+    #[error(
+        "{path} belongs to another user (uid {owner}), who could replace the secret; {}",
+        remedy(path, *owner, *caller)
+    )]
     Foreign {
         /// The file or folder.
         path: PathBuf,
         /// The user id of its owner.
         owner: u32,
+        /// The user id of this process.
+        caller: u32,
     },
     /// What should be a secret is none.
     #[error("{origin} holds no secret")]
@@ -109,4 +117,24 @@ pub enum SecretError {
     /// A new secret cannot be made.
     #[error("cannot make a new secret")]
     Generate(#[from] IdentityError),
+}
+
+fn remedy(path: &Path, owner: u32, caller: u32) -> String {
+    match caller {
+        // Were it given to root, the service that it belongs to could not read it any more.
+        0 => format!("run this as that user: `setpriv --reuid {owner} --clear-groups pmesh …`"),
+        _ => format!("run `chown $(id -u) {}`", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_is_not_told_to_take_a_file_from_its_service() {
+        let told = |caller| SecretError::Foreign { path: "/var/lib/pmesh".into(), owner: 999, caller }.to_string();
+        assert!(told(0).ends_with("run this as that user: `setpriv --reuid 999 --clear-groups pmesh …`"), "{}", told(0));
+        assert!(told(1000).ends_with("run `chown $(id -u) /var/lib/pmesh`"), "{}", told(1000));
+    }
 }

@@ -30,9 +30,7 @@ pub fn read_secret_file(path: &Path) -> Result<Secret, SecretError> {
     if metadata.is_dir() {
         return Err(SecretError::Folder { path: path.to_owned() });
     }
-    if !is_ours(&metadata) {
-        return Err(SecretError::Foreign { path: path.to_owned(), owner: metadata.uid() });
-    }
+    check_owner(path, &metadata)?;
     let mode = metadata.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
         return Err(SecretError::Exposed { path: path.to_owned(), mode });
@@ -46,10 +44,14 @@ pub fn read_secret_file(path: &Path) -> Result<Secret, SecretError> {
         .map_err(|source| SecretError::Invalid { origin: format!("the secret file {}", path.display()), source })
 }
 
-/// Whether a file or folder belongs to the user of this process or to root; whoever else it belongs to could put
-/// their own secret there.
-pub(super) fn is_ours(metadata: &Metadata) -> bool {
-    metadata.uid() == 0 || metadata.uid() == nix::unistd::geteuid().as_raw()
+/// Refuses a file or folder that belongs neither to the user of this process nor to root: whoever else it belongs to could
+/// put their own secret there.
+pub(super) fn check_owner(path: &Path, metadata: &Metadata) -> Result<(), SecretError> {
+    let (owner, caller) = (metadata.uid(), nix::unistd::geteuid().as_raw());
+    if owner == 0 || owner == caller {
+        return Ok(());
+    }
+    Err(SecretError::Foreign { path: path.to_owned(), owner, caller })
 }
 
 #[cfg(test)]

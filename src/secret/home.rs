@@ -1,7 +1,7 @@
 use std::{
     fs::{self, DirBuilder, File},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::Path,
     time::Duration,
 };
@@ -9,7 +9,7 @@ use std::{
 use pmesh_layers::identity::Secret;
 use tempfile::NamedTempFile;
 
-use super::{SecretError, file::is_ours, read_secret_file};
+use super::{SecretError, file::check_owner, read_secret_file};
 
 /// The name of the secret's file in the home folder.
 pub const SECRET_FILE: &str = "secret";
@@ -57,9 +57,7 @@ pub fn prepare_home(home: &Path) -> Result<(), SecretError> {
     if !metadata.is_dir() {
         return Err(SecretError::HomeNotFolder { path: home.to_owned() });
     }
-    if !is_ours(&metadata) {
-        return Err(SecretError::Foreign { path: home.to_owned(), owner: metadata.uid() });
-    }
+    check_owner(home, &metadata)?;
     let mode = metadata.permissions().mode() & 0o7777;
     if mode & 0o022 != 0 {
         return Err(SecretError::HomeExposed { path: home.to_owned(), mode });
