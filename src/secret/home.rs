@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use pmesh_layers::identity::Secret;
+use pmesh_layers::identity::{Authority, Secret};
 use tempfile::NamedTempFile;
 
 use super::{SecretError, file::check_owner, read_secret_file};
@@ -67,8 +67,16 @@ pub fn prepare_home(home: &Path) -> Result<(), SecretError> {
 
 fn make_secret(home: &Path, path: &Path) -> Result<Secret, SecretError> {
     let secret = Secret::generate()?;
+    let fingerprint = Authority::derive(&secret)?.fingerprint();
     match write_new(home, path, &secret) {
-        Ok(()) => Ok(secret),
+        Ok(()) => {
+            tracing::info!(
+                "a new secret is made, in {}: other nodes need the same one; the fingerprint of its authority is {}",
+                path.display(),
+                fingerprint
+            );
+            Ok(secret)
+        }
         // Another start was faster, so its secret is the one.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_secret_file(path),
         Err(source) => Err(SecretError::Write { path: path.to_owned(), source }),

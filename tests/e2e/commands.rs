@@ -1,8 +1,8 @@
 //! The commands that print and end.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
-use crate::support::{Start, files};
+use crate::support::{Start, files, program::PROGRAM};
 
 const SECRET: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
@@ -134,6 +134,20 @@ fn explain_what_there_is_not() {
     let output = Start::new().flags(&["explain", "htpp"]).output();
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "pmesh: htpp: unknown setting; did you mean `http`?\n");
+}
+
+#[test]
+fn a_start_that_makes_a_secret_says_so() {
+    // An empty variable is none.
+    let start = Start::new().variable("PMESH_SECRET", "");
+    let place = format!("a new secret is made, in {}: ", start.home().join("secret").display());
+    let program = start.run();
+    let line = program.wait_for_line(&place);
+    let command = ["secret", "fingerprint", "--home", program.home().to_str().unwrap()];
+    let output = Command::new(PROGRAM).args(command).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let fingerprint = text.lines().find(|line| line.starts_with("public authority")).unwrap().split_whitespace().last();
+    assert!(line.contains(" INFO ") && line.ends_with(fingerprint.unwrap()), "{line} {text}");
 }
 
 #[test]
