@@ -60,10 +60,10 @@ impl Server {
         let seal = Seal::new(secrets.iter())?;
         let registry = RegistryOptions::new(&settings, seal.clone());
         let trust = Trust::load(&settings.routes)?;
+        let bound = listen::bind(&settings)?;
         for doubt in doubts(&settings, &certificates) {
             tracing::warn!("{doubt}");
         }
-        let bound = listen::bind(&settings)?;
         for one in &bound {
             let port = Port::Number(one.address.port());
             match one.listener {

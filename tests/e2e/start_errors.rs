@@ -4,6 +4,7 @@ use std::{
     fs::{self, Permissions},
     net::TcpListener,
     os::unix::fs::PermissionsExt,
+    path::Path,
 };
 
 use crate::support::{Start, files};
@@ -14,12 +15,20 @@ use crate::support::{Start, files};
 fn complaint(prepare: impl FnOnce(Start) -> Start) -> String {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let start = prepare(Start::new().http(port));
+    let start = Start::new().http(port);
+    // Else the start would make one, and say so.
+    secret(start.home(), "secret", &"7".repeat(64), 0o600);
+    let start = prepare(start);
     let output = start.output();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(output.stdout.is_empty(), "{output:?}");
     let text = String::from_utf8(output.stderr).unwrap();
     text.replace(start.home().to_str().unwrap(), "[HOME]").replace(&port.to_string(), "[PORT]")
+}
+
+fn secret(folder: &Path, name: &str, text: &str, mode: u32) {
+    fs::write(folder.join(name), text).unwrap();
+    fs::set_permissions(folder.join(name), Permissions::from_mode(mode)).unwrap();
 }
 
 /// Flags in which `[HOME]` stands for the home.
@@ -61,7 +70,7 @@ fn an_unknown_flag() {
 
   tip: a similar argument exists: '--route'
 
-Usage: pmesh --home <DIR> --http <PORT> --workers <N> --https <PORT> --internal <PORT> --bind <IP> --route \
+Usage: pmesh --home <DIR> --workers <N> --http <PORT> --https <PORT> --internal <PORT> --bind <IP> --route \
          <HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]>
 
 For more information, try '--help'.
@@ -129,9 +138,7 @@ fn a_file_of_settings() {
 fn a_secret() {
     let secret = |text: &'static str, mode: u32| {
         move |start: Start| {
-            let path = start.home().join("s");
-            fs::write(&path, text).unwrap();
-            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            secret(start.home(), "s", text, mode);
             flags(&["--secret-file", "[HOME]/s"])(start)
         }
     };
