@@ -107,6 +107,15 @@ pub fn load(
 ) -> Result<Loaded, Error> {
     let mut problems = Problems::default();
     let environment = Environment::read(environment, &mut problems);
+    merge(arguments, environment, defaults, problems)
+}
+
+fn merge(
+    arguments: &Arguments,
+    environment: Environment,
+    defaults: &Defaults,
+    mut problems: Problems,
+) -> Result<Loaded, Error> {
     let home = environment.home.as_deref();
     let weakest = Figment::from(Texts::new(Rank::Default, &table::defaults(defaults), home));
     let variables = Texts::new(Rank::Environment, &environment.values, home);
@@ -133,5 +142,29 @@ pub fn load(
         Ok(Loaded { settings, file: file.map(ConfigFile::into_path), merged })
     } else {
         Err(problems.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_home_of_the_user_one_is_to_be_named_unless_the_secret_is_elsewhere() {
+        let load = |flags: &[&str], secret: Option<&str>| {
+            let arguments = Arguments::parse([&["pmesh"], flags].concat()).expect("valid");
+            let secret = secret.map(|text| text.to_owned().into());
+            let environment = Environment { home: None, secret, values: Vec::new() };
+            merge(&arguments, environment, &Defaults::none(), Problems::default())
+        };
+        assert_eq!(
+            load(&[], None).expect_err("no home").to_string(),
+            "home: HOME is not set, which ~ in the default, ~/.pmesh, stands for: set PMESH_HOME or --home"
+        );
+        assert!(load(&["--home", "/var/lib/pmesh"], None).is_ok());
+        assert!(load(&["--secret-file", "/run/secrets/pmesh"], None).is_ok());
+        let home = load(&[], Some("7")).expect("a secret without a home").settings.home;
+        let error = crate::secret::prepare_home(&home).expect_err("no home");
+        assert!(error.to_string().contains("HOME is not set"), "{error}");
     }
 }

@@ -65,6 +65,12 @@ pub enum SecretError {
         /// What the system says.
         source: io::Error,
     },
+    /// The user has no folder for the home to be in.
+    #[error("HOME is not set, which ~ in the home {path} stands for; choose one with --home or PMESH_HOME")]
+    HomeUnknown {
+        /// The path with the `~`.
+        path: PathBuf,
+    },
     /// The home folder is something else.
     #[error("the home {path} is not a folder; choose another with --home or PMESH_HOME")]
     HomeNotFolder {

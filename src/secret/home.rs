@@ -44,6 +44,9 @@ pub fn home_secret(home: &Path) -> Result<Secret, SecretError> {
 ///
 /// [`SecretError`] when it cannot be used, or is writable by group or others.
 pub fn prepare_home(home: &Path) -> Result<(), SecretError> {
+    if home.starts_with("~") {
+        return Err(SecretError::HomeUnknown { path: home.to_owned() });
+    }
     let unusable = |source| SecretError::Home { path: home.to_owned(), source };
     let metadata = match fs::metadata(home) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -8,7 +8,7 @@ use figment::value::Value;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use super::{H2c, LogFormat, Mesh, Port, Secret, SecretSource, Settings, certificate, mesh, node, route};
-use crate::config::{Merged, Parse, Problems, Reason, Size, SizeLimit, text};
+use crate::config::{Merged, Parse, Problem, Problems, Reason, Size, SizeLimit, text};
 
 impl Settings {
     /// Validates what all sources together say.
@@ -16,7 +16,7 @@ impl Settings {
     /// A bad value is reported and something stands in for it, so that reading goes on and finds all problems. The
     /// result must not be used where there are any.
     pub(crate) fn read(merged: &Merged, secret: Option<Secret>, problems: &mut Problems) -> Self {
-        let home: PathBuf = merged.read("home", problems).unwrap_or_default();
+        let home = home(merged, secret.is_some(), problems);
         let response_timeout = merged.read("response_timeout", problems).unwrap_or_default();
         let max_body = merged.read("max_body", problems).and_then(|SizeLimit(limit)| limit);
         let node = node::read(merged, problems);
@@ -88,6 +88,23 @@ impl Settings {
                 problems,
             );
         }
+    }
+}
+
+/// Where it is not known, that is no obstacle if the secret is elsewhere: whoever comes to need it will say so.
+fn home(merged: &Merged, has_secret: bool, problems: &mut Problems) -> PathBuf {
+    let Some(node) = merged.node("home") else { return PathBuf::new() };
+    match node.value.as_str() {
+        Some(default) if node.is_default() && default.starts_with('~') => {
+            if !has_secret && merged.node("secret_file").is_none() {
+                let message = format!(
+                    "HOME is not set, which ~ in the default, {default}, stands for: set PMESH_HOME or --home"
+                );
+                problems.push(Problem::new("home", message));
+            }
+            default.into()
+        }
+        _ => node.read(problems).unwrap_or_default(),
     }
 }
 
