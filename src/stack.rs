@@ -60,10 +60,16 @@ pub fn stack(
     let rejected = Arc::clone(&counters);
 
     Ok(ServiceBuilder::new()
-        // Whatever error comes out here ends the connection in silence. It is counted, not logged.
+        // Whatever error comes out here ends the connection in silence. It is counted, and not logged but for debugging.
         .map_err(move |error: BoxError| {
-            rejected.reject(error.downcast_ref::<HostRejected>().map_or("other", HostRejected::reason));
-            tracing::debug!(%error, "silence");
+            match error.downcast_ref::<HostRejected>() {
+                // The layer has said who asked for what.
+                Some(error) => rejected.reject(error.reason()),
+                None => {
+                    rejected.reject("other");
+                    tracing::debug!(reason = "other", %error, "silence");
+                }
+            }
             error
         })
         // Other nodes are answered in any case, and may ask for the node itself.

@@ -1,11 +1,11 @@
 //! A worker: a thread with a runtime, listening sockets, a stack and connection pools of its own.
 
 use std::{
-    fmt::Display,
+    error::Error,
     io,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -30,11 +30,13 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tower::{BoxError, Service};
+use tracing::field::display;
 
 use crate::{
     access_log::LoggedBody,
     admission::{Admission, Place, Verdict},
     body::ResponseBody,
+    causes::with_causes,
     certificates::Certificates,
     client_stream::{self, ClientStream},
     connections::Connections,
@@ -236,8 +238,7 @@ where
         let gate = info.control();
         let stream = ClientStream::new(stream, place, admission.room().strangers().add(self.index, gate.clone()));
         if verdict != Verdict::Serve {
-            self.counters.reject("too_many_connections");
-            tracing::debug!(%peer, reason = "too many connections of one client", "silence");
+            self.turned_away(listener, peer, "too_many_connections", None, None);
             if verdict == Verdict::Silence {
                 tokio::spawn(silence::close(stream));
             }
@@ -261,25 +262,33 @@ where
         self.connections().add(info.control());
         let served = self.server.serve(stream, info.clone(), protocol, self.stack.clone());
         served.map(move |ended| {
-            match ended {
+            let (peer, control) = (info.peer(), info.control());
+            let turned_away = |reason| self.turned_away(Listener::Http, peer, reason, None, error(&ended));
+            match &ended {
                 // The stack has counted it.
                 Ended::Silenced => {}
-                _ if info.control().was_crowded_out() => self.counters.reject("crowded_out"),
-                Ended::Deadline => self.counters.reject("deadline"),
+                _ if control.was_crowded_out() => turned_away("crowded_out"),
+                Ended::Deadline => turned_away("deadline"),
                 // Not a request of HTTP/1, or none at all: the stack has not seen it.
-                Ended::Failed(_) | Ended::Finished | Ended::Flooded if !info.control().is_open() => {
-                    self.counters.reject("no_request");
-                }
-                _ => {}
+                Ended::Failed(_) | Ended::Finished | Ended::Flooded if !control.is_open() => turned_away("no_request"),
+                ended => tell_failed(Listener::Http, peer, ended),
             }
-            tracing::trace!(peer = %info.peer(), ?ended, "connection");
+            tracing::trace!(%peer, ?ended, "connection");
         })
     }
 
     async fn tls(self: Arc<Self>, stream: ClientStream, peer: SocketAddr, gate: Control) {
         self.handshakes.fetch_add(1, Ordering::Relaxed);
         let stranger = stream.stranger();
-        let certificates = |name: &HostName| self.shared.certificates.server_config(name).inspect(|_| gate.open_gate());
+        let unserved = OnceLock::new();
+        let certificates = |name: &HostName| {
+            let config = self.shared.certificates.server_config(name);
+            match config {
+                Some(_) => gate.open_gate(),
+                None => drop(unserved.set(name.clone())),
+            }
+            config
+        };
         let accepted = SniAcceptor::new(certificates).accept(stream, self.shared.settings.silence_deadline).await;
         let connection = accepted.map(|(stream, name)| {
             let info = ConnInfo::tls(peer, name);
@@ -295,8 +304,9 @@ where
                 tokio::spawn(self.secured(Box::new(stream), info, protocol));
             }
             Err(rejected) => {
-                let reason = rejected.reason.reason();
-                self.reject(rejected.io, stranger.as_deref(), reason, &rejected.reason).await;
+                let reason = reason(stranger.as_deref(), rejected.reason.reason());
+                self.turned_away(Listener::Https, peer, reason, unserved.get(), Some(&rejected.reason));
+                silence::close(rejected.io).await;
             }
         }
     }
@@ -312,7 +322,10 @@ where
         IO: AsyncRead + AsyncWrite + IntoRaw + Unpin + Send + 'static,
     {
         let served = self.server.serve(stream, info.clone(), protocol, self.stack.clone());
-        served.map(move |ended| tracing::trace!(peer = %info.peer(), ?ended, "connection"))
+        served.map(move |ended| {
+            tell_failed(Listener::Https, info.peer(), &ended);
+            tracing::trace!(peer = %info.peer(), ?ended, "connection");
+        })
     }
 
     /// Other nodes, which prove that they know the secret, speak HTTP/2 and nothing else.
@@ -338,16 +351,31 @@ where
                     let Shared { clocks, settings, .. } = &*self.shared;
                     clocks.tell(peer.ip().to_canonical(), ahead_by, settings.mesh.clock_window);
                 }
-                let reason = rejected.reason.reason();
-                self.reject(rejected.io, stranger.as_deref(), reason, &rejected.reason).await;
+                let reason = reason(stranger.as_deref(), rejected.reason.reason());
+                self.turned_away(Listener::Internal, peer, reason, None, Some(&rejected.reason));
+                silence::close(rejected.io).await;
             }
         }
     }
 
-    async fn reject(&self, stream: ClientStream, stranger: Option<&Stranger>, reason: &str, error: &impl Display) {
-        self.counters.reject(if was_crowded_out(stranger) { "crowded_out" } else { reason });
-        tracing::debug!(reason = %error, "silence");
-        silence::close(stream).await;
+    /// It is counted, and not logged but for debugging.
+    fn turned_away(
+        &self,
+        listener: Listener,
+        peer: SocketAddr,
+        reason: &'static str,
+        host: Option<&HostName>,
+        error: Option<&(dyn Error + 'static)>,
+    ) {
+        self.counters.reject(reason);
+        tracing::debug!(
+            peer = %SocketAddr::new(peer.ip().to_canonical(), peer.port()),
+            listener = listener.name(),
+            reason,
+            host = host.map(display),
+            error = error.map(with_causes).map(display),
+            "silence"
+        );
     }
 
     /// Lets what is in flight end.
@@ -368,6 +396,20 @@ where
     }
 }
 
-fn was_crowded_out(stranger: Option<&Stranger>) -> bool {
-    stranger.is_some_and(Stranger::was_crowded_out)
+fn reason(stranger: Option<&Stranger>, reason: &'static str) -> &'static str {
+    if stranger.is_some_and(Stranger::was_crowded_out) { "crowded_out" } else { reason }
+}
+
+fn error(ended: &Ended) -> Option<&(dyn Error + 'static)> {
+    match ended {
+        Ended::Failed(error) => Some(error),
+        _ => None,
+    }
+}
+
+/// What the server of HTTP has answered itself (400, 431) is in no access log.
+fn tell_failed(listener: Listener, peer: SocketAddr, ended: &Ended) {
+    if let Some(error) = error(ended) {
+        tracing::debug!(%peer, listener = listener.name(), error = %with_causes(error), "the connection has failed");
+    }
 }

@@ -140,7 +140,11 @@ mod tests {
     #[test]
     fn root_is_not_told_to_take_a_file_from_its_service() {
         let told = |caller| SecretError::Foreign { path: "/var/lib/pmesh".into(), owner: 999, caller }.to_string();
-        assert!(told(0).ends_with("run this as that user: `setpriv --reuid 999 --clear-groups pmesh …`"), "{}", told(0));
+        assert!(
+            told(0).ends_with("run this as that user: `setpriv --reuid 999 --clear-groups pmesh …`"),
+            "{}",
+            told(0)
+        );
         assert!(told(1000).ends_with("run `chown $(id -u) /var/lib/pmesh`"), "{}", told(1000));
     }
 }

@@ -97,9 +97,8 @@ fn home(merged: &Merged, has_secret: bool, problems: &mut Problems) -> PathBuf {
     match node.value.as_str() {
         Some(default) if node.is_default() && default.starts_with('~') => {
             if !has_secret && merged.node("secret_file").is_none() {
-                let message = format!(
-                    "HOME is not set, which ~ in the default, {default}, stands for: set PMESH_HOME or --home"
-                );
+                let message =
+                    format!("HOME is not set, which ~ in the default, {default}, stands for: set PMESH_HOME or --home");
                 problems.push(Problem::new("home", message));
             }
             default.into()

@@ -70,7 +70,8 @@ fn check_fails_as_a_start_would() {
 #[test]
 fn check_warns_of_an_address_that_may_come_later() {
     // For documentation, RFC 5737: no machine's.
-    let output = Start::new().flags(&["--route", "a.test=127.0.0.1:9", "--source-addresses", "192.0.2.1", "check"]).output();
+    let output =
+        Start::new().flags(&["--route", "a.test=127.0.0.1:9", "--source-addresses", "192.0.2.1", "check"]).output();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),

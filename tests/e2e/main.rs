@@ -12,6 +12,7 @@ mod certificates;
 mod commands;
 mod connection_limits;
 mod deadlines;
+mod debug_log;
 mod descriptors;
 mod expect;
 mod failing;

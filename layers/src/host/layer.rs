@@ -5,13 +5,14 @@ use std::{
 
 use http::{HeaderValue, Request, header::HOST};
 use tower::{BoxError, Layer, Service};
+use tracing::field::display;
 
 use super::{
-    HostRejected, ServedHosts,
+    HostName, HostRejected, ServedHosts,
     authority::{Authority, authority},
     name::Scratch,
 };
-use crate::future::ResponseFuture;
+use crate::{conn::ConnInfo, future::ResponseFuture};
 
 /// Lets only requests through that name a served host, exactly one, and well formed.
 ///
@@ -73,9 +74,24 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match admit(&*self.hosts, &mut request) {
             Ok(()) => ResponseFuture::inner(self.inner.call(request)),
-            Err(rejected) => ResponseFuture::error(rejected),
+            Err(rejected) => {
+                tell(&request, rejected);
+                ResponseFuture::error(rejected)
+            }
         }
     }
+}
+
+/// Who has asked for what, for the one who looks for the reason of a silence. A node is answered.
+fn tell<B>(request: &Request<B>, rejected: HostRejected) {
+    let Some(info) = request.extensions().get::<ConnInfo>().filter(|info| info.peer_node().is_none()) else { return };
+    tracing::debug!(
+        peer = %info.peer(),
+        listener = info.scheme().as_str(),
+        reason = rejected.reason(),
+        host = authority(request).ok().and_then(|host| HostName::from_authority(host.as_bytes()).ok()).map(display),
+        "silence"
+    );
 }
 
 fn admit<H: ServedHosts, B>(hosts: &H, request: &mut Request<B>) -> Result<(), HostRejected> {
