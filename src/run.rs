@@ -52,6 +52,7 @@ impl Server {
     ///
     /// Whatever is wrong, for the person who wrote the settings.
     pub fn prepare(mut settings: Settings) -> Result<Self, BoxError> {
+        let descriptors = enough_descriptors(&settings)?;
         // Before they are read: what changes meanwhile shows later.
         let watch = SecretWatch::new(&settings.secret);
         let secrets = Secrets::load_or_make(&settings.secret, &settings.home)?;
@@ -75,7 +76,7 @@ impl Server {
         // From here on a signal means a stop in good order.
         let signals = Signals::listen()?;
         let left = leave(&settings);
-        let admission = Arc::new(admission(&settings, raise_descriptor_limit()));
+        let admission = Arc::new(admission(&settings, descriptors));
         let peers = Arc::new(Peers::for_workers(settings.workers, settings.mesh.peers.clone()));
         let (exhaustion, clocks) = (Exhaustion::default(), Clocks::default());
         let shared = Arc::new(Shared { settings, certificates, trust, admission, exhaustion, identity, peers, clocks });
@@ -246,6 +247,23 @@ fn start_workers(
         )?);
     }
     Ok(workers)
+}
+
+/// The limit of open files; an error where the program itself does not get by with it, let alone clients.
+fn enough_descriptors(settings: &Settings) -> Result<u64, BoxError> {
+    let limit = raise_descriptor_limit();
+    let listeners =
+        [settings.http, settings.https, settings.internal].iter().filter(|port| **port != Port::Off).count();
+    // Counted; without them the runtimes cannot be made, which some of them take for a bug.
+    let own = 10 + settings.workers * (4 + listeners);
+    if limit < own as u64 {
+        return Err(format!(
+            "cannot start with a limit of {limit} open files: {own} are for the program itself, two for each client\n  \
+             raise it with `ulimit -n` in a shell, LimitNOFILE= of systemd or --ulimit nofile= of Docker"
+        )
+        .into());
+    }
+    Ok(limit)
 }
 
 /// Many systems start programs with a soft limit of 1024. Gives the limit that holds.

@@ -63,6 +63,22 @@ fn an_address_of_another_machine() {
 }
 
 #[test]
+fn a_limit_of_open_files() {
+    for limit in [14, 20] {
+        let script = format!("ulimit -n {limit}; exec \"$0\" \"$@\"").leak();
+        assert_eq!(
+            complaint(|start| start.through(&["sh", "-c", script])),
+            format!(
+                "pmesh: cannot start with a limit of {limit} open files: 24 are for the program itself, two for each \
+                 client
+  raise it with `ulimit -n` in a shell, LimitNOFILE= of systemd or --ulimit nofile= of Docker
+"
+            )
+        );
+    }
+}
+
+#[test]
 fn an_unknown_flag() {
     assert_eq!(
         complaint(flags(&["--rout=a.test=127.0.0.1:1"])),
