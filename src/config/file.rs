@@ -56,7 +56,11 @@ impl ConfigFile {
         let lines = Lines::of(text);
         let document = Document::parse(text.to_owned()).map_err(|error| {
             let line = error.span().map_or(1, |span| lines.at(span.start));
-            Problem::new(format!("{}:{line}", path.display()), error.message().trim().replace('\n', ", "))
+            let mut message = error.message().trim().replace('\n', ", ");
+            if let (true, Some(key)) = (message == "duplicate key", error.span().and_then(|span| text.get(span))) {
+                message += &format!(" `{}`", key.trim());
+            }
+            Problem::new(format!("{}:{line}", path.display()), message)
         })?;
         let mut values = toml::dict(document.as_table());
         values.retain(|key, _| table::by_key(key).is_some_and(|setting| setting.in_file));

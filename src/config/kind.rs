@@ -109,6 +109,8 @@ fn route(text: &str) -> Value {
     let Some((from, to)) = text.rsplit_once('=') else { return text.into() };
     let mut table = Dict::new();
     let host = match from.split_once('/') {
+        // A scheme, which the host will be told of.
+        Some((scheme, rest)) if scheme.ends_with(':') && rest.starts_with('/') => from,
         Some((host, prefix)) => {
             table.insert("prefix".into(), format!("/{prefix}").into());
             host

@@ -3,7 +3,7 @@ use figment::{
     value::{Dict, Value},
 };
 
-use super::{Parse, Problem, Problems, texts::Rank};
+use super::{Kind, Parse, Problem, Problems, table, texts::Rank};
 
 /// The values of all sources, the strongest for each key.
 #[derive(Debug)]
@@ -91,8 +91,19 @@ impl<'a> Node<'a> {
 
     /// The elements of a list.
     pub(crate) fn elements(&self) -> Result<Vec<Self>, Problem> {
-        let values = self.value.as_array().ok_or_else(|| self.unexpected("a list"))?;
+        let values = self.value.as_array().ok_or_else(|| self.no_list())?;
         Ok(values.iter().enumerate().map(|(index, value)| self.child(index.to_string(), value)).collect())
+    }
+
+    fn no_list(&self) -> Problem {
+        let mut problem = self.unexpected("a list");
+        let key = self.dotted_path();
+        let is_of_tables =
+            table::by_key(&key).is_some_and(|setting| matches!(setting.kind, Kind::Routes | Kind::Certificates));
+        if is_of_tables && self.value.as_dict().is_some() {
+            problem.message += &format!(": write [[{key}]]");
+        }
+        problem
     }
 
     pub(crate) fn parse<T: Parse>(&self) -> Result<T, Problem> {

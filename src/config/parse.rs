@@ -122,7 +122,11 @@ impl Parse for HostPattern {
     const EXPECTED: &'static str = "a host such as example.com or *.example.com";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
-        text(value)?.parse().map_err(because)
+        let text = text(value)?;
+        if text.contains("://") {
+            return Err(Some("a host comes without a scheme".into()));
+        }
+        text.parse().map_err(because)
     }
 }
 

@@ -46,7 +46,7 @@ impl Parse for SizeLimit {
     const EXPECTED: &'static str = "a size such as 512KiB or 10MiB, or off";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
-        if value.as_str() == Some("off") {
+        if value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("off")) {
             return Ok(Self(None));
         }
         Size::parse(value).map(|Size(bytes)| Self(Some(bytes))).map_err(|_| None)

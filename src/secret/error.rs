@@ -120,6 +120,17 @@ pub enum SecretError {
         /// What the system says.
         source: io::Error,
     },
+    /// The home folder takes no new secret.
+    #[error(
+        "cannot write a new secret to {path}; choose another home with --home or PMESH_HOME, or give the secret by \
+         PMESH_SECRET or PMESH_SECRET_FILE"
+    )]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A new secret cannot be made.
     #[error("cannot make a new secret")]
     Generate(#[from] IdentityError),

@@ -82,7 +82,7 @@ fn make_secret(home: &Path, path: &Path) -> Result<Secret, SecretError> {
         }
         // Another start was faster, so its secret is the one.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_secret_file(path),
-        Err(source) => Err(SecretError::Write { path: path.to_owned(), source }),
+        Err(source) => Err(SecretError::Unwritable { path: path.to_owned(), source }),
     }
 }
 
@@ -179,6 +179,14 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("nowhere", home.path().join(SECRET_FILE)).unwrap();
         assert!(matches!(home_secret(home.path()), Err(SecretError::Missing { .. })));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_home_that_takes_no_file_is_told_with_the_ways_out() {
+        // Not for root either.
+        let error = home_secret(Path::new("/proc")).unwrap_err().to_string();
+        assert!(["--home", "PMESH_HOME", "PMESH_SECRET"].iter().all(|way| error.contains(way)), "{error}");
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl Parse for Port {
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         match value.as_str() {
-            Some("off") => Ok(Self::Off),
+            Some(text) if text.eq_ignore_ascii_case("off") => Ok(Self::Off),
             _ => value.to_u128().and_then(|port| port.try_into().ok()).map(Self::Number).ok_or(None),
         }
     }
@@ -153,7 +153,7 @@ impl Parse for H2c {
     const EXPECTED: &'static str = "off, silent or open";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
-        match text(value)? {
+        match &*text(value)?.to_ascii_lowercase() {
             "off" => Ok(Self::Off),
             "silent" => Ok(Self::Silent),
             "open" => Ok(Self::Open),

@@ -39,7 +39,9 @@ fn keys_that_do_not_exist() {
 
 #[test]
 fn text_that_is_no_toml() {
-    assert_file_error("http = 80\nhttp = 81", "2: duplicate key");
+    assert_file_error("http = 80\nhttp = 81", "2: duplicate key `http`");
+    assert_file_error("[a]\nx = 1\n[a]\ny = 1", "3: duplicate key `a`");
+    assert_file_error("[[routes]]\nhost = \"a\"\nhost = \"b\"", "3: duplicate key `host`");
     assert_file_error("http = 80\n\n[[routes]\n", "3: unclosed array table, expected `]`");
     assert_file_error("http = eighty", "1: string values must be quoted, expected literal string");
 }
@@ -54,6 +56,8 @@ fn values_of_the_wrong_type() {
     assert_file_error("access_log = \"yes\"", "1: access_log: expected true or false, found \"yes\"");
     assert_file_error("trusted_proxies = \"10.0.0.0/8\"", "1: trusted_proxies: expected a list, found \"10.0.0.0/8\"");
     assert_file_error("routes = 3", "1: routes: expected a list, found 3");
+    assert_file_error("[routes]\nhost = \"a\"", "1: routes: expected a list, found a table: write [[routes]]");
+    assert_file_error("[trusted_proxies]", "1: trusted_proxies: expected a list, found a table");
     assert_file_error(
         "routes = [\"a=b:1\"]",
         "1: routes[0]: expected a table with host and upstreams, found \"a=b:1\"",
@@ -144,6 +148,17 @@ fn flags() {
         (["--route", "a"], "--route: expected HOST[/PREFIX]=UPSTREAM[,UPSTREAM…], found \"a\"".into()),
         (["--route", "a="], "--route: no upstream for \"a\": name at least one address".into()),
         (["--route", "=a:1"], format!("--route: {HOST}, found \"\": the host is empty")),
+        (
+            ["--route", "http://a.test/x=a:1"],
+            format!("--route: {HOST}, found \"http://a.test/x\": a host comes without a scheme"),
+        ),
+        (
+            ["--route", "*.bücher.test=a:1"],
+            format!(
+                "--route: {HOST}, found \"*.bücher.test\": 'ü' cannot stand in a host name: write the name in punycode, \
+                 as xn--…"
+            ),
+        ),
         (["--route", "a=b"], format!("--route: {UPSTREAM}, found \"b\": the port is missing")),
         (["--cert", "x"], "--cert: a certificate and its key go together; set --key or PMESH_KEY too".into()),
         (["--key", "x"], "--key: a certificate and its key go together; set --cert or PMESH_CERT too".into()),

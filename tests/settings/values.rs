@@ -102,3 +102,10 @@ fn the_summary_says_what_is_served() {
     let start = start.variable("PMESH_ROUTE", &routes.join(" "));
     assert_eq!(summary(&start.loaded().settings), format!("{listeners}{listed}and 3 more\n"));
 }
+
+#[test]
+fn off_is_taken_in_capitals_too() {
+    let start = Start::new().variable("PMESH_HTTPS", "OFF").variable("PMESH_MAX_BODY", "Off");
+    let settings = start.variable("PMESH_HTTP_H2C", "OFF").loaded().settings;
+    assert_eq!((settings.https, settings.max_body, settings.http_h2c), (Port::Off, None, H2c::Off));
+}

@@ -61,7 +61,10 @@ impl FromStr for HostName {
         if port.is_some() {
             return Err(InvalidHost(Fault::UnexpectedPort));
         }
-        Self::from_authority(host)
+        Self::from_authority(host).map_err(|error| match (error, text.chars().find(|char| !char.is_ascii())) {
+            (InvalidHost(Fault::Byte(0x80..)), Some(letter)) => InvalidHost(Fault::Letter(letter)),
+            (error, _) => error,
+        })
     }
 }
 
@@ -192,6 +195,7 @@ pub(super) enum Fault {
     EmptyLabel,
     TooLong,
     Byte(u8),
+    Letter(char),
     Port,
     UnexpectedPort,
     Ipv6,
@@ -205,6 +209,9 @@ impl fmt::Display for InvalidHost {
             Fault::EmptyLabel => f.write_str("a label between two dots is empty"),
             Fault::TooLong => f.write_str("the name is over 253 bytes, or a label of it over 63"),
             Fault::Byte(byte) => write!(f, "{:?} cannot stand in a host name", char::from(byte)),
+            Fault::Letter(letter) => {
+                write!(f, "{letter:?} cannot stand in a host name: write the name in punycode, as xn--…")
+            }
             Fault::Port => f.write_str("the port is not a number from 1 to 65535"),
             Fault::UnexpectedPort => f.write_str("a host is named without a port"),
             Fault::Ipv6 => f.write_str("an IPv6 address is written as [2001:db8::1]"),
@@ -284,6 +291,14 @@ mod tests {
         assert!(canonical(&name).is_some());
         assert!(canonical(&format!("{name}.")).is_some());
         assert!(canonical(&format!("{name}a")).is_none());
+    }
+
+    #[test]
+    fn a_letter_beyond_ascii_is_told_as_such() {
+        for text in ["bücher.test", "xn--a.ü"] {
+            let error = text.parse::<HostName>().unwrap_err().to_string();
+            assert!(error.starts_with("'ü' cannot stand in a host name") && error.contains("xn--"), "{error}");
+        }
     }
 
     #[test]
