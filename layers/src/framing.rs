@@ -92,7 +92,8 @@ pub enum Unacceptable {
     /// A transfer coding other than `chunked` alone (RFC 9112, 6.1).
     #[error("the transfer coding is not chunked alone")]
     TransferCoding,
-    /// More than one `Content-Length`, or both it and `Transfer-Encoding` (RFC 9112, 6.3).
+    /// More than one `Content-Length`, or both it and `Transfer-Encoding` (RFC 9112, 6.3). Of the latter hyper leaves no
+    /// `Content-Length` over HTTP/1.1, and closes the connection after the response.
     #[error("the length of the body is given twice")]
     Length,
     /// A target with a byte that no URI has (RFC 3986, 2), or of another scheme than http and https.

@@ -87,6 +87,20 @@ fn nobody_connects_any_more() {
 }
 
 #[test]
+fn another_one_can_start_on_its_ports_while_it_drains() {
+    let (mut program, release) = start();
+    let (mut busy, mut idle) = (in_flight(&program), idle(&program));
+    program.signal(Signal::SIGTERM);
+    assert_eq!(idle.end(), (Vec::new(), End::Fin));
+    let backend = Backend::answering("next");
+    let next = Start::new().http(program.http().port()).route("a.test", &backend).run();
+    assert_eq!(Client::connect(next.http()).get("a.test", "/").text(), "next");
+    release.send(()).unwrap();
+    assert_eq!(busy.take(4), b"half");
+    assert_eq!(program.wait().code(), Some(0));
+}
+
+#[test]
 fn a_connection_that_has_said_nothing_does_not_hold_the_program_up() {
     let backend = Backend::answering("ok");
     let mut program = Start::new().workers(1).route("a.test", &backend).flags(&["--silence-deadline", "1h"]).run();
