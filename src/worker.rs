@@ -30,7 +30,6 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tower::{BoxError, Service};
-use tracing::field::display;
 
 use crate::{
     access_log::LoggedBody,
@@ -378,8 +377,8 @@ where
             peer = %SocketAddr::new(peer.ip().to_canonical(), peer.port()),
             listener = listener.name(),
             reason,
-            host = host.map(display),
-            error = error.map(with_causes).map(display),
+            host = host.map(tracing::field::display),
+            error = error.map(with_causes).map(tracing::field::display),
             "silence"
         );
     }

@@ -187,7 +187,7 @@ fn a_secret() {
 #[test]
 fn certificates() {
     const PAIR: &[&str] = &["--cert", "[HOME]/cert.pem", "--key", "[HOME]/key.pem"];
-    let pair = |change: fn(&std::path::Path)| {
+    let pair = |change: fn(&Path)| {
         move |start: Start| {
             files::certificate(start.home(), "a.test");
             change(start.home());

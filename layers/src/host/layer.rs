@@ -5,7 +5,6 @@ use std::{
 
 use http::{HeaderValue, Request, header::HOST};
 use tower::{BoxError, Layer, Service};
-use tracing::field::display;
 
 use super::{
     HostName, HostRejected, ServedHosts,
@@ -85,11 +84,12 @@ where
 /// Who has asked for what, for the one who looks for the reason of a silence. A node is answered.
 fn tell<B>(request: &Request<B>, rejected: HostRejected) {
     let Some(info) = request.extensions().get::<ConnInfo>().filter(|info| info.peer_node().is_none()) else { return };
+    let host = || HostName::from_authority(authority(request).ok()?.as_bytes()).ok();
     tracing::debug!(
         peer = %info.peer(),
         listener = info.scheme().as_str(),
         reason = rejected.reason(),
-        host = authority(request).ok().and_then(|host| HostName::from_authority(host.as_bytes()).ok()).map(display),
+        host = host().map(tracing::field::display),
         "silence"
     );
 }
