@@ -10,12 +10,12 @@ use std::{
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pmesh_layers::identity::{Authority, Secret};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tower::BoxError;
 
 use crate::{
     admission::Admission,
-    certificates::Certificates,
+    certificates::{CertificateWatch, Certificates},
     control,
     counters::Counters,
     exhaustion::Exhaustion,
@@ -38,7 +38,7 @@ pub struct Server {
     signals: Signals,
     secrets: Secrets,
     seal: Seal,
-    watch: Option<SecretWatch>,
+    watches: (Option<SecretWatch>, CertificateWatch),
     registry: Option<RegistryOptions>,
     /// Lets the commands find this process, as long as it is there.
     left: Option<Left>,
@@ -53,7 +53,7 @@ impl Server {
     /// Whatever is wrong, for the person who wrote the settings.
     pub fn prepare(mut settings: Settings) -> Result<Self, BoxError> {
         // Before they are read: what changes meanwhile shows later.
-        let watch = SecretWatch::new(&settings.secret);
+        let watches = (SecretWatch::new(&settings.secret), CertificateWatch::new(&settings.certificates));
         let secrets = Secrets::load_or_make(&settings.secret, &settings.home)?;
         let certificates = certificates(&settings, secrets.public())?;
         let identity = mesh::identity(&settings, secrets.iter())?;
@@ -79,7 +79,7 @@ impl Server {
         let peers = Arc::new(Peers::for_workers(settings.workers, settings.mesh.peers.clone()));
         let (exhaustion, clocks) = (Exhaustion::default(), Clocks::default());
         let shared = Arc::new(Shared { settings, certificates, trust, admission, exhaustion, identity, peers, clocks });
-        Ok(Self { shared, bound, signals, secrets, seal, watch, registry, left })
+        Ok(Self { shared, bound, signals, secrets, seal, watches, registry, left })
     }
 
     /// The settings, with the ports that the kernel picked in the place of 0.
@@ -94,7 +94,7 @@ impl Server {
     /// When the system gives no threads, or a worker broke down.
     pub fn serve(self) -> Result<(), BoxError> {
         let (stop, stopped) = watch::channel(false);
-        let Self { shared, bound, signals, secrets, seal, watch, registry, left } = self;
+        let Self { shared, bound, signals, secrets, seal, watches, registry, left } = self;
         let instance = Instance::random();
         let own = Announcement::of(&shared.settings, instance);
         let peers = || Arc::clone(&shared.peers);
@@ -112,7 +112,8 @@ impl Server {
         }));
         let registry = registry.map(|options| Registry::start(options, own, peers(), stopped.clone())).transpose()?;
         let prober = Prober::new(&shared.settings, shared.identity.clone(), peers());
-        let handover = watch.map(|watch| Handover {
+        let (secret, certificates) = watches;
+        let handover = secret.map(|watch| Handover {
             watch,
             secrets,
             identity: shared.identity.clone(),
@@ -120,11 +121,14 @@ impl Server {
             renewal: registry.as_ref().map(Registry::renewal),
             shared: Arc::clone(&shared),
         });
-        let control = control::start(shared.settings.mesh.is_used().then_some(prober), handover, stopped.clone())?;
+        let files = control::Files { handover, certificates, shared: Arc::clone(&shared) };
+        let (prober, hangup) = (shared.settings.mesh.is_used().then_some(prober), Arc::<Notify>::default());
+        let control = control::start(prober, files, Arc::clone(&hangup), stopped.clone())?;
         let workers = start_workers(&shared, &api, bound, &counters, &stopped)?;
-        signals.on_first(move || {
+        let stop = move || {
             stop.send_replace(true);
-        })?;
+        };
+        signals.on_first(stop, hangup)?;
         let mut broken = 0;
         for worker in workers {
             broken += usize::from(worker.join().is_err());
@@ -132,8 +136,8 @@ impl Server {
         if let Some(registry) = registry {
             registry.join();
         }
-        if control.is_some_and(|control| control.join().is_err()) {
-            tracing::error!("what asks other nodes and looks for a new secret has broken down; this is a bug");
+        if control.join().is_err() {
+            tracing::error!("what asks other nodes and looks at files has broken down; this is a bug");
         }
         drop(left);
         log_totals(&counters, shared.admission.room().idle_ended());
