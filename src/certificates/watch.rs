@@ -54,7 +54,7 @@ impl CertificateWatch {
                 Err(error) => {
                     let complaint = with_causes(&error);
                     if changed || all || watched.complaint.as_ref() != Some(&complaint) {
-                        tracing::warn!("what was read before stays in use: {complaint}");
+                        tracing::warn!("a certificate that was read before stays in use: {complaint}");
                     }
                     watched.complaint = Some(complaint);
                 }
