@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fs, io,
     path::Path,
     sync::Arc,
@@ -73,7 +73,7 @@ impl Pair {
 }
 
 impl CertificateFiles {
-    pub(super) fn load(&self, tls: &Tls, patterns: &HashSet<HostPattern>) -> Result<Pair, CertificateError> {
+    pub(super) fn load(&self, tls: &Tls, patterns: &[HostPattern]) -> Result<Pair, CertificateError> {
         let chain = self.read_chain()?;
         let certificate = EndEntityCert::try_from(&chain[0]).map_err(|source| self.bad_certificate(source))?;
         let mut doubts: Vec<_> = out_of_date(&certificate, UnixTime::now()).into_iter().collect();
@@ -132,7 +132,7 @@ impl CertificateFiles {
 }
 
 /// The names that a certificate is valid for: DNS names, and those addresses among the patterns that it lists.
-fn names(certificate: &EndEntityCert<'_>, patterns: &HashSet<HostPattern>) -> Vec<HostPattern> {
+fn names(certificate: &EndEntityCert<'_>, patterns: &[HostPattern]) -> Vec<HostPattern> {
     let addresses = patterns.iter().filter(|pattern| match pattern {
         HostPattern::Exact(name) if name.is_ip() => {
             server_name(name).is_some_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())

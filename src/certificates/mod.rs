@@ -6,11 +6,7 @@ mod issued;
 mod tls;
 mod watch;
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use arc_swap::ArcSwap;
 pub use error::CertificateError;
@@ -43,6 +39,8 @@ const NAMES_BELOW: usize = 1024;
 ///
 /// All certificates speak TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, ask for no client certificate, and resume sessions by
 /// tickets alone, under one key for all: rustls resumes a session only for the name that it was made for (RFC 6066, 3).
+///
+/// A [`CertificateWatch`] takes up files that change.
 #[derive(Debug)]
 pub struct Certificates {
     issuer: Issuer,
@@ -92,7 +90,7 @@ impl Certificates {
     }
 
     /// What is served.
-    fn patterns(&self) -> HashSet<HostPattern> {
+    fn patterns(&self) -> Vec<HostPattern> {
         let exact = self.exact.keys().cloned().map(HostPattern::Exact);
         exact.chain(self.below.keys().cloned().map(HostPattern::Below)).collect()
     }
