@@ -87,7 +87,7 @@ impl Server {
         &self.shared.settings
     }
 
-    /// Serves until SIGTERM or SIGINT, then lets what is in flight end. A second signal ends the process at once.
+    /// Serves until SIGTERM, SIGINT or SIGQUIT, then lets what is in flight end. A second signal ends the process at once.
     ///
     /// # Errors
     ///

@@ -30,8 +30,8 @@ pub struct Strangers {
 struct Queue {
     /// In the order in which they came.
     waiting: VecDeque<Weak<Stranger>>,
-    /// Told to end; their input is still read.
-    ending: VecDeque<Weak<Stranger>>,
+    /// Told to end; its input is still read.
+    ending: Option<Weak<Stranger>>,
     /// At this length those that have been named or have ended are dropped: a constant cost for each connection.
     sweep_at: usize,
 }
@@ -95,7 +95,7 @@ fn is_stranger(stranger: &Weak<Stranger>) -> bool {
 
 impl Queue {
     fn crowd_out(&mut self, full: bool) -> Option<()> {
-        let left = self.ending.pop_front().and_then(|stranger| stranger.upgrade());
+        let left = self.ending.take().and_then(|stranger| stranger.upgrade());
         if let Some(stranger) = &left {
             stranger.tell(LEAVE);
         }
@@ -111,7 +111,7 @@ impl Queue {
                         stranger.tell(LEAVE);
                     } else {
                         stranger.tell(END);
-                        self.ending.extend(entry);
+                        self.ending = entry;
                     }
                     return Some(());
                 }

@@ -109,7 +109,11 @@ pub fn spawn(
     };
     let worker = Arc::new(Worker::new(index, shared, counters, stack));
     let thread = thread::Builder::new().name(format!("worker-{index}"));
-    Ok(thread.spawn(move || runtime.block_on(worker.run(sockets, stop)))?)
+    Ok(thread.spawn(move || {
+        runtime.block_on(worker.run(sockets, stop));
+        // Dropped, it would wait for look-ups of names that nobody waits for any more.
+        runtime.shutdown_background();
+    })?)
 }
 
 struct Worker<S> {
@@ -196,6 +200,8 @@ where
                         None => return client_stream::leave(&stream),
                     }
                 }
+                // Whoever waits there keeps those from ending that have a descriptor.
+                Err(error) if Exhaustion::is_cause_of(&error) && *stop.borrow() => return,
                 Err(error) if Exhaustion::is_cause_of(&error) => {
                     self.note(listener, self.shared.exhaustion.failed(), Some(&error));
                     match self.shared.admission.make_room(self.index) {

@@ -21,7 +21,7 @@
 use std::task::{Context, Poll};
 
 use http::{
-    HeaderMap, HeaderName, Method, Request, Uri, Version,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 use tower::{BoxError, Layer, Service};
@@ -101,6 +101,9 @@ pub enum Unacceptable {
     /// A field's name that HTTP/1.1 has no way to write (RFC 9110, 5.6.2).
     #[error("the name of a field is not a token")]
     Name,
+    /// A value of HTTP/2 with white space before or behind it, which HTTP/1.1 has no way to write (RFC 9113, 8.2.1).
+    #[error("the value of a field begins or ends with white space")]
+    Value,
     /// `CONNECT` and `TRACE`, which a reverse proxy has no use for.
     #[error("the method is not allowed")]
     Method,
@@ -117,9 +120,14 @@ fn check<B>(request: &Request<B>) -> Result<(), Unacceptable> {
         return Err(Unacceptable::Target);
     }
     let headers = request.headers();
-    // The reader of HTTP/1 is strict by itself; that of HTTP/2 takes `"`.
-    if request.version() >= Version::HTTP_2 && !headers.keys().all(is_token) {
-        return Err(Unacceptable::Name);
+    // The reader of HTTP/1 is strict by itself; that of HTTP/2 takes `"`, and white space.
+    if request.version() >= Version::HTTP_2 {
+        if !headers.keys().all(is_token) {
+            return Err(Unacceptable::Name);
+        }
+        if !headers.values().all(is_trimmed) {
+            return Err(Unacceptable::Value);
+        }
     }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let length = lengths.next();
@@ -163,6 +171,12 @@ fn check_target(uri: &Uri, method: &Method) -> Result<(), Unacceptable> {
 /// Whether HTTP/1.1 can write `name`, of which `http` has ruled out all but one of the other bytes already.
 pub(crate) fn is_token(name: &HeaderName) -> bool {
     !name.as_str().contains('"')
+}
+
+fn is_trimmed(value: &HeaderValue) -> bool {
+    let is_white = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let bytes = value.as_bytes();
+    !is_white(bytes.first()) && !is_white(bytes.last())
 }
 
 /// Drops fields that some backends take for framing fields, because they read `_` as `-`, as CGI does.
@@ -221,6 +235,22 @@ mod tests {
         assert_eq!(strange, b"\"");
         request.headers_mut().insert(HeaderName::from_lowercase(b"\"x\"").unwrap(), "1".parse().unwrap());
         assert_eq!(check(&request), Err(Unacceptable::Name));
+    }
+
+    #[test]
+    fn values_of_http2_are_trimmed() {
+        for (value, expected) in [
+            ("", Ok(())),
+            ("a b\tc", Ok(())),
+            (" a", Err(Unacceptable::Value)),
+            ("a\t", Err(Unacceptable::Value)),
+            (" ", Err(Unacceptable::Value)),
+        ] {
+            let mut request = Request::new(());
+            *request.version_mut() = Version::HTTP_2;
+            request.headers_mut().insert("x", HeaderValue::from_static(value));
+            assert_eq!(check(&request), expected, "{value:?}");
+        }
     }
 
     #[test]

@@ -140,14 +140,30 @@ where
         let switching = matches!(response.status(), StatusCode::SWITCHING_PROTOCOLS | StatusCode::UPGRADE_REQUIRED);
         let headers = response.headers_mut();
         let found = Found::among(headers);
+        let named = if found.has(Found::CONNECTION) { named(headers) } else { Vec::new() };
         let upgrade = if switching { headers.remove(UPGRADE) } else { None };
         remove(headers, found, &[CONTENT_LENGTH]);
         if let Some(protocol) = upgrade {
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(UPGRADE, protocol);
         }
+        if !named.is_empty() {
+            response.extensions_mut().insert(Named(named));
+        }
         Poll::Ready(Ok(response))
     }
+}
+
+/// What the `Connection` of a response has named, for [`TrailersLayer`](crate::trailers::TrailersLayer): it is gone there.
+#[derive(Debug, Clone)]
+pub(crate) struct Named(pub(crate) Vec<HeaderName>);
+
+/// The fields that `Connection` names besides those that most do, none of which may be a trailer either.
+pub(crate) fn named(headers: &HeaderMap) -> Vec<HeaderName> {
+    let usual = ["close", "keep-alive", "te", "upgrade"];
+    let is_usual = |token: &&[u8]| usual.iter().any(|usual| token.eq_ignore_ascii_case(usual.as_bytes()));
+    let tokens = headers.get_all(CONNECTION).iter().flat_map(tokens);
+    tokens.filter(|token| !is_usual(token)).filter_map(|token| HeaderName::from_bytes(token).ok()).collect()
 }
 
 /// Which of [`ALWAYS`] there are, a bit for each: most messages have none, or one. A look at each name is cheaper than a

@@ -30,17 +30,26 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderMap, HeaderName, Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response, Version};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
-use crate::framing::is_token;
+use crate::{
+    conn::{ConnInfo, Control},
+    framing::is_token,
+    hop_by_hop::{Named, named},
+};
 
-/// Drops trailers that have no business there, from requests and from responses.
+/// Drops trailers that have no business there, from requests and from responses: also those that `Connection` names
+/// (RFC 9110, 7.6.1), of responses where a [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer) is further in.
 ///
 /// A backend that merges trailers into the head would take them for the proxy's word, or for another framing, another
 /// host, another user.
+///
+/// Behind a request of HTTP/1 that had trailers, or was not read to its end and might have, its connection ends: hyper
+/// takes all up to the next empty line that ends with CRLF for the trailer section, and reads it to the first empty line
+/// that ends with LF. What stands between would be another request for others (RFC 9112, 2.2).
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct TrailersLayer;
@@ -73,6 +82,7 @@ impl<S> Trailers<S> {
 impl<S, B, R> Service<Request<B>> for Trailers<S>
 where
     S: Service<Request<TrailersBody<B>>, Response = Response<R>>,
+    B: Body,
 {
     type Response = Response<TrailersBody<R>>;
     type Error = S::Error;
@@ -83,7 +93,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ResponseFuture { response: self.inner.call(request.map(|inner| TrailersBody { inner })) }
+        let watch = watch(&request);
+        ResponseFuture { response: self.inner.call(request.map(|inner| TrailersBody { inner, watch })) }
     }
 }
 
@@ -103,8 +114,10 @@ where
     type Output = Result<Response<TrailersBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(self.project().response.poll(cx))?;
-        Poll::Ready(Ok(response.map(|inner| TrailersBody { inner })))
+        let mut response = ready!(self.project().response.poll(cx))?;
+        let named = response.extensions_mut().remove();
+        let watch = named.map(|Named(named)| Box::new(Watch { named, connection: None }));
+        Poll::Ready(Ok(response.map(|inner| TrailersBody { inner, watch })))
     }
 }
 
@@ -114,7 +127,44 @@ pin_project! {
     pub struct TrailersBody<B> {
         #[pin]
         inner: B,
+        // Most bodies need none.
+        watch: Option<Box<Watch>>,
     }
+
+    impl<B> PinnedDrop for TrailersBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            if let Some(watch) = this.project().watch.take() {
+                watch.end();
+            }
+        }
+    }
+}
+
+/// What is kept of a message whose body may end with trailers.
+#[derive(Debug)]
+struct Watch {
+    /// By `Connection`.
+    named: Vec<HeaderName>,
+    /// Ends behind trailers.
+    connection: Option<Control>,
+}
+
+impl Watch {
+    fn end(&self) {
+        if let Some(connection) = &self.connection {
+            connection.drain();
+        }
+    }
+}
+
+/// For a request of HTTP/1 with a body in chunks: others have no trailers, or none that are text.
+fn watch<B: Body>(request: &Request<B>) -> Option<Box<Watch>> {
+    let body = request.body();
+    if body.is_end_stream() || request.version() >= Version::HTTP_2 || body.size_hint().exact().is_some() {
+        return None;
+    }
+    let connection = request.extensions().get().map(ConnInfo::control).cloned();
+    Some(Box::new(Watch { named: named(request.headers()), connection }))
 }
 
 impl<B: Body> Body for TrailersBody<B> {
@@ -122,11 +172,20 @@ impl<B: Body> Body for TrailersBody<B> {
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let mut polled = self.project().inner.poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &mut polled
-            && let Some(trailers) = frame.trailers_mut()
-        {
-            drop_forbidden(trailers);
+        let this = self.project();
+        let mut polled = this.inner.poll_frame(cx);
+        match &mut polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    drop_forbidden(trailers);
+                    if let Some(watch) = this.watch.take() {
+                        watch.named.iter().for_each(|name| drop(trailers.remove(name)));
+                        watch.end();
+                    }
+                }
+            }
+            Poll::Ready(None) => *this.watch = None,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
         polled
     }
@@ -152,11 +211,11 @@ fn drop_forbidden(trailers: &mut HeaderMap) {
 fn is_forbidden(name: &str) -> bool {
     let name = name.replace('_', "-");
     FORBIDDEN.contains(&&*name)
-        || ["x-forwarded-", "x-pmesh-", "proxy-", "access-control-"].iter().any(|start| name.starts_with(start))
+        || ["x-forwarded", "x-pmesh-", "proxy-", "access-control-"].iter().any(|start| name.starts_with(start))
 }
 
 /// Fields that say where a message ends, where it goes, who sends it, or how its content is to be read.
-const FORBIDDEN: [&str; 36] = [
+const FORBIDDEN: [&str; 45] = [
     // Framing, and the fields of a hop.
     "connection",
     "content-length",
@@ -167,13 +226,19 @@ const FORBIDDEN: [&str; 36] = [
     "upgrade",
     // Routing, and what a proxy says.
     "alt-svc",
+    "cf-connecting-ip",
     "forwarded",
     "host",
     "location",
     "max-forwards",
+    "true-client-ip",
     "via",
+    "x-client-ip",
+    "x-http-method-override",
+    "x-original-url",
     "x-real-ip",
     "x-request-id",
+    "x-rewrite-url",
     // Who asks, and what he may.
     "authorization",
     "cookie",
@@ -188,7 +253,10 @@ const FORBIDDEN: [&str; 36] = [
     "expect",
     "expires",
     "if-match",
+    "if-modified-since",
     "if-none-match",
+    "if-range",
+    "if-unmodified-since",
     "pragma",
     "range",
     "retry-after",
@@ -220,6 +288,8 @@ mod tests {
             ("host", true),
             ("forwarded", true),
             ("x-forwarded-for", true),
+            ("x-forwarded", true),
+            ("if-range", true),
             ("x_forwarded-proto", true),
             ("x-real_ip", true),
             ("set-cookie", true),

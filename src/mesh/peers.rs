@@ -11,7 +11,7 @@ use pmesh_layers::{
     route::{PathPrefix, RouteTable},
 };
 
-use super::{Announcement, Health, Instance, Served, State, link::Links};
+use super::{Announcement, Health, Instance, Served, link::Links};
 use crate::endpoint::HostPort;
 
 /// All nodes that are known, but for this one.
@@ -147,11 +147,6 @@ impl Table {
     pub fn serving(&self, host: &HostName, path: &str) -> &[Arc<Peer>] {
         self.serving.find(host.as_str(), path).map(Vec::as_slice).unwrap_or_default()
     }
-
-    /// Those of [`serving`](Self::serving) that are not known to be dead.
-    pub fn serving_alive(&self, host: &HostName, path: &str) -> impl Iterator<Item = &Arc<Peer>> {
-        self.serving(host, path).iter().filter(|peer| peer.health.state() != State::Dead)
-    }
 }
 
 fn serving(entries: &BTreeMap<NodeName, Entry>) -> RouteTable<Vec<Arc<Peer>>> {
@@ -223,7 +218,7 @@ impl Peer {
 mod tests {
     use std::time::Duration;
 
-    use super::*;
+    use super::{super::State, *};
 
     fn announcement(node: &str, address: &str, serves: &[&str]) -> Announcement {
         let served = |route: &&str| {
@@ -334,10 +329,5 @@ mod tests {
         ] {
             assert_eq!(names(table.serving(&host.parse().unwrap(), path)), expected, "{host}{path}");
         }
-        let host = "a.x".parse().unwrap();
-        table.get("b").unwrap().health.failed(1);
-        assert_eq!(names(table.serving_alive(&host, "/api")), ["c"]);
-        table.get("c").unwrap().health.failed(1);
-        assert_eq!(names(table.serving_alive(&host, "/api")), Vec::<&str>::new());
     }
 }

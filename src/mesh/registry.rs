@@ -131,7 +131,11 @@ impl Registry {
             complaints: Complaints::default(),
             unbelieved,
         };
-        let thread = thread::Builder::new().name("registry".into()).spawn(move || runtime.block_on(keeper.run()))?;
+        let thread = thread::Builder::new().name("registry".into()).spawn(move || {
+            runtime.block_on(keeper.run());
+            // Does not wait for look-ups of names.
+            runtime.shutdown_background();
+        })?;
         Ok(Self { own, thread })
     }
 

@@ -147,10 +147,11 @@ fn requests_in_a_row() {
             post("Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n") + &get("/2"),
             Expected::Served(2),
         ),
+        // Where those end has two readings: the connection does.
         case(
             "behind trailers",
             post("Transfer-Encoding: chunked", "0\r\nx: y\r\n\r\n") + &get("/2"),
-            Expected::Served(2),
+            Expected::Served(1),
         ),
         case("behind empty lines", get("/1") + "\r\n" + &get("/2") + "\r\n\r\n", Expected::Served(2)),
         case("a POST without a length, then more", post("X: y", "") + &get("/2"), Expected::Served(2)),

@@ -3,7 +3,7 @@
 use crate::{
     corpus::{Case, run, serve, start},
     http2_corpus,
-    support::{Backend, Client, Start, h2, tls::Tls},
+    support::{Backend, Client, End, Start, h2, tls::Tls},
 };
 
 const FORBIDDEN: [&str; 18] = [
@@ -39,8 +39,7 @@ fn of_requests() {
             let body = format!("3\r\nabc\r\n0\r\nX-Sum: 1\r\n{name}: {}\r\n\r\n", value(name));
             client.send(format!("{head}Transfer-Encoding: chunked\r\n\r\n{body}"));
             assert_eq!(client.response().status, 200, "{name}");
-            // In step.
-            assert_eq!(client.get("a.test", "/after").text(), "/after", "{name}");
+            assert_eq!(client.end(), (Vec::new(), End::Fin), "{name}");
         }
     }
     let tls = Tls::of(&program).alpn(&["h2"]);
@@ -87,6 +86,42 @@ fn of_responses() {
     let last = frames.last().unwrap();
     // One field, in letters or in Huffman codes: the values of the others would be longer than that.
     assert!(last.kind == h2::HEADERS && last.payload.len() < 16, "{last:?}");
+}
+
+/// For hyper trailers end with an empty line that has CRLF, and their last field is before the first that has LF alone.
+#[test]
+fn a_request_behind_them_is_not_lost_between_others() {
+    let (program, backend) = start();
+    for section in ["\n", "A: b\n\n", "A: b\n\r\n", "A: b\r\n\n", "A: b\r\n\r\n"] {
+        for path in ["/", "/unread"] {
+            let mut client = Client::connect(program.http());
+            let head = format!("POST {path} HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n");
+            let hidden = "GET /hidden HTTP/1.1\r\nHost: a.test\r\n\r\n";
+            client.send(format!("{head}3\r\nabc\r\n0\r\n{section}{hidden}{hidden}"));
+            assert_eq!(client.response().text(), path, "{section:?}");
+            assert_eq!(client.end(), (Vec::new(), End::Fin), "{section:?}");
+        }
+    }
+    drop(program);
+    backend.wait_for_end();
+    assert!(backend.requests().iter().all(|request| request.target != "/hidden"));
+}
+
+#[test]
+fn those_that_connection_names() {
+    let backend = Backend::start(|connection| {
+        while connection.request().is_some() {
+            let head =
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, X-Hop\r\nConnection: X-Hop\r\n\r\n";
+            connection.send(format!("{head}3\r\nabc\r\n0\r\nX-Sum: 1\r\nX-Hop: 1\r\n\r\n"));
+        }
+    });
+    let program = Start::new().route("a.test", &backend).run();
+    let mut client = Client::connect(program.http());
+    let head = "POST / HTTP/1.1\r\nHost: a.test\r\nTE: trailers\r\nTrailer: X-Sum, X-Hop\r\nConnection: te, x-hop\r\n";
+    client.send(format!("{head}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\nX-Hop: 1\r\n\r\n"));
+    assert_eq!(client.response().trailers, [("x-sum".to_owned(), "1".to_owned())]);
+    assert_eq!(backend.request().trailers, [("x-sum".to_owned(), "1".to_owned())]);
 }
 
 #[test]

@@ -79,6 +79,30 @@ fn over_http2() {
     }
 }
 
+/// Those of the program itself: 404 and 502.
+#[test]
+fn own_answers_to_head() {
+    let refusing = std::net::TcpListener::bind("127.3.0.1:0").unwrap().local_addr().unwrap();
+    let program = Start::new().workers(1).flags(&["--route", &format!("a.test/refusing={refusing}")]).run();
+    for (path, status) in [("/nothing", 404), ("/refusing", 502)] {
+        let mut client = Client::connect(program.http());
+        client.send(format!("HEAD {path} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+        let head = client.head();
+        assert_eq!(head.status, status);
+        assert_ne!(head.field("content-length"), Some("0"));
+        client.send(format!("HEAD {path} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+        assert_eq!(client.head().status, status);
+
+        let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+        client.send([h2::opening(), h2::headers(1, &h2::request("HEAD", "a.test", path), true)].concat());
+        let frames = client.frames_until(|frame| frame.stream == 1 && frame.ends_stream());
+        let of_stream: Vec<_> = frames.iter().filter(|frame| frame.stream == 1).collect();
+        assert!(matches!(of_stream[..], [head] if head.kind == HEADERS), "{frames:?}");
+        client.send(h2::headers(3, &h2::request("HEAD", "a.test", path), true));
+        assert_eq!(client.answer(3), h2::Answer::Status(status));
+    }
+}
+
 /// Over HTTP/2 the head may end the stream, or a frame without data behind it (RFC 9113, 8.1).
 #[test]
 fn of_a_backend_of_http2() {

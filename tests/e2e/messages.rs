@@ -151,9 +151,10 @@ fn a_body_until_the_end_of_the_connection_is_framed_anew() {
         assert_eq!((response.text(), response.field("transfer-encoding")), ("all of it", Some("chunked")));
     }
     let mut old = Client::connect(program.http());
-    old.send("GET /until-close HTTP/1.0\r\nHost: a.test\r\n\r\n");
+    old.send("GET /until-close HTTP/1.0\r\nHost: a.test\r\nConnection: keep-alive\r\n\r\n");
     let response = old.response();
     assert_eq!((response.text(), response.field("transfer-encoding")), ("all of it", None));
+    assert_eq!(response.field("connection"), None);
 }
 
 #[test]

@@ -136,10 +136,11 @@ fn a_backend_of_http1_that_breaks_off() {
 
 #[test]
 fn a_backend_of_http2_that_breaks_off() {
-    let cases: [(&str, Option<&'static str>, EndOf); 5] = [
+    let cases: [(&str, Option<&'static str>, EndOf); 6] = [
         ("reset", None, |stream| h2::frame(RST_STREAM, 0, stream, &[0, 0, 0, 2])),
         ("reset, with a length", Some("9"), |stream| h2::frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])),
         ("reset without an error, with a length", Some("9"), |stream| h2::frame(RST_STREAM, 0, stream, &[0; 4])),
+        ("reset without an error", None, |stream| h2::frame(RST_STREAM, 0, stream, &[0; 4])),
         ("short", Some("9"), |stream| h2::data(stream, b"def", true)),
         ("goodbye to all", Some("9"), |_| h2::frame(h2::GOAWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 2])),
     ];

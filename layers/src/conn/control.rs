@@ -40,7 +40,7 @@ struct State {
     /// Something was written that the connection has not taken yet, perhaps the end of the last response.
     unsent: AtomicBool,
     /// Pieces that have moved either way, to see whether any has; in the upper half, what they were worth to the
-    /// client. May miss one when two move at a time.
+    /// client. Misses some when two threads move some at a time.
     moved: AtomicU64,
     /// Requests that the client gave up before their responses had ended.
     cancelled: AtomicU32,

@@ -2,8 +2,8 @@ use std::{collections::HashSet, mem};
 
 use super::proof::NONCE;
 
-/// How many nonces a generation holds: more than any mesh opens connections, and at most 3 MiB.
-const MAX: usize = 1 << 17;
+/// How many nonces a generation holds: more than any mesh opens connections, and what a table of 2 MiB has room for.
+const MAX: usize = (1 << 17) / 8 * 7;
 
 /// Nonces that were accepted, as long as a proof with one of them could be accepted again.
 ///

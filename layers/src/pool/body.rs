@@ -36,8 +36,8 @@ pub enum BodyError {
     /// It could not be read.
     #[error(transparent)]
     Read(#[from] hyper::Error),
-    /// It ended before its `Content-Length`.
-    #[error("the body is shorter than its content-length")]
+    /// Its stream of HTTP/2 was given up before its end.
+    #[error("the stream was reset before the end of the body")]
     Short,
 }
 
@@ -72,11 +72,14 @@ impl<B: Send + 'static> PooledBody<B> {
         }
     }
 
-    /// Whether a stream ended that was not to end yet: for hyper, RST_STREAM with NO_ERROR is an end like others.
+    /// Whether a stream ended that was not to end yet: for hyper, RST_STREAM with NO_ERROR is an end like others, but it is
+    /// one only behind END_STREAM (RFC 9113, 8.1).
     fn is_short(&self) -> bool {
-        matches!(self.lease, Some(Lease::Stream(_)))
-            && !self.inner.is_end_stream()
-            && self.inner.size_hint().exact().is_some_and(|left| left > 0)
+        matches!(self.lease, Some(Lease::Stream(_))) && !self.inner.is_end_stream()
+    }
+
+    fn is_http1(&self) -> bool {
+        matches!(self.lease, Some(Lease::Connection(..)))
     }
 
     fn give_back(&mut self) {
@@ -101,6 +104,9 @@ impl<B: Send + 'static> Body for PooledBody<B> {
                 return Poll::Ready(Some(Err(BodyError::Short)));
             }
             Poll::Ready(None) => self.give_back(),
+            // hyper takes all up to the next empty line with CRLF for trailers, and reads them to the first with LF: what
+            // stands between may be another response (RFC 9112, 2.2).
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() && self.is_http1() => drop(self.lease.take()),
             Poll::Ready(Some(Ok(_))) => self.give_back_at_end(),
             Poll::Ready(Some(Err(_))) => drop(self.lease.take()),
             Poll::Pending => {}

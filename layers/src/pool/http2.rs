@@ -204,10 +204,9 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
             return Err(Arc::clone(failure));
         }
         match self.open().await {
-            Ok((sender, load)) => {
-                let stream = Load::take(&load);
+            Ok((sender, stream, load)) => {
                 self.connections.add(sender.clone(), load);
-                stream.map(|stream| (sender, stream)).ok_or_else(|| Arc::new(NoStream) as _)
+                Ok((sender, stream))
             }
             Err(error) => {
                 let failure: Arc<dyn Error + Send + Sync> = Arc::from(error);
@@ -218,7 +217,7 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
         }
     }
 
-    async fn open(&self) -> Result<(SendRequest<B>, Arc<Load>), BoxError> {
+    async fn open(&self) -> Result<(SendRequest<B>, Stream, Arc<Load>), BoxError> {
         let Settings { endpoint, max_streams, greeting_timeout, keep_alive: (interval, patience), .. } = &self.settings;
         let io = self.connector.clone().oneshot(endpoint.clone()).await.map_err(Into::into)?;
         let (io, greeting) = Greeting::new(io);
@@ -241,6 +240,7 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
         let load = Load::new();
         let most = usize::try_from(*max_streams).unwrap_or(usize::MAX);
         load.set(connection.current_max_send_streams().min(most), connection.is_extended_connect_protocol_enabled());
+        let stream = Load::take(&load).ok_or(NoStream)?;
         let limits = Arc::clone(&load);
         tokio::spawn(async move {
             let mut connection = pin!(connection);
@@ -255,7 +255,7 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
                 tracing::debug!(%error, "connection to an endpoint broke");
             }
         });
-        Ok((sender, load))
+        Ok((sender, stream, load))
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::meter::Meter;
+use super::{LOOKS, meter::Meter};
 
 /// How long an endpoint that has responded may leave the rest of the request unread.
 const UNREAD: Duration = Duration::from_secs(5);
@@ -135,7 +135,7 @@ impl<B: Send + 'static> Idle<B> {
 /// Ends connections that have waited for too long, until none is left.
 async fn expire<B: Send + 'static>(idle: Weak<Idle<B>>, timeout: Duration) {
     loop {
-        tokio::time::sleep(timeout).await;
+        tokio::time::sleep(timeout / LOOKS).await;
         let Some(idle) = idle.upgrade() else { return };
         let mut state = idle.lock();
         state

@@ -28,6 +28,9 @@ mod service;
 mod streams;
 mod upgrade;
 
+/// How often connections that are not in use are looked at within their timeout: so much later, a fourth, they may end.
+const LOOKS: u32 = 4;
+
 pub use body::{BodyError, PooledBody};
 pub use bounds::{Connect, RequestBody};
 pub use error::PoolError;

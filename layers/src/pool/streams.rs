@@ -9,9 +9,12 @@ use std::{
 use hyper::client::conn::http2::SendRequest;
 use tokio::time::Instant;
 
+use super::LOOKS;
+
 /// A connection on which a request was given up takes no other if it has had no answer to any for so long: the peer may
 /// be gone without a word, and its machine back, which only a new connection can tell.
-const UNANSWERED: Duration = Duration::from_secs(10);
+/// In milliseconds.
+const UNANSWERED: u64 = 10_000;
 
 /// The connections of HTTP/2 to one endpoint. The first with a free stream is used, so that others can fall idle.
 ///
@@ -42,7 +45,7 @@ pub(super) struct Load {
     created: Instant,
     /// When the last stream ended, in milliseconds after `created`.
     used_at: AtomicU64,
-    /// The same of the last stream that was answered.
+    /// The same of the last answer.
     answered_at: AtomicU64,
     suspect: AtomicBool,
 }
@@ -51,6 +54,8 @@ pub(super) struct Load {
 #[derive(Debug)]
 pub(super) struct Stream {
     load: Arc<Load>,
+    /// In milliseconds after `created`, as those of the load.
+    taken_at: u64,
     answered: bool,
 }
 
@@ -90,7 +95,7 @@ impl<B> Connection<B> {
 /// Ends connections that have been idle for too long, until none is left.
 async fn expire<B: Send + 'static>(connections: Weak<Connections<B>>, idle_timeout: Duration) {
     loop {
-        tokio::time::sleep(idle_timeout).await;
+        tokio::time::sleep(idle_timeout / LOOKS).await;
         let Some(connections) = connections.upgrade() else { return };
         let mut state = connections.lock();
         state.open.retain(|connection| connection.is_of_use(idle_timeout));
@@ -125,7 +130,11 @@ impl Load {
         let limit = this.limit.load(Ordering::Relaxed);
         let more = |streams| (streams < limit).then_some(streams + 1);
         this.streams.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Stream { load: Arc::clone(this), answered: false })
+        Some(Stream { load: Arc::clone(this), taken_at: this.now(), answered: false })
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// For how long no stream has been in use; `None` while one is.
@@ -145,25 +154,21 @@ impl Stream {
     /// Something was heard of the peer.
     pub(super) fn answered(&mut self) {
         self.answered = true;
+        self.load.answered_at.store(self.load.now(), Ordering::Relaxed);
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
         let load = &self.load;
-        let now = millis(load.created.elapsed());
+        let now = load.now();
         load.used_at.store(now, Ordering::Relaxed);
-        if self.answered {
-            load.answered_at.store(now, Ordering::Relaxed);
-        } else if now.saturating_sub(load.answered_at.load(Ordering::Relaxed)) >= millis(UNANSWERED) {
+        let heard_at = load.answered_at.load(Ordering::Relaxed).max(self.taken_at);
+        if !self.answered && now.saturating_sub(heard_at) >= UNANSWERED {
             load.suspect.store(true, Ordering::Relaxed);
         }
         load.streams.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -185,5 +190,25 @@ mod tests {
         let _one = Load::take(&load).unwrap();
         load.set(1, false);
         assert!(Load::take(&load).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_who_was_asked_and_has_not_answered_for_long_is_suspect() {
+        let load = Load::new();
+        load.set(2, false);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        // Given up at once, of a connection that nobody has asked anything for long.
+        drop(Load::take(&load));
+        assert!(!load.suspect.load(Ordering::Relaxed));
+        let waiting = Load::take(&load).unwrap();
+        tokio::time::advance(Duration::from_secs(9)).await;
+        Load::take(&load).unwrap().answered();
+        tokio::time::advance(Duration::from_secs(9)).await;
+        drop(waiting);
+        assert!(!load.suspect.load(Ordering::Relaxed));
+        let waiting = Load::take(&load).unwrap();
+        tokio::time::advance(Duration::from_secs(10)).await;
+        drop(waiting);
+        assert!(load.suspect.load(Ordering::Relaxed));
     }
 }

@@ -19,6 +19,8 @@ pin_project! {
         in_flight: InFlight,
         // Of HTTP/1.0 and not at its end, for which its client would take the end of the connection.
         until_end: bool,
+        // Of a response to HEAD: what there is of it is not sent.
+        absent: bool,
     }
 
     impl<B> PinnedDrop for InFlightBody<B> {
@@ -36,7 +38,13 @@ impl<B: Body> InFlightBody<B> {
         if ended {
             in_flight.end();
         }
-        Self { inner, in_flight, until_end: until_end && !ended }
+        Self { inner, in_flight, until_end: until_end && !ended, absent: false }
+    }
+
+    /// Of a response to HEAD, which has none (RFC 9110, 9.3.2).
+    pub(super) fn absent(inner: B, mut in_flight: InFlight) -> Self {
+        in_flight.end();
+        Self { inner, in_flight, until_end: false, absent: true }
     }
 }
 
@@ -46,6 +54,9 @@ impl<B: Body> Body for InFlightBody<B> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
+        if *this.absent {
+            return Poll::Ready(None);
+        }
         let Poll::Ready(polled) = this.inner.as_mut().poll_frame(cx) else {
             streams::note_polled(None);
             return Poll::Pending;
@@ -65,7 +76,7 @@ impl<B: Body> Body for InFlightBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.absent || self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -178,7 +178,9 @@ impl Driver<'_> {
     fn look(&mut self, now: Instant) -> Look {
         if !self.control.is_open() {
             let over = self.draining || now >= self.deadlines.silence;
-            return if over { Look::Ended(Ended::Deadline) } else { Look::Again(self.deadlines.silence) };
+            // The gate may open at any time, and it is another time that counts then.
+            let again = self.deadlines.silence.min(now + self.deadlines.keep_alive.min(BUSY));
+            return if over { Look::Ended(Ended::Deadline) } else { Look::Again(again) };
         }
         let timeout = if self.draining { FAREWELL } else { self.deadlines.keep_alive };
         match (self.control.phase(), self.watched) {

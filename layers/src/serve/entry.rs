@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Method, Request, Response, Version};
+use http::{Method, Request, Response, Version, header::CONTENT_LENGTH};
 use http_body::Body;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -45,7 +45,10 @@ where
         // What follows a CONNECT is no body to hyper, but may be coming all the same.
         let has_body = !request.body().is_end_stream() || *request.method() == Method::CONNECT;
         let in_flight = self.info.control().begin_request(has_body);
-        let until_end = request.version() <= Version::HTTP_10 && request.method() != Method::HEAD;
+        let head = *request.method() == Method::HEAD;
+        let until_end = request.version() <= Version::HTTP_10 && !head;
+        // Over HTTP/1 hyper sees to that.
+        let absent = request.version() >= Version::HTTP_2 && head;
         request.extensions_mut().insert(self.info.clone());
         let mut service = self.service.borrow_mut();
         let response = if request.version() < Version::HTTP_2 {
@@ -55,7 +58,7 @@ where
             Call::when_polled(service.clone(), request)
         };
         drop(service);
-        ResponseFuture { response, in_flight: Some(in_flight), until_end, info: self.info.clone() }
+        ResponseFuture { response, in_flight: Some(in_flight), until_end, absent, info: self.info.clone() }
     }
 }
 
@@ -66,6 +69,7 @@ pin_project! {
         response: Call<S, Request<Incoming>>,
         in_flight: Option<InFlight>,
         until_end: bool,
+        absent: bool,
         info: ConnInfo,
     }
 }
@@ -83,9 +87,18 @@ where
         let response = ready!(this.response.poll(cx));
         let Some(mut in_flight) = this.in_flight.take() else { panic!("polled after completion") };
         Poll::Ready(match response {
-            Ok(response) => {
+            Ok(mut response) => {
                 in_flight.responded();
-                Ok(response.map(|body| InFlightBody::new(body, in_flight, *this.until_end)))
+                // Only the end of the connection can tell such a client the end of a body without a length; by this hyper
+                // knows that the connection is not kept alive.
+                if *this.until_end && response.body().size_hint().exact().is_none() {
+                    *response.version_mut() = Version::HTTP_10;
+                }
+                Ok(if *this.absent {
+                    without_body(response, in_flight)
+                } else {
+                    response.map(|body| InFlightBody::new(body, in_flight, *this.until_end))
+                })
             }
             Err(error) => {
                 // Before hyper sees the error: it would reset the stream of an h2 connection, which is a byte too many.
@@ -94,4 +107,13 @@ where
             }
         })
     }
+}
+
+/// The response to HEAD, which says how long the body of one to GET would be.
+fn without_body<B: Body>(mut response: Response<B>, in_flight: InFlight) -> Response<InFlightBody<B>> {
+    let length = response.body().size_hint().exact().filter(|_| !response.body().is_end_stream());
+    if let Some(length) = length {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+    response.map(|body| InFlightBody::absent(body, in_flight))
 }

@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
-use pmesh_layers::serve::{Ended, Protocol};
+use pmesh_layers::{
+    conn::ConnInfo,
+    serve::{Ended, HttpServer, Protocol},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, duplex},
+    time::{Instant, sleep},
+};
 
 use super::support::{
-    client::{connect, get},
+    client::{PEER, connect, echo, gated, get},
     http2::{self, DATA, GOAWAY},
 };
 
@@ -43,4 +50,18 @@ async fn http2_is_told_to_go_away() {
     // Even if the client does not answer.
     client.read_to_end().await;
     assert!(matches!(client.leave().await, Ended::Idle));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_is_no_longer_where_the_first_head_came_in_pieces() {
+    let server = HttpServer::new().keep_alive_timeout(Duration::from_secs(1)).silence_deadline(Duration::from_secs(8));
+    let (near, mut client) = duplex(4096);
+    let serving = tokio::spawn(server.serve(near, ConnInfo::plain(PEER.into()), Protocol::Http1, gated(echo())));
+    client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    sleep(Duration::from_millis(100)).await;
+    client.write_all(b"Host: a.example\r\n\r\n").await.unwrap();
+    let begun = Instant::now();
+    client.read_to_end(&mut Vec::new()).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(matches!(serving.await.unwrap(), Ended::Idle));
 }

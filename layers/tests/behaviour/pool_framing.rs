@@ -124,7 +124,10 @@ async fn what_comes_after_a_response_is_not_the_next_one() {
 async fn good_responses_are_good() {
     for (method, response, closes, body, reused) in [
         ("GET", "200 OK\r\ncontent-length: 2\r\n\r\nok", false, "ok", true),
-        ("GET", "200 OK\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\nx: y\r\n\r\n", false, "ok", true),
+        ("GET", "200 OK\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", false, "ok", true),
+        // Where trailers end has two readings.
+        ("GET", "200 OK\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\nx: y\r\n\r\n", false, "ok", false),
+        ("GET", "200 OK\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\n\nx\r\n\r\n", false, "ok", false),
         ("GET", "200 OK\r\n\r\nuntil the end", true, "until the end", false),
         ("HEAD", "200 OK\r\ntransfer-encoding: chunked\r\n\r\n", false, "", true),
         ("GET", "103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false, "", true),

@@ -103,6 +103,19 @@ async fn requests_share_a_connection_up_to_the_limit_of_either_side() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_allows_no_stream_is_not_kept() {
+    let (pool, mut backend) = pool();
+    let mut settings = server::Builder::new();
+    settings.max_concurrent_streams(0);
+    for _ in 0..3 {
+        let answer = send(&pool, get("/"));
+        let peer = Peer::accept(&mut backend, &settings).await.run();
+        assert!(answer.await.unwrap().is_err());
+        peer.await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn the_request_is_one_of_http2() {
     let (pool, mut backend) = pool();
