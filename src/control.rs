@@ -51,7 +51,11 @@ pub fn start(
             () = files.watch(&hangup) => {}
         }
     };
-    thread::Builder::new().name("control".to_owned()).spawn(move || runtime.block_on(work))
+    thread::Builder::new().name("control".to_owned()).spawn(move || {
+        runtime.block_on(work);
+        // Does not wait for look-ups of names.
+        runtime.shutdown_background();
+    })
 }
 
 impl Files {
