@@ -11,8 +11,8 @@
 //! 4. [`stack`] is what happens to a request: the layers of [`pmesh_layers`] in their order, down to [`upstream`];
 //!    [`trust`] is whose certificates upstreams may show.
 //! 5. [`mesh`] is what is known of other nodes, and finds them.
-//! 6. [`control`] is a thread beside the workers: it asks other nodes how they are, and [`handover`] takes a new secret
-//!    while serving.
+//! 6. [`control`] is a thread beside the workers: it asks other nodes how they are, and sees by [`file_watch`] that
+//!    certificates have changed, and the secret, which [`handover`] takes while serving.
 //! 7. [`run`] does 2 to 6 and stops when it is told to. [`commands`] ask a node that runs, which they find by what it has
 //!    left in its home, [`running`].
 
@@ -32,6 +32,7 @@ pub mod counters;
 pub mod demo;
 pub mod endpoint;
 pub mod exhaustion;
+pub mod file_watch;
 pub mod handover;
 pub mod listen;
 pub mod logging;

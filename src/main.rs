@@ -36,6 +36,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&Causes(&*error));
+            if lacks_descriptors(&*error) {
+                complain(&run::MORE_FILES);
+            }
             ExitCode::from(if error.is::<Unreachable>() { UNREACHABLE } else { BAD_SETUP })
         }
     }
@@ -80,6 +83,11 @@ fn authority(settings: &Settings, next: bool) -> Result<String, BoxError> {
     }
     let secret = if next { secrets.new_one() } else { secrets.public() };
     Ok(Authority::derive(secret)?.certificate_pem())
+}
+
+fn lacks_descriptors(error: &(dyn std::error::Error + 'static)) -> bool {
+    let errno = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+    errno == Some(nix::errno::Errno::EMFILE as i32) || error.source().is_some_and(lacks_descriptors)
 }
 
 /// Writes to standard output, whose reader may have seen enough: `pmesh explain | head`.

@@ -10,12 +10,12 @@ use std::{
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pmesh_layers::identity::{Authority, Secret};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tower::BoxError;
 
 use crate::{
     admission::Admission,
-    certificates::Certificates,
+    certificates::{CertificateWatch, Certificates},
     control,
     counters::Counters,
     exhaustion::Exhaustion,
@@ -30,6 +30,10 @@ use crate::{
     worker::{self, Shared},
 };
 
+/// What to do where there are too few descriptors.
+pub const MORE_FILES: &str =
+    "raise the limit of open files with `ulimit -n` in a shell, LimitNOFILE= of systemd or --ulimit nofile= of Docker";
+
 /// A server whose ports are bound and whose certificates are chosen, but that does not serve yet.
 #[derive(Debug)]
 pub struct Server {
@@ -38,7 +42,7 @@ pub struct Server {
     signals: Signals,
     secrets: Secrets,
     seal: Seal,
-    watch: Option<SecretWatch>,
+    watches: (Option<SecretWatch>, CertificateWatch),
     registry: Option<RegistryOptions>,
     /// Lets the commands find this process, as long as it is there.
     left: Option<Left>,
@@ -54,7 +58,7 @@ impl Server {
     pub fn prepare(mut settings: Settings) -> Result<Self, BoxError> {
         let descriptors = enough_descriptors(&settings)?;
         // Before they are read: what changes meanwhile shows later.
-        let watch = SecretWatch::new(&settings.secret);
+        let watches = (SecretWatch::new(&settings.secret), CertificateWatch::new(&settings.certificates));
         let secrets = Secrets::load_or_make(&settings.secret, &settings.home)?;
         let certificates = certificates(&settings, secrets.public())?;
         let identity = mesh::identity(&settings, secrets.iter())?;
@@ -80,7 +84,7 @@ impl Server {
         let peers = Arc::new(Peers::for_workers(settings.workers, settings.mesh.peers.clone()));
         let (exhaustion, clocks) = (Exhaustion::default(), Clocks::default());
         let shared = Arc::new(Shared { settings, certificates, trust, admission, exhaustion, identity, peers, clocks });
-        Ok(Self { shared, bound, signals, secrets, seal, watch, registry, left })
+        Ok(Self { shared, bound, signals, secrets, seal, watches, registry, left })
     }
 
     /// The settings, with the ports that the kernel picked in the place of 0.
@@ -95,7 +99,7 @@ impl Server {
     /// When the system gives no threads, or a worker broke down.
     pub fn serve(self) -> Result<(), BoxError> {
         let (stop, stopped) = watch::channel(false);
-        let Self { shared, bound, signals, secrets, seal, watch, registry, left } = self;
+        let Self { shared, bound, signals, secrets, seal, watches, registry, left } = self;
         let instance = Instance::random();
         let own = Announcement::of(&shared.settings, instance);
         let peers = || Arc::clone(&shared.peers);
@@ -113,7 +117,8 @@ impl Server {
         }));
         let registry = registry.map(|options| Registry::start(options, own, peers(), stopped.clone())).transpose()?;
         let prober = Prober::new(&shared.settings, shared.identity.clone(), peers());
-        let handover = watch.map(|watch| Handover {
+        let (secret, certificates) = watches;
+        let handover = secret.map(|watch| Handover {
             watch,
             secrets,
             identity: shared.identity.clone(),
@@ -121,11 +126,14 @@ impl Server {
             renewal: registry.as_ref().map(Registry::renewal),
             shared: Arc::clone(&shared),
         });
-        let control = control::start(shared.settings.mesh.is_used().then_some(prober), handover, stopped.clone())?;
+        let files = control::Files { handover, certificates, shared: Arc::clone(&shared) };
+        let (prober, hangup) = (shared.settings.mesh.is_used().then_some(prober), Arc::<Notify>::default());
+        let control = control::start(prober, files, Arc::clone(&hangup), stopped.clone())?;
         let workers = start_workers(&shared, &api, bound, &counters, &stopped)?;
-        signals.on_first(move || {
+        let stop = move || {
             stop.send_replace(true);
-        })?;
+        };
+        signals.on_first(stop, hangup)?;
         let mut broken = 0;
         for worker in workers {
             broken += usize::from(worker.join().is_err());
@@ -133,8 +141,8 @@ impl Server {
         if let Some(registry) = registry {
             registry.join();
         }
-        if control.is_some_and(|control| control.join().is_err()) {
-            tracing::error!("what asks other nodes and looks for a new secret has broken down; this is a bug");
+        if control.join().is_err() {
+            tracing::error!("what asks other nodes and looks at files has broken down; this is a bug");
         }
         drop(left);
         log_totals(&counters, shared.admission.room().idle_ended());
@@ -174,7 +182,7 @@ pub fn check(settings: &Settings) -> Result<Vec<String>, BoxError> {
 
 /// What does not keep the program from starting, but may not be what was meant.
 fn doubts(settings: &Settings, certificates: &Certificates) -> Vec<String> {
-    let mut doubts = certificates.doubts().to_vec();
+    let mut doubts = certificates.doubts();
     if [settings.http, settings.https, settings.internal].iter().all(|port| *port == Port::Off) {
         doubts.push(
             "http, https and internal are all off: nobody can connect; give one of them a port, as in --http 80".into(),
@@ -255,11 +263,11 @@ fn enough_descriptors(settings: &Settings) -> Result<u64, BoxError> {
     let listeners =
         [settings.http, settings.https, settings.internal].iter().filter(|port| **port != Port::Off).count();
     // Counted; without them the runtimes cannot be made, which some of them take for a bug.
-    let own = 10 + settings.workers * (4 + listeners);
+    let own = 14 + settings.workers * (4 + listeners);
     if limit < own as u64 {
         return Err(format!(
             "cannot start with a limit of {limit} open files: {own} are for the program itself, two for each client\n  \
-             raise it with `ulimit -n` in a shell, LimitNOFILE= of systemd or --ulimit nofile= of Docker"
+             {MORE_FILES}"
         )
         .into());
     }

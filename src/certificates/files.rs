@@ -1,8 +1,9 @@
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::HashMap,
     fs, io,
     path::Path,
     sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use pmesh_layers::host::{HostName, HostPattern, parents};
@@ -22,44 +23,27 @@ use crate::settings::CertificateFiles;
 /// The certificates from files, by the names that they are valid for.
 #[derive(Debug, Default)]
 pub(super) struct Files {
+    /// In the order of the settings.
+    pub(super) pairs: Vec<Arc<Pair>>,
     exact: HashMap<HostName, Arc<ServerConfig>>,
     /// By the name that the wildcard stands below.
     wildcard: HashMap<HostName, Arc<ServerConfig>>,
-    /// What is wrong with them, a line each.
-    pub(super) doubts: Vec<String>,
 }
 
 impl Files {
-    pub(super) fn load(
-        files: &[CertificateFiles],
-        tls: &Tls,
-        patterns: &HashSet<HostPattern>,
-    ) -> Result<Self, CertificateError> {
-        let mut all = Self::default();
-        for pair in files {
-            let chain = pair.read_chain()?;
-            let certificate = EndEntityCert::try_from(&chain[0]).map_err(|source| pair.bad_certificate(source))?;
-            if let Some(problem) = out_of_date(&certificate, UnixTime::now()) {
-                all.doubts.push(pair.doubt(problem));
-            }
-            let names = names(&certificate, patterns);
-            if !names.iter().any(|name| patterns.iter().any(|pattern| overlap(name, pattern))) {
-                all.doubts.push(pair.doubt("is valid for no name that is served"));
-            }
-            let key = pair.read_key()?;
-            let config = tls.server_config(chain, key).map_err(|error| pair.bad_key(error))?;
-            for name in names {
+    pub(super) fn new(pairs: Vec<Arc<Pair>>) -> Self {
+        let (mut exact, mut wildcard) = (HashMap::new(), HashMap::new());
+        for pair in &pairs {
+            for name in &pair.names {
                 let place = match name {
-                    HostPattern::Exact(name) => all.exact.entry(name),
-                    HostPattern::Below(parent) => all.wildcard.entry(parent),
+                    HostPattern::Exact(name) => exact.entry(name.clone()),
+                    HostPattern::Below(parent) => wildcard.entry(parent.clone()),
                 };
                 // An earlier file wins.
-                if let Entry::Vacant(place) = place {
-                    place.insert(config.clone());
-                }
+                place.or_insert_with(|| pair.config.clone());
             }
         }
-        Ok(all)
+        Self { pairs, exact, wildcard }
     }
 
     /// The configuration whose certificate is valid for `name`. A wildcard stands for one label (RFC 9525, 6.3).
@@ -68,7 +52,33 @@ impl Files {
     }
 }
 
+/// What a certificate and its key in files come to.
+#[derive(Debug)]
+pub(super) struct Pair {
+    names: Vec<HostPattern>,
+    config: Arc<ServerConfig>,
+    /// Tells whether another one is new: the key is that of the first certificate.
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) not_after: Option<SystemTime>,
+    /// What it may be of no use for, a line each.
+    pub(super) doubts: Vec<String>,
+}
+
 impl CertificateFiles {
+    pub(super) fn load(&self, tls: &Tls, patterns: &[HostPattern]) -> Result<Pair, CertificateError> {
+        let chain = self.read_chain()?;
+        let certificate = EndEntityCert::try_from(&chain[0]).map_err(|source| self.bad_certificate(source))?;
+        let doubt = |problem: &str| format!("{}: the certificate in {} {problem}", self.origin, self.cert.display());
+        let mut doubts: Vec<_> = out_of_date(&certificate, UnixTime::now()).into_iter().map(doubt).collect();
+        let names = names(&certificate, patterns);
+        if !names.iter().any(|name| patterns.iter().any(|pattern| overlap(name, pattern))) {
+            doubts.push(doubt("is valid for no name that is served"));
+        }
+        let not_after = not_after(&certificate);
+        let config = tls.server_config(chain.clone(), self.read_key()?).map_err(|error| self.bad_key(error))?;
+        Ok(Pair { names, config, chain, not_after, doubts })
+    }
+
     /// The certificates: one at least.
     fn read_chain(&self) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
         let path = &self.cert;
@@ -89,10 +99,6 @@ impl CertificateFiles {
             pem::Error::NoItemsFound => CertificateError::NoKey { origin: self.origin.clone(), path: path.clone() },
             error => self.damaged(path, error),
         })
-    }
-
-    fn doubt(&self, problem: &str) -> String {
-        format!("{}: the certificate in {} {problem}", self.origin, self.cert.display())
     }
 
     fn unreadable(&self, path: &Path, source: io::Error) -> CertificateError {
@@ -119,7 +125,7 @@ impl CertificateFiles {
 }
 
 /// The names that a certificate is valid for: DNS names, and those addresses among the patterns that it lists.
-fn names(certificate: &EndEntityCert<'_>, patterns: &HashSet<HostPattern>) -> Vec<HostPattern> {
+fn names(certificate: &EndEntityCert<'_>, patterns: &[HostPattern]) -> Vec<HostPattern> {
     let addresses = patterns.iter().filter(|pattern| match pattern {
         HostPattern::Exact(name) if name.is_ip() => {
             server_name(name).is_some_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
@@ -147,18 +153,33 @@ fn overlap(certificate: &HostPattern, served: &HostPattern) -> bool {
 
 /// What is wrong with the certificate's dates, if anything.
 fn out_of_date(certificate: &EndEntityCert<'_>, now: UnixTime) -> Option<&'static str> {
-    // Without a root the path always ends in an error; that of the dates comes before that of the root.
-    match certificate.verify_for_usage(&[], &[], &[], now, KeyUsage::server_auth(), None, None) {
-        Err(webpki::Error::CertExpired { .. }) => Some("has expired"),
-        Err(webpki::Error::CertNotValidYet { .. }) => Some("is not valid yet"),
+    match verified_at(certificate, now) {
+        webpki::Error::CertExpired { .. } => Some("has expired"),
+        webpki::Error::CertNotValidYet { .. } => Some("is not valid yet"),
         _ => None,
+    }
+}
+
+/// The last moment at which it is valid, which webpki tells only of one that has expired.
+fn not_after(certificate: &EndEntityCert<'_>) -> Option<SystemTime> {
+    match verified_at(certificate, UnixTime::since_unix_epoch(Duration::MAX)) {
+        webpki::Error::CertExpired { not_after, .. } => {
+            UNIX_EPOCH.checked_add(Duration::from_secs(not_after.as_secs()))
+        }
+        _ => None,
+    }
+}
+
+/// Without a root the path always ends in an error; that of the dates comes before that of the root.
+fn verified_at(certificate: &EndEntityCert<'_>, now: UnixTime) -> webpki::Error {
+    match certificate.verify_for_usage(&[], &[], &[], now, KeyUsage::server_auth(), None, None) {
+        Err(error) => error,
+        Ok(_) => webpki::Error::UnknownIssuer,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
     use super::*;
@@ -177,6 +198,8 @@ mod tests {
         assert_eq!(out_of_date(&certificate, at(2000)), Some("is not valid yet"));
         assert_eq!(out_of_date(&certificate, UnixTime::since_unix_epoch(Duration::from_secs(1_000_000_000))), None);
         assert_eq!(out_of_date(&certificate, at(2003)), Some("has expired"));
+        // 2002-01-01T00:00:00Z
+        assert_eq!(not_after(&certificate), Some(UNIX_EPOCH + Duration::from_secs(1_009_843_200)));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::tls::Tls;
 #[derive(Debug)]
 pub(super) struct Issuer {
     authority: ArcSwap<Authority>,
-    tls: Tls,
+    pub(super) tls: Tls,
 }
 
 impl Issuer {

@@ -4,19 +4,18 @@ mod error;
 mod files;
 mod issued;
 mod tls;
+mod watch;
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
+use arc_swap::ArcSwap;
 pub use error::CertificateError;
 use pmesh_layers::{
     host::{HostName, HostPattern, parents},
     identity::Authority,
 };
 use rustls::ServerConfig;
+pub use watch::{CertificateWatch, Looked};
 
 use crate::settings::CertificateFiles;
 
@@ -40,19 +39,15 @@ const NAMES_BELOW: usize = 1024;
 ///
 /// All certificates speak TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, ask for no client certificate, and resume sessions by
 /// tickets alone, under one key for all: rustls resumes a session only for the name that it was made for (RFC 6066, 3).
+///
+/// A [`CertificateWatch`] takes up files that change.
 #[derive(Debug)]
 pub struct Certificates {
     issuer: Issuer,
-    files: Files,
-    exact: HashMap<HostName, Exact>,
+    files: ArcSwap<Files>,
+    exact: HashMap<HostName, IssuedFor>,
     /// By the name that they are below.
     below: HashMap<HostName, IssuedBelow>,
-}
-
-#[derive(Debug)]
-enum Exact {
-    File(Arc<ServerConfig>),
-    Issued(IssuedFor),
 }
 
 impl Certificates {
@@ -68,9 +63,7 @@ impl Certificates {
         authority: Arc<Authority>,
         patterns: impl IntoIterator<Item = HostPattern>,
     ) -> Result<Self, CertificateError> {
-        let tls = Tls::new()?;
-        let patterns: HashSet<HostPattern> = patterns.into_iter().collect();
-        let files = Files::load(files, &tls, &patterns)?;
+        let issuer = Issuer::new(authority, Tls::new()?);
         let (mut exact, mut below) = (HashMap::new(), HashMap::new());
         for pattern in patterns {
             match pattern {
@@ -78,20 +71,30 @@ impl Certificates {
                     if name.is_ip() && files::server_name(&name).is_none() {
                         return Err(CertificateError::NotAnAddress { name });
                     }
-                    let entry = files.find(&name).map_or_else(|| Exact::Issued(IssuedFor::default()), Exact::File);
-                    exact.insert(name, entry);
+                    exact.entry(name).or_default();
                 }
                 HostPattern::Below(parent) => {
-                    below.insert(parent, IssuedBelow::new(NAMES_BELOW));
+                    below.entry(parent).or_insert_with(|| IssuedBelow::new(NAMES_BELOW));
                 }
             }
         }
-        Ok(Self { issuer: Issuer::new(authority, tls), files, exact, below })
+        let made = Self { issuer, files: ArcSwap::default(), exact, below };
+        let patterns = made.patterns();
+        let pairs = files.iter().map(|pair| Ok(Arc::new(pair.load(&made.issuer.tls, &patterns)?)));
+        let pairs = pairs.collect::<Result<Vec<_>, CertificateError>>()?;
+        made.files.store(Arc::new(Files::new(pairs)));
+        Ok(made)
+    }
+
+    /// What is served.
+    fn patterns(&self) -> Vec<HostPattern> {
+        let exact = self.exact.keys().cloned().map(HostPattern::Exact);
+        exact.chain(self.below.keys().cloned().map(HostPattern::Below)).collect()
     }
 
     /// What may be wrong with the files, a line each: to be warned of.
-    pub fn doubts(&self) -> &[String] {
-        &self.files.doubts
+    pub fn doubts(&self) -> Vec<String> {
+        self.files.load().pairs.iter().flat_map(|pair| pair.doubts.clone()).collect()
     }
 
     /// Connections from now on are shown what `authority` issues, where no file has a certificate. Those that are there go
@@ -110,13 +113,12 @@ impl Certificates {
     }
 
     fn server_config_at(&self, name: &HostName, now: SystemTime) -> Option<Arc<ServerConfig>> {
-        match self.exact.get(name) {
-            Some(Exact::File(config)) => return Some(config.clone()),
-            Some(Exact::Issued(issued)) => return issued.config(&self.issuer, name, now),
-            None => {}
+        let from_files = || self.files.load().find(name);
+        if let Some(issued) = self.exact.get(name) {
+            return from_files().or_else(|| issued.config(&self.issuer, name, now));
         }
         let below = parents(name.as_str()).find_map(|parent| self.below.get(parent))?;
-        self.files.find(name).or_else(|| below.config(&self.issuer, name, now))
+        from_files().or_else(|| below.config(&self.issuer, name, now))
     }
 }
 

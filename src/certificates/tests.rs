@@ -2,6 +2,7 @@ use std::{
     fs,
     io::{Read, Write},
     ops::DerefMut,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -36,19 +37,29 @@ impl Setup {
 
     /// Adds a pair of files whose certificate is valid for `names`.
     fn add(&mut self, names: &[&str]) -> CertificateDer<'static> {
-        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        let (certificate, texts) = self.next(names);
         let number = self.files.len();
-        let certificate = self.write(&format!("{number}.crt"), &made.cert.pem());
-        let key = self.write(&format!("{number}.key"), &made.signing_key.serialize_pem());
-        self.files.push(CertificateFiles { cert: certificate, key, origin: format!("pair {number}") });
-        self.roots.add(made.cert.der().clone()).unwrap();
-        made.cert.into()
+        let cert = self.write(&format!("{number}.crt"), &texts[0]);
+        let key = self.write(&format!("{number}.key"), &texts[1]);
+        self.files.push(CertificateFiles { cert, key, origin: format!("pair {number}") });
+        certificate
     }
 
+    /// A certificate that clients trust, and it and its key as the text of files.
+    fn next(&mut self, names: &[&str]) -> (CertificateDer<'static>, [String; 2]) {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        self.roots.add(made.cert.der().clone()).unwrap();
+        let texts = [made.cert.pem(), made.signing_key.serialize_pem()];
+        (made.cert.into(), texts)
+    }
+
+    /// In the place of the file that is there: one that is written twice within a tick of the clock may look the same.
     fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
-        fs::write(&path, text).unwrap();
+        let staged = path.with_extension("staged");
+        fs::write(&staged, text).unwrap();
+        fs::rename(staged, &path).unwrap();
         path
     }
 
@@ -211,6 +222,110 @@ fn files_that_are_of_no_use_are_refused_by_name() {
 fn what_only_looks_like_an_address_is_refused() {
     let error = Setup::new().certificates(&["1.2.3"]).unwrap_err();
     assert!(matches!(error, CertificateError::NotAnAddress { .. }), "{error}");
+}
+
+#[test]
+fn a_pair_that_is_replaced_file_by_file_is_taken_when_it_is_whole() {
+    let mut setup = Setup::new();
+    let before = setup.add(&["a.example"]);
+    let mut watch = CertificateWatch::new(&setup.files);
+    let certificates = setup.certificates(&["a.example"]).unwrap();
+    let mut look = |all| {
+        let Looked { new, unusable } = watch.look(&certificates, all);
+        (new, unusable)
+    };
+    assert_eq!(look(false), (0, 0));
+
+    let (after, texts) = setup.next(&["a.example"]);
+    setup.write("0.crt", &texts[0]);
+    for all in [false, false, true] {
+        assert_eq!(look(all), (0, 1));
+        assert_eq!(setup.presented(&certificates, "a.example"), before);
+    }
+    setup.write("0.key", &texts[1]);
+    assert_eq!(look(false), (1, 0));
+    assert_eq!(setup.presented(&certificates, "a.example"), after);
+
+    // Written again with nothing new in it.
+    let config = certificates.server_config(&host("a.example")).unwrap();
+    setup.write("0.crt", &texts[0]);
+    for all in [false, true] {
+        assert_eq!(look(all), (0, 0));
+        assert!(Arc::ptr_eq(&config, &certificates.server_config(&host("a.example")).unwrap()));
+    }
+}
+
+#[test]
+fn a_pair_that_is_of_no_use_leaves_the_one_before_and_the_others_alone() {
+    let mut setup = Setup::new();
+    let first = setup.add(&["a.example"]);
+    setup.add(&["b.example"]);
+    let mut watch = CertificateWatch::new(&setup.files);
+    let certificates = setup.certificates(&["a.example", "b.example"]).unwrap();
+    for damage in [None, Some(""), Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")] {
+        match damage {
+            None => fs::remove_file(&setup.files[0].cert).unwrap(),
+            Some(text) => drop(setup.write("0.crt", text)),
+        }
+        let (second, texts) = setup.next(&["b.example"]);
+        setup.write("1.crt", &texts[0]);
+        setup.write("1.key", &texts[1]);
+        assert_eq!(watch.look(&certificates, false), Looked { new: 1, unusable: 1 }, "{damage:?}");
+        assert_eq!(setup.presented(&certificates, "a.example"), first, "{damage:?}");
+        assert_eq!(setup.presented(&certificates, "b.example"), second, "{damage:?}");
+    }
+}
+
+#[test]
+fn a_symlink_to_another_folder_brings_what_is_there() {
+    let mut setup = Setup::new();
+    // As Kubernetes mounts secrets: files are symlinks into a folder that is one, too, and is switched.
+    for folder in ["..1", "..2"] {
+        fs::create_dir(setup.folder.path().join(folder)).unwrap();
+    }
+    let (before, texts) = setup.next(&["a.example"]);
+    let (after, next) = setup.next(&["a.example"]);
+    let folder = setup.folder.path().to_owned();
+    for (folder, texts) in [("..1", texts), ("..2", next)] {
+        setup.write(&format!("{folder}/tls.crt"), &texts[0]);
+        setup.write(&format!("{folder}/tls.key"), &texts[1]);
+    }
+    for (link, target) in [("..data", "..1"), ("tls.crt", "..data/tls.crt"), ("tls.key", "..data/tls.key")] {
+        symlink(target, folder.join(link)).unwrap();
+    }
+    let origin = "mounted".to_owned();
+    setup.files = vec![CertificateFiles { cert: folder.join("tls.crt"), key: folder.join("tls.key"), origin }];
+    let mut watch = CertificateWatch::new(&setup.files);
+    let certificates = setup.certificates(&["a.example"]).unwrap();
+    assert_eq!(setup.presented(&certificates, "a.example"), before);
+    symlink("..2", folder.join("..staged")).unwrap();
+    fs::rename(folder.join("..staged"), folder.join("..data")).unwrap();
+    assert_eq!(watch.look(&certificates, false), Looked { new: 1, unusable: 0 });
+    assert_eq!(setup.presented(&certificates, "a.example"), after);
+}
+
+#[test]
+fn names_come_and_go_with_a_certificate_and_sessions_stay() {
+    let mut setup = Setup::new();
+    setup.add(&["a.example", "b.example"]);
+    let mut watch = CertificateWatch::new(&setup.files);
+    let certificates = setup.certificates(&["a.example", "b.example", "*.c.example"]).unwrap();
+    let clients = [&TLS12, &TLS13].map(|version| Arc::new(setup.client(version)));
+    let kinds = || {
+        let config = certificates.server_config(&host("a.example")).unwrap();
+        clients.each_ref().map(|client| handshake(&config, client, "a.example").1.handshake_kind())
+    };
+    assert_eq!(kinds(), [Some(HandshakeKind::Full); 2]);
+
+    let (after, texts) = setup.next(&["a.example", "*.c.example"]);
+    setup.write("0.crt", &texts[0]);
+    setup.write("0.key", &texts[1]);
+    assert_eq!(watch.look(&certificates, false), Looked { new: 1, unusable: 0 });
+    assert_eq!(kinds(), [Some(HandshakeKind::Resumed); 2]);
+    assert_eq!(setup.presented(&certificates, "a.example"), after);
+    assert_eq!(setup.presented(&certificates, "x.c.example"), after);
+    // The authority's.
+    assert_ne!(setup.presented(&certificates, "b.example"), after);
 }
 
 /// A handshake and a byte each way, through memory.

@@ -1,10 +1,23 @@
 //! Which certificate a client of `https` gets.
 
-use std::sync::Arc;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    sync::Arc,
+};
 
-use rustls::RootCertStore;
+use nix::sys::signal::Signal;
+use rustls::{RootCertStore, pki_types::CertificateDer};
 
-use crate::support::{Backend, Start, files, tls::Tls};
+use crate::support::{Backend, Program, Start, files, tls::Tls};
+
+/// A client that trusts one certificate alone.
+fn trusting(certificate: CertificateDer<'static>) -> Tls {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    Tls { roots: Arc::new(roots), ..Tls::stranger() }
+}
 
 #[test]
 fn nodes_with_the_same_secret_are_trusted_alike() {
@@ -12,9 +25,8 @@ fn nodes_with_the_same_secret_are_trusted_alike() {
     let backend = Backend::answering("ok");
     let node = || {
         let start = Start::new().route("a.test", &backend).route("*.b.test", &backend);
-        std::fs::write(start.home().join("secret"), SECRET).unwrap();
-        std::fs::set_permissions(start.home().join("secret"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
-            .unwrap();
+        fs::write(start.home().join("secret"), SECRET).unwrap();
+        fs::set_permissions(start.home().join("secret"), Permissions::from_mode(0o600)).unwrap();
         start.run()
     };
     let [one, other] = [node(), node()];
@@ -35,12 +47,85 @@ fn a_certificate_from_files_is_used_for_the_names_it_covers() {
     let [cert, key] = ["cert.pem", "key.pem"].map(|file| start.home().join(file).to_str().unwrap().to_owned());
     let program = start.flags(&["--cert", &cert, "--key", &key]).run();
 
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate).unwrap();
-    let by_files = Tls { roots: Arc::new(roots), ..Tls::stranger() };
+    let by_files = trusting(certificate);
     let by_authority = Tls::of(&program);
     assert_eq!(by_files.get(program.https(), "a.test", "a.test").status, 200);
     assert_eq!(by_authority.get(program.https(), "b.test", "b.test").status, 200);
     assert!(by_files.connect(program.https(), "b.test").is_err());
     assert!(by_authority.connect(program.https(), "a.test").is_err());
+}
+
+/// Serves `a.test` and `b.test`, each with the files in a folder of its name, and gives the clients of these.
+fn start(backend: &Backend) -> (Program, [Tls; 2]) {
+    let start = Start::new().route("a.test", backend).route("b.test", backend);
+    let home = start.home().to_owned();
+    let clients = ["a.test", "b.test"].map(|name| {
+        fs::create_dir(home.join(name)).unwrap();
+        trusting(files::certificate(&home.join(name), name))
+    });
+    let config = ["a.test", "b.test"].map(|name| {
+        let folder = home.join(name);
+        format!("[[certificates]]\ncert = \"{0}/cert.pem\"\nkey = \"{0}/key.pem\"\n", folder.display())
+    });
+    (start.config(&config.concat()).run(), clients)
+}
+
+/// Replaces the files of `name`, so that neither is ever seen half written, and gives a client of the new ones.
+fn renew(home: &Path, name: &str) -> Tls {
+    let staged = tempfile::tempdir_in(home).unwrap();
+    let client = trusting(files::certificate(staged.path(), name));
+    for file in ["cert.pem", "key.pem"] {
+        fs::rename(staged.path().join(file), home.join(name).join(file)).unwrap();
+    }
+    client
+}
+
+#[test]
+fn files_that_change_are_taken_up_and_open_connections_go_on() {
+    let backend = Backend::answering("ok");
+    let (program, [before, _]) = start(&backend);
+    let mut open = before.connect(program.https(), "a.test").unwrap();
+    assert_eq!(open.get("a.test", "/").status, 200);
+
+    let after = renew(program.home(), "a.test");
+    let line = program.wait_for_line("a new certificate is in use");
+    assert!(
+        line.contains("INFO") && line.contains("/a.test/cert.pem") && line.contains("valid until 4096-01-01"),
+        "{line}"
+    );
+    assert_eq!(after.get(program.https(), "a.test", "a.test").status, 200);
+    assert!(before.connect(program.https(), "a.test").is_err());
+    assert_eq!(open.get("a.test", "/").status, 200);
+}
+
+#[test]
+fn files_that_are_of_no_use_are_warned_of_once_and_change_nothing() {
+    let backend = Backend::answering("ok");
+    let (program, [first, _]) = start(&backend);
+    let stray = program.home().join("stray.pem");
+    files::stray_key(&stray);
+    fs::rename(stray, program.home().join("a.test/key.pem")).unwrap();
+    let warning = "stays in use";
+    let line = program.wait_for_line(warning);
+    assert!(line.contains("WARN") && line.contains("/a.test/key.pem does not fit"), "{line}");
+    // Found by a look after that one.
+    let second = renew(program.home(), "b.test");
+    program.wait_for_line("a new certificate is in use");
+    assert_eq!(second.get(program.https(), "b.test", "b.test").status, 200);
+    assert_eq!(first.get(program.https(), "a.test", "a.test").status, 200);
+    let is_warning = |line: &&String| line.contains(warning) && line.contains("/a.test/");
+    assert_eq!(program.log().iter().filter(is_warning).count(), 1);
+}
+
+#[test]
+fn sighup_looks_at_once() {
+    let backend = Backend::answering("ok");
+    let (program, _) = start(&backend);
+    let after = renew(program.home(), "a.test");
+    program.signal(Signal::SIGHUP);
+    let line = program.wait_for_line("SIGHUP");
+    assert!(line.contains("INFO") && line.contains("settings are not read again"), "{line}");
+    assert_eq!(after.get(program.https(), "a.test", "a.test").status, 200);
+    program.signal(Signal::SIGUSR1);
+    program.wait_for_line("SIGUSR1 and SIGUSR2 do nothing");
 }

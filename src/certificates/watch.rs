@@ -1,0 +1,104 @@
+use std::sync::Arc;
+
+use humantime::format_rfc3339_seconds;
+
+use super::{
+    Certificates,
+    files::{Files, Pair},
+};
+use crate::{causes::with_causes, file_watch::FileWatch, settings::CertificateFiles};
+
+/// Sees that somebody has changed the files of certificates and keys, and takes them up.
+#[derive(Debug)]
+pub struct CertificateWatch(Vec<Watched>);
+
+#[derive(Debug)]
+struct Watched {
+    files: CertificateFiles,
+    watch: FileWatch,
+    /// Why they are of no use, as it was said in the log.
+    complaint: Option<String>,
+}
+
+impl CertificateWatch {
+    /// Watches `pairs`, from before they are read: what changes from now on is a change.
+    pub fn new(pairs: &[CertificateFiles]) -> Self {
+        let watched = |files: &CertificateFiles| Watched {
+            watch: FileWatch::new([files.cert.clone(), files.key.clone()]),
+            files: files.clone(),
+            complaint: None,
+        };
+        Self(pairs.iter().map(watched).collect())
+    }
+
+    /// Lets handshakes from now on have what has changed since the last time, or with `all` whatever the files hold.
+    /// `certificates` were made of the same pairs.
+    ///
+    /// A pair that is of no use leaves the one before in use, and the others alone. It is warned of once for each change,
+    /// as the two files may be replaced one after the other, and read again each time. Sessions are resumed, also those
+    /// that began with a certificate that was replaced.
+    pub fn look(&mut self, certificates: &Certificates, all: bool) -> Looked {
+        let mut patterns = None;
+        let mut read = Vec::new();
+        for (index, watched) in self.0.iter_mut().enumerate() {
+            let changed = watched.watch.changed();
+            if !(changed || all || watched.complaint.is_some()) {
+                continue;
+            }
+            let patterns = patterns.get_or_insert_with(|| certificates.patterns());
+            match watched.files.load(&certificates.issuer.tls, patterns) {
+                Ok(pair) => {
+                    watched.complaint = None;
+                    read.push((index, pair));
+                }
+                Err(error) => {
+                    let complaint = with_causes(&error);
+                    if changed || all || watched.complaint.as_ref() != Some(&complaint) {
+                        tracing::warn!("a certificate that was read before stays in use: {complaint}");
+                    }
+                    watched.complaint = Some(complaint);
+                }
+            }
+        }
+        let unusable = self.0.iter().filter(|watched| watched.complaint.is_some()).count();
+        Looked { new: self.take(certificates, read), unusable }
+    }
+
+    /// Gives how many are new.
+    fn take(&self, certificates: &Certificates, read: Vec<(usize, Pair)>) -> usize {
+        let mut pairs = certificates.files.load().pairs.clone();
+        let mut new = Vec::new();
+        for (index, pair) in read {
+            if pair.chain != pairs[index].chain {
+                pairs[index] = Arc::new(pair);
+                new.push(index);
+            }
+        }
+        if !new.is_empty() {
+            certificates.files.store(Arc::new(Files::new(pairs.clone())));
+        }
+        for &index in &new {
+            let (pair, CertificateFiles { cert, key, origin }) = (&pairs[index], &self.0[index].files);
+            let until = pair.not_after.map(|time| format!(", valid until {}", format_rfc3339_seconds(time)));
+            tracing::info!(
+                "{origin}: a new certificate is in use from now on, that in {} with the key in {}{}",
+                cert.display(),
+                key.display(),
+                until.unwrap_or_default()
+            );
+            for doubt in &pair.doubts {
+                tracing::warn!("{doubt}");
+            }
+        }
+        new.len()
+    }
+}
+
+/// What a look has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Looked {
+    /// How many certificates are new.
+    pub new: usize,
+    /// How many pairs of files are of no use.
+    pub unusable: usize,
+}
