@@ -19,13 +19,12 @@ fn lines(program: &Program, peer: SocketAddr) -> Vec<String> {
 #[test]
 fn who_is_turned_away_has_a_line() {
     let backend = Backend::answering("ok");
-    let program = start(&backend).flags(&["--silence-deadline", "200ms"]).run();
+    let program = start(&backend).run();
     let long = format!("GET /{} HTTP/1.1\r\nHost: a.test\r\n\r\n", "x".repeat(70_000));
     for (sent, expected) in [
         (get("b.test", "/"), r#"listener="http" reason="host_not_served" host=b.test"#),
         (get("b,test", "/"), r#"listener="http" reason="invalid_host""#),
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), r#"listener="http" reason="no_host""#),
-        ("GET / HT".to_owned(), r#"listener="http" reason="deadline""#),
         ("GET / / /\r\n\r\n".to_owned(), r#"listener="http" reason="no_request" error=invalid HTTP version parsed"#),
         (long, r#"listener="http" reason="no_request" error=message head is too large"#),
     ] {
@@ -48,6 +47,22 @@ fn who_is_turned_away_has_a_line() {
     }
     assert!(Tls::of(&program).connect(program.https(), "b.test").is_err());
     program.wait_for_line(r#"listener="https" reason="sni_not_served" host=b.test error="#);
+}
+
+#[test]
+fn who_says_too_little_has_a_line() {
+    let backend = Backend::answering("ok");
+    let program = start(&backend).flags(&["--silence-deadline", "200ms"]).run();
+    for (address, listener) in [(program.http(), "http"), (program.https(), "https"), (program.internal(), "internal")]
+    {
+        let mut client = Client::connect(address);
+        let peer = client.stream.local_addr().unwrap();
+        assert_eq!(client.end(), (Vec::new(), End::Fin), "{listener}");
+        drop(client);
+        let expected = format!("listener=\"{listener}\" reason=\"deadline\"");
+        let found = lines(&program, peer);
+        assert!(found.len() == 1 && found[0].starts_with(&expected), "{found:?}");
+    }
 }
 
 #[test]
