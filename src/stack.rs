@@ -88,14 +88,14 @@ pub fn stack(
         .layer(AccessLogLayer::new(settings.access_log))
         // All errors from further in become responses.
         .layer(RespondLayer)
+        // Nothing that a head must say is said behind a body.
+        .layer(TrailersLayer::new())
         // Over TLS the host must be the one that the handshake was for: 421.
         .layer(SniMatchLayer::new())
         // An upgrade that is asked for over HTTP/2 is one like others from here on; without a tunnel: 501.
         .layer(ExtendedConnectLayer::new())
         // One reading, or 400.
         .layer(FramingLayer::new())
-        // Nothing that a head must say is said behind a body.
-        .layer(TrailersLayer::new())
         // Fields of the client's hop go, then those of ours come.
         .layer(HopByHopLayer::new().protect(request_id))
         .layer(ForwardedLayer::new(trusted))

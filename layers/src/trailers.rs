@@ -47,9 +47,10 @@ use crate::{
 /// A backend that merges trailers into the head would take them for the proxy's word, or for another framing, another
 /// host, another user.
 ///
-/// Behind a request of HTTP/1 that had trailers, or was not read to its end and might have, its connection ends: hyper
-/// takes all up to the next empty line that ends with CRLF for the trailer section, and reads it to the first empty line
-/// that ends with LF. What stands between would be another request for others (RFC 9112, 2.2).
+/// Behind a request of HTTP/1 in chunks whose body had trailers, or had not ended when the response began, the connection
+/// ends, where a [`HttpServer`](crate::serve::HttpServer) serves it: hyper takes all up to the next empty line that ends
+/// with CRLF for the trailer section, and reads it to the first empty line that ends with LF. What stands between would be
+/// another request for others (RFC 9112, 2.2).
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct TrailersLayer;
@@ -130,14 +131,6 @@ pin_project! {
         // Most bodies need none.
         watch: Option<Box<Watch>>,
     }
-
-    impl<B> PinnedDrop for TrailersBody<B> {
-        fn drop(this: Pin<&mut Self>) {
-            if let Some(watch) = this.project().watch.take() {
-                watch.end();
-            }
-        }
-    }
 }
 
 /// What is kept of a message whose body may end with trailers.
@@ -145,16 +138,8 @@ pin_project! {
 struct Watch {
     /// By `Connection`.
     named: Vec<HeaderName>,
-    /// Ends behind trailers.
+    /// Hears whether the body has ended without trailers.
     connection: Option<Control>,
-}
-
-impl Watch {
-    fn end(&self) {
-        if let Some(connection) = &self.connection {
-            connection.drain();
-        }
-    }
 }
 
 /// For a request of HTTP/1 with a body in chunks: others have no trailers, or none that are text.
@@ -164,6 +149,7 @@ fn watch<B: Body>(request: &Request<B>) -> Option<Box<Watch>> {
         return None;
     }
     let connection = request.extensions().get().map(ConnInfo::control).cloned();
+    connection.iter().for_each(|connection| connection.set_open_ended(true));
     Some(Box::new(Watch { named: named(request.headers()), connection }))
 }
 
@@ -180,11 +166,14 @@ impl<B: Body> Body for TrailersBody<B> {
                     drop_forbidden(trailers);
                     if let Some(watch) = this.watch.take() {
                         watch.named.iter().for_each(|name| drop(trailers.remove(name)));
-                        watch.end();
                     }
                 }
             }
-            Poll::Ready(None) => *this.watch = None,
+            Poll::Ready(None) => {
+                if let Some(connection) = this.watch.take().and_then(|watch| watch.connection) {
+                    connection.set_open_ended(false);
+                }
+            }
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
         polled

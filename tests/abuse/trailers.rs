@@ -3,7 +3,7 @@
 use crate::{
     corpus::{Case, run, serve, start},
     http2_corpus,
-    support::{Backend, Client, End, Start, h2, tls::Tls},
+    support::{Backend, Client, End, Start, backend::ok, h2, tls::Tls},
 };
 
 const FORBIDDEN: [&str; 18] = [
@@ -89,22 +89,54 @@ fn of_responses() {
 }
 
 /// For hyper trailers end with an empty line that has CRLF, and their last field is before the first that has LF alone.
+const SECTIONS: [&str; 5] = ["\n", "A: b\n\n", "A: b\n\r\n", "A: b\r\n\n", "A: b\r\n\r\n"];
+const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: a.test\r\n\r\n";
+
+fn upload(path: &str, host: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n")
+}
+
 #[test]
-fn a_request_behind_them_is_not_lost_between_others() {
-    let (program, backend) = start();
-    for section in ["\n", "A: b\n\n", "A: b\n\r\n", "A: b\r\n\n", "A: b\r\n\r\n"] {
-        for path in ["/", "/unread"] {
-            let mut client = Client::connect(program.http());
-            let head = format!("POST {path} HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n");
-            let hidden = "GET /hidden HTTP/1.1\r\nHost: a.test\r\n\r\n";
-            client.send(format!("{head}3\r\nabc\r\n0\r\n{section}{hidden}{hidden}"));
-            assert_eq!(client.response().text(), path, "{section:?}");
-            assert_eq!(client.end(), (Vec::new(), End::Fin), "{section:?}");
+fn no_request_behind_them_is_served() {
+    let backend = Backend::answering("ok");
+    let program = Start::new().route("a.test/served", &backend).route("b.test", &backend).run();
+    for section in SECTIONS {
+        for data in ["", "3\r\nabc\r\n"] {
+            let behind = format!("{data}0\r\n{section}{HIDDEN}{HIDDEN}");
+            // A backend's answer, and one that is there at once.
+            for (path, status) in [("/served", 200), ("/nothing", 404)] {
+                let case = format!("{path} {behind:?}");
+                let mut client = Client::connect(program.http());
+                client.send(upload(path, "a.test") + &behind);
+                assert_eq!(client.response().status, status, "{case}");
+                assert_eq!(client.end(), (Vec::new(), End::Fin), "{case}");
+            }
+            let mut client = Tls::of(&program).connect(program.https(), "a.test").unwrap();
+            client.send(upload("/", "b.test") + &behind);
+            assert_eq!(client.response().status, 421, "{behind:?}");
+            assert_eq!(client.end().0, b"", "{behind:?}");
         }
     }
     drop(program);
     backend.wait_for_end();
-    assert!(backend.requests().iter().all(|request| request.target != "/hidden"));
+    assert!(backend.requests().iter().all(|request| request.target == "/served"));
+}
+
+#[test]
+fn no_request_behind_them_is_served_where_the_answer_came_before() {
+    for section in SECTIONS {
+        let backend = Backend::start(|connection| {
+            connection.head();
+            connection.send(ok("early"));
+            connection.drain();
+        });
+        let program = Start::new().route("a.test", &backend).run();
+        let mut client = Client::connect(program.http());
+        client.send(upload("/", "a.test"));
+        assert_eq!(client.response().text(), "early");
+        client.send(format!("3\r\nabc\r\n0\r\n{section}{HIDDEN}{HIDDEN}"));
+        assert_eq!(client.end().0, b"", "{section:?}");
+    }
 }
 
 #[test]

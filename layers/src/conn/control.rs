@@ -26,6 +26,8 @@ struct State {
     draining: AtomicBool,
     /// The last request had a body, which may not have been read to its end.
     had_body: AtomicBool,
+    /// Where the body of the last request ends has two readings, or is not known yet.
+    open_ended: AtomicBool,
     /// The last response broke off where only the end of the connection can tell its client.
     cut_short: AtomicBool,
     /// Requests whose response has not ended, uploads that have not, and requests that have no response yet, each
@@ -91,6 +93,7 @@ impl Control {
             holding: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             had_body: AtomicBool::new(false),
+            open_ended: AtomicBool::new(false),
             cut_short: AtomicBool::new(false),
             in_flight: AtomicU64::new(0),
             tunnels: AtomicU32::new(0),
@@ -178,6 +181,7 @@ impl Control {
 
     pub(crate) fn begin_request(&self, has_body: bool) -> InFlight {
         self.0.had_body.store(has_body, Ordering::Relaxed);
+        self.0.open_ended.store(false, Ordering::Relaxed);
         self.0.cut_short.store(false, Ordering::Relaxed);
         self.0.head_begun.store(false, Ordering::Relaxed);
         self.0.begun.store(self.requests().wrapping_add(1), Ordering::Relaxed);
@@ -313,6 +317,16 @@ impl Control {
     /// Whether the client may still be sending the body of the last request.
     pub(crate) fn had_body(&self) -> bool {
         self.0.had_body.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody can say yet, or any more, where the next request on the connection begins.
+    pub(crate) fn set_open_ended(&self, is: bool) {
+        self.0.open_ended.store(is, Ordering::Relaxed);
+    }
+
+    /// Whether nobody can say where the next request begins.
+    pub(crate) fn is_open_ended(&self) -> bool {
+        self.0.open_ended.load(Ordering::Relaxed)
     }
 
     /// A response broke off whose client takes the end of the connection for its end.

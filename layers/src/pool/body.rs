@@ -82,6 +82,12 @@ impl<B: Send + 'static> PooledBody<B> {
         matches!(self.lease, Some(Lease::Connection(..)))
     }
 
+    fn leave(&mut self) {
+        if let Some(Lease::Connection(connection, _)) = self.lease.take() {
+            Idle::leave(connection);
+        }
+    }
+
     fn give_back(&mut self) {
         if let Some(Lease::Connection(connection, idle)) = self.lease.take() {
             idle.put(connection);
@@ -106,7 +112,7 @@ impl<B: Send + 'static> Body for PooledBody<B> {
             Poll::Ready(None) => self.give_back(),
             // hyper takes all up to the next empty line with CRLF for trailers, and reads them to the first with LF: what
             // stands between may be another response (RFC 9112, 2.2).
-            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() && self.is_http1() => drop(self.lease.take()),
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() && self.is_http1() => self.leave(),
             Poll::Ready(Some(Ok(_))) => self.give_back_at_end(),
             Poll::Ready(Some(Err(_))) => drop(self.lease.take()),
             Poll::Pending => {}

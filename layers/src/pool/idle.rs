@@ -91,27 +91,19 @@ impl<B: Send + 'static> Idle<B> {
             self.keep(connection);
         } else if !connection.sender.is_closed() {
             // The rest of the request is still on its way, or the connection's task is not through yet.
-            tokio::spawn(Arc::clone(self).put_when_ready(connection));
+            let idle = Arc::clone(self);
+            tokio::spawn(async move {
+                if let Some(connection) = when_ready(connection).await {
+                    idle.keep(connection);
+                }
+            });
         }
     }
 
-    /// Lets a request that was answered early go on as long as it moves: its client may read the response only when it
-    /// has sent all of it, and its endpoint may want it all (RFC 9112, 9.5).
-    async fn put_when_ready(self: Arc<Self>, mut connection: Connection<B>) {
-        let (mut written, mut since) = (connection.meter.written(), Instant::now());
-        loop {
-            match timeout(UNREAD, connection.sender.ready()).await {
-                Ok(Ok(())) => return self.keep(connection),
-                Ok(Err(_)) => return,
-                Err(_) => {}
-            }
-            let now = connection.meter.written();
-            if now != written {
-                (written, since) = (now, Instant::now());
-            } else if connection.meter.is_blocked() || since.elapsed() >= UNSENT {
-                // Nobody else would end it (hyper#4176).
-                return;
-            }
+    /// Keeps it only for as long as the rest of its request is on its way.
+    pub(super) fn leave(connection: Connection<B>) {
+        if !connection.sender.is_ready() && !connection.sender.is_closed() {
+            tokio::spawn(async move { drop(when_ready(connection).await) });
         }
     }
 
@@ -129,6 +121,26 @@ impl<B: Send + 'static> Idle<B> {
 
     fn lock(&self) -> MutexGuard<'_, State<B>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets a request that was answered early go on as long as it moves: its client may read the response only when it
+/// has sent all of it, and its endpoint may want it all (RFC 9112, 9.5).
+async fn when_ready<B>(mut connection: Connection<B>) -> Option<Connection<B>> {
+    let (mut written, mut since) = (connection.meter.written(), Instant::now());
+    loop {
+        match timeout(UNREAD, connection.sender.ready()).await {
+            Ok(Ok(())) => return Some(connection),
+            Ok(Err(_)) => return None,
+            Err(_) => {}
+        }
+        let now = connection.meter.written();
+        if now != written {
+            (written, since) = (now, Instant::now());
+        } else if connection.meter.is_blocked() || since.elapsed() >= UNSENT {
+            // Nobody else would end it (hyper#4176).
+            return None;
+        }
     }
 }
 

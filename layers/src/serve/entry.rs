@@ -5,7 +5,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Method, Request, Response, Version, header::CONTENT_LENGTH};
+use http::{
+    HeaderValue, Method, Request, Response, Version,
+    header::{CONNECTION, CONTENT_LENGTH},
+};
 use http_body::Body;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -93,6 +96,9 @@ where
                 // knows that the connection is not kept alive.
                 if *this.until_end && response.body().size_hint().exact().is_none() {
                     *response.version_mut() = Version::HTTP_10;
+                }
+                if this.info.control().is_open_ended() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok(if *this.absent {
                     without_body(response, in_flight)
