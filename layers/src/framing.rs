@@ -78,6 +78,7 @@ where
         match check(&request) {
             Ok(()) => {
                 drop_aliases(request.headers_mut());
+                drop_zeros(request.headers_mut());
                 ResponseFuture::inner(self.inner.call(request))
             }
             Err(unacceptable) => ResponseFuture::error(unacceptable),
@@ -190,9 +191,29 @@ fn drop_aliases(headers: &mut HeaderMap) {
     }
 }
 
+/// Writes a length without zeros before it, which some readers take for octal.
+fn drop_zeros(headers: &mut HeaderMap) {
+    let Some(length) = headers.get_mut(CONTENT_LENGTH) else { return };
+    let digits = length.as_bytes();
+    let plain = digits.iter().position(|digit| *digit != b'0').unwrap_or(digits.len().saturating_sub(1));
+    if let (1.., Ok(plain)) = (plain, HeaderValue::from_bytes(&digits[plain..])) {
+        *length = plain;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lengths_have_no_zeros_before_them() {
+        for (length, expected) in [("0", "0"), ("000", "0"), ("010", "10"), ("10", "10"), ("00100", "100")] {
+            let mut request = request(&[("content-length", length)]);
+            drop_zeros(request.headers_mut());
+            assert_eq!(request.headers()[CONTENT_LENGTH], expected);
+        }
+        drop_zeros(&mut HeaderMap::new());
+    }
 
     fn request(fields: &[(&'static str, &'static str)]) -> Request<()> {
         let mut request = Request::post("/path?query").body(()).unwrap();

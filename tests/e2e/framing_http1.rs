@@ -80,6 +80,9 @@ fn what_has_one_reading_is_forwarded() {
         expected += requests;
     }
     assert_eq!(requests_at_the_end(program, &backend), expected);
+    // Some readers would take it for octal.
+    let zeros = ("content-length".to_owned(), "003".to_owned());
+    assert!(backend.requests().iter().all(|request| !request.fields.contains(&zeros)));
 }
 
 /// Refused whole: not a byte of them is forwarded.
