@@ -168,7 +168,8 @@ fn is_trusted<B>(request: &Request<B>, trusted: &TrustedProxies) -> bool {
 ///
 /// The client is added to `X-Forwarded-For` and `Forwarded`. `X-Forwarded-Proto` and `X-Forwarded-Host` of a trusted
 /// proxy are kept: it saw the original request. A request without [`ConnInfo`] passes unchanged, and so does one of
-/// another node, which has told all there is to tell.
+/// another node, which has told all there is to tell. What else a client says of itself, as in `X-Real-IP`, is for a
+/// [`DistrustLayer`] to remove, outside of this one.
 #[derive(Debug, Clone)]
 pub struct ForwardedLayer {
     trusted: TrustedProxies,

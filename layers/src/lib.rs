@@ -6,16 +6,16 @@
 //!  accept ─▶ SniAcceptor ─▶ HttpServer, behind a Gate                      one connection
 //!            https only          │  silence: an error ends the connection without a byte
 //!                                ▼
-//!  Request + ConnInfo ─▶ HostLayer ─▶ OpenGateLayer                        it has named a served host
+//!  Request + ConnInfo ─▶ HostLayer ─▶ OpenGateLayer ─▶ DistrustLayer       it has named a served host
 //!                                          │  from here on errors may be answered
 //!                                          ▼
-//!      SniMatchLayer ─▶ ExtendedConnectLayer ─▶ FramingLayer ─▶ TrailersLayer
+//!      TrailersLayer ─▶ SniMatchLayer ─▶ ExtendedConnectLayer ─▶ FramingLayer
 //!                                          │
 //!                                          ▼
 //!      HopByHopLayer ─▶ ForwardedLayer ─▶ ViaLayer ─▶ TunnelLayer
 //!                                          │
 //!                                          ▼
-//!      Router ─▶ Balance ─▶ ResponseTimeout ─▶ Pool or Http2Pool ─▶ SourceConnector ─▶ backend      one request
+//!      Router ─▶ BodyLimitLayer ─▶ Balance ─▶ ResponseTimeout ─▶ Pool or Http2Pool ─▶ SourceConnector ─▶ backend
 //! ```
 //!
 //! | module | what it is for |
@@ -107,6 +107,7 @@ pub mod body_limit;
 mod call;
 pub mod conn;
 pub mod connect;
+mod durations;
 pub mod extended_connect;
 pub mod forwarded;
 pub mod framing;

@@ -48,6 +48,7 @@ use tower::{BoxError, Layer, Service};
 
 use crate::{
     conn::{ConnInfo, OpenTunnel},
+    durations::bounded,
     hop_by_hop::tokens,
 };
 
@@ -82,7 +83,7 @@ impl TunnelLayer {
     /// connections are then closed.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = bounded(timeout);
         self
     }
 }

@@ -20,9 +20,13 @@ use tokio::{
 use tower::Service;
 
 use super::{ConnectError, SourceSubnet, socket};
+use crate::durations::bounded;
 
 /// How many source addresses are tried when one has no port left for the destination.
 const MAX_SOURCES: u32 = 32;
+/// What `TCP_KEEPIDLE` may be (tcp(7)).
+const MIN_KEEPALIVE: Duration = Duration::from_secs(1);
+const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 
 /// Connects to the host and port of a URI, from source addresses that do not run out of ports.
 ///
@@ -30,6 +34,8 @@ const MAX_SOURCES: u32 = 32;
 /// the next of the configured addresses of the same family, else from where the kernel chooses. When a source has no
 /// port left for the destination, the next one is tried. A host name is resolved by the system; all its addresses are
 /// tried in turn.
+///
+/// It speaks TCP, whatever the scheme of the URI is: for `https`, put a [`TlsConnector`](super::TlsConnector) around it.
 ///
 /// Serves hyper-util's legacy client as its connector, too:
 ///
@@ -104,7 +110,7 @@ impl SourceConnector {
     /// which has an equal share of the time that is left.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.connect_timeout = timeout;
+        self.settings.connect_timeout = bounded(timeout);
         self
     }
 
@@ -116,9 +122,10 @@ impl SourceConnector {
     }
 
     /// After how much silence the kernel asks whether the peer is still there (`SO_KEEPALIVE`); not at all by default.
+    /// What Linux does not take, less than a second or more than 32,767 of them, becomes the nearest that it does.
     #[must_use]
     pub fn keepalive(mut self, idle: Option<Duration>) -> Self {
-        self.settings.socket.keepalive = idle;
+        self.settings.socket.keepalive = idle.map(|idle| idle.clamp(MIN_KEEPALIVE, MAX_KEEPALIVE));
         self
     }
 

@@ -58,7 +58,7 @@ impl SourceSubnet {
         (1 << (32 - self.net.prefix_len())) - 2
     }
 
-    /// Whether `address` is one of them.
+    /// Whether `address` lies in the range, whose first and last addresses nothing leaves from.
     pub fn contains(&self, address: IpAddr) -> bool {
         matches!(address, IpAddr::V4(v4) if self.net.contains(&v4))
     }
@@ -86,6 +86,7 @@ impl fmt::Display for SourceSubnet {
 
 /// A subnet that connections cannot leave from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidSubnet {
     /// Not an IPv4 network in CIDR notation.
     #[error("expected an IPv4 network such as 127.2.0.0/16")]

@@ -16,6 +16,8 @@ use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use tower::{BoxError, Service, ServiceExt};
 
+use crate::durations::bounded;
+
 const HTTP1: &[u8] = b"http/1.1";
 const HTTP2: &[u8] = b"h2";
 
@@ -74,7 +76,7 @@ impl<C> TlsConnector<C> {
     /// How long the handshake may take.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = bounded(timeout);
         self
     }
 

@@ -35,6 +35,12 @@ impl HostSet {
     }
 }
 
+impl<T: ServedHosts + ?Sized> ServedHosts for Arc<T> {
+    fn served(&self, name: &str) -> Option<HostName> {
+        (**self).served(name)
+    }
+}
+
 impl ServedHosts for HostSet {
     fn served(&self, name: &str) -> Option<HostName> {
         if let Some(exact) = self.0.exact.get(name) {

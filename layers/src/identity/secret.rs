@@ -101,6 +101,7 @@ fn nibble(digit: u8) -> u8 {
 
 /// Text that is no secret. Its message never shows the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidSecret {
     /// Fewer than 64 digits.
     #[error("a secret has 64 hexadecimal digits, here are only {digits}; `openssl rand -hex 32` makes one")]

@@ -8,6 +8,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::{NodeIdentity, NodeRejected, peer};
 use crate::{
+    durations::bounded,
     identity::NodeName,
     sni::{Rejected, handshake, hello},
 };
@@ -71,7 +72,7 @@ impl NodeAcceptor {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let deadline = Instant::now() + deadline;
+        let deadline = Instant::now() + bounded(deadline);
         let hello = match hello::read(&mut io, deadline).await {
             Ok(hello) => hello,
             Err(error) => return Err(Rejected { io, reason: error.into() }),

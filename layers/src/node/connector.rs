@@ -19,7 +19,7 @@ use super::{
     error::Step,
     identity::{Credentials, prove},
 };
-use crate::identity::NodeName;
+use crate::{durations::bounded, identity::NodeName};
 
 /// Connects to another node, over the connections of another connector, for HTTP/2.
 ///
@@ -66,7 +66,7 @@ impl<C> NodeConnector<C> {
     /// How long a handshake may take.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = bounded(timeout);
         self
     }
 }

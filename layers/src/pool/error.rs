@@ -1,4 +1,8 @@
-use std::{error::Error, fmt, sync::Arc};
+use std::{
+    error::Error,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use h2::Reason;
 use http::Request;
@@ -11,8 +15,9 @@ use crate::balance::Unsent;
 pub struct PoolError<B> {
     step: Step,
     source: Source,
-    /// Present when not a byte of it was sent. Boxed, so that it takes no room beside a response.
-    request: Option<Box<Request<B>>>,
+    /// Present when not a byte of it was sent. Boxed, so that it takes no room beside a response; never locked, but an
+    /// error is to be `Sync`, and many bodies, as axum's, are not.
+    request: Option<Box<Mutex<Request<B>>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,15 +36,15 @@ enum Source {
 
 impl<B> PoolError<B> {
     pub(super) fn connect(source: impl Into<BoxError>, request: Request<B>) -> Self {
-        Self { step: Step::Connect, source: Source::Own(source.into()), request: Some(Box::new(request)) }
+        Self { step: Step::Connect, source: Source::Own(source.into()), request: Some(kept(request)) }
     }
 
     pub(super) fn connect_shared(source: Arc<dyn Error + Send + Sync>, request: Request<B>) -> Self {
-        Self { step: Step::Connect, source: Source::Shared(source), request: Some(Box::new(request)) }
+        Self { step: Step::Connect, source: Source::Shared(source), request: Some(kept(request)) }
     }
 
     pub(super) fn exchange(source: impl Into<BoxError>, request: Option<Request<B>>) -> Self {
-        Self { step: Step::Exchange, source: Source::Own(source.into()), request: request.map(Box::new) }
+        Self { step: Step::Exchange, source: Source::Own(source.into()), request: request.map(kept) }
     }
 
     pub(super) fn response(source: Unreadable) -> Self {
@@ -90,7 +95,7 @@ impl<B> PoolError<B> {
 
 impl<B> Unsent<Request<B>> for PoolError<B> {
     fn take_request(&mut self) -> Option<Request<B>> {
-        self.request.take().map(|request| *request)
+        self.request.take().map(|request| request.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn is_endpoints_fault(&self) -> bool {
@@ -103,6 +108,10 @@ impl<B> Unsent<Request<B>> for PoolError<B> {
             error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
         })
     }
+}
+
+fn kept<B>(request: Request<B>) -> Box<Mutex<Request<B>>> {
+    Box::new(Mutex::new(request))
 }
 
 #[cfg(target_os = "linux")]
@@ -119,6 +128,13 @@ fn is_exhaustion(_: i32) -> bool {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_sync_whatever_the_body_is() {
+        let mut error = PoolError::connect("no", Request::new(std::cell::Cell::new(7)));
+        assert_eq!(error.take_request().map(|request| request.into_body().get()), Some(7));
+        assert!(BoxError::from(error).is::<PoolError<std::cell::Cell<i32>>>());
+    }
 
     #[test]
     fn our_own_lack_of_descriptors_is_not_the_endpoints_fault() {

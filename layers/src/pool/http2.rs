@@ -27,7 +27,7 @@ use super::{
     streams::{Connections, Load, Stream},
     upgrade::Upgrade,
 };
-use crate::{balance::Unsent, tunnel::Lease};
+use crate::{balance::Unsent, durations::bounded, tunnel::Lease};
 
 /// Enough for 40 MB/s over 6 ms, and what one stream may hold of a response that its client does not read.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -103,13 +103,13 @@ impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
     /// How long a connection without streams is kept.
     #[must_use]
     pub fn idle_timeout(self, timeout: Duration) -> Self {
-        self.with(|settings| settings.idle_timeout = timeout)
+        self.with(|settings| settings.idle_timeout = bounded(timeout))
     }
 
     /// How long a new connection may take to say that it speaks HTTP/2.
     #[must_use]
     pub fn greeting_timeout(self, timeout: Duration) -> Self {
-        self.with(|settings| settings.greeting_timeout = timeout)
+        self.with(|settings| settings.greeting_timeout = bounded(timeout))
     }
 
     /// Asks a peer that has been silent for `interval` while streams are open whether it is still there (PING), and
@@ -117,7 +117,7 @@ impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
     /// connections on which they are asked more often.
     #[must_use]
     pub fn keep_alive(self, interval: Duration, timeout: Duration) -> Self {
-        self.with(|settings| settings.keep_alive = (interval, timeout))
+        self.with(|settings| settings.keep_alive = (bounded(interval), bounded(timeout)))
     }
 
     /// A pool with other settings, and connections of its own.

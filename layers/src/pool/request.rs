@@ -7,12 +7,17 @@ use http_body::Body;
 
 use super::upgrade::Upgrade;
 
-/// Writes a request as HTTP/1.1 wants it: origin form, one `Cookie` line, and framing that says how long the body is.
-pub(super) fn into_http1<B: Body>(request: &mut Request<B>) {
+/// Writes a request as HTTP/1.1 wants it: origin form, a `Host`, one `Cookie` line, and framing that says how long the
+/// body is.
+pub(super) fn into_http1<B: Body>(request: &mut Request<B>, endpoint: &Uri) {
     if request.version() == Version::HTTP_2 {
         join_cookies(request.headers_mut());
     }
     *request.version_mut() = Version::HTTP_11;
+    if !request.headers().contains_key(HOST) {
+        let host = request.uri().authority().or_else(|| endpoint.authority()).and_then(host_field);
+        request.headers_mut().extend(host.map(|host| (HOST, host)));
+    }
     if request.uri().authority().is_some() {
         let path = match request.uri().path_and_query() {
             // OPTIONS without a path asks about the server (RFC 9112, 3.2.4).
@@ -62,6 +67,11 @@ pub(super) fn from_http2<B>(mut request: Request<B>, upgrade: Option<Upgrade>) -
     request
 }
 
+/// Without what stands before an `@`, which is not for the server (RFC 9110, 4.2.4).
+fn host_field(authority: &Authority) -> Option<HeaderValue> {
+    HeaderValue::from_str(authority.as_str().rsplit('@').next()?).ok()
+}
+
 /// HTTP/2 lets each cookie have a line of its own (RFC 9113, 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut cookies = headers.get_all(COOKIE).iter();
@@ -90,8 +100,27 @@ mod tests {
             ("OPTIONS", "*", "*"),
         ] {
             let mut request = Request::builder().method(method).uri(uri).body(Empty::<Bytes>::new()).unwrap();
-            into_http1(&mut request);
+            into_http1(&mut request, &Uri::from_static("http://endpoint"));
             assert_eq!(request.uri().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn there_is_always_a_host() {
+        for (uri, host, expected) in [
+            ("http://h:1/a", None, "h:1"),
+            ("http://user:password@h/a", None, "h"),
+            ("http://other/a", Some("h"), "h"),
+            ("/a", Some("h"), "h"),
+            ("/a", None, "endpoint"),
+        ] {
+            let mut request = Request::get(uri);
+            if let Some(host) = host {
+                request = request.header(HOST, host);
+            }
+            let mut request = request.body(Empty::<Bytes>::new()).unwrap();
+            into_http1(&mut request, &Uri::from_static("http://endpoint"));
+            assert_eq!(request.headers()[HOST], expected);
         }
     }
 
@@ -99,12 +128,12 @@ mod tests {
     fn a_body_of_unknown_length_is_chunked_whatever_the_method() {
         let body = StreamBody::new(futures_util::stream::pending::<Result<http_body::Frame<Bytes>, hyper::Error>>());
         let mut request = Request::get("/").body(body).unwrap();
-        into_http1(&mut request);
+        into_http1(&mut request, &Uri::from_static("http://endpoint"));
         assert_eq!(request.headers()[TRANSFER_ENCODING], "chunked");
 
         let mut request = Request::get("/").body(Empty::<Bytes>::new()).unwrap();
-        into_http1(&mut request);
-        assert!(request.headers().is_empty());
+        into_http1(&mut request, &Uri::from_static("http://endpoint"));
+        assert_eq!(request.headers().keys().collect::<Vec<_>>(), ["host"]);
     }
 
     #[test]
@@ -131,7 +160,7 @@ mod tests {
                 back.headers()[HOST],
                 *back.uri().host().map(|_| back.uri().authority().unwrap()).unwrap().as_str()
             );
-            into_http1(&mut back);
+            into_http1(&mut back, &Uri::from_static("http://endpoint"));
             assert!(back.uri().authority().is_none());
         }
     }
@@ -142,7 +171,7 @@ mod tests {
             Request::get("http://h/").version(Version::HTTP_2).header(COOKIE, "a=1").header(COOKIE, "b=2");
         request = request.header("x", "y");
         let mut request = request.body(Empty::<Bytes>::new()).unwrap();
-        into_http1(&mut request);
+        into_http1(&mut request, &Uri::from_static("http://endpoint"));
         assert_eq!(request.headers().get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2"]);
     }
 }

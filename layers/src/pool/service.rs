@@ -20,7 +20,7 @@ use super::{
     meter::{Meter, Metered},
     request::into_http1,
 };
-use crate::balance::Unsent;
+use crate::{balance::Unsent, durations::bounded};
 
 /// The longest read of a connection, the most bytes that wait to be written before the next is taken, and the longest
 /// head of a response. A piece of a response is a read, and some are on their way to a client who does not read. A body of
@@ -33,6 +33,9 @@ const MAX_BUFFER: usize = 32 * 1024;
 /// limit to connections; requests never wait for one another. When nothing of a request was sent, because a waiting
 /// connection ended just then, the next connection is tried, at last a new one. Clones share the connections; cloning
 /// counts a reference.
+///
+/// Of the endpoint's URI the scheme and the path are not looked at: `connector` decides whether there is TLS, and requests
+/// bring their own path. A request without a `Host` gets that of its URI, or else that of the endpoint.
 pub struct Pool<C, B> {
     shared: Arc<Shared<C, B>>,
 }
@@ -51,7 +54,13 @@ impl<C, B: Send + 'static> Pool<C, B> {
 
     /// As [`new`](Self::new); at most `max_idle` connections wait for a request, each for `idle_timeout` at the longest.
     pub fn with_limits(connector: C, endpoint: Uri, max_idle: usize, idle_timeout: Duration) -> Self {
-        Self { shared: Arc::new(Shared { connector, endpoint, idle: Arc::new(Idle::new(max_idle, idle_timeout)) }) }
+        Self {
+            shared: Arc::new(Shared {
+                connector,
+                endpoint,
+                idle: Arc::new(Idle::new(max_idle, bounded(idle_timeout))),
+            }),
+        }
     }
 
     /// The endpoint.
@@ -82,7 +91,7 @@ impl<C: Connect, B: RequestBody> Service<Request<B>> for Pool<C, B> {
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        into_http1(&mut request);
+        into_http1(&mut request, &self.shared.endpoint);
         let shared = Arc::clone(&self.shared);
         match shared.idle.take() {
             // Sent right here, so that the box does not have to hold the request.

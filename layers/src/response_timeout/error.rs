@@ -15,7 +15,8 @@ pub enum TimedOut {
     Client,
 }
 
-/// Why there is no response. As a [`BoxError`] it is what it holds.
+/// Why there is no response. As a [`BoxError`] it is what it holds, for which it must be no [`Error`](std::error::Error)
+/// itself.
 #[derive(Debug)]
 pub enum NoResponse<E> {
     /// It was too long in coming.

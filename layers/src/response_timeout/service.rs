@@ -12,7 +12,10 @@ use super::{
     NoResponse, ResponseFuture, WatchedBody,
     progress::{MinRate, Progress},
 };
-use crate::conn::{ConnInfo, Control};
+use crate::{
+    conn::{ConnInfo, Control},
+    durations::bounded,
+};
 
 /// Ends requests in [`TimedOut`](super::TimedOut) when nothing has moved for a time and there is no response yet.
 ///
@@ -33,7 +36,7 @@ pub struct ResponseTimeoutLayer {
 impl ResponseTimeoutLayer {
     /// Waits for `timeout`, for bodies at any rate.
     pub fn new(timeout: Duration) -> Self {
-        Self { timeout, min_rate: None, except_http2: false }
+        Self { timeout: bounded(timeout), min_rate: None, except_http2: false }
     }
 
     /// How many bytes a second the body of a request has to bring until the head of its response is there; 0: any
@@ -44,7 +47,7 @@ impl ResponseTimeoutLayer {
     /// noticed a fourth later.
     #[must_use]
     pub fn min_rate(mut self, bytes: u64, window: Duration) -> Self {
-        self.min_rate = MinRate::new(bytes, window);
+        self.min_rate = MinRate::new(bytes, bounded(window));
         self
     }
 

@@ -63,6 +63,7 @@ impl fmt::Display for PathPrefix {
 
 /// Text that is no prefix of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidPrefix {
     /// No slash at the beginning.
     #[error("a path prefix begins with a slash")]

@@ -54,7 +54,8 @@ where
     }
 }
 
-/// A request to a served host for a path that has no route.
+/// A request to a served host for a path that has no route; or one without the [`HostName`] that a
+/// [`HostLayer`](crate::host::HostLayer) puts into its extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no route for the path")]
 pub struct NoRoute;

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower::{BoxError, Service};
 
 use super::{served::Served, streams::Streams, turn::Turns};
-use crate::{conn::ConnInfo, silence::IntoRaw};
+use crate::{conn::ConnInfo, durations::bounded, silence::IntoRaw};
 
 /// The longest request head, in bytes; nginx takes 32 KiB, Envoy 60.
 const MAX_HEAD: u32 = 64 * 1024;
@@ -89,6 +89,8 @@ pub struct HttpServer(Arc<Settings>);
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) http1: http1::Builder,
+    /// Whether `http1` was told how many fields a head may have.
+    fields_told: bool,
     pub(super) limits: Limits,
 }
 
@@ -155,13 +157,13 @@ impl HttpServer {
             extended_connect: false,
             trusting: false,
         };
-        Self(Arc::new(Settings { http1, limits }))
+        Self(Arc::new(Settings { http1, fields_told: false, limits }))
     }
 
     /// How long a client may take to name a served host.
     #[must_use]
     pub fn silence_deadline(mut self, deadline: Duration) -> Self {
-        self.settings().limits.silence_deadline = deadline;
+        self.settings().limits.silence_deadline = bounded(deadline);
         self
     }
 
@@ -169,7 +171,7 @@ impl HttpServer {
     /// the end of its head.
     #[must_use]
     pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
-        self.settings().limits.keep_alive_timeout = timeout;
+        self.settings().limits.keep_alive_timeout = bounded(timeout);
         self
     }
 
@@ -177,7 +179,7 @@ impl HttpServer {
     /// deadline counts instead. Over HTTP/2 a head that does not end is an idle connection.
     #[must_use]
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
-        self.settings().limits.head_timeout = timeout;
+        self.settings().limits.head_timeout = bounded(timeout);
         self
     }
 
@@ -191,12 +193,12 @@ impl HttpServer {
     /// that move; where much is buffered for it, it has the time for each 16 KiB of that.
     #[must_use]
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
-        self.settings().limits.body_timeout = timeout;
+        self.settings().limits.body_timeout = bounded(timeout);
         self
     }
 
     /// How many bytes the head of a request may have. Over HTTP/1, longer ones are answered with 431 or 414; over
-    /// HTTP/2 with 431.
+    /// HTTP/2 with 431. As long as the gate is closed they end the connection in silence.
     #[must_use]
     pub fn max_head(mut self, bytes: u32) -> Self {
         self.settings().http1.max_header_size(bytes as usize).max_buf_size(MAX_BUFFER.max(bytes as usize));
@@ -204,13 +206,15 @@ impl HttpServer {
         self
     }
 
-    /// How many fields the head of a request of HTTP/1 may have; more are answered with 431. Another number than 100
-    /// costs an allocation a request.
+    /// How many fields the head of a request of HTTP/1 may have; more are answered with 431, and with silence as long as
+    /// the gate is closed. Another number than 100 costs an allocation a request.
     #[must_use]
     pub fn max_fields(mut self, count: usize) -> Self {
-        // hyper reads the default into a place on the stack.
-        if count != MAX_FIELDS {
-            self.settings().http1.max_headers(count);
+        let settings = self.settings();
+        // hyper reads the default into a place on the stack, as long as it was never told any.
+        if count != MAX_FIELDS || settings.fields_told {
+            settings.http1.max_headers(count);
+            settings.fields_told = true;
         }
         self
     }

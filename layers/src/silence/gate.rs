@@ -27,6 +27,9 @@ const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 ///
 /// A server of HTTP writes on its own before any service has seen a request: errors, `100 Continue`, SETTINGS. Behind
 /// a gate none of it reaches a client that has not named a served host.
+///
+/// It is for a server that goes on writing, or flushes, once a service has opened the gate:
+/// [`open_gate`](Control::open_gate) by itself lets nothing out, and wakes nobody who waits to read.
 #[derive(Debug)]
 pub struct Gate<IO> {
     /// `None` only in `drop`.

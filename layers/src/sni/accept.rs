@@ -1,4 +1,4 @@
-use std::{io, sync::Arc, time::Duration};
+use std::{error::Error, fmt, io, sync::Arc, time::Duration};
 
 use rustls::ServerConfig;
 use tokio::{
@@ -11,7 +11,7 @@ use super::{
     handshake::{self, HandshakeError},
     hello,
 };
-use crate::host::HostName;
+use crate::{durations::bounded, host::HostName};
 
 /// Says how to serve a name in a TLS handshake.
 ///
@@ -87,7 +87,7 @@ impl<P: SniPolicy> SniAcceptor<P> {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let deadline = Instant::now() + deadline;
+        let deadline = Instant::now() + bounded(deadline);
         let hello = match hello::read(&mut io, deadline).await {
             Ok(hello) => hello,
             Err(error) => return Err(Rejected { io, reason: error.into() }),
@@ -113,6 +113,18 @@ pub struct Rejected<IO, R = SniRejected> {
     pub io: IO,
     /// Why.
     pub reason: R,
+}
+
+impl<IO, R: fmt::Display> fmt::Display for Rejected<IO, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)
+    }
+}
+
+impl<IO: fmt::Debug, R: Error> Error for Rejected<IO, R> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.reason.source()
+    }
 }
 
 /// Why a TLS connection was not accepted.

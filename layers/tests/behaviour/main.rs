@@ -25,6 +25,7 @@ mod node_connector;
 mod node_own_certificates;
 mod node_rotation;
 mod node_silence;
+mod odd_settings;
 mod panics;
 mod pool_framing;
 mod pool_http2;
