@@ -205,16 +205,6 @@ fn drop_zeros(headers: &mut HeaderMap) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn lengths_have_no_zeros_before_them() {
-        for (length, expected) in [("0", "0"), ("000", "0"), ("010", "10"), ("10", "10"), ("00100", "100")] {
-            let mut request = request(&[("content-length", length)]);
-            drop_zeros(request.headers_mut());
-            assert_eq!(request.headers()[CONTENT_LENGTH], expected);
-        }
-        drop_zeros(&mut HeaderMap::new());
-    }
-
     fn request(fields: &[(&'static str, &'static str)]) -> Request<()> {
         let mut request = Request::post("/path?query").body(()).unwrap();
         for (name, value) in fields {
@@ -243,6 +233,16 @@ mod tests {
         let mut old = request(&[("transfer-encoding", "chunked")]);
         *old.version_mut() = Version::HTTP_10;
         assert_eq!(check(&old), Err(Unacceptable::TransferCoding));
+    }
+
+    #[test]
+    fn lengths_have_no_zeros_before_them() {
+        for (length, expected) in [("0", "0"), ("000", "0"), ("010", "10"), ("10", "10"), ("00100", "100")] {
+            let mut request = request(&[("content-length", length)]);
+            drop_zeros(request.headers_mut());
+            assert_eq!(request.headers()[CONTENT_LENGTH], expected);
+        }
+        drop_zeros(&mut HeaderMap::new());
     }
 
     #[test]
