@@ -12,8 +12,8 @@
 //! ```
 
 use axum::extract::Request;
-use hyper::body::Incoming;
 use pmesh_layers::{
+    body::RequestBody,
     conn::ConnInfo,
     connect::SourceConnector,
     forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
@@ -40,7 +40,7 @@ async fn main() -> Result<(), BoxError> {
 
     // Connections to the backend are reused, and leave from one loopback address after the other.
     let connector = SourceConnector::new().subnet("127.2.0.0/16".parse()?);
-    let pool: Pool<_, Incoming> = Pool::new(connector, endpoint);
+    let pool: Pool<_, RequestBody> = Pool::new(connector, endpoint);
 
     let patterns: [HostPattern; 2] = ["hello.example".parse()?, "*.hello.example".parse()?];
     let mut routes = RouteTable::new();

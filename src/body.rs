@@ -7,9 +7,9 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use pmesh_layers::{
     balance::{BalancedBody, Once},
+    body::RequestBody,
     body_limit::LimitedBody,
     pool::{BodyError, PooledBody},
     response_timeout::WatchedBody,
@@ -17,10 +17,10 @@ use pmesh_layers::{
 };
 
 /// The body of a request on its way to a backend.
-pub type RequestBody = WatchedBody<Once<LimitedBody<TrailersBody<Incoming>>>>;
+pub type ForwardedBody = WatchedBody<Once<LimitedBody<TrailersBody<RequestBody>>>>;
 
 /// The body of a backend's response.
-pub type UpstreamBody = BalancedBody<PooledBody<RequestBody>>;
+pub type UpstreamBody = BalancedBody<PooledBody<ForwardedBody>>;
 
 /// The body of a response.
 #[derive(Debug)]

@@ -30,7 +30,7 @@ use tower::{BoxError, Layer, Service};
 use tower_http::request_id::RequestId;
 
 use crate::{
-    body::{RequestBody, ResponseBody},
+    body::{ForwardedBody, ResponseBody},
     mesh::Circle,
 };
 
@@ -71,7 +71,7 @@ fn status(error: &BoxError) -> StatusCode {
     }
 }
 
-fn pool_error(error: &BoxError) -> Option<&PoolError<RequestBody>> {
+fn pool_error(error: &BoxError) -> Option<&PoolError<ForwardedBody>> {
     error.downcast_ref()
 }
 

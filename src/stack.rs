@@ -6,8 +6,8 @@ use std::{
 };
 
 use http::{HeaderName, Request, Response};
-use hyper::body::Incoming;
 use pmesh_layers::{
+    body::RequestBody,
     extended_connect::ExtendedConnectLayer,
     forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
     framing::FramingLayer,
@@ -45,7 +45,7 @@ pub fn stack(
     api: Api,
     counters: Arc<Counters>,
 ) -> Result<
-    impl Service<Request<Incoming>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
+    impl Service<Request<RequestBody>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
     + Clone
     + Send
     + Sync

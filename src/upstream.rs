@@ -10,9 +10,9 @@ use std::{
 };
 
 use http::{Request, Response, Uri, header::HOST};
-use hyper::body::Incoming;
 use pmesh_layers::{
     balance::{self, Balance},
+    body::RequestBody,
     body_limit::BodyLimitLayer,
     connect::{InvalidSubnet, SourceConnector, SourceSubnet, TlsConnector, UnixConnector},
     pool::{Http2Pool, Pool, PoolError, PooledBody},
@@ -27,7 +27,7 @@ use tower_http::set_header::SetRequestHeaderLayer;
 use self::turns::{Aim, NodesInTurn, Turns};
 use crate::{
     admission::Admission,
-    body::{RequestBody, UpstreamBody},
+    body::{ForwardedBody, UpstreamBody},
     endpoint::{Endpoint, Protocol},
     listen::KEEPALIVE,
     mesh::{Dialer, Linker, Peers},
@@ -89,7 +89,7 @@ fn route_service(route: &Route, pools: &mut Pools<'_>) -> Result<impl Upstream +
 
 /// What is behind a route.
 pub trait Upstream:
-    Service<Request<TrailersBody<Incoming>>, Response = Response<UpstreamBody>, Error = BoxError, Future: Send>
+    Service<Request<TrailersBody<RequestBody>>, Response = Response<UpstreamBody>, Error = BoxError, Future: Send>
     + Clone
     + Send
     + Sync
@@ -98,7 +98,7 @@ pub trait Upstream:
 }
 
 impl<S> Upstream for S where
-    S: Service<Request<TrailersBody<Incoming>>, Response = Response<UpstreamBody>, Error = BoxError, Future: Send>
+    S: Service<Request<TrailersBody<RequestBody>>, Response = Response<UpstreamBody>, Error = BoxError, Future: Send>
         + Clone
         + Send
         + Sync
@@ -180,11 +180,11 @@ impl<'a> Pools<'a> {
         })
     }
 
-    fn http1<C>(&self, connector: C, uri: Uri) -> Pool<C, RequestBody> {
+    fn http1<C>(&self, connector: C, uri: Uri) -> Pool<C, ForwardedBody> {
         Pool::with_limits(connector, uri, self.settings.pool_idle_max, self.settings.pool_idle_timeout)
     }
 
-    fn http2<C: Clone>(&self, connector: C, uri: Uri) -> Http2Pool<C, RequestBody> {
+    fn http2<C: Clone>(&self, connector: C, uri: Uri) -> Http2Pool<C, ForwardedBody> {
         Http2Pool::new(connector, uri)
             .idle_timeout(self.settings.pool_idle_timeout)
             .greeting_timeout(self.settings.connect_timeout)
@@ -209,12 +209,12 @@ impl<'a> Pools<'a> {
 /// costs a request a branch.
 #[derive(Debug, Clone)]
 enum Backend {
-    Http(Pool<RoomConnector<SourceConnector>, RequestBody>),
-    Https(Pool<TlsConnector<RoomConnector<SourceConnector>>, RequestBody>),
-    H2c(Http2Pool<RoomConnector<SourceConnector>, RequestBody>),
-    H2(Http2Pool<TlsConnector<RoomConnector<SourceConnector>>, RequestBody>),
-    Unix(Pool<RoomConnector<UnixConnector>, RequestBody>),
-    Node(Http2Pool<Dialer, RequestBody>),
+    Http(Pool<RoomConnector<SourceConnector>, ForwardedBody>),
+    Https(Pool<TlsConnector<RoomConnector<SourceConnector>>, ForwardedBody>),
+    H2c(Http2Pool<RoomConnector<SourceConnector>, ForwardedBody>),
+    H2(Http2Pool<TlsConnector<RoomConnector<SourceConnector>>, ForwardedBody>),
+    Unix(Pool<RoomConnector<UnixConnector>, ForwardedBody>),
+    Node(Http2Pool<Dialer, ForwardedBody>),
     /// Asked for something of its own, which others are not.
     Aimed(Arc<Aim>, Box<Backend>),
 }
@@ -222,17 +222,17 @@ enum Backend {
 /// An attempt at an endpoint.
 type Attempt = ResponseTimeout<Backend>;
 
-impl Service<Request<RequestBody>> for Backend {
-    type Response = Response<PooledBody<RequestBody>>;
-    type Error = PoolError<RequestBody>;
-    type Future = <Pool<RoomConnector<SourceConnector>, RequestBody> as Service<Request<RequestBody>>>::Future;
+impl Service<Request<ForwardedBody>> for Backend {
+    type Response = Response<PooledBody<ForwardedBody>>;
+    type Error = PoolError<ForwardedBody>;
+    type Future = <Pool<RoomConnector<SourceConnector>, ForwardedBody> as Service<Request<ForwardedBody>>>::Future;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         // As all pools are.
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
+    fn call(&mut self, mut request: Request<ForwardedBody>) -> Self::Future {
         match self {
             Self::Http(pool) => pool.call(request),
             Self::Https(pool) => pool.call(request),

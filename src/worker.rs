@@ -14,8 +14,8 @@ use std::{
 
 use futures_util::FutureExt;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use pmesh_layers::{
+    body::RequestBody,
     conn::{ConnInfo, Control},
     host::HostName,
     node::{NodeAcceptor, NodeIdentity, NodeRejected},
@@ -132,7 +132,7 @@ struct Worker<S> {
 
 impl<S> Worker<S>
 where
-    S: Service<Request<Incoming>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
+    S: Service<Request<RequestBody>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
         + Clone
         + Send
         + Sync

@@ -15,10 +15,10 @@ use std::{
 };
 
 use http::Uri;
-use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use libfuzzer_sys::fuzz_target;
 use pmesh_layers::{
+    body::RequestBody,
     conn::ConnInfo,
     forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
     framing::FramingLayer,
@@ -67,7 +67,7 @@ async fn serve(bytes: &[u8], records: &Records) -> Vec<u8> {
         tokio::spawn(backend(far, Arc::clone(&of_connector)));
         async move { Ok::<_, Infallible>(TokioIo::new(near)) }
     });
-    let pool: Pool<_, TrailersBody<Incoming>> = Pool::new(connector, Uri::from_static("http://backend"));
+    let pool: Pool<_, TrailersBody<RequestBody>> = Pool::new(connector, Uri::from_static("http://backend"));
     let stack = ServiceBuilder::new()
         .layer(HostLayer::new(HostSet::new(["a.test".parse().unwrap()])))
         .layer(OpenGateLayer::new())

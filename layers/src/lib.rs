@@ -26,6 +26,7 @@
 //! | [`serve`] | the server of HTTP on a connection, behind a gate |
 //! | [`conn`] | what is known of a connection, and a hold on it |
 //! | [`framing`] | one reading of each request, or none |
+//! | [`body`] | the body of a request |
 //! | [`body_limit`] | how long the body of a request may be |
 //! | [`hop_by_hop`], [`forwarded`] | which fields stay behind and which are added |
 //! | [`via`] | through whom a request has come, and whether it goes in circles |
@@ -48,8 +49,8 @@
 //!
 //! ```
 //! use http::Request;
-//! use hyper::body::Incoming;
 //! use pmesh_layers::{
+//!     body::RequestBody,
 //!     conn::ConnInfo,
 //!     connect::SourceConnector,
 //!     host::{HostLayer, HostSet},
@@ -69,7 +70,7 @@
 //! #     stream.read(&mut [0; 1024]).await?;
 //! #     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").await
 //! # });
-//! let pool: Pool<_, Incoming> =
+//! let pool: Pool<_, RequestBody> =
 //!     Pool::new(SourceConnector::new().subnet("127.2.0.0/16".parse()?), endpoint.parse()?);
 //! let stack = ServiceBuilder::new()
 //!     .layer(HostLayer::new(HostSet::new(["example.com".parse()?])))
@@ -103,6 +104,7 @@
 mod inner;
 
 pub mod balance;
+pub mod body;
 pub mod body_limit;
 mod call;
 pub mod conn;

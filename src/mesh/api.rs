@@ -32,7 +32,7 @@ use axum::{
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use pmesh_layers::body::RequestBody;
 use serde::Serialize;
 use tower::Service;
 
@@ -86,7 +86,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-impl Service<Request<Incoming>> for Api {
+impl Service<Request<RequestBody>> for Api {
     /// Answers are short: they are there as a whole.
     type Response = Response<Bytes>;
     type Error = Infallible;
@@ -96,7 +96,7 @@ impl Service<Request<Incoming>> for Api {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let answer = self.router.call(request);
         Answer(Box::pin(async move {
             let (head, body) = answer.await?.into_parts();

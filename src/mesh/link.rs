@@ -16,7 +16,7 @@ use pmesh_layers::{
 use tower::{BoxError, Service, ServiceExt};
 
 use super::Peer;
-use crate::body::RequestBody;
+use crate::body::ForwardedBody;
 
 /// A node that has sent nothing for so long while requests are under way is asked whether it is there, and given up when
 /// it does not say so in time.
@@ -24,7 +24,7 @@ const ASK_AFTER: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// The connections of one worker to one node, and what requests have found out about it.
-pub type Link = balance::Endpoint<Http2Pool<Dialer, RequestBody>>;
+pub type Link = balance::Endpoint<Http2Pool<Dialer, ForwardedBody>>;
 
 /// The links of all workers to one node: one place for each.
 #[derive(Debug)]

@@ -5,9 +5,8 @@ use std::{
 };
 
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use pin_project_lite::pin_project;
-use pmesh_layers::{conn::ConnInfo, host::HostRejected};
+use pmesh_layers::{body::RequestBody, conn::ConnInfo, host::HostRejected};
 use tower::{BoxError, Layer, Service};
 
 use super::{API_HOST, Api};
@@ -42,9 +41,9 @@ pub struct Nodes<S> {
     api: Api,
 }
 
-impl<S> Service<Request<Incoming>> for Nodes<S>
+impl<S> Service<Request<RequestBody>> for Nodes<S>
 where
-    S: Service<Request<Incoming>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError>,
+    S: Service<Request<RequestBody>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError>,
 {
     type Response = Response<LoggedBody<ResponseBody>>;
     type Error = BoxError;
@@ -54,7 +53,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let of_node = request.extensions().get::<ConnInfo>().is_some_and(|info| info.peer_node().is_some());
         // Nothing that a client asked for is sent on with this name.
         if of_node && request.uri().authority().is_some_and(|asked| asked.as_str() == API_HOST) {
@@ -77,7 +76,7 @@ pin_project! {
     #[project = Projected]
     #[derive(Debug)]
     enum Kind<F> {
-        Api { #[pin] response: <Api as Service<Request<Incoming>>>::Future },
+        Api { #[pin] response: <Api as Service<Request<RequestBody>>>::Future },
         Passed { #[pin] response: F, of_node: bool },
     }
 }

@@ -7,9 +7,9 @@ use std::{
 
 use futures_util::future::Either;
 use http::{HeaderValue, Request, Response, Uri, header::HOST};
-use hyper::body::Incoming;
 use pmesh_layers::{
     balance::{self, Balance, Rotation},
+    body::RequestBody,
     body_limit::LimitedBody,
     host::HostName,
     identity::NodeName,
@@ -38,7 +38,7 @@ pub(super) enum Turns {
 }
 
 /// The body of a request as it comes here.
-type Body = LimitedBody<TrailersBody<Incoming>>;
+type Body = LimitedBody<TrailersBody<RequestBody>>;
 
 impl Service<Request<Body>> for Turns {
     type Response = Response<UpstreamBody>;

@@ -10,7 +10,7 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
-use super::{InFlight, OpenTunnel};
+use super::{InFlight, OpenTunnel, Upload};
 
 /// A hold on one client connection: opens its gate, ends it in silence, or lets it end in good order.
 ///
@@ -186,13 +186,13 @@ impl Control {
         self.0.head_begun.store(false, Ordering::Relaxed);
         self.0.begun.store(self.requests().wrapping_add(1), Ordering::Relaxed);
         self.0.in_flight.fetch_add(REQUEST + WAITING, Ordering::Relaxed);
-        InFlight::new(self.clone(), REQUEST + WAITING, false)
+        InFlight::new(self.clone(), REQUEST + WAITING)
     }
 
     /// A request has a body, which may go on when its response has ended.
-    pub(crate) fn begin_upload(&self) -> InFlight {
+    pub(crate) fn begin_upload(&self) -> Upload {
         self.0.in_flight.fetch_add(UPLOAD, Ordering::Relaxed);
-        InFlight::new(self.clone(), UPLOAD, true)
+        Upload::new(self.clone())
     }
 
     /// A stream has become a tunnel.

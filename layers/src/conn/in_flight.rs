@@ -1,6 +1,6 @@
 use super::{
     Control,
-    control::{REQUEST, WAITING},
+    control::{REQUEST, UPLOAD, WAITING},
 };
 
 /// What a piece of a response is worth, besides its length.
@@ -8,7 +8,7 @@ const WORTH_OF_PIECE: u64 = 4;
 /// So many bytes of a response are worth one.
 const WORTH_ONE: u64 = 256;
 
-/// Counts a request or an upload as in flight until dropped.
+/// Counts a request as in flight until dropped.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     control: Control,
@@ -18,8 +18,8 @@ pub(crate) struct InFlight {
 }
 
 impl InFlight {
-    pub(super) fn new(control: Control, counted: u64, ended: bool) -> Self {
-        Self { control, counted, ended }
+    pub(super) fn new(control: Control, counted: u64) -> Self {
+        Self { control, counted, ended: false }
     }
 
     /// The head of the response is there.
@@ -46,6 +46,26 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.control.end_counted(self.counted, !self.ended);
+    }
+}
+
+/// Counts the body of a request as in flight until dropped.
+#[derive(Debug)]
+pub(crate) struct Upload(Control);
+
+impl Upload {
+    pub(super) fn new(control: Control) -> Self {
+        Self(control)
+    }
+
+    pub(crate) fn note_progress(&self) {
+        self.0.note_progress();
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.0.end_counted(UPLOAD, false);
     }
 }
 

@@ -6,5 +6,5 @@ mod info;
 
 pub(crate) use control::Phase;
 pub use control::{Control, WeakControl};
-pub(crate) use in_flight::{InFlight, OpenTunnel};
+pub(crate) use in_flight::{InFlight, OpenTunnel, Upload};
 pub use info::{ConnInfo, Scheme};

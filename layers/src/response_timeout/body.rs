@@ -9,7 +9,6 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::progress::Progress;
-use crate::conn::InFlight;
 
 pin_project! {
     /// A request body that tells its [`ResponseTimeout`](super::ResponseTimeout) when a piece of it has moved.
@@ -18,14 +17,12 @@ pin_project! {
         #[pin]
         inner: B,
         progress: Option<Arc<Progress>>,
-        // As long as it is read, even if its response has ended.
-        upload: Option<InFlight>,
     }
 }
 
 impl<B> WatchedBody<B> {
-    pub(super) fn new(inner: B, progress: Option<Arc<Progress>>, upload: Option<InFlight>) -> Self {
-        Self { inner, progress, upload }
+    pub(super) fn new(inner: B, progress: Option<Arc<Progress>>) -> Self {
+        Self { inner, progress }
     }
 
     pub(super) fn into_inner(self) -> B {

@@ -6,7 +6,6 @@ use std::{
 use tokio::time::Instant;
 
 use super::TimedOut;
-use crate::conn::Control;
 
 /// The rate is looked at again after so much of its window at the least: so much later, a fourth, it may be noticed.
 const LOOKS: u32 = 4;
@@ -43,12 +42,10 @@ pub(super) struct Progress {
     /// `waited` and `bytes` at the begin of the window. Touched by the timer alone.
     window_waited: AtomicU64,
     window_bytes: AtomicU64,
-    /// Which a stream of an upload keeps alive even if nothing comes back.
-    connection: Option<Control>,
 }
 
 impl Progress {
-    pub(super) fn new(connection: Option<Control>, min_rate: Option<MinRate>) -> Self {
+    pub(super) fn new(min_rate: Option<MinRate>) -> Self {
         Self {
             since: Instant::now(),
             moved_at: AtomicU64::new(0),
@@ -58,7 +55,6 @@ impl Progress {
             min_rate,
             window_waited: AtomicU64::new(0),
             window_bytes: AtomicU64::new(0),
-            connection,
         }
     }
 
@@ -84,9 +80,6 @@ impl Progress {
             self.waits_since.store(NOT_WAITING, Ordering::Relaxed);
             // Whoever sees this sees the rest: a wait may be missed, but none is counted twice.
             self.waited.store(self.waited.load(Ordering::Relaxed) + (now - waits_since), Ordering::Release);
-        }
-        if let Some(connection) = &self.connection {
-            connection.note_progress();
         }
     }
 

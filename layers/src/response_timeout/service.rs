@@ -12,10 +12,7 @@ use super::{
     NoResponse, ResponseFuture, WatchedBody,
     progress::{MinRate, Progress},
 };
-use crate::{
-    conn::{ConnInfo, Control},
-    durations::bounded,
-};
+use crate::durations::bounded;
 
 /// Ends requests in [`TimedOut`](super::TimedOut) when nothing has moved for a time and there is no response yet.
 ///
@@ -23,8 +20,7 @@ use crate::{
 /// hangs is one that failed.
 ///
 /// The time is counted from the last piece of the request's body, so a large upload may take as long as it takes, as
-/// long as it is not slower than [`min_rate`](Self::min_rate); should its response end first, the client's connection
-/// counts as busy until the upload ends, too. The response's body is not limited here:
+/// long as it is not slower than [`min_rate`](Self::min_rate). What follows the head of a response is not limited here:
 /// [`HttpServer::body_timeout`](crate::serve::HttpServer::body_timeout) is for it.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseTimeoutLayer {
@@ -95,15 +91,11 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let ResponseTimeoutLayer { timeout, min_rate, except_http2 } = self.layer;
         // Most requests have no body; nothing is shared for them.
-        let (mut progress, mut upload) = (None, None);
-        if !request.body().is_end_stream() {
-            let connection = request.extensions().get().map(ConnInfo::control).cloned();
-            upload = connection.as_ref().map(Control::begin_upload);
+        let progress = (!request.body().is_end_stream()).then(|| {
             let min_rate = min_rate.filter(|_| !except_http2 || request.version() < Version::HTTP_2);
-            progress = Some(Arc::new(Progress::new(connection, min_rate)));
-        }
-        let watched = |inner| WatchedBody::new(inner, progress.clone(), upload);
-        let response = self.inner.call(request.map(watched));
+            Arc::new(Progress::new(min_rate))
+        });
+        let response = self.inner.call(request.map(|inner| WatchedBody::new(inner, progress.clone())));
         ResponseFuture::new(response, timeout, progress)
     }
 }

@@ -7,7 +7,6 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -24,6 +23,7 @@ use super::{
     turn::{InTurns, Turns},
 };
 use crate::{
+    body::RequestBody,
     conn::{ConnInfo, Control},
     silence::{self, Gate, IntoRaw, Reclaim},
 };
@@ -56,7 +56,7 @@ impl Settings {
     ) -> impl Future<Output = Awake<IO>> + Send
     where
         IO: AsyncRead + AsyncWrite + IntoRaw + Unpin + Send + 'static,
-        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + 'static,
         S::Error: Into<BoxError>,
         S::Future: Send + 'static,
         B: Body + Send + 'static,

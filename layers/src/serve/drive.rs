@@ -124,11 +124,7 @@ impl Driver<'_> {
             return Poll::Ready(Driven::Ended(Ended::Silenced));
         }
         if let Poll::Ready(result) = ended {
-            return Poll::Ready(Driven::Ended(match result {
-                _ if self.control.is_flooded() => Ended::Flooded,
-                Ok(()) => Ended::Finished,
-                Err(error) => Ended::Failed(error),
-            }));
+            return Poll::Ready(Driven::Ended(self.ended(result)));
         }
         if let Some(deadline) = self.watch().filter(|deadline| *deadline < timer.deadline()) {
             timer.as_mut().reset(deadline);
@@ -138,7 +134,17 @@ impl Driver<'_> {
             match self.look(Instant::now()) {
                 Look::Again(at) => timer.as_mut().reset(at),
                 Look::Ended(ended) => return Poll::Ready(Driven::Ended(ended)),
-                Look::Sleep => return Poll::Ready(Driven::Idle),
+                Look::Sleep => {
+                    // hyper has to hear of the end of the last body before its state is left behind.
+                    let requests = self.control.requests();
+                    if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                        return Poll::Ready(Driven::Ended(self.ended(result)));
+                    }
+                    if self.control.requests() == requests && self.control.phase() == Phase::Idle {
+                        return Poll::Ready(Driven::Idle);
+                    }
+                    timer.as_mut().reset(Instant::now() + DOZE);
+                }
                 Look::Farewell => {
                     self.farewell = true;
                     connection.as_mut().drain();
@@ -148,6 +154,14 @@ impl Driver<'_> {
                     timer.as_mut().reset(Instant::now() + FAREWELL);
                 }
             }
+        }
+    }
+
+    fn ended(&self, result: hyper::Result<()>) -> Ended {
+        match result {
+            _ if self.control.is_flooded() => Ended::Flooded,
+            Ok(()) => Ended::Finished,
+            Err(error) => Ended::Failed(error),
         }
     }
 

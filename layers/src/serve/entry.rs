@@ -16,6 +16,7 @@ use tower::{BoxError, Service};
 
 use super::InFlightBody;
 use crate::{
+    body::RequestBody,
     call::Call,
     conn::{ConnInfo, InFlight},
 };
@@ -36,7 +37,7 @@ impl<S> Entry<S> {
 
 impl<S, B> hyper::service::Service<Request<Incoming>> for Entry<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone,
+    S: Service<Request<RequestBody>, Response = Response<B>> + Clone,
     S::Error: Into<BoxError>,
     B: Body,
 {
@@ -53,6 +54,8 @@ where
         // Over HTTP/1 hyper sees to that.
         let absent = request.version() >= Version::HTTP_2 && head;
         request.extensions_mut().insert(self.info.clone());
+        let version = request.version();
+        let request = request.map(|body| RequestBody::received(body, version, self.info.control()));
         let mut service = self.service.borrow_mut();
         let response = if request.version() < Version::HTTP_2 {
             Call::new(&mut *service, request)
@@ -67,9 +70,9 @@ where
 
 pin_project! {
     /// A response of the stack; its error ends the connection in silence.
-    pub(super) struct ResponseFuture<S: Service<Request<Incoming>>> {
+    pub(super) struct ResponseFuture<S: Service<Request<RequestBody>>> {
         #[pin]
-        response: Call<S, Request<Incoming>>,
+        response: Call<S, Request<RequestBody>>,
         in_flight: Option<InFlight>,
         until_end: bool,
         absent: bool,
@@ -79,7 +82,7 @@ pin_project! {
 
 impl<S, B> Future for ResponseFuture<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>>,
+    S: Service<Request<RequestBody>, Response = Response<B>>,
     S::Error: Into<BoxError>,
     B: Body,
 {

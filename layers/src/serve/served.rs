@@ -8,7 +8,6 @@ use std::{
 
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
@@ -18,6 +17,7 @@ use tower::{BoxError, Service};
 
 use super::{Ended, Protocol, awake::Awake, drive::FAREWELL, server::Settings};
 use crate::{
+    body::RequestBody,
     conn::{ConnInfo, Control},
     silence::{self, IntoRaw},
 };
@@ -65,7 +65,7 @@ impl<IO, S> Served<IO, S> {
 impl<IO, S, B> Future for Served<IO, S>
 where
     IO: AsyncRead + AsyncWrite + IntoRaw + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
     B: Body + Send + 'static,

@@ -2,15 +2,12 @@ use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use http_body::Body;
-use hyper::{
-    body::Incoming,
-    server::conn::{http1, http2},
-};
+use hyper::server::conn::{http1, http2};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::{BoxError, Service};
 
 use super::{served::Served, streams::Streams, turn::Turns};
-use crate::{conn::ConnInfo, durations::bounded, silence::IntoRaw};
+use crate::{body::RequestBody, conn::ConnInfo, durations::bounded, silence::IntoRaw};
 
 /// The longest request head, in bytes; nginx takes 32 KiB, Envoy 60.
 const MAX_HEAD: u32 = 64 * 1024;
@@ -53,8 +50,7 @@ const MAX_RESET_HERE: usize = 128;
 ///
 /// ```
 /// use http::{Request, Response};
-/// use hyper::body::Incoming;
-/// use pmesh_layers::{conn::ConnInfo, serve::{Ended, HttpServer, Protocol}, silence::OpenGateLayer};
+/// use pmesh_layers::{body::RequestBody, conn::ConnInfo, serve::{Ended, HttpServer, Protocol}, silence::OpenGateLayer};
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// use tower::{BoxError, ServiceBuilder};
 ///
@@ -62,7 +58,7 @@ const MAX_RESET_HERE: usize = 128;
 /// # async fn main() -> Result<(), BoxError> {
 /// let service = ServiceBuilder::new()
 ///     .layer(OpenGateLayer::new())
-///     .service_fn(async |_: Request<Incoming>| Ok::<_, BoxError>(Response::new(String::from("hello"))));
+///     .service_fn(async |_: Request<RequestBody>| Ok::<_, BoxError>(Response::new(String::from("hello"))));
 ///
 /// // Any connection; here, a pipe.
 /// let (mut client, connection) = tokio::io::duplex(4096);
@@ -253,7 +249,7 @@ impl HttpServer {
     ) -> impl Future<Output = Ended> + Send + use<IO, S, B>
     where
         IO: AsyncRead + AsyncWrite + IntoRaw + Unpin + Send + 'static,
-        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + 'static,
         S::Error: Into<BoxError>,
         S::Future: Send + 'static,
         B: Body + Send + 'static,

@@ -6,13 +6,13 @@
 //!
 //! ```
 //! use pmesh_layers::{
+//!     body::RequestBody,
 //!     conn::ConnInfo,
 //!     host::{HostLayer, HostSet},
 //!     serve::{HttpServer, Protocol},
 //!     silence::OpenGateLayer,
 //! };
 //! use http::{Request, Response};
-//! use hyper::body::Incoming;
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //! use tower::{BoxError, ServiceBuilder};
 //!
@@ -21,7 +21,7 @@
 //! let stack = ServiceBuilder::new()
 //!     .layer(HostLayer::new(HostSet::new(["example.com".parse()?])))
 //!     .layer(OpenGateLayer::new())
-//!     .service_fn(async |_: Request<Incoming>| Ok::<_, BoxError>(Response::new(String::from("hello"))));
+//!     .service_fn(async |_: Request<RequestBody>| Ok::<_, BoxError>(Response::new(String::from("hello"))));
 //!
 //! for (host, answered) in [("example.com", true), ("other.example", false)] {
 //!     let (mut client, server) = tokio::io::duplex(4096);

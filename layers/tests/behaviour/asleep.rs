@@ -3,8 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response};
-use hyper::body::Incoming;
-use pmesh_layers::serve::{Ended, Protocol};
+use pmesh_layers::{
+    body::RequestBody,
+    serve::{Ended, Protocol},
+};
 use tokio::time::sleep;
 use tower::{BoxError, service_fn};
 
@@ -25,7 +27,7 @@ async fn asleep() -> Client {
 async fn who_has_nothing_in_flight_holds_no_server() {
     let held = Arc::new(());
     let weak = Arc::downgrade(&held);
-    let service = service_fn(move |_: Request<Incoming>| {
+    let service = service_fn(move |_: Request<RequestBody>| {
         let _held = &held;
         std::future::ready(Ok::<_, BoxError>(Response::new("answer".to_owned())))
     });

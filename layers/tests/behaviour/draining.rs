@@ -3,8 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response};
-use hyper::body::Incoming;
-use pmesh_layers::serve::{Ended, Protocol};
+use pmesh_layers::{
+    body::RequestBody,
+    serve::{Ended, Protocol},
+};
 use tokio::sync::Notify;
 use tower::{BoxError, service_fn};
 
@@ -17,7 +19,7 @@ use super::support::{
 fn connect_to_patient(protocol: Protocol) -> (Client, Arc<Notify>) {
     let release = Arc::new(Notify::new());
     let wait = Arc::clone(&release);
-    let service = service_fn(move |_: Request<Incoming>| {
+    let service = service_fn(move |_: Request<RequestBody>| {
         let wait = Arc::clone(&wait);
         async move {
             wait.notified().await;

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use bytes::Bytes;
 use h2::server;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use pmesh_layers::{
+    body::RequestBody,
     conn::ConnInfo,
     pool::{Http2Pool, Pool, PoolError, PooledBody},
     response_timeout::{ResponseTimeoutLayer, WatchedBody},
@@ -28,7 +28,7 @@ use super::support::{
 const PAUSE: Duration = Duration::from_secs(50);
 const PARTS: [&str; 4] = ["one..", "two..", "three", "four."];
 
-type Body = WatchedBody<Incoming>;
+type Body = WatchedBody<RequestBody>;
 
 fn serve(protocol: Protocol) -> (DuplexStream, Backend, JoinHandle<Ended>) {
     let (connector, backend) = backend();

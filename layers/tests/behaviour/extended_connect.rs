@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream, client, server};
 use http::{Method, Request, Response};
-use hyper::body::Incoming;
 use pmesh_layers::{
+    body::RequestBody,
     conn::{ConnInfo, Control},
     extended_connect::ExtendedConnectLayer,
     framing::FramingLayer,
@@ -37,7 +37,10 @@ struct Served(DuplexStream, Control, JoinHandle<Ended>);
 /// Serves a connection by `pool`, behind all the layers that have a say about an upgrade.
 fn serve<S, R>(protocol: Protocol, pool: S) -> Served
 where
-    S: Service<Request<Incoming>, Response = Response<R>, Future: Send, Error: Into<BoxError>> + Clone + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<R>, Future: Send, Error: Into<BoxError>>
+        + Clone
+        + Send
+        + 'static,
     R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let stack = ServiceBuilder::new()
@@ -54,11 +57,11 @@ where
     Served(client, control, ended)
 }
 
-fn http1(connector: Connector) -> Pool<Connector, Incoming> {
+fn http1(connector: Connector) -> Pool<Connector, RequestBody> {
     Pool::new(connector, "http://backend".parse().unwrap())
 }
 
-fn http2(connector: Connector) -> Http2Pool<Connector, Incoming> {
+fn http2(connector: Connector) -> Http2Pool<Connector, RequestBody> {
     Http2Pool::new(connector, "http://backend".parse().unwrap()).max_streams(1)
 }
 
@@ -319,7 +322,7 @@ async fn read_head(io: &mut DuplexStream) -> String {
 }
 
 /// A client of HTTP/1.1 with a tunnel to a backend of HTTP/2.
-async fn tunnel_to_http2() -> (DuplexStream, Stream, JoinHandle<()>, Backend, Http2Pool<Connector, Incoming>) {
+async fn tunnel_to_http2() -> (DuplexStream, Stream, JoinHandle<()>, Backend, Http2Pool<Connector, RequestBody>) {
     let (connector, mut backend) = backend();
     let pool = http2(connector);
     let Served(mut client, ..) = serve(Protocol::Http1, pool.clone());

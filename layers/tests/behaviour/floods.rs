@@ -6,8 +6,9 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::Frame;
 use pmesh_layers::{
+    body::RequestBody,
     conn::ConnInfo,
     serve::{Ended, HttpServer, Protocol},
 };
@@ -32,7 +33,7 @@ const LARGE: usize = 16 * 1024 * 1024;
 
 /// With the gate open. `/` echoes, `/large` is large, `/never` is not answered.
 fn serve() -> (DuplexStream, JoinHandle<Ended>) {
-    let service = service_fn(async |request: Request<Incoming>| {
+    let service = service_fn(async |request: Request<RequestBody>| {
         let body = match request.uri().path() {
             "/never" => std::future::pending().await,
             "/large" => {

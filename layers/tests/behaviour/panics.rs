@@ -1,8 +1,7 @@
 //! A service that panics at a request.
 
 use http::{Request, Response};
-use hyper::body::Incoming;
-use pmesh_layers::serve::Protocol;
+use pmesh_layers::{body::RequestBody, serve::Protocol};
 use tower::{BoxError, service_fn};
 
 use super::support::{
@@ -11,7 +10,7 @@ use super::support::{
 };
 
 fn panicking() -> Stack {
-    gated(service_fn(async |request: Request<Incoming>| {
+    gated(service_fn(async |request: Request<RequestBody>| {
         assert!(request.uri().path() != "/panic", "as the test wants it");
         Ok::<_, BoxError>(Response::new(String::from("fine")))
     }))

@@ -9,8 +9,9 @@ use http_body_util::{
     channel::{Channel, Sender},
     combinators::BoxBody,
 };
-use hyper::body::{Frame, Incoming};
+use hyper::body::Frame;
 use pmesh_layers::{
+    body::RequestBody,
     conn::ConnInfo,
     serve::{Ended, HttpServer, Protocol},
     silence::OpenGateLayer,
@@ -57,7 +58,7 @@ fn connect_endless(protocol: Protocol) -> (DuplexStream, JoinHandle<Ended>) {
 
 fn serve<T>(
     protocol: Protocol,
-    respond: impl Fn(Request<Incoming>) -> BoxBody<Bytes, Infallible> + Clone + Send + 'static,
+    respond: impl Fn(Request<RequestBody>) -> BoxBody<Bytes, Infallible> + Clone + Send + 'static,
     with: T,
 ) -> (DuplexStream, T, JoinHandle<Ended>) {
     let stack = ServiceBuilder::new().layer(OpenGateLayer::new()).service(service_fn(move |request| {
@@ -121,7 +122,7 @@ async fn a_request_body_that_stops_after_the_response_has_begun() {
 
 #[tokio::test(start_paused = true)]
 async fn the_wait_for_a_response_is_not_its_time() {
-    let stack = ServiceBuilder::new().layer(OpenGateLayer::new()).service_fn(async |_: Request<Incoming>| {
+    let stack = ServiceBuilder::new().layer(OpenGateLayer::new()).service_fn(async |_: Request<RequestBody>| {
         tokio::time::sleep(TIMEOUT * 5).await;
         Ok::<_, BoxError>(Response::new(String::from("late")))
     });

@@ -1,8 +1,8 @@
 //! Over TCP, an end is a FIN: a RST would say that somebody was there, and take a response on its way with it.
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use pmesh_layers::{
+    body::RequestBody,
     conn::ConnInfo,
     serve::{HttpServer, Protocol},
 };
@@ -50,7 +50,7 @@ async fn input_that_nobody_reads_makes_no_rst() {
 
 #[tokio::test]
 async fn a_body_that_nobody_reads_destroys_no_response() {
-    let refuse = service_fn(async |_: Request<Incoming>| {
+    let refuse = service_fn(async |_: Request<RequestBody>| {
         Ok::<_, BoxError>(Response::builder().status(413).body("x".repeat(10_000)).unwrap())
     });
     let request = b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10000000\r\n\r\n";

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
-use hyper::body::Incoming;
 use pmesh_layers::{
+    body::RequestBody,
     conn::ConnInfo,
     hop_by_hop::HopByHopLayer,
     pool::Pool,
@@ -31,7 +31,7 @@ const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\
 /// A client whose requests go through to the backend.
 fn connect() -> (DuplexStream, Backend, JoinHandle<Ended>, ConnInfo) {
     let (connector, backend) = backend();
-    let pool: Pool<_, Incoming> = Pool::new(connector, "http://backend".parse().unwrap());
+    let pool: Pool<_, RequestBody> = Pool::new(connector, "http://backend".parse().unwrap());
     let stack = ServiceBuilder::new()
         .layer(OpenGateLayer::new())
         .layer(HopByHopLayer::new())

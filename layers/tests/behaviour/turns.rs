@@ -10,8 +10,10 @@ use std::{
 };
 
 use http::{Request, Response};
-use hyper::body::Incoming;
-use pmesh_layers::serve::{Ended, Protocol};
+use pmesh_layers::{
+    body::RequestBody,
+    serve::{Ended, Protocol},
+};
 use tokio::{sync::Semaphore, task::yield_now};
 use tower::{BoxError, service_fn};
 
@@ -52,7 +54,7 @@ impl Seen {
     /// Answers as many as may be.
     fn stack(&self) -> Stack {
         let seen = self.clone();
-        gated(service_fn(move |_: Request<Incoming>| {
+        gated(service_fn(move |_: Request<RequestBody>| {
             let Seen { begun, alive, answers } = seen.clone();
             async move {
                 begun.fetch_add(1, Ordering::Relaxed);

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use pmesh_layers::{
+    body::RequestBody,
     conn::{ConnInfo, Control},
     host::{HostLayer, HostName, HostSet},
     serve::{Ended, HttpServer, Protocol},
@@ -18,14 +18,14 @@ use tokio::{
 };
 use tower::{BoxError, ServiceBuilder, util::BoxCloneService};
 
-pub(crate) type Stack = BoxCloneService<Request<Incoming>, Response<String>, BoxError>;
+pub(crate) type Stack = BoxCloneService<Request<RequestBody>, Response<String>, BoxError>;
 
 pub(crate) const PEER: ([u8; 4], u16) = ([192, 0, 2, 1], 40000);
 
 /// Behind the gate, for `a.example`, `b.example` and what is below `wild.example`: `service`.
 pub(crate) fn gated<S>(service: S) -> Stack
 where
-    S: tower::Service<Request<Incoming>, Response = Response<String>, Error = BoxError> + Clone + Send + 'static,
+    S: tower::Service<Request<RequestBody>, Response = Response<String>, Error = BoxError> + Clone + Send + 'static,
     S::Future: Send,
 {
     let hosts = HostSet::new(["a.example", "b.example", "*.wild.example"].map(|host| host.parse().unwrap()));
@@ -36,7 +36,7 @@ where
 
 /// Says which host and path were asked for, and what the body was.
 pub(crate) fn echo() -> Stack {
-    gated(tower::service_fn(async |request: Request<Incoming>| {
+    gated(tower::service_fn(async |request: Request<RequestBody>| {
         let host = request.extensions().get::<HostName>().cloned().unwrap();
         let path = request.uri().path().to_owned();
         let body = request.into_body().collect().await?.to_bytes();

@@ -1,0 +1,116 @@
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::Version;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tower::BoxError;
+
+use super::{RequestBodyError, other::Other};
+use crate::conn::{Control, Upload};
+
+/// The body of a request.
+///
+/// One that [`HttpServer`](crate::serve::HttpServer) made keeps its connection busy until it was read to its end or
+/// dropped, even if the response has ended before. It ends without an error only if the client has sent all of it.
+#[derive(Debug)]
+pub struct RequestBody {
+    kind: Kind,
+    // Behind the body: its server sees that it is gone before the connection counts as idle.
+    upload: Option<Upload>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Empty,
+    Http1(Incoming),
+    Http2(Incoming),
+    Other(Other),
+}
+
+impl RequestBody {
+    /// A body without bytes.
+    pub fn empty() -> Self {
+        Self { kind: Kind::Empty, upload: None }
+    }
+
+    /// Any body, in a box: for other servers, and for requests of one's own.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        Self { kind: Kind::Other(Other::new(body)), upload: None }
+    }
+
+    /// The body of a request that came over this connection.
+    pub(crate) fn received(body: Incoming, version: Version, connection: &Control) -> Self {
+        let upload = (!body.is_end_stream()).then(|| connection.begin_upload());
+        let kind = if version < Version::HTTP_2 { Kind::Http1(body) } else { Kind::Http2(body) };
+        Self { kind, upload }
+    }
+}
+
+impl Default for RequestBody {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = RequestBodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        let Self { kind, upload } = self.get_mut();
+        let polled = ready!(kind.poll_frame(cx));
+        if let Some(moving) = upload {
+            moving.note_progress();
+            if !matches!(&polled, Some(Ok(_))) || kind.is_known_to_be_read() {
+                *upload = None;
+            }
+        }
+        Poll::Ready(polled)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Empty => true,
+            Kind::Http1(body) | Kind::Http2(body) => body.is_end_stream(),
+            Kind::Other(body) => body.look(Body::is_end_stream),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Http1(body) | Kind::Http2(body) => body.size_hint(),
+            Kind::Other(body) => body.look(Body::size_hint),
+        }
+    }
+}
+
+impl Kind {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        Poll::Ready(match self {
+            Self::Empty => None,
+            Self::Http1(body) => {
+                ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(RequestBodyError::hyper))
+            }
+            Self::Http2(body) => match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                // hyper takes a stream that was reset with NO_ERROR for one that has ended. Only END_STREAM ends a
+                // request (RFC 9113, 8.1).
+                None if !body.is_end_stream() => Some(Err(RequestBodyError::cut())),
+                frame => frame.map(|frame| frame.map_err(RequestBodyError::hyper)),
+            },
+            Self::Other(body) => ready!(body.poll_frame(cx)),
+        })
+    }
+
+    /// Whether it has ended, as far as that is found out without a lock.
+    fn is_known_to_be_read(&self) -> bool {
+        matches!(self, Self::Http1(body) if body.is_end_stream())
+    }
+}
