@@ -157,7 +157,8 @@ impl<'a> Pools<'a> {
     fn new_pool(&mut self, endpoint: &Endpoint, route: &Route) -> Result<Backend, BoxError> {
         let (protocol, host, port) = match endpoint {
             Endpoint::Unix(path) => {
-                let connector = RoomConnector::new(UnixConnector::new(path), Arc::clone(self.admission), self.worker);
+                let connector = UnixConnector::new(path).connect_timeout(self.settings.connect_timeout);
+                let connector = RoomConnector::new(connector, Arc::clone(self.admission), self.worker);
                 return Ok(Backend::Unix(self.http1(connector, Uri::from_static("http://localhost"))));
             }
             Endpoint::Port { protocol, host, port } => (*protocol, host, *port),

@@ -17,6 +17,7 @@ enum Step {
     Connect(SocketAddr),
     Timeout(SocketAddr),
     Socket(PathBuf),
+    SocketTimeout(PathBuf),
 }
 
 impl ConnectError {
@@ -44,9 +45,13 @@ impl ConnectError {
         Self { step: Step::Socket(path), source: Some(error) }
     }
 
+    pub(super) fn socket_timeout(path: PathBuf) -> Self {
+        Self { step: Step::SocketTimeout(path), source: None }
+    }
+
     /// Whether the destination did not answer in time, or nobody said in time where it is.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.step, Step::Timeout(_) | Step::ResolveTimeout(_))
+        matches!(self.step, Step::Timeout(_) | Step::ResolveTimeout(_) | Step::SocketTimeout(_))
     }
 }
 
@@ -58,6 +63,9 @@ impl fmt::Display for ConnectError {
             Step::ResolveTimeout(host) => write!(f, "{host} was not resolved in time"),
             Step::Connect(address) => write!(f, "cannot connect to {address}"),
             Step::Socket(path) => write!(f, "cannot connect to {}", path.display()),
+            Step::SocketTimeout(path) => {
+                write!(f, "{} accepted no connection in time: its backlog is full", path.display())
+            }
             Step::Timeout(address) => write!(f, "{address} did not accept a connection in time"),
         }
     }

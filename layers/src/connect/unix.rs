@@ -1,19 +1,34 @@
 use std::{
     future::Future,
+    io,
     path::Path,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
+use tokio::{
+    net::UnixStream,
+    sync::Mutex,
+    time::{sleep, timeout},
+};
 use tower::Service;
 
 use super::ConnectError;
+use crate::durations::bounded;
+
+/// The pauses between two attempts at a socket whose backlog is full: the first one, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(16);
 
 /// Connects to a Unix socket, whatever the URI.
+///
+/// Unlike TCP, Linux refuses a connection at once when the backlog of a Unix socket is full (EAGAIN). The connector then
+/// tries again, after short pauses, until the connect timeout has passed. Connections that wait for a place in the
+/// backlog get one in the order in which they came.
 ///
 /// ```
 /// use http_body_util::Empty;
@@ -29,12 +44,41 @@ use super::ConnectError;
 #[derive(Debug, Clone)]
 pub struct UnixConnector {
     path: Arc<Path>,
+    connect_timeout: Duration,
+    /// Held by the one connection that tries again while the backlog is full; the others wait for their turn.
+    retrying: Arc<Mutex<()>>,
 }
 
 impl UnixConnector {
-    /// Connects to the socket at `path`.
+    /// Connects to the socket at `path`, within five seconds.
     pub fn new(path: impl AsRef<Path>) -> Self {
-        Self { path: path.as_ref().into() }
+        Self { path: path.as_ref().into(), connect_timeout: Duration::from_secs(5), retrying: Arc::default() }
+    }
+
+    /// How long a connection may wait for a place in the backlog of the socket.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = bounded(timeout);
+        self
+    }
+
+    async fn connect(&self) -> io::Result<UnixStream> {
+        // Not past those that wait already.
+        if self.retrying.try_lock().is_ok() {
+            match UnixStream::connect(&self.path).await {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+        }
+        let _turn = self.retrying.lock().await;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match UnixStream::connect(&self.path).await {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(pause).await,
+                result => return result,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 }
 
@@ -49,11 +93,13 @@ impl Service<Uri> for UnixConnector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let path = Arc::clone(&self.path);
-        // No timeout: the kernel accepts for the listener, or refuses at once.
+        let connector = self.clone();
         Box::pin(async move {
-            let stream = UnixStream::connect(&path).await;
-            stream.map(TokioIo::new).map_err(|error| ConnectError::socket(path.to_path_buf(), error))
+            match timeout(connector.connect_timeout, connector.connect()).await {
+                Ok(Ok(stream)) => Ok(TokioIo::new(stream)),
+                Ok(Err(error)) => Err(ConnectError::socket(connector.path.to_path_buf(), error)),
+                Err(_) => Err(ConnectError::socket_timeout(connector.path.to_path_buf())),
+            }
         })
     }
 }

@@ -56,7 +56,7 @@ impl<B> PoolError<B> {
         self.step == Step::Connect
     }
 
-    /// Whether this process or this machine had no descriptor or no memory left for a connection.
+    /// Whether this process or this machine had no descriptor, memory or source port left for a connection.
     pub fn is_out_of_resources(&self) -> bool {
         let mut cause = self.source();
         while let Some(error) = cause {
@@ -117,7 +117,8 @@ fn kept<B>(request: Request<B>) -> Box<Mutex<Request<B>>> {
 #[cfg(target_os = "linux")]
 fn is_exhaustion(code: i32) -> bool {
     use nix::errno::Errno;
-    matches!(Errno::from_raw(code), Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM)
+    let spent = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM, Errno::EADDRNOTAVAIL, Errno::EAGAIN];
+    spent.contains(&Errno::from_raw(code))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -137,8 +138,10 @@ mod tests {
     }
 
     #[test]
-    fn our_own_lack_of_descriptors_is_not_the_endpoints_fault() {
-        for (code, own) in [(nix::libc::EMFILE, true), (nix::libc::ENFILE, true), (nix::libc::ECONNREFUSED, false)] {
+    fn what_this_machine_has_run_out_of_is_not_the_endpoints_fault() {
+        let own = [nix::libc::EMFILE, nix::libc::ENFILE, nix::libc::ENOBUFS, nix::libc::EADDRNOTAVAIL];
+        let its = [nix::libc::ECONNREFUSED, nix::libc::ENETUNREACH, nix::libc::EHOSTUNREACH, nix::libc::ETIMEDOUT];
+        for (code, own) in own.map(|code| (code, true)).into_iter().chain(its.map(|code| (code, false))) {
             let cause = std::io::Error::from_raw_os_error(code);
             let error = PoolError::connect(cause, Request::new(()));
             assert_eq!(error.is_out_of_resources(), own, "{code}");

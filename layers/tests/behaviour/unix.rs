@@ -1,9 +1,16 @@
 //! Backends on Unix sockets.
 
+use std::{
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::Path,
+    time::Duration,
+};
+
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Uri};
 use http_body_util::{BodyExt, Empty};
 use pmesh_layers::{balance::Unsent, connect::UnixConnector, pool::Pool};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixListener,
@@ -32,4 +39,45 @@ async fn requests_go_over_the_socket() {
     assert_eq!(head, b"GET /path HTTP/1.1\r\nhost: a.test\r\n\r\n");
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
     assert_eq!(answer.await.unwrap().unwrap().into_body().collect().await.unwrap().to_bytes(), "ok");
+}
+
+/// A socket with a place for one connection, and that connection.
+fn full_backlog(path: &Path) -> (std::os::unix::net::UnixListener, UnixStream) {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    let address = SockAddr::unix(path).unwrap();
+    socket.bind(&address).unwrap();
+    socket.listen(0).unwrap();
+    let first = UnixStream::connect(path).unwrap();
+    (OwnedFd::from(socket).into(), first)
+}
+
+#[tokio::test]
+async fn connections_wait_for_a_place_in_the_backlog() {
+    const COUNT: usize = 50;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.sock");
+    let (listener, _first) = full_backlog(&path);
+    let connector = UnixConnector::new(&path).connect_timeout(Duration::from_secs(60));
+    let connecting: Vec<_> = (0..COUNT).map(|_| tokio::spawn(connector.clone().oneshot(Uri::default()))).collect();
+    // Each finds the backlog full.
+    tokio::task::yield_now().await;
+    listener.set_nonblocking(true).unwrap();
+    let listener = UnixListener::from_std(listener).unwrap();
+    for _ in 0..=COUNT {
+        listener.accept().await.unwrap();
+    }
+    for connection in connecting {
+        connection.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_that_stays_full_is_a_timeout() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.sock");
+    let _full = full_backlog(&path);
+    let connector = UnixConnector::new(&path).connect_timeout(Duration::from_secs(5));
+    let error = connector.oneshot(Uri::default()).await.unwrap_err();
+    assert!(error.is_timeout());
+    assert_eq!(error.to_string(), format!("{} accepted no connection in time: its backlog is full", path.display()));
 }
