@@ -62,6 +62,8 @@ pub struct Settings {
     pub response_timeout: Duration,
     /// How long an unused connection to an upstream is kept.
     pub pool_idle_timeout: Duration,
+    /// How long a connection to an upstream takes requests; `None`: for good.
+    pub pool_max_age: Option<Duration>,
     /// How many unused connections one worker keeps to one endpoint; 0: none.
     pub pool_idle_max: usize,
     /// How long a client may take to name a host that is served.

@@ -136,6 +136,7 @@ impl<'a> Pools<'a> {
             identity: identity.clone(),
             connect_timeout: settings.connect_timeout,
             idle_timeout: settings.pool_idle_timeout,
+            max_age: settings.pool_max_age,
         };
         let connector = RoomConnector::new(connector, Arc::clone(admission), worker);
         let (by_way, by_ca) = (HashMap::new(), HashMap::new());
@@ -181,13 +182,15 @@ impl<'a> Pools<'a> {
         })
     }
 
-    fn http1<C>(&self, connector: C, uri: Uri) -> Pool<C, ForwardedBody> {
+    fn http1<C: Clone>(&self, connector: C, uri: Uri) -> Pool<C, ForwardedBody> {
         Pool::with_limits(connector, uri, self.settings.pool_idle_max, self.settings.pool_idle_timeout)
+            .max_age(self.settings.pool_max_age)
     }
 
     fn http2<C: Clone>(&self, connector: C, uri: Uri) -> Http2Pool<C, ForwardedBody> {
         Http2Pool::new(connector, uri)
             .idle_timeout(self.settings.pool_idle_timeout)
+            .max_age(self.settings.pool_max_age)
             .greeting_timeout(self.settings.connect_timeout)
     }
 

@@ -42,7 +42,7 @@ use self::{
 pub(crate) use self::{
     error::Problems,
     merged::{Merged, Node},
-    parse::{Parse, Reason, text},
+    parse::{Parse, Reason, TimeLimit, text},
     size::{Size, SizeLimit},
 };
 pub use self::{

@@ -88,6 +88,26 @@ impl Parse for Duration {
     }
 }
 
+/// A duration that may be off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TimeLimit(pub(crate) Option<Duration>);
+
+impl Parse for TimeLimit {
+    const EXPECTED: &'static str = "a duration up to a year, such as 5m or 1h, or off";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        let is_off = |text: &str| text.eq_ignore_ascii_case("off") || is_zero(text);
+        if value.to_u128() == Some(0) || value.as_str().map(str::trim).is_some_and(is_off) {
+            return Ok(Self(None));
+        }
+        Duration::parse(value).map(|duration| Self(Some(duration)))
+    }
+}
+
+fn is_zero(text: &str) -> bool {
+    text == "0" || humantime::parse_duration(text).is_ok_and(|duration| duration.is_zero())
+}
+
 impl Parse for IpAddr {
     const EXPECTED: &'static str = "an IP address";
 

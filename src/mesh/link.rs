@@ -49,6 +49,8 @@ pub struct Linker {
     pub connect_timeout: Duration,
     /// How long an unused connection is kept.
     pub idle_timeout: Duration,
+    /// How long a connection takes requests; `None`: for good.
+    pub max_age: Option<Duration>,
 }
 
 impl Linker {
@@ -60,6 +62,7 @@ impl Linker {
         Some(peer.links.0.get(self.worker)?.get_or_init(|| {
             let pool = Http2Pool::new(Dialer::new(self, peer), Uri::from_static("https://node"))
                 .idle_timeout(self.idle_timeout)
+                .max_age(self.max_age)
                 .greeting_timeout(self.connect_timeout)
                 .keep_alive(ASK_AFTER, ANSWER_WITHIN);
             balance::Endpoint::new(format!("mesh://{}", peer.name), pool)

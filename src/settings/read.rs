@@ -8,7 +8,7 @@ use figment::value::Value;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use super::{H2c, LogFormat, Mesh, Port, Secret, SecretSource, Settings, certificate, mesh, node, route};
-use crate::config::{Merged, Parse, Problem, Problems, Reason, Size, SizeLimit, text};
+use crate::config::{Merged, Parse, Problem, Problems, Reason, Size, SizeLimit, TimeLimit, text};
 
 impl Settings {
     /// Validates what all sources together say.
@@ -33,6 +33,7 @@ impl Settings {
             connect_timeout: merged.read("connect_timeout", problems).unwrap_or_default(),
             response_timeout,
             pool_idle_timeout: merged.read("pool_idle_timeout", problems).unwrap_or_default(),
+            pool_max_age: merged.read("pool_max_age", problems).and_then(|TimeLimit(limit)| limit),
             pool_idle_max: merged.read("pool_idle_max", problems).unwrap_or_default(),
             silence_deadline: merged.read("silence_deadline", problems).unwrap_or_default(),
             keep_alive_timeout: merged.read("keep_alive_timeout", problems).unwrap_or_default(),

@@ -19,6 +19,7 @@ fn values_are_typed() {
     assert_eq!(settings.http_h2c, H2c::Silent);
     assert_eq!(settings.log_format, LogFormat::Json);
     assert_eq!(settings.connect_timeout, Duration::from_secs(90));
+    assert_eq!(settings.pool_max_age, Some(Duration::from_secs(300)));
     assert_eq!(
         settings.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["10.0.0.0/8", "10.0.0.1/32"]
@@ -101,6 +102,17 @@ fn the_summary_says_what_is_served() {
     let listed: String = (1..=20).map(|n| format!("h{n}/ -> b:{n}\n")).collect();
     let start = start.variable("PMESH_ROUTE", &routes.join(" "));
     assert_eq!(summary(&start.loaded().settings), format!("{listeners}{listed}and 3 more\n"));
+}
+
+#[test]
+fn an_age_may_be_off() {
+    for off in ["off", "OFF", "0", "0s", "0m"] {
+        let settings = Start::new().variable("PMESH_POOL_MAX_AGE", off).loaded().settings;
+        assert_eq!(settings.pool_max_age, None, "{off}");
+    }
+    assert_eq!(Start::new().file("pool_max_age = 0").loaded().settings.pool_max_age, None);
+    let error = Start::new().file("pool_max_age = \"often\"").error();
+    assert!(error.contains("expected a duration up to a year, such as 5m or 1h, or off"), "{error}");
 }
 
 #[test]

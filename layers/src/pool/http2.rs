@@ -20,6 +20,7 @@ use tower::{BoxError, Service, ServiceExt};
 
 use super::{
     PoolError, PooledBody,
+    age::MaxAge,
     bounds::{Connect, RequestBody, Sending},
     greeting::{Greeting, Http2Error},
     request::{from_http2, into_http2},
@@ -77,6 +78,7 @@ struct Settings {
     endpoint: Uri,
     max_streams: u32,
     idle_timeout: Duration,
+    max_age: MaxAge,
     greeting_timeout: Duration,
     keep_alive: (Duration, Duration),
 }
@@ -88,6 +90,7 @@ impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
             endpoint,
             max_streams: 100,
             idle_timeout: Duration::from_secs(60),
+            max_age: MaxAge::default(),
             greeting_timeout: Duration::from_secs(5),
             keep_alive: (Duration::from_secs(300), Duration::from_secs(20)),
         };
@@ -104,6 +107,14 @@ impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
     #[must_use]
     pub fn idle_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.idle_timeout = bounded(timeout))
+    }
+
+    /// Connections take new streams for so long, less up to a tenth, so that they do not all end at once; for good by
+    /// default. Then one ends with the last of its streams, and a new one is opened for others: under steady traffic
+    /// this is what makes a pool notice that a name leads elsewhere now.
+    #[must_use]
+    pub fn max_age(self, age: Option<Duration>) -> Self {
+        self.with(|settings| settings.max_age = MaxAge::new(age))
     }
 
     /// How long a new connection may take to say that it speaks HTTP/2.
@@ -128,7 +139,7 @@ impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
     }
 
     fn of(connector: C, settings: Settings) -> Self {
-        let connections = Arc::new(Connections::new(settings.idle_timeout));
+        let connections = Arc::new(Connections::new(settings.idle_timeout, settings.max_age));
         let (opening, failures) = (Mutex::new(None), AtomicU64::new(0));
         Self { shared: Arc::new(Shared { connector, settings, connections, opening, failures }) }
     }

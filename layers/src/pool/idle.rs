@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{LOOKS, meter::Meter};
+use super::{LOOKS, age::MaxAge, meter::Meter};
 
 /// How long an endpoint that has responded may leave the rest of the request unread.
 const UNREAD: Duration = Duration::from_secs(5);
@@ -23,11 +23,17 @@ pub(super) struct Connection<B> {
     /// more, for as long as the endpoint does not read it.
     task: Option<AbortHandle>,
     pub(super) meter: Arc<Meter>,
+    /// After this it takes no request.
+    end: Option<Instant>,
 }
 
 impl<B> Connection<B> {
-    pub(super) fn new(sender: SendRequest<B>, task: AbortHandle, meter: Arc<Meter>) -> Self {
-        Self { sender, task: Some(task), meter }
+    pub(super) fn new(sender: SendRequest<B>, task: AbortHandle, meter: Arc<Meter>, end: Option<Instant>) -> Self {
+        Self { sender, task: Some(task), meter, end }
+    }
+
+    fn is_too_old(&self, now: Instant) -> bool {
+        self.end.is_some_and(|end| now >= end)
     }
 
     /// Lets the task live on, to hand its IO over after a change of protocol.
@@ -51,6 +57,7 @@ pub(super) struct Idle<B> {
     state: Mutex<State<B>>,
     max: usize,
     timeout: Duration,
+    max_age: MaxAge,
 }
 
 struct State<B> {
@@ -65,20 +72,32 @@ struct Waiting<B> {
 }
 
 impl<B: Send + 'static> Idle<B> {
-    pub(super) fn new(max: usize, timeout: Duration) -> Self {
-        Self { state: Mutex::new(State { waiting: Vec::new(), expiring: false }), max, timeout }
+    pub(super) fn new(max: usize, timeout: Duration, max_age: MaxAge) -> Self {
+        Self { state: Mutex::new(State { waiting: Vec::new(), expiring: false }), max, timeout, max_age }
+    }
+
+    /// The same, without connections, for those that take requests for so long.
+    pub(super) fn with_max_age(&self, max_age: MaxAge) -> Self {
+        Self::new(self.max, self.timeout, max_age)
+    }
+
+    /// When a connection that is opened now takes its last request.
+    pub(super) fn end(&self) -> Option<Instant> {
+        self.max_age.end()
     }
 
     /// A connection that can take a request now.
     pub(super) fn take(&self) -> Option<Connection<B>> {
         let mut state = self.lock();
+        let mut now = None;
         while let Some(Waiting { connection, since }) = state.waiting.pop() {
-            if since.elapsed() >= self.timeout {
+            let now = *now.get_or_insert_with(Instant::now);
+            if now - since >= self.timeout {
                 // Those below have waited longer.
                 state.waiting.clear();
                 return None;
             }
-            if connection.sender.is_ready() {
+            if connection.sender.is_ready() && !connection.is_too_old(now) {
                 return Some(connection);
             }
         }
@@ -108,14 +127,15 @@ impl<B: Send + 'static> Idle<B> {
     }
 
     fn keep(self: &Arc<Self>, connection: Connection<B>) {
+        let now = Instant::now();
         let mut state = self.lock();
-        if state.waiting.len() >= self.max {
+        if state.waiting.len() >= self.max || connection.is_too_old(now) {
             return;
         }
-        state.waiting.push(Waiting { connection, since: Instant::now() });
+        state.waiting.push(Waiting { connection, since: now });
         if !state.expiring {
             state.expiring = true;
-            tokio::spawn(expire(Arc::downgrade(self), self.timeout));
+            tokio::spawn(expire(Arc::downgrade(self), self.timeout, self.max_age.limit(self.timeout) / LOOKS));
         }
     }
 
@@ -144,15 +164,16 @@ async fn when_ready<B>(mut connection: Connection<B>) -> Option<Connection<B>> {
     }
 }
 
-/// Ends connections that have waited for too long, until none is left.
-async fn expire<B: Send + 'static>(idle: Weak<Idle<B>>, timeout: Duration) {
+/// Ends connections that have waited for too long or are too old, until none is left.
+async fn expire<B: Send + 'static>(idle: Weak<Idle<B>>, timeout: Duration, interval: Duration) {
     loop {
-        tokio::time::sleep(timeout / LOOKS).await;
+        tokio::time::sleep(interval).await;
         let Some(idle) = idle.upgrade() else { return };
+        let now = Instant::now();
         let mut state = idle.lock();
-        state
-            .waiting
-            .retain(|Waiting { connection, since }| since.elapsed() < timeout && !connection.sender.is_closed());
+        state.waiting.retain(|Waiting { connection, since }| {
+            now - *since < timeout && !connection.is_too_old(now) && !connection.sender.is_closed()
+        });
         if state.waiting.is_empty() {
             state.expiring = false;
             return;

@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+mod age;
 mod body;
 mod bounds;
 mod error;

@@ -10,10 +10,12 @@ use std::{
 use http::{Request, Response, Uri};
 use hyper::client::conn::http1::{self, SendRequest};
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
     PoolError, PooledBody,
+    age::MaxAge,
     bounds::{Connect, RequestBody, Sending},
     exchange::exchange,
     idle::{Connection, Idle},
@@ -58,9 +60,23 @@ impl<C, B: Send + 'static> Pool<C, B> {
             shared: Arc::new(Shared {
                 connector,
                 endpoint,
-                idle: Arc::new(Idle::new(max_idle, bounded(idle_timeout))),
+                idle: Arc::new(Idle::new(max_idle, bounded(idle_timeout), MaxAge::default())),
             }),
         }
+    }
+
+    /// Connections take requests for so long, less up to a tenth, so that they do not all end at once; for good by
+    /// default. Under steady traffic this is what makes a pool notice that a name leads elsewhere now.
+    ///
+    /// This makes a pool with connections of its own.
+    #[must_use]
+    pub fn max_age(self, age: Option<Duration>) -> Self
+    where
+        C: Clone,
+    {
+        let Shared { connector, endpoint, idle } = &*self.shared;
+        let idle = Arc::new(idle.with_max_age(MaxAge::new(age)));
+        Self { shared: Arc::new(Shared { connector: connector.clone(), endpoint: endpoint.clone(), idle }) }
     }
 
     /// The endpoint.
@@ -149,7 +165,7 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
                 response => return response,
             }
         }
-        let connection = match connect(self.connector.clone(), self.endpoint.clone()).await {
+        let connection = match connect(self.connector.clone(), self.endpoint.clone(), self.idle.end()).await {
             Ok(connection) => connection,
             Err(error) => return Err(PoolError::connect(error, request)),
         };
@@ -157,7 +173,11 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
     }
 }
 
-async fn connect<C: Connect, B: RequestBody>(connector: C, endpoint: Uri) -> Result<Connection<B>, BoxError> {
+async fn connect<C: Connect, B: RequestBody>(
+    connector: C,
+    endpoint: Uri,
+    end: Option<Instant>,
+) -> Result<Connection<B>, BoxError> {
     let io = connector.oneshot(endpoint).await.map_err(Into::into)?;
     let meter = Meter::new();
     let io = Metered::new(io, Arc::clone(&meter));
@@ -168,5 +188,5 @@ async fn connect<C: Connect, B: RequestBody>(connector: C, endpoint: Uri) -> Res
             tracing::debug!(%error, "connection to an endpoint broke");
         }
     });
-    Ok(Connection::new(sender, task.abort_handle(), meter))
+    Ok(Connection::new(sender, task.abort_handle(), meter, end))
 }

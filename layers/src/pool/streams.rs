@@ -9,7 +9,7 @@ use std::{
 use hyper::client::conn::http2::SendRequest;
 use tokio::time::Instant;
 
-use super::LOOKS;
+use super::{LOOKS, age::MaxAge};
 
 /// A connection on which a request was given up takes no other if it has had no answer to any for so long: the peer may
 /// be gone without a word, and its machine back, which only a new connection can tell.
@@ -22,6 +22,7 @@ const UNANSWERED: u64 = 10_000;
 pub(super) struct Connections<B> {
     state: Mutex<State<B>>,
     idle_timeout: Duration,
+    max_age: MaxAge,
 }
 
 struct State<B> {
@@ -60,8 +61,8 @@ pub(super) struct Stream {
 }
 
 impl<B: Send + 'static> Connections<B> {
-    pub(super) fn new(idle_timeout: Duration) -> Self {
-        Self { state: Mutex::new(State { open: Vec::new(), expiring: false }), idle_timeout }
+    pub(super) fn new(idle_timeout: Duration, max_age: MaxAge) -> Self {
+        Self { state: Mutex::new(State { open: Vec::new(), expiring: false }), idle_timeout, max_age }
     }
 
     /// A stream on a connection that has one to spare.
@@ -72,6 +73,9 @@ impl<B: Send + 'static> Connections<B> {
     }
 
     pub(super) fn add(self: &Arc<Self>, sender: SendRequest<B>, load: Arc<Load>) {
+        if let Some(end) = self.max_age.end() {
+            tokio::spawn(retire(Arc::downgrade(self), Arc::downgrade(&load), end));
+        }
         let mut state = self.lock();
         state.open.push(Connection { sender, load });
         if !state.expiring {
@@ -89,6 +93,15 @@ impl<B> Connection<B> {
     fn is_of_use(&self, idle_timeout: Duration) -> bool {
         let suspect = self.load.suspect.load(Ordering::Relaxed);
         !suspect && !self.sender.is_closed() && self.load.idle_for().is_none_or(|idle| idle < idle_timeout)
+    }
+}
+
+/// Lets a connection take no new streams from then on: it ends with the last of those that it has.
+async fn retire<B: Send + 'static>(connections: Weak<Connections<B>>, load: Weak<Load>, end: Instant) {
+    tokio::time::sleep_until(end).await;
+    if let Some(connections) = connections.upgrade() {
+        let old = load.as_ptr();
+        connections.lock().open.retain(|connection| Arc::as_ptr(&connection.load) != old);
     }
 }
 
