@@ -9,7 +9,10 @@ use std::{
 };
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use pmesh_layers::identity::{Authority, Secret};
+use pmesh_layers::{
+    connect::Resolver,
+    identity::{Authority, Secret},
+};
 use tokio::sync::{Notify, watch};
 use tower::BoxError;
 
@@ -83,7 +86,17 @@ impl Server {
         let admission = Arc::new(admission(&settings, descriptors));
         let peers = Arc::new(Peers::for_workers(settings.workers, settings.mesh.peers.clone()));
         let (exhaustion, clocks) = (Exhaustion::default(), Clocks::default());
-        let shared = Arc::new(Shared { settings, certificates, trust, admission, exhaustion, identity, peers, clocks });
+        let shared = Arc::new(Shared {
+            settings,
+            certificates,
+            trust,
+            admission,
+            exhaustion,
+            identity,
+            peers,
+            clocks,
+            resolver: Resolver::system(),
+        });
         Ok(Self { shared, bound, signals, secrets, seal, watches, registry, left })
     }
 
@@ -116,7 +129,7 @@ impl Server {
             stop: stopped.clone(),
         }));
         let registry = registry.map(|options| Registry::start(options, own, peers(), stopped.clone())).transpose()?;
-        let prober = Prober::new(&shared.settings, shared.identity.clone(), peers());
+        let prober = Prober::new(&shared.settings, shared.identity.clone(), shared.resolver.clone(), peers());
         let (secret, certificates) = watches;
         let handover = secret.map(|watch| Handover {
             watch,

@@ -124,11 +124,12 @@ type Way = (Endpoint, Option<(Option<PathBuf>, Option<ServerName<'static>>)>);
 
 impl<'a> Pools<'a> {
     fn new(worker: usize, shared: &'a Shared) -> Result<Self, InvalidSubnet> {
-        let Shared { settings, trust, peers, identity, admission, .. } = shared;
+        let Shared { settings, trust, peers, identity, admission, resolver, .. } = shared;
         let connector = SourceConnector::new()
             .subnet(SourceSubnet::new(settings.subnet_dialer)?)
             .source_addresses(settings.source_addresses.iter().copied())
             .connect_timeout(settings.connect_timeout)
+            .resolver(resolver.clone())
             .keepalive(Some(KEEPALIVE));
         let linker = Linker {
             worker,

@@ -17,6 +17,7 @@ use http::{Request, Response};
 use pmesh_layers::{
     body::RequestBody,
     conn::{ConnInfo, Control},
+    connect::Resolver,
     host::HostName,
     node::{NodeAcceptor, NodeIdentity, NodeRejected},
     serve::{Ended, HttpServer, Protocol},
@@ -84,6 +85,8 @@ pub struct Shared {
     pub peers: Arc<Peers>,
     /// Those whose clocks are wrong.
     pub clocks: Clocks,
+    /// Who looks up the names of upstreams and nodes.
+    pub resolver: Resolver,
 }
 
 /// Starts a worker. It serves `sockets` until `stop` says true, and ends when nothing is in flight any more or the

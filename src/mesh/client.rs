@@ -26,14 +26,25 @@ pub struct NodeClient {
     connector: NodeConnector<SourceConnector>,
     peer: NodeName,
     addresses: Vec<HostPort>,
-    connection: Option<SendRequest<Empty<Bytes>>>,
+    max_age: Option<Duration>,
+    connection: Option<Connection>,
 }
+
+/// A connection, and since when it has been there.
+type Connection = (SendRequest<Empty<Bytes>>, Instant);
 
 impl NodeClient {
     /// Asks the node `peer`, as `identity`, at the first of `addresses` where it is.
     pub fn new(connector: SourceConnector, identity: NodeIdentity, peer: NodeName, addresses: Vec<HostPort>) -> Self {
         let connector = NodeConnector::new(connector, identity, peer.clone());
-        Self { connector, peer, addresses, connection: None }
+        Self { connector, peer, addresses, max_age: None, connection: None }
+    }
+
+    /// A connection is used for so long; for good by default.
+    #[must_use]
+    pub fn max_age(mut self, age: Option<Duration>) -> Self {
+        self.max_age = age;
+        self
     }
 
     /// What it answers for `path`, and how long it took, without the time to connect. It has no deadline: who gives up
@@ -43,17 +54,18 @@ impl NodeClient {
     ///
     /// [`AskError`], after which the next question makes a new connection.
     pub async fn get<T: DeserializeOwned>(&mut self, path: &'static str) -> Result<(T, Duration), AskError> {
-        if let Some(mut sender) = self.connection.take()
+        if let Some((mut sender, since)) = self.connection.take()
+            && self.max_age.is_none_or(|age| since.elapsed() < age)
             // One that has ended meanwhile shows here, or in the exchange.
             && sender.ready().await.is_ok()
             && let Ok(answer) = self.exchange(&mut sender, path).await
         {
-            self.connection = Some(sender);
+            self.connection = Some((sender, since));
             return Ok(answer);
         }
         let mut sender = self.connect().await?;
         let answer = self.exchange(&mut sender, path).await?;
-        self.connection = Some(sender);
+        self.connection = Some((sender, Instant::now()));
         Ok(answer)
     }
 

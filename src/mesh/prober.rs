@@ -4,7 +4,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use pmesh_layers::{connect::SourceConnector, identity::NodeName, node::NodeIdentity};
+use pmesh_layers::{
+    connect::{Resolver, SourceConnector},
+    identity::NodeName,
+    node::NodeIdentity,
+};
 use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
@@ -31,15 +35,19 @@ pub struct Prober {
     identity: NodeIdentity,
     connector: SourceConnector,
     peers: Arc<Peers>,
+    max_age: Option<Duration>,
     clock_window: Duration,
 }
 
 impl Prober {
-    /// Asks the nodes of `peers`, as `identity`.
-    pub fn new(settings: &Settings, identity: NodeIdentity, peers: Arc<Peers>) -> Self {
-        let connector =
-            SourceConnector::new().source_addresses(settings.source_addresses.iter().copied()).connect_timeout(CONNECT);
-        Self { identity, connector, peers, clock_window: settings.mesh.clock_window }
+    /// Asks the nodes of `peers`, as `identity`, where `resolver` finds them.
+    pub fn new(settings: &Settings, identity: NodeIdentity, resolver: Resolver, peers: Arc<Peers>) -> Self {
+        let connector = SourceConnector::new()
+            .source_addresses(settings.source_addresses.iter().copied())
+            .connect_timeout(CONNECT)
+            .resolver(resolver);
+        let (max_age, clock_window) = (settings.pool_max_age, settings.mesh.clock_window);
+        Self { identity, connector, peers, max_age, clock_window }
     }
 
     /// Asks for as long as it is polled.
@@ -66,7 +74,8 @@ impl Prober {
 
     async fn ask(self, peer: Arc<Peer>) {
         let addresses = peer.addresses.clone();
-        let mut client = NodeClient::new(self.connector.clone(), self.identity.clone(), peer.name.clone(), addresses);
+        let client = NodeClient::new(self.connector.clone(), self.identity.clone(), peer.name.clone(), addresses);
+        let mut client = client.max_age(self.max_age);
         let mut is_named = true;
         loop {
             match timeout(PATIENCE, client.get::<NodeReport>("/v1/node")).await {

@@ -19,7 +19,7 @@ use tokio::{
 };
 use tower::Service;
 
-use super::{ConnectError, SourceSubnet, socket};
+use super::{ConnectError, Resolver, SourceSubnet, order::Losers, race::race, socket};
 use crate::durations::bounded;
 
 /// How many source addresses are tried when one has no port left for the destination.
@@ -32,8 +32,11 @@ const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 ///
 /// Connections to IPv4 loopback addresses leave from the next address of a [`SourceSubnet`], those to other hosts from
 /// the next of the configured addresses of the same family, else from where the kernel chooses. When a source has no
-/// port left for the destination, the next one is tried. A host name is resolved by the system; all its addresses are
-/// tried in turn.
+/// port left for the destination, the next one is tried.
+///
+/// A host name is looked up by a [`Resolver`]. Of several addresses the next one is tried when one has failed, or has not
+/// answered for a quarter of a second; the first connection is used (RFC 8305). For ten minutes an address that lost to
+/// a later one is tried after the others.
 ///
 /// It speaks TCP, whatever the scheme of the URI is: for `https`, put a [`TlsConnector`](super::TlsConnector) around it.
 ///
@@ -63,12 +66,14 @@ struct Settings {
     subnet: Option<Arc<SourceSubnet>>,
     addresses: Arc<[IpAddr]>,
     connect_timeout: Duration,
+    resolver: Resolver,
     socket: socket::Options,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     next_address: AtomicU32,
+    losers: Losers,
     warned: AtomicBool,
 }
 
@@ -86,6 +91,7 @@ impl SourceConnector {
                 subnet: None,
                 addresses: Arc::new([]),
                 connect_timeout: Duration::from_secs(5),
+                resolver: Resolver::system(),
                 socket: socket::Options { nodelay: true, keepalive: None },
             },
             shared: Arc::default(),
@@ -106,11 +112,17 @@ impl SourceConnector {
         self
     }
 
-    /// How long it may take until there is a connection: the look-up of a name, and then all its addresses, each of
-    /// which has an equal share of the time that is left.
+    /// How long it may take until there is a connection, the look-up of a name included.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.settings.connect_timeout = bounded(timeout);
+        self
+    }
+
+    /// Who looks up names; the system by default. Connectors may share one.
+    #[must_use]
+    pub fn resolver(mut self, resolver: Resolver) -> Self {
+        self.settings.resolver = resolver;
         self
     }
 
@@ -133,43 +145,37 @@ impl SourceConnector {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] with the last address tried.
+    /// [`ConnectError`] with the last address that failed.
     pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
         if let Ok(address) = host.parse::<IpAddr>() {
-            return self.connect_address(SocketAddr::new(address, port), self.settings.connect_timeout).await;
+            return self.connect_address(SocketAddr::new(address, port)).await;
         }
-        self.connect_name(host, tokio::net::lookup_host((host, port))).await
-    }
-
-    async fn connect_name<A>(
-        &self,
-        host: &str,
-        lookup: impl Future<Output = io::Result<A>>,
-    ) -> Result<TcpStream, ConnectError>
-    where
-        A: Iterator<Item = SocketAddr>,
-    {
         let deadline = Instant::now() + self.settings.connect_timeout;
-        let addresses = match timeout_at(deadline, lookup).await {
+        let addresses = match timeout_at(deadline, self.settings.resolver.resolve(host)).await {
             Ok(addresses) => addresses.map_err(|error| ConnectError::resolve(host, error))?,
             Err(_) => return Err(ConnectError::resolve_timeout(host)),
         };
-        let mut addresses: Vec<_> = addresses.collect();
-        // Of the loopback addresses those of IPv4 first: only they have a subnet to leave from.
-        addresses.sort_by_key(|address| address.ip().is_loopback() && address.is_ipv6());
-        let mut last = ConnectError::resolve(host, io::Error::other("the name has no address"));
-        for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
-            let share = (deadline - Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
-            match self.connect_address(*address, share).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
+        let mut addresses: Vec<_> = addresses.iter().map(|address| with_port(*address, port)).collect();
+        self.shared.losers.order(&mut addresses);
+        let attempt = async |address| {
+            let connected = self.connect_from_sources(address).await;
+            connected.map_err(|error| ConnectError::connect(address, error))
+        };
+        match timeout_at(deadline, race(&addresses, attempt)).await {
+            Ok(Some(Ok(won))) => {
+                if addresses.len() > 1 {
+                    self.shared.losers.note(won.address, won.passed);
+                }
+                Ok(won.connection)
             }
+            Ok(Some(Err(error))) => Err(error),
+            Ok(None) => Err(ConnectError::no_address(host)),
+            Err(_) => Err(ConnectError::name_timeout(host, &addresses)),
         }
-        Err(last)
     }
 
-    async fn connect_address(&self, address: SocketAddr, within: Duration) -> Result<TcpStream, ConnectError> {
-        match timeout(within, self.connect_from_sources(address)).await {
+    async fn connect_address(&self, address: SocketAddr) -> Result<TcpStream, ConnectError> {
+        match timeout(self.settings.connect_timeout, self.connect_from_sources(address)).await {
             Ok(result) => result.map_err(|error| ConnectError::connect(address, error)),
             Err(_) => Err(ConnectError::timeout(address)),
         }
@@ -237,6 +243,14 @@ impl SourceConnector {
     }
 }
 
+/// A port of 0 is what resolvers say that know of none.
+fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    if address.port() == 0 {
+        address.set_port(port);
+    }
+    address
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Sources<'a> {
     Kernel,
@@ -283,9 +297,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_look_up_has_the_time_of_a_connection() {
-        let connector = SourceConnector::new().connect_timeout(Duration::from_secs(3));
-        let (start, lookup) = (Instant::now(), std::future::pending::<io::Result<std::vec::IntoIter<SocketAddr>>>());
-        let error = connector.connect_name("slow.test", lookup).await.unwrap_err();
+        let resolver =
+            Resolver::new(tower::service_fn(async |_| std::future::pending::<io::Result<[SocketAddr; 1]>>().await));
+        let connector = SourceConnector::new().resolver(resolver).connect_timeout(Duration::from_secs(3));
+        let start = Instant::now();
+        let error = connector.connect("slow.test", 80).await.unwrap_err();
         assert!(error.is_timeout());
         assert_eq!(error.to_string(), "slow.test was not resolved in time");
         assert_eq!(start.elapsed(), Duration::from_secs(3));

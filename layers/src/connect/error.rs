@@ -1,4 +1,4 @@
-use std::{fmt, io, net::SocketAddr, path::PathBuf};
+use std::{error::Error, fmt, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use http::Uri;
 
@@ -6,7 +6,8 @@ use http::Uri;
 #[derive(Debug)]
 pub struct ConnectError {
     step: Step,
-    source: Option<io::Error>,
+    /// Counted: a look-up that failed has failed for several connections.
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 #[derive(Debug)]
@@ -14,6 +15,8 @@ enum Step {
     NoHost(String),
     Resolve(String),
     ResolveTimeout(String),
+    NoAddress(String),
+    NameTimeout(String, Box<[SocketAddr]>),
     Connect(SocketAddr),
     Timeout(SocketAddr),
     Socket(PathBuf),
@@ -25,7 +28,7 @@ impl ConnectError {
         Self { step: Step::NoHost(uri.to_string()), source: None }
     }
 
-    pub(super) fn resolve(host: &str, error: io::Error) -> Self {
+    pub(super) fn resolve(host: &str, error: Arc<dyn Error + Send + Sync>) -> Self {
         Self { step: Step::Resolve(host.to_owned()), source: Some(error) }
     }
 
@@ -33,8 +36,16 @@ impl ConnectError {
         Self { step: Step::ResolveTimeout(host.to_owned()), source: None }
     }
 
+    pub(super) fn no_address(host: &str) -> Self {
+        Self { step: Step::NoAddress(host.to_owned()), source: None }
+    }
+
+    pub(super) fn name_timeout(host: &str, addresses: &[SocketAddr]) -> Self {
+        Self { step: Step::NameTimeout(host.to_owned(), addresses.into()), source: None }
+    }
+
     pub(super) fn connect(address: SocketAddr, error: io::Error) -> Self {
-        Self { step: Step::Connect(address), source: Some(error) }
+        Self { step: Step::Connect(address), source: Some(Arc::new(error)) }
     }
 
     pub(super) fn timeout(address: SocketAddr) -> Self {
@@ -42,7 +53,7 @@ impl ConnectError {
     }
 
     pub(super) fn socket(path: PathBuf, error: io::Error) -> Self {
-        Self { step: Step::Socket(path), source: Some(error) }
+        Self { step: Step::Socket(path), source: Some(Arc::new(error)) }
     }
 
     pub(super) fn socket_timeout(path: PathBuf) -> Self {
@@ -51,7 +62,8 @@ impl ConnectError {
 
     /// Whether the destination did not answer in time, or nobody said in time where it is.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.step, Step::Timeout(_) | Step::ResolveTimeout(_) | Step::SocketTimeout(_))
+        use Step::{NameTimeout, ResolveTimeout, SocketTimeout, Timeout};
+        matches!(self.step, Timeout(_) | NameTimeout(..) | ResolveTimeout(_) | SocketTimeout(_))
     }
 }
 
@@ -61,6 +73,14 @@ impl fmt::Display for ConnectError {
             Step::NoHost(uri) => write!(f, "there is no host in {uri}"),
             Step::Resolve(host) => write!(f, "cannot resolve {host}"),
             Step::ResolveTimeout(host) => write!(f, "{host} was not resolved in time"),
+            Step::NoAddress(host) => write!(f, "{host} has no address"),
+            Step::NameTimeout(host, addresses) => {
+                write!(f, "{host} did not accept a connection in time, at ")?;
+                addresses
+                    .iter()
+                    .enumerate()
+                    .try_for_each(|(index, address)| write!(f, "{}{address}", if index > 0 { ", " } else { "" }))
+            }
             Step::Connect(address) => write!(f, "cannot connect to {address}"),
             Step::Socket(path) => write!(f, "cannot connect to {}", path.display()),
             Step::SocketTimeout(path) => {
@@ -71,8 +91,8 @@ impl fmt::Display for ConnectError {
     }
 }
 
-impl std::error::Error for ConnectError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|error| error as _)
+impl Error for ConnectError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|error| error as _)
     }
 }

@@ -6,6 +6,9 @@
 
 mod connector;
 mod error;
+mod order;
+mod race;
+mod resolver;
 mod socket;
 mod subnet;
 mod tls;
@@ -13,6 +16,7 @@ mod unix;
 
 pub use connector::SourceConnector;
 pub use error::ConnectError;
+pub use resolver::{Name, Resolver};
 pub use subnet::{InvalidSubnet, SourceSubnet};
 pub use tls::{TlsConnector, TlsError};
 pub use unix::UnixConnector;

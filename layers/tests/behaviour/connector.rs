@@ -1,10 +1,16 @@
 //! Where connections leave from, as the destination sees it.
 
-use std::{collections::HashSet, net::IpAddr, time::Duration};
+use std::{
+    collections::HashSet,
+    net::{IpAddr, SocketAddr, TcpStream},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use http::Uri;
-use pmesh_layers::connect::{SourceConnector, SourceSubnet};
-use tokio::net::TcpListener;
+use pmesh_layers::connect::{Name, Resolver, SourceConnector, SourceSubnet};
+use socket2::{Domain, Socket, Type};
+use tokio::net::{TcpListener, TcpSocket};
 use tower::ServiceExt;
 
 /// The sources of `count` connections.
@@ -66,14 +72,132 @@ async fn without_a_subnet_the_kernel_chooses() {
 #[tokio::test]
 async fn what_cannot_be_reached_is_an_error_that_says_so() {
     // Bound and not listening: refused, and nobody else gets the port.
-    let bound = tokio::net::TcpSocket::new_v4().unwrap();
-    bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let refused = format!("http://{}", bound.local_addr().unwrap());
+    let (_bound, address) = refusing();
+    let refused = format!("http://{address}");
     for (uri, expected) in [(refused.as_str(), "cannot connect to 127.0.0.1:"), ("/path", "there is no host in /path")]
     {
         let connector = SourceConnector::new().connect_timeout(Duration::from_secs(5));
         let error = connector.oneshot(uri.parse::<Uri>().unwrap()).await.unwrap_err();
         assert!(error.to_string().starts_with(expected), "{error}");
         assert!(!error.is_timeout());
+    }
+}
+
+/// A port that nobody listens on, and nobody else gets.
+fn refusing() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}
+
+/// A port that does not answer: its backlog is full. With the connection in it.
+fn black_hole() -> (TcpListener, TcpStream) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(0).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let listener = TcpListener::from_std(socket.into()).unwrap();
+    let first = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener, first)
+}
+
+/// Knows one name, with these addresses.
+fn knowing(name: &'static str, addresses: &[SocketAddr]) -> Resolver {
+    let addresses = addresses.to_vec();
+    Resolver::new(tower::service_fn(move |asked: Name| {
+        let known = (asked.as_str() == name).then(|| addresses.clone());
+        std::future::ready(known.ok_or_else(|| format!("nobody knows {asked}")))
+    }))
+}
+
+/// Connects by name, and says whether the connection leads to this listener.
+async fn leads_to(connector: &SourceConnector, listener: &TcpListener) -> bool {
+    let stream = connector.connect("name.test", 80).await.unwrap();
+    stream.peer_addr().unwrap() == listener.local_addr().unwrap()
+}
+
+#[tokio::test]
+async fn an_address_that_does_not_answer_is_passed_over_and_remembered() {
+    let (hole, _first) = black_hole();
+    let good = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (_bound, refused) = refusing();
+    let addresses = [refused, hole.local_addr().unwrap(), good.local_addr().unwrap()];
+    let connector = SourceConnector::new().resolver(knowing("name.test", &addresses));
+    let connector = connector.connect_timeout(Duration::from_secs(60));
+    assert!(leads_to(&connector, &good).await);
+    // It answers again, and comes last nevertheless.
+    hole.accept().await.unwrap();
+    assert!(leads_to(&connector, &good).await);
+    assert!(leads_to(&connector.clone(), &good).await);
+    // Until the other one fails.
+    let address = good.local_addr().unwrap();
+    drop(good);
+    let _taken = TcpSocket::new_v4().map(|socket| socket.bind(address).unwrap());
+    assert!(leads_to(&connector, &hole).await);
+}
+
+#[tokio::test]
+async fn each_address_of_a_name_has_the_sources_of_its_kind() {
+    let (_bound, refused) = refusing();
+    let subnet: SourceSubnet = "127.77.4.0/30".parse().unwrap();
+    let good = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let connector = SourceConnector::new()
+        .subnet("127.77.4.0/30".parse().unwrap())
+        .source_addresses(["192.0.2.1".parse().unwrap()])
+        .resolver(knowing("name.test", &[refused, good.local_addr().unwrap()]));
+    for _ in 0..3 {
+        let stream = connector.connect("name.test", 80).await.unwrap();
+        assert!(subnet.contains(stream.local_addr().unwrap().ip()));
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_the_resolver_does_not_know_is_that_of_the_uri() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connector = SourceConnector::new().resolver(knowing("name.test", &[SocketAddr::from(([127, 0, 0, 1], 0))]));
+    let uri: Uri = format!("http://name.test:{port}").parse().unwrap();
+    connector.oneshot(uri).await.unwrap();
+}
+
+#[tokio::test]
+async fn names_that_lead_nowhere_are_errors_that_say_so() {
+    let (hole, _first) = black_hole();
+    let hole = hole.local_addr().unwrap();
+    let (_bound, refused) = refusing();
+    for (name, addresses, expected, is_timeout) in [
+        ("other.test", vec![], "cannot resolve name.test".to_owned(), false),
+        ("name.test", vec![], "name.test has no address".to_owned(), false),
+        ("name.test", vec![refused], format!("cannot connect to {refused}"), false),
+        ("name.test", vec![hole], format!("name.test did not accept a connection in time, at {hole}"), true),
+        (
+            "name.test",
+            vec![refused, hole],
+            format!("name.test did not accept a connection in time, at {refused}, {hole}"),
+            true,
+        ),
+    ] {
+        let connector = SourceConnector::new().resolver(knowing(name, &addresses));
+        let connector = connector.connect_timeout(Duration::from_millis(50));
+        let error = connector.connect("name.test", 80).await.unwrap_err();
+        assert_eq!((error.to_string(), error.is_timeout()), (expected, is_timeout));
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_moves_is_followed() {
+    let listeners = [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
+    let address = Arc::new(Mutex::new(listeners[0].local_addr().unwrap()));
+    let resolver = Resolver::new(tower::service_fn({
+        let address = Arc::clone(&address);
+        move |_: Name| std::future::ready(Ok::<_, std::io::Error>([*address.lock().unwrap()]))
+    }));
+    let connector = SourceConnector::new().resolver(resolver);
+    assert!(leads_to(&connector, &listeners[0]).await);
+    *address.lock().unwrap() = listeners[1].local_addr().unwrap();
+    // The result of a look-up is used for a second.
+    while !leads_to(&connector, &listeners[1]).await {
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

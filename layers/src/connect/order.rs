@@ -1,0 +1,125 @@
+//! In which order the addresses of a name are tried.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// For how long an address that lost to a later one is tried after the others. RFC 6555, 4.2 has ten minutes for what is
+/// remembered of this kind.
+const REMEMBERED: Duration = Duration::from_secs(600);
+/// How many of them are remembered.
+const MAX_REMEMBERED: usize = 1024;
+
+/// The addresses that lost to later ones: they failed, or were slow to answer.
+///
+/// Those are remembered and not the ones that worked, so that a name whose addresses share its load goes on to do so
+/// when one of them is away.
+#[derive(Debug, Default)]
+pub(super) struct Losers(Mutex<HashMap<SocketAddr, Instant>>);
+
+impl Losers {
+    /// Puts the addresses in the order in which they are tried.
+    pub(super) fn order(&self, addresses: &mut Vec<SocketAddr>) {
+        if addresses.len() < 2 {
+            return;
+        }
+        // Of the loopback addresses those of IPv4 first: only they have a subnet to leave from.
+        addresses.sort_by_key(|address| address.ip().is_loopback() && address.is_ipv6());
+        interleave(addresses);
+        let (losers, now) = (self.lock(), Instant::now());
+        if !losers.is_empty() {
+            addresses.sort_by_key(|address| losers.get(address).is_some_and(|until| now < *until));
+        }
+    }
+
+    /// A connection to `winner` was faster than those to the others.
+    pub(super) fn note(&self, winner: SocketAddr, losers: &[SocketAddr]) {
+        let (mut known, until) = (self.lock(), Instant::now() + REMEMBERED);
+        known.remove(&winner);
+        if known.len() + losers.len() > MAX_REMEMBERED {
+            known.retain(|_, until| Instant::now() < *until);
+        }
+        let room = MAX_REMEMBERED.saturating_sub(known.len());
+        known.extend(losers.iter().take(room).map(|address| (*address, until)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes turns between the families, as far as both have addresses left (RFC 8305, 4).
+fn interleave(addresses: &mut Vec<SocketAddr>) {
+    let is_first_family = |address: &SocketAddr| address.is_ipv4() == addresses[0].is_ipv4();
+    let (first, second): (Vec<SocketAddr>, Vec<SocketAddr>) = addresses.iter().partition(|one| is_first_family(one));
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    addresses.clear();
+    while first.len() + second.len() > 0 {
+        addresses.extend(first.next().into_iter().chain(second.next()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn listed(text: &str) -> Vec<SocketAddr> {
+        text.split_whitespace().map(|address| SocketAddr::new(address.parse().unwrap(), 80)).collect()
+    }
+
+    #[tokio::test]
+    async fn families_take_turns_and_loopback_begins_with_ipv4() {
+        for (given, expected) in [
+            ("::1 127.0.0.1", "127.0.0.1 ::1"),
+            ("2001:db8::1 2001:db8::2 192.0.2.1", "2001:db8::1 192.0.2.1 2001:db8::2"),
+            ("192.0.2.1 192.0.2.2 192.0.2.3 2001:db8::1", "192.0.2.1 2001:db8::1 192.0.2.2 192.0.2.3"),
+            ("192.0.2.2 192.0.2.1", "192.0.2.2 192.0.2.1"),
+            ("192.0.2.1", "192.0.2.1"),
+            ("", ""),
+        ] {
+            let mut addresses = listed(given);
+            Losers::default().order(&mut addresses);
+            assert_eq!(addresses, listed(expected), "{given}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_lost_comes_last_for_a_while_or_until_it_wins() {
+        let losers = Losers::default();
+        let order = |text: &str| {
+            let mut addresses = listed(text);
+            losers.order(&mut addresses);
+            addresses
+        };
+        let [a, b, c] = listed("192.0.2.1 192.0.2.2 192.0.2.3").try_into().unwrap();
+        losers.note(b, &[a]);
+        assert_eq!(order("192.0.2.1 192.0.2.2 192.0.2.3"), [b, c, a]);
+        // The others take turns as before.
+        assert_eq!(order("192.0.2.3 192.0.2.1 192.0.2.2"), [c, b, a]);
+        losers.note(a, &[c, b]);
+        assert_eq!(order("192.0.2.1 192.0.2.2 192.0.2.3"), [a, b, c]);
+        assert_eq!(order("192.0.2.3 192.0.2.1 192.0.2.2"), [a, c, b]);
+        advance(REMEMBERED).await;
+        assert_eq!(order("192.0.2.3 192.0.2.1 192.0.2.2"), [c, a, b]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_are_remembered() {
+        let losers = Losers::default();
+        let address = |number: u16| SocketAddr::from(([192, 0, 2, 1], number));
+        for number in 0..3000 {
+            losers.note(address(9999), &[address(number)]);
+        }
+        assert_eq!(losers.lock().len(), MAX_REMEMBERED);
+        advance(REMEMBERED).await;
+        losers.note(address(9999), &[address(0)]);
+        assert_eq!(losers.lock().len(), 1);
+    }
+}
