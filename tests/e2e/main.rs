@@ -11,6 +11,7 @@ mod body_limits;
 mod certificates;
 mod commands;
 mod connection_limits;
+mod cut_uploads;
 mod deadlines;
 mod debug_log;
 mod descriptors;

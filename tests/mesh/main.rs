@@ -13,6 +13,7 @@ mod any;
 mod cancelled;
 mod certificates;
 mod circles;
+mod cut_uploads;
 mod failing;
 mod fields;
 mod messages;
