@@ -1,5 +1,7 @@
 //! The command line.
 
+mod tips;
+
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
@@ -98,7 +100,7 @@ impl Arguments {
     /// A usage error, or the text of `--help` or `--version`: call [`clap::Error::exit`], which prints either and ends
     /// the process with 2 or 0.
     pub fn parse<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
-        let matches = definition().try_get_matches_from(arguments)?;
+        let matches = definition().try_get_matches_from(arguments).map_err(tips::with_tip)?;
         let mut flags: Vec<_> = SETTINGS.iter().filter_map(|setting| flag(&matches, setting)).collect();
         if matches!(matches.subcommand_name(), Some(STATUS | PEERS)) {
             // There it says who is asked, not who this is.
@@ -293,7 +295,20 @@ mod tests {
 
     #[test]
     fn a_slip_is_met_with_a_suggestion() {
-        let error = parse(&["--htps", "1"]).expect_err("unknown");
-        assert!(error.contains("unexpected argument '--htps'") && error.contains("'--https'"), "{error}");
+        for (arguments, expected) in [
+            (&["--htps", "1"][..], "a similar argument exists: '--https'"),
+            (&["--port", "80"], "a similar argument exists: '--http'"),
+            (&["--listen=:80"], "a similar argument exists: '--http'"),
+            (&["-c", "x.toml"], "a similar argument exists: '--config'"),
+            (&["chek"], "a similar subcommand exists: 'check'"),
+            (&["serve"], "`pmesh` itself serves, without a command"),
+            (&["proxy.toml"], "a file of settings is named by --config proxy.toml"),
+            (&["validate"], "`pmesh check` validates the settings"),
+            (&["--route", "a.test", "127.0.0.1:80"], "a route is one word, as in --route app.example.com=127.0.0.1:80"),
+        ] {
+            let error = parse(arguments).expect_err("a slip");
+            assert!(error.contains(&format!("tip: {expected}\n")), "{arguments:?}: {error}");
+            assert_eq!(error.matches("tip: ").count(), 1, "{error}");
+        }
     }
 }

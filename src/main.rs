@@ -11,7 +11,7 @@ use std::{
 use pmesh::{
     cli::{Arguments, Command},
     commands::{self, Unreachable},
-    config::{self, Defaults},
+    config::{self, Defaults, Loaded},
     demo, logging,
     run::{self, run},
     secret::Secrets,
@@ -51,23 +51,34 @@ fn obey(arguments: &Arguments) -> Result<(), BoxError> {
     match &arguments.command {
         Command::Serve => {
             let _log = logging::init(settings);
+            log_sources(&loaded);
             run(loaded.into_settings())
         }
         Command::Demo => {
             let _log = logging::init(settings);
+            log_sources(&loaded);
             demo::run(loaded.into_settings())
         }
         Command::Check => {
-            for doubt in run::check(settings)? {
+            let doubts = loaded.doubts.iter().map(ToString::to_string);
+            for doubt in doubts.chain(run::check(settings)?) {
                 complain(&format_args!("warning: {doubt}"));
             }
-            show(&summary(settings))
+            show(&format!("{}\n{}", loaded.file_line(), summary(settings)))
         }
         Command::Explain { key } => show(&config::explain(&loaded, key.as_deref())?),
         Command::Authority { next } => show(&authority(settings, *next)?),
         Command::Status(asked) => show(&commands::status(settings, asked.node.as_ref(), asked.json)?),
         Command::Peers(asked) => show(&commands::peers(settings, asked.node.as_ref(), asked.json)?),
         Command::Secret(command) => show(&commands::secret(settings, command)?),
+    }
+}
+
+/// Which file was read, and what in the environment was not.
+fn log_sources(loaded: &Loaded) {
+    tracing::info!("{}", loaded.file_line());
+    for doubt in &loaded.doubts {
+        tracing::warn!("{doubt}");
     }
 }
 

@@ -3,6 +3,7 @@
 mod certificate;
 mod mesh;
 mod node;
+mod prefix;
 mod read;
 mod registry;
 mod route;
@@ -21,7 +22,7 @@ use pmesh_layers::identity::NodeName;
 
 pub use self::{
     certificate::CertificateFiles,
-    mesh::{Mesh, MeshFiles},
+    mesh::{Mesh, MeshFile, MeshFiles},
     registry::{InvalidRegistry, Login, RegistryServers},
     route::{CaFile, Route},
     secret::{Secret, SecretSource},

@@ -82,10 +82,10 @@ impl CertificateFiles {
     /// The certificates: one at least.
     fn read_chain(&self) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
         let path = &self.cert;
-        let bytes = fs::read(path).map_err(|source| self.unreadable(path, source))?;
+        let bytes = fs::read(path).map_err(|source| unreadable(&self.origin, path, source))?;
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
             .collect::<Result<_, _>>()
-            .map_err(|error| self.damaged(path, error))?;
+            .map_err(|error| damaged(&self.origin, path, error))?;
         if chain.is_empty() {
             return Err(CertificateError::NoCertificate { origin: self.origin.clone(), path: path.clone() });
         }
@@ -93,20 +93,12 @@ impl CertificateFiles {
     }
 
     fn read_key(&self) -> Result<PrivateKeyDer<'static>, CertificateError> {
-        let path = &self.key;
-        let bytes = Zeroizing::new(fs::read(path).map_err(|source| self.unreadable(path, source))?);
+        let (path, origin) = (&self.key, &self.key_origin);
+        let bytes = Zeroizing::new(fs::read(path).map_err(|source| unreadable(origin, path, source))?);
         PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
-            pem::Error::NoItemsFound => CertificateError::NoKey { origin: self.origin.clone(), path: path.clone() },
-            error => self.damaged(path, error),
+            pem::Error::NoItemsFound => CertificateError::NoKey { origin: origin.clone(), path: path.clone() },
+            error => damaged(origin, path, error),
         })
-    }
-
-    fn unreadable(&self, path: &Path, source: io::Error) -> CertificateError {
-        CertificateError::Unreadable { origin: self.origin.clone(), path: path.to_owned(), source }
-    }
-
-    fn damaged(&self, path: &Path, source: pem::Error) -> CertificateError {
-        CertificateError::Damaged { origin: self.origin.clone(), path: path.to_owned(), source }
     }
 
     fn bad_certificate(&self, source: webpki::Error) -> CertificateError {
@@ -114,7 +106,7 @@ impl CertificateFiles {
     }
 
     fn bad_key(&self, error: rustls::Error) -> CertificateError {
-        let origin = self.origin.clone();
+        let origin = self.key_origin.clone();
         match error {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
                 CertificateError::Mismatch { origin, certificate: self.cert.clone(), key: self.key.clone() }
@@ -122,6 +114,14 @@ impl CertificateFiles {
             source => CertificateError::BadKey { origin, path: self.key.clone(), source },
         }
     }
+}
+
+fn unreadable(origin: &str, path: &Path, source: io::Error) -> CertificateError {
+    CertificateError::Unreadable { origin: origin.to_owned(), path: path.to_owned(), source }
+}
+
+fn damaged(origin: &str, path: &Path, source: pem::Error) -> CertificateError {
+    CertificateError::Damaged { origin: origin.to_owned(), path: path.to_owned(), source }
 }
 
 /// The names that a certificate is valid for: DNS names, and those addresses among the patterns that it lists.

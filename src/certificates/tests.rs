@@ -41,7 +41,12 @@ impl Setup {
         let number = self.files.len();
         let cert = self.write(&format!("{number}.crt"), &texts[0]);
         let key = self.write(&format!("{number}.key"), &texts[1]);
-        self.files.push(CertificateFiles { cert, key, origin: format!("pair {number}") });
+        self.files.push(CertificateFiles {
+            cert,
+            key,
+            origin: format!("pair {number}"),
+            key_origin: format!("key {number}"),
+        });
         certificate
     }
 
@@ -197,11 +202,16 @@ fn files_that_are_of_no_use_are_refused_by_name() {
     let missing = setup.folder.path().join("missing");
     let folder = setup.folder.path().to_owned();
     let mut error = |certificate: &Path, key: &Path| {
-        setup.files = vec![CertificateFiles { cert: certificate.into(), key: key.into(), origin: "--cert".to_owned() }];
+        setup.files = vec![CertificateFiles {
+            cert: certificate.into(),
+            key: key.into(),
+            origin: "--cert".to_owned(),
+            key_origin: "--key".to_owned(),
+        }];
         let error = setup.certificates(&["a.example"]).unwrap_err();
-        let culprit = if certificate == good.cert { key } else { certificate };
+        let (place, culprit) = if certificate == good.cert { ("--key", key) } else { ("--cert", certificate) };
         let shown = error.to_string();
-        assert!(shown.contains("--cert") && shown.contains(&culprit.display().to_string()), "{shown}");
+        assert!(shown.contains(place) && shown.contains(&culprit.display().to_string()), "{shown}");
         error
     };
     for path in [&missing, &folder] {
@@ -294,7 +304,12 @@ fn a_symlink_to_another_folder_brings_what_is_there() {
         symlink(target, folder.join(link)).unwrap();
     }
     let origin = "mounted".to_owned();
-    setup.files = vec![CertificateFiles { cert: folder.join("tls.crt"), key: folder.join("tls.key"), origin }];
+    setup.files = vec![CertificateFiles {
+        cert: folder.join("tls.crt"),
+        key: folder.join("tls.key"),
+        key_origin: origin.clone(),
+        origin,
+    }];
     let mut watch = CertificateWatch::new(&setup.files);
     let certificates = setup.certificates(&["a.example"]).unwrap();
     assert_eq!(setup.presented(&certificates, "a.example"), before);

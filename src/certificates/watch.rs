@@ -78,7 +78,7 @@ impl CertificateWatch {
             certificates.files.store(Arc::new(Files::new(pairs.clone())));
         }
         for &index in &new {
-            let (pair, CertificateFiles { cert, key, origin }) = (&pairs[index], &self.0[index].files);
+            let (pair, CertificateFiles { cert, key, origin, .. }) = (&pairs[index], &self.0[index].files);
             let until = pair.not_after.map(|time| format!(", valid until {}", format_rfc3339_seconds(time)));
             tracing::info!(
                 "{origin}: a new certificate is in use from now on, that in {} with the key in {}{}",

@@ -10,6 +10,7 @@ const PREFIX: &str = "PMESH_";
 const SECRET: &str = "PMESH_SECRET";
 
 /// What the environment says.
+#[derive(Default)]
 pub(super) struct Environment {
     /// The user's home, for `~/`.
     pub(super) home: Option<String>,
@@ -17,12 +18,14 @@ pub(super) struct Environment {
     pub(super) secret: Option<Secret>,
     /// All other settings.
     pub(super) values: Vec<(&'static Setting, String)>,
+    /// Variables that may be slips. Not errors, since an image of a container may set its own for its scripts.
+    pub(super) doubts: Vec<Problem>,
 }
 
 impl Environment {
     /// Sorts out the variables that are the program's. An empty variable is not set.
     pub(super) fn read(variables: impl IntoIterator<Item = (OsString, OsString)>, problems: &mut Problems) -> Self {
-        let mut found = Self { home: None, secret: None, values: Vec::new() };
+        let mut found = Self::default();
         let mut unknown = Vec::new();
         for (name, value) in variables {
             let Some(name) = name.to_str().filter(|_| !value.is_empty()) else { continue };
@@ -40,7 +43,7 @@ impl Environment {
         unknown.sort_unstable();
         for name in unknown {
             let nearest = suggest::did_you_mean(&name, SETTINGS.iter().filter_map(|setting| setting.variable));
-            problems.push(Problem::new(name, format!("unknown variable{nearest}")));
+            found.doubts.push(Problem::new(name, format!("unknown variable, ignored{nearest}")));
         }
         // A service manager may start the program without HOME; the user database still knows.
         found.home = found.home.or_else(|| env::home_dir()?.into_os_string().into_string().ok());

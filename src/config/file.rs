@@ -26,40 +26,49 @@ pub(super) struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads the file the user named, else HOME/config.toml, else `system_file`; `None` where none of them is.
+    /// Reads the file the user named, else HOME/config.toml, else `system_file`; `None` where none of them is. And the
+    /// paths that were looked at in vain.
     ///
     /// `named` holds the values of all other sources. A `system_file` of `None` means to look for no file.
     pub(super) fn open(
         named: &Merged,
         system_file: Option<&Path>,
         user_home: Option<&str>,
-    ) -> Result<Option<Self>, Problem> {
+    ) -> Result<(Option<Self>, Vec<PathBuf>), Problem> {
         if let Some(node) = named.node("config") {
             let path: PathBuf = node.parse()?;
             let text = fs::read_to_string(&path)
-                .map_err(|error| node.problem(format!("cannot read {}: {error}", path.display())))?;
-            return Self::parse(path, &text, user_home).map(Some);
+                .map_err(|error| node.problem(format!("cannot read {}: {}", path.display(), unreadable(&error))))?;
+            return Ok((Some(Self::parse(path, &text, user_home)?), Vec::new()));
         }
-        let Some(system_file) = system_file else { return Ok(None) };
+        let mut absent = Vec::new();
+        let Some(system_file) = system_file else { return Ok((None, absent)) };
         let in_home = named.node("home").and_then(|node| Some(node.parse::<PathBuf>().ok()?.join("config.toml")));
         for path in in_home.into_iter().chain([system_file.to_owned()]) {
             match fs::read_to_string(&path) {
-                Ok(text) => return Self::parse(path, &text, user_home).map(Some),
-                Err(error) if is_absent(&error) => {}
-                Err(error) => return Err(Problem::new(path.display().to_string(), format!("cannot be read: {error}"))),
+                Ok(text) => return Ok((Some(Self::parse(path, &text, user_home)?), absent)),
+                Err(error) if is_absent(&error) => absent.push(path),
+                Err(error) => {
+                    let message = format!("cannot be read: {}", unreadable(&error));
+                    return Err(Problem::new(path.display().to_string(), message));
+                }
             }
         }
-        Ok(None)
+        Ok((None, absent))
     }
 
     fn parse(path: PathBuf, text: &str, user_home: Option<&str>) -> Result<Self, Problem> {
         let lines = Lines::of(text);
         let document = Document::parse(text.to_owned()).map_err(|error| {
             let line = error.span().map_or(1, |span| lines.at(span.start));
-            let mut message = error.message().trim().replace('\n', ", ");
-            if let (true, Some(key)) = (message == "duplicate key", error.span().and_then(|span| text.get(span))) {
-                message += &format!(" `{}`", key.trim());
-            }
+            let message = match (error.message().trim(), error.span().and_then(|span| text.get(span))) {
+                ("duplicate key", Some(key)) => format!("duplicate key `{}`", key.trim()),
+                (message, _) => {
+                    let instead = text.lines().nth(line - 1).and_then(toml::valid_instead);
+                    let instead = instead.map(|line| format!(": write {line}")).unwrap_or_default();
+                    format!("this is not valid TOML: {}{instead}", message.replace('\n', ", "))
+                }
+            };
             Problem::new(format!("{}:{line}", path.display()), message)
         })?;
         let mut values = toml::dict(document.as_table());
@@ -88,12 +97,7 @@ impl ConfigFile {
         for (key, _) in table.iter().filter(|(key, _)| !known.contains(key)) {
             let offset = table.key(key).and_then(toml_edit::Key::span).map_or(0, |span| span.start);
             let place = format!("{}:{}: {prefix}{key}", self.path.display(), self.lines.at(offset));
-            let message = match table::by_key(key) {
-                Some(elsewhere) if prefix.is_empty() => {
-                    format!("this key is not read from the file; set {}", elsewhere.names().join(" or "))
-                }
-                _ => format!("unknown key{}", suggest::did_you_mean(key, known.iter().copied())),
-            };
+            let message = if prefix.is_empty() { unknown_at_root(key, known) } else { unknown_in_table(key, known) };
             problems.push(Problem::new(place, message));
         }
     }
@@ -110,6 +114,41 @@ impl Provider for ConfigFile {
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
         Ok(Profile::Default.collect(self.values.clone()))
+    }
+}
+
+fn unknown_at_root(key: &str, known: &[&str]) -> String {
+    if let Some(elsewhere) = table::by_key(key) {
+        return format!("this key is not read from the file; set {}", elsewhere.names().join(" or "));
+    }
+    if settings::ROUTE_KEYS.contains(&key) {
+        return "unknown key; the keys of a route go below a line [[routes]]".into();
+    }
+    match suggest::nearest(key, known.iter().copied()) {
+        Some(tables @ ("routes" | "certificates")) => format!("unknown key; did you mean [[{tables}]]?"),
+        _ => format!("unknown key{}", suggest::did_you_mean(key, known.iter().copied())),
+    }
+}
+
+fn unknown_in_table(key: &str, known: &[&str]) -> String {
+    let of_root = misplaced(key);
+    of_root.unwrap_or_else(|| format!("unknown key{}", suggest::did_you_mean(key, known.iter().copied())))
+}
+
+/// What to do with a setting that TOML takes for a key of the table above it.
+pub(crate) fn misplaced(key: &str) -> Option<String> {
+    let of_root = table::by_key(key).is_some_and(|setting| setting.in_file);
+    of_root.then(|| {
+        format!("unknown key: `{key}` is a setting of the root, and has to stand above the first [table] of the file")
+    })
+}
+
+/// What the system says, unless that is hard to understand.
+fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::InvalidData => "it is not UTF-8; save it in that encoding".into(),
+        io::ErrorKind::IsADirectory => "it is a folder; name the file in it".into(),
+        _ => error.to_string(),
     }
 }
 

@@ -99,7 +99,8 @@ fn switch(text: &str) -> Option<bool> {
     }
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
+/// The words of a list that stands in one text.
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty())
 }
 

@@ -1,9 +1,11 @@
+use std::borrow::Cow;
+
 use figment::{
     Figment, Metadata, Profile, Source,
     value::{Dict, Value},
 };
 
-use super::{Kind, Parse, Problem, Problems, table, texts::Rank};
+use super::{Kind, Parse, Problem, Problems, kind::words, table, texts::Rank};
 
 /// The values of all sources, the strongest for each key.
 #[derive(Debug)]
@@ -84,6 +86,14 @@ impl<'a> Node<'a> {
         self.problem(format!("expected {expected}, found {}", shown(self.value)))
     }
 
+    /// This table lacks a key. Not reported if it has one that is not `known`, which is most likely meant.
+    pub(crate) fn lacks(&self, message: impl Into<String>, known: &[&str], problems: &mut Problems) {
+        let is_known = |key: &String| known.contains(&key.as_str());
+        if self.value.as_dict().is_none_or(|table| table.keys().all(is_known)) {
+            problems.push(self.problem(message));
+        }
+    }
+
     /// The value under `key` of a table.
     pub(crate) fn field(&self, key: &str) -> Option<Self> {
         Some(self.child(key.to_owned(), self.value.as_dict()?.get(key)?))
@@ -100,8 +110,11 @@ impl<'a> Node<'a> {
         let key = self.dotted_path();
         let is_of_tables =
             table::by_key(&key).is_some_and(|setting| matches!(setting.kind, Kind::Routes | Kind::Certificates));
-        if is_of_tables && self.value.as_dict().is_some() {
-            problem.message += &format!(": write [[{key}]]");
+        if is_of_tables {
+            problem.message += &format!(": write [[{key}]], with its keys below");
+        } else if let Some(text) = self.value.as_str() {
+            let elements: Vec<_> = words(text).map(|word| format!("{:?}", without_password(word))).collect();
+            problem.message += &format!(": write [{}]", elements.join(", "));
         }
         problem
     }
@@ -109,7 +122,7 @@ impl<'a> Node<'a> {
     pub(crate) fn parse<T: Parse>(&self) -> Result<T, Problem> {
         T::parse(self.value).map_err(|reason| {
             let mut problem = self.unexpected(T::EXPECTED);
-            if let Some(reason) = reason {
+            if let Some(reason) = reason.or_else(|| requoted::<T>(self.value)) {
                 problem.message += ": ";
                 problem.message += &reason;
             }
@@ -145,7 +158,7 @@ impl<'a> Node<'a> {
 /// A value as a person wrote it, or what kind of thing it is.
 fn shown(value: &Value) -> String {
     match value {
-        Value::String(_, text) => format!("{text:?}"),
+        Value::String(_, text) => format!("{:?}", without_password(text)),
         Value::Char(_, char) => format!("{char:?}"),
         Value::Bool(_, bool) => bool.to_string(),
         Value::Num(_, number) => plain_number(*number),
@@ -155,11 +168,56 @@ fn shown(value: &Value) -> String {
     }
 }
 
+/// What would do if it had quotes, or had none.
+fn requoted<T: Parse>(value: &Value) -> Option<String> {
+    let (instead, advice) = match value {
+        Value::String(_, text) => {
+            let number = text.parse::<u64>().map(Value::from);
+            let instead = number.or_else(|_| text.parse::<bool>().map(Value::from)).ok()?;
+            (instead, format!("write {text}, without quotes"))
+        }
+        Value::Num(_, number) => {
+            let text = plain_number(*number);
+            (text.as_str().into(), format!("write {text:?}, in quotes"))
+        }
+        _ => return None,
+    };
+    T::parse(&instead).ok().map(|_| advice)
+}
+
+/// A message may end up in a log, where the password of an address has no business.
+fn without_password(text: &str) -> Cow<'_, str> {
+    let user = text.find("://").map_or(0, |scheme| scheme + 3);
+    let password = text.rfind('@').and_then(|end| Some((user + text.get(user..end)?.find(':')?, end)));
+    match password {
+        Some((start, end)) => Cow::Owned(format!("{}:***{}", &text[..start], &text[end..])),
+        None => Cow::Borrowed(text),
+    }
+}
+
 fn plain_number(number: figment::value::Num) -> String {
     match (number.to_u128(), number.to_i128(), number.to_f64()) {
         (Some(number), ..) => number.to_string(),
         (_, Some(number), _) => number.to_string(),
         (.., Some(number)) => number.to_string(),
         _ => "a number".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_repeated() {
+        for (text, expected) in [
+            ("http://bob:hunter2@a:80", "http://bob:***@a:80"),
+            ("bob:hunter@2@a:80", "bob:***@a:80"),
+            ("http://bob@a:80", "http://bob@a:80"),
+            ("http://a:80", "http://a:80"),
+            ("@", "@"),
+        ] {
+            assert_eq!(without_password(text), expected);
+        }
     }
 }

@@ -20,6 +20,7 @@ mod environment;
 mod error;
 mod explain;
 mod file;
+mod host;
 mod kind;
 mod merged;
 mod parse;
@@ -41,9 +42,11 @@ use self::{
 };
 pub(crate) use self::{
     error::Problems,
+    file::misplaced,
     merged::{Merged, Node},
     parse::{Parse, Reason, TimeLimit, text},
     size::{Size, SizeLimit},
+    suggest::flag_meant_by,
 };
 pub use self::{
     error::{Error, Problem},
@@ -83,10 +86,25 @@ pub struct Loaded {
     pub settings: Settings,
     /// The file that was read, if any.
     pub file: Option<PathBuf>,
+    /// What does not keep the program from starting, but may not be what was meant.
+    pub doubts: Vec<Problem>,
+    looked_for: Vec<PathBuf>,
     merged: Merged,
 }
 
 impl Loaded {
+    /// Which file was read, or where there is none, as a line of the [summary](crate::settings::summary).
+    pub fn file_line(&self) -> String {
+        match (&self.file, self.looked_for.as_slice()) {
+            (Some(file), _) => format!("config    {}", file.display()),
+            (None, []) => "config    none".to_owned(),
+            (None, paths) => {
+                let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+                format!("config    none: there is no {}", paths.join(" and no "))
+            }
+        }
+    }
+
     /// The settings alone: what all sources said takes more memory than they do.
     pub fn into_settings(self) -> Settings {
         self.settings
@@ -99,7 +117,7 @@ impl Loaded {
 ///
 /// # Errors
 ///
-/// Every unknown key, unknown variable, bad value and unreadable file that was found, not only the first.
+/// Every unknown key, bad value and unreadable file that was found, not only the first.
 pub fn load(
     arguments: &Arguments,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -122,8 +140,8 @@ fn merge(
     let flags = Texts::new(Rank::Flag, &arguments.flags, home);
 
     let named = Merged::new(weakest.clone().merge(&variables).merge(&flags));
-    let file = match ConfigFile::open(&named, defaults.system_file.as_deref(), home) {
-        Ok(file) => file,
+    let (file, looked_for) = match ConfigFile::open(&named, defaults.system_file.as_deref(), home) {
+        Ok(found) => found,
         // What the file would have said is not known, so what the rest means is not either.
         Err(problem) => {
             problems.push(problem);
@@ -139,7 +157,8 @@ fn merge(
     };
     let settings = Settings::read(&merged, environment.secret, &mut problems);
     if problems.is_empty() {
-        Ok(Loaded { settings, file: file.map(ConfigFile::into_path), merged })
+        let (file, doubts) = (file.map(ConfigFile::into_path), environment.doubts);
+        Ok(Loaded { settings, file, doubts, looked_for, merged })
     } else {
         Err(problems.into())
     }
@@ -154,7 +173,7 @@ mod tests {
         let load = |flags: &[&str], secret: Option<&str>| {
             let arguments = Arguments::parse([&["pmesh"], flags].concat()).expect("valid");
             let secret = secret.map(|text| text.to_owned().into());
-            let environment = Environment { home: None, secret, values: Vec::new() };
+            let environment = Environment { secret, ..Environment::default() };
             merge(&arguments, environment, &Defaults::none(), Problems::default())
         };
         assert_eq!(

@@ -5,7 +5,7 @@ use http::HeaderValue;
 use ipnet::{IpNet, Ipv4Net};
 use pmesh_layers::{
     connect::{InvalidSubnet, SourceSubnet},
-    host::{HostName, HostPattern},
+    host::HostName,
 };
 
 use crate::endpoint::Endpoint;
@@ -28,7 +28,7 @@ pub(crate) fn text(value: &Value) -> Result<&str, Reason> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "so that it can be given to map_err")]
-fn because(error: impl ToString) -> Reason {
+pub(super) fn because(error: impl ToString) -> Reason {
     Some(error.to_string())
 }
 
@@ -75,15 +75,20 @@ impl Parse for Duration {
     fn parse(value: &Value) -> Result<Self, Reason> {
         const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-        let add_a_unit = |number: &dyn std::fmt::Display| Err(Some(format!("add a unit, as in {number}s")));
-        if let Some(number) = value.to_u128() {
-            return add_a_unit(&number);
+        let text = match value.to_u128() {
+            Some(number) => number.to_string(),
+            None => text(value)?.trim().to_owned(),
+        };
+        match text.to_ascii_lowercase().as_str() {
+            "0" | "0s" | "off" | "none" | "never" | "infinity" | "unlimited" => {
+                return Err(Some("it cannot be switched off; write a long one, such as 365d".into()));
+            }
+            _ if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                return Err(Some(format!("add a unit, as in {text}s or {text}ms")));
+            }
+            _ => {}
         }
-        let text = text(value)?.trim();
-        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return add_a_unit(&text);
-        }
-        let duration = humantime::parse_duration(text).map_err(because)?;
+        let duration = humantime::parse_duration(&text).map_err(because)?;
         if duration.is_zero() || duration > YEAR { Err(None) } else { Ok(duration) }
     }
 }
@@ -112,7 +117,15 @@ impl Parse for IpAddr {
     const EXPECTED: &'static str = "an IP address";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
-        text(value)?.parse().map_err(|_| None)
+        let text = text(value)?;
+        text.parse().map_err(|_| match text {
+            "localhost" => Some("write 127.0.0.1, or ::1".into()),
+            "*" => Some("write 0.0.0.0, or :: for IPv6".into()),
+            _ => {
+                let bare = text.trim_start_matches('[').trim_end_matches(']');
+                bare.parse::<Self>().ok().map(|address| format!("write {address}"))
+            }
+        })
     }
 }
 
@@ -135,18 +148,6 @@ impl Parse for Ipv4Net {
             Err(InvalidSubnet::Syntax) => Err(None),
             Err(error) => Err(because(error)),
         }
-    }
-}
-
-impl Parse for HostPattern {
-    const EXPECTED: &'static str = "a host such as example.com or *.example.com";
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        let text = text(value)?;
-        if text.contains("://") {
-            return Err(Some("a host comes without a scheme".into()));
-        }
-        text.parse().map_err(because)
     }
 }
 

@@ -33,7 +33,11 @@ impl Parse for Size {
         if unit.is_empty() {
             return Ok(Self(number));
         }
-        let (_, bytes) = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).ok_or(None)?;
+        let (_, bytes) = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).ok_or_else(|| {
+            // nginx and HAProxy mean powers of 1024 by a lone letter.
+            let (name, _) = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(&format!("{unit}iB")))?;
+            Some(format!("write {number}{name}"))
+        })?;
         number.checked_mul(*bytes).map(Self).ok_or(None)
     }
 }
@@ -49,7 +53,7 @@ impl Parse for SizeLimit {
         if value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("off")) {
             return Ok(Self(None));
         }
-        Size::parse(value).map(|Size(bytes)| Self(Some(bytes))).map_err(|_| None)
+        Size::parse(value).map(|Size(bytes)| Self(Some(bytes)))
     }
 }
 
@@ -76,6 +80,7 @@ mod tests {
             assert_eq!(Size::parse(&text.into()).ok(), expected.map(Size), "{text}");
         }
         assert_eq!(Size::parse(&Value::from(7_u64)), Ok(Size(7)));
+        assert_eq!(SizeLimit::parse(&"10m".into()), Err(Some("write 10MiB".into())));
         assert_eq!(SizeLimit::parse(&"off".into()), Ok(SizeLimit(None)));
         assert_eq!(SizeLimit::parse(&"1KiB".into()), Ok(SizeLimit(Some(1024))));
     }

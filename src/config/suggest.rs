@@ -1,4 +1,65 @@
-/// ": did you mean …?" for the candidate that `word` is most likely a slip of, or nothing.
+use super::SETTINGS;
+
+/// What other programs call a setting, and what it may be called here: the first that fits the place is meant.
+const ELSEWHERE: &[(&str, &[&str])] = &[
+    ("address", &["bind"]),
+    ("backend", &["upstreams"]),
+    ("backends", &["upstreams"]),
+    ("c", &["config"]),
+    ("cert_file", &["cert"]),
+    ("certificate", &["cert"]),
+    ("client_max_body_size", &["max_body"]),
+    ("conf", &["config"]),
+    ("config_file", &["config"]),
+    ("domain", &["host"]),
+    ("domains", &["hosts"]),
+    ("endpoints", &["upstreams"]),
+    ("f", &["config"]),
+    ("file", &["config"]),
+    ("frontend", &["routes"]),
+    ("hostname", &["host"]),
+    ("http_port", &["http"]),
+    ("https_port", &["https"]),
+    ("idle_timeout", &["keep_alive_timeout"]),
+    ("key_file", &["key"]),
+    ("listen", &["http"]),
+    ("listen_address", &["bind"]),
+    ("location", &["prefix", "routes"]),
+    ("log_level", &["log"]),
+    ("loglevel", &["log"]),
+    ("p", &["http"]),
+    ("path", &["prefix"]),
+    ("path_prefix", &["prefix"]),
+    ("port", &["http"]),
+    ("private_key", &["key"]),
+    ("proxy_connect_timeout", &["connect_timeout"]),
+    ("proxy_pass", &["upstreams"]),
+    ("proxy_read_timeout", &["response_timeout"]),
+    ("read_timeout", &["response_timeout"]),
+    ("reverse_proxy", &["upstreams"]),
+    ("server", &["upstreams", "routes"]),
+    ("server_name", &["host"]),
+    ("servers", &["upstreams"]),
+    ("set_real_ip_from", &["trusted_proxies"]),
+    ("ssl_certificate", &["cert"]),
+    ("ssl_certificate_key", &["key"]),
+    ("target", &["upstreams"]),
+    ("targets", &["upstreams"]),
+    ("threads", &["workers"]),
+    ("tls_cert", &["cert"]),
+    ("tls_key", &["key"]),
+    ("url", &["upstreams"]),
+    ("worker_processes", &["workers"]),
+];
+
+/// The flag, without its dashes, that `word` is what other programs call.
+pub(crate) fn flag_meant_by(word: &str) -> Option<&'static str> {
+    let word = folded(word);
+    let (_, ours) = ELSEWHERE.iter().find(|(name, _)| *name == word)?;
+    SETTINGS.iter().find(|setting| ours.contains(&setting.key))?.flag
+}
+
+/// "; did you mean …?" for the candidate that `word` most likely stands for, or nothing.
 pub(super) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     match nearest(word, candidates) {
         Some(candidate) => format!("; did you mean `{candidate}`?"),
@@ -6,21 +67,25 @@ pub(super) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = 
     }
 }
 
-fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The candidate that `word` most likely stands for: its name elsewhere, or a slip of the pen.
+pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = folded(word);
+    let candidates: Vec<_> = candidates.into_iter().map(|candidate| (folded(candidate), candidate)).collect();
+    let elsewhere = ELSEWHERE.iter().find(|(name, _)| *name == word).map_or(&[][..], |(_, ours)| ours);
+    let named = elsewhere.iter().find_map(|own| candidates.iter().find(|(folded, _)| folded == own));
     // One slip for each three letters; more than three make another word.
     let allowed = (word.chars().count() / 3).clamp(1, 3);
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&word, &folded(candidate)), candidate))
-        .filter(|(slips, _)| *slips <= allowed)
-        .min_by_key(|(slips, _)| *slips)
-        .map(|(_, candidate)| candidate)
+    let slipped = || {
+        let slips = candidates.iter().map(|found| (strsim::damerau_levenshtein(&word, &found.0), found));
+        slips.filter(|(slips, _)| *slips <= allowed).min_by_key(|(slips, _)| *slips).map(|(_, found)| found)
+    };
+    named.or_else(slipped).map(|(_, candidate)| *candidate)
 }
 
-/// `Keep-Alive` and `keep_alive` are the same slip of the pen.
+/// `Keep-Alive` and `keep_alive` are the same slip of the pen. What all variables begin with tells nothing.
 fn folded(word: &str) -> String {
-    word.to_lowercase().replace('-', "_")
+    let word = word.to_lowercase().replace('-', "_");
+    word.strip_prefix("pmesh_").map(str::to_owned).unwrap_or(word)
 }
 
 #[cfg(test)]
@@ -37,6 +102,23 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(nearest(word, ["http", "https", "subnet_dialer"]), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn suggests_what_is_called_otherwise_elsewhere() {
+        for (word, expected) in [("server", Some("routes")), ("port", Some("http")), ("proxy_pass", None)] {
+            assert_eq!(nearest(word, ["routes", "http"]), expected, "{word}");
+        }
+        assert_eq!(nearest("PMESH_PORT", ["PMESH_CERT", "PMESH_HTTP"]), Some("PMESH_HTTP"));
+        assert_eq!(nearest("PMESH_VERSION", ["PMESH_CERT", "PMESH_HTTP"]), None);
+    }
+
+    #[test]
+    fn each_name_is_a_setting_or_a_key_of_a_table() {
+        for own in ELSEWHERE.iter().flat_map(|(_, ours)| *ours) {
+            let of_table = || crate::settings::ROUTE_KEYS.iter().chain(crate::settings::CERTIFICATE_KEYS);
+            assert!(super::super::table::by_key(own).is_some() || of_table().any(|key| key == own), "{own}");
         }
     }
 }

@@ -48,6 +48,19 @@ impl Lines {
     }
 }
 
+/// A line of TOML that is most likely meant by one that is not: text needs quotes, and true has no capital.
+pub(super) fn valid_instead(line: &str) -> Option<String> {
+    let (key, value) = line.split_once('=')?;
+    let (key, value) = (key.trim(), value.split('#').next()?.trim());
+    if value.is_empty() || value.contains(['"', '\'', '[', '{']) {
+        return None;
+    }
+    let lower = value.to_ascii_lowercase();
+    let value = if matches!(lower.as_str(), "true" | "false") { lower } else { format!("\"{value}\"") };
+    let instead = format!("{key} = {value}");
+    Document::parse(instead.as_str()).is_ok().then_some(instead)
+}
+
 fn item_value(item: &Item) -> Option<Value> {
     Some(match item {
         Item::None => return None,
@@ -124,6 +137,21 @@ impl<'a> Inside<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_put_in_quotes() {
+        for (line, expected) in [
+            ("bind = 0.0.0.0 # all", Some("bind = \"0.0.0.0\"")),
+            ("connect_timeout = 30s", Some("connect_timeout = \"30s\"")),
+            ("access_log = True", Some("access_log = true")),
+            ("server {", None),
+            ("a b = c", None),
+            ("hosts = [a]", None),
+            ("http =", None),
+        ] {
+            assert_eq!(valid_instead(line).as_deref(), expected, "{line}");
+        }
+    }
 
     #[test]
     fn each_value_has_its_line() {

@@ -1,6 +1,6 @@
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, SystemTime},
 };
 
@@ -15,7 +15,7 @@ use rustls::pki_types::{
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
-use crate::settings::{MeshFiles, Settings};
+use crate::settings::{MeshFile, MeshFiles, Settings};
 
 /// How often it is looked whether certificates are to be renewed.
 const LOOK: Duration = Duration::from_secs(60 * 60);
@@ -67,35 +67,39 @@ fn renew(identity: &NodeIdentity, files: Option<&MeshFiles>, now: SystemTime) ->
 
 impl MeshFiles {
     fn read(&self) -> Result<NodeCertificates, NodeIdentityError> {
-        let key = Zeroizing::new(self.bytes(&self.key)?);
-        let key = PrivateKeyDer::from_pem_slice(&key).map_err(|source| self.damaged(&self.key, source))?;
-        Ok(NodeCertificates { roots: self.certificates(&self.ca)?, chain: self.certificates(&self.cert)?, key })
+        let key = Zeroizing::new(self.key.bytes()?);
+        let key = PrivateKeyDer::from_pem_slice(&key).map_err(|source| self.key.damaged(source))?;
+        Ok(NodeCertificates { roots: self.ca.certificates()?, chain: self.cert.certificates()?, key })
     }
 
-    fn certificates(&self, path: &Path) -> Result<Vec<CertificateDer<'static>>, NodeIdentityError> {
-        let certificates = CertificateDer::pem_slice_iter(&self.bytes(path)?)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|source| self.damaged(path, source))?;
-        if certificates.is_empty() {
-            return Err(self.damaged(path, pem::Error::NoItemsFound));
+    fn unusable(&self, source: IdentityError) -> NodeIdentityError {
+        NodeIdentityError::Unusable {
+            origin: self.cert.origin.clone(),
+            path: self.cert.path.clone(),
+            source: source.into(),
         }
-        Ok(certificates)
+    }
+}
+
+impl MeshFile {
+    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, NodeIdentityError> {
+        let certificates = CertificateDer::pem_slice_iter(&self.bytes()?)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|source| self.damaged(source))?;
+        if certificates.is_empty() { Err(self.damaged(pem::Error::NoItemsFound)) } else { Ok(certificates) }
     }
 
-    fn bytes(&self, path: &Path) -> Result<Vec<u8>, NodeIdentityError> {
+    fn bytes(&self) -> Result<Vec<u8>, NodeIdentityError> {
+        let Self { path, origin } = self;
         fs::read(path).map_err(|source| NodeIdentityError::Unreadable {
-            origin: self.origin.clone(),
-            path: path.to_owned(),
+            origin: origin.clone(),
+            path: path.clone(),
             source,
         })
     }
 
-    fn damaged(&self, path: &Path, source: pem::Error) -> NodeIdentityError {
-        NodeIdentityError::Damaged { origin: self.origin.clone(), path: path.to_owned(), source }
-    }
-
-    fn unusable(&self, source: IdentityError) -> NodeIdentityError {
-        NodeIdentityError::Unusable { origin: self.origin.clone(), path: self.cert.clone(), source: source.into() }
+    fn damaged(&self, source: pem::Error) -> NodeIdentityError {
+        NodeIdentityError::Damaged { origin: self.origin.clone(), path: self.path.clone(), source }
     }
 }
 
@@ -159,16 +163,18 @@ mod tests {
     #[test]
     fn files_that_cannot_be_used_are_named() {
         let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        let files = MeshFiles { ca: path("ca"), cert: path("cert"), key: path("key"), origin: "mesh_ca".to_owned() };
-        assert!(matches!(files.read().unwrap_err(), NodeIdentityError::Unreadable { path, .. } if path == files.key));
+        let file = |name: &str| MeshFile { path: folder.path().join(name), origin: format!("mesh_{name}") };
+        let files = MeshFiles { ca: file("ca"), cert: file("cert"), key: file("key") };
+        assert!(
+            matches!(files.read().unwrap_err(), NodeIdentityError::Unreadable { path, .. } if path == files.key.path)
+        );
         let key = rcgen::KeyPair::generate().unwrap();
-        fs::write(&files.key, key.serialize_pem()).unwrap();
-        fs::write(&files.ca, "").unwrap();
+        fs::write(&files.key.path, key.serialize_pem()).unwrap();
+        fs::write(&files.ca.path, "").unwrap();
         let error = files.read().unwrap_err();
-        assert!(matches!(&error, NodeIdentityError::Damaged { path, .. } if *path == files.ca));
+        assert!(matches!(&error, NodeIdentityError::Damaged { path, .. } if *path == files.ca.path));
         let own = rcgen::CertificateParams::new(["b".to_owned()]).unwrap().self_signed(&key).unwrap();
-        for file in [&files.ca, &files.cert] {
+        for file in [&files.ca.path, &files.cert.path] {
             fs::write(file, own.pem()).unwrap();
         }
         let identity = NodeIdentity::new("a".parse().unwrap(), [&Secret::generate().unwrap()]).unwrap();

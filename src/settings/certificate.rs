@@ -1,6 +1,6 @@
 use std::{fmt, path::PathBuf};
 
-use crate::config::{Merged, Node, Problem, Problems, SETTINGS, Setting};
+use crate::config::{Merged, Node, Problems, SETTINGS, Setting};
 
 /// The keys of `[[certificates]]`.
 pub(crate) const KEYS: &[&str] = &["cert", "key"];
@@ -12,8 +12,10 @@ pub struct CertificateFiles {
     pub cert: PathBuf,
     /// The file of the key.
     pub key: PathBuf,
-    /// Where the user named them, to be told when they cannot be used: `--cert`, or a line of a file.
+    /// Where the user named the chain: `--cert`, or a line of a file.
     pub origin: String,
+    /// Where the user named the key.
+    pub key_origin: String,
 }
 
 impl fmt::Display for CertificateFiles {
@@ -37,8 +39,8 @@ pub(super) fn read(merged: &Merged, problems: &mut Problems) -> Vec<CertificateF
 }
 
 fn from_pair(cert: &Node<'_>, key: &Node<'_>, problems: &mut Problems) -> Option<CertificateFiles> {
-    let (path, key) = (cert.read(problems), key.read(problems));
-    Some(CertificateFiles { cert: path?, key: key?, origin: cert.origin() })
+    let (path, key_path) = (cert.read(problems), key.read(problems));
+    Some(CertificateFiles { cert: path?, key: key_path?, origin: cert.origin(), key_origin: key.origin() })
 }
 
 fn incomplete(given: &Node<'_>, missing: &str, problems: &mut Problems) -> Option<CertificateFiles> {
@@ -53,16 +55,13 @@ fn from_table(table: &Node<'_>, problems: &mut Problems) -> Option<CertificateFi
         return None;
     }
     let mut path = |key: &str| match table.field(key) {
-        Some(node) => node.read(problems),
+        Some(node) => Some((node.read(problems)?, node.origin())),
         None => {
-            problems.push(missing(table, key));
+            table.lacks(format!("`{key}` is missing: a certificate and its key go together"), KEYS, problems);
             None
         }
     };
     let (cert, key) = (path("cert"), path("key"));
-    Some(CertificateFiles { cert: cert?, key: key?, origin: table.origin() })
-}
-
-fn missing(table: &Node<'_>, key: &str) -> Problem {
-    table.problem(format!("`{key}` is missing: a certificate and its key go together"))
+    let ((cert, origin), (key, key_origin)) = (cert?, key?);
+    Some(CertificateFiles { cert, key, origin, key_origin })
 }

@@ -9,7 +9,7 @@ use pmesh_layers::identity::NodeName;
 
 use super::{Port, RegistryServers, Settings};
 use crate::{
-    config::{Merged, Node, Parse, Problem, Problems, Reason, SETTINGS, Setting, text},
+    config::{Merged, Node, Parse, Problem, Problems, Reason, SETTINGS, Setting, misplaced, text},
     endpoint::{Endpoint, HostPort},
 };
 
@@ -33,13 +33,20 @@ pub struct Mesh {
 /// An authority for nodes, and this node's certificate, all in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeshFiles {
-    /// The file of the authority.
-    pub ca: PathBuf,
-    /// The file of the chain.
-    pub cert: PathBuf,
-    /// The file of the key.
-    pub key: PathBuf,
-    /// Where the user named them, to be told when they cannot be used.
+    /// The authority.
+    pub ca: MeshFile,
+    /// The chain.
+    pub cert: MeshFile,
+    /// The key.
+    pub key: MeshFile,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeshFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Where the user named it, to be told when it cannot be used.
     pub origin: String,
 }
 
@@ -116,10 +123,11 @@ fn peers(merged: &Merged, own: &NodeName, problems: &mut Problems) -> BTreeMap<N
             .keys()
             .filter_map(|name| Some((name, node.field(name)?)))
             .map(|(name, address)| {
-                let name = problems.note(name.parse().map_err(|error| address.problem(format!("{error}"))));
-                let read = address.read(problems);
-                let peer = name.zip(read).map(|(name, address)| Peer(name, address));
-                (address, peer)
+                let peer = peer(name, &address).map_err(|problem| match misplaced(name) {
+                    Some(instead) => address.problem(instead),
+                    None => problem,
+                });
+                (address, problems.note(peer))
             })
             .collect(),
         None if node.is_from_file() => {
@@ -143,6 +151,11 @@ fn peers(merged: &Merged, own: &NodeName, problems: &mut Problems) -> BTreeMap<N
     peers
 }
 
+fn peer(name: &str, address: &Node<'_>) -> Result<Peer, Problem> {
+    let name = name.parse().map_err(|error| address.problem(format!("{error}")))?;
+    Ok(Peer(name, address.parse()?))
+}
+
 /// The value is not repeated in an error, for the password in it.
 fn registry(node: &Node<'_>) -> Result<RegistryServers, Problem> {
     let problem = |reason: String| node.problem(format!("expected a server such as nats://127.0.0.1:4222{reason}"));
@@ -164,9 +177,11 @@ fn files(merged: &Merged, problems: &mut Problems) -> Option<MeshFiles> {
         )));
         return None;
     }
-    let origin = given.origin();
-    let [ca, cert, key] = nodes.map(|node| node?.read(problems));
-    Some(MeshFiles { ca: ca?, cert: cert?, key: key?, origin })
+    let [ca, cert, key] = nodes.map(|node| {
+        let node = node?;
+        Some(MeshFile { path: node.read(problems)?, origin: node.origin() })
+    });
+    Some(MeshFiles { ca: ca?, cert: cert?, key: key? })
 }
 
 struct Peer(NodeName, HostPort);

@@ -24,7 +24,7 @@ impl Settings {
             http: merged.read("http", problems).unwrap_or(Port::Off),
             https: merged.read("https", problems).unwrap_or(Port::Off),
             internal: merged.read("internal", problems).unwrap_or(Port::Off),
-            bind: merged.read("bind", problems).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            bind: merged.read("bind", problems).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Bind(address)| address),
             http_h2c: merged.read("http_h2c", problems).unwrap_or(H2c::Off),
             routes: route::read(merged, route::Defaults { response_timeout, max_body }, problems),
             subnet_dialer: merged.read("subnet_dialer", problems).unwrap_or_default(),
@@ -139,15 +139,48 @@ impl Parse for Source {
     }
 }
 
+struct Bind(IpAddr);
+
+impl Parse for Bind {
+    const EXPECTED: &'static str = IpAddr::EXPECTED;
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        IpAddr::parse(value).map(Self).map_err(|reason| reason.or_else(|| bind_of(value.as_str()?)))
+    }
+}
+
+/// Elsewhere the port belongs to the address.
+fn bind_of(text: &str) -> Reason {
+    let (address, port) = text.rsplit_once(':')?;
+    let address = if address.is_empty() { "0.0.0.0" } else { address.trim_matches(['[', ']']) };
+    let (address, port): (IpAddr, u16) = (address.parse().ok()?, port.parse().ok()?);
+    Some(format!("a port has a setting of its own: write bind = \"{address}\" and http = {port}"))
+}
+
 impl Parse for Port {
     const EXPECTED: &'static str = "a port (0 to 65535, where 0 lets the kernel pick) or \"off\"";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         match value.as_str() {
             Some(text) if text.eq_ignore_ascii_case("off") => Ok(Self::Off),
-            _ => value.to_u128().and_then(|port| port.try_into().ok()).map(Self::Number).ok_or(None),
+            Some(text) => Err(port_of(text)),
+            None if value.to_bool() == Some(false) => Err(Some("write \"off\"".into())),
+            None => value.to_u128().and_then(|port| port.try_into().ok()).map(Self::Number).ok_or(None),
         }
     }
+}
+
+/// Other programs listen on an address.
+fn port_of(text: &str) -> Reason {
+    let (address, port) = text.rsplit_once(':')?;
+    let port: u16 = port.parse().ok()?;
+    Some(match address {
+        "" | "*" => format!("write {port}"),
+        _ => format!(
+            "the address has a setting of its own: write {port} here, and bind = \"{}\"",
+            address.trim_matches(['[', ']'])
+        ),
+    })
 }
 
 impl Parse for H2c {
@@ -208,7 +241,7 @@ impl Parse for HeadSize {
     const EXPECTED: &'static str = "a size from 8KiB to 16MiB";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
-        let Size(bytes) = Size::parse(value).map_err(|_| None)?;
+        let Size(bytes) = Size::parse(value)?;
         u32::try_from(bytes).ok().filter(|bytes| (Self::LEAST..=Self::MOST).contains(bytes)).map(Self).ok_or(None)
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use http::HeaderValue;
 use pmesh_layers::{
     host::{HostName, HostPattern, InvalidHost},
-    route::{InvalidPrefix, PathPrefix},
+    route::PathPrefix,
 };
 use rustls::pki_types::ServerName;
 
@@ -164,7 +164,7 @@ fn patterns(table: &Node<'_>, problems: &mut Problems) -> Vec<HostPattern> {
             Vec::new()
         }
         (None, _) => {
-            problems.push(table.problem("no host: set `host`, or `hosts` for several"));
+            table.lacks("no host: set `host`, or `hosts` for several", KEYS, problems);
             Vec::new()
         }
     }
@@ -178,7 +178,7 @@ fn upstreams(table: &Node<'_>, problems: &mut Problems) -> Vec<Endpoint> {
     match table.field("upstreams") {
         Some(list) if !is_empty(&list) => list.read_list(problems),
         _ => {
-            problems.push(table.problem(format!("no upstream{}: name at least one address", for_host(table))));
+            table.lacks(format!("no upstream{}: name at least one address", for_host(table)), KEYS, problems);
             Vec::new()
         }
     }
@@ -213,16 +213,5 @@ impl Parse for UpstreamName {
         }
         let name: HostName = text.parse().map_err(|error: InvalidHost| Some(error.to_string()))?;
         ServerName::try_from(name.as_str().to_owned()).map(Self).map_err(|_| None)
-    }
-}
-
-impl Parse for PathPrefix {
-    const EXPECTED: &'static str = "a path that starts with a slash, such as /api";
-
-    fn parse(value: &figment::value::Value) -> Result<Self, Reason> {
-        text(value)?.parse().map_err(|error| match error {
-            InvalidPrefix::NotAbsolute => None,
-            other => Some(other.to_string()),
-        })
     }
 }

@@ -19,7 +19,8 @@ fn check() {
     let routes = &["--route", "a.test=127.0.0.1:9", "--route", "*.b.test/x=127.0.0.1:9,[::1]:8,name:80"];
     assert_eq!(
         printed(Start::new().http(8080).flags(routes), &["check"]),
-        "http      127.0.0.1:8080
+        "config    [HOME]/config.toml
+http      127.0.0.1:8080
 https     127.0.0.1, a port the kernel picks
 internal  127.0.0.1, a port the kernel picks
 a.test/ -> 127.0.0.1:9

@@ -10,7 +10,7 @@ use crate::support::{Backend, Client, Start};
 fn requests_are_served_when_nobody_reads_the_log_any_more() {
     let backend = Backend::answering("ok");
     // The reader leaves when the program has started.
-    let through = ["bash", "-c", "exec \"$0\" \"$@\" 2> >(head -n 5 >&2)"];
+    let through = ["bash", "-c", "exec \"$0\" \"$@\" 2> >(head -n 6 >&2)"];
     let mut program = Start::new().route("a.test", &backend).flags(&["--access-log"]).through(&through).run();
     program.wait_for_line("a.test/ -> ");
     let mut client = Client::connect(program.http());

@@ -16,9 +16,14 @@ fn looking() -> Start {
 fn the_first_that_exists_is_read() {
     let start = looking();
     assert_eq!(start.loaded().file, None);
+    assert_eq!(
+        start.without_folder(&start.loaded().file_line()),
+        "config    none: there is no [DIR]/.pmesh/config.toml and no [DIR]/etc/config.toml"
+    );
 
     let start = start.write("etc/config.toml", "http = 1001\nhome = \"kept\"");
     assert_eq!(start.explained("http"), ("1001".into(), "[DIR]/etc/config.toml:1".into()));
+    assert_eq!(start.without_folder(&start.loaded().file_line()), "config    [DIR]/etc/config.toml");
     assert_eq!(start.loaded().settings.home, start.folder.join("etc/kept"));
 
     let start = start.write(".pmesh/config.toml", "http = 1002");

@@ -3,6 +3,7 @@
 mod errors;
 mod example_file;
 mod files;
+mod newcomers;
 mod secret;
 mod sources;
 mod values;

@@ -188,12 +188,13 @@ fn a_pair_of_flags_replaces_the_certificates_of_the_file() {
     let of_file = &start.loaded().settings.certificates;
     assert_eq!(of_file.len(), 1);
     assert_eq!(of_file[0].cert, start.folder.join("a"));
-    assert_eq!(start.without_folder(&of_file[0].origin), "[DIR]/config.toml:1");
+    assert_eq!(start.without_folder(&of_file[0].origin), "[DIR]/config.toml:2");
+    assert_eq!(start.without_folder(&of_file[0].key_origin), "[DIR]/config.toml:3");
 
     let start = start.flags(&["--cert", "x"]).variable("PMESH_KEY", "y");
     let given = &start.loaded().settings.certificates;
     assert_eq!(given.iter().map(ToString::to_string).collect::<Vec<_>>(), ["x with y"]);
-    assert_eq!(given[0].origin, "--cert");
+    assert_eq!((&*given[0].origin, &*given[0].key_origin), ("--cert", "PMESH_KEY"));
     assert_eq!(start.explained("certificates"), ("replaced by cert and key".into(), "--cert".into()));
 }
 
@@ -205,6 +206,7 @@ fn an_empty_variable_is_not_set() {
         .variable("PMESH_SECRET", "")
         .variable("PMESH_ROUTE", "")
         .variable("PMESH_UNKNOWN", "");
+    assert_eq!(start.loaded().doubts, []);
     assert_eq!(start.explained("http"), ("80".into(), "default".into()));
 }
 
@@ -215,7 +217,21 @@ fn variables_of_kubernetes_are_no_settings() {
         .variable("PMESH_SERVICE_PORT_HTTPS", "443")
         .variable("PMESH_PORT", "tcp://10.96.0.1:443")
         .variable("PMESH_PORT_443_TCP_ADDR", "10.96.0.1");
-    assert!(start.load().is_ok());
+    assert_eq!(start.loaded().doubts, []);
+}
+
+#[test]
+fn variables_that_are_no_settings_are_doubts() {
+    for (name, expected) in [
+        ("PMESH_HTPP", "unknown variable, ignored; did you mean `PMESH_HTTP`?"),
+        ("PMESH_ROUTES", "unknown variable, ignored; did you mean `PMESH_ROUTE`?"),
+        ("PMESH_PORT", "unknown variable, ignored; did you mean `PMESH_HTTP`?"),
+        ("PMESH_VERSION", "unknown variable, ignored"),
+    ] {
+        let doubts = Start::new().variable(name, "1").loaded().doubts;
+        let doubts: Vec<_> = doubts.iter().map(ToString::to_string).collect();
+        assert_eq!(doubts, [format!("{name}: {expected}")]);
+    }
 }
 
 #[test]

@@ -1,0 +1,83 @@
+use figment::value::Value;
+use pmesh_layers::host::HostPattern;
+
+use super::{
+    Parse, Reason,
+    parse::{because, text},
+};
+
+impl Parse for HostPattern {
+    const EXPECTED: &'static str = "a host such as example.com or *.example.com";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        if value.as_array().is_some() {
+            return Err(Some("for several, write hosts = [\"example.com\", \"www.example.com\"]".into()));
+        }
+        let text = text(value)?;
+        // A valid name, but elsewhere it stands for all that are not named, and nobody has it.
+        if text == "_" {
+            return Err(Some(ANY.into()));
+        }
+        text.parse().map_err(|error| instead(text).or_else(|| because(error)))
+    }
+}
+
+const ANY: &str = "only clients that name a served host are answered, so none stands for all: name each, or write \
+                   *.example.com for all names below example.com";
+
+const NO_PATTERN: &str = "a host is a name, or *.example.com for all names below example.com, and no other pattern";
+
+/// What to write instead of text that is not a host.
+fn instead(text: &str) -> Option<String> {
+    let is_host = |host: &&str| host.parse::<HostPattern>().is_ok();
+    if text.contains("://") {
+        return Some("a host has no scheme".into());
+    }
+    if text == "*" {
+        return Some(ANY.into());
+    }
+    if text.contains([',', ' ']) && text.split([',', ' ']).filter(|host| !host.is_empty()).all(|host| is_host(&host)) {
+        return Some("for several, use `hosts` in the file, or repeat the flag".into());
+    }
+    if let Some((host, path)) = text.split_once('/').filter(|(host, _)| is_host(host)) {
+        return Some(format!("a path goes into `prefix`: write host = \"{host}\" and prefix = \"/{path}\""));
+    }
+    if let Some((host, port)) = text.rsplit_once(':').filter(|(host, _)| is_host(host)) {
+        let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+        return is_port.then(|| format!("a host has no port: write {host}"));
+    }
+    if let Some(parent) = text.strip_prefix('.').filter(is_host) {
+        return Some(format!("write *.{parent} for all names below {parent}; {parent} itself is another host"));
+    }
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    name.contains(['*', '~', '^', '$', '(', '{', '\\']).then(|| NO_PATTERN.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_to_write_instead() {
+        for (text, expected) in [
+            ("*", ANY),
+            ("_", ANY),
+            ("https://a.test", "a host has no scheme"),
+            ("a.test/api", "a path goes into `prefix`: write host = \"a.test\" and prefix = \"/api\""),
+            ("a.test:8080", "a host has no port: write a.test"),
+            (".a.test", "write *.a.test for all names below a.test; a.test itself is another host"),
+            ("a.test, b.test", "for several, use `hosts` in the file, or repeat the flag"),
+            ("www.*", NO_PATTERN),
+            ("~^www\\.", NO_PATTERN),
+            ("Host(`a.test`)", NO_PATTERN),
+            ("a b!", "' ' cannot stand in a host name"),
+            ("", "the host is empty"),
+        ] {
+            assert_eq!(HostPattern::parse(&text.into()), Err(Some(expected.to_owned())), "{text}");
+        }
+        assert_eq!(
+            HostPattern::parse(&vec!["a", "b"].into()),
+            Err(Some("for several, write hosts = [\"example.com\", \"www.example.com\"]".to_owned()))
+        );
+    }
+}

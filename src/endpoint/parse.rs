@@ -1,0 +1,232 @@
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+};
+
+use pmesh_layers::host::HostName;
+
+use super::{Endpoint, EndpointHost, InvalidEndpoint, Protocol, host_port};
+
+const SCHEMES: &str = "a scheme is one of http, https, h2c, h2, mesh and unix";
+
+impl FromStr for Endpoint {
+    type Err = InvalidEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
+        if text.contains('\\') {
+            return Err(invalid(format!("a slash is /: write {}", text.replace('\\', "/"))));
+        }
+        if let Some(path) = text.strip_prefix("unix:") {
+            return socket(path);
+        }
+        let Some((scheme, rest)) = text.split_once("://") else { return port(None, text) };
+        if scheme.eq_ignore_ascii_case("mesh") {
+            return node(rest);
+        }
+        let protocol = scheme.parse()?;
+        match rest.strip_prefix("unix:") {
+            Some(path) => Err(invalid(format!("a Unix socket has no other scheme: write unix:{path}"))),
+            None => port(Some(protocol), rest),
+        }
+    }
+}
+
+fn socket(text: &str) -> Result<Endpoint, InvalidEndpoint> {
+    // Others write it with slashes of their own: unix:///run/app.sock.
+    let path = text.strip_prefix("//").unwrap_or(text);
+    match path {
+        "" | "/" => Err(invalid("the path of the socket is missing: write unix:/run/app.sock")),
+        _ if path.starts_with('/') => Ok(Endpoint::Unix(path.into())),
+        _ if path.len() < text.len() => {
+            Err(invalid(format!("write unix:/{path}, or unix:///{path} with three slashes")))
+        }
+        _ => Err(invalid(format!("the path of a socket starts with a slash: write unix:/{path}"))),
+    }
+}
+
+fn node(name: &str) -> Result<Endpoint, InvalidEndpoint> {
+    match name {
+        "*" => Ok(Endpoint::MeshAny),
+        _ if name.contains(':') => Err(invalid("a node is named without a port; mesh_peers says where it is")),
+        _ => name.parse().map(Endpoint::Mesh).map_err(invalid),
+    }
+}
+
+fn port(protocol: Option<Protocol>, text: &str) -> Result<Endpoint, InvalidEndpoint> {
+    let (authority, path) = text.split_at(text.find(['/', '?', '#']).unwrap_or(text.len()));
+    // Error messages repeat the scheme as it was meant.
+    let scheme = protocol.map(|protocol| format!("{protocol}://")).unwrap_or_default();
+    if protocol.is_none() && path.starts_with('/') {
+        if let Some(scheme) = authority.strip_suffix(':').filter(|scheme| scheme.parse::<Protocol>().is_ok()) {
+            return Err(invalid(format!("write {scheme}://{}", path.trim_start_matches('/'))));
+        }
+        if authority == "unix" {
+            return Err(invalid(format!("write unix:/{}", path.trim_start_matches('/'))));
+        }
+    }
+    if let Some((_, address)) = authority.rsplit_once('@') {
+        return Err(invalid(format!(
+            "an upstream has no user or password, and backends get the Authorization header that the client sent: \
+             write {scheme}{address}"
+        )));
+    }
+    if !matches!(path, "" | "/") {
+        return Err(invalid(format!(
+            "an upstream has no path; a request keeps its own, without the route's prefix if strip_prefix is true: \
+             write {scheme}{authority}"
+        )));
+    }
+    if let Ok(address) = authority.parse::<Ipv6Addr>() {
+        let example = match authority.rsplit_once(':') {
+            Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() && port.parse::<u16>().is_ok() => {
+                format!("[{host}]:{port}")
+            }
+            _ => format!("[{address}]:80"),
+        };
+        return Err(invalid(format!("an IPv6 address stands in brackets: write {scheme}{example}")));
+    }
+    let (host, port) = host_port::split(authority);
+    let port = match (port, protocol) {
+        (Some(port), _) if host.is_empty() => {
+            return Err(invalid(format!("the host is missing: write {scheme}127.0.0.1:{port}")));
+        }
+        (Some(port), _) => host_port::port(port),
+        (None, Some(protocol)) => Ok(protocol.default_port()),
+        (None, None) => return Err(no_port(host)),
+    };
+    let host = host.parse()?;
+    let port = port?;
+    Ok(Endpoint::Port { protocol: protocol.unwrap_or(Protocol::Http), host, port })
+}
+
+fn no_port(host: &str) -> InvalidEndpoint {
+    match host {
+        "" => invalid("it is empty"),
+        _ if host.parse::<u16>().is_ok() => invalid(format!("the host is missing: write 127.0.0.1:{host}")),
+        _ => invalid(format!("the port is missing: write {host}:8080 for that port, or http://{host} for port 80")),
+    }
+}
+
+impl FromStr for Protocol {
+    type Err = InvalidEndpoint;
+
+    fn from_str(scheme: &str) -> Result<Self, InvalidEndpoint> {
+        let scheme = scheme.to_ascii_lowercase();
+        if let Some((_, protocol)) = Self::ALL.iter().find(|(name, _)| *name == scheme) {
+            return Ok(*protocol);
+        }
+        Err(invalid(match scheme.as_str() {
+            "grpc" => "gRPC without TLS is written h2c://".to_owned(),
+            "grpcs" => "gRPC over TLS is written h2://".to_owned(),
+            "ws" => "for a WebSocket write http://".to_owned(),
+            "wss" => "for a WebSocket over TLS write https://".to_owned(),
+            "fastcgi" | "fcgi" | "scgi" | "uwsgi" | "ajp" | "tcp" | "udp" | "tls" => {
+                format!("upstreams are asked over HTTP, not {scheme}; {SCHEMES}")
+            }
+            _ => SCHEMES.to_owned(),
+        }))
+    }
+}
+
+impl FromStr for EndpointHost {
+    type Err = InvalidEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
+        if text.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6()) {
+            return Err(invalid(format!("an IPv6 address is written as [{text}]")));
+        }
+        let name: HostName = text.parse().map_err(invalid)?;
+        if !name.is_ip() {
+            return Ok(Self::Name(name));
+        }
+        let address = name.as_str().trim_start_matches('[').trim_end_matches(']');
+        address.parse().map(Self::Address).map_err(|_| invalid(format!("{address} is not an IP address")))
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "so that it can be given to map_err")]
+fn invalid(reason: impl ToString) -> InvalidEndpoint {
+    InvalidEndpoint(reason.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_addresses_and_names() {
+        for (text, expected) in [
+            ("127.0.0.1:9001", "127.0.0.1:9001"),
+            ("http://127.0.0.1:9001", "127.0.0.1:9001"),
+            ("HTTP://Name:8080", "name:8080"),
+            ("name:8080", "name:8080"),
+            ("name:8080/", "name:8080"),
+            ("my_service.default.svc:1", "my_service.default.svc:1"),
+            ("[::1]:65535", "[::1]:65535"),
+            ("http://[::1]", "[::1]:80"),
+            ("http://name", "name:80"),
+            ("http://name/", "name:80"),
+            ("https://name", "https://name:443"),
+            ("HTTPS://10.0.0.1:8443", "https://10.0.0.1:8443"),
+            ("h2c://name", "h2c://name:80"),
+            ("h2c://127.0.0.1:50051", "h2c://127.0.0.1:50051"),
+            ("h2://[::1]", "h2://[::1]:443"),
+            ("unix:/run/a.sock", "unix:/run/a.sock"),
+            ("unix:///run/a.sock", "unix:/run/a.sock"),
+            ("mesh://Berlin-1", "mesh://berlin-1"),
+            ("MESH://*", "mesh://*"),
+        ] {
+            let endpoint: Endpoint = text.parse().expect(text);
+            assert_eq!(endpoint.to_string(), expected);
+            assert_eq!(expected.parse(), Ok(endpoint));
+        }
+    }
+
+    #[test]
+    fn says_what_to_write_instead() {
+        const PATH: &str = "an upstream has no path; a request keeps its own, without the route's prefix if strip_prefix is true: write";
+        const USER: &str = "an upstream has no user or password, and backends get the Authorization header that the client sent: write";
+
+        for (text, expected) in [
+            ("h3://a:443", SCHEMES),
+            ("grpc://a:443", "gRPC without TLS is written h2c://"),
+            ("grpcs://a:443", "gRPC over TLS is written h2://"),
+            ("wss://a:443", "for a WebSocket over TLS write https://"),
+            ("FastCGI://a:9000", &format!("upstreams are asked over HTTP, not fastcgi; {SCHEMES}")),
+            ("unix:run/a.sock", "the path of a socket starts with a slash: write unix:/run/a.sock"),
+            ("unix://run/a.sock", "write unix:/run/a.sock, or unix:///run/a.sock with three slashes"),
+            ("unix/run/a.sock", "write unix:/run/a.sock"),
+            ("http://unix:/run/a.sock", "a Unix socket has no other scheme: write unix:/run/a.sock"),
+            ("unix:", "the path of the socket is missing: write unix:/run/app.sock"),
+            ("mesh://", "the name of the node is empty"),
+            ("mesh://a:8443", "a node is named without a port; mesh_peers says where it is"),
+            (
+                "mesh://a.example",
+                "'.' cannot stand in the name of a node: it has letters from a to z, digits and hyphens",
+            ),
+            ("https://a/b", &format!("{PATH} https://a")),
+            ("a:1/b", &format!("{PATH} a:1")),
+            ("a?b", &format!("{PATH} a")),
+            ("http:/a:1", "write http://a:1"),
+            ("http:\\\\a:1", "a slash is /: write http://a:1"),
+            ("http://u:p@a:80/x", &format!("{USER} http://a:80")),
+            ("u@a:80", &format!("{USER} a:80")),
+            ("h2c://", "the host is empty"),
+            ("127.0.0.1", "the port is missing: write 127.0.0.1:8080 for that port, or http://127.0.0.1 for port 80"),
+            ("3000", "the host is missing: write 127.0.0.1:3000"),
+            (":3000", "the host is missing: write 127.0.0.1:3000"),
+            ("a:0", "the port is not a number from 1 to 65535"),
+            ("a:65536", "the port is not a number from 1 to 65535"),
+            ("a:", "the port is not a number from 1 to 65535"),
+            ("", "it is empty"),
+            ("http://", "the host is empty"),
+            ("999.0.0.1:80", "999.0.0.1 is not an IP address"),
+            ("::1:80", "an IPv6 address stands in brackets: write [::1]:80"),
+            ("http://fe80::1", "an IPv6 address stands in brackets: write http://[fe80::1]:80"),
+            ("*.a:80", "'*' cannot stand in a host name"),
+        ] {
+            let error = text.parse::<Endpoint>().expect_err(text);
+            assert_eq!(error.to_string(), expected, "{text}");
+        }
+    }
+}
