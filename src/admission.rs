@@ -1,4 +1,5 @@
-//! Which connections of clients are let in: how many in all, and how many from one client.
+//! Which connections are let in: how many of clients in all, and how many from one client. Those of other nodes have
+//! places of their own, so that no number of clients keeps them out.
 
 use std::{
     collections::HashMap,
@@ -17,31 +18,39 @@ use tokio::{
 use crate::{
     exhaustion::{Exhaustion, News},
     room::{Leaving, Room},
+    spares::Spares,
 };
 
 /// How often those who wait for a place look for a connection that may go.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// Connections on the internal port that may be open without having proved that they come from a node.
+const UNPROVEN: usize = 64;
 
 /// The count of open connections, shared by all workers. It costs something once a connection, nothing a request.
 #[derive(Debug)]
 pub struct Admission {
     free: Arc<Semaphore>,
     max: usize,
+    /// Places on the internal port.
+    unproven: Arc<Semaphore>,
     full: Exhaustion,
     per_client: usize,
     /// Proxies in front, which bring the connections of many.
     exempt: Vec<IpNet>,
     clients: Mutex<HashMap<IpAddr, usize>>,
     room: Room,
+    spares: Spares,
 }
 
 impl Admission {
     /// Lets in `max` connections of `workers`, and `per_client` of one client unless that is 0 or the client is in
-    /// `exempt`.
-    pub fn new(max: usize, per_client: usize, exempt: Vec<IpNet>, workers: usize) -> Self {
+    /// `exempt`. `spares` are for other nodes.
+    pub fn new(max: usize, per_client: usize, exempt: Vec<IpNet>, workers: usize, spares: Spares) -> Self {
         let max = max.clamp(1, Semaphore::MAX_PERMITS);
-        let (free, clients) = (Arc::new(Semaphore::new(max)), Mutex::default());
-        Self { free, max, full: Exhaustion::default(), per_client, exempt, clients, room: Room::new(workers) }
+        let (free, unproven) = (Arc::new(Semaphore::new(max)), Arc::new(Semaphore::new(UNPROVEN)));
+        let (full, clients, room) = (Exhaustion::default(), Mutex::default(), Room::new(workers));
+        Self { free, max, unproven, full, per_client, exempt, clients, room, spares }
     }
 
     /// How many connections are let in.
@@ -54,12 +63,19 @@ impl Admission {
         &self.room
     }
 
-    /// Ends a connection for one of `worker`, for which the system has no descriptor.
-    pub fn make_room(&self, worker: usize) -> Option<Leaving> {
-        self.room.make(worker, self.max - self.free.available_permits().min(self.max))
+    /// The descriptors that clients cannot have.
+    pub fn spares(&self) -> &Spares {
+        &self.spares
     }
 
-    /// A place for one connection of `worker`; waits until there is one.
+    /// Ends a connection for one of `worker`, for which the system has no descriptor.
+    pub fn make_room(&self, worker: usize) -> Option<Leaving> {
+        let taken = self.max - self.free.available_permits().min(self.max);
+        // For a descriptor, whose it was does not matter.
+        self.room.make_for_node(worker).or_else(|| self.room.make(worker, taken))
+    }
+
+    /// A place for one connection of a client of `worker`; waits until there is one.
     ///
     /// Strangers may hold as many places as they leave free: then the oldest has to go, and whoever names a served host
     /// finds a place. When all are taken, see [`Room::make`].
@@ -80,16 +96,19 @@ impl Admission {
                     "no room for more connections: idle ones end, further ones wait"
                 );
             }
-            let mut waiting = pin!(Arc::clone(&self.free).acquire_owned());
-            loop {
-                self.room.make(worker, self.max);
-                if let Ok(permit) = timeout(LOOK, &mut waiting).await {
-                    // Never closed, so there is no error.
-                    break permit.ok();
-                }
-            }
+            wait(&self.free, || drop(self.room.make(worker, self.max))).await
         };
-        Place { _permit: permit, client: None }
+        Place { permit, client: None }
+    }
+
+    /// A place on the internal port for one connection of `worker`; waits until there is one. It is free again when the
+    /// connection has proved that it comes from a node: there are as many of those as there are nodes.
+    pub async fn place_for_node(self: &Arc<Self>, worker: usize) -> Place {
+        let permit = match Arc::clone(&self.unproven).try_acquire_owned() {
+            Ok(permit) => Some(permit),
+            Err(_) => wait(&self.unproven, || drop(self.room.make_for_node(worker))).await,
+        };
+        Place { permit, client: None }
     }
 
     /// Counts the connection in `place` as one of the client at `address`.
@@ -114,7 +133,7 @@ impl Admission {
         verdict
     }
 
-    fn leave(&self, client: IpAddr) {
+    fn uncount(&self, client: IpAddr) {
         let mut clients = self.clients();
         if let Some(count) = clients.get_mut(&client) {
             *count -= 1;
@@ -126,6 +145,18 @@ impl Admission {
 
     fn clients(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for a place while `make_room` has others leave theirs.
+async fn wait(places: &Arc<Semaphore>, make_room: impl Fn()) -> Option<OwnedSemaphorePermit> {
+    let mut waiting = pin!(Arc::clone(places).acquire_owned());
+    loop {
+        make_room();
+        if let Ok(permit) = timeout(LOOK, &mut waiting).await {
+            // Never closed, so there is no error.
+            return permit.ok();
+        }
     }
 }
 
@@ -152,22 +183,23 @@ fn client(address: IpAddr) -> IpAddr {
 /// The place of one connection; free again when dropped.
 #[derive(Debug)]
 pub struct Place {
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
     client: Option<(Arc<Admission>, IpAddr)>,
 }
 
 impl Place {
-    /// It counts no longer as one of its client.
-    pub fn exempt(&mut self) {
+    /// The connection is one of a node: it is free for another, and does not count as one of its client.
+    pub fn give_back(&mut self) {
+        self.permit = None;
         if let Some((admission, client)) = self.client.take() {
-            admission.leave(client);
+            admission.uncount(client);
         }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.exempt();
+        self.give_back();
     }
 }
 
@@ -179,7 +211,7 @@ mod tests {
 
     fn admission(max: usize, per_client: usize) -> Arc<Admission> {
         let exempt = vec!["10.0.0.0/8".parse().unwrap()];
-        Arc::new(Admission::new(max, per_client, exempt, 1))
+        Arc::new(Admission::new(max, per_client, exempt, 1, Spares::new(0).unwrap()))
     }
 
     #[tokio::test(start_paused = true)]
@@ -255,16 +287,49 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_turns_out_to_bring_many_counts_no_longer() {
+    async fn nodes_count_no_longer_once_they_are_known() {
         let admission = admission(100, 1);
         let address = "192.0.2.1".parse().unwrap();
         let mut held = Vec::new();
         for _ in 0..3 {
             let mut place = admission.place(0).await;
             assert_eq!(admission.admit(&mut place, address), Verdict::Serve);
-            place.exempt();
+            place.give_back();
             held.push(place);
         }
         assert!(admission.clients().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nodes_find_a_place_whatever_clients_and_strangers_hold() {
+        let admission = admission(1, 0);
+        let _client = admission.place(0).await;
+        let stranger = async || {
+            let place = admission.place_for_node(0).await;
+            let unnamed = admission.room().strangers_among_nodes().add(0, Control::closed());
+            (Arc::clone(unnamed.stranger()), place, unnamed)
+        };
+        let mut held = Vec::new();
+        for _ in 0..UNPROVEN {
+            held.push(stranger().await);
+        }
+        // A node has no place once it is known.
+        for _ in 0..2 {
+            let waiting = tokio::spawn({
+                let admission = Arc::clone(&admission);
+                async move { admission.place_for_node(0).await }
+            });
+            let crowded_out = loop {
+                tokio::time::sleep(LOOK).await;
+                if let Some(index) = held.iter().position(|(stranger, ..)| stranger.was_crowded_out()) {
+                    break index;
+                }
+            };
+            assert_eq!(crowded_out, 0);
+            held.remove(crowded_out);
+            let mut place = waiting.await.unwrap();
+            place.give_back();
+            held.push(stranger().await);
+        }
     }
 }

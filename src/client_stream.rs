@@ -40,9 +40,9 @@ impl ClientStream {
         Self { stream, place, unnamed: Some(unnamed), fed: false }
     }
 
-    /// It counts no longer as one of its client: that is another node, with the requests of many.
-    pub fn exempt(&mut self) {
-        self.place.exempt();
+    /// It needs no place: it is one of another node, with the requests of many.
+    pub fn give_back_place(&mut self) {
+        self.place.give_back();
     }
 
     /// What it is as long as it has named no served host.
@@ -160,11 +160,11 @@ mod tests {
     };
 
     use super::*;
-    use crate::admission::Admission;
+    use crate::{admission::Admission, spares::Spares};
 
     /// The only place there is, the stranger in it, and the client.
     async fn stranger(control: &Control) -> (Arc<Admission>, ClientStream, TcpStream) {
-        let admission = Arc::new(Admission::new(1, 0, Vec::new(), 1));
+        let admission = Arc::new(Admission::new(1, 0, Vec::new(), 1, Spares::new(0).unwrap()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();

@@ -37,11 +37,37 @@ pub enum News {
 }
 
 impl Exhaustion {
-    /// Whether an error of accept says that the system has nothing left for a connection. Most others concern one
-    /// connection that is gone already; after this one the next try would fail at once, again and again.
+    /// Whether an error says that the system has nothing left for a connection.
     pub fn is_cause_of(error: &io::Error) -> bool {
-        let errno = error.raw_os_error().map(Errno::from_raw);
-        matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM))
+        Self::is_of_descriptors(error) || matches!(errno(error), Some(Errno::ENOBUFS | Errno::ENOMEM))
+    }
+
+    /// Whether an error says that the process or the system has no descriptor left.
+    pub fn is_of_descriptors(error: &io::Error) -> bool {
+        matches!(errno(error), Some(Errno::EMFILE | Errno::ENFILE))
+    }
+
+    /// Whether an error of accept concerns one connection, which is gone: the next may be accepted at once. After any
+    /// other the next try would fail as well, again and again. Linux passes on what has happened to the connection
+    /// meanwhile: see accept(2).
+    pub fn is_of_one_connection(error: &io::Error) -> bool {
+        matches!(
+            errno(error),
+            Some(
+                Errno::ECONNABORTED
+                    | Errno::ECONNRESET
+                    | Errno::EINTR
+                    | Errno::EPERM
+                    | Errno::EPROTO
+                    | Errno::ENOPROTOOPT
+                    | Errno::EOPNOTSUPP
+                    | Errno::ENETDOWN
+                    | Errno::ENETUNREACH
+                    | Errno::EHOSTDOWN
+                    | Errno::EHOSTUNREACH
+                    | Errno::ETIMEDOUT
+            )
+        )
     }
 
     /// There was nothing left for a connection.
@@ -62,6 +88,10 @@ impl Exhaustion {
     fn now(&self) -> u64 {
         u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
     }
+}
+
+fn errno(error: &io::Error) -> Option<Errno> {
+    error.raw_os_error().map(Errno::from_raw)
 }
 
 #[cfg(test)]
@@ -85,11 +115,20 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_one_connection_are_none() {
-        for (errno, expected) in
-            [(Errno::EMFILE, true), (Errno::ENFILE, true), (Errno::ENOMEM, true), (Errno::ECONNABORTED, false)]
-        {
-            assert_eq!(Exhaustion::is_cause_of(&io::Error::from_raw_os_error(errno as i32)), expected, "{errno}");
+    fn errors_are_told_apart() {
+        for (errno, exhausted, of_descriptors, of_one) in [
+            (Errno::EMFILE, true, true, false),
+            (Errno::ENFILE, true, true, false),
+            (Errno::ENOMEM, true, false, false),
+            (Errno::ECONNABORTED, false, false, true),
+            (Errno::EPERM, false, false, true),
+            (Errno::EBADF, false, false, false),
+            (Errno::EINVAL, false, false, false),
+        ] {
+            let error = io::Error::from_raw_os_error(errno as i32);
+            assert_eq!(Exhaustion::is_cause_of(&error), exhausted, "{errno}");
+            assert_eq!(Exhaustion::is_of_descriptors(&error), of_descriptors, "{errno}");
+            assert_eq!(Exhaustion::is_of_one_connection(&error), of_one, "{errno}");
         }
     }
 }

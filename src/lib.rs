@@ -7,7 +7,8 @@
 //! 2. [`secret`] reads or makes the secret; [`certificates`] chooses a certificate for each served name, from files
 //!    or from the authority that is derived from the secret.
 //! 3. [`listen`] binds all ports; [`worker`] runs a thread a core, accepts connections, as far as [`admission`] lets
-//!    them in, and serves them; [`strangers`] and idle [`connections`] make [`room`] for them.
+//!    them in, and serves them; [`strangers`] and idle [`connections`] make [`room`] for them, and [`spares`] are kept from
+//!    them for other nodes.
 //! 4. [`stack`] is what happens to a request: the layers of [`pmesh_layers`] in their order, down to [`upstream`];
 //!    [`trust`] is whose certificates upstreams may show.
 //! 5. [`mesh`] is what is known of other nodes, and finds them.
@@ -46,6 +47,7 @@ pub mod running;
 pub mod secret;
 pub mod settings;
 pub mod signals;
+pub mod spares;
 pub mod stack;
 pub mod strangers;
 pub mod trust;

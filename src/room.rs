@@ -1,4 +1,5 @@
-//! Room for a new connection when there is none left: which of those that are there has to go.
+//! Room for a new connection when there is none left: which of those that are there has to go. One of another node never
+//! has to.
 
 use std::{
     sync::{
@@ -26,8 +27,11 @@ const STRANGERS_SHARE: usize = 8;
 #[derive(Debug)]
 pub struct Room {
     strangers: Arc<Strangers>,
+    /// On the internal port, which has places of its own.
+    strangers_among_nodes: Arc<Strangers>,
     /// Of each worker, so that none waits for another.
     connections: Box<[Connections]>,
+    nodes: Box<[Connections]>,
     /// Whose connections are looked at next, besides the worker's own.
     turn: AtomicUsize,
     idle_ended: Counter,
@@ -36,9 +40,12 @@ pub struct Room {
 impl Room {
     /// Of so many workers.
     pub fn new(workers: usize) -> Self {
+        let of_each = || (0..workers.max(1)).map(|_| Connections::default()).collect();
         Self {
             strangers: Arc::new(Strangers::new(workers)),
-            connections: (0..workers.max(1)).map(|_| Connections::default()).collect(),
+            strangers_among_nodes: Arc::new(Strangers::new(workers)),
+            connections: of_each(),
+            nodes: of_each(),
             turn: AtomicUsize::new(0),
             idle_ended: Counter::default(),
         }
@@ -49,14 +56,31 @@ impl Room {
         &self.strangers
     }
 
-    /// The connections of a worker that may have something in flight.
+    /// The connections that have not proved that they come from a node.
+    pub fn strangers_among_nodes(&self) -> &Arc<Strangers> {
+        &self.strangers_among_nodes
+    }
+
+    /// The connections of clients of a worker that may have something in flight.
     pub fn connections(&self, worker: usize) -> &Connections {
         &self.connections[worker % self.connections.len()]
+    }
+
+    /// The connections of nodes to a worker.
+    pub fn nodes(&self, worker: usize) -> &Connections {
+        &self.nodes[worker % self.nodes.len()]
     }
 
     /// How many were ended while they waited for their next request.
     pub fn idle_ended(&self) -> u64 {
         self.idle_ended.value()
+    }
+
+    /// Ends a connection to the internal port where no place is left for one of `worker`: a stranger that has had its time.
+    ///
+    /// `None`: there is none.
+    pub fn make_for_node(&self, worker: usize) -> Option<Leaving> {
+        self.strangers_among_nodes.crowd_out(worker, true).map(|()| Leaving(None))
     }
 
     /// Ends a connection where nothing is left for one of `worker` and `taken` places are taken: a stranger that has

@@ -1,4 +1,5 @@
-//! Connections to backends when no descriptor is left for one: a client that has nothing in flight gives its own.
+//! Connections to backends when no descriptor is left for one: a client that has nothing in flight gives its own, and for
+//! requests of other nodes some are held back.
 
 use std::{
     error::Error,
@@ -14,7 +15,7 @@ use http::Uri;
 use pmesh_layers::connect::ConnectError;
 use tower::Service;
 
-use crate::{admission::Admission, exhaustion::Exhaustion};
+use crate::{admission::Admission, exhaustion::Exhaustion, spares::is_for_node};
 
 /// The new descriptor may go to a connection that is accepted just then, and the next as well.
 const TRIES: usize = 8;
@@ -27,12 +28,19 @@ pub struct RoomConnector<C> {
     inner: C,
     admission: Arc<Admission>,
     worker: usize,
+    to_node: bool,
 }
 
 impl<C> RoomConnector<C> {
     /// For the connections of `worker`.
     pub fn new(inner: C, admission: Arc<Admission>, worker: usize) -> Self {
-        Self { inner, admission, worker }
+        Self { inner, admission, worker, to_node: false }
+    }
+
+    /// The connections lead to other nodes, and carry the requests of many.
+    #[must_use]
+    pub fn to_node(self) -> Self {
+        Self { to_node: true, ..self }
     }
 }
 
@@ -52,24 +60,29 @@ where
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let first = self.inner.call(uri.clone());
-        let Self { mut inner, admission, worker } = self.clone();
+        let Self { mut inner, admission, worker, to_node } = self.clone();
+        // Not in the future, which may be polled by a task of its own.
+        let for_node = to_node || is_for_node();
         Box::pin(async move {
-            let mut result = first.await;
+            let spares = admission.spares();
             for _ in 1..TRIES {
-                let Err(error) = &result else { break };
-                if !is_exhaustion(error) {
-                    break;
+                // What is held back comes before what a client asks for.
+                if for_node || spares.restore().is_ok() {
+                    let result = inner.call(uri.clone()).await;
+                    let Some(error) = result.as_ref().err().and_then(exhaustion) else { return result };
+                    if for_node && spares.free_outgoing(error) {
+                        continue;
+                    }
                 }
                 let Some(leaving) = admission.make_room(worker) else { break };
                 leaving.gone(PATIENCE).await;
-                result = inner.call(uri.clone()).await;
             }
-            result
+            inner.call(uri).await
         })
     }
 }
 
-fn is_exhaustion(error: &ConnectError) -> bool {
-    error.source().and_then(|source| source.downcast_ref::<io::Error>()).is_some_and(Exhaustion::is_cause_of)
+/// What the system says where it has nothing left for the connection.
+fn exhaustion(error: &ConnectError) -> Option<&io::Error> {
+    error.source()?.downcast_ref::<io::Error>().filter(|error| Exhaustion::is_cause_of(error))
 }

@@ -29,6 +29,7 @@ use crate::{
     secret::{SecretWatch, Secrets, prepare_home},
     settings::{Port, SecretSource, Settings, summary},
     signals::Signals,
+    spares::Spares,
     trust::Trust,
     worker::{self, Shared},
 };
@@ -83,7 +84,7 @@ impl Server {
         // From here on a signal means a stop in good order.
         let signals = Signals::listen()?;
         let left = leave(&settings);
-        let admission = Arc::new(admission(&settings, descriptors));
+        let admission = Arc::new(admission(&settings, descriptors)?);
         let peers = Arc::new(Peers::for_workers(settings.workers, settings.mesh.peers.clone()));
         let (exhaustion, clocks) = (Exhaustion::default(), Clocks::default());
         let shared = Arc::new(Shared {
@@ -276,7 +277,7 @@ fn enough_descriptors(settings: &Settings) -> Result<u64, BoxError> {
     let listeners =
         [settings.http, settings.https, settings.internal].iter().filter(|port| **port != Port::Off).count();
     // Counted; without them the runtimes cannot be made, which some of them take for a bug.
-    let own = 14 + settings.workers * (4 + listeners);
+    let own = 14 + settings.workers * (4 + listeners) + Spares::count(limit);
     if limit < own as u64 {
         return Err(format!(
             "cannot start with a limit of {limit} open files: {own} are for the program itself, two for each client\n  \
@@ -303,11 +304,13 @@ fn raise_descriptor_limit() -> u64 {
 }
 
 /// Each connection of a client takes a descriptor, and one more for its upstream; the program itself takes some.
-fn admission(settings: &Settings, descriptors: u64) -> Admission {
-    let own = 32 + 8 * settings.workers;
+fn admission(settings: &Settings, descriptors: u64) -> io::Result<Admission> {
+    let spares = Spares::new(Spares::count(descriptors))?;
+    let own = 32 + 8 * settings.workers + Spares::count(descriptors);
     let half = || usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(own) / 2;
     let max = settings.max_connections.unwrap_or_else(half);
-    Admission::new(max, settings.max_connections_per_client, settings.trusted_proxies.clone(), settings.workers)
+    let (per_client, exempt) = (settings.max_connections_per_client, settings.trusted_proxies.clone());
+    Ok(Admission::new(max, per_client, exempt, settings.workers, spares))
 }
 
 fn log_totals(counters: &[Arc<Counters>], idle_ended: u64) {
@@ -339,13 +342,13 @@ mod tests {
             config::load(&arguments, environment, &Defaults::none()).unwrap().settings
         };
         for (flags, descriptors, expected) in [
-            (&[][..], 1024, 488),
-            (&[], 1 << 20, (1 << 19) - 24),
+            (&[][..], 1024, 472),
+            (&[], 1 << 20, (1 << 19) - 40),
             (&[], 16, 1),
             (&["--max-connections", "5000"], 1024, 5000),
         ] {
-            assert_eq!(admission(&settings(flags), descriptors).max(), expected, "{descriptors}");
+            assert_eq!(admission(&settings(flags), descriptors).unwrap().max(), expected, "{descriptors}");
         }
-        assert!(admission(&settings(&[]), u64::MAX).max() > 1 << 40);
+        assert!(admission(&settings(&[]), u64::MAX).unwrap().max() > 1 << 40);
     }
 }

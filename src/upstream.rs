@@ -131,15 +131,15 @@ impl<'a> Pools<'a> {
             .connect_timeout(settings.connect_timeout)
             .resolver(resolver.clone())
             .keepalive(Some(KEEPALIVE));
+        let connector = RoomConnector::new(connector, Arc::clone(admission), worker);
         let linker = Linker {
             worker,
-            connector: connector.clone(),
+            connector: connector.clone().to_node(),
             identity: identity.clone(),
             connect_timeout: settings.connect_timeout,
             idle_timeout: settings.pool_idle_timeout,
             max_age: settings.pool_max_age,
         };
-        let connector = RoomConnector::new(connector, Arc::clone(admission), worker);
         let (by_way, by_ca) = (HashMap::new(), HashMap::new());
         Ok(Self { settings, trust, connector, admission, worker, linker, peers, by_way, by_ca })
     }

@@ -4,6 +4,7 @@ use std::{
     error::Error,
     io,
     net::SocketAddr,
+    panic::AssertUnwindSafe,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -50,7 +51,7 @@ use crate::{
     trust::Trust,
 };
 
-/// How long nothing is accepted after the system had no descriptor or no memory left for a connection.
+/// How long nothing is accepted after that has failed for all connections, as without descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Handshakes get this long to end when the worker stops; requests get `shutdown_timeout`.
 const HANDSHAKES: Duration = Duration::from_secs(1);
@@ -158,9 +159,14 @@ where
         Self { index, shared, counters, handshakes, server, node_server, nodes, stack: SharedStack::new(stack) }
     }
 
-    /// Those of this worker.
+    /// Those of clients of this worker.
     fn connections(&self) -> &Connections {
         self.shared.admission.room().connections(self.index)
+    }
+
+    /// Those of other nodes.
+    fn connections_of_nodes(&self) -> &Connections {
+        self.shared.admission.room().nodes(self.index)
     }
 
     async fn run(self: Arc<Self>, sockets: Vec<(Listener, TcpListener)>, mut stop: watch::Receiver<bool>) {
@@ -171,7 +177,9 @@ where
         }
         let mut accepting = Vec::new();
         for (listener, socket) in sockets {
-            accepting.push(tokio::spawn(Arc::clone(&self).accept(listener, socket, stop.clone())));
+            let (worker, stop) = (Arc::clone(&self), stop.clone());
+            let accept = async move || worker.accept(listener, &socket, stop.clone()).await;
+            accepting.push(tokio::spawn(again_after_panic(listener, accept)));
         }
         // An error means that the sender is gone, which means stop as well.
         let _ = stop.wait_for(|stop| *stop).await;
@@ -181,22 +189,28 @@ where
         self.drain().await;
     }
 
-    async fn accept(self: Arc<Self>, listener: Listener, socket: TcpListener, mut stop: watch::Receiver<bool>) {
+    async fn accept(self: &Arc<Self>, listener: Listener, socket: &TcpListener, mut stop: watch::Receiver<bool>) {
+        let Shared { admission, exhaustion, .. } = &*self.shared;
         let mut left_after_stop = ACCEPTED_AFTER_STOP;
         loop {
-            let accepted = tokio::select! {
-                // Accepting comes first: who has connected before the stop is still served.
-                biased;
-                accepted = socket.accept() => accepted,
-                _ = stop.wait_for(|stop| *stop) => return,
+            // What is held back for nodes comes before clients.
+            let ready = if listener == Listener::Internal { Ok(()) } else { admission.spares().restore() };
+            let accepted = match ready {
+                Err(error) => Err(error),
+                Ok(()) => tokio::select! {
+                    // Accepting comes first: who has connected before the stop is still served.
+                    biased;
+                    accepted = socket.accept() => accepted,
+                    _ = stop.wait_for(|stop| *stop) => return,
+                },
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    self.note(listener, self.shared.exhaustion.accepted(), None);
+                    self.note(listener, exhaustion.accepted(), None);
                     // At the limit this connection waits, and those behind it, which the kernel holds.
                     let place = tokio::select! {
                         biased;
-                        place = self.shared.admission.place(self.index) => Some(place),
+                        place = self.place(listener) => Some(place),
                         _ = stop.wait_for(|stop| *stop) => None,
                     };
                     match place {
@@ -204,16 +218,18 @@ where
                         None => return client_stream::leave(&stream),
                     }
                 }
-                // Whoever waits there keeps those from ending that have a descriptor.
-                Err(error) if Exhaustion::is_cause_of(&error) && *stop.borrow() => return,
-                Err(error) if Exhaustion::is_cause_of(&error) => {
-                    self.note(listener, self.shared.exhaustion.failed(), Some(&error));
-                    match self.shared.admission.make_room(self.index) {
+                Err(error) if Exhaustion::is_of_one_connection(&error) => {}
+                // Pending connections would keep established ones from shutting down.
+                Err(_) if *stop.borrow() => return,
+                Err(error) if listener == Listener::Internal && admission.spares().free_incoming(&error) => {}
+                Err(error) => {
+                    self.note(listener, exhaustion.failed(), Some(&error));
+                    let is_exhausted = Exhaustion::is_cause_of(&error);
+                    match is_exhausted.then(|| admission.make_room(self.index)).flatten() {
                         Some(leaving) => leaving.gone(ACCEPT_PAUSE).await,
                         None => sleep(ACCEPT_PAUSE).await,
                     }
                 }
-                Err(_) => {}
             }
             if *stop.borrow() {
                 left_after_stop -= 1;
@@ -221,6 +237,13 @@ where
                     return;
                 }
             }
+        }
+    }
+
+    async fn place(&self, listener: Listener) -> Place {
+        match listener {
+            Listener::Http | Listener::Https => self.shared.admission.place(self.index).await,
+            Listener::Internal => self.shared.admission.place_for_node(self.index).await,
         }
     }
 
@@ -244,7 +267,11 @@ where
         // Of a request on http; of the handshake on the others.
         let info = ConnInfo::plain(peer);
         let gate = info.control();
-        let stream = ClientStream::new(stream, place, admission.room().strangers().add(self.index, gate.clone()));
+        let strangers = match listener {
+            Listener::Http | Listener::Https => admission.room().strangers(),
+            Listener::Internal => admission.room().strangers_among_nodes(),
+        };
+        let stream = ClientStream::new(stream, place, strangers.add(self.index, gate.clone()));
         if verdict != Verdict::Serve {
             self.turned_away(listener, peer, "too_many_connections", None, None);
             if verdict == Verdict::Silence {
@@ -343,9 +370,9 @@ where
         let accepted = self.nodes.accept(stream, self.shared.settings.silence_deadline).await;
         let connection = accepted.map(|(mut stream, name)| {
             gate.open_gate();
-            stream.get_mut().0.exempt();
+            stream.get_mut().0.give_back_place();
             let info = ConnInfo::node(peer, name);
-            self.connections().add(info.control());
+            self.connections_of_nodes().add(info.control());
             (stream, info)
         });
         self.handshakes.fetch_sub(1, Ordering::Relaxed);
@@ -389,18 +416,28 @@ where
     /// Lets what is in flight end.
     async fn drain(&self) {
         let start = Instant::now();
-        self.connections().drain();
+        let open = [self.connections(), self.connections_of_nodes()];
+        open.iter().for_each(|connections| connections.drain());
         while start.elapsed() < self.shared.settings.shutdown_timeout {
             let handshakes = self.handshakes.load(Ordering::Relaxed) > 0 && start.elapsed() < HANDSHAKES;
-            if !handshakes && self.connections().is_empty() {
+            if !handshakes && open.iter().all(|connections| connections.is_empty()) {
                 return;
             }
             sleep(Duration::from_millis(10)).await;
         }
         tracing::warn!(
-            connections = self.connections().len(),
+            connections = open.iter().map(|connections| connections.len()).sum::<usize>(),
             "the shutdown timeout is over: ending what is in flight"
         );
+    }
+}
+
+/// Accepts until the stop. A panic in it is a bug, and no reason to accept nothing from then on.
+async fn again_after_panic(listener: Listener, mut accept: impl AsyncFnMut()) {
+    while AssertUnwindSafe(accept()).catch_unwind().await.is_err() {
+        let listener = listener.name();
+        tracing::error!(listener, "accepting connections has broken down, and goes on; this is a bug");
+        sleep(ACCEPT_PAUSE).await;
     }
 }
 
@@ -419,5 +456,22 @@ fn error(ended: &Ended) -> Option<&(dyn Error + 'static)> {
 fn tell_failed(listener: Listener, peer: SocketAddr, ended: &Ended) {
     if let Some(error) = error(ended) {
         tracing::debug!(%peer, listener = listener.name(), error = %with_causes(error), "the connection has failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_does_not_end_accepting() {
+        let mut calls = 0;
+        let accept = async || {
+            calls += 1;
+            tokio::task::yield_now().await;
+            assert_eq!(calls, 3, "as in a bug");
+        };
+        again_after_panic(Listener::Http, accept).await;
+        assert_eq!(calls, 3);
     }
 }

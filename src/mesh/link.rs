@@ -16,7 +16,7 @@ use pmesh_layers::{
 use tower::{BoxError, Service, ServiceExt};
 
 use super::Peer;
-use crate::body::ForwardedBody;
+use crate::{body::ForwardedBody, room_connector::RoomConnector};
 
 /// A node that has sent nothing for so long while requests are under way is asked whether it is there, and given up when
 /// it does not say so in time.
@@ -42,7 +42,7 @@ pub struct Linker {
     /// The number of the worker, from 0.
     pub worker: usize,
     /// What makes the connections.
-    pub connector: SourceConnector,
+    pub connector: RoomConnector<SourceConnector>,
     /// Who this node is.
     pub identity: NodeIdentity,
     /// How long a connection to a node may take to open, and to agree on TLS, and to speak HTTP/2.
@@ -73,7 +73,7 @@ impl Linker {
 /// Connects to one node, at the first of its addresses where it is.
 #[derive(Debug, Clone)]
 pub struct Dialer {
-    connector: NodeConnector<SourceConnector>,
+    connector: NodeConnector<RoomConnector<SourceConnector>>,
     addresses: Arc<[Uri]>,
 }
 
@@ -88,7 +88,7 @@ impl Dialer {
 }
 
 impl Service<Uri> for Dialer {
-    type Response = <NodeConnector<SourceConnector> as Service<Uri>>::Response;
+    type Response = <NodeConnector<RoomConnector<SourceConnector>> as Service<Uri>>::Response;
     type Error = BoxError;
     // Boxed: once a connection, not a request.
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;

@@ -10,7 +10,7 @@ use pmesh_layers::{body::RequestBody, conn::ConnInfo, host::HostRejected};
 use tower::{BoxError, Layer, Service};
 
 use super::{API_HOST, Api};
-use crate::{access_log::LoggedBody, body::ResponseBody, respond};
+use crate::{access_log::LoggedBody, body::ResponseBody, respond, spares::for_node};
 
 /// What is different for requests of other nodes: those for the node itself go to the [`Api`], and one for a host that is
 /// not served is answered, where a client would get nothing. The connection is that of many clients.
@@ -94,9 +94,12 @@ where
                 Poll::Ready(Ok(response.map(|bytes| LoggedBody::unlogged(ResponseBody::text(bytes)))))
             }
             Projected::Passed { response, of_node } => {
-                let error = match ready!(response.poll(cx)) {
-                    Err(error) if *of_node => error,
-                    other => return Poll::Ready(other),
+                if !*of_node {
+                    return response.poll(cx);
+                }
+                let error = match ready!(for_node(|| response.poll(cx))) {
+                    Err(error) => error,
+                    response => return Poll::Ready(response),
                 };
                 let status = match error.downcast_ref::<HostRejected>() {
                     Some(HostRejected::NotServed) => StatusCode::MISDIRECTED_REQUEST,

@@ -8,6 +8,7 @@
 mod support;
 
 mod asking;
+mod full;
 mod health;
 mod rotation;
 mod secrets;

@@ -1,0 +1,154 @@
+//! Descriptors that are held back, so that this node can be asked, and answers other nodes, while clients hold the rest.
+
+use std::{
+    io,
+    os::{fd::OwnedFd, unix::net::UnixDatagram},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::task_local;
+
+use crate::exhaustion::Exhaustion;
+
+/// One in so many descriptors is held back, and no more than this.
+const SHARE: u64 = 8;
+const MOST: usize = 32;
+/// Below this limit there are too few to hold any back.
+const LEAST_LIMIT: u64 = 64;
+
+task_local! {
+    static FOR_NODE: ();
+}
+
+/// Runs `work`, a poll of a request of another node: connections that it makes may use [`Spares`].
+pub fn for_node<T>(work: impl FnOnce() -> T) -> T {
+    FOR_NODE.sync_scope((), work)
+}
+
+/// Whether this is called by what [`for_node`] runs.
+pub fn is_for_node() -> bool {
+    FOR_NODE.try_with(|()| ()).is_ok()
+}
+
+/// Descriptors that are open and of no use, until one is closed to make room for a connection that matters more than
+/// those of clients. Half are for connections that come, half for those that are made.
+///
+/// Whoever serves clients [restores](Self::restore) them before it opens anything, so that the next descriptor that is
+/// free is held back again.
+#[derive(Debug)]
+pub struct Spares {
+    /// Of each half.
+    most: usize,
+    /// Looked at without the lock, once a connection.
+    some_missing: AtomicBool,
+    held: Mutex<Halves>,
+}
+
+#[derive(Debug, Default)]
+struct Halves {
+    incoming: Vec<OwnedFd>,
+    outgoing: Vec<OwnedFd>,
+}
+
+impl Spares {
+    /// How many a process with this limit of open files holds back.
+    pub fn count(limit: u64) -> usize {
+        if limit < LEAST_LIMIT { 0 } else { usize::try_from(limit / SHARE).unwrap_or(MOST).min(MOST) }
+    }
+
+    /// Holds back so many, an even number.
+    ///
+    /// # Errors
+    ///
+    /// The system has fewer.
+    pub fn new(count: usize) -> io::Result<Self> {
+        let spares = Self { most: count / 2, some_missing: AtomicBool::new(true), held: Mutex::default() };
+        spares.restore()?;
+        Ok(spares)
+    }
+
+    /// Holds back as many as at first.
+    ///
+    /// # Errors
+    ///
+    /// As long as the system has too few. It keeps those that it got.
+    pub fn restore(&self) -> io::Result<()> {
+        if !self.some_missing.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let Halves { incoming, outgoing } = &mut *self.held();
+        for half in [incoming, outgoing] {
+            while half.len() < self.most {
+                half.push(UnixDatagram::unbound()?.into());
+            }
+        }
+        self.some_missing.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Frees one for a connection to be accepted, if `error` is that there was none; says whether it did.
+    pub fn free_incoming(&self, error: &io::Error) -> bool {
+        self.free(error, |halves| &mut halves.incoming)
+    }
+
+    /// Frees one for a connection to be made, or a file to be read, if `error` is that there was none; says whether it
+    /// did.
+    pub fn free_outgoing(&self, error: &io::Error) -> bool {
+        self.free(error, |halves| &mut halves.outgoing)
+    }
+
+    fn free(&self, error: &io::Error, half: fn(&mut Halves) -> &mut Vec<OwnedFd>) -> bool {
+        if !Exhaustion::is_of_descriptors(error) {
+            return false;
+        }
+        let mut held = self.held();
+        self.some_missing.store(true, Ordering::Relaxed);
+        half(&mut held).pop().is_some()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Halves> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::*;
+
+    fn error(errno: Errno) -> io::Error {
+        io::Error::from_raw_os_error(errno as i32)
+    }
+
+    #[test]
+    fn the_share_is_small() {
+        for (limit, expected) in [(0, 0), (63, 0), (64, 8), (128, 16), (1024, 32), (u64::MAX, 32)] {
+            assert_eq!(Spares::count(limit), expected, "{limit}");
+        }
+    }
+
+    #[test]
+    fn each_half_is_freed_and_restored() {
+        let spares = Spares::new(4).unwrap();
+        let full = error(Errno::EMFILE);
+        for _ in 0..2 {
+            assert_eq!([(); 3].map(|()| spares.free_outgoing(&full)), [true, true, false]);
+            assert_eq!([(); 3].map(|()| spares.free_incoming(&full)), [true, true, false]);
+            spares.restore().unwrap();
+        }
+        for errno in [Errno::ECONNREFUSED, Errno::ENOMEM] {
+            assert!(!spares.free_incoming(&error(errno)) && !spares.free_outgoing(&error(errno)));
+        }
+    }
+
+    #[test]
+    fn what_is_for_a_node_is_known_within_its_poll() {
+        assert!(!is_for_node());
+        assert!(for_node(is_for_node));
+        assert!(!is_for_node());
+    }
+}
