@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    io::Write,
     net::{SocketAddr, TcpListener},
     sync::mpsc,
     thread,
@@ -343,5 +344,26 @@ fn who_goes_away_is_not_waited_for() {
             drop(client);
             assert_eq!(ended.recv_timeout(PATIENCE), Ok(backend), "HTTP/2, begins: {begins}");
         }
+    }
+}
+
+#[test]
+fn what_a_backend_says_before_it_resets_is_passed_on() {
+    // Closed with most of the request unread.
+    let refusing = Backend::start(|connection| {
+        let _ = connection.head();
+        connection.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\nConnection: close\r\n\r\ntoo long");
+    });
+    let program = Start::new().workers(1).route("a.test", &refusing).run();
+    let body = vec![b'x'; 4 * 1024 * 1024];
+    for _ in 0..20 {
+        let mut client = Client::connect(program.http());
+        client.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {}\r\n\r\n", body.len()));
+        let mut upload = client.stream.try_clone().unwrap();
+        thread::scope(|scope| {
+            // The rest may find nobody who reads it.
+            scope.spawn(|| upload.write_all(&body));
+            assert_eq!(client.response().text(), "too long");
+        });
     }
 }

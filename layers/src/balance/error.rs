@@ -16,6 +16,11 @@ pub trait Unsent<R> {
         false
     }
 
+    /// Whether the endpoint did respond, with something that cannot be passed on. Asked again, it would say the same.
+    fn has_responded(&self) -> bool {
+        false
+    }
+
     /// Whether the endpoint took as long for a response as it may. A client is made to bear two such waits at most.
     fn is_timeout(&self) -> bool {
         false

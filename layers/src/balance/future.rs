@@ -118,7 +118,7 @@ fn resend<B: Body>(
     timed_out: &mut bool,
 ) -> Option<Request<Once<B>>> {
     let copied = copied.as_ref()?;
-    if !error.is_unprocessed() && !is_idempotent(copied.method()) {
+    if error.has_responded() || (!error.is_unprocessed() && !is_idempotent(copied.method())) {
         return None;
     }
     if error.is_timeout() && std::mem::replace(timed_out, true) {

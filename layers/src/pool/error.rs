@@ -23,6 +23,8 @@ pub struct PoolError<B> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Connect,
+    /// As [`Exchange`](Step::Exchange), and not a byte came, over a connection that had been idle.
+    Stale,
     Exchange,
     Response,
 }
@@ -45,6 +47,10 @@ impl<B> PoolError<B> {
 
     pub(super) fn exchange(source: impl Into<BoxError>, request: Option<Request<B>>) -> Self {
         Self { step: Step::Exchange, source: Source::Own(source.into()), request: request.map(kept) }
+    }
+
+    pub(super) fn stale(source: hyper::Error, request: Option<Request<B>>) -> Self {
+        Self { step: Step::Stale, ..Self::exchange(source, request) }
     }
 
     pub(super) fn response(source: Unreadable) -> Self {
@@ -78,7 +84,14 @@ impl<B> PoolError<B> {
     /// Whether an endpoint in good order has ended a connection, or has no stream to spare.
     fn is_orderly(&self) -> bool {
         let reason = self.http2_error().and_then(h2::Error::reason);
-        self.is_unprocessed() && matches!(reason, Some(Reason::NO_ERROR | Reason::REFUSED_STREAM))
+        let unprocessed = self.is_unprocessed() && matches!(reason, Some(Reason::NO_ERROR | Reason::REFUSED_STREAM));
+        // Any server closes idle connections, and cannot know that a request is on its way (RFC 9112, 9.5).
+        unprocessed || self.step == Step::Stale
+    }
+
+    /// Whether the head of the response is longer than may be.
+    fn is_too_long(&self) -> bool {
+        self.hyper_error().is_some_and(hyper::Error::is_parse_too_large)
     }
 
     fn hyper_error(&self) -> Option<&hyper::Error> {
@@ -99,7 +112,11 @@ impl<B> Unsent<Request<B>> for PoolError<B> {
     }
 
     fn is_endpoints_fault(&self) -> bool {
-        !self.is_clients_fault() && !self.is_out_of_resources() && !self.is_orderly()
+        !self.is_clients_fault() && !self.is_out_of_resources() && !self.is_orderly() && !self.is_too_long()
+    }
+
+    fn has_responded(&self) -> bool {
+        self.step == Step::Response || self.is_too_long()
     }
 
     fn is_unprocessed(&self) -> bool {
@@ -164,6 +181,10 @@ impl<B> fmt::Display for PoolError<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.step {
             Step::Connect => "no connection to the endpoint",
+            Step::Stale => "the endpoint closed an idle connection just when a request was sent",
+            Step::Exchange if self.is_too_long() => {
+                "the head of the endpoint's response is too long, or has too many fields"
+            }
             Step::Exchange => "the endpoint broke off before it responded",
             Step::Response => "the endpoint's response cannot be read in one way only",
         })

@@ -66,7 +66,13 @@ where
             }
             Err(mut error) => {
                 let request = error.take_message();
-                Err(PoolError::exchange(error.into_error(), request))
+                Err(match connection.stale_since() {
+                    Some(since) => {
+                        idle.drop_older(since);
+                        PoolError::stale(error.into_error(), request)
+                    }
+                    None => PoolError::exchange(error.into_error(), request),
+                })
             }
         })
     }

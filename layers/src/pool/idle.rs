@@ -25,11 +25,13 @@ pub(super) struct Connection<B> {
     pub(super) meter: Arc<Meter>,
     /// After this it takes no request.
     end: Option<Instant>,
+    /// Since when it had waited for the request that it has now; `None` if it is new.
+    waited_since: Option<Instant>,
 }
 
 impl<B> Connection<B> {
     pub(super) fn new(sender: SendRequest<B>, task: AbortHandle, meter: Arc<Meter>, end: Option<Instant>) -> Self {
-        Self { sender, task: Some(task), meter, end }
+        Self { sender, task: Some(task), meter, end, waited_since: None }
     }
 
     fn is_too_old(&self, now: Instant) -> bool {
@@ -38,7 +40,19 @@ impl<B> Connection<B> {
 
     /// Lets the task live on, to hand its IO over after a change of protocol.
     pub(super) fn detach(mut self) {
+        self.meter.end();
         self.task = None;
+    }
+
+    /// Whether it can still come to take another request.
+    fn may_be_ready(&self) -> bool {
+        !self.sender.is_closed() && !self.meter.is_broken()
+    }
+
+    /// Since when it had waited, if it ended before the endpoint could know of the request: as it does when its
+    /// time there was up.
+    pub(super) fn stale_since(&self) -> Option<Instant> {
+        self.waited_since.filter(|_| self.meter.has_heard_nothing())
     }
 }
 
@@ -90,7 +104,7 @@ impl<B: Send + 'static> Idle<B> {
     pub(super) fn take(&self) -> Option<Connection<B>> {
         let mut state = self.lock();
         let mut now = None;
-        while let Some(Waiting { connection, since }) = state.waiting.pop() {
+        while let Some(Waiting { mut connection, since }) = state.waiting.pop() {
             let now = *now.get_or_insert_with(Instant::now);
             if now - since >= self.timeout {
                 // Those below have waited longer.
@@ -98,17 +112,24 @@ impl<B: Send + 'static> Idle<B> {
                 return None;
             }
             if connection.sender.is_ready() && !connection.is_too_old(now) {
+                connection.waited_since = Some(since);
                 return Some(connection);
             }
         }
         None
     }
 
+    /// Gives up those that have waited for as long as one that turned out to be dead.
+    pub(super) fn drop_older(&self, than: Instant) {
+        self.lock().waiting.retain(|waiting| waiting.since > than);
+    }
+
     /// Keeps a connection whose response has ended.
     pub(super) fn put(self: &Arc<Self>, connection: Connection<B>) {
+        connection.meter.end();
         if connection.sender.is_ready() {
             self.keep(connection);
-        } else if !connection.sender.is_closed() {
+        } else if connection.may_be_ready() {
             // The rest of the request is still on its way, or the connection's task is not through yet.
             let idle = Arc::clone(self);
             tokio::spawn(async move {
@@ -121,7 +142,8 @@ impl<B: Send + 'static> Idle<B> {
 
     /// Keeps it only for as long as the rest of its request is on its way.
     pub(super) fn leave(connection: Connection<B>) {
-        if !connection.sender.is_ready() && !connection.sender.is_closed() {
+        connection.meter.end();
+        if !connection.sender.is_ready() && connection.may_be_ready() {
             tokio::spawn(async move { drop(when_ready(connection).await) });
         }
     }

@@ -28,6 +28,10 @@ pub(super) struct Meter {
     written: AtomicU32,
     /// The endpoint takes no more for now.
     blocked: AtomicBool,
+    /// The endpoint takes no more at all, but may have responded before it stopped.
+    broken: AtomicBool,
+    /// A response is still being read.
+    reading: AtomicBool,
 }
 
 impl Meter {
@@ -36,17 +40,30 @@ impl Meter {
             left: AtomicUsize::new(UNLIMITED),
             written: AtomicU32::new(0),
             blocked: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
+            reading: AtomicBool::new(false),
         })
     }
 
     /// A request is about to be sent.
     pub(super) fn begin(&self) {
         self.left.store(MAX_BEFORE_RESPONSE, Ordering::Relaxed);
+        self.reading.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether not a byte of the response has come since [`begin`](Self::begin).
+    pub(super) fn has_heard_nothing(&self) -> bool {
+        self.left.load(Ordering::Relaxed) == MAX_BEFORE_RESPONSE
     }
 
     /// The head of its response is there.
     pub(super) fn responded(&self) {
         self.left.store(UNLIMITED, Ordering::Relaxed);
+    }
+
+    /// The response has been read to its end, or the protocol changes: nothing is waited for any more.
+    pub(super) fn end(&self) {
+        self.reading.store(false, Ordering::Relaxed);
     }
 
     /// Changes when the endpoint has taken something.
@@ -59,6 +76,15 @@ impl Meter {
         self.blocked.load(Ordering::Relaxed)
     }
 
+    fn is_reading(&self) -> bool {
+        self.reading.load(Ordering::Relaxed)
+    }
+
+    /// Whether the endpoint takes no more at all.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
     fn note_written<T>(&self, polled: &Poll<io::Result<T>>) {
         self.blocked.store(polled.is_pending(), Ordering::Relaxed);
         if polled.is_ready() {
@@ -69,15 +95,47 @@ impl Meter {
 }
 
 /// An IO with a [`Meter`].
+///
+/// hyper gives a connection up when a write fails, without a look at what has arrived. But a server may respond before it
+/// has read the whole request, and close: the rest of the request then meets a reset, while the response is here, or
+/// about to be. So until the response has been read, a write that fails waits, and its error is what reading ends with.
 #[derive(Debug)]
 pub(super) struct Metered<T> {
     inner: T,
     meter: Arc<Meter>,
+    /// Why a write failed, until it is reported.
+    failure: Option<io::Error>,
 }
 
 impl<T> Metered<T> {
     pub(super) fn new(inner: T, meter: Arc<Meter>) -> Self {
-        Self { inner, meter }
+        Self { inner, meter, failure: None }
+    }
+}
+
+impl<T: Write + Unpin> Metered<T> {
+    fn write(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let mut polled = match self.failure.take() {
+            None => write(Pin::new(&mut self.inner), cx),
+            Some(failure) => Poll::Ready(Err(failure)),
+        };
+        if polled.is_ready() && self.meter.is_reading() {
+            polled = self.hold_back(polled);
+        }
+        self.meter.note_written(&polled);
+        polled
+    }
+
+    /// Keeps a failure for the reader. It is awake when there is something to read, or nothing more.
+    fn hold_back(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let Poll::Ready(Err(failure)) = polled else { return polled };
+        self.failure = Some(failure);
+        self.meter.broken.store(true, Ordering::Relaxed);
+        Poll::Pending
     }
 }
 
@@ -85,7 +143,7 @@ impl<T: Read + Unpin> Read for Metered<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let left = this.meter.left.load(Ordering::Relaxed);
-        if left == UNLIMITED {
+        if left == UNLIMITED && this.failure.is_none() {
             return Pin::new(&mut this.inner).poll_read(cx, buf);
         }
         if left == 0 {
@@ -94,18 +152,25 @@ impl<T: Read + Unpin> Read for Metered<T> {
         let mut bytes = [const { MaybeUninit::uninit() }; PIECE];
         let room = PIECE.min(buf.remaining()).min(left);
         let mut piece = ReadBuf::uninit(&mut bytes[..room]);
-        ready!(Pin::new(&mut this.inner).poll_read(cx, piece.unfilled()))?;
+        let read = ready!(Pin::new(&mut this.inner).poll_read(cx, piece.unfilled()));
+        let ended = read.is_err() || piece.filled().is_empty();
+        if let Some(failure) = this.failure.take_if(|_| ended) {
+            // The kernel tells of a reset once: after the write, this may look like a clean end.
+            this.meter.end();
+            return Poll::Ready(Err(failure));
+        }
+        read?;
         buf.put_slice(piece.filled());
-        this.meter.left.store(left - piece.filled().len(), Ordering::Relaxed);
+        if left != UNLIMITED {
+            this.meter.left.store(left - piece.filled().len(), Ordering::Relaxed);
+        }
         Poll::Ready(Ok(()))
     }
 }
 
 impl<T: Write + Unpin> Write for Metered<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
-        self.meter.note_written(&polled);
-        polled
+        self.write(cx, |inner, cx| inner.poll_write(cx, buf))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -125,13 +190,10 @@ impl<T: Write + Unpin> Write for Metered<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let inner = Pin::new(&mut self.inner);
         // Most requests are one piece, for which the kernel has a shorter way.
-        let polled = match bufs {
+        self.write(cx, |inner, cx| match bufs {
             [buf] => inner.poll_write(cx, buf),
             bufs => inner.poll_write_vectored(cx, bufs),
-        };
-        self.meter.note_written(&polled);
-        polled
+        })
     }
 }

@@ -53,6 +53,10 @@ impl<B, E: Unsent<Request<WatchedBody<B>>>> Unsent<Request<B>> for NoResponse<E>
         matches!(self, Self::Inner(error) if error.is_unprocessed())
     }
 
+    fn has_responded(&self) -> bool {
+        matches!(self, Self::Inner(error) if error.has_responded())
+    }
+
     fn is_timeout(&self) -> bool {
         matches!(self, Self::TimedOut(_))
     }

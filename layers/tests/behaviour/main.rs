@@ -30,6 +30,7 @@ mod node_silence;
 mod odd_settings;
 mod panics;
 mod pool_age;
+mod pool_broken;
 mod pool_framing;
 mod pool_http2;
 mod pool_reuse;

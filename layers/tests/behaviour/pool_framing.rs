@@ -188,3 +188,14 @@ async fn a_head_has_32_kib_at_most() {
         assert_eq!(responding.await.unwrap().is_ok(), passes, "{kib} KiB");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_trailer_section_has_32_kib_at_most() {
+    for (kib, passes) in [(30, true), (33, false)] {
+        let trailer = "x".repeat(kib * 1024);
+        let response =
+            format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx: {trailer}\r\n\r\n");
+        let expected = if passes { Outcome::Whole("ok".into()) } else { Outcome::Truncated };
+        assert_eq!(outcome("GET", &response, false).await.0, expected, "{kib} KiB");
+    }
+}

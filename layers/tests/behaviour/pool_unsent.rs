@@ -7,10 +7,10 @@ use pmesh_layers::{
     balance::{Balance, Once, Unsent},
     pool::{Pool, PoolError},
 };
-use tokio::task::JoinHandle;
+use tokio::{io::AsyncReadExt, task::JoinHandle};
 use tower::ServiceExt;
 
-use super::support::backend::{Connector, backend, settle};
+use super::support::backend::{Backend, Connector, Exchange, backend, settle};
 
 type TestPool = Pool<Connector, Full<Bytes>>;
 type Answer = Result<Bytes, PoolError<Full<Bytes>>>;
@@ -72,6 +72,75 @@ async fn a_request_that_was_sent_never_comes_back() {
         let mut error = sent.await.unwrap().unwrap_err();
         assert!(!error.is_connect() && error.take_request().is_none(), "{response:?}: {error:?}");
         assert!(!backend.has_waiting(), "{response:?}");
+    }
+}
+
+/// A pool with this many idle connections.
+async fn with_idle(count: usize) -> (TestPool, Backend, Vec<Exchange>) {
+    let (connector, mut backend) = backend();
+    let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap());
+    let sent: Vec<_> = (0..count).map(|_| send(&pool, "/")).collect();
+    let mut idle = Vec::new();
+    for _ in 0..count {
+        let mut connection = backend.accept().await;
+        connection.answer("ok").await;
+        idle.push(connection);
+    }
+    for answer in sent {
+        answer.await.unwrap().unwrap();
+        settle().await;
+    }
+    (pool, backend, idle)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_that_ends_when_it_is_used_says_nothing_of_its_endpoint() {
+    for (response, fault) in [("", false), ("HTTP/1.1 2", true), ("HTTP/1.1 100 Continue\r\n\r\n", true)] {
+        let (pool, _backend, mut idle) = with_idle(1).await;
+        let sent = send(&pool, "/");
+        idle[0].head().await;
+        idle[0].send(response).await;
+        idle.clear();
+        let mut error = sent.await.unwrap().unwrap_err();
+        assert_eq!(error.is_endpoints_fault(), fault, "{response:?}: {error:?}");
+        assert!(error.take_request().is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_that_have_been_idle_for_longer_than_a_dead_one_are_not_tried() {
+    let (pool, mut backend, mut idle) = with_idle(3).await;
+    let sent = send(&pool, "/1");
+    settle().await;
+    // The last one used is the first to be used again.
+    let mut last = idle.pop().unwrap();
+    last.head().await;
+    drop(last);
+    assert!(sent.await.unwrap().is_err());
+    let again = send(&pool, "/2");
+    assert!(backend.accept().await.answer("fresh").await.starts_with("POST /2 "));
+    assert_eq!(again.await.unwrap().unwrap(), "fresh");
+    for connection in &mut idle {
+        connection.0.read_exact(&mut [0; 4]).await.unwrap();
+        assert!(connection.has_ended().await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_cannot_be_passed_on_is_not_fetched_again() {
+    let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(40 * 1024));
+    let fields = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(200));
+    let ambiguous = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
+    for response in [long, fields, ambiguous] {
+        let (connector, mut backend) = backend();
+        let pool: Pool<_, Once<Full<Bytes>>> = Pool::new(connector, "http://backend".parse().unwrap());
+        let balance = Balance::new([("one", pool.clone()), ("two", pool)]);
+        let answer = tokio::spawn(balance.oneshot(Request::get("/").body(Full::default()).unwrap()));
+        let mut connection = backend.accept().await;
+        connection.head().await;
+        connection.send(&response).await;
+        assert!(answer.await.unwrap().is_err());
+        assert!(!backend.has_waiting(), "{}", &response[..40]);
     }
 }
 

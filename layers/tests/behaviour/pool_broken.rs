@@ -1,0 +1,121 @@
+//! Connections that break while a request is on its way: what the backend said before that is heard.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use pmesh_layers::{
+    balance::Unsent,
+    connect::SourceConnector,
+    pool::{Pool, PoolError, PooledBody},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use tower::ServiceExt;
+
+type Body = Full<Bytes>;
+
+/// A connection that takes the start of a request; the next write fails, and only then `arrived` can be read.
+struct Breaking {
+    taken: usize,
+    failed: bool,
+    arrived: &'static [u8],
+}
+
+impl Read for Breaking {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        if !self.failed {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let (now, later) = self.arrived.split_at(self.arrived.len().min(20));
+        buf.put_slice(now);
+        self.arrived = later;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Write for Breaking {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.taken > 0 {
+            self.failed = true;
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        self.taken = buf.len().min(100);
+        Poll::Ready(Ok(self.taken))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// What comes of an upload over a [`Breaking`] connection.
+async fn upload(arrived: &'static [u8]) -> Result<Response<PooledBody<Body>>, PoolError<Body>> {
+    let connector = tower::service_fn(move |_: Uri| {
+        std::future::ready(Ok::<_, io::Error>(Breaking { taken: 0, failed: false, arrived }))
+    });
+    let pool = Pool::new(connector, "http://backend".parse().unwrap());
+    pool.oneshot(Request::post("/").body(Full::from(vec![b'x'; 1024 * 1024])).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_response_that_came_before_a_write_failed_is_read() {
+    let response = upload(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 8\r\n\r\ntoo long").await.unwrap();
+    assert_eq!(response.status(), 413);
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "too long");
+}
+
+#[tokio::test]
+async fn behind_a_failed_write_the_end_is_no_clean_one() {
+    for (response, expected) in [
+        (&b"HTTP/1.1 413 Content Too Large\r\n\r\ntoo lo"[..], Some(413)),
+        (b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 8\r\n\r\n", Some(413)),
+        (b"HTTP/1.1 413 Content Too", None),
+        (b"", None),
+    ] {
+        match upload(response).await {
+            Ok(response) => {
+                assert_eq!(Some(response.status().as_u16()), expected);
+                let error = response.into_body().collect().await.unwrap_err();
+                assert!(format!("{error:?}").contains("BrokenPipe"), "{error:?}");
+            }
+            Err(error) => {
+                assert_eq!(expected, None, "{error:?}");
+                assert!(error.is_endpoints_fault());
+                assert!(format!("{error:?}").contains("BrokenPipe"), "{error:?}");
+            }
+        }
+    }
+}
+
+/// Over sockets, where the end may be there before the head was looked at.
+#[tokio::test]
+async fn a_head_that_the_end_follows_at_once_is_a_response() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let pool: Pool<_, Body> = Pool::new(SourceConnector::new(), endpoint);
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            assert!(connection.read(&mut [0; 1024]).await.unwrap() > 0);
+            connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n").await.unwrap();
+        }
+    });
+    for number in 0..200 {
+        let body = if number % 2 == 0 { "" } else { "body" };
+        let response = pool.clone().oneshot(Request::post("/").body(body.into()).unwrap()).await.unwrap();
+        assert!(response.into_body().collect().await.is_err());
+    }
+}
