@@ -20,7 +20,7 @@ use pmesh_layers::{
     framing::Unacceptable,
     host::HostName,
     node::NodeError,
-    pool::{Http2Error, PoolError},
+    pool::{ConnectTimeout, Http2Error, PoolError},
     response_timeout::TimedOut,
     route::NoRoute,
     sni::Misdirected,
@@ -92,6 +92,7 @@ fn connect_timed_out(error: &BoxError) -> bool {
         || cause::<TlsError>(error).is_some_and(TlsError::is_timeout)
         || cause::<NodeError>(error).is_some_and(NodeError::is_timeout)
         || cause::<Http2Error>(error).is_some_and(|error| *error == Http2Error::Timeout)
+        || cause::<ConnectTimeout>(error).is_some()
 }
 
 /// The first cause of this type.

@@ -192,7 +192,7 @@ impl<'a> Pools<'a> {
         Http2Pool::new(connector, uri)
             .idle_timeout(self.settings.pool_idle_timeout)
             .max_age(self.settings.pool_max_age)
-            .greeting_timeout(self.settings.connect_timeout)
+            .connect_timeout(self.settings.connect_timeout)
     }
 
     fn tls(&mut self, route: &Route) -> Result<TlsConnector<RoomConnector<SourceConnector>>, BoxError> {

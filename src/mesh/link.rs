@@ -63,7 +63,7 @@ impl Linker {
             let pool = Http2Pool::new(Dialer::new(self, peer), Uri::from_static("https://node"))
                 .idle_timeout(self.idle_timeout)
                 .max_age(self.max_age)
-                .greeting_timeout(self.connect_timeout)
+                .connect_timeout(self.connect_timeout)
                 .keep_alive(ASK_AFTER, ANSWER_WITHIN);
             balance::Endpoint::new(format!("mesh://{}", peer.name), pool)
         }))

@@ -26,7 +26,7 @@ pub struct PooledBody<B: Send + 'static> {
 /// What a body holds until its end.
 enum Lease<B> {
     Connection(Connection<B>, Arc<Idle<B>>),
-    Stream(#[expect(dead_code, reason = "held to be dropped")] Stream),
+    Stream(Stream),
 }
 
 /// A response body that broke off.
@@ -113,7 +113,12 @@ impl<B: Send + 'static> Body for PooledBody<B> {
             // hyper takes all up to the next empty line with CRLF for trailers, and reads them to the first with LF: what
             // stands between may be another response (RFC 9112, 2.2).
             Poll::Ready(Some(Ok(frame))) if frame.is_trailers() && self.is_http1() => self.leave(),
-            Poll::Ready(Some(Ok(_))) => self.give_back_at_end(),
+            Poll::Ready(Some(Ok(_))) => {
+                if let Some(Lease::Stream(stream)) = &self.lease {
+                    stream.heard();
+                }
+                self.give_back_at_end();
+            }
             Poll::Ready(Some(Err(_))) => drop(self.lease.take()),
             Poll::Pending => {}
         }

@@ -1,12 +1,8 @@
 use std::{
-    error::Error,
     fmt,
     future::Future,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,7 +11,7 @@ use http::{Request, Response, StatusCode, Uri};
 use http_body::Body;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::{sync::Mutex, time::timeout};
+use tokio::time::{Instant, timeout_at};
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
@@ -23,6 +19,7 @@ use super::{
     age::MaxAge,
     bounds::{Connect, RequestBody, Sending},
     greeting::{Greeting, Http2Error},
+    opening::{ConnectTimeout, Failure, Opening},
     request::{from_http2, into_http2},
     response::{check_http2, leave_hop},
     streams::{Connections, Load, Stream},
@@ -41,8 +38,12 @@ const ATTEMPTS: usize = 3;
 ///
 /// A connection takes requests until so many streams are open as its peer allows, or as
 /// [`max_streams`](Self::max_streams) does; then another one is opened. One that says goodbye (GOAWAY) ends with the
-/// last of its streams, and so does one that has answered nothing for 10 s when a request is given up. A new connection
-/// takes requests once the peer's SETTINGS have come, so a peer that speaks something else gets none.
+/// last of its streams. One on which requests have waited for 10 s and nothing of any response has come takes no new
+/// requests until something does; answers to PINGs do not count. A new connection takes requests once the peer's SETTINGS
+/// have come, so a peer that speaks something else gets none.
+///
+/// One connection is opened at a time, by the pool: the attempt goes on when the request that began it is given up, and
+/// all requests that wait for it share the connection, or the error.
 ///
 /// A GET with `Upgrade` becomes an extended CONNECT for the first protocol where the peer takes such (RFC 8441), and
 /// its 200 a 101, with the `Sec-WebSocket-Accept` that the client waits for: a
@@ -62,15 +63,14 @@ const ATTEMPTS: usize = 3;
 /// ```
 pub struct Http2Pool<C, B> {
     shared: Arc<Shared<C, B>>,
+    connect_within: Option<Duration>,
 }
 
 struct Shared<C, B> {
     connector: C,
     settings: Settings,
     connections: Arc<Connections<B>>,
-    /// Held by whoever opens a connection; the others wait for it. Holds why the last one failed.
-    opening: Mutex<Option<Arc<dyn Error + Send + Sync>>>,
-    failures: AtomicU64,
+    opening: Opening,
 }
 
 #[derive(Debug, Clone)]
@@ -79,19 +79,19 @@ struct Settings {
     max_streams: u32,
     idle_timeout: Duration,
     max_age: MaxAge,
-    greeting_timeout: Duration,
+    connect_timeout: Duration,
     keep_alive: (Duration, Duration),
 }
 
 impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
-    /// Connections to `endpoint`, made by `connector`: 100 streams on each, closed after 60 s without one.
+    /// Connections to `endpoint`, made by `connector` within 5 s: 100 streams on each, closed after 60 s without one.
     pub fn new(connector: C, endpoint: Uri) -> Self {
         let settings = Settings {
             endpoint,
             max_streams: 100,
             idle_timeout: Duration::from_secs(60),
             max_age: MaxAge::default(),
-            greeting_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(5),
             keep_alive: (Duration::from_secs(300), Duration::from_secs(20)),
         };
         Self::of(connector, settings)
@@ -103,7 +103,7 @@ impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
         self.with(|settings| settings.max_streams = streams.max(1))
     }
 
-    /// How long a connection without streams is kept.
+    /// How long a connection without streams is kept, to the second.
     #[must_use]
     pub fn idle_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.idle_timeout = bounded(timeout))
@@ -117,10 +117,19 @@ impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
         self.with(|settings| settings.max_age = MaxAge::new(age))
     }
 
-    /// How long a new connection may take to say that it speaks HTTP/2.
+    /// How long a new connection may take in all: what the connector does, and until the peer's SETTINGS have come.
     #[must_use]
-    pub fn greeting_timeout(self, timeout: Duration) -> Self {
-        self.with(|settings| settings.greeting_timeout = bounded(timeout))
+    pub fn connect_timeout(self, timeout: Duration) -> Self {
+        self.with(|settings| settings.connect_timeout = bounded(timeout))
+    }
+
+    /// How long a request of this pool, and of clones that are made of it, waits for a connection where that is less
+    /// than [`connect_timeout`](Self::connect_timeout): so that there is time left for another endpoint. The attempt goes
+    /// on for later requests.
+    #[must_use]
+    pub fn connect_within(mut self, share: Duration) -> Self {
+        self.connect_within = Some(bounded(share));
+        self
     }
 
     /// Asks a peer that has been silent for `interval` while streams are open whether it is still there (PING), and
@@ -135,13 +144,13 @@ impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
     fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.shared.settings.clone();
         change(&mut settings);
-        Self::of(self.shared.connector.clone(), settings)
+        Self { connect_within: self.connect_within, ..Self::of(self.shared.connector.clone(), settings) }
     }
 
     fn of(connector: C, settings: Settings) -> Self {
         let connections = Arc::new(Connections::new(settings.idle_timeout, settings.max_age));
-        let (opening, failures) = (Mutex::new(None), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { connector, settings, connections, opening, failures }) }
+        let shared = Arc::new(Shared { connector, settings, connections, opening: Opening::default() });
+        Self { shared, connect_within: None }
     }
 
     /// The endpoint.
@@ -152,7 +161,7 @@ impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
 
 impl<C, B> Clone for Http2Pool<C, B> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self { shared: Arc::clone(&self.shared), connect_within: self.connect_within }
     }
 }
 
@@ -172,15 +181,23 @@ impl<C: Connect, B: RequestBody> Service<Request<B>> for Http2Pool<C, B> {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        Box::pin(Arc::clone(&self.shared).send(request))
+        Box::pin(Arc::clone(&self.shared).send(request, self.connect_within))
     }
 }
 
 impl<C: Connect, B: RequestBody> Shared<C, B> {
-    async fn send(self: Arc<Self>, mut request: Request<B>) -> Result<Response<PooledBody<B>>, PoolError<B>> {
-        let mut attempts = 1;
+    async fn send(
+        self: Arc<Self>,
+        mut request: Request<B>,
+        within: Option<Duration>,
+    ) -> Result<Response<PooledBody<B>>, PoolError<B>> {
+        let (mut attempts, mut started) = (1, None);
         loop {
-            let (sender, stream) = match self.stream().await {
+            let found = match self.connections.stream() {
+                Some(found) => Ok(found),
+                None => self.new_stream(within, *started.get_or_insert_with(Instant::now)).await,
+            };
+            let (sender, stream) = match found {
                 Ok(found) => found,
                 Err(error) => return Err(PoolError::connect_shared(error, request)),
             };
@@ -198,51 +215,57 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
         }
     }
 
-    /// A stream on a connection there is, or on a new one. One at a time opens; all who waited meanwhile share what
-    /// comes of it.
-    async fn stream(&self) -> Result<(SendRequest<B>, Stream), Arc<dyn Error + Send + Sync>> {
-        if let Some(found) = self.connections.stream() {
-            return Ok(found);
+    /// A stream on a new connection, or on one that has room again by then.
+    async fn new_stream(
+        self: &Arc<Self>,
+        within: Option<Duration>,
+        started: Instant,
+    ) -> Result<(SendRequest<B>, Stream), Failure> {
+        match within.filter(|within| *within < self.settings.connect_timeout) {
+            Some(within) => match timeout_at(started + within, self.search(started)).await {
+                Ok(found) => found,
+                Err(_) => Err(Arc::new(ConnectTimeout(within))),
+            },
+            // The attempt itself ends in time, and says more.
+            None => self.search(started).await,
         }
-        let failures = self.failures.load(Ordering::Relaxed);
-        let mut last_failure = self.opening.lock().await;
-        if let Some(found) = self.connections.stream() {
-            return Ok(found);
-        }
-        if failures != self.failures.load(Ordering::Relaxed)
-            && let Some(failure) = &*last_failure
-        {
-            return Err(Arc::clone(failure));
-        }
-        match self.open().await {
-            Ok((sender, stream, load)) => {
-                self.connections.add(sender.clone(), load);
-                Ok((sender, stream))
+    }
+
+    async fn search(self: &Arc<Self>, started: Instant) -> Result<(SendRequest<B>, Stream), Failure> {
+        let connect_timeout = self.settings.connect_timeout;
+        loop {
+            self.opening.join(|| Arc::clone(self).open()).await?;
+            if let Some(found) = self.connections.stream() {
+                return Ok(found);
             }
-            Err(error) => {
-                let failure: Arc<dyn Error + Send + Sync> = Arc::from(error);
-                *last_failure = Some(Arc::clone(&failure));
-                self.failures.fetch_add(1, Ordering::Relaxed);
-                Err(failure)
+            // Others were faster, again and again.
+            if started.elapsed() >= connect_timeout {
+                return Err(Arc::new(ConnectTimeout(connect_timeout)));
             }
         }
     }
 
-    async fn open(&self) -> Result<(SendRequest<B>, Stream, Arc<Load>), BoxError> {
-        let Settings { endpoint, max_streams, greeting_timeout, keep_alive: (interval, patience), .. } = &self.settings;
-        let io = self.connector.clone().oneshot(endpoint.clone()).await.map_err(Into::into)?;
-        let (io, greeting) = Greeting::new(io);
-        let (sender, connection) = Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW)
-            // Responses that nobody reads must not hold up those of others on the same connection.
-            .initial_connection_window_size(STREAM_WINDOW.saturating_mul(*max_streams).min(MAX_WINDOW))
-            .max_header_list_size(MAX_HEAD)
-            .keep_alive_interval(*interval)
-            .keep_alive_timeout(*patience)
-            .handshake(io)
-            .await?;
-        let verdict = match timeout(*greeting_timeout, greeting).await {
+    async fn open(self: Arc<Self>) -> Result<(), BoxError> {
+        let Settings { endpoint, max_streams, connect_timeout, keep_alive: (interval, patience), .. } = &self.settings;
+        let deadline = Instant::now() + *connect_timeout;
+        let connecting = async {
+            let io = self.connector.clone().oneshot(endpoint.clone()).await.map_err(Into::into)?;
+            let (io, greeting) = Greeting::new(io);
+            let (sender, connection) = Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .initial_stream_window_size(STREAM_WINDOW)
+                // Responses that nobody reads must not hold up those of others on the same connection.
+                .initial_connection_window_size(STREAM_WINDOW.saturating_mul(*max_streams).min(MAX_WINDOW))
+                .max_header_list_size(MAX_HEAD)
+                .keep_alive_interval(*interval)
+                .keep_alive_timeout(*patience)
+                .handshake(io)
+                .await?;
+            Ok::<_, BoxError>((sender, connection, greeting))
+        };
+        let connected = timeout_at(deadline, connecting).await;
+        let (sender, connection, greeting) = connected.map_err(|_| ConnectTimeout(*connect_timeout))??;
+        let verdict = match timeout_at(deadline, greeting).await {
             Ok(Ok(verdict)) => verdict,
             Ok(Err(_)) => Err(Http2Error::Closed),
             Err(_) => Err(Http2Error::Timeout),
@@ -251,7 +274,9 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
         let load = Load::new();
         let most = usize::try_from(*max_streams).unwrap_or(usize::MAX);
         load.set(connection.current_max_send_streams().min(most), connection.is_extended_connect_protocol_enabled());
-        let stream = Load::take(&load).ok_or(NoStream)?;
+        if !load.allows_any() {
+            return Err(NoStream.into());
+        }
         let limits = Arc::clone(&load);
         tokio::spawn(async move {
             let mut connection = pin!(connection);
@@ -266,7 +291,8 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
                 tracing::debug!(%error, "connection to an endpoint broke");
             }
         });
-        Ok((sender, stream, load))
+        self.connections.add(sender, load);
+        Ok(())
     }
 }
 

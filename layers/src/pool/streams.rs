@@ -11,10 +11,13 @@ use tokio::time::Instant;
 
 use super::{LOOKS, age::MaxAge};
 
-/// A connection on which a request was given up takes no other if it has had no answer to any for so long: the peer may
-/// be gone without a word, and its machine back, which only a new connection can tell.
-/// In milliseconds.
-const UNANSWERED: u64 = 10_000;
+/// A connection whose peer has sent nothing of any response for so long, with requests waiting, takes no new ones. The
+/// peer may be gone without a word, or acknowledge PINGs and do nothing else: only a new connection can tell.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How often connections are looked at, at most.
+const LOOK: Duration = Duration::from_secs(1);
+/// A new connection is not idle yet: who asked for it is about to use it.
+const NEW: Duration = Duration::from_secs(1);
 
 /// The connections of HTTP/2 to one endpoint. The first with a free stream is used, so that others can fall idle.
 ///
@@ -36,7 +39,7 @@ struct Connection<B> {
     load: Arc<Load>,
 }
 
-/// How many streams of a connection are in use.
+/// How many streams of a connection are in use, and whether the peer answers. Times are in milliseconds after `created`.
 #[derive(Debug)]
 pub(super) struct Load {
     streams: AtomicUsize,
@@ -44,19 +47,20 @@ pub(super) struct Load {
     /// The peer takes extended CONNECT (RFC 8441, 3).
     takes_upgrades: AtomicBool,
     created: Instant,
-    /// When the last stream ended, in milliseconds after `created`.
+    /// When the last stream ended.
     used_at: AtomicU64,
-    /// The same of the last answer.
-    answered_at: AtomicU64,
-    suspect: AtomicBool,
+    /// How many requests have no response yet.
+    waiting: AtomicUsize,
+    /// Since when they have waited without a sign of any response.
+    silent_since: AtomicU64,
+    /// How long others, which were given up, had waited before.
+    silent_before: AtomicU64,
 }
 
 /// A stream in use. Dropped, it is free for another request.
 #[derive(Debug)]
 pub(super) struct Stream {
     load: Arc<Load>,
-    /// In milliseconds after `created`, as those of the load.
-    taken_at: u64,
     answered: bool,
 }
 
@@ -69,7 +73,8 @@ impl<B: Send + 'static> Connections<B> {
     pub(super) fn stream(&self) -> Option<(SendRequest<B>, Stream)> {
         let mut state = self.lock();
         state.open.retain(|connection| connection.is_of_use(self.idle_timeout));
-        state.open.iter().find_map(|one| Some((one.sender.clone(), Load::take(&one.load)?)))
+        let mut answering = state.open.iter().filter(|one| !one.load.is_silent());
+        answering.find_map(|one| Some((one.sender.clone(), Load::take(&one.load)?)))
     }
 
     pub(super) fn add(self: &Arc<Self>, sender: SendRequest<B>, load: Arc<Load>) {
@@ -90,9 +95,10 @@ impl<B: Send + 'static> Connections<B> {
 }
 
 impl<B> Connection<B> {
+    /// One that is silent is kept for the requests on it, which may just be slow: their responses make it one like others.
     fn is_of_use(&self, idle_timeout: Duration) -> bool {
-        let suspect = self.load.suspect.load(Ordering::Relaxed);
-        !suspect && !self.sender.is_closed() && self.load.idle_for().is_none_or(|idle| idle < idle_timeout)
+        let of_use = |idle| idle < idle_timeout && !self.load.is_silent();
+        !self.sender.is_closed() && self.load.idle_for().is_none_or(of_use)
     }
 }
 
@@ -108,7 +114,7 @@ async fn retire<B: Send + 'static>(connections: Weak<Connections<B>>, load: Weak
 /// Ends connections that have been idle for too long, until none is left.
 async fn expire<B: Send + 'static>(connections: Weak<Connections<B>>, idle_timeout: Duration) {
     loop {
-        tokio::time::sleep(idle_timeout / LOOKS).await;
+        tokio::time::sleep((idle_timeout / LOOKS).max(LOOK)).await;
         let Some(connections) = connections.upgrade() else { return };
         let mut state = connections.lock();
         state.open.retain(|connection| connection.is_of_use(idle_timeout));
@@ -127,8 +133,9 @@ impl Load {
             takes_upgrades: AtomicBool::new(false),
             created: Instant::now(),
             used_at: AtomicU64::new(0),
-            answered_at: AtomicU64::new(0),
-            suspect: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
+            silent_since: AtomicU64::new(0),
+            silent_before: AtomicU64::new(0),
         })
     }
 
@@ -138,23 +145,50 @@ impl Load {
         self.takes_upgrades.store(takes_upgrades, Ordering::Relaxed);
     }
 
+    /// Whether the peer allows any stream.
+    pub(super) fn allows_any(&self) -> bool {
+        self.limit.load(Ordering::Relaxed) > 0
+    }
+
     /// A stream, if there is one to spare.
     pub(super) fn take(this: &Arc<Self>) -> Option<Stream> {
         let limit = this.limit.load(Ordering::Relaxed);
         let more = |streams| (streams < limit).then_some(streams + 1);
         this.streams.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Stream { load: Arc::clone(this), taken_at: this.now(), answered: false })
+        if this.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
+            this.silent_since.store(this.now(), Ordering::Relaxed);
+        }
+        Some(Stream { load: Arc::clone(this), answered: false })
     }
 
     fn now(&self) -> u64 {
         u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// For how long no stream has been in use; `None` while one is.
+    /// For how long no stream has been in use; `None` while one is, or is about to be.
     fn idle_for(&self) -> Option<Duration> {
-        let idle = self.streams.load(Ordering::Relaxed) == 0;
+        if self.streams.load(Ordering::Relaxed) > 0 {
+            return None;
+        }
         let used_at = Duration::from_millis(self.used_at.load(Ordering::Relaxed));
-        idle.then(|| self.created.elapsed().saturating_sub(used_at))
+        let age = self.created.elapsed();
+        let is_new = used_at.is_zero() && age < NEW;
+        (!is_new).then(|| age.saturating_sub(used_at))
+    }
+
+    /// A piece of a response has come.
+    fn heard(&self) {
+        self.silent_since.store(self.now(), Ordering::Relaxed);
+        self.silent_before.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether requests have waited for too long, all in all, without a sign of any response.
+    fn is_silent(&self) -> bool {
+        let mut silent = self.silent_before.load(Ordering::Relaxed);
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            silent += self.now().saturating_sub(self.silent_since.load(Ordering::Relaxed));
+        }
+        Duration::from_millis(silent) >= SILENCE
     }
 }
 
@@ -164,10 +198,17 @@ impl Stream {
         self.load.takes_upgrades.load(Ordering::Relaxed)
     }
 
-    /// Something was heard of the peer.
+    /// The head of the response has come, or the end of the stream.
     pub(super) fn answered(&mut self) {
-        self.answered = true;
-        self.load.answered_at.store(self.load.now(), Ordering::Relaxed);
+        if !std::mem::replace(&mut self.answered, true) {
+            self.load.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.load.heard();
+    }
+
+    /// A piece of the response's body has come.
+    pub(super) fn heard(&self) {
+        self.load.heard();
     }
 }
 
@@ -175,11 +216,11 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let load = &self.load;
         let now = load.now();
-        load.used_at.store(now, Ordering::Relaxed);
-        let heard_at = load.answered_at.load(Ordering::Relaxed).max(self.taken_at);
-        if !self.answered && now.saturating_sub(heard_at) >= UNANSWERED {
-            load.suspect.store(true, Ordering::Relaxed);
+        if !self.answered && load.waiting.fetch_sub(1, Ordering::Relaxed) == 1 {
+            let silent = now.saturating_sub(load.silent_since.load(Ordering::Relaxed));
+            load.silent_before.fetch_add(silent, Ordering::Relaxed);
         }
+        load.used_at.store(now.max(1), Ordering::Relaxed);
         load.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -206,22 +247,46 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_who_was_asked_and_has_not_answered_for_long_is_suspect() {
+    async fn a_connection_is_silent_when_requests_wait_and_nothing_of_a_response_comes() {
         let load = Load::new();
-        load.set(2, false);
-        tokio::time::advance(Duration::from_secs(60)).await;
-        // Given up at once, of a connection that nobody has asked anything for long.
+        load.set(9, false);
+        let pass = async |seconds| tokio::time::advance(Duration::from_secs(seconds)).await;
+        pass(60).await;
+        // Nobody has asked anything for long.
         drop(Load::take(&load));
-        assert!(!load.suspect.load(Ordering::Relaxed));
+        assert!(!load.is_silent());
         let waiting = Load::take(&load).unwrap();
-        tokio::time::advance(Duration::from_secs(9)).await;
+        pass(9).await;
+        let mut answered = Load::take(&load).unwrap();
+        answered.answered();
+        pass(9).await;
+        answered.heard();
+        pass(9).await;
+        assert!(!load.is_silent());
+        pass(1).await;
+        assert!(load.is_silent());
+        // It was slow, and no more.
+        answered.heard();
+        assert!(!load.is_silent());
+        drop((answered, waiting));
+
+        // Each is given up early. In between nobody waits, which does not count.
         Load::take(&load).unwrap().answered();
-        tokio::time::advance(Duration::from_secs(9)).await;
-        drop(waiting);
-        assert!(!load.suspect.load(Ordering::Relaxed));
-        let waiting = Load::take(&load).unwrap();
-        tokio::time::advance(Duration::from_secs(10)).await;
-        drop(waiting);
-        assert!(load.suspect.load(Ordering::Relaxed));
+        for _ in 0..5 {
+            assert!(!load.is_silent());
+            let waiting = Load::take(&load).unwrap();
+            pass(2).await;
+            drop(waiting);
+            pass(60).await;
+        }
+        assert!(load.is_silent());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_connection_is_not_idle_yet() {
+        let load = Load::new();
+        assert_eq!(load.idle_for(), None);
+        tokio::time::advance(NEW).await;
+        assert_eq!(load.idle_for(), Some(NEW));
     }
 }

@@ -52,6 +52,16 @@ impl Peer {
         self.0.accept().await.unwrap().unwrap()
     }
 
+    /// As [`run`](Self::run), and never answers.
+    fn run_without_answers(mut self) -> JoinHandle<()> {
+        tokio::spawn(async move {
+            let mut held = Vec::new();
+            while let Some(Ok(request)) = self.0.accept().await {
+                held.push(request);
+            }
+        })
+    }
+
     /// Keeps the connection going; it ends when the pool has ended it.
     fn run(mut self) -> JoinHandle<()> {
         tokio::spawn(async move { while let Some(Ok(_)) = self.0.accept().await {} })
@@ -330,9 +340,11 @@ async fn a_peer_that_is_gone_without_a_word_is_given_up() {
 async fn what_is_given_up_without_an_answer_is_the_last_of_its_connection() {
     for (answered, given_up, is_last) in [(0, 9, false), (0, 10, true), (5, 14, false), (5, 15, true)] {
         let (pool, mut backend) = pool();
-        let (first, second) = (send(&pool, get("/answered")), send(&pool, get("/given-up")));
+        let first = send(&pool, get("/answered"));
         let mut peer = Peer::new(&mut backend).await;
-        let ((_, response), (_, _held)) = (peer.request().await, peer.request().await);
+        let (_, response) = peer.request().await;
+        let second = send(&pool, get("/given-up"));
+        let (_, _held) = peer.request().await;
         let _peer = peer.run();
         tokio::time::sleep(Duration::from_secs(answered)).await;
         ok(response);
@@ -343,6 +355,111 @@ async fn what_is_given_up_without_an_answer_is_the_last_of_its_connection() {
         let _next = send(&pool, get("/next"));
         settle().await;
         assert_eq!(backend.has_waiting(), is_last, "{answered} {given_up}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_without_a_sign_of_a_response_takes_no_new_requests() {
+    let (pool, mut backend) = pool();
+    // The peer answers to PINGs all the time.
+    let pool = pool.keep_alive(Duration::from_secs(1), Duration::from_secs(1));
+    let slow = send(&pool, get("/slow"));
+    let mut peer = Peer::new(&mut backend).await;
+    let (_, response) = peer.request().await;
+    let _peer = peer.run_without_answers();
+    for _ in 0..5 {
+        let given_up = send(&pool, get("/given-up"));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(!backend.has_waiting());
+        given_up.abort();
+    }
+    let next = send(&pool, get("/next"));
+    let mut second = Peer::new(&mut backend).await;
+    ok(second.request().await.1);
+    let _second = second.run();
+    assert_eq!(text(next).await, "ok");
+
+    // What waits there is not cut off. A piece of a response makes it a connection like others.
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let mut stream = respond(response, Response::new(()));
+    let mut body = slow.await.unwrap().unwrap().into_body();
+    let waits = send(&pool, get("/waits"));
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    stream.send_data("ok".into(), false).unwrap();
+    body.frame().await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    let _more = send(&pool, get("/more"));
+    settle().await;
+    assert!(!backend.has_waiting() && !waits.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_attempt_to_connect_outlives_the_request_that_began_it() {
+    let (pool, mut backend) = pool();
+    let first = send(&pool, get("/first"));
+    let connection = backend.accept().await.0;
+    first.abort();
+    let second = send(&pool, get("/second"));
+    settle().await;
+    let mut peer = Peer(server::handshake(connection).await.unwrap());
+    let (request, response) = peer.request().await;
+    assert_eq!(request.uri().path(), "/second");
+    ok(response);
+    let _peer = peer.run();
+    assert_eq!(text(second).await, "ok");
+    assert!(!backend.has_waiting());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_may_wait_for_less_than_the_attempt_takes() {
+    let (pool, mut backend) = pool();
+    let start = tokio::time::Instant::now();
+    let hurried = pool.clone().connect_within(Duration::from_secs(1)).oneshot(get("/hurried"));
+    let mut error = hurried.await.unwrap_err();
+    assert_eq!(error.source().unwrap().to_string(), "there was none within 1s");
+    assert!(error.is_connect() && error.take_request().is_some());
+    assert_eq!(start.elapsed(), Duration::from_secs(1));
+
+    let next = send(&pool, get("/next"));
+    let mut peer = Peer::new(&mut backend).await;
+    ok(peer.request().await.1);
+    let _peer = peer.run();
+    assert_eq!(text(next).await, "ok");
+    assert!(!backend.has_waiting());
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_a_connection_needs_shares_one_timeout() {
+    let (connector, mut backend) = backend();
+    // As for TLS.
+    let slow = tower::service_fn(move |uri| {
+        let connector = connector.clone();
+        async move {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            connector.oneshot(uri).await
+        }
+    });
+    let pool = Http2Pool::<_, Body>::new(slow, "http://backend".parse().unwrap());
+    for (timeout, cause) in [(1, "there was none within 1s"), (3, "backend does not speak HTTP/2")] {
+        let start = tokio::time::Instant::now();
+        let error = pool.clone().connect_timeout(Duration::from_secs(timeout)).oneshot(get("/")).await.unwrap_err();
+        assert_eq!(error.source().unwrap().to_string(), cause);
+        assert_eq!(start.elapsed(), Duration::from_secs(timeout));
+    }
+    drop(backend.accept().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_may_not_idle_is_used_once_and_ended() {
+    let (pool, mut backend) = pool();
+    let pool = pool.idle_timeout(Duration::ZERO);
+    for _ in 0..2 {
+        let answer = send(&pool, get("/"));
+        let mut peer = Peer::new(&mut backend).await;
+        ok(peer.request().await.1);
+        let peer = peer.run();
+        assert_eq!(text(answer).await, "ok");
+        peer.await.unwrap();
     }
 }
 
