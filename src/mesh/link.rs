@@ -1,7 +1,10 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -70,11 +73,13 @@ impl Linker {
     }
 }
 
-/// Connects to one node, at the first of its addresses where it is.
+/// Connects to one node, at the address where it was last, or else at the first of its addresses where it is.
 #[derive(Debug, Clone)]
 pub struct Dialer {
     connector: NodeConnector<RoomConnector<SourceConnector>>,
     addresses: Arc<[Uri]>,
+    /// The index of the address to begin with.
+    last: Arc<AtomicUsize>,
 }
 
 impl Dialer {
@@ -83,7 +88,7 @@ impl Dialer {
         // An address is a host and a port, of which a URI can be made.
         let uri = |address| format!("https://{address}/").parse().ok();
         let addresses = peer.addresses.iter().filter_map(uri).collect();
-        Self { connector: connector.handshake_timeout(linker.connect_timeout), addresses }
+        Self { connector: connector.handshake_timeout(linker.connect_timeout), addresses, last: Arc::default() }
     }
 }
 
@@ -98,12 +103,16 @@ impl Service<Uri> for Dialer {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let Self { connector, addresses } = self.clone();
+        let Self { connector, addresses, last } = self.clone();
         Box::pin(async move {
             let mut failed = None;
-            for address in addresses.iter() {
-                match connector.clone().oneshot(address.clone()).await {
-                    Ok(connection) => return Ok(connection),
+            let first = last.load(Ordering::Relaxed);
+            for index in (first..first + addresses.len()).map(|index| index % addresses.len()) {
+                match connector.clone().oneshot(addresses[index].clone()).await {
+                    Ok(connection) => {
+                        last.store(index, Ordering::Relaxed);
+                        return Ok(connection);
+                    }
                     Err(error) => failed = Some(error),
                 }
             }

@@ -18,6 +18,7 @@ enum Step {
     NoAddress(String),
     NameTimeout(String, Box<[SocketAddr]>),
     Connect(SocketAddr),
+    NoSource(SocketAddr),
     Timeout(SocketAddr),
     Socket(PathBuf),
     SocketTimeout(PathBuf),
@@ -45,7 +46,9 @@ impl ConnectError {
     }
 
     pub(super) fn connect(address: SocketAddr, error: io::Error) -> Self {
-        Self { step: Step::Connect(address), source: Some(Arc::new(error)) }
+        let no_source = error.kind() == io::ErrorKind::AddrNotAvailable;
+        let step = if no_source { Step::NoSource(address) } else { Step::Connect(address) };
+        Self { step, source: Some(Arc::new(error)) }
     }
 
     pub(super) fn timeout(address: SocketAddr) -> Self {
@@ -81,6 +84,11 @@ impl fmt::Display for ConnectError {
                     .enumerate()
                     .try_for_each(|(index, address)| write!(f, "{}{address}", if index > 0 { ", " } else { "" }))
             }
+            Step::NoSource(address) => write!(
+                f,
+                "nothing to connect to {address} from: either no source port is left for it, or this machine does not \
+                 have the source address"
+            ),
             Step::Connect(address) => write!(f, "cannot connect to {address}"),
             Step::Socket(path) => write!(f, "cannot connect to {}", path.display()),
             Step::SocketTimeout(path) => {

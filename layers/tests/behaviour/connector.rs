@@ -70,6 +70,13 @@ async fn without_a_subnet_the_kernel_chooses() {
 }
 
 #[tokio::test]
+async fn a_source_address_that_the_machine_does_not_have_is_told() {
+    let connector = SourceConnector::new().source_addresses(["192.0.2.1".parse().unwrap()]);
+    let error = connector.connect("192.0.2.7", 80).await.unwrap_err();
+    assert!(error.to_string().starts_with("nothing to connect to 192.0.2.7:80 from: "), "{error}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_reached_is_an_error_that_says_so() {
     // Bound and not listening: refused, and nobody else gets the port.
     let (_bound, address) = refusing();
