@@ -49,8 +49,11 @@ fn status(error: &BoxError) -> StatusCode {
         }
     } else if error.is::<Misdirected>() {
         StatusCode::MISDIRECTED_REQUEST
-    } else if error.is::<NoRoute>() {
-        StatusCode::NOT_FOUND
+    } else if let Some(no_route) = error.downcast_ref::<NoRoute>() {
+        match no_route {
+            NoRoute::Ambiguous => StatusCode::BAD_REQUEST,
+            _ => StatusCode::NOT_FOUND,
+        }
     } else if error.is::<LoopDetected>() || error.is::<Circle>() {
         StatusCode::LOOP_DETECTED
     } else if let Some(timed_out) = error.downcast_ref::<TimedOut>() {
@@ -242,14 +245,15 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let table: [(BoxError, u16); 13] = [
+        let table: [(BoxError, u16); 14] = [
             (Unacceptable::Length.into(), 400),
             (Unacceptable::Target.into(), 400),
             (Unacceptable::Method.into(), 405),
             (NotSwitched::Protocol.into(), 400),
             (NotSwitched::Ignored.into(), 501),
             (NotSwitched::Proof.into(), 502),
-            (NoRoute.into(), 404),
+            (NoRoute::NotFound.into(), 404),
+            (NoRoute::Ambiguous.into(), 400),
             (Misdirected.into(), 421),
             (LoopDetected.into(), 508),
             (BodyTooLong.into(), 413),
@@ -269,6 +273,6 @@ mod tests {
             assert_eq!(answer(&unacceptable.into(), &http1).headers()[CONNECTION], "close");
         }
         assert!(!answer(&Unacceptable::Length.into(), &Asked::default()).headers().contains_key(CONNECTION));
-        assert!(!answer(&NoRoute.into(), &http1).headers().contains_key(CONNECTION));
+        assert!(!answer(&NoRoute::NotFound.into(), &http1).headers().contains_key(CONNECTION));
     }
 }

@@ -49,7 +49,12 @@ pub fn routes(worker: usize, shared: &Shared) -> Result<RouteTable<impl Upstream
     for route in &shared.settings.routes {
         let service = route_service(route, &mut pools)?;
         for pattern in &route.patterns {
-            table.insert(pattern.clone(), route.prefix.clone(), service.clone())?;
+            let (pattern, prefix, service) = (pattern.clone(), route.prefix.clone(), service.clone());
+            if route.allow_ambiguous_paths {
+                table.insert_literal(pattern, prefix, service)?;
+            } else {
+                table.insert(pattern, prefix, service)?;
+            }
         }
     }
     Ok(table)

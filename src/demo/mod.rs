@@ -64,6 +64,7 @@ fn route(settings: &Settings, backend: SocketAddr) -> Result<Route, BoxError> {
         prefix,
         upstreams: vec![Endpoint::http(backend)],
         strip_prefix: false,
+        allow_ambiguous_paths: false,
         upstream_host: None,
         upstream_ca: None,
         upstream_name: None,

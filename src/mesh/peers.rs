@@ -8,7 +8,7 @@ use arc_swap::{ArcSwap, Guard};
 use pmesh_layers::{
     host::{HostName, HostPattern},
     identity::NodeName,
-    route::{PathPrefix, RouteTable},
+    route::{NoRoute, PathPrefix, RouteTable},
 };
 
 use super::{Announcement, Health, Instance, Served, link::Links};
@@ -143,9 +143,22 @@ impl Table {
     }
 
     /// The nodes with the most specific route for a host and a path, by name, dead ones among them: a less specific
-    /// route of another node is not for these requests. `path` as in the request.
-    pub fn serving(&self, host: &HostName, path: &str) -> &[Arc<Peer>] {
-        self.serving.find(host.as_str(), path).map(Vec::as_slice).unwrap_or_default()
+    /// route of another node is not for these requests. `path` as in the request; `literal` if it has one reading.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRoute::Ambiguous`] where backends may take it for a path that others serve.
+    pub fn serving(&self, host: &HostName, path: &str, literal: bool) -> Result<&[Arc<Peer>], NoRoute> {
+        let found = if literal {
+            self.serving.find_literal(host.as_str(), path).ok_or(NoRoute::NotFound)
+        } else {
+            self.serving.find(host.as_str(), path)
+        };
+        match found {
+            Ok(peers) => Ok(peers),
+            Err(NoRoute::Ambiguous) => Err(NoRoute::Ambiguous),
+            Err(_) => Ok(&[]),
+        }
     }
 }
 
@@ -284,7 +297,7 @@ mod tests {
         let is_same = |name| Arc::ptr_eq(before.get(name).unwrap(), after.get(name).unwrap());
         assert_eq!(["a", "b", "c"].map(is_same), [true, false, true], "b is another run of the program");
         assert_eq!(after.get("c").unwrap().health.state(), State::Alive);
-        assert_eq!(names(after.serving(&"x".parse().unwrap(), "/")), ["c"]);
+        assert_eq!(names(after.serving(&"x".parse().unwrap(), "/", false).unwrap()), ["c"]);
 
         c.address = "c:2".parse().unwrap();
         peers.announce(announced(&[&c]));
@@ -299,7 +312,7 @@ mod tests {
         peers.told(&"a".parse().unwrap(), serves(&["x/"]));
         peers.told(&"b".parse().unwrap(), serves(&["x/"]));
         let host = "x".parse().unwrap();
-        assert_eq!(names(peers.load().serving(&host, "/")), ["a"]);
+        assert_eq!(names(peers.load().serving(&host, "/", false).unwrap()), ["a"]);
         assert!(Arc::ptr_eq(&before, peers.load().get("a").unwrap()));
 
         // What is announced is newer, or as new.
@@ -327,7 +340,10 @@ mod tests {
             ("c.x", "/", &["d"]),
             ("x", "/", &[]),
         ] {
-            assert_eq!(names(table.serving(&host.parse().unwrap(), path)), expected, "{host}{path}");
+            assert_eq!(names(table.serving(&host.parse().unwrap(), path, false).unwrap()), expected, "{host}{path}");
         }
+        let host = "a.x".parse().unwrap();
+        assert_eq!(table.serving(&host, "//api", false).unwrap_err(), NoRoute::Ambiguous);
+        assert_eq!(names(table.serving(&host, "//api", true).unwrap()), ["b", "d"]);
     }
 }

@@ -52,7 +52,7 @@ mod tests {
             ("~ \\.php$", literal.to_owned()),
             ("api", "write \"/api\"".to_owned()),
             ("", "write \"/\"".to_owned()),
-            ("/a//", InvalidPrefix::EmptyEnd.to_string()),
+            ("/a//", InvalidPrefix::Ambiguous.to_string()),
         ] {
             assert_eq!(PathPrefix::parse(&text.into()), Err(Some(expected)), "{text}");
         }

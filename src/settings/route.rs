@@ -26,6 +26,7 @@ pub(crate) const KEYS: &[&str] = &[
     "prefix",
     "upstreams",
     "strip_prefix",
+    "allow_ambiguous_paths",
     "upstream_host",
     "upstream_ca",
     "upstream_name",
@@ -46,6 +47,8 @@ pub struct Route {
     pub upstreams: Vec<Endpoint>,
     /// Whether the upstream sees the path without the prefix.
     pub strip_prefix: bool,
+    /// Whether paths pass that the upstream may take for those of another route.
+    pub allow_ambiguous_paths: bool,
     /// The host that the upstream is asked for; `None`: the one that the client asked for.
     pub upstream_host: Option<HeaderValue>,
     /// Who vouches for upstreams with TLS; `None`: whom the system trusts.
@@ -133,6 +136,7 @@ fn from_table(table: &Node<'_>, defaults: Defaults, problems: &mut Problems) -> 
     let prefix = table.field("prefix").map_or_else(|| Some(PathPrefix::root()), |node| node.read(problems));
     let upstreams = upstreams(table, problems);
     let strip_prefix = table.field("strip_prefix").map_or(Some(false), |node| node.read(problems));
+    let allow_ambiguous_paths = table.field("allow_ambiguous_paths").map_or(Some(false), |node| node.read(problems));
     let upstream_host = table.field("upstream_host").map(|node| node.read(problems));
     let upstream_ca = for_tls(table, "upstream_ca", &upstreams, problems)
         .map(|node| Some(CaFile { path: node.read(problems)?, origin: node.place() }));
@@ -146,6 +150,7 @@ fn from_table(table: &Node<'_>, defaults: Defaults, problems: &mut Problems) -> 
         prefix: prefix?,
         upstreams,
         strip_prefix: strip_prefix?,
+        allow_ambiguous_paths: allow_ambiguous_paths?,
         // None of the route if it is there and unreadable.
         upstream_host: upstream_host.map_or(Some(None), |host| host.map(Some))?,
         upstream_ca: upstream_ca.map_or(Some(None), |ca| ca.map(Some))?,

@@ -68,6 +68,8 @@ pub(super) struct NodesInTurn {
     named: Vec<NodeName>,
     /// All others, too, that serve what is asked for.
     any: bool,
+    /// Whether paths have one reading.
+    literal: bool,
     strip: Option<StripPrefixLayer>,
     host: Option<HeaderValue>,
     timeout: ResponseTimeoutLayer,
@@ -93,6 +95,7 @@ impl NodesInTurn {
             own,
             named: named.collect(),
             any: route.upstreams.contains(&Endpoint::MeshAny),
+            literal: route.allow_ambiguous_paths,
             strip,
             host: route.upstream_host.clone(),
             timeout,
@@ -121,7 +124,7 @@ impl NodesInTurn {
         let own = self.own.iter().map(|endpoint| endpoint.with(attempt(&local, endpoint.service().clone())));
         let named = self.named.iter().filter_map(|name| table.get(name.as_str()));
         let (dead, alive): (Vec<_>, Vec<_>) = named.clone().filter(may).partition(|peer| is_dead(peer));
-        let any = if self.any { table.serving(host, request.uri().path()) } else { &[] };
+        let any = if self.any { table.serving(host, request.uri().path(), self.literal)? } else { &[] };
         let any = any.iter().filter(|peer| !self.named.contains(&peer.name));
         let mut others: Vec<_> = any.clone().filter(may).collect();
         // When all are said to be, that is worth a try.

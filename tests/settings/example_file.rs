@@ -30,9 +30,18 @@ fn it_holds_every_key() {
         let (_, source) = start.explained(setting.key);
         assert!(source.starts_with("[DIR]/config.toml:"), "{} is from {source}", setting.key);
     }
-    for key in
-        ["host", "prefix", "upstreams", "strip_prefix", "upstream_host", "response_timeout", "max_body", "cert", "key"]
-    {
+    for key in [
+        "host",
+        "prefix",
+        "upstreams",
+        "strip_prefix",
+        "allow_ambiguous_paths",
+        "upstream_host",
+        "response_timeout",
+        "max_body",
+        "cert",
+        "key",
+    ] {
         assert!(EXAMPLE.contains(&format!("\n#{key} = ")), "{key}");
     }
 }

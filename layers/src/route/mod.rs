@@ -27,6 +27,7 @@
 //! ```
 
 mod path;
+mod readings;
 mod router;
 mod strip;
 mod table;

@@ -47,15 +47,31 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let host = request.extensions().get::<HostName>();
-        match host.and_then(|host| self.table.find(host.as_str(), request.uri().path())) {
-            Some(service) => ResponseFuture::inner(Call::new(&mut service.clone(), request)),
-            None => ResponseFuture::error(NoRoute),
+        let path = request.uri().path();
+        match host.ok_or(NoRoute::NotFound).and_then(|host| self.table.find(host.as_str(), path)) {
+            Ok(service) => ResponseFuture::inner(Call::new(&mut service.clone(), request)),
+            Err(error) => ResponseFuture::error(error),
         }
     }
 }
 
-/// A request to a served host for a path that has no route; or one without the [`HostName`] that a
-/// [`HostLayer`](crate::host::HostLayer) puts into its extensions.
+/// A request that leads to no route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no route for the path")]
-pub struct NoRoute;
+#[non_exhaustive]
+pub enum NoRoute {
+    /// The host has none for the path; or the request is one without the [`HostName`] that a
+    /// [`HostLayer`](crate::host::HostLayer) puts into its extensions.
+    #[error("no route for the path")]
+    NotFound,
+    /// The path leads to a route, and to another one, or to none, in the reading of some backends.
+    ///
+    /// They may decode what is percent-encoded (`%2F` and `%5C`, too, and a second time), read `\` as `/`, merge slashes,
+    /// remove dot segments, cut off what follows a `;` in a segment, or a decoded `?`, `#` or NUL in the path: in any
+    /// order. So `//admin`, `/x/..;/admin` and `/admin%2f..` may be `/admin` or not, and whoever guards the one route may
+    /// not guard the other. Upper and lower case are different paths (RFC 3986, 6.2.2.1), as are names that a file system
+    /// takes for the same.
+    ///
+    /// Paths whose readings all lead to one route pass unchanged. A path with more than 64 counts as ambiguous.
+    #[error("some backends would read the path as that of another route")]
+    Ambiguous,
+}

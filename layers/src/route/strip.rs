@@ -3,7 +3,7 @@ use std::task::{Context, Poll};
 use http::{Request, Uri, uri::PathAndQuery};
 use tower::{Layer, Service};
 
-use super::{PathPrefix, path::normalize};
+use super::PathPrefix;
 
 /// Takes a prefix off the path of each request: with `/api`, `/api/users?all` becomes `/users?all`, and `/api` becomes `/`.
 ///
@@ -80,9 +80,7 @@ where
 }
 
 fn strip(prefix: &PathPrefix, uri: &Uri) -> Option<Uri> {
-    // As the route was found: a path of dot segments has its prefix only in normal form.
-    let normal = normalize(uri.path());
-    let path = prefix.strip(&normal)?;
+    let path = prefix.strip(uri.path())?;
     let path_and_query: PathAndQuery = match uri.query() {
         Some(query) => format!("{path}?{query}").parse().ok()?,
         None => path.parse().ok()?,
@@ -104,7 +102,8 @@ mod tests {
             ("/api", Some("/")),
             ("/api?x", Some("/?x")),
             ("/api//x", Some("//x")),
-            ("/x/../api/users", Some("/users")),
+            ("/x/../api/users", None),
+            ("/api/%61/.", Some("/%61/.")),
             ("http://h/api/users", Some("http://h/users")),
             ("/apis", None),
         ] {

@@ -1,4 +1,4 @@
-use super::{PathPrefix, path::normalize};
+use super::{NoRoute, PathPrefix, readings};
 use crate::{
     hash::FixedMap,
     host::{HostName, HostPattern, ServedHosts, parents},
@@ -9,10 +9,15 @@ use crate::{
 /// An exact host is more specific than a wildcard, a longer wildcard more than a shorter one, and for the same host a
 /// longer prefix more than a shorter one; the order of insertion does not matter. A look-up takes a step for each label
 /// of the host and each segment of the path, however many routes there are.
+///
+/// A path leads to a route as it is written, letter by letter. Where a backend may take it for the path of another route
+/// it leads nowhere: see [`NoRoute::Ambiguous`].
 #[derive(Debug, Clone)]
 pub struct RouteTable<T> {
     exact: FixedMap<HostName, Paths<T>>,
     below: FixedMap<HostName, Paths<T>>,
+    /// Whether a prefix has percent-encoding.
+    encoded: bool,
 }
 
 impl<T> Default for RouteTable<T> {
@@ -24,7 +29,7 @@ impl<T> Default for RouteTable<T> {
 impl<T> RouteTable<T> {
     /// A table without routes.
     pub fn new() -> Self {
-        Self { exact: FixedMap::default(), below: FixedMap::default() }
+        Self { exact: FixedMap::default(), below: FixedMap::default(), encoded: false }
     }
 
     /// Adds a route.
@@ -33,25 +38,65 @@ impl<T> RouteTable<T> {
     ///
     /// [`DuplicateRoute`] when there is one for the same pattern and prefix, which stays.
     pub fn insert(&mut self, pattern: HostPattern, prefix: PathPrefix, target: T) -> Result<(), DuplicateRoute> {
+        self.put(pattern, prefix, Route { target, literal: false })
+    }
+
+    /// Adds a route to a backend that reads paths as they are written, or looks after itself: whatever they may be taken
+    /// for, they are not ambiguous.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert`](Self::insert).
+    pub fn insert_literal(
+        &mut self,
+        pattern: HostPattern,
+        prefix: PathPrefix,
+        target: T,
+    ) -> Result<(), DuplicateRoute> {
+        self.put(pattern, prefix, Route { target, literal: true })
+    }
+
+    fn put(&mut self, pattern: HostPattern, prefix: PathPrefix, route: Route<T>) -> Result<(), DuplicateRoute> {
+        self.encoded |= prefix.as_key().contains('%');
         let paths = match pattern {
             HostPattern::Exact(name) => self.exact.entry(name),
             HostPattern::Below(parent) => self.below.entry(parent),
         };
-        paths.or_default().insert(prefix, target)
+        paths.or_default().insert(prefix, route)
     }
 
     /// The target of the most specific route; `host` in canonical form, `path` as in the request.
-    pub fn find(&self, host: &str, path: &str) -> Option<&T> {
-        let path = &*normalize(path);
-        // `*` asks about the server as a whole (RFC 9110, 9.3.7), which is the route without a prefix.
-        let path = if path == "*" { "/" } else { path };
-        if let Some(target) = self.exact.get(host).and_then(|paths| paths.find(path)) {
-            return Some(target);
+    ///
+    /// # Errors
+    ///
+    /// [`NoRoute`] where there is none, or might be another one.
+    pub fn find(&self, host: &str, path: &str) -> Result<&T, NoRoute> {
+        let mut hosts = self.hosts(host);
+        let first = hosts.next().ok_or(NoRoute::NotFound)?;
+        // Then there is nothing to be taken for.
+        if let (Some(root), true) = (&first.root, first.by_prefix.is_empty()) {
+            return Ok(&root.target);
         }
-        if self.below.is_empty() {
-            return None;
-        }
-        parents(host).find_map(|parent| self.below.get(parent)?.find(path))
+        let route = first.find(path).or_else(|| hosts.find_map(|paths| paths.find(path))).ok_or(NoRoute::NotFound)?;
+        // Bytes that no path has might be read as encodings in a prefix.
+        let plain = route.literal || (readings::is_plain(path) && !self.encoded);
+        let same = |reading: &str| self.route(host, reading).is_some_and(|other| std::ptr::eq(other, route));
+        if plain || readings::all(path, same) { Ok(&route.target) } else { Err(NoRoute::Ambiguous) }
+    }
+
+    /// The target of the most specific route for a path that is read as it is written, and in no other way.
+    pub fn find_literal(&self, host: &str, path: &str) -> Option<&T> {
+        self.route(host, path).map(|route| &route.target)
+    }
+
+    fn route(&self, host: &str, path: &str) -> Option<&Route<T>> {
+        self.hosts(host).find_map(|paths| paths.find(path))
+    }
+
+    /// From the most specific one on.
+    fn hosts<'a>(&'a self, host: &str) -> impl Iterator<Item = &'a Paths<T>> {
+        let below = (!self.below.is_empty()).then(|| parents(host).filter_map(|parent| self.below.get(parent)));
+        self.exact.get(host).into_iter().chain(below.into_iter().flatten())
     }
 }
 
@@ -68,40 +113,55 @@ impl<T> ServedHosts for RouteTable<T> {
     }
 }
 
+#[derive(Debug, Clone)]
+struct Route<T> {
+    target: T,
+    literal: bool,
+}
+
 /// The routes of one pattern.
 #[derive(Debug, Clone)]
 struct Paths<T> {
-    by_prefix: FixedMap<PathPrefix, T>,
+    /// Of `/`.
+    root: Option<Route<T>>,
+    by_prefix: FixedMap<PathPrefix, Route<T>>,
     /// Of the longest prefix: the part of a path beyond it need not be looked at.
     longest: usize,
 }
 
 impl<T> Default for Paths<T> {
     fn default() -> Self {
-        Self { by_prefix: FixedMap::default(), longest: 0 }
+        Self { root: None, by_prefix: FixedMap::default(), longest: 0 }
     }
 }
 
 impl<T> Paths<T> {
-    fn insert(&mut self, prefix: PathPrefix, target: T) -> Result<(), DuplicateRoute> {
-        if self.by_prefix.contains_key(&prefix) {
+    fn insert(&mut self, prefix: PathPrefix, route: Route<T>) -> Result<(), DuplicateRoute> {
+        let length = prefix.as_key().len();
+        if self.by_prefix.contains_key(&prefix) || (length == 0 && self.root.is_some()) {
             return Err(DuplicateRoute);
         }
-        self.longest = self.longest.max(prefix.as_key().len());
-        self.by_prefix.insert(prefix, target);
+        self.longest = self.longest.max(length);
+        if length == 0 {
+            self.root = Some(route);
+        } else {
+            self.by_prefix.insert(prefix, route);
+        }
         Ok(())
     }
 
-    fn find(&self, path: &str) -> Option<&T> {
+    fn find(&self, path: &str) -> Option<&Route<T>> {
         let mut end = if path.len() <= self.longest { path.len() } else { end_of_segment(path, self.longest) };
-        loop {
+        while end > 0 {
             let prefix = &path[..end];
             let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-            if let Some(target) = self.by_prefix.get(prefix) {
-                return Some(target);
+            if let Some(route) = self.by_prefix.get(prefix) {
+                return Some(route);
             }
-            end = prefix.rfind('/')?;
+            // `*` has no slash. It asks about the server as a whole (RFC 9110, 9.3.7), which is the route of `/`.
+            end = prefix.rfind('/').unwrap_or(0);
         }
+        self.root.as_ref()
     }
 }
 
@@ -150,7 +210,6 @@ mod tests {
                 ("a.example.com", "/foo/bar/baz", Some("exact foo bar")),
                 ("a.example.com", "/foo/barbaz", Some("exact foo")),
                 ("a.example.com", "/foobar", Some("wildcard")),
-                ("a.example.com", "/foo/../deep/path/x", Some("wildcard path")),
                 ("a.example.com", "/", Some("wildcard")),
                 ("a.example.com", "*", Some("wildcard")),
                 ("c.b.example.com", "/x", Some("longer wildcard")),
@@ -159,7 +218,7 @@ mod tests {
                 ("example.com", "/", None),
                 ("other.org", "/", None),
             ] {
-                assert_eq!(table.find(host, path).copied(), expected, "{host}{path}");
+                assert_eq!(table.find(host, path).ok().copied(), expected, "{host}{path}");
             }
         }
     }
@@ -167,16 +226,72 @@ mod tests {
     #[test]
     fn a_served_host_may_lack_a_path() {
         let table = table(&[("a/foo", "foo")]);
-        assert_eq!(table.find("a", "/bar"), None);
-        assert_eq!(table.find("a", "*"), None);
+        assert_eq!(table.find("a", "/bar"), Err(NoRoute::NotFound));
+        assert_eq!(table.find("a", "*"), Err(NoRoute::NotFound));
         assert!(table.served("a").is_some());
         assert!(table.served("b").is_none());
+    }
+
+    #[test]
+    fn a_path_that_may_be_of_another_route_leads_nowhere() {
+        let mut table = table(&[
+            ("a/", "all"),
+            ("a/admin", "admin"),
+            ("a/admin/open", "open"),
+            ("a/caf%C3%A9", "coffee"),
+            ("*.b/", "any"),
+            ("x.b/admin", "admin"),
+        ]);
+        for (host, path, expected) in [
+            ("a", "//x", Ok("all")),
+            ("a", "/x/../y;z/%2e%2e/%2f", Ok("all")),
+            ("a", "/Admin", Ok("all")),
+            ("a", "/administrator;x//", Ok("all")),
+            ("a", "/admin//x;y/../z%2fw", Ok("admin")),
+            ("a", "/caf%C3%A9/%20", Ok("coffee")),
+            ("a", "/caf%c3%a9", Err(NoRoute::Ambiguous)),
+            ("a", "/café", Err(NoRoute::Ambiguous)),
+            ("a", "//admin", Err(NoRoute::Ambiguous)),
+            ("a", "/admin/..", Err(NoRoute::Ambiguous)),
+            ("a", "/admin%2f..", Err(NoRoute::Ambiguous)),
+            ("a", "/admin%2Fx", Err(NoRoute::Ambiguous)),
+            ("a", "/x%5cadmin", Ok("all")),
+            ("a", "/x%5c..%5cadmin", Err(NoRoute::Ambiguous)),
+            ("a", "/admin;x", Err(NoRoute::Ambiguous)),
+            ("a", "/;x/admin", Err(NoRoute::Ambiguous)),
+            ("a", "/x/..;/admin", Err(NoRoute::Ambiguous)),
+            ("a", "/%61dmin", Err(NoRoute::Ambiguous)),
+            ("a", "/%2561dmin", Err(NoRoute::Ambiguous)),
+            ("a", "/admin%3fx", Err(NoRoute::Ambiguous)),
+            ("a", "/admin%00", Err(NoRoute::Ambiguous)),
+            ("a", "/admin/open/../x", Err(NoRoute::Ambiguous)),
+            ("a", "/admin//open", Err(NoRoute::Ambiguous)),
+            ("x.b", "/admin//x", Ok("admin")),
+            ("x.b", "//admin", Err(NoRoute::Ambiguous)),
+            ("x.b", "/admin/..", Err(NoRoute::Ambiguous)),
+            // There is one route only.
+            ("y.b", "/admin/..;//%2f", Ok("any")),
+        ] {
+            assert_eq!(table.find(host, path).copied(), expected, "{host}{path}");
+        }
+        table.insert_literal("c".parse().unwrap(), "/".parse().unwrap(), "literal").unwrap();
+        table.insert("c".parse().unwrap(), "/admin".parse().unwrap(), "admin").unwrap();
+        assert_eq!(table.find("c", "//admin"), Ok(&"literal"));
+        assert_eq!(table.find("c", "/admin/.."), Err(NoRoute::Ambiguous));
+        assert_eq!(table.find_literal("c", "/admin/.."), Some(&"admin"));
+    }
+
+    #[test]
+    fn a_route_that_stands_alone_ends_with_its_prefix() {
+        let table = table(&[("a/foo", "foo")]);
+        assert_eq!(table.find("a", "/foo/..//bar"), Err(NoRoute::Ambiguous));
+        assert_eq!(table.find("a", "/bar/../foo"), Err(NoRoute::NotFound));
     }
 
     #[test]
     fn duplicates_are_refused() {
         let mut table = table(&[("a/foo", "first")]);
         assert_eq!(table.insert("A".parse().unwrap(), "/foo/".parse().unwrap(), "second"), Err(DuplicateRoute));
-        assert_eq!(table.find("a", "/foo"), Some(&"first"));
+        assert_eq!(table.find("a", "/foo"), Ok(&"first"));
     }
 }

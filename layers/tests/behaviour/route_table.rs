@@ -1,8 +1,10 @@
 //! The route table beside a list that is searched from one end to the other.
 
+use std::collections::BTreeSet;
+
 use pmesh_layers::{
     host::{HostName, HostPattern},
-    route::{PathPrefix, RouteTable},
+    route::{NoRoute, PathPrefix, RouteTable},
 };
 use proptest::prelude::*;
 
@@ -18,7 +20,17 @@ fn pattern() -> impl Strategy<Value = HostPattern> {
 }
 
 fn path() -> impl Strategy<Value = String> {
-    prop::collection::vec("[ab]{0,2}", 1..4).prop_map(|segments| format!("/{}", segments.join("/")))
+    prop::collection::vec("[ab]{1,2}", 0..4).prop_map(|segments| format!("/{}", segments.join("/")))
+}
+
+const PARTS: [&str; 24] = [
+    "a", "a", "b", "/", "/", "/", ".", "..", "/../", "//", ";", "\\", "%61", "%62", "%2e", "%2f", "%5C", "%3b", "%25",
+    "%3F", "%00", "%c3%A9", "é", "%zz",
+];
+
+/// With all that some backends read in another way.
+fn odd_path() -> impl Strategy<Value = String> {
+    prop::collection::vec(prop::sample::select(&PARTS[..]), 0..9).prop_map(|parts| format!("/{}", parts.concat()))
 }
 
 fn prefix() -> impl Strategy<Value = PathPrefix> {
@@ -54,20 +66,113 @@ proptest! {
         }
         for (host, path) in requests {
             let expected = naive(&list, &host.parse().unwrap(), &path);
-            prop_assert_eq!(table.find(&host, &path).copied(), expected, "{}{}", host, path);
+            prop_assert_eq!(table.find(&host, &path).ok().copied(), expected, "{}{}", host, path);
         }
     }
 
     #[test]
-    fn another_way_to_write_a_path_finds_the_same(path in path(), prefixes in prop::collection::vec(prefix(), 1..6)) {
-        let mut table = RouteTable::new();
-        for (index, prefix) in prefixes.into_iter().enumerate() {
+    fn a_path_that_somebody_reads_as_that_of_another_route_is_ambiguous(
+        path in odd_path(),
+        routes in prop::collection::vec((prop::sample::select(&["a.b", "a.b", "*.b"][..]), prefix()), 1..6),
+    ) {
+        let host = "a.b";
+        let (mut table, mut literal, mut list) = (RouteTable::new(), RouteTable::new(), Vec::new());
+        for (pattern, prefix) in routes {
+            let pattern: HostPattern = pattern.parse().unwrap();
             // A second route for the same prefix is refused, which is fine here.
-            let _ = table.insert("a".parse().unwrap(), prefix, index);
+            if table.insert(pattern.clone(), prefix.clone(), list.len()).is_ok() {
+                literal.insert_literal(pattern.clone(), prefix.clone(), list.len()).unwrap();
+                list.push((pattern, prefix));
+            }
         }
-        let expected = table.find("a", &path);
-        for written in [path.replace('a', "%61"), format!("/x/..{path}"), format!("/.{path}"), format!("/%2e{path}")] {
-            prop_assert_eq!(table.find("a", &written), expected, "{}", written);
+        let name = host.parse().unwrap();
+        let written = naive(&list, &name, &path);
+        let others = readings(&path).iter().any(|reading| naive(&list, &name, reading) != written);
+        let expected = match written {
+            None => Err(NoRoute::NotFound),
+            Some(_) if others => Err(NoRoute::Ambiguous),
+            Some(route) => Ok(route),
+        };
+        prop_assert_eq!(table.find(host, &path).copied(), expected, "{}", path);
+        prop_assert_eq!(literal.find(host, &path).ok().copied(), written, "{}", path);
+        prop_assert_eq!(table.find_literal(host, &path).copied(), written, "{}", path);
+    }
+}
+
+/// All that may be made of a path.
+fn readings(path: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::from([path.to_owned()]);
+    loop {
+        let more: Vec<_> = found.iter().flat_map(|path| steps(path)).filter(|path| !found.contains(path)).collect();
+        if more.is_empty() {
+            return found;
+        }
+        found.extend(more);
+    }
+}
+
+fn steps(path: &str) -> [String; 7] {
+    [
+        decoded(path, "ab.;%?\0"),
+        decoded(path, "/\\"),
+        path.chars().map(|letter| if letter == '\\' { '/' } else { letter }).collect(),
+        without_parameters(path),
+        path.chars().take_while(|letter| !"?\0".contains(*letter)).collect(),
+        without_double_slashes(path),
+        without_dots(path),
+    ]
+}
+
+/// Decodes `letters`, and writes all else that is encoded, or is no ASCII, in capitals.
+fn decoded(path: &str, letters: &str) -> String {
+    let path = path.replace('é', "%C3%A9");
+    let (mut rest, mut text) = (&*path, String::new());
+    while !rest.is_empty() {
+        let byte = rest.strip_prefix('%').and_then(|digits| u8::from_str_radix(digits.get(..2)?, 16).ok());
+        let (read, behind) = rest.split_at(if byte.is_some() { 3 } else { 1 });
+        match byte.map(char::from) {
+            Some(letter) if letters.contains(letter) => text.push(letter),
+            Some(_) => text += &read.to_uppercase(),
+            None => text += read,
+        }
+        rest = behind;
+    }
+    text
+}
+
+fn without_parameters(path: &str) -> String {
+    let mut inside = false;
+    let kept = path.chars().filter(|letter| {
+        inside = *letter == ';' || (inside && *letter != '/');
+        !inside
+    });
+    kept.collect()
+}
+
+fn without_double_slashes(path: &str) -> String {
+    let mut text = path.to_owned();
+    while text.contains("//") {
+        text = text.replace("//", "/");
+    }
+    text
+}
+
+/// By the letter of RFC 3986, 5.2.4.
+fn without_dots(path: &str) -> String {
+    let (mut input, mut output) = (path.to_owned(), String::new());
+    while !input.is_empty() {
+        if input.starts_with("/./") {
+            input.drain(..2);
+        } else if input == "/." {
+            input.pop();
+        } else if input.starts_with("/../") || input == "/.." {
+            let rest = input.split_off(3);
+            input = if rest.is_empty() { "/".to_owned() } else { rest };
+            output.truncate(output.rfind('/').unwrap_or(0));
+        } else {
+            let end = input[1..].find('/').map_or(input.len(), |end| end + 1);
+            output.extend(input.drain(..end));
         }
     }
+    output
 }

@@ -1,0 +1,247 @@
+//! Other readings of a path: what a backend may take it for that decodes, merges or cuts what stands there.
+
+/// No more than this is made of one path, in bytes and in readings. Nobody has a use for a path with more.
+const MOST_BYTES: usize = 64 * 1024;
+const MOST_READINGS: usize = 64;
+
+/// What backends do to a path. A step changes all of it, or says that there is nothing to change.
+const STEPS: [fn(&str) -> Option<String>; 7] =
+    [normalize_encoding, decode_slashes, turn_backslashes, cut_parameters, cut_end, merge_slashes, remove_dots];
+
+/// Whether `path` has no other reading, unless it has bytes that no path has.
+pub(super) fn is_plain(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    // A loop without a way out: the compiler makes it look at many bytes at once.
+    let odd = pairs.fold(false, |odd, (byte, next)| {
+        odd | matches!(next, b'%' | b';' | b'\\') | ((*byte == b'/') & matches!(next, b'/' | b'.'))
+    });
+    // The first byte of a path is `/`, or all of it `*`. Names such as `.well-known` are plain.
+    !odd || !path.contains(['%', ';', '\\']) && !path.contains("//") && !path.split('/').any(is_dots)
+}
+
+/// Whether `path` has no other reading.
+pub(super) fn is_only(path: &str) -> bool {
+    STEPS.iter().all(|step| step(path).is_none())
+}
+
+/// Whether `accept` takes every other reading of `path`: what the steps make of it, in any order and however often.
+/// Allocates nothing where they change nothing.
+pub(super) fn all(path: &str, mut accept: impl FnMut(&str) -> bool) -> bool {
+    let mut readings: Vec<String> = Vec::new();
+    let mut bytes = 0;
+    for next in 0.. {
+        let of = match next {
+            0 => path,
+            _ => match readings.get(next - 1) {
+                Some(reading) => reading,
+                None => break,
+            },
+        };
+        for reading in STEPS.map(|step| step(of)).into_iter().flatten() {
+            if readings.contains(&reading) {
+                continue;
+            }
+            bytes += reading.len();
+            if bytes > MOST_BYTES || readings.len() == MOST_READINGS || !accept(&reading) {
+                return false;
+            }
+            readings.push(reading);
+        }
+    }
+    true
+}
+
+/// Percent-encoding in its normal form (RFC 3986, 6.2.2): of nothing that can stand in a path as it is, and in capitals.
+/// Slashes of both kinds stay as they are.
+fn normalize_encoding(path: &str) -> Option<String> {
+    recode(path, |byte| can_stand(byte) && !is_slash(byte))
+}
+
+/// As nginx does, and whoever looks for a file.
+fn decode_slashes(path: &str) -> Option<String> {
+    recode(path, is_slash)
+}
+
+/// As Windows does.
+fn turn_backslashes(path: &str) -> Option<String> {
+    path.contains('\\').then(|| path.replace('\\', "/"))
+}
+
+/// What a `;` begins in a segment, as servlets do.
+fn cut_parameters(path: &str) -> Option<String> {
+    let plain = |segment: &str| segment.split(';').next().unwrap_or_default().to_owned();
+    path.contains(';').then(|| path.split('/').map(plain).collect::<Vec<_>>().join("/"))
+}
+
+/// What a decoded `?`, `#` or NUL begins, as who reads the path twice does, or in C.
+fn cut_end(path: &str) -> Option<String> {
+    path.find(['?', '#', '\0']).map(|end| path[..end].to_owned())
+}
+
+/// As nginx and servlets do.
+fn merge_slashes(path: &str) -> Option<String> {
+    path.contains("//").then(|| {
+        let mut merged = String::with_capacity(path.len());
+        for letter in path.chars() {
+            if letter != '/' || !merged.ends_with('/') {
+                merged.push(letter);
+            }
+        }
+        merged
+    })
+}
+
+/// As almost everybody does (RFC 3986, 5.2.4).
+fn remove_dots(path: &str) -> Option<String> {
+    let segments = || path.split('/').skip(1);
+    if !segments().any(is_dots) {
+        return None;
+    }
+    let mut left: Vec<&str> = Vec::new();
+    for segment in segments() {
+        match segment {
+            "." => {}
+            ".." => drop(left.pop()),
+            other => left.push(other),
+        }
+    }
+    if segments().last().is_some_and(is_dots) {
+        left.push("");
+    }
+    Some(left.iter().flat_map(|segment| ["/", *segment]).collect())
+}
+
+fn is_dots(segment: &str) -> bool {
+    matches!(segment, "." | "..")
+}
+
+/// Decodes what `decodes` takes. All other encodings are written in capitals, and what cannot stand in a path is encoded.
+fn recode(path: &str, decodes: impl Fn(u8) -> bool) -> Option<String> {
+    let mut recoded = Vec::new();
+    let mut kept = path.as_bytes();
+    let mut rest = kept;
+    while let [first, behind @ ..] = rest {
+        let (byte, stays, behind) = match encoded(rest) {
+            Some((byte, behind)) => (byte, decodes(byte), behind),
+            None => (*first, can_stand(*first), behind),
+        };
+        let written = &rest[..rest.len() - behind.len()];
+        let digits = [b'%', hex_digit(byte >> 4), hex_digit(byte & 0xf)];
+        let wanted = if stays { std::slice::from_ref(&byte) } else { &digits };
+        if written != wanted {
+            recoded.extend_from_slice(&kept[..kept.len() - rest.len()]);
+            recoded.extend_from_slice(wanted);
+            kept = behind;
+        }
+        rest = behind;
+    }
+    if kept.len() == path.len() {
+        return None;
+    }
+    recoded.extend_from_slice(kept);
+    // All of it is ASCII.
+    String::from_utf8(recoded).ok()
+}
+
+/// The byte that `text` begins with in percent-encoding, and what stands behind it.
+fn encoded(text: &[u8]) -> Option<(u8, &[u8])> {
+    let [b'%', high, low, behind @ ..] = text else { return None };
+    let digit = |letter: &u8| char::from(*letter).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some((digit(high)? << 4 | digit(low)?, behind))
+}
+
+fn hex_digit(value: u8) -> u8 {
+    b"0123456789ABCDEF"[usize::from(value)]
+}
+
+fn is_slash(byte: u8) -> bool {
+    matches!(byte, b'/' | b'\\')
+}
+
+/// Whether a path has it as it is (RFC 3986, 3.3), or a reading of one, for another step.
+fn can_stand(byte: u8) -> bool {
+    const TABLE: [bool; 256] = {
+        let others = b"-._~!$&'()*+,;=:@/\\%?#\0";
+        let mut table = [false; 256];
+        let mut at = 0;
+        while at < others.len() {
+            table[others[at] as usize] = true;
+            at += 1;
+        }
+        let mut byte = 0_u8;
+        while byte < 128 {
+            table[byte as usize] |= byte.is_ascii_alphanumeric();
+            byte += 1;
+        }
+        table
+    };
+    TABLE[usize::from(byte)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readings(path: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        assert!(all(path, |reading| {
+            found.push(reading.to_owned());
+            true
+        }));
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn what_a_path_may_be_taken_for() {
+        for (path, expected) in [
+            ("/a/b.c/~d", &[][..]),
+            ("/.well-known/x", &[]),
+            ("/%7B%C3%A9%20", &[]),
+            ("/a//b", &["/a/b"]),
+            ("/a/../b", &["/b"]),
+            ("/a/..", &["/"]),
+            ("/a/.", &["/a/"]),
+            ("/../../b", &["/b"]),
+            ("/%61%c3%A9", &["/%61%C3%A9", "/a%C3%A9"]),
+            ("/a%", &[]),
+            ("/a%zz", &[]),
+            ("/a;b/c", &["/a/c"]),
+            ("/a\\b", &["/a/b"]),
+            ("/a%2Fb", &["/a/b"]),
+            ("/a%5Cb", &["/a/b", "/a\\b"]),
+            ("/a%00b", &["/a", "/a\0b"]),
+            ("/a%3Fb", &["/a", "/a?b"]),
+            ("/a%252Fb", &["/a%2Fb", "/a/b"]),
+            ("/a/..;/b", &["/a/../b", "/b"]),
+            // The dots take what is empty, unless it was merged before.
+            ("/a//../b", &["/a/../b", "/a/b", "/b"]),
+            ("/{é", &["/%7B%C3%A9"]),
+            ("*", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(readings(path), expected, "{path}");
+            assert_eq!(is_only(path), expected.is_empty(), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_plain_has_one_reading() {
+        for path in ["/", "/a/b.c/d..e", "", "*", "/.well-known/x"] {
+            assert!(is_plain(path) && is_only(path), "{path}");
+        }
+        for path in ["//", "/a//", "/.", "/a/..", "/%", "/;", "/\\"] {
+            assert!(!is_plain(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_very_many_readings_is_given_up() {
+        let long = |part: &str, times| format!("/{}", part.repeat(times));
+        assert!(all(&long("a/../", 5000), |_| true));
+        // Twice each: of dots, and of slashes.
+        assert!(!all(&long("a//../", 10_000), |_| true));
+        assert!(!all(&format!("/%{}61", "25".repeat(300)), |_| true));
+    }
+}
