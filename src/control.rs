@@ -1,5 +1,5 @@
-//! The thread beside the workers: it asks other nodes how they are, and sees that the secret or certificates have
-//! changed.
+//! The thread beside the workers: it asks other nodes how they are, sees that the secret or certificates have changed,
+//! and renews those that this node shows others.
 
 use std::{io, sync::Arc, thread, time::Duration};
 
@@ -11,7 +11,7 @@ use tokio::{
 use crate::{
     certificates::{CertificateWatch, Looked},
     handover::Handover,
-    mesh::Prober,
+    mesh::{IdentityWatch, Prober},
     worker::Shared,
 };
 
@@ -25,6 +25,8 @@ pub struct Files {
     pub handover: Option<Handover>,
     /// Those of certificates.
     pub certificates: CertificateWatch,
+    /// Those that this node shows others.
+    pub identity: IdentityWatch,
     /// Has the certificates that are made of them.
     pub shared: Arc<Shared>,
 }
@@ -65,10 +67,16 @@ impl Files {
                 () = hangup.notified() => true,
                 () = sleep(LOOK) => false,
             };
+            let spares = self.shared.admission.spares();
+            // A changed secret counts while clients hold all descriptors, too.
+            spares.ensure_one();
             if let Some(handover) = &mut self.handover {
-                handover.look();
+                handover.look(is_asked);
             }
+            self.identity.look(&self.shared.identity, is_asked);
             let Looked { new, unusable } = self.certificates.look(&self.shared.certificates, is_asked);
+            // Where that fails, it is done when a client next asks for one.
+            let _ = spares.restore();
             if is_asked {
                 tracing::info!(
                     new,

@@ -1,36 +1,88 @@
-//! Sees that files were changed or replaced.
+//! Files that are read again when they were changed or replaced.
 
 use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
 
-/// Some files, of which it is known whether they are still those that were seen last.
+use tower::BoxError;
+
+use crate::causes::with_causes;
+
+/// Some files, and whether they are still as they were when they were last read with success.
 #[derive(Debug)]
 pub struct FileWatch {
     files: Vec<PathBuf>,
-    seen: Vec<Option<Stamp>>,
+    read: Stamps,
+    failure: Option<Failure>,
 }
+
+/// A read that has failed since.
+#[derive(Debug)]
+struct Failure {
+    found: Stamps,
+    complaint: String,
+}
+
+/// Of each file; `None` where there is none.
+type Stamps = Vec<Option<Stamp>>;
 
 /// Device, inode, length, and the times of the last changes of content and of owner or mode.
 type Stamp = [i128; 5];
 
+/// What has come of a look.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Look<T> {
+    /// There was nothing to read.
+    Unchanged,
+    /// They were read.
+    Read(T),
+    /// They could not be read, or are of no use. Says why, unless that was said at an earlier look.
+    Failed(Option<String>),
+}
+
 impl FileWatch {
-    /// Watches `files`, which need not be there; symlinks are followed. What changes from now on is a change.
+    /// Watches `files`, which need not be there; symlinks are followed. To be made before they are read for the first
+    /// time: what changes from now on is a change.
     pub fn new(files: impl Into<Vec<PathBuf>>) -> Self {
         let files = files.into();
-        let seen = stamps(&files);
-        Self { files, seen }
+        let read = stamps(&files);
+        Self { files, read, failure: None }
     }
 
-    /// Whether any has changed since the last time: each change is told once. What changes while the files are read
-    /// after this shows the next time.
-    pub fn changed(&mut self) -> bool {
-        let now = stamps(&self.files);
-        let changed = now != self.seen;
-        self.seen = now;
-        changed
+    /// Does `read` if the files have changed since they were last read with success, or if `all` is set. Where it fails,
+    /// the next look tries again, whether the files change until then or not.
+    pub fn look<T, E: Into<BoxError>>(&mut self, all: bool, read: impl FnOnce() -> Result<T, E>) -> Look<T> {
+        // Before they are read, so that what changes meanwhile shows at the next look.
+        let found = stamps(&self.files);
+        if found == self.read && self.failure.is_none() && !all {
+            return Look::Unchanged;
+        }
+        match read() {
+            Ok(value) => {
+                (self.read, self.failure) = (found, None);
+                Look::Read(value)
+            }
+            Err(error) => {
+                let failure = Failure { found, complaint: with_causes(&*error.into()) };
+                let is_news = all || self.failure.as_ref().is_none_or(|before| *before != failure);
+                let complaint = is_news.then(|| failure.complaint.clone());
+                self.failure = Some(failure);
+                Look::Failed(complaint)
+            }
+        }
+    }
+
+    /// Whether the last read has failed.
+    pub fn has_failed(&self) -> bool {
+        self.failure.is_some()
     }
 }
 
-fn stamps(files: &[PathBuf]) -> Vec<Option<Stamp>> {
+impl PartialEq for Failure {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.found, &self.complaint) == (&other.found, &other.complaint)
+    }
+}
+
+fn stamps(files: &[PathBuf]) -> Stamps {
     let time = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
     let stamp = |file: fs::Metadata| {
         let (modified, changed) = (time(file.mtime(), file.mtime_nsec()), time(file.ctime(), file.ctime_nsec()));
@@ -41,38 +93,69 @@ fn stamps(files: &[PathBuf]) -> Vec<Option<Stamp>> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::{io, os::unix::fs::symlink};
 
     use super::*;
 
     #[test]
-    fn each_change_is_told_once() {
+    fn each_change_is_read_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let mut watch = FileWatch::new([path("a"), path("link")]);
-        let mut is_told_once = |what: &str| {
-            assert!(watch.changed(), "{what}");
-            assert!(!watch.changed(), "{what}");
+        let mut is_read_once = |what: &str| {
+            let mut look = || watch.look(false, || Ok::<_, io::Error>(()));
+            assert_eq!([look(), look()], [Look::Read(()), Look::Unchanged], "{what}");
         };
         fs::write(path("a"), "1").unwrap();
-        is_told_once("made");
+        is_read_once("made");
         fs::write(path("a"), "12").unwrap();
-        is_told_once("of another length");
+        is_read_once("of another length");
 
         // Another file with the same time and length.
         let modified = fs::metadata(path("a")).unwrap().modified().unwrap();
         fs::write(path("b"), "21").unwrap();
         fs::File::options().write(true).open(path("b")).unwrap().set_modified(modified).unwrap();
         fs::rename(path("b"), path("a")).unwrap();
-        is_told_once("replaced");
+        is_read_once("replaced");
 
         symlink("a", path("link")).unwrap();
-        is_told_once("a symlink");
+        is_read_once("a symlink");
         fs::write(path("c"), "12").unwrap();
         symlink("c", path("staged")).unwrap();
         fs::rename(path("staged"), path("link")).unwrap();
-        is_told_once("a symlink that is switched");
+        is_read_once("a symlink that is switched");
         fs::remove_file(path("a")).unwrap();
-        is_told_once("removed");
+        is_read_once("removed");
+    }
+
+    #[test]
+    fn a_read_that_fails_is_tried_again_until_it_succeeds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let mut watch = FileWatch::new([path.clone()]);
+        let fail = |text: &str| Err::<(), _>(io::Error::other(text));
+        let failed = |text: &str| Look::Failed(Some(text.to_owned()));
+        fs::write(&path, "1").unwrap();
+        // Each reason is told once, and whenever somebody asks.
+        assert_eq!(watch.look(false, || fail("no descriptor")), failed("no descriptor"));
+        assert_eq!(watch.look(false, || fail("no descriptor")), Look::Failed(None));
+        assert_eq!(watch.look(true, || fail("no descriptor")), failed("no descriptor"));
+        assert_eq!(watch.look(false, || fail("no sense")), failed("no sense"));
+        fs::write(&path, "12").unwrap();
+        assert_eq!(watch.look(false, || fail("no sense")), failed("no sense"));
+        assert!(watch.has_failed());
+        assert_eq!(watch.look(false, || Ok::<_, io::Error>(1)), Look::Read(1));
+        assert_eq!(watch.look(false, || Ok::<_, io::Error>(2)), Look::Unchanged);
+        assert_eq!(watch.look(true, || Ok::<_, io::Error>(3)), Look::Read(3));
+    }
+
+    #[test]
+    fn what_changes_during_the_read_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let mut watch = FileWatch::new([path.clone()]);
+        fs::write(&path, "1").unwrap();
+        assert_eq!(watch.look(false, || fs::write(&path, "12")), Look::Read(()));
+        assert_eq!(watch.look(false, || fs::read_to_string(&path)), Look::Read("12".to_owned()));
     }
 }

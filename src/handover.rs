@@ -8,7 +8,7 @@ use pmesh_layers::{
 };
 
 use crate::{
-    causes::with_causes,
+    file_watch::Look,
     mesh::{Renewal, Seal},
     secret::{SecretWatch, Secrets},
     worker::Shared,
@@ -21,6 +21,13 @@ pub struct Handover {
     pub watch: SecretWatch,
     /// The secrets in use.
     pub secrets: Secrets,
+    /// What was made of them.
+    pub derived: Derived,
+}
+
+/// What was made of the secrets.
+#[derive(Debug)]
+pub struct Derived {
     /// What other nodes are shown.
     pub identity: NodeIdentity,
     /// What seals the own entry in the registry.
@@ -32,34 +39,37 @@ pub struct Handover {
 }
 
 impl Handover {
-    /// Takes the secret that is there now, if it is another one; else does nothing.
-    pub fn look(&mut self) {
-        match self.watch.changed() {
-            None => {}
-            Some(Err(error)) => tracing::warn!(
-                "the secret has changed and is of no use, so the one before stays in use: {}",
-                with_causes(&error)
-            ),
-            Some(Ok(secrets)) if secrets.is_same(&self.secrets) => {}
-            Some(Ok(secrets)) => match self.replace(&secrets) {
-                Ok(()) => {
-                    tracing::info!("{}", news(&self.secrets, &secrets));
-                    self.secrets = secrets;
-                }
-                Err(error) => tracing::error!(
-                    "the secret has changed, and nothing can be derived from it: {}",
-                    with_causes(&error)
-                ),
-            },
+    /// Takes the secret that is there now, if it is another one; else does nothing. It looks at unchanged files, too, if
+    /// `all` is set, or if the last look has failed.
+    pub fn look(&mut self, all: bool) {
+        let Self { watch, secrets, derived } = self;
+        let take = |now: Secrets| {
+            if !now.is_same(secrets) {
+                derived.replace(secrets, &now)?;
+                tracing::info!("{}", news(secrets, &now));
+                *secrets = now;
+            }
+            Ok(())
+        };
+        if let Look::Failed(Some(error)) = watch.look(all, take) {
+            tracing::warn!(
+                "the secret has changed and is of no use; the previous one stays in use, and the file is read again every \
+                 second: {error}"
+            );
         }
     }
+}
 
-    fn replace(&self, secrets: &Secrets) -> Result<(), IdentityError> {
+impl Derived {
+    /// Replaces all of it, or nothing.
+    fn replace(&self, before: &Secrets, now: &Secrets) -> Result<(), IdentityError> {
         // All that can fail comes first.
-        let authority = Authority::derive(secrets.public())?;
-        self.seal.replace(secrets.iter())?;
-        self.identity.replace(secrets.iter())?;
-        if authority.fingerprint() != Authority::derive(self.secrets.public())?.fingerprint() {
+        let authority = Authority::derive(now.public())?;
+        let is_same_authority = authority.fingerprint() == Authority::derive(before.public())?.fingerprint();
+        let seal = Seal::new(now.iter())?;
+        self.identity.replace(now.iter())?;
+        self.seal.replace(&seal);
+        if !is_same_authority {
             self.shared.certificates.replace_authority(Arc::new(authority));
         }
         if let Some(renewal) = &self.renewal {

@@ -34,7 +34,7 @@ pub use self::{
     client::{AskError, NodeClient},
     clocks::Clocks,
     health::{Health, State},
-    identity::{NodeIdentityError, identity, keep_valid},
+    identity::{IdentityWatch, NodeIdentityError, identity},
     link::{Dialer, Link, Linker},
     passed::{Circle, Passed, PassedLayer, THROUGH},
     peers::{Peer, Peers, Source, Table},

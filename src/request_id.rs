@@ -12,18 +12,18 @@ use std::{
 use http::{HeaderValue, Request};
 use tower_http::request_id::{MakeRequestId, RequestId};
 
-/// Numbers the requests of one worker; the first half of an id is random, made when the worker starts.
+/// Makes the ids of one worker. From some of them nobody can tell others, nor how many there were in between.
 #[derive(Debug, Clone)]
 pub struct RequestIds {
-    worker: u64,
+    /// Keyed by the system's random numbers: each half of an id is a number hashed with one.
+    halves: [RandomState; 2],
     next: Arc<AtomicU64>,
 }
 
 impl RequestIds {
     /// A new sequence.
     pub fn new() -> Self {
-        // Keyed by the system's random numbers, as against floods of colliding keys.
-        Self { worker: RandomState::new().hash_one(0), next: Arc::default() }
+        Self { halves: [RandomState::new(), RandomState::new()], next: Arc::default() }
     }
 }
 
@@ -37,8 +37,9 @@ impl MakeRequestId for RequestIds {
     fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mut id = [0; 32];
-        hex(self.worker, &mut id[..16]);
-        hex(number, &mut id[16..]);
+        for (half, digits) in self.halves.iter().zip(id.chunks_exact_mut(16)) {
+            hex(half.hash_one(number), digits);
+        }
         HeaderValue::from_bytes(&id).ok().map(RequestId::new)
     }
 }
@@ -69,10 +70,29 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for _ in 0..100 {
             for ids in &mut ids {
-                let id = ids.make_request_id(&Request::new(())).expect("an id");
-                assert_eq!(id.header_value().len(), 32);
-                assert!(seen.insert(id.into_header_value()));
+                let id = next(ids);
+                assert_eq!(id.len(), 32);
+                // No half tells of another.
+                assert!(seen.insert(id[..16].to_owned()) && seen.insert(id[16..].to_owned()));
             }
         }
+    }
+
+    #[test]
+    fn each_digit_is_any() {
+        let mut ids = RequestIds::new();
+        let mut seen = [0_u16; 32];
+        // That one digit of 512 ids is never there: 1 in 10^11 runs.
+        for _ in 0..512 {
+            for (digit, seen) in next(&mut ids).chars().zip(&mut seen) {
+                *seen |= 1 << digit.to_digit(16).expect("a hexadecimal digit");
+            }
+        }
+        assert_eq!(seen, [u16::MAX; 32]);
+    }
+
+    fn next(ids: &mut RequestIds) -> String {
+        let id = ids.make_request_id(&Request::new(())).expect("an id");
+        id.header_value().to_str().expect("text").to_owned()
     }
 }

@@ -22,9 +22,12 @@ use crate::{
     control,
     counters::Counters,
     exhaustion::Exhaustion,
-    handover::Handover,
+    handover::{Derived, Handover},
     listen::{self, Bound, Listener},
-    mesh::{self, About, Announcement, Api, Clocks, Instance, Peers, Prober, Registry, RegistryOptions, Seal, Served},
+    mesh::{
+        self, About, Announcement, Api, Clocks, IdentityWatch, Instance, Peers, Prober, Registry, RegistryOptions,
+        Seal, Served,
+    },
     running::{Left, Running},
     secret::{SecretWatch, Secrets, prepare_home},
     settings::{Port, SecretSource, Settings, summary},
@@ -46,7 +49,7 @@ pub struct Server {
     signals: Signals,
     secrets: Secrets,
     seal: Seal,
-    watches: (Option<SecretWatch>, CertificateWatch),
+    watches: (Option<SecretWatch>, CertificateWatch, IdentityWatch),
     registry: Option<RegistryOptions>,
     /// Lets the commands find this process, as long as it is there.
     left: Option<Left>,
@@ -62,7 +65,11 @@ impl Server {
     pub fn prepare(mut settings: Settings) -> Result<Self, BoxError> {
         let descriptors = enough_descriptors(&settings)?;
         // Before they are read: what changes meanwhile shows later.
-        let watches = (SecretWatch::new(&settings.secret), CertificateWatch::new(&settings.certificates));
+        let watches = (
+            SecretWatch::new(&settings.secret),
+            CertificateWatch::new(&settings.certificates),
+            IdentityWatch::new(settings.mesh.files.clone()),
+        );
         let secrets = Secrets::load_or_make(&settings.secret, &settings.home)?;
         let certificates = certificates(&settings, secrets.public())?;
         let identity = mesh::identity(&settings, secrets.iter())?;
@@ -131,16 +138,18 @@ impl Server {
         }));
         let registry = registry.map(|options| Registry::start(options, own, peers(), stopped.clone())).transpose()?;
         let prober = Prober::new(&shared.settings, shared.identity.clone(), shared.resolver.clone(), peers());
-        let (secret, certificates) = watches;
+        let (secret, certificates, identity) = watches;
         let handover = secret.map(|watch| Handover {
             watch,
             secrets,
-            identity: shared.identity.clone(),
-            seal,
-            renewal: registry.as_ref().map(Registry::renewal),
-            shared: Arc::clone(&shared),
+            derived: Derived {
+                identity: shared.identity.clone(),
+                seal,
+                renewal: registry.as_ref().map(Registry::renewal),
+                shared: Arc::clone(&shared),
+            },
         });
-        let files = control::Files { handover, certificates, shared: Arc::clone(&shared) };
+        let files = control::Files { handover, certificates, identity, shared: Arc::clone(&shared) };
         let (prober, hangup) = (shared.settings.mesh.is_used().then_some(prober), Arc::<Notify>::default());
         let control = control::start(prober, files, Arc::clone(&hangup), stopped.clone())?;
         let workers = start_workers(&shared, &api, bound, &counters, &stopped)?;

@@ -94,10 +94,16 @@ impl Spares {
         self.free(error, |halves| &mut halves.incoming)
     }
 
-    /// Frees one for a connection to be made, or a file to be read, if `error` is that there was none; says whether it
-    /// did.
+    /// Frees one for a connection to be made, if `error` is that there was none; says whether it did.
     pub fn free_outgoing(&self, error: &io::Error) -> bool {
         self.free(error, |halves| &mut halves.outgoing)
+    }
+
+    /// Sees to it that there is one for a file that is read next.
+    pub fn ensure_one(&self) {
+        if let Err(error) = UnixDatagram::unbound() {
+            self.free_outgoing(&error);
+        }
     }
 
     fn free(&self, error: &io::Error, half: fn(&mut Halves) -> &mut Vec<OwnedFd>) -> bool {

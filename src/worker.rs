@@ -44,7 +44,7 @@ use crate::{
     counters::Counters,
     exhaustion::{Exhaustion, News},
     listen::Listener,
-    mesh::{Api, Clocks, Peers, keep_valid},
+    mesh::{Api, Clocks, Peers},
     settings::{H2c, Settings},
     stack::{SharedStack, stack},
     strangers::Stranger,
@@ -170,11 +170,6 @@ where
     }
 
     async fn run(self: Arc<Self>, sockets: Vec<(Listener, TcpListener)>, mut stop: watch::Receiver<bool>) {
-        // One does it for all.
-        if self.index == 0 {
-            let Shared { identity, settings, .. } = &*self.shared;
-            tokio::spawn(keep_valid(identity.clone(), settings.mesh.files.clone()));
-        }
         let mut accepting = Vec::new();
         for (listener, socket) in sockets {
             let (worker, stop) = (Arc::clone(&self), stop.clone());

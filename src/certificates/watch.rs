@@ -6,7 +6,10 @@ use super::{
     Certificates,
     files::{Files, Pair},
 };
-use crate::{causes::with_causes, file_watch::FileWatch, settings::CertificateFiles};
+use crate::{
+    file_watch::{FileWatch, Look},
+    settings::CertificateFiles,
+};
 
 /// Sees that somebody has changed the files of certificates and keys, and takes them up.
 #[derive(Debug)]
@@ -16,8 +19,6 @@ pub struct CertificateWatch(Vec<Watched>);
 struct Watched {
     files: CertificateFiles,
     watch: FileWatch,
-    /// Why they are of no use, as it was said in the log.
-    complaint: Option<String>,
 }
 
 impl CertificateWatch {
@@ -26,7 +27,6 @@ impl CertificateWatch {
         let watched = |files: &CertificateFiles| Watched {
             watch: FileWatch::new([files.cert.clone(), files.key.clone()]),
             files: files.clone(),
-            complaint: None,
         };
         Self(pairs.iter().map(watched).collect())
     }
@@ -34,33 +34,27 @@ impl CertificateWatch {
     /// Lets handshakes from now on have what has changed since the last time, or with `all` whatever the files hold.
     /// `certificates` were made of the same pairs.
     ///
-    /// A pair that is of no use leaves the one before in use, and the others alone. It is warned of once for each change,
-    /// as the two files may be replaced one after the other, and read again each time. Sessions are resumed, also those
+    /// A pair that is of no use leaves the one before in use, and the others alone. It is warned of once for each change
+    /// and read again at each look, as the two files may be replaced one after the other. Sessions are resumed, also those
     /// that began with a certificate that was replaced.
     pub fn look(&mut self, certificates: &Certificates, all: bool) -> Looked {
         let mut patterns = None;
         let mut read = Vec::new();
         for (index, watched) in self.0.iter_mut().enumerate() {
-            let changed = watched.watch.changed();
-            if !(changed || all || watched.complaint.is_some()) {
-                continue;
-            }
-            let patterns = patterns.get_or_insert_with(|| certificates.patterns());
-            match watched.files.load(&certificates.issuer.tls, patterns) {
-                Ok(pair) => {
-                    watched.complaint = None;
-                    read.push((index, pair));
+            let Watched { files, watch } = watched;
+            let load = || {
+                let patterns = patterns.get_or_insert_with(|| certificates.patterns());
+                files.load(&certificates.issuer.tls, patterns)
+            };
+            match watch.look(all, load) {
+                Look::Read(pair) => read.push((index, pair)),
+                Look::Failed(Some(error)) => {
+                    tracing::warn!("a certificate that was read before stays in use: {error}");
                 }
-                Err(error) => {
-                    let complaint = with_causes(&error);
-                    if changed || all || watched.complaint.as_ref() != Some(&complaint) {
-                        tracing::warn!("a certificate that was read before stays in use: {complaint}");
-                    }
-                    watched.complaint = Some(complaint);
-                }
+                Look::Unchanged | Look::Failed(None) => {}
             }
         }
-        let unusable = self.0.iter().filter(|watched| watched.complaint.is_some()).count();
+        let unusable = self.0.iter().filter(|watched| watched.watch.has_failed()).count();
         Looked { new: self.take(certificates, read), unusable }
     }
 

@@ -1,7 +1,7 @@
 use std::{
     fs, io,
     path::PathBuf,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use pmesh_layers::{
@@ -12,13 +12,16 @@ use rustls::pki_types::{
     CertificateDer, PrivateKeyDer,
     pem::{self, PemObject},
 };
-use tokio::time::sleep;
 use zeroize::Zeroizing;
 
-use crate::settings::{MeshFile, MeshFiles, Settings};
+use crate::{
+    causes::with_causes,
+    file_watch::{FileWatch, Look},
+    settings::{MeshFile, MeshFiles, Settings},
+};
 
-/// How often it is looked whether certificates are to be renewed.
-const LOOK: Duration = Duration::from_secs(60 * 60);
+/// How often certificates of files are verified that have not changed.
+const VERIFY: Duration = Duration::from_secs(60 * 60);
 
 /// What this node is to others: its name, the secrets, and the certificates that come from them, or those of the files.
 ///
@@ -40,30 +43,61 @@ pub fn identity<'a>(
     Ok(identity.clock_window(settings.mesh.clock_window))
 }
 
-/// Renews the certificates of `identity` in time, or takes what the files hold by then, for as long as it is polled.
-pub async fn keep_valid(identity: NodeIdentity, files: Option<MeshFiles>) {
-    loop {
-        sleep(LOOK).await;
-        match renew(&identity, files.as_ref(), SystemTime::now()) {
-            Ok(true) => tracing::info!("the certificates that this node shows others are renewed"),
-            Ok(false) => {}
-            Err(error) => {
-                let error: &(dyn std::error::Error + 'static) = &error;
-                tracing::error!(error, "cannot renew the certificates that this node shows others");
-            }
+/// Keeps the certificates that this node shows others valid.
+#[derive(Debug)]
+pub struct IdentityWatch {
+    files: Option<(MeshFiles, FileWatch)>,
+    /// When those of files were last verified.
+    verified: Instant,
+    /// A renewal has failed, and that was told.
+    failing: bool,
+}
+
+impl IdentityWatch {
+    /// For certificates that are derived from the secret, or those of `files`, which it watches: what changes from now on
+    /// is a change.
+    pub fn new(files: Option<MeshFiles>) -> Self {
+        let watched = |files: MeshFiles| {
+            let watch = FileWatch::new([&files.ca, &files.cert, &files.key].map(|file| file.path.clone()));
+            (files, watch)
+        };
+        Self { files: files.map(watched), verified: Instant::now(), failing: false }
+    }
+
+    /// Renews derived certificates of `identity` in time, or takes what has changed in the files since they were last
+    /// read with success; with `all`, whatever they hold. To be called often: it costs little where there is nothing to
+    /// do.
+    pub fn look(&mut self, identity: &NodeIdentity, all: bool) {
+        let Some((files, watch)) = &mut self.files else {
+            return self.renew(identity, SystemTime::now());
+        };
+        // They expire without a change.
+        let is_due = self.verified.elapsed() >= VERIFY;
+        if is_due {
+            self.verified = Instant::now();
         }
+        let is_changed = !(all || is_due);
+        let take = || identity.replace_certificates(files.read()?).map_err(|error| files.unusable(error));
+        match watch.look(all || is_due, take) {
+            Look::Read(()) if is_changed => tracing::info!("{RENEWED}"),
+            Look::Unchanged | Look::Read(()) | Look::Failed(None) => {}
+            Look::Failed(Some(error)) => tracing::error!("{NOT_RENEWED}: {error}"),
+        }
+    }
+
+    fn renew(&mut self, identity: &NodeIdentity, now: SystemTime) {
+        let renewed = identity.renew(now);
+        match &renewed {
+            Ok(true) => tracing::info!("{RENEWED}"),
+            Err(error) if !self.failing => tracing::error!("{NOT_RENEWED}: {}", with_causes(error)),
+            Ok(false) | Err(_) => {}
+        }
+        self.failing = renewed.is_err();
     }
 }
 
-fn renew(identity: &NodeIdentity, files: Option<&MeshFiles>, now: SystemTime) -> Result<bool, NodeIdentityError> {
-    match files {
-        Some(files) => {
-            identity.replace_certificates(files.read()?).map_err(|error| files.unusable(error))?;
-            Ok(false)
-        }
-        None => Ok(identity.renew(now)?),
-    }
-}
+const RENEWED: &str = "the certificates that this node shows others are renewed";
+const NOT_RENEWED: &str = "cannot renew the certificates that this node shows others; the previous ones stay in use";
 
 impl MeshFiles {
     fn read(&self) -> Result<NodeCertificates, NodeIdentityError> {
@@ -152,12 +186,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_derived_is_renewed_when_it_is_due() {
-        let identity = NodeIdentity::new("a".parse().unwrap(), [&Secret::generate().unwrap()]).unwrap();
-        let later = |hours: u64| SystemTime::now() + Duration::from_secs(hours * 60 * 60);
-        assert!(!renew(&identity, None, later(15)).unwrap());
-        assert!(renew(&identity, None, later(17)).unwrap());
-        assert!(!renew(&identity, None, later(18)).unwrap());
+    fn changed_files_are_taken_and_bad_ones_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| MeshFile { path: folder.path().join(name), origin: format!("mesh_{name}") };
+        let files = MeshFiles { ca: file("ca"), cert: file("cert"), key: file("key") };
+        let write = || {
+            let key = rcgen::KeyPair::generate().unwrap();
+            let mut authority = rcgen::CertificateParams::new([]).unwrap();
+            authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            let issuer = rcgen::Issuer::from_params(&authority, &key);
+            let leaf_key = rcgen::KeyPair::generate().unwrap();
+            let leaf = rcgen::CertificateParams::new(["a".to_owned()]).unwrap().signed_by(&leaf_key, &issuer).unwrap();
+            fs::write(&files.ca.path, authority.self_signed(&key).unwrap().pem()).unwrap();
+            fs::write(&files.cert.path, leaf.pem()).unwrap();
+            fs::write(&files.key.path, leaf_key.serialize_pem()).unwrap();
+        };
+        write();
+        let mut watch = IdentityWatch::new(Some(files.clone()));
+        let (name, secret) = ("a".parse().unwrap(), Secret::generate().unwrap());
+        let identity = NodeIdentity::with_certificates(name, [&secret], files.read().unwrap()).unwrap();
+        let mut is_replaced = || {
+            let before = identity.server_config();
+            watch.look(&identity, false);
+            !std::sync::Arc::ptr_eq(&before, &identity.server_config())
+        };
+        assert!(!is_replaced());
+        write();
+        assert!(is_replaced() && !is_replaced());
+        fs::write(&files.key.path, "").unwrap();
+        assert!(!is_replaced());
+        write();
+        assert!(is_replaced());
     }
 
     #[test]
@@ -178,7 +237,7 @@ mod tests {
             fs::write(file, own.pem()).unwrap();
         }
         let identity = NodeIdentity::new("a".parse().unwrap(), [&Secret::generate().unwrap()]).unwrap();
-        let error = renew(&identity, Some(&files), SystemTime::now()).unwrap_err();
-        assert!(matches!(error, NodeIdentityError::Unusable { .. }), "{error}");
+        let error = identity.replace_certificates(files.read().unwrap()).map_err(|error| files.unusable(error));
+        assert!(matches!(error, Err(NodeIdentityError::Unusable { .. })), "{error:?}");
     }
 }

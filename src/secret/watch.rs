@@ -1,5 +1,10 @@
-use super::{SecretError, Secrets, old_file};
-use crate::{file_watch::FileWatch, settings::SecretSource};
+use tower::BoxError;
+
+use super::{Secrets, old_file};
+use crate::{
+    file_watch::{FileWatch, Look},
+    settings::SecretSource,
+};
 
 /// Sees that somebody has changed the files of the secret.
 #[derive(Debug)]
@@ -19,9 +24,10 @@ impl SecretWatch {
         }
     }
 
-    /// The secrets, if their files have changed since the last time: each change is told once, an unusable one, too.
-    pub fn changed(&mut self) -> Option<Result<Secrets, SecretError>> {
-        self.files.changed().then(|| Secrets::load(&self.source))
+    /// Has `take` take the secrets if their files have changed since it last did so, or if `all` is set. Where they
+    /// cannot be read or taken, the next look tries again.
+    pub fn look<T>(&mut self, all: bool, take: impl FnOnce(Secrets) -> Result<T, BoxError>) -> Look<T> {
+        self.files.look(all, || take(Secrets::load(&self.source)?))
     }
 }
 
@@ -36,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_change_is_told_once() {
+    fn each_change_is_taken_once() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("secret");
         let write = |path: &Path, text: String| {
@@ -47,17 +53,30 @@ mod tests {
         };
         write(&path, "1".repeat(64));
         let mut watch = SecretWatch::new(&SecretSource::Home(path.clone())).unwrap();
-        assert!(watch.changed().is_none());
+        let mut look = || watch.look(false, |secrets| Ok(secrets.iter().count()));
+        assert_eq!(look(), Look::Unchanged);
         write(&old_file(&path), "2".repeat(64));
-        assert_eq!(watch.changed().unwrap().unwrap().iter().count(), 2);
-        assert!(watch.changed().is_none());
+        assert_eq!([look(), look()], [Look::Read(2), Look::Unchanged]);
         write(&path, String::new());
-        assert!(watch.changed().unwrap().is_err());
-        assert!(watch.changed().is_none());
+        assert!(matches!(look(), Look::Failed(Some(_))));
+        assert_eq!(look(), Look::Failed(None));
         fs::remove_file(&path).unwrap();
-        assert!(matches!(watch.changed(), Some(Err(SecretError::Missing { .. }))));
+        assert!(matches!(look(), Look::Failed(Some(complaint)) if complaint.contains("there is no secret file")));
         write(&path, "3".repeat(64));
         fs::remove_file(old_file(&path)).unwrap();
-        assert_eq!(watch.changed().unwrap().unwrap().iter().count(), 1);
+        assert_eq!([look(), look()], [Look::Read(1), Look::Unchanged]);
+    }
+
+    #[test]
+    fn what_cannot_be_taken_is_tried_again() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("secret");
+        let mut watch = SecretWatch::new(&SecretSource::Home(path.clone())).unwrap();
+        fs::write(&path, "1".repeat(64)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(watch.look(false, |_| Err::<(), _>("no random numbers".into())), {
+            Look::Failed(Some("no random numbers".to_owned()))
+        });
+        assert_eq!(watch.look(false, |_| Ok(())), Look::Read(()));
     }
 }
