@@ -47,3 +47,4 @@ mod upgrades_http2;
 mod upstream_http2;
 mod upstream_tls;
 mod upstream_unix;
+mod vanishing;

@@ -20,6 +20,7 @@ mod messages;
 mod silence;
 mod stalled;
 mod upgrades;
+mod vanishing;
 
 use std::{
     fs::{self, Permissions},

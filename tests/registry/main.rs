@@ -11,6 +11,7 @@ mod support;
 
 mod nodes;
 mod programs;
+mod tls;
 
 use std::{
     sync::Arc,

@@ -16,7 +16,8 @@ use crate::{
     support::{Backend, Client, Program, Start, program::PROGRAM},
 };
 
-fn start(node: &str, registry: &str) -> Start {
+/// A node that finds others in this registry.
+pub fn start(node: &str, registry: &str) -> Start {
     Start::new().workers(1).variable("PMESH_SECRET", SECRET).flags(&["--node", node, "--mesh-registry", registry])
 }
 

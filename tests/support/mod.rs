@@ -5,6 +5,7 @@ pub mod client;
 pub mod files;
 pub mod h2;
 pub mod h2_stream;
+pub mod network;
 pub mod program;
 pub mod read;
 pub mod tls;

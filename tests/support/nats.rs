@@ -6,6 +6,7 @@ use std::{
     ffi::OsString,
     io::{BufRead, BufReader},
     net::SocketAddr,
+    path::PathBuf,
     process::{self, Child, Command, Stdio},
     sync::{
         atomic::{AtomicU8, Ordering},
@@ -16,7 +17,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, files::certificate};
 
 /// A server that is killed when this is dropped.
 pub struct Nats {
@@ -49,6 +50,18 @@ impl Nats {
         let address = SocketAddr::from(([127, 100 + SERVERS.fetch_add(1, Ordering::Relaxed) % 100, high, low], 4222));
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         Some(Self { program, arguments, folder: tempfile::tempdir().unwrap(), child: None, address })
+    }
+
+    /// Asks its clients for TLS from the next start on, with a certificate for its address. The file of that.
+    pub fn require_tls(&mut self) -> PathBuf {
+        certificate(self.folder.path(), &self.address.ip().to_string());
+        let file = |name: &str| self.folder.path().join(name);
+        let (cert, key) = (file("cert.pem"), file("key.pem"));
+        let files =
+            ["--tlscert".to_owned(), cert.display().to_string(), "--tlskey".to_owned(), key.display().to_string()];
+        self.arguments.push("--tls".to_owned());
+        self.arguments.extend(files);
+        cert
     }
 
     pub fn url(&self) -> String {

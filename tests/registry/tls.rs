@@ -1,0 +1,44 @@
+//! A registry over TLS.
+
+use crate::{Nats, programs::start};
+
+#[test]
+fn nodes_find_each_other_over_tls_where_its_certificate_is_trusted() {
+    let Some(mut nats) = Nats::new(&[]) else { return };
+    let roots = nats.require_tls().display().to_string();
+    nats.restart();
+    // A server that requires TLS gets it in any case; tls:// asks for no less.
+    let a = start("a", &format!("tls://{}", nats.address)).variable("SSL_CERT_FILE", &roots).run();
+    let b = start("b", &nats.url()).variable("SSL_CERT_FILE", &roots).run();
+    a.wait_for_line("node b is there");
+    b.wait_for_line("node a is there");
+    nats.restart();
+    for node in [&a, &b] {
+        node.wait_for_line("the registry of nodes is away");
+    }
+    let c = start("c", &nats.url()).variable("SSL_CERT_FILE", &roots).run();
+    for node in [&a, &b] {
+        node.wait_for_line("node c is there");
+    }
+    c.wait_for_line("node a is there");
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_not_trusted() {
+    let Some(mut nats) = Nats::new(&[]) else { return };
+    nats.require_tls();
+    nats.restart();
+    let a = start("a", &format!("tls://{}", nats.address)).run();
+    let line = a.wait_for_line("the registry of nodes is away");
+    assert!(line.contains("invalid peer certificate: UnknownIssuer"), "{line}");
+}
+
+#[test]
+fn a_server_without_tls_is_not_spoken_to_where_tls_is_asked_for() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let a = start("a", &format!("tls://{}", nats.address)).run();
+    let b = start("b", &nats.url()).run();
+    a.wait_for_line("the registry of nodes is away");
+    b.wait_for_line("the registry of nodes is there");
+    assert!(!a.log().iter().any(|line| line.contains("the registry of nodes is there")));
+}
