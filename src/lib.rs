@@ -19,6 +19,7 @@
 
 pub mod access_log;
 pub mod admission;
+pub mod advice;
 pub mod body;
 pub mod causes;
 pub mod certificates;

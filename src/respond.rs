@@ -30,7 +30,9 @@ use tower::{BoxError, Layer, Service};
 use tower_http::request_id::RequestId;
 
 use crate::{
+    advice::advice,
     body::{ForwardedBody, ResponseBody},
+    causes::with_causes,
     mesh::Circle,
 };
 
@@ -190,7 +192,8 @@ fn answer(error: &BoxError, asked: &Asked) -> Response<ResponseBody> {
             host = asked.host.as_ref().map_or("-", HostName::as_str),
             upstream = failed.map_or("-", Failed::endpoint),
             attempts = failed.map(Failed::attempts).filter(|attempts| *attempts > 1),
-            error = %Chain(error.as_ref()),
+            error = %with_causes(error.as_ref()),
+            advice = advice(failed.map_or("-", Failed::endpoint), error.as_ref()),
             "no response from the upstream"
         );
     } else {
@@ -222,21 +225,6 @@ pub fn plain(status: StatusCode) -> Response<ResponseBody> {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
-}
-
-/// An error and its causes, on one line.
-struct Chain<'a>(&'a (dyn Error + 'static));
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! Whose certificates upstreams with TLS may show: the authorities that the system trusts, or those of a file.
 
+mod verifier;
+
 use std::{collections::HashMap, fs, io, path::PathBuf, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,
+    client::WebPkiServerVerifier,
     crypto::aws_lc_rs,
     pki_types::{
         CertificateDer,
@@ -11,6 +14,8 @@ use rustls::{
     },
 };
 
+use self::verifier::Verifier;
+pub(crate) use self::verifier::is_of_authority;
 use crate::{
     endpoint::Endpoint,
     settings::{CaFile, Route},
@@ -21,7 +26,7 @@ use crate::{
 pub struct Trust {
     /// Those of the system, where a route needs them.
     system: Arc<RootCertStore>,
-    files: HashMap<PathBuf, Arc<RootCertStore>>,
+    files: HashMap<PathBuf, Arc<Verifier>>,
 }
 
 impl Trust {
@@ -49,11 +54,13 @@ impl Trust {
     ///
     /// None with the provider that is built in.
     pub fn client_config(&self, ca: Option<&CaFile>) -> Result<ClientConfig, rustls::Error> {
-        let roots = ca.map_or(&self.system, |ca| self.files.get(&ca.path).unwrap_or(&self.system));
-        Ok(ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .with_root_certificates(Arc::clone(roots))
-            .with_no_client_auth())
+        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
+        let builder = match ca.and_then(|ca| self.files.get(&ca.path)) {
+            Some(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::clone(verifier) as _),
+            None => builder.with_root_certificates(Arc::clone(&self.system)),
+        };
+        Ok(builder.with_no_client_auth())
     }
 }
 
@@ -70,23 +77,29 @@ fn system(route: &Route) -> Result<RootCertStore, TrustError> {
 }
 
 impl CaFile {
-    fn read(&self) -> Result<RootCertStore, TrustError> {
+    fn read(&self) -> Result<Verifier, TrustError> {
         let Self { path, origin } = self.clone();
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(source) => return Err(TrustError::Unreadable { origin, path, source }),
         };
-        let mut roots = RootCertStore::empty();
+        let (mut roots, mut named) = (RootCertStore::empty(), Vec::new());
         for certificate in CertificateDer::pem_slice_iter(&bytes) {
             let certificate = match certificate {
                 Ok(certificate) => certificate,
                 Err(source) => return Err(TrustError::Damaged { origin, path, source }),
             };
-            if let Err(source) = roots.add(certificate) {
+            if let Err(source) = roots.add(certificate.clone()) {
                 return Err(TrustError::Unusable { origin, path, source });
             }
+            named.push(certificate);
         }
-        if roots.is_empty() { Err(TrustError::Empty { origin, path }) } else { Ok(roots) }
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        match WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build() {
+            Ok(inner) => Ok(Verifier { inner, named }),
+            // Without revocation lists there is no other reason.
+            Err(_) => Err(TrustError::Empty { origin, path }),
+        }
     }
 }
 

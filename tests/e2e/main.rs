@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod advice;
 mod bodiless;
 mod body_limits;
 mod certificates;

@@ -83,9 +83,9 @@ fn a_backend_that_nobody_vouches_for_gets_no_request() {
     assert_eq!(backend.requests().len(), 1);
     let peer = inside.https();
     program.wait_for_line(&format!(
-        "TLS with {peer}, asked for as inside.test, failed: invalid peer certificate: Unknown"
+        "the TLS handshake with {peer} for the name inside.test failed: invalid peer certificate: Unknown"
     ));
-    program.wait_for_line(&format!("TLS with {peer}, asked for as other.test, failed: "));
+    program.wait_for_line(&format!("the TLS handshake with {peer} for the name other.test failed: "));
 }
 
 #[test]

@@ -170,6 +170,24 @@ impl TlsError {
     pub fn is_timeout(&self) -> bool {
         matches!(self.0, Step::Timeout(_))
     }
+
+    /// Whether the peer speaks TLS, but did not agree to HTTP/2.
+    pub fn lacks_http2(&self) -> bool {
+        matches!(self.0, Step::NoHttp2(_))
+    }
+
+    /// Whether what the peer sent is not TLS.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.handshake_error(), Some(rustls::Error::InvalidMessage(_)))
+    }
+
+    /// What is wrong with the handshake, or with the certificate, where that is it.
+    pub fn handshake_error(&self) -> Option<&rustls::Error> {
+        match &self.0 {
+            Step::Handshake { error, .. } => error.get_ref()?.downcast_ref(),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for TlsError {
@@ -177,8 +195,11 @@ impl fmt::Display for TlsError {
         match &self.0 {
             Step::NoName(uri) => write!(f, "there is no name to verify in {uri}"),
             Step::Connect(_) => f.write_str("there is nothing to speak TLS over"),
-            Step::Handshake { peer, name, .. } => write!(f, "TLS with {peer}, asked for as {name}, failed"),
-            Step::Timeout(peer) => write!(f, "{peer} did not end the TLS handshake in time"),
+            Step::Handshake { peer, .. } if self.is_plain() => {
+                write!(f, "{peer} does not speak TLS: it answered with something else")
+            }
+            Step::Handshake { peer, name, .. } => write!(f, "the TLS handshake with {peer} for the name {name} failed"),
+            Step::Timeout(peer) => write!(f, "{peer} did not finish the TLS handshake in time"),
             Step::NoHttp2(peer) => write!(f, "{peer} speaks TLS, but not HTTP/2 over it (ALPN)"),
         }
     }

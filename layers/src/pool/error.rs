@@ -74,6 +74,17 @@ impl<B> PoolError<B> {
         false
     }
 
+    /// Whether the endpoint answered with something that is not HTTP/1.1, or ended the connection without an answer: as
+    /// a server does that expects TLS.
+    pub fn may_be_other_protocol(&self) -> bool {
+        let is_reset = |error: &hyper::Error| {
+            let io = error.source().and_then(|cause| cause.downcast_ref()).map(std::io::Error::kind);
+            io == Some(std::io::ErrorKind::ConnectionReset)
+        };
+        let unanswered = |error: &hyper::Error| error.is_parse() || error.is_incomplete_message() || is_reset(error);
+        self.step == Step::Exchange && !self.is_too_long() && self.hyper_error().is_some_and(unanswered)
+    }
+
     /// Whether the exchange ended because the body of the request could not be read.
     pub fn is_clients_fault(&self) -> bool {
         // A stream of HTTP/2 that was reset neither by the peer nor for a fault of its.
@@ -184,6 +195,9 @@ impl<B> fmt::Display for PoolError<B> {
             Step::Stale => "the endpoint closed an idle connection just when a request was sent",
             Step::Exchange if self.is_too_long() => {
                 "the head of the endpoint's response is too long, or has too many fields"
+            }
+            Step::Exchange if self.hyper_error().is_some_and(hyper::Error::is_parse) => {
+                "what the endpoint sent is not a response of HTTP/1.1"
             }
             Step::Exchange => "the endpoint broke off before it responded",
             Step::Response => "the endpoint's response cannot be read in one way only",

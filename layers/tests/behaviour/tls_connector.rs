@@ -113,12 +113,12 @@ async fn another_certificate_is_none() {
         (
             "b.example",
             "https://a.example:8443",
-            "TLS with a.example:8443, asked for as a.example, failed: invalid peer certificate: certificate not valid for name \"a.example\"",
+            "the TLS handshake with a.example:8443 for the name a.example failed: invalid peer certificate: certificate not valid for name \"a.example\"",
         ),
         (
             "a.example",
             "https://127.0.0.1:1",
-            "TLS with 127.0.0.1:1, asked for as 127.0.0.1, failed: invalid peer certificate: certificate not valid for name \"127.0.0.1\"",
+            "the TLS handshake with 127.0.0.1:1 for the name 127.0.0.1 failed: invalid peer certificate: certificate not valid for name \"127.0.0.1\"",
         ),
     ] {
         let (connector, mut backend) = connector();
@@ -168,7 +168,7 @@ async fn a_peer_that_never_answers_is_given_up() {
     let _open = backend.accept().await;
     let error = stream.await.unwrap().unwrap_err();
     assert!(error.is_timeout());
-    assert_eq!(told(error), "a.example did not end the TLS handshake in time");
+    assert_eq!(told(error), "a.example did not finish the TLS handshake in time");
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn no_connection_and_no_tls() {
     let mut plain = backend.accept().await;
     plain.send("HTTP/1.1 400 Bad Request\r\n\r\n").await;
     let error = told(stream.await.unwrap().unwrap_err());
-    assert!(error.starts_with("TLS with a.example, asked for as a.example, failed: "), "{error}");
+    assert!(error.starts_with("a.example does not speak TLS: it answered with something else"), "{error}");
 
     drop(backend);
     let error = connector.call(Uri::from_static("https://a.example")).await.unwrap_err();

@@ -1,0 +1,77 @@
+//! What to write in the settings, for an upstream that cannot be asked as they say.
+
+use std::{error::Error, io, iter};
+
+use pmesh_layers::{
+    connect::TlsError,
+    pool::{Http2Error, PoolError},
+};
+use rustls::{AlertDescription, CertificateError};
+
+use crate::{body::ForwardedBody, trust};
+
+/// Advice on an error that came of asking `endpoint`, if a setting may mend it.
+pub fn advice(endpoint: &str, error: &(dyn Error + 'static)) -> Option<String> {
+    let causes = || iter::successors(Some(error), |error| (*error).source());
+    if let Some(error) = causes().find_map(|cause| cause.downcast_ref::<TlsError>()) {
+        return on_tls(error);
+    }
+    if let Some(Http2Error::NotHttp2(first_bytes)) = causes().find_map(|cause| cause.downcast_ref()) {
+        return match first_bytes {
+            bytes if bytes.starts_with(ALERT) => Some("it speaks TLS: write h2://".into()),
+            bytes if bytes.starts_with("HTTP/1.") => Some("it speaks HTTP/1.1: write http://".into()),
+            _ => None,
+        };
+    }
+    let is_plain = endpoint.contains(':') && !endpoint.contains("://") && !endpoint.starts_with("unix:");
+    let may_be_tls = error.downcast_ref::<PoolError<ForwardedBody>>().is_some_and(PoolError::may_be_other_protocol);
+    (is_plain && may_be_tls).then(|| "if that port speaks TLS, write https://".into())
+}
+
+/// How a server says, as text, that it has expected TLS.
+const ALERT: &str = "\u{15}\u{3}";
+
+fn on_tls(error: &TlsError) -> Option<String> {
+    if error.is_plain() {
+        return Some("for a port without TLS, write http:// or h2c://".into());
+    }
+    if error.lacks_http2() {
+        return Some("for HTTP/1.1 over TLS, write https://".into());
+    }
+    let Some(error) = error.handshake_error() else {
+        let ended = error.source().and_then(|error| error.downcast_ref()).map(io::Error::kind);
+        return (ended == Some(io::ErrorKind::UnexpectedEof)).then(|| {
+            "servers end the handshake so where they do not know the name: set upstream_name to one that they do".into()
+        });
+    };
+    match error {
+        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+            Some("it takes another version of HTTP: write https:// for HTTP/1.1, h2:// for HTTP/2".into())
+        }
+        rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => {
+            Some("set upstream_name to a name that it serves".into())
+        }
+        rustls::Error::InvalidCertificate(certificate) => match certificate {
+            CertificateError::UnknownIssuer => Some(
+                "set upstream_ca to a file with the certificate of its authority, or with its own if that is self-signed"
+                    .into(),
+            ),
+            CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => Some(
+                "the certificate needs the name as its subjectAltName, as from openssl req -addext \
+                 subjectAltName=DNS:NAME; a common name does not count"
+                    .into(),
+            ),
+            CertificateError::NotValidForNameContext { .. } => {
+                Some("set upstream_name to a name that the certificate is valid for".into())
+            }
+            CertificateError::ExpiredContext { .. } | CertificateError::NotValidYetContext { .. } => {
+                Some("renew the certificate, or set the clock of this machine".into())
+            }
+            _ if trust::is_of_authority(error) => {
+                Some("its own certificate is marked as one of an authority: set upstream_ca to exactly that certificate".into())
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}

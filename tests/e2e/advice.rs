@@ -1,0 +1,150 @@
+//! What the log advises where an upstream cannot be asked as the settings say, and which certificates are accepted.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::SocketAddr,
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use crate::support::{Backend, Client, Program, Start};
+
+/// Writes what `openssl req -x509` makes for these names, and as every certificate of it is: one of an authority.
+/// `None` where there is no openssl.
+fn self_signed(start: &Start, names: &str) -> Option<()> {
+    let mut openssl = Command::new("openssl");
+    openssl.current_dir(start.home()).args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]);
+    openssl.args(["-keyout", "own.key", "-out", "own.pem", "-subj", "/CN=inside.test"]);
+    if !names.is_empty() {
+        openssl.args(["-addext", &format!("subjectAltName={names}")]);
+    }
+    match openssl.output() {
+        Ok(output) => assert!(output.status.success(), "{output:?}"),
+        Err(_) => {
+            println!("skipped: there is no openssl");
+            return None;
+        }
+    }
+    Some(())
+}
+
+/// Serves `inside.test` over TLS by its own certificate, for these names.
+fn backend(names: &str) -> Option<(Program, Backend)> {
+    let start = Start::new();
+    self_signed(&start, names)?;
+    let file = |name: &str| start.home().join(name).display().to_string();
+    let pair = ["--cert".to_owned(), file("own.pem"), "--key".to_owned(), file("own.key")];
+    let backend = Backend::answering("inside");
+    let program = start.flags(&pair.each_ref().map(String::as_str)).route("inside.test", &backend).run();
+    Some((program, backend))
+}
+
+fn route(host: &str, scheme: &str, address: SocketAddr, rest: &str) -> String {
+    let to_inside = "upstream_host = \"inside.test\"";
+    format!("[[routes]]\nhost = \"{host}\"\nupstreams = [\"{scheme}{address}\"]\n{to_inside}\n{rest}\n")
+}
+
+fn named(program: &Program, name: &str) -> String {
+    format!("upstream_ca = \"{}\"\nupstream_name = \"{name}\"", program.home().join("own.pem").display())
+}
+
+#[test]
+fn a_self_signed_certificate_is_accepted_where_it_is_named() {
+    let Some((inside, _backend)) = backend("DNS:inside.test") else { return };
+    let start = Start::new();
+    // Another one of the same name.
+    self_signed(&start, "DNS:inside.test");
+    let other = "upstream_ca = \"own.pem\"\nupstream_name = \"inside.test\"";
+    let config = [
+        route("good.test", "https://", inside.https(), &named(&inside, "inside.test")),
+        route("h2.test", "h2://", inside.https(), &named(&inside, "inside.test")),
+        route("name.test", "https://", inside.https(), &named(&inside, "other.test")),
+        route("other.test", "https://", inside.https(), other),
+    ];
+    let program = start.config(&config.concat()).run();
+    let get = |host: &str| Client::connect(program.http()).get(host, "/");
+    assert_eq!((get("good.test").text(), get("h2.test").text()), ("inside", "inside"));
+    assert_eq!((get("name.test").status, get("other.test").status), (502, 502));
+    let told = program.wait_for_line("host=\"other.test\"");
+    assert!(told.contains("advice=\"its own certificate is marked as one of an authority: set upstream_ca"), "{told}");
+    let told = program.wait_for_line("host=\"name.test\"");
+    assert!(told.contains("where they do not know the name: set upstream_name"), "{told}");
+}
+
+/// A server that shows its certificate whatever name it is asked for.
+struct Openssl {
+    server: Child,
+    address: SocketAddr,
+    /// What it writes goes somewhere.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Openssl {
+    fn serve(start: &Start) -> Self {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["s_server", "-accept", "127.0.0.1:0", "-cert", "own.pem", "-key", "own.key", "-www"]);
+        openssl.current_dir(start.home()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut server = openssl.spawn().unwrap();
+        let mut stdout = BufReader::new(server.stdout.take().unwrap());
+        let address = stdout.by_ref().lines().map_while(Result::ok);
+        let address = address.filter_map(|line| line.strip_prefix("ACCEPT ")?.parse().ok()).next().unwrap();
+        Self { server, address, _stdout: stdout }
+    }
+}
+
+impl Drop for Openssl {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+#[test]
+fn a_certificate_for_other_names_is_told() {
+    for (names, expected) in [
+        ("DNS:a.test,DNS:b.test", "set upstream_name to a name that the certificate is valid for"),
+        ("", "the certificate needs the name as its subjectAltName, as from openssl req -addext"),
+    ] {
+        let start = Start::new();
+        if self_signed(&start, names).is_none() {
+            return;
+        }
+        let server = Openssl::serve(&start);
+        let rest = "upstream_ca = \"own.pem\"\nupstream_name = \"inside.test\"";
+        let program = start.config(&route("a.test", "https://", server.address, rest)).run();
+        assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 502);
+        let told = program.wait_for_line("no response from the upstream");
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn a_port_that_speaks_something_else_is_told() {
+    let plain = Backend::start(|connection| {
+        connection.take(1);
+        connection.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    });
+    let alert = Backend::start(|connection| {
+        connection.take(1);
+        connection.send(b"\x15\x03\x01\x00\x02\x02\x46\x15\x03\x01\x00\x02\x02\x46");
+    });
+    let closing = Backend::start(|connection| {
+        connection.take(1);
+    });
+    for (scheme, backend, what, advice) in [
+        ("https://", &plain, "does not speak TLS", "for a port without TLS, write http:// or h2c://"),
+        ("h2c://", &plain, "does not speak HTTP/2", "it speaks HTTP/1.1: write http://"),
+        ("", &alert, "is not a response of HTTP/1.1", "if that port speaks TLS, write https://"),
+        ("", &closing, "broke off before it responded", "if that port speaks TLS, write https://"),
+        ("h2c://", &alert, "does not speak HTTP/2", "it speaks TLS: write h2://"),
+    ] {
+        let address = backend.address;
+        let start = Start::new();
+        let ca = crate::support::files::certificate(start.home(), "a.test");
+        assert!(!ca.is_empty());
+        let ca = if scheme == "https://" { "upstream_ca = \"cert.pem\"" } else { "" };
+        let program = start.config(&route("a.test", scheme, address, ca)).run();
+        assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 502, "{scheme}: {what}");
+        let told = program.wait_for_line("no response from the upstream");
+        assert!(told.contains(what) && told.contains(&format!("advice=\"{advice}\"")), "{told}");
+    }
+}
