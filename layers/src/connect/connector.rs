@@ -19,7 +19,7 @@ use tokio::{
 };
 use tower::Service;
 
-use super::{ConnectError, Resolver, SourceSubnet, order::Losers, race::race, socket};
+use super::{ConnectError, Resolver, SourceSubnet, order::Losers, plain::asks_for_tls, race::race, socket};
 use crate::durations::bounded;
 
 /// How many source addresses are tried when one has no port left for the destination.
@@ -38,7 +38,8 @@ const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 /// answered for a quarter of a second; the first connection is used (RFC 8305). For ten minutes an address that lost to
 /// a later one is tried after the others.
 ///
-/// It speaks TCP, whatever the scheme of the URI is: for `https`, put a [`TlsConnector`](super::TlsConnector) around it.
+/// It speaks no TLS, and refuses a URI that asks for it (`https`, `wss`): put a [`TlsConnector`](super::TlsConnector)
+/// around it.
 ///
 /// Serves hyper-util's legacy client as its connector, too:
 ///
@@ -284,8 +285,10 @@ impl Service<Uri> for SourceConnector {
         Box::pin(async move {
             let host = uri.host().ok_or_else(|| ConnectError::no_host(&uri))?;
             let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-            let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-            let stream = connector.connect(host, uri.port_u16().unwrap_or(default_port)).await?;
+            if asks_for_tls(&uri) {
+                return Err(ConnectError::no_tls(&uri));
+            }
+            let stream = connector.connect(host, uri.port_u16().unwrap_or(80)).await?;
             Ok(TokioIo::new(stream))
         })
     }

@@ -13,6 +13,7 @@ pub struct ConnectError {
 #[derive(Debug)]
 enum Step {
     NoHost(String),
+    NoTls(String),
     Resolve(String),
     ResolveTimeout(String),
     NoAddress(String),
@@ -27,6 +28,10 @@ enum Step {
 impl ConnectError {
     pub(super) fn no_host(uri: &Uri) -> Self {
         Self { step: Step::NoHost(uri.to_string()), source: None }
+    }
+
+    pub(super) fn no_tls(uri: &Uri) -> Self {
+        Self { step: Step::NoTls(uri.to_string()), source: None }
     }
 
     pub(super) fn resolve(host: &str, error: Arc<dyn Error + Send + Sync>) -> Self {
@@ -74,6 +79,9 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.step {
             Step::NoHost(uri) => write!(f, "there is no host in {uri}"),
+            Step::NoTls(uri) => {
+                write!(f, "{uri} asks for TLS, which a SourceConnector does not speak: put a TlsConnector around it")
+            }
             Step::Resolve(host) => write!(f, "cannot resolve {host}"),
             Step::ResolveTimeout(host) => write!(f, "{host} was not resolved in time"),
             Step::NoAddress(host) => write!(f, "{host} has no address"),

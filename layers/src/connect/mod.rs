@@ -7,6 +7,7 @@
 mod connector;
 mod error;
 mod order;
+mod plain;
 mod race;
 mod resolver;
 mod socket;
@@ -16,6 +17,7 @@ mod unix;
 
 pub use connector::SourceConnector;
 pub use error::ConnectError;
+pub(crate) use plain::plain;
 pub use resolver::{Name, Resolver};
 pub use subnet::{InvalidSubnet, SourceSubnet};
 pub use tls::{TlsConnector, TlsError};

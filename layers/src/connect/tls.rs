@@ -16,12 +16,14 @@ use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use tower::{BoxError, Service, ServiceExt};
 
+use super::plain;
 use crate::durations::bounded;
 
 const HTTP1: &[u8] = b"http/1.1";
 const HTTP2: &[u8] = b"h2";
 
-/// Speaks TLS over the connections of another connector.
+/// Speaks TLS over the connections of another connector, which is asked for the host and the port of the URI with the
+/// scheme `http`.
 ///
 /// The certificate must be valid for the URI's host, or for [`name`](Self::name), and lead to a root that the
 /// configuration trusts. A host that is an IP address is verified as one, and no name is sent. Sessions are resumed as
@@ -125,7 +127,7 @@ where
             Some(name) => name,
             None => name_of(&uri).ok_or_else(|| TlsError(Step::NoName(uri.to_string())))?,
         };
-        let io = self.inner.oneshot(uri).await.map_err(|error| TlsError(Step::Connect(error.into())))?;
+        let io = self.inner.oneshot(plain(uri)).await.map_err(|error| TlsError(Step::Connect(error.into())))?;
         let connector = tokio_rustls::TlsConnector::from(self.config);
         let stream = match timeout(self.timeout, connector.connect(name.clone(), TokioIo::new(io))).await {
             Ok(Ok(stream)) => stream,
@@ -194,7 +196,7 @@ impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Step::NoName(uri) => write!(f, "there is no name to verify in {uri}"),
-            Step::Connect(_) => f.write_str("there is nothing to speak TLS over"),
+            Step::Connect(_) => f.write_str("no connection for TLS"),
             Step::Handshake { peer, .. } if self.is_plain() => {
                 write!(f, "{peer} does not speak TLS: it answered with something else")
             }

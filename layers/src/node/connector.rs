@@ -19,7 +19,7 @@ use super::{
     error::Step,
     identity::{Credentials, prove},
 };
-use crate::{durations::bounded, identity::NodeName};
+use crate::{connect::plain, durations::bounded, identity::NodeName};
 
 /// Connects to another node, over the connections of another connector, for HTTP/2.
 ///
@@ -114,7 +114,7 @@ where
     }
 
     async fn connect_with(&mut self, credentials: &Credentials, uri: Uri) -> Result<Stream<C::Response>, Step> {
-        let io = self.inner.clone().oneshot(uri).await.map_err(|error| Step::Connect(error.into()))?;
+        let io = self.inner.clone().oneshot(plain(uri)).await.map_err(|error| Step::Connect(error.into()))?;
         // Now, not before: to connect may have taken longer than a proof is valid.
         let proof = prove(&credentials.proof, &self.peer, SystemTime::now()).map_err(Step::Proof)?;
         let name = server_name(&self.peer).map_err(Step::Proof)?;

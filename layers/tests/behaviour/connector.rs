@@ -81,8 +81,12 @@ async fn what_cannot_be_reached_is_an_error_that_says_so() {
     // Bound and not listening: refused, and nobody else gets the port.
     let (_bound, address) = refusing();
     let refused = format!("http://{address}");
-    for (uri, expected) in [(refused.as_str(), "cannot connect to 127.0.0.1:"), ("/path", "there is no host in /path")]
-    {
+    let no_tls = "https://127.0.0.1:1/ asks for TLS, which a SourceConnector does not speak";
+    for (uri, expected) in [
+        (refused.as_str(), "cannot connect to 127.0.0.1:"),
+        ("/path", "there is no host in /path"),
+        ("https://127.0.0.1:1/", no_tls),
+    ] {
         let connector = SourceConnector::new().connect_timeout(Duration::from_secs(5));
         let error = connector.oneshot(uri.parse::<Uri>().unwrap()).await.unwrap_err();
         assert!(error.to_string().starts_with(expected), "{error}");

@@ -1,0 +1,34 @@
+use http::{Uri, uri::PathAndQuery};
+
+/// What a connector that adds TLS asks the one below it for: the same host and port, without TLS.
+pub(crate) fn plain(uri: Uri) -> Uri {
+    let (true, Some(host)) = (asks_for_tls(&uri), uri.host()) else { return uri };
+    let authority = format!("{host}:{}", uri.port_u16().unwrap_or(443));
+    let path = uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+    // Its parts were those of a URI before.
+    Uri::builder().scheme("http").authority(authority).path_and_query(path).build().unwrap_or(uri)
+}
+
+/// Whether a connection to it is one over TLS.
+pub(super) fn asks_for_tls(uri: &Uri) -> bool {
+    matches!(uri.scheme_str(), Some("https" | "wss"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_tls_implies_is_named() {
+        for (uri, expected) in [
+            ("https://a.example", "http://a.example:443/"),
+            ("wss://a.example/chat?x", "http://a.example:443/chat?x"),
+            ("https://[::1]", "http://[::1]:443/"),
+            ("https://user:password@a.example:8443", "http://a.example:8443/"),
+            ("http://a.example", "http://a.example/"),
+            ("/path", "/path"),
+        ] {
+            assert_eq!(plain(uri.parse().unwrap()).to_string(), expected);
+        }
+    }
+}
