@@ -225,7 +225,8 @@ pub const SETTINGS: &[Setting] = &[
         "Private key of that certificate, in PEM"),
 
     Setting::new(LOGS, "log", "log", "PMESH_LOG", Kind::Filter, Fallback::Value("info"),
-        "What is logged: off, error, warn, info, debug or trace, for all or by part, as in info,pmesh=debug"),
+        "What is logged: off, error, warn or info of pmesh itself, or debug or trace of its libraries too; by part, as in \
+         info,h2=warn"),
     Setting::new(LOGS, "log_format", "log-format", "PMESH_LOG_FORMAT", Kind::Choice(&["text", "json"]),
         Fallback::Value("text"),
         "How it is written: text or json"),

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use nix::sys::signal::Signal;
+
 use crate::support::{
     Backend, Client, Program, Start,
     client::get,
@@ -33,6 +35,39 @@ fn flood(client: &mut Client<TlsStream>, pieces: impl Iterator<Item = Vec<u8>>) 
 fn assert_serves(program: &Program) {
     assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 200);
     assert_eq!(Tls::of(program).get(program.https(), "a.test", "a.test").status, 200);
+}
+
+/// How many lines above `debug` it takes that two clients acknowledge PINGs that nobody sent: a stranger, and one that
+/// has named a served host.
+fn lines_of_ping_acks(log: &str) -> usize {
+    let backend = Backend::answering("ok");
+    let flags = ["--http-h2c", "silent", "--silence-deadline", "500ms", "--log", log];
+    let mut program = Start::new().workers(1).route("a.test", &backend).flags(&flags).run();
+    let acks = || std::iter::repeat_n(h2::frame(h2::PING, 1, 0, &[7; 8]).repeat(100), 50);
+    let mut stranger = Client::connect(program.http());
+    stranger.send(h2::opening());
+    for piece in acks() {
+        // It may have been turned away by then.
+        let _ = stranger.stream.write_all(&piece);
+    }
+    let mut client = opened(&program);
+    flood(&mut client, acks());
+    // Answered behind them all.
+    client.send(h2::headers(1, &h2::get("a.test", "/"), true));
+    assert_eq!(client.answer(1), h2::Answer::Status(200));
+    let _ = stranger.end();
+    let before = program.log().iter().position(|line| line.contains("a.test/ -> ")).unwrap() + 1;
+    program.signal(Signal::SIGTERM);
+    program.wait();
+    let is_own = |line: &&String| !line.contains("stopp");
+    program.log()[before..].iter().filter(is_own).count()
+}
+
+#[test]
+fn acknowledged_pings_that_nobody_sent_fill_no_log() {
+    assert_eq!(lines_of_ping_acks("info"), 0);
+    // For whom it may concern.
+    assert!(lines_of_ping_acks("info,h2=warn") >= 5000);
 }
 
 #[test]
