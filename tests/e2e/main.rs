@@ -32,6 +32,7 @@ mod log_unread;
 mod loops;
 mod memory;
 mod messages;
+mod ntlm;
 mod options;
 mod room;
 mod routes;

@@ -12,6 +12,7 @@ use super::{
     budget::Budget,
     health::{Health, Probe},
 };
+use crate::conn::Ties;
 
 /// An endpoint: its name, the service that sends requests there, and what these have found out about it, which clones
 /// share.
@@ -116,6 +117,11 @@ impl<S> Endpoints<S> {
         let well = self.turn_of(0..self.preferred, repeatable);
         let well = well.or_else(|| self.turn_of(self.preferred..count, repeatable));
         well.unwrap_or_else(|| (self.after(&Tried::default()).unwrap_or(0), None))
+    }
+
+    /// The endpoint that a client has a connection to, if it is well.
+    pub(super) fn tied(&self, ties: &Ties) -> Option<usize> {
+        ties.endpoint(&self.names).filter(|index| self.health(*index).is_well())
     }
 
     fn turn_of(&self, tier: Range<usize>, repeatable: bool) -> Option<(usize, Option<Probe>)> {

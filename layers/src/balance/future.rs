@@ -17,7 +17,10 @@ use super::{
     health::Probe,
     once::is_idempotent,
 };
-use crate::call::Call;
+use crate::{
+    call::Call,
+    conn::{ConnInfo, TiedTo},
+};
 
 pin_project! {
     /// The response future of [`Balance`](super::Balance).
@@ -44,7 +47,10 @@ where
         let copy = RequestCopy::of(&request);
         let attempts = request.extensions().get::<Attempts>().cloned();
         let repeatable = copy.as_ref().is_some_and(|copy| is_idempotent(copy.method()));
-        let (index, probe) = endpoints.turn(repeatable);
+        // A client that has a connection of its own somewhere is served there.
+        let ties = request.extensions().get().and_then(ConnInfo::ties);
+        let tied = ties.and_then(|ties| endpoints.tied(ties));
+        let (index, probe) = tied.map_or_else(|| endpoints.turn(repeatable), |index| (index, None));
         let mut tried = Tried::default();
         let attempt = endpoints.service(index).map(|service| {
             tried.add(index);
@@ -72,8 +78,11 @@ where
             let result = ready!(attempt.poll(cx));
             let health = this.endpoints.health(*this.index);
             let mut error = match result {
-                Ok(response) => {
+                Ok(mut response) => {
                     health.succeeded();
+                    if let Some(TiedTo(client)) = response.extensions_mut().remove() {
+                        client.ties_or_new().note_endpoint(&this.endpoints.names()[*this.index]);
+                    }
                     // With a body in flight it may have been the client who broke off.
                     let watched = this.copy.is_some().then(|| Arc::clone(health));
                     return Poll::Ready(Ok(response.map(|body| BalancedBody::new(body, watched))));

@@ -17,6 +17,9 @@ use super::{BalancedBody, Endpoint, Once, ResponseFuture, Rotation, Unsent, endp
 /// long in coming there is one more try at most, so that a client waits twice as long at most. Tries at endpoints that
 /// are well are free; for others there is a budget of a fifth of all requests, and a few more at the start.
 ///
+/// A client that has a connection of its own to an endpoint, which it may have authenticated (see
+/// [`Pool`](crate::pool::Pool)), is served there as long as the endpoint is well.
+///
 /// An endpoint that has failed is left alone for a second, then for two and so on up to thirty. After that time one
 /// request at a time finds out whether it responds again; it is one that can be sent elsewhere when it does not, unless
 /// none comes. When all have failed, all are tried, those first that failed least often. A response to a request

@@ -6,7 +6,7 @@ use std::{
 
 use http::HeaderValue;
 
-use super::Control;
+use super::{Control, Ties};
 use crate::{host::HostName, identity::NodeName};
 
 /// What is known of the client connection that a request came over.
@@ -35,6 +35,8 @@ struct Inner {
     peer_ip: OnceLock<HeaderValue>,
     named: Named,
     control: Control,
+    /// Of most connections there are none.
+    ties: OnceLock<Box<Ties>>,
 }
 
 /// What was named in the handshake. There are as many of it as connections: it is small.
@@ -68,7 +70,7 @@ impl ConnInfo {
     fn new(peer: SocketAddr, named: Named, control: Control) -> Self {
         // A dual-stack listener sees IPv4 clients as ::ffff:192.0.2.1, which no list of networks would match.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        Self(Arc::new(Inner { peer, peer_ip: OnceLock::new(), named, control }))
+        Self(Arc::new(Inner { peer, peer_ip: OnceLock::new(), named, control, ties: OnceLock::new() }))
     }
 
     /// The client's address.
@@ -113,7 +115,21 @@ impl ConnInfo {
     pub fn control(&self) -> &Control {
         &self.0.control
     }
+
+    /// The connections to endpoints that are this client's own, if it has ever had one.
+    pub(crate) fn ties(&self) -> Option<&Ties> {
+        self.0.ties.get().map(AsRef::as_ref)
+    }
+
+    /// As [`ties`](Self::ties), from now on.
+    pub(crate) fn ties_or_new(&self) -> &Ties {
+        self.0.ties.get_or_init(Box::default)
+    }
 }
+
+/// With a response: its endpoint has a connection that is this client's own.
+#[derive(Debug, Clone)]
+pub(crate) struct TiedTo(pub(crate) ConnInfo);
 
 /// Plain or secured HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -3,8 +3,11 @@
 mod control;
 mod in_flight;
 mod info;
+mod ties;
 
 pub(crate) use control::Phase;
 pub use control::{Control, WeakControl};
 pub(crate) use in_flight::{InFlight, OpenTunnel, Upload};
+pub(crate) use info::TiedTo;
 pub use info::{ConnInfo, Scheme};
+pub(crate) use ties::Ties;

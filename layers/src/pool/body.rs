@@ -1,6 +1,5 @@
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -10,6 +9,7 @@ use hyper::body::Incoming;
 
 use super::{
     idle::{Connection, Idle},
+    origin::Home,
     streams::Stream,
 };
 
@@ -25,7 +25,7 @@ pub struct PooledBody<B: Send + 'static> {
 
 /// What a body holds until its end.
 enum Lease<B> {
-    Connection(Connection<B>, Arc<Idle<B>>),
+    Connection(Connection<B>, Home<B>),
     Stream(Stream),
 }
 
@@ -42,8 +42,8 @@ pub enum BodyError {
 }
 
 impl<B: Send + 'static> PooledBody<B> {
-    pub(super) fn new(inner: Incoming, connection: Connection<B>, idle: Arc<Idle<B>>) -> Self {
-        let mut body = Self { inner, lease: Some(Lease::Connection(connection, idle)), absent: false };
+    pub(super) fn new(inner: Incoming, connection: Connection<B>, home: Home<B>) -> Self {
+        let mut body = Self { inner, lease: Some(Lease::Connection(connection, home)), absent: false };
         body.give_back_at_end();
         body
     }
@@ -89,8 +89,8 @@ impl<B: Send + 'static> PooledBody<B> {
     }
 
     fn give_back(&mut self) {
-        if let Some(Lease::Connection(connection, idle)) = self.lease.take() {
-            idle.put(connection);
+        if let Some(Lease::Connection(connection, home)) = self.lease.take() {
+            home.put(connection);
         }
     }
 }

@@ -8,7 +8,7 @@ use h2::Reason;
 use http::Request;
 use tower::BoxError;
 
-use super::Unreadable;
+use super::{Unreadable, origin::Origin};
 use crate::balance::Unsent;
 
 /// A request that got no response.
@@ -55,6 +55,14 @@ impl<B> PoolError<B> {
 
     pub(super) fn response(source: Unreadable) -> Self {
         Self { step: Step::Response, source: Source::Own(source.into()), request: None }
+    }
+
+    /// With the request as it came, if it is there.
+    pub(super) fn restored(mut self, origin: &Origin) -> Self {
+        if let Some(request) = &mut self.request {
+            origin.restore(request.get_mut().unwrap_or_else(PoisonError::into_inner));
+        }
+        self
     }
 
     /// Whether no connection to the endpoint could be made.

@@ -13,6 +13,7 @@ use pin_project_lite::pin_project;
 use super::{
     PoolError, PooledBody,
     idle::{Connection, Idle},
+    origin::Origin,
     response::{check, leave_hop},
 };
 
@@ -22,7 +23,7 @@ pin_project! {
     pub(super) struct Exchange<F, B> {
         #[pin]
         response: F,
-        held: Option<(Connection<B>, Arc<Idle<B>>)>,
+        held: Option<(Connection<B>, Origin, Arc<Idle<B>>)>,
     }
 }
 
@@ -30,6 +31,7 @@ pin_project! {
 pub(super) fn exchange<B>(
     mut connection: Connection<B>,
     request: Request<B>,
+    origin: Origin,
     idle: &Arc<Idle<B>>,
 ) -> Exchange<impl Future<Output = Result<Response<Incoming>, TrySendError<Request<B>>>> + Send + use<B>, B>
 where
@@ -37,42 +39,50 @@ where
 {
     connection.meter.begin();
     let response = connection.sender.try_send_request(request);
-    Exchange { response, held: Some((connection, Arc::clone(idle))) }
+    Exchange { response, held: Some((connection, origin, Arc::clone(idle))) }
 }
+
+/// A response, or why there is none, and where the request came from that may be in there.
+pub(super) type Exchanged<B> = Result<Response<PooledBody<B>>, (PoolError<B>, Origin)>;
 
 impl<F, B> Future for Exchange<F, B>
 where
     F: Future<Output = Result<Response<Incoming>, TrySendError<Request<B>>>>,
     B: Body + Send + 'static,
 {
-    type Output = Result<Response<PooledBody<B>>, PoolError<B>>;
+    type Output = Exchanged<B>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let responded = ready!(this.response.poll(cx));
-        let Some((connection, idle)) = this.held.take() else { panic!("polled after completion") };
+        let Some((mut connection, origin, idle)) = this.held.take() else { panic!("polled after completion") };
         Poll::Ready(match responded {
             Ok(mut response) => {
                 connection.meter.responded();
                 // With the response the connection goes, too.
-                check(response.headers()).map_err(PoolError::response)?;
+                if let Err(unreadable) = check(response.headers()) {
+                    return Poll::Ready(Err((PoolError::response(unreadable), origin)));
+                }
                 leave_hop(&mut response);
                 Ok(if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     connection.detach();
                     response.map(PooledBody::unpooled)
                 } else {
-                    response.map(|body| PooledBody::new(body, connection, idle))
+                    let home = origin.home(&mut connection, &mut response, idle);
+                    response.map(|body| PooledBody::new(body, connection, home))
                 })
             }
             Err(mut error) => {
                 let request = error.take_message();
-                Err(match connection.stale_since() {
+                let error = error.into_error();
+                let error = match connection.stale_since() {
                     Some(since) => {
                         idle.drop_older(since);
-                        PoolError::stale(error.into_error(), request)
+                        PoolError::stale(error, request)
                     }
-                    None => PoolError::exchange(error.into_error(), request),
-                })
+                    None => PoolError::exchange(error, request),
+                };
+                Err((error, origin))
             }
         })
     }

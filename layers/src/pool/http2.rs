@@ -202,8 +202,8 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
                 Err(error) => return Err(PoolError::connect_shared(error, request)),
             };
             let upgrade = Upgrade::of(&request);
-            into_http2(&mut request, &self.settings.endpoint);
-            let mut error = match exchange(sender, stream, request, upgrade).await {
+            let own_host = into_http2(&mut request, &self.settings.endpoint);
+            let mut error = match exchange(sender, stream, request, upgrade, own_host).await {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
@@ -305,6 +305,7 @@ fn exchange<B>(
     mut stream: Stream,
     mut request: Request<B>,
     upgrade: Option<Upgrade>,
+    own_host: bool,
 ) -> impl Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send + use<B>
 where
     B: Body + Send + 'static,
@@ -333,7 +334,7 @@ where
                 ))
             }
             Err(mut error) => {
-                let request = error.take_message().map(|request| from_http2(request, upgrade));
+                let request = error.take_message().map(|request| from_http2(request, upgrade, own_host));
                 Err(PoolError::exchange(error.into_error(), request))
             }
         }

@@ -27,11 +27,13 @@ pub(super) struct Connection<B> {
     end: Option<Instant>,
     /// Since when it had waited for the request that it has now; `None` if it is new.
     waited_since: Option<Instant>,
+    /// It may have authenticated as somebody: nobody else may use it.
+    pub(super) private: bool,
 }
 
 impl<B> Connection<B> {
     pub(super) fn new(sender: SendRequest<B>, task: AbortHandle, meter: Arc<Meter>, end: Option<Instant>) -> Self {
-        Self { sender, task: Some(task), meter, end, waited_since: None }
+        Self { sender, task: Some(task), meter, end, waited_since: None, private: false }
     }
 
     fn is_too_old(&self, now: Instant) -> bool {
@@ -44,8 +46,14 @@ impl<B> Connection<B> {
         self.task = None;
     }
 
+    /// Its response has been read to the end: it waits from now on.
+    pub(super) fn rest(&mut self) {
+        self.meter.end();
+        self.waited_since = Some(Instant::now());
+    }
+
     /// Whether it can still come to take another request.
-    fn may_be_ready(&self) -> bool {
+    pub(super) fn may_be_ready(&self) -> bool {
         !self.sender.is_closed() && !self.meter.is_broken()
     }
 
@@ -168,7 +176,7 @@ impl<B: Send + 'static> Idle<B> {
 
 /// Lets a request that was answered early go on as long as it moves: its client may read the response only when it
 /// has sent all of it, and its endpoint may want it all (RFC 9112, 9.5).
-async fn when_ready<B>(mut connection: Connection<B>) -> Option<Connection<B>> {
+pub(super) async fn when_ready<B>(mut connection: Connection<B>) -> Option<Connection<B>> {
     let (mut written, mut since) = (connection.meter.written(), Instant::now());
     loop {
         match timeout(UNREAD, connection.sender.ready()).await {

@@ -24,6 +24,7 @@ mod http2;
 mod idle;
 mod meter;
 mod opening;
+mod origin;
 mod request;
 mod response;
 mod service;

@@ -8,13 +8,15 @@ use http_body::Body;
 use super::upgrade::Upgrade;
 
 /// Writes a request as HTTP/1.1 wants it: origin form, a `Host`, one `Cookie` line, and framing that says how long the
-/// body is.
-pub(super) fn into_http1<B: Body>(request: &mut Request<B>, endpoint: &Uri) {
+/// body is. Whether the `Host` is that of the endpoint, as the request names none.
+pub(super) fn into_http1<B: Body>(request: &mut Request<B>, endpoint: &Uri) -> bool {
     if request.version() == Version::HTTP_2 {
         join_cookies(request.headers_mut());
     }
     *request.version_mut() = Version::HTTP_11;
+    let mut own_host = false;
     if !request.headers().contains_key(HOST) {
+        own_host = request.uri().authority().is_none();
         let host = request.uri().authority().or_else(|| endpoint.authority()).and_then(host_field);
         request.headers_mut().extend(host.map(|host| (HOST, host)));
     }
@@ -34,10 +36,12 @@ pub(super) fn into_http1<B: Body>(request: &mut Request<B>, endpoint: &Uri) {
     if unknown_length && !request.headers().contains_key(CONTENT_LENGTH) {
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
+    own_host
 }
 
-/// Writes a request as HTTP/2 wants it: the whole URI, and no field of a connection (RFC 9113, 8.2.2 and 8.3.1).
-pub(super) fn into_http2<B>(request: &mut Request<B>, endpoint: &Uri) {
+/// Writes a request as HTTP/2 wants it: the whole URI, and no field of a connection (RFC 9113, 8.2.2 and 8.3.1). Whether
+/// its authority is that of the endpoint, as the request names none.
+pub(super) fn into_http2<B>(request: &mut Request<B>, endpoint: &Uri) -> bool {
     *request.version_mut() = Version::HTTP_2;
     let headers = request.headers_mut();
     headers.remove(CONNECTION);
@@ -46,19 +50,27 @@ pub(super) fn into_http2<B>(request: &mut Request<B>, endpoint: &Uri) {
     headers.remove(UPGRADE);
     let host = headers.remove(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    parts.authority = host.or(parts.authority).or_else(|| endpoint.authority().cloned());
+    parts.authority = host.or(parts.authority);
+    let own_host = parts.authority.is_none();
+    if own_host {
+        parts.authority = endpoint.authority().cloned();
+    }
     parts.scheme = endpoint.scheme().cloned();
     parts
         .path_and_query
         .get_or_insert_with(|| PathAndQuery::from_static(if request.method() == Method::OPTIONS { "*" } else { "/" }));
     // What cannot be put together is refused when it is sent.
     *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+    own_host
 }
 
 /// Takes back what [`into_http2`] did as far as another endpoint needs it, which may speak HTTP/1.1.
-pub(super) fn from_http2<B>(mut request: Request<B>, upgrade: Option<Upgrade>) -> Request<B> {
+pub(super) fn from_http2<B>(mut request: Request<B>, upgrade: Option<Upgrade>, own_host: bool) -> Request<B> {
     let host = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
-    if let Some(host) = host {
+    if own_host {
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = path.map(Uri::from).unwrap_or_default();
+    } else if let Some(host) = host {
         request.headers_mut().insert(HOST, host);
     }
     if let Some(upgrade) = upgrade {
@@ -155,13 +167,30 @@ mod tests {
             into_http2(&mut request, &Uri::from_static("https://endpoint"));
             assert_eq!(request.uri().to_string(), expected);
             assert_eq!(request.headers().keys().collect::<Vec<_>>(), ["te"]);
-            let mut back = from_http2(request, None);
+            let mut back = from_http2(request, None, false);
             assert_eq!(
                 back.headers()[HOST],
                 *back.uri().host().map(|_| back.uri().authority().unwrap()).unwrap().as_str()
             );
             into_http1(&mut back, &Uri::from_static("http://endpoint"));
             assert!(back.uri().authority().is_none());
+        }
+    }
+
+    #[test]
+    fn the_host_of_one_endpoint_is_not_that_of_another() {
+        let (one, two) = (Uri::from_static("http://one"), Uri::from_static("http://two"));
+        for (uri, host, expected) in [("/a?b", None, "two"), ("http://h/a", None, "h"), ("/a", Some("h"), "h")] {
+            let mut request = Request::get(uri);
+            if let Some(host) = host {
+                request = request.header(HOST, host);
+            }
+            let mut request = request.body(Empty::<Bytes>::new()).unwrap();
+            let own_host = into_http2(&mut request, &one);
+            let mut request = from_http2(request, None, own_host);
+            into_http1(&mut request, &two);
+            assert_eq!(request.headers()[HOST], expected, "{uri}");
+            assert!(request.uri().to_string().starts_with("/a"));
         }
     }
 

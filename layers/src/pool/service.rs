@@ -17,16 +17,18 @@ use super::{
     PoolError, PooledBody,
     age::MaxAge,
     bounds::{Connect, RequestBody, Sending},
-    exchange::exchange,
+    exchange::{Exchanged, exchange},
     idle::{Connection, Idle},
     meter::{Meter, Metered},
+    origin::{Origin, Returning},
     request::into_http1,
 };
 use crate::{balance::Unsent, durations::bounded};
 
 /// The longest read of a connection, the most bytes that wait to be written before the next is taken, and the longest
-/// head of a response, as well as the longest trailer section. A piece of a response is a read, and some are on their way to a client who does not read. A body of
-/// 1 MiB takes a tenth less of the processor than with 64 KiB: more of it is still in the cache when it is sent.
+/// head of a response, as well as the longest trailer section. A piece of a response is a read, and some are on their way
+/// to a client who does not read. A body of 1 MiB takes a tenth less of the processor than with 64 KiB: more of it is still
+/// in the cache when it is sent.
 const MAX_BUFFER: usize = 32 * 1024;
 
 /// Sends requests to one endpoint, over a connection that waits for one or over a new one.
@@ -35,6 +37,11 @@ const MAX_BUFFER: usize = 32 * 1024;
 /// limit to connections; requests never wait for one another. When nothing of a request was sent, because a waiting
 /// connection ended just then, the next connection is tried, at last a new one. Clones share the connections; cloning
 /// counts a reference.
+///
+/// A connection that may have authenticated as somebody (`NTLM` and `Negotiate`, which count for a connection) serves no
+/// other client: it stays with the client connection that the request came over, as its
+/// [`ConnInfo`](crate::conn::ConnInfo) tells, and ends with it. Where there is no such connection, or it is one of HTTP/2,
+/// which may be shared by many, it ends with the response.
 ///
 /// Of the endpoint's URI the scheme and the path are not looked at: `connector` decides whether there is TLS, and requests
 /// bring their own path. A request without a `Host` gets that of its URI, or else that of the endpoint.
@@ -107,15 +114,19 @@ impl<C: Connect, B: RequestBody> Service<Request<B>> for Pool<C, B> {
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        into_http1(&mut request, &self.shared.endpoint);
+        let origin = Origin::of(&request);
+        let origin = origin.own_host(into_http1(&mut request, &self.shared.endpoint));
         let shared = Arc::clone(&self.shared);
+        if let Some(tied) = origin.tied(&shared.idle) {
+            return Box::pin(shared.send_over(tied, request, origin));
+        }
         match shared.idle.take() {
             // Sent right here, so that the box does not have to hold the request.
             Some(connection) => {
-                let first = exchange(connection, request, &shared.idle);
+                let first = exchange(connection, request, origin, &shared.idle);
                 Box::pin(Resending { first, shared: Some(shared), again: None })
             }
-            None => Box::pin(shared.send(request)),
+            None => Box::pin(shared.send(request, origin)),
         }
     }
 }
@@ -137,39 +148,66 @@ pin_project! {
 
 impl<F, C: Connect, B: RequestBody> Future for Resending<F, C, B>
 where
-    F: Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>>,
+    F: Future<Output = Exchanged<B>>,
 {
-    type Output = F::Output;
+    type Output = Result<Response<PooledBody<B>>, PoolError<B>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if let Some(again) = this.again {
             return again.as_mut().poll(cx);
         }
-        let mut error = match ready!(this.first.poll(cx)) {
-            Err(error) => error,
-            response => return Poll::Ready(response),
+        let (mut error, origin) = match ready!(this.first.poll(cx)) {
+            Ok(response) => return Poll::Ready(Ok(response)),
+            Err(failed) => failed,
         };
         match (error.take_request(), this.shared.take()) {
-            (Some(request), Some(shared)) => this.again.insert(Box::pin(shared.send(request))).as_mut().poll(cx),
+            (Some(request), Some(shared)) => {
+                this.again.insert(Box::pin(shared.send(request, origin))).as_mut().poll(cx)
+            }
             _ => Poll::Ready(Err(error)),
         }
     }
 }
 
 impl<C: Connect, B: RequestBody> Shared<C, B> {
-    async fn send(self: Arc<Self>, mut request: Request<B>) -> Result<Response<PooledBody<B>>, PoolError<B>> {
-        while let Some(connection) = self.idle.take() {
-            match exchange(connection, request, &self.idle).await {
-                Err(mut error) => request = error.take_request().ok_or(error)?,
-                response => return response,
+    /// Over the client's own connection, unless it has ended.
+    async fn send_over(
+        self: Arc<Self>,
+        tied: Returning<B>,
+        mut request: Request<B>,
+        mut origin: Origin,
+    ) -> Result<Response<PooledBody<B>>, PoolError<B>> {
+        if let Some(connection) = tied.await.ok().filter(|connection| connection.sender.is_ready()) {
+            let mut error;
+            match exchange(connection, request, origin, &self.idle).await {
+                Ok(response) => return Ok(response),
+                Err(failed) => (error, origin) = failed,
             }
+            request = error.take_request().ok_or(error)?;
+        }
+        self.send(request, origin).await
+    }
+
+    async fn send(
+        self: Arc<Self>,
+        mut request: Request<B>,
+        mut origin: Origin,
+    ) -> Result<Response<PooledBody<B>>, PoolError<B>> {
+        while let Some(connection) = self.idle.take() {
+            let mut error;
+            match exchange(connection, request, origin, &self.idle).await {
+                Ok(response) => return Ok(response),
+                Err(failed) => (error, origin) = failed,
+            }
+            request = error.take_request().ok_or(error)?;
         }
         let connection = match connect(self.connector.clone(), self.endpoint.clone(), self.idle.end()).await {
             Ok(connection) => connection,
-            Err(error) => return Err(PoolError::connect(error, request)),
+            Err(error) => return Err(PoolError::connect(error, request).restored(&origin)),
         };
-        exchange(connection, request, &self.idle).await
+        let exchanged = exchange(connection, request, origin, &self.idle).await;
+        exchanged.map_err(|(error, origin)| error.restored(&origin))
     }
 }
 

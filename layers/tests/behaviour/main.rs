@@ -33,6 +33,7 @@ mod pool_age;
 mod pool_broken;
 mod pool_framing;
 mod pool_http2;
+mod pool_private;
 mod pool_reuse;
 mod pool_unsent;
 mod route_table;

@@ -1,0 +1,53 @@
+use std::{
+    any::Any,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// What a client connection has for itself alone: connections to endpoints that it may have authenticated.
+#[derive(Default)]
+pub(crate) struct Ties(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    connections: Vec<Box<dyn Any + Send>>,
+    /// The names of their endpoints, the last one noted at the end.
+    endpoints: Vec<Arc<str>>,
+}
+
+impl Ties {
+    /// Keeps a connection, until it is taken or the client connection has ended.
+    pub(crate) fn put<T: Send + 'static>(&self, connection: T) {
+        self.lock().connections.push(Box::new(connection));
+    }
+
+    /// The connection of this kind that is the right one.
+    pub(crate) fn take<T: 'static>(&self, is_right: impl Fn(&T) -> bool) -> Option<T> {
+        let connections = &mut self.lock().connections;
+        let index = connections.iter().position(|one| one.downcast_ref().is_some_and(&is_right))?;
+        connections.swap_remove(index).downcast().ok().map(|connection| *connection)
+    }
+
+    /// Notes that there is a connection to the endpoint with this name.
+    pub(crate) fn note_endpoint(&self, name: &Arc<str>) {
+        let endpoints = &mut self.lock().endpoints;
+        endpoints.retain(|other| other != name);
+        endpoints.push(Arc::clone(name));
+    }
+
+    /// Which of these endpoints was noted last.
+    pub(crate) fn endpoint(&self, names: &[Arc<str>]) -> Option<usize> {
+        let noted = &self.lock().endpoints;
+        noted.iter().rev().find_map(|noted| names.iter().position(|name| name == noted))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Ties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ties").field("endpoints", &self.lock().endpoints).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,149 @@
+use std::sync::{Arc, Weak};
+
+use http::{
+    HeaderMap, HeaderName, Request, Response, StatusCode, Version,
+    header::{AUTHORIZATION, HOST, PROXY_AUTHENTICATE, WWW_AUTHENTICATE},
+};
+use tokio::sync::oneshot;
+
+use super::idle::{Connection, Idle, when_ready};
+use crate::{
+    conn::{ConnInfo, TiedTo},
+    hop_by_hop::tokens,
+};
+
+/// What a pool has to know of a request while it is on its way.
+#[derive(Debug)]
+pub(super) struct Origin {
+    /// The client connection, if it is of one client: a connection of HTTP/2 may be that of a proxy or another node.
+    client: Option<ConnInfo>,
+    /// The request authenticates the connection that it is sent over.
+    authenticates: bool,
+    /// Its `Host` is that of the endpoint.
+    own_host: bool,
+}
+
+impl Origin {
+    pub(super) fn of<B>(request: &Request<B>) -> Self {
+        let is_of_one = request.version() < Version::HTTP_2;
+        let client = if is_of_one { request.extensions().get().cloned() } else { None };
+        let authenticates = has_connection_scheme(request.headers(), &AUTHORIZATION);
+        Self { client, authenticates, own_host: false }
+    }
+
+    /// Whether the `Host` was taken from the endpoint.
+    pub(super) fn own_host(mut self, is: bool) -> Self {
+        self.own_host = is;
+        self
+    }
+
+    /// The request as it came, for another endpoint.
+    pub(super) fn restore<B>(&self, request: &mut Request<B>) {
+        if self.own_host {
+            request.headers_mut().remove(HOST);
+        }
+    }
+
+    /// The connection of this pool that is the client's own.
+    pub(super) fn tied<B: Send + 'static>(&self, pool: &Arc<Idle<B>>) -> Option<Returning<B>> {
+        let is_of_pool = |tied: &Tied<B>| std::ptr::eq(tied.pool.as_ptr(), Arc::as_ptr(pool));
+        self.client.as_ref()?.ties()?.take(is_of_pool).map(|tied| tied.connection)
+    }
+
+    /// Where the connection goes that this response has come over.
+    pub(super) fn home<B, R>(
+        self,
+        connection: &mut Connection<B>,
+        response: &mut Response<R>,
+        pool: Arc<Idle<B>>,
+    ) -> Home<B> {
+        connection.private |= self.authenticates || asks_for_connection_scheme(response);
+        match self.client {
+            _ if !connection.private => Home::Pool(pool),
+            Some(client) => {
+                response.extensions_mut().insert(TiedTo(client.clone()));
+                Home::Client(pool, client)
+            }
+            None => Home::Nowhere,
+        }
+    }
+}
+
+/// Where a connection is kept when its response has been read.
+pub(super) enum Home<B> {
+    /// For any request.
+    Pool(Arc<Idle<B>>),
+    /// For the requests of a client connection: whatever it has authenticated as, nobody else may use it.
+    Client(Arc<Idle<B>>, ConnInfo),
+    Nowhere,
+}
+
+impl<B: Send + 'static> Home<B> {
+    pub(super) fn put(self, mut connection: Connection<B>) {
+        match self {
+            Self::Pool(pool) => pool.put(connection),
+            Self::Client(pool, client) => {
+                connection.rest();
+                let (come, returning) = oneshot::channel();
+                client.ties_or_new().put(Tied { pool: Arc::downgrade(&pool), connection: returning });
+                if connection.sender.is_ready() {
+                    let _ = come.send(connection);
+                } else if connection.may_be_ready() {
+                    tokio::spawn(async move { when_ready(connection).await.map(|connection| come.send(connection)) });
+                }
+            }
+            Self::Nowhere => Idle::leave(connection),
+        }
+    }
+}
+
+/// A connection to an endpoint that belongs to a client connection, and the pool that made it.
+struct Tied<B> {
+    /// Kept alive, so that no other pool is taken for it.
+    pool: Weak<Idle<B>>,
+    connection: Returning<B>,
+}
+
+/// A connection that comes when the last request is through.
+pub(super) type Returning<B> = oneshot::Receiver<Connection<B>>;
+
+/// Whether a response asks for credentials that count for the connection and not for the request, as no scheme should
+/// (RFC 9110, 11.7).
+fn asks_for_connection_scheme<R>(response: &Response<R>) -> bool {
+    match response.status() {
+        StatusCode::UNAUTHORIZED => has_connection_scheme(response.headers(), &WWW_AUTHENTICATE),
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => has_connection_scheme(response.headers(), &PROXY_AUTHENTICATE),
+        _ => false,
+    }
+}
+
+/// Challenges and credentials begin with the name of their scheme; there may be several challenges in a line.
+fn has_connection_scheme(headers: &HeaderMap, field: &HeaderName) -> bool {
+    headers.get_all(field).iter().flat_map(tokens).any(|one| {
+        let scheme = one.split(|byte| *byte == b' ').next().unwrap_or_default();
+        [&b"ntlm"[..], b"negotiate"].iter().any(|name| scheme.eq_ignore_ascii_case(name))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemes_that_count_for_a_connection() {
+        for (status, field, value, expected) in [
+            (401, WWW_AUTHENTICATE, "NTLM", true),
+            (401, WWW_AUTHENTICATE, "Negotiate", true),
+            (401, WWW_AUTHENTICATE, "negotiate YII=", true),
+            (401, WWW_AUTHENTICATE, "Basic realm=\"a, b\", NTLM", true),
+            (401, WWW_AUTHENTICATE, "Basic realm=\"NTLM\"", false),
+            (401, WWW_AUTHENTICATE, "NTLMv3", false),
+            (401, PROXY_AUTHENTICATE, "NTLM", false),
+            (407, PROXY_AUTHENTICATE, "NTLM", true),
+            (200, WWW_AUTHENTICATE, "Negotiate", false),
+        ] {
+            let response = Response::builder().status(status).header(&field, value).body(()).unwrap();
+            assert_eq!(asks_for_connection_scheme(&response), expected, "{status} {field} {value}");
+        }
+    }
+}
