@@ -96,6 +96,8 @@ impl Kind {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         Poll::Ready(match self {
             Self::Empty => None,
+            // hyper may keep the end of a body with a length to itself until the next request, if the response has ended.
+            Self::Http1(body) if body.is_end_stream() => None,
             Self::Http1(body) => {
                 ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(RequestBodyError::hyper))
             }

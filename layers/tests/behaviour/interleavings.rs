@@ -96,9 +96,7 @@ impl Exchange {
 
     fn is_read_whole(&self) -> bool {
         match &self.reader {
-            Reader::Service(reads) | Reader::Task(reads) => {
-                reads.most.is_none() || (self.pieces.is_empty() && !self.chunked)
-            }
+            Reader::Service(reads) | Reader::Task(reads) => reads.most.is_none(),
             Reader::Response => true,
         }
     }
@@ -181,7 +179,8 @@ async fn respond(
         Reader::Response => {
             sleep(exchange.answers_after).await;
             let noted = body.map_frame(move |frame| {
-                log.lock().unwrap()[index].body.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new()));
+                let seen = &mut log.lock().unwrap()[index];
+                seen.body.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new()));
                 frame
             });
             return Ok(Response::new(noted.map_err(BoxError::from).boxed()));
@@ -241,7 +240,9 @@ fn check(exchanges: Vec<Exchange>) -> Result<(), TestCaseError> {
         prop_assert_eq!(&seen.path, &format!("/{number}"));
         let body = exchange.body();
         prop_assert!(body.starts_with(&seen.body), "{seen:?}");
-        if exchange.is_read_whole() || seen.whole {
+        let has_end = seen.whole || matches!(exchange.reader, Reader::Response);
+        prop_assert!(has_end || !exchange.is_read_whole(), "{seen:?}");
+        if has_end {
             prop_assert_eq!(&seen.body, &body, "{:?}", seen);
         }
     }
