@@ -42,8 +42,9 @@
 //!
 //! Layers that refuse a request end it in an error: a [`BoxError`](tower::BoxError), which is one of their own types.
 //! What becomes of it is decided by where it is caught. An error that reaches [`HttpServer`](serve::HttpServer) ends the
-//! connection in silence; one that is caught behind [`OpenGateLayer`](silence::OpenGateLayer) can be answered, by a
-//! layer that looks what it is (`error.is::<Misdirected>()`), or by axum's `HandleErrorLayer`.
+//! connection in silence; only a request with a malformed host gets a 400, on a connection that has named a served host
+//! before. An error that is caught behind [`OpenGateLayer`](silence::OpenGateLayer) can be answered, by a layer that looks
+//! what it is (`error.is::<Misdirected>()`), or by axum's `HandleErrorLayer`.
 //!
 //! # A proxy
 //!

@@ -138,8 +138,9 @@ fn final_response(client: &mut Client<TcpStream>, is_head: bool) -> Response {
 fn refused(client: &mut Client<TcpStream>, bytes: &[u8], finish: bool) -> Result<(), String> {
     let (got, end) = all(client, bytes, finish);
     // 501 is what RFC 9112, 6.1 has for codings, 505 RFC 9110, 15.6.6 for versions.
-    let is_error = [&b"HTTP/1.1 4"[..], b"HTTP/1.1 501", b"HTTP/1.1 505"].iter().any(|start| got.starts_with(start));
-    let answers = got.windows(9).filter(|nine| nine == b"HTTP/1.1 ").count();
+    let errors = [&b"HTTP/1.1 4"[..], b"HTTP/1.0 4", b"HTTP/1.1 501", b"HTTP/1.1 505"];
+    let is_error = errors.iter().any(|start| got.starts_with(start));
+    let answers = got.windows(7).filter(|seven| seven == b"HTTP/1.").count();
     match (end, answers) {
         (End::Fin, 0) if got.is_empty() => Ok(()),
         (End::Fin, 1) if is_error => Ok(()),

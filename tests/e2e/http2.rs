@@ -112,7 +112,7 @@ fn without_tls_it_is_silent_until_a_served_name() {
     assert_eq!(client.answer(1), Answer::Status(200));
     client.send(h2::headers(3, &h2::get("nope.test", "/"), true));
     client.frames_until(|frame| frame.stream == 1 && frame.ends_stream());
-    assert_eq!(client.answer(3), Answer::End);
+    assert_eq!(client.answer(3), Answer::GoAway);
 
     for host in ["nope.test", "127.0.0.1", "user@a.test"] {
         assert_eq!(exchange(program.http(), &opening_get(host)), (Vec::new(), End::Fin), "{host}");

@@ -197,7 +197,7 @@ fn only_for_the_name_of_the_connection() {
     assert_eq!(client.answer(1), Answer::Status(421));
     let mut client = connect(&program);
     client.send(ask("nope.test"));
-    assert_eq!(client.answer(1), Answer::End);
+    assert_eq!(client.answer(1), Answer::GoAway);
     // Nor is anything said to whoever has named nothing.
     for host in ["nope.test", "127.0.0.1", "user@a.test"] {
         let bytes = [h2::opening(), ask(host)].concat();

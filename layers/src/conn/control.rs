@@ -24,6 +24,8 @@ struct State {
     /// The gate holds bytes that want to go out once it opens.
     holding: AtomicBool,
     draining: AtomicBool,
+    /// A request was not worth an answer: it waits for the end of the connection, which comes when the others are done.
+    refused: AtomicBool,
     /// The last request had a body, which may not have been read to its end.
     had_body: AtomicBool,
     /// Where the body of the last request ends has two readings, or is not known yet.
@@ -92,6 +94,7 @@ impl Control {
             gate: AtomicU8::new(gate),
             holding: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
             had_body: AtomicBool::new(false),
             open_ended: AtomicBool::new(false),
             cut_short: AtomicBool::new(false),
@@ -128,6 +131,17 @@ impl Control {
     pub fn drain(&self) {
         self.0.draining.store(true, Ordering::Release);
         self.0.driver.wake();
+    }
+
+    /// Drains, and gives one request no answer.
+    pub(super) fn refuse(&self) {
+        self.0.refused.store(true, Ordering::Release);
+        self.drain();
+    }
+
+    /// Whether a request gets no answer, while others may still be in flight.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.0.refused.load(Ordering::Acquire)
     }
 
     /// Whether the client may be answered.

@@ -33,6 +33,13 @@ impl InFlight {
         self.control.note_moved(1 + ((WORTH_OF_PIECE + bytes as u64 / WORTH_ONE) << 32));
     }
 
+    /// The request gets no answer, and its connection takes no further ones.
+    pub(crate) fn refuse(self) {
+        let control = self.control.clone();
+        drop(self);
+        control.refuse();
+    }
+
     /// There is no more to come.
     pub(crate) fn end(&mut self) {
         self.ended = true;

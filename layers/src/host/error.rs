@@ -22,6 +22,12 @@ pub enum HostRejected {
 }
 
 impl HostRejected {
+    /// Whether it names no host at all, or more than one, and so is no request that anybody could answer: 400 (RFC 9112,
+    /// 3.2), if the client may be answered.
+    pub fn is_malformed(&self) -> bool {
+        !matches!(self, Self::NotServed)
+    }
+
     /// A short, fixed word for counters.
     pub fn reason(&self) -> &'static str {
         match self {

@@ -18,7 +18,8 @@ use crate::{conn::ConnInfo, future::ResponseFuture};
 /// The name is the authority of an absolute-form target or of `:authority` where there is one, else that of the
 /// `Host` field. Requests that pass carry a [`HostName`](super::HostName) in their extensions, and a `Host` that says
 /// the same as the target (RFC 9112, 3.2.2). All others end in [`HostRejected`], which
-/// [`HttpServer`](crate::serve::HttpServer) turns into silence.
+/// [`HttpServer`](crate::serve::HttpServer) turns into silence; or into 400, if the request is malformed and its
+/// connection has named a served host before.
 #[derive(Debug, Clone)]
 pub struct HostLayer<H> {
     hosts: Arc<H>,
@@ -81,16 +82,17 @@ where
     }
 }
 
-/// Who has asked for what, for the one who looks for the reason of a silence. A node is answered.
+/// Tells why a client got no answer, or 400. Nodes are told themselves.
 fn tell<B>(request: &Request<B>, rejected: HostRejected) {
     let Some(info) = request.extensions().get::<ConnInfo>().filter(|info| info.peer_node().is_none()) else { return };
     let host = || HostName::from_authority(authority(request).ok()?.as_bytes()).ok();
+    let answer = if rejected.is_malformed() && info.control().is_open() { "400" } else { "silence" };
     tracing::debug!(
         peer = %info.peer(),
         listener = info.scheme().as_str(),
         reason = rejected.reason(),
         host = host().map(tracing::field::display),
-        "silence"
+        "{answer}"
     );
 }
 

@@ -14,13 +14,12 @@ pin_project! {
     /// A response body that counts its request as in flight until it ends.
     #[derive(Debug)]
     pub struct InFlightBody<B> {
+        // None of a response that has none.
         #[pin]
-        inner: B,
+        inner: Option<B>,
         in_flight: InFlight,
         // Of HTTP/1.0 and not at its end, for which its client would take the end of the connection.
         until_end: bool,
-        // Of a response to HEAD: what there is of it is not sent.
-        absent: bool,
     }
 
     impl<B> PinnedDrop for InFlightBody<B> {
@@ -38,13 +37,13 @@ impl<B: Body> InFlightBody<B> {
         if ended {
             in_flight.end();
         }
-        Self { inner, in_flight, until_end: until_end && !ended, absent: false }
+        Self { inner: Some(inner), in_flight, until_end: until_end && !ended }
     }
 
-    /// Of a response to HEAD, which has none (RFC 9110, 9.3.2).
-    pub(super) fn absent(inner: B, mut in_flight: InFlight) -> Self {
+    /// Of a response that has none, as one to HEAD (RFC 9110, 9.3.2).
+    pub(super) fn absent(mut in_flight: InFlight) -> Self {
         in_flight.end();
-        Self { inner, in_flight, until_end: false, absent: true }
+        Self { inner: None, in_flight, until_end: false }
     }
 }
 
@@ -53,11 +52,9 @@ impl<B: Body> Body for InFlightBody<B> {
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let mut this = self.project();
-        if *this.absent {
-            return Poll::Ready(None);
-        }
-        let Poll::Ready(polled) = this.inner.as_mut().poll_frame(cx) else {
+        let this = self.project();
+        let Some(mut inner) = this.inner.as_pin_mut() else { return Poll::Ready(None) };
+        let Poll::Ready(polled) = inner.as_mut().poll_frame(cx) else {
             streams::note_polled(None);
             return Poll::Pending;
         };
@@ -68,7 +65,7 @@ impl<B: Body> Body for InFlightBody<B> {
         streams::note_polled(bytes);
         this.in_flight.note_piece(bytes.unwrap_or(0));
         // Behind its last piece a body need not be asked once more.
-        if bytes.is_none() || this.inner.is_end_stream() {
+        if bytes.is_none() || inner.is_end_stream() {
             this.in_flight.end();
             *this.until_end &= matches!(polled, Some(Err(_)));
         }
@@ -76,10 +73,10 @@ impl<B: Body> Body for InFlightBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.absent || self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
     }
 }

@@ -126,6 +126,14 @@ impl Driver<'_> {
         if let Poll::Ready(result) = ended {
             return Poll::Ready(Driven::Ended(self.ended(result)));
         }
+        // Nothing of a response can be on its way, or else it has the time of a farewell.
+        if self.draining
+            && self.control.is_refused()
+            && self.control.completed() == 0
+            && self.control.phase() == Phase::Idle
+        {
+            return Poll::Ready(Driven::Ended(Ended::Silenced));
+        }
         if let Some(deadline) = self.watch().filter(|deadline| *deadline < timer.deadline()) {
             timer.as_mut().reset(deadline);
         }
@@ -226,7 +234,9 @@ impl Driver<'_> {
                 let sleeps = self.deadlines.sleeps && !self.draining && !self.farewell;
                 let may_doze = sleeps && phase == Phase::Idle;
                 match self.control.idle_for() {
-                    Some(idle) if idle >= timeout && (self.farewell || self.draining) => Look::Ended(Ended::Idle),
+                    Some(idle) if idle >= timeout && (self.farewell || self.draining) => {
+                        Look::Ended(if self.control.is_refused() { Ended::Silenced } else { Ended::Idle })
+                    }
                     Some(idle) if idle >= timeout => Look::Farewell,
                     Some(idle) if may_doze && idle >= DOZE => Look::Sleep,
                     Some(idle) => Look::Again(now + if may_doze { timeout.min(DOZE) } else { timeout } - idle),

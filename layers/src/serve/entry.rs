@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::{
-    HeaderValue, Method, Request, Response, Version,
+    HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH},
 };
 use http_body::Body;
@@ -19,6 +19,7 @@ use crate::{
     body::RequestBody,
     call::Call,
     conn::{ConnInfo, InFlight},
+    host::HostRejected,
 };
 
 /// Hands the requests of one connection to its clone of the stack, with what is known of the connection.
@@ -51,31 +52,33 @@ where
         let in_flight = self.info.control().begin_request(has_body);
         let head = *request.method() == Method::HEAD;
         let until_end = request.version() <= Version::HTTP_10 && !head;
+        let http2 = request.version() >= Version::HTTP_2;
         // Over HTTP/1 hyper sees to that.
-        let absent = request.version() >= Version::HTTP_2 && head;
+        let absent = http2 && head;
         request.extensions_mut().insert(self.info.clone());
         let version = request.version();
         let request = request.map(|body| RequestBody::received(body, version, self.info.control()));
         let mut service = self.service.borrow_mut();
-        let response = if request.version() < Version::HTTP_2 {
+        let response = if !http2 {
             Call::new(&mut *service, request)
         } else {
             // It may have been reset already, which hyper sees before it polls: then no backend hears of it.
             Call::when_polled(service.clone(), request)
         };
         drop(service);
-        ResponseFuture { response, in_flight: Some(in_flight), until_end, absent, info: self.info.clone() }
+        ResponseFuture { response, in_flight: Some(in_flight), until_end, absent, http2, info: self.info.clone() }
     }
 }
 
 pin_project! {
-    /// A response of the stack; its error ends the connection in silence.
+    /// A response of the stack, or what becomes of its error.
     pub(super) struct ResponseFuture<S: Service<Request<RequestBody>>> {
         #[pin]
         response: Call<S, Request<RequestBody>>,
         in_flight: Option<InFlight>,
         until_end: bool,
         absent: bool,
+        http2: bool,
         info: ConnInfo,
     }
 }
@@ -90,8 +93,12 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        if this.in_flight.is_none() && this.info.control().is_refused() {
+            return Poll::Pending;
+        }
         let response = ready!(this.response.poll(cx));
         let Some(mut in_flight) = this.in_flight.take() else { panic!("polled after completion") };
+        let control = this.info.control();
         Poll::Ready(match response {
             Ok(mut response) => {
                 in_flight.responded();
@@ -100,7 +107,7 @@ where
                 if *this.until_end && response.body().size_hint().exact().is_none() {
                     *response.version_mut() = Version::HTTP_10;
                 }
-                if this.info.control().is_open_ended() {
+                if control.is_open_ended() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok(if *this.absent {
@@ -110,9 +117,22 @@ where
                 })
             }
             Err(error) => {
+                let error = error.into();
+                // The client has proved that it belongs here.
+                if control.is_open() {
+                    if error.downcast_ref().is_some_and(HostRejected::is_malformed) {
+                        in_flight.responded();
+                        return Poll::Ready(Ok(bad_request(in_flight, *this.http2)));
+                    }
+                    // Its other streams go on. This one hears nothing, which is why it never ends by itself.
+                    if *this.http2 {
+                        in_flight.refuse();
+                        return Poll::Pending;
+                    }
+                }
                 // Before hyper sees the error: it would reset the stream of an h2 connection, which is a byte too many.
-                this.info.control().silence();
-                Err(error.into())
+                control.silence();
+                Err(error)
             }
         })
     }
@@ -124,5 +144,15 @@ fn without_body<B: Body>(mut response: Response<B>, in_flight: InFlight) -> Resp
     if let Some(length) = length {
         response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| length.into());
     }
-    response.map(|body| InFlightBody::absent(body, in_flight))
+    response.map(|_| InFlightBody::absent(in_flight))
+}
+
+/// To a request that names no host, or more than one (RFC 9112, 3.2; RFC 9113, 8.1.1).
+fn bad_request<B: Body>(in_flight: InFlight, http2: bool) -> Response<InFlightBody<B>> {
+    let mut response = Response::new(InFlightBody::absent(in_flight));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    if !http2 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }

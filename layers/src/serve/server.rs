@@ -37,7 +37,9 @@ const MAX_RESET_HERE: usize = 128;
 
 /// Serves HTTP on one connection after the other, behind a [`Gate`](crate::silence::Gate).
 ///
-/// The service may answer, or end the connection in silence by an error. Nothing at all is written until something
+/// The service may answer, or end the connection in silence by an error. On a connection that may be answered, other
+/// streams of HTTP/2 are finished first, behind a GOAWAY; and [`HostRejected`](crate::host::HostRejected) is answered with
+/// 400 if it [is malformed](crate::host::HostRejected::is_malformed). Nothing at all is written until something
 /// opens the gate: [`OpenGateLayer`](crate::silence::OpenGateLayer) in the service, or a [`ConnInfo`] made open as by
 /// [`ConnInfo::tls`]. [`silence`](crate::silence) has an example of that.
 ///

@@ -22,6 +22,7 @@ mod http2_silence;
 mod idle;
 mod interleavings;
 mod leaving;
+mod misnamed;
 mod node_certificates;
 mod node_connector;
 mod node_own_certificates;

@@ -1,0 +1,150 @@
+//! Requests that name no host, or none that is served, on connections that may be answered.
+
+use std::{net::SocketAddr, time::Duration};
+
+use pmesh_layers::{
+    conn::ConnInfo,
+    serve::{Ended, Protocol},
+};
+
+use super::support::{
+    client::{Client, PEER, connect, echo, get, serve},
+    http2::{self, DATA, Frame, GOAWAY, HEADERS, frame, next_frame},
+};
+
+/// Of HTTP/1.1, from the target on.
+const MALFORMED: [&str; 7] = [
+    "/ HTTP/1.1\r\n",
+    "/ HTTP/1.1\r\nHost:\r\n",
+    "/ HTTP/1.1\r\nHost: a.example\r\nHost: a.example\r\n",
+    "/ HTTP/1.1\r\nHost: a.example, b.example\r\n",
+    "/ HTTP/1.1\r\nHost: user@a.example\r\n",
+    "/ HTTP/1.1\r\nHost: a.example:0\r\n",
+    "http://user@a.example/ HTTP/1.1\r\nHost: a.example\r\n",
+];
+
+const GET: [(&str, &str); 3] = [(":method", "GET"), (":scheme", "https"), (":path", "/")];
+/// HPACK's index of `:status: 400`.
+const STATUS_400: u8 = 0x8c;
+
+/// As after the handshake for `a.example`.
+fn connect_tls(protocol: Protocol) -> Client {
+    serve(echo(), ConnInfo::tls(SocketAddr::from(PEER), "a.example".parse().unwrap()), protocol)
+}
+
+/// Which was answered before.
+async fn kept_alive() -> Client {
+    let mut client = connect(Protocol::Http1);
+    client.send(get("a.example", "/")).await;
+    client.read_until("a.example/ []").await;
+    client
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_malformed_host_is_answered_over_http1() {
+    for request in MALFORMED {
+        for tls in [true, false] {
+            let mut client = if tls { connect_tls(Protocol::Http1) } else { kept_alive().await };
+            client.send(format!("POST {request}Content-Length: 4\r\n\r\nbody{}", get("a.example", "/next"))).await;
+            let answer = String::from_utf8(client.read_to_end().await).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n"), "{request:?}: {answer:?}");
+            assert!(answer.ends_with("\r\n\r\n") && answer.matches("HTTP/1.1").count() == 1, "{request:?}: {answer:?}");
+            assert!(matches!(client.leave().await, Ended::Finished), "{request:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unserved_host_is_not() {
+    for host in ["other.example", "127.0.0.1", "a.example.other"] {
+        for tls in [true, false] {
+            let mut client = if tls { connect_tls(Protocol::Http1) } else { kept_alive().await };
+            client.send(get(host, "/")).await;
+            assert_eq!(client.read_to_end().await, b"", "{host}");
+            assert!(matches!(client.leave().await, Ended::Silenced), "{host}");
+        }
+    }
+}
+
+/// A request that waits for the rest of its body, beside which another one comes.
+async fn beside(other: &[(&str, &str)]) -> Client {
+    let mut client = connect_tls(Protocol::Http2);
+    let fields = [(":method", "POST"), (":scheme", "https"), (":path", "/"), (":authority", "a.example")];
+    let mut post = http2::request(1, &fields);
+    // Without END_STREAM.
+    post[4] = 4;
+    client.send([http2::hello(), post, frame(DATA, 0, 1, b"bo")].concat()).await;
+    client.hears_only_settings().await;
+    client.send(http2::request(3, &[&GET[..], other].concat())).await;
+    client
+}
+
+impl Client {
+    async fn hears_only_settings(&mut self) {
+        let frames = http2::frames_until(&mut self.io, |frame| frame.kind == http2::SETTINGS && frame.flags == 1).await;
+        assert!(frames.iter().all(|frame| frame.stream == 0), "{frames:?}");
+    }
+
+    async fn finishes_the_first(&mut self) -> Vec<Frame> {
+        self.send(frame(DATA, 1, 1, b"dy")).await;
+        http2::frames_until(&mut self.io, |frame| frame.kind == DATA && frame.payload == b"a.example/ [body]").await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_malformed_host_leaves_other_streams_alone() {
+    let cases: [&[(&str, &str)]; 7] = [
+        &[],
+        &[("host", "a.example"), ("host", "a.example")],
+        &[(":authority", "a.example"), ("host", "b.example")],
+        &[(":authority", "a.example"), ("host", "a.example,")],
+        &[(":authority", "u@a.example")],
+        &[(":authority", "a.example:0")],
+        // A field of another hop, of which h2 says so itself.
+        &[(":authority", "a.example"), ("connection", "close")],
+    ];
+    for fields in cases {
+        let mut client = beside(fields).await;
+        let frames = http2::frames_until(&mut client.io, |frame| frame.stream == 3).await;
+        let last = frames.last().unwrap();
+        let refused = match last.kind {
+            HEADERS => last.payload.contains(&STATUS_400),
+            // PROTOCOL_ERROR.
+            http2::RST_STREAM => last.payload == [0, 0, 0, 1],
+            _ => false,
+        };
+        assert!(refused, "{fields:?}: {frames:?}");
+        client.finishes_the_first().await;
+        client.send(http2::get(5, "a.example")).await;
+        http2::frames_until(&mut client.io, |frame| frame.is_ok_response(5)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unserved_host_ends_the_connection_behind_other_streams() {
+    let mut client = beside(&[(":authority", "other.example")]).await;
+    let goodbye = http2::frames_until(&mut client.io, |frame| frame.kind == GOAWAY).await;
+    // Longer than a connection has to end with nothing in flight.
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let rest = client.finishes_the_first().await;
+    assert!(goodbye.iter().chain(&rest).all(|frame| frame.stream != 3), "{goodbye:?} {rest:?}");
+    assert!(rest.iter().any(|frame| frame.is_ok_response(1)), "{rest:?}");
+    while let Some(frame) = next_frame(&mut client.io).await {
+        assert_eq!(frame.stream, 0, "{frame:?}");
+    }
+    assert!(matches!(client.leave().await, Ended::Silenced));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unserved_host_alone_ends_it_at_once() {
+    let mut client = connect_tls(Protocol::Http2);
+    client.send([http2::hello(), http2::get(1, "other.example")].concat()).await;
+    let mut kinds = Vec::new();
+    while let Some(frame) = next_frame(&mut client.io).await {
+        assert_eq!(frame.stream, 0, "{frame:?}");
+        kinds.push(frame.kind);
+    }
+    assert!(kinds.contains(&GOAWAY), "{kinds:?}");
+    assert_eq!(client.started.elapsed(), Duration::ZERO);
+    assert!(matches!(client.leave().await, Ended::Silenced));
+}
