@@ -34,7 +34,7 @@
 //! | [`tunnel`], [`extended_connect`] | upgrades, as to WebSocket, over HTTP/1.1 and over HTTP/2 |
 //! | [`route`] | from host and path to a service |
 //! | [`balance`], [`pool`], [`response_timeout`] | endpoints in turn, their connections, and how long they may take |
-//! | [`connect`] | connections that leave from many addresses, over TLS if need be; or to Unix sockets |
+//! | [`connect`] | connections that leave from many addresses, over TLS if need be; look-ups of names; Unix sockets |
 //! | [`identity`] | one secret in place of a PKI |
 //! | [`node`] | connections between programs that share a secret, and silence to all others |
 //!

@@ -34,6 +34,7 @@ mod memory;
 mod messages;
 mod ntlm;
 mod options;
+mod pool_age;
 mod room;
 mod routes;
 mod silence_http;

@@ -1,9 +1,9 @@
 //! Upstreams that speak HTTP/2 without TLS, played frame by frame.
 
-use std::sync::mpsc;
+use std::{sync::mpsc, time::Instant};
 
 use crate::support::{
-    Backend, Client, Connection, Program, Start, assert_none,
+    Backend, Client, Connection, PATIENCE, Program, Start, assert_none,
     h2::{self, DATA, Frame, HEADERS, RST_STREAM, SETTINGS},
     tls::{Tls, TlsStream},
 };
@@ -121,6 +121,24 @@ fn streams_may_be_slow_where_requests_of_http1_may_not() {
 }
 
 #[test]
+fn connections_that_are_too_old_are_replaced() {
+    let backend = backend(|mut peer| {
+        while let Some(frame) = peer.next() {
+            peer.0.send(h2::headers(frame.stream, OK, true));
+        }
+    });
+    let route = format!("a.test=h2c://{}", backend.address);
+    let program = Start::new().workers(1).flags(&["--route", &route, "--pool-max-age", "1ms"]).run();
+    let mut client = Client::connect(program.http());
+    let start = Instant::now();
+    // Some may come within the millisecond.
+    while backend.connections().len() < 3 {
+        assert!(start.elapsed() < PATIENCE, "never replaced");
+        assert_eq!(client.get("a.test", "/").status, 200);
+    }
+}
+
+#[test]
 fn a_client_that_cancels_cancels_at_the_backend() {
     let (seen, cancelled) = mpsc::channel();
     let backend = backend(move |mut peer| {
@@ -138,7 +156,7 @@ fn a_client_that_cancels_cancels_at_the_backend() {
     assert_eq!(client.answer(1), h2::Answer::Status(200));
     client.send(h2::frame(RST_STREAM, 0, 1, &[0, 0, 0, 8]));
     // CANCEL.
-    assert_eq!(cancelled.recv_timeout(crate::support::PATIENCE).unwrap(), [0, 0, 0, 8]);
+    assert_eq!(cancelled.recv_timeout(PATIENCE).unwrap(), [0, 0, 0, 8]);
     // The connections on both sides go on.
     client.send(post(3));
     assert_eq!(client.answer(3), h2::Answer::Status(200));

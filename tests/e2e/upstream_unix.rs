@@ -2,11 +2,13 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    os::unix::net::UnixListener,
+    os::{fd::OwnedFd, unix::net::UnixListener},
     thread,
 };
 
-use crate::support::{Client, Start, backend::ok};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::support::{Client, Start, backend::ok, client::get};
 
 #[test]
 fn a_unix_socket_is_an_upstream() {
@@ -35,4 +37,35 @@ fn a_unix_socket_is_an_upstream() {
     let heads = backend.join().unwrap();
     assert_eq!(heads.iter().map(|head| &*head[0]).collect::<Vec<_>>(), ["GET /1 HTTP/1.1", "GET /2 HTTP/1.1"]);
     assert!(heads[0].contains(&"host: a.test".to_owned()), "{heads:?}");
+}
+
+#[test]
+fn requests_wait_for_a_place_in_the_backlog() {
+    const COUNT: usize = 20;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.sock");
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    socket.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+    socket.listen(1).unwrap();
+    let listener = UnixListener::from(OwnedFd::from(socket));
+    let program =
+        Start::new().flags(&["--route", &format!("a.test=unix:{}", path.display()), "--connect-timeout", "60s"]).run();
+    let mut clients: Vec<_> = (0..COUNT).map(|_| Client::connect(program.http())).collect();
+    for client in &mut clients {
+        client.send(get("a.test", "/"));
+    }
+    thread::spawn(move || {
+        for stream in listener.incoming().map(Result::unwrap) {
+            thread::spawn(move || {
+                let mut lines = BufReader::new(&stream).lines();
+                while !lines.next().unwrap().unwrap().is_empty() {}
+                (&stream).write_all(ok("unix").as_bytes()).unwrap();
+                // Until the pool has ended it.
+                let _ = lines.next();
+            });
+        }
+    });
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "unix");
+    }
 }
