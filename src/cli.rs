@@ -7,7 +7,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use pmesh_layers::identity::NodeName;
 
-use crate::config::{Kind, SETTINGS, Setting};
+use crate::config::{Fallback, Kind, SETTINGS, Setting};
 
 const EXPLAINED: &str = "explained";
 const NEXT: &str = "next";
@@ -24,6 +24,9 @@ const PEERS: &str = "peers";
 const AFTER_HELP: &str = "\
 Flags win over the environment, the environment over the file, the file over the defaults.
 Durations have a unit: 10s, 500ms, 1m 30s. `pmesh explain` shows each setting and where it was set.";
+
+const AFTER_DEMO: &str = "\
+With --http or --https alone, the demo opens that port and no other.";
 
 /// What the program was asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,8 +154,13 @@ fn definition() -> clap::Command {
         .about("A reverse proxy that answers only clients who know a name it serves. Without a command it serves.")
         .after_help(AFTER_HELP)
         .max_term_width(120)
-        .args(SETTINGS.iter().filter_map(argument))
-        .subcommand(clap::Command::new("demo").about("Serves an embedded backend, for a first look"))
+        .args(SETTINGS.iter().filter_map(|setting| argument(setting, setting.default)))
+        .subcommand(
+            clap::Command::new("demo")
+                .about("Serves an embedded backend, for a first look")
+                .after_help(AFTER_DEMO)
+                .args(SETTINGS.iter().filter_map(|setting| argument(setting, setting.demo?))),
+        )
         .subcommand(clap::Command::new("check").about("Validates the settings and says what would be served"))
         .subcommand(
             clap::Command::new("explain")
@@ -207,11 +215,11 @@ fn switch(id: &'static str, help: &'static str) -> Arg {
     Arg::new(id).long(id).action(ArgAction::SetTrue).help(help)
 }
 
-fn argument(setting: &'static Setting) -> Option<Arg> {
+fn argument(setting: &'static Setting, default: Fallback) -> Option<Arg> {
     let argument = Arg::new(setting.key)
         .long(setting.flag?)
         .value_name(setting.kind.value_name())
-        .help(help(setting))
+        .help(help(setting, default))
         .help_heading(setting.group)
         .global(true);
     Some(match (setting.key, setting.kind) {
@@ -223,9 +231,9 @@ fn argument(setting: &'static Setting) -> Option<Arg> {
     })
 }
 
-fn help(setting: &Setting) -> String {
+fn help(setting: &Setting, default: Fallback) -> String {
     let variable = setting.variable.map(|name| format!(" [env: {name}]")).unwrap_or_default();
-    format!("{}{variable} [default: {}]", setting.help, setting.default.text())
+    format!("{}{variable} [default: {}]", setting.help, default.text())
 }
 
 #[cfg(test)]
@@ -244,6 +252,17 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         definition().debug_assert();
+    }
+
+    #[test]
+    fn the_demo_shows_its_own_defaults() {
+        let text = |arguments| parse(arguments).expect_err("help").replace("\n", " ");
+        let (help, help_of_demo) = (text(&["--help"]), text(&["demo", "--help"]));
+        for (usual, of_demo) in [("80", "8080"), ("443", "8443"), ("0.0.0.0", "127.0.0.1")] {
+            let [usual, of_demo] = [usual, of_demo].map(|default| format!("[default: {default}]"));
+            assert!(help.contains(&usual) && help_of_demo.contains(&of_demo), "{help_of_demo}");
+            assert!(!help_of_demo.contains(&usual), "{help_of_demo}");
+        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn obey(arguments: &Arguments) -> Result<(), BoxError> {
-    let defaults = if arguments.command == Command::Demo { demo::defaults() } else { Defaults::program() };
+    let defaults = if arguments.command == Command::Demo { Defaults::demo() } else { Defaults::program() };
     let loaded = config::load(arguments, env::vars_os(), &defaults)?;
     let settings = &loaded.settings;
     match &arguments.command {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     process::{Child, ChildStdout, Command, Output, Stdio},
@@ -65,6 +66,15 @@ fn the_websocket_echoes_until_it_is_closed() {
 }
 
 #[test]
+fn no_port_is_opened_but_the_one_that_was_named() {
+    let demo = Demo::start_with(&["--http", "0"]);
+    for line in ["http      127.0.0.1:", "https     off\n", "internal  off\n", "# --https 8443 shows more of them"] {
+        assert_in(line, demo.text.as_bytes());
+    }
+    assert_eq!(demo.text.lines().filter(|line| line.starts_with("curl ")).count(), 3);
+}
+
+#[test]
 fn proxy_and_backend_stop_when_told_to() {
     let mut demo = Demo::start();
     // It listens to signals before it serves.
@@ -85,10 +95,20 @@ struct Demo {
 
 impl Demo {
     fn start() -> Self {
+        Self::start_with(&["--http", "0", "--https", "0"])
+    }
+
+    fn start_with(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("home");
+        fs::create_dir(&home).unwrap();
+        // For the program itself, on an address of no machine (RFC 5737).
+        fs::write(home.join("config.toml"), "bind = \"192.0.2.1\"\ninternal = 8443\n").unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_pmesh"))
-            .args(["demo", "--http", "0", "--https", "0", "--log", "warn", "--home"])
-            .arg(folder.path().join("home"))
+            .arg("demo")
+            .args(flags)
+            .args(["--log", "warn", "--home"])
+            .arg(home)
             .env_clear()
             .env("HOME", folder.path())
             .stdout(Stdio::piped())

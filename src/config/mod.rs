@@ -65,17 +65,41 @@ pub struct Defaults {
     /// The file that is read when the user names none and HOME/config.toml does not exist. `None`: look for no file
     /// at all, not even for HOME/config.toml.
     pub system_file: Option<PathBuf>,
+    /// Ports of which those alone are opened that the user names, as far as any of them is named.
+    pub alternatives: &'static [&'static str],
 }
 
 impl Defaults {
     /// The program's own defaults; files are looked for.
     pub fn program() -> Self {
-        Self { values: Vec::new(), system_file: Some("/etc/pmesh/config.toml".into()) }
+        Self { system_file: Some("/etc/pmesh/config.toml".into()), ..Self::none() }
     }
 
     /// The program's own defaults; no file is read unless the user names one.
     pub fn none() -> Self {
-        Self { values: Vec::new(), system_file: None }
+        Self { values: Vec::new(), system_file: None, alternatives: &[] }
+    }
+
+    /// Those of `pmesh demo`: ports that need no permission, only for clients of this machine. No file is read unless
+    /// the user names one, so that no other port is opened and none elsewhere.
+    pub fn demo() -> Self {
+        let values = SETTINGS.iter().filter_map(|setting| match setting.demo? {
+            Fallback::Value(text) => Some((setting.key, text.to_owned())),
+            Fallback::Described(_) => None,
+        });
+        Self { values: values.collect(), alternatives: &["http", "https"], ..Self::none() }
+    }
+
+    /// Turns those alternatives off that are not named, if one is.
+    fn narrow(&self, merged: &Merged) -> Option<Self> {
+        let is_named = |key: &&&str| {
+            let node = merged.node(key).filter(|node| !node.is_default());
+            node.is_some_and(|node| node.value.as_str().is_none_or(|text| !text.eq_ignore_ascii_case("off")))
+        };
+        self.alternatives.iter().find(is_named)?;
+        let mut narrowed = Self { alternatives: &[], ..self.clone() };
+        narrowed.values.extend(self.alternatives.iter().map(|key| (*key, "off".to_owned())));
+        Some(narrowed)
     }
 }
 
@@ -135,11 +159,15 @@ fn merge(
     mut problems: Problems,
 ) -> Result<Loaded, Error> {
     let home = environment.home.as_deref();
-    let weakest = Figment::from(Texts::new(Rank::Default, &table::defaults(defaults), home));
     let variables = Texts::new(Rank::Environment, &environment.values, home);
     let flags = Texts::new(Rank::Flag, &arguments.flags, home);
+    let merge_with = |defaults: &Defaults, file: Option<&ConfigFile>| {
+        let weakest = Figment::from(Texts::new(Rank::Default, &table::defaults(defaults), home));
+        let sources = file.into_iter().fold(weakest, |sources, file| sources.merge(file));
+        Merged::new(sources.merge(&variables).merge(&flags))
+    };
 
-    let named = Merged::new(weakest.clone().merge(&variables).merge(&flags));
+    let named = merge_with(defaults, None);
     let (file, looked_for) = match ConfigFile::open(&named, defaults.system_file.as_deref(), home) {
         Ok(found) => found,
         // What the file would have said is not known, so what the rest means is not either.
@@ -148,13 +176,14 @@ fn merge(
             return Err(problems.into());
         }
     };
-    let merged = match &file {
-        Some(file) => {
-            file.report_unknown_keys(&mut problems);
-            Merged::new(weakest.merge(file).merge(variables).merge(flags))
-        }
-        None => named,
-    };
+    let mut merged = named;
+    if let Some(file) = &file {
+        file.report_unknown_keys(&mut problems);
+        merged = merge_with(defaults, Some(file));
+    }
+    if let Some(narrowed) = defaults.narrow(&merged) {
+        merged = merge_with(&narrowed, file.as_ref());
+    }
     let settings = Settings::read(&merged, environment.secret, &mut problems);
     if problems.is_empty() {
         let (file, doubts) = (file.map(ConfigFile::into_path), environment.doubts);

@@ -19,6 +19,8 @@ pub struct Setting {
     pub kind: Kind,
     /// What it is where no source says anything.
     pub default: Fallback,
+    /// What it is then in `pmesh demo`, where that differs.
+    pub demo: Option<Fallback>,
     /// One line about it.
     pub help: &'static str,
 }
@@ -56,7 +58,11 @@ impl Setting {
         default: Fallback,
         help: &'static str,
     ) -> Self {
-        Self { group, key, flag: Some(flag), variable: Some(variable), in_file: true, kind, default, help }
+        Self { group, key, flag: Some(flag), variable: Some(variable), in_file: true, kind, default, demo: None, help }
+    }
+
+    const fn in_demo(self, default: Fallback) -> Self {
+        Self { demo: Some(default), ..self }
     }
 
     const fn not_in_file(self) -> Self {
@@ -107,13 +113,17 @@ const NONE: Fallback = Fallback::Described("none");
 #[rustfmt::skip]
 pub const SETTINGS: &[Setting] = &[
     Setting::new(LISTENERS, "http", "http", "PMESH_HTTP", Kind::Port, Fallback::Value("80"),
-        "Port for clients without TLS: a number, 0 for one the kernel picks, or off"),
+        "Port for clients without TLS: a number, 0 for one the kernel picks, or off")
+        .in_demo(Fallback::Value("8080")),
     Setting::new(LISTENERS, "https", "https", "PMESH_HTTPS", Kind::Port, Fallback::Value("443"),
-        "Port for clients with TLS"),
+        "Port for clients with TLS")
+        .in_demo(Fallback::Value("8443")),
     Setting::new(LISTENERS, "internal", "internal", "PMESH_INTERNAL", Kind::Port, Fallback::Value("8443"),
-        "Port for other nodes, which prove that they know the secret"),
+        "Port for other nodes, which prove that they know the secret")
+        .in_demo(Fallback::Value("off")),
     Setting::new(LISTENERS, "bind", "bind", "PMESH_BIND", Kind::Address, Fallback::Value("0.0.0.0"),
-        "Address that all ports are opened on"),
+        "Address that all ports are opened on")
+        .in_demo(Fallback::Value("127.0.0.1")),
     Setting::new(LISTENERS, "http_h2c", "http-h2c", "PMESH_HTTP_H2C", Kind::Choice(&["off", "silent", "open"]),
         Fallback::Value("off"),
         "HTTP/2 without TLS on the http port: off; silent, which answers once a served name was seen; or open, which \
@@ -236,7 +246,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(PROCESS, "config", "config", "PMESH_CONFIG", Kind::File,
         Fallback::Described("HOME/config.toml, else /etc/pmesh/config.toml"),
         "File of settings; paths in it start at its folder")
-        .not_in_file(),
+        .not_in_file().in_demo(NONE),
     Setting::new(PROCESS, "home", "home", "PMESH_HOME", Kind::Directory, Fallback::Value("~/.pmesh"),
         "Folder of what the program keeps: the secret, a configuration"),
     Setting::new(PROCESS, "workers", "workers", "PMESH_WORKERS", Kind::Count, Fallback::Described("one a core"),

@@ -153,6 +153,11 @@ impl fmt::Display for Guide<'_> {
         for Step { what, command, seen } in self.steps() {
             writeln!(f, "\n# {what}\n{command}\n#   -> {seen}")?;
         }
+        for (port, flag, what) in [(http, "--http 8080", "without TLS"), (https, "--https 8443", "with TLS")] {
+            if *port == Port::Off {
+                writeln!(f, "\n# {flag} shows more of them, {what}.")?;
+            }
+        }
         writeln!(f, "\nCtrl-C stops both.")
     }
 }
@@ -167,14 +172,14 @@ fn number(port: Port) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cli::Arguments, config, demo};
+    use crate::{cli::Arguments, config};
 
     fn text(flags: &[&str], secret: Option<&str>) -> String {
         let arguments = Arguments::parse([&["pmesh", "demo"], flags].concat()).unwrap();
         let home = env::home_dir().unwrap_or_default().into_os_string();
         let variables =
             [("HOME".into(), home)].into_iter().chain(secret.map(|text| ("PMESH_SECRET".into(), text.into())));
-        let defaults = config::Defaults { system_file: None, ..demo::defaults() };
+        let defaults = config::Defaults::demo();
         let settings = config::load(&arguments, variables, &defaults).unwrap().settings;
         let backend = ([127, 1, 0, 1], 9000).into();
         Guide { settings: &settings, backend, program: "./pmesh".into() }.to_string()

@@ -16,7 +16,6 @@ use tower::BoxError;
 
 use self::{backend::Backend, guide::Guide};
 use crate::{
-    config::Defaults,
     endpoint::Endpoint,
     run::Server,
     settings::{Route, Settings},
@@ -24,12 +23,6 @@ use crate::{
 
 /// What the demo serves. curl and browsers know the address of each name below `localhost` without a look-up.
 pub const HOST: &str = "demo.localhost";
-
-/// Ports that need no permission, and only for clients of this machine. Any other source of settings wins.
-pub fn defaults() -> Defaults {
-    let values = [("http", "8080"), ("https", "8443"), ("internal", "off"), ("bind", "127.0.0.1")];
-    Defaults { values: values.map(|(key, value)| (key, value.to_owned())).into(), ..Defaults::program() }
-}
 
 /// Serves the demo's backend, beside the routes of the settings, until told to stop.
 ///
@@ -76,12 +69,15 @@ fn route(settings: &Settings, backend: SocketAddr) -> Result<Route, BoxError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cli::Arguments, config};
+    use crate::{
+        cli::Arguments,
+        config::{self, Defaults},
+    };
 
     fn settings(flags: &[&str]) -> Settings {
         let arguments = Arguments::parse([&["pmesh", "demo"], flags].concat()).unwrap();
         let environment = [("HOME".into(), "/nonexistent".into())];
-        config::load(&arguments, environment, &Defaults { system_file: None, ..defaults() }).unwrap().settings
+        config::load(&arguments, environment, &Defaults::demo()).unwrap().settings
     }
 
     #[test]
@@ -91,7 +87,12 @@ mod tests {
             format!("{} {} {} {}", settings.bind, settings.http, settings.https, settings.internal)
         };
         assert_eq!(shown(&[]), "127.0.0.1 8080 8443 off");
-        assert_eq!(shown(&["--http", "0", "--internal", "1", "--bind", "::1"]), "::1 0 8443 1");
+        assert_eq!(shown(&["--internal", "1", "--bind", "::1"]), "::1 8080 8443 1");
+        // Whoever names one port means that one, even if it is the other's default.
+        assert_eq!(shown(&["--http", "8443"]), "127.0.0.1 8443 off off");
+        assert_eq!(shown(&["--https", "0"]), "127.0.0.1 off 0 off");
+        assert_eq!(shown(&["--http", "0", "--https", "1"]), "127.0.0.1 0 1 off");
+        assert_eq!(shown(&["--http", "off"]), "127.0.0.1 off 8443 off");
     }
 
     #[test]
