@@ -18,7 +18,7 @@ use std::{
 };
 
 use ipnet::{IpNet, Ipv4Net};
-use pmesh_layers::identity::NodeName;
+use pmesh_layers::{forwarded::ProxyHeaders, identity::NodeName};
 
 pub use self::{
     certificate::CertificateFiles,
@@ -93,6 +93,8 @@ pub struct Settings {
     pub max_streams: u32,
     /// Proxies in front, whose word on the client's address is taken.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where their word stands.
+    pub trusted_proxy_headers: ProxyHeaders,
     /// Certificates the user brings. Names none of them covers get one from the local authority.
     pub certificates: Vec<CertificateFiles>,
     /// Where the secret is to be read.

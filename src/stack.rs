@@ -55,7 +55,7 @@ pub fn stack(
 > {
     let settings = &shared.settings;
     let hosts = HostSet::new(settings.routes.iter().flat_map(|route| route.patterns.iter().cloned()));
-    let trusted = TrustedProxies::new(settings.trusted_proxies.iter().copied());
+    let trusted = TrustedProxies::new(settings.trusted_proxies.iter().copied()).headers(settings.trusted_proxy_headers);
     let request_id = HeaderName::from_static("x-request-id");
     let rejected = Arc::clone(&counters);
 

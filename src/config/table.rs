@@ -189,6 +189,9 @@ pub const SETTINGS: &[Setting] = &[
         "How many requests a client may have open at a time on a connection of HTTP/2"),
     Setting::new(CLIENTS, "trusted_proxies", "trusted-proxies", "PMESH_TRUSTED_PROXIES", Kind::Networks, NONE,
         "Addresses and networks of proxies in front, whose word on the client's address is taken"),
+    Setting::new(CLIENTS, "trusted_proxy_headers", "trusted-proxy-headers", "PMESH_TRUSTED_PROXY_HEADERS",
+        Kind::Choice(&["x-forwarded", "forwarded"]), Fallback::Value("x-forwarded"),
+        "Which headers they tell it in: x-forwarded, for X-Forwarded-*, or forwarded; the other kind is dropped"),
 
     Setting::new(IDENTITY, "certificates", "", "", Kind::Certificates,
         Fallback::Described("issued by the local authority"),

@@ -5,6 +5,7 @@ use std::{
 };
 
 use figment::value::Value;
+use pmesh_layers::forwarded::ProxyHeaders;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use super::{H2c, LogFormat, Mesh, Port, Secret, SecretSource, Settings, certificate, mesh, node, route};
@@ -48,6 +49,7 @@ impl Settings {
             max_fields: merged.read("max_fields", problems).map_or(1, |Fields(count)| count),
             max_streams: merged.read("max_streams", problems).map_or(1, |Streams(count)| count),
             trusted_proxies: merged.read_list("trusted_proxies", problems),
+            trusted_proxy_headers: merged.read("trusted_proxy_headers", problems).unwrap_or_default(),
             certificates: certificate::read(merged, problems),
             secret: SecretSource::choose(secret, merged, &home, problems),
             mesh: Mesh::read(merged, &node, problems),
@@ -191,6 +193,18 @@ impl Parse for H2c {
             "off" => Ok(Self::Off),
             "silent" => Ok(Self::Silent),
             "open" => Ok(Self::Open),
+            _ => Err(None),
+        }
+    }
+}
+
+impl Parse for ProxyHeaders {
+    const EXPECTED: &'static str = "x-forwarded or forwarded";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        match &*text(value)?.to_ascii_lowercase() {
+            "x-forwarded" => Ok(Self::XForwarded),
+            "forwarded" => Ok(Self::Forwarded),
             _ => Err(None),
         }
     }

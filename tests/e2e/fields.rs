@@ -45,8 +45,28 @@ fn trusted_proxies_are_added_to() {
     assert_eq!(request.field("x-forwarded-for"), "10.9.9.9, 127.0.0.1");
     assert_eq!(request.field("x-forwarded-proto"), "https");
     assert_eq!(request.field("x-forwarded-host"), "evil.test");
-    assert_eq!(request.field("forwarded"), "for=10.9.9.9;proto=https, for=127.0.0.1;host=a.test;proto=http");
+    assert_eq!(request.field("forwarded"), "for=10.9.9.9;host=evil.test;proto=https, for=127.0.0.1");
+    assert_eq!(request.field("x-real-ip"), "10.9.9.9");
     assert_eq!(request.field("x-request-id"), "mine");
+}
+
+#[test]
+fn of_trusted_proxies_one_kind_of_headers_counts() {
+    let x_forwarded = "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n";
+    let forwarded_by_client = "Forwarded: for=203.0.113.8;proto=wss;host=b.test\r\n";
+    let request = forwarded(&["--trusted-proxies", "127.0.0.1"], &format!("{forwarded_by_client}{x_forwarded}"));
+    assert_eq!(request.field("x-forwarded-for"), "203.0.113.7, 127.0.0.1");
+    assert_eq!(request.field("x-forwarded-proto"), "https");
+    assert_eq!(request.field("x-forwarded-host"), "a.test");
+    assert_eq!(request.field("forwarded"), "for=203.0.113.7;host=a.test;proto=https, for=127.0.0.1");
+
+    let flags = ["--trusted-proxies", "127.0.0.1", "--trusted-proxy-headers", "forwarded"];
+    let request = forwarded(&flags, &format!("{forwarded_by_client}{x_forwarded}X-Forwarded-Port: 1\r\n"));
+    assert_eq!(request.field("x-forwarded-for"), "203.0.113.8, 127.0.0.1");
+    assert_eq!(request.field("x-forwarded-proto"), "wss");
+    assert_eq!(request.field("x-forwarded-host"), "b.test");
+    assert_eq!(request.field("forwarded"), "for=203.0.113.8;host=b.test;proto=wss, for=127.0.0.1");
+    assert!(request.all("x-forwarded-port").is_empty());
 }
 
 #[test]

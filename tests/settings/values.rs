@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pmesh::settings::{H2c, LogFormat, Port, summary};
+use pmesh_layers::forwarded::ProxyHeaders;
 
 use crate::Start;
 
@@ -11,13 +12,22 @@ fn values_are_typed() {
     let settings = Start::new()
         .flags(&["--http", "0", "--https", "off", "--http-h2c", "silent", "--log-format", "json", "--workers", "3"])
         .flags(&["--bind", "::1", "--connect-timeout", "1m 30s", "--trusted-proxies", "10.0.0.0/8, 10.0.0.1"])
-        .flags(&["--subnet-dialer", "127.5.6.7/16", "--access-log", "--body-min-rate", "off"])
+        .flags(&[
+            "--subnet-dialer",
+            "127.5.6.7/16",
+            "--trusted-proxy-headers",
+            "Forwarded",
+            "--access-log",
+            "--body-min-rate",
+            "off",
+        ])
         .loaded()
         .settings;
     assert_eq!((settings.http, settings.https, settings.internal), (Port::Number(0), Port::Off, Port::Number(8443)));
     assert_eq!(settings.address(settings.internal).map(|address| address.to_string()), Some("[::1]:8443".into()));
     assert_eq!(settings.http_h2c, H2c::Silent);
     assert_eq!(settings.log_format, LogFormat::Json);
+    assert_eq!(settings.trusted_proxy_headers, ProxyHeaders::Forwarded);
     assert_eq!(settings.connect_timeout, Duration::from_secs(90));
     assert_eq!(settings.pool_max_age, Some(Duration::from_secs(300)));
     assert_eq!(

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::Empty;
 use pmesh_layers::{
     conn::ConnInfo,
-    forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
+    forwarded::{DistrustLayer, ForwardedLayer, ProxyHeaders, TrustedProxies},
     hop_by_hop::HopByHopLayer,
 };
 use proptest::prelude::*;
@@ -29,6 +29,44 @@ fn field() -> impl Strategy<Value = (String, String)> {
         Just("content-length".to_owned()),
     ];
     (name, "[a-z0-9]{0,3}")
+}
+
+/// What a proxy, or its client, says of who has asked: well formed or not.
+fn claim() -> impl Strategy<Value = (String, String)> {
+    let name = prop::sample::select(&["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"][..]);
+    let part = prop::sample::select(
+        &[
+            "for=",
+            "For=",
+            "host=",
+            "proto=",
+            "by=",
+            ",",
+            ", ",
+            ";",
+            "\"",
+            "\"",
+            "\\",
+            "192.0.2.9",
+            "198.51.100.1",
+            "\"[2001:db8::1]:80\"",
+            "2001:db8::1",
+            "a.test",
+            "\"a.test:1\"",
+            "https",
+            "_x",
+            "unknown",
+            "a b",
+        ][..],
+    );
+    (name.prop_map(str::to_owned), prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat().trim().to_owned()))
+}
+
+/// The values of a parameter of `Forwarded`, as simple as it is written here.
+fn parameters(forwarded: &str, name: &str) -> Vec<String> {
+    let pairs = forwarded.split([',', ';']).filter_map(|pair| pair.trim().split_once('='));
+    let values = pairs.filter(|(other, _)| *other == name).map(|(_, value)| value.trim_matches('"'));
+    values.map(|value| value.trim_matches(['[', ']']).to_owned()).collect()
 }
 
 /// The value of a `Connection` field.
@@ -91,6 +129,33 @@ proptest! {
                 prop_assert!(after.get_all(name).iter().eq(before.get_all(name)), "{}", name);
             }
         }
+    }
+
+    #[test]
+    fn both_kinds_of_headers_say_the_same(
+        claims in prop::collection::vec(claim(), 0..5),
+        in_forwarded in any::<bool>(),
+        trusted in any::<bool>(),
+    ) {
+        let proxies = TrustedProxies::new(trusted.then(|| "192.0.2.0/24".parse().unwrap()));
+        let proxies = proxies.headers(if in_forwarded { ProxyHeaders::Forwarded } else { ProxyHeaders::XForwarded });
+        let layers = tower::ServiceBuilder::new()
+            .layer(DistrustLayer::new(proxies.clone()))
+            .layer(ForwardedLayer::new(proxies))
+            .into_inner();
+        let host = ("host".to_owned(), "own.test".to_owned());
+        let after = seen(layers, headers(&[&claims[..], &[host]].concat()), ConnInfo::plain(PEER.into()));
+
+        let one = |name: &str| {
+            let lines: Vec<_> = after.get_all(name).iter().map(|line| line.to_str().unwrap()).collect();
+            assert_eq!(lines.len(), 1, "{name} in {after:?}");
+            lines[0]
+        };
+        let forwarded = one("forwarded");
+        prop_assert_eq!(parameters(forwarded, "for").join(", "), one("x-forwarded-for"));
+        prop_assert_eq!(parameters(forwarded, "host"), [one("x-forwarded-host")]);
+        prop_assert_eq!(parameters(forwarded, "proto"), [one("x-forwarded-proto")]);
+        prop_assert!(!one("x-forwarded-for").contains(['"', '=', ';', '[']), "{}", forwarded);
     }
 
     #[test]

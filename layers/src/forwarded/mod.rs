@@ -1,0 +1,251 @@
+//! Who asked, and how: `Forwarded` (RFC 7239), and `X-Forwarded-For`, `-Proto` and `-Host`, which say the same.
+//!
+//! ```
+//! use http::{Request, Response};
+//! use pmesh_layers::{conn::ConnInfo, forwarded::{ForwardedLayer, TrustedProxies}};
+//! use tower::{BoxError, ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let service = ServiceBuilder::new().layer(ForwardedLayer::new(TrustedProxies::none())).service_fn(
+//!     async |request: Request<()>| Ok::<_, BoxError>(request.headers()["x-forwarded-for"].clone()),
+//! );
+//! let request = Request::get("/")
+//!     .header("x-forwarded-for", "10.0.0.1")
+//!     .extension(ConnInfo::plain(([192, 0, 2, 1], 40000).into()))
+//!     .body(())?;
+//! assert_eq!(service.oneshot(request).await?, "192.0.2.1");
+//! # Ok(())
+//! # }
+//! ```
+
+mod distrust;
+mod element;
+mod layer;
+mod node;
+mod told;
+mod trusted;
+
+pub use distrust::{Distrust, DistrustLayer};
+pub use layer::{Forwarded, ForwardedLayer};
+pub use trusted::{ProxyHeaders, TrustedProxies};
+
+use http::HeaderName;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use http::{HeaderValue, Request};
+    use tower::{ServiceBuilder, ServiceExt};
+
+    use super::*;
+    use crate::conn::ConnInfo;
+
+    async fn forwarded(peer: &str, trusted: &str, fields: &[(&'static str, &'static str)]) -> Vec<String> {
+        passed_on(ConnInfo::plain((peer.parse::<IpAddr>().unwrap(), 40000).into()), trusted, fields).await
+    }
+
+    async fn passed_on(info: ConnInfo, trusted: &str, fields: &[(&'static str, &'static str)]) -> Vec<String> {
+        seen(info, TrustedProxies::new(trusted.parse()), fields).await
+    }
+
+    async fn seen(info: ConnInfo, trusted: TrustedProxies, fields: &[(&'static str, &'static str)]) -> Vec<String> {
+        let service = ServiceBuilder::new()
+            .layer(DistrustLayer::new(trusted.clone()))
+            .layer(ForwardedLayer::new(trusted))
+            .service_fn(async |request: Request<()>| Ok::<_, std::convert::Infallible>(request.into_parts().0.headers));
+        let mut request = Request::get("/").extension(info).body(()).unwrap();
+        for (name, value) in fields {
+            request.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        let headers = service.oneshot(request).await.unwrap();
+        let mut lines: Vec<_> =
+            headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        lines.sort_unstable();
+        lines
+    }
+
+    #[tokio::test]
+    async fn strangers_are_not_believed() {
+        let fields = [
+            ("host", "example.com:8080"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "evil"),
+            ("x-forwarded-port", "1"),
+            ("x_forwarded_for", "10.0.0.1"),
+            ("x-forwarded_for", "10.0.0.1"),
+            ("forwarded", "for=10.0.0.1"),
+            ("x-real-ip", "10.0.0.1"),
+            ("x-request-id", "1"),
+            ("x-fine", "1"),
+        ];
+        assert_eq!(
+            forwarded("2001:db8::1", "10.0.0.0/8", &fields).await,
+            [
+                "forwarded: for=\"[2001:db8::1]\";host=\"example.com:8080\";proto=http",
+                "host: example.com:8080",
+                "x-fine: 1",
+                "x-forwarded-for: 2001:db8::1",
+                "x-forwarded-host: example.com:8080",
+                "x-forwarded-proto: http",
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_trusted_proxy_is_added_to() {
+        let fields = [
+            ("host", "example.com"),
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-for", "192.0.2.8, 192.0.2.9"),
+            ("x-forwarded-proto", "https"),
+            ("x_forwarded_proto", "evil"),
+            ("forwarded", "for=192.0.2.7;proto=https"),
+            ("x-request-id", "1"),
+        ];
+        assert_eq!(
+            forwarded("::ffff:10.1.1.1", "10.0.0.0/8", &fields).await,
+            [
+                "forwarded: for=192.0.2.7;host=example.com;proto=https, for=192.0.2.8, for=192.0.2.9, for=10.1.1.1",
+                "host: example.com",
+                "x-forwarded-for: 192.0.2.7, 192.0.2.8, 192.0.2.9, 10.1.1.1",
+                "x-forwarded-host: example.com",
+                "x-forwarded-proto: https",
+                "x-request-id: 1",
+            ]
+        );
+    }
+
+    /// What the backend gets of a proxy at 10.0.0.1, beside a `Host`.
+    async fn told(headers: ProxyHeaders, fields: &[(&'static str, &'static str)]) -> String {
+        let trusted = TrustedProxies::new(["10.0.0.0/8".parse().unwrap()]).headers(headers);
+        let info = ConnInfo::plain(([10, 0, 0, 1], 40000).into());
+        let fields: Vec<_> = [("host", "a.test")].iter().chain(fields).copied().collect();
+        let lines = seen(info, trusted, &fields).await;
+        lines.into_iter().filter(|line| !line.starts_with("host")).collect::<Vec<_>>().join("\n")
+    }
+
+    #[tokio::test]
+    async fn what_a_proxy_does_not_set_is_its_clients_word() {
+        let fields = [
+            ("forwarded", "for=192.0.2.7;host=seven.test;proto=https"),
+            ("x-forwarded-for", "192.0.2.8"),
+            ("x-forwarded-proto", "wss"),
+            ("x-forwarded-host", "eight.test:1"),
+            ("x-forwarded-port", "1"),
+            ("x-real-ip", "192.0.2.9"),
+        ];
+        assert_eq!(
+            told(ProxyHeaders::XForwarded, &fields).await,
+            "forwarded: for=192.0.2.8;host=\"eight.test:1\";proto=wss, for=10.0.0.1\n\
+             x-forwarded-for: 192.0.2.8, 10.0.0.1\nx-forwarded-host: eight.test:1\nx-forwarded-port: 1\n\
+             x-forwarded-proto: wss\nx-real-ip: 192.0.2.8"
+        );
+        assert_eq!(
+            told(ProxyHeaders::Forwarded, &fields).await,
+            "forwarded: for=192.0.2.7;host=seven.test;proto=https, for=10.0.0.1\n\
+             x-forwarded-for: 192.0.2.7, 10.0.0.1\nx-forwarded-host: seven.test\nx-forwarded-proto: https"
+        );
+    }
+
+    #[tokio::test]
+    async fn both_tell_the_same_chain() {
+        for (headers, fields, chain, host, proto) in [
+            // An IPv6 address, a port, and names that hide an address.
+            (
+                ProxyHeaders::XForwarded,
+                &[("x-forwarded-for", "[2001:db8::7]:80, unknown,192.0.2.8:1")][..],
+                "2001:db8::7, unknown, 192.0.2.8",
+                "a.test",
+                "http",
+            ),
+            (
+                ProxyHeaders::Forwarded,
+                &[("forwarded", "For=\"[2001:db8::7]:80\", for=_x;by=_y"), ("forwarded", "for=\"192.0.2.8:1\"")],
+                "2001:db8::7, _x, 192.0.2.8",
+                "a.test",
+                "http",
+            ),
+            // What is malformed goes.
+            (
+                ProxyHeaders::XForwarded,
+                &[
+                    ("x-forwarded-for", "evil;host=x, 192.0.2.8"),
+                    ("x-forwarded-host", "a b"),
+                    ("x-forwarded-proto", "h:"),
+                ],
+                "192.0.2.8",
+                "a.test",
+                "http",
+            ),
+            (
+                ProxyHeaders::Forwarded,
+                &[("forwarded", "for=\"evil"), ("forwarded", "for=192.0.2.8;host=\"a b\";proto=\"h:\", for=x")],
+                "192.0.2.8",
+                "a.test",
+                "http",
+            ),
+            // Of several hosts and schemes, those count that the client has asked for that the proxies know.
+            (
+                ProxyHeaders::XForwarded,
+                &[
+                    ("x-forwarded-for", "192.0.2.6, 192.0.2.7, 10.0.0.2"),
+                    ("x-forwarded-host", "evil.test, good.test, inside.test"),
+                    ("x-forwarded-proto", "https, HTTPS"),
+                ],
+                "192.0.2.6, 192.0.2.7, 10.0.0.2",
+                "good.test",
+                "https",
+            ),
+            (
+                ProxyHeaders::Forwarded,
+                &[(
+                    "forwarded",
+                    "for=192.0.2.6;host=evil.test;proto=ws, for=192.0.2.7;host=good.test, for=10.0.0.2;proto=HTTPS;host=x",
+                )],
+                "192.0.2.6, 192.0.2.7, 10.0.0.2",
+                "good.test",
+                "https",
+            ),
+            // Nothing is told.
+            (ProxyHeaders::XForwarded, &[], "", "a.test", "http"),
+            (ProxyHeaders::Forwarded, &[], "", "a.test", "http"),
+        ] {
+            let chain: Vec<_> = chain.split(", ").filter(|node| !node.is_empty()).chain(["10.0.0.1"]).collect();
+            let quoted =
+                |node: &&str| if node.contains(':') { format!("for=\"[{node}]\"") } else { format!("for={node}") };
+            let mut forwarded: Vec<_> = chain.iter().map(quoted).collect();
+            forwarded[0] += &format!(";host={host};proto={proto}");
+            let expected = format!(
+                "forwarded: {}\nx-forwarded-for: {}\nx-forwarded-host: {host}\nx-forwarded-proto: {proto}",
+                forwarded.join(", "),
+                chain.join(", ")
+            );
+            assert_eq!(told(headers, fields).await, expected, "{fields:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_another_node_says_is_kept_as_it_is() {
+        let fields = [
+            ("forwarded", "for=192.0.2.7;proto=http"),
+            ("host", "example.com"),
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-host", "example.com:80"),
+            ("x-forwarded-proto", "http"),
+            ("x-request-id", "1"),
+        ];
+        let info = ConnInfo::node(([10, 0, 0, 1], 40000).into(), "berlin".parse().unwrap());
+        let mut evil = fields.to_vec();
+        evil.push(("x_forwarded_for", "10.0.0.1"));
+        let expected: Vec<_> = fields.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        assert_eq!(passed_on(info, "192.0.2.0/24", &evil).await, expected);
+    }
+}
