@@ -23,6 +23,7 @@ use std::task::{Context, Poll};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+    uri::PathAndQuery,
 };
 use tower::{BoxError, Layer, Service};
 
@@ -79,6 +80,7 @@ where
             Ok(()) => {
                 drop_aliases(request.headers_mut());
                 drop_zeros(request.headers_mut());
+                restore_asterisk(&mut request);
                 ResponseFuture::inner(self.inner.call(request))
             }
             Err(unacceptable) => ResponseFuture::error(unacceptable),
@@ -201,6 +203,26 @@ fn drop_zeros(headers: &mut HeaderMap) {
     }
 }
 
+/// Writes the target of OPTIONS for a URI without a path as `*`, which asks about the server as a whole (RFC 9112, 3.2.4).
+///
+/// `http` takes a path that is missing for `/`, but one of its own: the text is not that of the request. If this ever
+/// changes, the target is `/` again.
+fn restore_asterisk<B>(request: &mut Request<B>) {
+    if *request.method() != Method::OPTIONS
+        || request.version() >= Version::HTTP_2
+        || request.uri().authority().is_none()
+    {
+        return;
+    }
+    let text = |uri: &Uri| uri.path_and_query().map(|path| path.as_str().as_ptr());
+    if text(request.uri()) == text(&Uri::from_static("http://a")) {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.path_and_query = Some(PathAndQuery::from_static("*"));
+        // It has all parts.
+        *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,6 +265,25 @@ mod tests {
             assert_eq!(request.headers()[CONTENT_LENGTH], expected);
         }
         drop_zeros(&mut HeaderMap::new());
+    }
+
+    #[test]
+    fn options_without_a_path_is_for_the_whole_server() {
+        for (method, target, expected) in [
+            ("OPTIONS", "http://a", "*"),
+            ("OPTIONS", "https://a:1", "*"),
+            ("OPTIONS", "http://a/", "/"),
+            ("OPTIONS", "http://a?x", "/?x"),
+            ("OPTIONS", "*", "*"),
+            ("OPTIONS", "/", "/"),
+            ("GET", "http://a", "/"),
+        ] {
+            // As it is read from a connection.
+            let uri = Uri::from_maybe_shared(bytes::Bytes::copy_from_slice(target.as_bytes())).unwrap();
+            let mut request = Request::builder().method(method).uri(uri).body(()).unwrap();
+            restore_asterisk(&mut request);
+            assert_eq!(request.uri().path_and_query().unwrap().to_string(), expected, "{method} {target}");
+        }
     }
 
     #[test]

@@ -153,13 +153,13 @@ fn the_longest_wildcard_serves_a_name() {
 }
 
 #[test]
-fn both_versions_and_both_protocols_are_spoken() {
+fn all_versions_and_protocols_are_spoken() {
     let setup = Setup::new();
     let certificates = setup.certificates(&["a.example"]).unwrap();
     let config = certificates.server_config(&host("a.example")).unwrap();
     assert_eq!(config.max_early_data_size, 0);
     for (version, expected) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
-        for protocol in [&b"h2"[..], b"http/1.1"] {
+        for protocol in [&b"h2"[..], b"http/1.1", b"http/1.0"] {
             let mut client = setup.client(version);
             client.alpn_protocols = vec![protocol.to_vec()];
             let (_, server) = handshake(&config, &Arc::new(client), "a.example");

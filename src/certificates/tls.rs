@@ -36,7 +36,7 @@ impl Tls {
         config.ignore_client_order = true;
         // Each is a derivation and an encryption; a session that is resumed gets another one. Go's servers send one, too.
         config.send_tls13_tickets = 1;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec(), b"http/1.0".to_vec()];
         config.ticketer = self.ticketer.clone();
         // The default is a small cache behind a lock, which tickets make needless.
         config.session_storage = Arc::new(NoServerSessionStorage {});

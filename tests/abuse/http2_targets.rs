@@ -89,7 +89,6 @@ fn schemes_and_authorities() {
         "a.test?x",
         "a.test#x",
         "a.test\\",
-        "a.test:",
         "a.test:0",
         "a.test:65536",
         "a.test:x",
@@ -106,7 +105,7 @@ fn schemes_and_authorities() {
         "[::1]",
         "*",
     ];
-    let served = ["a.test", "A.TEST", "a.test.", "a.test:80", "a.test:65535"];
+    let served = ["a.test", "A.TEST", "a.test.", "a.test:80", "a.test:65535", "a.test:"];
     let cases = [
         table(":scheme", Refused, &schemes),
         table(":authority", Refused, &authorities),

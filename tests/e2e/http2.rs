@@ -37,6 +37,44 @@ fn alpn_decides() {
 }
 
 #[test]
+fn a_client_of_http_1_0_is_served_over_tls() {
+    let (program, backend) = start(&[]);
+    let tls = Tls::of(&program).alpn(&["http/1.0"]);
+    let mut client = tls.connect(program.https(), "a.test").unwrap();
+    client.send("GET / HTTP/1.0\r\nHost: a.test:\r\n\r\n");
+    assert_eq!(client.response().status, 200);
+    assert_eq!(client.end().1, End::Fin);
+    assert_eq!(backend.request().field("host"), "a.test");
+}
+
+#[test]
+fn a_request_that_might_have_had_a_body_has_a_length() {
+    let (program, backend) = start(&[]);
+    let mut two = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    two.send(h2::opening());
+    let mut one = Client::connect(program.http());
+    for (index, (method, length)) in
+        [("POST", &["0"][..]), ("PUT", &["0"]), ("PATCH", &["0"]), ("GET", &[]), ("DELETE", &[])]
+            .into_iter()
+            .enumerate()
+    {
+        let stream = 2 * u32::try_from(index).unwrap() + 1;
+        two.send(h2::headers(stream, &h2::request(method, "a.test", "/"), true));
+        assert_eq!(two.answer(stream), Answer::Status(200));
+        one.send(format!("{method} / HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+        assert_eq!(one.response().status, 200);
+        let of_method: Vec<_> = backend.requests().into_iter().filter(|request| request.method == method).collect();
+        assert_eq!(of_method.len(), 2);
+        for request in of_method {
+            assert_eq!(
+                (request.all("content-length"), request.all("transfer-encoding")),
+                (length.to_vec(), Vec::new())
+            );
+        }
+    }
+}
+
+#[test]
 fn many_requests_share_a_connection() {
     let (program, backend) = start(&[]);
     let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();

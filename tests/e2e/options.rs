@@ -25,8 +25,9 @@ fn it_goes_to_the_route_without_a_prefix() {
     for (target, status, text) in [
         ("OPTIONS *", 200, "root *"),
         ("OPTIONS /api", 200, "api /api"),
-        // A URI without a path cannot be told from one with `/`, and a gateway need not (RFC 9112, 3.2.4).
-        ("OPTIONS http://a.test", 200, "root /"),
+        // RFC 9112, 3.2.4.
+        ("OPTIONS http://a.test", 200, "root *"),
+        ("OPTIONS http://a.test/", 200, "root /"),
         ("OPTIONS http://a.test?x", 200, "root /?x"),
         ("OPTIONS http://a.test/api", 200, "api /api"),
     ] {

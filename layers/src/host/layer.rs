@@ -17,9 +17,9 @@ use crate::{conn::ConnInfo, future::ResponseFuture};
 ///
 /// The name is the authority of an absolute-form target or of `:authority` where there is one, else that of the
 /// `Host` field. Requests that pass carry a [`HostName`](super::HostName) in their extensions, and a `Host` that says
-/// the same as the target (RFC 9112, 3.2.2). All others end in [`HostRejected`], which
-/// [`HttpServer`](crate::serve::HttpServer) turns into silence; or into 400, if the request is malformed and its
-/// connection has named a served host before.
+/// the same as the target (RFC 9112, 3.2.2), without a colon where no port follows (RFC 3986, 6.2.3). All others end in
+/// [`HostRejected`], which [`HttpServer`](crate::serve::HttpServer) turns into silence; or into 400, if the request is
+/// malformed and its connection has named a served host before.
 #[derive(Debug, Clone)]
 pub struct HostLayer<H> {
     hosts: Arc<H>,
@@ -101,8 +101,10 @@ fn admit<H: ServedHosts, B>(hosts: &H, request: &mut Request<B>) -> Result<(), H
     let mut scratch = Scratch::new();
     let name = scratch.canonical(authority.as_bytes())?;
     let name = hosts.served(name).ok_or(HostRejected::NotServed)?;
-    if let Authority::Target(target) = authority {
-        let host = HeaderValue::from_str(target.as_str()).map_err(|_| HostRejected::NoHost)?;
+    let text = authority.as_bytes();
+    let without_port = text.strip_suffix(b":");
+    if without_port.is_some() || matches!(authority, Authority::Target(_)) {
+        let host = HeaderValue::from_bytes(without_port.unwrap_or(text)).map_err(|_| HostRejected::NoHost)?;
         request.headers_mut().insert(HOST, host);
     }
     request.extensions_mut().insert(name);

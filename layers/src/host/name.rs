@@ -25,12 +25,12 @@ pub struct HostName(Arc<str>);
 
 impl HostName {
     /// Reads a host as it stands in a `Host` field or in the authority of a target: a name or an IP address, and
-    /// possibly a port from 1 to 65535, which is dropped.
+    /// possibly a port from 1 to 65535, or an empty one (RFC 3986, 3.2.3), which is dropped.
     ///
     /// # Errors
     ///
     /// [`InvalidHost`] for anything else: an empty name or label, userinfo, a comma, white space, a byte that no
-    /// host name has, a name over 253 or a label over 63 bytes, an empty or impossible port.
+    /// host name has, a name over 253 or a label over 63 bytes, an impossible port.
     pub fn from_authority(authority: &[u8]) -> Result<Self, InvalidHost> {
         let mut scratch = Scratch::new();
         scratch.canonical(authority).map(|name| Self(name.into()))
@@ -176,6 +176,7 @@ fn check_port(port: &[u8]) -> Result<(), InvalidHost> {
     });
     match value {
         Some(1..) => Ok(()),
+        Some(0) if port.is_empty() => Ok(()),
         _ => Err(InvalidHost(Fault::Port)),
     }
 }
@@ -232,10 +233,19 @@ mod tests {
 
     #[test]
     fn canonical_form_drops_case_dot_and_port() {
-        for authority in ["example.com", "EXAMPLE.com", "example.com.", "Example.Com.:8080", "example.com:65535"] {
+        for authority in [
+            "example.com",
+            "EXAMPLE.com",
+            "example.com.",
+            "Example.Com.:8080",
+            "example.com:65535",
+            "example.com:",
+            "example.com.:",
+        ] {
             assert_eq!(canonical(authority).as_deref(), Some("example.com"), "{authority}");
         }
         assert_eq!(canonical("[2001:DB8:0::1]:443").as_deref(), Some("[2001:db8::1]"));
+        assert_eq!(canonical("[2001:db8::1]:").as_deref(), Some("[2001:db8::1]"));
         assert_eq!(canonical("127.0.0.1:80").as_deref(), Some("127.0.0.1"));
         assert_eq!(canonical("my_service").as_deref(), Some("my_service"));
     }
@@ -257,7 +267,10 @@ mod tests {
             "a,b",
             "user@a",
             "a:0",
-            "a:",
+            ":",
+            ":80",
+            "a::",
+            "[::1]::",
             "a:65536",
             "a:99999999999",
             "a:8x",
@@ -304,6 +317,7 @@ mod tests {
     #[test]
     fn a_bare_host_has_no_port() {
         assert!("example.com:80".parse::<HostName>().is_err());
+        assert!("example.com:".parse::<HostName>().is_err());
         assert!("[::1]".parse::<HostName>().is_ok_and(|name| name.is_ip()));
         assert!("10.0.0.1".parse::<HostName>().is_ok_and(|name| name.is_ip()));
         assert!("1.example".parse::<HostName>().is_ok_and(|name| !name.is_ip()));

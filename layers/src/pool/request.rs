@@ -31,6 +31,11 @@ pub(super) fn into_http1<B: Body>(request: &mut Request<B>, endpoint: &Uri) -> b
         };
         *request.uri_mut() = Uri::from(path);
     }
+    // Some servers refuse a request without a length that might have a body (RFC 9110, 8.6).
+    let expects_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+    if expects_body && request.body().is_end_stream() && !request.headers().contains_key(CONTENT_LENGTH) {
+        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
     // hyper leaves the body out when the method has none as a rule and the length is not known.
     let unknown_length = !request.body().is_end_stream() && request.body().size_hint().exact().is_none();
     if unknown_length && !request.headers().contains_key(CONTENT_LENGTH) {
@@ -146,6 +151,18 @@ mod tests {
         let mut request = Request::get("/").body(Empty::<Bytes>::new()).unwrap();
         into_http1(&mut request, &Uri::from_static("http://endpoint"));
         assert_eq!(request.headers().keys().collect::<Vec<_>>(), ["host"]);
+    }
+
+    #[test]
+    fn a_body_that_might_have_been_has_a_length() {
+        for (method, length) in
+            [("POST", Some("0")), ("PUT", Some("0")), ("PATCH", Some("0")), ("GET", None), ("DELETE", None)]
+        {
+            let mut request = Request::builder().method(method).uri("/").body(Empty::<Bytes>::new()).unwrap();
+            into_http1(&mut request, &Uri::from_static("http://endpoint"));
+            let fields = (request.headers().get(CONTENT_LENGTH), request.headers().get(TRANSFER_ENCODING));
+            assert_eq!(fields, (length.map(HeaderValue::from_static).as_ref(), None), "{method}");
+        }
     }
 
     #[test]

@@ -33,6 +33,8 @@ async fn http1() {
     for (name, method, target, hosts, expected) in [
         ("host", "GET", "/", &["a.example"][..], Ok(("a.example", "a.example"))),
         ("as written", "GET", "/", &["A.Example.:80"], Ok(("a.example", "A.Example.:80"))),
+        ("no port", "GET", "/", &["a.example:"], Ok(("a.example", "a.example"))),
+        ("absolute form, no port", "GET", "http://a.example:/", &["other"], Ok(("a.example", "a.example"))),
         ("below", "GET", "/", &["x.b.example"], Ok(("x.b.example", "x.b.example"))),
         ("a configured address", "GET", "/", &["192.0.2.1:80"], Ok(("192.0.2.1", "192.0.2.1:80"))),
         ("another address", "GET", "/", &["192.0.2.2"], Err(NotServed)),
@@ -61,6 +63,8 @@ async fn http2() {
     for (name, target, hosts, expected) in [
         ("authority", "http://a.example/", &[][..], Ok(("a.example", "a.example"))),
         ("host agrees", "http://a.example:80/", &["A.EXAMPLE"], Ok(("a.example", "a.example:80"))),
+        ("no port", "http://a.example:/", &[], Ok(("a.example", "a.example"))),
+        ("no port in either", "http://a.example:/", &["a.example:"], Ok(("a.example", "a.example"))),
         ("host differs", "http://a.example/", &["x.b.example"], Err(HostDiffers)),
         ("host is malformed", "http://a.example/", &["a.example:0"], Err(HostDiffers)),
         ("host alone", "/", &["a.example"], Ok(("a.example", "a.example"))),
