@@ -35,7 +35,7 @@ const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 /// port left for the destination, the next one is tried.
 ///
 /// A host name is looked up by a [`Resolver`]. Of several addresses the next one is tried when one has failed, or has not
-/// answered for a quarter of a second; the first connection is used (RFC 8305). For ten minutes an address that lost to
+/// answered for a quarter of a second; the first connection is used (RFC 8305). For a minute, an address that lost to
 /// a later one is tried after the others.
 ///
 /// It speaks no TLS, and refuses a URI that asks for it (`https`, `wss`): put a [`TlsConnector`](super::TlsConnector)

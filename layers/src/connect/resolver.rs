@@ -66,12 +66,11 @@ impl Borrow<str> for Name {
 /// Cloning counts a reference; clones share their look-ups, also between runtimes.
 #[derive(Clone)]
 pub struct Resolver {
-    service: BoxCloneSyncService<Name, Vec<SocketAddr>, BoxError>,
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
+    service: BoxCloneSyncService<Name, Vec<SocketAddr>, BoxError>,
     /// The look-ups under way, and those that have just succeeded.
     lookups: Mutex<HashMap<Name, watch::Receiver<Option<Answer>>>>,
     permits: Semaphore,
@@ -89,7 +88,8 @@ impl Resolver {
         }))
     }
 
-    /// Asks `service`.
+    /// Asks `service`. A look-up has no deadline of its own: a service that may hang needs one, or nobody asks it for that
+    /// name again.
     pub fn new<S>(service: S) -> Self
     where
         S: Service<Name> + Clone + Send + Sync + 'static,
@@ -98,10 +98,9 @@ impl Resolver {
         S::Future: Send + 'static,
     {
         let service = service.map_response(|addresses: S::Response| addresses.into_iter().collect());
-        Self {
-            service: BoxCloneSyncService::new(service.map_err(Into::into)),
-            shared: Arc::new(Shared { lookups: Mutex::default(), permits: Semaphore::new(MAX_LOOKUPS) }),
-        }
+        let service = BoxCloneSyncService::new(service.map_err(Into::into));
+        let (lookups, permits) = (Mutex::default(), Semaphore::new(MAX_LOOKUPS));
+        Self { shared: Arc::new(Shared { service, lookups, permits }) }
     }
 
     /// The addresses of `name`. It has no deadline.
@@ -124,7 +123,7 @@ impl Resolver {
             (sender, receiver, Entry { name, shared: Arc::clone(&self.shared) })
         };
         // A runtime that is shutting down drops it here and now, which takes the lock.
-        tokio::spawn(look_up(self.service.clone(), entry, sender));
+        tokio::spawn(look_up(entry, sender));
         receiver
     }
 }
@@ -137,19 +136,15 @@ impl Default for Resolver {
 
 impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolver").field("shared", &self.shared).finish_non_exhaustive()
+        f.debug_struct("Resolver").field("lookups", &self.shared.lookups).finish_non_exhaustive()
     }
 }
 
-async fn look_up(
-    service: BoxCloneSyncService<Name, Vec<SocketAddr>, BoxError>,
-    entry: Entry,
-    sender: watch::Sender<Option<Answer>>,
-) {
+async fn look_up(entry: Entry, sender: watch::Sender<Option<Answer>>) {
     let answer = {
         // Never closed.
         let _permit = entry.shared.permits.acquire().await;
-        service.oneshot(entry.name.clone()).await
+        entry.shared.service.clone().oneshot(entry.name.clone()).await
     };
     let is_kept = answer.is_ok();
     sender.send_replace(Some(answer.map(Into::into).map_err(Arc::from)));
