@@ -38,7 +38,7 @@ async fn main() -> Result<(), BoxError> {
 
 async fn serve(acceptor: NodeAcceptor, stream: TcpStream) {
     match acceptor.accept(stream, Duration::from_secs(10)).await {
-        Ok((stream, peer)) => {
+        Ok((stream, peer, _term)) => {
             let hello = format!("hello {peer}, here is berlin\n");
             let answer = service_fn(|_| std::future::ready(Ok::<_, Infallible>(Response::new(hello.clone()))));
             // A peer that breaks off is nobody's concern here.

@@ -69,6 +69,9 @@ impl Derived {
         let seal = Seal::new(now.iter())?;
         self.identity.replace(now.iter())?;
         self.seal.replace(&seal);
+        if !now.hold_all_of(before) {
+            self.shared.peers.reconnect();
+        }
         if !is_same_authority {
             self.shared.certificates.replace_authority(Arc::new(authority));
         }
@@ -87,8 +90,12 @@ fn news(before: &Secrets, now: &Secrets) -> &'static str {
              certificates of the old one, until `pmesh secret rotate --finish`"
         }
         (Some(_), None) => {
-            "the old secret is accepted no more: new connections of nodes and clients are those of the new one"
+            "the old secret is accepted no more: connections of nodes that were made with it end, and new ones of clients are \
+             those of the new one"
         }
-        _ => "the secret was replaced: new connections of nodes and clients are those of the new one",
+        _ => {
+            "the secret was replaced: connections of nodes that were made with the previous one end, and new ones of clients \
+             are those of the new one"
+        }
     }
 }

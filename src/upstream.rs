@@ -143,6 +143,7 @@ impl<'a> Pools<'a> {
             identity: identity.clone(),
             connect_timeout: settings.connect_timeout,
             idle_timeout: settings.pool_idle_timeout,
+            grace: settings.shutdown_timeout,
             max_age: settings.pool_max_age,
         };
         let (by_way, by_ca) = (HashMap::new(), HashMap::new());

@@ -5,6 +5,7 @@ use std::{
     io,
     net::SocketAddr,
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -29,7 +30,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tower::{BoxError, Service};
 
@@ -358,22 +359,31 @@ where
         })
     }
 
-    /// Other nodes, which prove that they know the secret, speak HTTP/2 and nothing else.
+    /// Other nodes, which prove that they know the secret, speak HTTP/2 and nothing else. When the secret is given up, the
+    /// connection ends as at the stop.
     async fn internal(self: Arc<Self>, stream: ClientStream, peer: SocketAddr, gate: Control) {
         self.handshakes.fetch_add(1, Ordering::Relaxed);
         let stranger = stream.stranger();
         let accepted = self.nodes.accept(stream, self.shared.settings.silence_deadline).await;
-        let connection = accepted.map(|(mut stream, name)| {
+        let connection = accepted.map(|(mut stream, name, term)| {
             gate.open_gate();
             stream.get_mut().0.give_back_place();
             let info = ConnInfo::node(peer, name);
             self.connections_of_nodes().add(info.control());
-            (stream, info)
+            (stream, info, term)
         });
         self.handshakes.fetch_sub(1, Ordering::Relaxed);
         match connection {
-            Ok((stream, info)) => {
-                let ended = self.node_server.serve(stream, info, Protocol::Http2, self.stack.clone()).await;
+            Ok((stream, info, mut term)) => {
+                let control = info.control().clone();
+                let mut served = pin!(self.node_server.serve(stream, info, Protocol::Http2, self.stack.clone()));
+                let ended = tokio::select! {
+                    ended = &mut served => Some(ended),
+                    () = term.over() => {
+                        control.drain();
+                        timeout(self.shared.settings.shutdown_timeout, served).await.ok()
+                    }
+                };
                 tracing::trace!(%peer, ?ended, "connection of a node");
             }
             Err(rejected) => {

@@ -54,6 +54,8 @@ pub struct Linker {
     pub idle_timeout: Duration,
     /// How long a connection takes requests; `None`: for good.
     pub max_age: Option<Duration>,
+    /// How long a connection lasts after its secret was given up.
+    pub grace: Duration,
 }
 
 impl Linker {
@@ -84,11 +86,13 @@ pub struct Dialer {
 
 impl Dialer {
     fn new(linker: &Linker, peer: &Peer) -> Self {
-        let connector = NodeConnector::new(linker.connector.clone(), linker.identity.clone(), peer.name.clone());
+        let connector = NodeConnector::new(linker.connector.clone(), linker.identity.clone(), peer.name.clone())
+            .handshake_timeout(linker.connect_timeout)
+            .grace(linker.grace);
         // An address is a host and a port, of which a URI can be made.
         let uri = |address| format!("https://{address}/").parse().ok();
         let addresses = peer.addresses.iter().filter_map(uri).collect();
-        Self { connector: connector.handshake_timeout(linker.connect_timeout), addresses, last: Arc::default() }
+        Self { connector, addresses, last: Arc::default() }
     }
 }
 

@@ -33,6 +33,8 @@ struct Known {
     told: BTreeMap<NodeName, Arc<[Served]>>,
     /// How many keep connections to them.
     workers: usize,
+    /// How often the connections to all of them were given up.
+    reconnects: u32,
 }
 
 impl Peers {
@@ -43,7 +45,7 @@ impl Peers {
 
     /// A table of the nodes of the settings, to which so many workers keep connections.
     pub fn for_workers(workers: usize, fixed: BTreeMap<NodeName, HostPort>) -> Self {
-        let known = Known { fixed, announced: BTreeMap::new(), told: BTreeMap::new(), workers };
+        let known = Known { fixed, announced: BTreeMap::new(), told: BTreeMap::new(), workers, reconnects: 0 };
         Self { table: ArcSwap::from_pointee(Table::new(&known, &Table::default())), known: Mutex::new(known) }
     }
 
@@ -61,6 +63,13 @@ impl Peers {
     pub fn announce(&self, announced: BTreeMap<NodeName, Arc<Announcement>>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         drop(mem::replace(&mut known.announced, announced));
+        self.table.store(Arc::new(Table::new(&known, &self.table.load())));
+    }
+
+    /// Requests from now on go over new connections. Those that there are end with what is in flight on them.
+    pub fn reconnect(&self) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.reconnects = known.reconnects.wrapping_add(1);
         self.table.store(Arc::new(Table::new(&known, &self.table.load())));
     }
 
@@ -115,9 +124,12 @@ impl Table {
             if let btree_map::Entry::Vacant(free) = entries.entry(name.clone()) {
                 let announced = known.announced.get(name);
                 let fixed = known.fixed.get(name);
-                let fresh = Peer::new(name, fixed, announced.map(|announced| &**announced), known.workers);
-                let same = before.get(name.as_str()).filter(|peer| peer.is_same(&fresh));
-                let peer = same.map_or_else(|| Arc::new(fresh), Arc::clone);
+                let fresh = Peer::new(name, fixed, announced.map(|announced| &**announced), known);
+                let peer = match before.get(name.as_str()).filter(|peer| peer.is_same(&fresh)) {
+                    Some(same) if same.reconnects == known.reconnects => Arc::clone(same),
+                    Some(same) => Arc::new(Peer { health: Arc::clone(&same.health), ..fresh }),
+                    None => Arc::new(fresh),
+                };
                 let told = || known.told.get(name).map(|told| Said::Told(Arc::clone(told)));
                 let said = announced.map(|announced| Said::Announced(Arc::clone(announced))).or_else(told);
                 free.insert(Entry { peer, said });
@@ -181,7 +193,8 @@ fn serving(entries: &BTreeMap<NodeName, Entry>) -> RouteTable<Vec<Arc<Peer>>> {
     table
 }
 
-/// Another node. As long as it is the same run of the program at the same addresses, it is the same value in all tables.
+/// Another node. As long as it is the same run of the program at the same addresses, it is the same value in all tables,
+/// unless connections to it were [given up](Peers::reconnect).
 #[derive(Debug)]
 pub struct Peer {
     /// Its name.
@@ -193,9 +206,11 @@ pub struct Peer {
     /// How it is known.
     pub source: Source,
     /// Whether it answers.
-    pub health: Health,
+    pub health: Arc<Health>,
     /// The connections to it, of each worker.
     pub(super) links: Links,
+    /// To how many [`reconnect`](Peers::reconnect)s these connections belong.
+    reconnects: u32,
 }
 
 /// How a node is known.
@@ -208,7 +223,7 @@ pub enum Source {
 }
 
 impl Peer {
-    fn new(name: &NodeName, fixed: Option<&HostPort>, announcement: Option<&Announcement>, workers: usize) -> Self {
+    fn new(name: &NodeName, fixed: Option<&HostPort>, announcement: Option<&Announcement>, known: &Known) -> Self {
         let mut addresses: Vec<_> = fixed.into_iter().chain(announcement.map(|own| &own.address)).cloned().collect();
         addresses.dedup();
         Self {
@@ -216,8 +231,9 @@ impl Peer {
             addresses,
             instance: announcement.map(|own| own.instance),
             source: if fixed.is_some() { Source::Static } else { Source::Registry },
-            health: Health::default(),
-            links: Links::new(workers),
+            health: Arc::default(),
+            links: Links::new(known.workers),
+            reconnects: known.reconnects,
         }
     }
 
@@ -280,6 +296,19 @@ mod tests {
         assert_eq!(names(peers.load().iter()), ["a", "b"]);
         assert_eq!(addresses(&peers, "b"), ["b:1"]);
         assert!(table.get("c").is_some(), "who has taken a table keeps it");
+    }
+
+    #[test]
+    fn a_reconnect_replaces_connections_and_nothing_else() {
+        let peers = Peers::new(fixed(&[("a", "a:1")]));
+        let before = Arc::clone(peers.load().get("a").unwrap());
+        before.health.succeeded(Duration::from_millis(1));
+        peers.reconnect();
+        let after = Arc::clone(peers.load().get("a").unwrap());
+        assert!(!Arc::ptr_eq(&before, &after));
+        assert_eq!(after.health.state(), State::Alive);
+        peers.announce(BTreeMap::new());
+        assert!(Arc::ptr_eq(peers.load().get("a").unwrap(), &after));
     }
 
     #[test]

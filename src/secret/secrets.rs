@@ -78,6 +78,11 @@ impl Secrets {
         self.old.as_ref().unwrap_or(&self.new)
     }
 
+    /// Whether all of `others` are among these.
+    pub fn hold_all_of(&self, others: &Self) -> bool {
+        others.iter().all(|other| self.iter().any(|one| is_same(one, other)))
+    }
+
     /// Whether these are the same, in the same places.
     pub fn is_same(&self, other: &Self) -> bool {
         let is_same_old = match (&self.old, &other.old) {
@@ -134,7 +139,7 @@ mod tests {
         let two = Secrets::load_or_make(&source, home.path()).unwrap();
         assert_eq!(digits(&two), ['2', '1']);
         assert_eq!(two.public().expose_hex(), one.public().expose_hex());
-        assert!(!two.is_same(&one));
+        assert!(!two.is_same(&one) && two.hold_all_of(&one) && !one.hold_all_of(&two));
 
         fs::write(old_file(&path), "nothing").unwrap();
         let error = Secrets::load(&source).unwrap_err();

@@ -12,7 +12,7 @@ const UPGRADE: &str = "GET /echo HTTP/1.1\r\nHost: served.test\r\nConnection: up
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
 
 /// A backend that answers, and becomes an echo at `/echo`.
-fn backend() -> Backend {
+pub fn backend() -> Backend {
     Backend::start(|connection| {
         while let Some(request) = connection.request() {
             if request.target != "/echo" {
@@ -27,7 +27,8 @@ fn backend() -> Backend {
     })
 }
 
-fn tunnel(program: &Program) -> Client<TcpStream> {
+/// A connection that has become one.
+pub fn tunnel(program: &Program) -> Client<TcpStream> {
     let mut client = Client::connect(program.http());
     client.send(UPGRADE);
     assert_eq!(client.head().status, 101);

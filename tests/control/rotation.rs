@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    Place, command, eventually, fed, json, printed, succeeded,
-    support::{Backend, Client, Program, tls::Tls},
+    Place, command, eventually, fed, full, json, printed, succeeded,
+    support::{Backend, Client, End, Program, tls::Tls},
     with_secret,
 };
 
@@ -71,6 +71,31 @@ fn nodes_change_the_secret_while_they_serve() {
     });
     let old = command(first.home(), &["status"]).env("PMESH_SECRET", crate::SECRET).output().unwrap();
     assert!(String::from_utf8_lossy(&old.stderr).contains("another secret"), "{old:?}");
+}
+
+#[test]
+fn connections_of_a_secret_end_with_it_on_either_side() {
+    for finishing in ["a", "b"] {
+        let (a, b, backend) = (Place::new("a"), Place::new("b"), full::backend());
+        let grace = ["--shutdown-timeout", "1s"];
+        let second = with_secret(b.start(&[&a])).flags(&grace).route("served.test", &backend).run();
+        let first = with_secret(a.start(&[&b])).flags(&grace).flags(&["--route", "served.test=mesh://b"]).run();
+        let mut tunnel = full::tunnel(&first);
+        printed(&first, &["secret", "rotate"]);
+        let new = printed(&first, &["secret", "show"]);
+        succeeded(&fed(command(second.home(), &["secret", "rotate", "--set", "-"]), &new));
+        for node in [&first, &second] {
+            node.wait_for_line("there is a new secret");
+        }
+        tunnel.send("echo");
+        assert_eq!(tunnel.take(4), b"echo");
+        let node = if finishing == "a" { &first } else { &second };
+        printed(node, &["secret", "rotate", "--finish"]);
+        let (rest, end) = tunnel.end();
+        assert!(rest.is_empty() && end != End::Open, "{finishing}: {end:?}");
+        let mut client = Client::connect(first.http());
+        assert_eq!(client.get("served.test", "/").status, 200, "{finishing}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::{NodeIdentity, NodeRejected, peer};
+use super::{NodeIdentity, NodeRejected, Term, peer};
 use crate::{
     durations::bounded,
     identity::NodeName,
@@ -32,7 +32,7 @@ use crate::{
 ///         let acceptor = acceptor.clone();
 ///         tokio::spawn(async move {
 ///             match acceptor.accept(tcp, Duration::from_secs(10)).await {
-///                 Ok((_tls, peer)) => println!("the node {peer}"),
+///                 Ok((_tls, peer, _term)) => println!("the node {peer}"),
 ///                 Err(rejected) => silence::close(rejected.io).await,
 ///             }
 ///         });
@@ -58,7 +58,8 @@ impl NodeAcceptor {
     }
 
     /// Reads the ClientHello and, if it has a valid proof, finishes the handshake, all within `deadline`. Gives the
-    /// connection, whose HTTP/2 may begin, and the name of the node, of which a valid certificate was shown.
+    /// connection, whose HTTP/2 may begin, the name of the node, of which a valid certificate was shown, and for how long
+    /// the connection may last.
     ///
     /// # Errors
     ///
@@ -68,7 +69,7 @@ impl NodeAcceptor {
         &self,
         mut io: IO,
         deadline: Duration,
-    ) -> Result<(TlsStream<IO>, NodeName), Rejected<IO, NodeRejected>>
+    ) -> Result<(TlsStream<IO>, NodeName, Term), Rejected<IO, NodeRejected>>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
@@ -79,8 +80,8 @@ impl NodeAcceptor {
         };
         // The first alone: a list of thousands would cost as many MACs.
         let protocol = hello.client_hello().alpn().and_then(|mut protocols| protocols.next());
-        let config = match self.identity.admit(protocol, SystemTime::now()) {
-            Ok(config) => config,
+        let (config, term) = match self.identity.admit(protocol, SystemTime::now()) {
+            Ok(admitted) => admitted,
             Err(reason) => return Err(Rejected { io, reason }),
         };
         let stream = match handshake::finish(hello, io, config, deadline).await {
@@ -89,7 +90,7 @@ impl NodeAcceptor {
         };
         let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         match certificate.and_then(peer::node_name) {
-            Some(name) => Ok((stream, name)),
+            Some(name) => Ok((stream, name, term)),
             None => Err(Rejected { io: stream.into_inner().0, reason: NodeRejected::NoName }),
         }
     }

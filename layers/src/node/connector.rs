@@ -14,7 +14,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
-    NodeError, NodeIdentity,
+    Ending, NodeError, NodeIdentity,
     configs::{HTTP2, server_name},
     error::Step,
     identity::{Credentials, prove},
@@ -52,21 +52,30 @@ pub struct NodeConnector<C> {
     identity: NodeIdentity,
     peer: NodeName,
     timeout: Duration,
+    grace: Duration,
 }
 
 /// What a [`NodeConnector`] over connections of type `T` gives.
-type Stream<T> = TokioIo<TlsStream<TokioIo<T>>>;
+type Stream<T> = TokioIo<TlsStream<TokioIo<Ending<T>>>>;
 
 impl<C> NodeConnector<C> {
     /// Connects to the node `peer`, as `identity`, over connections of `inner`; five seconds for each handshake.
     pub fn new(inner: C, identity: NodeIdentity, peer: NodeName) -> Self {
-        Self { inner, identity, peer, timeout: Duration::from_secs(5) }
+        Self { inner, identity, peer, timeout: Duration::from_secs(5), grace: Duration::from_secs(30) }
     }
 
     /// How long a handshake may take.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = bounded(timeout);
+        self
+    }
+
+    /// How long a connection may go on after the identity has given up the secret that it was made with: 30 seconds by
+    /// default.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = bounded(grace);
         self
     }
 }
@@ -115,6 +124,7 @@ where
 
     async fn connect_with(&mut self, credentials: &Credentials, uri: Uri) -> Result<Stream<C::Response>, Step> {
         let io = self.inner.clone().oneshot(plain(uri)).await.map_err(|error| Step::Connect(error.into()))?;
+        let io = Ending::new(io, credentials.term(), self.grace);
         // Now, not before: to connect may have taken longer than a proof is valid.
         let proof = prove(&credentials.proof, &self.peer, SystemTime::now()).map_err(Step::Proof)?;
         let name = server_name(&self.peer).map_err(Step::Proof)?;

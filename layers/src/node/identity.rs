@@ -8,10 +8,11 @@ use arc_swap::ArcSwap;
 use rustls::{ClientConfig, ServerConfig};
 
 use super::{
-    NodeCertificates, NodeRejected,
+    NodeCertificates, NodeRejected, Term,
     configs::{self, Configs},
     proof::{NONCE, Proof, ProofKey},
     seen::Seen,
+    term::Held,
 };
 use crate::identity::{IdentityError, NodeAuthority, NodeName, Secret, error::Kind, random};
 
@@ -64,6 +65,7 @@ pub(super) struct Credentials {
     pub(super) proof: Arc<ProofKey>,
     authority: Arc<NodeAuthority>,
     pub(super) configs: Configs,
+    held: Held,
 }
 
 /// Where the certificates come from.
@@ -84,7 +86,7 @@ impl NodeIdentity {
     /// [`IdentityError`] when there is no secret, when the system gives no random numbers, or when its clock is before
     /// 1970.
     pub fn new<'a>(name: NodeName, secrets: impl IntoIterator<Item = &'a Secret>) -> Result<Self, IdentityError> {
-        let current = Current::new(&name, secrets, Certified::Derived(SystemTime::now()))?;
+        let current = Current::new(&name, secrets, Certified::Derived(SystemTime::now()), &[])?;
         Ok(Self::with(name, current))
     }
 
@@ -101,7 +103,7 @@ impl NodeIdentity {
         certificates: NodeCertificates,
     ) -> Result<Self, IdentityError> {
         let own = Configs::own(certificates, &name, SystemTime::now())?;
-        let current = Current::new(&name, secrets, Certified::Own(own))?;
+        let current = Current::new(&name, secrets, Certified::Own(own), &[])?;
         Ok(Self::with(name, current))
     }
 
@@ -125,18 +127,23 @@ impl NodeIdentity {
         &self.name
     }
 
-    /// Connections from now on are made and accepted with these secrets, and with no other. Those that are there go on.
+    /// Connections from now on are made and accepted with these secrets, and with no other. The [`Term`] of those that
+    /// were made with a secret that is not among these is over.
     ///
     /// # Errors
     ///
     /// As of [`new`](Self::new); then nothing is replaced.
     pub fn replace<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) -> Result<(), IdentityError> {
         let _writing = self.writing();
-        let certified = match &self.shared.current.load().certified {
+        let before = self.shared.current.load_full();
+        let certified = match &before.certified {
             Certified::Derived(_) => Certified::Derived(SystemTime::now()),
             own => own.clone(),
         };
-        self.shared.current.store(Arc::new(Current::new(&self.name, secrets, certified)?));
+        let current = Arc::new(Current::new(&self.name, secrets, certified, &before.credentials)?);
+        self.shared.current.store(Arc::clone(&current));
+        let is_kept = |held: &Held| current.credentials.iter().any(|credentials| credentials.held.is_same(held));
+        before.credentials.iter().filter(|before| !is_kept(&before.held)).for_each(|before| before.held.give_up());
         Ok(())
     }
 
@@ -206,8 +213,12 @@ impl NodeIdentity {
         self.clock_window
     }
 
-    /// The configuration for a connection with this first protocol.
-    pub(super) fn admit(&self, protocol: Option<&[u8]>, now: SystemTime) -> Result<Arc<ServerConfig>, NodeRejected> {
+    /// The configuration for a connection with this first protocol, and for how long it may last.
+    pub(super) fn admit(
+        &self,
+        protocol: Option<&[u8]>,
+        now: SystemTime,
+    ) -> Result<(Arc<ServerConfig>, Term), NodeRejected> {
         let proof = protocol.and_then(Proof::read).ok_or(NodeRejected::NoProof)?;
         let current = self.shared.current.load();
         let credentials = current
@@ -224,7 +235,7 @@ impl NodeIdentity {
         }
         // One that is ahead by a window is valid for two.
         lock(&self.shared.seen).take(proof.nonce(), now, window.saturating_mul(2).saturating_add(1))?;
-        Ok(Arc::clone(&credentials.configs.server))
+        Ok((Arc::clone(&credentials.configs.server), credentials.term()))
     }
 
     fn writing(&self) -> MutexGuard<'_, ()> {
@@ -243,11 +254,14 @@ impl Current {
         name: &NodeName,
         secrets: impl IntoIterator<Item = &'a Secret>,
         certified: Certified,
+        before: &[Credentials],
     ) -> Result<Self, IdentityError> {
         let credentials = secrets.into_iter().map(|secret| {
             let authority = Arc::new(NodeAuthority::derive(secret)?);
             let configs = certified.configs(&authority, name)?;
-            Ok(Credentials { proof: Arc::new(ProofKey::derive(secret)?), authority, configs })
+            let same = before.iter().find(|before| before.authority.fingerprint() == authority.fingerprint());
+            let held = same.map_or_else(Held::new, |same| same.held.clone());
+            Ok(Credentials { proof: Arc::new(ProofKey::derive(secret)?), authority, configs, held })
         });
         let credentials = credentials.collect::<Result<Vec<_>, IdentityError>>()?;
         if credentials.is_empty() {
@@ -268,6 +282,13 @@ impl Current {
     fn first(&self) -> &Credentials {
         // There is one: see `new`.
         &self.credentials[0]
+    }
+}
+
+impl Credentials {
+    /// For how long a connection may last that is made with these.
+    pub(super) fn term(&self) -> Term {
+        self.held.term()
     }
 }
 
@@ -369,11 +390,30 @@ mod tests {
         let offers = b.offers();
         for (digit, expected) in ["1", "2"].into_iter().zip(&offers) {
             let proof = node("a", &[digit]).proof(b.name(), at(0)).unwrap();
-            let config = b.admit(Some(&proof), at(0)).unwrap();
+            let (config, _) = b.admit(Some(&proof), at(0)).unwrap();
             assert!(Arc::ptr_eq(&config, &expected.configs.server), "{digit}");
         }
         assert!(Arc::ptr_eq(&b.client_config(), &offers[0].configs.client));
         assert!(Arc::ptr_eq(&b.server_config(), &offers[0].configs.server));
+    }
+
+    #[test]
+    fn a_term_is_over_when_its_secret_is_given_up() {
+        let b = node("b", &["1", "2"]);
+        let term = |digit: &str| {
+            let proof = node("a", &[digit]).proof(b.name(), at(0)).unwrap();
+            b.admit(Some(&proof), at(0)).unwrap().1
+        };
+        let (one, two) = (term("1"), term("2"));
+        let replace = |digits: [&str; 2]| {
+            let secrets: Vec<Secret> = digits.iter().map(|digit| digit.repeat(64).parse().unwrap()).collect();
+            b.replace(&secrets).unwrap();
+        };
+        replace(["2", "1"]);
+        assert!(b.renew(SystemTime::now() + NodeAuthority::LIFETIME).unwrap());
+        assert!(!one.is_over() && !two.is_over());
+        replace(["3", "2"]);
+        assert!(one.is_over() && !two.is_over() && !term("3").is_over());
     }
 
     #[test]

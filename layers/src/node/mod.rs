@@ -24,7 +24,7 @@
 //! tokio::spawn(async move {
 //!     let (tcp, _) = listener.accept().await?;
 //!     let accepted = NodeAcceptor::new(paris).accept(tcp, Duration::from_secs(10)).await;
-//!     let (mut tls, peer) = accepted.map_err(|rejected| rejected.reason)?;
+//!     let (mut tls, peer, _term) = accepted.map_err(|rejected| rejected.reason)?;
 //!     tls.write_all(format!("hello {peer}").as_bytes()).await?;
 //!     tls.shutdown().await?;
 //!     Ok::<_, BoxError>(())
@@ -56,6 +56,12 @@
 //! from arriving and uses it in time, or uses it again on a node that was started anew since, sees a TLS server, and
 //! cannot go on without a certificate.
 //!
+//! # A secret that is given up
+//!
+//! Connections that are there go on when [`NodeIdentity::replace`] gives up the secret that they were made with, so that
+//! what is in flight can end. On the side that has accepted, the [`Term`] of the connection says when it should be
+//! drained; on the other it breaks after [`NodeConnector::grace`].
+//!
 //! # Own certificates
 //!
 //! Where certificates have to come from an authority that is there already, [`NodeIdentity::with_certificates`] takes
@@ -64,18 +70,22 @@
 mod acceptor;
 mod configs;
 mod connector;
+mod ending;
 mod error;
 mod identity;
 mod peer;
 mod proof;
 mod rejected;
 mod seen;
+mod term;
 
 pub use acceptor::NodeAcceptor;
 pub use configs::NodeCertificates;
 pub use connector::NodeConnector;
+pub use ending::Ending;
 pub use error::NodeError;
 pub use identity::NodeIdentity;
 pub use rejected::NodeRejected;
+pub use term::Term;
 
 pub use crate::sni::Rejected;

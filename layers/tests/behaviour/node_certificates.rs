@@ -27,7 +27,7 @@ async fn accept(config: ClientConfig) -> (Result<String, NodeRejected>, io::Resu
     let acceptor = NodeAcceptor::new(identity("b", "1"));
     let (near, far) = tokio::io::duplex(64 * 1024);
     let server = async {
-        let (mut tls, peer) = acceptor.accept(far, DEADLINE).await.map_err(|rejected| rejected.reason)?;
+        let (mut tls, peer, _) = acceptor.accept(far, DEADLINE).await.map_err(|rejected| rejected.reason)?;
         tls.write_all(b"hello").await.unwrap();
         tls.shutdown().await.unwrap();
         Ok(peer.to_string())
@@ -133,7 +133,7 @@ async fn nothing_is_there_to_resume() {
         let client = connector.with_alpn(vec![proof, b"h2".to_vec()]);
         let (accepted, connected) =
             tokio::join!(acceptor.accept(far, DEADLINE), client.connect(ServerName::try_from("b").unwrap(), near));
-        let (mut server, _) = accepted.map_err(|rejected| rejected.reason).unwrap();
+        let (mut server, ..) = accepted.map_err(|rejected| rejected.reason).unwrap();
         server.write_all(b"!").await.unwrap();
         server.flush().await.unwrap();
         let mut client = connected.unwrap();

@@ -14,15 +14,15 @@ use pmesh_layers::{
 };
 use rustls::{HandshakeKind, ServerConfig, crypto::aws_lc_rs, server::Acceptor};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    io::{AsyncReadExt, AsyncWriteExt},
     task::JoinHandle,
 };
-use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor, client::TlsStream};
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use tower::ServiceExt;
 
 use super::support::{
     backend::{Backend, Connector, backend},
-    node::{Network, authority, identity, name, secret, told},
+    node::{ClientStream, Network, authority, identity, name, secret, told},
 };
 
 /// A node `a` with the secret 1, which asks for `b`.
@@ -31,7 +31,7 @@ fn connector() -> (NodeConnector<Connector>, Backend) {
     (NodeConnector::new(connector, identity("a", "1"), name("b")), backend)
 }
 
-type Connected = Result<TokioIo<TlsStream<TokioIo<TokioIo<DuplexStream>>>>, NodeError>;
+type Connected = Result<TokioIo<ClientStream>, NodeError>;
 
 fn connect(connector: &NodeConnector<Connector>) -> JoinHandle<Connected> {
     tokio::spawn(connector.clone().oneshot(Uri::from_static("https://10.0.0.2:8443")))

@@ -1,8 +1,12 @@
 //! Secrets and certificates are replaced while nodes are connected.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    io,
+    time::{Duration, SystemTime},
+};
 
 use pmesh_layers::node::NodeIdentity;
+use tokio::io::AsyncReadExt;
 
 use super::support::node::{ClientStream, Network, identity, ping, secret};
 
@@ -64,6 +68,36 @@ async fn connections_that_are_there_go_on() {
 
     a.replace([&secret('2')]).unwrap();
     network.connect(&a, &b, "b").await.unwrap();
+    ping(&mut client, &mut server).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_breaks_some_time_after_its_secret_was_given_up() {
+    let network = Network::default();
+    let (a, b) = (identity("a", "12"), identity("b", "12"));
+    let (mut kept, mut server_of_kept, _) = network.connect(&identity("a", NEW), &b, "b").await.unwrap();
+    let (mut client, mut server, _) = network.connect(&a, &b, "b").await.unwrap();
+    // Another order gives up nothing.
+    for secrets in [&["2", "1"][..], &["2"]] {
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        ping(&mut client, &mut server).await;
+        a.replace(&secrets.iter().map(|digit| secret(digit.chars().next().unwrap())).collect::<Vec<_>>()).unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(29)).await;
+    ping(&mut client, &mut server).await;
+    let start = tokio::time::Instant::now();
+    let error = client.read_u8().await.unwrap_err();
+    assert_eq!((error.kind(), start.elapsed().as_secs()), (io::ErrorKind::ConnectionAborted, 1));
+    ping(&mut kept, &mut server_of_kept).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_outlives_its_identity() {
+    let (mut client, mut server, _) = {
+        let (a, b) = (identity("a", OLD), identity("b", OLD));
+        Network::default().connect(&a, &b, "b").await.unwrap()
+    };
+    tokio::time::sleep(Duration::from_secs(3600)).await;
     ping(&mut client, &mut server).await;
 }
 

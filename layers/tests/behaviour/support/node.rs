@@ -13,7 +13,7 @@ use http::Uri;
 use hyper_util::rt::TokioIo;
 use pmesh_layers::{
     identity::{NodeAuthority, NodeName, Secret},
-    node::{NodeAcceptor, NodeConnector, NodeError, NodeIdentity, NodeRejected},
+    node::{Ending, NodeAcceptor, NodeConnector, NodeError, NodeIdentity, NodeRejected},
     silence,
     sni::Rejected,
 };
@@ -112,7 +112,7 @@ pub(crate) fn told(error: impl Into<BoxError>) -> String {
 #[derive(Clone, Default)]
 pub(crate) struct Network(Arc<AtomicUsize>);
 
-pub(crate) type ClientStream = client::TlsStream<TokioIo<TokioIo<DuplexStream>>>;
+pub(crate) type ClientStream = client::TlsStream<TokioIo<Ending<TokioIo<DuplexStream>>>>;
 pub(crate) type ServerStream = server::TlsStream<DuplexStream>;
 
 impl Network {
@@ -139,7 +139,7 @@ impl Network {
         });
         let connector = NodeConnector::new(inner, from.clone(), name(asked));
         let mut client = connector.oneshot(Uri::from_static("https://10.0.0.2:8443")).await?.into_inner();
-        let (mut server, peer) = connections.recv().await.expect("the server has accepted the certificate");
+        let (mut server, peer, _) = connections.recv().await.expect("the server has accepted the certificate");
         ping(&mut client, &mut server).await;
         Ok((client, server, peer))
     }

@@ -1,0 +1,97 @@
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::task::AtomicWaker;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::{task::AbortHandle, time::sleep};
+
+use super::Term;
+
+/// A connection that breaks some time after its term is over.
+#[derive(Debug)]
+pub struct Ending<IO> {
+    io: IO,
+    cut: Arc<Cut>,
+    /// Waits for the end, so that a read costs no more than a look.
+    waiting: AbortHandle,
+}
+
+#[derive(Debug, Default)]
+struct Cut {
+    is_cut: AtomicBool,
+    reader: AtomicWaker,
+}
+
+impl<IO> Ending<IO> {
+    pub(super) fn new(io: IO, mut term: Term, grace: Duration) -> Self {
+        let cut = Arc::<Cut>::default();
+        let of_task = Arc::clone(&cut);
+        let task = tokio::spawn(async move {
+            term.over().await;
+            sleep(grace).await;
+            of_task.is_cut.store(true, Ordering::Release);
+            of_task.reader.wake();
+        });
+        Self { io, cut, waiting: task.abort_handle() }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.cut.is_cut.load(Ordering::Acquire) {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the secret of the connection was given up"));
+        }
+        Ok(())
+    }
+}
+
+impl<IO> Drop for Ending<IO> {
+    fn drop(&mut self) {
+        self.waiting.abort();
+    }
+}
+
+impl<IO: Read + Unpin> Read for Ending<IO> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        if read.is_pending() {
+            self.cut.reader.register(cx.waker());
+        }
+        // Behind the registration, or the end could come between the two.
+        self.check()?;
+        read
+    }
+}
+
+/// Whoever writes reads as well, and hears of the end there.
+impl<IO: Write + Unpin> Write for Ending<IO> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+}
