@@ -117,12 +117,13 @@ fn asks_for_connection_scheme<R>(response: &Response<R>) -> bool {
     }
 }
 
-/// Challenges and credentials begin with the name of their scheme; there may be several challenges in a line.
+/// Challenges and credentials begin with the name of their scheme; there may be several challenges in a line. Of `NTLM` and
+/// `Negotiate` there are variants, such as `Nego2`, which nobody has listed: HAProxy goes by the first letters, too.
 fn has_connection_scheme(headers: &HeaderMap, field: &HeaderName) -> bool {
-    headers.get_all(field).iter().flat_map(tokens).any(|one| {
-        let scheme = one.split(|byte| *byte == b' ').next().unwrap_or_default();
-        [&b"ntlm"[..], b"negotiate"].iter().any(|name| scheme.eq_ignore_ascii_case(name))
-    })
+    let begins_so = |one: &[u8]| {
+        one.first_chunk::<4>().is_some_and(|four| matches!(&four.to_ascii_lowercase()[..], b"ntlm" | b"nego"))
+    };
+    headers.get_all(field).iter().flat_map(tokens).any(begins_so)
 }
 
 #[cfg(test)]
@@ -137,7 +138,8 @@ mod tests {
             (401, WWW_AUTHENTICATE, "negotiate YII=", true),
             (401, WWW_AUTHENTICATE, "Basic realm=\"a, b\", NTLM", true),
             (401, WWW_AUTHENTICATE, "Basic realm=\"NTLM\"", false),
-            (401, WWW_AUTHENTICATE, "NTLMv3", false),
+            (401, WWW_AUTHENTICATE, "Nego2", true),
+            (401, WWW_AUTHENTICATE, "NT", false),
             (401, PROXY_AUTHENTICATE, "NTLM", false),
             (407, PROXY_AUTHENTICATE, "NTLM", true),
             (200, WWW_AUTHENTICATE, "Negotiate", false),
