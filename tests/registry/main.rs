@@ -9,6 +9,7 @@ mod nats;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod addresses;
 mod nodes;
 mod programs;
 mod tls;
