@@ -70,6 +70,22 @@ fn what_has_one_reading_is_forwarded() {
 }
 
 #[test]
+fn a_length_of_0_waits_for_the_end_of_the_stream() {
+    let (program, backend) = start();
+    let tls = Tls::of(&program).alpn(&["h2"]);
+    let fields = [&h2::request("POST", "a.test", "/")[..], &[("content-length", b"0")]].concat();
+    for (body, expected) in [(&b""[..], Answer::Status(200)), (b"abc", Answer::StreamReset)] {
+        let mut client = tls.connect(program.https(), "a.test").unwrap();
+        client.send([h2::opening(), h2::headers(1, &fields, false), h2::ping(1)].concat());
+        // The head has been read by then.
+        client.frames_until(|frame| frame.kind == h2::PING && frame.is_ack());
+        client.send(h2::data(1, body, true));
+        assert_eq!(client.answer(1), expected, "{}", body.escape_ascii());
+    }
+    assert_eq!(backend.request().field("content-length"), "0");
+}
+
+#[test]
 fn what_http1_could_not_say_is_refused() {
     let (program, backend) = start();
     let tls = Tls::of(&program).alpn(&["h2"]);

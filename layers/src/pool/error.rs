@@ -22,6 +22,8 @@ pub struct PoolError<B> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
+    /// Of the request's body, before anything was sent.
+    Body,
     Connect,
     /// As [`Exchange`](Step::Exchange), and not a byte came, over a connection that had been idle.
     Stale,
@@ -37,6 +39,10 @@ enum Source {
 }
 
 impl<B> PoolError<B> {
+    pub(super) fn body(source: impl Into<BoxError>) -> Self {
+        Self { step: Step::Body, source: Source::Own(source.into()), request: None }
+    }
+
     pub(super) fn connect(source: impl Into<BoxError>, request: Request<B>) -> Self {
         Self { step: Step::Connect, source: Source::Own(source.into()), request: Some(kept(request)) }
     }
@@ -97,7 +103,9 @@ impl<B> PoolError<B> {
     pub fn is_clients_fault(&self) -> bool {
         // A stream of HTTP/2 that was reset neither by the peer nor for a fault of its.
         let reset = |error: &h2::Error| error.is_reset() && !error.is_remote() && !error.is_library();
-        self.hyper_error().is_some_and(hyper::Error::is_user) || self.http2_error().is_some_and(reset)
+        self.step == Step::Body
+            || self.hyper_error().is_some_and(hyper::Error::is_user)
+            || self.http2_error().is_some_and(reset)
     }
 
     /// Whether an endpoint in good order has ended a connection, or has no stream to spare.
@@ -199,6 +207,7 @@ impl<B> fmt::Debug for PoolError<B> {
 impl<B> fmt::Display for PoolError<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.step {
+            Step::Body => "the body of the request cannot be read",
             Step::Connect => "no connection to the endpoint",
             Step::Stale => "the endpoint closed an idle connection just when a request was sent",
             Step::Exchange if self.is_too_long() => {

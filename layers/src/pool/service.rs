@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -113,7 +113,29 @@ impl<C: Connect, B: RequestBody> Service<Request<B>> for Pool<C, B> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let body = request.body();
+        // Only HTTP/2 says that there is nothing, and leaves open whether something follows.
+        if !body.is_end_stream() && body.size_hint().exact() == Some(0) {
+            return Box::pin(self.clone().send_at_end(request));
+        }
+        self.send(request)
+    }
+}
+
+impl<C: Connect, B: RequestBody> Pool<C, B> {
+    /// Waits for the end of a body that is to be empty. If more than that follows, the request is malformed (RFC 9113,
+    /// 8.1.1), and an endpoint would have it by then.
+    async fn send_at_end(self, mut request: Request<B>) -> Result<Response<PooledBody<B>>, PoolError<B>> {
+        while let Some(frame) = poll_fn(|cx| Pin::new(request.body_mut()).poll_frame(cx)).await {
+            if let Err(error) = frame {
+                return Err(PoolError::body(error));
+            }
+        }
+        self.send(request).await
+    }
+
+    fn send(&self, mut request: Request<B>) -> Sending<'static, B> {
         let origin = Origin::of(&request);
         let origin = origin.own_host(into_http1(&mut request, &self.shared.endpoint));
         let shared = Arc::clone(&self.shared);

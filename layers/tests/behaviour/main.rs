@@ -32,6 +32,7 @@ mod odd_settings;
 mod panics;
 mod pool_age;
 mod pool_broken;
+mod pool_empty_body;
 mod pool_framing;
 mod pool_http2;
 mod pool_private;

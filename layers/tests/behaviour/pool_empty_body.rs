@@ -1,0 +1,62 @@
+//! Bodies that are said to be empty, and may not be.
+
+use std::{
+    convert::Infallible,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::Request;
+use http_body::{Body, Frame, SizeHint};
+use pmesh_layers::{balance::Unsent, pool::Pool};
+use tokio::sync::oneshot;
+use tower::ServiceExt;
+
+use super::support::backend::{backend, settle};
+
+/// As of HTTP/2 with `content-length: 0` and no END_STREAM: whether it ends well is yet to be told.
+struct Open(oneshot::Receiver<Infallible>, bool);
+
+impl Body for Open {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let well = self.1;
+        let told = Pin::new(&mut self.0).poll(cx);
+        told.map(|_| (!well).then(|| Err(io::ErrorKind::InvalidData.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_terminated()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(0)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_before_its_end() {
+    for well in [true, false] {
+        let (connector, mut backend) = backend();
+        let pool = Pool::new(connector, "http://backend".parse().unwrap());
+        let (end, ended) = oneshot::channel();
+        let request = Request::post("/").header("content-length", "0").body(Open(ended, well)).unwrap();
+        let responding = tokio::spawn(pool.oneshot(request));
+        settle().await;
+        assert!(!backend.has_waiting());
+        drop(end);
+        if well {
+            let head = backend.accept().await.answer("ok").await;
+            assert!(head.contains("\r\ncontent-length: 0\r\n") && !head.contains("transfer-encoding"), "{head}");
+            assert!(responding.await.unwrap().is_ok());
+        } else {
+            let error = responding.await.unwrap().unwrap_err();
+            assert!(error.is_clients_fault() && !error.is_endpoints_fault(), "{error}");
+            assert!(!backend.has_waiting());
+        }
+    }
+}
