@@ -51,5 +51,5 @@ fn one_for_another_node_is_told_at_the_start() {
     let output = ca.certify(&b, a.start(&[])).output();
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("--mesh-ca") && said.contains("the certificate does not name the node a"), "{said}");
+    assert!(said.contains("--mesh-cert") && said.contains("the certificate does not name the node a"), "{said}");
 }
