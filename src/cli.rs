@@ -151,29 +151,29 @@ fn flag(matches: &ArgMatches, setting: &'static Setting) -> Option<(&'static Set
 fn definition() -> clap::Command {
     clap::Command::new("pmesh")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("A reverse proxy that answers only clients who know a name it serves. Without a command it serves.")
+        .about("A reverse proxy that answers only clients who know a name it serves. Run without a command, it serves.")
         .after_help(AFTER_HELP)
         .max_term_width(120)
         .args(SETTINGS.iter().filter_map(|setting| argument(setting, setting.default)))
         .subcommand(
             clap::Command::new("demo")
-                .about("Serves an embedded backend, for a first look")
+                .about("Serves a built-in backend, for a first look")
                 .after_help(AFTER_DEMO)
                 .args(SETTINGS.iter().filter_map(|setting| argument(setting, setting.demo?))),
         )
-        .subcommand(clap::Command::new("check").about("Validates the settings and says what would be served"))
+        .subcommand(clap::Command::new("check").about("Validates the settings and prints what would be served"))
         .subcommand(
             clap::Command::new("explain")
-                .about("Shows the value of each setting and where it was set")
-                .arg(Arg::new(EXPLAINED).value_name("KEY").help("Only this setting, and what it is for")),
+                .about("Prints the value of each setting and where it was set")
+                .arg(Arg::new(EXPLAINED).value_name("KEY").help("Shows only this setting, and what it is for")),
         )
         .subcommand(
             clap::Command::new("ca")
                 .about("Prints the public part of the local authority, for curl --cacert")
-                .arg(switch(NEXT, "The one that comes into use when the rotation of the secret is finished")),
+                .arg(switch(NEXT, "The one that takes over when the rotation of the secret is finished")),
         )
-        .subcommand(asking(STATUS, "Asks the node that runs in this home what it is and does"))
-        .subcommand(asking(PEERS, "Asks the node that runs in this home which others it knows, and how they are"))
+        .subcommand(asking(STATUS, "Prints the state of the node that runs in this home"))
+        .subcommand(asking(PEERS, "Prints the other nodes that the node of this home knows, and their state"))
         .subcommand(secret_definition())
 }
 
@@ -181,7 +181,7 @@ fn definition() -> clap::Command {
 fn asking(name: &'static str, about: &'static str) -> clap::Command {
     // In the place of the setting, which it would be mistaken for.
     let node =
-        Arg::new(NODE).long(NODE).value_name("NAME").help("Asks this node instead, which the one of this home knows");
+        Arg::new(NODE).long(NODE).value_name("NAME").help("Asks this node instead, if the one of this home knows it");
     let node = node.value_parser(|text: &str| text.parse::<NodeName>().map(|name| name.to_string()));
     clap::Command::new(name).about(about).arg(node).arg(switch(JSON, "Prints JSON"))
 }
@@ -190,24 +190,24 @@ fn secret_definition() -> clap::Command {
     let file = |id: &'static str, help: &'static str| {
         Arg::new(id).long(id).value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
     };
-    let set = "Takes the new one from this file, or from standard input for -, instead of making it";
+    let set = "Reads the new secret from this file, or from standard input if it is -, instead of creating one";
     clap::Command::new("secret")
         .about("Shows or changes the secret that all nodes share")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(clap::Command::new("show").about("Prints it: keep the output where you would keep a private key"))
-        .subcommand(clap::Command::new("fingerprint").about("Prints what tells it from others, and does not tell it"))
+        .subcommand(clap::Command::new("show").about("Prints the secret; treat the output as a private key"))
+        .subcommand(clap::Command::new("fingerprint").about("Prints a fingerprint, which does not reveal the secret"))
         .subcommand(
             clap::Command::new("set")
-                .about("Reads 64 hexadecimal digits from standard input, and makes them the secret of this home")
-                .arg(file(FILE, "Reads them from this file"))
-                .arg(switch(FORCE, "Replaces the secret that is there")),
+                .about("Reads a secret of 64 hexadecimal digits from standard input and stores it in this home")
+                .arg(file(FILE, "Reads the secret from this file"))
+                .arg(switch(FORCE, "Replaces the present secret")),
         )
         .subcommand(
             clap::Command::new("rotate")
-                .about("Lets a new secret take over; the old one is accepted, too, until --finish")
+                .about("Starts using a new secret; the old one is accepted as well until --finish")
                 .arg(file(SET, set))
-                .arg(switch(FINISH, "Drops the old one").conflicts_with(SET)),
+                .arg(switch(FINISH, "Drops the old secret").conflicts_with(SET)),
         )
 }
 

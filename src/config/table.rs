@@ -113,150 +113,154 @@ const NONE: Fallback = Fallback::Described("none");
 #[rustfmt::skip]
 pub const SETTINGS: &[Setting] = &[
     Setting::new(LISTENERS, "http", "http", "PMESH_HTTP", Kind::Port, Fallback::Value("80"),
-        "Port for clients without TLS: a number, 0 for one the kernel picks, or off")
+        "Port for clients without TLS: a number, 0 to let the kernel pick one, or off")
         .in_demo(Fallback::Value("8080")),
     Setting::new(LISTENERS, "https", "https", "PMESH_HTTPS", Kind::Port, Fallback::Value("443"),
         "Port for clients with TLS")
         .in_demo(Fallback::Value("8443")),
     Setting::new(LISTENERS, "internal", "internal", "PMESH_INTERNAL", Kind::Port, Fallback::Value("8443"),
-        "Port for other nodes, which prove that they know the secret")
+        "Port for other nodes, which must prove that they know the secret")
         .in_demo(Fallback::Value("off")),
     Setting::new(LISTENERS, "bind", "bind", "PMESH_BIND", Kind::Address, Fallback::Value("0.0.0.0"),
-        "Address that all ports are opened on")
+        "Address to listen on, for all ports")
         .in_demo(Fallback::Value("127.0.0.1")),
     Setting::new(LISTENERS, "http_h2c", "http-h2c", "PMESH_HTTP_H2C", Kind::Choice(&["off", "silent", "open"]),
         Fallback::Value("off"),
-        "HTTP/2 without TLS on the http port: off; silent, which answers once a served name was seen; or open, which \
-         greets at once, for clients that wait for it, and so gives up silence on that port"),
+        "HTTP/2 without TLS on the http port: off; silent, which answers once a served name was seen; or \
+         open, which sends SETTINGS at once, for clients that wait for them, and so gives up silence on that \
+         port"),
 
     Setting::new(ROUTES, "routes", "route", "PMESH_ROUTE", Kind::Routes, NONE,
-        "Sends the requests for a host, below a prefix, to one of these upstreams; as a flag it may be repeated, in \
-         the variable several are separated by spaces"),
+        "Sends requests for a host, below a path prefix, to these upstreams; repeat the flag for several \
+         routes, separate them by spaces in the variable"),
 
     Setting::new(UPSTREAMS, "subnet_dialer", "subnet-dialer", "PMESH_SUBNET_DIALER", Kind::Subnet,
         Fallback::Value("127.2.0.0/16"),
-        "Addresses that connections to loopback upstreams leave from in turn"),
+        "Source addresses for connections to loopback upstreams, used in turn"),
     Setting::new(UPSTREAMS, "subnet_service", "subnet-service", "PMESH_SUBNET_SERVICE", Kind::Subnet,
         Fallback::Value("127.1.0.0/16"),
-        "Addresses that local services are given"),
+        "Addresses for local services"),
     Setting::new(UPSTREAMS, "source_addresses", "source-addresses", "PMESH_SOURCE_ADDRESSES", Kind::Addresses, NONE,
-        "Addresses that connections to all other upstreams leave from in turn; none: the kernel picks"),
+        "Source addresses for connections to all other upstreams, used in turn; none: the kernel picks"),
     Setting::new(UPSTREAMS, "connect_timeout", "connect-timeout", "PMESH_CONNECT_TIMEOUT", Kind::Duration,
         Fallback::Value("5s"),
-        "How long a connection to an upstream may take to open"),
+        "How long connecting to an upstream may take"),
     Setting::new(UPSTREAMS, "response_timeout", "response-timeout", "PMESH_RESPONSE_TIMEOUT", Kind::Duration,
         Fallback::Value("60s"),
-        "How long an upstream may take until the head of its response"),
+        "How long to wait for the head of an upstream's response"),
     Setting::new(UPSTREAMS, "pool_idle_timeout", "pool-idle-timeout", "PMESH_POOL_IDLE_TIMEOUT", Kind::Duration,
         Fallback::Value("60s"),
-        "How long an unused connection to an upstream is kept"),
+        "How long an idle connection to an upstream is kept"),
     Setting::new(UPSTREAMS, "pool_max_age", "pool-max-age", "PMESH_POOL_MAX_AGE", Kind::Duration,
         Fallback::Value("5m"),
-        "How long a connection to an upstream is used for new requests, or off"),
+        "How long a connection to an upstream takes new requests, or off"),
     Setting::new(UPSTREAMS, "pool_idle_max", "pool-idle-max", "PMESH_POOL_IDLE_MAX", Kind::Count,
         Fallback::Value("1024"),
-        "How many unused connections one worker keeps to one upstream address"),
+        "Maximum number of idle connections that a worker keeps to one upstream address"),
 
     Setting::new(CLIENTS, "silence_deadline", "silence-deadline", "PMESH_SILENCE_DEADLINE", Kind::Duration,
         Fallback::Value("10s"),
-        "How long a client may take to name a host that is served, before its connection is closed without a byte"),
+        "How long a client may take to name a served host, before its connection is closed without a byte"),
     Setting::new(CLIENTS, "keep_alive_timeout", "keep-alive-timeout", "PMESH_KEEP_ALIVE_TIMEOUT", Kind::Duration,
         Fallback::Value("75s"),
-        "How long a client's connection may wait for its next request"),
+        "How long a client connection may wait for its next request"),
     Setting::new(CLIENTS, "head_timeout", "head-timeout", "PMESH_HEAD_TIMEOUT", Kind::Duration, Fallback::Value("10s"),
-        "How long the head of a later request may take from its first byte to its end"),
+        "How long the head of a later request may take, from its first byte to its last"),
     Setting::new(CLIENTS, "body_timeout", "body-timeout", "PMESH_BODY_TIMEOUT", Kind::Duration, Fallback::Value("60s"),
-        "How long nothing of a response or of its request may move, once the response has begun"),
+        "How long a request and its response may both stand still, once the response has begun"),
     Setting::new(CLIENTS, "body_min_rate", "body-min-rate", "PMESH_BODY_MIN_RATE", Kind::Size, Fallback::Value("100"),
-        "How many bytes a second the body of a request has to bring until the response begins, or off"),
+        "Minimum rate of a request body in bytes per second, until the response begins, or off"),
     Setting::new(CLIENTS, "tunnel_timeout", "tunnel-timeout", "PMESH_TUNNEL_TIMEOUT", Kind::Duration,
         Fallback::Value("1h"),
-        "How long a tunnel, such as a WebSocket, may be without a byte from either side"),
+        "How long a tunnel, such as a WebSocket, may be idle in both directions"),
     Setting::new(CLIENTS, "max_connections", "max-connections", "PMESH_MAX_CONNECTIONS", Kind::Count,
-        Fallback::Described("half of the open files"),
-        "How many connections of clients may be open; further ones wait until one that is idle has ended"),
+        Fallback::Described("half the limit of open files"),
+        "Maximum number of client connections; at the limit, new ones wait until an idle one has been closed"),
     Setting::new(CLIENTS, "max_connections_per_client", "max-connections-per-client",
         "PMESH_MAX_CONNECTIONS_PER_CLIENT", Kind::Count, Fallback::Value("0"),
-        "How many of them one address, or one /64 of IPv6, may have; further ones are closed without a byte; 0: any \
-         number"),
+        "Maximum number of connections from one address, or one /64 of IPv6; further ones are closed without \
+         a byte; 0: no limit"),
     Setting::new(CLIENTS, "max_body", "max-body", "PMESH_MAX_BODY", Kind::Size, Fallback::Value("off"),
-        "How long the body of a request may be, such as 10MiB, or off"),
+        "Maximum length of a request body, such as 10MiB, or off"),
     Setting::new(CLIENTS, "max_head", "max-head", "PMESH_MAX_HEAD", Kind::Size, Fallback::Value("64KiB"),
-        "How long the head of a request may be"),
+        "Maximum length of a request head"),
     Setting::new(CLIENTS, "max_fields", "max-fields", "PMESH_MAX_FIELDS", Kind::Count, Fallback::Value("100"),
-        "How many fields the head of a request of HTTP/1 may have"),
+        "Maximum number of headers in an HTTP/1 request"),
     Setting::new(CLIENTS, "max_streams", "max-streams", "PMESH_MAX_STREAMS", Kind::Count, Fallback::Value("128"),
-        "How many requests a client may have open at a time on a connection of HTTP/2"),
+        "Maximum number of concurrent requests on an HTTP/2 connection"),
     Setting::new(CLIENTS, "trusted_proxies", "trusted-proxies", "PMESH_TRUSTED_PROXIES", Kind::Networks, NONE,
-        "Addresses and networks of proxies in front, whose word on the client's address is taken"),
+        "Addresses and networks of proxies in front that are trusted to say who the client is"),
     Setting::new(CLIENTS, "trusted_proxy_headers", "trusted-proxy-headers", "PMESH_TRUSTED_PROXY_HEADERS",
         Kind::Choice(&["x-forwarded", "forwarded"]), Fallback::Value("x-forwarded"),
-        "Which headers they tell it in: x-forwarded, for X-Forwarded-*, or forwarded; the other kind is dropped"),
+        "Headers in which they say it: x-forwarded, for X-Forwarded-*, or forwarded; the other kind is \
+         dropped"),
 
     Setting::new(IDENTITY, "certificates", "", "", Kind::Certificates,
         Fallback::Described("issued by the local authority"),
-        "Certificates with their keys, for the names they cover")
+        "Certificates with their keys, used for the names they are valid for")
         .only_in_file(),
     Setting::new(IDENTITY, "cert", "cert", "PMESH_CERT", Kind::File, NONE,
-        "Certificate chain in PEM, for the names it covers; together with key it replaces the certificates of the file")
+        "Certificate chain in PEM, used for the names it is valid for; with key, it replaces the certificates \
+         of the file")
         .not_in_file(),
     Setting::new(IDENTITY, "key", "key", "PMESH_KEY", Kind::File, NONE,
-        "Private key of the certificate, in PEM")
+        "Private key of that certificate, in PEM")
         .not_in_file(),
     Setting::new(IDENTITY, "secret", "", "PMESH_SECRET", Kind::Secret, NONE,
-        "The secret itself, in place of a file of it; never shown")
+        "The secret itself, instead of a file; never shown")
         .without_flag().not_in_file(),
     Setting::new(IDENTITY, "secret_file", "secret-file", "PMESH_SECRET_FILE", Kind::File,
-        Fallback::Described("HOME/secret, made at the first start"),
-        "File of the secret that all nodes share"),
+        Fallback::Described("HOME/secret, created at the first start"),
+        "File with the secret that all nodes share"),
 
     Setting::new(NODES, "node", "node", "PMESH_NODE", Kind::Text("NAME"), Fallback::Described("the machine's host name"),
         "Name of this node: a DNS label that no other node has"),
     Setting::new(NODES, "mesh_peers", "mesh-peer", "PMESH_MESH_PEERS", Kind::Peers, NONE,
-        "Where other nodes are: the address of the internal port of each; as a flag it may be repeated, in the variable \
-         several are separated by spaces; the node's own name is passed over"),
+        "Addresses of the internal ports of other nodes; repeat the flag for several nodes, separate them by \
+         spaces in the variable; the node's own name is ignored"),
     Setting::new(NODES, "mesh_registry", "mesh-registry", "PMESH_MESH_REGISTRY", Kind::Text("URL[,URL…]"), NONE,
-        "NATS servers with JetStream where nodes find each other: nats://[USER:PASSWORD@]HOST[:PORT], or tls://; a \
-         password is never shown"),
+        "NATS servers with JetStream through which nodes find each other: nats://[USER:PASSWORD@]HOST[:PORT], \
+         or tls://; a password is never shown"),
     Setting::new(NODES, "mesh_registry_bucket", "mesh-registry-bucket", "PMESH_MESH_REGISTRY_BUCKET",
         Kind::Text("NAME"), Fallback::Value("pmesh"),
-        "Key-value bucket of these servers, made where it is missing; nodes that should find each other share one"),
+        "Key-value bucket on these servers, created if it is missing; nodes that share a bucket find each \
+         other"),
     Setting::new(NODES, "mesh_advertise", "mesh-advertise", "PMESH_MESH_ADVERTISE", Kind::Text("HOST:PORT"),
         Fallback::Described("bind and internal, if bind is one address"),
-        "Where other nodes reach the internal port of this one"),
+        "Address at which other nodes reach the internal port of this one"),
     Setting::new(NODES, "mesh_clock_window", "mesh-clock-window", "PMESH_MESH_CLOCK_WINDOW", Kind::Duration,
         Fallback::Value("60s"),
-        "How far the clocks of two nodes may be apart"),
+        "How far apart the clocks of two nodes may be"),
     Setting::new(NODES, "mesh_ca", "mesh-ca", "PMESH_MESH_CA", Kind::File,
         Fallback::Described("derived from the secret"),
-        "Authority in PEM that issued the certificates of all nodes; with mesh_cert and mesh_key"),
+        "Authority that issued the certificates of all nodes, in PEM; needs mesh_cert and mesh_key"),
     Setting::new(NODES, "mesh_cert", "mesh-cert", "PMESH_MESH_CERT", Kind::File,
         Fallback::Described("issued by the node itself"),
-        "Certificate chain of this node in PEM, for its name, to serve and to ask other nodes"),
+        "Certificate chain of this node in PEM, valid for its name, for serving other nodes and asking them"),
     Setting::new(NODES, "mesh_key", "mesh-key", "PMESH_MESH_KEY", Kind::File,
-        Fallback::Described("made at start, and kept in memory"),
+        Fallback::Described("created at start and kept in memory"),
         "Private key of that certificate, in PEM"),
 
     Setting::new(LOGS, "log", "log", "PMESH_LOG", Kind::Filter, Fallback::Value("info"),
-        "What is logged: off, error, warn or info of pmesh itself, or debug or trace of its libraries too; by part, as in \
-         info,h2=warn"),
+        "What is logged: off, error, warn or info for pmesh alone; debug or trace for its libraries too; or \
+         by part, as in info,h2=warn"),
     Setting::new(LOGS, "log_format", "log-format", "PMESH_LOG_FORMAT", Kind::Choice(&["text", "json"]),
         Fallback::Value("text"),
-        "How it is written: text or json"),
+        "Format of the log: text or json"),
     Setting::new(LOGS, "access_log", "access-log", "PMESH_ACCESS_LOG", Kind::Switch, Fallback::Value("false"),
         "Logs one line for each request"),
 
     Setting::new(PROCESS, "config", "config", "PMESH_CONFIG", Kind::File,
         Fallback::Described("HOME/config.toml, else /etc/pmesh/config.toml"),
-        "File of settings; paths in it start at its folder")
+        "File of settings; relative paths in it start at its folder")
         .not_in_file().in_demo(NONE),
     Setting::new(PROCESS, "home", "home", "PMESH_HOME", Kind::Directory, Fallback::Value("~/.pmesh"),
-        "Folder of what the program keeps: the secret, a configuration"),
-    Setting::new(PROCESS, "workers", "workers", "PMESH_WORKERS", Kind::Count, Fallback::Described("one a core"),
-        "Threads that serve"),
+        "Folder for what pmesh keeps: the secret, and config.toml if no other file is named"),
+    Setting::new(PROCESS, "workers", "workers", "PMESH_WORKERS", Kind::Count, Fallback::Described("one per core"),
+        "Number of threads that serve"),
     Setting::new(PROCESS, "shutdown_timeout", "shutdown-timeout", "PMESH_SHUTDOWN_TIMEOUT", Kind::Duration,
         Fallback::Value("30s"),
-        "How long requests in flight may take to end when the program is told to stop"),
+        "How long requests in flight may take to finish on shutdown"),
 ];
 
 #[cfg(test)]
