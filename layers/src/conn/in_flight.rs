@@ -40,6 +40,11 @@ impl InFlight {
         control.refuse();
     }
 
+    /// Whether the connection has not taken all that was written.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.control.is_unsent()
+    }
+
     /// There is no more to come.
     pub(crate) fn end(&mut self) {
         self.ended = true;

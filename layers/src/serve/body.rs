@@ -6,20 +6,27 @@ use std::{
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tower::BoxError;
 
 use super::streams;
 use crate::conn::InFlight;
 
 pin_project! {
     /// A response body that counts its request as in flight until it ends.
+    ///
+    /// If it breaks off, what was there before is sent first: servers of HTTP drop it with the error.
     #[derive(Debug)]
     pub struct InFlightBody<B> {
         // None of a response that has none.
         #[pin]
         inner: Option<B>,
         in_flight: InFlight,
-        // Of HTTP/1.0 and not at its end, for which its client would take the end of the connection.
+        // Over HTTP/1: what was taken of it may wait for the connection.
+        waits: bool,
+        // Without a length, to HTTP/1.0, and not at its end, for which its client would take the end of the connection.
         until_end: bool,
+        // Has broken off, of which nobody has heard yet.
+        failed: Option<BoxError>,
     }
 
     impl<B> PinnedDrop for InFlightBody<B> {
@@ -32,31 +39,48 @@ pin_project! {
 }
 
 impl<B: Body> InFlightBody<B> {
-    pub(super) fn new(inner: B, mut in_flight: InFlight, until_end: bool) -> Self {
+    pub(super) fn new(inner: B, mut in_flight: InFlight, http2: bool, until_end: bool) -> Self {
         let ended = inner.is_end_stream();
         if ended {
             in_flight.end();
         }
-        Self { inner: Some(inner), in_flight, until_end: until_end && !ended }
+        Self { inner: Some(inner), in_flight, waits: !http2, until_end: until_end && !ended, failed: None }
     }
 
     /// Of a response that has none, as one to HEAD (RFC 9110, 9.3.2).
     pub(super) fn absent(mut in_flight: InFlight) -> Self {
         in_flight.end();
-        Self { inner: None, in_flight, until_end: false }
+        Self { inner: None, in_flight, waits: false, until_end: false, failed: None }
     }
 }
 
-impl<B: Body> Body for InFlightBody<B> {
+impl<B: Body<Error: Into<BoxError>>> Body for InFlightBody<B> {
     type Data = B::Data;
-    type Error = B::Error;
+    type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let this = self.project();
         let Some(mut inner) = this.inner.as_pin_mut() else { return Poll::Ready(None) };
-        let Poll::Ready(polled) = inner.as_mut().poll_frame(cx) else {
-            streams::note_polled(None);
-            return Poll::Pending;
+        if this.failed.is_some() {
+            if *this.waits && this.in_flight.is_unsent() {
+                return Poll::Pending;
+            }
+            return Poll::Ready(this.failed.take().map(Err));
+        }
+        let polled = match inner.as_mut().poll_frame(cx) {
+            Poll::Ready(Some(Err(error))) => {
+                *this.failed = Some(error.into());
+                this.in_flight.end();
+                // Behind the task of the connection.
+                cx.waker().wake_by_ref();
+                streams::note_polled(None);
+                return Poll::Pending;
+            }
+            Poll::Ready(polled) => polled.map(|frame| frame.map_err(Into::into)),
+            Poll::Pending => {
+                streams::note_polled(None);
+                return Poll::Pending;
+            }
         };
         let bytes = match &polled {
             Some(Ok(frame)) => frame.data_ref().map(Buf::remaining),
@@ -67,13 +91,13 @@ impl<B: Body> Body for InFlightBody<B> {
         // Behind its last piece a body need not be asked once more.
         if bytes.is_none() || inner.is_end_stream() {
             this.in_flight.end();
-            *this.until_end &= matches!(polled, Some(Err(_)));
+            *this.until_end = false;
         }
         Poll::Ready(polled)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        self.failed.is_none() && self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -104,7 +104,10 @@ where
                 in_flight.responded();
                 // Only the end of the connection can tell such a client the end of a body without a length; by this hyper
                 // knows that the connection is not kept alive.
-                if *this.until_end && response.body().size_hint().exact().is_none() {
+                let has_length =
+                    || response.body().size_hint().exact().is_some() || response.headers().contains_key(CONTENT_LENGTH);
+                let until_end = *this.until_end && !has_length();
+                if until_end {
                     *response.version_mut() = Version::HTTP_10;
                 }
                 if control.is_open_ended() {
@@ -113,7 +116,7 @@ where
                 Ok(if *this.absent {
                     without_body(response, in_flight)
                 } else {
-                    response.map(|body| InFlightBody::new(body, in_flight, *this.until_end))
+                    response.map(|body| InFlightBody::new(body, in_flight, *this.http2, until_end))
                 })
             }
             Err(error) => {

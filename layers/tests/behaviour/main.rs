@@ -4,6 +4,7 @@
 
 mod asleep;
 mod balance;
+mod broken_responses;
 mod connector;
 mod continue_100;
 mod cut_uploads;
