@@ -34,6 +34,30 @@ fn nodes_find_each_other_hear_of_changes_and_part() {
 }
 
 #[test]
+fn a_name_that_is_taken_stays_with_the_node_that_has_it() {
+    let Some(nats) = Nats::start(&[]) else { return };
+    let a = Node::start("a", &nats, NEVER);
+    a.wait_until_connected();
+    let say = |one| put(&nats, one, SystemTime::now(), SECRET);
+    let (first, second) = (announcement("b"), announcement("b"));
+    // A new run takes over at first, as after a restart, until the one before it is heard again.
+    for one in [&first, &second, &first] {
+        say(one);
+        let instance = || a.peers.load().get("b").and_then(|peer| peer.instance);
+        eventually("a knows which run it is", || instance() == Some(one.instance));
+    }
+    let table = a.peers.load_full();
+    let known = table.get("b").unwrap();
+    for one in [&second, &first, &second] {
+        say(one);
+    }
+    // Heard behind those.
+    say(&announcement("c"));
+    a.wait_until_knows(&["b", "c"]);
+    assert!(Arc::ptr_eq(known, a.peers.load().get("b").unwrap()));
+}
+
+#[test]
 fn a_server_that_dies_and_forgets_changes_nothing() {
     let Some(mut nats) = Nats::start(&[]) else { return };
     let (a, b) = (Node::start("a", &nats, SOON), Node::start("b", &nats, SOON));

@@ -5,7 +5,10 @@ use std::{
 
 use pmesh_layers::identity::NodeName;
 
-use crate::mesh::{Announcement, Instance, SealError};
+use crate::{
+    endpoint::HostPort,
+    mesh::{Announcement, Instance, SealError},
+};
 
 /// How many keys are remembered that were complained of. Anybody who may write to the registry can make more.
 const MOST: usize = 100;
@@ -41,10 +44,20 @@ impl Complaints {
             tracing::warn!(
                 %address,
                 "another node is called {node} too: give one of them another name by --node or PMESH_NODE; until then \
-                 requests for {node} go to either"
+                 requests for {node} go to the one that was there first"
             );
         }
         is_news
+    }
+
+    /// A node at `address` uses the name of another one, which is at `by`.
+    pub(super) fn taken(&mut self, node: &NodeName, instance: Instance, address: &HostPort, by: &HostPort) {
+        if self.doubles.len() < MOST && self.doubles.insert(instance) {
+            tracing::warn!(
+                "two nodes are called {node}: that at {by}, which was there first and gets the requests, and that at \
+                 {address}; give one of them another name by --node or PMESH_NODE"
+            );
+        }
     }
 
     /// What the clock of `node` said, and ours; `window` is how far they may be apart. Gives whether there was something

@@ -7,19 +7,47 @@ use std::{
 use pmesh_layers::identity::NodeName;
 use tokio::time::Instant;
 
-use crate::mesh::Announcement;
+use crate::{
+    endpoint::HostPort,
+    mesh::{Announcement, Instance},
+};
 
 /// What other nodes have said in the registry, as long as it holds.
+///
+/// A name is that of one node. A run of the program that is new takes it over, as after a restart. But if the run before
+/// is heard again, there are two at once: then it keeps the name, and what the other says counts for nothing until the
+/// first falls silent.
 #[derive(Debug)]
 pub(super) struct Roster {
     lifetime: Duration,
-    heard: BTreeMap<NodeName, Heard>,
+    heard: BTreeMap<NodeName, Known>,
 }
 
 #[derive(Debug)]
-struct Heard {
+struct Known {
     announcement: Arc<Announcement>,
     until: Instant,
+    /// Other runs of the program that were heard under the name within a lifetime.
+    others: Vec<Other>,
+}
+
+#[derive(Debug)]
+struct Other {
+    instance: Instance,
+    until: Instant,
+    /// It was heard, and then again the one before it.
+    has_lost: bool,
+}
+
+/// What it means that a node has said something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Something is new.
+    News,
+    /// It is there.
+    Same,
+    /// Another node has the name, and is at this address.
+    Taken(HostPort),
 }
 
 impl Roster {
@@ -27,21 +55,14 @@ impl Roster {
         Self { lifetime, heard: BTreeMap::new() }
     }
 
-    /// A node has said something; gives whether it is something new.
-    pub(super) fn hear(&mut self, announcement: Announcement, now: Instant) -> bool {
+    /// A node has said something.
+    pub(super) fn hear(&mut self, announcement: Announcement, now: Instant) -> Heard {
         let until = now + self.lifetime;
         match self.heard.entry(announcement.node.clone()) {
-            Entry::Occupied(mut known) if *known.get().announcement == announcement => {
-                known.get_mut().until = until;
-                false
-            }
-            Entry::Occupied(mut known) => {
-                known.insert(Heard { announcement: Arc::new(announcement), until });
-                true
-            }
+            Entry::Occupied(mut known) => known.get_mut().hear(announcement, now, until),
             Entry::Vacant(free) => {
-                free.insert(Heard { announcement: Arc::new(announcement), until });
-                true
+                free.insert(Known { announcement: Arc::new(announcement), until, others: Vec::new() });
+                Heard::News
             }
         }
     }
@@ -50,14 +71,19 @@ impl Roster {
         self.heard.contains_key(node)
     }
 
-    /// A node has left; gives whether it was there.
-    pub(super) fn remove(&mut self, node: &str) -> bool {
+    /// The entry of a node was taken away; gives whether that means that it has left. It does not where two nodes have
+    /// the same name: either may have done it.
+    pub(super) fn remove(&mut self, node: &str, now: Instant) -> bool {
+        let is_contested = |known: &Known| known.others.iter().any(|other| other.has_lost && other.until > now);
+        if self.heard.get(node).is_some_and(is_contested) {
+            return false;
+        }
         self.heard.remove(node).is_some()
     }
 
     /// Drops what is too old, and gives whose it was.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<NodeName> {
-        let old = self.heard.iter().filter(|(_, heard)| heard.until <= now);
+        let old = self.heard.iter().filter(|(_, known)| known.until <= now);
         let old: Vec<_> = old.map(|(node, _)| node.clone()).collect();
         for node in &old {
             self.heard.remove(node);
@@ -67,8 +93,10 @@ impl Roster {
 
     /// Lets all ages start again: while the registry was away nobody could say anything.
     pub(super) fn renew(&mut self, now: Instant) {
-        for heard in self.heard.values_mut() {
-            heard.until = now + self.lifetime;
+        let until = now + self.lifetime;
+        for known in self.heard.values_mut() {
+            known.until = until;
+            known.others.iter_mut().for_each(|other| other.until = until);
         }
     }
 
@@ -77,14 +105,45 @@ impl Roster {
     }
 
     pub(super) fn announced(&self) -> BTreeMap<NodeName, Arc<Announcement>> {
-        self.heard.iter().map(|(node, heard)| (node.clone(), Arc::clone(&heard.announcement))).collect()
+        self.heard.iter().map(|(node, known)| (node.clone(), Arc::clone(&known.announcement))).collect()
+    }
+}
+
+impl Known {
+    fn hear(&mut self, announcement: Announcement, now: Instant, until: Instant) -> Heard {
+        self.others.retain(|other| other.until > now);
+        let instance = announcement.instance;
+        if instance != self.announcement.instance {
+            match self.others.iter_mut().find(|other| other.instance == instance) {
+                Some(other) if other.has_lost => {
+                    other.until = until;
+                    return Heard::Taken(self.announcement.address.clone());
+                }
+                Some(_) => {
+                    self.others.retain(|other| other.instance != instance);
+                    self.others.push(self.other(true));
+                    self.others.iter_mut().for_each(|other| other.has_lost = true);
+                }
+                None => self.others.push(self.other(false)),
+            }
+        }
+        self.until = until;
+        if *self.announcement == announcement {
+            return Heard::Same;
+        }
+        self.announcement = Arc::new(announcement);
+        Heard::News
+    }
+
+    /// The one that has had the name up to now.
+    fn other(&self, has_lost: bool) -> Other {
+        Other { instance: self.announcement.instance, until: self.until, has_lost }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mesh::Instance;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -101,12 +160,38 @@ mod tests {
     #[test]
     fn what_is_repeated_lives_on_and_is_no_news() {
         let (mut roster, start, one) = (Roster::new(3 * SECOND), Instant::now(), announcement("a"));
-        assert!(roster.hear(one.clone(), start));
-        assert!(!roster.hear(one.clone(), start + 2 * SECOND));
+        assert_eq!(roster.hear(one.clone(), start), Heard::News);
+        assert_eq!(roster.hear(one.clone(), start + 2 * SECOND), Heard::Same);
         assert!(roster.expire(start + 4 * SECOND).is_empty());
-        assert!(roster.hear(announcement("a"), start + 4 * SECOND), "another run of the program");
+        assert_eq!(roster.hear(announcement("a"), start + 4 * SECOND), Heard::News, "another run of the program");
         assert_eq!(roster.expire(start + 7 * SECOND), [one.node]);
         assert_eq!(roster.len(), 0);
+    }
+
+    #[test]
+    fn a_name_that_is_taken_stays_with_who_has_it() {
+        let (mut roster, start) = (Roster::new(3 * SECOND), Instant::now());
+        let [first, second, third] = [(); 3].map(|()| announcement("a"));
+        let taken = Heard::Taken(first.address.clone());
+        for one in [&first, &second, &third, &first] {
+            assert_eq!(roster.hear(one.clone(), start), Heard::News);
+        }
+        for seconds in 0..10 {
+            let now = start + seconds * SECOND;
+            assert_eq!(roster.hear(second.clone(), now), taken);
+            assert_eq!(roster.hear(third.clone(), now), taken);
+            assert_eq!(roster.hear(first.clone(), now), Heard::Same);
+            // Of the others, when they stop.
+            assert!(!roster.remove("a", now) && roster.expire(now).is_empty());
+        }
+        // Its restart is no other node.
+        let restarted = announcement("a");
+        let now = start + 10 * SECOND;
+        assert_eq!(roster.hear(restarted.clone(), now), Heard::News);
+        assert_eq!(roster.hear(second.clone(), now), taken);
+        assert_eq!(roster.expire(now + 3 * SECOND), [restarted.node]);
+        assert_eq!(roster.hear(second, now + 3 * SECOND), Heard::News);
+        assert!(roster.remove("a", now + 3 * SECOND));
     }
 
     #[test]
@@ -116,7 +201,7 @@ mod tests {
         roster.hear(announcement("b"), start);
         roster.renew(start + 100 * SECOND);
         assert!(roster.expire(start + 102 * SECOND).is_empty());
-        assert!(roster.remove("a") && !roster.remove("a"));
+        assert!(roster.remove("a", start) && !roster.remove("a", start));
         assert_eq!(roster.announced().len(), 1);
         assert_eq!(roster.expire(start + 103 * SECOND).len(), 1);
     }

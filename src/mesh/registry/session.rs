@@ -19,7 +19,7 @@ use tokio::{
 };
 use tower::BoxError;
 
-use super::{Keeper, RegistryOptions};
+use super::{Keeper, RegistryOptions, roster::Heard};
 use crate::{causes::with_causes, mesh::Instance, settings::Login};
 
 /// How long NATS may take to answer.
@@ -155,7 +155,7 @@ impl Keeper {
         let key = entry.key.as_str();
         let is_own = key == self.options.node.as_str();
         if entry.operation != Operation::Put {
-            if !is_own && self.roster.remove(key) {
+            if !is_own && self.roster.remove(key, Instant::now()) {
                 tracing::info!("node {key} has left");
                 self.publish();
             }
@@ -178,14 +178,17 @@ impl Keeper {
             }
             return;
         }
+        let (node, instance) = (announcement.node.clone(), announcement.instance);
+        let is_new = !self.roster.contains(&node);
+        let (address, routes) = (announcement.address.clone(), announcement.serves.len());
+        match self.roster.hear(announcement, Instant::now()) {
+            Heard::News => self.publish(),
+            Heard::Same => {}
+            Heard::Taken(by) => return self.complaints.taken(&node, instance, &address, &by),
+        }
         let now = SystemTime::now();
         if is_live {
-            self.complaints.clock(&announcement.node, time, now, self.options.clock_window);
-        }
-        let is_new = !self.roster.contains(&announcement.node);
-        let (address, routes) = (announcement.address.clone(), announcement.serves.len());
-        if self.roster.hear(announcement, Instant::now()) {
-            self.publish();
+            self.complaints.clock(&node, time, now, self.options.clock_window);
         }
         // By now it is: who reads it may count on it.
         if is_new {
