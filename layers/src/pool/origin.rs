@@ -21,14 +21,16 @@ pub(super) struct Origin {
     authenticates: bool,
     /// Its `Host` is that of the endpoint.
     own_host: bool,
+    /// In which it came.
+    version: Version,
 }
 
 impl Origin {
     pub(super) fn of<B>(request: &Request<B>) -> Self {
-        let is_of_one = request.version() < Version::HTTP_2;
-        let client = if is_of_one { request.extensions().get().cloned() } else { None };
+        let version = request.version();
+        let client = if version < Version::HTTP_2 { request.extensions().get().cloned() } else { None };
         let authenticates = has_connection_scheme(request.headers(), &AUTHORIZATION);
-        Self { client, authenticates, own_host: false }
+        Self { client, authenticates, own_host: false, version }
     }
 
     /// Whether the `Host` was taken from the endpoint.
@@ -39,6 +41,7 @@ impl Origin {
 
     /// The request as it came, for another endpoint.
     pub(super) fn restore<B>(&self, request: &mut Request<B>) {
+        *request.version_mut() = self.version;
         if self.own_host {
             request.headers_mut().remove(HOST);
         }

@@ -130,19 +130,28 @@ async fn credentials_that_were_not_asked_for_count_as_well() {
 /// A connection of HTTP/2 may bring the requests of many.
 #[tokio::test(start_paused = true)]
 async fn without_a_client_connection_of_its_own_it_ends() {
-    let (pool, mut backend) = pool();
-    assert!(challenged(&pool, &mut backend, None).await.has_ended().await);
+    let (pool, mut first) = pool();
+    assert!(challenged(&pool, &mut first, None).await.has_ended().await);
 
-    let mut request = Request::new(Full::default());
-    request.extensions_mut().insert(client());
+    // Another endpoint has had the request before.
+    let (down, _) = backend();
+    let endpoint = |name: &'static str, connector| {
+        (name, Pool::<_, Once<Full<Bytes>>>::new(connector, "http://backend".parse().unwrap()))
+    };
+    let (up, mut accepting) = backend();
+    let mut request = Request::new(Full::<Bytes>::default());
+    let shared = client();
+    request.extensions_mut().insert(shared.clone());
     *request.version_mut() = Version::HTTP_2;
-    let response = tokio::spawn(pool.oneshot(request));
-    let mut connection = backend.accept().await;
+    let balance = Balance::new([endpoint("down", down), endpoint("up", up)]);
+    let response = tokio::spawn(balance.oneshot(request));
+    let mut connection = accepting.accept().await;
     connection.head().await;
     connection.send(CHALLENGE).await;
     response.await.unwrap().unwrap().into_body().collect().await.unwrap();
     settle().await;
     assert!(connection.has_ended().await);
+    drop(shared);
 }
 
 #[tokio::test(start_paused = true)]
