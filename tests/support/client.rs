@@ -1,11 +1,12 @@
 //! A client of HTTP/1.1 that sends what it is told, well formed or not, and tells how a connection ends.
 
 use std::{
+    collections::HashMap,
     io::{self, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
 };
 
-use super::{PATIENCE, shown};
+use super::{PATIENCE, h2::Answer, shown};
 
 /// How a connection ended, as the client sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum End {
 pub struct Client<S> {
     pub stream: S,
     unread: Vec<u8>,
+    /// HTTP/2 requests that were answered before they were asked about: streams are answered in any order.
+    pub(super) answered: HashMap<u32, Answer>,
 }
 
 impl Client<TcpStream> {
@@ -58,7 +61,7 @@ pub fn get(host: &str, path: &str) -> String {
 
 impl<S: Read + Write> Client<S> {
     pub fn new(stream: S) -> Self {
-        Self { stream, unread: Vec::new() }
+        Self { stream, unread: Vec::new(), answered: HashMap::new() }
     }
 
     #[track_caller]
