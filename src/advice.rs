@@ -8,7 +8,7 @@ use pmesh_layers::{
 };
 use rustls::{AlertDescription, CertificateError};
 
-use crate::{body::ForwardedBody, trust};
+use crate::body::ForwardedBody;
 
 /// Advice on an error that came of asking `endpoint`, if a setting may mend it.
 pub fn advice(endpoint: &str, error: &(dyn Error + 'static)) -> Option<String> {
@@ -34,6 +34,9 @@ const ALERT: &str = "\u{15}\u{3}";
 fn on_tls(error: &TlsError) -> Option<String> {
     if error.is_plain() {
         return Some("for a port without TLS, write http:// or h2c://".into());
+    }
+    if error.is_of_authority() {
+        return Some("to accept it, set upstream_ca to a file with exactly that certificate".into());
     }
     if error.lacks_http2() {
         return Some("for HTTP/1.1 over TLS, write https://".into());
@@ -66,9 +69,6 @@ fn on_tls(error: &TlsError) -> Option<String> {
             }
             CertificateError::ExpiredContext { .. } | CertificateError::NotValidYetContext { .. } => {
                 Some("renew the certificate, or set the clock of this machine".into())
-            }
-            _ if trust::is_of_authority(error) => {
-                Some("its own certificate is marked as one of an authority: set upstream_ca to exactly that certificate".into())
             }
             _ => None,
         },

@@ -15,7 +15,6 @@ use rustls::{
 };
 
 use self::verifier::Verifier;
-pub(crate) use self::verifier::is_of_authority;
 use crate::{
     endpoint::Endpoint,
     settings::{CaFile, Route},

@@ -46,6 +46,7 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     ("target", &["upstreams"]),
     ("targets", &["upstreams"]),
     ("threads", &["workers"]),
+    ("timeout", &["response_timeout"]),
     ("tls_cert", &["cert"]),
     ("tls_key", &["key"]),
     ("url", &["upstreams"]),

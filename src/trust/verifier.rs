@@ -62,7 +62,7 @@ impl ServerCertVerifier for Verifier {
 }
 
 /// Whether a server has shown the certificate of an authority as its own.
-pub(crate) fn is_of_authority(error: &Error) -> bool {
+fn is_of_authority(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
     matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }

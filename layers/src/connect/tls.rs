@@ -11,7 +11,7 @@ use std::{
 use http::Uri;
 use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, pki_types::ServerName};
+use rustls::{CertificateError, ClientConfig, pki_types::ServerName};
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use tower::{BoxError, Service, ServiceExt};
@@ -183,6 +183,15 @@ impl TlsError {
         matches!(self.handshake_error(), Some(rustls::Error::InvalidMessage(_)))
     }
 
+    /// Whether the certificate that the peer shows as its own is marked as one of an authority, as all those are that
+    /// `openssl req -x509` makes.
+    pub fn is_of_authority(&self) -> bool {
+        let Some(rustls::Error::InvalidCertificate(CertificateError::Other(other))) = self.handshake_error() else {
+            return false;
+        };
+        matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+    }
+
     /// What is wrong with the handshake, or with the certificate, where that is it.
     pub fn handshake_error(&self) -> Option<&rustls::Error> {
         match &self.0 {
@@ -200,6 +209,12 @@ impl fmt::Display for TlsError {
             Step::Handshake { peer, .. } if self.is_plain() => {
                 write!(f, "{peer} does not speak TLS: it answered with something else")
             }
+            Step::Handshake { peer, .. } if self.is_of_authority() => {
+                write!(
+                    f,
+                    "the certificate of {peer} is marked as one of an authority (CA:TRUE), not as one of a server"
+                )
+            }
             Step::Handshake { peer, name, .. } => write!(f, "the TLS handshake with {peer} for the name {name} failed"),
             Step::Timeout(peer) => write!(f, "{peer} did not finish the TLS handshake in time"),
             Step::NoHttp2(peer) => write!(f, "{peer} speaks TLS, but not HTTP/2 over it (ALPN)"),
@@ -211,6 +226,8 @@ impl std::error::Error for TlsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
             Step::Connect(error) => Some(&**error),
+            // That says no more, and less clearly.
+            Step::Handshake { .. } if self.is_plain() || self.is_of_authority() => None,
             Step::Handshake { error, .. } => Some(error),
             _ => None,
         }
