@@ -214,6 +214,7 @@ mod tests {
                 "good.test",
                 "https",
             ),
+            (ProxyHeaders::XForwarded, &[("x-forwarded-host", "b.test:")], "", "b.test", "http"),
             // Nothing is told.
             (ProxyHeaders::XForwarded, &[], "", "a.test", "http"),
             (ProxyHeaders::Forwarded, &[], "", "a.test", "http"),

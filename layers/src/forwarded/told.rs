@@ -77,5 +77,6 @@ fn proto(text: &str) -> Option<String> {
 
 fn host(text: &str) -> Option<HeaderValue> {
     HostName::from_authority(text.as_bytes()).ok()?;
-    HeaderValue::from_str(text).ok()
+    // A colon that no port follows is none (RFC 3986, 6.2.3).
+    HeaderValue::from_str(text.strip_suffix(':').unwrap_or(text)).ok()
 }

@@ -244,6 +244,8 @@ mod tests {
         ]);
         for (host, path, expected) in [
             ("a", "//x", Ok("all")),
+            ("a", "//x/y", Ok("all")),
+            ("a", "//x/admin", Err(NoRoute::Ambiguous)),
             ("a", "/x/../y;z/%2e%2e/%2f", Ok("all")),
             ("a", "/Admin", Ok("all")),
             ("a", "/administrator;x//", Ok("all")),

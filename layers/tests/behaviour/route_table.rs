@@ -23,9 +23,9 @@ fn path() -> impl Strategy<Value = String> {
     prop::collection::vec("[ab]{1,2}", 0..4).prop_map(|segments| format!("/{}", segments.join("/")))
 }
 
-const PARTS: [&str; 24] = [
-    "a", "a", "b", "/", "/", "/", ".", "..", "/../", "//", ";", "\\", "%61", "%62", "%2e", "%2f", "%5C", "%3b", "%25",
-    "%3F", "%00", "%c3%A9", "é", "%zz",
+const PARTS: [&str; 25] = [
+    "a", "a", "b", "/", "/", "/", ".", "..", "/../", "//", "//", ";", "\\", "%61", "%62", "%2e", "%2f", "%5C", "%3b",
+    "%25", "%3F", "%00", "%c3%A9", "é", "%zz",
 ];
 
 /// With all that some backends read in another way.
@@ -87,7 +87,10 @@ proptest! {
         }
         let name = host.parse().unwrap();
         let written = naive(&list, &name, &path);
-        let others = readings(&path).iter().any(|reading| naive(&list, &name, reading) != written);
+        let readings = readings(&path);
+        // With more, a path is ambiguous in any case.
+        prop_assume!(readings.len() <= 64);
+        let others = readings.iter().any(|reading| naive(&list, &name, reading) != written);
         let expected = match written {
             None => Err(NoRoute::NotFound),
             Some(_) if others => Err(NoRoute::Ambiguous),
@@ -111,13 +114,14 @@ fn readings(path: &str) -> BTreeSet<String> {
     }
 }
 
-fn steps(path: &str) -> [String; 7] {
+fn steps(path: &str) -> [String; 8] {
     [
         decoded(path, "ab.;%?\0"),
         decoded(path, "/\\"),
         path.chars().map(|letter| if letter == '\\' { '/' } else { letter }).collect(),
         without_parameters(path),
         path.chars().take_while(|letter| !"?\0".contains(*letter)).collect(),
+        without_host(path),
         without_double_slashes(path),
         without_dots(path),
     ]
@@ -147,6 +151,14 @@ fn without_parameters(path: &str) -> String {
         !inside
     });
     kept.collect()
+}
+
+fn without_host(path: &str) -> String {
+    match path.splitn(4, '/').collect::<Vec<_>>()[..] {
+        ["", "", _, rest] => format!("/{rest}"),
+        ["", "", _] => "/".to_owned(),
+        _ => path.to_owned(),
+    }
 }
 
 fn without_double_slashes(path: &str) -> String {
