@@ -77,18 +77,23 @@ impl Connections {
 
     /// How many are open. Those that end in silence are none: there is nothing to wait for.
     pub fn len(&self) -> usize {
-        let open = |control: &WeakControl| control.upgrade().is_some_and(|control| !control.is_silenced());
-        self.lock().open.iter().filter(|control| open(control)).count()
+        self.lock().open.iter().filter(|control| is_open(control)).count()
     }
 
-    /// Whether none is open.
+    /// Whether none is open. However often this is asked, it looks at each that has ended once.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        let mut state = self.lock();
+        while state.open.pop_if(|control| !is_open(control)).is_some() {}
+        state.open.is_empty()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_open(control: &WeakControl) -> bool {
+    control.upgrade().is_some_and(|control| !control.is_silenced())
 }
 
 #[cfg(test)]
@@ -106,6 +111,18 @@ mod tests {
         assert_eq!(connections.len(), 1);
         assert!(connections.lock().open.len() < 100);
         drop(kept);
+        assert!(connections.is_empty());
+    }
+
+    #[test]
+    fn who_waits_for_the_last_one_does_not_look_at_the_others_again() {
+        let connections = Connections::default();
+        let last = Control::open();
+        connections.add(&last);
+        (0..50).for_each(|_| connections.add(&Control::open()));
+        assert!(!connections.is_empty());
+        assert_eq!(connections.lock().open.len(), 1);
+        drop(last);
         assert!(connections.is_empty());
     }
 

@@ -88,10 +88,11 @@ where
                     let deadline = (!*this.open).then(|| timer.deadline());
                     match ready!(poll_input(io, control, timer, cx)) {
                         Input::Bytes(bytes) => Next::Wake(bytes, deadline),
+                        Input::End if control.is_silenced() => Next::Silence(Ended::Silenced),
                         // A server of HTTP finds out by itself what there is.
                         Input::End if !*this.open => Next::Wake(Vec::new(), deadline),
                         Input::End => Next::End(Ended::Finished),
-                        Input::Late if !*this.open => Next::Silence,
+                        Input::Late if !*this.open => Next::Silence(Ended::Deadline),
                         Input::Late => Next::End(Ended::Idle),
                     }
                 }
@@ -122,7 +123,7 @@ where
                     Phase::Awake { served: Box::pin(served) }
                 }
                 (Next::End(ended), Some(io)) => Phase::Ending { end: Box::pin(end(io, ended)) },
-                (Next::Silence, Some(io)) => Phase::Ending { end: Box::pin(silence(io)) },
+                (Next::Silence(ended), Some(io)) => Phase::Ending { end: Box::pin(silence(io, ended)) },
             };
             this.phase.set(next);
         }
@@ -134,7 +135,7 @@ enum Next {
     /// With what was read, and until the deadline for who has to name a host.
     Wake(Vec<u8>, Option<Instant>),
     End(Ended),
-    Silence,
+    Silence(Ended),
 }
 
 enum Input {
@@ -175,9 +176,9 @@ async fn end<IO: AsyncWrite + Unpin>(mut io: IO, ended: Ended) -> Ended {
     ended
 }
 
-async fn silence<IO: IntoRaw>(io: IO) -> Ended {
+async fn silence<IO: IntoRaw>(io: IO, ended: Ended) -> Ended {
     silence::close(io).await;
-    Ended::Deadline
+    ended
 }
 
 #[cfg(test)]

@@ -1,32 +1,69 @@
 //! HTTP over TLS: after the handshake, silence is an end without even a closing alert.
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use pmesh_layers::{
-    conn::ConnInfo,
+    conn::{ConnInfo, Control},
     serve::{Ended, HttpServer, Protocol},
 };
+use rustls::ClientConnection;
+use tokio::{io::DuplexStream, sync::oneshot, task::JoinHandle};
 
 use super::support::{
     client::{PEER, echo, get},
     tls::{acceptor, client, client_config, pump, received},
 };
 
-#[tokio::test]
-async fn an_unserved_name_ends_the_connection_below_tls() {
+/// A connection over TLS, before the first request.
+async fn connect() -> (ClientConnection, DuplexStream, Control, JoinHandle<Ended>) {
     let (mut near, far) = tokio::io::duplex(64 * 1024);
+    let (tell, told) = oneshot::channel();
     let server = tokio::spawn(async move {
         let accepted = acceptor().accept(far, Duration::from_secs(10)).await;
         let (tls, name) = accepted.map_err(|rejected| rejected.reason).unwrap();
-        HttpServer::new().serve(tls, ConnInfo::tls(PEER.into(), name), Protocol::Http1, echo()).await
+        let info = ConnInfo::tls(PEER.into(), name);
+        tell.send(info.control().clone()).unwrap();
+        HttpServer::new().serve(tls, info, Protocol::Http1, echo()).await
     });
     let mut client = client(client_config(&[&rustls::version::TLS13]), "a.example");
     assert!(pump(&mut client, &mut near, |client| !client.is_handshaking()).await);
-    std::io::Write::write_all(&mut client.writer(), get("other.example", "/").as_bytes()).unwrap();
-    assert!(!pump(&mut client, &mut near, |_| false).await);
-    assert_eq!(received(&mut client), b"");
-    let state = client.process_new_packets().unwrap();
-    assert!(!state.peer_has_closed(), "there was a closing alert");
+    (client, near, told.await.unwrap(), server)
+}
+
+/// Reads to the end, at which nothing must have been said.
+async fn hears_nothing(client: &mut ClientConnection, near: &mut DuplexStream) {
+    assert!(!pump(client, near, |_| false).await);
+    assert_eq!(received(client), b"");
+    assert!(!client.process_new_packets().unwrap().peer_has_closed(), "there was a closing alert");
+}
+
+#[tokio::test]
+async fn an_unserved_name_ends_the_connection_below_tls() {
+    let (mut client, mut near, _, server) = connect().await;
+    client.writer().write_all(get("other.example", "/").as_bytes()).unwrap();
+    hears_nothing(&mut client, &mut near).await;
     drop(near);
     assert!(matches!(server.await.unwrap(), Ended::Silenced));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_waits_for_a_request_is_silenced_below_tls() {
+    for served in [false, true] {
+        let (mut client, mut near, control, server) = connect().await;
+        if served {
+            client.writer().write_all(get("a.example", "/").as_bytes()).unwrap();
+            let mut all = Vec::new();
+            pump(&mut client, &mut near, |client| {
+                all.extend(received(client));
+                all.ends_with(b"a.example/ []")
+            })
+            .await;
+        }
+        // Longer than its server of HTTP stays.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        control.silence();
+        hears_nothing(&mut client, &mut near).await;
+        drop(near);
+        assert!(matches!(server.await.unwrap(), Ended::Silenced), "served: {served}");
+    }
 }

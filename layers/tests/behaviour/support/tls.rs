@@ -78,7 +78,7 @@ pub(crate) fn client_hello(name: &str) -> Vec<u8> {
 pub(crate) async fn pump(
     client: &mut ClientConnection,
     io: &mut DuplexStream,
-    done: impl Fn(&mut ClientConnection) -> bool,
+    mut done: impl FnMut(&mut ClientConnection) -> bool,
 ) -> bool {
     let mut buffer = [0; 16 * 1024];
     loop {
