@@ -67,9 +67,9 @@ pub enum NoRoute {
     ///
     /// They may decode what is percent-encoded (`%2F` and `%5C`, too, and a second time), read `\` as `/`, merge slashes,
     /// take what follows two of them at the beginning for a host, remove dot segments, cut off what follows a `;` in a
-    /// segment, or a decoded `?`, `#` or NUL in the path: in any order. So `//admin`, `/x/..;/admin` and `/admin%2f..` may be `/admin` or not, and whoever guards the one route may
-    /// not guard the other. Upper and lower case are different paths (RFC 3986, 6.2.2.1), as are names that a file system
-    /// takes for the same.
+    /// segment, or a decoded `?`, `#` or NUL in the path: in any order. So `//admin`, `/x/..;/admin` and `/admin%2f..` may be
+    /// `/admin` or not, and whoever guards the one route may not guard the other. Upper and lower case are different paths
+    /// (RFC 3986, 6.2.2.1), as are names that a file system takes for the same.
     ///
     /// Paths whose readings all lead to one route pass unchanged. One with more than 64, or with 32 KiB of them, counts as
     /// ambiguous.
