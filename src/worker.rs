@@ -5,7 +5,6 @@ use std::{
     io,
     net::SocketAddr,
     panic::AssertUnwindSafe,
-    pin::pin,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -376,12 +375,16 @@ where
         match connection {
             Ok((stream, info, mut term)) => {
                 let control = info.control().clone();
-                let mut served = pin!(self.node_server.serve(stream, info, Protocol::Http2, self.stack.clone()));
+                let served = self.node_server.serve(stream, info, Protocol::Http2, self.stack.clone());
+                // By itself, so that what waits for the end is not polled with each request.
+                let mut serving = tokio::spawn(served);
                 let ended = tokio::select! {
-                    ended = &mut served => Some(ended),
+                    ended = &mut serving => ended.ok(),
                     () = term.over() => {
                         control.drain();
-                        timeout(self.shared.settings.shutdown_timeout, served).await.ok()
+                        let ended = timeout(self.shared.settings.shutdown_timeout, &mut serving).await;
+                        serving.abort();
+                        ended.ok().and_then(Result::ok)
                     }
                 };
                 tracing::trace!(%peer, ?ended, "connection of a node");
