@@ -116,3 +116,32 @@ impl Kind {
         matches!(self, Self::Http1(body) if body.is_end_stream())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use http_body_util::{BodyExt, Full, StreamBody};
+
+    use super::*;
+
+    fn is_sync<T: Send + Sync + Unpin>(body: T) -> T {
+        body
+    }
+
+    #[tokio::test]
+    async fn one_in_a_box_is_what_it_was() {
+        let body = is_sync(RequestBody::new(Full::from("body")));
+        assert!(body.size_hint().exact() == Some(4) && !body.is_end_stream());
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "body");
+        assert!(RequestBody::empty().is_end_stream());
+    }
+
+    #[tokio::test]
+    async fn an_error_has_its_cause() {
+        let broken = futures_util::stream::iter([Err(BoxError::from("why"))]);
+        let error = RequestBody::new(StreamBody::new(broken)).collect().await.unwrap_err();
+        assert_eq!(error.to_string(), "the body of the request broke off");
+        assert_eq!(error.source().unwrap().to_string(), "why");
+    }
+}
