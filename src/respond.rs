@@ -13,14 +13,12 @@ use http::{
 };
 use pin_project_lite::pin_project;
 use pmesh_layers::{
-    balance::Failed,
+    balance::{AllUnreachable, Failed},
     body_limit::BodyTooLong,
-    connect::{ConnectError, TlsError},
     extended_connect::NotSwitched,
     framing::Unacceptable,
     host::HostName,
-    node::NodeError,
-    pool::{ConnectTimeout, Http2Error, PoolError},
+    pool::PoolError,
     response_timeout::TimedOut,
     route::NoRoute,
     sni::Misdirected,
@@ -63,9 +61,11 @@ fn status(error: &BoxError) -> StatusCode {
             TimedOut::Backend => StatusCode::GATEWAY_TIMEOUT,
             TimedOut::Client => StatusCode::REQUEST_TIMEOUT,
         }
+    } else if error.is::<AllUnreachable>() {
+        StatusCode::SERVICE_UNAVAILABLE
     } else if is_too_long(error) {
         StatusCode::PAYLOAD_TOO_LARGE
-    } else if connect_timed_out(error) {
+    } else if pool_error(error).is_some_and(PoolError::is_connect_timeout) {
         StatusCode::GATEWAY_TIMEOUT
     } else if pool_error(error).is_some_and(PoolError::is_out_of_resources) {
         StatusCode::SERVICE_UNAVAILABLE
@@ -90,19 +90,6 @@ fn is_too_long(error: &BoxError) -> bool {
         cause = error.source();
     }
     false
-}
-
-fn connect_timed_out(error: &BoxError) -> bool {
-    cause::<ConnectError>(error).is_some_and(ConnectError::is_timeout)
-        || cause::<TlsError>(error).is_some_and(TlsError::is_timeout)
-        || cause::<NodeError>(error).is_some_and(NodeError::is_timeout)
-        || cause::<Http2Error>(error).is_some_and(|error| *error == Http2Error::Timeout)
-        || cause::<ConnectTimeout>(error).is_some()
-}
-
-/// The first cause of this type.
-fn cause<E: Error + 'static>(error: &BoxError) -> Option<&E> {
-    std::iter::successors(error.source(), |cause| (*cause).source()).find_map(|cause| cause.downcast_ref())
 }
 
 /// Answers errors by the table. Stands inside of the gate: errors of the layers outside of it are silence.
@@ -233,7 +220,7 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let table: [(BoxError, u16); 14] = [
+        let table: [(BoxError, u16); 15] = [
             (Unacceptable::Length.into(), 400),
             (Unacceptable::Target.into(), 400),
             (Unacceptable::Method.into(), 405),
@@ -247,6 +234,7 @@ mod tests {
             (BodyTooLong.into(), 413),
             (TimedOut::Backend.into(), 504),
             (TimedOut::Client.into(), 408),
+            (AllUnreachable.into(), 503),
             ("anything else".into(), 502),
         ];
         for (error, expected) in table {

@@ -7,11 +7,12 @@ use std::{
     path::PathBuf,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{Request, Response, Uri, header::HOST};
 use pmesh_layers::{
-    balance::{self, Balance},
+    balance::{self, Balance, connect_share},
     body::RequestBody,
     body_limit::BodyLimitLayer,
     connect::{InvalidSubnet, SourceConnector, SourceSubnet, TlsConnector, UnixConnector},
@@ -24,7 +25,7 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use tower::{BoxError, Layer, Service, ServiceBuilder};
 use tower_http::set_header::SetRequestHeaderLayer;
 
-use self::turns::{Aim, NodesInTurn, Turns};
+use self::turns::{Aim, NodesInTurn, Timeouts, Turns};
 use crate::{
     admission::Admission,
     body::{ForwardedBody, UpstreamBody},
@@ -67,6 +68,8 @@ fn route_service(route: &Route, pools: &mut Pools<'_>) -> Result<impl Upstream +
     // by the server.
     let timeout = ResponseTimeoutLayer::new(route.response_timeout)
         .min_rate(pools.settings.body_min_rate, pools.settings.body_timeout);
+    // So that all endpoints together have the time of one, of which the response's may be the shorter one.
+    let connect_timeout = pools.settings.connect_timeout.min(route.response_timeout);
     let timeout_of = |endpoint: &Endpoint| if endpoint.is_http2() { timeout.except_http2() } else { timeout };
     let mut own = Vec::with_capacity(route.upstreams.len());
     for endpoint in route.upstreams.iter().filter(|endpoint| !endpoint.is_mesh()) {
@@ -74,15 +77,17 @@ fn route_service(route: &Route, pools: &mut Pools<'_>) -> Result<impl Upstream +
     }
     let (strip, host, turns) = if own.len() == route.upstreams.len() {
         let host = route.upstream_host.clone().map(|host| SetRequestHeaderLayer::overriding(HOST, host));
-        let balance = Balance::new(
-            own.into_iter().map(|(endpoint, pool)| (endpoint.to_string(), timeout_of(endpoint).layer(pool))),
-        );
+        let share = connect_share(connect_timeout, own.len());
+        let attempt = |endpoint, pool: Backend| timeout_of(endpoint).layer(pool.connect_within(share));
+        let balance =
+            Balance::new(own.into_iter().map(|(endpoint, pool)| (endpoint.to_string(), attempt(endpoint, pool))));
         (strip, host, Turns::Own(balance))
     } else {
         // Other nodes get the request as it came, so that the endpoints differ in what they are asked for.
         let own = own.into_iter().map(|(endpoint, pool)| balance::Endpoint::new(endpoint.to_string(), pool)).collect();
         let (linker, peers) = (pools.linker.clone(), Arc::clone(pools.peers));
-        (None, None, Turns::Nodes(NodesInTurn::new(route, own, strip, timeout.except_http2(), linker, peers)))
+        let timeouts = Timeouts { connect: connect_timeout, response: timeout.except_http2() };
+        (None, None, Turns::Nodes(NodesInTurn::new(route, own, strip, timeouts, linker, peers)))
     };
     Ok(ServiceBuilder::new()
         .option_layer(strip)
@@ -192,6 +197,7 @@ impl<'a> Pools<'a> {
     fn http1<C: Clone>(&self, connector: C, uri: Uri) -> Pool<C, ForwardedBody> {
         Pool::with_limits(connector, uri, self.settings.pool_idle_max, self.settings.pool_idle_timeout)
             .max_age(self.settings.pool_max_age)
+            .connect_timeout(self.settings.connect_timeout)
     }
 
     fn http2<C: Clone>(&self, connector: C, uri: Uri) -> Http2Pool<C, ForwardedBody> {
@@ -228,6 +234,21 @@ enum Backend {
     Node(Http2Pool<Dialer, ForwardedBody>),
     /// Asked for something of its own, which others are not.
     Aimed(Arc<Aim>, Box<Backend>),
+}
+
+impl Backend {
+    /// The same connections, for requests that wait for a new one for so long.
+    fn connect_within(self, share: Duration) -> Self {
+        match self {
+            Self::Http(pool) => Self::Http(pool.connect_within(share)),
+            Self::Https(pool) => Self::Https(pool.connect_within(share)),
+            Self::H2c(pool) => Self::H2c(pool.connect_within(share)),
+            Self::H2(pool) => Self::H2(pool.connect_within(share)),
+            Self::Unix(pool) => Self::Unix(pool.connect_within(share)),
+            Self::Node(pool) => Self::Node(pool.connect_within(share)),
+            Self::Aimed(aim, backend) => Self::Aimed(aim, Box::new(backend.connect_within(share))),
+        }
+    }
 }
 
 /// An attempt at an endpoint.

@@ -1,5 +1,6 @@
 use std::{
     future::Future,
+    io,
     pin::Pin,
     sync::{
         Arc, OnceLock,
@@ -9,13 +10,14 @@ use std::{
     time::Duration,
 };
 
-use http::Uri;
+use http::{Uri, uri::Authority};
 use pmesh_layers::{
     balance,
     connect::SourceConnector,
     node::{NodeConnector, NodeIdentity},
     pool::Http2Pool,
 };
+use tokio::time::{Instant, timeout};
 use tower::{BoxError, Service, ServiceExt};
 
 use super::Peer;
@@ -82,6 +84,7 @@ pub struct Dialer {
     addresses: Arc<[Uri]>,
     /// The index of the address to begin with.
     last: Arc<AtomicUsize>,
+    connect_timeout: Duration,
 }
 
 impl Dialer {
@@ -92,7 +95,7 @@ impl Dialer {
         // An address is a host and a port, of which a URI can be made.
         let uri = |address| format!("https://{address}/").parse().ok();
         let addresses = peer.addresses.iter().filter_map(uri).collect();
-        Self { connector, addresses, last: Arc::default() }
+        Self { connector, addresses, last: Arc::default(), connect_timeout: linker.connect_timeout }
     }
 }
 
@@ -107,20 +110,32 @@ impl Service<Uri> for Dialer {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let Self { connector, addresses, last } = self.clone();
+        let Self { connector, addresses, last, connect_timeout } = self.clone();
         Box::pin(async move {
             let mut failed = None;
+            let deadline = Instant::now() + connect_timeout;
             let first = last.load(Ordering::Relaxed);
-            for index in (first..first + addresses.len()).map(|index| index % addresses.len()) {
-                match connector.clone().oneshot(addresses[index].clone()).await {
-                    Ok(connection) => {
+            for (index, left) in (first..first + addresses.len()).zip((1..=addresses.len()).rev()) {
+                let index = index % addresses.len();
+                // Each has an equal share of the time that is left.
+                let share = (deadline - Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
+                let connecting = connector.clone().oneshot(addresses[index].clone());
+                // The last one ends in time, and says more.
+                match if left > 1 { timeout(share, connecting).await } else { Ok(connecting.await) } {
+                    Ok(Ok(connection)) => {
                         last.store(index, Ordering::Relaxed);
                         return Ok(connection);
                     }
-                    Err(error) => failed = Some(error),
+                    Ok(Err(error)) => failed = Some(error.into()),
+                    Err(_) => failed = Some(timed_out(&addresses[index], share).into()),
                 }
             }
-            Err(failed.map_or_else(|| "the node has no address".into(), Into::into))
+            Err(failed.unwrap_or_else(|| "the node has no address".into()))
         })
     }
+}
+
+fn timed_out(address: &Uri, share: Duration) -> io::Error {
+    let place = address.authority().map_or("the node", Authority::as_str);
+    io::Error::new(io::ErrorKind::TimedOut, format!("there was no connection to {place} within {share:.1?}"))
 }

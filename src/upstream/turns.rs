@@ -3,12 +3,13 @@ use std::{
     future::{Ready, ready},
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_util::future::Either;
 use http::{HeaderValue, Request, Response, Uri, header::HOST};
 use pmesh_layers::{
-    balance::{self, Balance, Rotation},
+    balance::{self, Balance, Rotation, connect_share},
     body::RequestBody,
     body_limit::LimitedBody,
     host::HostName,
@@ -72,10 +73,17 @@ pub(super) struct NodesInTurn {
     literal: bool,
     strip: Option<StripPrefixLayer>,
     host: Option<HeaderValue>,
-    timeout: ResponseTimeoutLayer,
+    timeouts: Timeouts,
     rotation: Rotation,
     linker: Linker,
     peers: Arc<Peers>,
+}
+
+/// How long each endpoint may take, if it is the only one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timeouts {
+    pub(super) connect: Duration,
+    pub(super) response: ResponseTimeoutLayer,
 }
 
 impl NodesInTurn {
@@ -83,7 +91,7 @@ impl NodesInTurn {
         route: &Route,
         own: Vec<balance::Endpoint<Backend>>,
         strip: Option<StripPrefixLayer>,
-        timeout: ResponseTimeoutLayer,
+        timeouts: Timeouts,
         linker: Linker,
         peers: Arc<Peers>,
     ) -> Arc<Self> {
@@ -98,7 +106,7 @@ impl NodesInTurn {
             literal: route.allow_ambiguous_paths,
             strip,
             host: route.upstream_host.clone(),
-            timeout,
+            timeouts,
             rotation: Rotation::new(),
             linker,
             peers,
@@ -114,14 +122,8 @@ impl NodesInTurn {
         let local = Arc::new(Aim::here(request, self.strip.as_ref(), self.host.as_ref()));
         let away = Arc::new(Aim::away(request, passed));
         let may = |peer: &&Arc<Peer>| passed.is_none_or(|passed| passed.allows(&peer.name));
-        let attempt = |aim: &Arc<Aim>, backend| self.timeout.layer(Backend::Aimed(Arc::clone(aim), Box::new(backend)));
-        let node = |peer: &Arc<Peer>| {
-            let link = self.linker.link(peer)?;
-            Some(link.with(attempt(&away, Backend::Node(link.service().clone()))))
-        };
 
         let table = self.peers.load();
-        let own = self.own.iter().map(|endpoint| endpoint.with(attempt(&local, endpoint.service().clone())));
         let named = self.named.iter().filter_map(|name| table.get(name.as_str()));
         let (dead, alive): (Vec<_>, Vec<_>) = named.clone().filter(may).partition(|peer| is_dead(peer));
         let any = if self.any { table.serving(host, request.uri().path(), self.literal)? } else { &[] };
@@ -131,6 +133,18 @@ impl NodesInTurn {
         if others.iter().any(|peer| !is_dead(peer)) {
             others.retain(|peer| !is_dead(peer));
         }
+
+        let count = self.own.len() + alive.len() + others.len() + dead.len();
+        let share = connect_share(self.timeouts.connect, count);
+        let attempt = |aim: &Arc<Aim>, backend: Backend| {
+            let backend = Box::new(backend.connect_within(share));
+            self.timeouts.response.layer(Backend::Aimed(Arc::clone(aim), backend))
+        };
+        let own = self.own.iter().map(|endpoint| endpoint.with(attempt(&local, endpoint.service().clone())));
+        let node = |peer: &Arc<Peer>| {
+            let link = self.linker.link(peer)?;
+            Some(link.with(attempt(&away, Backend::Node(link.service().clone()))))
+        };
         let first: Vec<_> = own.chain(alive.into_iter().filter_map(node)).collect();
         let then: Vec<_> = others.into_iter().chain(dead).filter_map(node).collect();
         if !first.is_empty() || !then.is_empty() {

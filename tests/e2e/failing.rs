@@ -6,36 +6,38 @@ use std::{
     net::{SocketAddr, TcpListener},
     sync::mpsc,
     thread,
+    time::Instant,
 };
 
 use crate::support::{
     Backend, Client, Connection, PATIENCE, Start,
-    backend::{Refusing, ok},
+    backend::{BlackHole, Refusing, ok},
     client::get,
     h2,
     tls::Tls,
 };
 
-/// What fails, and how: it is gone, it was stopped (the kernel still makes connections), and so on.
+/// What fails, and how: it is gone with its machine, it refuses connections, it was stopped (the kernel still makes
+/// connections), and so on.
 struct Failing {
     name: &'static str,
     address: SocketAddr,
     backend: Option<Backend>,
-    _kept: (Option<Refusing>, Option<TcpListener>),
+    /// Whether a client that is sent there gets no answer in time, and there is no time left for another endpoint.
+    takes_all_time: bool,
+    _kept: Box<dyn Send>,
 }
 
 impl Failing {
     fn each() -> Vec<Self> {
-        let gone = Refusing::new();
+        let (lost, gone) = (BlackHole::new(), Refusing::new());
         let stopped = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addresses = (lost.address(), gone.address(), stopped.local_addr().unwrap());
+        let of = |name, address, kept| Self { name, address, backend: None, takes_all_time: false, _kept: kept };
         let mut all = vec![
-            Self { name: "gone", address: gone.address(), backend: None, _kept: (Some(gone), None) },
-            Self {
-                name: "stopped",
-                address: stopped.local_addr().unwrap(),
-                backend: None,
-                _kept: (None, Some(stopped)),
-            },
+            of("lost", addresses.0, Box::new(lost)),
+            of("gone", addresses.1, Box::new(gone)),
+            Self { takes_all_time: true, ..of("stopped", addresses.2, Box::new(stopped)) },
         ];
         type Serve = fn(&mut Connection);
         let serve: [(&str, Serve); 6] = [
@@ -61,7 +63,8 @@ impl Failing {
         ];
         all.extend(serve.map(|(name, serve)| {
             let backend = Backend::start(serve);
-            Self { name, address: backend.address, backend: Some(backend), _kept: (None, None) }
+            let (address, takes_all_time) = (backend.address, name == "hangs");
+            Self { name, address, backend: Some(backend), takes_all_time, _kept: Box::new(()) }
         }));
         all
     }
@@ -92,7 +95,7 @@ fn beside_one_that_lives(failing: &Failing) {
     let program = Start::new()
         .workers(1)
         .flags(&["--route", &format!("a.test={},{}", failing.address, up.address)])
-        .flags(&["--response-timeout", "4s"])
+        .flags(&["--connect-timeout", "2s", "--response-timeout", "4s"])
         .run();
     let post = |number: usize| format!("POST /{number} HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\n\r\nx");
     // All at once, before anything is known of the endpoint, and then again.
@@ -105,7 +108,8 @@ fn beside_one_that_lives(failing: &Failing) {
     let mut answered = 0;
     for (number, mut client) in clients {
         let status = client.response().status;
-        assert!(number % 4 == 3 || status == 200, "{}: {number}: {status}", failing.name);
+        let may_fail = number % 4 == 3 || failing.takes_all_time && status == 504;
+        assert!(may_fail || status == 200, "{}: {number}: {status}", failing.name);
         answered += usize::from(number % 4 == 3 && status == 200);
     }
     let mut client = Client::connect(program.http());
@@ -129,12 +133,15 @@ fn an_endpoint_that_hangs_is_left_alone() {
         .flags(&["--response-timeout", "2s", "--access-log"])
         .run();
     let mut client = Client::connect(program.http());
-    assert_eq!(client.get("a.test", "/first").text(), "up");
+    let mut last = client.get("a.test", "/first").status;
     while hanging.connections().is_empty() {
-        assert_eq!(client.get("a.test", "/second").text(), "up");
+        assert_eq!(last, 200);
+        last = client.get("a.test", "/second").status;
     }
+    // Its time was the time for all.
+    assert_eq!(last, 504);
     let line = program.wait_for_line(&format!("path=\"{}\"", hanging.requests()[0].target));
-    assert!(line.contains(&format!("upstream=\"{}\" attempts=2", up.address)), "{line}");
+    assert!(line.contains(&format!("upstream=\"{}\" status=504", hanging.address)), "{line}");
     // In less than its pause; and if it were longer, one at a time would wait, and none would be lost.
     let clients: Vec<_> = (0..50)
         .map(|_| {
@@ -273,6 +280,30 @@ fn of_several_that_are_gone_the_one_that_is_back_gets_the_next_request() {
         client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\n\r\nx");
         assert_eq!(client.response().text(), "back");
     }
+}
+
+#[test]
+fn nobody_waits_for_endpoints_that_are_known_to_be_out_of_reach() {
+    let lost = [BlackHole::new(), BlackHole::new()];
+    let addresses = lost.each_ref().map(|lost| lost.address().to_string()).join(",");
+    let program =
+        Start::new().workers(1).flags(&["--route", &format!("a.test={addresses}"), "--connect-timeout", "1s"]).run();
+    let mut client = Client::connect(program.http());
+    assert_eq!(client.get("a.test", "/").status, 504);
+    // At once, without an attempt.
+    assert_eq!(client.get("a.test", "/").status, 503);
+    let [_lost, back] = lost;
+    let _back = Backend::on(back.listen(), |connection| {
+        while connection.request().is_some() {
+            connection.send(ok("back"));
+        }
+    });
+    // Found out beside the requests.
+    let start = Instant::now();
+    while client.get("a.test", "/").status != 200 {
+        assert!(start.elapsed() < PATIENCE);
+    }
+    assert_eq!(client.get("a.test", "/").text(), "back");
 }
 
 #[test]

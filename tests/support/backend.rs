@@ -261,3 +261,38 @@ impl Refusing {
         self.0.local_addr().unwrap().as_socket().unwrap()
     }
 }
+
+/// An address that packets to get lost at, as of a machine that is gone: a connection is neither made nor refused.
+pub struct BlackHole {
+    listener: Socket,
+    /// What fills its backlog.
+    _waiting: Vec<Socket>,
+}
+
+impl BlackHole {
+    pub fn new() -> Self {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        // What is beyond the backlog stays half open.
+        for _ in 0..4 {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let _ = socket.connect(&address);
+            waiting.push(socket);
+        }
+        Self { listener, _waiting: waiting }
+    }
+
+    /// Takes connections from now on.
+    pub fn listen(self) -> TcpListener {
+        self.listener.listen(128).unwrap();
+        self.listener.into()
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap().as_socket().unwrap()
+    }
+}

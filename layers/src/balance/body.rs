@@ -35,7 +35,7 @@ impl<B: Body> Body for BalancedBody<B> {
         if let Some(Err(_)) = &frame
             && let Some(health) = this.health.take()
         {
-            health.failed(None);
+            health.failed(None, None);
         }
         Poll::Ready(frame)
     }

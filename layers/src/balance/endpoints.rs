@@ -10,7 +10,7 @@ use super::{
     Balance,
     attempts::Names,
     budget::Budget,
-    health::{Health, Probe},
+    health::{Health, Lease},
 };
 use crate::conn::Ties;
 
@@ -69,16 +69,14 @@ impl<S> Endpoint<S> {
 #[derive(Debug, Clone, Default)]
 pub struct Rotation(Arc<Turns>);
 
-#[derive(Debug)]
+/// Each kind of choice has a counter of its own. If they shared one, those that are made in turn could each get the same
+/// of two endpoints every time.
+#[derive(Debug, Default)]
 struct Turns {
-    next: AtomicUsize,
+    first: AtomicUsize,
+    then: AtomicUsize,
+    again: AtomicUsize,
     budget: Budget,
-}
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self { next: AtomicUsize::new(0), budget: Budget::new() }
-    }
 }
 
 impl Rotation {
@@ -108,15 +106,20 @@ pub(super) struct Endpoints<S> {
 }
 
 impl<S> Endpoints<S> {
-    /// The next endpoint that is well, or that a probe is due for; when there is none, the one that failed least.
-    pub(super) fn turn(&self, repeatable: bool) -> (usize, Option<Probe>) {
+    /// The next endpoint that is well, or one that only a request can find out about. When there is none, the one that
+    /// has failed least, unless connections to all of them time out.
+    pub(super) fn turn(&self, repeatable: bool) -> Turn {
         let count = self.all.len();
         if count < 2 {
-            return (0, None);
+            return Turn::Of(0);
         }
-        let well = self.turn_of(0..self.preferred, repeatable);
-        let well = well.or_else(|| self.turn_of(self.preferred..count, repeatable));
-        well.unwrap_or_else(|| (self.after(&Tried::default()).unwrap_or(0), None))
+        let Turns { first, then, .. } = &*self.rotation.0;
+        let found = self.turn_of(0..self.preferred, first, repeatable);
+        if let Some(turn) = found.or_else(|| self.turn_of(self.preferred..count, then, repeatable)) {
+            return turn;
+        }
+        self.all.iter().filter(|one| one.health.is_black_hole()).for_each(|one| Health::reconnect_soon(&one.health));
+        self.after(&Tried::default()).map_or(Turn::OfNone, Turn::Of)
     }
 
     /// The endpoint that a client has a connection to, if it is well.
@@ -124,38 +127,39 @@ impl<S> Endpoints<S> {
         ties.endpoint(&self.names).filter(|index| self.health(*index).is_well())
     }
 
-    fn turn_of(&self, tier: Range<usize>, repeatable: bool) -> Option<(usize, Option<Probe>)> {
+    fn turn_of(&self, tier: Range<usize>, counter: &AtomicUsize, repeatable: bool) -> Option<Turn> {
         // Each that is passed over is a turn, so that the others share what it would get.
         for _ in tier.clone() {
-            let index = tier.start + self.next() % tier.len();
+            let index = tier.start + next(counter) % tier.len();
             let health = &self.all[index].health;
             if health.is_well() {
-                return Some((index, None));
+                return Some(Turn::Of(index));
             }
-            if let Some(probe) = Health::probe(health, repeatable) {
-                return Some((index, Some(probe)));
+            if let Some(lease) = Health::find_out(health, repeatable) {
+                return Some(Turn::OnTrial(index, lease));
             }
         }
         None
     }
 
-    /// Of those that were not tried the one that has failed least; of several that are well, one that comes first.
+    /// Of those that were not tried the one that has failed least; of several that are well, one that comes first. None
+    /// that connections time out to.
     pub(super) fn after(&self, tried: &Tried) -> Option<usize> {
         let count = self.all.len();
         // Beyond what can be remembered, one may be tried twice.
         if count < 2 || tried.count() as usize >= count {
             return None;
         }
-        let start = self.next() % count;
+        let start = next(&self.rotation.0.again) % count;
         let untried = (start..start + count).map(|index| index % count).filter(|index| !tried.has(*index));
-        untried.min_by_key(|index| {
+        untried.filter(|index| !self.all[*index].health.is_black_hole()).min_by_key(|index| {
             let failures = self.all[*index].health.failures();
             (failures > 0, *index >= self.preferred, failures)
         })
     }
 
-    fn next(&self) -> usize {
-        self.rotation.0.next.fetch_add(1, Ordering::Relaxed)
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
     }
 
     pub(super) fn is_one(&self) -> bool {
@@ -179,6 +183,20 @@ impl<S: Clone> Endpoints<S> {
     pub(super) fn service(&self, index: usize) -> Option<S> {
         self.all.get(index).map(|endpoint| endpoint.service.clone())
     }
+}
+
+fn next(counter: &AtomicUsize) -> usize {
+    counter.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Whose turn it is.
+#[derive(Debug)]
+pub(super) enum Turn {
+    Of(usize),
+    /// Of one that has failed: the request finds out whether it is well again.
+    OnTrial(usize, Lease),
+    /// Connections to all of them time out.
+    OfNone,
 }
 
 /// Which endpoints a request has been to, of the first 64; and how often it was sent.

@@ -1,4 +1,8 @@
+use std::time::Duration;
+
 use tower::BoxError;
+
+use super::Unreachable;
 
 /// What [`Balance`](super::Balance) has to know of an endpoint's error.
 pub trait Unsent<R> {
@@ -21,9 +25,21 @@ pub trait Unsent<R> {
         false
     }
 
-    /// Whether the endpoint took as long for a response as it may. A client is made to bear two such waits at most.
+    /// Whether the endpoint took as long for a response as it may: then no time is left for another.
     fn is_timeout(&self) -> bool {
         false
+    }
+
+    /// How much of the time for a response was left when it failed: as much as the next endpoint may take, which is told
+    /// by [`TimeLeft`](super::TimeLeft). `None` where there is no limit.
+    fn time_left(&self) -> Option<Duration> {
+        None
+    }
+
+    /// That there was no connection to the endpoint, with what tells when there can be one again. `None` where only
+    /// another request can tell.
+    fn unreachable(&self) -> Option<Unreachable> {
+        None
     }
 }
 
@@ -61,3 +77,9 @@ impl Failed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no endpoint")]
 pub struct NoEndpoint;
+
+/// A [`Balance`](super::Balance) that a request does not wait for: connections to all endpoints have timed out when they
+/// were tried last, and are tried again, beside the requests, each second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no endpoint can be reached: connections to all of them time out, and are tried again every second")]
+pub struct AllUnreachable;

@@ -11,11 +11,14 @@ use pin_project_lite::pin_project;
 use tower::{BoxError, Service};
 
 use super::{
-    Attempts, BalancedBody, Failed, NoEndpoint, Once, Unsent,
+    AllUnreachable, Attempts, BalancedBody, Failed, NoEndpoint, Once, TimeLeft, Unreachable, Unsent,
+    budget::{SENT, UNSENT},
     copy::RequestCopy,
-    endpoints::{Endpoints, Tried},
-    health::Probe,
+    endpoints::{Endpoints, Tried, Turn},
+    health::Lease,
     once::is_idempotent,
+    share::SHARES,
+    trial::{InFront, Trial},
 };
 use crate::{
     call::Call,
@@ -29,11 +32,15 @@ pin_project! {
         attempt: Option<Call<S, Request<Once<B>>>>,
         endpoints: Arc<Endpoints<S>>,
         index: usize,
-        probe: Option<Probe>,
+        // If the attempt finds out whether its endpoint is well again.
+        lease: Option<Lease>,
+        // The same, of a request that does not have to wait for it. Boxed, as it is rare.
+        trial: Option<Box<Trial<S, B>>>,
         // For another try, if there may be one: of a request without a body.
         copy: Option<RequestCopy>,
         tried: Tried,
-        timed_out: bool,
+        // How many endpoints did not let themselves be connected to in time.
+        black_holes: u32,
         attempts: Option<Attempts>,
     }
 }
@@ -49,17 +56,27 @@ where
         let repeatable = copy.as_ref().is_some_and(|copy| is_idempotent(copy.method()));
         // A client that has a connection of its own somewhere is served there.
         let ties = request.extensions().get().and_then(ConnInfo::ties);
-        let tied = ties.and_then(|ties| endpoints.tied(ties));
-        let (index, probe) = tied.map_or_else(|| endpoints.turn(repeatable), |index| (index, None));
+        let tied = ties.and_then(|ties| endpoints.tied(ties)).map(Turn::Of);
+        let (index, mut lease) = match tied.unwrap_or_else(|| endpoints.turn(repeatable)) {
+            Turn::Of(index) => (Some(index), None),
+            Turn::OnTrial(index, lease) => (Some(index), Some(lease)),
+            Turn::OfNone => (None, None),
+        };
         let mut tried = Tried::default();
-        let attempt = endpoints.service(index).map(|service| {
+        let index_and_service = index.and_then(|index| Some((index, endpoints.service(index)?)));
+        let mut attempt = index_and_service.map(|(index, service)| {
             tried.add(index);
+            if let Some(attempts) = &attempts {
+                attempts.note(endpoints.names(), index);
+            }
             Call::new(&mut { service }, request)
         });
-        if let (Some(attempts), Some(_)) = (&attempts, &attempt) {
-            attempts.note(endpoints.names(), index);
+        let mut trial = None;
+        if repeatable && let Some(lease) = lease.take() {
+            trial = attempt.take().map(|call| Box::new(Trial::new(call, lease)));
         }
-        Self { attempt, endpoints, index, probe, copy, tried, timed_out: false, attempts }
+        let index = index.unwrap_or(0);
+        Self { attempt, endpoints, index, lease, trial, copy, tried, black_holes: 0, attempts }
     }
 }
 
@@ -71,11 +88,10 @@ where
 {
     type Output = Result<Response<BalancedBody<R>>, BoxError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            let Some(attempt) = this.attempt.as_mut().as_pin_mut() else { return Poll::Ready(Err(NoEndpoint.into())) };
-            let result = ready!(attempt.poll(cx));
+            let result = ready!(self.as_mut().poll_attempt(cx))?;
+            let this = self.as_mut().project();
             let health = this.endpoints.health(*this.index);
             let mut error = match result {
                 Ok(mut response) => {
@@ -89,49 +105,99 @@ where
                 }
                 Err(error) => error,
             };
+            let unreachable = error.unreachable();
+            *this.black_holes += u32::from(unreachable.as_ref().is_some_and(Unreachable::is_timeout));
+            let lease = this.lease.take();
             if error.is_endpoints_fault() {
-                health.failed(this.probe.as_ref());
+                health.failed(lease.as_ref(), unreachable);
             }
-            *this.probe = None;
+            drop(lease);
             let next = match error.take_request() {
-                Some(request) => this.endpoints.after(this.tried).map(|next| (next, request)),
-                None => resend(&error, this.copy, this.timed_out).and_then(|request| {
-                    let next = match this.endpoints.after(this.tried) {
-                        Some(next) => next,
-                        // It may have been the end of a connection that had been idle.
-                        None if this.endpoints.is_one() && this.tried.count() == 1 && !error.is_timeout() => 0,
-                        None => return None,
-                    };
-                    let free = this.endpoints.health(next).is_well() || error.is_unprocessed();
-                    (free || this.endpoints.budget().spend()).then_some((next, request))
+                Some(_) if *this.black_holes >= SHARES => None,
+                Some(request) => this.endpoints.after(this.tried).map(|next| (next, UNSENT, request)),
+                None => resend(&error, this.copy).and_then(|request| {
+                    let cost = if error.is_unprocessed() { UNSENT } else { SENT };
+                    // It may have been the end of a connection that had been idle.
+                    let same = this.endpoints.is_one() && this.tried.count() == 1;
+                    let next = this.endpoints.after(this.tried).or(same.then_some(0));
+                    next.map(|next| (next, cost, request))
                 }),
             };
-            let Some((next, request)) = next else {
-                let name = &this.endpoints.names()[*this.index];
-                return Poll::Ready(Err(Failed::new(name, this.tried.count(), error.into()).into()));
-            };
-            *this.index = next;
-            this.tried.add(next);
-            if let Some(attempts) = this.attempts {
-                attempts.note(this.endpoints.names(), next);
+            let is_free = |next: usize| this.endpoints.health(next).is_well();
+            match next.filter(|(next, cost, _)| is_free(*next) || this.endpoints.budget().spend(*cost)) {
+                Some((next, _, request)) => self.as_mut().try_at(next, request),
+                None => {
+                    let name = &this.endpoints.names()[*this.index];
+                    return Poll::Ready(Err(Failed::new(name, this.tried.count(), error.into()).into()));
+                }
             }
-            this.attempt.set(this.endpoints.service(next).map(|service| Call::new(&mut { service }, request)));
         }
     }
 }
 
-/// The request to be sent again, if that cannot have an effect twice, and if the client has not waited too often.
-fn resend<B: Body>(
-    error: &impl Unsent<Request<Once<B>>>,
-    copied: &Option<RequestCopy>,
-    timed_out: &mut bool,
-) -> Option<Request<Once<B>>> {
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<Once<B>>> + Clone,
+    S::Error: Unsent<Request<Once<B>>>,
+    B: Body,
+{
+    /// The outcome of the attempt under way; an error of its own if there is none.
+    fn poll_attempt(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Outcome<S, B>, BoxError>> {
+        loop {
+            let this = self.as_mut().project();
+            if let Some(trial) = this.trial {
+                trial.poll_beside(cx);
+            }
+            if let Some(attempt) = this.attempt.as_pin_mut() {
+                return attempt.poll(cx).map(Ok);
+            }
+            let Some(trial) = this.trial else {
+                let none: BoxError = if this.endpoints.is_empty() { NoEndpoint.into() } else { AllUnreachable.into() };
+                return Poll::Ready(Err(none));
+            };
+            match ready!(trial.poll_in_front(cx)) {
+                InFront::Ended(result, lease) => {
+                    (*this.lease, *this.trial) = (lease, None);
+                    return Poll::Ready(Ok(result));
+                }
+                InFront::TakesLong => {
+                    let well = this.endpoints.after(this.tried).filter(|next| this.endpoints.health(*next).is_well());
+                    match well.zip(this.copy.as_ref().and_then(RequestCopy::request)) {
+                        Some((next, request)) => {
+                            trial.step_aside();
+                            self.as_mut().try_at(next, request);
+                        }
+                        None => trial.wait_on(),
+                    }
+                }
+            }
+        }
+    }
+
+    fn try_at(self: Pin<&mut Self>, index: usize, request: Request<Once<B>>) {
+        let mut this = self.project();
+        *this.index = index;
+        this.tried.add(index);
+        if let Some(attempts) = this.attempts {
+            attempts.note(this.endpoints.names(), index);
+        }
+        this.attempt.set(this.endpoints.service(index).map(|service| Call::new(&mut { service }, request)));
+    }
+}
+
+/// What comes of an attempt.
+type Outcome<S, B> = Result<<S as Service<Request<Once<B>>>>::Response, <S as Service<Request<Once<B>>>>::Error>;
+
+/// The request to be sent again, if that cannot have an effect twice, and if there is time left for a response.
+fn resend<B: Body>(error: &impl Unsent<Request<Once<B>>>, copied: &Option<RequestCopy>) -> Option<Request<Once<B>>> {
     let copied = copied.as_ref()?;
-    if error.has_responded() || (!error.is_unprocessed() && !is_idempotent(copied.method())) {
+    let may_be_sent_again = error.is_unprocessed() || is_idempotent(copied.method());
+    if !may_be_sent_again || error.has_responded() || error.is_timeout() {
         return None;
     }
-    if error.is_timeout() && std::mem::replace(timed_out, true) {
-        return None;
+    let mut request = copied.request()?;
+    if let Some(left) = error.time_left() {
+        request.extensions_mut().insert(TimeLeft(left));
     }
-    copied.request()
+    Some(request)
 }

@@ -1,39 +1,61 @@
 use std::{
+    collections::hash_map::RandomState,
+    hash::BuildHasher,
     sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use tokio::time::Instant;
 
+use super::Unreachable;
+
 /// For how long an endpoint is left alone after its first failure; twice as long after each further one.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
-/// For how long a probe without an outcome keeps others away.
+/// For how long a lease without an outcome keeps others away.
 const LEASE: Duration = Duration::from_secs(60);
 
 /// What requests have found out about an endpoint: it costs one load a request while all is well.
+///
+/// Times are in milliseconds after `since`.
 #[derive(Debug)]
 pub(super) struct Health {
     since: Instant,
     /// In a row.
     failures: AtomicU32,
-    /// Until when nobody goes there, in milliseconds after `since`; without meaning while all is well.
-    shunned_until: AtomicU64,
+    /// When it failed last; without meaning while all is well.
+    failed_at: AtomicU64,
+    /// Until when somebody is finding out whether it is well again.
+    leased_until: AtomicU64,
+    /// That its last failure was that connections to it time out.
+    is_black_hole: AtomicBool,
+    /// What tells whether it can be reached again, if its last failure was that it could not.
+    unreachable: Mutex<Option<Unreachable>>,
+    /// Workers and nodes that have seen an endpoint fail together do not come back to it together.
+    jitter: RandomState,
 }
 
-/// The right to be the one request that finds out whether an endpoint is well again. Dropped, it is another's.
+/// The right to be the one who finds out whether an endpoint is well again. Dropped, it is another's.
 #[derive(Debug)]
-pub(super) struct Probe {
+pub(super) struct Lease {
     health: Arc<Health>,
-    lease: u64,
+    until: u64,
 }
 
 impl Health {
     pub(super) fn new() -> Self {
-        Self { since: Instant::now(), failures: AtomicU32::new(0), shunned_until: AtomicU64::new(0) }
+        Self {
+            since: Instant::now(),
+            failures: AtomicU32::new(0),
+            failed_at: AtomicU64::new(0),
+            leased_until: AtomicU64::new(0),
+            is_black_hole: AtomicBool::new(false),
+            unreachable: Mutex::new(None),
+            jitter: RandomState::new(),
+        }
     }
 
     pub(super) fn is_well(&self) -> bool {
@@ -44,37 +66,95 @@ impl Health {
         self.failures.load(Ordering::Relaxed)
     }
 
-    /// The probe, if one is due and nobody else is it.
+    /// Whether connections to it time out. They are tried beside the requests, so that none has to wait for one.
+    pub(super) fn is_black_hole(&self) -> bool {
+        !self.is_well() && self.is_black_hole.load(Ordering::Relaxed)
+    }
+
+    /// Where an endpoint could not be reached, and it is time, tries to connect to it in a task of its own. Where only
+    /// a request can tell, and it is time, gives the right to be that request.
     ///
     /// Requests that can be sent elsewhere when it fails go first; the others, which would be lost, only when none of
     /// them has come for as long again.
-    pub(super) fn probe(this: &Arc<Self>, repeatable: bool) -> Option<Probe> {
-        let until = this.shunned_until.load(Ordering::Relaxed);
-        let extra = if repeatable { 0 } else { millis(pause(this.failures())) };
-        let now = this.now();
-        if now < until + extra {
+    pub(super) fn find_out(this: &Arc<Self>, repeatable: bool) -> Option<Lease> {
+        let pause = this.pause();
+        if !this.has_rested(pause) {
             return None;
         }
-        let lease = now + millis(LEASE);
-        this.shunned_until.compare_exchange(until, lease, Ordering::Relaxed, Ordering::Relaxed).ok()?;
-        Some(Probe { health: Arc::clone(this), lease })
+        if this.unreachable().is_some() {
+            Self::reconnect(this, pause);
+            return None;
+        }
+        if repeatable || this.has_rested(pause * 2) { Self::lease(this) } else { None }
+    }
+
+    /// Tries to connect to an endpoint that could not be reached, in a task of its own, if nobody else does, and if it
+    /// was left alone for a second: when there is no other, it must not be missed when it is back.
+    pub(super) fn reconnect_soon(this: &Arc<Self>) {
+        Self::reconnect(this, FIRST);
+    }
+
+    fn reconnect(this: &Arc<Self>, pause: Duration) {
+        if !this.has_rested(pause) {
+            return;
+        }
+        let Some(unreachable) = this.unreachable().clone() else { return };
+        let Some(lease) = Self::lease(this) else { return };
+        tokio::spawn(async move {
+            if unreachable.try_again().await {
+                lease.succeeded();
+            } else {
+                lease.failed(Some(unreachable));
+            }
+        });
+    }
+
+    /// The right to find out, unless another has it.
+    fn lease(this: &Arc<Self>) -> Option<Lease> {
+        let (now, last) = (this.now(), this.leased_until.load(Ordering::Relaxed));
+        let until = now + millis(LEASE);
+        if now < last {
+            return None;
+        }
+        this.leased_until.compare_exchange(last, until, Ordering::Relaxed, Ordering::Relaxed).ok()?;
+        Some(Lease { health: Arc::clone(this), until })
     }
 
     pub(super) fn succeeded(&self) {
         if !self.is_well() {
             self.failures.store(0, Ordering::Relaxed);
+            *self.unreachable() = None;
         }
     }
 
-    pub(super) fn failed(&self, probe: Option<&Probe>) {
-        let (now, until) = (self.now(), self.shunned_until.load(Ordering::Relaxed));
+    pub(super) fn failed(&self, lease: Option<&Lease>, unreachable: Option<Unreachable>) {
+        let leased_until = self.leased_until.load(Ordering::Relaxed);
+        let is_leased = self.now() < leased_until && lease.is_none_or(|lease| lease.until != leased_until);
         // Requests that were under way together fail together: they count once.
-        if !self.is_well() && now < until && probe.is_none_or(|probe| probe.lease != until) {
+        if !self.is_well() && (is_leased || (lease.is_none() && !self.has_rested(self.pause()))) {
             return;
         }
+        self.is_black_hole.store(unreachable.as_ref().is_some_and(Unreachable::is_timeout), Ordering::Relaxed);
+        *self.unreachable() = unreachable;
         // In this order: whoever sees the failure sees the pause.
-        self.shunned_until.store(now + millis(pause(self.failures().saturating_add(1))), Ordering::Relaxed);
+        self.failed_at.store(self.now(), Ordering::Relaxed);
         self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn has_rested(&self, pause: Duration) -> bool {
+        self.now() >= self.failed_at.load(Ordering::Relaxed) + millis(pause)
+    }
+
+    /// After so many failures in a row, less up to a quarter.
+    fn pause(&self) -> Duration {
+        let failures = self.failures();
+        let pause = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(5)).min(LONGEST);
+        let random = u32::try_from(self.jitter.hash_one(failures) % 1024).unwrap_or_default();
+        pause - pause / 4 * random / 1024
+    }
+
+    fn unreachable(&self) -> MutexGuard<'_, Option<Unreachable>> {
+        self.unreachable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> u64 {
@@ -82,17 +162,20 @@ impl Health {
     }
 }
 
-impl Drop for Probe {
-    fn drop(&mut self) {
-        // A failure has set a time of its own.
-        let (until, now) = (&self.health.shunned_until, self.health.now());
-        let _ = until.compare_exchange(self.lease, now, Ordering::Relaxed, Ordering::Relaxed);
+impl Lease {
+    pub(super) fn succeeded(&self) {
+        self.health.succeeded();
+    }
+
+    pub(super) fn failed(&self, unreachable: Option<Unreachable>) {
+        self.health.failed(Some(self), unreachable);
     }
 }
 
-/// After so many failures in a row.
-fn pause(failures: u32) -> Duration {
-    FIRST.saturating_mul(1 << failures.saturating_sub(1).min(5)).min(LONGEST)
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let _ = self.health.leased_until.compare_exchange(self.until, 0, Ordering::Relaxed, Ordering::Relaxed);
+    }
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -102,7 +185,7 @@ fn millis(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::time::advance;
+    use tokio::time::{advance, sleep};
 
     const INSTANT: Duration = Duration::from_millis(1);
 
@@ -110,56 +193,98 @@ mod tests {
     async fn it_is_left_alone_for_longer_and_longer_and_comes_back() {
         let health = Arc::new(Health::new());
         assert!(health.is_well());
-        let mut probe = None;
+        let mut lease = None;
         for pause in [1, 2, 4, 8, 16, 30, 30] {
-            health.failed(probe.as_ref());
+            health.failed(lease.as_ref(), None);
             // Of requests that were under way at the time.
-            health.failed(None);
-            drop(probe);
+            health.failed(None, None);
+            drop(lease);
             assert!(!health.is_well());
-            advance(Duration::from_secs(pause) - INSTANT).await;
-            assert!(Health::probe(&health, true).is_none());
-            advance(INSTANT).await;
-            probe = Health::probe(&health, true);
-            assert!(probe.is_some(), "{pause}");
+            let longest = Duration::from_secs(pause);
+            advance(longest * 3 / 4 - INSTANT).await;
+            assert!(Health::find_out(&health, true).is_none());
+            advance(longest / 4 + INSTANT).await;
+            lease = Health::find_out(&health, true);
+            assert!(lease.is_some(), "{pause}");
         }
         health.succeeded();
+        drop(lease);
         assert!(health.is_well());
-        health.failed(None);
+        health.failed(None, None);
         advance(FIRST).await;
-        assert!(Health::probe(&health, true).is_some());
+        assert!(Health::find_out(&health, true).is_some());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_request_at_a_time_is_the_probe() {
+    async fn one_request_at_a_time_finds_out() {
         let health = Arc::new(Health::new());
-        health.failed(None);
+        health.failed(None, None);
         advance(FIRST).await;
-        let first = Health::probe(&health, true).unwrap();
-        assert!(Health::probe(&health, true).is_none());
+        let first = Health::find_out(&health, true).unwrap();
+        assert!(Health::find_out(&health, true).is_none());
         // Given up, it is the next one's.
         drop(first);
-        let second = Health::probe(&health, true).unwrap();
+        let second = Health::find_out(&health, true).unwrap();
         // Without an outcome it is so after a while, too.
         advance(LEASE).await;
-        let third = Health::probe(&health, true).unwrap();
+        let third = Health::find_out(&health, true).unwrap();
         drop(second);
-        assert!(Health::probe(&health, true).is_none());
-        health.failed(Some(&third));
+        assert!(Health::find_out(&health, true).is_none());
+        health.failed(Some(&third), None);
         drop(third);
         advance(FIRST).await;
-        assert!(Health::probe(&health, true).is_none());
+        assert!(Health::find_out(&health, true).is_none());
         advance(FIRST).await;
-        assert!(Health::probe(&health, true).is_some());
+        assert!(Health::find_out(&health, true).is_some());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_would_be_lost_is_the_probe_when_nothing_else_comes() {
+    async fn what_would_be_lost_finds_out_when_nothing_else_comes() {
         let health = Arc::new(Health::new());
-        health.failed(None);
+        health.failed(None, None);
         advance(FIRST).await;
-        assert!(Health::probe(&health, false).is_none());
+        assert!(Health::find_out(&health, false).is_none());
         advance(FIRST).await;
-        assert!(Health::probe(&health, false).is_some());
+        assert!(Health::find_out(&health, false).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_request_has_to_find_out_whether_there_are_connections_again() {
+        let health = Arc::new(Health::new());
+        let answers = Arc::new(AtomicBool::new(false));
+        let of_probe = Arc::clone(&answers);
+        let unreachable = Unreachable::new(true, move || {
+            let answers = Arc::clone(&of_probe);
+            async move {
+                sleep(FIRST / 2).await;
+                answers.load(Ordering::Relaxed)
+            }
+        });
+        health.failed(None, Some(unreachable));
+        assert!(health.is_black_hole());
+        for failures in [1, 2] {
+            advance(LONGEST).await;
+            for _ in 0..3 {
+                assert!(Health::find_out(&health, true).is_none());
+            }
+            assert_eq!(health.failures(), failures);
+            sleep(FIRST).await;
+            assert_eq!(health.failures(), failures + 1);
+        }
+        assert!(health.is_black_hole());
+        answers.store(true, Ordering::Relaxed);
+        advance(FIRST).await;
+        Health::reconnect_soon(&health);
+        sleep(FIRST).await;
+        assert!(health.is_well() && !health.is_black_hole());
+    }
+
+    #[test]
+    fn not_all_come_back_at_the_same_time() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let _context = runtime.enter();
+        let pauses: Vec<_> = (0..100).map(|_| Health::new()).map(|health| health.pause()).collect();
+        assert!(pauses.iter().all(|pause| (FIRST * 3 / 4..=FIRST).contains(pause)));
+        assert!(pauses.iter().any(|pause| *pause != pauses[0]));
     }
 }

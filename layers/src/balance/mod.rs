@@ -25,13 +25,20 @@ mod future;
 mod health;
 mod once;
 mod service;
+mod share;
 #[cfg(test)]
 mod tests;
+mod time_left;
+mod trial;
+mod unreachable;
 
 pub use attempts::Attempts;
 pub use body::BalancedBody;
 pub use endpoints::{Endpoint, Rotation};
-pub use error::{Failed, NoEndpoint, Unsent};
+pub use error::{AllUnreachable, Failed, NoEndpoint, Unsent};
 pub use future::ResponseFuture;
 pub use once::Once;
 pub use service::Balance;
+pub use share::connect_share;
+pub use time_left::TimeLeft;
+pub use unreachable::Unreachable;

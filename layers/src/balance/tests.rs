@@ -1,6 +1,13 @@
 //! Endpoints that fail in each of the ways there are.
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -10,7 +17,7 @@ use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use tokio::time::{advance, sleep};
 use tower::{BoxError, ServiceExt, service_fn, util::BoxCloneSyncService};
 
-use super::{Attempts, Balance, Failed, NoEndpoint, Once, Rotation, Unsent, endpoints};
+use super::{AllUnreachable, Attempts, Balance, Failed, NoEndpoint, Once, Rotation, Unreachable, Unsent, endpoints};
 
 type Sent = Request<Once<BoxBody<Bytes, Infallible>>>;
 type Body = BoxBody<Bytes, BoxError>;
@@ -21,6 +28,13 @@ type Endpoint = BoxCloneSyncService<Sent, Response<Body>, Error>;
 struct Error {
     unsent: Option<Sent>,
     does: Does,
+    unreachable: Option<Unreachable>,
+}
+
+impl Error {
+    fn new(does: Does) -> Self {
+        Self { unsent: None, does, unreachable: None }
+    }
 }
 
 impl Unsent<Sent> for Error {
@@ -38,6 +52,10 @@ impl Unsent<Sent> for Error {
 
     fn is_timeout(&self) -> bool {
         matches!(self.does, Does::Hang)
+    }
+
+    fn unreachable(&self) -> Option<Unreachable> {
+        self.unreachable.clone()
     }
 }
 
@@ -64,14 +82,62 @@ fn endpoint(name: &'static str, does: Does) -> (&'static str, Endpoint) {
             }
             Does::Hang => {
                 sleep(TIMEOUT).await;
-                return Err(Error { unsent: None, does });
+                return Err(Error::new(does));
             }
-            Does::RefuseConnections => return Err(Error { unsent: Some(request), does }),
-            _ => return Err(Error { unsent: None, does }),
+            Does::RefuseConnections => return Err(Error { unsent: Some(request), ..Error::new(does) }),
+            _ => return Err(Error::new(does)),
         };
         Ok(Response::new(body))
     });
     (name, BoxCloneSyncService::new(service))
+}
+
+/// An endpoint that connections time out to, as long as it is not back.
+#[derive(Clone, Default)]
+struct BlackHole {
+    is_back: Arc<AtomicBool>,
+    waited_for: Arc<AtomicU32>,
+}
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl BlackHole {
+    async fn connect(&self) -> bool {
+        if !self.is_back() {
+            sleep(CONNECT_TIMEOUT).await;
+        }
+        self.is_back()
+    }
+
+    fn is_back(&self) -> bool {
+        self.is_back.load(Ordering::Relaxed)
+    }
+
+    /// How many requests have waited for it since this was asked last.
+    fn waited_for(&self) -> u32 {
+        self.waited_for.swap(0, Ordering::Relaxed)
+    }
+
+    fn endpoint(&self) -> (&'static str, Endpoint) {
+        let hole = self.clone();
+        let service = service_fn(move |request: Sent| {
+            let hole = hole.clone();
+            async move {
+                hole.waited_for.fetch_add(1, Ordering::Relaxed);
+                if hole.connect().await {
+                    let body: Body = Full::from("back").map_err(|never| match never {}).boxed();
+                    return Ok(Response::new(body));
+                }
+                let connect = move || {
+                    let hole = hole.clone();
+                    async move { hole.connect().await }
+                };
+                let unreachable = Some(Unreachable::new(true, connect));
+                Err(Error { unsent: Some(request), unreachable, ..Error::new(Does::RefuseConnections) })
+            }
+        });
+        ("hole", BoxCloneSyncService::new(service))
+    }
 }
 
 fn request(method: &str, body: &'static str) -> Request<BoxBody<Bytes, Infallible>> {
@@ -139,7 +205,8 @@ async fn what_may_be_sent_again_goes_on_to_an_endpoint_that_lives() {
         (Does::BreakOff, "DELETE", "", true),
         (Does::BreakOff, "POST", "", false),
         (Does::BreakOff, "PUT", "body", false),
-        (Does::Hang, "GET", "", true),
+        // No time is left.
+        (Does::Hang, "GET", "", false),
         (Does::Hang, "POST", "", false),
         (Does::Hang, "PUT", "body", false),
         (Does::SayGoodbye, "GET", "", true),
@@ -154,7 +221,7 @@ async fn what_may_be_sent_again_goes_on_to_an_endpoint_that_lives() {
 
 #[tokio::test(start_paused = true)]
 async fn whatever_the_others_do_nothing_repeatable_is_lost() {
-    let bad = [Does::RefuseConnections, Does::BreakOff, Does::Hang, Does::SayGoodbye];
+    let bad = [Does::RefuseConnections, Does::BreakOff, Does::SayGoodbye];
     let endpoints = bad.map(|does| endpoint("bad", does)).into_iter().chain([endpoint("up", Does::Respond)]);
     let balance = Balance::new(endpoints);
     // Many at once, before anything is known, and far more than the budget.
@@ -169,20 +236,19 @@ async fn whatever_the_others_do_nothing_repeatable_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_waits_for_two_endpoints_that_hang_and_not_for_more() {
-    let balance = Balance::new([("a", Does::Hang), ("b", Does::Hang), ("c", Does::Hang)].map(|(n, d)| endpoint(n, d)));
-    let start = tokio::time::Instant::now();
-    assert_eq!(send(&balance, "GET", "").await.unwrap_err().1, 2);
-    assert_eq!(start.elapsed(), TIMEOUT * 2);
-    // One that is alone is not asked twice.
-    let alone = Balance::new([endpoint("alone", Does::Hang)]);
-    assert_eq!(send(&alone, "GET", "").await, Err(("alone".into(), 1)));
+async fn a_client_waits_for_one_response_and_not_for_more() {
+    for names in [&["a", "b", "c"][..], &["alone"]] {
+        let balance = Balance::new(names.iter().map(|name| endpoint(name, Does::Hang)));
+        let start = tokio::time::Instant::now();
+        assert_eq!(send(&balance, "GET", "").await.unwrap_err().1, 1);
+        assert_eq!(start.elapsed(), TIMEOUT);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_request_at_a_time_waits_for_an_endpoint_that_hangs() {
     let balance = Balance::new([endpoint("hangs", Does::Hang), endpoint("up", Does::Respond)]);
-    assert_eq!(send(&balance, "GET", "").await, ok("up"));
+    assert_eq!(send(&balance, "GET", "").await, Err(("hangs".into(), 1)));
     for pause in [1, 2, 4] {
         advance(Duration::from_secs(pause)).await;
         let mut probe = Box::pin(send(&balance, "GET", ""));
@@ -198,14 +264,16 @@ async fn one_request_at_a_time_waits_for_an_endpoint_that_hangs() {
             }
         }
         assert_eq!(waiting, 1);
+        let start = tokio::time::Instant::now();
         assert_eq!(probe.await, ok("up"));
+        assert_eq!(start.elapsed(), Duration::from_millis(250));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_probe_that_is_given_up_is_another_requests() {
     let balance = Balance::new([endpoint("hangs", Does::Hang), endpoint("up", Does::Respond)]);
-    assert_eq!(send(&balance, "GET", "").await, ok("up"));
+    assert_eq!(send(&balance, "GET", "").await, Err(("hangs".into(), 1)));
     advance(Duration::from_secs(1)).await;
     for _ in 0..3 {
         let both = [(); 2].map(|()| Box::pin(send(&balance, "GET", "")));
@@ -247,10 +315,10 @@ async fn without_an_endpoint_that_is_well_the_budget_is_for_second_tries() {
 async fn when_all_have_failed_all_are_tried_and_the_least_failed_first() {
     let balance = Balance::new([endpoint("bad", Does::Hang), endpoint("less", Does::BreakOffTheBody)]);
     for _ in 0..3 {
-        balance.endpoints.health(0).failed(None);
+        balance.endpoints.health(0).failed(None, None);
         advance(TIMEOUT).await;
     }
-    balance.endpoints.health(0).failed(None);
+    balance.endpoints.health(0).failed(None, None);
     for _ in 0..4 {
         assert_eq!(send(&balance, "POST", "").await, ok("broken"));
     }
@@ -316,7 +384,7 @@ async fn those_that_come_then_get_what_the_first_cannot_take() {
     let down = Tiers::new(&[("down", Does::RefuseConnections)], &[("then", Does::Respond)]);
     assert_eq!(down.send("POST", "body").await, ok("then"));
     let hangs = Tiers::new(&[("hangs", Does::Hang)], &[("then", Does::Respond)]);
-    assert_eq!(hangs.send("GET", "").await, ok("then"));
+    assert_eq!(hangs.send("GET", "").await, Err(("hangs".into(), 1)));
     // What is known of it holds for the next balance; one request finds out whether it is well again.
     assert_eq!(hangs.send("GET", "").now_or_never(), Some(ok("then")));
     advance(Duration::from_secs(1)).await;
@@ -338,4 +406,108 @@ async fn a_second_try_is_at_one_that_comes_first_if_there_is_one_that_is_well() 
     for _ in 0..4 {
         assert_eq!(tiers.send("GET", "").await, ok("then"));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_is_slow_to_answer_again_is_found_well_beside_the_requests() {
+    let slow = service_fn(async |_: Sent| {
+        sleep(TIMEOUT).await;
+        let body: Body = Full::from("slow").map_err(|never| match never {}).boxed();
+        Ok(Response::new(body))
+    });
+    let slow = || BoxCloneSyncService::new(slow);
+    let balance = Balance::new([("one", slow()), ("two", slow())]);
+    balance.endpoints.health(0).failed(None, None);
+    advance(Duration::from_secs(1)).await;
+    assert_eq!(send(&balance, "GET", "").await, ok("slow"));
+    assert!(balance.endpoints.health(0).is_well());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_request_waits_for_an_endpoint_that_is_known_to_be_out_of_reach() {
+    let hole = BlackHole::default();
+    let balance = Balance::new([hole.endpoint(), endpoint("up", Does::Respond)]);
+    assert_eq!(send(&balance, "POST", "body").await, ok("up"));
+    assert_eq!(hole.waited_for(), 1);
+    for _ in 0..100 {
+        assert_eq!(send(&balance, "GET", "").now_or_never(), Some(ok("up")));
+        sleep(Duration::from_millis(500)).await;
+    }
+    assert_eq!(hole.waited_for(), 0);
+    // A connection that is made beside the requests tells.
+    hole.is_back.store(true, Ordering::Relaxed);
+    sleep(TIMEOUT).await;
+    assert_eq!(send(&balance, "GET", "").await, ok("up"));
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(hole.waited_for(), 0);
+    let mut seen = [send(&balance, "GET", "").await.unwrap(), send(&balance, "GET", "").await.unwrap()];
+    seen.sort();
+    assert_eq!(seen, ["back", "up"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_all_are_out_of_reach_requests_end_at_once_and_one_that_is_back_is_found_soon() {
+    let holes = [(); 3].map(|()| BlackHole::default());
+    let balance = Balance::new(holes.iter().map(BlackHole::endpoint));
+    let start = tokio::time::Instant::now();
+    assert_eq!(send(&balance, "GET", "").await, Err(("hole".into(), 3)));
+    assert_eq!(start.elapsed(), CONNECT_TIMEOUT * 3);
+    let send_one = || balance.clone().oneshot(request("POST", "body"));
+    for _ in 0..100 {
+        let error = send_one().now_or_never().unwrap().unwrap_err();
+        assert!(error.is::<AllUnreachable>());
+        sleep(Duration::from_millis(500)).await;
+    }
+    holes[1].is_back.store(true, Ordering::Relaxed);
+    // An attempt that is under way, and the second after it.
+    for _ in 0..5 {
+        let _ = send_one().await;
+        sleep(Duration::from_millis(500)).await;
+    }
+    for _ in 0..4 {
+        assert_eq!(send(&balance, "GET", "").now_or_never(), Some(ok("back")));
+    }
+
+    // The only one is always asked.
+    let alone = Balance::new([BlackHole::default().endpoint()]);
+    for _ in 0..3 {
+        assert_eq!(send(&alone, "GET", "").await, Err(("hole".into(), 1)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_waits_for_four_connections_and_not_for_more() {
+    let balance = Balance::new((0..6).map(|_| BlackHole::default().endpoint()));
+    assert_eq!(send(&balance, "GET", "").await, Err(("hole".into(), 4)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_all_refuse_connections_each_request_goes_on_once_in_the_long_run() {
+    let balance = Balance::new([(); 4].map(|()| endpoint("down", Does::RefuseConnections)));
+    let mut tries = 0;
+    for _ in 0..1000 {
+        tries += send(&balance, "POST", "body").await.unwrap_err().1;
+    }
+    assert!((2000..2060).contains(&tries), "{tries}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn none_of_two_is_left_out() {
+    // A second try is nobody's turn.
+    let balance = Balance::new([endpoint("goodbye", Does::SayGoodbye), endpoint("up", Does::Respond)]);
+    for expected in [2, 1, 2, 1] {
+        let (attempts, mut request) = (Attempts::default(), request("GET", ""));
+        request.extensions_mut().insert(attempts.clone());
+        balance.clone().oneshot(request).await.unwrap();
+        assert_eq!(attempts.count(), expected);
+    }
+    // Those that come first take no turns of those that come then.
+    let tiers = Tiers::new(&[("down", Does::RefuseConnections)], &[("a", Does::Respond), ("b", Does::Respond)]);
+    tiers.send("GET", "").await.unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        seen.push(tiers.send("GET", "").await.unwrap());
+    }
+    seen.sort();
+    assert_eq!(seen, ["a", "a", "b", "b"]);
 }

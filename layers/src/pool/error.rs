@@ -1,6 +1,8 @@
 use std::{
     error::Error,
     fmt,
+    future::Future,
+    io,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -8,8 +10,12 @@ use h2::Reason;
 use http::Request;
 use tower::BoxError;
 
-use super::{Unreadable, origin::Origin};
-use crate::balance::Unsent;
+use super::{ConnectTimeout, Http2Error, Unreadable, origin::Origin};
+use crate::{
+    balance::{Unreachable, Unsent},
+    connect::{ConnectError, TlsError},
+    node::NodeError,
+};
 
 /// A request that got no response.
 pub struct PoolError<B> {
@@ -18,6 +24,7 @@ pub struct PoolError<B> {
     /// Present when not a byte of it was sent. Boxed, so that it takes no room beside a response; never locked, but an
     /// error is to be `Sync`, and many bodies, as axum's, are not.
     request: Option<Box<Mutex<Request<B>>>>,
+    unreachable: Option<Unreachable>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,19 +47,24 @@ enum Source {
 
 impl<B> PoolError<B> {
     pub(super) fn body(source: impl Into<BoxError>) -> Self {
-        Self { step: Step::Body, source: Source::Own(source.into()), request: None }
+        Self { step: Step::Body, source: Source::Own(source.into()), request: None, unreachable: None }
     }
 
     pub(super) fn connect(source: impl Into<BoxError>, request: Request<B>) -> Self {
-        Self { step: Step::Connect, source: Source::Own(source.into()), request: Some(kept(request)) }
+        Self {
+            step: Step::Connect,
+            source: Source::Own(source.into()),
+            request: Some(kept(request)),
+            unreachable: None,
+        }
     }
 
     pub(super) fn connect_shared(source: Arc<dyn Error + Send + Sync>, request: Request<B>) -> Self {
-        Self { step: Step::Connect, source: Source::Shared(source), request: Some(kept(request)) }
+        Self { step: Step::Connect, source: Source::Shared(source), request: Some(kept(request)), unreachable: None }
     }
 
     pub(super) fn exchange(source: impl Into<BoxError>, request: Option<Request<B>>) -> Self {
-        Self { step: Step::Exchange, source: Source::Own(source.into()), request: request.map(kept) }
+        Self { step: Step::Exchange, source: Source::Own(source.into()), request: request.map(kept), unreachable: None }
     }
 
     pub(super) fn stale(source: hyper::Error, request: Option<Request<B>>) -> Self {
@@ -60,7 +72,16 @@ impl<B> PoolError<B> {
     }
 
     pub(super) fn response(source: Unreadable) -> Self {
-        Self { step: Step::Response, source: Source::Own(source.into()), request: None }
+        Self { step: Step::Response, source: Source::Own(source.into()), request: None, unreachable: None }
+    }
+
+    /// With what tries to connect again, and says whether it has.
+    pub(super) fn until<F>(mut self, connects: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = bool> + Send + 'static,
+    {
+        self.unreachable = Some(Unreachable::new(self.is_connect_timeout(), connects));
+        self
     }
 
     /// With the request as it came, if it is there.
@@ -76,11 +97,24 @@ impl<B> PoolError<B> {
         self.step == Step::Connect
     }
 
+    /// Whether there was no connection to the endpoint in time, as of one that does not answer at all.
+    pub fn is_connect_timeout(&self) -> bool {
+        let is_timeout = |error: &(dyn Error + 'static)| {
+            error.is::<ConnectTimeout>()
+                || error.downcast_ref().is_some_and(|error| matches!(error, Http2Error::Timeout))
+                || error.downcast_ref().is_some_and(ConnectError::is_timeout)
+                || error.downcast_ref().is_some_and(TlsError::is_timeout)
+                || error.downcast_ref().is_some_and(NodeError::is_timeout)
+                || error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::TimedOut)
+        };
+        self.is_connect() && std::iter::successors(self.source(), |error| (*error).source()).any(is_timeout)
+    }
+
     /// Whether this process or this machine had no descriptor, memory or source port left for a connection.
     pub fn is_out_of_resources(&self) -> bool {
         let mut cause = self.source();
         while let Some(error) = cause {
-            if let Some(code) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error) {
+            if let Some(code) = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
                 return is_exhaustion(code);
             }
             cause = error.source();
@@ -92,8 +126,8 @@ impl<B> PoolError<B> {
     /// a server does that expects TLS.
     pub fn may_be_other_protocol(&self) -> bool {
         let is_reset = |error: &hyper::Error| {
-            let io = error.source().and_then(|cause| cause.downcast_ref()).map(std::io::Error::kind);
-            io == Some(std::io::ErrorKind::ConnectionReset)
+            let io = error.source().and_then(|cause| cause.downcast_ref()).map(io::Error::kind);
+            io == Some(io::ErrorKind::ConnectionReset)
         };
         let unanswered = |error: &hyper::Error| error.is_parse() || error.is_incomplete_message() || is_reset(error);
         self.step == Step::Exchange && !self.is_too_long() && self.hyper_error().is_some_and(unanswered)
@@ -152,6 +186,10 @@ impl<B> Unsent<Request<B>> for PoolError<B> {
             error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
         })
     }
+
+    fn unreachable(&self) -> Option<Unreachable> {
+        self.unreachable.clone()
+    }
 }
 
 fn kept<B>(request: Request<B>) -> Box<Mutex<Request<B>>> {
@@ -186,7 +224,7 @@ mod tests {
         let own = [nix::libc::EMFILE, nix::libc::ENFILE, nix::libc::ENOBUFS, nix::libc::EADDRNOTAVAIL];
         let its = [nix::libc::ECONNREFUSED, nix::libc::ENETUNREACH, nix::libc::EHOSTUNREACH, nix::libc::ETIMEDOUT];
         for (code, own) in own.map(|code| (code, true)).into_iter().chain(its.map(|code| (code, false))) {
-            let cause = std::io::Error::from_raw_os_error(code);
+            let cause = io::Error::from_raw_os_error(code);
             let error = PoolError::connect(cause, Request::new(()));
             assert_eq!(error.is_out_of_resources(), own, "{code}");
             assert_eq!(error.is_endpoints_fault(), !own, "{code}");

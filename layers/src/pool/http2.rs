@@ -19,7 +19,7 @@ use super::{
     age::MaxAge,
     bounds::{Connect, RequestBody, Sending},
     greeting::{Greeting, Http2Error},
-    opening::{ConnectTimeout, Failure, Opening},
+    opening::{ConnectTimeout, Failure, GRACE, Opening},
     request::{from_http2, into_http2},
     response::{check_http2, leave_hop},
     streams::{Connections, Load, Stream},
@@ -199,7 +199,13 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
             };
             let (sender, stream) = match found {
                 Ok(found) => found,
-                Err(error) => return Err(PoolError::connect_shared(error, request)),
+                Err(error) => {
+                    let connect = move || {
+                        let shared = Arc::clone(&self);
+                        async move { shared.opening.join(|| Arc::clone(&shared).open()).await.is_ok() }
+                    };
+                    return Err(PoolError::connect_shared(error, request).until(connect));
+                }
             };
             let upgrade = Upgrade::of(&request);
             let own_host = into_http2(&mut request, &self.settings.endpoint);
@@ -263,7 +269,7 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
                 .await?;
             Ok::<_, BoxError>((sender, connection, greeting))
         };
-        let connected = timeout_at(deadline, connecting).await;
+        let connected = timeout_at(deadline + GRACE, connecting).await;
         let (sender, connection, greeting) = connected.map_err(|_| ConnectTimeout(*connect_timeout))??;
         let verdict = match timeout_at(deadline, greeting).await {
             Ok(Ok(verdict)) => verdict,

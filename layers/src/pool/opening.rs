@@ -1,22 +1,28 @@
 use std::{
     error::Error,
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 use tower::BoxError;
 
 /// Why there is no connection, for all that have waited for it.
 pub(super) type Failure = Arc<dyn Error + Send + Sync>;
 
+/// A connector that has the same timeout as its pool is to be the first to fail: it can say where it was stuck.
+pub(super) const GRACE: Duration = Duration::from_millis(10);
+
 type Outcome = Result<(), Failure>;
 
 /// The attempt of a pool to open a connection that requests will share. It is the pool's, not a request's: it goes on
-/// when those that wait for it leave, and all that wait share what comes of it.
+/// when those that wait for it leave, and all that wait share what comes of it, in the order in which they came.
 #[derive(Debug, Default)]
-pub(super) struct Opening(Mutex<Option<watch::Receiver<Option<Outcome>>>>);
+pub(super) struct Opening(Arc<Mutex<UnderWay>>);
+
+/// Those that wait, while there is an attempt.
+type UnderWay = Option<Vec<oneshot::Sender<Outcome>>>;
 
 impl Opening {
     /// Waits for the attempt under way, or for `attempt`, which then begins.
@@ -24,30 +30,51 @@ impl Opening {
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        let mut under_way = self.under_way(attempt);
-        let Ok(outcome) = under_way.wait_for(Option::is_some).await else { return Err(Arc::new(Panicked)) };
-        outcome.clone().unwrap_or(Ok(()))
+        let (tell, told) = oneshot::channel();
+        if self.wait(tell) {
+            let (attempt, ends) = (attempt(), Ends(Some(Arc::clone(&self.0))));
+            tokio::spawn(async move { ends.with(&attempt.await.map_err(Arc::from)) });
+        }
+        told.await.unwrap_or_else(|_| Err(Arc::new(Panicked)))
     }
 
-    fn under_way<F>(&self, attempt: impl FnOnce() -> F) -> watch::Receiver<Option<Outcome>>
-    where
-        F: Future<Output = Result<(), BoxError>> + Send + 'static,
-    {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // The sender of one that has ended is gone, however it ended.
-        if let Some(last) = last.as_ref().filter(|last| last.has_changed().is_ok()) {
-            return last.clone();
-        }
-        let (tell, told) = watch::channel(None);
-        let attempt = attempt();
-        tokio::spawn(async move { tell.send_replace(Some(attempt.await.map_err(Arc::from))) });
-        last.insert(told).clone()
+    /// Whether it is the first one that waits.
+    fn wait(&self, tell: oneshot::Sender<Outcome>) -> bool {
+        let mut under_way = lock(&self.0);
+        let is_first = under_way.is_none();
+        under_way.get_or_insert_default().push(tell);
+        is_first
     }
+}
+
+/// Ends the attempt, even if it panics.
+struct Ends(Option<Arc<Mutex<UnderWay>>>);
+
+impl Ends {
+    fn with(mut self, outcome: &Outcome) {
+        let waiting = self.0.take().and_then(|under_way| lock(&under_way).take());
+        for tell in waiting.into_iter().flatten() {
+            // Who has left does not care.
+            let _ = tell.send(outcome.clone());
+        }
+    }
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        if let Some(under_way) = &self.0 {
+            *lock(under_way) = None;
+        }
+    }
+}
+
+fn lock(under_way: &Mutex<UnderWay>) -> MutexGuard<'_, UnderWay> {
+    under_way.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// There was no connection in time: TCP, TLS, and for HTTP/2 the greeting of the peer included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there was none within {0:?}")]
+#[error("there was none within {0:.1?}")]
 pub struct ConnectTimeout(pub(super) Duration);
 
 /// An attempt that ended in no way at all.

@@ -10,7 +10,7 @@ use std::{
 use http::{Request, Response, Uri};
 use hyper::client::conn::http1::{self, SendRequest};
 use pin_project_lite::pin_project;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
@@ -20,6 +20,7 @@ use super::{
     exchange::{Exchanged, exchange},
     idle::{Connection, Idle},
     meter::{Meter, Metered},
+    opening::{ConnectTimeout, GRACE},
     origin::{Origin, Returning},
     request::into_http1,
 };
@@ -38,6 +39,8 @@ const MAX_BUFFER: usize = 32 * 1024;
 /// connection ended just then, the next connection is tried, at last a new one. Clones share the connections; cloning
 /// counts a reference.
 ///
+/// A new connection has 5 s to come about.
+///
 /// A connection that may have authenticated as somebody (`NTLM` and `Negotiate`, which count for a connection) serves no
 /// other client: it stays with the client connection that the request came over, as its
 /// [`ConnInfo`](crate::conn::ConnInfo) tells, and ends with it. Where there is no such connection, or it is one of HTTP/2,
@@ -47,6 +50,16 @@ const MAX_BUFFER: usize = 32 * 1024;
 /// bring their own path. A request without a `Host` gets that of its URI, or else that of the endpoint.
 pub struct Pool<C, B> {
     shared: Arc<Shared<C, B>>,
+    patience: Patience,
+}
+
+/// How long is waited for a new connection.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// By all.
+    timeout: Duration,
+    /// By a request.
+    within: Option<Duration>,
 }
 
 struct Shared<C, B> {
@@ -69,7 +82,24 @@ impl<C, B: Send + 'static> Pool<C, B> {
                 endpoint,
                 idle: Arc::new(Idle::new(max_idle, bounded(idle_timeout), MaxAge::default())),
             }),
+            patience: Patience { timeout: Duration::from_secs(5), within: None },
         }
+    }
+
+    /// How long a new connection may take, whatever the connector has to do for it.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.patience.timeout = bounded(timeout);
+        self
+    }
+
+    /// How long a request of this pool, and of clones that are made of it, waits for a connection where that is less
+    /// than [`connect_timeout`](Self::connect_timeout): so that there is time left for another endpoint. A connection
+    /// that comes later is kept for the next request.
+    #[must_use]
+    pub fn connect_within(mut self, share: Duration) -> Self {
+        self.patience.within = Some(bounded(share));
+        self
     }
 
     /// Connections take requests for so long, less up to a tenth, so that they do not all end at once; for good by
@@ -83,7 +113,8 @@ impl<C, B: Send + 'static> Pool<C, B> {
     {
         let Shared { connector, endpoint, idle } = &*self.shared;
         let idle = Arc::new(idle.with_max_age(MaxAge::new(age)));
-        Self { shared: Arc::new(Shared { connector: connector.clone(), endpoint: endpoint.clone(), idle }) }
+        let shared = Arc::new(Shared { connector: connector.clone(), endpoint: endpoint.clone(), idle });
+        Self { shared, patience: self.patience }
     }
 
     /// The endpoint.
@@ -94,7 +125,7 @@ impl<C, B: Send + 'static> Pool<C, B> {
 
 impl<C, B> Clone for Pool<C, B> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self { shared: Arc::clone(&self.shared), patience: self.patience }
     }
 }
 
@@ -140,15 +171,15 @@ impl<C: Connect, B: RequestBody> Pool<C, B> {
         let origin = origin.own_host(into_http1(&mut request, &self.shared.endpoint));
         let shared = Arc::clone(&self.shared);
         if let Some(tied) = origin.tied(&shared.idle) {
-            return Box::pin(shared.send_over(tied, request, origin));
+            return Box::pin(shared.send_over(tied, request, origin, self.patience));
         }
         match shared.idle.take() {
             // Sent right here, so that the box does not have to hold the request.
             Some(connection) => {
                 let first = exchange(connection, request, origin, &shared.idle);
-                Box::pin(Resending { first, shared: Some(shared), again: None })
+                Box::pin(Resending { first, shared: Some((shared, self.patience)), again: None })
             }
-            None => Box::pin(shared.send(request, origin)),
+            None => Box::pin(shared.send(request, origin, self.patience)),
         }
     }
 }
@@ -162,7 +193,7 @@ pin_project! {
     {
         #[pin]
         first: F,
-        shared: Option<Arc<Shared<C, B>>>,
+        shared: Option<(Arc<Shared<C, B>>, Patience)>,
         // Boxed for itself: it is rare, and large.
         again: Option<Sending<'static, B>>,
     }
@@ -184,8 +215,8 @@ where
             Err(failed) => failed,
         };
         match (error.take_request(), this.shared.take()) {
-            (Some(request), Some(shared)) => {
-                this.again.insert(Box::pin(shared.send(request, origin))).as_mut().poll(cx)
+            (Some(request), Some((shared, patience))) => {
+                this.again.insert(Box::pin(shared.send(request, origin, patience))).as_mut().poll(cx)
             }
             _ => Poll::Ready(Err(error)),
         }
@@ -199,6 +230,7 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
         tied: Returning<B>,
         mut request: Request<B>,
         mut origin: Origin,
+        patience: Patience,
     ) -> Result<Response<PooledBody<B>>, PoolError<B>> {
         if let Some(connection) = tied.await.ok().filter(|connection| connection.sender.is_ready()) {
             let mut error;
@@ -208,13 +240,14 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
             }
             request = error.take_request().ok_or(error)?;
         }
-        self.send(request, origin).await
+        self.send(request, origin, patience).await
     }
 
     async fn send(
         self: Arc<Self>,
         mut request: Request<B>,
         mut origin: Origin,
+        patience: Patience,
     ) -> Result<Response<PooledBody<B>>, PoolError<B>> {
         while let Some(connection) = self.idle.take() {
             let mut error;
@@ -224,12 +257,41 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
             }
             request = error.take_request().ok_or(error)?;
         }
-        let connection = match connect(self.connector.clone(), self.endpoint.clone(), self.idle.end()).await {
+        let connection = match self.connection(patience).await {
             Ok(connection) => connection,
-            Err(error) => return Err(PoolError::connect(error, request).restored(&origin)),
+            Err(error) => {
+                let error = PoolError::connect(error, request).restored(&origin);
+                return Err(error.until(move || Arc::clone(&self).connect_ahead(patience)));
+            }
         };
         let exchanged = exchange(connection, request, origin, &self.idle).await;
         exchanged.map_err(|(error, origin)| error.restored(&origin))
+    }
+
+    /// Opens a connection for the next request, and says whether it could.
+    async fn connect_ahead(self: Arc<Self>, patience: Patience) -> bool {
+        let connected = self.connection(Patience { within: None, ..patience }).await;
+        connected.map(|connection| self.idle.put(connection)).is_ok()
+    }
+
+    /// A new connection.
+    async fn connection(&self, patience: Patience) -> Result<Connection<B>, BoxError> {
+        let Patience { timeout: limit, within } = patience;
+        let connecting = connect(self.connector.clone(), self.endpoint.clone(), self.idle.end());
+        let mut connecting = Box::pin(timeout(limit + GRACE, connecting));
+        let Some(within) = within.filter(|within| *within < limit) else {
+            return connecting.await.map_err(|_| ConnectTimeout(limit))?;
+        };
+        if let Ok(Ok(connected)) = timeout(within, &mut connecting).await {
+            return connected;
+        }
+        let idle = Arc::clone(&self.idle);
+        tokio::spawn(async move {
+            if let Ok(Ok(connection)) = connecting.await {
+                idle.put(connection);
+            }
+        });
+        Err(ConnectTimeout(within).into())
     }
 }
 

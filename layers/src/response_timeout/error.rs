@@ -1,8 +1,10 @@
+use std::time::Duration;
+
 use http::Request;
 use tower::BoxError;
 
 use super::WatchedBody;
-use crate::balance::Unsent;
+use crate::balance::{Unreachable, Unsent};
 
 /// Nothing moved for too long before the head of a response came, or too little.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,15 +23,23 @@ pub enum TimedOut {
 pub enum NoResponse<E> {
     /// It was too long in coming.
     TimedOut(TimedOut),
+    /// It did not come in the time that others had left for it, which is not this endpoint's fault.
+    NoTimeLeft,
     /// The inner service failed.
-    Inner(E),
+    Inner {
+        /// Why.
+        error: E,
+        /// How much time was left.
+        left: Duration,
+    },
 }
 
 impl<E: Into<BoxError>> From<NoResponse<E>> for BoxError {
     fn from(error: NoResponse<E>) -> Self {
         match error {
             NoResponse::TimedOut(timed_out) => timed_out.into(),
-            NoResponse::Inner(error) => error.into(),
+            NoResponse::NoTimeLeft => TimedOut::Backend.into(),
+            NoResponse::Inner { error, .. } => error.into(),
         }
     }
 }
@@ -37,27 +47,42 @@ impl<E: Into<BoxError>> From<NoResponse<E>> for BoxError {
 impl<B, E: Unsent<Request<WatchedBody<B>>>> Unsent<Request<B>> for NoResponse<E> {
     fn take_request(&mut self) -> Option<Request<B>> {
         match self {
-            Self::TimedOut(_) => None,
-            Self::Inner(error) => Some(error.take_request()?.map(WatchedBody::into_inner)),
+            Self::TimedOut(_) | Self::NoTimeLeft => None,
+            Self::Inner { error, .. } => Some(error.take_request()?.map(WatchedBody::into_inner)),
         }
     }
 
     fn is_endpoints_fault(&self) -> bool {
         match self {
             Self::TimedOut(timed_out) => *timed_out == TimedOut::Backend,
-            Self::Inner(error) => error.is_endpoints_fault(),
+            Self::NoTimeLeft => false,
+            Self::Inner { error, .. } => error.is_endpoints_fault(),
         }
     }
 
     fn is_unprocessed(&self) -> bool {
-        matches!(self, Self::Inner(error) if error.is_unprocessed())
+        matches!(self, Self::Inner { error, .. } if error.is_unprocessed())
     }
 
     fn has_responded(&self) -> bool {
-        matches!(self, Self::Inner(error) if error.has_responded())
+        matches!(self, Self::Inner { error, .. } if error.has_responded())
     }
 
     fn is_timeout(&self) -> bool {
-        matches!(self, Self::TimedOut(_))
+        !matches!(self, Self::Inner { left, .. } if !left.is_zero())
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        match self {
+            Self::TimedOut(_) | Self::NoTimeLeft => Some(Duration::ZERO),
+            Self::Inner { left, .. } => Some(*left),
+        }
+    }
+
+    fn unreachable(&self) -> Option<Unreachable> {
+        match self {
+            Self::TimedOut(_) | Self::NoTimeLeft => None,
+            Self::Inner { error, .. } => error.unreachable(),
+        }
     }
 }

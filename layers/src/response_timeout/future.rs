@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{NoResponse, TimedOut, progress::Progress};
+use crate::balance::TimeLeft;
 
 pin_project! {
     /// The response future of [`ResponseTimeout`](super::ResponseTimeout).
@@ -21,14 +22,19 @@ pin_project! {
         #[pin]
         timer: Sleep,
         timeout: Duration,
+        // The time is what other endpoints have left.
+        is_rest: bool,
         progress: Option<Arc<Progress>>,
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) fn new(response: F, timeout: Duration, progress: Option<Arc<Progress>>) -> Self {
+    /// Waits for `timeout`, or for the `rest` of it.
+    pub(super) fn new(response: F, timeout: Duration, rest: Option<TimeLeft>, progress: Option<Arc<Progress>>) -> Self {
+        let rest = rest.map(|TimeLeft(left)| left).filter(|left| *left < timeout);
+        let timeout = rest.unwrap_or(timeout);
         let first = progress.as_ref().map_or(timeout, |progress| progress.first_look(timeout));
-        Self { response, timer: sleep(first), timeout, progress }
+        Self { response, timer: sleep(first), timeout, is_rest: rest.is_some(), progress }
     }
 }
 
@@ -41,13 +47,15 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let Poll::Ready(response) = this.response.poll(cx) {
-            return Poll::Ready(response.map_err(NoResponse::Inner));
+            let left = |timer: Pin<&mut Sleep>| timer.deadline().saturating_duration_since(Instant::now());
+            return Poll::Ready(response.map_err(|error| NoResponse::Inner { error, left: left(this.timer) }));
         }
         loop {
             ready!(this.timer.as_mut().poll(cx));
             let looked = this.progress.as_ref().map_or(Err(TimedOut::Backend), |progress| progress.look(*this.timeout));
             match looked {
                 Ok(again) => this.timer.as_mut().reset(Instant::now() + again),
+                Err(TimedOut::Backend) if *this.is_rest => return Poll::Ready(Err(NoResponse::NoTimeLeft)),
                 Err(timed_out) => return Poll::Ready(Err(NoResponse::TimedOut(timed_out))),
             }
         }

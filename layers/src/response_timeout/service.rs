@@ -16,8 +16,8 @@ use crate::durations::bounded;
 
 /// Ends requests in [`TimedOut`](super::TimedOut) when nothing has moved for a time and there is no response yet.
 ///
-/// Around each endpoint of a [`Balance`](crate::balance::Balance) it is a limit to each attempt, and an endpoint that
-/// hangs is one that failed.
+/// Around each endpoint of a [`Balance`](crate::balance::Balance) it is a limit to all attempts together, and an endpoint
+/// that hangs is one that failed: a request that is tried again after another failure has the time that is left.
 ///
 /// The time is counted from the last piece of the request's body, so a large upload may take as long as it takes, as
 /// long as it is not slower than [`min_rate`](Self::min_rate). What follows the head of a response is not limited here:
@@ -85,7 +85,7 @@ where
     type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx).map_err(NoResponse::Inner)
+        self.inner.poll_ready(cx).map_err(|error| NoResponse::Inner { error, left: self.layer.timeout })
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
@@ -95,7 +95,8 @@ where
             let min_rate = min_rate.filter(|_| !except_http2 || request.version() < Version::HTTP_2);
             Arc::new(Progress::new(min_rate))
         });
+        let rest = request.extensions().get().copied();
         let response = self.inner.call(request.map(|inner| WatchedBody::new(inner, progress.clone())));
-        ResponseFuture::new(response, timeout, progress)
+        ResponseFuture::new(response, timeout, rest, progress)
     }
 }

@@ -2,13 +2,14 @@ use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use http::{Request, Version};
+use http::{Request, Response, Version};
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt, StreamBody};
-use tokio::time::sleep;
+use http_body_util::{BodyExt, Empty, StreamBody};
+use tokio::time::{Instant, sleep};
 use tower::{BoxError, Layer, ServiceExt};
 
 use super::{NoResponse, ResponseTimeoutLayer, TimedOut, WatchedBody};
+use crate::balance::{Balance, Failed, Once, Unsent};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
@@ -136,5 +137,37 @@ async fn http2_may_be_exempt() {
         *request.version_mut() = Version::HTTP_2;
         let http2 = send(layer, request, Duration::ZERO).await;
         assert_eq!((http1.is_ok(), http2.is_ok()), (false, passes));
+    }
+}
+
+/// An endpoint that has read a request.
+#[derive(Debug, thiserror::Error)]
+#[error("broken off")]
+struct BrokenOff;
+
+impl<R> Unsent<R> for BrokenOff {
+    fn take_request(&mut self) -> Option<R> {
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoints_that_are_tried_in_turn_have_the_time_of_one() {
+    let endpoint = |breaks_off: Duration| {
+        let service = move |_: Request<WatchedBody<Once<Empty<Bytes>>>>| async move {
+            sleep(breaks_off).await;
+            Err::<Response<Empty<Bytes>>, _>(BrokenOff)
+        };
+        ResponseTimeoutLayer::new(TIMEOUT).layer(tower::service_fn(service))
+    };
+    let balance = Balance::new([("breaks off", endpoint(TIMEOUT * 2 / 3)), ("slow", endpoint(TIMEOUT * 2))]);
+    // The second one is not blamed for what it had no time for, so it gets the next request alone.
+    for attempts in [2, 1] {
+        let start = Instant::now();
+        let error = balance.clone().oneshot(Request::new(Empty::<Bytes>::new())).await.unwrap_err();
+        assert_eq!(start.elapsed(), TIMEOUT);
+        let failed: &Failed = error.downcast_ref().unwrap();
+        assert_eq!((failed.endpoint(), failed.attempts()), ("slow", attempts));
+        assert_eq!(failed.cause().downcast_ref(), Some(&TimedOut::Backend));
     }
 }

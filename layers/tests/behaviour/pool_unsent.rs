@@ -1,14 +1,16 @@
 //! Requests that got no response: which come back unsent.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use pmesh_layers::{
     balance::{Balance, Once, Unsent},
-    pool::{Pool, PoolError},
+    pool::{Connect, Pool, PoolError},
 };
-use tokio::{io::AsyncReadExt, task::JoinHandle};
-use tower::ServiceExt;
+use tokio::{io::AsyncReadExt, task::JoinHandle, time::Instant};
+use tower::{ServiceExt, service_fn};
 
 use super::support::backend::{Backend, Connector, Exchange, backend, settle};
 
@@ -57,6 +59,63 @@ async fn a_request_without_a_connection_comes_back() {
     assert!(error.take_request().is_none());
     let cause = std::error::Error::source(&error).unwrap();
     assert!(cause.is::<std::io::Error>(), "{cause:?}");
+}
+
+/// A connector that takes two seconds.
+fn slow() -> (impl Connect + use<>, Backend) {
+    let (connector, backend) = backend();
+    let slow = service_fn(move |uri| {
+        let connector = connector.clone();
+        async move {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            connector.oneshot(uri).await
+        }
+    });
+    (slow, backend)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_comes_too_late_for_a_request_is_for_the_next() {
+    let (connector, mut backend) = slow();
+    let pool: Pool<_, Full<Bytes>> = Pool::new(connector, "http://backend".parse().unwrap());
+    let start = Instant::now();
+    let hurried = pool.clone().connect_within(Duration::from_secs(1));
+    let mut error = hurried.clone().oneshot(post("/hurried")).await.unwrap_err();
+    assert_eq!(start.elapsed(), Duration::from_secs(1));
+    assert!(error.is_connect_timeout() && error.take_request().is_some());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let next = tokio::spawn(hurried.oneshot(post("/next")));
+    assert!(backend.accept().await.answer("ok").await.starts_with("POST /next "));
+    next.await.unwrap().unwrap();
+
+    // All of it has one timeout, whatever the connector has for its own.
+    let error = pool.connect_timeout(Duration::from_secs(1)).oneshot(post("/")).await.unwrap_err();
+    assert!(error.is_connect_timeout());
+    settle().await;
+    assert!(!backend.has_waiting());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_found_no_connection_is_connected_beside_the_requests() {
+    let (connector, backend) = slow();
+    let pool = |connector| Pool::new(connector, "http://backend".parse().unwrap());
+    let hurried = pool(connector).connect_within(Duration::from_secs(1));
+    let (good, mut good_backend) = slow();
+    // The first to be asked opens no connection in its time.
+    let balance = Balance::new([("slow", hurried), ("good", pool(good).connect_within(Duration::from_secs(3)))]);
+    let send = || tokio::spawn(balance.clone().oneshot(post("/")));
+    let first = send();
+    let mut connection = good_backend.accept().await;
+    connection.answer("good").await;
+    first.await.unwrap().unwrap().into_body().collect().await.unwrap();
+    drop(backend);
+    // It refuses connections now, which is found out without a request.
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let sent = send();
+        connection.answer("good").await;
+        sent.await.unwrap().unwrap().into_body().collect().await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]
