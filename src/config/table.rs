@@ -17,9 +17,9 @@ pub struct Setting {
     pub in_file: bool,
     /// What its value looks like.
     pub kind: Kind,
-    /// What it is where no source says anything.
+    /// Its value if no source sets it.
     pub default: Fallback,
-    /// What it is then in `pmesh demo`, where that differs.
+    /// Its default in `pmesh demo`, if that differs.
     pub demo: Option<Fallback>,
     /// One line about it.
     pub help: &'static str,
@@ -126,13 +126,13 @@ pub const SETTINGS: &[Setting] = &[
         .in_demo(Fallback::Value("127.0.0.1")),
     Setting::new(LISTENERS, "http_h2c", "http-h2c", "PMESH_HTTP_H2C", Kind::Choice(&["off", "silent", "open"]),
         Fallback::Value("off"),
-        "HTTP/2 without TLS on the http port: off; silent, which answers once a served name was seen; or \
-         open, which sends SETTINGS at once, for clients that wait for them, and so gives up silence on that \
-         port"),
+        "HTTP/2 without TLS on the http port: off; silent, which writes nothing until a client has \
+         named a served host; or open, which sends SETTINGS at once, for clients that wait for them, and gives \
+         up silence on that port"),
 
     Setting::new(ROUTES, "routes", "route", "PMESH_ROUTE", Kind::Routes, NONE,
         "Sends requests for a host, below a path prefix, to these upstreams; repeat the flag for several \
-         routes, separate them by spaces in the variable"),
+         routes, or separate them with spaces in the variable"),
 
     Setting::new(UPSTREAMS, "subnet_dialer", "subnet-dialer", "PMESH_SUBNET_DIALER", Kind::Subnet,
         Fallback::Value("127.2.0.0/16"),
@@ -144,30 +144,30 @@ pub const SETTINGS: &[Setting] = &[
         "Source addresses for connections to all other upstreams, used in turn; none: the kernel picks"),
     Setting::new(UPSTREAMS, "connect_timeout", "connect-timeout", "PMESH_CONNECT_TIMEOUT", Kind::Duration,
         Fallback::Value("5s"),
-        "How long a request may wait for connections, to all upstreams of its route together: names, TCP, TLS and HTTP/2"),
+        "How long a request may spend on connecting, over all upstreams of its route: name lookups, TCP, TLS and HTTP/2"),
     Setting::new(UPSTREAMS, "response_timeout", "response-timeout", "PMESH_RESPONSE_TIMEOUT", Kind::Duration,
         Fallback::Value("60s"),
-        "How long a request may wait for the head of its response, from all upstreams of its route together"),
+        "How long a request may wait for the head of its response, over all upstreams of its route"),
     Setting::new(UPSTREAMS, "pool_idle_timeout", "pool-idle-timeout", "PMESH_POOL_IDLE_TIMEOUT", Kind::Duration,
         Fallback::Value("60s"),
         "How long an idle connection to an upstream is kept"),
     Setting::new(UPSTREAMS, "pool_max_age", "pool-max-age", "PMESH_POOL_MAX_AGE", Kind::Duration,
         Fallback::Value("5m"),
-        "How long a connection to an upstream takes new requests, or off"),
+        "Maximum age at which a connection to an upstream takes new requests, or off"),
     Setting::new(UPSTREAMS, "pool_idle_max", "pool-idle-max", "PMESH_POOL_IDLE_MAX", Kind::Count,
         Fallback::Value("1024"),
-        "Maximum number of idle connections that a worker keeps to one upstream address"),
+        "Maximum number of idle connections that each worker keeps to one upstream address"),
 
     Setting::new(CLIENTS, "silence_deadline", "silence-deadline", "PMESH_SILENCE_DEADLINE", Kind::Duration,
         Fallback::Value("10s"),
-        "How long a client may take to name a served host, before its connection is closed without a byte"),
+        "How long a client may take to name a served host before its connection is closed without a byte"),
     Setting::new(CLIENTS, "keep_alive_timeout", "keep-alive-timeout", "PMESH_KEEP_ALIVE_TIMEOUT", Kind::Duration,
         Fallback::Value("75s"),
         "How long a client connection may wait for its next request"),
     Setting::new(CLIENTS, "head_timeout", "head-timeout", "PMESH_HEAD_TIMEOUT", Kind::Duration, Fallback::Value("10s"),
         "How long the head of a later request may take, from its first byte to its last"),
     Setting::new(CLIENTS, "body_timeout", "body-timeout", "PMESH_BODY_TIMEOUT", Kind::Duration, Fallback::Value("60s"),
-        "How long a request and its response may both stand still, once the response has begun"),
+        "How long a request and its response may both make no progress once the response has begun"),
     Setting::new(CLIENTS, "body_min_rate", "body-min-rate", "PMESH_BODY_MIN_RATE", Kind::Size, Fallback::Value("100"),
         "Minimum rate of a request body in bytes per second, until the response begins, or off"),
     Setting::new(CLIENTS, "tunnel_timeout", "tunnel-timeout", "PMESH_TUNNEL_TIMEOUT", Kind::Duration,
@@ -181,9 +181,9 @@ pub const SETTINGS: &[Setting] = &[
         "Maximum number of connections from one address, or one /64 of IPv6; further ones are closed without \
          a byte; 0: no limit"),
     Setting::new(CLIENTS, "max_body", "max-body", "PMESH_MAX_BODY", Kind::Size, Fallback::Value("off"),
-        "Maximum length of a request body, such as 10MiB, or off"),
+        "Maximum size of a request body, such as 10MiB, or off"),
     Setting::new(CLIENTS, "max_head", "max-head", "PMESH_MAX_HEAD", Kind::Size, Fallback::Value("64KiB"),
-        "Maximum length of a request head"),
+        "Maximum size of a request head"),
     Setting::new(CLIENTS, "max_fields", "max-fields", "PMESH_MAX_FIELDS", Kind::Count, Fallback::Value("100"),
         "Maximum number of headers in an HTTP/1 request"),
     Setting::new(CLIENTS, "max_streams", "max-streams", "PMESH_MAX_STREAMS", Kind::Count, Fallback::Value("128"),
@@ -192,16 +192,16 @@ pub const SETTINGS: &[Setting] = &[
         "Addresses and networks of proxies in front that are trusted to say who the client is"),
     Setting::new(CLIENTS, "trusted_proxy_headers", "trusted-proxy-headers", "PMESH_TRUSTED_PROXY_HEADERS",
         Kind::Choice(&["x-forwarded", "forwarded"]), Fallback::Value("x-forwarded"),
-        "Headers in which they say it: x-forwarded, for X-Forwarded-*, or forwarded; the other kind is \
-         dropped"),
+        "Which headers of trusted proxies are believed: x-forwarded, for X-Forwarded-*, or forwarded; the other \
+         kind is dropped"),
 
     Setting::new(IDENTITY, "certificates", "", "", Kind::Certificates,
         Fallback::Described("issued by the local authority"),
         "Certificates with their keys, used for the names they are valid for")
         .only_in_file(),
     Setting::new(IDENTITY, "cert", "cert", "PMESH_CERT", Kind::File, NONE,
-        "Certificate chain in PEM, used for the names it is valid for; with key, it replaces the certificates \
-         of the file")
+        "Certificate chain in PEM, used for the names it is valid for; cert and key replace the certificates of \
+         the file")
         .not_in_file(),
     Setting::new(IDENTITY, "key", "key", "PMESH_KEY", Kind::File, NONE,
         "Private key of that certificate, in PEM")
@@ -216,8 +216,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(NODES, "node", "node", "PMESH_NODE", Kind::Text("NAME"), Fallback::Described("the machine's host name"),
         "Name of this node: a DNS label that no other node has"),
     Setting::new(NODES, "mesh_peers", "mesh-peer", "PMESH_MESH_PEERS", Kind::Peers, NONE,
-        "Addresses of the internal ports of other nodes; repeat the flag for several nodes, separate them by \
-         spaces in the variable; the node's own name is ignored"),
+        "Addresses of the internal ports of other nodes; repeat the flag for several nodes, or separate them \
+         with spaces in the variable; the node's own name is ignored"),
     Setting::new(NODES, "mesh_registry", "mesh-registry", "PMESH_MESH_REGISTRY", Kind::Text("URL[,URL…]"), NONE,
         "NATS servers with JetStream through which nodes find each other: nats://[USER:PASSWORD@]HOST[:PORT], \
          or tls://; a password is never shown"),
@@ -226,7 +226,7 @@ pub const SETTINGS: &[Setting] = &[
         "Key-value bucket on these servers, created if it is missing; nodes that share a bucket find each \
          other"),
     Setting::new(NODES, "mesh_advertise", "mesh-advertise", "PMESH_MESH_ADVERTISE", Kind::Text("HOST:PORT"),
-        Fallback::Described("bind and internal, if bind is one address"),
+        Fallback::Described("bind and internal, unless bind is 0.0.0.0 or ::"),
         "Address at which other nodes reach the internal port of this one"),
     Setting::new(NODES, "mesh_clock_window", "mesh-clock-window", "PMESH_MESH_CLOCK_WINDOW", Kind::Duration,
         Fallback::Value("60s"),
@@ -236,28 +236,28 @@ pub const SETTINGS: &[Setting] = &[
         "Authority that issued the certificates of all nodes, in PEM; needs mesh_cert and mesh_key"),
     Setting::new(NODES, "mesh_cert", "mesh-cert", "PMESH_MESH_CERT", Kind::File,
         Fallback::Described("issued by the node itself"),
-        "Certificate chain of this node in PEM, valid for its name, for serving other nodes and asking them"),
+        "Certificate chain of this node in PEM, valid for its name, as a server and as a client"),
     Setting::new(NODES, "mesh_key", "mesh-key", "PMESH_MESH_KEY", Kind::File,
         Fallback::Described("created at start and kept in memory"),
         "Private key of that certificate, in PEM"),
 
     Setting::new(LOGS, "log", "log", "PMESH_LOG", Kind::Filter, Fallback::Value("info"),
-        "What is logged: off, error, warn or info for pmesh alone; debug or trace for its libraries too; or \
-         by part, as in info,h2=warn"),
+        "Log level: off, error, warn and info apply to pmesh alone, debug and trace also to its libraries; \
+         for levels by library: info,h2=warn"),
     Setting::new(LOGS, "log_format", "log-format", "PMESH_LOG_FORMAT", Kind::Choice(&["text", "json"]),
         Fallback::Value("text"),
         "Format of the log: text or json"),
     Setting::new(LOGS, "access_log", "access-log", "PMESH_ACCESS_LOG", Kind::Switch, Fallback::Value("false"),
-        "Logs one line for each request"),
+        "Logs one line per request"),
 
     Setting::new(PROCESS, "config", "config", "PMESH_CONFIG", Kind::File,
         Fallback::Described("HOME/config.toml, else /etc/pmesh/config.toml"),
-        "File of settings; relative paths in it start at its folder")
+        "Configuration file; relative paths in it are relative to its folder")
         .not_in_file().in_demo(NONE),
     Setting::new(PROCESS, "home", "home", "PMESH_HOME", Kind::Directory, Fallback::Value("~/.pmesh"),
         "Folder for what pmesh keeps: the secret, and config.toml if no other file is named"),
     Setting::new(PROCESS, "workers", "workers", "PMESH_WORKERS", Kind::Count, Fallback::Described("one per core"),
-        "Number of threads that serve"),
+        "Number of worker threads"),
     Setting::new(PROCESS, "shutdown_timeout", "shutdown-timeout", "PMESH_SHUTDOWN_TIMEOUT", Kind::Duration,
         Fallback::Value("30s"),
         "How long requests in flight may take to finish on shutdown"),
