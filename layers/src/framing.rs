@@ -203,10 +203,11 @@ fn drop_zeros(headers: &mut HeaderMap) {
     }
 }
 
-/// Writes the target of OPTIONS for a URI without a path as `*`, which asks about the server as a whole (RFC 9112, 3.2.4).
+/// Sets the target of an OPTIONS request without a path to `*`, which asks about the server as a whole (RFC 9112,
+/// 3.2.4).
 ///
-/// `http` takes a path that is missing for `/`, but one of its own: the text is not that of the request. If this ever
-/// changes, the target is `/` again.
+/// The `http` crate replaces a missing path with a static `/`, which is not part of the request's text: the pointers
+/// differ. Should this ever change, the target stays `/`.
 fn restore_asterisk<B>(request: &mut Request<B>) {
     if *request.method() != Method::OPTIONS
         || request.version() >= Version::HTTP_2
@@ -218,7 +219,7 @@ fn restore_asterisk<B>(request: &mut Request<B>) {
     if text(request.uri()) == text(&Uri::from_static("http://a")) {
         let mut parts = std::mem::take(request.uri_mut()).into_parts();
         parts.path_and_query = Some(PathAndQuery::from_static("*"));
-        // It has all parts.
+        // Cannot fail: the URI has all its parts.
         *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
     }
 }
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn options_without_a_path_is_for_the_whole_server() {
+    fn options_without_a_path_asks_about_the_whole_server() {
         for (method, target, expected) in [
             ("OPTIONS", "http://a", "*"),
             ("OPTIONS", "https://a:1", "*"),
@@ -278,7 +279,7 @@ mod tests {
             ("OPTIONS", "/", "/"),
             ("GET", "http://a", "/"),
         ] {
-            // As it is read from a connection.
+            // As parsed from a connection.
             let uri = Uri::from_maybe_shared(bytes::Bytes::copy_from_slice(target.as_bytes())).unwrap();
             let mut request = Request::builder().method(method).uri(uri).body(()).unwrap();
             restore_asterisk(&mut request);

@@ -26,7 +26,7 @@
 //! | [`serve`] | the server of HTTP on a connection, behind a gate |
 //! | [`conn`] | what is known of a connection, and a hold on it |
 //! | [`framing`] | one reading of each request, or none |
-//! | [`body`] | the body of a request |
+//! | [`body`] | a request body that is the same type for every server |
 //! | [`body_limit`] | how long the body of a request may be |
 //! | [`hop_by_hop`], [`forwarded`] | which fields stay behind and which are added |
 //! | [`via`] | through whom a request has come, and whether it goes in circles |
@@ -34,17 +34,17 @@
 //! | [`tunnel`], [`extended_connect`] | upgrades, as to WebSocket, over HTTP/1.1 and over HTTP/2 |
 //! | [`route`] | from host and path to a service |
 //! | [`balance`], [`pool`], [`response_timeout`] | endpoints in turn, their connections, and how long they may take |
-//! | [`connect`] | connections that leave from many addresses, over TLS if need be; look-ups of names; Unix sockets |
+//! | [`connect`] | connections from many source addresses, with or without TLS; name resolution; Unix sockets |
 //! | [`identity`] | one secret in place of a PKI |
 //! | [`node`] | connections between programs that share a secret, and silence to all others |
 //!
 //! # Errors and silence
 //!
 //! Layers that refuse a request end it in an error: a [`BoxError`](tower::BoxError), which is one of their own types.
-//! What becomes of it is decided by where it is caught. An error that reaches [`HttpServer`](serve::HttpServer) ends the
-//! connection in silence; only a request with a malformed host gets a 400, on a connection that has named a served host
-//! before. An error that is caught behind [`OpenGateLayer`](silence::OpenGateLayer) can be answered, by a layer that looks
-//! what it is (`error.is::<Misdirected>()`), or by axum's `HandleErrorLayer`.
+//! What happens next depends on where the error is caught. An error that reaches [`HttpServer`](serve::HttpServer) ends
+//! the connection in silence, except that a request with a malformed host gets 400 on a connection that has named a
+//! served host before. An error that is caught behind [`OpenGateLayer`](silence::OpenGateLayer) can be answered: by a
+//! layer that checks its type (`error.is::<Misdirected>()`), or by axum's `HandleErrorLayer`.
 //!
 //! # A proxy
 //!

@@ -66,9 +66,7 @@ fn a_self_signed_certificate_is_accepted_where_it_is_named() {
     assert_eq!((get("name.test").status, get("other.test").status), (502, 502));
     let told = program.wait_for_line("host=\"other.test\"");
     assert!(
-        told.contains(
-            "is marked as one of an authority (CA:TRUE), not as one of a server advice=\"to accept it, set upstream_ca"
-        ),
+        told.contains("is a CA certificate (CA:TRUE), not a server certificate advice=\"to accept it, set upstream_ca"),
         "{told}"
     );
     let told = program.wait_for_line("host=\"name.test\"");
@@ -138,7 +136,7 @@ fn a_port_that_speaks_something_else_is_told() {
     for (scheme, backend, what, advice) in [
         ("https://", &plain, "does not speak TLS", "for a port without TLS, write http:// or h2c://"),
         ("h2c://", &plain, "does not speak HTTP/2", "it speaks HTTP/1.1: write http://"),
-        ("", &alert, "is not a response of HTTP/1.1", "if that port speaks TLS, write https://"),
+        ("", &alert, "is not an HTTP/1.1 response", "if that port speaks TLS, write https://"),
         ("", &closing, "broke off before it responded", "if that port speaks TLS, write https://"),
         ("h2c://", &alert, "does not speak HTTP/2", "it speaks TLS: write h2://"),
     ] {

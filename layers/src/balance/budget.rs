@@ -1,11 +1,11 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// What a request earns.
+/// Credit that a request earns.
 const EARNED: u32 = 1;
-/// What a second try costs: a fifth of the requests may be sent again.
+/// Price of sending a request a second time, so that a fifth of the requests may be sent again.
 pub(super) const SENT: u32 = 5;
-/// What it costs if nothing was done with the request, which was a connection attempt and no more: in the long run, each
-/// request may go on once.
+/// Price of another attempt after one that left the request unsent or unprocessed, so that in the long run each request
+/// may go on once.
 pub(super) const UNSENT: u32 = 1;
 /// At the start there is enough for ten second tries, and never more than for a hundred is saved.
 const START: u32 = 10 * SENT;
@@ -41,10 +41,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fifth_of_the_requests_may_be_sent_again_and_each_that_was_not_sent_may_go_on() {
+    fn a_fifth_of_requests_may_be_sent_again_and_every_unsent_one_may_go_on_once() {
         for (cost, share) in [(SENT, 5), (UNSENT, 1)] {
             let budget = Budget::default();
-            // Each would like to twice.
+            // Each request asks for two.
             let again = |requests: u32| {
                 let again = |_| {
                     budget.earn();

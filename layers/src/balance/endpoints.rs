@@ -69,8 +69,10 @@ impl<S> Endpoint<S> {
 #[derive(Debug, Clone, Default)]
 pub struct Rotation(Arc<Turns>);
 
-/// Each kind of choice has a counter of its own. If they shared one, those that are made in turn could each get the same
-/// of two endpoints every time.
+/// Turn counters and the retry budget.
+///
+/// Each kind of choice has its own counter. With a shared one, two kinds of choices that alternate could each get the
+/// same one of two endpoints every time.
 #[derive(Debug, Default)]
 struct Turns {
     first: AtomicUsize,
@@ -106,8 +108,8 @@ pub(super) struct Endpoints<S> {
 }
 
 impl<S> Endpoints<S> {
-    /// The next endpoint that is well, or one that only a request can find out about. When there is none, the one that
-    /// has failed least, unless connections to all of them time out.
+    /// The next endpoint that is well, or one that a request has to try. If there is neither, the one with the fewest
+    /// failures, unless connections to all of them time out.
     pub(super) fn turn(&self, repeatable: bool) -> Turn {
         let count = self.all.len();
         if count < 2 {
@@ -122,7 +124,7 @@ impl<S> Endpoints<S> {
         self.after(&Tried::default()).map_or(Turn::OfNone, Turn::Of)
     }
 
-    /// The endpoint that a client has a connection to, if it is well.
+    /// The endpoint to which the client has its own connection, if that endpoint is well.
     pub(super) fn tied(&self, ties: &Ties) -> Option<usize> {
         ties.endpoint(&self.names).filter(|index| self.health(*index).is_well())
     }
@@ -142,8 +144,8 @@ impl<S> Endpoints<S> {
         None
     }
 
-    /// Of those that were not tried the one that has failed least; of several that are well, one that comes first. None
-    /// that connections time out to.
+    /// The untried endpoint with the fewest failures; of several that are well, a preferred one. Endpoints whose
+    /// connections time out are left out.
     pub(super) fn after(&self, tried: &Tried) -> Option<usize> {
         let count = self.all.len();
         // Beyond what can be remembered, one may be tried twice.
@@ -193,9 +195,9 @@ fn next(counter: &AtomicUsize) -> usize {
 #[derive(Debug)]
 pub(super) enum Turn {
     Of(usize),
-    /// Of one that has failed: the request finds out whether it is well again.
+    /// An endpoint that has failed: the request finds out whether it is well again.
     OnTrial(usize, Lease),
-    /// Connections to all of them time out.
+    /// No endpoint: connections to all of them time out.
     OfNone,
 }
 

@@ -20,24 +20,26 @@ pub trait Unsent<R> {
         false
     }
 
-    /// Whether the endpoint did respond, with something that cannot be passed on. Asked again, it would say the same.
+    /// Whether the endpoint responded, but with something that cannot be passed on. Another attempt would get the same.
     fn has_responded(&self) -> bool {
         false
     }
 
-    /// Whether the endpoint took as long for a response as it may: then no time is left for another.
+    /// Whether the time for a response ran out, so that none is left for another attempt.
     fn is_timeout(&self) -> bool {
         false
     }
 
-    /// How much of the time for a response was left when it failed: as much as the next endpoint may take, which is told
-    /// by [`TimeLeft`](super::TimeLeft). `None` where there is no limit.
+    /// Time for a response that was left when the attempt failed; `None` without a limit.
+    ///
+    /// If the request is sent again, it carries this as [`TimeLeft`](super::TimeLeft).
     fn time_left(&self) -> Option<Duration> {
         None
     }
 
-    /// That there was no connection to the endpoint, with what tells when there can be one again. `None` where only
-    /// another request can tell.
+    /// How to try connecting again, if there was no connection to the endpoint.
+    ///
+    /// `None` if only another request can tell whether the endpoint is back.
     fn unreachable(&self) -> Option<Unreachable> {
         None
     }
@@ -78,8 +80,9 @@ impl Failed {
 #[error("there is no endpoint")]
 pub struct NoEndpoint;
 
-/// A [`Balance`](super::Balance) that a request does not wait for: connections to all endpoints have timed out when they
-/// were tried last, and are tried again, beside the requests, each second.
+/// The error of a [`Balance`](super::Balance) whose connections all time out.
+///
+/// Requests do not wait for its endpoints. Connections are tried again in the background, every second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no endpoint can be reached: connections to all of them time out, and are tried again every second")]
 pub struct AllUnreachable;

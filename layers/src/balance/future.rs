@@ -18,7 +18,7 @@ use super::{
     health::Lease,
     once::is_idempotent,
     share::SHARES,
-    trial::{InFront, Trial},
+    trial::{Foreground, Trial},
 };
 use crate::{
     call::Call,
@@ -32,14 +32,14 @@ pin_project! {
         attempt: Option<Call<S, Request<Once<B>>>>,
         endpoints: Arc<Endpoints<S>>,
         index: usize,
-        // If the attempt finds out whether its endpoint is well again.
+        // Set if the attempt finds out whether its endpoint is well again.
         lease: Option<Lease>,
-        // The same, of a request that does not have to wait for it. Boxed, as it is rare.
+        // The attempt at an endpoint that has failed, if the request can go elsewhere. Boxed, because it is rare.
         trial: Option<Box<Trial<S, B>>>,
         // For another try, if there may be one: of a request without a body.
         copy: Option<RequestCopy>,
         tried: Tried,
-        // How many endpoints did not let themselves be connected to in time.
+        // Endpoints whose connection timed out.
         black_holes: u32,
         attempts: Option<Attempts>,
     }
@@ -54,7 +54,7 @@ where
         let copy = RequestCopy::of(&request);
         let attempts = request.extensions().get::<Attempts>().cloned();
         let repeatable = copy.as_ref().is_some_and(|copy| is_idempotent(copy.method()));
-        // A client that has a connection of its own somewhere is served there.
+        // A client stays with the endpoint to which it has its own connection.
         let ties = request.extensions().get().and_then(ConnInfo::ties);
         let tied = ties.and_then(|ties| endpoints.tied(ties)).map(Turn::Of);
         let (index, mut lease) = match tied.unwrap_or_else(|| endpoints.turn(repeatable)) {
@@ -141,12 +141,12 @@ where
     S::Error: Unsent<Request<Once<B>>>,
     B: Body,
 {
-    /// The outcome of the attempt under way; an error of its own if there is none.
+    /// Polls the current attempt; an error if there is no endpoint to try.
     fn poll_attempt(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Outcome<S, B>, BoxError>> {
         loop {
             let this = self.as_mut().project();
             if let Some(trial) = this.trial {
-                trial.poll_beside(cx);
+                trial.poll_background(cx);
             }
             if let Some(attempt) = this.attempt.as_pin_mut() {
                 return attempt.poll(cx).map(Ok);
@@ -155,16 +155,16 @@ where
                 let none: BoxError = if this.endpoints.is_empty() { NoEndpoint.into() } else { AllUnreachable.into() };
                 return Poll::Ready(Err(none));
             };
-            match ready!(trial.poll_in_front(cx)) {
-                InFront::Ended(result, lease) => {
+            match ready!(trial.poll_foreground(cx)) {
+                Foreground::Ended(result, lease) => {
                     (*this.lease, *this.trial) = (lease, None);
                     return Poll::Ready(Ok(result));
                 }
-                InFront::TakesLong => {
+                Foreground::TakesLong => {
                     let well = this.endpoints.after(this.tried).filter(|next| this.endpoints.health(*next).is_well());
                     match well.zip(this.copy.as_ref().and_then(RequestCopy::request)) {
                         Some((next, request)) => {
-                            trial.step_aside();
+                            trial.move_to_background();
                             self.as_mut().try_at(next, request);
                         }
                         None => trial.wait_on(),
@@ -185,10 +185,10 @@ where
     }
 }
 
-/// What comes of an attempt.
+/// The result of an attempt.
 type Outcome<S, B> = Result<<S as Service<Request<Once<B>>>>::Response, <S as Service<Request<Once<B>>>>::Error>;
 
-/// The request to be sent again, if that cannot have an effect twice, and if there is time left for a response.
+/// The request to send again, if that cannot take effect twice and there is time left for a response.
 fn resend<B: Body>(error: &impl Unsent<Request<Once<B>>>, copied: &Option<RequestCopy>) -> Option<Request<Once<B>>> {
     let copied = copied.as_ref()?;
     let may_be_sent_again = error.is_unprocessed() || is_idempotent(copied.method());

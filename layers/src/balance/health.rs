@@ -15,30 +15,30 @@ use super::Unreachable;
 /// For how long an endpoint is left alone after its first failure; twice as long after each further one.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
-/// For how long a lease without an outcome keeps others away.
+/// How long a lease without an outcome keeps others away.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// What requests have found out about an endpoint: it costs one load a request while all is well.
+/// What requests have found out about an endpoint. While all is well, it costs one load per request.
 ///
-/// Times are in milliseconds after `since`.
+/// Times are in milliseconds since `since`.
 #[derive(Debug)]
 pub(super) struct Health {
     since: Instant,
     /// In a row.
     failures: AtomicU32,
-    /// When it failed last; without meaning while all is well.
+    /// When it last failed; meaningless while all is well.
     failed_at: AtomicU64,
-    /// Until when somebody is finding out whether it is well again.
+    /// Until when a lease is held.
     leased_until: AtomicU64,
-    /// That its last failure was that connections to it time out.
+    /// Whether it last failed because a connection timed out.
     is_black_hole: AtomicBool,
-    /// What tells whether it can be reached again, if its last failure was that it could not.
+    /// How to try connecting again, if it last failed because it could not be reached.
     unreachable: Mutex<Option<Unreachable>>,
-    /// Workers and nodes that have seen an endpoint fail together do not come back to it together.
+    /// Keeps workers and nodes that saw the endpoint fail at the same time from returning to it at the same time.
     jitter: RandomState,
 }
 
-/// The right to be the one who finds out whether an endpoint is well again. Dropped, it is another's.
+/// The exclusive right to find out whether an endpoint is well again, given up on drop.
 #[derive(Debug)]
 pub(super) struct Lease {
     health: Arc<Health>,
@@ -66,16 +66,16 @@ impl Health {
         self.failures.load(Ordering::Relaxed)
     }
 
-    /// Whether connections to it time out. They are tried beside the requests, so that none has to wait for one.
+    /// Whether connections to it time out. They are tried in the background, so that no request has to wait for one.
     pub(super) fn is_black_hole(&self) -> bool {
         !self.is_well() && self.is_black_hole.load(Ordering::Relaxed)
     }
 
-    /// Where an endpoint could not be reached, and it is time, tries to connect to it in a task of its own. Where only
-    /// a request can tell, and it is time, gives the right to be that request.
+    /// Starts to find out whether a failed endpoint is well again, once it has rested.
     ///
-    /// Requests that can be sent elsewhere when it fails go first; the others, which would be lost, only when none of
-    /// them has come for as long again.
+    /// If it could not be reached, a background task connects to it. Otherwise only a request can tell, and gets a
+    /// lease. Requests that can be sent elsewhere on failure go first. The others, which would be lost, only get a
+    /// lease if none of those has come for the same time again.
     pub(super) fn find_out(this: &Arc<Self>, repeatable: bool) -> Option<Lease> {
         let pause = this.pause();
         if !this.has_rested(pause) {
@@ -88,8 +88,8 @@ impl Health {
         if repeatable || this.has_rested(pause * 2) { Self::lease(this) } else { None }
     }
 
-    /// Tries to connect to an endpoint that could not be reached, in a task of its own, if nobody else does, and if it
-    /// was left alone for a second: when there is no other, it must not be missed when it is back.
+    /// Connects in the background to an endpoint that could not be reached, after only a second of rest: with no other
+    /// endpoint left, its return must be noticed soon.
     pub(super) fn reconnect_soon(this: &Arc<Self>) {
         Self::reconnect(this, FIRST);
     }
@@ -109,7 +109,7 @@ impl Health {
         });
     }
 
-    /// The right to find out, unless another has it.
+    /// The lease, unless it is taken.
     fn lease(this: &Arc<Self>) -> Option<Lease> {
         let (now, last) = (this.now(), this.leased_until.load(Ordering::Relaxed));
         let until = now + millis(LEASE);
@@ -130,13 +130,13 @@ impl Health {
     pub(super) fn failed(&self, lease: Option<&Lease>, unreachable: Option<Unreachable>) {
         let leased_until = self.leased_until.load(Ordering::Relaxed);
         let is_leased = self.now() < leased_until && lease.is_none_or(|lease| lease.until != leased_until);
-        // Requests that were under way together fail together: they count once.
+        // Requests in flight at the same time fail together, and count as one failure.
         if !self.is_well() && (is_leased || (lease.is_none() && !self.has_rested(self.pause()))) {
             return;
         }
         self.is_black_hole.store(unreachable.as_ref().is_some_and(Unreachable::is_timeout), Ordering::Relaxed);
         *self.unreachable() = unreachable;
-        // In this order: whoever sees the failure sees the pause.
+        // In this order, so that a thread that sees the failure also sees its time.
         self.failed_at.store(self.now(), Ordering::Relaxed);
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
@@ -145,7 +145,7 @@ impl Health {
         self.now() >= self.failed_at.load(Ordering::Relaxed) + millis(pause)
     }
 
-    /// After so many failures in a row, less up to a quarter.
+    /// How long it is left alone after the failures so far, less up to a quarter.
     fn pause(&self) -> Duration {
         let failures = self.failures();
         let pause = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(5)).min(LONGEST);
@@ -196,7 +196,7 @@ mod tests {
         let mut lease = None;
         for pause in [1, 2, 4, 8, 16, 30, 30] {
             health.failed(lease.as_ref(), None);
-            // Of requests that were under way at the time.
+            // From a request that was in flight at the time.
             health.failed(None, None);
             drop(lease);
             assert!(!health.is_well());
@@ -216,16 +216,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_request_at_a_time_finds_out() {
+    async fn one_request_at_a_time_gets_the_lease() {
         let health = Arc::new(Health::new());
         health.failed(None, None);
         advance(FIRST).await;
         let first = Health::find_out(&health, true).unwrap();
         assert!(Health::find_out(&health, true).is_none());
-        // Given up, it is the next one's.
+        // A lease that is given up goes to the next request.
         drop(first);
         let second = Health::find_out(&health, true).unwrap();
-        // Without an outcome it is so after a while, too.
+        // So does one without an outcome, after a while.
         advance(LEASE).await;
         let third = Health::find_out(&health, true).unwrap();
         drop(second);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_would_be_lost_finds_out_when_nothing_else_comes() {
+    async fn a_request_that_would_be_lost_gets_the_lease_only_after_twice_the_pause() {
         let health = Arc::new(Health::new());
         health.failed(None, None);
         advance(FIRST).await;
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_request_has_to_find_out_whether_there_are_connections_again() {
+    async fn an_endpoint_out_of_reach_is_connected_to_without_a_request() {
         let health = Arc::new(Health::new());
         let answers = Arc::new(AtomicBool::new(false));
         let of_probe = Arc::clone(&answers);
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn not_all_come_back_at_the_same_time() {
+    fn pauses_differ() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let _context = runtime.enter();
         let pauses: Vec<_> = (0..100).map(|_| Health::new()).map(|health| health.pause()).collect();

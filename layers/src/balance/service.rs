@@ -9,29 +9,41 @@ use tower::{BoxError, Service};
 
 use super::{BalancedBody, Endpoint, Once, ResponseFuture, Rotation, Unsent, endpoints::Endpoints};
 
-/// Gives requests to several endpoints in turn, and to the next one when one fails.
+/// Distributes requests over several endpoints in turn, and retries them elsewhere when an endpoint fails.
 ///
-/// **Where a request goes.** To each endpoint at most once (where there is one only, a second time if its connection
-/// broke): whatever it is, if nothing of it was sent; any without a body, if the endpoint says that it has not processed it
-/// (RFC 9113, 8.7); else only if it is idempotent (RFC 9110, 9.2.2) and without a body. Tries at endpoints that are well
-/// are free. For others there is a budget: in the long run a fifth of all requests may be sent again, and each of which
-/// nothing was done may go on once; there is a little more at the start.
+/// # Retries
 ///
-/// A client that has a connection of its own to an endpoint, which it may have authenticated (see
-/// [`Pool`](crate::pool::Pool)), is served there as long as the endpoint is well.
+/// A failed request goes on to another endpoint, at most once to each, if
+/// - nothing of it was sent,
+/// - it has no body, and the endpoint says that it has not processed it (RFC 9113, 8.7), or
+/// - it has no body, and its method is idempotent (RFC 9110, 9.2.2).
 ///
-/// **How long it takes.** A request goes on to other endpoints until four of them did not let themselves be connected to in
-/// time; pools that wait for a [`connect_share`](super::connect_share) each take one connect timeout in all. After a
-/// response that took too long there is no other try, and after a failure the next endpoint has the time that is left.
+/// A single endpoint is asked a second time if its connection broke. Attempts at endpoints that are well are free. For
+/// the others there is a budget: in the long run, a fifth of all requests may be sent again, and each unsent or
+/// unprocessed request may go on once. At the start there is a little more.
 ///
-/// **What becomes of an endpoint.** One that has failed is left alone for a second, then for two and so on up to thirty,
-/// less up to a quarter, so that not all come back to it at the same time. Where the error says that it was
-/// [`Unreachable`](super::Unreachable), as those of the pools do, it is then connected to beside the requests. Otherwise
-/// one request at a time finds out whether it responds again; it is one that can be sent elsewhere, which it is after a
-/// quarter of a second, unless none comes. When all have failed, all are tried, those first that failed least often, but
-/// those that connections time out to: these are connected to every second beside the requests, and when there are no
-/// others, requests end at once in [`AllUnreachable`](super::AllUnreachable). An endpoint that is the only one is always
-/// asked. A response to a request without a body counts as a failure, too, when it breaks off.
+/// A client with its own connection to an endpoint, which it may have authenticated (see [`Pool`](crate::pool::Pool)),
+/// stays with that endpoint as long as it is well.
+///
+/// # Time limits
+///
+/// After four endpoints whose connection timed out, a request goes to no other. If each pool waits for a
+/// [`connect_share`](super::connect_share), this takes one connect timeout in total. After a response timeout there is
+/// no further attempt. If an endpoint breaks off, the next one has the time that is left.
+///
+/// # Failed endpoints
+///
+/// An endpoint that has failed gets no requests for one second, then for two, and so on up to thirty. Up to a quarter
+/// is taken off at random, so that not everyone returns at the same time. Then:
+/// - If the error says that the endpoint was [`Unreachable`](super::Unreachable), as those of the pools do, a background
+///   task connects to it.
+/// - Otherwise one request at a time finds out whether it responds again: preferably one that can be sent elsewhere,
+///   which happens after a quarter of a second.
+///
+/// When all endpoints have failed, all are tried, starting with the one with the fewest failures. Those whose
+/// connections time out are left out: they are connected to in the background every second, and if there are no others,
+/// requests fail at once with [`AllUnreachable`](super::AllUnreachable). A single endpoint is always asked. If a
+/// request has no body, a response that breaks off also counts as a failure.
 ///
 /// Cloning counts a reference; clones take turns together. Where the endpoints are not the same for all requests, a
 /// [`Rotation`] makes a balance for each.

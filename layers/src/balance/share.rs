@@ -1,11 +1,12 @@
 use std::time::Duration;
 
-/// After so many endpoints that connections time out to, a request goes to no other.
+/// Number of endpoints whose connection may time out before a request gives up.
 pub(super) const SHARES: u32 = 4;
 
-/// How long a request may wait for a connection to each of so many endpoints, so that it waits for `total` in all: an
-/// equal share, and a quarter at least. After four endpoints without a connection in time, [`Balance`](super::Balance)
-/// tries no other.
+/// One endpoint's share of the time that a request may wait for connections.
+///
+/// It is an equal share of `total`, but at least a quarter. Since [`Balance`](super::Balance) gives up after four
+/// endpoints whose connection timed out, a request waits for `total` at most.
 ///
 /// ```
 /// use std::time::Duration;

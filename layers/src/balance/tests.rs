@@ -92,7 +92,7 @@ fn endpoint(name: &'static str, does: Does) -> (&'static str, Endpoint) {
     (name, BoxCloneSyncService::new(service))
 }
 
-/// An endpoint that connections time out to, as long as it is not back.
+/// An endpoint whose connections time out until it is back.
 #[derive(Clone, Default)]
 struct BlackHole {
     is_back: Arc<AtomicBool>,
@@ -113,7 +113,7 @@ impl BlackHole {
         self.is_back.load(Ordering::Relaxed)
     }
 
-    /// How many requests have waited for it since this was asked last.
+    /// How many requests have waited for it since the last call.
     fn waited_for(&self) -> u32 {
         self.waited_for.swap(0, Ordering::Relaxed)
     }
@@ -205,7 +205,7 @@ async fn what_may_be_sent_again_goes_on_to_an_endpoint_that_lives() {
         (Does::BreakOff, "DELETE", "", true),
         (Does::BreakOff, "POST", "", false),
         (Does::BreakOff, "PUT", "body", false),
-        // No time is left.
+        // There is no time left.
         (Does::Hang, "GET", "", false),
         (Does::Hang, "POST", "", false),
         (Does::Hang, "PUT", "body", false),
@@ -236,7 +236,7 @@ async fn whatever_the_others_do_nothing_repeatable_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_waits_for_one_response_and_not_for_more() {
+async fn a_client_waits_for_a_single_response_timeout() {
     for names in [&["a", "b", "c"][..], &["alone"]] {
         let balance = Balance::new(names.iter().map(|name| endpoint(name, Does::Hang)));
         let start = tokio::time::Instant::now();
@@ -409,7 +409,7 @@ async fn a_second_try_is_at_one_that_comes_first_if_there_is_one_that_is_well() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_is_slow_to_answer_again_is_found_well_beside_the_requests() {
+async fn an_endpoint_that_answers_late_during_its_trial_is_well_again() {
     let slow = service_fn(async |_: Sent| {
         sleep(TIMEOUT).await;
         let body: Body = Full::from("slow").map_err(|never| match never {}).boxed();
@@ -424,7 +424,7 @@ async fn an_endpoint_that_is_slow_to_answer_again_is_found_well_beside_the_reque
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_request_waits_for_an_endpoint_that_is_known_to_be_out_of_reach() {
+async fn no_request_waits_for_an_endpoint_that_is_known_to_be_unreachable() {
     let hole = BlackHole::default();
     let balance = Balance::new([hole.endpoint(), endpoint("up", Does::Respond)]);
     assert_eq!(send(&balance, "POST", "body").await, ok("up"));
@@ -434,7 +434,7 @@ async fn no_request_waits_for_an_endpoint_that_is_known_to_be_out_of_reach() {
         sleep(Duration::from_millis(500)).await;
     }
     assert_eq!(hole.waited_for(), 0);
-    // A connection that is made beside the requests tells.
+    // A background connection finds it.
     hole.is_back.store(true, Ordering::Relaxed);
     sleep(TIMEOUT).await;
     assert_eq!(send(&balance, "GET", "").await, ok("up"));
@@ -446,7 +446,7 @@ async fn no_request_waits_for_an_endpoint_that_is_known_to_be_out_of_reach() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_all_are_out_of_reach_requests_end_at_once_and_one_that_is_back_is_found_soon() {
+async fn when_all_are_unreachable_requests_fail_at_once_and_one_that_is_back_is_found_soon() {
     let holes = [(); 3].map(|()| BlackHole::default());
     let balance = Balance::new(holes.iter().map(BlackHole::endpoint));
     let start = tokio::time::Instant::now();
@@ -459,7 +459,7 @@ async fn when_all_are_out_of_reach_requests_end_at_once_and_one_that_is_back_is_
         sleep(Duration::from_millis(500)).await;
     }
     holes[1].is_back.store(true, Ordering::Relaxed);
-    // An attempt that is under way, and the second after it.
+    // This covers an attempt under way and the second after it.
     for _ in 0..5 {
         let _ = send_one().await;
         sleep(Duration::from_millis(500)).await;
@@ -468,7 +468,7 @@ async fn when_all_are_out_of_reach_requests_end_at_once_and_one_that_is_back_is_
         assert_eq!(send(&balance, "GET", "").now_or_never(), Some(ok("back")));
     }
 
-    // The only one is always asked.
+    // A single endpoint is always asked.
     let alone = Balance::new([BlackHole::default().endpoint()]);
     for _ in 0..3 {
         assert_eq!(send(&alone, "GET", "").await, Err(("hole".into(), 1)));
@@ -476,13 +476,13 @@ async fn when_all_are_out_of_reach_requests_end_at_once_and_one_that_is_back_is_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_waits_for_four_connections_and_not_for_more() {
+async fn a_request_waits_for_four_connections_at_most() {
     let balance = Balance::new((0..6).map(|_| BlackHole::default().endpoint()));
     assert_eq!(send(&balance, "GET", "").await, Err(("hole".into(), 4)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_all_refuse_connections_each_request_goes_on_once_in_the_long_run() {
+async fn when_all_refuse_connections_each_request_makes_two_attempts_in_the_long_run() {
     let balance = Balance::new([(); 4].map(|()| endpoint("down", Does::RefuseConnections)));
     let mut tries = 0;
     for _ in 0..1000 {
@@ -492,8 +492,8 @@ async fn when_all_refuse_connections_each_request_goes_on_once_in_the_long_run()
 }
 
 #[tokio::test(start_paused = true)]
-async fn none_of_two_is_left_out() {
-    // A second try is nobody's turn.
+async fn second_attempts_take_no_turns() {
+    // Both of the two endpoints are used.
     let balance = Balance::new([endpoint("goodbye", Does::SayGoodbye), endpoint("up", Does::Respond)]);
     for expected in [2, 1, 2, 1] {
         let (attempts, mut request) = (Attempts::default(), request("GET", ""));
@@ -501,7 +501,7 @@ async fn none_of_two_is_left_out() {
         balance.clone().oneshot(request).await.unwrap();
         assert_eq!(attempts.count(), expected);
     }
-    // Those that come first take no turns of those that come then.
+    // The first tier takes no turns from the second.
     let tiers = Tiers::new(&[("down", Does::RefuseConnections)], &[("a", Does::Respond), ("b", Does::Respond)]);
     tiers.send("GET", "").await.unwrap();
     let mut seen = Vec::new();

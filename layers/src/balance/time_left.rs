@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-/// How long the response to a request may still take, as other endpoints were waited for before.
+/// Time that is left for a response after attempts at other endpoints.
 ///
-/// [`Balance`](super::Balance) puts it among the extensions of a request that it sends again, if the error says how much
-/// [`time_left`](super::Unsent::time_left) there is.
+/// When [`Balance`](super::Balance) sends a request again, it puts this into the request's extensions if the error
+/// knows the [`time_left`](super::Unsent::time_left).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeLeft(pub Duration);

@@ -12,14 +12,14 @@ use tower::Service;
 use super::{Once, Unsent, health::Lease};
 use crate::call::Call;
 
-/// How long a request waits for an endpoint that has failed before. Then it goes to one that is well, and the endpoint
-/// has until the response from there comes.
-const IN_FRONT: Duration = Duration::from_millis(250);
+/// How long a request waits for an endpoint that failed before. After that it is sent to one that is well, and the
+/// trial has until that one responds.
+const PATIENCE: Duration = Duration::from_millis(250);
 
-/// A request that finds out whether an endpoint answers again, and that can be sent elsewhere if it does not.
+/// An attempt to find out whether a failed endpoint responds again, with a request that can be sent elsewhere.
 pub(super) struct Trial<S: Service<Request<Once<B>>>, B> {
     call: Pin<Box<Call<S, Request<Once<B>>>>>,
-    /// Until there is an outcome.
+    /// Held until there is an outcome.
     lease: Option<Lease>,
     patience: Pin<Box<Sleep>>,
     state: State,
@@ -27,50 +27,50 @@ pub(super) struct Trial<S: Service<Request<Once<B>>>, B> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    InFront,
-    /// As there is no endpoint to go to instead.
-    InFrontForGood,
-    Beside,
+    Foreground,
+    /// There is no other endpoint to send the request to.
+    ForegroundUntilDone,
+    Background,
 }
 
-/// What has become of a trial that a request waits for.
-pub(super) enum InFront<T> {
+/// The state of a trial that the request is waiting for.
+pub(super) enum Foreground<T> {
     Ended(T, Option<Lease>),
     TakesLong,
 }
 
 impl<S: Service<Request<Once<B>>>, B> Trial<S, B> {
     pub(super) fn new(call: Call<S, Request<Once<B>>>, lease: Lease) -> Self {
-        Self { call: Box::pin(call), lease: Some(lease), patience: Box::pin(sleep(IN_FRONT)), state: State::InFront }
+        Self { call: Box::pin(call), lease: Some(lease), patience: Box::pin(sleep(PATIENCE)), state: State::Foreground }
     }
 
-    /// Waits for the response for as long as a request may have to.
-    pub(super) fn poll_in_front(&mut self, cx: &mut Context<'_>) -> Poll<InFront<Result<S::Response, S::Error>>> {
+    /// Polls for the response, or for the end of the request's patience.
+    pub(super) fn poll_foreground(&mut self, cx: &mut Context<'_>) -> Poll<Foreground<Result<S::Response, S::Error>>> {
         if let Poll::Ready(result) = self.call.as_mut().poll(cx) {
-            return Poll::Ready(InFront::Ended(result, self.lease.take()));
+            return Poll::Ready(Foreground::Ended(result, self.lease.take()));
         }
-        if self.state == State::InFront && self.patience.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(InFront::TakesLong);
+        if self.state == State::Foreground && self.patience.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Foreground::TakesLong);
         }
         Poll::Pending
     }
 
-    /// The request waits on.
+    /// Lets the request wait until the trial is done.
     pub(super) fn wait_on(&mut self) {
-        self.state = State::InFrontForGood;
+        self.state = State::ForegroundUntilDone;
     }
 
-    /// The request was sent to another endpoint.
-    pub(super) fn step_aside(&mut self) {
-        self.state = State::Beside;
+    /// Continues the trial in the background: the request is sent to another endpoint.
+    pub(super) fn move_to_background(&mut self) {
+        self.state = State::Background;
     }
 
-    /// Sees whether the endpoint has answered, beside the one that the request was sent to.
-    pub(super) fn poll_beside(&mut self, cx: &mut Context<'_>)
+    /// Polls the trial while the request waits for another endpoint.
+    pub(super) fn poll_background(&mut self, cx: &mut Context<'_>)
     where
         S::Error: Unsent<Request<Once<B>>>,
     {
-        if self.state != State::Beside || self.lease.is_none() {
+        if self.state != State::Background || self.lease.is_none() {
             return;
         }
         if let Poll::Ready(result) = self.call.as_mut().poll(cx)
@@ -86,8 +86,8 @@ impl<S: Service<Request<Once<B>>>, B> Trial<S, B> {
 
 impl<S: Service<Request<Once<B>>>, B> Drop for Trial<S, B> {
     fn drop(&mut self) {
-        // The other was faster by far.
-        if self.state == State::Beside
+        // The other endpoint was at least 250 ms faster.
+        if self.state == State::Background
             && let Some(lease) = self.lease.take()
         {
             lease.failed(None);

@@ -2,9 +2,9 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 type Attempt = Pin<Box<dyn Future<Output = bool> + Send>>;
 
-/// That an endpoint could not be connected to, and what tells when it can be again.
+/// A way to try connecting again to an endpoint that could not be reached.
 ///
-/// With it, [`Balance`](super::Balance) finds that out beside the requests, in a task of its own.
+/// [`Balance`](super::Balance) uses it in a background task to find out when the endpoint is back.
 #[derive(Clone)]
 pub struct Unreachable {
     is_timeout: bool,
@@ -12,8 +12,10 @@ pub struct Unreachable {
 }
 
 impl Unreachable {
-    /// `connect` tries to make a connection, and says whether it has; it should keep it for a request. `is_timeout`:
-    /// the failure took as long as it may, and the next is expected to.
+    /// Creates it from `connect`, which tries to connect and returns whether it succeeded. It should keep the
+    /// connection for a request.
+    ///
+    /// `is_timeout` says that the connection timed out, so that another attempt is expected to take as long.
     pub fn new<F>(is_timeout: bool, connect: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = bool> + Send + 'static,

@@ -2,20 +2,20 @@ use std::{error::Error, fmt};
 
 use tower::BoxError;
 
-/// The body of a request broke off before its end.
+/// A request body that broke off before its end.
 #[derive(Debug)]
 pub struct RequestBodyError(Cause);
 
 #[derive(Debug)]
 enum Cause {
     Hyper(hyper::Error),
-    /// What a backend of HTTP/2 hears of it in turn.
+    /// Determines the reset that an HTTP/2 backend gets.
     Http2(h2::Error),
     Other(BoxError),
 }
 
 impl RequestBodyError {
-    /// A stream of HTTP/2 has ended without END_STREAM.
+    /// An HTTP/2 stream ended without END_STREAM.
     pub(super) fn cut() -> Self {
         Self(Cause::Http2(h2::Reason::CANCEL.into()))
     }
@@ -31,7 +31,7 @@ impl RequestBodyError {
 
 impl fmt::Display for RequestBodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the body of the request broke off")
+        f.write_str("the request body broke off")
     }
 }
 

@@ -1,4 +1,4 @@
-//! The body of a request, whichever server it came through.
+//! A request body that is the same type for every server.
 //!
 //! ```
 //! use bytes::Bytes;

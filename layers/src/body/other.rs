@@ -13,7 +13,7 @@ use super::RequestBodyError;
 
 type BoxBody = Pin<Box<dyn Body<Data = Bytes, Error = RequestBodyError> + Send>>;
 
-/// Any body. Few are `Sync`, and a request is to be: the lock is free whenever it is asked for.
+/// Any body. The lock makes it `Sync`, as requests have to be and few bodies are; it is always free.
 pub(super) struct Other(Mutex<BoxBody>);
 
 impl Other {
@@ -40,7 +40,7 @@ impl fmt::Debug for Other {
 }
 
 pin_project_lite::pin_project! {
-    /// A body with the error of all of them.
+    /// A body with its error converted, so that it can be boxed.
     struct Boxable<B> {
         #[pin]
         inner: B,

@@ -14,12 +14,12 @@ use crate::conn::{Control, Upload};
 
 /// The body of a request.
 ///
-/// One that [`HttpServer`](crate::serve::HttpServer) made keeps its connection busy until it was read to its end or
-/// dropped, even if the response has ended before. It ends without an error only if the client has sent all of it.
+/// A body from [`HttpServer`](crate::serve::HttpServer) keeps its connection busy until it is read to the end or
+/// dropped, even if the response has already ended. It ends without an error only if the client has sent all of it.
 #[derive(Debug)]
 pub struct RequestBody {
     kind: Kind,
-    // Behind the body: its server sees that it is gone before the connection counts as idle.
+    // Dropped after the body, so that hyper notices the end of the body before the connection counts as idle.
     upload: Option<Upload>,
 }
 
@@ -32,12 +32,12 @@ enum Kind {
 }
 
 impl RequestBody {
-    /// A body without bytes.
+    /// An empty body.
     pub fn empty() -> Self {
         Self { kind: Kind::Empty, upload: None }
     }
 
-    /// Any body, in a box: for other servers, and for requests of one's own.
+    /// Boxes any body, for use with other servers or for your own requests.
     pub fn new<B>(body: B) -> Self
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -45,7 +45,7 @@ impl RequestBody {
         Self { kind: Kind::Other(Other::new(body)), upload: None }
     }
 
-    /// The body of a request that came over this connection.
+    /// The body of a request that was received on `connection`.
     pub(crate) fn received(body: Incoming, version: Version, connection: &Control) -> Self {
         let upload = (!body.is_end_stream()).then(|| connection.begin_upload());
         let kind = if version < Version::HTTP_2 { Kind::Http1(body) } else { Kind::Http2(body) };
@@ -96,14 +96,14 @@ impl Kind {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         Poll::Ready(match self {
             Self::Empty => None,
-            // hyper may keep the end of a body with a length to itself until the next request, if the response has ended.
+            // If the response has ended, hyper may not report the end of a body with a length until the next request.
             Self::Http1(body) if body.is_end_stream() => None,
             Self::Http1(body) => {
                 ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(RequestBodyError::hyper))
             }
             Self::Http2(body) => match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-                // hyper takes a stream that was reset with NO_ERROR for one that has ended. Only END_STREAM ends a
-                // request (RFC 9113, 8.1).
+                // hyper reports a stream that was reset with NO_ERROR as ended, but only END_STREAM ends a request
+                // (RFC 9113, 8.1).
                 None if !body.is_end_stream() => Some(Err(RequestBodyError::cut())),
                 frame => frame.map(|frame| frame.map_err(RequestBodyError::hyper)),
             },
@@ -111,7 +111,7 @@ impl Kind {
         })
     }
 
-    /// Whether it has ended, as far as that is found out without a lock.
+    /// Whether it has ended, as far as this can be told without a lock.
     fn is_known_to_be_read(&self) -> bool {
         matches!(self, Self::Http1(body) if body.is_end_stream())
     }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_in_a_box_is_what_it_was() {
+    async fn a_boxed_body_is_unchanged() {
         let body = is_sync(RequestBody::new(Full::from("body")));
         assert!(body.size_hint().exact() == Some(4) && !body.is_end_stream());
         assert_eq!(body.collect().await.unwrap().to_bytes(), "body");
@@ -141,7 +141,7 @@ mod tests {
     async fn an_error_has_its_cause() {
         let broken = futures_util::stream::iter([Err(BoxError::from("why"))]);
         let error = RequestBody::new(StreamBody::new(broken)).collect().await.unwrap_err();
-        assert_eq!(error.to_string(), "the body of the request broke off");
+        assert_eq!(error.to_string(), "the request body broke off");
         assert_eq!(error.source().unwrap().to_string(), "why");
     }
 }

@@ -24,7 +24,7 @@ struct State {
     /// The gate holds bytes that want to go out once it opens.
     holding: AtomicBool,
     draining: AtomicBool,
-    /// A request was not worth an answer: it waits for the end of the connection, which comes when the others are done.
+    /// A request gets no answer: the connection ends once the other requests have finished.
     refused: AtomicBool,
     /// The last request had a body, which may not have been read to its end.
     had_body: AtomicBool,
@@ -133,13 +133,13 @@ impl Control {
         self.0.driver.wake();
     }
 
-    /// Drains, and gives one request no answer.
+    /// Drains the connection, leaving one request without an answer.
     pub(super) fn refuse(&self) {
         self.0.refused.store(true, Ordering::Release);
         self.drain();
     }
 
-    /// Whether a request gets no answer, while others may still be in flight.
+    /// Whether the connection ends because a request was refused, though others may still be in flight.
     pub(crate) fn is_refused(&self) -> bool {
         self.0.refused.load(Ordering::Acquire)
     }
@@ -203,7 +203,7 @@ impl Control {
         InFlight::new(self.clone(), REQUEST + WAITING)
     }
 
-    /// A request has a body, which may go on when its response has ended.
+    /// Counts a request body, which may go on after the response has ended.
     pub(crate) fn begin_upload(&self) -> Upload {
         self.0.in_flight.fetch_add(UPLOAD, Ordering::Relaxed);
         Upload::new(self.clone())

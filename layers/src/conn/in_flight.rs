@@ -33,14 +33,14 @@ impl InFlight {
         self.control.note_moved(1 + ((WORTH_OF_PIECE + bytes as u64 / WORTH_ONE) << 32));
     }
 
-    /// The request gets no answer, and its connection takes no further ones.
+    /// Leaves the request without an answer. Its connection takes no further requests.
     pub(crate) fn refuse(self) {
         let control = self.control.clone();
         drop(self);
         control.refuse();
     }
 
-    /// Whether the connection has not taken all that was written.
+    /// Whether some of what was written has not been sent yet.
     pub(crate) fn is_unsent(&self) -> bool {
         self.control.is_unsent()
     }
@@ -61,7 +61,7 @@ impl Drop for InFlight {
     }
 }
 
-/// Counts the body of a request as in flight until dropped.
+/// Counts a request body as in flight until dropped.
 #[derive(Debug)]
 pub(crate) struct Upload(Control);
 

@@ -35,7 +35,7 @@ struct Inner {
     peer_ip: OnceLock<HeaderValue>,
     named: Named,
     control: Control,
-    /// Of most connections there are none.
+    /// Most connections have none.
     ties: OnceLock<Box<Ties>>,
 }
 
@@ -116,18 +116,18 @@ impl ConnInfo {
         &self.0.control
     }
 
-    /// The connections to endpoints that are this client's own, if it has ever had one.
+    /// This client's own connections to endpoints, if it has ever had one.
     pub(crate) fn ties(&self) -> Option<&Ties> {
         self.0.ties.get().map(AsRef::as_ref)
     }
 
-    /// As [`ties`](Self::ties), from now on.
+    /// Like [`ties`](Self::ties), but created if missing.
     pub(crate) fn ties_or_new(&self) -> &Ties {
         self.0.ties.get_or_init(Box::default)
     }
 }
 
-/// With a response: its endpoint has a connection that is this client's own.
+/// A response extension: its endpoint now has a connection that belongs to this client.
 #[derive(Debug, Clone)]
 pub(crate) struct TiedTo(pub(crate) ConnInfo);
 

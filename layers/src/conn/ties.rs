@@ -4,24 +4,24 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// What a client connection has for itself alone: connections to endpoints that it may have authenticated.
+/// The connections to endpoints that belong to one client connection, because it may have authenticated them.
 #[derive(Default)]
 pub(crate) struct Ties(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     connections: Vec<Box<dyn Any + Send>>,
-    /// The names of their endpoints, the last one noted at the end.
+    /// The names of their endpoints, the most recent one last.
     endpoints: Vec<Arc<str>>,
 }
 
 impl Ties {
-    /// Keeps a connection, until it is taken or the client connection has ended.
+    /// Keeps a connection until it is taken or the client connection ends.
     pub(crate) fn put<T: Send + 'static>(&self, connection: T) {
         self.lock().connections.push(Box::new(connection));
     }
 
-    /// The connection of this kind that is the right one.
+    /// Takes the connection of type `T` that `is_right` accepts.
     pub(crate) fn take<T: 'static>(&self, is_right: impl Fn(&T) -> bool) -> Option<T> {
         let connections = &mut self.lock().connections;
         let index = connections.iter().position(|one| one.downcast_ref().is_some_and(&is_right))?;
@@ -35,7 +35,7 @@ impl Ties {
         endpoints.push(Arc::clone(name));
     }
 
-    /// Which of these endpoints was noted last.
+    /// The index of the endpoint that was noted most recently.
     pub(crate) fn endpoint(&self, names: &[Arc<str>]) -> Option<usize> {
         let noted = &self.lock().endpoints;
         noted.iter().rev().find_map(|noted| names.iter().position(|name| name == noted))

@@ -34,12 +34,12 @@ const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 /// the next of the configured addresses of the same family, else from where the kernel chooses. When a source has no
 /// port left for the destination, the next one is tried.
 ///
-/// A host name is looked up by a [`Resolver`]. Of several addresses the next one is tried when one has failed, or has not
-/// answered for a quarter of a second; the first connection is used (RFC 8305). For a minute, an address that lost to
-/// a later one is tried after the others.
+/// A host name is looked up by a [`Resolver`]. If it has several addresses, the next one is tried when one fails or has
+/// not answered within 250 ms, and the first connection to open is used (RFC 8305). An address that lost to a later one
+/// is tried after the others for a minute.
 ///
-/// It speaks no TLS, and refuses a URI that asks for it (`https`, `wss`): put a [`TlsConnector`](super::TlsConnector)
-/// around it.
+/// It does not speak TLS, and refuses `https` and `wss` URIs: wrap it in a [`TlsConnector`](super::TlsConnector) for
+/// those.
 ///
 /// Serves hyper-util's legacy client as its connector, too:
 ///
@@ -113,14 +113,14 @@ impl SourceConnector {
         self
     }
 
-    /// How long it may take until there is a connection, the look-up of a name included.
+    /// How long a connection may take to open, including the look-up of the name; 5 seconds by default.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.settings.connect_timeout = bounded(timeout);
         self
     }
 
-    /// Who looks up names; the system by default. Connectors may share one.
+    /// The resolver for host names, by default the system's. Connectors may share one.
     #[must_use]
     pub fn resolver(mut self, resolver: Resolver) -> Self {
         self.settings.resolver = resolver;
@@ -146,7 +146,7 @@ impl SourceConnector {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] with the last address that failed.
+    /// [`ConnectError`] for the last address that failed.
     pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return self.connect_address(SocketAddr::new(address, port)).await;
@@ -244,7 +244,7 @@ impl SourceConnector {
     }
 }
 
-/// A port of 0 is what resolvers say that know of none.
+/// Resolvers that do not know the port return 0.
 fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     if address.port() == 0 {
         address.set_port(port);
@@ -299,7 +299,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_up_has_the_time_of_a_connection() {
+    async fn a_look_up_counts_towards_the_connect_timeout() {
         let resolver =
             Resolver::new(tower::service_fn(async |_| std::future::pending::<io::Result<[SocketAddr; 1]>>().await));
         let connector = SourceConnector::new().resolver(resolver).connect_timeout(Duration::from_secs(3));

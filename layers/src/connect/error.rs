@@ -6,7 +6,7 @@ use http::Uri;
 #[derive(Debug)]
 pub struct ConnectError {
     step: Step,
-    /// Counted: a look-up that failed has failed for several connections.
+    /// Shared, because a failed look-up may have failed for several connections.
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -68,7 +68,7 @@ impl ConnectError {
         Self { step: Step::SocketTimeout(path), source: None }
     }
 
-    /// Whether the destination did not answer in time, or nobody said in time where it is.
+    /// Whether the destination did not answer in time, or its name was not resolved in time.
     pub fn is_timeout(&self) -> bool {
         use Step::{NameTimeout, ResolveTimeout, SocketTimeout, Timeout};
         matches!(self.step, Timeout(_) | NameTimeout(..) | ResolveTimeout(_) | SocketTimeout(_))
@@ -80,7 +80,7 @@ impl fmt::Display for ConnectError {
         match &self.step {
             Step::NoHost(uri) => write!(f, "there is no host in {uri}"),
             Step::NoTls(uri) => {
-                write!(f, "{uri} asks for TLS, which a SourceConnector does not speak: put a TlsConnector around it")
+                write!(f, "{uri} needs TLS, which a SourceConnector does not speak: wrap it in a TlsConnector")
             }
             Step::Resolve(host) => write!(f, "cannot resolve {host}"),
             Step::ResolveTimeout(host) => write!(f, "{host} was not resolved in time"),
@@ -94,8 +94,8 @@ impl fmt::Display for ConnectError {
             }
             Step::NoSource(address) => write!(
                 f,
-                "nothing to connect to {address} from: either no source port is left for it, or this machine does not \
-                 have the source address"
+                "no source address to connect to {address} from: no source port is left for it, or this machine does \
+                 not have the address"
             ),
             Step::Connect(address) => write!(f, "cannot connect to {address}"),
             Step::Socket(path) => write!(f, "cannot connect to {}", path.display()),

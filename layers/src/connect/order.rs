@@ -1,4 +1,4 @@
-//! In which order the addresses of a name are tried.
+//! The order in which the addresses of a name are tried.
 
 use std::{
     collections::HashMap,
@@ -9,16 +9,16 @@ use std::{
 
 use tokio::time::Instant;
 
-/// For how long an address that lost to a later one is tried after the others. One that is away costs a connection a
-/// minute the delay; one that lost a single packet is back soon. (RFC 6555, 4.2 has ten minutes.)
+/// How long an address that lost to a later one is tried after the others. An address that is down delays one
+/// connection a minute; one that lost a single packet is back soon. RFC 6555, 4.2, suggests ten minutes.
 const REMEMBERED: Duration = Duration::from_secs(60);
-/// How many of them are remembered.
+/// How many addresses are remembered.
 const MAX_REMEMBERED: usize = 1024;
 
-/// The addresses that lost to later ones: they failed, or were slow to answer.
+/// The addresses that lost to later ones: they failed or were slow to answer.
 ///
-/// Those are remembered and not the ones that worked, so that a name whose addresses share its load goes on to do so
-/// when one of them is away.
+/// Remembering these, and not the ones that worked, keeps the load spread over the other addresses of a name when one
+/// of them is down.
 #[derive(Debug, Default)]
 pub(super) struct Losers(Mutex<HashMap<SocketAddr, Instant>>);
 
@@ -28,7 +28,7 @@ impl Losers {
         if addresses.len() < 2 {
             return;
         }
-        // Of the loopback addresses those of IPv4 first: only they have a subnet to leave from.
+        // IPv4 loopback before IPv6 loopback, because only IPv4 has a subnet of source addresses.
         addresses.sort_by_key(|address| address.ip().is_loopback() && address.is_ipv6());
         interleave(addresses);
         let (losers, now) = (self.lock(), Instant::now());
@@ -37,7 +37,7 @@ impl Losers {
         }
     }
 
-    /// A connection to `winner` was faster than those to the others.
+    /// Notes that a connection to `winner` opened before those to `losers`.
     pub(super) fn note(&self, winner: SocketAddr, losers: &[SocketAddr]) {
         let (mut known, until) = (self.lock(), Instant::now() + REMEMBERED);
         known.remove(&winner);
@@ -53,7 +53,7 @@ impl Losers {
     }
 }
 
-/// Takes turns between the families, as far as both have addresses left (RFC 8305, 4).
+/// Alternates between the address families while both have addresses left (RFC 8305, 4).
 fn interleave(addresses: &mut Vec<SocketAddr>) {
     let is_first_family = |address: &SocketAddr| address.is_ipv4() == addresses[0].is_ipv4();
     let (first, second): (Vec<SocketAddr>, Vec<SocketAddr>) = addresses.iter().partition(|one| is_first_family(one));
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn families_take_turns_and_loopback_begins_with_ipv4() {
+    async fn families_take_turns_and_ipv4_loopback_comes_first() {
         for (given, expected) in [
             ("::1 127.0.0.1", "127.0.0.1 ::1"),
             ("2001:db8::1 2001:db8::2 192.0.2.1", "2001:db8::1 192.0.2.1 2001:db8::2"),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_lost_comes_last_for_a_while_or_until_it_wins() {
+    async fn a_loser_comes_last_for_a_while_or_until_it_wins() {
         let losers = Losers::default();
         let order = |text: &str| {
             let mut addresses = listed(text);
@@ -101,7 +101,7 @@ mod tests {
         let [a, b, c] = listed("192.0.2.1 192.0.2.2 192.0.2.3").try_into().unwrap();
         losers.note(b, &[a]);
         assert_eq!(order("192.0.2.1 192.0.2.2 192.0.2.3"), [b, c, a]);
-        // The others take turns as before.
+        // The others keep their order.
         assert_eq!(order("192.0.2.3 192.0.2.1 192.0.2.2"), [c, b, a]);
         losers.note(a, &[c, b]);
         assert_eq!(order("192.0.2.1 192.0.2.2 192.0.2.3"), [a, b, c]);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn so_many_are_remembered() {
+    async fn the_memory_is_bounded() {
         let losers = Losers::default();
         let address = |number: u16| SocketAddr::from(([192, 0, 2, 1], number));
         for number in 0..3000 {

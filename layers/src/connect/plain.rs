@@ -1,15 +1,15 @@
 use http::{Uri, uri::PathAndQuery};
 
-/// What a connector that adds TLS asks the one below it for: the same host and port, without TLS.
+/// The URI that a TLS connector passes to its inner connector: the same host and port, without TLS.
 pub(crate) fn plain(uri: Uri) -> Uri {
     let (true, Some(host)) = (asks_for_tls(&uri), uri.host()) else { return uri };
     let authority = format!("{host}:{}", uri.port_u16().unwrap_or(443));
     let path = uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
-    // Its parts were those of a URI before.
+    // Cannot fail: the parts come from a valid URI.
     Uri::builder().scheme("http").authority(authority).path_and_query(path).build().unwrap_or(uri)
 }
 
-/// Whether a connection to it is one over TLS.
+/// Whether the scheme of the URI is one over TLS.
 pub(super) fn asks_for_tls(uri: &Uri) -> bool {
     matches!(uri.scheme_str(), Some("https" | "wss"))
 }
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_that_tls_implies_is_named() {
+    fn the_implied_port_of_tls_is_made_explicit() {
         for (uri, expected) in [
             ("https://a.example", "http://a.example:443/"),
             ("wss://a.example/chat?x", "http://a.example:443/chat?x"),

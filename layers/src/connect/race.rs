@@ -1,14 +1,14 @@
-//! Connects to one of several addresses (RFC 8305).
+//! Connects to the first of several addresses that answers (RFC 8305).
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::timeout;
 
-/// How long an address may take before the next one is tried beside it (RFC 8305, 5).
+/// How long an address may take before the next one is tried as well (RFC 8305, 5).
 const DELAY: Duration = Duration::from_millis(250);
 
-/// The first connection, and the addresses that were tried before the one it leads to.
+/// The first connection, its address, and the addresses that were tried before it.
 #[derive(Debug)]
 pub(super) struct Won<'a, T> {
     pub(super) connection: T,
@@ -16,8 +16,8 @@ pub(super) struct Won<'a, T> {
     pub(super) passed: &'a [SocketAddr],
 }
 
-/// Tries the addresses in their order: the next one when one has failed, or takes longer than the delay, beside it. When
-/// none is left and all have failed, that is the error of the last one to fail; `None` without addresses.
+/// Tries the addresses in order. When one fails or takes longer than the delay, the next one is tried, in parallel with
+/// those still under way. If all fail, returns the error of the last one to fail; `None` if there are no addresses.
 pub(super) async fn race<'a, T, E, F>(
     addresses: &'a [SocketAddr],
     attempt: impl Fn(SocketAddr) -> F,
@@ -66,8 +66,7 @@ mod tests {
         SocketAddr::from(([10, 0, 0, number], 80))
     }
 
-    /// Addresses of which each takes so long, and then fails or not. Tells which one won, after which others were
-    /// tried, and how long it took.
+    /// Races addresses that each succeed or fail after some time. Returns the index of the winner and the time it took.
     async fn winner(addresses: &[(Duration, bool)]) -> (Option<u8>, Duration) {
         let (start, count) = (Instant::now(), u8::try_from(addresses.len()).unwrap());
         let listed: Vec<_> = (0..count).map(address).collect();
@@ -96,7 +95,7 @@ mod tests {
             (&[(BLACK_HOLE, true), (ms(10), true)], (Some(1), ms(260))),
             (&[(BLACK_HOLE, true), (BLACK_HOLE, true), (ms(10), true)], (Some(2), ms(510))),
             (&[(ms(10), false), (ms(20), true)], (Some(1), ms(30))),
-            // The one that was there first, though it was not tried first.
+            // The first to connect wins, even if it was not tried first.
             (&[(ms(500), true), (ms(10), true)], (Some(1), ms(260))),
             (&[(ms(300), true), (ms(100), true)], (Some(0), ms(300))),
             (&[(ms(300), false), (ms(400), true), (ms(10), true)], (Some(2), ms(310))),

@@ -14,9 +14,9 @@ use tokio::{
 };
 use tower::{BoxError, Service, ServiceExt, util::BoxCloneSyncService};
 
-/// How long the addresses of a name are used without another look-up.
+/// How long the addresses of a name are reused.
 const KEPT: Duration = Duration::from_secs(1);
-/// How many names are looked up at a time. With the system's resolver, each takes a thread.
+/// Maximum number of concurrent look-ups. With the system's resolver, each takes a thread.
 const MAX_LOOKUPS: usize = 32;
 
 /// A host name to look up.
@@ -24,7 +24,7 @@ const MAX_LOOKUPS: usize = 32;
 pub struct Name(Arc<str>);
 
 impl Name {
-    /// The name, as it stands in the URI.
+    /// The name as written in the URI.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -44,12 +44,12 @@ impl Borrow<str> for Name {
 
 /// Looks up the addresses of host names, for the connections of a [`SourceConnector`](super::SourceConnector).
 ///
-/// A name is looked up once at a time: whoever asks meanwhile shares the result or the error, and a look-up goes on when
-/// all who asked for it have left. At most 32 names are looked up at a time; the others wait. Addresses are used for a
-/// second, so that a burst of connections takes one look-up; an error is not kept.
+/// Concurrent requests for a name share one look-up, and its result or error. A look-up goes on even if nobody waits
+/// for it any more. At most 32 names are looked up at a time; others wait. Addresses are reused for one second, so that
+/// a burst of connections takes a single look-up. Errors are not kept.
 ///
-/// The resolver is a tower service of [`Name`]s: the [system's](Self::system), or any other, such as one that asks a DNS
-/// server of your own. A port of 0 in its addresses stands for the port of the URI.
+/// Names are resolved by a tower service: the [system's resolver](Self::system), or any other service from [`Name`] to
+/// addresses, such as one that asks your own DNS server. A port of 0 in an address stands for the port of the URI.
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -63,7 +63,7 @@ impl Borrow<str> for Name {
 /// let connector = SourceConnector::new().resolver(resolver);
 /// ```
 ///
-/// Cloning counts a reference; clones share their look-ups, also between runtimes.
+/// Cloning counts a reference; clones share their look-ups, even across runtimes.
 #[derive(Clone)]
 pub struct Resolver {
     shared: Arc<Shared>,
@@ -71,16 +71,16 @@ pub struct Resolver {
 
 struct Shared {
     service: BoxCloneSyncService<Name, Vec<SocketAddr>, BoxError>,
-    /// The look-ups under way, and those that have just succeeded.
+    /// Look-ups that are under way or have just succeeded.
     lookups: Mutex<HashMap<Name, watch::Receiver<Option<Answer>>>>,
     permits: Semaphore,
 }
 
-/// What became of a look-up.
+/// The result of a look-up.
 pub(super) type Answer = Result<Arc<[SocketAddr]>, Arc<dyn Error + Send + Sync>>;
 
 impl Resolver {
-    /// Asks the system (`getaddrinfo`), on a thread for blocking calls.
+    /// The system's resolver (`getaddrinfo`), called on a thread for blocking calls.
     pub fn system() -> Self {
         Self::new(tower::service_fn(async |name: Name| {
             let addresses = tokio::net::lookup_host((name.as_str(), 0)).await?;
@@ -88,8 +88,9 @@ impl Resolver {
         }))
     }
 
-    /// Asks `service`. A look-up has no deadline of its own: a service that may hang needs one, or nobody asks it for that
-    /// name again.
+    /// Resolves names with `service`.
+    ///
+    /// A look-up has no deadline. A service that may hang needs its own, or the name is never looked up again.
     pub fn new<S>(service: S) -> Self
     where
         S: Service<Name> + Clone + Send + Sync + 'static,
@@ -103,14 +104,14 @@ impl Resolver {
         Self { shared: Arc::new(Shared { service, lookups, permits }) }
     }
 
-    /// The addresses of `name`. It has no deadline.
+    /// Resolves `name`, without a deadline.
     pub(super) async fn resolve(&self, name: &str) -> Answer {
         let mut lookup = self.lookup(name);
         let answer = lookup.wait_for(Option::is_some).await;
         answer.ok().and_then(|answer| answer.clone()).unwrap_or_else(|| Err(Arc::new(GivenUp)))
     }
 
-    /// The look-up that is under way, or a new one.
+    /// The current look-up of `name`, or a new one.
     fn lookup(&self, name: &str) -> watch::Receiver<Option<Answer>> {
         let (sender, receiver, entry) = {
             let mut lookups = self.shared.lock();
@@ -122,7 +123,8 @@ impl Resolver {
             lookups.insert(name.clone(), receiver.clone());
             (sender, receiver, Entry { name, shared: Arc::clone(&self.shared) })
         };
-        // A runtime that is shutting down drops it here and now, which takes the lock.
+        // Not under the lock: a runtime that is shutting down drops the task at once, and `Entry` takes the lock on
+        // drop.
         tokio::spawn(look_up(entry, sender));
         receiver
     }
@@ -142,7 +144,7 @@ impl fmt::Debug for Resolver {
 
 async fn look_up(entry: Entry, sender: watch::Sender<Option<Answer>>) {
     let answer = {
-        // Never closed.
+        // The semaphore is never closed.
         let _permit = entry.shared.permits.acquire().await;
         entry.shared.service.clone().oneshot(entry.name.clone()).await
     };
@@ -153,7 +155,7 @@ async fn look_up(entry: Entry, sender: watch::Sender<Option<Answer>>) {
     }
 }
 
-/// The place of a look-up in the map. It is left also when the resolver panics or its runtime ends.
+/// The entry of a look-up in the map. Dropping removes it, even if the resolver panics or its runtime ends.
 struct Entry {
     name: Name,
     shared: Arc<Shared>,
@@ -171,9 +173,9 @@ impl Shared {
     }
 }
 
-/// A look-up whose resolver panicked, or whose runtime has ended.
+/// The error of a look-up whose resolver panicked or whose runtime ended.
 #[derive(Debug, thiserror::Error)]
-#[error("the look-up has ended without an answer")]
+#[error("the look-up ended without an answer")]
 struct GivenUp;
 
 #[cfg(test)]
@@ -184,7 +186,7 @@ mod tests {
 
     use super::*;
 
-    /// A resolver that takes so long for each name, with the look-ups that it has begun and ended.
+    /// A resolver that takes this long for each name, with counters of look-ups started and finished.
     fn counting(takes: Duration) -> (Resolver, Arc<[AtomicUsize; 2]>) {
         let counts = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
         let counted = Arc::clone(&counts);
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_look_up_serves_all_who_ask_meanwhile() {
+    async fn concurrent_requests_share_one_look_up() {
         let (resolver, counts) = counting(Duration::from_secs(5));
         for (name, expected) in [("a", "Ok([10.0.0.1:0])"), ("missing", "Err(\"no missing, 1\")")] {
             let asking: Vec<_> = (0..100)
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_up_goes_on_without_those_who_asked_for_it() {
+    async fn a_look_up_goes_on_when_nobody_waits() {
         let (resolver, counts) = counting(Duration::from_secs(5));
         for _ in 0..4 {
             assert!(timeout(Duration::from_secs(1), resolver.resolve("a")).await.is_err());
@@ -236,7 +238,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn addresses_are_kept_for_a_second_and_errors_not_at_all() {
+    async fn addresses_are_kept_for_a_second_and_errors_are_not() {
         let (resolver, counts) = counting(Duration::ZERO);
         for (name, first, soon, later) in [("a", 1, 1, 2), ("missing", 3, 4, 5)] {
             for (wait, expected) in [(Duration::ZERO, first), (KEPT / 2, soon), (KEPT, later)] {
@@ -250,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn so_many_names_are_looked_up_at_a_time() {
+    async fn the_number_of_concurrent_look_ups_is_bounded() {
         let (resolver, counts) = counting(Duration::from_secs(5));
         let asking: Vec<_> = (0..100)
             .map(|number| {

@@ -22,8 +22,9 @@ use crate::durations::bounded;
 const HTTP1: &[u8] = b"http/1.1";
 const HTTP2: &[u8] = b"h2";
 
-/// Speaks TLS over the connections of another connector, which is asked for the host and the port of the URI with the
-/// scheme `http`.
+/// Speaks TLS over the connections of another connector.
+///
+/// The inner connector gets the host and port of the URI with the scheme `http`.
 ///
 /// The certificate must be valid for the URI's host, or for [`name`](Self::name), and lead to a root that the
 /// configuration trusts. A host that is an IP address is verified as one, and no name is sent. Sessions are resumed as
@@ -173,18 +174,17 @@ impl TlsError {
         matches!(self.0, Step::Timeout(_))
     }
 
-    /// Whether the peer speaks TLS, but did not agree to HTTP/2.
+    /// Whether the peer speaks TLS but did not agree to HTTP/2.
     pub fn lacks_http2(&self) -> bool {
         matches!(self.0, Step::NoHttp2(_))
     }
 
-    /// Whether what the peer sent is not TLS.
+    /// Whether the peer sent something other than TLS.
     pub fn is_plain(&self) -> bool {
         matches!(self.handshake_error(), Some(rustls::Error::InvalidMessage(_)))
     }
 
-    /// Whether the certificate that the peer shows as its own is marked as one of an authority, as all those are that
-    /// `openssl req -x509` makes.
+    /// Whether the peer presented a CA certificate as its own, such as one made by `openssl req -x509`.
     pub fn is_of_authority(&self) -> bool {
         let Some(rustls::Error::InvalidCertificate(CertificateError::Other(other))) = self.handshake_error() else {
             return false;
@@ -192,7 +192,7 @@ impl TlsError {
         matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
     }
 
-    /// What is wrong with the handshake, or with the certificate, where that is it.
+    /// The cause of a failed handshake, such as an invalid certificate.
     pub fn handshake_error(&self) -> Option<&rustls::Error> {
         match &self.0 {
             Step::Handshake { error, .. } => error.get_ref()?.downcast_ref(),
@@ -205,15 +205,12 @@ impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Step::NoName(uri) => write!(f, "there is no name to verify in {uri}"),
-            Step::Connect(_) => f.write_str("no connection for TLS"),
+            Step::Connect(_) => f.write_str("cannot open a connection for TLS"),
             Step::Handshake { peer, .. } if self.is_plain() => {
                 write!(f, "{peer} does not speak TLS: it answered with something else")
             }
             Step::Handshake { peer, .. } if self.is_of_authority() => {
-                write!(
-                    f,
-                    "the certificate of {peer} is marked as one of an authority (CA:TRUE), not as one of a server"
-                )
+                write!(f, "the certificate of {peer} is a CA certificate (CA:TRUE), not a server certificate")
             }
             Step::Handshake { peer, name, .. } => write!(f, "the TLS handshake with {peer} for the name {name} failed"),
             Step::Timeout(peer) => write!(f, "{peer} did not finish the TLS handshake in time"),
@@ -226,7 +223,7 @@ impl std::error::Error for TlsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
             Step::Connect(error) => Some(&**error),
-            // That says no more, and less clearly.
+            // The source would say the same, but less clearly.
             Step::Handshake { .. } if self.is_plain() || self.is_of_authority() => None,
             Step::Handshake { error, .. } => Some(error),
             _ => None,

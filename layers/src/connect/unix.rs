@@ -20,15 +20,15 @@ use tower::Service;
 use super::ConnectError;
 use crate::durations::bounded;
 
-/// The pauses between two attempts at a socket whose backlog is full: the first one, and the longest.
+/// The first and the longest pause between attempts at a socket whose backlog is full.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(16);
 
-/// Connects to a Unix socket, whatever the URI.
+/// Connects to a Unix socket, ignoring the URI.
 ///
-/// Unlike TCP, Linux refuses a connection at once when the backlog of a Unix socket is full (EAGAIN). The connector then
-/// tries again, after short pauses, until the connect timeout has passed. Connections that wait for a place in the
-/// backlog get one in the order in which they came.
+/// If the backlog of a Unix socket is full, Linux refuses connections at once (EAGAIN), unlike with TCP. The connector
+/// then tries again after short pauses, until the connect timeout. Waiting connections get a place in the backlog in
+/// the order in which they arrived.
 ///
 /// ```
 /// use http_body_util::Empty;
@@ -45,7 +45,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(16);
 pub struct UnixConnector {
     path: Arc<Path>,
     connect_timeout: Duration,
-    /// Held by the one connection that tries again while the backlog is full; the others wait for their turn.
+    /// Held by the connection that keeps trying while the backlog is full; the others queue for it.
     retrying: Arc<Mutex<()>>,
 }
 
@@ -63,7 +63,7 @@ impl UnixConnector {
     }
 
     async fn connect(&self) -> io::Result<UnixStream> {
-        // Not past those that wait already.
+        // Do not overtake connections that are already waiting.
         if self.retrying.try_lock().is_ok() {
             match UnixStream::connect(&self.path).await {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

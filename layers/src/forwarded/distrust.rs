@@ -6,11 +6,14 @@ use tower::{Layer, Service};
 use super::{ProxyHeaders, TrustedProxies};
 use crate::conn::ConnInfo;
 
-/// Removes what a client says of itself in forwarding fields, unless it is a trusted proxy.
+/// Removes forwarding headers from requests of clients that are not trusted proxies.
 ///
-/// These are `Forwarded`, all `X-Forwarded-*`, `X-Real-IP` and `X-Request-ID`, also written with `_` for `-`, which CGI and
-/// its heirs read alike. Of a trusted proxy, those go that it does not set: see [`ProxyHeaders`]. Stands outside of the layers that set them. A request without [`ConnInfo`] is not trusted; one
-/// of another node is, as that has done all this for its client.
+/// These headers are `Forwarded`, all `X-Forwarded-*`, `X-Real-IP` and `X-Request-ID`, also when spelled with `_`
+/// instead of `-`, which CGI and its successors do not tell apart. A trusted proxy only keeps the headers that it sets,
+/// see [`ProxyHeaders`]. A request without [`ConnInfo`] is not trusted. One from another node is, because that node has
+/// already removed the headers of its client.
+///
+/// Put this layer outside of the layers that set these headers.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -39,7 +42,7 @@ pub struct DistrustLayer {
 }
 
 impl DistrustLayer {
-    /// Believes the `trusted`.
+    /// Trusts the headers of the proxies in `trusted`.
     pub fn new(trusted: TrustedProxies) -> Self {
         Self { trusted }
     }
@@ -87,24 +90,24 @@ where
     }
 }
 
-/// Whose word is believed, and of which fields.
+/// Whose headers are believed, and which ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Believed {
     Nobody,
     Proxy(ProxyHeaders),
-    /// It has done all this for its client, and sets both kinds.
+    /// A node has already removed the headers of its client, and sets both kinds.
     Node,
 }
 
 fn believed<B>(request: &Request<B>, trusted: &TrustedProxies) -> Believed {
     match request.extensions().get::<ConnInfo>() {
         Some(info) if info.peer_node().is_some() => Believed::Node,
-        Some(info) if trusted.contains(info.peer().ip()) => Believed::Proxy(trusted.told_in()),
+        Some(info) if trusted.contains(info.peer().ip()) => Believed::Proxy(trusted.proxy_headers()),
         _ => Believed::Nobody,
     }
 }
 
-/// Whether a field is to be removed. Aliases with `_` are nobody's word: a proxy that is trusted writes `-`.
+/// Whether to remove a header. Aliases with `_` always go: trusted proxies write `-`.
 fn is_claim(name: &str, believed: Believed) -> bool {
     if name == "forwarded" {
         return matches!(believed, Believed::Nobody | Believed::Proxy(ProxyHeaders::XForwarded));

@@ -1,4 +1,4 @@
-/// An element of `Forwarded`: what one proxy says of a request that it got. The values may be anything.
+/// An element of `Forwarded`: what one proxy says about the request it received. The values are not validated.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Element {
     pub(super) node: Option<String>,
@@ -6,7 +6,7 @@ pub(super) struct Element {
     pub(super) host: Option<String>,
 }
 
-/// Reads a line (RFC 7239, 4); `None` where it is malformed.
+/// Parses a line (RFC 7239, 4); `None` if it is malformed.
 pub(super) fn parse(line: &str) -> Option<Vec<Element>> {
     let mut elements = Vec::new();
     let mut rest = line;
@@ -38,27 +38,27 @@ pub(super) fn parse(line: &str) -> Option<Vec<Element>> {
 }
 
 impl Element {
-    /// `None` where it was set before.
+    /// `None` if the parameter was already set.
     fn set(&mut self, name: &str, value: String) -> Option<()> {
         let place = match () {
             () if name.eq_ignore_ascii_case("for") => &mut self.node,
             () if name.eq_ignore_ascii_case("proto") => &mut self.proto,
             () if name.eq_ignore_ascii_case("host") => &mut self.host,
-            // `by` and extensions.
+            // Ignores `by` and extensions.
             () => return Some(()),
         };
         place.replace(value).is_none().then_some(())
     }
 }
 
-/// A token, and what stands behind it (RFC 9110, 5.6.2).
+/// A token and the rest of the text (RFC 9110, 5.6.2).
 fn token(text: &str) -> Option<(&str, &str)> {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(letter);
     let end = text.find(|letter| !is_letter(letter)).unwrap_or(text.len());
     (end > 0).then(|| text.split_at(end))
 }
 
-/// A token, or a quoted string without its quotes (RFC 9110, 5.6.4).
+/// A token, or a quoted string without its quotes (RFC 9110, 5.6.4), and the rest of the text.
 fn value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         return token(text).map(|(value, behind)| (value.to_owned(), behind));

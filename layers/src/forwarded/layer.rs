@@ -7,29 +7,31 @@ use http::{
 };
 use tower::{Layer, Service};
 
-use super::{TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REAL_IP, node::Node, told::Told};
+use super::{
+    TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REAL_IP, node::Node, original::Original,
+};
 use crate::conn::{ConnInfo, Scheme};
 
 const HTTP: HeaderValue = HeaderValue::from_static("http");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");
 
-/// Tells the backend who asked: sets `X-Forwarded-For`, `-Proto` and `-Host`, and `Forwarded`, which say the same.
+/// Tells the backend who sent the request: sets `X-Forwarded-For`, `-Proto` and `-Host`, and `Forwarded` with the same
+/// values.
 ///
-/// The client is added to the chain that a trusted proxy tells, whichever of the two it tells it in. So is an
-/// `X-Real-IP` of such a proxy made to agree: it becomes the last address of the chain that is not of a trusted proxy. What
-/// host and scheme this client has asked for is the proxy's word, too: it saw the original request. What is malformed is
-/// dropped, and so are ports of clients.
+/// The address of a trusted proxy is appended to the chain that it sent, in whichever of the two. The host and scheme
+/// are taken from the proxy as well, because it saw the original request. If it sent `X-Real-IP`, that becomes the last
+/// address of the chain that does not belong to a trusted proxy. Malformed values and the ports of clients are dropped.
 ///
-/// A request without [`ConnInfo`] passes unchanged, and so does one of another node, which has told all there is to tell.
-/// What else a client says of itself, as in `X-Real-IP`, is for a [`DistrustLayer`](super::DistrustLayer) to remove,
-/// outside of this one.
+/// A request without [`ConnInfo`] passes unchanged, and so does one from another node, which has already set
+/// everything. To remove what other clients say about themselves, such as `X-Real-IP`, put a
+/// [`DistrustLayer`](super::DistrustLayer) outside of this one.
 #[derive(Debug, Clone)]
 pub struct ForwardedLayer {
     trusted: TrustedProxies,
 }
 
 impl ForwardedLayer {
-    /// Believes the `trusted`.
+    /// Trusts the headers of the proxies in `trusted`.
     pub fn new(trusted: TrustedProxies) -> Self {
         Self { trusted }
     }
@@ -70,17 +72,17 @@ where
         let info = request.extensions().get::<ConnInfo>().filter(|info| info.peer_node().is_none());
         if let Some(info) = info.cloned() {
             if self.trusted.contains(info.peer().ip()) {
-                set_told(request.headers_mut(), &info, &self.trusted);
+                set_from_proxy(request.headers_mut(), &info, &self.trusted);
             } else {
-                set_own(request.headers_mut(), &info);
+                set_from_connection(request.headers_mut(), &info);
             }
         }
         self.inner.call(request)
     }
 }
 
-/// What is known of a client that nobody speaks for.
-fn set_own(headers: &mut HeaderMap, info: &ConnInfo) {
+/// Sets what is known about a client that is not a trusted proxy.
+fn set_from_connection(headers: &mut HeaderMap, info: &ConnInfo) {
     let host = headers.get(HOST).cloned();
     let mut forwarded = BytesMut::with_capacity(48 + info.peer_ip().len() + host.as_ref().map_or(0, HeaderValue::len));
     append_for(&mut forwarded, info.peer_ip().as_bytes(), info.peer().is_ipv6());
@@ -95,14 +97,14 @@ fn set_own(headers: &mut HeaderMap, info: &ConnInfo) {
     set_or_remove(headers, X_FORWARDED_HOST, host);
 }
 
-/// What a trusted proxy tells of its client, and that it was this proxy.
-fn set_told(headers: &mut HeaderMap, info: &ConnInfo, trusted: &TrustedProxies) {
-    let told = Told::read(headers, trusted);
-    let host = told.host.or_else(|| headers.get(HOST).cloned());
-    let proto = told.proto.as_deref().unwrap_or(info.scheme().as_str());
+/// Sets what a trusted proxy said about its client, and adds the proxy itself.
+fn set_from_proxy(headers: &mut HeaderMap, info: &ConnInfo, trusted: &TrustedProxies) {
+    let original = Original::read(headers, trusted);
+    let host = original.host.or_else(|| headers.get(HOST).cloned());
+    let proto = original.proto.as_deref().unwrap_or(info.scheme().as_str());
     let peer = Node::Address(info.peer().ip());
     let (mut chain, mut forwarded) = (BytesMut::new(), BytesMut::new());
-    for (index, node) in told.chain.iter().chain([&peer]).enumerate() {
+    for (index, node) in original.chain.iter().chain([&peer]).enumerate() {
         let text = node.to_string();
         if index > 0 {
             chain.extend_from_slice(b", ");
@@ -110,7 +112,7 @@ fn set_told(headers: &mut HeaderMap, info: &ConnInfo, trusted: &TrustedProxies) 
         }
         chain.extend_from_slice(text.as_bytes());
         append_for(&mut forwarded, text.as_bytes(), node.is_ipv6());
-        // Once, for readers of the first element and of the last alike.
+        // Only in the first element, so that readers of the first and of the last element find the same values.
         if index == 0 {
             append_host_and_proto(&mut forwarded, host.as_ref(), proto.as_bytes());
         }
@@ -120,12 +122,12 @@ fn set_told(headers: &mut HeaderMap, info: &ConnInfo, trusted: &TrustedProxies) 
     set_or_remove(headers, X_FORWARDED_PROTO, HeaderValue::from_str(proto).ok());
     set_or_remove(headers, X_FORWARDED_HOST, host);
     if headers.contains_key(X_REAL_IP) {
-        let client = told.client.unwrap_or(peer).to_string();
+        let client = original.client.unwrap_or(peer).to_string();
         set_or_remove(headers, X_REAL_IP, HeaderValue::try_from(client).ok());
     }
 }
 
-// `Forwarded` is put together by hand: `format!` was a tenth of the instructions of a request.
+// `Forwarded` is built by hand, because `format!` took a tenth of the instructions of a request.
 
 fn append_for(text: &mut BytesMut, node: &[u8], is_ipv6: bool) {
     let (open, close): (&[u8], &[u8]) = if is_ipv6 { (b"for=\"[", b"]\"") } else { (b"for=", b"") };
@@ -136,7 +138,7 @@ fn append_for(text: &mut BytesMut, node: &[u8], is_ipv6: bool) {
 
 fn append_host_and_proto(text: &mut BytesMut, host: Option<&HeaderValue>, proto: &[u8]) {
     if let Some(host) = host.map(HeaderValue::as_bytes).filter(|host| !host.is_empty()) {
-        // Quoted where a port or an IPv6 address makes it no token (RFC 7239, 4); a host has no quotes of its own.
+        // A port or an IPv6 address has to be quoted (RFC 7239, 4). A host never contains quotes.
         let quote: &[u8] = if host.iter().any(|byte| matches!(byte, b':' | b'[')) { b"\"" } else { b"" };
         for part in [b";host=", quote, host, quote] {
             text.extend_from_slice(part);
@@ -146,7 +148,7 @@ fn append_host_and_proto(text: &mut BytesMut, host: Option<&HeaderValue>, proto:
     text.extend_from_slice(proto);
 }
 
-/// Parts of valid values are valid together.
+/// Never falls back to `unknown`: all parts are valid.
 fn value(text: BytesMut) -> HeaderValue {
     HeaderValue::from_maybe_shared(text.freeze()).unwrap_or(HeaderValue::from_static("unknown"))
 }

@@ -1,4 +1,5 @@
-//! Who asked, and how: `Forwarded` (RFC 7239), and `X-Forwarded-For`, `-Proto` and `-Host`, which say the same.
+//! Headers that say who sent a request and how: `Forwarded` (RFC 7239), and `X-Forwarded-For`, `-Proto` and `-Host`
+//! with the same values.
 //!
 //! ```
 //! use http::{Request, Response};
@@ -23,7 +24,7 @@ mod distrust;
 mod element;
 mod layer;
 mod node;
-mod told;
+mod original;
 mod trusted;
 
 pub use distrust::{Distrust, DistrustLayer};
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_trusted_proxy_is_added_to() {
+    async fn a_trusted_proxy_is_appended_to_its_chain() {
         let fields = [
             ("host", "example.com"),
             ("x-forwarded-for", "192.0.2.7"),
@@ -123,8 +124,8 @@ mod tests {
         );
     }
 
-    /// What the backend gets of a proxy at 10.0.0.1, beside a `Host`.
-    async fn told(headers: ProxyHeaders, fields: &[(&'static str, &'static str)]) -> String {
+    /// The headers that the backend gets for a request from a proxy at 10.0.0.1, without `Host`.
+    async fn from_proxy(headers: ProxyHeaders, fields: &[(&'static str, &'static str)]) -> String {
         let trusted = TrustedProxies::new(["10.0.0.0/8".parse().unwrap()]).headers(headers);
         let info = ConnInfo::plain(([10, 0, 0, 1], 40000).into());
         let fields: Vec<_> = [("host", "a.test")].iter().chain(fields).copied().collect();
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_proxy_does_not_set_is_its_clients_word() {
+    async fn headers_that_a_proxy_does_not_set_are_removed() {
         let fields = [
             ("forwarded", "for=192.0.2.7;host=seven.test;proto=https"),
             ("x-forwarded-for", "192.0.2.8"),
@@ -143,20 +144,20 @@ mod tests {
             ("x-real-ip", "192.0.2.9"),
         ];
         assert_eq!(
-            told(ProxyHeaders::XForwarded, &fields).await,
+            from_proxy(ProxyHeaders::XForwarded, &fields).await,
             "forwarded: for=192.0.2.8;host=\"eight.test:1\";proto=wss, for=10.0.0.1\n\
              x-forwarded-for: 192.0.2.8, 10.0.0.1\nx-forwarded-host: eight.test:1\nx-forwarded-port: 1\n\
              x-forwarded-proto: wss\nx-real-ip: 192.0.2.8"
         );
         assert_eq!(
-            told(ProxyHeaders::Forwarded, &fields).await,
+            from_proxy(ProxyHeaders::Forwarded, &fields).await,
             "forwarded: for=192.0.2.7;host=seven.test;proto=https, for=10.0.0.1\n\
              x-forwarded-for: 192.0.2.7, 10.0.0.1\nx-forwarded-host: seven.test\nx-forwarded-proto: https"
         );
     }
 
     #[tokio::test]
-    async fn both_tell_the_same_chain() {
+    async fn both_kinds_of_headers_have_the_same_chain() {
         for (headers, fields, chain, host, proto) in [
             // An IPv6 address, a port, and names that hide an address.
             (
@@ -173,7 +174,7 @@ mod tests {
                 "a.test",
                 "http",
             ),
-            // What is malformed goes.
+            // Malformed values are dropped.
             (
                 ProxyHeaders::XForwarded,
                 &[
@@ -192,7 +193,7 @@ mod tests {
                 "a.test",
                 "http",
             ),
-            // Of several hosts and schemes, those count that the client has asked for that the proxies know.
+            // With several hosts and schemes, those of the last untrusted client count.
             (
                 ProxyHeaders::XForwarded,
                 &[
@@ -215,7 +216,7 @@ mod tests {
                 "https",
             ),
             (ProxyHeaders::XForwarded, &[("x-forwarded-host", "b.test:")], "", "b.test", "http"),
-            // Nothing is told.
+            // The proxy sent nothing.
             (ProxyHeaders::XForwarded, &[], "", "a.test", "http"),
             (ProxyHeaders::Forwarded, &[], "", "a.test", "http"),
         ] {
@@ -229,12 +230,12 @@ mod tests {
                 forwarded.join(", "),
                 chain.join(", ")
             );
-            assert_eq!(told(headers, fields).await, expected, "{fields:?}");
+            assert_eq!(from_proxy(headers, fields).await, expected, "{fields:?}");
         }
     }
 
     #[tokio::test]
-    async fn what_another_node_says_is_kept_as_it_is() {
+    async fn headers_of_another_node_are_kept() {
         let fields = [
             ("forwarded", "for=192.0.2.7;proto=http"),
             ("host", "example.com"),

@@ -3,16 +3,16 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-/// Who sent a request on, as in `X-Forwarded-For` or behind `for=` (RFC 7239, 6).
+/// A client or proxy in the chain of a request, as in `X-Forwarded-For` or after `for=` (RFC 7239, 6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Node {
     Address(IpAddr),
-    /// `unknown`, or a name that begins with `_`, which hides the address.
+    /// `unknown`, or an identifier that begins with `_` and hides the address.
     Hidden(Box<str>),
 }
 
 impl Node {
-    /// Reads an address or a name, and drops a port; `None` for anything else.
+    /// Parses an address or a hidden name, and drops a port; `None` for anything else.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if let Ok(address) = text.parse::<Ipv6Addr>() {
             return Some(Self::Address(IpAddr::from(address).to_canonical()));

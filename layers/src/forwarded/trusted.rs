@@ -2,7 +2,8 @@ use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 
-/// The networks whose word on the original client is believed, and where it stands. Cloning counts a reference.
+/// The networks of trusted proxies, and the headers in which they describe the original client. Cloning counts a
+/// reference.
 #[derive(Debug, Clone)]
 pub struct TrustedProxies {
     networks: Arc<[IpNet]>,
@@ -10,33 +11,35 @@ pub struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// These networks, and their `X-Forwarded-*`.
+    /// Trusts the `X-Forwarded-*` headers of proxies in `networks`.
     pub fn new(networks: impl IntoIterator<Item = IpNet>) -> Self {
         Self { networks: networks.into_iter().collect(), headers: ProxyHeaders::default() }
     }
 
-    /// Nobody.
+    /// Trusts nobody.
     pub fn none() -> Self {
         Self::new([])
     }
 
-    /// Believes these headers of theirs, in the place of `X-Forwarded-*`.
+    /// Trusts these headers instead of `X-Forwarded-*`.
     #[must_use]
     pub fn headers(self, headers: ProxyHeaders) -> Self {
         Self { headers, ..self }
     }
 
-    /// Whether `address` lies in one of them.
+    /// Whether `address` is in one of the networks.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    pub(super) fn told_in(&self) -> ProxyHeaders {
+    pub(super) fn proxy_headers(&self) -> ProxyHeaders {
         self.headers
     }
 }
 
-/// Which headers trusted proxies set. A proxy that sets the one kind passes on what its client says in the other.
+/// The headers that trusted proxies set.
+///
+/// A proxy that sets one kind passes the other kind on as its client wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ProxyHeaders {

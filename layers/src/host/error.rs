@@ -22,8 +22,9 @@ pub enum HostRejected {
 }
 
 impl HostRejected {
-    /// Whether it names no host at all, or more than one, and so is no request that anybody could answer: 400 (RFC 9112,
-    /// 3.2), if the client may be answered.
+    /// Whether the request names no valid host, or more than one.
+    ///
+    /// It gets 400 (RFC 9112, 3.2) if its connection may be answered.
     pub fn is_malformed(&self) -> bool {
         !matches!(self, Self::NotServed)
     }

@@ -15,11 +15,11 @@ use crate::{conn::ConnInfo, future::ResponseFuture};
 
 /// Lets only requests through that name a served host, exactly one, and well formed.
 ///
-/// The name is the authority of an absolute-form target or of `:authority` where there is one, else that of the
-/// `Host` field. Requests that pass carry a [`HostName`](super::HostName) in their extensions, and a `Host` that says
-/// the same as the target (RFC 9112, 3.2.2), without a colon where no port follows (RFC 3986, 6.2.3). All others end in
-/// [`HostRejected`], which [`HttpServer`](crate::serve::HttpServer) turns into silence; or into 400, if the request is
-/// malformed and its connection has named a served host before.
+/// The name is the authority of an absolute-form target or of `:authority` where there is one, else that of the `Host`
+/// header. Requests that pass carry a [`HostName`](super::HostName) in their extensions, and a `Host` that agrees with
+/// the target (RFC 9112, 3.2.2), without a trailing colon (RFC 3986, 6.2.3). All others fail with [`HostRejected`].
+/// [`HttpServer`](crate::serve::HttpServer) turns that into silence, or into 400 if the request is malformed and its
+/// connection has named a served host before.
 #[derive(Debug, Clone)]
 pub struct HostLayer<H> {
     hosts: Arc<H>,
@@ -75,15 +75,15 @@ where
         match admit(&*self.hosts, &mut request) {
             Ok(()) => ResponseFuture::inner(self.inner.call(request)),
             Err(rejected) => {
-                tell(&request, rejected);
+                log_rejection(&request, rejected);
                 ResponseFuture::error(rejected)
             }
         }
     }
 }
 
-/// Tells why a client got no answer, or 400. Nodes are told themselves.
-fn tell<B>(request: &Request<B>, rejected: HostRejected) {
+/// Logs why a client got silence or 400. Other nodes are always answered.
+fn log_rejection<B>(request: &Request<B>, rejected: HostRejected) {
     let Some(info) = request.extensions().get::<ConnInfo>().filter(|info| info.peer_node().is_none()) else { return };
     let host = || HostName::from_authority(authority(request).ok()?.as_bytes()).ok();
     let answer = if rejected.is_malformed() && info.control().is_open() { "400" } else { "silence" };

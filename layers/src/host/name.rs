@@ -24,13 +24,15 @@ const MAX_LABEL: usize = 63;
 pub struct HostName(Arc<str>);
 
 impl HostName {
-    /// Reads a host as it stands in a `Host` field or in the authority of a target: a name or an IP address, and
-    /// possibly a port from 1 to 65535, or an empty one (RFC 3986, 3.2.3), which is dropped.
+    /// Parses a host as written in a `Host` header or in the authority of a target.
+    ///
+    /// This is a name or an IP address, optionally with a port, which is dropped: 1 to 65535, or empty (RFC 3986,
+    /// 3.2.3).
     ///
     /// # Errors
     ///
-    /// [`InvalidHost`] for anything else: an empty name or label, userinfo, a comma, white space, a byte that no
-    /// host name has, a name over 253 or a label over 63 bytes, an impossible port.
+    /// [`InvalidHost`] for anything else: an empty name or label, userinfo, a comma, whitespace, a byte that is not
+    /// allowed in host names, a name over 253 or a label over 63 bytes, or an invalid port.
     pub fn from_authority(authority: &[u8]) -> Result<Self, InvalidHost> {
         let mut scratch = Scratch::new();
         scratch.canonical(authority).map(|name| Self(name.into()))

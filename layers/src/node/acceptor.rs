@@ -57,9 +57,10 @@ impl NodeAcceptor {
         Self { identity }
     }
 
-    /// Reads the ClientHello and, if it has a valid proof, finishes the handshake, all within `deadline`. Gives the
-    /// connection, whose HTTP/2 may begin, the name of the node, of which a valid certificate was shown, and for how long
-    /// the connection may last.
+    /// Reads the ClientHello and, if it has a valid proof, finishes the handshake, all within `deadline`.
+    ///
+    /// Returns the connection, on which HTTP/2 may begin, the name of the node according to its certificate, and the
+    /// term of the connection.
     ///
     /// # Errors
     ///

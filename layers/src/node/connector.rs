@@ -71,8 +71,7 @@ impl<C> NodeConnector<C> {
         self
     }
 
-    /// How long a connection may go on after the identity has given up the secret that it was made with: 30 seconds by
-    /// default.
+    /// How long a connection may go on after the identity has given up its secret; 30 seconds by default.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = bounded(grace);

@@ -15,12 +15,12 @@ use tokio::{task::AbortHandle, time::sleep};
 
 use super::Term;
 
-/// A connection that breaks some time after its term is over.
+/// A connection that breaks a grace period after its term is over.
 #[derive(Debug)]
 pub struct Ending<IO> {
     io: IO,
     cut: Arc<Cut>,
-    /// Waits for the end, so that a read costs no more than a look.
+    /// The task that waits for the end, so that a read only has to check a flag.
     waiting: AbortHandle,
 }
 
@@ -45,7 +45,10 @@ impl<IO> Ending<IO> {
 
     fn check(&self) -> io::Result<()> {
         if self.cut.is_cut.load(Ordering::Acquire) {
-            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the secret of the connection was given up"));
+            return Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "the secret that the connection was opened with has been given up",
+            ));
         }
         Ok(())
     }
@@ -63,13 +66,13 @@ impl<IO: Read + Unpin> Read for Ending<IO> {
         if read.is_pending() {
             self.cut.reader.register(cx.waker());
         }
-        // Behind the registration, or the end could come between the two.
+        // After the registration, or the end could come in between and be missed.
         self.check()?;
         read
     }
 }
 
-/// Whoever writes reads as well, and hears of the end there.
+/// Does not check for the end: the reading side reports it.
 impl<IO: Write + Unpin> Write for Ending<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)

@@ -127,8 +127,9 @@ impl NodeIdentity {
         &self.name
     }
 
-    /// Connections from now on are made and accepted with these secrets, and with no other. The [`Term`] of those that
-    /// were made with a secret that is not among these is over.
+    /// Replaces the secrets: from now on, only these are used to make and accept connections.
+    ///
+    /// This ends the [`Term`] of connections that were made with a secret that is not among them.
     ///
     /// # Errors
     ///
@@ -213,7 +214,7 @@ impl NodeIdentity {
         self.clock_window
     }
 
-    /// The configuration for a connection with this first protocol, and for how long it may last.
+    /// The configuration for a connection that offers this protocol first, and its term.
     pub(super) fn admit(
         &self,
         protocol: Option<&[u8]>,
@@ -286,7 +287,7 @@ impl Current {
 }
 
 impl Credentials {
-    /// For how long a connection may last that is made with these.
+    /// The term of a connection that is made with these credentials.
     pub(super) fn term(&self) -> Term {
         self.held.term()
     }

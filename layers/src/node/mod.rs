@@ -56,11 +56,11 @@
 //! from arriving and uses it in time, or uses it again on a node that was started anew since, sees a TLS server, and
 //! cannot go on without a certificate.
 //!
-//! # A secret that is given up
+//! # Giving up a secret
 //!
-//! Connections that are there go on when [`NodeIdentity::replace`] gives up the secret that they were made with, so that
-//! what is in flight can end. On the side that has accepted, the [`Term`] of the connection says when it should be
-//! drained; on the other it breaks after [`NodeConnector::grace`].
+//! When [`NodeIdentity::replace`] gives up a secret, connections that were made with it go on, so that requests in
+//! flight can finish. On the accepting side, the [`Term`] of the connection says when to drain it. On the connecting
+//! side, the connection breaks after [`NodeConnector::grace`].
 //!
 //! # Own certificates
 //!

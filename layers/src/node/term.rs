@@ -2,29 +2,29 @@ use std::{future::pending, sync::Arc};
 
 use tokio::sync::watch;
 
-/// How long a connection may last that a secret has vouched for: until
-/// [`NodeIdentity::replace`](super::NodeIdentity::replace) gives up the secret. Clones tell the same.
+/// The term of a connection between nodes, which is over when
+/// [`NodeIdentity::replace`](super::NodeIdentity::replace) gives up the secret that the connection was made with.
 ///
-/// A connection that is there by then goes on by itself. To end it in good order is up to whoever serves it.
+/// The connection itself goes on. The code that serves it has to drain it. Clones share the same term.
 #[derive(Debug, Clone)]
 pub struct Term(watch::Receiver<bool>);
 
 impl Term {
     /// Waits until the secret is given up.
     pub async fn over(&mut self) {
-        // An error: the identity is gone, and with it who could give up the secret.
+        // On an error the identity is gone, so that the secret cannot be given up any more.
         if self.0.wait_for(|is_over| *is_over).await.is_err() {
             pending::<()>().await;
         }
     }
 
-    /// Whether the secret was given up.
+    /// Whether the secret has been given up.
     pub fn is_over(&self) -> bool {
         *self.0.borrow()
     }
 }
 
-/// Goes with a secret, and says when it was given up.
+/// Belongs to a secret, and ends the terms of its connections when the secret is given up.
 #[derive(Clone)]
 pub(super) struct Held(Arc<watch::Sender<bool>>);
 
@@ -37,7 +37,7 @@ impl Held {
         Term(self.0.subscribe())
     }
 
-    /// All terms are over.
+    /// Ends all terms.
     pub(super) fn give_up(&self) {
         self.0.send_replace(true);
     }

@@ -4,9 +4,9 @@ use tokio::time::Instant;
 
 use crate::durations::bounded;
 
-/// How long connections take new requests.
+/// The maximum age at which connections take new requests.
 ///
-/// Each gets up to a tenth less than the maximum, so that connections that were opened together do not end together.
+/// Each connection gets up to a tenth less, so that connections opened together do not end together.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct MaxAge(Option<Duration>);
 
@@ -15,15 +15,15 @@ impl MaxAge {
         Self(age.map(bounded))
     }
 
-    /// When a connection that is opened now takes its last request; `None` for one that may take them for good.
+    /// When a connection that is opened now stops taking requests; `None` without a maximum.
     pub(super) fn end(self) -> Option<Instant> {
         let age = self.0?;
-        // The hasher is keyed by the system's random numbers.
+        // The hasher is seeded with random numbers from the system.
         let random = u32::try_from(RandomState::new().hash_one(0) % 1024).unwrap_or_default();
         Some(Instant::now() + age - age / 10 * random / 1024)
     }
 
-    /// How long something may stay unused, which is never longer than it takes requests.
+    /// The smaller of `idle` and the maximum age.
     pub(super) fn limit(self, idle: Duration) -> Duration {
         self.0.map_or(idle, |age| age.min(idle))
     }

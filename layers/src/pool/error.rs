@@ -29,10 +29,10 @@ pub struct PoolError<B> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// Of the request's body, before anything was sent.
+    /// Reading the request body, before anything was sent.
     Body,
     Connect,
-    /// As [`Exchange`](Step::Exchange), and not a byte came, over a connection that had been idle.
+    /// Like [`Exchange`](Step::Exchange), but the connection had been idle, and no byte of a response arrived.
     Stale,
     Exchange,
     Response,
@@ -75,7 +75,7 @@ impl<B> PoolError<B> {
         Self { step: Step::Response, source: Source::Own(source.into()), request: None, unreachable: None }
     }
 
-    /// With what tries to connect again, and says whether it has.
+    /// Adds `connects`, which tries to connect again and returns whether it succeeded.
     pub(super) fn until<F>(mut self, connects: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = bool> + Send + 'static,
@@ -84,7 +84,7 @@ impl<B> PoolError<B> {
         self
     }
 
-    /// With the request as it came, if it is there.
+    /// Restores the original form of an unsent request.
     pub(super) fn restored(mut self, origin: &Origin) -> Self {
         if let Some(request) = &mut self.request {
             origin.restore(request.get_mut().unwrap_or_else(PoisonError::into_inner));
@@ -97,7 +97,7 @@ impl<B> PoolError<B> {
         self.step == Step::Connect
     }
 
-    /// Whether there was no connection to the endpoint in time, as of one that does not answer at all.
+    /// Whether connecting to the endpoint timed out.
     pub fn is_connect_timeout(&self) -> bool {
         let is_timeout = |error: &(dyn Error + 'static)| {
             error.is::<ConnectTimeout>()
@@ -110,7 +110,7 @@ impl<B> PoolError<B> {
         self.is_connect() && std::iter::successors(self.source(), |error| (*error).source()).any(is_timeout)
     }
 
-    /// Whether this process or this machine had no descriptor, memory or source port left for a connection.
+    /// Whether this process or machine had no descriptor, memory or source port left for a connection.
     pub fn is_out_of_resources(&self) -> bool {
         let mut cause = self.source();
         while let Some(error) = cause {
@@ -122,8 +122,8 @@ impl<B> PoolError<B> {
         false
     }
 
-    /// Whether the endpoint answered with something that is not HTTP/1.1, or ended the connection without an answer: as
-    /// a server does that expects TLS.
+    /// Whether the endpoint may speak another protocol, such as TLS: it answered with something other than HTTP/1.1, or
+    /// ended the connection without an answer.
     pub fn may_be_other_protocol(&self) -> bool {
         let is_reset = |error: &hyper::Error| {
             let io = error.source().and_then(|cause| cause.downcast_ref()).map(io::Error::kind);
@@ -146,11 +146,11 @@ impl<B> PoolError<B> {
     fn is_orderly(&self) -> bool {
         let reason = self.http2_error().and_then(h2::Error::reason);
         let unprocessed = self.is_unprocessed() && matches!(reason, Some(Reason::NO_ERROR | Reason::REFUSED_STREAM));
-        // Any server closes idle connections, and cannot know that a request is on its way (RFC 9112, 9.5).
+        // Servers close idle connections without knowing that a request is on its way (RFC 9112, 9.5).
         unprocessed || self.step == Step::Stale
     }
 
-    /// Whether the head of the response is longer than may be.
+    /// Whether the head of the response exceeds the limits.
     fn is_too_long(&self) -> bool {
         self.hyper_error().is_some_and(hyper::Error::is_parse_too_large)
     }
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_machine_has_run_out_of_is_not_the_endpoints_fault() {
+    fn exhausted_resources_of_this_machine_are_not_the_endpoints_fault() {
         let own = [nix::libc::EMFILE, nix::libc::ENFILE, nix::libc::ENOBUFS, nix::libc::EADDRNOTAVAIL];
         let its = [nix::libc::ECONNREFUSED, nix::libc::ENETUNREACH, nix::libc::EHOSTUNREACH, nix::libc::ETIMEDOUT];
         for (code, own) in own.map(|code| (code, true)).into_iter().chain(its.map(|code| (code, false))) {
@@ -245,14 +245,14 @@ impl<B> fmt::Debug for PoolError<B> {
 impl<B> fmt::Display for PoolError<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.step {
-            Step::Body => "the body of the request cannot be read",
+            Step::Body => "the request body cannot be read",
             Step::Connect => "no connection to the endpoint",
-            Step::Stale => "the endpoint closed an idle connection just when a request was sent",
+            Step::Stale => "the endpoint closed an idle connection as the request was sent",
             Step::Exchange if self.is_too_long() => {
-                "the head of the endpoint's response is too long, or has too many fields"
+                "the head of the endpoint's response is too long or has too many headers"
             }
             Step::Exchange if self.hyper_error().is_some_and(hyper::Error::is_parse) => {
-                "what the endpoint sent is not a response of HTTP/1.1"
+                "what the endpoint sent is not an HTTP/1.1 response"
             }
             Step::Exchange => "the endpoint broke off before it responded",
             Step::Response => "the endpoint's response cannot be read in one way only",

@@ -42,7 +42,7 @@ where
     Exchange { response, held: Some((connection, origin, Arc::clone(idle))) }
 }
 
-/// A response, or why there is none, and where the request came from that may be in there.
+/// A response, or an error together with the origin of its request.
 pub(super) type Exchanged<B> = Result<Response<PooledBody<B>>, (PoolError<B>, Origin)>;
 
 impl<F, B> Future for Exchange<F, B>

@@ -36,14 +36,14 @@ const ATTEMPTS: usize = 3;
 
 /// Sends requests to one endpoint that is known to speak HTTP/2, several at a time over few connections.
 ///
-/// A connection takes requests until so many streams are open as its peer allows, or as
-/// [`max_streams`](Self::max_streams) does; then another one is opened. One that says goodbye (GOAWAY) ends with the
-/// last of its streams. One on which requests have waited for 10 s and nothing of any response has come takes no new
-/// requests until something does; answers to PINGs do not count. A new connection takes requests once the peer's SETTINGS
-/// have come, so a peer that speaks something else gets none.
+/// A connection takes requests up to the number of concurrent streams that its peer or
+/// [`max_streams`](Self::max_streams) allows; then another one is opened. After a GOAWAY, it ends with the last of its
+/// streams. If requests have waited for 10 s without any part of a response, it takes no new requests until something
+/// arrives; answers to PINGs do not count. A new connection takes requests once the peer's SETTINGS have arrived, so a
+/// peer that speaks another protocol gets none.
 ///
-/// One connection is opened at a time, by the pool: the attempt goes on when the request that began it is given up, and
-/// all requests that wait for it share the connection, or the error.
+/// The pool opens one connection at a time. The attempt goes on even if the request that started it is cancelled, and
+/// all waiting requests share the connection or the error.
 ///
 /// A GET with `Upgrade` becomes an extended CONNECT for the first protocol where the peer takes such (RFC 8441), and
 /// its 200 a 101, with the `Sec-WebSocket-Accept` that the client waits for: a
@@ -84,7 +84,9 @@ struct Settings {
 }
 
 impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
-    /// Connections to `endpoint`, made by `connector` within 5 s: 100 streams on each, closed after 60 s without one.
+    /// Connects to `endpoint` through `connector`, within 5 s.
+    ///
+    /// Each connection carries up to 100 streams, and is closed after 60 s without one.
     pub fn new(connector: C, endpoint: Uri) -> Self {
         let settings = Settings {
             endpoint,
@@ -103,29 +105,32 @@ impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
         self.with(|settings| settings.max_streams = streams.max(1))
     }
 
-    /// How long a connection without streams is kept, to the second.
+    /// How long an idle connection is kept, to the second.
     #[must_use]
     pub fn idle_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.idle_timeout = bounded(timeout))
     }
 
-    /// Connections take new streams for so long, less up to a tenth, so that they do not all end at once; for good by
-    /// default. Then one ends with the last of its streams, and a new one is opened for others: under steady traffic
-    /// this is what makes a pool notice that a name leads elsewhere now.
+    /// How long a connection takes new requests; without limit by default.
+    ///
+    /// Up to a tenth is taken off, so that connections do not all end at once. An old connection ends with the last of
+    /// its streams, and a new one is opened. Under steady traffic, this is how a pool notices that a name has a new
+    /// address.
     #[must_use]
     pub fn max_age(self, age: Option<Duration>) -> Self {
         self.with(|settings| settings.max_age = MaxAge::new(age))
     }
 
-    /// How long a new connection may take in all: what the connector does, and until the peer's SETTINGS have come.
+    /// How long a new connection may take in total, including the connector and the peer's SETTINGS.
     #[must_use]
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.connect_timeout = bounded(timeout))
     }
 
-    /// How long a request of this pool, and of clones that are made of it, waits for a connection where that is less
-    /// than [`connect_timeout`](Self::connect_timeout): so that there is time left for another endpoint. The attempt goes
-    /// on for later requests.
+    /// How long a request waits for a connection, if less than [`connect_timeout`](Self::connect_timeout).
+    ///
+    /// This leaves time for another endpoint. The attempt to connect goes on for later requests. It applies to this
+    /// pool and to clones made from it.
     #[must_use]
     pub fn connect_within(mut self, share: Duration) -> Self {
         self.connect_within = Some(bounded(share));
@@ -221,7 +226,7 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
         }
     }
 
-    /// A stream on a new connection, or on one that has room again by then.
+    /// A stream on a new connection, or on one that has room again in the meantime.
     async fn new_stream(
         self: &Arc<Self>,
         within: Option<Duration>,
@@ -232,7 +237,7 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
                 Ok(found) => found,
                 Err(_) => Err(Arc::new(ConnectTimeout(within))),
             },
-            // The attempt itself ends in time, and says more.
+            // The attempt itself ends in time, with a more precise error.
             None => self.search(started).await,
         }
     }
@@ -244,7 +249,7 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
             if let Some(found) = self.connections.stream() {
                 return Ok(found);
             }
-            // Others were faster, again and again.
+            // Other requests took the streams, again and again.
             if started.elapsed() >= connect_timeout {
                 return Err(Arc::new(ConnectTimeout(connect_timeout)));
             }

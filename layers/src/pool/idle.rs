@@ -23,11 +23,11 @@ pub(super) struct Connection<B> {
     /// more, for as long as the endpoint does not read it.
     task: Option<AbortHandle>,
     pub(super) meter: Arc<Meter>,
-    /// After this it takes no request.
+    /// When it stops taking requests.
     end: Option<Instant>,
-    /// Since when it had waited for the request that it has now; `None` if it is new.
+    /// Since when it had been idle before its current request; `None` if it is new.
     waited_since: Option<Instant>,
-    /// It may have authenticated as somebody: nobody else may use it.
+    /// Whether it may have been authenticated, so that no other client may use it.
     pub(super) private: bool,
 }
 
@@ -46,19 +46,19 @@ impl<B> Connection<B> {
         self.task = None;
     }
 
-    /// Its response has been read to the end: it waits from now on.
+    /// Makes it idle, after its response has been read to the end.
     pub(super) fn rest(&mut self) {
         self.meter.end();
         self.waited_since = Some(Instant::now());
     }
 
-    /// Whether it can still come to take another request.
+    /// Whether it may still become ready for another request.
     pub(super) fn may_be_ready(&self) -> bool {
         !self.sender.is_closed() && !self.meter.is_broken()
     }
 
-    /// Since when it had waited, if it ended before the endpoint could know of the request: as it does when its
-    /// time there was up.
+    /// Since when it had been idle, if it ended without a byte of a response. The endpoint probably closed it because
+    /// it had been idle for too long.
     pub(super) fn stale_since(&self) -> Option<Instant> {
         self.waited_since.filter(|_| self.meter.has_heard_nothing())
     }
@@ -98,12 +98,12 @@ impl<B: Send + 'static> Idle<B> {
         Self { state: Mutex::new(State { waiting: Vec::new(), expiring: false }), max, timeout, max_age }
     }
 
-    /// The same, without connections, for those that take requests for so long.
+    /// An empty set with the same limits and another maximum age.
     pub(super) fn with_max_age(&self, max_age: MaxAge) -> Self {
         Self::new(self.max, self.timeout, max_age)
     }
 
-    /// When a connection that is opened now takes its last request.
+    /// When a connection that is opened now stops taking requests.
     pub(super) fn end(&self) -> Option<Instant> {
         self.max_age.end()
     }
@@ -127,7 +127,7 @@ impl<B: Send + 'static> Idle<B> {
         None
     }
 
-    /// Gives up those that have waited for as long as one that turned out to be dead.
+    /// Drops connections that have been idle for at least as long as one that turned out to be dead.
     pub(super) fn drop_older(&self, than: Instant) {
         self.lock().waiting.retain(|waiting| waiting.since > than);
     }
@@ -194,7 +194,7 @@ pub(super) async fn when_ready<B>(mut connection: Connection<B>) -> Option<Conne
     }
 }
 
-/// Ends connections that have waited for too long or are too old, until none is left.
+/// Drops connections that have been idle for too long or are too old, until none is left.
 async fn expire<B: Send + 'static>(idle: Weak<Idle<B>>, timeout: Duration, interval: Duration) {
     loop {
         tokio::time::sleep(interval).await;

@@ -28,7 +28,7 @@ pub(super) struct Meter {
     written: AtomicU32,
     /// The endpoint takes no more for now.
     blocked: AtomicBool,
-    /// The endpoint takes no more at all, but may have responded before it stopped.
+    /// A write has failed. The endpoint may have responded before.
     broken: AtomicBool,
     /// A response is still being read.
     reading: AtomicBool,
@@ -51,7 +51,7 @@ impl Meter {
         self.reading.store(true, Ordering::Relaxed);
     }
 
-    /// Whether not a byte of the response has come since [`begin`](Self::begin).
+    /// Whether no byte of a response has arrived since [`begin`](Self::begin).
     pub(super) fn has_heard_nothing(&self) -> bool {
         self.left.load(Ordering::Relaxed) == MAX_BEFORE_RESPONSE
     }
@@ -61,7 +61,7 @@ impl Meter {
         self.left.store(UNLIMITED, Ordering::Relaxed);
     }
 
-    /// The response has been read to its end, or the protocol changes: nothing is waited for any more.
+    /// The response has been read to the end, or the protocol changes.
     pub(super) fn end(&self) {
         self.reading.store(false, Ordering::Relaxed);
     }
@@ -80,7 +80,7 @@ impl Meter {
         self.reading.load(Ordering::Relaxed)
     }
 
-    /// Whether the endpoint takes no more at all.
+    /// Whether a write has failed.
     pub(super) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Relaxed)
     }
@@ -96,9 +96,10 @@ impl Meter {
 
 /// An IO with a [`Meter`].
 ///
-/// hyper gives a connection up when a write fails, without a look at what has arrived. But a server may respond before it
-/// has read the whole request, and close: the rest of the request then meets a reset, while the response is here, or
-/// about to be. So until the response has been read, a write that fails waits, and its error is what reading ends with.
+/// When a write fails, hyper gives up the connection without reading what has arrived. But a server may respond and
+/// close before it has read the whole request. The rest of the request then meets a reset, although the response has
+/// arrived or is about to. So until the response has been read, the error of a failed write is held back, and becomes
+/// the error that reading ends with.
 #[derive(Debug)]
 pub(super) struct Metered<T> {
     inner: T,
@@ -130,7 +131,7 @@ impl<T: Write + Unpin> Metered<T> {
         polled
     }
 
-    /// Keeps a failure for the reader. It is awake when there is something to read, or nothing more.
+    /// Keeps a failure for the reader, which is woken by more data or by the end.
     fn hold_back(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let Poll::Ready(Err(failure)) = polled else { return polled };
         self.failure = Some(failure);
@@ -155,7 +156,7 @@ impl<T: Read + Unpin> Read for Metered<T> {
         let read = ready!(Pin::new(&mut this.inner).poll_read(cx, piece.unfilled()));
         let ended = read.is_err() || piece.filled().is_empty();
         if let Some(failure) = this.failure.take_if(|_| ended) {
-            // The kernel tells of a reset once: after the write, this may look like a clean end.
+            // The kernel reports a reset only once: after the failed write, reading may look like a clean end.
             this.meter.end();
             return Poll::Ready(Err(failure));
         }

@@ -8,41 +8,43 @@ use std::{
 use tokio::sync::oneshot;
 use tower::BoxError;
 
-/// Why there is no connection, for all that have waited for it.
+/// Why there is no connection, shared by all requests that waited for it.
 pub(super) type Failure = Arc<dyn Error + Send + Sync>;
 
-/// A connector that has the same timeout as its pool is to be the first to fail: it can say where it was stuck.
+/// Lets a connector with the same timeout as its pool fail first, because it can say where it was stuck.
 pub(super) const GRACE: Duration = Duration::from_millis(10);
 
 type Outcome = Result<(), Failure>;
 
-/// The attempt of a pool to open a connection that requests will share. It is the pool's, not a request's: it goes on
-/// when those that wait for it leave, and all that wait share what comes of it, in the order in which they came.
+/// A pool's attempt to open a connection that requests will share.
+///
+/// It belongs to the pool, not to a request: it goes on even if nobody waits any more. All waiting requests share the
+/// outcome, in the order in which they arrived.
 #[derive(Debug, Default)]
 pub(super) struct Opening(Arc<Mutex<UnderWay>>);
 
-/// Those that wait, while there is an attempt.
+/// The waiting requests, while there is an attempt.
 type UnderWay = Option<Vec<oneshot::Sender<Outcome>>>;
 
 impl Opening {
-    /// Waits for the attempt under way, or for `attempt`, which then begins.
+    /// Waits for the current attempt, or starts `attempt` if there is none.
     pub(super) async fn join<F>(&self, attempt: impl FnOnce() -> F) -> Outcome
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        let (tell, told) = oneshot::channel();
-        if self.wait(tell) {
+        let (sender, receiver) = oneshot::channel();
+        if self.wait(sender) {
             let (attempt, ends) = (attempt(), Ends(Some(Arc::clone(&self.0))));
             tokio::spawn(async move { ends.with(&attempt.await.map_err(Arc::from)) });
         }
-        told.await.unwrap_or_else(|_| Err(Arc::new(Panicked)))
+        receiver.await.unwrap_or_else(|_| Err(Arc::new(Panicked)))
     }
 
-    /// Whether it is the first one that waits.
-    fn wait(&self, tell: oneshot::Sender<Outcome>) -> bool {
+    /// Adds a waiting request. Returns whether it is the first.
+    fn wait(&self, sender: oneshot::Sender<Outcome>) -> bool {
         let mut under_way = lock(&self.0);
         let is_first = under_way.is_none();
-        under_way.get_or_insert_default().push(tell);
+        under_way.get_or_insert_default().push(sender);
         is_first
     }
 }
@@ -53,9 +55,9 @@ struct Ends(Option<Arc<Mutex<UnderWay>>>);
 impl Ends {
     fn with(mut self, outcome: &Outcome) {
         let waiting = self.0.take().and_then(|under_way| lock(&under_way).take());
-        for tell in waiting.into_iter().flatten() {
-            // Who has left does not care.
-            let _ = tell.send(outcome.clone());
+        for sender in waiting.into_iter().flatten() {
+            // Fails if the request was cancelled.
+            let _ = sender.send(outcome.clone());
         }
     }
 }
@@ -72,12 +74,12 @@ fn lock(under_way: &Mutex<UnderWay>) -> MutexGuard<'_, UnderWay> {
     under_way.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// There was no connection in time: TCP, TLS, and for HTTP/2 the greeting of the peer included.
+/// A connection did not open in time, which includes TCP, TLS and, for HTTP/2, the peer's SETTINGS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there was none within {0:.1?}")]
+#[error("connecting timed out after {0:.1?}")]
 pub struct ConnectTimeout(pub(super) Duration);
 
-/// An attempt that ended in no way at all.
+/// The error of an attempt that panicked.
 #[derive(Debug, thiserror::Error)]
 #[error("the connector panicked")]
 struct Panicked;
@@ -92,7 +94,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn an_attempt_goes_on_without_those_that_wait_and_is_shared() {
+    async fn an_attempt_goes_on_when_nobody_waits_and_is_shared() {
         let (opening, begun) = (Opening::default(), AtomicUsize::new(0));
         let fails = || {
             begun.fetch_add(1, Ordering::Relaxed);
@@ -101,7 +103,7 @@ mod tests {
                 Err("refused".into())
             }
         };
-        // Who has begun it leaves.
+        // The request that started it is cancelled.
         assert!(opening.join(fails).now_or_never().is_none());
         sleep(SECOND / 2).await;
         let start = tokio::time::Instant::now();
@@ -109,7 +111,7 @@ mod tests {
         assert_eq!((start.elapsed(), begun.load(Ordering::Relaxed)), (SECOND / 2, 1));
         assert!(Arc::ptr_eq(&one.unwrap_err(), &two.unwrap_err()));
 
-        // What has ended is over.
+        // The next request starts a new attempt.
         assert_eq!(opening.join(|| async { Ok(()) }).await.map_err(|error| error.to_string()), Ok(()));
     }
 

@@ -12,16 +12,17 @@ use crate::{
     hop_by_hop::tokens,
 };
 
-/// What a pool has to know of a request while it is on its way.
+/// What a pool has to remember about a request in flight.
 #[derive(Debug)]
 pub(super) struct Origin {
-    /// The client connection, if it is of one client: a connection of HTTP/2 may be that of a proxy or another node.
+    /// The client connection, if it is HTTP/1. An HTTP/2 connection may belong to a proxy or another node, and carry
+    /// the requests of many clients.
     client: Option<ConnInfo>,
-    /// The request authenticates the connection that it is sent over.
+    /// Whether the request authenticates the connection that it is sent over.
     authenticates: bool,
-    /// Its `Host` is that of the endpoint.
+    /// Whether its `Host` was taken from the endpoint.
     own_host: bool,
-    /// In which it came.
+    /// The version in which it was received.
     version: Version,
 }
 
@@ -33,13 +34,13 @@ impl Origin {
         Self { client, authenticates, own_host: false, version }
     }
 
-    /// Whether the `Host` was taken from the endpoint.
+    /// Notes whether the `Host` was taken from the endpoint.
     pub(super) fn own_host(mut self, is: bool) -> Self {
         self.own_host = is;
         self
     }
 
-    /// The request as it came, for another endpoint.
+    /// Restores the request as it was received, for another endpoint.
     pub(super) fn restore<B>(&self, request: &mut Request<B>) {
         *request.version_mut() = self.version;
         if self.own_host {
@@ -47,13 +48,13 @@ impl Origin {
         }
     }
 
-    /// The connection of this pool that is the client's own.
+    /// The client's own connection of this pool.
     pub(super) fn tied<B: Send + 'static>(&self, pool: &Arc<Idle<B>>) -> Option<Returning<B>> {
         let is_of_pool = |tied: &Tied<B>| std::ptr::eq(tied.pool.as_ptr(), Arc::as_ptr(pool));
         self.client.as_ref()?.ties()?.take(is_of_pool).map(|tied| tied.connection)
     }
 
-    /// Where the connection goes that this response has come over.
+    /// Where to keep the connection that this response arrived on.
     pub(super) fn home<B, R>(
         self,
         connection: &mut Connection<B>,
@@ -72,11 +73,11 @@ impl Origin {
     }
 }
 
-/// Where a connection is kept when its response has been read.
+/// Where a connection is kept after its response has been read.
 pub(super) enum Home<B> {
-    /// For any request.
+    /// In the pool, for any request.
     Pool(Arc<Idle<B>>),
-    /// For the requests of a client connection: whatever it has authenticated as, nobody else may use it.
+    /// With a client connection, for its requests alone: it may be authenticated.
     Client(Arc<Idle<B>>, ConnInfo),
     Nowhere,
 }
@@ -102,16 +103,16 @@ impl<B: Send + 'static> Home<B> {
 
 /// A connection to an endpoint that belongs to a client connection, and the pool that made it.
 struct Tied<B> {
-    /// Kept alive, so that no other pool is taken for it.
+    /// Weak, but keeps the allocation, so that no other pool can get its address.
     pool: Weak<Idle<B>>,
     connection: Returning<B>,
 }
 
-/// A connection that comes when the last request is through.
+/// A connection that becomes available when its current request is done.
 pub(super) type Returning<B> = oneshot::Receiver<Connection<B>>;
 
-/// Whether a response asks for credentials that count for the connection and not for the request, as no scheme should
-/// (RFC 9110, 11.7).
+/// Whether a response asks for credentials that authenticate the connection instead of the request, which no scheme
+/// should do (RFC 9110, 11.7).
 fn asks_for_connection_scheme<R>(response: &Response<R>) -> bool {
     match response.status() {
         StatusCode::UNAUTHORIZED => has_connection_scheme(response.headers(), &WWW_AUTHENTICATE),
@@ -120,8 +121,8 @@ fn asks_for_connection_scheme<R>(response: &Response<R>) -> bool {
     }
 }
 
-/// Challenges and credentials begin with the name of their scheme; there may be several challenges in a line. Of `NTLM` and
-/// `Negotiate` there are variants, such as `Nego2`, which nobody has listed: HAProxy goes by the first letters, too.
+/// Challenges and credentials begin with the name of their scheme, and a line may have several challenges. `NTLM` and
+/// `Negotiate` have unlisted variants such as `Nego2`, so only the first letters are compared, as in HAProxy.
 fn has_connection_scheme(headers: &HeaderMap, field: &HeaderName) -> bool {
     let begins_so = |one: &[u8]| {
         one.first_chunk::<4>().is_some_and(|four| matches!(&four.to_ascii_lowercase()[..], b"ntlm" | b"nego"))
@@ -134,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schemes_that_count_for_a_connection() {
+    fn schemes_that_authenticate_a_connection() {
         for (status, field, value, expected) in [
             (401, WWW_AUTHENTICATE, "NTLM", true),
             (401, WWW_AUTHENTICATE, "Negotiate", true),

@@ -7,8 +7,10 @@ use http_body::Body;
 
 use super::upgrade::Upgrade;
 
-/// Writes a request as HTTP/1.1 wants it: origin form, a `Host`, one `Cookie` line, and framing that says how long the
-/// body is. Whether the `Host` is that of the endpoint, as the request names none.
+/// Converts a request to HTTP/1.1: origin form, a `Host`, one `Cookie` line, and framing that says how long the body
+/// is.
+///
+/// Returns whether the `Host` was taken from the endpoint because the request has none.
 pub(super) fn into_http1<B: Body>(request: &mut Request<B>, endpoint: &Uri) -> bool {
     if request.version() == Version::HTTP_2 {
         join_cookies(request.headers_mut());
@@ -31,7 +33,7 @@ pub(super) fn into_http1<B: Body>(request: &mut Request<B>, endpoint: &Uri) -> b
         };
         *request.uri_mut() = Uri::from(path);
     }
-    // Some servers refuse a request without a length that might have a body (RFC 9110, 8.6).
+    // Some servers refuse requests without a length if the method allows a body (RFC 9110, 8.6).
     let expects_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
     if expects_body && request.body().is_end_stream() && !request.headers().contains_key(CONTENT_LENGTH) {
         request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -44,8 +46,9 @@ pub(super) fn into_http1<B: Body>(request: &mut Request<B>, endpoint: &Uri) -> b
     own_host
 }
 
-/// Writes a request as HTTP/2 wants it: the whole URI, and no field of a connection (RFC 9113, 8.2.2 and 8.3.1). Whether
-/// its authority is that of the endpoint, as the request names none.
+/// Converts a request to HTTP/2: the whole URI, and no connection-specific headers (RFC 9113, 8.2.2 and 8.3.1).
+///
+/// Returns whether the authority was taken from the endpoint because the request has none.
 pub(super) fn into_http2<B>(request: &mut Request<B>, endpoint: &Uri) -> bool {
     *request.version_mut() = Version::HTTP_2;
     let headers = request.headers_mut();
@@ -154,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_might_have_been_has_a_length() {
+    fn an_empty_body_has_a_length_if_the_method_expects_a_body() {
         for (method, length) in
             [("POST", Some("0")), ("PUT", Some("0")), ("PATCH", Some("0")), ("GET", None), ("DELETE", None)]
         {
@@ -195,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_of_one_endpoint_is_not_that_of_another() {
+    fn the_host_of_one_endpoint_is_not_sent_to_another() {
         let (one, two) = (Uri::from_static("http://one"), Uri::from_static("http://two"));
         for (uri, host, expected) in [("/a?b", None, "two"), ("http://h/a", None, "h"), ("/a", Some("h"), "h")] {
             let mut request = Request::get(uri);

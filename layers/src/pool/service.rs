@@ -26,10 +26,12 @@ use super::{
 };
 use crate::{balance::Unsent, durations::bounded};
 
-/// The longest read of a connection, the most bytes that wait to be written before the next is taken, and the longest
-/// head of a response, as well as the longest trailer section. A piece of a response is a read, and some are on their way
-/// to a client who does not read. A body of 1 MiB takes a tenth less of the processor than with 64 KiB: more of it is still
-/// in the cache when it is sent.
+/// Maximum size of a read, of the bytes that wait to be written before more are taken, of a response head and of a
+/// trailer section.
+///
+/// Each read becomes a piece of the response, and several are held for a client that does not read. With this size, a
+/// body of 1 MiB takes a tenth less processor time than with 64 KiB, because more of it is still in the cache when it
+/// is sent.
 const MAX_BUFFER: usize = 32 * 1024;
 
 /// Sends requests to one endpoint, over a connection that waits for one or over a new one.
@@ -39,12 +41,12 @@ const MAX_BUFFER: usize = 32 * 1024;
 /// connection ended just then, the next connection is tried, at last a new one. Clones share the connections; cloning
 /// counts a reference.
 ///
-/// A new connection has 5 s to come about.
+/// A new connection has 5 s to open; see [`connect_timeout`](Self::connect_timeout).
 ///
-/// A connection that may have authenticated as somebody (`NTLM` and `Negotiate`, which count for a connection) serves no
-/// other client: it stays with the client connection that the request came over, as its
-/// [`ConnInfo`](crate::conn::ConnInfo) tells, and ends with it. Where there is no such connection, or it is one of HTTP/2,
-/// which may be shared by many, it ends with the response.
+/// A connection that may be authenticated (by `NTLM` or `Negotiate`, which authenticate connections) is not shared
+/// between clients. It stays with the client connection of the request, which is known from
+/// [`ConnInfo`](crate::conn::ConnInfo), and ends with it. Without such a client connection, or if that is HTTP/2, which
+/// many clients may share, it ends with the response.
 ///
 /// Of the endpoint's URI the scheme and the path are not looked at: `connector` decides whether there is TLS, and requests
 /// bring their own path. A request without a `Host` gets that of its URI, or else that of the endpoint.
@@ -53,12 +55,12 @@ pub struct Pool<C, B> {
     patience: Patience,
 }
 
-/// How long is waited for a new connection.
+/// How long to wait for a new connection.
 #[derive(Debug, Clone, Copy)]
 struct Patience {
-    /// By all.
+    /// How long the connection may take.
     timeout: Duration,
-    /// By a request.
+    /// How long a request waits for it.
     within: Option<Duration>,
 }
 
@@ -86,26 +88,29 @@ impl<C, B: Send + 'static> Pool<C, B> {
         }
     }
 
-    /// How long a new connection may take, whatever the connector has to do for it.
+    /// How long a new connection may take in total; 5 seconds by default.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.patience.timeout = bounded(timeout);
         self
     }
 
-    /// How long a request of this pool, and of clones that are made of it, waits for a connection where that is less
-    /// than [`connect_timeout`](Self::connect_timeout): so that there is time left for another endpoint. A connection
-    /// that comes later is kept for the next request.
+    /// How long a request waits for a connection, if less than [`connect_timeout`](Self::connect_timeout).
+    ///
+    /// This leaves time for another endpoint. A connection that opens later is kept for the next request. It applies to
+    /// this pool and to clones made from it.
     #[must_use]
     pub fn connect_within(mut self, share: Duration) -> Self {
         self.patience.within = Some(bounded(share));
         self
     }
 
-    /// Connections take requests for so long, less up to a tenth, so that they do not all end at once; for good by
-    /// default. Under steady traffic this is what makes a pool notice that a name leads elsewhere now.
+    /// How long a connection takes new requests; without limit by default.
     ///
-    /// This makes a pool with connections of its own.
+    /// Up to a tenth is taken off, so that connections do not all end at once. Under steady traffic, this is how a pool
+    /// notices that a name has a new address.
+    ///
+    /// The result is a pool with its own connections.
     #[must_use]
     pub fn max_age(self, age: Option<Duration>) -> Self
     where
@@ -146,7 +151,7 @@ impl<C: Connect, B: RequestBody> Service<Request<B>> for Pool<C, B> {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let body = request.body();
-        // Only HTTP/2 says that there is nothing, and leaves open whether something follows.
+        // Only HTTP/2 can declare an empty body whose end has not arrived yet.
         if !body.is_end_stream() && body.size_hint().exact() == Some(0) {
             return Box::pin(self.clone().send_at_end(request));
         }
@@ -155,8 +160,8 @@ impl<C: Connect, B: RequestBody> Service<Request<B>> for Pool<C, B> {
 }
 
 impl<C: Connect, B: RequestBody> Pool<C, B> {
-    /// Waits for the end of a body that is to be empty. If more than that follows, the request is malformed (RFC 9113,
-    /// 8.1.1), and an endpoint would have it by then.
+    /// Waits for the end of a body that was declared empty, before anything is sent. If data follows, the request is
+    /// malformed (RFC 9113, 8.1.1), and must not have reached an endpoint.
     async fn send_at_end(self, mut request: Request<B>) -> Result<Response<PooledBody<B>>, PoolError<B>> {
         while let Some(frame) = poll_fn(|cx| Pin::new(request.body_mut()).poll_frame(cx)).await {
             if let Err(error) = frame {
@@ -224,7 +229,7 @@ where
 }
 
 impl<C: Connect, B: RequestBody> Shared<C, B> {
-    /// Over the client's own connection, unless it has ended.
+    /// Sends over the client's own connection, unless that has ended.
     async fn send_over(
         self: Arc<Self>,
         tied: Returning<B>,
@@ -268,13 +273,13 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
         exchanged.map_err(|(error, origin)| error.restored(&origin))
     }
 
-    /// Opens a connection for the next request, and says whether it could.
+    /// Opens a connection for the next request. Returns whether it succeeded.
     async fn connect_ahead(self: Arc<Self>, patience: Patience) -> bool {
         let connected = self.connection(Patience { within: None, ..patience }).await;
         connected.map(|connection| self.idle.put(connection)).is_ok()
     }
 
-    /// A new connection.
+    /// Opens a new connection.
     async fn connection(&self, patience: Patience) -> Result<Connection<B>, BoxError> {
         let Patience { timeout: limit, within } = patience;
         let connecting = connect(self.connector.clone(), self.endpoint.clone(), self.idle.end());

@@ -11,12 +11,12 @@ use tokio::time::Instant;
 
 use super::{LOOKS, age::MaxAge};
 
-/// A connection whose peer has sent nothing of any response for so long, with requests waiting, takes no new ones. The
-/// peer may be gone without a word, or acknowledge PINGs and do nothing else: only a new connection can tell.
+/// How long requests may wait on a connection without any part of a response before it takes no new ones. The peer may
+/// be gone, or only acknowledge PINGs: only a new connection can tell.
 const SILENCE: Duration = Duration::from_secs(10);
-/// How often connections are looked at, at most.
+/// Minimum interval between checks of the connections.
 const LOOK: Duration = Duration::from_secs(1);
-/// A new connection is not idle yet: who asked for it is about to use it.
+/// How long a new connection does not count as idle, because the request that asked for it is about to use it.
 const NEW: Duration = Duration::from_secs(1);
 
 /// The connections of HTTP/2 to one endpoint. The first with a free stream is used, so that others can fall idle.
@@ -49,11 +49,11 @@ pub(super) struct Load {
     created: Instant,
     /// When the last stream ended.
     used_at: AtomicU64,
-    /// How many requests have no response yet.
+    /// Number of requests without a response.
     waiting: AtomicUsize,
-    /// Since when they have waited without a sign of any response.
+    /// Since when they have waited without any part of a response.
     silent_since: AtomicU64,
-    /// How long others, which were given up, had waited before.
+    /// How long earlier requests had waited before they were cancelled.
     silent_before: AtomicU64,
 }
 
@@ -95,14 +95,15 @@ impl<B: Send + 'static> Connections<B> {
 }
 
 impl<B> Connection<B> {
-    /// One that is silent is kept for the requests on it, which may just be slow: their responses make it one like others.
+    /// A silent connection is kept for the requests on it. They may just be slow, and their responses make it usable
+    /// again.
     fn is_of_use(&self, idle_timeout: Duration) -> bool {
         let of_use = |idle| idle < idle_timeout && !self.load.is_silent();
         !self.sender.is_closed() && self.load.idle_for().is_none_or(of_use)
     }
 }
 
-/// Lets a connection take no new streams from then on: it ends with the last of those that it has.
+/// Removes a connection at `end`. It takes no new streams, and ends with the last of those it has.
 async fn retire<B: Send + 'static>(connections: Weak<Connections<B>>, load: Weak<Load>, end: Instant) {
     tokio::time::sleep_until(end).await;
     if let Some(connections) = connections.upgrade() {
@@ -165,7 +166,7 @@ impl Load {
         u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// For how long no stream has been in use; `None` while one is, or is about to be.
+    /// How long no stream has been in use; `None` while one is, or is about to be.
     fn idle_for(&self) -> Option<Duration> {
         if self.streams.load(Ordering::Relaxed) > 0 {
             return None;
@@ -176,13 +177,13 @@ impl Load {
         (!is_new).then(|| age.saturating_sub(used_at))
     }
 
-    /// A piece of a response has come.
+    /// A part of a response has arrived.
     fn heard(&self) {
         self.silent_since.store(self.now(), Ordering::Relaxed);
         self.silent_before.store(0, Ordering::Relaxed);
     }
 
-    /// Whether requests have waited for too long, all in all, without a sign of any response.
+    /// Whether requests have waited for too long, in total, without any part of a response.
     fn is_silent(&self) -> bool {
         let mut silent = self.silent_before.load(Ordering::Relaxed);
         if self.waiting.load(Ordering::Relaxed) > 0 {
@@ -198,7 +199,7 @@ impl Stream {
         self.load.takes_upgrades.load(Ordering::Relaxed)
     }
 
-    /// The head of the response has come, or the end of the stream.
+    /// The head of the response, or the end of the stream, has arrived.
     pub(super) fn answered(&mut self) {
         if !std::mem::replace(&mut self.answered, true) {
             self.load.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -206,7 +207,7 @@ impl Stream {
         self.load.heard();
     }
 
-    /// A piece of the response's body has come.
+    /// A part of the response body has arrived.
     pub(super) fn heard(&self) {
         self.load.heard();
     }
@@ -247,12 +248,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_is_silent_when_requests_wait_and_nothing_of_a_response_comes() {
+    async fn a_connection_is_silent_when_requests_wait_and_no_part_of_a_response_arrives() {
         let load = Load::new();
         load.set(9, false);
         let pass = async |seconds| tokio::time::advance(Duration::from_secs(seconds)).await;
         pass(60).await;
-        // Nobody has asked anything for long.
+        // It was idle for a long time.
         drop(Load::take(&load));
         assert!(!load.is_silent());
         let waiting = Load::take(&load).unwrap();
@@ -265,12 +266,12 @@ mod tests {
         assert!(!load.is_silent());
         pass(1).await;
         assert!(load.is_silent());
-        // It was slow, and no more.
+        // It was only slow.
         answered.heard();
         assert!(!load.is_silent());
         drop((answered, waiting));
 
-        // Each is given up early. In between nobody waits, which does not count.
+        // Each request is cancelled early. The idle time in between does not count.
         Load::take(&load).unwrap().answered();
         for _ in 0..5 {
             assert!(!load.is_silent());

@@ -23,13 +23,13 @@ pub enum TimedOut {
 pub enum NoResponse<E> {
     /// It was too long in coming.
     TimedOut(TimedOut),
-    /// It did not come in the time that others had left for it, which is not this endpoint's fault.
+    /// It did not arrive in the time that attempts at other endpoints had left, which is not this endpoint's fault.
     NoTimeLeft,
     /// The inner service failed.
     Inner {
-        /// Why.
+        /// The error of the inner service.
         error: E,
-        /// How much time was left.
+        /// The time that was left.
         left: Duration,
     },
 }

@@ -22,7 +22,7 @@ pin_project! {
         #[pin]
         timer: Sleep,
         timeout: Duration,
-        // The time is what other endpoints have left.
+        // Whether the time is what attempts at other endpoints have left.
         is_rest: bool,
         progress: Option<Arc<Progress>>,
     }

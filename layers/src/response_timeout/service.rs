@@ -16,12 +16,12 @@ use crate::durations::bounded;
 
 /// Ends requests in [`TimedOut`](super::TimedOut) when nothing has moved for a time and there is no response yet.
 ///
-/// Around each endpoint of a [`Balance`](crate::balance::Balance) it is a limit to all attempts together, and an endpoint
-/// that hangs is one that failed: a request that is tried again after another failure has the time that is left.
+/// Around each endpoint of a [`Balance`](crate::balance::Balance), it limits all attempts together: a request that is
+/// sent again has the time that is left. An endpoint that hangs counts as failed.
 ///
-/// The time is counted from the last piece of the request's body, so a large upload may take as long as it takes, as
-/// long as it is not slower than [`min_rate`](Self::min_rate). What follows the head of a response is not limited here:
-/// [`HttpServer::body_timeout`](crate::serve::HttpServer::body_timeout) is for it.
+/// The time counts from the last piece of the request body, so a large upload may take any time, unless it is slower
+/// than [`min_rate`](Self::min_rate). What follows the head of the response is limited by
+/// [`HttpServer::body_timeout`](crate::serve::HttpServer::body_timeout) instead.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseTimeoutLayer {
     timeout: Duration,

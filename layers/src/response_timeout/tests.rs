@@ -140,7 +140,7 @@ async fn http2_may_be_exempt() {
     }
 }
 
-/// An endpoint that has read a request.
+/// The error of an endpoint that has read the request.
 #[derive(Debug, thiserror::Error)]
 #[error("broken off")]
 struct BrokenOff;
@@ -152,7 +152,7 @@ impl<R> Unsent<R> for BrokenOff {
 }
 
 #[tokio::test(start_paused = true)]
-async fn endpoints_that_are_tried_in_turn_have_the_time_of_one() {
+async fn all_endpoints_that_are_tried_share_one_timeout() {
     let endpoint = |breaks_off: Duration| {
         let service = move |_: Request<WatchedBody<Once<Empty<Bytes>>>>| async move {
             sleep(breaks_off).await;
@@ -161,7 +161,7 @@ async fn endpoints_that_are_tried_in_turn_have_the_time_of_one() {
         ResponseTimeoutLayer::new(TIMEOUT).layer(tower::service_fn(service))
     };
     let balance = Balance::new([("breaks off", endpoint(TIMEOUT * 2 / 3)), ("slow", endpoint(TIMEOUT * 2))]);
-    // The second one is not blamed for what it had no time for, so it gets the next request alone.
+    // The second endpoint had too little time, which is not its fault, so it alone gets the next request.
     for attempts in [2, 1] {
         let start = Instant::now();
         let error = balance.clone().oneshot(Request::new(Empty::<Bytes>::new())).await.unwrap_err();

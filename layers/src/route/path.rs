@@ -65,10 +65,10 @@ pub enum InvalidPrefix {
     /// A byte that no path has, or the beginning of a query.
     #[error("a path prefix is the path of a URI, percent-encoded and without a query")]
     NotAPath,
-    /// Some backends would read it in another way, so that requests for it would be ambiguous.
+    /// Some backends would read it differently, so that requests for it would be ambiguous.
     #[error(
-        "a path prefix has one reading: no dot segments, `//`, `;` or `\\`, and percent-encoding, in capitals, only of what \
-         cannot stand in a path as it is"
+        "a path prefix must have a single reading: no dot segments, `//`, `;` or `\\`, and percent-encoding only in \
+         capitals and only of characters that a path cannot contain as they are"
     )]
     Ambiguous,
 }

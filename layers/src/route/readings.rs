@@ -1,11 +1,10 @@
-//! Other readings of a path: what a backend may take it for that decodes, merges or cuts what stands there.
+//! Other readings of a path: what it becomes in backends that decode, merge or cut parts of it.
 
-/// No more is made of one path, in readings and in bytes. Nobody has a use for a path with more, and to find all of them
-/// would take long.
+/// Limits for the readings of one path. No path in real use has more, and finding them all would take too long.
 const MOST_READINGS: usize = 64;
 const MOST_BYTES: usize = 32 * 1024;
 
-/// What backends do to a path. A step changes all of it, or says that there is nothing to change.
+/// What backends do to a path. Each step is applied to the whole path, and returns `None` if it changes nothing.
 const STEPS: [fn(&str) -> Option<String>; 8] = [
     normalize_encoding,
     decode_slashes,
@@ -17,15 +16,15 @@ const STEPS: [fn(&str) -> Option<String>; 8] = [
     remove_dots,
 ];
 
-/// Whether `path` has no other reading, unless it has bytes that no path has.
+/// A fast check whether `path` has no other reading. It ignores bytes that are not allowed in a path.
 pub(super) fn is_plain(path: &str) -> bool {
     let bytes = path.as_bytes();
     let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
-    // A loop without a way out: the compiler makes it look at many bytes at once.
+    // Without an early exit, the compiler vectorizes the loop.
     let odd = pairs.fold(false, |odd, (byte, next)| {
         odd | matches!(next, b'%' | b';' | b'\\') | ((*byte == b'/') & matches!(next, b'/' | b'.'))
     });
-    // The first byte of a path is `/`, or all of it `*`. Names such as `.well-known` are plain.
+    // A path begins with `/` or is `*`, so its first byte needs no check. Names such as `.well-known` are plain.
     !odd || !path.contains(['%', ';', '\\']) && !path.contains("//") && !path.split('/').any(is_dots)
 }
 
@@ -34,8 +33,8 @@ pub(super) fn is_only(path: &str) -> bool {
     STEPS.iter().all(|step| step(path).is_none())
 }
 
-/// Whether `accept` takes every other reading of `path`: what the steps make of it, in any order and however often.
-/// Allocates nothing where they change nothing.
+/// Whether `accept` returns true for every other reading of `path`: all results of the steps, in any order and number.
+/// Allocates nothing if no step changes the path.
 pub(super) fn all(path: &str, mut accept: impl FnMut(&str) -> bool) -> bool {
     let mut readings: Vec<String> = Vec::new();
     let mut left = MOST_BYTES;
@@ -61,23 +60,23 @@ pub(super) fn all(path: &str, mut accept: impl FnMut(&str) -> bool) -> bool {
     true
 }
 
-/// Percent-encoding in its normal form (RFC 3986, 6.2.2): of nothing that can stand in a path as it is, and in capitals.
-/// Slashes of both kinds stay as they are.
+/// Normalizes percent-encoding (RFC 3986, 6.2.2): only of what a path cannot contain as it is, and in capitals. Encoded
+/// slashes of both kinds stay encoded.
 fn normalize_encoding(path: &str) -> Option<String> {
     recode(path, |byte| can_stand(byte) && !is_slash(byte))
 }
 
-/// As nginx does, and whoever looks for a file.
+/// Decodes encoded slashes, as nginx and file servers do.
 fn decode_slashes(path: &str) -> Option<String> {
     recode(path, is_slash)
 }
 
-/// As Windows does.
+/// Reads `\` as `/`, as Windows does.
 fn turn_backslashes(path: &str) -> Option<String> {
     path.contains('\\').then(|| path.replace('\\', "/"))
 }
 
-/// What a `;` begins in a segment, as servlets do.
+/// Cuts off what follows a `;` in a segment, as servlets do.
 fn cut_parameters(path: &str) -> Option<String> {
     let mut is_inside = false;
     let kept = path.chars().filter(|letter| {
@@ -87,18 +86,18 @@ fn cut_parameters(path: &str) -> Option<String> {
     path.contains(';').then(|| kept.collect())
 }
 
-/// What a decoded `?`, `#` or NUL begins, as who reads the path twice does, or in C.
+/// Cuts off a decoded `?`, `#` or NUL and what follows, as backends that parse the path twice, or in C, do.
 fn cut_end(path: &str) -> Option<String> {
     path.find(['?', '#', '\0']).map(|end| path[..end].to_owned())
 }
 
-/// What follows two slashes at the beginning, as who reads the path as a reference to a URI does (RFC 3986, 4.2).
+/// Cuts off a host after two leading slashes, as backends that parse the path as a URI reference do (RFC 3986, 4.2).
 fn cut_host(path: &str) -> Option<String> {
     let behind = path.strip_prefix("//")?;
     Some(behind.find('/').map_or("/", |slash| &behind[slash..]).to_owned())
 }
 
-/// As nginx and servlets do.
+/// Merges slashes, as nginx and servlets do.
 fn merge_slashes(path: &str) -> Option<String> {
     let mut before = '\0';
     let kept = path.chars().filter(|letter| {
@@ -108,7 +107,7 @@ fn merge_slashes(path: &str) -> Option<String> {
     path.contains("//").then(|| kept.collect())
 }
 
-/// As almost everybody does (RFC 3986, 5.2.4).
+/// Removes dot segments, as almost all backends do (RFC 3986, 5.2.4).
 fn remove_dots(path: &str) -> Option<String> {
     let segments = || path.split('/').skip(1);
     if !segments().any(is_dots) {
@@ -132,7 +131,8 @@ fn is_dots(segment: &str) -> bool {
     matches!(segment, "." | "..")
 }
 
-/// Decodes what `decodes` takes. All other encodings are written in capitals, and what cannot stand in a path is encoded.
+/// Decodes the bytes that `decodes` accepts. Other encodings are written in capitals, and bytes that a path cannot
+/// contain are encoded.
 fn recode(path: &str, decodes: impl Fn(u8) -> bool) -> Option<String> {
     let mut recoded = Vec::new();
     let mut kept = path.as_bytes();
@@ -160,7 +160,7 @@ fn recode(path: &str, decodes: impl Fn(u8) -> bool) -> Option<String> {
     String::from_utf8(recoded).ok()
 }
 
-/// The byte that `text` begins with in percent-encoding, and what stands behind it.
+/// The percent-encoded byte at the beginning of `text`, and the rest.
 fn encoded(text: &[u8]) -> Option<(u8, &[u8])> {
     let [b'%', high, low, behind @ ..] = text else { return None };
     let digit = |letter: &u8| char::from(*letter).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
@@ -175,7 +175,7 @@ fn is_slash(byte: u8) -> bool {
     matches!(byte, b'/' | b'\\')
 }
 
-/// Whether a path has it as it is (RFC 3986, 3.3), or a reading of one, for another step.
+/// Whether a path may contain the byte as it is (RFC 3986, 3.3), or one of its readings may, for another step.
 fn can_stand(byte: u8) -> bool {
     const TABLE: [bool; 256] = {
         let others = b"-._~!$&'()*+,;=:@/\\%?#\0";
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_path_may_be_taken_for() {
+    fn other_readings_of_paths() {
         for (path, expected) in [
             ("/a/b.c/~d", &[][..]),
             ("/.well-known/x", &[]),
@@ -233,7 +233,7 @@ mod tests {
             ("/a%3Fb", &["/a", "/a?b"]),
             ("/a%252Fb", &["/a%2Fb", "/a/b"]),
             ("/a/..;/b", &["/a/../b", "/b"]),
-            // The dots take what is empty, unless it was merged before.
+            // The dots remove the empty segment, unless it was merged before.
             ("/a//../b", &["/a/../b", "/a/b", "/b"]),
             ("/{é", &["/%7B%C3%A9"]),
             ("*", &[]),
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_plain_has_one_reading() {
+    fn plain_paths_have_a_single_reading() {
         for path in ["/", "/a/b.c/d..e", "", "*", "/.well-known/x"] {
             assert!(is_plain(path) && is_only(path), "{path}");
         }
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_with_very_many_readings_is_given_up() {
+    fn a_path_with_too_many_readings_is_refused() {
         let long = |part: &str, times| format!("/{}", part.repeat(times));
         assert!(all(&long("a/../", 5000), |_| true));
         assert!(!all(&long(";a//..%2f", 5000), |_| true));

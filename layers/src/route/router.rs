@@ -55,24 +55,24 @@ where
     }
 }
 
-/// A request that leads to no route.
+/// The error of a request that no route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoRoute {
-    /// The host has none for the path; or the request is one without the [`HostName`] that a
-    /// [`HostLayer`](crate::host::HostLayer) puts into its extensions.
+    /// The host has no route for the path, or the request lacks the [`HostName`] extension that a
+    /// [`HostLayer`](crate::host::HostLayer) sets.
     #[error("no route for the path")]
     NotFound,
-    /// The path leads to a route, and to another one, or to none, in the reading of some backends.
+    /// The path matches a route as written, but another one or none as some backends read it.
     ///
-    /// They may decode what is percent-encoded (`%2F` and `%5C`, too, and a second time), read `\` as `/`, merge slashes,
-    /// take what follows two of them at the beginning for a host, remove dot segments, cut off what follows a `;` in a
-    /// segment, or a decoded `?`, `#` or NUL in the path: in any order. So `//admin`, `/x/..;/admin` and `/admin%2f..` may be
-    /// `/admin` or not, and whoever guards the one route may not guard the other. Upper and lower case are different paths
-    /// (RFC 3986, 6.2.2.1), as are names that a file system takes for the same.
+    /// Backends may decode percent-encoding (`%2F` and `%5C` included, and twice), read `\` as `/`, merge slashes, take
+    /// what follows two leading slashes for a host, remove dot segments, or cut off what follows a `;` in a segment or
+    /// a decoded `?`, `#` or NUL in the path, in any order. So `//admin`, `/x/..;/admin` and `/admin%2f..` may mean
+    /// `/admin` or not, and could bypass the protection of that route. Case is significant (RFC 3986, 6.2.2.1), and so
+    /// are differences between names that a file system treats as equal.
     ///
-    /// Paths whose readings all lead to one route pass unchanged. One with more than 64, or with 32 KiB of them, counts as
-    /// ambiguous.
+    /// Paths whose readings all match the same route pass unchanged. A path with more than 64 readings, or with more
+    /// than 32 KiB of them, counts as ambiguous.
     #[error("some backends would read the path as that of another route")]
     Ambiguous,
 }

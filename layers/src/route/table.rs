@@ -10,13 +10,13 @@ use crate::{
 /// longer prefix more than a shorter one; the order of insertion does not matter. A look-up takes a step for each label
 /// of the host and each segment of the path, however many routes there are.
 ///
-/// A path leads to a route as it is written, letter by letter. Where a backend may take it for the path of another route
-/// it leads nowhere: see [`NoRoute::Ambiguous`].
+/// Paths are matched exactly as written. A path that a backend may read as that of another route is refused, see
+/// [`NoRoute::Ambiguous`].
 #[derive(Debug, Clone)]
 pub struct RouteTable<T> {
     exact: FixedMap<HostName, Paths<T>>,
     below: FixedMap<HostName, Paths<T>>,
-    /// Whether a prefix has percent-encoding.
+    /// Whether any prefix has percent-encoding.
     encoded: bool,
 }
 
@@ -41,12 +41,11 @@ impl<T> RouteTable<T> {
         self.put(pattern, prefix, Route { target, literal: false })
     }
 
-    /// Adds a route to a backend that reads paths as they are written, or looks after itself: whatever they may be taken
-    /// for, they are not ambiguous.
+    /// Adds a route whose paths are never ambiguous, for a backend that reads paths as written or protects itself.
     ///
     /// # Errors
     ///
-    /// As [`insert`](Self::insert).
+    /// See [`insert`](Self::insert).
     pub fn insert_literal(
         &mut self,
         pattern: HostPattern,
@@ -69,22 +68,22 @@ impl<T> RouteTable<T> {
     ///
     /// # Errors
     ///
-    /// [`NoRoute`] where there is none, or might be another one.
+    /// [`NoRoute`] if there is no route, or if the path is ambiguous.
     pub fn find(&self, host: &str, path: &str) -> Result<&T, NoRoute> {
         let mut hosts = self.hosts(host);
         let first = hosts.next().ok_or(NoRoute::NotFound)?;
-        // Then there is nothing to be taken for.
+        // A single route for `/`: no reading can match another one.
         if let (Some(root), true) = (&first.root, first.by_prefix.is_empty()) {
             return Ok(&root.target);
         }
         let route = first.find(path).or_else(|| hosts.find_map(|paths| paths.find(path))).ok_or(NoRoute::NotFound)?;
-        // Bytes that no path has might be read as encodings in a prefix.
+        // Bytes that are not allowed in a path could match percent-encoding in a prefix.
         let plain = route.literal || (readings::is_plain(path) && !self.encoded);
         let same = |reading: &str| self.route(host, reading).is_some_and(|other| std::ptr::eq(other, route));
         if plain || readings::all(path, same) { Ok(&route.target) } else { Err(NoRoute::Ambiguous) }
     }
 
-    /// The target of the most specific route for a path that is read as it is written, and in no other way.
+    /// The target of the most specific route for the path as written, ignoring other readings.
     pub fn find_literal(&self, host: &str, path: &str) -> Option<&T> {
         self.route(host, path).map(|route| &route.target)
     }
@@ -93,7 +92,7 @@ impl<T> RouteTable<T> {
         self.hosts(host).find_map(|paths| paths.find(path))
     }
 
-    /// From the most specific one on.
+    /// The routes of all patterns that match `host`, the most specific first.
     fn hosts<'a>(&'a self, host: &str) -> impl Iterator<Item = &'a Paths<T>> {
         let below = (!self.below.is_empty()).then(|| parents(host).filter_map(|parent| self.below.get(parent)));
         self.exact.get(host).into_iter().chain(below.into_iter().flatten())
@@ -122,7 +121,7 @@ struct Route<T> {
 /// The routes of one pattern.
 #[derive(Debug, Clone)]
 struct Paths<T> {
-    /// Of `/`.
+    /// The route of `/`.
     root: Option<Route<T>>,
     by_prefix: FixedMap<PathPrefix, Route<T>>,
     /// Of the longest prefix: the part of a path beyond it need not be looked at.
@@ -158,7 +157,7 @@ impl<T> Paths<T> {
             if let Some(route) = self.by_prefix.get(prefix) {
                 return Some(route);
             }
-            // `*` has no slash. It asks about the server as a whole (RFC 9110, 9.3.7), which is the route of `/`.
+            // `*` has no slash. It asks about the server as a whole (RFC 9110, 9.3.7), and goes to the route of `/`.
             end = prefix.rfind('/').unwrap_or(0);
         }
         self.root.as_ref()
@@ -233,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_may_be_of_another_route_leads_nowhere() {
+    fn a_path_that_may_mean_another_route_is_refused() {
         let mut table = table(&[
             ("a/", "all"),
             ("a/admin", "admin"),
@@ -271,7 +270,7 @@ mod tests {
             ("x.b", "/admin//x", Ok("admin")),
             ("x.b", "//admin", Err(NoRoute::Ambiguous)),
             ("x.b", "/admin/..", Err(NoRoute::Ambiguous)),
-            // There is one route only.
+            // This host has a single route.
             ("y.b", "/admin/..;//%2f", Ok("any")),
         ] {
             assert_eq!(table.find(host, path).copied(), expected, "{host}{path}");
@@ -284,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_that_stands_alone_ends_with_its_prefix() {
+    fn a_single_route_with_a_prefix_has_ambiguous_paths() {
         let table = table(&[("a/foo", "foo")]);
         assert_eq!(table.find("a", "/foo/..//bar"), Err(NoRoute::Ambiguous));
         assert_eq!(table.find("a", "/bar/../foo"), Err(NoRoute::NotFound));

@@ -14,18 +14,19 @@ use crate::conn::InFlight;
 pin_project! {
     /// A response body that counts its request as in flight until it ends.
     ///
-    /// If it breaks off, what was there before is sent first: servers of HTTP drop it with the error.
+    /// If it breaks off, the error is held back until everything before it has been sent: hyper would drop that data.
     #[derive(Debug)]
     pub struct InFlightBody<B> {
-        // None of a response that has none.
+        // `None` for a response without a body.
         #[pin]
         inner: Option<B>,
         in_flight: InFlight,
-        // Over HTTP/1: what was taken of it may wait for the connection.
+        // Over HTTP/1, where pieces that were taken may still wait for the connection.
         waits: bool,
-        // Without a length, to HTTP/1.0, and not at its end, for which its client would take the end of the connection.
+        // Sent to HTTP/1.0 without a length and not complete yet: the client would take the end of the connection for
+        // the end of the body.
         until_end: bool,
-        // Has broken off, of which nobody has heard yet.
+        // The error with which it broke off, until it is reported.
         failed: Option<BoxError>,
     }
 
@@ -47,7 +48,7 @@ impl<B: Body> InFlightBody<B> {
         Self { inner: Some(inner), in_flight, waits: !http2, until_end: until_end && !ended, failed: None }
     }
 
-    /// Of a response that has none, as one to HEAD (RFC 9110, 9.3.2).
+    /// The body of a response that has none, such as one to HEAD (RFC 9110, 9.3.2).
     pub(super) fn absent(mut in_flight: InFlight) -> Self {
         in_flight.end();
         Self { inner: None, in_flight, waits: false, until_end: false, failed: None }
@@ -71,7 +72,7 @@ impl<B: Body<Error: Into<BoxError>>> Body for InFlightBody<B> {
             Poll::Ready(Some(Err(error))) => {
                 *this.failed = Some(error.into());
                 this.in_flight.end();
-                // Behind the task of the connection.
+                // Polled again after the connection has had its turn.
                 cx.waker().wake_by_ref();
                 streams::note_polled(None);
                 return Poll::Pending;

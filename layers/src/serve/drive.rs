@@ -126,7 +126,8 @@ impl Driver<'_> {
         if let Poll::Ready(result) = ended {
             return Poll::Ready(Driven::Ended(self.ended(result)));
         }
-        // Nothing of a response can be on its way, or else it has the time of a farewell.
+        // No response has been sent, so there is nothing to wait for. Otherwise the last one gets the time of a
+        // farewell.
         if self.draining
             && self.control.is_refused()
             && self.control.completed() == 0
@@ -143,7 +144,7 @@ impl Driver<'_> {
                 Look::Again(at) => timer.as_mut().reset(at),
                 Look::Ended(ended) => return Poll::Ready(Driven::Ended(ended)),
                 Look::Sleep => {
-                    // hyper has to hear of the end of the last body before its state is left behind.
+                    // hyper has to notice the end of the last body before its state is dropped.
                     let requests = self.control.requests();
                     if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                         return Poll::Ready(Driven::Ended(self.ended(result)));

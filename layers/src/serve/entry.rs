@@ -71,7 +71,7 @@ where
 }
 
 pin_project! {
-    /// A response of the stack, or what becomes of its error.
+    /// The response of the stack, or the answer to its error.
     pub(super) struct ResponseFuture<S: Service<Request<RequestBody>>> {
         #[pin]
         response: Call<S, Request<RequestBody>>,
@@ -121,13 +121,13 @@ where
             }
             Err(error) => {
                 let error = error.into();
-                // The client has proved that it belongs here.
+                // The client has named a served host before.
                 if control.is_open() {
                     if error.downcast_ref().is_some_and(HostRejected::is_malformed) {
                         in_flight.responded();
                         return Poll::Ready(Ok(bad_request(in_flight, *this.http2)));
                     }
-                    // Its other streams go on. This one hears nothing, which is why it never ends by itself.
+                    // The other streams go on. This one gets no answer, so its future never completes.
                     if *this.http2 {
                         in_flight.refuse();
                         return Poll::Pending;
@@ -150,7 +150,7 @@ fn without_body<B: Body>(mut response: Response<B>, in_flight: InFlight) -> Resp
     response.map(|_| InFlightBody::absent(in_flight))
 }
 
-/// To a request that names no host, or more than one (RFC 9112, 3.2; RFC 9113, 8.1.1).
+/// The answer to a request that names no valid host, or more than one (RFC 9112, 3.2; RFC 9113, 8.1.1).
 fn bad_request<B: Body>(in_flight: InFlight, http2: bool) -> Response<InFlightBody<B>> {
     let mut response = Response::new(InFlightBody::absent(in_flight));
     *response.status_mut() = StatusCode::BAD_REQUEST;

@@ -89,7 +89,7 @@ where
                     match ready!(poll_input(io, control, timer, cx)) {
                         Input::Bytes(bytes) => Next::Wake(bytes, deadline),
                         Input::End if control.is_silenced() => Next::Silence(Ended::Silenced),
-                        // A server of HTTP finds out by itself what there is.
+                        // hyper finds out by itself what is there.
                         Input::End if !*this.open => Next::Wake(Vec::new(), deadline),
                         Input::End => Next::End(Ended::Finished),
                         Input::Late if !*this.open => Next::Silence(Ended::Deadline),

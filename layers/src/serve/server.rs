@@ -37,11 +37,13 @@ const MAX_RESET_HERE: usize = 128;
 
 /// Serves HTTP on one connection after the other, behind a [`Gate`](crate::silence::Gate).
 ///
-/// The service may answer, or end the connection in silence by an error. On a connection that may be answered, other
-/// streams of HTTP/2 are finished first, behind a GOAWAY; and [`HostRejected`](crate::host::HostRejected) is answered with
-/// 400 if it [is malformed](crate::host::HostRejected::is_malformed). Nothing at all is written until something
-/// opens the gate: [`OpenGateLayer`](crate::silence::OpenGateLayer) in the service, or a [`ConnInfo`] made open as by
-/// [`ConnInfo::tls`]. [`silence`](crate::silence) has an example of that.
+/// The service may answer, or return an error to end the connection in silence. Nothing at all is written until the
+/// gate opens: through an [`OpenGateLayer`](crate::silence::OpenGateLayer) in the service, or from the start with a
+/// [`ConnInfo`] such as that of [`ConnInfo::tls`]. See [`silence`](crate::silence) for an example.
+///
+/// Once the gate is open, an error ends an HTTP/2 connection with a GOAWAY, after its other streams have finished. A
+/// [`HostRejected`](crate::host::HostRejected) that [is malformed](crate::host::HostRejected::is_malformed) is answered
+/// with 400.
 ///
 /// A connection of HTTP/1 that has not sent anything yet, or has had no request in flight for 20 ms, is held by no server
 /// of HTTP and no buffer, and by no clone of the service but the one that was given: so it holds its IO and some 500 bytes,

@@ -1,4 +1,4 @@
-//! Responses whose body breaks off: what is there of them goes out before the connection or the stream ends.
+//! Responses whose body breaks off: everything before that is sent, and then the connection or stream ends.
 
 use std::net::SocketAddr;
 
@@ -17,7 +17,7 @@ use tower::{BoxError, ServiceBuilder};
 
 use super::support::http2::{self, DATA, HEADERS, RST_STREAM};
 
-/// The client of a service whose responses break off behind `pieces`, all of which are there at once.
+/// The client of a service whose responses break off after `pieces`, which are all available at once.
 fn connect(pieces: &'static [&'static str], has_length: bool, protocol: Protocol, pipe: usize) -> DuplexStream {
     let stack = ServiceBuilder::new().layer(OpenGateLayer::new()).service_fn(move |_: Request<RequestBody>| {
         let frames = pieces.iter().map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes()))));
@@ -35,7 +35,7 @@ fn connect(pieces: &'static [&'static str], has_length: bool, protocol: Protocol
 }
 
 #[tokio::test(start_paused = true)]
-async fn over_http1_to_clients_that_are_fast_or_slow() {
+async fn http1_clients_get_what_came_before_however_slow_they_are() {
     for version in ["1.1", "1.0"] {
         for (pieces, has_length) in [(&[][..], true), (&[], false), (&["ab", "cd"], true), (&["ab", "cd"], false)] {
             for pipe in [1, 16, 4096] {
@@ -59,7 +59,7 @@ async fn over_http1_to_clients_that_are_fast_or_slow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn over_http2() {
+async fn http2_clients_get_what_came_before() {
     for pieces in [&[][..], &["ab", "cd"]] {
         let mut client = connect(pieces, true, Protocol::Http2, 4096);
         client.write_all(&[http2::hello(), http2::get(1, "a")].concat()).await.unwrap();

@@ -70,10 +70,10 @@ async fn without_a_subnet_the_kernel_chooses() {
 }
 
 #[tokio::test]
-async fn a_source_address_that_the_machine_does_not_have_is_told() {
+async fn a_source_address_that_the_machine_does_not_have_is_an_error() {
     let connector = SourceConnector::new().source_addresses(["192.0.2.1".parse().unwrap()]);
     let error = connector.connect("192.0.2.7", 80).await.unwrap_err();
-    assert!(error.to_string().starts_with("nothing to connect to 192.0.2.7:80 from: "), "{error}");
+    assert!(error.to_string().starts_with("no source address to connect to 192.0.2.7:80 from: "), "{error}");
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn what_cannot_be_reached_is_an_error_that_says_so() {
     // Bound and not listening: refused, and nobody else gets the port.
     let (_bound, address) = refusing();
     let refused = format!("http://{address}");
-    let no_tls = "https://127.0.0.1:1/ asks for TLS, which a SourceConnector does not speak";
+    let no_tls = "https://127.0.0.1:1/ needs TLS, which a SourceConnector does not speak";
     for (uri, expected) in [
         (refused.as_str(), "cannot connect to 127.0.0.1:"),
         ("/path", "there is no host in /path"),
@@ -94,7 +94,7 @@ async fn what_cannot_be_reached_is_an_error_that_says_so() {
     }
 }
 
-/// A port that nobody listens on, and nobody else gets.
+/// A port that refuses connections. The socket keeps it from being used by others.
 fn refusing() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -102,7 +102,7 @@ fn refusing() -> (TcpSocket, SocketAddr) {
     (socket, address)
 }
 
-/// A port that does not answer: its backlog is full. With the connection in it.
+/// A port that does not answer because its backlog is full, and the connection that fills it.
 fn black_hole() -> (TcpListener, TcpStream) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -113,7 +113,7 @@ fn black_hole() -> (TcpListener, TcpStream) {
     (listener, first)
 }
 
-/// Knows one name, with these addresses.
+/// A resolver that knows a single name.
 fn knowing(name: &'static str, addresses: &[SocketAddr]) -> Resolver {
     let addresses = addresses.to_vec();
     Resolver::new(tower::service_fn(move |asked: Name| {
@@ -122,14 +122,14 @@ fn knowing(name: &'static str, addresses: &[SocketAddr]) -> Resolver {
     }))
 }
 
-/// Connects by name, and says whether the connection leads to this listener.
+/// Connects by name. Returns whether the connection leads to this listener.
 async fn leads_to(connector: &SourceConnector, listener: &TcpListener) -> bool {
     let stream = connector.connect("name.test", 80).await.unwrap();
     stream.peer_addr().unwrap() == listener.local_addr().unwrap()
 }
 
 #[tokio::test]
-async fn an_address_that_does_not_answer_is_passed_over_and_remembered() {
+async fn an_address_that_does_not_answer_is_tried_last_for_a_while() {
     let (hole, _first) = black_hole();
     let good = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (_bound, refused) = refusing();
@@ -137,7 +137,7 @@ async fn an_address_that_does_not_answer_is_passed_over_and_remembered() {
     let connector = SourceConnector::new().resolver(knowing("name.test", &addresses));
     let connector = connector.connect_timeout(Duration::from_secs(60));
     assert!(leads_to(&connector, &good).await);
-    // It answers again, and comes last nevertheless.
+    // It answers again, but is still tried last.
     hole.accept().await.unwrap();
     assert!(leads_to(&connector, &good).await);
     assert!(leads_to(&connector.clone(), &good).await);
@@ -149,7 +149,7 @@ async fn an_address_that_does_not_answer_is_passed_over_and_remembered() {
 }
 
 #[tokio::test]
-async fn each_address_of_a_name_has_the_sources_of_its_kind() {
+async fn the_source_is_chosen_for_each_address_of_a_name() {
     let (_bound, refused) = refusing();
     let subnet: SourceSubnet = "127.77.4.0/30".parse().unwrap();
     let good = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -164,7 +164,7 @@ async fn each_address_of_a_name_has_the_sources_of_its_kind() {
 }
 
 #[tokio::test]
-async fn a_port_that_the_resolver_does_not_know_is_that_of_the_uri() {
+async fn a_port_of_0_from_the_resolver_stands_for_the_port_of_the_uri() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let connector = SourceConnector::new().resolver(knowing("name.test", &[SocketAddr::from(([127, 0, 0, 1], 0))]));
@@ -173,7 +173,7 @@ async fn a_port_that_the_resolver_does_not_know_is_that_of_the_uri() {
 }
 
 #[tokio::test]
-async fn names_that_lead_nowhere_are_errors_that_say_so() {
+async fn names_that_cannot_be_connected_to_are_errors() {
     let (hole, _first) = black_hole();
     let hole = hole.local_addr().unwrap();
     let (_bound, refused) = refusing();
@@ -197,7 +197,7 @@ async fn names_that_lead_nowhere_are_errors_that_say_so() {
 }
 
 #[tokio::test]
-async fn a_name_that_moves_is_followed() {
+async fn a_name_that_changes_its_address_is_followed() {
     let listeners = [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
     let address = Arc::new(Mutex::new(listeners[0].local_addr().unwrap()));
     let resolver = Resolver::new(tower::service_fn({

@@ -1,4 +1,4 @@
-//! Bodies of requests that break off: nobody takes them for whole (RFC 9112, 8; RFC 9113, 8.1).
+//! Request bodies that break off are never taken for complete (RFC 9112, 8; RFC 9113, 8.1).
 
 use std::net::SocketAddr;
 
@@ -29,7 +29,7 @@ const NO_ERROR: [u8; 4] = [0, 0, 0, 0];
 const CANCEL: [u8; 4] = [0, 0, 0, 8];
 const END_STREAM: u8 = 1;
 
-/// How a client of HTTP/2 ends the body `body`.
+/// How an HTTP/2 client ends the body `body`.
 #[derive(Debug, Clone, Copy)]
 enum End {
     Whole,
@@ -47,7 +47,7 @@ impl End {
         matches!(self, Self::Whole | Self::WholeByItself)
     }
 
-    /// After the head: in one packet, or in two.
+    /// What follows the head: in one packet, or in two.
     fn bytes(self) -> [Vec<u8>; 2] {
         let data = frame(DATA, 0, 1, b"body");
         match self {
@@ -71,10 +71,10 @@ fn post() -> Vec<u8> {
     head
 }
 
-/// A request that `end` ends, with its end in the packet of its body or in one of its own.
+/// Sends a request that ends with `end`, either in the same packet as its body or in a separate one.
 async fn upload(mut client: DuplexStream, end: End, at_once: bool) -> Option<DuplexStream> {
     let [body, rest] = end.bytes();
-    // A backend hears of a request that is not cancelled before.
+    // Lets the request reach the backend before it can be cancelled.
     client.write_all(&[hello(), post()].concat()).await.unwrap();
     settle().await;
     client.write_all(&body).await.unwrap();
@@ -98,13 +98,13 @@ where
     client
 }
 
-/// What the reader of a body sees of one that was sent in `bytes`: all of it, or an error.
+/// What the reader of a body that was sent in `bytes` gets: all of it, or an error.
 async fn read(protocol: Protocol, bytes: &[Vec<u8>], leaves: bool) -> Result<Bytes, RequestBodyError> {
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut client = connect_to(
         gated(service_fn(move |request: Request<RequestBody>| {
             let tell = tell.clone();
-            // In a task, which goes on when the request is gone.
+            // In a task, which outlives the request.
             tokio::spawn(async move { tell.send(request.into_body().collect().await) });
             std::future::ready(Ok::<_, BoxError>(Response::new(String::new())))
         })),
@@ -121,7 +121,7 @@ async fn read(protocol: Protocol, bytes: &[Vec<u8>], leaves: bool) -> Result<Byt
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_reads_one_over_http1_hears_of_it() {
+async fn readers_over_http1_get_an_error() {
     let chunked = "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n";
     for (rest, whole) in [
         (format!("{chunked}0\r\n\r\n"), true),
@@ -136,7 +136,7 @@ async fn who_reads_one_over_http1_hears_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_reads_one_over_http2_hears_of_it() {
+async fn readers_over_http2_get_an_error() {
     for end in End::ALL {
         let bytes = [[hello(), post()].concat(), end.bytes().concat()];
         let read = read(Protocol::Http2, &bytes, end.leaves()).await;
@@ -145,7 +145,7 @@ async fn who_reads_one_over_http2_hears_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backend_of_http1_gets_no_last_chunk() {
+async fn an_http1_backend_gets_no_last_chunk() {
     for end in End::ALL {
         for (at_once, early) in [(true, false), (false, false), (false, true)] {
             let (connector, mut backend) = backend();
@@ -174,7 +174,7 @@ async fn a_backend_of_http1_gets_no_last_chunk() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backend_of_http2_gets_no_end_of_its_stream() {
+async fn an_http2_backend_gets_no_end_stream() {
     for end in End::ALL {
         for early in [false, true] {
             let (connector, mut backend) = backend();

@@ -31,7 +31,7 @@ fn field() -> impl Strategy<Value = (String, String)> {
     (name, "[a-z0-9]{0,3}")
 }
 
-/// What a proxy, or its client, says of who has asked: well formed or not.
+/// A forwarding header as a proxy or its client may send it, well-formed or not.
 fn claim() -> impl Strategy<Value = (String, String)> {
     let name = prop::sample::select(&["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"][..]);
     let part = prop::sample::select(
@@ -62,7 +62,7 @@ fn claim() -> impl Strategy<Value = (String, String)> {
     (name.prop_map(str::to_owned), prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat().trim().to_owned()))
 }
 
-/// The values of a parameter of `Forwarded`, as simple as it is written here.
+/// The values of a parameter of `Forwarded`, parsed only as far as this layer writes it.
 fn parameters(forwarded: &str, name: &str) -> Vec<String> {
     let pairs = forwarded.split([',', ';']).filter_map(|pair| pair.trim().split_once('='));
     let values = pairs.filter(|(other, _)| *other == name).map(|(_, value)| value.trim_matches('"'));
@@ -132,7 +132,7 @@ proptest! {
     }
 
     #[test]
-    fn both_kinds_of_headers_say_the_same(
+    fn both_kinds_of_headers_agree(
         claims in prop::collection::vec(claim(), 0..5),
         in_forwarded in any::<bool>(),
         trusted in any::<bool>(),

@@ -61,7 +61,7 @@ async fn an_unserved_name_later_ends_the_connection() {
     while let Some(frame) = http2::next_frame(&mut client.io).await {
         assert!(frame.kind != HEADERS && frame.stream != 3, "{frame:?}");
     }
-    // The end of the response before has this time to reach a slow client.
+    // The previous response gets this time to reach a slow client.
     assert!(client.started.elapsed() <= Duration::from_secs(1));
     assert!(matches!(client.leave().await, Ended::Silenced));
 }

@@ -1,5 +1,5 @@
-//! Requests on one connection of HTTP/1.1, answered early or late, whose bodies are read in the service, in a task, by
-//! the client's own response, or not at all: those that are served are those that were sent.
+//! Requests on one HTTP/1.1 connection, answered early or late, whose bodies are read by the service, by a task, as the
+//! response body, or not at all: exactly the requests that were sent are served.
 
 use std::{
     convert::Infallible,
@@ -25,20 +25,20 @@ use tokio::{
 };
 use tower::{BoxError, ServiceBuilder, service_fn};
 
-/// What bodies are made of: taken for a request, it would be served.
+/// The content of bodies: if it were taken for a request, it would be served.
 const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// A request, and what becomes of it.
+/// A request, and how it is handled.
 #[derive(Debug, Clone)]
 struct Exchange {
     chunked: bool,
     expects_continue: bool,
-    /// How long the client rests before each piece of the body, and how many bytes that is.
+    /// The pieces of the body: the client's pause before each, and its length.
     pieces: Vec<(Duration, usize)>,
-    /// How long it rests before the next request; it may be on its way before this one is answered.
+    /// The client's pause before the next request, which may be sent before this one is answered.
     pause: Duration,
     reader: Reader,
-    /// For which the answer waits in any case.
+    /// The minimum delay of the answer.
     answers_after: Duration,
     answer: &'static str,
 }
@@ -47,22 +47,22 @@ struct Exchange {
 enum Reader {
     /// The service, before it answers.
     Service(Reads),
-    /// A task that goes on when the service has answered.
+    /// A task that goes on after the service has answered.
     Task(Reads),
-    /// The response, whose body is that of the request.
+    /// The response, which has the request body as its body.
     Response,
 }
 
 #[derive(Debug, Clone)]
 struct Reads {
-    /// Before each read, and before the body is dropped.
+    /// The pause before each read, and before the body is dropped.
     pause: Duration,
-    /// Frames until it is dropped; all of them, if there is no limit.
+    /// The number of frames to read before the body is dropped; `None` to read all.
     most: Option<usize>,
 }
 
 fn pause() -> impl Strategy<Value = Duration> {
-    // Some are longer than a connection is awake, or than a head may take.
+    // Some are longer than a connection stays awake, or than a head may take.
     prop::sample::select(vec![0, 0, 0, 1, 15, 19, 20, 21, 50, 15_000]).prop_map(Duration::from_millis)
 }
 
@@ -101,7 +101,7 @@ impl Exchange {
         }
     }
 
-    /// What the client sends, and how long it rests before.
+    /// What the client sends, with the pause before each part.
     fn sent(&self, number: usize) -> Vec<(Duration, Vec<u8>)> {
         let body = self.body();
         let framing = if self.chunked {
@@ -169,7 +169,7 @@ async fn respond(
         log.push(Seen { path: request.uri().path().to_owned(), ..Seen::default() });
         log.len() - 1
     };
-    // One that was never sent is told by its path.
+    // A request that was never sent shows up in the log.
     let Some(exchange) = exchanges.get(index).cloned() else { return Ok(Response::default()) };
     let body = request.into_body();
     let answer = Full::from(exchange.answer).map_err(|never: Infallible| match never {}).boxed();
@@ -190,14 +190,14 @@ async fn respond(
     Ok(Response::new(answer))
 }
 
-/// Sends all requests, and reads until the server ends the connection.
+/// Sends all requests and reads until the server ends the connection.
 async fn exchange_all(exchanges: &[Exchange], client: DuplexStream) -> String {
     let (mut receiver, mut sender) = tokio::io::split(client);
     let send = async {
         let mut together = Vec::new();
         for (pause, bytes) in exchanges.iter().enumerate().flat_map(|(number, exchange)| exchange.sent(number)) {
             if !pause.is_zero() {
-                // The server may have ended the connection, behind a body that was dropped.
+                // Fails if the server has ended the connection after a dropped body.
                 let _ = sender.write_all(&std::mem::take(&mut together)).await;
                 sleep(pause).await;
             }
@@ -226,13 +226,13 @@ fn check(exchanges: Vec<Exchange>) -> Result<(), TestCaseError> {
         let info = ConnInfo::plain(SocketAddr::from(([192, 0, 2, 1], 40000)));
         let served = pin!(HttpServer::new().serve(server, info, Protocol::Http1, stack));
         let received = tokio::join!(served, exchange_all(&exchanges, client)).1;
-        // For the tasks that still read.
+        // For tasks that are still reading.
         sleep(Duration::from_secs(600)).await;
         received
     });
 
     let served = log.lock().unwrap();
-    // Behind a body that is dropped the connection may end, and not sooner.
+    // The connection may end after the first request whose body is dropped, but not before.
     let least = exchanges.iter().position(|exchange| !exchange.is_read_whole()).map_or(exchanges.len(), |at| at + 1);
     prop_assert!((least..=exchanges.len()).contains(&served.len()), "{served:?}");
     prop_assert_eq!(received.matches("HTTP/1.1 200 ").count(), served.len(), "{}", received);

@@ -1,4 +1,4 @@
-//! Requests that name no host, or none that is served, on connections that may be answered.
+//! Requests without a valid or served host, on connections that may be answered.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -12,7 +12,7 @@ use super::support::{
     http2::{self, DATA, Frame, GOAWAY, HEADERS, frame, next_frame},
 };
 
-/// Of HTTP/1.1, from the target on.
+/// HTTP/1.1 requests with a malformed host, from the target on.
 const MALFORMED: [&str; 7] = [
     "/ HTTP/1.1\r\n",
     "/ HTTP/1.1\r\nHost:\r\n",
@@ -27,12 +27,12 @@ const GET: [(&str, &str); 3] = [(":method", "GET"), (":scheme", "https"), (":pat
 /// HPACK's index of `:status: 400`.
 const STATUS_400: u8 = 0x8c;
 
-/// As after the handshake for `a.example`.
+/// A connection after a TLS handshake for `a.example`.
 fn connect_tls(protocol: Protocol) -> Client {
     serve(echo(), ConnInfo::tls(SocketAddr::from(PEER), "a.example".parse().unwrap()), protocol)
 }
 
-/// Which was answered before.
+/// A connection on which a request has been answered.
 async fn kept_alive() -> Client {
     let mut client = connect(Protocol::Http1);
     client.send(get("a.example", "/")).await;
@@ -41,7 +41,7 @@ async fn kept_alive() -> Client {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_malformed_host_is_answered_over_http1() {
+async fn a_malformed_host_gets_400_over_http1() {
     for request in MALFORMED {
         for tls in [true, false] {
             let mut client = if tls { connect_tls(Protocol::Http1) } else { kept_alive().await };
@@ -55,7 +55,7 @@ async fn a_malformed_host_is_answered_over_http1() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unserved_host_is_not() {
+async fn an_unserved_host_gets_no_answer_over_http1() {
     for host in ["other.example", "127.0.0.1", "a.example.other"] {
         for tls in [true, false] {
             let mut client = if tls { connect_tls(Protocol::Http1) } else { kept_alive().await };
@@ -66,7 +66,7 @@ async fn an_unserved_host_is_not() {
     }
 }
 
-/// A request that waits for the rest of its body, beside which another one comes.
+/// Sends a request while another one is waiting for the rest of its body.
 async fn beside(other: &[(&str, &str)]) -> Client {
     let mut client = connect_tls(Protocol::Http2);
     let fields = [(":method", "POST"), (":scheme", "https"), (":path", "/"), (":authority", "a.example")];
@@ -100,7 +100,7 @@ async fn a_malformed_host_leaves_other_streams_alone() {
         &[(":authority", "a.example"), ("host", "a.example,")],
         &[(":authority", "u@a.example")],
         &[(":authority", "a.example:0")],
-        // A field of another hop, of which h2 says so itself.
+        // A connection-specific header, which h2 itself refuses.
         &[(":authority", "a.example"), ("connection", "close")],
     ];
     for fields in cases {
@@ -121,10 +121,10 @@ async fn a_malformed_host_leaves_other_streams_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unserved_host_ends_the_connection_behind_other_streams() {
+async fn an_unserved_host_ends_the_connection_after_other_streams() {
     let mut client = beside(&[(":authority", "other.example")]).await;
     let goodbye = http2::frames_until(&mut client.io, |frame| frame.kind == GOAWAY).await;
-    // Longer than a connection has to end with nothing in flight.
+    // Longer than an idle connection has to end.
     tokio::time::sleep(Duration::from_secs(30)).await;
     let rest = client.finishes_the_first().await;
     assert!(goodbye.iter().chain(&rest).all(|frame| frame.stream != 3), "{goodbye:?} {rest:?}");
@@ -136,7 +136,7 @@ async fn an_unserved_host_ends_the_connection_behind_other_streams() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unserved_host_alone_ends_it_at_once() {
+async fn an_unserved_host_ends_the_connection_at_once_if_it_is_alone() {
     let mut client = connect_tls(Protocol::Http2);
     client.send([http2::hello(), http2::get(1, "other.example")].concat()).await;
     let mut kinds = Vec::new();

@@ -72,12 +72,12 @@ async fn connections_that_are_there_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_breaks_some_time_after_its_secret_was_given_up() {
+async fn a_connection_breaks_after_a_grace_period_when_its_secret_is_given_up() {
     let network = Network::default();
     let (a, b) = (identity("a", "12"), identity("b", "12"));
     let (mut kept, mut server_of_kept, _) = network.connect(&identity("a", NEW), &b, "b").await.unwrap();
     let (mut client, mut server, _) = network.connect(&a, &b, "b").await.unwrap();
-    // Another order gives up nothing.
+    // Reordering the secrets gives up none.
     for secrets in [&["2", "1"][..], &["2"]] {
         tokio::time::advance(Duration::from_secs(3600)).await;
         ping(&mut client, &mut server).await;

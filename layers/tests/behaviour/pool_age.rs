@@ -1,4 +1,4 @@
-//! How long the connections of a pool are used for new requests.
+//! The maximum age of pooled connections.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -15,7 +15,7 @@ use super::support::backend::{Connector, backend, settle};
 type Body = BoxBody<Bytes, Infallible>;
 
 const MAX_AGE: Duration = Duration::from_secs(60);
-/// Connections live up to a tenth less than the maximum.
+/// The maximum age less a tenth.
 const MIN_AGE: Duration = Duration::from_secs(54);
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -23,7 +23,7 @@ fn get() -> Request<Body> {
     Request::get("/").header("host", "a.test").body(Empty::new().boxed()).unwrap()
 }
 
-/// Sends a request, and reads the response.
+/// Sends a request and reads the response.
 async fn text<S, B>(pool: &S) -> Bytes
 where
     S: Service<Request<Body>, Response = Response<B>> + Clone,
@@ -34,7 +34,7 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn under_steady_traffic_connections_of_http1_are_replaced() {
+async fn http1_connections_are_replaced_under_steady_traffic() {
     let (connector, mut backend) = backend();
     let pool: Pool<Connector, Body> = Pool::new(connector, "http://backend".parse().unwrap()).max_age(Some(MAX_AGE));
     tokio::spawn(async move {
@@ -59,7 +59,7 @@ async fn under_steady_traffic_connections_of_http1_are_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_of_http1_that_waits_ends_when_it_is_too_old() {
+async fn an_idle_http1_connection_ends_when_it_is_too_old() {
     let (connector, mut backend) = backend();
     let pool = Pool::with_limits(connector, "http://backend".parse().unwrap(), 8, Duration::MAX);
     let pool: Pool<Connector, Body> = pool.max_age(Some(MAX_AGE));
@@ -77,7 +77,7 @@ async fn a_connection_of_http1_that_waits_ends_when_it_is_too_old() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_of_http2_that_is_too_old_takes_no_new_streams_and_ends_with_its_last() {
+async fn an_http2_connection_that_is_too_old_takes_no_new_streams_and_ends_with_its_last() {
     let (connector, mut backend) = backend();
     let pool: Http2Pool<Connector, Body> =
         Http2Pool::new(connector, "http://backend".parse().unwrap()).max_age(Some(MAX_AGE));

@@ -1,4 +1,4 @@
-//! Connections that break while a request is on its way: what the backend said before that is heard.
+//! Connections that break while a request is being sent: what the backend sent before that is read.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ use tower::ServiceExt;
 
 type Body = Full<Bytes>;
 
-/// A connection that takes the start of a request; the next write fails, and only then `arrived` can be read.
+/// A connection that takes the start of a request. The next write fails, and only then can `arrived` be read.
 struct Breaking {
     taken: usize,
     failed: bool,
@@ -62,7 +62,7 @@ impl Write for Breaking {
     }
 }
 
-/// What comes of an upload over a [`Breaking`] connection.
+/// Sends an upload over a [`Breaking`] connection.
 async fn upload(arrived: &'static [u8]) -> Result<Response<PooledBody<Body>>, PoolError<Body>> {
     let connector = tower::service_fn(move |_: Uri| {
         std::future::ready(Ok::<_, io::Error>(Breaking { taken: 0, failed: false, arrived }))
@@ -72,14 +72,14 @@ async fn upload(arrived: &'static [u8]) -> Result<Response<PooledBody<Body>>, Po
 }
 
 #[tokio::test]
-async fn a_response_that_came_before_a_write_failed_is_read() {
+async fn a_response_that_arrived_before_a_failed_write_is_read() {
     let response = upload(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 8\r\n\r\ntoo long").await.unwrap();
     assert_eq!(response.status(), 413);
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "too long");
 }
 
 #[tokio::test]
-async fn behind_a_failed_write_the_end_is_no_clean_one() {
+async fn the_end_after_a_failed_write_is_an_error() {
     for (response, expected) in [
         (&b"HTTP/1.1 413 Content Too Large\r\n\r\ntoo lo"[..], Some(413)),
         (b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 8\r\n\r\n", Some(413)),
@@ -101,9 +101,9 @@ async fn behind_a_failed_write_the_end_is_no_clean_one() {
     }
 }
 
-/// Over sockets, where the end may be there before the head was looked at.
+/// Over sockets, where the end may arrive before the head is read.
 #[tokio::test]
-async fn a_head_that_the_end_follows_at_once_is_a_response() {
+async fn a_head_followed_at_once_by_the_end_is_a_response() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let pool: Pool<_, Body> = Pool::new(SourceConnector::new(), endpoint);

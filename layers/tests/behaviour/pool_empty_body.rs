@@ -1,4 +1,4 @@
-//! Bodies that are said to be empty, and may not be.
+//! Bodies that are declared empty but may not be.
 
 use std::{
     convert::Infallible,
@@ -16,7 +16,7 @@ use tower::ServiceExt;
 
 use super::support::backend::{backend, settle};
 
-/// As of HTTP/2 with `content-length: 0` and no END_STREAM: whether it ends well is yet to be told.
+/// An HTTP/2 body with `content-length: 0` and no END_STREAM yet, which may still turn out to be malformed.
 struct Open(oneshot::Receiver<Infallible>, bool);
 
 impl Body for Open {
@@ -39,7 +39,7 @@ impl Body for Open {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_sent_before_its_end() {
+async fn nothing_is_sent_before_the_end_of_the_body() {
     for well in [true, false] {
         let (connector, mut backend) = backend();
         let pool = Pool::new(connector, "http://backend".parse().unwrap());

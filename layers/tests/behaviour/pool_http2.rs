@@ -52,7 +52,7 @@ impl Peer {
         self.0.accept().await.unwrap().unwrap()
     }
 
-    /// As [`run`](Self::run), and never answers.
+    /// Like [`run`](Self::run), but never answers.
     fn run_without_answers(mut self) -> JoinHandle<()> {
         tokio::spawn(async move {
             let mut held = Vec::new();
@@ -359,9 +359,9 @@ async fn what_is_given_up_without_an_answer_is_the_last_of_its_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_without_a_sign_of_a_response_takes_no_new_requests() {
+async fn a_connection_without_any_part_of_a_response_takes_no_new_requests() {
     let (pool, mut backend) = pool();
-    // The peer answers to PINGs all the time.
+    // The peer keeps answering PINGs.
     let pool = pool.keep_alive(Duration::from_secs(1), Duration::from_secs(1));
     let slow = send(&pool, get("/slow"));
     let mut peer = Peer::new(&mut backend).await;
@@ -379,7 +379,7 @@ async fn a_connection_without_a_sign_of_a_response_takes_no_new_requests() {
     let _second = second.run();
     assert_eq!(text(next).await, "ok");
 
-    // What waits there is not cut off. A piece of a response makes it a connection like others.
+    // The request that waits there is not cut off. A part of its response makes the connection usable again.
     tokio::time::sleep(Duration::from_secs(120)).await;
     let mut stream = respond(response, Response::new(()));
     let mut body = slow.await.unwrap().unwrap().into_body();
@@ -394,7 +394,7 @@ async fn a_connection_without_a_sign_of_a_response_takes_no_new_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_attempt_to_connect_outlives_the_request_that_began_it() {
+async fn an_attempt_to_connect_outlives_the_request_that_started_it() {
     let (pool, mut backend) = pool();
     let first = send(&pool, get("/first"));
     let connection = backend.accept().await.0;
@@ -411,12 +411,12 @@ async fn the_attempt_to_connect_outlives_the_request_that_began_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_may_wait_for_less_than_the_attempt_takes() {
+async fn a_request_may_wait_for_less_time_than_the_attempt_takes() {
     let (pool, mut backend) = pool();
     let start = tokio::time::Instant::now();
     let hurried = pool.clone().connect_within(Duration::from_secs(1)).oneshot(get("/hurried"));
     let mut error = hurried.await.unwrap_err();
-    assert_eq!(error.source().unwrap().to_string(), "there was none within 1.0s");
+    assert_eq!(error.source().unwrap().to_string(), "connecting timed out after 1.0s");
     assert!(error.is_connect() && error.take_request().is_some());
     assert_eq!(start.elapsed(), Duration::from_secs(1));
 
@@ -429,9 +429,9 @@ async fn a_request_may_wait_for_less_than_the_attempt_takes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_that_a_connection_needs_shares_one_timeout() {
+async fn all_steps_of_connecting_share_one_timeout() {
     let (connector, mut backend) = backend();
-    // As for TLS.
+    // As with a TLS handshake.
     let slow = tower::service_fn(move |uri| {
         let connector = connector.clone();
         async move {
@@ -440,7 +440,7 @@ async fn all_that_a_connection_needs_shares_one_timeout() {
         }
     });
     let pool = Http2Pool::<_, Body>::new(slow, "http://backend".parse().unwrap());
-    for (timeout, cause) in [(1, "there was none within 1.0s"), (3, "backend does not speak HTTP/2")] {
+    for (timeout, cause) in [(1, "connecting timed out after 1.0s"), (3, "backend does not speak HTTP/2")] {
         let start = tokio::time::Instant::now();
         let error = pool.clone().connect_timeout(Duration::from_secs(timeout)).oneshot(get("/")).await.unwrap_err();
         assert_eq!(error.source().unwrap().to_string(), cause);
@@ -450,7 +450,7 @@ async fn all_that_a_connection_needs_shares_one_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_may_not_idle_is_used_once_and_ended() {
+async fn a_connection_with_an_idle_timeout_of_zero_is_used_once() {
     let (pool, mut backend) = pool();
     let pool = pool.idle_timeout(Duration::ZERO);
     for _ in 0..2 {

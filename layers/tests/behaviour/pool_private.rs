@@ -1,4 +1,4 @@
-//! Connections that a client may have authenticated (NTLM, Negotiate): nobody else gets them.
+//! Connections that a client may have authenticated (NTLM, Negotiate) are not shared with other clients.
 
 use std::net::SocketAddr;
 
@@ -29,7 +29,7 @@ fn client() -> ConnInfo {
     ConnInfo::plain(SocketAddr::from(PEER))
 }
 
-/// Sends a request; the body of the response has come when the task ends.
+/// Sends a request and reads the response body.
 fn send(pool: &TestPool, client: Option<&ConnInfo>, authorization: Option<&str>) -> JoinHandle<Bytes> {
     let mut request = Request::new(Full::default());
     if let Some(client) = client {
@@ -45,7 +45,7 @@ fn send(pool: &TestPool, client: Option<&ConnInfo>, authorization: Option<&str>)
 const CHALLENGE: &str =
     "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Negotiate\r\nwww-authenticate: NTLM\r\ncontent-length: 0\r\n\r\n";
 
-/// The client's first request, and the connection that is its own from now on.
+/// Sends the client's first request. Returns the connection, which belongs to the client from now on.
 async fn challenged(pool: &TestPool, backend: &mut Backend, client: Option<&ConnInfo>) -> Exchange {
     let first = send(pool, client, None);
     let mut connection = backend.accept().await;
@@ -57,11 +57,11 @@ async fn challenged(pool: &TestPool, backend: &mut Backend, client: Option<&Conn
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_asks_for_ntlm_is_its_clients_own() {
+async fn a_connection_that_asks_for_ntlm_belongs_to_its_client() {
     let (pool, mut backend) = pool();
     let (alice, bob) = (client(), client());
     let mut own = challenged(&pool, &mut backend, Some(&alice)).await;
-    // Nobody else gets it, whether he wants one of his own or not.
+    // No other client gets it, whether it authenticates or not.
     let mut others = Vec::new();
     for (other, authorization) in [(Some(&bob), None), (None, None), (Some(&bob), Some("NTLM x"))] {
         let theirs = send(&pool, other, authorization);
@@ -84,7 +84,7 @@ async fn a_connection_that_asks_for_ntlm_is_its_clients_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_ends_with_its_client() {
+async fn a_private_connection_ends_with_its_client() {
     let (pool, mut backend) = pool();
     let alice = client();
     let mut own = challenged(&pool, &mut backend, Some(&alice)).await;
@@ -95,7 +95,7 @@ async fn it_ends_with_its_client() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_whose_connection_ended_gets_another_one() {
+async fn a_client_whose_private_connection_ended_gets_another_one() {
     let (pool, mut backend) = pool();
     let alice = client();
     drop(challenged(&pool, &mut backend, Some(&alice)).await);
@@ -111,7 +111,7 @@ async fn a_client_whose_connection_ended_gets_another_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_that_were_not_asked_for_count_as_well() {
+async fn credentials_sent_without_a_challenge_make_a_connection_private() {
     for (authorization, private) in [("Negotiate YII=", true), ("ntlm x", true), ("Basic eDp5", false)] {
         let (pool, mut backend) = pool();
         let alice = client();
@@ -127,13 +127,13 @@ async fn credentials_that_were_not_asked_for_count_as_well() {
     }
 }
 
-/// A connection of HTTP/2 may bring the requests of many.
+/// An HTTP/2 connection may carry the requests of many clients.
 #[tokio::test(start_paused = true)]
-async fn without_a_client_connection_of_its_own_it_ends() {
+async fn a_private_connection_ends_with_the_response_if_its_client_is_unknown_or_uses_http2() {
     let (pool, mut first) = pool();
     assert!(challenged(&pool, &mut first, None).await.has_ended().await);
 
-    // Another endpoint has had the request before.
+    // Even if the request was tried at another endpoint before.
     let (down, _) = backend();
     let endpoint = |name: &'static str, connector| {
         (name, Pool::<_, Once<Full<Bytes>>>::new(connector, "http://backend".parse().unwrap()))
@@ -155,7 +155,7 @@ async fn without_a_client_connection_of_its_own_it_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn its_client_stays_with_the_endpoint() {
+async fn the_client_of_a_private_connection_stays_with_its_endpoint() {
     let (one, mut first) = backend();
     let (two, mut second) = backend();
     let endpoint = |name: &'static str, connector| {
@@ -182,7 +182,7 @@ async fn its_client_stays_with_the_endpoint() {
         own.answer("hello alice").await;
         assert_eq!(response.await.unwrap(), "hello alice");
         settle().await;
-        // Others take turns as ever.
+        // Other clients still take turns.
         drop(send(&client()));
         settle().await;
         theirs[0].extend(first.try_accept());

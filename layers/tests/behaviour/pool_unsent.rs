@@ -75,7 +75,7 @@ fn slow() -> (impl Connect + use<>, Backend) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_comes_too_late_for_a_request_is_for_the_next() {
+async fn a_connection_that_opens_too_late_for_a_request_is_used_for_the_next() {
     let (connector, mut backend) = slow();
     let pool: Pool<_, Full<Bytes>> = Pool::new(connector, "http://backend".parse().unwrap());
     let start = Instant::now();
@@ -88,7 +88,7 @@ async fn a_connection_that_comes_too_late_for_a_request_is_for_the_next() {
     assert!(backend.accept().await.answer("ok").await.starts_with("POST /next "));
     next.await.unwrap().unwrap();
 
-    // All of it has one timeout, whatever the connector has for its own.
+    // The pool's timeout covers all of it, whatever that of the connector is.
     let error = pool.connect_timeout(Duration::from_secs(1)).oneshot(post("/")).await.unwrap_err();
     assert!(error.is_connect_timeout());
     settle().await;
@@ -96,12 +96,12 @@ async fn a_connection_that_comes_too_late_for_a_request_is_for_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pool_that_found_no_connection_is_connected_beside_the_requests() {
+async fn a_pool_without_a_connection_is_connected_in_the_background() {
     let (connector, backend) = slow();
     let pool = |connector| Pool::new(connector, "http://backend".parse().unwrap());
     let hurried = pool(connector).connect_within(Duration::from_secs(1));
     let (good, mut good_backend) = slow();
-    // The first to be asked opens no connection in its time.
+    // The first endpoint does not open a connection in time.
     let balance = Balance::new([("slow", hurried), ("good", pool(good).connect_within(Duration::from_secs(3)))]);
     let send = || tokio::spawn(balance.clone().oneshot(post("/")));
     let first = send();
@@ -109,7 +109,7 @@ async fn a_pool_that_found_no_connection_is_connected_beside_the_requests() {
     connection.answer("good").await;
     first.await.unwrap().unwrap().into_body().collect().await.unwrap();
     drop(backend);
-    // It refuses connections now, which is found out without a request.
+    // It now refuses connections, which is found out without a request.
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let sent = send();
@@ -153,7 +153,7 @@ async fn with_idle(count: usize) -> (TestPool, Backend, Vec<Exchange>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_that_ends_when_it_is_used_says_nothing_of_its_endpoint() {
+async fn an_idle_connection_that_ends_when_it_is_used_is_not_the_endpoints_fault() {
     for (response, fault) in [("", false), ("HTTP/1.1 2", true), ("HTTP/1.1 100 Continue\r\n\r\n", true)] {
         let (pool, _backend, mut idle) = with_idle(1).await;
         let sent = send(&pool, "/");
@@ -167,11 +167,11 @@ async fn an_idle_connection_that_ends_when_it_is_used_says_nothing_of_its_endpoi
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_that_have_been_idle_for_longer_than_a_dead_one_are_not_tried() {
+async fn connections_that_were_idle_for_longer_than_a_dead_one_are_not_tried() {
     let (pool, mut backend, mut idle) = with_idle(3).await;
     let sent = send(&pool, "/1");
     settle().await;
-    // The last one used is the first to be used again.
+    // The most recently used one is used first.
     let mut last = idle.pop().unwrap();
     last.head().await;
     drop(last);
@@ -186,7 +186,7 @@ async fn those_that_have_been_idle_for_longer_than_a_dead_one_are_not_tried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_that_cannot_be_passed_on_is_not_fetched_again() {
+async fn a_request_whose_response_cannot_be_passed_on_is_not_sent_again() {
     let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(40 * 1024));
     let fields = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(200));
     let ambiguous = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();

@@ -28,7 +28,7 @@ const PARTS: [&str; 25] = [
     "%25", "%3F", "%00", "%c3%A9", "é", "%zz",
 ];
 
-/// With all that some backends read in another way.
+/// A path with parts that some backends read differently.
 fn odd_path() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(&PARTS[..]), 0..9).prop_map(|parts| format!("/{}", parts.concat()))
 }
@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn a_path_that_somebody_reads_as_that_of_another_route_is_ambiguous(
+    fn a_path_that_some_backends_read_as_that_of_another_route_is_ambiguous(
         path in odd_path(),
         routes in prop::collection::vec((prop::sample::select(&["a.b", "a.b", "*.b"][..]), prefix()), 1..6),
     ) {
@@ -88,7 +88,7 @@ proptest! {
         let name = host.parse().unwrap();
         let written = naive(&list, &name, &path);
         let readings = readings(&path);
-        // With more, a path is ambiguous in any case.
+        // A path with more readings is always ambiguous.
         prop_assume!(readings.len() <= 64);
         let others = readings.iter().any(|reading| naive(&list, &name, reading) != written);
         let expected = match written {
@@ -102,7 +102,7 @@ proptest! {
     }
 }
 
-/// All that may be made of a path.
+/// All readings of a path.
 fn readings(path: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::from([path.to_owned()]);
     loop {
@@ -127,7 +127,7 @@ fn steps(path: &str) -> [String; 8] {
     ]
 }
 
-/// Decodes `letters`, and writes all else that is encoded, or is no ASCII, in capitals.
+/// Decodes `letters`. Other encodings are written in capitals, and `é` is encoded.
 fn decoded(path: &str, letters: &str) -> String {
     let path = path.replace('é', "%C3%A9");
     let (mut rest, mut text) = (&*path, String::new());
@@ -169,7 +169,7 @@ fn without_double_slashes(path: &str) -> String {
     text
 }
 
-/// By the letter of RFC 3986, 5.2.4.
+/// Follows RFC 3986, 5.2.4, literally.
 fn without_dots(path: &str) -> String {
     let (mut input, mut output) = (path.to_owned(), String::new());
     while !input.is_empty() {

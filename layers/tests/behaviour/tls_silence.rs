@@ -14,7 +14,7 @@ use super::support::{
     tls::{acceptor, client, client_config, pump, received},
 };
 
-/// A connection over TLS, before the first request.
+/// A TLS connection before its first request.
 async fn connect() -> (ClientConnection, DuplexStream, Control, JoinHandle<Ended>) {
     let (mut near, far) = tokio::io::duplex(64 * 1024);
     let (tell, told) = oneshot::channel();
@@ -30,7 +30,7 @@ async fn connect() -> (ClientConnection, DuplexStream, Control, JoinHandle<Ended
     (client, near, told.await.unwrap(), server)
 }
 
-/// Reads to the end, at which nothing must have been said.
+/// Reads to the end, and checks that the server sent nothing, not even a closing alert.
 async fn hears_nothing(client: &mut ClientConnection, near: &mut DuplexStream) {
     assert!(!pump(client, near, |_| false).await);
     assert_eq!(received(client), b"");
@@ -47,7 +47,7 @@ async fn an_unserved_name_ends_the_connection_below_tls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_waits_for_a_request_is_silenced_below_tls() {
+async fn an_idle_connection_is_silenced_below_tls() {
     for served in [false, true] {
         let (mut client, mut near, control, server) = connect().await;
         if served {
@@ -59,7 +59,7 @@ async fn one_that_waits_for_a_request_is_silenced_below_tls() {
             })
             .await;
         }
-        // Longer than its server of HTTP stays.
+        // Longer than the HTTP server of an idle connection is kept.
         tokio::time::sleep(Duration::from_secs(1)).await;
         control.silence();
         hears_nothing(&mut client, &mut near).await;

@@ -41,7 +41,7 @@ async fn requests_go_over_the_socket() {
     assert_eq!(answer.await.unwrap().unwrap().into_body().collect().await.unwrap().to_bytes(), "ok");
 }
 
-/// A socket with a place for one connection, and that connection.
+/// A socket whose backlog has a single place, and the connection that fills it.
 fn full_backlog(path: &Path) -> (std::os::unix::net::UnixListener, UnixStream) {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
     let address = SockAddr::unix(path).unwrap();
