@@ -22,7 +22,6 @@ async fn nameless_requests_end_at_once_without_a_byte() {
         ("a list of hosts", "GET / HTTP/1.1\r\nHost: a.example, a.example\r\n\r\n"),
         ("userinfo", "GET / HTTP/1.1\r\nHost: user@a.example\r\n\r\n"),
         ("port 0", "GET / HTTP/1.1\r\nHost: a.example:0\r\n\r\n"),
-        ("no port behind the colon", "GET / HTTP/1.1\r\nHost: a.example:\r\n\r\n"),
         ("a path in the host", "GET / HTTP/1.1\r\nHost: a.example/\r\n\r\n"),
         ("a folded host", "GET / HTTP/1.1\r\nHost: other.example\r\n a.example\r\n\r\n"),
         ("a space before the colon", "GET / HTTP/1.1\r\nHost : a.example\r\n\r\n"),
@@ -58,6 +57,7 @@ async fn a_served_request_is_answered() {
     let cases = [
         ("plain", get("a.example", "/"), "a.example/ []"),
         ("case, dot and port", get("A.Example.:8080", "/x"), "a.example/x []"),
+        ("an empty port", get("a.example:", "/"), "a.example/ []"),
         ("below a wildcard", get("x.y.wild.example", "/"), "x.y.wild.example/ []"),
         ("absolute form wins", "GET http://b.example/ HTTP/1.1\r\nHost: other\r\n\r\n".into(), "b.example/ []"),
         ("1.0", "GET / HTTP/1.0\r\nHost: a.example\r\n\r\n".into(), "a.example/ []"),
