@@ -64,9 +64,12 @@ pub(super) fn into_http2<B>(request: &mut Request<B>, endpoint: &Uri) -> bool {
         parts.authority = endpoint.authority().cloned();
     }
     parts.scheme = endpoint.scheme().cloned();
-    parts
-        .path_and_query
-        .get_or_insert_with(|| PathAndQuery::from_static(if request.method() == Method::OPTIONS { "*" } else { "/" }));
+    parts.path_and_query = Some(match parts.path_and_query {
+        None => PathAndQuery::from_static(if request.method() == Method::OPTIONS { "*" } else { "/" }),
+        // A URI such as http://host?query has no path, but :path begins with a slash (RFC 9113, 8.3.1). Display adds it.
+        Some(path) if path.as_str().starts_with('?') => PathAndQuery::try_from(path.to_string()).unwrap_or(path),
+        Some(path) => path,
+    });
     // What cannot be put together is refused when it is sent.
     *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
     own_host
@@ -174,6 +177,7 @@ mod tests {
             ("GET", "/a?b", Some("h:1"), "https://h:1/a?b"),
             ("GET", "http://other/a", Some("h"), "https://h/a"),
             ("GET", "http://h", None, "https://h/"),
+            ("GET", "http://h?b", None, "https://h/?b"),
             ("GET", "/", None, "https://endpoint/"),
             ("GET", "/", Some("no host"), "https://endpoint/"),
             ("OPTIONS", "http://h", None, "https://h/"),
@@ -186,6 +190,8 @@ mod tests {
             let mut request = request.body(Empty::<Bytes>::new()).unwrap();
             into_http2(&mut request, &Uri::from_static("https://endpoint"));
             assert_eq!(request.uri().to_string(), expected);
+            let path = request.uri().path_and_query().unwrap().as_str();
+            assert!(path.starts_with('/'), "{path}");
             assert_eq!(request.headers().keys().collect::<Vec<_>>(), ["te"]);
             let mut back = from_http2(request, None, false);
             assert_eq!(
