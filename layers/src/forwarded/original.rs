@@ -10,8 +10,9 @@ pub(super) struct Original {
     pub(super) chain: Vec<Node>,
     /// The last of them that is not a trusted proxy, or the first if all are. Entries before it are its own claims.
     pub(super) client: Option<Node>,
-    /// The scheme that the client used, and below, the host that it asked for.
+    /// The scheme that the client used.
     pub(super) proto: Option<String>,
+    /// The host that the client asked for.
     pub(super) host: Option<HeaderValue>,
 }
 

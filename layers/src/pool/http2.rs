@@ -129,8 +129,8 @@ impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
 
     /// How long a request waits for a connection, if less than [`connect_timeout`](Self::connect_timeout).
     ///
-    /// This leaves time for another endpoint. The attempt to connect goes on for later requests. It applies to this
-    /// pool and to clones made from it.
+    /// This leaves time for another endpoint. The attempt to connect goes on for later requests. The limit applies to
+    /// this pool and to clones made from it.
     #[must_use]
     pub fn connect_within(mut self, share: Duration) -> Self {
         self.connect_within = Some(bounded(share));

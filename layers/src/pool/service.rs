@@ -97,8 +97,8 @@ impl<C, B: Send + 'static> Pool<C, B> {
 
     /// How long a request waits for a connection, if less than [`connect_timeout`](Self::connect_timeout).
     ///
-    /// This leaves time for another endpoint. A connection that opens later is kept for the next request. It applies to
-    /// this pool and to clones made from it.
+    /// This leaves time for another endpoint. A connection that opens later is kept for the next request. The limit
+    /// applies to this pool and to clones made from it.
     #[must_use]
     pub fn connect_within(mut self, share: Duration) -> Self {
         self.patience.within = Some(bounded(share));
