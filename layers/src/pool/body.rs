@@ -25,7 +25,7 @@ pub struct PooledBody<B: Send + 'static> {
 
 /// What a body holds until its end.
 enum Lease<B> {
-    Connection(Connection<B>, Home<B>),
+    Connection(Box<Connection<B>>, Home<B>),
     Stream(Stream),
 }
 
@@ -42,7 +42,7 @@ pub enum BodyError {
 }
 
 impl<B: Send + 'static> PooledBody<B> {
-    pub(super) fn new(inner: Incoming, connection: Connection<B>, home: Home<B>) -> Self {
+    pub(super) fn new(inner: Incoming, connection: Box<Connection<B>>, home: Home<B>) -> Self {
         let mut body = Self { inner, lease: Some(Lease::Connection(connection, home)), absent: false };
         body.give_back_at_end();
         body

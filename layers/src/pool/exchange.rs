@@ -23,13 +23,13 @@ pin_project! {
     pub(super) struct Exchange<F, B> {
         #[pin]
         response: F,
-        held: Option<(Connection<B>, Origin, Arc<Idle<B>>)>,
+        held: Option<(Box<Connection<B>>, Origin, Arc<Idle<B>>)>,
     }
 }
 
 /// Hands the request to the connection at once; the future waits for the response.
 pub(super) fn exchange<B>(
-    mut connection: Connection<B>,
+    mut connection: Box<Connection<B>>,
     request: Request<B>,
     origin: Origin,
     idle: &Arc<Idle<B>>,

@@ -16,7 +16,7 @@ const UNREAD: Duration = Duration::from_secs(5);
 /// How long the rest of that request may be without a piece. A server of HTTP may be more strict.
 const UNSENT: Duration = Duration::from_secs(60);
 
-/// One connection to the endpoint, held by whoever may send on it.
+/// One connection to the endpoint, held by whoever may send on it. Always in a box, since it moves with its response.
 pub(super) struct Connection<B> {
     pub(super) sender: SendRequest<B>,
     /// The task that moves its bytes. It ends with this: hyper's would go on with a request that nobody waits for any
@@ -32,8 +32,8 @@ pub(super) struct Connection<B> {
 }
 
 impl<B> Connection<B> {
-    pub(super) fn new(sender: SendRequest<B>, task: AbortHandle, meter: Arc<Meter>, end: Option<Instant>) -> Self {
-        Self { sender, task: Some(task), meter, end, waited_since: None, private: false }
+    pub(super) fn new(sender: SendRequest<B>, task: AbortHandle, meter: Arc<Meter>, end: Option<Instant>) -> Box<Self> {
+        Box::new(Self { sender, task: Some(task), meter, end, waited_since: None, private: false })
     }
 
     fn is_too_old(&self, now: Instant) -> bool {
@@ -89,7 +89,7 @@ struct State<B> {
 }
 
 struct Waiting<B> {
-    connection: Connection<B>,
+    connection: Box<Connection<B>>,
     since: Instant,
 }
 
@@ -109,7 +109,7 @@ impl<B: Send + 'static> Idle<B> {
     }
 
     /// A connection that can take a request now.
-    pub(super) fn take(&self) -> Option<Connection<B>> {
+    pub(super) fn take(&self) -> Option<Box<Connection<B>>> {
         let mut state = self.lock();
         let mut now = None;
         while let Some(Waiting { mut connection, since }) = state.waiting.pop() {
@@ -133,7 +133,7 @@ impl<B: Send + 'static> Idle<B> {
     }
 
     /// Keeps a connection whose response has ended.
-    pub(super) fn put(self: &Arc<Self>, connection: Connection<B>) {
+    pub(super) fn put(self: &Arc<Self>, connection: Box<Connection<B>>) {
         connection.meter.end();
         if connection.sender.is_ready() {
             self.keep(connection);
@@ -149,14 +149,14 @@ impl<B: Send + 'static> Idle<B> {
     }
 
     /// Keeps it only for as long as the rest of its request is on its way.
-    pub(super) fn leave(connection: Connection<B>) {
+    pub(super) fn leave(connection: Box<Connection<B>>) {
         connection.meter.end();
         if !connection.sender.is_ready() && connection.may_be_ready() {
             tokio::spawn(async move { drop(when_ready(connection).await) });
         }
     }
 
-    fn keep(self: &Arc<Self>, connection: Connection<B>) {
+    fn keep(self: &Arc<Self>, connection: Box<Connection<B>>) {
         let now = Instant::now();
         let mut state = self.lock();
         if state.waiting.len() >= self.max || connection.is_too_old(now) {
@@ -176,7 +176,7 @@ impl<B: Send + 'static> Idle<B> {
 
 /// Lets a request that was answered early go on as long as it moves: its client may read the response only when it
 /// has sent all of it, and its endpoint may want it all (RFC 9112, 9.5).
-pub(super) async fn when_ready<B>(mut connection: Connection<B>) -> Option<Connection<B>> {
+pub(super) async fn when_ready<B>(mut connection: Box<Connection<B>>) -> Option<Box<Connection<B>>> {
     let (mut written, mut since) = (connection.meter.written(), Instant::now());
     loop {
         match timeout(UNREAD, connection.sender.ready()).await {

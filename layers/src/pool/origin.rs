@@ -83,7 +83,7 @@ pub(super) enum Home<B> {
 }
 
 impl<B: Send + 'static> Home<B> {
-    pub(super) fn put(self, mut connection: Connection<B>) {
+    pub(super) fn put(self, mut connection: Box<Connection<B>>) {
         match self {
             Self::Pool(pool) => pool.put(connection),
             Self::Client(pool, client) => {
@@ -109,7 +109,7 @@ struct Tied<B> {
 }
 
 /// A connection that becomes available when its current request is done.
-pub(super) type Returning<B> = oneshot::Receiver<Connection<B>>;
+pub(super) type Returning<B> = oneshot::Receiver<Box<Connection<B>>>;
 
 /// Whether a response asks for credentials that authenticate the connection instead of the request, which no scheme
 /// should do (RFC 9110, 11.7).

@@ -171,6 +171,7 @@ impl<C: Connect, B: RequestBody> Pool<C, B> {
         self.send(request).await
     }
 
+    #[inline]
     fn send(&self, mut request: Request<B>) -> Sending<'static, B> {
         let origin = Origin::of(&request);
         let origin = origin.own_host(into_http1(&mut request, &self.shared.endpoint));
@@ -280,7 +281,7 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
     }
 
     /// Opens a new connection.
-    async fn connection(&self, patience: Patience) -> Result<Connection<B>, BoxError> {
+    async fn connection(&self, patience: Patience) -> Result<Box<Connection<B>>, BoxError> {
         let Patience { timeout: limit, within } = patience;
         let connecting = connect(self.connector.clone(), self.endpoint.clone(), self.idle.end());
         let mut connecting = Box::pin(timeout(limit + GRACE, connecting));
@@ -304,7 +305,7 @@ async fn connect<C: Connect, B: RequestBody>(
     connector: C,
     endpoint: Uri,
     end: Option<Instant>,
-) -> Result<Connection<B>, BoxError> {
+) -> Result<Box<Connection<B>>, BoxError> {
     let io = connector.oneshot(endpoint).await.map_err(Into::into)?;
     let meter = Meter::new();
     let io = Metered::new(io, Arc::clone(&meter));
