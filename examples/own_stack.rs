@@ -38,7 +38,7 @@ async fn main() -> Result<(), BoxError> {
     let endpoint = format!("http://{}", backend.local_addr()?).parse()?;
     tokio::spawn(axum::serve(backend, axum::Router::new().fallback(tell)).into_future());
 
-    // Connections to the backend are reused, and leave from one loopback address after the other.
+    // Connections to the backend are reused. Their source addresses are taken from a loopback network in turn.
     let connector = SourceConnector::new().subnet("127.2.0.0/16".parse()?);
     let pool: Pool<_, RequestBody> = Pool::new(connector, endpoint);
 

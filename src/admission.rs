@@ -1,5 +1,5 @@
-//! Which connections are let in: how many of clients in all, and how many from one client. Those of other nodes have
-//! places of their own, so that no number of clients keeps them out.
+//! Limits on connections: how many clients may have in all, and how many one client may have. Other nodes have places
+//! of their own, so that clients cannot keep them out, however many there are.
 
 use std::{
     collections::HashMap,
@@ -21,13 +21,13 @@ use crate::{
     spares::Spares,
 };
 
-/// How often those who wait for a place look for a connection that may go.
+/// How often a connection that waits for a place looks for another one that can be closed.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Connections on the internal port that may be open without having proved that they come from a node.
+/// Maximum number of connections on the internal port that have not proved that they come from a node.
 const UNPROVEN: usize = 64;
 
-/// The count of open connections, shared by all workers. It costs something once a connection, nothing a request.
+/// Counts open connections, for all workers. It has a cost per connection, and none per request.
 #[derive(Debug)]
 pub struct Admission {
     free: Arc<Semaphore>,
@@ -36,7 +36,7 @@ pub struct Admission {
     unproven: Arc<Semaphore>,
     full: Exhaustion,
     per_client: usize,
-    /// Proxies in front, which bring the connections of many.
+    /// Proxies in front, whose connections carry many clients.
     exempt: Vec<IpNet>,
     clients: Mutex<HashMap<IpAddr, usize>>,
     room: Room,
@@ -44,8 +44,8 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Lets in `max` connections of `workers`, and `per_client` of one client unless that is 0 or the client is in
-    /// `exempt`. `spares` are for other nodes.
+    /// Lets in `max` client connections over all `workers`, and `per_client` from one client unless that is 0 or the
+    /// client is in `exempt`. `spares` are held back for other nodes.
     pub fn new(max: usize, per_client: usize, exempt: Vec<IpNet>, workers: usize, spares: Spares) -> Self {
         let max = max.clamp(1, Semaphore::MAX_PERMITS);
         let (free, unproven) = (Arc::new(Semaphore::new(max)), Arc::new(Semaphore::new(UNPROVEN)));
@@ -58,27 +58,27 @@ impl Admission {
         self.max
     }
 
-    /// The connections that may have to go for others.
+    /// The connections that may be closed to make room.
     pub fn room(&self) -> &Room {
         &self.room
     }
 
-    /// The descriptors that clients cannot have.
+    /// The descriptors that are held back from clients.
     pub fn spares(&self) -> &Spares {
         &self.spares
     }
 
-    /// Ends a connection for one of `worker`, for which the system has no descriptor.
+    /// Closes a connection because the system has no descriptor for a new one of `worker`.
     pub fn make_room(&self, worker: usize) -> Option<Leaving> {
         let taken = self.max - self.free.available_permits().min(self.max);
-        // For a descriptor, whose it was does not matter.
+        // Any descriptor will do, also one of a connection on the internal port.
         self.room.make_for_node(worker).or_else(|| self.room.make(worker, taken))
     }
 
-    /// A place for one connection of a client of `worker`; waits until there is one.
+    /// Waits for a place for one client connection of `worker`.
     ///
-    /// Strangers may hold as many places as they leave free: then the oldest has to go, and whoever names a served host
-    /// finds a place. When all are taken, see [`Room::make`].
+    /// Strangers may hold no more places than are free; beyond that the oldest one is closed, so that clients that
+    /// name a served host find a place. When all are taken, see [`Room::make`].
     pub async fn place(self: &Arc<Self>, worker: usize) -> Place {
         let free = self.free.available_permits();
         if free > 0 && self.room.strangers().count() > free {
@@ -93,7 +93,7 @@ impl Admission {
             if let Some(News::Exhausted) = self.full.failed() {
                 tracing::warn!(
                     max_connections = self.max,
-                    "no room for more connections: idle ones end, further ones wait"
+                    "no room for more connections: idle ones are closed, new ones wait"
                 );
             }
             wait(&self.free, || drop(self.room.make(worker, self.max))).await
@@ -101,8 +101,9 @@ impl Admission {
         Place { permit, client: None }
     }
 
-    /// A place on the internal port for one connection of `worker`; waits until there is one. It is free again when the
-    /// connection has proved that it comes from a node: there are as many of those as there are nodes.
+    /// Waits for a place for one connection of `worker` on the internal port. The place is given back once the
+    /// connection has proved that it comes from a node: how many of those there are depends on the number of nodes
+    /// alone.
     pub async fn place_for_node(self: &Arc<Self>, worker: usize) -> Place {
         let permit = match Arc::clone(&self.unproven).try_acquire_owned() {
             Ok(permit) => Some(permit),
@@ -148,13 +149,13 @@ impl Admission {
     }
 }
 
-/// Waits for a place while `make_room` has others leave theirs.
+/// Waits for a place, and calls `make_room` until there is one.
 async fn wait(places: &Arc<Semaphore>, make_room: impl Fn()) -> Option<OwnedSemaphorePermit> {
     let mut waiting = pin!(Arc::clone(places).acquire_owned());
     loop {
         make_room();
         if let Ok(permit) = timeout(LOOK, &mut waiting).await {
-            // Never closed, so there is no error.
+            // The semaphore is never closed, so there is no error.
             return permit.ok();
         }
     }
@@ -165,14 +166,14 @@ async fn wait(places: &Arc<Semaphore>, make_room: impl Fn()) -> Option<OwnedSema
 pub enum Verdict {
     /// It is served.
     Serve,
-    /// It is one too many, and ended as all are that are turned away. That takes up to some seconds and a place, so no
-    /// more are ended this way at a time than may be served.
+    /// It is one too many, and is closed in silence like every rejected connection. That takes a place for up to some
+    /// seconds, so no more are closed this way at a time than may be served.
     Silence,
     /// Closed and forgotten.
     Drop,
 }
 
-/// What counts as one client: an address, of IPv6 the network of 64 bits that a subscriber is given at least (RFC 6177).
+/// What counts as one client: an IPv4 address, or an IPv6 /64, which is the least that a subscriber gets (RFC 6177).
 fn client(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -188,7 +189,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// The connection is one of a node: it is free for another, and does not count as one of its client.
+    /// Gives the place back, because the connection is that of a node. It no longer counts for the address it comes
+    /// from.
     pub fn give_back(&mut self) {
         self.permit = None;
         if let Some((admission, client)) = self.client.take() {
@@ -287,7 +289,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nodes_count_no_longer_once_they_are_known() {
+    async fn node_connections_are_not_counted_once_they_are_known() {
         let admission = admission(100, 1);
         let address = "192.0.2.1".parse().unwrap();
         let mut held = Vec::new();
@@ -313,7 +315,7 @@ mod tests {
         for _ in 0..UNPROVEN {
             held.push(stranger().await);
         }
-        // A node has no place once it is known.
+        // A node gives its place back once it is known.
         for _ in 0..2 {
             let waiting = tokio::spawn({
                 let admission = Arc::clone(&admission);

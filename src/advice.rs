@@ -1,4 +1,4 @@
-//! What to write in the settings, for an upstream that cannot be asked as they say.
+//! Advice on which setting to change when an upstream cannot be used as configured.
 
 use std::{error::Error, io, iter};
 
@@ -10,7 +10,7 @@ use rustls::{AlertDescription, CertificateError};
 
 use crate::body::ForwardedBody;
 
-/// Advice on an error that came of asking `endpoint`, if a setting may mend it.
+/// Advice on an error of a request to `endpoint`, if a setting may fix it.
 pub fn advice(endpoint: &str, error: &(dyn Error + 'static)) -> Option<String> {
     let causes = || iter::successors(Some(error), |error| (*error).source());
     if let Some(error) = causes().find_map(|cause| cause.downcast_ref::<TlsError>()) {
@@ -18,8 +18,8 @@ pub fn advice(endpoint: &str, error: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(Http2Error::NotHttp2(first_bytes)) = causes().find_map(|cause| cause.downcast_ref()) {
         return match first_bytes {
-            bytes if bytes.starts_with(ALERT) => Some("it speaks TLS: write h2://".into()),
-            bytes if bytes.starts_with("HTTP/1.") => Some("it speaks HTTP/1.1: write http://".into()),
+            bytes if bytes.starts_with(ALERT) => Some("the upstream speaks TLS: write h2://".into()),
+            bytes if bytes.starts_with("HTTP/1.") => Some("the upstream speaks HTTP/1.1: write http://".into()),
             _ => None,
         };
     }
@@ -28,7 +28,7 @@ pub fn advice(endpoint: &str, error: &(dyn Error + 'static)) -> Option<String> {
     (is_plain && may_be_tls).then(|| "if that port speaks TLS, write https://".into())
 }
 
-/// How a server says, as text, that it has expected TLS.
+/// The first bytes of a TLS alert, as text: the server expected TLS.
 const ALERT: &str = "\u{15}\u{3}";
 
 fn on_tls(error: &TlsError) -> Option<String> {
@@ -44,31 +44,31 @@ fn on_tls(error: &TlsError) -> Option<String> {
     let Some(error) = error.handshake_error() else {
         let ended = error.source().and_then(|error| error.downcast_ref()).map(io::Error::kind);
         return (ended == Some(io::ErrorKind::UnexpectedEof)).then(|| {
-            "servers end the handshake so where they do not know the name: set upstream_name to one that they do".into()
+            "the server may not know the name it was asked for: set upstream_name to one that it serves".into()
         });
     };
     match error {
         rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
-            Some("it takes another version of HTTP: write https:// for HTTP/1.1, h2:// for HTTP/2".into())
+            Some("the server does not offer this version of HTTP: write https:// for HTTP/1.1 or h2:// for HTTP/2".into())
         }
         rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => {
-            Some("set upstream_name to a name that it serves".into())
+            Some("set upstream_name to a name that the server serves".into())
         }
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             CertificateError::UnknownIssuer => Some(
-                "set upstream_ca to a file with the certificate of its authority, or with its own if that is self-signed"
+                "set upstream_ca to a file with the authority's certificate, or with the server's own if it is self-signed"
                     .into(),
             ),
             CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => Some(
-                "the certificate needs the name as its subjectAltName, as from openssl req -addext \
-                 subjectAltName=DNS:NAME; a common name does not count"
+                "the certificate must have the name in its subjectAltName, as with openssl req -addext \
+                 subjectAltName=DNS:NAME; the common name does not count"
                     .into(),
             ),
             CertificateError::NotValidForNameContext { .. } => {
                 Some("set upstream_name to a name that the certificate is valid for".into())
             }
             CertificateError::ExpiredContext { .. } | CertificateError::NotValidYetContext { .. } => {
-                Some("renew the certificate, or set the clock of this machine".into())
+                Some("renew the certificate, or correct the clock of this machine".into())
             }
             _ => None,
         },

@@ -26,7 +26,7 @@ Flags win over the environment, the environment over the file, the file over the
 Durations have a unit: 10s, 500ms, 1m 30s. `pmesh explain` shows each setting and where it was set.";
 
 const AFTER_DEMO: &str = "\
-With --http or --https alone, the demo opens that port and no other.";
+If only one of --http and --https is given, the demo does not open the other port.";
 
 /// What the program was asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Arguments {
         let matches = definition().try_get_matches_from(arguments).map_err(tips::with_tip)?;
         let mut flags: Vec<_> = SETTINGS.iter().filter_map(|setting| flag(&matches, setting)).collect();
         if matches!(matches.subcommand_name(), Some(STATUS | PEERS)) {
-            // There it says who is asked, not who this is.
+            // With these commands it names the node to ask, not this node.
             flags.retain(|(setting, _)| setting.key != NODE);
         }
         let command = match matches.subcommand() {
@@ -151,7 +151,7 @@ fn flag(matches: &ArgMatches, setting: &'static Setting) -> Option<(&'static Set
 fn definition() -> clap::Command {
     clap::Command::new("pmesh")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("A reverse proxy that answers only clients who know a name it serves. Run without a command, it serves.")
+        .about("A reverse proxy that answers only clients that know a name it serves. Without a command, it serves.")
         .after_help(AFTER_HELP)
         .max_term_width(120)
         .args(SETTINGS.iter().filter_map(|setting| argument(setting, setting.default)))
@@ -170,18 +170,20 @@ fn definition() -> clap::Command {
         .subcommand(
             clap::Command::new("ca")
                 .about("Prints the public part of the local authority, for curl --cacert")
-                .arg(switch(NEXT, "The one that takes over when the rotation of the secret is finished")),
+                .arg(switch(NEXT, "Prints the one that takes over when the rotation of the secret is finished")),
         )
         .subcommand(asking(STATUS, "Prints the state of the node that runs in this home"))
-        .subcommand(asking(PEERS, "Prints the other nodes that the node of this home knows, and their state"))
+        .subcommand(asking(PEERS, "Prints the other nodes that the node in this home knows, and their state"))
         .subcommand(secret_definition())
 }
 
 /// A command that asks a node.
 fn asking(name: &'static str, about: &'static str) -> clap::Command {
-    // In the place of the setting, which it would be mistaken for.
-    let node =
-        Arg::new(NODE).long(NODE).value_name("NAME").help("Asks this node instead, if the one of this home knows it");
+    // Replaces the global flag of the same name, which means this node.
+    let node = Arg::new(NODE)
+        .long(NODE)
+        .value_name("NAME")
+        .help("Asks this node instead, which the one in this home must know");
     let node = node.value_parser(|text: &str| text.parse::<NodeName>().map(|name| name.to_string()));
     clap::Command::new(name).about(about).arg(node).arg(switch(JSON, "Prints JSON"))
 }
@@ -195,8 +197,8 @@ fn secret_definition() -> clap::Command {
         .about("Shows or changes the secret that all nodes share")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(clap::Command::new("show").about("Prints the secret; treat the output as a private key"))
-        .subcommand(clap::Command::new("fingerprint").about("Prints a fingerprint, which does not reveal the secret"))
+        .subcommand(clap::Command::new("show").about("Prints the secret; treat the output like a private key"))
+        .subcommand(clap::Command::new("fingerprint").about("Prints a fingerprint that does not reveal the secret"))
         .subcommand(
             clap::Command::new("set")
                 .about("Reads a secret of 64 hexadecimal digits from standard input and stores it in this home")
@@ -313,19 +315,19 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_is_met_with_a_suggestion() {
+    fn typos_and_foreign_names_get_a_tip() {
         for (arguments, expected) in [
             (&["--htps", "1"][..], "a similar argument exists: '--https'"),
             (&["--port", "80"], "a similar argument exists: '--http'"),
             (&["--listen=:80"], "a similar argument exists: '--http'"),
             (&["-c", "x.toml"], "a similar argument exists: '--config'"),
             (&["chek"], "a similar subcommand exists: 'check'"),
-            (&["serve"], "`pmesh` itself serves, without a command"),
-            (&["proxy.toml"], "a file of settings is named by --config proxy.toml"),
-            (&["validate"], "`pmesh check` validates the settings"),
-            (&["--route", "a.test", "127.0.0.1:80"], "a route is one word, as in --route app.example.com=127.0.0.1:80"),
+            (&["serve"], "to serve, run `pmesh` without a command"),
+            (&["proxy.toml"], "to use a configuration file, write --config proxy.toml"),
+            (&["validate"], "to validate the settings, run `pmesh check`"),
+            (&["--route", "a.test", "127.0.0.1:80"], "write a route as one word: --route app.example.com=127.0.0.1:80"),
         ] {
-            let error = parse(arguments).expect_err("a slip");
+            let error = parse(arguments).expect_err("invalid");
             assert!(error.contains(&format!("tip: {expected}\n")), "{arguments:?}: {error}");
             assert_eq!(error.matches("tip: ").count(), 1, "{error}");
         }

@@ -20,7 +20,7 @@ use crate::{
     strangers::{Patience, Stranger, Unnamed},
 };
 
-/// How much input is thrown away at most when a stranger has to go at once.
+/// Maximum amount of input to discard when a stranger is closed at once.
 const LAST_INPUT: usize = 32 * 8 * 1024;
 
 /// A connection in its place.
@@ -40,12 +40,12 @@ impl ClientStream {
         Self { stream, place, unnamed: Some(unnamed), fed: false }
     }
 
-    /// It needs no place: it is one of another node, with the requests of many.
+    /// Gives the place back: this is a connection of another node, which carries the requests of many clients.
     pub fn give_back_place(&mut self) {
         self.place.give_back();
     }
 
-    /// What it is as long as it has named no served host.
+    /// The stranger that it is until it has named a served host.
     pub fn stranger(&self) -> Option<Arc<Stranger>> {
         self.unnamed.as_ref().map(|unnamed| Arc::clone(unnamed.stranger()))
     }

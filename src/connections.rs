@@ -27,7 +27,7 @@ struct State {
 }
 
 impl Connections {
-    /// Takes a connection on record until it has ended. Once the worker drains, it is drained at once.
+    /// Keeps a record of a connection until it has ended. Once the worker drains, it is drained at once.
     pub fn add(&self, control: &Control) {
         let mut state = self.lock();
         if state.draining {
@@ -66,7 +66,7 @@ impl Connections {
         longest
     }
 
-    /// Drains all of them, and all to come.
+    /// Drains all connections, including later ones.
     pub fn drain(&self) {
         let mut state = self.lock();
         state.draining = true;
@@ -75,12 +75,12 @@ impl Connections {
         }
     }
 
-    /// How many are open. Those that end in silence are none: there is nothing to wait for.
+    /// How many are open. Those that end in silence do not count: there is nothing to wait for.
     pub fn len(&self) -> usize {
         self.lock().open.iter().filter(|control| is_open(control)).count()
     }
 
-    /// Whether none is open. However often this is asked, it looks at each that has ended once.
+    /// Whether none is open. Drops connections that have ended, so that repeated calls do not look at them again.
     pub fn is_empty(&self) -> bool {
         let mut state = self.lock();
         while state.open.pop_if(|control| !is_open(control)).is_some() {}
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_the_last_one_does_not_look_at_the_others_again() {
+    fn ended_connections_are_looked_at_once() {
         let connections = Connections::default();
         let last = Control::open();
         connections.add(&last);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_those_that_end_in_silence() {
+    fn connections_that_end_in_silence_do_not_count() {
         let connections = Connections::default();
         let (served, silenced) = (Control::open(), Control::closed());
         connections.add(&served);

@@ -1,5 +1,5 @@
-//! The thread beside the workers: it asks other nodes how they are, sees that the secret or certificates have changed,
-//! and renews those that this node shows others.
+//! The control thread, beside the workers: it probes other nodes, picks up a changed secret or changed certificates,
+//! and renews the certificates that this node presents to others.
 
 use std::{io, sync::Arc, thread, time::Duration};
 
@@ -15,27 +15,28 @@ use crate::{
     worker::Shared,
 };
 
-/// How often files are looked at.
+/// How often the files are checked.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The files that are looked at while serving.
+/// The files that are watched while serving.
 #[derive(Debug)]
 pub struct Files {
-    /// Those of the secret; `None` where it is in none.
+    /// The files of the secret; `None` if it is not in a file.
     pub handover: Option<Handover>,
-    /// Those of certificates.
+    /// The files of certificates for clients.
     pub certificates: CertificateWatch,
-    /// Those that this node shows others.
+    /// The files of the certificates that this node presents to others.
     pub identity: IdentityWatch,
-    /// Has the certificates that are made of them.
+    /// Holds the certificates made from them.
     pub shared: Arc<Shared>,
 }
 
-/// Starts the thread, until `stop` says true. It looks at `files` each second, and at once when `hangup` is notified.
+/// Starts the thread, which runs until `stop` is true. It checks `files` every second, and at once when `hangup` is
+/// notified.
 ///
 /// # Errors
 ///
-/// When the system gives no thread or no runtime.
+/// If the system cannot provide a thread or a runtime.
 pub fn start(
     prober: Option<Prober>,
     files: Files,
@@ -48,14 +49,14 @@ pub fn start(
             tokio::spawn(prober.run());
         }
         tokio::select! {
-            // An error: whoever could say it is gone.
+            // An error means that the sender is gone, which means stop as well.
             _ = stop.wait_for(|stop| *stop) => {}
             () = files.watch(&hangup) => {}
         }
     };
     thread::Builder::new().name("control".to_owned()).spawn(move || {
         runtime.block_on(work);
-        // Does not wait for look-ups of names.
+        // Does not wait for name lookups.
         runtime.shutdown_background();
     })
 }
@@ -68,14 +69,14 @@ impl Files {
                 () = sleep(LOOK) => false,
             };
             let spares = self.shared.admission.spares();
-            // A changed secret counts while clients hold all descriptors, too.
+            // So that a changed secret can be read even while clients hold all descriptors.
             spares.ensure_one();
             if let Some(handover) = &mut self.handover {
                 handover.look(is_asked);
             }
             self.identity.look(&self.shared.identity, is_asked);
             let Looked { new, unusable } = self.certificates.look(&self.shared.certificates, is_asked);
-            // Where that fails, it is done when a client next asks for one.
+            // If this fails, it is done before the next client gets a descriptor.
             let _ = spares.restore();
             if is_asked {
                 tracing::info!(

@@ -130,7 +130,7 @@ impl fmt::Display for EndpointHost {
     }
 }
 
-/// Text that is not the address of an upstream, and what to write instead.
+/// Why text is not the address of an upstream, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidEndpoint(String);

@@ -1,5 +1,5 @@
-//! What is said of accepting connections without the descriptors, the memory or the places for them: one line when it
-//! begins, one when it is over.
+//! Notices when connections cannot be accepted for lack of descriptors, memory or places, so that the log gets one
+//! line when that begins and one when it is over.
 
 use std::{
     io,
@@ -47,9 +47,9 @@ impl Exhaustion {
         matches!(errno(error), Some(Errno::EMFILE | Errno::ENFILE))
     }
 
-    /// Whether an error of accept concerns one connection, which is gone: the next may be accepted at once. After any
-    /// other the next try would fail as well, again and again. Linux passes on what has happened to the connection
-    /// meanwhile: see accept(2).
+    /// Whether an error of accept concerns one connection, which is gone: then the next can be accepted at once. After
+    /// any other error, the next attempt would fail as well. Linux reports errors that are pending on the new
+    /// connection: see accept(2).
     pub fn is_of_one_connection(error: &io::Error) -> bool {
         matches!(
             errno(error),
@@ -70,7 +70,7 @@ impl Exhaustion {
         )
     }
 
-    /// There was nothing left for a connection.
+    /// Notes that there was nothing left for a connection.
     pub fn failed(&self) -> Option<News> {
         (self.failed_at.swap(self.now(), Ordering::Relaxed) == 0).then_some(News::Exhausted)
     }

@@ -1,4 +1,4 @@
-//! Files that are read again when they were changed or replaced.
+//! Files that are read again after they were changed or replaced.
 
 use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
 
@@ -6,7 +6,7 @@ use tower::BoxError;
 
 use crate::causes::with_causes;
 
-/// Some files, and whether they are still as they were when they were last read with success.
+/// Watches files for changes since they were last read successfully.
 #[derive(Debug)]
 pub struct FileWatch {
     files: Vec<PathBuf>,
@@ -14,43 +14,43 @@ pub struct FileWatch {
     failure: Option<Failure>,
 }
 
-/// A read that has failed since.
+/// A failed read since then.
 #[derive(Debug)]
 struct Failure {
     found: Stamps,
     complaint: String,
 }
 
-/// Of each file; `None` where there is none.
+/// One per file; `None` if the file does not exist.
 type Stamps = Vec<Option<Stamp>>;
 
 /// Device, inode, length, and the times of the last changes of content and of owner or mode.
 type Stamp = [i128; 5];
 
-/// What has come of a look.
+/// The outcome of a look.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Look<T> {
-    /// There was nothing to read.
+    /// Nothing has changed, so nothing was read.
     Unchanged,
-    /// They were read.
+    /// The files were read.
     Read(T),
-    /// They could not be read, or are of no use. Says why, unless that was said at an earlier look.
+    /// The files could not be read or used. Holds the reason, unless an earlier look has already returned it.
     Failed(Option<String>),
 }
 
 impl FileWatch {
-    /// Watches `files`, which need not be there; symlinks are followed. To be made before they are read for the first
-    /// time: what changes from now on is a change.
+    /// Watches `files` from now on; they need not exist, and symlinks are followed. Call it before they are first
+    /// read, so that no change is missed.
     pub fn new(files: impl Into<Vec<PathBuf>>) -> Self {
         let files = files.into();
         let read = stamps(&files);
         Self { files, read, failure: None }
     }
 
-    /// Does `read` if the files have changed since they were last read with success, or if `all` is set. Where it fails,
-    /// the next look tries again, whether the files change until then or not.
+    /// Calls `read` if the files have changed since they were last read successfully, or if `all` is set. If it fails,
+    /// the next look tries again, even if the files have not changed by then.
     pub fn look<T, E: Into<BoxError>>(&mut self, all: bool, read: impl FnOnce() -> Result<T, E>) -> Look<T> {
-        // Before they are read, so that what changes meanwhile shows at the next look.
+        // Taken before the read, so that the next look notices a change during it.
         let found = stamps(&self.files);
         if found == self.read && self.failure.is_none() && !all {
             return Look::Unchanged;
@@ -70,7 +70,7 @@ impl FileWatch {
         }
     }
 
-    /// Whether the last read has failed.
+    /// Whether the last read failed.
     pub fn has_failed(&self) -> bool {
         self.failure.is_some()
     }
@@ -136,7 +136,7 @@ mod tests {
         let fail = |text: &str| Err::<(), _>(io::Error::other(text));
         let failed = |text: &str| Look::Failed(Some(text.to_owned()));
         fs::write(&path, "1").unwrap();
-        // Each reason is told once, and whenever somebody asks.
+        // Each reason is returned once, and again if `all` is set.
         assert_eq!(watch.look(false, || fail("no descriptor")), failed("no descriptor"));
         assert_eq!(watch.look(false, || fail("no descriptor")), Look::Failed(None));
         assert_eq!(watch.look(true, || fail("no descriptor")), failed("no descriptor"));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_during_the_read_is_read_again() {
+    fn a_change_during_the_read_is_read_at_the_next_look() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         let mut watch = FileWatch::new([path.clone()]);

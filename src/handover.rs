@@ -14,33 +14,33 @@ use crate::{
     worker::Shared,
 };
 
-/// Looks for changes of the secret, and makes them count.
+/// Watches the secret, and puts a new one to use.
 #[derive(Debug)]
 pub struct Handover {
-    /// Sees the changes.
+    /// Watches the files of the secret.
     pub watch: SecretWatch,
     /// The secrets in use.
     pub secrets: Secrets,
-    /// What was made of them.
+    /// What is derived from them.
     pub derived: Derived,
 }
 
-/// What was made of the secrets.
+/// What is derived from the secrets.
 #[derive(Debug)]
 pub struct Derived {
-    /// What other nodes are shown.
+    /// The identity that this node presents to others.
     pub identity: NodeIdentity,
-    /// What seals the own entry in the registry.
+    /// Seals this node's entry in the registry.
     pub seal: Seal,
-    /// Puts that entry anew.
+    /// Writes that entry again.
     pub renewal: Option<Renewal>,
-    /// Has the certificates that clients are shown.
+    /// Holds the certificates for clients.
     pub shared: Arc<Shared>,
 }
 
 impl Handover {
-    /// Takes the secret that is there now, if it is another one; else does nothing. It looks at unchanged files, too, if
-    /// `all` is set, or if the last look has failed.
+    /// Switches to the secret in the files, if it is a new one. Unchanged files are read again if `all` is set or the
+    /// last look failed.
     pub fn look(&mut self, all: bool) {
         let Self { watch, secrets, derived } = self;
         let take = |now: Secrets| {
@@ -53,8 +53,8 @@ impl Handover {
         };
         if let Look::Failed(Some(error)) = watch.look(all, take) {
             tracing::warn!(
-                "the secret has changed and is of no use; the previous one stays in use, and the file is read again every \
-                 second: {error}"
+                "the secret has changed and cannot be used; the previous one stays in use, and the file is read again \
+                 every second: {error}"
             );
         }
     }
@@ -63,7 +63,7 @@ impl Handover {
 impl Derived {
     /// Replaces all of it, or nothing.
     fn replace(&self, before: &Secrets, now: &Secrets) -> Result<(), IdentityError> {
-        // All that can fail comes first.
+        // Everything that can fail comes first.
         let authority = Authority::derive(now.public())?;
         let is_same_authority = authority.fingerprint() == Authority::derive(before.public())?.fingerprint();
         let seal = Seal::new(now.iter())?;
@@ -86,16 +86,16 @@ impl Derived {
 fn news(before: &Secrets, now: &Secrets) -> &'static str {
     match (before.old_one(), now.old_one()) {
         (None, Some(_)) => {
-            "there is a new secret: nodes are asked with it first, the old one is accepted, too, and clients see \
-             certificates of the old one, until `pmesh secret rotate --finish`"
+            "there is a new secret, which is tried first with other nodes; until `pmesh secret rotate --finish`, the \
+             old one is accepted as well, and clients get certificates of its authority"
         }
         (Some(_), None) => {
-            "the old secret is accepted no more: connections of nodes that were made with it end, and new ones of clients are \
-             those of the new one"
+            "the old secret is no longer accepted: connections of nodes that were made with it are closed, and new \
+             ones of clients get certificates of the new authority"
         }
         _ => {
-            "the secret was replaced: connections of nodes that were made with the previous one end, and new ones of clients \
-             are those of the new one"
+            "the secret was replaced: connections of nodes that were made with the previous one are closed, and \
+             new ones of clients get certificates of the new authority"
         }
     }
 }

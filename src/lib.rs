@@ -1,4 +1,4 @@
-//! The program `pmesh`: a reverse proxy that answers only clients who know a name it serves.
+//! The program `pmesh`: a reverse proxy that answers only clients that know a name it serves.
 //!
 //! The way from the arguments to a served request:
 //!
@@ -6,14 +6,14 @@
 //!    and [`settings`] is what comes out, validated.
 //! 2. [`secret`] reads or makes the secret; [`certificates`] chooses a certificate for each served name, from files
 //!    or from the authority that is derived from the secret.
-//! 3. [`listen`] binds all ports; [`worker`] runs a thread a core, accepts connections, as far as [`admission`] lets
-//!    them in, and serves them; [`strangers`] and idle [`connections`] make [`room`] for them, and [`spares`] are kept from
-//!    them for other nodes.
+//! 3. [`listen`] binds all ports; [`worker`] runs one thread per core, accepts the connections that [`admission`] lets
+//!    in, and serves them; [`strangers`] and idle [`connections`] are closed to make [`room`] for them; [`spares`] are
+//!    descriptors held back for other nodes.
 //! 4. [`stack`] is what happens to a request: the layers of [`pmesh_layers`] in their order, down to [`upstream`];
 //!    [`trust`] is whose certificates upstreams may show.
 //! 5. [`mesh`] is what is known of other nodes, and finds them.
-//! 6. [`control`] is a thread beside the workers: it asks other nodes how they are, and sees by [`file_watch`] that
-//!    certificates have changed, and the secret, which [`handover`] takes while serving.
+//! 6. [`control`] is a thread beside the workers: it probes other nodes, and notices with [`file_watch`] that
+//!    certificates or the secret have changed; [`handover`] replaces the secret while serving.
 //! 7. [`run`] does 2 to 6 and stops when it is told to. [`commands`] ask a node that runs, which they find by what it has
 //!    left in its home, [`running`].
 

@@ -9,15 +9,15 @@ use tracing_subscriber::{
 
 use crate::settings::{LogFormat, Settings};
 
-/// Lines that wait for a reader of the log who is slower than the requests. Further ones are dropped: a full pipe
-/// must not stop those who serve.
+/// Maximum number of lines that wait for a slow reader of the log. Further ones are dropped: a full pipe must not
+/// block the workers.
 const WAITING_LINES: usize = 16 * 1024;
 
-/// Starts the log, which lasts until the returned value is dropped. The first call in a process counts.
+/// Starts the log, which lasts until the returned value is dropped. Only the first call in a process has an effect.
 pub fn init(settings: &Settings) -> WorkerGuard {
     let mut filter = EnvFilter::new(directives(&settings.log));
     if settings.access_log {
-        // Who turns it on wants it, whatever else is logged.
+        // Applies whatever the log level is.
         if let Ok(access) = "pmesh::access=info".parse() {
             filter = filter.add_directive(access);
         }
@@ -31,21 +31,21 @@ pub fn init(settings: &Settings) -> WorkerGuard {
         }
         LogFormat::Json => registry().with(filter).with(writer.json().flatten_event(true)).try_init(),
     };
-    // Already started: as an embedding program or a test wants it.
+    // An error means that an embedding program or a test has already started a log of its own.
     drop(started);
     guard
 }
 
-/// What the setting `log` comes to. A level up to `info` that names no part is one for pmesh alone: libraries log at
-/// `warn` what a stranger can send thousands of times a second, as h2 does for a PING that acknowledges nothing. What
-/// matters of that reaches pmesh as an error. `debug` and `trace` are for libraries, too, and so is a part that is named,
-/// as in `info,h2=warn`.
+/// The filter that the setting `log` stands for. A level up to `info` without a target applies to pmesh alone:
+/// libraries log at `warn` what a stranger can send thousands of times a second, as h2 does for an acknowledgement of
+/// a PING that was never sent. What matters reaches pmesh as an error. `debug` and `trace` apply to libraries as well,
+/// and so does a level with a target, as in `info,h2=warn`.
 fn directives(log: &str) -> String {
     let scoped = |directive: &str| match directive.trim().parse::<LevelFilter>() {
         Ok(level) if level <= LevelFilter::INFO => format!("off,pmesh={level}"),
         _ => directive.to_owned(),
     };
-    // The client of NATS logs each try to connect; the registry says what there is to say.
+    // The NATS client logs every attempt to connect; the registry logs what matters.
     let directives: Vec<_> = ["async_nats=off".to_owned()].into_iter().chain(log.split(',').map(scoped)).collect();
     directives.join(",")
 }
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_up_to_info_is_one_for_pmesh_alone() {
+    fn a_level_up_to_info_applies_to_pmesh_alone() {
         for (log, expected) in [
             ("info", "off,pmesh=info"),
             ("Error", "off,pmesh=error"),

@@ -74,7 +74,7 @@ fn obey(arguments: &Arguments) -> Result<(), BoxError> {
     }
 }
 
-/// Which file was read, and what in the environment was not.
+/// Logs which file was read, and warnings about the environment.
 fn log_sources(loaded: &Loaded) {
     tracing::info!("{}", loaded.file_line());
     for doubt in &loaded.doubts {

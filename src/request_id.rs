@@ -12,10 +12,10 @@ use std::{
 use http::{HeaderValue, Request};
 use tower_http::request_id::{MakeRequestId, RequestId};
 
-/// Makes the ids of one worker. From some of them nobody can tell others, nor how many there were in between.
+/// Makes the ids of one worker. They reveal neither other ids nor how many were made in between.
 #[derive(Debug, Clone)]
 pub struct RequestIds {
-    /// Keyed by the system's random numbers: each half of an id is a number hashed with one.
+    /// Keyed with random numbers of the system; each hashes the number of the request to one half of its id.
     halves: [RandomState; 2],
     next: Arc<AtomicU64>,
 }
@@ -72,17 +72,17 @@ mod tests {
             for ids in &mut ids {
                 let id = next(ids);
                 assert_eq!(id.len(), 32);
-                // No half tells of another.
+                // All halves differ.
                 assert!(seen.insert(id[..16].to_owned()) && seen.insert(id[16..].to_owned()));
             }
         }
     }
 
     #[test]
-    fn each_digit_is_any() {
+    fn each_digit_takes_every_value() {
         let mut ids = RequestIds::new();
         let mut seen = [0_u16; 32];
-        // That one digit of 512 ids is never there: 1 in 10^11 runs.
+        // A digit misses one of its values in 512 ids in fewer than 1 of 10^11 runs.
         for _ in 0..512 {
             for (digit, seen) in next(&mut ids).chars().zip(&mut seen) {
                 *seen |= 1 << digit.to_digit(16).expect("a hexadecimal digit");

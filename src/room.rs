@@ -1,5 +1,5 @@
-//! Room for a new connection when there is none left: which of those that are there has to go. One of another node never
-//! has to.
+//! Makes room for a new connection when there is none left: chooses an open one to close, but never one of another
+//! node.
 
 use std::{
     sync::{
@@ -17,13 +17,13 @@ use tokio::{
 
 use crate::{connections::Connections, counters::Counter, strangers::Strangers};
 
-/// Who asks again within this time is no idle client.
+/// A connection that has waited for less than this is not idle.
 const IDLE: Duration = Duration::from_millis(100);
-/// The part of the places that strangers may have for idle connections that end: a flood of silent ones does not end
-/// all of them, because each stranger has its time before it has to go for the next.
+/// Idle connections are closed only while strangers hold less than one place in this many. So a flood of silent
+/// strangers does not close all of them: each stranger has its time before it is closed for the next.
 const STRANGERS_SHARE: usize = 8;
 
-/// The connections of all workers that may have to go. They cost something once a connection, nothing a request.
+/// The connections of all workers that may be closed. Keeping track has a cost per connection, and none per request.
 #[derive(Debug)]
 pub struct Room {
     strangers: Arc<Strangers>,
@@ -38,7 +38,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// Of so many workers.
+    /// For this many workers.
     pub fn new(workers: usize) -> Self {
         let of_each = || (0..workers.max(1)).map(|_| Connections::default()).collect();
         Self {
@@ -56,37 +56,37 @@ impl Room {
         &self.strangers
     }
 
-    /// The connections that have not proved that they come from a node.
+    /// The connections on the internal port that have not proved that they come from a node.
     pub fn strangers_among_nodes(&self) -> &Arc<Strangers> {
         &self.strangers_among_nodes
     }
 
-    /// The connections of clients of a worker that may have something in flight.
+    /// The client connections of a worker that may have requests in flight.
     pub fn connections(&self, worker: usize) -> &Connections {
         &self.connections[worker % self.connections.len()]
     }
 
-    /// The connections of nodes to a worker.
+    /// The connections of other nodes to a worker.
     pub fn nodes(&self, worker: usize) -> &Connections {
         &self.nodes[worker % self.nodes.len()]
     }
 
-    /// How many were ended while they waited for their next request.
+    /// How many were closed while they waited for their next request.
     pub fn idle_ended(&self) -> u64 {
         self.idle_ended.value()
     }
 
-    /// Ends a connection to the internal port where no place is left for one of `worker`: a stranger that has had its time.
+    /// Closes a connection on the internal port to make a place for one of `worker`: a stranger that has had its time.
     ///
-    /// `None`: there is none.
+    /// `None` if there is none.
     pub fn make_for_node(&self, worker: usize) -> Option<Leaving> {
         self.strangers_among_nodes.crowd_out(worker, true).map(|()| Leaving(None))
     }
 
-    /// Ends a connection where nothing is left for one of `worker` and `taken` places are taken: a stranger that has
-    /// had its time or, as long as strangers are few, one that waits for its next request.
+    /// Closes a connection to make room for one of `worker`, when `taken` places are taken: a stranger that has had
+    /// its time or, as long as strangers are few, an idle connection.
     ///
-    /// `None`: there is none that may go.
+    /// `None` if none may be closed.
     pub fn make(&self, worker: usize, taken: usize) -> Option<Leaving> {
         if self.strangers.crowd_out(worker, true).is_some() {
             return Some(Leaving(None));
@@ -96,7 +96,8 @@ impl Room {
         }
         let own = worker % self.connections.len();
         let waiting = |index: usize| self.connections[index].waiting(IDLE);
-        // One other, in turn, tells enough: whoever has idled for long must not stay because of where it is.
+        // It is enough to look at one other worker, in turn: no idle connection is spared for long because of its
+        // worker.
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let mut others = (0..self.connections.len())
             .map(|index| turn.wrapping_add(index) % self.connections.len())
@@ -111,13 +112,13 @@ impl Room {
     }
 }
 
-/// A connection that was told to go.
+/// A connection that is being closed.
 #[derive(Debug)]
 pub struct Leaving(Option<WeakControl>);
 
 impl Leaving {
-    /// Waits until it is gone, for so long at the most: an idle one of HTTP/2 may answer first, and one of another
-    /// worker has to be woken. Without that all of them would be told in the meantime.
+    /// Waits until it is gone, but no longer than `limit`: an idle HTTP/2 connection may answer first, and one of
+    /// another worker has to be woken. Without the wait, all of them would be closed in the meantime.
     pub async fn gone(self, limit: Duration) {
         let until = Instant::now() + limit;
         yield_now().await;

@@ -1,5 +1,5 @@
-//! Connections to backends when no descriptor is left for one: a client that has nothing in flight gives its own, and for
-//! requests of other nodes some are held back.
+//! Connects to backends even when no descriptor is left: an idle client connection is closed to free one, and requests
+//! of other nodes may use those that are held back for them.
 
 use std::{
     error::Error,
@@ -17,12 +17,12 @@ use tower::Service;
 
 use crate::{admission::Admission, exhaustion::Exhaustion, spares::is_for_node};
 
-/// The new descriptor may go to a connection that is accepted just then, and the next as well.
+/// More than one, because a freed descriptor may go to a connection that is accepted at that moment.
 const TRIES: usize = 8;
-/// How long is waited for one that was told to go.
+/// How long to wait until a connection that makes room is closed.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Connects as the connector in it, and once more when room was made for it.
+/// Connects with the inner connector, and again after making room.
 #[derive(Debug, Clone)]
 pub struct RoomConnector<C> {
     inner: C,
@@ -37,7 +37,7 @@ impl<C> RoomConnector<C> {
         Self { inner, admission, worker, to_node: false }
     }
 
-    /// The connections lead to other nodes, and carry the requests of many.
+    /// For connections to other nodes, which carry the requests of many clients.
     #[must_use]
     pub fn to_node(self) -> Self {
         Self { to_node: true, ..self }
@@ -61,12 +61,12 @@ where
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let Self { mut inner, admission, worker, to_node } = self.clone();
-        // Not in the future, which may be polled by a task of its own.
+        // Asked here, because the future may be polled by another task.
         let for_node = to_node || is_for_node();
         Box::pin(async move {
             let spares = admission.spares();
             for _ in 1..TRIES {
-                // What is held back comes before what a client asks for.
+                // Descriptors for nodes are held back again before a client gets one.
                 if for_node || spares.restore().is_ok() {
                     let result = inner.call(uri.clone()).await;
                     let Some(error) = result.as_ref().err().and_then(exhaustion) else { return result };
@@ -82,7 +82,7 @@ where
     }
 }
 
-/// What the system says where it has nothing left for the connection.
+/// The system's error, if it has nothing left for the connection.
 fn exhaustion(error: &ConnectError) -> Option<&io::Error> {
     error.source()?.downcast_ref::<io::Error>().filter(|error| Exhaustion::is_cause_of(error))
 }

@@ -64,7 +64,7 @@ impl Server {
     /// Whatever is wrong, for the person who wrote the settings.
     pub fn prepare(mut settings: Settings) -> Result<Self, BoxError> {
         let descriptors = enough_descriptors(&settings)?;
-        // Before they are read: what changes meanwhile shows later.
+        // Made before the files are read, so that no change is missed.
         let watches = (
             SecretWatch::new(&settings.secret),
             CertificateWatch::new(&settings.certificates),
@@ -203,7 +203,7 @@ pub fn check(settings: &Settings) -> Result<Vec<String>, BoxError> {
     Ok(doubts(settings, &certificates))
 }
 
-/// What does not keep the program from starting, but may not be what was meant.
+/// Possible mistakes that do not keep the program from starting.
 fn doubts(settings: &Settings, certificates: &Certificates) -> Vec<String> {
     let mut doubts = certificates.doubts();
     if [settings.http, settings.https, settings.internal].iter().all(|port| *port == Port::Off) {
@@ -285,7 +285,7 @@ fn enough_descriptors(settings: &Settings) -> Result<u64, BoxError> {
     let limit = raise_descriptor_limit();
     let listeners =
         [settings.http, settings.https, settings.internal].iter().filter(|port| **port != Port::Off).count();
-    // Counted; without them the runtimes cannot be made, which some of them take for a bug.
+    // As counted. With fewer, the runtimes cannot be made, and some panic.
     let own = 14 + settings.workers * (4 + listeners) + Spares::count(limit);
     if limit < own as u64 {
         return Err(format!(
@@ -312,7 +312,7 @@ fn raise_descriptor_limit() -> u64 {
     }
 }
 
-/// Each connection of a client takes a descriptor, and one more for its upstream; the program itself takes some.
+/// Each client connection takes one descriptor, and one more for its upstream; the program itself takes some.
 fn admission(settings: &Settings, descriptors: u64) -> io::Result<Admission> {
     let spares = Spares::new(Spares::count(descriptors))?;
     let own = 32 + 8 * settings.workers + Spares::count(descriptors);

@@ -44,56 +44,56 @@ pub struct Settings {
     pub https: Port,
     /// The port for other nodes. No two of the three are the same number, unless 0.
     pub internal: Port,
-    /// The address that all three are opened on.
+    /// The address that all three listen on.
     pub bind: IpAddr,
     /// Whether HTTP/2 is spoken on `http`.
     pub http_h2c: H2c,
-    /// What is served, in the order it was written. No host and prefix are there twice. May be empty.
+    /// What is served, in the order it was written. No two have the same host and prefix. May be empty.
     pub routes: Vec<Route>,
-    /// Where connections to loopback upstreams leave from. [`SourceSubnet`](pmesh_layers::connect::SourceSubnet)
+    /// Source addresses for connections to loopback upstreams. [`SourceSubnet`](pmesh_layers::connect::SourceSubnet)
     /// accepts it.
     pub subnet_dialer: Ipv4Net,
-    /// What local services are given addresses of. Does not overlap `subnet_dialer`.
+    /// Addresses for local services. Does not overlap `subnet_dialer`.
     pub subnet_service: Ipv4Net,
-    /// Where connections to other upstreams leave from; empty: the kernel picks.
+    /// Source addresses for connections to other upstreams; empty: the kernel picks.
     pub source_addresses: Vec<IpAddr>,
-    /// How long a connection to an upstream may take to open.
+    /// How long a request may spend on connecting, over all upstreams of its route.
     pub connect_timeout: Duration,
-    /// How long an upstream may take until the head of its response. Each route carries its own, made from this.
+    /// How long a request may wait for the head of its response. Each route carries its own, made from this.
     pub response_timeout: Duration,
-    /// How long an unused connection to an upstream is kept.
+    /// How long an idle connection to an upstream is kept.
     pub pool_idle_timeout: Duration,
-    /// How long a connection to an upstream takes requests; `None`: for good.
+    /// Maximum age at which a connection to an upstream takes new requests; `None`: no maximum.
     pub pool_max_age: Option<Duration>,
-    /// How many unused connections one worker keeps to one endpoint; 0: none.
+    /// Maximum number of idle connections that each worker keeps to one endpoint; 0: none.
     pub pool_idle_max: usize,
-    /// How long a client may take to name a host that is served.
+    /// How long a client may take to name a served host.
     pub silence_deadline: Duration,
-    /// How long a client's connection may wait for its next request.
+    /// How long a client connection may wait for its next request.
     pub keep_alive_timeout: Duration,
-    /// How long the head of a later request may take from its first byte on.
+    /// How long the head of a later request may take, from its first byte to its last.
     pub head_timeout: Duration,
-    /// How long nothing of a response or of its request may move, once the response has begun.
+    /// How long a request and its response may both make no progress once the response has begun.
     pub body_timeout: Duration,
-    /// How many bytes a second the body of a request has to bring until the response begins; 0: any number.
+    /// Minimum rate of a request body in bytes per second, until the response begins; 0: none.
     pub body_min_rate: u64,
-    /// How long a tunnel may be without a byte.
+    /// How long a tunnel may be idle in both directions.
     pub tunnel_timeout: Duration,
-    /// How many connections of clients may be open, from 1; `None`: as many as the limit of open files allows.
+    /// Maximum number of client connections, at least 1; `None`: as many as the limit of open files allows.
     pub max_connections: Option<usize>,
-    /// How many of them one client may have; 0: any number.
+    /// Maximum number of connections from one client; 0: no limit.
     pub max_connections_per_client: usize,
-    /// How long the body of a request may be, in bytes. Each route carries its own, made from this.
+    /// Maximum size of a request body in bytes. Each route carries its own, made from this.
     pub max_body: Option<u64>,
-    /// How long the head of a request may be, in bytes.
+    /// Maximum size of a request head in bytes.
     pub max_head: u32,
-    /// How many fields the head of a request of HTTP/1 may have.
+    /// Maximum number of headers in an HTTP/1 request.
     pub max_fields: usize,
-    /// How many requests a client may have open at a time on a connection of HTTP/2.
+    /// Maximum number of concurrent requests on an HTTP/2 connection.
     pub max_streams: u32,
-    /// Proxies in front, whose word on the client's address is taken.
+    /// Proxies in front that are trusted to say who the client is.
     pub trusted_proxies: Vec<IpNet>,
-    /// Where their word stands.
+    /// Which of their headers are believed.
     pub trusted_proxy_headers: ProxyHeaders,
     /// Certificates the user brings. Names none of them covers get one from the local authority.
     pub certificates: Vec<CertificateFiles>,
@@ -109,11 +109,11 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// Whether each request is logged.
     pub access_log: bool,
-    /// The folder of what the program keeps.
+    /// The folder for what the program keeps.
     pub home: PathBuf,
-    /// How many threads serve: from 1.
+    /// Number of worker threads, at least 1.
     pub workers: usize,
-    /// How long requests in flight may take to end when the program is told to stop.
+    /// How long requests in flight may take to finish on shutdown.
     pub shutdown_timeout: Duration,
 }
 

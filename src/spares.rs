@@ -1,4 +1,5 @@
-//! Descriptors that are held back, so that this node can be asked, and answers other nodes, while clients hold the rest.
+//! Descriptors that are held back, so that this node still answers commands and other nodes while clients hold all
+//! others.
 
 use std::{
     io,
@@ -13,36 +14,36 @@ use tokio::task_local;
 
 use crate::exhaustion::Exhaustion;
 
-/// One in so many descriptors is held back, and no more than this.
+/// One descriptor in this many is held back, but no more than `MOST`.
 const SHARE: u64 = 8;
 const MOST: usize = 32;
-/// Below this limit there are too few to hold any back.
+/// With a limit below this, there are too few to hold any back.
 const LEAST_LIMIT: u64 = 64;
 
 task_local! {
     static FOR_NODE: ();
 }
 
-/// Runs `work`, a poll of a request of another node: connections that it makes may use [`Spares`].
+/// Runs `work`, which polls a request of another node: connections that it makes may use [`Spares`].
 pub fn for_node<T>(work: impl FnOnce() -> T) -> T {
     FOR_NODE.sync_scope((), work)
 }
 
-/// Whether this is called by what [`for_node`] runs.
+/// Whether the caller runs inside [`for_node`].
 pub fn is_for_node() -> bool {
     FOR_NODE.try_with(|()| ()).is_ok()
 }
 
-/// Descriptors that are open and of no use, until one is closed to make room for a connection that matters more than
-/// those of clients. Half are for connections that come, half for those that are made.
+/// Open descriptors without a use. One is closed to make room for a connection that matters more than those of
+/// clients. Half are for incoming connections, half for outgoing ones.
 ///
-/// Whoever serves clients [restores](Self::restore) them before it opens anything, so that the next descriptor that is
-/// free is held back again.
+/// Code that serves clients [restores](Self::restore) them before it opens anything, so that the next free descriptor
+/// is held back again.
 #[derive(Debug)]
 pub struct Spares {
-    /// Of each half.
+    /// How many each half holds.
     most: usize,
-    /// Looked at without the lock, once a connection.
+    /// Read without the lock, once per connection.
     some_missing: AtomicBool,
     held: Mutex<Halves>,
 }
@@ -54,27 +55,27 @@ struct Halves {
 }
 
 impl Spares {
-    /// How many a process with this limit of open files holds back.
+    /// How many descriptors a process with this limit of open files holds back.
     pub fn count(limit: u64) -> usize {
         if limit < LEAST_LIMIT { 0 } else { usize::try_from(limit / SHARE).unwrap_or(MOST).min(MOST) }
     }
 
-    /// Holds back so many, an even number.
+    /// Holds back `count` descriptors, an even number.
     ///
     /// # Errors
     ///
-    /// The system has fewer.
+    /// If the system has fewer.
     pub fn new(count: usize) -> io::Result<Self> {
         let spares = Self { most: count / 2, some_missing: AtomicBool::new(true), held: Mutex::default() };
         spares.restore()?;
         Ok(spares)
     }
 
-    /// Holds back as many as at first.
+    /// Holds back as many as at first, again.
     ///
     /// # Errors
     ///
-    /// As long as the system has too few. It keeps those that it got.
+    /// If the system has too few. Those that it had are kept.
     pub fn restore(&self) -> io::Result<()> {
         if !self.some_missing.load(Ordering::Relaxed) {
             return Ok(());
@@ -89,17 +90,17 @@ impl Spares {
         Ok(())
     }
 
-    /// Frees one for a connection to be accepted, if `error` is that there was none; says whether it did.
+    /// Frees one to accept a connection, if `error` says that there was none. Returns whether it did.
     pub fn free_incoming(&self, error: &io::Error) -> bool {
         self.free(error, |halves| &mut halves.incoming)
     }
 
-    /// Frees one for a connection to be made, if `error` is that there was none; says whether it did.
+    /// Frees one to make a connection, if `error` says that there was none. Returns whether it did.
     pub fn free_outgoing(&self, error: &io::Error) -> bool {
         self.free(error, |halves| &mut halves.outgoing)
     }
 
-    /// Sees to it that there is one for a file that is read next.
+    /// Makes sure that there is one for the file that is read next.
     pub fn ensure_one(&self) {
         if let Err(error) = UnixDatagram::unbound() {
             self.free_outgoing(&error);
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_for_a_node_is_known_within_its_poll() {
+    fn work_is_for_a_node_only_inside_of_for_node() {
         assert!(!is_for_node());
         assert!(for_node(is_for_node));
         assert!(!is_for_node());

@@ -1,4 +1,4 @@
-//! Whose certificates upstreams with TLS may show: the authorities that the system trusts, or those of a file.
+//! Which authorities are trusted to certify upstreams with TLS: those that the system trusts, or those in a file.
 
 mod verifier;
 
@@ -47,7 +47,8 @@ impl Trust {
         Ok(trust)
     }
 
-    /// TLS to upstreams that `ca` vouches for, or the system where there is none. Sessions are kept to be resumed.
+    /// TLS to upstreams with a certificate of `ca` or, without one, of an authority that the system trusts. Sessions
+    /// can be resumed.
     ///
     /// # Errors
     ///
@@ -96,13 +97,13 @@ impl CaFile {
         let provider = Arc::new(aws_lc_rs::default_provider());
         match WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build() {
             Ok(inner) => Ok(Verifier { inner, named }),
-            // Without revocation lists there is no other reason.
+            // Without revocation lists, this is the only possible reason.
             Err(_) => Err(TrustError::Empty { origin, path }),
         }
     }
 }
 
-/// Why no upstream with TLS could be trusted.
+/// Why the authorities for upstreams with TLS cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// The system has no authorities.

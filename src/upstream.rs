@@ -38,8 +38,8 @@ use crate::{
     worker::Shared,
 };
 
-/// The table of the routes of the settings, for the worker with this number. Routes with an endpoint in common share its
-/// connections; where the system has none left for them, clients that wait make room.
+/// The table of all routes, for the worker with this number. Routes with an endpoint in common share its connections;
+/// if the system has nothing left for new ones, idle clients make room.
 ///
 /// # Errors
 ///
@@ -64,11 +64,11 @@ pub fn routes(worker: usize, shared: &Shared) -> Result<RouteTable<impl Upstream
 /// What happens to a request once its route is known, in order.
 fn route_service(route: &Route, pools: &mut Pools<'_>) -> Result<impl Upstream + use<>, BoxError> {
     let strip = route.strip_prefix.then(|| StripPrefixLayer::new(route.prefix.clone()));
-    // Around each endpoint, so that one that hangs is one that failed. Until the head of the response; a body is watched
-    // by the server.
+    // Around each endpoint, so that one that hangs counts as failed. Ends with the head of the response; the server
+    // watches the body.
     let timeout = ResponseTimeoutLayer::new(route.response_timeout)
         .min_rate(pools.settings.body_min_rate, pools.settings.body_timeout);
-    // So that all endpoints together have the time of one, of which the response's may be the shorter one.
+    // All endpoints together share this time, which cannot be longer than that for the response.
     let connect_timeout = pools.settings.connect_timeout.min(route.response_timeout);
     let timeout_of = |endpoint: &Endpoint| if endpoint.is_http2() { timeout.except_http2() } else { timeout };
     let mut own = Vec::with_capacity(route.upstreams.len());
@@ -222,8 +222,8 @@ impl<'a> Pools<'a> {
     }
 }
 
-/// The connections to one endpoint, whatever is spoken to it. All of them answer with the same types, so that this
-/// costs a request a branch.
+/// The connections to one endpoint, for any protocol. All of them answer with the same types, so that this costs a
+/// request one branch.
 #[derive(Debug, Clone)]
 enum Backend {
     Http(Pool<RoomConnector<SourceConnector>, ForwardedBody>),
@@ -237,7 +237,7 @@ enum Backend {
 }
 
 impl Backend {
-    /// The same connections, for requests that wait for a new one for so long.
+    /// The same connections, for requests that wait no longer than `share` for a new one.
     fn connect_within(self, share: Duration) -> Self {
         match self {
             Self::Http(pool) => Self::Http(pool.connect_within(share)),

@@ -51,7 +51,7 @@ use crate::{
     trust::Trust,
 };
 
-/// How long nothing is accepted after that has failed for all connections, as without descriptors or memory.
+/// How long to wait after accepting has failed for all connections, as for lack of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Handshakes get this long to end when the worker stops; requests get `shutdown_timeout`.
 const HANDSHAKES: Duration = Duration::from_secs(1);
@@ -74,23 +74,23 @@ pub struct Shared {
     pub settings: Settings,
     /// The certificates of the https listener.
     pub certificates: Certificates,
-    /// Whose certificates upstreams may show.
+    /// Which authorities may certify upstreams.
     pub trust: Trust,
     /// Which connections are let in.
     pub admission: Arc<Admission>,
     /// Whether there was something left for the last ones.
     pub exhaustion: Exhaustion,
-    /// What this node is to others.
+    /// The identity of this node among others.
     pub identity: NodeIdentity,
     /// The other nodes.
     pub peers: Arc<Peers>,
     /// Those whose clocks are wrong.
     pub clocks: Clocks,
-    /// Who looks up the names of upstreams and nodes.
+    /// Looks up the names of upstreams and nodes.
     pub resolver: Resolver,
 }
 
-/// Starts a worker. It serves `sockets` until `stop` says true, and ends when nothing is in flight any more or the
+/// Starts a worker. It serves `sockets` until `stop` is true, and ends when nothing is in flight any more or the
 /// shutdown timeout is over.
 ///
 /// # Errors
@@ -159,12 +159,12 @@ where
         Self { index, shared, counters, handshakes, server, node_server, nodes, stack: SharedStack::new(stack) }
     }
 
-    /// Those of clients of this worker.
+    /// The client connections of this worker.
     fn connections(&self) -> &Connections {
         self.shared.admission.room().connections(self.index)
     }
 
-    /// Those of other nodes.
+    /// The connections of other nodes to this worker.
     fn connections_of_nodes(&self) -> &Connections {
         self.shared.admission.room().nodes(self.index)
     }
@@ -188,12 +188,12 @@ where
         let Shared { admission, exhaustion, .. } = &*self.shared;
         let mut left_after_stop = ACCEPTED_AFTER_STOP;
         loop {
-            // What is held back for nodes comes before clients.
+            // Descriptors for nodes are held back again before a client gets one.
             let ready = if listener == Listener::Internal { Ok(()) } else { admission.spares().restore() };
             let accepted = match ready {
                 Err(error) => Err(error),
                 Ok(()) => tokio::select! {
-                    // Accepting comes first: who has connected before the stop is still served.
+                    // Accepting comes first: clients that have connected before the stop are still served.
                     biased;
                     accepted = socket.accept() => accepted,
                     _ = stop.wait_for(|stop| *stop) => return,
@@ -202,7 +202,7 @@ where
             match accepted {
                 Ok((stream, peer)) => {
                     self.note(listener, exhaustion.accepted(), None);
-                    // At the limit this connection waits, and those behind it, which the kernel holds.
+                    // At the limit, this connection waits here, and later ones wait in the kernel.
                     let place = tokio::select! {
                         biased;
                         place = self.place(listener) => Some(place),
@@ -358,8 +358,8 @@ where
         })
     }
 
-    /// Other nodes, which prove that they know the secret, speak HTTP/2 and nothing else. When the secret is given up, the
-    /// connection ends as at the stop.
+    /// Serves another node, which must prove that it knows the secret, over HTTP/2. If that secret is dropped, the
+    /// connection is drained as on shutdown.
     async fn internal(self: Arc<Self>, stream: ClientStream, peer: SocketAddr, gate: Control) {
         self.handshakes.fetch_add(1, Ordering::Relaxed);
         let stranger = stream.stranger();
@@ -376,7 +376,7 @@ where
             Ok((stream, info, mut term)) => {
                 let control = info.control().clone();
                 let served = self.node_server.serve(stream, info, Protocol::Http2, self.stack.clone());
-                // By itself, so that what waits for the end is not polled with each request.
+                // In a task of its own, so that the wait for the end of the secret is not polled with each request.
                 let mut serving = tokio::spawn(served);
                 let ended = tokio::select! {
                     ended = &mut serving => ended.ok(),
@@ -421,7 +421,7 @@ where
         );
     }
 
-    /// Lets what is in flight end.
+    /// Lets requests in flight finish.
     async fn drain(&self) {
         let start = Instant::now();
         let open = [self.connections(), self.connections_of_nodes()];
@@ -440,11 +440,11 @@ where
     }
 }
 
-/// Accepts until the stop. A panic in it is a bug, and no reason to accept nothing from then on.
+/// Accepts until the stop. A panic is a bug, but must not keep later connections out.
 async fn again_after_panic(listener: Listener, mut accept: impl AsyncFnMut()) {
     while AssertUnwindSafe(accept()).catch_unwind().await.is_err() {
         let listener = listener.name();
-        tracing::error!(listener, "accepting connections has broken down, and goes on; this is a bug");
+        tracing::error!(listener, "accepting connections has panicked and was started again; this is a bug");
         sleep(ACCEPT_PAUSE).await;
     }
 }
@@ -477,7 +477,7 @@ mod tests {
         let accept = async || {
             calls += 1;
             tokio::task::yield_now().await;
-            assert_eq!(calls, 3, "as in a bug");
+            assert_eq!(calls, 3, "a bug");
         };
         again_after_panic(Listener::Http, accept).await;
         assert_eq!(calls, 3);

@@ -66,16 +66,21 @@ fn the_websocket_echoes_until_it_is_closed() {
 }
 
 #[test]
-fn no_port_is_opened_but_the_one_that_was_named() {
+fn only_the_named_port_is_opened() {
     let demo = Demo::start_with(&["--http", "0"]);
-    for line in ["http      127.0.0.1:", "https     off\n", "internal  off\n", "# --https 8443 shows more of them"] {
+    for line in [
+        "http      127.0.0.1:",
+        "https     off\n",
+        "internal  off\n",
+        "# Add --https 8443 for more examples, with TLS.",
+    ] {
         assert_in(line, demo.text.as_bytes());
     }
     assert_eq!(demo.text.lines().filter(|line| line.starts_with("curl ")).count(), 3);
 }
 
 #[test]
-fn proxy_and_backend_stop_when_told_to() {
+fn a_signal_stops_proxy_and_backend() {
     let mut demo = Demo::start();
     // It listens to signals before it serves.
     assert_in("200 OK", &demo.exchange(b"GET /health HTTP/1.1\r\nHost: demo.localhost\r\nConnection: close\r\n\r\n"));
@@ -102,7 +107,7 @@ impl Demo {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().join("home");
         fs::create_dir(&home).unwrap();
-        // For the program itself, on an address of no machine (RFC 5737).
+        // Not for the demo, which would fail on this address: no machine has it (RFC 5737).
         fs::write(home.join("config.toml"), "bind = \"192.0.2.1\"\ninternal = 8443\n").unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_pmesh"))
             .arg("demo")
@@ -116,7 +121,7 @@ impl Demo {
             .unwrap();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         let mut text = String::new();
-        while !text.ends_with("Ctrl-C stops both.\n") {
+        while !text.ends_with("Ctrl-C stops the proxy and the backend.\n") {
             assert_ne!(stdout.read_line(&mut text).unwrap(), 0, "it ended after {text:?}");
         }
         Self { process, text, folder, _stdout: stdout }

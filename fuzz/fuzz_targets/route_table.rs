@@ -42,7 +42,7 @@ fuzz_target!(|text: &str| {
         .max_by_key(|(rank, _)| *rank);
     let best = best.map(|(_, index)| index);
     assert_eq!(table.find_literal(host.as_str(), path).copied(), best, "{host} {path} of {routes:?}");
-    // Or it is ambiguous.
+    // Otherwise it is ambiguous.
     if let Ok(found) = table.find(host.as_str(), path) {
         assert_eq!(Some(*found), best, "{host} {path} of {routes:?}");
     }

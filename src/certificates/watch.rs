@@ -11,7 +11,7 @@ use crate::{
     settings::CertificateFiles,
 };
 
-/// Sees that somebody has changed the files of certificates and keys, and takes them up.
+/// Watches the files of certificates and keys, and puts changed ones to use.
 #[derive(Debug)]
 pub struct CertificateWatch(Vec<Watched>);
 
@@ -22,7 +22,7 @@ struct Watched {
 }
 
 impl CertificateWatch {
-    /// Watches `pairs`, from before they are read: what changes from now on is a change.
+    /// Watches `pairs` from now on. Call it before they are read, so that no change is missed.
     pub fn new(pairs: &[CertificateFiles]) -> Self {
         let watched = |files: &CertificateFiles| Watched {
             watch: FileWatch::new([files.cert.clone(), files.key.clone()]),
@@ -31,12 +31,12 @@ impl CertificateWatch {
         Self(pairs.iter().map(watched).collect())
     }
 
-    /// Lets handshakes from now on have what has changed since the last time, or with `all` whatever the files hold.
-    /// `certificates` were made of the same pairs.
+    /// Reads the files that have changed since the last look, or all of them if `all` is set, and uses them for new
+    /// handshakes. `certificates` must have been made from the same pairs.
     ///
-    /// A pair that is of no use leaves the one before in use, and the others alone. It is warned of once for each change
-    /// and read again at each look, as the two files may be replaced one after the other. Sessions are resumed, also those
-    /// that began with a certificate that was replaced.
+    /// If a pair cannot be used, the previous one stays in use; other pairs are not affected. It is logged once per
+    /// change and read again at each look, because the two files may be replaced one after the other. TLS sessions
+    /// that began with a replaced certificate can still be resumed.
     pub fn look(&mut self, certificates: &Certificates, all: bool) -> Looked {
         let mut patterns = None;
         let mut read = Vec::new();
@@ -49,7 +49,7 @@ impl CertificateWatch {
             match watch.look(all, load) {
                 Look::Read(pair) => read.push((index, pair)),
                 Look::Failed(Some(error)) => {
-                    tracing::warn!("a certificate that was read before stays in use: {error}");
+                    tracing::warn!("cannot use a new certificate; the previous one stays in use: {error}");
                 }
                 Look::Unchanged | Look::Failed(None) => {}
             }
@@ -58,7 +58,7 @@ impl CertificateWatch {
         Looked { new: self.take(certificates, read), unusable }
     }
 
-    /// Gives how many are new.
+    /// Returns how many are new.
     fn take(&self, certificates: &Certificates, read: Vec<(usize, Pair)>) -> usize {
         let mut pairs = certificates.files.load().pairs.clone();
         let mut new = Vec::new();
@@ -93,6 +93,6 @@ impl CertificateWatch {
 pub struct Looked {
     /// How many certificates are new.
     pub new: usize,
-    /// How many pairs of files are of no use.
+    /// How many pairs of files cannot be used.
     pub unusable: usize,
 }

@@ -2,12 +2,12 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::config;
 
-/// Words that other programs are started to serve with.
+/// Commands with which other programs serve.
 const SERVE: [&str; 7] = ["serve", "server", "run", "start", "up", "daemon", "reverse-proxy"];
-/// And words that have their configuration validated.
+/// Commands with which other programs validate their configuration.
 const CHECK: [&str; 5] = ["configtest", "lint", "test", "validate", "verify"];
 
-/// Says what to type instead, where clap does not know.
+/// Adds a tip on what to type instead, where clap cannot know.
 pub(super) fn with_tip(mut error: clap::Error) -> clap::Error {
     match error.kind() {
         ErrorKind::UnknownArgument => {
@@ -34,13 +34,13 @@ fn context(error: &clap::Error, kind: ContextKind) -> String {
 
 fn instead_of_command(word: &str, is_near_one: bool) -> Option<String> {
     if CHECK.contains(&word) {
-        Some("`pmesh check` validates the settings".into())
+        Some("to validate the settings, run `pmesh check`".into())
     } else if word.contains(':') || word.contains('=') {
-        Some(format!("a route is one word, as in --route app.example.com={}", word.rsplit('=').next()?))
+        Some(format!("write a route as one word: --route app.example.com={}", word.rsplit('=').next()?))
     } else if word.contains(['/', '.']) {
-        Some(format!("a file of settings is named by --config {word}"))
+        Some(format!("to use a configuration file, write --config {word}"))
     } else if SERVE.contains(&word) || !is_near_one {
-        Some("`pmesh` itself serves, without a command".into())
+        Some("to serve, run `pmesh` without a command".into())
     } else {
         None
     }

@@ -18,7 +18,8 @@ pub(super) struct Environment {
     pub(super) secret: Option<Secret>,
     /// All other settings.
     pub(super) values: Vec<(&'static Setting, String)>,
-    /// Variables that may be slips. Not errors, since an image of a container may set its own for its scripts.
+    /// Unknown variables, which may be typos. Not errors, because a container image may set variables of its own for
+    /// its scripts.
     pub(super) doubts: Vec<Problem>,
 }
 
@@ -39,7 +40,7 @@ impl Environment {
                 unknown.push(name.to_owned());
             }
         }
-        // The order of an environment means nothing, that of a report should be stable.
+        // The environment has no order, but a report should have a stable one.
         unknown.sort_unstable();
         for name in unknown {
             let nearest = suggest::did_you_mean(&name, SETTINGS.iter().filter_map(|setting| setting.variable));

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::settings;
 
-/// A file of settings that knows the line of each.
+/// A configuration file that knows the line of each setting.
 #[derive(Debug)]
 pub(super) struct ConfigFile {
     path: PathBuf,
@@ -26,8 +26,8 @@ pub(super) struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads the file the user named, else HOME/config.toml, else `system_file`; `None` where none of them is. And the
-    /// paths that were looked at in vain.
+    /// Reads the file that the user named, else HOME/config.toml, else `system_file`; `None` if none of them exists.
+    /// Also returns the paths that were tried in vain.
     ///
     /// `named` holds the values of all other sources. A `system_file` of `None` means to look for no file.
     pub(super) fn open(
@@ -81,7 +81,7 @@ impl ConfigFile {
         self.path
     }
 
-    /// Reports each key that no setting has.
+    /// Reports each unknown key.
     pub(super) fn report_unknown_keys(&self, problems: &mut Problems) {
         let root = self.document.as_table();
         let keys: Vec<_> = SETTINGS.iter().filter(|setting| setting.in_file).map(|setting| setting.key).collect();
@@ -122,7 +122,7 @@ fn unknown_at_root(key: &str, known: &[&str]) -> String {
         return format!("this key is not read from the file; set {}", elsewhere.names().join(" or "));
     }
     if settings::ROUTE_KEYS.contains(&key) {
-        return "unknown key; the keys of a route go below a line [[routes]]".into();
+        return "unknown key; the keys of a route go below a [[routes]] line".into();
     }
     match suggest::nearest(key, known.iter().copied()) {
         Some(tables @ ("routes" | "certificates")) => format!("unknown key; did you mean [[{tables}]]?"),
@@ -131,22 +131,20 @@ fn unknown_at_root(key: &str, known: &[&str]) -> String {
 }
 
 fn unknown_in_table(key: &str, known: &[&str]) -> String {
-    let of_root = misplaced(key);
-    of_root.unwrap_or_else(|| format!("unknown key{}", suggest::did_you_mean(key, known.iter().copied())))
+    misplaced(key).unwrap_or_else(|| format!("unknown key{}", suggest::did_you_mean(key, known.iter().copied())))
 }
 
-/// What to do with a setting that TOML takes for a key of the table above it.
+/// Advice on a top-level setting that TOML takes for a key of the table above it.
 pub(crate) fn misplaced(key: &str) -> Option<String> {
-    let of_root = table::by_key(key).is_some_and(|setting| setting.in_file);
-    of_root.then(|| {
-        format!("unknown key: `{key}` is a setting of the root, and has to stand above the first [table] of the file")
-    })
+    let is_top_level = table::by_key(key).is_some_and(|setting| setting.in_file);
+    is_top_level
+        .then(|| format!("unknown key: `{key}` belongs to no table, so move it above the first [table] of the file"))
 }
 
-/// What the system says, unless that is hard to understand.
+/// The system's message, or a clearer one.
 fn unreadable(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::InvalidData => "it is not UTF-8; save it in that encoding".into(),
+        io::ErrorKind::InvalidData => "it is not UTF-8; save it as UTF-8".into(),
         io::ErrorKind::IsADirectory => "it is a folder; name the file in it".into(),
         _ => error.to_string(),
     }
@@ -156,7 +154,7 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// Lets all paths start at the folder of the file.
+/// Makes all paths relative to the folder of the file.
 fn resolve_paths(values: &mut Dict, folder: &Path, user_home: Option<&str>) {
     for setting in SETTINGS {
         match (setting.kind, values.get_mut(setting.key)) {

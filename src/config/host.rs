@@ -11,10 +11,10 @@ impl Parse for HostPattern {
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         if value.as_array().is_some() {
-            return Err(Some("for several, write hosts = [\"example.com\", \"www.example.com\"]".into()));
+            return Err(Some("for several hosts, write hosts = [\"example.com\", \"www.example.com\"]".into()));
         }
         let text = text(value)?;
-        // A valid name, but elsewhere it stands for all that are not named, and nobody has it.
+        // A valid name that nobody has: configurations of nginx use it for the catch-all host.
         if text == "_" {
             return Err(Some(ANY.into()));
         }
@@ -22,25 +22,26 @@ impl Parse for HostPattern {
     }
 }
 
-const ANY: &str = "only clients that name a served host are answered, so none stands for all: name each, or write \
-                   *.example.com for all names below example.com";
+const ANY: &str = "there is no catch-all host, because only clients that name a served host are answered: name each one, \
+                   or write *.example.com for all names below example.com";
 
-const NO_PATTERN: &str = "a host is a name, or *.example.com for all names below example.com, and no other pattern";
+const NO_PATTERN: &str =
+    "a host is a name, or *.example.com for all names below example.com; there are no other patterns";
 
 /// What to write instead of text that is not a host.
 fn instead(text: &str) -> Option<String> {
     let is_host = |host: &&str| host.parse::<HostPattern>().is_ok();
     if text.contains("://") {
-        return Some("a host has no scheme".into());
+        return Some("a host has no scheme: write a name such as example.com".into());
     }
     if text == "*" {
         return Some(ANY.into());
     }
     if text.contains([',', ' ']) && text.split([',', ' ']).filter(|host| !host.is_empty()).all(|host| is_host(&host)) {
-        return Some("for several, use `hosts` in the file, or repeat the flag".into());
+        return Some("for several hosts, use `hosts` in the file or repeat the flag".into());
     }
     if let Some((host, path)) = text.split_once('/').filter(|(host, _)| is_host(host)) {
-        return Some(format!("a path goes into `prefix`: write host = \"{host}\" and prefix = \"/{path}\""));
+        return Some(format!("the path belongs in `prefix`: write host = \"{host}\" and prefix = \"/{path}\""));
     }
     if let Some((host, port)) = text.rsplit_once(':').filter(|(host, _)| is_host(host)) {
         let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
@@ -62,11 +63,11 @@ mod tests {
         for (text, expected) in [
             ("*", ANY),
             ("_", ANY),
-            ("https://a.test", "a host has no scheme"),
-            ("a.test/api", "a path goes into `prefix`: write host = \"a.test\" and prefix = \"/api\""),
+            ("https://a.test", "a host has no scheme: write a name such as example.com"),
+            ("a.test/api", "the path belongs in `prefix`: write host = \"a.test\" and prefix = \"/api\""),
             ("a.test:8080", "a host has no port: write a.test"),
             (".a.test", "write *.a.test for all names below a.test; a.test itself is another host"),
-            ("a.test, b.test", "for several, use `hosts` in the file, or repeat the flag"),
+            ("a.test, b.test", "for several hosts, use `hosts` in the file or repeat the flag"),
             ("www.*", NO_PATTERN),
             ("~^www\\.", NO_PATTERN),
             ("Host(`a.test`)", NO_PATTERN),
@@ -77,7 +78,7 @@ mod tests {
         }
         assert_eq!(
             HostPattern::parse(&vec!["a", "b"].into()),
-            Err(Some("for several, write hosts = [\"example.com\", \"www.example.com\"]".to_owned()))
+            Err(Some("for several hosts, write hosts = [\"example.com\", \"www.example.com\"]".to_owned()))
         );
     }
 }

@@ -99,7 +99,7 @@ fn switch(text: &str) -> Option<bool> {
     }
 }
 
-/// The words of a list that stands in one text.
+/// The words of a list that is written as one string.
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty())
 }

@@ -60,7 +60,7 @@ impl<'a> Node<'a> {
         self.source.interpolate(&Profile::Default, &self.path)
     }
 
-    /// Where to mend this: the origin, and in a file the key.
+    /// Where to fix this: the origin, and in a file the key.
     pub(crate) fn place(&self) -> String {
         let origin = self.origin();
         if self.is_from_file() { format!("{origin}: {}", self.dotted_path()) } else { origin }
@@ -86,7 +86,8 @@ impl<'a> Node<'a> {
         self.problem(format!("expected {expected}, found {}", shown(self.value)))
     }
 
-    /// This table lacks a key. Not reported if it has one that is not `known`, which is most likely meant.
+    /// Reports that this table lacks a key, unless it has one that is not `known`: that is most likely the missing
+    /// one, misspelled.
     pub(crate) fn lacks(&self, message: impl Into<String>, known: &[&str], problems: &mut Problems) {
         let is_known = |key: &String| known.contains(&key.as_str());
         if self.value.as_dict().is_none_or(|table| table.keys().all(is_known)) {
@@ -155,7 +156,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// A value as a person wrote it, or what kind of thing it is.
+/// A value as it was written, or its kind.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(_, text) => format!("{:?}", without_password(text)),
@@ -168,7 +169,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// What would do if it had quotes, or had none.
+/// Advice on a value that would be valid with quotes, or without.
 fn requoted<T: Parse>(value: &Value) -> Option<String> {
     let (instead, advice) = match value {
         Value::String(_, text) => {
@@ -185,7 +186,7 @@ fn requoted<T: Parse>(value: &Value) -> Option<String> {
     T::parse(&instead).ok().map(|_| advice)
 }
 
-/// A message may end up in a log, where the password of an address has no business.
+/// Hides the password of an address: messages may end up in a log.
 fn without_password(text: &str) -> Cow<'_, str> {
     let user = text.find("://").map_or(0, |scheme| scheme + 3);
     let password = text.rfind('@').and_then(|end| Some((user + text.get(user..end)?.find(':')?, end)));

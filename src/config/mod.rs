@@ -65,7 +65,7 @@ pub struct Defaults {
     /// The file that is read when the user names none and HOME/config.toml does not exist. `None`: look for no file
     /// at all, not even for HOME/config.toml.
     pub system_file: Option<PathBuf>,
-    /// Ports of which those alone are opened that the user names, as far as any of them is named.
+    /// Ports that are alternatives: if the user turns any of them on, those that are not set are off.
     pub alternatives: &'static [&'static str],
 }
 
@@ -80,8 +80,8 @@ impl Defaults {
         Self { values: Vec::new(), system_file: None, alternatives: &[] }
     }
 
-    /// Those of `pmesh demo`: ports that need no permission, only for clients of this machine. No file is read unless
-    /// the user names one, so that no other port is opened and none elsewhere.
+    /// The defaults of `pmesh demo`: ports that need no privileges, for clients on this machine only. No file is read
+    /// unless the user names one, so that the demo opens no other ports and binds no other addresses.
     pub fn demo() -> Self {
         let values = SETTINGS.iter().filter_map(|setting| match setting.demo? {
             Fallback::Value(text) => Some((setting.key, text.to_owned())),
@@ -90,7 +90,7 @@ impl Defaults {
         Self { values: values.collect(), alternatives: &["http", "https"], ..Self::none() }
     }
 
-    /// Turns those alternatives off that are not named, if one is.
+    /// These defaults with the alternatives off, if the user has turned one of them on.
     fn narrow(&self, merged: &Merged) -> Option<Self> {
         let is_named = |key: &&&str| {
             let node = merged.node(key).filter(|node| !node.is_default());
@@ -110,21 +110,21 @@ pub struct Loaded {
     pub settings: Settings,
     /// The file that was read, if any.
     pub file: Option<PathBuf>,
-    /// What does not keep the program from starting, but may not be what was meant.
+    /// Possible mistakes that do not keep the program from starting.
     pub doubts: Vec<Problem>,
     looked_for: Vec<PathBuf>,
     merged: Merged,
 }
 
 impl Loaded {
-    /// Which file was read, or where there is none, as a line of the [summary](crate::settings::summary).
+    /// Which file was read, or which were looked for, as a line of the [summary](crate::settings::summary).
     pub fn file_line(&self) -> String {
         match (&self.file, self.looked_for.as_slice()) {
             (Some(file), _) => format!("config    {}", file.display()),
             (None, []) => "config    none".to_owned(),
             (None, paths) => {
                 let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-                format!("config    none: there is no {}", paths.join(" and no "))
+                format!("config    none, looked for {}", paths.join(" and "))
             }
         }
     }
@@ -170,7 +170,7 @@ fn merge(
     let named = merge_with(defaults, None);
     let (file, looked_for) = match ConfigFile::open(&named, defaults.system_file.as_deref(), home) {
         Ok(found) => found,
-        // What the file would have said is not known, so what the rest means is not either.
+        // Without the file, the other sources cannot be judged.
         Err(problem) => {
             problems.push(problem);
             return Err(problems.into());
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_home_of_the_user_one_is_to_be_named_unless_the_secret_is_elsewhere() {
+    fn without_a_user_home_one_must_be_set_unless_the_secret_is_elsewhere() {
         let load = |flags: &[&str], secret: Option<&str>| {
             let arguments = Arguments::parse([&["pmesh"], flags].concat()).expect("valid");
             let secret = secret.map(|text| text.to_owned().into());

@@ -81,7 +81,7 @@ impl Parse for Duration {
         };
         match text.to_ascii_lowercase().as_str() {
             "0" | "0s" | "off" | "none" | "never" | "infinity" | "unlimited" => {
-                return Err(Some("it cannot be switched off; write a long one, such as 365d".into()));
+                return Err(Some("it cannot be switched off; write a long duration, such as 365d".into()));
             }
             _ if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
                 return Err(Some(format!("add a unit, as in {text}s or {text}ms")));
@@ -93,7 +93,7 @@ impl Parse for Duration {
     }
 }
 
-/// A duration that may be off.
+/// A duration, or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TimeLimit(pub(crate) Option<Duration>);
 

@@ -34,7 +34,7 @@ impl Parse for Size {
             return Ok(Self(number));
         }
         let (_, bytes) = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).ok_or_else(|| {
-            // nginx and HAProxy mean powers of 1024 by a lone letter.
+            // In nginx and HAProxy, a lone letter means a power of 1024.
             let (name, _) = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(&format!("{unit}iB")))?;
             Some(format!("write {number}{name}"))
         })?;

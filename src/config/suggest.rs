@@ -1,6 +1,7 @@
 use super::SETTINGS;
 
-/// What other programs call a setting, and what it may be called here: the first that fits the place is meant.
+/// Names from other programs, each with the keys that it may mean here; the first one that is valid in its place is
+/// suggested.
 const ELSEWHERE: &[(&str, &[&str])] = &[
     ("address", &["bind"]),
     ("backend", &["upstreams"]),
@@ -53,7 +54,7 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     ("worker_processes", &["workers"]),
 ];
 
-/// The flag, without its dashes, that `word` is what other programs call.
+/// The flag, without its dashes, that other programs call `word`.
 pub(crate) fn flag_meant_by(word: &str) -> Option<&'static str> {
     let word = folded(word);
     let (_, ours) = ELSEWHERE.iter().find(|(name, _)| *name == word)?;
@@ -68,13 +69,13 @@ pub(super) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = 
     }
 }
 
-/// The candidate that `word` most likely stands for: its name elsewhere, or a slip of the pen.
+/// The candidate that `word` most likely stands for, as a name from another program or a typo.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = folded(word);
     let candidates: Vec<_> = candidates.into_iter().map(|candidate| (folded(candidate), candidate)).collect();
     let elsewhere = ELSEWHERE.iter().find(|(name, _)| *name == word).map_or(&[][..], |(_, ours)| ours);
     let named = elsewhere.iter().find_map(|own| candidates.iter().find(|(folded, _)| folded == own));
-    // One slip for each three letters; more than three make another word.
+    // One typo per three letters, and three at most: with more it is another word.
     let allowed = (word.chars().count() / 3).clamp(1, 3);
     let slipped = || {
         let slips = candidates.iter().map(|found| (strsim::damerau_levenshtein(&word, &found.0), found));
@@ -83,7 +84,8 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     named.or_else(slipped).map(|(_, candidate)| *candidate)
 }
 
-/// `Keep-Alive` and `keep_alive` are the same slip of the pen. What all variables begin with tells nothing.
+/// The form in which words are compared: `Keep-Alive` becomes `keep_alive`. The prefix of variables is dropped,
+/// because they all share it.
 fn folded(word: &str) -> String {
     let word = word.to_lowercase().replace('-', "_");
     word.strip_prefix("pmesh_").map(str::to_owned).unwrap_or(word)
@@ -107,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn suggests_what_is_called_otherwise_elsewhere() {
+    fn names_from_other_programs_are_understood() {
         for (word, expected) in [("server", Some("routes")), ("port", Some("http")), ("proxy_pass", None)] {
             assert_eq!(nearest(word, ["routes", "http"]), expected, "{word}");
         }
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn each_name_is_a_setting_or_a_key_of_a_table() {
+    fn every_suggestion_is_a_setting_or_a_key_of_a_table() {
         for own in ELSEWHERE.iter().flat_map(|(_, ours)| *ours) {
             let of_table = || crate::settings::ROUTE_KEYS.iter().chain(crate::settings::CERTIFICATE_KEYS);
             assert!(super::super::table::by_key(own).is_some() || of_table().any(|key| key == own), "{own}");

@@ -48,7 +48,7 @@ impl Lines {
     }
 }
 
-/// A line of TOML that is most likely meant by one that is not: text needs quotes, and true has no capital.
+/// The valid line that an invalid one most likely means, with quotes around text and `true` in lower case.
 pub(super) fn valid_instead(line: &str) -> Option<String> {
     let (key, value) = line.split_once('=')?;
     let (key, value) = (key.trim(), value.split('#').next()?.trim());

@@ -155,10 +155,10 @@ impl fmt::Display for Guide<'_> {
         }
         for (port, flag, what) in [(http, "--http 8080", "without TLS"), (https, "--https 8443", "with TLS")] {
             if *port == Port::Off {
-                writeln!(f, "\n# {flag} shows more of them, {what}.")?;
+                writeln!(f, "\n# Add {flag} for more examples, {what}.")?;
             }
         }
-        writeln!(f, "\nCtrl-C stops both.")
+        writeln!(f, "\nCtrl-C stops the proxy and the backend.")
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
 /// What the demo serves. curl and browsers know the address of each name below `localhost` without a look-up.
 pub const HOST: &str = "demo.localhost";
 
-/// Serves the demo's backend, beside the routes of the settings, until told to stop.
+/// Serves the demo's backend, beside the routes of the settings, until a signal stops it.
 ///
 /// # Errors
 ///
@@ -81,14 +81,14 @@ mod tests {
     }
 
     #[test]
-    fn the_users_word_wins_over_the_demos() {
+    fn the_users_settings_win_over_the_demos_defaults() {
         let shown = |flags| {
             let settings = settings(flags);
             format!("{} {} {} {}", settings.bind, settings.http, settings.https, settings.internal)
         };
         assert_eq!(shown(&[]), "127.0.0.1 8080 8443 off");
         assert_eq!(shown(&["--internal", "1", "--bind", "::1"]), "::1 8080 8443 1");
-        // Whoever names one port means that one, even if it is the other's default.
+        // Setting one port turns the other off, even if it is the other's default.
         assert_eq!(shown(&["--http", "8443"]), "127.0.0.1 8443 off off");
         assert_eq!(shown(&["--https", "0"]), "127.0.0.1 off 0 off");
         assert_eq!(shown(&["--http", "0", "--https", "1"]), "127.0.0.1 0 1 off");

@@ -7,14 +7,14 @@ use pmesh_layers::host::HostName;
 
 use super::{Endpoint, EndpointHost, InvalidEndpoint, Protocol, host_port};
 
-const SCHEMES: &str = "a scheme is one of http, https, h2c, h2, mesh and unix";
+const SCHEMES: &str = "the scheme must be http, https, h2c, h2, mesh or unix";
 
 impl FromStr for Endpoint {
     type Err = InvalidEndpoint;
 
     fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
         if text.contains('\\') {
-            return Err(invalid(format!("a slash is /: write {}", text.replace('\\', "/"))));
+            return Err(invalid(format!("use / instead of \\: write {}", text.replace('\\', "/"))));
         }
         if let Some(path) = text.strip_prefix("unix:") {
             return socket(path);
@@ -25,14 +25,14 @@ impl FromStr for Endpoint {
         }
         let protocol = scheme.parse()?;
         match rest.strip_prefix("unix:") {
-            Some(path) => Err(invalid(format!("a Unix socket has no other scheme: write unix:{path}"))),
+            Some(path) => Err(invalid(format!("a Unix socket takes no second scheme: write unix:{path}"))),
             None => port(Some(protocol), rest),
         }
     }
 }
 
 fn socket(text: &str) -> Result<Endpoint, InvalidEndpoint> {
-    // Others write it with slashes of their own: unix:///run/app.sock.
+    // Other programs write unix:///run/app.sock.
     let path = text.strip_prefix("//").unwrap_or(text);
     match path {
         "" | "/" => Err(invalid("the path of the socket is missing: write unix:/run/app.sock")),
@@ -40,21 +40,23 @@ fn socket(text: &str) -> Result<Endpoint, InvalidEndpoint> {
         _ if path.len() < text.len() => {
             Err(invalid(format!("write unix:/{path}, or unix:///{path} with three slashes")))
         }
-        _ => Err(invalid(format!("the path of a socket starts with a slash: write unix:/{path}"))),
+        _ => Err(invalid(format!("the path of a socket must start with a slash: write unix:/{path}"))),
     }
 }
 
 fn node(name: &str) -> Result<Endpoint, InvalidEndpoint> {
     match name {
         "*" => Ok(Endpoint::MeshAny),
-        _ if name.contains(':') => Err(invalid("a node is named without a port; mesh_peers says where it is")),
+        _ if name.contains(':') => {
+            Err(invalid("write the node without a port; its address comes from mesh_peers or mesh_registry"))
+        }
         _ => name.parse().map(Endpoint::Mesh).map_err(invalid),
     }
 }
 
 fn port(protocol: Option<Protocol>, text: &str) -> Result<Endpoint, InvalidEndpoint> {
     let (authority, path) = text.split_at(text.find(['/', '?', '#']).unwrap_or(text.len()));
-    // Error messages repeat the scheme as it was meant.
+    // Advice repeats the scheme.
     let scheme = protocol.map(|protocol| format!("{protocol}://")).unwrap_or_default();
     if protocol.is_none() && path.starts_with('/') {
         if let Some(scheme) = authority.strip_suffix(':').filter(|scheme| scheme.parse::<Protocol>().is_ok()) {
@@ -66,13 +68,13 @@ fn port(protocol: Option<Protocol>, text: &str) -> Result<Endpoint, InvalidEndpo
     }
     if let Some((_, address)) = authority.rsplit_once('@') {
         return Err(invalid(format!(
-            "an upstream has no user or password, and backends get the Authorization header that the client sent: \
+            "an upstream takes no user or password; the backend gets the client's Authorization header: \
              write {scheme}{address}"
         )));
     }
     if !matches!(path, "" | "/") {
         return Err(invalid(format!(
-            "an upstream has no path; a request keeps its own, without the route's prefix if strip_prefix is true: \
+            "an upstream takes no path; requests keep theirs, without the route's prefix if strip_prefix is true: \
              write {scheme}{authority}"
         )));
     }
@@ -83,7 +85,7 @@ fn port(protocol: Option<Protocol>, text: &str) -> Result<Endpoint, InvalidEndpo
             }
             _ => format!("[{address}]:80"),
         };
-        return Err(invalid(format!("an IPv6 address stands in brackets: write {scheme}{example}")));
+        return Err(invalid(format!("an IPv6 address needs brackets: write {scheme}{example}")));
     }
     let (host, port) = host_port::split(authority);
     let port = match (port, protocol) {
@@ -103,7 +105,7 @@ fn no_port(host: &str) -> InvalidEndpoint {
     match host {
         "" => invalid("it is empty"),
         _ if host.parse::<u16>().is_ok() => invalid(format!("the host is missing: write 127.0.0.1:{host}")),
-        _ => invalid(format!("the port is missing: write {host}:8080 for that port, or http://{host} for port 80")),
+        _ => invalid(format!("the port is missing: write {host}:8080 for port 8080, or http://{host} for port 80")),
     }
 }
 
@@ -116,12 +118,12 @@ impl FromStr for Protocol {
             return Ok(*protocol);
         }
         Err(invalid(match scheme.as_str() {
-            "grpc" => "gRPC without TLS is written h2c://".to_owned(),
-            "grpcs" => "gRPC over TLS is written h2://".to_owned(),
+            "grpc" => "for gRPC without TLS write h2c://".to_owned(),
+            "grpcs" => "for gRPC over TLS write h2://".to_owned(),
             "ws" => "for a WebSocket write http://".to_owned(),
             "wss" => "for a WebSocket over TLS write https://".to_owned(),
             "fastcgi" | "fcgi" | "scgi" | "uwsgi" | "ajp" | "tcp" | "udp" | "tls" => {
-                format!("upstreams are asked over HTTP, not {scheme}; {SCHEMES}")
+                format!("upstreams must speak HTTP, not {scheme}; {SCHEMES}")
             }
             _ => SCHEMES.to_owned(),
         }))
@@ -133,7 +135,7 @@ impl FromStr for EndpointHost {
 
     fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
         if text.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6()) {
-            return Err(invalid(format!("an IPv6 address is written as [{text}]")));
+            return Err(invalid(format!("an IPv6 address needs brackets: write [{text}]")));
         }
         let name: HostName = text.parse().map_err(invalid)?;
         if !name.is_ip() {
@@ -184,22 +186,23 @@ mod tests {
 
     #[test]
     fn says_what_to_write_instead() {
-        const PATH: &str = "an upstream has no path; a request keeps its own, without the route's prefix if strip_prefix is true: write";
-        const USER: &str = "an upstream has no user or password, and backends get the Authorization header that the client sent: write";
+        const PATH: &str = "an upstream takes no path; requests keep theirs, without the route's prefix if strip_prefix is true: write";
+        const USER: &str =
+            "an upstream takes no user or password; the backend gets the client's Authorization header: write";
 
         for (text, expected) in [
             ("h3://a:443", SCHEMES),
-            ("grpc://a:443", "gRPC without TLS is written h2c://"),
-            ("grpcs://a:443", "gRPC over TLS is written h2://"),
+            ("grpc://a:443", "for gRPC without TLS write h2c://"),
+            ("grpcs://a:443", "for gRPC over TLS write h2://"),
             ("wss://a:443", "for a WebSocket over TLS write https://"),
-            ("FastCGI://a:9000", &format!("upstreams are asked over HTTP, not fastcgi; {SCHEMES}")),
-            ("unix:run/a.sock", "the path of a socket starts with a slash: write unix:/run/a.sock"),
+            ("FastCGI://a:9000", &format!("upstreams must speak HTTP, not fastcgi; {SCHEMES}")),
+            ("unix:run/a.sock", "the path of a socket must start with a slash: write unix:/run/a.sock"),
             ("unix://run/a.sock", "write unix:/run/a.sock, or unix:///run/a.sock with three slashes"),
             ("unix/run/a.sock", "write unix:/run/a.sock"),
-            ("http://unix:/run/a.sock", "a Unix socket has no other scheme: write unix:/run/a.sock"),
+            ("http://unix:/run/a.sock", "a Unix socket takes no second scheme: write unix:/run/a.sock"),
             ("unix:", "the path of the socket is missing: write unix:/run/app.sock"),
             ("mesh://", "the name of the node is empty"),
-            ("mesh://a:8443", "a node is named without a port; mesh_peers says where it is"),
+            ("mesh://a:8443", "write the node without a port; its address comes from mesh_peers or mesh_registry"),
             (
                 "mesh://a.example",
                 "'.' cannot stand in the name of a node: it has letters from a to z, digits and hyphens",
@@ -208,11 +211,11 @@ mod tests {
             ("a:1/b", &format!("{PATH} a:1")),
             ("a?b", &format!("{PATH} a")),
             ("http:/a:1", "write http://a:1"),
-            ("http:\\\\a:1", "a slash is /: write http://a:1"),
+            ("http:\\\\a:1", "use / instead of \\: write http://a:1"),
             ("http://u:p@a:80/x", &format!("{USER} http://a:80")),
             ("u@a:80", &format!("{USER} a:80")),
             ("h2c://", "the host is empty"),
-            ("127.0.0.1", "the port is missing: write 127.0.0.1:8080 for that port, or http://127.0.0.1 for port 80"),
+            ("127.0.0.1", "the port is missing: write 127.0.0.1:8080 for port 8080, or http://127.0.0.1 for port 80"),
             ("3000", "the host is missing: write 127.0.0.1:3000"),
             (":3000", "the host is missing: write 127.0.0.1:3000"),
             ("a:0", "the port is not a number from 1 to 65535"),
@@ -221,8 +224,8 @@ mod tests {
             ("", "it is empty"),
             ("http://", "the host is empty"),
             ("999.0.0.1:80", "999.0.0.1 is not an IP address"),
-            ("::1:80", "an IPv6 address stands in brackets: write [::1]:80"),
-            ("http://fe80::1", "an IPv6 address stands in brackets: write http://[fe80::1]:80"),
+            ("::1:80", "an IPv6 address needs brackets: write [::1]:80"),
+            ("http://fe80::1", "an IPv6 address needs brackets: write http://[fe80::1]:80"),
             ("*.a:80", "'*' cannot stand in a host name"),
         ] {
             let error = text.parse::<Endpoint>().expect_err(text);

@@ -17,10 +17,10 @@ use tower::{BoxError, ServiceExt};
 use super::API_HOST;
 use crate::endpoint::HostPort;
 
-/// What an answer may hold, in bytes: a thousand nodes with a hundred routes each.
+/// Maximum size of an answer, in bytes: a thousand nodes with a hundred routes each.
 const LONGEST: usize = 16 * 1024 * 1024;
 
-/// Asks one node for what its API tells, over a connection that is kept as long as it lasts.
+/// Asks the API of one node, over a connection that is kept as long as it lasts.
 #[derive(Debug)]
 pub struct NodeClient {
     connector: NodeConnector<SourceConnector>,
@@ -30,29 +30,29 @@ pub struct NodeClient {
     connection: Option<Connection>,
 }
 
-/// A connection, and since when it has been there.
+/// A connection, and when it was made.
 type Connection = (SendRequest<Empty<Bytes>>, Instant);
 
 impl NodeClient {
-    /// Asks the node `peer`, as `identity`, at the first of `addresses` where it is.
+    /// Asks the node `peer`, as `identity`, at the first of `addresses` where it is found.
     pub fn new(connector: SourceConnector, identity: NodeIdentity, peer: NodeName, addresses: Vec<HostPort>) -> Self {
         let connector = NodeConnector::new(connector, identity, peer.clone());
         Self { connector, peer, addresses, max_age: None, connection: None }
     }
 
-    /// A connection is used for so long; for good by default.
+    /// Sets the maximum age at which a connection takes another request; none by default.
     #[must_use]
     pub fn max_age(mut self, age: Option<Duration>) -> Self {
         self.max_age = age;
         self
     }
 
-    /// What it answers for `path`, and how long it took, without the time to connect. It has no deadline: who gives up
-    /// drops the future, and the connection with it.
+    /// The answer for `path`, and how long it took, without the time to connect. There is no deadline: to give up,
+    /// drop the future, which closes the connection.
     ///
     /// # Errors
     ///
-    /// [`AskError`], after which the next question makes a new connection.
+    /// [`AskError`]; the next call makes a new connection.
     pub async fn get<T: DeserializeOwned>(&mut self, path: &'static str) -> Result<(T, Duration), AskError> {
         if let Some((mut sender, since)) = self.connection.take()
             && self.max_age.is_none_or(|age| since.elapsed() < age)

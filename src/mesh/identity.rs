@@ -20,10 +20,10 @@ use crate::{
     settings::{MeshFile, MeshFiles, Settings},
 };
 
-/// How often certificates of files are verified that have not changed.
+/// How often the certificates in unchanged files are verified again.
 const VERIFY: Duration = Duration::from_secs(60 * 60);
 
-/// What this node is to others: its name, the secrets, and the certificates that come from them, or those of the files.
+/// The identity of this node: its name, the secrets, and certificates that are derived from them or read from files.
 ///
 /// # Errors
 ///
@@ -43,19 +43,19 @@ pub fn identity<'a>(
     Ok(identity.clock_window(settings.mesh.clock_window))
 }
 
-/// Keeps the certificates that this node shows others valid.
+/// Keeps the certificates that this node presents to other nodes up to date.
 #[derive(Debug)]
 pub struct IdentityWatch {
     files: Option<(MeshFiles, FileWatch)>,
-    /// When those of files were last verified.
+    /// When the files were last read to verify their certificates.
     verified: Instant,
-    /// A renewal has failed, and that was told.
+    /// Whether the last renewal failed, which was logged.
     failing: bool,
 }
 
 impl IdentityWatch {
-    /// For certificates that are derived from the secret, or those of `files`, which it watches: what changes from now on
-    /// is a change.
+    /// For certificates that are derived from the secret or, with `files`, read from these, which are watched from now
+    /// on.
     pub fn new(files: Option<MeshFiles>) -> Self {
         let watched = |files: MeshFiles| {
             let watch = FileWatch::new([&files.ca, &files.cert, &files.key].map(|file| file.path.clone()));
@@ -64,14 +64,14 @@ impl IdentityWatch {
         Self { files: files.map(watched), verified: Instant::now(), failing: false }
     }
 
-    /// Renews derived certificates of `identity` in time, or takes what has changed in the files since they were last
-    /// read with success; with `all`, whatever they hold. To be called often: it costs little where there is nothing to
-    /// do.
+    /// Renews the derived certificates of `identity` before they expire, or reads the files again if they have changed
+    /// since they were last read successfully, or if `all` is set. Call it often: it costs little if there is nothing
+    /// to do.
     pub fn look(&mut self, identity: &NodeIdentity, all: bool) {
         let Some((files, watch)) = &mut self.files else {
             return self.renew(identity, SystemTime::now());
         };
-        // They expire without a change.
+        // Certificates expire even if their files do not change.
         let is_due = self.verified.elapsed() >= VERIFY;
         if is_due {
             self.verified = Instant::now();
@@ -96,8 +96,9 @@ impl IdentityWatch {
     }
 }
 
-const RENEWED: &str = "the certificates that this node shows others are renewed";
-const NOT_RENEWED: &str = "cannot renew the certificates that this node shows others; the previous ones stay in use";
+const RENEWED: &str = "the certificates that this node presents to other nodes were renewed";
+const NOT_RENEWED: &str =
+    "cannot renew the certificates that this node presents to other nodes; the previous ones stay in use";
 
 impl MeshFiles {
     fn read(&self) -> Result<NodeCertificates, NodeIdentityError> {
@@ -137,7 +138,7 @@ impl MeshFile {
     }
 }
 
-/// Why this node has nothing to show others.
+/// Why this node has no certificate to present to others.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeIdentityError {
     /// A file is missing, is not readable, or is a folder.

@@ -23,12 +23,12 @@ use tower::{BoxError, Service, ServiceExt};
 use super::Peer;
 use crate::{body::ForwardedBody, room_connector::RoomConnector};
 
-/// A node that has sent nothing for so long while requests are under way is asked whether it is there, and given up when
-/// it does not say so in time.
+/// If a node sends nothing for this long while requests are in flight, it gets a PING; without an answer in time, the
+/// connection is given up.
 const ASK_AFTER: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// The connections of one worker to one node, and what requests have found out about it.
+/// The connections of one worker to one node, and what requests have found out about its health.
 pub type Link = balance::Endpoint<Http2Pool<Dialer, ForwardedBody>>;
 
 /// The links of all workers to one node: one place for each.
@@ -50,13 +50,13 @@ pub struct Linker {
     pub connector: RoomConnector<SourceConnector>,
     /// Who this node is.
     pub identity: NodeIdentity,
-    /// How long a connection to a node may take to open, and to agree on TLS, and to speak HTTP/2.
+    /// How long a connection to a node may take to open, with TLS and HTTP/2.
     pub connect_timeout: Duration,
-    /// How long an unused connection is kept.
+    /// How long an idle connection is kept.
     pub idle_timeout: Duration,
-    /// How long a connection takes requests; `None`: for good.
+    /// Maximum age at which a connection takes new requests; `None`: no maximum.
     pub max_age: Option<Duration>,
-    /// How long a connection lasts after its secret was given up.
+    /// How long a connection may last after its secret was dropped.
     pub grace: Duration,
 }
 
@@ -77,7 +77,7 @@ impl Linker {
     }
 }
 
-/// Connects to one node, at the address where it was last, or else at the first of its addresses where it is.
+/// Connects to one node, first at the address that worked last, then at its other addresses in turn.
 #[derive(Debug, Clone)]
 pub struct Dialer {
     connector: NodeConnector<RoomConnector<SourceConnector>>,
@@ -117,10 +117,10 @@ impl Service<Uri> for Dialer {
             let first = last.load(Ordering::Relaxed);
             for (index, left) in (first..first + addresses.len()).zip((1..=addresses.len()).rev()) {
                 let index = index % addresses.len();
-                // Each has an equal share of the time that is left.
+                // Each address gets an equal share of the remaining time.
                 let share = (deadline - Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
                 let connecting = connector.clone().oneshot(addresses[index].clone());
-                // The last one ends in time, and says more.
+                // The last attempt ends by the timeouts of its own steps, and their errors say more.
                 match if left > 1 { timeout(share, connecting).await } else { Ok(connecting.await) } {
                     Ok(Ok(connection)) => {
                         last.store(index, Ordering::Relaxed);
@@ -137,5 +137,5 @@ impl Service<Uri> for Dialer {
 
 fn timed_out(address: &Uri, share: Duration) -> io::Error {
     let place = address.authority().map_or("the node", Authority::as_str);
-    io::Error::new(io::ErrorKind::TimedOut, format!("there was no connection to {place} within {share:.1?}"))
+    io::Error::new(io::ErrorKind::TimedOut, format!("cannot connect to {place} within {share:.1?}"))
 }

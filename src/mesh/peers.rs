@@ -14,10 +14,10 @@ use pmesh_layers::{
 use super::{Announcement, Health, Instance, Served, link::Links};
 use crate::endpoint::HostPort;
 
-/// All nodes that are known, but for this one.
+/// All known nodes except this one.
 ///
-/// Whoever serves a request takes the table of the moment, without a wait. It is made anew when something changes; what
-/// has not changed is the same [`Peer`] in the new table, so that its health, and connections to it, last.
+/// Requests use the current table, without waiting. A change makes a new table, in which nodes that have not changed
+/// are the same [`Peer`], so that their health and the connections to them are kept.
 #[derive(Debug)]
 pub struct Peers {
     table: ArcSwap<Table>,
@@ -33,7 +33,7 @@ struct Known {
     told: BTreeMap<NodeName, Arc<[Served]>>,
     /// How many keep connections to them.
     workers: usize,
-    /// How often the connections to all of them were given up.
+    /// How often the connections to all nodes were replaced.
     reconnects: u32,
 }
 
@@ -66,7 +66,7 @@ impl Peers {
         self.table.store(Arc::new(Table::new(&known, &self.table.load())));
     }
 
-    /// Requests from now on go over new connections. Those that there are end with what is in flight on them.
+    /// Sends requests over new connections from now on. Existing connections end once nothing is in flight on them.
     pub fn reconnect(&self) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.reconnects = known.reconnects.wrapping_add(1);
@@ -154,12 +154,13 @@ impl Table {
         self.entries.get(name)?.said.as_ref().map(Said::serves)
     }
 
-    /// The nodes with the most specific route for a host and a path, by name, dead ones among them: a less specific
-    /// route of another node is not for these requests. `path` as in the request; `literal` if it has one reading.
+    /// The nodes with the most specific route for a host and a path, by name, including dead ones: requests never fall
+    /// back to a less specific route of another node. `path` is as in the request; with `literal`, it is taken as
+    /// written.
     ///
     /// # Errors
     ///
-    /// [`NoRoute::Ambiguous`] where backends may take it for a path that others serve.
+    /// [`NoRoute::Ambiguous`] if backends may read the path as one that other nodes serve.
     pub fn serving(&self, host: &HostName, path: &str, literal: bool) -> Result<&[Arc<Peer>], NoRoute> {
         let found = if literal {
             self.serving.find_literal(host.as_str(), path).ok_or(NoRoute::NotFound)
@@ -193,8 +194,8 @@ fn serving(entries: &BTreeMap<NodeName, Entry>) -> RouteTable<Vec<Arc<Peer>>> {
     table
 }
 
-/// Another node. As long as it is the same run of the program at the same addresses, it is the same value in all tables,
-/// unless connections to it were [given up](Peers::reconnect).
+/// Another node. As long as it is the same run of the program at the same addresses, it is the same value in all
+/// tables, unless its connections were [replaced](Peers::reconnect).
 #[derive(Debug)]
 pub struct Peer {
     /// Its name.
@@ -209,7 +210,7 @@ pub struct Peer {
     pub health: Arc<Health>,
     /// The connections to it, of each worker.
     pub(super) links: Links,
-    /// To how many [`reconnect`](Peers::reconnect)s these connections belong.
+    /// After how many [`reconnect`](Peers::reconnect)s these connections were made.
     reconnects: u32,
 }
 

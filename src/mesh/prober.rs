@@ -40,7 +40,7 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// Asks the nodes of `peers`, as `identity`, where `resolver` finds them.
+    /// Probes the nodes of `peers`, as `identity`; `resolver` looks up their names.
     pub fn new(settings: &Settings, identity: NodeIdentity, resolver: Resolver, peers: Arc<Peers>) -> Self {
         let connector = SourceConnector::new()
             .source_addresses(settings.source_addresses.iter().copied())

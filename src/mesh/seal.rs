@@ -61,7 +61,7 @@ impl Seal {
         Ok(Self(Arc::new(ArcSwap::from_pointee(keys(secrets)?))))
     }
 
-    /// From now on the secrets of `other` seal, and no others are accepted.
+    /// Seals with the secrets of `other` from now on, and accepts no others.
     pub fn replace(&self, other: &Self) {
         self.0.store(other.0.load_full());
     }

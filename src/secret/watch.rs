@@ -6,7 +6,7 @@ use crate::{
     settings::SecretSource,
 };
 
-/// Sees that somebody has changed the files of the secret.
+/// Watches the files of the secret.
 #[derive(Debug)]
 pub struct SecretWatch {
     source: SecretSource,
@@ -14,7 +14,7 @@ pub struct SecretWatch {
 }
 
 impl SecretWatch {
-    /// Watches the files of `source`; `None` where the secret itself was given. What changes from now on is a change.
+    /// Watches the files of `source` from now on; `None` if the secret itself was given.
     pub fn new(source: &SecretSource) -> Option<Self> {
         match source {
             SecretSource::Given { .. } => None,
@@ -24,8 +24,8 @@ impl SecretWatch {
         }
     }
 
-    /// Has `take` take the secrets if their files have changed since it last did so, or if `all` is set. Where they
-    /// cannot be read or taken, the next look tries again.
+    /// Passes the secrets to `take` if their files have changed since it last succeeded, or if `all` is set. If they
+    /// cannot be read or `take` fails, the next look tries again.
     pub fn look<T>(&mut self, all: bool, take: impl FnOnce(Secrets) -> Result<T, BoxError>) -> Look<T> {
         self.files.look(all, || take(Secrets::load(&self.source)?))
     }
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_taken_is_tried_again() {
+    fn a_take_that_fails_is_tried_again() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("secret");
         let mut watch = SecretWatch::new(&SecretSource::Home(path.clone())).unwrap();

@@ -41,12 +41,12 @@ pub struct MeshFiles {
     pub key: MeshFile,
 }
 
-/// One of them.
+/// One of these files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeshFile {
     /// Its path.
     pub path: PathBuf,
-    /// Where the user named it, to be told when it cannot be used.
+    /// Where the user named it, for error messages.
     pub origin: String,
 }
 
@@ -156,7 +156,7 @@ fn peer(name: &str, address: &Node<'_>) -> Result<Peer, Problem> {
     Ok(Peer(name, address.parse()?))
 }
 
-/// The value is not repeated in an error, for the password in it.
+/// Errors do not repeat the value, because it may hold a password.
 fn registry(node: &Node<'_>) -> Result<RegistryServers, Problem> {
     let problem = |reason: String| node.problem(format!("expected a server such as nats://127.0.0.1:4222{reason}"));
     let text = node.value.as_str().ok_or_else(|| problem(String::new()))?;

@@ -3,7 +3,7 @@ use pmesh_layers::route::{InvalidPrefix, PathPrefix};
 
 use crate::config::{Parse, Reason, text};
 
-/// What patterns are made of elsewhere. A path may hold some of it, but none that is served does.
+/// Characters of patterns in other programs. Some are valid in a path, but no served path has them.
 const OF_PATTERNS: [char; 8] = ['*', '{', '}', '^', '(', '[', '|', '\\'];
 
 impl Parse for PathPrefix {
@@ -13,7 +13,7 @@ impl Parse for PathPrefix {
         let text = text(value)?;
         if let Some(end) = text.find(OF_PATTERNS) {
             return Err(Some(format!(
-                "a prefix is not a pattern, and covers all paths below it{}",
+                "a prefix is not a pattern; it matches all paths below it{}",
                 literal(&text[..end])
             )));
         }
@@ -27,7 +27,7 @@ impl Parse for PathPrefix {
     }
 }
 
-/// The whole segments in front of a pattern.
+/// The whole segments before a pattern.
 fn literal(start: &str) -> String {
     match start.rsplit_once('/') {
         Some(("", _)) => ": write \"/\"".into(),
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn patterns_are_not_taken_literally() {
-        let literal = "a prefix is not a pattern, and covers all paths below it";
+        let literal = "a prefix is not a pattern; it matches all paths below it";
         for (text, expected) in [
             ("/api/*", format!("{literal}: write \"/api\"")),
             ("/api*", format!("{literal}: write \"/\"")),

@@ -151,12 +151,12 @@ impl Parse for Bind {
     }
 }
 
-/// Elsewhere the port belongs to the address.
+/// In other programs, the port is part of the address.
 fn bind_of(text: &str) -> Reason {
     let (address, port) = text.rsplit_once(':')?;
     let address = if address.is_empty() { "0.0.0.0" } else { address.trim_matches(['[', ']']) };
     let (address, port): (IpAddr, u16) = (address.parse().ok()?, port.parse().ok()?);
-    Some(format!("a port has a setting of its own: write bind = \"{address}\" and http = {port}"))
+    Some(format!("the port is a separate setting: write bind = \"{address}\" and http = {port}"))
 }
 
 impl Parse for Port {
@@ -172,14 +172,14 @@ impl Parse for Port {
     }
 }
 
-/// Other programs listen on an address.
+/// In other programs, a port is set together with its address.
 fn port_of(text: &str) -> Reason {
     let (address, port) = text.rsplit_once(':')?;
     let port: u16 = port.parse().ok()?;
     Some(match address {
         "" | "*" => format!("write {port}"),
         _ => format!(
-            "the address has a setting of its own: write {port} here, and bind = \"{}\"",
+            "the address is a separate setting: write {port} here, and bind = \"{}\"",
             address.trim_matches(['[', ']'])
         ),
     })

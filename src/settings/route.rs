@@ -41,23 +41,23 @@ pub(crate) const PATHS: &[&str] = &["upstream_ca"];
 pub struct Route {
     /// The hosts it is for; at least one.
     pub patterns: Vec<HostPattern>,
-    /// What the path must start with.
+    /// What the path must start with, in whole segments.
     pub prefix: PathPrefix,
     /// The addresses of the upstream; at least one.
     pub upstreams: Vec<Endpoint>,
     /// Whether the upstream sees the path without the prefix.
     pub strip_prefix: bool,
-    /// Whether paths pass that the upstream may take for those of another route.
+    /// Whether to forward paths that the upstream may read as a path of another route.
     pub allow_ambiguous_paths: bool,
-    /// The host that the upstream is asked for; `None`: the one that the client asked for.
+    /// The Host header that the upstream gets; `None`: the client's.
     pub upstream_host: Option<HeaderValue>,
-    /// Who vouches for upstreams with TLS; `None`: whom the system trusts.
+    /// The authority that upstreams with TLS need a certificate of; `None`: any that the system trusts.
     pub upstream_ca: Option<CaFile>,
     /// The name that the certificates of upstreams with TLS must be valid for; `None`: the host of each.
     pub upstream_name: Option<ServerName<'static>>,
-    /// How long the upstream may take until the head of its response.
+    /// How long a request may wait for the head of its response.
     pub response_timeout: Duration,
-    /// How long the body of a request may be, in bytes.
+    /// Maximum size of a request body in bytes.
     pub max_body: Option<u64>,
 }
 

@@ -11,8 +11,8 @@ use rustls::{
     server::ParsedCertificate,
 };
 
-/// Verifies as rustls does, but also accepts a certificate that the user has named itself, although it is marked as one
-/// of an authority. `openssl req -x509` marks every certificate so.
+/// Verifies like rustls, but also accepts a certificate that is itself in the user's file although it is marked as
+/// that of an authority, as every certificate from `openssl req -x509` is.
 #[derive(Debug)]
 pub(super) struct Verifier {
     pub(super) inner: Arc<WebPkiServerVerifier>,
@@ -29,7 +29,7 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         match self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The dates have been verified by then, the name has not.
+            // At this point, the dates have been verified, but not the name.
             Err(error) if is_of_authority(&error) && self.named.contains(end_entity) => {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
@@ -61,7 +61,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Whether a server has shown the certificate of an authority as its own.
+/// Whether a server has presented the certificate of an authority as its own.
 fn is_of_authority(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
     matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))

@@ -69,7 +69,7 @@ pub(super) struct NodesInTurn {
     named: Vec<NodeName>,
     /// All others, too, that serve what is asked for.
     any: bool,
-    /// Whether paths have one reading.
+    /// Whether paths are taken as written.
     literal: bool,
     strip: Option<StripPrefixLayer>,
     host: Option<HeaderValue>,
@@ -79,7 +79,7 @@ pub(super) struct NodesInTurn {
     peers: Arc<Peers>,
 }
 
-/// How long each endpoint may take, if it is the only one.
+/// How long an endpoint may take if it is the only one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timeouts {
     pub(super) connect: Duration,
@@ -129,7 +129,7 @@ impl NodesInTurn {
         let any = if self.any { table.serving(host, request.uri().path(), self.literal)? } else { &[] };
         let any = any.iter().filter(|peer| !self.named.contains(&peer.name));
         let mut others: Vec<_> = any.clone().filter(may).collect();
-        // When all are said to be, that is worth a try.
+        // If all are said to be dead, they are worth a try.
         if others.iter().any(|peer| !is_dead(peer)) {
             others.retain(|peer| !is_dead(peer));
         }

@@ -1,4 +1,4 @@
-//! A node whose clients hold all that they can get is still asked, and serves other nodes.
+//! A node still answers commands and serves other nodes while its clients hold everything that they can get.
 
 use std::{net::TcpStream, thread};
 
@@ -11,7 +11,7 @@ use crate::{
 const UPGRADE: &str = "GET /echo HTTP/1.1\r\nHost: served.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
 
-/// A backend that answers, and becomes an echo at `/echo`.
+/// A backend that answers requests, and becomes an echo server at `/echo`.
 pub fn backend() -> Backend {
     Backend::start(|connection| {
         while let Some(request) = connection.request() {
@@ -27,7 +27,7 @@ pub fn backend() -> Backend {
     })
 }
 
-/// A connection that has become one.
+/// A connection that has become a tunnel to it.
 pub fn tunnel(program: &Program) -> Client<TcpStream> {
     let mut client = Client::connect(program.http());
     client.send(UPGRADE);
@@ -35,7 +35,7 @@ pub fn tunnel(program: &Program) -> Client<TcpStream> {
     client
 }
 
-/// `full`, a node at `place`, can be asked, and a node that starts only now gets its requests served.
+/// Asserts that `full`, a node at `place`, answers commands, and serves the requests of a node that starts only now.
 #[track_caller]
 fn assert_reached(full: &Program, place: &Place) {
     printed(full, &["status"]);
@@ -47,12 +47,12 @@ fn assert_reached(full: &Program, place: &Place) {
 }
 
 #[test]
-fn of_tunnels() {
+fn a_node_full_of_tunnels_is_reached() {
     let (place, backend) = (Place::new("full"), backend());
     let start = place.start(&[]).flags(&["--max-connections", "4"]);
     let full = with_secret(start).route("served.test", &backend).run();
     let mut tunnels: Vec<_> = (0..4).map(|_| tunnel(&full)).collect();
-    // Waits behind them for as long as the test takes.
+    // Waits for a place for as long as the test takes.
     let _next = Client::connect(full.http());
     full.wait_for_line("no room for more connections");
     assert_reached(&full, &place);
@@ -63,7 +63,7 @@ fn of_tunnels() {
 }
 
 #[test]
-fn of_clients_that_hold_all_descriptors() {
+fn a_node_whose_clients_hold_all_descriptors_is_reached() {
     let (place, backend) = (Place::new("full"), backend());
     let flags = ["--max-connections", "1000", "--head-timeout", "1h", "--silence-deadline", "1h"];
     // Soft and hard, so that the program cannot raise it.
@@ -81,7 +81,8 @@ fn of_clients_that_hold_all_descriptors() {
         let is_answered = client.stream.peek(&mut [0]).is_ok();
         client.stream.set_nonblocking(false).unwrap();
         if is_answered && client.head().status != 101 {
-            // There is no descriptor for a backend. Nor does this one give way to others now.
+            // There was no descriptor for the backend. With a request that has begun, this connection is not closed as
+            // idle.
             client.send("GET / HTTP/1.1\r\n");
         }
         clients.push(client);

@@ -64,7 +64,7 @@ fn nodes_change_the_secret_while_they_serve() {
         next_requests();
         for (node, _) in nodes {
             printed(node, &["secret", "rotate", "--finish"]);
-            node.wait_for_line("the old secret is accepted no more");
+            node.wait_for_line("the old secret is no longer accepted");
             assert!(nodes.iter().all(|(from, to)| asks(from, to)));
             next_requests();
         }
@@ -74,7 +74,7 @@ fn nodes_change_the_secret_while_they_serve() {
 }
 
 #[test]
-fn connections_of_a_secret_end_with_it_on_either_side() {
+fn node_connections_end_on_both_sides_with_their_secret() {
     for finishing in ["a", "b"] {
         let (a, b, backend) = (Place::new("a"), Place::new("b"), full::backend());
         let grace = ["--shutdown-timeout", "1s"];
@@ -110,7 +110,7 @@ fn clients_see_the_new_authority_when_it_is_finished() {
     program.wait_for_line("there is a new secret");
     assert_eq!(get(&Tls::of(&program)), 200);
     printed(&program, &["secret", "rotate", "--finish"]);
-    program.wait_for_line("the old secret is accepted no more");
+    program.wait_for_line("the old secret is no longer accepted");
     assert_eq!(get(&Tls::of(&program)), 200);
 }
 
@@ -119,7 +119,7 @@ fn a_secret_that_is_of_no_use_changes_nothing() {
     let program = with_secret(Place::new("a").start(&[])).run();
     let path = program.home().join("secret");
     std::fs::write(&path, "nothing").unwrap();
-    let line = program.wait_for_line("the secret has changed and is of no use");
+    let line = program.wait_for_line("the secret has changed and cannot be used");
     assert!(line.contains("WARN") && line.contains("64 hexadecimal digits"), "{line}");
     let with_old = command(program.home(), &["status"]).env("PMESH_SECRET", crate::SECRET).output().unwrap();
     succeeded(&with_old);

@@ -1,4 +1,4 @@
-//! What the log advises where an upstream cannot be asked as the settings say, and which certificates are accepted.
+//! The advice in the log when an upstream cannot be used as configured, and which certificates are accepted.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -8,8 +8,8 @@ use std::{
 
 use crate::support::{Backend, Client, Program, Start};
 
-/// Writes what `openssl req -x509` makes for these names, and as every certificate of it is: one of an authority.
-/// `None` where there is no openssl.
+/// Writes a certificate for these names, made by `openssl req -x509`, which marks every certificate as that of an
+/// authority. `None` if there is no openssl.
 fn self_signed(start: &Start, names: &str) -> Option<()> {
     let mut openssl = Command::new("openssl");
     openssl.current_dir(start.home()).args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]);
@@ -27,7 +27,7 @@ fn self_signed(start: &Start, names: &str) -> Option<()> {
     Some(())
 }
 
-/// Serves `inside.test` over TLS by its own certificate, for these names.
+/// Serves `inside.test` over TLS with a self-signed certificate for these names.
 fn backend(names: &str) -> Option<(Program, Backend)> {
     let start = Start::new();
     self_signed(&start, names)?;
@@ -48,10 +48,10 @@ fn named(program: &Program, name: &str) -> String {
 }
 
 #[test]
-fn a_self_signed_certificate_is_accepted_where_it_is_named() {
+fn a_self_signed_certificate_is_accepted_if_upstream_ca_names_it() {
     let Some((inside, _backend)) = backend("DNS:inside.test") else { return };
     let start = Start::new();
-    // Another one of the same name.
+    // Another certificate for the same name.
     self_signed(&start, "DNS:inside.test");
     let other = "upstream_ca = \"own.pem\"\nupstream_name = \"inside.test\"";
     let config = [
@@ -70,14 +70,14 @@ fn a_self_signed_certificate_is_accepted_where_it_is_named() {
         "{told}"
     );
     let told = program.wait_for_line("host=\"name.test\"");
-    assert!(told.contains("where they do not know the name: set upstream_name"), "{told}");
+    assert!(told.contains("may not know the name it was asked for: set upstream_name"), "{told}");
 }
 
-/// A server that shows its certificate whatever name it is asked for.
+/// A server that presents its certificate whatever name it is asked for.
 struct Openssl {
     server: Child,
     address: SocketAddr,
-    /// What it writes goes somewhere.
+    /// Kept open, so that the server can write to it.
     _stdout: BufReader<ChildStdout>,
 }
 
@@ -102,10 +102,10 @@ impl Drop for Openssl {
 }
 
 #[test]
-fn a_certificate_for_other_names_is_told() {
+fn a_certificate_for_other_names_gets_advice() {
     for (names, expected) in [
         ("DNS:a.test,DNS:b.test", "set upstream_name to a name that the certificate is valid for"),
-        ("", "the certificate needs the name as its subjectAltName, as from openssl req -addext"),
+        ("", "the certificate must have the name in its subjectAltName, as with openssl req -addext"),
     ] {
         let start = Start::new();
         if self_signed(&start, names).is_none() {
@@ -121,7 +121,7 @@ fn a_certificate_for_other_names_is_told() {
 }
 
 #[test]
-fn a_port_that_speaks_something_else_is_told() {
+fn a_port_with_another_protocol_gets_advice() {
     let plain = Backend::start(|connection| {
         connection.take(1);
         connection.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
@@ -135,10 +135,10 @@ fn a_port_that_speaks_something_else_is_told() {
     });
     for (scheme, backend, what, advice) in [
         ("https://", &plain, "does not speak TLS", "for a port without TLS, write http:// or h2c://"),
-        ("h2c://", &plain, "does not speak HTTP/2", "it speaks HTTP/1.1: write http://"),
+        ("h2c://", &plain, "does not speak HTTP/2", "the upstream speaks HTTP/1.1: write http://"),
         ("", &alert, "is not an HTTP/1.1 response", "if that port speaks TLS, write https://"),
         ("", &closing, "broke off before it responded", "if that port speaks TLS, write https://"),
-        ("h2c://", &alert, "does not speak HTTP/2", "it speaks TLS: write h2://"),
+        ("h2c://", &alert, "does not speak HTTP/2", "the upstream speaks TLS: write h2://"),
     ] {
         let address = backend.address;
         let start = Start::new();

@@ -111,7 +111,7 @@ fn explain_one() {
         printed(Start::new(), &["explain", "http"]),
         "http  0  --http
 
-Port for clients without TLS: a number, 0 for one the kernel picks, or off.
+Port for clients without TLS: a number, 0 to let the kernel pick one, or off.
 Set by --http, PMESH_HTTP, `http` in the file.
 Default: 80.
 "

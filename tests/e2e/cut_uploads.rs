@@ -1,4 +1,4 @@
-//! Uploads of HTTP/2 that break off: no backend takes what came for the whole (RFC 9113, 8.1).
+//! HTTP/2 uploads that are cut off: no backend takes the part that came for the whole (RFC 9113, 8.1).
 
 use std::sync::{Mutex, mpsc};
 
@@ -21,14 +21,14 @@ fn head(stream: u32) -> Vec<u8> {
     h2::headers(stream, &h2::request("POST", "a.test", "/"), false)
 }
 
-/// A piece of the body and, in the same packet, the end of a stream that has ended well for nobody but its client.
+/// A piece of the body and, in the same packet, a reset with NO_ERROR, as if the stream had ended well.
 fn rest(stream: u32) -> Vec<u8> {
     const NO_ERROR: [u8; 4] = [0; 4];
     [h2::data(stream, b"piece", false), h2::frame(RST_STREAM, 0, stream, &NO_ERROR)].concat()
 }
 
 #[test]
-fn a_backend_of_http1_gets_no_last_chunk() {
+fn an_http1_backend_gets_no_last_chunk() {
     let (begun, begins) = mpsc::channel();
     let backend = Backend::start(move |connection| {
         connection.head();
@@ -48,7 +48,7 @@ fn a_backend_of_http1_gets_no_last_chunk() {
 }
 
 #[test]
-fn a_backend_of_http2_gets_a_reset() {
+fn an_http2_backend_gets_a_reset() {
     let ((begun, begins), (end, ends)) = (mpsc::channel(), mpsc::channel());
     let (begun, end) = (Mutex::new(begun), Mutex::new(end));
     let backend = Backend::start(move |connection| {

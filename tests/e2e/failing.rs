@@ -17,13 +17,13 @@ use crate::support::{
     tls::Tls,
 };
 
-/// What fails, and how: it is gone with its machine, it refuses connections, it was stopped (the kernel still makes
-/// connections), and so on.
+/// An endpoint that fails, and how: its machine is gone, it refuses connections, it was stopped (the kernel still
+/// accepts connections), and so on.
 struct Failing {
     name: &'static str,
     address: SocketAddr,
     backend: Option<Backend>,
-    /// Whether a client that is sent there gets no answer in time, and there is no time left for another endpoint.
+    /// Whether a request that is sent there uses up its time, so that none is left for another endpoint.
     takes_all_time: bool,
     _kept: Box<dyn Send>,
 }
@@ -138,7 +138,7 @@ fn an_endpoint_that_hangs_is_left_alone() {
         assert_eq!(last, 200);
         last = client.get("a.test", "/second").status;
     }
-    // Its time was the time for all.
+    // It has used up the time for all endpoints.
     assert_eq!(last, 504);
     let line = program.wait_for_line(&format!("path=\"{}\"", hanging.requests()[0].target));
     assert!(line.contains(&format!("upstream=\"{}\" status=504", hanging.address)), "{line}");
@@ -283,7 +283,7 @@ fn of_several_that_are_gone_the_one_that_is_back_gets_the_next_request() {
 }
 
 #[test]
-fn nobody_waits_for_endpoints_that_are_known_to_be_out_of_reach() {
+fn no_request_waits_for_endpoints_that_are_known_to_be_unreachable() {
     let lost = [BlackHole::new(), BlackHole::new()];
     let addresses = lost.each_ref().map(|lost| lost.address().to_string()).join(",");
     let program =
@@ -298,7 +298,7 @@ fn nobody_waits_for_endpoints_that_are_known_to_be_out_of_reach() {
             connection.send(ok("back"));
         }
     });
-    // Found out beside the requests.
+    // Noticed without a request that waits for it.
     let start = Instant::now();
     while client.get("a.test", "/").status != 200 {
         assert!(start.elapsed() < PATIENCE);
@@ -379,8 +379,8 @@ fn who_goes_away_is_not_waited_for() {
 }
 
 #[test]
-fn what_a_backend_says_before_it_resets_is_passed_on() {
-    // Closed with most of the request unread.
+fn a_response_before_a_reset_is_passed_on() {
+    // Closes with most of the request unread, which resets the connection.
     let refusing = Backend::start(|connection| {
         let _ = connection.head();
         connection.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\nConnection: close\r\n\r\ntoo long");
@@ -392,7 +392,7 @@ fn what_a_backend_says_before_it_resets_is_passed_on() {
         client.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {}\r\n\r\n", body.len()));
         let mut upload = client.stream.try_clone().unwrap();
         thread::scope(|scope| {
-            // The rest may find nobody who reads it.
+            // There may be nobody left to read the rest.
             scope.spawn(|| upload.write_all(&body));
             assert_eq!(client.response().text(), "too long");
         });

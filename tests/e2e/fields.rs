@@ -51,7 +51,7 @@ fn trusted_proxies_are_added_to() {
 }
 
 #[test]
-fn of_trusted_proxies_one_kind_of_headers_counts() {
+fn only_one_kind_of_headers_of_trusted_proxies_is_believed() {
     let x_forwarded = "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n";
     let forwarded_by_client = "Forwarded: for=203.0.113.8;proto=wss;host=b.test\r\n";
     let request = forwarded(&["--trusted-proxies", "127.0.0.1"], &format!("{forwarded_by_client}{x_forwarded}"));

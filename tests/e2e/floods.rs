@@ -37,8 +37,8 @@ fn assert_serves(program: &Program) {
     assert_eq!(Tls::of(program).get(program.https(), "a.test", "a.test").status, 200);
 }
 
-/// How many lines above `debug` it takes that two clients acknowledge PINGs that nobody sent: a stranger, and one that
-/// has named a served host.
+/// How many lines are logged when two clients acknowledge PINGs that nobody sent: a stranger, and one that has named a
+/// served host.
 fn lines_of_ping_acks(log: &str) -> usize {
     let backend = Backend::answering("ok");
     let flags = ["--http-h2c", "silent", "--silence-deadline", "500ms", "--log", log];
@@ -52,7 +52,7 @@ fn lines_of_ping_acks(log: &str) -> usize {
     }
     let mut client = opened(&program);
     flood(&mut client, acks());
-    // Answered behind them all.
+    // Answered after all of them.
     client.send(h2::headers(1, &h2::get("a.test", "/"), true));
     assert_eq!(client.answer(1), h2::Answer::Status(200));
     let _ = stranger.end();
@@ -66,7 +66,7 @@ fn lines_of_ping_acks(log: &str) -> usize {
 #[test]
 fn acknowledged_pings_that_nobody_sent_fill_no_log() {
     assert_eq!(lines_of_ping_acks("info"), 0);
-    // For whom it may concern.
+    // They are logged for those who ask for it.
     assert!(lines_of_ping_acks("info,h2=warn") >= 5000);
 }
 

@@ -70,7 +70,7 @@ fn what_has_one_reading_is_forwarded() {
 }
 
 #[test]
-fn a_length_of_0_waits_for_the_end_of_the_stream() {
+fn a_request_of_length_0_waits_for_the_end_of_its_stream() {
     let (program, backend) = start();
     let tls = Tls::of(&program).alpn(&["h2"]);
     let fields = [&h2::request("POST", "a.test", "/")[..], &[("content-length", b"0")]].concat();

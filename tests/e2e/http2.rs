@@ -37,7 +37,7 @@ fn alpn_decides() {
 }
 
 #[test]
-fn a_client_of_http_1_0_is_served_over_tls() {
+fn an_http_1_0_client_is_served_over_tls() {
     let (program, backend) = start(&[]);
     let tls = Tls::of(&program).alpn(&["http/1.0"]);
     let mut client = tls.connect(program.https(), "a.test").unwrap();
@@ -48,7 +48,7 @@ fn a_client_of_http_1_0_is_served_over_tls() {
 }
 
 #[test]
-fn a_request_that_might_have_had_a_body_has_a_length() {
+fn a_request_that_could_have_had_a_body_has_a_length() {
     let (program, backend) = start(&[]);
     let mut two = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     two.send(h2::opening());

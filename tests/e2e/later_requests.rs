@@ -24,7 +24,7 @@ fn quiet_h2(program: &Program) -> Client<TlsStream> {
 }
 
 #[test]
-fn plain_then_unserved() {
+fn plain_then_unserved_ends_in_silence() {
     let (program, backend) = start();
     for host in ["nope.test", "127.0.0.1"] {
         let mut client = Client::connect(program.http());
@@ -36,7 +36,7 @@ fn plain_then_unserved() {
     assert_eq!(backend.requests().len(), 4);
 }
 
-/// None of the requests that RFC 9112, 3.2, wants answered with 400 can be one for a served host.
+/// Requests that must get a 400 (RFC 9112, 3.2). None of them can be for a served host.
 const MALFORMED: [&str; 5] = [
     "GET / HTTP/1.1\r\n\r\n",
     "GET / HTTP/1.1\r\nHost:\r\n\r\n",
@@ -46,7 +46,7 @@ const MALFORMED: [&str; 5] = [
 ];
 
 #[test]
-fn plain_then_a_malformed_host() {
+fn plain_then_a_malformed_host_gets_400() {
     let (program, backend) = start();
     for request in MALFORMED {
         let mut client = Client::connect(program.http());
@@ -60,7 +60,7 @@ fn plain_then_a_malformed_host() {
 }
 
 #[test]
-fn tls_with_a_malformed_host() {
+fn tls_with_a_malformed_host_gets_400() {
     let (program, backend) = start();
     for request in MALFORMED {
         let mut client = Tls::of(&program).connect(program.https(), "served.test").unwrap();
@@ -141,7 +141,7 @@ fn tls_first_unserved_ends_in_silence() {
 }
 
 #[test]
-fn h2_then_unserved_ends_behind_a_goodbye() {
+fn h2_then_unserved_ends_with_a_goaway() {
     let (program, _backend) = start();
     for host in ["nope.test", "127.0.0.1"] {
         let mut client = quiet_h2(&program);
@@ -153,7 +153,7 @@ fn h2_then_unserved_ends_behind_a_goodbye() {
 }
 
 #[test]
-fn h2_then_a_malformed_host() {
+fn h2_then_a_malformed_host_gets_400() {
     let (program, backend) = start();
     let fields = |authority: &[&'static str], hosts: &[&'static str]| {
         let mut fields = h2::get("", "/");

@@ -1,10 +1,10 @@
-//! Backends that authenticate connections (NTLM): whose they are, nobody else gets.
+//! Backends that authenticate connections (NTLM): such a connection is never given to another client.
 
 use std::net::TcpStream;
 
 use crate::support::{Backend, Client, Connection, Start, backend::ok};
 
-/// Challenges each request, unless its connection has sent credentials; greets these.
+/// Challenges each request until its connection has sent credentials, and greets the user from then on.
 fn authenticating(connection: &mut Connection) {
     let mut user = None;
     while let Some(request) = connection.request() {
@@ -27,7 +27,7 @@ fn ask(client: &mut Client<TcpStream>, fields: &str) -> String {
 }
 
 #[test]
-fn nobody_is_served_as_somebody_else() {
+fn no_client_is_served_as_another_user() {
     let [one, two] = [authenticating, authenticating].map(Backend::start);
     let program = Start::new().workers(1).flags(&["--route", &format!("a.test={},{}", one.address, two.address)]).run();
     let mut clients = ["alice", "bob", "carol"].map(|name| (name, Client::connect(program.http())));

@@ -9,8 +9,8 @@ fn start(backend: &Backend, age: &str) -> Program {
 }
 
 #[test]
-fn each_request_has_the_connection_that_its_age_allows() {
-    // An hour is not over before the test is.
+fn a_connection_beyond_the_maximum_age_takes_no_request() {
+    // The test takes less than an hour.
     for (age, connections) in [("1ns", REQUESTS), ("1h", 1), ("off", 1)] {
         let backend = Backend::answering("hello");
         let program = start(&backend, age);
@@ -23,7 +23,7 @@ fn each_request_has_the_connection_that_its_age_allows() {
 }
 
 #[test]
-fn a_response_outlives_the_age_of_its_connection() {
+fn a_response_may_outlast_the_maximum_age() {
     let backend = Backend::start(|connection| {
         while let Some(request) = connection.request() {
             connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", request.target.len()));

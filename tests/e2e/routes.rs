@@ -65,7 +65,7 @@ fn a_served_host_without_a_path_for_it_is_404() {
 }
 
 #[test]
-fn a_path_that_some_backends_read_as_that_of_another_route_is_400() {
+fn a_path_that_backends_may_read_as_that_of_another_route_gets_400() {
     let [all, admin, single] = ["all", "admin", "single"].map(named);
     let route = |host: &str, prefix: &str, backend: &Backend, rest: &str| {
         let upstream = backend.address;

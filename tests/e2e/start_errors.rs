@@ -9,9 +9,10 @@ use std::{
 
 use crate::support::{Start, files};
 
-/// What a start says that has to fail, beside which file it has read. `[HOME]` and `[PORT]` stand for what changes.
+/// The error of a start that must fail, without the log line that names the file. `[HOME]` and `[PORT]` stand for what
+/// varies.
 ///
-/// Its port for `http` is taken: it would say so if it came to that.
+/// Its port for `http` is taken, so a start that gets further fails with another error.
 fn complaint(prepare: impl FnOnce(Start) -> Start) -> String {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
@@ -117,7 +118,7 @@ fn settings() {
             "no port",
             "a.test=backend",
             "expected an upstream such as 127.0.0.1:9001, https://name or unix:/run/app.sock, found \"backend\": the port is \
-             missing: write backend:8080 for that port, or http://backend for port 80",
+             missing: write backend:8080 for port 8080, or http://backend for port 80",
         ),
         (
             "an impossible port",
@@ -141,7 +142,7 @@ fn settings() {
 }
 
 #[test]
-fn what_was_read_and_what_was_not() {
+fn the_log_names_the_file_that_was_read_and_unknown_variables() {
     let start = Start::new().variable("PMESH_HTPP", "1");
     let home = start.home().display().to_string();
     let program = start.run();

@@ -94,7 +94,7 @@ fn check(name: &str, program: &Program, cut: &Cut) {
             let case = format!("{name}, HTTP/{version}, TLS: {tls}: {end:?} after {}", got.escape_ascii());
             assert!(!got.ends_with(b"0\r\n\r\n"), "{case}");
             let expected = match (version, tls) {
-                // Only that tells it from an end in good order.
+                // Only a reset tells it from a complete body.
                 ("1.0", _) if !has_length => End::Reset,
                 (_, false) => End::Fin,
                 (_, true) => End::FinWithoutAlert,

@@ -198,7 +198,7 @@ fn only_for_the_name_of_the_connection() {
     let mut client = connect(&program);
     client.send(ask("nope.test"));
     assert_eq!(client.answer(1), Answer::GoAway);
-    // Nor is anything said to whoever has named nothing.
+    // A client that has named no served host gets nothing.
     for host in ["nope.test", "127.0.0.1", "user@a.test"] {
         let bytes = [h2::opening(), ask(host)].concat();
         assert_eq!(exchange(program.http(), &bytes), (Vec::new(), End::Fin), "{host}");

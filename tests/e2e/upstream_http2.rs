@@ -131,7 +131,7 @@ fn connections_that_are_too_old_are_replaced() {
     let program = Start::new().workers(1).flags(&["--route", &route, "--pool-max-age", "1ms"]).run();
     let mut client = Client::connect(program.http());
     let start = Instant::now();
-    // Some may come within the millisecond.
+    // Several requests may fall into one millisecond.
     while backend.connections().len() < 3 {
         assert!(start.elapsed() < PATIENCE, "never replaced");
         assert_eq!(client.get("a.test", "/").status, 200);

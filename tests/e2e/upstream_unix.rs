@@ -60,7 +60,7 @@ fn requests_wait_for_a_place_in_the_backlog() {
                 let mut lines = BufReader::new(&stream).lines();
                 while !lines.next().unwrap().unwrap().is_empty() {}
                 (&stream).write_all(ok("unix").as_bytes()).unwrap();
-                // Until the pool has ended it.
+                // Until the pool closes it.
                 let _ = lines.next();
             });
         }

@@ -1,4 +1,4 @@
-//! Upstreams and clients whose machines are gone from one moment to the next.
+//! Upstreams and clients whose machines vanish, without a FIN or RST.
 
 use std::{
     io::{self, Write},
@@ -22,7 +22,7 @@ fn requests_to_an_upstream_that_vanishes_end_in_errors() {
         let mut client = Client::connect(program.http());
         assert_eq!(client.get("a.test", "/").text(), "here");
         network.cut(backend.address.ip());
-        // Over the connection that is there, which nobody has ended.
+        // Over the existing connection, which nobody has closed.
         client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\n\r\nx");
         assert_eq!(client.response().status, 504);
         assert_eq!(backend.connections().len(), 1);
@@ -32,7 +32,7 @@ fn requests_to_an_upstream_that_vanishes_end_in_errors() {
 }
 
 #[test]
-fn a_client_that_vanishes_lets_its_backend_go() {
+fn the_backend_of_a_client_that_vanishes_is_released() {
     isolated(|network| {
         let backend = Backend::start(|connection| {
             connection.request();

@@ -46,7 +46,7 @@ fn they_replace_those_of_the_secret() {
 }
 
 #[test]
-fn one_for_another_node_is_told_at_the_start() {
+fn a_certificate_for_another_node_is_an_error_at_the_start() {
     let ((a, b), ca) = (two(), Ca::new());
     let output = ca.certify(&b, a.start(&[])).output();
     assert!(!output.status.success());

@@ -1,4 +1,4 @@
-//! A node whose machine is gone from one moment to the next.
+//! A node whose machine vanishes, without a FIN or RST.
 
 use std::thread;
 
@@ -7,7 +7,7 @@ use crate::{
     support::{Backend, Client, End, network::isolated},
 };
 
-/// Only the connection itself says that nobody is there any more.
+/// So long that only the connection itself can tell that nobody is there any more.
 const PATIENT: &[&str] = &["--body-timeout", "1h", "--response-timeout", "1h"];
 
 #[test]
@@ -33,7 +33,7 @@ fn requests_on_a_node_that_vanishes_end_in_errors() {
         let (rest, end) = half.end();
         assert!(b"half ".ends_with(&rest[..]), "{rest:?}");
         assert_ne!(end, End::Open);
-        // Nobody waits for it again.
+        // No request waits for it again.
         assert_eq!(Client::connect(a.http()).get("x.test", "/").status, 502);
     });
 }

@@ -21,7 +21,7 @@ fn requests_go_first_to_the_address_where_the_node_was_last() {
     let Some(nats) = Nats::start(&[]) else { return };
     let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
     let fixed = format!("b={}", elsewhere.local_addr().unwrap());
-    // Hangs up, and counts the connections that are for requests: they leave from a network of their own.
+    // Hangs up, and counts the connections for requests, which come from a network of their own.
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
     thread::spawn(move || {
@@ -42,7 +42,7 @@ fn requests_go_first_to_the_address_where_the_node_was_last() {
     a.wait_for_line("node b is there");
     for _ in 0..5 {
         assert_eq!(client.get("x.test", "/").text(), "hello");
-        // The next one needs a new connection.
+        // Then the next request needs a new connection.
         thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(asked.load(Ordering::Relaxed), 1);

@@ -34,13 +34,13 @@ fn nodes_find_each_other_hear_of_changes_and_part() {
 }
 
 #[test]
-fn a_name_that_is_taken_stays_with_the_node_that_has_it() {
+fn a_taken_name_stays_with_its_node() {
     let Some(nats) = Nats::start(&[]) else { return };
     let a = Node::start("a", &nats, NEVER);
     a.wait_until_connected();
     let say = |one| put(&nats, one, SystemTime::now(), SECRET);
     let (first, second) = (announcement("b"), announcement("b"));
-    // A new run takes over at first, as after a restart, until the one before it is heard again.
+    // A new run takes over at first, as after a restart, until the previous one is heard again.
     for one in [&first, &second, &first] {
         say(one);
         let instance = || a.peers.load().get("b").and_then(|peer| peer.instance);
@@ -51,7 +51,7 @@ fn a_name_that_is_taken_stays_with_the_node_that_has_it() {
     for one in [&second, &first, &second] {
         say(one);
     }
-    // Heard behind those.
+    // Heard after all of those.
     say(&announcement("c"));
     a.wait_until_knows(&["b", "c"]);
     assert!(Arc::ptr_eq(known, a.peers.load().get("b").unwrap()));

@@ -69,12 +69,12 @@ fn a_registry_that_is_away_at_the_start_stops_nothing() {
 }
 
 #[test]
-fn two_nodes_of_one_name_are_told() {
+fn two_nodes_of_one_name_are_warned_about() {
     let Some(nats) = Nats::start(&[]) else { return };
     let a = start("a", &nats.url()).run();
     a.wait_for_line("the registry of nodes is there");
     let b = start("a", &nats.url()).run();
-    let text = "another node is called a too: give one of them another name by --node or PMESH_NODE";
+    let text = "another node is called a too: rename one of them with --node or PMESH_NODE";
     let line = a.wait_for_line(text);
     assert!(line.contains("WARN") && line.contains(&b.internal().to_string()), "{line}");
     b.wait_for_line(text);
@@ -144,7 +144,7 @@ fn a_new_secret_takes_over() {
         }
         assert!(command.output().unwrap().status.success());
         let is_over = arguments == ["--finish"];
-        node.wait_for_line(if is_over { "the old secret is accepted no more" } else { "there is a new secret" });
+        node.wait_for_line(if is_over { "the old secret is no longer accepted" } else { "there is a new secret" });
     }
     let new = fs::read_to_string(a.home().join("secret")).unwrap();
     let c = with_home("c", new.trim());

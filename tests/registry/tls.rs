@@ -3,11 +3,11 @@
 use crate::{Nats, programs::start};
 
 #[test]
-fn nodes_find_each_other_over_tls_where_its_certificate_is_trusted() {
+fn nodes_find_each_other_over_tls_if_the_certificate_is_trusted() {
     let Some(mut nats) = Nats::new(&[]) else { return };
     let roots = nats.require_tls().display().to_string();
     nats.restart();
-    // A server that requires TLS gets it in any case; tls:// asks for no less.
+    // A server that requires TLS gets it in any case; tls:// insists on it.
     let a = start("a", &format!("tls://{}", nats.address)).variable("SSL_CERT_FILE", &roots).run();
     let b = start("b", &nats.url()).variable("SSL_CERT_FILE", &roots).run();
     a.wait_for_line("node b is there");
@@ -24,7 +24,7 @@ fn nodes_find_each_other_over_tls_where_its_certificate_is_trusted() {
 }
 
 #[test]
-fn a_certificate_that_nobody_vouches_for_is_not_trusted() {
+fn a_certificate_of_an_unknown_authority_is_not_accepted() {
     let Some(mut nats) = Nats::new(&[]) else { return };
     nats.require_tls();
     nats.restart();
@@ -34,7 +34,7 @@ fn a_certificate_that_nobody_vouches_for_is_not_trusted() {
 }
 
 #[test]
-fn a_server_without_tls_is_not_spoken_to_where_tls_is_asked_for() {
+fn a_server_without_tls_is_not_used_for_a_tls_url() {
     let Some(nats) = Nats::start(&[]) else { return };
     let a = start("a", &format!("tls://{}", nats.address)).run();
     let b = start("b", &nats.url()).run();

@@ -86,7 +86,7 @@ fn values_out_of_range() {
     assert_file_error(
         "connect_timeout = \"0s\"",
         &format!(
-            "1: connect_timeout: {DURATION}, found \"0s\": it cannot be switched off; write a long one, such as 365d"
+            "1: connect_timeout: {DURATION}, found \"0s\": it cannot be switched off; write a long duration, such as 365d"
         ),
     );
     assert_file_error("connect_timeout = \"9years\"", &format!("1: connect_timeout: {DURATION}, found \"9years\""));
@@ -113,7 +113,7 @@ fn routes_that_lead_nowhere() {
     assert_file_error(
         &route("upstreams = [\n  \"a:1\",\n  \"h3://b\",\n]"),
         &format!(
-            "5: routes[0].upstreams[1]: {UPSTREAM}, found \"h3://b\": a scheme is one of http, https, h2c, h2, mesh and unix"
+            "5: routes[0].upstreams[1]: {UPSTREAM}, found \"h3://b\": the scheme must be http, https, h2c, h2, mesh or unix"
         ),
     );
     assert_file_error(
@@ -139,7 +139,9 @@ fn routes_that_lead_nowhere() {
     assert_file_error("[[routes]]\nupstreams = [\"a:1\"]", "1: routes[0]: no host: set `host`, or `hosts` for several");
     assert_file_error(
         "[[routes]]\nhost = \"a b\"\nupstreams = [\"a:1\"]",
-        &format!("2: routes[0].host: {HOST}, found \"a b\": for several, use `hosts` in the file, or repeat the flag"),
+        &format!(
+            "2: routes[0].host: {HOST}, found \"a b\": for several hosts, use `hosts` in the file or repeat the flag"
+        ),
     );
 }
 
@@ -164,7 +166,9 @@ fn flags() {
         (["--route", "=a:1"], format!("--route: {HOST}, found \"\": the host is empty")),
         (
             ["--route", "http://a.test/x=a:1"],
-            format!("--route: {HOST}, found \"http://a.test/x\": a host has no scheme"),
+            format!(
+                "--route: {HOST}, found \"http://a.test/x\": a host has no scheme: write a name such as example.com"
+            ),
         ),
         (
             ["--route", "*.bücher.test=a:1"],
@@ -176,7 +180,7 @@ fn flags() {
         (
             ["--route", "a=b"],
             format!(
-                "--route: {UPSTREAM}, found \"b\": the port is missing: write b:8080 for that port, or http://b for port 80"
+                "--route: {UPSTREAM}, found \"b\": the port is missing: write b:8080 for port 8080, or http://b for port 80"
             ),
         ),
         (["--cert", "x"], "--cert: a certificate and its key go together; set --key or PMESH_KEY too".into()),

@@ -18,7 +18,7 @@ fn the_first_that_exists_is_read() {
     assert_eq!(start.loaded().file, None);
     assert_eq!(
         start.without_folder(&start.loaded().file_line()),
-        "config    none: there is no [DIR]/.pmesh/config.toml and no [DIR]/etc/config.toml"
+        "config    none, looked for [DIR]/.pmesh/config.toml and [DIR]/etc/config.toml"
     );
 
     let start = start.write("etc/config.toml", "http = 1001\nhome = \"kept\"");

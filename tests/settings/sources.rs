@@ -211,7 +211,7 @@ fn an_empty_variable_is_not_set() {
 }
 
 #[test]
-fn variables_of_kubernetes_are_no_settings() {
+fn variables_of_kubernetes_are_ignored() {
     let start = Start::new()
         .variable("PMESH_SERVICE_HOST", "10.96.0.1")
         .variable("PMESH_SERVICE_PORT_HTTPS", "443")
@@ -221,7 +221,7 @@ fn variables_of_kubernetes_are_no_settings() {
 }
 
 #[test]
-fn variables_that_are_no_settings_are_doubts() {
+fn unknown_variables_are_warned_about() {
     for (name, expected) in [
         ("PMESH_HTPP", "unknown variable, ignored; did you mean `PMESH_HTTP`?"),
         ("PMESH_ROUTES", "unknown variable, ignored; did you mean `PMESH_ROUTE`?"),

@@ -117,7 +117,7 @@ fn the_summary_says_what_is_served() {
 }
 
 #[test]
-fn an_age_may_be_off() {
+fn the_maximum_age_of_pooled_connections_may_be_off() {
     for off in ["off", "OFF", "0", "0s", "0m"] {
         let settings = Start::new().variable("PMESH_POOL_MAX_AGE", off).loaded().settings;
         assert_eq!(settings.pool_max_age, None, "{off}");

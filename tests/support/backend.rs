@@ -262,10 +262,10 @@ impl Refusing {
     }
 }
 
-/// An address that packets to get lost at, as of a machine that is gone: a connection is neither made nor refused.
+/// An address at which packets get lost, as if its machine were gone: connections are neither made nor refused.
 pub struct BlackHole {
     listener: Socket,
-    /// What fills its backlog.
+    /// They fill its backlog.
     _waiting: Vec<Socket>,
 }
 
@@ -276,7 +276,7 @@ impl BlackHole {
         listener.listen(0).unwrap();
         let address = listener.local_addr().unwrap();
         let mut waiting = Vec::new();
-        // What is beyond the backlog stays half open.
+        // Connections beyond the backlog stay half open.
         for _ in 0..4 {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
             socket.set_nonblocking(true).unwrap();
@@ -286,7 +286,7 @@ impl BlackHole {
         Self { listener, _waiting: waiting }
     }
 
-    /// Takes connections from now on.
+    /// Accepts connections from now on.
     pub fn listen(self) -> TcpListener {
         self.listener.listen(128).unwrap();
         self.listener.into()

@@ -1,4 +1,4 @@
-//! A client of HTTP/1.1 that sends what it is told, well formed or not, and tells how a connection ends.
+//! An HTTP/1.1 client that sends whatever a test gives it, well formed or not, and reports how a connection ends.
 
 use std::{
     collections::HashMap,
@@ -24,7 +24,7 @@ pub enum End {
 pub struct Client<S> {
     pub stream: S,
     unread: Vec<u8>,
-    /// HTTP/2 requests that were answered before they were asked about: streams are answered in any order.
+    /// Answers to HTTP/2 requests that came before the test asked for them: streams are answered in any order.
     pub(super) answered: HashMap<u32, Answer>,
 }
 

@@ -131,7 +131,7 @@ impl<S: Read + Write> Client<S> {
         }
         while let Some(frame) = self.frame() {
             let answer = match frame.kind {
-                // Or else trailers.
+                // Without a status, these are trailers.
                 HEADERS => match status(&frame.payload) {
                     Some(status) => Answer::Status(status),
                     None => continue,

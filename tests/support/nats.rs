@@ -52,7 +52,7 @@ impl Nats {
         Some(Self { program, arguments, folder: tempfile::tempdir().unwrap(), child: None, address })
     }
 
-    /// Asks its clients for TLS from the next start on, with a certificate for its address. The file of that.
+    /// Requires TLS from the next start on, with a certificate for its address. Returns the file of the certificate.
     pub fn require_tls(&mut self) -> PathBuf {
         certificate(self.folder.path(), &self.address.ip().to_string());
         let file = |name: &str| self.folder.path().join(name);

@@ -10,7 +10,7 @@ use crate::{
     mesh::{Announcement, Instance, SealError},
 };
 
-/// How many keys are remembered that were complained of. Anybody who may write to the registry can make more.
+/// How many keys are remembered that were complained about. Anybody who may write to the registry can make more.
 const MOST: usize = 100;
 
 /// What is wrong with entries of the registry: each thing is said once, until it was right in between.
@@ -43,19 +43,19 @@ impl Complaints {
             let Announcement { node, address, .. } = announcement;
             tracing::warn!(
                 %address,
-                "another node is called {node} too: give one of them another name by --node or PMESH_NODE; until then \
-                 requests for {node} go to the one that was there first"
+                "another node is called {node} too: rename one of them with --node or PMESH_NODE; until then, requests \
+                 for {node} go to the one that was there first"
             );
         }
         is_news
     }
 
-    /// A node at `address` uses the name of another one, which is at `by`.
+    /// The node at `address` has the same name as the one at `by`.
     pub(super) fn taken(&mut self, node: &NodeName, instance: Instance, address: &HostPort, by: &HostPort) {
         if self.doubles.len() < MOST && self.doubles.insert(instance) {
             tracing::warn!(
-                "two nodes are called {node}: that at {by}, which was there first and gets the requests, and that at \
-                 {address}; give one of them another name by --node or PMESH_NODE"
+                "two nodes are called {node}: requests go to the one at {by}, which was there first, and not to the \
+                 one at {address}; rename one of them with --node or PMESH_NODE"
             );
         }
     }

@@ -12,11 +12,11 @@ use crate::{
     mesh::{Announcement, Instance},
 };
 
-/// What other nodes have said in the registry, as long as it holds.
+/// What other nodes have announced in the registry, until it expires.
 ///
-/// A name is that of one node. A run of the program that is new takes it over, as after a restart. But if the run before
-/// is heard again, there are two at once: then it keeps the name, and what the other says counts for nothing until the
-/// first falls silent.
+/// A name belongs to one node. A new run of the program takes it over, as after a restart. But if the previous run is
+/// heard again, two nodes have the same name: then the first one keeps it, and what the other announces is ignored
+/// until the announcement of the first expires.
 #[derive(Debug)]
 pub(super) struct Roster {
     lifetime: Duration,
@@ -27,7 +27,7 @@ pub(super) struct Roster {
 struct Known {
     announcement: Arc<Announcement>,
     until: Instant,
-    /// Other runs of the program that were heard under the name within a lifetime.
+    /// Other runs that announced the same name within a lifetime.
     others: Vec<Other>,
 }
 
@@ -35,18 +35,18 @@ struct Known {
 struct Other {
     instance: Instance,
     until: Instant,
-    /// It was heard, and then again the one before it.
+    /// The run before it was heard again, so this one does not get the name.
     has_lost: bool,
 }
 
-/// What it means that a node has said something.
+/// What an announcement has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heard {
     /// Something is new.
     News,
-    /// It is there.
+    /// Nothing is new.
     Same,
-    /// Another node has the name, and is at this address.
+    /// It is ignored: the name belongs to another node, at this address.
     Taken(HostPort),
 }
 
@@ -55,7 +55,7 @@ impl Roster {
         Self { lifetime, heard: BTreeMap::new() }
     }
 
-    /// A node has said something.
+    /// Takes in an announcement.
     pub(super) fn hear(&mut self, announcement: Announcement, now: Instant) -> Heard {
         let until = now + self.lifetime;
         match self.heard.entry(announcement.node.clone()) {
@@ -71,8 +71,8 @@ impl Roster {
         self.heard.contains_key(node)
     }
 
-    /// The entry of a node was taken away; gives whether that means that it has left. It does not where two nodes have
-    /// the same name: either may have done it.
+    /// The entry of a node was removed; returns whether the node has left. That is not known if two nodes have the
+    /// same name: either may have removed it.
     pub(super) fn remove(&mut self, node: &str, now: Instant) -> bool {
         let is_contested = |known: &Known| known.others.iter().any(|other| other.has_lost && other.until > now);
         if self.heard.get(node).is_some_and(is_contested) {
@@ -81,7 +81,7 @@ impl Roster {
         self.heard.remove(node).is_some()
     }
 
-    /// Drops what is too old, and gives whose it was.
+    /// Drops expired announcements, and returns whose they were.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<NodeName> {
         let old = self.heard.iter().filter(|(_, known)| known.until <= now);
         let old: Vec<_> = old.map(|(node, _)| node.clone()).collect();
@@ -91,7 +91,7 @@ impl Roster {
         old
     }
 
-    /// Lets all ages start again: while the registry was away nobody could say anything.
+    /// Starts all lifetimes again: while the registry was away, no node could announce anything.
     pub(super) fn renew(&mut self, now: Instant) {
         let until = now + self.lifetime;
         for known in self.heard.values_mut() {
@@ -135,7 +135,7 @@ impl Known {
         Heard::News
     }
 
-    /// The one that has had the name up to now.
+    /// The run that has had the name so far.
     fn other(&self, has_lost: bool) -> Other {
         Other { instance: self.announcement.instance, until: self.until, has_lost }
     }
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_repeated_lives_on_and_is_no_news() {
+    fn a_repeated_announcement_lives_on_and_is_not_news() {
         let (mut roster, start, one) = (Roster::new(3 * SECOND), Instant::now(), announcement("a"));
         assert_eq!(roster.hear(one.clone(), start), Heard::News);
         assert_eq!(roster.hear(one.clone(), start + 2 * SECOND), Heard::Same);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_taken_stays_with_who_has_it() {
+    fn a_taken_name_stays_with_its_node() {
         let (mut roster, start) = (Roster::new(3 * SECOND), Instant::now());
         let [first, second, third] = [(); 3].map(|()| announcement("a"));
         let taken = Heard::Taken(first.address.clone());
@@ -181,10 +181,10 @@ mod tests {
             assert_eq!(roster.hear(second.clone(), now), taken);
             assert_eq!(roster.hear(third.clone(), now), taken);
             assert_eq!(roster.hear(first.clone(), now), Heard::Same);
-            // Of the others, when they stop.
+            // The entry is removed when one of the others stops.
             assert!(!roster.remove("a", now) && roster.expire(now).is_empty());
         }
-        // Its restart is no other node.
+        // A restart of the first is not another node.
         let restarted = announcement("a");
         let now = start + 10 * SECOND;
         assert_eq!(roster.hear(restarted.clone(), now), Heard::News);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_start_again_when_the_registry_is_back() {
+    fn lifetimes_start_again_when_the_registry_is_back() {
         let (mut roster, start) = (Roster::new(3 * SECOND), Instant::now());
         roster.hear(announcement("a"), start);
         roster.hear(announcement("b"), start);
