@@ -5,8 +5,9 @@ const MOST_READINGS: usize = 64;
 const MOST_BYTES: usize = 32 * 1024;
 
 /// What backends do to a path. Each step is applied to the whole path, and returns `None` if it changes nothing.
-const STEPS: [fn(&str) -> Option<String>; 8] = [
+const STEPS: [fn(&str) -> Option<String>; 9] = [
     normalize_encoding,
+    rewrite_utf16,
     decode_slashes,
     turn_backslashes,
     cut_parameters,
@@ -71,6 +72,23 @@ fn decode_slashes(path: &str) -> Option<String> {
     recode(path, is_slash)
 }
 
+/// Reads `%u0061` as `%61`, as IIS and some versions of Jetty do.
+fn rewrite_utf16(path: &str) -> Option<String> {
+    path.find("%u").or_else(|| path.find("%U"))?;
+    let mut pieces = path.split('%');
+    let mut rewritten = String::from(pieces.next()?);
+    for piece in pieces {
+        match utf16(piece) {
+            Some((letter, behind)) => {
+                letter.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| push_encoded(&mut rewritten, byte));
+                rewritten.push_str(behind);
+            }
+            None => rewritten.extend(["%", piece]),
+        }
+    }
+    (rewritten != path).then_some(rewritten)
+}
+
 /// Reads `\` as `/`, as Windows does.
 fn turn_backslashes(path: &str) -> Option<String> {
     path.contains('\\').then(|| path.replace('\\', "/"))
@@ -92,8 +110,9 @@ fn cut_end(path: &str) -> Option<String> {
 }
 
 /// Cuts off a host after two leading slashes, as backends that parse the path as a URI reference do (RFC 3986, 4.2).
+/// Browsers and Node skip further slashes. To others the host is empty then: what is left is as with slashes merged.
 fn cut_host(path: &str) -> Option<String> {
-    let behind = path.strip_prefix("//")?;
+    let behind = path.strip_prefix("//")?.trim_start_matches('/');
     Some(behind.find('/').map_or("/", |slash| &behind[slash..]).to_owned())
 }
 
@@ -167,6 +186,17 @@ fn encoded(text: &[u8]) -> Option<(u8, &[u8])> {
     Some((digit(high)? << 4 | digit(low)?, behind))
 }
 
+/// The letter that `text` begins with as a `u` and four digits, and what stands behind it.
+fn utf16(text: &str) -> Option<(char, &str)> {
+    let (digits, behind) = text.strip_prefix(['u', 'U'])?.split_at_checked(4)?;
+    let digits = digits.bytes().all(|letter| letter.is_ascii_hexdigit()).then_some(digits)?;
+    Some((char::from_u32(u32::from_str_radix(digits, 16).ok()?)?, behind))
+}
+
+fn push_encoded(text: &mut String, byte: u8) {
+    text.extend([b'%', hex_digit(byte >> 4), hex_digit(byte & 0xf)].map(char::from));
+}
+
 fn hex_digit(value: u8) -> u8 {
     b"0123456789ABCDEF"[usize::from(value)]
 }
@@ -218,6 +248,7 @@ mod tests {
             ("/a//b", &["/a/b"]),
             ("//a/b", &["/a/b", "/b"]),
             ("//a", &["/", "/a"]),
+            ("///a/b", &["/a/b", "/b"]),
             ("/a/../b", &["/b"]),
             ("/a/..", &["/"]),
             ("/a/.", &["/a/"]),
@@ -231,6 +262,9 @@ mod tests {
             ("/a%5Cb", &["/a/b", "/a\\b"]),
             ("/a%00b", &["/a", "/a\0b"]),
             ("/a%3Fb", &["/a", "/a?b"]),
+            ("/%u0061%U00e9", &["/%61%C3%A9", "/a%C3%A9"]),
+            ("/a%25u002Fb", &["/a%2Fb", "/a%u002Fb", "/a/b"]),
+            ("/%u+061%ud800%u00\u{e9}", &["/%u+061%ud800%u00%C3%A9"]),
             ("/a%252Fb", &["/a%2Fb", "/a/b"]),
             ("/a/..;/b", &["/a/../b", "/b"]),
             // The dots remove the empty segment, unless it was merged before.

@@ -65,11 +65,11 @@ pub enum NoRoute {
     NotFound,
     /// The path matches a route as written, but another one or none as some backends read it.
     ///
-    /// Backends may decode percent-encoding (`%2F` and `%5C` included, and twice), read `\` as `/`, merge slashes, take
-    /// what follows two leading slashes for a host, remove dot segments, or cut off what follows a `;` in a segment or
-    /// a decoded `?`, `#` or NUL in the path, in any order. So `//admin`, `/x/..;/admin` and `/admin%2f..` may mean
-    /// `/admin` or not, and could bypass the protection of that route. Case is significant (RFC 3986, 6.2.2.1), and so
-    /// are differences between names that a file system treats as equal.
+    /// Backends may decode percent-encoding (`%2F`, `%5C` and `%u0061` included, and twice), read `\` as `/`, merge
+    /// slashes, take what follows two or more leading slashes for a host, remove dot segments, or cut off what follows a
+    /// `;` in a segment or a decoded `?`, `#` or NUL in the path, in any order. So `//admin`, `/x/..;/admin` and
+    /// `/admin%2f..` may mean `/admin` or not, and could bypass the protection of that route. Case is significant
+    /// (RFC 3986, 6.2.2.1), and so are differences between names that a file system treats as equal.
     ///
     /// Paths whose readings all match the same route pass unchanged. A path with more than 64 readings, or with more
     /// than 32 KiB of them, counts as ambiguous.

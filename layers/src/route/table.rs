@@ -245,6 +245,8 @@ mod tests {
             ("a", "//x", Ok("all")),
             ("a", "//x/y", Ok("all")),
             ("a", "//x/admin", Err(NoRoute::Ambiguous)),
+            ("a", "///x/admin", Err(NoRoute::Ambiguous)),
+            ("a", "/%u0061dmin", Err(NoRoute::Ambiguous)),
             ("a", "/x/../y;z/%2e%2e/%2f", Ok("all")),
             ("a", "/Admin", Ok("all")),
             ("a", "/administrator;x//", Ok("all")),

@@ -23,9 +23,9 @@ fn path() -> impl Strategy<Value = String> {
     prop::collection::vec("[ab]{1,2}", 0..4).prop_map(|segments| format!("/{}", segments.join("/")))
 }
 
-const PARTS: [&str; 25] = [
+const PARTS: [&str; 26] = [
     "a", "a", "b", "/", "/", "/", ".", "..", "/../", "//", "//", ";", "\\", "%61", "%62", "%2e", "%2f", "%5C", "%3b",
-    "%25", "%3F", "%00", "%c3%A9", "é", "%zz",
+    "%25", "%3F", "%00", "%u0061", "%c3%A9", "é", "%zz",
 ];
 
 /// A path with parts that some backends read differently.
@@ -114,10 +114,11 @@ fn readings(path: &str) -> BTreeSet<String> {
     }
 }
 
-fn steps(path: &str) -> [String; 8] {
+fn steps(path: &str) -> [String; 9] {
     [
         decoded(path, "ab.;%?\0"),
         decoded(path, "/\\"),
+        path.replace("%u0061", "%61"),
         path.chars().map(|letter| if letter == '\\' { '/' } else { letter }).collect(),
         without_parameters(path),
         path.chars().take_while(|letter| !"?\0".contains(*letter)).collect(),
@@ -154,11 +155,11 @@ fn without_parameters(path: &str) -> String {
 }
 
 fn without_host(path: &str) -> String {
-    match path.splitn(4, '/').collect::<Vec<_>>()[..] {
-        ["", "", _, rest] => format!("/{rest}"),
-        ["", "", _] => "/".to_owned(),
-        _ => path.to_owned(),
+    if !path.starts_with("//") {
+        return path.to_owned();
     }
+    let (_host, rest) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
+    format!("/{rest}")
 }
 
 fn without_double_slashes(path: &str) -> String {
