@@ -225,7 +225,15 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Gate<IO> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Behind a closed gate whoever reclaims the IO ends it, so that every end looks the same.
-        if ready!(self.poll_passing(cx))? { self.io()?.poll_shutdown(cx) } else { Poll::Ready(Ok(())) }
+        if !ready!(self.poll_passing(cx))? {
+            return Poll::Ready(Ok(()));
+        }
+        let ended = self.io()?.poll_shutdown(cx);
+        if ended.is_pending() && !self.control.is_draining() {
+            // Its server has ended, perhaps within a body: it must not pass for idle.
+            self.control.drain();
+        }
+        ended
     }
 }
 

@@ -11,6 +11,7 @@ mod cut_uploads;
 mod deadline;
 mod draining;
 mod early_response;
+mod ending;
 mod extended_connect;
 mod floods;
 mod forwarded_fields;
