@@ -115,25 +115,24 @@ impl<T> Metered<T> {
 }
 
 impl<T: Write + Unpin> Metered<T> {
-    fn write(
-        &mut self,
-        cx: &mut Context<'_>,
-        write: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        let mut polled = match self.failure.take() {
-            None => write(Pin::new(&mut self.inner), cx),
-            Some(failure) => Poll::Ready(Err(failure)),
-        };
-        if polled.is_ready() && self.meter.is_reading() {
-            polled = self.hold_back(polled);
-        }
+    fn write(&mut self, write: impl FnOnce(Pin<&mut T>) -> Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let polled = self.unless_failed(write);
         self.meter.note_written(&polled);
         polled
     }
 
     /// Keeps a failure for the reader, which is woken by more data or by the end.
-    fn hold_back(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        let Poll::Ready(Err(failure)) = polled else { return polled };
+    fn unless_failed<R>(&mut self, act: impl FnOnce(Pin<&mut T>) -> Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+        let failure = match self.failure.take() {
+            Some(failure) => failure,
+            None => match act(Pin::new(&mut self.inner)) {
+                Poll::Ready(Err(failure)) => failure,
+                polled => return polled,
+            },
+        };
+        if !self.meter.is_reading() {
+            return Poll::Ready(Err(failure));
+        }
         self.failure = Some(failure);
         self.meter.broken.store(true, Ordering::Relaxed);
         Poll::Pending
@@ -171,11 +170,12 @@ impl<T: Read + Unpin> Read for Metered<T> {
 
 impl<T: Write + Unpin> Write for Metered<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.write(cx, |inner, cx| inner.poll_write(cx, buf))
+        self.write(|inner| inner.poll_write(cx, buf))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        // Of TLS it may be what writes.
+        self.unless_failed(|inner| inner.poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -192,7 +192,7 @@ impl<T: Write + Unpin> Write for Metered<T> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         // Most requests are one piece, for which the kernel has a shorter way.
-        self.write(cx, |inner, cx| match bufs {
+        self.write(|inner| match bufs {
             [buf] => inner.poll_write(cx, buf),
             bufs => inner.poll_write_vectored(cx, bufs),
         })

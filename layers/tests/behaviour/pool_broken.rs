@@ -28,6 +28,14 @@ struct Breaking {
     taken: usize,
     failed: bool,
     arrived: &'static [u8],
+    /// All writes are taken, and it is the flush that fails.
+    in_flush: bool,
+}
+
+impl Breaking {
+    fn new(arrived: &'static [u8]) -> Self {
+        Self { taken: 0, failed: false, arrived, in_flush: false }
+    }
 }
 
 impl Read for Breaking {
@@ -45,6 +53,9 @@ impl Read for Breaking {
 
 impl Write for Breaking {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.in_flush {
+            return Poll::Ready(Ok(buf.len()));
+        }
         if self.taken > 0 {
             self.failed = true;
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
@@ -53,7 +64,11 @@ impl Write for Breaking {
         Poll::Ready(Ok(self.taken))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.in_flush {
+            self.failed = true;
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -64,18 +79,25 @@ impl Write for Breaking {
 
 /// Sends an upload over a [`Breaking`] connection.
 async fn upload(arrived: &'static [u8]) -> Result<Response<PooledBody<Body>>, PoolError<Body>> {
-    let connector = tower::service_fn(move |_: Uri| {
-        std::future::ready(Ok::<_, io::Error>(Breaking { taken: 0, failed: false, arrived }))
-    });
+    upload_over(move || Breaking::new(arrived)).await
+}
+
+async fn upload_over(
+    connect: impl Fn() -> Breaking + Clone + Send + Sync + 'static,
+) -> Result<Response<PooledBody<Body>>, PoolError<Body>> {
+    let connector = tower::service_fn(move |_: Uri| std::future::ready(Ok::<_, io::Error>(connect())));
     let pool = Pool::new(connector, "http://backend".parse().unwrap());
     pool.oneshot(Request::post("/").body(Full::from(vec![b'x'; 1024 * 1024])).unwrap()).await
 }
 
 #[tokio::test]
 async fn a_response_that_arrived_before_a_failed_write_is_read() {
-    let response = upload(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 8\r\n\r\ntoo long").await.unwrap();
-    assert_eq!(response.status(), 413);
-    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "too long");
+    for in_flush in [false, true] {
+        let arrived = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 8\r\n\r\ntoo long";
+        let response = upload_over(move || Breaking { in_flush, ..Breaking::new(arrived) }).await.unwrap();
+        assert_eq!(response.status(), 413);
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "too long");
+    }
 }
 
 #[tokio::test]
