@@ -53,7 +53,8 @@ where
     pub(super) fn new(endpoints: Arc<Endpoints<S>>, request: Request<Once<B>>) -> Self {
         let copy = RequestCopy::of(&request);
         let attempts = request.extensions().get::<Attempts>().cloned();
-        let repeatable = copy.as_ref().is_some_and(|copy| is_idempotent(copy.method()));
+        // A trial goes on beside the next attempt and may end after it: a late DELETE could undo what came in between.
+        let repeatable = copy.as_ref().is_some_and(|copy| copy.method().is_safe());
         // A client stays with the endpoint to which it has its own connection.
         let ties = request.extensions().get().and_then(ConnInfo::ties);
         let tied = ties.and_then(|ties| endpoints.tied(ties)).map(Turn::Of);

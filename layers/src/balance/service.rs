@@ -37,8 +37,8 @@ use super::{BalancedBody, Endpoint, Once, ResponseFuture, Rotation, Unsent, endp
 /// is taken off at random, so that not everyone returns at the same time. Then:
 /// - If the error says that the endpoint was [`Unreachable`](super::Unreachable), as those of the pools do, a background
 ///   task connects to it.
-/// - Otherwise one request at a time finds out whether it responds again: preferably one that can be sent elsewhere,
-///   which happens after a quarter of a second.
+/// - Otherwise one request at a time finds out whether it responds again: preferably one without a body whose method is
+///   safe (RFC 9110, 9.2.1), which is also sent elsewhere after a quarter of a second.
 ///
 /// When all endpoints have failed, all are tried, starting with the one with the fewest failures. Those whose
 /// connections time out are left out: they are connected to in the background every second, and if there are no others,

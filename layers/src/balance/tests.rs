@@ -271,6 +271,16 @@ async fn one_request_at_a_time_waits_for_an_endpoint_that_hangs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_changes_something_is_never_at_two_endpoints_at_a_time() {
+    for (method, expected) in [("GET", ok("up")), ("DELETE", Err(("hangs".into(), 1)))] {
+        let balance = Balance::new([endpoint("hangs", Does::Hang), endpoint("up", Does::Respond)]);
+        balance.endpoints.health(0).failed(None, None);
+        advance(Duration::from_secs(2)).await;
+        assert_eq!(send(&balance, method, "").await, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_probe_that_is_given_up_is_another_requests() {
     let balance = Balance::new([endpoint("hangs", Does::Hang), endpoint("up", Does::Respond)]);
     assert_eq!(send(&balance, "GET", "").await, Err(("hangs".into(), 1)));
