@@ -63,10 +63,11 @@ fn client(chain: &[Option<Node>], trusted: &TrustedProxies) -> usize {
     chain.iter().rposition(|node| !is_trusted(node)).unwrap_or(0)
 }
 
-/// The elements of a list header, on one line or several.
+/// The elements of a list header, on one line or several. One that is not text keeps its place, and the others count.
 fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(str::trim_ascii).filter(|element| !element.is_empty())
+    let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    let elements = lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    elements.filter(|element| !element.is_empty()).map(|element| std::str::from_utf8(element).unwrap_or("\u{fffd}"))
 }
 
 /// A scheme (RFC 3986, 3.1).
@@ -80,4 +81,28 @@ fn host(text: &str) -> Option<HeaderValue> {
     HostName::from_authority(text.as_bytes()).ok()?;
     // A colon without a port is dropped (RFC 3986, 6.2.3).
     HeaderValue::from_str(text.strip_suffix(':').unwrap_or(text)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_byte_of_a_client_hides_what_its_proxy_says_of_it() {
+        let trusted = TrustedProxies::new(["10.0.0.0/8".parse().unwrap()]);
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            (X_FORWARDED_FOR, &b"10.1.1.1, \xff, 192.0.2.8, 10.0.0.2"[..]),
+            (X_FORWARDED_HOST, b"evil.test, \xff, a.test, b.test"),
+        ] {
+            headers.insert(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        let original = Original::read(&headers, &trusted);
+        assert_eq!(original.client.unwrap().to_string(), "192.0.2.8");
+        assert_eq!(original.host.unwrap(), "a.test");
+        assert_eq!(
+            original.chain.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["10.1.1.1", "192.0.2.8", "10.0.0.2"]
+        );
+    }
 }
