@@ -229,7 +229,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Gate<IO> {
             return Poll::Ready(Ok(()));
         }
         let ended = self.io()?.poll_shutdown(cx);
-        if ended.is_pending() && !self.control.is_draining() {
+        if self.watched && ended.is_pending() && !self.control.is_draining() {
             // Its server has ended, perhaps within a body: it must not pass for idle.
             self.control.drain();
         }
