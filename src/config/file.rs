@@ -11,7 +11,9 @@ use figment::{
 use toml_edit::{Document, TableLike};
 
 use super::{
-    Kind, Merged, Problem, Problems, SETTINGS, path, suggest, table,
+    Kind, Merged, Problem, Problems, SETTINGS,
+    merged::without_password,
+    path, suggest, table,
     toml::{self, Lines},
 };
 use crate::settings;
@@ -65,7 +67,8 @@ impl ConfigFile {
                 ("duplicate key", Some(key)) => format!("duplicate key `{}`", key.trim()),
                 (message, _) => {
                     let instead = text.lines().nth(line - 1).and_then(toml::valid_instead);
-                    let instead = instead.map(|line| format!(": write {line}")).unwrap_or_default();
+                    let instead =
+                        instead.map(|line| format!(": write {}", without_password(&line))).unwrap_or_default();
                     format!("this is not valid TOML: {}{instead}", message.replace('\n', ", "))
                 }
             };

@@ -187,7 +187,7 @@ fn requoted<T: Parse>(value: &Value) -> Option<String> {
 }
 
 /// Hides the password of an address: messages may end up in a log.
-fn without_password(text: &str) -> Cow<'_, str> {
+pub(super) fn without_password(text: &str) -> Cow<'_, str> {
     let user = text.find("://").map_or(0, |scheme| scheme + 3);
     let password = text.rfind('@').and_then(|end| Some((user + text.get(user..end)?.find(':')?, end)));
     match password {

@@ -28,6 +28,10 @@ fn misspelled_values_get_advice() {
         ("max_body = \"10m\"", "found \"10m\": write 10MiB"),
         ("trusted_proxies = \"10.0.0.0/8, ::1\"", "found \"10.0.0.0/8, ::1\": write [\"10.0.0.0/8\", \"::1\"]"),
         ("bind = 0.0.0.0", "this is not valid TOML: invalid float, expected nothing: write bind = \"0.0.0.0\""),
+        (
+            "mesh_registry = nats://bob:hunter2@127.0.0.1:4222",
+            "write mesh_registry = \"nats://bob:***@127.0.0.1:4222\"",
+        ),
     ] {
         assert_told(&format!("{line}\n{ROUTE}"), expected);
     }
