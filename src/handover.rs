@@ -43,19 +43,25 @@ impl Handover {
     /// last look failed.
     pub fn look(&mut self, all: bool) {
         let Self { watch, secrets, derived } = self;
+        let had_failed = watch.has_failed();
         let take = |now: Secrets| {
-            if !now.is_same(secrets) {
+            let is_new = !now.is_same(secrets);
+            if is_new {
                 derived.replace(secrets, &now)?;
                 tracing::info!("{}", news(secrets, &now));
                 *secrets = now;
             }
-            Ok(())
+            Ok(is_new)
         };
-        if let Look::Failed(Some(error)) = watch.look(all, take) {
-            tracing::warn!(
+        match watch.look(all, take) {
+            Look::Read(false) if had_failed => {
+                tracing::info!("the secret file can be used again: it holds the secret that is in use");
+            }
+            Look::Unchanged | Look::Read(_) | Look::Failed(None) => {}
+            Look::Failed(Some(error)) => tracing::warn!(
                 "the secret has changed and cannot be used; the previous one stays in use, and the file is read again \
                  every second: {error}"
-            );
+            ),
         }
     }
 }

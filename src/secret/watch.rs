@@ -29,6 +29,11 @@ impl SecretWatch {
     pub fn look<T>(&mut self, all: bool, take: impl FnOnce(Secrets) -> Result<T, BoxError>) -> Look<T> {
         self.files.look(all, || take(Secrets::load(&self.source)?))
     }
+
+    /// Whether the secrets could not be read or taken at the last look.
+    pub fn has_failed(&self) -> bool {
+        self.files.has_failed()
+    }
 }
 
 #[cfg(test)]

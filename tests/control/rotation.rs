@@ -123,4 +123,7 @@ fn a_secret_that_is_of_no_use_changes_nothing() {
     assert!(line.contains("WARN") && line.contains("64 hexadecimal digits"), "{line}");
     let with_old = command(program.home(), &["status"]).env("PMESH_SECRET", crate::SECRET).output().unwrap();
     succeeded(&with_old);
+    // Whoever has mended it sees that it is over.
+    std::fs::write(&path, crate::SECRET).unwrap();
+    program.wait_for_line("the secret file can be used again");
 }
