@@ -84,6 +84,11 @@ impl ConfigFile {
         self.path
     }
 
+    /// How many routes it has.
+    pub(super) fn routes(&self) -> usize {
+        self.values.get("routes").and_then(Value::as_array).map_or(0, <[_]>::len)
+    }
+
     /// Reports each unknown key.
     pub(super) fn report_unknown_keys(&self, problems: &mut Problems) {
         let root = self.document.as_table();

@@ -186,11 +186,23 @@ fn merge(
     }
     let settings = Settings::read(&merged, environment.secret, &mut problems);
     if problems.is_empty() {
-        let (file, doubts) = (file.map(ConfigFile::into_path), environment.doubts);
+        let mut doubts = environment.doubts;
+        doubts.extend(file.as_ref().and_then(|file| replaced_routes(file, &merged)));
+        let file = file.map(ConfigFile::into_path);
         Ok(Loaded { settings, file, doubts, looked_for, merged })
     } else {
         Err(problems.into())
     }
+}
+
+/// A flag or a variable for one more route replaces those of the file, which may not be meant.
+fn replaced_routes(file: &ConfigFile, merged: &Merged) -> Option<Problem> {
+    let routes = merged.node("routes").filter(|routes| file.routes() > 0 && !routes.is_from_file())?;
+    let count = match file.routes() {
+        1 => "the route".to_owned(),
+        count => format!("all {count} routes"),
+    };
+    Some(routes.problem(format!("replaces {count} of the file")))
 }
 
 #[cfg(test)]

@@ -178,8 +178,11 @@ fn a_list_replaces_a_weaker_one_as_a_whole() {
     let start = Start::new()
         .file("[[routes]]\nhost = \"a\"\nupstreams = [\"a:1\"]\n[[routes]]\nhost = \"b\"\nupstreams = [\"b:1\"]\n")
         .variable("PMESH_ROUTE", "c=c:1");
-    let routes = start.loaded().settings.routes;
+    let loaded = start.loaded();
+    let routes = loaded.settings.routes;
     assert_eq!(routes.iter().map(ToString::to_string).collect::<Vec<_>>(), ["c/ -> c:1"]);
+    let doubts: Vec<_> = loaded.doubts.iter().map(ToString::to_string).collect();
+    assert_eq!(doubts, ["PMESH_ROUTE: replaces all 2 routes of the file"]);
 }
 
 #[test]
