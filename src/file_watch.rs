@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
 
 use tower::BoxError;
 
-use crate::causes::with_causes;
+use crate::telemetry::causes::with_causes;
 
 /// Watches files for changes since they were last read successfully.
 #[derive(Debug)]

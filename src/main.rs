@@ -12,10 +12,11 @@ use pmesh::{
     cli::{Arguments, Command},
     commands::{self, Unreachable},
     config::{self, Defaults, Loaded},
-    demo, logging,
-    run::{self, run},
+    demo,
     secret::Secrets,
+    server::run::{self, run},
     settings::{SecretSource, Settings, summary},
+    telemetry::logging,
 };
 use pmesh_layers::identity::Authority;
 use tower::BoxError;

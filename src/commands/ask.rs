@@ -6,11 +6,13 @@ use tokio::time::timeout;
 use tower::BoxError;
 
 use crate::{
-    endpoint::{EndpointHost, HostPort},
     mesh::{AskError, NodeClient, PeersReport, identity},
-    running::Running,
     secret::Secrets,
-    settings::Settings,
+    server::running::Running,
+    settings::{
+        Settings,
+        endpoint::{EndpointHost, HostPort},
+    },
 };
 
 /// How long an answer may take.

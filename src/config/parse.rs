@@ -8,7 +8,7 @@ use pmesh_layers::{
     host::HostName,
 };
 
-use crate::endpoint::Endpoint;
+use crate::settings::endpoint::Endpoint;
 
 /// Why a value will not do, where what was expected does not say it already.
 pub(crate) type Reason = Option<String>;

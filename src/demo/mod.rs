@@ -16,9 +16,8 @@ use tower::BoxError;
 
 use self::{backend::Backend, guide::Guide};
 use crate::{
-    endpoint::Endpoint,
-    run::Server,
-    settings::{Route, Settings},
+    server::run::Server,
+    settings::{Route, Settings, endpoint::Endpoint},
 };
 
 /// What the demo serves. curl and browsers know the address of each name below `localhost` without a look-up.
@@ -28,7 +27,7 @@ pub const HOST: &str = "demo.localhost";
 ///
 /// # Errors
 ///
-/// As [`run`](crate::run::run), or when there is no address for the backend, or when the settings have a route for
+/// As [`run`](crate::server::run::run), or when there is no address for the backend, or when the settings have a route for
 /// [`HOST`] themselves.
 pub fn run(mut settings: Settings) -> Result<(), BoxError> {
     let backend = Backend::start(first_usable(settings.subnet_service))?;

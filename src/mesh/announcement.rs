@@ -2,9 +2,9 @@ use std::{collections::hash_map::RandomState, fmt, hash::BuildHasher, str::FromS
 
 use pmesh_layers::{host::HostPattern, identity::NodeName, route::PathPrefix};
 
-use crate::{
+use crate::settings::{
+    Settings,
     endpoint::{Endpoint, HostPort},
-    settings::Settings,
 };
 
 /// What a node says of itself.

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tower::{BoxError, ServiceExt};
 
 use super::API_HOST;
-use crate::endpoint::HostPort;
+use crate::settings::endpoint::HostPort;
 
 /// Maximum size of an answer, in bytes: a thousand nodes with a hundred routes each.
 const LONGEST: usize = 16 * 1024 * 1024;

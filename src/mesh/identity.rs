@@ -15,9 +15,9 @@ use rustls::pki_types::{
 use zeroize::Zeroizing;
 
 use crate::{
-    causes::with_causes,
     file_watch::{FileWatch, Look},
     settings::{MeshFile, MeshFiles, Settings},
+    telemetry::causes::with_causes,
 };
 
 /// How often the certificates in unchanged files are verified again.

@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout};
 use tower::{BoxError, Service, ServiceExt};
 
 use super::Peer;
-use crate::{body::ForwardedBody, room_connector::RoomConnector};
+use crate::{http::body::ForwardedBody, upstream::room_connector::RoomConnector};
 
 /// If a node sends nothing for this long while requests are in flight, it gets a PING; without an answer in time, the
 /// connection is given up.

@@ -12,7 +12,7 @@ use pmesh_layers::{
 };
 
 use super::{Announcement, Health, Instance, Served, link::Links};
-use crate::endpoint::HostPort;
+use crate::settings::endpoint::HostPort;
 
 /// All known nodes except this one.
 ///

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{AskError, NodeClient, NodeReport, Peer, Peers, Route, State, registry::jittered};
-use crate::{causes::with_causes, settings::Settings};
+use crate::{settings::Settings, telemetry::causes::with_causes};
 
 /// How often a node is asked, on average.
 const INTERVAL: Duration = Duration::from_secs(2);

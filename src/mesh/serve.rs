@@ -10,7 +10,10 @@ use pmesh_layers::{body::RequestBody, conn::ConnInfo, host::HostRejected};
 use tower::{BoxError, Layer, Service};
 
 use super::{API_HOST, Api};
-use crate::{access_log::LoggedBody, body::ResponseBody, respond, spares::for_node};
+use crate::{
+    admission::spares::for_node,
+    http::{access_log::LoggedBody, body::ResponseBody, respond},
+};
 
 /// What is different for requests of other nodes: those for the node itself go to the [`Api`], and one for a host that is
 /// not served is answered, where a client would get nothing. The connection is that of many clients.

@@ -10,7 +10,7 @@ use pmesh_layers::identity::NodeName;
 use super::{Port, RegistryServers, Settings};
 use crate::{
     config::{Merged, Node, Parse, Problem, Problems, Reason, SETTINGS, Setting, misplaced, text},
-    endpoint::{Endpoint, HostPort},
+    settings::endpoint::{Endpoint, HostPort},
 };
 
 /// Other nodes: where they are, and how they trust each other.

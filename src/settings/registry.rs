@@ -1,7 +1,7 @@
 use std::{fmt, str::FromStr};
 
 use super::Secret;
-use crate::endpoint::{HostPort, InvalidEndpoint};
+use crate::settings::endpoint::{HostPort, InvalidEndpoint};
 
 /// The port of NATS.
 const PORT: u16 = 4222;

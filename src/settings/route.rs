@@ -15,8 +15,8 @@ use rustls::pki_types::ServerName;
 
 use crate::{
     config::{Merged, Node, Parse, Problems, Reason, SizeLimit, text},
-    endpoint::Endpoint,
     mesh::API_HOST,
+    settings::endpoint::Endpoint,
 };
 
 /// The keys of `[[routes]]`.

@@ -23,10 +23,9 @@ use tower::{BoxError, Layer, Service};
 
 use super::{Attempt, Backend};
 use crate::{
-    body::UpstreamBody,
-    endpoint::Endpoint,
+    http::body::UpstreamBody,
     mesh::{API_HOST, Linker, Passed, Peer, Peers, State, THROUGH},
-    settings::Route,
+    settings::{Route, endpoint::Endpoint},
 };
 
 /// The endpoints of a route, in turn.

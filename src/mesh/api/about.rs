@@ -9,10 +9,10 @@ use tokio::sync::watch;
 
 use super::{CountersReport, HealthReport, ListenerReport, NodeReport, PeerReport, PeersReport, RegistryReport, Route};
 use crate::{
-    counters::Counters,
-    listen::Listener,
     mesh::{Instance, Peers, RegistryStatus, RegistryView, Served, Source, State},
+    server::listen::Listener,
     settings::RegistryServers,
+    telemetry::counters::Counters,
 };
 
 /// All that is known of this node, as of the moment when somebody asks.

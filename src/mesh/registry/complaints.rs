@@ -6,8 +6,8 @@ use std::{
 use pmesh_layers::identity::NodeName;
 
 use crate::{
-    endpoint::HostPort,
     mesh::{Announcement, Instance, SealError},
+    settings::endpoint::HostPort,
 };
 
 /// How many keys are remembered that were complained about. Anybody who may write to the registry can make more.

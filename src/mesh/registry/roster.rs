@@ -8,8 +8,8 @@ use pmesh_layers::identity::NodeName;
 use tokio::time::Instant;
 
 use crate::{
-    endpoint::HostPort,
     mesh::{Announcement, Instance},
+    settings::endpoint::HostPort,
 };
 
 /// What other nodes have announced in the registry, until it expires.

@@ -20,7 +20,7 @@ use tokio::{
 use tower::BoxError;
 
 use super::{Keeper, RegistryOptions, roster::Heard};
-use crate::{causes::with_causes, mesh::Instance, settings::Login};
+use crate::{mesh::Instance, settings::Login, telemetry::causes::with_causes};
 
 /// How long NATS may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -226,7 +226,7 @@ async fn connect(options: &RegistryOptions, lost: &Arc<Notify>) -> Result<Client
     Ok(connection.connect(servers).await?)
 }
 
-fn url((tls, address): &(bool, crate::endpoint::HostPort)) -> String {
+fn url((tls, address): &(bool, crate::settings::endpoint::HostPort)) -> String {
     let scheme = if *tls { "tls" } else { "nats" };
     format!("{scheme}://{address}")
 }

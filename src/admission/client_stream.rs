@@ -15,8 +15,8 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{
-    admission::Place,
+use crate::admission::{
+    Place,
     strangers::{Patience, Stranger, Unnamed},
 };
 
@@ -160,7 +160,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{admission::Admission, spares::Spares};
+    use crate::admission::{Admission, spares::Spares};
 
     /// The only place there is, the stranger in it, and the client.
     async fn stranger(control: &Control) -> (Arc<Admission>, ClientStream, TcpStream) {

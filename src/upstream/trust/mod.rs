@@ -15,10 +15,7 @@ use rustls::{
 };
 
 use self::verifier::Verifier;
-use crate::{
-    endpoint::Endpoint,
-    settings::{CaFile, Route},
-};
+use crate::settings::{CaFile, Route, endpoint::Endpoint};
 
 /// The authorities that routes name, read once.
 #[derive(Debug)]

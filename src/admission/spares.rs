@@ -12,7 +12,7 @@ use std::{
 
 use tokio::task_local;
 
-use crate::exhaustion::Exhaustion;
+use crate::admission::exhaustion::Exhaustion;
 
 /// One descriptor in this many is held back, but no more than `MOST`.
 const SHARE: u64 = 8;

@@ -1,5 +1,8 @@
 //! From a route of the settings to the service behind it.
 
+pub mod advice;
+pub mod room_connector;
+pub mod trust;
 mod turns;
 
 use std::{
@@ -28,14 +31,14 @@ use tower_http::set_header::SetRequestHeaderLayer;
 use self::turns::{Aim, NodesInTurn, Timeouts, Turns};
 use crate::{
     admission::Admission,
-    body::{ForwardedBody, UpstreamBody},
-    endpoint::{Endpoint, Protocol},
-    listen::KEEPALIVE,
+    http::body::{ForwardedBody, UpstreamBody},
     mesh::{Dialer, Linker, Peers},
-    room_connector::RoomConnector,
-    settings::{Route, Settings},
-    trust::Trust,
-    worker::Shared,
+    server::{listen::KEEPALIVE, worker::Shared},
+    settings::{
+        Route, Settings,
+        endpoint::{Endpoint, Protocol},
+    },
+    upstream::{room_connector::RoomConnector, trust::Trust},
 };
 
 /// The table of all routes, for the worker with this number. Routes with an endpoint in common share its connections;

@@ -10,9 +10,8 @@ use tokio::{
 
 use crate::{
     certificates::{CertificateWatch, Looked},
-    handover::Handover,
     mesh::{IdentityWatch, Prober},
-    worker::Shared,
+    server::{handover::Handover, worker::Shared},
 };
 
 /// How often the files are checked.

@@ -1,6 +1,7 @@
 //! What the program runs on: validated, typed settings.
 
 mod certificate;
+pub mod endpoint;
 mod mesh;
 mod node;
 mod prefix;
@@ -33,7 +34,7 @@ pub(crate) use self::{
     route::{KEYS as ROUTE_KEYS, PATHS as ROUTE_PATHS},
 };
 
-use crate::endpoint::{EndpointHost, HostPort};
+use crate::settings::endpoint::{EndpointHost, HostPort};
 
 /// Everything that can be set, validated. [`config::load`](crate::config::load) makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]

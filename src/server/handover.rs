@@ -11,7 +11,7 @@ use crate::{
     file_watch::Look,
     mesh::{Renewal, Seal},
     secret::{SecretWatch, Secrets},
-    worker::Shared,
+    server::worker::Shared,
 };
 
 /// Watches the secret, and puts a new one to use.

@@ -20,11 +20,11 @@ pub use self::host_port::HostPort;
 /// socket: `unix:/run/app.sock`. Or another node, `mesh://NODE`, or whichever nodes serve what is asked for, `mesh://*`.
 ///
 /// ```
-/// use pmesh::endpoint::Endpoint;
+/// use pmesh::settings::endpoint::Endpoint;
 ///
 /// let endpoint: Endpoint = "https://backend".parse()?;
 /// assert_eq!(endpoint.to_string(), "https://backend:443");
-/// # Ok::<(), pmesh::endpoint::InvalidEndpoint>(())
+/// # Ok::<(), pmesh::settings::endpoint::InvalidEndpoint>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endpoint {

@@ -28,10 +28,10 @@ use tower::{BoxError, Layer, Service};
 use tower_http::request_id::RequestId;
 
 use crate::{
-    advice::advice,
-    body::{ForwardedBody, ResponseBody},
-    causes::with_causes,
+    http::body::{ForwardedBody, ResponseBody},
     mesh::Circle,
+    telemetry::causes::with_causes,
+    upstream::advice::advice,
 };
 
 /// The status for an error of a layer inside of the gate.

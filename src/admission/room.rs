@@ -15,7 +15,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{connections::Connections, counters::Counter, strangers::Strangers};
+use crate::{
+    admission::{connections::Connections, strangers::Strangers},
+    telemetry::counters::Counter,
+};
 
 /// A connection that has waited for less than this is not idle.
 const IDLE: Duration = Duration::from_millis(100);

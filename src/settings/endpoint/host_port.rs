@@ -5,11 +5,11 @@ use super::{EndpointHost, InvalidEndpoint};
 /// A host and a port from 1: `10.0.0.2:8443`, `[::1]:8443` or `name:8443`.
 ///
 /// ```
-/// use pmesh::endpoint::HostPort;
+/// use pmesh::settings::endpoint::HostPort;
 ///
 /// let address: HostPort = "Berlin:8443".parse()?;
 /// assert_eq!(address.to_string(), "berlin:8443");
-/// # Ok::<(), pmesh::endpoint::InvalidEndpoint>(())
+/// # Ok::<(), pmesh::settings::endpoint::InvalidEndpoint>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostPort {

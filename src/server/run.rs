@@ -17,24 +17,24 @@ use tokio::sync::{Notify, watch};
 use tower::BoxError;
 
 use crate::{
-    admission::Admission,
+    admission::{Admission, exhaustion::Exhaustion, spares::Spares},
     certificates::{CertificateWatch, Certificates},
-    control,
-    counters::Counters,
-    exhaustion::Exhaustion,
-    handover::{Derived, Handover},
-    listen::{self, Bound, Listener},
     mesh::{
         self, About, Announcement, Api, Clocks, IdentityWatch, Instance, Peers, Prober, Registry, RegistryOptions,
         Seal, Served,
     },
-    running::{Left, Running},
     secret::{SecretWatch, Secrets, prepare_home},
+    server::{
+        control,
+        handover::{Derived, Handover},
+        listen::{self, Bound, Listener},
+        running::{Left, Running},
+        signals::Signals,
+        worker::{self, Shared},
+    },
     settings::{Port, SecretSource, Settings, summary},
-    signals::Signals,
-    spares::Spares,
-    trust::Trust,
-    worker::{self, Shared},
+    telemetry::counters::Counters,
+    upstream::trust::Trust,
 };
 
 /// What to do where there are too few descriptors.

@@ -15,7 +15,7 @@ use http::Uri;
 use pmesh_layers::connect::ConnectError;
 use tower::Service;
 
-use crate::{admission::Admission, exhaustion::Exhaustion, spares::is_for_node};
+use crate::admission::{Admission, exhaustion::Exhaustion, spares::is_for_node};
 
 /// More than one, because a freed descriptor may go to a connection that is accepted at that moment.
 const TRIES: usize = 8;

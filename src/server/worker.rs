@@ -34,21 +34,24 @@ use tokio::{
 use tower::{BoxError, Service};
 
 use crate::{
-    access_log::LoggedBody,
-    admission::{Admission, Place, Verdict},
-    body::ResponseBody,
-    causes::with_causes,
+    admission::{
+        Admission, Place, Verdict,
+        client_stream::{self, ClientStream},
+        connections::Connections,
+        exhaustion::{Exhaustion, News},
+        strangers::Stranger,
+    },
     certificates::Certificates,
-    client_stream::{self, ClientStream},
-    connections::Connections,
-    counters::Counters,
-    exhaustion::{Exhaustion, News},
-    listen::Listener,
+    http::{
+        access_log::LoggedBody,
+        body::ResponseBody,
+        stack::{SharedStack, stack},
+    },
     mesh::{Api, Clocks, Peers},
+    server::listen::Listener,
     settings::{H2c, Settings},
-    stack::{SharedStack, stack},
-    strangers::Stranger,
-    trust::Trust,
+    telemetry::{causes::with_causes, counters::Counters},
+    upstream::trust::Trust,
 };
 
 /// How long to wait after accepting has failed for all connections, as for lack of descriptors or memory.

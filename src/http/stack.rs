@@ -23,14 +23,17 @@ use tower::{BoxError, Service, ServiceBuilder};
 use tower_http::request_id::SetRequestIdLayer;
 
 use crate::{
-    access_log::{AccessLogLayer, LoggedBody},
-    body::ResponseBody,
-    counters::Counters,
+    http::{
+        access_log::{AccessLogLayer, LoggedBody},
+        body::ResponseBody,
+        request_id::RequestIds,
+        respond::RespondLayer,
+        via,
+    },
     mesh::{Api, NodesLayer, PassedLayer},
-    request_id::RequestIds,
-    respond::RespondLayer,
-    upstream, via,
-    worker::Shared,
+    server::worker::Shared,
+    telemetry::counters::Counters,
+    upstream,
 };
 
 /// The stack of the worker with this number, with connection pools of its own: for clients, and for other nodes, whose

@@ -1,5 +1,14 @@
-//! Limits on connections: how many clients may have in all, and how many one client may have. Other nodes have places
-//! of their own, so that clients cannot keep them out, however many there are.
+//! Which connections are let in, and which are closed to make room for them.
+//!
+//! [`Admission`] limits connections: how many clients may have in all, and how many one client may have. Other nodes have
+//! places of their own, so that clients cannot keep them out, however many there are.
+
+pub mod client_stream;
+pub mod connections;
+pub mod exhaustion;
+pub mod room;
+pub mod spares;
+pub mod strangers;
 
 use std::{
     collections::HashMap,
@@ -15,7 +24,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
+use crate::admission::{
     exhaustion::{Exhaustion, News},
     room::{Leaving, Room},
     spares::Spares,
