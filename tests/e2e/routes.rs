@@ -129,6 +129,35 @@ fn prefixes_are_stripped() {
 }
 
 #[test]
+fn a_path_that_means_another_route_without_its_prefix_gets_400() {
+    let [api, admin] = ["api", "admin"].map(named);
+    let route = |prefix: &str, backend: &Backend, rest: &str| {
+        let upstream = backend.address;
+        format!("[[routes]]\nhost = \"a.test\"\nprefix = \"{prefix}\"\nupstreams = [\"{upstream}\"]\n{rest}\n")
+    };
+    let strip = "strip_prefix = true";
+    let literal = "strip_prefix = true\nallow_ambiguous_paths = true";
+    let program = Start::new()
+        .config(
+            &[
+                route("/api", &api, strip),
+                route("/api/admin", &admin, ""),
+                route("/raw", &api, literal),
+                route("/raw/admin", &admin, ""),
+            ]
+            .concat(),
+        )
+        .run();
+    let get = |path: &str| Client::connect(program.http()).get("a.test", path);
+    for path in ["/api//x/admin", "/api///x/admin", "/api/%2f/x/admin", "/api/;/x/admin", "/api/.//x/admin"] {
+        assert_eq!(get(path).status, 400, "{path}");
+        assert_eq!(get(&format!("{path}?q")).status, 400, "{path}");
+    }
+    assert_eq!(get("/api//x/user").text(), "api //x/user");
+    assert_eq!(get("/raw//x/admin").text(), "api //x/admin");
+}
+
+#[test]
 fn the_upstream_may_be_asked_for_another_host() {
     let backend = Backend::answering("ok");
     let route = format!(

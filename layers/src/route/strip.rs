@@ -9,6 +9,10 @@ use super::PathPrefix;
 ///
 /// A path that begins otherwise stays as it is.
 ///
+/// What is left may begin with `//`, which some backends take for the beginning of a host. A
+/// [`RouteTable`](super::RouteTable) refuses such a path if it could mean another route, as long as the prefix taken off
+/// is that of the route.
+///
 /// ```
 /// use http::Request;
 /// use pmesh_layers::route::StripPrefixLayer;

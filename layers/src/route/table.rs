@@ -10,8 +10,8 @@ use crate::{
 /// longer prefix more than a shorter one; the order of insertion does not matter. A look-up takes a step for each label
 /// of the host and each segment of the path, however many routes there are.
 ///
-/// Paths are matched exactly as written. A path that a backend may read as that of another route is refused, see
-/// [`NoRoute::Ambiguous`].
+/// Paths are matched exactly as written. A path that a backend may read as that of another route is refused, whether or
+/// not the prefix is removed on the way, see [`NoRoute::Ambiguous`].
 #[derive(Debug, Clone)]
 pub struct RouteTable<T> {
     exact: FixedMap<HostName, Paths<T>>,
@@ -38,7 +38,7 @@ impl<T> RouteTable<T> {
     ///
     /// [`DuplicateRoute`] when there is one for the same pattern and prefix, which stays.
     pub fn insert(&mut self, pattern: HostPattern, prefix: PathPrefix, target: T) -> Result<(), DuplicateRoute> {
-        self.put(pattern, prefix, Route { target, literal: false })
+        self.put(pattern, prefix, target, false)
     }
 
     /// Adds a route whose paths are never ambiguous, for a backend that reads paths as written or protects itself.
@@ -52,11 +52,18 @@ impl<T> RouteTable<T> {
         prefix: PathPrefix,
         target: T,
     ) -> Result<(), DuplicateRoute> {
-        self.put(pattern, prefix, Route { target, literal: true })
+        self.put(pattern, prefix, target, true)
     }
 
-    fn put(&mut self, pattern: HostPattern, prefix: PathPrefix, route: Route<T>) -> Result<(), DuplicateRoute> {
+    fn put(
+        &mut self,
+        pattern: HostPattern,
+        prefix: PathPrefix,
+        target: T,
+        literal: bool,
+    ) -> Result<(), DuplicateRoute> {
         self.encoded |= prefix.as_key().contains('%');
+        let route = Route { target, literal, prefix: prefix.as_key().len() };
         let paths = match pattern {
             HostPattern::Exact(name) => self.exact.entry(name),
             HostPattern::Below(parent) => self.below.entry(parent),
@@ -79,8 +86,16 @@ impl<T> RouteTable<T> {
         let route = first.find(path).or_else(|| hosts.find_map(|paths| paths.find(path))).ok_or(NoRoute::NotFound)?;
         // Bytes that are not allowed in a path could match percent-encoding in a prefix.
         let plain = route.literal || (readings::is_plain(path) && !self.encoded);
-        let same = |reading: &str| self.route(host, reading).is_some_and(|other| std::ptr::eq(other, route));
-        if plain || readings::all(path, same) { Ok(&route.target) } else { Err(NoRoute::Ambiguous) }
+        if plain || self.is_unambiguous(host, path, route) { Ok(&route.target) } else { Err(NoRoute::Ambiguous) }
+    }
+
+    /// Whether all readings of `path`, which matches `route`, lead to that route: those of the whole path, and those of
+    /// what is left of it without the prefix, which may differ. In `/api//x/admin`, `x` is a host only after `/api` has
+    /// been removed.
+    fn is_unambiguous(&self, host: &str, path: &str, route: &Route<T>) -> bool {
+        let same = |path: &str| self.route(host, path).is_some_and(|other| std::ptr::eq(other, route));
+        let (prefix, rest) = path.split_at(route.prefix);
+        readings::all(path, same) && (prefix.is_empty() || readings::all(rest, |rest| same(&[prefix, rest].concat())))
     }
 
     /// The target of the most specific route for the path as written, ignoring other readings.
@@ -116,6 +131,8 @@ impl<T> ServedHosts for RouteTable<T> {
 struct Route<T> {
     target: T,
     literal: bool,
+    /// The length of its prefix, 0 for `/`.
+    prefix: usize,
 }
 
 /// The routes of one pattern.
@@ -136,7 +153,7 @@ impl<T> Default for Paths<T> {
 
 impl<T> Paths<T> {
     fn insert(&mut self, prefix: PathPrefix, route: Route<T>) -> Result<(), DuplicateRoute> {
-        let length = prefix.as_key().len();
+        let length = route.prefix;
         if self.by_prefix.contains_key(&prefix) || (length == 0 && self.root.is_some()) {
             return Err(DuplicateRoute);
         }
@@ -289,6 +306,46 @@ mod tests {
         let table = table(&[("a/foo", "foo")]);
         assert_eq!(table.find("a", "/foo/..//bar"), Err(NoRoute::Ambiguous));
         assert_eq!(table.find("a", "/bar/../foo"), Err(NoRoute::NotFound));
+    }
+
+    #[test]
+    fn what_is_left_without_the_prefix_may_not_mean_another_route() {
+        let table = table(&[
+            ("a/api", "api"),
+            ("a/api/admin", "admin"),
+            ("a/v/1", "v"),
+            ("b/api", "api"),
+            ("b/api/api/admin", "inner"),
+        ]);
+        for (path, expected) in [
+            ("/api", Ok("api")),
+            ("/api/", Ok("api")),
+            ("/api//", Ok("api")),
+            ("/api//x", Ok("api")),
+            ("/api//x/administrator", Ok("api")),
+            ("/api//x/admin", Err(NoRoute::Ambiguous)),
+            ("/api///x/admin", Err(NoRoute::Ambiguous)),
+            ("/api//user@x:9/admin", Err(NoRoute::Ambiguous)),
+            ("/api//x/../admin", Err(NoRoute::Ambiguous)),
+            ("/api//x/y/../admin", Err(NoRoute::Ambiguous)),
+            ("/api//.//admin", Err(NoRoute::Ambiguous)),
+            ("/api/%2fx/admin", Err(NoRoute::Ambiguous)),
+            ("/api/%5cx/admin", Err(NoRoute::Ambiguous)),
+            ("/api/\\x/admin", Err(NoRoute::Ambiguous)),
+            ("/api/;/x/admin", Err(NoRoute::Ambiguous)),
+            ("/api/.//x/admin", Err(NoRoute::Ambiguous)),
+            ("/api//x/%61dmin", Err(NoRoute::Ambiguous)),
+            ("/api//x%3f/admin", Err(NoRoute::Ambiguous)),
+            ("/api/..//admin", Err(NoRoute::Ambiguous)),
+            ("/api/admin//x/y", Ok("admin")),
+            ("/api;/admin", Err(NoRoute::NotFound)),
+            ("/v/1//x/api/admin", Ok("v")),
+        ] {
+            assert_eq!(table.find("a", path).copied(), expected, "{path}");
+        }
+        // Whole, it means `/api/admin`, which is of the same route. `/../api/admin` does too, but without the prefix.
+        assert_eq!(table.find("b", "/api/../api/admin"), Err(NoRoute::Ambiguous));
+        assert_eq!(table.find("b", "/api/../api/user"), Ok(&"api"));
     }
 
     #[test]
