@@ -6,38 +6,81 @@ pub(super) struct Element {
     pub(super) host: Option<String>,
 }
 
-/// Parses a line (RFC 7239, 4); `None` if it is malformed.
-pub(super) fn parse(line: &str) -> Option<Vec<Element>> {
+/// Parses the lines of the field, which are one list (RFC 7239, 4).
+///
+/// Each proxy appends to what it received, so this reads from the end, and stops at the first malformed element, which
+/// stays as an empty one. An unclosed quote of a client thus hides what is in front of it, but nothing behind it.
+pub(super) fn parse<'a>(lines: impl DoubleEndedIterator<Item = &'a [u8]>) -> Vec<Element> {
     let mut elements = Vec::new();
-    let mut rest = line;
-    loop {
-        let mut element = Element::default();
-        let mut is_empty = true;
+    let texts = lines.rev().flat_map(FromEnd::new).filter(|text| !text.iter().all(|byte| b" \t;".contains(byte)));
+    for text in texts {
+        let element = Element::parse(text);
+        let is_malformed = element.is_none();
+        elements.push(element.unwrap_or_default());
+        if is_malformed {
+            break;
+        }
+    }
+    elements.reverse();
+    elements
+}
+
+/// The text of each element of a line, the last one first.
+struct FromEnd<'a> {
+    rest: Option<&'a [u8]>,
+}
+
+impl<'a> FromEnd<'a> {
+    fn new(line: &'a [u8]) -> Self {
+        Self { rest: Some(line) }
+    }
+}
+
+impl<'a> Iterator for FromEnd<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let line = self.rest.take()?;
+        let mut is_quoted = false;
+        for (at, byte) in line.iter().enumerate().rev() {
+            match byte {
+                b'"' if !is_quoted || !ends_in_escape(&line[..at]) => is_quoted = !is_quoted,
+                b',' if !is_quoted => {
+                    self.rest = Some(&line[..at]);
+                    return Some(&line[at + 1..]);
+                }
+                _ => {}
+            }
+        }
+        Some(line)
+    }
+}
+
+/// Whether the next letter of a quoted string is escaped: backslashes escape each other.
+fn ends_in_escape(text: &[u8]) -> bool {
+    text.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+}
+
+impl Element {
+    /// `None` if it is malformed.
+    fn parse(text: &[u8]) -> Option<Self> {
+        let mut rest = std::str::from_utf8(text).ok()?;
+        let mut element = Self::default();
         loop {
             rest = rest.trim_ascii_start();
-            if !rest.is_empty() && !rest.starts_with([';', ',']) {
+            if !rest.is_empty() && !rest.starts_with(';') {
                 let (name, behind) = token(rest)?;
                 let (value, behind) = value(behind.strip_prefix('=')?)?;
                 element.set(name, value)?;
-                is_empty = false;
                 rest = behind.trim_ascii_start();
             }
             match rest.strip_prefix(';') {
                 Some(behind) => rest = behind,
-                None => break,
+                None => return rest.is_empty().then_some(element),
             }
         }
-        if !is_empty {
-            elements.push(element);
-        }
-        match rest.strip_prefix(',') {
-            Some(behind) => rest = behind,
-            None => return rest.is_empty().then_some(elements),
-        }
     }
-}
 
-impl Element {
     /// `None` if the parameter was already set.
     fn set(&mut self, name: &str, value: String) -> Option<()> {
         let place = match () {
@@ -84,21 +127,31 @@ mod tests {
         Element { node: part(node), proto: part(proto), host: part(host) }
     }
 
+    fn parsed(lines: &[&str]) -> Vec<Element> {
+        parse(lines.iter().map(|line| line.as_bytes()))
+    }
+
     #[test]
-    fn lines() {
+    fn well_formed_lines() {
         for (line, expected) in [
             ("for=192.0.2.1", vec![element("192.0.2.1", "", "")]),
             (
                 "For=\"[2001:db8::1]:80\" ; PROTO=https;by=x;ext=\"a,b;c\\\"\" , host=\"a\\.test:1\"",
                 vec![element("[2001:db8::1]:80", "https", ""), element("", "", "a.test:1")],
             ),
+            ("ext=\"\\\\\", ext=\",\\\\\\\",\"", vec![element("", "", ""), element("", "", "")]),
             (";for=_a;,,", vec![element("_a", "", "")]),
             ("for=\"\"", vec![Element { node: Some(String::new()), ..Element::default() }]),
             ("", Vec::new()),
         ] {
-            assert_eq!(parse(line), Some(expected), "{line}");
+            assert_eq!(parsed(&[line]), expected, "{line}");
         }
-        for line in [
+        assert_eq!(parsed(&["for=_a, for=_b", "", "for=_c"]), ["_a", "_b", "_c"].map(|node| element(node, "", "")));
+    }
+
+    #[test]
+    fn a_malformed_element_hides_only_what_is_in_front_of_it() {
+        for malformed in [
             "for",
             "for=",
             "=a",
@@ -106,12 +159,22 @@ mod tests {
             "for=[2001:db8::1]",
             "for = a",
             "for=\"a",
-            "for=\"a, for=192.0.2.1",
             "for=\"a\\",
+            "for=\"a\\\"",
             "for=a;for=b",
             "for=a\"b\"",
+            "\"",
+            "for=\u{fffd}",
         ] {
-            assert_eq!(parse(line), None, "{line}");
+            let expected = [element("", "", ""), element("a,b\"", "", ""), element("_c", "https", "")];
+            let proxies = "for=\"a,b\\\"\" ,for=_c;proto=https";
+            assert_eq!(parsed(&["for=_x", &format!("for=_y,{malformed},{proxies}")]), expected, "{malformed}");
+            assert_eq!(parsed(&["for=_x", malformed, proxies]), expected, "{malformed}");
         }
+        let proxy = "for=\"[2001:db8::1]\"";
+        assert_eq!(
+            parse([b"for=\xff, ".as_slice(), proxy.as_bytes()].into_iter())[1],
+            element("[2001:db8::1]", "", "")
+        );
     }
 }

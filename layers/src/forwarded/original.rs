@@ -41,9 +41,7 @@ impl Original {
     }
 
     fn in_forwarded(headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
-        let lines = headers.get_all(FORWARDED).iter().filter_map(|line| line.to_str().ok());
-        // A malformed line is dropped as a whole: an unclosed quote may have swallowed what other proxies appended.
-        let elements: Vec<_> = lines.filter_map(element::parse).flatten().collect();
+        let elements = element::parse(headers.get_all(FORWARDED).iter().map(HeaderValue::as_bytes));
         let chain: Vec<_> = elements.iter().map(|element| Node::parse(element.node.as_deref()?)).collect();
         let client = client(&chain, trusted);
         let mut since = elements.iter().skip(client);
@@ -88,7 +86,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_byte_of_a_client_hides_what_its_proxy_says_of_it() {
+    fn no_byte_of_a_client_hides_what_its_proxy_appends_to_forwarded() {
+        let trusted = TrustedProxies::new(["10.0.0.0/8".parse().unwrap()]).headers(ProxyHeaders::Forwarded);
+        for claim in ["for=\"", "for=10.1.1.1, for=\"", "for=\"\\", "x=\", for=10.1.1.1;host=", "for=\u{ff}", "\"\",\""]
+        {
+            for proxy in
+                ["for=\"192.0.2.8:1\";host=\"a.test:1\";proto=https", "proto=https;host=\"a.test:1\";for=192.0.2.8"]
+            {
+                let mut headers = HeaderMap::new();
+                headers.insert(FORWARDED, HeaderValue::try_from(format!("{claim}, {proxy}, for=10.0.0.2")).unwrap());
+                let original = Original::read(&headers, &trusted);
+                assert_eq!(original.client.unwrap().to_string(), "192.0.2.8", "{claim}");
+                assert_eq!(original.host.unwrap(), "a.test:1", "{claim}");
+                assert_eq!(original.proto.unwrap(), "https", "{claim}");
+                let chain: Vec<_> = original.chain.iter().map(ToString::to_string).collect();
+                assert_eq!(chain, ["192.0.2.8", "10.0.0.2"], "{claim}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_byte_of_a_client_hides_what_its_proxy_appends_to_x_forwarded() {
         let trusted = TrustedProxies::new(["10.0.0.0/8".parse().unwrap()]);
         let mut headers = HeaderMap::new();
         for (name, value) in [

@@ -159,6 +159,29 @@ proptest! {
     }
 
     #[test]
+    fn what_a_client_writes_does_not_hide_what_its_proxy_appends(
+        claims in prop::collection::vec(claim(), 0..4),
+        on_new_line in any::<bool>(),
+        element in prop::sample::select(&[
+            "for=198.51.100.7;host=b.test;proto=https",
+            "proto=https; ext=\"a,\\\\\\\"\";for=\"198.51.100.7:1\" ;host=\"b.test\"",
+        ][..]),
+    ) {
+        let proxies = TrustedProxies::new(["192.0.2.0/24".parse().unwrap()]).headers(ProxyHeaders::Forwarded);
+        let lines: Vec<_> = claims.into_iter().map(|(_, value)| value).collect();
+        let lines = match lines.split_last() {
+            Some((last, others)) if !on_new_line => [others, &[format!("{last}, {element}")]].concat(),
+            _ => [&lines[..], &[element.to_owned()]].concat(),
+        };
+        let lines: Vec<_> = lines.into_iter().map(|line| ("forwarded".to_owned(), line)).collect();
+        let after = seen(ForwardedLayer::new(proxies), headers(&lines), ConnInfo::plain(PEER.into()));
+        let chain = after["x-forwarded-for"].to_str().unwrap();
+        prop_assert!(chain.ends_with("198.51.100.7, 192.0.2.1"), "{}", chain);
+        prop_assert_eq!(&after["x-forwarded-host"], "b.test");
+        prop_assert_eq!(&after["x-forwarded-proto"], "https");
+    }
+
+    #[test]
     fn a_strangers_word_does_not_go_on(fields in prop::collection::vec(field(), 0..10), trusted in any::<bool>()) {
         let proxies = TrustedProxies::new(trusted.then(|| "192.0.2.0/24".parse().unwrap()));
         let layers = tower::ServiceBuilder::new()
