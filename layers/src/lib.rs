@@ -37,6 +37,7 @@
 //! | [`connect`] | connections from many source addresses, with or without TLS; name resolution; Unix sockets |
 //! | [`identity`] | one secret in place of a PKI |
 //! | [`node`] | connections between programs that share a secret, and silence to all others |
+//! | [`causes`] | errors on one line |
 //!
 //! # Errors and silence
 //!
@@ -108,6 +109,7 @@ pub mod balance;
 pub mod body;
 pub mod body_limit;
 mod call;
+pub mod causes;
 pub mod conn;
 pub mod connect;
 mod durations;

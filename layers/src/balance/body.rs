@@ -1,4 +1,5 @@
 use std::{
+    fmt::Display,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -7,7 +8,7 @@ use std::{
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::health::Health;
+use super::{health::Mark, record::Record};
 
 pin_project! {
     /// A response body of [`Balance`](super::Balance): one that breaks off is a failure of its endpoint.
@@ -15,27 +16,30 @@ pin_project! {
     pub struct BalancedBody<B> {
         #[pin]
         inner: B,
-        health: Option<Arc<Health>>,
+        watched: Option<(Arc<Record>, Mark)>,
     }
 }
 
 impl<B> BalancedBody<B> {
-    pub(super) fn new(inner: B, health: Option<Arc<Health>>) -> Self {
-        Self { inner, health }
+    pub(super) fn new(inner: B, watched: Option<(Arc<Record>, Mark)>) -> Self {
+        Self { inner, watched }
     }
 }
 
-impl<B: Body> Body for BalancedBody<B> {
+impl<B: Body> Body for BalancedBody<B>
+where
+    B::Error: Display,
+{
     type Data = B::Data;
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
         let frame = ready!(this.inner.poll_frame(cx));
-        if let Some(Err(_)) = &frame
-            && let Some(health) = this.health.take()
+        if let Some(Err(error)) = &frame
+            && let Some((record, began)) = this.watched.take()
         {
-            health.failed(None, None);
+            record.broke_off(began, error);
         }
         Poll::Ready(frame)
     }

@@ -7,10 +7,11 @@ use std::{
 };
 
 use super::{
-    Balance,
+    Balance, EndpointStats, Health,
     attempts::Names,
     budget::Budget,
-    health::{Health, Lease},
+    health::{Asks, Lease},
+    record::Record,
 };
 use crate::conn::Ties;
 
@@ -20,14 +21,35 @@ use crate::conn::Ties;
 pub struct Endpoint<S> {
     name: Arc<str>,
     service: S,
-    health: Arc<Health>,
+    record: Arc<Record>,
 }
 
 impl<S> Endpoint<S> {
     /// An endpoint of which nothing is known. The name is for [`Failed`](super::Failed) and
     /// [`Attempts`](super::Attempts).
     pub fn new(name: impl Into<Arc<str>>, service: S) -> Self {
-        Self { name: name.into(), service, health: Arc::new(Health::new()) }
+        Self::with_health(name, service, Health::new())
+    }
+
+    /// An endpoint whose health is shared with others: of other workers, or of an older configuration.
+    pub fn with_health(name: impl Into<Arc<str>>, service: S, health: Health) -> Self {
+        Self { name: name.into(), service, record: Arc::new(Record { health, stats: Arc::default() }) }
+    }
+
+    /// Goes on counting in `stats`: those of the same worker, as under an older configuration.
+    #[must_use]
+    pub fn with_stats(self, stats: Arc<EndpointStats>) -> Self {
+        Self { record: Arc::new(Record { health: self.record.health.clone(), stats }), ..self }
+    }
+
+    /// What requests have found out about it.
+    pub fn health(&self) -> &Health {
+        &self.record.health
+    }
+
+    /// How many requests were sent there through this endpoint and its clones.
+    pub fn stats(&self) -> &Arc<EndpointStats> {
+        &self.record.stats
     }
 
     /// The service.
@@ -37,7 +59,7 @@ impl<S> Endpoint<S> {
 
     /// The same endpoint, and all that is known of it, behind another service.
     pub fn with<T>(&self, service: T) -> Endpoint<T> {
-        Endpoint { name: Arc::clone(&self.name), service, health: Arc::clone(&self.health) }
+        Endpoint { name: Arc::clone(&self.name), service, record: Arc::clone(&self.record) }
     }
 }
 
@@ -120,7 +142,10 @@ impl<S> Endpoints<S> {
         if let Some(turn) = found.or_else(|| self.turn_of(self.preferred..count, then, repeatable)) {
             return turn;
         }
-        self.all.iter().filter(|one| one.health.is_black_hole()).for_each(|one| Health::reconnect_soon(&one.health));
+        for health in self.all.iter().map(Endpoint::health).filter(|health| health.mark().is_black_hole()) {
+            // A black hole is connected to in the background.
+            let _none = health.find_out(Asks::LastResort);
+        }
         self.after(&Tried::default()).map_or(Turn::OfNone, Turn::Of)
     }
 
@@ -130,14 +155,15 @@ impl<S> Endpoints<S> {
     }
 
     fn turn_of(&self, tier: Range<usize>, counter: &AtomicUsize, repeatable: bool) -> Option<Turn> {
+        let asks = if repeatable { Asks::Repeatable } else { Asks::Unrepeatable };
         // Each that is passed over is a turn, so that the others share what it would get.
         for _ in tier.clone() {
             let index = tier.start + next(counter) % tier.len();
-            let health = &self.all[index].health;
+            let health = self.health(index);
             if health.is_well() {
                 return Some(Turn::Of(index));
             }
-            if let Some(lease) = Health::find_out(health, repeatable) {
+            if let Some(lease) = health.find_out(asks) {
                 return Some(Turn::OnTrial(index, lease));
             }
         }
@@ -154,10 +180,11 @@ impl<S> Endpoints<S> {
         }
         let start = next(&self.rotation.0.again) % count;
         let untried = (start..start + count).map(|index| index % count).filter(|index| !tried.has(*index));
-        untried.filter(|index| !self.all[*index].health.is_black_hole()).min_by_key(|index| {
-            let failures = self.all[*index].health.failures();
-            (failures > 0, *index >= self.preferred, failures)
-        })
+        let marked = untried.map(|index| (index, self.health(index).mark()));
+        let least_failed = marked
+            .filter(|(_, mark)| !mark.is_black_hole())
+            .min_by_key(|(index, mark)| (!mark.is_well(), *index >= self.preferred, mark.failures()));
+        least_failed.map(|(index, _)| index)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -168,8 +195,12 @@ impl<S> Endpoints<S> {
         self.all.len() == 1
     }
 
-    pub(super) fn health(&self, index: usize) -> &Arc<Health> {
-        &self.all[index].health
+    pub(super) fn health(&self, index: usize) -> &Health {
+        &self.record(index).health
+    }
+
+    pub(super) fn record(&self, index: usize) -> &Arc<Record> {
+        &self.all[index].record
     }
 
     pub(super) fn names(&self) -> &Names {

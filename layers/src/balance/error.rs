@@ -37,7 +37,7 @@ pub trait Unsent<R> {
         None
     }
 
-    /// How to try connecting again, if there was no connection to the endpoint.
+    /// How to try connecting again, if there was no connection to the endpoint. It is kept until the endpoint is well.
     ///
     /// `None` if only another request can tell whether the endpoint is back.
     fn unreachable(&self) -> Option<Unreachable> {

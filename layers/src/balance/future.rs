@@ -11,11 +11,12 @@ use pin_project_lite::pin_project;
 use tower::{BoxError, Service};
 
 use super::{
-    AllUnreachable, Attempts, BalancedBody, Failed, NoEndpoint, Once, TimeLeft, Unreachable, Unsent,
+    AllUnreachable, Attempts, BalancedBody, Failed, NoEndpoint, Once, TimeLeft, Unsent,
     budget::{SENT, UNSENT},
     copy::RequestCopy,
     endpoints::{Endpoints, Tried, Turn},
-    health::Lease,
+    failure::Failure,
+    health::{Lease, Mark},
     once::is_idempotent,
     share::SHARES,
     trial::{Foreground, Trial},
@@ -32,6 +33,8 @@ pin_project! {
         attempt: Option<Call<S, Request<Once<B>>>>,
         endpoints: Arc<Endpoints<S>>,
         index: usize,
+        // When the attempt began.
+        began: Mark,
         // Set if the attempt finds out whether its endpoint is well again.
         lease: Option<Lease>,
         // The attempt at an endpoint that has failed, if the request can go elsewhere. Boxed, because it is rare.
@@ -63,10 +66,11 @@ where
             Turn::OnTrial(index, lease) => (Some(index), Some(lease)),
             Turn::OfNone => (None, None),
         };
-        let mut tried = Tried::default();
+        let (mut tried, mut began) = (Tried::default(), Mark::NEW);
         let index_and_service = index.and_then(|index| Some((index, endpoints.service(index)?)));
         let mut attempt = index_and_service.map(|(index, service)| {
             tried.add(index);
+            began = endpoints.record(index).begin();
             if let Some(attempts) = &attempts {
                 attempts.note(endpoints.names(), index);
             }
@@ -74,10 +78,11 @@ where
         });
         let mut trial = None;
         if repeatable && let Some(lease) = lease.take() {
-            trial = attempt.take().map(|call| Box::new(Trial::new(call, lease)));
+            let record = Arc::clone(endpoints.record(index.unwrap_or(0)));
+            trial = attempt.take().map(|call| Box::new(Trial::new(call, record, began, lease)));
         }
         let index = index.unwrap_or(0);
-        Self { attempt, endpoints, index, lease, trial, copy, tried, black_holes: 0, attempts }
+        Self { attempt, endpoints, index, began, lease, trial, copy, tried, black_holes: 0, attempts }
     }
 }
 
@@ -93,43 +98,36 @@ where
         loop {
             let result = ready!(self.as_mut().poll_attempt(cx))?;
             let this = self.as_mut().project();
-            let health = this.endpoints.health(*this.index);
-            let mut error = match result {
+            let record = this.endpoints.record(*this.index);
+            let mut failure = match result {
                 Ok(mut response) => {
-                    health.succeeded();
+                    let mark = record.health.succeeded(*this.began);
                     if let Some(TiedTo(client)) = response.extensions_mut().remove() {
                         client.ties_or_new().note_endpoint(&this.endpoints.names()[*this.index]);
                     }
                     // With a body in flight it may have been the client who broke off.
-                    let watched = this.copy.is_some().then(|| Arc::clone(health));
+                    let watched = this.copy.is_some().then(|| (Arc::clone(record), mark));
                     return Poll::Ready(Ok(response.map(|body| BalancedBody::new(body, watched))));
                 }
-                Err(error) => error,
+                Err(error) => Failure::of(error),
             };
-            let unreachable = error.unreachable();
-            *this.black_holes += u32::from(unreachable.as_ref().is_some_and(Unreachable::is_timeout));
-            let lease = this.lease.take();
-            if error.is_endpoints_fault() {
-                health.failed(lease.as_ref(), unreachable);
-            }
-            drop(lease);
-            let next = match error.take_request() {
-                Some(_) if *this.black_holes >= SHARES => None,
-                Some(request) => this.endpoints.after(this.tried).map(|next| (next, UNSENT, request)),
-                None => resend(&error, this.copy).and_then(|request| {
-                    let cost = if error.is_unprocessed() { UNSENT } else { SENT };
-                    // It may have been the end of a connection that had been idle.
-                    let same = this.endpoints.is_one() && this.tried.count() == 1;
-                    let next = this.endpoints.after(this.tried).or(same.then_some(0));
-                    next.map(|next| (next, cost, request))
-                }),
-            };
-            let is_free = |next: usize| this.endpoints.health(next).is_well();
-            match next.filter(|(next, cost, _)| is_free(*next) || this.endpoints.budget().spend(*cost)) {
-                Some((next, _, request)) => self.as_mut().try_at(next, request),
+            *this.black_holes += u32::from(failure.is_connect_timeout());
+            record.failed(*this.began, this.lease.take().as_ref(), &failure);
+            let is_unsent = failure.request.is_some();
+            let request = again(&mut failure, this.copy).filter(|_| *this.black_holes < SHARES);
+            // It may have been the end of a connection that had been idle.
+            let same = !is_unsent && this.endpoints.is_one() && this.tried.count() == 1;
+            let next = request.and_then(|request| {
+                let next = this.endpoints.after(this.tried).or(same.then_some(0))?;
+                let cost = if is_unsent || failure.is_unprocessed { UNSENT } else { SENT };
+                let is_free = this.endpoints.health(next).is_well();
+                (is_free || this.endpoints.budget().spend(cost)).then_some((next, request))
+            });
+            match next {
+                Some((next, request)) => self.as_mut().try_at(next, request),
                 None => {
                     let name = &this.endpoints.names()[*this.index];
-                    return Poll::Ready(Err(Failed::new(name, this.tried.count(), error.into()).into()));
+                    return Poll::Ready(Err(Failed::new(name, this.tried.count(), failure.error).into()));
                 }
             }
         }
@@ -139,7 +137,7 @@ where
 impl<S, B> ResponseFuture<S, B>
 where
     S: Service<Request<Once<B>>> + Clone,
-    S::Error: Unsent<Request<Once<B>>>,
+    S::Error: Unsent<Request<Once<B>>> + Into<BoxError>,
     B: Body,
 {
     /// Polls the current attempt; an error if there is no endpoint to try.
@@ -179,6 +177,7 @@ where
         let mut this = self.project();
         *this.index = index;
         this.tried.add(index);
+        *this.began = this.endpoints.record(index).begin();
         if let Some(attempts) = this.attempts {
             attempts.note(this.endpoints.names(), index);
         }
@@ -190,14 +189,17 @@ where
 type Outcome<S, B> = Result<<S as Service<Request<Once<B>>>>::Response, <S as Service<Request<Once<B>>>>::Error>;
 
 /// The request to send again, if that cannot take effect twice and there is time left for a response.
-fn resend<B: Body>(error: &impl Unsent<Request<Once<B>>>, copied: &Option<RequestCopy>) -> Option<Request<Once<B>>> {
-    let copied = copied.as_ref()?;
-    let may_be_sent_again = error.is_unprocessed() || is_idempotent(copied.method());
-    if !may_be_sent_again || error.has_responded() || error.is_timeout() {
+fn again<B: Body>(failure: &mut Failure<Request<Once<B>>>, copied: &Option<RequestCopy>) -> Option<Request<Once<B>>> {
+    if failure.is_timeout {
         return None;
     }
-    let mut request = copied.request()?;
-    if let Some(left) = error.time_left() {
+    let copy = || {
+        let copied = copied.as_ref()?;
+        let may_be_sent_again = failure.is_unprocessed || is_idempotent(copied.method());
+        (may_be_sent_again && !failure.has_responded).then(|| copied.request()).flatten()
+    };
+    let mut request = failure.request.take().or_else(copy)?;
+    if let Some(left) = failure.time_left {
         request.extensions_mut().insert(TimeLeft(left));
     }
     Some(request)

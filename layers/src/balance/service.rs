@@ -29,7 +29,7 @@ use super::{BalancedBody, Endpoint, Once, ResponseFuture, Rotation, Unsent, endp
 ///
 /// After four endpoints whose connection timed out, a request goes to no other. If each pool waits for a
 /// [`connect_share`](super::connect_share), this takes one connect timeout in total. After a response timeout there is
-/// no further attempt. If an endpoint breaks off, the next one has the time that is left.
+/// no further attempt. If an endpoint breaks off or refuses a request, the next one has the time that is left.
 ///
 /// # Failed endpoints
 ///
@@ -44,6 +44,10 @@ use super::{BalancedBody, Endpoint, Once, ResponseFuture, Rotation, Unsent, endp
 /// connections time out are left out: they are connected to in the background every second, and if there are no others,
 /// requests fail at once with [`AllUnreachable`](super::AllUnreachable). A single endpoint is always asked. If a
 /// request has no body, a response that breaks off also counts as a failure.
+///
+/// Only what is newer than the last failure or recovery counts. Requests that fail together are one failure, and a
+/// response to a request that was sent before the failure does not end it. What is known of an endpoint is its
+/// [`Health`](super::Health), which several balances may share, and which tells an observer of each change.
 ///
 /// Cloning counts a reference; clones take turns together. Where the endpoints are not the same for all requests, a
 /// [`Rotation`] makes a balance for each.

@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
@@ -17,7 +17,10 @@ use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use tokio::time::{advance, sleep};
 use tower::{BoxError, ServiceExt, service_fn, util::BoxCloneSyncService};
 
-use super::{AllUnreachable, Attempts, Balance, Failed, NoEndpoint, Once, Rotation, Unreachable, Unsent, endpoints};
+use super::{
+    AllUnreachable, Attempts, Balance, Failed, Health, HealthChange, NoEndpoint, Once, Rotation, Unreachable, Unsent,
+    endpoints,
+};
 
 type Sent = Request<Once<BoxBody<Bytes, Infallible>>>;
 type Body = BoxBody<Bytes, BoxError>;
@@ -102,11 +105,11 @@ struct BlackHole {
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl BlackHole {
-    async fn connect(&self) -> bool {
+    async fn connect(&self) -> Result<(), BoxError> {
         if !self.is_back() {
             sleep(CONNECT_TIMEOUT).await;
         }
-        self.is_back()
+        if self.is_back() { Ok(()) } else { Err("timed out".into()) }
     }
 
     fn is_back(&self) -> bool {
@@ -124,13 +127,13 @@ impl BlackHole {
             let hole = hole.clone();
             async move {
                 hole.waited_for.fetch_add(1, Ordering::Relaxed);
-                if hole.connect().await {
+                if hole.connect().await.is_ok() {
                     let body: Body = Full::from("back").map_err(|never| match never {}).boxed();
                     return Ok(Response::new(body));
                 }
                 let connect = move || {
                     let hole = hole.clone();
-                    async move { hole.connect().await }
+                    Some(async move { hole.connect().await })
                 };
                 let unreachable = Some(Unreachable::new(true, connect));
                 Err(Error { unsent: Some(request), unreachable, ..Error::new(Does::RefuseConnections) })
@@ -274,7 +277,7 @@ async fn one_request_at_a_time_waits_for_an_endpoint_that_hangs() {
 async fn what_changes_something_is_never_at_two_endpoints_at_a_time() {
     for (method, expected) in [("GET", ok("up")), ("DELETE", Err(("hangs".into(), 1)))] {
         let balance = Balance::new([endpoint("hangs", Does::Hang), endpoint("up", Does::Respond)]);
-        balance.endpoints.health(0).failed(None, None);
+        balance.endpoints.health(0).fail();
         advance(Duration::from_secs(2)).await;
         assert_eq!(send(&balance, method, "").await, expected);
     }
@@ -325,10 +328,10 @@ async fn without_an_endpoint_that_is_well_the_budget_is_for_second_tries() {
 async fn when_all_have_failed_all_are_tried_and_the_least_failed_first() {
     let balance = Balance::new([endpoint("bad", Does::Hang), endpoint("less", Does::BreakOffTheBody)]);
     for _ in 0..3 {
-        balance.endpoints.health(0).failed(None, None);
+        balance.endpoints.health(0).fail();
         advance(TIMEOUT).await;
     }
-    balance.endpoints.health(0).failed(None, None);
+    balance.endpoints.health(0).fail();
     for _ in 0..4 {
         assert_eq!(send(&balance, "POST", "").await, ok("broken"));
     }
@@ -427,7 +430,7 @@ async fn an_endpoint_that_answers_late_during_its_trial_is_well_again() {
     });
     let slow = || BoxCloneSyncService::new(slow);
     let balance = Balance::new([("one", slow()), ("two", slow())]);
-    balance.endpoints.health(0).failed(None, None);
+    balance.endpoints.health(0).fail();
     advance(Duration::from_secs(1)).await;
     assert_eq!(send(&balance, "GET", "").await, ok("slow"));
     assert!(balance.endpoints.health(0).is_well());
@@ -520,4 +523,81 @@ async fn second_attempts_take_no_turns() {
     }
     seen.sort();
     assert_eq!(seen, ["a", "a", "b", "b"]);
+}
+
+/// Two balances over the same endpoint, as of two workers or of two configurations.
+fn sharing(health: &Health, does: [Does; 2]) -> [Balance<Endpoint>; 2] {
+    does.map(|does| {
+        let shared = endpoints::Endpoint::with_health("shared", endpoint("shared", does).1, health.clone());
+        let other = endpoints::Endpoint::new("other", endpoint("other", Does::Respond).1);
+        Rotation::new().balance(vec![shared, other], Vec::new())
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_balance_finds_out_another_one_knows() {
+    let health = Health::new();
+    let [old, new] = sharing(&health, [Does::BreakOff, Does::Respond]);
+    assert_eq!(send(&old, "GET", "").await, ok("other"));
+    for _ in 0..4 {
+        assert_eq!(send(&new, "GET", "").await, ok("other"));
+    }
+    advance(Duration::from_secs(1)).await;
+    let mut seen = [send(&new, "GET", "").await.unwrap(), send(&new, "GET", "").await.unwrap()];
+    seen.sort();
+    assert_eq!(seen, ["other", "shared"]);
+    assert!(old.endpoints.health(0).is_well());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_endpoint_fails_once_and_recovers_once() {
+    let (down, told) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(Vec::new())));
+    let (lines, of_service) = (Arc::clone(&told), Arc::clone(&down));
+    let health = Health::observed(move |change| match change {
+        HealthChange::Failed { error, .. } => lines.lock().unwrap().push(error.to_string()),
+        HealthChange::Recovered { .. } => lines.lock().unwrap().push("recovered".to_owned()),
+        _ => {}
+    });
+    let service = service_fn(move |request: Sent| {
+        let does = if of_service.load(Ordering::Relaxed) { Does::BreakOff } else { Does::Respond };
+        endpoint("alone", does).1.oneshot(request)
+    });
+    let endpoint = endpoints::Endpoint::with_health("alone", BoxCloneSyncService::new(service), health);
+    let stats = Arc::clone(endpoint.stats());
+    let balance = Rotation::new().balance(vec![endpoint], Vec::new());
+    for _ in 0..10 {
+        send(&balance, "POST", "body").await.unwrap_err();
+    }
+    assert_eq!(*told.lock().unwrap(), ["failed"]);
+    down.store(false, Ordering::Relaxed);
+    for _ in 0..10 {
+        assert_eq!(send(&balance, "POST", "body").await, ok("alone"));
+    }
+    assert_eq!(*told.lock().unwrap(), ["failed", "recovered"]);
+    assert_eq!((stats.requests(), stats.failures()), (20, 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_is_counted_and_each_failure_that_is_the_endpoints() {
+    for (does, method, requests, failures) in [
+        (Does::Respond, "GET", 1, 0),
+        (Does::BreakOff, "POST", 1, 1),
+        // It is asked again.
+        (Does::BreakOff, "GET", 2, 2),
+        (Does::BreakOffTheBody, "GET", 1, 1),
+        (Does::BlameTheClient, "POST", 1, 0),
+    ] {
+        let counted = endpoints::Endpoint::new("a", endpoint("a", does).1);
+        let stats = Arc::clone(counted.stats());
+        let _ = send(&Rotation::new().balance(vec![counted], Vec::new()), method, "").await;
+        assert_eq!((stats.requests(), stats.failures()), (requests, failures), "{does:?} {method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_breaks_off_says_so() {
+    let endpoint = endpoints::Endpoint::new("a", endpoint("a", Does::BreakOffTheBody).1);
+    let health = endpoint.health().clone();
+    assert_eq!(send(&Rotation::new().balance(vec![endpoint], Vec::new()), "GET", "").await, ok("broken"));
+    assert_eq!(&*health.state().last_failure.unwrap().error, "the response broke off: broken");
 }

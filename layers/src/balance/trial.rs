@@ -1,15 +1,21 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use http::Request;
 use tokio::time::{Sleep, sleep};
-use tower::Service;
+use tower::{BoxError, Service};
 
-use super::{Once, Unsent, health::Lease};
+use super::{
+    Once, Unsent,
+    failure::Failure,
+    health::{Lease, Mark},
+    record::Record,
+};
 use crate::call::Call;
 
 /// How long a request waits for an endpoint that failed before. After that it is sent to one that is well, and the
@@ -19,6 +25,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// An attempt to find out whether a failed endpoint responds again, with a request that can be sent elsewhere.
 pub(super) struct Trial<S: Service<Request<Once<B>>>, B> {
     call: Pin<Box<Call<S, Request<Once<B>>>>>,
+    record: Arc<Record>,
+    began: Mark,
     /// Held until there is an outcome.
     lease: Option<Lease>,
     patience: Pin<Box<Sleep>>,
@@ -40,8 +48,15 @@ pub(super) enum Foreground<T> {
 }
 
 impl<S: Service<Request<Once<B>>>, B> Trial<S, B> {
-    pub(super) fn new(call: Call<S, Request<Once<B>>>, lease: Lease) -> Self {
-        Self { call: Box::pin(call), lease: Some(lease), patience: Box::pin(sleep(PATIENCE)), state: State::Foreground }
+    pub(super) fn new(call: Call<S, Request<Once<B>>>, record: Arc<Record>, began: Mark, lease: Lease) -> Self {
+        Self {
+            call: Box::pin(call),
+            record,
+            began,
+            lease: Some(lease),
+            patience: Box::pin(sleep(PATIENCE)),
+            state: State::Foreground,
+        }
     }
 
     /// Polls for the response, or for the end of the request's patience.
@@ -68,7 +83,7 @@ impl<S: Service<Request<Once<B>>>, B> Trial<S, B> {
     /// Polls the trial while the request waits for another endpoint.
     pub(super) fn poll_background(&mut self, cx: &mut Context<'_>)
     where
-        S::Error: Unsent<Request<Once<B>>>,
+        S::Error: Unsent<Request<Once<B>>> + Into<BoxError>,
     {
         if self.state != State::Background || self.lease.is_none() {
             return;
@@ -77,8 +92,8 @@ impl<S: Service<Request<Once<B>>>, B> Trial<S, B> {
             && let Some(lease) = self.lease.take()
         {
             match result {
-                Ok(_) => lease.succeeded(),
-                Err(error) => lease.failed(error.unreachable()),
+                Ok(_) => drop(self.record.health.succeeded(self.began)),
+                Err(error) => self.record.failed(self.began, Some(&lease), &Failure::of(error)),
             }
         }
     }
@@ -90,7 +105,7 @@ impl<S: Service<Request<Once<B>>>, B> Drop for Trial<S, B> {
         if self.state == State::Background
             && let Some(lease) = self.lease.take()
         {
-            lease.failed(None);
+            self.record.health.failed(self.began, Some(&lease), || "slower than another endpoint".to_owned(), None);
         }
     }
 }

@@ -1,34 +1,40 @@
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
-type Attempt = Pin<Box<dyn Future<Output = bool> + Send>>;
+use tower::BoxError;
+
+type Attempt = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
 
 /// A way to try connecting again to an endpoint that could not be reached.
 ///
-/// [`Balance`](super::Balance) uses it in a background task to find out when the endpoint is back.
+/// [`Balance`](super::Balance) uses it in a background task, on the runtime on which the request failed, to find out when
+/// the endpoint is back.
 #[derive(Clone)]
 pub struct Unreachable {
     is_timeout: bool,
-    connect: Arc<dyn Fn() -> Attempt + Send + Sync>,
+    connect: Arc<dyn Fn() -> Option<Attempt> + Send + Sync>,
 }
 
 impl Unreachable {
-    /// Creates it from `connect`, which tries to connect and returns whether it succeeded. It should keep the
-    /// connection for a request.
+    /// Creates it from `connect`, which tries to connect. It should keep the connection for a request.
+    ///
+    /// It is kept until the endpoint is well again, which may never be. So it should hold its pool weakly, and return
+    /// `None` once that is gone; then a request finds out about the endpoint.
     ///
     /// `is_timeout` says that the connection timed out, so that another attempt is expected to take as long.
-    pub fn new<F>(is_timeout: bool, connect: impl Fn() -> F + Send + Sync + 'static) -> Self
+    pub fn new<F>(is_timeout: bool, connect: impl Fn() -> Option<F> + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = bool> + Send + 'static,
+        F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        Self { is_timeout, connect: Arc::new(move || Box::pin(connect())) }
+        Self { is_timeout, connect: Arc::new(move || Some(Box::pin(connect()?))) }
     }
 
     pub(super) fn is_timeout(&self) -> bool {
         self.is_timeout
     }
 
-    pub(super) async fn try_again(&self) -> bool {
-        (self.connect)().await
+    /// `None` if there is nothing to connect with any more.
+    pub(super) async fn try_again(&self) -> Option<Result<(), BoxError>> {
+        Some((self.connect)()?.await)
     }
 }
 

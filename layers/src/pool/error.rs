@@ -75,10 +75,10 @@ impl<B> PoolError<B> {
         Self { step: Step::Response, source: Source::Own(source.into()), request: None, unreachable: None }
     }
 
-    /// Adds `connects`, which tries to connect again and returns whether it succeeded.
-    pub(super) fn until<F>(mut self, connects: impl Fn() -> F + Send + Sync + 'static) -> Self
+    /// Adds `connects`, which tries to connect again as long as there is the pool.
+    pub(super) fn until<F>(mut self, connects: impl Fn() -> Option<F> + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = bool> + Send + 'static,
+        F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
         self.unreachable = Some(Unreachable::new(self.is_connect_timeout(), connects));
         self

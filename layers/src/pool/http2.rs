@@ -205,9 +205,11 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
             let (sender, stream) = match found {
                 Ok(found) => found,
                 Err(error) => {
+                    // The error may be kept for longer than the pool.
+                    let pool = Arc::downgrade(&self);
                     let connect = move || {
-                        let shared = Arc::clone(&self);
-                        async move { shared.opening.join(|| Arc::clone(&shared).open()).await.is_ok() }
+                        let shared = pool.upgrade()?;
+                        Some(async move { Ok(shared.opening.join(|| Arc::clone(&shared).open()).await?) })
                     };
                     return Err(PoolError::connect_shared(error, request).until(connect));
                 }

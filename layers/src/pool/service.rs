@@ -267,17 +267,20 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
             Ok(connection) => connection,
             Err(error) => {
                 let error = PoolError::connect(error, request).restored(&origin);
-                return Err(error.until(move || Arc::clone(&self).connect_ahead(patience)));
+                // The error may be kept for longer than the pool.
+                let pool = Arc::downgrade(&self);
+                return Err(error.until(move || Some(pool.upgrade()?.connect_ahead(patience))));
             }
         };
         let exchanged = exchange(connection, request, origin, &self.idle).await;
         exchanged.map_err(|(error, origin)| error.restored(&origin))
     }
 
-    /// Opens a connection for the next request. Returns whether it succeeded.
-    async fn connect_ahead(self: Arc<Self>, patience: Patience) -> bool {
-        let connected = self.connection(Patience { within: None, ..patience }).await;
-        connected.map(|connection| self.idle.put(connection)).is_ok()
+    /// Opens a connection for the next request.
+    async fn connect_ahead(self: Arc<Self>, patience: Patience) -> Result<(), BoxError> {
+        let connection = self.connection(Patience { within: None, ..patience }).await?;
+        self.idle.put(connection);
+        Ok(())
     }
 
     /// Opens a new connection.

@@ -1,4 +1,4 @@
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Mutex, time::Duration};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -170,4 +170,36 @@ async fn all_endpoints_that_are_tried_share_one_timeout() {
         assert_eq!((failed.endpoint(), failed.attempts()), ("slow", attempts));
         assert_eq!(failed.cause().downcast_ref(), Some(&TimedOut::Backend));
     }
+}
+
+/// The error of an endpoint that gives the request back, if there is one.
+#[derive(Debug, thiserror::Error)]
+#[error("refused")]
+struct Refused<R>(Mutex<Option<R>>);
+
+impl<R> Unsent<R> for Refused<R> {
+    fn take_request(&mut self) -> Option<R> {
+        self.0.get_mut().unwrap().take()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_that_an_endpoint_takes_to_refuse_is_gone_for_the_next() {
+    type Sent = Request<WatchedBody<Once<Empty<Bytes>>>>;
+    let endpoint = |takes: Duration, refuses: bool| {
+        let service = move |request: Sent| async move {
+            sleep(takes).await;
+            Err::<Response<Empty<Bytes>>, _>(Refused(Mutex::new(refuses.then_some(request))))
+        };
+        ResponseTimeoutLayer::new(TIMEOUT).layer(tower::service_fn(service))
+    };
+    let endpoints = [
+        ("breaks off", endpoint(TIMEOUT / 4, false)),
+        ("refuses", endpoint(TIMEOUT / 4, true)),
+        ("slow", endpoint(TIMEOUT * 2, true)),
+    ];
+    let start = Instant::now();
+    let error = Balance::new(endpoints).oneshot(Request::new(Empty::<Bytes>::new())).await.unwrap_err();
+    let failed: &Failed = error.downcast_ref().unwrap();
+    assert_eq!((start.elapsed(), failed.attempts()), (TIMEOUT, 3));
 }

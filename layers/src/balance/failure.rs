@@ -1,0 +1,38 @@
+use std::time::Duration;
+
+use tower::BoxError;
+
+use super::{Unreachable, Unsent};
+
+/// What a failed attempt leaves behind: the answers of its error, and the error itself.
+pub(super) struct Failure<R> {
+    /// Not a byte of it was sent.
+    pub(super) request: Option<R>,
+    pub(super) unreachable: Option<Unreachable>,
+    pub(super) is_endpoints_fault: bool,
+    pub(super) is_unprocessed: bool,
+    pub(super) has_responded: bool,
+    pub(super) is_timeout: bool,
+    pub(super) time_left: Option<Duration>,
+    pub(super) error: BoxError,
+}
+
+impl<R> Failure<R> {
+    pub(super) fn of<E: Unsent<R> + Into<BoxError>>(mut error: E) -> Self {
+        Self {
+            unreachable: error.unreachable(),
+            is_endpoints_fault: error.is_endpoints_fault(),
+            is_unprocessed: error.is_unprocessed(),
+            has_responded: error.has_responded(),
+            is_timeout: error.is_timeout(),
+            time_left: error.time_left(),
+            request: error.take_request(),
+            error: error.into(),
+        }
+    }
+
+    /// Whether a connection timed out.
+    pub(super) fn is_connect_timeout(&self) -> bool {
+        self.unreachable.as_ref().is_some_and(Unreachable::is_timeout)
+    }
+}

@@ -1,0 +1,88 @@
+const FAILURES: u64 = (1 << 31) - 1;
+const BLACK_HOLE: u64 = 1 << 31;
+const CHANGE: u64 = 1 << 32;
+
+/// The state of an endpoint in one word, which is all that a request looks at while the endpoint is well.
+///
+/// An attempt keeps the mark that it began with. If the state has changed since, the outcome of the attempt is old news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::balance) struct Mark(u64);
+
+impl Mark {
+    /// Of an endpoint of which nothing is known.
+    pub(in crate::balance) const NEW: Self = Self(0);
+
+    pub(super) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub(super) fn bits(self) -> u64 {
+        self.0
+    }
+
+    pub(in crate::balance) fn is_well(self) -> bool {
+        self.failures() == 0
+    }
+
+    /// In a row.
+    pub(in crate::balance) fn failures(self) -> u32 {
+        u32::try_from(self.0 & FAILURES).unwrap_or(u32::MAX)
+    }
+
+    /// Whether connections time out. They are tried in the background, so that no request has to wait for one.
+    pub(in crate::balance) fn is_black_hole(self) -> bool {
+        self.0 & BLACK_HOLE != 0
+    }
+
+    /// Whether nothing has been counted between the two: neither a failure nor a recovery.
+    pub(super) fn is_unchanged_since(self, other: Self) -> bool {
+        self.0 / CHANGE == other.0 / CHANGE
+    }
+
+    pub(super) fn after_failure(self, is_black_hole: bool) -> Self {
+        let failures = (self.0 & FAILURES).saturating_add(1).min(FAILURES);
+        Self(self.next_change() | failures | if is_black_hole { BLACK_HOLE } else { 0 })
+    }
+
+    pub(super) fn after_recovery(self) -> Self {
+        Self(self.next_change())
+    }
+
+    /// The same state, but requests may wait for the endpoint.
+    pub(super) fn not_a_black_hole(self) -> Self {
+        Self(self.0 & !BLACK_HOLE)
+    }
+
+    fn next_change(self) -> u64 {
+        (self.0 / CHANGE).wrapping_add(1).wrapping_mul(CHANGE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_and_each_recovery_is_a_change() {
+        let new = Mark::NEW;
+        assert!(new.is_well() && !new.is_black_hole() && new.is_unchanged_since(new));
+        let failed = new.after_failure(true);
+        let again = failed.after_failure(false);
+        let recovered = again.after_recovery();
+        assert_eq!([new, failed, again, recovered].map(Mark::failures), [0, 1, 2, 0]);
+        assert_eq!([new, failed, again, recovered].map(Mark::is_black_hole), [false, true, false, false]);
+        for (before, after) in [(new, failed), (failed, again), (again, recovered)] {
+            assert!(!after.is_unchanged_since(before));
+        }
+        let reachable = failed.not_a_black_hole();
+        assert!(reachable.is_unchanged_since(failed) && !reachable.is_black_hole() && reachable.failures() == 1);
+    }
+
+    #[test]
+    fn counts_that_are_full_harm_nothing() {
+        let full = Mark::from_bits(u64::MAX - BLACK_HOLE);
+        let failed = full.after_failure(false);
+        assert_eq!((failed.failures(), failed.is_black_hole()), (full.failures(), false));
+        assert!(!failed.is_unchanged_since(full) && full.after_recovery().is_well());
+    }
+}

@@ -1,0 +1,290 @@
+//! What requests have found out about an endpoint.
+
+mod lease;
+mod mark;
+mod outage;
+mod report;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::hash_map::RandomState,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+pub use self::report::{HealthChange, HealthState, LastFailure, Outage};
+pub(super) use self::{lease::Lease, mark::Mark, outage::Asks};
+use self::{
+    lease::Reconnect,
+    outage::{Known, pause},
+};
+use super::Unreachable;
+
+/// What requests have found out about an endpoint. Clones are the same health.
+///
+/// It may be shared by the balances of several threads, each with its own runtime, and outlive all of them: give it to
+/// each with [`Endpoint::with_health`](super::Endpoint::with_health). While the endpoint is well, a request only reads
+/// one atomic.
+///
+/// The outcome of an attempt counts only if no other outcome has been counted since the attempt began. So requests that
+/// fail together count as one failure, and a response to a request that was sent before the failure does not make the
+/// endpoint well again.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use http_body_util::Empty;
+/// use pmesh_layers::balance::{Endpoint, Health, HealthChange, Once, Rotation, Unsent};
+/// use tower::{ServiceExt, service_fn};
+///
+/// #[derive(Debug, thiserror::Error)]
+/// #[error("connection refused")]
+/// struct Refused;
+///
+/// impl<R> Unsent<R> for Refused {
+///     fn take_request(&mut self) -> Option<R> {
+///         None
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower::BoxError> {
+/// let log = Arc::new(Mutex::new(Vec::new()));
+/// let lines = Arc::clone(&log);
+/// let health = Health::observed(move |change| match change {
+///     HealthChange::Failed { error, .. } => lines.lock().unwrap().push(format!("a failed: {error}")),
+///     HealthChange::Recovered { failures, .. } => lines.lock().unwrap().push(format!("a is back after {failures}")),
+///     _ => {}
+/// });
+/// type Body = Once<Empty<Bytes>>;
+/// let request = || Request::new(Empty::<Bytes>::new());
+///
+/// // One balance, as of a worker or an old configuration, and another one.
+/// let down = service_fn(async |_: Request<Body>| Err::<Response<String>, _>(Refused));
+/// let old = Rotation::new().balance(vec![Endpoint::with_health("a", down, health.clone())], Vec::new());
+/// let up = service_fn(async |_: Request<Body>| Ok::<_, Refused>(Response::new(String::new())));
+/// let new = Rotation::new().balance(vec![Endpoint::with_health("a", up, health.clone())], Vec::new());
+///
+/// assert!(old.oneshot(request()).await.is_err());
+/// assert_eq!(health.state().outage.unwrap().failures, 1);
+/// assert!(new.oneshot(request()).await.is_ok());
+/// assert_eq!(health.state().outage, None);
+/// assert_eq!(*log.lock().unwrap(), ["a failed: connection refused", "a is back after 1"]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Health(Arc<Shared>);
+
+/// Times are in milliseconds since `since`.
+struct Shared {
+    since: Instant,
+    /// A [`Mark`]. Together with `quiet_until` a copy of what the lock guards, for requests to read.
+    mark: AtomicU64,
+    /// Before that, there is nothing to do for those who ask; one for each of [`Asks`].
+    quiet_until: [AtomicU64; 3],
+    known: Mutex<Known>,
+    /// Keeps nodes that saw the endpoint fail at the same time from returning to it at the same time.
+    jitter: RandomState,
+    observer: Option<Mutex<Observer>>,
+}
+
+type Observer = Box<dyn FnMut(&HealthChange) + Send>;
+
+impl Health {
+    /// That of an endpoint of which nothing is known.
+    pub fn new() -> Self {
+        Self::with(None)
+    }
+
+    /// As [`new`](Self::new), with an observer.
+    ///
+    /// It is called once for each change, in their order, on the thread that has found it out, where it should not take
+    /// long. It may look at the [`state`](Self::state).
+    pub fn observed(observer: impl FnMut(&HealthChange) + Send + 'static) -> Self {
+        Self::with(Some(Mutex::new(Box::new(observer))))
+    }
+
+    fn with(observer: Option<Mutex<Observer>>) -> Self {
+        Self(Arc::new(Shared {
+            since: Instant::now(),
+            mark: AtomicU64::new(Mark::NEW.bits()),
+            quiet_until: Default::default(),
+            known: Mutex::default(),
+            jitter: RandomState::new(),
+            observer,
+        }))
+    }
+
+    /// What is known at the moment.
+    pub fn state(&self) -> HealthState {
+        self.lock().state(self.now(), self.mark().failures())
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark::from_bits(self.0.mark.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn is_well(&self) -> bool {
+        self.mark().is_well()
+    }
+
+    /// Starts to find out whether a failed endpoint is well again, when it is time to.
+    ///
+    /// If it could not be reached, a background task connects to it. Otherwise only a request can tell, and gets a
+    /// lease.
+    pub(super) fn find_out(&self, asks: Asks) -> Option<Lease> {
+        let now = self.now();
+        if now < self.0.quiet_until[asks as usize].load(Ordering::Relaxed) {
+            return None;
+        }
+        let (number, reconnect) = {
+            let mut known = self.lock();
+            let number = known.lease(asks, now)?;
+            self.publish_times(&known, now);
+            (number, known.reconnect())
+        };
+        let lease = Lease::new(self.clone(), number);
+        match reconnect {
+            Some(reconnect) => {
+                reconnect.start(lease);
+                None
+            }
+            None => Some(lease),
+        }
+    }
+
+    /// An attempt that began at `began` has got a response. Returns the state after it.
+    pub(super) fn succeeded(&self, began: Mark) -> Mark {
+        let mark = self.mark();
+        if mark.is_well() || !mark.is_unchanged_since(began) { mark } else { self.recover(began) }
+    }
+
+    #[cold]
+    fn recover(&self, began: Mark) -> Mark {
+        let observer = self.observer();
+        let mut known = self.lock();
+        let mark = self.mark();
+        if mark.is_well() || !mark.is_unchanged_since(began) {
+            return mark;
+        }
+        let (well, failures, now) = (mark.after_recovery(), mark.failures(), self.now());
+        let (down_for, reconnect) = known.recover(now);
+        self.publish(well);
+        self.publish_times(&known, now);
+        drop(known);
+        // It may hold connections, whose end is no business of the lock.
+        drop(reconnect);
+        tell(observer, || HealthChange::Recovered { down_for, failures });
+        well
+    }
+
+    /// An attempt that began at `began` has failed.
+    pub(super) fn failed(
+        &self,
+        began: Mark,
+        lease: Option<&Lease>,
+        error: impl FnOnce() -> String,
+        unreachable: Option<Unreachable>,
+    ) {
+        if !self.mark().is_unchanged_since(began) {
+            return;
+        }
+        let observer = self.observer();
+        let mut known = self.lock();
+        let (mark, now) = (self.mark(), self.now());
+        if !mark.is_unchanged_since(began) || !known.counts_failure(lease.map(Lease::number), now) {
+            return;
+        }
+        let failed = mark.after_failure(unreachable.as_ref().is_some_and(Unreachable::is_timeout));
+        let (failures, error) = (failed.failures(), Arc::<str>::from(error()));
+        let pause = pause(failures, &self.0.jitter);
+        let reconnect = unreachable.and_then(Reconnect::new);
+        let old = known.fail(now, Arc::clone(&error), pause, reconnect);
+        self.publish(failed);
+        self.publish_times(&known, now);
+        drop(known);
+        drop(old);
+        tell(observer, || match failures {
+            1 => HealthChange::Failed { error, pause },
+            _ => HealthChange::FailedAgain { error, pause, failures },
+        });
+    }
+
+    /// The lease has come to no outcome.
+    fn give_up(&self, lease: &Lease) {
+        let mut known = self.lock();
+        if known.give_up(lease.number()) {
+            self.publish_times(&known, self.now());
+        }
+    }
+
+    /// There is no way to connect any more: the pool is gone, or the runtime of its worker. A request has to find out.
+    fn forget_reconnect(&self, lease: &Lease) {
+        let mut known = self.lock();
+        if !known.is_leased(lease.number()) {
+            return;
+        }
+        let old = known.take_reconnect();
+        self.publish(self.mark().not_a_black_hole());
+        self.publish_times(&known, self.now());
+        drop(known);
+        drop(old);
+    }
+
+    /// To be called under the lock.
+    fn publish(&self, mark: Mark) {
+        self.0.mark.store(mark.bits(), Ordering::Relaxed);
+    }
+
+    /// To be called under the lock.
+    fn publish_times(&self, known: &Known, now: u64) {
+        for (place, time) in self.0.quiet_until.iter().zip(known.quiet_until(now)) {
+            place.store(time, Ordering::Relaxed);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locked before the state, and until the change has been told: so changes are told in their order, and the observer
+    /// can look at the state.
+    fn observer(&self) -> Option<MutexGuard<'_, Observer>> {
+        self.0.observer.as_ref().map(|observer| observer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn now(&self) -> u64 {
+        millis(self.0.since.elapsed())
+    }
+}
+
+fn tell(observer: Option<MutexGuard<'_, Observer>>, change: impl FnOnce() -> HealthChange) {
+    if let Some(mut observer) = observer {
+        observer(&change());
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Health").field(&self.state()).finish()
+    }
+}

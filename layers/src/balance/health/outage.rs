@@ -1,0 +1,153 @@
+use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::Arc, time::Duration};
+
+use super::{HealthState, LastFailure, Outage, lease::Reconnect, millis};
+
+/// For how long an endpoint is left alone after its first failure; twice as long after each further one.
+pub(super) const FIRST: Duration = Duration::from_secs(1);
+pub(super) const LONGEST: Duration = Duration::from_secs(30);
+/// How long a lease without an outcome keeps others away.
+pub(super) const LEASE: Duration = Duration::from_secs(60);
+
+/// Who asks whether it is time to find out about a failed endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::balance) enum Asks {
+    /// There is no other endpoint, and connections to this one time out: its return must be noticed soon.
+    LastResort,
+    /// A request that can be sent elsewhere on failure.
+    Repeatable,
+    /// A request that would be lost. It goes only if none of the others has come for as long again.
+    Unrepeatable,
+}
+
+/// For how long an endpoint is left alone after so many failures, less up to a quarter.
+pub(super) fn pause(failures: u32, jitter: &RandomState) -> Duration {
+    let pause = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(5)).min(LONGEST);
+    let random = u32::try_from(jitter.hash_one(failures) % 1024).unwrap_or_default();
+    pause - pause / 4 * random / 1024
+}
+
+/// What is known of an endpoint. Times are in milliseconds since its health was made.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    outage: Option<Ongoing>,
+    /// When the outage began, or ended.
+    changed_at: u64,
+    last: Option<(Arc<str>, u64)>,
+    /// How many leases there have been.
+    leases: u64,
+}
+
+#[derive(Debug)]
+struct Ongoing {
+    failed_at: u64,
+    pause: u64,
+    /// The number of the lease, and until when it keeps others away.
+    lease: Option<(u64, u64)>,
+    /// If it could not be reached.
+    reconnect: Option<Reconnect>,
+}
+
+impl Known {
+    pub(super) fn state(&self, now: u64, failures: u32) -> HealthState {
+        let since = |then: u64| Duration::from_millis(now.saturating_sub(then));
+        HealthState {
+            outage: self.outage.as_ref().map(|outage| Outage {
+                failures,
+                left_alone_for: Duration::from_millis((outage.failed_at + outage.pause).saturating_sub(now)),
+                is_tried: outage.lease_at(now).is_some(),
+            }),
+            unchanged_for: since(self.changed_at),
+            last_failure: self
+                .last
+                .as_ref()
+                .map(|(error, at)| LastFailure { error: Arc::clone(error), ago: since(*at) }),
+        }
+    }
+
+    /// Until when each of [`Asks`] has nothing to do.
+    pub(super) fn quiet_until(&self, now: u64) -> [u64; 3] {
+        self.outage.as_ref().map_or([u64::MAX; 3], |outage| outage.quiet_until(now))
+    }
+
+    /// The number of a new lease, if it is time for one.
+    pub(super) fn lease(&mut self, asks: Asks, now: u64) -> Option<u64> {
+        let outage = self.outage.as_mut().filter(|outage| now >= outage.quiet_until(now)[asks as usize])?;
+        self.leases += 1;
+        outage.lease = Some((self.leases, now + millis(LEASE)));
+        Some(self.leases)
+    }
+
+    /// Whether this lease is the current one.
+    pub(super) fn is_leased(&self, number: u64) -> bool {
+        self.outage.as_ref().and_then(|outage| outage.lease).is_some_and(|(current, _)| current == number)
+    }
+
+    /// Ends a lease without an outcome, if it is the current one.
+    pub(super) fn give_up(&mut self, number: u64) -> bool {
+        let is_leased = self.is_leased(number);
+        if let Some(outage) = self.outage.as_mut().filter(|_| is_leased) {
+            outage.lease = None;
+        }
+        is_leased
+    }
+
+    pub(super) fn reconnect(&self) -> Option<Reconnect> {
+        self.outage.as_ref()?.reconnect.clone()
+    }
+
+    pub(super) fn take_reconnect(&mut self) -> Option<Reconnect> {
+        self.outage.as_mut()?.reconnect.take()
+    }
+
+    /// Whether a failure under `lease`, or without one, says something new.
+    pub(super) fn counts_failure(&self, lease: Option<u64>, now: u64) -> bool {
+        let Some(outage) = &self.outage else { return true };
+        match outage.lease_at(now) {
+            Some(current) => lease == Some(current),
+            None => lease.is_some() || now >= outage.failed_at + outage.pause,
+        }
+    }
+
+    /// Returns what is to be dropped outside of the lock.
+    pub(super) fn fail(
+        &mut self,
+        now: u64,
+        error: Arc<str>,
+        pause: Duration,
+        reconnect: Option<Reconnect>,
+    ) -> Option<Reconnect> {
+        self.last = Some((error, now));
+        let ongoing = Ongoing { failed_at: now, pause: millis(pause), lease: None, reconnect };
+        match self.outage.replace(ongoing) {
+            Some(old) => old.reconnect,
+            None => {
+                self.changed_at = now;
+                None
+            }
+        }
+    }
+
+    /// Returns how long the outage has lasted, and what is to be dropped outside of the lock.
+    pub(super) fn recover(&mut self, now: u64) -> (Duration, Option<Reconnect>) {
+        let began = std::mem::replace(&mut self.changed_at, now);
+        let reconnect = self.outage.take().and_then(|outage| outage.reconnect);
+        (Duration::from_millis(now.saturating_sub(began)), reconnect)
+    }
+}
+
+impl Ongoing {
+    /// The number of the lease that keeps others away now.
+    fn lease_at(&self, now: u64) -> Option<u64> {
+        self.lease.filter(|(_, until)| now < *until).map(|(number, _)| number)
+    }
+
+    fn quiet_until(&self, now: u64) -> [u64; 3] {
+        let due = self.failed_at + self.pause;
+        match self.lease {
+            Some((_, until)) if now < until => [until; 3],
+            // A connection in the background puts no request at risk.
+            _ if self.reconnect.is_some() => [self.failed_at + millis(FIRST), due, due],
+            _ => [u64::MAX, due, due + self.pause],
+        }
+    }
+}

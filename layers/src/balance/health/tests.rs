@@ -1,0 +1,322 @@
+use std::{
+    sync::{
+        Barrier,
+        atomic::{AtomicBool, AtomicU32},
+    },
+    thread,
+};
+
+use tokio::{
+    runtime::Builder,
+    time::{advance, sleep},
+};
+use tower::BoxError;
+
+use super::{
+    outage::{FIRST, LEASE, LONGEST},
+    *,
+};
+
+const INSTANT: Duration = Duration::from_millis(1);
+
+impl Health {
+    pub(in crate::balance) fn fail(&self) {
+        self.fail_under(None);
+    }
+
+    fn fail_under(&self, lease: Option<&Lease>) {
+        self.failed(self.mark(), lease, || "refused".into(), None);
+    }
+
+    fn failures(&self) -> u32 {
+        self.mark().failures()
+    }
+}
+
+/// A health, and what its observer was told.
+fn watched() -> (Health, Arc<Mutex<Vec<HealthChange>>>) {
+    let told = Arc::<Mutex<Vec<_>>>::default();
+    let of_observer = Arc::clone(&told);
+    let health = Health::observed(move |change| of_observer.lock().unwrap().push(change.clone()));
+    (health, told)
+}
+
+fn names(told: &Mutex<Vec<HealthChange>>) -> Vec<&'static str> {
+    let name = |change: &HealthChange| match change {
+        HealthChange::Failed { .. } => "failed",
+        HealthChange::FailedAgain { .. } => "again",
+        HealthChange::Recovered { .. } => "recovered",
+    };
+    told.lock().unwrap().iter().map(name).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_left_alone_for_longer_and_longer_and_comes_back() {
+    let health = Health::new();
+    assert!(health.is_well());
+    let mut lease = None;
+    for pause in [1, 2, 4, 8, 16, 30, 30] {
+        let before = health.mark();
+        health.fail_under(lease.as_ref());
+        // From requests that were sent before and after the failure.
+        health.failed(before, None, String::new, None);
+        health.fail();
+        drop(lease);
+        assert!(!health.is_well());
+        let longest = Duration::from_secs(pause);
+        advance(longest * 3 / 4 - INSTANT).await;
+        assert!(health.find_out(Asks::Repeatable).is_none());
+        advance(longest / 4 + INSTANT).await;
+        lease = health.find_out(Asks::Repeatable);
+        assert!(lease.is_some(), "{pause}");
+    }
+    health.succeeded(health.mark());
+    drop(lease);
+    assert!(health.is_well());
+    health.fail();
+    advance(FIRST).await;
+    assert!(health.find_out(Asks::Repeatable).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_request_at_a_time_gets_the_lease() {
+    let health = Health::new();
+    health.fail();
+    advance(FIRST).await;
+    let first = health.find_out(Asks::Repeatable).unwrap();
+    assert!(health.find_out(Asks::Repeatable).is_none());
+    // A lease that is given up goes to the next request.
+    drop(first);
+    let second = health.find_out(Asks::Repeatable).unwrap();
+    // So does one without an outcome, after a while.
+    advance(LEASE).await;
+    let third = health.find_out(Asks::Repeatable).unwrap();
+    drop(second);
+    assert!(health.find_out(Asks::Repeatable).is_none());
+    health.fail_under(Some(&third));
+    drop(third);
+    assert_eq!(health.failures(), 2);
+    advance(FIRST).await;
+    assert!(health.find_out(Asks::Repeatable).is_none());
+    advance(FIRST).await;
+    assert!(health.find_out(Asks::Repeatable).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_would_be_lost_gets_the_lease_only_after_twice_the_pause() {
+    let health = Health::new();
+    health.fail();
+    advance(FIRST).await;
+    assert!(health.find_out(Asks::Unrepeatable).is_none());
+    advance(FIRST).await;
+    assert!(health.find_out(Asks::Unrepeatable).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_out_of_reach_is_connected_to_without_a_request() {
+    let health = Health::new();
+    let answers = Arc::new(AtomicBool::new(false));
+    let of_probe = Arc::clone(&answers);
+    let unreachable = Unreachable::new(true, move || {
+        let answers = Arc::clone(&of_probe);
+        Some(async move {
+            sleep(FIRST / 2).await;
+            if answers.load(Ordering::Relaxed) { Ok(()) } else { Err(BoxError::from("timed out again")) }
+        })
+    });
+    health.failed(health.mark(), None, || "timed out".into(), Some(unreachable));
+    assert!(health.mark().is_black_hole());
+    for failures in [1, 2] {
+        advance(LONGEST).await;
+        for _ in 0..3 {
+            assert!(health.find_out(Asks::Repeatable).is_none());
+        }
+        assert_eq!(health.failures(), failures);
+        assert!(health.state().outage.unwrap().is_tried);
+        sleep(FIRST).await;
+        assert_eq!(health.failures(), failures + 1);
+        assert_eq!(&*health.state().last_failure.unwrap().error, "timed out again");
+    }
+    assert!(health.mark().is_black_hole());
+    answers.store(true, Ordering::Relaxed);
+    advance(FIRST).await;
+    assert!(health.find_out(Asks::LastResort).is_none());
+    sleep(FIRST).await;
+    assert!(health.is_well() && !health.mark().is_black_hole());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_finds_out_when_there_is_nothing_left_to_connect_with() {
+    let health = Health::new();
+    let pool = Arc::new(());
+    let weak = Arc::downgrade(&pool);
+    let unreachable = Unreachable::new(true, move || {
+        let pool = weak.upgrade()?;
+        Some(async move {
+            let _held = pool;
+            Ok(())
+        })
+    });
+    health.failed(health.mark(), None, String::new, Some(unreachable));
+    drop(pool);
+    advance(FIRST).await;
+    assert!(health.find_out(Asks::Repeatable).is_none());
+    tokio::task::yield_now().await;
+    assert!(!health.mark().is_black_hole());
+    assert_eq!(health.failures(), 1);
+    assert!(health.find_out(Asks::Repeatable).is_some());
+}
+
+#[test]
+fn a_worker_that_is_gone_does_not_keep_the_lease() {
+    let worker = || Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    for ends_before in [true, false] {
+        let (old, new) = (worker(), worker());
+        let health = old.block_on(async {
+            let health = Health::new();
+            let unreachable = Unreachable::new(true, || Some(std::future::pending()));
+            health.failed(health.mark(), None, String::new, Some(unreachable));
+            health
+        });
+        let mut old = Some(old);
+        let mut ends = |ends: bool| old.take_if(|_| ends).map(tokio::runtime::Runtime::shutdown_background);
+        new.block_on(async {
+            advance(LONGEST).await;
+            ends(ends_before);
+            assert!(health.find_out(Asks::Repeatable).is_none());
+            assert_eq!(health.state().outage.unwrap().is_tried, !ends_before);
+            ends(true);
+            assert!(!health.state().outage.unwrap().is_tried);
+            assert!(health.find_out(Asks::Repeatable).is_some());
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_was_sent_after_the_last_change_counts() {
+    let (health, told) = watched();
+    let before = health.mark();
+    health.fail();
+    // A response to a request that was sent before the failure, as from an endpoint that shuts down.
+    health.succeeded(before);
+    assert!(!health.is_well());
+    let while_down = health.mark();
+    health.succeeded(while_down);
+    assert!(health.is_well());
+    // Requests that were sent before the recovery time out, long after it.
+    advance(LONGEST).await;
+    health.failed(before, None, String::new, None);
+    health.failed(while_down, None, String::new, None);
+    assert!(health.is_well());
+    assert_eq!(names(&told), ["failed", "recovered"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_observer_and_the_state_tell_the_same() {
+    let (health, told) = watched();
+    let second = Duration::from_secs(1);
+    advance(second * 5).await;
+    let state = health.state();
+    assert_eq!((state.outage, state.unchanged_for, state.last_failure), (None, second * 5, None));
+
+    health.fail();
+    let HealthChange::Failed { error, pause } = told.lock().unwrap().remove(0) else { panic!("not failed") };
+    assert_eq!(&*error, "refused");
+    advance(pause / 2).await;
+    let outage = health.state().outage.unwrap();
+    assert_eq!((outage.failures, outage.is_tried), (1, false));
+    // Both are rounded to milliseconds.
+    assert!(outage.left_alone_for.abs_diff(pause / 2) <= INSTANT * 2, "{outage:?}");
+    advance(pause).await;
+    assert_eq!(health.state().outage.unwrap().left_alone_for, Duration::ZERO);
+
+    health.fail();
+    let change = told.lock().unwrap().remove(0);
+    assert!(matches!(change, HealthChange::FailedAgain { failures: 2, .. }), "{change:?}");
+    advance(second).await;
+    let unchanged_for = health.state().unchanged_for;
+    assert!(unchanged_for > second, "the outage began with the first failure");
+
+    health.succeeded(health.mark());
+    assert_eq!(told.lock().unwrap()[..], [HealthChange::Recovered { down_for: unchanged_for, failures: 2 }]);
+    advance(second * 300).await;
+    let state = health.state();
+    assert_eq!((state.outage, state.unchanged_for), (None, second * 300));
+    let last = state.last_failure.unwrap();
+    assert_eq!((&*last.error, last.ago), ("refused", second * 301));
+}
+
+#[tokio::test]
+async fn the_observer_may_look_at_the_state() {
+    let place = Arc::new(std::sync::OnceLock::<Health>::new());
+    let (of_observer, seen) = (Arc::clone(&place), Arc::new(AtomicU32::new(0)));
+    let of_test = Arc::clone(&seen);
+    let health = Health::observed(move |_| {
+        let outage = of_observer.get().unwrap().state().outage.unwrap();
+        seen.store(outage.failures, Ordering::Relaxed);
+    });
+    place.set(health.clone()).unwrap();
+    health.fail();
+    assert_eq!(of_test.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn threads_that_see_the_same_tell_it_once() {
+    const THREADS: usize = 4;
+    let (health, told) = watched();
+    let barrier = Barrier::new(THREADS);
+    let rounds = 200;
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+                runtime.block_on(async {
+                    for _ in 0..rounds {
+                        let began = health.mark();
+                        barrier.wait();
+                        health.failed(began, None, || "refused".into(), None);
+                        let began = health.mark();
+                        barrier.wait();
+                        health.succeeded(began);
+                        barrier.wait();
+                    }
+                });
+            });
+        }
+    });
+    assert_eq!(names(&told), ["failed", "recovered"].repeat(rounds));
+}
+
+#[test]
+fn one_of_several_threads_gets_the_lease() {
+    const THREADS: usize = 4;
+    let health = Health::new();
+    let leases = AtomicU32::new(0);
+    let barrier = Barrier::new(THREADS);
+    health.fail();
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+                runtime.block_on(async {
+                    advance(LONGEST).await;
+                    for _ in 0..200 {
+                        barrier.wait();
+                        let lease = health.find_out(Asks::Repeatable);
+                        leases.fetch_add(u32::from(lease.is_some()), Ordering::Relaxed);
+                        barrier.wait();
+                        drop(lease);
+                    }
+                });
+            });
+        }
+    });
+    assert_eq!(leases.load(Ordering::Relaxed), 200);
+}
+
+#[test]
+fn pauses_differ() {
+    let pauses: Vec<_> = (0..100).map(|_| pause(1, &RandomState::new())).collect();
+    assert!(pauses.iter().all(|pause| (FIRST * 3 / 4..=FIRST).contains(pause)));
+    assert!(pauses.iter().any(|pause| *pause != pauses[0]));
+}

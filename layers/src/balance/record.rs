@@ -1,0 +1,39 @@
+use std::sync::Arc;
+
+use super::{
+    EndpointStats, Health, Unreachable,
+    failure::Failure,
+    health::{Lease, Mark},
+};
+use crate::causes::with_causes;
+
+/// Where the requests of one worker write down what has become of them at an endpoint.
+///
+/// The health is shared by all workers. What counts references for each request belongs to the worker.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) health: Health,
+    pub(super) stats: Arc<EndpointStats>,
+}
+
+impl Record {
+    /// An attempt begins.
+    pub(super) fn begin(&self) -> Mark {
+        self.stats.count_request();
+        self.health.mark()
+    }
+
+    /// The attempt that began at `began` has failed.
+    pub(super) fn failed<R>(&self, began: Mark, lease: Option<&Lease>, failure: &Failure<R>) {
+        if failure.is_endpoints_fault {
+            self.stats.count_failure();
+            self.health.failed(began, lease, || with_causes(&*failure.error), failure.unreachable.clone());
+        }
+    }
+
+    /// The body of the response, whose head came at `began`, has broken off.
+    pub(super) fn broke_off(&self, began: Mark, error: impl std::fmt::Display) {
+        self.stats.count_failure();
+        self.health.failed(began, None, || format!("the response broke off: {error}"), None::<Unreachable>);
+    }
+}
