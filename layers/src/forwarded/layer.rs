@@ -8,7 +8,8 @@ use http::{
 use tower::{Layer, Service};
 
 use super::{
-    TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REAL_IP, node::Node, original::Original,
+    TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP, node::Node,
+    original::Original,
 };
 use crate::conn::{ConnInfo, Scheme};
 
@@ -20,7 +21,8 @@ const HTTPS: HeaderValue = HeaderValue::from_static("https");
 ///
 /// The address of a trusted proxy is appended to the chain that it sent, in whichever of the two. The host and scheme
 /// are taken from the proxy as well, because it saw the original request. If it sent `X-Real-IP`, that becomes the last
-/// address of the chain that does not belong to a trusted proxy. Malformed values and the ports of clients are dropped.
+/// address of the chain that does not belong to a trusted proxy. If it sent several `X-Forwarded-Port`, one is left.
+/// Malformed values and the ports of clients are dropped.
 ///
 /// A request without [`ConnInfo`] passes unchanged, and so does one from another node, which has already set
 /// everything. To remove what other clients say about themselves, such as `X-Real-IP`, put a
@@ -121,6 +123,9 @@ fn set_from_proxy(headers: &mut HeaderMap, info: &ConnInfo, trusted: &TrustedPro
     headers.insert(X_FORWARDED_FOR, value(chain));
     set_or_remove(headers, X_FORWARDED_PROTO, HeaderValue::from_str(proto).ok());
     set_or_remove(headers, X_FORWARDED_HOST, host);
+    if headers.contains_key(X_FORWARDED_PORT) {
+        set_or_remove(headers, X_FORWARDED_PORT, original.port.map(HeaderValue::from));
+    }
     if headers.contains_key(X_REAL_IP) {
         let client = original.client.unwrap_or(peer).to_string();
         set_or_remove(headers, X_REAL_IP, HeaderValue::try_from(client).ok());

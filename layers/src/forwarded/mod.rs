@@ -35,6 +35,7 @@ use http::HeaderName;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
@@ -231,6 +232,26 @@ mod tests {
                 chain.join(", ")
             );
             assert_eq!(from_proxy(headers, fields).await, expected, "{fields:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_proxys_port_is_one_number() {
+        for (fields, expected) in [
+            (&[("x-forwarded-port", "443")][..], Some("443")),
+            // The proxy appended to what its client wrote.
+            (&[("x-forwarded-port", "1"), ("x-forwarded-port", "443")], Some("443")),
+            (&[("x-forwarded-port", "1, 443")], Some("443")),
+            // Each proxy appended one, and 10.0.0.2 is trusted.
+            (&[("x-forwarded-for", "192.0.2.8, 10.0.0.2"), ("x-forwarded-port", "443, 80")], Some("443")),
+            (&[("x-forwarded-port", "443"), ("x-forwarded-port", "+80")], None),
+            (&[("x-forwarded-port", "65536")], None),
+            (&[("x-forwarded-port", "")], None),
+            (&[], None),
+        ] {
+            let seen = from_proxy(ProxyHeaders::XForwarded, fields).await;
+            let ports: Vec<_> = seen.lines().filter_map(|line| line.strip_prefix("x-forwarded-port: ")).collect();
+            assert_eq!(ports, Vec::from_iter(expected), "{fields:?}");
         }
     }
 

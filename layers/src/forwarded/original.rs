@@ -1,6 +1,9 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header::FORWARDED};
 
-use super::{ProxyHeaders, TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, element, node::Node};
+use super::{
+    ProxyHeaders, TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, element,
+    node::Node,
+};
 use crate::host::HostName;
 
 /// What trusted proxies say about a request, as far as it is well-formed.
@@ -14,6 +17,8 @@ pub(super) struct Original {
     pub(super) proto: Option<String>,
     /// The host that the client asked for.
     pub(super) host: Option<HeaderValue>,
+    /// The port that the client connected to, which `Forwarded` does not tell.
+    pub(super) port: Option<u16>,
 }
 
 impl Original {
@@ -35,6 +40,7 @@ impl Original {
         Self {
             proto: of_client(&X_FORWARDED_PROTO).and_then(proto),
             host: of_client(&X_FORWARDED_HOST).and_then(host),
+            port: of_client(&X_FORWARDED_PORT).and_then(port),
             client: chain.get(client).cloned().flatten(),
             chain: chain.into_iter().flatten().collect(),
         }
@@ -49,6 +55,7 @@ impl Original {
         Self {
             proto: since.find_map(|element| proto(element.proto.as_deref()?)),
             host: later.find_map(|element| host(element.host.as_deref()?)),
+            port: None,
             client: chain.get(client).cloned().flatten(),
             chain: chain.into_iter().flatten().collect(),
         }
@@ -73,6 +80,11 @@ fn proto(text: &str) -> Option<String> {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
     let valid = text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(letter);
     valid.then(|| text.to_ascii_lowercase())
+}
+
+fn port(text: &str) -> Option<u16> {
+    // `parse` also takes a sign.
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 fn host(text: &str) -> Option<HeaderValue> {
