@@ -3,6 +3,7 @@
 pub mod control;
 pub mod handover;
 pub mod listen;
+pub mod lock;
 pub mod run;
 pub mod running;
 pub mod signals;

@@ -28,6 +28,7 @@ use crate::{
         control,
         handover::{Derived, Handover},
         listen::{self, Bound, Listener},
+        lock::HomeLock,
         running::{Left, Running},
         signals::Signals,
         worker::{self, Shared},
@@ -51,19 +52,22 @@ pub struct Server {
     seal: Seal,
     watches: (Option<SecretWatch>, CertificateWatch, IdentityWatch),
     registry: Option<RegistryOptions>,
+    /// Keeps others out of the home.
+    lock: Option<HomeLock>,
     /// Lets the commands find this process, as long as it is there.
     left: Option<Left>,
 }
 
 impl Server {
-    /// Reads the secret, the certificates and the roots of upstreams and binds the ports, in this order: what can be wrong with the
-    /// settings shows before a port is bound.
+    /// Locks the home, reads the secret, the certificates and the roots of upstreams, and binds the ports, in this order:
+    /// what can be wrong with the settings shows before a port is bound.
     ///
     /// # Errors
     ///
     /// Whatever is wrong, for the person who wrote the settings.
     pub fn prepare(mut settings: Settings) -> Result<Self, BoxError> {
         let descriptors = enough_descriptors(&settings)?;
+        let lock = HomeLock::take(&settings.home, settings.node.as_str())?;
         // Made before the files are read, so that no change is missed.
         let watches = (
             SecretWatch::new(&settings.secret),
@@ -105,7 +109,7 @@ impl Server {
             clocks,
             resolver: Resolver::system(),
         });
-        Ok(Self { shared, bound, signals, secrets, seal, watches, registry, left })
+        Ok(Self { shared, bound, signals, secrets, seal, watches, registry, lock, left })
     }
 
     /// The settings, with the ports that the kernel picked in the place of 0.
@@ -120,7 +124,7 @@ impl Server {
     /// When the system gives no threads, or a worker broke down.
     pub fn serve(self) -> Result<(), BoxError> {
         let (stop, stopped) = watch::channel(false);
-        let Self { shared, bound, signals, secrets, seal, watches, registry, left } = self;
+        let Self { shared, bound, signals, secrets, seal, watches, registry, lock, left } = self;
         let instance = Instance::random();
         let own = Announcement::of(&shared.settings, instance);
         let peers = || Arc::clone(&shared.peers);
@@ -167,7 +171,7 @@ impl Server {
         if control.join().is_err() {
             tracing::error!("what asks other nodes and looks at files has broken down; this is a bug");
         }
-        drop(left);
+        drop((left, lock));
         log_totals(&counters, shared.admission.room().idle_ended());
         if broken > 0 { Err(format!("{broken} workers broke down; the log says why").into()) } else { Ok(()) }
     }
@@ -286,7 +290,7 @@ fn enough_descriptors(settings: &Settings) -> Result<u64, BoxError> {
     let listeners =
         [settings.http, settings.https, settings.internal].iter().filter(|port| **port != Port::Off).count();
     // As counted. With fewer, the runtimes cannot be made, and some panic.
-    let own = 14 + settings.workers * (4 + listeners) + Spares::count(limit);
+    let own = 17 + settings.workers * (4 + listeners) + Spares::count(limit);
     if limit < own as u64 {
         return Err(format!(
             "cannot start with a limit of {limit} open files: {own} are for the program itself, two for each client\n  \

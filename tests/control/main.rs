@@ -10,6 +10,7 @@ mod support;
 mod asking;
 mod full;
 mod health;
+mod homes;
 mod rotation;
 mod secrets;
 

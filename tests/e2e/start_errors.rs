@@ -74,7 +74,7 @@ fn a_limit_of_open_files() {
         assert_eq!(
             complaint(|start| start.through(&["sh", "-c", script])),
             format!(
-                "pmesh: cannot start with a limit of {limit} open files: 28 are for the program itself, two for each \
+                "pmesh: cannot start with a limit of {limit} open files: 31 are for the program itself, two for each \
                  client
   raise the limit of open files with `ulimit -n` in a shell, LimitNOFILE= of systemd or --ulimit nofile= of Docker
 "
@@ -82,7 +82,7 @@ fn a_limit_of_open_files() {
         );
     }
     // What it has been left open at the start takes away from that.
-    let script = "ulimit -n 28; exec 20<&0 21<&0 22<&0; exec \"$0\" \"$@\"";
+    let script = "ulimit -n 31; exec 20<&0 21<&0 22<&0; exec \"$0\" \"$@\"";
     let said = complaint(|start| start.http(0).through(&["bash", "-c", script]));
     assert!(
         said.ends_with(

@@ -1,0 +1,173 @@
+//! One home, one server: each holds a lock in its home for as long as it runs.
+
+use std::{
+    fmt,
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process, thread,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use tower::BoxError;
+
+use crate::secret::prepare_home;
+
+/// The name of the file in the home folder.
+const FILE: &str = "lock";
+
+/// How often a lock that somebody else holds is tried again, since a command may be looking at it at this moment.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The lock of a home. The kernel releases it when the process ends, however it does.
+#[derive(Debug)]
+pub struct HomeLock {
+    file: File,
+}
+
+/// The process that holds the lock of a home, as it says itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its process id.
+    pub pid: u32,
+    /// The name of its node.
+    pub node: String,
+}
+
+impl HomeLock {
+    /// Locks a home for this process. `None`, with a line in the log, if the home takes no file.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeInUse`] if another process has locked it.
+    pub fn take(home: &Path, node: &str) -> Result<Option<Self>, HomeInUse> {
+        let file = match open(home) {
+            Ok(file) => file,
+            Err(error) => return Ok(without(home, &*error)),
+        };
+        match lock(&file) {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(HomeInUse { home: home.to_owned(), holder: read(home) }),
+            Err(TryLockError::Error(error)) => return Ok(without(home, &error)),
+        }
+        let lock = Self { file };
+        if let Err(error) = lock.write(&Holder { pid: process::id(), node: node.to_owned() }) {
+            // It is locked all the same.
+            tracing::debug!(%error, "cannot write the lock file of {}", home.display());
+        }
+        Ok(Some(lock))
+    }
+
+    fn write(&self, holder: &Holder) -> io::Result<()> {
+        self.file.set_len(0)?;
+        (&self.file).write_all(&serde_json::to_vec(holder)?)
+    }
+}
+
+impl Drop for HomeLock {
+    fn drop(&mut self) {
+        // The file stays: another process may be waiting for the lock of this very file.
+        let _ = self.file.set_len(0);
+    }
+}
+
+/// The process that serves in a home; `None` if there is none.
+pub fn holder(home: &Path) -> Option<Holder> {
+    let file = File::open(home.join(FILE)).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => read(home),
+        // After a crash, the file still names a process that is gone.
+        _ => None,
+    }
+}
+
+fn open(home: &Path) -> Result<File, BoxError> {
+    prepare_home(home)?;
+    // Not inherited by programs that are started: the standard library opens files with O_CLOEXEC.
+    Ok(OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(home.join(FILE))?)
+}
+
+fn lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..ATTEMPTS {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+    file.try_lock()
+}
+
+fn read(home: &Path) -> Option<Holder> {
+    serde_json::from_slice(&fs::read(home.join(FILE)).ok()?).ok()
+}
+
+fn without(home: &Path, error: &dyn std::error::Error) -> Option<HomeLock> {
+    tracing::info!(
+        %error,
+        "the home {} cannot be locked, so nothing keeps a second pmesh from using it, and `pmesh status` does not find \
+         this node",
+        home.display()
+    );
+    None
+}
+
+/// Another process serves in this home.
+#[derive(Debug)]
+pub struct HomeInUse {
+    home: PathBuf,
+    holder: Option<Holder>,
+}
+
+impl fmt::Display for HomeInUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "another pmesh is running in the home {}", self.home.display())?;
+        match &self.holder {
+            Some(Holder { pid, node }) => write!(f, ": node {node}, process {pid}\n  stop it with `kill {pid}`, or ")?,
+            None => f.write_str("\n  stop it, or ")?,
+        }
+        f.write_str("give this one a home of its own with --home DIR or PMESH_HOME")
+    }
+}
+
+impl std::error::Error for HomeInUse {}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_home_is_locked_once() {
+        let home = tempfile::tempdir().unwrap();
+        assert_eq!(holder(home.path()), None);
+        let lock = HomeLock::take(home.path(), "a").unwrap();
+        let this = Holder { pid: process::id(), node: "a".to_owned() };
+        assert_eq!(holder(home.path()), Some(this));
+        assert_eq!(fs::metadata(home.path().join(FILE)).unwrap().permissions().mode() & 0o7777, 0o600);
+
+        let error = HomeLock::take(home.path(), "b").unwrap_err().to_string();
+        assert!(error.contains("node a, process ") && error.contains("--home"), "{error}");
+        drop(lock);
+        assert_eq!(holder(home.path()), None);
+        assert!(HomeLock::take(home.path(), "b").unwrap().is_some());
+    }
+
+    #[test]
+    fn what_a_crash_leaves_is_no_lock() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join(FILE), r#"{"pid":1,"node":"a, with a name longer than any that follows"}"#).unwrap();
+        assert_eq!(holder(home.path()), None);
+        let _lock = HomeLock::take(home.path(), "b").unwrap().unwrap();
+        assert_eq!(holder(home.path()).unwrap().node, "b");
+    }
+
+    #[test]
+    fn a_home_that_takes_no_file_is_served_without_a_lock() {
+        // Not for root either.
+        assert!(HomeLock::take(Path::new("/proc"), "a").unwrap().is_none());
+    }
+}
