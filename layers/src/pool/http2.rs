@@ -22,6 +22,7 @@ use super::{
     opening::{ConnectTimeout, Failure, GRACE, Opening},
     request::{from_http2, into_http2},
     response::{check_http2, leave_hop},
+    stats::{Http2Open, PoolStats},
     streams::{Connections, Load, Stream},
     upgrade::Upgrade,
 };
@@ -71,6 +72,7 @@ struct Shared<C, B> {
     settings: Settings,
     connections: Arc<Connections<B>>,
     opening: Opening,
+    stats: Arc<PoolStats>,
 }
 
 #[derive(Debug, Clone)]
@@ -154,13 +156,19 @@ impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
 
     fn of(connector: C, settings: Settings) -> Self {
         let connections = Arc::new(Connections::new(settings.idle_timeout, settings.max_age));
-        let shared = Arc::new(Shared { connector, settings, connections, opening: Opening::default() });
+        let shared =
+            Arc::new(Shared { connector, settings, connections, opening: Opening::default(), stats: Arc::default() });
         Self { shared, connect_within: None }
     }
 
     /// The endpoint.
     pub fn endpoint(&self) -> &Uri {
         &self.shared.settings.endpoint
+    }
+
+    /// How many connections there are. It may be kept for longer than the pool.
+    pub fn stats(&self) -> &Arc<PoolStats> {
+        &self.shared.stats
     }
 }
 
@@ -290,7 +298,7 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
         if !load.allows_any() {
             return Err(NoStream.into());
         }
-        let limits = Arc::clone(&load);
+        let limits = Http2Open::new(&self.stats, Arc::clone(&load));
         tokio::spawn(async move {
             let mut connection = pin!(connection);
             // It is polled for each request, which is often enough to see what the peer allows.

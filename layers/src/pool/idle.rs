@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{LOOKS, age::MaxAge, meter::Meter};
+use super::{LOOKS, age::MaxAge, meter::Meter, stats::PoolStats};
 
 /// How long an endpoint that has responded may leave the rest of the request unread.
 const UNREAD: Duration = Duration::from_secs(5);
@@ -80,6 +80,7 @@ pub(super) struct Idle<B> {
     max: usize,
     timeout: Duration,
     max_age: MaxAge,
+    stats: Arc<PoolStats>,
 }
 
 struct State<B> {
@@ -95,7 +96,8 @@ struct Waiting<B> {
 
 impl<B: Send + 'static> Idle<B> {
     pub(super) fn new(max: usize, timeout: Duration, max_age: MaxAge) -> Self {
-        Self { state: Mutex::new(State { waiting: Vec::new(), expiring: false }), max, timeout, max_age }
+        let state = Mutex::new(State { waiting: Vec::new(), expiring: false });
+        Self { state, max, timeout, max_age, stats: Arc::default() }
     }
 
     /// An empty set with the same limits and another maximum age.
@@ -108,9 +110,21 @@ impl<B: Send + 'static> Idle<B> {
         self.max_age.end()
     }
 
+    /// How many connections there are, in use or not.
+    pub(super) fn stats(&self) -> &Arc<PoolStats> {
+        &self.stats
+    }
+
     /// A connection that can take a request now.
     pub(super) fn take(&self) -> Option<Box<Connection<B>>> {
         let mut state = self.lock();
+        let taken = self.take_newest(&mut state);
+        self.stats.set_http1_idle(state.waiting.len());
+        taken
+    }
+
+    #[inline]
+    fn take_newest(&self, state: &mut State<B>) -> Option<Box<Connection<B>>> {
         let mut now = None;
         while let Some(Waiting { mut connection, since }) = state.waiting.pop() {
             let now = *now.get_or_insert_with(Instant::now);
@@ -129,7 +143,9 @@ impl<B: Send + 'static> Idle<B> {
 
     /// Drops connections that have been idle for at least as long as one that turned out to be dead.
     pub(super) fn drop_older(&self, than: Instant) {
-        self.lock().waiting.retain(|waiting| waiting.since > than);
+        let mut state = self.lock();
+        state.waiting.retain(|waiting| waiting.since > than);
+        self.stats.set_http1_idle(state.waiting.len());
     }
 
     /// Keeps a connection whose response has ended.
@@ -163,6 +179,7 @@ impl<B: Send + 'static> Idle<B> {
             return;
         }
         state.waiting.push(Waiting { connection, since: now });
+        self.stats.set_http1_idle(state.waiting.len());
         if !state.expiring {
             state.expiring = true;
             tokio::spawn(expire(Arc::downgrade(self), self.timeout, self.max_age.limit(self.timeout) / LOOKS));
@@ -171,6 +188,13 @@ impl<B: Send + 'static> Idle<B> {
 
     fn lock(&self) -> MutexGuard<'_, State<B>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<B> Drop for Idle<B> {
+    fn drop(&mut self) {
+        // They end with it.
+        self.stats.set_http1_idle(0);
     }
 }
 
@@ -204,6 +228,7 @@ async fn expire<B: Send + 'static>(idle: Weak<Idle<B>>, timeout: Duration, inter
         state.waiting.retain(|Waiting { connection, since }| {
             now - *since < timeout && !connection.is_too_old(now) && !connection.sender.is_closed()
         });
+        idle.stats.set_http1_idle(state.waiting.len());
         if state.waiting.is_empty() {
             state.expiring = false;
             return;

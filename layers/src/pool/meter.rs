@@ -11,6 +11,8 @@ use std::{
 
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 
+use super::stats::Http1Open;
+
 /// What may come before the end of a response's head, in bytes: more than hyper takes for the head itself. Without an
 /// end of their own, interim responses (1xx) would keep the connection's task, and with it the worker, busy for good.
 const MAX_BEFORE_RESPONSE: usize = 512 * 1024;
@@ -106,11 +108,13 @@ pub(super) struct Metered<T> {
     meter: Arc<Meter>,
     /// Why a write failed, until it is reported.
     failure: Option<io::Error>,
+    /// Lives as long as the connection, whoever holds it.
+    _open: Http1Open,
 }
 
 impl<T> Metered<T> {
-    pub(super) fn new(inner: T, meter: Arc<Meter>) -> Self {
-        Self { inner, meter, failure: None }
+    pub(super) fn new(inner: T, meter: Arc<Meter>, open: Http1Open) -> Self {
+        Self { inner, meter, failure: None, _open: open }
     }
 }
 

@@ -28,6 +28,7 @@ mod origin;
 mod request;
 mod response;
 mod service;
+mod stats;
 mod streams;
 mod upgrade;
 
@@ -42,3 +43,4 @@ pub use http2::Http2Pool;
 pub use opening::ConnectTimeout;
 pub use response::Unreadable;
 pub use service::Pool;
+pub use stats::PoolStats;

@@ -10,7 +10,7 @@ use std::{
 use http::{Request, Response, Uri};
 use hyper::client::conn::http1::{self, SendRequest};
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
@@ -23,6 +23,7 @@ use super::{
     opening::{ConnectTimeout, GRACE},
     origin::{Origin, Returning},
     request::into_http1,
+    stats::{Http1Open, PoolStats},
 };
 use crate::{balance::Unsent, durations::bounded};
 
@@ -125,6 +126,11 @@ impl<C, B: Send + 'static> Pool<C, B> {
     /// The endpoint.
     pub fn endpoint(&self) -> &Uri {
         &self.shared.endpoint
+    }
+
+    /// How many connections there are. It may be kept for longer than the pool.
+    pub fn stats(&self) -> &Arc<PoolStats> {
+        self.shared.idle.stats()
     }
 }
 
@@ -286,7 +292,7 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
     /// Opens a new connection.
     async fn connection(&self, patience: Patience) -> Result<Box<Connection<B>>, BoxError> {
         let Patience { timeout: limit, within } = patience;
-        let connecting = connect(self.connector.clone(), self.endpoint.clone(), self.idle.end());
+        let connecting = connect(self.connector.clone(), self.endpoint.clone(), Arc::clone(&self.idle));
         let mut connecting = Box::pin(timeout(limit + GRACE, connecting));
         let Some(within) = within.filter(|within| *within < limit) else {
             return connecting.await.map_err(|_| ConnectTimeout(limit))?;
@@ -307,11 +313,12 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
 async fn connect<C: Connect, B: RequestBody>(
     connector: C,
     endpoint: Uri,
-    end: Option<Instant>,
+    idle: Arc<Idle<B>>,
 ) -> Result<Box<Connection<B>>, BoxError> {
+    let end = idle.end();
     let io = connector.oneshot(endpoint).await.map_err(Into::into)?;
     let meter = Meter::new();
-    let io = Metered::new(io, Arc::clone(&meter));
+    let io = Metered::new(io, Arc::clone(&meter), Http1Open::new(idle.stats()));
     let (sender, connection): (SendRequest<B>, _) =
         http1::Builder::new().max_buf_size(MAX_BUFFER).max_header_size(MAX_BUFFER).handshake(io).await?;
     let task = tokio::spawn(async move {

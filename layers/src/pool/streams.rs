@@ -146,6 +146,11 @@ impl Load {
         self.takes_upgrades.store(takes_upgrades, Ordering::Relaxed);
     }
 
+    /// How many streams are in use.
+    pub(super) fn streams(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
+    }
+
     /// Whether the peer allows any stream.
     pub(super) fn allows_any(&self) -> bool {
         self.limit.load(Ordering::Relaxed) > 0

@@ -39,6 +39,7 @@ mod pool_framing;
 mod pool_http2;
 mod pool_private;
 mod pool_reuse;
+mod pool_stats;
 mod pool_unsent;
 mod route_table;
 mod silence;
