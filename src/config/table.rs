@@ -255,7 +255,7 @@ pub const SETTINGS: &[Setting] = &[
         "Configuration file; relative paths in it are relative to its folder")
         .not_in_file().in_demo(NONE),
     Setting::new(PROCESS, "home", "home", "PMESH_HOME", Kind::Directory, Fallback::Value("~/.pmesh"),
-        "Folder for what pmesh keeps: the secret, and config.toml if no other file is named"),
+        "Folder for what pmesh keeps: the secret, and config.toml if no other file is named. Only one pmesh runs in a home"),
     Setting::new(PROCESS, "workers", "workers", "PMESH_WORKERS", Kind::Count, Fallback::Described("one per core"),
         "Number of worker threads"),
     Setting::new(PROCESS, "shutdown_timeout", "shutdown-timeout", "PMESH_SHUTDOWN_TIMEOUT", Kind::Duration,
