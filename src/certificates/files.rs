@@ -1,11 +1,12 @@
 use std::{
     collections::HashMap,
-    fs, io,
+    fs,
     path::Path,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use humantime::format_rfc3339_seconds;
 use pmesh_layers::host::{HostName, HostPattern, parents};
 use rustls::{
     InconsistentKeys, ServerConfig,
@@ -14,10 +15,11 @@ use rustls::{
         pem::{self, PemObject},
     },
 };
+use sha2::{Digest as _, Sha256};
 use webpki::{EndEntityCert, KeyUsage};
 use zeroize::Zeroizing;
 
-use super::{CertificateError, tls::Tls};
+use super::{CertificateError, served::Served, tls::Tls};
 use crate::settings::CertificateFiles;
 
 /// The certificates from files, by the names that they are valid for.
@@ -28,6 +30,7 @@ pub(super) struct Files {
     exact: HashMap<HostName, Arc<ServerConfig>>,
     /// By the name that the wildcard stands below.
     wildcard: HashMap<HostName, Arc<ServerConfig>>,
+    by_digest: HashMap<Digest, Arc<Loaded>>,
 }
 
 impl Files {
@@ -40,10 +43,11 @@ impl Files {
                     HostPattern::Below(parent) => wildcard.entry(parent.clone()),
                 };
                 // An earlier file wins.
-                place.or_insert_with(|| pair.config.clone());
+                place.or_insert_with(|| pair.loaded.config.clone());
             }
         }
-        Self { pairs, exact, wildcard }
+        let by_digest = pairs.iter().map(|pair| (pair.loaded.digest, pair.loaded.clone())).collect();
+        Self { pairs, exact, wildcard, by_digest }
     }
 
     /// The configuration whose certificate is valid for `name`. A wildcard stands for one label (RFC 9525, 6.3).
@@ -52,38 +56,72 @@ impl Files {
     }
 }
 
-/// What a certificate and its key in files come to.
+/// A pair of files, and what it is good for.
 #[derive(Debug)]
 pub(super) struct Pair {
+    pub(super) files: CertificateFiles,
+    pub(super) loaded: Arc<Loaded>,
     names: Vec<HostPattern>,
-    config: Arc<ServerConfig>,
-    /// Tells whether another one is new: the key is that of the first certificate.
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) not_after: Option<SystemTime>,
-    /// What it may be of no use for, a line each.
+    /// What may be wrong with it, a line each.
     pub(super) doubts: Vec<String>,
 }
 
+/// The contents of a pair of files, which are parsed once.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    digest: Digest,
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) not_after: Option<SystemTime>,
+    config: Arc<ServerConfig>,
+}
+
+impl Pair {
+    pub(super) fn log_in_use(&self) {
+        let CertificateFiles { cert, key, origin, .. } = &self.files;
+        let until = self.loaded.not_after.map(|time| format!(", valid until {}", format_rfc3339_seconds(time)));
+        tracing::info!(
+            "{origin}: a new certificate is in use from now on, that in {} with the key in {}{}",
+            cert.display(),
+            key.display(),
+            until.unwrap_or_default()
+        );
+    }
+}
+
+/// Of both files.
+type Digest = [u8; 32];
+
 impl CertificateFiles {
-    pub(super) fn load(&self, tls: &Tls, patterns: &[HostPattern]) -> Result<Pair, CertificateError> {
-        let chain = self.read_chain()?;
-        let certificate = EndEntityCert::try_from(&chain[0]).map_err(|source| self.bad_certificate(source))?;
+    /// Reads the files, and parses them unless their contents are among the `previous` ones.
+    pub(super) fn load(&self, tls: &Tls, served: &Served, previous: &Files) -> Result<Pair, CertificateError> {
+        let chain = read(&self.origin, &self.cert)?;
+        let key = Zeroizing::new(read(&self.key_origin, &self.key)?);
+        let digest = digest(&chain, &key);
+        let loaded = match previous.by_digest.get(&digest) {
+            Some(same) => Arc::clone(same),
+            None => Arc::new(self.parse(digest, &chain, &key, tls)?),
+        };
+        let certificate = self.end_entity(&loaded.chain)?;
         let doubt = |problem: &str| format!("{}: the certificate in {} {problem}", self.origin, self.cert.display());
         let mut doubts: Vec<_> = out_of_date(&certificate, UnixTime::now()).into_iter().map(doubt).collect();
-        let names = names(&certificate, patterns);
-        if !names.iter().any(|name| patterns.iter().any(|pattern| overlap(name, pattern))) {
+        let names = names(&certificate, served);
+        if !names.iter().any(|name| served.overlaps(name)) {
             doubts.push(doubt("is valid for no name that is served"));
         }
-        let not_after = not_after(&certificate);
-        let config = tls.server_config(chain.clone(), self.read_key()?).map_err(|error| self.bad_key(error))?;
-        Ok(Pair { names, config, chain, not_after, doubts })
+        Ok(Pair { files: self.clone(), loaded, names, doubts })
+    }
+
+    fn parse(&self, digest: Digest, chain: &[u8], key: &[u8], tls: &Tls) -> Result<Loaded, CertificateError> {
+        let chain = self.parse_chain(chain)?;
+        let not_after = not_after(&self.end_entity(&chain)?);
+        let config = tls.server_config(chain.clone(), self.parse_key(key)?).map_err(|error| self.bad_key(error))?;
+        Ok(Loaded { digest, chain, not_after, config })
     }
 
     /// The certificates: one at least.
-    fn read_chain(&self) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    fn parse_chain(&self, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
         let path = &self.cert;
-        let bytes = fs::read(path).map_err(|source| unreadable(&self.origin, path, source))?;
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
             .collect::<Result<_, _>>()
             .map_err(|error| damaged(&self.origin, path, error))?;
         if chain.is_empty() {
@@ -92,17 +130,21 @@ impl CertificateFiles {
         Ok(chain)
     }
 
-    fn read_key(&self) -> Result<PrivateKeyDer<'static>, CertificateError> {
+    fn parse_key(&self, pem: &[u8]) -> Result<PrivateKeyDer<'static>, CertificateError> {
         let (path, origin) = (&self.key, &self.key_origin);
-        let bytes = Zeroizing::new(fs::read(path).map_err(|source| unreadable(origin, path, source))?);
-        PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
+        PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
             pem::Error::NoItemsFound => CertificateError::NoKey { origin: origin.clone(), path: path.clone() },
             error => damaged(origin, path, error),
         })
     }
 
-    fn bad_certificate(&self, source: webpki::Error) -> CertificateError {
-        CertificateError::BadCertificate { origin: self.origin.clone(), path: self.cert.clone(), source }
+    /// The server's own certificate.
+    fn end_entity<'a>(&self, chain: &'a [CertificateDer<'_>]) -> Result<EndEntityCert<'a>, CertificateError> {
+        EndEntityCert::try_from(&chain[0]).map_err(|source| CertificateError::BadCertificate {
+            origin: self.origin.clone(),
+            path: self.cert.clone(),
+            source,
+        })
     }
 
     fn bad_key(&self, error: rustls::Error) -> CertificateError {
@@ -116,39 +158,35 @@ impl CertificateFiles {
     }
 }
 
-fn unreadable(origin: &str, path: &Path, source: io::Error) -> CertificateError {
-    CertificateError::Unreadable { origin: origin.to_owned(), path: path.to_owned(), source }
+fn read(origin: &str, path: &Path) -> Result<Vec<u8>, CertificateError> {
+    fs::read(path).map_err(|source| CertificateError::Unreadable {
+        origin: origin.to_owned(),
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn digest(chain: &[u8], key: &[u8]) -> Digest {
+    // With the length, so that no byte can move from one file to the other unnoticed.
+    Sha256::new().chain_update(chain.len().to_be_bytes()).chain_update(chain).chain_update(key).finalize().into()
 }
 
 fn damaged(origin: &str, path: &Path, source: pem::Error) -> CertificateError {
     CertificateError::Damaged { origin: origin.to_owned(), path: path.to_owned(), source }
 }
 
-/// The names that a certificate is valid for: DNS names, and those addresses among the patterns that it lists.
-fn names(certificate: &EndEntityCert<'_>, patterns: &[HostPattern]) -> Vec<HostPattern> {
-    let addresses = patterns.iter().filter(|pattern| match pattern {
-        HostPattern::Exact(name) if name.is_ip() => {
-            server_name(name).is_some_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
-        }
-        _ => false,
+/// The names that a certificate is valid for: DNS names, and those of the served addresses that it lists.
+fn names(certificate: &EndEntityCert<'_>, served: &Served) -> Vec<HostPattern> {
+    let addresses = served.addresses().filter(|address| {
+        server_name(address).is_some_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
     });
-    certificate.valid_dns_names().filter_map(|name| name.parse().ok()).chain(addresses.cloned()).collect()
+    let addresses = addresses.cloned().map(HostPattern::Exact);
+    certificate.valid_dns_names().filter_map(|name| name.parse().ok()).chain(addresses).collect()
 }
 
 /// The address in the form that TLS knows it; `None` for what only looks like one (`1.2.3`).
 pub(super) fn server_name(address: &HostName) -> Option<ServerName<'_>> {
     ServerName::try_from(address.as_str().trim_matches(['[', ']'])).ok()
-}
-
-/// Whether some name is one of both.
-fn overlap(certificate: &HostPattern, served: &HostPattern) -> bool {
-    match (certificate, served) {
-        (HostPattern::Exact(name), pattern) => pattern.matches(name),
-        (HostPattern::Below(parent), HostPattern::Exact(name)) => {
-            parents(name.as_str()).next() == Some(parent.as_str())
-        }
-        (HostPattern::Below(parent), HostPattern::Below(above)) => parent == above || served.matches(parent),
-    }
 }
 
 /// What is wrong with the certificate's dates, if anything.
@@ -184,10 +222,6 @@ mod tests {
 
     use super::*;
 
-    fn pattern(text: &str) -> HostPattern {
-        text.parse().unwrap()
-    }
-
     #[test]
     fn dates_are_checked() {
         let mut params = CertificateParams::new(["a.example".to_owned()]).unwrap();
@@ -200,22 +234,5 @@ mod tests {
         assert_eq!(out_of_date(&certificate, at(2003)), Some("has expired"));
         // 2002-01-01T00:00:00Z
         assert_eq!(not_after(&certificate), Some(UNIX_EPOCH + Duration::from_secs(1_009_843_200)));
-    }
-
-    #[test]
-    fn a_file_of_use_overlaps_with_a_pattern() {
-        for (certificate, served, expected) in [
-            ("a.example.com", "a.example.com", true),
-            ("a.example.com", "*.example.com", true),
-            ("a.example.com", "b.example.com", false),
-            ("*.example.com", "a.example.com", true),
-            ("*.example.com", "a.b.example.com", false),
-            ("*.example.com", "example.com", false),
-            ("*.example.com", "*.example.com", true),
-            ("*.b.example.com", "*.example.com", true),
-            ("*.example.com", "*.b.example.com", false),
-        ] {
-            assert_eq!(overlap(&pattern(certificate), &pattern(served)), expected, "{certificate} {served}");
-        }
     }
 }

@@ -1,7 +1,5 @@
 use std::{
     collections::HashMap,
-    error::Error,
-    ops::Range,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -9,69 +7,11 @@ use std::{
     time::SystemTime,
 };
 
-use arc_swap::{ArcSwap, ArcSwapOption};
-use pmesh_layers::{
-    host::{HostName, HostPattern},
-    identity::Authority,
-};
+use arc_swap::ArcSwapOption;
+use pmesh_layers::host::HostName;
 use rustls::ServerConfig;
 
-use super::tls::Tls;
-
-/// Issues certificates and makes configurations of them.
-#[derive(Debug)]
-pub(super) struct Issuer {
-    authority: ArcSwap<Authority>,
-    pub(super) tls: Tls,
-}
-
-impl Issuer {
-    pub(super) fn new(authority: Arc<Authority>, tls: Tls) -> Self {
-        Self { authority: ArcSwap::new(authority), tls }
-    }
-
-    /// What another authority has issued is replaced when it is asked for.
-    pub(super) fn replace_authority(&self, authority: Arc<Authority>) {
-        self.authority.store(authority);
-    }
-
-    fn is_in_use(&self, current: &Current, now: SystemTime) -> bool {
-        current.in_use.contains(&now) && Arc::ptr_eq(&current.authority, &self.authority.load())
-    }
-
-    /// A new certificate, or the old one where none can be issued: it may well be valid yet.
-    fn replace(&self, old: Option<Arc<Current>>, name: &HostName, now: SystemTime) -> Option<Arc<Current>> {
-        match self.issue(name, now) {
-            Ok(new) => Some(Arc::new(new)),
-            Err(error) => {
-                tracing::error!(error, "no certificate can be issued for {name}");
-                old
-            }
-        }
-    }
-
-    fn issue(&self, name: &HostName, now: SystemTime) -> Result<Current, Box<dyn Error>> {
-        let authority = self.authority.load_full();
-        let issued = authority.issue(&HostPattern::Exact(name.clone()), now)?;
-        let lifetime = issued.not_after.duration_since(issued.not_before)?;
-        Ok(Current {
-            in_use: issued.not_before..issued.not_after - lifetime / 3,
-            config: self.tls.server_config(issued.chain, issued.key)?,
-            authority,
-        })
-    }
-}
-
-/// What was issued last for a name.
-#[derive(Debug)]
-struct Current {
-    config: Arc<ServerConfig>,
-    /// Who has issued it.
-    authority: Arc<Authority>,
-    /// Replaced outside of these times: when a third of the lifetime is left, and when the clock was set back to before
-    /// the certificate is valid.
-    in_use: Range<SystemTime>,
-}
+use super::issuer::{Current, Issuer};
 
 /// The certificate of a name that a pattern lists. Read without a lock.
 #[derive(Debug, Default)]
@@ -155,14 +95,16 @@ mod tests {
         time::{Duration, UNIX_EPOCH},
     };
 
+    use pmesh_layers::identity::Authority;
+
     use super::*;
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     const START: SystemTime = UNIX_EPOCH;
 
-    fn issuer() -> Issuer {
+    fn issuer() -> Arc<Issuer> {
         let secret = "1".repeat(64).parse().unwrap();
-        Issuer::new(Arc::new(Authority::derive(&secret).unwrap()), Tls::new().unwrap())
+        Issuer::new(Arc::new(Authority::derive(&secret).unwrap())).unwrap()
     }
 
     fn name(text: &str) -> HostName {

@@ -3,6 +3,8 @@
 mod error;
 mod files;
 mod issued;
+mod issuer;
+mod served;
 mod tls;
 mod watch;
 
@@ -10,19 +12,17 @@ use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use arc_swap::ArcSwap;
 pub use error::CertificateError;
-use pmesh_layers::{
-    host::{HostName, HostPattern, parents},
-    identity::Authority,
-};
+pub use issuer::Issuer;
+use pmesh_layers::host::{HostName, HostPattern, parents};
 use rustls::ServerConfig;
 pub use watch::{CertificateWatch, Looked};
 
 use crate::settings::CertificateFiles;
 
 use self::{
-    files::Files,
-    issued::{IssuedBelow, IssuedFor, Issuer},
-    tls::Tls,
+    files::{Files, Pair},
+    issued::{IssuedBelow, IssuedFor},
+    served::Served,
 };
 
 /// How many names below one wildcard have issued certificates at a time. A name that is asked for again after it was
@@ -40,30 +40,36 @@ const NAMES_BELOW: usize = 1024;
 /// All certificates speak TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, ask for no client certificate, and resume sessions by
 /// tickets alone, under one key for all: rustls resumes a session only for the name that it was made for (RFC 6066, 3).
 ///
-/// A [`CertificateWatch`] takes up files that change.
+/// Built whole for one set of served names, then never changed but for files that a [`CertificateWatch`] reads again. What
+/// outlives a reload is taken over from the previous one.
 #[derive(Debug)]
 pub struct Certificates {
-    issuer: Issuer,
+    issuer: Arc<Issuer>,
     files: ArcSwap<Files>,
-    exact: HashMap<HostName, IssuedFor>,
+    exact: HashMap<HostName, Arc<IssuedFor>>,
     /// By the name that they are below.
-    below: HashMap<HostName, IssuedBelow>,
+    below: HashMap<HostName, Arc<IssuedBelow>>,
 }
 
 impl Certificates {
     /// Reads the files and finds each pattern its certificate. A file that is out of date, or of no use to any
     /// pattern, is not refused but among the [`doubts`](Self::doubts).
     ///
+    /// What was issued for a pattern of `previous` is shared with it, and a file with the same contents is not parsed
+    /// again. `previous` stays as it is, whatever the outcome.
+    ///
     /// # Errors
     ///
     /// [`CertificateError`], naming the file and where it was configured, when it cannot be read, holds no certificate or
     /// no key, or when the two do not belong together; and naming a pattern that looks like an IP address but is none.
     pub fn new(
+        issuer: Arc<Issuer>,
         files: &[CertificateFiles],
-        authority: Arc<Authority>,
         patterns: impl IntoIterator<Item = HostPattern>,
+        previous: Option<&Self>,
     ) -> Result<Self, CertificateError> {
-        let issuer = Issuer::new(authority, Tls::new()?);
+        // Those of another issuer have other ticket keys.
+        let previous = previous.filter(|previous| Arc::ptr_eq(&previous.issuer, &issuer));
         let (mut exact, mut below) = (HashMap::new(), HashMap::new());
         for pattern in patterns {
             match pattern {
@@ -71,23 +77,28 @@ impl Certificates {
                     if name.is_ip() && files::server_name(&name).is_none() {
                         return Err(CertificateError::NotAnAddress { name });
                     }
-                    exact.entry(name).or_default();
+                    let issued = previous.and_then(|previous| previous.exact.get(&name));
+                    exact.entry(name).or_insert_with(|| issued.cloned().unwrap_or_default());
                 }
                 HostPattern::Below(parent) => {
-                    below.entry(parent).or_insert_with(|| IssuedBelow::new(NAMES_BELOW));
+                    let issued = previous.and_then(|previous| previous.below.get(&parent));
+                    let new = || Arc::new(IssuedBelow::new(NAMES_BELOW));
+                    below.entry(parent).or_insert_with(|| issued.cloned().unwrap_or_else(new));
                 }
             }
         }
         let made = Self { issuer, files: ArcSwap::default(), exact, below };
-        let patterns = made.patterns();
-        let pairs = files.iter().map(|pair| Ok(Arc::new(pair.load(&made.issuer.tls, &patterns)?)));
-        let pairs = pairs.collect::<Result<Vec<_>, CertificateError>>()?;
-        made.files.store(Arc::new(Files::new(pairs)));
+        if !files.is_empty() {
+            let served = made.served();
+            let read = previous.map(|previous| previous.files.load_full()).unwrap_or_default();
+            let pairs = files.iter().map(|pair| Ok(Arc::new(pair.load(&made.issuer.tls, &served, &read)?)));
+            let pairs = pairs.collect::<Result<Vec<_>, CertificateError>>()?;
+            made.files.store(Arc::new(Files::new(pairs)));
+        }
         Ok(made)
     }
 
-    /// What is served.
-    fn patterns(&self) -> Vec<HostPattern> {
+    fn served(&self) -> Served {
         let exact = self.exact.keys().cloned().map(HostPattern::Exact);
         exact.chain(self.below.keys().cloned().map(HostPattern::Below)).collect()
     }
@@ -97,10 +108,15 @@ impl Certificates {
         self.files.load().pairs.iter().flat_map(|pair| pair.doubts.clone()).collect()
     }
 
-    /// Connections from now on are shown what `authority` issues, where no file has a certificate. Those that are there go
-    /// on, and sessions are resumed.
-    pub fn replace_authority(&self, authority: Arc<Authority>) {
-        self.issuer.replace_authority(authority);
+    /// Logs which files have another certificate than in `previous`, and returns how many. For a reload, which reads
+    /// them again before the watch of the previous ones has had a look.
+    pub fn log_renewed(&self, previous: &Self) -> usize {
+        let (files, previous) = (self.files.load(), previous.files.load());
+        let before: HashMap<_, _> = previous.pairs.iter().map(|pair| (&pair.files.cert, pair)).collect();
+        let is_renewed = |pair: &&Arc<Pair>| {
+            before.get(&pair.files.cert).is_some_and(|before| before.loaded.chain != pair.loaded.chain)
+        };
+        files.pairs.iter().filter(is_renewed).inspect(|pair| pair.log_in_use()).count()
     }
 
     /// The configuration for connections to `name`; `None` where no pattern serves it.

@@ -1,3 +1,5 @@
+mod reload;
+
 use std::{
     fs,
     io::{Read, Write},
@@ -7,6 +9,7 @@ use std::{
     sync::Mutex,
 };
 
+use pmesh_layers::identity::Authority;
 use rustls::{
     ClientConfig, ClientConnection, ConnectionCommon, HandshakeKind, NamedGroup, ProtocolVersion, RootCertStore,
     ServerConnection, SupportedProtocolVersion,
@@ -22,7 +25,7 @@ use super::*;
 /// Files in a folder, and clients that trust the authority and all of the files.
 struct Setup {
     folder: TempDir,
-    authority: Arc<Authority>,
+    issuer: Arc<Issuer>,
     roots: RootCertStore,
     files: Vec<CertificateFiles>,
 }
@@ -32,7 +35,8 @@ impl Setup {
         let authority = Arc::new(Authority::derive(&"1".repeat(64).parse().unwrap()).unwrap());
         let mut roots = RootCertStore::empty();
         roots.add(authority.certificate_der().clone()).unwrap();
-        Self { folder: tempfile::tempdir().unwrap(), authority, roots, files: Vec::new() }
+        let issuer = Issuer::new(authority).unwrap();
+        Self { folder: tempfile::tempdir().unwrap(), issuer, roots, files: Vec::new() }
     }
 
     /// Adds a pair of files whose certificate is valid for `names`.
@@ -69,8 +73,12 @@ impl Setup {
     }
 
     fn certificates(&self, patterns: &[&str]) -> Result<Certificates, CertificateError> {
-        let patterns = patterns.iter().map(|pattern| pattern.parse().unwrap());
-        Certificates::new(&self.files, self.authority.clone(), patterns)
+        Certificates::new(self.issuer.clone(), &self.files, parse(patterns), None)
+    }
+
+    /// After a reload.
+    fn next_certificates(&self, patterns: &[&str], previous: &Certificates) -> Result<Certificates, CertificateError> {
+        Certificates::new(self.issuer.clone(), &self.files, parse(patterns), Some(previous))
     }
 
     fn client(&self, version: &'static SupportedProtocolVersion) -> ClientConfig {
@@ -88,6 +96,10 @@ impl Setup {
         let (client, _) = handshake(&config, &client, name.trim_matches(['[', ']']));
         client.peer_certificates().unwrap()[0].clone()
     }
+}
+
+fn parse(patterns: &[&str]) -> Vec<HostPattern> {
+    patterns.iter().map(|pattern| pattern.parse().unwrap()).collect()
 }
 
 fn host(name: &str) -> HostName {

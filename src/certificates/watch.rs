@@ -1,11 +1,6 @@
 use std::sync::Arc;
 
-use humantime::format_rfc3339_seconds;
-
-use super::{
-    Certificates,
-    files::{Files, Pair},
-};
+use super::{Certificates, files::Files};
 use crate::{
     file_watch::{FileWatch, Look},
     settings::CertificateFiles,
@@ -13,22 +8,12 @@ use crate::{
 
 /// Watches the files of certificates and keys, and puts changed ones to use.
 #[derive(Debug)]
-pub struct CertificateWatch(Vec<Watched>);
-
-#[derive(Debug)]
-struct Watched {
-    files: CertificateFiles,
-    watch: FileWatch,
-}
+pub struct CertificateWatch(Vec<FileWatch>);
 
 impl CertificateWatch {
     /// Watches `pairs` from now on. Call it before they are read, so that no change is missed.
     pub fn new(pairs: &[CertificateFiles]) -> Self {
-        let watched = |files: &CertificateFiles| Watched {
-            watch: FileWatch::new([files.cert.clone(), files.key.clone()]),
-            files: files.clone(),
-        };
-        Self(pairs.iter().map(watched).collect())
+        Self(pairs.iter().map(|pair| FileWatch::new([pair.cert.clone(), pair.key.clone()])).collect())
     }
 
     /// Reads the files that have changed since the last look, or all of them if `all` is set, and uses them for new
@@ -38,53 +23,36 @@ impl CertificateWatch {
     /// change and read again at each look, because the two files may be replaced one after the other. TLS sessions
     /// that began with a replaced certificate can still be resumed.
     pub fn look(&mut self, certificates: &Certificates, all: bool) -> Looked {
-        let mut patterns = None;
-        let mut read = Vec::new();
-        for (index, watched) in self.0.iter_mut().enumerate() {
-            let Watched { files, watch } = watched;
+        let files = certificates.files.load();
+        let mut served = None;
+        let mut pairs = files.pairs.clone();
+        let mut new = Vec::new();
+        for (pair, watch) in pairs.iter_mut().zip(&mut self.0) {
             let load = || {
-                let patterns = patterns.get_or_insert_with(|| certificates.patterns());
-                files.load(&certificates.issuer.tls, patterns)
+                let served = served.get_or_insert_with(|| certificates.served());
+                pair.files.load(&certificates.issuer.tls, served, &files)
             };
             match watch.look(all, load) {
-                Look::Read(pair) => read.push((index, pair)),
+                Look::Read(read) if read.loaded.chain != pair.loaded.chain => {
+                    *pair = Arc::new(read);
+                    new.push(Arc::clone(pair));
+                }
                 Look::Failed(Some(error)) => {
                     tracing::warn!("cannot use a new certificate; the previous one stays in use: {error}");
                 }
-                Look::Unchanged | Look::Failed(None) => {}
-            }
-        }
-        let unusable = self.0.iter().filter(|watched| watched.watch.has_failed()).count();
-        Looked { new: self.take(certificates, read), unusable }
-    }
-
-    /// Returns how many are new.
-    fn take(&self, certificates: &Certificates, read: Vec<(usize, Pair)>) -> usize {
-        let mut pairs = certificates.files.load().pairs.clone();
-        let mut new = Vec::new();
-        for (index, pair) in read {
-            if pair.chain != pairs[index].chain {
-                pairs[index] = Arc::new(pair);
-                new.push(index);
+                Look::Unchanged | Look::Read(_) | Look::Failed(None) => {}
             }
         }
         if !new.is_empty() {
-            certificates.files.store(Arc::new(Files::new(pairs.clone())));
+            certificates.files.store(Arc::new(Files::new(pairs)));
         }
-        for &index in &new {
-            let (pair, CertificateFiles { cert, key, origin, .. }) = (&pairs[index], &self.0[index].files);
-            let until = pair.not_after.map(|time| format!(", valid until {}", format_rfc3339_seconds(time)));
-            tracing::info!(
-                "{origin}: a new certificate is in use from now on, that in {} with the key in {}{}",
-                cert.display(),
-                key.display(),
-                until.unwrap_or_default()
-            );
+        for pair in &new {
+            pair.log_in_use();
             for doubt in &pair.doubts {
                 tracing::warn!("{doubt}");
             }
         }
-        new.len()
+        Looked { new: new.len(), unusable: self.0.iter().filter(|watch| watch.has_failed()).count() }
     }
 }
 

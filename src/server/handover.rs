@@ -34,7 +34,7 @@ pub struct Derived {
     pub seal: Seal,
     /// Writes that entry again.
     pub renewal: Option<Renewal>,
-    /// Holds the certificates for clients.
+    /// Issues the certificates for clients.
     pub shared: Arc<Shared>,
 }
 
@@ -79,7 +79,7 @@ impl Derived {
             self.shared.peers.reconnect();
         }
         if !is_same_authority {
-            self.shared.certificates.replace_authority(Arc::new(authority));
+            self.shared.issuer.replace_authority(Arc::new(authority));
         }
         if let Some(renewal) = &self.renewal {
             renewal.renew();

@@ -18,7 +18,7 @@ use tower::BoxError;
 
 use crate::{
     admission::{Admission, exhaustion::Exhaustion, spares::Spares},
-    certificates::{CertificateWatch, Certificates},
+    certificates::{CertificateWatch, Certificates, Issuer},
     mesh::{
         self, About, Announcement, Api, Clocks, IdentityWatch, Instance, Peers, Prober, Registry, RegistryOptions,
         Seal, Served,
@@ -75,7 +75,8 @@ impl Server {
             IdentityWatch::new(settings.mesh.files.clone()),
         );
         let secrets = Secrets::load_or_make(&settings.secret, &settings.home)?;
-        let certificates = certificates(&settings, secrets.public())?;
+        let issuer = issuer(secrets.public())?;
+        let certificates = certificates(&settings, &issuer)?;
         let identity = mesh::identity(&settings, secrets.iter())?;
         let seal = Seal::new(secrets.iter())?;
         let registry = RegistryOptions::new(&settings, seal.clone());
@@ -100,6 +101,7 @@ impl Server {
         let (exhaustion, clocks) = (Exhaustion::default(), Clocks::default());
         let shared = Arc::new(Shared {
             settings,
+            issuer,
             certificates,
             trust,
             admission,
@@ -201,7 +203,7 @@ pub fn check(settings: &Settings) -> Result<Vec<String>, BoxError> {
         SecretSource::Home(path) if !path.exists() => Secrets::one(Secret::generate()?),
         source => Secrets::load(source)?,
     };
-    let certificates = certificates(settings, secrets.public())?;
+    let certificates = certificates(settings, &issuer(secrets.public())?)?;
     mesh::identity(settings, secrets.iter())?;
     Trust::load(&settings.routes)?;
     Ok(doubts(settings, &certificates))
@@ -250,10 +252,13 @@ pub fn run(settings: Settings) -> Result<(), BoxError> {
     server.serve()
 }
 
-fn certificates(settings: &Settings, secret: &Secret) -> Result<Certificates, BoxError> {
-    let authority = Arc::new(Authority::derive(secret)?);
+fn issuer(secret: &Secret) -> Result<Arc<Issuer>, BoxError> {
+    Ok(Issuer::new(Arc::new(Authority::derive(secret)?))?)
+}
+
+fn certificates(settings: &Settings, issuer: &Arc<Issuer>) -> Result<Certificates, BoxError> {
     let patterns = settings.routes.iter().flat_map(|route| route.patterns.iter().cloned());
-    Ok(Certificates::new(&settings.certificates, authority, patterns)?)
+    Ok(Certificates::new(Arc::clone(issuer), &settings.certificates, patterns, None)?)
 }
 
 /// Gives each worker a socket of each listener.

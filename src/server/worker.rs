@@ -41,7 +41,7 @@ use crate::{
         exhaustion::{Exhaustion, News},
         strangers::Stranger,
     },
-    certificates::Certificates,
+    certificates::{Certificates, Issuer},
     http::{
         access_log::LoggedBody,
         body::ResponseBody,
@@ -75,6 +75,8 @@ const ACCEPTED_AFTER_STOP: usize = 4096;
 pub struct Shared {
     /// The settings.
     pub settings: Settings,
+    /// Issues certificates for clients.
+    pub issuer: Arc<Issuer>,
     /// The certificates of the https listener.
     pub certificates: Certificates,
     /// Which authorities may certify upstreams.
