@@ -6,7 +6,7 @@ use std::sync::{
 /// The names of the endpoints of a [`Balance`](super::Balance).
 pub(super) type Names = Arc<[Arc<str>]>;
 
-/// Which endpoint a request was sent to last, and how often it was sent.
+/// Which endpoint a request was sent to last, or has its response from, and how often it was sent.
 ///
 /// [`Balance`](super::Balance) writes it down where it is among the extensions of a request. Clones tell the same, also
 /// when nobody waits for the response any more.
@@ -55,5 +55,10 @@ impl Attempts {
         self.0.names.get_or_init(|| Arc::clone(names));
         self.0.last.store(index, Ordering::Relaxed);
         self.0.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Of several attempts, an earlier one has brought the response.
+    pub(super) fn return_to(&self, index: usize) {
+        self.0.last.store(index, Ordering::Relaxed);
     }
 }

@@ -19,7 +19,7 @@ use super::{
     health::{Lease, Mark},
     once::is_idempotent,
     share::SHARES,
-    trial::{Foreground, Trial},
+    trial::{Trial, Waited},
 };
 use crate::{
     call::Call,
@@ -78,8 +78,7 @@ where
         });
         let mut trial = None;
         if repeatable && let Some(lease) = lease.take() {
-            let record = Arc::clone(endpoints.record(index.unwrap_or(0)));
-            trial = attempt.take().map(|call| Box::new(Trial::new(call, record, began, lease)));
+            trial = index.zip(attempt.take()).map(|(index, call)| Box::new(Trial::new(call, index, began, lease)));
         }
         let index = index.unwrap_or(0);
         Self { attempt, endpoints, index, began, lease, trial, copy, tried, black_holes: 0, attempts }
@@ -88,9 +87,10 @@ where
 
 impl<S, B, R> Future for ResponseFuture<S, B>
 where
-    S: Service<Request<Once<B>>, Response = Response<R>> + Clone,
+    S: Service<Request<Once<B>>, Response = Response<R>, Future: Send> + Clone + Send + 'static,
     S::Error: Unsent<Request<Once<B>>> + Into<BoxError>,
-    B: Body,
+    B: Body + Send + 'static,
+    R: Send,
 {
     type Output = Result<Response<BalancedBody<R>>, BoxError>;
 
@@ -100,19 +100,17 @@ where
             let this = self.as_mut().project();
             let record = this.endpoints.record(*this.index);
             let mut failure = match result {
-                Ok(mut response) => {
-                    let mark = record.health.succeeded(*this.began);
-                    if let Some(TiedTo(client)) = response.extensions_mut().remove() {
-                        client.ties_or_new().note_endpoint(&this.endpoints.names()[*this.index]);
-                    }
-                    // With a body in flight it may have been the client who broke off.
-                    let watched = this.copy.is_some().then(|| (Arc::clone(record), mark));
-                    return Poll::Ready(Ok(response.map(|body| BalancedBody::new(body, watched))));
-                }
+                Ok(response) => return Poll::Ready(Ok(self.as_mut().accept(response))),
                 Err(error) => Failure::of(error),
             };
             *this.black_holes += u32::from(failure.is_connect_timeout());
             record.failed(*this.began, this.lease.take().as_ref(), &failure);
+            if let Some(response) = this.trial.as_mut().and_then(|trial| trial.response()) {
+                self.as_mut().return_to_trial();
+                return Poll::Ready(Ok(self.as_mut().accept(response)));
+            }
+            // The trial may have failed, too.
+            this.trial.take_if(|trial| trial.has_ended());
             let is_unsent = failure.request.is_some();
             let request = again(&mut failure, this.copy).filter(|_| *this.black_holes < SHARES);
             // It may have been the end of a connection that had been idle.
@@ -127,26 +125,46 @@ where
                 Some((next, request)) => self.as_mut().try_at(next, request),
                 None => {
                     let name = &this.endpoints.names()[*this.index];
-                    return Poll::Ready(Err(Failed::new(name, this.tried.count(), failure.error).into()));
+                    let failed: BoxError = Failed::new(name, this.tried.count(), failure.error).into();
+                    match this.trial {
+                        Some(trial) => trial.wait_instead_of(failed),
+                        None => return Poll::Ready(Err(failed)),
+                    }
+                    self.as_mut().project().attempt.set(None);
                 }
             }
         }
     }
 }
 
+impl<S, B, R> ResponseFuture<S, B>
+where
+    S: Service<Request<Once<B>>, Response = Response<R>>,
+{
+    /// Takes the response of the current attempt for that to the request.
+    fn accept(self: Pin<&mut Self>, mut response: Response<R>) -> Response<BalancedBody<R>> {
+        let this = self.project();
+        let record = this.endpoints.record(*this.index);
+        let mark = record.health.succeeded(*this.began);
+        if let Some(TiedTo(client)) = response.extensions_mut().remove() {
+            client.ties_or_new().note_endpoint(&this.endpoints.names()[*this.index]);
+        }
+        // With a body in flight it may have been the client who broke off.
+        let watched = this.copy.is_some().then(|| (Arc::clone(record), mark));
+        response.map(|body| BalancedBody::new(body, watched))
+    }
+}
+
 impl<S, B> ResponseFuture<S, B>
 where
-    S: Service<Request<Once<B>>> + Clone,
+    S: Service<Request<Once<B>>, Response: Send, Future: Send> + Clone + Send + 'static,
     S::Error: Unsent<Request<Once<B>>> + Into<BoxError>,
-    B: Body,
+    B: Body + Send + 'static,
 {
     /// Polls the current attempt; an error if there is no endpoint to try.
     fn poll_attempt(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Outcome<S, B>, BoxError>> {
         loop {
             let this = self.as_mut().project();
-            if let Some(trial) = this.trial {
-                trial.poll_background(cx);
-            }
             if let Some(attempt) = this.attempt.as_pin_mut() {
                 return attempt.poll(cx).map(Ok);
             }
@@ -154,21 +172,37 @@ where
                 let none: BoxError = if this.endpoints.is_empty() { NoEndpoint.into() } else { AllUnreachable.into() };
                 return Poll::Ready(Err(none));
             };
-            match ready!(trial.poll_foreground(cx)) {
-                Foreground::Ended(result, lease) => {
-                    (*this.lease, *this.trial) = (lease, None);
+            match ready!(trial.poll(cx)) {
+                Waited::Ended(result, lease) => {
+                    (*this.lease, *this.trial) = (Some(lease), None);
                     return Poll::Ready(Ok(result));
                 }
-                Foreground::TakesLong => {
+                Waited::Responded(response) => {
+                    self.as_mut().return_to_trial();
+                    return Poll::Ready(Ok(Ok(response)));
+                }
+                Waited::Failed(error) => return Poll::Ready(Err(error)),
+                Waited::TakesLong => {
                     let well = this.endpoints.after(this.tried).filter(|next| this.endpoints.health(*next).is_well());
                     match well.zip(this.copy.as_ref().and_then(RequestCopy::request)) {
                         Some((next, request)) => {
-                            trial.move_to_background();
+                            trial.move_to_background(Arc::clone(this.endpoints.record(*this.index)));
                             self.as_mut().try_at(next, request);
                         }
                         None => trial.wait_on(),
                     }
                 }
+            }
+        }
+    }
+
+    /// Makes the trial the current attempt again.
+    fn return_to_trial(self: Pin<&mut Self>) {
+        let this = self.project();
+        if let Some(trial) = this.trial {
+            (*this.index, *this.began) = (trial.index, trial.began);
+            if let Some(attempts) = this.attempts {
+                attempts.return_to(trial.index);
             }
         }
     }

@@ -38,7 +38,8 @@ use super::{BalancedBody, Endpoint, Once, ResponseFuture, Rotation, Unsent, endp
 /// - If the error says that the endpoint was [`Unreachable`](super::Unreachable), as those of the pools do, a background
 ///   task connects to it.
 /// - Otherwise one request at a time finds out whether it responds again: preferably one without a body whose method is
-///   safe (RFC 9110, 9.2.1), which is also sent elsewhere after a quarter of a second.
+///   safe (RFC 9110, 9.2.1), which is also sent elsewhere after a quarter of a second. The failed endpoint is well
+///   if it responds at all, even after the other one; and if the other one fails, the request gets its response.
 ///
 /// When all endpoints have failed, all are tried, starting with the one with the fewest failures. Those whose
 /// connections time out are left out: they are connected to in the background every second, and if there are no others,
@@ -72,9 +73,10 @@ impl<S> Clone for Balance<S> {
 
 impl<S, B, R> Service<Request<B>> for Balance<S>
 where
-    S: Service<Request<Once<B>>, Response = Response<R>> + Clone,
+    S: Service<Request<Once<B>>, Response = Response<R>, Future: Send> + Clone + Send + 'static,
     S::Error: Unsent<Request<Once<B>>> + Into<BoxError>,
-    B: Body,
+    B: Body + Send + 'static,
+    R: Send,
 {
     type Response = Response<BalancedBody<R>>;
     type Error = BoxError;

@@ -601,3 +601,55 @@ async fn a_body_that_breaks_off_says_so() {
     assert_eq!(send(&Rotation::new().balance(vec![endpoint], Vec::new()), "GET", "").await, ok("broken"));
     assert_eq!(&*health.state().last_failure.unwrap().error, "the response broke off: broken");
 }
+
+/// An endpoint that responds, or breaks off, after so long.
+fn slow(name: &'static str, takes: Duration, does: Does) -> (&'static str, Endpoint) {
+    let service = service_fn(move |request: Sent| async move {
+        sleep(takes).await;
+        endpoint(name, does).1.oneshot(request).await
+    });
+    (name, BoxCloneSyncService::new(service))
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_is_always_slower_than_others_comes_back() {
+    let balance = Balance::new([slow("slow", SECOND, Does::Respond), endpoint("up", Does::Respond)]);
+    balance.endpoints.health(0).fail();
+    advance(SECOND).await;
+    let start = tokio::time::Instant::now();
+    assert_eq!(send(&balance, "GET", "").await, ok("up"));
+    assert_eq!(start.elapsed(), Duration::from_millis(250));
+    assert!(!balance.endpoints.health(0).is_well());
+    sleep(SECOND).await;
+    assert!(balance.endpoints.health(0).is_well());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_response_of_a_trial_is_used_if_the_other_endpoint_breaks_off() {
+    let ms = Duration::from_millis;
+    for (on_trial, does, other, expected) in [
+        // It has responded before the other broke off, and after.
+        (ms(500), Does::Respond, ms(750), Ok("on trial")),
+        (ms(1500), Does::Respond, ms(750), Ok("on trial")),
+        // Both have broken off.
+        (ms(500), Does::BreakOff, ms(750), Err("other")),
+        (ms(1500), Does::BreakOff, ms(750), Err("other")),
+    ] {
+        let balance = Balance::new([slow("on trial", on_trial, does), slow("other", other, Does::BreakOff)]);
+        balance.endpoints.health(0).fail();
+        advance(SECOND).await;
+        let (attempts, mut request) = (Attempts::default(), request("GET", ""));
+        request.extensions_mut().insert(attempts.clone());
+        let start = tokio::time::Instant::now();
+        let response = balance.clone().oneshot(request).await;
+        let result =
+            response.as_ref().map(|_| "on trial").map_err(|error| error.downcast_ref::<Failed>().unwrap().endpoint());
+        assert_eq!(result, expected, "{on_trial:?}");
+        assert_eq!(start.elapsed(), on_trial.max(ms(250) + other), "{on_trial:?}");
+        assert_eq!(attempts.endpoint(), Some(expected.unwrap_or("other")));
+        assert_eq!(balance.endpoints.health(0).is_well(), expected.is_ok());
+        assert!(!balance.endpoints.health(1).is_well());
+    }
+}

@@ -2,12 +2,15 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use http::Request;
-use tokio::time::{Sleep, sleep};
+use tokio::{
+    sync::oneshot::{self, error::TryRecvError},
+    time::{Sleep, sleep, timeout},
+};
 use tower::{BoxError, Service};
 
 use super::{
@@ -18,94 +21,131 @@ use super::{
 };
 use crate::call::Call;
 
-/// How long a request waits for an endpoint that failed before. After that it is sent to one that is well, and the
-/// trial has until that one responds.
+/// How long a request waits for an endpoint that failed before. After that it is also sent to one that is well.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// How long a trial may go on when no request waits for it. Endpoints should have a timeout of their own.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// An attempt to find out whether a failed endpoint responds again, with a request that can be sent elsewhere.
+///
+/// If it takes long, the endpoint is left alone for a while again, as it may hang. But the trial goes on in a task of its
+/// own: the endpoint is well if it responds at all, however fast another one is. Its response is kept for the request,
+/// should the other endpoint fail.
 pub(super) struct Trial<S: Service<Request<Once<B>>>, B> {
-    call: Pin<Box<Call<S, Request<Once<B>>>>>,
-    record: Arc<Record>,
-    began: Mark,
-    /// Held until there is an outcome.
-    lease: Option<Lease>,
-    patience: Pin<Box<Sleep>>,
-    state: State,
+    pub(super) index: usize,
+    pub(super) began: Mark,
+    state: State<S, B>,
+    /// The error of the other endpoint, which the request ends in if the trial fails, too.
+    failed: Option<BoxError>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Foreground,
-    /// There is no other endpoint to send the request to.
-    ForegroundUntilDone,
-    Background,
+enum State<S: Service<Request<Once<B>>>, B> {
+    Foreground {
+        call: Pin<Box<Call<S, Request<Once<B>>>>>,
+        /// Held until there is an outcome.
+        lease: Lease,
+        /// `None` if there is no other endpoint to send the request to.
+        patience: Option<Pin<Box<Sleep>>>,
+    },
+    /// The response; nothing if the trial has failed.
+    Background(oneshot::Receiver<S::Response>),
+    Ended,
 }
 
 /// The state of a trial that the request is waiting for.
-pub(super) enum Foreground<T> {
-    Ended(T, Option<Lease>),
+pub(super) enum Waited<T, E> {
+    Ended(Result<T, E>, Lease),
     TakesLong,
+    /// It has responded, after the request was sent elsewhere, too.
+    Responded(T),
+    /// It has failed, as had the other endpoint.
+    Failed(BoxError),
 }
 
 impl<S: Service<Request<Once<B>>>, B> Trial<S, B> {
-    pub(super) fn new(call: Call<S, Request<Once<B>>>, record: Arc<Record>, began: Mark, lease: Lease) -> Self {
-        Self {
-            call: Box::pin(call),
-            record,
-            began,
-            lease: Some(lease),
-            patience: Box::pin(sleep(PATIENCE)),
-            state: State::Foreground,
-        }
+    pub(super) fn new(call: Call<S, Request<Once<B>>>, index: usize, began: Mark, lease: Lease) -> Self {
+        let patience = Some(Box::pin(sleep(PATIENCE)));
+        Self { index, began, state: State::Foreground { call: Box::pin(call), lease, patience }, failed: None }
     }
 
-    /// Polls for the response, or for the end of the request's patience.
-    pub(super) fn poll_foreground(&mut self, cx: &mut Context<'_>) -> Poll<Foreground<Result<S::Response, S::Error>>> {
-        if let Poll::Ready(result) = self.call.as_mut().poll(cx) {
-            return Poll::Ready(Foreground::Ended(result, self.lease.take()));
+    /// Polls while the request waits for nothing else.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Waited<S::Response, S::Error>> {
+        match &mut self.state {
+            State::Foreground { call, patience, .. } => {
+                let Poll::Ready(result) = call.as_mut().poll(cx) else {
+                    if let Some(patience) = patience {
+                        ready!(patience.as_mut().poll(cx));
+                        return Poll::Ready(Waited::TakesLong);
+                    }
+                    return Poll::Pending;
+                };
+                match std::mem::replace(&mut self.state, State::Ended) {
+                    State::Foreground { lease, .. } => Poll::Ready(Waited::Ended(result, lease)),
+                    _ => Poll::Pending,
+                }
+            }
+            State::Background(response) => {
+                Poll::Ready(match (ready!(Pin::new(response).poll(cx)), self.failed.take()) {
+                    (Ok(response), _) => Waited::Responded(response),
+                    (Err(_), failed) => Waited::Failed(failed.unwrap_or_else(|| "the trial failed".into())),
+                })
+            }
+            State::Ended => Poll::Pending,
         }
-        if self.state == State::Foreground && self.patience.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Foreground::TakesLong);
-        }
-        Poll::Pending
     }
 
     /// Lets the request wait until the trial is done.
     pub(super) fn wait_on(&mut self) {
-        self.state = State::ForegroundUntilDone;
+        if let State::Foreground { patience, .. } = &mut self.state {
+            *patience = None;
+        }
     }
 
-    /// Continues the trial in the background: the request is sent to another endpoint.
-    pub(super) fn move_to_background(&mut self) {
-        self.state = State::Background;
+    /// The response, if it has come while the request was waiting for another endpoint.
+    pub(super) fn response(&mut self) -> Option<S::Response> {
+        let State::Background(response) = &mut self.state else { return None };
+        let received = response.try_recv();
+        if !matches!(received, Err(TryRecvError::Empty)) {
+            self.state = State::Ended;
+        }
+        received.ok()
     }
 
-    /// Polls the trial while the request waits for another endpoint.
-    pub(super) fn poll_background(&mut self, cx: &mut Context<'_>)
-    where
-        S::Error: Unsent<Request<Once<B>>> + Into<BoxError>,
-    {
-        if self.state != State::Background || self.lease.is_none() {
-            return;
-        }
-        if let Poll::Ready(result) = self.call.as_mut().poll(cx)
-            && let Some(lease) = self.lease.take()
-        {
-            match result {
-                Ok(_) => drop(self.record.health.succeeded(self.began)),
-                Err(error) => self.record.failed(self.began, Some(&lease), &Failure::of(error)),
-            }
-        }
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
+    /// Lets the request wait for the trial, which goes on in the background. If it fails, the request ends in `error`.
+    pub(super) fn wait_instead_of(&mut self, error: BoxError) {
+        self.failed = Some(error);
     }
 }
 
-impl<S: Service<Request<Once<B>>>, B> Drop for Trial<S, B> {
-    fn drop(&mut self) {
-        // The other endpoint was at least 250 ms faster.
-        if self.state == State::Background
-            && let Some(lease) = self.lease.take()
-        {
-            self.record.health.failed(self.began, Some(&lease), || "slower than another endpoint".to_owned(), None);
-        }
+impl<S, B> Trial<S, B>
+where
+    S: Service<Request<Once<B>>, Response: Send, Error: Unsent<Request<Once<B>>> + Into<BoxError>, Future: Send>
+        + Send
+        + 'static,
+    B: Send + 'static,
+{
+    /// Continues the trial in a task: the request is sent to another endpoint.
+    pub(super) fn move_to_background(&mut self, record: Arc<Record>) {
+        let State::Foreground { call, lease, .. } = std::mem::replace(&mut self.state, State::Ended) else { return };
+        lease.postpone();
+        let (respond, response) = oneshot::channel();
+        let began = self.began;
+        tokio::spawn(async move {
+            match timeout(LONGEST, call).await {
+                Ok(Ok(response)) => {
+                    record.health.succeeded(began);
+                    // Nobody may be waiting for it.
+                    let _ = respond.send(response);
+                }
+                // It is left alone already.
+                Ok(Err(error)) => record.count(&Failure::of(error)),
+                Err(_) => record.stats.count_failure(),
+            }
+        });
+        self.state = State::Background(response);
     }
 }

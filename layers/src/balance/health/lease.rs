@@ -17,6 +17,11 @@ impl Lease {
         Self { health, number, began }
     }
 
+    /// Leaves the endpoint alone as after another failure, although it may still respond.
+    pub(in crate::balance) fn postpone(&self) {
+        self.health.postpone(self);
+    }
+
     pub(super) fn number(&self) -> u64 {
         self.number
     }

@@ -227,6 +227,15 @@ impl Health {
         }
     }
 
+    fn postpone(&self, lease: &Lease) {
+        let mut known = self.lock();
+        if known.give_up(lease.number()) {
+            let now = self.now();
+            known.postpone(now, |postponed| pause(self.mark().failures().saturating_add(postponed), &self.0.jitter));
+            self.publish_times(&known, now);
+        }
+    }
+
     /// There is no way to connect any more: the pool is gone, or the runtime of its worker. A request has to find out.
     fn forget_reconnect(&self, lease: &Lease) {
         let mut known = self.lock();

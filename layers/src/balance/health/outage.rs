@@ -39,7 +39,10 @@ pub(super) struct Known {
 
 #[derive(Debug)]
 struct Ongoing {
-    failed_at: u64,
+    /// When it failed, or was last postponed.
+    left_alone_since: u64,
+    /// How often it has not responded soon enough since it failed.
+    postponed: u32,
     pause: u64,
     /// The number of the lease, and until when it keeps others away.
     lease: Option<(u64, u64)>,
@@ -53,7 +56,7 @@ impl Known {
         HealthState {
             outage: self.outage.as_ref().map(|outage| Outage {
                 failures,
-                left_alone_for: Duration::from_millis((outage.failed_at + outage.pause).saturating_sub(now)),
+                left_alone_for: Duration::from_millis((outage.left_alone_since + outage.pause).saturating_sub(now)),
                 is_tried: outage.lease_at(now).is_some(),
             }),
             unchanged_for: since(self.changed_at),
@@ -91,6 +94,14 @@ impl Known {
         is_leased
     }
 
+    /// Leaves it alone for another `pause`, given how often this has been so.
+    pub(super) fn postpone(&mut self, now: u64, pause: impl FnOnce(u32) -> Duration) {
+        if let Some(outage) = &mut self.outage {
+            outage.postponed += 1;
+            (outage.left_alone_since, outage.pause) = (now, millis(pause(outage.postponed)));
+        }
+    }
+
     pub(super) fn reconnect(&self) -> Option<Reconnect> {
         self.outage.as_ref()?.reconnect.clone()
     }
@@ -104,7 +115,7 @@ impl Known {
         let Some(outage) = &self.outage else { return true };
         match outage.lease_at(now) {
             Some(current) => lease == Some(current),
-            None => lease.is_some() || now >= outage.failed_at + outage.pause,
+            None => lease.is_some() || now >= outage.left_alone_since + outage.pause,
         }
     }
 
@@ -117,7 +128,7 @@ impl Known {
         reconnect: Option<Reconnect>,
     ) -> Option<Reconnect> {
         self.last = Some((error, now));
-        let ongoing = Ongoing { failed_at: now, pause: millis(pause), lease: None, reconnect };
+        let ongoing = Ongoing { left_alone_since: now, postponed: 0, pause: millis(pause), lease: None, reconnect };
         match self.outage.replace(ongoing) {
             Some(old) => old.reconnect,
             None => {
@@ -142,11 +153,11 @@ impl Ongoing {
     }
 
     fn quiet_until(&self, now: u64) -> [u64; 3] {
-        let due = self.failed_at + self.pause;
+        let due = self.left_alone_since + self.pause;
         match self.lease {
             Some((_, until)) if now < until => [until; 3],
             // A connection in the background puts no request at risk.
-            _ if self.reconnect.is_some() => [self.failed_at + millis(FIRST), due, due],
+            _ if self.reconnect.is_some() => [self.left_alone_since + millis(FIRST), due, due],
             _ => [u64::MAX, due, due + self.pause],
         }
     }
