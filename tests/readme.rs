@@ -18,6 +18,15 @@ fn the_table_holds_every_setting() {
     assert!(README.contains(&format!("\n{heading}{table}\n")), "the table should be:\n\n{heading}{table}");
 }
 
+#[test]
+fn it_names_the_settings_that_need_a_restart() {
+    let keys = SETTINGS.iter().filter(|setting| setting.in_file && setting.needs_restart);
+    let keys: Vec<_> = keys.map(|setting| format!("`{}`", setting.key)).collect();
+    let sentence = format!("These settings need a restart: {}.", keys.join(", "));
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words(README).contains(&sentence), "the README should say: {sentence}");
+}
+
 fn row(setting: &Setting) -> String {
     let code = |text: String| format!("`{text}`");
     let or_dash = |text: Option<String>| text.map_or_else(|| "–".to_owned(), code);

@@ -24,7 +24,13 @@ pub fn explain(loaded: &Loaded, key: Option<&str>) -> Result<String, Error> {
         names.push(format!("`{}` in the file", setting.key));
     }
     let table = columns(&rows(loaded, setting));
-    Ok(format!("{table}\n{}.\nSet by {}.\nDefault: {}.\n", setting.help, names.join(", "), setting.default.text()))
+    let change = if setting.needs_restart { "A change needs a restart" } else { "A change takes effect on reload" };
+    Ok(format!(
+        "{table}\n{}.\nSet by {}.\nDefault: {}.\n{change}.\n",
+        setting.help,
+        names.join(", "),
+        setting.default.text()
+    ))
 }
 
 fn find(name: &str) -> Option<&'static Setting> {

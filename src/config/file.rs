@@ -167,6 +167,9 @@ fn resolve_paths(values: &mut Dict, folder: &Path, user_home: Option<&str>) {
     for setting in SETTINGS {
         match (setting.kind, values.get_mut(setting.key)) {
             (Kind::File | Kind::Directory, Some(value)) => resolve_path(value, folder, user_home),
+            (Kind::Socket, Some(Value::String(_, text))) => {
+                *text = path::of_socket(text, |path| path::beside(folder, path, user_home));
+            }
             (Kind::Certificates, Some(Value::Array(_, pairs))) => {
                 let fields = pairs.iter_mut().filter_map(|pair| match pair {
                     Value::Dict(_, pair) => Some(pair.values_mut()),

@@ -7,8 +7,6 @@ use super::path;
 pub enum Kind {
     /// A port, 0 for one the kernel picks, or "off".
     Port,
-    /// An IP address.
-    Address,
     /// An IPv4 network inside 127.0.0.0/8.
     Subnet,
     /// A number.
@@ -33,6 +31,8 @@ pub enum Kind {
     File,
     /// The path of a folder.
     Directory,
+    /// Where a local server listens: unix, unix:PATH, an address with its port, or off.
+    Socket,
     /// Which hosts go to which upstreams.
     Routes,
     /// Where other nodes are.
@@ -48,7 +48,6 @@ impl Kind {
     pub fn value_name(self) -> &'static str {
         match self {
             Self::Port => "PORT",
-            Self::Address => "IP",
             Self::Subnet => "CIDR",
             Self::Count => "N",
             Self::Size => "SIZE",
@@ -61,6 +60,7 @@ impl Kind {
             Self::Networks => "CIDR[,CIDR…]",
             Self::File => "FILE",
             Self::Directory => "DIR",
+            Self::Socket => "unix|unix:PATH|IP:PORT",
             Self::Routes => "HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]",
             Self::Peers => "NAME=HOST:PORT",
             Self::Certificates => "TABLES",
@@ -76,11 +76,11 @@ impl Kind {
             Self::Port | Self::Count | Self::Size => text.parse::<u64>().map_or_else(|_| text.into(), Value::from),
             Self::Switch => switch(text).map_or_else(|| text.into(), Value::from),
             Self::File | Self::Directory => path::expand(text, home).into(),
+            Self::Socket => path::of_socket(text, |path| path::expand(path, home)).into(),
             // A table in the file; here a list, in which a name that is there twice shows.
             Self::Addresses | Self::Networks | Self::Peers => words(text).map(Value::from).collect::<Vec<_>>().into(),
             Self::Routes => text.split_whitespace().map(route).collect::<Vec<_>>().into(),
-            Self::Address
-            | Self::Subnet
+            Self::Subnet
             | Self::Duration
             | Self::Choice(_)
             | Self::Filter

@@ -208,6 +208,7 @@ fn replaced_routes(file: &ConfigFile, merged: &Merged) -> Option<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Admin;
 
     #[test]
     fn without_a_user_home_one_must_be_set_unless_the_secret_is_elsewhere() {
@@ -223,8 +224,13 @@ mod tests {
         );
         assert!(load(&["--home", "/var/lib/pmesh"], None).is_ok());
         assert!(load(&["--secret-file", "/run/secrets/pmesh"], None).is_ok());
-        let home = load(&[], Some("7")).expect("a secret without a home").settings.home;
-        let error = crate::secret::prepare_home(&home).expect_err("no home");
+        let settings = load(&[], Some("7")).expect("a secret without a home").settings;
+        assert_eq!(settings.admin, Admin::Off);
+        assert_eq!(
+            load(&["--admin", "unix"], Some("7")).expect_err("no home").to_string(),
+            "--admin: there is no home to put the socket in: set PMESH_HOME or --home, or write unix:PATH"
+        );
+        let error = crate::secret::prepare_home(&settings.home).expect_err("no home");
         assert!(error.to_string().contains("HOME is not set"), "{error}");
     }
 }

@@ -18,6 +18,11 @@ pub(super) fn beside(folder: &Path, text: &str, home: Option<&str>) -> String {
     }
 }
 
+/// The path in `unix:PATH`, mapped; any other address stays as it is.
+pub(super) fn of_socket(text: &str, map: impl FnOnce(&str) -> String) -> String {
+    text.strip_prefix("unix:").map_or_else(|| text.to_owned(), |path| format!("unix:{}", map(path)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

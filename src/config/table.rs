@@ -21,6 +21,8 @@ pub struct Setting {
     pub default: Fallback,
     /// Its default in `pmesh demo`, if that differs.
     pub demo: Option<Fallback>,
+    /// Whether a change takes effect only at the next start, rather than on reload.
+    pub needs_restart: bool,
     /// One line about it.
     pub help: &'static str,
 }
@@ -58,15 +60,31 @@ impl Setting {
         default: Fallback,
         help: &'static str,
     ) -> Self {
-        Self { group, key, flag: Some(flag), variable: Some(variable), in_file: true, kind, default, demo: None, help }
+        Self {
+            group,
+            key,
+            flag: Some(flag),
+            variable: Some(variable),
+            in_file: true,
+            kind,
+            default,
+            demo: None,
+            needs_restart: false,
+            help,
+        }
     }
 
     const fn in_demo(self, default: Fallback) -> Self {
         Self { demo: Some(default), ..self }
     }
 
+    const fn needs_restart(self) -> Self {
+        Self { needs_restart: true, ..self }
+    }
+
+    /// Set by a flag or a variable alone, which are read at the start.
     const fn not_in_file(self) -> Self {
-        Self { in_file: false, ..self }
+        Self { in_file: false, needs_restart: true, ..self }
     }
 
     const fn without_flag(self) -> Self {
@@ -121,8 +139,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(LISTENERS, "internal", "internal", "PMESH_INTERNAL", Kind::Port, Fallback::Value("8443"),
         "Port for other nodes, which must prove that they know the secret")
         .in_demo(Fallback::Value("off")),
-    Setting::new(LISTENERS, "bind", "bind", "PMESH_BIND", Kind::Address, Fallback::Value("0.0.0.0"),
-        "Address to listen on, for all ports")
+    Setting::new(LISTENERS, "bind", "bind", "PMESH_BIND", Kind::Addresses, Fallback::Value("0.0.0.0"),
+        "Addresses to listen on, for all ports; 0.0.0.0 is every IPv4 address, :: every address, IPv4 included")
         .in_demo(Fallback::Value("127.0.0.1")),
     Setting::new(LISTENERS, "http_h2c", "http-h2c", "PMESH_HTTP_H2C", Kind::Choice(&["off", "silent", "open"]),
         Fallback::Value("off"),
@@ -211,42 +229,51 @@ pub const SETTINGS: &[Setting] = &[
         .without_flag().not_in_file(),
     Setting::new(IDENTITY, "secret_file", "secret-file", "PMESH_SECRET_FILE", Kind::File,
         Fallback::Described("HOME/secret, created at the first start"),
-        "File with the secret that all nodes share"),
+        "File with the secret that all nodes share")
+        .needs_restart(),
 
     Setting::new(NODES, "node", "node", "PMESH_NODE", Kind::Text("NAME"), Fallback::Described("the machine's host name"),
-        "Name of this node: a DNS label that no other node has"),
+        "Name of this node: a DNS label that no other node has")
+        .needs_restart(),
     Setting::new(NODES, "mesh_peers", "mesh-peer", "PMESH_MESH_PEERS", Kind::Peers, NONE,
         "Addresses of the internal ports of other nodes; repeat the flag for several nodes, or separate them \
          with spaces in the variable; the node's own name is ignored"),
     Setting::new(NODES, "mesh_registry", "mesh-registry", "PMESH_MESH_REGISTRY", Kind::Text("URL[,URL…]"), NONE,
         "NATS servers with JetStream through which nodes find each other: nats://[USER:PASSWORD@]HOST[:PORT], \
-         or tls://; a password is never shown"),
+         or tls://; a password is never shown")
+        .needs_restart(),
     Setting::new(NODES, "mesh_registry_bucket", "mesh-registry-bucket", "PMESH_MESH_REGISTRY_BUCKET",
         Kind::Text("NAME"), Fallback::Value("pmesh"),
         "Key-value bucket on these servers, created if it is missing; nodes that share a bucket find each \
-         other"),
+         other")
+        .needs_restart(),
     Setting::new(NODES, "mesh_advertise", "mesh-advertise", "PMESH_MESH_ADVERTISE", Kind::Text("HOST:PORT"),
         Fallback::Described("bind and internal, unless bind is 0.0.0.0 or ::"),
         "Address at which other nodes reach the internal port of this one"),
     Setting::new(NODES, "mesh_clock_window", "mesh-clock-window", "PMESH_MESH_CLOCK_WINDOW", Kind::Duration,
         Fallback::Value("60s"),
-        "How far apart the clocks of two nodes may be"),
+        "How far apart the clocks of two nodes may be")
+        .needs_restart(),
     Setting::new(NODES, "mesh_ca", "mesh-ca", "PMESH_MESH_CA", Kind::File,
         Fallback::Described("derived from the secret"),
-        "Authority that issued the certificates of all nodes, in PEM; needs mesh_cert and mesh_key"),
+        "Authority that issued the certificates of all nodes, in PEM; needs mesh_cert and mesh_key")
+        .needs_restart(),
     Setting::new(NODES, "mesh_cert", "mesh-cert", "PMESH_MESH_CERT", Kind::File,
         Fallback::Described("issued by the node itself"),
-        "Certificate chain of this node in PEM, valid for its name, as a server and as a client"),
+        "Certificate chain of this node in PEM, valid for its name, as a server and as a client")
+        .needs_restart(),
     Setting::new(NODES, "mesh_key", "mesh-key", "PMESH_MESH_KEY", Kind::File,
         Fallback::Described("created at start and kept in memory"),
-        "Private key of that certificate, in PEM"),
+        "Private key of that certificate, in PEM")
+        .needs_restart(),
 
     Setting::new(LOGS, "log", "log", "PMESH_LOG", Kind::Filter, Fallback::Value("info"),
         "Log level: off, error, warn and info apply to pmesh alone, debug and trace also to its libraries; \
          for levels by library: info,h2=warn"),
     Setting::new(LOGS, "log_format", "log-format", "PMESH_LOG_FORMAT", Kind::Choice(&["text", "json"]),
         Fallback::Value("text"),
-        "Format of the log: text or json"),
+        "Format of the log: text or json")
+        .needs_restart(),
     Setting::new(LOGS, "access_log", "access-log", "PMESH_ACCESS_LOG", Kind::Switch, Fallback::Value("false"),
         "Logs one line per request"),
 
@@ -255,12 +282,20 @@ pub const SETTINGS: &[Setting] = &[
         "Configuration file; relative paths in it are relative to its folder")
         .not_in_file().in_demo(NONE),
     Setting::new(PROCESS, "home", "home", "PMESH_HOME", Kind::Directory, Fallback::Value("~/.pmesh"),
-        "Folder for what pmesh keeps: the secret, and config.toml if no other file is named. Only one pmesh runs in a home"),
+        "Folder for what pmesh keeps: the secret, and config.toml if no other file is named. Only one pmesh runs in a home")
+        .needs_restart(),
     Setting::new(PROCESS, "workers", "workers", "PMESH_WORKERS", Kind::Count, Fallback::Described("one per core"),
-        "Number of worker threads"),
+        "Number of worker threads")
+        .needs_restart(),
     Setting::new(PROCESS, "shutdown_timeout", "shutdown-timeout", "PMESH_SHUTDOWN_TIMEOUT", Kind::Duration,
         Fallback::Value("30s"),
         "How long requests in flight may take to finish on shutdown"),
+    Setting::new(PROCESS, "admin", "admin", "PMESH_ADMIN", Kind::Socket, Fallback::Value("unix"),
+        "Where commands such as `pmesh status` ask the running node: unix, for HOME/admin.sock; unix:PATH; an address \
+         of loopback with its port, which every user of the machine can use; or off")
+        .needs_restart(),
+    Setting::new(PROCESS, "watch_config", "watch-config", "PMESH_WATCH_CONFIG", Kind::Switch, Fallback::Value("false"),
+        "Reloads the configuration when its file changes; SIGHUP and `pmesh reload` always do"),
 ];
 
 #[cfg(test)]

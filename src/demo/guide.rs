@@ -94,7 +94,7 @@ impl<'a> Guide<'a> {
 
     /// `curl` for the demo's host, which it takes to be on the loopback address.
     fn curl(&self) -> String {
-        match self.settings.bind {
+        match self.reached_at() {
             _ if self.is_found_by_name() => "curl".to_owned(),
             IpAddr::V4(ip) => format!("curl --connect-to ::{ip}:"),
             IpAddr::V6(ip) => format!("curl --connect-to '::[{ip}]:'"),
@@ -103,14 +103,14 @@ impl<'a> Guide<'a> {
 
     /// Whether `demo.localhost` leads to the listeners.
     fn is_found_by_name(&self) -> bool {
-        let bind = self.settings.bind;
-        bind.is_unspecified() || bind == Ipv4Addr::LOCALHOST || bind == Ipv6Addr::LOCALHOST
+        let is_found = |ip: &IpAddr| ip.is_unspecified() || *ip == Ipv4Addr::LOCALHOST || *ip == Ipv6Addr::LOCALHOST;
+        self.settings.bind.iter().any(is_found)
     }
 
     /// The address of the listeners, for who does not know the name.
     fn reached_at(&self) -> IpAddr {
-        let bind = self.settings.bind;
-        if bind.is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { bind }
+        let named = self.settings.bind.iter().find(|ip| !ip.is_unspecified());
+        named.copied().unwrap_or(Ipv4Addr::LOCALHOST.into())
     }
 
     /// What prints the authority that these settings lead to.

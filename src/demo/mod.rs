@@ -83,15 +83,15 @@ mod tests {
     fn the_users_settings_win_over_the_demos_defaults() {
         let shown = |flags| {
             let settings = settings(flags);
-            format!("{} {} {} {}", settings.bind, settings.http, settings.https, settings.internal)
+            format!("{:?} {} {} {}", settings.bind, settings.http, settings.https, settings.internal)
         };
-        assert_eq!(shown(&[]), "127.0.0.1 8080 8443 off");
-        assert_eq!(shown(&["--internal", "1", "--bind", "::1"]), "::1 8080 8443 1");
+        assert_eq!(shown(&[]), "[127.0.0.1] 8080 8443 off");
+        assert_eq!(shown(&["--internal", "1", "--bind", "::1"]), "[::1] 8080 8443 1");
         // Setting one port turns the other off, even if it is the other's default.
-        assert_eq!(shown(&["--http", "8443"]), "127.0.0.1 8443 off off");
-        assert_eq!(shown(&["--https", "0"]), "127.0.0.1 off 0 off");
-        assert_eq!(shown(&["--http", "0", "--https", "1"]), "127.0.0.1 0 1 off");
-        assert_eq!(shown(&["--http", "off"]), "127.0.0.1 off 8443 off");
+        assert_eq!(shown(&["--http", "8443"]), "[127.0.0.1] 8443 off off");
+        assert_eq!(shown(&["--https", "0"]), "[127.0.0.1] off 0 off");
+        assert_eq!(shown(&["--http", "0", "--https", "1"]), "[127.0.0.1] 0 1 off");
+        assert_eq!(shown(&["--http", "off"]), "[127.0.0.1] off 8443 off");
     }
 
     #[test]

@@ -8,10 +8,13 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-use crate::settings::{Port, Settings};
+use crate::settings::Listener;
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
+
+/// How many ports the kernel may pick until one is free on all addresses.
+const PICKS: usize = 16;
 
 /// After so much silence the kernel asks whether a peer is still there: a client that vanished from a tunnel, or from a
 /// request that takes long, would else be waited for.
@@ -23,29 +26,7 @@ pub const KEEPALIVE: Duration = Duration::from_secs(60);
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 16 * 1024;
 
-/// One of the three listeners.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listener {
-    /// Clients without TLS.
-    Http,
-    /// Clients with TLS.
-    Https,
-    /// Other nodes.
-    Internal,
-}
-
-impl Listener {
-    /// As in the settings.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-            Self::Internal => "internal",
-        }
-    }
-}
-
-/// The sockets of one listener: one a worker, all on the same address.
+/// The sockets of a listener on one address: one for each worker.
 #[derive(Debug)]
 pub struct Bound {
     /// Which one.
@@ -56,22 +37,59 @@ pub struct Bound {
     pub sockets: Vec<TcpListener>,
 }
 
-/// Binds all listeners that are not off, a socket for each worker.
+/// Binds each of `listeners`, a socket for each worker. Where the kernel picks the port, it is the same on all addresses
+/// of a listener.
 ///
 /// # Errors
 ///
 /// [`ListenError`] says which listener, why and what to do. Nothing stays bound then.
-pub fn bind(settings: &Settings) -> Result<Vec<Bound>, ListenError> {
-    [(Listener::Http, settings.http), (Listener::Https, settings.https), (Listener::Internal, settings.internal)]
-        .into_iter()
-        .filter_map(|(listener, port)| match port {
-            Port::Off => None,
-            Port::Number(port) => Some((listener, SocketAddr::new(settings.bind, port))),
-        })
-        .map(|(listener, address)| {
-            bind_one(listener, address, settings.workers).map_err(|error| ListenError { listener, address, error })
-        })
-        .collect()
+pub fn bind(listeners: &[(Listener, SocketAddr)], workers: usize) -> Result<Vec<Bound>, ListenError> {
+    let mut bound = Vec::new();
+    for addresses in listeners.chunk_by(|one, next| one.0 == next.0) {
+        let one = bind_addresses(addresses, workers).map_err(|(listener, address, error)| {
+            let spare_port = spare_port(address.port(), listeners);
+            ListenError { listener, address, spare_port, error }
+        })?;
+        bound.extend(one);
+    }
+    Ok(bound)
+}
+
+type Failed = (Listener, SocketAddr, io::Error);
+
+/// Binds one listener to its addresses.
+fn bind_addresses(addresses: &[(Listener, SocketAddr)], workers: usize) -> Result<Vec<Bound>, Failed> {
+    let mut tries = 0..PICKS;
+    loop {
+        let mut picked = 0;
+        let bound = addresses.iter().map(|&(listener, mut address)| {
+            if address.port() == 0 {
+                address.set_port(picked);
+            }
+            let bound = bind_one(listener, address, workers).map_err(|error| (listener, address, error))?;
+            picked = bound.address.port();
+            Ok(bound)
+        });
+        match bound.collect() {
+            // The port that the kernel picked on one address is taken on another.
+            Err((listener, address, error))
+                if error.kind() == io::ErrorKind::AddrInUse
+                    && addresses.contains(&(listener, SocketAddr::new(address.ip(), 0)))
+                    && tries.next().is_some() => {}
+            result => return result,
+        }
+    }
+}
+
+/// A port to suggest instead of one that cannot be used: one that no other listener has.
+fn spare_port(port: u16, listeners: &[(Listener, SocketAddr)]) -> u16 {
+    let mut ports = match port {
+        0..1024 => [8000, 9000, 10_000, 11_000].map(|offset| port + offset),
+        _ => [1, 2, 3, 4].map(|offset| port.wrapping_add(offset).max(1024)),
+    }
+    .into_iter();
+    let is_free = |port: &u16| listeners.iter().all(|(_, address)| address.port() != *port);
+    ports.find(is_free).unwrap_or(port)
 }
 
 fn bind_one(listener: Listener, address: SocketAddr, workers: usize) -> io::Result<Bound> {
@@ -115,28 +133,30 @@ fn open(address: SocketAddr) -> io::Result<Socket> {
 pub struct ListenError {
     listener: Listener,
     address: SocketAddr,
+    /// Another port for it.
+    spare_port: u16,
     error: io::Error,
 }
 
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, address, port) = (self.listener.name(), self.address, self.address.port());
+        let (name, address, port, spare_port) =
+            (self.listener.name(), self.address, self.address.port(), self.spare_port);
         write!(f, "cannot listen on {address} ({name}): ")?;
         match self.error.kind() {
             io::ErrorKind::AddrInUse => write!(
                 f,
-                "the port is taken\n  `ss -ltnp 'sport = :{port}'` shows by whom; another port is chosen with \
-                 --{name} PORT or PMESH_{}",
-                name.to_uppercase()
+                "the port is taken\n  `ss -ltnp 'sport = :{port}'` shows by whom; choose another port, as in --{name} \
+                 {spare_port}, or turn this listener off with --{name} off"
             ),
             io::ErrorKind::PermissionDenied => write!(
                 f,
                 "ports below 1024 need permission\n  give it with `setcap cap_net_bind_service=+ep` on the program or \
-                 `sysctl net.ipv4.ip_unprivileged_port_start={port}`, or choose a higher port: --{name} {}",
-                u32::from(port) + 8000
+                 `sysctl net.ipv4.ip_unprivileged_port_start={port}`; or choose a higher port, as in --{name} \
+                 {spare_port}; or turn this listener off with --{name} off"
             ),
             io::ErrorKind::AddrNotAvailable => f.write_str(
-                "this machine does not have the address\n  another one is chosen with --bind IP or PMESH_BIND",
+                "this machine does not have the address\n  name another with --bind or PMESH_BIND; 0.0.0.0 is every IPv4 address",
             ),
             _ => write!(f, "{}", self.error),
         }
@@ -154,6 +174,30 @@ mod tests {
     use socket2::SockRef;
 
     use super::*;
+
+    #[test]
+    fn the_port_that_the_kernel_picks_is_the_same_on_all_addresses() {
+        let on = |listener, ip: [u8; 4]| (listener, SocketAddr::from((ip, 0)));
+        let listeners = [
+            on(Listener::Http, [127, 0, 0, 1]),
+            on(Listener::Http, [127, 0, 0, 2]),
+            on(Listener::Https, [127, 0, 0, 1]),
+        ];
+        let bound = bind(&listeners, 2).unwrap();
+        let ports: Vec<_> = bound.iter().map(|one| one.address.port()).collect();
+        assert!(ports[0] == ports[1] && ports[0] != ports[2] && !ports.contains(&0), "{ports:?}");
+        assert!(bound.iter().zip(listeners).all(|(one, wanted)| one.address.ip() == wanted.1.ip()));
+        assert!(bound.iter().all(|one| one.sockets.len() == 2));
+    }
+
+    #[test]
+    fn an_error_suggests_a_port_that_no_other_listener_has() {
+        let on = |listener, port| (listener, SocketAddr::from(([0, 0, 0, 0], port)));
+        let listeners = [on(Listener::Http, 80), on(Listener::Https, 443), on(Listener::Internal, 8443)];
+        for (port, expected) in [(80, 8080), (443, 9443), (8443, 8444), (u16::MAX, 1024)] {
+            assert_eq!(spare_port(port, &listeners), expected);
+        }
+    }
 
     #[test]
     fn little_is_kept_for_an_accepted_client() {

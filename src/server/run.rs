@@ -27,13 +27,13 @@ use crate::{
     server::{
         control,
         handover::{Derived, Handover},
-        listen::{self, Bound, Listener},
+        listen::{self, Bound},
         lock::HomeLock,
         running::{Left, Running},
         signals::Signals,
         worker::{self, Shared},
     },
-    settings::{Port, SecretSource, Settings, summary},
+    settings::{Listener, Port, SecretSource, Settings, summary},
     telemetry::counters::Counters,
     upstream::trust::Trust,
 };
@@ -81,7 +81,7 @@ impl Server {
         let seal = Seal::new(secrets.iter())?;
         let registry = RegistryOptions::new(&settings, seal.clone());
         let trust = Trust::load(&settings.routes)?;
-        let bound = listen::bind(&settings)?;
+        let bound = listen::bind(&settings.listeners(), settings.workers)?;
         for doubt in doubts(&settings, &certificates) {
             tracing::warn!("{doubt}");
         }
@@ -181,7 +181,7 @@ impl Server {
 
 /// Leaves word in the home where this node can be asked. It is served without.
 fn leave(settings: &Settings) -> Option<Left> {
-    let internal = settings.address(settings.internal)?;
+    let internal = settings.addresses(Listener::Internal).next()?;
     let home = &settings.home;
     let left = prepare_home(home)
         .map_err(BoxError::from)
@@ -212,7 +212,7 @@ pub fn check(settings: &Settings) -> Result<Vec<String>, BoxError> {
 /// Possible mistakes that do not keep the program from starting.
 fn doubts(settings: &Settings, certificates: &Certificates) -> Vec<String> {
     let mut doubts = certificates.doubts();
-    if [settings.http, settings.https, settings.internal].iter().all(|port| *port == Port::Off) {
+    if settings.listeners().is_empty() {
         doubts.push(
             "http, https and internal are all off: nobody can connect; give one of them a port, as in --http 80".into(),
         );
@@ -292,10 +292,8 @@ fn start_workers(
 /// The limit of open files; an error where the program itself does not get by with it, let alone clients.
 fn enough_descriptors(settings: &Settings) -> Result<u64, BoxError> {
     let limit = raise_descriptor_limit();
-    let listeners =
-        [settings.http, settings.https, settings.internal].iter().filter(|port| **port != Port::Off).count();
     // As counted. With fewer, the runtimes cannot be made, and some panic.
-    let own = 17 + settings.workers * (4 + listeners) + Spares::count(limit);
+    let own = 17 + settings.workers * (4 + settings.listeners().len()) + Spares::count(limit);
     if limit < own as u64 {
         return Err(format!(
             "cannot start with a limit of {limit} open files: {own} are for the program itself, two for each client\n  \

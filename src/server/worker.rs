@@ -48,7 +48,7 @@ use crate::{
         stack::{SharedStack, stack},
     },
     mesh::{Api, Clocks, Peers},
-    server::listen::Listener,
+    settings::Listener,
     settings::{H2c, Settings},
     telemetry::{causes::with_causes, counters::Counters},
     upstream::trust::Trust,

@@ -79,7 +79,7 @@ pub(super) fn check(settings: &Settings, merged: &Merged, problems: &mut Problem
         problems.push(node.problem(format!(
             "other nodes would not know where this one is, since `bind` is {}, every address of the machine: set {}, or \
              `internal` to \"off\" if they need not reach it",
-            settings.bind,
+            settings.bind.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "),
             names("mesh_advertise")
         )));
     }

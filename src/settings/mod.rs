@@ -1,7 +1,9 @@
 //! What the program runs on: validated, typed settings.
 
+mod admin;
 mod certificate;
 pub mod endpoint;
+mod listener;
 mod mesh;
 mod node;
 mod prefix;
@@ -11,18 +13,15 @@ mod route;
 mod secret;
 mod summary;
 
-use std::{
-    fmt,
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use ipnet::{IpNet, Ipv4Net};
 use pmesh_layers::{forwarded::ProxyHeaders, identity::NodeName};
 
 pub use self::{
+    admin::Admin,
     certificate::CertificateFiles,
+    listener::{Listener, Port},
     mesh::{Mesh, MeshFile, MeshFiles},
     registry::{InvalidRegistry, Login, RegistryServers},
     route::{CaFile, Route},
@@ -45,8 +44,8 @@ pub struct Settings {
     pub https: Port,
     /// The port for other nodes. No two of the three are the same number, unless 0.
     pub internal: Port,
-    /// The address that all three listen on.
-    pub bind: IpAddr,
+    /// The addresses that all of them listen on; at least one, and none that is part of another.
+    pub bind: Vec<IpAddr>,
     /// Whether HTTP/2 is spoken on `http`.
     pub http_h2c: H2c,
     /// What is served, in the order it was written. No two have the same host and prefix. May be empty.
@@ -116,41 +115,25 @@ pub struct Settings {
     pub workers: usize,
     /// How long requests in flight may take to finish on shutdown.
     pub shutdown_timeout: Duration,
+    /// Where commands ask this node.
+    pub admin: Admin,
+    /// Whether the file is read again when it changes.
+    pub watch_config: bool,
 }
 
 impl Settings {
-    /// The address of a listener, or `None` where its port is off.
-    pub fn address(&self, port: Port) -> Option<SocketAddr> {
-        match port {
-            Port::Off => None,
-            Port::Number(port) => Some(SocketAddr::new(self.bind, port)),
-        }
-    }
-
-    /// Where other nodes reach this one: what was set, else the address of the internal listener if it is bound to one
-    /// address. `None` where they do not reach it.
+    /// Where other nodes reach this one: what was set, else the first address of the internal listener that is one
+    /// address, rather one that other machines reach. `None` where they do not reach it.
     pub fn advertised(&self) -> Option<HostPort> {
-        let own = self.address(self.internal)?;
-        let bound = || HostPort { host: EndpointHost::Address(own.ip()), port: own.port() };
-        self.mesh.advertise.clone().or_else(|| (!own.ip().is_unspecified()).then(bound))
-    }
-}
-
-/// Where a listener listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Port {
-    /// Nowhere.
-    Off,
-    /// On this port; on 0 the kernel picks one.
-    Number(u16),
-}
-
-impl fmt::Display for Port {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Off => f.write_str("off"),
-            Self::Number(port) => port.fmt(f),
+        if self.internal == Port::Off {
+            return None;
         }
+        let bound = || {
+            let usable = self.addresses(Listener::Internal).filter(|address| !address.ip().is_unspecified());
+            let nearest_to_all = usable.min_by_key(|address| address.ip().is_loopback())?;
+            Some(HostPort { host: EndpointHost::Address(nearest_to_all.ip()), port: nearest_to_all.port() })
+        };
+        self.mesh.advertise.clone().or_else(bound)
     }
 }
 

@@ -1,14 +1,13 @@
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    path::PathBuf,
-    thread,
-};
+use std::{net::IpAddr, path::PathBuf, thread};
 
 use figment::value::Value;
 use pmesh_layers::forwarded::ProxyHeaders;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use super::{H2c, LogFormat, Mesh, Port, Secret, SecretSource, Settings, certificate, mesh, node, route};
+use super::{
+    Admin, H2c, Listener, LogFormat, Mesh, Port, Secret, SecretSource, Settings, certificate, listener, mesh, node,
+    route,
+};
 use crate::config::{Merged, Parse, Problem, Problems, Reason, Size, SizeLimit, TimeLimit, text};
 
 impl Settings {
@@ -25,7 +24,7 @@ impl Settings {
             http: merged.read("http", problems).unwrap_or(Port::Off),
             https: merged.read("https", problems).unwrap_or(Port::Off),
             internal: merged.read("internal", problems).unwrap_or(Port::Off),
-            bind: merged.read("bind", problems).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Bind(address)| address),
+            bind: bind(merged, problems),
             http_h2c: merged.read("http_h2c", problems).unwrap_or(H2c::Off),
             routes: route::read(merged, route::Defaults { response_timeout, max_body }, problems),
             subnet_dialer: merged.read("subnet_dialer", problems).unwrap_or_default(),
@@ -57,6 +56,8 @@ impl Settings {
             log: merged.read("log", problems).map(|Filter(directive)| directive).unwrap_or_default(),
             log_format: merged.read("log_format", problems).unwrap_or(LogFormat::Text),
             access_log: merged.read("access_log", problems).unwrap_or_default(),
+            admin: Admin::read(merged, &home, problems),
+            watch_config: merged.read("watch_config", problems).unwrap_or_default(),
             home,
             workers: merged.read("workers", problems).map_or_else(one_a_core, |Workers(count)| count),
             shutdown_timeout: merged.read("shutdown_timeout", problems).unwrap_or_default(),
@@ -68,12 +69,11 @@ impl Settings {
     }
 
     fn check_ports(&self, merged: &Merged, problems: &mut Problems) {
-        let ports = [("http", self.http), ("https", self.https), ("internal", self.internal)];
-        for (index, (key, port)) in ports.iter().enumerate() {
-            for (other, _) in
-                ports[..index].iter().filter(|(_, other)| matches!(port, Port::Number(1..)) && other == port)
-            {
-                report_clash(merged, key, other, &format!("are both port {port}"), problems);
+        for (index, one) in Listener::ALL.into_iter().enumerate() {
+            let port = self.port(one);
+            let clashes = |other: &&Listener| matches!(port, Port::Number(1..)) && self.port(**other) == port;
+            for other in Listener::ALL[..index].iter().filter(clashes) {
+                report_clash(merged, one.name(), other.name(), &format!("are both port {port}"), problems);
             }
         }
     }
@@ -141,6 +141,25 @@ impl Parse for Source {
     }
 }
 
+/// One address, or a list of them.
+fn bind(merged: &Merged, problems: &mut Problems) -> Vec<IpAddr> {
+    let Some(node) = merged.node("bind") else { return Vec::new() };
+    let elements = node.elements().unwrap_or_else(|_| vec![node.clone()]);
+    if elements.is_empty() {
+        problems
+            .push(node.problem("expected at least one IP address; 0.0.0.0 is every IPv4 address, :: every address"));
+    }
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for element in elements {
+        let Some(Bind(address)) = element.read(problems) else { continue };
+        match addresses.iter().find_map(|other| listener::overlap(*other, address)) {
+            Some(overlap) => problems.push(element.problem(overlap)),
+            None => addresses.push(address),
+        }
+    }
+    addresses
+}
+
 struct Bind(IpAddr);
 
 impl Parse for Bind {
@@ -153,6 +172,10 @@ impl Parse for Bind {
 
 /// In other programs, the port is part of the address.
 fn bind_of(text: &str) -> Reason {
+    if text.contains([',', ' ']) {
+        let addresses: Vec<_> = text.split([',', ' ']).filter(|address| !address.is_empty()).collect();
+        return Some(format!("for several addresses, write {addresses:?}"));
+    }
     let (address, port) = text.rsplit_once(':')?;
     let address = if address.is_empty() { "0.0.0.0" } else { address.trim_matches(['[', ']']) };
     let (address, port): (IpAddr, u16) = (address.parse().ok()?, port.parse().ok()?);

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use super::{Port, Settings};
+use super::{Listener, Port, Settings};
 
 /// More routes than this are counted, not listed.
 const LISTED: usize = 20;
@@ -8,13 +8,8 @@ const LISTED: usize = 20;
 /// What is served, in a few lines: the listeners, the nodes if there are several, the routes.
 pub fn summary(settings: &Settings) -> String {
     let mut lines = String::new();
-    for (name, port) in [("http", settings.http), ("https", settings.https), ("internal", settings.internal)] {
-        let address = match (port, settings.address(port)) {
-            (Port::Number(0), _) => format!("{}, a port the kernel picks", settings.bind),
-            (_, Some(address)) => address.to_string(),
-            (_, None) => port.to_string(),
-        };
-        line(&mut lines, format_args!("{name:8}  {address}"));
+    for listener in Listener::ALL {
+        line(&mut lines, format_args!("{:8}  {}", listener.name(), addresses(settings, listener)));
     }
     if settings.mesh.is_used() {
         let node = &settings.node;
@@ -36,6 +31,17 @@ pub fn summary(settings: &Settings) -> String {
         more => line(&mut lines, format_args!("and {more} more")),
     }
     lines
+}
+
+fn addresses(settings: &Settings, listener: Listener) -> String {
+    let joined = |addresses: Vec<String>| addresses.join(", ");
+    match settings.port(listener) {
+        Port::Off => "off".to_owned(),
+        Port::Number(0) => {
+            joined(settings.bind.iter().map(ToString::to_string).collect()) + ", a port the kernel picks"
+        }
+        Port::Number(_) => joined(settings.addresses(listener).map(|address| address.to_string()).collect()),
+    }
 }
 
 fn line(lines: &mut String, text: std::fmt::Arguments<'_>) {

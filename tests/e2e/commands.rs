@@ -114,6 +114,7 @@ fn explain_one() {
 Port for clients without TLS: a number, 0 to let the kernel pick one, or off.
 Set by --http, PMESH_HTTP, `http` in the file.
 Default: 80.
+A change takes effect on reload.
 "
     );
     let from_file = printed(Start::new().config("\nconnect_timeout = \"3s\"\n"), &["explain", "connect_timeout"]);

@@ -52,6 +52,20 @@ fn an_ipv6_listener_takes_ipv4_clients_too() {
 }
 
 #[test]
+fn addresses_of_both_versions() {
+    let Some(backend) = backend() else { return };
+    let program = Start::new().bind("127.0.0.1,::1").route("a.test", &backend).run();
+    let tls = Tls::of(&program);
+    for ip in [V6.into(), V4.into()] {
+        let (http, https) = (SocketAddr::new(ip, program.http().port()), SocketAddr::new(ip, program.https().port()));
+        assert_eq!(Client::connect(http).get("a.test", "/").status, 200, "{ip}");
+        assert_eq!(tls.connect(https, "a.test").unwrap().get("a.test", "/").status, 200, "{ip}");
+        let internal = SocketAddr::new(ip, program.internal().port());
+        assert_eq!(exchange(internal, get("a.test", "/").as_bytes()), (Vec::new(), End::Fin), "{ip}");
+    }
+}
+
+#[test]
 fn an_ipv6_address_alone() {
     let Some(backend) = backend() else { return };
     let program = Start::new().bind("::1").route("a.test", &backend).run();

@@ -28,7 +28,9 @@ fn complaint(prepare: impl FnOnce(Start) -> Start) -> String {
         Some((first, rest)) if first.contains(" INFO config ") => rest,
         _ => &text,
     };
-    text.replace(start.home().to_str().unwrap(), "[HOME]").replace(&port.to_string(), "[PORT]")
+    text.replace(start.home().to_str().unwrap(), "[HOME]")
+        .replace(&port.to_string(), "[PORT]")
+        .replace(&(port + 1).to_string(), "[NEXT]")
 }
 
 fn secret(folder: &Path, name: &str, text: &str, mode: u32) {
@@ -49,7 +51,8 @@ fn a_port_that_is_taken() {
     assert_eq!(
         complaint(|start| start),
         "pmesh: cannot listen on 127.0.0.1:[PORT] (http): the port is taken
-  `ss -ltnp 'sport = :[PORT]'` shows by whom; another port is chosen with --http PORT or PMESH_HTTP
+  `ss -ltnp 'sport = :[PORT]'` shows by whom; choose another port, as in --http [NEXT], or turn this \
+         listener off with --http off
   caused by: Address already in use (os error 98)
 "
     );
@@ -61,7 +64,7 @@ fn an_address_of_another_machine() {
         // For documentation, RFC 5737: no machine's.
         complaint(|start| start.bind("192.0.2.1")),
         "pmesh: cannot listen on 192.0.2.1:[PORT] (http): this machine does not have the address
-  another one is chosen with --bind IP or PMESH_BIND
+  name another with --bind or PMESH_BIND; 0.0.0.0 is every IPv4 address
   caused by: Cannot assign requested address (os error 99)
 "
     );
@@ -101,8 +104,8 @@ fn an_unknown_flag() {
 
   tip: a similar argument exists: '--route'
 
-Usage: pmesh --home <DIR> --workers <N> --http <PORT> --https <PORT> --internal <PORT> --bind <IP> --route \
-         <HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]>
+Usage: pmesh --home <DIR> --workers <N> --http <PORT> --https <PORT> --internal <PORT> --bind <IP[,IP…]> \
+         --route <HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]>
 
 For more information, try '--help'.
 "

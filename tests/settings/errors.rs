@@ -13,6 +13,47 @@ fn assert_file_error(file: &str, expected: &str) {
 }
 
 #[test]
+fn addresses_to_listen_on() {
+    for (value, expected) in [
+        ("[]", "1: bind: expected at least one IP address; 0.0.0.0 is every IPv4 address, :: every address"),
+        ("[\"10.0.0.1\", 4]", "1: bind[1]: expected an IP address, found 4"),
+        ("[\"10.0.0.1\", \"10.0.0.1\"]", "1: bind[1]: 10.0.0.1 is named twice"),
+        ("[\"0.0.0.0\", \"::\"]", "1: bind[1]: :: listens on every address, IPv4 included: leave out 0.0.0.0"),
+        (
+            "\"10.0.0.1, ::1\"",
+            "1: bind: expected an IP address, found \"10.0.0.1, ::1\": for several addresses, write [\"10.0.0.1\", \"::1\"]",
+        ),
+    ] {
+        assert_file_error(&format!("bind = {value}"), expected);
+    }
+    let error = Start::new().flags(&["--bind", "::,10.0.0.1"]).error();
+    assert_eq!(error, "--bind: :: listens on every address, IPv4 included: leave out 10.0.0.1");
+}
+
+#[test]
+fn where_commands_ask() {
+    let expected = "expected unix, unix:PATH, a loopback address with its port such as 127.0.0.1:9901, or off";
+    for (value, found) in [
+        ("\"tcp\"", "\"tcp\""),
+        ("9901", "9901: write \"127.0.0.1:9901\""),
+        ("\":9901\"", "\":9901\": write 127.0.0.1:9901"),
+        ("\"localhost:9901\"", "\"localhost:9901\": write 127.0.0.1:9901"),
+        ("\"/run/pmesh.sock\"", "\"/run/pmesh.sock\": write unix:/run/pmesh.sock"),
+        ("\"127.0.0.1:0\"", "\"127.0.0.1:0\": commands need to know the port"),
+        (
+            "\"0.0.0.0:9901\"",
+            "\"0.0.0.0:9901\": it asks for no password, so it can only listen on loopback: write 127.0.0.1:9901, and reach \
+             it from elsewhere through SSH",
+        ),
+    ] {
+        assert_file_error(&format!("admin = {value}"), &format!("1: admin: {expected}, found {found}"));
+    }
+    let long = format!("unix:/{}", "x".repeat(107));
+    let error = Start::new().flags(&["--admin", &long]).error();
+    assert!(error.ends_with("the path has 108 bytes, and that of a socket at most 107"), "{error}");
+}
+
+#[test]
 fn keys_that_do_not_exist() {
     assert_file_error("http = 80\nhttpss = 443\n", "2: httpss: unknown key; did you mean `https`?");
     assert_file_error(

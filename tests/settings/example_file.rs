@@ -1,6 +1,6 @@
 //! `config.toml` at the top of the repository says what the defaults are.
 
-use pmesh::config::SETTINGS;
+use pmesh::config::{SETTINGS, Setting};
 
 use crate::Start;
 
@@ -44,4 +44,25 @@ fn it_holds_every_key() {
     ] {
         assert!(EXAMPLE.contains(&format!("\n#{key} = ")), "{key}");
     }
+}
+
+#[test]
+fn it_says_what_needs_a_restart() {
+    for setting in SETTINGS.iter().filter(|setting| setting.in_file) {
+        if let Some(comment) = comment_on(setting) {
+            assert_eq!(comment.contains("Needs a restart."), setting.needs_restart, "{}: {comment}", setting.key);
+        }
+    }
+}
+
+/// The lines above a setting; those above the next one where several stand together. `None` for a table.
+fn comment_on(setting: &Setting) -> Option<String> {
+    let is_set = |line: &&str| line.trim_start_matches('#').starts_with(&format!("{} =", setting.key));
+    let lines: Vec<_> = EXAMPLE.lines().collect();
+    let at = lines.iter().position(is_set)?;
+    let above = lines[..at].iter().rev();
+    let is_text = |line: &&&str| line.starts_with("# ");
+    let comment: Vec<_> =
+        above.skip_while(|line| !line.is_empty() && !is_text(line)).take_while(is_text).copied().collect();
+    Some(comment.into_iter().rev().collect::<Vec<_>>().join("\n"))
 }

@@ -31,7 +31,6 @@ fn text(setting: &Setting, second: bool) -> String {
     let pick = |one: &str, two: &str| if second { two } else { one }.to_owned();
     match kind {
         Kind::Port => pick("1001", "1002"),
-        Kind::Address => pick("127.0.0.1", "::1"),
         Kind::Subnet => pick("127.11.0.0/16", "127.12.0.0/16"),
         Kind::Count => pick("11", "12"),
         // More than the least head, less than the most.
@@ -42,6 +41,7 @@ fn text(setting: &Setting, second: bool) -> String {
         Kind::Filter => pick("warn", "pmesh=debug"),
         Kind::Addresses | Kind::Networks => pick("10.0.0.1", "10.0.0.2,::2"),
         Kind::File | Kind::Directory => pick("/one", "/two"),
+        Kind::Socket => pick("off", "unix:/two"),
         Kind::Text("HOST:PORT") => pick("10.0.0.1:1", "name:2"),
         Kind::Text(_) if key == "mesh_registry" => pick("nats://a:1", "tls://b:2,tls://c:3"),
         Kind::Text(_) => pick("one", "two"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pmesh::settings::{H2c, LogFormat, Port, summary};
+use pmesh::settings::{Admin, H2c, Listener, LogFormat, Port, summary};
 use pmesh_layers::forwarded::ProxyHeaders;
 
 use crate::Start;
@@ -24,7 +24,10 @@ fn values_are_typed() {
         .loaded()
         .settings;
     assert_eq!((settings.http, settings.https, settings.internal), (Port::Number(0), Port::Off, Port::Number(8443)));
-    assert_eq!(settings.address(settings.internal).map(|address| address.to_string()), Some("[::1]:8443".into()));
+    assert_eq!(
+        settings.listeners(),
+        [(Listener::Http, "[::1]:0".parse().unwrap()), (Listener::Internal, "[::1]:8443".parse().unwrap())]
+    );
     assert_eq!(settings.http_h2c, H2c::Silent);
     assert_eq!(settings.log_format, LogFormat::Json);
     assert_eq!(settings.trusted_proxy_headers, ProxyHeaders::Forwarded);
@@ -38,6 +41,52 @@ fn values_are_typed() {
     assert_eq!(settings.workers, 3);
     assert!(settings.access_log);
     assert_eq!(settings.body_min_rate, 0);
+}
+
+#[test]
+fn several_addresses_to_listen_on() {
+    let bind = |start: Start| start.loaded().settings.bind.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(bind(Start::new()), ["0.0.0.0"]);
+    assert_eq!(bind(Start::new().flags(&["--bind", "127.0.0.1, ::1"])), ["127.0.0.1", "::1"]);
+    assert_eq!(bind(Start::new().variable("PMESH_BIND", "10.0.0.2 10.0.0.1")), ["10.0.0.2", "10.0.0.1"]);
+    assert_eq!(bind(Start::new().file("bind = [\"::\"]")), ["::"]);
+    let start = Start::new().flags(&["--bind", "127.0.0.1,::1", "--https", "0", "--internal", "off"]);
+    let settings = start.loaded().settings;
+    let listeners =
+        settings.listeners().into_iter().map(|(listener, address)| format!("{} {address}", listener.name()));
+    assert_eq!(
+        listeners.collect::<Vec<_>>(),
+        ["http 127.0.0.1:80", "http [::1]:80", "https 127.0.0.1:0", "https [::1]:0"]
+    );
+    assert_eq!(
+        summary(&settings),
+        "http      127.0.0.1:80, [::1]:80\nhttps     127.0.0.1, ::1, a port the kernel picks\ninternal  off\n"
+    );
+    let advertised = |bind| {
+        let settings = Start::new().flags(&["--bind", bind]).loaded().settings;
+        settings.advertised().map(|address| address.to_string())
+    };
+    assert_eq!(advertised("127.0.0.1,10.0.0.1,10.0.0.2"), Some("10.0.0.1:8443".into()));
+    assert_eq!(advertised("0.0.0.0,::1"), Some("[::1]:8443".into()));
+}
+
+#[test]
+fn where_commands_ask() {
+    let admin = |start: Start| {
+        let admin = start.loaded().settings.admin;
+        start.without_folder(&admin.to_string())
+    };
+    assert_eq!(admin(Start::new()), "unix:[DIR]/.pmesh/admin.sock");
+    assert_eq!(admin(Start::new().flags(&["--home", "/h", "--admin", "Unix"])), "unix:/h/admin.sock");
+    assert_eq!(admin(Start::new().variable("PMESH_ADMIN", "unix:~/a.sock")), "unix:[DIR]/a.sock");
+    assert_eq!(admin(Start::new().file("admin = \"unix:a.sock\"")), "unix:[DIR]/a.sock");
+    assert_eq!(admin(Start::new().flags(&["--admin", "OFF"])), "off");
+    for address in ["127.0.0.1:9901", "127.1.0.1:1", "[::1]:9901"] {
+        assert_eq!(
+            Start::new().flags(&["--admin", address]).loaded().settings.admin,
+            Admin::Tcp(address.parse().unwrap())
+        );
+    }
 }
 
 #[test]

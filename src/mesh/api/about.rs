@@ -10,8 +10,7 @@ use tokio::sync::watch;
 use super::{CountersReport, HealthReport, ListenerReport, NodeReport, PeerReport, PeersReport, RegistryReport, Route};
 use crate::{
     mesh::{Instance, Peers, RegistryStatus, RegistryView, Served, Source, State},
-    server::listen::Listener,
-    settings::RegistryServers,
+    settings::{Listener, RegistryServers},
     telemetry::counters::Counters,
 };
 

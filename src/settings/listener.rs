@@ -1,0 +1,117 @@
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
+
+use super::Settings;
+
+/// Who a listener is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Listener {
+    /// Clients without TLS.
+    Http,
+    /// Clients with TLS.
+    Https,
+    /// Other nodes.
+    Internal,
+}
+
+impl Listener {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 3] = [Self::Http, Self::Https, Self::Internal];
+
+    /// The key of its port in the settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// Where a listener listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// Nowhere.
+    Off,
+    /// On this port; on 0 the kernel picks one.
+    Number(u16),
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Number(port) => port.fmt(f),
+        }
+    }
+}
+
+impl Settings {
+    /// Each listener that is not off, on each address of `bind`.
+    pub fn listeners(&self) -> Vec<(Listener, SocketAddr)> {
+        let on_each = |listener| self.addresses(listener).map(move |address| (listener, address));
+        Listener::ALL.into_iter().flat_map(on_each).collect()
+    }
+
+    /// Where a listener listens: nowhere if it is off, else on each address of `bind`.
+    pub fn addresses(&self, listener: Listener) -> impl Iterator<Item = SocketAddr> {
+        let port = match self.port(listener) {
+            Port::Off => None,
+            Port::Number(port) => Some(port),
+        };
+        port.into_iter().flat_map(|port| self.bind.iter().map(move |ip| SocketAddr::new(*ip, port)))
+    }
+
+    /// The port of a listener.
+    pub fn port(&self, listener: Listener) -> Port {
+        match listener {
+            Listener::Http => self.http,
+            Listener::Https => self.https,
+            Listener::Internal => self.internal,
+        }
+    }
+}
+
+/// Why one of several addresses to listen on is superfluous: another one listens on it already. Every port would look
+/// taken, by the program itself.
+pub(super) fn overlap(one: IpAddr, other: IpAddr) -> Option<String> {
+    let (one, other) = (one.to_canonical(), other.to_canonical());
+    let (all, rest) =
+        if one.is_unspecified() && !(other.is_unspecified() && other.is_ipv6()) { (one, other) } else { (other, one) };
+    if all == rest {
+        Some(format!("{all} is named twice"))
+    } else if all.is_unspecified() && all.is_ipv6() {
+        Some(format!(":: listens on every address, IPv4 included: leave out {rest}"))
+    } else if all.is_unspecified() && rest.is_ipv4() {
+        Some(format!("{all} listens on every IPv4 address: leave out {rest}"))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_covers_another_leaves_no_port_for_it() {
+        let both = "listens on every address, IPv4 included: leave out";
+        for (one, other, expected) in [
+            ("127.0.0.1", "::1", None),
+            ("0.0.0.0", "::1", None),
+            ("10.0.0.1", "10.0.0.2", None),
+            ("::1", "::1", Some("::1 is named twice".to_owned())),
+            ("::", "::", Some(":: is named twice".to_owned())),
+            ("::ffff:10.0.0.1", "10.0.0.1", Some("10.0.0.1 is named twice".to_owned())),
+            ("::", "0.0.0.0", Some(format!(":: {both} 0.0.0.0"))),
+            ("::", "10.0.0.1", Some(format!(":: {both} 10.0.0.1"))),
+            ("::", "::1", Some(format!(":: {both} ::1"))),
+            ("0.0.0.0", "10.0.0.1", Some("0.0.0.0 listens on every IPv4 address: leave out 10.0.0.1".to_owned())),
+        ] {
+            let (one, other) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!([overlap(one, other), overlap(other, one)], [expected.clone(), expected], "{one} {other}");
+        }
+    }
+}
