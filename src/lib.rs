@@ -17,12 +17,14 @@
 //!
 //! Beside that:
 //!
+//! - [`admin`]: what a running node tells and does for who runs it, over a socket in its home.
 //! - [`commands`]: subcommands that ask a running node.
 //! - [`demo`]: `pmesh demo`.
 //! - [`telemetry`]: the log, and counters.
 //! - [`file_watch`]: files that are read again after they were changed or replaced.
 //! - [`columns`]: text in columns, for people.
 
+pub mod admin;
 pub mod admission;
 pub mod certificates;
 pub mod cli;

@@ -25,6 +25,7 @@ mod registry;
 mod seal;
 mod serve;
 
+pub(crate) use self::api::Json;
 pub use self::{
     announcement::{Announcement, Instance, InvalidInstance, Served},
     api::{

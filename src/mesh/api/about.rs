@@ -38,7 +38,8 @@ pub struct About {
 }
 
 impl About {
-    pub(super) fn node(&self) -> NodeReport {
+    /// Who it is.
+    pub fn node(&self) -> NodeReport {
         let listener = |(listener, address): &(Listener, SocketAddr)| ListenerReport {
             name: listener.name().to_owned(),
             address: address.to_string(),
@@ -54,7 +55,8 @@ impl About {
         }
     }
 
-    pub(super) fn peers(&self) -> PeersReport {
+    /// The nodes that it knows.
+    pub fn peers(&self) -> PeersReport {
         let table = self.peers.load_full();
         let peers = table.iter().map(|peer| {
             let health = &peer.health;
@@ -82,7 +84,8 @@ impl About {
         PeersReport { peers: peers.collect() }
     }
 
-    pub(super) fn registry(&self) -> RegistryReport {
+    /// Whether it has a registry.
+    pub fn registry(&self) -> RegistryReport {
         let Some((servers, registry)) = &self.registry else {
             return RegistryReport { servers: None, connected: false, since: None, error: None, unbelieved: 0 };
         };
@@ -99,7 +102,8 @@ impl About {
         }
     }
 
-    pub(super) fn counters(&self) -> CountersReport {
+    /// What it has done since its start.
+    pub fn counters(&self) -> CountersReport {
         let total = |count: fn(&Counters) -> u64| self.counters.iter().map(|worker| count(worker)).sum();
         let silent = Counters::rejections(self.counters.iter().map(|worker| &**worker));
         CountersReport {
@@ -109,7 +113,8 @@ impl About {
         }
     }
 
-    pub(super) fn health(&self) -> HealthReport {
+    /// Whether it serves.
+    pub fn health(&self) -> HealthReport {
         HealthReport { serving: !*self.stop.borrow() }
     }
 }

@@ -73,8 +73,9 @@ async fn health(State(about): State<Arc<About>>) -> impl IntoResponse {
     (status, Json(report))
 }
 
-/// axum's own would bring a crate that finds errors in what is read; nothing is read here.
-struct Json<T>(T);
+/// A report as a response. axum's own would bring a crate that finds errors in what is read; nothing is read here.
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> axum::response::Response {

@@ -1,0 +1,64 @@
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{
+        HeaderMap, StatusCode,
+        header::{HOST, ORIGIN},
+        uri::Authority,
+    },
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+
+use super::{Node, report::ErrorReport};
+use crate::mesh::Json;
+
+/// The admin API of `node`.
+///
+/// | request | answer |
+/// | --- | --- |
+/// | `GET /v1/status` | [`StatusReport`](super::StatusReport) |
+/// | `GET /v1/peers` | [`PeersReport`](crate::mesh::PeersReport) |
+/// | `GET /v1/routes` | [`RoutesReport`](super::RoutesReport) |
+/// | `GET /v1/upstreams` | [`UpstreamsReport`](super::UpstreamsReport) |
+/// | `POST /v1/reload` | [`ReloadReport`](super::ReloadReport), or 422 with [`ErrorReport`] |
+/// | `POST /v1/secret/reload` | [`SecretReport`](super::SecretReport), or 422 with [`ErrorReport`] |
+pub fn router(node: Arc<dyn Node>) -> Router {
+    Router::new()
+        .route("/v1/status", get(async |State(node): State<Arc<dyn Node>>| Json(node.status())))
+        .route("/v1/peers", get(async |State(node): State<Arc<dyn Node>>| Json(node.status().peers)))
+        .route("/v1/routes", get(async |State(node): State<Arc<dyn Node>>| Json(node.routes())))
+        .route("/v1/upstreams", get(async |State(node): State<Arc<dyn Node>>| Json(node.upstreams())))
+        .route("/v1/reload", post(async |State(node): State<Arc<dyn Node>>| done(node.reload()).await))
+        .route("/v1/secret/reload", post(async |State(node): State<Arc<dyn Node>>| done(node.reload_secret()).await))
+        .with_state(node)
+}
+
+/// The same on a TCP port, where a web page that somebody looks at on this machine could send requests, too. Browsers
+/// add `Origin` to those; and a name of theirs that is made to lead here stands in `Host`.
+pub fn router_for_tcp(node: Arc<dyn Node>) -> Router {
+    router(node).layer(middleware::from_fn(async |request: Request, next: Next| {
+        if is_from_browser(request.headers()) { StatusCode::FORBIDDEN.into_response() } else { next.run(request).await }
+    }))
+}
+
+fn is_from_browser(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let is_loopback = |name: &str| {
+        name == "localhost"
+            || name.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
+    };
+    headers.contains_key(ORIGIN) || !host.parse().is_ok_and(|host: Authority| is_loopback(host.host()))
+}
+
+async fn done<T: Serialize>(work: BoxFuture<'static, Result<T, String>>) -> Response {
+    match work.await {
+        Ok(report) => Json(report).into_response(),
+        Err(message) => (StatusCode::UNPROCESSABLE_ENTITY, Json(ErrorReport { message, time: None })).into_response(),
+    }
+}

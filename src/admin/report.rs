@@ -1,0 +1,178 @@
+//! What the admin API answers. Fields may be added; what is there keeps its name and meaning. Moments are in seconds since
+//! 1970.
+
+use serde::{Deserialize, Serialize};
+
+use crate::mesh::{CountersReport, HealthReport, ListenerReport, NodeReport, PeersReport, RegistryReport, Route};
+
+/// What a node is and does: `/v1/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// Who it is.
+    pub node: NodeReport,
+    /// The configuration that is in use; `None` from a node that was asked through another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<ConfigurationReport>,
+    /// Whether it serves.
+    pub health: HealthReport,
+    /// Whether it has a registry.
+    pub registry: RegistryReport,
+    /// What it has done since its start.
+    pub counters: CountersReport,
+    /// The nodes that it knows.
+    #[serde(flatten)]
+    pub peers: PeersReport,
+}
+
+/// Which configuration a process uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigurationReport {
+    /// The process id.
+    pub pid: u32,
+    /// 1 at the start; one more with each reload that changed something.
+    pub generation: u64,
+    /// When it was built.
+    pub since: u64,
+    /// The configuration file; `None` without one.
+    pub file: Option<String>,
+    /// Why the last reload failed, if none has succeeded since.
+    pub error: Option<ErrorReport>,
+}
+
+/// What went wrong, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorReport {
+    /// For people.
+    pub message: String,
+    /// When it happened; `None` if that is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<u64>,
+}
+
+/// What is served: `/v1/routes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoutesReport {
+    /// In the order of the configuration.
+    pub routes: Vec<RouteReport>,
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteReport {
+    /// Names, or `*.` and a name.
+    pub hosts: Vec<String>,
+    /// Starts with a `/`.
+    pub prefix: String,
+    /// The addresses that requests are sent to.
+    pub upstream: Vec<String>,
+    /// The names of the listeners that serve it.
+    pub listeners: Vec<String>,
+    /// Whether the upstream sees the path without the prefix.
+    pub strip_prefix: bool,
+    /// Whether paths are forwarded that the upstream may read as those of another route.
+    pub allow_ambiguous_paths: bool,
+    /// The Host header that the upstream gets; `None`: the client's.
+    pub host_header: Option<String>,
+    /// How TLS upstreams are verified, where that was set.
+    pub tls: Option<RouteTlsReport>,
+    /// How long a request may wait for the head of its response, such as `30s`.
+    pub response_timeout: String,
+    /// Maximum size of a request body in bytes; `None`: no limit.
+    pub max_body: Option<u64>,
+}
+
+/// How the TLS upstreams of a route are verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteTlsReport {
+    /// The file of the authority; `None`: those that the system trusts.
+    pub ca: Option<String>,
+    /// The name on the certificate; `None`: the host of the endpoint.
+    pub server_name: Option<String>,
+}
+
+/// Where requests are sent: `/v1/upstreams`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamsReport {
+    /// By address.
+    pub endpoints: Vec<EndpointReport>,
+}
+
+/// One endpoint, summed over the workers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointReport {
+    /// As in the configuration, such as `https://backend:443`.
+    pub address: String,
+    /// The routes that use it.
+    pub routes: Vec<Route>,
+    /// Whether it works.
+    pub state: EndpointState,
+    /// Since when; `None` before the first request.
+    pub since: Option<u64>,
+    /// How often it has failed in a row.
+    pub consecutive_failures: u64,
+    /// Until when no request is sent there, as long as another endpoint works.
+    pub left_alone_until: Option<u64>,
+    /// The last failure, which may be over.
+    pub last_error: Option<ErrorReport>,
+    /// Requests sent there.
+    pub requests: u64,
+    /// Those of them that failed.
+    pub failures: u64,
+    /// Open connections.
+    pub open_connections: u64,
+    /// Those of them that are idle.
+    pub idle_connections: u64,
+}
+
+/// Whether an endpoint works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndpointState {
+    /// The last request was answered.
+    Ok,
+    /// The last request failed.
+    Failed,
+    /// No request has been sent there.
+    Unknown,
+}
+
+/// What a reload has changed: the answer of `POST /v1/reload`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadReport {
+    /// The generation that serves now.
+    pub generation: u64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// Routes, as in `app.example.com/api`.
+    pub routes: ChangesReport,
+    /// The settings that have another value now, by key.
+    pub settings: Vec<String>,
+    /// Changed settings that take effect at the next start, by key.
+    pub needs_restart: Vec<String>,
+    /// Listeners that were opened.
+    pub opened: Vec<ListenerReport>,
+    /// Listeners that were closed.
+    pub closed: Vec<ListenerReport>,
+    /// Possible mistakes, as `pmesh check` prints them.
+    pub warnings: Vec<String>,
+}
+
+/// What there is now and was not before, and the other way round.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangesReport {
+    /// New.
+    pub added: Vec<String>,
+    /// Still there, but different.
+    pub changed: Vec<String>,
+    /// Gone.
+    pub removed: Vec<String>,
+}
+
+/// The secret in use: the answer of `POST /v1/secret/reload`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretReport {
+    /// The fingerprint of the authority that clients see.
+    pub public_authority: String,
+    /// Whether an old secret is accepted as well.
+    pub rotating: bool,
+}

@@ -1,0 +1,32 @@
+use super::report::{RouteReport, RouteTlsReport, RoutesReport};
+use crate::settings::{Listener, Route, Settings};
+
+impl RoutesReport {
+    /// The routes of `settings`.
+    pub fn of(settings: &Settings) -> Self {
+        Self { routes: settings.routes.iter().map(|route| report(route, settings)).collect() }
+    }
+}
+
+fn report(route: &Route, settings: &Settings) -> RouteReport {
+    let Route { upstream_ca: ca, upstream_name: name, .. } = route;
+    let listeners = [Listener::Http, Listener::Https].into_iter();
+    RouteReport {
+        hosts: route.patterns.iter().map(ToString::to_string).collect(),
+        prefix: route.prefix.to_string(),
+        upstream: route.upstreams.iter().map(ToString::to_string).collect(),
+        listeners: listeners
+            .filter(|listener| settings.addresses(*listener).next().is_some())
+            .map(|listener| listener.name().to_owned())
+            .collect(),
+        strip_prefix: route.strip_prefix,
+        allow_ambiguous_paths: route.allow_ambiguous_paths,
+        host_header: route.upstream_host.as_ref().map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned()),
+        tls: (ca.is_some() || name.is_some()).then(|| RouteTlsReport {
+            ca: ca.as_ref().map(|ca| ca.path.display().to_string()),
+            server_name: name.as_ref().map(|name| name.to_str().into_owned()),
+        }),
+        response_timeout: humantime::format_duration(route.response_timeout).to_string(),
+        max_body: route.max_body,
+    }
+}
