@@ -80,7 +80,7 @@ impl Server {
         let identity = mesh::identity(&settings, secrets.iter())?;
         let seal = Seal::new(secrets.iter())?;
         let registry = RegistryOptions::new(&settings, seal.clone());
-        let trust = Trust::load(&settings.routes)?;
+        let trust = Trust::load(&settings.routes, None)?;
         let bound = listen::bind(&settings.listeners(), settings.workers)?;
         for doubt in doubts(&settings, &certificates) {
             tracing::warn!("{doubt}");
@@ -205,7 +205,7 @@ pub fn check(settings: &Settings) -> Result<Vec<String>, BoxError> {
     };
     let certificates = certificates(settings, &issuer(secrets.public())?)?;
     mesh::identity(settings, secrets.iter())?;
-    Trust::load(&settings.routes)?;
+    Trust::load(&settings.routes, None)?;
     Ok(doubts(settings, &certificates))
 }
 

@@ -6,38 +6,56 @@ use std::{collections::HashMap, fs, io, path::PathBuf, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,
-    client::WebPkiServerVerifier,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::aws_lc_rs,
     pki_types::{
         CertificateDer,
         pem::{self, PemObject},
     },
 };
+use sha2::{Digest, Sha256};
 
 use self::verifier::Verifier;
 use crate::settings::{CaFile, Route, endpoint::Endpoint};
 
-/// The authorities that routes name, read once.
+/// The authorities that the routes of one configuration name.
 #[derive(Debug)]
 pub struct Trust {
-    /// Those of the system, where a route needs them.
-    system: Arc<RootCertStore>,
-    files: HashMap<PathBuf, Arc<Verifier>>,
+    /// Those of the system, if a route needs them.
+    system: Option<Authorities>,
+    files: HashMap<PathBuf, Authorities>,
+}
+
+/// Tells whether two configurations trust the same authorities: as long as the contents are the same, so is this.
+///
+/// Connections that were made under one are of no use under another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct TrustId {
+    is_system: bool,
+    digest: [u8; 32],
+}
+
+/// Some authorities, and what verifies that a certificate is one of theirs.
+#[derive(Debug, Clone)]
+struct Authorities {
+    id: TrustId,
+    verifier: Arc<dyn ServerCertVerifier>,
 }
 
 impl Trust {
-    /// Reads what `routes` need, and nothing where no upstream has TLS.
+    /// Reads what `routes` need, and nothing if no upstream has TLS. What has not changed since `previous` was loaded is
+    /// taken over from there.
     ///
     /// # Errors
     ///
     /// What cannot be used, and where the user named it.
-    pub fn load(routes: &[Route]) -> Result<Self, TrustError> {
-        let mut trust = Self { system: Arc::new(RootCertStore::empty()), files: HashMap::new() };
+    pub fn load(routes: &[Route], previous: Option<&Self>) -> Result<Self, TrustError> {
+        let mut trust = Self { system: None, files: HashMap::new() };
         for route in routes.iter().filter(|route| route.upstreams.iter().any(Endpoint::is_tls)) {
             match &route.upstream_ca {
                 Some(ca) if trust.files.contains_key(&ca.path) => {}
-                Some(ca) => drop(trust.files.insert(ca.path.clone(), Arc::new(ca.read()?))),
-                None if trust.system.is_empty() => trust.system = Arc::new(system(route)?),
+                Some(ca) => drop(trust.files.insert(ca.path.clone(), ca.load(previous)?)),
+                None if trust.system.is_none() => trust.system = Some(system(route, previous)?),
                 None => {}
             }
         }
@@ -49,55 +67,104 @@ impl Trust {
     ///
     /// # Errors
     ///
-    /// None with the provider that is built in.
+    /// If none of the routes that were loaded names `ca`.
     pub fn client_config(&self, ca: Option<&CaFile>) -> Result<ClientConfig, rustls::Error> {
+        let authorities = self.find(ca).ok_or_else(|| match ca {
+            Some(ca) => rustls::Error::General(format!("{} was not read", ca.path.display())),
+            None => rustls::Error::General("the authorities that the system trusts were not read".to_owned()),
+        })?;
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
-        let builder = match ca.and_then(|ca| self.files.get(&ca.path)) {
-            Some(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::clone(verifier) as _),
-            None => builder.with_root_certificates(Arc::clone(&self.system)),
-        };
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&authorities.verifier));
         Ok(builder.with_no_client_auth())
+    }
+
+    /// The authorities of `ca` or, without one, those that the system trusts. Of no meaning if no route that was loaded
+    /// names them.
+    pub fn id(&self, ca: Option<&CaFile>) -> TrustId {
+        self.find(ca).map(|authorities| authorities.id).unwrap_or_default()
+    }
+
+    fn find(&self, ca: Option<&CaFile>) -> Option<&Authorities> {
+        match ca {
+            Some(ca) => self.files.get(&ca.path),
+            None => self.system.as_ref(),
+        }
+    }
+
+    /// A file that was moved is still the same.
+    fn find_by_id(&self, id: TrustId) -> Option<&Authorities> {
+        self.files.values().chain(&self.system).find(|authorities| authorities.id == id)
     }
 }
 
-fn system(route: &Route) -> Result<RootCertStore, TrustError> {
+impl TrustId {
+    fn new(is_system: bool, certificates: &[CertificateDer<'_>]) -> Self {
+        let mut digest = Sha256::new();
+        for certificate in certificates {
+            digest.update(certificate.len().to_be_bytes());
+            digest.update(certificate);
+        }
+        Self { is_system, digest: digest.finalize().into() }
+    }
+}
+
+fn system(route: &Route, previous: Option<&Trust>) -> Result<Authorities, TrustError> {
+    // Sorted, so that the order in a folder does not matter.
     let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    // Systems carry some that are out of date or out of the ordinary; the others do.
-    let (_, ignored) = roots.add_parsable_certificates(found.certs);
     for error in &found.errors {
         tracing::warn!(%error, "cannot read some of the authorities that the system trusts");
     }
-    tracing::debug!(trusted = roots.len(), ignored, "authorities of the system");
-    if roots.is_empty() { Err(TrustError::NoSystemRoots { route: route.to_string() }) } else { Ok(roots) }
+    let id = TrustId::new(true, &found.certs);
+    if let Some(same) = previous.and_then(|previous| previous.find_by_id(id)) {
+        return Ok(same.clone());
+    }
+    let mut roots = RootCertStore::empty();
+    // Systems carry some that are out of date or out of the ordinary; the others do.
+    let (trusted, ignored) = roots.add_parsable_certificates(found.certs);
+    tracing::debug!(trusted, ignored, "authorities of the system");
+    match verifier(roots) {
+        Some(verifier) => Ok(Authorities { id, verifier }),
+        None => Err(TrustError::NoSystemRoots { route: route.to_string() }),
+    }
 }
 
 impl CaFile {
-    fn read(&self) -> Result<Verifier, TrustError> {
+    fn load(&self, previous: Option<&Trust>) -> Result<Authorities, TrustError> {
+        let named = self.read()?;
+        let id = TrustId::new(false, &named);
+        if let Some(same) = previous.and_then(|previous| previous.find_by_id(id)) {
+            return Ok(same.clone());
+        }
+        let Self { path, origin } = self.clone();
+        let mut roots = RootCertStore::empty();
+        for certificate in &named {
+            if let Err(source) = roots.add(certificate.clone()) {
+                return Err(TrustError::Unusable { origin, path, source });
+            }
+        }
+        match verifier(roots) {
+            Some(inner) => Ok(Authorities { id, verifier: Arc::new(Verifier { inner, named }) }),
+            None => Err(TrustError::Empty { origin, path }),
+        }
+    }
+
+    fn read(&self) -> Result<Vec<CertificateDer<'static>>, TrustError> {
         let Self { path, origin } = self.clone();
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(source) => return Err(TrustError::Unreadable { origin, path, source }),
         };
-        let (mut roots, mut named) = (RootCertStore::empty(), Vec::new());
-        for certificate in CertificateDer::pem_slice_iter(&bytes) {
-            let certificate = match certificate {
-                Ok(certificate) => certificate,
-                Err(source) => return Err(TrustError::Damaged { origin, path, source }),
-            };
-            if let Err(source) = roots.add(certificate.clone()) {
-                return Err(TrustError::Unusable { origin, path, source });
-            }
-            named.push(certificate);
-        }
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        match WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build() {
-            Ok(inner) => Ok(Verifier { inner, named }),
-            // Without revocation lists, this is the only possible reason.
-            Err(_) => Err(TrustError::Empty { origin, path }),
-        }
+        let certificates = CertificateDer::pem_slice_iter(&bytes).collect::<Result<_, _>>();
+        certificates.map_err(|source| TrustError::Damaged { origin, path, source })
     }
+}
+
+/// `None` without roots, which is the only error without revocation lists.
+fn verifier(roots: RootCertStore) -> Option<Arc<WebPkiServerVerifier>> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().ok()
 }
 
 /// Why the authorities for upstreams with TLS cannot be used.
@@ -151,3 +218,6 @@ pub enum TrustError {
         path: PathBuf,
     },
 }
+
+#[cfg(test)]
+mod tests;
