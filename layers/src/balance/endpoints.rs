@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Balance, EndpointStats, Health,
+    EndpointStats, Health,
     attempts::Names,
     budget::Budget,
     health::{Asks, Lease},
@@ -108,18 +108,9 @@ impl Rotation {
     pub fn new() -> Self {
         Self::default()
     }
-
-    /// A balance between the endpoints of one request. Those of `then` get it when none of `first` is well, or when it is
-    /// tried again.
-    pub fn balance<S>(&self, first: Vec<Endpoint<S>>, then: Vec<Endpoint<S>>) -> Balance<S> {
-        let preferred = first.len();
-        let all: Box<[_]> = first.into_iter().chain(then).collect();
-        let names = all.iter().map(|endpoint| Arc::clone(&endpoint.name)).collect();
-        Balance { endpoints: Arc::new(Endpoints { all, preferred, names, rotation: self.clone() }) }
-    }
 }
 
-/// The endpoints of a [`Balance`].
+/// The endpoints of a [`Balance`](super::Balance).
 #[derive(Debug)]
 pub(super) struct Endpoints<S> {
     all: Box<[Endpoint<S>]>,
@@ -130,6 +121,14 @@ pub(super) struct Endpoints<S> {
 }
 
 impl<S> Endpoints<S> {
+    /// Those of `then` come after those of `first`.
+    pub(super) fn new(first: Vec<Endpoint<S>>, then: Vec<Endpoint<S>>, rotation: Rotation) -> Self {
+        let preferred = first.len();
+        let all: Box<[_]> = first.into_iter().chain(then).collect();
+        let names = all.iter().map(|endpoint| Arc::clone(&endpoint.name)).collect();
+        Self { all, preferred, names, rotation }
+    }
+
     /// The next endpoint that is well, or one that a request has to try. If there is neither, the one with the fewest
     /// failures, unless connections to all of them time out.
     pub(super) fn turn(&self, repeatable: bool) -> Turn {

@@ -65,6 +65,14 @@ impl<S> Balance<S> {
     }
 }
 
+impl Rotation {
+    /// A balance between the endpoints of one request. Those of `then` get it when none of `first` is well, or when it is
+    /// tried again.
+    pub fn balance<S>(&self, first: Vec<Endpoint<S>>, then: Vec<Endpoint<S>>) -> Balance<S> {
+        Balance { endpoints: Arc::new(Endpoints::new(first, then, self.clone())) }
+    }
+}
+
 impl<S> Clone for Balance<S> {
     fn clone(&self) -> Self {
         Self { endpoints: Arc::clone(&self.endpoints) }

@@ -10,8 +10,6 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
-use super::{InFlight, OpenTunnel, Upload};
-
 /// A hold on one client connection: opens its gate, ends it in silence, or lets it end in good order.
 ///
 /// Clones act on the same connection.
@@ -193,26 +191,22 @@ impl Control {
         self.0.driver.wake();
     }
 
-    pub(crate) fn begin_request(&self, has_body: bool) -> InFlight {
+    /// Counts a request that begins.
+    pub(super) fn count_request(&self, has_body: bool) {
         self.0.had_body.store(has_body, Ordering::Relaxed);
         self.0.open_ended.store(false, Ordering::Relaxed);
         self.0.cut_short.store(false, Ordering::Relaxed);
         self.0.head_begun.store(false, Ordering::Relaxed);
         self.0.begun.store(self.requests().wrapping_add(1), Ordering::Relaxed);
         self.0.in_flight.fetch_add(REQUEST + WAITING, Ordering::Relaxed);
-        InFlight::new(self.clone(), REQUEST + WAITING)
     }
 
-    /// Counts a request body, which may go on after the response has ended.
-    pub(crate) fn begin_upload(&self) -> Upload {
+    pub(super) fn count_upload(&self) {
         self.0.in_flight.fetch_add(UPLOAD, Ordering::Relaxed);
-        Upload::new(self.clone())
     }
 
-    /// A stream has become a tunnel.
-    pub(crate) fn begin_tunnel(&self) -> OpenTunnel {
+    pub(super) fn count_tunnel(&self) {
         self.0.tunnels.fetch_add(1, Ordering::Relaxed);
-        OpenTunnel::new(self.clone())
     }
 
     /// What was counted in flight is no more.

@@ -17,11 +17,26 @@ pub(crate) struct InFlight {
     ended: bool,
 }
 
-impl InFlight {
-    pub(super) fn new(control: Control, counted: u64) -> Self {
-        Self { control, counted, ended: false }
+impl Control {
+    pub(crate) fn begin_request(&self, has_body: bool) -> InFlight {
+        self.count_request(has_body);
+        InFlight { control: self.clone(), counted: REQUEST + WAITING, ended: false }
     }
 
+    /// Counts a request body, which may go on after the response has ended.
+    pub(crate) fn begin_upload(&self) -> Upload {
+        self.count_upload();
+        Upload(self.clone())
+    }
+
+    /// A stream has become a tunnel.
+    pub(crate) fn begin_tunnel(&self) -> OpenTunnel {
+        self.count_tunnel();
+        OpenTunnel(self.clone())
+    }
+}
+
+impl InFlight {
     /// The head of the response is there.
     pub(crate) fn responded(&mut self) {
         self.counted = REQUEST;
@@ -66,10 +81,6 @@ impl Drop for InFlight {
 pub(crate) struct Upload(Control);
 
 impl Upload {
-    pub(super) fn new(control: Control) -> Self {
-        Self(control)
-    }
-
     pub(crate) fn note_progress(&self) {
         self.0.note_progress();
     }
@@ -86,10 +97,6 @@ impl Drop for Upload {
 pub(crate) struct OpenTunnel(Control);
 
 impl OpenTunnel {
-    pub(super) fn new(control: Control) -> Self {
-        Self(control)
-    }
-
     pub(crate) fn note_progress(&self) {
         self.0.note_progress();
     }

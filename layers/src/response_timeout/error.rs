@@ -3,19 +3,8 @@ use std::time::Duration;
 use http::Request;
 use tower::BoxError;
 
-use super::WatchedBody;
+use super::{TimedOut, WatchedBody};
 use crate::balance::{Unreachable, Unsent};
-
-/// Nothing moved for too long before the head of a response came, or too little.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TimedOut {
-    /// The backend neither read nor answered.
-    #[error("the backend did not respond in time")]
-    Backend,
-    /// The client did not send the rest of its request.
-    #[error("the client did not send the rest of its request in time")]
-    Client,
-}
 
 /// Why there is no response. As a [`BoxError`] it is what it holds, for which it must be no [`Error`](std::error::Error)
 /// itself.

@@ -26,8 +26,10 @@ mod progress;
 mod service;
 #[cfg(test)]
 mod tests;
+mod timed_out;
 
 pub use body::WatchedBody;
-pub use error::{NoResponse, TimedOut};
+pub use error::NoResponse;
 pub use future::ResponseFuture;
 pub use service::{ResponseTimeout, ResponseTimeoutLayer};
+pub use timed_out::TimedOut;

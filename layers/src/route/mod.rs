@@ -26,13 +26,15 @@
 //! # }
 //! ```
 
+mod error;
 mod path;
 mod readings;
 mod router;
 mod strip;
 mod table;
 
+pub use error::NoRoute;
 pub use path::{InvalidPrefix, PathPrefix};
-pub use router::{NoRoute, Router};
+pub use router::Router;
 pub use strip::{StripPrefix, StripPrefixLayer};
 pub use table::{DuplicateRoute, RouteTable};

@@ -19,7 +19,7 @@ use super::{
     counted::Counted,
     drive::{self, Deadlines, Driven},
     entry::Entry,
-    server::Settings,
+    settings::Settings,
     turn::{InTurns, Turns},
 };
 use crate::{

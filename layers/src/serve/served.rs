@@ -15,7 +15,7 @@ use tokio::{
 };
 use tower::{BoxError, Service};
 
-use super::{Ended, Protocol, awake::Awake, drive::FAREWELL, server::Settings};
+use super::{Ended, Protocol, awake::Awake, drive::FAREWELL, settings::Settings};
 use crate::{
     body::RequestBody,
     conn::{ConnInfo, Control},

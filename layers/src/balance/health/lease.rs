@@ -1,6 +1,4 @@
-use tokio::runtime::Handle;
-
-use super::{Health, Mark};
+use super::{Asks, Health, Mark};
 use crate::{balance::Unreachable, causes::with_causes};
 
 /// The exclusive right to find out whether an endpoint is well again, given up on drop.
@@ -12,52 +10,49 @@ pub(in crate::balance) struct Lease {
 }
 
 impl Lease {
-    pub(super) fn new(health: Health, number: u64) -> Self {
+    fn new(health: Health, number: u64) -> Self {
         let began = health.mark();
         Self { health, number, began }
     }
 
     /// Leaves the endpoint alone as after another failure, although it may still respond.
     pub(in crate::balance) fn postpone(&self) {
-        self.health.postpone(self);
+        self.health.postpone(self.number);
+    }
+}
+
+impl Health {
+    /// Starts to find out whether a failed endpoint is well again, when it is time to.
+    ///
+    /// If it could not be reached, a background task connects to it. Otherwise only a request can tell, and gets a
+    /// lease.
+    pub(in crate::balance) fn find_out(&self, asks: Asks) -> Option<Lease> {
+        let (number, reconnect) = self.lease(asks)?;
+        let lease = Lease::new(self.clone(), number);
+        let Some(reconnect) = reconnect else { return Some(lease) };
+        let finds_out = FindsOut(lease);
+        reconnect.start(move |outcome, unreachable| match outcome {
+            Ok(()) => finds_out.succeeded(),
+            Err(error) => finds_out.failed(|| with_causes(&*error), unreachable),
+        });
+        None
     }
 
-    pub(super) fn number(&self) -> u64 {
-        self.number
+    /// An attempt that began at `began` has failed.
+    pub(in crate::balance) fn failed(
+        &self,
+        began: Mark,
+        lease: Option<&Lease>,
+        error: impl FnOnce() -> String,
+        unreachable: Option<Unreachable>,
+    ) {
+        self.count_failure(began, lease.map(|lease| lease.number), error, unreachable);
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.health.give_up(self);
-    }
-}
-
-/// How to connect again to an endpoint that could not be reached, and the runtime of the pool that the connection is
-/// for: one of another worker would have to move its bytes for good.
-#[derive(Debug, Clone)]
-pub(super) struct Reconnect {
-    unreachable: Unreachable,
-    runtime: Handle,
-}
-
-impl Reconnect {
-    /// To be called where the failed attempt was made; `None` without a runtime.
-    pub(super) fn new(unreachable: Unreachable) -> Option<Self> {
-        Some(Self { unreachable, runtime: Handle::try_current().ok()? })
-    }
-
-    /// Connects in the background.
-    pub(super) fn start(self, lease: Lease) {
-        let Self { unreachable, runtime } = self;
-        let finds_out = FindsOut(lease);
-        runtime.spawn(async move {
-            match unreachable.try_again().await {
-                Some(Ok(())) => finds_out.succeeded(),
-                Some(Err(error)) => finds_out.failed(|| with_causes(&*error), unreachable),
-                None => {}
-            }
-        });
+        self.health.give_up(self.number);
     }
 }
 
@@ -77,6 +72,6 @@ impl FindsOut {
 impl Drop for FindsOut {
     fn drop(&mut self) {
         // After an outcome, the lease is not the current one any more.
-        self.0.health.forget_reconnect(&self.0);
+        self.0.health.forget_reconnect(self.0.number);
     }
 }

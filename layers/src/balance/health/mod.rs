@@ -3,6 +3,7 @@
 mod lease;
 mod mark;
 mod outage;
+mod reconnect;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,6 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use tokio::time::Instant;
@@ -22,8 +22,8 @@ use tokio::time::Instant;
 pub use self::report::{HealthChange, HealthState, LastFailure, Outage};
 pub(super) use self::{lease::Lease, mark::Mark, outage::Asks};
 use self::{
-    lease::Reconnect,
-    outage::{Known, pause},
+    outage::{Known, millis, pause},
+    reconnect::Reconnect,
 };
 use super::Unreachable;
 
@@ -137,29 +137,17 @@ impl Health {
         self.mark().is_well()
     }
 
-    /// Starts to find out whether a failed endpoint is well again, when it is time to.
-    ///
-    /// If it could not be reached, a background task connects to it. Otherwise only a request can tell, and gets a
-    /// lease.
-    pub(super) fn find_out(&self, asks: Asks) -> Option<Lease> {
+    /// The number of a new lease if it is time to find out whether a failed endpoint is well again, and how to connect to
+    /// it if it could not be reached.
+    fn lease(&self, asks: Asks) -> Option<(u64, Option<Reconnect>)> {
         let now = self.now();
         if now < self.0.quiet_until[asks as usize].load(Ordering::Relaxed) {
             return None;
         }
-        let (number, reconnect) = {
-            let mut known = self.lock();
-            let number = known.lease(asks, now)?;
-            self.publish_times(&known, now);
-            (number, known.reconnect())
-        };
-        let lease = Lease::new(self.clone(), number);
-        match reconnect {
-            Some(reconnect) => {
-                reconnect.start(lease);
-                None
-            }
-            None => Some(lease),
-        }
+        let mut known = self.lock();
+        let number = known.lease(asks, now)?;
+        self.publish_times(&known, now);
+        Some((number, known.reconnect()))
     }
 
     /// An attempt that began at `began` has got a response. Returns the state after it.
@@ -187,11 +175,11 @@ impl Health {
         well
     }
 
-    /// An attempt that began at `began` has failed.
-    pub(super) fn failed(
+    /// An attempt that began at `began` has failed, under the lease of this number if it had one.
+    fn count_failure(
         &self,
         began: Mark,
-        lease: Option<&Lease>,
+        lease: Option<u64>,
         error: impl FnOnce() -> String,
         unreachable: Option<Unreachable>,
     ) {
@@ -201,7 +189,7 @@ impl Health {
         let observer = self.observer();
         let mut known = self.lock();
         let (mark, now) = (self.mark(), self.now());
-        if !mark.is_unchanged_since(began) || !known.counts_failure(lease.map(Lease::number), now) {
+        if !mark.is_unchanged_since(began) || !known.counts_failure(lease, now) {
             return;
         }
         let failed = mark.after_failure(unreachable.as_ref().is_some_and(Unreachable::is_timeout));
@@ -220,16 +208,16 @@ impl Health {
     }
 
     /// The lease has come to no outcome.
-    fn give_up(&self, lease: &Lease) {
+    fn give_up(&self, lease: u64) {
         let mut known = self.lock();
-        if known.give_up(lease.number()) {
+        if known.give_up(lease) {
             self.publish_times(&known, self.now());
         }
     }
 
-    fn postpone(&self, lease: &Lease) {
+    fn postpone(&self, lease: u64) {
         let mut known = self.lock();
-        if known.give_up(lease.number()) {
+        if known.give_up(lease) {
             let now = self.now();
             known.postpone(now, |postponed| pause(self.mark().failures().saturating_add(postponed), &self.0.jitter));
             self.publish_times(&known, now);
@@ -237,9 +225,9 @@ impl Health {
     }
 
     /// There is no way to connect any more: the pool is gone, or the runtime of its worker. A request has to find out.
-    fn forget_reconnect(&self, lease: &Lease) {
+    fn forget_reconnect(&self, lease: u64) {
         let mut known = self.lock();
-        if !known.is_leased(lease.number()) {
+        if !known.is_leased(lease) {
             return;
         }
         let old = known.take_reconnect();
@@ -280,10 +268,6 @@ fn tell(observer: Option<MutexGuard<'_, Observer>>, change: impl FnOnce() -> Hea
     if let Some(mut observer) = observer {
         observer(&change());
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Default for Health {

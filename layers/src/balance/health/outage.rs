@@ -1,6 +1,6 @@
 use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::Arc, time::Duration};
 
-use super::{HealthState, LastFailure, Outage, lease::Reconnect, millis};
+use super::{HealthState, LastFailure, Outage, reconnect::Reconnect};
 
 /// For how long an endpoint is left alone after its first failure; twice as long after each further one.
 pub(super) const FIRST: Duration = Duration::from_secs(1);
@@ -24,6 +24,10 @@ pub(super) fn pause(failures: u32, jitter: &RandomState) -> Duration {
     let pause = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(5)).min(LONGEST);
     let random = u32::try_from(jitter.hash_one(failures) % 1024).unwrap_or_default();
     pause - pause / 4 * random / 1024
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What is known of an endpoint. Times are in milliseconds since its health was made.

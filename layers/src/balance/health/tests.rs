@@ -4,6 +4,7 @@ use std::{
         atomic::{AtomicBool, AtomicU32},
     },
     thread,
+    time::Duration,
 };
 
 use tokio::{
