@@ -16,7 +16,7 @@ use crate::{conn::ConnInfo, future::ResponseFuture};
 /// Lets only requests through that name a served host, exactly one, and well formed.
 ///
 /// The name is the authority of an absolute-form target or of `:authority` where there is one, else that of the `Host`
-/// header. Requests that pass carry a [`HostName`](super::HostName) in their extensions, and a `Host` that agrees with
+/// header. Requests that pass carry a [`HostName`] in their extensions, and a `Host` that agrees with
 /// the target (RFC 9112, 3.2.2), without a trailing colon (RFC 3986, 6.2.3). All others fail with [`HostRejected`].
 /// [`HttpServer`](crate::serve::HttpServer) turns that into silence, or into 400 if the request is malformed and its
 /// connection has named a served host before.

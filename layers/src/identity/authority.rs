@@ -46,7 +46,7 @@ impl Authority {
     }
 
     /// Issues a server certificate for one name, with a new key of its own, valid at `now` and for
-    /// [`LIFETIME`](super::LIFETIME) from then.
+    /// [`LIFETIME`] from then.
     ///
     /// A name becomes a DNS name of the certificate, an IP address an address of it, and `*.example.com` a
     /// wildcard, which TLS clients accept for names one label below `example.com` only (RFC 9525, 6.3). Many

@@ -2,7 +2,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoRoute {
-    /// The host has no route for the path, or the request lacks the [`HostName`] extension that a
+    /// The host has no route for the path, or the request lacks the [`HostName`](crate::host::HostName) extension that a
     /// [`HostLayer`](crate::host::HostLayer) sets.
     #[error("no route for the path")]
     NotFound,
