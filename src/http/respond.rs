@@ -69,7 +69,7 @@ fn status(error: &BoxError) -> StatusCode {
         StatusCode::GATEWAY_TIMEOUT
     } else if pool_error(error).is_some_and(PoolError::is_out_of_resources) {
         StatusCode::SERVICE_UNAVAILABLE
-    } else if pool_error(error).is_some_and(PoolError::is_clients_fault) {
+    } else if pool_error(error).is_some_and(PoolError::is_client_failure) {
         StatusCode::BAD_REQUEST
     } else {
         StatusCode::BAD_GATEWAY

@@ -35,7 +35,7 @@ fn on_tls(error: &TlsError) -> Option<String> {
     if error.is_plain() {
         return Some("for a port without TLS, write http:// or h2c://".into());
     }
-    if error.is_of_authority() {
+    if error.is_ca_certificate() {
         return Some("to accept it, set upstream_ca to a file with exactly that certificate".into());
     }
     if error.lacks_http2() {

@@ -10,7 +10,7 @@ pub trait Unsent<R> {
     fn take_request(&mut self) -> Option<R>;
 
     /// Whether the endpoint failed, and not the client, who could otherwise have any endpoint left alone.
-    fn is_endpoints_fault(&self) -> bool {
+    fn is_endpoint_failure(&self) -> bool {
         true
     }
 

@@ -9,7 +9,7 @@ pub(super) struct Failure<R> {
     /// Not a byte of it was sent.
     pub(super) request: Option<R>,
     pub(super) unreachable: Option<Unreachable>,
-    pub(super) is_endpoints_fault: bool,
+    pub(super) is_endpoint_failure: bool,
     pub(super) is_unprocessed: bool,
     pub(super) has_responded: bool,
     pub(super) is_timeout: bool,
@@ -21,7 +21,7 @@ impl<R> Failure<R> {
     pub(super) fn of<E: Unsent<R> + Into<BoxError>>(mut error: E) -> Self {
         Self {
             unreachable: error.unreachable(),
-            is_endpoints_fault: error.is_endpoints_fault(),
+            is_endpoint_failure: error.is_endpoint_failure(),
             is_unprocessed: error.is_unprocessed(),
             has_responded: error.has_responded(),
             is_timeout: error.is_timeout(),

@@ -26,14 +26,14 @@ impl Record {
     /// The attempt that began at `began` has failed.
     pub(super) fn failed<R>(&self, began: Mark, lease: Option<&Lease>, failure: &Failure<R>) {
         self.count(failure);
-        if failure.is_endpoints_fault {
+        if failure.is_endpoint_failure {
             self.health.failed(began, lease, || with_causes(&*failure.error), failure.unreachable.clone());
         }
     }
 
     /// Counts a failure that says nothing new about the health.
     pub(super) fn count<R>(&self, failure: &Failure<R>) {
-        if failure.is_endpoints_fault {
+        if failure.is_endpoint_failure {
             self.stats.count_failure();
         }
     }

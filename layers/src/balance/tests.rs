@@ -45,7 +45,7 @@ impl Unsent<Sent> for Error {
         self.unsent.take()
     }
 
-    fn is_endpoints_fault(&self) -> bool {
+    fn is_endpoint_failure(&self) -> bool {
         !matches!(self.does, Does::BlameTheClient | Does::SayGoodbye)
     }
 

@@ -185,7 +185,7 @@ impl TlsError {
     }
 
     /// Whether the peer presented a CA certificate as its own, such as one made by `openssl req -x509`.
-    pub fn is_of_authority(&self) -> bool {
+    pub fn is_ca_certificate(&self) -> bool {
         let Some(rustls::Error::InvalidCertificate(CertificateError::Other(other))) = self.handshake_error() else {
             return false;
         };
@@ -209,7 +209,7 @@ impl fmt::Display for TlsError {
             Step::Handshake { peer, .. } if self.is_plain() => {
                 write!(f, "{peer} does not speak TLS: it answered with something else")
             }
-            Step::Handshake { peer, .. } if self.is_of_authority() => {
+            Step::Handshake { peer, .. } if self.is_ca_certificate() => {
                 write!(f, "the certificate of {peer} is a CA certificate (CA:TRUE), not a server certificate")
             }
             Step::Handshake { peer, name, .. } => write!(f, "the TLS handshake with {peer} for the name {name} failed"),
@@ -224,7 +224,7 @@ impl std::error::Error for TlsError {
         match &self.0 {
             Step::Connect(error) => Some(&**error),
             // The source would say the same, but less clearly.
-            Step::Handshake { .. } if self.is_plain() || self.is_of_authority() => None,
+            Step::Handshake { .. } if self.is_plain() || self.is_ca_certificate() => None,
             Step::Handshake { error, .. } => Some(error),
             _ => None,
         }

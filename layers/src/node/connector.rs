@@ -14,7 +14,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
-    Ending, NodeError, NodeIdentity,
+    ExpiringIo, NodeError, NodeIdentity,
     configs::{HTTP2, server_name},
     error::Step,
     identity::{Credentials, prove},
@@ -56,7 +56,7 @@ pub struct NodeConnector<C> {
 }
 
 /// What a [`NodeConnector`] over connections of type `T` gives.
-type Stream<T> = TokioIo<TlsStream<TokioIo<Ending<T>>>>;
+type Stream<T> = TokioIo<TlsStream<TokioIo<ExpiringIo<T>>>>;
 
 impl<C> NodeConnector<C> {
     /// Connects to the node `peer`, as `identity`, over connections of `inner`; five seconds for each handshake.
@@ -123,7 +123,7 @@ where
 
     async fn connect_with(&mut self, credentials: &Credentials, uri: Uri) -> Result<Stream<C::Response>, Step> {
         let io = self.inner.clone().oneshot(plain(uri)).await.map_err(|error| Step::Connect(error.into()))?;
-        let io = Ending::new(io, credentials.term(), self.grace);
+        let io = ExpiringIo::new(io, credentials.term(), self.grace);
         // Now, not before: to connect may have taken longer than a proof is valid.
         let proof = prove(&credentials.proof, &self.peer, SystemTime::now()).map_err(Step::Proof)?;
         let name = server_name(&self.peer).map_err(Step::Proof)?;

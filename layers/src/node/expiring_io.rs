@@ -17,7 +17,7 @@ use super::Term;
 
 /// A connection that breaks a grace period after its term is over.
 #[derive(Debug)]
-pub struct Ending<IO> {
+pub struct ExpiringIo<IO> {
     io: IO,
     cut: Arc<Cut>,
     /// The task that waits for the end, so that a read only has to check a flag.
@@ -30,7 +30,7 @@ struct Cut {
     reader: AtomicWaker,
 }
 
-impl<IO> Ending<IO> {
+impl<IO> ExpiringIo<IO> {
     pub(super) fn new(io: IO, mut term: Term, grace: Duration) -> Self {
         let cut = Arc::<Cut>::default();
         let of_task = Arc::clone(&cut);
@@ -54,13 +54,13 @@ impl<IO> Ending<IO> {
     }
 }
 
-impl<IO> Drop for Ending<IO> {
+impl<IO> Drop for ExpiringIo<IO> {
     fn drop(&mut self) {
         self.waiting.abort();
     }
 }
 
-impl<IO: Read + Unpin> Read for Ending<IO> {
+impl<IO: Read + Unpin> Read for ExpiringIo<IO> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
         if read.is_pending() {
@@ -73,7 +73,7 @@ impl<IO: Read + Unpin> Read for Ending<IO> {
 }
 
 /// Does not check for the end: the reading side reports it.
-impl<IO: Write + Unpin> Write for Ending<IO> {
+impl<IO: Write + Unpin> Write for ExpiringIo<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }

@@ -134,7 +134,7 @@ impl<B> PoolError<B> {
     }
 
     /// Whether the exchange ended because the body of the request could not be read.
-    pub fn is_clients_fault(&self) -> bool {
+    pub fn is_client_failure(&self) -> bool {
         // A stream of HTTP/2 that was reset neither by the peer nor for a fault of its.
         let reset = |error: &h2::Error| error.is_reset() && !error.is_remote() && !error.is_library();
         self.step == Step::Body
@@ -172,8 +172,8 @@ impl<B> Unsent<Request<B>> for PoolError<B> {
         self.request.take().map(|request| request.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn is_endpoints_fault(&self) -> bool {
-        !self.is_clients_fault() && !self.is_out_of_resources() && !self.is_orderly() && !self.is_too_long()
+    fn is_endpoint_failure(&self) -> bool {
+        !self.is_client_failure() && !self.is_out_of_resources() && !self.is_orderly() && !self.is_too_long()
     }
 
     fn has_responded(&self) -> bool {
@@ -227,7 +227,7 @@ mod tests {
             let cause = io::Error::from_raw_os_error(code);
             let error = PoolError::connect(cause, Request::new(()));
             assert_eq!(error.is_out_of_resources(), own, "{code}");
-            assert_eq!(error.is_endpoints_fault(), !own, "{code}");
+            assert_eq!(error.is_endpoint_failure(), !own, "{code}");
         }
     }
 }

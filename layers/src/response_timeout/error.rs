@@ -41,11 +41,11 @@ impl<B, E: Unsent<Request<WatchedBody<B>>>> Unsent<Request<B>> for NoResponse<E>
         }
     }
 
-    fn is_endpoints_fault(&self) -> bool {
+    fn is_endpoint_failure(&self) -> bool {
         match self {
             Self::TimedOut(timed_out) => *timed_out == TimedOut::Backend,
             Self::NoTimeLeft => false,
-            Self::Inner { error, .. } => error.is_endpoints_fault(),
+            Self::Inner { error, .. } => error.is_endpoint_failure(),
         }
     }
 

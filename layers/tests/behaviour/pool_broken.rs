@@ -116,7 +116,7 @@ async fn the_end_after_a_failed_write_is_an_error() {
             }
             Err(error) => {
                 assert_eq!(expected, None, "{error:?}");
-                assert!(error.is_endpoints_fault());
+                assert!(error.is_endpoint_failure());
                 assert!(format!("{error:?}").contains("BrokenPipe"), "{error:?}");
             }
         }

@@ -55,7 +55,7 @@ async fn nothing_is_sent_before_the_end_of_the_body() {
             assert!(responding.await.unwrap().is_ok());
         } else {
             let error = responding.await.unwrap().unwrap_err();
-            assert!(error.is_clients_fault() && !error.is_endpoints_fault(), "{error}");
+            assert!(error.is_client_failure() && !error.is_endpoint_failure(), "{error}");
             assert!(!backend.has_waiting());
         }
     }

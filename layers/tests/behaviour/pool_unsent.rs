@@ -161,7 +161,7 @@ async fn an_idle_connection_that_ends_when_it_is_used_is_not_the_endpoints_fault
         idle[0].send(response).await;
         idle.clear();
         let mut error = sent.await.unwrap().unwrap_err();
-        assert_eq!(error.is_endpoints_fault(), fault, "{response:?}: {error:?}");
+        assert_eq!(error.is_endpoint_failure(), fault, "{response:?}: {error:?}");
         assert!(error.take_request().is_none());
     }
 }

@@ -30,7 +30,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         match self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             // At this point, the dates have been verified, but not the name.
-            Err(error) if is_of_authority(&error) && self.named.contains(end_entity) => {
+            Err(error) if is_ca_certificate(&error) && self.named.contains(end_entity) => {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }
@@ -62,7 +62,7 @@ impl ServerCertVerifier for Verifier {
 }
 
 /// Whether a server has presented the certificate of an authority as its own.
-fn is_of_authority(error: &Error) -> bool {
+fn is_ca_certificate(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
     matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }

@@ -13,7 +13,7 @@ use http::Uri;
 use hyper_util::rt::TokioIo;
 use pmesh_layers::{
     identity::{NodeAuthority, NodeName, Secret},
-    node::{Ending, NodeAcceptor, NodeConnector, NodeError, NodeIdentity, NodeRejected},
+    node::{ExpiringIo, NodeAcceptor, NodeConnector, NodeError, NodeIdentity, NodeRejected},
     silence,
     sni::Rejected,
 };
@@ -112,7 +112,7 @@ pub(crate) fn told(error: impl Into<BoxError>) -> String {
 #[derive(Clone, Default)]
 pub(crate) struct Network(Arc<AtomicUsize>);
 
-pub(crate) type ClientStream = client::TlsStream<TokioIo<Ending<TokioIo<DuplexStream>>>>;
+pub(crate) type ClientStream = client::TlsStream<TokioIo<ExpiringIo<TokioIo<DuplexStream>>>>;
 pub(crate) type ServerStream = server::TlsStream<DuplexStream>;
 
 impl Network {
