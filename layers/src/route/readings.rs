@@ -1,5 +1,7 @@
 //! Other readings of a path: what it becomes in backends that decode, merge or cut parts of it.
 
+use percent_encoding::{percent_decode, percent_encode_byte};
+
 /// Limits for the readings of one path. No path in real use has more, and finding them all would take too long.
 const MOST_READINGS: usize = 64;
 const MOST_BYTES: usize = 32 * 1024;
@@ -80,7 +82,7 @@ fn rewrite_utf16(path: &str) -> Option<String> {
     for piece in pieces {
         match utf16(piece) {
             Some((letter, behind)) => {
-                letter.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| push_encoded(&mut rewritten, byte));
+                rewritten.extend(letter.encode_utf8(&mut [0; 4]).bytes().map(percent_encode_byte));
                 rewritten.push_str(behind);
             }
             None => rewritten.extend(["%", piece]),
@@ -162,8 +164,7 @@ fn recode(path: &str, decodes: impl Fn(u8) -> bool) -> Option<String> {
             None => (*first, can_stand(*first), behind),
         };
         let written = &rest[..rest.len() - behind.len()];
-        let digits = [b'%', hex_digit(byte >> 4), hex_digit(byte & 0xf)];
-        let wanted = if stays { std::slice::from_ref(&byte) } else { &digits };
+        let wanted = if stays { std::slice::from_ref(&byte) } else { percent_encode_byte(byte).as_bytes() };
         if written != wanted {
             recoded.extend_from_slice(&kept[..kept.len() - rest.len()]);
             recoded.extend_from_slice(wanted);
@@ -181,9 +182,11 @@ fn recode(path: &str, decodes: impl Fn(u8) -> bool) -> Option<String> {
 
 /// The percent-encoded byte at the beginning of `text`, and the rest.
 fn encoded(text: &[u8]) -> Option<(u8, &[u8])> {
-    let [b'%', high, low, behind @ ..] = text else { return None };
-    let digit = |letter: &u8| char::from(*letter).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    Some((digit(high)? << 4 | digit(low)?, behind))
+    let (triplet, behind) = text.split_first_chunk::<3>()?;
+    let mut decoded = percent_decode(triplet);
+    // What is not encoded stays three bytes.
+    let byte = decoded.next()?;
+    decoded.next().is_none().then_some((byte, behind))
 }
 
 /// The letter that `text` begins with as a `u` and four digits, and what stands behind it.
@@ -191,14 +194,6 @@ fn utf16(text: &str) -> Option<(char, &str)> {
     let (digits, behind) = text.strip_prefix(['u', 'U'])?.split_at_checked(4)?;
     let digits = digits.bytes().all(|letter| letter.is_ascii_hexdigit()).then_some(digits)?;
     Some((char::from_u32(u32::from_str_radix(digits, 16).ok()?)?, behind))
-}
-
-fn push_encoded(text: &mut String, byte: u8) {
-    text.extend([b'%', hex_digit(byte >> 4), hex_digit(byte & 0xf)].map(char::from));
-}
-
-fn hex_digit(value: u8) -> u8 {
-    b"0123456789ABCDEF"[usize::from(value)]
 }
 
 fn is_slash(byte: u8) -> bool {
