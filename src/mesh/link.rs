@@ -31,13 +31,18 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// The connections of one worker to one node, and what requests have found out about its health.
 pub type Link = balance::Endpoint<Http2Pool<Dialer, ForwardedBody>>;
 
-/// The links of all workers to one node: one place for each.
-#[derive(Debug)]
-pub(super) struct Links(Box<[OnceLock<Link>]>);
+/// The links of all workers to one node: one place for each. Clones are the same links.
+#[derive(Debug, Clone)]
+pub(super) struct Links(Arc<[OnceLock<Link>]>);
 
 impl Links {
     pub(super) fn new(workers: usize) -> Self {
         Self((0..workers).map(|_| OnceLock::new()).collect())
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 

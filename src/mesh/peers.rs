@@ -66,6 +66,21 @@ impl Peers {
         self.table.store(Arc::new(Table::new(&known, &self.table.load())));
     }
 
+    /// Replaces the nodes of the settings. One that stays where it is keeps its health and its connections, also when it
+    /// is known from the registry only from now on. The connections to one that is gone end once nothing is in flight
+    /// on them.
+    pub fn set_fixed(&self, fixed: BTreeMap<NodeName, HostPort>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.fixed == fixed {
+            return;
+        }
+        let before = mem::replace(&mut known.fixed, fixed);
+        let Known { fixed, told, .. } = &mut *known;
+        // Another address may be another node.
+        told.retain(|name, _| fixed.contains_key(name) && fixed.get(name) == before.get(name));
+        self.table.store(Arc::new(Table::new(&known, &self.table.load())));
+    }
+
     /// Sends requests over new connections from now on. Existing connections end once nothing is in flight on them.
     pub fn reconnect(&self) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,8 +141,7 @@ impl Table {
                 let fixed = known.fixed.get(name);
                 let fresh = Peer::new(name, fixed, announced.map(|announced| &**announced), known);
                 let peer = match before.get(name.as_str()).filter(|peer| peer.is_same(&fresh)) {
-                    Some(same) if same.reconnects == known.reconnects => Arc::clone(same),
-                    Some(same) => Arc::new(Peer { health: Arc::clone(&same.health), ..fresh }),
+                    Some(same) => same.next(fresh),
                     None => Arc::new(fresh),
                 };
                 let told = || known.told.get(name).map(|told| Said::Told(Arc::clone(told)));
@@ -238,9 +252,19 @@ impl Peer {
         }
     }
 
+    /// Whether this is the same run of the program at the same addresses.
     fn is_same(&self, other: &Self) -> bool {
-        (&self.name, &self.addresses, self.instance, self.source)
-            == (&other.name, &other.addresses, other.instance, other.source)
+        (&self.name, &self.addresses, self.instance) == (&other.name, &other.addresses, other.instance)
+    }
+
+    /// This peer as it is from now on: `fresh`, with what lasts.
+    fn next(self: &Arc<Self>, fresh: Self) -> Arc<Self> {
+        let health = Arc::clone(&self.health);
+        match (self.reconnects == fresh.reconnects, self.source == fresh.source) {
+            (true, true) => Arc::clone(self),
+            (true, false) => Arc::new(Self { health, links: self.links.clone(), ..fresh }),
+            (false, _) => Arc::new(Self { health, ..fresh }),
+        }
     }
 }
 
@@ -310,6 +334,38 @@ mod tests {
         assert_eq!(after.health.state(), State::Alive);
         peers.announce(BTreeMap::new());
         assert!(Arc::ptr_eq(peers.load().get("a").unwrap(), &after));
+    }
+
+    #[test]
+    fn nodes_of_the_settings_come_and_go() {
+        let peers = Peers::for_workers(1, fixed(&[("a", "a:1"), ("b", "b:1"), ("c", "c:1"), ("d", "d:1")]));
+        peers.announce(announced(&[&announcement("d", "d:1", &[])]));
+        let before = peers.load_full();
+        for peer in before.iter() {
+            peer.health.succeeded(Duration::from_millis(1));
+        }
+        for name in ["a", "b"] {
+            peers.told(&name.parse().unwrap(), announcement(name, "x:1", &["x/"]).serves);
+        }
+        peers.set_fixed(fixed(&[("a", "a:1"), ("b", "b:2"), ("e", "e:1")]));
+        let after = peers.load_full();
+        assert_eq!(names(after.iter()), ["a", "b", "d", "e"]);
+        assert!(Arc::ptr_eq(before.get("a").unwrap(), after.get("a").unwrap()));
+        // What it said at the other address is forgotten.
+        assert_eq!(
+            (addresses(&peers, "b"), after.get("b").unwrap().health.state()),
+            (vec!["b:2".into()], State::Unknown)
+        );
+        assert_eq!((after.serves("a").unwrap().len(), after.serves("b")), (1, None));
+        // It is known from the registry only, at the same address.
+        let [was, is] = [&before, &after].map(|table| table.get("d").unwrap());
+        assert_eq!((was.source, is.source), (Source::Static, Source::Registry));
+        assert!(Arc::ptr_eq(&was.health, &is.health) && was.links.is_same(&is.links));
+
+        peers.set_fixed(fixed(&[("a", "a:1"), ("b", "b:2"), ("e", "e:1")]));
+        assert!(Arc::ptr_eq(&after, &peers.load_full()), "nothing has changed");
+        peers.announce(BTreeMap::new());
+        assert_eq!(names(peers.load().iter()), ["a", "b", "e"]);
     }
 
     #[test]
