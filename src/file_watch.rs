@@ -12,6 +12,7 @@ pub struct FileWatch {
     files: Vec<PathBuf>,
     read: Stamps,
     failure: Option<Failure>,
+    found_change: bool,
 }
 
 /// A failed read since then.
@@ -44,7 +45,7 @@ impl FileWatch {
     pub fn new(files: impl Into<Vec<PathBuf>>) -> Self {
         let files = files.into();
         let read = stamps(&files);
-        Self { files, read, failure: None }
+        Self { files, read, failure: None, found_change: false }
     }
 
     /// Calls `read` if the files have changed since they were last read successfully, or if `all` is set. If it fails,
@@ -52,7 +53,8 @@ impl FileWatch {
     pub fn look<T, E: Into<BoxError>>(&mut self, all: bool, read: impl FnOnce() -> Result<T, E>) -> Look<T> {
         // Taken before the read, so that the next look notices a change during it.
         let found = stamps(&self.files);
-        if found == self.read && self.failure.is_none() && !all {
+        self.found_change = found != self.read || self.failure.is_some();
+        if !self.found_change && !all {
             return Look::Unchanged;
         }
         match read() {
@@ -68,6 +70,11 @@ impl FileWatch {
                 Look::Failed(complaint)
             }
         }
+    }
+
+    /// Whether the last look would have read the files without `all`, too.
+    pub fn found_change(&self) -> bool {
+        self.found_change
     }
 
     /// Whether the last read failed.
@@ -147,6 +154,19 @@ mod tests {
         assert_eq!(watch.look(false, || Ok::<_, io::Error>(1)), Look::Read(1));
         assert_eq!(watch.look(false, || Ok::<_, io::Error>(2)), Look::Unchanged);
         assert_eq!(watch.look(true, || Ok::<_, io::Error>(3)), Look::Read(3));
+    }
+
+    #[test]
+    fn a_change_is_told_from_a_read_of_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let mut watch = FileWatch::new([path.clone()]);
+        let mut found_change = |all| {
+            watch.look(all, || Ok::<_, io::Error>(()));
+            watch.found_change()
+        };
+        fs::write(&path, "1").unwrap();
+        assert_eq!([true, true, false].map(&mut found_change), [true, false, false]);
     }
 
     #[test]

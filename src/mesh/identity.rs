@@ -66,8 +66,8 @@ impl IdentityWatch {
 
     /// Renews the derived certificates of `identity` before they expire, or reads the files again if they have changed
     /// since they were last read successfully, or if `all` is set. Call it often: it costs little if there is nothing
-    /// to do.
-    pub fn look(&mut self, identity: &NodeIdentity, all: bool) {
+    /// to do. Returns whether they were renewed.
+    pub fn look(&mut self, identity: &NodeIdentity, all: bool) -> bool {
         let Some((files, watch)) = &mut self.files else {
             return self.renew(identity, SystemTime::now());
         };
@@ -76,16 +76,19 @@ impl IdentityWatch {
         if is_due {
             self.verified = Instant::now();
         }
-        let is_changed = !(all || is_due);
         let take = || identity.replace_certificates(files.read()?).map_err(|error| files.unusable(error));
         match watch.look(all || is_due, take) {
-            Look::Read(()) if is_changed => tracing::info!("{RENEWED}"),
+            Look::Read(()) if watch.found_change() => {
+                tracing::info!("{RENEWED}");
+                return true;
+            }
             Look::Unchanged | Look::Read(()) | Look::Failed(None) => {}
             Look::Failed(Some(error)) => tracing::error!("{NOT_RENEWED}: {error}"),
         }
+        false
     }
 
-    fn renew(&mut self, identity: &NodeIdentity, now: SystemTime) {
+    fn renew(&mut self, identity: &NodeIdentity, now: SystemTime) -> bool {
         let renewed = identity.renew(now);
         match &renewed {
             Ok(true) => tracing::info!("{RENEWED}"),
@@ -93,6 +96,7 @@ impl IdentityWatch {
             Ok(false) | Err(_) => {}
         }
         self.failing = renewed.is_err();
+        renewed.unwrap_or_default()
     }
 }
 
@@ -206,18 +210,23 @@ mod tests {
         let mut watch = IdentityWatch::new(Some(files.clone()));
         let (name, secret) = ("a".parse().unwrap(), Secret::generate().unwrap());
         let identity = NodeIdentity::with_certificates(name, [&secret], files.read().unwrap()).unwrap();
-        let mut is_replaced = || {
+        let mut look = |all| {
             let before = identity.server_config();
-            watch.look(&identity, false);
-            !std::sync::Arc::ptr_eq(&before, &identity.server_config())
+            let is_renewed = watch.look(&identity, all);
+            let is_replaced = !std::sync::Arc::ptr_eq(&before, &identity.server_config());
+            (is_replaced, is_renewed)
         };
-        assert!(!is_replaced());
+        assert_eq!(look(false), (false, false));
         write();
-        assert!(is_replaced() && !is_replaced());
+        assert_eq!([look(false), look(false)], [(true, true), (false, false)]);
         fs::write(&files.key.path, "").unwrap();
-        assert!(!is_replaced());
+        assert_eq!(look(false), (false, false));
         write();
-        assert!(is_replaced());
+        assert_eq!(look(false), (true, true));
+        // As once an hour, to verify them again.
+        assert!(!look(true).1);
+        write();
+        assert_eq!(look(true), (true, true));
     }
 
     #[test]
