@@ -1,9 +1,10 @@
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     time::{Duration, SystemTime},
 };
 
 use pmesh_layers::identity::NodeName;
+use tokio::time::Instant;
 
 use crate::{
     mesh::{Announcement, Instance, SealError},
@@ -13,12 +14,16 @@ use crate::{
 /// How many keys are remembered that were complained about. Anybody who may write to the registry can make more.
 const MOST: usize = 100;
 
+/// A node that has not announced a name of another node for this long has given it up.
+const GIVEN_UP: Duration = Duration::from_secs(60);
+
 /// What is wrong with entries of the registry: each thing is said once, until it was right in between.
 #[derive(Debug, Default)]
 pub(super) struct Complaints {
     unbelieved: BTreeMap<String, SealError>,
     clocks: BTreeSet<NodeName>,
-    doubles: BTreeSet<Instance>,
+    /// Runs of the program that use the name of another node, and when they last did.
+    doubles: BTreeMap<Instance, Instant>,
 }
 
 impl Complaints {
@@ -36,10 +41,9 @@ impl Complaints {
         self.unbelieved.remove(key);
     }
 
-    /// Another run of the program uses the name of this one. Gives whether that was news.
-    pub(super) fn double(&mut self, announcement: &Announcement) -> bool {
-        let is_news = self.doubles.len() < MOST && self.doubles.insert(announcement.instance);
-        if is_news {
+    /// Another run of the program uses the name of this one.
+    pub(super) fn double(&mut self, announcement: &Announcement, now: Instant) {
+        if self.is_new_double(announcement.instance, now) {
             let Announcement { node, address, .. } = announcement;
             tracing::warn!(
                 %address,
@@ -47,16 +51,32 @@ impl Complaints {
                  for {node} go to the one that was there first"
             );
         }
-        is_news
     }
 
-    /// The node at `address` has the same name as the one at `by`.
-    pub(super) fn taken(&mut self, node: &NodeName, instance: Instance, address: &HostPort, by: &HostPort) {
-        if self.doubles.len() < MOST && self.doubles.insert(instance) {
+    /// What a node at the first address has announced is ignored, because the one at the second has the same name.
+    pub(super) fn taken(&mut self, node: &NodeName, instance: Instance, [address, by]: [&HostPort; 2], now: Instant) {
+        if self.is_new_double(instance, now) {
             tracing::warn!(
                 "two nodes are called {node}: requests go to the one at {by}, which was there first, and not to the \
                  one at {address}; rename one of them with --node or PMESH_NODE"
             );
+        }
+    }
+
+    fn is_new_double(&mut self, instance: Instance, now: Instant) -> bool {
+        self.doubles.retain(|_, last| now.saturating_duration_since(*last) < GIVEN_UP);
+        let is_full = self.doubles.len() >= MOST;
+        match self.doubles.entry(instance) {
+            Entry::Occupied(mut last) => {
+                last.insert(now);
+                false
+            }
+            Entry::Vacant(free) => {
+                if !is_full {
+                    free.insert(now);
+                }
+                !is_full
+            }
         }
     }
 
@@ -99,6 +119,22 @@ mod tests {
         };
         let offsets = [0, 60, 61, 61, 70, -60, -61, -61, 1, 61];
         assert_eq!(offsets.map(&mut says), [false, false, true, false, false, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn a_contested_name_is_complained_of_once_until_the_other_node_has_given_it_up() {
+        let (mut complaints, start) = (Complaints::default(), Instant::now());
+        let (one, other) = (Instance::random(), Instance::random());
+        let mut says = |instance, after: u64| complaints.is_new_double(instance, start + Duration::from_secs(after));
+        for after in 0..100 {
+            assert_eq!(says(one, after), after == 0);
+        }
+        assert!(says(other, 100));
+        assert!(says(one, 100 + GIVEN_UP.as_secs()));
+        // Each restart is another run, and none is left out for good.
+        for restart in 0..3 * MOST as u64 {
+            assert!(says(Instance::random(), 1000 + restart), "{restart}");
+        }
     }
 
     #[test]

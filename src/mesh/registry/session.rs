@@ -174,17 +174,18 @@ impl Keeper {
         if is_own {
             // One from before the start may be of the last run of this program, which was killed.
             if is_live && self.instance() != Some(announcement.instance) {
-                self.complaints.double(&announcement);
+                self.complaints.double(&announcement, Instant::now());
             }
             return;
         }
         let (node, instance) = (announcement.node.clone(), announcement.instance);
         let is_new = !self.roster.contains(&node);
         let (address, routes) = (announcement.address.clone(), announcement.serves.len());
-        match self.roster.hear(announcement, Instant::now()) {
+        let heard = Instant::now();
+        match self.roster.hear(announcement, heard) {
             Heard::News => self.publish(),
             Heard::Same => {}
-            Heard::Taken(by) => return self.complaints.taken(&node, instance, &address, &by),
+            Heard::Taken(by) => return self.complaints.taken(&node, instance, [&address, &by], heard),
         }
         let now = SystemTime::now();
         if is_live {
