@@ -11,11 +11,11 @@ use std::{
 use pmesh::{
     cli::{Arguments, Command},
     commands::{self, Unreachable},
-    config::{self, Defaults, Loaded},
+    config::{Defaults, Source},
     demo,
     secret::Secrets,
     server::run::{self, run},
-    settings::{SecretSource, Settings, summary},
+    settings::{Loaded, SecretSource, Settings, explain, summary},
     telemetry::logging,
 };
 use pmesh_layers::identity::Authority;
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
-    match obey(&arguments) {
+    match obey(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&Causes(&*error));
@@ -45,11 +45,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn obey(arguments: &Arguments) -> Result<(), BoxError> {
-    let defaults = if arguments.command == Command::Demo { Defaults::demo() } else { Defaults::program() };
-    let loaded = config::load(arguments, env::vars_os(), &defaults)?;
+fn obey(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
+    let defaults = if command == Command::Demo { Defaults::demo() } else { Defaults::program() };
+    let loaded = Source::new(flags, env::vars_os(), defaults).load()?;
     let settings = &loaded.settings;
-    match &arguments.command {
+    match &command {
         Command::Serve => {
             let _log = logging::init(settings);
             log_sources(&loaded);
@@ -67,7 +67,7 @@ fn obey(arguments: &Arguments) -> Result<(), BoxError> {
             }
             show(&format!("{}\n{}", loaded.file_line(), summary(settings)))
         }
-        Command::Explain { key } => show(&config::explain(&loaded, key.as_deref())?),
+        Command::Explain { key } => show(&explain(&loaded, key.as_deref())?),
         Command::Authority { next } => show(&authority(settings, *next)?),
         Command::Status(asked) => show(&commands::status(settings, asked.node.as_ref(), asked.json)?),
         Command::Peers(asked) => show(&commands::peers(settings, asked.node.as_ref(), asked.json)?),

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs};
 
 use pmesh::{
     cli::Arguments,
-    config::{self, Defaults, Fallback, SETTINGS, Setting},
+    config::{self, Defaults, Fallback, SETTINGS, Setting, Source},
 };
 
 const README: &str = include_str!("../README.md");
@@ -87,7 +87,8 @@ fn load<const N: usize>(
     variables: impl IntoIterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
 ) -> Result<(), config::Error> {
     let home = [("HOME".into(), "/nonexistent".into())];
-    config::load(&Arguments::parse(arguments).unwrap(), variables.into_iter().chain(home), &Defaults::none()).map(drop)
+    let flags = Arguments::parse(arguments).unwrap().flags;
+    Source::new(flags, variables.into_iter().chain(home), Defaults::none()).load().map(drop)
 }
 
 /// The code blocks of a language.

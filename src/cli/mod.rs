@@ -92,7 +92,8 @@ pub enum SecretCommand {
 pub struct Arguments {
     /// What to do.
     pub command: Command,
-    pub(crate) flags: Vec<(&'static Setting, String)>,
+    /// Settings, as they were written.
+    pub flags: Vec<(&'static Setting, String)>,
 }
 
 impl Arguments {

@@ -3,14 +3,13 @@ use std::{
     ffi::{OsStr, OsString},
 };
 
-use super::{Problem, Problems, SETTINGS, Setting, suggest, table};
-use crate::settings::Secret;
+use super::{Problem, Problems, SETTINGS, Secret, Setting, suggest, table};
 
 const PREFIX: &str = "PMESH_";
 const SECRET: &str = "PMESH_SECRET";
 
 /// What the environment says.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Environment {
     /// The user's home, for `~/`.
     pub(super) home: Option<String>,

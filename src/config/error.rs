@@ -56,7 +56,7 @@ impl Problem {
 }
 
 /// Collects problems, so that all are reported at once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Problems(Vec<Problem>);
 
 impl Problems {

@@ -16,7 +16,6 @@ use super::{
     path, suggest, table,
     toml::{self, Lines},
 };
-use crate::settings;
 
 /// A configuration file that knows the line of each setting.
 #[derive(Debug)]
@@ -94,7 +93,7 @@ impl ConfigFile {
         let root = self.document.as_table();
         let keys: Vec<_> = SETTINGS.iter().filter(|setting| setting.in_file).map(|setting| setting.key).collect();
         self.report_unknown(root, "", &keys, problems);
-        for (key, fields) in [("routes", settings::ROUTE_KEYS), ("certificates", settings::CERTIFICATE_KEYS)] {
+        for (key, fields) in [("routes", table::ROUTE_KEYS), ("certificates", table::CERTIFICATE_KEYS)] {
             for (index, table) in root.get(key).map(toml::tables).unwrap_or_default().into_iter().enumerate() {
                 self.report_unknown(table, &format!("{key}[{index}]."), fields, problems);
             }
@@ -129,7 +128,7 @@ fn unknown_at_root(key: &str, known: &[&str]) -> String {
     if let Some(elsewhere) = table::by_key(key) {
         return format!("this key is not read from the file; set {}", elsewhere.names().join(" or "));
     }
-    if settings::ROUTE_KEYS.contains(&key) {
+    if table::ROUTE_KEYS.contains(&key) {
         return "unknown key; the keys of a route go below a [[routes]] line".into();
     }
     match suggest::nearest(key, known.iter().copied()) {
@@ -180,7 +179,7 @@ fn resolve_paths(values: &mut Dict, folder: &Path, user_home: Option<&str>) {
             (Kind::Routes, Some(Value::Array(_, routes))) => {
                 for route in routes {
                     let Value::Dict(_, route) = route else { continue };
-                    for path in settings::ROUTE_PATHS {
+                    for path in table::ROUTE_PATHS {
                         route.get_mut(*path).into_iter().for_each(|value| resolve_path(value, folder, user_home));
                     }
                 }

@@ -1,14 +1,8 @@
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use figment::value::Value;
-use http::HeaderValue;
 use ipnet::{IpNet, Ipv4Net};
-use pmesh_layers::{
-    connect::{InvalidSubnet, SourceSubnet},
-    host::HostName,
-};
-
-use crate::settings::endpoint::Endpoint;
+use pmesh_layers::connect::{InvalidSubnet, SourceSubnet};
 
 /// Why a value will not do, where what was expected does not say it already.
 pub(crate) type Reason = Option<String>;
@@ -28,7 +22,7 @@ pub(crate) fn text(value: &Value) -> Result<&str, Reason> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "so that it can be given to map_err")]
-pub(super) fn because(error: impl ToString) -> Reason {
+pub(crate) fn because(error: impl ToString) -> Reason {
     Some(error.to_string())
 }
 
@@ -148,24 +142,5 @@ impl Parse for Ipv4Net {
             Err(InvalidSubnet::Syntax) => Err(None),
             Err(error) => Err(because(error)),
         }
-    }
-}
-
-impl Parse for Endpoint {
-    const EXPECTED: &'static str = "an upstream such as 127.0.0.1:9001, https://name or unix:/run/app.sock";
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        text(value)?.parse().map_err(because)
-    }
-}
-
-/// What may stand in a `Host` field.
-impl Parse for HeaderValue {
-    const EXPECTED: &'static str = "a host, with or without a port";
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        let text = text(value)?;
-        HostName::from_authority(text.as_bytes()).map_err(because)?;
-        Self::from_str(text).map_err(because)
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn flag_meant_by(word: &str) -> Option<&'static str> {
 }
 
 /// "; did you mean …?" for the candidate that `word` most likely stands for, or nothing.
-pub(super) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     match nearest(word, candidates) {
         Some(candidate) => format!("; did you mean `{candidate}`?"),
         None => String::new(),
@@ -94,6 +94,7 @@ fn folded(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::table::{CERTIFICATE_KEYS, ROUTE_KEYS, by_key};
 
     #[test]
     fn suggests_what_is_near_and_nothing_else() {
@@ -120,8 +121,8 @@ mod tests {
     #[test]
     fn every_suggestion_is_a_setting_or_a_key_of_a_table() {
         for own in ELSEWHERE.iter().flat_map(|(_, ours)| *ours) {
-            let of_table = || crate::settings::ROUTE_KEYS.iter().chain(crate::settings::CERTIFICATE_KEYS);
-            assert!(super::super::table::by_key(own).is_some() || of_table().any(|key| key == own), "{own}");
+            let of_table = || ROUTE_KEYS.iter().chain(CERTIFICATE_KEYS);
+            assert!(by_key(own).is_some() || of_table().any(|key| key == own), "{own}");
         }
     }
 }

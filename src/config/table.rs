@@ -1,4 +1,4 @@
-use super::{Defaults, Kind};
+use super::Kind;
 
 /// One setting: what it is called in each source, what it looks like and what it is for.
 ///
@@ -106,14 +106,30 @@ pub(super) fn by_variable(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.variable == Some(name))
 }
 
-/// The defaults that have a fixed value; those of `replaced` instead where it has them.
-pub(super) fn defaults(replaced: &Defaults) -> Vec<(&'static Setting, &str)> {
-    let fixed = SETTINGS.iter().filter_map(|setting| match setting.default {
-        Fallback::Value(text) => Some((setting, text)),
-        Fallback::Described(_) => None,
-    });
-    // The later of two wins.
-    fixed.chain(replaced.values.iter().filter_map(|(key, text)| Some((by_key(key)?, text.as_str())))).collect()
+/// The keys of `[[routes]]`.
+pub(crate) const ROUTE_KEYS: &[&str] = &[
+    "host",
+    "hosts",
+    "prefix",
+    "upstreams",
+    "strip_prefix",
+    "allow_ambiguous_paths",
+    "upstream_host",
+    "upstream_ca",
+    "upstream_name",
+    "response_timeout",
+    "max_body",
+];
+
+/// Those of them that are paths of files.
+pub(super) const ROUTE_PATHS: &[&str] = &["upstream_ca"];
+
+/// The keys of `[[certificates]]`.
+pub(crate) const CERTIFICATE_KEYS: &[&str] = &["cert", "key"];
+
+/// How a setting is set from outside of the file: `--mesh-ca or PMESH_MESH_CA`.
+pub(crate) fn names(key: &str) -> String {
+    by_key(key).map(Setting::names).unwrap_or_default().join(" or ")
 }
 
 const LISTENERS: &str = "Listeners";

@@ -180,7 +180,7 @@ mod tests {
         let variables =
             [("HOME".into(), home)].into_iter().chain(secret.map(|text| ("PMESH_SECRET".into(), text.into())));
         let defaults = config::Defaults::demo();
-        let settings = config::load(&arguments, variables, &defaults).unwrap().settings;
+        let settings = config::Source::new(arguments.flags, variables, defaults).load().unwrap().settings;
         let backend = ([127, 1, 0, 1], 9000).into();
         Guide { settings: &settings, backend, program: "./pmesh".into() }.to_string()
     }

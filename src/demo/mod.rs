@@ -70,13 +70,13 @@ mod tests {
     use super::*;
     use crate::{
         cli::Arguments,
-        config::{self, Defaults},
+        config::{Defaults, Source},
     };
 
     fn settings(flags: &[&str]) -> Settings {
         let arguments = Arguments::parse([&["pmesh", "demo"], flags].concat()).unwrap();
         let environment = [("HOME".into(), "/nonexistent".into())];
-        config::load(&arguments, environment, &Defaults::demo()).unwrap().settings
+        Source::new(arguments.flags, environment, Defaults::demo()).load().unwrap().settings
     }
 
     #[test]

@@ -100,12 +100,13 @@ mod tests {
     use super::*;
     use crate::{
         cli::Arguments,
-        config::{self, Defaults},
+        config::{Defaults, Source},
     };
 
     fn announced(flags: &[&str]) -> Option<Announcement> {
         let arguments = Arguments::parse([&["pmesh"], flags].concat()).unwrap();
-        let settings = config::load(&arguments, [("HOME".into(), "/x".into())], &Defaults::none()).unwrap().settings;
+        let settings =
+            Source::new(arguments.flags, [("HOME".into(), "/x".into())], Defaults::none()).load().unwrap().settings;
         Announcement::of(&settings, Instance::random())
     }
 

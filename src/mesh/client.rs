@@ -14,8 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tower::{BoxError, ServiceExt};
 
-use super::API_HOST;
-use crate::settings::endpoint::HostPort;
+use crate::settings::{API_HOST, endpoint::HostPort};
 
 /// Maximum size of an answer, in bytes: a thousand nodes with a hundred routes each.
 const LONGEST: usize = 16 * 1024 * 1024;

@@ -29,8 +29,8 @@ pub(crate) use self::api::Json;
 pub use self::{
     announcement::{Announcement, Instance, InvalidInstance, Served},
     api::{
-        API_HOST, About, Answer, Api, CountersReport, HealthReport, ListenerReport, NodeReport, PeerReport,
-        PeersReport, RegistryReport, Route,
+        About, Answer, Api, CountersReport, HealthReport, ListenerReport, NodeReport, PeerReport, PeersReport,
+        RegistryReport, Route,
     },
     client::{AskError, NodeClient},
     clocks::Clocks,

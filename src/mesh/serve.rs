@@ -9,7 +9,8 @@ use pin_project_lite::pin_project;
 use pmesh_layers::{body::RequestBody, conn::ConnInfo, host::HostRejected};
 use tower::{BoxError, Layer, Service};
 
-use super::{API_HOST, Api};
+use super::Api;
+use crate::settings::API_HOST;
 use crate::{
     admission::spares::for_node,
     http::{access_log::LoggedBody, body::ResponseBody, respond},

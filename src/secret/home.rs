@@ -10,9 +10,7 @@ use pmesh_layers::identity::{Authority, Secret};
 use tempfile::NamedTempFile;
 
 use super::{SecretError, file::check_owner, read_secret_file};
-
-/// The name of the secret's file in the home folder.
-pub const SECRET_FILE: &str = "secret";
+use crate::settings::SECRET_FILE;
 
 /// A secret that is not in place yet. Such a file left by a start that was killed is of no use to anybody.
 const UNFINISHED: (&str, &str) = (".secret-", ".tmp");

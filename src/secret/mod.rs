@@ -14,7 +14,7 @@ use pmesh_layers::identity::Secret;
 pub use self::{
     error::SecretError,
     file::read_secret_file,
-    home::{SECRET_FILE, home_secret, prepare_home},
+    home::{home_secret, prepare_home},
     rotation::{finish, rotate, set},
     secrets::{Secrets, old_file},
     watch::SecretWatch,

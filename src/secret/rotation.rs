@@ -3,11 +3,12 @@ use std::{fs, io, path::Path};
 use pmesh_layers::identity::Secret;
 
 use super::{
-    SECRET_FILE, SecretError,
+    SecretError,
     home::{prepare_home, replace, write_new},
     old_file, read_secret_file,
     secrets::is_same,
 };
+use crate::settings::SECRET_FILE;
 
 /// Makes `secret` that of the home folder; with `force`, in the place of the one that is there. A secret that is there
 /// is replaced as a whole, or not at all.

@@ -347,7 +347,7 @@ mod tests {
     use super::*;
     use crate::{
         cli::Arguments,
-        config::{self, Defaults},
+        config::{Defaults, Source},
     };
 
     #[test]
@@ -355,7 +355,7 @@ mod tests {
         let settings = |flags: &[&str]| {
             let arguments = Arguments::parse([&["pmesh", "--workers", "2"], flags].concat()).unwrap();
             let environment = [("HOME".into(), "/nonexistent".into())];
-            config::load(&arguments, environment, &Defaults::none()).unwrap().settings
+            Source::new(arguments.flags, environment, Defaults::none()).load().unwrap().settings
         };
         for (flags, descriptors, expected) in [
             (&[][..], 1024, 472),

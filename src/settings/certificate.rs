@@ -1,9 +1,6 @@
 use std::{fmt, path::PathBuf};
 
-use crate::config::{Merged, Node, Problems, SETTINGS, Setting};
-
-/// The keys of `[[certificates]]`.
-pub(crate) const KEYS: &[&str] = &["cert", "key"];
+use crate::config::{CERTIFICATE_KEYS, Merged, Node, Problems, names};
 
 /// A certificate chain and its private key, both in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +41,7 @@ fn from_pair(cert: &Node<'_>, key: &Node<'_>, problems: &mut Problems) -> Option
 }
 
 fn incomplete(given: &Node<'_>, missing: &str, problems: &mut Problems) -> Option<CertificateFiles> {
-    let names = SETTINGS.iter().find(|setting| setting.key == missing).map(Setting::names).unwrap_or_default();
-    problems.push(given.problem(format!("a certificate and its key go together; set {} too", names.join(" or "))));
+    problems.push(given.problem(format!("a certificate and its key go together; set {} too", names(missing))));
     None
 }
 
@@ -57,7 +53,11 @@ fn from_table(table: &Node<'_>, problems: &mut Problems) -> Option<CertificateFi
     let mut path = |key: &str| match table.field(key) {
         Some(node) => Some((node.read(problems)?, node.origin())),
         None => {
-            table.lacks(format!("`{key}` is missing: a certificate and its key go together"), KEYS, problems);
+            table.lacks(
+                format!("`{key}` is missing: a certificate and its key go together"),
+                CERTIFICATE_KEYS,
+                problems,
+            );
             None
         }
     };

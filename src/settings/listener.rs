@@ -1,9 +1,4 @@
-use std::{
-    fmt,
-    net::{IpAddr, SocketAddr},
-};
-
-use super::Settings;
+use std::{fmt, net::IpAddr};
 
 /// Who a listener is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,32 +39,6 @@ impl fmt::Display for Port {
         match self {
             Self::Off => f.write_str("off"),
             Self::Number(port) => port.fmt(f),
-        }
-    }
-}
-
-impl Settings {
-    /// Each listener that is not off, on each address of `bind`.
-    pub fn listeners(&self) -> Vec<(Listener, SocketAddr)> {
-        let on_each = |listener| self.addresses(listener).map(move |address| (listener, address));
-        Listener::ALL.into_iter().flat_map(on_each).collect()
-    }
-
-    /// Where a listener listens: nowhere if it is off, else on each address of `bind`.
-    pub fn addresses(&self, listener: Listener) -> impl Iterator<Item = SocketAddr> {
-        let port = match self.port(listener) {
-            Port::Off => None,
-            Port::Number(port) => Some(port),
-        };
-        port.into_iter().flat_map(|port| self.bind.iter().map(move |ip| SocketAddr::new(*ip, port)))
-    }
-
-    /// The port of a listener.
-    pub fn port(&self, listener: Listener) -> Port {
-        match listener {
-            Listener::Http => self.http,
-            Listener::Https => self.https,
-            Listener::Internal => self.internal,
         }
     }
 }

@@ -7,11 +7,8 @@ use std::{
 use figment::value::Value;
 use pmesh_layers::identity::NodeName;
 
-use super::{Port, RegistryServers, Settings};
-use crate::{
-    config::{Merged, Node, Parse, Problem, Problems, Reason, SETTINGS, Setting, misplaced, text},
-    settings::endpoint::{Endpoint, HostPort},
-};
+use super::{RegistryServers, endpoint::HostPort};
+use crate::config::{Merged, Node, Parse, Problem, Problems, Reason, misplaced, names, text};
 
 /// Other nodes: where they are, and how they trust each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +19,7 @@ pub struct Mesh {
     pub registry: Option<RegistryServers>,
     /// The bucket there.
     pub registry_bucket: String,
-    /// Where others reach the internal port, if that was set; see [`Settings::advertised`].
+    /// Where others reach the internal port, if that was set; see [`Settings::advertised`](super::Settings::advertised).
     pub advertise: Option<HostPort>,
     /// How far the clocks of two nodes may be apart.
     pub clock_window: Duration,
@@ -66,52 +63,6 @@ impl Mesh {
             files: files(merged, problems),
         }
     }
-}
-
-/// Finds what cannot work together.
-pub(super) fn check(settings: &Settings, merged: &Merged, problems: &mut Problems) {
-    let mesh = &settings.mesh;
-    let is_open = settings.internal != Port::Off;
-    if let Some(node) = merged.node("mesh_advertise").filter(|_| !is_open) {
-        problems.push(node.problem("it names the internal port, which is off: open that, or leave this out"));
-    }
-    if let Some(node) = merged.node("mesh_registry").filter(|_| is_open && settings.advertised().is_none()) {
-        problems.push(node.problem(format!(
-            "other nodes would not know where this one is, since `bind` is {}, every address of the machine: set {}, or \
-             `internal` to \"off\" if they need not reach it",
-            settings.bind.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "),
-            names("mesh_advertise")
-        )));
-    }
-    // What could not be read is not known to be missing; and where all could be, each route has its element.
-    if !problems.is_empty() {
-        return;
-    }
-    for (route, node) in settings.routes.iter().zip(merged.elements("routes", problems)) {
-        for upstream in &route.upstreams {
-            let impossible = match upstream {
-                Endpoint::Mesh(name) if *name == settings.node => "this node is called so itself".to_owned(),
-                Endpoint::Mesh(name) if mesh.registry.is_none() && !mesh.peers.contains_key(name) => {
-                    format!(
-                        "nothing says where that node is: set {} or {}",
-                        names("mesh_peers"),
-                        names("mesh_registry")
-                    )
-                }
-                Endpoint::MeshAny if !mesh.is_used() => {
-                    format!("no other node is known: set {} or {}", names("mesh_peers"), names("mesh_registry"))
-                }
-                _ => continue,
-            };
-            problems.push(node.problem(format!("`{route}`: {upstream}: {impossible}")));
-        }
-    }
-}
-
-/// `--mesh-registry or PMESH_MESH_REGISTRY`
-fn names(key: &str) -> String {
-    let setting = SETTINGS.iter().find(|setting| setting.key == key);
-    setting.map(Setting::names).unwrap_or_default().join(" or ")
 }
 
 /// A table in the file; elsewhere a list of `NAME=HOST:PORT`.
@@ -193,14 +144,6 @@ impl Parse for Peer {
         let (name, address) = text(value)?.split_once('=').ok_or(None)?;
         let name = name.parse().map_err(|error| Some(format!("{error}")))?;
         Ok(Self(name, address.parse().map_err(|error| Some(format!("{error}")))?))
-    }
-}
-
-impl Parse for HostPort {
-    const EXPECTED: &'static str = "an address with its port, such as 10.0.0.2:8443";
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        text(value)?.parse().map_err(|error| Some(format!("{error}")))
     }
 }
 

@@ -4,11 +4,8 @@ use figment::value::Value;
 use pmesh_layers::forwarded::ProxyHeaders;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use super::{
-    Admin, H2c, Listener, LogFormat, Mesh, Port, Secret, SecretSource, Settings, certificate, listener, mesh, node,
-    route,
-};
-use crate::config::{Merged, Parse, Problem, Problems, Reason, Size, SizeLimit, TimeLimit, text};
+use super::{Admin, H2c, LogFormat, Mesh, Port, SecretSource, Settings, certificate, check, listener, node, route};
+use crate::config::{Merged, Parse, Problem, Problems, Reason, Secret, Size, SizeLimit, TimeLimit, text};
 
 impl Settings {
     /// Validates what all sources together say.
@@ -62,35 +59,8 @@ impl Settings {
             workers: merged.read("workers", problems).map_or_else(one_a_core, |Workers(count)| count),
             shutdown_timeout: merged.read("shutdown_timeout", problems).unwrap_or_default(),
         };
-        settings.check_ports(merged, problems);
-        settings.check_subnets(merged, problems);
-        mesh::check(&settings, merged, problems);
+        check::all(&settings, merged, problems);
         settings
-    }
-
-    fn check_ports(&self, merged: &Merged, problems: &mut Problems) {
-        for (index, one) in Listener::ALL.into_iter().enumerate() {
-            let port = self.port(one);
-            let clashes = |other: &&Listener| matches!(port, Port::Number(1..)) && self.port(**other) == port;
-            for other in Listener::ALL[..index].iter().filter(clashes) {
-                report_clash(merged, one.name(), other.name(), &format!("are both port {port}"), problems);
-            }
-        }
-    }
-
-    fn check_subnets(&self, merged: &Merged, problems: &mut Problems) {
-        let (dialer, service) = (self.subnet_dialer, self.subnet_service);
-        // What stands in for an unreadable one contains everything.
-        let readable = dialer.addr().is_loopback() && service.addr().is_loopback();
-        if readable && (dialer.contains(&service) || service.contains(&dialer)) {
-            report_clash(
-                merged,
-                "subnet_dialer",
-                "subnet_service",
-                &format!("overlap: {dialer} and {service}"),
-                problems,
-            );
-        }
     }
 }
 
@@ -108,16 +78,6 @@ fn home(merged: &Merged, has_secret: bool, problems: &mut Problems) -> PathBuf {
         }
         _ => node.read(problems).unwrap_or_default(),
     }
-}
-
-/// Reports two settings that do not go together, at one that the user wrote.
-fn report_clash(merged: &Merged, one: &str, other: &str, clash: &str, problems: &mut Problems) {
-    let (Some(mut at), Some(mut against)) = (merged.node(one), merged.node(other)) else { return };
-    if at.is_default() {
-        std::mem::swap(&mut at, &mut against);
-    }
-    let origin = against.origin();
-    problems.push(at.problem(format!("`{}` and `{}` ({origin}) {clash}", at.dotted_path(), against.dotted_path())));
 }
 
 fn one_a_core() -> usize {

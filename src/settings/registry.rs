@@ -1,7 +1,7 @@
 use std::{fmt, str::FromStr};
 
-use super::Secret;
-use crate::settings::endpoint::{HostPort, InvalidEndpoint};
+use super::endpoint::{HostPort, InvalidEndpoint};
+use crate::config::Secret;
 
 /// The port of NATS.
 const PORT: u16 = 4222;

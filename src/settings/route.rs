@@ -1,40 +1,19 @@
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     fmt,
-    net::IpAddr,
     path::PathBuf,
     time::Duration,
 };
 
 use http::HeaderValue;
-use pmesh_layers::{
-    host::{HostName, HostPattern, InvalidHost},
-    route::PathPrefix,
-};
+use pmesh_layers::{host::HostPattern, route::PathPrefix};
 use rustls::pki_types::ServerName;
 
-use crate::{
-    config::{Merged, Node, Parse, Problems, Reason, SizeLimit, text},
-    mesh::API_HOST,
-    settings::endpoint::Endpoint,
-};
+use super::{endpoint::Endpoint, upstream::UpstreamName};
+use crate::config::{Merged, Node, Problems, ROUTE_KEYS, SizeLimit};
 
-/// The keys of `[[routes]]`.
-pub(crate) const KEYS: &[&str] = &[
-    "host",
-    "hosts",
-    "prefix",
-    "upstreams",
-    "strip_prefix",
-    "allow_ambiguous_paths",
-    "upstream_host",
-    "upstream_ca",
-    "upstream_name",
-    "response_timeout",
-    "max_body",
-];
-/// Those of them that are paths.
-pub(crate) const PATHS: &[&str] = &["upstream_ca"];
+/// The host for which nodes ask each other; no route can serve it.
+pub const API_HOST: &str = "pmesh.internal";
 
 /// Which requests go where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,13 +47,19 @@ pub(super) struct Defaults {
     pub(super) max_body: Option<u64>,
 }
 
-/// A file of certificates, in PEM, that are trusted to issue others.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file of certificates, in PEM, that are trusted to issue others. Equal to another that names the same file elsewhere.
+#[derive(Debug, Clone, Eq)]
 pub struct CaFile {
     /// The file.
     pub path: PathBuf,
     /// Where the user named it, to be told when it cannot be used.
     pub origin: String,
+}
+
+impl PartialEq for CaFile {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
 }
 
 impl fmt::Display for Route {
@@ -169,7 +154,7 @@ fn patterns(table: &Node<'_>, problems: &mut Problems) -> Vec<HostPattern> {
             Vec::new()
         }
         (None, _) => {
-            table.lacks("no host: set `host`, or `hosts` for several", KEYS, problems);
+            table.lacks("no host: set `host`, or `hosts` for several", ROUTE_KEYS, problems);
             Vec::new()
         }
     }
@@ -183,7 +168,7 @@ fn upstreams(table: &Node<'_>, problems: &mut Problems) -> Vec<Endpoint> {
     match table.field("upstreams") {
         Some(list) if !is_empty(&list) => list.read_list(problems),
         _ => {
-            table.lacks(format!("no upstream{}: name at least one address", for_host(table)), KEYS, problems);
+            table.lacks(format!("no upstream{}: name at least one address", for_host(table)), ROUTE_KEYS, problems);
             Vec::new()
         }
     }
@@ -204,19 +189,4 @@ fn for_tls<'a>(table: &Node<'a>, key: &str, upstreams: &[Endpoint], problems: &m
 /// Tells routes of one flag or variable apart.
 fn for_host(table: &Node<'_>) -> String {
     table.field("host").and_then(|host| Some(format!(" for {:?}", host.value.as_str()?))).unwrap_or_default()
-}
-
-struct UpstreamName(ServerName<'static>);
-
-impl Parse for UpstreamName {
-    const EXPECTED: &'static str = "a name or an IP address, without a port";
-
-    fn parse(value: &figment::value::Value) -> Result<Self, Reason> {
-        let text = text(value)?;
-        if let Ok(address) = text.parse::<IpAddr>() {
-            return Ok(Self(ServerName::IpAddress(address.into())));
-        }
-        let name: HostName = text.parse().map_err(|error: InvalidHost| Some(error.to_string()))?;
-        ServerName::try_from(name.as_str().to_owned()).map(Self).map_err(|_| None)
-    }
 }

@@ -1,12 +1,9 @@
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use crate::{
-    config::{Merged, Problem, Problems},
-    secret::SECRET_FILE,
-};
+use crate::config::{Merged, Problem, Problems, Secret};
+
+/// The name of the secret's file in the home folder.
+pub const SECRET_FILE: &str = "secret";
 
 /// Where the secret is to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,28 +52,5 @@ impl SecretSource {
             problems.push(Problem::new(VARIABLE, message));
         }
         Self::Given { value, origin: VARIABLE.into() }
-    }
-}
-
-/// Text that must not be shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text, for the one who derives keys from it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
     }
 }

@@ -24,8 +24,8 @@ use tower::{BoxError, Layer, Service};
 use super::{Attempt, Backend};
 use crate::{
     http::body::UpstreamBody,
-    mesh::{API_HOST, Linker, Passed, Peer, Peers, State, THROUGH},
-    settings::{Route, endpoint::Endpoint},
+    mesh::{Linker, Passed, Peer, Peers, State, THROUGH},
+    settings::{API_HOST, Route, endpoint::Endpoint},
 };
 
 /// The endpoints of a route, in turn.

@@ -1,5 +1,7 @@
 //! What the user is told about a mistake.
 
+use pmesh::settings::explain;
+
 use crate::Start;
 
 const PORT: &str = "expected a port (0 to 65535, where 0 lets the kernel pick) or \"off\"";
@@ -372,9 +374,9 @@ fn all_of_them_at_once() {
 #[test]
 fn a_setting_that_cannot_be_explained() {
     let loaded = Start::new().loaded();
-    let error = pmesh::config::explain(&loaded, Some("htpp")).expect_err("unknown");
+    let error = explain(&loaded, Some("htpp")).expect_err("unknown");
     assert_eq!(error.to_string(), "htpp: unknown setting; did you mean `http`?");
     for name in ["subnet_dialer", "--subnet-dialer", "PMESH_SUBNET_DIALER"] {
-        assert!(pmesh::config::explain(&loaded, Some(name)).is_ok(), "{name}");
+        assert!(explain(&loaded, Some(name)).is_ok(), "{name}");
     }
 }

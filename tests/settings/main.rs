@@ -4,6 +4,7 @@ mod errors;
 mod example_file;
 mod files;
 mod newcomers;
+mod reload;
 mod secret;
 mod sources;
 mod values;
@@ -17,7 +18,8 @@ use std::{
 
 use pmesh::{
     cli::Arguments,
-    config::{self, Defaults, Loaded},
+    config::{self, Defaults, Source},
+    settings::{Loaded, explain},
 };
 
 /// What one start of the program finds. `[DIR]` in it stands for a folder of its own, which is also the user's home.
@@ -67,10 +69,14 @@ impl Start {
         self.write("config.toml", text).variable("PMESH_CONFIG", "[DIR]/config.toml")
     }
 
-    fn load(&self) -> Result<Loaded, config::Error> {
+    fn source(&self) -> Source {
         let arguments = Arguments::parse(&self.flags).expect("arguments that clap accepts");
         let environment = self.environment.iter().map(|(name, value)| (name.into(), value.into()));
-        config::load(&arguments, environment, &self.defaults)
+        Source::new(arguments.flags, environment, self.defaults.clone())
+    }
+
+    fn load(&self) -> Result<Loaded, config::Error> {
+        self.source().load()
     }
 
     fn loaded(&self) -> Loaded {
@@ -84,7 +90,7 @@ impl Start {
 
     /// Value and source of a setting.
     fn explained(&self, key: &str) -> (String, String) {
-        let text = config::explain(&self.loaded(), Some(key)).expect("a setting");
+        let text = explain(&self.loaded(), Some(key)).expect("a setting");
         let row = self.without_folder(text.lines().next().expect("a row"));
         let columns: Vec<_> = row.split("  ").filter(|column| !column.is_empty()).map(str::trim).collect();
         let [name, value, source] = columns[..] else { panic!("three columns: {row:?}") };

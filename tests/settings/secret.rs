@@ -1,6 +1,6 @@
 //! The secret is chosen, kept apart, and never shown.
 
-use pmesh::{config, settings::SecretSource};
+use pmesh::settings::{SecretSource, explain};
 
 use crate::Start;
 
@@ -13,8 +13,7 @@ fn a_secret_is_never_shown() {
         SecretSource::Given { value, origin } => assert_eq!((value.expose(), origin.as_str()), (TEXT, "PMESH_SECRET")),
         other => panic!("{other:?}"),
     }
-    let explained =
-        config::explain(&loaded, None).expect("all") + &config::explain(&loaded, Some("secret")).expect("one");
+    let explained = explain(&loaded, None).expect("all") + &explain(&loaded, Some("secret")).expect("one");
     assert!(explained.contains("not shown"));
     assert!(!explained.contains(TEXT));
     assert!(!format!("{loaded:?}").contains(TEXT));

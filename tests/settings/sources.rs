@@ -5,7 +5,7 @@ use pmesh::config::{Fallback, Kind, SETTINGS, Setting};
 use crate::Start;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Source {
+pub(crate) enum Source {
     Default,
     File,
     Variable,
@@ -15,7 +15,7 @@ enum Source {
 use Source::{Default, File, Flag, Variable};
 
 /// Whether a source can hold the setting. The secret is read apart from all others, and a file cannot name itself.
-fn holds(source: Source, setting: &Setting) -> bool {
+pub(crate) fn holds(source: Source, setting: &Setting) -> bool {
     match source {
         _ if matches!(setting.key, "secret" | "config") => false,
         Default => setting.kind != Kind::Certificates,
@@ -26,7 +26,7 @@ fn holds(source: Source, setting: &Setting) -> bool {
 }
 
 /// One of two values for each setting, as it stands in a flag.
-fn text(setting: &Setting, second: bool) -> String {
+pub(crate) fn text(setting: &Setting, second: bool) -> String {
     let Setting { key, kind, .. } = *setting;
     let pick = |one: &str, two: &str| if second { two } else { one }.to_owned();
     match kind {
@@ -91,7 +91,7 @@ fn shown(kind: Kind, text: &str) -> String {
     }
 }
 
-fn put(start: Start, source: Source, setting: &'static Setting, text: &str) -> Start {
+pub(crate) fn put(start: Start, source: Source, setting: &'static Setting, text: &str) -> Start {
     let start = match source {
         Default => start.default(setting.key, text),
         File => start.file(&toml(setting, text)),

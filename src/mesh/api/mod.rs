@@ -43,10 +43,7 @@ pub use self::{
     },
 };
 
-/// The host of requests that are for the node itself, and for nothing behind it. No route may serve it.
-pub const API_HOST: &str = "pmesh.internal";
-
-/// The service of requests of other nodes for [`API_HOST`]. Nobody else gets here: who asks is known by
+/// The service of requests of other nodes for [`API_HOST`](crate::settings::API_HOST). Nobody else gets here: who asks is known by
 /// [`ConnInfo::peer_node`](pmesh_layers::conn::ConnInfo::peer_node). Made once, cloned for each request.
 #[derive(Debug, Clone)]
 pub struct Api {

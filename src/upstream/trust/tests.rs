@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     cli::Arguments,
-    config::{self, Defaults},
+    config::{Defaults, Source},
 };
 
 /// A folder with files of authorities.
@@ -35,7 +35,8 @@ impl Setup {
 fn routes(trusted: &[Option<&CaFile>]) -> Vec<Route> {
     let arguments = Arguments::parse(["pmesh", "--route", "a.example=https://127.0.0.1:1"]).unwrap();
     let environment = [("HOME".into(), "/nonexistent".into())];
-    let route = config::load(&arguments, environment, &Defaults::none()).unwrap().settings.routes.remove(0);
+    let loaded = Source::new(arguments.flags, environment, Defaults::none()).load().unwrap();
+    let route = loaded.settings.routes.into_iter().next().unwrap();
     trusted.iter().map(|ca| Route { upstream_ca: ca.cloned(), ..route.clone() }).collect()
 }
 

@@ -1,10 +1,7 @@
 use figment::value::Value;
 use pmesh_layers::host::HostPattern;
 
-use super::{
-    Parse, Reason,
-    parse::{because, text},
-};
+use crate::config::{Parse, Reason, because, text};
 
 impl Parse for HostPattern {
     const EXPECTED: &'static str = "a host such as example.com or *.example.com";

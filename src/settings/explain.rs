@@ -1,7 +1,10 @@
 use figment::value::Value;
 
-use super::{Error, Kind, Loaded, Node, Problem, SETTINGS, Setting, suggest};
-use crate::{columns::columns, secret::SECRET_FILE, settings::Mesh};
+use super::{Loaded, Mesh, SECRET_FILE};
+use crate::{
+    columns::columns,
+    config::{Error, Kind, Node, Problem, SETTINGS, Setting, did_you_mean},
+};
 
 /// What a setting is, and where that was said: `pmesh explain`.
 ///
@@ -16,7 +19,7 @@ pub fn explain(loaded: &Loaded, key: Option<&str>) -> Result<String, Error> {
         return Ok(columns(&SETTINGS.iter().flat_map(|setting| rows(loaded, setting)).collect::<Vec<_>>()));
     };
     let setting = find(key).ok_or_else(|| {
-        let nearest = suggest::did_you_mean(key, SETTINGS.iter().map(|setting| setting.key));
+        let nearest = did_you_mean(key, SETTINGS.iter().map(|setting| setting.key));
         Problem::new(key, format!("unknown setting{nearest}"))
     })?;
     let mut names = setting.names();
@@ -42,6 +45,12 @@ fn find(name: &str) -> Option<&'static Setting> {
 
 /// What stands for an empty list.
 const NONE: &str = "none";
+
+/// The value of a setting in one line, without a password.
+pub(super) fn value(loaded: &Loaded, setting: &Setting) -> String {
+    let values: Vec<_> = rows(loaded, setting).into_iter().map(|[_, value, _]| value).collect();
+    values.join(", ")
+}
 
 type Row = [String; 3];
 

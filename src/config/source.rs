@@ -1,0 +1,114 @@
+use std::{ffi::OsString, fmt, path::PathBuf};
+
+use figment::Figment;
+
+use super::{
+    Defaults, Error, Merged, Problem, Problems, Secret, Setting, defaults,
+    environment::Environment,
+    file::ConfigFile,
+    texts::{Rank, Texts},
+};
+
+/// Where settings are read from. Flags and variables stay what they were at the start of the program; the file is read
+/// anew each time.
+#[derive(Clone)]
+pub struct Source {
+    flags: Vec<(&'static Setting, String)>,
+    environment: Environment,
+    /// Variables that could not be read.
+    problems: Problems,
+    defaults: Defaults,
+}
+
+/// What all sources together say, not validated yet.
+pub(crate) struct Raw {
+    pub(crate) merged: Merged,
+    /// `PMESH_SECRET`, kept apart from everything that is merged and shown.
+    pub(crate) secret: Option<Secret>,
+    /// The file that was read, if any.
+    pub(crate) file: Option<PathBuf>,
+    /// The files that were looked for in vain.
+    pub(crate) looked_for: Vec<PathBuf>,
+    /// Possible mistakes.
+    pub(crate) doubts: Vec<Problem>,
+    /// Mistakes.
+    pub(crate) problems: Problems,
+}
+
+impl Source {
+    /// `environment` is what [`std::env::vars_os`] gives. `HOME` is taken from it, to expand `~/`.
+    pub fn new(
+        flags: Vec<(&'static Setting, String)>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        defaults: Defaults,
+    ) -> Self {
+        let mut problems = Problems::default();
+        let environment = Environment::read(environment, &mut problems);
+        Self { flags, environment, problems, defaults }
+    }
+
+    /// A user without a home, which not even the user database knows.
+    #[cfg(test)]
+    pub(crate) fn without_home(
+        flags: Vec<(&'static Setting, String)>,
+        secret: Option<String>,
+        defaults: Defaults,
+    ) -> Self {
+        let environment = Environment { secret: secret.map(Secret::from), ..Environment::default() };
+        Self { flags, environment, problems: Problems::default(), defaults }
+    }
+
+    /// Reads the file and merges all sources.
+    pub(crate) fn read(&self) -> Result<Raw, Error> {
+        let mut problems = self.problems.clone();
+        let Environment { home, secret, values, doubts } = &self.environment;
+        let home = home.as_deref();
+        let variables = Texts::new(Rank::Environment, values, home);
+        let flags = Texts::new(Rank::Flag, &self.flags, home);
+        let merge_with = |defaults: &Defaults, file: Option<&ConfigFile>| {
+            let weakest = Figment::from(Texts::new(Rank::Default, &defaults::texts(defaults), home));
+            let sources = file.into_iter().fold(weakest, |sources, file| sources.merge(file));
+            Merged::new(sources.merge(&variables).merge(&flags))
+        };
+
+        let defaults = &self.defaults;
+        let named = merge_with(defaults, None);
+        let (file, looked_for) = match ConfigFile::open(&named, defaults.system_file.as_deref(), home) {
+            Ok(found) => found,
+            // Without the file, the other sources cannot be judged.
+            Err(problem) => {
+                problems.push(problem);
+                return Err(problems.into());
+            }
+        };
+        let mut merged = named;
+        if let Some(file) = &file {
+            file.report_unknown_keys(&mut problems);
+            merged = merge_with(defaults, Some(file));
+        }
+        if let Some(narrowed) = defaults.narrow(&merged) {
+            merged = merge_with(&narrowed, file.as_ref());
+        }
+        let mut doubts = doubts.clone();
+        doubts.extend(file.as_ref().and_then(|file| replaced_routes(file, &merged)));
+        let file = file.map(ConfigFile::into_path);
+        Ok(Raw { merged, secret: secret.clone(), file, looked_for, doubts, problems })
+    }
+}
+
+impl fmt::Debug for Source {
+    /// Flags and variables may hold passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("defaults", &self.defaults).finish_non_exhaustive()
+    }
+}
+
+/// A flag or a variable for one more route replaces those of the file, which may not be meant.
+fn replaced_routes(file: &ConfigFile, merged: &Merged) -> Option<Problem> {
+    let routes = merged.node("routes").filter(|routes| file.routes() > 0 && !routes.is_from_file())?;
+    let count = match file.routes() {
+        1 => "the route".to_owned(),
+        count => format!("all {count} routes"),
+    };
+    Some(routes.problem(format!("replaces {count} of the file")))
+}

@@ -1,0 +1,71 @@
+use std::{collections::BTreeMap, fmt};
+
+use super::{Loaded, explain};
+use crate::config::{Kind, SETTINGS, Secret, Setting};
+
+/// The value of each setting that a file can change, but for routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Values(BTreeMap<&'static str, Value>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Value {
+    shown: String,
+    /// The same with its password.
+    hidden: Option<Secret>,
+}
+
+/// A setting that has another value than before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Its key.
+    pub key: &'static str,
+    /// Whether it takes effect only after a restart.
+    pub needs_restart: bool,
+    /// The value that it had, without a password.
+    pub before: String,
+    /// The value that it has, without a password.
+    pub after: String,
+}
+
+impl Loaded {
+    /// The values of these settings, to be compared with those of another time.
+    pub fn values(&self) -> Values {
+        let can_change = |setting: &&Setting| setting.in_file && setting.kind != Kind::Routes;
+        let value = |setting: &'static Setting| {
+            let hidden = match setting.key {
+                "mesh_registry" => self.merged.node(setting.key).and_then(|node| node.value.clone().into_string()),
+                _ => None,
+            };
+            (setting.key, Value { shown: explain::value(self, setting), hidden: hidden.map(Secret::from) })
+        };
+        Values(SETTINGS.iter().filter(can_change).map(value).collect())
+    }
+}
+
+impl Values {
+    /// What is different in `after`, in the order in which settings are shown.
+    pub fn changes(&self, after: &Self) -> Vec<Change> {
+        let change = |setting: &'static Setting| {
+            let key = setting.key;
+            let (before, after) = (self.0.get(key)?, after.0.get(key)?);
+            (before != after).then(|| Change {
+                key,
+                needs_restart: setting.needs_restart,
+                before: before.shown.clone(),
+                after: after.shown.clone(),
+            })
+        };
+        SETTINGS.iter().filter_map(change).collect()
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, before, after, .. } = self;
+        if before == after {
+            write!(f, "{key}: {after}, with another password")
+        } else {
+            write!(f, "{key}: {before} -> {after}")
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What cannot work together.
+
+use super::{Listener, Port, Settings, endpoint::Endpoint};
+use crate::config::{Merged, Problems, names};
+
+/// Reports all of it.
+pub(super) fn all(settings: &Settings, merged: &Merged, problems: &mut Problems) {
+    ports(settings, merged, problems);
+    subnets(settings, merged, problems);
+    mesh(settings, merged, problems);
+}
+
+fn ports(settings: &Settings, merged: &Merged, problems: &mut Problems) {
+    for (index, one) in Listener::ALL.into_iter().enumerate() {
+        let port = settings.port(one);
+        let clashes = |other: &&Listener| matches!(port, Port::Number(1..)) && settings.port(**other) == port;
+        for other in Listener::ALL[..index].iter().filter(clashes) {
+            report_clash(merged, one.name(), other.name(), &format!("are both port {port}"), problems);
+        }
+    }
+}
+
+fn subnets(settings: &Settings, merged: &Merged, problems: &mut Problems) {
+    let (dialer, service) = (settings.subnet_dialer, settings.subnet_service);
+    // What stands in for an unreadable one contains everything.
+    let readable = dialer.addr().is_loopback() && service.addr().is_loopback();
+    if readable && (dialer.contains(&service) || service.contains(&dialer)) {
+        report_clash(merged, "subnet_dialer", "subnet_service", &format!("overlap: {dialer} and {service}"), problems);
+    }
+}
+
+fn mesh(settings: &Settings, merged: &Merged, problems: &mut Problems) {
+    let mesh = &settings.mesh;
+    let is_open = settings.internal != Port::Off;
+    if let Some(node) = merged.node("mesh_advertise").filter(|_| !is_open) {
+        problems.push(node.problem("it names the internal port, which is off: open that, or leave this out"));
+    }
+    if let Some(node) = merged.node("mesh_registry").filter(|_| is_open && settings.advertised().is_none()) {
+        problems.push(node.problem(format!(
+            "other nodes would not know where this one is, since `bind` is {}, every address of the machine: set {}, or \
+             `internal` to \"off\" if they need not reach it",
+            settings.bind.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "),
+            names("mesh_advertise")
+        )));
+    }
+    // What could not be read is not known to be missing; and where all could be, each route has its element.
+    if !problems.is_empty() {
+        return;
+    }
+    for (route, node) in settings.routes.iter().zip(merged.elements("routes", problems)) {
+        for upstream in &route.upstreams {
+            let impossible = match upstream {
+                Endpoint::Mesh(name) if *name == settings.node => "this node is called so itself".to_owned(),
+                Endpoint::Mesh(name) if mesh.registry.is_none() && !mesh.peers.contains_key(name) => {
+                    format!(
+                        "nothing says where that node is: set {} or {}",
+                        names("mesh_peers"),
+                        names("mesh_registry")
+                    )
+                }
+                Endpoint::MeshAny if !mesh.is_used() => {
+                    format!("no other node is known: set {} or {}", names("mesh_peers"), names("mesh_registry"))
+                }
+                _ => continue,
+            };
+            problems.push(node.problem(format!("`{route}`: {upstream}: {impossible}")));
+        }
+    }
+}
+
+/// Reports two settings that do not go together, at one that the user wrote.
+fn report_clash(merged: &Merged, one: &str, other: &str, clash: &str, problems: &mut Problems) {
+    let (Some(mut at), Some(mut against)) = (merged.node(one), merged.node(other)) else { return };
+    if at.is_default() {
+        std::mem::swap(&mut at, &mut against);
+    }
+    let origin = against.origin();
+    problems.push(at.problem(format!("`{}` and `{}` ({origin}) {clash}", at.dotted_path(), against.dotted_path())));
+}

@@ -1,0 +1,95 @@
+use std::path::PathBuf;
+
+use super::Settings;
+use crate::config::{Error, Merged, Problem, Raw, Source};
+
+/// Settings, and where each came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What the program runs on.
+    pub settings: Settings,
+    /// The file that was read, if any.
+    pub file: Option<PathBuf>,
+    /// Possible mistakes that do not keep the program from starting.
+    pub doubts: Vec<Problem>,
+    looked_for: Vec<PathBuf>,
+    pub(super) merged: Merged,
+}
+
+impl Source {
+    /// Reads the file, merges all sources and validates the result.
+    ///
+    /// ```
+    /// use pmesh::{cli::Arguments, config};
+    ///
+    /// let arguments = Arguments::parse(["pmesh", "--http", "8080", "--route", "example.com=127.0.0.1:9001"])?;
+    /// let environment = [("PMESH_HTTPS".into(), "off".into()), ("HOME".into(), "/root".into())];
+    /// let loaded = config::Source::new(arguments.flags, environment, config::Defaults::none()).load()?;
+    /// assert_eq!(loaded.settings.routes[0].to_string(), "example.com/ -> 127.0.0.1:9001");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Every unknown key, bad value and unreadable file that was found, not only the first.
+    pub fn load(&self) -> Result<Loaded, Error> {
+        let Raw { merged, secret, file, looked_for, doubts, mut problems } = self.read()?;
+        let settings = Settings::read(&merged, secret, &mut problems);
+        if problems.is_empty() {
+            Ok(Loaded { settings, file, doubts, looked_for, merged })
+        } else {
+            Err(problems.into())
+        }
+    }
+}
+
+impl Loaded {
+    /// Which file was read, or which were looked for, as a line of the [summary](super::summary).
+    pub fn file_line(&self) -> String {
+        match (&self.file, self.looked_for.as_slice()) {
+            (Some(file), _) => format!("config    {}", file.display()),
+            (None, []) => "config    none".to_owned(),
+            (None, paths) => {
+                let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+                format!("config    none, looked for {}", paths.join(" and "))
+            }
+        }
+    }
+
+    /// The settings alone: what all sources said takes more memory than they do.
+    pub fn into_settings(self) -> Settings {
+        self.settings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{Defaults, SETTINGS},
+        settings::Admin,
+    };
+
+    #[test]
+    fn without_a_user_home_one_must_be_set_unless_the_secret_is_elsewhere() {
+        let load = |flag: Option<(&str, &str)>, secret: Option<&str>| {
+            let setting = |key| SETTINGS.iter().find(|setting| setting.key == key).expect("a setting");
+            let flags = flag.map(|(key, text)| (setting(key), text.to_owned()));
+            Source::without_home(flags.into_iter().collect(), secret.map(str::to_owned), Defaults::none()).load()
+        };
+        assert_eq!(
+            load(None, None).expect_err("no home").to_string(),
+            "home: HOME is not set, which ~ in the default, ~/.pmesh, stands for: set PMESH_HOME or --home"
+        );
+        assert!(load(Some(("home", "/var/lib/pmesh")), None).is_ok());
+        assert!(load(Some(("secret_file", "/run/secrets/pmesh")), None).is_ok());
+        let settings = load(None, Some("7")).expect("a secret without a home").settings;
+        assert_eq!(settings.admin, Admin::Off);
+        assert_eq!(
+            load(Some(("admin", "unix")), Some("7")).expect_err("no home").to_string(),
+            "--admin: there is no home to put the socket in: set PMESH_HOME or --home, or write unix:PATH"
+        );
+        let error = crate::secret::prepare_home(&settings.home).expect_err("no home");
+        assert!(error.to_string().contains("HOME is not set"), "{error}");
+    }
+}

@@ -1,0 +1,54 @@
+//! Values of a route that say where and how its requests are sent.
+
+use std::net::IpAddr;
+
+use figment::value::Value;
+use http::HeaderValue;
+use pmesh_layers::host::{HostName, InvalidHost};
+use rustls::pki_types::ServerName;
+
+use super::endpoint::{Endpoint, HostPort};
+use crate::config::{Parse, Reason, because, text};
+
+impl Parse for Endpoint {
+    const EXPECTED: &'static str = "an upstream such as 127.0.0.1:9001, https://name or unix:/run/app.sock";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        text(value)?.parse().map_err(because)
+    }
+}
+
+impl Parse for HostPort {
+    const EXPECTED: &'static str = "an address with its port, such as 10.0.0.2:8443";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        text(value)?.parse().map_err(because)
+    }
+}
+
+/// What may stand in a `Host` field.
+impl Parse for HeaderValue {
+    const EXPECTED: &'static str = "a host, with or without a port";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        let text = text(value)?;
+        HostName::from_authority(text.as_bytes()).map_err(because)?;
+        Self::from_str(text).map_err(because)
+    }
+}
+
+/// What the certificates of upstreams must be valid for.
+pub(super) struct UpstreamName(pub(super) ServerName<'static>);
+
+impl Parse for UpstreamName {
+    const EXPECTED: &'static str = "a name or an IP address, without a port";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        let text = text(value)?;
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(Self(ServerName::IpAddress(address.into())));
+        }
+        let name: HostName = text.parse().map_err(|error: InvalidHost| because(error))?;
+        ServerName::try_from(name.as_str().to_owned()).map(Self).map_err(|_| None)
+    }
+}

@@ -1,0 +1,159 @@
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use ipnet::{IpNet, Ipv4Net};
+use pmesh_layers::{forwarded::ProxyHeaders, identity::NodeName};
+
+use super::{
+    Admin, CertificateFiles, Listener, Mesh, Port, Route, SecretSource,
+    endpoint::{EndpointHost, HostPort},
+};
+
+/// Everything that can be set, validated. [`Source::load`](crate::config::Source::load) makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The port for clients without TLS.
+    pub http: Port,
+    /// The port for clients with TLS.
+    pub https: Port,
+    /// The port for other nodes. No two of the three are the same number, unless 0.
+    pub internal: Port,
+    /// The addresses that all of them listen on; at least one, and none that is part of another.
+    pub bind: Vec<IpAddr>,
+    /// Whether HTTP/2 is spoken on `http`.
+    pub http_h2c: H2c,
+    /// What is served, in the order it was written. No two have the same host and prefix. May be empty.
+    pub routes: Vec<Route>,
+    /// Source addresses for connections to loopback upstreams. [`SourceSubnet`](pmesh_layers::connect::SourceSubnet)
+    /// accepts it.
+    pub subnet_dialer: Ipv4Net,
+    /// Addresses for local services. Does not overlap `subnet_dialer`.
+    pub subnet_service: Ipv4Net,
+    /// Source addresses for connections to other upstreams; empty: the kernel picks.
+    pub source_addresses: Vec<IpAddr>,
+    /// How long a request may spend on connecting, over all upstreams of its route.
+    pub connect_timeout: Duration,
+    /// How long a request may wait for the head of its response. Each route carries its own, made from this.
+    pub response_timeout: Duration,
+    /// How long an idle connection to an upstream is kept.
+    pub pool_idle_timeout: Duration,
+    /// Maximum age at which a connection to an upstream takes new requests; `None`: no maximum.
+    pub pool_max_age: Option<Duration>,
+    /// Maximum number of idle connections that each worker keeps to one endpoint; 0: none.
+    pub pool_idle_max: usize,
+    /// How long a client may take to name a served host.
+    pub silence_deadline: Duration,
+    /// How long a client connection may wait for its next request.
+    pub keep_alive_timeout: Duration,
+    /// How long the head of a later request may take, from its first byte to its last.
+    pub head_timeout: Duration,
+    /// How long a request and its response may both make no progress once the response has begun.
+    pub body_timeout: Duration,
+    /// Minimum rate of a request body in bytes per second, until the response begins; 0: none.
+    pub body_min_rate: u64,
+    /// How long a tunnel may be idle in both directions.
+    pub tunnel_timeout: Duration,
+    /// Maximum number of client connections, at least 1; `None`: as many as the limit of open files allows.
+    pub max_connections: Option<usize>,
+    /// Maximum number of connections from one client; 0: no limit.
+    pub max_connections_per_client: usize,
+    /// Maximum size of a request body in bytes. Each route carries its own, made from this.
+    pub max_body: Option<u64>,
+    /// Maximum size of a request head in bytes.
+    pub max_head: u32,
+    /// Maximum number of headers in an HTTP/1 request.
+    pub max_fields: usize,
+    /// Maximum number of concurrent requests on an HTTP/2 connection.
+    pub max_streams: u32,
+    /// Proxies in front that are trusted to say who the client is.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Which of their headers are believed.
+    pub trusted_proxy_headers: ProxyHeaders,
+    /// Certificates the user brings. Names none of them covers get one from the local authority.
+    pub certificates: Vec<CertificateFiles>,
+    /// Where the secret is to be read.
+    pub secret: SecretSource,
+    /// What this node is called.
+    pub node: NodeName,
+    /// Other nodes, and how they find each other.
+    pub mesh: Mesh,
+    /// A directive for `tracing_subscriber::EnvFilter`, which accepts it.
+    pub log: String,
+    /// How the log is written.
+    pub log_format: LogFormat,
+    /// Whether each request is logged.
+    pub access_log: bool,
+    /// The folder for what the program keeps.
+    pub home: PathBuf,
+    /// Number of worker threads, at least 1.
+    pub workers: usize,
+    /// How long requests in flight may take to finish on shutdown.
+    pub shutdown_timeout: Duration,
+    /// Where commands ask this node.
+    pub admin: Admin,
+    /// Whether the file is read again when it changes.
+    pub watch_config: bool,
+}
+
+impl Settings {
+    /// Each listener that is not off, on each address of `bind`.
+    pub fn listeners(&self) -> Vec<(Listener, SocketAddr)> {
+        let on_each = |listener| self.addresses(listener).map(move |address| (listener, address));
+        Listener::ALL.into_iter().flat_map(on_each).collect()
+    }
+
+    /// Where a listener listens: nowhere if it is off, else on each address of `bind`.
+    pub fn addresses(&self, listener: Listener) -> impl Iterator<Item = SocketAddr> {
+        let port = match self.port(listener) {
+            Port::Off => None,
+            Port::Number(port) => Some(port),
+        };
+        port.into_iter().flat_map(|port| self.bind.iter().map(move |ip| SocketAddr::new(*ip, port)))
+    }
+
+    /// The port of a listener.
+    pub fn port(&self, listener: Listener) -> Port {
+        match listener {
+            Listener::Http => self.http,
+            Listener::Https => self.https,
+            Listener::Internal => self.internal,
+        }
+    }
+
+    /// Where other nodes reach this one: what was set, else the first address of the internal listener that is one
+    /// address, rather one that other machines reach. `None` where they do not reach it.
+    pub fn advertised(&self) -> Option<HostPort> {
+        if self.internal == Port::Off {
+            return None;
+        }
+        let bound = || {
+            let usable = self.addresses(Listener::Internal).filter(|address| !address.ip().is_unspecified());
+            let nearest_to_all = usable.min_by_key(|address| address.ip().is_loopback())?;
+            Some(HostPort { host: EndpointHost::Address(nearest_to_all.ip()), port: nearest_to_all.port() })
+        };
+        self.mesh.advertise.clone().or_else(bound)
+    }
+}
+
+/// HTTP/2 without TLS, for clients that know of it beforehand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum H2c {
+    /// Not spoken.
+    Off,
+    /// Spoken; the server's SETTINGS are held back until a served name was seen.
+    Silent,
+    /// Spoken; SETTINGS are sent at once, for clients that wait for them. Gives up silence.
+    Open,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,108 @@
+//! What can change while the program runs.
+
+use pmesh::{
+    config::{Kind, SETTINGS, Setting},
+    settings::{Change, Loaded},
+};
+
+use crate::{
+    Start,
+    sources::{Source, holds, put, text},
+};
+
+/// Before and after a file has come with another value.
+fn reloaded(setting: &'static Setting) -> (Loaded, Loaded) {
+    let start = Start::new();
+    let start = if holds(Source::Default, setting) {
+        put(start, Source::Default, setting, &text(setting, false))
+    } else {
+        start
+    };
+    let before = start.loaded();
+    (before, put(start, Source::File, setting, &text(setting, true)).loaded())
+}
+
+fn in_file() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().filter(|setting| setting.in_file)
+}
+
+#[test]
+fn what_needs_a_restart_stays_and_all_else_changes() {
+    for setting in in_file() {
+        let (before, after) = reloaded(setting);
+        let (before, mut after) = (before.settings, after.settings);
+        assert_ne!(before, after, "{}", setting.key);
+        after.keep_from_start(&before);
+        assert_eq!(before == after, setting.needs_restart, "{}", setting.key);
+    }
+}
+
+#[test]
+fn each_change_is_named() {
+    for setting in in_file().filter(|setting| setting.kind != Kind::Routes) {
+        let (before, after) = reloaded(setting);
+        let (before, after) = (before.values(), after.values());
+        let mut changes = before.changes(&after);
+        // By default it is in the home.
+        changes.retain(|change| setting.key != "home" || change.key != "secret_file");
+        let [Change { key, needs_restart, .. }] = changes[..] else { panic!("{}: {changes:?}", setting.key) };
+        assert_eq!((key, needs_restart), (setting.key, setting.needs_restart));
+        assert_eq!(after.changes(&after), []);
+    }
+}
+
+#[test]
+fn changes_are_shown_without_passwords() {
+    let start = Start::new().flags(&["--internal", "off"]).file("");
+    let values = |text: &str| {
+        std::fs::write(start.folder.join("config.toml"), text).expect("a file");
+        start.loaded().values()
+    };
+    let before = values("keep_alive_timeout = \"60s\"\nmesh_registry = \"nats://u:hunter2@a\"");
+    let after =
+        values("keep_alive_timeout = \"1m\"\nmesh_registry = \"nats://u:hunter3@a\"\nbind = [\"::1\", \"10.0.0.1\"]");
+    let changes = before.changes(&after);
+    let shown: Vec<_> = changes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        shown,
+        [
+            "bind: 0.0.0.0 -> ::1, 10.0.0.1",
+            "keep_alive_timeout: 60s -> 1m",
+            "mesh_registry: nats://u:***@a:4222, with another password"
+        ]
+    );
+    assert!(!format!("{before:?} {changes:?}").contains("hunter"));
+}
+
+#[test]
+fn a_node_that_keeps_its_name_is_none_of_its_own_peers() {
+    let start = Start::new().flags(&["--mesh-peer", "a=a:1", "--mesh-peer", "b=b:1"]);
+    let start = start.file("node = \"a\"");
+    let running = start.loaded().settings;
+    let mut settings = start.file("node = \"b\"").loaded().settings;
+    settings.keep_from_start(&running);
+    assert_eq!(settings.node.as_str(), "a");
+    assert!(settings.mesh.peers.is_empty(), "{:?}", settings.mesh.peers);
+}
+
+#[test]
+fn a_route_is_the_same_on_another_line() {
+    let route = "[[routes]]\nhost = \"a\"\nupstreams = [\"https://a\"]\nupstream_ca = \"ca.pem\"\n";
+    let start = Start::new().file(route);
+    let before = start.loaded().settings.routes;
+    let start = start.file(&format!("# A comment.\n\n{route}"));
+    assert_eq!(start.loaded().settings.routes, before);
+}
+
+#[test]
+fn the_file_is_read_anew_each_time() {
+    let start = Start::new().variable("PMESH_HTTPS", "1443").file("http = 1080");
+    let source = start.source();
+    assert_eq!(source.load().unwrap().settings.http.to_string(), "1080");
+    let start = start.write("config.toml", "http = 1081");
+    let settings = source.load().unwrap().settings;
+    assert_eq!((settings.http.to_string(), settings.https.to_string()), ("1081".into(), "1443".into()));
+    let start = start.write("config.toml", "http = 1081\nhttps = what\n");
+    let error = start.without_folder(&source.load().unwrap_err().to_string());
+    assert!(error.starts_with("[DIR]/config.toml:2: this is not valid TOML: "), "{error}");
+}
