@@ -53,15 +53,17 @@ pub(super) enum Driven {
 ///
 /// One timer serves all deadlines. Requests do not move it: when it fires, it looks what the connection waits for and
 /// since when, and sleeps for the rest. It is brought forward by a head that comes in pieces and by the first body
-/// that does, once until it fires.
+/// that does, once until it fires, and by the end of the first response, for a connection that sleeps. Before that it is
+/// far away: a timer that is the next one to fire interrupts the runtime's wait, and most connections with one request
+/// have ended by then.
 pub(super) async fn drive<C: Connection>(
     mut connection: Pin<&mut C>,
     control: &Control,
     deadlines: Deadlines,
 ) -> Driven {
-    let mut driver = Driver { control, deadlines, watched: Watched::Nothing, draining: false, farewell: false };
-    let first = if deadlines.sleeps { DOZE.min(deadlines.keep_alive) } else { deadlines.keep_alive };
-    let mut timer = pin!(sleep_until(deadlines.silence.min(Instant::now() + first)));
+    let mut driver =
+        Driver { control, deadlines, watched: Watched::Nothing, watches_idle: false, draining: false, farewell: false };
+    let mut timer = pin!(sleep_until(deadlines.silence.min(Instant::now() + deadlines.keep_alive)));
     poll_fn(|cx| driver.poll(connection.as_mut(), timer.as_mut(), cx)).await
 }
 
@@ -82,6 +84,8 @@ struct Driver<'a> {
     control: &'a Control,
     deadlines: Deadlines,
     watched: Watched,
+    /// Whether the timer was brought forward for a connection that is idle.
+    watches_idle: bool,
     draining: bool,
     farewell: bool,
 }
@@ -192,6 +196,10 @@ impl Driver<'_> {
                 let now = Instant::now();
                 self.watched = Watched::Bodies { progress: self.control.progress(), since: now };
                 Some(now + self.deadlines.body / LOOKS)
+            }
+            (Phase::Idle, _) if self.deadlines.sleeps && !self.watches_idle && self.control.is_open() => {
+                self.watches_idle = true;
+                Some(Instant::now() + DOZE.min(self.deadlines.keep_alive))
             }
             _ => None,
         }

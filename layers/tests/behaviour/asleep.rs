@@ -1,13 +1,26 @@
 //! A connection without a request is held by no server of HTTP, and serves the next one as if it were.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::{Future, pending},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::{Context, Wake, Waker},
+    time::Duration,
+};
 
 use http::{Request, Response};
 use pmesh_layers::{
     body::RequestBody,
-    serve::{Ended, Protocol},
+    conn::ConnInfo,
+    serve::{Ended, HttpServer, Protocol},
 };
-use tokio::time::sleep;
+use tokio::{
+    io::AsyncWriteExt,
+    time::{advance, sleep},
+};
 use tower::{BoxError, service_fn};
 
 use super::support::client::{Client, connect, connect_to, gated, get};
@@ -82,4 +95,29 @@ async fn who_has_named_no_host_is_silenced_in_its_sleep() {
     client.control.drain();
     assert_eq!(client.read_to_end().await, b"");
     assert!(!client.control.is_open());
+}
+
+#[derive(Default)]
+struct Wakes(AtomicU32);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A timer for it would be the next one to fire, and so interrupt the runtime, for each connection.
+#[tokio::test(start_paused = true)]
+async fn nobody_looks_whether_it_may_sleep_while_a_request_waits_for_its_response() {
+    let (mut client, connection) = tokio::io::duplex(4096);
+    let info = ConnInfo::plain(([192, 0, 2, 1], 40000).into());
+    let service = service_fn(async |_: Request<RequestBody>| pending::<Result<Response<String>, BoxError>>().await);
+    let mut served = pin!(HttpServer::new().serve(connection, info, Protocol::Http1, gated(service)));
+    client.write_all(get("a.example", "/").as_bytes()).await.unwrap();
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&wakes));
+    assert!(served.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let before = wakes.0.load(Ordering::Relaxed);
+    advance(Duration::from_secs(1)).await;
+    assert_eq!(wakes.0.load(Ordering::Relaxed), before);
 }
