@@ -111,8 +111,11 @@ where
                 (Next::Sleep, io) => {
                     *this.io = io;
                     *this.open = control.is_open();
-                    let left = limits.keep_alive_timeout.saturating_sub(control.idle_for().unwrap_or_default());
-                    let time = if *this.open { left } else { limits.silence_deadline };
+                    let time = if *this.open {
+                        limits.keep_alive_timeout.saturating_sub(control.idle_for().unwrap_or_default())
+                    } else {
+                        limits.silence_deadline
+                    };
                     Phase::Asleep { timer: sleep_until(Instant::now() + time) }
                 }
                 (Next::Wake(ahead, deadline), Some(io)) => {
