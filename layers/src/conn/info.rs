@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, OnceLock},
 };
 
@@ -82,7 +82,7 @@ impl ConnInfo {
     pub fn peer_ip(&self) -> &HeaderValue {
         self.0.peer_ip.get_or_init(|| {
             // An address is always a valid value.
-            HeaderValue::try_from(self.0.peer.ip().to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+            HeaderValue::try_from(ip_text(self.0.peer.ip())).unwrap_or(HeaderValue::from_static("unknown"))
         })
     }
 
@@ -127,6 +127,24 @@ impl ConnInfo {
     }
 }
 
+/// The address as `Display` writes it. That of IPv4 is written by hand, because `format!` took a fiftieth of the
+/// instructions of a connection with one request.
+fn ip_text(address: IpAddr) -> Vec<u8> {
+    let IpAddr::V4(address) = address else { return address.to_string().into_bytes() };
+    let mut text = Vec::with_capacity("255.255.255.255.".len());
+    for octet in address.octets() {
+        if octet >= 100 {
+            text.push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            text.push(b'0' + octet / 10 % 10);
+        }
+        text.extend([b'0' + octet % 10, b'.']);
+    }
+    text.pop();
+    text
+}
+
 /// A response extension: its endpoint now has a connection that belongs to this client.
 #[derive(Debug, Clone)]
 pub(crate) struct TiedTo(pub(crate) ConnInfo);
@@ -153,5 +171,19 @@ impl Scheme {
 impl fmt::Display for Scheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_written_as_others_write_it() {
+        let written = |ip: IpAddr| ConnInfo::plain((ip, 40000).into()).peer_ip().clone();
+        for ip in ["0.0.0.0", "1.20.255.100", "10.99.101.9", "255.255.255.255", "2001:db8::1", "::"] {
+            assert_eq!(written(ip.parse().unwrap()), ip);
+        }
+        assert_eq!(written("::ffff:192.0.2.1".parse().unwrap()), "192.0.2.1");
     }
 }
