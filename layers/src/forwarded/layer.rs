@@ -15,6 +15,9 @@ use crate::conn::{ConnInfo, Scheme};
 
 const HTTP: HeaderValue = HeaderValue::from_static("http");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");
+/// The headers that this layer adds, and a few for layers behind it. A map that grows with each of them takes longer
+/// than all of them together.
+const ADDED: usize = 6;
 
 /// Tells the backend who sent the request: sets `X-Forwarded-For`, `-Proto` and `-Host`, and `Forwarded` with the same
 /// values.
@@ -86,6 +89,7 @@ where
 /// Sets what is known about a client that is not a trusted proxy.
 fn set_from_connection(headers: &mut HeaderMap, info: &ConnInfo) {
     let host = headers.get(HOST).cloned();
+    headers.reserve(ADDED);
     let mut forwarded = BytesMut::with_capacity(48 + info.peer_ip().len() + host.as_ref().map_or(0, HeaderValue::len));
     append_for(&mut forwarded, info.peer_ip().as_bytes(), info.peer().is_ipv6());
     append_host_and_proto(&mut forwarded, host.as_ref(), info.scheme().as_str().as_bytes());
