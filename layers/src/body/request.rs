@@ -47,9 +47,12 @@ impl RequestBody {
 
     /// The body of a request that was received on `connection`.
     pub(crate) fn received(body: Incoming, version: Version, connection: &Control) -> Self {
-        let upload = (!body.is_end_stream()).then(|| connection.begin_upload());
+        // Most requests have none. It is then known from here on, without asking hyper each time.
+        if body.is_end_stream() {
+            return Self::empty();
+        }
         let kind = if version < Version::HTTP_2 { Kind::Http1(body) } else { Kind::Http2(body) };
-        Self { kind, upload }
+        Self { kind, upload: Some(connection.begin_upload()) }
     }
 }
 
