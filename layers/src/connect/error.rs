@@ -92,11 +92,14 @@ impl fmt::Display for ConnectError {
                     .enumerate()
                     .try_for_each(|(index, address)| write!(f, "{}{address}", if index > 0 { ", " } else { "" }))
             }
-            Step::NoSource(address) => write!(
-                f,
-                "no source address to connect to {address} from: no source port is left for it, or this machine does \
-                 not have the address"
-            ),
+            Step::NoSource(address) => {
+                let ipv6 = if address.is_ipv6() { ", or it has no IPv6" } else { "" };
+                write!(
+                    f,
+                    "no source address to connect to {address} from: all source ports for it are in use, or this \
+                     machine does not have the configured source address{ipv6}"
+                )
+            }
             Step::Connect(address) => write!(f, "cannot connect to {address}"),
             Step::Socket(path) => write!(f, "cannot connect to {}", path.display()),
             Step::SocketTimeout(path) => {
@@ -110,5 +113,19 @@ impl fmt::Display for ConnectError {
 impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|error| error as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_source_has_all_its_causes_in_the_message() {
+        for (address, last) in [("192.0.2.1:80", "source address"), ("[2001:db8::1]:80", "it has no IPv6")] {
+            let error = ConnectError::connect(address.parse().unwrap(), io::ErrorKind::AddrNotAvailable.into());
+            let message = error.to_string();
+            assert!(message.contains(address) && message.ends_with(last), "{message}");
+        }
     }
 }
