@@ -81,6 +81,10 @@ pub(super) type Answer = Result<Arc<[SocketAddr]>, Arc<dyn Error + Send + Sync>>
 
 impl Resolver {
     /// The system's resolver (`getaddrinfo`), called on a thread for blocking calls.
+    ///
+    /// It cannot be cancelled. If a name server does not answer, a look-up takes as long as `timeout` and `attempts` in
+    /// resolv.conf(5) allow, some 10 s for each server by default. While 32 look-ups wait that long, other names wait
+    /// for them. Use [`new`](Self::new) with an asynchronous resolver if names come from servers that may fail.
     pub fn system() -> Self {
         Self::new(tower::service_fn(async |name: Name| {
             let addresses = tokio::net::lookup_host((name.as_str(), 0)).await?;
