@@ -1,9 +1,13 @@
 //! What the admin API answers. Fields may be added; what is there keeps its name and meaning. Moments are in seconds since
 //! 1970.
 
+use pmesh_layers::identity::{Authority, IdentityError};
 use serde::{Deserialize, Serialize};
 
-use crate::mesh::{CountersReport, HealthReport, ListenerReport, NodeReport, PeersReport, RegistryReport, Route};
+use crate::{
+    mesh::{CountersReport, HealthReport, ListenerReport, NodeReport, PeersReport, RegistryReport, Route},
+    secret::Secrets,
+};
 
 /// What a node is and does: `/v1/status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,4 +179,16 @@ pub struct SecretReport {
     pub public_authority: String,
     /// Whether an old secret is accepted as well.
     pub rotating: bool,
+}
+
+impl SecretReport {
+    /// What there is to say of `secrets`, without telling them.
+    ///
+    /// # Errors
+    ///
+    /// If nothing can be derived from them.
+    pub fn of(secrets: &Secrets) -> Result<Self, IdentityError> {
+        let public_authority = Authority::derive(secrets.public())?.fingerprint().to_string();
+        Ok(Self { public_authority, rotating: secrets.old_one().is_some() })
+    }
 }

@@ -2,7 +2,7 @@ use pmesh_layers::identity::NodeName;
 use tower::BoxError;
 
 use super::{
-    ask::{Node, block_on},
+    ask::{OtherNode, block_on, get},
     span::{millis, since},
 };
 use crate::{
@@ -17,7 +17,14 @@ use crate::{
 ///
 /// [`Unreachable`](super::Unreachable); or the home or the secret cannot be used.
 pub fn peers(settings: &Settings, other: Option<&NodeName>, json: bool) -> Result<String, BoxError> {
-    let report: PeersReport = block_on(async { Ok(Node::find(settings, other).await?.get("/v1/peers").await?) })?;
+    let report: PeersReport = block_on(async {
+        if let Some(other) = other
+            && let Some(mut other) = OtherNode::find(settings, other).await?
+        {
+            return Ok(other.get("/v1/peers").await?);
+        }
+        Ok(get(settings, "/v1/peers").await?)
+    })?;
     if json {
         return Ok(serde_json::to_string_pretty(&report)? + "\n");
     }

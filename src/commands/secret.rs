@@ -7,7 +7,9 @@ use pmesh_layers::identity::{Authority, IdentityError, NodeAuthority, Secret};
 use tower::BoxError;
 use zeroize::Zeroizing;
 
+use super::ask::{Unreachable, block_on, post};
 use crate::{
+    admin::SecretReport,
     cli::SecretCommand,
     columns::columns,
     secret::{Secrets, finish, rotate, secret_from_text, set},
@@ -30,7 +32,7 @@ pub fn secret(settings: &Settings, command: &SecretCommand) -> Result<String, Bo
         SecretCommand::Set { file, force } => {
             own(settings)?;
             set(&settings.home, &read(file.as_deref())?, *force)?;
-            Ok(format!("the secret of {} is set; a node that runs takes it by itself\n", settings.home.display()))
+            Ok(format!("the secret of {} is set\n{}", settings.home.display(), taken(settings)?))
         }
         SecretCommand::Rotate { given } => {
             own(settings)?;
@@ -39,19 +41,33 @@ pub fn secret(settings: &Settings, command: &SecretCommand) -> Result<String, Bo
                 Some(file) => read(Some(file))?,
             };
             rotate(&settings.home, &new)?;
-            Ok("there is a new secret, and the old one is accepted, too; a node that runs takes it by itself\n\
-                give it to each other node: pmesh secret show | ssh NODE pmesh secret rotate --set -\n\
-                give clients the new authority: pmesh ca --next\n\
-                when all have it, on each node: pmesh secret rotate --finish\n"
-                .to_owned())
+            Ok(format!(
+                "there is a new secret; until the rotation is finished, the old one is accepted as well\n{}\
+                 give it to each other node: pmesh secret show | ssh NODE pmesh secret rotate --set -\n\
+                 give clients the new authority: pmesh ca --next\n\
+                 when all have it, on each node: pmesh secret rotate --finish\n",
+                taken(settings)?
+            ))
         }
         SecretCommand::Finish => {
             own(settings)?;
             finish(&settings.home)?;
-            Ok("the old secret is gone; a node that runs accepts it no more, and shows clients the new authority\n"
-                .to_owned())
+            Ok(format!("the old secret is gone\n{}", taken(settings)?))
         }
     }
+}
+
+/// Tells the node that runs in this home to use what is there now, and gives a line about it.
+fn taken(settings: &Settings) -> Result<String, BoxError> {
+    let expected = SecretReport::of(&Secrets::load(&settings.secret)?)?;
+    let answer = block_on(async { Ok(post::<SecretReport>(settings, "/v1/secret/reload").await) })?;
+    Ok(match answer {
+        Ok(report) if report == expected => "the node that runs in this home uses it from now on\n".to_owned(),
+        Ok(_) => "the node that runs in this home uses another secret, which is not in this home\n".to_owned(),
+        Err(Unreachable::NoNode { .. }) => String::new(),
+        Err(Unreachable::Failed(error)) => format!("the node that runs in this home does not use it: {error}\n"),
+        Err(_) => "a node that runs in this home uses it within a second\n".to_owned(),
+    })
 }
 
 /// Refuses where the secret is not the home's own.

@@ -1,28 +1,17 @@
 use pmesh_layers::identity::NodeName;
-use serde::Serialize;
 use tower::BoxError;
 
 use super::{
-    ask::{Node, block_on},
+    ask::{OtherNode, Unreachable, block_on, get},
     peers::routes,
     span::{since, span},
 };
 use crate::{
+    admin::{ConfigurationReport, StatusReport},
     columns::columns,
-    mesh::{CountersReport, HealthReport, NodeReport, PeersReport, RegistryReport},
+    mesh::{PeersReport, RegistryReport},
     settings::Settings,
 };
-
-/// All that a node tells of itself.
-#[derive(Serialize)]
-struct Status {
-    node: NodeReport,
-    health: HealthReport,
-    registry: RegistryReport,
-    counters: CountersReport,
-    #[serde(flatten)]
-    peers: PeersReport,
-}
 
 /// What the node of this home is and does, or the one called `other`: lines for people, or JSON.
 ///
@@ -30,39 +19,64 @@ struct Status {
 ///
 /// [`Unreachable`](super::Unreachable); or the home or the secret cannot be used.
 pub fn status(settings: &Settings, other: Option<&NodeName>, json: bool) -> Result<String, BoxError> {
-    let status = block_on(async {
-        let mut node = Node::find(settings, other).await?;
-        Ok(Status {
-            node: node.get("/v1/node").await?,
-            health: node.get("/v1/health").await?,
-            registry: node.get("/v1/registry").await?,
-            counters: node.get("/v1/counters").await?,
-            peers: node.get("/v1/peers").await?,
-        })
+    let status: StatusReport = block_on(async {
+        if let Some(other) = other
+            && let Some(other) = OtherNode::find(settings, other).await?
+        {
+            return Ok(report_of(other).await?);
+        }
+        Ok(get(settings, "/v1/status").await?)
     })?;
-    if json { Ok(serde_json::to_string_pretty(&status)? + "\n") } else { Ok(columns(&status.rows())) }
+    if json { Ok(serde_json::to_string_pretty(&status)? + "\n") } else { Ok(columns(&rows(&status))) }
 }
 
-impl Status {
-    fn rows(&self) -> Vec<[String; 2]> {
-        let Self { node, health, registry, counters, peers: PeersReport { peers } } = self;
-        let row = |key: &str, value: String| [key.to_owned(), value];
-        let state = if health.serving { "serving" } else { "stopping" };
-        let mut rows = vec![
-            row("node", format!("{}, {state} for {}", node.name, span(node.uptime))),
-            row("version", node.version.clone()),
-            row("instance", node.instance.clone()),
-        ];
-        rows.extend(node.listeners.iter().map(|listener| row(&listener.name, listener.address.clone())));
-        rows.push(row("serves", routes(&node.serves)));
-        rows.push(row("registry", registry_line(registry)));
-        let count = |state: &str| peers.iter().filter(|peer| peer.state == state).count();
-        rows.push(row("peers", format!("{}: {} alive, {} dead", peers.len(), count("alive"), count("dead"))));
-        rows.push(row("connections", counters.connections.to_string()));
-        rows.push(row("requests", counters.requests.to_string()));
-        let silent: Vec<_> = counters.silent.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
-        rows.push(row("silent", if silent.is_empty() { "none".to_owned() } else { silent.join(", ") }));
-        rows
+/// What another node tells.
+async fn report_of(mut node: OtherNode) -> Result<StatusReport, Unreachable> {
+    Ok(StatusReport {
+        node: node.get("/v1/node").await?,
+        configuration: None,
+        health: node.get("/v1/health").await?,
+        registry: node.get("/v1/registry").await?,
+        counters: node.get("/v1/counters").await?,
+        peers: node.get("/v1/peers").await?,
+    })
+}
+
+fn rows(status: &StatusReport) -> Vec<[String; 2]> {
+    let StatusReport { node, configuration, health, registry, counters, peers: PeersReport { peers } } = status;
+    let row = |key: &str, value: String| [key.to_owned(), value];
+    let state = if health.serving { "serving" } else { "stopping" };
+    let mut rows = vec![
+        row("node", format!("{}, {state} for {}", node.name, span(node.uptime))),
+        row("version", node.version.clone()),
+        row("instance", node.instance.clone()),
+    ];
+    if let Some(configuration) = configuration {
+        rows.push(row("process", configuration.pid.to_string()));
+        rows.push(row("config", configuration_line(configuration)));
+        if let Some(error) = &configuration.error {
+            let when = error.time.map(|time| format!("{} ago: ", since(time))).unwrap_or_default();
+            let line = error.message.lines().next().unwrap_or_default();
+            rows.push(row("reload failed", format!("{when}{line}")));
+        }
+    }
+    rows.extend(node.listeners.iter().map(|listener| row(&listener.name, listener.address.clone())));
+    rows.push(row("serves", routes(&node.serves)));
+    rows.push(row("registry", registry_line(registry)));
+    let count = |state: &str| peers.iter().filter(|peer| peer.state == state).count();
+    rows.push(row("peers", format!("{}: {} alive, {} dead", peers.len(), count("alive"), count("dead"))));
+    rows.push(row("connections", counters.connections.to_string()));
+    rows.push(row("requests", counters.requests.to_string()));
+    let silent: Vec<_> = counters.silent.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+    rows.push(row("silent", if silent.is_empty() { "none".to_owned() } else { silent.join(", ") }));
+    rows
+}
+
+fn configuration_line(configuration: &ConfigurationReport) -> String {
+    let file = configuration.file.as_deref().unwrap_or("no file");
+    match configuration.generation {
+        1 => file.to_owned(),
+        generation => format!("{file}, generation {generation}, for {}", since(configuration.since)),
     }
 }
 

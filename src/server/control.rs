@@ -1,14 +1,15 @@
-//! The control thread, beside the workers: it probes other nodes, picks up a changed secret or changed certificates,
-//! and renews the certificates that this node presents to others.
+//! The control thread, beside the workers: it probes other nodes, answers commands, picks up a changed secret or changed
+//! certificates, and renews the certificates that this node presents to others.
 
 use std::{io, sync::Arc, thread, time::Duration};
 
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     time::sleep,
 };
 
 use crate::{
+    admin::SecretReport,
     certificates::{CertificateWatch, Looked},
     mesh::{IdentityWatch, Prober},
     server::{handover::Handover, worker::Shared},
@@ -16,6 +17,13 @@ use crate::{
 
 /// How often the files are checked.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// What the control thread is told to do, and where it answers.
+#[derive(Debug)]
+pub enum Order {
+    /// Read the files of the secret again.
+    ReloadSecret(oneshot::Sender<Result<SecretReport, String>>),
+}
 
 /// The files that are watched while serving.
 #[derive(Debug)]
@@ -30,8 +38,8 @@ pub struct Files {
     pub shared: Arc<Shared>,
 }
 
-/// Starts the thread, which runs until `stop` is true. It checks `files` every second, and at once when `hangup` is
-/// notified.
+/// Starts the thread, which runs until `stop` is true, and `admin` on it. It checks `files` every second, and at once when
+/// `hangup` is notified.
 ///
 /// # Errors
 ///
@@ -39,7 +47,8 @@ pub struct Files {
 pub fn start(
     prober: Option<Prober>,
     files: Files,
-    hangup: Arc<Notify>,
+    admin: Option<impl Future<Output = io::Result<()>> + Send + 'static>,
+    (hangup, orders): (Arc<Notify>, mpsc::UnboundedReceiver<Order>),
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<thread::JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -47,10 +56,21 @@ pub fn start(
         if let Some(prober) = prober {
             tokio::spawn(prober.run());
         }
+        let admin = async {
+            match admin {
+                Some(admin) => admin.await,
+                None => Ok(()),
+            }
+        };
+        let watch = async {
+            if let (Err(error), ()) = tokio::join!(admin, files.watch(&hangup, orders)) {
+                tracing::warn!(%error, "commands cannot ask this node");
+            }
+        };
         tokio::select! {
             // An error means that the sender is gone, which means stop as well.
             _ = stop.wait_for(|stop| *stop) => {}
-            () = files.watch(&hangup) => {}
+            () = watch => {}
         }
     };
     thread::Builder::new().name("control".to_owned()).spawn(move || {
@@ -61,30 +81,49 @@ pub fn start(
 }
 
 impl Files {
-    async fn watch(mut self, hangup: &Notify) {
+    async fn watch(mut self, hangup: &Notify, mut orders: mpsc::UnboundedReceiver<Order>) {
         loop {
-            let is_asked = tokio::select! {
-                () = hangup.notified() => true,
-                () = sleep(LOOK) => false,
+            let (is_asked, order) = tokio::select! {
+                () = hangup.notified() => (true, None),
+                Some(order) = orders.recv() => (false, Some(order)),
+                () = sleep(LOOK) => (false, None),
             };
-            let spares = self.shared.admission.spares();
-            // So that a changed secret can be read even while clients hold all descriptors.
-            spares.ensure_one();
-            if let Some(handover) = &mut self.handover {
-                handover.look(is_asked);
+            let admission = Arc::clone(&self.shared.admission);
+            // So that files can be read even while clients hold all descriptors.
+            admission.spares().ensure_one();
+            match order {
+                Some(Order::ReloadSecret(reply)) => {
+                    // Whoever asked may have left.
+                    let _ = reply.send(self.reload_secret());
+                }
+                None => self.look(is_asked),
             }
-            self.identity.look(&self.shared.identity, is_asked);
-            let Looked { new, unusable } = self.certificates.look(&self.shared.certificates, is_asked);
             // If this fails, it is done before the next client gets a descriptor.
-            let _ = spares.restore();
-            if is_asked {
-                tracing::info!(
-                    new,
-                    unusable,
-                    "SIGHUP: the files of certificates and of the secret were looked at; settings are not read again, \
-                     restart for new ones"
-                );
-            }
+            let _ = admission.spares().restore();
+        }
+    }
+
+    fn look(&mut self, is_asked: bool) {
+        if let Some(handover) = &mut self.handover {
+            // The log says why it failed.
+            let _ = handover.look(is_asked);
+        }
+        self.identity.look(&self.shared.identity, is_asked);
+        let Looked { new, unusable } = self.certificates.look(&self.shared.certificates, is_asked);
+        if is_asked {
+            tracing::info!(
+                new,
+                unusable,
+                "SIGHUP: the files of certificates and of the secret were looked at; settings are not read again, \
+                 restart for new ones"
+            );
+        }
+    }
+
+    fn reload_secret(&mut self) -> Result<SecretReport, String> {
+        match &mut self.handover {
+            Some(handover) => handover.look(true).and_then(|()| handover.report().map_err(|error| error.to_string())),
+            None => Err("the secret of the node is not in a file: it is read at the start only".to_owned()),
         }
     }
 }

@@ -8,6 +8,7 @@ use pmesh_layers::{
 };
 
 use crate::{
+    admin::SecretReport,
     file_watch::Look,
     mesh::{Renewal, Seal},
     secret::{SecretWatch, Secrets},
@@ -41,7 +42,11 @@ pub struct Derived {
 impl Handover {
     /// Switches to the secret in the files, if it is a new one. Unchanged files are read again if `all` is set or the
     /// last look failed.
-    pub fn look(&mut self, all: bool) {
+    ///
+    /// # Errors
+    ///
+    /// The reason, if the files cannot be used and either `all` is set or no earlier look has said so. It is logged.
+    pub fn look(&mut self, all: bool) -> Result<(), String> {
         let Self { watch, secrets, derived } = self;
         let had_failed = watch.has_failed();
         let take = |now: Secrets| {
@@ -58,11 +63,24 @@ impl Handover {
                 tracing::info!("the secret file can be used again: it holds the secret that is in use");
             }
             Look::Unchanged | Look::Read(_) | Look::Failed(None) => {}
-            Look::Failed(Some(error)) => tracing::warn!(
-                "the secret has changed and cannot be used; the previous one stays in use, and the file is read again \
-                 every second: {error}"
-            ),
+            Look::Failed(Some(error)) => {
+                tracing::warn!(
+                    "the secret has changed and cannot be used; the previous one stays in use, and the file is read \
+                     again every second: {error}"
+                );
+                return Err(error);
+            }
         }
+        Ok(())
+    }
+
+    /// The secret in use.
+    ///
+    /// # Errors
+    ///
+    /// If nothing can be derived from it.
+    pub fn report(&self) -> Result<SecretReport, IdentityError> {
+        SecretReport::of(&self.secrets)
     }
 }
 

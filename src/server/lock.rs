@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tower::BoxError;
 
-use crate::secret::prepare_home;
+use crate::{secret::prepare_home, settings::Settings};
 
 /// The name of the file in the home folder.
 const FILE: &str = "lock";
@@ -35,15 +35,24 @@ pub struct Holder {
     pub pid: u32,
     /// The name of its node.
     pub node: String,
+    /// Where commands ask it, as in the setting.
+    pub admin: String,
+}
+
+impl Holder {
+    /// This process.
+    pub fn this(settings: &Settings) -> Self {
+        Self { pid: process::id(), node: settings.node.to_string(), admin: settings.admin.to_string() }
+    }
 }
 
 impl HomeLock {
-    /// Locks a home for this process. `None`, with a line in the log, if the home takes no file.
+    /// Locks a home for `holder`, which is this process. `None`, with a line in the log, if the home takes no file.
     ///
     /// # Errors
     ///
     /// [`HomeInUse`] if another process has locked it.
-    pub fn take(home: &Path, node: &str) -> Result<Option<Self>, HomeInUse> {
+    pub fn take(home: &Path, holder: &Holder) -> Result<Option<Self>, HomeInUse> {
         let file = match open(home) {
             Ok(file) => file,
             Err(error) => return Ok(without(home, &*error)),
@@ -54,7 +63,7 @@ impl HomeLock {
             Err(TryLockError::Error(error)) => return Ok(without(home, &error)),
         }
         let lock = Self { file };
-        if let Err(error) = lock.write(&Holder { pid: process::id(), node: node.to_owned() }) {
+        if let Err(error) = lock.write(holder) {
             // It is locked all the same.
             tracing::debug!(%error, "cannot write the lock file of {}", home.display());
         }
@@ -125,7 +134,9 @@ impl fmt::Display for HomeInUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "another pmesh is running in the home {}", self.home.display())?;
         match &self.holder {
-            Some(Holder { pid, node }) => write!(f, ": node {node}, process {pid}\n  stop it with `kill {pid}`, or ")?,
+            Some(Holder { pid, node, .. }) => {
+                write!(f, ": node {node}, process {pid}\n  stop it with `kill {pid}`, or ")?;
+            }
             None => f.write_str("\n  stop it, or ")?,
         }
         f.write_str("give this one a home of its own with --home DIR or PMESH_HOME")
@@ -140,34 +151,37 @@ mod tests {
 
     use super::*;
 
+    fn this(node: &str) -> Holder {
+        Holder { pid: process::id(), node: node.to_owned(), admin: "off".to_owned() }
+    }
+
     #[test]
     fn a_home_is_locked_once() {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(holder(home.path()), None);
-        let lock = HomeLock::take(home.path(), "a").unwrap();
-        let this = Holder { pid: process::id(), node: "a".to_owned() };
-        assert_eq!(holder(home.path()), Some(this));
+        let lock = HomeLock::take(home.path(), &this("a")).unwrap();
+        assert_eq!(holder(home.path()), Some(this("a")));
         assert_eq!(fs::metadata(home.path().join(FILE)).unwrap().permissions().mode() & 0o7777, 0o600);
 
-        let error = HomeLock::take(home.path(), "b").unwrap_err().to_string();
+        let error = HomeLock::take(home.path(), &this("b")).unwrap_err().to_string();
         assert!(error.contains("node a, process ") && error.contains("--home"), "{error}");
         drop(lock);
         assert_eq!(holder(home.path()), None);
-        assert!(HomeLock::take(home.path(), "b").unwrap().is_some());
+        assert!(HomeLock::take(home.path(), &this("b")).unwrap().is_some());
     }
 
     #[test]
     fn what_a_crash_leaves_is_no_lock() {
         let home = tempfile::tempdir().unwrap();
-        fs::write(home.path().join(FILE), r#"{"pid":1,"node":"a, with a name longer than any that follows"}"#).unwrap();
+        fs::write(home.path().join(FILE), serde_json::to_vec(&this(&"long".repeat(100))).unwrap()).unwrap();
         assert_eq!(holder(home.path()), None);
-        let _lock = HomeLock::take(home.path(), "b").unwrap().unwrap();
+        let _lock = HomeLock::take(home.path(), &this("b")).unwrap().unwrap();
         assert_eq!(holder(home.path()).unwrap().node, "b");
     }
 
     #[test]
     fn a_home_that_takes_no_file_is_served_without_a_lock() {
         // Not for root either.
-        assert!(HomeLock::take(Path::new("/proc"), "a").unwrap().is_none());
+        assert!(HomeLock::take(Path::new("/proc"), &this("a")).unwrap().is_none());
     }
 }

@@ -13,23 +13,24 @@ use pmesh_layers::{
     connect::Resolver,
     identity::{Authority, Secret},
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tower::BoxError;
 
 use crate::{
+    admin::Socket,
     admission::{Admission, exhaustion::Exhaustion, spares::Spares},
     certificates::{CertificateWatch, Certificates, Issuer},
     mesh::{
         self, About, Announcement, Api, Clocks, IdentityWatch, Instance, Peers, Prober, Registry, RegistryOptions,
         Seal, Served,
     },
-    secret::{SecretWatch, Secrets, prepare_home},
+    secret::{SecretWatch, Secrets},
     server::{
+        admin::{self, AdminNode},
         control,
         handover::{Derived, Handover},
         listen::{self, Bound},
-        lock::HomeLock,
-        running::{Left, Running},
+        lock::{Holder, HomeLock},
         signals::Signals,
         worker::{self, Shared},
     },
@@ -54,8 +55,8 @@ pub struct Server {
     registry: Option<RegistryOptions>,
     /// Keeps others out of the home.
     lock: Option<HomeLock>,
-    /// Lets the commands find this process, as long as it is there.
-    left: Option<Left>,
+    /// Where commands ask this process.
+    admin: Option<Socket>,
 }
 
 impl Server {
@@ -67,7 +68,7 @@ impl Server {
     /// Whatever is wrong, for the person who wrote the settings.
     pub fn prepare(mut settings: Settings) -> Result<Self, BoxError> {
         let descriptors = enough_descriptors(&settings)?;
-        let lock = HomeLock::take(&settings.home, settings.node.as_str())?;
+        let lock = HomeLock::take(&settings.home, &Holder::this(&settings))?;
         // Made before the files are read, so that no change is missed.
         let watches = (
             SecretWatch::new(&settings.secret),
@@ -81,6 +82,7 @@ impl Server {
         let seal = Seal::new(secrets.iter())?;
         let registry = RegistryOptions::new(&settings, seal.clone());
         let trust = Trust::load(&settings.routes, None)?;
+        let admin = admin::bind(&settings, lock.is_some())?;
         let bound = listen::bind(&settings.listeners(), settings.workers)?;
         for doubt in doubts(&settings, &certificates) {
             tracing::warn!("{doubt}");
@@ -95,7 +97,6 @@ impl Server {
         }
         // From here on a signal means a stop in good order.
         let signals = Signals::listen()?;
-        let left = leave(&settings);
         let admission = Arc::new(admission(&settings, descriptors)?);
         let peers = Arc::new(Peers::for_workers(settings.workers, settings.mesh.peers.clone()));
         let (exhaustion, clocks) = (Exhaustion::default(), Clocks::default());
@@ -111,7 +112,7 @@ impl Server {
             clocks,
             resolver: Resolver::system(),
         });
-        Ok(Self { shared, bound, signals, secrets, seal, watches, registry, lock, left })
+        Ok(Self { shared, bound, signals, secrets, seal, watches, registry, lock, admin })
     }
 
     /// The settings, with the ports that the kernel picked in the place of 0.
@@ -126,12 +127,12 @@ impl Server {
     /// When the system gives no threads, or a worker broke down.
     pub fn serve(self) -> Result<(), BoxError> {
         let (stop, stopped) = watch::channel(false);
-        let Self { shared, bound, signals, secrets, seal, watches, registry, lock, left } = self;
+        let Self { shared, bound, signals, secrets, seal, watches, registry, lock, admin } = self;
         let instance = Instance::random();
         let own = Announcement::of(&shared.settings, instance);
         let peers = || Arc::clone(&shared.peers);
         let counters: Vec<Arc<Counters>> = (0..shared.settings.workers).map(|_| Arc::default()).collect();
-        let api = Api::new(Arc::new(About {
+        let about = Arc::new(About {
             name: shared.settings.node.clone(),
             instance,
             started: Instant::now(),
@@ -141,7 +142,8 @@ impl Server {
             registry: registry.as_ref().map(|options| (options.servers.clone(), options.view.clone())),
             counters: counters.clone(),
             stop: stopped.clone(),
-        }));
+        });
+        let api = Api::new(Arc::clone(&about));
         let registry = registry.map(|options| Registry::start(options, own, peers(), stopped.clone())).transpose()?;
         let prober = Prober::new(&shared.settings, shared.identity.clone(), shared.resolver.clone(), peers());
         let (secret, certificates, identity) = watches;
@@ -157,7 +159,11 @@ impl Server {
         });
         let files = control::Files { handover, certificates, identity, shared: Arc::clone(&shared) };
         let (prober, hangup) = (shared.settings.mesh.is_used().then_some(prober), Arc::<Notify>::default());
-        let control = control::start(prober, files, Arc::clone(&hangup), stopped.clone())?;
+        let (orders, received) = mpsc::unbounded_channel();
+        let node = Arc::new(AdminNode { about, shared: Arc::clone(&shared), orders });
+        let admin = admin.map(|socket| crate::admin::serve(socket, node, Arc::clone(&shared.admission)));
+        let (drained, is_drained) = watch::channel(false);
+        let control = control::start(prober, files, admin, (Arc::clone(&hangup), received), is_drained)?;
         let workers = start_workers(&shared, &api, bound, &counters, &stopped)?;
         let stop = move || {
             stop.send_replace(true);
@@ -170,26 +176,14 @@ impl Server {
         if let Some(registry) = registry {
             registry.join();
         }
+        drained.send_replace(true);
         if control.join().is_err() {
             tracing::error!("what asks other nodes and looks at files has broken down; this is a bug");
         }
-        drop((left, lock));
+        drop(lock);
         log_totals(&counters, shared.admission.room().idle_ended());
         if broken > 0 { Err(format!("{broken} workers broke down; the log says why").into()) } else { Ok(()) }
     }
-}
-
-/// Leaves word in the home where this node can be asked. It is served without.
-fn leave(settings: &Settings) -> Option<Left> {
-    let internal = settings.addresses(Listener::Internal).next()?;
-    let home = &settings.home;
-    let left = prepare_home(home)
-        .map_err(BoxError::from)
-        .and_then(|()| Running::this(settings.node.as_str(), internal).write(home).map_err(BoxError::from));
-    left.inspect_err(|error| {
-        tracing::info!(%error, "`pmesh status` will not find this node: no word can be left in the home {}", home.display());
-    })
-    .ok()
 }
 
 /// Finds what is wrong with the secret and the certificates, and changes nothing: a secret that the first start would

@@ -36,6 +36,11 @@ impl fmt::Display for Admin {
 }
 
 impl Admin {
+    /// Whether it is the socket in the home folder, where it is by default.
+    pub fn is_in_home(&self, home: &Path) -> bool {
+        matches!(self, Self::Unix(path) if *path == home.join(FILE))
+    }
+
     /// `home` is the home folder where that is known.
     pub(super) fn read(merged: &Merged, home: &Path, problems: &mut Problems) -> Self {
         let Some(node) = merged.node("admin") else { return Self::Off };

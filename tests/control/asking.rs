@@ -1,9 +1,5 @@
 //! `pmesh status` and `pmesh peers`.
 
-use std::{fs, os::unix::fs::PermissionsExt};
-
-use nix::sys::signal::Signal;
-
 use crate::{
     Place, command, eventually, failed, json, printed,
     support::{Backend, Client, Program, Start},
@@ -79,27 +75,12 @@ fn no_node_runs_here() {
 }
 
 #[test]
-fn the_node_leaves_word_and_takes_it_away() {
-    let mut program = with_secret(Start::new()).run();
-    let word = program.home().join("node.json");
-    assert_eq!(fs::metadata(&word).unwrap().permissions().mode() & 0o7777, 0o600);
-    let kept = fs::read(&word).unwrap();
-    program.signal(Signal::SIGTERM);
-    assert!(program.wait().success());
-    assert!(!word.exists());
-
-    // As a crash leaves it.
-    fs::write(&word, kept).unwrap();
-    let (status, error) = failed(&mut command(program.home(), &["status"]));
-    assert_eq!(status, Some(1));
-    assert!(error.contains("any more: nobody listens at 127.0.0.1:"), "{error}");
-}
-
-#[test]
-fn another_secret_is_told_from_no_node() {
-    let program = with_secret(Start::new()).run();
+fn another_node_is_asked_with_the_secret_of_both() {
+    let (a, b) = (Place::new("a"), Place::new("b"));
+    let _second = with_secret(b.start(&[])).run();
+    let first = with_secret(a.start(&[&b])).run();
     let other = crate::SECRET.replace('0', "f");
-    let (status, error) = failed(command(program.home(), &["status"]).env("PMESH_SECRET", other));
+    let (status, error) = failed(command(first.home(), &["status", "--node", "b"]).env("PMESH_SECRET", other));
     assert_eq!(status, Some(1));
-    assert!(error.contains("is silent: it runs with another secret") && error.contains("fingerprint"), "{error}");
+    assert!(error.contains("holds another secret"), "{error}");
 }
