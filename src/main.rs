@@ -47,31 +47,33 @@ fn main() -> ExitCode {
 
 fn obey(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
     let defaults = if command == Command::Demo { Defaults::demo() } else { Defaults::program() };
-    let loaded = Source::new(flags, env::vars_os(), defaults).load()?;
-    let settings = &loaded.settings;
+    let source = Source::new(flags, env::vars_os(), defaults);
     match &command {
         Command::Serve => {
-            let _log = logging::init(settings);
+            let loaded = source.load()?;
+            let _log = logging::init(&loaded.settings);
             log_sources(&loaded);
             run(loaded.into_settings())
         }
         Command::Demo => {
-            let _log = logging::init(settings);
+            let loaded = source.load()?;
+            let _log = logging::init(&loaded.settings);
             log_sources(&loaded);
             demo::run(loaded.into_settings())
         }
         Command::Check => {
+            let loaded = source.load()?;
             let doubts = loaded.doubts.iter().map(ToString::to_string);
-            for doubt in doubts.chain(run::check(settings)?) {
+            for doubt in doubts.chain(run::check(&loaded.settings)?) {
                 complain(&format_args!("warning: {doubt}"));
             }
-            show(&format!("{}\n{}", loaded.file_line(), summary(settings)))
+            show(&format!("{}\n{}", loaded.file_line(), summary(&loaded.settings)))
         }
-        Command::Explain { key } => show(&explain(&loaded, key.as_deref())?),
-        Command::Authority { next } => show(&authority(settings, *next)?),
-        Command::Status(asked) => show(&commands::status(settings, asked.node.as_ref(), asked.json)?),
-        Command::Peers(asked) => show(&commands::peers(settings, asked.node.as_ref(), asked.json)?),
-        Command::Secret(command) => show(&commands::secret(settings, command)?),
+        Command::Explain { key } => show(&explain(&source.load()?, key.as_deref())?),
+        Command::Authority { next } => show(&authority(&source.load_to_ask()?, *next)?),
+        Command::Status(asked) => show(&commands::status(&source.load_to_ask()?, asked.node.as_ref(), asked.json)?),
+        Command::Peers(asked) => show(&commands::peers(&source.load_to_ask()?, asked.node.as_ref(), asked.json)?),
+        Command::Secret(command) => show(&commands::secret(&source.load_to_ask()?, command)?),
     }
 }
 

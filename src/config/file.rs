@@ -26,28 +26,27 @@ pub(super) struct ConfigFile {
     values: Dict,
 }
 
+/// A file and its text, if there is one; and the paths that were tried in vain.
+type Found = (Option<(PathBuf, String)>, Vec<PathBuf>);
+
 impl ConfigFile {
-    /// Reads the file that the user named, else HOME/config.toml, else `system_file`; `None` if none of them exists.
-    /// Also returns the paths that were tried in vain.
+    /// Reads the text of the file that the user named, else of HOME/config.toml, else of `system_file`; `None` if none
+    /// of them exists.
     ///
     /// `named` holds the values of all other sources. A `system_file` of `None` means to look for no file.
-    pub(super) fn open(
-        named: &Merged,
-        system_file: Option<&Path>,
-        user_home: Option<&str>,
-    ) -> Result<(Option<Self>, Vec<PathBuf>), Problem> {
+    pub(super) fn find(named: &Merged, system_file: Option<&Path>) -> Result<Found, Problem> {
         if let Some(node) = named.node("config") {
             let path: PathBuf = node.parse()?;
             let text = fs::read_to_string(&path)
                 .map_err(|error| node.problem(format!("cannot read {}: {}", path.display(), unreadable(&error))))?;
-            return Ok((Some(Self::parse(path, &text, user_home)?), Vec::new()));
+            return Ok((Some((path, text)), Vec::new()));
         }
         let mut absent = Vec::new();
         let Some(system_file) = system_file else { return Ok((None, absent)) };
         let in_home = named.node("home").and_then(|node| Some(node.parse::<PathBuf>().ok()?.join("config.toml")));
         for path in in_home.into_iter().chain([system_file.to_owned()]) {
             match fs::read_to_string(&path) {
-                Ok(text) => return Ok((Some(Self::parse(path, &text, user_home)?), absent)),
+                Ok(text) => return Ok((Some((path, text)), absent)),
                 Err(error) if is_absent(&error) => absent.push(path),
                 Err(error) => {
                     let message = format!("cannot be read: {}", unreadable(&error));
@@ -58,7 +57,7 @@ impl ConfigFile {
         Ok((None, absent))
     }
 
-    fn parse(path: PathBuf, text: &str, user_home: Option<&str>) -> Result<Self, Problem> {
+    pub(super) fn parse(path: PathBuf, text: &str, user_home: Option<&str>) -> Result<Self, Problem> {
         let lines = Lines::of(text);
         let document = Document::parse(text.to_owned()).map_err(|error| {
             let line = error.span().map_or(1, |span| lines.at(span.start));
@@ -77,6 +76,11 @@ impl ConfigFile {
         values.retain(|key, _| table::by_key(key).is_some_and(|setting| setting.in_file));
         resolve_paths(&mut values, path.parent().unwrap_or(Path::new("")), user_home);
         Ok(Self { path, document: Arc::new(document), lines: Arc::new(lines), values })
+    }
+
+    /// Leaves out everything but `keys`.
+    pub(super) fn keep(&mut self, keys: &[&str]) {
+        self.values.retain(|key, _| keys.contains(&key.as_str()));
     }
 
     pub(super) fn into_path(self) -> PathBuf {

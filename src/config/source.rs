@@ -60,6 +60,15 @@ impl Source {
 
     /// Reads the file and merges all sources.
     pub(crate) fn read(&self) -> Result<Raw, Error> {
+        self.read_keys(None)
+    }
+
+    /// The same, but from the file come only `keys`, and nothing if it is not valid TOML.
+    pub(crate) fn read_only(&self, keys: &[&str]) -> Result<Raw, Error> {
+        self.read_keys(Some(keys))
+    }
+
+    fn read_keys(&self, keys: Option<&[&str]>) -> Result<Raw, Error> {
         let mut problems = self.problems.clone();
         let Environment { home, secret, values, doubts } = &self.environment;
         let home = home.as_deref();
@@ -73,8 +82,12 @@ impl Source {
 
         let defaults = &self.defaults;
         let named = merge_with(defaults, None);
-        let (file, looked_for) = match ConfigFile::open(&named, defaults.system_file.as_deref(), home) {
-            Ok(found) => found,
+        let opened = ConfigFile::find(&named, defaults.system_file.as_deref()).and_then(|(found, looked_for)| {
+            let file = found.map(|(path, text)| ConfigFile::parse(path, &text, home)).transpose();
+            Ok((if keys.is_some() { file.unwrap_or(None) } else { file? }, looked_for))
+        });
+        let (mut file, looked_for) = match opened {
+            Ok(opened) => opened,
             // Without the file, the other sources cannot be judged.
             Err(problem) => {
                 problems.push(problem);
@@ -82,8 +95,11 @@ impl Source {
             }
         };
         let mut merged = named;
-        if let Some(file) = &file {
-            file.report_unknown_keys(&mut problems);
+        if let Some(file) = &mut file {
+            match keys {
+                Some(keys) => file.keep(keys),
+                None => file.report_unknown_keys(&mut problems),
+            }
             merged = merge_with(defaults, Some(file));
         }
         if let Some(narrowed) = defaults.narrow(&merged) {

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use super::Settings;
+use super::{Settings, check};
 use crate::config::{Error, Merged, Problem, Raw, Source};
 
 /// Settings, and where each came from.
@@ -35,11 +35,29 @@ impl Source {
     pub fn load(&self) -> Result<Loaded, Error> {
         let Raw { merged, secret, file, looked_for, doubts, mut problems } = self.read()?;
         let settings = Settings::read(&merged, secret, &mut problems);
+        check::all(&settings, &merged, &mut problems);
         if problems.is_empty() {
             Ok(Loaded { settings, file, doubts, looked_for, merged })
         } else {
             Err(problems.into())
         }
+    }
+}
+
+/// What commands need to find the running node and its secret.
+const TO_ASK: &[&str] = &["home", "admin", "secret_file", "node", "mesh_ca", "mesh_cert", "mesh_key"];
+
+impl Source {
+    /// The settings with which commands ask the running node. It may still serve with other settings than the file has
+    /// now, so these do not depend on the rest of the file: that may be broken.
+    ///
+    /// # Errors
+    ///
+    /// As of [`load`](Self::load), but of the file only what leads to the node.
+    pub fn load_to_ask(&self) -> Result<Settings, Error> {
+        let Raw { merged, secret, mut problems, .. } = self.read_only(TO_ASK)?;
+        let settings = Settings::read(&merged, secret, &mut problems);
+        if problems.is_empty() { Ok(settings) } else { Err(problems.into()) }
     }
 }
 

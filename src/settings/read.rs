@@ -4,7 +4,7 @@ use figment::value::Value;
 use pmesh_layers::forwarded::ProxyHeaders;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use super::{Admin, H2c, LogFormat, Mesh, Port, SecretSource, Settings, certificate, check, listener, node, route};
+use super::{Admin, H2c, LogFormat, Mesh, Port, SecretSource, Settings, certificate, listener, node, route};
 use crate::config::{Merged, Parse, Problem, Problems, Reason, Secret, Size, SizeLimit, TimeLimit, text};
 
 impl Settings {
@@ -17,7 +17,7 @@ impl Settings {
         let response_timeout = merged.read("response_timeout", problems).unwrap_or_default();
         let max_body = merged.read("max_body", problems).and_then(|SizeLimit(limit)| limit);
         let node = node::read(merged, problems);
-        let settings = Self {
+        Self {
             http: merged.read("http", problems).unwrap_or(Port::Off),
             https: merged.read("https", problems).unwrap_or(Port::Off),
             internal: merged.read("internal", problems).unwrap_or(Port::Off),
@@ -58,9 +58,7 @@ impl Settings {
             home,
             workers: merged.read("workers", problems).map_or_else(one_a_core, |Workers(count)| count),
             shutdown_timeout: merged.read("shutdown_timeout", problems).unwrap_or_default(),
-        };
-        check::all(&settings, merged, problems);
-        settings
+        }
     }
 }
 

@@ -95,6 +95,24 @@ fn a_route_is_the_same_on_another_line() {
 }
 
 #[test]
+fn commands_find_the_node_whatever_else_is_broken() {
+    for broken in ["nonsense", "htpp = 80", "http = \"x\"", "[[routes]]", "mesh_advertise = 1"] {
+        let start = Start::new().file(&format!("home = \"h\"\nadmin = \"unix:a.sock\"\n{broken}\n"));
+        assert!(start.load().is_err(), "{broken}");
+        let settings = start.source().load_to_ask().unwrap_or_else(|error| panic!("{broken}: {error}"));
+        // Of a file that is not valid TOML, nothing is known.
+        let expected = if broken == "nonsense" { "unix:[DIR]/.pmesh/admin.sock" } else { "unix:[DIR]/a.sock" };
+        assert_eq!(start.without_folder(&settings.admin.to_string()), expected, "{broken}");
+    }
+    // What goes together only with the rest of the file is no obstacle.
+    let start = Start::new().file("bind = \"::1\"").variable("PMESH_MESH_REGISTRY", "nats://a");
+    assert!(start.load().is_ok() && start.source().load_to_ask().is_ok());
+    let start = Start::new().file("admin = 4");
+    let error = start.without_folder(&start.source().load_to_ask().unwrap_err().to_string());
+    assert!(error.starts_with("[DIR]/config.toml:1: admin: expected unix, "), "{error}");
+}
+
+#[test]
 fn the_file_is_read_anew_each_time() {
     let start = Start::new().variable("PMESH_HTTPS", "1443").file("http = 1080");
     let source = start.source();
