@@ -18,7 +18,7 @@ use pmesh::{
     settings::{Loaded, SecretSource, Settings, explain, summary},
     telemetry::logging,
 };
-use pmesh_layers::identity::Authority;
+use pmesh_layers::{causes::texts, identity::Authority};
 use tower::BoxError;
 
 /// A node that cannot be asked.
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     match obey(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&Causes(&*error));
+            complain(&texts(&*error).join("\n  caused by: "));
             if lacks_descriptors(&*error) {
                 complain(&run::MORE_FILES);
             }
@@ -116,25 +116,4 @@ fn show(text: &str) -> Result<(), BoxError> {
 /// Writes to standard error. `eprintln!` would panic where nothing can be written: a full disk, a pipe without a reader.
 fn complain(text: &dyn fmt::Display) {
     let _ = writeln!(io::stderr(), "pmesh: {text}");
-}
-
-/// An error and its causes, one a line.
-struct Causes<'a>(&'a (dyn std::error::Error + 'static));
-
-impl fmt::Display for Causes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut text = self.0.to_string();
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            let next = error.to_string();
-            // Some errors say their cause in their own text.
-            if !text.contains(&next) {
-                write!(f, "\n  caused by: {next}")?;
-            }
-            text = next;
-            cause = error.source();
-        }
-        Ok(())
-    }
 }

@@ -1,6 +1,6 @@
-//! Errors on one line.
+//! Errors with their causes, as text.
 
-use std::error::Error;
+use std::{error::Error, iter};
 
 /// An error with its causes, on one line.
 ///
@@ -16,15 +16,43 @@ use std::error::Error;
 /// assert_eq!(with_causes(&failed), "cannot connect: connection refused");
 /// ```
 pub fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
+    texts(error).join(": ")
+}
+
+/// The text of an error, and those of its causes. A text that an earlier one repeats is left out.
+pub fn texts(error: &(dyn Error + 'static)) -> Vec<String> {
+    let mut texts = Vec::<String>::new();
+    for error in iter::successors(Some(error), |error| (*error).source()) {
         let next = error.to_string();
-        // Some errors repeat their cause in their own text.
-        if !text.contains(&next) {
-            text = format!("{text}: {next}");
+        if !texts.iter().any(|text| text.contains(&next)) {
+            texts.push(next);
         }
-        cause = error.source();
     }
-    text
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Failed(&'static str, #[source] Option<Box<Self>>);
+
+    fn failed(texts: &[&'static str]) -> Failed {
+        let (first, causes) = texts.split_first().unwrap();
+        Failed(first, (!causes.is_empty()).then(|| Box::new(failed(causes))))
+    }
+
+    #[test]
+    fn a_cause_that_an_error_repeats_is_left_out() {
+        for (causes, expected) in [
+            (&["a"][..], "a"),
+            (&["a", "b", "c"], "a: b: c"),
+            (&["cannot connect: refused", "refused"], "cannot connect: refused"),
+            (&["a: c", "b", "c"], "a: c: b"),
+        ] {
+            assert_eq!(with_causes(&failed(causes)), expected);
+        }
+    }
 }

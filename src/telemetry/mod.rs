@@ -1,5 +1,6 @@
 //! What the program tells the people who run it: the log, and counters.
 
-pub mod causes;
 pub mod counters;
 pub mod logging;
+
+pub use pmesh_layers::causes;
