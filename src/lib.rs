@@ -22,6 +22,7 @@
 //! - [`demo`]: `pmesh demo`.
 //! - [`telemetry`]: the log, and counters.
 //! - [`file_watch`]: files that are read again after they were changed or replaced.
+//! - [`pem`]: certificates and keys in files.
 //! - [`columns`]: text in columns, for people.
 
 pub mod admin;
@@ -35,6 +36,7 @@ pub mod demo;
 pub mod file_watch;
 pub mod http;
 pub mod mesh;
+pub mod pem;
 pub mod secret;
 pub mod server;
 pub mod settings;

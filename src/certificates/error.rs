@@ -1,50 +1,15 @@
-use std::{io, path::PathBuf};
+use std::path::PathBuf;
 
 use pmesh_layers::host::HostName;
-use rustls::pki_types::pem;
+
+use crate::pem::PemError;
 
 /// Why a TLS listener has no certificates.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
-    /// A file is missing, is not readable, or is a folder.
-    #[error("{origin}: cannot read {path}")]
-    Unreadable {
-        /// Where the file was configured.
-        origin: String,
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A file is damaged.
-    #[error("{origin}: {path} is not valid PEM")]
-    Damaged {
-        /// Where the file was configured.
-        origin: String,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: pem::Error,
-    },
-    /// A file holds no certificate.
-    #[error("{origin}: {path} holds no certificate; one starts with `-----BEGIN CERTIFICATE-----`")]
-    NoCertificate {
-        /// Where the file was configured.
-        origin: String,
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file holds no private key.
-    #[error(
-        "{origin}: {path} holds no private key; one starts with `-----BEGIN PRIVATE KEY-----`, and an encrypted one has \
-         to be decrypted first"
-    )]
-    NoKey {
-        /// Where the file was configured.
-        origin: String,
-        /// The file.
-        path: PathBuf,
-    },
+    /// A file cannot be read, or holds something else.
+    #[error(transparent)]
+    File(#[from] PemError),
     /// The key is not the certificate's.
     #[error(
         "{origin}: the key in {key} does not fit the first certificate in {certificate}, which has to be the server's own"

@@ -1,7 +1,5 @@
 use std::{
     collections::HashMap,
-    fs,
-    path::Path,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -10,17 +8,13 @@ use humantime::format_rfc3339_seconds;
 use pmesh_layers::host::{HostName, HostPattern, parents};
 use rustls::{
     InconsistentKeys, ServerConfig,
-    pki_types::{
-        CertificateDer, PrivateKeyDer, ServerName, UnixTime,
-        pem::{self, PemObject},
-    },
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
 };
 use sha2::{Digest as _, Sha256};
 use webpki::{EndEntityCert, KeyUsage};
-use zeroize::Zeroizing;
 
 use super::{CertificateError, served::Served, tls::Tls};
-use crate::settings::CertificateFiles;
+use crate::{pem, settings::CertificateFiles};
 
 /// The certificates from files, by the names that they are valid for.
 #[derive(Debug, Default)]
@@ -66,7 +60,7 @@ pub(super) struct Pair {
     pub(super) doubts: Vec<String>,
 }
 
-/// The contents of a pair of files, which are parsed once.
+/// What is in a pair of files, parsed once.
 #[derive(Debug)]
 pub(super) struct Loaded {
     digest: Digest,
@@ -88,18 +82,18 @@ impl Pair {
     }
 }
 
-/// Of both files.
+/// Of the certificates and the key.
 type Digest = [u8; 32];
 
 impl CertificateFiles {
-    /// Reads the files, and parses them unless their contents are among the `previous` ones.
+    /// Reads the files. What is in them is not parsed again if it is among the `previous` ones.
     pub(super) fn load(&self, tls: &Tls, served: &Served, previous: &Files) -> Result<Pair, CertificateError> {
-        let chain = read(&self.origin, &self.cert)?;
-        let key = Zeroizing::new(read(&self.key_origin, &self.key)?);
+        let chain = pem::certificates(&self.cert, &self.origin)?;
+        let key = pem::private_key(&self.key, &self.key_origin)?;
         let digest = digest(&chain, &key);
         let loaded = match previous.by_digest.get(&digest) {
             Some(same) => Arc::clone(same),
-            None => Arc::new(self.parse(digest, &chain, &key, tls)?),
+            None => Arc::new(self.parse(digest, chain, key, tls)?),
         };
         let certificate = self.end_entity(&loaded.chain)?;
         let doubt = |problem: &str| format!("{}: the certificate in {} {problem}", self.origin, self.cert.display());
@@ -111,31 +105,16 @@ impl CertificateFiles {
         Ok(Pair { files: self.clone(), loaded, names, doubts })
     }
 
-    fn parse(&self, digest: Digest, chain: &[u8], key: &[u8], tls: &Tls) -> Result<Loaded, CertificateError> {
-        let chain = self.parse_chain(chain)?;
+    fn parse(
+        &self,
+        digest: Digest,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+        tls: &Tls,
+    ) -> Result<Loaded, CertificateError> {
         let not_after = not_after(&self.end_entity(&chain)?);
-        let config = tls.server_config(chain.clone(), self.parse_key(key)?).map_err(|error| self.bad_key(error))?;
+        let config = tls.server_config(chain.clone(), key).map_err(|error| self.bad_key(error))?;
         Ok(Loaded { digest, chain, not_after, config })
-    }
-
-    /// The certificates: one at least.
-    fn parse_chain(&self, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-        let path = &self.cert;
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
-            .collect::<Result<_, _>>()
-            .map_err(|error| damaged(&self.origin, path, error))?;
-        if chain.is_empty() {
-            return Err(CertificateError::NoCertificate { origin: self.origin.clone(), path: path.clone() });
-        }
-        Ok(chain)
-    }
-
-    fn parse_key(&self, pem: &[u8]) -> Result<PrivateKeyDer<'static>, CertificateError> {
-        let (path, origin) = (&self.key, &self.key_origin);
-        PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
-            pem::Error::NoItemsFound => CertificateError::NoKey { origin: origin.clone(), path: path.clone() },
-            error => damaged(origin, path, error),
-        })
     }
 
     /// The server's own certificate.
@@ -158,21 +137,14 @@ impl CertificateFiles {
     }
 }
 
-fn read(origin: &str, path: &Path) -> Result<Vec<u8>, CertificateError> {
-    fs::read(path).map_err(|source| CertificateError::Unreadable {
-        origin: origin.to_owned(),
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn digest(chain: &[u8], key: &[u8]) -> Digest {
-    // With the length, so that no byte can move from one file to the other unnoticed.
-    Sha256::new().chain_update(chain.len().to_be_bytes()).chain_update(chain).chain_update(key).finalize().into()
-}
-
-fn damaged(origin: &str, path: &Path, source: pem::Error) -> CertificateError {
-    CertificateError::Damaged { origin: origin.to_owned(), path: path.to_owned(), source }
+fn digest(chain: &[CertificateDer<'_>], key: &PrivateKeyDer<'_>) -> Digest {
+    let mut digest = Sha256::new();
+    for part in chain.iter().map(|certificate| &certificate[..]).chain([key.secret_der()]) {
+        // With the length, so that no byte can move from one to the next unnoticed.
+        digest.update(part.len().to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().into()
 }
 
 /// The names that a certificate is valid for: DNS names, and those of the served addresses that it lists.

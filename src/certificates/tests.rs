@@ -21,6 +21,7 @@ use rustls::{
 use tempfile::TempDir;
 
 use super::*;
+use crate::pem::PemError;
 
 /// Files in a folder, and clients that trust the authority and all of the files.
 struct Setup {
@@ -227,15 +228,15 @@ fn files_that_are_of_no_use_are_refused_by_name() {
         error
     };
     for path in [&missing, &folder] {
-        assert!(matches!(error(path, &good.key), CertificateError::Unreadable { .. }));
-        assert!(matches!(error(&good.cert, path), CertificateError::Unreadable { .. }));
+        assert!(matches!(error(path, &good.key), CertificateError::File(PemError::Unreadable { .. })));
+        assert!(matches!(error(&good.cert, path), CertificateError::File(PemError::Unreadable { .. })));
     }
-    assert!(matches!(error(&empty, &good.key), CertificateError::NoCertificate { .. }));
-    assert!(matches!(error(&good.key, &good.key), CertificateError::NoCertificate { .. }));
-    assert!(matches!(error(&damaged, &good.key), CertificateError::Damaged { .. }));
+    assert!(matches!(error(&empty, &good.key), CertificateError::File(PemError::NoCertificate { .. })));
+    assert!(matches!(error(&good.key, &good.key), CertificateError::File(PemError::NoCertificate { .. })));
+    assert!(matches!(error(&damaged, &good.key), CertificateError::File(PemError::Damaged { .. })));
     assert!(matches!(error(&garbage, &good.key), CertificateError::BadCertificate { .. }));
-    assert!(matches!(error(&good.cert, &empty), CertificateError::NoKey { .. }));
-    assert!(matches!(error(&good.cert, &good.cert), CertificateError::NoKey { .. }));
+    assert!(matches!(error(&good.cert, &empty), CertificateError::File(PemError::NoKey { .. })));
+    assert!(matches!(error(&good.cert, &good.cert), CertificateError::File(PemError::NoKey { .. })));
     assert!(matches!(error(&good.cert, &bad_key), CertificateError::BadKey { .. }));
     assert!(matches!(error(&good.cert, &folder.join("1.key")), CertificateError::Mismatch { .. }));
 }

@@ -1,23 +1,17 @@
 use std::{
-    fs, io,
     path::PathBuf,
     time::{Duration, Instant, SystemTime},
 };
 
+use crate::{
+    file_watch::{FileWatch, Look},
+    pem::{self, PemError},
+    settings::{MeshFiles, Settings},
+    telemetry::causes::with_causes,
+};
 use pmesh_layers::{
     identity::{IdentityError, Secret},
     node::{NodeCertificates, NodeIdentity},
-};
-use rustls::pki_types::{
-    CertificateDer, PrivateKeyDer,
-    pem::{self, PemObject},
-};
-use zeroize::Zeroizing;
-
-use crate::{
-    file_watch::{FileWatch, Look},
-    settings::{MeshFile, MeshFiles, Settings},
-    telemetry::causes::with_causes,
 };
 
 /// How often the certificates in unchanged files are verified again.
@@ -76,7 +70,10 @@ impl IdentityWatch {
         if is_due {
             self.verified = Instant::now();
         }
-        let take = || identity.replace_certificates(files.read()?).map_err(|error| files.unusable(error));
+        let take = || {
+            let certificates = files.read()?;
+            identity.replace_certificates(certificates).map_err(|error| files.unusable(error))
+        };
         match watch.look(all || is_due, take) {
             Look::Read(()) if watch.found_change() => {
                 tracing::info!("{RENEWED}");
@@ -105,10 +102,12 @@ const NOT_RENEWED: &str =
     "cannot renew the certificates that this node presents to other nodes; the previous ones stay in use";
 
 impl MeshFiles {
-    fn read(&self) -> Result<NodeCertificates, NodeIdentityError> {
-        let key = Zeroizing::new(self.key.bytes()?);
-        let key = PrivateKeyDer::from_pem_slice(&key).map_err(|source| self.key.damaged(source))?;
-        Ok(NodeCertificates { roots: self.ca.certificates()?, chain: self.cert.certificates()?, key })
+    fn read(&self) -> Result<NodeCertificates, PemError> {
+        Ok(NodeCertificates {
+            roots: pem::certificates(&self.ca.path, &self.ca.origin)?,
+            chain: pem::certificates(&self.cert.path, &self.cert.origin)?,
+            key: pem::private_key(&self.key.path, &self.key.origin)?,
+        })
     }
 
     fn unusable(&self, source: IdentityError) -> NodeIdentityError {
@@ -120,51 +119,12 @@ impl MeshFiles {
     }
 }
 
-impl MeshFile {
-    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, NodeIdentityError> {
-        let certificates = CertificateDer::pem_slice_iter(&self.bytes()?)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|source| self.damaged(source))?;
-        if certificates.is_empty() { Err(self.damaged(pem::Error::NoItemsFound)) } else { Ok(certificates) }
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, NodeIdentityError> {
-        let Self { path, origin } = self;
-        fs::read(path).map_err(|source| NodeIdentityError::Unreadable {
-            origin: origin.clone(),
-            path: path.clone(),
-            source,
-        })
-    }
-
-    fn damaged(&self, source: pem::Error) -> NodeIdentityError {
-        NodeIdentityError::Damaged { origin: self.origin.clone(), path: self.path.clone(), source }
-    }
-}
-
 /// Why this node has no certificate to present to others.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeIdentityError {
-    /// A file is missing, is not readable, or is a folder.
-    #[error("{origin}: cannot read {path}")]
-    Unreadable {
-        /// Where the files were named.
-        origin: String,
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A file is damaged, or holds something else.
-    #[error("{origin}: {path} is not valid PEM, or not what is expected of it")]
-    Damaged {
-        /// Where the files were named.
-        origin: String,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: pem::Error,
-    },
+    /// A file cannot be read, or holds something else.
+    #[error(transparent)]
+    File(#[from] PemError),
     /// Other nodes would refuse the certificate.
     #[error("{origin}: the certificate in {path} cannot be used")]
     Unusable {
@@ -188,7 +148,10 @@ impl From<IdentityError> for NodeIdentityError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::settings::MeshFile;
 
     #[test]
     fn changed_files_are_taken_and_bad_ones_are_not() {
@@ -234,14 +197,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| MeshFile { path: folder.path().join(name), origin: format!("mesh_{name}") };
         let files = MeshFiles { ca: file("ca"), cert: file("cert"), key: file("key") };
-        assert!(
-            matches!(files.read().unwrap_err(), NodeIdentityError::Unreadable { path, .. } if path == files.key.path)
-        );
+        assert!(matches!(files.read(), Err(PemError::Unreadable { path, .. }) if path == files.ca.path));
         let key = rcgen::KeyPair::generate().unwrap();
         fs::write(&files.key.path, key.serialize_pem()).unwrap();
         fs::write(&files.ca.path, "").unwrap();
-        let error = files.read().unwrap_err();
-        assert!(matches!(&error, NodeIdentityError::Damaged { path, .. } if *path == files.ca.path));
+        assert!(matches!(files.read(), Err(PemError::NoCertificate { path, .. }) if path == files.ca.path));
         let own = rcgen::CertificateParams::new(["b".to_owned()]).unwrap().self_signed(&key).unwrap();
         for file in [&files.ca.path, &files.cert.path] {
             fs::write(file, own.pem()).unwrap();

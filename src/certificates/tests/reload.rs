@@ -69,7 +69,7 @@ fn a_build_that_fails_leaves_the_previous_one_as_it_is() {
     let issued = config(&before, "b.example").unwrap();
     setup.write("0.key", "");
     let error = setup.next_certificates(&["a.example", "b.example"], &before).unwrap_err();
-    assert!(matches!(error, CertificateError::NoKey { .. }), "{error}");
+    assert!(matches!(error, CertificateError::File(PemError::NoKey { .. })), "{error}");
     assert_eq!(setup.presented(&before, "a.example"), certificate);
     assert!(Arc::ptr_eq(&issued, &config(&before, "b.example").unwrap()));
 }

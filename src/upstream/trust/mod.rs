@@ -2,21 +2,21 @@
 
 mod verifier;
 
-use std::{collections::HashMap, fs, io, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,
-    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    client::{VerifierBuilderError, WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::aws_lc_rs,
-    pki_types::{
-        CertificateDer,
-        pem::{self, PemObject},
-    },
+    pki_types::CertificateDer,
 };
 use sha2::{Digest, Sha256};
 
 use self::verifier::Verifier;
-use crate::settings::{CaFile, Route, endpoint::Endpoint};
+use crate::{
+    pem::{self, PemError},
+    settings::{CaFile, Route, endpoint::Endpoint},
+};
 
 /// The authorities that the routes of one configuration name.
 #[derive(Debug)]
@@ -125,46 +125,32 @@ fn system(route: &Route, previous: Option<&Trust>) -> Result<Authorities, TrustE
     let (trusted, ignored) = roots.add_parsable_certificates(found.certs);
     tracing::debug!(trusted, ignored, "authorities of the system");
     match verifier(roots) {
-        Some(verifier) => Ok(Authorities { id, verifier }),
-        None => Err(TrustError::NoSystemRoots { route: route.to_string() }),
+        Ok(verifier) => Ok(Authorities { id, verifier }),
+        Err(_) => Err(TrustError::NoSystemRoots { route: route.to_string() }),
     }
 }
 
 impl CaFile {
     fn load(&self, previous: Option<&Trust>) -> Result<Authorities, TrustError> {
-        let named = self.read()?;
+        let named = pem::certificates(&self.path, &self.origin)?;
         let id = TrustId::new(false, &named);
         if let Some(same) = previous.and_then(|previous| previous.find_by_id(id)) {
             return Ok(same.clone());
         }
-        let Self { path, origin } = self.clone();
+        let unusable = |source| TrustError::Unusable { origin: self.origin.clone(), path: self.path.clone(), source };
         let mut roots = RootCertStore::empty();
         for certificate in &named {
-            if let Err(source) = roots.add(certificate.clone()) {
-                return Err(TrustError::Unusable { origin, path, source });
-            }
+            roots.add(certificate.clone()).map_err(unusable)?;
         }
-        match verifier(roots) {
-            Some(inner) => Ok(Authorities { id, verifier: Arc::new(Verifier { inner, named }) }),
-            None => Err(TrustError::Empty { origin, path }),
-        }
-    }
-
-    fn read(&self) -> Result<Vec<CertificateDer<'static>>, TrustError> {
-        let Self { path, origin } = self.clone();
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(source) => return Err(TrustError::Unreadable { origin, path, source }),
-        };
-        let certificates = CertificateDer::pem_slice_iter(&bytes).collect::<Result<_, _>>();
-        certificates.map_err(|source| TrustError::Damaged { origin, path, source })
+        let inner = verifier(roots).map_err(|error| unusable(rustls::Error::General(error.to_string())))?;
+        Ok(Authorities { id, verifier: Arc::new(Verifier { inner, named }) })
     }
 }
 
-/// `None` without roots, which is the only error without revocation lists.
-fn verifier(roots: RootCertStore) -> Option<Arc<WebPkiServerVerifier>> {
+/// An error without roots, which is the only one without revocation lists.
+fn verifier(roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, VerifierBuilderError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().ok()
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()
 }
 
 /// Why the authorities for upstreams with TLS cannot be used.
@@ -179,26 +165,9 @@ pub enum TrustError {
         /// The route.
         route: String,
     },
-    /// A file is missing, is not readable, or is a folder.
-    #[error("{origin}: cannot read {path}")]
-    Unreadable {
-        /// Where the file was named.
-        origin: String,
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A file is damaged.
-    #[error("{origin}: {path} is not valid PEM")]
-    Damaged {
-        /// Where the file was named.
-        origin: String,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: pem::Error,
-    },
+    /// A file cannot be read, or holds something else.
+    #[error(transparent)]
+    File(#[from] PemError),
     /// A certificate cannot be that of an authority.
     #[error("{origin}: a certificate in {path} cannot be used")]
     Unusable {
@@ -208,14 +177,6 @@ pub enum TrustError {
         path: PathBuf,
         /// What is wrong with it.
         source: rustls::Error,
-    },
-    /// A file holds no certificate.
-    #[error("{origin}: {path} holds no certificate; one starts with `-----BEGIN CERTIFICATE-----`")]
-    Empty {
-        /// Where the file was named.
-        origin: String,
-        /// The file.
-        path: PathBuf,
     },
 }
 

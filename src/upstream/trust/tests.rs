@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::{fs, path::Path};
 
 use tempfile::TempDir;
 
@@ -93,7 +93,7 @@ fn one_more_certificate_makes_others_of_them() {
 fn authorities_of_the_system_are_not_those_of_a_file() {
     let setup = Setup::new();
     let file = setup.write("a");
-    let named = file.read().unwrap();
+    let named = pem::certificates(&file.path, &file.origin).unwrap();
     assert_ne!(TrustId::new(true, &named), TrustId::new(false, &named));
 }
 
@@ -109,10 +109,10 @@ fn a_load_that_fails_names_the_file_and_leaves_the_previous_one_as_it_is() {
         assert!(error.to_string().contains(&file.path.display().to_string()), "{error}");
         error
     };
-    assert!(matches!(error(&setup.0.path().join("missing")), TrustError::Unreadable { .. }));
+    assert!(matches!(error(&setup.0.path().join("missing")), TrustError::File(PemError::Unreadable { .. })));
     for (text, is_expected) in [
-        ("", (|error| matches!(error, TrustError::Empty { .. })) as fn(&TrustError) -> bool),
-        ("-----BEGIN CERTIFICATE-----\n!\n", |error| matches!(error, TrustError::Damaged { .. })),
+        ("", (|error| matches!(error, TrustError::File(PemError::NoCertificate { .. }))) as fn(&TrustError) -> bool),
+        ("-----BEGIN CERTIFICATE-----\n!\n", |error| matches!(error, TrustError::File(PemError::Damaged { .. }))),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", |error| {
             matches!(error, TrustError::Unusable { .. })
         }),

@@ -1,0 +1,134 @@
+//! Certificates and keys in files.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer,
+    pem::{Error, PemObject},
+};
+use zeroize::Zeroizing;
+
+/// The certificates in a file in their order; at least one. `origin` is where the user named the file, for errors.
+///
+/// # Errors
+///
+/// [`PemError`] if the file cannot be read, is damaged, or holds no certificate.
+pub fn certificates(path: &Path, origin: &str) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    let text = read(path, origin)?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    match certificates {
+        Ok(none) if none.is_empty() => {
+            Err(PemError::NoCertificate { origin: origin.to_owned(), path: path.to_owned() })
+        }
+        Ok(certificates) => Ok(certificates),
+        Err(source) => Err(damaged(path, origin, source)),
+    }
+}
+
+/// The first private key in a file. `origin` is where the user named the file, for errors.
+///
+/// # Errors
+///
+/// [`PemError`] if the file cannot be read, is damaged, or holds no key.
+pub fn private_key(path: &Path, origin: &str) -> Result<PrivateKeyDer<'static>, PemError> {
+    let text = read(path, origin)?;
+    PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+        Error::NoItemsFound => PemError::NoKey { origin: origin.to_owned(), path: path.to_owned() },
+        source => damaged(path, origin, source),
+    })
+}
+
+/// Why a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PemError {
+    /// It is missing, is not readable, or is a folder.
+    #[error("{origin}: cannot read {path}")]
+    Unreadable {
+        /// Where the file was named.
+        origin: String,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It is damaged.
+    #[error("{origin}: {path} is not valid PEM")]
+    Damaged {
+        /// Where the file was named.
+        origin: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Error,
+    },
+    /// It holds no certificate.
+    #[error("{origin}: {path} holds no certificate; one starts with `-----BEGIN CERTIFICATE-----`")]
+    NoCertificate {
+        /// Where the file was named.
+        origin: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// It holds no private key.
+    #[error(
+        "{origin}: {path} holds no private key; one starts with `-----BEGIN PRIVATE KEY-----`, and an encrypted one has \
+         to be decrypted first"
+    )]
+    NoKey {
+        /// Where the file was named.
+        origin: String,
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Wiped from memory when it is dropped: it may hold a key.
+fn read(path: &Path, origin: &str) -> Result<Zeroizing<Vec<u8>>, PemError> {
+    fs::read(path).map(Zeroizing::new).map_err(|source| PemError::Unreadable {
+        origin: origin.to_owned(),
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn damaged(path: &Path, origin: &str, source: Error) -> PemError {
+    PemError::Damaged { origin: origin.to_owned(), path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+
+    #[test]
+    fn what_is_in_a_file_is_read_whatever_is_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("all.pem");
+        fs::write(&path, format!("A comment.\n{KEY}{CERTIFICATE}\n{CERTIFICATE}")).unwrap();
+        assert_eq!(certificates(&path, "--cert").unwrap().len(), 2);
+        assert_eq!(private_key(&path, "--key").unwrap().secret_der(), [0; 3]);
+    }
+
+    #[test]
+    fn errors_say_where_the_file_was_named_and_what_it_lacks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.pem");
+        let shown = |error: PemError| error.to_string().replace(&path.display().to_string(), "PATH");
+        let both =
+            || [shown(certificates(&path, "--cert").unwrap_err()), shown(private_key(&path, "--key").unwrap_err())];
+        assert_eq!(both(), ["--cert: cannot read PATH", "--key: cannot read PATH"]);
+        fs::write(&path, "").unwrap();
+        let [certificate, key] = both();
+        assert!(certificate.starts_with("--cert: PATH holds no certificate; one starts with"), "{certificate}");
+        assert!(key.starts_with("--key: PATH holds no private key; one starts with"), "{key}");
+        for kind in ["CERTIFICATE", "PRIVATE KEY"] {
+            fs::write(&path, format!("-----BEGIN {kind}-----\n!\n-----END {kind}-----\n")).unwrap();
+            assert!(both().iter().all(|shown| shown.ends_with("PATH is not valid PEM")), "{kind}");
+        }
+    }
+}
