@@ -1,4 +1,4 @@
-use std::{collections::hash_map::RandomState, fmt, hash::BuildHasher, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use pmesh_layers::{host::HostPattern, identity::NodeName, route::PathPrefix};
 
@@ -67,9 +67,7 @@ pub struct Instance(u128);
 impl Instance {
     /// A new one, for a start of the program.
     pub fn random() -> Self {
-        // Keyed by the system's random numbers, as against floods of colliding keys. Nobody's secret.
-        let half = || u128::from(RandomState::new().hash_one(0));
-        Self(half() << 64 | half())
+        Self(rand::random())
     }
 }
 
@@ -83,10 +81,11 @@ impl FromStr for Instance {
     type Err = InvalidInstance;
 
     fn from_str(text: &str) -> Result<Self, InvalidInstance> {
-        if text.len() != 32 {
-            return Err(InvalidInstance);
+        let mut bytes = [0; 16];
+        match base16ct::mixed::decode(text, &mut bytes) {
+            Ok(all) if all.len() == 16 => Ok(Self(u128::from_be_bytes(bytes))),
+            _ => Err(InvalidInstance),
         }
-        u128::from_str_radix(text, 16).map(Self).map_err(|_| InvalidInstance)
     }
 }
 
@@ -126,7 +125,7 @@ mod tests {
         let one = Instance::random();
         assert_eq!(one.to_string().parse(), Ok(one));
         assert_ne!(one, Instance::random());
-        for text in ["", "0", "+0000000000000000000000000000000x", &"g".repeat(32)] {
+        for text in ["", "0", "+0000000000000000000000000000001", &"g".repeat(32), &"0".repeat(31), &"0".repeat(34)] {
             assert_eq!(text.parse::<Instance>(), Err(InvalidInstance));
         }
     }

@@ -5,6 +5,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use base16ct::{lower::encode_string, mixed::decode_vec};
 use hmac::{Hmac, KeyInit, Mac};
 use pmesh_layers::identity::{IdentityError, Secret};
 use serde::{Deserialize, Serialize};
@@ -73,7 +74,7 @@ impl Seal {
     /// There is no secret.
     pub fn seal(&self, announcement: &Announcement, now: SystemTime) -> Result<Vec<u8>, SealError> {
         let json = serde_json::to_vec(&Content::new(announcement, now)).map_err(|_| SealError::Content)?;
-        let tag = |mac: &Hmac<Sha256>| Hex(&mac.clone().chain_update(&json).finalize().into_bytes()).to_string();
+        let tag = |mac: &Hmac<Sha256>| encode_string(&mac.clone().chain_update(&json).finalize().into_bytes());
         let tags: Vec<_> = self.0.load().iter().take(MOST).map(tag).collect();
         if tags.is_empty() {
             return Err(SealError::Wrong);
@@ -93,7 +94,7 @@ impl Seal {
         let (tags, json) = (&sealed[..end], &sealed[end + 1..]);
         let macs: Vec<_> = self.0.load().iter().map(|mac| mac.clone().chain_update(json)).collect();
         let is_right =
-            |tag: &[u8]| bytes(tag).is_some_and(|tag| macs.iter().any(|mac| mac.clone().verify_slice(&tag).is_ok()));
+            |tag: &[u8]| decode_vec(tag).is_ok_and(|tag| macs.iter().any(|mac| mac.clone().verify_slice(&tag).is_ok()));
         if !tags.split(|byte| *byte == b' ').take(MOST).any(is_right) {
             return Err(SealError::Wrong);
         }
@@ -180,19 +181,6 @@ impl Content {
     }
 }
 
-struct Hex<'a>(&'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-fn bytes(digits: &[u8]) -> Option<Vec<u8>> {
-    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    digits.chunks(2).map(|pair| Some(nibble(*pair.first()?)? << 4 | nibble(*pair.get(1)?)?)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,7 +210,7 @@ mod tests {
     /// The sealed form of any text.
     fn sealed(seal: &Seal, json: &str) -> Vec<u8> {
         let mac = seal.0.load()[0].clone().chain_update(json).finalize().into_bytes();
-        format!("{}\n{json}", Hex(&mac)).into_bytes()
+        format!("{}\n{json}", encode_string(&mac)).into_bytes()
     }
 
     #[test]

@@ -1,5 +1,7 @@
 use std::{fmt, str::FromStr};
 
+use percent_encoding::percent_decode_str;
+
 use super::endpoint::{HostPort, InvalidEndpoint};
 use crate::config::Secret;
 
@@ -74,20 +76,12 @@ impl Login {
 
 /// Undoes the escapes of a URL, `%40` for an `@` (RFC 3986, 2.1).
 fn decode(text: &str) -> Result<String, InvalidRegistry> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, tail) = tail.split_at_checked(2).ok_or(InvalidRegistry::Escape)?;
-        let digits = std::str::from_utf8(digits).map_err(|_| InvalidRegistry::Escape)?;
-        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| InvalidRegistry::Escape)?);
-        rest = tail;
+    let is_escape = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    if !text.split('%').skip(1).all(is_escape) {
+        return Err(InvalidRegistry::Escape);
     }
-    String::from_utf8(bytes).map_err(|_| InvalidRegistry::Escape)
+    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| InvalidRegistry::Escape)?;
+    Ok(decoded.into_owned())
 }
 
 impl fmt::Display for RegistryServers {
@@ -157,6 +151,7 @@ mod tests {
             ("nats://u:hunter2@a:0", "the port is not a number from 1 to 65535"),
             ("nats://u:hunter2@a/x", "'/' cannot stand in a host name"),
             ("nats://u:hunter2@a,nats://u:other@b", "all servers are asked by the same user; name it at the first"),
+            ("nats://u:hunter2%+1@a", "a percent sign in the user or the password is written %25"),
             ("nats://u:hunter2%@a", "a percent sign in the user or the password is written %25"),
         ] {
             let error = text.parse::<RegistryServers>().expect_err(text);

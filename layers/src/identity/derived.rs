@@ -59,7 +59,7 @@ impl DerivedAuthority {
 fn params(key: &DerivedKey, common_name: &str) -> CertificateParams {
     let key_hash = Sha256::digest(key.subject_public_key_info());
     // Two authorities in one trust store differ in what people see and in what software compares.
-    let shown: String = key_hash[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    let shown = base16ct::lower::encode_string(&key_hash[..4]);
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, format!("{common_name} {shown}"));
     params.serial_number = Some(serial_number(&key_hash[..16]));

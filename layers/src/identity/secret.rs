@@ -1,4 +1,4 @@
-use std::{fmt, fmt::Write, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use hkdf::Hkdf;
 use sha2::Sha256;
@@ -32,13 +32,7 @@ impl Secret {
 
     /// The 64 hexadecimal digits that [`FromStr`] reads, to be written where only the nodes read it.
     pub fn expose_hex(&self) -> Zeroizing<String> {
-        // Reserved in full, since growing would leave a copy behind.
-        let mut hex = Zeroizing::new(String::with_capacity(BYTES * 2));
-        for byte in self.0.iter() {
-            // Cannot fail: a String takes every write.
-            let _ = write!(hex, "{byte:02x}");
-        }
-        hex
+        Zeroizing::new(base16ct::lower::encode_string(self.bytes()))
     }
 
     /// A key of `N` bytes for one purpose, which `label` names. Another label gives an unrelated key, and no key tells the
@@ -78,9 +72,7 @@ impl FromStr for Secret {
             return Err(InvalidSecret::TooLong { digits: digits.len() });
         }
         let mut secret = Self(Box::default());
-        for (byte, pair) in secret.0.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = pair.iter().fold(0, |value, digit| value << 4 | nibble(*digit));
-        }
+        base16ct::mixed::decode(digits, &mut secret.0[..]).map_err(|_| InvalidSecret::NotHex)?;
         Ok(secret)
     }
 }
@@ -88,14 +80,6 @@ impl FromStr for Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(hidden)")
-    }
-}
-
-/// The value of a hexadecimal digit.
-fn nibble(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        _ => (digit | 0x20) - b'a' + 10,
     }
 }
 

@@ -4,8 +4,6 @@ mod session;
 mod status;
 
 use std::{
-    collections::hash_map::RandomState,
-    hash::BuildHasher,
     io,
     sync::{Arc, atomic::AtomicU64, atomic::Ordering},
     thread,
@@ -221,9 +219,7 @@ impl Keeper {
 
 /// From half to one and a half of `wait`, so that nodes that lost the same thing at once do not come back at once.
 pub(super) fn jittered(wait: Duration) -> Duration {
-    // Keyed by the system's random numbers, as against floods of colliding keys.
-    let random = u32::try_from(RandomState::new().hash_one(0) % 1024).unwrap_or_default();
-    wait / 2 + wait * random / 1024
+    rand::random_range(wait / 2..=wait * 3 / 2)
 }
 
 #[cfg(test)]
@@ -233,7 +229,7 @@ mod tests {
     #[test]
     fn waits_differ_within_bounds() {
         let waits: Vec<_> = (0..100).map(|_| jittered(LONGEST_WAIT)).collect();
-        assert!(waits.iter().all(|wait| (LONGEST_WAIT / 2..LONGEST_WAIT * 3 / 2).contains(wait)), "{waits:?}");
+        assert!(waits.iter().all(|wait| (LONGEST_WAIT / 2..=LONGEST_WAIT * 3 / 2).contains(wait)), "{waits:?}");
         assert!(waits.iter().any(|wait| *wait != waits[0]));
     }
 }
