@@ -8,7 +8,7 @@ mod served;
 mod tls;
 mod watch;
 
-use std::{collections::HashMap, sync::Arc, time::SystemTime};
+use std::{collections::HashMap, num::NonZeroUsize, sync::Arc, time::SystemTime};
 
 use arc_swap::ArcSwap;
 pub use error::CertificateError;
@@ -27,7 +27,7 @@ use self::{
 
 /// How many names below one wildcard have issued certificates at a time. A name that is asked for again after it was
 /// evicted costs another signature, so less than a millisecond.
-const NAMES_BELOW: usize = 1024;
+const NAMES_BELOW: NonZeroUsize = NonZeroUsize::new(1024).expect("more than 0");
 
 /// The TLS configuration for each served name, shared by all workers.
 ///
