@@ -74,7 +74,7 @@ impl Kind {
     pub(super) fn value(self, text: &str, home: Option<&str>) -> Value {
         match self {
             Self::Port | Self::Count | Self::Size => text.parse::<u64>().map_or_else(|_| text.into(), Value::from),
-            Self::Switch => switch(text).map_or_else(|| text.into(), Value::from),
+            Self::Switch => Value::from(text).to_bool_lossy().map_or_else(|| text.into(), Value::from),
             Self::File | Self::Directory => path::expand(text, home).into(),
             Self::Socket => path::of_socket(text, |path| path::expand(path, home)).into(),
             // A table in the file; here a list, in which a name that is there twice shows.
@@ -88,14 +88,6 @@ impl Kind {
             | Self::Certificates
             | Self::Secret => text.into(),
         }
-    }
-}
-
-fn switch(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Some(true),
-        "false" | "0" | "no" | "off" => Some(false),
-        _ => None,
     }
 }
 

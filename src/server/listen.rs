@@ -191,6 +191,26 @@ mod tests {
     }
 
     #[test]
+    fn an_error_says_how_to_move_the_listener_or_turn_it_off() {
+        let said = |listener, port, kind: io::ErrorKind| {
+            let address = SocketAddr::from(([0, 0, 0, 0], port));
+            let spare_port = spare_port(port, &[(listener, address)]);
+            ListenError { listener, address, spare_port, error: kind.into() }.to_string()
+        };
+        assert_eq!(
+            said(Listener::Internal, 8443, io::ErrorKind::AddrInUse),
+            "cannot listen on 0.0.0.0:8443 (internal): the port is taken\n  `ss -ltnp 'sport = :8443'` shows by whom; choose \
+             another port, as in --internal 8444, or turn this listener off with --internal off"
+        );
+        assert_eq!(
+            said(Listener::Http, 80, io::ErrorKind::PermissionDenied),
+            "cannot listen on 0.0.0.0:80 (http): ports below 1024 need permission\n  give it with `setcap \
+             cap_net_bind_service=+ep` on the program or `sysctl net.ipv4.ip_unprivileged_port_start=80`; or choose a \
+             higher port, as in --http 8080; or turn this listener off with --http off"
+        );
+    }
+
+    #[test]
     fn an_error_suggests_a_port_that_no_other_listener_has() {
         let on = |listener, port| (listener, SocketAddr::from(([0, 0, 0, 0], port)));
         let listeners = [on(Listener::Http, 80), on(Listener::Https, 443), on(Listener::Internal, 8443)];
