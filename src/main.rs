@@ -73,6 +73,9 @@ fn obey(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
         Command::Authority { next } => show(&authority(&source.load_to_ask()?, *next)?),
         Command::Status(asked) => show(&commands::status(&source.load_to_ask()?, asked.node.as_ref(), asked.json)?),
         Command::Peers(asked) => show(&commands::peers(&source.load_to_ask()?, asked.node.as_ref(), asked.json)?),
+        Command::Upstreams { json } => show(&commands::upstreams(&source.load_to_ask()?, *json)?),
+        Command::Routes { json } => show(&commands::routes(&source.load_to_ask()?, *json)?),
+        Command::Reload { json } => show(&commands::reload(&source.load_to_ask()?, *json)?),
         Command::Secret(command) => show(&commands::secret(&source.load_to_ask()?, command)?),
     }
 }

@@ -51,6 +51,21 @@ pub enum Command {
     Status(Asked),
     /// Ask a node which others it knows.
     Peers(Asked),
+    /// Ask the node of this home where it sends requests, and how it is there.
+    Upstreams {
+        /// JSON in place of a table.
+        json: bool,
+    },
+    /// Ask the node of this home what it serves.
+    Routes {
+        /// JSON in place of a table.
+        json: bool,
+    },
+    /// Let the node of this home read its configuration again.
+    Reload {
+        /// JSON in place of lines.
+        json: bool,
+    },
     /// Show or change the secret.
     Secret(SecretCommand),
 }
@@ -117,6 +132,9 @@ impl Arguments {
             Some(("ca", matches)) => Command::Authority { next: matches.get_flag(NEXT) },
             Some((STATUS, matches)) => Command::Status(asked(matches)),
             Some((PEERS, matches)) => Command::Peers(asked(matches)),
+            Some(("upstreams", matches)) => Command::Upstreams { json: matches.get_flag(JSON) },
+            Some(("routes", matches)) => Command::Routes { json: matches.get_flag(JSON) },
+            Some(("reload", matches)) => Command::Reload { json: matches.get_flag(JSON) },
             Some(("secret", matches)) => Command::Secret(secret(matches)),
             _ => Command::Serve,
         };
@@ -175,6 +193,17 @@ fn definition() -> clap::Command {
         )
         .subcommand(asking(STATUS, "Prints the state of the node that runs in this home"))
         .subcommand(asking(PEERS, "Prints the other nodes that the node in this home knows, and their state"))
+        .subcommand(
+            clap::Command::new("upstreams")
+                .about("Prints the endpoints that the node in this home sends requests to, and their state")
+                .arg(json()),
+        )
+        .subcommand(clap::Command::new("routes").about("Prints what the node in this home serves").arg(json()))
+        .subcommand(
+            clap::Command::new("reload")
+                .about("Lets the node in this home read its configuration again, and prints what has changed")
+                .arg(json()),
+        )
         .subcommand(secret_definition())
 }
 
@@ -186,7 +215,7 @@ fn asking(name: &'static str, about: &'static str) -> clap::Command {
         .value_name("NAME")
         .help("Asks this node instead, which the one in this home must know");
     let node = node.value_parser(|text: &str| text.parse::<NodeName>().map(|name| name.to_string()));
-    clap::Command::new(name).about(about).arg(node).arg(switch(JSON, "Prints JSON"))
+    clap::Command::new(name).about(about).arg(node).arg(json())
 }
 
 fn secret_definition() -> clap::Command {
@@ -212,6 +241,10 @@ fn secret_definition() -> clap::Command {
                 .arg(file(SET, set))
                 .arg(switch(FINISH, "Drops the old secret").conflicts_with(SET)),
         )
+}
+
+fn json() -> Arg {
+    switch(JSON, "Prints JSON")
 }
 
 fn switch(id: &'static str, help: &'static str) -> Arg {
@@ -280,6 +313,9 @@ mod tests {
             (&["ca", "--next"], Command::Authority { next: true }),
             (&["status"], Command::Status(Asked { node: None, json: false })),
             (&["peers", "--json", "--node", "B"], Command::Peers(Asked { node: "b".parse().ok(), json: true })),
+            (&["upstreams", "--json"], Command::Upstreams { json: true }),
+            (&["routes"], Command::Routes { json: false }),
+            (&["reload"], Command::Reload { json: false }),
             (&["secret", "show"], Command::Secret(SecretCommand::Show)),
             (&["secret", "fingerprint"], Command::Secret(SecretCommand::Fingerprint)),
             (&["secret", "set", "--force"], Command::Secret(SecretCommand::Set { file: None, force: true })),

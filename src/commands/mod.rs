@@ -2,8 +2,14 @@
 
 mod ask;
 mod peers;
+mod reload;
+mod routes;
 mod secret;
 mod span;
 mod status;
+mod upstreams;
 
-pub use self::{ask::Unreachable, peers::peers, secret::secret, status::status};
+pub use self::{
+    ask::Unreachable, peers::peers, reload::reload, routes::routes, secret::secret, status::status,
+    upstreams::upstreams,
+};

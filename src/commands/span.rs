@@ -6,6 +6,12 @@ pub(super) fn since(moment: u64) -> String {
     span(now.saturating_sub(moment))
 }
 
+/// How long it is until a moment, in seconds since 1970; `None` if it has passed.
+pub(super) fn until(moment: u64) -> Option<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    moment.checked_sub(now).filter(|seconds| *seconds > 0).map(span)
+}
+
 /// A time in seconds, in its two largest units.
 pub(super) fn span(seconds: u64) -> String {
     let text = humantime::format_duration(Duration::from_secs(seconds)).to_string();
@@ -25,6 +31,7 @@ mod tests {
     fn times_are_short() {
         assert_eq!([0, 59, 3600, 90_061].map(span), ["0s", "59s", "1h", "1day 1h"]);
         assert_eq!([0, 99, 100, 12_345].map(millis), ["0.0 ms", "0.0 ms", "0.1 ms", "12.3 ms"]);
-        assert_eq!(since(u64::MAX), "0s");
+        assert_eq!((since(u64::MAX), until(1)), ("0s".to_owned(), None));
+        assert!(until(u64::MAX).is_some());
     }
 }

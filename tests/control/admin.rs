@@ -91,3 +91,26 @@ fn a_socket_that_cannot_be_is_told_before_the_start() {
     assert!(error.contains("no socket") && error.contains("admin = "), "{error}");
     assert_eq!(fs::read(&file).unwrap(), b"important");
 }
+
+#[test]
+fn the_routes_of_a_node_are_told() {
+    let program = with_secret(Start::new())
+        .config(
+            r#"
+            [[routes]]
+            hosts = ["a.test", "*.a.test"]
+            prefix = "/x"
+            strip_prefix = true
+            upstreams = ["backend:1"]
+            "#,
+        )
+        .flags(&["--https", "off"])
+        .run();
+    let table = printed(&program, &["routes"]);
+    let rows: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["ROUTE", "LISTENERS", "UPSTREAM", "OPTIONS"]);
+    assert_eq!(rows[1], ["a.test/x", "http", "backend:1", "strip_prefix"]);
+    assert_eq!(rows[2], ["*.a.test/x", "http", "backend:1", "strip_prefix"]);
+    let report = json(&printed(&program, &["routes", "--json"]));
+    assert_eq!(report["routes"][0]["hosts"], json("[\"a.test\",\"*.a.test\"]"));
+}

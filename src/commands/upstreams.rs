@@ -1,0 +1,131 @@
+use tower::BoxError;
+
+use super::{
+    ask::{block_on, get},
+    span::{since, until},
+};
+use crate::{
+    admin::{EndpointReport, EndpointState, UpstreamsReport},
+    columns::columns,
+    mesh::Route,
+    settings::Settings,
+};
+
+/// The endpoints that the node of this home sends requests to, and how they are: a table, or JSON.
+///
+/// # Errors
+///
+/// [`Unreachable`](super::Unreachable)
+pub fn upstreams(settings: &Settings, json: bool) -> Result<String, BoxError> {
+    let report: UpstreamsReport = block_on(async { Ok(get(settings, "/v1/upstreams").await?) })?;
+    if json {
+        return Ok(serde_json::to_string_pretty(&report)? + "\n");
+    }
+    if report.endpoints.is_empty() {
+        return Ok("no endpoints: nothing is served\n".to_owned());
+    }
+    Ok(table(&report))
+}
+
+fn table(report: &UpstreamsReport) -> String {
+    let heading = ["ENDPOINT", "STATE", "REQUESTS", "FAILED", "OPEN", "IDLE", "ROUTES"].map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(heading).chain(report.endpoints.iter().map(row)).collect();
+    let table = columns(&rows);
+    let mut lines = table.lines();
+    let mut text = lines.next().unwrap_or_default().to_owned() + "\n";
+    for (line, endpoint) in lines.zip(&report.endpoints) {
+        text = text + line + "\n" + &failure(endpoint);
+    }
+    text
+}
+
+fn row(endpoint: &EndpointReport) -> [String; 7] {
+    let state = match endpoint.state {
+        EndpointState::Ok => "ok",
+        EndpointState::Failed => "failed",
+        EndpointState::Unknown => "unknown",
+    };
+    let since = endpoint.since.map(|moment| format!(" for {}", since(moment))).unwrap_or_default();
+    [
+        endpoint.address.clone(),
+        format!("{state}{since}"),
+        endpoint.requests.to_string(),
+        endpoint.failures.to_string(),
+        endpoint.open_connections.to_string(),
+        endpoint.idle_connections.to_string(),
+        routes(&endpoint.routes),
+    ]
+}
+
+/// The first one, so that a line stays readable.
+fn routes(routes: &[Route]) -> String {
+    let Some(Route { host, prefix }) = routes.first() else { return "-".to_owned() };
+    match routes.len() - 1 {
+        0 => format!("{host}{prefix}"),
+        more => format!("{host}{prefix} and {more} more"),
+    }
+}
+
+/// A line below that of the endpoint, if a request has ever failed there.
+fn failure(endpoint: &EndpointReport) -> String {
+    let Some(error) = &endpoint.last_error else { return String::new() };
+    let when = error.time.map(|moment| format!(" {} ago", since(moment))).unwrap_or_default();
+    let is_failed = endpoint.state == EndpointState::Failed;
+    let next = endpoint.left_alone_until.filter(|_| is_failed).and_then(until);
+    let next = next.map(|span| format!("; left alone for {span}")).unwrap_or_default();
+    let row = match endpoint.consecutive_failures {
+        count @ 2.. if is_failed => format!(", {count} in a row"),
+        _ => String::new(),
+    };
+    format!("  last failure{when}{row}: {}{next}\n", error.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::ErrorReport;
+
+    #[test]
+    fn an_endpoint_is_a_line_and_its_last_failure_another() {
+        let route = |host: &str| Route { host: host.to_owned(), prefix: "/".to_owned() };
+        let unknown = EndpointReport {
+            address: "127.0.0.1:9001".to_owned(),
+            routes: vec![route("a.test")],
+            state: EndpointState::Unknown,
+            since: None,
+            consecutive_failures: 0,
+            left_alone_until: None,
+            last_error: None,
+            requests: 0,
+            failures: 0,
+            open_connections: 0,
+            idle_connections: 0,
+        };
+        let failed = EndpointReport {
+            address: "h2://b:443".to_owned(),
+            routes: vec![route("a.test"), route("b.test"), route("c.test")],
+            state: EndpointState::Failed,
+            // In the future, which is now.
+            since: Some(u64::MAX),
+            consecutive_failures: 3,
+            left_alone_until: Some(0),
+            last_error: Some(ErrorReport { message: "refused".to_owned(), time: Some(u64::MAX) }),
+            requests: 12,
+            failures: 3,
+            open_connections: 2,
+            idle_connections: 1,
+        };
+        let text = table(&UpstreamsReport { endpoints: vec![unknown, failed.clone()] });
+        assert_eq!(
+            text,
+            "ENDPOINT        STATE          REQUESTS  FAILED  OPEN  IDLE  ROUTES\n\
+             127.0.0.1:9001  unknown        0         0       0     0     a.test/\n\
+             h2://b:443      failed for 0s  12        3       2     1     a.test/ and 2 more\n\
+             \x20 last failure 0s ago, 3 in a row: refused\n"
+        );
+        let left_alone = EndpointReport { left_alone_until: Some(u64::MAX), ..failed.clone() };
+        assert!(failure(&left_alone).contains("; left alone for "), "{}", failure(&left_alone));
+        let is_over = EndpointReport { state: EndpointState::Ok, ..failed };
+        assert_eq!(failure(&is_over), "  last failure 0s ago: refused\n");
+    }
+}
