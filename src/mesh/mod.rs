@@ -17,6 +17,7 @@ mod client;
 mod clocks;
 mod health;
 mod identity;
+mod jitter;
 mod link;
 mod passed;
 mod peers;

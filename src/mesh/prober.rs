@@ -14,7 +14,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{AskError, NodeClient, NodeReport, Peer, Peers, Route, State, registry::jittered};
+use super::{AskError, NodeClient, NodeReport, Peer, Peers, Route, State, jitter::jittered};
 use crate::{settings::Settings, telemetry::causes::with_causes};
 
 /// How often a node is asked, on average.

@@ -1,26 +1,23 @@
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use async_nats::{
     Client, ConnectOptions, Event,
     jetstream::{
         self,
-        kv::{self, Entry, Operation, Store, Watch},
+        kv::{self, Store, Watch},
         stream::StorageType,
     },
 };
 use futures_util::StreamExt;
 use tokio::{
-    sync::Notify,
+    sync::{Notify, watch},
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 use tower::BoxError;
 
-use super::{Keeper, RegistryOptions, roster::Heard};
-use crate::{mesh::Instance, settings::Login, telemetry::causes::with_causes};
+use super::{RegistryOptions, keeper::Keeper};
+use crate::{settings::Login, telemetry::causes::with_causes};
 
 /// How long NATS may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -51,9 +48,8 @@ struct Session {
 impl Keeper {
     /// Connects, and stays connected as long as it lasts. NATS is not left to connect again by itself: what was put and
     /// watched may be gone, with a bucket in memory, and then all begins anew.
-    pub(super) async fn session(&mut self) -> End {
+    pub(super) async fn session(&mut self, stop: &mut watch::Receiver<bool>) -> End {
         let lost = Arc::new(Notify::new());
-        let mut stop = self.stop.clone();
         let opened = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return End::Stopped,
             opened = self.open(&lost) => opened,
@@ -105,7 +101,7 @@ impl Keeper {
         loop {
             tokio::select! {
                 entry = session.watch.next() => match entry {
-                    Some(Ok(entry)) => self.hear(session, &entry),
+                    Some(Ok(entry)) => self.hear(&entry, entry.revision > session.before),
                     Some(Err(error)) => return error.into(),
                     None => return "NATS tells no more of changes".into(),
                 },
@@ -130,13 +126,6 @@ impl Keeper {
         }
     }
 
-    /// The key and the value of this node's entry, as of now.
-    fn own_entry(&mut self) -> Result<Option<(String, Vec<u8>)>, BoxError> {
-        let own = self.own.borrow_and_update();
-        let Some(own) = &*own else { return Ok(None) };
-        Ok(Some((own.node.to_string(), self.options.seal.seal(own, SystemTime::now())?)))
-    }
-
     /// Takes the own entry away; not that of a run of the program that has started already to take over.
     async fn leave(&self, store: &Store) -> Result<(), BoxError> {
         let Some(entry) = store.entry(self.options.node.as_str()).await? else { return Ok(()) };
@@ -145,59 +134,6 @@ impl Keeper {
             store.delete_expect_revision(&entry.key, Some(entry.revision)).await?;
         }
         Ok(())
-    }
-
-    fn instance(&self) -> Option<Instance> {
-        self.own.borrow().as_ref().map(|own| own.instance)
-    }
-
-    fn hear(&mut self, session: &Session, entry: &Entry) {
-        let key = entry.key.as_str();
-        let is_own = key == self.options.node.as_str();
-        if entry.operation != Operation::Put {
-            if !is_own && self.roster.remove(key, Instant::now()) {
-                tracing::info!("node {key} has left");
-                self.publish();
-            }
-            return;
-        }
-        let (announcement, time) = match self.options.seal.open(key, &entry.value) {
-            Ok(opened) => opened,
-            Err(error) => {
-                self.unbelieved.fetch_add(1, Ordering::Relaxed);
-                self.complaints.unbelieved(key, error);
-                return;
-            }
-        };
-        self.complaints.believed(key);
-        let is_live = entry.revision > session.before;
-        if is_own {
-            // One from before the start may be of the last run of this program, which was killed.
-            if is_live && self.instance() != Some(announcement.instance) {
-                self.complaints.double(&announcement, Instant::now());
-            }
-            return;
-        }
-        let (node, instance) = (announcement.node.clone(), announcement.instance);
-        let is_new = !self.roster.contains(&node);
-        let (address, routes) = (announcement.address.clone(), announcement.serves.len());
-        let heard = Instant::now();
-        match self.roster.hear(announcement, heard) {
-            Heard::News => self.publish(),
-            Heard::Same => {}
-            Heard::Taken(by) => return self.complaints.taken(&node, instance, [&address, &by], heard),
-        }
-        let now = SystemTime::now();
-        if is_live {
-            self.complaints.clock(&node, time, now, self.options.clock_window);
-        }
-        // By now it is: who reads it may count on it.
-        if is_new {
-            tracing::info!(%address, routes, "node {key} is there");
-        }
-        if is_live && let Some(peer) = self.peers.load().get(key) {
-            peer.health.said_time(time, now);
-        }
     }
 }
 

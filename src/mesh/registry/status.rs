@@ -1,8 +1,33 @@
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
 
 use arc_swap::ArcSwap;
 
 use crate::settings::RegistryServers;
+
+/// What can be seen of a [`Registry`](super::Registry); before it is started, that it is away. Clones see the same.
+#[derive(Debug, Clone, Default)]
+pub struct RegistryView {
+    pub(super) status: Arc<ArcSwap<RegistryStatus>>,
+    pub(super) unbelieved: Arc<AtomicU64>,
+}
+
+impl RegistryView {
+    /// Whether it is there.
+    pub fn status(&self) -> Arc<RegistryStatus> {
+        self.status.load_full()
+    }
+
+    /// How many entries were not believed so far; each is counted as often as it is renewed.
+    pub fn unbelieved(&self) -> u64 {
+        self.unbelieved.load(Ordering::Relaxed)
+    }
+}
 
 /// Whether the registry is there.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,112 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
+
+use async_nats::jetstream::kv::{Entry, Operation};
+use tokio::{sync::watch, time::Instant};
+use tower::BoxError;
+
+use super::{RegistryOptions, RegistryView, complaints::Complaints, roster::Heard, roster::Roster, status::Standing};
+use crate::mesh::{Announcement, Instance, Peers};
+
+/// What is known of the registry, whether it is there or not.
+pub(super) struct Keeper {
+    pub(super) options: RegistryOptions,
+    pub(super) own: watch::Receiver<Option<Announcement>>,
+    pub(super) standing: Standing,
+    pub(super) roster: Roster,
+    peers: Arc<Peers>,
+    complaints: Complaints,
+    unbelieved: Arc<AtomicU64>,
+}
+
+impl Keeper {
+    pub(super) fn new(options: RegistryOptions, own: watch::Receiver<Option<Announcement>>, peers: Arc<Peers>) -> Self {
+        let RegistryView { status, unbelieved } = options.view.clone();
+        let (standing, roster) = (Standing::new(status), Roster::new(options.timing.lifetime));
+        Self { options, own, standing, roster, peers, complaints: Complaints::default(), unbelieved }
+    }
+
+    pub(super) fn away(&self, error: &str) {
+        self.standing.away(error, &self.options.servers, self.roster.len());
+    }
+
+    /// The key and the value of this node's entry, as of now.
+    pub(super) fn own_entry(&mut self) -> Result<Option<(String, Vec<u8>)>, BoxError> {
+        let own = self.own.borrow_and_update();
+        let Some(own) = &*own else { return Ok(None) };
+        Ok(Some((own.node.to_string(), self.options.seal.seal(own, SystemTime::now())?)))
+    }
+
+    pub(super) fn instance(&self) -> Option<Instance> {
+        self.own.borrow().as_ref().map(|own| own.instance)
+    }
+
+    /// Takes in an entry; `is_live` unless it may be of the time before the connection.
+    pub(super) fn hear(&mut self, entry: &Entry, is_live: bool) {
+        let key = entry.key.as_str();
+        let is_own = key == self.options.node.as_str();
+        if entry.operation != Operation::Put {
+            if !is_own && self.roster.remove(key, Instant::now()) {
+                tracing::info!("node {key} has left");
+                self.publish();
+            }
+            return;
+        }
+        let (announcement, time) = match self.options.seal.open(key, &entry.value) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.unbelieved.fetch_add(1, Ordering::Relaxed);
+                self.complaints.unbelieved(key, error);
+                return;
+            }
+        };
+        self.complaints.believed(key);
+        if is_own {
+            // One from before the start may be of the last run of this program, which was killed.
+            if is_live && self.instance() != Some(announcement.instance) {
+                self.complaints.double(&announcement, Instant::now());
+            }
+            return;
+        }
+        let (node, instance) = (announcement.node.clone(), announcement.instance);
+        let is_new = !self.roster.contains(&node);
+        let (address, routes) = (announcement.address.clone(), announcement.serves.len());
+        let heard = Instant::now();
+        match self.roster.hear(announcement, heard) {
+            Heard::News => self.publish(),
+            Heard::Same => {}
+            Heard::Taken(by) => return self.complaints.taken(&node, instance, [&address, &by], heard),
+        }
+        let now = SystemTime::now();
+        if is_live {
+            self.complaints.clock(&node, time, now, self.options.clock_window);
+        }
+        // By now it is: who reads it may count on it.
+        if is_new {
+            tracing::info!(%address, routes, "node {key} is there");
+        }
+        if is_live && let Some(peer) = self.peers.load().get(key) {
+            peer.health.said_time(time, now);
+        }
+    }
+
+    pub(super) fn expire(&mut self) {
+        let gone = self.roster.expire(Instant::now());
+        for node in &gone {
+            tracing::warn!("node {node} is gone: it has not renewed its entry in the registry");
+        }
+        if !gone.is_empty() {
+            self.publish();
+        }
+    }
+
+    /// Puts what is known now where requests find it.
+    fn publish(&self) {
+        self.peers.announce(self.roster.announced());
+    }
+}
