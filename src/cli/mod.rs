@@ -28,6 +28,10 @@ Durations have a unit: 10s, 500ms, 1m 30s. `pmesh explain` shows each setting an
 const AFTER_DEMO: &str = "\
 If only one of --http and --https is given, the demo does not open the other port.";
 
+const AFTER_RELOAD: &str = "\
+The node keeps the flags and variables that it was started with. If anything is wrong, nothing changes: the error is
+printed, and the exit code is 1.";
+
 /// What the program was asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -191,6 +195,7 @@ fn definition() -> clap::Command {
                 .about("Prints the public part of the local authority, for curl --cacert")
                 .arg(switch(NEXT, "Prints the one that takes over when the rotation of the secret is finished")),
         )
+        .subcommand(secret_definition())
         .subcommand(asking(STATUS, "Prints the state of the node that runs in this home"))
         .subcommand(asking(PEERS, "Prints the other nodes that the node in this home knows, and their state"))
         .subcommand(
@@ -202,9 +207,9 @@ fn definition() -> clap::Command {
         .subcommand(
             clap::Command::new("reload")
                 .about("Lets the node in this home read its configuration again, and prints what has changed")
+                .after_help(AFTER_RELOAD)
                 .arg(json()),
         )
-        .subcommand(secret_definition())
 }
 
 /// A command that asks a node.
@@ -288,6 +293,14 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         definition().debug_assert();
+    }
+
+    #[test]
+    fn commands_that_start_something_come_before_those_that_ask_a_node() {
+        let definition = definition();
+        let names: Vec<_> = definition.get_subcommands().map(clap::Command::get_name).collect();
+        let expected = "demo check explain ca secret status peers upstreams routes reload";
+        assert_eq!(names.join(" "), expected);
     }
 
     #[test]
