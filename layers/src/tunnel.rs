@@ -24,7 +24,7 @@
 
 use std::{
     any::Any,
-    future::Future,
+    future::{Future, pending},
     io,
     pin::{Pin, pin},
     sync::{
@@ -42,6 +42,7 @@ use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::watch,
     time::{Instant, sleep_until},
 };
 use tower::{BoxError, Layer, Service};
@@ -61,10 +62,14 @@ const LOOKS: u32 = 4;
 /// that nobody asked for is [`UnexpectedUpgrade`]. The tunnel is a task of its own; it ends when both sides have, when
 /// no byte came from either for too long, or with the runtime, and keeps the connection's [`ConnInfo`] until then. Over
 /// HTTP/2 either side is a stream of a connection that goes on beside it; one that is reset ends the tunnel.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct TunnelLayer {
     timeout: Duration,
+    closing: Option<Closing>,
 }
+
+/// When tunnels are to be closed, once that is known.
+type Closing = watch::Receiver<Option<Instant>>;
 
 impl Default for TunnelLayer {
     fn default() -> Self {
@@ -76,7 +81,14 @@ impl TunnelLayer {
     /// Tunnels may be without a byte for an hour: what Envoy allows a TCP connection, and HAProxy's documentation
     /// advises for `timeout tunnel`.
     pub fn new() -> Self {
-        Self { timeout: Duration::from_secs(60 * 60) }
+        Self { timeout: Duration::from_secs(60 * 60), closing: None }
+    }
+
+    /// Lets `closer` close the tunnels.
+    #[must_use]
+    pub fn closed_by(mut self, closer: &TunnelCloser) -> Self {
+        self.closing = Some(closer.0.subscribe());
+        self
     }
 
     /// Tunnels may be without a byte, from either side, for `timeout`; it may be noticed up to a fourth later. Both
@@ -92,7 +104,23 @@ impl<S> Layer<S> for TunnelLayer {
     type Service = Tunnel<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Tunnel { inner, timeout: self.timeout }
+        Tunnel { inner, timeout: self.timeout, closing: self.closing.clone().map(Arc::new) }
+    }
+}
+
+/// Closes the tunnels of the layers that were given it, for example when their route is removed. Dropped, it closes none.
+#[derive(Debug, Default)]
+pub struct TunnelCloser(watch::Sender<Option<Instant>>);
+
+impl TunnelCloser {
+    /// One that has not closed anything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Closes open tunnels, and later ones, once `grace` has passed from now.
+    pub fn close_after(&self, grace: Duration) {
+        self.0.send_replace(Some(Instant::now() + bounded(grace)));
     }
 }
 
@@ -101,6 +129,8 @@ impl<S> Layer<S> for TunnelLayer {
 pub struct Tunnel<S> {
     inner: S,
     timeout: Duration,
+    // Of this service alone, so that threads with services of their own share no count of references.
+    closing: Option<Arc<Closing>>,
 }
 
 impl<S> Tunnel<S> {
@@ -128,6 +158,7 @@ where
                 info: request.extensions().get().cloned(),
                 is_stream: request.version() >= Version::HTTP_2,
                 timeout: self.timeout,
+                closing: self.closing.as_deref().cloned(),
             })
         });
         ResponseFuture { response: self.inner.call(request), asked }
@@ -154,6 +185,7 @@ struct Asked {
     /// A stream of HTTP/2, whose connection goes on.
     is_stream: bool,
     timeout: Duration,
+    closing: Option<Closing>,
 }
 
 /// What must live as long as the tunnel to a backend does; in the extensions of its 101.
@@ -203,7 +235,12 @@ async fn tunnel(asked: Asked, backend: OnUpgrade, open: Option<OpenTunnel>, _lea
     // Keeps the connection on record as long as the tunnel lasts.
     let _info = asked.info;
     match try_join(asked.client, backend).await {
-        Ok((client, backend)) => copy(client, backend, open.as_ref(), asked.timeout).await,
+        Ok((client, backend)) => {
+            let copying = pin!(copy(client, backend, open.as_ref(), asked.timeout));
+            if let Either::Right(_) = select(copying, pin!(closed(asked.closing))).await {
+                tracing::debug!("tunnel closed");
+            }
+        }
         Err(error) => tracing::debug!(%error, "a connection ended before it became a tunnel"),
     }
 }
@@ -219,6 +256,26 @@ async fn copy(client: Upgraded, backend: Upgraded, open: Option<&OpenTunnel>, ti
     match copied {
         Ok((sent, received)) => tracing::debug!(sent, received, "tunnel ended"),
         Err(error) => tracing::debug!(%error, "tunnel broke"),
+    }
+}
+
+/// Ends when the tunnel is to be closed.
+async fn closed(closing: Option<Closing>) {
+    let Some(mut closing) = closing else { return pending().await };
+    loop {
+        let at = *closing.borrow_and_update();
+        let until = async {
+            match at {
+                Some(at) => sleep_until(at).await,
+                None => pending().await,
+            }
+        };
+        match select(pin!(until), pin!(closing.changed())).await {
+            Either::Left(_) => return,
+            Either::Right((Ok(()), _)) => {}
+            // Nobody is left to say otherwise.
+            Either::Right((Err(_), until)) => return until.await,
+        }
     }
 }
 

@@ -14,20 +14,63 @@ use crate::{call::Call, future::ResponseFuture, host::HostName};
 /// Takes the host from the [`HostName`] that [`HostLayer`](crate::host::HostLayer) has put into the extensions. Without a
 /// route the error is [`NoRoute`]. Cloning counts a reference.
 #[derive(Debug)]
-pub struct Router<S> {
-    table: Arc<RouteTable<S>>,
+pub struct Router<S>(Kind<S>);
+
+#[derive(Debug)]
+enum Kind<S> {
+    Own(Arc<RouteTable<S>>),
+    Indexed(Arc<RouteTable<usize>>, Arc<[S]>),
 }
 
 impl<S> Router<S> {
     /// Routes by `table`.
     pub fn new(table: impl Into<Arc<RouteTable<S>>>) -> Self {
-        Self { table: table.into() }
+        Self(Kind::Own(table.into()))
+    }
+
+    /// Routes to one of `services` by its index in `table`. So threads that each have their own services, and their own
+    /// connections, share one table. An index without a service counts as no route.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use http::Request;
+    /// use pmesh_layers::{host::HostName, route::{RouteTable, Router}};
+    /// use tower::{BoxError, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let mut table = RouteTable::new();
+    /// table.insert("a.example".parse()?, "/".parse()?, 0)?;
+    /// let table = Arc::new(table);
+    /// let service = |thread: &'static str| service_fn(move |_: Request<()>| async move { Ok::<_, BoxError>(thread) });
+    /// for thread in ["one", "two"] {
+    ///     let router = Router::indexed(Arc::clone(&table), vec![service(thread)]);
+    ///     let request = Request::builder().extension("a.example".parse::<HostName>()?).body(())?;
+    ///     assert_eq!(router.oneshot(request).await?, thread);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn indexed(table: Arc<RouteTable<usize>>, services: impl Into<Arc<[S]>>) -> Self {
+        Self(Kind::Indexed(table, services.into()))
+    }
+
+    fn find(&self, host: &HostName, path: &str) -> Result<&S, NoRoute> {
+        match &self.0 {
+            Kind::Own(table) => table.find(host.as_str(), path),
+            Kind::Indexed(table, services) => {
+                services.get(*table.find(host.as_str(), path)?).ok_or(NoRoute::NotFound)
+            }
+        }
     }
 }
 
 impl<S> Clone for Router<S> {
     fn clone(&self) -> Self {
-        Self { table: Arc::clone(&self.table) }
+        Self(match &self.0 {
+            Kind::Own(table) => Kind::Own(Arc::clone(table)),
+            Kind::Indexed(table, services) => Kind::Indexed(Arc::clone(table), Arc::clone(services)),
+        })
     }
 }
 
@@ -48,7 +91,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let host = request.extensions().get::<HostName>();
         let path = request.uri().path();
-        match host.ok_or(NoRoute::NotFound).and_then(|host| self.table.find(host.as_str(), path)) {
+        match host.ok_or(NoRoute::NotFound).and_then(|host| self.find(host, path)) {
             Ok(service) => ResponseFuture::inner(Call::new(&mut service.clone(), request)),
             Err(error) => ResponseFuture::error(error),
         }
