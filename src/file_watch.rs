@@ -7,7 +7,7 @@ use tower::BoxError;
 use crate::telemetry::causes::with_causes;
 
 /// Watches files for changes since they were last read successfully.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct FileWatch {
     files: Vec<PathBuf>,
     read: Stamps,
@@ -46,6 +46,11 @@ impl FileWatch {
         let files = files.into();
         let read = stamps(&files);
         Self { files, read, failure: None, found_change: false }
+    }
+
+    /// The files.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// Calls `read` if the files have changed since they were last read successfully, or if `all` is set. If it fails,

@@ -27,6 +27,7 @@
 
 pub mod admin;
 pub mod admission;
+pub mod body;
 pub mod certificates;
 pub mod cli;
 pub mod columns;

@@ -14,7 +14,7 @@ use pmesh::{
     config::{Defaults, Source},
     demo,
     secret::Secrets,
-    server::run::{self, run},
+    server::{check::check, descriptors::MORE_FILES, reload::Configuration, run::run},
     settings::{Loaded, SecretSource, Settings, explain, summary},
     telemetry::logging,
 };
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Err(error) => {
             complain(&texts(&*error).join("\n  caused by: "));
             if lacks_descriptors(&*error) {
-                complain(&run::MORE_FILES);
+                complain(&MORE_FILES);
             }
             ExitCode::from(if error.is::<Unreachable>() { UNREACHABLE } else { BAD_SETUP })
         }
@@ -53,18 +53,18 @@ fn obey(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
             let loaded = source.load()?;
             let _log = logging::init(&loaded.settings);
             log_sources(&loaded);
-            run(loaded.into_settings())
+            run(Configuration::new(source), loaded)
         }
         Command::Demo => {
             let loaded = source.load()?;
             let _log = logging::init(&loaded.settings);
             log_sources(&loaded);
-            demo::run(loaded.into_settings())
+            demo::run(source)
         }
         Command::Check => {
             let loaded = source.load()?;
             let doubts = loaded.doubts.iter().map(ToString::to_string);
-            for doubt in doubts.chain(run::check(&loaded.settings)?) {
+            for doubt in doubts.chain(check(&loaded.settings)?) {
                 complain(&format_args!("warning: {doubt}"));
             }
             show(&format!("{}\n{}", loaded.file_line(), summary(&loaded.settings)))

@@ -11,7 +11,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::{
-    admission::{Admission, spares::Spares},
+    admission::{Admission, Limits, spares::Spares},
     mesh::{CountersReport, HealthReport, NodeReport, PeersReport, RegistryReport},
     settings::Admin,
 };
@@ -57,7 +57,8 @@ impl Node for Fake {
 
 /// Serves until the task is aborted.
 fn start(admin: &Admin) -> JoinHandle<std::io::Result<()>> {
-    let admission = Admission::new(1, 1, Vec::new(), 1, Spares::new(0).unwrap());
+    let limits = Limits { max: 1, per_client: 1, exempt: Vec::new() };
+    let admission = Admission::new(limits, 1, Spares::new(0).unwrap());
     tokio::spawn(serve(Socket::bind(admin).unwrap().unwrap(), Arc::new(Fake), Arc::new(admission)))
 }
 

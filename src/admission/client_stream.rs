@@ -160,11 +160,12 @@ mod tests {
     };
 
     use super::*;
-    use crate::admission::{Admission, spares::Spares};
+    use crate::admission::{Admission, Limits, spares::Spares};
 
     /// The only place there is, the stranger in it, and the client.
     async fn stranger(control: &Control) -> (Arc<Admission>, ClientStream, TcpStream) {
-        let admission = Arc::new(Admission::new(1, 0, Vec::new(), 1, Spares::new(0).unwrap()));
+        let limits = Limits { max: 1, per_client: 0, exempt: Vec::new() };
+        let admission = Arc::new(Admission::new(limits, 1, Spares::new(0).unwrap()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();

@@ -7,6 +7,7 @@ pub mod client_stream;
 pub mod connections;
 pub mod exhaustion;
 pub mod room;
+pub mod room_connector;
 pub mod spares;
 pub mod strangers;
 
@@ -18,9 +19,11 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
+    task::AbortHandle,
     time::timeout,
 };
 
@@ -39,32 +42,87 @@ const UNPROVEN: usize = 64;
 /// Counts open connections, for all workers. It has a cost per connection, and none per request.
 #[derive(Debug)]
 pub struct Admission {
+    limits: ArcSwap<Limits>,
     free: Arc<Semaphore>,
-    max: usize,
+    places: Arc<Mutex<Places>>,
     /// Places on the internal port.
     unproven: Arc<Semaphore>,
     full: Exhaustion,
-    per_client: usize,
-    /// Proxies in front, whose connections carry many clients.
-    exempt: Vec<IpNet>,
     clients: Mutex<HashMap<IpAddr, usize>>,
     room: Room,
     spares: Spares,
 }
 
+/// How many connections are let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections of clients, over all workers; at least 1.
+    pub max: usize,
+    /// Connections of one client; 0: no limit.
+    pub per_client: usize,
+    /// Proxies in front, whose connections carry many clients: they may have more.
+    pub exempt: Vec<IpNet>,
+}
+
+impl Limits {
+    fn max(&self) -> usize {
+        self.max.clamp(1, Semaphore::MAX_PERMITS)
+    }
+}
+
+/// How many places there are, taken ones included.
+#[derive(Debug)]
+struct Places {
+    count: usize,
+    /// Takes places away as they are given back.
+    shrinking: Option<AbortHandle>,
+}
+
 impl Admission {
-    /// Lets in `max` client connections over all `workers`, and `per_client` from one client unless that is 0 or the
-    /// client is in `exempt`. `spares` are held back for other nodes.
-    pub fn new(max: usize, per_client: usize, exempt: Vec<IpNet>, workers: usize, spares: Spares) -> Self {
-        let max = max.clamp(1, Semaphore::MAX_PERMITS);
+    /// `workers` is the number of workers; `spares` are held back for other nodes.
+    pub fn new(limits: Limits, workers: usize, spares: Spares) -> Self {
+        let max = limits.max();
         let (free, unproven) = (Arc::new(Semaphore::new(max)), Arc::new(Semaphore::new(UNPROVEN)));
+        let places = Arc::new(Mutex::new(Places { count: max, shrinking: None }));
         let (full, clients, room) = (Exhaustion::default(), Mutex::default(), Room::new(workers));
-        Self { free, max, unproven, full, per_client, exempt, clients, room, spares }
+        Self { limits: ArcSwap::from_pointee(limits), free, places, unproven, full, clients, room, spares }
+    }
+
+    /// Changes the limits. Open connections stay: if there are more than the new maximum, new ones wait until enough of
+    /// them have been closed. Must be called within a tokio runtime.
+    pub fn set_limits(&self, limits: Limits) {
+        let max = limits.max();
+        self.limits.store(Arc::new(limits));
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shrinking) = places.shrinking.take() {
+            shrinking.abort();
+        }
+        if max >= places.count {
+            self.free.add_permits(max - places.count);
+            places.count = max;
+            return;
+        }
+        places.count -= self.free.forget_permits(places.count - max);
+        if places.count > max {
+            let (free, shared) = (Arc::clone(&self.free), Arc::clone(&self.places));
+            let shrinking = async move {
+                // One by one: places that are given back are gone, and no new connection gets them first.
+                while let Ok(place) = Arc::clone(&free).acquire_owned().await {
+                    let mut places = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    place.forget();
+                    places.count -= 1;
+                    if places.count <= max {
+                        return;
+                    }
+                }
+            };
+            places.shrinking = Some(tokio::spawn(shrinking).abort_handle());
+        }
     }
 
     /// How many connections are let in.
     pub fn max(&self) -> usize {
-        self.max
+        self.limits.load().max()
     }
 
     /// The connections that may be closed to make room.
@@ -79,7 +137,8 @@ impl Admission {
 
     /// Closes a connection because the system has no descriptor for a new one of `worker`.
     pub fn make_room(&self, worker: usize) -> Option<Leaving> {
-        let taken = self.max - self.free.available_permits().min(self.max);
+        let max = self.max();
+        let taken = max - self.free.available_permits().min(max);
         // Any descriptor will do, also one of a connection on the internal port.
         self.room.make_for_node(worker).or_else(|| self.room.make(worker, taken))
     }
@@ -95,17 +154,17 @@ impl Admission {
         }
         let permit = if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
             if let Some(News::Recovered) = self.full.accepted() {
-                tracing::info!(max_connections = self.max, "there is room for connections again");
+                tracing::info!(max_connections = self.max(), "there is room for connections again");
             }
             Some(permit)
         } else {
             if let Some(News::Exhausted) = self.full.failed() {
                 tracing::warn!(
-                    max_connections = self.max,
+                    max_connections = self.max(),
                     "no room for more connections: idle ones are closed, new ones wait"
                 );
             }
-            wait(&self.free, || drop(self.room.make(worker, self.max))).await
+            wait(&self.free, || drop(self.room.make(worker, self.max()))).await
         };
         Place { permit, client: None }
     }
@@ -124,15 +183,17 @@ impl Admission {
     /// Counts the connection in `place` as one of the client at `address`.
     pub fn admit(self: &Arc<Self>, place: &mut Place, address: IpAddr) -> Verdict {
         let address = address.to_canonical();
-        if self.per_client == 0 || self.exempt.iter().any(|network| network.contains(&address)) {
+        let limits = self.limits.load();
+        let Limits { per_client, exempt, .. } = &**limits;
+        if *per_client == 0 || exempt.iter().any(|network| network.contains(&address)) {
             return Verdict::Serve;
         }
         let client = client(address);
         let mut clients = self.clients();
         let count = clients.entry(client).or_default();
-        let verdict = if *count < self.per_client {
+        let verdict = if *count < *per_client {
             Verdict::Serve
-        } else if *count / 2 < self.per_client {
+        } else if *count / 2 < *per_client {
             Verdict::Silence
         } else {
             return Verdict::Drop;
@@ -222,7 +283,7 @@ mod tests {
 
     fn admission(max: usize, per_client: usize) -> Arc<Admission> {
         let exempt = vec!["10.0.0.0/8".parse().unwrap()];
-        Arc::new(Admission::new(max, per_client, exempt, 1, Spares::new(0).unwrap()))
+        Arc::new(Admission::new(Limits { max, per_client, exempt }, 1, Spares::new(0).unwrap()))
     }
 
     #[tokio::test(start_paused = true)]

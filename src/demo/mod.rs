@@ -16,24 +16,32 @@ use tower::BoxError;
 
 use self::{backend::Backend, guide::Guide};
 use crate::{
-    server::run::Server,
+    config::Source,
+    server::{reload::Configuration, run::Server},
     settings::{Route, Settings, endpoint::Endpoint},
 };
 
 /// What the demo serves. curl and browsers know the address of each name below `localhost` without a look-up.
 pub const HOST: &str = "demo.localhost";
 
-/// Serves the demo's backend, beside the routes of the settings, until a signal stops it.
+/// Serves the demo's backend, beside the routes that `source` has, until a signal stops it.
 ///
 /// # Errors
 ///
 /// As [`run`](crate::server::run::run), or when there is no address for the backend, or when the settings have a route for
 /// [`HOST`] themselves.
-pub fn run(mut settings: Settings) -> Result<(), BoxError> {
-    let backend = Backend::start(first_usable(settings.subnet_service))?;
-    settings.routes.push(route(&settings, backend.address())?);
-    let server = Server::prepare(settings)?;
-    let guide = Guide::new(server.settings(), backend.address());
+pub fn run(source: Source) -> Result<(), BoxError> {
+    let backend = Backend::start(first_usable(source.load()?.settings.subnet_service))?;
+    let address = backend.address();
+    // Again at each reload, for which the backend stays where it is.
+    let configuration = Configuration::adjusted(source, move |settings| {
+        settings.routes.push(route(settings, address)?);
+        Ok(())
+    });
+    let loaded = configuration.load()?;
+    let server = Server::prepare(configuration, loaded)?;
+    let settings = server.settings();
+    let guide = Guide::new(&settings, address);
     // Nobody may be reading; the demo goes on.
     let mut stdout = io::stdout().lock();
     let _ = write!(stdout, "{guide}").and_then(|()| stdout.flush());

@@ -2,7 +2,7 @@
 //! back: the stack of layers, errors turned into answers, the access log.
 
 pub mod access_log;
-pub mod body;
+pub mod nodes;
 pub mod request_id;
 pub mod respond;
 pub mod stack;

@@ -28,7 +28,7 @@ use tower::{BoxError, Layer, Service};
 use tower_http::request_id::RequestId;
 
 use crate::{
-    http::body::{ForwardedBody, ResponseBody},
+    body::{ForwardedBody, ResponseBody},
     mesh::Circle,
     telemetry::causes::with_causes,
     upstream::advice::advice,

@@ -1,6 +1,7 @@
 //! The way of a request, from the client's connection to the upstream: the whole program in one chain.
 
 use std::{
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
@@ -12,41 +13,53 @@ use pmesh_layers::{
     forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
     framing::FramingLayer,
     hop_by_hop::HopByHopLayer,
-    host::{HostLayer, HostRejected, HostSet},
-    route::Router,
+    host::{HostLayer, HostRejected},
+    route::{RouteTable, Router},
     silence::OpenGateLayer,
     sni::SniMatchLayer,
     trailers::TrailersLayer,
-    tunnel::TunnelLayer,
 };
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_http::request_id::SetRequestIdLayer;
 
 use crate::{
+    body::ResponseBody,
     http::{
         access_log::{AccessLogLayer, LoggedBody},
-        body::ResponseBody,
+        nodes::NodesLayer,
         request_id::RequestIds,
         respond::RespondLayer,
         via,
     },
-    mesh::{Api, NodesLayer, PassedLayer},
-    server::worker::Shared,
+    mesh::{Api, PassedLayer},
+    settings::Settings,
     telemetry::counters::Counters,
-    upstream,
+    upstream::RouteService,
 };
 
-/// The stack of the worker with this number, with connection pools of its own: for clients, and for other nodes, whose
-/// requests bring a [`ConnInfo`](pmesh_layers::conn::ConnInfo) that names the node.
+/// What the stack of a worker is made of.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    /// The settings.
+    pub settings: &'a Settings,
+    /// All routes; hosts with a route are served.
+    pub table: Arc<RouteTable<usize>>,
+    /// The services behind them, by their index in the table.
+    pub services: Arc<[RouteService]>,
+    /// Answers other nodes that ask for this node itself.
+    pub api: Api,
+    /// Counts what the worker does.
+    pub counters: Arc<Counters>,
+}
+
+/// The stack of a worker: for clients, and for other nodes, whose requests bring a
+/// [`ConnInfo`](pmesh_layers::conn::ConnInfo) that names the node.
 ///
 /// # Errors
 ///
-/// See [`upstream::routes`].
+/// See [`via::layer`].
 pub fn stack(
-    worker: usize,
-    shared: &Shared,
-    api: Api,
-    counters: Arc<Counters>,
+    parts: Parts<'_>,
 ) -> Result<
     impl Service<Request<RequestBody>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
     + Clone
@@ -56,8 +69,7 @@ pub fn stack(
     + use<>,
     BoxError,
 > {
-    let settings = &shared.settings;
-    let hosts = HostSet::new(settings.routes.iter().flat_map(|route| route.patterns.iter().cloned()));
+    let Parts { settings, table, services, api, counters } = parts;
     let trusted = TrustedProxies::new(settings.trusted_proxies.iter().copied()).headers(settings.trusted_proxy_headers);
     let request_id = HeaderName::from_static("x-request-id");
     let rejected = Arc::clone(&counters);
@@ -78,7 +90,7 @@ pub fn stack(
         // Other nodes are answered in any case, and may ask for the node itself.
         .layer(NodesLayer::new(api))
         // The client must name a served host ...
-        .layer(HostLayer::new(hosts))
+        .layer(HostLayer::new(Arc::clone(&table)))
         // ... and then it may be answered.
         .layer(OpenGateLayer::new())
         .map_request(move |request| {
@@ -106,18 +118,16 @@ pub fn stack(
         .layer(PassedLayer::new(settings.node.clone()))
         // One that has come through here again and again: 508.
         .layer(via::layer()?)
-        // After the backend's 101, bytes flow beside the stack.
-        .layer(TunnelLayer::new().timeout(settings.tunnel_timeout))
         // From here on in a future is large, and is moved by each of the layers around it.
         .map_future(Box::pin)
         // Host and path lead to a route (404), a route to its endpoints in turn (502, 504).
-        .service(Router::new(upstream::routes(worker, shared)?)))
+        .service(Router::indexed(table, services)))
 }
 
 /// A stack whose clones are one: each connection has one, and most of them wait.
 ///
-/// A worker has its own, so the lock is never waited for. All that is done in it is to call the layers, which takes less
-/// than a clone of them.
+/// A worker has its own, so the lock is waited for only while a reload [replaces](Self::replace) the stack. All that is
+/// done in it is to call the layers, which takes less than a clone of them.
 #[derive(Debug)]
 pub struct SharedStack<S>(Arc<Mutex<S>>);
 
@@ -125,6 +135,11 @@ impl<S> SharedStack<S> {
     /// Shares a stack whose layers are always ready.
     pub fn new(stack: S) -> Self {
         Self(Arc::new(Mutex::new(stack)))
+    }
+
+    /// Puts another stack in its place, for the requests from now on, and returns the one that was there.
+    pub fn replace(&self, stack: S) -> S {
+        mem::replace(&mut *self.lock(), stack)
     }
 
     fn lock(&self) -> MutexGuard<'_, S> {

@@ -14,6 +14,7 @@ use http::{Uri, uri::Authority};
 use pmesh_layers::{
     balance,
     connect::SourceConnector,
+    identity::NodeName,
     node::{NodeConnector, NodeIdentity},
     pool::Http2Pool,
 };
@@ -21,7 +22,7 @@ use tokio::time::{Instant, timeout};
 use tower::{BoxError, Service, ServiceExt};
 
 use super::Peer;
-use crate::{http::body::ForwardedBody, upstream::room_connector::RoomConnector};
+use crate::{admission::room_connector::RoomConnector, body::ForwardedBody, telemetry::outages};
 
 /// If a node sends nothing for this long while requests are in flight, it gets a PING; without an answer in time, the
 /// connection is given up.
@@ -33,16 +34,28 @@ pub type Link = balance::Endpoint<Http2Pool<Dialer, ForwardedBody>>;
 
 /// The links of all workers to one node: one place for each. Clones are the same links.
 #[derive(Debug, Clone)]
-pub(super) struct Links(Arc<[OnceLock<Link>]>);
+pub(super) struct Links {
+    of_workers: Arc<[OnceLock<Link>]>,
+    health: balance::Health,
+}
 
 impl Links {
-    pub(super) fn new(workers: usize) -> Self {
-        Self((0..workers).map(|_| OnceLock::new()).collect())
+    pub(super) fn new(node: &NodeName, workers: usize) -> Self {
+        let of_workers = (0..workers).map(|_| OnceLock::new()).collect();
+        Self { of_workers, health: outages::logged(format!("mesh://{node}")) }
+    }
+
+    pub(super) fn made(&self) -> impl Iterator<Item = &Link> {
+        self.of_workers.iter().filter_map(OnceLock::get)
+    }
+
+    pub(super) fn health(&self) -> &balance::Health {
+        &self.health
     }
 
     #[cfg(test)]
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.of_workers, &other.of_workers)
     }
 }
 
@@ -71,13 +84,13 @@ impl Linker {
     ///
     /// [`Peers`]: super::Peers
     pub fn link<'a>(&self, peer: &'a Peer) -> Option<&'a Link> {
-        Some(peer.links.0.get(self.worker)?.get_or_init(|| {
+        Some(peer.links.of_workers.get(self.worker)?.get_or_init(|| {
             let pool = Http2Pool::new(Dialer::new(self, peer), Uri::from_static("https://node"))
                 .idle_timeout(self.idle_timeout)
                 .max_age(self.max_age)
                 .connect_timeout(self.connect_timeout)
                 .keep_alive(ASK_AFTER, ANSWER_WITHIN);
-            balance::Endpoint::new(format!("mesh://{}", peer.name), pool)
+            balance::Endpoint::with_health(format!("mesh://{}", peer.name), pool, peer.links.health.clone())
         }))
     }
 }

@@ -24,7 +24,6 @@ mod peers;
 mod prober;
 mod registry;
 mod seal;
-mod serve;
 
 pub(crate) use self::api::Json;
 pub use self::{
@@ -43,5 +42,4 @@ pub use self::{
     prober::Prober,
     registry::{Registry, RegistryOptions, RegistryStatus, RegistryView, Renewal, Timing},
     seal::{Seal, SealError},
-    serve::NodesLayer,
 };

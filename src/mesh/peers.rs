@@ -6,12 +6,16 @@ use std::{
 
 use arc_swap::{ArcSwap, Guard};
 use pmesh_layers::{
+    balance,
     host::{HostName, HostPattern},
     identity::NodeName,
     route::{NoRoute, PathPrefix, RouteTable},
 };
 
-use super::{Announcement, Health, Instance, Served, link::Links};
+use super::{
+    Announcement, Health, Instance, Served,
+    link::{Link, Links},
+};
 use crate::settings::endpoint::HostPort;
 
 /// All known nodes except this one.
@@ -238,6 +242,16 @@ pub enum Source {
 }
 
 impl Peer {
+    /// The connections to it, of each worker that has any.
+    pub fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.made()
+    }
+
+    /// What requests to it have found out.
+    pub fn link_health(&self) -> &balance::Health {
+        self.links.health()
+    }
+
     fn new(name: &NodeName, fixed: Option<&HostPort>, announcement: Option<&Announcement>, known: &Known) -> Self {
         let mut addresses: Vec<_> = fixed.into_iter().chain(announcement.map(|own| &own.address)).cloned().collect();
         addresses.dedup();
@@ -247,7 +261,7 @@ impl Peer {
             instance: announcement.map(|own| own.instance),
             source: if fixed.is_some() { Source::Static } else { Source::Registry },
             health: Arc::default(),
-            links: Links::new(known.workers),
+            links: Links::new(name, known.workers),
             reconnects: known.reconnects,
         }
     }

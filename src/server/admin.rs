@@ -1,34 +1,51 @@
-//! What the admin API tells of this process, and passes on to the control thread.
+//! What the admin API tells of this process, and lets it do.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    process,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::future::BoxFuture;
+use pmesh_layers::balance::{EndpointStats, Health, HealthState};
+use pmesh_layers::pool::PoolStats;
 use tokio::sync::{mpsc, oneshot};
 
+use super::{control::Ask, process::Process};
 use crate::{
-    admin::{Node, ReloadReport, RoutesReport, SecretReport, Socket, SocketError, StatusReport, UpstreamsReport},
-    mesh::About,
-    server::{control::Order, worker::Shared},
-    settings::Settings,
+    admin::{
+        ConfigurationReport, EndpointReport, EndpointState, ErrorReport, Node, ReloadReport, RoutesReport,
+        SecretReport, Socket, SocketError, StatusReport, UpstreamsReport,
+    },
+    mesh::{About, Route as Place},
+    settings::{Route, Settings},
     telemetry::causes::with_causes,
 };
 
-/// This process, for the admin API.
+/// This node.
 #[derive(Debug)]
-pub struct AdminNode {
-    /// What it tells other nodes, too.
-    pub about: Arc<About>,
-    /// The settings in use.
-    pub shared: Arc<Shared>,
-    /// To the control thread.
-    pub orders: mpsc::UnboundedSender<Order>,
+pub(super) struct Admin {
+    pub(super) process: Arc<Process>,
+    pub(super) about: Arc<About>,
+    /// The configuration file of the start.
+    pub(super) file: Option<String>,
+    pub(super) asks: mpsc::UnboundedSender<Ask>,
 }
 
-impl Node for AdminNode {
+impl Node for Admin {
     fn status(&self) -> StatusReport {
+        let generation = self.process.generation();
+        let failed = self.process.failed_reload();
         StatusReport {
             node: self.about.node(),
-            configuration: None,
+            configuration: Some(ConfigurationReport {
+                pid: process::id(),
+                generation: generation.number,
+                since: seconds(generation.since),
+                file: self.file.clone(),
+                error: failed.map(|failed| ErrorReport { message: failed.error, time: Some(seconds(failed.at)) }),
+            }),
             health: self.about.health(),
             registry: self.about.registry(),
             counters: self.about.counters(),
@@ -37,32 +54,61 @@ impl Node for AdminNode {
     }
 
     fn routes(&self) -> RoutesReport {
-        RoutesReport::of(&self.shared.settings)
+        RoutesReport::of(&self.process.current().settings)
     }
 
     fn upstreams(&self) -> UpstreamsReport {
-        UpstreamsReport { endpoints: Vec::new() }
+        let generation = self.process.generation();
+        let mut endpoints = Vec::new();
+        for (connections, routes) in generation.routes.endpoints() {
+            let places = routes.iter().flat_map(|route| places(route)).collect();
+            let record = connections.record();
+            let pools: Vec<_> = connections.pools().map(|stats| &**stats).collect();
+            let stats: Vec<_> = record.stats.iter().map(|stats| &**stats).collect();
+            endpoints.push(endpoint(connections.endpoint().to_string(), places, &record.health, &stats, &pools));
+        }
+        let mut nodes: BTreeMap<_, Vec<Place>> = BTreeMap::new();
+        let table = self.process.peers.load_full();
+        for peer in table.iter() {
+            let uses = |route: &&Route| route.upstreams.iter().any(|endpoint| endpoint.may_be(&peer.name));
+            let places: Vec<_> = generation.settings.routes.iter().filter(uses).flat_map(places).collect();
+            if !places.is_empty() {
+                nodes.insert(peer.name.clone(), places);
+            }
+        }
+        for (name, places) in nodes {
+            let Some(peer) = table.get(name.as_str()) else { continue };
+            let links: Vec<_> = peer.links().collect();
+            let pools: Vec<_> = links.iter().map(|link| &**link.service().stats()).collect();
+            let stats: Vec<_> = links.iter().map(|link| &**link.stats()).collect();
+            endpoints.push(endpoint(format!("mesh://{name}"), places, peer.link_health(), &stats, &pools));
+        }
+        endpoints.sort_by(|one, other| one.address.cmp(&other.address));
+        UpstreamsReport { endpoints }
     }
 
     fn reload(&self) -> BoxFuture<'static, Result<ReloadReport, String>> {
-        async { Err("settings are not read again: restart for new ones".to_owned()) }.boxed()
+        self.ask(Ask::Reload)
     }
 
     fn reload_secret(&self) -> BoxFuture<'static, Result<SecretReport, String>> {
-        self.order(Order::ReloadSecret)
+        self.ask(Ask::Secret)
     }
 }
 
-impl AdminNode {
-    fn order<T: Send + 'static>(
+impl Admin {
+    fn ask<T: Send + 'static>(
         &self,
-        order: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Order,
+        ask: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Ask,
     ) -> BoxFuture<'static, Result<T, String>> {
-        let (reply, answer) = oneshot::channel();
-        // If the control thread is gone, so is `reply`.
-        let _ = self.orders.send(order(reply));
-        async { answer.await.unwrap_or_else(|_| Err("the node is stopping".to_owned())) }.boxed()
+        let (sender, answer) = oneshot::channel();
+        let _ = self.asks.send(ask(sender));
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err("the node is stopping".into())) })
     }
+}
+
+fn places(route: &Route) -> impl Iterator<Item = Place> {
+    route.patterns.iter().map(|host| Place { host: host.to_string(), prefix: route.prefix.to_string() })
 }
 
 /// Listens for the commands. If that is in the home, as by default, the node serves without where it cannot be.
@@ -70,7 +116,7 @@ impl AdminNode {
 /// # Errors
 ///
 /// [`SocketError`], for a place that was chosen.
-pub fn bind(settings: &Settings, is_home_locked: bool) -> Result<Option<Socket>, SocketError> {
+pub(super) fn bind(settings: &Settings, is_home_locked: bool) -> Result<Option<Socket>, SocketError> {
     let is_in_home = settings.admin.is_in_home(&settings.home);
     if is_in_home && !is_home_locked {
         // The log says that this home takes no files.
@@ -83,4 +129,44 @@ pub fn bind(settings: &Settings, is_home_locked: bool) -> Result<Option<Socket>,
         }
         bound => bound,
     }
+}
+
+/// An endpoint, summed over the workers.
+fn endpoint(
+    address: String,
+    routes: Vec<Place>,
+    health: &Health,
+    stats: &[&EndpointStats],
+    pools: &[&PoolStats],
+) -> EndpointReport {
+    let HealthState { outage, unchanged_for, last_failure, .. } = health.state();
+    let requests = stats.iter().map(|stats| stats.requests()).sum();
+    let now = SystemTime::now();
+    let before = |ago: Duration| now.checked_sub(ago).map(seconds);
+    let state = match &outage {
+        Some(_) => EndpointState::Failed,
+        None if requests == 0 => EndpointState::Unknown,
+        None => EndpointState::Ok,
+    };
+    let left_alone = outage.as_ref().filter(|outage| !outage.left_alone_for.is_zero());
+    let open: usize = pools.iter().map(|stats| stats.open()).sum();
+    let idle: usize = pools.iter().map(|stats| stats.idle()).sum();
+    EndpointReport {
+        address,
+        routes,
+        state,
+        since: before(unchanged_for).filter(|_| state != EndpointState::Unknown),
+        consecutive_failures: outage.as_ref().map_or(0, |outage| outage.failures.into()),
+        left_alone_until: left_alone.map(|outage| seconds(now + outage.left_alone_for)),
+        last_error: last_failure
+            .map(|failure| ErrorReport { message: failure.error.to_string(), time: before(failure.ago) }),
+        requests,
+        failures: stats.iter().map(|stats| stats.failures()).sum(),
+        open_connections: open as u64,
+        idle_connections: idle as u64,
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

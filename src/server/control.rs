@@ -1,128 +1,152 @@
-//! The control thread, beside the workers: it probes other nodes, answers commands, picks up a changed secret or changed
-//! certificates, and renews the certificates that this node presents to others.
+//! The control thread, beside the workers: it reloads the configuration, answers the admin API, probes other nodes, picks
+//! up a changed secret or changed certificates, and renews the certificates that this node presents to others.
 
-use std::{io, sync::Arc, thread, time::Duration};
+use std::{fmt, io, sync::Arc, thread, time::Duration};
 
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
-    time::sleep,
+    time::{MissedTickBehavior, interval},
 };
 
+use super::{handover::Handover, process::Process, reload::Reloader};
 use crate::{
-    admin::SecretReport,
-    certificates::{CertificateWatch, Looked},
-    mesh::{IdentityWatch, Prober},
-    server::{handover::Handover, worker::Shared},
+    admin::{self, Node, ReloadReport, SecretReport, Socket},
+    file_watch::Look,
+    mesh::IdentityWatch,
+    telemetry::causes::with_causes,
 };
 
 /// How often the files are checked.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What the control thread is told to do, and where it answers.
+/// What the thread is asked for.
 #[derive(Debug)]
-pub enum Order {
-    /// Read the files of the secret again.
-    ReloadSecret(oneshot::Sender<Result<SecretReport, String>>),
+pub enum Ask {
+    /// To reload the configuration.
+    Reload(oneshot::Sender<Result<ReloadReport, String>>),
+    /// To look at the file of the secret.
+    Secret(oneshot::Sender<Result<SecretReport, String>>),
 }
 
-/// The files that are watched while serving.
-#[derive(Debug)]
-pub struct Files {
+/// What the thread takes care of.
+pub struct Control {
+    /// What all threads share.
+    pub process: Arc<Process>,
+    /// Replaces the configuration.
+    pub reloader: Reloader,
     /// The files of the secret; `None` if it is not in a file.
     pub handover: Option<Handover>,
-    /// The files of certificates for clients.
-    pub certificates: CertificateWatch,
     /// The files of the certificates that this node presents to others.
     pub identity: IdentityWatch,
-    /// Holds the certificates made from them.
-    pub shared: Arc<Shared>,
+    /// Where the admin API is asked, and what answers.
+    pub admin: Option<(Socket, Arc<dyn Node>)>,
+    /// What it is asked for.
+    pub asks: mpsc::UnboundedReceiver<Ask>,
 }
 
-/// Starts the thread, which runs until `stop` is true, and `admin` on it. It checks `files` every second, and at once when
-/// `hangup` is notified.
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").field("reloader", &self.reloader).finish_non_exhaustive()
+    }
+}
+
+/// Starts the thread, which runs until `stop` is true. It checks files every second, and everything at once when `hangup`
+/// is notified.
 ///
 /// # Errors
 ///
-/// If the system cannot provide a thread or a runtime.
+/// If the system provides no thread or no runtime.
 pub fn start(
-    prober: Option<Prober>,
-    files: Files,
-    admin: Option<impl Future<Output = io::Result<()>> + Send + 'static>,
-    (hangup, orders): (Arc<Notify>, mpsc::UnboundedReceiver<Order>),
+    mut control: Control,
+    hangup: Arc<Notify>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<thread::JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let work = async move {
-        if let Some(prober) = prober {
-            tokio::spawn(prober.run());
-        }
-        let admin = async {
-            match admin {
-                Some(admin) => admin.await,
-                None => Ok(()),
-            }
-        };
-        let watch = async {
-            if let (Err(error), ()) = tokio::join!(admin, files.watch(&hangup, orders)) {
-                tracing::warn!(%error, "commands cannot ask this node");
-            }
-        };
-        tokio::select! {
-            // An error means that the sender is gone, which means stop as well.
-            _ = stop.wait_for(|stop| *stop) => {}
-            () = watch => {}
-        }
-    };
     thread::Builder::new().name("control".to_owned()).spawn(move || {
-        runtime.block_on(work);
+        runtime.block_on(async {
+            control.begin();
+            tokio::select! {
+                // An error means that the sender is gone, which means stop as well.
+                _ = stop.wait_for(|stop| *stop) => {}
+                () = control.run(&hangup) => {}
+            }
+        });
         // Does not wait for name lookups.
         runtime.shutdown_background();
     })
 }
 
-impl Files {
-    async fn watch(mut self, hangup: &Notify, mut orders: mpsc::UnboundedReceiver<Order>) {
-        loop {
-            let (is_asked, order) = tokio::select! {
-                () = hangup.notified() => (true, None),
-                Some(order) = orders.recv() => (false, Some(order)),
-                () = sleep(LOOK) => (false, None),
-            };
-            let admission = Arc::clone(&self.shared.admission);
-            // So that files can be read even while clients hold all descriptors.
-            admission.spares().ensure_one();
-            match order {
-                Some(Order::ReloadSecret(reply)) => {
-                    // Whoever asked may have left.
-                    let _ = reply.send(self.reload_secret());
+impl Control {
+    fn begin(&mut self) {
+        if let Some((socket, node)) = self.admin.take() {
+            let admission = Arc::clone(&self.process.admission);
+            tokio::spawn(async move {
+                if let Err(error) = admin::serve(socket, node, admission).await {
+                    tracing::error!(%error, "the admin API has ended: commands cannot ask this node any more");
                 }
-                None => self.look(is_asked),
+            });
+        }
+        let generation = self.process.generation();
+        self.reloader.tell_others(None, &generation.settings);
+    }
+
+    async fn run(&mut self, hangup: &Notify) {
+        let mut ticks = interval(LOOK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = hangup.notified() => {
+                    tracing::info!("SIGHUP: reading the configuration, certificates and the secret again");
+                    self.with_descriptors(|control| {
+                        control.reloader.look(true);
+                        control.look(true);
+                    });
+                }
+                _ = ticks.tick() => self.with_descriptors(|control| {
+                    if control.process.current().settings.watch_config {
+                        control.reloader.look(false);
+                    }
+                    control.look(false);
+                }),
+                Some(ask) = self.asks.recv() => self.with_descriptors(|control| control.answer(ask)),
             }
-            // If this fails, it is done before the next client gets a descriptor.
-            let _ = admission.spares().restore();
         }
     }
 
-    fn look(&mut self, is_asked: bool) {
+    /// So that changed files can be read even while clients hold all descriptors.
+    fn with_descriptors(&mut self, work: impl FnOnce(&mut Self)) {
+        self.process.admission.spares().ensure_one();
+        work(self);
+        // If this fails, it is done before the next client gets a descriptor.
+        let _ = self.process.admission.spares().restore();
+    }
+
+    /// Looks for changes of all files but that of the configuration.
+    fn look(&mut self, all: bool) {
         if let Some(handover) = &mut self.handover {
-            // The log says why it failed.
-            let _ = handover.look(is_asked);
+            // The log has the reason.
+            let _ = handover.look(all);
         }
-        self.identity.look(&self.shared.identity, is_asked);
-        let Looked { new, unusable } = self.certificates.look(&self.shared.certificates, is_asked);
-        if is_asked {
-            tracing::info!(
-                new,
-                unusable,
-                "SIGHUP: the files of certificates and of the secret were looked at; settings are not read again, \
-                 restart for new ones"
-            );
+        self.identity.look(&self.process.identity, all);
+        let generation = self.process.generation();
+        self.reloader.certificates.look(&generation.certificates, all);
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        // Who has asked may have left.
+        match ask {
+            Ask::Reload(answer) => drop(answer.send(match self.reloader.look(true) {
+                Look::Read(report) => Ok(report),
+                Look::Failed(error) => Err(error.unwrap_or_default()),
+                Look::Unchanged => Err("the node is stopping".into()),
+            })),
+            Ask::Secret(answer) => drop(answer.send(self.look_at_secret())),
         }
     }
 
-    fn reload_secret(&mut self) -> Result<SecretReport, String> {
+    fn look_at_secret(&mut self) -> Result<SecretReport, String> {
         match &mut self.handover {
-            Some(handover) => handover.look(true).and_then(|()| handover.report().map_err(|error| error.to_string())),
+            Some(handover) => handover.look(true).and_then(|()| handover.report().map_err(|error| with_causes(&error))),
             None => Err("the secret of the node is not in a file: it is read at the start only".to_owned()),
         }
     }

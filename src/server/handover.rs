@@ -9,10 +9,10 @@ use pmesh_layers::{
 
 use crate::{
     admin::SecretReport,
+    certificates::Issuer,
     file_watch::Look,
-    mesh::{Renewal, Seal},
+    mesh::{Peers, Renewal, Seal},
     secret::{SecretWatch, Secrets},
-    server::worker::Shared,
 };
 
 /// Watches the secret, and puts a new one to use.
@@ -35,8 +35,10 @@ pub struct Derived {
     pub seal: Seal,
     /// Writes that entry again.
     pub renewal: Option<Renewal>,
+    /// The other nodes: connections to them are made anew.
+    pub peers: Arc<Peers>,
     /// Issues the certificates for clients.
-    pub shared: Arc<Shared>,
+    pub issuer: Arc<Issuer>,
 }
 
 impl Handover {
@@ -94,10 +96,10 @@ impl Derived {
         self.identity.replace(now.iter())?;
         self.seal.replace(&seal);
         if !now.hold_all_of(before) {
-            self.shared.peers.reconnect();
+            self.peers.reconnect();
         }
         if !is_same_authority {
-            self.shared.issuer.replace_authority(Arc::new(authority));
+            self.issuer.replace_authority(Arc::new(authority));
         }
         if let Some(renewal) = &self.renewal {
             renewal.renew();

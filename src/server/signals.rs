@@ -11,8 +11,8 @@ use tower::BoxError;
 
 /// The signals that are listened to from the time this is made.
 ///
-/// SIGTERM, SIGINT and SIGQUIT stop the program in good order, at the second time at once. SIGHUP makes it look at files
-/// at once that it looks at each second anyway. SIGUSR1 and SIGUSR2, which make other proxies open their logs anew, would by
+/// SIGTERM, SIGINT and SIGQUIT stop the program in good order, at the second time at once. SIGHUP
+/// reloads the configuration, and reads certificates and the secret again. SIGUSR1 and SIGUSR2, which make other proxies open their logs anew, would by
 /// default end it; here they do nothing.
 #[derive(Debug)]
 pub struct Signals {
@@ -76,7 +76,7 @@ impl Signals {
                     _ = user1.recv() => {}
                     _ = user2.recv() => {}
                 }
-                tracing::warn!("SIGUSR1 and SIGUSR2 do nothing; SIGHUP looks for new certificates");
+                tracing::warn!("SIGUSR1 and SIGUSR2 do nothing; SIGHUP reloads the configuration");
             }
         })
     }

@@ -74,6 +74,11 @@ impl Loaded {
         }
     }
 
+    /// The file that was read, or those that were looked for.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.file.as_ref().map_or_else(|| self.looked_for.clone(), |file| vec![file.clone()])
+    }
+
     /// The settings alone: what all sources said takes more memory than they do.
     pub fn into_settings(self) -> Settings {
         self.settings

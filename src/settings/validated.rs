@@ -123,6 +123,15 @@ impl Settings {
         }
     }
 
+    /// Sets the port of a listener, as to the one that the kernel picked.
+    pub fn set_port(&mut self, listener: Listener, port: Port) {
+        match listener {
+            Listener::Http => self.http = port,
+            Listener::Https => self.https = port,
+            Listener::Internal => self.internal = port,
+        }
+    }
+
     /// Where other nodes reach this one: what was set, else the first address of the internal listener that is one
     /// address, rather one that other machines reach. `None` where they do not reach it.
     pub fn advertised(&self) -> Option<HostPort> {

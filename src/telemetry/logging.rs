@@ -1,10 +1,13 @@
 //! The log: to standard error, for people or for machines.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    sync::OnceLock,
+};
 
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
-    EnvFilter, filter::LevelFilter, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt,
+    EnvFilter, Registry, filter::LevelFilter, fmt, layer::SubscriberExt, registry, reload, util::SubscriberInitExt,
 };
 
 use crate::settings::{LogFormat, Settings};
@@ -13,15 +16,12 @@ use crate::settings::{LogFormat, Settings};
 /// block the workers.
 const WAITING_LINES: usize = 16 * 1024;
 
+/// What is logged; changed by [`set`].
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
 /// Starts the log, which lasts until the returned value is dropped. Only the first call in a process has an effect.
 pub fn init(settings: &Settings) -> WorkerGuard {
-    let mut filter = EnvFilter::new(directives(&settings.log));
-    if settings.access_log {
-        // Applies whatever the log level is.
-        if let Ok(access) = "pmesh::access=info".parse() {
-            filter = filter.add_directive(access);
-        }
-    }
+    let (filter, handle) = reload::Layer::new(filter(settings));
     let (writer, guard) =
         NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).lossy(true).finish(io::stderr());
     let writer = fmt::layer().with_writer(writer);
@@ -32,8 +32,27 @@ pub fn init(settings: &Settings) -> WorkerGuard {
         LogFormat::Json => registry().with(filter).with(writer.json().flatten_event(true)).try_init(),
     };
     // An error means that an embedding program or a test has already started a log of its own.
-    drop(started);
+    if started.is_ok() {
+        let _ = FILTER.set(handle);
+    }
     guard
+}
+
+/// Logs what these settings say from now on.
+pub fn set(settings: &Settings) {
+    if let Some(handle) = FILTER.get() {
+        // An error means that the log has ended.
+        let _ = handle.reload(filter(settings));
+    }
+}
+
+fn filter(settings: &Settings) -> EnvFilter {
+    let filter = EnvFilter::new(directives(&settings.log));
+    // Applies whatever the log level is.
+    match "pmesh::access=info".parse() {
+        Ok(access) if settings.access_log => filter.add_directive(access),
+        _ => filter,
+    }
 }
 
 /// The filter that the setting `log` stands for. A level up to `info` without a target applies to pmesh alone:

@@ -2,5 +2,6 @@
 
 pub mod counters;
 pub mod logging;
+pub mod outages;
 
 pub use pmesh_layers::causes;

@@ -8,7 +8,7 @@ use pmesh_layers::{
 };
 use rustls::{AlertDescription, CertificateError};
 
-use crate::http::body::ForwardedBody;
+use crate::body::ForwardedBody;
 
 /// Advice on an error of a request to `endpoint`, if a setting may fix it.
 pub fn advice(endpoint: &str, error: &(dyn Error + 'static)) -> Option<String> {

@@ -21,16 +21,16 @@ use pmesh_layers::{
 };
 use tower::{BoxError, Layer, Service};
 
-use super::{Attempt, Backend};
+use super::backend::{Attempt, Backend};
 use crate::{
-    http::body::UpstreamBody,
+    body::UpstreamBody,
     mesh::{Linker, Passed, Peer, Peers, State, THROUGH},
     settings::{API_HOST, Route, endpoint::Endpoint},
 };
 
 /// The endpoints of a route, in turn.
 #[derive(Debug, Clone)]
-pub(super) enum Turns {
+pub enum Turns {
     /// The same for each request.
     Own(Balance<Attempt>),
     /// With other nodes among them: those that there are, and that the request has not come through.
@@ -63,7 +63,7 @@ impl Service<Request<Body>> for Turns {
 
 /// The endpoints of a route that leads to other nodes.
 #[derive(Debug)]
-pub(super) struct NodesInTurn {
+pub struct NodesInTurn {
     own: Vec<balance::Endpoint<Backend>>,
     named: Vec<NodeName>,
     /// All others, too, that serve what is asked for.
@@ -163,7 +163,7 @@ fn is_dead(peer: &Peer) -> bool {
 /// What an endpoint is asked for, where others are asked for something else. It is set anew for each: a request that was
 /// not sent to one goes to the next.
 #[derive(Debug)]
-pub(super) struct Aim {
+pub struct Aim {
     uri: Uri,
     host: Option<HeaderValue>,
     through: Option<HeaderValue>,

@@ -124,7 +124,7 @@ fn sighup_looks_at_once() {
     let after = renew(program.home(), "a.test");
     program.signal(Signal::SIGHUP);
     let line = program.wait_for_line("SIGHUP");
-    assert!(line.contains("INFO") && line.contains("settings are not read again"), "{line}");
+    assert!(line.contains("INFO") && line.contains("reading the configuration"), "{line}");
     assert_eq!(after.get(program.https(), "a.test", "a.test").status, 200);
     program.signal(Signal::SIGUSR1);
     program.wait_for_line("SIGUSR1 and SIGUSR2 do nothing");

@@ -23,7 +23,7 @@ fn nodes_find_each_other_hear_of_changes_and_part() {
 
     let mut changed = b.own.clone();
     changed.serves.clear();
-    b.registry().announce(Some(changed));
+    b.registry().renewal().announce(Some(changed));
     eventually("a knows that b serves nothing", || a.peers.load().serves("b") == Some(&[]));
     assert!(Arc::ptr_eq(known, a.peers.load().get("b").unwrap()), "it is the same node");
 

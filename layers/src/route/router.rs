@@ -58,9 +58,7 @@ impl<S> Router<S> {
     fn find(&self, host: &HostName, path: &str) -> Result<&S, NoRoute> {
         match &self.0 {
             Kind::Own(table) => table.find(host.as_str(), path),
-            Kind::Indexed(table, services) => {
-                services.get(*table.find(host.as_str(), path)?).ok_or(NoRoute::NotFound)
-            }
+            Kind::Indexed(table, services) => services.get(*table.find(host.as_str(), path)?).ok_or(NoRoute::NotFound),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
+use arc_swap::ArcSwap;
 use pmesh_layers::identity::NodeName;
 use tokio::sync::watch;
 
@@ -23,10 +24,10 @@ pub struct About {
     pub instance: Instance,
     /// When it began.
     pub started: Instant,
-    /// Where it listens.
-    pub listeners: Vec<(Listener, SocketAddr)>,
-    /// What it serves by itself.
-    pub serves: Vec<Served>,
+    /// Where it listens; a reload may change that.
+    pub listeners: ArcSwap<Vec<(Listener, SocketAddr)>>,
+    /// What it serves by itself; a reload may change that.
+    pub serves: ArcSwap<Vec<Served>>,
     /// The nodes that it knows.
     pub peers: Arc<Peers>,
     /// The registry, if it has one.
@@ -50,8 +51,8 @@ impl About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime: self.started.elapsed().as_secs(),
             time: seconds(SystemTime::now()),
-            serves: self.serves.iter().map(Route::of).collect(),
-            listeners: self.listeners.iter().map(listener).collect(),
+            serves: self.serves.load().iter().map(Route::of).collect(),
+            listeners: self.listeners.load().iter().map(listener).collect(),
         }
     }
 

@@ -126,6 +126,7 @@ impl fmt::Debug for Answer {
 mod tests {
     use std::time::Instant;
 
+    use arc_swap::ArcSwap;
     use axum::body::Body;
     use tokio::sync::watch;
     use tower::ServiceExt;
@@ -138,8 +139,8 @@ mod tests {
             name: "a".parse().unwrap(),
             instance: Instance::random(),
             started: Instant::now(),
-            listeners: Vec::new(),
-            serves: Vec::new(),
+            listeners: ArcSwap::default(),
+            serves: ArcSwap::default(),
             peers: Arc::new(Peers::new([].into())),
             registry: None,
             counters: Vec::new(),

@@ -53,11 +53,6 @@ impl Registry {
         Ok(Self { own, thread })
     }
 
-    /// Tells other nodes something new of this one, at once.
-    pub fn announce(&self, own: Option<Announcement>) {
-        self.own.send_replace(own);
-    }
-
     /// Something to let it put the own entry anew by, at once, as with another [`Seal`](super::Seal).
     pub fn renewal(&self) -> Renewal {
         Renewal(self.own.clone())
@@ -79,6 +74,11 @@ impl Renewal {
     /// Does so.
     pub fn renew(&self) {
         self.0.send_modify(|_| {});
+    }
+
+    /// Tells other nodes something new of this one, at once.
+    pub fn announce(&self, own: Option<Announcement>) {
+        self.0.send_replace(own);
     }
 }
 

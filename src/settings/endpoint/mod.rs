@@ -68,6 +68,15 @@ pub enum EndpointHost {
 }
 
 impl Endpoint {
+    /// Whether requests may go to the node of this name.
+    pub fn may_be(&self, node: &NodeName) -> bool {
+        match self {
+            Self::Mesh(name) => name == node,
+            Self::MeshAny => true,
+            Self::Port { .. } | Self::Unix(_) => false,
+        }
+    }
+
     /// HTTP/1.1 to an address.
     pub fn http(address: SocketAddr) -> Self {
         Self::Port { protocol: Protocol::Http, host: EndpointHost::Address(address.ip()), port: address.port() }

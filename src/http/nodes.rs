@@ -1,3 +1,5 @@
+//! What is different for requests that come from other nodes.
+
 use std::{
     future::Future,
     pin::Pin,
@@ -9,12 +11,8 @@ use pin_project_lite::pin_project;
 use pmesh_layers::{body::RequestBody, conn::ConnInfo, host::HostRejected};
 use tower::{BoxError, Layer, Service};
 
-use super::Api;
-use crate::settings::API_HOST;
-use crate::{
-    admission::spares::for_node,
-    http::{access_log::LoggedBody, body::ResponseBody, respond},
-};
+use super::{access_log::LoggedBody, respond};
+use crate::{admission::spares::for_node, body::ResponseBody, mesh::Api, settings::API_HOST};
 
 /// What is different for requests of other nodes: those for the node itself go to the [`Api`], and one for a host that is
 /// not served is answered, where a client would get nothing. The connection is that of many clients.

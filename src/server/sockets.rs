@@ -38,15 +38,15 @@ pub struct Bound {
 }
 
 /// Binds each of `listeners`, a socket for each worker. Where the kernel picks the port, it is the same on all addresses
-/// of a listener.
+/// of a listener. `own` are the ports that this process listens on already: it may share them with itself.
 ///
 /// # Errors
 ///
 /// [`ListenError`] says which listener, why and what to do. Nothing stays bound then.
-pub fn bind(listeners: &[(Listener, SocketAddr)], workers: usize) -> Result<Vec<Bound>, ListenError> {
+pub fn bind(listeners: &[(Listener, SocketAddr)], workers: usize, own: &[u16]) -> Result<Vec<Bound>, ListenError> {
     let mut bound = Vec::new();
     for addresses in listeners.chunk_by(|one, next| one.0 == next.0) {
-        let one = bind_addresses(addresses, workers).map_err(|(listener, address, error)| {
+        let one = bind_addresses(addresses, workers, own).map_err(|(listener, address, error)| {
             let spare_port = spare_port(address.port(), listeners);
             ListenError { listener, address, spare_port, error }
         })?;
@@ -58,7 +58,7 @@ pub fn bind(listeners: &[(Listener, SocketAddr)], workers: usize) -> Result<Vec<
 type Failed = (Listener, SocketAddr, io::Error);
 
 /// Binds one listener to its addresses.
-fn bind_addresses(addresses: &[(Listener, SocketAddr)], workers: usize) -> Result<Vec<Bound>, Failed> {
+fn bind_addresses(addresses: &[(Listener, SocketAddr)], workers: usize, own: &[u16]) -> Result<Vec<Bound>, Failed> {
     let mut tries = 0..PICKS;
     loop {
         let mut picked = 0;
@@ -66,7 +66,7 @@ fn bind_addresses(addresses: &[(Listener, SocketAddr)], workers: usize) -> Resul
             if address.port() == 0 {
                 address.set_port(picked);
             }
-            let bound = bind_one(listener, address, workers).map_err(|error| (listener, address, error))?;
+            let bound = bind_one(listener, address, workers, own).map_err(|error| (listener, address, error))?;
             picked = bound.address.port();
             Ok(bound)
         });
@@ -92,10 +92,10 @@ fn spare_port(port: u16, listeners: &[(Listener, SocketAddr)]) -> u16 {
     ports.find(is_free).unwrap_or(port)
 }
 
-fn bind_one(listener: Listener, address: SocketAddr, workers: usize) -> io::Result<Bound> {
+fn bind_one(listener: Listener, address: SocketAddr, workers: usize, own: &[u16]) -> io::Result<Bound> {
     // Another program with SO_REUSEPORT, even a pmesh, would share the port with us unnoticed. Without the option the
     // kernel tells; the socket is closed again before it listens.
-    if address.port() != 0 {
+    if address.port() != 0 && !own.contains(&address.port()) {
         open(address)?.bind(&address.into())?;
     }
     let mut sockets = Vec::with_capacity(workers);
@@ -183,7 +183,7 @@ mod tests {
             on(Listener::Http, [127, 0, 0, 2]),
             on(Listener::Https, [127, 0, 0, 1]),
         ];
-        let bound = bind(&listeners, 2).unwrap();
+        let bound = bind(&listeners, 2, &[]).unwrap();
         let ports: Vec<_> = bound.iter().map(|one| one.address.port()).collect();
         assert!(ports[0] == ports[1] && ports[0] != ports[2] && !ports.contains(&0), "{ports:?}");
         assert!(bound.iter().zip(listeners).all(|(one, wanted)| one.address.ip() == wanted.1.ip()));
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn little_is_kept_for_an_accepted_client() {
-        let bound = bind_one(Listener::Http, SocketAddr::from(([127, 0, 0, 1], 0)), 1).unwrap();
+        let bound = bind_one(Listener::Http, SocketAddr::from(([127, 0, 0, 1], 0)), 1, &[]).unwrap();
         bound.sockets[0].set_nonblocking(false).unwrap();
         let _client = std::net::TcpStream::connect(bound.address).unwrap();
         let (accepted, _) = bound.sockets[0].accept().unwrap();

@@ -1,0 +1,71 @@
+//! What is wrong with settings, or may be, found without serving.
+
+use std::{
+    io,
+    net::{IpAddr, UdpSocket},
+    sync::Arc,
+};
+
+use pmesh_layers::identity::{Authority, Secret};
+use tower::BoxError;
+
+use crate::{
+    certificates::{Certificates, Issuer},
+    mesh,
+    secret::Secrets,
+    settings::{SecretSource, Settings},
+    upstream::trust::Trust,
+};
+
+/// Finds what is wrong with the secret and the certificates, and changes nothing: a secret that the first start would
+/// make is not made. Gives what may be wrong, but would not keep the program from starting.
+///
+/// # Errors
+///
+/// Those that [`Server::prepare`](super::run::Server::prepare) would end in, but for the ports.
+pub fn check(settings: &Settings) -> Result<Vec<String>, BoxError> {
+    let secrets = match &settings.secret {
+        SecretSource::Home(path) if !path.exists() => Secrets::one(Secret::generate()?),
+        source => Secrets::load(source)?,
+    };
+    let certificates = certificates(settings, secrets.public())?;
+    mesh::identity(settings, secrets.iter())?;
+    Trust::load(&settings.routes, None)?;
+    Ok(doubts(settings, &certificates))
+}
+
+/// Possible mistakes that do not keep the program from starting.
+pub(super) fn doubts(settings: &Settings, certificates: &Certificates) -> Vec<String> {
+    let mut doubts = certificates.doubts();
+    if settings.listeners().is_empty() {
+        doubts.push(
+            "http, https and internal are all off: nobody can connect; give one of them a port, as in --http 80".into(),
+        );
+    }
+    if settings.routes.is_empty() {
+        doubts.push("no routes: nothing is served; add one, as in --route app.example.com=127.0.0.1:3000".into());
+    }
+    doubts.extend(unusable_sources(settings));
+    doubts
+}
+
+/// Source addresses that cannot be used now: an address that moves between machines may come later.
+fn unusable_sources(settings: &Settings) -> impl Iterator<Item = String> {
+    let doubt = |address: &IpAddr| {
+        let error = UdpSocket::bind((*address, 0)).err()?;
+        Some(match error.kind() {
+            io::ErrorKind::AddrNotAvailable => format!(
+                "source_addresses: this machine does not have {address}: as long as that is so, no connection leaves \
+                 from there"
+            ),
+            _ => format!("source_addresses: no connection can leave from {address} now: {error}"),
+        })
+    };
+    settings.source_addresses.iter().filter_map(doubt)
+}
+
+fn certificates(settings: &Settings, secret: &Secret) -> Result<Certificates, BoxError> {
+    let issuer = Issuer::new(Arc::new(Authority::derive(secret)?))?;
+    let patterns = settings.routes.iter().flat_map(|route| route.patterns.iter().cloned());
+    Ok(Certificates::new(issuer, &settings.certificates, patterns, None)?)
+}

@@ -1,0 +1,82 @@
+//! How many files the process may open, and what that allows.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tower::BoxError;
+
+use crate::{
+    admission::{Limits, spares::Spares},
+    settings::Settings,
+};
+
+/// What to do where there are too few descriptors.
+pub const MORE_FILES: &str =
+    "raise the limit of open files with `ulimit -n` in a shell, LimitNOFILE= of systemd or --ulimit nofile= of Docker";
+
+/// The limit of open files; an error where the program itself does not get by with it, let alone clients.
+pub(super) fn enough(settings: &Settings) -> Result<u64, BoxError> {
+    let limit = raise_descriptor_limit();
+    // As counted. With fewer, the runtimes cannot be made, and some panic.
+    let own = 17 + settings.workers * (4 + settings.listeners().len()) + Spares::count(limit);
+    if limit < own as u64 {
+        return Err(format!(
+            "cannot start with a limit of {limit} open files: {own} are for the program itself, two for each client\n  \
+             {MORE_FILES}"
+        )
+        .into());
+    }
+    Ok(limit)
+}
+
+/// Many systems start programs with a soft limit of 1024. Gives the limit that holds.
+fn raise_descriptor_limit() -> u64 {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 1024 };
+    if soft == hard {
+        return soft;
+    }
+    match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(error) => {
+            tracing::warn!(%error, soft, hard, "cannot raise the limit of open files");
+            soft
+        }
+    }
+}
+
+/// The limits on connections: each client connection takes one descriptor, and one more for its upstream; the program
+/// itself takes some.
+pub(super) fn limits(settings: &Settings, descriptors: u64) -> Limits {
+    let own = 32 + 8 * settings.workers + Spares::count(descriptors);
+    let half = || usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(own) / 2;
+    Limits {
+        max: settings.max_connections.unwrap_or_else(half).max(1),
+        per_client: settings.max_connections_per_client,
+        exempt: settings.trusted_proxies.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cli::Arguments,
+        config::{Defaults, Source},
+    };
+
+    #[test]
+    fn each_client_has_a_descriptor_for_its_backend_too() {
+        let settings = |flags: &[&str]| {
+            let arguments = Arguments::parse([&["pmesh", "--workers", "2"], flags].concat()).unwrap();
+            let environment = [("HOME".into(), "/nonexistent".into())];
+            Source::new(arguments.flags, environment, Defaults::none()).load().unwrap().settings
+        };
+        for (flags, descriptors, expected) in [
+            (&[][..], 1024, 472),
+            (&[], 1 << 20, (1 << 19) - 40),
+            (&[], 16, 1),
+            (&["--max-connections", "5000"], 1024, 5000),
+        ] {
+            assert_eq!(limits(&settings(flags), descriptors).max, expected, "{descriptors}");
+        }
+        assert!(limits(&settings(&[]), u64::MAX).max > 1 << 40);
+    }
+}

@@ -1,0 +1,119 @@
+//! The listeners of the process, which a reload opens and closes.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Weak},
+};
+
+use tokio::sync::watch;
+
+use super::{
+    sockets::{self, Bound, ListenError},
+    worker::{Socket, WorkerHandle},
+};
+use crate::settings::{Listener, Port, Settings};
+
+/// All open listeners, for the thread that controls them.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    open: Vec<Open>,
+    /// Those that were closed; workers still accept what is waiting there.
+    closing: Vec<(SocketAddr, Weak<()>)>,
+}
+
+#[derive(Debug)]
+struct Open {
+    listener: Listener,
+    /// As in the settings, perhaps with port 0.
+    configured: SocketAddr,
+    address: SocketAddr,
+    closed: watch::Sender<bool>,
+    /// Each socket holds one.
+    alive: Arc<()>,
+}
+
+/// Sockets that are bound, but that nobody accepts at yet. If it is dropped, nothing has changed.
+#[derive(Debug)]
+pub struct Plan {
+    wanted: Vec<(Listener, SocketAddr)>,
+    new: Vec<(SocketAddr, Bound)>,
+}
+
+/// Which listeners a reload has opened and closed.
+#[derive(Debug, Default)]
+pub struct Moved {
+    /// New ones.
+    pub opened: Vec<(Listener, SocketAddr)>,
+    /// Closed ones.
+    pub closed: Vec<(Listener, SocketAddr)>,
+}
+
+impl Listeners {
+    /// Binds what `settings` want and is not there yet, and sets their ports to those that are bound.
+    ///
+    /// # Errors
+    ///
+    /// If a port cannot be bound. Nothing has changed then.
+    pub fn plan(&self, settings: &mut Settings) -> Result<Plan, ListenError> {
+        let wanted = settings.listeners();
+        let is_open = |&(listener, address): &(Listener, SocketAddr)| self.find(listener, address).is_some();
+        let missing: Vec<_> = wanted.iter().filter(|one| !is_open(one)).copied().collect();
+        // The kernel's choice for one address of a listener holds for its others.
+        let picked = |listener| self.open.iter().find(|open| open.listener == listener && open.configured.port() == 0);
+        let to_bind: Vec<_> = missing
+            .iter()
+            .map(|&(listener, mut address)| {
+                if let (0, Some(open)) = (address.port(), picked(listener)) {
+                    address.set_port(open.address.port());
+                }
+                (listener, address)
+            })
+            .collect();
+        let closing = self.closing.iter().filter(|(_, alive)| alive.strong_count() > 0).map(|(address, _)| address);
+        let own: Vec<_> = self.open.iter().map(|open| &open.address).chain(closing).map(SocketAddr::port).collect();
+        let bound = sockets::bind(&to_bind, settings.workers, &own)?;
+        let new: Vec<_> = missing.into_iter().map(|(_, configured)| configured).zip(bound).collect();
+        for (listener, configured) in &wanted {
+            let of_new = || new.iter().find(|(address, bound)| address == configured && bound.listener == *listener);
+            let address = match self.find(*listener, *configured) {
+                Some(open) => open.address,
+                None => of_new().map_or(*configured, |(_, bound)| bound.address),
+            };
+            settings.set_port(*listener, Port::Number(address.port()));
+        }
+        Ok(Plan { wanted, new })
+    }
+
+    /// Lets the workers accept at the new sockets, and closes those that are not wanted any more. Connections that wait
+    /// there are still accepted.
+    pub fn go(&mut self, plan: Plan, workers: &[WorkerHandle]) -> Moved {
+        let Plan { wanted, new } = plan;
+        let mut moved = Moved::default();
+        for (configured, Bound { listener, address, sockets }) in new {
+            let (closed, _) = watch::channel(false);
+            let alive = Arc::new(());
+            for (worker, socket) in workers.iter().zip(sockets) {
+                let (closed, alive) = (closed.subscribe(), Arc::clone(&alive));
+                worker.listen(Socket { listener, socket, closed, alive });
+            }
+            moved.opened.push((listener, address));
+            self.open.push(Open { listener, configured, address, closed, alive });
+        }
+        self.closing.retain(|(_, alive)| alive.strong_count() > 0);
+        for open in self.open.extract_if(.., |open| !wanted.contains(&(open.listener, open.configured))) {
+            open.closed.send_replace(true);
+            self.closing.push((open.address, Arc::downgrade(&open.alive)));
+            moved.closed.push((open.listener, open.address));
+        }
+        moved
+    }
+
+    /// The listeners that are open, and where.
+    pub fn addresses(&self) -> Vec<(Listener, SocketAddr)> {
+        self.open.iter().map(|open| (open.listener, open.address)).collect()
+    }
+
+    fn find(&self, listener: Listener, configured: SocketAddr) -> Option<&Open> {
+        self.open.iter().find(|open| open.listener == listener && open.configured == configured)
+    }
+}

@@ -1,0 +1,243 @@
+//! A reload: the next generation is built from the configuration as it is now, and takes over.
+
+use std::{
+    fmt, mem,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use pmesh_layers::connect::Resolver;
+use tokio::task::AbortHandle;
+use tower::BoxError;
+
+use super::{
+    check, descriptors,
+    generation::{Builder, Generation},
+    listeners::{Listeners, Plan},
+    process::{FailedReload, Process},
+    worker::{Swap, WorkerHandle},
+};
+use crate::{
+    admin::{ChangesReport, ReloadReport},
+    certificates::CertificateWatch,
+    config::Source,
+    file_watch::{FileWatch, Look},
+    mesh::{About, Announcement, ListenerReport, Prober, Renewal, Served},
+    settings::{Listener, Loaded, Settings, Values},
+    telemetry::logging,
+};
+
+/// How many routes are named in a line of the log.
+const NAMED: usize = 10;
+
+/// Where the configuration comes from, at the start and at each reload.
+pub struct Configuration {
+    source: Source,
+    adjust: Adjust,
+}
+
+type Adjust = Box<dyn Fn(&mut Settings) -> Result<(), BoxError> + Send>;
+
+impl Configuration {
+    /// What `source` says.
+    pub fn new(source: Source) -> Self {
+        Self::adjusted(source, |_| Ok(()))
+    }
+
+    /// What `source` says, changed by `adjust`.
+    pub fn adjusted(source: Source, adjust: impl Fn(&mut Settings) -> Result<(), BoxError> + Send + 'static) -> Self {
+        Self { source, adjust: Box::new(adjust) }
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and where it was written.
+    pub fn load(&self) -> Result<Loaded, BoxError> {
+        let mut loaded = self.source.load()?;
+        (self.adjust)(&mut loaded.settings)?;
+        Ok(loaded)
+    }
+}
+
+impl fmt::Debug for Configuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Configuration").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// Replaces generations, on the control thread.
+pub struct Reloader {
+    pub(super) configuration: Configuration,
+    /// Of the current generation.
+    pub(super) values: Values,
+    pub(super) process: Arc<Process>,
+    pub(super) builder: Builder,
+    pub(super) workers: Vec<WorkerHandle>,
+    pub(super) listeners: Listeners,
+    /// The limit of open files.
+    pub(super) descriptors: u64,
+    pub(super) resolver: Resolver,
+    pub(super) about: Arc<About>,
+    pub(super) registry: Option<Renewal>,
+    pub(super) certificates: CertificateWatch,
+    /// The configuration file, or those that were looked for.
+    pub(super) files: Vec<PathBuf>,
+    pub(super) file: FileWatch,
+    pub(super) prober: Option<AbortHandle>,
+}
+
+impl Reloader {
+    /// Reads the configuration and goes over to it: if its file has changed, or in any case if `all` is set. If it cannot
+    /// be used, nothing changes, the log says why, and the next call tries again. A process that is stopping keeps what it
+    /// has.
+    pub fn look(&mut self, all: bool) -> Look<ReloadReport> {
+        if *self.about.stop.borrow() {
+            return Look::Unchanged;
+        }
+        let mut file = mem::take(&mut self.file);
+        let looked = file.look(all, || self.reload());
+        match &looked {
+            Look::Read(_) => self.process.note_reload(None),
+            Look::Failed(Some(error)) => {
+                tracing::error!("the configuration was not reloaded, the previous one stays in use: {error}");
+                self.process.note_reload(Some(FailedReload { error: error.clone(), at: SystemTime::now() }));
+            }
+            Look::Unchanged | Look::Failed(None) => {}
+        }
+        // A reload may have found another file.
+        self.file = if file.files() == self.files { file } else { FileWatch::new(self.files.clone()) };
+        looked
+    }
+
+    fn reload(&mut self) -> Result<ReloadReport, BoxError> {
+        let began = Instant::now();
+        let current = self.process.generation();
+        let loaded = self.configuration.load()?;
+        let files = loaded.files();
+        let values = loaded.values();
+        let doubts = loaded.doubts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let mut settings = loaded.into_settings();
+        settings.keep_from_start(&current.settings);
+        let changes = self.values.changes(&values);
+
+        let certificates = CertificateWatch::new(&settings.certificates);
+        let mut next = self.builder.build(settings, Some(&current))?;
+        let prepared = self.prepare(&mut next);
+        let (swaps, plan) = prepared.inspect_err(|_| self.builder.forget_unused(Some(&current)))?;
+
+        // From here on nothing can fail.
+        let next = Arc::new(next);
+        swaps.into_iter().for_each(|swap| swap());
+        self.process.set_current(Arc::clone(&next));
+        self.process.admission.set_limits(descriptors::limits(&next.settings, self.descriptors));
+        let moved = self.listeners.go(plan, &self.workers);
+        current.routes.close_removed(&next.routes, next.settings.shutdown_timeout);
+        let routes = current.routes.changes(&next.routes);
+        self.builder.forget_unused(Some(&next));
+        next.certificates.log_renewed(&current.certificates);
+        (self.certificates, self.values, self.files) = (certificates, values, files);
+        self.tell_others(Some(&current.settings), &next.settings);
+        logging::set(&next.settings);
+
+        let mut warnings = doubts;
+        warnings.extend(check::doubts(&next.settings, &next.certificates));
+        let keys = |needs_restart: bool| {
+            let keys = changes.iter().filter(move |change| change.needs_restart == needs_restart);
+            keys.map(|change| change.key.to_owned()).collect()
+        };
+        let report = ReloadReport {
+            generation: next.number,
+            took_ms: began.elapsed().as_millis().try_into().unwrap_or(u64::MAX),
+            routes: ChangesReport { added: routes.added, changed: routes.changed, removed: routes.removed },
+            settings: keys(false),
+            needs_restart: keys(true),
+            opened: moved.opened.into_iter().map(listener).collect(),
+            closed: moved.closed.into_iter().map(listener).collect(),
+            warnings,
+        };
+        log(&report);
+        Ok(report)
+    }
+
+    /// All that can fail once the generation is built. Sockets are bound last.
+    fn prepare(&self, next: &mut Generation) -> Result<(Vec<Swap>, Plan), BoxError> {
+        let swaps = self.workers.iter().map(|worker| worker.prepare(next)).collect::<Result<_, _>>()?;
+        let plan = self.listeners.plan(&mut next.settings)?;
+        Ok((swaps, plan))
+    }
+
+    /// Lets other nodes, and what asks them, know of the new settings.
+    pub(super) fn tell_others(&mut self, before: Option<&Settings>, now: &Settings) {
+        self.about.listeners.store(Arc::new(self.listeners.addresses()));
+        self.about.serves.store(Arc::new(Served::of(now)));
+        self.process.peers.set_fixed(now.mesh.peers.clone());
+        if let Some(registry) = &self.registry {
+            let own = Announcement::of(now, self.about.instance);
+            if before.is_some_and(|before| Announcement::of(before, self.about.instance) != own) {
+                registry.announce(own);
+            }
+        }
+        let of_prober =
+            |settings: &Settings| (settings.source_addresses.clone(), settings.pool_max_age, settings.mesh.is_used());
+        if before.is_some_and(|before| of_prober(before) == of_prober(now)) {
+            return;
+        }
+        if let Some(prober) = self.prober.take() {
+            prober.abort();
+        }
+        if now.mesh.is_used() {
+            let Process { identity, peers, .. } = &*self.process;
+            let prober = Prober::new(now, identity.clone(), self.resolver.clone(), Arc::clone(peers));
+            self.prober = Some(tokio::spawn(prober.run()).abort_handle());
+        }
+    }
+}
+
+impl fmt::Debug for Reloader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reloader").field("configuration", &self.configuration).finish_non_exhaustive()
+    }
+}
+
+fn listener((listener, address): (Listener, SocketAddr)) -> ListenerReport {
+    ListenerReport { name: listener.name().to_owned(), address: address.to_string() }
+}
+
+fn log(report: &ReloadReport) {
+    let ReloadReport { generation, took_ms, routes, settings, needs_restart, opened, closed, warnings } = report;
+    let addresses = |listeners: &[ListenerReport]| {
+        let each = listeners.iter().map(|one| format!("{} {}", one.name, one.address));
+        (!listeners.is_empty()).then(|| each.collect::<Vec<_>>().join(", "))
+    };
+    tracing::info!(
+        generation,
+        took_ms,
+        added = names(&routes.added),
+        changed = names(&routes.changed),
+        removed = names(&routes.removed),
+        settings = names(settings),
+        opened = addresses(opened),
+        closed = addresses(closed),
+        "configuration reloaded"
+    );
+    if let Some(keys) = names(needs_restart) {
+        tracing::warn!("changed settings that need a restart: {keys}");
+    }
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// The first few names, and how many more there are.
+fn names(names: &[String]) -> Option<String> {
+    let named = names.get(..NAMED).unwrap_or(names).join(", ");
+    match names.len() {
+        0 => None,
+        count if count > NAMED => Some(format!("{named} and {} more", count - NAMED)),
+        _ => Some(named),
+    }
+}

@@ -1,0 +1,210 @@
+//! Serving a connection from its first byte to its end.
+
+use std::{
+    error::Error,
+    net::SocketAddr,
+    sync::{Arc, OnceLock, atomic::Ordering},
+};
+
+use ::http::{Request, Response};
+use futures_util::FutureExt;
+use pmesh_layers::{
+    body::RequestBody,
+    conn::{ConnInfo, Control},
+    host::HostName,
+    node::NodeRejected,
+    serve::{Ended, Protocol},
+    silence::{self, IntoRaw},
+    sni::SniAcceptor,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+use tower::{BoxError, Service};
+
+use super::Worker;
+use crate::{
+    admission::{client_stream::ClientStream, strangers::Stranger},
+    body::ResponseBody,
+    http::access_log::LoggedBody,
+    settings::{H2c, Listener},
+    telemetry::causes::with_causes,
+};
+
+impl<S> Worker<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    /// Not an `async fn`, which would hold the connection in two places.
+    pub(super) fn plain(
+        self: Arc<Self>,
+        stream: Box<ClientStream>,
+        info: ConnInfo,
+    ) -> impl Future<Output = ()> + Send + use<S> {
+        let generation = self.process.current();
+        let protocol = match generation.settings.http_h2c {
+            H2c::Off => Protocol::Http1,
+            H2c::Silent => Protocol::Detect,
+            H2c::Open => Protocol::DetectOpen,
+        };
+        self.connections().add(info.control());
+        let served = generation.server.serve(stream, info.clone(), protocol, self.stack.clone());
+        served.map(move |ended| {
+            let (peer, control) = (info.peer(), info.control());
+            let turned_away = |reason| self.turned_away(Listener::Http, peer, reason, None, error(&ended));
+            match &ended {
+                // The stack has counted it.
+                Ended::Silenced => {}
+                _ if control.was_crowded_out() => turned_away("crowded_out"),
+                Ended::Deadline => turned_away("deadline"),
+                // Not a request of HTTP/1, or none at all: the stack has not seen it.
+                Ended::Failed(_) | Ended::Finished | Ended::Flooded if !control.is_open() => turned_away("no_request"),
+                ended => tell_failed(Listener::Http, peer, ended),
+            }
+            tracing::trace!(%peer, ?ended, "connection");
+        })
+    }
+
+    pub(super) async fn tls(self: Arc<Self>, stream: ClientStream, peer: SocketAddr, gate: Control) {
+        self.handshakes.fetch_add(1, Ordering::Relaxed);
+        let stranger = stream.stranger();
+        let unserved = OnceLock::new();
+        let generation = self.process.generation();
+        let certificates = |name: &HostName| {
+            let config = generation.certificates.server_config(name);
+            match config {
+                Some(_) => gate.open_gate(),
+                None => drop(unserved.set(name.clone())),
+            }
+            config
+        };
+        let accepted = SniAcceptor::new(certificates).accept(stream, generation.settings.silence_deadline).await;
+        // Its end must not wait for the end of this connection.
+        drop(generation);
+        let connection = accepted.map(|(stream, name)| {
+            let info = ConnInfo::tls(peer, name);
+            self.connections().add(info.control());
+            (stream, info)
+        });
+        self.handshakes.fetch_sub(1, Ordering::Relaxed);
+        match connection {
+            Ok((stream, info)) => {
+                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                let protocol = if http2 { Protocol::Http2 } else { Protocol::Http1 };
+                // A task without the room that a handshake takes, for as long as its connection is open.
+                tokio::spawn(self.secured(Box::new(stream), info, protocol));
+            }
+            Err(rejected) => {
+                let reason = reason(stranger.as_deref(), rejected.reason.reason());
+                self.turned_away(Listener::Https, peer, reason, unserved.get(), Some(&rejected.reason));
+                silence::close(rejected.io).await;
+            }
+        }
+    }
+
+    /// Not an `async fn` either.
+    fn secured<IO>(
+        self: Arc<Self>,
+        stream: IO,
+        info: ConnInfo,
+        protocol: Protocol,
+    ) -> impl Future<Output = ()> + Send + use<IO, S>
+    where
+        IO: AsyncRead + AsyncWrite + IntoRaw + Unpin + Send + 'static,
+    {
+        let served = self.process.current().server.serve(stream, info.clone(), protocol, self.stack.clone());
+        served.map(move |ended| {
+            tell_failed(Listener::Https, info.peer(), &ended);
+            tracing::trace!(peer = %info.peer(), ?ended, "connection");
+        })
+    }
+
+    /// Serves another node, which must prove that it knows the secret, over HTTP/2. If that secret is dropped, the
+    /// connection is drained as on shutdown.
+    pub(super) async fn internal(self: Arc<Self>, stream: ClientStream, peer: SocketAddr, gate: Control) {
+        self.handshakes.fetch_add(1, Ordering::Relaxed);
+        let stranger = stream.stranger();
+        let deadline = self.process.current().settings.silence_deadline;
+        let accepted = self.nodes.accept(stream, deadline).await;
+        let connection = accepted.map(|(mut stream, name, term)| {
+            gate.open_gate();
+            stream.get_mut().0.give_back_place();
+            let info = ConnInfo::node(peer, name);
+            self.connections_of_nodes().add(info.control());
+            (stream, info, term)
+        });
+        self.handshakes.fetch_sub(1, Ordering::Relaxed);
+        match connection {
+            Ok((stream, info, mut term)) => {
+                let control = info.control().clone();
+                let served =
+                    self.process.current().node_server.serve(stream, info, Protocol::Http2, self.stack.clone());
+                // In a task of its own, so that the wait for the end of the secret is not polled with each request.
+                let mut serving = tokio::spawn(served);
+                let ended = tokio::select! {
+                    ended = &mut serving => ended.ok(),
+                    () = term.over() => {
+                        control.drain();
+                        let grace = self.process.current().settings.shutdown_timeout;
+                        let ended = timeout(grace, &mut serving).await;
+                        serving.abort();
+                        ended.ok().and_then(Result::ok)
+                    }
+                };
+                tracing::trace!(%peer, ?ended, "connection of a node");
+            }
+            Err(rejected) => {
+                if let NodeRejected::Clock { ahead_by } = rejected.reason {
+                    let window = self.process.current().settings.mesh.clock_window;
+                    self.process.clocks.tell(peer.ip().to_canonical(), ahead_by, window);
+                }
+                let reason = reason(stranger.as_deref(), rejected.reason.reason());
+                self.turned_away(Listener::Internal, peer, reason, None, Some(&rejected.reason));
+                silence::close(rejected.io).await;
+            }
+        }
+    }
+
+    /// It is counted, and not logged but for debugging.
+    pub(super) fn turned_away(
+        &self,
+        listener: Listener,
+        peer: SocketAddr,
+        reason: &'static str,
+        host: Option<&HostName>,
+        error: Option<&(dyn Error + 'static)>,
+    ) {
+        self.counters.reject(reason);
+        tracing::debug!(
+            peer = %SocketAddr::new(peer.ip().to_canonical(), peer.port()),
+            listener = listener.name(),
+            reason,
+            host = host.map(tracing::field::display),
+            error = error.map(with_causes).map(tracing::field::display),
+            "silence"
+        );
+    }
+}
+
+fn reason(stranger: Option<&Stranger>, reason: &'static str) -> &'static str {
+    if stranger.is_some_and(Stranger::was_crowded_out) { "crowded_out" } else { reason }
+}
+
+fn error(ended: &Ended) -> Option<&(dyn Error + 'static)> {
+    match ended {
+        Ended::Failed(error) => Some(error),
+        _ => None,
+    }
+}
+
+/// What the server of HTTP has answered itself (400, 431) is in no access log.
+fn tell_failed(listener: Listener, peer: SocketAddr, ended: &Ended) {
+    if let Some(error) = error(ended) {
+        tracing::debug!(%peer, listener = listener.name(), error = %with_causes(error), "the connection has failed");
+    }
+}

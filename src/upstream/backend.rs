@@ -1,0 +1,89 @@
+//! The connections of a worker to one endpoint.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use ::http::{Request, Response};
+use pmesh_layers::{
+    connect::{SourceConnector, TlsConnector, UnixConnector},
+    pool::{Http2Pool, Pool, PoolError, PoolStats, PooledBody},
+    response_timeout::ResponseTimeout,
+};
+use tower::Service;
+
+use super::turns::Aim;
+use crate::{admission::room_connector::RoomConnector, body::ForwardedBody, mesh::Dialer};
+
+/// The connections to one endpoint, for any protocol. All of them answer with the same types, so that this costs a
+/// request one branch.
+#[derive(Debug, Clone)]
+pub enum Backend {
+    Http(Pool<RoomConnector<SourceConnector>, ForwardedBody>),
+    Https(Pool<TlsConnector<RoomConnector<SourceConnector>>, ForwardedBody>),
+    H2c(Http2Pool<RoomConnector<SourceConnector>, ForwardedBody>),
+    H2(Http2Pool<TlsConnector<RoomConnector<SourceConnector>>, ForwardedBody>),
+    Unix(Pool<RoomConnector<UnixConnector>, ForwardedBody>),
+    Node(Http2Pool<Dialer, ForwardedBody>),
+    /// Asked for something of its own, which others are not.
+    Aimed(Arc<Aim>, Box<Backend>),
+}
+
+impl Backend {
+    /// The same connections, for requests that wait no longer than `share` for a new one.
+    pub(super) fn connect_within(self, share: Duration) -> Self {
+        match self {
+            Self::Http(pool) => Self::Http(pool.connect_within(share)),
+            Self::Https(pool) => Self::Https(pool.connect_within(share)),
+            Self::H2c(pool) => Self::H2c(pool.connect_within(share)),
+            Self::H2(pool) => Self::H2(pool.connect_within(share)),
+            Self::Unix(pool) => Self::Unix(pool.connect_within(share)),
+            Self::Node(pool) => Self::Node(pool.connect_within(share)),
+            Self::Aimed(aim, backend) => Self::Aimed(aim, Box::new(backend.connect_within(share))),
+        }
+    }
+
+    /// How many connections there are.
+    pub(super) fn stats(&self) -> &Arc<PoolStats> {
+        match self {
+            Self::Http(pool) => pool.stats(),
+            Self::Https(pool) => pool.stats(),
+            Self::H2c(pool) => pool.stats(),
+            Self::H2(pool) => pool.stats(),
+            Self::Unix(pool) => pool.stats(),
+            Self::Node(pool) => pool.stats(),
+            Self::Aimed(_, backend) => backend.stats(),
+        }
+    }
+}
+
+/// An attempt at an endpoint.
+pub(super) type Attempt = ResponseTimeout<Backend>;
+
+impl Service<Request<ForwardedBody>> for Backend {
+    type Response = Response<PooledBody<ForwardedBody>>;
+    type Error = PoolError<ForwardedBody>;
+    type Future = <Pool<RoomConnector<SourceConnector>, ForwardedBody> as Service<Request<ForwardedBody>>>::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        // As all pools are.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<ForwardedBody>) -> Self::Future {
+        match self {
+            Self::Http(pool) => pool.call(request),
+            Self::Https(pool) => pool.call(request),
+            Self::H2c(pool) => pool.call(request),
+            Self::H2(pool) => pool.call(request),
+            Self::Unix(pool) => pool.call(request),
+            Self::Node(pool) => pool.call(request),
+            Self::Aimed(aim, backend) => {
+                aim.set(&mut request);
+                backend.call(request)
+            }
+        }
+    }
+}

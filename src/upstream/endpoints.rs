@@ -1,0 +1,278 @@
+//! What is kept of each endpoint for as long as some route leads to it, whatever else changes in the configuration:
+//! its health, what was counted, and its connections.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use ::http::Uri;
+use ipnet::Ipv4Net;
+use pmesh_layers::{
+    balance::{EndpointStats, Health},
+    connect::{Resolver, SourceConnector, SourceSubnet, TlsConnector, UnixConnector},
+    node::NodeIdentity,
+    pool::{Http2Pool, Pool, PoolStats},
+};
+use rustls::{ClientConfig, pki_types::ServerName};
+use tower::BoxError;
+
+use super::{
+    backend::Backend,
+    trust::{Trust, TrustId},
+};
+use crate::{
+    admission::{Admission, room_connector::RoomConnector},
+    body::ForwardedBody,
+    mesh::{Linker, Peers},
+    settings::{
+        Route, Settings,
+        endpoint::{Endpoint, Protocol},
+    },
+    telemetry::outages,
+};
+
+/// After so much silence the kernel asks whether a backend is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// An endpoint, and for TLS the authorities that are trusted there and the name in the certificate.
+type Way = (Endpoint, Option<(TrustId, Option<ServerName<'static>>)>);
+
+/// What applies to all connections to upstreams. If it changes, they are made anew.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ConnectionSettings {
+    connect_timeout: Duration,
+    idle_max: usize,
+    idle_timeout: Duration,
+    max_age: Option<Duration>,
+    /// How long a connection to a node may last after its secret was dropped.
+    grace: Duration,
+    subnet_dialer: Ipv4Net,
+    source_addresses: Vec<IpAddr>,
+}
+
+impl ConnectionSettings {
+    /// Those of `settings`.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            connect_timeout: settings.connect_timeout,
+            idle_max: settings.pool_idle_max,
+            idle_timeout: settings.pool_idle_timeout,
+            max_age: settings.pool_max_age,
+            grace: settings.shutdown_timeout,
+            subnet_dialer: settings.subnet_dialer,
+            source_addresses: settings.source_addresses.clone(),
+        }
+    }
+}
+
+/// The health of an endpoint, and what each worker has counted.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// What requests have found out about it.
+    pub health: Health,
+    /// Of each worker.
+    pub stats: Box<[Arc<EndpointStats>]>,
+}
+
+/// An endpoint, its record, and the connections of each worker to it.
+#[derive(Debug)]
+pub struct Connections {
+    way: Way,
+    settings: ConnectionSettings,
+    record: Arc<Record>,
+    pools: Box<[Backend]>,
+}
+
+impl Connections {
+    /// The address.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.way.0
+    }
+
+    /// Its health and what was counted.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// How many connections each worker has.
+    pub fn pools(&self) -> impl Iterator<Item = &Arc<PoolStats>> {
+        self.pools.iter().map(Backend::stats)
+    }
+
+    /// The connections of a worker.
+    pub(super) fn pool(&self, worker: usize) -> &Backend {
+        &self.pools[worker]
+    }
+}
+
+/// All endpoints that routes lead to. It outlives generations, and belongs to the thread that builds them.
+#[derive(Debug)]
+pub struct Endpoints {
+    workers: usize,
+    admission: Arc<Admission>,
+    resolver: Resolver,
+    identity: NodeIdentity,
+    pub(super) peers: Arc<Peers>,
+    records: HashMap<Way, Arc<Record>>,
+    connections: HashMap<(Way, ConnectionSettings), Arc<Connections>>,
+    /// One for each worker, with sessions to resume, which are kept by name.
+    tls: HashMap<TrustId, Box<[ClientConfig]>>,
+}
+
+impl Endpoints {
+    /// None yet, for so many workers.
+    pub fn new(
+        workers: usize,
+        admission: Arc<Admission>,
+        resolver: Resolver,
+        identity: NodeIdentity,
+        peers: Arc<Peers>,
+    ) -> Self {
+        let (records, connections, tls) = Default::default();
+        Self { workers, admission, resolver, identity, peers, records, connections, tls }
+    }
+
+    pub(super) fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// The connections to an endpoint of a route: those that there are, if nothing that matters to them has changed.
+    pub(super) fn connections(
+        &mut self,
+        endpoint: &Endpoint,
+        route: &Route,
+        settings: &ConnectionSettings,
+        trust: &Trust,
+    ) -> Result<Arc<Connections>, BoxError> {
+        let tls = endpoint.is_tls().then(|| (trust.id(route.upstream_ca.as_ref()), route.upstream_name.clone()));
+        let way = (endpoint.clone(), tls);
+        let key = (way, settings.clone());
+        if let Some(connections) = self.connections.get(&key) {
+            return Ok(Arc::clone(connections));
+        }
+        let pools = (0..self.workers).map(|worker| self.pool(worker, endpoint, route, settings, trust));
+        let pools = pools.collect::<Result<_, _>>()?;
+        let (way, settings) = key.clone();
+        let record =
+            Arc::clone(self.records.entry(way.clone()).or_insert_with(|| Arc::new(new_record(endpoint, self.workers))));
+        let connections = Arc::new(Connections { way, settings, record, pools });
+        self.connections.insert(key, Arc::clone(&connections));
+        Ok(connections)
+    }
+
+    /// Forgets all endpoints but these. Connections with requests in flight end after them.
+    pub(super) fn retain<'a>(&mut self, used: impl IntoIterator<Item = &'a Arc<Connections>>) {
+        self.connections = used
+            .into_iter()
+            .map(|connections| ((connections.way.clone(), connections.settings.clone()), Arc::clone(connections)))
+            .collect();
+        let ways: HashSet<_> = self.connections.keys().map(|(way, _)| way).collect();
+        let trusted: HashSet<_> = ways.iter().filter_map(|(_, tls)| Some(tls.as_ref()?.0)).collect();
+        self.records.retain(|way, _| ways.contains(way));
+        self.tls.retain(|id, _| trusted.contains(id));
+    }
+
+    /// How a worker connects to other nodes.
+    pub(super) fn linker(&self, worker: usize, settings: &ConnectionSettings) -> Result<Linker, BoxError> {
+        Ok(Linker {
+            worker,
+            connector: self.connector(worker, settings)?.to_node(),
+            identity: self.identity.clone(),
+            connect_timeout: settings.connect_timeout,
+            idle_timeout: settings.idle_timeout,
+            grace: settings.grace,
+            max_age: settings.max_age,
+        })
+    }
+
+    fn connector(
+        &self,
+        worker: usize,
+        settings: &ConnectionSettings,
+    ) -> Result<RoomConnector<SourceConnector>, BoxError> {
+        let connector = SourceConnector::new()
+            .subnet(SourceSubnet::new(settings.subnet_dialer)?)
+            .source_addresses(settings.source_addresses.iter().copied())
+            .connect_timeout(settings.connect_timeout)
+            .resolver(self.resolver.clone())
+            .keepalive(Some(KEEPALIVE));
+        Ok(RoomConnector::new(connector, Arc::clone(&self.admission), worker))
+    }
+
+    fn pool(
+        &mut self,
+        worker: usize,
+        endpoint: &Endpoint,
+        route: &Route,
+        settings: &ConnectionSettings,
+        trust: &Trust,
+    ) -> Result<Backend, BoxError> {
+        let (protocol, host, port) = match endpoint {
+            Endpoint::Unix(path) => {
+                let connector = UnixConnector::new(path).connect_timeout(settings.connect_timeout);
+                let connector = RoomConnector::new(connector, Arc::clone(&self.admission), worker);
+                return Ok(Backend::Unix(http1(connector, Uri::from_static("http://localhost"), settings)));
+            }
+            Endpoint::Port { protocol, host, port } => (*protocol, host, *port),
+            // Which connections these are is known with the request only.
+            Endpoint::Mesh(_) | Endpoint::MeshAny => return Err(format!("{endpoint}: no address of its own").into()),
+        };
+        let scheme = if endpoint.is_tls() { "https" } else { "http" };
+        let uri = Uri::builder().scheme(scheme).authority(format!("{host}:{port}")).path_and_query("/").build()?;
+        let connector = self.connector(worker, settings)?;
+        Ok(match protocol {
+            Protocol::Http => Backend::Http(http1(connector, uri, settings)),
+            Protocol::H2c => Backend::H2c(http2(connector, uri, settings)),
+            Protocol::Https => {
+                let tls = self.tls(worker, connector, route, settings, trust)?;
+                Backend::Https(http1(tls, uri, settings))
+            }
+            Protocol::H2 => {
+                let tls = self.tls(worker, connector, route, settings, trust)?.http2();
+                Backend::H2(http2(tls, uri, settings))
+            }
+        })
+    }
+
+    fn tls<C>(
+        &mut self,
+        worker: usize,
+        connector: C,
+        route: &Route,
+        settings: &ConnectionSettings,
+        trust: &Trust,
+    ) -> Result<TlsConnector<C>, BoxError> {
+        let ca = route.upstream_ca.as_ref();
+        let id = trust.id(ca);
+        if !self.tls.contains_key(&id) {
+            let configs = (0..self.workers).map(|_| trust.client_config(ca)).collect::<Result<_, _>>()?;
+            self.tls.insert(id, configs);
+        }
+        let connector = TlsConnector::new(connector, self.tls[&id][worker].clone());
+        let connector = connector.handshake_timeout(settings.connect_timeout);
+        Ok(match &route.upstream_name {
+            Some(name) => connector.name(name.clone()),
+            None => connector,
+        })
+    }
+}
+
+fn http1<C: Clone>(connector: C, uri: Uri, settings: &ConnectionSettings) -> Pool<C, ForwardedBody> {
+    Pool::with_limits(connector, uri, settings.idle_max, settings.idle_timeout)
+        .max_age(settings.max_age)
+        .connect_timeout(settings.connect_timeout)
+}
+
+fn http2<C: Clone>(connector: C, uri: Uri, settings: &ConnectionSettings) -> Http2Pool<C, ForwardedBody> {
+    Http2Pool::new(connector, uri)
+        .idle_timeout(settings.idle_timeout)
+        .max_age(settings.max_age)
+        .connect_timeout(settings.connect_timeout)
+}
+
+fn new_record(endpoint: &Endpoint, workers: usize) -> Record {
+    Record { health: outages::logged(endpoint.to_string()), stats: (0..workers).map(|_| Arc::default()).collect() }
+}

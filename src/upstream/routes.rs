@@ -1,0 +1,266 @@
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use ::http::{HeaderValue, header::HOST};
+use pmesh_layers::{
+    balance::{self, Balance, Rotation, connect_share},
+    body_limit::{BodyLimit, BodyLimitLayer},
+    host::HostPattern,
+    response_timeout::ResponseTimeoutLayer,
+    route::{PathPrefix, RouteTable, StripPrefix, StripPrefixLayer},
+    tunnel::{Tunnel, TunnelCloser, TunnelLayer},
+};
+use tower::{BoxError, Layer, ServiceBuilder, util::Either};
+use tower_http::set_header::{SetRequestHeader, SetRequestHeaderLayer};
+
+use super::{
+    ConnectionSettings, Connections, Endpoints,
+    trust::Trust,
+    turns::{NodesInTurn, Timeouts, Turns},
+};
+use crate::settings::{Route, Settings, endpoint::Endpoint};
+
+/// What happens to a request once its route is known.
+pub type RouteService = Tunnel<Stripped<Renamed<BodyLimit<Turns>>>>;
+type Stripped<S> = Either<StripPrefix<S>, S>;
+type Renamed<S> = Either<SetRequestHeader<S, HeaderValue>, S>;
+
+/// All routes of a configuration, with the services of each worker. The table is there once; services and connections
+/// of routes that are the same in the previous configuration are those of before.
+#[derive(Debug)]
+pub struct Routes {
+    table: Arc<RouteTable<usize>>,
+    /// By worker, then by the index of the route.
+    services: Box<[Arc<[RouteService]>]>,
+    built: Vec<Arc<Built>>,
+}
+
+/// A route, and what was made of it.
+#[derive(Debug)]
+struct Built {
+    route: Route,
+    settings: RouteSettings,
+    endpoints: Vec<Arc<Connections>>,
+    /// One for each worker.
+    services: Vec<RouteService>,
+    closer: Arc<TunnelCloser>,
+}
+
+/// The settings that apply to all routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct RouteSettings {
+    connections: ConnectionSettings,
+    connect_timeout: Duration,
+    body_timeout: Duration,
+    body_min_rate: u64,
+    tunnel_timeout: Duration,
+}
+
+/// Which routes of a host and a path differ between two configurations, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RouteChanges {
+    /// Only in the new one.
+    pub added: Vec<String>,
+    /// In both, but not the same.
+    pub changed: Vec<String>,
+    /// Only in the previous one.
+    pub removed: Vec<String>,
+}
+
+impl Routes {
+    /// Builds the routes of `settings`, for all workers.
+    ///
+    /// # Errors
+    ///
+    /// None that validated settings allow, with the trust that was loaded for them; they name what is wrong. Then
+    /// [`keep_only`](Self::keep_only) of the previous routes forgets what was made for these.
+    pub fn build(
+        settings: &Settings,
+        trust: &Trust,
+        previous: Option<&Self>,
+        endpoints: &mut Endpoints,
+    ) -> Result<Self, BoxError> {
+        let common = RouteSettings {
+            connections: ConnectionSettings::of(settings),
+            connect_timeout: settings.connect_timeout,
+            body_timeout: settings.body_timeout,
+            body_min_rate: settings.body_min_rate,
+            tunnel_timeout: settings.tunnel_timeout,
+        };
+        let before = previous.map(Self::by_place).unwrap_or_default();
+        let mut table = RouteTable::new();
+        let mut built = Vec::with_capacity(settings.routes.len());
+        for (index, route) in settings.routes.iter().enumerate() {
+            let same = places(route).find_map(|place| before.get(&place).copied());
+            built.push(Built::of(route, &common, same, trust, endpoints)?);
+            for pattern in &route.patterns {
+                let (pattern, prefix) = (pattern.clone(), route.prefix.clone());
+                if route.allow_ambiguous_paths {
+                    table.insert_literal(pattern, prefix, index)?;
+                } else {
+                    table.insert(pattern, prefix, index)?;
+                }
+            }
+        }
+        let of_worker = |worker: usize| built.iter().map(|built| built.services[worker].clone()).collect();
+        let services = (0..endpoints.workers()).map(of_worker).collect();
+        Ok(Self { table: Arc::new(table), services, built })
+    }
+
+    /// The table from a host and a path to the index of a route.
+    pub fn table(&self) -> &Arc<RouteTable<usize>> {
+        &self.table
+    }
+
+    /// The services of a worker, by index.
+    pub fn services(&self, worker: usize) -> &Arc<[RouteService]> {
+        &self.services[worker]
+    }
+
+    /// All endpoints, each with the routes that lead to it.
+    pub fn endpoints(&self) -> Vec<(&Arc<Connections>, Vec<&Route>)> {
+        let mut indices = HashMap::new();
+        let mut all: Vec<(&Arc<Connections>, Vec<&Route>)> = Vec::new();
+        for built in &self.built {
+            for connections in &built.endpoints {
+                let index = *indices.entry(Arc::as_ptr(connections)).or_insert(all.len());
+                if index == all.len() {
+                    all.push((connections, Vec::new()));
+                }
+                all[index].1.push(&built.route);
+            }
+        }
+        all
+    }
+
+    /// Forgets all endpoints that these routes do not lead to.
+    pub fn keep_only(&self, endpoints: &mut Endpoints) {
+        endpoints.retain(self.built.iter().flat_map(|built| &built.endpoints));
+    }
+
+    /// Closes the tunnels of routes that `next` does not have any more, after `grace`.
+    pub fn close_removed(&self, next: &Self, grace: Duration) {
+        let kept: std::collections::HashSet<_> = next.built.iter().map(|built| Arc::as_ptr(&built.closer)).collect();
+        for built in self.built.iter().filter(|built| !kept.contains(&Arc::as_ptr(&built.closer))) {
+            built.closer.close_after(grace);
+        }
+    }
+
+    /// How these routes differ from `next`.
+    pub fn changes(&self, next: &Self) -> RouteChanges {
+        let (before, after) = (self.by_place(), next.by_place());
+        let name = |(pattern, prefix): &Place<'_>| format!("{pattern}{prefix}");
+        let mut changes = RouteChanges::default();
+        for (place, built) in &after {
+            match before.get(place) {
+                None => changes.added.push(name(place)),
+                Some(old) if !old.is_like(built) => changes.changed.push(name(place)),
+                Some(_) => {}
+            }
+        }
+        changes.removed.extend(before.keys().filter(|place| !after.contains_key(*place)).map(name));
+        for names in [&mut changes.added, &mut changes.changed, &mut changes.removed] {
+            names.sort_unstable();
+        }
+        changes
+    }
+
+    fn by_place(&self) -> HashMap<Place<'_>, &Arc<Built>> {
+        self.built.iter().flat_map(|built| places(&built.route).map(move |place| (place, built))).collect()
+    }
+}
+
+/// A host and a path prefix, for which there is one route at most.
+type Place<'a> = (&'a HostPattern, &'a PathPrefix);
+
+fn places(route: &Route) -> impl Iterator<Item = Place<'_>> {
+    route.patterns.iter().map(|pattern| (pattern, &route.prefix))
+}
+
+impl Built {
+    /// Builds a route, or takes the one of before if nothing has changed that matters to it.
+    fn of(
+        route: &Route,
+        settings: &RouteSettings,
+        before: Option<&Arc<Self>>,
+        trust: &Trust,
+        endpoints: &mut Endpoints,
+    ) -> Result<Arc<Self>, BoxError> {
+        let own = route.upstreams.iter().filter(|endpoint| !endpoint.is_mesh());
+        let own: Vec<_> = own
+            .map(|endpoint| endpoints.connections(endpoint, route, &settings.connections, trust))
+            .collect::<Result<_, _>>()?;
+        if let Some(before) = before
+            && before.route == *route
+            && before.settings == *settings
+            && before.endpoints.iter().map(Arc::as_ptr).eq(own.iter().map(Arc::as_ptr))
+        {
+            return Ok(Arc::clone(before));
+        }
+        let closer = before.map(|before| Arc::clone(&before.closer)).unwrap_or_default();
+        let services = (0..endpoints.workers())
+            .map(|worker| service(route, settings, &own, worker, endpoints, &closer))
+            .collect::<Result<_, _>>()?;
+        Ok(Arc::new(Self { route: route.clone(), settings: settings.clone(), endpoints: own, services, closer }))
+    }
+
+    /// Whether both do the same with a request.
+    fn is_like(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        let is_same = || {
+            let as_other = Route { patterns: other.route.patterns.clone(), ..self.route.clone() };
+            as_other == other.route && self.settings == other.settings
+        };
+        Arc::ptr_eq(self, other) || is_same()
+    }
+}
+
+/// What a worker does with the requests of a route, in order.
+fn service(
+    route: &Route,
+    settings: &RouteSettings,
+    own: &[Arc<Connections>],
+    worker: usize,
+    endpoints: &Endpoints,
+    closer: &TunnelCloser,
+) -> Result<RouteService, BoxError> {
+    let strip = route.strip_prefix.then(|| StripPrefixLayer::new(route.prefix.clone()));
+    // Around each endpoint, so that one that hangs counts as failed. Ends with the head of the response; the server
+    // watches the body.
+    let timeout =
+        ResponseTimeoutLayer::new(route.response_timeout).min_rate(settings.body_min_rate, settings.body_timeout);
+    // All endpoints together share this time, which cannot be longer than that for the response.
+    let connect_timeout = settings.connect_timeout.min(route.response_timeout);
+    let timeout_of = |endpoint: &Endpoint| if endpoint.is_http2() { timeout.except_http2() } else { timeout };
+    let (strip, host, turns) = if own.len() == route.upstreams.len() {
+        let host = route.upstream_host.clone().map(|host| SetRequestHeaderLayer::overriding(HOST, host));
+        let share = connect_share(connect_timeout, own.len());
+        let attempt = |connections: &Arc<Connections>| {
+            let pool = connections.pool(worker).clone().connect_within(share);
+            recorded(connections, worker, timeout_of(connections.endpoint()).layer(pool))
+        };
+        let balance: Balance<_> = Rotation::new().balance(own.iter().map(attempt).collect(), Vec::new());
+        (strip, host, Turns::Own(balance))
+    } else {
+        // Other nodes get the request as it came, so that the endpoints differ in what they are asked for.
+        let own =
+            own.iter().map(|connections| recorded(connections, worker, connections.pool(worker).clone())).collect();
+        let linker = endpoints.linker(worker, &settings.connections)?;
+        let timeouts = Timeouts { connect: connect_timeout, response: timeout.except_http2() };
+        let nodes = NodesInTurn::new(route, own, strip, timeouts, linker, Arc::clone(&endpoints.peers));
+        (None, None, Turns::Nodes(nodes))
+    };
+    Ok(ServiceBuilder::new()
+        // After the backend's 101, bytes flow beside the stack.
+        .layer(TunnelLayer::new().timeout(settings.tunnel_timeout).closed_by(closer))
+        .option_layer(strip)
+        .option_layer(host)
+        // A length that is known is refused before a backend hears of the request: 413.
+        .layer(BodyLimitLayer::new(route.max_body))
+        .service(turns))
+}
+
+/// An endpoint of a worker, with the record that all of them share.
+fn recorded<S>(connections: &Connections, worker: usize, service: S) -> balance::Endpoint<S> {
+    let record = connections.record();
+    balance::Endpoint::with_health(connections.endpoint().to_string(), service, record.health.clone())
+        .with_stats(Arc::clone(&record.stats[worker]))
+}
