@@ -32,8 +32,9 @@ impl IssuedFor {
 
 /// The certificates of names below a wildcard: a bounded number, of which the least recently used makes room.
 ///
-/// Names come from clients here, so the map grows while it is read. All workers share one lock, held for a look-up or an
-/// insertion only, never to issue: some 50 ns beside a handshake, which takes a thousand times as long.
+/// Names come from clients here, so the map grows while it is read. All workers share one lock, which is held for a look-up
+/// or an insertion only, never to issue. That takes 0.1 µs, also if two workers come at once; a handshake takes hundreds
+/// of times as long.
 #[derive(Debug)]
 pub(super) struct IssuedBelow(Mutex<LruCache<HostName, Arc<Current>>>);
 
