@@ -15,10 +15,12 @@ mod announcement;
 mod api;
 mod client;
 mod clocks;
+mod dialer;
 mod health;
 mod identity;
 mod jitter;
 mod link;
+mod linker;
 mod passed;
 mod peers;
 mod prober;
@@ -34,9 +36,11 @@ pub use self::{
     },
     client::{AskError, NodeClient},
     clocks::Clocks,
+    dialer::Dialer,
     health::{Health, State},
     identity::{IdentityWatch, NodeIdentityError, identity},
-    link::{Dialer, Link, Linker},
+    link::Link,
+    linker::Linker,
     passed::{Circle, Passed, PassedLayer, THROUGH},
     peers::{Peer, Peers, Source, Table},
     prober::Prober,

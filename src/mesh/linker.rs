@@ -1,0 +1,57 @@
+use std::time::Duration;
+
+use http::Uri;
+use pmesh_layers::{
+    balance,
+    connect::SourceConnector,
+    node::{NodeConnector, NodeIdentity},
+    pool::Http2Pool,
+};
+
+use super::{Dialer, Link, Peer};
+use crate::admission::room_connector::RoomConnector;
+
+/// If a node sends nothing for this long while requests are in flight, it gets a PING; without an answer in time, the
+/// connection is given up.
+const ASK_AFTER: Duration = Duration::from_secs(5);
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// How one worker connects to other nodes.
+#[derive(Debug, Clone)]
+pub struct Linker {
+    /// The number of the worker, from 0.
+    pub worker: usize,
+    /// What makes the connections.
+    pub connector: RoomConnector<SourceConnector>,
+    /// Who this node is.
+    pub identity: NodeIdentity,
+    /// How long a connection to a node may take to open, with TLS and HTTP/2.
+    pub connect_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+    /// Maximum age at which a connection takes new requests; `None`: no maximum.
+    pub max_age: Option<Duration>,
+    /// How long a connection may last after its secret was dropped.
+    pub grace: Duration,
+}
+
+impl Linker {
+    /// The link of this worker to `peer`, the same as long as the peer is; `None` for a worker that [`Peers`] do not
+    /// expect.
+    ///
+    /// [`Peers`]: super::Peers
+    pub fn link<'a>(&self, peer: &'a Peer) -> Option<&'a Link> {
+        Some(peer.links.of_workers.get(self.worker)?.get_or_init(|| {
+            let connector = NodeConnector::new(self.connector.clone(), self.identity.clone(), peer.name.clone())
+                .handshake_timeout(self.connect_timeout)
+                .grace(self.grace);
+            let dialer = Dialer::new(connector, &peer.addresses, self.connect_timeout);
+            let pool = Http2Pool::new(dialer, Uri::from_static("https://node"))
+                .idle_timeout(self.idle_timeout)
+                .max_age(self.max_age)
+                .connect_timeout(self.connect_timeout)
+                .keep_alive(ASK_AFTER, ANSWER_WITHIN);
+            balance::Endpoint::with_health(format!("mesh://{}", peer.name), pool, peer.links.health.clone())
+        }))
+    }
+}
