@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, process::Stdio};
 use nix::sys::signal::Signal;
 
 use crate::{
-    command, eventually, failed, json, printed,
+    command, eventually, failed, full, json, printed,
     support::{Backend, Client, Start},
     with_secret,
 };
@@ -90,6 +90,20 @@ fn a_socket_that_cannot_be_is_told_before_the_start() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("no socket") && error.contains("admin = "), "{error}");
     assert_eq!(fs::read(&file).unwrap(), b"important");
+}
+
+#[test]
+fn a_node_that_is_stopping_is_asked_until_its_end() {
+    let backend = full::backend();
+    let mut program = with_secret(Start::new()).route("served.test", &backend).run();
+    let tunnel = full::tunnel(&program);
+    program.signal(Signal::SIGTERM);
+    program.wait_for_line("stopping");
+    assert!(printed(&program, &["status"]).contains(", stopping for "));
+    let (status, error) = failed(&mut command(program.home(), &["reload"]));
+    assert_eq!((status, error.as_str()), (Some(1), "pmesh: the node is stopping\n"));
+    drop(tunnel);
+    assert!(program.wait().success());
 }
 
 #[test]

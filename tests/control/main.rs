@@ -12,6 +12,7 @@ mod asking;
 mod full;
 mod health;
 mod homes;
+mod reload;
 mod rotation;
 mod secrets;
 

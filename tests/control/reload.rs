@@ -1,0 +1,106 @@
+//! `pmesh reload`: what it prints, and what changes.
+
+use std::{fs, net::SocketAddr};
+
+use crate::{
+    command, failed, json, printed,
+    support::{Backend, Client, Program, Start, backend::Refusing},
+    with_secret,
+};
+
+/// A route in the file.
+fn route(host: &str, backend: SocketAddr) -> String {
+    format!("[[routes]]\nhost = \"{host}\"\nupstreams = [\"{backend}\"]\n")
+}
+
+fn rewrite(program: &Program, text: &str) {
+    fs::write(program.home().join("config.toml"), text).unwrap();
+}
+
+fn served(program: &Program, host: &str) -> String {
+    Client::connect(program.http()).get(host, "/").text().to_owned()
+}
+
+#[test]
+fn what_has_changed_is_told() {
+    let (one, two) = (Backend::answering("one"), Backend::answering("two"));
+    let same = route("same.test", one.address);
+    let before = [same.clone(), route("moved.test", one.address), route("old.test", one.address)].concat();
+    let program = with_secret(Start::new()).config(&before).run();
+    assert_eq!(served(&program, "moved.test"), "one");
+
+    let settings = "keep_alive_timeout = \"7s\"\nlog_format = \"json\"\n";
+    let after = [settings, &same, &route("moved.test", two.address), &route("new.test", two.address)];
+    rewrite(&program, &after.concat());
+    let report = json(&printed(&program, &["reload", "--json"]));
+    assert_eq!(report["generation"], 2);
+    assert_eq!(report["routes"], json(r#"{"added":["new.test/"],"changed":["moved.test/"],"removed":["old.test/"]}"#));
+    assert_eq!(
+        (&report["settings"], &report["needs_restart"]),
+        (&json(r#"["keep_alive_timeout"]"#), &json(r#"["log_format"]"#))
+    );
+    assert_eq!([served(&program, "same.test"), served(&program, "moved.test")], ["one", "two"]);
+    assert_eq!(served(&program, "new.test"), "two");
+    let mut client = Client::connect(program.http());
+    client.send("GET / HTTP/1.1\r\nHost: old.test\r\n\r\n");
+    assert_eq!(client.end().0, b"");
+    let routes = json(&printed(&program, &["routes", "--json"]))["routes"].clone();
+    assert_eq!(routes.as_array().unwrap().len(), 3);
+
+    rewrite(&program, &[settings, &same].concat());
+    let text = printed(&program, &["reload"]);
+    assert!(text.starts_with("reloaded in ") && text.contains(" ms, generation 3\n"), "{text}");
+    assert!(text.ends_with("\nroutes removed  moved.test/, new.test/\n"), "{text}");
+}
+
+#[test]
+fn a_broken_file_is_told_and_changes_nothing() {
+    let backend = Backend::answering("hello");
+    let before = route("served.test", backend.address);
+    let program = with_secret(Start::new()).config(&before).run();
+    rewrite(&program, &format!("{before}\n[[routes]]\nhost = \"other.test\"\nupstream_nmae = 1\n"));
+    let (status, error) = failed(&mut command(program.home(), &["reload"]));
+    assert_eq!(status, Some(1));
+    let place = program.home().join("config.toml:");
+    assert!(error.contains(place.to_str().unwrap()) && error.contains("upstream_nmae"), "{error}");
+    let line = program.wait_for_line("was not reloaded");
+    assert!(line.contains("ERROR") && line.contains("upstream_nmae"), "{line}");
+    assert_eq!(served(&program, "served.test"), "hello");
+    let table = printed(&program, &["status"]);
+    assert!(table.contains("reload failed") && table.contains("upstream_nmae"), "{table}");
+
+    rewrite(&program, &before);
+    assert!(printed(&program, &["reload"]).ends_with("nothing has changed\n"));
+    assert!(!printed(&program, &["status"]).contains("reload failed"));
+}
+
+#[test]
+fn endpoints_and_their_failures_are_told() {
+    let backend = Backend::answering("hello");
+    let dead = Refusing::new();
+    let file = [route("well.test", backend.address), route("dead.test", dead.address())].concat();
+    let program = with_secret(Start::new()).config(&file).run();
+    let endpoint = |address: &str| {
+        let report = json(&printed(&program, &["upstreams", "--json"]));
+        let endpoints = report["endpoints"].as_array().unwrap().clone();
+        endpoints.into_iter().find(|endpoint| endpoint["address"] == address).unwrap()
+    };
+    let (well, refusing) = (backend.address.to_string(), dead.address().to_string());
+    assert_eq!([&endpoint(&well)["state"], &endpoint(&refusing)["state"]], ["unknown", "unknown"]);
+
+    let mut client = Client::connect(program.http());
+    assert_eq!(client.get("well.test", "/").status, 200);
+    assert_eq!(Client::connect(program.http()).get("dead.test", "/").status, 502);
+    let report = endpoint(&well);
+    assert_eq!([&report["state"], &report["routes"][0]["host"]], ["ok", "well.test"]);
+    assert_eq!([&report["requests"], &report["failures"], &report["open_connections"]], [1, 0, 1]);
+    let report = endpoint(&refusing);
+    assert_eq!(report["state"], "failed");
+    assert!(report["last_error"]["message"].as_str().unwrap().contains("refused"), "{report}");
+    assert!(report["failures"].as_u64().unwrap() >= 1 && report["open_connections"] == 0, "{report}");
+
+    let table = printed(&program, &["upstreams"]);
+    let line = table.lines().find(|line| line.starts_with(&refusing)).unwrap();
+    assert!(line.contains("  failed for ") && line.ends_with("  dead.test/"), "{table}");
+    assert!(table.contains("\n  last failure ") && table.contains("refused"), "{table}");
+}
