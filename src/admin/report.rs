@@ -33,7 +33,7 @@ pub struct StatusReport {
 pub struct ConfigurationReport {
     /// The process id.
     pub pid: u32,
-    /// 1 at the start; one more with each reload that changed something.
+    /// 1 at the start; one more with each reload that succeeded.
     pub generation: u64,
     /// When it was built.
     pub since: u64,

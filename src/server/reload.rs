@@ -139,7 +139,7 @@ impl Reloader {
         let routes = current.routes.changes(&next.routes);
         self.builder.forget_unused(Some(&next));
         next.certificates.log_renewed(&current.certificates);
-        (self.certificates, self.values, self.files) = (certificates, values, files);
+        (self.certificates, self.values, self.files) = (certificates, self.values.in_use_after(values), files);
         self.tell_others(Some(&current.settings), &next.settings);
         logging::set(&next.settings);
 

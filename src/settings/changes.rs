@@ -57,6 +57,17 @@ impl Values {
         };
         SETTINGS.iter().filter_map(change).collect()
     }
+
+    /// What is in use once a process that uses `self` has gone over to `after`: settings that need a restart are as before.
+    #[must_use]
+    pub fn in_use_after(&self, mut after: Self) -> Self {
+        for setting in SETTINGS.iter().filter(|setting| setting.needs_restart) {
+            if let Some(value) = self.0.get(setting.key) {
+                after.0.insert(setting.key, value.clone());
+            }
+        }
+        after
+    }
 }
 
 impl fmt::Display for Change {
