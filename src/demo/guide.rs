@@ -6,11 +6,11 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use super::{
-    HOST,
-    shell::{path_word, program, word},
-};
+use super::shell::{path_word, program, word};
 use crate::settings::{Port, SecretSource, Settings, summary};
+
+/// The host that the demo serves. curl and browsers know the address of each name below `localhost` without a lookup.
+pub(super) const HOST: &str = "demo.localhost";
 
 /// The text.
 #[derive(Debug)]

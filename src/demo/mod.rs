@@ -14,22 +14,22 @@ use ipnet::Ipv4Net;
 use pmesh_layers::route::PathPrefix;
 use tower::BoxError;
 
-use self::{backend::Backend, guide::Guide};
+use self::{
+    backend::Backend,
+    guide::{Guide, HOST},
+};
 use crate::{
     config::Source,
     server::{reload::Configuration, run::Server},
     settings::{Route, Settings, endpoint::Endpoint},
 };
 
-/// What the demo serves. curl and browsers know the address of each name below `localhost` without a look-up.
-pub const HOST: &str = "demo.localhost";
-
 /// Serves the demo's backend, beside the routes that `source` has, until a signal stops it.
 ///
 /// # Errors
 ///
 /// As [`run`](crate::server::run::run), or when there is no address for the backend, or when the settings have a route for
-/// [`HOST`] themselves.
+/// `demo.localhost` themselves.
 pub fn run(source: Source) -> Result<(), BoxError> {
     let backend = Backend::start(first_usable(source.load()?.settings.subnet_service))?;
     let address = backend.address();

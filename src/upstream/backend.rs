@@ -14,7 +14,7 @@ use pmesh_layers::{
 };
 use tower::Service;
 
-use super::turns::Aim;
+use super::aim::Aim;
 use crate::{admission::room_connector::RoomConnector, body::ForwardedBody, mesh::Dialer};
 
 /// The connections to one endpoint, for any protocol. All of them answer with the same types, so that this costs a

@@ -1,3 +1,5 @@
+//! The endpoints of a route, tried in turn; for routes to other nodes, chosen for each request.
+
 use std::{
     fmt,
     future::{Ready, ready},
@@ -7,7 +9,7 @@ use std::{
 };
 
 use futures_util::future::Either;
-use http::{HeaderValue, Request, Response, Uri, header::HOST};
+use http::{HeaderValue, Request, Response};
 use pmesh_layers::{
     balance::{self, Balance, Rotation, connect_share},
     body::RequestBody,
@@ -21,10 +23,13 @@ use pmesh_layers::{
 };
 use tower::{BoxError, Layer, Service};
 
-use super::backend::{Attempt, Backend};
+use super::{
+    aim::Aim,
+    backend::{Attempt, Backend},
+};
 use crate::{
     body::UpstreamBody,
-    mesh::{Linker, Passed, Peer, Peers, State, THROUGH},
+    mesh::{Linker, Passed, Peer, Peers, State},
     settings::{API_HOST, Route, endpoint::Endpoint},
 };
 
@@ -158,38 +163,6 @@ impl NodesInTurn {
 
 fn is_dead(peer: &Peer) -> bool {
     peer.health.state() == State::Dead
-}
-
-/// What an endpoint is asked for, where others are asked for something else. It is set anew for each: a request that was
-/// not sent to one goes to the next.
-#[derive(Debug)]
-pub struct Aim {
-    uri: Uri,
-    host: Option<HeaderValue>,
-    through: Option<HeaderValue>,
-}
-
-impl Aim {
-    fn here<B>(request: &Request<B>, strip: Option<&StripPrefixLayer>, host: Option<&HeaderValue>) -> Self {
-        let uri = strip.and_then(|strip| strip.strip(request.uri())).unwrap_or_else(|| request.uri().clone());
-        Self { uri, host: host.or_else(|| request.headers().get(HOST)).cloned(), through: None }
-    }
-
-    /// As it came, so that the other node finds the route that it has for it.
-    fn away<B>(request: &Request<B>, passed: Option<&Passed>) -> Self {
-        let (uri, host) = (request.uri().clone(), request.headers().get(HOST).cloned());
-        Self { uri, host, through: passed.and_then(Passed::told) }
-    }
-
-    pub(super) fn set<B>(&self, request: &mut Request<B>) {
-        request.uri_mut().clone_from(&self.uri);
-        for (name, value) in [(HOST, &self.host), (THROUGH, &self.through)] {
-            match value {
-                Some(value) => drop(request.headers_mut().insert(name, value.clone())),
-                None => drop(request.headers_mut().remove(name)),
-            }
-        }
-    }
 }
 
 /// There is no node that the request could be sent to.

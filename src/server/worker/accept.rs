@@ -11,7 +11,7 @@ use tokio::{
 };
 use tower::{BoxError, Service};
 
-use super::{Stop, Worker};
+use super::{socket::Stop, state::Worker};
 use crate::{
     admission::{
         Place, Verdict,

@@ -23,7 +23,7 @@ use tokio::{
 };
 use tower::{BoxError, Service};
 
-use super::Worker;
+use super::state::Worker;
 use crate::{
     admission::{client_stream::ClientStream, strangers::Stranger},
     body::ResponseBody,

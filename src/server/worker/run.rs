@@ -1,0 +1,90 @@
+//! The life of a worker: it accepts at each socket that it gets, and lets requests in flight finish when it stops.
+
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use ::http::{Request, Response};
+use pmesh_layers::body::RequestBody;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep},
+};
+use tower::{BoxError, Service};
+
+use super::{
+    accept::again_after_panic,
+    socket::{Socket, Stop},
+    state::Worker,
+};
+use crate::{body::ResponseBody, http::access_log::LoggedBody};
+
+/// Handshakes get this long to end when the worker stops; requests get `shutdown_timeout`.
+const HANDSHAKES: Duration = Duration::from_secs(1);
+
+impl<S> Worker<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    pub(super) async fn run(
+        self: Arc<Self>,
+        mut sockets: mpsc::UnboundedReceiver<Socket>,
+        stop: watch::Receiver<bool>,
+    ) {
+        let mut stopped = stop.clone();
+        let mut accepting = tokio::task::JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                Some(socket) = sockets.recv() => {
+                    let listener = socket.listener;
+                    match self.accept_at(socket, &stop) {
+                        Ok(accept) => drop(accepting.spawn(accept)),
+                        Err(error) => tracing::error!(listener = listener.name(), %error, "cannot accept connections"),
+                    }
+                }
+                Some(_) = accepting.join_next() => {}
+                // An error means that the sender is gone, which means stop as well.
+                _ = stopped.wait_for(|stop| *stop) => break,
+            }
+        }
+        while accepting.join_next().await.is_some() {}
+        self.drain().await;
+    }
+
+    fn accept_at(
+        self: &Arc<Self>,
+        socket: Socket,
+        stop: &watch::Receiver<bool>,
+    ) -> io::Result<impl Future<Output = ()> + Send + use<S>> {
+        let Socket { listener, socket, closed, alive } = socket;
+        let (worker, stop) = (Arc::clone(self), Stop { all: stop.clone(), socket: closed, _alive: alive });
+        let socket = tokio::net::TcpListener::from_std(socket)?;
+        let accept = async move || worker.accept(listener, &socket, stop.clone()).await;
+        Ok(again_after_panic(listener, accept))
+    }
+
+    /// Lets requests in flight finish.
+    async fn drain(&self) {
+        let start = Instant::now();
+        let open = [self.connections(), self.connections_of_nodes()];
+        open.iter().for_each(|connections| connections.drain());
+        while start.elapsed() < self.process.current().settings.shutdown_timeout {
+            let handshakes = self.handshakes.load(Ordering::Relaxed) > 0 && start.elapsed() < HANDSHAKES;
+            if !handshakes && open.iter().all(|connections| connections.is_empty()) {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        tracing::warn!(
+            connections = open.iter().map(|connections| connections.len()).sum::<usize>(),
+            "the shutdown timeout is over: ending what is in flight"
+        );
+    }
+}

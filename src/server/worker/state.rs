@@ -1,0 +1,38 @@
+//! What a worker is made of.
+
+use std::sync::{Arc, atomic::AtomicUsize};
+
+use pmesh_layers::node::NodeAcceptor;
+
+use crate::{
+    admission::connections::Connections, http::stack::SharedStack, server::process::Process,
+    telemetry::counters::Counters,
+};
+
+/// A worker, on its own thread.
+pub(super) struct Worker<S> {
+    pub(super) index: usize,
+    pub(super) process: Arc<Process>,
+    pub(super) counters: Arc<Counters>,
+    /// TLS connections that are not on record yet.
+    pub(super) handshakes: AtomicUsize,
+    pub(super) nodes: NodeAcceptor,
+    pub(super) stack: SharedStack<S>,
+}
+
+impl<S> Worker<S> {
+    pub(super) fn new(index: usize, process: Arc<Process>, counters: Arc<Counters>, stack: SharedStack<S>) -> Self {
+        let nodes = NodeAcceptor::new(process.identity.clone());
+        Self { index, process, counters, handshakes: AtomicUsize::new(0), nodes, stack }
+    }
+
+    /// The client connections of this worker.
+    pub(super) fn connections(&self) -> &Connections {
+        self.process.admission.room().connections(self.index)
+    }
+
+    /// The connections of other nodes to this worker.
+    pub(super) fn connections_of_nodes(&self) -> &Connections {
+        self.process.admission.room().nodes(self.index)
+    }
+}

@@ -1,0 +1,38 @@
+//! The target, host and path of nodes that a request is sent with, where they differ from one endpoint to the next.
+
+use http::{HeaderValue, Request, Uri, header::HOST};
+use pmesh_layers::route::StripPrefixLayer;
+
+use crate::mesh::{Passed, THROUGH};
+
+/// What an endpoint is asked for, where others are asked for something else. It is set anew for each: a request that was
+/// not sent to one goes to the next.
+#[derive(Debug)]
+pub struct Aim {
+    uri: Uri,
+    host: Option<HeaderValue>,
+    through: Option<HeaderValue>,
+}
+
+impl Aim {
+    pub(super) fn here<B>(request: &Request<B>, strip: Option<&StripPrefixLayer>, host: Option<&HeaderValue>) -> Self {
+        let uri = strip.and_then(|strip| strip.strip(request.uri())).unwrap_or_else(|| request.uri().clone());
+        Self { uri, host: host.or_else(|| request.headers().get(HOST)).cloned(), through: None }
+    }
+
+    /// As it came, so that the other node finds the route that it has for it.
+    pub(super) fn away<B>(request: &Request<B>, passed: Option<&Passed>) -> Self {
+        let (uri, host) = (request.uri().clone(), request.headers().get(HOST).cloned());
+        Self { uri, host, through: passed.and_then(Passed::told) }
+    }
+
+    pub(super) fn set<B>(&self, request: &mut Request<B>) {
+        request.uri_mut().clone_from(&self.uri);
+        for (name, value) in [(HOST, &self.host), (THROUGH, &self.through)] {
+            match value {
+                Some(value) => drop(request.headers_mut().insert(name, value.clone())),
+                None => drop(request.headers_mut().remove(name)),
+            }
+        }
+    }
+}

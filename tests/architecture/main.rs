@@ -1,0 +1,114 @@
+//! No import runs in a circle, neither between files nor between the folders of src/, and documents name files that exist.
+//!
+//! Importing a name that a module only re-exports (`pub use`) counts as importing the file that defines it: a `mod.rs`
+//! may re-export what its files define, and they may use it. The tests in those files may import what they like.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod sources;
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use self::sources::{Imports, Sources};
+
+#[test]
+fn no_import_runs_in_a_circle() {
+    for root in ["src", "layers/src"] {
+        let sources = Sources::read(root);
+        assert!(sources.texts.len() > 100, "{root} has {} files only", sources.texts.len());
+        let circle = circle(&sources.imports(|module| sources.files[module].display().to_string()));
+        assert_eq!(circle, None, "files that import each other: move what they share to a file of its own");
+    }
+}
+
+#[test]
+fn no_import_between_the_folders_of_the_program_runs_in_a_circle() {
+    let circle = circle(&Sources::read("src").imports(|module| module.first().cloned().unwrap_or_default()));
+    assert_eq!(circle, None, "folders that import each other: see src/lib.rs for which builds on which");
+}
+
+#[test]
+fn documents_name_files_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for document in ["README.md", "CONTRIBUTING.md", "layers/README.md", "benches/README.md", "fuzz/README.md"] {
+        let document = root.join(document);
+        let text = fs::read_to_string(&document).unwrap();
+        let is_in_path = |letter: char| letter.is_ascii_alphanumeric() || "_-./".contains(letter);
+        let paths = text
+            .split("](")
+            .skip(1)
+            .filter_map(|link| link.split([')', '#']).next())
+            .filter(|link| !link.is_empty() && !link.contains(':'))
+            .chain(text.split(|letter| !is_in_path(letter)).filter(|word| names_a_file(word)));
+        for path in paths {
+            let exists = [root, document.parent().unwrap()].iter().any(|folder| folder.join(path).exists());
+            assert!(exists, "{} names {path}", document.display());
+        }
+    }
+}
+
+fn names_a_file(word: &str) -> bool {
+    let folders = ["src/", "layers/", "tests/", "benches/", "fuzz/", "examples/"];
+    let is_file = Path::new(word).extension().is_some_and(|extension| extension == "rs" || extension == "md");
+    folders.iter().any(|folder| word.starts_with(folder)) && (is_file || word.ends_with('/'))
+}
+
+#[test]
+fn circles_are_found() {
+    let imports = |pairs: &[(&str, &str)]| {
+        let mut imports = Imports::new();
+        for (from, to) in pairs {
+            imports.entry((*from).to_owned()).or_default().insert((*to).to_owned());
+        }
+        circle(&imports)
+    };
+    assert_eq!(imports(&[("a", "b"), ("a", "c"), ("b", "c")]), None);
+    assert_eq!(imports(&[("a", "b"), ("b", "c"), ("c", "d"), ("d", "b")]).as_deref(), Some("b -> c -> d -> b"));
+}
+
+#[test]
+fn all_forms_of_imports_are_seen() {
+    let mut sources = Sources::default();
+    for (module, text) in [
+        ("", "pub mod a; pub mod b; pub mod c; pub use b::Passed;"),
+        (
+            "a",
+            "use crate::{c, b::{self, X as d}};\n// use crate::d::Z;\n#[cfg(test)]\nmod tests {\n    use crate::d::Z;\n}\n",
+        ),
+        ("b", "pub(crate) use self::deep::Deep;\nmod deep;\nfn f() { deep::g(); }"),
+        ("b::deep", "fn f() -> super::super::c::X { crate::Passed }"),
+        ("c", "use super::b::Deep;\nuse http::Request;"),
+        ("d", "use super::a::X as Y;"),
+    ] {
+        sources.add(module.split("::").filter(|name| !name.is_empty()).map(str::to_owned).collect(), text, "");
+    }
+    let seen: Vec<_> = sources
+        .imports(|module| module.join("::"))
+        .into_iter()
+        .map(|(from, to)| format!("{from}: {}", to.into_iter().collect::<Vec<_>>().join(" ")))
+        .collect();
+    assert_eq!(seen, ["a: b c", "b: b::deep", "b::deep: b c", "c: b::deep", "d: a"]);
+}
+
+/// One of the circles, as the way round to where it begins.
+fn circle(imports: &Imports) -> Option<String> {
+    fn follow<'a>(imports: &'a Imports, way: &mut Vec<&'a str>, done: &mut BTreeSet<&'a str>) -> Option<String> {
+        let from = *way.last()?;
+        for to in imports.get(from).into_iter().flatten() {
+            if let Some(start) = way.iter().position(|other| other == to) {
+                return Some([&way[start..], &[to]].concat().join(" -> "));
+            }
+            if !done.contains(to.as_str()) {
+                way.push(to);
+                if let Some(circle) = follow(imports, way, done) {
+                    return Some(circle);
+                }
+                way.pop();
+            }
+        }
+        done.insert(from);
+        None
+    }
+    let mut done = BTreeSet::new();
+    imports.keys().find_map(|from| follow(imports, &mut vec![from], &mut done))
+}
