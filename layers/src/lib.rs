@@ -28,7 +28,8 @@
 //! | [`framing`] | one reading of each request, or none |
 //! | [`body`] | a request body that is the same type for every server |
 //! | [`body_limit`] | how long the body of a request may be |
-//! | [`hop_by_hop`], [`forwarded`] | which fields stay behind and which are added |
+//! | [`hop_by_hop`] | which fields stay behind |
+//! | [`forwarded`] | who the client is, and the fields that tell the backend |
 //! | [`via`] | through whom a request has come, and whether it goes in circles |
 //! | [`trailers`] | which fields may come behind a body |
 //! | [`tunnel`], [`extended_connect`] | upgrades, as to WebSocket, over HTTP/1.1 and over HTTP/2 |

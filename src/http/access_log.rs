@@ -2,7 +2,6 @@
 
 use std::{
     future::Future,
-    net::IpAddr,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Instant,
@@ -11,7 +10,7 @@ use std::{
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use pmesh_layers::{balance::Attempts, conn::ConnInfo, host::HostName, identity::NodeName};
+use pmesh_layers::{balance::Attempts, conn::ConnInfo, forwarded::ClientAddr, host::HostName, identity::NodeName};
 use tower::{Layer, Service};
 use tower_http::request_id::RequestId;
 
@@ -97,8 +96,8 @@ where
 struct Line {
     start: Instant,
     id: Option<RequestId>,
-    client: Option<IpAddr>,
-    /// The other node that the client is.
+    client: Option<ClientAddr>,
+    /// The other node that it has come through.
     node: Option<NodeName>,
     host: Option<HostName>,
     method: Method,
@@ -115,7 +114,7 @@ impl Line {
         Self {
             start: Instant::now(),
             id: extensions.get().cloned(),
-            client: extensions.get::<ConnInfo>().map(|info| info.peer().ip()),
+            client: ClientAddr::of(extensions),
             node: extensions.get::<ConnInfo>().and_then(ConnInfo::peer_node).cloned(),
             host: extensions.get().cloned(),
             method: request.method().clone(),

@@ -97,7 +97,8 @@ pub fn stack(
             counters.requests.add();
             request
         })
-        // What a client says of itself goes before anything is said of it.
+        // What a client says about itself is removed unless it is a trusted proxy. From here on the client's address is
+        // known.
         .layer(DistrustLayer::new(trusted.clone()))
         .layer(SetRequestIdLayer::new(request_id.clone(), RequestIds::new()))
         .layer(AccessLogLayer::new(settings.access_log))

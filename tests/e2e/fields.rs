@@ -139,6 +139,19 @@ fn the_backend_and_the_log_have_the_same_id() {
 }
 
 #[test]
+fn the_log_names_the_client_of_a_trusted_proxy() {
+    let chain = "X-Forwarded-For: 203.0.113.9, [2001:db8::7]:443\r\n";
+    for (trusted, client) in [(&["--trusted-proxies", "127.0.0.0/8"][..], "2001:db8::7"), (&[], "127.0.0.1")] {
+        let (program, _backend) = start(&[&["--access-log"], trusted].concat());
+        let mut connection = Client::connect(program.http());
+        connection.send(format!("GET / HTTP/1.1\r\nHost: a.test\r\n{chain}\r\n"));
+        assert_eq!(connection.response().status, 200);
+        let line = program.wait_for_line("path=\"/\"");
+        assert!(line.contains(&format!("client={client} ")), "{line}");
+    }
+}
+
+#[test]
 fn silence_leaves_no_line_in_the_log() {
     let (program, _backend) = start(&["--access-log"]);
     let mut client = Client::connect(program.http());

@@ -3,7 +3,10 @@ use std::task::{Context, Poll};
 use http::Request;
 use tower::{Layer, Service};
 
-use super::{ProxyHeaders, TrustedProxies};
+use super::{
+    ClientAddr, ProxyHeaders, TrustedProxies,
+    original::{self, Original},
+};
 use crate::conn::ConnInfo;
 
 /// Removes forwarding headers from requests of clients that are not trusted proxies.
@@ -13,7 +16,8 @@ use crate::conn::ConnInfo;
 /// see [`ProxyHeaders`]. A request without [`ConnInfo`] is not trusted. One from another node is, because that node has
 /// already removed the headers of its client.
 ///
-/// Put this layer outside of the layers that set these headers.
+/// What is left of them says who the client is: this layer finds its [`ClientAddr`]. Put it outside of the layers that set
+/// these headers, and of those that name or count clients.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -85,6 +89,19 @@ where
             request.headers().keys().filter(|name| is_claim(name.as_str(), believed)).cloned().collect();
         for name in claims {
             request.headers_mut().remove(name);
+        }
+        let client = match believed {
+            Believed::Nobody => None,
+            Believed::Proxy(_) => {
+                let original = Original::read(request.headers(), &self.trusted);
+                let client = original.client;
+                request.extensions_mut().insert(original);
+                client
+            }
+            Believed::Node => original::client_of_node(request.headers(), &self.trusted),
+        };
+        if let Some(client) = client {
+            request.extensions_mut().insert(ClientAddr::new(client));
         }
         self.inner.call(request)
     }

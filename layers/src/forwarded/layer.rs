@@ -23,8 +23,8 @@ const ADDED: usize = 6;
 /// values.
 ///
 /// The address of a trusted proxy is appended to the chain that it sent, in whichever of the two. The host and scheme
-/// are taken from the proxy as well, because it saw the original request. If it sent `X-Real-IP`, that becomes the last
-/// address of the chain that does not belong to a trusted proxy. If it sent several `X-Forwarded-Port`, one is left.
+/// are taken from the proxy as well, because it saw the original request. If it sent `X-Real-IP`, that becomes the
+/// [`ClientAddr`](super::ClientAddr). If it sent several `X-Forwarded-Port`, one is left.
 /// Malformed values and the ports of clients are dropped.
 ///
 /// A request without [`ConnInfo`] passes unchanged, and so does one from another node, which has already set
@@ -77,7 +77,9 @@ where
         let info = request.extensions().get::<ConnInfo>().filter(|info| info.peer_node().is_none());
         if let Some(info) = info.cloned() {
             if self.trusted.contains(info.peer().ip()) {
-                set_from_proxy(request.headers_mut(), &info, &self.trusted);
+                let read = request.extensions_mut().remove();
+                let original = read.unwrap_or_else(|| Original::read(request.headers(), &self.trusted));
+                set_from_proxy(request.headers_mut(), &info, original);
             } else {
                 set_from_connection(request.headers_mut(), &info);
             }
@@ -104,8 +106,7 @@ fn set_from_connection(headers: &mut HeaderMap, info: &ConnInfo) {
 }
 
 /// Sets what a trusted proxy said about its client, and adds the proxy itself.
-fn set_from_proxy(headers: &mut HeaderMap, info: &ConnInfo, trusted: &TrustedProxies) {
-    let original = Original::read(headers, trusted);
+fn set_from_proxy(headers: &mut HeaderMap, info: &ConnInfo, original: Original) {
     let host = original.host.or_else(|| headers.get(HOST).cloned());
     let proto = original.proto.as_deref().unwrap_or(info.scheme().as_str());
     let peer = Node::Address(info.peer().ip());
@@ -131,7 +132,7 @@ fn set_from_proxy(headers: &mut HeaderMap, info: &ConnInfo, trusted: &TrustedPro
         set_or_remove(headers, X_FORWARDED_PORT, original.port.map(HeaderValue::from));
     }
     if headers.contains_key(X_REAL_IP) {
-        let client = original.client.unwrap_or(peer).to_string();
+        let client = original.client.unwrap_or(info.peer().ip()).to_string();
         set_or_remove(headers, X_REAL_IP, HeaderValue::try_from(client).ok());
     }
 }

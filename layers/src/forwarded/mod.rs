@@ -1,5 +1,5 @@
 //! Headers that say who sent a request and how: `Forwarded` (RFC 7239), and `X-Forwarded-For`, `-Proto` and `-Host`
-//! with the same values.
+//! with the same values; and [`ClientAddr`], the client that they name.
 //!
 //! ```
 //! use http::{Request, Response};
@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod client;
 mod distrust;
 mod element;
 mod layer;
@@ -27,6 +28,7 @@ mod node;
 mod original;
 mod trusted;
 
+pub use client::ClientAddr;
 pub use distrust::{Distrust, DistrustLayer};
 pub use layer::{Forwarded, ForwardedLayer};
 pub use trusted::{ProxyHeaders, TrustedProxies};

@@ -32,6 +32,13 @@ impl Node {
         (name.eq_ignore_ascii_case("unknown") || is_obfuscated(name)).then(|| Self::Hidden(name.into()))
     }
 
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Address(ip) => Some(*ip),
+            Self::Hidden(_) => None,
+        }
+    }
+
     pub(super) fn is_ipv6(&self) -> bool {
         matches!(self, Self::Address(IpAddr::V6(_)))
     }

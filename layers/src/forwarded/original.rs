@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use http::{HeaderMap, HeaderName, HeaderValue, header::FORWARDED};
 
 use super::{
@@ -6,13 +8,15 @@ use super::{
 };
 use crate::host::HostName;
 
-/// What trusted proxies say about a request, as far as it is well-formed.
-#[derive(Debug, Default)]
+/// What trusted proxies say about a request, as far as it is well-formed. As an extension of the request, it is on its way
+/// from the layer that reads it to the one that passes it on.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Original {
     /// Who sent the request and passed it on, in order.
     pub(super) chain: Vec<Node>,
-    /// The last of them that is not a trusted proxy, or the first if all are. Entries before it are its own claims.
-    pub(super) client: Option<Node>,
+    /// The last of them that is not a trusted proxy, or the first if all are, if its address is known. Entries before it
+    /// are its own claims.
+    pub(super) client: Option<IpAddr>,
     /// The scheme that the client used.
     pub(super) proto: Option<String>,
     /// The host that the client asked for.
@@ -31,7 +35,7 @@ impl Original {
 
     fn in_x_forwarded(headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         let chain: Vec<_> = list(headers, &X_FORWARDED_FOR).map(Node::parse).collect();
-        let client = client(&chain, trusted);
+        let (client, ip) = in_chain(&chain, trusted);
         // If each proxy appended a value, take the one for the client. Otherwise take the last proxy's.
         let of_client = |name| {
             let values: Vec<_> = list(headers, name).collect();
@@ -41,7 +45,7 @@ impl Original {
             proto: of_client(&X_FORWARDED_PROTO).and_then(proto),
             host: of_client(&X_FORWARDED_HOST).and_then(host),
             port: of_client(&X_FORWARDED_PORT).and_then(port),
-            client: chain.get(client).cloned().flatten(),
+            client: ip,
             chain: chain.into_iter().flatten().collect(),
         }
     }
@@ -49,27 +53,45 @@ impl Original {
     fn in_forwarded(headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         let elements = element::parse(headers.get_all(FORWARDED).iter().map(HeaderValue::as_bytes));
         let chain: Vec<_> = elements.iter().map(|element| Node::parse(element.node.as_deref()?)).collect();
-        let client = client(&chain, trusted);
+        let (client, ip) = in_chain(&chain, trusted);
         let mut since = elements.iter().skip(client);
         let mut later = since.clone();
         Self {
             proto: since.find_map(|element| proto(element.proto.as_deref()?)),
             host: later.find_map(|element| host(element.host.as_deref()?)),
             port: None,
-            client: chain.get(client).cloned().flatten(),
+            client: ip,
             chain: chain.into_iter().flatten().collect(),
         }
     }
 }
 
-/// The index of the client in a chain.
-fn client(chain: &[Option<Node>], trusted: &TrustedProxies) -> usize {
-    let is_trusted = |node: &Option<Node>| matches!(node, Some(Node::Address(ip)) if trusted.contains(*ip));
-    chain.iter().rposition(|node| !is_trusted(node)).unwrap_or(0)
+/// The client that another node names in `X-Forwarded-For`.
+pub(super) fn client_of_node(headers: &HeaderMap, trusted: &TrustedProxies) -> Option<IpAddr> {
+    let from_end = list(headers, &X_FORWARDED_FOR).rev().map(|text| Node::parse(text)?.ip());
+    client(from_end, trusted)?.1
+}
+
+/// The index of the client in a chain, and its address.
+fn in_chain(chain: &[Option<Node>], trusted: &TrustedProxies) -> (usize, Option<IpAddr>) {
+    let from_end = chain.iter().rev().map(|node| node.as_ref()?.ip());
+    client(from_end, trusted).map_or((0, None), |(behind, ip)| (chain.len() - 1 - behind, ip))
+}
+
+/// How many addresses of a chain are behind the client, and its own.
+fn client(from_end: impl Iterator<Item = Option<IpAddr>>, trusted: &TrustedProxies) -> Option<(usize, Option<IpAddr>)> {
+    let mut client = None;
+    for found in from_end.enumerate() {
+        client = Some(found);
+        if !found.1.is_some_and(|ip| trusted.contains(ip)) {
+            break;
+        }
+    }
+    client
 }
 
 /// The elements of a list header, on one line or several. One that is not text keeps its place, and the others count.
-fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl DoubleEndedIterator<Item = &'a str> + use<'a> {
     let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
     let elements = lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
     elements.filter(|element| !element.is_empty()).map(|element| std::str::from_utf8(element).unwrap_or("\u{fffd}"))

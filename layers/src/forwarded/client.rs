@@ -1,0 +1,144 @@
+use std::{fmt, net::IpAddr};
+
+use http::Extensions;
+
+use crate::conn::ConnInfo;
+
+/// The IP address of the client that sent a request, as far as it is known: not that of a proxy in front.
+///
+/// [`DistrustLayer`](super::DistrustLayer) finds it once for each request, and everything further in that names or counts
+/// clients takes it from there. If the peer is a trusted proxy, it is the last address of the chain that the proxy sent
+/// which does not belong to a trusted proxy. A peer that is another node has already checked the chain of its client, so
+/// that it is read in the same way. Otherwise, or if the proxy hides the client, it is the peer's address.
+///
+/// IPv4 addresses that are written as IPv6 (`::ffff:192.0.2.1`) are turned into IPv4.
+///
+/// ```
+/// use http::Request;
+/// use pmesh_layers::{conn::ConnInfo, forwarded::{ClientAddr, DistrustLayer, TrustedProxies}};
+/// use tower::{BoxError, ServiceBuilder, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let trusted = TrustedProxies::new(["10.0.0.0/8".parse()?]);
+/// let service = ServiceBuilder::new().layer(DistrustLayer::new(trusted)).service_fn(
+///     async |request: Request<()>| Ok::<_, BoxError>(ClientAddr::of(request.extensions())),
+/// );
+/// for (peer, client) in [([10, 0, 0, 1], "198.51.100.7"), ([192, 0, 2, 1], "192.0.2.1")] {
+///     let request = Request::get("/")
+///         .header("x-forwarded-for", "198.51.100.7")
+///         .extension(ConnInfo::plain((peer, 40000).into()))
+///         .body(())?;
+///     let seen = service.clone().oneshot(request).await?.ok_or("unknown")?;
+///     assert_eq!(seen.to_string(), client);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientAddr(IpAddr);
+
+impl ClientAddr {
+    /// From the extensions of a request: what [`DistrustLayer`](super::DistrustLayer) found, else the peer of its
+    /// [`ConnInfo`]. `None` without either.
+    pub fn of(extensions: &Extensions) -> Option<Self> {
+        // Clients without a proxy are the common case, for which an extension would be an allocation for nothing.
+        let said = extensions.get().copied();
+        said.or_else(|| extensions.get::<ConnInfo>().map(|info| Self(info.peer().ip())))
+    }
+
+    pub(super) fn new(ip: IpAddr) -> Self {
+        Self(ip)
+    }
+
+    /// The address.
+    pub fn ip(self) -> IpAddr {
+        self.0
+    }
+}
+
+impl fmt::Display for ClientAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::Request;
+    use tower::{ServiceBuilder, ServiceExt};
+
+    use super::*;
+    use crate::forwarded::{DistrustLayer, ForwardedLayer, ProxyHeaders, TrustedProxies};
+
+    /// What layers behind both see of a request from `peer`: the client, and the header X-Real-IP.
+    async fn seen(
+        info: ConnInfo,
+        headers: ProxyHeaders,
+        fields: &[(&'static str, &'static str)],
+    ) -> (String, Option<String>) {
+        let trusted = TrustedProxies::new(["10.0.0.0/8", "fd00::/8"].map(|net| net.parse().unwrap())).headers(headers);
+        let service = ServiceBuilder::new()
+            .layer(DistrustLayer::new(trusted.clone()))
+            .layer(ForwardedLayer::new(trusted))
+            .service_fn(async |request: Request<()>| Ok::<_, Infallible>(request));
+        let mut request = Request::get("/").extension(info);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let request = service.oneshot(request.body(()).unwrap()).await.unwrap();
+        let real_ip = request.headers().get("x-real-ip").map(|value| value.to_str().unwrap().to_owned());
+        (ClientAddr::of(request.extensions()).unwrap().to_string(), real_ip)
+    }
+
+    fn peer(ip: &str) -> ConnInfo {
+        ConnInfo::plain((ip.parse::<IpAddr>().unwrap(), 40000).into())
+    }
+
+    #[tokio::test]
+    async fn a_client_is_whom_the_trusted_proxies_name() {
+        for (from, chain, client) in [
+            ("192.0.2.1", "198.51.100.7", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "198.51.100.7", "192.0.2.1"),
+            ("2001:db8::1", "198.51.100.7", "2001:db8::1"),
+            ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
+            ("::ffff:10.0.0.1", "198.51.100.7", "198.51.100.7"),
+            ("fd00::1", "[2001:db8::7]:443", "2001:db8::7"),
+            ("10.0.0.1", "::ffff:198.51.100.7", "198.51.100.7"),
+            // What the client claimed in front of that.
+            ("10.0.0.1", "203.0.113.9, 198.51.100.7, fd00::2, ::ffff:10.0.0.3", "198.51.100.7"),
+            // All are trusted: the first of them made the request.
+            ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
+            // Nobody is named.
+            ("10.0.0.1", "198.51.100.7, unknown", "10.0.0.1"),
+            ("10.0.0.1", "198.51.100.7, nonsense, 10.0.0.2", "10.0.0.1"),
+            ("10.0.0.1", "", "10.0.0.1"),
+        ] {
+            let fields = [("x-forwarded-for", chain), ("x-real-ip", "203.0.113.1")];
+            let trusted = !from.contains("192.0.2") && !from.contains("2001");
+            let expected = (client.to_owned(), trusted.then(|| client.to_owned()));
+            assert_eq!(seen(peer(from), ProxyHeaders::XForwarded, &fields).await, expected, "{from}: {chain}");
+        }
+        let fields =
+            [("forwarded", "for=203.0.113.9, for=\"[2001:db8::7]:1\", for=10.0.0.2"), ("x-forwarded-for", "x")];
+        let seen = seen(peer("10.0.0.1"), ProxyHeaders::Forwarded, &fields).await;
+        assert_eq!(seen, ("2001:db8::7".to_owned(), None));
+    }
+
+    #[tokio::test]
+    async fn another_node_says_who_its_client_is() {
+        for (chain, client) in [
+            ("198.51.100.7", "198.51.100.7"),
+            ("203.0.113.9, 198.51.100.7, 10.0.0.2", "198.51.100.7"),
+            ("10.0.0.2", "10.0.0.2"),
+            ("unknown", "192.0.2.50"),
+            ("", "192.0.2.50"),
+        ] {
+            let node = ConnInfo::node(([192, 0, 2, 50], 1).into(), "berlin".parse().unwrap());
+            let (seen, _) = seen(node, ProxyHeaders::Forwarded, &[("x-forwarded-for", chain)]).await;
+            assert_eq!(seen, client, "{chain}");
+        }
+    }
+}
