@@ -16,6 +16,7 @@ mod extended_connect;
 mod floods;
 mod forwarded_fields;
 mod gate;
+mod health_texts;
 mod held;
 mod host;
 mod host_name;

@@ -193,6 +193,45 @@ fn a_worker_that_is_gone_does_not_keep_the_lease() {
     }
 }
 
+#[test]
+fn it_is_connected_to_on_the_thread_of_its_pool_whichever_finds_it_due() {
+    let (health, told) = watched();
+    let (failed, has_failed) = std::sync::mpsc::channel();
+    let (connected, has_connected) = tokio::sync::oneshot::channel();
+    thread::scope(|scope| {
+        let of_pool = scope.spawn(|| {
+            let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+            runtime.block_on(async {
+                let connected = Arc::new(Mutex::new(Some(connected)));
+                let unreachable = Unreachable::new(false, move || {
+                    let connected = Arc::clone(&connected);
+                    Some(async move {
+                        let connected = connected.lock().unwrap().take().unwrap();
+                        connected.send(thread::current().id()).unwrap();
+                        Ok(())
+                    })
+                });
+                health.failed(health.mark(), None, String::new, Some(unreachable));
+                failed.send(()).unwrap();
+                let connecting_thread = has_connected.await.unwrap();
+                assert_eq!(connecting_thread, thread::current().id());
+                // The task that connects has one more step to go.
+                while !health.is_well() {
+                    tokio::task::yield_now().await;
+                }
+            });
+        });
+        has_failed.recv().unwrap();
+        let other = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        other.block_on(async {
+            advance(LONGEST).await;
+            assert!(health.find_out(Asks::Repeatable).is_none());
+        });
+        of_pool.join().unwrap();
+    });
+    assert_eq!(names(&told), ["failed", "recovered"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn only_what_was_sent_after_the_last_change_counts() {
     let (health, told) = watched();
