@@ -74,18 +74,17 @@ where
         self.handshakes.fetch_add(1, Ordering::Relaxed);
         let stranger = stream.stranger();
         let unserved = OnceLock::new();
-        let generation = self.process.generation();
+        // The generation of the moment in which the name is known, which may come long after the connection.
         let certificates = |name: &HostName| {
-            let config = generation.certificates.server_config(name);
+            let config = self.process.current().certificates.server_config(name);
             match config {
                 Some(_) => gate.open_gate(),
                 None => drop(unserved.set(name.clone())),
             }
             config
         };
-        let accepted = SniAcceptor::new(certificates).accept(stream, generation.settings.silence_deadline).await;
-        // Its end must not wait for the end of this connection.
-        drop(generation);
+        let deadline = self.process.current().settings.silence_deadline;
+        let accepted = SniAcceptor::new(certificates).accept(stream, deadline).await;
         let connection = accepted.map(|(stream, name)| {
             let info = ConnInfo::tls(peer, name);
             self.connections().add(info.control());
