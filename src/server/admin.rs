@@ -103,7 +103,14 @@ impl Admin {
     ) -> BoxFuture<'static, Result<T, String>> {
         let (sender, answer) = oneshot::channel();
         let _ = self.asks.send(ask(sender));
-        Box::pin(async move { answer.await.unwrap_or_else(|_| Err("the node is stopping".into())) })
+        let stop = self.about.stop.clone();
+        Box::pin(async move {
+            answer.await.unwrap_or_else(|_| {
+                let is_stopping = *stop.borrow();
+                Err(if is_stopping { "the node is stopping" } else { "the node has broken this off; its log says why" }
+                    .into())
+            })
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The control thread, beside the workers: it reloads the configuration, answers the admin API, probes other nodes, picks
 //! up a changed secret or changed certificates, and renews the certificates that this node presents to others.
 
-use std::{fmt, io, sync::Arc, thread, time::Duration};
+use std::{fmt, io, panic::AssertUnwindSafe, sync::Arc, thread, time::Duration};
 
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
@@ -116,7 +116,7 @@ impl Control {
     /// So that changed files can be read even while clients hold all descriptors.
     fn with_descriptors(&mut self, work: impl FnOnce(&mut Self)) {
         self.process.admission.spares().ensure_one();
-        work(self);
+        outlive_panic(|| work(self));
         // If this fails, it is done before the next client gets a descriptor.
         let _ = self.process.admission.spares().restore();
     }
@@ -135,11 +135,23 @@ impl Control {
     fn answer(&mut self, ask: Ask) {
         // Who has asked may have left.
         match ask {
-            Ask::Reload(answer) => drop(answer.send(match self.reloader.look(true) {
-                Look::Read(report) => Ok(report),
-                Look::Failed(error) => Err(error.unwrap_or_default()),
-                Look::Unchanged => Err("the node is stopping".into()),
-            })),
+            Ask::Reload(answer) => {
+                // One reload for all who have asked for it by now.
+                let (mut answers, mut others) = (vec![answer], Vec::new());
+                while let Ok(ask) = self.asks.try_recv() {
+                    match ask {
+                        Ask::Reload(answer) => answers.push(answer),
+                        Ask::Secret(_) => others.push(ask),
+                    }
+                }
+                let outcome = match self.reloader.look(true) {
+                    Look::Read(report) => Ok(report),
+                    Look::Failed(error) => Err(error.unwrap_or_default()),
+                    Look::Unchanged => Err("the node is stopping".into()),
+                };
+                answers.into_iter().for_each(|answer| drop(answer.send(outcome.clone())));
+                others.into_iter().for_each(|ask| self.answer(ask));
+            }
             Ask::Secret(answer) => drop(answer.send(self.look_at_secret())),
         }
     }
@@ -149,5 +161,30 @@ impl Control {
             Some(handover) => handover.look(true).and_then(|()| handover.report().map_err(|error| with_causes(&error))),
             None => Err("the secret of the node is not in a file: it is read at the start only".to_owned()),
         }
+    }
+}
+
+/// Does `work`. A panic in it is a bug, but certificates must be renewed nevertheless, and commands answered.
+fn outlive_panic(work: impl FnOnce()) {
+    // What is half done is done again by the next reload, or at the next look.
+    if std::panic::catch_unwind(AssertUnwindSafe(work)).is_err() {
+        tracing::error!("the control thread has panicked and goes on; this is a bug");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_does_not_end_the_thread() {
+        let mut done = 0;
+        for _ in 0..2 {
+            outlive_panic(|| {
+                done += 1;
+                assert_eq!(done, 0, "a bug");
+            });
+        }
+        assert_eq!(done, 2);
     }
 }
