@@ -31,7 +31,6 @@ use crate::{
     body::{ForwardedBody, ResponseBody},
     mesh::Circle,
     telemetry::causes::with_causes,
-    upstream::advice::advice,
 };
 
 /// The status for an error of a layer inside of the gate.
@@ -167,24 +166,35 @@ where
     }
 }
 
+/// A line on a request without a response from its upstream, at this level.
+macro_rules! unanswered {
+    ($level:ident, $status:expr, $asked:expr, $failed:expr, $error:expr) => {
+        tracing::event!(
+            tracing::Level::$level,
+            status = $status.as_u16(),
+            id = $asked.id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or("-"),
+            host = $asked.host.as_ref().map_or("-", HostName::as_str),
+            upstream = $failed.map_or("-", Failed::endpoint),
+            attempts = $failed.map(Failed::attempts).filter(|attempts| *attempts > 1),
+            error = %with_causes($error.as_ref()),
+            "no response from the upstream"
+        )
+    };
+}
+
 fn answer(error: &BoxError, asked: &Asked) -> Response<ResponseBody> {
     let failed = error.downcast_ref::<Failed>();
     let error = failed.map_or(error, Failed::cause);
     let status = status(error);
-    // A client may ask for any protocol: 501 is no news.
-    if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
-        tracing::warn!(
-            status = status.as_u16(),
-            id = asked.id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or("-"),
-            host = asked.host.as_ref().map_or("-", HostName::as_str),
-            upstream = failed.map_or("-", Failed::endpoint),
-            attempts = failed.map(Failed::attempts).filter(|attempts| *attempts > 1),
-            error = %with_causes(error.as_ref()),
-            advice = advice(failed.map_or("-", Failed::endpoint), error.as_ref()),
-            "no response from the upstream"
-        );
-    } else {
+    let is_known = failed.is_some_and(Failed::is_endpoint_failure) || error.is::<AllUnreachable>();
+    // A client may ask for any protocol: 501 is no news. Nor is an endpoint that is known to fail, which has lines of its
+    // own.
+    if !status.is_server_error() || status == StatusCode::NOT_IMPLEMENTED {
         tracing::debug!(status = status.as_u16(), %error, "request refused");
+    } else if is_known {
+        unanswered!(DEBUG, status, asked, failed, error);
+    } else {
+        unanswered!(WARN, status, asked, failed, error);
     }
     let mut response = plain(status);
     let headers = response.headers_mut();

@@ -18,7 +18,7 @@ pub(super) struct Links {
 impl Links {
     pub(super) fn new(node: &NodeName, workers: usize) -> Self {
         let of_workers = (0..workers).map(|_| OnceLock::new()).collect();
-        Self { of_workers, health: outages::logged(format!("mesh://{node}")) }
+        Self { of_workers, health: outages::logged(format!("mesh://{node}"), |_, _| None) }
     }
 
     pub(super) fn made(&self) -> impl Iterator<Item = &Link> {

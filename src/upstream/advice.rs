@@ -11,7 +11,7 @@ use rustls::{AlertDescription, CertificateError};
 use crate::body::ForwardedBody;
 
 /// Advice on an error of a request to `endpoint`, if a setting may fix it.
-pub fn advice(endpoint: &str, error: &(dyn Error + 'static)) -> Option<String> {
+pub(super) fn advice(endpoint: &str, error: &(dyn Error + 'static)) -> Option<String> {
     let causes = || iter::successors(Some(error), |error| (*error).source());
     if let Some(error) = causes().find_map(|cause| cause.downcast_ref::<TlsError>()) {
         return on_tls(error);

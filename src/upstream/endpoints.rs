@@ -20,6 +20,7 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use tower::BoxError;
 
 use super::{
+    advice::advice,
     backend::Backend,
     trust::{Trust, TrustId},
 };
@@ -274,5 +275,8 @@ fn http2<C: Clone>(connector: C, uri: Uri, settings: &ConnectionSettings) -> Htt
 }
 
 fn new_record(endpoint: &Endpoint, workers: usize) -> Record {
-    Record { health: outages::logged(endpoint.to_string()), stats: (0..workers).map(|_| Arc::default()).collect() }
+    Record {
+        health: outages::logged(endpoint.to_string(), advice),
+        stats: (0..workers).map(|_| Arc::default()).collect(),
+    }
 }

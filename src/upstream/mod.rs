@@ -1,6 +1,6 @@
 //! From a route of the settings to the service behind it.
 
-pub mod advice;
+mod advice;
 mod aim;
 mod backend;
 mod endpoints;

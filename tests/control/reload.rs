@@ -1,10 +1,14 @@
 //! `pmesh reload`: what it prints, and what changes.
 
-use std::{fs, net::SocketAddr};
+use std::{
+    fs,
+    io::Write,
+    net::{SocketAddr, TcpStream},
+};
 
 use crate::{
     command, failed, json, printed,
-    support::{Backend, Client, Program, Start, backend::Refusing},
+    support::{Backend, Client, Program, Start, backend::Refusing, tls::Tls},
     with_secret,
 };
 
@@ -55,6 +59,21 @@ fn what_has_changed_is_told() {
 }
 
 #[test]
+fn a_connection_from_before_a_reload_may_name_a_host_that_is_new() {
+    let backend = Backend::answering("hello");
+    let program = with_secret(Start::new().workers(1)).config(&route("old.test", backend.address)).run();
+    let reload = |hello: &[u8], tcp: &mut TcpStream| {
+        // One that is served was accepted later, and so the program waits for what this one says.
+        assert_eq!(Tls::of(&program).get(program.https(), "old.test", "old.test").text(), "hello");
+        rewrite(&program, &route("new.test", backend.address));
+        printed(&program, &["reload"]);
+        tcp.write_all(hello)
+    };
+    let mut client = Tls::of(&program).connect_with(program.https(), "new.test", reload).unwrap();
+    assert_eq!(client.get("new.test", "/").text(), "hello");
+}
+
+#[test]
 fn a_broken_file_is_told_and_changes_nothing() {
     let backend = Backend::answering("hello");
     let before = route("served.test", backend.address);
@@ -91,7 +110,9 @@ fn endpoints_and_their_failures_are_told() {
 
     let mut client = Client::connect(program.http());
     assert_eq!(client.get("well.test", "/").status, 200);
-    assert_eq!(Client::connect(program.http()).get("dead.test", "/").status, 502);
+    for _ in 0..3 {
+        assert_eq!(Client::connect(program.http()).get("dead.test", "/").status, 502);
+    }
     let report = endpoint(&well);
     assert_eq!([&report["state"], &report["routes"][0]["host"]], ["ok", "well.test"]);
     assert_eq!([&report["requests"], &report["failures"], &report["open_connections"]], [1, 0, 1]);
@@ -99,6 +120,11 @@ fn endpoints_and_their_failures_are_told() {
     assert_eq!(report["state"], "failed");
     assert!(report["last_error"]["message"].as_str().unwrap().contains("refused"), "{report}");
     assert!(report["failures"].as_u64().unwrap() >= 1 && report["open_connections"] == 0, "{report}");
+
+    // One line, however many requests.
+    program.wait_for_line("endpoint failed");
+    let warnings = program.log().into_iter().filter(|line| line.contains("WARN") && line.contains(&refusing));
+    assert_eq!(warnings.count(), 1);
 
     let table = printed(&program, &["upstreams"]);
     let line = table.lines().find(|line| line.starts_with(&refusing)).unwrap();

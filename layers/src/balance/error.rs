@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tower::BoxError;
 
-use super::Unreachable;
+use super::{Unreachable, failure::Failure};
 
 /// What [`Balance`](super::Balance) has to know of an endpoint's error.
 pub trait Unsent<R> {
@@ -51,12 +51,14 @@ pub trait Unsent<R> {
 pub struct Failed {
     endpoint: String,
     attempts: u32,
+    is_endpoint_failure: bool,
     source: BoxError,
 }
 
 impl Failed {
-    pub(super) fn new(endpoint: &str, attempts: u32, source: BoxError) -> Self {
-        Self { endpoint: endpoint.to_owned(), attempts, source }
+    pub(super) fn new<R>(endpoint: &str, attempts: u32, failure: Failure<R>) -> Self {
+        let Failure { is_endpoint_failure, error: source, .. } = failure;
+        Self { endpoint: endpoint.to_owned(), attempts, is_endpoint_failure, source }
     }
 
     /// The name of the endpoint that was tried last.
@@ -67,6 +69,11 @@ impl Failed {
     /// How often the request was sent, or was to be sent.
     pub fn attempts(&self) -> u32 {
         self.attempts
+    }
+
+    /// Whether that was the endpoint's failure, which its [`Health`](super::Health) knows of.
+    pub fn is_endpoint_failure(&self) -> bool {
+        self.is_endpoint_failure
     }
 
     /// What went wrong there, as the service of the endpoint has it.

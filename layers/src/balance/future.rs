@@ -125,7 +125,7 @@ where
                 Some((next, request)) => self.as_mut().try_at(next, request),
                 None => {
                     let name = &this.endpoints.names()[*this.index];
-                    let failed: BoxError = Failed::new(name, this.tried.count(), failure.error).into();
+                    let failed: BoxError = Failed::new(name, this.tried.count(), failure).into();
                     match this.trial {
                         Some(trial) => trial.wait_instead_of(failed),
                         None => return Poll::Ready(Err(failed)),

@@ -1,11 +1,10 @@
 use std::sync::Arc;
 
 use super::{
-    EndpointStats, Health, Unreachable,
+    EndpointStats, Health,
     failure::Failure,
-    health::{Lease, Mark},
+    health::{Fault, Lease, Mark},
 };
-use crate::causes::with_causes;
 
 /// Where the requests of one worker write down what has become of them at an endpoint.
 ///
@@ -27,7 +26,7 @@ impl Record {
     pub(super) fn failed<R>(&self, began: Mark, lease: Option<&Lease>, failure: &Failure<R>) {
         self.count(failure);
         if failure.is_endpoint_failure {
-            self.health.failed(began, lease, || with_causes(&*failure.error), failure.unreachable.clone());
+            self.health.failed(began, lease, Fault::Error(&*failure.error), failure.unreachable.clone());
         }
     }
 
@@ -41,6 +40,7 @@ impl Record {
     /// The body of the response, whose head came at `began`, has broken off.
     pub(super) fn broke_off(&self, began: Mark, error: impl std::fmt::Display) {
         self.stats.count_failure();
-        self.health.failed(began, None, || format!("the response broke off: {error}"), None::<Unreachable>);
+        let fault = format_args!("the response broke off: {error}");
+        self.health.failed(began, None, Fault::Text(&fault), None);
     }
 }

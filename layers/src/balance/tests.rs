@@ -553,7 +553,7 @@ async fn what_one_balance_finds_out_another_one_knows() {
 async fn a_single_endpoint_fails_once_and_recovers_once() {
     let (down, told) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(Vec::new())));
     let (lines, of_service) = (Arc::clone(&told), Arc::clone(&down));
-    let health = Health::observed(move |change| match change {
+    let health = Health::observed(move |change, _| match change {
         HealthChange::Failed { error, .. } => lines.lock().unwrap().push(error.to_string()),
         HealthChange::Recovered { .. } => lines.lock().unwrap().push("recovered".to_owned()),
         _ => {}

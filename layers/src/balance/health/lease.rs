@@ -1,5 +1,5 @@
-use super::{Asks, Health, Mark};
-use crate::{balance::Unreachable, causes::with_causes};
+use super::{Asks, Fault, Health, Mark};
+use crate::balance::Unreachable;
 
 /// The exclusive right to find out whether an endpoint is well again, given up on drop.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Health {
         let finds_out = FindsOut(lease);
         reconnect.start(move |outcome, unreachable| match outcome {
             Ok(()) => finds_out.succeeded(),
-            Err(error) => finds_out.failed(|| with_causes(&*error), unreachable),
+            Err(error) => finds_out.failed(Fault::Error(&*error), unreachable),
         });
         None
     }
@@ -43,10 +43,10 @@ impl Health {
         &self,
         began: Mark,
         lease: Option<&Lease>,
-        error: impl FnOnce() -> String,
+        fault: Fault<'_>,
         unreachable: Option<Unreachable>,
     ) {
-        self.count_failure(began, lease.map(|lease| lease.number), error, unreachable);
+        self.count_failure(began, lease.map(|lease| lease.number), fault, unreachable);
     }
 }
 
@@ -64,8 +64,8 @@ impl FindsOut {
         self.0.health.succeeded(self.0.began);
     }
 
-    fn failed(&self, error: impl FnOnce() -> String, unreachable: Unreachable) {
-        self.0.health.failed(self.0.began, Some(&self.0), error, Some(unreachable));
+    fn failed(&self, fault: Fault<'_>, unreachable: Unreachable) {
+        self.0.health.failed(self.0.began, Some(&self.0), fault, Some(unreachable));
     }
 }
 

@@ -1,5 +1,6 @@
 //! What requests have found out about an endpoint.
 
+mod fault;
 mod lease;
 mod mark;
 mod outage;
@@ -10,6 +11,7 @@ mod tests;
 
 use std::{
     collections::hash_map::RandomState,
+    error::Error,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -20,7 +22,7 @@ use std::{
 use tokio::time::Instant;
 
 pub use self::report::{HealthChange, HealthState, LastFailure, Outage};
-pub(super) use self::{lease::Lease, mark::Mark, outage::Asks};
+pub(super) use self::{fault::Fault, lease::Lease, mark::Mark, outage::Asks};
 use self::{
     outage::{Known, millis, pause},
     reconnect::Reconnect,
@@ -59,7 +61,7 @@ use super::Unreachable;
 /// # async fn main() -> Result<(), tower::BoxError> {
 /// let log = Arc::new(Mutex::new(Vec::new()));
 /// let lines = Arc::clone(&log);
-/// let health = Health::observed(move |change| match change {
+/// let health = Health::observed(move |change, _| match change {
 ///     HealthChange::Failed { error, .. } => lines.lock().unwrap().push(format!("a failed: {error}")),
 ///     HealthChange::Recovered { failures, .. } => lines.lock().unwrap().push(format!("a is back after {failures}")),
 ///     _ => {}
@@ -97,7 +99,7 @@ struct Shared {
     observer: Option<Mutex<Observer>>,
 }
 
-type Observer = Box<dyn FnMut(&HealthChange) + Send>;
+type Observer = Box<dyn FnMut(&HealthChange, Option<&(dyn Error + 'static)>) + Send>;
 
 impl Health {
     /// That of an endpoint of which nothing is known.
@@ -108,8 +110,9 @@ impl Health {
     /// As [`new`](Self::new), with an observer.
     ///
     /// It is called once for each change, in their order, on the thread that has found it out, where it should not take
-    /// long. It may look at the [`state`](Self::state).
-    pub fn observed(observer: impl FnMut(&HealthChange) + Send + 'static) -> Self {
+    /// long. It may look at the [`state`](Self::state). Beside a failure it gets the error of the endpoint's service, or of
+    /// the attempt to connect again; there is none if a response broke off.
+    pub fn observed(observer: impl FnMut(&HealthChange, Option<&(dyn Error + 'static)>) + Send + 'static) -> Self {
         Self::with(Some(Mutex::new(Box::new(observer))))
     }
 
@@ -171,18 +174,12 @@ impl Health {
         drop(known);
         // It may hold connections, whose end is no business of the lock.
         drop(reconnect);
-        tell(observer, || HealthChange::Recovered { down_for, failures });
+        tell(observer, None, || HealthChange::Recovered { down_for, failures });
         well
     }
 
     /// An attempt that began at `began` has failed, under the lease of this number if it had one.
-    fn count_failure(
-        &self,
-        began: Mark,
-        lease: Option<u64>,
-        error: impl FnOnce() -> String,
-        unreachable: Option<Unreachable>,
-    ) {
+    fn count_failure(&self, began: Mark, lease: Option<u64>, fault: Fault<'_>, unreachable: Option<Unreachable>) {
         if !self.mark().is_unchanged_since(began) {
             return;
         }
@@ -193,7 +190,7 @@ impl Health {
             return;
         }
         let failed = mark.after_failure(unreachable.as_ref().is_some_and(Unreachable::is_timeout));
-        let (failures, error) = (failed.failures(), Arc::<str>::from(error()));
+        let (failures, error) = (failed.failures(), Arc::<str>::from(fault.text()));
         let pause = pause(failures, &self.0.jitter);
         let reconnect = unreachable.and_then(Reconnect::new);
         let old = known.fail(now, Arc::clone(&error), pause, reconnect);
@@ -201,7 +198,7 @@ impl Health {
         self.publish_times(&known, now);
         drop(known);
         drop(old);
-        tell(observer, || match failures {
+        tell(observer, fault.error(), || match failures {
             1 => HealthChange::Failed { error, pause },
             _ => HealthChange::FailedAgain { error, pause, failures },
         });
@@ -264,9 +261,13 @@ impl Health {
     }
 }
 
-fn tell(observer: Option<MutexGuard<'_, Observer>>, change: impl FnOnce() -> HealthChange) {
+fn tell(
+    observer: Option<MutexGuard<'_, Observer>>,
+    error: Option<&(dyn Error + 'static)>,
+    change: impl FnOnce() -> HealthChange,
+) {
     if let Some(mut observer) = observer {
-        observer(&change());
+        observer(&change(), error);
     }
 }
 

@@ -26,7 +26,7 @@ impl Health {
     }
 
     fn fail_under(&self, lease: Option<&Lease>) {
-        self.failed(self.mark(), lease, || "refused".into(), None);
+        self.failed(self.mark(), lease, Fault::Text(&"refused"), None);
     }
 
     fn failures(&self) -> u32 {
@@ -38,7 +38,7 @@ impl Health {
 fn watched() -> (Health, Arc<Mutex<Vec<HealthChange>>>) {
     let told = Arc::<Mutex<Vec<_>>>::default();
     let of_observer = Arc::clone(&told);
-    let health = Health::observed(move |change| of_observer.lock().unwrap().push(change.clone()));
+    let health = Health::observed(move |change, _| of_observer.lock().unwrap().push(change.clone()));
     (health, told)
 }
 
@@ -60,7 +60,7 @@ async fn it_is_left_alone_for_longer_and_longer_and_comes_back() {
         let before = health.mark();
         health.fail_under(lease.as_ref());
         // From requests that were sent before and after the failure.
-        health.failed(before, None, String::new, None);
+        health.failed(before, None, Fault::Text(&""), None);
         health.fail();
         drop(lease);
         assert!(!health.is_well());
@@ -125,7 +125,7 @@ async fn an_endpoint_out_of_reach_is_connected_to_without_a_request() {
             if answers.load(Ordering::Relaxed) { Ok(()) } else { Err(BoxError::from("timed out again")) }
         })
     });
-    health.failed(health.mark(), None, || "timed out".into(), Some(unreachable));
+    health.failed(health.mark(), None, Fault::Text(&"timed out"), Some(unreachable));
     assert!(health.mark().is_black_hole());
     for failures in [1, 2] {
         advance(LONGEST).await;
@@ -158,7 +158,7 @@ async fn a_request_finds_out_when_there_is_nothing_left_to_connect_with() {
             Ok(())
         })
     });
-    health.failed(health.mark(), None, String::new, Some(unreachable));
+    health.failed(health.mark(), None, Fault::Text(&""), Some(unreachable));
     drop(pool);
     advance(FIRST).await;
     assert!(health.find_out(Asks::Repeatable).is_none());
@@ -176,7 +176,7 @@ fn a_worker_that_is_gone_does_not_keep_the_lease() {
         let health = old.block_on(async {
             let health = Health::new();
             let unreachable = Unreachable::new(true, || Some(std::future::pending()));
-            health.failed(health.mark(), None, String::new, Some(unreachable));
+            health.failed(health.mark(), None, Fault::Text(&""), Some(unreachable));
             health
         });
         let mut old = Some(old);
@@ -211,7 +211,7 @@ fn it_is_connected_to_on_the_thread_of_its_pool_whichever_finds_it_due() {
                         Ok(())
                     })
                 });
-                health.failed(health.mark(), None, String::new, Some(unreachable));
+                health.failed(health.mark(), None, Fault::Text(&""), Some(unreachable));
                 failed.send(()).unwrap();
                 let connecting_thread = has_connected.await.unwrap();
                 assert_eq!(connecting_thread, thread::current().id());
@@ -245,8 +245,8 @@ async fn only_what_was_sent_after_the_last_change_counts() {
     assert!(health.is_well());
     // Requests that were sent before the recovery time out, long after it.
     advance(LONGEST).await;
-    health.failed(before, None, String::new, None);
-    health.failed(while_down, None, String::new, None);
+    health.failed(before, None, Fault::Text(&""), None);
+    health.failed(while_down, None, Fault::Text(&""), None);
     assert!(health.is_well());
     assert_eq!(names(&told), ["failed", "recovered"]);
 }
@@ -291,7 +291,7 @@ async fn the_observer_may_look_at_the_state() {
     let place = Arc::new(std::sync::OnceLock::<Health>::new());
     let (of_observer, seen) = (Arc::clone(&place), Arc::new(AtomicU32::new(0)));
     let of_test = Arc::clone(&seen);
-    let health = Health::observed(move |_| {
+    let health = Health::observed(move |_, _| {
         let outage = of_observer.get().unwrap().state().outage.unwrap();
         seen.store(outage.failures, Ordering::Relaxed);
     });
@@ -314,7 +314,7 @@ fn threads_that_see_the_same_tell_it_once() {
                     for _ in 0..rounds {
                         let began = health.mark();
                         barrier.wait();
-                        health.failed(began, None, || "refused".into(), None);
+                        health.failed(began, None, Fault::Text(&"refused"), None);
                         let began = health.mark();
                         barrier.wait();
                         health.succeeded(began);
