@@ -1,4 +1,8 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use ::http::{HeaderValue, header::HOST};
 use pmesh_layers::{
@@ -137,10 +141,14 @@ impl Routes {
         endpoints.retain(self.built.iter().flat_map(|built| &built.endpoints));
     }
 
-    /// Closes the tunnels of routes that `next` does not have any more, after `grace`.
+    /// Closes the tunnels of routes after `grace`, if `next` has none of their hosts and paths any more.
     pub fn close_removed(&self, next: &Self, grace: Duration) {
-        let kept: std::collections::HashSet<_> = next.built.iter().map(|built| Arc::as_ptr(&built.closer)).collect();
-        for built in self.built.iter().filter(|built| !kept.contains(&Arc::as_ptr(&built.closer))) {
+        let kept: HashSet<_> = next.built.iter().map(|built| Arc::as_ptr(&built.closer)).collect();
+        let is_kept = |built: &Built| kept.contains(&Arc::as_ptr(&built.closer));
+        // Routes that have become one keep their tunnels, although that one has the closer of the first.
+        let after = next.by_place();
+        let is_there = |built: &Built| places(&built.route).any(|place| after.contains_key(&place));
+        for built in self.built.iter().filter(|built| !is_kept(built) && !is_there(built)) {
             built.closer.close_after(grace);
         }
     }

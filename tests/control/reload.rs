@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    command, failed, json, printed,
+    command, failed, full, json, printed,
     support::{Backend, Client, Program, Start, backend::Refusing, tls::Tls},
     with_secret,
 };
@@ -71,6 +71,27 @@ fn a_connection_from_before_a_reload_may_name_a_host_that_is_new() {
     };
     let mut client = Tls::of(&program).connect_with(program.https(), "new.test", reload).unwrap();
     assert_eq!(client.get("new.test", "/").text(), "hello");
+}
+
+#[test]
+fn a_tunnel_lasts_as_long_as_there_is_its_host() {
+    let backend = full::backend();
+    let at_once = "shutdown_timeout = \"1ms\"\n";
+    let before = [at_once, &route("first.test", backend.address), &route("served.test", backend.address)].concat();
+    let program = with_secret(Start::new()).config(&before).run();
+    let mut tunnel = full::tunnel(&program);
+    let reload = |text: String| {
+        rewrite(&program, &text);
+        printed(&program, &["reload"]);
+    };
+    // Two routes become one.
+    let both = route("first.test", backend.address)
+        .replace("host = \"first.test\"", "hosts = [\"first.test\", \"served.test\"]");
+    for _ in 0..2 {
+        reload([at_once, &both].concat());
+        tunnel.send("echo");
+        assert_eq!(tunnel.take(4), b"echo");
+    }
 }
 
 #[test]
