@@ -1,29 +1,34 @@
 //! The program `pmesh`: a reverse proxy that answers only clients that know a name it serves.
 //!
-//! From the arguments to a served request:
+//! From the arguments to a served request, in this order:
 //!
-//! 1. [`cli`]: the command line.
-//! 2. [`config`]: merges the arguments with the environment, the file and the defaults.
-//! 3. [`settings`]: what comes out of that, validated.
-//! 4. [`secret`]: reads or makes the secret that nodes share.
-//! 5. [`certificates`]: a certificate for each served name, from files or from the authority that is derived from the
-//!    secret.
-//! 6. [`server`]: the process. It binds all ports, runs one worker a core and a control thread beside them, and stops
-//!    when it is told to.
-//! 7. [`admission`]: which connections are let in, and which are closed to make room for them.
-//! 8. [`http`]: what happens to a request: the layers of [`pmesh_layers`] in their order.
-//! 9. [`upstream`]: from a route to the backend behind it.
-//! 10. [`mesh`]: other nodes: who they are, where, and what they serve.
+//! | module | what it does |
+//! | --- | --- |
+//! | [`cli`] | commands and flags |
+//! | [`config`] | merges flags, environment, file and defaults into one raw configuration |
+//! | [`settings`] | turns it into validated, typed settings, or says all that is wrong |
+//! | [`secret`] | reads or makes the secret that nodes share |
+//! | [`certificates`] | finds a certificate for each served name: from files, or from the authority derived from the secret |
+//! | [`server`] | runs the process: workers, listeners, generations, reload, shutdown |
+//! | [`admission`] | decides which connections are let in, and which are closed to make room |
+//! | [`http`] | handles a request: the layers of [`pmesh_layers`] in their order, errors to answers, the access log |
+//! | [`upstream`] | sends it to an endpoint of its route |
+//! | [`mesh`] | knows other nodes: who they are, where, and what they serve |
 //!
 //! Beside that:
 //!
-//! - [`admin`]: what a running node tells and does for who runs it, over a socket in its home.
-//! - [`commands`]: subcommands that ask a running node.
-//! - [`demo`]: `pmesh demo`.
-//! - [`telemetry`]: the log, and counters.
-//! - [`file_watch`]: files that are read again after they were changed or replaced.
-//! - [`pem`]: certificates and keys in files.
-//! - [`columns`]: text in columns, for people.
+//! | module | what it does |
+//! | --- | --- |
+//! | [`admin`] | answers the admin API, on a socket in the home folder or on loopback |
+//! | [`commands`] | the commands that ask a running node, and those for the secret |
+//! | [`demo`] | `pmesh demo` |
+//! | [`telemetry`] | the log, and counters |
+//! | [`body`] | the types of request and response bodies |
+//! | [`file_watch`] | reads files again after they have changed |
+//! | [`pem`] | reads certificates and keys |
+//! | [`columns`] | prints text in columns |
+//!
+//! A folder imports only folders that do not import it, directly or through others; `tests/architecture` holds that.
 
 pub mod admin;
 pub mod admission;

@@ -1,4 +1,4 @@
-//! Arguments to settings to service. The only place that exits.
+//! Arguments to settings to a running server. The only place that exits.
 
 mod allocator;
 

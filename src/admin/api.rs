@@ -1,3 +1,5 @@
+//! The requests of the admin API, and who answers them.
+
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{

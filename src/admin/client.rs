@@ -1,3 +1,5 @@
+//! Asking the admin API of a running node.
+
 use std::{io, time::Duration};
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! What the admin API needs from the process.
+
 use futures_util::future::BoxFuture;
 
 use super::report::{ReloadReport, RoutesReport, SecretReport, StatusReport, UpstreamsReport};

@@ -1,3 +1,5 @@
+//! The report on what is served.
+
 use super::report::{RouteReport, RouteTlsReport, RoutesReport};
 use crate::settings::{Listener, Route, Settings};
 

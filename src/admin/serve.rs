@@ -1,3 +1,5 @@
+//! Answering the admin API, beside the workers.
+
 use std::{io, sync::Arc, time::Duration};
 
 use axum::serve::Listener;

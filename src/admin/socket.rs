@@ -1,3 +1,5 @@
+//! Where the admin API listens: a Unix socket or a loopback port.
+
 use std::{
     fs::{self, File, Permissions},
     io,

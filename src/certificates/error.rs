@@ -1,3 +1,5 @@
+//! Why a TLS listener has no certificates.
+
 use std::path::PathBuf;
 
 use pmesh_layers::host::HostName;

@@ -1,3 +1,5 @@
+//! Certificates from files, by the names that they are valid for.
+
 use std::{
     collections::HashMap,
     sync::Arc,

@@ -1,3 +1,5 @@
+//! Certificates that the authority has issued: for listed names, and for names below a wildcard.
+
 use std::{
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},

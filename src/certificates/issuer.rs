@@ -1,3 +1,5 @@
+//! Issuing certificates, with what TLS configurations share for the life of the process.
+
 use std::{ops::Range, sync::Arc, time::SystemTime};
 
 use arc_swap::ArcSwap;

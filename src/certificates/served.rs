@@ -1,3 +1,5 @@
+//! The served names, to compare certificates with.
+
 use std::collections::HashSet;
 
 use pmesh_layers::host::{HostName, HostPattern, parents};

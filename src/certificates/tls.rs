@@ -1,3 +1,5 @@
+//! What all TLS configurations of a listener share: cipher suites, protocols, session tickets.
+
 use std::sync::Arc;
 
 use rustls::{

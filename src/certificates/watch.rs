@@ -1,3 +1,5 @@
+//! Watching certificate and key files, and using changed ones.
+
 use std::sync::Arc;
 
 use super::{Certificates, files::Files};

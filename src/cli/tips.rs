@@ -1,3 +1,5 @@
+//! Tips on what to type instead of commands and flags of other programs.
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::config;

@@ -1,3 +1,5 @@
+//! Asking the node of this home, or another node through the mesh.
+
 use std::{io, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
 
 use nix::unistd::{Uid, User};

@@ -1,3 +1,5 @@
+//! `pmesh peers`: the nodes that a node knows.
+
 use pmesh_layers::identity::NodeName;
 use tower::BoxError;
 

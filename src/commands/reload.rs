@@ -1,3 +1,5 @@
+//! `pmesh reload`: reads the configuration again and tells what changed.
+
 use tower::BoxError;
 
 use super::ask::{block_on, post};

@@ -1,3 +1,5 @@
+//! `pmesh routes`: what is served.
+
 use tower::BoxError;
 
 use super::ask::{block_on, get};

@@ -1,3 +1,5 @@
+//! `pmesh secret`: shows, sets and replaces the secret.
+
 use std::{
     io::{self, Read},
     path::{Path, PathBuf},

@@ -1,3 +1,5 @@
+//! Durations and moments, as people write them.
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long ago a moment was, in seconds since 1970; `0s` for one to come.

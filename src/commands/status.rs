@@ -1,3 +1,5 @@
+//! `pmesh status`: what a node is and does.
+
 use pmesh_layers::identity::NodeName;
 use tower::BoxError;
 

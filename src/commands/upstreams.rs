@@ -1,3 +1,5 @@
+//! `pmesh upstreams`: the endpoints and their state.
+
 use tower::BoxError;
 
 use super::{

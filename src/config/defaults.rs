@@ -1,3 +1,5 @@
+//! The source with the least weight: defaults, some of them replaced for the demo.
+
 use std::path::PathBuf;
 
 use super::{Fallback, Merged, SETTINGS, Setting, table::by_key};

@@ -1,3 +1,5 @@
+//! Settings from environment variables.
+
 use std::{
     env,
     ffi::{OsStr, OsString},

@@ -1,3 +1,5 @@
+//! Problems with the settings, each with the place where the value was written.
+
 use std::fmt;
 
 /// Everything that is wrong with the settings. Displayed with one line a problem, each with its place.

@@ -1,3 +1,5 @@
+//! Settings from the configuration file, with the line of each.
+
 use std::{
     fs, io,
     path::{Path, PathBuf},

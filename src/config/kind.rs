@@ -1,3 +1,5 @@
+//! What the value of a setting looks like, and how its text becomes one.
+
 use figment::value::{Dict, Value};
 
 use super::path;

@@ -1,3 +1,5 @@
+//! The values of all sources merged, each with its origin.
+
 use std::borrow::Cow;
 
 use figment::{

@@ -1,3 +1,5 @@
+//! Values to types: what was expected, and why a value does not fit.
+
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use figment::value::Value;

@@ -1,3 +1,5 @@
+//! Paths in settings: `~`, and relative to the file that names them.
+
 use std::path::{MAIN_SEPARATOR, Path};
 
 /// Replaces a leading `~` by the user's home; leaves it where there is none to put there.

@@ -1,3 +1,5 @@
+//! Text that is never shown.
+
 use std::fmt;
 
 /// Text that must not be shown.

@@ -1,3 +1,5 @@
+//! Sizes with units, and limits that may be off.
+
 use figment::value::Value;
 
 use super::{Parse, Reason};

@@ -1,3 +1,5 @@
+//! All sources together, read anew for each reload.
+
 use std::{ffi::OsString, fmt, path::PathBuf};
 
 use figment::Figment;

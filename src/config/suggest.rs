@@ -1,3 +1,5 @@
+//! Did you mean: names from other programs, and typos.
+
 use super::SETTINGS;
 
 /// Names from other programs, each with the keys that it may mean here; the first one that is valid in its place is

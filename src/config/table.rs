@@ -1,3 +1,5 @@
+//! The table of all settings.
+
 use super::Kind;
 
 /// One setting: what it is called in each source, what it looks like and what it is for.

@@ -1,3 +1,5 @@
+//! Values that were written as text, typed by the kind of their setting.
+
 use figment::{
     Metadata, Profile, Provider,
     value::{Dict, Map},

@@ -1,3 +1,5 @@
+//! What a node announces about itself.
+
 use std::{fmt, str::FromStr};
 
 use pmesh_layers::{host::HostPattern, identity::NodeName, route::PathPrefix};

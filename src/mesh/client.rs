@@ -1,3 +1,5 @@
+//! Asking the API of another node.
+
 use std::{error::Error, fmt, time::Duration};
 
 use bytes::Bytes;

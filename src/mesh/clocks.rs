@@ -1,3 +1,5 @@
+//! Warnings about nodes whose clocks differ too much.
+
 use std::{
     collections::HashMap,
     net::IpAddr,

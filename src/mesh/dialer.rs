@@ -1,3 +1,5 @@
+//! Connecting to a node at one of its addresses.
+
 use std::{
     future::Future,
     io,

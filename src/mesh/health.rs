@@ -1,3 +1,5 @@
+//! Whether a node answers, and how fast.
+
 use std::{
     sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},

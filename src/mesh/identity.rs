@@ -1,3 +1,5 @@
+//! The identity of this node: its name, its secrets, its certificates.
+
 use std::{
     path::PathBuf,
     time::{Duration, Instant, SystemTime},

@@ -1,3 +1,5 @@
+//! Random waits, so that nodes do not all come back at once.
+
 use std::time::Duration;
 
 /// From half to one and a half of `wait`, so that nodes that lost the same thing at once do not come back at once.

@@ -1,3 +1,5 @@
+//! The connections of each worker to one node.
+
 use std::sync::{Arc, OnceLock};
 
 use pmesh_layers::{balance, identity::NodeName, pool::Http2Pool};

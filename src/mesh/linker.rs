@@ -1,3 +1,5 @@
+//! How a worker connects to other nodes.
+
 use std::time::Duration;
 
 use http::Uri;

@@ -4,11 +4,11 @@
 //! - [`Registry`] exchanges announcements through key-value buckets of NATS, on a thread of its own;
 //! - [`Api`] is what a node tells others of itself, a [`NodeClient`] asks for it, and a [`Prober`] does so for as long as
 //!   the program runs;
-//! - [`Peers`] is the table of all nodes that are known, from there and from the settings. It is replaced as a whole, so
-//!   that who serves a request looks things up without a lock;
+//! - [`Peers`] holds all nodes that are known, from there and from the settings, in a [`Table`] that is replaced as a
+//!   whole, so that requests look things up without a lock;
 //! - [`Linker`] keeps the connections of a worker to them;
-//! - [`NodesLayer`] and [`PassedLayer`] are what is different about requests that come from them, and [`Api`] answers
-//!   those that are for the node itself;
+//! - [`PassedLayer`] keeps requests that come through them from going in circles, and [`Api`] answers those that are for
+//!   the node itself;
 //! - [`identity()`] is what this node is to others, and [`Clocks`] tells of those whose clock is wrong.
 
 mod announcement;
@@ -22,10 +22,12 @@ mod jitter;
 mod link;
 mod linker;
 mod passed;
+mod peer;
 mod peers;
 mod prober;
 mod registry;
 mod seal;
+mod table;
 
 pub(crate) use self::api::Json;
 pub use self::{
@@ -42,8 +44,10 @@ pub use self::{
     link::Link,
     linker::Linker,
     passed::{Circle, Passed, PassedLayer, THROUGH},
-    peers::{Peer, Peers, Source, Table},
+    peer::{Peer, Source},
+    peers::Peers,
     prober::Prober,
     registry::{Registry, RegistryOptions, RegistryStatus, RegistryView, Renewal, Timing},
     seal::{Seal, SealError},
+    table::Table,
 };

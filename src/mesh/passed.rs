@@ -1,3 +1,5 @@
+//! Through which nodes a request has come, so that it does not go in circles.
+
 use std::{
     sync::Arc,
     task::{Context, Poll},

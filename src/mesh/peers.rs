@@ -1,44 +1,29 @@
+//! All other nodes that are known, in a table that requests read without waiting.
+
 use std::{
-    collections::{BTreeMap, btree_map},
+    collections::BTreeMap,
     mem,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use arc_swap::{ArcSwap, Guard};
-use pmesh_layers::{
-    balance,
-    host::{HostName, HostPattern},
-    identity::NodeName,
-    route::{NoRoute, PathPrefix, RouteTable},
-};
+use pmesh_layers::identity::NodeName;
 
 use super::{
-    Announcement, Health, Instance, Served,
-    link::{Link, Links},
+    Announcement, Served,
+    table::{Known, Table},
 };
 use crate::settings::endpoint::HostPort;
 
 /// All known nodes except this one.
 ///
 /// Requests use the current table, without waiting. A change makes a new table, in which nodes that have not changed
-/// are the same [`Peer`], so that their health and the connections to them are kept.
+/// are the same [`Peer`](super::Peer), so that their health and the connections to them are kept.
 #[derive(Debug)]
 pub struct Peers {
     table: ArcSwap<Table>,
     /// What the table is made of. Locked by those who change it, and never by those who read it.
     known: Mutex<Known>,
-}
-
-#[derive(Debug)]
-struct Known {
-    fixed: BTreeMap<NodeName, HostPort>,
-    announced: BTreeMap<NodeName, Arc<Announcement>>,
-    /// What those of the settings answered when they were asked; of no matter where they have announced something.
-    told: BTreeMap<NodeName, Arc<[Served]>>,
-    /// How many keep connections to them.
-    workers: usize,
-    /// How often the connections to all nodes were replaced.
-    reconnects: u32,
 }
 
 impl Peers {
@@ -106,187 +91,14 @@ impl Peers {
     }
 }
 
-/// The nodes that were known at one moment.
-#[derive(Debug, Default)]
-pub struct Table {
-    entries: BTreeMap<NodeName, Entry>,
-    serving: RouteTable<Vec<Arc<Peer>>>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    peer: Arc<Peer>,
-    said: Option<Said>,
-}
-
-/// What a node said of what it serves.
-#[derive(Debug)]
-enum Said {
-    Announced(Arc<Announcement>),
-    Told(Arc<[Served]>),
-}
-
-impl Said {
-    fn serves(&self) -> &[Served] {
-        match self {
-            Self::Announced(announcement) => &announcement.serves,
-            Self::Told(serves) => serves,
-        }
-    }
-}
-
-impl Table {
-    fn new(known: &Known, before: &Self) -> Self {
-        let mut entries = BTreeMap::new();
-        let names = known.fixed.keys().chain(known.announced.keys());
-        for name in names {
-            if let btree_map::Entry::Vacant(free) = entries.entry(name.clone()) {
-                let announced = known.announced.get(name);
-                let fixed = known.fixed.get(name);
-                let fresh = Peer::new(name, fixed, announced.map(|announced| &**announced), known);
-                let peer = match before.get(name.as_str()).filter(|peer| peer.is_same(&fresh)) {
-                    Some(same) => same.next(fresh),
-                    None => Arc::new(fresh),
-                };
-                let told = || known.told.get(name).map(|told| Said::Told(Arc::clone(told)));
-                let said = announced.map(|announced| Said::Announced(Arc::clone(announced))).or_else(told);
-                free.insert(Entry { peer, said });
-            }
-        }
-        let serving = serving(&entries);
-        Self { entries, serving }
-    }
-
-    /// The node with this name.
-    pub fn get(&self, name: &str) -> Option<&Arc<Peer>> {
-        self.entries.get(name).map(|entry| &entry.peer)
-    }
-
-    /// All nodes, by name.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Peer>> {
-        self.entries.values().map(|entry| &entry.peer)
-    }
-
-    /// What a node says it serves; `None` where it has said nothing.
-    pub fn serves(&self, name: &str) -> Option<&[Served]> {
-        self.entries.get(name)?.said.as_ref().map(Said::serves)
-    }
-
-    /// The nodes with the most specific route for a host and a path, by name, including dead ones: requests never fall
-    /// back to a less specific route of another node. `path` is as in the request; with `literal`, it is taken as
-    /// written.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRoute::Ambiguous`] if backends may read the path as one that other nodes serve.
-    pub fn serving(&self, host: &HostName, path: &str, literal: bool) -> Result<&[Arc<Peer>], NoRoute> {
-        let found = if literal {
-            self.serving.find_literal(host.as_str(), path).ok_or(NoRoute::NotFound)
-        } else {
-            self.serving.find(host.as_str(), path)
-        };
-        match found {
-            Ok(peers) => Ok(peers),
-            Err(NoRoute::Ambiguous) => Err(NoRoute::Ambiguous),
-            Err(_) => Ok(&[]),
-        }
-    }
-}
-
-fn serving(entries: &BTreeMap<NodeName, Entry>) -> RouteTable<Vec<Arc<Peer>>> {
-    let mut by_route: BTreeMap<(&HostPattern, &PathPrefix), Vec<Arc<Peer>>> = BTreeMap::new();
-    for Entry { peer, said } in entries.values() {
-        for Served { host, prefix } in said.iter().flat_map(Said::serves) {
-            let peers = by_route.entry((host, prefix)).or_default();
-            // Nobody promised that a node names each route once.
-            if !peers.last().is_some_and(|last| Arc::ptr_eq(last, peer)) {
-                peers.push(Arc::clone(peer));
-            }
-        }
-    }
-    let mut table = RouteTable::new();
-    for ((host, prefix), peers) in by_route {
-        // Each is there once.
-        let _ = table.insert(host.clone(), prefix.clone(), peers);
-    }
-    table
-}
-
-/// Another node. As long as it is the same run of the program at the same addresses, it is the same value in all
-/// tables, unless its connections were [replaced](Peers::reconnect).
-#[derive(Debug)]
-pub struct Peer {
-    /// Its name.
-    pub name: NodeName,
-    /// Where it is; at least one, to be tried in this order. What the settings say comes first.
-    pub addresses: Vec<HostPort>,
-    /// Which run of its program this is, if it has said so.
-    pub instance: Option<Instance>,
-    /// How it is known.
-    pub source: Source,
-    /// Whether it answers.
-    pub health: Arc<Health>,
-    /// The connections to it, of each worker.
-    pub(super) links: Links,
-    /// After how many [`reconnect`](Peers::reconnect)s these connections were made.
-    reconnects: u32,
-}
-
-/// How a node is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// From the settings, whether it is in the registry or not.
-    Static,
-    /// From the registry alone.
-    Registry,
-}
-
-impl Peer {
-    /// The connections to it, of each worker that has any.
-    pub fn links(&self) -> impl Iterator<Item = &Link> {
-        self.links.made()
-    }
-
-    /// What requests to it have found out.
-    pub fn link_health(&self) -> &balance::Health {
-        self.links.health()
-    }
-
-    fn new(name: &NodeName, fixed: Option<&HostPort>, announcement: Option<&Announcement>, known: &Known) -> Self {
-        let mut addresses: Vec<_> = fixed.into_iter().chain(announcement.map(|own| &own.address)).cloned().collect();
-        addresses.dedup();
-        Self {
-            name: name.clone(),
-            addresses,
-            instance: announcement.map(|own| own.instance),
-            source: if fixed.is_some() { Source::Static } else { Source::Registry },
-            health: Arc::default(),
-            links: Links::new(name, known.workers),
-            reconnects: known.reconnects,
-        }
-    }
-
-    /// Whether this is the same run of the program at the same addresses.
-    fn is_same(&self, other: &Self) -> bool {
-        (&self.name, &self.addresses, self.instance) == (&other.name, &other.addresses, other.instance)
-    }
-
-    /// This peer as it is from now on: `fresh`, with what lasts.
-    fn next(self: &Arc<Self>, fresh: Self) -> Arc<Self> {
-        let health = Arc::clone(&self.health);
-        match (self.reconnects == fresh.reconnects, self.source == fresh.source) {
-            (true, true) => Arc::clone(self),
-            (true, false) => Arc::new(Self { health, links: self.links.clone(), ..fresh }),
-            (false, _) => Arc::new(Self { health, ..fresh }),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::{super::State, *};
+    use pmesh_layers::route::NoRoute;
+
+    use super::*;
+    use crate::mesh::{Instance, Peer, Source, State};
 
     fn announcement(node: &str, address: &str, serves: &[&str]) -> Announcement {
         let served = |route: &&str| {

@@ -1,3 +1,5 @@
+//! Asking each node regularly whether it answers.
+
 use std::{
     collections::BTreeMap,
     sync::Arc,

@@ -1,3 +1,5 @@
+//! Seals on announcements: only nodes with the secret can make them.
+
 use std::{
     fmt,
     sync::Arc,

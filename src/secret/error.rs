@@ -1,3 +1,5 @@
+//! Why there is no secret, and what to do about it.
+
 use std::{
     io,
     path::{Path, PathBuf},

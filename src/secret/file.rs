@@ -1,3 +1,5 @@
+//! Reading a secret from a file that only its owner can read.
+
 use std::{
     fs::{File, Metadata},
     io::{self, Read},

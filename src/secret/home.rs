@@ -1,3 +1,5 @@
+//! The secret of the home folder, which the first start makes.
+
 use std::{
     fs::{self, DirBuilder, File},
     io::{self, Write},

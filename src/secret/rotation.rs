@@ -1,3 +1,5 @@
+//! Replacing the secret of the home folder, while the old one is kept beside it.
+
 use std::{fs, io, path::Path};
 
 use pmesh_layers::identity::Secret;

@@ -1,3 +1,5 @@
+//! The secrets that a node holds: one, or two during a change.
+
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},

@@ -1,3 +1,5 @@
+//! Watching the files of the secret.
+
 use tower::BoxError;
 
 use super::{Secrets, old_file};

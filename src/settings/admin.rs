@@ -1,3 +1,5 @@
+//! Where the admin API listens: `admin`.
+
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},

@@ -1,3 +1,5 @@
+//! Pairs of certificate and key files.
+
 use std::{fmt, path::PathBuf};
 
 use crate::config::{CERTIFICATE_KEYS, Merged, Node, Problems, names};

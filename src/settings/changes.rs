@@ -1,3 +1,5 @@
+//! Which settings a reload has changed.
+
 use std::{collections::BTreeMap, fmt};
 
 use super::{Loaded, explain};

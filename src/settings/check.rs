@@ -1,4 +1,4 @@
-//! What cannot work together.
+//! Combinations of settings that cannot work together.
 
 use super::{Listener, Port, Settings, endpoint::Endpoint};
 use crate::config::{Merged, Problems, names};

@@ -1,3 +1,5 @@
+//! `pmesh explain`: what each setting is, and where that was said.
+
 use figment::value::Value;
 
 use super::{Loaded, Mesh, SECRET_FILE};

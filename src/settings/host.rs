@@ -1,3 +1,5 @@
+//! Hosts of routes, and what to write instead of a catch-all.
+
 use figment::value::Value;
 use pmesh_layers::host::HostPattern;
 

@@ -1,4 +1,10 @@
+//! Listeners, their ports, and addresses that overlap.
+
 use std::{fmt, net::IpAddr};
+
+use figment::value::Value;
+
+use crate::config::{Parse, Reason};
 
 /// Who a listener is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +47,32 @@ impl fmt::Display for Port {
             Self::Number(port) => port.fmt(f),
         }
     }
+}
+
+impl Parse for Port {
+    const EXPECTED: &'static str = "a port (0 to 65535, where 0 lets the kernel pick) or \"off\"";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        match value.as_str() {
+            Some(text) if text.eq_ignore_ascii_case("off") => Ok(Self::Off),
+            Some(text) => Err(port_of(text)),
+            None if value.to_bool() == Some(false) => Err(Some("write \"off\"".into())),
+            None => value.to_u128().and_then(|port| port.try_into().ok()).map(Self::Number).ok_or(None),
+        }
+    }
+}
+
+/// In other programs, a port is set together with its address.
+fn port_of(text: &str) -> Reason {
+    let (address, port) = text.rsplit_once(':')?;
+    let port: u16 = port.parse().ok()?;
+    Some(match address {
+        "" | "*" => format!("write {port}"),
+        _ => format!(
+            "the address is a separate setting: write {port} here, and bind = \"{}\"",
+            address.trim_matches(['[', ']'])
+        ),
+    })
 }
 
 /// Why one of several addresses to listen on is superfluous: another one listens on it already. Every port would look

@@ -1,3 +1,5 @@
+//! From the sources to settings, with the origin of each.
+
 use std::path::PathBuf;
 
 use super::{Settings, check};

@@ -1,3 +1,5 @@
+//! Settings of the mesh: other nodes, trust, the registry.
+
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     path::PathBuf,

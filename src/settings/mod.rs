@@ -1,6 +1,7 @@
 //! What the program runs on: validated, typed settings, read from what the [sources](crate::config) say.
 
 mod admin;
+mod bind;
 mod certificate;
 mod changes;
 mod check;
@@ -20,6 +21,7 @@ mod secret;
 mod summary;
 mod upstream;
 mod validated;
+mod values;
 
 pub use self::{
     admin::Admin,

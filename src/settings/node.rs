@@ -1,3 +1,5 @@
+//! The name of this node.
+
 use nix::unistd::gethostname;
 use pmesh_layers::identity::NodeName;
 

@@ -1,3 +1,5 @@
+//! Path prefixes of routes, and what to write instead of a pattern.
+
 use figment::value::Value;
 use pmesh_layers::route::{InvalidPrefix, PathPrefix};
 

@@ -1,11 +1,12 @@
-use std::{net::IpAddr, path::PathBuf, thread};
+//! Reading all settings, each with something that stands in for a bad value.
 
-use figment::value::Value;
-use pmesh_layers::forwarded::ProxyHeaders;
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+use std::{path::PathBuf, thread};
 
-use super::{Admin, H2c, LogFormat, Mesh, Port, SecretSource, Settings, certificate, listener, node, route};
-use crate::config::{Merged, Parse, Problem, Problems, Reason, Secret, Size, SizeLimit, TimeLimit, text};
+use super::{
+    Admin, H2c, LogFormat, Mesh, Port, SecretSource, Settings, bind, certificate, node, route,
+    values::{AtLeastOne, Fields, Filter, HeadSize, Source, Streams, Workers},
+};
+use crate::config::{Merged, Problem, Problems, Secret, SizeLimit, TimeLimit};
 
 impl Settings {
     /// Validates what all sources together say.
@@ -21,7 +22,7 @@ impl Settings {
             http: merged.read("http", problems).unwrap_or(Port::Off),
             https: merged.read("https", problems).unwrap_or(Port::Off),
             internal: merged.read("internal", problems).unwrap_or(Port::Off),
-            bind: bind(merged, problems),
+            bind: bind::read(merged, problems),
             http_h2c: merged.read("http_h2c", problems).unwrap_or(H2c::Off),
             routes: route::read(merged, route::Defaults { response_timeout, max_body }, problems),
             subnet_dialer: merged.read("subnet_dialer", problems).unwrap_or_default(),
@@ -80,201 +81,4 @@ fn home(merged: &Merged, has_secret: bool, problems: &mut Problems) -> PathBuf {
 
 fn one_a_core() -> usize {
     thread::available_parallelism().map_or(1, Into::into)
-}
-
-struct Source(IpAddr);
-
-impl Parse for Source {
-    const EXPECTED: &'static str = "an IP address of this machine, not of loopback";
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        let address = IpAddr::parse(value)?.to_canonical();
-        if address.is_loopback() {
-            // From there the kernel reaches loopback only.
-            return Err(Some(
-                "connections to loopback leave from `subnet_dialer`, and no others can from there".into(),
-            ));
-        }
-        if address.is_unspecified() || address.is_multicast() { Err(None) } else { Ok(Self(address)) }
-    }
-}
-
-/// One address, or a list of them.
-fn bind(merged: &Merged, problems: &mut Problems) -> Vec<IpAddr> {
-    let Some(node) = merged.node("bind") else { return Vec::new() };
-    let elements = node.elements().unwrap_or_else(|_| vec![node.clone()]);
-    if elements.is_empty() {
-        problems
-            .push(node.problem("expected at least one IP address; 0.0.0.0 is every IPv4 address, :: every address"));
-    }
-    let mut addresses: Vec<IpAddr> = Vec::new();
-    for element in elements {
-        let Some(Bind(address)) = element.read(problems) else { continue };
-        match addresses.iter().find_map(|other| listener::overlap(*other, address)) {
-            Some(overlap) => problems.push(element.problem(overlap)),
-            None => addresses.push(address),
-        }
-    }
-    addresses
-}
-
-struct Bind(IpAddr);
-
-impl Parse for Bind {
-    const EXPECTED: &'static str = IpAddr::EXPECTED;
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        IpAddr::parse(value).map(Self).map_err(|reason| reason.or_else(|| bind_of(value.as_str()?)))
-    }
-}
-
-/// In other programs, the port is part of the address.
-fn bind_of(text: &str) -> Reason {
-    if text.contains([',', ' ']) {
-        let addresses: Vec<_> = text.split([',', ' ']).filter(|address| !address.is_empty()).collect();
-        return Some(format!("for several addresses, write {addresses:?}"));
-    }
-    let (address, port) = text.rsplit_once(':')?;
-    let address = if address.is_empty() { "0.0.0.0" } else { address.trim_matches(['[', ']']) };
-    let (address, port): (IpAddr, u16) = (address.parse().ok()?, port.parse().ok()?);
-    Some(format!("the port is a separate setting: write bind = \"{address}\" and http = {port}"))
-}
-
-impl Parse for Port {
-    const EXPECTED: &'static str = "a port (0 to 65535, where 0 lets the kernel pick) or \"off\"";
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        match value.as_str() {
-            Some(text) if text.eq_ignore_ascii_case("off") => Ok(Self::Off),
-            Some(text) => Err(port_of(text)),
-            None if value.to_bool() == Some(false) => Err(Some("write \"off\"".into())),
-            None => value.to_u128().and_then(|port| port.try_into().ok()).map(Self::Number).ok_or(None),
-        }
-    }
-}
-
-/// In other programs, a port is set together with its address.
-fn port_of(text: &str) -> Reason {
-    let (address, port) = text.rsplit_once(':')?;
-    let port: u16 = port.parse().ok()?;
-    Some(match address {
-        "" | "*" => format!("write {port}"),
-        _ => format!(
-            "the address is a separate setting: write {port} here, and bind = \"{}\"",
-            address.trim_matches(['[', ']'])
-        ),
-    })
-}
-
-impl Parse for H2c {
-    const EXPECTED: &'static str = "off, silent or open";
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        match &*text(value)?.to_ascii_lowercase() {
-            "off" => Ok(Self::Off),
-            "silent" => Ok(Self::Silent),
-            "open" => Ok(Self::Open),
-            _ => Err(None),
-        }
-    }
-}
-
-impl Parse for ProxyHeaders {
-    const EXPECTED: &'static str = "x-forwarded or forwarded";
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        match &*text(value)?.to_ascii_lowercase() {
-            "x-forwarded" => Ok(Self::XForwarded),
-            "forwarded" => Ok(Self::Forwarded),
-            _ => Err(None),
-        }
-    }
-}
-
-impl Parse for LogFormat {
-    const EXPECTED: &'static str = "text or json";
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        match text(value)? {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err(None),
-        }
-    }
-}
-
-struct Workers(usize);
-
-impl Parse for Workers {
-    // More are never meant, and a slip of the pen should not make a million threads.
-    const EXPECTED: &'static str = "a number from 1 to 1024";
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        usize::parse(value).ok().filter(|count| (1..=1024).contains(count)).map(Self).ok_or(None)
-    }
-}
-
-struct AtLeastOne(usize);
-
-impl Parse for AtLeastOne {
-    const EXPECTED: &'static str = "a number from 1";
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        usize::parse(value).ok().filter(|count| *count > 0).map(Self).ok_or(None)
-    }
-}
-
-struct HeadSize(u32);
-
-impl HeadSize {
-    /// What a server of HTTP should take for the request line alone (RFC 9112, 3).
-    const LEAST: u32 = 8 * 1024;
-    const MOST: u32 = 16 * 1024 * 1024;
-}
-
-impl Parse for HeadSize {
-    const EXPECTED: &'static str = "a size from 8KiB to 16MiB";
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        let Size(bytes) = Size::parse(value)?;
-        u32::try_from(bytes).ok().filter(|bytes| (Self::LEAST..=Self::MOST).contains(bytes)).map(Self).ok_or(None)
-    }
-}
-
-struct Fields(usize);
-
-impl Parse for Fields {
-    // http's map of fields takes 32768 of them; there is a place for each, whether it is used or not.
-    const EXPECTED: &'static str = "a number from 1 to 10000";
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        usize::parse(value).ok().filter(|count| (1..=10_000).contains(count)).map(Self).ok_or(None)
-    }
-}
-
-struct Streams(u32);
-
-impl Parse for Streams {
-    const EXPECTED: &'static str = "a number from 1 to 10000";
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        let count = usize::parse(value).ok().and_then(|count| u32::try_from(count).ok());
-        count.filter(|count| (1..=10_000).contains(count)).map(Self).ok_or(None)
-    }
-}
-
-struct Filter(String);
-
-impl Parse for Filter {
-    const EXPECTED: &'static str = "off, error, warn, info, debug or trace, or a filter such as info,pmesh=debug";
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        let directives = text(value)?;
-        // A lone word that is no level would be the name of a part that does not exist: a log of nothing.
-        let is_meant = |directive: &str| directive.contains(['=', '[']) || directive.parse::<LevelFilter>().is_ok();
-        if !directives.split(',').all(|directive| is_meant(directive.trim())) {
-            return Err(None);
-        }
-        EnvFilter::builder().parse(directives).map(|_| Self(directives.to_owned())).map_err(|_| None)
-    }
 }

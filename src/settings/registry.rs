@@ -1,3 +1,5 @@
+//! The servers of the registry.
+
 use std::{fmt, str::FromStr};
 
 use percent_encoding::percent_decode_str;

@@ -1,3 +1,5 @@
+//! Settings that keep their value until a restart.
+
 use super::Settings;
 
 impl Settings {

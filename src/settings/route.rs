@@ -1,3 +1,5 @@
+//! Routes.
+
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     fmt,

@@ -1,3 +1,5 @@
+//! Where the secret is.
+
 use std::path::{Path, PathBuf};
 
 use crate::config::{Merged, Problem, Problems, Secret};

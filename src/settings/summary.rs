@@ -1,3 +1,5 @@
+//! What is served, in a few lines.
+
 use std::fmt::Write;
 
 use super::{Listener, Port, Settings};

@@ -1,3 +1,5 @@
+//! The settings.
+
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,

@@ -1,3 +1,5 @@
+//! All routes with their services, those that did not change kept from one configuration to the next.
+
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,

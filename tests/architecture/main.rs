@@ -1,4 +1,5 @@
-//! No import runs in a circle, neither between files nor between the folders of src/, and documents name files that exist.
+//! No import runs in a circle, neither between files nor between the folders of src/; each file says what it is for; and
+//! documents name files that exist.
 //!
 //! Importing a name that a module only re-exports (`pub use`) counts as importing the file that defines it: a `mod.rs`
 //! may re-export what its files define, and they may use it. The tests in those files may import what they like.
@@ -51,6 +52,14 @@ fn names_a_file(word: &str) -> bool {
     let folders = ["src/", "layers/", "tests/", "benches/", "fuzz/", "examples/"];
     let is_file = Path::new(word).extension().is_some_and(|extension| extension == "rs" || extension == "md");
     folders.iter().any(|folder| word.starts_with(folder)) && (is_file || word.ends_with('/'))
+}
+
+#[test]
+fn every_file_of_the_program_says_what_it_is_for() {
+    for file in Sources::read("src").files.values() {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        assert!(text.starts_with("//! "), "{}: begin with one line, `//! …`", file.display());
+    }
 }
 
 #[test]

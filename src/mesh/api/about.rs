@@ -1,3 +1,5 @@
+//! What this node knows of itself and of others, when another node asks.
+
 use std::{
     net::SocketAddr,
     sync::Arc,

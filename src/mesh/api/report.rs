@@ -1,3 +1,5 @@
+//! What nodes tell each other, as JSON.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

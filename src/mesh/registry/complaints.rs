@@ -1,3 +1,5 @@
+//! What is wrong with entries of the registry, logged once each.
+
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     time::{Duration, SystemTime},

@@ -1,3 +1,5 @@
+//! What is known of the registry across connections to it.
+
 use std::{
     sync::{
         Arc,

@@ -1,3 +1,5 @@
+//! The registry: where nodes find each other, a key-value bucket of NATS.
+
 mod complaints;
 mod keeper;
 mod options;

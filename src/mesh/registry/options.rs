@@ -1,3 +1,5 @@
+//! What the registry runs on, and its timing.
+
 use std::time::Duration;
 
 use pmesh_layers::identity::NodeName;

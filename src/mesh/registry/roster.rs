@@ -1,3 +1,5 @@
+//! What other nodes have announced, until it expires.
+
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     sync::Arc,

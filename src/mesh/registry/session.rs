@@ -1,3 +1,5 @@
+//! One connection to the registry, from its start to its end.
+
 use std::{sync::Arc, time::Duration};
 
 use async_nats::{

@@ -1,3 +1,5 @@
+//! Whether the registry is there, for others to see.
+
 use std::{
     sync::{
         Arc,

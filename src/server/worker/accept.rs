@@ -1,4 +1,4 @@
-//! Accepting connections.
+//! Accepting connections at a socket until it is closed.
 
 use std::{io, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 

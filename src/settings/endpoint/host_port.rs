@@ -1,3 +1,5 @@
+//! A host and a port.
+
 use std::{fmt, str::FromStr};
 
 use super::{EndpointHost, InvalidEndpoint};

@@ -1,3 +1,5 @@
+//! Endpoints from text.
+
 use std::{
     net::{IpAddr, Ipv6Addr},
     str::FromStr,

@@ -1,3 +1,5 @@
+//! Verifying certificates of upstreams.
+
 use std::sync::Arc;
 
 use rustls::{

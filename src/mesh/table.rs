@@ -1,0 +1,135 @@
+//! The nodes that are known at one moment, and which of them serve what.
+
+use std::{
+    collections::{BTreeMap, btree_map},
+    sync::Arc,
+};
+
+use pmesh_layers::{
+    host::{HostName, HostPattern},
+    identity::NodeName,
+    route::{NoRoute, PathPrefix, RouteTable},
+};
+
+use super::{Announcement, Peer, Served};
+use crate::settings::endpoint::HostPort;
+
+/// The nodes that were known at one moment.
+#[derive(Debug, Default)]
+pub struct Table {
+    entries: BTreeMap<NodeName, Entry>,
+    serving: RouteTable<Vec<Arc<Peer>>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    peer: Arc<Peer>,
+    said: Option<Said>,
+}
+
+/// What a node said of what it serves.
+#[derive(Debug)]
+enum Said {
+    Announced(Arc<Announcement>),
+    Told(Arc<[Served]>),
+}
+
+impl Said {
+    fn serves(&self) -> &[Served] {
+        match self {
+            Self::Announced(announcement) => &announcement.serves,
+            Self::Told(serves) => serves,
+        }
+    }
+}
+
+impl Table {
+    pub(super) fn new(known: &Known, before: &Self) -> Self {
+        let mut entries = BTreeMap::new();
+        let names = known.fixed.keys().chain(known.announced.keys());
+        for name in names {
+            if let btree_map::Entry::Vacant(free) = entries.entry(name.clone()) {
+                let announced = known.announced.get(name);
+                let fixed = known.fixed.get(name);
+                let fresh =
+                    Peer::new(name, fixed, announced.map(|announced| &**announced), known.workers, known.reconnects);
+                let peer = match before.get(name.as_str()).filter(|peer| peer.is_same(&fresh)) {
+                    Some(same) => same.next(fresh),
+                    None => Arc::new(fresh),
+                };
+                let told = || known.told.get(name).map(|told| Said::Told(Arc::clone(told)));
+                let said = announced.map(|announced| Said::Announced(Arc::clone(announced))).or_else(told);
+                free.insert(Entry { peer, said });
+            }
+        }
+        let serving = serving(&entries);
+        Self { entries, serving }
+    }
+
+    /// The node with this name.
+    pub fn get(&self, name: &str) -> Option<&Arc<Peer>> {
+        self.entries.get(name).map(|entry| &entry.peer)
+    }
+
+    /// All nodes, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Peer>> {
+        self.entries.values().map(|entry| &entry.peer)
+    }
+
+    /// What a node says it serves; `None` where it has said nothing.
+    pub fn serves(&self, name: &str) -> Option<&[Served]> {
+        self.entries.get(name)?.said.as_ref().map(Said::serves)
+    }
+
+    /// The nodes with the most specific route for a host and a path, by name, including dead ones: requests never fall
+    /// back to a less specific route of another node. `path` is as in the request; with `literal`, it is taken as
+    /// written.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRoute::Ambiguous`] if backends may read the path as one that other nodes serve.
+    pub fn serving(&self, host: &HostName, path: &str, literal: bool) -> Result<&[Arc<Peer>], NoRoute> {
+        let found = if literal {
+            self.serving.find_literal(host.as_str(), path).ok_or(NoRoute::NotFound)
+        } else {
+            self.serving.find(host.as_str(), path)
+        };
+        match found {
+            Ok(peers) => Ok(peers),
+            Err(NoRoute::Ambiguous) => Err(NoRoute::Ambiguous),
+            Err(_) => Ok(&[]),
+        }
+    }
+}
+
+fn serving(entries: &BTreeMap<NodeName, Entry>) -> RouteTable<Vec<Arc<Peer>>> {
+    let mut by_route: BTreeMap<(&HostPattern, &PathPrefix), Vec<Arc<Peer>>> = BTreeMap::new();
+    for Entry { peer, said } in entries.values() {
+        for Served { host, prefix } in said.iter().flat_map(Said::serves) {
+            let peers = by_route.entry((host, prefix)).or_default();
+            // Nobody promised that a node names each route once.
+            if !peers.last().is_some_and(|last| Arc::ptr_eq(last, peer)) {
+                peers.push(Arc::clone(peer));
+            }
+        }
+    }
+    let mut table = RouteTable::new();
+    for ((host, prefix), peers) in by_route {
+        // Each is there once.
+        let _ = table.insert(host.clone(), prefix.clone(), peers);
+    }
+    table
+}
+
+/// What a table is made of.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) fixed: BTreeMap<NodeName, HostPort>,
+    pub(super) announced: BTreeMap<NodeName, Arc<Announcement>>,
+    /// What those of the settings answered when they were asked; of no matter where they have announced something.
+    pub(super) told: BTreeMap<NodeName, Arc<[Served]>>,
+    /// How many keep connections to them.
+    pub(super) workers: usize,
+    /// How often the connections to all nodes were replaced.
+    pub(super) reconnects: u32,
+}

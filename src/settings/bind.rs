@@ -1,0 +1,49 @@
+//! The addresses to listen on: `bind`.
+
+use std::net::IpAddr;
+
+use figment::value::Value;
+
+use super::listener;
+use crate::config::{Merged, Parse, Problems, Reason};
+
+/// One address, or a list of them.
+pub(super) fn read(merged: &Merged, problems: &mut Problems) -> Vec<IpAddr> {
+    let Some(node) = merged.node("bind") else { return Vec::new() };
+    let elements = node.elements().unwrap_or_else(|_| vec![node.clone()]);
+    if elements.is_empty() {
+        problems
+            .push(node.problem("expected at least one IP address; 0.0.0.0 is every IPv4 address, :: every address"));
+    }
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for element in elements {
+        let Some(Bind(address)) = element.read(problems) else { continue };
+        match addresses.iter().find_map(|other| listener::overlap(*other, address)) {
+            Some(overlap) => problems.push(element.problem(overlap)),
+            None => addresses.push(address),
+        }
+    }
+    addresses
+}
+
+struct Bind(IpAddr);
+
+impl Parse for Bind {
+    const EXPECTED: &'static str = IpAddr::EXPECTED;
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        IpAddr::parse(value).map(Self).map_err(|reason| reason.or_else(|| instead(value.as_str()?)))
+    }
+}
+
+/// In other programs, the port is part of the address.
+fn instead(text: &str) -> Reason {
+    if text.contains([',', ' ']) {
+        let addresses: Vec<_> = text.split([',', ' ']).filter(|address| !address.is_empty()).collect();
+        return Some(format!("for several addresses, write {addresses:?}"));
+    }
+    let (address, port) = text.rsplit_once(':')?;
+    let address = if address.is_empty() { "0.0.0.0" } else { address.trim_matches(['[', ']']) };
+    let (address, port): (IpAddr, u16) = (address.parse().ok()?, port.parse().ok()?);
+    Some(format!("the port is a separate setting: write bind = \"{address}\" and http = {port}"))
+}
