@@ -34,11 +34,12 @@ mod tests;
 mod time_left;
 mod trial;
 mod unreachable;
+mod unsent;
 
 pub use attempts::Attempts;
 pub use body::BalancedBody;
 pub use endpoints::{Endpoint, Rotation};
-pub use error::{AllUnreachable, Failed, NoEndpoint, Unsent};
+pub use error::{AllUnreachable, Failed, NoEndpoint};
 pub use future::ResponseFuture;
 pub use health::{Health, HealthChange, HealthState, LastFailure, Outage};
 pub use once::Once;
@@ -47,3 +48,4 @@ pub use share::connect_share;
 pub use stats::EndpointStats;
 pub use time_left::TimeLeft;
 pub use unreachable::Unreachable;
+pub use unsent::Unsent;
