@@ -90,6 +90,8 @@ impl Source {
         });
         let (mut file, looked_for) = match opened {
             Ok(opened) => opened,
+            // The node is asked all the same, and says so itself.
+            Err(_) if keys.is_some() => (None, Vec::new()),
             // Without the file, the other sources cannot be judged.
             Err(problem) => {
                 problems.push(problem);

@@ -39,7 +39,7 @@ pub(super) fn read(merged: &Merged, problems: &mut Problems) -> Vec<CertificateF
 
 fn from_pair(cert: &Node<'_>, key: &Node<'_>, problems: &mut Problems) -> Option<CertificateFiles> {
     let (path, key_path) = (cert.read(problems), key.read(problems));
-    Some(CertificateFiles { cert: path?, key: key_path?, origin: cert.origin(), key_origin: key.origin() })
+    Some(CertificateFiles { cert: path?, key: key_path?, origin: cert.place(), key_origin: key.place() })
 }
 
 fn incomplete(given: &Node<'_>, missing: &str, problems: &mut Problems) -> Option<CertificateFiles> {
@@ -53,7 +53,7 @@ fn from_table(table: &Node<'_>, problems: &mut Problems) -> Option<CertificateFi
         return None;
     }
     let mut path = |key: &str| match table.field(key) {
-        Some(node) => Some((node.read(problems)?, node.origin())),
+        Some(node) => Some((node.read(problems)?, node.place())),
         None => {
             table.lacks(
                 format!("`{key}` is missing: a certificate and its key go together"),

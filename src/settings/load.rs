@@ -55,7 +55,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// As of [`load`](Self::load), but of the file only what leads to the node.
+    /// As of [`load`](Self::load), but of the file only what leads to the node; none if it cannot be read.
     pub fn load_to_ask(&self) -> Result<Settings, Error> {
         let Raw { merged, secret, mut problems, .. } = self.read_only(TO_ASK)?;
         let settings = Settings::read(&merged, secret, &mut problems);

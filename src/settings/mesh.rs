@@ -132,7 +132,7 @@ fn files(merged: &Merged, problems: &mut Problems) -> Option<MeshFiles> {
     }
     let [ca, cert, key] = nodes.map(|node| {
         let node = node?;
-        Some(MeshFile { path: node.read(problems)?, origin: node.origin() })
+        Some(MeshFile { path: node.read(problems)?, origin: node.place() })
     });
     Some(MeshFiles { ca: ca?, cert: cert?, key: key? })
 }

@@ -44,7 +44,7 @@ impl SecretSource {
         let file = merged.node("secret_file");
         let Some(value) = given else {
             return match file {
-                Some(node) => Self::File { path: node.read(problems).unwrap_or_default(), origin: node.origin() },
+                Some(node) => Self::File { path: node.read(problems).unwrap_or_default(), origin: node.place() },
                 None => Self::Home(home.join(SECRET_FILE)),
             };
         };

@@ -25,7 +25,7 @@ fn the_strongest_source_is_chosen() {
     assert_eq!(start.loaded().settings.secret, SecretSource::Home(start.folder.join(".pmesh/secret")));
 
     let start = start.file("\nsecret_file = \"key\"\n");
-    let origin = start.with_folder("[DIR]/config.toml:2");
+    let origin = start.with_folder("[DIR]/config.toml:2: secret_file");
     assert_eq!(start.loaded().settings.secret, SecretSource::File { path: start.folder.join("key"), origin });
 
     let start = start.variable("PMESH_SECRET", TEXT);

@@ -191,8 +191,8 @@ fn a_pair_of_flags_replaces_the_certificates_of_the_file() {
     let of_file = &start.loaded().settings.certificates;
     assert_eq!(of_file.len(), 1);
     assert_eq!(of_file[0].cert, start.folder.join("a"));
-    assert_eq!(start.without_folder(&of_file[0].origin), "[DIR]/config.toml:2");
-    assert_eq!(start.without_folder(&of_file[0].key_origin), "[DIR]/config.toml:3");
+    assert_eq!(start.without_folder(&of_file[0].origin), "[DIR]/config.toml:2: certificates[0].cert");
+    assert_eq!(start.without_folder(&of_file[0].key_origin), "[DIR]/config.toml:3: certificates[0].key");
 
     let start = start.flags(&["--cert", "x"]).variable("PMESH_KEY", "y");
     let given = &start.loaded().settings.certificates;
