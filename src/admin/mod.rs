@@ -1,5 +1,6 @@
-//! The admin API: what a running node tells and does for who runs it, as JSON over HTTP on a Unix socket in its home, or on
-//! a loopback port. Whoever can open the socket may ask: there is no password.
+//! The admin API: what a running node tells and does for its operator.
+//!
+//! It is JSON over HTTP, on a Unix socket in the home folder or on a loopback port. Whoever can open the socket may ask: there is no password.
 //!
 //! [`Node`] is what is asked. [`Socket`] is bound while the program starts, and [`serve()`] answers there. A [`Client`] asks,
 //! for the commands.

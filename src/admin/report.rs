@@ -1,5 +1,6 @@
-//! What the admin API answers. Fields may be added; what is there keeps its name and meaning. Moments are in seconds since
-//! 1970.
+//! What the admin API answers.
+//!
+//! Fields may be added; existing ones keep their name and meaning. Moments are in seconds since 1970.
 
 use pmesh_layers::identity::{Authority, IdentityError};
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,6 @@
-//! Notices when connections cannot be accepted for lack of descriptors, memory or places, so that the log gets one
-//! line when that begins and one when it is over.
+//! Notices when connections cannot be accepted for lack of descriptors, memory or places.
+//!
+//! The log gets one line when that begins and one when it is over.
 
 use std::{
     io,

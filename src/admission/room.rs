@@ -1,5 +1,4 @@
-//! Makes room for a new connection when there is none left: chooses an open one to close, but never one of another
-//! node.
+//! Makes room for a new connection: chooses an open one to close, but never one of another node.
 
 use std::{
     sync::{

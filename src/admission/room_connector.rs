@@ -1,5 +1,6 @@
-//! Connects to backends even when no descriptor is left: an idle client connection is closed to free one, and requests
-//! of other nodes may use those that are held back for them.
+//! Connects to backends even when no descriptor is left.
+//!
+//! An idle client connection is closed to free one, and requests of other nodes may use those that are held back for them.
 
 use std::{
     error::Error,

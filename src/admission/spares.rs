@@ -1,5 +1,4 @@
-//! Descriptors that are held back, so that this node still answers commands and other nodes while clients hold all
-//! others.
+//! Descriptors that are held back for commands and other nodes, for when clients hold all others.
 
 use std::{
     io,

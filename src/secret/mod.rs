@@ -1,6 +1,8 @@
-//! Where the secret comes from: a file of the home folder, which the first start makes, a file that the user names, or
-//! text from the environment. And how a new one takes over from an old one: [`rotate`] puts the old one beside the new
-//! one, both are accepted, [`finish`] drops the old one; a server sees it by a [`SecretWatch`].
+//! Where the secret comes from, and how a new one takes over.
+//!
+//! It is in a file of the home folder, which the first start makes, in a file that the user names, or in the environment.
+//! To change it, [`rotate`] puts the old one beside the new one, and nodes accept both until [`finish`] drops the old one.
+//! A server notices with a [`SecretWatch`].
 
 mod error;
 mod file;

@@ -1,5 +1,7 @@
-//! The control thread, beside the workers: it reloads the configuration, answers the admin API, probes other nodes, picks
-//! up a changed secret or changed certificates, and renews the certificates that this node presents to others.
+//! The control thread, beside the workers.
+//!
+//! It reloads the configuration, answers the admin API, probes other nodes, picks up a changed secret or changed
+//! certificates, and renews the certificates that this node presents to others.
 
 use std::{fmt, io, panic::AssertUnwindSafe, sync::Arc, thread, time::Duration};
 
