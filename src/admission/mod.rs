@@ -105,16 +105,12 @@ impl Admission {
         places.count -= self.free.forget_permits(places.count - max);
         if places.count > max {
             let (free, shared) = (Arc::clone(&self.free), Arc::clone(&self.places));
+            let surplus = u32::try_from(places.count - max).unwrap_or(u32::MAX);
             let shrinking = async move {
-                // One by one: places that are given back are gone, and no new connection gets them first.
-                while let Ok(place) = Arc::clone(&free).acquire_owned().await {
-                    let mut places = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                    place.forget();
-                    places.count -= 1;
-                    if places.count <= max {
-                        return;
-                    }
-                }
+                // All at once, so that no new connection gets a place in between.
+                let Ok(surplus) = free.acquire_many_owned(surplus).await else { return };
+                surplus.forget();
+                shared.lock().unwrap_or_else(PoisonError::into_inner).count = max;
             };
             places.shrinking = Some(tokio::spawn(shrinking).abort_handle());
         }

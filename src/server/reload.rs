@@ -27,6 +27,7 @@ use crate::{
     mesh::{About, Announcement, ListenerReport, Prober, Renewal, Served},
     settings::{Listener, Loaded, Settings, Values},
     telemetry::logging,
+    upstream::ConnectionSettings,
 };
 
 /// How many routes are named in a line of the log.
@@ -175,6 +176,10 @@ impl Reloader {
         self.about.listeners.store(Arc::new(self.listeners.addresses()));
         self.about.serves.store(Arc::new(Served::of(now)));
         self.process.peers.set_fixed(now.mesh.peers.clone());
+        // Connections to nodes have the settings with which they were first needed.
+        if before.is_some_and(|before| ConnectionSettings::of(before) != ConnectionSettings::of(now)) {
+            self.process.peers.reconnect();
+        }
         if let Some(registry) = &self.registry {
             let own = Announcement::of(now, self.about.instance);
             if before.is_some_and(|before| Announcement::of(before, self.about.instance) != own) {
