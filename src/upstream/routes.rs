@@ -1,7 +1,7 @@
 //! All routes with their services, those that did not change kept from one configuration to the next.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::Arc,
     time::Duration,
 };
@@ -26,7 +26,8 @@ use super::{
 use crate::settings::{Route, Settings, endpoint::Endpoint};
 
 /// What happens to a request once its route is known.
-pub type RouteService = Tunnel<Stripped<Renamed<BodyLimit<Turns>>>>;
+pub type RouteService = Tunnel<Untunneled>;
+type Untunneled = Stripped<Renamed<BodyLimit<Turns>>>;
 type Stripped<S> = Either<StripPrefix<S>, S>;
 type Renamed<S> = Either<SetRequestHeader<S, HeaderValue>, S>;
 
@@ -35,7 +36,7 @@ type Renamed<S> = Either<SetRequestHeader<S, HeaderValue>, S>;
 #[derive(Debug)]
 pub struct Routes {
     table: Arc<RouteTable<usize>>,
-    /// By worker, then by the index of the route.
+    /// By worker, then by the index in the table: one for each place.
     services: Box<[Arc<[RouteService]>]>,
     built: Vec<Arc<Built>>,
 }
@@ -47,8 +48,9 @@ struct Built {
     settings: RouteSettings,
     endpoints: Vec<Arc<Connections>>,
     /// One for each worker.
-    services: Vec<RouteService>,
-    closer: Arc<TunnelCloser>,
+    services: Vec<Untunneled>,
+    /// One for each place.
+    closers: Vec<Arc<TunnelCloser>>,
 }
 
 /// The settings that apply to all routes.
@@ -95,10 +97,10 @@ impl Routes {
         let before = previous.map(Self::by_place).unwrap_or_default();
         let mut table = RouteTable::new();
         let mut built = Vec::with_capacity(settings.routes.len());
-        for (index, route) in settings.routes.iter().enumerate() {
-            let same = places(route).find_map(|place| before.get(&place).copied());
-            built.push(Built::of(route, &common, same, trust, endpoints)?);
-            for pattern in &route.patterns {
+        let mut indices = 0..;
+        for route in &settings.routes {
+            built.push(Built::of(route, &common, &before, trust, endpoints)?);
+            for (pattern, index) in route.patterns.iter().zip(&mut indices) {
                 let (pattern, prefix) = (pattern.clone(), route.prefix.clone());
                 if route.allow_ambiguous_paths {
                     table.insert_literal(pattern, prefix, index)?;
@@ -107,7 +109,8 @@ impl Routes {
                 }
             }
         }
-        let of_worker = |worker: usize| built.iter().map(|built| built.services[worker].clone()).collect();
+        let tunnels = TunnelLayer::new().timeout(common.tunnel_timeout);
+        let of_worker = |worker: usize| built.iter().flat_map(|built| built.services(worker, &tunnels)).collect();
         let services = (0..endpoints.workers()).map(of_worker).collect();
         Ok(Self { table: Arc::new(table), services, built })
     }
@@ -145,13 +148,9 @@ impl Routes {
 
     /// Closes the tunnels of routes after `grace`, if `next` has none of their hosts and paths any more.
     pub fn close_removed(&self, next: &Self, grace: Duration) {
-        let kept: HashSet<_> = next.built.iter().map(|built| Arc::as_ptr(&built.closer)).collect();
-        let is_kept = |built: &Built| kept.contains(&Arc::as_ptr(&built.closer));
-        // Routes that have become one keep their tunnels, although that one has the closer of the first.
         let after = next.by_place();
-        let is_there = |built: &Built| places(&built.route).any(|place| after.contains_key(&place));
-        for built in self.built.iter().filter(|built| !is_kept(built) && !is_there(built)) {
-            built.closer.close_after(grace);
+        for (_, (_, closer)) in self.by_place().iter().filter(|(place, _)| !after.contains_key(*place)) {
+            closer.close_after(grace);
         }
     }
 
@@ -160,10 +159,10 @@ impl Routes {
         let (before, after) = (self.by_place(), next.by_place());
         let name = |(pattern, prefix): &Place<'_>| format!("{pattern}{prefix}");
         let mut changes = RouteChanges::default();
-        for (place, built) in &after {
+        for (place, (built, _)) in &after {
             match before.get(place) {
                 None => changes.added.push(name(place)),
-                Some(old) if !old.is_like(built) => changes.changed.push(name(place)),
+                Some((old, _)) if !old.is_like(built) => changes.changed.push(name(place)),
                 Some(_) => {}
             }
         }
@@ -174,13 +173,16 @@ impl Routes {
         changes
     }
 
-    fn by_place(&self) -> HashMap<Place<'_>, &Arc<Built>> {
-        self.built.iter().flat_map(|built| places(&built.route).map(move |place| (place, built))).collect()
+    fn by_place(&self) -> ByPlace<'_> {
+        self.built.iter().flat_map(Built::by_place).collect()
     }
 }
 
 /// A host and a path prefix, for which there is one route at most.
 type Place<'a> = (&'a HostPattern, &'a PathPrefix);
+
+/// What was made of the route of each place, and what closes its tunnels there.
+type ByPlace<'a> = HashMap<Place<'a>, (&'a Arc<Built>, &'a Arc<TunnelCloser>)>;
 
 fn places(route: &Route) -> impl Iterator<Item = Place<'_>> {
     route.patterns.iter().map(|pattern| (pattern, &route.prefix))
@@ -191,7 +193,7 @@ impl Built {
     fn of(
         route: &Route,
         settings: &RouteSettings,
-        before: Option<&Arc<Self>>,
+        before: &ByPlace<'_>,
         trust: &Trust,
         endpoints: &mut Endpoints,
     ) -> Result<Arc<Self>, BoxError> {
@@ -199,18 +201,30 @@ impl Built {
         let own: Vec<_> = own
             .map(|endpoint| endpoints.connections(endpoint, route, &settings.connections, trust))
             .collect::<Result<_, _>>()?;
-        if let Some(before) = before
+        if let Some((before, _)) = places(route).find_map(|place| before.get(&place))
             && before.route == *route
             && before.settings == *settings
             && before.endpoints.iter().map(Arc::as_ptr).eq(own.iter().map(Arc::as_ptr))
         {
             return Ok(Arc::clone(before));
         }
-        let closer = before.map(|before| Arc::clone(&before.closer)).unwrap_or_default();
+        // Hosts may move from one route to another, and keep their tunnels.
+        let closer = |place| before.get(&place).map(|(_, closer)| Arc::clone(closer)).unwrap_or_default();
+        let closers = places(route).map(closer).collect();
         let services = (0..endpoints.workers())
-            .map(|worker| service(route, settings, &own, worker, endpoints, &closer))
+            .map(|worker| service(route, settings, &own, worker, endpoints))
             .collect::<Result<_, _>>()?;
-        Ok(Arc::new(Self { route: route.clone(), settings: settings.clone(), endpoints: own, services, closer }))
+        Ok(Arc::new(Self { route: route.clone(), settings: settings.clone(), endpoints: own, services, closers }))
+    }
+
+    fn by_place(self: &Arc<Self>) -> impl Iterator<Item = (Place<'_>, (&Arc<Self>, &Arc<TunnelCloser>))> {
+        places(&self.route).zip(self.closers.iter().map(move |closer| (self, closer)))
+    }
+
+    /// The services of a worker, one for each place.
+    fn services(&self, worker: usize, tunnels: &TunnelLayer) -> impl Iterator<Item = RouteService> {
+        // After the backend's 101, bytes flow beside the stack.
+        self.closers.iter().map(move |closer| tunnels.clone().closed_by(closer).layer(self.services[worker].clone()))
     }
 
     /// Whether both do the same with a request.
@@ -230,8 +244,7 @@ fn service(
     own: &[Arc<Connections>],
     worker: usize,
     endpoints: &Endpoints,
-    closer: &TunnelCloser,
-) -> Result<RouteService, BoxError> {
+) -> Result<Untunneled, BoxError> {
     let strip = route.strip_prefix.then(|| StripPrefixLayer::new(route.prefix.clone()));
     // Around each endpoint, so that one that hangs counts as failed. Ends with the head of the response; the server
     // watches the body.
@@ -259,8 +272,6 @@ fn service(
         (None, None, Turns::Nodes(nodes))
     };
     Ok(ServiceBuilder::new()
-        // After the backend's 101, bytes flow beside the stack.
-        .layer(TunnelLayer::new().timeout(settings.tunnel_timeout).closed_by(closer))
         .option_layer(strip)
         .option_layer(host)
         // A length that is known is refused before a backend hears of the request: 413.
