@@ -85,7 +85,9 @@ pub struct Reloader {
     pub(super) about: Arc<About>,
     pub(super) registry: Option<Renewal>,
     pub(super) certificates: CertificateWatch,
-    /// The configuration file, or those that were looked for.
+    /// The configuration file in use, if there is one.
+    pub(super) in_use: Option<PathBuf>,
+    /// That file, or those that were looked for.
     pub(super) files: Vec<PathBuf>,
     pub(super) file: FileWatch,
     pub(super) prober: Option<AbortHandle>,
@@ -118,6 +120,12 @@ impl Reloader {
         let began = Instant::now();
         let current = self.process.generation();
         let loaded = self.configuration.load()?;
+        // An editor may be replacing it, and what is served without it is hardly meant.
+        if let Some(file) = self.in_use.as_ref().filter(|file| loaded.file.as_ref() != Some(file) && !file.exists()) {
+            let gone = "the configuration file is gone: put it back, or restart to do without it";
+            return Err(format!("{}: {gone}", file.display()).into());
+        }
+        let in_use = loaded.file.clone();
         let files = loaded.files();
         let values = loaded.values();
         let doubts = loaded.doubts.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -140,7 +148,8 @@ impl Reloader {
         let routes = current.routes.changes(&next.routes);
         self.builder.forget_unused(Some(&next));
         next.certificates.log_renewed(&current.certificates);
-        (self.certificates, self.values, self.files) = (certificates, self.values.in_use_after(values), files);
+        (self.certificates, self.values) = (certificates, self.values.in_use_after(values));
+        (self.in_use, self.files) = (in_use, files);
         self.tell_others(Some(&current.settings), &next.settings);
         logging::set(&next.settings);
 

@@ -1,6 +1,6 @@
 //! From validated settings to a running server, and to its end.
 
-use std::{sync::Arc, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use pmesh_layers::{connect::Resolver, identity::Authority};
@@ -38,6 +38,7 @@ use crate::{
 pub struct Server {
     configuration: Configuration,
     values: Values,
+    in_use: Option<PathBuf>,
     file: FileWatch,
     process: Arc<Process>,
     builder: Builder,
@@ -63,7 +64,7 @@ impl Server {
     ///
     /// Whatever is wrong, for the person who wrote the settings.
     pub fn prepare(configuration: Configuration, loaded: Loaded) -> Result<Self, BoxError> {
-        let file = FileWatch::new(loaded.files());
+        let (in_use, file) = (loaded.file.clone(), FileWatch::new(loaded.files()));
         let values = loaded.values();
         let settings = loaded.into_settings();
         let descriptors = descriptors::enough(&settings)?;
@@ -99,6 +100,7 @@ impl Server {
         Ok(Self {
             configuration,
             values,
+            in_use,
             file,
             process,
             builder,
@@ -127,7 +129,7 @@ impl Server {
     /// When the system gives no threads, or a worker broke down.
     pub fn serve(self) -> Result<(), BoxError> {
         let (stop, stopped) = watch::channel(false);
-        let Self { configuration, values, file, process, builder, plan, admin, .. } = self;
+        let Self { configuration, values, in_use, file, process, builder, plan, admin, .. } = self;
         let generation = process.generation();
         let peers = || Arc::clone(&process.peers);
         let instance = Instance::random();
@@ -183,6 +185,7 @@ impl Server {
                 about,
                 registry: renewal,
                 certificates,
+                in_use,
                 files: file.files().to_vec(),
                 file,
                 prober: None,
