@@ -1,10 +1,6 @@
 //! All routes with their services, those that did not change kept from one configuration to the next.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use ::http::{HeaderValue, header::HOST};
 use pmesh_layers::{

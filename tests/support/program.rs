@@ -92,6 +92,12 @@ impl Start {
         self.home.path()
     }
 
+    /// What the file says is left to it, so that a reload can change it.
+    fn is_in_file(&self, key: &str) -> bool {
+        let text = std::fs::read_to_string(self.home.path().join("config.toml")).unwrap_or_default();
+        text.lines().any(|line| line.starts_with(&format!("{key} = ")))
+    }
+
     fn command(&self) -> Command {
         let mut command = match self.runner.split_first() {
             Some((first, rest)) => {
@@ -105,13 +111,15 @@ impl Start {
             command.env_remove(name);
         }
         command.env("HOME", self.home.path()).arg("--home").arg(self.home.path());
-        command.args(["--workers", &self.workers.to_string()]);
-        for (port, number) in [("--http", self.http), ("--https", 0), ("--internal", 0)] {
-            if !self.arguments.iter().any(|argument| argument == port) {
-                command.args([port, &number.to_string()]);
+        let (workers, http) = (self.workers.to_string(), self.http.to_string());
+        let ports = [("http", &*http), ("https", "0"), ("internal", "0")];
+        for (key, value) in [("workers", &*workers), ("bind", &self.bind)].into_iter().chain(ports) {
+            let flag = format!("--{key}");
+            if !self.arguments.iter().any(|argument| **argument == *flag) && !self.is_in_file(key) {
+                command.args([&flag, value]);
             }
         }
-        command.args(["--bind", &self.bind]).args(&self.arguments);
+        command.args(&self.arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         command
     }

@@ -1,0 +1,166 @@
+//! What has not changed keeps its connections, tunnels, health and counters.
+
+use std::{
+    net::TcpStream,
+    sync::{Mutex, mpsc},
+};
+
+use tungstenite::{Message, WebSocket};
+
+use crate::{
+    reload, route, start,
+    support::{Backend, Client, Program, Start, backend::Refusing, backend::ok, client::get},
+    told,
+};
+
+/// Answers requests, upgrades to a WebSocket at `/chat`, and at `/held` sends half a body until it is told to go on.
+pub fn backend() -> (Backend, mpsc::Sender<()>) {
+    let (release, released) = mpsc::channel();
+    let released = Mutex::new(released);
+    let backend = Backend::start(move |connection| {
+        while let Some(request) = connection.request() {
+            match request.target.as_str() {
+                "/chat" => {
+                    let key = request.field("sec-websocket-key").as_bytes();
+                    let accept = tungstenite::handshake::derive_accept_key(key);
+                    connection.send(format!(
+                        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+                         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+                    ));
+                    let role = tungstenite::protocol::Role::Server;
+                    let mut socket = WebSocket::from_raw_socket(connection, role, None);
+                    while let Ok(message) = socket.read() {
+                        let _ = socket.send(message);
+                    }
+                    return;
+                }
+                "/held" => {
+                    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf");
+                    // Or the test is over.
+                    let _ = released.lock().unwrap().recv();
+                    connection.send("half");
+                }
+                _ => connection.send(ok("ok")),
+            }
+        }
+    });
+    (backend, release)
+}
+
+pub fn tunnel(program: &Program, host: &str) -> WebSocket<TcpStream> {
+    let stream = Client::connect(program.http()).stream;
+    tungstenite::client(format!("ws://{host}/chat"), stream).unwrap().0
+}
+
+#[track_caller]
+pub fn assert_echo(socket: &mut WebSocket<TcpStream>) {
+    socket.send(Message::text("hello")).unwrap();
+    assert_eq!(socket.read().unwrap(), Message::text("hello"));
+}
+
+/// A response of which half has come.
+pub fn held(program: &Program, host: &str) -> Client<TcpStream> {
+    let mut client = Client::connect(program.http());
+    client.send(get(host, "/held"));
+    assert_eq!(client.head().status, 200);
+    assert_eq!(client.take(4), b"half");
+    client
+}
+
+#[test]
+fn connections_and_tunnels_of_a_route_outlast_changes_of_others() {
+    let ((kept, release), other) = (backend(), Backend::answering("other"));
+    let dead = Refusing::new();
+    let same = format!(
+        "{}[[routes]]\nhost = \"poor.test\"\nupstreams = [\"{}\", \"{}\"]\n",
+        route("kept.test", kept.address),
+        dead.address(),
+        other.address
+    );
+    let program = start(&same);
+    let (mut socket, mut download) = (tunnel(&program, "kept.test"), held(&program, "kept.test"));
+    let mut client = Client::connect(program.http());
+    assert_eq!(client.get("kept.test", "/").text(), "ok");
+    while client.get("poor.test", "/").status != 200 || endpoint(&program, dead.address())["state"] != "failed" {}
+    let (connections, before) = (kept.connections().len(), endpoint(&program, dead.address()));
+
+    for round in 0_u16..20 {
+        let prefix = if round.is_multiple_of(2) { "/a" } else { "/b" };
+        let changing = [route("changed.test", other.address), route(&format!("new-{round}.test"), other.address)];
+        let changing = changing.concat().replacen("upstreams", &format!("prefix = \"{prefix}\"\nupstreams"), 1);
+        // Also in another order.
+        let text = if round % 3 == 0 { format!("{changing}{same}") } else { format!("{same}{changing}") };
+        let report = reload(&program, &text);
+        assert!(!report["routes"].to_string().contains("kept.test"), "{report}");
+        assert_eq!(client.get("kept.test", "/").text(), "ok");
+        assert_eq!(client.get(&format!("new-{round}.test"), "/").text(), "other");
+    }
+    assert_echo(&mut socket);
+    release.send(()).unwrap();
+    assert_eq!(download.take(4), b"half");
+    assert_eq!(kept.connections().len(), connections);
+    let after = endpoint(&program, dead.address());
+    for key in ["state", "requests", "failures", "consecutive_failures", "last_error"] {
+        let message = |value: &serde_json::Value| value["message"].clone();
+        if key == "last_error" {
+            assert_eq!(message(&before[key]), message(&after[key]));
+        } else {
+            assert_eq!(before[key], after[key], "{key}");
+        }
+    }
+    let requests = endpoint(&program, kept.address)["requests"].as_u64().unwrap();
+    assert_eq!(requests, 23);
+    let counted = told(&program, "/v1/status")["counters"]["requests"].as_u64().unwrap();
+    assert!(counted >= 43, "{counted}");
+}
+
+/// What is told of an endpoint.
+fn endpoint(program: &Program, address: std::net::SocketAddr) -> serde_json::Value {
+    let report = told(program, "/v1/upstreams");
+    let endpoints = report["endpoints"].as_array().unwrap();
+    endpoints.iter().find(|one| one["address"] == address.to_string()).unwrap().clone()
+}
+
+#[test]
+fn a_changed_route_keeps_its_tunnels_and_the_connections_to_endpoints_that_stay() {
+    let ((kept, release), other) = (backend(), Backend::answering("ok"));
+    let program = start(&route("a.test", kept.address));
+    let (mut socket, mut download) = (tunnel(&program, "a.test"), held(&program, "a.test"));
+    let with =
+        |upstreams: &str, more: &str| format!("[[routes]]\nhost = \"a.test\"\nupstreams = [{upstreams}]\n{more}");
+    let (kept_one, other_one) = (format!("\"{}\"", kept.address), format!("\"{}\"", other.address));
+    for text in [
+        with(&format!("{kept_one}, {other_one}"), ""),
+        with(&other_one, ""),
+        with(&other_one, "response_timeout = \"7s\"\n"),
+        with(&kept_one, "max_body = \"1MiB\"\n"),
+        format!("body_timeout = \"50s\"\nshutdown_timeout = \"1ms\"\n{}", with(&kept_one, "")),
+    ] {
+        let report = reload(&program, &text);
+        assert_eq!(
+            report["routes"],
+            serde_json::json!({ "added": [], "changed": ["a.test/"], "removed": [] }),
+            "{text}"
+        );
+        assert_echo(&mut socket);
+    }
+    release.send(()).unwrap();
+    assert_eq!(download.take(4), b"half");
+}
+
+#[test]
+fn hosts_that_move_between_lists_keep_their_tunnels() {
+    let (kept, _release) = backend();
+    let together = format!("[[routes]]\nhosts = [\"a.test\", \"b.test\"]\nupstreams = [\"{}\"]\n", kept.address);
+    let apart = ["a.test", "b.test"].map(|host| route(host, kept.address));
+    let top = "shutdown_timeout = \"1ms\"\n";
+    let program = start(&format!("{top}{}", apart.concat()));
+    let mut sockets = ["a.test", "b.test"].map(|host| tunnel(&program, host));
+    for text in [&together, &apart.concat(), &together, &apart[1]] {
+        reload(&program, &format!("{top}{text}"));
+        assert_echo(&mut sockets[1]);
+    }
+    // The other host is not served any more.
+    assert!(sockets[0].read().is_err());
+    assert_echo(&mut sockets[1]);
+}

@@ -1,0 +1,191 @@
+//! Listeners are opened, moved and closed. Each test has an address of its own, so that its ports are nobody else's.
+
+use std::{
+    net::{SocketAddr, TcpListener, TcpStream},
+    process,
+    sync::atomic::{AtomicU8, Ordering},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    assert_silent, eventually, generation, lines, reload_with, route, start_with,
+    support::{Backend, Client, Program, client::get, tls::Tls},
+    told, try_reload, write,
+};
+
+/// An address of this machine, as all of 127.0.0.0/8 is.
+fn own_address() -> String {
+    static ADDRESSES: AtomicU8 = AtomicU8::new(0);
+
+    let [.., high, low] = process::id().to_be_bytes();
+    format!("127.{}.{high}.{low}", 200 + ADDRESSES.fetch_add(1, Ordering::Relaxed) % 50)
+}
+
+fn at(ip: &str, port: u16) -> SocketAddr {
+    SocketAddr::new(ip.parse().unwrap(), port)
+}
+
+/// A file with these ports, and the lines of a route.
+fn file(ip: &str, http: &str, https: &str, route: &str) -> String {
+    format!("bind = \"{ip}\"\nhttp = {http}\nhttps = {https}\ninternal = \"off\"\nworkers = 2\n{route}")
+}
+
+fn serves(address: SocketAddr) -> bool {
+    Client::connect(address).get("a.test", "/").status == 200
+}
+
+#[track_caller]
+fn assert_closed(address: SocketAddr) {
+    eventually("the port is closed", || TcpStream::connect(address).is_err());
+}
+
+fn listener(name: &str, address: SocketAddr) -> Value {
+    json!([{ "name": name, "address": address.to_string() }])
+}
+
+fn listeners(program: &Program) -> Value {
+    told(program, "/v1/status")["node"]["listeners"].clone()
+}
+
+#[test]
+fn http_moves_and_https_goes_and_comes_back() {
+    let (backend, ip) = (Backend::answering("ok"), own_address());
+    let same = route("a.test", backend.address);
+    let program = start_with(&file(&ip, "8080", "8443", &same));
+    let mut open = Client::connect(at(&ip, 8080));
+    assert_eq!(open.get("a.test", "/").status, 200);
+    let tls = Tls::of(&program);
+    let mut secured = tls.connect(at(&ip, 8443), "a.test").unwrap();
+
+    let report = reload_with(&program, &file(&ip, "8081", "8443", &same));
+    assert_eq!(report["opened"], listener("http", at(&ip, 8081)));
+    assert_eq!(report["closed"], listener("http", at(&ip, 8080)));
+    assert!(serves(at(&ip, 8081)));
+    assert_silent(at(&ip, 8081), "b.test");
+    assert_closed(at(&ip, 8080));
+    assert_eq!(open.get("a.test", "/").status, 200);
+
+    let report = reload_with(&program, &file(&ip, "8081", "\"off\"", &same));
+    assert_eq!((&report["opened"], &report["closed"]), (&json!([]), &listener("https", at(&ip, 8443))));
+    assert_closed(at(&ip, 8443));
+    assert_eq!(secured.get("a.test", "/").status, 200);
+    assert_eq!(listeners(&program), listener("http", at(&ip, 8081)));
+
+    let report = reload_with(&program, &file(&ip, "8081", "8443", &same));
+    assert_eq!((&report["opened"], &report["closed"]), (&listener("https", at(&ip, 8443)), &json!([])));
+    assert_eq!(tls.get(at(&ip, 8443), "a.test", "a.test").status, 200);
+
+    // And all of it again and again, at once.
+    for _ in 0..10 {
+        reload_with(&program, &file(&ip, "\"off\"", "8444", &same));
+        assert_eq!(tls.get(at(&ip, 8444), "a.test", "a.test").status, 200);
+        reload_with(&program, &file(&ip, "8081", "8443", &same));
+        assert!(serves(at(&ip, 8081)));
+        assert_eq!(tls.get(at(&ip, 8443), "a.test", "a.test").status, 200);
+    }
+    assert_eq!(open.get("a.test", "/").status, 200);
+}
+
+#[test]
+fn two_listeners_swap_their_ports() {
+    let (backend, ip) = (Backend::answering("ok"), own_address());
+    let same = route("a.test", backend.address);
+    let program = start_with(&file(&ip, "8080", "8443", &same));
+    let tls = Tls::of(&program);
+    for (http, https) in [(8443, 8080), (8080, 8443)] {
+        let report = reload_with(&program, &file(&ip, &http.to_string(), &https.to_string(), &same));
+        assert_eq!(report["opened"].as_array().unwrap().len(), 2, "{report}");
+        // Each worker closes the old socket of a port in its own time, and the kernel chooses among both until then.
+        eventually("https is there alone", || tls.connect(at(&ip, https), "a.test").is_ok());
+        assert_eq!(
+            listeners(&program),
+            json!([
+                { "name": "http", "address": at(&ip, http).to_string() },
+                { "name": "https", "address": at(&ip, https).to_string() },
+            ])
+        );
+    }
+}
+
+#[test]
+fn the_addresses_of_a_port_grow_and_shrink() {
+    let (backend, [one, other]) = (Backend::answering("ok"), [own_address(), own_address()]);
+    let same = route("a.test", backend.address);
+    let program = start_with(&file(&one, "8080", "\"off\"", &same));
+    let mut open = Client::connect(at(&one, 8080));
+    assert_eq!(open.get("a.test", "/").status, 200);
+    let both = file("BIND", "8080", "\"off\"", &same).replace("\"BIND\"", &format!("[\"{one}\", \"{other}\"]"));
+    let report = reload_with(&program, &both);
+    assert_eq!((&report["opened"], &report["closed"]), (&listener("http", at(&other, 8080)), &json!([])));
+    assert!([&one, &other].iter().all(|ip| serves(at(ip, 8080))));
+    let report = reload_with(&program, &file(&other, "8080", "\"off\"", &same));
+    assert_eq!((&report["opened"], &report["closed"]), (&json!([]), &listener("http", at(&one, 8080))));
+    assert_closed(at(&one, 8080));
+    assert!(serves(at(&other, 8080)));
+    assert_eq!(open.get("a.test", "/").status, 200);
+}
+
+#[test]
+fn every_address_takes_the_port_of_one_that_was_open() {
+    let (backend, ip) = (Backend::answering("ok"), own_address());
+    let same = route("a.test", backend.address);
+    let program = start_with(&file(&ip, "0", "\"off\"", &same));
+    let port = program.http().port();
+    let mut open = Client::connect(at(&ip, port));
+    assert_eq!(open.get("a.test", "/").status, 200);
+    for (bind, address) in [("0.0.0.0", at("0.0.0.0", port)), (&*ip, at(&ip, port))] {
+        write(&program, &file(bind, "0", "\"off\"", &same));
+        match try_reload(&program) {
+            Ok(report) => assert_eq!(report["opened"], listener("http", address)),
+            // Somebody else has it on another address.
+            Err(error) => return assert!(error.contains("the port is taken"), "{error}"),
+        }
+        assert!(serves(at(&ip, port)));
+        if bind == "0.0.0.0" {
+            assert!(serves(at("127.0.0.1", port)));
+        }
+        assert_eq!(open.get("a.test", "/").status, 200);
+    }
+}
+
+#[test]
+fn a_taken_port_changes_nothing() {
+    let (backend, ip) = (Backend::answering("ok"), own_address());
+    let same = route("a.test", backend.address);
+    let before = file(&ip, "8080", "\"off\"", &same);
+    let program = start_with(&before);
+    let taken = TcpListener::bind(at(&ip, 9000)).unwrap();
+    // The other listener could be opened, and a route is new.
+    let after = file(&ip, "9000", "8443", &format!("{same}{}", route("new.test", backend.address)));
+    write(&program, &after);
+    let error = try_reload(&program).unwrap_err();
+    assert!(error.contains(&format!("cannot listen on {ip}:9000 (http): the port is taken")), "{error}");
+    assert_eq!(generation(&program), 1);
+    assert!(serves(at(&ip, 8080)));
+    assert_silent(at(&ip, 8080), "new.test");
+    assert!(TcpStream::connect(at(&ip, 8443)).is_err());
+    assert_eq!(listeners(&program), listener("http", at(&ip, 8080)));
+    assert_eq!(lines(&program, "ERROR").len(), 1);
+
+    drop(taken);
+    let report = try_reload(&program).unwrap();
+    assert_eq!((&report["generation"], &report["routes"]["added"]), (&json!(2), &json!(["new.test/"])));
+    assert!(serves(at(&ip, 9000)));
+}
+
+#[test]
+fn the_port_that_the_kernel_picked_stays() {
+    let (backend, ip) = (Backend::answering("ok"), own_address());
+    let same = route("a.test", backend.address);
+    let program = start_with(&file(&ip, "0", "0", &same));
+    let mut open = Client::connect(program.http());
+    open.send(get("a.test", "/"));
+    for _ in 0..3 {
+        let report =
+            reload_with(&program, &file(&ip, "0", "0", &format!("{same}{}", route("b.test", backend.address))));
+        assert_eq!((&report["opened"], &report["closed"]), (&json!([]), &json!([])));
+        assert!(serves(program.http()));
+    }
+    assert_eq!(open.response().status, 200);
+}

@@ -1,0 +1,64 @@
+//! Certificates and TLS sessions across reloads.
+
+use std::{fs, net::SocketAddr, sync::Arc};
+
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned, pki_types::ServerName};
+
+use crate::{
+    reload, route, start,
+    support::{Backend, Client, files, tls::Tls},
+    try_reload,
+};
+
+/// Whether a client with this configuration resumes a session; it has the response when it is known.
+fn handshake(config: &Arc<ClientConfig>, address: SocketAddr, host: &'static str) -> HandshakeKind {
+    let session = ClientConnection::new(Arc::clone(config), ServerName::try_from(host).unwrap()).unwrap();
+    let mut client = Client::new(StreamOwned::new(session, Client::connect(address).stream));
+    assert_eq!(client.get(host, "/").status, 200);
+    client.stream.conn.handshake_kind().unwrap()
+}
+
+#[test]
+fn sessions_are_resumed_after_a_reload() {
+    let backend = Backend::answering("ok");
+    let same = route("a.test", backend.address);
+    let program = start(&same);
+    let config = Tls::of(&program).config();
+    assert_eq!(handshake(&config, program.https(), "a.test"), HandshakeKind::Full);
+    for text in [same.clone(), format!("{same}{}", route("b.test", backend.address)), same] {
+        reload(&program, &text);
+        assert_eq!(handshake(&config, program.https(), "a.test"), HandshakeKind::Resumed);
+    }
+}
+
+#[test]
+fn a_replaced_certificate_is_presented_after_the_reload() {
+    let backend = Backend::answering("ok");
+    let program = start("");
+    let trusting = || {
+        let certificate = files::certificate(program.home(), "a.test");
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).unwrap();
+        Tls { roots: Arc::new(roots), ..Tls::stranger() }
+    };
+    let text =
+        format!("[[certificates]]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n{}", route("a.test", backend.address));
+    let first = trusting();
+    reload(&program, &text);
+    let mut open = first.connect(program.https(), "a.test").unwrap();
+    assert_eq!(open.get("a.test", "/").status, 200);
+
+    let second = trusting();
+    try_reload(&program).unwrap();
+    assert_eq!(second.get(program.https(), "a.test", "a.test").status, 200);
+    assert!(first.connect(program.https(), "a.test").is_err());
+    assert_eq!(open.get("a.test", "/").status, 200);
+
+    // Without the files, the local authority is asked again.
+    fs::remove_file(program.home().join("cert.pem")).unwrap();
+    let error = try_reload(&program).unwrap_err();
+    assert!(error.contains("cert.pem"), "{error}");
+    assert_eq!(second.get(program.https(), "a.test", "a.test").status, 200);
+    reload(&program, &route("a.test", backend.address));
+    assert_eq!(Tls::of(&program).get(program.https(), "a.test", "a.test").status, 200);
+}
