@@ -54,6 +54,29 @@ fn a_browser_gets_a_page() {
 }
 
 #[test]
+fn it_can_be_reloaded() {
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("demo.toml");
+    fs::write(&file, "access_log = false\n").unwrap();
+    let demo = Demo::start_with(&["--http", "0", "--https", "0", "--config", file.to_str().unwrap()]);
+    let ask =
+        |host: &str| demo.exchange(format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes());
+    assert_eq!(text(&ask("own.localhost")), "");
+    fs::write(&file, "[[routes]]\nhost = \"own.localhost\"\nupstreams = [\"127.0.0.1:1\"]\n").unwrap();
+    let reload = Command::new(env!("CARGO_BIN_EXE_pmesh"))
+        .args(["reload", "--home"])
+        .arg(demo.folder.path().join("home"))
+        .env_clear()
+        .env("HOME", demo.folder.path())
+        .output()
+        .unwrap();
+    assert!(reload.status.success(), "{}", text(&reload.stderr));
+    assert_in("own.localhost/", &reload.stdout);
+    assert_in(" 502 ", &ask("own.localhost"));
+    assert_in(" 200 ", &ask("demo.localhost"));
+}
+
+#[test]
 fn the_websocket_echoes_until_it_is_closed() {
     let request = b"GET /ws HTTP/1.1\r\nHost: demo.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";

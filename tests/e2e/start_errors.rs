@@ -104,7 +104,7 @@ fn an_unknown_flag() {
 
   tip: a similar argument exists: '--route'
 
-Usage: pmesh --home <DIR> --workers <N> --http <PORT> --https <PORT> --internal <PORT> --bind <IP[,IP…]> \
+Usage: pmesh --home <DIR> --workers <N> --bind <IP[,IP…]> --http <PORT> --https <PORT> --internal <PORT> \
          --route <HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]>
 
 For more information, try '--help'.

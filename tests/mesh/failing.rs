@@ -22,7 +22,7 @@ fn a_node_that_is_away_is_a_502_until_it_is_there() {
     let a = a.start(&[&b]).flags(&["--route", "x.test=mesh://b"]).run();
     let mut client = Client::connect(a.http());
     assert_eq!(client.get("x.test", "/").status, 502);
-    let line = a.wait_for_line("upstream=\"mesh://b\"");
+    let line = a.wait_for_line("endpoint=\"mesh://b\"");
     assert!(line.contains(&format!("node b ({}) cannot be connected to", b.address)), "{line}");
     for _ in 0..2 {
         let runs = b.start(&[]).route("x.test", &backend).run();
