@@ -12,7 +12,7 @@ use pmesh_layers::{
     pool::Pool,
     serve::{Ended, HttpServer, Protocol},
     silence::OpenGateLayer,
-    tunnel::{TunnelLayer, UnexpectedUpgrade},
+    tunnel::{TunnelCloser, TunnelLayer, UnexpectedUpgrade},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
@@ -30,13 +30,14 @@ const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\
 
 /// A client whose requests go through to the backend.
 fn connect() -> (DuplexStream, Backend, JoinHandle<Ended>, ConnInfo) {
+    connect_through(TunnelLayer::new())
+}
+
+fn connect_through(tunnels: TunnelLayer) -> (DuplexStream, Backend, JoinHandle<Ended>, ConnInfo) {
     let (connector, backend) = backend();
     let pool: Pool<_, RequestBody> = Pool::new(connector, "http://backend".parse().unwrap());
-    let stack = ServiceBuilder::new()
-        .layer(OpenGateLayer::new())
-        .layer(HopByHopLayer::new())
-        .layer(TunnelLayer::new())
-        .service(pool);
+    let stack =
+        ServiceBuilder::new().layer(OpenGateLayer::new()).layer(HopByHopLayer::new()).layer(tunnels).service(pool);
     let (client, server) = tokio::io::duplex(64 * 1024);
     let info = ConnInfo::plain(PEER.into());
     let serving = info.clone();
@@ -91,6 +92,45 @@ async fn bytes_flow_both_ways_and_each_side_ends_by_itself() {
         first.read_to_string(&mut heard).await.unwrap();
         assert_eq!(heard, "answer");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closer_closes_open_and_later_tunnels_after_its_grace() {
+    const GRACE: Duration = Duration::from_secs(30);
+    let closer = TunnelCloser::new();
+    let (mut open, mut backend_of_open) = open_tunnel(TunnelLayer::new().closed_by(&closer)).await;
+    closer.close_after(GRACE);
+    let closes_at = Instant::now() + GRACE;
+    let (mut later, mut backend_of_later) = open_tunnel(TunnelLayer::new().closed_by(&closer)).await;
+    for (client, backend) in [(&mut open, &mut backend_of_open), (&mut later, &mut backend_of_later)] {
+        client.write_all(b"still open").await.unwrap();
+        expect(backend, "still open").await;
+    }
+    for client in [&mut open, &mut later] {
+        assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
+        assert!(Instant::now() >= closes_at);
+    }
+    let (mut after, _backend) = open_tunnel(TunnelLayer::new().closed_by(&closer)).await;
+    assert_eq!(after.read(&mut [0; 1]).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closer_that_is_dropped_closes_nothing() {
+    let (mut client, mut backend) = open_tunnel(TunnelLayer::new().closed_by(&TunnelCloser::new())).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    client.write_all(b"still open").await.unwrap();
+    expect(&mut backend, "still open").await;
+}
+
+/// Both ends of a tunnel.
+async fn open_tunnel(tunnels: TunnelLayer) -> (DuplexStream, DuplexStream) {
+    let (mut client, mut backend, _, _) = connect_through(tunnels);
+    client.write_all(UPGRADE.as_bytes()).await.unwrap();
+    let mut backend = backend.accept().await;
+    backend.head().await;
+    backend.send(&switching("other")).await;
+    read_head(&mut client).await;
+    (client, backend.0)
 }
 
 #[tokio::test(start_paused = true)]
