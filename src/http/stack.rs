@@ -52,23 +52,32 @@ pub struct Parts<'a> {
     pub counters: Arc<Counters>,
 }
 
+/// What a [`stack`] is.
+pub trait Stack:
+    Service<Request<RequestBody>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Stack for S where
+    S: Service<Request<RequestBody>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 /// The stack of a worker: for clients, and for other nodes, whose requests bring a
 /// [`ConnInfo`](pmesh_layers::conn::ConnInfo) that names the node.
 ///
 /// # Errors
 ///
 /// See [`via::layer`].
-pub fn stack(
-    parts: Parts<'_>,
-) -> Result<
-    impl Service<Request<RequestBody>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
-    + Clone
-    + Send
-    + Sync
-    + 'static
-    + use<>,
-    BoxError,
-> {
+pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
     let Parts { settings, table, services, api, counters } = parts;
     let trusted = TrustedProxies::new(settings.trusted_proxies.iter().copied()).headers(settings.trusted_proxy_headers);
     let request_id = HeaderName::from_static("x-request-id");

@@ -32,14 +32,14 @@ struct Open {
     alive: Arc<()>,
 }
 
-/// Sockets that are bound, but that nobody accepts at yet. If it is dropped, nothing has changed.
+/// Sockets that are bound but not used yet. If it is dropped, nothing has changed.
 #[derive(Debug)]
 pub struct Plan {
     wanted: Vec<(Listener, SocketAddr)>,
     new: Vec<(SocketAddr, Bound)>,
 }
 
-/// Which listeners a reload has opened and closed.
+/// The listeners that a reload opened and closed.
 #[derive(Debug, Default)]
 pub struct Moved {
     /// New ones.
@@ -49,7 +49,7 @@ pub struct Moved {
 }
 
 impl Listeners {
-    /// Binds what `settings` want and is not there yet, and sets their ports to those that are bound.
+    /// Binds the listeners of `settings` that are not open yet, and writes the ports that the kernel picked into `settings`.
     ///
     /// # Errors
     ///
@@ -84,9 +84,9 @@ impl Listeners {
         Ok(Plan { wanted, new })
     }
 
-    /// Lets the workers accept at the new sockets, and closes those that are not wanted any more. Connections that wait
-    /// there are still accepted.
-    pub fn go(&mut self, plan: Plan, workers: &[WorkerHandle]) -> Moved {
+    /// Hands the new sockets to the workers, and closes those that are no longer wanted. Connections that are waiting there
+    /// are still accepted.
+    pub fn apply(&mut self, plan: Plan, workers: &[WorkerHandle]) -> Moved {
         let Plan { wanted, new } = plan;
         let mut moved = Moved::default();
         for (configured, Bound { listener, address, sockets }) in new {

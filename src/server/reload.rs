@@ -1,8 +1,7 @@
-//! A reload: the next generation is built from the configuration as it is now, and takes over.
+//! A reload builds the next generation from the current configuration and switches to it.
 
 use std::{
     fmt, mem,
-    net::SocketAddr,
     path::PathBuf,
     sync::Arc,
     time::{Instant, SystemTime},
@@ -25,7 +24,7 @@ use crate::{
     config::Source,
     file_watch::{FileWatch, Look},
     mesh::{About, Announcement, ListenerReport, Prober, Renewal, Served},
-    settings::{Listener, Loaded, Settings, Values},
+    settings::{Loaded, Settings, Values},
     telemetry::logging,
     upstream::ConnectionSettings,
 };
@@ -94,9 +93,8 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Reads the configuration and goes over to it: if its file has changed, or in any case if `all` is set. If it cannot
-    /// be used, nothing changes, the log says why, and the next call tries again. A process that is stopping keeps what it
-    /// has.
+    /// Reads the configuration and switches to it, if its file has changed or `all` is set. If it cannot be used, nothing
+    /// changes, the log says why, and the next call tries again. A process that is stopping does not reload.
     pub fn look(&mut self, all: bool) -> Look<ReloadReport> {
         if *self.about.stop.borrow() {
             return Look::Unchanged;
@@ -120,7 +118,7 @@ impl Reloader {
         let began = Instant::now();
         let current = self.process.generation();
         let loaded = self.configuration.load()?;
-        // An editor may be replacing it, and what is served without it is hardly meant.
+        // An editor may be replacing it. To serve without it is hardly what the user wants.
         if let Some(file) = self.in_use.as_ref().filter(|file| loaded.file.as_ref() != Some(file) && !file.exists()) {
             let gone = "the configuration file is gone: put it back, or restart to do without it";
             return Err(format!("{}: {gone}", file.display()).into());
@@ -143,7 +141,7 @@ impl Reloader {
         swaps.into_iter().for_each(|swap| swap());
         self.process.set_current(Arc::clone(&next));
         self.process.admission.set_limits(descriptors::limits(&next.settings, self.descriptors));
-        let moved = self.listeners.go(plan, &self.workers);
+        let moved = self.listeners.apply(plan, &self.workers);
         current.routes.close_removed(&next.routes, next.settings.shutdown_timeout);
         let routes = current.routes.changes(&next.routes);
         self.builder.forget_unused(Some(&next));
@@ -165,8 +163,8 @@ impl Reloader {
             routes: ChangesReport { added: routes.added, changed: routes.changed, removed: routes.removed },
             settings: keys(false),
             needs_restart: keys(true),
-            opened: moved.opened.into_iter().map(listener).collect(),
-            closed: moved.closed.into_iter().map(listener).collect(),
+            opened: moved.opened.iter().map(ListenerReport::of).collect(),
+            closed: moved.closed.iter().map(ListenerReport::of).collect(),
             warnings,
         };
         log(&report);
@@ -180,12 +178,12 @@ impl Reloader {
         Ok((swaps, plan))
     }
 
-    /// Lets other nodes, and what asks them, know of the new settings.
+    /// Tells other nodes and the prober about new settings.
     pub(super) fn tell_others(&mut self, before: Option<&Settings>, now: &Settings) {
         self.about.listeners.store(Arc::new(self.listeners.addresses()));
         self.about.serves.store(Arc::new(Served::of(now)));
         self.process.peers.set_fixed(now.mesh.peers.clone());
-        // Connections to nodes have the settings with which they were first needed.
+        // Links to nodes keep the settings that they were made with.
         if before.is_some_and(|before| ConnectionSettings::of(before) != ConnectionSettings::of(now)) {
             self.process.peers.reconnect();
         }
@@ -215,10 +213,6 @@ impl fmt::Debug for Reloader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reloader").field("configuration", &self.configuration).finish_non_exhaustive()
     }
-}
-
-fn listener((listener, address): (Listener, SocketAddr)) -> ListenerReport {
-    ListenerReport { name: listener.name().to_owned(), address: address.to_string() }
 }
 
 fn log(report: &ReloadReport) {

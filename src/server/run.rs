@@ -163,7 +163,7 @@ impl Server {
         let started = (0..process.counters.len()).map(start).collect::<Result<Vec<_>, _>>()?;
         let (workers, threads): (Vec<_>, Vec<_>) = started.into_iter().unzip();
         let mut listeners = Listeners::default();
-        listeners.go(plan, &workers);
+        listeners.apply(plan, &workers);
         let (asks, asked) = mpsc::unbounded_channel();
         let node: Arc<dyn Node> = Arc::new(Admin {
             process: Arc::clone(&process),

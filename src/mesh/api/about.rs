@@ -43,10 +43,6 @@ pub struct About {
 impl About {
     /// Who it is.
     pub fn node(&self) -> NodeReport {
-        let listener = |(listener, address): &(Listener, SocketAddr)| ListenerReport {
-            name: listener.name().to_owned(),
-            address: address.to_string(),
-        };
         NodeReport {
             name: self.name.to_string(),
             instance: self.instance.to_string(),
@@ -54,7 +50,7 @@ impl About {
             uptime: self.started.elapsed().as_secs(),
             time: seconds(SystemTime::now()),
             serves: self.serves.load().iter().map(Route::of).collect(),
-            listeners: self.listeners.load().iter().map(listener).collect(),
+            listeners: self.listeners.load().iter().map(ListenerReport::of).collect(),
         }
     }
 

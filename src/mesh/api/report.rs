@@ -1,10 +1,10 @@
 //! What nodes tell each other, as JSON.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::mesh::Served;
+use crate::{mesh::Served, settings::Listener};
 
 /// Who a node is: `/v1/node`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,13 @@ pub struct ListenerReport {
     pub name: String,
     /// An IP address and a port.
     pub address: String,
+}
+
+impl ListenerReport {
+    /// What stands for a listener at an address.
+    pub fn of((listener, address): &(Listener, SocketAddr)) -> Self {
+        Self { name: listener.name().to_owned(), address: address.to_string() }
+    }
 }
 
 /// The nodes that a node knows: `/v1/peers`.

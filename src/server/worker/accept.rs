@@ -2,14 +2,12 @@
 
 use std::{io, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use ::http::{Request, Response};
 use futures_util::FutureExt;
-use pmesh_layers::{body::RequestBody, conn::ConnInfo, silence};
+use pmesh_layers::{conn::ConnInfo, silence};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::sleep,
 };
-use tower::{BoxError, Service};
 
 use super::{socket::Stop, state::Worker};
 use crate::{
@@ -18,8 +16,7 @@ use crate::{
         client_stream::{self, ClientStream},
         exhaustion::{Exhaustion, News},
     },
-    body::ResponseBody,
-    http::access_log::LoggedBody,
+    http::stack::Stack,
     server::process::Process,
     settings::Listener,
 };
@@ -30,14 +27,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that are still accepted after the stop, because they were waiting.
 const ACCEPTED_AFTER_STOP: usize = 4096;
 
-impl<S> Worker<S>
-where
-    S: Service<Request<RequestBody>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-{
+impl<S: Stack> Worker<S> {
     /// Accepts the connections of a socket until it is to stop, those that are already waiting included.
     pub(super) async fn accept(self: &Arc<Self>, listener: Listener, socket: &TcpListener, mut stop: Stop) {
         let Process { admission, exhaustion, .. } = &*self.process;

@@ -6,10 +6,8 @@ use std::{
     sync::{Arc, OnceLock, atomic::Ordering},
 };
 
-use ::http::{Request, Response};
 use futures_util::FutureExt;
 use pmesh_layers::{
-    body::RequestBody,
     conn::{ConnInfo, Control},
     host::HostName,
     node::NodeRejected,
@@ -21,25 +19,16 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::timeout,
 };
-use tower::{BoxError, Service};
 
 use super::state::Worker;
 use crate::{
     admission::{client_stream::ClientStream, strangers::Stranger},
-    body::ResponseBody,
-    http::access_log::LoggedBody,
+    http::stack::Stack,
     settings::{H2c, Listener},
     telemetry::causes::with_causes,
 };
 
-impl<S> Worker<S>
-where
-    S: Service<Request<RequestBody>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-{
+impl<S: Stack> Worker<S> {
     /// Not an `async fn`, which would hold the connection in two places.
     pub(super) fn plain(
         self: Arc<Self>,

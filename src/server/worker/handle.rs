@@ -1,4 +1,4 @@
-//! Starting a worker, and the hold that the control thread has on it.
+//! Starts a worker, and lets the control thread talk to it.
 
 use std::{fmt, sync::Arc, thread};
 
@@ -31,7 +31,7 @@ impl fmt::Debug for WorkerHandle {
     }
 }
 
-/// Lets a worker go over to another generation. It cannot fail.
+/// Switches a worker to another generation. It cannot fail.
 pub type Swap = Box<dyn FnOnce() + Send>;
 
 impl WorkerHandle {
@@ -77,7 +77,7 @@ impl WorkerHandle {
         Ok((Self { sockets, prepare: Box::new(prepare) }, thread))
     }
 
-    /// Lets it accept the connections of a socket. A worker that has stopped closes it.
+    /// Hands it a socket to accept connections from. A worker that has stopped closes the socket.
     pub fn listen(&self, socket: Socket) {
         let _ = self.sockets.send(socket);
     }

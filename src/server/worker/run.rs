@@ -6,32 +6,22 @@ use std::{
     time::Duration,
 };
 
-use ::http::{Request, Response};
-use pmesh_layers::body::RequestBody;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep},
 };
-use tower::{BoxError, Service};
 
 use super::{
     accept::again_after_panic,
     socket::{Socket, Stop},
     state::Worker,
 };
-use crate::{body::ResponseBody, http::access_log::LoggedBody};
+use crate::http::stack::Stack;
 
 /// Handshakes get this long to end when the worker stops; requests get `shutdown_timeout`.
 const HANDSHAKES: Duration = Duration::from_secs(1);
 
-impl<S> Worker<S>
-where
-    S: Service<Request<RequestBody>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-{
+impl<S: Stack> Worker<S> {
     pub(super) async fn run(
         self: Arc<Self>,
         mut sockets: mpsc::UnboundedReceiver<Socket>,
