@@ -97,25 +97,25 @@ async fn exchange(
     Ok((status, Limited::new(response.into_body(), LONGEST).collect().await?.to_bytes()))
 }
 
-/// Why the admin API has given no answer.
+/// Why there is no answer from the admin API.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody is there, or nobody may ask.
+    /// Nobody listens, or the socket is not accessible.
     #[error("cannot connect")]
     Connect(#[source] io::Error),
     /// The connection has ended before the answer.
-    #[error("the node has broken off")]
+    #[error("the node closed the connection before it answered")]
     BrokenOff(#[source] BoxError),
     /// There is no answer.
     #[error("the node has not answered for {} s", PATIENCE.as_secs())]
     Late,
     /// The node has another version.
-    #[error("the node answers with {0}; is it of another version?")]
+    #[error("the node answered {0}; is it another version?")]
     Status(StatusCode),
     /// The node has another version.
-    #[error("the node answers what cannot be read; is it of another version?")]
+    #[error("the answer of the node cannot be read; is it another version?")]
     Content(#[source] serde_json::Error),
-    /// It could not do what it was asked for, and says why.
+    /// The request failed, with the reason.
     #[error("{0}")]
     Failed(String),
 }

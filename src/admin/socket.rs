@@ -45,8 +45,8 @@ impl Drop for Left {
 }
 
 impl Socket {
-    /// Listens where `admin` says; `None` if that is nowhere. A Unix socket is for its owner alone from the first moment,
-    /// and takes the place of one that a process has left that is gone.
+    /// Listens where `admin` says; `None` if it is off. A Unix socket is accessible only to its owner from the first moment,
+    /// and replaces one that a crashed process left behind.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ pub enum SocketError {
     },
     /// There is something else.
     #[error(
-        "the admin socket cannot be {path}: there is a file that is no socket\n  remove it, or choose another path with \
+        "the admin socket cannot be {path}: there is a file that is not a socket\n  remove it, or choose another path with \
          admin = \"unix:PATH\""
     )]
     NoSocket {

@@ -206,7 +206,7 @@ fn definition() -> clap::Command {
         .subcommand(clap::Command::new("routes").about("Prints what the node in this home serves").arg(json()))
         .subcommand(
             clap::Command::new("reload")
-                .about("Lets the node in this home read its configuration again, and prints what has changed")
+                .about("Reloads the configuration of the node in this home, and prints what changed")
                 .after_help(AFTER_RELOAD)
                 .arg(json()),
         )

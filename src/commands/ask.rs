@@ -116,15 +116,15 @@ pub enum Unreachable {
     },
     /// These settings say that it cannot be asked.
     #[error(
-        "the node of the home {home} cannot be asked, since admin = \"off\"\n  set it to \"unix\", and start the node \
-         again"
+        "the node of the home {home} cannot be asked because admin = \"off\"\n  set it to \"unix\" and restart the \
+         node"
     )]
     Off {
         /// The home.
         home: PathBuf,
     },
     /// It belongs to somebody else.
-    #[error("this user may not ask the node on {admin}{}", run_as(.owner))]
+    #[error("no permission to ask the node on {admin}{}", run_as(.owner))]
     Forbidden {
         /// Where it is.
         admin: Admin,

@@ -1,15 +1,16 @@
-//! What the admin API tells of this process, and lets it do.
+//! Answers the admin API for this process.
 
 use std::{
-    collections::BTreeMap,
     process,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use futures_util::future::BoxFuture;
-use pmesh_layers::balance::{EndpointStats, Health, HealthState};
-use pmesh_layers::pool::PoolStats;
+use pmesh_layers::{
+    balance::{EndpointStats, Health, HealthState},
+    pool::PoolStats,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{control::Ask, process::Process};
@@ -67,21 +68,16 @@ impl Node for Admin {
             let stats: Vec<_> = record.stats.iter().map(|stats| &**stats).collect();
             endpoints.push(endpoint(connections.endpoint().to_string(), places, &record.health, &stats, &pools));
         }
-        let mut nodes: BTreeMap<_, Vec<Place>> = BTreeMap::new();
-        let table = self.process.peers.load_full();
-        for peer in table.iter() {
+        for peer in self.process.peers.load_full().iter() {
             let uses = |route: &&Route| route.upstreams.iter().any(|endpoint| endpoint.may_be(&peer.name));
             let places: Vec<_> = generation.settings.routes.iter().filter(uses).flat_map(places).collect();
-            if !places.is_empty() {
-                nodes.insert(peer.name.clone(), places);
+            if places.is_empty() {
+                continue;
             }
-        }
-        for (name, places) in nodes {
-            let Some(peer) = table.get(name.as_str()) else { continue };
             let links: Vec<_> = peer.links().collect();
             let pools: Vec<_> = links.iter().map(|link| &**link.service().stats()).collect();
             let stats: Vec<_> = links.iter().map(|link| &**link.stats()).collect();
-            endpoints.push(endpoint(format!("mesh://{name}"), places, peer.link_health(), &stats, &pools));
+            endpoints.push(endpoint(format!("mesh://{}", peer.name), places, peer.link_health(), &stats, &pools));
         }
         endpoints.sort_by(|one, other| one.address.cmp(&other.address));
         UpstreamsReport { endpoints }
@@ -107,8 +103,12 @@ impl Admin {
         Box::pin(async move {
             answer.await.unwrap_or_else(|_| {
                 let is_stopping = *stop.borrow();
-                Err(if is_stopping { "the node is stopping" } else { "the node has broken this off; its log says why" }
-                    .into())
+                Err(if is_stopping {
+                    "the node is stopping"
+                } else {
+                    "the node could not finish this; its log says why"
+                }
+                .into())
             })
         })
     }
@@ -118,7 +118,7 @@ fn places(route: &Route) -> impl Iterator<Item = Place> {
     route.patterns.iter().map(|host| Place { host: host.to_string(), prefix: route.prefix.to_string() })
 }
 
-/// Listens for the commands. If that is in the home, as by default, the node serves without where it cannot be.
+/// Binds the socket for commands. If it is in the home, as by default, and cannot be bound, the node serves without it.
 ///
 /// # Errors
 ///

@@ -21,12 +21,12 @@ use crate::{
 /// How often the files are checked.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What the thread is asked for.
+/// A request to the control thread.
 #[derive(Debug)]
 pub enum Ask {
-    /// To reload the configuration.
+    /// Reload the configuration.
     Reload(oneshot::Sender<Result<ReloadReport, String>>),
-    /// To look at the file of the secret.
+    /// Read the file of the secret.
     Secret(oneshot::Sender<Result<SecretReport, String>>),
 }
 
@@ -40,9 +40,9 @@ pub struct Control {
     pub handover: Option<Handover>,
     /// The files of the certificates that this node presents to others.
     pub identity: IdentityWatch,
-    /// Where the admin API is asked, and what answers.
+    /// The socket of the admin API, and what answers there.
     pub admin: Option<(Socket, Arc<dyn Node>)>,
-    /// What it is asked for.
+    /// Requests from the admin API.
     pub asks: mpsc::UnboundedReceiver<Ask>,
 }
 
@@ -135,10 +135,10 @@ impl Control {
     }
 
     fn answer(&mut self, ask: Ask) {
-        // Who has asked may have left.
+        // Whoever asked may have left.
         match ask {
             Ask::Reload(answer) => {
-                // One reload for all who have asked for it by now.
+                // One reload for everyone who has asked for one by now.
                 let (mut answers, mut others) = (vec![answer], Vec::new());
                 while let Ok(ask) = self.asks.try_recv() {
                     match ask {

@@ -7,15 +7,15 @@ use pmesh_layers::balance::{Health, HealthChange};
 /// Which setting to change, given the address of an endpoint and an error of it.
 pub type Advice = fn(&str, &(dyn Error + 'static)) -> Option<String>;
 
-/// The health of the endpoint with this address. It is logged once when the endpoint fails, again when it fails for
-/// another reason, and once when it is back; at debug level, also each failure in between.
+/// The health of the endpoint with this address. There is one line in the log when the endpoint fails, one more if it then
+/// fails for another reason, and one when it is back. Failures in between are logged at debug level.
 pub fn logged(endpoint: String, advice: Advice) -> Health {
     let mut logged = String::new();
     Health::observed(move |change, cause| match change {
         HealthChange::Failed { error, pause } => {
             logged = reason(error, cause);
             let (advice, pause) = (cause.and_then(|cause| advice(&endpoint, cause)), Seconds(*pause));
-            tracing::warn!(endpoint, %error, advice, "endpoint failed; left alone for {pause} where there are others");
+            tracing::warn!(endpoint, %error, advice, "endpoint failed; left alone for {pause} if there are others");
         }
         HealthChange::FailedAgain { error, failures, .. } if reason(error, cause) != logged => {
             logged = reason(error, cause);

@@ -88,7 +88,7 @@ fn a_socket_that_cannot_be_is_told_before_the_start() {
     let output = with_secret(Start::new()).flags(&["--admin", &format!("unix:{}", file.display())]).output();
     assert_eq!(output.status.code(), Some(2));
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains("no socket") && error.contains("admin = "), "{error}");
+    assert!(error.contains("not a socket") && error.contains("admin = "), "{error}");
     assert_eq!(fs::read(&file).unwrap(), b"important");
 }
 

@@ -234,7 +234,7 @@ fn the_endpoint_is_named_in_the_log() {
         let access = program.wait_for_line(&format!("host=\"{host}\" method="));
         assert!(access.contains(&format!("upstream=\"{upstream}\"{attempts} status={status} ")), "{access}");
         if status != 200 {
-            program.wait_for_line(&format!("where there are others endpoint=\"{upstream}\" error="));
+            program.wait_for_line(&format!("if there are others endpoint=\"{upstream}\" error="));
         }
     }
     // A request that no endpoint was asked for.
