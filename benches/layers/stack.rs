@@ -11,7 +11,6 @@ use pmesh_layers::{
     balance::Balance,
     body_limit::BodyLimitLayer,
     conn::ConnInfo,
-    extended_connect::ExtendedConnectLayer,
     forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
     framing::FramingLayer,
     hop_by_hop::HopByHopLayer,
@@ -23,7 +22,7 @@ use pmesh_layers::{
     silence::OpenGateLayer,
     sni::SniMatchLayer,
     trailers::TrailersLayer,
-    tunnel::TunnelLayer,
+    upgrade::{ExtendedConnectLayer, TunnelLayer},
     via::ViaLayer,
 };
 use tokio::{

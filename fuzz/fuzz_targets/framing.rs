@@ -28,7 +28,7 @@ use pmesh_layers::{
     serve::{HttpServer, Protocol},
     silence::OpenGateLayer,
     trailers::{TrailersBody, TrailersLayer},
-    tunnel::TunnelLayer,
+    upgrade::TunnelLayer,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},

@@ -32,7 +32,7 @@
 //! | [`forwarded`] | who the client is, and the fields that tell the backend |
 //! | [`via`] | through whom a request has come, and whether it goes in circles |
 //! | [`trailers`] | which fields may come behind a body |
-//! | [`tunnel`], [`extended_connect`] | upgrades, as to WebSocket, over HTTP/1.1 and over HTTP/2 |
+//! | [`upgrade`] | upgrades, such as to WebSocket, over HTTP/1.1 and HTTP/2 |
 //! | [`route`] | from host and path to a service |
 //! | [`balance`], [`pool`], [`response_timeout`] | endpoints in turn, their connections, and how long they may take |
 //! | [`connect`] | connections from many source addresses, with or without TLS; name resolution; Unix sockets |
@@ -114,7 +114,6 @@ pub mod causes;
 pub mod conn;
 pub mod connect;
 mod durations;
-pub mod extended_connect;
 pub mod forwarded;
 pub mod framing;
 mod future;
@@ -130,8 +129,7 @@ pub mod serve;
 pub mod silence;
 pub mod sni;
 pub mod trailers;
-pub mod tunnel;
+pub mod upgrade;
 pub mod via;
-mod websocket;
 
 pub use future::ResponseFuture;

@@ -15,13 +15,13 @@ use pin_project_lite::pin_project;
 use pmesh_layers::{
     balance::{AllUnreachable, Failed},
     body_limit::BodyTooLong,
-    extended_connect::NotSwitched,
     framing::Unacceptable,
     host::HostName,
     pool::PoolError,
     response_timeout::TimedOut,
     route::NoRoute,
     sni::Misdirected,
+    upgrade::NotSwitched,
     via::LoopDetected,
 };
 use tower::{BoxError, Layer, Service};

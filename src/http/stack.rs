@@ -9,7 +9,6 @@ use std::{
 use http::{HeaderName, Request, Response};
 use pmesh_layers::{
     body::RequestBody,
-    extended_connect::ExtendedConnectLayer,
     forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
     framing::FramingLayer,
     hop_by_hop::HopByHopLayer,
@@ -18,6 +17,7 @@ use pmesh_layers::{
     silence::OpenGateLayer,
     sni::SniMatchLayer,
     trailers::TrailersLayer,
+    upgrade::ExtendedConnectLayer,
 };
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_http::request_id::SetRequestIdLayer;

@@ -9,7 +9,7 @@ use pmesh_layers::{
     host::HostPattern,
     response_timeout::ResponseTimeoutLayer,
     route::{PathPrefix, RouteTable, StripPrefix, StripPrefixLayer},
-    tunnel::{Tunnel, TunnelCloser, TunnelLayer},
+    upgrade::{Tunnel, TunnelCloser, TunnelLayer},
 };
 use tower::{BoxError, Layer, ServiceBuilder, util::Either};
 use tower_http::set_header::{SetRequestHeader, SetRequestHeaderLayer};

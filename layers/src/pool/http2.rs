@@ -24,9 +24,8 @@ use super::{
     response::{check_http2, leave_hop},
     stats::{Http2Open, PoolStats},
     streams::{Connections, Load, Stream},
-    upgrade::Upgrade,
 };
-use crate::{balance::Unsent, durations::bounded, tunnel::Lease};
+use crate::{balance::Unsent, durations::bounded, upgrade::Outbound};
 
 /// Enough for 40 MB/s over 6 ms, and what one stream may hold of a response that its client does not read.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -48,7 +47,7 @@ const ATTEMPTS: usize = 3;
 ///
 /// A GET with `Upgrade` becomes an extended CONNECT for the first protocol where the peer takes such (RFC 8441), and
 /// its 200 a 101, with the `Sec-WebSocket-Accept` that the client waits for: a
-/// [`TunnelLayer`](crate::tunnel::TunnelLayer) does the rest. Where it does not, the request is sent without the field,
+/// [`TunnelLayer`](crate::upgrade::TunnelLayer) does the rest. Where it does not, the request is sent without the field,
 /// as to a backend that ignores it (RFC 9110, 7.8). Clones share the connections; cloning counts a reference.
 ///
 /// ```
@@ -222,7 +221,7 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
                     return Err(PoolError::connect_shared(error, request).until(connect));
                 }
             };
-            let upgrade = Upgrade::of(&request);
+            let upgrade = Outbound::of(&request);
             let own_host = into_http2(&mut request, &self.settings.endpoint);
             let mut error = match exchange(sender, stream, request, upgrade, own_host).await {
                 Ok(response) => return Ok(response),
@@ -325,7 +324,7 @@ fn exchange<B>(
     mut sender: SendRequest<B>,
     mut stream: Stream,
     mut request: Request<B>,
-    upgrade: Option<Upgrade>,
+    upgrade: Option<Outbound>,
     own_host: bool,
 ) -> impl Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send + use<B>
 where
@@ -343,9 +342,11 @@ where
             Ok(mut response) => {
                 check_http2(response.headers()).map_err(PoolError::response)?;
                 leave_hop(&mut response);
-                if asked && upgrade.is_some_and(|upgrade| upgrade.switch(&mut response)) {
-                    response.extensions_mut().insert(Lease::new(stream));
-                    return Ok(response.map(PooledBody::unpooled));
+                if asked && let Some(upgrade) = upgrade {
+                    match upgrade.switch(&mut response, stream) {
+                        Ok(()) => return Ok(response.map(PooledBody::unpooled)),
+                        Err(still_used) => stream = still_used,
+                    }
                 }
                 let absent = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
                 Ok(response.map(

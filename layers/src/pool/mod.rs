@@ -30,7 +30,6 @@ mod response;
 mod service;
 mod stats;
 mod streams;
-mod upgrade;
 
 /// How often connections that are not in use are looked at within their timeout: so much later, a fourth, they may end.
 const LOOKS: u32 = 4;

@@ -5,7 +5,7 @@ use http::{
 };
 use http_body::Body;
 
-use super::upgrade::Upgrade;
+use crate::upgrade::Outbound;
 
 /// Converts a request to HTTP/1.1: origin form, a `Host`, one `Cookie` line, and framing that says how long the body
 /// is.
@@ -54,7 +54,7 @@ pub(super) fn into_http2<B>(request: &mut Request<B>, endpoint: &Uri) -> bool {
     let headers = request.headers_mut();
     headers.remove(CONNECTION);
     headers.remove(TRANSFER_ENCODING);
-    // What becomes of it is up to `Upgrade`; without the field the request is an ordinary one (RFC 9110, 7.8).
+    // What becomes of it is up to `Outbound`; without the field the request is an ordinary one (RFC 9110, 7.8).
     headers.remove(UPGRADE);
     let host = headers.remove(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
@@ -76,7 +76,7 @@ pub(super) fn into_http2<B>(request: &mut Request<B>, endpoint: &Uri) -> bool {
 }
 
 /// Takes back what [`into_http2`] did as far as another endpoint needs it, which may speak HTTP/1.1.
-pub(super) fn from_http2<B>(mut request: Request<B>, upgrade: Option<Upgrade>, own_host: bool) -> Request<B> {
+pub(super) fn from_http2<B>(mut request: Request<B>, upgrade: Option<Outbound>, own_host: bool) -> Request<B> {
     let host = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
     if own_host {
         let path = request.uri().path_and_query().cloned();

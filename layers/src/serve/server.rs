@@ -132,7 +132,7 @@ impl HttpServer {
     }
 
     /// Takes requests of HTTP/2 for an upgrade (RFC 8441), and says so in its SETTINGS: for services behind an
-    /// [`ExtendedConnectLayer`](crate::extended_connect::ExtendedConnectLayer).
+    /// [`ExtendedConnectLayer`](crate::upgrade::ExtendedConnectLayer).
     #[must_use]
     pub fn extended_connect(mut self) -> Self {
         self.settings().limits.extended_connect = true;

@@ -8,12 +8,11 @@ use http::{Method, Request, Response};
 use pmesh_layers::{
     body::RequestBody,
     conn::{ConnInfo, Control},
-    extended_connect::ExtendedConnectLayer,
     framing::FramingLayer,
     hop_by_hop::HopByHopLayer,
     pool::{Http2Pool, Pool},
     serve::{Ended, HttpServer, Protocol},
-    tunnel::TunnelLayer,
+    upgrade::{ExtendedConnectLayer, TunnelLayer},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},

@@ -12,7 +12,7 @@ use pmesh_layers::{
     pool::Pool,
     serve::{Ended, HttpServer, Protocol},
     silence::OpenGateLayer,
-    tunnel::{TunnelCloser, TunnelLayer, UnexpectedUpgrade},
+    upgrade::{TunnelCloser, TunnelLayer, UnexpectedUpgrade},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},

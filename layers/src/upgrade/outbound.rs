@@ -1,24 +1,30 @@
+use std::any::Any;
+
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
-    header::{CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE},
+    header::{SEC_WEBSOCKET_KEY, UPGRADE},
 };
 use http_body::Body;
-use hyper::ext::Protocol;
 
-use crate::{hop_by_hop::tokens, websocket};
+use super::{
+    forms::{make_connect, make_get, make_switching},
+    side::Lease,
+    websocket,
+};
+use crate::hop_by_hop::tokens;
 
-/// The upgrade that a request asks for in the way of HTTP/1.1, kept aside while it is one of HTTP/2.
+/// An upgrade that a request asks for in the form of HTTP/1.1, kept aside while the request is one of HTTP/2.
 #[derive(Debug)]
-pub(super) struct Upgrade {
+pub(crate) struct Outbound {
     protocols: HeaderValue,
     /// The key of a WebSocket and the answer to it.
     proof: Option<(HeaderValue, HeaderValue)>,
 }
 
-impl Upgrade {
-    /// What can be asked for by an extended CONNECT (RFC 8441): instead of a GET, and by a WebSocket whose client can be
-    /// given the proof that it waits for.
-    pub(super) fn of<B: Body>(request: &Request<B>) -> Option<Self> {
+impl Outbound {
+    /// What an extended CONNECT can ask for: instead of a GET, and for a WebSocket whose client can be given the proof
+    /// that it waits for.
+    pub(crate) fn of<B: Body>(request: &Request<B>) -> Option<Self> {
         let protocols = request.headers().get(UPGRADE)?;
         if *request.method() != Method::GET || !request.body().is_end_stream() {
             return None;
@@ -31,42 +37,32 @@ impl Upgrade {
         Some(Self { protocols: protocols.clone(), proof })
     }
 
-    /// Makes an extended CONNECT of a request that is written for HTTP/2. The first protocol is the one that the client
-    /// likes best (RFC 9110, 7.8), and there is room for one.
-    pub(super) fn ask<B>(&self, request: &mut Request<B>) {
-        let Some(protocol) = first(&self.protocols) else { return };
-        request.extensions_mut().insert(Protocol::from(protocol));
-        *request.method_mut() = Method::CONNECT;
-        request.headers_mut().remove(SEC_WEBSOCKET_KEY);
+    /// Makes an extended CONNECT of a request that is otherwise one of HTTP/2. It has room for one protocol: the first is
+    /// the one that the client likes best (RFC 9110, 7.8).
+    pub(crate) fn ask<B>(&self, request: &mut Request<B>) {
+        if let Some(protocol) = first(&self.protocols) {
+            make_connect(request, protocol);
+        }
     }
 
     /// Gives a request back what it has lost on its way to HTTP/2.
-    pub(super) fn restore<B>(self, request: &mut Request<B>) {
-        request.extensions_mut().remove::<Protocol>();
-        *request.method_mut() = Method::GET;
-        let headers = request.headers_mut();
-        headers.insert(UPGRADE, self.protocols);
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        if let Some((key, _)) = self.proof {
-            headers.insert(SEC_WEBSOCKET_KEY, key);
-        }
+    pub(crate) fn restore<B>(self, request: &mut Request<B>) {
+        make_get(request, self.protocols, self.proof.map(|(key, _)| key));
     }
 
-    /// Makes a 101 of the 200 to an extended CONNECT; false if it is another response.
-    pub(super) fn switch<B>(self, response: &mut Response<B>) -> bool {
-        // Of all that succeed, hyper opens a tunnel for this one.
-        let switched = response.status() == StatusCode::OK;
-        if switched && let Some(protocol) = first(&self.protocols).and_then(|one| HeaderValue::from_str(one).ok()) {
-            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-            let headers = response.headers_mut();
-            headers.remove(CONTENT_LENGTH);
-            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-            headers.insert(UPGRADE, protocol);
-            if let Some((_, accept)) = self.proof {
-                headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    /// Makes a 101 of the 200 to an extended CONNECT, and keeps `stream` until the tunnel has ended; gives it back if it
+    /// is another response.
+    pub(crate) fn switch<B, T: Any + Send + Sync>(self, response: &mut Response<B>, stream: T) -> Result<(), T> {
+        let protocol = first(&self.protocols).and_then(|one| HeaderValue::from_str(one).ok());
+        match protocol {
+            // Of all that succeed, hyper opens a tunnel for this one.
+            Some(protocol) if response.status() == StatusCode::OK => {
+                make_switching(response, protocol, self.proof.map(|(_, accept)| accept));
+                response.extensions_mut().insert(Lease::new(stream));
+                Ok(())
             }
+            _ => Err(stream),
         }
-        switched
     }
 }
 
@@ -78,7 +74,9 @@ fn first(protocols: &HeaderValue) -> Option<&str> {
 mod tests {
     use super::*;
     use bytes::Bytes;
+    use http::header::{CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT};
     use http_body_util::Full;
+    use hyper::ext::Protocol;
 
     const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
@@ -98,7 +96,7 @@ mod tests {
             ("GET", "WebSocket", "", None),
         ] {
             let mut request = request(method, protocols, body);
-            let upgrade = Upgrade::of(&request);
+            let upgrade = Outbound::of(&request);
             assert_eq!(upgrade.is_some(), expected.is_some(), "{method} {protocols}");
             if let Some(upgrade) = upgrade {
                 upgrade.ask(&mut request);
@@ -112,11 +110,11 @@ mod tests {
     fn the_proof_of_a_websocket_is_made_here() {
         let mut request = request("GET", "websocket", "");
         request.headers_mut().insert(SEC_WEBSOCKET_KEY, HeaderValue::from_static(KEY));
-        let upgrade = Upgrade::of(&request).unwrap();
+        let upgrade = Outbound::of(&request).unwrap();
         upgrade.ask(&mut request);
         assert!(!request.headers().contains_key(SEC_WEBSOCKET_KEY));
         let mut response = Response::builder().header(CONTENT_LENGTH, "0").body(()).unwrap();
-        assert!(upgrade.switch(&mut response));
+        assert!(upgrade.switch(&mut response, ()).is_ok());
         assert_eq!(response.status(), 101);
         assert_eq!(response.headers()[UPGRADE], "websocket");
         assert_eq!(response.headers()[SEC_WEBSOCKET_ACCEPT], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
@@ -129,7 +127,7 @@ mod tests {
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
         request.headers_mut().insert(SEC_WEBSOCKET_KEY, HeaderValue::from_static(KEY));
         let before = request.headers().clone();
-        let upgrade = Upgrade::of(&request).unwrap();
+        let upgrade = Outbound::of(&request).unwrap();
         upgrade.ask(&mut request);
         request.headers_mut().remove(UPGRADE);
         request.headers_mut().remove(CONNECTION);

@@ -1,52 +1,47 @@
-//! Upgrades that a client asks for over HTTP/2 (RFC 8441), as those of HTTP/1.1.
-//!
-//! ```
-//! use http::{Method, Request, Response};
-//! use hyper::ext::Protocol;
-//! use pmesh_layers::extended_connect::ExtendedConnectLayer;
-//! use tower::{BoxError, ServiceBuilder, ServiceExt};
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), BoxError> {
-//! let backend = tower::service_fn(async |request: Request<()>| {
-//!     assert_eq!((request.method(), &request.headers()["upgrade"]), (&Method::GET, &"chat".parse()?));
-//!     Ok::<_, BoxError>(Response::builder().status(101).header("upgrade", "chat").body(())?)
-//! });
-//! let service = ServiceBuilder::new().layer(ExtendedConnectLayer::new()).service(backend);
-//!
-//! let request = Request::connect("https://a.example/").extension(Protocol::from_static("chat")).body(())?;
-//! let response = service.oneshot(request).await?;
-//! assert!(response.status() == 200 && response.headers().is_empty());
-//! # Ok(())
-//! # }
-//! ```
-
 use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
-    header::{CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE},
-};
+use http::{Method, Request, Response};
 use hyper::ext::Protocol;
 use pin_project_lite::pin_project;
 use tower::{BoxError, Layer, Service};
 
-use crate::{hop_by_hop::is_transport, websocket};
+use super::{NotSwitched, inbound::Inbound};
 
-/// Writes an extended CONNECT as the GET with `Upgrade` that it would be in HTTP/1.1, and the 101 as 200.
+/// Makes an extended CONNECT (RFC 8441) the GET with `Upgrade` that it would be in HTTP/1.1, and the 101 a 200.
 ///
-/// What HTTP/1.1 may ask for, HTTP/2 may, too: any protocol but those that would hide what follows. For a WebSocket a
-/// key is made, and the backend has to know the answer to it. Errors are [`NotSwitched`]. A CONNECT without `:protocol`
-/// is passed on as it is.
+/// Clients of HTTP/2 may ask for what those of HTTP/1.1 may: any protocol but those that would hide what follows. For
+/// WebSocket it makes a key, and checks the backend's answer to it. Errors are [`NotSwitched`]. A CONNECT without
+/// `:protocol` is passed on as it is.
 ///
-/// Stands outside of the layers that have a say about a request or an upgrade:
+/// Put it outside of the layers that decide about requests and upgrades:
 /// [`FramingLayer`](crate::framing::FramingLayer), which refuses CONNECT,
-/// [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer) and [`TunnelLayer`](crate::tunnel::TunnelLayer). The server has
-/// to offer it: [`HttpServer::extended_connect`](crate::serve::HttpServer::extended_connect).
+/// [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer) and [`TunnelLayer`](super::TunnelLayer). The server has to offer
+/// extended CONNECT: [`HttpServer::extended_connect`](crate::serve::HttpServer::extended_connect).
+///
+/// ```
+/// use http::{Method, Request, Response};
+/// use hyper::ext::Protocol;
+/// use pmesh_layers::upgrade::ExtendedConnectLayer;
+/// use tower::{BoxError, ServiceBuilder, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let backend = tower::service_fn(async |request: Request<()>| {
+///     assert_eq!((request.method(), &request.headers()["upgrade"]), (&Method::GET, &"chat".parse()?));
+///     Ok::<_, BoxError>(Response::builder().status(101).header("upgrade", "chat").body(())?)
+/// });
+/// let service = ServiceBuilder::new().layer(ExtendedConnectLayer::new()).service(backend);
+///
+/// let request = Request::connect("https://a.example/").extension(Protocol::from_static("chat")).body(())?;
+/// let response = service.oneshot(request).await?;
+/// assert!(response.status() == 200 && response.headers().is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct ExtendedConnectLayer;
@@ -83,7 +78,7 @@ where
 {
     type Response = S::Response;
     type Error = BoxError;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ExtendedConnectFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)
@@ -93,55 +88,24 @@ where
         let kind = if *request.method() != Method::CONNECT {
             Kind::Passed { response: self.inner.call(request) }
         } else {
-            match request.extensions_mut().remove::<Protocol>().map(|protocol| rewrite(&mut request, &protocol)) {
+            match request
+                .extensions_mut()
+                .remove::<Protocol>()
+                .map(|protocol| Inbound::rewrite(&mut request, &protocol))
+            {
                 None => Kind::Passed { response: self.inner.call(request) },
-                Some(Ok(accept)) => Kind::Rewritten { response: self.inner.call(request), accept },
+                Some(Ok(inbound)) => Kind::Rewritten { response: self.inner.call(request), inbound },
                 Some(Err(error)) => Kind::Refused { error },
             }
         };
-        ResponseFuture { kind }
-    }
-}
-
-/// Makes it a request of HTTP/1.1, but for the version. Returns the proof to be expected of the backend.
-fn rewrite<B>(request: &mut Request<B>, protocol: &Protocol) -> Result<Option<HeaderValue>, NotSwitched> {
-    let protocol = protocol.as_str();
-    if !is_protocol(protocol) {
-        return Err(NotSwitched::Protocol);
-    }
-    if is_transport(protocol.as_bytes()) {
-        return Err(NotSwitched::Unsupported);
-    }
-    let upgrade = HeaderValue::from_str(protocol).map_err(|_| NotSwitched::Protocol)?;
-    let headers = request.headers_mut();
-    let mut accept = None;
-    if websocket::is_websocket(protocol.as_bytes()) {
-        // One that the client has sent means nothing (RFC 8441, 5), and may be none.
-        let key = websocket::new_key().ok_or(NotSwitched::Unsupported)?;
-        accept = Some(websocket::accept(&key).ok_or(NotSwitched::Unsupported)?);
-        headers.insert(SEC_WEBSOCKET_KEY, key);
-    }
-    headers.insert(UPGRADE, upgrade);
-    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    *request.method_mut() = Method::GET;
-    Ok(accept)
-}
-
-/// Whether it is one element of `Upgrade` (RFC 9110, 7.8): a token, perhaps with a version.
-fn is_protocol(text: &str) -> bool {
-    let is_token = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-    };
-    match text.split_once('/') {
-        Some((name, version)) => is_token(name) && is_token(version),
-        None => is_token(text),
+        ExtendedConnectFuture { kind }
     }
 }
 
 pin_project! {
     /// The response future of [`ExtendedConnect`].
     #[derive(Debug)]
-    pub struct ResponseFuture<F> {
+    pub struct ExtendedConnectFuture<F> {
         #[pin]
         kind: Kind<F>,
     }
@@ -152,12 +116,12 @@ pin_project! {
     #[derive(Debug)]
     enum Kind<F> {
         Passed { #[pin] response: F },
-        Rewritten { #[pin] response: F, accept: Option<HeaderValue> },
+        Rewritten { #[pin] response: F, inbound: Inbound },
         Refused { error: NotSwitched },
     }
 }
 
-impl<F, R, E> Future for ResponseFuture<F>
+impl<F, R, E> Future for ExtendedConnectFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
     E: Into<BoxError>,
@@ -167,58 +131,23 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
             KindProj::Passed { response } => response.poll(cx).map_err(Into::into),
-            KindProj::Rewritten { response, accept } => {
+            KindProj::Rewritten { response, inbound } => {
                 let response = ready!(response.poll(cx)).map_err(Into::into)?;
-                Poll::Ready(answer(response, accept.as_ref()).map_err(Into::into))
+                Poll::Ready(inbound.answer(response).map_err(Into::into))
             }
             KindProj::Refused { error } => Poll::Ready(Err((*error).into())),
         }
     }
 }
 
-fn answer<R>(mut response: Response<R>, accept: Option<&HeaderValue>) -> Result<Response<R>, NotSwitched> {
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        let headers = response.headers_mut();
-        if accept.is_some_and(|accept| !is_proof(headers, accept)) {
-            return Err(NotSwitched::Proof);
-        }
-        // A length would be that of the tunnel (RFC 9110, 8.6).
-        for name in [CONNECTION, UPGRADE, SEC_WEBSOCKET_ACCEPT, CONTENT_LENGTH] {
-            headers.remove(name);
-        }
-        *response.status_mut() = StatusCode::OK;
-    } else if response.status().is_success() {
-        // To the client it would mean that the tunnel is there.
-        return Err(NotSwitched::Ignored);
-    }
-    Ok(response)
-}
-
-fn is_proof(headers: &HeaderMap, accept: &HeaderValue) -> bool {
-    headers.get_all(SEC_WEBSOCKET_ACCEPT).iter().eq([accept])
-}
-
-/// An extended CONNECT that leads to no tunnel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotSwitched {
-    /// `:protocol` is none that `Upgrade` could name.
-    #[error("the protocol that is asked for is not the name of one")]
-    Protocol,
-    /// A protocol that would hide what follows from a proxy.
-    #[error("the protocol that is asked for is not passed on")]
-    Unsupported,
-    /// The backend has answered the request, which it must have taken for an ordinary one.
-    #[error("the backend does not switch to the protocol that is asked for")]
-    Ignored,
-    /// The backend has switched, but not to WebSocket: its `Sec-WebSocket-Accept` does not fit the key.
-    #[error("the backend's Sec-WebSocket-Accept is not the answer to the key")]
-    Proof,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upgrade::websocket;
+    use http::{
+        HeaderValue,
+        header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE},
+    };
     use tower::{ServiceExt, service_fn};
 
     fn connect(protocol: &str) -> Request<()> {

@@ -1,0 +1,56 @@
+use std::{future::pending, pin::pin, time::Duration};
+
+use futures_util::future::{Either, select};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+
+use crate::durations::bounded;
+
+/// Closes the tunnels of the layers that were given it, for example when their route is removed.
+///
+/// Dropping it closes none. See [`TunnelLayer::closed_by`](super::TunnelLayer::closed_by).
+#[derive(Debug, Default)]
+pub struct TunnelCloser(watch::Sender<Option<Instant>>);
+
+impl TunnelCloser {
+    /// A closer that has not closed anything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Closes all tunnels once `grace` has passed from now, and at once those that are opened after that.
+    pub fn close_after(&self, grace: Duration) {
+        self.0.send_replace(Some(Instant::now() + bounded(grace)));
+    }
+
+    pub(super) fn subscribe(&self) -> Closing {
+        Closing(self.0.subscribe())
+    }
+}
+
+/// When tunnels are to be closed, once that is known.
+#[derive(Debug, Clone)]
+pub(super) struct Closing(watch::Receiver<Option<Instant>>);
+
+impl Closing {
+    /// Ends when the tunnel is to be closed.
+    pub(super) async fn closed(mut self) {
+        loop {
+            let at = *self.0.borrow_and_update();
+            let until = async {
+                match at {
+                    Some(at) => sleep_until(at).await,
+                    None => pending().await,
+                }
+            };
+            match select(pin!(until), pin!(self.0.changed())).await {
+                Either::Left(_) => return,
+                Either::Right((Ok(()), _)) => {}
+                // The closer is gone: what it said last holds.
+                Either::Right((Err(_), until)) => return until.await,
+            }
+        }
+    }
+}

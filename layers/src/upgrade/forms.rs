@@ -1,0 +1,48 @@
+//! The two forms of an upgrade: of HTTP/1.1 (RFC 9110, 7.8) and of HTTP/2 (RFC 8441, 4 and 5).
+
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE},
+};
+use hyper::ext::Protocol;
+
+/// Makes it a request of HTTP/1.1, but for the version.
+pub(super) fn make_get<B>(request: &mut Request<B>, protocols: HeaderValue, key: Option<HeaderValue>) {
+    request.extensions_mut().remove::<Protocol>();
+    *request.method_mut() = Method::GET;
+    let headers = request.headers_mut();
+    headers.insert(UPGRADE, protocols);
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    if let Some(key) = key {
+        headers.insert(SEC_WEBSOCKET_KEY, key);
+    }
+}
+
+/// Makes an extended CONNECT of a request that is otherwise one of HTTP/2.
+pub(super) fn make_connect<B>(request: &mut Request<B>, protocol: &str) {
+    request.extensions_mut().insert(Protocol::from(protocol));
+    *request.method_mut() = Method::CONNECT;
+    request.headers_mut().remove(SEC_WEBSOCKET_KEY);
+}
+
+/// Makes a 101 of the 200 to an extended CONNECT.
+pub(super) fn make_switching<B>(response: &mut Response<B>, protocol: HeaderValue, accept: Option<HeaderValue>) {
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_LENGTH);
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol);
+    if let Some(accept) = accept {
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    }
+}
+
+/// Makes a 200 of a 101.
+pub(super) fn make_ok<B>(response: &mut Response<B>) {
+    *response.status_mut() = StatusCode::OK;
+    let headers = response.headers_mut();
+    // A length would be that of the tunnel (RFC 9110, 8.6).
+    for name in [CONNECTION, UPGRADE, SEC_WEBSOCKET_ACCEPT, CONTENT_LENGTH] {
+        headers.remove(name);
+    }
+}

@@ -1,0 +1,177 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::UPGRADE};
+use pin_project_lite::pin_project;
+use tower::{BoxError, Layer, Service};
+
+use super::{TunnelCloser, UnexpectedUpgrade, closer::Closing, copy::tunnel, side::Side};
+use crate::{durations::bounded, hop_by_hop::tokens};
+
+/// Joins client and backend when the backend switches to a protocol that the client has asked for.
+///
+/// Put it inside of [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer), which decides which `Upgrade` is passed on. A
+/// 101 that nobody asked for is [`UnexpectedUpgrade`]. The tunnel is a task of its own, and ends when both sides have
+/// ended, when no byte has come from either for too long, or with the runtime. It keeps the client's
+/// [`ConnInfo`](crate::conn::ConnInfo) until then. Over HTTP/2, either side is a stream of a connection that goes on
+/// beside it; a reset of the stream ends the tunnel.
+///
+/// ```
+/// use http::{Request, Response};
+/// use pmesh_layers::upgrade::{TunnelLayer, UnexpectedUpgrade};
+/// use tower::{BoxError, ServiceBuilder, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// // In a proxy this is a pool of connections.
+/// let backend = tower::service_fn(async |_: Request<()>| {
+///     Ok::<_, BoxError>(Response::builder().status(101).header("upgrade", "websocket").body(())?)
+/// });
+/// let service = ServiceBuilder::new().layer(TunnelLayer::new()).service(backend);
+///
+/// let request = Request::get("/").header("connection", "upgrade").header("upgrade", "websocket").body(())?;
+/// assert_eq!(service.clone().oneshot(request).await?.status(), 101);
+/// // A backend that switches unasked is not believed.
+/// let error = service.oneshot(Request::new(())).await.unwrap_err();
+/// assert!(error.is::<UnexpectedUpgrade>());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct TunnelLayer {
+    timeout: Duration,
+    closing: Option<Closing>,
+}
+
+impl Default for TunnelLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TunnelLayer {
+    /// Tunnels may be idle for an hour: what Envoy allows a TCP connection, and HAProxy's documentation advises for
+    /// `timeout tunnel`.
+    pub fn new() -> Self {
+        Self { timeout: Duration::from_secs(60 * 60), closing: None }
+    }
+
+    /// Lets `closer` close the tunnels.
+    #[must_use]
+    pub fn closed_by(mut self, closer: &TunnelCloser) -> Self {
+        self.closing = Some(closer.subscribe());
+        self
+    }
+
+    /// How long no byte may come from either side. Both connections are then closed, up to a fourth of it later.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = bounded(timeout);
+        self
+    }
+}
+
+impl<S> Layer<S> for TunnelLayer {
+    type Service = Tunnel<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Tunnel { inner, timeout: self.timeout, closing: self.closing.clone().map(Arc::new) }
+    }
+}
+
+/// The service of [`TunnelLayer`].
+#[derive(Debug, Clone)]
+pub struct Tunnel<S> {
+    inner: S,
+    timeout: Duration,
+    // Of this service alone, so that threads with services of their own share no count of references.
+    closing: Option<Arc<Closing>>,
+}
+
+impl<S> Tunnel<S> {
+    inner_accessors!();
+}
+
+impl<S, B, R> Service<Request<B>> for Tunnel<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = TunnelFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let asked = request.headers().get(UPGRADE).cloned().map(|protocols| {
+            Box::new(Asked {
+                protocols,
+                client: Side::client(&mut request),
+                timeout: self.timeout,
+                closing: self.closing.as_deref().cloned(),
+            })
+        });
+        TunnelFuture { response: self.inner.call(request), asked }
+    }
+}
+
+/// What a client has asked to switch to.
+#[derive(Debug)]
+struct Asked {
+    protocols: HeaderValue,
+    client: Side,
+    timeout: Duration,
+    closing: Option<Closing>,
+}
+
+impl Asked {
+    fn allows(&self, response: &HeaderMap) -> bool {
+        let mut lines = response.get_all(UPGRADE).iter();
+        match (lines.next(), lines.next()) {
+            (Some(chosen), None) => tokens(&self.protocols).any(|one| one.eq_ignore_ascii_case(chosen.as_bytes())),
+            _ => false,
+        }
+    }
+}
+
+pin_project! {
+    /// The response future of [`Tunnel`].
+    #[derive(Debug)]
+    pub struct TunnelFuture<F> {
+        #[pin]
+        response: F,
+        // Boxed: few requests ask for one.
+        asked: Option<Box<Asked>>,
+    }
+}
+
+impl<F, R, E> Future for TunnelFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    E: Into<BoxError>,
+{
+    type Output = Result<Response<R>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = ready!(this.response.poll(cx)).map_err(Into::into)?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let Some(asked) = this.asked.take().filter(|asked| asked.allows(response.headers())) else {
+                return Poll::Ready(Err(UnexpectedUpgrade.into()));
+            };
+            let Asked { mut client, timeout, closing, .. } = *asked;
+            // From here on, so that the connection is not idle between the end of the request and the tunnel.
+            client.begin();
+            tokio::spawn(tunnel(client, Side::backend(&mut response), timeout, closing));
+        }
+        Poll::Ready(Ok(response))
+    }
+}

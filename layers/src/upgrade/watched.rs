@@ -1,0 +1,67 @@
+use std::{
+    io,
+    pin::Pin,
+    sync::atomic::{AtomicU32, Ordering},
+    task::{Context, Poll},
+};
+
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::side::Kept;
+
+/// One side of an open tunnel. Counts the pieces that pass it.
+pub(super) struct Watched<'a> {
+    io: TokioIo<Upgraded>,
+    kept: Kept,
+    moved: &'a AtomicU32,
+}
+
+impl<'a> Watched<'a> {
+    pub(super) fn new((io, kept): (Upgraded, Kept), moved: &'a AtomicU32) -> Self {
+        Self { io: TokioIo::new(io), kept, moved }
+    }
+
+    fn note<T>(&self, polled: &Poll<T>) {
+        if polled.is_ready() {
+            self.moved.fetch_add(1, Ordering::Relaxed);
+            self.kept.note_progress();
+        }
+    }
+}
+
+impl AsyncRead for Watched<'_> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
+        self.note(&polled);
+        // hyper reads an RST_STREAM with CANCEL as an ordinary end of the stream. Its writing half knows of the reset,
+        // and fails to flush. A connection of HTTP/1.1 has nothing to flush here.
+        if matches!(polled, Poll::Ready(Ok(())))
+            && buf.filled().len() == before
+            && buf.remaining() > 0
+            && let Poll::Ready(Err(error)) = Pin::new(&mut self.io).poll_flush(cx)
+        {
+            return Poll::Ready(Err(error));
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Watched<'_> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write(cx, buf);
+        // Counted as well as what is read: a slow reader is not an idle one.
+        self.note(&polled);
+        polled
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
