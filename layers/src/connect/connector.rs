@@ -19,7 +19,7 @@ use tokio::{
 };
 use tower::Service;
 
-use super::{ConnectError, Resolver, SourceSubnet, order::Losers, plain::asks_for_tls, race::race, socket};
+use super::{ConnectError, Resolver, SourceSubnet, order::Losers, plain::refuse_tls, race::race, socket};
 use crate::durations::bounded;
 
 /// How many source addresses are tried when one has no port left for the destination.
@@ -38,8 +38,8 @@ const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 /// not answered within 250 ms, and the first connection to open is used (RFC 8305). An address that lost to a later one
 /// is tried after the others for a minute.
 ///
-/// It does not speak TLS, and refuses `https` and `wss` URIs: wrap it in a [`TlsConnector`](super::TlsConnector) for
-/// those.
+/// It does not speak TLS, and `https` and `wss` URIs are an error: wrap it in a [`TlsConnector`](super::TlsConnector)
+/// for those.
 ///
 /// Serves hyper-util's legacy client as its connector, too:
 ///
@@ -285,9 +285,7 @@ impl Service<Uri> for SourceConnector {
         Box::pin(async move {
             let host = uri.host().ok_or_else(|| ConnectError::no_host(&uri))?;
             let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-            if asks_for_tls(&uri) {
-                return Err(ConnectError::no_tls(&uri));
-            }
+            refuse_tls(&uri)?;
             let stream = connector.connect(host, uri.port_u16().unwrap_or(80)).await?;
             Ok(TokioIo::new(stream))
         })

@@ -80,7 +80,7 @@ impl fmt::Display for ConnectError {
         match &self.step {
             Step::NoHost(uri) => write!(f, "there is no host in {uri}"),
             Step::NoTls(uri) => {
-                write!(f, "{uri} needs TLS, which a SourceConnector does not speak: wrap it in a TlsConnector")
+                write!(f, "{uri} needs TLS, which this connector does not speak: wrap it in a TlsConnector")
             }
             Step::Resolve(host) => write!(f, "cannot resolve {host}"),
             Step::ResolveTimeout(host) => write!(f, "{host} was not resolved in time"),

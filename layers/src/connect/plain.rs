@@ -1,5 +1,7 @@
 use http::{Uri, uri::PathAndQuery};
 
+use super::ConnectError;
+
 /// The URI that a TLS connector passes to its inner connector: the same host and port, without TLS.
 pub(crate) fn plain(uri: Uri) -> Uri {
     let (true, Some(host)) = (asks_for_tls(&uri), uri.host()) else { return uri };
@@ -9,8 +11,13 @@ pub(crate) fn plain(uri: Uri) -> Uri {
     Uri::builder().scheme("http").authority(authority).path_and_query(path).build().unwrap_or(uri)
 }
 
+/// Connectors without TLS must not send in clear text what was meant for TLS.
+pub(super) fn refuse_tls(uri: &Uri) -> Result<(), ConnectError> {
+    if asks_for_tls(uri) { Err(ConnectError::no_tls(uri)) } else { Ok(()) }
+}
+
 /// Whether the scheme of the URI is one over TLS.
-pub(super) fn asks_for_tls(uri: &Uri) -> bool {
+fn asks_for_tls(uri: &Uri) -> bool {
     matches!(uri.scheme_str(), Some("https" | "wss"))
 }
 

@@ -24,7 +24,8 @@ const HTTP2: &[u8] = b"h2";
 
 /// Speaks TLS over the connections of another connector.
 ///
-/// The inner connector gets the host and port of the URI with the scheme `http`.
+/// The inner connector gets the host and port of the URI with the scheme `http`. To ask this one for `http` or `ws` is
+/// an error: those ports speak no TLS.
 ///
 /// The certificate must be valid for the URI's host, or for [`name`](Self::name), and lead to a root that the
 /// configuration trusts. A host that is an IP address is verified as one, and no name is sent. Sessions are resumed as
@@ -122,6 +123,9 @@ where
     C::Error: Into<BoxError>,
 {
     async fn connect(self, uri: Uri) -> Result<TokioIo<TlsStream<TokioIo<C::Response>>>, TlsError> {
+        if matches!(uri.scheme_str(), Some("http" | "ws")) {
+            return Err(TlsError(Step::ClearText(uri.to_string())));
+        }
         let http2 = self.is_http2();
         let peer = uri.authority().map(ToString::to_string).unwrap_or_default();
         let name = match self.name {
@@ -161,6 +165,7 @@ pub struct TlsError(Step);
 
 #[derive(Debug)]
 enum Step {
+    ClearText(String),
     NoName(String),
     Connect(BoxError),
     Handshake { peer: String, name: String, error: io::Error },
@@ -204,6 +209,9 @@ impl TlsError {
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
+            Step::ClearText(uri) => {
+                write!(f, "{uri} asks for a connection without TLS: write https, or use the inner connector alone")
+            }
             Step::NoName(uri) => write!(f, "there is no name to verify in {uri}"),
             Step::Connect(_) => f.write_str("cannot open a connection for TLS"),
             Step::Handshake { peer, .. } if self.is_plain() => {

@@ -17,14 +17,17 @@ use tokio::{
 };
 use tower::Service;
 
-use super::ConnectError;
+use super::{ConnectError, plain::refuse_tls};
 use crate::durations::bounded;
 
 /// The first and the longest pause between attempts at a socket whose backlog is full.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(16);
 
-/// Connects to a Unix socket, ignoring the URI.
+/// Connects to a Unix socket, whatever the host and port of the URI.
+///
+/// It does not speak TLS, and `https` and `wss` URIs are an error: wrap it in a [`TlsConnector`](super::TlsConnector)
+/// for those.
 ///
 /// If the backlog of a Unix socket is full, Linux refuses connections at once (EAGAIN), unlike with TCP. The connector
 /// then tries again after short pauses, until the connect timeout. Waiting connections get a place in the backlog in
@@ -92,9 +95,10 @@ impl Service<Uri> for UnixConnector {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Uri) -> Self::Future {
+    fn call(&mut self, uri: Uri) -> Self::Future {
         let connector = self.clone();
         Box::pin(async move {
+            refuse_tls(&uri)?;
             match timeout(connector.connect_timeout, connector.connect()).await {
                 Ok(Ok(stream)) => Ok(TokioIo::new(stream)),
                 Ok(Err(error)) => Err(ConnectError::socket(connector.path.to_path_buf(), error)),

@@ -24,7 +24,8 @@ use crate::{connect::plain, durations::bounded, identity::NodeName};
 /// Connects to another node, over the connections of another connector, for HTTP/2.
 ///
 /// It proves that it holds the secret and shows the certificate of the node that connects, and believes only a
-/// certificate for the node that was asked for. The URI says where that node is, and nothing else.
+/// certificate for the node that was asked for. The URI says where that node is, and nothing else: every connection is
+/// TLS, whatever its scheme.
 ///
 /// A node that holds another secret is silent. So where a connection ends without an answer, the next secret is tried
 /// on a new one, at once. That the peer has accepted this node's certificate shows in what it sends first: in TLS 1.3

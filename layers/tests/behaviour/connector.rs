@@ -81,7 +81,7 @@ async fn what_cannot_be_reached_is_an_error_that_says_so() {
     // Bound and not listening: refused, and nobody else gets the port.
     let (_bound, address) = refusing();
     let refused = format!("http://{address}");
-    let no_tls = "https://127.0.0.1:1/ needs TLS, which a SourceConnector does not speak";
+    let no_tls = "https://127.0.0.1:1/ needs TLS, which this connector does not speak";
     for (uri, expected) in [
         (refused.as_str(), "cannot connect to 127.0.0.1:"),
         ("/path", "there is no host in /path"),

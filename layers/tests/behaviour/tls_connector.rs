@@ -185,6 +185,11 @@ async fn no_connection_and_no_tls() {
     assert!(error.source().unwrap().is::<std::io::Error>());
     let error = connector.call(Uri::from_static("/path")).await.unwrap_err();
     assert_eq!(told(error), "there is no name to verify in /path");
+    for uri in ["http://a.example/", "ws://a.example/"] {
+        let error = connector.call(Uri::from_static(uri)).await.unwrap_err();
+        let expected = "asks for a connection without TLS: write https, or use the inner connector alone";
+        assert_eq!(told(error), format!("{uri} {expected}"));
+    }
 }
 
 /// RFC 9112, 9.8: without the closing alert, a response that ends with its connection is not whole.

@@ -81,3 +81,19 @@ async fn a_backlog_that_stays_full_is_a_timeout() {
     assert!(error.is_timeout());
     assert_eq!(error.to_string(), format!("{} accepted no connection in time: its backlog is full", path.display()));
 }
+
+#[tokio::test]
+async fn what_asks_for_tls_is_not_sent_in_clear_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.sock");
+    let _listener = UnixListener::bind(&path).unwrap();
+    for (uri, connects) in [("http://a.test/", true), ("https://a.test/", false), ("wss://a.test/", false)] {
+        match UnixConnector::new(&path).oneshot(Uri::from_static(uri)).await {
+            Ok(_) => assert!(connects),
+            Err(error) => {
+                let expected = "needs TLS, which this connector does not speak: wrap it in a TlsConnector";
+                assert_eq!(error.to_string(), format!("{uri} {expected}"));
+            }
+        }
+    }
+}
