@@ -9,3 +9,4 @@ mod own_stack;
 mod program;
 mod sni_only;
 mod tls;
+mod websocket_proxy;
