@@ -120,6 +120,7 @@ mod future;
 mod hash;
 pub mod hop_by_hop;
 pub mod host;
+mod host_name;
 pub mod identity;
 pub mod node;
 pub mod pool;

@@ -7,7 +7,7 @@ use std::{
 use http::HeaderValue;
 
 use super::{Control, Ties};
-use crate::{host::HostName, identity::NodeName};
+use crate::{host_name::HostName, identity::NodeName};
 
 /// What is known of the client connection that a request came over.
 ///

@@ -1,6 +1,7 @@
 use http::{HeaderValue, Method, Request, Version, header::HOST};
 
-use super::{HostRejected, name::Scratch};
+use super::HostRejected;
+use crate::host_name::Scratch;
 
 /// The authority that a request names, as it stands there, and where.
 #[derive(Debug)]

@@ -9,9 +9,8 @@ use tower::{BoxError, Layer, Service};
 use super::{
     HostName, HostRejected, ServedHosts,
     authority::{Authority, authority},
-    name::Scratch,
 };
-use crate::{conn::ConnInfo, future::ResponseFuture};
+use crate::{conn::ConnInfo, future::ResponseFuture, host_name::Scratch};
 
 /// Lets only requests through that name a served host, exactly one, and well formed.
 ///

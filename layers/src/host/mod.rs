@@ -26,12 +26,11 @@
 mod authority;
 mod error;
 mod layer;
-mod name;
 mod pattern;
 mod set;
 
+pub use crate::host_name::{HostName, InvalidHost};
 pub use error::HostRejected;
 pub use layer::{Host, HostLayer};
-pub use name::{HostName, InvalidHost};
 pub use pattern::HostPattern;
 pub use set::{HostSet, ServedHosts, parents};

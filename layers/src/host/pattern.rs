@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use super::name::{Fault, HostName, InvalidHost, is_ipv4_shaped};
+use crate::host_name::{Fault, HostName, InvalidHost, is_ipv4_shaped};
 
 /// The names that one entry of a configuration serves.
 ///

@@ -1,13 +1,7 @@
-use std::{
-    future::Future,
-    pin::{Pin, pin},
-    sync::Arc,
-};
+use std::{future::Future, sync::Arc};
 
-use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, timeout_at},
@@ -16,11 +10,10 @@ use tower::{BoxError, Service};
 
 use super::{
     Ended, Protocol,
-    counted::Counted,
     drive::{self, Deadlines, Driven},
     entry::Entry,
+    http1, http2,
     settings::Settings,
-    turn::{InTurns, Turns},
 };
 use crate::{
     body::RequestBody,
@@ -68,18 +61,15 @@ impl Settings {
             let (gate, reclaim) = Gate::new(io, control.clone());
             let mut gate = gate.with_read_ahead(ahead);
             let mut abandoned = ResetIfCutShort { reclaim: &reclaim, control: &control, armed: true };
-            let http2 = match protocol {
+            let is_http2 = match protocol {
                 Protocol::Http1 => Ok(false),
                 Protocol::Http2 => Ok(true),
                 Protocol::Detect | Protocol::DetectOpen => {
                     timeout_at(deadline, drive::detect_http2(&mut gate, &control)).await
                 }
             };
-            if http2 == Ok(true) && protocol == Protocol::DetectOpen {
+            if is_http2 == Ok(true) && protocol == Protocol::DetectOpen {
                 control.open_gate();
-            }
-            if http2 == Ok(false) {
-                gate.watch();
             }
             let entry = Entry::new(service, info);
             let deadlines = Deadlines {
@@ -87,30 +77,14 @@ impl Settings {
                 keep_alive: self.limits.keep_alive_timeout,
                 head: self.limits.head_timeout,
                 body: self.limits.body_timeout,
-                sleeps: http2 == Ok(false),
+                sleeps: is_http2 == Ok(false),
             };
-            let mut unread = Bytes::new();
-            let driven = match http2 {
-                Ok(true) => {
-                    let turns = Turns::new(control.clone());
-                    let counted = Counted::new(gate, control.clone(), turns.clone());
-                    let counted = if self.limits.trusting { counted.trusting() } else { counted };
-                    let connection = self.limits.http2(&turns).serve_connection(TokioIo::new(counted), entry);
-                    drive::drive(pin!(InTurns::new(connection, turns)), &control, deadlines).await
-                }
-                Ok(false) => {
-                    let mut connection = self.http1.serve_connection(TokioIo::new(gate), entry).with_upgrades();
-                    let driven = drive::drive(Pin::new(&mut connection), &control, deadlines).await;
-                    if matches!(driven, Driven::Idle)
-                        && let Some(parts) = connection.into_parts()
-                    {
-                        unread = parts.read_buf;
-                    }
-                    driven
-                }
+            let (driven, unread) = match is_http2 {
+                Ok(true) => (http2::serve(&self.limits, gate, entry, &control, deadlines).await, Vec::new()),
+                Ok(false) => http1::serve(&self.http1, gate, entry, &control, deadlines).await,
                 Err(_) => {
                     drop(gate);
-                    Driven::Ended(Ended::Deadline)
+                    (Driven::Ended(Ended::Deadline), Vec::new())
                 }
             };
             abandoned.armed = false;
@@ -118,8 +92,7 @@ impl Settings {
                 Driven::Ended(ended) => ended,
                 // Its gate is gone with the server.
                 Driven::Idle => match reclaim.take() {
-                    // Copied, so that the buffer it was read to is given back.
-                    Some(io) => return Awake::Idle(io, unread.to_vec()),
+                    Some(io) => return Awake::Idle(io, unread),
                     None => Ended::Finished,
                 },
             };
@@ -127,13 +100,13 @@ impl Settings {
             // not wait for the end of the request, and wherever frames come that belong to none: closed now, the
             // connection would be reset. hyper takes for good order, too, that it gives up HTTP/2 because of a CONNECT
             // with a length.
-            let read_all = http2 == Ok(false) || control.is_draining();
+            let read_all = is_http2 == Ok(false) || control.is_draining();
             let in_order = matches!(ended, Ended::Finished) && read_all && !control.had_body() && control.is_open();
             if !in_order && let Some(io) = reclaim.take() {
                 // What the client has got must not pass for a whole response.
                 let broken = matches!(ended, Ended::Stalled) || control.is_cut_short();
                 // A client of HTTP/2 reads while it sends: it learns of the end without being read to its own.
-                let floods = http2 == Ok(true) && control.is_open();
+                let floods = is_http2 == Ok(true) && control.is_open();
                 match (broken, floods) {
                     (true, _) => io.reset(),
                     (false, true) => silence::close_within(io, MOST_UNREAD).await,

@@ -8,7 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower::BoxError;
 
-use super::streams;
+use super::http2::note_polled;
 use crate::conn::InFlight;
 
 pin_project! {
@@ -74,12 +74,12 @@ impl<B: Body<Error: Into<BoxError>>> Body for InFlightBody<B> {
                 this.in_flight.end();
                 // Polled again after the connection has had its turn.
                 cx.waker().wake_by_ref();
-                streams::note_polled(None);
+                note_polled(None);
                 return Poll::Pending;
             }
             Poll::Ready(polled) => polled.map(|frame| frame.map_err(Into::into)),
             Poll::Pending => {
-                streams::note_polled(None);
+                note_polled(None);
                 return Poll::Pending;
             }
         };
@@ -87,7 +87,7 @@ impl<B: Body<Error: Into<BoxError>>> Body for InFlightBody<B> {
             Some(Ok(frame)) => frame.data_ref().map(Buf::remaining),
             _ => None,
         };
-        streams::note_polled(bytes);
+        note_polled(bytes);
         this.in_flight.note_piece(bytes.unwrap_or(0));
         // Behind its last piece a body need not be asked once more.
         if bytes.is_none() || inner.is_end_stream() {

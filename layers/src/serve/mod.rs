@@ -2,19 +2,15 @@
 
 mod awake;
 mod body;
-mod budget;
-mod counted;
 mod drive;
 mod ended;
 mod entry;
-mod frames;
+mod http1;
+mod http2;
 mod protocol;
-mod reads;
 mod served;
 mod server;
 mod settings;
-mod streams;
-mod turn;
 
 pub use body::InFlightBody;
 pub use ended::Ended;

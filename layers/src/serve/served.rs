@@ -1,6 +1,5 @@
 use std::{
     future::Future,
-    mem::MaybeUninit,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -10,20 +9,23 @@ use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     time::{Instant, Sleep, sleep_until, timeout},
 };
 use tower::{BoxError, Service};
 
-use super::{Ended, Protocol, awake::Awake, drive::FAREWELL, settings::Settings};
+use super::{
+    Ended, Protocol,
+    awake::Awake,
+    drive::FAREWELL,
+    http1::{Input, poll_input},
+    settings::Settings,
+};
 use crate::{
     body::RequestBody,
-    conn::{ConnInfo, Control},
+    conn::ConnInfo,
     silence::{self, IntoRaw},
 };
-
-/// Most requests without a body fit in.
-const FIRST_READ: usize = 4 * 1024;
 
 pin_project! {
     /// A connection, until it ends.
@@ -139,38 +141,6 @@ enum Next {
     Wake(Vec<u8>, Option<Instant>),
     End(Ended),
     Silence(Ended),
-}
-
-enum Input {
-    Bytes(Vec<u8>),
-    /// Nothing more is to be waited for.
-    End,
-    Late,
-}
-
-// By itself, so that there is no room for a buffer on the stack of those that are awake.
-#[inline(never)]
-fn poll_input<IO: AsyncRead + Unpin>(
-    io: &mut IO,
-    control: &Control,
-    timer: Pin<&mut Sleep>,
-    cx: &mut Context<'_>,
-) -> Poll<Input> {
-    control.register_driver(cx.waker());
-    // On the stack: who waits holds no memory for what may come.
-    let mut bytes = [const { MaybeUninit::uninit() }; FIRST_READ];
-    let mut buf = ReadBuf::uninit(&mut bytes);
-    match Pin::new(io).poll_read(cx, &mut buf) {
-        Poll::Ready(Ok(())) if !buf.filled().is_empty() => return Poll::Ready(Input::Bytes(buf.filled().to_vec())),
-        Poll::Ready(_) => return Poll::Ready(Input::End),
-        Poll::Pending => {}
-    }
-    // Only now: a request that has come is served.
-    if control.is_draining() || control.is_silenced() {
-        return Poll::Ready(Input::End);
-    }
-    ready!(timer.poll(cx));
-    Poll::Ready(Input::Late)
 }
 
 /// The client has got all that it asked for. One that takes nothing does not hold this up.

@@ -6,7 +6,7 @@ use std::{
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::turn::Turns;
+use super::turns::Turns;
 
 /// Frames and bytes that are read in a turn: tokio lets a task read 128 times in a row, which is 100,000 frames of a
 /// flood.

@@ -14,8 +14,7 @@ use tokio::{
     task::yield_now,
 };
 
-use super::drive::Connection;
-use crate::conn::Control;
+use crate::{conn::Control, serve::drive::Connection};
 
 /// Polls of streams before others have their turn.
 const STREAMS_A_TURN: usize = 8;

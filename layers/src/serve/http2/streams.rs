@@ -9,7 +9,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::turn::{Place, Turns};
+use super::turns::{Place, Turns};
 
 /// A stream is looked at so often within its timeout.
 const LOOKS: u32 = 4;
@@ -73,7 +73,7 @@ thread_local! {
 }
 
 /// A body was polled, and gave a piece of so many bytes or nothing.
-pub(super) fn note_polled(piece: Option<usize>) {
+pub(in crate::serve) fn note_polled(piece: Option<usize>) {
     let mut moves = MOVES.get();
     if let Some(bytes) = moves.in_hand {
         moves.before = bytes;

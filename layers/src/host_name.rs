@@ -102,15 +102,15 @@ const CANONICAL: [u8; 256] = {
 };
 
 /// Room to bring a host into canonical form without touching the heap.
-pub(super) struct Scratch([u8; MAX_NAME]);
+pub(crate) struct Scratch([u8; MAX_NAME]);
 
 impl Scratch {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self([0; MAX_NAME])
     }
 
     /// The canonical form of `authority`: see [`HostName::from_authority`].
-    pub(super) fn canonical<'a>(&'a mut self, authority: &[u8]) -> Result<&'a str, InvalidHost> {
+    pub(crate) fn canonical<'a>(&'a mut self, authority: &[u8]) -> Result<&'a str, InvalidHost> {
         let (host, port) = split_port(authority)?;
         if let Some(port) = port {
             check_port(port)?;
@@ -184,16 +184,16 @@ fn check_port(port: &[u8]) -> Result<(), InvalidHost> {
 }
 
 /// Whether the last label is a number, as in every IPv4 address and in no name (RFC 3696, 2).
-pub(super) fn is_ipv4_shaped(name: &[u8]) -> bool {
+pub(crate) fn is_ipv4_shaped(name: &[u8]) -> bool {
     name.rsplit(|b| *b == b'.').next().is_some_and(|last| !last.is_empty() && last.iter().all(u8::is_ascii_digit))
 }
 
 /// Text that names no host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InvalidHost(pub(super) Fault);
+pub struct InvalidHost(pub(crate) Fault);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     Empty,
     EmptyLabel,
     TooLong,

@@ -14,7 +14,7 @@ use super::{
     budget::Budget,
     frames::{CONTINUATION, Frames, HEADERS, calm_down},
     reads::Reads,
-    turn::Turns,
+    turns::Turns,
 };
 use crate::conn::Control;
 

@@ -1,0 +1,48 @@
+//! HTTP/1: one request at a time, and sleep between them: without a server and without a buffer.
+
+mod asleep;
+
+use std::pin::Pin;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower::{BoxError, Service};
+
+use super::{
+    drive::{Deadlines, Driven, drive},
+    entry::Entry,
+};
+use crate::{body::RequestBody, conn::Control, silence::Gate};
+
+pub(super) use asleep::{Input, poll_input};
+
+/// Serves the requests of a connection until it ends or may sleep. The second value is what was read then, but is none
+/// of a request so far.
+pub(super) async fn serve<IO, S, B>(
+    http1: &http1::Builder,
+    mut gate: Gate<IO>,
+    entry: Entry<S>,
+    control: &Control,
+    deadlines: Deadlines,
+) -> (Driven, Vec<u8>)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send + 'static>
+        + Clone
+        + Send
+        + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    gate.watch();
+    let mut connection = http1.serve_connection(TokioIo::new(gate), entry).with_upgrades();
+    let driven = drive(Pin::new(&mut connection), control, deadlines).await;
+    let unread = match driven {
+        // Copied, so that the buffer it was read to is given back.
+        Driven::Idle => connection.into_parts().map_or_else(Vec::new, |parts| parts.read_buf.to_vec()),
+        Driven::Ended(_) => Vec::new(),
+    };
+    (driven, unread)
+}

@@ -1,0 +1,104 @@
+//! HTTP/2: many streams at a time, in turns with other connections, and limits to what a client may ask for nothing.
+//!
+//! ```text
+//!  Gate ─▶ Counted ─▶ h2 ─▶ Streams ─▶ Entry
+//!            │ Frames  what comes, frame by frame        │ a task for each
+//!            │ Budget  what it may cost                  │
+//!            └ Reads ────────────▶ Turns ◀───────────────┘ who goes on when
+//! ```
+
+mod budget;
+mod counted;
+mod frames;
+mod reads;
+mod streams;
+mod turns;
+
+use std::pin::pin;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::server::conn::http2;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower::{BoxError, Service};
+
+use self::{
+    counted::Counted,
+    streams::Streams,
+    turns::{InTurns, Turns},
+};
+use super::{
+    drive::{Deadlines, Driven, drive},
+    entry::Entry,
+    settings::Limits,
+};
+use crate::{body::RequestBody, conn::Control, silence::Gate};
+
+pub(super) use streams::note_polled;
+
+/// What a client may send on an h2 stream, and on all streams of a connection, before it is read.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Response bytes buffered for an h2 stream.
+const MAX_SEND_BUFFER: usize = 64 * 1024;
+
+/// What a trusted client may send on all streams of a connection, at most (RFC 9113, 6.9.1).
+const MAX_WINDOW: u32 = (1 << 31) - 1;
+/// Streams of a trusted client that may be reset at a time, by it or here.
+const MAX_RESET_TRUSTED: usize = 100_000;
+
+/// Requests of an h2 client that it reset before they were looked at (rapid reset); the default of h2.
+const MAX_RESET_EARLY: usize = 20;
+/// Streams of an h2 client that were reset here because it broke a rule (MadeYouReset): one for each it may have open. Each
+/// is remembered for a second; h2's own limit of 1024 lets a client make it remember 10 MiB.
+const MAX_RESET_HERE: usize = 128;
+
+/// Serves the requests of a connection until it ends.
+pub(super) async fn serve<IO, S, B>(
+    limits: &Limits,
+    gate: Gate<IO>,
+    entry: Entry<S>,
+    control: &Control,
+    deadlines: Deadlines,
+) -> Driven
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send + 'static>
+        + Clone
+        + Send
+        + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let turns = Turns::new(control.clone());
+    let counted = Counted::new(gate, control.clone(), turns.clone());
+    let counted = if limits.trusting { counted.trusting() } else { counted };
+    let connection = builder(limits, &turns).serve_connection(TokioIo::new(counted), entry);
+    drive(pin!(InTurns::new(connection, turns)), control, deadlines).await
+}
+
+/// What speaks HTTP/2 within the limits, on a connection with these turns.
+fn builder(limits: &Limits, turns: &Turns) -> http2::Builder<Streams> {
+    // The streams of another node are those of many users.
+    let turns = (!limits.trusting).then(|| turns.clone());
+    let mut http2 = http2::Builder::new(Streams::new(limits.body_timeout, MAX_SEND_BUFFER, turns));
+    let window = if limits.trusting {
+        STREAM_WINDOW.saturating_mul(limits.max_streams).clamp(CONNECTION_WINDOW, MAX_WINDOW)
+    } else {
+        CONNECTION_WINDOW
+    };
+    let (reset_early, reset_here) =
+        if limits.trusting { (MAX_RESET_TRUSTED, MAX_RESET_TRUSTED) } else { (MAX_RESET_EARLY, MAX_RESET_HERE) };
+    http2
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(window)
+        .max_send_buf_size(MAX_SEND_BUFFER)
+        .max_concurrent_streams(limits.max_streams)
+        .max_pending_accept_reset_streams(reset_early)
+        .max_local_error_reset_streams(reset_here)
+        .max_header_list_size(limits.max_head);
+    if limits.extended_connect {
+        http2.enable_connect_protocol();
+    }
+    http2
+}
