@@ -36,21 +36,24 @@ impl Lease {
 }
 
 impl Side {
-    /// The client's side, from a request that asks for an upgrade.
-    pub(super) fn client<B>(request: &mut Request<B>) -> Self {
-        let io = hyper::upgrade::on(&mut *request);
-        let kept = match request.extensions().get::<ConnInfo>().cloned() {
+    /// The client's side, from a request that asks for an upgrade. It stays in the request, too, for a service that
+    /// takes the upgrade itself.
+    pub(super) fn client<B>(request: &Request<B>) -> Option<Self> {
+        let extensions = request.extensions();
+        let io = extensions.get::<OnUpgrade>()?.clone();
+        let kept = match extensions.get::<ConnInfo>().cloned() {
             None => Kept::Nothing,
             Some(info) if request.version() >= Version::HTTP_2 => Kept::Stream(info, None),
             Some(info) => Kept::Connection(info),
         };
-        Self { io, kept }
+        Some(Self { io, kept })
     }
 
-    /// The backend's side, from a response that switches protocols.
-    pub(super) fn backend<B>(response: &mut Response<B>) -> Self {
-        let kept = response.extensions_mut().remove().map_or(Kept::Nothing, Kept::Lease);
-        Self { io: hyper::upgrade::on(response), kept }
+    /// The backend's side, from a response that switches protocols; `None` if there is no connection behind it.
+    pub(super) fn backend<B>(response: &mut Response<B>) -> Option<Self> {
+        let extensions = response.extensions_mut();
+        let io = extensions.remove()?;
+        Some(Self { io, kept: extensions.remove().map_or(Kept::Nothing, Kept::Lease) })
     }
 
     /// Counts a stream as an open tunnel of its connection.

@@ -21,6 +21,9 @@ use crate::{durations::bounded, hop_by_hop::tokens};
 /// [`ConnInfo`](crate::conn::ConnInfo) until then. Over HTTP/2, either side is a stream of a connection that goes on
 /// beside it; a reset of the stream ends the tunnel.
 ///
+/// A service that answers 101 and takes the upgrade itself, as axum's `WebSocketUpgrade` does, works inside of it, too:
+/// its tunnels are its own, without timeout or closer.
+///
 /// ```
 /// use http::{Request, Response};
 /// use pmesh_layers::upgrade::{TunnelLayer, UnexpectedUpgrade};
@@ -110,11 +113,11 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let asked = request.headers().get(UPGRADE).cloned().map(|protocols| {
             Box::new(Asked {
                 protocols,
-                client: Side::client(&mut request),
+                client: Side::client(&request),
                 timeout: self.timeout,
                 closing: self.closing.as_deref().cloned(),
             })
@@ -127,7 +130,7 @@ where
 #[derive(Debug)]
 struct Asked {
     protocols: HeaderValue,
-    client: Side,
+    client: Option<Side>,
     timeout: Duration,
     closing: Option<Closing>,
 }
@@ -167,10 +170,12 @@ where
             let Some(asked) = this.asked.take().filter(|asked| asked.allows(response.headers())) else {
                 return Poll::Ready(Err(UnexpectedUpgrade.into()));
             };
-            let Asked { mut client, timeout, closing, .. } = *asked;
-            // From here on, so that the connection is not idle between the end of the request and the tunnel.
-            client.begin();
-            tokio::spawn(tunnel(client, Side::backend(&mut response), timeout, closing));
+            let Asked { client, timeout, closing, .. } = *asked;
+            if let (Some(mut client), Some(backend)) = (client, Side::backend(&mut response)) {
+                // From here on, so that the connection is not idle between the end of the request and the tunnel.
+                client.begin();
+                tokio::spawn(tunnel(client, backend, timeout, closing));
+            }
         }
         Poll::Ready(Ok(response))
     }

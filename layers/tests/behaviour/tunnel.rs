@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
+use hyper_util::rt::TokioIo;
 use pmesh_layers::{
     body::RequestBody,
     conn::ConnInfo,
@@ -178,6 +179,31 @@ async fn only_what_was_asked_for() {
             Err(error) => assert!(!allowed && error.is::<UnexpectedUpgrade>(), "{name}: {error}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_service_may_take_the_upgrade_itself() {
+    let echo = service_fn(async |mut request: Request<RequestBody>| {
+        let upgrade = hyper::upgrade::on(&mut request);
+        tokio::spawn(async move {
+            let (mut reader, mut writer) = tokio::io::split(TokioIo::new(upgrade.await.unwrap()));
+            tokio::io::copy(&mut reader, &mut writer).await.unwrap();
+        });
+        let response = Response::builder().status(101).header("connection", "upgrade").header("upgrade", "chat");
+        response.body(Empty::<Bytes>::new()).map_err(BoxError::from)
+    });
+    let stack = ServiceBuilder::new()
+        .layer(OpenGateLayer::new())
+        .layer(HopByHopLayer::new())
+        .layer(TunnelLayer::new())
+        .service(echo);
+    let (mut client, server) = tokio::io::duplex(64 * 1024);
+    let info = ConnInfo::plain(PEER.into());
+    let _ended = tokio::spawn(async move { HttpServer::new().serve(server, info, Protocol::Http1, stack).await });
+    client.write_all(UPGRADE.as_bytes()).await.unwrap();
+    read_head(&mut client).await;
+    client.write_all(b"hello").await.unwrap();
+    expect(&mut client, "hello").await;
 }
 
 #[tokio::test]
