@@ -115,6 +115,7 @@ pub mod conn;
 pub mod connect;
 mod durations;
 pub mod forwarded;
+mod frame_head;
 pub mod framing;
 mod future;
 mod hash;

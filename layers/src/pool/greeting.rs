@@ -7,8 +7,11 @@ use std::{
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use tokio::sync::oneshot;
 
-/// The head of a frame (RFC 9113, 4.1).
-const HEAD: usize = 9;
+use crate::frame_head::{FRAME_HEAD, FrameHead};
+
+/// The type of a SETTINGS frame, and the flag of one that acknowledges another (RFC 9113, 6.5).
+const SETTINGS: u8 = 4;
+const ACK: u8 = 1;
 
 /// Tells whether the first thing that comes over a connection is a server's SETTINGS (RFC 9113, 3.4).
 ///
@@ -17,7 +20,7 @@ const HEAD: usize = 9;
 #[derive(Debug)]
 pub(super) struct Greeting<T> {
     inner: T,
-    head: [u8; HEAD],
+    head: [u8; FRAME_HEAD],
     read: usize,
     /// How much of the frame has not been read yet, once its head has.
     left: Option<usize>,
@@ -43,7 +46,7 @@ impl<T> Greeting<T> {
     /// The connection, and the report, which breaks when the connection does.
     pub(super) fn new(inner: T) -> (Self, oneshot::Receiver<Result<(), Http2Error>>) {
         let (report, reported) = oneshot::channel();
-        (Self { inner, head: [0; HEAD], read: 0, left: None, report: Some(report) }, reported)
+        (Self { inner, head: [0; FRAME_HEAD], read: 0, left: None, report: Some(report) }, reported)
     }
 
     fn saw(&mut self, bytes: &[u8]) {
@@ -55,11 +58,11 @@ impl<T> Greeting<T> {
             }
             return;
         }
-        let end = (self.read + bytes.len()).min(HEAD);
+        let end = (self.read + bytes.len()).min(FRAME_HEAD);
         self.head[self.read..end].copy_from_slice(&bytes[..end - self.read]);
         self.read = end;
         let ended = bytes.is_empty() && self.read > 0;
-        if self.read == HEAD || ended {
+        if self.read == FRAME_HEAD || ended {
             match self.verdict() {
                 Ok(length) => self.left = Some(length),
                 Err(error) => self.tell(Err(error)),
@@ -76,11 +79,9 @@ impl<T> Greeting<T> {
 
     /// The length of the SETTINGS.
     fn verdict(&self) -> Result<usize, Http2Error> {
-        const SETTINGS: u8 = 4;
-        const ACK: u8 = 1;
-        match self.head {
-            [a, b, c, SETTINGS, flags, 0, 0, 0, 0] if self.read == HEAD && flags & ACK == 0 => {
-                Ok(usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c))
+        match FrameHead::read(&self.head) {
+            FrameHead { length, kind: SETTINGS, flags, stream: 0 } if self.read == FRAME_HEAD && flags & ACK == 0 => {
+                Ok(length as usize)
             }
             _ => Err(Http2Error::NotHttp2(String::from_utf8_lossy(&self.head[..self.read]).into_owned())),
         }
@@ -98,7 +99,7 @@ impl<T: Read + Unpin> Read for Greeting<T> {
             return Pin::new(&mut this.inner).poll_read(cx, buf);
         }
         let mut bytes = [0; 64];
-        let room = this.left.unwrap_or(HEAD - this.read).min(buf.remaining()).min(bytes.len());
+        let room = this.left.unwrap_or(FRAME_HEAD - this.read).min(buf.remaining()).min(bytes.len());
         let mut head = ReadBuf::new(&mut bytes[..room]);
         ready!(Pin::new(&mut this.inner).poll_read(cx, head.unfilled()))?;
         buf.put_slice(head.filled());

@@ -21,7 +21,7 @@ const MAX_HELD: usize = 16 * 1024;
 const BYTES_A_TURN: usize = 64 * 1024;
 
 /// The preface of a client that speaks HTTP/2 (RFC 9113, 3.4).
-const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// An IO that holds writes back until its [`Control`] opens the gate, and gives its inner IO back when it is dropped.
 ///

@@ -43,5 +43,6 @@ mod layer;
 
 pub(crate) use close::close_within;
 pub use close::{IntoRaw, close};
+pub(crate) use gate::H2_PREFACE;
 pub use gate::{Gate, Reclaim};
 pub use layer::{OpenGate, OpenGateLayer};

@@ -12,14 +12,11 @@ use tokio::{
 
 use super::{
     budget::Budget,
-    frames::{CONTINUATION, Frames, HEADERS, calm_down},
+    frames::{CONTINUATION, Frames, HEADERS, calm_down, is_substance},
     reads::Reads,
     turns::Turns,
 };
-use crate::conn::Control;
-
-/// The length of a client's preface (RFC 9113, 3.4).
-const PREFACE: usize = 24;
+use crate::{conn::Control, silence::H2_PREFACE};
 
 /// Frames without substance that a client may send ahead of what it earns, and in a second. nghttp2 allows 10,000 of its
 /// "glitches" and 330 in a second, up from 1000 and 33, but counts fewer kinds of frames as such; Go queues 10,000
@@ -65,7 +62,7 @@ impl<IO> Counted<IO> {
         Self {
             io,
             control,
-            incoming: Frames::after(PREFACE),
+            incoming: Frames::after(H2_PREFACE.len()),
             outgoing: Frames::after(0),
             last: 0,
             frames: Budget::new(MOST_FRAMES, FRAMES_A_SECOND),
@@ -93,7 +90,7 @@ impl<IO> Counted<IO> {
             if matches!(head.kind, HEADERS | CONTINUATION) {
                 heads += head.length as usize;
             }
-            if head.is_substance() {
+            if is_substance(head) {
                 frames.give_back(1);
             } else {
                 enough &= frames.spend(1, || control.worked());
@@ -118,7 +115,7 @@ impl<IO> Counted<IO> {
         let mut moved = false;
         let frames = &mut self.frames;
         self.outgoing.walk(bytes, |head| {
-            if head.is_substance() {
+            if is_substance(head) {
                 moved = true;
                 // For tunnels, which have no body.
                 frames.give_back(head.length / 256);
@@ -207,7 +204,7 @@ mod tests {
 
     /// The bytes of each turn, read as h2 does.
     fn turns(frame: &[u8], count: usize) -> Vec<usize> {
-        let bytes = [vec![0; PREFACE], frame.repeat(count)].concat();
+        let bytes = [vec![0; H2_PREFACE.len()], frame.repeat(count)].concat();
         let all = Turns::new(Control::open());
         let mut counted = Counted::new(join(bytes.as_slice(), sink()), Control::open(), all.clone()).trusting();
         let mut cx = Context::from_waker(Waker::noop());

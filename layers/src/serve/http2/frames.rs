@@ -1,3 +1,7 @@
+//! What passes over a connection, frame by frame.
+
+use crate::frame_head::{FRAME_HEAD, FrameHead};
+
 /// Frame types of HTTP/2 (RFC 9113, 6).
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
@@ -11,36 +15,25 @@ const LEAST_DATA: u32 = 5;
 /// The most that PADDED adds: the length of the padding and the padding (RFC 9113, 6.1).
 const MOST_PADDING: u32 = 256;
 
-const HEAD: usize = 9;
-
 /// Finds the heads of frames in a stream of bytes that comes in any pieces.
 #[derive(Debug)]
 pub(super) struct Frames {
     /// The beginning of a head whose rest has not come.
-    head: [u8; HEAD],
+    head: [u8; FRAME_HEAD],
     begun: usize,
     /// Bytes that are no head.
     skip: usize,
 }
 
-/// The head of a frame (RFC 9113, 4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) length: u32,
-    pub(super) kind: u8,
-    pub(super) flags: u8,
-    pub(super) stream: u32,
-}
-
 impl Frames {
     /// Of a stream whose first `skip` bytes belong to no frame.
     pub(super) fn after(skip: usize) -> Self {
-        Self { head: [0; HEAD], begun: 0, skip }
+        Self { head: [0; FRAME_HEAD], begun: 0, skip }
     }
 
     /// Looks at the next bytes.
     #[inline]
-    pub(super) fn walk(&mut self, mut bytes: &[u8], mut each: impl FnMut(Head)) {
+    pub(super) fn walk(&mut self, mut bytes: &[u8], mut each: impl FnMut(FrameHead)) {
         loop {
             if self.skip >= bytes.len() {
                 self.skip -= bytes.len();
@@ -48,12 +41,12 @@ impl Frames {
             }
             bytes = &bytes[self.skip..];
             self.skip = 0;
-            let count = bytes.len().min(HEAD - self.begun);
+            let count = bytes.len().min(FRAME_HEAD - self.begun);
             self.head[self.begun..self.begun + count].copy_from_slice(&bytes[..count]);
             self.begun += count;
             bytes = &bytes[count..];
-            if self.begun == HEAD {
-                let head = Head::read(&self.head);
+            if self.begun == FRAME_HEAD {
+                let head = FrameHead::read(&self.head);
                 self.begun = 0;
                 self.skip = head.length as usize;
                 each(head);
@@ -67,18 +60,10 @@ impl Frames {
     }
 }
 
-impl Head {
-    fn read(bytes: &[u8; HEAD]) -> Self {
-        let [a, b, c, kind, flags, stream @ ..] = *bytes;
-        // The first bit is reserved.
-        Self { length: u32::from_be_bytes([0, a, b, c]), kind, flags, stream: u32::from_be_bytes(stream) & !(1 << 31) }
-    }
-
-    /// Whether it brings on a request's body.
-    pub(super) fn is_substance(self) -> bool {
-        let least = if self.flags & PADDED == 0 { LEAST_DATA } else { LEAST_DATA + MOST_PADDING };
-        self.kind == DATA && self.length >= least
-    }
+/// Whether a frame brings on the body of a request or of a response.
+pub(super) fn is_substance(head: FrameHead) -> bool {
+    let least = if head.flags & PADDED == 0 { LEAST_DATA } else { LEAST_DATA + MOST_PADDING };
+    head.kind == DATA && head.length >= least
 }
 
 /// A GOAWAY that tells a client to calm down (RFC 9113, 6.8 and 7): nothing above `last` was looked at.
@@ -107,7 +92,7 @@ mod tests {
     #[test]
     fn heads_are_found_in_pieces_of_any_size() {
         let all = [&b"preface"[..], &frame(4, 0, 0, 0), &frame(0, 1, 1 << 31 | 3, 200), &frame(99, 7, 5, 1)].concat();
-        let head = |length, kind, flags, stream| Head { length, kind, flags, stream };
+        let head = |length, kind, flags, stream| FrameHead { length, kind, flags, stream };
         let expected = [head(0, 4, 0, 0), head(200, 0, 1, 3), head(1, 99, 7, 5)];
         for size in 1..=all.len() {
             let (mut frames, mut found) = (Frames::after(7), Vec::new());
@@ -129,13 +114,13 @@ mod tests {
 
     #[test]
     fn padding_is_no_substance() {
-        let head = |kind, flags, length| Head { length, kind, flags, stream: 1 };
+        let head = |kind, flags, length| FrameHead { length, kind, flags, stream: 1 };
         for (length, flags, expected) in
             [(0, 0, false), (4, 0, false), (5, 0, true), (260, PADDED, false), (261, PADDED, true), (0, 1, false)]
         {
-            assert_eq!(head(DATA, flags, length).is_substance(), expected, "{length}");
+            assert_eq!(is_substance(head(DATA, flags, length)), expected, "{length}");
         }
-        assert!(!head(HEADERS, 0, 100).is_substance());
+        assert!(!is_substance(head(HEADERS, 0, 100)));
     }
 
     #[test]
