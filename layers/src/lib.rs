@@ -18,27 +18,43 @@
 //!      Router ─▶ BodyLimitLayer ─▶ Balance ─▶ ResponseTimeout ─▶ Pool or Http2Pool ─▶ SourceConnector ─▶ backend
 //! ```
 //!
-//! | module | what it is for |
+//! | module | what it is for | feature |
+//! | --- | --- | --- |
+//! | [`host`] | which host a request names, and whether it is served | |
+//! | [`sni`] | TLS only for served names, and requests only for the name of the handshake | `tls` for the acceptor |
+//! | [`silence`] | no byte before a served name, and an end that tells nothing | `server` |
+//! | [`serve`] | the server of HTTP on a connection, behind a gate | `server` |
+//! | [`conn`] | what is known of a connection, and a hold on it | |
+//! | [`framing`] | one reading of each request, or none | |
+//! | [`body`] | a request body that is the same type for every server | |
+//! | [`body_limit`] | how long the body of a request may be | |
+//! | [`hop_by_hop`] | which fields stay behind | |
+//! | [`forwarded`] | who the client is, and the fields that tell the backend | |
+//! | [`via`] | through whom a request has come, and whether it goes in circles | |
+//! | [`trailers`] | which fields may come behind a body | |
+//! | [`upgrade`] | upgrades, such as to WebSocket, over HTTP/1.1 and HTTP/2 | `upgrade` |
+//! | [`route`] | from host and path to a service | |
+//! | [`balance`], [`response_timeout`] | endpoints in turn, and how long they may take | |
+//! | [`pool`] | connections to one endpoint, reused | `client` |
+//! | [`connect`] | connections from many source addresses, with or without TLS; name resolution; Unix sockets | `client`; `tls` for TLS |
+//! | [`identity`] | one secret in place of a PKI | `identity` |
+//! | [`node`] | connections between programs that share a secret, and silence to all others | `node` |
+//! | [`causes`] | errors on one line | |
+//!
+//! # Features
+//!
+//! None is on by default: the layers for headers, routes and bodies are 28 crates, with neither sockets nor an HTTP server
+//! nor cryptography, and need no C compiler.
+//!
+//! | feature | what it adds |
 //! | --- | --- |
-//! | [`host`] | which host a request names, and whether it is served |
-//! | [`sni`] | TLS only for served names, and requests only for the name of the handshake |
-//! | [`silence`] | no byte before a served name, and an end that tells nothing |
-//! | [`serve`] | the server of HTTP on a connection, behind a gate |
-//! | [`conn`] | what is known of a connection, and a hold on it |
-//! | [`framing`] | one reading of each request, or none |
-//! | [`body`] | a request body that is the same type for every server |
-//! | [`body_limit`] | how long the body of a request may be |
-//! | [`hop_by_hop`] | which fields stay behind |
-//! | [`forwarded`] | who the client is, and the fields that tell the backend |
-//! | [`via`] | through whom a request has come, and whether it goes in circles |
-//! | [`trailers`] | which fields may come behind a body |
-//! | [`upgrade`] | upgrades, such as to WebSocket, over HTTP/1.1 and HTTP/2 |
-//! | [`route`] | from host and path to a service |
-//! | [`balance`], [`pool`], [`response_timeout`] | endpoints in turn, their connections, and how long they may take |
-//! | [`connect`] | connections from many source addresses, with or without TLS; name resolution; Unix sockets |
-//! | [`identity`] | one secret in place of a PKI |
-//! | [`node`] | connections between programs that share a secret, and silence to all others |
-//! | [`causes`] | errors on one line |
+//! | `server` | the HTTP server and its gate |
+//! | `client` | connectors and pools; turns `upgrade` on |
+//! | `upgrade` | tunnels |
+//! | `tls` | TLS with rustls, whose cryptography you choose: pass it a configuration made with a provider |
+//! | `identity` | the authority and its certificates; compiles aws-lc, which needs a C compiler |
+//! | `node` | connections between nodes; turns `identity` and `tls` on |
+//! | `full` | all of these |
 //!
 //! # Errors and silence
 //!
@@ -102,6 +118,9 @@
 //! # Ok(())
 //! # }
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// With some of the features only, some of what layers share has no user.
+#![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports))]
 
 #[macro_use]
 mod inner;
@@ -112,6 +131,7 @@ pub mod body_limit;
 mod call;
 pub mod causes;
 pub mod conn;
+#[cfg(feature = "client")]
 pub mod connect;
 mod durations;
 pub mod forwarded;
@@ -122,15 +142,22 @@ mod hash;
 pub mod hop_by_hop;
 pub mod host;
 mod host_name;
+#[cfg(feature = "identity")]
 pub mod identity;
+#[cfg(feature = "node")]
 pub mod node;
+mod plain;
+#[cfg(feature = "client")]
 pub mod pool;
 pub mod response_timeout;
 pub mod route;
+#[cfg(feature = "server")]
 pub mod serve;
+#[cfg(feature = "server")]
 pub mod silence;
 pub mod sni;
 pub mod trailers;
+#[cfg(feature = "upgrade")]
 pub mod upgrade;
 pub mod via;
 

@@ -10,6 +10,7 @@ pub struct RequestBodyError(Cause);
 enum Cause {
     Hyper(hyper::Error),
     /// Determines the reset that an HTTP/2 backend gets.
+    #[cfg(feature = "server")]
     Http2(h2::Error),
     Other(BoxError),
 }
@@ -17,7 +18,10 @@ enum Cause {
 impl RequestBodyError {
     /// An HTTP/2 stream ended without END_STREAM.
     pub(super) fn cut() -> Self {
-        Self(Cause::Http2(h2::Reason::CANCEL.into()))
+        #[cfg(feature = "server")]
+        return Self(Cause::Http2(h2::Reason::CANCEL.into()));
+        #[cfg(not(feature = "server"))]
+        Self::other("the stream was reset".into())
     }
 
     pub(super) fn hyper(error: hyper::Error) -> Self {
@@ -39,6 +43,7 @@ impl Error for RequestBodyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(match &self.0 {
             Cause::Hyper(error) => error,
+            #[cfg(feature = "server")]
             Cause::Http2(error) => error,
             Cause::Other(error) => &**error,
         })

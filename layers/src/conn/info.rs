@@ -7,7 +7,9 @@ use std::{
 use http::HeaderValue;
 
 use super::{Control, Ties};
-use crate::{host_name::HostName, identity::NodeName};
+use crate::host_name::HostName;
+#[cfg(feature = "identity")]
+use crate::identity::NodeName;
 
 /// What is known of the client connection that a request came over.
 ///
@@ -47,6 +49,7 @@ enum Named {
     /// The server.
     Server(HostName),
     /// The client, by its certificate.
+    #[cfg(feature = "identity")]
     Node(NodeName),
 }
 
@@ -63,6 +66,7 @@ impl ConnInfo {
 
     /// The connection of another node, whose name its certificate has proved, so that its gate is open. See
     /// [`NodeAcceptor`](crate::node::NodeAcceptor).
+    #[cfg(feature = "identity")]
     pub fn node(peer: SocketAddr, name: NodeName) -> Self {
         Self::new(peer, Named::Node(name), Control::open())
     }
@@ -90,7 +94,7 @@ impl ConnInfo {
     pub fn scheme(&self) -> Scheme {
         match self.0.named {
             Named::Nothing => Scheme::Http,
-            Named::Server(_) | Named::Node(_) => Scheme::Https,
+            _ => Scheme::Https,
         }
     }
 
@@ -98,17 +102,23 @@ impl ConnInfo {
     pub fn server_name(&self) -> Option<&HostName> {
         match &self.0.named {
             Named::Server(name) => Some(name),
-            Named::Nothing | Named::Node(_) => None,
+            _ => None,
         }
     }
 
     /// The node that has sent the request, where it is one: it passes on what a client has asked it, and its word on
     /// that client is as good as ours.
+    #[cfg(feature = "identity")]
     pub fn peer_node(&self) -> Option<&NodeName> {
         match &self.0.named {
             Named::Node(name) => Some(name),
             Named::Nothing | Named::Server(_) => None,
         }
+    }
+
+    /// Whether the request was sent by another node.
+    pub(crate) fn is_from_node(&self) -> bool {
+        !matches!(self.0.named, Named::Nothing | Named::Server(_))
     }
 
     /// The hold on the connection.

@@ -19,7 +19,7 @@ use tokio::{
 };
 use tower::Service;
 
-use super::{ConnectError, Resolver, SourceSubnet, order::Losers, plain::refuse_tls, race::race, socket};
+use super::{ConnectError, Resolver, SourceSubnet, order::Losers, race::race, socket};
 use crate::durations::bounded;
 
 /// How many source addresses are tried when one has no port left for the destination.
@@ -285,7 +285,7 @@ impl Service<Uri> for SourceConnector {
         Box::pin(async move {
             let host = uri.host().ok_or_else(|| ConnectError::no_host(&uri))?;
             let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-            refuse_tls(&uri)?;
+            ConnectError::refuse_tls(&uri)?;
             let stream = connector.connect(host, uri.port_u16().unwrap_or(80)).await?;
             Ok(TokioIo::new(stream))
         })

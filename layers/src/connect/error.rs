@@ -2,6 +2,8 @@ use std::{error::Error, fmt, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use http::Uri;
 
+use crate::plain::asks_for_tls;
+
 /// A connection that could not be made.
 #[derive(Debug)]
 pub struct ConnectError {
@@ -30,8 +32,9 @@ impl ConnectError {
         Self { step: Step::NoHost(uri.to_string()), source: None }
     }
 
-    pub(super) fn no_tls(uri: &Uri) -> Self {
-        Self { step: Step::NoTls(uri.to_string()), source: None }
+    /// Connectors without TLS must not send in clear text what was meant for TLS.
+    pub(super) fn refuse_tls(uri: &Uri) -> Result<(), Self> {
+        if asks_for_tls(uri) { Err(Self { step: Step::NoTls(uri.to_string()), source: None }) } else { Ok(()) }
     }
 
     pub(super) fn resolve(host: &str, error: Arc<dyn Error + Send + Sync>) -> Self {

@@ -10,18 +10,18 @@
 mod connector;
 mod error;
 mod order;
-mod plain;
 mod race;
 mod resolver;
 mod socket;
 mod subnet;
+#[cfg(feature = "tls")]
 mod tls;
 mod unix;
 
 pub use connector::SourceConnector;
 pub use error::ConnectError;
-pub(crate) use plain::plain;
 pub use resolver::{Name, Resolver};
 pub use subnet::{InvalidSubnet, SourceSubnet};
+#[cfg(feature = "tls")]
 pub use tls::{TlsConnector, TlsError};
 pub use unix::UnixConnector;

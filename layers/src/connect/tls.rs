@@ -16,8 +16,7 @@ use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use tower::{BoxError, Service, ServiceExt};
 
-use super::plain;
-use crate::durations::bounded;
+use crate::{durations::bounded, plain::plain};
 
 const HTTP1: &[u8] = b"http/1.1";
 const HTTP2: &[u8] = b"h2";

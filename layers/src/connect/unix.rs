@@ -17,7 +17,7 @@ use tokio::{
 };
 use tower::Service;
 
-use super::{ConnectError, plain::refuse_tls};
+use super::ConnectError;
 use crate::durations::bounded;
 
 /// The first and the longest pause between attempts at a socket whose backlog is full.
@@ -98,7 +98,7 @@ impl Service<Uri> for UnixConnector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connector = self.clone();
         Box::pin(async move {
-            refuse_tls(&uri)?;
+            ConnectError::refuse_tls(&uri)?;
             match timeout(connector.connect_timeout, connector.connect()).await {
                 Ok(Ok(stream)) => Ok(TokioIo::new(stream)),
                 Ok(Err(error)) => Err(ConnectError::socket(connector.path.to_path_buf(), error)),

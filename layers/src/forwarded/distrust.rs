@@ -118,7 +118,7 @@ enum Believed {
 
 fn believed<B>(request: &Request<B>, trusted: &TrustedProxies) -> Believed {
     match request.extensions().get::<ConnInfo>() {
-        Some(info) if info.peer_node().is_some() => Believed::Node,
+        Some(info) if info.is_from_node() => Believed::Node,
         Some(info) if trusted.contains(info.peer().ip()) => Believed::Proxy(trusted.proxy_headers()),
         _ => Believed::Nobody,
     }

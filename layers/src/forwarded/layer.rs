@@ -74,7 +74,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        let info = request.extensions().get::<ConnInfo>().filter(|info| info.peer_node().is_none());
+        let info = request.extensions().get::<ConnInfo>().filter(|info| !info.is_from_node());
         if let Some(info) = info.cloned() {
             if self.trusted.contains(info.peer().ip()) {
                 let read = request.extensions_mut().remove();

@@ -83,7 +83,7 @@ where
 
 /// Logs why a client got silence or 400. Other nodes are always answered.
 fn log_rejection<B>(request: &Request<B>, rejected: HostRejected) {
-    let Some(info) = request.extensions().get::<ConnInfo>().filter(|info| info.peer_node().is_none()) else { return };
+    let Some(info) = request.extensions().get::<ConnInfo>().filter(|info| !info.is_from_node()) else { return };
     let host = || HostName::from_authority(authority(request).ok()?.as_bytes()).ok();
     let answer = if rejected.is_malformed() && info.control().is_open() { "400" } else { "silence" };
     tracing::debug!(

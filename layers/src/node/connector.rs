@@ -19,7 +19,7 @@ use super::{
     error::Step,
     identity::{Credentials, prove},
 };
-use crate::{connect::plain, durations::bounded, identity::NodeName};
+use crate::{durations::bounded, identity::NodeName, plain::plain};
 
 /// Connects to another node, over the connections of another connector, for HTTP/2.
 ///

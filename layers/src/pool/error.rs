@@ -11,10 +11,13 @@ use http::Request;
 use tower::BoxError;
 
 use super::{ConnectTimeout, Http2Error, Unreadable, origin::Origin};
+#[cfg(feature = "tls")]
+use crate::connect::TlsError;
+#[cfg(feature = "node")]
+use crate::node::NodeError;
 use crate::{
     balance::{Unreachable, Unsent},
-    connect::{ConnectError, TlsError},
-    node::NodeError,
+    connect::ConnectError,
 };
 
 /// A request that got no response.
@@ -99,14 +102,6 @@ impl<B> PoolError<B> {
 
     /// Whether connecting to the endpoint timed out.
     pub fn is_connect_timeout(&self) -> bool {
-        let is_timeout = |error: &(dyn Error + 'static)| {
-            error.is::<ConnectTimeout>()
-                || error.downcast_ref().is_some_and(|error| matches!(error, Http2Error::Timeout))
-                || error.downcast_ref().is_some_and(ConnectError::is_timeout)
-                || error.downcast_ref().is_some_and(TlsError::is_timeout)
-                || error.downcast_ref().is_some_and(NodeError::is_timeout)
-                || error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::TimedOut)
-        };
         self.is_connect() && std::iter::successors(self.source(), |error| (*error).source()).any(is_timeout)
     }
 
@@ -190,6 +185,21 @@ impl<B> Unsent<Request<B>> for PoolError<B> {
     fn unreachable(&self) -> Option<Unreachable> {
         self.unreachable.clone()
     }
+}
+
+fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    #[cfg(feature = "tls")]
+    if error.downcast_ref().is_some_and(TlsError::is_timeout) {
+        return true;
+    }
+    #[cfg(feature = "node")]
+    if error.downcast_ref().is_some_and(NodeError::is_timeout) {
+        return true;
+    }
+    error.is::<ConnectTimeout>()
+        || error.downcast_ref().is_some_and(|error| matches!(error, Http2Error::Timeout))
+        || error.downcast_ref().is_some_and(ConnectError::is_timeout)
+        || error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 fn kept<B>(request: Request<B>) -> Box<Mutex<Request<B>>> {

@@ -133,6 +133,7 @@ impl IntoRaw for DuplexStream {
     }
 }
 
+#[cfg(feature = "tls")]
 impl<IO: IntoRaw> IntoRaw for tokio_rustls::server::TlsStream<IO> {
     type Raw = IO::Raw;
 

@@ -1,11 +1,8 @@
 //! The handshake of WebSockets over HTTP/1.1 (RFC 6455, 4), which HTTP/2 does without (RFC 8441, 5).
 
-use aws_lc_rs::{
-    digest::{Context, SHA1_FOR_LEGACY_USE_ONLY},
-    rand,
-};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::HeaderValue;
+use sha1::{Digest, Sha1};
 
 /// Whether a protocol that is asked for is WebSocket.
 pub(crate) fn is_websocket(protocol: &[u8]) -> bool {
@@ -15,16 +12,14 @@ pub(crate) fn is_websocket(protocol: &[u8]) -> bool {
 /// A `Sec-WebSocket-Key`; `None` when the system has no random numbers.
 pub(crate) fn new_key() -> Option<HeaderValue> {
     let mut nonce = [0; 16];
-    rand::fill(&mut nonce).ok()?;
+    getrandom::fill(&mut nonce).ok()?;
     HeaderValue::try_from(BASE64_STANDARD.encode(nonce)).ok()
 }
 
 /// The `Sec-WebSocket-Accept` that answers to `key`.
 pub(crate) fn accept(key: &HeaderValue) -> Option<HeaderValue> {
-    let mut digest = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
-    digest.update(key.as_bytes());
-    digest.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    HeaderValue::try_from(BASE64_STANDARD.encode(digest.finish())).ok()
+    let digest = Sha1::new().chain_update(key).chain_update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
+    HeaderValue::try_from(BASE64_STANDARD.encode(digest)).ok()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-use http::{Uri, uri::PathAndQuery};
+//! What connectors with TLS pass to the connector that they wrap.
 
-use super::ConnectError;
+use http::{Uri, uri::PathAndQuery};
 
 /// The URI that a TLS connector passes to its inner connector: the same host and port, without TLS.
 pub(crate) fn plain(uri: Uri) -> Uri {
@@ -11,13 +11,8 @@ pub(crate) fn plain(uri: Uri) -> Uri {
     Uri::builder().scheme("http").authority(authority).path_and_query(path).build().unwrap_or(uri)
 }
 
-/// Connectors without TLS must not send in clear text what was meant for TLS.
-pub(super) fn refuse_tls(uri: &Uri) -> Result<(), ConnectError> {
-    if asks_for_tls(uri) { Err(ConnectError::no_tls(uri)) } else { Ok(()) }
-}
-
 /// Whether the scheme of the URI is one over TLS.
-fn asks_for_tls(uri: &Uri) -> bool {
+pub(crate) fn asks_for_tls(uri: &Uri) -> bool {
     matches!(uri.scheme_str(), Some("https" | "wss"))
 }
 
