@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
     task::yield_now,
     time::timeout,
 };
@@ -81,6 +81,9 @@ async fn discard_step<R: AsyncRead + Unpin>(input: &mut R) -> bool {
 }
 
 /// A connection that can be ended below TLS, without a closing alert.
+///
+/// TCP, Unix sockets and tokio's pipes are their own transport. For a type of another crate, write a type of your own
+/// around it.
 pub trait IntoRaw {
     /// The transport.
     type Raw: AsyncRead + AsyncWrite + Unpin + Send;
@@ -110,6 +113,14 @@ impl IntoRaw for TcpStream {
     fn reset(self) {
         // Fails only on a socket that is broken already.
         let _ = self.set_zero_linger();
+    }
+}
+
+impl IntoRaw for UnixStream {
+    type Raw = Self;
+
+    fn into_raw(self) -> Self {
+        self
     }
 }
 
