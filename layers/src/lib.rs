@@ -33,6 +33,7 @@
 //! | [`via`] | through whom a request has come, and whether it goes in circles | |
 //! | [`trailers`] | which fields may come behind a body | |
 //! | [`upgrade`] | upgrades, such as to WebSocket, over HTTP/1.1 and HTTP/2 | `upgrade` |
+//! | [`respond`] | errors become responses | |
 //! | [`route`] | from host and path to a service | |
 //! | [`balance`], [`response_timeout`] | endpoints in turn, and how long they may take | |
 //! | [`pool`] | connections to one endpoint, reused | `client` |
@@ -61,8 +62,25 @@
 //! Layers that refuse a request end it in an error: a [`BoxError`](tower::BoxError), which is one of their own types.
 //! What happens next depends on where the error is caught. An error that reaches [`HttpServer`](serve::HttpServer) ends
 //! the connection in silence, except that a request with a malformed host gets 400 on a connection that has named a
-//! served host before. An error that is caught behind [`OpenGateLayer`](silence::OpenGateLayer) can be answered: by a
-//! layer that checks its type (`error.is::<Misdirected>()`), or by axum's `HandleErrorLayer`.
+//! served host before. Behind [`OpenGateLayer`](silence::OpenGateLayer), a
+//! [`RespondLayer`](respond::RespondLayer) answers errors instead, by a table of statuses that you can change.
+//!
+//! Silence needs a server that can end a connection without a response: accept connections yourself and serve them with
+//! [`HttpServer`](serve::HttpServer). Other servers, `axum::serve` among them, answer every request, and some write before
+//! there is one. There, put a `RespondLayer` outside of all other layers and choose the answer.
+//!
+//! # Extensions
+//!
+//! Layers tell each other about a request in its extensions. One that cannot work without an extension ends in a
+//! [`MissingExtension`], which says what to add; one that can do without does less.
+//!
+//! | extension | set by | needed by | used by |
+//! | --- | --- | --- | --- |
+//! | [`ConnInfo`](conn::ConnInfo) | `HttpServer`; on other servers [`ConnInfoLayer`](conn::ConnInfoLayer) | `SniMatchLayer`, `DistrustLayer`, `ForwardedLayer` | `OpenGateLayer`, `TrailersLayer`, `TunnelLayer`, `Balance`, pools; the log lines of `HostLayer` |
+//! | [`HostName`](host::HostName) | `HostLayer` | `Router`; `SniMatchLayer` over TLS | |
+//! | [`ClientAddr`](forwarded::ClientAddr) | `DistrustLayer`, where the client is not the peer | | [`ClientAddr::of`](forwarded::ClientAddr::of), for layers of yours |
+//! | [`Attempts`](balance::Attempts) | a layer of yours | | `Balance`, which fills it |
+//! | [`Cause`](respond::Cause), of a response | `RespondLayer` | | layers of yours that log or count failures |
 //!
 //! # A proxy
 //!
@@ -144,11 +162,13 @@ pub mod host;
 mod host_name;
 #[cfg(feature = "identity")]
 pub mod identity;
+mod missing;
 #[cfg(feature = "node")]
 pub mod node;
 mod plain;
 #[cfg(feature = "client")]
 pub mod pool;
+pub mod respond;
 pub mod response_timeout;
 pub mod route;
 #[cfg(feature = "server")]
@@ -162,3 +182,4 @@ pub mod upgrade;
 pub mod via;
 
 pub use future::ResponseFuture;
+pub use missing::MissingExtension;

@@ -3,6 +3,7 @@
 mod control;
 mod in_flight;
 mod info;
+mod layer;
 mod ties;
 
 pub(crate) use control::Phase;
@@ -10,4 +11,5 @@ pub use control::{Control, WeakControl};
 pub(crate) use in_flight::{InFlight, OpenTunnel, Upload};
 pub(crate) use info::TiedTo;
 pub use info::{ConnInfo, Scheme};
+pub use layer::{ConnInfoLayer, WithConnInfo};
 pub(crate) use ties::Ties;

@@ -1,20 +1,20 @@
 use std::task::{Context, Poll};
 
 use http::Request;
-use tower::{Layer, Service};
+use tower::{BoxError, Layer, Service};
 
 use super::{
     ClientAddr, ProxyHeaders, TrustedProxies,
     original::{self, Original},
 };
-use crate::conn::ConnInfo;
+use crate::{MissingExtension, ResponseFuture, conn::ConnInfo};
 
 /// Removes forwarding headers from requests of clients that are not trusted proxies.
 ///
 /// These headers are `Forwarded`, all `X-Forwarded-*`, `X-Real-IP` and `X-Request-ID`, also when spelled with `_`
 /// instead of `-`, which CGI and its successors do not tell apart. A trusted proxy only keeps the headers that it sets,
-/// see [`ProxyHeaders`]. A request without [`ConnInfo`] is not trusted. One from another node is, because that node has
-/// already removed the headers of its client.
+/// see [`ProxyHeaders`]. Another node is trusted, because it has already removed the headers of its client. A request
+/// without [`ConnInfo`] ends in [`MissingExtension`].
 ///
 /// What is left of them says who the client is: this layer finds its [`ClientAddr`]. Put it outside of the layers that set
 /// these headers, and of those that name or count clients.
@@ -74,17 +74,21 @@ impl<S> Distrust<S> {
 impl<S, B> Service<Request<B>> for Distrust<S>
 where
     S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
 {
     type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> S::Future {
-        let believed = believed(&request, &self.trusted);
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let Some(info) = request.extensions().get::<ConnInfo>() else {
+            return ResponseFuture::error(MissingExtension::conn_info("DistrustLayer"));
+        };
+        let believed = believed(info, &self.trusted);
         let claims: Vec<_> =
             request.headers().keys().filter(|name| is_claim(name.as_str(), believed)).cloned().collect();
         for name in claims {
@@ -103,7 +107,7 @@ where
         if let Some(client) = client {
             request.extensions_mut().insert(ClientAddr::new(client));
         }
-        self.inner.call(request)
+        ResponseFuture::inner(self.inner.call(request))
     }
 }
 
@@ -116,11 +120,13 @@ enum Believed {
     Node,
 }
 
-fn believed<B>(request: &Request<B>, trusted: &TrustedProxies) -> Believed {
-    match request.extensions().get::<ConnInfo>() {
-        Some(info) if info.is_from_node() => Believed::Node,
-        Some(info) if trusted.contains(info.peer().ip()) => Believed::Proxy(trusted.proxy_headers()),
-        _ => Believed::Nobody,
+fn believed(info: &ConnInfo, trusted: &TrustedProxies) -> Believed {
+    if info.is_from_node() {
+        Believed::Node
+    } else if trusted.contains(info.peer().ip()) {
+        Believed::Proxy(trusted.proxy_headers())
+    } else {
+        Believed::Nobody
     }
 }
 

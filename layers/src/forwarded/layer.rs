@@ -5,13 +5,16 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Request,
     header::{FORWARDED, HOST},
 };
-use tower::{Layer, Service};
+use tower::{BoxError, Layer, Service};
 
 use super::{
     TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP, node::Node,
     original::Original,
 };
-use crate::conn::{ConnInfo, Scheme};
+use crate::{
+    MissingExtension, ResponseFuture,
+    conn::{ConnInfo, Scheme},
+};
 
 const HTTP: HeaderValue = HeaderValue::from_static("http");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");
@@ -27,8 +30,8 @@ const ADDED: usize = 6;
 /// [`ClientAddr`](super::ClientAddr). If it sent several `X-Forwarded-Port`, one is left.
 /// Malformed values and the ports of clients are dropped.
 ///
-/// A request without [`ConnInfo`] passes unchanged, and so does one from another node, which has already set
-/// everything. To remove what other clients say about themselves, such as `X-Real-IP`, put a
+/// A request from another node passes unchanged: that node has already set everything. One without [`ConnInfo`] ends in
+/// [`MissingExtension`]. To remove what other clients say about themselves, such as `X-Real-IP`, put a
 /// [`DistrustLayer`](super::DistrustLayer) outside of this one.
 #[derive(Debug, Clone)]
 pub struct ForwardedLayer {
@@ -64,18 +67,22 @@ impl<S> Forwarded<S> {
 impl<S, B> Service<Request<B>> for Forwarded<S>
 where
     S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
 {
     type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> S::Future {
-        let info = request.extensions().get::<ConnInfo>().filter(|info| !info.is_from_node());
-        if let Some(info) = info.cloned() {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let Some(info) = request.extensions().get::<ConnInfo>() else {
+            return ResponseFuture::error(MissingExtension::conn_info("ForwardedLayer"));
+        };
+        if !info.is_from_node() {
+            let info = info.clone();
             if self.trusted.contains(info.peer().ip()) {
                 let read = request.extensions_mut().remove();
                 let original = read.unwrap_or_else(|| Original::read(request.headers(), &self.trusted));
@@ -84,7 +91,7 @@ where
                 set_from_connection(request.headers_mut(), &info);
             }
         }
-        self.inner.call(request)
+        ResponseFuture::inner(self.inner.call(request))
     }
 }
 

@@ -17,11 +17,21 @@ use crate::{conn::ConnInfo, future::ResponseFuture, host_name::Scratch};
 /// The name is the authority of an absolute-form target or of `:authority` where there is one, else that of the `Host`
 /// header. Requests that pass carry a [`HostName`] in their extensions, and a `Host` that agrees with
 /// the target (RFC 9112, 3.2.2), without a trailing colon (RFC 3986, 6.2.3). All others fail with [`HostRejected`].
-/// [`HttpServer`](crate::serve::HttpServer) turns that into silence, or into 400 if the request is malformed and its
-/// connection has named a served host before.
-#[derive(Debug, Clone)]
+///
+/// What becomes of that is decided further out. [`HttpServer`](crate::serve::HttpServer) turns it into silence, or into
+/// 400 if the request is malformed and its connection has named a served host before. A
+/// [`RespondLayer`](crate::respond::RespondLayer) outside of this layer answers it, which is the way on servers that have
+/// to answer each request, such as `axum::serve`:
+/// `router.layer((RespondLayer::new(), HostLayer::new(hosts)))`.
+#[derive(Debug)]
 pub struct HostLayer<H> {
     hosts: Arc<H>,
+}
+
+impl<H> Clone for HostLayer<H> {
+    fn clone(&self) -> Self {
+        Self { hosts: Arc::clone(&self.hosts) }
+    }
 }
 
 impl<H: ServedHosts> HostLayer<H> {

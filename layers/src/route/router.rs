@@ -7,12 +7,12 @@ use http::Request;
 use tower::{BoxError, Service};
 
 use super::{NoRoute, RouteTable};
-use crate::{call::Call, future::ResponseFuture, host::HostName};
+use crate::{MissingExtension, call::Call, future::ResponseFuture, host::HostName};
 
 /// Sends each request to the service of its most specific route.
 ///
 /// Takes the host from the [`HostName`] that [`HostLayer`](crate::host::HostLayer) has put into the extensions. Without a
-/// route the error is [`NoRoute`]. Cloning counts a reference.
+/// route the error is [`NoRoute`], without a [`HostName`] it is [`MissingExtension`]. Cloning counts a reference.
 #[derive(Debug)]
 pub struct Router<S>(Kind<S>);
 
@@ -87,9 +87,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let host = request.extensions().get::<HostName>();
-        let path = request.uri().path();
-        match host.ok_or(NoRoute::NotFound).and_then(|host| self.find(host, path)) {
+        let Some(host) = request.extensions().get::<HostName>() else {
+            return ResponseFuture::error(MissingExtension::host_name("Router"));
+        };
+        match self.find(host, request.uri().path()) {
             Ok(service) => ResponseFuture::inner(Call::new(&mut service.clone(), request)),
             Err(error) => ResponseFuture::error(error),
         }

@@ -1,15 +1,16 @@
 use std::task::{Context, Poll};
 
-use http::Request;
+use http::{Extensions, Request};
 use tower::{BoxError, Layer, Service};
 
-use crate::{conn::ConnInfo, future::ResponseFuture, host::HostName};
+use crate::{MissingExtension, conn::ConnInfo, future::ResponseFuture, host::HostName};
 
 /// Lets only requests through that ask for the host that the SNI of their connection named.
 ///
 /// Stands behind [`HostLayer`](crate::host::HostLayer), which has put the request's [`HostName`] into its extensions
 /// and has turned away what is not served at all. What is left over is served here, but not on this connection:
-/// [`Misdirected`], to be answered with 421 (RFC 9110, 15.5.20). Requests of plain connections pass.
+/// [`Misdirected`], to be answered with 421 (RFC 9110, 15.5.20). Requests of plain connections pass. Those without
+/// [`ConnInfo`], or without [`HostName`] over TLS, end in [`MissingExtension`].
 ///
 /// ```
 /// use http::{Request, Response};
@@ -79,14 +80,18 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let extensions = request.extensions();
-        let given = extensions.get::<ConnInfo>().and_then(ConnInfo::server_name);
-        if given.is_none() || given == extensions.get::<HostName>() {
-            ResponseFuture::inner(self.inner.call(request))
-        } else {
-            ResponseFuture::error(Misdirected)
+        match check(request.extensions()) {
+            Ok(()) => ResponseFuture::inner(self.inner.call(request)),
+            Err(error) => ResponseFuture::error(error),
         }
     }
+}
+
+fn check(extensions: &Extensions) -> Result<(), BoxError> {
+    let info = extensions.get::<ConnInfo>().ok_or_else(|| MissingExtension::conn_info("SniMatchLayer"))?;
+    let Some(given) = info.server_name() else { return Ok(()) };
+    let asked = extensions.get::<HostName>().ok_or_else(|| MissingExtension::host_name("SniMatchLayer"))?;
+    if given == asked { Ok(()) } else { Err(Misdirected.into()) }
 }
 
 /// A request for a host that its TLS connection was not made for.

@@ -3,20 +3,20 @@
 #[non_exhaustive]
 pub enum NotSwitched {
     /// `:protocol` is not a name that `Upgrade` could carry.
-    #[error(":protocol is not a valid protocol name")]
+    #[error("the protocol that is asked for is not the name of one")]
     Protocol,
     /// A protocol that would hide what follows from a proxy.
-    #[error("the requested protocol is not passed on")]
+    #[error("the protocol that is asked for is not passed on")]
     Unsupported,
     /// The backend has answered the request as if it were an ordinary one.
-    #[error("the backend did not switch to the requested protocol")]
+    #[error("the backend does not switch to the protocol that is asked for")]
     Ignored,
     /// The backend has switched, but not to WebSocket: its `Sec-WebSocket-Accept` does not fit the key.
-    #[error("the backend's Sec-WebSocket-Accept does not match the key")]
+    #[error("the backend's Sec-WebSocket-Accept is not the answer to the key")]
     Proof,
 }
 
 /// A backend switched to a protocol that the client had not asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the backend switched to a protocol that was not requested")]
+#[error("the backend switched to a protocol that was not asked for")]
 pub struct UnexpectedUpgrade;

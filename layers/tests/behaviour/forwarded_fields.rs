@@ -88,7 +88,7 @@ fn headers(fields: &[(String, String)]) -> HeaderMap {
 fn seen<L>(layer: L, headers: HeaderMap, peer: ConnInfo) -> HeaderMap
 where
     L: Layer<Inner>,
-    L::Service: tower::Service<Request<Empty<Bytes>>, Response = Response<HeaderMap>, Error = Infallible>,
+    L::Service: tower::Service<Request<Empty<Bytes>>, Response = Response<HeaderMap>, Error: std::fmt::Debug>,
 {
     let mut request = Request::new(Empty::new());
     *request.headers_mut() = headers;

@@ -5,6 +5,7 @@
 mod asleep;
 mod balance;
 mod broken_responses;
+mod companions;
 mod connector;
 mod continue_100;
 mod cut_uploads;
@@ -55,6 +56,7 @@ mod support;
 mod tcp_end;
 mod tls_connector;
 mod tls_silence;
+mod transports;
 mod tunnel;
 mod turns;
 mod unix;

@@ -1,0 +1,116 @@
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
+
+use http::{Extensions, Request};
+use tower::{BoxError, Layer, Service};
+
+use super::ConnInfo;
+use crate::{MissingExtension, ResponseFuture};
+
+/// Gives requests their [`ConnInfo`] on servers other than [`HttpServer`](crate::serve::HttpServer).
+///
+/// A closure makes it of what the server has put into the extensions of a request. A request that has one already keeps
+/// it; one that the closure makes none for ends in [`MissingExtension`].
+///
+/// With `axum::serve`, that is the client's address:
+///
+/// ```
+/// use std::{future::IntoFuture, net::SocketAddr};
+/// use axum::{Router, extract::ConnectInfo, routing::get};
+/// use pmesh_layers::{conn::{ConnInfo, ConnInfoLayer}, forwarded::{ForwardedLayer, TrustedProxies}, respond::RespondLayer};
+/// use tokio::net::TcpListener;
+/// use tower::ServiceBuilder;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), std::io::Error> {
+/// let connection = ConnInfoLayer::new(|extensions| {
+///     let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+///     Some(ConnInfo::plain(*peer))
+/// });
+/// let app = Router::new().route("/", get(async || "hello")).layer(
+///     ServiceBuilder::new()
+///         .layer(RespondLayer::new())
+///         .layer(connection)
+///         .layer(ForwardedLayer::new(TrustedProxies::none())),
+/// );
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let server = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>());
+/// tokio::spawn(server.into_future());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What is made is of one request, unless the closure returns clones of one that the server keeps for the connection: so
+/// `Control` and connections to backends that belong to one client, as those of NTLM, last no longer than the request.
+#[derive(Clone, Copy)]
+pub struct ConnInfoLayer<F> {
+    make: F,
+}
+
+impl<F> ConnInfoLayer<F>
+where
+    F: Fn(&Extensions) -> Option<ConnInfo>,
+{
+    /// Makes it by `make`.
+    pub fn new(make: F) -> Self {
+        Self { make }
+    }
+}
+
+impl<F> fmt::Debug for ConnInfoLayer<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnInfoLayer").finish_non_exhaustive()
+    }
+}
+
+impl<S, F: Clone> Layer<S> for ConnInfoLayer<F> {
+    type Service = WithConnInfo<S, F>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        WithConnInfo { inner, make: self.make.clone() }
+    }
+}
+
+/// The service of [`ConnInfoLayer`].
+#[derive(Clone)]
+pub struct WithConnInfo<S, F> {
+    inner: S,
+    make: F,
+}
+
+impl<S, F> WithConnInfo<S, F> {
+    inner_accessors!();
+}
+
+impl<S: fmt::Debug, F> fmt::Debug for WithConnInfo<S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WithConnInfo").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl<S, F, B> Service<Request<B>> for WithConnInfo<S, F>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+    F: Fn(&Extensions) -> Option<ConnInfo>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if request.extensions().get::<ConnInfo>().is_none() {
+            let Some(info) = (self.make)(request.extensions()) else {
+                return ResponseFuture::error(MissingExtension::for_conn_info());
+            };
+            request.extensions_mut().insert(info);
+        }
+        ResponseFuture::inner(self.inner.call(request))
+    }
+}

@@ -1,0 +1,32 @@
+//! The error of a layer whose companion is missing.
+
+/// A layer needs an extension that nothing outside of it has put into the request.
+///
+/// This is a mistake in how the stack was built, not in the request.
+/// [`RespondLayer`](crate::respond::RespondLayer) answers it with 500, and logs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{layer} found no {extension} among the extensions of the request: {remedy}")]
+pub struct MissingExtension {
+    layer: &'static str,
+    extension: &'static str,
+    remedy: &'static str,
+}
+
+impl MissingExtension {
+    /// `layer` needs a [`ConnInfo`](crate::conn::ConnInfo).
+    pub(crate) fn conn_info(layer: &'static str) -> Self {
+        let remedy = "serve with HttpServer, or put a ConnInfoLayer outside of it";
+        Self { layer, extension: "ConnInfo", remedy }
+    }
+
+    /// Nothing to make a [`ConnInfo`](crate::conn::ConnInfo) of.
+    pub(crate) fn for_conn_info() -> Self {
+        let remedy = "its closure made none; with axum, serve with into_make_service_with_connect_info to have the address there";
+        Self { layer: "ConnInfoLayer", extension: "ConnInfo", remedy }
+    }
+
+    /// `layer` needs a [`HostName`](crate::host::HostName).
+    pub(crate) fn host_name(layer: &'static str) -> Self {
+        Self { layer, extension: "HostName", remedy: "put a HostLayer outside of it" }
+    }
+}

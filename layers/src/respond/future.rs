@@ -1,0 +1,186 @@
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{HeaderValue, Response, StatusCode, header::CONNECTION};
+use pin_project_lite::pin_project;
+use tower::BoxError;
+
+use super::{Answers, Cause, status, status::answer as table_answer};
+use crate::MissingExtension;
+
+pin_project! {
+    /// The response future of [`Respond`](super::Respond).
+    pub struct ResponseFuture<F, A> {
+        #[pin]
+        kind: Kind<F>,
+        answers: A,
+        http1: bool,
+    }
+}
+
+pin_project! {
+    #[project = KindProj]
+    enum Kind<F> {
+        Inner { #[pin] response: F },
+        Broken { error: Option<BoxError> },
+    }
+}
+
+impl<F, A> ResponseFuture<F, A> {
+    pub(super) fn inner(response: F, answers: A, http1: bool) -> Self {
+        Self { kind: Kind::Inner { response }, answers, http1 }
+    }
+
+    pub(super) fn error(error: BoxError, answers: A, http1: bool) -> Self {
+        Self { kind: Kind::Broken { error: Some(error) }, answers, http1 }
+    }
+}
+
+impl<F, A> std::fmt::Debug for ResponseFuture<F, A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+impl<F, A, R, E> Future for ResponseFuture<F, A>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    E: Into<BoxError>,
+    A: Answers<R>,
+    R: From<String>,
+{
+    type Output = Result<Response<R>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let error = match this.kind.project() {
+            KindProj::Inner { response } => match ready!(response.poll(cx)) {
+                Ok(response) => return Poll::Ready(Ok(response)),
+                Err(error) => error.into(),
+            },
+            KindProj::Broken { error } => match error.take() {
+                Some(error) => error,
+                None => panic!("polled after completion"),
+            },
+        };
+        Poll::Ready(Ok(answer(error, this.answers, *this.http1)))
+    }
+}
+
+fn answer<R: From<String>>(error: BoxError, answers: &impl Answers<R>, http1: bool) -> Response<R> {
+    if let Some(missing) = error.downcast_ref::<MissingExtension>() {
+        // A mistake of whoever built the stack, who sees nothing but a 500 otherwise.
+        tracing::error!(error = %missing, "this stack lacks a layer");
+    }
+    let status = status(&*error);
+    let mut response = answers.answer(&*error).unwrap_or_else(|| table_answer(status));
+    if http1 && (ends_connection(status) || ends_connection(response.status())) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response.extensions_mut().insert(Cause::new(error));
+    response
+}
+
+/// After a request with two readings nobody can say where the next one begins (RFC 9112, 6.3 and 11.2). After one that is
+/// too long or too slow nobody wants to read the rest. What follows a CONNECT may be meant for a tunnel.
+fn ends_connection(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::REQUEST_TIMEOUT
+            | StatusCode::PAYLOAD_TOO_LARGE
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Version};
+    use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+
+    use super::*;
+    use crate::{
+        framing::Unacceptable,
+        respond::{RespondLayer, plain},
+        route::NoRoute,
+    };
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("inner")]
+    struct Inner;
+
+    async fn answered<A: Answers<String> + Clone>(
+        layer: RespondLayer<A>,
+        error: impl Into<BoxError>,
+        version: Version,
+    ) -> Response<String> {
+        let error = std::sync::Mutex::new(Some(error.into()));
+        let service = service_fn(|_: Request<()>| {
+            std::future::ready(Err::<Response<String>, _>(error.lock().unwrap().take().unwrap()))
+        });
+        let mut request = Request::new(());
+        *request.version_mut() = version;
+        let Ok(response) = ServiceBuilder::new().layer(layer).service(service).oneshot(request).await;
+        response
+    }
+
+    #[tokio::test]
+    async fn rows_go_before_the_table_in_their_order() {
+        let layer = RespondLayer::new()
+            .on(|_: &Inner| StatusCode::IM_A_TEAPOT)
+            .on(|_: &Outer| StatusCode::CONFLICT)
+            .on(|_: &NoRoute| Response::new(String::from("nothing")));
+        for (error, status, body) in [
+            (BoxError::from(Inner), 418, "418 I'm a teapot\n"),
+            (Outer(Inner).into(), 418, "418 I'm a teapot\n"),
+            (NoRoute::NotFound.into(), 200, "nothing"),
+            (crate::via::LoopDetected.into(), 508, "508 Loop Detected\n"),
+        ] {
+            let response = answered(layer, error, Version::HTTP_11).await;
+            assert_eq!((response.status().as_u16(), response.body().as_str()), (status, body));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_response_has_its_cause() {
+        let response = answered(RespondLayer::new(), Outer(Inner), Version::HTTP_11).await;
+        assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+        assert!(response.extensions().get::<Cause>().unwrap().error().is::<Outer>());
+    }
+
+    #[tokio::test]
+    async fn ambiguous_requests_end_the_connection() {
+        for unacceptable in [Unacceptable::Length, Unacceptable::Method] {
+            let response = answered(RespondLayer::new(), unacceptable, Version::HTTP_11).await;
+            assert_eq!(response.headers()[CONNECTION], "close");
+            // Whatever its own row says.
+            let layer = RespondLayer::new().on(|_: &Unacceptable| StatusCode::FORBIDDEN);
+            let response = answered(layer, unacceptable, Version::HTTP_11).await;
+            assert_eq!(response.headers()[CONNECTION], "close");
+        }
+        for (error, version) in
+            [(BoxError::from(Unacceptable::Length), Version::HTTP_2), (NoRoute::NotFound.into(), Version::HTTP_11)]
+        {
+            let response = answered(RespondLayer::new(), error, version).await;
+            assert!(!response.headers().contains_key(CONNECTION));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_that_never_becomes_ready_is_answered_for() {
+        let (inner, mut backend) = tower_test::mock::pair::<Request<()>, Response<String>>();
+        let mut service = ServiceBuilder::new().layer(RespondLayer::new()).service(inner);
+        backend.send_error("gone");
+        let Ok(ready) = service.ready().await;
+        let Ok(response) = ready.call(Request::new(())).await;
+        assert_eq!(response.body(), plain::<String>(StatusCode::BAD_GATEWAY).body());
+    }
+}

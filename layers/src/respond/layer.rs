@@ -1,0 +1,127 @@
+use std::{
+    convert::Infallible,
+    fmt,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response, Version};
+use tower::{BoxError, Layer, Service};
+
+use super::{Answers, ResponseFuture, Row};
+
+/// Answers the errors of the inner service, so that none is left.
+///
+/// The body of the inner service's responses must be one that text can be made into (`From<String>`), such as
+/// `axum::body::Body`, `http_body_util::Full` or `String`. For others, change it first, for example with
+/// `ServiceBuilder::map_response`.
+///
+/// The error is in the extensions of the response, as [`Cause`](super::Cause). See the [module](super) for the table of
+/// answers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RespondLayer<A = ()> {
+    answers: A,
+}
+
+impl RespondLayer {
+    /// Answers by the table alone.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<A> RespondLayer<A> {
+    /// Adds a row: an error of type `E`, or caused by one, gets this answer, which is a [`StatusCode`](http::StatusCode) or
+    /// a [`Response`]: see [`Answer`](super::Answer).
+    ///
+    /// Rows are asked in the order in which they were added, and before the table.
+    ///
+    /// ```
+    /// use http::{Request, Response, StatusCode};
+    /// use pmesh_layers::{respond::RespondLayer, route::NoRoute};
+    /// use tower::{BoxError, ServiceBuilder, ServiceExt};
+    ///
+    /// #[derive(Debug, thiserror::Error)]
+    /// #[error("over quota")]
+    /// struct OverQuota;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let service = ServiceBuilder::new()
+    ///     .layer(
+    ///         RespondLayer::new()
+    ///             .on(|_: &OverQuota| StatusCode::TOO_MANY_REQUESTS)
+    ///             .on(|_: &NoRoute| Response::new(String::from("Nothing here, sorry."))),
+    ///     )
+    ///     .service_fn(async |_: Request<()>| Err::<Response<String>, _>(BoxError::from(OverQuota)));
+    /// assert_eq!(service.oneshot(Request::new(())).await?.status(), StatusCode::TOO_MANY_REQUESTS);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on<E, F, T>(self, answer: F) -> RespondLayer<Row<A, E, F>>
+    where
+        E: std::error::Error + 'static,
+        F: Fn(&E) -> T,
+    {
+        RespondLayer { answers: Row::new(self.answers, answer) }
+    }
+}
+
+impl<S, A: Clone> Layer<S> for RespondLayer<A> {
+    type Service = Respond<S, A>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Respond { inner, answers: self.answers.clone(), broken: None }
+    }
+}
+
+/// The service of [`RespondLayer`].
+pub struct Respond<S, A = ()> {
+    inner: S,
+    answers: A,
+    /// The error of an inner service that will not become ready: the next request is answered with it.
+    broken: Option<BoxError>,
+}
+
+impl<S, A> Respond<S, A> {
+    inner_accessors!();
+}
+
+impl<S: Clone, A: Clone> Clone for Respond<S, A> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), answers: self.answers.clone(), broken: None }
+    }
+}
+
+impl<S: fmt::Debug, A> fmt::Debug for Respond<S, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Respond").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl<S, A, B, R> Service<Request<B>> for Respond<S, A>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    A: Answers<R> + Clone,
+    R: From<String>,
+{
+    type Response = Response<R>;
+    type Error = Infallible;
+    type Future = ResponseFuture<S::Future, A>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        if self.broken.is_none() {
+            self.broken = ready!(self.inner.poll_ready(cx)).err().map(Into::into);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let http1 = request.version() < Version::HTTP_2;
+        match self.broken.take() {
+            None => ResponseFuture::inner(self.inner.call(request), self.answers.clone(), http1),
+            Some(error) => ResponseFuture::error(error, self.answers.clone(), http1),
+        }
+    }
+}

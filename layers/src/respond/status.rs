@@ -1,0 +1,124 @@
+use std::{error::Error, iter};
+
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE},
+};
+
+#[cfg(feature = "upgrade")]
+use crate::upgrade::NotSwitched;
+use crate::{
+    MissingExtension,
+    balance::{AllUnreachable, Failed},
+    body_limit::BodyTooLong,
+    framing::Unacceptable,
+    host::HostRejected,
+    response_timeout::TimedOut,
+    route::NoRoute,
+    sni::Misdirected,
+    via::LoopDetected,
+};
+
+/// The status that the [table](super#the-table) has for an error.
+pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
+    if let Some(failed) = error.downcast_ref::<Failed>() {
+        return status(&**failed.cause());
+    }
+    if let Some(rejected) = error.downcast_ref::<HostRejected>() {
+        return if rejected.is_malformed() { StatusCode::BAD_REQUEST } else { StatusCode::MISDIRECTED_REQUEST };
+    }
+    if let Some(unacceptable) = error.downcast_ref() {
+        return match unacceptable {
+            Unacceptable::Method => StatusCode::METHOD_NOT_ALLOWED,
+            _ => StatusCode::BAD_REQUEST,
+        };
+    }
+    #[cfg(feature = "upgrade")]
+    if let Some(not_switched) = error.downcast_ref() {
+        return match not_switched {
+            NotSwitched::Protocol => StatusCode::BAD_REQUEST,
+            NotSwitched::Unsupported | NotSwitched::Ignored => StatusCode::NOT_IMPLEMENTED,
+            _ => StatusCode::BAD_GATEWAY,
+        };
+    }
+    if let Some(no_route) = error.downcast_ref() {
+        return match no_route {
+            NoRoute::Ambiguous => StatusCode::BAD_REQUEST,
+            NoRoute::NotFound => StatusCode::NOT_FOUND,
+        };
+    }
+    if let Some(timed_out) = error.downcast_ref() {
+        return match timed_out {
+            TimedOut::Backend => StatusCode::GATEWAY_TIMEOUT,
+            TimedOut::Client => StatusCode::REQUEST_TIMEOUT,
+        };
+    }
+    if error.is::<Misdirected>() {
+        return StatusCode::MISDIRECTED_REQUEST;
+    }
+    if error.is::<LoopDetected>() {
+        return StatusCode::LOOP_DETECTED;
+    }
+    if error.is::<AllUnreachable>() {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
+    if error.is::<MissingExtension>() {
+        return StatusCode::INTERNAL_SERVER_ERROR;
+    }
+    // Found out before the request was sent, or while it was.
+    if iter::successors(Some(error), |error| (*error).source()).any(|error| error.is::<BodyTooLong>()) {
+        return StatusCode::PAYLOAD_TOO_LARGE;
+    }
+    StatusCode::BAD_GATEWAY
+}
+
+/// The answer that the table has for errors with this status.
+pub(super) fn answer<B: From<String>>(status: StatusCode) -> Response<B> {
+    let mut response = plain(status);
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+        response.headers_mut().insert(ALLOW, methods);
+    }
+    response
+}
+
+/// A response that says its status and no more.
+pub fn plain<B: From<String>>(status: StatusCode) -> Response<B> {
+    let mut response = Response::new(B::from(format!("{status}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use tower::BoxError;
+
+    use super::*;
+
+    #[test]
+    fn each_error_has_its_status() {
+        let table: [(BoxError, u16); 17] = [
+            (HostRejected::NotServed.into(), 421),
+            (HostRejected::NoHost.into(), 400),
+            (Unacceptable::Length.into(), 400),
+            (Unacceptable::Target.into(), 400),
+            (Unacceptable::Method.into(), 405),
+            (NotSwitched::Protocol.into(), 400),
+            (NotSwitched::Ignored.into(), 501),
+            (NotSwitched::Proof.into(), 502),
+            (NoRoute::NotFound.into(), 404),
+            (NoRoute::Ambiguous.into(), 400),
+            (Misdirected.into(), 421),
+            (LoopDetected.into(), 508),
+            (BodyTooLong.into(), 413),
+            (TimedOut::Backend.into(), 504),
+            (TimedOut::Client.into(), 408),
+            (AllUnreachable.into(), 503),
+            ("anything else".into(), 502),
+        ];
+        for (error, expected) in table {
+            assert_eq!(status(&*error).as_u16(), expected, "{error}");
+        }
+    }
+}
