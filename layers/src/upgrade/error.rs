@@ -20,3 +20,12 @@ pub enum NotSwitched {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the backend switched to a protocol that was not asked for")]
 pub struct UnexpectedUpgrade;
+
+/// A backend switched, but the client's connection cannot become a tunnel: the request has no
+/// [`OnUpgrade`](hyper::upgrade::OnUpgrade) among its extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the request has no hyper::upgrade::OnUpgrade among its extensions: TunnelLayer needs a server of hyper's, and \
+     layers around it that keep the extensions"
+)]
+pub struct MissingUpgrade;

@@ -48,7 +48,7 @@ mod watched;
 mod websocket;
 
 pub use closer::TunnelCloser;
-pub use error::{NotSwitched, UnexpectedUpgrade};
+pub use error::{MissingUpgrade, NotSwitched, UnexpectedUpgrade};
 pub use extended_connect::{ExtendedConnect, ExtendedConnectFuture, ExtendedConnectLayer};
 pub(crate) use outbound::Outbound;
 pub use tunnel::{Tunnel, TunnelFuture, TunnelLayer};

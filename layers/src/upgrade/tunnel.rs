@@ -10,16 +10,18 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::UPGRAD
 use pin_project_lite::pin_project;
 use tower::{BoxError, Layer, Service};
 
-use super::{TunnelCloser, UnexpectedUpgrade, closer::Closing, copy::tunnel, side::Side};
+use super::{MissingUpgrade, TunnelCloser, UnexpectedUpgrade, closer::Closing, copy::tunnel, side::Side};
 use crate::{durations::bounded, hop_by_hop::tokens};
 
 /// Joins client and backend when the backend switches to a protocol that the client has asked for.
 ///
-/// Put it inside of [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer), which decides which `Upgrade` is passed on. A
-/// 101 that nobody asked for is [`UnexpectedUpgrade`]. The tunnel is a task of its own, and ends when both sides have
-/// ended, when no byte has come from either for too long, or with the runtime. It keeps the client's
-/// [`ConnInfo`](crate::conn::ConnInfo) until then. Over HTTP/2, either side is a stream of a connection that goes on
-/// beside it; a reset of the stream ends the tunnel.
+/// Put it inside of [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer), which decides which `Upgrade` is passed on. It
+/// works on any server of hyper's that allows upgrades; elsewhere, a 101 is [`MissingUpgrade`]. A 101 that nobody asked
+/// for is [`UnexpectedUpgrade`].
+///
+/// The tunnel is a task of its own, and ends when both sides have ended, when no byte has come from either for too long,
+/// or with the runtime. It keeps the client's [`ConnInfo`](crate::conn::ConnInfo) until then. Over HTTP/2, either side is
+/// a stream of a connection that goes on beside it; a reset of the stream ends the tunnel.
 ///
 /// A service that answers 101 and takes the upgrade itself, as axum's `WebSocketUpgrade` does, works inside of it, too:
 /// its tunnels are its own, without timeout or closer.
@@ -171,7 +173,9 @@ where
                 return Poll::Ready(Err(UnexpectedUpgrade.into()));
             };
             let Asked { client, timeout, closing, .. } = *asked;
-            if let (Some(mut client), Some(backend)) = (client, Side::backend(&mut response)) {
+            // Without a backend's side, the service has taken the upgrade itself.
+            if let Some(backend) = Side::backend(&mut response) {
+                let Some(mut client) = client else { return Poll::Ready(Err(MissingUpgrade.into())) };
                 // From here on, so that the connection is not idle between the end of the request and the tunnel.
                 client.begin();
                 tokio::spawn(tunnel(client, backend, timeout, closing));

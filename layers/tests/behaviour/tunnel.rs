@@ -13,7 +13,7 @@ use pmesh_layers::{
     pool::Pool,
     serve::{Ended, HttpServer, Protocol},
     silence::OpenGateLayer,
-    upgrade::{TunnelCloser, TunnelLayer, UnexpectedUpgrade},
+    upgrade::{MissingUpgrade, TunnelCloser, TunnelLayer, UnexpectedUpgrade},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
@@ -179,6 +179,19 @@ async fn only_what_was_asked_for() {
             Err(error) => assert!(!allowed && error.is::<UnexpectedUpgrade>(), "{name}: {error}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_server_without_upgrades_is_told_of() {
+    let (connector, mut backend) = backend();
+    let pool: Pool<_, Empty<Bytes>> = Pool::new(connector, "http://backend".parse().unwrap());
+    let request = Request::get("/").header("connection", "upgrade").header("upgrade", "chat");
+    let request = request.body(Empty::new()).unwrap();
+    let response = tokio::spawn(TunnelLayer::new().layer(pool).oneshot(request));
+    let mut connection = backend.accept().await;
+    connection.head().await;
+    connection.send(&switching("chat")).await;
+    assert!(response.await.unwrap().err().unwrap().is::<MissingUpgrade>());
 }
 
 #[tokio::test]
