@@ -5,17 +5,17 @@ use std::{
 };
 
 use http::{Method, Request, Response};
-use hyper::ext::Protocol;
 use pin_project_lite::pin_project;
 use tower::{BoxError, Layer, Service};
 
-use super::{NotSwitched, inbound::Inbound};
+use super::inbound::Inbound;
+use crate::ResponseFuture;
 
 /// Makes an extended CONNECT (RFC 8441) the GET with `Upgrade` that it would be in HTTP/1.1, and the 101 a 200.
 ///
 /// Clients of HTTP/2 may ask for what those of HTTP/1.1 may: any protocol but those that would hide what follows. For
-/// WebSocket it makes a key, and checks the backend's answer to it. Errors are [`NotSwitched`]. A CONNECT without
-/// `:protocol` is passed on as it is.
+/// WebSocket it makes a key, and checks the backend's answer to it. Errors are [`NotSwitched`](super::NotSwitched). A
+/// CONNECT without `:protocol` is passed on as it is.
 ///
 /// Put it outside of the layers that decide about requests and upgrades:
 /// [`FramingLayer`](crate::framing::FramingLayer), which refuses CONNECT,
@@ -78,46 +78,31 @@ where
 {
     type Response = S::Response;
     type Error = BoxError;
-    type Future = ExtendedConnectFuture<S::Future>;
+    type Future = ResponseFuture<ExtendedConnectFuture<S::Future>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let kind = if *request.method() != Method::CONNECT {
-            Kind::Passed { response: self.inner.call(request) }
-        } else {
-            match request
-                .extensions_mut()
-                .remove::<Protocol>()
-                .map(|protocol| Inbound::rewrite(&mut request, &protocol))
-            {
-                None => Kind::Passed { response: self.inner.call(request) },
-                Some(Ok(inbound)) => Kind::Rewritten { response: self.inner.call(request), inbound },
-                Some(Err(error)) => Kind::Refused { error },
-            }
+        let protocol = match *request.method() {
+            Method::CONNECT => request.extensions_mut().remove(),
+            _ => None,
         };
-        ExtendedConnectFuture { kind }
+        match protocol.map(|protocol| Inbound::rewrite(&mut request, &protocol)).transpose() {
+            Ok(inbound) => ResponseFuture::inner(ExtendedConnectFuture { response: self.inner.call(request), inbound }),
+            Err(not_switched) => ResponseFuture::error(not_switched),
+        }
     }
 }
 
 pin_project! {
-    /// The response future of [`ExtendedConnect`].
+    /// The response of the inner service, as an answer to the client's request.
     #[derive(Debug)]
     pub struct ExtendedConnectFuture<F> {
         #[pin]
-        kind: Kind<F>,
-    }
-}
-
-pin_project! {
-    #[project = KindProj]
-    #[derive(Debug)]
-    enum Kind<F> {
-        Passed { #[pin] response: F },
-        Rewritten { #[pin] response: F, inbound: Inbound },
-        Refused { error: NotSwitched },
+        response: F,
+        inbound: Option<Inbound>,
     }
 }
 
@@ -129,25 +114,24 @@ where
     type Output = Result<Response<R>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().kind.project() {
-            KindProj::Passed { response } => response.poll(cx).map_err(Into::into),
-            KindProj::Rewritten { response, inbound } => {
-                let response = ready!(response.poll(cx)).map_err(Into::into)?;
-                Poll::Ready(inbound.answer(response).map_err(Into::into))
-            }
-            KindProj::Refused { error } => Poll::Ready(Err((*error).into())),
-        }
+        let this = self.project();
+        let response = ready!(this.response.poll(cx)).map_err(Into::into)?;
+        Poll::Ready(match this.inbound {
+            Some(inbound) => inbound.answer(response).map_err(Into::into),
+            None => Ok(response),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upgrade::websocket;
+    use crate::upgrade::{NotSwitched, websocket};
     use http::{
         HeaderValue,
         header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE},
     };
+    use hyper::ext::Protocol;
     use tower::{ServiceExt, service_fn};
 
     fn connect(protocol: &str) -> Request<()> {
