@@ -1,4 +1,11 @@
-use std::{future::Future, sync::Arc};
+//! A connection with a server of HTTP.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
 
 use http::{Request, Response};
 use http_body::Body;
@@ -10,41 +17,48 @@ use tower::{BoxError, Service};
 
 use super::{
     Ended, Protocol,
-    drive::{self, Deadlines, Driven},
+    drive::Driven,
+    ending::{ResetIfCutShort, close_awake},
     entry::Entry,
     http1, http2,
     settings::Settings,
+    state::State,
+    timing::Deadlines,
 };
 use crate::{
     body::RequestBody,
     conn::{ConnInfo, Control},
-    silence::{self, Gate, IntoRaw, Reclaim},
+    silence::{Gate, IntoRaw},
 };
-
-/// What is read of a client of HTTP/2 once its connection has ended, so that its GOAWAY is not overtaken by a RST: a full
-/// read of hyper's beside what waits in a socket. Those that flood send more, and are not worth the reading.
-const MOST_UNREAD: usize = 256 * 1024;
 
 /// How far a connection was served.
 pub(super) enum Awake<IO> {
     Ended(Ended),
-    /// It may sleep, unless something was read that is none of a request so far.
-    Idle(IO, Vec<u8>),
+    /// It is to sleep, unless something was read that is none of a request so far.
+    Asleep(IO, Vec<u8>),
+}
+
+/// What a server begins with.
+pub(super) struct Woken<IO> {
+    pub(super) io: IO,
+    /// What was read of it already.
+    pub(super) ahead: Vec<u8>,
+    pub(super) info: ConnInfo,
+    pub(super) protocol: Protocol,
+    pub(super) state: State,
+    /// Until when a served host has to be named.
+    pub(super) deadline: Instant,
 }
 
 impl Settings {
-    /// Serves `io`, of which `ahead` was read already, until it ends or may sleep.
+    /// Serves a connection until it ends or may sleep.
     #[expect(
         clippy::manual_async_fn,
         reason = "callers that spawn it could not prove it `Send`: rust-lang/rust#100013"
     )]
     pub(super) fn awake<IO, S, B>(
         self: Arc<Self>,
-        io: IO,
-        ahead: Vec<u8>,
-        info: ConnInfo,
-        protocol: Protocol,
-        deadline: Instant,
+        woken: Woken<IO>,
         service: S,
     ) -> impl Future<Output = Awake<IO>> + Send
     where
@@ -57,6 +71,7 @@ impl Settings {
         B::Error: Into<BoxError>,
     {
         async move {
+            let Woken { io, ahead, info, protocol, state, deadline } = woken;
             let control = info.control().clone();
             let (gate, reclaim) = Gate::new(io, control.clone());
             let mut gate = gate.with_read_ahead(ahead);
@@ -65,7 +80,7 @@ impl Settings {
                 Protocol::Http1 => Ok(false),
                 Protocol::Http2 => Ok(true),
                 Protocol::Detect | Protocol::DetectOpen => {
-                    timeout_at(deadline, drive::detect_http2(&mut gate, &control)).await
+                    timeout_at(deadline, detect_http2(&mut gate, &control)).await
                 }
             };
             if is_http2 == Ok(true) && protocol == Protocol::DetectOpen {
@@ -80,8 +95,8 @@ impl Settings {
                 sleeps: is_http2 == Ok(false),
             };
             let (driven, unread) = match is_http2 {
-                Ok(true) => (http2::serve(&self.limits, gate, entry, &control, deadlines).await, Vec::new()),
-                Ok(false) => http1::serve(&self.http1, gate, entry, &control, deadlines).await,
+                Ok(true) => (http2::serve(&self.limits, gate, entry, &control, state, deadlines).await, Vec::new()),
+                Ok(false) => http1::serve(&self.http1, gate, entry, &control, state, deadlines).await,
                 Err(_) => {
                     drop(gate);
                     (Driven::Ended(Ended::Deadline), Vec::new())
@@ -91,47 +106,26 @@ impl Settings {
             let ended = match driven {
                 Driven::Ended(ended) => ended,
                 // Its gate is gone with the server.
-                Driven::Idle => match reclaim.take() {
-                    Some(io) => return Awake::Idle(io, unread),
+                Driven::Asleep => match reclaim.take() {
+                    Some(io) => return Awake::Asleep(io, unread),
                     None => Ended::Finished,
                 },
             };
-            // A connection in good order has sent its FIN. Input may be unread on all others, after a response that did
-            // not wait for the end of the request, and wherever frames come that belong to none: closed now, the
-            // connection would be reset. hyper takes for good order, too, that it gives up HTTP/2 because of a CONNECT
-            // with a length.
-            let read_all = is_http2 == Ok(false) || control.is_draining();
-            let in_order = matches!(ended, Ended::Finished) && read_all && !control.had_body() && control.is_open();
-            if !in_order && let Some(io) = reclaim.take() {
-                // What the client has got must not pass for a whole response.
-                let broken = matches!(ended, Ended::Stalled) || control.is_cut_short();
-                // A client of HTTP/2 reads while it sends: it learns of the end without being read to its own.
-                let floods = is_http2 == Ok(true) && control.is_open();
-                match (broken, floods) {
-                    (true, _) => io.reset(),
-                    (false, true) => silence::close_within(io, MOST_UNREAD).await,
-                    (false, false) => silence::close(io).await,
-                }
-            }
+            close_awake(&reclaim, &control, is_http2 == Ok(true), &ended).await;
             Awake::Ended(ended)
         }
     }
 }
 
-/// Ends a connection that is dropped within a response, as at the end of a runtime.
-struct ResetIfCutShort<'a, IO: IntoRaw> {
-    reclaim: &'a Reclaim<IO>,
-    control: &'a Control,
-    armed: bool,
-}
-
-impl<IO: IntoRaw> Drop for ResetIfCutShort<'_, IO> {
-    fn drop(&mut self) {
-        if self.armed
-            && self.control.is_cut_short()
-            && let Some(io) = self.reclaim.take()
-        {
-            io.reset();
+/// Whether the client speaks HTTP/2 from its first byte; no, as far as is known, once the connection is to end.
+async fn detect_http2<IO: AsyncRead + Unpin>(gate: &mut Gate<IO>, control: &Control) -> bool {
+    let mut preface = pin!(gate.starts_with_h2_preface());
+    poll_fn(|cx| {
+        control.register_driver(cx.waker());
+        if control.is_draining() || control.is_silenced() {
+            return Poll::Ready(false);
         }
-    }
+        preface.as_mut().poll(cx).map(|found| found.unwrap_or(false))
+    })
+    .await
 }

@@ -1,9 +1,13 @@
 //! The server of HTTP on one connection, behind a gate.
+//!
+//! For readers of the source: `state` has the table of what a connection does when. `served` holds it, `awake` and
+//! `drive` run the server of `http1` or `http2`, `timing` says when something is late, and `ending` closes it.
 
 mod awake;
 mod body;
 mod drive;
 mod ended;
+mod ending;
 mod entry;
 mod http1;
 mod http2;
@@ -11,6 +15,8 @@ mod protocol;
 mod served;
 mod server;
 mod settings;
+mod state;
+mod timing;
 
 pub use body::InFlightBody;
 pub use ended::Ended;

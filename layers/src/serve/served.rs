@@ -1,3 +1,5 @@
+//! The future of a connection.
+
 use std::{
     future::Future,
     pin::Pin,
@@ -9,23 +11,20 @@ use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
-    time::{Instant, Sleep, sleep_until, timeout},
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, Sleep, sleep_until},
 };
 use tower::{BoxError, Service};
 
 use super::{
     Ended, Protocol,
-    awake::Awake,
-    drive::FAREWELL,
-    http1::{Input, poll_input},
+    awake::{Awake, Woken},
+    ending::close_asleep,
+    http1::poll_asleep,
     settings::Settings,
+    state::{Action, Event, State},
 };
-use crate::{
-    body::RequestBody,
-    conn::ConnInfo,
-    silence::{self, IntoRaw},
-};
+use crate::{body::RequestBody, conn::ConnInfo, silence::IntoRaw};
 
 pin_project! {
     /// A connection, until it ends.
@@ -39,28 +38,28 @@ pin_project! {
         info: ConnInfo,
         service: S,
         protocol: Protocol,
-        // The gate, when it fell asleep.
-        open: bool,
+        // While a server runs, the server knows better.
+        state: State,
         #[pin]
-        phase: Phase<IO>,
+        work: Work<IO>,
     }
 }
 
 pin_project! {
-    #[project = PhaseProj]
-    enum Phase<IO> {
-        New,
-        // For a request: until the silence deadline where the gate is closed, else for what is left of the time to keep
-        // it alive.
-        Asleep { #[pin] timer: Sleep },
-        Awake { served: Pin<Box<dyn Future<Output = Awake<IO>> + Send>> },
-        Ending { end: Pin<Box<dyn Future<Output = Ended> + Send>> },
+    // What a connection has to do in its state.
+    #[project = WorkProj]
+    enum Work<IO> {
+        Begin,
+        // Until the silence deadline where the gate is closed, else for what is left of the time to keep it alive.
+        Sleep { #[pin] timer: Sleep },
+        Serve { awake: Pin<Box<dyn Future<Output = Awake<IO>> + Send>> },
+        Close { end: Pin<Box<dyn Future<Output = Ended> + Send>> },
     }
 }
 
 impl<IO, S> Served<IO, S> {
     pub(super) fn new(settings: Arc<Settings>, io: IO, info: ConnInfo, protocol: Protocol, service: S) -> Self {
-        Self { settings, io: Some(io), info, service, protocol, open: false, phase: Phase::New }
+        Self { settings, io: Some(io), info, service, protocol, state: State::New, work: Work::Begin }
     }
 }
 
@@ -81,77 +80,57 @@ where
         let limits = &this.settings.limits;
         let control = this.info.control();
         loop {
-            let next = match this.phase.as_mut().project() {
+            let (mut ahead, mut deadline) = (Vec::new(), None);
+            let (state, action) = match this.work.as_mut().project() {
                 // Clients of HTTP/2 get SETTINGS before they send anything.
-                PhaseProj::New if *this.protocol == Protocol::Http2 => Next::Wake(Vec::new(), None),
-                PhaseProj::New => Next::Sleep,
-                PhaseProj::Asleep { timer } => {
+                WorkProj::Begin if *this.protocol == Protocol::Http2 => this.state.on(Event::ServerFirst),
+                WorkProj::Begin => this.state.on(Event::ClientFirst),
+                WorkProj::Sleep { timer } => {
                     let Some(io) = this.io.as_mut() else { return Poll::Ready(Ended::Finished) };
-                    let deadline = (!*this.open).then(|| timer.deadline());
-                    match ready!(poll_input(io, control, timer, cx)) {
-                        Input::Bytes(bytes) => Next::Wake(bytes, deadline),
-                        Input::End if control.is_silenced() => Next::Silence(Ended::Silenced),
-                        // hyper finds out by itself what is there.
-                        Input::End if !*this.open => Next::Wake(Vec::new(), deadline),
-                        Input::End => Next::End(Ended::Finished),
-                        Input::Late if !*this.open => Next::Silence(Ended::Deadline),
-                        Input::Late => Next::End(Ended::Idle),
-                    }
+                    deadline = (!this.state.is_named()).then(|| timer.deadline());
+                    this.state.on(ready!(poll_asleep(io, &mut ahead, control, timer, cx)))
                 }
-                PhaseProj::Awake { served } => match ready!(served.as_mut().poll(cx)) {
+                WorkProj::Serve { awake } => match ready!(awake.as_mut().poll(cx)) {
                     Awake::Ended(ended) => return Poll::Ready(ended),
-                    Awake::Idle(io, unread) => {
+                    Awake::Asleep(io, unread) => {
                         *this.io = Some(io);
                         *this.protocol = Protocol::Http1;
-                        if unread.is_empty() { Next::Sleep } else { Next::Wake(unread, None) }
+                        ahead = unread;
+                        let asleep = State::Asleep;
+                        if ahead.is_empty() { (asleep, Action::Sleep) } else { asleep.on(Event::Input) }
                     }
                 },
-                PhaseProj::Ending { end } => return end.as_mut().poll(cx),
+                WorkProj::Close { end } => return end.as_mut().poll(cx),
             };
-            let next = match (next, this.io.take()) {
-                (_, None) => return Poll::Ready(Ended::Finished),
-                (Next::Sleep, io) => {
+            *this.state = state;
+            let work = match (action, this.io.take()) {
+                (Action::Sleep, io) => {
                     *this.io = io;
-                    *this.open = control.is_open();
-                    let time = if *this.open {
+                    if !this.state.is_named() && control.is_open() {
+                        *this.state = this.state.on(Event::Opened).0;
+                    }
+                    let time = if this.state.is_named() {
                         limits.keep_alive_timeout.saturating_sub(control.idle_for().unwrap_or_default())
                     } else {
                         limits.silence_deadline
                     };
-                    Phase::Asleep { timer: sleep_until(Instant::now() + time) }
+                    Work::Sleep { timer: sleep_until(Instant::now() + time) }
                 }
-                (Next::Wake(ahead, deadline), Some(io)) => {
+                (Action::Wake, Some(io)) => {
                     let deadline = deadline.unwrap_or_else(|| Instant::now() + limits.silence_deadline);
-                    let (settings, info) = (Arc::clone(this.settings), this.info.clone());
-                    let service = this.service.clone();
-                    let served = settings.awake(io, ahead, info, *this.protocol, deadline, service);
-                    Phase::Awake { served: Box::pin(served) }
+                    let (info, protocol) = (this.info.clone(), *this.protocol);
+                    let woken = Woken { io, ahead, info, protocol, state, deadline };
+                    Work::Serve { awake: Box::pin(Arc::clone(this.settings).awake(woken, this.service.clone())) }
                 }
-                (Next::End(ended), Some(io)) => Phase::Ending { end: Box::pin(end(io, ended)) },
-                (Next::Silence(ended), Some(io)) => Phase::Ending { end: Box::pin(silence(io, ended)) },
+                (Action::End(ended), Some(io)) => Work::Close { end: Box::pin(close_asleep(io, ended)) },
+                // Of connections that have a server.
+                (Action::GoOn | Action::LookAgain | Action::Drain, _) | (_, None) => {
+                    return Poll::Ready(Ended::Finished);
+                }
             };
-            this.phase.set(next);
+            this.work.set(work);
         }
     }
-}
-
-enum Next {
-    Sleep,
-    /// With what was read, and until the deadline for who has to name a host.
-    Wake(Vec<u8>, Option<Instant>),
-    End(Ended),
-    Silence(Ended),
-}
-
-/// The client has got all that it asked for. One that takes nothing does not hold this up.
-async fn end<IO: AsyncWrite + Unpin>(mut io: IO, ended: Ended) -> Ended {
-    let _ = timeout(FAREWELL, io.shutdown()).await;
-    ended
-}
-
-async fn silence<IO: IntoRaw>(io: IO, ended: Ended) -> Ended {
-    silence::close(io).await;
-    ended
 }
 
 #[cfg(test)]

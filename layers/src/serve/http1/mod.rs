@@ -6,18 +6,23 @@ use std::pin::Pin;
 
 use http::{Request, Response};
 use http_body::Body;
-use hyper::server::conn::http1;
+use hyper::{
+    rt::{Read, Write},
+    server::conn::http1,
+};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::{BoxError, Service};
 
 use super::{
-    drive::{Deadlines, Driven, drive},
+    drive::{Connection, Driven, drive},
     entry::Entry,
+    state::State,
+    timing::Deadlines,
 };
 use crate::{body::RequestBody, conn::Control, silence::Gate};
 
-pub(super) use asleep::{Input, poll_input};
+pub(super) use asleep::poll_asleep;
 
 /// Serves the requests of a connection until it ends or may sleep. The second value is what was read then, but is none
 /// of a request so far.
@@ -26,6 +31,7 @@ pub(super) async fn serve<IO, S, B>(
     mut gate: Gate<IO>,
     entry: Entry<S>,
     control: &Control,
+    state: State,
     deadlines: Deadlines,
 ) -> (Driven, Vec<u8>)
 where
@@ -38,11 +44,24 @@ where
 {
     gate.watch();
     let mut connection = http1.serve_connection(TokioIo::new(gate), entry).with_upgrades();
-    let driven = drive(Pin::new(&mut connection), control, deadlines).await;
+    let driven = drive(Pin::new(&mut connection), control, state, deadlines).await;
     let unread = match driven {
         // Copied, so that the buffer it was read to is given back.
-        Driven::Idle => connection.into_parts().map_or_else(Vec::new, |parts| parts.read_buf.to_vec()),
+        Driven::Asleep => connection.into_parts().map_or_else(Vec::new, |parts| parts.read_buf.to_vec()),
         Driven::Ended(_) => Vec::new(),
     };
     (driven, unread)
+}
+
+impl<I, S, B> Connection for http1::UpgradeableConnection<I, S>
+where
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
+    S::Error: Into<BoxError>,
+    I: Read + Write + Unpin + Send + 'static,
+    B: Body + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
 }

@@ -14,11 +14,14 @@ mod reads;
 mod streams;
 mod turns;
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 
 use http::{Request, Response};
 use http_body::Body;
-use hyper::server::conn::http2;
+use hyper::{
+    rt::{Read, Write},
+    server::conn::http2,
+};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::{BoxError, Service};
@@ -29,9 +32,11 @@ use self::{
     turns::{InTurns, Turns},
 };
 use super::{
-    drive::{Deadlines, Driven, drive},
+    drive::{Connection, Driven, drive},
     entry::Entry,
     settings::Limits,
+    state::State,
+    timing::Deadlines,
 };
 use crate::{body::RequestBody, conn::Control, silence::Gate};
 
@@ -60,6 +65,7 @@ pub(super) async fn serve<IO, S, B>(
     gate: Gate<IO>,
     entry: Entry<S>,
     control: &Control,
+    state: State,
     deadlines: Deadlines,
 ) -> Driven
 where
@@ -74,7 +80,7 @@ where
     let counted = Counted::new(gate, control.clone(), turns.clone());
     let counted = if limits.trusting { counted.trusting() } else { counted };
     let connection = builder(limits, &turns).serve_connection(TokioIo::new(counted), entry);
-    drive(pin!(InTurns::new(connection, turns)), control, deadlines).await
+    drive(pin!(InTurns::new(connection, turns)), control, state, deadlines).await
 }
 
 /// What speaks HTTP/2 within the limits, on a connection with these turns.
@@ -101,4 +107,18 @@ fn builder(limits: &Limits, turns: &Turns) -> http2::Builder<Streams> {
         http2.enable_connect_protocol();
     }
     http2
+}
+
+impl<I, S, B, E> Connection for http2::Connection<I, S, E>
+where
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
+    S::Error: Into<BoxError>,
+    I: Read + Write + Unpin,
+    B: Body + 'static,
+    B::Error: Into<BoxError>,
+    E: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
+{
+    fn drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
 }

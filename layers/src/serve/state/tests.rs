@@ -1,0 +1,177 @@
+//! Walks over the table that is in the documentation of the states, and over all that events can make of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Ended, Event, State};
+
+const STATES: [State; 11] = [
+    State::New,
+    State::Unheard,
+    State::Asleep,
+    State::Unnamed,
+    State::Serving,
+    State::Dozing,
+    State::Farewell,
+    State::DrainingUnnamed,
+    State::Draining,
+    State::Refusing,
+    State::Ended,
+];
+
+/// One of each; that of a failure costs one.
+fn events() -> Vec<Event> {
+    vec![
+        Event::ClientFirst,
+        Event::ServerFirst,
+        Event::Opened,
+        Event::Input,
+        Event::NoInput,
+        Event::Late,
+        Event::DrainAsked,
+        Event::Refused,
+        Event::NothingAnswered,
+        Event::Dozed,
+        Event::StillIdle,
+        Event::Stirred,
+        Event::IdleLate,
+        Event::HeadLate,
+        Event::BodyLate,
+        Event::Silenced,
+        Event::Finished,
+        Event::Failed(failure()),
+        Event::Flooded,
+    ]
+}
+
+/// An error of hyper, which cannot be made otherwise.
+fn failure() -> hyper::Error {
+    let garbage = tokio::io::join(&b"\0\r\n\r\n"[..], tokio::io::sink());
+    let service = hyper::service::service_fn(async |_| Ok::<_, hyper::Error>(http::Response::new(String::new())));
+    let connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(hyper_util::rt::TokioIo::new(garbage), service);
+    futures_util::FutureExt::now_or_never(connection).expect("all was there to be read").unwrap_err()
+}
+
+/// The first word of what `Debug` writes, and that within `End`.
+fn name(value: &impl std::fmt::Debug) -> String {
+    let text = format!("{value:?}");
+    let word = |text: &str| text.split(['(', ')', ' ']).next().unwrap_or_default().to_owned();
+    match text.strip_prefix("End(") {
+        Some(ended) => format!("End({})", word(ended)),
+        None => word(&text),
+    }
+}
+
+/// The rows of the table: what an event makes of a state.
+fn documented() -> BTreeMap<(String, String), (String, String)> {
+    let source = include_str!("../state.rs");
+    let mut table = BTreeMap::new();
+    let rows = source.lines().filter_map(|line| line.strip_prefix("//! | ")).skip(2);
+    for row in rows {
+        let cells: Vec<_> = row.trim_end_matches(" |").split(" | ").collect();
+        let [states, events, next, action] = cells[..] else { panic!("{row}") };
+        let states: Vec<_> = match states {
+            "any" => STATES.iter().filter(|state| **state != State::Ended).map(name).collect(),
+            "any that is awake" => STATES.iter().filter(|state| state.is_awake()).map(name).collect(),
+            some => some.split(", ").map(str::to_owned).collect(),
+        };
+        for state in states {
+            for event in events.split(", ") {
+                // The first row that fits.
+                let follows = (next.to_owned(), action.to_owned());
+                table.entry((state.clone(), event.to_owned())).or_insert(follows);
+            }
+        }
+    }
+    table
+}
+
+#[test]
+fn what_follows_is_what_the_table_says() {
+    let mut table = documented();
+    assert!(table.len() > 60, "{table:?}");
+    for state in STATES {
+        for event in events() {
+            let cell = (name(&state), name(&event));
+            let (next, action) = state.on(event);
+            let otherwise = (name(&state), "GoOn".to_owned());
+            assert_eq!((name(&next), name(&action)), table.remove(&cell).unwrap_or(otherwise), "{cell:?}");
+        }
+    }
+    assert!(table.is_empty(), "of no state or event: {table:?}");
+}
+
+/// All that can follow from `from`, if no event for which `never` holds happens.
+fn reachable(from: State, never: impl Fn(&Event) -> bool) -> Vec<(State, Event, State, Action)> {
+    let (mut steps, mut seen, mut to_do) = (Vec::new(), BTreeSet::new(), vec![from]);
+    while let Some(state) = to_do.pop() {
+        if !seen.insert(name(&state)) {
+            continue;
+        }
+        for (event, again) in events().into_iter().zip(events()).filter(|(event, _)| !never(event)) {
+            let (next, action) = state.on(event);
+            steps.push((state, again, next, action));
+            to_do.push(next);
+        }
+    }
+    steps
+}
+
+#[test]
+fn nobody_is_served_before_the_gate_was_opened() {
+    for (state, event, next, action) in reachable(State::New, |event| matches!(event, Event::Opened)) {
+        assert!(!next.is_named() || next == State::Ended, "{state:?} {event:?}: {next:?}");
+        let tells = matches!(action, Action::End(Ended::Idle | Ended::HeadTimeout | Ended::Stalled));
+        assert!(!tells, "{state:?} {event:?}: {action:?}");
+    }
+}
+
+#[test]
+fn the_gate_is_never_closed_again() {
+    for state in STATES.into_iter().filter(|state| state.is_named()) {
+        for event in events() {
+            let (next, _) = state.on(event);
+            assert!(next.is_named(), "{state:?}: {next:?}");
+        }
+    }
+}
+
+#[test]
+fn silence_and_each_other_end_is_final() {
+    for state in STATES {
+        let (next, action) = state.on(Event::Silenced);
+        assert_eq!(next, State::Ended);
+        assert_eq!(matches!(action, Action::End(Ended::Silenced)), state != State::Ended);
+    }
+    for (state, event, next, action) in reachable(State::New, |_| false) {
+        assert_eq!(
+            matches!(action, Action::End(_)),
+            state != State::Ended && next == State::Ended,
+            "{state:?} {event:?}: {action:?}"
+        );
+    }
+    assert!(
+        reachable(State::Ended, |_| false)
+            .iter()
+            .all(|(.., next, action)| { *next == State::Ended && matches!(action, Action::GoOn) })
+    );
+}
+
+#[test]
+fn a_server_is_given_up_only_after_a_last_look() {
+    for (state, event, next, action) in reachable(State::New, |_| false) {
+        if state.is_awake() && matches!(action, Action::Sleep) {
+            assert!(state == State::Dozing && matches!(event, Event::StillIdle), "{state:?} {event:?}: {next:?}");
+        }
+    }
+}
+
+#[test]
+fn whoever_is_to_leave_takes_no_further_request() {
+    for from in STATES.into_iter().filter(|state| state.is_draining()) {
+        for (state, event, next, action) in reachable(from, |_| false) {
+            assert!(next.is_draining() || next == State::Ended, "{state:?} {event:?}: {next:?}");
+            assert!(!matches!(action, Action::Sleep | Action::Wake), "{state:?} {event:?}: {action:?}");
+        }
+    }
+}
