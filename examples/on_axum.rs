@@ -1,5 +1,8 @@
 //! Host rejection and SNI enforcement around an axum router: TLS for two names, silence for all others.
 //!
+//! Silence takes a server that can end a connection without a response, so the connections are accepted and served here.
+//! `axum_serve.rs` shows what layers can do before an app under `axum::serve`.
+//!
 //! ```sh
 //! cargo run --example on_axum              # or: -- PORT
 //!
@@ -21,11 +24,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use axum::{Extension, Router, error_handling::HandleErrorLayer, http::StatusCode, routing::get};
+use axum::{Extension, Router, routing::get};
 use pmesh_layers::{
     conn::ConnInfo,
     host::{HostLayer, HostName, HostPattern, HostSet},
     identity::{Authority, Secret},
+    respond::RespondLayer,
     serve::{HttpServer, Protocol},
     silence::{self, OpenGateLayer},
     sni::{SniAcceptor, SniMatchLayer},
@@ -56,11 +60,11 @@ async fn main() -> Result<(), BoxError> {
         Router::new().route("/", get(async |Extension(host): Extension<HostName>| format!("hello from {host}\n")));
 
     let stack = ServiceBuilder::new()
-        // This error ends the connection: it must not meet a HandleErrorLayer further out.
+        // This error ends the connection: it must not meet a RespondLayer further out.
         .layer(HostLayer::new(HostSet::new(hosts.map(HostPattern::Exact))))
         .layer(OpenGateLayer::new())
-        // Errors of the layers from here on have an answer. The router itself has none.
-        .layer(HandleErrorLayer::new(async |_: BoxError| StatusCode::MISDIRECTED_REQUEST))
+        // Errors of the layers from here on have an answer: here, 421.
+        .layer(RespondLayer::new())
         .layer(SniMatchLayer::new())
         .service(router);
 

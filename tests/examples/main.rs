@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod axum_serve;
+mod connector_dns;
 mod connector_only;
+mod custom_layer;
 mod mesh_identity;
 mod on_axum;
 mod own_stack;

@@ -41,7 +41,7 @@ async fn over_http1_too() {
     let mut tls = tls::handshake(program.connect().await, "one.example", "http/1.1").await.unwrap();
     for (host, status, end) in [
         ("one.example", "HTTP/1.1 200 OK\r\n", "hello from one.example\n"),
-        ("two.example", "HTTP/1.1 421 Misdirected Request\r\n", "\r\n\r\n"),
+        ("two.example", "HTTP/1.1 421 Misdirected Request\r\n", "\r\n\r\n421 Misdirected Request\n"),
     ] {
         tls.write_all(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).await.unwrap();
         let mut answer = String::new();
