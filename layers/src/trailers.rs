@@ -149,7 +149,7 @@ fn watch<B: Body>(request: &Request<B>) -> Option<Box<Watch>> {
         return None;
     }
     let connection = request.extensions().get().map(ConnInfo::control).cloned();
-    connection.iter().for_each(|connection| connection.set_open_ended(true));
+    connection.iter().for_each(|connection| connection.traffic().set_open_ended(true));
     Some(Box::new(Watch { named: named(request.headers()), connection }))
 }
 
@@ -171,7 +171,7 @@ impl<B: Body> Body for TrailersBody<B> {
             }
             Poll::Ready(None) => {
                 if let Some(connection) = this.watch.take().and_then(|watch| watch.connection) {
-                    connection.set_open_ended(false);
+                    connection.traffic().set_open_ended(false);
                 }
             }
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}

@@ -1,12 +1,9 @@
+//! Requests, uploads and tunnels, each counted until it is dropped.
+
 use super::{
     Control,
-    control::{REQUEST, UPLOAD, WAITING},
+    traffic::{REQUEST, UPLOAD, WAITING},
 };
-
-/// What a piece of a response is worth, besides its length.
-const WORTH_OF_PIECE: u64 = 4;
-/// So many bytes of a response are worth one.
-const WORTH_ONE: u64 = 256;
 
 /// Counts a request as in flight until dropped.
 #[derive(Debug)]
@@ -19,19 +16,19 @@ pub(crate) struct InFlight {
 
 impl Control {
     pub(crate) fn begin_request(&self, has_body: bool) -> InFlight {
-        self.count_request(has_body);
+        self.traffic().count_request(has_body);
         InFlight { control: self.clone(), counted: REQUEST + WAITING, ended: false }
     }
 
     /// Counts a request body, which may go on after the response has ended.
     pub(crate) fn begin_upload(&self) -> Upload {
-        self.count_upload();
+        self.traffic().count_upload();
         Upload(self.clone())
     }
 
     /// A stream has become a tunnel.
     pub(crate) fn begin_tunnel(&self) -> OpenTunnel {
-        self.count_tunnel();
+        self.traffic().count_tunnel();
         OpenTunnel(self.clone())
     }
 }
@@ -40,12 +37,12 @@ impl InFlight {
     /// The head of the response is there.
     pub(crate) fn responded(&mut self) {
         self.counted = REQUEST;
-        self.control.uncount(WAITING);
+        self.control.traffic().uncount(WAITING);
     }
 
     /// A piece of the response of so many bytes has moved.
     pub(crate) fn note_piece(&self, bytes: usize) {
-        self.control.note_moved(1 + ((WORTH_OF_PIECE + bytes as u64 / WORTH_ONE) << 32));
+        self.control.traffic().note_piece(bytes);
     }
 
     /// Leaves the request without an answer. Its connection takes no further requests.
@@ -57,7 +54,7 @@ impl InFlight {
 
     /// Whether some of what was written has not been sent yet.
     pub(crate) fn is_unsent(&self) -> bool {
-        self.control.is_unsent()
+        self.control.traffic().is_unsent()
     }
 
     /// There is no more to come.
@@ -66,13 +63,13 @@ impl InFlight {
     }
 
     pub(crate) fn note_cut_short(&self) {
-        self.control.note_cut_short();
+        self.control.traffic().note_cut_short();
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.control.end_counted(self.counted, !self.ended);
+        self.control.traffic().end_counted(self.counted, !self.ended);
     }
 }
 
@@ -82,13 +79,13 @@ pub(crate) struct Upload(Control);
 
 impl Upload {
     pub(crate) fn note_progress(&self) {
-        self.0.note_progress();
+        self.0.traffic().note_progress();
     }
 }
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        self.0.end_counted(UPLOAD, false);
+        self.0.traffic().end_counted(UPLOAD, false);
     }
 }
 
@@ -98,12 +95,82 @@ pub(crate) struct OpenTunnel(Control);
 
 impl OpenTunnel {
     pub(crate) fn note_progress(&self) {
-        self.0.note_progress();
+        self.0.traffic().note_progress();
     }
 }
 
 impl Drop for OpenTunnel {
     fn drop(&mut self) {
-        self.0.end_tunnel();
+        self.0.traffic().end_tunnel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+    use crate::conn::Phase;
+
+    /// What goes on over a connection, in any order that a random number says.
+    #[derive(Default)]
+    struct Begun {
+        requests: VecDeque<InFlight>,
+        uploads: VecDeque<Upload>,
+        tunnels: VecDeque<OpenTunnel>,
+        unsent: bool,
+    }
+
+    #[test]
+    fn a_connection_with_anything_in_flight_is_never_idle() {
+        let mut random = 0x9e37_79b9_u32;
+        for _ in 0..200 {
+            let (control, mut connection) = (Control::open(), Begun::default());
+            for _ in 0..100 {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                step(&control, &mut connection, random >> 24);
+                check(&control, &connection);
+            }
+        }
+    }
+
+    fn step(control: &Control, connection: &mut Begun, random: u32) {
+        let Begun { requests, uploads, tunnels, unsent } = connection;
+        match random % 10 {
+            0 => {
+                requests.push_back(control.begin_request(true));
+                uploads.push_back(control.begin_upload());
+            }
+            1 => requests.push_back(control.begin_request(false)),
+            2 => {
+                if let Some(mut request) = requests.pop_front() {
+                    request.responded();
+                    request.end();
+                }
+            }
+            3 => drop(requests.pop_back()),
+            4 => drop(uploads.pop_front()),
+            5 => tunnels.push_back(control.begin_tunnel()),
+            6 => drop(tunnels.pop_front()),
+            7 => {
+                control.traffic().note_unsent();
+                *unsent = true;
+            }
+            8 => {
+                control.traffic().note_sent();
+                *unsent = false;
+            }
+            _ => control.traffic().note_read(),
+        }
+    }
+
+    fn check(control: &Control, connection: &Begun) {
+        let Begun { requests, uploads, tunnels, unsent } = connection;
+        let (phase, idle) = (control.traffic().phase(), control.traffic().idle_for());
+        let quiet = requests.is_empty() && uploads.is_empty() && tunnels.is_empty() && !unsent;
+        assert_eq!(idle.is_some(), quiet);
+        assert_eq!(matches!(phase, Phase::Idle | Phase::Head), quiet, "{phase:?}");
+        assert_eq!(phase == Phase::Response, !requests.is_empty(), "{phase:?}");
+        assert!(control.waiting_for().is_none() || phase == Phase::Idle);
     }
 }

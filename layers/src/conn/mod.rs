@@ -4,12 +4,14 @@ mod control;
 mod in_flight;
 mod info;
 mod layer;
+mod orders;
 mod ties;
+mod traffic;
 
-pub(crate) use control::Phase;
 pub use control::{Control, WeakControl};
 pub(crate) use in_flight::{InFlight, OpenTunnel, Upload};
 pub(crate) use info::TiedTo;
 pub use info::{ConnInfo, Scheme};
 pub use layer::{ConnInfoLayer, WithConnInfo};
 pub(crate) use ties::Ties;
+pub(crate) use traffic::{Phase, Traffic};

@@ -77,14 +77,14 @@ impl Driver<'_> {
                 _ => {}
             }
         }
-        if let Some(deadline) = self.timing.sooner(self.state, self.control)
+        if let Some(deadline) = self.timing.sooner(self.state, self.control.traffic())
             && deadline < timer.deadline()
         {
             timer.as_mut().reset(deadline);
         }
         loop {
             ready!(timer.as_mut().poll(cx));
-            let mut action = match self.timing.due(self.state, self.control, Instant::now()) {
+            let mut action = match self.timing.due(self.state, self.control.traffic(), Instant::now()) {
                 Due::At(next) => {
                     timer.as_mut().reset(next);
                     continue;
@@ -118,36 +118,42 @@ impl Driver<'_> {
 
     /// What has happened that the state does not say yet.
     fn happened(&self, polled: &mut Poll<hyper::Result<()>>) -> Option<Event> {
-        let control = self.control;
-        if control.is_silenced() {
+        let told = self.control.told();
+        if told.is_silenced() {
             return Some(Event::Silenced);
         }
         if let Poll::Ready(result) = std::mem::replace(polled, Poll::Pending) {
             return Some(self.over(result));
         }
-        if !self.state.is_named() && control.is_open() {
+        if !self.state.is_named() && told.is_open() {
             return Some(Event::Opened);
         }
         let drains = self.state.is_draining();
-        if !drains && control.is_draining() {
-            return Some(if control.is_refused() { Event::Refused } else { Event::DrainAsked });
+        if !drains && told.is_draining() {
+            return Some(if told.is_refused() { Event::Refused } else { Event::DrainAsked });
         }
-        if self.state == State::Draining && control.is_refused() {
+        if self.state == State::Draining && told.is_refused() {
             return Some(Event::Refused);
         }
         // No response has been sent, so there is nothing to wait for. Otherwise the last one gets the time of a
         // farewell.
-        if self.state == State::Refusing && control.completed() == 0 && control.phase() == Phase::Idle {
+        if self.state == State::Refusing && self.nothing_answered() {
             return Some(Event::NothingAnswered);
         }
         None
     }
 
+    fn nothing_answered(&self) -> bool {
+        let traffic = self.control.traffic();
+        traffic.completed() == 0 && traffic.phase() == Phase::Idle
+    }
+
     /// hyper's connection is over.
     fn over(&self, result: hyper::Result<()>) -> Event {
+        let told = self.control.told();
         match result {
-            _ if self.control.is_silenced() => Event::Silenced,
-            _ if self.control.is_flooded() => Event::Flooded,
+            _ if told.is_silenced() => Event::Silenced,
+            _ if told.is_flooded() => Event::Flooded,
             Ok(()) => Event::Finished,
             Err(error) => Event::Failed(error),
         }
@@ -155,12 +161,11 @@ impl Driver<'_> {
 
     /// hyper has to notice the end of the last body before its state is dropped.
     fn look_again<C: Connection>(&mut self, connection: Pin<&mut C>, cx: &mut Context<'_>) -> Action {
-        let requests = self.control.requests();
+        let traffic = self.control.traffic();
+        let requests = traffic.requests();
         let event = match connection.poll(cx) {
             Poll::Ready(result) => self.over(result),
-            Poll::Pending if self.control.requests() == requests && self.control.phase() == Phase::Idle => {
-                Event::StillIdle
-            }
+            Poll::Pending if traffic.requests() == requests && traffic.phase() == Phase::Idle => Event::StillIdle,
             Poll::Pending => Event::Stirred,
         };
         self.on(event)

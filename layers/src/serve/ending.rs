@@ -31,12 +31,12 @@ pub(super) async fn close_awake<IO: IntoRaw>(reclaim: &Reclaim<IO>, control: &Co
     // for the end of the request, and wherever frames come that belong to none: closed now, the connection would be
     // reset. hyper takes for good order, too, that it gives up HTTP/2 because of a CONNECT with a length.
     let read_all = !is_http2 || control.is_draining();
-    if matches!(ended, Ended::Finished) && read_all && !control.had_body() && control.is_open() {
+    if matches!(ended, Ended::Finished) && read_all && !control.traffic().had_body() && control.is_open() {
         return;
     }
     let Some(io) = reclaim.take() else { return };
     // What the client has got must not pass for a whole response.
-    if matches!(ended, Ended::Stalled) || control.is_cut_short() {
+    if matches!(ended, Ended::Stalled) || control.traffic().is_cut_short() {
         io.reset();
     } else if is_http2 && control.is_open() {
         // A client of HTTP/2 reads while it sends: it learns of the end without being read to its own.
@@ -56,7 +56,7 @@ pub(super) struct ResetIfCutShort<'a, IO: IntoRaw> {
 impl<IO: IntoRaw> Drop for ResetIfCutShort<'_, IO> {
     fn drop(&mut self) {
         if self.armed
-            && self.control.is_cut_short()
+            && self.control.traffic().is_cut_short()
             && let Some(io) = self.reclaim.take()
         {
             io.reset();

@@ -93,7 +93,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if this.in_flight.is_none() && this.info.control().is_refused() {
+        if this.in_flight.is_none() && this.info.control().told().is_refused() {
             return Poll::Pending;
         }
         let response = ready!(this.response.poll(cx));
@@ -110,7 +110,7 @@ where
                 if until_end {
                     *response.version_mut() = Version::HTTP_10;
                 }
-                if control.is_open_ended() {
+                if control.traffic().is_open_ended() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok(if *this.absent {

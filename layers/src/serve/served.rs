@@ -110,7 +110,7 @@ where
                         *this.state = this.state.on(Event::Opened).0;
                     }
                     let time = if this.state.is_named() {
-                        limits.keep_alive_timeout.saturating_sub(control.idle_for().unwrap_or_default())
+                        limits.keep_alive_timeout.saturating_sub(control.traffic().idle_for().unwrap_or_default())
                     } else {
                         limits.silence_deadline
                     };

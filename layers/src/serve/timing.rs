@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::state::{Event, State};
-use crate::conn::{Control, Phase};
+use crate::conn::{Phase, Traffic};
 
 /// How long a connection may take to end once it was asked to, with nothing in flight.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
@@ -76,10 +76,10 @@ impl Timing {
 
     /// When the timer must fire at the latest, where that has become clear just now. It is called at every wake-up,
     /// and looks at the clock only if something comes in pieces.
-    pub(super) fn sooner(&mut self, state: State, control: &Control) -> Option<Instant> {
-        match (control.phase(), self.watched) {
+    pub(super) fn sooner(&mut self, state: State, traffic: &Traffic) -> Option<Instant> {
+        match (traffic.phase(), self.watched) {
             (Phase::Head, watched) => {
-                let requests = control.requests();
+                let requests = traffic.requests();
                 let known = matches!(watched, Watched::Head { requests: of, .. } if of == requests);
                 if known || !state.is_named() {
                     return None;
@@ -90,7 +90,7 @@ impl Timing {
             }
             (Phase::Bodies, Watched::Nothing | Watched::Head { .. }) => {
                 let now = Instant::now();
-                self.watched = Watched::Bodies { progress: control.progress(), since: now };
+                self.watched = Watched::Bodies { progress: traffic.progress(), since: now };
                 Some(now + self.deadlines.body / LOOKS)
             }
             (Phase::Idle, _) if self.deadlines.sleeps && !self.watches_idle && state.is_named() => {
@@ -102,16 +102,16 @@ impl Timing {
     }
 
     /// What is due when the timer has fired.
-    pub(super) fn due(&mut self, state: State, control: &Control, now: Instant) -> Due {
+    pub(super) fn due(&mut self, state: State, traffic: &Traffic, now: Instant) -> Due {
         if !state.is_named() {
             let over = state.is_draining() || now >= self.deadlines.silence;
             // The gate may open at any time, and it is another time that counts then.
             let again = self.deadlines.silence.min(now + self.deadlines.keep_alive.min(BUSY));
             return if over { Due::Now(Event::Late) } else { Due::At(again) };
         }
-        match (control.phase(), self.watched) {
+        match (traffic.phase(), self.watched) {
             (Phase::Head, Watched::Head { requests, until })
-                if requests == control.requests() && !state.is_draining() =>
+                if requests == traffic.requests() && !state.is_draining() =>
             {
                 if now >= until {
                     Due::Now(Event::HeadLate)
@@ -119,13 +119,13 @@ impl Timing {
                     Due::At(until)
                 }
             }
-            (Phase::Bodies, watched) => self.of_bodies(watched, state, control.progress(), now),
+            (Phase::Bodies, watched) => self.of_bodies(watched, state, traffic.progress(), now),
             (phase, _) => {
                 self.watched = Watched::Nothing;
                 let timeout = if state.is_draining() { FAREWELL } else { self.deadlines.keep_alive };
                 let sleeps = self.deadlines.sleeps && state == State::Serving;
                 let may_doze = sleeps && phase == Phase::Idle;
-                match control.idle_for() {
+                match traffic.idle_for() {
                     Some(idle) if idle >= timeout => Due::Now(Event::IdleLate),
                     Some(idle) if may_doze && idle >= DOZE => Due::Now(Event::Dozed),
                     Some(idle) => Due::At(now + if may_doze { timeout.min(DOZE) } else { timeout } - idle),

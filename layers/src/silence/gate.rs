@@ -75,7 +75,7 @@ impl<IO> Gate<IO> {
     pub(crate) fn watch(&mut self) {
         self.watched = true;
         if !self.ahead.is_empty() {
-            self.control.note_read();
+            self.control.traffic().note_read();
         }
     }
 
@@ -94,8 +94,10 @@ impl<IO> Gate<IO> {
             self.moved += count;
         }
         match written {
-            Poll::Pending => self.control.note_unsent(),
-            Poll::Ready(Ok(1..)) if self.watched || self.control.is_unsent() => self.control.note_progress(),
+            Poll::Pending => self.control.traffic().note_unsent(),
+            Poll::Ready(Ok(1..)) if self.watched || self.control.traffic().is_unsent() => {
+                self.control.traffic().note_progress();
+            }
             Poll::Ready(_) => {}
         }
         written
@@ -155,7 +157,7 @@ impl<IO: AsyncWrite + Unpin> Gate<IO> {
             return Err(io::Error::other("too much was written before a served host was named"));
         }
         self.held.extend_from_slice(bytes);
-        self.control.set_holding();
+        self.control.note_holding();
         Ok(bytes.len())
     }
 }
@@ -173,7 +175,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Gate<IO> {
         let read = self.io()?.poll_read(cx, buf);
         if self.watched && buf.filled().len() > before {
             self.moved += buf.filled().len() - before;
-            self.control.note_read();
+            self.control.traffic().note_read();
         }
         read
     }
@@ -217,8 +219,8 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Gate<IO> {
         }
         let flushed = self.io()?.poll_flush(cx);
         match flushed {
-            Poll::Pending => self.control.note_unsent(),
-            Poll::Ready(_) => self.control.note_sent(),
+            Poll::Pending => self.control.traffic().note_unsent(),
+            Poll::Ready(_) => self.control.traffic().note_sent(),
         }
         flushed
     }

@@ -32,7 +32,7 @@ const CANCELLED_A_SECOND: u32 = 50;
 /// A connection of HTTP/2 that ends when its client keeps the server busy for nothing.
 ///
 /// Each frame from the client costs a token, but for DATA with something in it, which earns one. Responses earn more:
-/// see [`Control::worked`]. Requests that are cancelled have a budget of their own, because a backend has begun to work
+/// see [`Traffic::worked`](crate::conn::Traffic::worked). Requests that are cancelled have a budget of their own, because a backend has begun to work
 /// on each. Each DATA to the client is a step of a body.
 ///
 /// | a client that is well-behaved | costs | earns |
@@ -93,18 +93,18 @@ impl<IO> Counted<IO> {
             if is_substance(head) {
                 frames.give_back(1);
             } else {
-                enough &= frames.spend(1, || control.worked());
+                enough &= frames.spend(1, || control.traffic().worked());
             }
         });
         reads.note(count, bytes.len(), heads);
         if !enough {
             return Err("too many frames");
         }
-        let cancelled = control.cancelled();
+        let cancelled = control.traffic().cancelled();
         if cancelled != self.cancelled {
             let more = cancelled.wrapping_sub(self.cancelled);
             self.cancelled = cancelled;
-            if !self.cancels.spend(more, || control.completed()) {
+            if !self.cancels.spend(more, || control.traffic().completed()) {
                 return Err("too many requests were cancelled");
             }
         }
@@ -123,7 +123,7 @@ impl<IO> Counted<IO> {
         });
         // A piece of a body, which was noted once, may go out in many frames, as the client opens its window.
         if moved {
-            self.control.note_progress();
+            self.control.traffic().note_progress();
         }
     }
 }
@@ -131,7 +131,7 @@ impl<IO> Counted<IO> {
 impl<IO: AsyncWrite + Unpin> Counted<IO> {
     /// Sends the client away, with a word if one fits in: the connection ends right after it.
     fn end(&mut self, why: &'static str, cx: &mut Context<'_>) -> io::Error {
-        self.control.set_flooded();
+        self.control.note_flooded();
         if self.outgoing.at_boundary() {
             let (io, goaway) = (&mut self.io, calm_down(self.last, why));
             // Also where the task has had its share of the runtime: there is no next time.

@@ -1,0 +1,175 @@
+//! What a connection was told, by its service or by the server as a whole.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// Flags that anybody sets, and nobody takes back.
+#[derive(Debug, Default)]
+pub(super) struct Orders(AtomicU8);
+
+/// The flags at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Told(u8);
+
+/// The client has named a served host.
+const OPENED: u8 = 1;
+/// Not another byte. Counts for more than `OPENED`.
+const SILENCED: u8 = 1 << 1;
+/// The gate holds something back.
+const HOLDING: u8 = 1 << 2;
+/// No further request.
+const DRAINING: u8 = 1 << 3;
+/// A request gets no answer: the connection ends once the other requests have finished.
+const REFUSED: u8 = 1 << 4;
+/// It has to make room for others.
+const CROWDED_OUT: u8 = 1 << 5;
+/// The client has kept the server busy for nothing.
+const FLOODED: u8 = 1 << 6;
+
+impl Orders {
+    /// Opens the gate. Whether it held something back until now.
+    pub(super) fn open(&self) -> bool {
+        // Each request of a connection comes by.
+        let told = self.told();
+        if told.has(OPENED) {
+            return false;
+        }
+        let told = self.set(OPENED);
+        !told.has(OPENED) && !told.has(SILENCED) && told.has(HOLDING)
+    }
+
+    pub(super) fn silence(&self) {
+        self.set(SILENCED);
+    }
+
+    pub(super) fn drain(&self) {
+        self.set(DRAINING);
+    }
+
+    /// Drains, too.
+    pub(super) fn refuse(&self) {
+        self.set(REFUSED | DRAINING);
+    }
+
+    pub(super) fn crowd_out(&self) {
+        self.set(CROWDED_OUT);
+    }
+
+    pub(super) fn note_flooded(&self) {
+        self.set(FLOODED);
+    }
+
+    /// Notes that the gate holds something back. Whether it was opened meanwhile.
+    pub(super) fn note_holding(&self) -> bool {
+        self.set(HOLDING).has(OPENED)
+    }
+
+    pub(super) fn told(&self) -> Told {
+        Told(self.0.load(Ordering::Acquire))
+    }
+
+    /// What was told before.
+    fn set(&self, flags: u8) -> Told {
+        Told(self.0.fetch_or(flags, Ordering::AcqRel))
+    }
+}
+
+impl Told {
+    fn has(self, flag: u8) -> bool {
+        self.0 & flag != 0
+    }
+
+    /// Whether the client may be answered.
+    pub(crate) fn is_open(self) -> bool {
+        self.0 & (OPENED | SILENCED) == OPENED
+    }
+
+    /// Whether the connection is to end without another byte.
+    pub(crate) fn is_silenced(self) -> bool {
+        self.has(SILENCED)
+    }
+
+    /// Whether the connection is to take no further request.
+    pub(crate) fn is_draining(self) -> bool {
+        self.has(DRAINING)
+    }
+
+    /// Whether the connection ends because a request was refused, though others may still be in flight.
+    pub(crate) fn is_refused(self) -> bool {
+        self.has(REFUSED)
+    }
+
+    /// Whether the connection had to make room for others, and was not named in time.
+    pub(super) fn is_crowded_out(self) -> bool {
+        self.has(CROWDED_OUT) && !self.is_open()
+    }
+
+    /// Whether the client has kept the server busy for nothing.
+    pub(crate) fn is_flooded(self) -> bool {
+        self.has(FLOODED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Order = fn(&Orders);
+
+    const ALL: [Order; 7] = [
+        |orders| _ = orders.open(),
+        Orders::silence,
+        Orders::drain,
+        Orders::refuse,
+        Orders::crowd_out,
+        Orders::note_flooded,
+        |orders| _ = orders.note_holding(),
+    ];
+    const OPEN: Order = ALL[0];
+
+    /// Each sequence of four orders.
+    fn sequences() -> impl Iterator<Item = Vec<Order>> {
+        let count = ALL.len();
+        (0..count.pow(4)).map(move |number| (0..4).map(|place| ALL[number / count.pow(place) % count]).collect())
+    }
+
+    #[test]
+    fn what_was_told_is_never_taken_back_and_silence_is_final() {
+        for sequence in sequences() {
+            let (orders, mut before) = (Orders::default(), Told(0));
+            for order in sequence {
+                order(&orders);
+                let told = orders.told();
+                assert_eq!(told.0 & before.0, before.0);
+                assert!(!(told.is_open() && told.is_silenced()));
+                assert!(!told.is_refused() || told.is_draining());
+                if before.is_silenced() {
+                    assert!(told.is_silenced() && !told.is_open());
+                }
+                before = told;
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_order_to_open_opens() {
+        for sequence in sequences() {
+            let orders = Orders::default();
+            let others = sequence.iter().filter(|order| !std::ptr::fn_addr_eq(**order, OPEN));
+            others.for_each(|order| order(&orders));
+            assert!(!orders.told().is_open());
+        }
+    }
+
+    #[test]
+    fn whoever_opens_hears_once_of_what_was_held_back() {
+        let orders = Orders::default();
+        assert!(!orders.note_holding());
+        assert!(orders.open());
+        assert!(!orders.open());
+        assert!(orders.note_holding(), "it was opened before");
+        let orders = Orders::default();
+        orders.note_holding();
+        orders.silence();
+        assert!(!orders.open());
+    }
+}
