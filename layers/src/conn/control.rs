@@ -17,11 +17,11 @@ use super::{
 ///
 /// Clones act on the same connection.
 #[derive(Debug, Clone)]
-pub struct Control(Arc<Record>);
+pub struct Control(Arc<SharedRecord>);
 
 /// What the task of a connection and all others that have to do with it share.
 #[derive(Debug)]
-struct Record {
+struct SharedRecord {
     orders: Orders,
     traffic: Traffic,
     /// The task that drives the connection.
@@ -42,7 +42,7 @@ impl Control {
     }
 
     fn new(orders: Orders) -> Self {
-        Self(Arc::new(Record { orders, traffic: Traffic::new(), driver: AtomicWaker::new() }))
+        Self(Arc::new(SharedRecord { orders, traffic: Traffic::new(), driver: AtomicWaker::new() }))
     }
 
     /// Opens the gate: what was held back so far and what is written from now on reaches the client. Does nothing after
@@ -152,7 +152,7 @@ impl Control {
 
 /// A [`Control`] that does not keep its connection's record alive.
 #[derive(Debug, Clone)]
-pub struct WeakControl(Weak<Record>);
+pub struct WeakControl(Weak<SharedRecord>);
 
 impl WeakControl {
     /// The connection, unless it is gone with all its requests and tunnels.
@@ -173,6 +173,6 @@ mod tests {
     #[test]
     fn a_record_is_small() {
         // Each connection has one, also while it waits; with the two counts of an `Arc`, the allocator takes 112 bytes.
-        assert!(size_of::<Record>() <= 88, "{}", size_of::<Record>());
+        assert!(size_of::<SharedRecord>() <= 88, "{}", size_of::<SharedRecord>());
     }
 }

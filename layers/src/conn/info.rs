@@ -1,3 +1,5 @@
+//! What is known of a connection.
+
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
@@ -28,14 +30,14 @@ use crate::identity::NodeName;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct ConnInfo(Arc<Inner>);
+pub struct ConnInfo(Arc<Details>);
 
 #[derive(Debug)]
-struct Inner {
+struct Details {
     peer: SocketAddr,
     /// The address of the peer as text, for fields of many requests; made at the first.
     peer_ip: OnceLock<HeaderValue>,
-    named: Named,
+    named: HandshakeName,
     control: Control,
     /// Most connections have none.
     ties: OnceLock<Box<Ties>>,
@@ -43,7 +45,7 @@ struct Inner {
 
 /// What was named in the handshake. There are as many of it as connections: it is small.
 #[derive(Debug)]
-enum Named {
+enum HandshakeName {
     /// Nothing, without one.
     Nothing,
     /// The server.
@@ -56,25 +58,25 @@ enum Named {
 impl ConnInfo {
     /// A plain connection, whose gate opens when a request has named a served host.
     pub fn plain(peer: SocketAddr) -> Self {
-        Self::new(peer, Named::Nothing, Control::closed())
+        Self::new(peer, HandshakeName::Nothing, Control::closed())
     }
 
     /// A TLS connection whose SNI named a served host, so that its gate is open.
     pub fn tls(peer: SocketAddr, server_name: HostName) -> Self {
-        Self::new(peer, Named::Server(server_name), Control::open())
+        Self::new(peer, HandshakeName::Server(server_name), Control::open())
     }
 
     /// The connection of another node, whose name its certificate has proved, so that its gate is open. See
     /// [`NodeAcceptor`](crate::node::NodeAcceptor).
     #[cfg(feature = "identity")]
     pub fn node(peer: SocketAddr, name: NodeName) -> Self {
-        Self::new(peer, Named::Node(name), Control::open())
+        Self::new(peer, HandshakeName::Node(name), Control::open())
     }
 
-    fn new(peer: SocketAddr, named: Named, control: Control) -> Self {
+    fn new(peer: SocketAddr, named: HandshakeName, control: Control) -> Self {
         // A dual-stack listener sees IPv4 clients as ::ffff:192.0.2.1, which no list of networks would match.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        Self(Arc::new(Inner { peer, peer_ip: OnceLock::new(), named, control, ties: OnceLock::new() }))
+        Self(Arc::new(Details { peer, peer_ip: OnceLock::new(), named, control, ties: OnceLock::new() }))
     }
 
     /// The client's address.
@@ -93,7 +95,7 @@ impl ConnInfo {
     /// What the client speaks on this connection.
     pub fn scheme(&self) -> Scheme {
         match self.0.named {
-            Named::Nothing => Scheme::Http,
+            HandshakeName::Nothing => Scheme::Http,
             _ => Scheme::Https,
         }
     }
@@ -101,7 +103,7 @@ impl ConnInfo {
     /// The name that the client gave in the TLS handshake.
     pub fn server_name(&self) -> Option<&HostName> {
         match &self.0.named {
-            Named::Server(name) => Some(name),
+            HandshakeName::Server(name) => Some(name),
             _ => None,
         }
     }
@@ -111,14 +113,14 @@ impl ConnInfo {
     #[cfg(feature = "identity")]
     pub fn peer_node(&self) -> Option<&NodeName> {
         match &self.0.named {
-            Named::Node(name) => Some(name),
-            Named::Nothing | Named::Server(_) => None,
+            HandshakeName::Node(name) => Some(name),
+            HandshakeName::Nothing | HandshakeName::Server(_) => None,
         }
     }
 
     /// Whether the request was sent by another node.
     pub(crate) fn is_from_node(&self) -> bool {
-        !matches!(self.0.named, Named::Nothing | Named::Server(_))
+        !matches!(self.0.named, HandshakeName::Nothing | HandshakeName::Server(_))
     }
 
     /// The hold on the connection.

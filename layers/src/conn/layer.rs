@@ -1,3 +1,5 @@
+//! Brings what is known of a connection to servers of others.
+
 use std::{
     fmt,
     task::{Context, Poll},

@@ -1,3 +1,5 @@
+//! The connections to endpoints that are a client's own.
+
 use std::{
     any::Any,
     fmt,
@@ -6,10 +8,10 @@ use std::{
 
 /// The connections to endpoints that belong to one client connection, because it may have authenticated them.
 #[derive(Default)]
-pub(crate) struct Ties(Mutex<State>);
+pub(crate) struct Ties(Mutex<TiedConnections>);
 
 #[derive(Default)]
-struct State {
+struct TiedConnections {
     connections: Vec<Box<dyn Any + Send>>,
     /// The names of their endpoints, the most recent one last.
     endpoints: Vec<Arc<str>>,
@@ -41,7 +43,7 @@ impl Ties {
         noted.iter().rev().find_map(|noted| names.iter().position(|name| name == noted))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, TiedConnections> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

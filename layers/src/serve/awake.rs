@@ -17,12 +17,12 @@ use tower::{BoxError, Service};
 
 use super::{
     Ended, Protocol,
+    dispatch::Dispatch,
     drive::Driven,
     ending::{ResetIfCutShort, close_awake},
-    entry::Entry,
     http1, http2,
-    settings::Settings,
-    state::State,
+    settings::ServerSettings,
+    state::ConnState,
     timing::Deadlines,
 };
 use crate::{
@@ -45,12 +45,12 @@ pub(super) struct Woken<IO> {
     pub(super) ahead: Vec<u8>,
     pub(super) info: ConnInfo,
     pub(super) protocol: Protocol,
-    pub(super) state: State,
+    pub(super) state: ConnState,
     /// Until when a served host has to be named.
     pub(super) deadline: Instant,
 }
 
-impl Settings {
+impl ServerSettings {
     /// Serves a connection until it ends or may sleep.
     #[expect(
         clippy::manual_async_fn,
@@ -86,7 +86,7 @@ impl Settings {
             if is_http2 == Ok(true) && protocol == Protocol::DetectOpen {
                 control.open_gate();
             }
-            let entry = Entry::new(service, info);
+            let dispatch = Dispatch::new(service, info);
             let deadlines = Deadlines {
                 silence: deadline,
                 keep_alive: self.limits.keep_alive_timeout,
@@ -95,8 +95,8 @@ impl Settings {
                 sleeps: is_http2 == Ok(false),
             };
             let (driven, unread) = match is_http2 {
-                Ok(true) => (http2::serve(&self.limits, gate, entry, &control, state, deadlines).await, Vec::new()),
-                Ok(false) => http1::serve(&self.http1, gate, entry, &control, state, deadlines).await,
+                Ok(true) => (http2::serve(&self.limits, gate, dispatch, &control, state, deadlines).await, Vec::new()),
+                Ok(false) => http1::serve(&self.http1, gate, dispatch, &control, state, deadlines).await,
                 Err(_) => {
                     drop(gate);
                     (Driven::Ended(Ended::Deadline), Vec::new())

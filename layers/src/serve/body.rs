@@ -1,3 +1,5 @@
+//! The body of a response on its way to hyper.
+
 use std::{
     pin::Pin,
     task::{Context, Poll},

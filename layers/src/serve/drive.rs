@@ -10,7 +10,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
     Ended,
-    state::{Action, Event, State},
+    state::{Action, ConnState, Event},
     timing::{DOZE, Deadlines, Due, FAREWELL, Timing},
 };
 use crate::conn::{Control, Phase};
@@ -24,7 +24,7 @@ pub(super) enum Driven {
 }
 
 /// A connection of hyper, whichever version.
-pub(super) trait Connection: Future<Output = hyper::Result<()>> {
+pub(super) trait ServerConnection: Future<Output = hyper::Result<()>> {
     /// Takes no further request.
     fn drain(self: Pin<&mut Self>);
 }
@@ -36,10 +36,10 @@ pub(super) trait Connection: Future<Output = hyper::Result<()>> {
 /// that does, once until it fires, and by the end of the first response, for a connection that sleeps. Before that it is
 /// far away: a timer that is the next one to fire interrupts the runtime's wait, and most connections with one request
 /// have ended by then.
-pub(super) async fn drive<C: Connection>(
+pub(super) async fn drive<C: ServerConnection>(
     mut connection: Pin<&mut C>,
     control: &Control,
-    state: State,
+    state: ConnState,
     deadlines: Deadlines,
 ) -> Driven {
     let timing = Timing::new(deadlines);
@@ -50,12 +50,12 @@ pub(super) async fn drive<C: Connection>(
 
 struct Driver<'a> {
     control: &'a Control,
-    state: State,
+    state: ConnState,
     timing: Timing,
 }
 
 impl Driver<'_> {
-    fn poll<C: Connection>(
+    fn poll<C: ServerConnection>(
         &mut self,
         mut connection: Pin<&mut C>,
         mut timer: Pin<&mut Sleep>,
@@ -132,12 +132,12 @@ impl Driver<'_> {
         if !drains && told.is_draining() {
             return Some(if told.is_refused() { Event::Refused } else { Event::DrainAsked });
         }
-        if self.state == State::Draining && told.is_refused() {
+        if self.state == ConnState::Draining && told.is_refused() {
             return Some(Event::Refused);
         }
         // No response has been sent, so there is nothing to wait for. Otherwise the last one gets the time of a
         // farewell.
-        if self.state == State::Refusing && self.nothing_answered() {
+        if self.state == ConnState::Refusing && self.nothing_answered() {
             return Some(Event::NothingAnswered);
         }
         None
@@ -160,7 +160,7 @@ impl Driver<'_> {
     }
 
     /// hyper has to notice the end of the last body before its state is dropped.
-    fn look_again<C: Connection>(&mut self, connection: Pin<&mut C>, cx: &mut Context<'_>) -> Action {
+    fn look_again<C: ServerConnection>(&mut self, connection: Pin<&mut C>, cx: &mut Context<'_>) -> Action {
         let traffic = self.control.traffic();
         let requests = traffic.requests();
         let event = match connection.poll(cx) {

@@ -1,3 +1,5 @@
+//! How a connection ended, for whoever has it served.
+
 /// How a connection ended.
 #[derive(Debug)]
 #[non_exhaustive]

@@ -5,10 +5,10 @@
 
 mod awake;
 mod body;
+mod dispatch;
 mod drive;
 mod ended;
 mod ending;
-mod entry;
 mod http1;
 mod http2;
 mod protocol;

@@ -1,3 +1,5 @@
+//! The protocols that a connection may speak.
+
 /// What a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {

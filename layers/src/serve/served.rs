@@ -21,8 +21,8 @@ use super::{
     awake::{Awake, Woken},
     ending::close_asleep,
     http1::poll_asleep,
-    settings::Settings,
-    state::{Action, Event, State},
+    settings::ServerSettings,
+    state::{Action, ConnState, Event},
 };
 use crate::{body::RequestBody, conn::ConnInfo, silence::IntoRaw};
 
@@ -32,14 +32,14 @@ pin_project! {
     /// As long as it waits for a request, it holds no server of HTTP and no buffer; and it is written by hand, because an
     /// `async` block keeps some of what it holds in two or three places. Most connections of a busy host wait.
     pub(super) struct Served<IO, S> {
-        settings: Arc<Settings>,
+        settings: Arc<ServerSettings>,
         // `None` while it is awake, and at its end.
         io: Option<IO>,
         info: ConnInfo,
         service: S,
         protocol: Protocol,
         // While a server runs, the server knows better.
-        state: State,
+        state: ConnState,
         #[pin]
         work: Work<IO>,
     }
@@ -58,8 +58,8 @@ pin_project! {
 }
 
 impl<IO, S> Served<IO, S> {
-    pub(super) fn new(settings: Arc<Settings>, io: IO, info: ConnInfo, protocol: Protocol, service: S) -> Self {
-        Self { settings, io: Some(io), info, service, protocol, state: State::New, work: Work::Begin }
+    pub(super) fn new(settings: Arc<ServerSettings>, io: IO, info: ConnInfo, protocol: Protocol, service: S) -> Self {
+        Self { settings, io: Some(io), info, service, protocol, state: ConnState::New, work: Work::Begin }
     }
 }
 
@@ -96,7 +96,7 @@ where
                         *this.io = Some(io);
                         *this.protocol = Protocol::Http1;
                         ahead = unread;
-                        let asleep = State::Asleep;
+                        let asleep = ConnState::Asleep;
                         if ahead.is_empty() { (asleep, Action::Sleep) } else { asleep.on(Event::Input) }
                     }
                 },

@@ -1,3 +1,5 @@
+//! The server as its users see it.
+
 use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response};
@@ -5,7 +7,7 @@ use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::{BoxError, Service};
 
-use super::{Ended, Protocol, served::Served, settings::Settings};
+use super::{Ended, Protocol, served::Served, settings::ServerSettings};
 use crate::{body::RequestBody, conn::ConnInfo, durations::bounded, silence::IntoRaw};
 
 /// Serves HTTP on one connection after the other, behind a [`Gate`](crate::silence::Gate).
@@ -56,7 +58,7 @@ use crate::{body::RequestBody, conn::ConnInfo, durations::bounded, silence::Into
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct HttpServer(Arc<Settings>);
+pub struct HttpServer(Arc<ServerSettings>);
 
 impl Default for HttpServer {
     fn default() -> Self {
@@ -68,7 +70,7 @@ impl HttpServer {
     /// With a silence deadline of 10 s, a keep-alive timeout of 75 s, 10 s for a head and 60 s for a step of a body;
     /// heads of 64 KiB and 100 fields, 128 streams.
     pub fn new() -> Self {
-        Self(Arc::new(Settings::new()))
+        Self(Arc::new(ServerSettings::new()))
     }
 
     /// How long a client may take to name a served host.
@@ -169,7 +171,7 @@ impl HttpServer {
     }
 
     /// To be changed, of this server alone.
-    fn settings(&mut self) -> &mut Settings {
+    fn settings(&mut self) -> &mut ServerSettings {
         Arc::make_mut(&mut self.0)
     }
 }

@@ -1,3 +1,5 @@
+//! The settings of a server, and their defaults.
+
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -14,14 +16,14 @@ const MAX_STREAMS: u32 = 128;
 
 /// The settings of an [`HttpServer`](super::HttpServer). Each connection refers to them.
 #[derive(Debug, Clone)]
-pub(super) struct Settings {
+pub(super) struct ServerSettings {
     pub(super) http1: http1::Builder,
     /// Whether `http1` was told how many fields a head may have.
     fields_told: bool,
     pub(super) limits: Limits,
 }
 
-impl Settings {
+impl ServerSettings {
     /// The defaults.
     pub(super) fn new() -> Self {
         let mut http1 = http1::Builder::new();

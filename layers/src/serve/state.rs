@@ -57,7 +57,7 @@ use super::Ended;
 
 /// What a connection is about. Its own task alone knows it; others see and change its [`Control`](crate::conn::Control).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum ConnState {
     /// It was not looked at yet.
     New,
     /// It waits for the first bytes of a client that has not named a host.
@@ -142,11 +142,13 @@ pub(super) enum Action {
     End(Ended),
 }
 
-impl State {
+impl ConnState {
     /// What follows from an event.
     pub(super) fn on(self, event: Event) -> (Self, Action) {
         use Action::{Drain, End, GoOn, LookAgain, Sleep, Wake};
-        use State::{Asleep, Dozing, Draining, DrainingUnnamed, Farewell, New, Refusing, Serving, Unheard, Unnamed};
+        use ConnState::{
+            Asleep, Dozing, Draining, DrainingUnnamed, Farewell, New, Refusing, Serving, Unheard, Unnamed,
+        };
 
         match (self, event) {
             (Self::Ended, _) => (self, GoOn),

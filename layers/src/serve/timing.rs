@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::state::{Event, State};
+use super::state::{ConnState, Event};
 use crate::conn::{Phase, Traffic};
 
 /// How long a connection may take to end once it was asked to, with nothing in flight.
@@ -35,14 +35,14 @@ pub(super) struct Deadlines {
 #[derive(Debug)]
 pub(super) struct Timing {
     deadlines: Deadlines,
-    watched: Watched,
+    watched: TimerFor,
     /// Whether the timer was brought forward for a connection that is idle.
     watches_idle: bool,
 }
 
 /// What it is besides idleness.
 #[derive(Debug, Clone, Copy)]
-enum Watched {
+enum TimerFor {
     Nothing,
     /// The head that comes after so many requests.
     Head {
@@ -66,7 +66,7 @@ pub(super) enum Due {
 
 impl Timing {
     pub(super) fn new(deadlines: Deadlines) -> Self {
-        Self { deadlines, watched: Watched::Nothing, watches_idle: false }
+        Self { deadlines, watched: TimerFor::Nothing, watches_idle: false }
     }
 
     /// When the timer is to fire first.
@@ -76,21 +76,21 @@ impl Timing {
 
     /// When the timer must fire at the latest, where that has become clear just now. It is called at every wake-up,
     /// and looks at the clock only if something comes in pieces.
-    pub(super) fn sooner(&mut self, state: State, traffic: &Traffic) -> Option<Instant> {
+    pub(super) fn sooner(&mut self, state: ConnState, traffic: &Traffic) -> Option<Instant> {
         match (traffic.phase(), self.watched) {
             (Phase::Head, watched) => {
                 let requests = traffic.requests();
-                let known = matches!(watched, Watched::Head { requests: of, .. } if of == requests);
+                let known = matches!(watched, TimerFor::Head { requests: of, .. } if of == requests);
                 if known || !state.is_named() {
                     return None;
                 }
                 let until = Instant::now() + self.deadlines.head;
-                self.watched = Watched::Head { requests, until };
+                self.watched = TimerFor::Head { requests, until };
                 Some(until)
             }
-            (Phase::Bodies, Watched::Nothing | Watched::Head { .. }) => {
+            (Phase::Bodies, TimerFor::Nothing | TimerFor::Head { .. }) => {
                 let now = Instant::now();
-                self.watched = Watched::Bodies { progress: traffic.progress(), since: now };
+                self.watched = TimerFor::Bodies { progress: traffic.progress(), since: now };
                 Some(now + self.deadlines.body / LOOKS)
             }
             (Phase::Idle, _) if self.deadlines.sleeps && !self.watches_idle && state.is_named() => {
@@ -102,7 +102,7 @@ impl Timing {
     }
 
     /// What is due when the timer has fired.
-    pub(super) fn due(&mut self, state: State, traffic: &Traffic, now: Instant) -> Due {
+    pub(super) fn due(&mut self, state: ConnState, traffic: &Traffic, now: Instant) -> Due {
         if !state.is_named() {
             let over = state.is_draining() || now >= self.deadlines.silence;
             // The gate may open at any time, and it is another time that counts then.
@@ -110,7 +110,7 @@ impl Timing {
             return if over { Due::Now(Event::Late) } else { Due::At(again) };
         }
         match (traffic.phase(), self.watched) {
-            (Phase::Head, Watched::Head { requests, until })
+            (Phase::Head, TimerFor::Head { requests, until })
                 if requests == traffic.requests() && !state.is_draining() =>
             {
                 if now >= until {
@@ -121,9 +121,9 @@ impl Timing {
             }
             (Phase::Bodies, watched) => self.of_bodies(watched, state, traffic.progress(), now),
             (phase, _) => {
-                self.watched = Watched::Nothing;
+                self.watched = TimerFor::Nothing;
                 let timeout = if state.is_draining() { FAREWELL } else { self.deadlines.keep_alive };
-                let sleeps = self.deadlines.sleeps && state == State::Serving;
+                let sleeps = self.deadlines.sleeps && state == ConnState::Serving;
                 let may_doze = sleeps && phase == Phase::Idle;
                 match traffic.idle_for() {
                     Some(idle) if idle >= timeout => Due::Now(Event::IdleLate),
@@ -135,12 +135,12 @@ impl Timing {
         }
     }
 
-    fn of_bodies(&mut self, watched: Watched, state: State, progress: u32, now: Instant) -> Due {
+    fn of_bodies(&mut self, watched: TimerFor, state: ConnState, progress: u32, now: Instant) -> Due {
         let since = match watched {
-            Watched::Bodies { progress: seen, since } if seen == progress => since,
+            TimerFor::Bodies { progress: seen, since } if seen == progress => since,
             _ => now,
         };
-        self.watched = Watched::Bodies { progress, since };
+        self.watched = TimerFor::Bodies { progress, since };
         let body = self.deadlines.body;
         if now.duration_since(since) >= body {
             return Due::Now(Event::BodyLate);

@@ -1,3 +1,5 @@
+//! An end that tells nothing.
+
 use std::{
     future::poll_fn,
     pin::Pin,

@@ -1,3 +1,5 @@
+//! The gate that holds writes back.
+
 use std::{
     future::Future,
     io,

@@ -1,3 +1,5 @@
+//! The layer that opens the gate.
+
 use std::task::{Context, Poll};
 
 use http::Request;

@@ -15,9 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower::{BoxError, Service};
 
 use super::{
-    drive::{Connection, Driven, drive},
-    entry::Entry,
-    state::State,
+    dispatch::Dispatch,
+    drive::{Driven, ServerConnection, drive},
+    state::ConnState,
     timing::Deadlines,
 };
 use crate::{body::RequestBody, conn::Control, silence::Gate};
@@ -29,9 +29,9 @@ pub(super) use asleep::poll_asleep;
 pub(super) async fn serve<IO, S, B>(
     http1: &http1::Builder,
     mut gate: Gate<IO>,
-    entry: Entry<S>,
+    dispatch: Dispatch<S>,
     control: &Control,
-    state: State,
+    state: ConnState,
     deadlines: Deadlines,
 ) -> (Driven, Vec<u8>)
 where
@@ -43,7 +43,7 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     gate.watch();
-    let mut connection = http1.serve_connection(TokioIo::new(gate), entry).with_upgrades();
+    let mut connection = http1.serve_connection(TokioIo::new(gate), dispatch).with_upgrades();
     let driven = drive(Pin::new(&mut connection), control, state, deadlines).await;
     let unread = match driven {
         // Copied, so that the buffer it was read to is given back.
@@ -53,7 +53,7 @@ where
     (driven, unread)
 }
 
-impl<I, S, B> Connection for http1::UpgradeableConnection<I, S>
+impl<I, S, B> ServerConnection for http1::UpgradeableConnection<I, S>
 where
     S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
     S::Error: Into<BoxError>,

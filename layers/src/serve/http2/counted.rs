@@ -1,3 +1,5 @@
+//! The IO that counts what a client of HTTP/2 does.
+
 use std::{
     future::{Future, poll_fn},
     io,
@@ -11,10 +13,10 @@ use tokio::{
 };
 
 use super::{
-    budget::Budget,
+    allowance::Allowance,
     frames::{CONTINUATION, Frames, HEADERS, calm_down, is_substance},
     reads::Reads,
-    turns::Turns,
+    turns::StreamTurns,
 };
 use crate::{conn::Control, silence::H2_PREFACE};
 
@@ -50,23 +52,23 @@ pub(super) struct Counted<IO> {
     outgoing: Frames,
     /// The last request's stream.
     last: u32,
-    frames: Budget,
-    cancels: Budget,
+    frames: Allowance,
+    cancels: Allowance,
     cancelled: u32,
     /// What has come in the present turn.
     reads: Reads,
 }
 
 impl<IO> Counted<IO> {
-    pub(super) fn new(io: IO, control: Control, turns: Turns) -> Self {
+    pub(super) fn new(io: IO, control: Control, turns: StreamTurns) -> Self {
         Self {
             io,
             control,
             incoming: Frames::after(H2_PREFACE.len()),
             outgoing: Frames::after(0),
             last: 0,
-            frames: Budget::new(MOST_FRAMES, FRAMES_A_SECOND),
-            cancels: Budget::new(MOST_CANCELLED, CANCELLED_A_SECOND),
+            frames: Allowance::new(MOST_FRAMES, FRAMES_A_SECOND),
+            cancels: Allowance::new(MOST_CANCELLED, CANCELLED_A_SECOND),
             cancelled: 0,
             reads: Reads::new(turns),
         }
@@ -74,7 +76,7 @@ impl<IO> Counted<IO> {
 
     /// Lets the client do as much for nothing as it likes.
     pub(super) fn trusting(self) -> Self {
-        let endless = || Budget::new(u32::MAX, u32::MAX);
+        let endless = || Allowance::new(u32::MAX, u32::MAX);
         Self { frames: endless(), cancels: endless(), ..self }
     }
 
@@ -205,7 +207,7 @@ mod tests {
     /// The bytes of each turn, read as h2 does.
     fn turns(frame: &[u8], count: usize) -> Vec<usize> {
         let bytes = [vec![0; H2_PREFACE.len()], frame.repeat(count)].concat();
-        let all = Turns::new(Control::open());
+        let all = StreamTurns::new(Control::open());
         let mut counted = Counted::new(join(bytes.as_slice(), sink()), Control::open(), all.clone()).trusting();
         let mut cx = Context::from_waker(Waker::noop());
         let (mut turns, mut turn, mut buffer) = (Vec::new(), 0, vec![0; 16 * 1024]);

@@ -1,13 +1,13 @@
 //! HTTP/2: many streams at a time, in turns with other connections, and limits to what a client may ask for nothing.
 //!
 //! ```text
-//!  Gate ─▶ Counted ─▶ h2 ─▶ Streams ─▶ Entry
-//!            │ Frames  what comes, frame by frame        │ a task for each
-//!            │ Budget  what it may cost                  │
-//!            └ Reads ────────────▶ Turns ◀───────────────┘ who goes on when
+//!  Gate ─▶ Counted ─▶ h2 ─▶ Streams ─▶ Dispatch
+//!            │ Frames     what comes, frame by frame      │ a task for each
+//!            │ Allowance  what it may cost                │
+//!            └ Reads ──────────▶ StreamTurns ◀────────────┘ who goes on when
 //! ```
 
-mod budget;
+mod allowance;
 mod counted;
 mod frames;
 mod reads;
@@ -29,13 +29,13 @@ use tower::{BoxError, Service};
 use self::{
     counted::Counted,
     streams::Streams,
-    turns::{InTurns, Turns},
+    turns::{InTurns, StreamTurns},
 };
 use super::{
-    drive::{Connection, Driven, drive},
-    entry::Entry,
+    dispatch::Dispatch,
+    drive::{Driven, ServerConnection, drive},
     settings::Limits,
-    state::State,
+    state::ConnState,
     timing::Deadlines,
 };
 use crate::{body::RequestBody, conn::Control, silence::Gate};
@@ -63,9 +63,9 @@ const MAX_RESET_HERE: usize = 128;
 pub(super) async fn serve<IO, S, B>(
     limits: &Limits,
     gate: Gate<IO>,
-    entry: Entry<S>,
+    dispatch: Dispatch<S>,
     control: &Control,
-    state: State,
+    state: ConnState,
     deadlines: Deadlines,
 ) -> Driven
 where
@@ -76,15 +76,15 @@ where
         + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let turns = Turns::new(control.clone());
+    let turns = StreamTurns::new(control.clone());
     let counted = Counted::new(gate, control.clone(), turns.clone());
     let counted = if limits.trusting { counted.trusting() } else { counted };
-    let connection = builder(limits, &turns).serve_connection(TokioIo::new(counted), entry);
+    let connection = builder(limits, &turns).serve_connection(TokioIo::new(counted), dispatch);
     drive(pin!(InTurns::new(connection, turns)), control, state, deadlines).await
 }
 
 /// What speaks HTTP/2 within the limits, on a connection with these turns.
-fn builder(limits: &Limits, turns: &Turns) -> http2::Builder<Streams> {
+fn builder(limits: &Limits, turns: &StreamTurns) -> http2::Builder<Streams> {
     // The streams of another node are those of many users.
     let turns = (!limits.trusting).then(|| turns.clone());
     let mut http2 = http2::Builder::new(Streams::new(limits.body_timeout, MAX_SEND_BUFFER, turns));
@@ -109,7 +109,7 @@ fn builder(limits: &Limits, turns: &Turns) -> http2::Builder<Streams> {
     http2
 }
 
-impl<I, S, B, E> Connection for http2::Connection<I, S, E>
+impl<I, S, B, E> ServerConnection for http2::Connection<I, S, E>
 where
     S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
     S::Error: Into<BoxError>,

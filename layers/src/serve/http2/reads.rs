@@ -1,3 +1,5 @@
+//! How much is read of a connection in one turn, and when it writes.
+
 use std::{
     io,
     pin::Pin,
@@ -6,7 +8,7 @@ use std::{
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::turns::Turns;
+use super::turns::StreamTurns;
 
 /// Frames and bytes that are read in a turn: tokio lets a task read 128 times in a row, which is 100,000 frames of a
 /// flood.
@@ -27,7 +29,7 @@ const SHORT_FRAME: usize = 64;
 /// What has come over a connection of HTTP/2 in the present turn.
 #[derive(Debug)]
 pub(super) struct Reads {
-    turns: Turns,
+    turns: StreamTurns,
     number: u32,
     frames: u32,
     bytes: usize,
@@ -43,7 +45,7 @@ pub(super) struct Reads {
 }
 
 impl Reads {
-    pub(super) fn new(turns: Turns) -> Self {
+    pub(super) fn new(turns: StreamTurns) -> Self {
         Self {
             number: turns.number(),
             turns,

@@ -1,3 +1,5 @@
+//! The task of a stream.
+
 use std::{
     cell::Cell,
     future::Future,
@@ -9,7 +11,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::turns::{Place, Turns};
+use super::turns::{Place, StreamTurns};
 
 /// A stream is looked at so often within its timeout.
 const LOOKS: u32 = 4;
@@ -26,11 +28,11 @@ pub(super) struct Streams {
     /// What is buffered for a stream besides the last piece.
     buffer: usize,
     /// Those of their connection; none for one that many users share.
-    turns: Option<Turns>,
+    turns: Option<StreamTurns>,
 }
 
 impl Streams {
-    pub(super) fn new(timeout: Duration, buffer: usize, turns: Option<Turns>) -> Self {
+    pub(super) fn new(timeout: Duration, buffer: usize, turns: Option<StreamTurns>) -> Self {
         Self { timeout, buffer, turns }
     }
 }
@@ -41,9 +43,9 @@ where
 {
     fn execute(&self, inner: F) {
         let Self { timeout, buffer, turns } = self.clone();
-        tokio::spawn(Stream {
+        tokio::spawn(StreamTask {
             inner,
-            place: turns.map(Turns::place),
+            place: turns.map(StreamTurns::place),
             begun: false,
             timeout,
             buffer,
@@ -84,7 +86,7 @@ pub(in crate::serve) fn note_polled(piece: Option<usize>) {
 }
 
 pin_project! {
-    struct Stream<F, W> {
+    struct StreamTask<F, W> {
         #[pin]
         inner: F,
         #[pin]
@@ -103,7 +105,7 @@ pin_project! {
     }
 }
 
-impl<F: Future, W: Future<Output = bool>> Future for Stream<F, W> {
+impl<F: Future, W: Future<Output = bool>> Future for StreamTask<F, W> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

@@ -1,3 +1,5 @@
+//! The turns of a connection and of its streams.
+
 use std::{
     future::Future,
     pin::{Pin, pin},
@@ -14,7 +16,7 @@ use tokio::{
     task::yield_now,
 };
 
-use crate::{conn::Control, serve::drive::Connection};
+use crate::{conn::Control, serve::drive::ServerConnection};
 
 /// Polls of streams before others have their turn.
 const STREAMS_A_TURN: usize = 8;
@@ -25,10 +27,10 @@ const STREAMS_A_TURN: usize = 8;
 /// A turn begins when the connection's task is polled. The runtime polls tasks in the order in which they were woken, so
 /// that others come between two turns.
 #[derive(Debug, Clone)]
-pub(super) struct Turns(Arc<State>);
+pub(super) struct StreamTurns(Arc<TurnsRecord>);
 
 #[derive(Debug)]
-struct State {
+struct TurnsRecord {
     control: Control,
     /// Which turn it is. Wraps.
     number: AtomicU32,
@@ -40,9 +42,9 @@ struct State {
     postponed: AtomicBool,
 }
 
-impl Turns {
+impl StreamTurns {
     pub(super) fn new(control: Control) -> Self {
-        Self(Arc::new(State {
+        Self(Arc::new(TurnsRecord {
             control,
             number: AtomicU32::new(0),
             polls: Semaphore::new(STREAMS_A_TURN),
@@ -103,8 +105,8 @@ impl Turns {
 pin_project! {
     /// A stream's place in the turns of its connection.
     pub(super) struct Place<W> {
-        turns: Turns,
-        wait: fn(Turns) -> W,
+        turns: StreamTurns,
+        wait: fn(StreamTurns) -> W,
         // Only if it has to: where many are in flight, before most polls, so not in a box.
         #[pin]
         waiting: Option<W>,
@@ -139,13 +141,13 @@ pin_project! {
         #[pin]
         inner: C,
         // Behind the connection, whose end they wake up to.
-        turns: Closing,
+        turns: ClosesTurns,
     }
 }
 
 impl<C> InTurns<C> {
-    pub(super) fn new(inner: C, turns: Turns) -> Self {
-        Self { inner, turns: Closing(turns) }
+    pub(super) fn new(inner: C, turns: StreamTurns) -> Self {
+        Self { inner, turns: ClosesTurns(turns) }
     }
 }
 
@@ -163,15 +165,15 @@ impl<C: Future> Future for InTurns<C> {
     }
 }
 
-impl<C: Connection> Connection for InTurns<C> {
+impl<C: ServerConnection> ServerConnection for InTurns<C> {
     fn drain(self: Pin<&mut Self>) {
         self.project().inner.drain();
     }
 }
 
-struct Closing(Turns);
+struct ClosesTurns(StreamTurns);
 
-impl Drop for Closing {
+impl Drop for ClosesTurns {
     fn drop(&mut self) {
         self.0.0.polls.close();
     }
@@ -189,7 +191,7 @@ mod tests {
 
     type Places<W> = [Pin<Box<Place<W>>>];
 
-    fn places(turns: &Turns, count: usize) -> Box<Places<impl Future<Output = bool> + use<>>> {
+    fn places(turns: &StreamTurns, count: usize) -> Box<Places<impl Future<Output = bool> + use<>>> {
         (0..count).map(|_| Box::pin(turns.clone().place())).collect()
     }
 
@@ -198,14 +200,14 @@ mod tests {
         places.iter_mut().map(|place| place.as_mut().poll_admission(&mut cx)).collect()
     }
 
-    fn next(turns: &Turns) {
+    fn next(turns: &StreamTurns) {
         turns.begin();
         turns.end(&mut Context::from_waker(Waker::noop()));
     }
 
     #[test]
     fn streams_go_on_one_after_the_other_and_so_many_in_a_turn() {
-        let turns = Turns::new(Control::open());
+        let turns = StreamTurns::new(Control::open());
         let mut places = places(&turns, 2 * ALL + 3);
         for first in [0, ALL, 2 * ALL] {
             let end = places.len().min(first + ALL);
@@ -221,7 +223,7 @@ mod tests {
 
     #[test]
     fn whoever_comes_later_waits_behind_the_others() {
-        let turns = Turns::new(Control::open());
+        let turns = StreamTurns::new(Control::open());
         let mut early = places(&turns, 2 * ALL);
         admitted(&mut early);
         next(&turns);
@@ -231,7 +233,7 @@ mod tests {
 
     #[test]
     fn streams_that_are_postponed_wait_for_a_turn_more() {
-        let turns = Turns::new(Control::open());
+        let turns = StreamTurns::new(Control::open());
         let mut places = places(&turns, 1);
         turns.postpone();
         assert_eq!(admitted(&mut places), [Poll::Pending]);
@@ -245,10 +247,10 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_connection_that_has_ended() {
-        let turns = Turns::new(Control::open());
+        let turns = StreamTurns::new(Control::open());
         let mut places = places(&turns, 2 * ALL);
         admitted(&mut places);
-        drop(Closing(turns));
+        drop(ClosesTurns(turns));
         assert_eq!(admitted(&mut places[ALL..]), [CLOSED; ALL]);
     }
 
@@ -264,7 +266,7 @@ mod tests {
     #[test]
     fn whoever_waits_brings_the_next_turn_unless_it_comes_soon() {
         let (control, wakes) = (Control::open(), Arc::new(Wakes::default()));
-        let turns = Turns::new(control.clone());
+        let turns = StreamTurns::new(control.clone());
         let waker = Waker::from(Arc::clone(&wakes));
         let mut early = places(&turns, ALL + 2);
         for place in [&mut early[..], &mut places(&turns, ALL)] {

@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Ended, Event, State};
+use super::{Action, ConnState, Ended, Event};
 
-const STATES: [State; 11] = [
-    State::New,
-    State::Unheard,
-    State::Asleep,
-    State::Unnamed,
-    State::Serving,
-    State::Dozing,
-    State::Farewell,
-    State::DrainingUnnamed,
-    State::Draining,
-    State::Refusing,
-    State::Ended,
+const STATES: [ConnState; 11] = [
+    ConnState::New,
+    ConnState::Unheard,
+    ConnState::Asleep,
+    ConnState::Unnamed,
+    ConnState::Serving,
+    ConnState::Dozing,
+    ConnState::Farewell,
+    ConnState::DrainingUnnamed,
+    ConnState::Draining,
+    ConnState::Refusing,
+    ConnState::Ended,
 ];
 
 /// One of each; that of a failure costs one.
@@ -71,7 +71,7 @@ fn documented() -> BTreeMap<(String, String), (String, String)> {
         let cells: Vec<_> = row.trim_end_matches(" |").split(" | ").collect();
         let [states, events, next, action] = cells[..] else { panic!("{row}") };
         let states: Vec<_> = match states {
-            "any" => STATES.iter().filter(|state| **state != State::Ended).map(name).collect(),
+            "any" => STATES.iter().filter(|state| **state != ConnState::Ended).map(name).collect(),
             "any that is awake" => STATES.iter().filter(|state| state.is_awake()).map(name).collect(),
             some => some.split(", ").map(str::to_owned).collect(),
         };
@@ -102,7 +102,7 @@ fn what_follows_is_what_the_table_says() {
 }
 
 /// All that can follow from `from`, if no event for which `never` holds happens.
-fn reachable(from: State, never: impl Fn(&Event) -> bool) -> Vec<(State, Event, State, Action)> {
+fn reachable(from: ConnState, never: impl Fn(&Event) -> bool) -> Vec<(ConnState, Event, ConnState, Action)> {
     let (mut steps, mut seen, mut to_do) = (Vec::new(), BTreeSet::new(), vec![from]);
     while let Some(state) = to_do.pop() {
         if !seen.insert(name(&state)) {
@@ -119,8 +119,8 @@ fn reachable(from: State, never: impl Fn(&Event) -> bool) -> Vec<(State, Event, 
 
 #[test]
 fn nobody_is_served_before_the_gate_was_opened() {
-    for (state, event, next, action) in reachable(State::New, |event| matches!(event, Event::Opened)) {
-        assert!(!next.is_named() || next == State::Ended, "{state:?} {event:?}: {next:?}");
+    for (state, event, next, action) in reachable(ConnState::New, |event| matches!(event, Event::Opened)) {
+        assert!(!next.is_named() || next == ConnState::Ended, "{state:?} {event:?}: {next:?}");
         let tells = matches!(action, Action::End(Ended::Idle | Ended::HeadTimeout | Ended::Stalled));
         assert!(!tells, "{state:?} {event:?}: {action:?}");
     }
@@ -140,28 +140,28 @@ fn the_gate_is_never_closed_again() {
 fn silence_and_each_other_end_is_final() {
     for state in STATES {
         let (next, action) = state.on(Event::Silenced);
-        assert_eq!(next, State::Ended);
-        assert_eq!(matches!(action, Action::End(Ended::Silenced)), state != State::Ended);
+        assert_eq!(next, ConnState::Ended);
+        assert_eq!(matches!(action, Action::End(Ended::Silenced)), state != ConnState::Ended);
     }
-    for (state, event, next, action) in reachable(State::New, |_| false) {
+    for (state, event, next, action) in reachable(ConnState::New, |_| false) {
         assert_eq!(
             matches!(action, Action::End(_)),
-            state != State::Ended && next == State::Ended,
+            state != ConnState::Ended && next == ConnState::Ended,
             "{state:?} {event:?}: {action:?}"
         );
     }
     assert!(
-        reachable(State::Ended, |_| false)
+        reachable(ConnState::Ended, |_| false)
             .iter()
-            .all(|(.., next, action)| { *next == State::Ended && matches!(action, Action::GoOn) })
+            .all(|(.., next, action)| { *next == ConnState::Ended && matches!(action, Action::GoOn) })
     );
 }
 
 #[test]
 fn a_server_is_given_up_only_after_a_last_look() {
-    for (state, event, next, action) in reachable(State::New, |_| false) {
+    for (state, event, next, action) in reachable(ConnState::New, |_| false) {
         if state.is_awake() && matches!(action, Action::Sleep) {
-            assert!(state == State::Dozing && matches!(event, Event::StillIdle), "{state:?} {event:?}: {next:?}");
+            assert!(state == ConnState::Dozing && matches!(event, Event::StillIdle), "{state:?} {event:?}: {next:?}");
         }
     }
 }
@@ -170,7 +170,7 @@ fn a_server_is_given_up_only_after_a_last_look() {
 fn whoever_is_to_leave_takes_no_further_request() {
     for from in STATES.into_iter().filter(|state| state.is_draining()) {
         for (state, event, next, action) in reachable(from, |_| false) {
-            assert!(next.is_draining() || next == State::Ended, "{state:?} {event:?}: {next:?}");
+            assert!(next.is_draining() || next == ConnState::Ended, "{state:?} {event:?}: {next:?}");
             assert!(!matches!(action, Action::Sleep | Action::Wake), "{state:?} {event:?}: {action:?}");
         }
     }

@@ -1,3 +1,5 @@
+//! How much a client may do for nothing.
+
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -6,7 +8,7 @@ use tokio::time::Instant;
 ///
 /// The clock and the earnings are looked at only when nothing is left, so that spending is a subtraction.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct Allowance {
     left: u32,
     most: u32,
     each_second: u32,
@@ -15,7 +17,7 @@ pub(super) struct Budget {
     earned: u32,
 }
 
-impl Budget {
+impl Allowance {
     /// A full one: `most` at once, and `each_second` in the long run.
     pub(super) fn new(most: u32, each_second: u32) -> Self {
         Self { left: most, most, each_second, filled: Instant::now(), earned: 0 }
@@ -61,45 +63,45 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn time_gives_back_no_more_than_there_was_and_work_all() {
-        let mut budget = Budget::new(10, 2);
-        assert!(budget.spend(10, || 0));
-        assert!(!budget.spend(1, || 0));
+        let mut allowance = Allowance::new(10, 2);
+        assert!(allowance.spend(10, || 0));
+        assert!(!allowance.spend(1, || 0));
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert!(budget.spend(4, || 0));
-        assert!(!budget.spend(1, || 0));
-        assert!(budget.spend(3, || 3));
-        assert!(!budget.spend(1, || 3), "earned once");
+        assert!(allowance.spend(4, || 0));
+        assert!(!allowance.spend(1, || 0));
+        assert!(allowance.spend(3, || 3));
+        assert!(!allowance.spend(1, || 3), "earned once");
         tokio::time::advance(Duration::from_secs(1_000_000)).await;
-        assert!(!budget.spend(11, || 3));
-        assert!(budget.spend(1_000_000, || 1_000_003));
+        assert!(!allowance.spend(11, || 3));
+        assert!(allowance.spend(1_000_000, || 1_000_003));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_earned_may_wrap() {
-        let mut budget = Budget::new(10, 1);
-        assert!(budget.spend(10, || 0));
-        assert!(budget.spend(u32::MAX / 2, || u32::MAX / 2));
-        assert!(budget.spend(u32::MAX / 2, || u32::MAX - 1));
-        assert!(budget.spend(4, || 2));
-        assert!(!budget.spend(1, || 2));
+        let mut allowance = Allowance::new(10, 1);
+        assert!(allowance.spend(10, || 0));
+        assert!(allowance.spend(u32::MAX / 2, || u32::MAX / 2));
+        assert!(allowance.spend(u32::MAX / 2, || u32::MAX - 1));
+        assert!(allowance.spend(4, || 2));
+        assert!(!allowance.spend(1, || 2));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_earned_may_be_seen_too_small_for_a_moment() {
-        let mut budget = Budget::new(10, 1);
-        assert!(budget.spend(10, || 5));
-        assert!(budget.spend(5, || 5));
-        assert!(!budget.spend(1, || 4));
-        assert!(budget.spend(1, || 6));
-        assert!(!budget.spend(1, || 6));
+        let mut allowance = Allowance::new(10, 1);
+        assert!(allowance.spend(10, || 5));
+        assert!(allowance.spend(5, || 5));
+        assert!(!allowance.spend(1, || 4));
+        assert!(allowance.spend(1, || 6));
+        assert!(!allowance.spend(1, || 6));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_clock_is_not_read_while_something_is_left() {
-        let mut budget = Budget::new(10, 1);
+        let mut allowance = Allowance::new(10, 1);
         for _ in 0..1000 {
-            budget.give_back(1);
-            assert!(budget.spend(1, || unreachable!()));
+            allowance.give_back(1);
+            assert!(allowance.spend(1, || unreachable!()));
         }
     }
 }

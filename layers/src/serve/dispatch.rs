@@ -1,3 +1,5 @@
+//! From hyper to the stack: each request goes in, and its response or error comes out.
+
 use std::{
     cell::RefCell,
     future::Future,
@@ -24,19 +26,19 @@ use crate::{
 
 /// Hands the requests of one connection to its clone of the stack, with what is known of the connection.
 #[derive(Debug)]
-pub(super) struct Entry<S> {
+pub(super) struct Dispatch<S> {
     /// hyper shares it, and calls it for one request after the other.
     service: RefCell<S>,
     info: ConnInfo,
 }
 
-impl<S> Entry<S> {
+impl<S> Dispatch<S> {
     pub(super) fn new(service: S, info: ConnInfo) -> Self {
         Self { service: RefCell::new(service), info }
     }
 }
 
-impl<S, B> hyper::service::Service<Request<Incoming>> for Entry<S>
+impl<S, B> hyper::service::Service<Request<Incoming>> for Dispatch<S>
 where
     S: Service<Request<RequestBody>, Response = Response<B>> + Clone,
     S::Error: Into<BoxError>,
@@ -44,7 +46,7 @@ where
 {
     type Response = Response<InFlightBody<B>>;
     type Error = BoxError;
-    type Future = ResponseFuture<S>;
+    type Future = DispatchFuture<S>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         // What follows a CONNECT is no body to hyper, but may be coming all the same.
@@ -66,13 +68,13 @@ where
             Call::when_polled(service.clone(), request)
         };
         drop(service);
-        ResponseFuture { response, in_flight: Some(in_flight), until_end, absent, http2, info: self.info.clone() }
+        DispatchFuture { response, in_flight: Some(in_flight), until_end, absent, http2, info: self.info.clone() }
     }
 }
 
 pin_project! {
     /// The response of the stack, or the answer to its error.
-    pub(super) struct ResponseFuture<S: Service<Request<RequestBody>>> {
+    pub(super) struct DispatchFuture<S: Service<Request<RequestBody>>> {
         #[pin]
         response: Call<S, Request<RequestBody>>,
         in_flight: Option<InFlight>,
@@ -83,7 +85,7 @@ pin_project! {
     }
 }
 
-impl<S, B> Future for ResponseFuture<S>
+impl<S, B> Future for DispatchFuture<S>
 where
     S: Service<Request<RequestBody>, Response = Response<B>>,
     S::Error: Into<BoxError>,
