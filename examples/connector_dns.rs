@@ -40,7 +40,7 @@ use tower::{BoxError, ServiceExt, service_fn};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let authority = Authority::derive(&Secret::generate()?)?;
+    let authority = Authority::derive(&Secret::generate()?, "example")?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     println!("listening on {address}");

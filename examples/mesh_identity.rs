@@ -26,9 +26,9 @@ async fn main() -> Result<(), BoxError> {
     let secret = std::env::var("PMESH_SECRET").map_err(|_| "PMESH_SECRET is not set")?.parse()?;
     let place = std::env::args().nth(1).unwrap_or_else(|| "8443".into());
     if let Ok(address) = place.parse::<SocketAddr>() {
-        return ask(NodeIdentity::new("paris".parse()?, [&secret])?, address).await;
+        return ask(NodeIdentity::new("example", "paris".parse()?, [&secret])?, address).await;
     }
-    let acceptor = NodeAcceptor::new(NodeIdentity::new("berlin".parse()?, [&secret])?);
+    let acceptor = NodeAcceptor::new(NodeIdentity::new("example", "berlin".parse()?, [&secret])?);
     let listener = TcpListener::bind(("127.0.0.1", place.parse()?)).await?;
     println!("listening on {}", listener.local_addr()?);
     loop {

@@ -45,7 +45,7 @@ async fn main() -> Result<(), BoxError> {
     println!("listening on {}", listener.local_addr()?);
 
     // A certificate for each name. The authority of a secret that you keep is the same one at each start.
-    let authority = Authority::derive(&Secret::generate()?)?;
+    let authority = Authority::derive(&Secret::generate()?, "example")?;
     let hosts: [HostName; 2] = ["one.example".parse()?, "two.example".parse()?];
     let mut configs = HashMap::new();
     for host in hosts.clone() {

@@ -39,7 +39,7 @@ async fn main() -> Result<(), BoxError> {
     println!("listening on {}", listener.local_addr()?);
 
     let served: HostPattern = "echo.example".parse()?;
-    let issued = Authority::derive(&Secret::generate()?)?.issue(&served, SystemTime::now())?;
+    let issued = Authority::derive(&Secret::generate()?, "example")?.issue(&served, SystemTime::now())?;
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(issued.chain, issued.key)?;
     let config = Arc::new(config);
 

@@ -13,7 +13,7 @@ use pmesh::{
     commands::{self, Unreachable},
     config::{Defaults, Source},
     demo,
-    secret::Secrets,
+    secret::{CONTEXT, Secrets},
     server::{check::check, descriptors::MORE_FILES, reload::Configuration, run::run},
     settings::{Loaded, SecretSource, Settings, explain, summary},
     telemetry::logging,
@@ -99,7 +99,7 @@ fn authority(settings: &Settings, next: bool) -> Result<String, BoxError> {
         return Err("no new authority is to come: the secret is not being rotated; see `pmesh secret rotate`".into());
     }
     let secret = if next { secrets.new_one() } else { secrets.public() };
-    Ok(Authority::derive(secret)?.certificate_pem())
+    Ok(Authority::derive(secret, CONTEXT)?.certificate_pem())
 }
 
 fn lacks_descriptors(error: &(dyn std::error::Error + 'static)) -> bool {

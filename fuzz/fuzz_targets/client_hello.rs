@@ -58,7 +58,7 @@ async fn offer(piece: usize, bytes: &[u8]) {
 fn config() -> Arc<ServerConfig> {
     static CONFIG: OnceLock<Arc<ServerConfig>> = OnceLock::new();
     let make = || {
-        let authority = Authority::derive(&Secret::generate().unwrap()).unwrap();
+        let authority = Authority::derive(&Secret::generate().unwrap(), "example").unwrap();
         let issued = authority.issue(&SERVED.parse().unwrap(), SystemTime::now()).unwrap();
         let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();

@@ -29,7 +29,7 @@ const CASES: [(&str, &str, &str); 5] = [
 ];
 
 fn authority() -> Authority {
-    Authority::derive(&"5e".repeat(32).parse().unwrap()).unwrap()
+    Authority::derive(&"5e".repeat(32).parse().unwrap(), "example").unwrap()
 }
 
 fn issue(authority: &Authority, name: &str) -> Issued {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     mesh::{CountersReport, HealthReport, ListenerReport, NodeReport, PeersReport, RegistryReport, Route},
-    secret::Secrets,
+    secret::{CONTEXT, Secrets},
 };
 
 /// What a node is and does: `/v1/status`.
@@ -189,7 +189,7 @@ impl SecretReport {
     ///
     /// If nothing can be derived from them.
     pub fn of(secrets: &Secrets) -> Result<Self, IdentityError> {
-        let public_authority = Authority::derive(secrets.public())?.fingerprint().to_string();
+        let public_authority = Authority::derive(secrets.public(), CONTEXT)?.fingerprint().to_string();
         Ok(Self { public_authority, rotating: secrets.old_one().is_some() })
     }
 }

@@ -77,7 +77,7 @@ mod tests {
 
     fn issuer() -> Arc<Issuer> {
         let secret = "1".repeat(64).parse().unwrap();
-        Issuer::new(Arc::new(Authority::derive(&secret).unwrap())).unwrap()
+        Issuer::new(Arc::new(Authority::derive(&secret, "example").unwrap())).unwrap()
     }
 
     fn below(capacity: usize) -> IssuedBelow {
@@ -122,7 +122,7 @@ mod tests {
                 .map(Option::unwrap)
         };
         let first = configs();
-        issuer.replace_authority(Arc::new(Authority::derive(&"2".repeat(64).parse().unwrap()).unwrap()));
+        issuer.replace_authority(Arc::new(Authority::derive(&"2".repeat(64).parse().unwrap(), "example").unwrap()));
         let second = configs();
         for ((before, after), again) in first.iter().zip(&second).zip(&configs()) {
             assert!(!Arc::ptr_eq(before, after) && Arc::ptr_eq(after, again));

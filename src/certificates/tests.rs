@@ -33,7 +33,7 @@ struct Setup {
 
 impl Setup {
     fn new() -> Self {
-        let authority = Arc::new(Authority::derive(&"1".repeat(64).parse().unwrap()).unwrap());
+        let authority = Arc::new(Authority::derive(&"1".repeat(64).parse().unwrap(), "example").unwrap());
         let mut roots = RootCertStore::empty();
         roots.add(authority.certificate_der().clone()).unwrap();
         let issuer = Issuer::new(authority).unwrap();

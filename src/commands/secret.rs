@@ -14,7 +14,7 @@ use crate::{
     admin::SecretReport,
     cli::SecretCommand,
     columns::columns,
-    secret::{Secrets, finish, rotate, secret_from_text, set},
+    secret::{CONTEXT, Secrets, finish, rotate, secret_from_text, set},
     settings::{SecretSource, Settings},
 };
 
@@ -120,8 +120,11 @@ fn read(file: Option<&Path>) -> Result<Secret, BoxError> {
 fn fingerprints(secrets: &Secrets) -> Result<String, IdentityError> {
     let mut rows = Vec::new();
     for (secret, which) in secrets.iter().zip(["", ", old"]) {
-        rows.push([format!("public authority{which}"), Authority::derive(secret)?.fingerprint().to_string()]);
-        rows.push([format!("node authority{which}"), NodeAuthority::derive(secret)?.fingerprint().to_string()]);
+        rows.push([format!("public authority{which}"), Authority::derive(secret, CONTEXT)?.fingerprint().to_string()]);
+        rows.push([
+            format!("node authority{which}"),
+            NodeAuthority::derive(secret, CONTEXT)?.fingerprint().to_string(),
+        ]);
     }
     Ok(columns(&rows))
 }

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     file_watch::{FileWatch, Look},
     pem::{self, PemError},
+    secret::CONTEXT,
     settings::{MeshFiles, Settings},
     telemetry::causes::with_causes,
 };
@@ -32,9 +33,10 @@ pub fn identity<'a>(
     let identity = match &settings.mesh.files {
         Some(files) => {
             let certificates = files.read()?;
-            NodeIdentity::with_certificates(name, secrets, certificates).map_err(|error| files.unusable(error))?
+            NodeIdentity::with_certificates(CONTEXT, name, secrets, certificates)
+                .map_err(|error| files.unusable(error))?
         }
-        None => NodeIdentity::new(name, secrets)?,
+        None => NodeIdentity::new(CONTEXT, name, secrets)?,
     };
     Ok(identity.clock_window(settings.mesh.clock_window))
 }
@@ -174,7 +176,7 @@ mod tests {
         write();
         let mut watch = IdentityWatch::new(Some(files.clone()));
         let (name, secret) = ("a".parse().unwrap(), Secret::generate().unwrap());
-        let identity = NodeIdentity::with_certificates(name, [&secret], files.read().unwrap()).unwrap();
+        let identity = NodeIdentity::with_certificates(CONTEXT, name, [&secret], files.read().unwrap()).unwrap();
         let mut look = |all| {
             let before = identity.server_config();
             let is_renewed = watch.look(&identity, all);
@@ -208,7 +210,7 @@ mod tests {
         for file in [&files.ca.path, &files.cert.path] {
             fs::write(file, own.pem()).unwrap();
         }
-        let identity = NodeIdentity::new("a".parse().unwrap(), [&Secret::generate().unwrap()]).unwrap();
+        let identity = NodeIdentity::new(CONTEXT, "a".parse().unwrap(), [&Secret::generate().unwrap()]).unwrap();
         let error = identity.replace_certificates(files.read().unwrap()).map_err(|error| files.unusable(error));
         assert!(matches!(error, Err(NodeIdentityError::Unusable { .. })), "{error:?}");
     }

@@ -11,7 +11,7 @@ use std::{
 use pmesh_layers::identity::{Authority, Secret};
 use tempfile::NamedTempFile;
 
-use super::{SecretError, file::check_owner, read_secret_file};
+use super::{CONTEXT, SecretError, file::check_owner, read_secret_file};
 use crate::settings::SECRET_FILE;
 
 /// A secret that is not in place yet. Such a file left by a start that was killed is of no use to anybody.
@@ -70,7 +70,7 @@ pub fn prepare_home(home: &Path) -> Result<(), SecretError> {
 
 fn make_secret(home: &Path, path: &Path) -> Result<Secret, SecretError> {
     let secret = Secret::generate()?;
-    let fingerprint = Authority::derive(&secret)?.fingerprint();
+    let fingerprint = Authority::derive(&secret, CONTEXT)?.fingerprint();
     match write_new(home, path, &secret) {
         Ok(()) => {
             tracing::info!(

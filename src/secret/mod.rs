@@ -4,6 +4,7 @@
 //! To change it, [`rotate`] puts the old one beside the new one, and nodes accept both until [`finish`] drops the old one.
 //! A server notices with a [`SecretWatch`].
 
+mod context;
 mod error;
 mod file;
 mod home;
@@ -14,6 +15,7 @@ mod watch;
 use pmesh_layers::identity::Secret;
 
 pub use self::{
+    context::CONTEXT,
     error::SecretError,
     file::read_secret_file,
     home::{home_secret, prepare_home},

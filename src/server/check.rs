@@ -12,7 +12,7 @@ use tower::BoxError;
 use crate::{
     certificates::{Certificates, Issuer},
     mesh,
-    secret::Secrets,
+    secret::{CONTEXT, Secrets},
     settings::{SecretSource, Settings},
     upstream::trust::Trust,
 };
@@ -65,7 +65,7 @@ fn unusable_sources(settings: &Settings) -> impl Iterator<Item = String> {
 }
 
 fn certificates(settings: &Settings, secret: &Secret) -> Result<Certificates, BoxError> {
-    let issuer = Issuer::new(Arc::new(Authority::derive(secret)?))?;
+    let issuer = Issuer::new(Arc::new(Authority::derive(secret, CONTEXT)?))?;
     let patterns = settings.routes.iter().flat_map(|route| route.patterns.iter().cloned());
     Ok(Certificates::new(issuer, &settings.certificates, patterns, None)?)
 }

@@ -12,7 +12,7 @@ use crate::{
     certificates::Issuer,
     file_watch::Look,
     mesh::{Peers, Renewal, Seal},
-    secret::{SecretWatch, Secrets},
+    secret::{CONTEXT, SecretWatch, Secrets},
 };
 
 /// Watches the secret, and puts a new one to use.
@@ -90,8 +90,8 @@ impl Derived {
     /// Replaces all of it, or nothing.
     fn replace(&self, before: &Secrets, now: &Secrets) -> Result<(), IdentityError> {
         // Everything that can fail comes first.
-        let authority = Authority::derive(now.public())?;
-        let is_same_authority = authority.fingerprint() == Authority::derive(before.public())?.fingerprint();
+        let authority = Authority::derive(now.public(), CONTEXT)?;
+        let is_same_authority = authority.fingerprint() == Authority::derive(before.public(), CONTEXT)?.fingerprint();
         let seal = Seal::new(now.iter())?;
         self.identity.replace(now.iter())?;
         self.seal.replace(&seal);

@@ -27,7 +27,7 @@ use crate::{
     certificates::{CertificateWatch, Issuer},
     file_watch::FileWatch,
     mesh::{self, About, Announcement, Api, IdentityWatch, Instance, Peers, Registry, RegistryOptions, Seal},
-    secret::{SecretWatch, Secrets},
+    secret::{CONTEXT, SecretWatch, Secrets},
     settings::{Loaded, Settings, Values, summary},
     telemetry::counters::Counters,
     upstream::Endpoints,
@@ -84,7 +84,7 @@ impl Server {
         let admission = Arc::new(Admission::new(descriptors::limits(&settings, descriptors), workers, spares));
         let peers = Arc::new(Peers::for_workers(workers, settings.mesh.peers.clone()));
         let resolver = Resolver::system();
-        let issuer = Issuer::new(Arc::new(Authority::derive(secrets.public())?))?;
+        let issuer = Issuer::new(Arc::new(Authority::derive(secrets.public(), CONTEXT)?))?;
         let (of_peers, of_admission) = (Arc::clone(&peers), Arc::clone(&admission));
         let endpoints = Endpoints::new(workers, of_admission, resolver.clone(), identity.clone(), of_peers);
         let mut builder = Builder::new(issuer, endpoints);

@@ -100,7 +100,7 @@ fn a_node_with_another_secret_is_not_believed() {
 fn a_clock_that_is_wrong_is_told_once() {
     let b = Node::new("b");
     let runs = b.start(&[]).run();
-    let identity = NodeIdentity::new("a".parse().unwrap(), [&SECRET.parse().unwrap()]).unwrap();
+    let identity = NodeIdentity::new("pmesh", "a".parse().unwrap(), [&SECRET.parse().unwrap()]).unwrap();
     for _ in 0..3 {
         let proof = identity.proof(&"b".parse().unwrap(), SystemTime::now() + Duration::from_secs(100)).unwrap();
         let name = ServerName::try_from("b").unwrap();

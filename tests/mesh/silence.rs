@@ -48,7 +48,7 @@ fn openssl_gets_no_byte() {
 
 /// What comes back over TLS with these protocols behind a proof, when `bytes` are sent; `None` without TLS.
 fn answer(b: &Node, protocols: &[&str], bytes: &[u8]) -> Option<Vec<u8>> {
-    let identity = NodeIdentity::new("a".parse().unwrap(), [&SECRET.parse().unwrap()]).unwrap();
+    let identity = NodeIdentity::new("pmesh", "a".parse().unwrap(), [&SECRET.parse().unwrap()]).unwrap();
     let proof = identity.proof(&"b".parse().unwrap(), SystemTime::now()).unwrap();
     let protocols = [proof].into_iter().chain(protocols.iter().map(|name| name.as_bytes().to_vec())).collect();
     let name = ServerName::try_from("b").unwrap();

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::host::{HostName, HostPattern};
 
-const PURPOSE: Purpose = Purpose { label: "pmesh authority for public names v1", common_name: "pmesh local authority" };
+const PURPOSE: Purpose = Purpose { label: "authority for public names v1", common_name: "local authority" };
 
 /// A certificate authority that is derived from a [`Secret`] and issues what browsers and other clients see.
 ///
@@ -21,13 +21,15 @@ const PURPOSE: Purpose = Purpose { label: "pmesh authority for public names v1",
 pub struct Authority(DerivedAuthority);
 
 impl Authority {
-    /// Derives the authority.
+    /// Derives the authority of a program. `context` is the program's name, 1 to 32 bytes, and never changes: another one
+    /// gives an unrelated authority. People see it in the certificate, as in `example local authority 5a17c0de`.
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] when the certificate cannot be made, which happens for no secret known.
-    pub fn derive(secret: &Secret) -> Result<Self, IdentityError> {
-        DerivedAuthority::derive(secret, &PURPOSE).map(Self)
+    /// [`IdentityError`] when `context` is empty or too long, or when the certificate cannot be made, which happens for no
+    /// secret known.
+    pub fn derive(secret: &Secret, context: &str) -> Result<Self, IdentityError> {
+        DerivedAuthority::derive(secret, context, &PURPOSE).map(Self)
     }
 
     /// The certificate as text, for trust stores and `curl --cacert`. It holds nothing secret.
@@ -87,7 +89,7 @@ mod tests {
     use super::*;
 
     fn authority(digit: &str) -> Authority {
-        Authority::derive(&digit.repeat(64).parse().unwrap()).unwrap()
+        Authority::derive(&digit.repeat(64).parse().unwrap(), "pmesh").unwrap()
     }
 
     /// Pins every byte. A change here takes away the trust in every authority that people have installed.
@@ -103,6 +105,18 @@ mod tests {
     fn one_secret_one_authority() {
         assert_eq!(authority("1").certificate_der(), authority("1").certificate_der());
         assert_ne!(authority("1").certificate_der(), authority("2").certificate_der());
+    }
+
+    #[test]
+    fn one_context_one_authority() {
+        let secret: Secret = "1".repeat(64).parse().unwrap();
+        let other = Authority::derive(&secret, "example").unwrap();
+        assert_ne!(authority("1").certificate_der(), other.certificate_der());
+        let subject = b"example local authority ";
+        assert!(other.certificate_der().windows(subject.len()).any(|window| window == subject));
+        for (context, fits) in [("", false), (&*"c".repeat(32), true), (&*"c".repeat(33), false)] {
+            assert_eq!(Authority::derive(&secret, context).is_ok(), fits, "{context}");
+        }
     }
 
     #[test]

@@ -13,15 +13,18 @@ use super::{
     key::DerivedKey,
 };
 
-/// What tells one derived authority from another. To change it, or anything below that ends up in the certificate, is
-/// to change the authority: who trusts the old one refuses the new.
+/// What tells one derived authority of a program from another. To change it, or anything below that ends up in the
+/// certificate, is to change the authority: whoever trusts the old one refuses the new.
 #[derive(Debug)]
 pub(super) struct Purpose {
-    /// From which the key is derived.
+    /// Behind the context, what the key is derived from.
     pub(super) label: &'static str,
-    /// What people see, before a part of the key's hash.
+    /// What people see, between the context and a part of the key's hash.
     pub(super) common_name: &'static str,
 }
+
+/// Leaves room for the rest of a common name, which has at most 64 characters (RFC 5280, A.1).
+const MAX_CONTEXT: usize = 32;
 
 /// A certificate authority all of which comes from the secret or is fixed.
 ///
@@ -35,9 +38,12 @@ pub(super) struct DerivedAuthority {
 }
 
 impl DerivedAuthority {
-    pub(super) fn derive(secret: &Secret, purpose: &Purpose) -> Result<Self, IdentityError> {
-        let key = DerivedKey::derive(secret, purpose.label)?;
-        let params = params(&key, purpose.common_name);
+    pub(super) fn derive(secret: &Secret, context: &str, purpose: &Purpose) -> Result<Self, IdentityError> {
+        if context.is_empty() || context.len() > MAX_CONTEXT {
+            return Err(Kind::Context(context.to_owned()).into());
+        }
+        let key = DerivedKey::derive(secret, &format!("{context} {}", purpose.label))?;
+        let params = params(&key, &format!("{context} {}", purpose.common_name));
         let certificate = params.self_signed(&key).map_err(Kind::Certificate)?;
         Ok(Self { issuer: Issuer::new(params, key), certificate })
     }

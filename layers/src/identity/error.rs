@@ -14,6 +14,8 @@ pub(crate) enum Kind {
     Random,
     #[error("no key can be derived from this secret; make another with `openssl rand -hex 32`")]
     Underivable,
+    #[error("the context {0:?} has to be 1 to 32 bytes long: it is the name of the program")]
+    Context(String),
     #[error("the system's clock is before 1970 or after 9999, so no certificate can be dated; set it")]
     Clock,
     #[error("{0} has the form of an IP address but is none, so no certificate can name it")]

@@ -93,7 +93,7 @@ mod tests {
     use crate::identity::Authority;
 
     fn issue(name: &str, now: SystemTime) -> Result<Issued, IdentityError> {
-        Authority::derive(&"1".repeat(64).parse().unwrap()).unwrap().issue(&name.parse().unwrap(), now)
+        Authority::derive(&"1".repeat(64).parse().unwrap(), "example").unwrap().issue(&name.parse().unwrap(), now)
     }
 
     #[test]

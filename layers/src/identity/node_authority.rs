@@ -10,7 +10,7 @@ use super::{
     issued::{Issued, Leaf},
 };
 
-const PURPOSE: Purpose = Purpose { label: "pmesh authority for nodes v1", common_name: "pmesh node authority" };
+const PURPOSE: Purpose = Purpose { label: "authority for nodes v1", common_name: "node authority" };
 
 /// A certificate authority that is derived from a [`Secret`] and issues what nodes show each other.
 ///
@@ -23,7 +23,7 @@ const PURPOSE: Purpose = Purpose { label: "pmesh authority for nodes v1", common
 /// use pmesh_layers::identity::{NodeAuthority, Role, Secret};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let authority = NodeAuthority::derive(&Secret::generate()?)?;
+/// let authority = NodeAuthority::derive(&Secret::generate()?, "example")?;
 /// let issued = authority.issue(&"berlin-1".parse()?, Role::Client, SystemTime::now())?;
 /// assert!(issued.not_after > SystemTime::now());
 /// # Ok(())
@@ -48,13 +48,14 @@ impl NodeAuthority {
     /// How long before the moment of issue a certificate is valid, for nodes whose clock is late: an hour.
     pub const CLOCK_SLACK: Duration = Duration::from_secs(60 * 60);
 
-    /// Derives the authority.
+    /// Derives the authority of a program, whose name is `context`, as for [`Authority`](super::Authority::derive).
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] when the certificate cannot be made, which happens for no secret known.
-    pub fn derive(secret: &Secret) -> Result<Self, IdentityError> {
-        DerivedAuthority::derive(secret, &PURPOSE).map(Self)
+    /// [`IdentityError`] when `context` is empty or longer than 32 bytes, or when the certificate cannot be made, which
+    /// happens for no secret known.
+    pub fn derive(secret: &Secret, context: &str) -> Result<Self, IdentityError> {
+        DerivedAuthority::derive(secret, context, &PURPOSE).map(Self)
     }
 
     /// The certificate in DER, for the roots of a TLS configuration.
@@ -97,7 +98,7 @@ mod tests {
     }
 
     fn authority(digit: &str) -> NodeAuthority {
-        NodeAuthority::derive(&secret(digit)).unwrap()
+        NodeAuthority::derive(&secret(digit), "pmesh").unwrap()
     }
 
     /// Pins every byte. A change here divides a mesh into nodes of before and after it.
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn it_is_another_than_the_public_one() {
-        let public = Authority::derive(&secret("1")).unwrap();
+        let public = Authority::derive(&secret("1"), "pmesh").unwrap();
         assert_ne!(authority("1").certificate_der(), public.certificate_der());
         assert_ne!(authority("1").certificate_der(), authority("2").certificate_der());
     }

@@ -22,7 +22,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let acceptor = NodeAcceptor::new(NodeIdentity::new("berlin".parse()?, [&Secret::generate()?])?);
+/// let acceptor = NodeAcceptor::new(NodeIdentity::new("example", "berlin".parse()?, [&Secret::generate()?])?);
 ///
 /// let listener = TcpListener::bind("127.0.0.1:0").await?;
 /// let address = listener.local_addr()?;

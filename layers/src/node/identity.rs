@@ -30,7 +30,7 @@ use crate::identity::{IdentityError, NodeAuthority, NodeName, Secret, error::Kin
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let (old, new) = (Secret::generate()?, Secret::generate()?);
-/// let identity = NodeIdentity::new("berlin-1".parse()?, [&old])?;
+/// let identity = NodeIdentity::new("example", "berlin-1".parse()?, [&old])?;
 ///
 /// identity.replace([&old, &new])?;
 ///
@@ -41,6 +41,7 @@ use crate::identity::{IdentityError, NodeAuthority, NodeName, Secret, error::Kin
 /// ```
 #[derive(Clone)]
 pub struct NodeIdentity {
+    context: Arc<str>,
     name: NodeName,
     clock_window: Duration,
     shared: Arc<Shared>,
@@ -81,13 +82,20 @@ impl NodeIdentity {
     /// The identity of the node `name`, with certificates that are derived from the secrets. Proofs may be 60 seconds
     /// old, or ahead.
     ///
+    /// `context` is the name of the program, 1 to 32 bytes: nodes of another program do not know each other by the same
+    /// secret.
+    ///
     /// # Errors
     ///
-    /// [`IdentityError`] when there is no secret, when the system gives no random numbers, or when its clock is before
+    /// [`IdentityError`] when `context` is empty or too long, when there is no secret, when the system gives no random numbers, or when its clock is before
     /// 1970.
-    pub fn new<'a>(name: NodeName, secrets: impl IntoIterator<Item = &'a Secret>) -> Result<Self, IdentityError> {
-        let current = Current::new(&name, secrets, Certified::Derived(SystemTime::now()), &[])?;
-        Ok(Self::with(name, current))
+    pub fn new<'a>(
+        context: &str,
+        name: NodeName,
+        secrets: impl IntoIterator<Item = &'a Secret>,
+    ) -> Result<Self, IdentityError> {
+        let current = Current::new(context, &name, secrets, Certified::Derived(SystemTime::now()), &[])?;
+        Ok(Self::with(context, name, current))
     }
 
     /// The identity of the node `name`, with certificates from elsewhere. The secrets still make the proof, without
@@ -95,22 +103,23 @@ impl NodeIdentity {
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] when there is no secret, or when peers would refuse the certificate: because it names another
+    /// [`IdentityError`] when `context` is empty or too long, when there is no secret, or when peers would refuse the certificate: because it names another
     /// node, has expired, leads to none of the roots, or is for one side of a connection only.
     pub fn with_certificates<'a>(
+        context: &str,
         name: NodeName,
         secrets: impl IntoIterator<Item = &'a Secret>,
         certificates: NodeCertificates,
     ) -> Result<Self, IdentityError> {
         let own = Configs::own(certificates, &name, SystemTime::now())?;
-        let current = Current::new(&name, secrets, Certified::Own(own), &[])?;
-        Ok(Self::with(name, current))
+        let current = Current::new(context, &name, secrets, Certified::Own(own), &[])?;
+        Ok(Self::with(context, name, current))
     }
 
-    fn with(name: NodeName, current: Current) -> Self {
+    fn with(context: &str, name: NodeName, current: Current) -> Self {
         let shared =
             Shared { current: ArcSwap::from_pointee(current), writing: Mutex::default(), seen: Mutex::default() };
-        Self { name, clock_window: Duration::from_secs(60), shared: Arc::new(shared) }
+        Self { context: context.into(), name, clock_window: Duration::from_secs(60), shared: Arc::new(shared) }
     }
 
     /// How far the clocks of two nodes may be apart, in whole seconds. As long as that, a proof that somebody has kept
@@ -141,7 +150,7 @@ impl NodeIdentity {
             Certified::Derived(_) => Certified::Derived(SystemTime::now()),
             own => own.clone(),
         };
-        let current = Arc::new(Current::new(&self.name, secrets, certified, &before.credentials)?);
+        let current = Arc::new(Current::new(&self.context, &self.name, secrets, certified, &before.credentials)?);
         self.shared.current.store(Arc::clone(&current));
         let is_kept = |held: &Held| current.credentials.iter().any(|credentials| credentials.held.is_same(held));
         before.credentials.iter().filter(|before| !is_kept(&before.held)).for_each(|before| before.held.give_up());
@@ -252,17 +261,18 @@ impl fmt::Debug for NodeIdentity {
 
 impl Current {
     fn new<'a>(
+        context: &str,
         name: &NodeName,
         secrets: impl IntoIterator<Item = &'a Secret>,
         certified: Certified,
         before: &[Credentials],
     ) -> Result<Self, IdentityError> {
         let credentials = secrets.into_iter().map(|secret| {
-            let authority = Arc::new(NodeAuthority::derive(secret)?);
+            let authority = Arc::new(NodeAuthority::derive(secret, context)?);
             let configs = certified.configs(&authority, name)?;
             let same = before.iter().find(|before| before.authority.fingerprint() == authority.fingerprint());
             let held = same.map_or_else(Held::new, |same| same.held.clone());
-            Ok(Credentials { proof: Arc::new(ProofKey::derive(secret)?), authority, configs, held })
+            Ok(Credentials { proof: Arc::new(ProofKey::derive(secret, context)?), authority, configs, held })
         });
         let credentials = credentials.collect::<Result<Vec<_>, IdentityError>>()?;
         if credentials.is_empty() {
@@ -325,7 +335,7 @@ mod tests {
 
     fn node(name: &str, digits: &[&str]) -> NodeIdentity {
         let secrets: Vec<Secret> = digits.iter().map(|digit| digit.repeat(64).parse().unwrap()).collect();
-        NodeIdentity::new(name.parse().unwrap(), &secrets).unwrap()
+        NodeIdentity::new("example", name.parse().unwrap(), &secrets).unwrap()
     }
 
     /// What `b` says to a proof that was made at `made` and comes at `now`.

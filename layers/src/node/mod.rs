@@ -16,8 +16,8 @@
 //! # async fn main() -> Result<(), BoxError> {
 //! // Two programs, to which the same secret was given.
 //! let secret = Secret::generate()?;
-//! let paris = NodeIdentity::new("paris".parse()?, [&secret])?;
-//! let berlin = NodeIdentity::new("berlin".parse()?, [&secret])?;
+//! let paris = NodeIdentity::new("example", "paris".parse()?, [&secret])?;
+//! let berlin = NodeIdentity::new("example", "berlin".parse()?, [&secret])?;
 //!
 //! let listener = TcpListener::bind("127.0.0.1:0").await?;
 //! let uri = format!("https://{}", listener.local_addr()?).parse()?;
@@ -46,7 +46,7 @@
 //! | 1 | the version, 1 |
 //! | 8 | the time, in seconds since 1970, the highest byte first |
 //! | 16 | a random number |
-//! | 32 | HMAC-SHA256 of all that, and of the name of the node that is asked for; its key is HKDF-SHA256 of the secret, with the info `pmesh proof v1`, 64 bytes long |
+//! | 32 | HMAC-SHA256 of all that, and of the name of the node that is asked for; its key is HKDF-SHA256 of the secret, with the info `CONTEXT proof v1`, 64 bytes long |
 //!
 //! It stands first in the list of application protocols (ALPN), whose names may be any bytes (RFC 7301, 3.1), before
 //! `h2`. No name is sent (SNI).

@@ -4,7 +4,8 @@ use zeroize::Zeroizing;
 
 use crate::identity::{IdentityError, NodeName, Secret};
 
-const LABEL: &str = "pmesh proof v1";
+/// Behind the context.
+const LABEL: &str = "proof v1";
 const VERSION: u8 = 1;
 /// Version, seconds since 1970, nonce.
 const HEAD: usize = 1 + 8 + NONCE;
@@ -17,8 +18,8 @@ pub(super) const NONCE: usize = 16;
 pub(super) struct ProofKey(Box<Zeroizing<[u8; 64]>>);
 
 impl ProofKey {
-    pub(super) fn derive(secret: &Secret) -> Result<Self, IdentityError> {
-        Ok(Self(Box::new(secret.derive_key(LABEL)?)))
+    pub(super) fn derive(secret: &Secret, context: &str) -> Result<Self, IdentityError> {
+        Ok(Self(Box::new(secret.derive_key(&format!("{context} {LABEL}"))?)))
     }
 
     /// A proof for the node `asked`, made at `time`, in seconds since 1970.
@@ -76,7 +77,7 @@ mod tests {
     const NOW: u64 = 1_790_000_000;
 
     fn key(digit: &str) -> ProofKey {
-        ProofKey::derive(&digit.repeat(64).parse().unwrap()).unwrap()
+        ProofKey::derive(&digit.repeat(64).parse().unwrap(), "pmesh").unwrap()
     }
 
     fn name(name: &str) -> NodeName {
@@ -149,7 +150,7 @@ mod tests {
         let secret: Secret = "1".repeat(64).parse().unwrap();
         let expand = |label: &str| *secret.derive_key::<64>(label).unwrap();
         let proof = key("1");
-        assert_eq!(**proof.0, expand(LABEL));
+        assert_eq!(**proof.0, expand("pmesh proof v1"));
         for label in ["pmesh authority for nodes v1\0", "pmesh authority for public names v1\0", ""] {
             assert_ne!(proof.0[..32], expand(label)[..32], "{label}");
         }

@@ -37,7 +37,7 @@ impl<F: Fn(&HostName) -> Option<Arc<ServerConfig>>> SniPolicy for F {
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let issued = Authority::derive(&Secret::generate()?)?.issue(&"example.com".parse()?, SystemTime::now())?;
+/// let issued = Authority::derive(&Secret::generate()?, "example")?.issue(&"example.com".parse()?, SystemTime::now())?;
 /// let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
 ///     .with_safe_default_protocol_versions()?
 ///     .with_no_client_auth()

@@ -62,7 +62,7 @@ async fn the_certificate_of_a_client_is_accepted_and_names_it() {
 async fn no_other_is() {
     let now = SystemTime::now();
     let issue = |digit, role, at| shown(authority(digit).issue(&name("a"), role, at).unwrap());
-    let public = Authority::derive(&secret('1')).unwrap().issue(&"a".parse().unwrap(), now).unwrap();
+    let public = Authority::derive(&secret('1'), "example").unwrap().issue(&"a".parse().unwrap(), now).unwrap();
     let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
     let cases: [(&str, Shown, &str); 7] = [
         ("none", None, "peer sent no certificates"),

@@ -67,7 +67,7 @@ async fn the_peer_must_be_the_node_that_was_asked_for() {
     let now = SystemTime::now();
     let day = Duration::from_secs(24 * 60 * 60);
     let issue = |digit, node, role, at| authority(digit).issue(&name(node), role, at).unwrap();
-    let public = Authority::derive(&secret('1')).unwrap().issue(&"b".parse().unwrap(), now).unwrap();
+    let public = Authority::derive(&secret('1'), "example").unwrap().issue(&"b".parse().unwrap(), now).unwrap();
     for (case, issued, expected) in [
         ("another node", issue('1', "c", Role::Server, now), "certificate not valid for name \"b\""),
         (

@@ -48,7 +48,7 @@ impl Ca {
 
     fn node(&self, node: &str, digit: char) -> NodeIdentity {
         let certificates = self.issue(&[node, &format!("{node}.example")], &[ClientAuth, ServerAuth]);
-        NodeIdentity::with_certificates(name(node), [&secret(digit)], certificates).unwrap()
+        NodeIdentity::with_certificates("example", name(node), [&secret(digit)], certificates).unwrap()
     }
 }
 
@@ -68,7 +68,7 @@ async fn nodes_need_the_authority_and_the_secret() {
     }
     // Usages that are not limited are not too few.
     let unlimited = ca.issue(&["b"], &[]);
-    let b = NodeIdentity::with_certificates(name("b"), [&secret('1')], unlimited).unwrap();
+    let b = NodeIdentity::with_certificates("example", name("b"), [&secret('1')], unlimited).unwrap();
     network.connect(&a, &b, "b").await.unwrap();
 }
 
@@ -76,7 +76,7 @@ async fn nodes_need_the_authority_and_the_secret() {
 async fn what_peers_refuse_is_refused_before() {
     let ca = Ca::new("ours");
     let both = &[ClientAuth, ServerAuth];
-    let new = |certificates| NodeIdentity::with_certificates(name("b"), [&secret('1')], certificates);
+    let new = |certificates| NodeIdentity::with_certificates("example", name("b"), [&secret('1')], certificates);
     let foreign = NodeCertificates { roots: ca.issue(&["b"], both).roots, ..Ca::new("theirs").issue(&["b"], both) };
     let empty = NodeCertificates { chain: vec![], ..ca.issue(&["b"], both) };
     let other_key = NodeCertificates { key: KeyPair::generate().unwrap().into(), ..ca.issue(&["b"], both) };

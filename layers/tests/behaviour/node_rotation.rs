@@ -106,7 +106,7 @@ async fn no_secret_replaces_none() {
     let a = identity("a", OLD);
     let error = a.replace([]).unwrap_err();
     assert!(error.to_string().contains("openssl rand -hex 32"), "{error}");
-    assert!(NodeIdentity::new(a.name().clone(), []).is_err());
+    assert!(NodeIdentity::new("example", a.name().clone(), []).is_err());
     Network::default().connect(&a, &identity("b", OLD), "b").await.unwrap();
 }
 

@@ -121,7 +121,7 @@ fn another_authority_issues_for_all_generations() {
     let before = setup.certificates(&["a.example"]).unwrap();
     let first = config(&before, "a.example").unwrap();
     let after = setup.next_certificates(&["a.example"], &before).unwrap();
-    setup.issuer.replace_authority(Arc::new(Authority::derive(&"2".repeat(64).parse().unwrap()).unwrap()));
+    setup.issuer.replace_authority(Arc::new(Authority::derive(&"2".repeat(64).parse().unwrap(), "example").unwrap()));
     assert!(!Arc::ptr_eq(&first, &config(&after, "a.example").unwrap()));
     assert!(is_same(&before, &after, "a.example"));
 }

@@ -42,11 +42,11 @@ pub(crate) fn name(name: &str) -> NodeName {
 /// The node `name`, which holds a secret for each digit.
 pub(crate) fn identity(name: &str, digits: &str) -> NodeIdentity {
     let secrets: Vec<_> = digits.chars().map(secret).collect();
-    NodeIdentity::new(self::name(name), &secrets).unwrap()
+    NodeIdentity::new("example", self::name(name), &secrets).unwrap()
 }
 
 pub(crate) fn authority(digit: char) -> NodeAuthority {
-    NodeAuthority::derive(&secret(digit)).unwrap()
+    NodeAuthority::derive(&secret(digit), "example").unwrap()
 }
 
 /// A client of TLS that trusts the authority of the secret `digit`, and shows what it is given.

@@ -18,7 +18,8 @@ use rustls::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| Authority::derive(&"5e".repeat(32).parse().unwrap()).unwrap());
+static AUTHORITY: LazyLock<Authority> =
+    LazyLock::new(|| Authority::derive(&"5e".repeat(32).parse().unwrap(), "example").unwrap());
 
 /// A certificate for `name`, and its key.
 pub(crate) fn issued(name: &str) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {

@@ -1,0 +1,21 @@
+//! What the program derives from the secret is its own, and the same for ever.
+
+/// The context of all authorities and proofs that come from the secret.
+pub const CONTEXT: &str = "pmesh";
+
+#[cfg(test)]
+mod tests {
+    use pmesh_layers::identity::{Authority, NodeAuthority};
+
+    use super::*;
+
+    /// A change here takes away the trust that people have in their authority, and divides every mesh.
+    #[test]
+    fn the_authorities_of_a_secret_never_change() {
+        let secret = "1".repeat(64).parse().unwrap();
+        let public = Authority::derive(&secret, CONTEXT).unwrap().fingerprint().to_string();
+        let nodes = NodeAuthority::derive(&secret, CONTEXT).unwrap().fingerprint().to_string();
+        assert!(public.starts_with("9B:61:EE:FE:A5:1C:C7:3E:BA:18:74:B9"), "{public}");
+        assert!(nodes.starts_with("65:71:65:05:D5:23:52:59:DA:93:11:28"), "{nodes}");
+    }
+}
