@@ -15,8 +15,12 @@ use crate::identity::NodeName;
 
 /// What is known of the client connection that a request came over.
 ///
-/// [`HttpServer`](crate::serve::HttpServer) puts it into the extensions of each request; on another server, put it
-/// there yourself. Cloning counts a reference.
+/// [`HttpServer`](crate::serve::HttpServer) puts it into the extensions of each request; on other servers, a
+/// [`ConnInfoLayer`](super::ConnInfoLayer) does. Cloning counts a reference.
+///
+/// The peer of a Unix socket or a pipe has no IP address. Give it one that stands for it, such as `127.0.0.1:0`: backends see
+/// it as that of the client, and if the peer is a proxy, it is what
+/// [`TrustedProxies`](crate::forwarded::TrustedProxies) have to name.
 ///
 /// ```
 /// use pmesh_layers::conn::{ConnInfo, Scheme};

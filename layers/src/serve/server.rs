@@ -16,6 +16,9 @@ use crate::{body::RequestBody, conn::ConnInfo, durations::bounded, silence::Into
 /// gate opens: through an [`OpenGateLayer`](crate::silence::OpenGateLayer) in the service, or from the start with a
 /// [`ConnInfo`] such as that of [`ConnInfo::tls`]. See [`silence`](crate::silence) for an example.
 ///
+/// A connection may be one of TCP, of a Unix socket or of TLS, a pipe in memory, or anything else that is [`IntoRaw`]. Errors
+/// are answered by a [`RespondLayer`](crate::respond::RespondLayer) in the service.
+///
 /// Once the gate is open, an error ends an HTTP/2 connection with a GOAWAY, after its other streams have finished. A
 /// [`HostRejected`](crate::host::HostRejected) that [is malformed](crate::host::HostRejected::is_malformed) is answered
 /// with 400.

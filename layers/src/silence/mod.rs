@@ -2,7 +2,12 @@
 //!
 //! Three parts. A [`Gate`] stands between the connection and the server of HTTP and holds back what that writes on its
 //! own. [`OpenGateLayer`] opens it, behind the layers that decide. [`close()`] ends a connection with a FIN and nothing
-//! else. [`HttpServer`](crate::serve::HttpServer) puts the first and the last to work:
+//! else. [`HttpServer`](crate::serve::HttpServer) puts the first and the last to work.
+//!
+//! So silence needs connections that you accept yourself. Under a server such as `axum::serve`, hyper owns the connection and
+//! has promised a response to each request: a [`RespondLayer`](crate::respond::RespondLayer) may
+//! choose any answer there, but not silence.
+//!
 //!
 //! ```
 //! use pmesh_layers::{
