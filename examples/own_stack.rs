@@ -13,7 +13,6 @@
 
 use axum::extract::Request;
 use pmesh_layers::{
-    body::RequestBody,
     conn::ConnInfo,
     connect::SourceConnector,
     forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
@@ -40,7 +39,7 @@ async fn main() -> Result<(), BoxError> {
 
     // Connections to the backend are reused. Their source addresses are taken from a loopback network in turn.
     let connector = SourceConnector::new().subnet("127.2.0.0/16".parse()?);
-    let pool: Pool<_, RequestBody> = Pool::new(connector, endpoint);
+    let pool: Pool<_> = Pool::new(connector, endpoint);
 
     let patterns: [HostPattern; 2] = ["hello.example".parse()?, "*.hello.example".parse()?];
     let mut routes = RouteTable::new();

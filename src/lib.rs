@@ -23,7 +23,6 @@
 //! | [`commands`] | the commands that ask a running node, and those for the secret |
 //! | [`demo`] | `pmesh demo` |
 //! | [`telemetry`] | the log, and counters |
-//! | [`body`] | the types of request and response bodies |
 //! | [`file_watch`] | reads files again after they have changed |
 //! | [`pem`] | reads certificates and keys |
 //! | [`columns`] | prints text in columns |
@@ -32,7 +31,6 @@
 
 pub mod admin;
 pub mod admission;
-pub mod body;
 pub mod certificates;
 pub mod cli;
 pub mod columns;

@@ -68,7 +68,7 @@ pub fn table(arguments: &Arguments) -> Table {
     table
 }
 
-fn stack<B: Body<Data: Send, Error: Into<BoxError>> + Send + Sync + 'static>() -> impl Service<
+fn stack<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + 'static>() -> impl Service<
     Request<B>,
     Response = Response<impl Body<Data = Bytes, Error: Into<BoxError>> + Send>,
     Error = BoxError,
@@ -76,7 +76,7 @@ fn stack<B: Body<Data: Send, Error: Into<BoxError>> + Send + Sync + 'static>() -
 > + Clone
 + Send
 + 'static {
-    let answer = service_fn(|_| ready(Ok::<_, PoolError<_>>(Response::new(Full::new(Bytes::from(ANSWER))))));
+    let answer = service_fn(|_| ready(Ok::<_, PoolError>(Response::new(Full::new(Bytes::from(ANSWER))))));
     let answer = ResponseTimeoutLayer::new(std::time::Duration::from_secs(60)).layer(answer);
     let route = BodyLimitLayer::new(None).layer(Balance::new([("an endpoint", answer)]));
     let mut routes = RouteTable::new();

@@ -4,14 +4,14 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use http_body_util::{BodyExt, Full};
-//! use pmesh_layers::body_limit::{BodyLimitLayer, BodyTooLong, LimitedBody};
+//! use pmesh_layers::{body::RequestBody, body_limit::{BodyLimitLayer, BodyTooLong}};
 //! use tower::{BoxError, ServiceBuilder, ServiceExt};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
 //! let service = ServiceBuilder::new()
 //!     .layer(BodyLimitLayer::new(Some(4)))
-//!     .service_fn(async |request: Request<LimitedBody<Full<Bytes>>>| request.into_body().collect().await);
+//!     .service_fn(async |request: Request<RequestBody>| request.into_body().collect().await);
 //! assert_eq!(service.clone().oneshot(Request::new(Full::from("four"))).await?.to_bytes(), "four");
 //! let error = service.oneshot(Request::new(Full::from("three"))).await.unwrap_err();
 //! assert_eq!(error.downcast_ref(), Some(&BodyTooLong));
@@ -19,18 +19,15 @@
 //! # }
 //! ```
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll};
 
-use bytes::Buf;
+use bytes::Bytes;
 use http::Request;
-use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
+use http_body::Body;
 use tower::{BoxError, Layer, Service};
 
-use crate::ResponseFuture;
+pub use crate::body::BodyTooLong;
+use crate::{ResponseFuture, body::RequestBody};
 
 /// Ends requests in [`BodyTooLong`] whose body is longer than a limit.
 ///
@@ -70,9 +67,9 @@ impl<S> BodyLimit<S> {
 
 impl<S, B> Service<Request<B>> for BodyLimit<S>
 where
-    S: Service<Request<LimitedBody<B>>>,
+    S: Service<Request<RequestBody>>,
     S::Error: Into<BoxError>,
-    B: Body,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = S::Response;
     type Error = BoxError;
@@ -88,65 +85,20 @@ where
         if request.body().size_hint().lower() > left {
             return ResponseFuture::error(BodyTooLong);
         }
-        ResponseFuture::inner(self.inner.call(request.map(|inner| LimitedBody { inner, left })))
+        ResponseFuture::inner(self.inner.call(request.map(|body| {
+            let mut body = RequestBody::new(body);
+            body.limit(left);
+            body
+        })))
     }
 }
-
-pin_project! {
-    /// A body that fails when it passes the limit of its [`BodyLimit`].
-    #[derive(Debug)]
-    pub struct LimitedBody<B> {
-        #[pin]
-        inner: B,
-        left: u64,
-    }
-}
-
-impl<B: Body> Body for LimitedBody<B>
-where
-    B::Error: Into<BoxError>,
-{
-    type Data = B::Data;
-    type Error = BoxError;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
-        let this = self.project();
-        Poll::Ready(match ready!(this.inner.poll_frame(cx)) {
-            Some(Ok(frame)) => {
-                let length = frame.data_ref().map_or(0, |data| data.remaining() as u64);
-                match this.left.checked_sub(length) {
-                    Some(left) => {
-                        *this.left = left;
-                        Some(Ok(frame))
-                    }
-                    None => Some(Err(BodyTooLong.into())),
-                }
-            }
-            Some(Err(error)) => Some(Err(error.into())),
-            None => None,
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-/// The body of a request is longer than is allowed (RFC 9110, 15.5.14).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the body of the request is too long")]
-pub struct BodyTooLong;
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use bytes::Bytes;
+    use http_body::Frame;
     use http_body_util::{BodyExt, Full, StreamBody};
     use tower::{ServiceBuilder, ServiceExt};
 
@@ -178,8 +130,8 @@ mod tests {
             (&["12", "34", "5"], None, true),
         ] {
             let collect = async |request: Request<_>| {
-                let request: Request<LimitedBody<_>> = request;
-                Ok::<_, BoxError>(Box::pin(request.into_body()).collect().await?.to_bytes().len())
+                let request: Request<RequestBody> = request;
+                Ok::<_, BoxError>(request.into_body().collect().await?.to_bytes().len())
             };
             let service = ServiceBuilder::new().layer(BodyLimitLayer::new(limit)).service_fn(collect);
             match service.oneshot(Request::new(in_pieces(pieces))).await {

@@ -107,7 +107,7 @@
 //! #     stream.read(&mut [0; 1024]).await?;
 //! #     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").await
 //! # });
-//! let pool: Pool<_, RequestBody> =
+//! let pool: Pool<_> =
 //!     Pool::new(SourceConnector::new().subnet("127.2.0.0/16".parse()?), endpoint.parse()?);
 //! let stack = ServiceBuilder::new()
 //!     .layer(HostLayer::new(HostSet::new(["example.com".parse()?])))

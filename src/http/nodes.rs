@@ -8,11 +8,15 @@ use std::{
 
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
-use pmesh_layers::{body::RequestBody, conn::ConnInfo, host::HostRejected};
+use pmesh_layers::{
+    body::{RequestBody, ResponseBody},
+    conn::ConnInfo,
+    host::HostRejected,
+};
 use tower::{BoxError, Layer, Service};
 
 use super::{access_log::LoggedBody, respond};
-use crate::{admission::spares::for_node, body::ResponseBody, mesh::Api, settings::API_HOST};
+use crate::{admission::spares::for_node, mesh::Api, settings::API_HOST};
 
 /// What is different for requests of other nodes: those for the node itself go to the [`Api`], and one for a host that is
 /// not served is answered, where a client would get nothing. The connection is that of many clients.
@@ -93,7 +97,7 @@ where
         match self.project().kind.project() {
             Projected::Api { response } => {
                 let Ok(response) = ready!(response.poll(cx));
-                Poll::Ready(Ok(response.map(|bytes| LoggedBody::unlogged(ResponseBody::text(bytes)))))
+                Poll::Ready(Ok(response.map(|bytes| LoggedBody::unlogged(ResponseBody::from(bytes)))))
             }
             Projected::Passed { response, of_node } => {
                 if !*of_node {

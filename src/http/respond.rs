@@ -7,13 +7,16 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use http::{
     HeaderValue, Request, Response, StatusCode, Version,
     header::{ALLOW, CONNECTION, CONTENT_TYPE},
 };
+use http_body::Body;
 use pin_project_lite::pin_project;
 use pmesh_layers::{
     balance::{AllUnreachable, Failed},
+    body::ResponseBody,
     body_limit::BodyTooLong,
     framing::Unacceptable,
     host::HostName,
@@ -27,11 +30,7 @@ use pmesh_layers::{
 use tower::{BoxError, Layer, Service};
 use tower_http::request_id::RequestId;
 
-use crate::{
-    body::{ForwardedBody, ResponseBody},
-    mesh::Circle,
-    telemetry::causes::with_causes,
-};
+use crate::{mesh::Circle, telemetry::causes::with_causes};
 
 /// The status for an error of a layer inside of the gate.
 fn status(error: &BoxError) -> StatusCode {
@@ -75,7 +74,7 @@ fn status(error: &BoxError) -> StatusCode {
     }
 }
 
-fn pool_error(error: &BoxError) -> Option<&PoolError<ForwardedBody>> {
+fn pool_error(error: &BoxError) -> Option<&PoolError> {
     error.downcast_ref()
 }
 
@@ -112,7 +111,7 @@ pub struct Respond<S> {
 impl<S, B, R> Service<Request<B>> for Respond<S>
 where
     S: Service<Request<B>, Response = Response<R>, Error = BoxError>,
-    R: Into<ResponseBody>,
+    R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = Response<ResponseBody>;
     type Error = BoxError;
@@ -153,14 +152,14 @@ struct Asked {
 impl<F, R> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<R>, BoxError>>,
-    R: Into<ResponseBody>,
+    R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Output = Result<Response<ResponseBody>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         Poll::Ready(Ok(match ready!(this.response.poll(cx)) {
-            Ok(response) => response.map(Into::into),
+            Ok(response) => response.map(ResponseBody::new),
             Err(error) => answer(&error, this.asked),
         }))
     }
@@ -218,7 +217,7 @@ fn answer(error: &BoxError, asked: &Asked) -> Response<ResponseBody> {
 
 /// A response that says its status and no more.
 pub fn plain(status: StatusCode) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::text(format!("{status}\n")));
+    let mut response = Response::new(ResponseBody::from(format!("{status}\n")));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response

@@ -8,7 +8,7 @@ use std::{
 
 use http::{HeaderName, Request, Response};
 use pmesh_layers::{
-    body::RequestBody,
+    body::{RequestBody, ResponseBody},
     forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
     framing::FramingLayer,
     hop_by_hop::HopByHopLayer,
@@ -23,7 +23,6 @@ use tower::{BoxError, Service, ServiceBuilder};
 use tower_http::request_id::SetRequestIdLayer;
 
 use crate::{
-    body::ResponseBody,
     http::{
         access_log::{AccessLogLayer, LoggedBody},
         nodes::NodesLayer,

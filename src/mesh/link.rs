@@ -5,10 +5,10 @@ use std::sync::{Arc, OnceLock};
 use pmesh_layers::{balance, identity::NodeName, pool::Http2Pool};
 
 use super::Dialer;
-use crate::{body::ForwardedBody, telemetry::outages};
+use crate::telemetry::outages;
 
 /// The connections of one worker to one node, and what requests have found out about its health.
-pub type Link = balance::Endpoint<Http2Pool<Dialer, ForwardedBody>>;
+pub type Link = balance::Endpoint<Http2Pool<Dialer>>;
 
 /// The links of all workers to one node: one place for each. Clones are the same links.
 #[derive(Debug, Clone)]

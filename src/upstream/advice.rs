@@ -8,8 +8,6 @@ use pmesh_layers::{
 };
 use rustls::{AlertDescription, CertificateError};
 
-use crate::body::ForwardedBody;
-
 /// Advice on an error of a request to `endpoint`, if a setting may fix it.
 pub(super) fn advice(endpoint: &str, error: &(dyn Error + 'static)) -> Option<String> {
     let causes = || iter::successors(Some(error), |error| (*error).source());
@@ -24,7 +22,7 @@ pub(super) fn advice(endpoint: &str, error: &(dyn Error + 'static)) -> Option<St
         };
     }
     let is_plain = endpoint.contains(':') && !endpoint.contains("://") && !endpoint.starts_with("unix:");
-    let may_be_tls = error.downcast_ref::<PoolError<ForwardedBody>>().is_some_and(PoolError::may_be_other_protocol);
+    let may_be_tls = error.downcast_ref::<PoolError>().is_some_and(PoolError::may_be_other_protocol);
     (is_plain && may_be_tls).then(|| "if that port speaks TLS, write https://".into())
 }
 

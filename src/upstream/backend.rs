@@ -8,25 +8,26 @@ use std::{
 
 use ::http::{Request, Response};
 use pmesh_layers::{
+    body::{RequestBody, ResponseBody},
     connect::{SourceConnector, TlsConnector, UnixConnector},
-    pool::{Http2Pool, Pool, PoolError, PoolStats, PooledBody},
+    pool::{Http2Pool, Pool, PoolError, PoolStats},
     response_timeout::ResponseTimeout,
 };
 use tower::Service;
 
 use super::aim::Aim;
-use crate::{admission::room_connector::RoomConnector, body::ForwardedBody, mesh::Dialer};
+use crate::{admission::room_connector::RoomConnector, mesh::Dialer};
 
 /// The connections to one endpoint, for any protocol. All of them answer with the same types, so that this costs a
 /// request one branch.
 #[derive(Debug, Clone)]
 pub enum Backend {
-    Http(Pool<RoomConnector<SourceConnector>, ForwardedBody>),
-    Https(Pool<TlsConnector<RoomConnector<SourceConnector>>, ForwardedBody>),
-    H2c(Http2Pool<RoomConnector<SourceConnector>, ForwardedBody>),
-    H2(Http2Pool<TlsConnector<RoomConnector<SourceConnector>>, ForwardedBody>),
-    Unix(Pool<RoomConnector<UnixConnector>, ForwardedBody>),
-    Node(Http2Pool<Dialer, ForwardedBody>),
+    Http(Pool<RoomConnector<SourceConnector>>),
+    Https(Pool<TlsConnector<RoomConnector<SourceConnector>>>),
+    H2c(Http2Pool<RoomConnector<SourceConnector>>),
+    H2(Http2Pool<TlsConnector<RoomConnector<SourceConnector>>>),
+    Unix(Pool<RoomConnector<UnixConnector>>),
+    Node(Http2Pool<Dialer>),
     /// Asked for something of its own, which others are not.
     Aimed(Arc<Aim>, Box<Backend>),
 }
@@ -62,17 +63,17 @@ impl Backend {
 /// An attempt at an endpoint.
 pub(super) type Attempt = ResponseTimeout<Backend>;
 
-impl Service<Request<ForwardedBody>> for Backend {
-    type Response = Response<PooledBody<ForwardedBody>>;
-    type Error = PoolError<ForwardedBody>;
-    type Future = <Pool<RoomConnector<SourceConnector>, ForwardedBody> as Service<Request<ForwardedBody>>>::Future;
+impl Service<Request<RequestBody>> for Backend {
+    type Response = Response<ResponseBody>;
+    type Error = PoolError;
+    type Future = <Pool<RoomConnector<SourceConnector>> as Service<Request<RequestBody>>>::Future;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         // As all pools are.
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<ForwardedBody>) -> Self::Future {
+    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         match self {
             Self::Http(pool) => pool.call(request),
             Self::Https(pool) => pool.call(request),

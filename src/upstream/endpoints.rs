@@ -26,7 +26,6 @@ use super::{
 };
 use crate::{
     admission::{Admission, room_connector::RoomConnector},
-    body::ForwardedBody,
     mesh::{Linker, Peers},
     settings::{
         Route, Settings,
@@ -261,13 +260,13 @@ impl Endpoints {
     }
 }
 
-fn http1<C: Clone>(connector: C, uri: Uri, settings: &ConnectionSettings) -> Pool<C, ForwardedBody> {
+fn http1<C: Clone>(connector: C, uri: Uri, settings: &ConnectionSettings) -> Pool<C> {
     Pool::with_limits(connector, uri, settings.idle_max, settings.idle_timeout)
         .max_age(settings.max_age)
         .connect_timeout(settings.connect_timeout)
 }
 
-fn http2<C: Clone>(connector: C, uri: Uri, settings: &ConnectionSettings) -> Http2Pool<C, ForwardedBody> {
+fn http2<C: Clone>(connector: C, uri: Uri, settings: &ConnectionSettings) -> Http2Pool<C> {
     Http2Pool::new(connector, uri)
         .idle_timeout(settings.idle_timeout)
         .max_age(settings.max_age)

@@ -12,14 +12,12 @@ use futures_util::future::Either;
 use http::{HeaderValue, Request, Response};
 use pmesh_layers::{
     balance::{self, Balance, Rotation, connect_share},
-    body::RequestBody,
-    body_limit::LimitedBody,
+    body::{RequestBody, ResponseBody},
     host::HostName,
     identity::NodeName,
     response_timeout::ResponseTimeoutLayer,
     route::StripPrefixLayer,
     sni::Misdirected,
-    trailers::TrailersBody,
 };
 use tower::{BoxError, Layer, Service};
 
@@ -28,7 +26,6 @@ use super::{
     backend::{Attempt, Backend},
 };
 use crate::{
-    body::UpstreamBody,
     mesh::{Linker, Passed, Peer, Peers, State},
     settings::{API_HOST, Route, endpoint::Endpoint},
 };
@@ -42,20 +39,17 @@ pub enum Turns {
     Nodes(Arc<NodesInTurn>),
 }
 
-/// The body of a request as it comes here.
-type Body = LimitedBody<TrailersBody<RequestBody>>;
-
-impl Service<Request<Body>> for Turns {
-    type Response = Response<UpstreamBody>;
+impl Service<Request<RequestBody>> for Turns {
+    type Response = Response<ResponseBody>;
     type Error = BoxError;
-    type Future = Either<balance::ResponseFuture<Attempt, Body>, Ready<Result<Response<UpstreamBody>, BoxError>>>;
+    type Future = Either<balance::ResponseFuture<Attempt>, Ready<Result<Response<ResponseBody>, BoxError>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         // As a balance is.
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         match self {
             Self::Own(balance) => Either::Left(balance.call(request)),
             Self::Nodes(nodes) => match nodes.balance(&request) {

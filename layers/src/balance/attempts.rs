@@ -15,13 +15,12 @@ pub(super) type Names = Arc<[Arc<str>]>;
 /// use bytes::Bytes;
 /// use http::{Request, Response};
 /// use http_body_util::Empty;
-/// use pmesh_layers::{balance::{Attempts, Balance, Once}, pool::PoolError};
+/// use pmesh_layers::{balance::{Attempts, Balance}, body::{RequestBody, ResponseBody}, pool::PoolError};
 /// use tower::{ServiceExt, service_fn};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower::BoxError> {
-/// type Body = Once<Empty<Bytes>>;
-/// let endpoint = service_fn(async |_: Request<Body>| Ok::<_, PoolError<Body>>(Response::new(String::from("hello"))));
+/// let endpoint = service_fn(async |_: Request<RequestBody>| Ok::<_, PoolError>(Response::new(ResponseBody::from("hello"))));
 /// let attempts = Attempts::default();
 /// let mut request = Request::new(Empty::<Bytes>::new());
 /// request.extensions_mut().insert(attempts.clone());

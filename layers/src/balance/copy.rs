@@ -2,7 +2,7 @@ use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body::Body;
 
-use super::Once;
+use crate::body::RequestBody;
 
 /// How much room there is for the fields of most requests, so that it is allocated once.
 const USUAL: usize = 1024;
@@ -21,7 +21,7 @@ pub(super) struct RequestCopy {
 }
 
 impl RequestCopy {
-    pub(super) fn of<B: Body>(request: &Request<Once<B>>) -> Option<Self> {
+    pub(super) fn of(request: &Request<RequestBody>) -> Option<Self> {
         if !request.body().is_end_stream() {
             return None;
         }
@@ -43,8 +43,8 @@ impl RequestCopy {
         &self.method
     }
 
-    pub(super) fn request<B>(&self) -> Option<Request<Once<B>>> {
-        let mut request = Request::new(Once::again());
+    pub(super) fn request(&self) -> Option<Request<RequestBody>> {
+        let mut request = Request::new(RequestBody::empty());
         *request.headers_mut() = self.headers()?;
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
@@ -64,6 +64,11 @@ impl RequestCopy {
         }
         Some(headers)
     }
+}
+
+/// RFC 9110, 9.2.2.
+pub(super) fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }
 
 fn sizes(fields: &mut Bytes) -> Option<(usize, usize)> {
@@ -92,12 +97,12 @@ mod tests {
                 .header("empty", "")
                 .header("authorization", secret)
                 .header("long", "x".repeat(USUAL))
-                .body(Once::from(Full::new(Bytes::from_static(body.as_bytes()))))
+                .body(RequestBody::new(Full::new(Bytes::from_static(body.as_bytes()))))
                 .unwrap();
             let copy = RequestCopy::of(&request);
             assert_eq!(copy.is_some(), expected, "{method} {body}");
             if let Some(copy) = copy {
-                let copy: Request<Once<Full<Bytes>>> = copy.request().unwrap();
+                let copy = copy.request().unwrap();
                 assert_eq!((copy.method(), copy.version()), (request.method(), request.version()));
                 assert_eq!((copy.uri(), copy.headers()), (request.uri(), request.headers()));
                 assert!(copy.headers()["authorization"].is_sensitive() && !copy.headers()["host"].is_sensitive());

@@ -70,14 +70,13 @@ impl<S> Endpoint<S> {
 /// use bytes::Bytes;
 /// use http::{Request, Response};
 /// use http_body_util::Empty;
-/// use pmesh_layers::{balance::{Endpoint, Once, Rotation}, pool::PoolError};
+/// use pmesh_layers::{balance::{Endpoint, Rotation}, body::{RequestBody, ResponseBody}, pool::PoolError};
 /// use tower::{ServiceExt, service_fn};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower::BoxError> {
-/// type Body = Once<Empty<Bytes>>;
 /// let service = |name: &'static str| {
-///     service_fn(move |_: Request<Body>| std::future::ready(Ok::<_, PoolError<Body>>(Response::new(name.to_owned()))))
+///     service_fn(move |_: Request<RequestBody>| std::future::ready(Ok::<_, PoolError>(Response::new(ResponseBody::from(name)))))
 /// };
 /// let rotation = Rotation::new();
 /// let near = Endpoint::new("near", service("near"));

@@ -13,7 +13,7 @@ pub struct Failed {
 }
 
 impl Failed {
-    pub(super) fn new<R>(endpoint: &str, attempts: u32, failure: Failure<R>) -> Self {
+    pub(super) fn new(endpoint: &str, attempts: u32, failure: Failure) -> Self {
         let Failure { is_endpoint_failure, error: source, .. } = failure;
         Self { endpoint: endpoint.to_owned(), attempts, is_endpoint_failure, source }
     }

@@ -1,13 +1,15 @@
 use std::time::Duration;
 
+use http::Request;
 use tower::BoxError;
 
 use super::{Unreachable, Unsent};
+use crate::body::RequestBody;
 
 /// What a failed attempt leaves behind: the answers of its error, and the error itself.
-pub(super) struct Failure<R> {
+pub(super) struct Failure {
     /// Not a byte of it was sent.
-    pub(super) request: Option<R>,
+    pub(super) request: Option<Request<RequestBody>>,
     pub(super) unreachable: Option<Unreachable>,
     pub(super) is_endpoint_failure: bool,
     pub(super) is_unprocessed: bool,
@@ -17,8 +19,8 @@ pub(super) struct Failure<R> {
     pub(super) error: BoxError,
 }
 
-impl<R> Failure<R> {
-    pub(super) fn of<E: Unsent<R> + Into<BoxError>>(mut error: E) -> Self {
+impl Failure {
+    pub(super) fn of<E: Unsent + Into<BoxError>>(mut error: E) -> Self {
         Self {
             unreachable: error.unreachable(),
             is_endpoint_failure: error.is_endpoint_failure(),

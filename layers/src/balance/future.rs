@@ -5,32 +5,33 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::{BoxError, Service};
 
 use super::{
-    AllUnreachable, Attempts, BalancedBody, Failed, NoEndpoint, Once, TimeLeft, Unsent,
+    AllUnreachable, Attempts, Failed, NoEndpoint, TimeLeft, Unsent,
     budget::{SENT, UNSENT},
-    copy::RequestCopy,
+    copy::{RequestCopy, is_idempotent},
     endpoints::{Endpoints, Tried, Turn},
     failure::Failure,
     health::{Lease, Mark},
-    once::is_idempotent,
     share::SHARES,
     trial::{Trial, Waited},
 };
 use crate::{
+    body::{RequestBody, ResponseBody},
     call::Call,
     conn::{ConnInfo, TiedTo},
 };
 
 pin_project! {
     /// The response future of [`Balance`](super::Balance).
-    pub struct ResponseFuture<S: Service<Request<Once<B>>>, B> {
+    pub struct ResponseFuture<S: Service<Request<RequestBody>>> {
         #[pin]
-        attempt: Option<Call<S, Request<Once<B>>>>,
+        attempt: Option<Call<S, Request<RequestBody>>>,
         endpoints: Arc<Endpoints<S>>,
         index: usize,
         // When the attempt began.
@@ -38,7 +39,7 @@ pin_project! {
         // Set if the attempt finds out whether its endpoint is well again.
         lease: Option<Lease>,
         // The attempt at an endpoint that has failed, if the request can go elsewhere. Boxed, because it is rare.
-        trial: Option<Box<Trial<S, B>>>,
+        trial: Option<Box<Trial<S>>>,
         // For another try, if there may be one: of a request without a body.
         copy: Option<RequestCopy>,
         tried: Tried,
@@ -48,12 +49,11 @@ pin_project! {
     }
 }
 
-impl<S, B> ResponseFuture<S, B>
+impl<S> ResponseFuture<S>
 where
-    S: Service<Request<Once<B>>> + Clone,
-    B: Body,
+    S: Service<Request<RequestBody>> + Clone,
 {
-    pub(super) fn new(endpoints: Arc<Endpoints<S>>, request: Request<Once<B>>) -> Self {
+    pub(super) fn new(endpoints: Arc<Endpoints<S>>, request: Request<RequestBody>) -> Self {
         let copy = RequestCopy::of(&request);
         let attempts = request.extensions().get::<Attempts>().cloned();
         // A trial goes on beside the next attempt and may end after it: a late DELETE could undo what came in between.
@@ -85,14 +85,13 @@ where
     }
 }
 
-impl<S, B, R> Future for ResponseFuture<S, B>
+impl<S, R> Future for ResponseFuture<S>
 where
-    S: Service<Request<Once<B>>, Response = Response<R>, Future: Send> + Clone + Send + 'static,
-    S::Error: Unsent<Request<Once<B>>> + Into<BoxError>,
-    B: Body + Send + 'static,
-    R: Send,
+    S: Service<Request<RequestBody>, Response = Response<R>, Future: Send> + Clone + Send + 'static,
+    S::Error: Unsent + Into<BoxError>,
+    R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    type Output = Result<Response<BalancedBody<R>>, BoxError>;
+    type Output = Result<Response<ResponseBody>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
@@ -137,12 +136,13 @@ where
     }
 }
 
-impl<S, B, R> ResponseFuture<S, B>
+impl<S, R> ResponseFuture<S>
 where
-    S: Service<Request<Once<B>>, Response = Response<R>>,
+    S: Service<Request<RequestBody>, Response = Response<R>>,
+    R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     /// Takes the response of the current attempt for that to the request.
-    fn accept(self: Pin<&mut Self>, mut response: Response<R>) -> Response<BalancedBody<R>> {
+    fn accept(self: Pin<&mut Self>, mut response: Response<R>) -> Response<ResponseBody> {
         let this = self.project();
         let record = this.endpoints.record(*this.index);
         let mark = record.health.succeeded(*this.began);
@@ -151,18 +151,23 @@ where
         }
         // With a body in flight it may have been the client who broke off.
         let watched = this.copy.is_some().then(|| (Arc::clone(record), mark));
-        response.map(|body| BalancedBody::new(body, watched))
+        response.map(|body| {
+            let mut body = ResponseBody::new(body);
+            if let Some((record, mark)) = watched {
+                body.watch(record, mark.bits());
+            }
+            body
+        })
     }
 }
 
-impl<S, B> ResponseFuture<S, B>
+impl<S> ResponseFuture<S>
 where
-    S: Service<Request<Once<B>>, Response: Send, Future: Send> + Clone + Send + 'static,
-    S::Error: Unsent<Request<Once<B>>> + Into<BoxError>,
-    B: Body + Send + 'static,
+    S: Service<Request<RequestBody>, Response: Send, Future: Send> + Clone + Send + 'static,
+    S::Error: Unsent + Into<BoxError>,
 {
     /// Polls the current attempt; an error if there is no endpoint to try.
-    fn poll_attempt(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Outcome<S, B>, BoxError>> {
+    fn poll_attempt(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Outcome<S>, BoxError>> {
         loop {
             let this = self.as_mut().project();
             if let Some(attempt) = this.attempt.as_pin_mut() {
@@ -207,7 +212,7 @@ where
         }
     }
 
-    fn try_at(self: Pin<&mut Self>, index: usize, request: Request<Once<B>>) {
+    fn try_at(self: Pin<&mut Self>, index: usize, request: Request<RequestBody>) {
         let mut this = self.project();
         *this.index = index;
         this.tried.add(index);
@@ -220,10 +225,10 @@ where
 }
 
 /// The result of an attempt.
-type Outcome<S, B> = Result<<S as Service<Request<Once<B>>>>::Response, <S as Service<Request<Once<B>>>>::Error>;
+type Outcome<S> = Result<<S as Service<Request<RequestBody>>>::Response, <S as Service<Request<RequestBody>>>::Error>;
 
 /// The request to send again, if that cannot take effect twice and there is time left for a response.
-fn again<B: Body>(failure: &mut Failure<Request<Once<B>>>, copied: &Option<RequestCopy>) -> Option<Request<Once<B>>> {
+fn again(failure: &mut Failure, copied: &Option<RequestCopy>) -> Option<Request<RequestBody>> {
     if failure.is_timeout {
         return None;
     }

@@ -1,14 +1,13 @@
 //! Several endpoints in turn, and on to the next one when one fails.
 //!
 //! ```
-//! use http_body_util::Empty;
-//! use pmesh_layers::{balance::{Balance, Once}, connect::SourceConnector, pool::Pool};
+//! use pmesh_layers::{balance::Balance, connect::SourceConnector, pool::Pool};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let connector = SourceConnector::new();
 //! let pool = |endpoint: &'static str| {
 //!     let uri = http::Uri::from_static(endpoint);
-//!     (endpoint, Pool::<_, Once<Empty<bytes::Bytes>>>::new(connector.clone(), uri))
+//!     (endpoint, Pool::new(connector.clone(), uri))
 //! };
 //! let upstream = Balance::new([pool("http://127.1.0.1:8080"), pool("http://127.1.0.2:8080")]);
 //! # Ok(())
@@ -16,7 +15,6 @@
 //! ```
 
 mod attempts;
-mod body;
 mod budget;
 mod copy;
 mod endpoints;
@@ -24,7 +22,6 @@ mod error;
 mod failure;
 mod future;
 mod health;
-mod once;
 mod record;
 mod service;
 mod share;
@@ -37,12 +34,10 @@ mod unreachable;
 mod unsent;
 
 pub use attempts::Attempts;
-pub use body::BalancedBody;
 pub use endpoints::{Endpoint, Rotation};
 pub use error::{AllUnreachable, Failed, NoEndpoint};
 pub use future::ResponseFuture;
 pub use health::{Health, HealthChange, HealthState, LastFailure, Outage};
-pub use once::Once;
 pub use service::Balance;
 pub use share::connect_share;
 pub use stats::EndpointStats;

@@ -1,10 +1,11 @@
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use super::{
     EndpointStats, Health,
     failure::Failure,
     health::{Fault, Lease, Mark},
 };
+use crate::{body::WatchResponse, causes::with_causes};
 
 /// Where the requests of one worker write down what has become of them at an endpoint.
 ///
@@ -23,7 +24,7 @@ impl Record {
     }
 
     /// The attempt that began at `began` has failed.
-    pub(super) fn failed<R>(&self, began: Mark, lease: Option<&Lease>, failure: &Failure<R>) {
+    pub(super) fn failed(&self, began: Mark, lease: Option<&Lease>, failure: &Failure) {
         self.count(failure);
         if failure.is_endpoint_failure {
             self.health.failed(began, lease, Fault::Error(&*failure.error), failure.unreachable.clone());
@@ -31,16 +32,18 @@ impl Record {
     }
 
     /// Counts a failure that says nothing new about the health.
-    pub(super) fn count<R>(&self, failure: &Failure<R>) {
+    pub(super) fn count(&self, failure: &Failure) {
         if failure.is_endpoint_failure {
             self.stats.count_failure();
         }
     }
+}
 
-    /// The body of the response, whose head came at `began`, has broken off.
-    pub(super) fn broke_off(&self, began: Mark, error: impl std::fmt::Display) {
+impl WatchResponse for Record {
+    fn broke_off(&self, mark: u64, error: &(dyn Error + 'static)) {
         self.stats.count_failure();
-        let fault = format_args!("the response broke off: {error}");
-        self.health.failed(began, None, Fault::Text(&fault), None);
+        let cause = with_causes(error.source().unwrap_or(error));
+        let fault = format_args!("the response broke off: {cause}");
+        self.health.failed(Mark::from_bits(mark), None, Fault::Text(&fault), None);
     }
 }

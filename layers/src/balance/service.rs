@@ -3,11 +3,13 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use tower::{BoxError, Service};
 
-use super::{BalancedBody, Endpoint, Once, ResponseFuture, Rotation, Unsent, endpoints::Endpoints};
+use super::{Endpoint, ResponseFuture, Rotation, Unsent, endpoints::Endpoints};
+use crate::body::{RequestBody, ResponseBody};
 
 /// Distributes requests over several endpoints in turn, and retries them elsewhere when an endpoint fails.
 ///
@@ -81,14 +83,14 @@ impl<S> Clone for Balance<S> {
 
 impl<S, B, R> Service<Request<B>> for Balance<S>
 where
-    S: Service<Request<Once<B>>, Response = Response<R>, Future: Send> + Clone + Send + 'static,
-    S::Error: Unsent<Request<Once<B>>> + Into<BoxError>,
-    B: Body + Send + 'static,
-    R: Send,
+    S: Service<Request<RequestBody>, Response = Response<R>, Future: Send> + Clone + Send + 'static,
+    S::Error: Unsent + Into<BoxError>,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    type Response = Response<BalancedBody<R>>;
+    type Response = Response<ResponseBody>;
     type Error = BoxError;
-    type Future = ResponseFuture<S, B>;
+    type Future = ResponseFuture<S>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -96,6 +98,6 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         self.endpoints.budget().earn();
-        ResponseFuture::new(Arc::clone(&self.endpoints), request.map(Once::from))
+        ResponseFuture::new(Arc::clone(&self.endpoints), request.map(RequestBody::new))
     }
 }

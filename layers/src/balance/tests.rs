@@ -18,11 +18,12 @@ use tokio::time::{advance, sleep};
 use tower::{BoxError, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use super::{
-    AllUnreachable, Attempts, Balance, Failed, Health, HealthChange, NoEndpoint, Once, Rotation, Unreachable, Unsent,
+    AllUnreachable, Attempts, Balance, Failed, Health, HealthChange, NoEndpoint, Rotation, Unreachable, Unsent,
     endpoints,
 };
+use crate::body::RequestBody;
 
-type Sent = Request<Once<BoxBody<Bytes, Infallible>>>;
+type Sent = Request<RequestBody>;
 type Body = BoxBody<Bytes, BoxError>;
 type Endpoint = BoxCloneSyncService<Sent, Response<Body>, Error>;
 
@@ -40,7 +41,7 @@ impl Error {
     }
 }
 
-impl Unsent<Sent> for Error {
+impl Unsent for Error {
     fn take_request(&mut self) -> Option<Sent> {
         self.unsent.take()
     }

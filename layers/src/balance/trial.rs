@@ -14,12 +14,12 @@ use tokio::{
 use tower::{BoxError, Service};
 
 use super::{
-    Once, Unsent,
+    Unsent,
     failure::Failure,
     health::{Lease, Mark},
     record::Record,
 };
-use crate::call::Call;
+use crate::{body::RequestBody, call::Call};
 
 /// How long a request waits for an endpoint that failed before. After that it is also sent to one that is well.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -31,17 +31,17 @@ const LONGEST: Duration = Duration::from_secs(600);
 /// If it takes long, the endpoint is left alone for a while again, as it may hang. But the trial goes on in a task of its
 /// own: the endpoint is well if it responds at all, however fast another one is. Its response is kept for the request,
 /// should the other endpoint fail.
-pub(super) struct Trial<S: Service<Request<Once<B>>>, B> {
+pub(super) struct Trial<S: Service<Request<RequestBody>>> {
     pub(super) index: usize,
     pub(super) began: Mark,
-    state: State<S, B>,
+    state: State<S>,
     /// The error of the other endpoint, which the request ends in if the trial fails, too.
     failed: Option<BoxError>,
 }
 
-enum State<S: Service<Request<Once<B>>>, B> {
+enum State<S: Service<Request<RequestBody>>> {
     Foreground {
-        call: Pin<Box<Call<S, Request<Once<B>>>>>,
+        call: Pin<Box<Call<S, Request<RequestBody>>>>,
         /// Held until there is an outcome.
         lease: Lease,
         /// `None` if there is no other endpoint to send the request to.
@@ -62,8 +62,8 @@ pub(super) enum Waited<T, E> {
     Failed(BoxError),
 }
 
-impl<S: Service<Request<Once<B>>>, B> Trial<S, B> {
-    pub(super) fn new(call: Call<S, Request<Once<B>>>, index: usize, began: Mark, lease: Lease) -> Self {
+impl<S: Service<Request<RequestBody>>> Trial<S> {
+    pub(super) fn new(call: Call<S, Request<RequestBody>>, index: usize, began: Mark, lease: Lease) -> Self {
         let patience = Some(Box::pin(sleep(PATIENCE)));
         Self { index, began, state: State::Foreground { call: Box::pin(call), lease, patience }, failed: None }
     }
@@ -121,12 +121,9 @@ impl<S: Service<Request<Once<B>>>, B> Trial<S, B> {
     }
 }
 
-impl<S, B> Trial<S, B>
+impl<S> Trial<S>
 where
-    S: Service<Request<Once<B>>, Response: Send, Error: Unsent<Request<Once<B>>> + Into<BoxError>, Future: Send>
-        + Send
-        + 'static,
-    B: Send + 'static,
+    S: Service<Request<RequestBody>, Response: Send, Error: Unsent + Into<BoxError>, Future: Send> + Send + 'static,
 {
     /// Continues the trial in a task: the request is sent to another endpoint.
     pub(super) fn move_to_background(&mut self, record: Arc<Record>) {

@@ -1,11 +1,14 @@
 use std::time::Duration;
 
+use http::Request;
+
 use super::Unreachable;
+use crate::body::RequestBody;
 
 /// What [`Balance`](super::Balance) has to know of an endpoint's error.
-pub trait Unsent<R> {
+pub trait Unsent {
     /// The request, if it can be sent elsewhere without being sent twice: not a byte of it was sent.
-    fn take_request(&mut self) -> Option<R>;
+    fn take_request(&mut self) -> Option<Request<RequestBody>>;
 
     /// Whether the endpoint failed, and not the client, who could otherwise have any endpoint left alone.
     fn is_endpoint_failure(&self) -> bool {

@@ -2,16 +2,26 @@ use std::{error::Error, fmt};
 
 use tower::BoxError;
 
-/// A request body that broke off before its end.
+/// A request body that broke off before its end, or was longer than allowed.
 #[derive(Debug)]
 pub struct RequestBodyError(Cause);
+
+/// A response body that broke off before its end.
+#[derive(Debug)]
+pub struct ResponseBodyError(Cause);
+
+/// A request body is longer than allowed (RFC 9110, 15.5.14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the request body is too long")]
+pub struct BodyTooLong;
 
 #[derive(Debug)]
 enum Cause {
     Hyper(hyper::Error),
-    /// Determines the reset that an HTTP/2 backend gets.
+    /// Determines the reset that an HTTP/2 peer gets.
     #[cfg(feature = "server")]
     Http2(h2::Error),
+    TooLong(BodyTooLong),
     Other(BoxError),
 }
 
@@ -28,8 +38,27 @@ impl RequestBodyError {
         Self(Cause::Hyper(error))
     }
 
+    pub(super) fn too_long() -> Self {
+        Self(Cause::TooLong(BodyTooLong))
+    }
+
     pub(super) fn other(error: BoxError) -> Self {
-        Self(Cause::Other(error))
+        error.downcast().map_or_else(|error| Self(Cause::Other(error)), |same| *same)
+    }
+}
+
+impl ResponseBodyError {
+    /// An HTTP/2 stream ended without END_STREAM.
+    pub(crate) fn cut() -> Self {
+        Self(Cause::Other("the stream was reset before the end of the body".into()))
+    }
+
+    pub(crate) fn hyper(error: hyper::Error) -> Self {
+        Self(Cause::Hyper(error))
+    }
+
+    pub(super) fn other(error: BoxError) -> Self {
+        error.downcast().map_or_else(|error| Self(Cause::Other(error)), |same| *same)
     }
 }
 
@@ -39,13 +68,32 @@ impl fmt::Display for RequestBodyError {
     }
 }
 
+impl fmt::Display for ResponseBodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the response body broke off")
+    }
+}
+
 impl Error for RequestBodyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(match &self.0 {
-            Cause::Hyper(error) => error,
+        Some(self.0.error())
+    }
+}
+
+impl Error for ResponseBodyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.0.error())
+    }
+}
+
+impl Cause {
+    fn error(&self) -> &(dyn Error + 'static) {
+        match self {
+            Self::Hyper(error) => error,
             #[cfg(feature = "server")]
-            Cause::Http2(error) => error,
-            Cause::Other(error) => &**error,
-        })
+            Self::Http2(error) => error,
+            Self::TooLong(error) => error,
+            Self::Other(error) => &**error,
+        }
     }
 }

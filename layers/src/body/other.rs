@@ -9,31 +9,34 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tower::BoxError;
 
-use super::RequestBodyError;
+type BoxBody<E> = Pin<Box<dyn Body<Data = Bytes, Error = E> + Send>>;
 
-type BoxBody = Pin<Box<dyn Body<Data = Bytes, Error = RequestBodyError> + Send>>;
+/// Any body, with `E` as its error. The lock makes it `Sync`, as requests have to be and few bodies are; it is always
+/// free.
+pub(super) struct Other<E>(Mutex<BoxBody<E>>);
 
-/// Any body. The lock makes it `Sync`, as requests have to be and few bodies are; it is always free.
-pub(super) struct Other(Mutex<BoxBody>);
-
-impl Other {
-    pub(super) fn new<B>(body: B) -> Self
+impl<E: 'static> Other<E> {
+    pub(super) fn new<B>(inner: B, error: fn(BoxError) -> E) -> Self
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        Self(Mutex::new(Box::pin(Boxable { inner: body })))
+        Self(Mutex::new(Box::pin(Boxable { inner, error })))
     }
 
-    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, E>>> {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_frame(cx)
     }
 
-    pub(super) fn look<T>(&self, look: impl FnOnce(&BoxBody) -> T) -> T {
-        look(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn is_end_stream(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_end_stream()
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).size_hint()
     }
 }
 
-impl fmt::Debug for Other {
+impl<E> fmt::Debug for Other<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Other").finish_non_exhaustive()
     }
@@ -41,18 +44,20 @@ impl fmt::Debug for Other {
 
 pin_project_lite::pin_project! {
     /// A body with its error converted, so that it can be boxed.
-    struct Boxable<B> {
+    struct Boxable<B, E> {
         #[pin]
         inner: B,
+        error: fn(BoxError) -> E,
     }
 }
 
-impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Body for Boxable<B> {
+impl<B: Body<Data = Bytes, Error: Into<BoxError>>, E> Body for Boxable<B, E> {
     type Data = Bytes;
-    type Error = RequestBodyError;
+    type Error = E;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
-        self.project().inner.poll_frame(cx).map_err(|error| RequestBodyError::other(error.into()))
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, E>>> {
+        let this = self.project();
+        this.inner.poll_frame(cx).map_err(|error| (this.error)(error.into()))
     }
 
     fn is_end_stream(&self) -> bool {

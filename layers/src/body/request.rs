@@ -1,5 +1,6 @@
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -9,16 +10,26 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tower::BoxError;
 
-use super::{RequestBodyError, other::Other};
-use crate::conn::{Control, Upload};
+use super::{RequestBodyError, WatchRequest, any, other::Other};
+use crate::{
+    conn::{Control, Upload},
+    trailers::TrailerFilter,
+};
 
-/// The body of a request.
+/// The body of a request, whichever server it comes from.
+///
+/// Layers that act upon bodies (a limit, a filter of trailers, a timeout) hand on this type, not one of their own: the
+/// type of a request is the same wherever it is in the stack.
 ///
 /// A body from [`HttpServer`](crate::serve::HttpServer) keeps its connection busy until it is read to the end or
 /// dropped, even if the response has already ended. It ends without an error only if the client has sent all of it.
 #[derive(Debug)]
 pub struct RequestBody {
     kind: Kind,
+    /// Number of bytes that may still come.
+    left: u64,
+    trailers: TrailerFilter,
+    watch: Option<Arc<dyn WatchRequest>>,
     // Dropped after the body, so that hyper notices the end of the body before the connection counts as idle.
     upload: Option<Upload>,
 }
@@ -28,21 +39,21 @@ enum Kind {
     Empty,
     Http1(Incoming),
     Http2(Incoming),
-    Other(Other),
+    Other(Other<RequestBodyError>),
 }
 
 impl RequestBody {
     /// An empty body.
     pub fn empty() -> Self {
-        Self { kind: Kind::Empty, upload: None }
+        Self::of(Kind::Empty)
     }
 
-    /// Boxes any body, for use with other servers or for your own requests.
+    /// Boxes any body, for use with other servers or for your own requests. A `RequestBody` is returned as it is.
     pub fn new<B>(body: B) -> Self
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        Self { kind: Kind::Other(Other::new(body)), upload: None }
+        any::as_is(body).unwrap_or_else(|body| Self::of(Kind::Other(Other::new(body, RequestBodyError::other))))
     }
 
     /// The body of a request that was received on `connection`.
@@ -52,7 +63,43 @@ impl RequestBody {
             return Self::empty();
         }
         let kind = if version < Version::HTTP_2 { Kind::Http1(body) } else { Kind::Http2(body) };
-        Self { kind, upload: Some(connection.begin_upload()) }
+        Self { upload: Some(connection.begin_upload()), ..Self::of(kind) }
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self { kind, left: u64::MAX, trailers: TrailerFilter::PassAll, watch: None, upload: None }
+    }
+
+    /// Fails the body with [`BodyTooLong`](super::BodyTooLong) once it has more than `limit` bytes.
+    pub(crate) fn limit(&mut self, limit: u64) {
+        self.left = self.left.min(limit);
+    }
+
+    /// Filters trailers.
+    pub(crate) fn filter_trailers(&mut self, filter: TrailerFilter) {
+        if !self.trailers.passes_all() {
+            self.nest();
+        }
+        self.trailers = filter;
+    }
+
+    /// Has `watch` follow the body.
+    pub(crate) fn watch(&mut self, watch: Arc<dyn WatchRequest>) {
+        if self.watch.is_some() {
+            self.nest();
+        }
+        self.watch = Some(watch);
+    }
+
+    /// Ends what [`watch`](Self::watch) began.
+    pub(crate) fn unwatch(&mut self) {
+        self.watch = None;
+    }
+
+    /// Makes room for a second filter or watch of the same kind.
+    fn nest(&mut self) {
+        let inner = std::mem::take(self);
+        *self = Self::of(Kind::Other(Other::new(inner, RequestBodyError::other)));
     }
 }
 
@@ -67,22 +114,32 @@ impl Body for RequestBody {
     type Error = RequestBodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
-        let Self { kind, upload } = self.get_mut();
-        let polled = ready!(kind.poll_frame(cx));
-        if let Some(moving) = upload {
-            moving.note_progress();
-            if !matches!(&polled, Some(Ok(_))) || kind.is_known_to_be_read() {
-                *upload = None;
+        let this = self.get_mut();
+        let mut polled = this.poll_kind(cx);
+        this.trailers.filter(&mut polled);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            match this.left.checked_sub(data.len() as u64) {
+                Some(left) => this.left = left,
+                None => polled = Poll::Ready(Some(Err(RequestBodyError::too_long()))),
             }
         }
-        Poll::Ready(polled)
+        if let Some(watch) = &this.watch {
+            match &polled {
+                Poll::Pending => watch.waits_for_client(),
+                Poll::Ready(Some(Ok(frame))) => watch.moved(frame.data_ref().map_or(0, Bytes::len)),
+                Poll::Ready(_) => watch.moved(0),
+            }
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Empty => true,
             Kind::Http1(body) | Kind::Http2(body) => body.is_end_stream(),
-            Kind::Other(body) => body.look(Body::is_end_stream),
+            Kind::Other(body) => body.is_end_stream(),
         }
     }
 
@@ -90,8 +147,21 @@ impl Body for RequestBody {
         match &self.kind {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Http1(body) | Kind::Http2(body) => body.size_hint(),
-            Kind::Other(body) => body.look(Body::size_hint),
+            Kind::Other(body) => body.size_hint(),
         }
+    }
+}
+
+impl RequestBody {
+    fn poll_kind(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        let polled = ready!(self.kind.poll_frame(cx));
+        if let Some(moving) = &self.upload {
+            moving.note_progress();
+            if !matches!(&polled, Some(Ok(_))) || self.kind.is_known_to_be_read() {
+                self.upload = None;
+            }
+        }
+        Poll::Ready(polled)
     }
 }
 

@@ -44,7 +44,7 @@ const HTTP2: &[u8] = b"h2";
 ///     .with_root_certificates(roots)
 ///     .with_no_client_auth();
 /// let connector = TlsConnector::new(SourceConnector::new(), config);
-/// let pool: Pool<_, Empty<bytes::Bytes>> = Pool::new(connector, "https://backend.example".parse()?);
+/// let pool: Pool<_> = Pool::new(connector, "https://backend.example".parse()?);
 /// # Ok(())
 /// # }
 /// ```

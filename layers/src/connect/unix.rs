@@ -38,7 +38,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(16);
 /// use pmesh_layers::{connect::UnixConnector, pool::Pool};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let pool: Pool<_, Empty<bytes::Bytes>> = Pool::new(UnixConnector::new("/run/app.sock"), "http://app".parse()?);
+/// let pool: Pool<_> = Pool::new(UnixConnector::new("/run/app.sock"), "http://app".parse()?);
 /// # Ok(())
 /// # }
 /// ```

@@ -43,7 +43,7 @@ use crate::{durations::bounded, identity::NodeName, plain::plain};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let identity = NodeIdentity::new("example", "berlin".parse()?, [&Secret::generate()?])?;
 /// let connector = NodeConnector::new(SourceConnector::new(), identity, "paris".parse()?);
-/// let pool: Http2Pool<_, Empty<bytes::Bytes>> = Http2Pool::new(connector, "https://192.0.2.7:8443".parse()?);
+/// let pool: Http2Pool<_> = Http2Pool::new(connector, "https://192.0.2.7:8443".parse()?);
 /// # Ok(())
 /// # }
 /// ```

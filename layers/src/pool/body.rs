@@ -12,37 +12,26 @@ use super::{
     origin::Home,
     streams::Stream,
 };
+use crate::body::ResponseBodyError;
 
 /// A response body that gives its connection back to the pool once it was read to the end.
 ///
 /// Dropped before, it ends the connection; in HTTP/2, the stream.
-pub struct PooledBody<B: Send + 'static> {
+pub(crate) struct PooledBody {
     inner: Incoming,
-    lease: Option<Lease<B>>,
+    lease: Option<Lease>,
     /// It is not looked at: the response has none, whatever its length says.
     absent: bool,
 }
 
 /// What a body holds until its end.
-enum Lease<B> {
-    Connection(Box<Connection<B>>, Home<B>),
+enum Lease {
+    Connection(Box<Connection>, Home),
     Stream(Stream),
 }
 
-/// A response body that broke off.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BodyError {
-    /// It could not be read.
-    #[error(transparent)]
-    Read(#[from] hyper::Error),
-    /// Its stream of HTTP/2 was given up before its end.
-    #[error("the stream was reset before the end of the body")]
-    Short,
-}
-
-impl<B: Send + 'static> PooledBody<B> {
-    pub(super) fn new(inner: Incoming, connection: Box<Connection<B>>, home: Home<B>) -> Self {
+impl PooledBody {
+    pub(super) fn new(inner: Incoming, connection: Box<Connection>, home: Home) -> Self {
         let mut body = Self { inner, lease: Some(Lease::Connection(connection, home)), absent: false };
         body.give_back_at_end();
         body
@@ -95,11 +84,14 @@ impl<B: Send + 'static> PooledBody<B> {
     }
 }
 
-impl<B: Send + 'static> Body for PooledBody<B> {
+impl Body for PooledBody {
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = ResponseBodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
         if self.absent {
             return Poll::Ready(None);
         }
@@ -107,7 +99,7 @@ impl<B: Send + 'static> Body for PooledBody<B> {
         match &polled {
             Poll::Ready(None) if self.is_short() => {
                 self.lease = None;
-                return Poll::Ready(Some(Err(BodyError::Short)));
+                return Poll::Ready(Some(Err(ResponseBodyError::cut())));
             }
             Poll::Ready(None) => self.give_back(),
             // hyper takes all up to the next empty line with CRLF for trailers, and reads them to the first with LF: what
@@ -122,7 +114,7 @@ impl<B: Send + 'static> Body for PooledBody<B> {
             Poll::Ready(Some(Err(_))) => drop(self.lease.take()),
             Poll::Pending => {}
         }
-        polled.map_err(BodyError::Read)
+        polled.map_err(ResponseBodyError::hyper)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -134,7 +126,7 @@ impl<B: Send + 'static> Body for PooledBody<B> {
     }
 }
 
-impl<B: Send + 'static> std::fmt::Debug for PooledBody<B> {
+impl std::fmt::Debug for PooledBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PooledBody").field("inner", &self.inner).finish_non_exhaustive()
     }

@@ -1,11 +1,11 @@
 use std::{future::Future, pin::Pin};
 
 use http::{Response, Uri};
-use http_body::Body;
 use hyper::rt::{Read, Write};
 use tower::{BoxError, Service};
 
-use super::{PoolError, PooledBody};
+use super::PoolError;
+use crate::body::ResponseBody;
 
 /// What makes the connections of a pool: any service like [`SourceConnector`](crate::connect::SourceConnector).
 pub trait Connect:
@@ -26,11 +26,5 @@ impl<C> Connect for C where
 {
 }
 
-/// The body of a request that a pool can send.
-pub trait RequestBody: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static {}
-
-impl<B> RequestBody for B where B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static {}
-
 /// The box of a request: hyper's own future has no name.
-pub(super) type Sending<'a, B> =
-    Pin<Box<dyn Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send + 'a>>;
+pub(super) type Sending = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, PoolError>> + Send>>;

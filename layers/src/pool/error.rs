@@ -1,10 +1,4 @@
-use std::{
-    error::Error,
-    fmt,
-    future::Future,
-    io,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{error::Error, fmt, future::Future, io, sync::Arc};
 
 use h2::Reason;
 use http::Request;
@@ -17,16 +11,16 @@ use crate::connect::TlsError;
 use crate::node::NodeError;
 use crate::{
     balance::{Unreachable, Unsent},
+    body::RequestBody,
     connect::ConnectError,
 };
 
 /// A request that got no response.
-pub struct PoolError<B> {
+pub struct PoolError {
     step: Step,
     source: Source,
-    /// Present when not a byte of it was sent. Boxed, so that it takes no room beside a response; never locked, but an
-    /// error is to be `Sync`, and many bodies, as axum's, are not.
-    request: Option<Box<Mutex<Request<B>>>>,
+    /// Present when not a byte of it was sent. Boxed, so that it takes no room beside a response.
+    request: Option<Box<Request<RequestBody>>>,
     unreachable: Option<Unreachable>,
 }
 
@@ -48,29 +42,39 @@ enum Source {
     Shared(Arc<dyn Error + Send + Sync>),
 }
 
-impl<B> PoolError<B> {
+impl PoolError {
     pub(super) fn body(source: impl Into<BoxError>) -> Self {
         Self { step: Step::Body, source: Source::Own(source.into()), request: None, unreachable: None }
     }
 
-    pub(super) fn connect(source: impl Into<BoxError>, request: Request<B>) -> Self {
+    pub(super) fn connect(source: impl Into<BoxError>, request: Request<RequestBody>) -> Self {
         Self {
             step: Step::Connect,
             source: Source::Own(source.into()),
-            request: Some(kept(request)),
+            request: Some(Box::new(request)),
             unreachable: None,
         }
     }
 
-    pub(super) fn connect_shared(source: Arc<dyn Error + Send + Sync>, request: Request<B>) -> Self {
-        Self { step: Step::Connect, source: Source::Shared(source), request: Some(kept(request)), unreachable: None }
+    pub(super) fn connect_shared(source: Arc<dyn Error + Send + Sync>, request: Request<RequestBody>) -> Self {
+        Self {
+            step: Step::Connect,
+            source: Source::Shared(source),
+            request: Some(Box::new(request)),
+            unreachable: None,
+        }
     }
 
-    pub(super) fn exchange(source: impl Into<BoxError>, request: Option<Request<B>>) -> Self {
-        Self { step: Step::Exchange, source: Source::Own(source.into()), request: request.map(kept), unreachable: None }
+    pub(super) fn exchange(source: impl Into<BoxError>, request: Option<Request<RequestBody>>) -> Self {
+        Self {
+            step: Step::Exchange,
+            source: Source::Own(source.into()),
+            request: request.map(Box::new),
+            unreachable: None,
+        }
     }
 
-    pub(super) fn stale(source: hyper::Error, request: Option<Request<B>>) -> Self {
+    pub(super) fn stale(source: hyper::Error, request: Option<Request<RequestBody>>) -> Self {
         Self { step: Step::Stale, ..Self::exchange(source, request) }
     }
 
@@ -90,7 +94,7 @@ impl<B> PoolError<B> {
     /// Restores the original form of an unsent request.
     pub(super) fn restored(mut self, origin: &Origin) -> Self {
         if let Some(request) = &mut self.request {
-            origin.restore(request.get_mut().unwrap_or_else(PoisonError::into_inner));
+            origin.restore(request);
         }
         self
     }
@@ -162,9 +166,9 @@ impl<B> PoolError<B> {
     }
 }
 
-impl<B> Unsent<Request<B>> for PoolError<B> {
-    fn take_request(&mut self) -> Option<Request<B>> {
-        self.request.take().map(|request| request.into_inner().unwrap_or_else(PoisonError::into_inner))
+impl Unsent for PoolError {
+    fn take_request(&mut self) -> Option<Request<RequestBody>> {
+        self.request.take().map(|request| *request)
     }
 
     fn is_endpoint_failure(&self) -> bool {
@@ -202,10 +206,6 @@ fn is_timeout(error: &(dyn Error + 'static)) -> bool {
         || error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::TimedOut)
 }
 
-fn kept<B>(request: Request<B>) -> Box<Mutex<Request<B>>> {
-    Box::new(Mutex::new(request))
-}
-
 #[cfg(target_os = "linux")]
 fn is_exhaustion(code: i32) -> bool {
     use nix::errno::Errno;
@@ -223,26 +223,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_sync_whatever_the_body_is() {
-        let mut error = PoolError::connect("no", Request::new(std::cell::Cell::new(7)));
-        assert_eq!(error.take_request().map(|request| request.into_body().get()), Some(7));
-        assert!(BoxError::from(error).is::<PoolError<std::cell::Cell<i32>>>());
-    }
-
-    #[test]
     fn exhausted_resources_of_this_machine_are_not_the_endpoints_fault() {
         let own = [nix::libc::EMFILE, nix::libc::ENFILE, nix::libc::ENOBUFS, nix::libc::EADDRNOTAVAIL];
         let its = [nix::libc::ECONNREFUSED, nix::libc::ENETUNREACH, nix::libc::EHOSTUNREACH, nix::libc::ETIMEDOUT];
         for (code, own) in own.map(|code| (code, true)).into_iter().chain(its.map(|code| (code, false))) {
             let cause = io::Error::from_raw_os_error(code);
-            let error = PoolError::connect(cause, Request::new(()));
+            let error = PoolError::connect(cause, Request::new(RequestBody::empty()));
             assert_eq!(error.is_out_of_resources(), own, "{code}");
             assert_eq!(error.is_endpoint_failure(), !own, "{code}");
         }
     }
 }
 
-impl<B> fmt::Debug for PoolError<B> {
+impl fmt::Debug for PoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PoolError")
             .field("step", &self.step)
@@ -252,7 +245,7 @@ impl<B> fmt::Debug for PoolError<B> {
     }
 }
 
-impl<B> fmt::Display for PoolError<B> {
+impl fmt::Display for PoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.step {
             Step::Body => "the request body cannot be read",
@@ -270,7 +263,7 @@ impl<B> fmt::Display for PoolError<B> {
     }
 }
 
-impl<B> Error for PoolError<B> {
+impl Error for PoolError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(match &self.source {
             Source::Own(error) => &**error,

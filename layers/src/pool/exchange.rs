@@ -6,7 +6,6 @@ use std::{
 };
 
 use http::{Request, Response, StatusCode};
-use http_body::Body;
 use hyper::{body::Incoming, client::conn::TrySendError};
 use pin_project_lite::pin_project;
 
@@ -16,41 +15,38 @@ use super::{
     origin::Origin,
     response::{check, leave_hop},
 };
+use crate::body::{RequestBody, ResponseBody};
 
 pin_project! {
     /// A request that was handed to its connection, and the wait for the response. Written by hand, as an `async` block
     /// keeps what it awaits twice.
-    pub(super) struct Exchange<F, B> {
+    pub(super) struct Exchange<F> {
         #[pin]
         response: F,
-        held: Option<(Box<Connection<B>>, Origin, Arc<Idle<B>>)>,
+        held: Option<(Box<Connection>, Origin, Arc<Idle>)>,
     }
 }
 
 /// Hands the request to the connection at once; the future waits for the response.
-pub(super) fn exchange<B>(
-    mut connection: Box<Connection<B>>,
-    request: Request<B>,
+pub(super) fn exchange(
+    mut connection: Box<Connection>,
+    request: Request<RequestBody>,
     origin: Origin,
-    idle: &Arc<Idle<B>>,
-) -> Exchange<impl Future<Output = Result<Response<Incoming>, TrySendError<Request<B>>>> + Send + use<B>, B>
-where
-    B: Body + Send + 'static,
-{
+    idle: &Arc<Idle>,
+) -> Exchange<impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> + Send + use<>> {
     connection.meter.begin();
     let response = connection.sender.try_send_request(request);
     Exchange { response, held: Some((connection, origin, Arc::clone(idle))) }
 }
 
 /// A response, or an error together with the origin of its request.
-pub(super) type Exchanged<B> = Result<Response<PooledBody<B>>, (PoolError<B>, Origin)>;
+pub(super) type Exchanged = Result<Response<ResponseBody>, (PoolError, Origin)>;
 
-impl<F, B> Future for Exchange<F, B>
+impl<F> Future for Exchange<F>
 where
-    F: Future<Output = Result<Response<Incoming>, TrySendError<Request<B>>>>,
-    B: Body + Send + 'static,
+    F: Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>>,
 {
-    type Output = Exchanged<B>;
+    type Output = Exchanged;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -66,10 +62,10 @@ where
                 leave_hop(&mut response);
                 Ok(if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     connection.detach();
-                    response.map(PooledBody::unpooled)
+                    response.map(|body| ResponseBody::pooled(PooledBody::unpooled(body)))
                 } else {
                     let home = origin.home(&mut connection, &mut response, idle);
-                    response.map(|body| PooledBody::new(body, connection, home))
+                    response.map(|body| ResponseBody::pooled(PooledBody::new(body, connection, home)))
                 })
             }
             Err(mut error) => {

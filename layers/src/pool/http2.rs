@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri};
 use http_body::Body;
 use hyper::client::conn::http2::{Builder, SendRequest};
@@ -17,7 +18,7 @@ use tower::{BoxError, Service, ServiceExt};
 use super::{
     PoolError, PooledBody,
     age::MaxAge,
-    bounds::{Connect, RequestBody, Sending},
+    bounds::{Connect, Sending},
     greeting::{Greeting, Http2Error},
     opening::{ConnectTimeout, Failure, GRACE, Opening},
     request::{from_http2, into_http2},
@@ -25,7 +26,12 @@ use super::{
     stats::{Http2Open, PoolStats},
     streams::{Connections, Load, Stream},
 };
-use crate::{balance::Unsent, durations::bounded, upgrade::Outbound};
+use crate::{
+    balance::Unsent,
+    body::{RequestBody, ResponseBody},
+    durations::bounded,
+    upgrade::Outbound,
+};
 
 /// Enough for 40 MB/s over 6 ms, and what one stream may hold of a response that its client does not read.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -51,25 +57,23 @@ const ATTEMPTS: usize = 3;
 /// as to a backend that ignores it (RFC 9110, 7.8). Clones share the connections; cloning counts a reference.
 ///
 /// ```
-/// use http_body_util::Empty;
 /// use pmesh_layers::{connect::SourceConnector, pool::Http2Pool};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// // Without TLS. With it: `TlsConnector::new(connector, config).http2()` and an https URI.
-/// let pool: Http2Pool<_, Empty<bytes::Bytes>> =
-///     Http2Pool::new(SourceConnector::new(), "http://127.1.0.1:50051".parse()?).max_streams(50);
+/// let pool = Http2Pool::new(SourceConnector::new(), "http://127.1.0.1:50051".parse()?).max_streams(50);
 /// # Ok(())
 /// # }
 /// ```
-pub struct Http2Pool<C, B> {
-    shared: Arc<Shared<C, B>>,
+pub struct Http2Pool<C> {
+    shared: Arc<Shared<C>>,
     connect_within: Option<Duration>,
 }
 
-struct Shared<C, B> {
+struct Shared<C> {
     connector: C,
     settings: Settings,
-    connections: Arc<Connections<B>>,
+    connections: Arc<Connections>,
     opening: Opening,
     stats: Arc<PoolStats>,
 }
@@ -84,7 +88,7 @@ struct Settings {
     keep_alive: (Duration, Duration),
 }
 
-impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
+impl<C: Clone> Http2Pool<C> {
     /// Connects to `endpoint` through `connector`, within 5 s.
     ///
     /// Each connection carries up to 100 streams, and is closed after 60 s without one.
@@ -171,38 +175,41 @@ impl<C: Clone, B: Send + 'static> Http2Pool<C, B> {
     }
 }
 
-impl<C, B> Clone for Http2Pool<C, B> {
+impl<C> Clone for Http2Pool<C> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), connect_within: self.connect_within }
     }
 }
 
-impl<C, B> fmt::Debug for Http2Pool<C, B> {
+impl<C> fmt::Debug for Http2Pool<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http2Pool").field("settings", &self.shared.settings).finish_non_exhaustive()
     }
 }
 
-impl<C: Connect, B: RequestBody> Service<Request<B>> for Http2Pool<C, B> {
-    type Response = Response<PooledBody<B>>;
-    type Error = PoolError<B>;
-    type Future = Sending<'static, B>;
+impl<C: Connect, B> Service<Request<B>> for Http2Pool<C>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<ResponseBody>;
+    type Error = PoolError;
+    type Future = Sending;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        Box::pin(Arc::clone(&self.shared).send(request, self.connect_within))
+        Box::pin(Arc::clone(&self.shared).send(request.map(RequestBody::new), self.connect_within))
     }
 }
 
-impl<C: Connect, B: RequestBody> Shared<C, B> {
+impl<C: Connect> Shared<C> {
     async fn send(
         self: Arc<Self>,
-        mut request: Request<B>,
+        mut request: Request<RequestBody>,
         within: Option<Duration>,
-    ) -> Result<Response<PooledBody<B>>, PoolError<B>> {
+    ) -> Result<Response<ResponseBody>, PoolError> {
         let (mut attempts, mut started) = (1, None);
         loop {
             let found = match self.connections.stream() {
@@ -240,7 +247,7 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
         self: &Arc<Self>,
         within: Option<Duration>,
         started: Instant,
-    ) -> Result<(SendRequest<B>, Stream), Failure> {
+    ) -> Result<(SendRequest<RequestBody>, Stream), Failure> {
         match within.filter(|within| *within < self.settings.connect_timeout) {
             Some(within) => match timeout_at(started + within, self.search(started)).await {
                 Ok(found) => found,
@@ -251,7 +258,7 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
         }
     }
 
-    async fn search(self: &Arc<Self>, started: Instant) -> Result<(SendRequest<B>, Stream), Failure> {
+    async fn search(self: &Arc<Self>, started: Instant) -> Result<(SendRequest<RequestBody>, Stream), Failure> {
         let connect_timeout = self.settings.connect_timeout;
         loop {
             self.opening.join(|| Arc::clone(self).open()).await?;
@@ -320,16 +327,13 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 
 /// Hands the request to the connection at once; the future waits for the response.
-fn exchange<B>(
-    mut sender: SendRequest<B>,
+fn exchange(
+    mut sender: SendRequest<RequestBody>,
     mut stream: Stream,
-    mut request: Request<B>,
+    mut request: Request<RequestBody>,
     upgrade: Option<Outbound>,
     own_host: bool,
-) -> impl Future<Output = Result<Response<PooledBody<B>>, PoolError<B>>> + Send + use<B>
-where
-    B: Body + Send + 'static,
-{
+) -> impl Future<Output = Result<Response<ResponseBody>, PoolError>> + Send + use<> {
     let asked = stream.takes_upgrades();
     if asked && let Some(upgrade) = &upgrade {
         upgrade.ask(&mut request);
@@ -344,16 +348,18 @@ where
                 leave_hop(&mut response);
                 if asked && let Some(upgrade) = upgrade {
                     match upgrade.switch(&mut response, stream) {
-                        Ok(()) => return Ok(response.map(PooledBody::unpooled)),
+                        Ok(()) => return Ok(response.map(|body| ResponseBody::pooled(PooledBody::unpooled(body)))),
                         Err(still_used) => stream = still_used,
                     }
                 }
                 let absent = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-                Ok(response.map(
-                    |body| {
-                        if absent { PooledBody::absent(body) } else { PooledBody::of_stream(body, stream) }
-                    },
-                ))
+                Ok(response.map(|body| {
+                    ResponseBody::pooled(if absent {
+                        PooledBody::absent(body)
+                    } else {
+                        PooledBody::of_stream(body, stream)
+                    })
+                }))
             }
             Err(mut error) => {
                 let request = error.take_message().map(|request| from_http2(request, upgrade, own_host));

@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use super::{LOOKS, age::MaxAge, meter::Meter, stats::PoolStats};
+use crate::body::RequestBody;
 
 /// How long an endpoint that has responded may leave the rest of the request unread.
 const UNREAD: Duration = Duration::from_secs(5);
@@ -17,8 +18,8 @@ const UNREAD: Duration = Duration::from_secs(5);
 const UNSENT: Duration = Duration::from_secs(60);
 
 /// One connection to the endpoint, held by whoever may send on it. Always in a box, since it moves with its response.
-pub(super) struct Connection<B> {
-    pub(super) sender: SendRequest<B>,
+pub(super) struct Connection {
+    pub(super) sender: SendRequest<RequestBody>,
     /// The task that moves its bytes. It ends with this: hyper's would go on with a request that nobody waits for any
     /// more, for as long as the endpoint does not read it.
     task: Option<AbortHandle>,
@@ -31,8 +32,13 @@ pub(super) struct Connection<B> {
     pub(super) private: bool,
 }
 
-impl<B> Connection<B> {
-    pub(super) fn new(sender: SendRequest<B>, task: AbortHandle, meter: Arc<Meter>, end: Option<Instant>) -> Box<Self> {
+impl Connection {
+    pub(super) fn new(
+        sender: SendRequest<RequestBody>,
+        task: AbortHandle,
+        meter: Arc<Meter>,
+        end: Option<Instant>,
+    ) -> Box<Self> {
         Box::new(Self { sender, task: Some(task), meter, end, waited_since: None, private: false })
     }
 
@@ -64,7 +70,7 @@ impl<B> Connection<B> {
     }
 }
 
-impl<B> Drop for Connection<B> {
+impl Drop for Connection {
     fn drop(&mut self) {
         if let Some(task) = self.task.take() {
             task.abort();
@@ -75,26 +81,26 @@ impl<B> Drop for Connection<B> {
 /// The connections of one endpoint that wait for a request, the last used on top.
 ///
 /// A worker has its own, so the lock is never waited for there: two uncontended lockings a request, some 20 ns each.
-pub(super) struct Idle<B> {
-    state: Mutex<State<B>>,
+pub(super) struct Idle {
+    state: Mutex<State>,
     max: usize,
     timeout: Duration,
     max_age: MaxAge,
     stats: Arc<PoolStats>,
 }
 
-struct State<B> {
-    waiting: Vec<Waiting<B>>,
+struct State {
+    waiting: Vec<Waiting>,
     /// A task looks for connections that have waited too long.
     expiring: bool,
 }
 
-struct Waiting<B> {
-    connection: Box<Connection<B>>,
+struct Waiting {
+    connection: Box<Connection>,
     since: Instant,
 }
 
-impl<B: Send + 'static> Idle<B> {
+impl Idle {
     pub(super) fn new(max: usize, timeout: Duration, max_age: MaxAge) -> Self {
         let state = Mutex::new(State { waiting: Vec::new(), expiring: false });
         Self { state, max, timeout, max_age, stats: Arc::default() }
@@ -116,7 +122,7 @@ impl<B: Send + 'static> Idle<B> {
     }
 
     /// A connection that can take a request now.
-    pub(super) fn take(&self) -> Option<Box<Connection<B>>> {
+    pub(super) fn take(&self) -> Option<Box<Connection>> {
         let mut state = self.lock();
         let taken = self.take_newest(&mut state);
         self.stats.set_http1_idle(state.waiting.len());
@@ -124,7 +130,7 @@ impl<B: Send + 'static> Idle<B> {
     }
 
     #[inline]
-    fn take_newest(&self, state: &mut State<B>) -> Option<Box<Connection<B>>> {
+    fn take_newest(&self, state: &mut State) -> Option<Box<Connection>> {
         let mut now = None;
         while let Some(Waiting { mut connection, since }) = state.waiting.pop() {
             let now = *now.get_or_insert_with(Instant::now);
@@ -149,7 +155,7 @@ impl<B: Send + 'static> Idle<B> {
     }
 
     /// Keeps a connection whose response has ended.
-    pub(super) fn put(self: &Arc<Self>, connection: Box<Connection<B>>) {
+    pub(super) fn put(self: &Arc<Self>, connection: Box<Connection>) {
         connection.meter.end();
         if connection.sender.is_ready() {
             self.keep(connection);
@@ -165,14 +171,14 @@ impl<B: Send + 'static> Idle<B> {
     }
 
     /// Keeps it only for as long as the rest of its request is on its way.
-    pub(super) fn leave(connection: Box<Connection<B>>) {
+    pub(super) fn leave(connection: Box<Connection>) {
         connection.meter.end();
         if !connection.sender.is_ready() && connection.may_be_ready() {
             tokio::spawn(async move { drop(when_ready(connection).await) });
         }
     }
 
-    fn keep(self: &Arc<Self>, connection: Box<Connection<B>>) {
+    fn keep(self: &Arc<Self>, connection: Box<Connection>) {
         let now = Instant::now();
         let mut state = self.lock();
         if state.waiting.len() >= self.max || connection.is_too_old(now) {
@@ -186,12 +192,12 @@ impl<B: Send + 'static> Idle<B> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<B>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<B> Drop for Idle<B> {
+impl Drop for Idle {
     fn drop(&mut self) {
         // They end with it.
         self.stats.set_http1_idle(0);
@@ -200,7 +206,7 @@ impl<B> Drop for Idle<B> {
 
 /// Lets a request that was answered early go on as long as it moves: its client may read the response only when it
 /// has sent all of it, and its endpoint may want it all (RFC 9112, 9.5).
-pub(super) async fn when_ready<B>(mut connection: Box<Connection<B>>) -> Option<Box<Connection<B>>> {
+pub(super) async fn when_ready(mut connection: Box<Connection>) -> Option<Box<Connection>> {
     let (mut written, mut since) = (connection.meter.written(), Instant::now());
     loop {
         match timeout(UNREAD, connection.sender.ready()).await {
@@ -219,7 +225,7 @@ pub(super) async fn when_ready<B>(mut connection: Box<Connection<B>>) -> Option<
 }
 
 /// Drops connections that have been idle for too long or are too old, until none is left.
-async fn expire<B: Send + 'static>(idle: Weak<Idle<B>>, timeout: Duration, interval: Duration) {
+async fn expire(idle: Weak<Idle>, timeout: Duration, interval: Duration) {
     loop {
         tokio::time::sleep(interval).await;
         let Some(idle) = idle.upgrade() else { return };

@@ -2,14 +2,12 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use http_body_util::Empty;
 //! use pmesh_layers::{connect::SourceConnector, pool::Pool};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let connector = SourceConnector::new().subnet("127.2.0.0/16".parse()?);
 //! // A tower service of requests: clone it and call it.
-//! let pool: Pool<_, Empty<bytes::Bytes>> =
-//!     Pool::with_limits(connector, "http://127.1.0.1:8080".parse()?, 100, Duration::from_secs(30));
+//! let pool = Pool::with_limits(connector, "http://127.1.0.1:8080".parse()?, 100, Duration::from_secs(30));
 //! # Ok(())
 //! # }
 //! ```
@@ -34,8 +32,8 @@ mod streams;
 /// How often connections that are not in use are looked at within their timeout: so much later, a fourth, they may end.
 const LOOKS: u32 = 4;
 
-pub use body::{BodyError, PooledBody};
-pub use bounds::{Connect, RequestBody};
+pub(crate) use body::PooledBody;
+pub use bounds::Connect;
 pub use error::PoolError;
 pub use greeting::Http2Error;
 pub use http2::Http2Pool;

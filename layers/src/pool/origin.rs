@@ -49,18 +49,13 @@ impl Origin {
     }
 
     /// The client's own connection of this pool.
-    pub(super) fn tied<B: Send + 'static>(&self, pool: &Arc<Idle<B>>) -> Option<Returning<B>> {
-        let is_of_pool = |tied: &Tied<B>| std::ptr::eq(tied.pool.as_ptr(), Arc::as_ptr(pool));
+    pub(super) fn tied(&self, pool: &Arc<Idle>) -> Option<Returning> {
+        let is_of_pool = |tied: &Tied| std::ptr::eq(tied.pool.as_ptr(), Arc::as_ptr(pool));
         self.client.as_ref()?.ties()?.take(is_of_pool).map(|tied| tied.connection)
     }
 
     /// Where to keep the connection that this response arrived on.
-    pub(super) fn home<B, R>(
-        self,
-        connection: &mut Connection<B>,
-        response: &mut Response<R>,
-        pool: Arc<Idle<B>>,
-    ) -> Home<B> {
+    pub(super) fn home<R>(self, connection: &mut Connection, response: &mut Response<R>, pool: Arc<Idle>) -> Home {
         connection.private |= self.authenticates || asks_for_connection_scheme(response);
         match self.client {
             _ if !connection.private => Home::Pool(pool),
@@ -74,16 +69,16 @@ impl Origin {
 }
 
 /// Where a connection is kept after its response has been read.
-pub(super) enum Home<B> {
+pub(super) enum Home {
     /// In the pool, for any request.
-    Pool(Arc<Idle<B>>),
+    Pool(Arc<Idle>),
     /// With a client connection, for its requests alone: it may be authenticated.
-    Client(Arc<Idle<B>>, ConnInfo),
+    Client(Arc<Idle>, ConnInfo),
     Nowhere,
 }
 
-impl<B: Send + 'static> Home<B> {
-    pub(super) fn put(self, mut connection: Box<Connection<B>>) {
+impl Home {
+    pub(super) fn put(self, mut connection: Box<Connection>) {
         match self {
             Self::Pool(pool) => pool.put(connection),
             Self::Client(pool, client) => {
@@ -102,14 +97,14 @@ impl<B: Send + 'static> Home<B> {
 }
 
 /// A connection to an endpoint that belongs to a client connection, and the pool that made it.
-struct Tied<B> {
+struct Tied {
     /// Weak, but keeps the allocation, so that no other pool can get its address.
-    pool: Weak<Idle<B>>,
-    connection: Returning<B>,
+    pool: Weak<Idle>,
+    connection: Returning,
 }
 
 /// A connection that becomes available when its current request is done.
-pub(super) type Returning<B> = oneshot::Receiver<Box<Connection<B>>>;
+pub(super) type Returning = oneshot::Receiver<Box<Connection>>;
 
 /// Whether a response asks for credentials that authenticate the connection instead of the request, which no scheme
 /// should do (RFC 9110, 11.7).

@@ -7,16 +7,18 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{Request, Response, Uri};
+use http_body::Body;
 use hyper::client::conn::http1::{self, SendRequest};
 use pin_project_lite::pin_project;
 use tokio::time::timeout;
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
-    PoolError, PooledBody,
+    PoolError,
     age::MaxAge,
-    bounds::{Connect, RequestBody, Sending},
+    bounds::{Connect, Sending},
     exchange::{Exchanged, exchange},
     idle::{Connection, Idle},
     meter::{Meter, Metered},
@@ -25,7 +27,11 @@ use super::{
     request::into_http1,
     stats::{Http1Open, PoolStats},
 };
-use crate::{balance::Unsent, durations::bounded};
+use crate::{
+    balance::Unsent,
+    body::{RequestBody, ResponseBody},
+    durations::bounded,
+};
 
 /// Maximum size of a read, of the bytes that wait to be written before more are taken, of a response head and of a
 /// trailer section.
@@ -51,8 +57,8 @@ const MAX_BUFFER: usize = 32 * 1024;
 ///
 /// Of the endpoint's URI the scheme and the path are not looked at: `connector` decides whether there is TLS, and requests
 /// bring their own path. A request without a `Host` gets that of its URI, or else that of the endpoint.
-pub struct Pool<C, B> {
-    shared: Arc<Shared<C, B>>,
+pub struct Pool<C> {
+    shared: Arc<Shared<C>>,
     patience: Patience,
 }
 
@@ -65,13 +71,13 @@ struct Patience {
     within: Option<Duration>,
 }
 
-struct Shared<C, B> {
+struct Shared<C> {
     connector: C,
     endpoint: Uri,
-    idle: Arc<Idle<B>>,
+    idle: Arc<Idle>,
 }
 
-impl<C, B: Send + 'static> Pool<C, B> {
+impl<C> Pool<C> {
     /// Connections to `endpoint`, made by `connector`; 1024 of them may wait, for 60 s each.
     pub fn new(connector: C, endpoint: Uri) -> Self {
         Self::with_limits(connector, endpoint, 1024, Duration::from_secs(60))
@@ -134,28 +140,32 @@ impl<C, B: Send + 'static> Pool<C, B> {
     }
 }
 
-impl<C, B> Clone for Pool<C, B> {
+impl<C> Clone for Pool<C> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), patience: self.patience }
     }
 }
 
-impl<C, B> fmt::Debug for Pool<C, B> {
+impl<C> fmt::Debug for Pool<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").field("endpoint", &self.shared.endpoint).finish_non_exhaustive()
     }
 }
 
-impl<C: Connect, B: RequestBody> Service<Request<B>> for Pool<C, B> {
-    type Response = Response<PooledBody<B>>;
-    type Error = PoolError<B>;
-    type Future = Sending<'static, B>;
+impl<C: Connect, B> Service<Request<B>> for Pool<C>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<ResponseBody>;
+    type Error = PoolError;
+    type Future = Sending;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        let request = request.map(RequestBody::new);
         let body = request.body();
         // Only HTTP/2 can declare an empty body whose end has not arrived yet.
         if !body.is_end_stream() && body.size_hint().exact() == Some(0) {
@@ -165,10 +175,10 @@ impl<C: Connect, B: RequestBody> Service<Request<B>> for Pool<C, B> {
     }
 }
 
-impl<C: Connect, B: RequestBody> Pool<C, B> {
+impl<C: Connect> Pool<C> {
     /// Waits for the end of a body that was declared empty, before anything is sent. If data follows, the request is
     /// malformed (RFC 9113, 8.1.1), and must not have reached an endpoint.
-    async fn send_at_end(self, mut request: Request<B>) -> Result<Response<PooledBody<B>>, PoolError<B>> {
+    async fn send_at_end(self, mut request: Request<RequestBody>) -> Result<Response<ResponseBody>, PoolError> {
         while let Some(frame) = poll_fn(|cx| Pin::new(request.body_mut()).poll_frame(cx)).await {
             if let Err(error) = frame {
                 return Err(PoolError::body(error));
@@ -178,7 +188,7 @@ impl<C: Connect, B: RequestBody> Pool<C, B> {
     }
 
     #[inline]
-    fn send(&self, mut request: Request<B>) -> Sending<'static, B> {
+    fn send(&self, mut request: Request<RequestBody>) -> Sending {
         let origin = Origin::of(&request);
         let origin = origin.own_host(into_http1(&mut request, &self.shared.endpoint));
         let shared = Arc::clone(&self.shared);
@@ -198,24 +208,20 @@ impl<C: Connect, B: RequestBody> Pool<C, B> {
 
 pin_project! {
     /// An exchange over a connection that had waited, and another one should nothing of the request have been sent.
-    struct Resending<F, C, B>
-    where
-        B: Send,
-        B: 'static,
-    {
+    struct Resending<F, C> {
         #[pin]
         first: F,
-        shared: Option<(Arc<Shared<C, B>>, Patience)>,
+        shared: Option<(Arc<Shared<C>>, Patience)>,
         // Boxed for itself: it is rare, and large.
-        again: Option<Sending<'static, B>>,
+        again: Option<Sending>,
     }
 }
 
-impl<F, C: Connect, B: RequestBody> Future for Resending<F, C, B>
+impl<F, C: Connect> Future for Resending<F, C>
 where
-    F: Future<Output = Exchanged<B>>,
+    F: Future<Output = Exchanged>,
 {
-    type Output = Result<Response<PooledBody<B>>, PoolError<B>>;
+    type Output = Result<Response<ResponseBody>, PoolError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -235,15 +241,15 @@ where
     }
 }
 
-impl<C: Connect, B: RequestBody> Shared<C, B> {
+impl<C: Connect> Shared<C> {
     /// Sends over the client's own connection, unless that has ended.
     async fn send_over(
         self: Arc<Self>,
-        tied: Returning<B>,
-        mut request: Request<B>,
+        tied: Returning,
+        mut request: Request<RequestBody>,
         mut origin: Origin,
         patience: Patience,
-    ) -> Result<Response<PooledBody<B>>, PoolError<B>> {
+    ) -> Result<Response<ResponseBody>, PoolError> {
         if let Some(connection) = tied.await.ok().filter(|connection| connection.sender.is_ready()) {
             let mut error;
             match exchange(connection, request, origin, &self.idle).await {
@@ -257,10 +263,10 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
 
     async fn send(
         self: Arc<Self>,
-        mut request: Request<B>,
+        mut request: Request<RequestBody>,
         mut origin: Origin,
         patience: Patience,
-    ) -> Result<Response<PooledBody<B>>, PoolError<B>> {
+    ) -> Result<Response<ResponseBody>, PoolError> {
         while let Some(connection) = self.idle.take() {
             let mut error;
             match exchange(connection, request, origin, &self.idle).await {
@@ -290,7 +296,7 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
     }
 
     /// Opens a new connection.
-    async fn connection(&self, patience: Patience) -> Result<Box<Connection<B>>, BoxError> {
+    async fn connection(&self, patience: Patience) -> Result<Box<Connection>, BoxError> {
         let Patience { timeout: limit, within } = patience;
         let connecting = connect(self.connector.clone(), self.endpoint.clone(), Arc::clone(&self.idle));
         let mut connecting = Box::pin(timeout(limit + GRACE, connecting));
@@ -310,16 +316,12 @@ impl<C: Connect, B: RequestBody> Shared<C, B> {
     }
 }
 
-async fn connect<C: Connect, B: RequestBody>(
-    connector: C,
-    endpoint: Uri,
-    idle: Arc<Idle<B>>,
-) -> Result<Box<Connection<B>>, BoxError> {
+async fn connect<C: Connect>(connector: C, endpoint: Uri, idle: Arc<Idle>) -> Result<Box<Connection>, BoxError> {
     let end = idle.end();
     let io = connector.oneshot(endpoint).await.map_err(Into::into)?;
     let meter = Meter::new();
     let io = Metered::new(io, Arc::clone(&meter), Http1Open::new(idle.stats()));
-    let (sender, connection): (SendRequest<B>, _) =
+    let (sender, connection): (SendRequest<RequestBody>, _) =
         http1::Builder::new().max_buf_size(MAX_BUFFER).max_header_size(MAX_BUFFER).handshake(io).await?;
     let task = tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {

@@ -10,6 +10,7 @@ use hyper::client::conn::http2::SendRequest;
 use tokio::time::Instant;
 
 use super::{LOOKS, age::MaxAge};
+use crate::body::RequestBody;
 
 /// How long requests may wait on a connection without any part of a response before it takes no new ones. The peer may
 /// be gone, or only acknowledge PINGs: only a new connection can tell.
@@ -22,20 +23,20 @@ const NEW: Duration = Duration::from_secs(1);
 /// The connections of HTTP/2 to one endpoint. The first with a free stream is used, so that others can fall idle.
 ///
 /// A worker has its own, so the lock is never waited for there.
-pub(super) struct Connections<B> {
-    state: Mutex<State<B>>,
+pub(super) struct Connections {
+    state: Mutex<State>,
     idle_timeout: Duration,
     max_age: MaxAge,
 }
 
-struct State<B> {
-    open: Vec<Connection<B>>,
+struct State {
+    open: Vec<Connection>,
     /// A task looks for connections that have been idle for too long.
     expiring: bool,
 }
 
-struct Connection<B> {
-    sender: SendRequest<B>,
+struct Connection {
+    sender: SendRequest<RequestBody>,
     load: Arc<Load>,
 }
 
@@ -64,20 +65,20 @@ pub(super) struct Stream {
     answered: bool,
 }
 
-impl<B: Send + 'static> Connections<B> {
+impl Connections {
     pub(super) fn new(idle_timeout: Duration, max_age: MaxAge) -> Self {
         Self { state: Mutex::new(State { open: Vec::new(), expiring: false }), idle_timeout, max_age }
     }
 
     /// A stream on a connection that has one to spare.
-    pub(super) fn stream(&self) -> Option<(SendRequest<B>, Stream)> {
+    pub(super) fn stream(&self) -> Option<(SendRequest<RequestBody>, Stream)> {
         let mut state = self.lock();
         state.open.retain(|connection| connection.is_of_use(self.idle_timeout));
         let mut answering = state.open.iter().filter(|one| !one.load.is_silent());
         answering.find_map(|one| Some((one.sender.clone(), Load::take(&one.load)?)))
     }
 
-    pub(super) fn add(self: &Arc<Self>, sender: SendRequest<B>, load: Arc<Load>) {
+    pub(super) fn add(self: &Arc<Self>, sender: SendRequest<RequestBody>, load: Arc<Load>) {
         if let Some(end) = self.max_age.end() {
             tokio::spawn(retire(Arc::downgrade(self), Arc::downgrade(&load), end));
         }
@@ -89,12 +90,12 @@ impl<B: Send + 'static> Connections<B> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<B>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<B> Connection<B> {
+impl Connection {
     /// A silent connection is kept for the requests on it. They may just be slow, and their responses make it usable
     /// again.
     fn is_of_use(&self, idle_timeout: Duration) -> bool {
@@ -104,7 +105,7 @@ impl<B> Connection<B> {
 }
 
 /// Removes a connection at `end`. It takes no new streams, and ends with the last of those it has.
-async fn retire<B: Send + 'static>(connections: Weak<Connections<B>>, load: Weak<Load>, end: Instant) {
+async fn retire(connections: Weak<Connections>, load: Weak<Load>, end: Instant) {
     tokio::time::sleep_until(end).await;
     if let Some(connections) = connections.upgrade() {
         let old = load.as_ptr();
@@ -113,7 +114,7 @@ async fn retire<B: Send + 'static>(connections: Weak<Connections<B>>, load: Weak
 }
 
 /// Ends connections that have been idle for too long, until none is left.
-async fn expire<B: Send + 'static>(connections: Weak<Connections<B>>, idle_timeout: Duration) {
+async fn expire(connections: Weak<Connections>, idle_timeout: Duration) {
     loop {
         tokio::time::sleep((idle_timeout / LOOKS).max(LOOK)).await;
         let Some(connections) = connections.upgrade() else { return };

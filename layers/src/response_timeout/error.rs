@@ -3,8 +3,11 @@ use std::time::Duration;
 use http::Request;
 use tower::BoxError;
 
-use super::{TimedOut, WatchedBody};
-use crate::balance::{Unreachable, Unsent};
+use super::TimedOut;
+use crate::{
+    balance::{Unreachable, Unsent},
+    body::RequestBody,
+};
 
 /// Why there is no response. As a [`BoxError`] it is what it holds, for which it must be no [`Error`](std::error::Error)
 /// itself.
@@ -33,11 +36,15 @@ impl<E: Into<BoxError>> From<NoResponse<E>> for BoxError {
     }
 }
 
-impl<B, E: Unsent<Request<WatchedBody<B>>>> Unsent<Request<B>> for NoResponse<E> {
-    fn take_request(&mut self) -> Option<Request<B>> {
+impl<E: Unsent> Unsent for NoResponse<E> {
+    fn take_request(&mut self) -> Option<Request<RequestBody>> {
         match self {
             Self::TimedOut(_) | Self::NoTimeLeft => None,
-            Self::Inner { error, .. } => Some(error.take_request()?.map(WatchedBody::into_inner)),
+            Self::Inner { error, .. } => {
+                let mut request = error.take_request()?;
+                request.body_mut().unwatch();
+                Some(request)
+            }
         }
     }
 

@@ -19,7 +19,6 @@
 //! # }
 //! ```
 
-mod body;
 mod error;
 mod future;
 mod progress;
@@ -28,7 +27,6 @@ mod service;
 mod tests;
 mod timed_out;
 
-pub use body::WatchedBody;
 pub use error::NoResponse;
 pub use future::ResponseFuture;
 pub use service::{ResponseTimeout, ResponseTimeoutLayer};

@@ -6,6 +6,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::TimedOut;
+use crate::body::WatchRequest;
 
 /// The rate is looked at again after so much of its window at the least: so much later, a fourth, it may be noticed.
 const LOOKS: u32 = 4;
@@ -62,27 +63,6 @@ impl Progress {
         u64::try_from(self.since.elapsed().as_millis()).unwrap_or(NOT_WAITING - 1)
     }
 
-    /// The backend asked for a piece, and there was none.
-    pub(super) fn waits_for_client(&self) {
-        if self.waits_since.load(Ordering::Relaxed) == NOT_WAITING {
-            self.waits_since.store(self.now(), Ordering::Relaxed);
-        }
-    }
-
-    /// A piece of so many bytes has moved, or the end.
-    pub(super) fn moved(&self, bytes: usize) {
-        let now = self.now();
-        self.moved_at.store(now, Ordering::Relaxed);
-        // Whoever polls the body is the only one to write.
-        self.bytes.store(self.bytes.load(Ordering::Relaxed).saturating_add(bytes as u64), Ordering::Relaxed);
-        let waits_since = self.waits_since.load(Ordering::Relaxed);
-        if waits_since != NOT_WAITING {
-            self.waits_since.store(NOT_WAITING, Ordering::Relaxed);
-            // Whoever sees this sees the rest: a wait may be missed, but none is counted twice.
-            self.waited.store(self.waited.load(Ordering::Relaxed) + (now - waits_since), Ordering::Release);
-        }
-    }
-
     /// When to look first.
     pub(super) fn first_look(&self, timeout: Duration) -> Duration {
         self.min_rate.map_or(timeout, |rate| timeout.min(rate.window))
@@ -119,5 +99,26 @@ impl Progress {
         self.window_waited.store(waited, Ordering::Relaxed);
         self.window_bytes.store(bytes, Ordering::Relaxed);
         Ok(window)
+    }
+}
+
+impl WatchRequest for Progress {
+    fn waits_for_client(&self) {
+        if self.waits_since.load(Ordering::Relaxed) == NOT_WAITING {
+            self.waits_since.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    fn moved(&self, bytes: usize) {
+        let now = self.now();
+        self.moved_at.store(now, Ordering::Relaxed);
+        // Whoever polls the body is the only one to write.
+        self.bytes.store(self.bytes.load(Ordering::Relaxed).saturating_add(bytes as u64), Ordering::Relaxed);
+        let waits_since = self.waits_since.load(Ordering::Relaxed);
+        if waits_since != NOT_WAITING {
+            self.waits_since.store(NOT_WAITING, Ordering::Relaxed);
+            // Whoever sees this sees the rest: a wait may be missed, but none is counted twice.
+            self.waited.store(self.waited.load(Ordering::Relaxed) + (now - waits_since), Ordering::Release);
+        }
     }
 }

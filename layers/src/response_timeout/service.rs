@@ -4,15 +4,16 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{Request, Version};
 use http_body::Body;
-use tower::{Layer, Service};
+use tower::{BoxError, Layer, Service};
 
 use super::{
-    NoResponse, ResponseFuture, WatchedBody,
+    NoResponse, ResponseFuture,
     progress::{MinRate, Progress},
 };
-use crate::durations::bounded;
+use crate::{body::RequestBody, durations::bounded};
 
 /// Ends requests in [`TimedOut`](super::TimedOut) when nothing has moved for a time and there is no response yet.
 ///
@@ -77,8 +78,8 @@ impl<S> ResponseTimeout<S> {
 
 impl<S, B> Service<Request<B>> for ResponseTimeout<S>
 where
-    S: Service<Request<WatchedBody<B>>>,
-    B: Body,
+    S: Service<Request<RequestBody>>,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = S::Response;
     type Error = NoResponse<S::Error>;
@@ -96,7 +97,13 @@ where
             Arc::new(Progress::new(min_rate))
         });
         let rest = request.extensions().get().copied();
-        let response = self.inner.call(request.map(|inner| WatchedBody::new(inner, progress.clone())));
+        let response = self.inner.call(request.map(|body| {
+            let mut body = RequestBody::new(body);
+            if let Some(progress) = &progress {
+                body.watch(Arc::clone(progress) as _);
+            }
+            body
+        }));
         ResponseFuture::new(response, timeout, rest, progress)
     }
 }

@@ -8,14 +8,21 @@ use http_body_util::{BodyExt, Empty, StreamBody};
 use tokio::time::{Instant, sleep};
 use tower::{BoxError, Layer, ServiceExt};
 
-use super::{NoResponse, ResponseTimeoutLayer, TimedOut, WatchedBody};
-use crate::balance::{Balance, Failed, Once, Unsent};
+use super::{NoResponse, ResponseTimeoutLayer, TimedOut};
+use crate::{
+    balance::{Balance, Failed, Unsent},
+    body::RequestBody,
+};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A body of `count` pieces that come `every` so often.
-fn slow_body(every: Duration, piece: &'static [u8], count: usize) -> impl Body<Data = Bytes, Error = Infallible> {
+fn slow_body(
+    every: Duration,
+    piece: &'static [u8],
+    count: usize,
+) -> impl Body<Data = Bytes, Error = Infallible> + Send + use<> {
     StreamBody::new(futures_util::stream::unfold(count, move |left| async move {
         sleep(every).await;
         (left > 0).then(|| (Ok(Frame::data(Bytes::from_static(piece))), left - 1))
@@ -25,7 +32,7 @@ fn slow_body(every: Duration, piece: &'static [u8], count: usize) -> impl Body<D
 /// Sends `body` to a service that reads a piece, rests for `pause`, and answers at the end with how much it was.
 async fn read_all<B>(layer: ResponseTimeoutLayer, body: B, pause: Duration) -> Result<usize, NoResponse<BoxError>>
 where
-    B: Body<Data = Bytes, Error = Infallible>,
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
     send(layer, Request::new(body), pause).await
 }
@@ -36,9 +43,9 @@ async fn send<B>(
     pause: Duration,
 ) -> Result<usize, NoResponse<BoxError>>
 where
-    B: Body<Data = Bytes, Error = Infallible>,
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
-    let reads = layer.layer(tower::service_fn(move |request: Request<WatchedBody<B>>| async move {
+    let reads = layer.layer(tower::service_fn(move |request: Request<RequestBody>| async move {
         let mut body = Box::pin(request.into_body());
         let mut bytes = 0;
         while let Some(frame) = body.frame().await {
@@ -65,7 +72,7 @@ async fn whoever_holds_up_the_request_is_named() {
     assert!(matches!(error, NoResponse::TimedOut(TimedOut::Client)));
 
     let hangs = ResponseTimeoutLayer::new(TIMEOUT).layer(tower::service_fn(async |request: Request<_>| {
-        let _held: Request<WatchedBody<_>> = request;
+        let _held: Request<RequestBody> = request;
         std::future::pending::<Result<(), BoxError>>().await
     }));
     let error = hangs.oneshot(Request::new(slow_body(TIMEOUT * 2, b"x", 10))).await.unwrap_err();
@@ -113,7 +120,7 @@ async fn time_that_the_backend_takes_is_not_the_clients() {
 async fn nothing_is_said_of_a_body_that_has_ended() {
     // The backend rests once, so that a window of waiting is full between two looks; by the second all is there.
     let layer = ResponseTimeoutLayer::new(TIMEOUT * 10).min_rate(100, TIMEOUT);
-    let answers_late = layer.layer(tower::service_fn(async |request: Request<WatchedBody<_>>| {
+    let answers_late = layer.layer(tower::service_fn(async |request: Request<RequestBody>| {
         let mut body = Box::pin(request.into_body());
         body.frame().await;
         sleep(TIMEOUT / 6).await;
@@ -145,8 +152,8 @@ async fn http2_may_be_exempt() {
 #[error("broken off")]
 struct BrokenOff;
 
-impl<R> Unsent<R> for BrokenOff {
-    fn take_request(&mut self) -> Option<R> {
+impl Unsent for BrokenOff {
+    fn take_request(&mut self) -> Option<Request<RequestBody>> {
         None
     }
 }
@@ -154,7 +161,7 @@ impl<R> Unsent<R> for BrokenOff {
 #[tokio::test(start_paused = true)]
 async fn all_endpoints_that_are_tried_share_one_timeout() {
     let endpoint = |breaks_off: Duration| {
-        let service = move |_: Request<WatchedBody<Once<Empty<Bytes>>>>| async move {
+        let service = move |_: Request<RequestBody>| async move {
             sleep(breaks_off).await;
             Err::<Response<Empty<Bytes>>, _>(BrokenOff)
         };
@@ -175,17 +182,17 @@ async fn all_endpoints_that_are_tried_share_one_timeout() {
 /// The error of an endpoint that gives the request back, if there is one.
 #[derive(Debug, thiserror::Error)]
 #[error("refused")]
-struct Refused<R>(Mutex<Option<R>>);
+struct Refused(Mutex<Option<Request<RequestBody>>>);
 
-impl<R> Unsent<R> for Refused<R> {
-    fn take_request(&mut self) -> Option<R> {
+impl Unsent for Refused {
+    fn take_request(&mut self) -> Option<Request<RequestBody>> {
         self.0.get_mut().unwrap().take()
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn time_that_an_endpoint_takes_to_refuse_is_gone_for_the_next() {
-    type Sent = Request<WatchedBody<Once<Empty<Bytes>>>>;
+    type Sent = Request<RequestBody>;
     let endpoint = |takes: Duration, refuses: bool| {
         let service = move |request: Sent| async move {
             sleep(takes).await;

@@ -4,11 +4,14 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
-use pmesh_layers::balance::{Balance, BalancedBody, Once, Unsent};
+use pmesh_layers::{
+    balance::{Balance, Unsent},
+    body::{RequestBody, ResponseBody},
+};
 use tower::{BoxError, Service, ServiceExt, util::MapErr};
 use tower_test::mock::{self, Handle};
 
-type Sent = Request<Once<Empty<Bytes>>>;
+type Sent = Request<RequestBody>;
 type Mock = mock::Mock<Sent, Response<String>>;
 type Endpoint = MapErr<Mock, fn(BoxError) -> Failed>;
 
@@ -17,7 +20,7 @@ type Endpoint = MapErr<Mock, fn(BoxError) -> Failed>;
 #[error("failed")]
 struct Failed;
 
-impl Unsent<Sent> for Failed {
+impl Unsent for Failed {
     fn take_request(&mut self) -> Option<Sent> {
         None
     }
@@ -39,7 +42,7 @@ fn answer(handle: &mut Handle<Sent, Response<String>>, path: &str, text: &'stati
     respond.send_response(Response::new(text.to_owned()));
 }
 
-async fn text(answer: Result<Response<BalancedBody<String>>, BoxError>) -> Bytes {
+async fn text(answer: Result<Response<ResponseBody>, BoxError>) -> Bytes {
     answer.unwrap().into_body().collect().await.unwrap().to_bytes()
 }
 

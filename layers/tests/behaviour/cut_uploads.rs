@@ -7,9 +7,9 @@ use h2::server;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Collected};
 use pmesh_layers::{
-    body::{RequestBody, RequestBodyError},
+    body::{RequestBody, RequestBodyError, ResponseBody},
     conn::ConnInfo,
-    pool::{Http2Pool, Pool, PoolError, PooledBody},
+    pool::{Http2Pool, Pool, PoolError},
     serve::{HttpServer, Protocol},
     silence::OpenGateLayer,
 };
@@ -87,7 +87,7 @@ async fn upload(mut client: DuplexStream, end: End, at_once: bool) -> Option<Dup
 
 fn serve<P>(pool: P) -> DuplexStream
 where
-    P: Service<Request<RequestBody>, Response = Response<PooledBody<RequestBody>>, Error = PoolError<RequestBody>>,
+    P: Service<Request<RequestBody>, Response = Response<ResponseBody>, Error = PoolError>,
     P: Clone + Send + 'static,
     P::Future: Send,
 {
@@ -178,7 +178,7 @@ async fn an_http2_backend_gets_no_end_stream() {
     for end in End::ALL {
         for early in [false, true] {
             let (connector, mut backend) = backend();
-            let pool: Http2Pool<_, RequestBody> = Http2Pool::new(connector, "http://backend".parse().unwrap());
+            let pool: Http2Pool<_> = Http2Pool::new(connector, "http://backend".parse().unwrap());
             let sent = tokio::spawn(upload(serve(pool), end, false));
             let mut connection = server::handshake(backend.accept().await.0).await.unwrap();
             let (request, mut respond): (_, server::SendResponse<Bytes>) = connection.accept().await.unwrap().unwrap();

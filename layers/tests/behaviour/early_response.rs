@@ -6,10 +6,10 @@ use bytes::Bytes;
 use h2::server;
 use http::{Request, Response};
 use pmesh_layers::{
-    body::RequestBody,
+    body::{RequestBody, ResponseBody},
     conn::ConnInfo,
-    pool::{Http2Pool, Pool, PoolError, PooledBody},
-    response_timeout::{ResponseTimeoutLayer, WatchedBody},
+    pool::{Http2Pool, Pool, PoolError},
+    response_timeout::ResponseTimeoutLayer,
     serve::{Ended, HttpServer, Protocol},
     silence::OpenGateLayer,
 };
@@ -28,17 +28,17 @@ use super::support::{
 const PAUSE: Duration = Duration::from_secs(50);
 const PARTS: [&str; 4] = ["one..", "two..", "three", "four."];
 
-type Body = WatchedBody<RequestBody>;
+type Body = RequestBody;
 
 fn serve(protocol: Protocol) -> (DuplexStream, Backend, JoinHandle<Ended>) {
     let (connector, backend) = backend();
-    let (client, ended) = serve_by(Pool::<_, Body>::new(connector, "http://backend".parse().unwrap()), protocol);
+    let (client, ended) = serve_by(Pool::new(connector, "http://backend".parse().unwrap()), protocol);
     (client, backend, ended)
 }
 
 fn serve_by<P>(pool: P, protocol: Protocol) -> (DuplexStream, JoinHandle<Ended>)
 where
-    P: Service<Request<Body>, Response = Response<PooledBody<Body>>, Error = PoolError<Body>>,
+    P: Service<Request<Body>, Response = Response<ResponseBody>, Error = PoolError>,
     P: Clone + Send + 'static,
     P::Future: Send,
 {
@@ -108,7 +108,7 @@ async fn so_it_does_over_http2() {
 #[tokio::test(start_paused = true)]
 async fn so_it_does_to_a_backend_of_http2() {
     let (connector, mut backend) = backend();
-    let pool: Http2Pool<_, Body> = Http2Pool::new(connector, "http://backend".parse().unwrap());
+    let pool: Http2Pool<_> = Http2Pool::new(connector, "http://backend".parse().unwrap());
     let (mut client, _ended) = serve_by(pool, Protocol::Http1);
     client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n").await.unwrap();
     let mut connection = server::handshake(backend.accept().await.0).await.unwrap();

@@ -56,11 +56,11 @@ where
     Served(client, control, ended)
 }
 
-fn http1(connector: Connector) -> Pool<Connector, RequestBody> {
+fn http1(connector: Connector) -> Pool<Connector> {
     Pool::new(connector, "http://backend".parse().unwrap())
 }
 
-fn http2(connector: Connector) -> Http2Pool<Connector, RequestBody> {
+fn http2(connector: Connector) -> Http2Pool<Connector> {
     Http2Pool::new(connector, "http://backend".parse().unwrap()).max_streams(1)
 }
 
@@ -321,7 +321,7 @@ async fn read_head(io: &mut DuplexStream) -> String {
 }
 
 /// A client of HTTP/1.1 with a tunnel to a backend of HTTP/2.
-async fn tunnel_to_http2() -> (DuplexStream, Stream, JoinHandle<()>, Backend, Http2Pool<Connector, RequestBody>) {
+async fn tunnel_to_http2() -> (DuplexStream, Stream, JoinHandle<()>, Backend, Http2Pool<Connector>) {
     let (connector, mut backend) = backend();
     let pool = http2(connector);
     let Served(mut client, ..) = serve(Protocol::Http1, pool.clone());

@@ -7,10 +7,11 @@ use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use pmesh_layers::{
-    balance::{Endpoint, Health, Once, Rotation, Unsent},
+    balance::{Endpoint, Health, Rotation, Unsent},
+    body::{RequestBody, ResponseBody},
     connect::SourceConnector,
-    pool::{Http2Pool, Pool, PooledBody},
-    response_timeout::{ResponseTimeoutLayer, WatchedBody},
+    pool::{Http2Pool, Pool},
+    response_timeout::ResponseTimeoutLayer,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
@@ -18,14 +19,14 @@ use tokio::{
 };
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
-type Body = WatchedBody<Once<Empty<Bytes>>>;
+type Body = RequestBody;
 type Connector = BoxCloneSyncService<Uri, TokioIo<DuplexStream>, BoxError>;
 
 /// Sends a request to an endpoint. Returns what is known of its failure.
 async fn error_of<S, E>(pool: S) -> String
 where
-    S: Service<Request<Body>, Response = Response<PooledBody<Body>>, Error = E, Future: Send> + Clone + Send + 'static,
-    E: Unsent<Request<Body>> + Into<BoxError>,
+    S: Service<Request<Body>, Response = Response<ResponseBody>, Error = E, Future: Send> + Clone + Send + 'static,
+    E: Unsent + Into<BoxError>,
 {
     let health = Health::new();
     let service = ResponseTimeoutLayer::new(Duration::from_secs(30)).layer(pool);

@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, time::Duration};
 
 use pmesh_layers::{
-    body::RequestBody,
     conn::ConnInfo,
     pool::Pool,
     serve::{HttpServer, Protocol},
@@ -29,7 +28,7 @@ const BODY: usize = 100 * LARGE;
 
 fn serve(protocol: Protocol, client_pipe: usize, backend_pipe: usize) -> (DuplexStream, Backend) {
     let (connector, backend) = backend_behind(backend_pipe);
-    let pool = Pool::<_, RequestBody>::new(connector, "http://backend".parse().unwrap());
+    let pool = Pool::new(connector, "http://backend".parse().unwrap());
     let stack = ServiceBuilder::new().layer(OpenGateLayer::new()).service(pool);
     let (client, server) = tokio::io::duplex(client_pipe);
     let info = ConnInfo::plain(SocketAddr::from(([192, 0, 2, 1], 40000)));

@@ -3,10 +3,7 @@
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
-use pmesh_layers::{
-    balance::{Balance, Once},
-    pool::Http2Pool,
-};
+use pmesh_layers::{balance::Balance, pool::Http2Pool};
 use tokio::io::AsyncWriteExt;
 use tower::{BoxError, ServiceExt};
 
@@ -16,7 +13,7 @@ use super::support::{
 };
 
 type Body = BoxBody<Bytes, std::convert::Infallible>;
-type Upstream = Balance<Http2Pool<Connector, Once<Body>>>;
+type Upstream = Balance<Http2Pool<Connector>>;
 
 const PREFACE: usize = 24;
 const NO_ERROR: u8 = 0;
@@ -30,7 +27,7 @@ enum Says {
     Goodbye { last_stream: u8, reason: u8 },
 }
 
-fn endpoint() -> ((&'static str, Http2Pool<Connector, Once<Body>>), Backend) {
+fn endpoint() -> ((&'static str, Http2Pool<Connector>), Backend) {
     let (connector, backend) = backend();
     (("backend", Http2Pool::new(connector, "http://backend".parse().unwrap())), backend)
 }

@@ -36,7 +36,7 @@ where
 #[tokio::test(start_paused = true)]
 async fn http1_connections_are_replaced_under_steady_traffic() {
     let (connector, mut backend) = backend();
-    let pool: Pool<Connector, Body> = Pool::new(connector, "http://backend".parse().unwrap()).max_age(Some(MAX_AGE));
+    let pool: Pool<Connector> = Pool::new(connector, "http://backend".parse().unwrap()).max_age(Some(MAX_AGE));
     tokio::spawn(async move {
         for number in 0.. {
             let mut connection = backend.accept().await;
@@ -62,7 +62,7 @@ async fn http1_connections_are_replaced_under_steady_traffic() {
 async fn an_idle_http1_connection_ends_when_it_is_too_old() {
     let (connector, mut backend) = backend();
     let pool = Pool::with_limits(connector, "http://backend".parse().unwrap(), 8, Duration::MAX);
-    let pool: Pool<Connector, Body> = pool.max_age(Some(MAX_AGE));
+    let pool: Pool<Connector> = pool.max_age(Some(MAX_AGE));
     let request = tokio::spawn({
         let pool = pool.clone();
         async move { text(&pool).await }
@@ -79,7 +79,7 @@ async fn an_idle_http1_connection_ends_when_it_is_too_old() {
 #[tokio::test(start_paused = true)]
 async fn an_http2_connection_that_is_too_old_takes_no_new_streams_and_ends_with_its_last() {
     let (connector, mut backend) = backend();
-    let pool: Http2Pool<Connector, Body> =
+    let pool: Http2Pool<Connector> =
         Http2Pool::new(connector, "http://backend".parse().unwrap()).max_age(Some(MAX_AGE));
 
     let slow = tokio::spawn(pool.clone().oneshot(get()));

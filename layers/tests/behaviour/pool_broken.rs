@@ -12,8 +12,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use pmesh_layers::{
     balance::Unsent,
+    body::ResponseBody,
     connect::SourceConnector,
-    pool::{Pool, PoolError, PooledBody},
+    pool::{Pool, PoolError},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -78,13 +79,13 @@ impl Write for Breaking {
 }
 
 /// Sends an upload over a [`Breaking`] connection.
-async fn upload(arrived: &'static [u8]) -> Result<Response<PooledBody<Body>>, PoolError<Body>> {
+async fn upload(arrived: &'static [u8]) -> Result<Response<ResponseBody>, PoolError> {
     upload_over(move || Breaking::new(arrived)).await
 }
 
 async fn upload_over(
     connect: impl Fn() -> Breaking + Clone + Send + Sync + 'static,
-) -> Result<Response<PooledBody<Body>>, PoolError<Body>> {
+) -> Result<Response<ResponseBody>, PoolError> {
     let connector = tower::service_fn(move |_: Uri| std::future::ready(Ok::<_, io::Error>(connect())));
     let pool = Pool::new(connector, "http://backend".parse().unwrap());
     pool.oneshot(Request::post("/").body(Full::from(vec![b'x'; 1024 * 1024])).unwrap()).await
@@ -128,7 +129,7 @@ async fn the_end_after_a_failed_write_is_an_error() {
 async fn a_head_followed_at_once_by_the_end_is_a_response() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let pool: Pool<_, Body> = Pool::new(SourceConnector::new(), endpoint);
+    let pool: Pool<_> = Pool::new(SourceConnector::new(), endpoint);
     tokio::spawn(async move {
         while let Ok((mut connection, _)) = listener.accept().await {
             assert!(connection.read(&mut [0; 1024]).await.unwrap() > 0);
@@ -137,7 +138,7 @@ async fn a_head_followed_at_once_by_the_end_is_a_response() {
     });
     for number in 0..200 {
         let body = if number % 2 == 0 { "" } else { "body" };
-        let response = pool.clone().oneshot(Request::post("/").body(body.into()).unwrap()).await.unwrap();
+        let response = pool.clone().oneshot(Request::post("/").body(Body::from(body)).unwrap()).await.unwrap();
         assert!(response.into_body().collect().await.is_err());
     }
 }

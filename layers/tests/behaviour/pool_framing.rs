@@ -10,7 +10,7 @@ use tower::ServiceExt;
 
 use super::support::backend::{Connector, backend, backend_behind, settle};
 
-type TestPool = Pool<Connector, Empty<Bytes>>;
+type TestPool = Pool<Connector>;
 
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {

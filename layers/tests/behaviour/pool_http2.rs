@@ -9,7 +9,8 @@ use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, Channel, Empty, Full, combinators::BoxBody};
 use pmesh_layers::{
     balance::Unsent,
-    pool::{Http2Error, Http2Pool, PoolError, PooledBody},
+    body::ResponseBody,
+    pool::{Http2Error, Http2Pool, PoolError},
 };
 use tokio::{
     io::{AsyncReadExt, DuplexStream},
@@ -20,8 +21,8 @@ use tower::ServiceExt;
 use super::support::backend::{Backend, Connector, backend, settle};
 
 type Body = BoxBody<Bytes, Infallible>;
-type TestPool = Http2Pool<Connector, Body>;
-type Answer = Result<Response<PooledBody<Body>>, PoolError<Body>>;
+type TestPool = Http2Pool<Connector>;
+type Answer = Result<Response<ResponseBody>, PoolError>;
 
 fn pool() -> (TestPool, Backend) {
     let (connector, backend) = backend();
@@ -439,7 +440,7 @@ async fn all_steps_of_connecting_share_one_timeout() {
             connector.oneshot(uri).await
         }
     });
-    let pool = Http2Pool::<_, Body>::new(slow, "http://backend".parse().unwrap());
+    let pool = Http2Pool::new(slow, "http://backend".parse().unwrap());
     for (timeout, cause) in [(1, "connecting timed out after 1.0s"), (3, "backend does not speak HTTP/2")] {
         let start = tokio::time::Instant::now();
         let error = pool.clone().connect_timeout(Duration::from_secs(timeout)).oneshot(get("/")).await.unwrap_err();

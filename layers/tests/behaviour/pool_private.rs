@@ -5,11 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http::{Request, Version};
 use http_body_util::{BodyExt, Full};
-use pmesh_layers::{
-    balance::{Balance, Once},
-    conn::ConnInfo,
-    pool::Pool,
-};
+use pmesh_layers::{balance::Balance, conn::ConnInfo, pool::Pool};
 use tokio::task::JoinHandle;
 use tower::{Service, ServiceExt, util::BoxCloneService};
 
@@ -18,7 +14,7 @@ use super::support::{
     client::PEER,
 };
 
-type TestPool = Pool<Connector, Full<Bytes>>;
+type TestPool = Pool<Connector>;
 
 fn pool() -> (TestPool, Backend) {
     let (connector, backend) = backend();
@@ -135,9 +131,7 @@ async fn a_private_connection_ends_with_the_response_if_its_client_is_unknown_or
 
     // Even if the request was tried at another endpoint before.
     let (down, _) = backend();
-    let endpoint = |name: &'static str, connector| {
-        (name, Pool::<_, Once<Full<Bytes>>>::new(connector, "http://backend".parse().unwrap()))
-    };
+    let endpoint = |name: &'static str, connector| (name, Pool::new(connector, "http://backend".parse().unwrap()));
     let (up, mut accepting) = backend();
     let mut request = Request::new(Full::<Bytes>::default());
     let shared = client();
@@ -158,9 +152,7 @@ async fn a_private_connection_ends_with_the_response_if_its_client_is_unknown_or
 async fn the_client_of_a_private_connection_stays_with_its_endpoint() {
     let (one, mut first) = backend();
     let (two, mut second) = backend();
-    let endpoint = |name: &'static str, connector| {
-        (name, Pool::<_, Once<Full<Bytes>>>::new(connector, "http://backend".parse().unwrap()))
-    };
+    let endpoint = |name: &'static str, connector| (name, Pool::new(connector, "http://backend".parse().unwrap()));
     let mut balance = BoxCloneService::new(Balance::new([endpoint("one", one), endpoint("two", two)]));
     let alice = client();
     let mut send = |client: &ConnInfo| {

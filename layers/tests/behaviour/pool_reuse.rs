@@ -10,14 +10,14 @@ use http_body_util::{
     combinators::BoxBody,
 };
 use hyper_util::rt::TokioIo;
-use pmesh_layers::pool::{Pool, PooledBody};
+use pmesh_layers::{body::ResponseBody, pool::Pool};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 
 use super::support::backend::{Backend, Connector, Exchange, backend, settle};
 
 type Body = BoxBody<Bytes, Infallible>;
-type TestPool = Pool<Connector, Body>;
+type TestPool = Pool<Connector>;
 
 fn pool() -> (TestPool, Backend) {
     let (connector, backend) = backend();
@@ -29,12 +29,12 @@ fn get(path: &str) -> Request<Body> {
 }
 
 /// Sends a request; the response has come when the task ends.
-fn send(pool: &TestPool, request: Request<Body>) -> tokio::task::JoinHandle<Response<PooledBody<Body>>> {
+fn send(pool: &TestPool, request: Request<Body>) -> tokio::task::JoinHandle<Response<ResponseBody>> {
     let pool = pool.clone();
     tokio::spawn(async move { pool.oneshot(request).await.unwrap() })
 }
 
-async fn text(response: Response<PooledBody<Body>>) -> String {
+async fn text(response: Response<ResponseBody>) -> String {
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use pmesh_layers::{
-    balance::{Balance, Once, Unsent},
+    balance::{Balance, Unsent},
     pool::{Connect, Pool, PoolError},
 };
 use tokio::{io::AsyncReadExt, task::JoinHandle, time::Instant};
@@ -14,8 +14,8 @@ use tower::{ServiceExt, service_fn};
 
 use super::support::backend::{Backend, Connector, Exchange, backend, settle};
 
-type TestPool = Pool<Connector, Full<Bytes>>;
-type Answer = Result<Bytes, PoolError<Full<Bytes>>>;
+type TestPool = Pool<Connector>;
+type Answer = Result<Bytes, PoolError>;
 
 fn post(path: &str) -> Request<Full<Bytes>> {
     Request::post(path).body("body".into()).unwrap()
@@ -77,7 +77,7 @@ fn slow() -> (impl Connect + use<>, Backend) {
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_opens_too_late_for_a_request_is_used_for_the_next() {
     let (connector, mut backend) = slow();
-    let pool: Pool<_, Full<Bytes>> = Pool::new(connector, "http://backend".parse().unwrap());
+    let pool: Pool<_> = Pool::new(connector, "http://backend".parse().unwrap());
     let start = Instant::now();
     let hurried = pool.clone().connect_within(Duration::from_secs(1));
     let mut error = hurried.clone().oneshot(post("/hurried")).await.unwrap_err();
@@ -192,7 +192,7 @@ async fn a_request_whose_response_cannot_be_passed_on_is_not_sent_again() {
     let ambiguous = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
     for response in [long, fields, ambiguous] {
         let (connector, mut backend) = backend();
-        let pool: Pool<_, Once<Full<Bytes>>> = Pool::new(connector, "http://backend".parse().unwrap());
+        let pool: Pool<_> = Pool::new(connector, "http://backend".parse().unwrap());
         let balance = Balance::new([("one", pool.clone()), ("two", pool)]);
         let answer = tokio::spawn(balance.oneshot(Request::get("/").body(Full::default()).unwrap()));
         let mut connection = backend.accept().await;
@@ -205,9 +205,7 @@ async fn a_request_whose_response_cannot_be_passed_on_is_not_sent_again() {
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_is_down_hands_over_to_the_next() {
-    let endpoint = |uri: &'static str, connector| {
-        (uri, Pool::<Connector, Once<Full<Bytes>>>::new(connector, uri.parse().unwrap()))
-    };
+    let endpoint = |uri: &'static str, connector| (uri, Pool::<Connector>::new(connector, uri.parse().unwrap()));
     let (down, closed) = backend();
     drop(closed);
     let (up, mut backend) = backend();

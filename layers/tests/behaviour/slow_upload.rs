@@ -3,10 +3,9 @@
 use std::{net::SocketAddr, time::Duration};
 
 use pmesh_layers::{
-    body::RequestBody,
     conn::ConnInfo,
     pool::Pool,
-    response_timeout::{ResponseTimeoutLayer, WatchedBody},
+    response_timeout::ResponseTimeoutLayer,
     serve::{Ended, HttpServer, Protocol},
     silence::OpenGateLayer,
 };
@@ -26,7 +25,7 @@ fn serve() -> (DuplexStream, Backend, JoinHandle<Ended>) {
     let stack = ServiceBuilder::new()
         .layer(OpenGateLayer::new())
         .layer(ResponseTimeoutLayer::new(MINUTE).min_rate(100, MINUTE))
-        .service(Pool::<_, WatchedBody<RequestBody>>::new(connector, "http://backend".parse().unwrap()));
+        .service(Pool::new(connector, "http://backend".parse().unwrap()));
     let (client, server) = tokio::io::duplex(64 * 1024);
     let info = ConnInfo::plain(SocketAddr::from(([192, 0, 2, 1], 40000)));
     let ended = tokio::spawn(async move { HttpServer::new().serve(server, info, Protocol::Http1, stack).await });

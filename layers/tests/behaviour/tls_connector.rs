@@ -2,7 +2,6 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use http::{Request, Uri};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
@@ -197,7 +196,7 @@ async fn no_connection_and_no_tls() {
 async fn an_end_without_an_alert_is_no_end_of_a_response() {
     for (alert, whole) in [(true, true), (false, false)] {
         let (connector, mut backend) = connector();
-        let pool: Pool<_, Empty<Bytes>> = Pool::new(connector, "https://a.example".parse().unwrap());
+        let pool: Pool<_> = Pool::new(connector, "https://a.example".parse().unwrap());
         let response = tokio::spawn(pool.oneshot(Request::new(Empty::new())));
         let io = backend.accept().await.0;
         let mut stream = tokio_rustls::TlsAcceptor::from(server("a.example", &[])).accept(io).await.unwrap();

@@ -7,7 +7,6 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use pmesh_layers::{
-    body::RequestBody,
     conn::ConnInfo,
     hop_by_hop::HopByHopLayer,
     pool::Pool,
@@ -36,7 +35,7 @@ fn connect() -> (DuplexStream, Backend, JoinHandle<Ended>, ConnInfo) {
 
 fn connect_through(tunnels: TunnelLayer) -> (DuplexStream, Backend, JoinHandle<Ended>, ConnInfo) {
     let (connector, backend) = backend();
-    let pool: Pool<_, RequestBody> = Pool::new(connector, "http://backend".parse().unwrap());
+    let pool: Pool<_> = Pool::new(connector, "http://backend".parse().unwrap());
     let stack =
         ServiceBuilder::new().layer(OpenGateLayer::new()).layer(HopByHopLayer::new()).layer(tunnels).service(pool);
     let (client, server) = tokio::io::duplex(64 * 1024);
@@ -184,7 +183,7 @@ async fn only_what_was_asked_for() {
 #[tokio::test]
 async fn a_server_without_upgrades_is_told_of() {
     let (connector, mut backend) = backend();
-    let pool: Pool<_, Empty<Bytes>> = Pool::new(connector, "http://backend".parse().unwrap());
+    let pool: Pool<_> = Pool::new(connector, "http://backend".parse().unwrap());
     let request = Request::get("/").header("connection", "upgrade").header("upgrade", "chat");
     let request = request.body(Empty::new()).unwrap();
     let response = tokio::spawn(TunnelLayer::new().layer(pool).oneshot(request));

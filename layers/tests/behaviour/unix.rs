@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use http::{Request, Uri};
 use http_body_util::{BodyExt, Empty};
 use pmesh_layers::{balance::Unsent, connect::UnixConnector, pool::Pool};
@@ -21,7 +20,7 @@ use tower::ServiceExt;
 async fn requests_go_over_the_socket() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.sock");
-    let pool: Pool<_, Empty<Bytes>> = Pool::new(UnixConnector::new(&path), "http://localhost".parse().unwrap());
+    let pool: Pool<_> = Pool::new(UnixConnector::new(&path), "http://localhost".parse().unwrap());
     let request = || Request::get("/path").header("host", "a.test").body(Empty::new()).unwrap();
 
     let mut error = pool.clone().oneshot(request()).await.unwrap_err();

@@ -12,11 +12,11 @@ impl Mark {
     /// Of an endpoint of which nothing is known.
     pub(in crate::balance) const NEW: Self = Self(0);
 
-    pub(super) fn from_bits(bits: u64) -> Self {
+    pub(in crate::balance) fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
 
-    pub(super) fn bits(self) -> u64 {
+    pub(in crate::balance) fn bits(self) -> u64 {
         self.0
     }
 

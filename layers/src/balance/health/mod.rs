@@ -44,15 +44,18 @@ use super::Unreachable;
 /// use bytes::Bytes;
 /// use http::{Request, Response};
 /// use http_body_util::Empty;
-/// use pmesh_layers::balance::{Endpoint, Health, HealthChange, Once, Rotation, Unsent};
+/// use pmesh_layers::{
+///     balance::{Endpoint, Health, HealthChange, Rotation, Unsent},
+///     body::{RequestBody, ResponseBody},
+/// };
 /// use tower::{ServiceExt, service_fn};
 ///
 /// #[derive(Debug, thiserror::Error)]
 /// #[error("connection refused")]
 /// struct Refused;
 ///
-/// impl<R> Unsent<R> for Refused {
-///     fn take_request(&mut self) -> Option<R> {
+/// impl Unsent for Refused {
+///     fn take_request(&mut self) -> Option<Request<RequestBody>> {
 ///         None
 ///     }
 /// }
@@ -66,13 +69,12 @@ use super::Unreachable;
 ///     HealthChange::Recovered { failures, .. } => lines.lock().unwrap().push(format!("a is back after {failures}")),
 ///     _ => {}
 /// });
-/// type Body = Once<Empty<Bytes>>;
 /// let request = || Request::new(Empty::<Bytes>::new());
 ///
 /// // One balance, as of a worker or an old configuration, and another one.
-/// let down = service_fn(async |_: Request<Body>| Err::<Response<String>, _>(Refused));
+/// let down = service_fn(async |_: Request<RequestBody>| Err::<Response<ResponseBody>, _>(Refused));
 /// let old = Rotation::new().balance(vec![Endpoint::with_health("a", down, health.clone())], Vec::new());
-/// let up = service_fn(async |_: Request<Body>| Ok::<_, Refused>(Response::new(String::new())));
+/// let up = service_fn(async |_: Request<RequestBody>| Ok::<_, Refused>(Response::new(ResponseBody::empty())));
 /// let new = Rotation::new().balance(vec![Endpoint::with_health("a", up, health.clone())], Vec::new());
 ///
 /// assert!(old.oneshot(request()).await.is_err());

@@ -1,0 +1,14 @@
+use std::any::Any;
+
+/// `body` itself, if it is a `T` already; the compiler knows which.
+pub(super) fn as_is<B: 'static, T: 'static>(body: B) -> Result<T, B> {
+    let mut body = Some(body);
+    if let Some(same) = (&mut body as &mut dyn Any).downcast_mut::<Option<T>>().and_then(Option::take) {
+        return Ok(same);
+    }
+    match body {
+        Some(body) => Err(body),
+        // Only what was taken is gone.
+        None => unreachable!("a body was lost"),
+    }
+}

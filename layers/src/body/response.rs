@@ -1,0 +1,178 @@
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tower::BoxError;
+
+use super::{ResponseBodyError, WatchResponse, any, other::Other};
+#[cfg(feature = "client")]
+use crate::pool::PooledBody;
+use crate::trailers::TrailerFilter;
+
+/// The body of a response, wherever it comes from.
+///
+/// A body from a [`Pool`](crate::pool::Pool) returns its connection to the pool once it has been read to the end. If it
+/// is dropped before, the connection ends; over HTTP/2, the stream.
+#[derive(Debug)]
+pub struct ResponseBody {
+    kind: Kind,
+    trailers: TrailerFilter,
+    watch: Option<(Arc<dyn WatchResponse>, u64)>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Empty,
+    Full(Bytes),
+    #[cfg(feature = "client")]
+    Pooled(PooledBody),
+    Other(Other<ResponseBodyError>),
+}
+
+impl ResponseBody {
+    /// An empty body.
+    pub fn empty() -> Self {
+        Self::of(Kind::Empty)
+    }
+
+    /// Boxes any body. A `ResponseBody` is returned as it is.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        any::as_is(body).unwrap_or_else(|body| Self::of(Kind::Other(Other::new(body, ResponseBodyError::other))))
+    }
+
+    #[cfg(feature = "client")]
+    pub(crate) fn pooled(body: PooledBody) -> Self {
+        Self::of(Kind::Pooled(body))
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self { kind, trailers: TrailerFilter::PassAll, watch: None }
+    }
+
+    /// Filters trailers.
+    pub(crate) fn filter_trailers(&mut self, filter: TrailerFilter) {
+        if !self.trailers.passes_all() {
+            self.nest();
+        }
+        self.trailers = filter;
+    }
+
+    /// Has `watch` told if the body breaks off, with `mark`.
+    pub(crate) fn watch(&mut self, watch: Arc<dyn WatchResponse>, mark: u64) {
+        if self.watch.is_some() {
+            self.nest();
+        }
+        self.watch = Some((watch, mark));
+    }
+
+    /// Makes room for a second filter or watch of the same kind.
+    fn nest(&mut self) {
+        let inner = std::mem::take(self);
+        *self = Self::of(Kind::Other(Other::new(inner, ResponseBodyError::other)));
+    }
+}
+
+impl Default for ResponseBody {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl From<Bytes> for ResponseBody {
+    fn from(bytes: Bytes) -> Self {
+        Self::of(if bytes.is_empty() { Kind::Empty } else { Kind::Full(bytes) })
+    }
+}
+
+impl From<String> for ResponseBody {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<&'static str> for ResponseBody {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = ResponseBodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
+        let this = self.get_mut();
+        let mut polled = match &mut this.kind {
+            Kind::Empty => Poll::Ready(None),
+            Kind::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                this.kind = Kind::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            #[cfg(feature = "client")]
+            Kind::Pooled(body) => Pin::new(body).poll_frame(cx),
+            Kind::Other(body) => body.poll_frame(cx),
+        };
+        this.trailers.filter(&mut polled);
+        if let Poll::Ready(Some(Err(error))) = &polled
+            && let Some((watch, mark)) = this.watch.take()
+        {
+            watch.broke_off(mark, error);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Empty => true,
+            Kind::Full(_) => false,
+            #[cfg(feature = "client")]
+            Kind::Pooled(body) => body.is_end_stream(),
+            Kind::Other(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            #[cfg(feature = "client")]
+            Kind::Pooled(body) => body.size_hint(),
+            Kind::Other(body) => body.size_hint(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt, Full};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn any_bytes_are_a_body() {
+        for (body, expected) in [
+            (ResponseBody::empty(), ""),
+            (ResponseBody::from(""), ""),
+            (ResponseBody::from("text"), "text"),
+            (ResponseBody::from(String::from("text")), "text"),
+            (ResponseBody::new(Full::from("text")), "text"),
+        ] {
+            assert_eq!(body.is_end_stream(), expected.is_empty());
+            assert_eq!(body.size_hint().exact(), Some(expected.len() as u64));
+            assert_eq!(body.collect().await.unwrap().to_bytes(), expected);
+        }
+    }
+
+    #[test]
+    fn a_response_body_is_not_boxed_again() {
+        assert!(matches!(ResponseBody::new(ResponseBody::from("text")).kind, Kind::Full(_)));
+    }
+}

@@ -1,0 +1,163 @@
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
+use http_body::Frame;
+
+use crate::{conn::Control, framing::is_token};
+
+/// Which trailers of a body are dropped.
+#[derive(Debug)]
+pub(crate) enum TrailerFilter {
+    /// None.
+    PassAll,
+    /// Those that may not pass.
+    Forbidden,
+    /// Those, and more.
+    Watch(Box<Watch>),
+}
+
+/// What is kept of a message whose body may end with trailers.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    /// By `Connection`.
+    pub(super) named: Vec<HeaderName>,
+    /// Hears whether the body has ended without trailers.
+    pub(super) connection: Option<Control>,
+}
+
+impl TrailerFilter {
+    pub(crate) fn passes_all(&self) -> bool {
+        matches!(self, Self::PassAll)
+    }
+
+    /// Acts upon what a body has been polled for.
+    pub(crate) fn filter<E>(&mut self, polled: &mut Poll<Option<Result<Frame<Bytes>, E>>>) {
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let Some(trailers) = frame.trailers_mut().filter(|_| !self.passes_all()) else { return };
+                drop_forbidden(trailers);
+                if let Some(watch) = self.take_watch() {
+                    watch.named.iter().for_each(|name| drop(trailers.remove(name)));
+                }
+            }
+            Poll::Ready(None) => {
+                if let Some(connection) = self.take_watch().and_then(|watch| watch.connection) {
+                    connection.traffic().set_open_ended(false);
+                }
+            }
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+    }
+
+    fn take_watch(&mut self) -> Option<Box<Watch>> {
+        match self {
+            Self::Watch(_) => match std::mem::replace(self, Self::Forbidden) {
+                Self::Watch(watch) => Some(watch),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+fn drop_forbidden(trailers: &mut HeaderMap) {
+    let forbidden: Vec<HeaderName> =
+        trailers.keys().filter(|name| !is_token(name) || is_forbidden(name.as_str())).cloned().collect();
+    for name in forbidden {
+        trailers.remove(name);
+    }
+}
+
+/// Also for names with `_`, which CGI and its heirs read as `-`.
+fn is_forbidden(name: &str) -> bool {
+    let name = name.replace('_', "-");
+    FORBIDDEN.contains(&&*name)
+        || ["x-forwarded", "x-pmesh-", "proxy-", "access-control-"].iter().any(|start| name.starts_with(start))
+}
+
+/// Fields that say where a message ends, where it goes, who sends it, or how its content is to be read.
+const FORBIDDEN: [&str; 45] = [
+    // Framing, and the fields of a hop.
+    "connection",
+    "content-length",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    // Routing, and what a proxy says.
+    "alt-svc",
+    "cf-connecting-ip",
+    "forwarded",
+    "host",
+    "location",
+    "max-forwards",
+    "true-client-ip",
+    "via",
+    "x-client-ip",
+    "x-http-method-override",
+    "x-original-url",
+    "x-real-ip",
+    "x-request-id",
+    "x-rewrite-url",
+    // Who asks, and what he may.
+    "authorization",
+    "cookie",
+    "origin",
+    "set-cookie",
+    "strict-transport-security",
+    "www-authenticate",
+    // How a request is to be handled, and its answer to be kept.
+    "age",
+    "cache-control",
+    "date",
+    "expect",
+    "expires",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "pragma",
+    "range",
+    "retry-after",
+    "vary",
+    // What the content is.
+    "content-encoding",
+    "content-range",
+    "content-security-policy",
+    "content-type",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_trailer() {
+        for (name, expected) in [
+            ("grpc-status", false),
+            ("grpc-message", false),
+            ("server-timing", false),
+            ("digest", false),
+            ("content-digest", false),
+            ("etag", false),
+            ("x-checksum", false),
+            ("content-length", true),
+            ("content_length", true),
+            ("transfer-encoding", true),
+            ("host", true),
+            ("forwarded", true),
+            ("x-forwarded-for", true),
+            ("x-forwarded", true),
+            ("if-range", true),
+            ("x_forwarded-proto", true),
+            ("x-real_ip", true),
+            ("set-cookie", true),
+            ("authorization", true),
+        ] {
+            assert_eq!(is_forbidden(name), expected, "{name}");
+        }
+    }
+}

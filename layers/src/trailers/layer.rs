@@ -1,0 +1,122 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, Version};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower::{BoxError, Layer, Service};
+
+use super::filter::{TrailerFilter, Watch};
+use crate::{
+    body::{RequestBody, ResponseBody},
+    conn::ConnInfo,
+    hop_by_hop::{Named, named},
+};
+
+/// Drops trailers that have no business there, from requests and from responses: also those that `Connection` names
+/// (RFC 9110, 7.6.1), of responses where a [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer) is further in.
+///
+/// A backend that merges trailers into the head would take them for the proxy's word, or for another framing, another
+/// host, another user.
+///
+/// Behind a request of HTTP/1 in chunks whose body had trailers, or had not ended when the response began, the connection
+/// ends, where a [`HttpServer`](crate::serve::HttpServer) serves it: hyper takes all up to the next empty line that ends
+/// with CRLF for the trailer section, and reads it to the first empty line that ends with LF. What stands between would be
+/// another request for others (RFC 9112, 2.2).
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct TrailersLayer;
+
+impl TrailersLayer {
+    /// The layer.
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+impl<S> Layer<S> for TrailersLayer {
+    type Service = Trailers<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Trailers { inner }
+    }
+}
+
+/// The service of [`TrailersLayer`].
+#[derive(Debug, Clone)]
+pub struct Trailers<S> {
+    inner: S,
+}
+
+impl<S> Trailers<S> {
+    inner_accessors!();
+}
+
+impl<S, B, R> Service<Request<B>> for Trailers<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<R>>,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<ResponseBody>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let filter = filter(&request);
+        let request = request.map(|body| {
+            let mut body = RequestBody::new(body);
+            body.filter_trailers(filter);
+            body
+        });
+        ResponseFuture { response: self.inner.call(request) }
+    }
+}
+
+pin_project! {
+    /// The response future of [`Trailers`].
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        response: F,
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Output = Result<Response<ResponseBody>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut response = ready!(self.project().response.poll(cx))?;
+        let named = response.extensions_mut().remove();
+        let watch = named.map(|Named(named)| Box::new(Watch { named, connection: None }));
+        let filter = watch.map_or(TrailerFilter::Forbidden, TrailerFilter::Watch);
+        Poll::Ready(Ok(response.map(|body| {
+            let mut body = ResponseBody::new(body);
+            body.filter_trailers(filter);
+            body
+        })))
+    }
+}
+
+/// Only a chunked HTTP/1 body has trailers that `Connection` may name.
+fn filter<B: Body>(request: &Request<B>) -> TrailerFilter {
+    let body = request.body();
+    if body.is_end_stream() || request.version() >= Version::HTTP_2 || body.size_hint().exact().is_some() {
+        return TrailerFilter::Forbidden;
+    }
+    let connection = request.extensions().get().map(ConnInfo::control).cloned();
+    connection.iter().for_each(|connection| connection.traffic().set_open_ended(true));
+    TrailerFilter::Watch(Box::new(Watch { named: named(request.headers()), connection }))
+}
