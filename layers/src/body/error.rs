@@ -45,6 +45,12 @@ impl RequestBodyError {
     pub(super) fn other(error: BoxError) -> Self {
         error.downcast().map_or_else(|error| Self(Cause::Other(error)), |same| *same)
     }
+
+    /// Whether the body is longer than a [`BodyLimitLayer`](crate::body_limit::BodyLimitLayer) allows. The error's source
+    /// is then [`BodyTooLong`].
+    pub fn is_too_long(&self) -> bool {
+        matches!(self.0, Cause::TooLong(_))
+    }
 }
 
 impl ResponseBodyError {

@@ -192,7 +192,10 @@ impl Kind {
 
 #[cfg(test)]
 mod tests {
-    use std::error::Error;
+    use std::{
+        error::Error,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
 
     use http_body_util::{BodyExt, Full, StreamBody};
 
@@ -208,6 +211,33 @@ mod tests {
         assert!(body.size_hint().exact() == Some(4) && !body.is_end_stream());
         assert_eq!(body.collect().await.unwrap().to_bytes(), "body");
         assert!(RequestBody::empty().is_end_stream());
+    }
+
+    #[derive(Debug, Default)]
+    struct Moved(AtomicUsize);
+
+    impl WatchRequest for Moved {
+        fn waits_for_client(&self) {}
+
+        fn moved(&self, bytes: usize) {
+            self.0.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn two_layers_of_a_kind_both_act() {
+        let watches = [Arc::new(Moved::default()), Arc::new(Moved::default())];
+        for (limits, passes) in [([4, 9], true), ([9, 4], true), ([3, 9], false), ([9, 3], false)] {
+            let mut body = RequestBody::new(Full::from("body"));
+            for (limit, watch) in limits.into_iter().zip(&watches) {
+                body.limit(limit);
+                body.watch(Arc::clone(watch) as _);
+            }
+            let collected = body.collect().await;
+            assert_eq!(collected.is_ok(), passes, "{limits:?}");
+            assert!(collected.err().is_none_or(|error| error.is_too_long()), "{limits:?}");
+        }
+        assert_eq!(watches.each_ref().map(|watch| watch.0.load(Ordering::Relaxed)), [8, 8]);
     }
 
     #[tokio::test]

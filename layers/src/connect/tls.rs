@@ -32,7 +32,6 @@ const HTTP2: &[u8] = b"h2";
 ///
 /// ```
 /// use std::sync::Arc;
-/// use http_body_util::Empty;
 /// use pmesh_layers::{connect::{SourceConnector, TlsConnector}, pool::Pool};
 /// use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 ///
@@ -44,7 +43,7 @@ const HTTP2: &[u8] = b"h2";
 ///     .with_root_certificates(roots)
 ///     .with_no_client_auth();
 /// let connector = TlsConnector::new(SourceConnector::new(), config);
-/// let pool: Pool<_> = Pool::new(connector, "https://backend.example".parse()?);
+/// let pool = Pool::new(connector, "https://backend.example".parse()?);
 /// # Ok(())
 /// # }
 /// ```

@@ -34,11 +34,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(16);
 /// the order in which they arrived.
 ///
 /// ```
-/// use http_body_util::Empty;
 /// use pmesh_layers::{connect::UnixConnector, pool::Pool};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let pool: Pool<_> = Pool::new(UnixConnector::new("/run/app.sock"), "http://app".parse()?);
+/// let pool = Pool::new(UnixConnector::new("/run/app.sock"), "http://app".parse()?);
 /// # Ok(())
 /// # }
 /// ```

@@ -32,7 +32,6 @@ use crate::{durations::bounded, identity::NodeName, plain::plain};
 /// the side that connects is done before the other has looked at it.
 ///
 /// ```
-/// use http_body_util::Empty;
 /// use pmesh_layers::{
 ///     connect::SourceConnector,
 ///     identity::Secret,
@@ -43,7 +42,7 @@ use crate::{durations::bounded, identity::NodeName, plain::plain};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let identity = NodeIdentity::new("example", "berlin".parse()?, [&Secret::generate()?])?;
 /// let connector = NodeConnector::new(SourceConnector::new(), identity, "paris".parse()?);
-/// let pool: Http2Pool<_> = Http2Pool::new(connector, "https://192.0.2.7:8443".parse()?);
+/// let pool = Http2Pool::new(connector, "https://192.0.2.7:8443".parse()?);
 /// # Ok(())
 /// # }
 /// ```

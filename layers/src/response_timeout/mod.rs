@@ -4,6 +4,7 @@
 //! ```
 //! use std::time::Duration;
 //! use http::Request;
+//! use bytes::Bytes;
 //! use http_body_util::Full;
 //! use pmesh_layers::response_timeout::{NoResponse, ResponseTimeoutLayer, TimedOut};
 //! use tower::{BoxError, ServiceBuilder, ServiceExt};
@@ -13,7 +14,7 @@
 //! let service = ServiceBuilder::new()
 //!     .layer(ResponseTimeoutLayer::new(Duration::from_secs(60)).min_rate(100, Duration::from_secs(60)))
 //!     .service_fn(async |_: Request<_>| std::future::pending::<Result<(), BoxError>>().await);
-//! let error = service.oneshot(Request::new(Full::new(&b"body"[..]))).await.unwrap_err();
+//! let error = service.oneshot(Request::new(Full::<Bytes>::from("body"))).await.unwrap_err();
 //! assert!(matches!(error, NoResponse::TimedOut(TimedOut::Backend)));
 //! # Ok(())
 //! # }

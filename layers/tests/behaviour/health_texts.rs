@@ -92,7 +92,7 @@ async fn texts_of_http1() {
         ),
         (
             answers(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"),
-            "the response broke off: error reading a body from connection",
+            "the response broke off: error reading a body from connection: end of file before message length reached",
         ),
     ] {
         assert_eq!(error_of(Pool::new(connector, uri())).await, expected);
