@@ -7,6 +7,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use pmesh_layers::{
+    body::RequestBody,
     conn::ConnInfo,
     hop_by_hop::HopByHopLayer,
     pool::Pool,
