@@ -125,6 +125,7 @@ fn sighup_looks_at_once() {
     program.signal(Signal::SIGHUP);
     let line = program.wait_for_line("SIGHUP");
     assert!(line.contains("INFO") && line.contains("reading the configuration"), "{line}");
+    program.wait_for_line("a new certificate is in use");
     assert_eq!(after.get(program.https(), "a.test", "a.test").status, 200);
     program.signal(Signal::SIGUSR1);
     program.wait_for_line("SIGUSR1 and SIGUSR2 do nothing");
