@@ -16,7 +16,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // Kept where only this program reads it, and given to every other node.
 //! let secret = Secret::generate()?;
-//! let authority = Authority::derive(&secret)?;
+//! let authority = Authority::derive(&secret, "example")?;
 //!
 //! // For trust stores, or `curl --cacert`.
 //! println!("{}", authority.certificate_pem());
