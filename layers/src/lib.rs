@@ -138,10 +138,12 @@
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // With some of the features only, some of what layers share has no user.
-#![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports))]
+#![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports, unused_macros))]
 
 #[macro_use]
 mod inner;
+#[macro_use]
+mod write_half;
 
 pub mod balance;
 pub mod body;

@@ -18,8 +18,8 @@ const ACK: u8 = 1;
 /// Whoever waits for that learns how many streams the peer allows before it opens one, and whether they may be tunnels,
 /// and sends no request to a peer that speaks something else.
 #[derive(Debug)]
-pub(super) struct Greeting<T> {
-    inner: T,
+pub(super) struct Greeting<IO> {
+    io: IO,
     head: [u8; FRAME_HEAD],
     read: usize,
     /// How much of the frame has not been read yet, once its head has.
@@ -42,11 +42,11 @@ pub enum Http2Error {
     Timeout,
 }
 
-impl<T> Greeting<T> {
+impl<IO> Greeting<IO> {
     /// The connection, and the report, which breaks when the connection does.
-    pub(super) fn new(inner: T) -> (Self, oneshot::Receiver<Result<(), Http2Error>>) {
+    pub(super) fn new(io: IO) -> (Self, oneshot::Receiver<Result<(), Http2Error>>) {
         let (report, reported) = oneshot::channel();
-        (Self { inner, head: [0; FRAME_HEAD], read: 0, left: None, report: Some(report) }, reported)
+        (Self { io, head: [0; FRAME_HEAD], read: 0, left: None, report: Some(report) }, reported)
     }
 
     fn saw(&mut self, bytes: &[u8]) {
@@ -88,7 +88,7 @@ impl<T> Greeting<T> {
     }
 }
 
-impl<T: Read + Unpin> Read for Greeting<T> {
+impl<IO: Read + Unpin> Read for Greeting<IO> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         // Whoever reads on has acted upon the frame.
@@ -96,43 +96,19 @@ impl<T: Read + Unpin> Read for Greeting<T> {
             this.tell(Ok(()));
         }
         if this.report.is_none() {
-            return Pin::new(&mut this.inner).poll_read(cx, buf);
+            return Pin::new(&mut this.io).poll_read(cx, buf);
         }
         let mut bytes = [0; 64];
         let room = this.left.unwrap_or(FRAME_HEAD - this.read).min(buf.remaining()).min(bytes.len());
         let mut head = ReadBuf::new(&mut bytes[..room]);
-        ready!(Pin::new(&mut this.inner).poll_read(cx, head.unfilled()))?;
+        ready!(Pin::new(&mut this.io).poll_read(cx, head.unfilled()))?;
         buf.put_slice(head.filled());
         this.saw(head.filled());
         Poll::Ready(Ok(()))
     }
 }
 
-impl<T: Write + Unpin> Write for Greeting<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
-    }
-}
+write_half!(impl[IO: Write + Unpin] Write, for Greeting<IO>, { write: through, vectored: through, flush: through, shutdown: through });
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,5 @@
 use std::{
-    io,
+    io::{self, IoSlice},
     mem::MaybeUninit,
     pin::Pin,
     sync::{
@@ -103,8 +103,8 @@ impl Meter {
 /// arrived or is about to. So until the response has been read, the error of a failed write is held back, and becomes
 /// the error that reading ends with.
 #[derive(Debug)]
-pub(super) struct Metered<T> {
-    inner: T,
+pub(super) struct Metered<IO> {
+    io: IO,
     meter: Arc<Meter>,
     /// Why a write failed, until it is reported.
     failure: Option<io::Error>,
@@ -112,24 +112,28 @@ pub(super) struct Metered<T> {
     _open: Http1Open,
 }
 
-impl<T> Metered<T> {
-    pub(super) fn new(inner: T, meter: Arc<Meter>, open: Http1Open) -> Self {
-        Self { inner, meter, failure: None, _open: open }
+impl<IO> Metered<IO> {
+    pub(super) fn new(io: IO, meter: Arc<Meter>, open: Http1Open) -> Self {
+        Self { io, meter, failure: None, _open: open }
     }
 }
 
-impl<T: Write + Unpin> Metered<T> {
-    fn write(&mut self, write: impl FnOnce(Pin<&mut T>) -> Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        let polled = self.unless_failed(write);
+impl<IO: Write + Unpin> Metered<IO> {
+    fn on_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let polled = self.unless_failed(|io| write_slices!(Pin::new(io), cx, bufs));
         self.meter.note_written(&polled);
         polled
     }
 
+    fn on_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.unless_failed(|io| Pin::new(io).poll_flush(cx))
+    }
+
     /// Keeps a failure for the reader, which is woken by more data or by the end.
-    fn unless_failed<R>(&mut self, act: impl FnOnce(Pin<&mut T>) -> Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+    fn unless_failed<R>(&mut self, act: impl FnOnce(&mut IO) -> Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         let failure = match self.failure.take() {
             Some(failure) => failure,
-            None => match act(Pin::new(&mut self.inner)) {
+            None => match act(&mut self.io) {
                 Poll::Ready(Err(failure)) => failure,
                 polled => return polled,
             },
@@ -143,12 +147,12 @@ impl<T: Write + Unpin> Metered<T> {
     }
 }
 
-impl<T: Read + Unpin> Read for Metered<T> {
+impl<IO: Read + Unpin> Read for Metered<IO> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let left = this.meter.left.load(Ordering::Relaxed);
         if left == UNLIMITED && this.failure.is_none() {
-            return Pin::new(&mut this.inner).poll_read(cx, buf);
+            return Pin::new(&mut this.io).poll_read(cx, buf);
         }
         if left == 0 {
             return Poll::Ready(Err(io::Error::other("there is no end to what comes before the response")));
@@ -156,7 +160,7 @@ impl<T: Read + Unpin> Read for Metered<T> {
         let mut bytes = [const { MaybeUninit::uninit() }; PIECE];
         let room = PIECE.min(buf.remaining()).min(left);
         let mut piece = ReadBuf::uninit(&mut bytes[..room]);
-        let read = ready!(Pin::new(&mut this.inner).poll_read(cx, piece.unfilled()));
+        let read = ready!(Pin::new(&mut this.io).poll_read(cx, piece.unfilled()));
         let ended = read.is_err() || piece.filled().is_empty();
         if let Some(failure) = this.failure.take_if(|_| ended) {
             // The kernel reports a reset only once: after the failed write, reading may look like a clean end.
@@ -172,33 +176,5 @@ impl<T: Read + Unpin> Read for Metered<T> {
     }
 }
 
-impl<T: Write + Unpin> Write for Metered<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.write(|inner| inner.poll_write(cx, buf))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Of TLS it may be what writes.
-        self.unless_failed(|inner| inner.poll_flush(cx))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        // Most requests are one piece, for which the kernel has a shorter way.
-        self.write(|inner| match bufs {
-            [buf] => inner.poll_write(cx, buf),
-            bufs => inner.poll_write_vectored(cx, bufs),
-        })
-    }
-}
+// A flush of TLS may be what writes.
+write_half!(impl[IO: Write + Unpin] Write, for Metered<IO>, { write: on_write, vectored: through, flush: on_flush, shutdown: through });

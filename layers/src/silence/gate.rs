@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    io,
+    io::{self, IoSlice},
     pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
@@ -154,6 +154,47 @@ impl<IO: AsyncWrite + Unpin> Gate<IO> {
         Poll::Ready(Ok(true))
     }
 
+    fn on_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if ready!(self.poll_passing(cx))? {
+            let written = match self.poll_turn(cx) {
+                Poll::Ready(()) => write_slices!(self.io()?, cx, bufs),
+                Poll::Pending => Poll::Pending,
+            };
+            return self.note_written(written);
+        }
+        let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+        Poll::Ready(self.hold(first))
+    }
+
+    fn on_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !ready!(self.poll_passing(cx))? {
+            return Poll::Ready(Ok(()));
+        }
+        let flushed = self.io()?.poll_flush(cx);
+        match flushed {
+            Poll::Pending => self.control.traffic().note_unsent(),
+            Poll::Ready(_) => self.control.traffic().note_sent(),
+        }
+        flushed
+    }
+
+    fn on_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Behind a closed gate whoever reclaims the IO ends it, so that every end looks the same.
+        if !ready!(self.poll_passing(cx))? {
+            return Poll::Ready(Ok(()));
+        }
+        let ended = self.io()?.poll_shutdown(cx);
+        if self.watched && ended.is_pending() && !self.control.is_draining() {
+            // Its server has ended, perhaps within a body: it must not pass for idle.
+            self.control.drain();
+        }
+        ended
+    }
+
+    fn is_vectored(&self) -> bool {
+        self.io.as_ref().is_some_and(AsyncWrite::is_write_vectored)
+    }
+
     fn hold(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.held.len() + bytes.len() > MAX_HELD {
             return Err(io::Error::other("too much was written before a served host was named"));
@@ -183,63 +224,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Gate<IO> {
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Gate<IO> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if ready!(self.poll_passing(cx))? {
-            let written = match self.poll_turn(cx) {
-                Poll::Ready(()) => self.io()?.poll_write(cx, buf),
-                Poll::Pending => Poll::Pending,
-            };
-            return self.note_written(written);
-        }
-        Poll::Ready(self.hold(buf))
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if ready!(self.poll_passing(cx))? {
-            let written = match self.poll_turn(cx) {
-                Poll::Ready(()) => self.io()?.poll_write_vectored(cx, bufs),
-                Poll::Pending => Poll::Pending,
-            };
-            return self.note_written(written);
-        }
-        let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
-        Poll::Ready(self.hold(first))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.as_ref().is_some_and(AsyncWrite::is_write_vectored)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !ready!(self.poll_passing(cx))? {
-            return Poll::Ready(Ok(()));
-        }
-        let flushed = self.io()?.poll_flush(cx);
-        match flushed {
-            Poll::Pending => self.control.traffic().note_unsent(),
-            Poll::Ready(_) => self.control.traffic().note_sent(),
-        }
-        flushed
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Behind a closed gate whoever reclaims the IO ends it, so that every end looks the same.
-        if !ready!(self.poll_passing(cx))? {
-            return Poll::Ready(Ok(()));
-        }
-        let ended = self.io()?.poll_shutdown(cx);
-        if self.watched && ended.is_pending() && !self.control.is_draining() {
-            // Its server has ended, perhaps within a body: it must not pass for idle.
-            self.control.drain();
-        }
-        ended
-    }
-}
+write_half!(impl[IO: AsyncWrite + Unpin] AsyncWrite, for Gate<IO>, { write: on_write, vectored: is_vectored, flush: on_flush, shutdown: on_shutdown });
 
 impl<IO> Drop for Gate<IO> {
     fn drop(&mut self) {

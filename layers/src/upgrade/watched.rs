@@ -1,5 +1,5 @@
 use std::{
-    io,
+    io::{self, IoSlice},
     pin::Pin,
     sync::atomic::{AtomicU32, Ordering},
     task::{Context, Poll},
@@ -21,6 +21,13 @@ pub(super) struct Watched<'a> {
 impl<'a> Watched<'a> {
     pub(super) fn new((io, kept): (Upgraded, Kept), moved: &'a AtomicU32) -> Self {
         Self { io: TokioIo::new(io), kept, moved }
+    }
+
+    fn on_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let polled = write_slices!(Pin::new(&mut self.io), cx, bufs);
+        // Counted as well as what is read: a slow reader is not an idle one.
+        self.note(&polled);
+        polled
     }
 
     fn note<T>(&self, polled: &Poll<T>) {
@@ -49,19 +56,4 @@ impl AsyncRead for Watched<'_> {
     }
 }
 
-impl AsyncWrite for Watched<'_> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.io).poll_write(cx, buf);
-        // Counted as well as what is read: a slow reader is not an idle one.
-        self.note(&polled);
-        polled
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
+write_half!(impl[] AsyncWrite, for Watched<'_>, { write: on_write, vectored: through, flush: through, shutdown: through });

@@ -2,7 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
-    io,
+    io::{self, IoSlice},
     pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
@@ -131,6 +131,20 @@ impl<IO> Counted<IO> {
 }
 
 impl<IO: AsyncWrite + Unpin> Counted<IO> {
+    fn on_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if self.reads.hold_back() {
+            return Poll::Pending;
+        }
+        let written = ready!(write_slices!(Pin::new(&mut self.io), cx, bufs))?;
+        let mut left = written;
+        for buf in bufs {
+            let count = left.min(buf.len());
+            self.wrote(&buf[..count]);
+            left -= count;
+        }
+        Poll::Ready(Ok(written))
+    }
+
     /// Sends the client away, with a word if one fits in: the connection ends right after it.
     fn end(&mut self, why: &'static str, cx: &mut Context<'_>) -> io::Error {
         self.control.note_flooded();
@@ -157,46 +171,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Counted<IO> {
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Counted<IO> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.reads.hold_back() {
-            return Poll::Pending;
-        }
-        let written = ready!(Pin::new(&mut self.io).poll_write(cx, buf))?;
-        self.wrote(&buf[..written]);
-        Poll::Ready(Ok(written))
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if self.reads.hold_back() {
-            return Poll::Pending;
-        }
-        let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, bufs))?;
-        let mut left = written;
-        for buf in bufs {
-            let count = left.min(buf.len());
-            self.wrote(&buf[..count]);
-            left -= count;
-        }
-        Poll::Ready(Ok(written))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
+write_half!(impl[IO: AsyncWrite + Unpin] AsyncWrite, for Counted<IO>, { write: on_write, vectored: through, flush: through, shutdown: through });
 
 #[cfg(test)]
 mod tests {
