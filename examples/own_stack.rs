@@ -7,6 +7,8 @@
 //!
 //! curl -H 'Host: hello.example' http://127.0.0.1:8080/     # hello.example asked by 127.0.0.1: GET /
 //! curl -H 'Host: a.hello.example' http://127.0.0.1:8080/x  # a.hello.example asked by 127.0.0.1: GET /x
+//! curl -H 'Host: a.hello.example' http://127.0.0.1:8080/   # 404 Not Found
+//! curl -H 'Host: hello.example' http://127.0.0.1:8080/down # 502 Bad Gateway
 //! curl http://127.0.0.1:8080/                              # curl: (52) Empty reply from server
 //! curl -H 'Host: other.example' http://127.0.0.1:8080/     # curl: (52) Empty reply from server
 //! ```
@@ -20,6 +22,7 @@ use pmesh_layers::{
     hop_by_hop::HopByHopLayer,
     host::{HostLayer, HostPattern, HostSet},
     pool::Pool,
+    respond::RespondLayer,
     route::{RouteTable, Router},
     serve::{HttpServer, Protocol},
     silence::OpenGateLayer,
@@ -39,19 +42,23 @@ async fn main() -> Result<(), BoxError> {
 
     // Connections to the backend are reused. Their source addresses are taken from a loopback network in turn.
     let connector = SourceConnector::new().subnet("127.2.0.0/16".parse()?);
-    let pool: Pool<_> = Pool::new(connector, endpoint);
+    let pool = Pool::new(connector.clone(), endpoint);
+    // Nobody listens there.
+    let down = Pool::new(connector, "http://127.0.0.1:1".parse()?);
 
     let patterns: [HostPattern; 2] = ["hello.example".parse()?, "*.hello.example".parse()?];
+    let [hello, below_hello] = patterns.clone();
     let mut routes = RouteTable::new();
-    for pattern in patterns.clone() {
-        routes.insert(pattern, "/".parse()?, pool.clone())?;
-    }
+    routes.insert(hello.clone(), "/".parse()?, pool.clone())?;
+    routes.insert(hello, "/down".parse()?, down)?;
+    routes.insert(below_hello, "/x".parse()?, pool)?;
 
     let stack = ServiceBuilder::new()
         // An error that leaves the stack ends the connection without a byte ...
         .layer(HostLayer::new(HostSet::new(patterns)))
-        // ... and here the client has earned answers. A program that wants to give some turns errors into them next.
+        // ... and here the client has earned answers: 400, 404, 502, each error its own.
         .layer(OpenGateLayer::new())
+        .layer(RespondLayer::new())
         .layer(DistrustLayer::new(TrustedProxies::none()))
         .layer(FramingLayer::new())
         .layer(HopByHopLayer::new())

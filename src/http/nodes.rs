@@ -6,16 +6,16 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use pmesh_layers::{
     body::{RequestBody, ResponseBody},
     conn::ConnInfo,
-    host::HostRejected,
+    respond,
 };
 use tower::{BoxError, Layer, Service};
 
-use super::{access_log::LoggedBody, respond};
+use super::access_log::LoggedBody;
 use crate::{admission::spares::for_node, mesh::Api, settings::API_HOST};
 
 /// What is different for requests of other nodes: those for the node itself go to the [`Api`], and one for a host that is
@@ -107,11 +107,7 @@ where
                     Err(error) => error,
                     response => return Poll::Ready(response),
                 };
-                let status = match error.downcast_ref::<HostRejected>() {
-                    Some(HostRejected::NotServed) => StatusCode::MISDIRECTED_REQUEST,
-                    Some(_) => StatusCode::BAD_REQUEST,
-                    None => StatusCode::BAD_GATEWAY,
-                };
+                let status = respond::status(&*error);
                 tracing::debug!(status = status.as_u16(), %error, "request of another node refused");
                 Poll::Ready(Ok(respond::plain(status).map(LoggedBody::unlogged)))
             }

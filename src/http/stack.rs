@@ -6,13 +6,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderName, Request, Response};
+use http::{HeaderName, Request, Response, StatusCode};
 use pmesh_layers::{
     body::{RequestBody, ResponseBody},
     forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
     framing::FramingLayer,
     hop_by_hop::HopByHopLayer,
     host::{HostLayer, HostRejected},
+    respond::RespondLayer,
     route::{RouteTable, Router},
     silence::OpenGateLayer,
     sni::SniMatchLayer,
@@ -25,12 +26,12 @@ use tower_http::request_id::SetRequestIdLayer;
 use crate::{
     http::{
         access_log::{AccessLogLayer, LoggedBody},
+        failure_log::FailureLogLayer,
         nodes::NodesLayer,
         request_id::RequestIds,
-        respond::RespondLayer,
         via,
     },
-    mesh::{Api, PassedLayer},
+    mesh::{Api, Circle, PassedLayer},
     settings::Settings,
     telemetry::counters::Counters,
     upstream::RouteService,
@@ -110,8 +111,9 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
         .layer(DistrustLayer::new(trusted.clone()))
         .layer(SetRequestIdLayer::new(request_id.clone(), RequestIds::new()))
         .layer(AccessLogLayer::new(settings.access_log))
-        // All errors from further in become responses.
-        .layer(RespondLayer)
+        .layer(FailureLogLayer)
+        // All errors from further in become responses. The table is that of the layers, with a row for nodes.
+        .layer(RespondLayer::new().on(|_: &Circle| StatusCode::LOOP_DETECTED))
         // Nothing that a head must say is said behind a body.
         .layer(TrailersLayer::new())
         // Over TLS the host must be the one that the handshake was for: 421.

@@ -21,3 +21,17 @@ async fn served_names_reach_the_backend_and_others_hear_nothing() {
     }
     assert_eq!(program.answer_to("garbage\r\n\r\n").await, "");
 }
+
+#[tokio::test]
+async fn those_who_name_a_host_are_told_what_went_wrong() {
+    let program = Program::start("own_stack");
+    for (host, path, status) in [
+        ("a.hello.example", "/", "404 Not Found"),
+        ("hello.example", "/down", "502 Bad Gateway"),
+        ("hello.example", "/x/..%2fdown", "400 Bad Request"),
+    ] {
+        let answer = program.answer_to(get(&format!("Host: {host}\r\n"), path)).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{path}: {answer}");
+        assert!(answer.ends_with(&format!("\r\n\r\n{status}\n")), "{path}: {answer}");
+    }
+}

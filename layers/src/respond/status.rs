@@ -5,6 +5,8 @@ use http::{
     header::{ALLOW, CONTENT_TYPE},
 };
 
+#[cfg(feature = "client")]
+use crate::pool::PoolError;
 #[cfg(feature = "upgrade")]
 use crate::upgrade::NotSwitched;
 use crate::{
@@ -68,6 +70,15 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
     // Found out before the request was sent, or while it was.
     if iter::successors(Some(error), |error| (*error).source()).any(|error| error.is::<BodyTooLong>()) {
         return StatusCode::PAYLOAD_TOO_LARGE;
+    }
+    #[cfg(feature = "client")]
+    if let Some(error) = error.downcast_ref::<PoolError>() {
+        return match error {
+            error if error.is_connect_timeout() => StatusCode::GATEWAY_TIMEOUT,
+            error if error.is_out_of_resources() => StatusCode::SERVICE_UNAVAILABLE,
+            error if error.is_client_failure() => StatusCode::BAD_REQUEST,
+            _ => StatusCode::BAD_GATEWAY,
+        };
     }
     StatusCode::BAD_GATEWAY
 }

@@ -1,0 +1,123 @@
+//! The log lines of requests that were refused, or got no response from their upstream.
+
+use std::{
+    error::Error,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response, StatusCode};
+use pin_project_lite::pin_project;
+use pmesh_layers::{
+    balance::{AllUnreachable, Failed},
+    host::HostName,
+    respond::Cause,
+};
+use tower::{Layer, Service};
+use tower_http::request_id::RequestId;
+
+use crate::telemetry::causes::with_causes;
+
+/// Logs what a [`RespondLayer`](pmesh_layers::respond::RespondLayer) further in has answered.
+#[derive(Debug, Clone, Copy)]
+pub struct FailureLogLayer;
+
+impl<S> Layer<S> for FailureLogLayer {
+    type Service = FailureLog<S>;
+
+    fn layer(&self, inner: S) -> FailureLog<S> {
+        FailureLog { inner }
+    }
+}
+
+/// The service of [`FailureLogLayer`].
+#[derive(Debug, Clone)]
+pub struct FailureLog<S> {
+    inner: S,
+}
+
+impl<S, B, R> Service<Request<B>> for FailureLog<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let asked = Asked { host: request.extensions().get().cloned(), id: request.extensions().get().cloned() };
+        ResponseFuture { response: self.inner.call(request), asked }
+    }
+}
+
+pin_project! {
+    /// The response future of [`FailureLog`].
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        response: F,
+        asked: Asked,
+    }
+}
+
+/// What a line says of the request: two references are counted.
+#[derive(Debug)]
+struct Asked {
+    host: Option<HostName>,
+    id: Option<RequestId>,
+}
+
+impl<F, R, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.response.poll(cx));
+        if let Ok(response) = &response
+            && (response.status().is_client_error() || response.status().is_server_error())
+            && let Some(cause) = response.extensions().get::<Cause>()
+        {
+            log(response.status(), cause.error(), this.asked);
+        }
+        Poll::Ready(response)
+    }
+}
+
+/// A line on a request without a response from its upstream, at this level.
+macro_rules! unanswered {
+    ($level:ident, $status:expr, $asked:expr, $failed:expr, $error:expr) => {
+        tracing::event!(
+            tracing::Level::$level,
+            status = $status.as_u16(),
+            id = $asked.id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or("-"),
+            host = $asked.host.as_ref().map_or("-", HostName::as_str),
+            upstream = $failed.map_or("-", Failed::endpoint),
+            attempts = $failed.map(Failed::attempts).filter(|attempts| *attempts > 1),
+            error = %with_causes($error),
+            "no response from the upstream"
+        )
+    };
+}
+
+fn log(status: StatusCode, error: &(dyn Error + Send + Sync + 'static), asked: &Asked) {
+    let failed = error.downcast_ref::<Failed>();
+    let error = failed.map_or(error, |failed| &**failed.cause());
+    let is_known = failed.is_some_and(Failed::is_endpoint_failure) || error.is::<AllUnreachable>();
+    // A client may ask for any protocol: 501 is no news. Nor is an endpoint that is known to fail, which has lines of its
+    // own.
+    if !status.is_server_error() || status == StatusCode::NOT_IMPLEMENTED {
+        tracing::debug!(status = status.as_u16(), %error, "request refused");
+    } else if is_known {
+        unanswered!(DEBUG, status, asked, failed, error);
+    } else {
+        unanswered!(WARN, status, asked, failed, error);
+    }
+}
