@@ -59,4 +59,5 @@ mod tls_silence;
 mod transports;
 mod tunnel;
 mod turns;
+mod under_axum;
 mod unix;
