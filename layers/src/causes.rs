@@ -31,6 +31,19 @@ pub fn texts(error: &(dyn Error + 'static)) -> Vec<String> {
     texts
 }
 
+/// The error itself, or the first of its causes, that is a `T`.
+///
+/// ```
+/// use std::io;
+/// use pmesh_layers::causes::find;
+///
+/// let error = io::Error::other(io::Error::from(io::ErrorKind::TimedOut));
+/// assert!(find::<io::Error>(&error).is_some() && find::<std::fmt::Error>(&error).is_none());
+/// ```
+pub fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    iter::successors(Some(error), |error| (*error).source()).find_map(|error| error.downcast_ref())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

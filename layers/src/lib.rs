@@ -145,6 +145,7 @@ mod inner;
 #[macro_use]
 mod write_half;
 
+mod any;
 pub mod balance;
 pub mod body;
 pub mod body_limit;

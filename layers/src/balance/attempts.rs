@@ -12,15 +12,16 @@ pub(super) type Names = Arc<[Arc<str>]>;
 /// when nobody waits for the response any more.
 ///
 /// ```
+/// use std::convert::Infallible;
 /// use bytes::Bytes;
 /// use http::{Request, Response};
 /// use http_body_util::Empty;
-/// use pmesh_layers::{balance::{Attempts, Balance}, body::{RequestBody, ResponseBody}, pool::PoolError};
+/// use pmesh_layers::{balance::{Attempts, Balance}, body::{RequestBody, ResponseBody}};
 /// use tower::{ServiceExt, service_fn};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower::BoxError> {
-/// let endpoint = service_fn(async |_: Request<RequestBody>| Ok::<_, PoolError>(Response::new(ResponseBody::from("hello"))));
+/// let endpoint = service_fn(async |_: Request<RequestBody>| Ok::<_, Infallible>(Response::new(ResponseBody::from("hello"))));
 /// let attempts = Attempts::default();
 /// let mut request = Request::new(Empty::<Bytes>::new());
 /// request.extensions_mut().insert(attempts.clone());

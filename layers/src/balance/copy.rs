@@ -2,12 +2,13 @@ use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body::Body;
 
+use super::lent::Lender;
 use crate::body::RequestBody;
 
 /// How much room there is for the fields of most requests, so that it is allocated once.
 const USUAL: usize = 1024;
 
-/// A copy of a request without a body, to send it again. Extensions are left out.
+/// A copy of a request, to send it again: of its head without the extensions, and of a body that may come back.
 ///
 /// Each request is copied and hardly any is sent again. So the fields are one piece of text: a clone of the map would
 /// count a reference for each name and each value, up and down.
@@ -18,13 +19,18 @@ pub(super) struct RequestCopy {
     version: Version,
     /// For each field the length of its name, twice that of its value and one more if that is sensitive, and the two.
     fields: Vec<u8>,
+    /// `None` without a body.
+    lender: Option<Lender>,
 }
 
 impl RequestCopy {
-    pub(super) fn of(request: &Request<RequestBody>) -> Option<Self> {
-        if !request.body().is_end_stream() {
-            return None;
-        }
+    /// Of a request without a body; if it `lends` bodies, of any.
+    pub(super) fn of(request: &mut Request<RequestBody>, lends: bool) -> Option<Self> {
+        let lender = match request.body().is_end_stream() {
+            true => None,
+            false if lends => Some(Lender::lend(request.body_mut())),
+            false => return None,
+        };
         let mut fields = Vec::with_capacity(USUAL);
         for (name, value) in request.headers() {
             let name = name.as_str();
@@ -36,15 +42,24 @@ impl RequestCopy {
             fields.extend_from_slice(value.as_bytes());
         }
         let (method, uri, version) = (request.method().clone(), request.uri().clone(), request.version());
-        Some(Self { method, uri, version, fields })
+        Some(Self { method, uri, version, fields, lender })
     }
 
     pub(super) fn method(&self) -> &Method {
         &self.method
     }
 
+    pub(super) fn has_body(&self) -> bool {
+        self.lender.is_some()
+    }
+
+    /// The request, unless its body has not come back.
     pub(super) fn request(&self) -> Option<Request<RequestBody>> {
-        let mut request = Request::new(RequestBody::empty());
+        let body = match &self.lender {
+            Some(lender) => lender.again()?,
+            None => RequestBody::empty(),
+        };
+        let mut request = Request::new(body);
         *request.headers_mut() = self.headers()?;
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
@@ -87,7 +102,7 @@ mod tests {
         for (method, body, expected) in [("GET", "", true), ("PUT", "x", false), ("POST", "", true)] {
             let mut secret = HeaderValue::from_static("secret");
             secret.set_sensitive(true);
-            let request = Request::builder()
+            let mut request = Request::builder()
                 .method(method)
                 .uri("/path")
                 .version(Version::HTTP_2)
@@ -99,7 +114,7 @@ mod tests {
                 .header("long", "x".repeat(USUAL))
                 .body(RequestBody::new(Full::new(Bytes::from_static(body.as_bytes()))))
                 .unwrap();
-            let copy = RequestCopy::of(&request);
+            let copy = RequestCopy::of(&mut request, false);
             assert_eq!(copy.is_some(), expected, "{method} {body}");
             if let Some(copy) = copy {
                 let copy = copy.request().unwrap();

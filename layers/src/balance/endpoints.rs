@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     ops::Range,
     sync::{
         Arc,
@@ -7,7 +8,7 @@ use std::{
 };
 
 use super::{
-    EndpointStats, Health,
+    Classify, EndpointStats, Health,
     attempts::Names,
     budget::Budget,
     health::{Asks, Lease},
@@ -67,16 +68,17 @@ impl<S> Endpoint<S> {
 /// there may be. Clones take turns together.
 ///
 /// ```
+/// use std::convert::Infallible;
 /// use bytes::Bytes;
 /// use http::{Request, Response};
 /// use http_body_util::Empty;
-/// use pmesh_layers::{balance::{Endpoint, Rotation}, body::{RequestBody, ResponseBody}, pool::PoolError};
+/// use pmesh_layers::{balance::{Endpoint, Rotation}, body::{RequestBody, ResponseBody}};
 /// use tower::{ServiceExt, service_fn};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower::BoxError> {
 /// let service = |name: &'static str| {
-///     service_fn(move |_: Request<RequestBody>| std::future::ready(Ok::<_, PoolError>(Response::new(ResponseBody::from(name)))))
+///     service_fn(move |_: Request<RequestBody>| std::future::ready(Ok::<_, Infallible>(Response::new(ResponseBody::from(name)))))
 /// };
 /// let rotation = Rotation::new();
 /// let near = Endpoint::new("near", service("near"));
@@ -110,13 +112,20 @@ impl Rotation {
 }
 
 /// The endpoints of a [`Balance`](super::Balance).
-#[derive(Debug)]
+#[derive(Clone)]
 pub(super) struct Endpoints<S> {
     all: Box<[Endpoint<S>]>,
     /// So many of them come before the others.
     preferred: usize,
     names: Names,
     rotation: Rotation,
+    pub(super) classify: Option<Arc<dyn Classify>>,
+}
+
+impl<S: fmt::Debug> fmt::Debug for Endpoints<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoints").field("all", &self.all).field("preferred", &self.preferred).finish_non_exhaustive()
+    }
 }
 
 impl<S> Endpoints<S> {
@@ -125,7 +134,7 @@ impl<S> Endpoints<S> {
         let preferred = first.len();
         let all: Box<[_]> = first.into_iter().chain(then).collect();
         let names = all.iter().map(|endpoint| Arc::clone(&endpoint.name)).collect();
-        Self { all, preferred, names, rotation }
+        Self { all, preferred, names, rotation, classify: None }
     }
 
     /// The next endpoint that is well, or one that a request has to try. If there is neither, the one with the fewest

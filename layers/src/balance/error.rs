@@ -1,6 +1,5 @@
+use http::StatusCode;
 use tower::BoxError;
-
-use super::failure::Failure;
 
 /// A request that got no response from any endpoint that it was sent to.
 #[derive(Debug, thiserror::Error)]
@@ -13,8 +12,7 @@ pub struct Failed {
 }
 
 impl Failed {
-    pub(super) fn new(endpoint: &str, attempts: u32, failure: Failure) -> Self {
-        let Failure { is_endpoint_failure, error: source, .. } = failure;
+    pub(super) fn new(endpoint: &str, attempts: u32, is_endpoint_failure: bool, source: BoxError) -> Self {
         Self { endpoint: endpoint.to_owned(), attempts, is_endpoint_failure, source }
     }
 
@@ -50,3 +48,8 @@ pub struct NoEndpoint;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no endpoint can be reached: connections to all of them time out, and are tried again every second")]
 pub struct AllUnreachable;
+
+/// A response that the [classifier](super::Classify) takes for a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the endpoint responded with {0}, which counts as a failure")]
+pub(super) struct FailedResponse(pub(super) StatusCode);

@@ -12,12 +12,15 @@ use pin_project_lite::pin_project;
 use tower::{BoxError, Service};
 
 use super::{
-    AllUnreachable, Attempts, Failed, NoEndpoint, TimeLeft, Unsent,
+    AllUnreachable, Attempts, Failed, Failure, NoEndpoint, TimeLeft,
     budget::{SENT, UNSENT},
+    classify::{failed_response, failure_of},
     copy::{RequestCopy, is_idempotent},
     endpoints::{Endpoints, Tried, Turn},
-    failure::Failure,
+    error::FailedResponse,
+    failure::Progress,
     health::{Lease, Mark},
+    record::Record,
     share::SHARES,
     trial::{Trial, Waited},
 };
@@ -40,7 +43,7 @@ pin_project! {
         lease: Option<Lease>,
         // The attempt at an endpoint that has failed, if the request can go elsewhere. Boxed, because it is rare.
         trial: Option<Box<Trial<S>>>,
-        // For another try, if there may be one: of a request without a body.
+        // For another try, if there may be one.
         copy: Option<RequestCopy>,
         tried: Tried,
         // Endpoints whose connection timed out.
@@ -53,11 +56,11 @@ impl<S> ResponseFuture<S>
 where
     S: Service<Request<RequestBody>> + Clone,
 {
-    pub(super) fn new(endpoints: Arc<Endpoints<S>>, request: Request<RequestBody>) -> Self {
-        let copy = RequestCopy::of(&request);
+    pub(super) fn new(endpoints: Arc<Endpoints<S>>, mut request: Request<RequestBody>) -> Self {
+        let copy = RequestCopy::of(&mut request, endpoints.classify.is_some());
         let attempts = request.extensions().get::<Attempts>().cloned();
         // A trial goes on beside the next attempt and may end after it: a late DELETE could undo what came in between.
-        let repeatable = copy.as_ref().is_some_and(|copy| copy.method().is_safe());
+        let repeatable = copy.as_ref().is_some_and(|copy| !copy.has_body() && copy.method().is_safe());
         // A client stays with the endpoint to which it has its own connection.
         let ties = request.extensions().get().and_then(ConnInfo::ties);
         let tied = ties.and_then(|ties| endpoints.tied(ties)).map(Turn::Of);
@@ -88,7 +91,7 @@ where
 impl<S, R> Future for ResponseFuture<S>
 where
     S: Service<Request<RequestBody>, Response = Response<R>, Future: Send> + Clone + Send + 'static,
-    S::Error: Unsent + Into<BoxError>,
+    S::Error: Into<BoxError> + 'static,
     R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Output = Result<Response<ResponseBody>, BoxError>;
@@ -96,43 +99,74 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let result = ready!(self.as_mut().poll_attempt(cx))?;
-            let this = self.as_mut().project();
-            let record = this.endpoints.record(*this.index);
-            let mut failure = match result {
-                Ok(response) => return Poll::Ready(Ok(self.as_mut().accept(response))),
-                Err(error) => Failure::of(error),
-            };
-            *this.black_holes += u32::from(failure.is_connect_timeout());
-            record.failed(*this.began, this.lease.take().as_ref(), &failure);
-            if let Some(response) = this.trial.as_mut().and_then(|trial| trial.response()) {
-                self.as_mut().return_to_trial();
-                return Poll::Ready(Ok(self.as_mut().accept(response)));
-            }
-            // The trial may have failed, too.
-            this.trial.take_if(|trial| trial.has_ended());
-            let is_unsent = failure.request.is_some();
-            let request = again(&mut failure, this.copy).filter(|_| *this.black_holes < SHARES);
-            // It may have been the end of a connection that had been idle.
-            let same = !is_unsent && this.endpoints.is_one() && this.tried.count() == 1;
-            let next = request.and_then(|request| {
-                let next = this.endpoints.after(this.tried).or(same.then_some(0))?;
-                let cost = if is_unsent || failure.is_unprocessed { UNSENT } else { SENT };
-                let is_free = this.endpoints.health(next).is_well();
-                (is_free || this.endpoints.budget().spend(cost)).then_some((next, request))
-            });
-            match next {
-                Some((next, request)) => self.as_mut().try_at(next, request),
-                None => {
-                    let name = &this.endpoints.names()[*this.index];
-                    let failed: BoxError = Failed::new(name, this.tried.count(), failure).into();
-                    match this.trial {
-                        Some(trial) => trial.wait_instead_of(failed),
-                        None => return Poll::Ready(Err(failed)),
+            let classify = self.endpoints.classify.as_deref();
+            let ended = match result {
+                Ok(response) => match failed_response(&response, classify) {
+                    None => return Poll::Ready(Ok(self.accept(response))),
+                    Some(failure) => {
+                        let error = FailedResponse(response.status()).into();
+                        self.as_mut().fail(failure, error, Some(response))
                     }
-                    self.as_mut().project().attempt.set(None);
+                },
+                Err(error) => {
+                    let (failure, error) = failure_of(error, classify);
+                    self.as_mut().fail(failure, error, None)
                 }
+            };
+            if let Some(result) = ended {
+                return Poll::Ready(result);
             }
         }
+    }
+}
+
+impl<S, R> ResponseFuture<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<R>> + Clone,
+    R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    /// The current attempt has failed, with an error or with a response. Begins another one, or returns what becomes of
+    /// the request.
+    #[cold]
+    fn fail(
+        mut self: Pin<&mut Self>,
+        mut failure: Failure,
+        error: BoxError,
+        response: Option<Response<R>>,
+    ) -> Option<Result<Response<ResponseBody>, BoxError>> {
+        let this = self.as_mut().project();
+        *this.black_holes += u32::from(failure.is_connect_timeout);
+        this.endpoints.record(*this.index).failed(*this.began, this.lease.take().as_ref(), &failure, &error);
+        if let Some(response) = this.trial.as_mut().and_then(|trial| trial.response()) {
+            self.as_mut().return_to_trial();
+            return Some(Ok(self.accept(response)));
+        }
+        // The trial may have failed, too.
+        this.trial.take_if(|trial| trial.has_ended());
+        let request = again(&mut failure, this.copy).filter(|_| *this.black_holes < SHARES);
+        // It may have been the end of a connection that had been idle.
+        let same = !failure.is_unsent() && response.is_none() && this.endpoints.is_one() && this.tried.count() == 1;
+        let next = request.and_then(|request| {
+            let next = this.endpoints.after(this.tried).or(same.then_some(0))?;
+            let cost = if failure.is_without_effect() { UNSENT } else { SENT };
+            let is_free = this.endpoints.health(next).is_well();
+            (is_free || this.endpoints.budget().spend(cost)).then_some((next, request))
+        });
+        if let Some((next, request)) = next {
+            self.try_at(next, request);
+            return None;
+        }
+        if let Some(response) = response {
+            return Some(Ok(self.pass_on(response, None)));
+        }
+        let name = &this.endpoints.names()[*this.index];
+        let failed: BoxError = Failed::new(name, this.tried.count(), !failure.is_blameless, error).into();
+        match this.trial {
+            Some(trial) => trial.wait_instead_of(failed),
+            None => return Some(Err(failed)),
+        }
+        self.project().attempt.set(None);
+        None
     }
 }
 
@@ -142,15 +176,24 @@ where
     R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     /// Takes the response of the current attempt for that to the request.
-    fn accept(self: Pin<&mut Self>, mut response: Response<R>) -> Response<ResponseBody> {
+    fn accept(self: Pin<&mut Self>, response: Response<R>) -> Response<ResponseBody> {
+        let record = self.endpoints.record(self.index);
+        let mark = record.health.succeeded(self.began);
+        // With a body in flight it may have been the client who broke off.
+        let watched = self.copy.as_ref().is_some_and(|copy| !copy.has_body()).then(|| (Arc::clone(record), mark));
+        self.pass_on(response, watched)
+    }
+
+    /// The response of the current attempt, whose body is watched for how it ends.
+    fn pass_on(
+        self: Pin<&mut Self>,
+        mut response: Response<R>,
+        watched: Option<(Arc<Record>, Mark)>,
+    ) -> Response<ResponseBody> {
         let this = self.project();
-        let record = this.endpoints.record(*this.index);
-        let mark = record.health.succeeded(*this.began);
         if let Some(TiedTo(client)) = response.extensions_mut().remove() {
             client.ties_or_new().note_endpoint(&this.endpoints.names()[*this.index]);
         }
-        // With a body in flight it may have been the client who broke off.
-        let watched = this.copy.is_some().then(|| (Arc::clone(record), mark));
         response.map(|body| {
             let mut body = ResponseBody::new(body);
             if let Some((record, mark)) = watched {
@@ -161,10 +204,11 @@ where
     }
 }
 
-impl<S> ResponseFuture<S>
+impl<S, R> ResponseFuture<S>
 where
-    S: Service<Request<RequestBody>, Response: Send, Future: Send> + Clone + Send + 'static,
-    S::Error: Unsent + Into<BoxError>,
+    S: Service<Request<RequestBody>, Response = Response<R>, Future: Send> + Clone + Send + 'static,
+    S::Error: Into<BoxError> + 'static,
+    R: Send + 'static,
 {
     /// Polls the current attempt; an error if there is no endpoint to try.
     fn poll_attempt(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Outcome<S>, BoxError>> {
@@ -191,7 +235,8 @@ where
                     let well = this.endpoints.after(this.tried).filter(|next| this.endpoints.health(*next).is_well());
                     match well.zip(this.copy.as_ref().and_then(RequestCopy::request)) {
                         Some((next, request)) => {
-                            trial.move_to_background(Arc::clone(this.endpoints.record(*this.index)));
+                            let record = Arc::clone(this.endpoints.record(*this.index));
+                            trial.move_to_background(record, this.endpoints.classify.clone());
                             self.as_mut().try_at(next, request);
                         }
                         None => trial.wait_on(),
@@ -200,7 +245,12 @@ where
             }
         }
     }
+}
 
+impl<S> ResponseFuture<S>
+where
+    S: Service<Request<RequestBody>> + Clone,
+{
     /// Makes the trial the current attempt again.
     fn return_to_trial(self: Pin<&mut Self>) {
         let this = self.project();
@@ -229,13 +279,13 @@ type Outcome<S> = Result<<S as Service<Request<RequestBody>>>::Response, <S as S
 
 /// The request to send again, if that cannot take effect twice and there is time left for a response.
 fn again(failure: &mut Failure, copied: &Option<RequestCopy>) -> Option<Request<RequestBody>> {
-    if failure.is_timeout {
+    if failure.no_retry {
         return None;
     }
     let copy = || {
         let copied = copied.as_ref()?;
-        let may_be_sent_again = failure.is_unprocessed || is_idempotent(copied.method());
-        (may_be_sent_again && !failure.has_responded).then(|| copied.request()).flatten()
+        let may_be_sent_again = failure.progress != Progress::MaybeProcessed || is_idempotent(copied.method());
+        may_be_sent_again.then(|| copied.request()).flatten()
     };
     let mut request = failure.request.take().or_else(copy)?;
     if let Some(left) = failure.time_left {

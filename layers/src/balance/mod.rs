@@ -16,12 +16,14 @@
 
 mod attempts;
 mod budget;
+mod classify;
 mod copy;
 mod endpoints;
 mod error;
 mod failure;
 mod future;
 mod health;
+mod lent;
 mod record;
 mod service;
 mod share;
@@ -31,11 +33,12 @@ mod tests;
 mod time_left;
 mod trial;
 mod unreachable;
-mod unsent;
 
 pub use attempts::Attempts;
+pub use classify::Classify;
 pub use endpoints::{Endpoint, Rotation};
 pub use error::{AllUnreachable, Failed, NoEndpoint};
+pub use failure::Failure;
 pub use future::ResponseFuture;
 pub use health::{Health, HealthChange, HealthState, LastFailure, Outage};
 pub use service::Balance;
@@ -43,4 +46,3 @@ pub use share::connect_share;
 pub use stats::EndpointStats;
 pub use time_left::TimeLeft;
 pub use unreachable::Unreachable;
-pub use unsent::Unsent;

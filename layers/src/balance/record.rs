@@ -1,8 +1,9 @@
 use std::{error::Error, sync::Arc};
 
+use tower::BoxError;
+
 use super::{
-    EndpointStats, Health,
-    failure::Failure,
+    EndpointStats, Failure, Health,
     health::{Fault, Lease, Mark},
 };
 use crate::{body::WatchResponse, causes::with_causes};
@@ -24,16 +25,16 @@ impl Record {
     }
 
     /// The attempt that began at `began` has failed.
-    pub(super) fn failed(&self, began: Mark, lease: Option<&Lease>, failure: &Failure) {
+    pub(super) fn failed(&self, began: Mark, lease: Option<&Lease>, failure: &Failure, error: &BoxError) {
         self.count(failure);
-        if failure.is_endpoint_failure {
-            self.health.failed(began, lease, Fault::Error(&*failure.error), failure.unreachable.clone());
+        if !failure.is_blameless {
+            self.health.failed(began, lease, Fault::Error(&**error), failure.unreachable.clone());
         }
     }
 
     /// Counts a failure that says nothing new about the health.
     pub(super) fn count(&self, failure: &Failure) {
-        if failure.is_endpoint_failure {
+        if !failure.is_blameless {
             self.stats.count_failure();
         }
     }

@@ -8,7 +8,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower::{BoxError, Service};
 
-use super::{Endpoint, ResponseFuture, Rotation, Unsent, endpoints::Endpoints};
+use super::{Classify, Endpoint, ResponseFuture, Rotation, endpoints::Endpoints};
 use crate::body::{RequestBody, ResponseBody};
 
 /// Distributes requests over several endpoints in turn, and retries them elsewhere when an endpoint fails.
@@ -19,6 +19,10 @@ use crate::body::{RequestBody, ResponseBody};
 /// - nothing of it was sent,
 /// - it has no body, and the endpoint says that it has not processed it (RFC 9113, 8.7), or
 /// - it has no body, and its method is idempotent (RFC 9110, 9.2.2).
+///
+/// The errors of this crate's pools say which. Around other services, such as hyper-util's `Client` or tonic's `Channel`,
+/// a [classifier](Self::classify) can; without one, nothing is known to be unsent or unprocessed. With one, requests with
+/// short bodies are sent again as those without.
 ///
 /// A single endpoint is asked a second time if its connection broke. Attempts at endpoints that are well are free. For
 /// the others there is a budget: in the long run, a fifth of all requests may be sent again, and each unsent or
@@ -65,6 +69,16 @@ impl<S> Balance<S> {
         let endpoints = endpoints.into_iter().map(|(name, service)| Endpoint::new(name.into(), service));
         Rotation::new().balance(endpoints.collect(), Vec::new())
     }
+
+    /// Has `classifier` tell what errors and responses of the endpoints mean.
+    #[must_use]
+    pub fn classify(mut self, classifier: impl Classify) -> Self
+    where
+        S: Clone,
+    {
+        Arc::make_mut(&mut self.endpoints).classify = Some(Arc::new(classifier));
+        self
+    }
 }
 
 impl Rotation {
@@ -84,7 +98,7 @@ impl<S> Clone for Balance<S> {
 impl<S, B, R> Service<Request<B>> for Balance<S>
 where
     S: Service<Request<RequestBody>, Response = Response<R>, Future: Send> + Clone + Send + 'static,
-    S::Error: Unsent + Into<BoxError>,
+    S::Error: Into<BoxError> + 'static,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {

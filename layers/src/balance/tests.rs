@@ -18,8 +18,8 @@ use tokio::time::{advance, sleep};
 use tower::{BoxError, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use super::{
-    AllUnreachable, Attempts, Balance, Failed, Health, HealthChange, NoEndpoint, Rotation, Unreachable, Unsent,
-    endpoints,
+    AllUnreachable, Attempts, Balance, Classify, Failed, Failure, Health, HealthChange, NoEndpoint, Rotation,
+    Unreachable, endpoints,
 };
 use crate::body::RequestBody;
 
@@ -41,26 +41,30 @@ impl Error {
     }
 }
 
-impl Unsent for Error {
-    fn take_request(&mut self) -> Option<Sent> {
-        self.unsent.take()
-    }
+/// Knows the errors of these endpoints.
+struct Knows;
 
-    fn is_endpoint_failure(&self) -> bool {
-        !matches!(self.does, Does::BlameTheClient | Does::SayGoodbye)
+impl Classify for Knows {
+    fn error(&self, error: &mut BoxError) -> Failure {
+        let error: &mut Error = error.downcast_mut().unwrap();
+        let mut failure = match error.does {
+            Does::BlameTheClient => Failure::new().blameless(),
+            Does::SayGoodbye => Failure::new().blameless().unprocessed(),
+            Does::Hang => Failure::new().no_retry(),
+            _ => Failure::new(),
+        };
+        if let Some(request) = error.unsent.take() {
+            failure = failure.unsent_request(request);
+        }
+        match &error.unreachable {
+            Some(unreachable) => failure.unreachable(unreachable.clone()),
+            None => failure,
+        }
     }
+}
 
-    fn is_unprocessed(&self) -> bool {
-        matches!(self.does, Does::SayGoodbye)
-    }
-
-    fn is_timeout(&self) -> bool {
-        matches!(self.does, Does::Hang)
-    }
-
-    fn unreachable(&self) -> Option<Unreachable> {
-        self.unreachable.clone()
-    }
+fn balanced(endpoints: impl IntoIterator<Item = (&'static str, Endpoint)>) -> Balance<Endpoint> {
+    Balance::new(endpoints).classify(Knows)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +93,10 @@ fn endpoint(name: &'static str, does: Does) -> (&'static str, Endpoint) {
                 return Err(Error::new(does));
             }
             Does::RefuseConnections => return Err(Error { unsent: Some(request), ..Error::new(does) }),
-            _ => return Err(Error::new(does)),
+            _ => {
+                request.into_body().collect().await.unwrap();
+                return Err(Error::new(does));
+            }
         };
         Ok(Response::new(body))
     });
@@ -169,7 +176,7 @@ fn ok(name: &str) -> Result<String, (String, u32)> {
 
 #[tokio::test]
 async fn endpoints_take_turns() {
-    let balance = Balance::new(["a", "b"].map(|name| endpoint(name, Does::Respond)));
+    let balance = balanced(["a", "b"].map(|name| endpoint(name, Does::Respond)));
     for expected in ["a", "b", "a", "b"] {
         assert_eq!(send(&balance, "GET", "").await, ok(expected));
     }
@@ -177,7 +184,7 @@ async fn endpoints_take_turns() {
 
 #[tokio::test(start_paused = true)]
 async fn the_others_share_what_a_failed_endpoint_would_get() {
-    let balance = Balance::new([
+    let balance = balanced([
         endpoint("a", Does::Respond),
         endpoint("down", Does::RefuseConnections),
         endpoint("b", Does::Respond),
@@ -195,7 +202,7 @@ async fn the_others_share_what_a_failed_endpoint_would_get() {
 
 #[tokio::test(start_paused = true)]
 async fn unsent_requests_go_on_whatever_they_are() {
-    let balance = Balance::new([endpoint("down", Does::RefuseConnections), endpoint("up", Does::Respond)]);
+    let balance = balanced([endpoint("down", Does::RefuseConnections), endpoint("up", Does::Respond)]);
     for _ in 0..5 {
         assert_eq!(send(&balance, "POST", "body").await, ok("up"));
         advance(TIMEOUT).await;
@@ -217,7 +224,7 @@ async fn what_may_be_sent_again_goes_on_to_an_endpoint_that_lives() {
         (Does::SayGoodbye, "POST", "", true),
         (Does::SayGoodbye, "POST", "body", false),
     ] {
-        let balance = Balance::new([endpoint("bad", does), endpoint("up", Does::Respond)]);
+        let balance = balanced([endpoint("bad", does), endpoint("up", Does::Respond)]);
         let expected = if goes_on { ok("up") } else { Err(("bad".into(), 1)) };
         assert_eq!(send(&balance, method, body).await, expected, "{does:?} {method} {body}");
     }
@@ -227,7 +234,7 @@ async fn what_may_be_sent_again_goes_on_to_an_endpoint_that_lives() {
 async fn whatever_the_others_do_nothing_repeatable_is_lost() {
     let bad = [Does::RefuseConnections, Does::BreakOff, Does::SayGoodbye];
     let endpoints = bad.map(|does| endpoint("bad", does)).into_iter().chain([endpoint("up", Does::Respond)]);
-    let balance = Balance::new(endpoints);
+    let balance = balanced(endpoints);
     // Many at once, before anything is known, and far more than the budget.
     let all: Vec<_> = (0..500).map(|_| send(&balance, "GET", "")).collect();
     for sent in futures_util::future::join_all(all).await {
@@ -242,7 +249,7 @@ async fn whatever_the_others_do_nothing_repeatable_is_lost() {
 #[tokio::test(start_paused = true)]
 async fn a_client_waits_for_a_single_response_timeout() {
     for names in [&["a", "b", "c"][..], &["alone"]] {
-        let balance = Balance::new(names.iter().map(|name| endpoint(name, Does::Hang)));
+        let balance = balanced(names.iter().map(|name| endpoint(name, Does::Hang)));
         let start = tokio::time::Instant::now();
         assert_eq!(send(&balance, "GET", "").await.unwrap_err().1, 1);
         assert_eq!(start.elapsed(), TIMEOUT);
@@ -251,7 +258,7 @@ async fn a_client_waits_for_a_single_response_timeout() {
 
 #[tokio::test(start_paused = true)]
 async fn one_request_at_a_time_waits_for_an_endpoint_that_hangs() {
-    let balance = Balance::new([endpoint("hangs", Does::Hang), endpoint("up", Does::Respond)]);
+    let balance = balanced([endpoint("hangs", Does::Hang), endpoint("up", Does::Respond)]);
     assert_eq!(send(&balance, "GET", "").await, Err(("hangs".into(), 1)));
     for pause in [1, 2, 4] {
         advance(Duration::from_secs(pause)).await;
@@ -277,7 +284,7 @@ async fn one_request_at_a_time_waits_for_an_endpoint_that_hangs() {
 #[tokio::test(start_paused = true)]
 async fn what_changes_something_is_never_at_two_endpoints_at_a_time() {
     for (method, expected) in [("GET", ok("up")), ("DELETE", Err(("hangs".into(), 1)))] {
-        let balance = Balance::new([endpoint("hangs", Does::Hang), endpoint("up", Does::Respond)]);
+        let balance = balanced([endpoint("hangs", Does::Hang), endpoint("up", Does::Respond)]);
         balance.endpoints.health(0).fail();
         advance(Duration::from_secs(2)).await;
         assert_eq!(send(&balance, method, "").await, expected);
@@ -286,7 +293,7 @@ async fn what_changes_something_is_never_at_two_endpoints_at_a_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_probe_that_is_given_up_is_another_requests() {
-    let balance = Balance::new([endpoint("hangs", Does::Hang), endpoint("up", Does::Respond)]);
+    let balance = balanced([endpoint("hangs", Does::Hang), endpoint("up", Does::Respond)]);
     assert_eq!(send(&balance, "GET", "").await, Err(("hangs".into(), 1)));
     advance(Duration::from_secs(1)).await;
     for _ in 0..3 {
@@ -309,7 +316,7 @@ async fn an_endpoint_is_blamed_for_what_is_its_fault() {
         (Does::BlameTheClient, "POST", "body", false),
         (Does::Respond, "GET", "", false),
     ] {
-        let balance = Balance::new([endpoint("first", does)]);
+        let balance = balanced([endpoint("first", does)]);
         let _ = send(&balance, method, body).await;
         assert_eq!(!balance.endpoints.health(0).is_well(), blamed, "{does:?} {method}");
     }
@@ -317,7 +324,7 @@ async fn an_endpoint_is_blamed_for_what_is_its_fault() {
 
 #[tokio::test(start_paused = true)]
 async fn without_an_endpoint_that_is_well_the_budget_is_for_second_tries() {
-    let balance = Balance::new([endpoint("a", Does::BreakOff), endpoint("b", Does::BreakOff)]);
+    let balance = balanced([endpoint("a", Does::BreakOff), endpoint("b", Does::BreakOff)]);
     let mut tries = 0;
     for _ in 0..1000 {
         tries += send(&balance, "GET", "").await.unwrap_err().1;
@@ -327,7 +334,7 @@ async fn without_an_endpoint_that_is_well_the_budget_is_for_second_tries() {
 
 #[tokio::test(start_paused = true)]
 async fn when_all_have_failed_all_are_tried_and_the_least_failed_first() {
-    let balance = Balance::new([endpoint("bad", Does::Hang), endpoint("less", Does::BreakOffTheBody)]);
+    let balance = balanced([endpoint("bad", Does::Hang), endpoint("less", Does::BreakOffTheBody)]);
     for _ in 0..3 {
         balance.endpoints.health(0).fail();
         advance(TIMEOUT).await;
@@ -338,18 +345,18 @@ async fn when_all_have_failed_all_are_tried_and_the_least_failed_first() {
     }
 
     let down = || endpoint("down", Does::RefuseConnections);
-    let balance = Balance::new([down(), down(), down()]);
+    let balance = balanced([down(), down(), down()]);
     for _ in 0..3 {
         assert_eq!(send(&balance, "POST", "body").await, Err(("down".into(), 3)));
     }
     // Its connection may have been an old one.
-    let alone = Balance::new([endpoint("alone", Does::BreakOff)]);
+    let alone = balanced([endpoint("alone", Does::BreakOff)]);
     assert_eq!(send(&alone, "GET", "").await, Err(("alone".into(), 2)));
 }
 
 #[tokio::test]
 async fn attempts_are_noted_even_if_nobody_waits() {
-    let balance = Balance::new([endpoint("down", Does::RefuseConnections), endpoint("hangs", Does::Hang)]);
+    let balance = balanced([endpoint("down", Does::RefuseConnections), endpoint("hangs", Does::Hang)]);
     let (attempts, mut request) = (Attempts::default(), request("GET", ""));
     request.extensions_mut().insert(attempts.clone());
     assert_eq!((attempts.endpoint(), attempts.count()), (None, 0));
@@ -360,7 +367,7 @@ async fn attempts_are_noted_even_if_nobody_waits() {
 #[tokio::test]
 async fn no_endpoint_is_an_error() {
     let none: [(&str, Endpoint); 0] = [];
-    assert!(Balance::new(none).oneshot(request("GET", "")).await.unwrap_err().is::<NoEndpoint>());
+    assert!(balanced(none).oneshot(request("GET", "")).await.unwrap_err().is::<NoEndpoint>());
 }
 
 /// A balance for each request: of those that come first, and of those that come then.
@@ -380,7 +387,7 @@ impl Tiers {
     }
 
     async fn send(&self, method: &str, body: &'static str) -> Result<String, (String, u32)> {
-        send(&self.rotation.balance(self.first.clone(), self.then.clone()), method, body).await
+        send(&self.rotation.balance(self.first.clone(), self.then.clone()).classify(Knows), method, body).await
     }
 }
 
@@ -430,7 +437,7 @@ async fn an_endpoint_that_answers_late_during_its_trial_is_well_again() {
         Ok(Response::new(body))
     });
     let slow = || BoxCloneSyncService::new(slow);
-    let balance = Balance::new([("one", slow()), ("two", slow())]);
+    let balance = balanced([("one", slow()), ("two", slow())]);
     balance.endpoints.health(0).fail();
     advance(Duration::from_secs(1)).await;
     assert_eq!(send(&balance, "GET", "").await, ok("slow"));
@@ -440,7 +447,7 @@ async fn an_endpoint_that_answers_late_during_its_trial_is_well_again() {
 #[tokio::test(start_paused = true)]
 async fn no_request_waits_for_an_endpoint_that_is_known_to_be_unreachable() {
     let hole = BlackHole::default();
-    let balance = Balance::new([hole.endpoint(), endpoint("up", Does::Respond)]);
+    let balance = balanced([hole.endpoint(), endpoint("up", Does::Respond)]);
     assert_eq!(send(&balance, "POST", "body").await, ok("up"));
     assert_eq!(hole.waited_for(), 1);
     for _ in 0..100 {
@@ -462,7 +469,7 @@ async fn no_request_waits_for_an_endpoint_that_is_known_to_be_unreachable() {
 #[tokio::test(start_paused = true)]
 async fn when_all_are_unreachable_requests_fail_at_once_and_one_that_is_back_is_found_soon() {
     let holes = [(); 3].map(|()| BlackHole::default());
-    let balance = Balance::new(holes.iter().map(BlackHole::endpoint));
+    let balance = balanced(holes.iter().map(BlackHole::endpoint));
     let start = tokio::time::Instant::now();
     assert_eq!(send(&balance, "GET", "").await, Err(("hole".into(), 3)));
     assert_eq!(start.elapsed(), CONNECT_TIMEOUT * 3);
@@ -483,7 +490,7 @@ async fn when_all_are_unreachable_requests_fail_at_once_and_one_that_is_back_is_
     }
 
     // A single endpoint is always asked.
-    let alone = Balance::new([BlackHole::default().endpoint()]);
+    let alone = balanced([BlackHole::default().endpoint()]);
     for _ in 0..3 {
         assert_eq!(send(&alone, "GET", "").await, Err(("hole".into(), 1)));
     }
@@ -491,13 +498,13 @@ async fn when_all_are_unreachable_requests_fail_at_once_and_one_that_is_back_is_
 
 #[tokio::test(start_paused = true)]
 async fn a_request_waits_for_four_connections_at_most() {
-    let balance = Balance::new((0..6).map(|_| BlackHole::default().endpoint()));
+    let balance = balanced((0..6).map(|_| BlackHole::default().endpoint()));
     assert_eq!(send(&balance, "GET", "").await, Err(("hole".into(), 4)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn when_all_refuse_connections_each_request_makes_two_attempts_in_the_long_run() {
-    let balance = Balance::new([(); 4].map(|()| endpoint("down", Does::RefuseConnections)));
+    let balance = balanced([(); 4].map(|()| endpoint("down", Does::RefuseConnections)));
     let mut tries = 0;
     for _ in 0..1000 {
         tries += send(&balance, "POST", "body").await.unwrap_err().1;
@@ -508,7 +515,7 @@ async fn when_all_refuse_connections_each_request_makes_two_attempts_in_the_long
 #[tokio::test(start_paused = true)]
 async fn second_attempts_take_no_turns() {
     // Both of the two endpoints are used.
-    let balance = Balance::new([endpoint("goodbye", Does::SayGoodbye), endpoint("up", Does::Respond)]);
+    let balance = balanced([endpoint("goodbye", Does::SayGoodbye), endpoint("up", Does::Respond)]);
     for expected in [2, 1, 2, 1] {
         let (attempts, mut request) = (Attempts::default(), request("GET", ""));
         request.extensions_mut().insert(attempts.clone());
@@ -531,7 +538,7 @@ fn sharing(health: &Health, does: [Does; 2]) -> [Balance<Endpoint>; 2] {
     does.map(|does| {
         let shared = endpoints::Endpoint::with_health("shared", endpoint("shared", does).1, health.clone());
         let other = endpoints::Endpoint::new("other", endpoint("other", Does::Respond).1);
-        Rotation::new().balance(vec![shared, other], Vec::new())
+        Rotation::new().balance(vec![shared, other], Vec::new()).classify(Knows)
     })
 }
 
@@ -565,7 +572,7 @@ async fn a_single_endpoint_fails_once_and_recovers_once() {
     });
     let endpoint = endpoints::Endpoint::with_health("alone", BoxCloneSyncService::new(service), health);
     let stats = Arc::clone(endpoint.stats());
-    let balance = Rotation::new().balance(vec![endpoint], Vec::new());
+    let balance = Rotation::new().balance(vec![endpoint], Vec::new()).classify(Knows);
     for _ in 0..10 {
         send(&balance, "POST", "body").await.unwrap_err();
     }
@@ -590,7 +597,7 @@ async fn each_attempt_is_counted_and_each_failure_that_is_the_endpoints() {
     ] {
         let counted = endpoints::Endpoint::new("a", endpoint("a", does).1);
         let stats = Arc::clone(counted.stats());
-        let _ = send(&Rotation::new().balance(vec![counted], Vec::new()), method, "").await;
+        let _ = send(&Rotation::new().balance(vec![counted], Vec::new()).classify(Knows), method, "").await;
         assert_eq!((stats.requests(), stats.failures()), (requests, failures), "{does:?} {method}");
     }
 }
@@ -616,7 +623,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_is_always_slower_than_others_comes_back() {
-    let balance = Balance::new([slow("slow", SECOND, Does::Respond), endpoint("up", Does::Respond)]);
+    let balance = balanced([slow("slow", SECOND, Does::Respond), endpoint("up", Does::Respond)]);
     balance.endpoints.health(0).fail();
     advance(SECOND).await;
     let start = tokio::time::Instant::now();
@@ -638,7 +645,7 @@ async fn the_response_of_a_trial_is_used_if_the_other_endpoint_breaks_off() {
         (ms(500), Does::BreakOff, ms(750), Err("other")),
         (ms(1500), Does::BreakOff, ms(750), Err("other")),
     ] {
-        let balance = Balance::new([slow("on trial", on_trial, does), slow("other", other, Does::BreakOff)]);
+        let balance = balanced([slow("on trial", on_trial, does), slow("other", other, Does::BreakOff)]);
         balance.endpoints.health(0).fail();
         advance(SECOND).await;
         let (attempts, mut request) = (Attempts::default(), request("GET", ""));

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use http::Request;
+use http::{Request, Response};
 use tokio::{
     sync::oneshot::{self, error::TryRecvError},
     time::{Sleep, sleep, timeout},
@@ -14,8 +14,8 @@ use tokio::{
 use tower::{BoxError, Service};
 
 use super::{
-    Unsent,
-    failure::Failure,
+    Classify,
+    classify::{failed_response, failure_of},
     health::{Lease, Mark},
     record::Record,
 };
@@ -121,25 +121,32 @@ impl<S: Service<Request<RequestBody>>> Trial<S> {
     }
 }
 
-impl<S> Trial<S>
+impl<S, R> Trial<S>
 where
-    S: Service<Request<RequestBody>, Response: Send, Error: Unsent + Into<BoxError>, Future: Send> + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<R>, Error: Into<BoxError> + 'static, Future: Send>
+        + Send
+        + 'static,
+    R: Send + 'static,
 {
     /// Continues the trial in a task: the request is sent to another endpoint.
-    pub(super) fn move_to_background(&mut self, record: Arc<Record>) {
+    pub(super) fn move_to_background(&mut self, record: Arc<Record>, classify: Option<Arc<dyn Classify>>) {
         let State::Foreground { call, lease, .. } = std::mem::replace(&mut self.state, State::Ended) else { return };
         lease.postpone();
         let (respond, response) = oneshot::channel();
         let began = self.began;
         tokio::spawn(async move {
+            let classify = classify.as_deref();
             match timeout(LONGEST, call).await {
-                Ok(Ok(response)) => {
-                    record.health.succeeded(began);
-                    // Nobody may be waiting for it.
-                    let _ = respond.send(response);
-                }
-                // It is left alone already.
-                Ok(Err(error)) => record.count(&Failure::of(error)),
+                // If it fails, it is left alone already.
+                Ok(Ok(response)) => match failed_response(&response, classify) {
+                    Some(failure) => record.count(&failure),
+                    None => {
+                        record.health.succeeded(began);
+                        // Nobody may be waiting for it.
+                        let _ = respond.send(response);
+                    }
+                },
+                Ok(Err(error)) => record.count(&failure_of(error, classify).0),
                 Err(_) => record.stats.count_failure(),
             }
         });

@@ -22,7 +22,6 @@
 //! # }
 //! ```
 
-mod any;
 mod error;
 mod other;
 mod request;

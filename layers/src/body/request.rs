@@ -10,8 +10,9 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tower::BoxError;
 
-use super::{RequestBodyError, WatchRequest, any, other::Other};
+use super::{RequestBodyError, WatchRequest, other::Other};
 use crate::{
+    any::as_is,
     conn::{Control, Upload},
     trailers::TrailerFilter,
 };
@@ -53,7 +54,7 @@ impl RequestBody {
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        any::as_is(body).unwrap_or_else(|body| Self::of(Kind::Other(Other::new(body, RequestBodyError::other))))
+        as_is(body).unwrap_or_else(|body| Self::of(Kind::Other(Other::new(body, RequestBodyError::other))))
     }
 
     /// The body of a request that was received on `connection`.

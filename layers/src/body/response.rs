@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tower::BoxError;
 
-use super::{ResponseBodyError, WatchResponse, any, other::Other};
+use super::{ResponseBodyError, WatchResponse, other::Other};
 #[cfg(feature = "client")]
 use crate::pool::PooledBody;
-use crate::trailers::TrailerFilter;
+use crate::{any::as_is, trailers::TrailerFilter};
 
 /// The body of a response, wherever it comes from.
 ///
@@ -44,7 +44,7 @@ impl ResponseBody {
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        any::as_is(body).unwrap_or_else(|body| Self::of(Kind::Other(Other::new(body, ResponseBodyError::other))))
+        as_is(body).unwrap_or_else(|body| Self::of(Kind::Other(Other::new(body, ResponseBodyError::other))))
     }
 
     #[cfg(feature = "client")]

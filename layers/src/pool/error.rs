@@ -10,7 +10,7 @@ use crate::connect::TlsError;
 #[cfg(feature = "node")]
 use crate::node::NodeError;
 use crate::{
-    balance::{Unreachable, Unsent},
+    balance::{Failure, Unreachable},
     body::RequestBody,
     connect::ConnectError,
 };
@@ -99,6 +99,32 @@ impl PoolError {
         self
     }
 
+    /// The request, if not a byte of it was sent. There is none a second time.
+    pub fn take_request(&mut self) -> Option<Request<RequestBody>> {
+        self.request.take().map(|request| *request)
+    }
+
+    /// What it means for a [`Balance`](crate::balance::Balance).
+    pub(crate) fn failure(&mut self) -> Failure {
+        let mut failure = Failure::new();
+        if self.is_unprocessed() {
+            failure = failure.unprocessed();
+        }
+        if let Some(request) = self.take_request() {
+            failure = failure.unsent_request(request);
+        }
+        if !self.is_endpoint_failure() {
+            failure = failure.blameless();
+        }
+        if self.has_responded() {
+            failure = failure.no_retry();
+        }
+        match &self.unreachable {
+            Some(unreachable) => failure.unreachable(unreachable.clone()),
+            None => failure,
+        }
+    }
+
     /// Whether no connection to the endpoint could be made.
     pub fn is_connect(&self) -> bool {
         self.step == Step::Connect
@@ -141,6 +167,25 @@ impl PoolError {
             || self.http2_error().is_some_and(reset)
     }
 
+    /// Whether the endpoint failed, and not the client, this machine, or an idle connection.
+    pub fn is_endpoint_failure(&self) -> bool {
+        !self.is_client_failure() && !self.is_out_of_resources() && !self.is_orderly() && !self.is_too_long()
+    }
+
+    /// Whether the endpoint has said that it did nothing with the request, so that it may be sent again whatever its
+    /// method (RFC 9113, 8.7).
+    pub fn is_unprocessed(&self) -> bool {
+        self.http2_error().is_some_and(|error| {
+            // h2 gives the peer's GOAWAY to streams above the last that it names, and to no other (RFC 9113, 6.8).
+            error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
+        })
+    }
+
+    /// Whether the endpoint responded, but with something that cannot be passed on. Another attempt would get the same.
+    fn has_responded(&self) -> bool {
+        self.step == Step::Response || self.is_too_long()
+    }
+
     /// Whether an endpoint in good order has ended a connection, or has no stream to spare.
     fn is_orderly(&self) -> bool {
         let reason = self.http2_error().and_then(h2::Error::reason);
@@ -163,31 +208,6 @@ impl PoolError {
 
     fn http2_error(&self) -> Option<&h2::Error> {
         self.hyper_error()?.source()?.downcast_ref()
-    }
-}
-
-impl Unsent for PoolError {
-    fn take_request(&mut self) -> Option<Request<RequestBody>> {
-        self.request.take().map(|request| *request)
-    }
-
-    fn is_endpoint_failure(&self) -> bool {
-        !self.is_client_failure() && !self.is_out_of_resources() && !self.is_orderly() && !self.is_too_long()
-    }
-
-    fn has_responded(&self) -> bool {
-        self.step == Step::Response || self.is_too_long()
-    }
-
-    fn is_unprocessed(&self) -> bool {
-        self.http2_error().is_some_and(|error| {
-            // h2 gives the peer's GOAWAY to streams above the last that it names, and to no other (RFC 9113, 6.8).
-            error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
-        })
-    }
-
-    fn unreachable(&self) -> Option<Unreachable> {
-        self.unreachable.clone()
     }
 }
 

@@ -27,7 +27,6 @@ use super::{
     streams::{Connections, Load, Stream},
 };
 use crate::{
-    balance::Unsent,
     body::{RequestBody, ResponseBody},
     durations::bounded,
     upgrade::Outbound,

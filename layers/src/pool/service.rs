@@ -28,7 +28,6 @@ use super::{
     stats::{Http1Open, PoolStats},
 };
 use crate::{
-    balance::Unsent,
     body::{RequestBody, ResponseBody},
     durations::bounded,
 };

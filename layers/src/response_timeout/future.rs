@@ -8,6 +8,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
+use tower::BoxError;
 
 use super::{NoResponse, TimedOut, progress::Progress};
 use crate::balance::TimeLeft;
@@ -41,14 +42,17 @@ impl<F> ResponseFuture<F> {
 impl<F, T, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<T, E>>,
+    E: Into<BoxError>,
 {
-    type Output = Result<T, NoResponse<E>>;
+    type Output = Result<T, NoResponse>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let Poll::Ready(response) = this.response.poll(cx) {
             let left = |timer: Pin<&mut Sleep>| timer.deadline().saturating_duration_since(Instant::now());
-            return Poll::Ready(response.map_err(|error| NoResponse::Inner { error, left: left(this.timer) }));
+            return Poll::Ready(
+                response.map_err(|error| NoResponse::Inner { error: error.into(), left: left(this.timer) }),
+            );
         }
         loop {
             ready!(this.timer.as_mut().poll(cx));

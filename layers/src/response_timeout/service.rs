@@ -78,15 +78,15 @@ impl<S> ResponseTimeout<S> {
 
 impl<S, B> Service<Request<B>> for ResponseTimeout<S>
 where
-    S: Service<Request<RequestBody>>,
+    S: Service<Request<RequestBody>, Error: Into<BoxError>>,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = S::Response;
-    type Error = NoResponse<S::Error>;
+    type Error = NoResponse;
     type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx).map_err(|error| NoResponse::Inner { error, left: self.layer.timeout })
+        self.inner.poll_ready(cx).map_err(|error| NoResponse::Inner { error: error.into(), left: self.layer.timeout })
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {

@@ -1,4 +1,4 @@
-use std::{convert::Infallible, sync::Mutex, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -10,7 +10,7 @@ use tower::{BoxError, Layer, ServiceExt};
 
 use super::{NoResponse, ResponseTimeoutLayer, TimedOut};
 use crate::{
-    balance::{Balance, Failed, Unsent},
+    balance::{Balance, Failed, Failure},
     body::RequestBody,
 };
 
@@ -30,18 +30,14 @@ fn slow_body(
 }
 
 /// Sends `body` to a service that reads a piece, rests for `pause`, and answers at the end with how much it was.
-async fn read_all<B>(layer: ResponseTimeoutLayer, body: B, pause: Duration) -> Result<usize, NoResponse<BoxError>>
+async fn read_all<B>(layer: ResponseTimeoutLayer, body: B, pause: Duration) -> Result<usize, NoResponse>
 where
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
     send(layer, Request::new(body), pause).await
 }
 
-async fn send<B>(
-    layer: ResponseTimeoutLayer,
-    request: Request<B>,
-    pause: Duration,
-) -> Result<usize, NoResponse<BoxError>>
+async fn send<B>(layer: ResponseTimeoutLayer, request: Request<B>, pause: Duration) -> Result<usize, NoResponse>
 where
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
@@ -152,12 +148,6 @@ async fn http2_may_be_exempt() {
 #[error("broken off")]
 struct BrokenOff;
 
-impl Unsent for BrokenOff {
-    fn take_request(&mut self) -> Option<Request<RequestBody>> {
-        None
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn all_endpoints_that_are_tried_share_one_timeout() {
     let endpoint = |breaks_off: Duration| {
@@ -179,24 +169,19 @@ async fn all_endpoints_that_are_tried_share_one_timeout() {
     }
 }
 
-/// The error of an endpoint that gives the request back, if there is one.
+/// The error of an endpoint that may not have read the request.
 #[derive(Debug, thiserror::Error)]
 #[error("refused")]
-struct Refused(Mutex<Option<Request<RequestBody>>>);
-
-impl Unsent for Refused {
-    fn take_request(&mut self) -> Option<Request<RequestBody>> {
-        self.0.get_mut().unwrap().take()
-    }
+struct Refused {
+    is_unsent: bool,
 }
 
 #[tokio::test(start_paused = true)]
 async fn time_that_an_endpoint_takes_to_refuse_is_gone_for_the_next() {
-    type Sent = Request<RequestBody>;
     let endpoint = |takes: Duration, refuses: bool| {
-        let service = move |request: Sent| async move {
+        let service = move |_: Request<RequestBody>| async move {
             sleep(takes).await;
-            Err::<Response<Empty<Bytes>>, _>(Refused(Mutex::new(refuses.then_some(request))))
+            Err::<Response<Empty<Bytes>>, _>(Refused { is_unsent: refuses })
         };
         ResponseTimeoutLayer::new(TIMEOUT).layer(tower::service_fn(service))
     };
@@ -206,7 +191,11 @@ async fn time_that_an_endpoint_takes_to_refuse_is_gone_for_the_next() {
         ("slow", endpoint(TIMEOUT * 2, true)),
     ];
     let start = Instant::now();
-    let error = Balance::new(endpoints).oneshot(Request::new(Empty::<Bytes>::new())).await.unwrap_err();
+    let balance = Balance::new(endpoints).classify(|error: &BoxError| match error.downcast_ref() {
+        Some(Refused { is_unsent: true }) => Failure::new().unsent(),
+        _ => Failure::new(),
+    });
+    let error = balance.oneshot(Request::new(Empty::<Bytes>::new())).await.unwrap_err();
     let failed: &Failed = error.downcast_ref().unwrap();
     assert_eq!((start.elapsed(), failed.attempts()), (TIMEOUT, 3));
 }

@@ -5,30 +5,17 @@ use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
 use pmesh_layers::{
-    balance::{Balance, Unsent},
+    balance::Balance,
     body::{RequestBody, ResponseBody},
 };
-use tower::{BoxError, Service, ServiceExt, util::MapErr};
+use tower::{BoxError, Service, ServiceExt};
 use tower_test::mock::{self, Handle};
 
 type Sent = Request<RequestBody>;
-type Mock = mock::Mock<Sent, Response<String>>;
-type Endpoint = MapErr<Mock, fn(BoxError) -> Failed>;
-
-/// An error that gives nothing back.
-#[derive(Debug, thiserror::Error)]
-#[error("failed")]
-struct Failed;
-
-impl Unsent for Failed {
-    fn take_request(&mut self) -> Option<Sent> {
-        None
-    }
-}
+type Endpoint = mock::Mock<Sent, Response<String>>;
 
 fn endpoint() -> (Endpoint, Handle<Sent, Response<String>>) {
-    let (mock, handle) = mock::pair();
-    (Mock::map_err(mock, |_| Failed), handle)
+    mock::pair()
 }
 
 fn request(path: &str) -> Request<Empty<Bytes>> {

@@ -7,7 +7,7 @@ use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use pmesh_layers::{
-    balance::{Endpoint, Health, Rotation, Unsent},
+    balance::{Endpoint, Health, Rotation},
     body::{RequestBody, ResponseBody},
     connect::SourceConnector,
     pool::{Http2Pool, Pool},
@@ -26,7 +26,7 @@ type Connector = BoxCloneSyncService<Uri, TokioIo<DuplexStream>, BoxError>;
 async fn error_of<S, E>(pool: S) -> String
 where
     S: Service<Request<Body>, Response = Response<ResponseBody>, Error = E, Future: Send> + Clone + Send + 'static,
-    E: Unsent + Into<BoxError>,
+    E: Into<BoxError>,
 {
     let health = Health::new();
     let service = ResponseTimeoutLayer::new(Duration::from_secs(30)).layer(pool);

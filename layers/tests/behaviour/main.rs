@@ -5,6 +5,7 @@
 mod asleep;
 mod balance;
 mod broken_responses;
+mod classify;
 mod companions;
 mod connector;
 mod continue_100;

@@ -11,7 +11,6 @@ use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use pmesh_layers::{
-    balance::Unsent,
     body::ResponseBody,
     connect::SourceConnector,
     pool::{Pool, PoolError},

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::Request;
 use http_body::{Body, Frame, SizeHint};
-use pmesh_layers::{balance::Unsent, pool::Pool};
+use pmesh_layers::pool::Pool;
 use tokio::sync::oneshot;
 use tower::ServiceExt;
 

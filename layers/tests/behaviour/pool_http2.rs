@@ -8,7 +8,6 @@ use http::{HeaderMap, Request, Response};
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, Channel, Empty, Full, combinators::BoxBody};
 use pmesh_layers::{
-    balance::Unsent,
     body::ResponseBody,
     pool::{Http2Error, Http2Pool, PoolError},
 };

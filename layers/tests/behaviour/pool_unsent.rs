@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use pmesh_layers::{
-    balance::{Balance, Unsent},
+    balance::Balance,
     pool::{Connect, Pool, PoolError},
 };
 use tokio::{io::AsyncReadExt, task::JoinHandle, time::Instant};

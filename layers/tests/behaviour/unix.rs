@@ -8,7 +8,7 @@ use std::{
 
 use http::{Request, Uri};
 use http_body_util::{BodyExt, Empty};
-use pmesh_layers::{balance::Unsent, connect::UnixConnector, pool::Pool};
+use pmesh_layers::{connect::UnixConnector, pool::Pool};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -40,25 +40,15 @@ use super::Unreachable;
 /// endpoint well again.
 ///
 /// ```
-/// use std::sync::{Arc, Mutex};
+/// use std::{convert::Infallible, sync::{Arc, Mutex}};
 /// use bytes::Bytes;
 /// use http::{Request, Response};
 /// use http_body_util::Empty;
 /// use pmesh_layers::{
-///     balance::{Endpoint, Health, HealthChange, Rotation, Unsent},
+///     balance::{Endpoint, Health, HealthChange, Rotation},
 ///     body::{RequestBody, ResponseBody},
 /// };
 /// use tower::{ServiceExt, service_fn};
-///
-/// #[derive(Debug, thiserror::Error)]
-/// #[error("connection refused")]
-/// struct Refused;
-///
-/// impl Unsent for Refused {
-///     fn take_request(&mut self) -> Option<Request<RequestBody>> {
-///         None
-///     }
-/// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower::BoxError> {
@@ -72,9 +62,9 @@ use super::Unreachable;
 /// let request = || Request::new(Empty::<Bytes>::new());
 ///
 /// // One balance, as of a worker or an old configuration, and another one.
-/// let down = service_fn(async |_: Request<RequestBody>| Err::<Response<ResponseBody>, _>(Refused));
+/// let down = service_fn(async |_: Request<RequestBody>| Err::<Response<ResponseBody>, _>("connection refused"));
 /// let old = Rotation::new().balance(vec![Endpoint::with_health("a", down, health.clone())], Vec::new());
-/// let up = service_fn(async |_: Request<RequestBody>| Ok::<_, Refused>(Response::new(ResponseBody::empty())));
+/// let up = service_fn(async |_: Request<RequestBody>| Ok::<_, Infallible>(Response::new(ResponseBody::empty())));
 /// let new = Rotation::new().balance(vec![Endpoint::with_health("a", up, health.clone())], Vec::new());
 ///
 /// assert!(old.oneshot(request()).await.is_err());

@@ -1,7 +1,9 @@
+//! A value that may already be of the type that is wanted.
+
 use std::any::Any;
 
 /// `body` itself, if it is a `T` already; the compiler knows which.
-pub(super) fn as_is<B: 'static, T: 'static>(body: B) -> Result<T, B> {
+pub(crate) fn as_is<B: 'static, T: 'static>(body: B) -> Result<T, B> {
     let mut body = Some(body);
     if let Some(same) = (&mut body as &mut dyn Any).downcast_mut::<Option<T>>().and_then(Option::take) {
         return Ok(same);

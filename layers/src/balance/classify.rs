@@ -1,0 +1,155 @@
+use http::{HeaderMap, Response, StatusCode};
+use tower::BoxError;
+
+use super::Failure;
+#[cfg(feature = "client")]
+use crate::pool::PoolError;
+use crate::{
+    any::as_is,
+    response_timeout::{NoResponse, TimedOut},
+};
+
+/// Tells a [`Balance`](super::Balance) what the errors and the responses of its endpoints mean.
+///
+/// A [`Pool`](crate::pool::Pool), an [`Http2Pool`](crate::pool::Http2Pool) and a
+/// [`ResponseTimeout`](crate::response_timeout::ResponseTimeout) around any service need none. For other services the
+/// balance assumes the worst of each error, so that only requests without a body whose method is idempotent are sent
+/// again. A closure can tell it more:
+///
+/// ```
+/// use hyper_util::{client::legacy::{Client, Error, connect::HttpConnector}, rt::TokioExecutor};
+/// use pmesh_layers::{balance::{Balance, Failure}, body::RequestBody};
+/// use tower::BoxError;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// # use tower::ServiceExt;
+/// # use http_body_util::BodyExt;
+/// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let up: &'static str = listener.local_addr()?.to_string().leak();
+/// # tokio::spawn(async move {
+/// #     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// #     let (mut stream, _) = listener.accept().await?;
+/// #     let (mut request, mut buffer) = (Vec::new(), [0; 1024]);
+/// #     while !request.ends_with(b"body") {
+/// #         let read = stream.read(&mut buffer).await?;
+/// #         request.extend_from_slice(&buffer[..read]);
+/// #     }
+/// #     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").await
+/// # });
+/// # let down = "127.0.0.1:1";
+/// let client: Client<HttpConnector, RequestBody> = Client::builder(TokioExecutor::new()).build_http();
+/// // It sends requests to the host of their URI.
+/// let endpoint = |host: &'static str| {
+///     let client = client.clone().map_request(move |mut request: http::Request<RequestBody>| {
+///         *request.uri_mut() = format!("http://{host}{}", request.uri().path()).parse().unwrap();
+///         request
+///     });
+///     (host, client)
+/// };
+/// let balance = Balance::new([endpoint(down), endpoint(up)]).classify(|error: &BoxError| {
+///     match error.downcast_ref::<Error>() {
+///         Some(error) if error.is_connect() => Failure::new().unsent(),
+///         _ => Failure::new(),
+///     }
+/// });
+/// // The connection to the first one is refused.
+/// let request = http::Request::post("/").body(String::from("body"))?;
+/// assert_eq!(balance.oneshot(request).await?.into_body().collect().await?.to_bytes(), "hello");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A type can also tell which responses are failures:
+///
+/// ```
+/// use http::{HeaderMap, StatusCode};
+/// use pmesh_layers::balance::{Classify, Failure};
+///
+/// /// Takes a 503 for what it says: the endpoint is left alone for a while, and another one gets the request.
+/// struct Unavailable;
+///
+/// impl Classify for Unavailable {
+///     fn response(&self, status: StatusCode, _: &HeaderMap) -> Option<Failure> {
+///         (status == StatusCode::SERVICE_UNAVAILABLE).then(|| Failure::new().unprocessed())
+///     }
+/// }
+/// ```
+///
+/// With a classifier, the balance keeps a copy of each request until the head of the response is there: of the head, and
+/// of the body as long as no more than 64 KiB of that have been read.
+pub trait Classify: Send + Sync + 'static {
+    /// What an error means. It may be changed, for errors that give the request back.
+    ///
+    /// By default, [`Failure::of`] tells.
+    fn error(&self, error: &mut BoxError) -> Failure {
+        Failure::of(error)
+    }
+
+    /// What a response means: nothing by default, as any response shows that the endpoint is well.
+    ///
+    /// For a failure, another endpoint is tried under the same conditions as after an error. The response is passed on
+    /// if there is none.
+    fn response(&self, status: StatusCode, headers: &HeaderMap) -> Option<Failure> {
+        let _ = (status, headers);
+        None
+    }
+}
+
+impl<F: Fn(&BoxError) -> Failure + Send + Sync + 'static> Classify for F {
+    fn error(&self, error: &mut BoxError) -> Failure {
+        self(error)
+    }
+}
+
+impl Failure {
+    /// What is known of an error of this crate; [`Failure::new`] for any other.
+    pub fn of(error: &mut BoxError) -> Self {
+        #[cfg(feature = "client")]
+        if let Some(error) = error.downcast_mut::<PoolError>() {
+            return error.failure();
+        }
+        match error.downcast_ref::<TimedOut>() {
+            Some(TimedOut::Backend) => Self::new().no_retry(),
+            Some(TimedOut::Client) => Self::new().blameless().no_retry(),
+            None => Self::new(),
+        }
+    }
+}
+
+/// The error of an attempt, and what it means.
+pub(super) fn failure_of<E>(error: E, classify: Option<&dyn Classify>) -> (Failure, BoxError)
+where
+    E: Into<BoxError> + 'static,
+{
+    let classified = |mut error| {
+        let failure = match classify {
+            Some(classify) => classify.error(&mut error),
+            None => Failure::of(&mut error),
+        };
+        (failure, error)
+    };
+    match as_is(error) {
+        Ok(NoResponse::Inner { error, left }) => {
+            let (mut failure, error) = classified(error);
+            failure.no_retry |= left.is_zero();
+            failure.time_left = Some(left);
+            if let Some(request) = &mut failure.request {
+                request.body_mut().unwatch();
+            }
+            (failure, error)
+        }
+        Ok(NoResponse::NoTimeLeft) => (Failure::new().blameless().no_retry(), NoResponse::NoTimeLeft.into()),
+        Ok(NoResponse::TimedOut(timed_out)) => {
+            let mut error = timed_out.into();
+            (Failure::of(&mut error), error)
+        }
+        Err(error) => classified(error.into()),
+    }
+}
+
+/// What a response means if it is a failure.
+#[inline]
+pub(super) fn failed_response<R>(response: &Response<R>, classify: Option<&dyn Classify>) -> Option<Failure> {
+    classify?.response(response.status(), response.headers())
+}

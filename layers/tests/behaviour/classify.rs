@@ -1,0 +1,161 @@
+//! A balance around services that are not of this crate.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use pmesh_layers::{
+    balance::{Balance, Classify, Endpoint, Failed, Failure, Rotation},
+    body::RequestBody,
+    response_timeout::ResponseTimeoutLayer,
+};
+use tower::{BoxError, Layer, ServiceExt, service_fn, util::BoxCloneSyncService};
+
+type Service = BoxCloneSyncService<Request<RequestBody>, Response<String>, BoxError>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("refused")]
+struct Refused;
+
+/// Fails without looking at the request.
+fn refuses() -> (&'static str, Service) {
+    ("refuses", BoxCloneSyncService::new(service_fn(async |_| Err(Refused.into()))))
+}
+
+/// Fails once it has read the request.
+fn breaks_off() -> (&'static str, Service) {
+    let service = service_fn(async |request: Request<RequestBody>| {
+        request.into_body().collect().await?;
+        Err(Refused.into())
+    });
+    ("breaks off", BoxCloneSyncService::new(service))
+}
+
+/// Responds with its status and the body of the request.
+fn responds(name: &'static str, status: u16) -> (&'static str, Service) {
+    let service = service_fn(move |request: Request<RequestBody>| async move {
+        let body = request.into_body().collect().await?.to_bytes();
+        let mut response = Response::new(String::from_utf8(body.to_vec())?);
+        *response.status_mut() = StatusCode::from_u16(status)?;
+        Ok(response)
+    });
+    (name, BoxCloneSyncService::new(service))
+}
+
+/// More than is kept of a body that is read.
+const LONG: &str = match std::str::from_utf8(&[b'x'; 65537]) {
+    Ok(text) => text,
+    Err(_) => "",
+};
+
+fn is_refused(error: &BoxError) -> Failure {
+    if error.is::<Refused>() { Failure::new().unsent() } else { Failure::new() }
+}
+
+struct Unavailable;
+
+impl Classify for Unavailable {
+    fn response(&self, status: StatusCode, _: &HeaderMap) -> Option<Failure> {
+        (status == StatusCode::SERVICE_UNAVAILABLE).then(|| Failure::new().unprocessed())
+    }
+}
+
+/// The status and the body of the response, or the endpoint that failed last.
+async fn send<S>(balance: &Balance<S>, method: &str, body: &'static str) -> Result<(u16, String), String>
+where
+    Balance<S>:
+        tower::Service<Request<String>, Response = Response<pmesh_layers::body::ResponseBody>, Error = BoxError>,
+{
+    let request = Request::builder().method(method).body(body.to_owned()).unwrap();
+    match balance.clone().oneshot(request).await {
+        Ok(response) => {
+            let status = response.status().as_u16();
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            Ok((status, String::from_utf8(body.to_vec()).unwrap()))
+        }
+        Err(error) => Err(error.downcast_ref::<Failed>().unwrap().endpoint().to_owned()),
+    }
+}
+
+#[tokio::test]
+async fn without_a_classifier_only_what_is_idempotent_and_has_no_body_is_sent_again() {
+    for (method, body, again) in
+        [("GET", "", true), ("PUT", "", true), ("POST", "", false), ("PUT", "body", false), ("POST", "body", false)]
+    {
+        let balance = Balance::new([refuses(), responds("up", 200)]);
+        let expected = if again { Ok((200, body.to_owned())) } else { Err("refuses".to_owned()) };
+        assert_eq!(send(&balance, method, body).await, expected, "{method} {body}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_unsent_goes_on_with_its_body_unless_too_much_of_that_was_read() {
+    for (first, method, body, again) in [
+        (refuses(), "POST", "", true),
+        (refuses(), "POST", "body", true),
+        (breaks_off(), "POST", "", true),
+        (breaks_off(), "POST", "body", true),
+        (breaks_off(), "POST", LONG, false),
+        (breaks_off(), "PUT", LONG, false),
+        (refuses(), "POST", LONG, true),
+    ] {
+        let name = first.0;
+        let balance = Balance::new([first, refuses(), responds("up", 200)]).classify(is_refused);
+        let expected = if again { Ok((200, body.to_owned())) } else { Err(name.to_owned()) };
+        assert_eq!(send(&balance, method, body).await, expected, "{name} {method} {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_may_say_what_is_repeatable() {
+    let balance =
+        Balance::new([breaks_off(), responds("up", 200)]).classify(|_: &BoxError| Failure::new().repeatable());
+    assert_eq!(send(&balance, "POST", "body").await, Ok((200, "body".to_owned())));
+}
+
+#[tokio::test]
+async fn errors_within_a_response_timeout_are_classified() {
+    let timeout = ResponseTimeoutLayer::new(Duration::from_secs(60));
+    let endpoints = [refuses(), responds("up", 200)].map(|(name, service)| (name, timeout.layer(service)));
+    let balance = Balance::new(endpoints).classify(is_refused);
+    assert_eq!(send(&balance, "POST", "body").await, Ok((200, "body".to_owned())));
+}
+
+#[tokio::test]
+async fn a_response_may_be_a_failure() {
+    let of = |(name, service)| Endpoint::new(name, service);
+    let (busy, up) = (of(responds("busy", 503)), of(responds("up", 200)));
+    let balance = Rotation::new().balance(vec![busy.clone(), up], Vec::new()).classify(Unavailable);
+    for _ in 0..4 {
+        assert_eq!(send(&balance, "POST", "").await, Ok((200, String::new())));
+    }
+    assert_eq!((busy.stats().requests(), busy.stats().failures()), (1, 1));
+    let failure = busy.health().state().last_failure.unwrap();
+    assert_eq!(&*failure.error, "the endpoint responded with 503 Service Unavailable, which counts as a failure");
+}
+
+#[tokio::test]
+async fn a_failed_response_is_passed_on_if_there_is_no_other() {
+    for balance in [
+        Balance::new([responds("busy", 503)]).classify(Unavailable),
+        Balance::new([responds("busy", 503), responds("busy, too", 503)]).classify(Unavailable),
+        Balance::new([responds("busy", 503), responds("up", 200)]),
+    ] {
+        assert_eq!(send(&balance, "POST", "").await, Ok((503, String::new())));
+    }
+    // Too much of its body was read.
+    let balance = Balance::new([responds("busy", 503), responds("up", 200)]).classify(Unavailable);
+    assert_eq!(send(&balance, "POST", LONG).await, Ok((503, LONG.to_owned())));
+}
+
+#[tokio::test]
+async fn a_classifier_of_responses_leaves_the_errors_of_pools_to_them() {
+    let pool = pmesh_layers::pool::Pool::new(
+        service_fn(async |_| Err::<hyper_util::rt::TokioIo<tokio::net::TcpStream>, _>(Refused)),
+        "http://backend".parse().unwrap(),
+    );
+    let balance = Balance::new([("a", pool.clone()), ("b", pool)]).classify(Unavailable);
+    let request = Request::post("/").body(String::from("body")).unwrap();
+    let error = balance.oneshot(request).await.unwrap_err();
+    assert_eq!(error.downcast_ref::<Failed>().unwrap().attempts(), 2);
+}
