@@ -6,6 +6,7 @@ mod axum_serve;
 mod connector_dns;
 mod connector_only;
 mod custom_layer;
+mod grpc_balance;
 mod mesh_identity;
 mod on_axum;
 mod own_stack;
