@@ -31,7 +31,7 @@ use crate::{
         request_id::RequestIds,
         via,
     },
-    mesh::{Api, Circle, PassedLayer},
+    mesh::{Api, Circle, OWN_FIELDS, PassedLayer},
     settings::Settings,
     telemetry::counters::Counters,
     upstream::RouteService,
@@ -115,7 +115,7 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
         // All errors from further in become responses. The table is that of the layers, with a row for nodes.
         .layer(RespondLayer::new().on(|_: &Circle| StatusCode::LOOP_DETECTED))
         // Nothing that a head must say is said behind a body.
-        .layer(TrailersLayer::new())
+        .layer(TrailersLayer::new().drop_prefix(OWN_FIELDS))
         // Over TLS the host must be the one that the handshake was for: 421.
         .layer(SniMatchLayer::new())
         // An upgrade that is asked for over HTTP/2 is one like others from here on; without a tunnel: 501.

@@ -107,11 +107,11 @@ const NOT_RENEWED: &str =
 
 impl MeshFiles {
     fn read(&self) -> Result<NodeCertificates, PemError> {
-        Ok(NodeCertificates {
-            roots: pem::certificates(&self.ca.path, &self.ca.origin)?,
-            chain: pem::certificates(&self.cert.path, &self.cert.origin)?,
-            key: pem::private_key(&self.key.path, &self.key.origin)?,
-        })
+        Ok(NodeCertificates::new(
+            pem::certificates(&self.ca.path, &self.ca.origin)?,
+            pem::certificates(&self.cert.path, &self.cert.origin)?,
+            pem::private_key(&self.key.path, &self.key.origin)?,
+        ))
     }
 
     fn unusable(&self, source: IdentityError) -> NodeIdentityError {

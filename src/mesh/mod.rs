@@ -43,7 +43,7 @@ pub use self::{
     identity::{IdentityWatch, NodeIdentityError, identity},
     link::Link,
     linker::Linker,
-    passed::{Circle, Passed, PassedLayer, THROUGH},
+    passed::{Circle, OWN_FIELDS, Passed, PassedLayer, THROUGH},
     peer::{Peer, Source},
     peers::Peers,
     prober::Prober,

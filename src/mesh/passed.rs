@@ -14,7 +14,7 @@ const NODE: HeaderName = HeaderName::from_static("x-pmesh-node");
 /// Tells a node through which others the request had come before it came to the one that sends it.
 pub const THROUGH: HeaderName = HeaderName::from_static("x-pmesh-through");
 /// What these begin with.
-const OURS: &str = "x-pmesh-";
+pub const OWN_FIELDS: &str = "x-pmesh-";
 
 /// A request that has come through so many nodes goes to no other.
 const MOST: usize = 8;
@@ -86,8 +86,11 @@ fn remove_ours(headers: &mut HeaderMap) {
         let name = name.as_str().as_bytes();
         // Most fields are told apart by their first letters.
         matches!(name, [b'x', b'-' | b'_', b'p', ..])
-            && name.get(..OURS.len()).is_some_and(|start| {
-                start.iter().zip(OURS.bytes()).all(|(byte, ours)| *byte == ours || (*byte == b'_' && ours == b'-'))
+            && name.get(..OWN_FIELDS.len()).is_some_and(|start| {
+                start
+                    .iter()
+                    .zip(OWN_FIELDS.bytes())
+                    .all(|(byte, ours)| *byte == ours || (*byte == b'_' && ours == b'-'))
             })
     };
     // Allocates nothing where there is none.

@@ -6,7 +6,7 @@ use crate::{
     support::{Backend, Client, End, Start, backend::ok, h2, tls::Tls},
 };
 
-const FORBIDDEN: [&str; 18] = [
+const FORBIDDEN: [&str; 20] = [
     "Content-Length",
     "Content_Length",
     "Transfer-Encoding",
@@ -22,6 +22,8 @@ const FORBIDDEN: [&str; 18] = [
     "X_Forwarded_For",
     "X-Real-IP",
     "X-Request-ID",
+    "X-Pmesh-Node",
+    "X_Pmesh-Through",
     "Authorization",
     "Cookie",
     "Content-Type",

@@ -24,6 +24,7 @@ pub(super) const HTTP2: &[u8] = b"h2";
 /// may be beside it. It serves for both sides of a connection: where it says what it may be used for (extended key
 /// usage), that must be `serverAuth` and `clientAuth`.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct NodeCertificates {
     /// The authorities whose certificates are trusted.
     pub roots: Vec<CertificateDer<'static>>,
@@ -31,6 +32,17 @@ pub struct NodeCertificates {
     pub chain: Vec<CertificateDer<'static>>,
     /// Its private key.
     pub key: PrivateKeyDer<'static>,
+}
+
+impl NodeCertificates {
+    /// The certificates and the key as they come from files; [`NodeIdentity`](super::NodeIdentity) looks at them.
+    pub fn new(
+        roots: Vec<CertificateDer<'static>>,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Self {
+        Self { roots, chain, key }
+    }
 }
 
 /// Both sides of TLS between nodes.

@@ -2,6 +2,7 @@
 
 /// What a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Protocol {
     /// HTTP/1.1 or 1.0.
     Http1,

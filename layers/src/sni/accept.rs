@@ -108,6 +108,7 @@ impl<P: SniPolicy> SniAcceptor<P> {
 
 /// A connection that ended before or in its handshake.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Rejected<IO, R = SniRejected> {
     /// The connection, to be ended.
     pub io: IO,

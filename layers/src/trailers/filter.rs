@@ -11,8 +11,8 @@ use crate::{conn::Control, framing::is_token};
 pub(crate) enum TrailerFilter {
     /// None.
     PassAll,
-    /// Those that may not pass.
-    Forbidden,
+    /// Those that may not pass, and those whose names begin with this.
+    Forbidden(Option<&'static str>),
     /// Those, and more.
     Watch(Box<Watch>),
 }
@@ -20,6 +20,8 @@ pub(crate) enum TrailerFilter {
 /// What is kept of a message whose body may end with trailers.
 #[derive(Debug)]
 pub(crate) struct Watch {
+    /// As of [`TrailerFilter::Forbidden`].
+    pub(super) prefix: Option<&'static str>,
     /// By `Connection`.
     pub(super) named: Vec<HeaderName>,
     /// Hears whether the body has ended without trailers.
@@ -35,8 +37,13 @@ impl TrailerFilter {
     pub(crate) fn filter<E>(&mut self, polled: &mut Poll<Option<Result<Frame<Bytes>, E>>>) {
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
-                let Some(trailers) = frame.trailers_mut().filter(|_| !self.passes_all()) else { return };
-                drop_forbidden(trailers);
+                let Some(trailers) = frame.trailers_mut() else { return };
+                let prefix = match self {
+                    Self::PassAll => return,
+                    Self::Forbidden(prefix) => *prefix,
+                    Self::Watch(watch) => watch.prefix,
+                };
+                drop_forbidden(trailers, prefix);
                 if let Some(watch) = self.take_watch() {
                     watch.named.iter().for_each(|name| drop(trailers.remove(name)));
                 }
@@ -52,28 +59,31 @@ impl TrailerFilter {
 
     fn take_watch(&mut self) -> Option<Box<Watch>> {
         match self {
-            Self::Watch(_) => match std::mem::replace(self, Self::Forbidden) {
-                Self::Watch(watch) => Some(watch),
-                _ => None,
-            },
+            Self::Watch(watch) => {
+                let prefix = watch.prefix;
+                match std::mem::replace(self, Self::Forbidden(prefix)) {
+                    Self::Watch(watch) => Some(watch),
+                    _ => None,
+                }
+            }
             _ => None,
         }
     }
 }
 
-fn drop_forbidden(trailers: &mut HeaderMap) {
+fn drop_forbidden(trailers: &mut HeaderMap, prefix: Option<&str>) {
     let forbidden: Vec<HeaderName> =
-        trailers.keys().filter(|name| !is_token(name) || is_forbidden(name.as_str())).cloned().collect();
+        trailers.keys().filter(|name| !is_token(name) || is_forbidden(name.as_str(), prefix)).cloned().collect();
     for name in forbidden {
         trailers.remove(name);
     }
 }
 
 /// Also for names with `_`, which CGI and its heirs read as `-`.
-fn is_forbidden(name: &str) -> bool {
+fn is_forbidden(name: &str, prefix: Option<&str>) -> bool {
     let name = name.replace('_', "-");
     FORBIDDEN.contains(&&*name)
-        || ["x-forwarded", "x-pmesh-", "proxy-", "access-control-"].iter().any(|start| name.starts_with(start))
+        || ["x-forwarded", "proxy-", "access-control-"].into_iter().chain(prefix).any(|start| name.starts_with(start))
 }
 
 /// Fields that say where a message ends, where it goes, who sends it, or how its content is to be read.
@@ -144,6 +154,9 @@ mod tests {
             ("content-digest", false),
             ("etag", false),
             ("x-checksum", false),
+            ("x-own", false),
+            ("x-own-node", true),
+            ("x_own-node", true),
             ("content-length", true),
             ("content_length", true),
             ("transfer-encoding", true),
@@ -157,7 +170,7 @@ mod tests {
             ("set-cookie", true),
             ("authorization", true),
         ] {
-            assert_eq!(is_forbidden(name), expected, "{name}");
+            assert_eq!(is_forbidden(name, Some("x-own-")), expected, "{name}");
         }
     }
 }

@@ -28,13 +28,22 @@ use crate::{
 /// with CRLF for the trailer section, and reads it to the first empty line that ends with LF. What stands between would be
 /// another request for others (RFC 9112, 2.2).
 #[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
-pub struct TrailersLayer;
+pub struct TrailersLayer {
+    prefix: Option<&'static str>,
+}
 
 impl TrailersLayer {
     /// The layer.
     pub fn new() -> Self {
-        Self
+        Self::default()
+    }
+
+    /// Also drops trailers whose names begin with `prefix`, such as `x-example-`: for what your own programs tell each
+    /// other. It is in lower case, with `-` for `_`.
+    #[must_use]
+    pub fn drop_prefix(mut self, prefix: &'static str) -> Self {
+        self.prefix = Some(prefix);
+        self
     }
 }
 
@@ -42,7 +51,7 @@ impl<S> Layer<S> for TrailersLayer {
     type Service = Trailers<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Trailers { inner }
+        Trailers { inner, prefix: self.prefix }
     }
 }
 
@@ -50,6 +59,7 @@ impl<S> Layer<S> for TrailersLayer {
 #[derive(Debug, Clone)]
 pub struct Trailers<S> {
     inner: S,
+    prefix: Option<&'static str>,
 }
 
 impl<S> Trailers<S> {
@@ -71,13 +81,13 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let filter = filter(&request);
+        let filter = filter(&request, self.prefix);
         let request = request.map(|body| {
             let mut body = RequestBody::new(body);
             body.filter_trailers(filter);
             body
         });
-        ResponseFuture { response: self.inner.call(request) }
+        ResponseFuture { response: self.inner.call(request), prefix: self.prefix }
     }
 }
 
@@ -87,6 +97,7 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         response: F,
+        prefix: Option<&'static str>,
     }
 }
 
@@ -98,10 +109,12 @@ where
     type Output = Result<Response<ResponseBody>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut response = ready!(self.project().response.poll(cx))?;
+        let this = self.project();
+        let prefix = *this.prefix;
+        let mut response = ready!(this.response.poll(cx))?;
         let named = response.extensions_mut().remove();
-        let watch = named.map(|Named(named)| Box::new(Watch { named, connection: None }));
-        let filter = watch.map_or(TrailerFilter::Forbidden, TrailerFilter::Watch);
+        let watch = named.map(|Named(named)| Box::new(Watch { prefix, named, connection: None }));
+        let filter = watch.map_or(TrailerFilter::Forbidden(prefix), TrailerFilter::Watch);
         Poll::Ready(Ok(response.map(|body| {
             let mut body = ResponseBody::new(body);
             body.filter_trailers(filter);
@@ -111,12 +124,12 @@ where
 }
 
 /// Only a chunked HTTP/1 body has trailers that `Connection` may name.
-fn filter<B: Body>(request: &Request<B>) -> TrailerFilter {
+fn filter<B: Body>(request: &Request<B>, prefix: Option<&'static str>) -> TrailerFilter {
     let body = request.body();
     if body.is_end_stream() || request.version() >= Version::HTTP_2 || body.size_hint().exact().is_some() {
-        return TrailerFilter::Forbidden;
+        return TrailerFilter::Forbidden(prefix);
     }
     let connection = request.extensions().get().map(ConnInfo::control).cloned();
     connection.iter().for_each(|connection| connection.traffic().set_open_ended(true));
-    TrailerFilter::Watch(Box::new(Watch { named: named(request.headers()), connection }))
+    TrailerFilter::Watch(Box::new(Watch { prefix, named: named(request.headers()), connection }))
 }

@@ -43,7 +43,7 @@ impl Ca {
         params.not_after = not_after.into();
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
-        NodeCertificates { roots: vec![self.0.der().clone()], chain: vec![certificate.into()], key: key.into() }
+        NodeCertificates::new(vec![self.0.der().clone()], vec![certificate.into()], key.into())
     }
 
     fn node(&self, node: &str, digit: char) -> NodeIdentity {
@@ -77,9 +77,11 @@ async fn what_peers_refuse_is_refused_before() {
     let ca = Ca::new("ours");
     let both = &[ClientAuth, ServerAuth];
     let new = |certificates| NodeIdentity::with_certificates("example", name("b"), [&secret('1')], certificates);
-    let foreign = NodeCertificates { roots: ca.issue(&["b"], both).roots, ..Ca::new("theirs").issue(&["b"], both) };
-    let empty = NodeCertificates { chain: vec![], ..ca.issue(&["b"], both) };
-    let other_key = NodeCertificates { key: KeyPair::generate().unwrap().into(), ..ca.issue(&["b"], both) };
+    let (mut foreign, mut empty, mut other_key) =
+        (Ca::new("theirs").issue(&["b"], both), ca.issue(&["b"], both), ca.issue(&["b"], both));
+    foreign.roots = ca.issue(&["b"], both).roots;
+    empty.chain.clear();
+    other_key.key = KeyPair::generate().unwrap().into();
     let expired = ca.issue_until(&["b"], both, SystemTime::now() - Duration::from_secs(60));
     let named = "the certificate does not name the node b; issue one whose DNS names hold b and no other without a dot";
     let cases: [(&str, Result<_, IdentityError>, &str); 9] = [
@@ -104,7 +106,7 @@ async fn whom_the_authority_knows_is_not_a_node_for_that() {
     let ca = Ca::new("ours");
     let b = NodeAcceptor::new(ca.node("b", '1'));
     for names in [&["web.example"][..], &["a", "c"], &["*.example"]] {
-        let NodeCertificates { roots, chain, key } = ca.issue(names, &[ClientAuth]);
+        let NodeCertificates { roots, chain, key, .. } = ca.issue(names, &[ClientAuth]);
         let mut trusted = rustls::RootCertStore::empty();
         trusted.add(roots[0].clone()).unwrap();
         let config = rustls::ClientConfig::builder().with_root_certificates(trusted);

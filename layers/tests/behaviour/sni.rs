@@ -22,7 +22,7 @@ async fn rejected(bytes: &[u8], leave: bool) -> (SniRejected, Vec<u8>) {
     if leave {
         near.shutdown().await.unwrap();
     }
-    let Err(Rejected { io, reason }) = acceptor().accept(far, DEADLINE).await else { panic!("accepted") };
+    let Err(Rejected { io, reason, .. }) = acceptor().accept(far, DEADLINE).await else { panic!("accepted") };
     let mut heard = Vec::new();
     let listen = async {
         near.read_to_end(&mut heard).await.unwrap();

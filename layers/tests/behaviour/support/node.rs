@@ -80,7 +80,7 @@ pub(crate) async fn rejected(acceptor: &NodeAcceptor, bytes: &[u8]) -> (NodeReje
     let (mut near, far) = tokio::io::duplex(64 * 1024);
     near.write_all(bytes).await.unwrap();
     let Err(rejected) = acceptor.accept(far, DEADLINE).await else { panic!("accepted") };
-    let Rejected { io, reason } = rejected;
+    let Rejected { io, reason, .. } = rejected;
     let heard = heard(near, io).await;
     (reason, heard)
 }
