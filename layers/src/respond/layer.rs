@@ -11,9 +11,25 @@ use super::{Answers, ResponseFuture, Row};
 
 /// Answers the errors of the inner service, so that none is left.
 ///
-/// The body of the inner service's responses must be one that text can be made into (`From<String>`), such as
-/// `axum::body::Body`, `http_body_util::Full` or `String`. For others, change it first, for example with
-/// `ServiceBuilder::map_response`.
+/// The inner service's responses must have a body that can be made from text (`From<String>`), such as
+/// [`ResponseBody`](crate::body::ResponseBody), `axum::body::Body`, `http_body_util::Full` or `String`. Others are turned
+/// into one first, as those of hyper-util's client:
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::Response;
+/// use http_body_util::Empty;
+/// use hyper::body::Incoming;
+/// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+/// use pmesh_layers::{body::ResponseBody, connect::SourceConnector, respond::RespondLayer};
+/// use tower::ServiceBuilder;
+///
+/// let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(SourceConnector::new());
+/// let service = ServiceBuilder::new()
+///     .layer(RespondLayer::new())
+///     .map_response(|response: Response<Incoming>| response.map(ResponseBody::new))
+///     .service(client);
+/// ```
 ///
 /// The error is in the extensions of the response, as [`Cause`](super::Cause). See the [module](super) for the table of
 /// answers.

@@ -40,6 +40,7 @@
 //! | [`TimedOut`](crate::response_timeout::TimedOut) | 504 for the backend, 408 for the client |
 //! | [`AllUnreachable`](crate::balance::AllUnreachable) | 503 |
 //! | [`PoolError`](crate::pool::PoolError) | 504 if connecting took too long, 503 if this machine has no descriptor, memory or port left, 400 if the client broke off its request, else 502 |
+//! | [`ConnectError`](crate::connect::ConnectError) | 504 if it is a timeout, also as the cause of another error; else 502 |
 //! | [`Failed`](crate::balance::Failed) | that of its cause |
 //! | [`MissingExtension`](crate::MissingExtension) | 500 |
 //! | any other | 502 |

@@ -5,8 +5,6 @@ use http::{
     header::{ALLOW, CONTENT_TYPE},
 };
 
-#[cfg(feature = "client")]
-use crate::pool::PoolError;
 #[cfg(feature = "upgrade")]
 use crate::upgrade::NotSwitched;
 use crate::{
@@ -20,6 +18,8 @@ use crate::{
     sni::Misdirected,
     via::LoopDetected,
 };
+#[cfg(feature = "client")]
+use crate::{connect::ConnectError, pool::PoolError};
 
 /// The status that the [table](super#the-table) has for an error.
 pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
@@ -68,7 +68,7 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
         return StatusCode::INTERNAL_SERVER_ERROR;
     }
     // Found out before the request was sent, or while it was.
-    if iter::successors(Some(error), |error| (*error).source()).any(|error| error.is::<BodyTooLong>()) {
+    if any_cause(error, |error| error.is::<BodyTooLong>()) {
         return StatusCode::PAYLOAD_TOO_LARGE;
     }
     #[cfg(feature = "client")]
@@ -80,7 +80,17 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
             _ => StatusCode::BAD_GATEWAY,
         };
     }
+    // Under other clients than the pools, too.
+    #[cfg(feature = "client")]
+    if any_cause(error, |error| error.downcast_ref().is_some_and(ConnectError::is_timeout)) {
+        return StatusCode::GATEWAY_TIMEOUT;
+    }
     StatusCode::BAD_GATEWAY
+}
+
+/// Whether this holds of the error or of one of its causes.
+fn any_cause(error: &(dyn Error + 'static), holds: impl Fn(&(dyn Error + 'static)) -> bool) -> bool {
+    iter::successors(Some(error), |error| (*error).source()).any(holds)
 }
 
 /// The answer that the table has for errors with this status.

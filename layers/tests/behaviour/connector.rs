@@ -7,11 +7,19 @@ use std::{
     time::Duration,
 };
 
-use http::Uri;
-use pmesh_layers::connect::{Name, Resolver, SourceConnector, SourceSubnet};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, Uri};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use pmesh_layers::{
+    body::ResponseBody,
+    connect::{Name, Resolver, SourceConnector, SourceSubnet},
+    respond::RespondLayer,
+};
 use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket};
-use tower::ServiceExt;
+use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 /// The sources of `count` connections.
 async fn sources(connector: &SourceConnector, count: usize) -> Vec<IpAddr> {
@@ -116,7 +124,7 @@ fn black_hole() -> (TcpListener, TcpStream) {
 /// A resolver that knows a single name.
 fn knowing(name: &'static str, addresses: &[SocketAddr]) -> Resolver {
     let addresses = addresses.to_vec();
-    Resolver::new(tower::service_fn(move |asked: Name| {
+    Resolver::new(service_fn(move |asked: Name| {
         let known = (asked.as_str() == name).then(|| addresses.clone());
         std::future::ready(known.ok_or_else(|| format!("nobody knows {asked}")))
     }))
@@ -200,7 +208,7 @@ async fn names_that_cannot_be_connected_to_are_errors() {
 async fn a_name_that_changes_its_address_is_followed() {
     let listeners = [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
     let address = Arc::new(Mutex::new(listeners[0].local_addr().unwrap()));
-    let resolver = Resolver::new(tower::service_fn({
+    let resolver = Resolver::new(service_fn({
         let address = Arc::clone(&address);
         move |_: Name| std::future::ready(Ok::<_, std::io::Error>([*address.lock().unwrap()]))
     }));
@@ -211,4 +219,18 @@ async fn a_name_that_changes_its_address_is_followed() {
     while !leads_to(&connector, &listeners[1]).await {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_under_another_client_is_answered_with_504() {
+    let resolver =
+        Resolver::new(service_fn(async |_: Name| std::future::pending::<std::io::Result<[SocketAddr; 1]>>().await));
+    let connector = SourceConnector::new().resolver(resolver);
+    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+    let service = ServiceBuilder::new()
+        .layer(RespondLayer::new())
+        .map_response(|response: Response<Incoming>| response.map(ResponseBody::new))
+        .service(client);
+    let Ok(response) = service.oneshot(Request::get("http://slow.test/").body(Empty::new()).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
 }
