@@ -44,8 +44,8 @@
 //!
 //! # Features
 //!
-//! None is on by default: the layers for headers, routes and bodies are 28 crates, with neither sockets nor an HTTP server
-//! nor cryptography, and need no C compiler.
+//! None is on by default: a header layer should not bring TLS with it. Without features the crate has 28 crates in its
+//! tree, itself among them: no sockets, no HTTP server, no cryptography, nothing that needs a C compiler.
 //!
 //! | feature | what it adds |
 //! | --- | --- |
@@ -81,6 +81,18 @@
 //! | [`ClientAddr`](forwarded::ClientAddr) | `DistrustLayer`, where the client is not the peer | | [`ClientAddr::of`](forwarded::ClientAddr::of), for layers of yours |
 //! | [`Attempts`](balance::Attempts) | a layer of yours | | `Balance`, which fills it |
 //! | [`Cause`](respond::Cause), of a response | `RespondLayer` | | layers of yours that log or count failures |
+//!
+//! # Types of other crates
+//!
+//! Most of what stands in signatures is of crates at 1.0: `http`, `http-body`, `bytes`, `hyper`, `tokio`, `ipnet`, `zeroize`,
+//! `rustls-pki-types`. A new version of one of these others is a new version of this crate:
+//!
+//! | crate | what is used | where, and why |
+//! | --- | --- | --- |
+//! | `tower` 0.5 | `Service`, `Layer` (of `tower-service` and `tower-layer` 0.3), `BoxError` | everywhere: it is what a layer is |
+//! | `rustls` 0.23 | `ServerConfig`, `ClientConfig`, `Error` | `sni`, `connect`, `node`: you configure TLS with it |
+//! | `tokio-rustls` 0.26 | `TlsStream` | `sni`, `connect`, `node`: what a handshake results in |
+//! | `hyper-util` 0.1 | `TokioIo` | `connect`, `node`: connectors return what hyper's do |
 //!
 //! # A proxy
 //!
@@ -139,6 +151,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // With some of the features only, some of what layers share has no user.
 #![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports, unused_macros))]
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 #[macro_use]
 mod inner;

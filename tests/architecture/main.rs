@@ -50,6 +50,21 @@ fn documents_name_files_that_exist() {
     }
 }
 
+#[test]
+fn the_readme_of_the_layers_names_each_module_and_feature() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("layers");
+    let [readme, library, manifest] =
+        ["README.md", "src/lib.rs", "Cargo.toml"].map(|file| fs::read_to_string(root.join(file)).unwrap());
+    let modules = library.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let features = manifest.split("[features]").nth(1).unwrap().split("\n[").next().unwrap();
+    let features = features.lines().filter_map(|line| line.split_once(" = ["));
+    let names: Vec<_> = modules.chain(features.map(|(name, _)| name)).filter(|name| *name != "default").collect();
+    assert!(names.len() > 25, "{names:?}");
+    for name in names {
+        assert!(readme.contains(&format!("\n| `{name}` |")), "layers/README.md has no line for {name}");
+    }
+}
+
 fn names_a_file(word: &str) -> bool {
     let folders = ["src/", "layers/", "tests/", "benches/", "fuzz/", "examples/"];
     let is_file = Path::new(word).extension().is_some_and(|extension| extension == "rs" || extension == "md");
