@@ -85,11 +85,10 @@ where
         if request.body().size_hint().lower() > left {
             return ResponseFuture::error(BodyTooLong);
         }
-        ResponseFuture::inner(self.inner.call(request.map(|body| {
-            let mut body = RequestBody::new(body);
-            body.limit(left);
-            body
-        })))
+        let (parts, body) = request.into_parts();
+        let mut body = RequestBody::new(body);
+        body.limit(left);
+        ResponseFuture::inner(self.inner.call(Request::from_parts(parts, body)))
     }
 }
 

@@ -1,5 +1,5 @@
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request::Parts};
 use http_body::Body;
 
 use super::lent::Lender;
@@ -25,14 +25,14 @@ pub(super) struct RequestCopy {
 
 impl RequestCopy {
     /// Of a request without a body; if it `lends` bodies, of any.
-    pub(super) fn of(request: &mut Request<RequestBody>, lends: bool) -> Option<Self> {
-        let lender = match request.body().is_end_stream() {
+    pub(super) fn of(parts: &Parts, body: &mut RequestBody, lends: bool) -> Option<Self> {
+        let lender = match body.is_end_stream() {
             true => None,
-            false if lends => Some(Lender::lend(request.body_mut())),
+            false if lends => Some(Lender::lend(body)),
             false => return None,
         };
         let mut fields = Vec::with_capacity(USUAL);
-        for (name, value) in request.headers() {
+        for (name, value) in &parts.headers {
             let name = name.as_str();
             let sizes = [name.len(), value.len() << 1 | usize::from(value.is_sensitive())];
             let [first, second] = sizes.map(|size| u32::try_from(size).ok());
@@ -41,7 +41,7 @@ impl RequestCopy {
             fields.extend_from_slice(name.as_bytes());
             fields.extend_from_slice(value.as_bytes());
         }
-        let (method, uri, version) = (request.method().clone(), request.uri().clone(), request.version());
+        let (method, uri, version) = (parts.method.clone(), parts.uri.clone(), parts.version);
         Some(Self { method, uri, version, fields, lender })
     }
 
@@ -102,7 +102,7 @@ mod tests {
         for (method, body, expected) in [("GET", "", true), ("PUT", "x", false), ("POST", "", true)] {
             let mut secret = HeaderValue::from_static("secret");
             secret.set_sensitive(true);
-            let mut request = Request::builder()
+            let request = Request::builder()
                 .method(method)
                 .uri("/path")
                 .version(Version::HTTP_2)
@@ -114,12 +114,13 @@ mod tests {
                 .header("long", "x".repeat(USUAL))
                 .body(RequestBody::new(Full::new(Bytes::from_static(body.as_bytes()))))
                 .unwrap();
-            let copy = RequestCopy::of(&mut request, false);
+            let (request, mut sent) = request.into_parts();
+            let copy = RequestCopy::of(&request, &mut sent, false);
             assert_eq!(copy.is_some(), expected, "{method} {body}");
             if let Some(copy) = copy {
                 let copy = copy.request().unwrap();
-                assert_eq!((copy.method(), copy.version()), (request.method(), request.version()));
-                assert_eq!((copy.uri(), copy.headers()), (request.uri(), request.headers()));
+                assert_eq!((copy.method(), copy.version()), (&request.method, request.version));
+                assert_eq!((copy.uri(), copy.headers()), (&request.uri, &request.headers));
                 assert!(copy.headers()["authorization"].is_sensitive() && !copy.headers()["host"].is_sensitive());
                 assert!(copy.body().is_end_stream());
             }

@@ -8,10 +8,10 @@ use std::{
 };
 
 use super::{
-    Classify, EndpointStats, Health,
+    Attempts, Classify, EndpointStats, Health,
     attempts::Names,
     budget::Budget,
-    health::{Asks, Lease},
+    health::{Asks, Lease, Mark},
     record::Record,
 };
 use crate::conn::Ties;
@@ -210,6 +210,14 @@ impl<S> Endpoints<S> {
         &self.all[index].record
     }
 
+    /// An attempt begins at the endpoint of this index.
+    pub(super) fn begin(&self, index: usize, attempts: Option<&Attempts>) -> Mark {
+        if let Some(attempts) = attempts {
+            attempts.note(&self.names, index);
+        }
+        self.record(index).begin()
+    }
+
     pub(super) fn names(&self) -> &Names {
         &self.names
     }
@@ -247,6 +255,10 @@ pub(super) struct Tried {
 }
 
 impl Tried {
+    pub(super) fn only(index: usize) -> Self {
+        Self { endpoints: Self::bit(index), count: 1 }
+    }
+
     pub(super) fn add(&mut self, index: usize) {
         self.endpoints |= Self::bit(index);
         self.count += 1;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::{BoxError, Service};
@@ -56,35 +56,73 @@ impl<S> ResponseFuture<S>
 where
     S: Service<Request<RequestBody>> + Clone,
 {
-    pub(super) fn new(endpoints: Arc<Endpoints<S>>, mut request: Request<RequestBody>) -> Self {
-        let copy = RequestCopy::of(&mut request, endpoints.classify.is_some());
-        let attempts = request.extensions().get::<Attempts>().cloned();
+    /// Sends `request` to the endpoint whose turn it is.
+    ///
+    /// Requests and futures are large, and copying them is most of what this costs. So in the good case each is put
+    /// where it stays at once.
+    #[inline]
+    pub(super) fn new(endpoints: Arc<Endpoints<S>>, parts: Parts, mut body: RequestBody) -> Self {
         // A trial goes on beside the next attempt and may end after it: a late DELETE could undo what came in between.
-        let repeatable = copy.as_ref().is_some_and(|copy| !copy.has_body() && copy.method().is_safe());
+        let repeatable = parts.method.is_safe() && body.is_end_stream();
         // A client stays with the endpoint to which it has its own connection.
-        let ties = request.extensions().get().and_then(ConnInfo::ties);
+        let ties = parts.extensions.get().and_then(ConnInfo::ties);
         let tied = ties.and_then(|ties| endpoints.tied(ties)).map(Turn::Of);
-        let (index, mut lease) = match tied.unwrap_or_else(|| endpoints.turn(repeatable)) {
-            Turn::Of(index) => (Some(index), None),
-            Turn::OnTrial(index, lease) => (Some(index), Some(lease)),
-            Turn::OfNone => (None, None),
+        let attempts = parts.extensions.get::<Attempts>().cloned();
+        let turn = tied.unwrap_or_else(|| endpoints.turn(repeatable));
+        let Turn::Of(index) = turn else { return Self::on_trial(endpoints, parts, body, attempts, turn) };
+        let Some(mut service) = endpoints.service(index) else {
+            return Self::on_trial(endpoints, parts, body, attempts, turn);
         };
-        let (mut tried, mut began) = (Tried::default(), Mark::NEW);
-        let index_and_service = index.and_then(|index| Some((index, endpoints.service(index)?)));
-        let mut attempt = index_and_service.map(|(index, service)| {
-            tried.add(index);
-            began = endpoints.record(index).begin();
-            if let Some(attempts) = &attempts {
-                attempts.note(endpoints.names(), index);
-            }
-            Call::new(&mut { service }, request)
-        });
-        let mut trial = None;
-        if repeatable && let Some(lease) = lease.take() {
-            trial = index.zip(attempt.take()).map(|(index, call)| Box::new(Trial::new(call, index, began, lease)));
+        Self {
+            began: endpoints.begin(index, attempts.as_ref()),
+            copy: RequestCopy::of(&parts, &mut body, endpoints.classify.is_some()),
+            attempt: Some(Call::new(&mut service, Request::from_parts(parts, body))),
+            endpoints,
+            index,
+            lease: None,
+            trial: None,
+            tried: Tried::only(index),
+            black_holes: 0,
+            attempts,
         }
-        let index = index.unwrap_or(0);
-        Self { attempt, endpoints, index, began, lease, trial, copy, tried, black_holes: 0, attempts }
+    }
+
+    /// Sends `request` to an endpoint that has failed, if there is any.
+    #[cold]
+    fn on_trial(
+        endpoints: Arc<Endpoints<S>>,
+        parts: Parts,
+        mut body: RequestBody,
+        attempts: Option<Attempts>,
+        turn: Turn,
+    ) -> Self {
+        let repeatable = parts.method.is_safe() && body.is_end_stream();
+        let copy = RequestCopy::of(&parts, &mut body, endpoints.classify.is_some());
+        let mut future = Self {
+            attempt: None,
+            endpoints,
+            index: 0,
+            began: Mark::NEW,
+            lease: None,
+            trial: None,
+            copy,
+            tried: Tried::default(),
+            black_holes: 0,
+            attempts,
+        };
+        if let Turn::OnTrial(index, lease) = turn
+            && let Some(mut service) = future.endpoints.service(index)
+        {
+            (future.index, future.tried) = (index, Tried::only(index));
+            future.began = future.endpoints.begin(index, future.attempts.as_ref());
+            let call = Call::new(&mut service, Request::from_parts(parts, body));
+            if repeatable {
+                future.trial = Some(Box::new(Trial::new(call, index, future.began, lease)));
+            } else {
+                (future.attempt, future.lease) = (Some(call), Some(lease));
+            }
+        }
+        future
     }
 }
 
@@ -98,7 +136,16 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            let result = ready!(self.as_mut().poll_attempt(cx))?;
+            let result = match self.as_mut().project().attempt.as_pin_mut() {
+                Some(attempt) => match attempt.poll(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(response)) if self.endpoints.classify.is_none() => {
+                        return Poll::Ready(Ok(self.accept(response)));
+                    }
+                    Poll::Ready(result) => result,
+                },
+                None => ready!(self.as_mut().poll_trial(cx))?,
+            };
             let classify = self.endpoints.classify.as_deref();
             let ended = match result {
                 Ok(response) => match failed_response(&response, classify) {
@@ -176,6 +223,7 @@ where
     R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     /// Takes the response of the current attempt for that to the request.
+    #[inline]
     fn accept(self: Pin<&mut Self>, response: Response<R>) -> Response<ResponseBody> {
         let record = self.endpoints.record(self.index);
         let mark = record.health.succeeded(self.began);
@@ -185,22 +233,22 @@ where
     }
 
     /// The response of the current attempt, whose body is watched for how it ends.
+    #[inline]
     fn pass_on(
         self: Pin<&mut Self>,
-        mut response: Response<R>,
+        response: Response<R>,
         watched: Option<(Arc<Record>, Mark)>,
     ) -> Response<ResponseBody> {
         let this = self.project();
-        if let Some(TiedTo(client)) = response.extensions_mut().remove() {
+        let (mut parts, body) = response.into_parts();
+        if let Some(TiedTo(client)) = parts.extensions.remove() {
             client.ties_or_new().note_endpoint(&this.endpoints.names()[*this.index]);
         }
-        response.map(|body| {
-            let mut body = ResponseBody::new(body);
-            if let Some((record, mark)) = watched {
-                body.watch(record, mark.bits());
-            }
-            body
-        })
+        let mut body = ResponseBody::new(body);
+        if let Some((record, mark)) = watched {
+            body.watch(record, mark.bits());
+        }
+        Response::from_parts(parts, body)
     }
 }
 
@@ -210,8 +258,8 @@ where
     S::Error: Into<BoxError> + 'static,
     R: Send + 'static,
 {
-    /// Polls the current attempt; an error if there is no endpoint to try.
-    fn poll_attempt(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Outcome<S>, BoxError>> {
+    /// Polls the trial, and what becomes of it; an error if there is no endpoint to try.
+    fn poll_trial(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Outcome<S>, BoxError>> {
         loop {
             let this = self.as_mut().project();
             if let Some(attempt) = this.attempt.as_pin_mut() {
@@ -266,10 +314,7 @@ where
         let mut this = self.project();
         *this.index = index;
         this.tried.add(index);
-        *this.began = this.endpoints.record(index).begin();
-        if let Some(attempts) = this.attempts {
-            attempts.note(this.endpoints.names(), index);
-        }
+        *this.began = this.endpoints.begin(index, this.attempts.as_ref());
         this.attempt.set(this.endpoints.service(index).map(|service| Call::new(&mut { service }, request)));
     }
 }

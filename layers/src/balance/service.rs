@@ -112,6 +112,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         self.endpoints.budget().earn();
-        ResponseFuture::new(Arc::clone(&self.endpoints), request.map(RequestBody::new))
+        let (parts, body) = request.into_parts();
+        ResponseFuture::new(Arc::clone(&self.endpoints), parts, RequestBody::new(body))
     }
 }

@@ -48,11 +48,14 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Poll::Ready(response) = this.response.poll(cx) {
-            let left = |timer: Pin<&mut Sleep>| timer.deadline().saturating_duration_since(Instant::now());
-            return Poll::Ready(
-                response.map_err(|error| NoResponse::Inner { error: error.into(), left: left(this.timer) }),
-            );
+        match this.response.poll(cx) {
+            // By itself, so that it is not copied for the sake of the error.
+            Poll::Ready(Ok(response)) => return Poll::Ready(Ok(response)),
+            Poll::Ready(Err(error)) => {
+                let left = this.timer.deadline().saturating_duration_since(Instant::now());
+                return Poll::Ready(Err(NoResponse::Inner { error: error.into(), left }));
+            }
+            Poll::Pending => {}
         }
         loop {
             ready!(this.timer.as_mut().poll(cx));

@@ -97,13 +97,13 @@ where
             Arc::new(Progress::new(min_rate))
         });
         let rest = request.extensions().get().copied();
-        let response = self.inner.call(request.map(|body| {
-            let mut body = RequestBody::new(body);
-            if let Some(progress) = &progress {
-                body.watch(Arc::clone(progress) as _);
-            }
-            body
-        }));
+        // Put together again in the place of the argument: a request is large.
+        let (parts, body) = request.into_parts();
+        let mut body = RequestBody::new(body);
+        if let Some(progress) = &progress {
+            body.watch(Arc::clone(progress) as _);
+        }
+        let response = self.inner.call(Request::from_parts(parts, body));
         ResponseFuture::new(response, timeout, rest, progress)
     }
 }
