@@ -31,9 +31,9 @@ use crate::{ResponseFuture, body::RequestBody};
 
 /// Limits the length of request bodies.
 ///
-/// A request that declares a longer body ends in [`BodyTooLong`], before the inner service sees it. Any other body fails
-/// once it exceeds the limit, with a [`RequestBodyError`](crate::body::RequestBodyError) whose source is
-/// [`BodyTooLong`]: the inner service fails in turn, and a backend sees a request that broke off.
+/// A request that declares a longer body ends in [`BodyTooLong`] (413: RFC 9110, 15.5.14), before the inner service sees
+/// it. Any other body fails once it exceeds the limit, with a [`RequestBodyError`](crate::body::RequestBodyError) whose
+/// source is [`BodyTooLong`]: the inner service fails in turn, and a backend sees a request that broke off.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimitLayer {
     limit: Option<u64>,

@@ -18,29 +18,30 @@
 //!      Router ─▶ BodyLimitLayer ─▶ Balance ─▶ ResponseTimeout ─▶ Pool or Http2Pool ─▶ SourceConnector ─▶ backend
 //! ```
 //!
-//! | module | what it is for | feature |
+//! | module | what it does | feature |
 //! | --- | --- | --- |
-//! | [`host`] | which host a request names, and whether it is served | |
-//! | [`sni`] | TLS only for served names, and requests only for the name of the handshake | `tls` for the acceptor |
-//! | [`silence`] | no byte before a served name, and an end that tells nothing | `server` |
-//! | [`serve`] | the server of HTTP on a connection, behind a gate | `server` |
-//! | [`conn`] | what is known of a connection, and a hold on it | |
-//! | [`framing`] | one reading of each request, or none | |
-//! | [`body`] | a request body that is the same type for every server | |
-//! | [`body_limit`] | how long the body of a request may be | |
-//! | [`hop_by_hop`] | which fields stay behind | |
-//! | [`forwarded`] | who the client is, and the fields that tell the backend | |
-//! | [`via`] | through whom a request has come, and whether it goes in circles | |
-//! | [`trailers`] | which fields may come behind a body | |
-//! | [`upgrade`] | upgrades, such as to WebSocket, over HTTP/1.1 and HTTP/2 | `upgrade` |
-//! | [`respond`] | errors become responses | |
-//! | [`route`] | from host and path to a service | |
-//! | [`balance`], [`response_timeout`] | endpoints in turn, and how long they may take | |
-//! | [`pool`] | connections to one endpoint, reused | `client` |
-//! | [`connect`] | connections from many source addresses, with or without TLS; name resolution; Unix sockets | `client`; `tls` for TLS |
-//! | [`identity`] | one secret in place of a PKI | `identity` |
-//! | [`node`] | connections between programs that share a secret, and silence to all others | `node` |
-//! | [`causes`] | errors on one line | |
+//! | [`host`] | lets only requests for a served host through | |
+//! | [`sni`] | accepts TLS only for served names; holds requests to the name of the handshake | `tls` for the acceptor |
+//! | [`silence`] | sends nothing until a served host was named; ends connections with a FIN | `server` |
+//! | [`serve`] | serves HTTP/1.1 and HTTP/2 on a connection | `server` |
+//! | [`conn`] | tells each request what is known of its connection | |
+//! | [`framing`] | rejects requests that two servers could read in two ways | |
+//! | [`body`] | one type for request bodies and one for response bodies | |
+//! | [`body_limit`] | limits the length of request bodies | |
+//! | [`hop_by_hop`] | removes headers that concern one connection | |
+//! | [`forwarded`] | finds out who the client is; sets `Forwarded` and `X-Forwarded-*`, and removes forged ones | |
+//! | [`via`] | sets `Via`, and rejects requests that go in circles | |
+//! | [`trailers`] | drops trailers that could pass for headers | |
+//! | [`upgrade`] | joins clients and backends after an upgrade, over HTTP/1.1 and HTTP/2 | `upgrade` |
+//! | [`respond`] | turns errors into responses, by a table that you can change | |
+//! | [`route`] | picks a service by host and path; strips prefixes | |
+//! | [`balance`] | spreads requests over endpoints, with retries and health | |
+//! | [`response_timeout`] | limits the wait for a response | |
+//! | [`pool`] | reuses connections to an endpoint, with HTTP/1.1 or HTTP/2 | `client` |
+//! | [`connect`] | connects from many source addresses, over TLS, to Unix sockets | `client`; `tls` for TLS |
+//! | [`identity`] | derives a certificate authority from a secret, and issues certificates | `identity` |
+//! | [`node`] | connects programs that share a secret, and stays silent to all others | `node` |
+//! | [`causes`] | prints an error with its causes | |
 //!
 //! # Features
 //!
