@@ -24,8 +24,12 @@ use crate::{
 ///
 /// A body from [`HttpServer`](crate::serve::HttpServer) keeps its connection busy until it is read to the end or
 /// dropped, even if the response has already ended. It ends without an error only if the client has sent all of it.
+#[derive(Debug, Default)]
+pub struct RequestBody(Option<Box<Present>>);
+
+/// A body that is not known to be empty. Boxed, because most requests have none, and each layer moves its request.
 #[derive(Debug)]
-pub struct RequestBody {
+struct Present {
     kind: Kind,
     /// Number of bytes that may still come.
     left: u64,
@@ -37,7 +41,6 @@ pub struct RequestBody {
 
 #[derive(Debug)]
 enum Kind {
-    Empty,
     Http1(Incoming),
     Http2(Incoming),
     Other(Other<RequestBodyError>),
@@ -46,7 +49,7 @@ enum Kind {
 impl RequestBody {
     /// An empty body.
     pub fn empty() -> Self {
-        Self::of(Kind::Empty)
+        Self(None)
     }
 
     /// Boxes any body, for use with other servers or for your own requests. A `RequestBody` is returned as it is.
@@ -54,59 +57,55 @@ impl RequestBody {
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        as_is(body).unwrap_or_else(|body| Self::of(Kind::Other(Other::new(body, RequestBodyError::other))))
+        as_is(body).unwrap_or_else(|body| Self::of(Kind::Other(Other::new(body, RequestBodyError::other)), None))
     }
 
     /// The body of a request that was received on `connection`.
     pub(crate) fn received(body: Incoming, version: Version, connection: &Control) -> Self {
-        // Most requests have none. It is then known from here on, without asking hyper each time.
+        // It is then known from here on, without asking hyper each time.
         if body.is_end_stream() {
             return Self::empty();
         }
         let kind = if version < Version::HTTP_2 { Kind::Http1(body) } else { Kind::Http2(body) };
-        Self { upload: Some(connection.begin_upload()), ..Self::of(kind) }
+        Self::of(kind, Some(connection.begin_upload()))
     }
 
-    fn of(kind: Kind) -> Self {
-        Self { kind, left: u64::MAX, trailers: TrailerFilter::PassAll, watch: None, upload: None }
+    fn of(kind: Kind, upload: Option<Upload>) -> Self {
+        let trailers = TrailerFilter::PassAll;
+        Self(Some(Box::new(Present { kind, left: u64::MAX, trailers, watch: None, upload })))
     }
 
     /// Fails the body with [`BodyTooLong`](super::BodyTooLong) once it has more than `limit` bytes.
     pub(crate) fn limit(&mut self, limit: u64) {
-        self.left = self.left.min(limit);
+        if let Some(body) = &mut self.0 {
+            body.left = body.left.min(limit);
+        }
     }
 
     /// Filters trailers.
     pub(crate) fn filter_trailers(&mut self, filter: TrailerFilter) {
-        if !self.trailers.passes_all() {
-            self.nest();
-        }
-        self.trailers = filter;
+        self.act(|body| body.trailers.passes_all(), |body| body.trailers = filter);
     }
 
     /// Has `watch` follow the body.
     pub(crate) fn watch(&mut self, watch: Arc<dyn WatchRequest>) {
-        if self.watch.is_some() {
-            self.nest();
-        }
-        self.watch = Some(watch);
+        self.act(|body| body.watch.is_none(), |body| body.watch = Some(watch));
     }
 
     /// Ends what [`watch`](Self::watch) began.
     pub(crate) fn unwatch(&mut self) {
-        self.watch = None;
+        if let Some(body) = &mut self.0 {
+            body.watch = None;
+        }
     }
 
-    /// Makes room for a second filter or watch of the same kind.
-    fn nest(&mut self) {
-        let inner = std::mem::take(self);
-        *self = Self::of(Kind::Other(Other::new(inner, RequestBodyError::other)));
-    }
-}
-
-impl Default for RequestBody {
-    fn default() -> Self {
-        Self::empty()
+    /// Acts on the body if it has room for that, else on one around it.
+    fn act(&mut self, has_room: impl FnOnce(&Present) -> bool, act: impl FnOnce(&mut Present)) {
+        if self.0.as_ref().is_some_and(|body| !has_room(body)) {
+            let inner = std::mem::take(self);
+            *self = Self::of(Kind::Other(Other::new(inner, RequestBodyError::other)), None);
+        }
+        self.0.as_deref_mut().map(act);
     }
 }
 
@@ -115,18 +114,18 @@ impl Body for RequestBody {
     type Error = RequestBodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
-        let this = self.get_mut();
-        let mut polled = this.poll_kind(cx);
-        this.trailers.filter(&mut polled);
+        let Some(body) = &mut self.get_mut().0 else { return Poll::Ready(None) };
+        let mut polled = body.poll_kind(cx);
+        body.trailers.filter(&mut polled);
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
         {
-            match this.left.checked_sub(data.len() as u64) {
-                Some(left) => this.left = left,
+            match body.left.checked_sub(data.len() as u64) {
+                Some(left) => body.left = left,
                 None => polled = Poll::Ready(Some(Err(RequestBodyError::too_long()))),
             }
         }
-        if let Some(watch) = &this.watch {
+        if let Some(watch) = &body.watch {
             match &polled {
                 Poll::Pending => watch.waits_for_client(),
                 Poll::Ready(Some(Ok(frame))) => watch.moved(frame.data_ref().map_or(0, Bytes::len)),
@@ -137,23 +136,23 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.kind {
-            Kind::Empty => true,
-            Kind::Http1(body) | Kind::Http2(body) => body.is_end_stream(),
-            Kind::Other(body) => body.is_end_stream(),
+        match self.0.as_ref().map(|body| &body.kind) {
+            None => true,
+            Some(Kind::Http1(body) | Kind::Http2(body)) => body.is_end_stream(),
+            Some(Kind::Other(body)) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.kind {
-            Kind::Empty => SizeHint::with_exact(0),
-            Kind::Http1(body) | Kind::Http2(body) => body.size_hint(),
-            Kind::Other(body) => body.size_hint(),
+        match self.0.as_ref().map(|body| &body.kind) {
+            None => SizeHint::with_exact(0),
+            Some(Kind::Http1(body) | Kind::Http2(body)) => body.size_hint(),
+            Some(Kind::Other(body)) => body.size_hint(),
         }
     }
 }
 
-impl RequestBody {
+impl Present {
     fn poll_kind(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let polled = ready!(self.kind.poll_frame(cx));
         if let Some(moving) = &self.upload {
@@ -169,7 +168,6 @@ impl RequestBody {
 impl Kind {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         Poll::Ready(match self {
-            Self::Empty => None,
             // If the response has ended, hyper may not report the end of a body with a length until the next request.
             Self::Http1(body) if body.is_end_stream() => None,
             Self::Http1(body) => {

@@ -17,8 +17,12 @@ use crate::{any::as_is, trailers::TrailerFilter};
 ///
 /// A body from a [`Pool`](crate::pool::Pool) returns its connection to the pool once it has been read to the end. If it
 /// is dropped before, the connection ends; over HTTP/2, the stream.
+#[derive(Debug, Default)]
+pub struct ResponseBody(Option<Box<Present>>);
+
+/// A body that is not known to be empty. Boxed, because each layer moves its response.
 #[derive(Debug)]
-pub struct ResponseBody {
+struct Present {
     kind: Kind,
     trailers: TrailerFilter,
     watch: Option<(Arc<dyn WatchResponse>, u64)>,
@@ -26,7 +30,7 @@ pub struct ResponseBody {
 
 #[derive(Debug)]
 enum Kind {
-    Empty,
+    /// Nothing once it has been read.
     Full(Bytes),
     #[cfg(feature = "client")]
     Pooled(PooledBody),
@@ -36,7 +40,7 @@ enum Kind {
 impl ResponseBody {
     /// An empty body.
     pub fn empty() -> Self {
-        Self::of(Kind::Empty)
+        Self(None)
     }
 
     /// Boxes any body. A `ResponseBody` is returned as it is.
@@ -53,41 +57,32 @@ impl ResponseBody {
     }
 
     fn of(kind: Kind) -> Self {
-        Self { kind, trailers: TrailerFilter::PassAll, watch: None }
+        Self(Some(Box::new(Present { kind, trailers: TrailerFilter::PassAll, watch: None })))
     }
 
     /// Filters trailers.
     pub(crate) fn filter_trailers(&mut self, filter: TrailerFilter) {
-        if !self.trailers.passes_all() {
-            self.nest();
-        }
-        self.trailers = filter;
+        self.act(|body| body.trailers.passes_all(), |body| body.trailers = filter);
     }
 
     /// Has `watch` told if the body breaks off, with `mark`.
     pub(crate) fn watch(&mut self, watch: Arc<dyn WatchResponse>, mark: u64) {
-        if self.watch.is_some() {
-            self.nest();
+        self.act(|body| body.watch.is_none(), |body| body.watch = Some((watch, mark)));
+    }
+
+    /// Acts on the body if it has room for that, else on one around it.
+    fn act(&mut self, has_room: impl FnOnce(&Present) -> bool, act: impl FnOnce(&mut Present)) {
+        if self.0.as_ref().is_some_and(|body| !has_room(body)) {
+            let inner = std::mem::take(self);
+            *self = Self::of(Kind::Other(Other::new(inner, ResponseBodyError::other)));
         }
-        self.watch = Some((watch, mark));
-    }
-
-    /// Makes room for a second filter or watch of the same kind.
-    fn nest(&mut self) {
-        let inner = std::mem::take(self);
-        *self = Self::of(Kind::Other(Other::new(inner, ResponseBodyError::other)));
-    }
-}
-
-impl Default for ResponseBody {
-    fn default() -> Self {
-        Self::empty()
+        self.0.as_deref_mut().map(act);
     }
 }
 
 impl From<Bytes> for ResponseBody {
     fn from(bytes: Bytes) -> Self {
-        Self::of(if bytes.is_empty() { Kind::Empty } else { Kind::Full(bytes) })
+        if bytes.is_empty() { Self::empty() } else { Self::of(Kind::Full(bytes)) }
     }
 }
 
@@ -108,21 +103,19 @@ impl Body for ResponseBody {
     type Error = ResponseBodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
-        let this = self.get_mut();
-        let mut polled = match &mut this.kind {
-            Kind::Empty => Poll::Ready(None),
+        let Some(body) = &mut self.get_mut().0 else { return Poll::Ready(None) };
+        let mut polled = match &mut body.kind {
             Kind::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
-                this.kind = Kind::Empty;
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
             #[cfg(feature = "client")]
             Kind::Pooled(body) => Pin::new(body).poll_frame(cx),
             Kind::Other(body) => body.poll_frame(cx),
         };
-        this.trailers.filter(&mut polled);
+        body.trailers.filter(&mut polled);
         if let Poll::Ready(Some(Err(error))) = &polled
-            && let Some((watch, mark)) = this.watch.take()
+            && let Some((watch, mark)) = body.watch.take()
         {
             watch.broke_off(mark, error);
         }
@@ -130,22 +123,22 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.kind {
-            Kind::Empty => true,
-            Kind::Full(_) => false,
+        match self.0.as_ref().map(|body| &body.kind) {
+            None => true,
+            Some(Kind::Full(bytes)) => bytes.is_empty(),
             #[cfg(feature = "client")]
-            Kind::Pooled(body) => body.is_end_stream(),
-            Kind::Other(body) => body.is_end_stream(),
+            Some(Kind::Pooled(body)) => body.is_end_stream(),
+            Some(Kind::Other(body)) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.kind {
-            Kind::Empty => SizeHint::with_exact(0),
-            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+        match self.0.as_ref().map(|body| &body.kind) {
+            None => SizeHint::with_exact(0),
+            Some(Kind::Full(bytes)) => SizeHint::with_exact(bytes.len() as u64),
             #[cfg(feature = "client")]
-            Kind::Pooled(body) => body.size_hint(),
-            Kind::Other(body) => body.size_hint(),
+            Some(Kind::Pooled(body)) => body.size_hint(),
+            Some(Kind::Other(body)) => body.size_hint(),
         }
     }
 }
@@ -173,6 +166,7 @@ mod tests {
 
     #[test]
     fn a_response_body_is_not_boxed_again() {
-        assert!(matches!(ResponseBody::new(ResponseBody::from("text")).kind, Kind::Full(_)));
+        let body = ResponseBody::new(ResponseBody::from("text"));
+        assert!(matches!(body.0.unwrap().kind, Kind::Full(_)));
     }
 }
