@@ -8,9 +8,9 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::{
-    idle::{Connection, Idle},
+    idle::{Idle, PooledConnection},
     origin::Home,
-    streams::Stream,
+    streams::StreamSlot,
 };
 use crate::body::ResponseBodyError;
 
@@ -19,20 +19,20 @@ use crate::body::ResponseBodyError;
 /// Dropped before, it ends the connection; in HTTP/2, the stream.
 pub(crate) struct PooledBody {
     inner: Incoming,
-    lease: Option<Lease>,
+    lease: Option<HeldConnection>,
     /// It is not looked at: the response has none, whatever its length says.
     absent: bool,
 }
 
 /// What a body holds until its end.
-enum Lease {
-    Connection(Box<Connection>, Home),
-    Stream(Stream),
+enum HeldConnection {
+    Connection(Box<PooledConnection>, Home),
+    Stream(StreamSlot),
 }
 
 impl PooledBody {
-    pub(super) fn new(inner: Incoming, connection: Box<Connection>, home: Home) -> Self {
-        let mut body = Self { inner, lease: Some(Lease::Connection(connection, home)), absent: false };
+    pub(super) fn new(inner: Incoming, connection: Box<PooledConnection>, home: Home) -> Self {
+        let mut body = Self { inner, lease: Some(HeldConnection::Connection(connection, home)), absent: false };
         body.give_back_at_end();
         body
     }
@@ -43,8 +43,8 @@ impl PooledBody {
     }
 
     /// Of a stream of HTTP/2.
-    pub(super) fn of_stream(inner: Incoming, stream: Stream) -> Self {
-        let mut body = Self { inner, lease: Some(Lease::Stream(stream)), absent: false };
+    pub(super) fn of_stream(inner: Incoming, stream: StreamSlot) -> Self {
+        let mut body = Self { inner, lease: Some(HeldConnection::Stream(stream)), absent: false };
         body.give_back_at_end();
         body
     }
@@ -64,21 +64,21 @@ impl PooledBody {
     /// Whether a stream ended that was not to end yet: for hyper, RST_STREAM with NO_ERROR is an end like others, but it is
     /// one only behind END_STREAM (RFC 9113, 8.1).
     fn is_short(&self) -> bool {
-        matches!(self.lease, Some(Lease::Stream(_))) && !self.inner.is_end_stream()
+        matches!(self.lease, Some(HeldConnection::Stream(_))) && !self.inner.is_end_stream()
     }
 
     fn is_http1(&self) -> bool {
-        matches!(self.lease, Some(Lease::Connection(..)))
+        matches!(self.lease, Some(HeldConnection::Connection(..)))
     }
 
     fn leave(&mut self) {
-        if let Some(Lease::Connection(connection, _)) = self.lease.take() {
+        if let Some(HeldConnection::Connection(connection, _)) = self.lease.take() {
             Idle::leave(connection);
         }
     }
 
     fn give_back(&mut self) {
-        if let Some(Lease::Connection(connection, home)) = self.lease.take() {
+        if let Some(HeldConnection::Connection(connection, home)) = self.lease.take() {
             home.put(connection);
         }
     }
@@ -106,7 +106,7 @@ impl Body for PooledBody {
             // stands between may be another response (RFC 9112, 2.2).
             Poll::Ready(Some(Ok(frame))) if frame.is_trailers() && self.is_http1() => self.leave(),
             Poll::Ready(Some(Ok(_))) => {
-                if let Some(Lease::Stream(stream)) = &self.lease {
+                if let Some(HeldConnection::Stream(stream)) = &self.lease {
                     stream.heard();
                 }
                 self.give_back_at_end();

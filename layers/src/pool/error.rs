@@ -17,7 +17,7 @@ use crate::{
 
 /// A request that got no response.
 pub struct PoolError {
-    step: Step,
+    step: PoolStep,
     source: Source,
     /// Present when not a byte of it was sent. Boxed, so that it takes no room beside a response.
     request: Option<Box<Request<RequestBody>>>,
@@ -25,11 +25,11 @@ pub struct PoolError {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum PoolStep {
     /// Reading the request body, before anything was sent.
     Body,
     Connect,
-    /// Like [`Exchange`](Step::Exchange), but the connection had been idle, and no byte of a response arrived.
+    /// Like [`Exchange`](PoolStep::Exchange), but the connection had been idle, and no byte of a response arrived.
     Stale,
     Exchange,
     Response,
@@ -44,12 +44,12 @@ enum Source {
 
 impl PoolError {
     pub(super) fn body(source: impl Into<BoxError>) -> Self {
-        Self { step: Step::Body, source: Source::Own(source.into()), request: None, unreachable: None }
+        Self { step: PoolStep::Body, source: Source::Own(source.into()), request: None, unreachable: None }
     }
 
     pub(super) fn connect(source: impl Into<BoxError>, request: Request<RequestBody>) -> Self {
         Self {
-            step: Step::Connect,
+            step: PoolStep::Connect,
             source: Source::Own(source.into()),
             request: Some(Box::new(request)),
             unreachable: None,
@@ -58,7 +58,7 @@ impl PoolError {
 
     pub(super) fn connect_shared(source: Arc<dyn Error + Send + Sync>, request: Request<RequestBody>) -> Self {
         Self {
-            step: Step::Connect,
+            step: PoolStep::Connect,
             source: Source::Shared(source),
             request: Some(Box::new(request)),
             unreachable: None,
@@ -67,7 +67,7 @@ impl PoolError {
 
     pub(super) fn exchange(source: impl Into<BoxError>, request: Option<Request<RequestBody>>) -> Self {
         Self {
-            step: Step::Exchange,
+            step: PoolStep::Exchange,
             source: Source::Own(source.into()),
             request: request.map(Box::new),
             unreachable: None,
@@ -75,11 +75,11 @@ impl PoolError {
     }
 
     pub(super) fn stale(source: hyper::Error, request: Option<Request<RequestBody>>) -> Self {
-        Self { step: Step::Stale, ..Self::exchange(source, request) }
+        Self { step: PoolStep::Stale, ..Self::exchange(source, request) }
     }
 
     pub(super) fn response(source: Unreadable) -> Self {
-        Self { step: Step::Response, source: Source::Own(source.into()), request: None, unreachable: None }
+        Self { step: PoolStep::Response, source: Source::Own(source.into()), request: None, unreachable: None }
     }
 
     /// Adds `connects`, which tries to connect again as long as there is the pool.
@@ -127,7 +127,7 @@ impl PoolError {
 
     /// Whether no connection to the endpoint could be made.
     pub fn is_connect(&self) -> bool {
-        self.step == Step::Connect
+        self.step == PoolStep::Connect
     }
 
     /// Whether connecting to the endpoint timed out.
@@ -155,14 +155,14 @@ impl PoolError {
             io == Some(io::ErrorKind::ConnectionReset)
         };
         let unanswered = |error: &hyper::Error| error.is_parse() || error.is_incomplete_message() || is_reset(error);
-        self.step == Step::Exchange && !self.is_too_long() && self.hyper_error().is_some_and(unanswered)
+        self.step == PoolStep::Exchange && !self.is_too_long() && self.hyper_error().is_some_and(unanswered)
     }
 
     /// Whether the exchange ended because the body of the request could not be read.
     pub fn is_client_failure(&self) -> bool {
         // A stream of HTTP/2 that was reset neither by the peer nor for a fault of its.
         let reset = |error: &h2::Error| error.is_reset() && !error.is_remote() && !error.is_library();
-        self.step == Step::Body
+        self.step == PoolStep::Body
             || self.hyper_error().is_some_and(hyper::Error::is_user)
             || self.http2_error().is_some_and(reset)
     }
@@ -183,7 +183,7 @@ impl PoolError {
 
     /// Whether the endpoint responded, but with something that cannot be passed on. Another attempt would get the same.
     fn has_responded(&self) -> bool {
-        self.step == Step::Response || self.is_too_long()
+        self.step == PoolStep::Response || self.is_too_long()
     }
 
     /// Whether an endpoint in good order has ended a connection, or has no stream to spare.
@@ -191,7 +191,7 @@ impl PoolError {
         let reason = self.http2_error().and_then(h2::Error::reason);
         let unprocessed = self.is_unprocessed() && matches!(reason, Some(Reason::NO_ERROR | Reason::REFUSED_STREAM));
         // Servers close idle connections without knowing that a request is on its way (RFC 9112, 9.5).
-        unprocessed || self.step == Step::Stale
+        unprocessed || self.step == PoolStep::Stale
     }
 
     /// Whether the head of the response exceeds the limits.
@@ -268,17 +268,17 @@ impl fmt::Debug for PoolError {
 impl fmt::Display for PoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.step {
-            Step::Body => "the request body cannot be read",
-            Step::Connect => "no connection to the endpoint",
-            Step::Stale => "the endpoint closed an idle connection as the request was sent",
-            Step::Exchange if self.is_too_long() => {
+            PoolStep::Body => "the request body cannot be read",
+            PoolStep::Connect => "no connection to the endpoint",
+            PoolStep::Stale => "the endpoint closed an idle connection as the request was sent",
+            PoolStep::Exchange if self.is_too_long() => {
                 "the head of the endpoint's response is too long or has too many headers"
             }
-            Step::Exchange if self.hyper_error().is_some_and(hyper::Error::is_parse) => {
+            PoolStep::Exchange if self.hyper_error().is_some_and(hyper::Error::is_parse) => {
                 "what the endpoint sent is not an HTTP/1.1 response"
             }
-            Step::Exchange => "the endpoint broke off before it responded",
-            Step::Response => "the endpoint's response cannot be read in one way only",
+            PoolStep::Exchange => "the endpoint broke off before it responded",
+            PoolStep::Response => "the endpoint's response cannot be read in one way only",
         })
     }
 }

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     PoolError, PooledBody,
-    idle::{Connection, Idle},
+    idle::{Idle, PooledConnection},
     origin::Origin,
     response::{check, leave_hop},
 };
@@ -23,13 +23,13 @@ pin_project! {
     pub(super) struct Exchange<F> {
         #[pin]
         response: F,
-        held: Option<(Box<Connection>, Origin, Arc<Idle>)>,
+        held: Option<(Box<PooledConnection>, Origin, Arc<Idle>)>,
     }
 }
 
 /// Hands the request to the connection at once; the future waits for the response.
 pub(super) fn exchange(
-    mut connection: Box<Connection>,
+    mut connection: Box<PooledConnection>,
     request: Request<RequestBody>,
     origin: Origin,
     idle: &Arc<Idle>,

@@ -20,11 +20,11 @@ use super::{
     age::MaxAge,
     bounds::{Connect, Sending},
     greeting::{Greeting, Http2Error},
-    opening::{ConnectTimeout, Failure, GRACE, Opening},
+    opening::{ConnectTimeout, GRACE, OpenFailure, Opening},
     request::{from_http2, into_http2},
     response::{check_http2, leave_hop},
     stats::{Http2Open, PoolStats},
-    streams::{Connections, Load, Stream},
+    streams::{Connections, Load, StreamSlot},
 };
 use crate::{
     body::{RequestBody, ResponseBody},
@@ -65,20 +65,20 @@ const ATTEMPTS: usize = 3;
 /// # }
 /// ```
 pub struct Http2Pool<C> {
-    shared: Arc<Shared<C>>,
+    shared: Arc<Http2PoolShared<C>>,
     connect_within: Option<Duration>,
 }
 
-struct Shared<C> {
+struct Http2PoolShared<C> {
     connector: C,
-    settings: Settings,
+    settings: Http2PoolSettings,
     connections: Arc<Connections>,
     opening: Opening,
     stats: Arc<PoolStats>,
 }
 
 #[derive(Debug, Clone)]
-struct Settings {
+struct Http2PoolSettings {
     endpoint: Uri,
     max_streams: u32,
     idle_timeout: Duration,
@@ -92,7 +92,7 @@ impl<C: Clone> Http2Pool<C> {
     ///
     /// Each connection carries up to 100 streams, and is closed after 60 s without one.
     pub fn new(connector: C, endpoint: Uri) -> Self {
-        let settings = Settings {
+        let settings = Http2PoolSettings {
             endpoint,
             max_streams: 100,
             idle_timeout: Duration::from_secs(60),
@@ -150,16 +150,21 @@ impl<C: Clone> Http2Pool<C> {
     }
 
     /// A pool with other settings, and connections of its own.
-    fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
+    fn with(self, change: impl FnOnce(&mut Http2PoolSettings)) -> Self {
         let mut settings = self.shared.settings.clone();
         change(&mut settings);
         Self { connect_within: self.connect_within, ..Self::of(self.shared.connector.clone(), settings) }
     }
 
-    fn of(connector: C, settings: Settings) -> Self {
+    fn of(connector: C, settings: Http2PoolSettings) -> Self {
         let connections = Arc::new(Connections::new(settings.idle_timeout, settings.max_age));
-        let shared =
-            Arc::new(Shared { connector, settings, connections, opening: Opening::default(), stats: Arc::default() });
+        let shared = Arc::new(Http2PoolShared {
+            connector,
+            settings,
+            connections,
+            opening: Opening::default(),
+            stats: Arc::default(),
+        });
         Self { shared, connect_within: None }
     }
 
@@ -203,7 +208,7 @@ where
     }
 }
 
-impl<C: Connect> Shared<C> {
+impl<C: Connect> Http2PoolShared<C> {
     async fn send(
         self: Arc<Self>,
         mut request: Request<RequestBody>,
@@ -246,7 +251,7 @@ impl<C: Connect> Shared<C> {
         self: &Arc<Self>,
         within: Option<Duration>,
         started: Instant,
-    ) -> Result<(SendRequest<RequestBody>, Stream), Failure> {
+    ) -> Result<(SendRequest<RequestBody>, StreamSlot), OpenFailure> {
         match within.filter(|within| *within < self.settings.connect_timeout) {
             Some(within) => match timeout_at(started + within, self.search(started)).await {
                 Ok(found) => found,
@@ -257,7 +262,7 @@ impl<C: Connect> Shared<C> {
         }
     }
 
-    async fn search(self: &Arc<Self>, started: Instant) -> Result<(SendRequest<RequestBody>, Stream), Failure> {
+    async fn search(self: &Arc<Self>, started: Instant) -> Result<(SendRequest<RequestBody>, StreamSlot), OpenFailure> {
         let connect_timeout = self.settings.connect_timeout;
         loop {
             self.opening.join(|| Arc::clone(self).open()).await?;
@@ -272,7 +277,8 @@ impl<C: Connect> Shared<C> {
     }
 
     async fn open(self: Arc<Self>) -> Result<(), BoxError> {
-        let Settings { endpoint, max_streams, connect_timeout, keep_alive: (interval, patience), .. } = &self.settings;
+        let Http2PoolSettings { endpoint, max_streams, connect_timeout, keep_alive: (interval, patience), .. } =
+            &self.settings;
         let deadline = Instant::now() + *connect_timeout;
         let connecting = async {
             let io = self.connector.clone().oneshot(endpoint.clone()).await.map_err(Into::into)?;
@@ -328,7 +334,7 @@ const MAX_WINDOW: u32 = (1 << 31) - 1;
 /// Hands the request to the connection at once; the future waits for the response.
 fn exchange(
     mut sender: SendRequest<RequestBody>,
-    mut stream: Stream,
+    mut stream: StreamSlot,
     mut request: Request<RequestBody>,
     upgrade: Option<Outbound>,
     own_host: bool,

@@ -18,7 +18,7 @@ const UNREAD: Duration = Duration::from_secs(5);
 const UNSENT: Duration = Duration::from_secs(60);
 
 /// One connection to the endpoint, held by whoever may send on it. Always in a box, since it moves with its response.
-pub(super) struct Connection {
+pub(super) struct PooledConnection {
     pub(super) sender: SendRequest<RequestBody>,
     /// The task that moves its bytes. It ends with this: hyper's would go on with a request that nobody waits for any
     /// more, for as long as the endpoint does not read it.
@@ -32,7 +32,7 @@ pub(super) struct Connection {
     pub(super) private: bool,
 }
 
-impl Connection {
+impl PooledConnection {
     pub(super) fn new(
         sender: SendRequest<RequestBody>,
         task: AbortHandle,
@@ -70,7 +70,7 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         if let Some(task) = self.task.take() {
             task.abort();
@@ -82,27 +82,27 @@ impl Drop for Connection {
 ///
 /// A worker has its own, so the lock is never waited for there: two uncontended lockings a request, some 20 ns each.
 pub(super) struct Idle {
-    state: Mutex<State>,
+    state: Mutex<IdleConnections>,
     max: usize,
     timeout: Duration,
     max_age: MaxAge,
     stats: Arc<PoolStats>,
 }
 
-struct State {
+struct IdleConnections {
     waiting: Vec<Waiting>,
     /// A task looks for connections that have waited too long.
     expiring: bool,
 }
 
 struct Waiting {
-    connection: Box<Connection>,
+    connection: Box<PooledConnection>,
     since: Instant,
 }
 
 impl Idle {
     pub(super) fn new(max: usize, timeout: Duration, max_age: MaxAge) -> Self {
-        let state = Mutex::new(State { waiting: Vec::new(), expiring: false });
+        let state = Mutex::new(IdleConnections { waiting: Vec::new(), expiring: false });
         Self { state, max, timeout, max_age, stats: Arc::default() }
     }
 
@@ -122,7 +122,7 @@ impl Idle {
     }
 
     /// A connection that can take a request now.
-    pub(super) fn take(&self) -> Option<Box<Connection>> {
+    pub(super) fn take(&self) -> Option<Box<PooledConnection>> {
         let mut state = self.lock();
         let taken = self.take_newest(&mut state);
         self.stats.set_http1_idle(state.waiting.len());
@@ -130,7 +130,7 @@ impl Idle {
     }
 
     #[inline]
-    fn take_newest(&self, state: &mut State) -> Option<Box<Connection>> {
+    fn take_newest(&self, state: &mut IdleConnections) -> Option<Box<PooledConnection>> {
         let mut now = None;
         while let Some(Waiting { mut connection, since }) = state.waiting.pop() {
             let now = *now.get_or_insert_with(Instant::now);
@@ -155,7 +155,7 @@ impl Idle {
     }
 
     /// Keeps a connection whose response has ended.
-    pub(super) fn put(self: &Arc<Self>, connection: Box<Connection>) {
+    pub(super) fn put(self: &Arc<Self>, connection: Box<PooledConnection>) {
         connection.meter.end();
         if connection.sender.is_ready() {
             self.keep(connection);
@@ -171,14 +171,14 @@ impl Idle {
     }
 
     /// Keeps it only for as long as the rest of its request is on its way.
-    pub(super) fn leave(connection: Box<Connection>) {
+    pub(super) fn leave(connection: Box<PooledConnection>) {
         connection.meter.end();
         if !connection.sender.is_ready() && connection.may_be_ready() {
             tokio::spawn(async move { drop(when_ready(connection).await) });
         }
     }
 
-    fn keep(self: &Arc<Self>, connection: Box<Connection>) {
+    fn keep(self: &Arc<Self>, connection: Box<PooledConnection>) {
         let now = Instant::now();
         let mut state = self.lock();
         if state.waiting.len() >= self.max || connection.is_too_old(now) {
@@ -192,7 +192,7 @@ impl Idle {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, IdleConnections> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -206,7 +206,7 @@ impl Drop for Idle {
 
 /// Lets a request that was answered early go on as long as it moves: its client may read the response only when it
 /// has sent all of it, and its endpoint may want it all (RFC 9112, 9.5).
-pub(super) async fn when_ready(mut connection: Box<Connection>) -> Option<Box<Connection>> {
+pub(super) async fn when_ready(mut connection: Box<PooledConnection>) -> Option<Box<PooledConnection>> {
     let (mut written, mut since) = (connection.meter.written(), Instant::now());
     loop {
         match timeout(UNREAD, connection.sender.ready()).await {

@@ -9,12 +9,12 @@ use tokio::sync::oneshot;
 use tower::BoxError;
 
 /// Why there is no connection, shared by all requests that waited for it.
-pub(super) type Failure = Arc<dyn Error + Send + Sync>;
+pub(super) type OpenFailure = Arc<dyn Error + Send + Sync>;
 
 /// Lets a connector with the same timeout as its pool fail first, because it can say where it was stuck.
 pub(super) const GRACE: Duration = Duration::from_millis(10);
 
-type Outcome = Result<(), Failure>;
+type OpenOutcome = Result<(), OpenFailure>;
 
 /// A pool's attempt to open a connection that requests will share.
 ///
@@ -24,11 +24,11 @@ type Outcome = Result<(), Failure>;
 pub(super) struct Opening(Arc<Mutex<UnderWay>>);
 
 /// The waiting requests, while there is an attempt.
-type UnderWay = Option<Vec<oneshot::Sender<Outcome>>>;
+type UnderWay = Option<Vec<oneshot::Sender<OpenOutcome>>>;
 
 impl Opening {
     /// Waits for the current attempt, or starts `attempt` if there is none.
-    pub(super) async fn join<F>(&self, attempt: impl FnOnce() -> F) -> Outcome
+    pub(super) async fn join<F>(&self, attempt: impl FnOnce() -> F) -> OpenOutcome
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
@@ -41,7 +41,7 @@ impl Opening {
     }
 
     /// Adds a waiting request. Returns whether it is the first.
-    fn wait(&self, sender: oneshot::Sender<Outcome>) -> bool {
+    fn wait(&self, sender: oneshot::Sender<OpenOutcome>) -> bool {
         let mut under_way = lock(&self.0);
         let is_first = under_way.is_none();
         under_way.get_or_insert_default().push(sender);
@@ -53,7 +53,7 @@ impl Opening {
 struct Ends(Option<Arc<Mutex<UnderWay>>>);
 
 impl Ends {
-    fn with(mut self, outcome: &Outcome) {
+    fn with(mut self, outcome: &OpenOutcome) {
         let waiting = self.0.take().and_then(|under_way| lock(&under_way).take());
         for sender in waiting.into_iter().flatten() {
             // Fails if the request was cancelled.

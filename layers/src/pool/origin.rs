@@ -6,7 +6,7 @@ use http::{
 };
 use tokio::sync::oneshot;
 
-use super::idle::{Connection, Idle, when_ready};
+use super::idle::{Idle, PooledConnection, when_ready};
 use crate::{
     conn::{ConnInfo, TiedTo},
     hop_by_hop::tokens,
@@ -55,7 +55,12 @@ impl Origin {
     }
 
     /// Where to keep the connection that this response arrived on.
-    pub(super) fn home<R>(self, connection: &mut Connection, response: &mut Response<R>, pool: Arc<Idle>) -> Home {
+    pub(super) fn home<R>(
+        self,
+        connection: &mut PooledConnection,
+        response: &mut Response<R>,
+        pool: Arc<Idle>,
+    ) -> Home {
         connection.private |= self.authenticates || asks_for_connection_scheme(response);
         match self.client {
             _ if !connection.private => Home::Pool(pool),
@@ -78,7 +83,7 @@ pub(super) enum Home {
 }
 
 impl Home {
-    pub(super) fn put(self, mut connection: Box<Connection>) {
+    pub(super) fn put(self, mut connection: Box<PooledConnection>) {
         match self {
             Self::Pool(pool) => pool.put(connection),
             Self::Client(pool, client) => {
@@ -104,7 +109,7 @@ struct Tied {
 }
 
 /// A connection that becomes available when its current request is done.
-pub(super) type Returning = oneshot::Receiver<Box<Connection>>;
+pub(super) type Returning = oneshot::Receiver<Box<PooledConnection>>;
 
 /// Whether a response asks for credentials that authenticate the connection instead of the request, which no scheme
 /// should do (RFC 9110, 11.7).

@@ -20,7 +20,7 @@ use super::{
     age::MaxAge,
     bounds::{Connect, Sending},
     exchange::{Exchanged, exchange},
-    idle::{Connection, Idle},
+    idle::{Idle, PooledConnection},
     meter::{Meter, Metered},
     opening::{ConnectTimeout, GRACE},
     origin::{Origin, Returning},
@@ -57,7 +57,7 @@ const MAX_BUFFER: usize = 32 * 1024;
 /// Of the endpoint's URI the scheme and the path are not looked at: `connector` decides whether there is TLS, and requests
 /// bring their own path. A request without a `Host` gets that of its URI, or else that of the endpoint.
 pub struct Pool<C> {
-    shared: Arc<Shared<C>>,
+    shared: Arc<PoolShared<C>>,
     patience: Patience,
 }
 
@@ -70,7 +70,7 @@ struct Patience {
     within: Option<Duration>,
 }
 
-struct Shared<C> {
+struct PoolShared<C> {
     connector: C,
     endpoint: Uri,
     idle: Arc<Idle>,
@@ -85,7 +85,7 @@ impl<C> Pool<C> {
     /// As [`new`](Self::new); at most `max_idle` connections wait for a request, each for `idle_timeout` at the longest.
     pub fn with_limits(connector: C, endpoint: Uri, max_idle: usize, idle_timeout: Duration) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(PoolShared {
                 connector,
                 endpoint,
                 idle: Arc::new(Idle::new(max_idle, bounded(idle_timeout), MaxAge::default())),
@@ -122,9 +122,9 @@ impl<C> Pool<C> {
     where
         C: Clone,
     {
-        let Shared { connector, endpoint, idle } = &*self.shared;
+        let PoolShared { connector, endpoint, idle } = &*self.shared;
         let idle = Arc::new(idle.with_max_age(MaxAge::new(age)));
-        let shared = Arc::new(Shared { connector: connector.clone(), endpoint: endpoint.clone(), idle });
+        let shared = Arc::new(PoolShared { connector: connector.clone(), endpoint: endpoint.clone(), idle });
         Self { shared, patience: self.patience }
     }
 
@@ -210,7 +210,7 @@ pin_project! {
     struct Resending<F, C> {
         #[pin]
         first: F,
-        shared: Option<(Arc<Shared<C>>, Patience)>,
+        shared: Option<(Arc<PoolShared<C>>, Patience)>,
         // Boxed for itself: it is rare, and large.
         again: Option<Sending>,
     }
@@ -240,7 +240,7 @@ where
     }
 }
 
-impl<C: Connect> Shared<C> {
+impl<C: Connect> PoolShared<C> {
     /// Sends over the client's own connection, unless that has ended.
     async fn send_over(
         self: Arc<Self>,
@@ -295,7 +295,7 @@ impl<C: Connect> Shared<C> {
     }
 
     /// Opens a new connection.
-    async fn connection(&self, patience: Patience) -> Result<Box<Connection>, BoxError> {
+    async fn connection(&self, patience: Patience) -> Result<Box<PooledConnection>, BoxError> {
         let Patience { timeout: limit, within } = patience;
         let connecting = connect(self.connector.clone(), self.endpoint.clone(), Arc::clone(&self.idle));
         let mut connecting = Box::pin(timeout(limit + GRACE, connecting));
@@ -315,7 +315,7 @@ impl<C: Connect> Shared<C> {
     }
 }
 
-async fn connect<C: Connect>(connector: C, endpoint: Uri, idle: Arc<Idle>) -> Result<Box<Connection>, BoxError> {
+async fn connect<C: Connect>(connector: C, endpoint: Uri, idle: Arc<Idle>) -> Result<Box<PooledConnection>, BoxError> {
     let end = idle.end();
     let io = connector.oneshot(endpoint).await.map_err(Into::into)?;
     let meter = Meter::new();
@@ -327,5 +327,5 @@ async fn connect<C: Connect>(connector: C, endpoint: Uri, idle: Arc<Idle>) -> Re
             tracing::debug!(%error, "connection to an endpoint broke");
         }
     });
-    Ok(Connection::new(sender, task.abort_handle(), meter, end))
+    Ok(PooledConnection::new(sender, task.abort_handle(), meter, end))
 }

@@ -24,18 +24,18 @@ const NEW: Duration = Duration::from_secs(1);
 ///
 /// A worker has its own, so the lock is never waited for there.
 pub(super) struct Connections {
-    state: Mutex<State>,
+    state: Mutex<OpenConnections>,
     idle_timeout: Duration,
     max_age: MaxAge,
 }
 
-struct State {
-    open: Vec<Connection>,
+struct OpenConnections {
+    open: Vec<OpenConnection>,
     /// A task looks for connections that have been idle for too long.
     expiring: bool,
 }
 
-struct Connection {
+struct OpenConnection {
     sender: SendRequest<RequestBody>,
     load: Arc<Load>,
 }
@@ -60,18 +60,18 @@ pub(super) struct Load {
 
 /// A stream in use. Dropped, it is free for another request.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(super) struct StreamSlot {
     load: Arc<Load>,
     answered: bool,
 }
 
 impl Connections {
     pub(super) fn new(idle_timeout: Duration, max_age: MaxAge) -> Self {
-        Self { state: Mutex::new(State { open: Vec::new(), expiring: false }), idle_timeout, max_age }
+        Self { state: Mutex::new(OpenConnections { open: Vec::new(), expiring: false }), idle_timeout, max_age }
     }
 
     /// A stream on a connection that has one to spare.
-    pub(super) fn stream(&self) -> Option<(SendRequest<RequestBody>, Stream)> {
+    pub(super) fn stream(&self) -> Option<(SendRequest<RequestBody>, StreamSlot)> {
         let mut state = self.lock();
         state.open.retain(|connection| connection.is_of_use(self.idle_timeout));
         let mut answering = state.open.iter().filter(|one| !one.load.is_silent());
@@ -83,19 +83,19 @@ impl Connections {
             tokio::spawn(retire(Arc::downgrade(self), Arc::downgrade(&load), end));
         }
         let mut state = self.lock();
-        state.open.push(Connection { sender, load });
+        state.open.push(OpenConnection { sender, load });
         if !state.expiring {
             state.expiring = true;
             tokio::spawn(expire(Arc::downgrade(self), self.idle_timeout));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, OpenConnections> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Connection {
+impl OpenConnection {
     /// A silent connection is kept for the requests on it. They may just be slow, and their responses make it usable
     /// again.
     fn is_of_use(&self, idle_timeout: Duration) -> bool {
@@ -158,14 +158,14 @@ impl Load {
     }
 
     /// A stream, if there is one to spare.
-    pub(super) fn take(this: &Arc<Self>) -> Option<Stream> {
+    pub(super) fn take(this: &Arc<Self>) -> Option<StreamSlot> {
         let limit = this.limit.load(Ordering::Relaxed);
         let more = |streams| (streams < limit).then_some(streams + 1);
         this.streams.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
         if this.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
             this.silent_since.store(this.now(), Ordering::Relaxed);
         }
-        Some(Stream { load: Arc::clone(this), answered: false })
+        Some(StreamSlot { load: Arc::clone(this), answered: false })
     }
 
     fn now(&self) -> u64 {
@@ -199,7 +199,7 @@ impl Load {
     }
 }
 
-impl Stream {
+impl StreamSlot {
     /// Whether it may become a tunnel.
     pub(super) fn takes_upgrades(&self) -> bool {
         self.load.takes_upgrades.load(Ordering::Relaxed)
@@ -219,7 +219,7 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
+impl Drop for StreamSlot {
     fn drop(&mut self) {
         let load = &self.load;
         let now = load.now();
