@@ -5,39 +5,76 @@
 //! that their [`NodeAuthority`](crate::identity::NodeAuthority) has issued. TLS is 1.3, with nothing resumed, and what
 //! is spoken over it is HTTP/2.
 //!
+//! The HTTP server and the pool below need the features `server` and `client`.
+//!
 //! ```
-//! use std::time::Duration;
-//! use hyper_util::rt::TokioIo;
-//! use pmesh_layers::{connect::SourceConnector, identity::Secret, node::{NodeAcceptor, NodeConnector, NodeIdentity}};
-//! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpListener};
-//! use tower::{BoxError, ServiceExt};
+//! use std::{convert::Infallible, future::ready, pin::pin, time::Duration};
+//! use http::{Request, Response};
+//! use http_body_util::BodyExt;
+//! use pmesh_layers::{
+//!     body::{RequestBody, ResponseBody},
+//!     conn::ConnInfo,
+//!     connect::SourceConnector,
+//!     identity::Secret,
+//!     node::{NodeAcceptor, NodeConnector, NodeIdentity},
+//!     pool::Http2Pool,
+//!     serve::{HttpServer, Protocol},
+//!     silence,
+//! };
+//! use tokio::net::TcpListener;
+//! use tower::{BoxError, ServiceExt, service_fn};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! // Two programs, to which the same secret was given.
+//! // Two programs that were given the same secret.
 //! let secret = Secret::generate()?;
 //! let paris = NodeIdentity::new("example", "paris".parse()?, [&secret])?;
 //! let berlin = NodeIdentity::new("example", "berlin".parse()?, [&secret])?;
 //!
+//! // The one that accepts.
 //! let listener = TcpListener::bind("127.0.0.1:0").await?;
-//! let uri = format!("https://{}", listener.local_addr()?).parse()?;
+//! let endpoint = format!("https://{}", listener.local_addr()?).parse()?;
+//! let acceptor = NodeAcceptor::new(paris);
 //! tokio::spawn(async move {
-//!     let (tcp, _) = listener.accept().await?;
-//!     let accepted = NodeAcceptor::new(paris).accept(tcp, Duration::from_secs(10)).await;
-//!     let (mut tls, peer, _term) = accepted.map_err(|rejected| rejected.reason)?;
-//!     tls.write_all(format!("hello {peer}").as_bytes()).await?;
-//!     tls.shutdown().await?;
-//!     Ok::<_, BoxError>(())
+//!     while let Ok((tcp, from)) = listener.accept().await {
+//!         let acceptor = acceptor.clone();
+//!         tokio::spawn(async move {
+//!             let (tls, peer, mut term) = match acceptor.accept(tcp, Duration::from_secs(10)).await {
+//!                 Ok(accepted) => accepted,
+//!                 // Not a byte for a stranger.
+//!                 Err(rejected) => return drop(silence::close(rejected.io).await),
+//!             };
+//!             let hello = format!("hello {peer}");
+//!             let service = service_fn(move |_: Request<RequestBody>| {
+//!                 ready(Ok::<_, Infallible>(Response::new(ResponseBody::from(hello.clone()))))
+//!             });
+//!             let info = ConnInfo::node(from, peer);
+//!             let control = info.control().clone();
+//!             let mut served = pin!(HttpServer::new().serve(tls, info, Protocol::Http2, service));
+//!             tokio::select! {
+//!                 _ = &mut served => {}
+//!                 // The secret was given up: finish what is in flight.
+//!                 () = term.over() => {
+//!                     control.drain();
+//!                     served.await;
+//!                 }
+//!             }
+//!         });
+//!     }
 //! });
 //!
+//! // The one that connects. Scheme and authority of the request are sent as they are.
 //! let connector = NodeConnector::new(SourceConnector::new(), berlin, "paris".parse()?);
-//! let mut tls = connector.oneshot(uri).await?.into_inner();
-//! let mut heard = String::new();
-//! tls.read_to_string(&mut heard).await?;
-//! assert_eq!(heard, "hello berlin");
+//! let pool = Http2Pool::new(connector, endpoint);
+//! let request = Request::get("https://paris/").body(RequestBody::empty())?;
+//! let response = pool.oneshot(request).await?;
+//! assert_eq!(response.into_body().collect().await?.to_bytes(), "hello berlin");
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A node that is met with silence gets a [`PoolError`](crate::pool::PoolError) that has a [`NodeError`] among its causes:
+//! [`causes::find`](crate::causes::find) finds it, and [`NodeError::is_silence`] tells.
 //!
 //! # The proof
 //!
@@ -59,8 +96,14 @@
 //! # Giving up a secret
 //!
 //! When [`NodeIdentity::replace`] gives up a secret, connections that were made with it go on, so that requests in
-//! flight can finish. On the accepting side, the [`Term`] of the connection says when to drain it. On the connecting
-//! side, the connection breaks after [`NodeConnector::grace`].
+//! flight can finish:
+//!
+//! - The accepting side drains the connection when its [`Term`] is over, as above. Clients see a GOAWAY, and an
+//!   [`Http2Pool`](crate::pool::Http2Pool) moves on to a new connection without losing a request.
+//! - The connecting side breaks the connection after [`NodeConnector::grace`]. Until then its pool keeps using it, and
+//!   requests that are still in flight at the end fail.
+//!
+//! So take the old secret away from the nodes that accept connections first.
 //!
 //! # Own certificates
 //!
