@@ -122,9 +122,11 @@ impl NodeIdentity {
         Self { context: context.into(), name, clock_window: Duration::from_secs(60), shared: Arc::new(shared) }
     }
 
-    /// How far the clocks of two nodes may be apart, in whole seconds. As long as that, a proof that somebody has kept
-    /// from arriving can be used in place of its maker: to learn that there is a node, and no more. Above an hour it is
-    /// of no use, since no derived certificate is valid that long before it was issued.
+    /// How far the clocks of two nodes may be apart, in whole seconds; 60 s by default.
+    ///
+    /// Someone who intercepts a proof, so that it does not arrive, can use it for that long: to learn that a node is
+    /// there, and nothing more. More than an hour has no effect, because no derived certificate is valid that long before
+    /// it was issued.
     #[must_use]
     pub fn clock_window(mut self, window: Duration) -> Self {
         self.clock_window = window;

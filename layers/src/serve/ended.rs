@@ -18,6 +18,7 @@ pub enum Ended {
     Silenced,
     /// The client of HTTP/2 kept the server busy for nothing: frames that carry nothing, or requests that it reset.
     Flooded,
-    /// The client broke the protocol or the connection.
+    /// The client broke the protocol or the connection. A client that closes at once when it is told that the connection
+    /// ends (`GOAWAY`) may show up here, too, as a broken pipe.
     Failed(hyper::Error),
 }

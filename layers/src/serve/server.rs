@@ -144,9 +144,11 @@ impl HttpServer {
         self
     }
 
-    /// For clients of HTTP/2 that bring the requests of many others, and watch over these themselves, as other nodes do:
-    /// they may cancel any number of requests, and each of their requests may have a full window of its body waiting,
-    /// so that those of one do not hold up those of another.
+    /// For HTTP/2 clients that are proxies themselves: they carry the requests of many clients and limit each of these.
+    ///
+    /// Such a client may cancel any number of requests, and each of its requests may have a full window of its body
+    /// waiting, so that those of one client do not hold up those of another. A service that other programs call on their
+    /// own behalf does not need it.
     #[must_use]
     pub fn trusting(mut self) -> Self {
         self.settings().limits.trusting = true;
