@@ -63,7 +63,7 @@
 //!     }
 //! });
 //!
-//! // The one that connects. Scheme and authority of the request are sent as they are.
+//! // The one that connects.
 //! let connector = NodeConnector::new(SourceConnector::new(), berlin, "paris".parse()?);
 //! let pool = Http2Pool::new(connector, endpoint);
 //! let request = Request::get("https://paris/").body(RequestBody::empty())?;

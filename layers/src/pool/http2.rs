@@ -47,6 +47,9 @@ const ATTEMPTS: usize = 3;
 /// arrives; answers to PINGs do not count. A new connection takes requests once the peer's SETTINGS have arrived, so a
 /// peer that speaks another protocol gets none.
 ///
+/// `:authority` is the `Host` of the request, or else the authority of its URI, or else that of the endpoint. `:scheme` is
+/// the endpoint's.
+///
 /// The pool opens one connection at a time. The attempt goes on even if the request that started it is cancelled, and
 /// all waiting requests share the connection or the error.
 ///
