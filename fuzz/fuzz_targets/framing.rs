@@ -18,7 +18,6 @@ use http::Uri;
 use hyper_util::rt::TokioIo;
 use libfuzzer_sys::fuzz_target;
 use pmesh_layers::{
-    body::RequestBody,
     conn::ConnInfo,
     forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
     framing::FramingLayer,
@@ -27,7 +26,7 @@ use pmesh_layers::{
     pool::Pool,
     serve::{HttpServer, Protocol},
     silence::OpenGateLayer,
-    trailers::{TrailersBody, TrailersLayer},
+    trailers::TrailersLayer,
     upgrade::TunnelLayer,
 };
 use tokio::{
@@ -67,7 +66,7 @@ async fn serve(bytes: &[u8], records: &Records) -> Vec<u8> {
         tokio::spawn(backend(far, Arc::clone(&of_connector)));
         async move { Ok::<_, Infallible>(TokioIo::new(near)) }
     });
-    let pool: Pool<_, TrailersBody<RequestBody>> = Pool::new(connector, Uri::from_static("http://backend"));
+    let pool = Pool::new(connector, Uri::from_static("http://backend"));
     let stack = ServiceBuilder::new()
         .layer(HostLayer::new(HostSet::new(["a.test".parse().unwrap()])))
         .layer(OpenGateLayer::new())
