@@ -122,7 +122,10 @@ impl Body for RequestBody {
         {
             match body.left.checked_sub(data.len() as u64) {
                 Some(left) => body.left = left,
-                None => polled = Poll::Ready(Some(Err(RequestBodyError::too_long()))),
+                None => {
+                    body.left = 0;
+                    polled = Poll::Ready(Some(Err(RequestBodyError::too_long())));
+                }
             }
         }
         if let Some(watch) = &body.watch {
@@ -237,6 +240,17 @@ mod tests {
             assert!(collected.err().is_none_or(|error| error.is_too_long()), "{limits:?}");
         }
         assert_eq!(watches.each_ref().map(|watch| watch.0.load(Ordering::Relaxed)), [8, 8]);
+    }
+
+    #[tokio::test]
+    async fn nothing_passes_behind_the_limit() {
+        let pieces = ["12", "345", "6", ""].map(|piece| Ok::<_, BoxError>(Frame::data(Bytes::from(piece))));
+        let mut body = RequestBody::new(StreamBody::new(futures_util::stream::iter(pieces)));
+        body.limit(4);
+        assert!(body.frame().await.unwrap().is_ok());
+        for _ in 0..2 {
+            assert!(body.frame().await.unwrap().unwrap_err().is_too_long());
+        }
     }
 
     #[tokio::test]
