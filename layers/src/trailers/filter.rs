@@ -83,7 +83,13 @@ fn drop_forbidden(trailers: &mut HeaderMap, prefix: Option<&str>) {
 fn is_forbidden(name: &str, prefix: Option<&str>) -> bool {
     let name = name.replace('_', "-");
     FORBIDDEN.contains(&&*name)
-        || ["x-forwarded", "proxy-", "access-control-"].into_iter().chain(prefix).any(|start| name.starts_with(start))
+        || ["x-forwarded", "proxy-", "access-control-"].into_iter().chain(prefix).any(|start| begins_with(&name, start))
+}
+
+/// However a program has written its own prefix.
+fn begins_with(name: &str, prefix: &str) -> bool {
+    let prefix = prefix.bytes().map(|byte| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() });
+    name.len() >= prefix.len() && name.bytes().zip(prefix).all(|(one, other)| one == other)
 }
 
 /// Fields that say where a message ends, where it goes, who sends it, or how its content is to be read.
@@ -170,7 +176,9 @@ mod tests {
             ("set-cookie", true),
             ("authorization", true),
         ] {
-            assert_eq!(is_forbidden(name, Some("x-own-")), expected, "{name}");
+            for prefix in ["x-own-", "X-Own-", "x_own_"] {
+                assert_eq!(is_forbidden(name, Some(prefix)), expected, "{name} {prefix}");
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ impl TrailersLayer {
     }
 
     /// Also drops trailers whose names begin with `prefix`, such as `x-example-`: for what your own programs tell each
-    /// other. It is in lower case, with `-` for `_`.
+    /// other. There is one such prefix; the last one given counts.
     #[must_use]
     pub fn drop_prefix(mut self, prefix: &'static str) -> Self {
         self.prefix = Some(prefix);
