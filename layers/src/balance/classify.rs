@@ -1,3 +1,5 @@
+use std::error::Error;
+
 use http::{HeaderMap, Response, StatusCode};
 use tower::BoxError;
 
@@ -6,6 +8,8 @@ use super::Failure;
 use crate::pool::PoolError;
 use crate::{
     any::as_is,
+    body::{BodyTooLong, RequestBodyError},
+    causes::find,
     response_timeout::{NoResponse, TimedOut},
 };
 
@@ -76,6 +80,9 @@ use crate::{
 /// }
 /// ```
 ///
+/// Whatever the classifier says, a request whose client broke off its body, or sent too long a one, is no failure of the
+/// endpoint, and is not sent again.
+///
 /// With a classifier, the balance keeps a copy of each request until the head of the response is there: of the head, and
 /// of the body as long as no more than 64 KiB of that have been read.
 pub trait Classify: Send + Sync + 'static {
@@ -117,6 +124,10 @@ impl Failure {
     }
 }
 
+fn is_of_request_body(error: &(dyn Error + 'static)) -> bool {
+    find::<RequestBodyError>(error).is_some() || find::<BodyTooLong>(error).is_some()
+}
+
 /// The error of an attempt, and what it means.
 pub(super) fn failure_of<E>(error: E, classify: Option<&dyn Classify>) -> (Failure, BoxError)
 where
@@ -127,6 +138,8 @@ where
             Some(classify) => classify.error(&mut error),
             None => Failure::of(&mut error),
         };
+        // Otherwise any client could have any endpoint taken for failed.
+        let failure = if is_of_request_body(&*error) { failure.blameless().no_retry() } else { failure };
         (failure, error)
     };
     match as_is(error) {

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use tower::BoxError;
 
 use super::{Answers, Cause, status, status::answer as table_answer};
-use crate::MissingExtension;
+use crate::{MissingExtension, causes::find};
 
 pin_project! {
     /// The response future of [`Respond`](super::Respond).
@@ -72,7 +72,7 @@ where
 }
 
 fn answer<R: From<String>>(error: BoxError, answers: &impl Answers<R>, http1: bool) -> Response<R> {
-    if let Some(missing) = error.downcast_ref::<MissingExtension>() {
+    if let Some(missing) = find::<MissingExtension>(&*error) {
         // A mistake of whoever built the stack, who sees nothing but a 500 otherwise.
         tracing::error!(error = %missing, "this stack lacks a layer");
     }

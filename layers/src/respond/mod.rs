@@ -37,6 +37,7 @@
 //! | [`NoRoute`](crate::route::NoRoute) | 404, or 400 if the path has two readings |
 //! | [`LoopDetected`](crate::via::LoopDetected) | 508 |
 //! | [`BodyTooLong`](crate::body_limit::BodyTooLong) | 413, also as the cause of another error |
+//! | [`RequestBodyError`](crate::body::RequestBodyError) | 400, also as the cause of another error |
 //! | [`TimedOut`](crate::response_timeout::TimedOut) | 504 for the backend, 408 for the client |
 //! | [`AllUnreachable`](crate::balance::AllUnreachable) | 503 |
 //! | [`PoolError`](crate::pool::PoolError) | 504 if connecting took too long, 503 if this machine has no descriptor, memory or port left, 400 if the client broke off its request, else 502 |

@@ -10,6 +10,7 @@ use crate::upgrade::NotSwitched;
 use crate::{
     MissingExtension,
     balance::{AllUnreachable, Failed},
+    body::RequestBodyError,
     body_limit::BodyTooLong,
     framing::Unacceptable,
     host::HostRejected,
@@ -81,6 +82,9 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
         };
     }
     // Under other clients than the pools, too.
+    if any_cause(error, |error| error.is::<RequestBodyError>()) {
+        return StatusCode::BAD_REQUEST;
+    }
     #[cfg(feature = "client")]
     if any_cause(error, |error| error.downcast_ref().is_some_and(ConnectError::is_timeout)) {
         return StatusCode::GATEWAY_TIMEOUT;

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::BodyExt;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use pmesh_layers::{
     balance::{Balance, Classify, Endpoint, Failed, Failure, Rotation},
     body::RequestBody,
+    body_limit::BodyLimitLayer,
+    respond::status,
     response_timeout::ResponseTimeoutLayer,
 };
 use tower::{BoxError, Layer, ServiceExt, service_fn, util::BoxCloneSyncService};
@@ -119,6 +122,35 @@ async fn errors_within_a_response_timeout_are_classified() {
     let endpoints = [refuses(), responds("up", 200)].map(|(name, service)| (name, timeout.layer(service)));
     let balance = Balance::new(endpoints).classify(is_refused);
     assert_eq!(send(&balance, "POST", "body").await, Ok((200, "body".to_owned())));
+}
+
+/// A body whose client breaks it off.
+fn cut() -> RequestBody {
+    let pieces = [Ok(Frame::data("piece".into())), Err(BoxError::from("the client is gone"))];
+    RequestBody::new(StreamBody::new(futures_util::stream::iter(pieces)))
+}
+
+#[tokio::test]
+async fn what_the_client_is_to_blame_for_leaves_the_endpoint_well() {
+    let limited = |(name, service)| (name, BoxCloneSyncService::new(BodyLimitLayer::new(Some(4)).layer(service)));
+    for method in ["POST", "PUT", "GET"] {
+        for body in [cut, || RequestBody::new(String::from("too long"))] {
+            for classified in [false, true] {
+                let (name, service): (_, Service) = limited(responds("up", 200));
+                let endpoint = Endpoint::new(name, service);
+                let mut balance = Rotation::new().balance(vec![endpoint.clone()], Vec::new());
+                if classified {
+                    balance = balance.classify(|_: &BoxError| Failure::new().repeatable());
+                }
+                let request = Request::builder().method(method).body(body()).unwrap();
+                let error = balance.oneshot(request).await.unwrap_err();
+                let failed = error.downcast_ref::<Failed>().unwrap();
+                assert!(!failed.is_endpoint_failure() && failed.attempts() == 1, "{method} {classified} {error:?}");
+                assert!(endpoint.health().state().last_failure.is_none() && endpoint.stats().failures() == 0);
+                assert!(matches!(status(&*error).as_u16(), 400 | 413), "{error:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
