@@ -1,6 +1,7 @@
 //! Settings from environment variables.
 
 use std::{
+    collections::HashMap,
     env,
     ffi::{OsStr, OsString},
 };
@@ -19,6 +20,8 @@ pub(super) struct Environment {
     pub(super) secret: Option<Secret>,
     /// All other settings.
     pub(super) values: Vec<(&'static Setting, String)>,
+    /// All variables that are set, for references to them in the file; without `PMESH_SECRET`.
+    pub(super) variables: HashMap<String, OsString>,
     /// Unknown variables, which may be typos. Not errors, because a container image may set variables of its own for
     /// its scripts.
     pub(super) doubts: Vec<Problem>,
@@ -31,6 +34,9 @@ impl Environment {
         let mut unknown = Vec::new();
         for (name, value) in variables {
             let Some(name) = name.to_str().filter(|_| !value.is_empty()) else { continue };
+            if name != SECRET {
+                found.variables.insert(name.to_owned(), value.clone());
+            }
             if name == "HOME" {
                 found.home = value.into_string().ok();
             } else if name == SECRET {
@@ -50,6 +56,15 @@ impl Environment {
         // A service manager may start the program without HOME; the user database still knows.
         found.home = found.home.or_else(|| env::home_dir()?.into_os_string().into_string().ok());
         found
+    }
+
+    /// The value of any variable, if it is set and not empty.
+    pub(super) fn variable(&self, name: &str) -> Result<Option<&str>, String> {
+        if name == SECRET {
+            return Err(format!("{SECRET} cannot be used here, because it is never shown"));
+        }
+        let value = self.variables.get(name);
+        value.map(|value| value.to_str().ok_or_else(|| format!("the value of {name} is not UTF-8"))).transpose()
     }
 }
 

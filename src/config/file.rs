@@ -14,8 +14,11 @@ use toml_edit::{Document, TableLike};
 
 use super::{
     Kind, Merged, Problem, Problems, SETTINGS,
-    merged::without_password,
-    path, suggest, table,
+    environment::Environment,
+    merged::{dotted, without_password},
+    path,
+    references::References,
+    suggest, table,
     toml::{self, Lines},
 };
 
@@ -26,6 +29,7 @@ pub(super) struct ConfigFile {
     document: Arc<Document<String>>,
     lines: Arc<Lines>,
     values: Dict,
+    references: References,
 }
 
 /// A file and its text, if there is one; and the paths that were tried in vain.
@@ -59,7 +63,7 @@ impl ConfigFile {
         Ok((None, absent))
     }
 
-    pub(super) fn parse(path: PathBuf, text: &str, user_home: Option<&str>) -> Result<Self, Problem> {
+    pub(super) fn parse(path: PathBuf, text: &str) -> Result<Self, Problem> {
         let lines = Lines::of(text);
         let document = Document::parse(text.to_owned()).map_err(|error| {
             let line = error.span().map_or(1, |span| lines.at(span.start));
@@ -76,13 +80,33 @@ impl ConfigFile {
         })?;
         let mut values = toml::dict(document.as_table());
         values.retain(|key, _| table::by_key(key).is_some_and(|setting| setting.in_file));
-        resolve_paths(&mut values, path.parent().unwrap_or(Path::new("")), user_home);
-        Ok(Self { path, document: Arc::new(document), lines: Arc::new(lines), values })
+        let references = References::default();
+        Ok(Self { path, document: Arc::new(document), lines: Arc::new(lines), values, references })
     }
 
     /// Leaves out everything but `keys`.
     pub(super) fn keep(&mut self, keys: &[&str]) {
         self.values.retain(|key, _| keys.contains(&key.as_str()));
+    }
+
+    /// Puts in what comes from the environment, and makes paths relative to the folder of the file. Without what could
+    /// not be put in, which is reported, values cannot be judged: `false`.
+    pub(super) fn resolve(&mut self, environment: &Environment, problems: &mut Problems) -> bool {
+        let mut is_complete = true;
+        self.references = References::expand(&mut self.values, environment, |path, message| {
+            is_complete = false;
+            let keys: Vec<_> = path.iter().map(String::as_str).collect();
+            let line = toml::line_of(&self.document, &self.lines, &keys);
+            problems.push(Problem::new(format!("{}:{line}: {}", self.path.display(), dotted(path)), message));
+        });
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        resolve_paths(&mut self.values, folder, environment.home.as_deref());
+        is_complete
+    }
+
+    /// Which values came from the environment.
+    pub(super) fn references(&self) -> &References {
+        &self.references
     }
 
     pub(super) fn into_path(self) -> PathBuf {

@@ -7,7 +7,7 @@ use figment::{
     value::{Dict, Value},
 };
 
-use super::{Kind, Parse, Problem, Problems, kind::words, table, texts::Rank};
+use super::{Kind, Parse, Problem, Problems, kind::words, references::References, table, texts::Rank};
 
 /// The values of all sources, the strongest for each key.
 #[derive(Debug)]
@@ -15,20 +15,22 @@ pub(crate) struct Merged {
     /// Each look at them through the figment would copy them all, and there may be a hundred thousand routes.
     values: Value,
     sources: Figment,
+    /// Values of the file that came from the environment.
+    references: References,
 }
 
 impl Merged {
-    pub(super) fn new(sources: Figment) -> Self {
+    pub(super) fn new(sources: Figment, references: References) -> Self {
         // Nothing is asked of the sources that could fail: they are read before.
         let values = sources.find_value("").unwrap_or_else(|_| Dict::new().into());
-        Self { values, sources }
+        Self { values, sources, references }
     }
 
     /// The value of a setting, if any source has one.
     pub(crate) fn node(&self, key: &str) -> Option<Node<'_>> {
         let value = self.values.as_dict()?.get(key)?;
         let source = self.sources.get_metadata(value.tag())?;
-        Some(Node { value, source, path: vec![key.to_owned()] })
+        Some(Node { value, source, path: vec![key.to_owned()], references: &self.references })
     }
 
     /// The validated value of a setting, if any source has one and it is good.
@@ -54,18 +56,37 @@ pub(crate) struct Node<'a> {
     source: &'a Metadata,
     /// Keys and indexes that lead here.
     path: Vec<String>,
+    references: &'a References,
 }
 
 impl<'a> Node<'a> {
-    /// `--http`, `PMESH_HTTP`, `/etc/pmesh/config.toml:3` or `default`.
+    /// `--http`, `PMESH_HTTP`, `/etc/pmesh/config.toml:3` or `default`; in a file also what came from the environment:
+    /// `/etc/pmesh/config.toml:3, from ${PORT}`.
     pub(crate) fn origin(&self) -> String {
+        let origin = self.written_at();
+        match self.references.inside(&self.path).filter(|_| self.is_from_file()) {
+            Some(references) => format!("{origin}, from {references}"),
+            None => origin,
+        }
+    }
+
+    fn written_at(&self) -> String {
         self.source.interpolate(&Profile::Default, &self.path)
     }
 
     /// Where to fix this: the origin, and in a file the key.
     pub(crate) fn place(&self) -> String {
-        let origin = self.origin();
-        if self.is_from_file() { format!("{origin}: {}", self.dotted_path()) } else { origin }
+        let at = self.written_at();
+        match self.references() {
+            Some(references) => format!("{at}: {}, from {references}", self.dotted_path()),
+            None if self.is_from_file() => format!("{at}: {}", self.dotted_path()),
+            None => at,
+        }
+    }
+
+    /// The references to the environment in this string of the file. Its value may be a secret: no message shows it.
+    pub(crate) fn references(&self) -> Option<String> {
+        self.references.of(&self.path).filter(|_| self.is_from_file())
     }
 
     /// Whether this was written in the file of settings.
@@ -85,7 +106,11 @@ impl<'a> Node<'a> {
 
     /// This is not what is wanted here.
     pub(crate) fn unexpected(&self, expected: &str) -> Problem {
-        self.problem(format!("expected {expected}, found {}", shown(self.value)))
+        let found = match self.references() {
+            Some(_) => "a value that is not shown".into(),
+            None => shown(self.value),
+        };
+        self.problem(format!("expected {expected}, found {found}"))
     }
 
     /// Reports that this table lacks a key, unless it has one that is not `known`: that is most likely the missing
@@ -115,7 +140,7 @@ impl<'a> Node<'a> {
             table::by_key(&key).is_some_and(|setting| matches!(setting.kind, Kind::Routes | Kind::Certificates));
         if is_of_tables {
             problem.message += &format!(": write [[{key}]], with its keys below");
-        } else if let Some(text) = self.value.as_str() {
+        } else if let Some(text) = self.value.as_str().filter(|_| self.references().is_none()) {
             let elements: Vec<_> = words(text).map(|word| format!("{:?}", without_password(word))).collect();
             problem.message += &format!(": write [{}]", elements.join(", "));
         }
@@ -123,13 +148,17 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn parse<T: Parse>(&self) -> Result<T, Problem> {
-        T::parse(self.value).map_err(|reason| {
+        T::parse(self.value).or_else(|reason| {
+            if self.references().is_some() {
+                // Without the reason, which may repeat the value.
+                return unquoted(self.value).ok_or_else(|| self.unexpected(T::EXPECTED));
+            }
             let mut problem = self.unexpected(T::EXPECTED);
             if let Some(reason) = reason.or_else(|| requoted::<T>(self.value)) {
                 problem.message += ": ";
                 problem.message += &reason;
             }
-            problem
+            Err(problem)
         })
     }
 
@@ -145,17 +174,28 @@ impl<'a> Node<'a> {
     fn child(&self, key: String, value: &'a Value) -> Self {
         let mut path = self.path.clone();
         path.push(key);
-        Self { value, source: self.source, path }
+        Self { value, source: self.source, path, references: self.references }
     }
 
     /// `routes[0].prefix`
     pub(crate) fn dotted_path(&self) -> String {
-        self.path.iter().fold(String::new(), |path, key| match key.parse::<usize>() {
-            Ok(index) => format!("{path}[{index}]"),
-            Err(_) if path.is_empty() => key.clone(),
-            Err(_) => format!("{path}.{key}"),
-        })
+        dotted(&self.path)
     }
+}
+
+/// `routes[0].prefix`
+pub(super) fn dotted(path: &[String]) -> String {
+    path.iter().fold(String::new(), |path, key| match key.parse::<usize>() {
+        Ok(index) => format!("{path}[{index}]"),
+        Err(_) if path.is_empty() => key.clone(),
+        Err(_) => format!("{path}.{key}"),
+    })
+}
+
+/// A number or a switch from a string of the file: a variable holds only text.
+fn unquoted<T: Parse>(value: &Value) -> Option<T> {
+    let number = value.as_str()?.parse::<u64>().ok().and_then(|number| T::parse(&number.into()).ok());
+    number.or_else(|| T::parse(&value.to_bool_lossy()?.into()).ok())
 }
 
 /// A value as it was written, or its kind.

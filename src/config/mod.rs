@@ -5,6 +5,9 @@
 //! [`settings`](crate::settings) are read from them, so that a bad one is reported there: as a flag, as a
 //! variable, or as a line of the file. Values are taken one by one rather than through one serde struct, because
 //! serde stops at the first problem and a person wants to hear of all of them.
+//!
+//! Strings of the file may refer to the environment. What came from there is known by its place, so that problems
+//! name the variable and do not show its value.
 
 mod defaults;
 mod environment;
@@ -14,6 +17,7 @@ mod kind;
 mod merged;
 mod parse;
 mod path;
+mod references;
 mod secret;
 mod size;
 mod source;

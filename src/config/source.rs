@@ -72,20 +72,21 @@ impl Source {
 
     fn read_keys(&self, keys: Option<&[&str]>) -> Result<Raw, Error> {
         let mut problems = self.problems.clone();
-        let Environment { home, secret, values, doubts } = &self.environment;
+        let Environment { home, secret, values, doubts, .. } = &self.environment;
         let home = home.as_deref();
         let variables = Texts::new(Rank::Environment, values, home);
         let flags = Texts::new(Rank::Flag, &self.flags, home);
         let merge_with = |defaults: &Defaults, file: Option<&ConfigFile>| {
             let weakest = Figment::from(Texts::new(Rank::Default, &defaults::texts(defaults), home));
             let sources = file.into_iter().fold(weakest, |sources, file| sources.merge(file));
-            Merged::new(sources.merge(&variables).merge(&flags))
+            let references = file.map(|file| file.references().clone()).unwrap_or_default();
+            Merged::new(sources.merge(&variables).merge(&flags), references)
         };
 
         let defaults = &self.defaults;
         let named = merge_with(defaults, None);
         let opened = ConfigFile::find(&named, defaults.system_file.as_deref()).and_then(|(found, looked_for)| {
-            let file = found.map(|(path, text)| ConfigFile::parse(path, &text, home)).transpose();
+            let file = found.map(|(path, text)| ConfigFile::parse(path, &text)).transpose();
             Ok((if keys.is_some() { file.unwrap_or(None) } else { file? }, looked_for))
         });
         let (mut file, looked_for) = match opened {
@@ -103,6 +104,9 @@ impl Source {
             match keys {
                 Some(keys) => file.keep(keys),
                 None => file.report_unknown_keys(&mut problems),
+            }
+            if !file.resolve(&self.environment, &mut problems) {
+                return Err(problems.into());
             }
             merged = merge_with(defaults, Some(file));
         }

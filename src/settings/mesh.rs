@@ -113,7 +113,11 @@ fn peer(name: &str, address: &Node<'_>) -> Result<Peer, Problem> {
 fn registry(node: &Node<'_>) -> Result<RegistryServers, Problem> {
     let problem = |reason: String| node.problem(format!("expected a server such as nats://127.0.0.1:4222{reason}"));
     let text = node.value.as_str().ok_or_else(|| problem(String::new()))?;
-    text.parse().map_err(|error| problem(format!(": {error}")))
+    text.parse().map_err(|error| match node.references() {
+        // The reason may repeat an address.
+        Some(_) => problem(", found a value that is not shown".into()),
+        None => problem(format!(": {error}")),
+    })
 }
 
 fn files(merged: &Merged, problems: &mut Problems) -> Option<MeshFiles> {

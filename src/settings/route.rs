@@ -190,5 +190,6 @@ fn for_tls<'a>(table: &Node<'a>, key: &str, upstreams: &[Endpoint], problems: &m
 
 /// Tells routes of one flag or variable apart.
 fn for_host(table: &Node<'_>) -> String {
-    table.field("host").and_then(|host| Some(format!(" for {:?}", host.value.as_str()?))).unwrap_or_default()
+    let host = table.field("host").filter(|host| host.references().is_none());
+    host.and_then(|host| Some(format!(" for {:?}", host.value.as_str()?))).unwrap_or_default()
 }

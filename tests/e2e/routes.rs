@@ -53,6 +53,17 @@ fn the_most_specific_route_wins() {
 }
 
 #[test]
+fn host_and_upstream_may_come_from_the_environment() {
+    let backend = named("backend");
+    let program = Start::new()
+        .config("[[routes]]\nhost = \"${DOMAIN}\"\nprefix = \"${PREFIX:-/api}\"\nupstreams = [\"${BACKEND}\"]\n")
+        .variable("DOMAIN", "a.test")
+        .variable("BACKEND", &backend.address.to_string())
+        .run();
+    assert_eq!(Client::connect(program.http()).get("a.test", "/api/x").text(), "backend /api/x");
+}
+
+#[test]
 fn a_served_host_without_a_path_for_it_is_404() {
     let backend = named("api");
     let program = Start::new().route("a.test/api", &backend).run();

@@ -4,6 +4,7 @@ mod errors;
 mod example_file;
 mod files;
 mod newcomers;
+mod references;
 mod reload;
 mod secret;
 mod sources;
