@@ -7,10 +7,10 @@ const MAX_LABEL: usize = 63;
 
 /// A host name in canonical form: lower case, no trailing dot, no port.
 ///
-/// Two names are equal exactly when a client that asks for one may be given the other. IP addresses are kept as
-/// `192.0.2.1` and `[2001:db8::1]`; they are served only where one was configured as a host.
+/// Two names are equal exactly if a client that asks for one may be given the other. IP addresses are kept as
+/// `192.0.2.1` and `[2001:db8::1]`. They are served only if they are configured as hosts.
 ///
-/// Cloning counts a reference and copies nothing.
+/// Cloning only counts a reference.
 ///
 /// ```
 /// use pmesh_layers::host::HostName;
@@ -26,8 +26,7 @@ pub struct HostName(Arc<str>);
 impl HostName {
     /// Parses a host as written in a `Host` header or in the authority of a target.
     ///
-    /// This is a name or an IP address, optionally with a port, which is dropped: 1 to 65535, or empty (RFC 3986,
-    /// 3.2.3).
+    /// The host is a name or an IP address. A port is dropped; it must be 1 to 65535, or empty (RFC 3986, 3.2.3).
     ///
     /// # Errors
     ///
@@ -38,7 +37,7 @@ impl HostName {
         scratch.canonical(authority).map(|name| Self(name.into()))
     }
 
-    /// Of text that a [`Scratch`] has brought into canonical form.
+    /// From text that a [`Scratch`] has brought into canonical form.
     pub(crate) fn from_canonical(name: &str) -> Self {
         Self(name.into())
     }
@@ -57,7 +56,7 @@ impl HostName {
 impl FromStr for HostName {
     type Err = InvalidHost;
 
-    /// Reads a bare host, as in a configuration or in an SNI: without a port.
+    /// Parses a bare host, without a port, as in a configuration or an SNI.
     fn from_str(text: &str) -> Result<Self, InvalidHost> {
         let (host, port) = split_port(text.as_bytes())?;
         if port.is_some() {
@@ -88,7 +87,7 @@ impl fmt::Debug for HostName {
     }
 }
 
-/// Each byte of a name in lower case; 0 for those that no name has.
+/// Each byte of a name in lower case; 0 for bytes that no name has.
 const CANONICAL: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0_u8;
@@ -188,7 +187,7 @@ pub(crate) fn is_ipv4_shaped(name: &[u8]) -> bool {
     name.rsplit(|b| *b == b'.').next().is_some_and(|last| !last.is_empty() && last.iter().all(u8::is_ascii_digit))
 }
 
-/// Text that names no host.
+/// Text that is not a host name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidHost(pub(crate) Fault);
 
@@ -210,15 +209,15 @@ impl fmt::Display for InvalidHost {
         match self.0 {
             Fault::Empty => f.write_str("the host is empty"),
             Fault::EmptyLabel => f.write_str("a label between two dots is empty"),
-            Fault::TooLong => f.write_str("the name is over 253 bytes, or a label of it over 63"),
-            Fault::Byte(byte) => write!(f, "{:?} cannot stand in a host name", char::from(byte)),
+            Fault::TooLong => f.write_str("the name has more than 253 bytes, or a label more than 63"),
+            Fault::Byte(byte) => write!(f, "{:?} is not allowed in a host name", char::from(byte)),
             Fault::Letter(letter) => {
-                write!(f, "{letter:?} cannot stand in a host name: write the name in punycode, as xn--…")
+                write!(f, "{letter:?} is not allowed in a host name: write the name in punycode, as xn--…")
             }
             Fault::Port => f.write_str("the port is not a number from 1 to 65535"),
-            Fault::UnexpectedPort => f.write_str("a host is named without a port"),
-            Fault::Ipv6 => f.write_str("an IPv6 address is written as [2001:db8::1]"),
-            Fault::Wildcard => f.write_str("a wildcard is written as *.example.com: one star, then a name"),
+            Fault::UnexpectedPort => f.write_str("write the host without a port"),
+            Fault::Ipv6 => f.write_str("write an IPv6 address as [2001:db8::1]"),
+            Fault::Wildcard => f.write_str("write a wildcard as *.example.com: one star, then a name"),
         }
     }
 }
@@ -312,7 +311,7 @@ mod tests {
     fn a_letter_beyond_ascii_is_told_as_such() {
         for text in ["bücher.test", "xn--a.ü"] {
             let error = text.parse::<HostName>().unwrap_err().to_string();
-            assert!(error.starts_with("'ü' cannot stand in a host name") && error.contains("xn--"), "{error}");
+            assert!(error.starts_with("'ü' is not allowed in a host name") && error.contains("xn--"), "{error}");
         }
     }
 

@@ -1,6 +1,6 @@
-//! Tower layers of a reverse proxy that answers only clients who know a name it serves.
+//! Tower layers for reverse proxies that answer only clients that name a served host.
 //!
-//! Each layer, service and connector works alone, on any tower or hyper server. Together they are a proxy:
+//! Each layer, service and connector works alone, on any tower or hyper server. Stacked, they make a proxy:
 //!
 //! ```text
 //!  accept ─▶ SniAcceptor ─▶ HttpServer, behind a Gate                      one connection
@@ -24,19 +24,19 @@
 //! | [`sni`] | accepts TLS only for served names; holds requests to the name of the handshake | `tls` for the acceptor |
 //! | [`silence`] | sends nothing until a served host was named; ends connections with a FIN | `server` |
 //! | [`serve`] | serves HTTP/1.1 and HTTP/2 on a connection | `server` |
-//! | [`conn`] | tells each request what is known of its connection | |
-//! | [`framing`] | rejects requests that two servers could read in two ways | |
+//! | [`conn`] | tells each request about its connection | |
+//! | [`framing`] | rejects requests that two servers could read differently | |
 //! | [`body`] | one type for request bodies and one for response bodies | |
 //! | [`body_limit`] | limits the length of request bodies | |
-//! | [`hop_by_hop`] | removes headers that concern one connection | |
+//! | [`hop_by_hop`] | removes headers that are meant for a single connection | |
 //! | [`forwarded`] | finds out who the client is; sets `Forwarded` and `X-Forwarded-*`, and removes forged ones | |
-//! | [`via`] | sets `Via`, and rejects requests that go in circles | |
-//! | [`trailers`] | drops trailers that could pass for headers | |
+//! | [`via`] | sets `Via`, and rejects requests that loop | |
+//! | [`trailers`] | drops trailers that could be mistaken for headers | |
 //! | [`upgrade`] | joins clients and backends after an upgrade, over HTTP/1.1 and HTTP/2 | `upgrade` |
-//! | [`respond`] | turns errors into responses, by a table that you can change | |
+//! | [`respond`] | turns errors into responses, using a table that you can change | |
 //! | [`route`] | picks a service by host and path; strips prefixes | |
 //! | [`balance`] | spreads requests over endpoints, with retries and health | |
-//! | [`response_timeout`] | limits the wait for a response | |
+//! | [`response_timeout`] | limits the time to wait for a response | |
 //! | [`pool`] | reuses connections to an endpoint, with HTTP/1.1 or HTTP/2 | `client` |
 //! | [`connect`] | connects from many source addresses, over TLS, to Unix sockets | `client`; `tls` for TLS |
 //! | [`identity`] | derives a certificate authority from a secret, and issues certificates | `identity` |
@@ -45,55 +45,55 @@
 //!
 //! # Features
 //!
-//! None is on by default: a header layer should not bring TLS with it. Without features the crate has 28 crates in its
-//! tree, itself among them: no sockets, no HTTP server, no cryptography, nothing that needs a C compiler.
+//! No feature is on by default: a header layer should not bring TLS with it. Without features the dependency tree has
+//! 28 crates, this one included: no sockets, no HTTP server, no cryptography, and nothing that needs a C compiler.
 //!
 //! | feature | what it adds |
 //! | --- | --- |
 //! | `server` | the HTTP server and its gate |
-//! | `client` | connectors and pools; turns `upgrade` on |
+//! | `client` | connectors and pools; turns on `upgrade` |
 //! | `upgrade` | tunnels |
-//! | `tls` | TLS with rustls, whose cryptography you choose: pass it a configuration made with a provider |
+//! | `tls` | TLS with rustls; you choose the crypto provider in the configuration that you pass |
 //! | `identity` | the authority and its certificates; compiles aws-lc, which needs a C compiler |
-//! | `node` | connections between nodes; turns `identity` and `tls` on |
+//! | `node` | connections between nodes; turns on `identity` and `tls` |
 //! | `full` | all of these |
 //!
 //! # Errors and silence
 //!
-//! Layers that refuse a request end it in an error: a [`BoxError`](tower::BoxError), which is one of their own types.
-//! What happens next depends on where the error is caught. An error that reaches [`HttpServer`](serve::HttpServer) ends
-//! the connection in silence, except that a request with a malformed host gets 400 on a connection that has named a
-//! served host before. Behind [`OpenGateLayer`](silence::OpenGateLayer), a
-//! [`RespondLayer`](respond::RespondLayer) answers errors instead, by a table of statuses that you can change.
+//! A layer that rejects a request returns an error: one of its own types in a [`BoxError`](tower::BoxError). Whatever
+//! catches the error decides what happens next. An error that reaches [`HttpServer`](serve::HttpServer) ends the
+//! connection in silence, with one exception: a request with a malformed host gets 400 if the connection has named a
+//! served host before. Behind [`OpenGateLayer`](silence::OpenGateLayer), a [`RespondLayer`](respond::RespondLayer)
+//! answers errors instead, using a table of statuses that you can change.
 //!
 //! Silence needs a server that can end a connection without a response: accept connections yourself and serve them with
-//! [`HttpServer`](serve::HttpServer). Other servers, `axum::serve` among them, answer every request, and some write before
-//! there is one. There, put a `RespondLayer` outside of all other layers and choose the answer.
+//! [`HttpServer`](serve::HttpServer). Other servers, such as `axum::serve`, answer every request, and some write before
+//! the first request. There, make a `RespondLayer` the outermost layer and choose the answer.
 //!
 //! # Extensions
 //!
-//! Layers tell each other about a request in its extensions. One that cannot work without an extension ends in a
-//! [`MissingExtension`], which says what to add; one that can do without does less.
+//! Layers share what they know about a request in its extensions. A layer that cannot work without an extension fails
+//! with [`MissingExtension`], which says what to add. A layer that can work without it does less.
 //!
 //! | extension | set by | needed by | used by |
 //! | --- | --- | --- | --- |
-//! | [`ConnInfo`](conn::ConnInfo) | `HttpServer`; on other servers [`ConnInfoLayer`](conn::ConnInfoLayer) | `SniMatchLayer`, `DistrustLayer`, `ForwardedLayer` | `OpenGateLayer`, `TrailersLayer`, `TunnelLayer`, `Balance`, pools; the log lines of `HostLayer` |
+//! | [`ConnInfo`](conn::ConnInfo) | `HttpServer`; on other servers [`ConnInfoLayer`](conn::ConnInfoLayer) | `SniMatchLayer`, `DistrustLayer`, `ForwardedLayer` | `OpenGateLayer`, `TrailersLayer`, `TunnelLayer`, `Balance`, pools; log lines of `HostLayer` |
 //! | [`HostName`](host::HostName) | `HostLayer` | `Router`; `SniMatchLayer` over TLS | |
-//! | [`ClientAddr`](forwarded::ClientAddr) | `DistrustLayer`, where the client is not the peer | | [`ClientAddr::of`](forwarded::ClientAddr::of), for layers of yours |
-//! | [`Attempts`](balance::Attempts) | a layer of yours | | `Balance`, which fills it |
-//! | [`Cause`](respond::Cause), of a response | `RespondLayer` | | layers of yours that log or count failures |
+//! | [`ClientAddr`](forwarded::ClientAddr) | `DistrustLayer`, if the client is not the peer | | [`ClientAddr::of`](forwarded::ClientAddr::of), for your own layers |
+//! | [`Attempts`](balance::Attempts) | your own layer | | `Balance`, which fills it in |
+//! | [`Cause`](respond::Cause), in a response | `RespondLayer` | | your own layers that log or count failures |
 //!
 //! # Types of other crates
 //!
-//! Most of what stands in signatures is of crates at 1.0: `http`, `http-body`, `bytes`, `hyper`, `tokio`, `ipnet`, `zeroize`,
-//! `rustls-pki-types`. A new version of one of these others is a new version of this crate:
+//! Most types in public signatures come from crates at 1.0: `http`, `http-body`, `bytes`, `hyper`, `tokio`, `ipnet`,
+//! `zeroize`, `rustls-pki-types`. A breaking release of one of the following crates is a breaking release of this one:
 //!
 //! | crate | what is used | where, and why |
 //! | --- | --- | --- |
-//! | `tower` 0.5 | `Service`, `Layer` (of `tower-service` and `tower-layer` 0.3), `BoxError` | everywhere: it is what a layer is |
-//! | `rustls` 0.23 | `ServerConfig`, `ClientConfig`, `Error` | `sni`, `connect`, `node`: you configure TLS with it |
-//! | `tokio-rustls` 0.26 | `TlsStream` | `sni`, `connect`, `node`: what a handshake results in |
-//! | `hyper-util` 0.1 | `TokioIo` | `connect`, `node`: connectors return what hyper's do |
+//! | `tower` 0.5 | `Service`, `Layer` (from `tower-service` and `tower-layer` 0.3), `BoxError` | everywhere: they define a layer |
+//! | `rustls` 0.23 | `ServerConfig`, `ClientConfig`, `Error` | `sni`, `connect`, `node`: you configure TLS with them |
+//! | `tokio-rustls` 0.26 | `TlsStream` | `sni`, `connect`, `node`: the result of a handshake |
+//! | `hyper-util` 0.1 | `TokioIo` | `connect`, `node`: connectors return what hyper's connectors return |
 //!
 //! # A proxy
 //!

@@ -1,11 +1,11 @@
-//! The error of a layer whose companion is missing.
+//! The error of a layer that misses an extension set by another layer.
 
-/// A layer needs an extension that nothing outside of it has put into the request.
+/// A layer needs an extension that no outer layer or server has added to the request.
 ///
-/// This is a mistake in how the stack was built, not in the request.
-/// [`RespondLayer`](crate::respond::RespondLayer) answers it with 500, and logs it.
+/// This is a mistake in the stack, not in the request. [`RespondLayer`](crate::respond::RespondLayer) answers it with
+/// 500, and logs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{layer} found no {extension} among the extensions of the request: {remedy}")]
+#[error("{layer} found no {extension} in the request's extensions: {remedy}")]
 pub struct MissingExtension {
     layer: &'static str,
     extension: &'static str,

@@ -70,7 +70,7 @@ mod tests {
             ("www.*", NO_PATTERN),
             ("~^www\\.", NO_PATTERN),
             ("Host(`a.test`)", NO_PATTERN),
-            ("a b!", "' ' cannot stand in a host name"),
+            ("a b!", "' ' is not allowed in a host name"),
             ("", "the host is empty"),
         ] {
             assert_eq!(HostPattern::parse(&text.into()), Err(Some(expected.to_owned())), "{text}");

@@ -151,7 +151,7 @@ mod tests {
             ("http://u:hunter2@a", "it starts with neither nats:// nor tls://"),
             ("nats://u:hunter2@", "the host is empty"),
             ("nats://u:hunter2@a:0", "the port is not a number from 1 to 65535"),
-            ("nats://u:hunter2@a/x", "'/' cannot stand in a host name"),
+            ("nats://u:hunter2@a/x", "'/' is not allowed in a host name"),
             ("nats://u:hunter2@a,nats://u:other@b", "all servers are asked by the same user; name it at the first"),
             ("nats://u:hunter2%+1@a", "a percent sign in the user or the password is written %25"),
             ("nats://u:hunter2%@a", "a percent sign in the user or the password is written %25"),

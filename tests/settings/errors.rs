@@ -169,7 +169,7 @@ fn routes_that_lead_nowhere() {
     );
     assert_file_error(
         &route("upstreams = [\"https://b\"]\nupstream_name = \"b:443\""),
-        "4: routes[0].upstream_name: expected a name or an IP address, without a port, found \"b:443\": a host is named without a port",
+        "4: routes[0].upstream_name: expected a name or an IP address, without a port, found \"b:443\": write the host without a port",
     );
     assert_file_error(
         &route("upstreams = [\"a:1\"]\nprefix = \"api\""),
@@ -216,7 +216,7 @@ fn flags() {
         (
             ["--route", "*.bücher.test=a:1"],
             format!(
-                "--route: {HOST}, found \"*.bücher.test\": 'ü' cannot stand in a host name: write the name in punycode, \
+                "--route: {HOST}, found \"*.bücher.test\": 'ü' is not allowed in a host name: write the name in punycode, \
                  as xn--…"
             ),
         ),

@@ -3,7 +3,7 @@ use http::{HeaderValue, Method, Request, Version, header::HOST};
 use super::HostRejected;
 use crate::host_name::Scratch;
 
-/// The authority that a request names, as it stands there, and where.
+/// The authority that a request names, as written, and where it names it.
 #[derive(Debug)]
 pub(super) enum Authority<'a> {
     /// In the one `Host` field.
@@ -21,7 +21,7 @@ impl Authority<'_> {
     }
 }
 
-/// The one authority of `request`; an error where it names none, or more than one.
+/// The one authority of `request`. Fails if it names none, or more than one.
 pub(super) fn authority<B>(request: &Request<B>) -> Result<Authority<'_>, HostRejected> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next();
@@ -43,7 +43,7 @@ pub(super) fn authority<B>(request: &Request<B>) -> Result<Authority<'_>, HostRe
     Ok(Authority::Target(target))
 }
 
-/// Whether a `Host` beside `:authority` names another host (RFC 9113, 8.3.1).
+/// Whether a `Host` next to `:authority` names another host (RFC 9113, 8.3.1).
 fn differs(host: &HeaderValue, authority: &http::uri::Authority) -> bool {
     let (mut left, mut right) = (Scratch::new(), Scratch::new());
     match (left.canonical(host.as_bytes()), right.canonical(authority.as_str().as_bytes())) {

@@ -4,19 +4,19 @@ use super::InvalidHost;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostRejected {
-    /// Neither a `Host` nor an authority in the target.
+    /// Neither a `Host` header nor an authority in the target.
     #[error("the request names no host")]
     NoHost,
-    /// More than one `Host` field.
+    /// More than one `Host` header.
     #[error("the request names several hosts")]
     SeveralHosts,
-    /// A `Host` that names another host than `:authority`.
+    /// A `Host` header and an `:authority` that name different hosts.
     #[error("Host and :authority name different hosts")]
     HostDiffers,
-    /// Text that is no host.
-    #[error("the request names an impossible host")]
+    /// A host that is not valid.
+    #[error("the request names an invalid host")]
     Invalid(#[from] InvalidHost),
-    /// A name that nobody serves here.
+    /// A host that is not served here.
     #[error("the request names a host that is not served")]
     NotServed,
 }
@@ -24,7 +24,7 @@ pub enum HostRejected {
 impl HostRejected {
     /// Whether the request names no valid host, or more than one.
     ///
-    /// It gets 400 (RFC 9112, 3.2) if its connection may be answered.
+    /// If its connection may be answered, the request gets 400 (RFC 9112, 3.2).
     pub fn is_malformed(&self) -> bool {
         !matches!(self, Self::NotServed)
     }

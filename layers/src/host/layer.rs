@@ -12,17 +12,16 @@ use super::{
 };
 use crate::{conn::ConnInfo, future::ResponseFuture, host_name::Scratch};
 
-/// Lets only requests through that name a served host, exactly one, and well formed.
+/// Lets only requests through that name exactly one well-formed, served host.
 ///
-/// The name is the authority of an absolute-form target or of `:authority` where there is one, else that of the `Host`
-/// header. Requests that pass carry a [`HostName`] in their extensions, and a `Host` that agrees with
-/// the target (RFC 9112, 3.2.2), without a trailing colon (RFC 3986, 6.2.3). All others fail with [`HostRejected`].
+/// The name is the authority of an absolute-form target or of `:authority` if there is one, otherwise the `Host`
+/// header. Requests that pass carry a [`HostName`] in their extensions, and a `Host` that agrees with the target (RFC
+/// 9112, 3.2.2), without a trailing colon (RFC 3986, 6.2.3). All others fail with [`HostRejected`].
 ///
-/// What becomes of that is decided further out. [`HttpServer`](crate::serve::HttpServer) turns it into silence, or into
-/// 400 if the request is malformed and its connection has named a served host before. A
-/// [`RespondLayer`](crate::respond::RespondLayer) outside of this layer answers it, which is the way on servers that have
-/// to answer each request, such as `axum::serve`:
-/// `router.layer((RespondLayer::new(), HostLayer::new(hosts)))`.
+/// Outer layers or the server decide what happens then. [`HttpServer`](crate::serve::HttpServer) turns the error into
+/// silence, or into 400 if the request is malformed and its connection has named a served host before. A
+/// [`RespondLayer`](crate::respond::RespondLayer) outside this layer answers it. Use that on servers that have to
+/// answer each request, such as `axum::serve`: `router.layer((RespondLayer::new(), HostLayer::new(hosts)))`.
 #[derive(Debug)]
 pub struct HostLayer<H> {
     hosts: Arc<H>,
@@ -35,7 +34,7 @@ impl<H> Clone for HostLayer<H> {
 }
 
 impl<H: ServedHosts> HostLayer<H> {
-    /// Serves `hosts` and nothing else.
+    /// Serves only `hosts`.
     pub fn new(hosts: H) -> Self {
         Self { hosts: Arc::new(hosts) }
     }
@@ -91,7 +90,7 @@ where
     }
 }
 
-/// Logs why a client got silence or 400. Other nodes are always answered.
+/// Logs why a client got silence or 400. Requests from other nodes are always answered.
 fn log_rejection<B>(request: &Request<B>, rejected: HostRejected) {
     let Some(info) = request.extensions().get::<ConnInfo>().filter(|info| !info.is_from_node()) else { return };
     let host = || HostName::from_authority(authority(request).ok()?.as_bytes()).ok();

@@ -1,4 +1,4 @@
-//! Host names: which one a request asks for, and whether it is served here.
+//! Lets only requests for served hosts through, and defines host names.
 //!
 //! ```
 //! use http::Request;

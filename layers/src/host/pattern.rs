@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use crate::host_name::{Fault, HostName, InvalidHost, is_ipv4_shaped};
 
-/// The names that one entry of a configuration serves.
+/// One configured host: a name or a wildcard.
 ///
 /// ```
 /// use pmesh_layers::host::{HostName, HostPattern};
@@ -14,14 +14,14 @@ use crate::host_name::{Fault, HostName, InvalidHost, is_ipv4_shaped};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HostPattern {
-    /// This name alone: `example.com`.
+    /// Only this name: `example.com`.
     Exact(HostName),
-    /// Every name below this one, by one label or more, but not the name itself: `*.example.com`.
+    /// Every name below this one, at any depth, but not the name itself: `*.example.com`.
     Below(HostName),
 }
 
 impl HostPattern {
-    /// Whether `name` is one of the names.
+    /// Whether the pattern matches `name`.
     pub fn matches(&self, name: &HostName) -> bool {
         match self {
             Self::Exact(own) => own == name,

@@ -7,11 +7,12 @@ use crate::hash::FixedSet;
 ///
 /// `name` is in canonical form.
 pub trait ServedHosts {
-    /// The name as the table holds it, which may spare an allocation; `None` when it is not served.
+    /// The name as stored in the table, which may save an allocation; `None` if it is not served.
     fn served(&self, name: &str) -> Option<HostName>;
 }
 
-/// A fixed set of patterns. A look-up takes the same time however many there are; cloning counts a reference.
+/// A fixed set of patterns. A lookup takes the same time however many there are. Cloning is cheap: it only counts a
+/// reference.
 #[derive(Debug, Clone, Default)]
 pub struct HostSet(Arc<Patterns>);
 
@@ -22,7 +23,7 @@ struct Patterns {
 }
 
 impl HostSet {
-    /// The set of `patterns`.
+    /// Creates a set of `patterns`.
     pub fn new(patterns: impl IntoIterator<Item = HostPattern>) -> Self {
         let mut set = Patterns::default();
         for pattern in patterns {
@@ -53,7 +54,7 @@ impl ServedHosts for HostSet {
     }
 }
 
-/// The names above `name`, the nearest first: of `a.b.c` these are `b.c` and `c`.
+/// The names above `name`, nearest first: for `a.b.c`, these are `b.c` and `c`.
 pub fn parents(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('.').map(|(dot, _)| &name[dot + 1..])
 }

@@ -4,9 +4,9 @@ use http::{Response, StatusCode};
 
 use super::plain;
 
-/// What a row answers: a status, whose text is the body, or a whole response.
+/// What a row answers with: a status, whose text becomes the body, or a whole response.
 pub trait Answer<B> {
-    /// As a response.
+    /// The answer as a response.
     fn into_response(self) -> Response<B>;
 }
 

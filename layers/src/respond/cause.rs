@@ -4,8 +4,8 @@ use tower::BoxError;
 
 /// The error that a response answers, in the extensions of that response.
 ///
-/// This is for layers outside of [`RespondLayer`](super::RespondLayer) that log or count failures. Responses of the inner
-/// service have none.
+/// It is meant for layers outside [`RespondLayer`](super::RespondLayer) that log or count failures. Responses of the
+/// inner service do not have it.
 ///
 /// ```
 /// use http::{Request, Response};

@@ -73,7 +73,7 @@ where
 
 fn answer<R: From<String>>(error: BoxError, answers: &impl Answers<R>, http1: bool) -> Response<R> {
     if let Some(missing) = find::<MissingExtension>(&*error) {
-        // A mistake of whoever built the stack, who sees nothing but a 500 otherwise.
+        // This is a mistake in the stack; without the log line, its author would see only a 500.
         tracing::error!(error = %missing, "this stack lacks a layer");
     }
     let status = status(&*error);
@@ -85,8 +85,8 @@ fn answer<R: From<String>>(error: BoxError, answers: &impl Answers<R>, http1: bo
     response
 }
 
-/// After a request with two readings nobody can say where the next one begins (RFC 9112, 6.3 and 11.2). After one that is
-/// too long or too slow nobody wants to read the rest. What follows a CONNECT may be meant for a tunnel.
+/// After an ambiguous request, the start of the next one is unknown (RFC 9112, 6.3 and 11.2). The rest of one that is
+/// too long or too slow is not worth reading. What follows a CONNECT may be meant for a tunnel.
 fn ends_connection(status: StatusCode) -> bool {
     matches!(
         status,
@@ -161,7 +161,7 @@ mod tests {
         for unacceptable in [Unacceptable::Length, Unacceptable::Method] {
             let response = answered(RespondLayer::new(), unacceptable, Version::HTTP_11).await;
             assert_eq!(response.headers()[CONNECTION], "close");
-            // Whatever its own row says.
+            // Even though its own row says otherwise.
             let layer = RespondLayer::new().on(|_: &Unacceptable| StatusCode::FORBIDDEN);
             let response = answered(layer, unacceptable, Version::HTTP_11).await;
             assert_eq!(response.headers()[CONNECTION], "close");

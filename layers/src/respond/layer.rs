@@ -9,11 +9,11 @@ use tower::{BoxError, Layer, Service};
 
 use super::{Answers, ResponseFuture, Row};
 
-/// Answers the errors of the inner service, so that none is left.
+/// Answers errors of the inner service, so that the resulting service never fails.
 ///
-/// The inner service's responses must have a body that can be made from text (`From<String>`), such as
-/// [`ResponseBody`](crate::body::ResponseBody), `axum::body::Body`, `http_body_util::Full` or `String`. Others are turned
-/// into one first, as those of hyper-util's client:
+/// The inner service's responses need a body that can be made from text (`From<String>`), such as
+/// [`ResponseBody`](crate::body::ResponseBody), `axum::body::Body`, `http_body_util::Full` or `String`. Convert other
+/// bodies first, such as that of hyper-util's client:
 ///
 /// ```
 /// use bytes::Bytes;
@@ -31,25 +31,24 @@ use super::{Answers, ResponseFuture, Row};
 ///     .service(client);
 /// ```
 ///
-/// The error is in the extensions of the response, as [`Cause`](super::Cause). See the [module](super) for the table of
-/// answers.
+/// The response carries the error in its extensions, as [`Cause`](super::Cause). The [module](super) lists the answers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RespondLayer<A = ()> {
     answers: A,
 }
 
 impl RespondLayer {
-    /// Answers by the table alone.
+    /// Answers with the table alone.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
 impl<A> RespondLayer<A> {
-    /// Adds a row: an error of type `E`, or caused by one, gets this answer, which is a [`StatusCode`](http::StatusCode) or
-    /// a [`Response`]: see [`Answer`](super::Answer).
+    /// Adds a row: errors of type `E`, and errors caused by one, get this answer, which is a
+    /// [`StatusCode`](http::StatusCode) or a [`Response`]; see [`Answer`](super::Answer).
     ///
-    /// Rows are asked in the order in which they were added, and before the table.
+    /// Rows are tried in the order in which they were added, before the table.
     ///
     /// ```
     /// use http::{Request, Response, StatusCode};
@@ -95,7 +94,7 @@ impl<S, A: Clone> Layer<S> for RespondLayer<A> {
 pub struct Respond<S, A = ()> {
     inner: S,
     answers: A,
-    /// The error of an inner service that will not become ready: the next request is answered with it.
+    /// The error of an inner service that cannot become ready. The next request is answered with it.
     broken: Option<BoxError>,
 }
 

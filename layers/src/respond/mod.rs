@@ -1,8 +1,8 @@
-//! Errors become responses: a table that covers every error of this crate, and rows of your own.
+//! Turns errors into responses, with a table that covers every error of this crate and can be extended.
 //!
-//! Layers that refuse a request, and services that get no response, end in an error, so that the stack around them decides
-//! what the client sees. [`RespondLayer`] is the usual decision. It never fails itself, which is what
-//! [`axum::Router::layer`](https://docs.rs/axum/latest/axum/struct.Router.html#method.layer) asks of a layer:
+//! Layers that reject a request, and services that get no response, return an error, so that the outer layers decide
+//! what the client sees. [`RespondLayer`] is the usual choice. It never fails itself, as
+//! [`axum::Router::layer`](https://docs.rs/axum/latest/axum/struct.Router.html#method.layer) requires:
 //!
 //! ```
 //! use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
@@ -18,7 +18,7 @@
 //! assert_eq!(app.clone().oneshot(request("example.com")?).await?.status(), StatusCode::OK);
 //! assert_eq!(app.oneshot(request("other.example")?).await?.status(), StatusCode::MISDIRECTED_REQUEST);
 //!
-//! // With another answer than that of the table, a status or a whole response:
+//! // With an answer that differs from the table, a status or a whole response:
 //! let respond = RespondLayer::new().on(|_: &HostRejected| StatusCode::FORBIDDEN);
 //! let app: Router = Router::new().route("/", get(async || "hello")).layer((respond, hosts));
 //! assert_eq!(app.oneshot(request("other.example")?).await?.status(), StatusCode::FORBIDDEN);
@@ -30,31 +30,31 @@
 //!
 //! | error | status |
 //! | --- | --- |
-//! | [`HostRejected`](crate::host::HostRejected) | 421 if the host is not served, 400 if there is no valid one |
+//! | [`HostRejected`](crate::host::HostRejected) | 421 if the host is not served, 400 if there is no valid host |
 //! | [`Misdirected`](crate::sni::Misdirected) | 421 |
-//! | [`Unacceptable`](crate::framing::Unacceptable) | 405 for the method, else 400 |
-//! | [`NotSwitched`](crate::upgrade::NotSwitched) | 400 for the protocol, 501 if there is nothing to switch to, else 502 |
+//! | [`Unacceptable`](crate::framing::Unacceptable) | 405 for the method, otherwise 400 |
+//! | [`NotSwitched`](crate::upgrade::NotSwitched) | 400 for the protocol, 501 if there is nothing to switch to, otherwise 502 |
 //! | [`NoRoute`](crate::route::NoRoute) | 404, or 400 if the path has two readings |
 //! | [`LoopDetected`](crate::via::LoopDetected) | 508 |
 //! | [`BodyTooLong`](crate::body_limit::BodyTooLong) | 413, also as the cause of another error |
 //! | [`RequestBodyError`](crate::body::RequestBodyError) | 400, also as the cause of another error |
 //! | [`TimedOut`](crate::response_timeout::TimedOut) | 504 for the backend, 408 for the client |
 //! | [`AllUnreachable`](crate::balance::AllUnreachable) | 503 |
-//! | [`PoolError`](crate::pool::PoolError) | 504 if connecting took too long, 503 if this machine has no descriptor, memory or port left, 400 if the client broke off its request, else 502 |
-//! | [`ConnectError`](crate::connect::ConnectError) | 504 if it is a timeout, also as the cause of another error; else 502 |
-//! | [`Failed`](crate::balance::Failed) | that of its cause |
+//! | [`PoolError`](crate::pool::PoolError) | 504 if connecting took too long, 503 if this machine has no descriptor, memory or port left, 400 if the client aborted its request, otherwise 502 |
+//! | [`ConnectError`](crate::connect::ConnectError) | 504 if it is a timeout, also as the cause of another error; otherwise 502 |
+//! | [`Failed`](crate::balance::Failed) | the status of its cause |
 //! | [`MissingExtension`](crate::MissingExtension) | 500 |
 //! | any other | 502 |
 //!
-//! The body is the status as text. A 405 names the allowed methods. After 400, 405, 408 and 413 a connection of HTTP/1 ends,
-//! because nobody can tell, or wants to read, where the next request begins.
+//! The body is the status as text. A 405 lists the allowed methods. After 400, 405, 408 and 413, an HTTP/1 connection
+//! is closed, because it is unclear where the next request begins, or not worth reading that far.
 //!
 //! # Answers and silence
 //!
-//! To answer is the opposite of silence. On an [`HttpServer`](crate::serve::HttpServer), put the layer inside of
-//! [`OpenGateLayer`](crate::silence::OpenGateLayer): errors of the layers outside of it then end the connection without a
-//! byte. On a server that knows of no silence, such as `axum::serve`, put it outside of everything: such a server has to
-//! answer each request, and the choice is what it answers.
+//! An answer is the opposite of silence. On an [`HttpServer`](crate::serve::HttpServer), put this layer inside
+//! [`OpenGateLayer`](crate::silence::OpenGateLayer): errors of the layers outside it then end the connection without a
+//! byte. On a server without silence, such as `axum::serve`, make it the outermost layer: such a server has to answer
+//! every request, so all you choose is the answer.
 
 mod answer;
 mod cause;

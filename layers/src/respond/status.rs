@@ -22,7 +22,7 @@ use crate::{
 #[cfg(feature = "client")]
 use crate::{connect::ConnectError, pool::PoolError};
 
-/// The status that the [table](super#the-table) has for an error.
+/// The status for an error, according to the [table](super#the-table).
 pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
     if let Some(failed) = error.downcast_ref::<Failed>() {
         return status(&**failed.cause());
@@ -68,7 +68,7 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
     if error.is::<MissingExtension>() {
         return StatusCode::INTERNAL_SERVER_ERROR;
     }
-    // Found out before the request was sent, or while it was.
+    // Noticed before the request was sent, or while it was being sent.
     if any_cause(error, |error| error.is::<BodyTooLong>()) {
         return StatusCode::PAYLOAD_TOO_LARGE;
     }
@@ -81,7 +81,7 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
             _ => StatusCode::BAD_GATEWAY,
         };
     }
-    // Under other clients than the pools, too.
+    // Also under clients other than the pools.
     if any_cause(error, |error| error.is::<RequestBodyError>()) {
         return StatusCode::BAD_REQUEST;
     }
@@ -92,12 +92,12 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
     StatusCode::BAD_GATEWAY
 }
 
-/// Whether this holds of the error or of one of its causes.
+/// Whether this is true of the error or of one of its causes.
 fn any_cause(error: &(dyn Error + 'static), holds: impl Fn(&(dyn Error + 'static)) -> bool) -> bool {
     iter::successors(Some(error), |error| (*error).source()).any(holds)
 }
 
-/// The answer that the table has for errors with this status.
+/// The table's answer to errors with this status.
 pub(super) fn answer<B: From<String>>(status: StatusCode) -> Response<B> {
     let mut response = plain(status);
     if status == StatusCode::METHOD_NOT_ALLOWED {
@@ -107,7 +107,7 @@ pub(super) fn answer<B: From<String>>(status: StatusCode) -> Response<B> {
     response
 }
 
-/// A response that says its status and no more.
+/// A response whose body is just its status.
 pub fn plain<B: From<String>>(status: StatusCode) -> Response<B> {
     let mut response = Response::new(B::from(format!("{status}\n")));
     *response.status_mut() = status;

@@ -16,7 +16,8 @@ use crate::conn::InFlight;
 pin_project! {
     /// A response body that counts its request as in flight until it ends.
     ///
-    /// If it breaks off, the error is held back until everything before it has been sent: hyper would drop that data.
+    /// If the body breaks off, the error is held back until everything before it has been sent: hyper would drop that
+    /// data.
     #[derive(Debug)]
     pub struct InFlightBody<B> {
         // `None` for a response without a body.

@@ -1,24 +1,24 @@
-//! How a connection ended, for whoever has it served.
+//! How a connection ended, reported to the caller of [`HttpServer::serve`](super::HttpServer::serve).
 
 /// How a connection ended.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Ended {
-    /// In good order; or the connection was upgraded and lives on as a tunnel.
+    /// It ended normally, or was upgraded and lives on as a tunnel.
     Finished,
-    /// No request for longer than the keep-alive timeout; or, while draining, for a second.
+    /// It had no request for longer than the keep-alive timeout; while draining, for longer than a second.
     Idle,
     /// The head of a request was not complete in time.
     HeadTimeout,
-    /// The response or the rest of its request has not moved for too long.
+    /// The response or the rest of its request made no progress for too long.
     Stalled,
-    /// No served host was named before the silence deadline.
+    /// The client named no served host before the silence deadline.
     Deadline,
-    /// The service answered with an error.
+    /// The service returned an error.
     Silenced,
-    /// The client of HTTP/2 kept the server busy for nothing: frames that carry nothing, or requests that it reset.
+    /// An HTTP/2 client kept the server busy for nothing, with empty frames or with requests that it reset.
     Flooded,
-    /// The client broke the protocol or the connection. A client that closes at once when it is told that the connection
-    /// ends (`GOAWAY`) may show up here, too, as a broken pipe.
+    /// The client broke the protocol, or the connection broke. A client that closes as soon as it receives a `GOAWAY`
+    /// may show up here too, with a broken pipe.
     Failed(hyper::Error),
 }

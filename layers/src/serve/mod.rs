@@ -1,7 +1,9 @@
-//! The server of HTTP on one connection, behind a gate.
+//! Serves HTTP/1.1 and HTTP/2 on connections that you accept, silently until a client has named a served host.
 //!
-//! For readers of the source: `state` has the table of what a connection does when. `served` holds it, `awake` and
-//! `drive` run the server of `http1` or `http2`, `timing` says when something is late, and `ending` closes it.
+//! [`HttpServer`] takes one connection at a time with a [`ConnInfo`](crate::conn::ConnInfo), a [`Protocol`] and a tower
+//! service, and returns a future that resolves to how the connection [`Ended`]. Put an
+//! [`OpenGateLayer`](crate::silence::OpenGateLayer) into the service: nothing is sent before a request has passed it.
+//! See [`HttpServer`] for an example, and for its timeouts and limits.
 
 mod awake;
 mod body;

@@ -1,4 +1,4 @@
-//! The server as its users see it.
+//! The server's public interface.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,25 +10,26 @@ use tower::{BoxError, Service};
 use super::{Ended, Protocol, served::Served, settings::ServerSettings};
 use crate::{body::RequestBody, conn::ConnInfo, durations::bounded, silence::IntoRaw};
 
-/// Serves HTTP on one connection after the other, behind a [`Gate`](crate::silence::Gate).
+/// Serves HTTP on connections, behind a [`Gate`](crate::silence::Gate).
 ///
-/// The service may answer, or return an error to end the connection in silence. Nothing at all is written until the
-/// gate opens: through an [`OpenGateLayer`](crate::silence::OpenGateLayer) in the service, or from the start with a
-/// [`ConnInfo`] such as that of [`ConnInfo::tls`]. See [`silence`](crate::silence) for an example.
+/// Nothing is written until the gate opens. An [`OpenGateLayer`](crate::silence::OpenGateLayer) in the service opens
+/// it, or it is open from the start with a [`ConnInfo`] such as that of [`ConnInfo::tls`]. If the service returns an
+/// error, the connection ends in silence; use a [`RespondLayer`](crate::respond::RespondLayer) in the service to answer
+/// errors instead. See [`silence`](crate::silence) for an example.
 ///
-/// A connection may be one of TCP, of a Unix socket or of TLS, a pipe in memory, or anything else that is [`IntoRaw`]. Errors
-/// are answered by a [`RespondLayer`](crate::respond::RespondLayer) in the service.
+/// A connection may be a TCP, Unix or TLS stream, a pipe in memory, or any other type that is [`IntoRaw`].
 ///
 /// Once the gate is open, an error ends an HTTP/2 connection with a GOAWAY, after its other streams have finished. A
 /// [`HostRejected`](crate::host::HostRejected) that [is malformed](crate::host::HostRejected::is_malformed) is answered
 /// with 400.
 ///
-/// A connection of HTTP/1 that has not sent anything yet, or has had no request in flight for 20 ms, is held by no server
-/// of HTTP and no buffer, and by no clone of the service but the one that was given: so it holds its IO and some 500 bytes,
-/// where the future is a task of its own.
+/// An idle HTTP/1 connection is cheap. Before its first byte, and once no request has been in flight for 20 ms, it
+/// holds no HTTP server and no buffer, and only the clone of the service that you passed: besides its IO, about 500
+/// bytes if the future is spawned as a task of its own.
 ///
-/// Connections share a runtime by turns: of HTTP/1, 64 KiB of a body, of HTTP/2, 8 polls of streams and 32 frames. So who
-/// has a hundred requests in flight on a connection makes others wait no longer than who has a few.
+/// Connections on the same runtime take turns: an HTTP/1 connection moves 64 KiB of a body per turn, an HTTP/2
+/// connection polls 8 streams and reads 32 frames. A connection with a hundred requests in flight therefore delays
+/// others no longer than one with a few.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -53,7 +54,7 @@ use crate::{body::RequestBody, conn::ConnInfo, durations::bounded, silence::Into
 /// client.read_exact(&mut answer).await?;
 /// assert_eq!(&answer, b"HTTP/1.1 200 OK");
 ///
-/// // As at the stop of a server: what is in flight ends, then the connection does.
+/// // On shutdown: requests in flight complete, then the connection ends.
 /// control.drain();
 /// client.read_to_end(&mut Vec::new()).await?;
 /// assert!(matches!(served.await?, Ended::Finished));
@@ -70,73 +71,75 @@ impl Default for HttpServer {
 }
 
 impl HttpServer {
-    /// With a silence deadline of 10 s, a keep-alive timeout of 75 s, 10 s for a head and 60 s for a step of a body;
-    /// heads of 64 KiB and 100 fields, 128 streams.
+    /// Creates a server with the default settings: 10 s to name a served host (the silence deadline), 75 s keep-alive
+    /// timeout, 10 s for a request head, 60 s without progress of a body; heads of at most 64 KiB and 100 fields, 128
+    /// streams.
     pub fn new() -> Self {
         Self(Arc::new(ServerSettings::new()))
     }
 
-    /// How long a client may take to name a served host.
+    /// Maximum time for a client to name a served host.
     #[must_use]
     pub fn silence_deadline(mut self, deadline: Duration) -> Self {
         self.settings().limits.silence_deadline = bounded(deadline);
         self
     }
 
-    /// How long a connection may have no request in flight and no tunnel open, until the first byte of the next one; over HTTP/2, until
-    /// the end of its head.
+    /// Maximum time that a connection may have no request in flight and no tunnel open. It ends with the first byte of
+    /// the next request; over HTTP/2, with the end of its head.
     #[must_use]
     pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
         self.settings().limits.keep_alive_timeout = bounded(timeout);
         self
     }
 
-    /// How long the head of a request may take from its first byte on; as long as the gate is closed, the silence
-    /// deadline counts instead. Over HTTP/2 a head that does not end is an idle connection.
+    /// Maximum time for the head of a request, from its first byte on. While the gate is closed, the silence deadline
+    /// applies instead. An HTTP/2 connection with an unfinished head counts as idle.
     #[must_use]
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.settings().limits.head_timeout = bounded(timeout);
         self
     }
 
-    /// How long nothing may move once a response has begun: neither side of it nor of the body of its request.
+    /// Maximum time without progress once a response has begun: neither in the response nor in the body of its request.
     ///
-    /// Over HTTP/1 each byte to or from the client is a step, over HTTP/2 each piece of a body that is taken for a
-    /// stream of the connection and each DATA that is sent: PING and WINDOW_UPDATE are none. It may be noticed a fourth later. The connection
-    /// ends with a RST, so that nobody takes what came for a whole response.
+    /// Over HTTP/1, each byte to or from the client is progress. Over HTTP/2, progress is each piece of a body that is
+    /// taken for a stream of the connection, and each DATA frame sent; PING and WINDOW_UPDATE do not count. A stall may
+    /// be noticed a quarter of the timeout later. The connection then ends with a RST, so that the client does not
+    /// mistake what has arrived for a whole response.
     ///
-    /// A stream of HTTP/2 whose client leaves a piece of the response waiting for so long is reset, also beside others
-    /// that move; where much is buffered for it, it has the time for each 16 KiB of that.
+    /// An HTTP/2 stream is reset if its client leaves a piece of the response waiting for this long, even if other
+    /// streams make progress. If much is buffered for the stream, its client gets this time for each 16 KiB.
     #[must_use]
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.settings().limits.body_timeout = bounded(timeout);
         self
     }
 
-    /// How many bytes the head of a request may have. Over HTTP/1, longer ones are answered with 431 or 414; over
-    /// HTTP/2 with 431. As long as the gate is closed they end the connection in silence.
+    /// Maximum length of a request head, in bytes. A longer head is answered with 431 or 414 over HTTP/1, with 431 over
+    /// HTTP/2. While the gate is closed, it ends the connection in silence.
     #[must_use]
     pub fn max_head(mut self, bytes: u32) -> Self {
         self.settings().set_max_head(bytes);
         self
     }
 
-    /// How many fields the head of a request of HTTP/1 may have; more are answered with 431, and with silence as long as
-    /// the gate is closed. Another number than 100 costs an allocation a request.
+    /// Maximum number of fields in the head of an HTTP/1 request. A request with more is answered with 431, or with
+    /// silence while the gate is closed. Any number other than 100 costs an allocation per request.
     #[must_use]
     pub fn max_fields(mut self, count: usize) -> Self {
         self.settings().set_max_fields(count);
         self
     }
 
-    /// How many requests a client of HTTP/2 may have open at a time on one connection. Further ones are refused.
+    /// Maximum number of open requests on an HTTP/2 connection. Further requests are refused.
     #[must_use]
     pub fn max_streams(mut self, count: u32) -> Self {
         self.settings().limits.max_streams = count;
         self
     }
 
-    /// Takes requests of HTTP/2 for an upgrade (RFC 8441), and says so in its SETTINGS: for services behind an
+    /// Accepts HTTP/2 requests for an upgrade (RFC 8441) and announces this in SETTINGS, for services behind an
     /// [`ExtendedConnectLayer`](crate::upgrade::ExtendedConnectLayer).
     #[must_use]
     pub fn extended_connect(mut self) -> Self {
@@ -155,7 +158,8 @@ impl HttpServer {
         self
     }
 
-    /// Serves `io` until it ends. `info` goes with each request; its control drains or silences the connection.
+    /// Serves `io` until the connection ends. Each request carries `info`, whose control can drain or silence the
+    /// connection.
     pub fn serve<IO, S, B>(
         &self,
         io: IO,
@@ -175,7 +179,7 @@ impl HttpServer {
         Served::new(Arc::clone(&self.0), io, info, protocol, service)
     }
 
-    /// To be changed, of this server alone.
+    /// The settings, to change for this server alone.
     fn settings(&mut self) -> &mut ServerSettings {
         Arc::make_mut(&mut self.0)
     }

@@ -1,4 +1,7 @@
-//! The states of a connection, and what leads from one to the next.
+//! The states of a connection, and the events that lead from one to the next.
+//!
+//! `served` holds the state, `awake` and `drive` run the server of `http1` or `http2`, `timing` says when something is
+//! late, and `ending` closes the connection.
 //!
 //! ```text
 //!            client speaks first         server speaks first (HTTP/2)
@@ -17,8 +20,8 @@
 //! ```
 //!
 //! The line between the two halves is the [`Gate`](crate::silence::Gate): it is crossed once, and nothing above it is
-//! ever answered. `Unheard` and `Asleep` hold no server of HTTP and no buffer; they are of HTTP/1 or of a protocol that
-//! is not known yet, as is `Dozing`.
+//! ever answered. In `Unheard`, `Asleep` and `Dozing`, the connection speaks HTTP/1 or a protocol that is not known
+//! yet. `Unheard` and `Asleep` hold no HTTP server and no buffer.
 //!
 //! | state | event | next state | action |
 //! | --- | --- | --- | --- |
@@ -51,7 +54,7 @@
 //! | any that is awake | Flooded | Ended | End(Flooded) |
 //! | any | Silenced | Ended | End(Silenced) |
 //!
-//! Whatever is not in the table changes nothing.
+//! Events that are not in the table change nothing.
 
 use super::Ended;
 

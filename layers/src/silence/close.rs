@@ -1,4 +1,4 @@
-//! An end that tells nothing.
+//! Closing a connection without revealing anything.
 
 use std::{
     future::poll_fn,
@@ -14,18 +14,18 @@ use tokio::{
     time::timeout,
 };
 
-/// How long input is read and thrown away after the FIN; nginx's `lingering_timeout`.
+/// How long to read and discard input after the FIN, like nginx's `lingering_timeout`.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
-/// How much of it is read.
+/// How much input to read and discard.
 const DRAIN_BYTES: usize = 16 * 1024 * 1024;
-/// So much at a time: whoever sends for as long as it is read shall not take the time of others.
+/// Bytes to read per step, so that a client that keeps sending does not starve others.
 const DRAIN_STEP: usize = 64 * 1024;
 
 /// Ends a connection with a FIN and nothing else.
 ///
-/// A socket that is closed while input is unread sends RST, which says that somebody was there and can destroy a
-/// response that is still on its way. So the sending side is shut down first; then input is discarded until the
-/// client ends too, for 5 seconds and 16 MiB at the most.
+/// Closing a socket while input is unread sends a RST, which reveals that a server was there and can destroy a response
+/// that is still on its way. So the sending side is shut down first. Then input is discarded until the client closes
+/// too, for at most 5 seconds and 16 MiB.
 ///
 /// ```
 /// use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpListener, TcpStream}};
@@ -37,7 +37,7 @@ const DRAIN_STEP: usize = 64 * 1024;
 /// client.write_all(b"who is there?").await?;
 /// let (server, _) = listener.accept().await?;
 /// tokio::spawn(pmesh_layers::silence::close(server));
-/// // An end, and no "connection reset by peer".
+/// // The connection just ends, without "connection reset by peer".
 /// assert_eq!(client.read_to_end(&mut Vec::new()).await?, 0);
 /// # Ok(())
 /// # }
@@ -46,7 +46,7 @@ pub async fn close<IO: IntoRaw>(io: IO) {
     close_within(io, DRAIN_BYTES).await;
 }
 
-/// As [`close()`], and reads no more than so many bytes.
+/// Like [`close()`], but reads at most `bytes` bytes.
 pub(crate) async fn close_within<IO: IntoRaw>(io: IO, bytes: usize) {
     let mut raw = io.into_raw();
     if raw.shutdown().await.is_err() {
@@ -60,15 +60,15 @@ pub(crate) async fn close_within<IO: IntoRaw>(io: IO, bytes: usize) {
             yield_now().await;
         }
     };
-    // Either end is the end.
+    // It does not matter which side ends it.
     let _ = timeout(DRAIN_TIME, discard).await;
 }
 
-/// Reads and throws away a step of the input. Whether there may be more.
+/// Reads and discards some input. Returns whether there may be more.
 async fn discard_step<R: AsyncRead + Unpin>(input: &mut R) -> bool {
     let mut left = DRAIN_STEP;
     poll_fn(|cx| {
-        // On the stack: a client that is being turned away holds no memory here.
+        // On the stack: a rejected client holds no memory here.
         let mut buffer = [0; 8 * 1024];
         while left > 0 {
             let mut read = ReadBuf::new(&mut buffer);
@@ -84,19 +84,18 @@ async fn discard_step<R: AsyncRead + Unpin>(input: &mut R) -> bool {
 
 /// A connection that can be ended below TLS, without a closing alert.
 ///
-/// TCP, Unix sockets and tokio's pipes are their own transport. For a type of another crate, write a type of your own
-/// around it.
+/// TCP streams, Unix sockets and tokio's pipes are their own transport. For a type of another crate, write a wrapper.
 pub trait IntoRaw {
     /// The transport.
     type Raw: AsyncRead + AsyncWrite + Unpin + Send;
 
-    /// Takes the transport out.
+    /// Unwraps the transport.
     fn into_raw(self) -> Self::Raw;
 
-    /// Ends the connection with a RST where the transport can: what was written and is not sent yet is given up.
+    /// Ends the connection with a RST if the transport can, and discards written data that has not been sent.
     ///
-    /// For a client that has stopped reading: it would hold the kernel's buffers long after a FIN, and must not take
-    /// half a response for a whole one. By default the transport is dropped.
+    /// This is for a client that has stopped reading: after a FIN, unsent data would fill the kernel's buffers for a
+    /// long time, and the client must not mistake half a response for a whole one. By default the transport is dropped.
     fn reset(self)
     where
         Self: Sized,
@@ -113,7 +112,7 @@ impl IntoRaw for TcpStream {
     }
 
     fn reset(self) {
-        // Fails only on a socket that is broken already.
+        // Fails only on a socket that is already broken.
         let _ = self.set_zero_linger();
     }
 }

@@ -1,4 +1,4 @@
-//! The gate that holds writes back.
+//! The gate that holds back writes.
 
 use std::{
     future::Future,
@@ -15,23 +15,24 @@ use tokio::{
 
 use crate::conn::Control;
 
-/// Held bytes beyond this end the connection: a client could make a server of h2 write without end (PING, SETTINGS).
+/// The connection ends if more bytes than this are held: a client could make an h2 server write endlessly (PING,
+/// SETTINGS).
 const MAX_HELD: usize = 16 * 1024;
 
-/// Bytes that a connection of HTTP/1 moves before others have their turn: a backend and a client that are both fast would
-/// keep their two tasks awake, and the runtime looks for what has come to others after many tasks only.
+/// Bytes that an HTTP/1 connection moves before others get their turn. A fast backend and a fast client would keep
+/// their two tasks awake, and the runtime polls for new input only after many tasks.
 const BYTES_A_TURN: usize = 64 * 1024;
 
-/// The preface of a client that speaks HTTP/2 (RFC 9113, 3.4).
+/// The preface of an HTTP/2 client (RFC 9113, 3.4).
 pub(crate) const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// An IO that holds writes back until its [`Control`] opens the gate, and gives its inner IO back when it is dropped.
+/// Wraps an IO, holds back writes until its [`Control`] opens the gate, and returns the inner IO when it is dropped.
 ///
-/// A server of HTTP writes on its own before any service has seen a request: errors, `100 Continue`, SETTINGS. Behind
-/// a gate none of it reaches a client that has not named a served host.
+/// An HTTP server writes on its own before any service has seen a request: errors, `100 Continue`, SETTINGS. Behind a
+/// gate, none of it reaches a client that has not named a served host.
 ///
-/// It is for a server that goes on writing, or flushes, once a service has opened the gate:
-/// [`open_gate`](Control::open_gate) by itself lets nothing out, and wakes nobody who waits to read.
+/// It works with servers that write or flush again after a service has opened the gate:
+/// [`open_gate`](Control::open_gate) alone sends nothing, and wakes no task that is waiting to read.
 #[derive(Debug)]
 pub struct Gate<IO> {
     /// `None` only in `drop`.
@@ -41,17 +42,17 @@ pub struct Gate<IO> {
     held: Vec<u8>,
     /// Read ahead, not yet given to the reader.
     ahead: Vec<u8>,
-    /// The gate was seen open and `held` is drained: nothing to check any more but silence.
+    /// The gate is open and `held` is empty: only silence is left to check.
     passing: bool,
-    /// Each byte is a step of the one request that is in flight.
+    /// Each byte is a step of the single request in flight.
     watched: bool,
-    /// What has moved in the present turn.
+    /// Bytes moved in the current turn.
     moved: usize,
     lost: Lost<IO>,
 }
 
 impl<IO> Gate<IO> {
-    /// Puts a gate before `io`. The second value gives `io` back once the gate was dropped.
+    /// Puts a gate in front of `io`. The second value returns `io` once the gate has been dropped.
     pub fn new(io: IO, control: Control) -> (Self, Reclaim<IO>) {
         let lost = Arc::new(Mutex::new(None));
         let gate = Self {
@@ -67,13 +68,13 @@ impl<IO> Gate<IO> {
         (gate, Reclaim(lost))
     }
 
-    /// What was read of the connection before comes first.
+    /// Reads return these bytes first.
     pub(crate) fn with_read_ahead(mut self, bytes: Vec<u8>) -> Self {
         self.ahead = bytes;
         self
     }
 
-    /// Tells the control of what is read and written: for HTTP/1, where it belongs to one request.
+    /// Reports reads and writes to the control: for HTTP/1, where they belong to one request.
     pub(crate) fn watch(&mut self) {
         self.watched = true;
         if !self.ahead.is_empty() {
@@ -81,7 +82,7 @@ impl<IO> Gate<IO> {
         }
     }
 
-    /// Pending where others are to have their turn first, and those that the runtime has yet to hear of.
+    /// Pending if others, including those that the runtime does not know of yet, should go first.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.moved < BYTES_A_TURN {
             return Poll::Ready(());
@@ -90,7 +91,7 @@ impl<IO> Gate<IO> {
         pin!(yield_now()).poll(cx)
     }
 
-    /// What waits for a turn is unsent, too: without a request in flight, the connection would pass for idle.
+    /// What is waiting for a turn is unsent too. Otherwise, with no request in flight, the connection would look idle.
     fn note_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let (true, Poll::Ready(Ok(count))) = (self.watched, &written) {
             self.moved += count;
@@ -114,11 +115,11 @@ impl<IO> Gate<IO> {
 }
 
 impl<IO: AsyncRead + Unpin> Gate<IO> {
-    /// Whether the client speaks HTTP/2 from its first byte. What is read to find out is not lost.
+    /// Whether the client speaks HTTP/2 from its first byte. Bytes read to find out are not lost.
     ///
     /// # Errors
     ///
-    /// Those of reading. An end of the stream is an answer: no.
+    /// Errors of reading. If the stream ends, the answer is `false`.
     pub async fn starts_with_h2_preface(&mut self) -> io::Result<bool> {
         let Some(io) = self.io.as_mut() else { return Ok(false) };
         while self.ahead.len() < H2_PREFACE.len() && H2_PREFACE.starts_with(&self.ahead) {
@@ -131,7 +132,7 @@ impl<IO: AsyncRead + Unpin> Gate<IO> {
 }
 
 impl<IO: AsyncWrite + Unpin> Gate<IO> {
-    /// `Ready(true)` when writes may pass, `Ready(false)` when they are to be held.
+    /// `Ready(true)` if writes may pass, `Ready(false)` if they must be held.
     fn poll_passing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if self.control.is_silenced() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
@@ -179,13 +180,13 @@ impl<IO: AsyncWrite + Unpin> Gate<IO> {
     }
 
     fn on_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Behind a closed gate whoever reclaims the IO ends it, so that every end looks the same.
+        // Behind a closed gate, the task that reclaims the IO ends the connection, so that every end looks the same.
         if !ready!(self.poll_passing(cx))? {
             return Poll::Ready(Ok(()));
         }
         let ended = self.io()?.poll_shutdown(cx);
         if self.watched && ended.is_pending() && !self.control.is_draining() {
-            // Its server has ended, perhaps within a body: it must not pass for idle.
+            // Its server has ended, perhaps within a body, so it must not look idle.
             self.control.drain();
         }
         ended
@@ -232,15 +233,15 @@ impl<IO> Drop for Gate<IO> {
     }
 }
 
-/// Where a dropped gate leaves its IO. Locked twice in the life of a connection.
+/// Where a dropped gate leaves its IO. Locked twice per connection.
 type Lost<IO> = Arc<Mutex<Option<IO>>>;
 
-/// Gives back the IO of a [`Gate`] that some server owned and dropped.
+/// Returns the IO of a [`Gate`] that a server owned and dropped.
 #[derive(Debug)]
 pub struct Reclaim<IO>(Lost<IO>);
 
 impl<IO> Reclaim<IO> {
-    /// The IO, once the gate was dropped.
+    /// The IO, once the gate has been dropped.
     pub fn take(&self) -> Option<IO> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -7,9 +7,10 @@ use tower::{Layer, Service};
 
 use crate::conn::ConnInfo;
 
-/// Opens the gate of the connection that a request came over: from here on the client may be answered.
+/// Opens the gate of the connection that a request arrived on: from here on the client may be answered.
 ///
-/// Stands behind the layers that decide whether the client named a served host. A request without [`ConnInfo`] passes.
+/// Put it behind the layers that decide whether the client named a served host. A request without [`ConnInfo`] passes
+/// unchanged.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -33,7 +34,7 @@ use crate::conn::ConnInfo;
 pub struct OpenGateLayer;
 
 impl OpenGateLayer {
-    /// The layer.
+    /// Creates the layer.
     pub fn new() -> Self {
         Self
     }

@@ -1,13 +1,13 @@
-//! Silence: not one byte to a client that has not named a served host.
+//! Sends nothing to a client that has not named a served host.
 //!
-//! Three parts. A [`Gate`] stands between the connection and the server of HTTP and holds back what that writes on its
-//! own. [`OpenGateLayer`] opens it, behind the layers that decide. [`close()`] ends a connection with a FIN and nothing
-//! else. [`HttpServer`](crate::serve::HttpServer) puts the first and the last to work.
+//! There are three parts. A [`Gate`] sits between the connection and the HTTP server and holds back what the server
+//! writes on its own. [`OpenGateLayer`] opens it, behind the layers that decide whether the client may be answered.
+//! [`close()`] ends a connection with a FIN and nothing else. [`HttpServer`](crate::serve::HttpServer) uses the gate
+//! and [`close()`] for you.
 //!
-//! So silence needs connections that you accept yourself. Under a server such as `axum::serve`, hyper owns the connection and
-//! has promised a response to each request: a [`RespondLayer`](crate::respond::RespondLayer) may
-//! choose any answer there, but not silence.
-//!
+//! Silence therefore needs connections that you accept yourself. Under a server such as `axum::serve`, hyper owns the
+//! connection and promises a response to each request: a [`RespondLayer`](crate::respond::RespondLayer) can choose any
+//! answer there, but not silence.
 //!
 //! ```
 //! use pmesh_layers::{

@@ -228,7 +228,7 @@ mod tests {
             ("999.0.0.1:80", "999.0.0.1 is not an IP address"),
             ("::1:80", "an IPv6 address needs brackets: write [::1]:80"),
             ("http://fe80::1", "an IPv6 address needs brackets: write http://[fe80::1]:80"),
-            ("*.a:80", "'*' cannot stand in a host name"),
+            ("*.a:80", "'*' is not allowed in a host name"),
         ] {
             let error = text.parse::<Endpoint>().expect_err(text);
             assert_eq!(error.to_string(), expected, "{text}");
