@@ -2,6 +2,9 @@ use std::{error::Error, sync::Arc};
 
 use tower::BoxError;
 
+#[cfg(feature = "client")]
+use crate::pool::PoolError;
+
 /// The error that a response answers, in the extensions of that response.
 ///
 /// It is meant for layers outside [`RespondLayer`](super::RespondLayer) that log or count failures. Responses of the
@@ -32,12 +35,52 @@ use tower::BoxError;
 pub struct Cause(Arc<dyn Error + Send + Sync>);
 
 impl Cause {
-    pub(super) fn new(error: BoxError) -> Self {
+    pub(super) fn new(mut error: BoxError) -> Self {
+        #[cfg(feature = "client")]
+        release_request(&mut error);
         Self(error.into())
     }
 
     /// The error.
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.0
+    }
+}
+
+/// Whoever keeps the cause must not keep the client's upload open with it.
+#[cfg(feature = "client")]
+fn release_request(error: &mut BoxError) {
+    if let Some(error) = error.downcast_mut::<PoolError>() {
+        drop(error.take_request());
+    }
+}
+
+#[cfg(all(test, feature = "client"))]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::StreamBody;
+    use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+    use super::*;
+    use crate::{body::ResponseBody, pool::Pool, respond::RespondLayer};
+
+    #[tokio::test]
+    async fn it_keeps_no_request() {
+        let connector = service_fn(async |_| Err::<hyper_util::rt::TokioIo<tokio::io::DuplexStream>, _>("refused"));
+        let pool = Pool::new(connector, "http://backend".parse().unwrap());
+        let service = ServiceBuilder::new().layer(RespondLayer::new()).service(pool);
+        let held = Arc::new(());
+        let in_body = Arc::clone(&held);
+        let body = futures_util::stream::poll_fn(move |_| {
+            let _ = &in_body;
+            std::task::Poll::<Option<Result<http_body::Frame<Bytes>, BoxError>>>::Pending
+        });
+        let response: Response<ResponseBody> =
+            service.oneshot(Request::post("/").body(StreamBody::new(body)).unwrap()).await.unwrap();
+        assert!(response.extensions().get::<Cause>().is_some());
+        assert_eq!(Arc::strong_count(&held), 1);
     }
 }
