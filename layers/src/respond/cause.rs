@@ -35,9 +35,9 @@ use crate::pool::PoolError;
 pub struct Cause(Arc<dyn Error + Send + Sync>);
 
 impl Cause {
-    pub(super) fn new(mut error: BoxError) -> Self {
+    pub(super) fn new(error: BoxError) -> Self {
         #[cfg(feature = "client")]
-        release_request(&mut error);
+        let error = without_request(error);
         Self(error.into())
     }
 
@@ -49,10 +49,11 @@ impl Cause {
 
 /// Whoever keeps the cause must not keep the client's upload open with it.
 #[cfg(feature = "client")]
-fn release_request(error: &mut BoxError) {
+fn without_request(mut error: BoxError) -> BoxError {
     if let Some(error) = error.downcast_mut::<PoolError>() {
         drop(error.take_request());
     }
+    error
 }
 
 #[cfg(all(test, feature = "client"))]
