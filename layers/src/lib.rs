@@ -98,6 +98,7 @@
 //! # A proxy
 //!
 //! ```
+//! use std::time::Duration;
 //! use http::Request;
 //! use pmesh_layers::{
 //!     body::RequestBody,
@@ -108,7 +109,7 @@
 //!     serve::{HttpServer, Protocol},
 //!     silence::OpenGateLayer,
 //! };
-//! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpListener, TcpStream}};
+//! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpListener, TcpStream}, time::sleep};
 //! use tower::{BoxError, ServiceBuilder};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -130,7 +131,12 @@
 //! let listener = TcpListener::bind("127.0.0.1:0").await?;
 //! let address = listener.local_addr()?;
 //! tokio::spawn(async move {
-//!     while let Ok((stream, peer)) = listener.accept().await {
+//!     loop {
+//!         let Ok((stream, peer)) = listener.accept().await else {
+//!             // No descriptors are left, perhaps. The next one may work.
+//!             sleep(Duration::from_millis(100)).await;
+//!             continue;
+//!         };
 //!         let stack = stack.clone();
 //!         tokio::spawn(async move {
 //!             HttpServer::new().serve(stream, ConnInfo::plain(peer), Protocol::Http1, stack).await

@@ -22,6 +22,11 @@ use crate::{conn::ConnInfo, future::ResponseFuture, host_name::Scratch};
 /// silence, or into 400 if the request is malformed and its connection has named a served host before. A
 /// [`RespondLayer`](crate::respond::RespondLayer) outside this layer answers it. Use that on servers that have to
 /// answer each request, such as `axum::serve`: `router.layer((RespondLayer::new(), HostLayer::new(hosts)))`.
+/// If the compiler says that `Infallible: From<Box<dyn Error + …>>` is missing, the `RespondLayer` is missing, or inside
+/// this layer.
+///
+/// An axum router applies a layer to the routes that it has by then, and to its fallback. Call `layer` last: routes that
+/// are added later are open to all hosts.
 #[derive(Debug)]
 pub struct HostLayer<H> {
     hosts: Arc<H>,

@@ -46,7 +46,9 @@ impl RespondLayer {
 
 impl<A> RespondLayer<A> {
     /// Adds a row: errors of type `E`, and errors caused by one, get this answer, which is a
-    /// [`StatusCode`](http::StatusCode) or a [`Response`]; see [`Answer`](super::Answer).
+    /// [`StatusCode`](http::StatusCode) or a [`Response`]; see [`Answer`](super::Answer). A
+    /// response has the body type of the inner service: with axum,
+    /// `(StatusCode::NOT_FOUND, "nothing here").into_response()`.
     ///
     /// Rows are tried in the order in which they were added, before the table.
     ///
@@ -65,7 +67,11 @@ impl<A> RespondLayer<A> {
     ///     .layer(
     ///         RespondLayer::new()
     ///             .on(|_: &OverQuota| StatusCode::TOO_MANY_REQUESTS)
-    ///             .on(|_: &NoRoute| Response::new(String::from("Nothing here, sorry."))),
+    ///             .on(|_: &NoRoute| {
+    ///                 let mut response = Response::new(String::from("Nothing here, sorry."));
+    ///                 *response.status_mut() = StatusCode::NOT_FOUND;
+    ///                 response
+    ///             }),
     ///     )
     ///     .service_fn(async |_: Request<()>| Err::<Response<String>, _>(BoxError::from(OverQuota)));
     /// assert_eq!(service.oneshot(Request::new(())).await?.status(), StatusCode::TOO_MANY_REQUESTS);

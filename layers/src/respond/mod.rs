@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
-//! use pmesh_layers::{host::{HostLayer, HostRejected, HostSet}, respond::RespondLayer};
+//! use pmesh_layers::{host::{HostLayer, HostRejected, HostSet}, respond::{RespondLayer, status}};
 //! use tower::ServiceExt;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -18,8 +18,11 @@
 //! assert_eq!(app.clone().oneshot(request("example.com")?).await?.status(), StatusCode::OK);
 //! assert_eq!(app.oneshot(request("other.example")?).await?.status(), StatusCode::MISDIRECTED_REQUEST);
 //!
-//! // With an answer that differs from the table, a status or a whole response:
-//! let respond = RespondLayer::new().on(|_: &HostRejected| StatusCode::FORBIDDEN);
+//! // With an answer that differs from the table, a status or a whole response; here, only for hosts that are not served:
+//! let respond = RespondLayer::new().on(|error: &HostRejected| match error.is_malformed() {
+//!     true => status(error),
+//!     false => StatusCode::FORBIDDEN,
+//! });
 //! let app: Router = Router::new().route("/", get(async || "hello")).layer((respond, hosts));
 //! assert_eq!(app.oneshot(request("other.example")?).await?.status(), StatusCode::FORBIDDEN);
 //! # Ok(())
@@ -45,6 +48,8 @@
 //! | [`Failed`](crate::balance::Failed) | the status of its cause |
 //! | [`MissingExtension`](crate::MissingExtension) | 500 |
 //! | any other | 502 |
+//!
+//! A row of your own gets all errors of its type. Where it has no answer of its own, it returns their [`status`].
 //!
 //! The body is the status as text. A 405 lists the allowed methods. After 400, 405, 408 and 413, an HTTP/1 connection
 //! is closed, because it is unclear where the next request begins, or not worth reading that far.

@@ -16,6 +16,9 @@ pub enum Ended {
     Deadline,
     /// The service returned an error.
     Silenced,
+    /// The service responded, but nothing opened the gate, so the client got nothing. An
+    /// [`OpenGateLayer`](crate::silence::OpenGateLayer) is missing, or stands inside the layer that responded.
+    Withheld,
     /// An HTTP/2 client kept the server busy for nothing, with empty frames or with requests that it reset.
     Flooded,
     /// The client broke the protocol, or the connection broke. A client that closes as soon as it receives a `GOAWAY`

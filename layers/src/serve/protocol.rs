@@ -8,7 +8,7 @@ pub enum Protocol {
     Http1,
     /// HTTP/2, as negotiated by ALPN or known beforehand.
     Http2,
-    /// HTTP/2 if the connection begins with its preface, otherwise HTTP/1.
+    /// HTTP/2 if the connection begins with its preface, otherwise HTTP/1, for listeners without TLS.
     Detect,
     /// Like [`Detect`](Self::Detect), but the preface opens the gate, for clients that wait for SETTINGS before they
     /// send a request. This gives up silence towards clients that speak HTTP/2.

@@ -91,6 +91,9 @@ where
                     this.state.on(ready!(poll_asleep(io, &mut ahead, control, timer, cx)))
                 }
                 WorkProj::Serve { awake } => match ready!(awake.as_mut().poll(cx)) {
+                    Awake::Ended(Ended::Finished) if !control.is_open() && control.traffic().completed() > 0 => {
+                        return Poll::Ready(Ended::Withheld);
+                    }
                     Awake::Ended(ended) => return Poll::Ready(ended),
                     Awake::Asleep(io, unread) => {
                         *this.io = Some(io);

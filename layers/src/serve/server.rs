@@ -61,6 +61,41 @@ use crate::{body::RequestBody, conn::ConnInfo, durations::bounded, silence::Into
 /// # Ok(())
 /// # }
 /// ```
+///
+/// An `axum::Router` is such a service, too. What extractors expect from `axum::serve` has to be put in:
+///
+/// ```
+/// use axum::{Router, extract::ConnectInfo, routing::get};
+/// use http::Request;
+/// use pmesh_layers::{
+///     body::RequestBody,
+///     conn::ConnInfo,
+///     host::{HostLayer, HostSet},
+///     silence::OpenGateLayer,
+/// };
+/// use std::net::SocketAddr;
+/// use tower::{BoxError, ServiceBuilder};
+///
+/// # fn main() -> Result<(), BoxError> {
+/// let app: Router = Router::new().route("/", get(async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string()));
+/// let service = ServiceBuilder::new()
+///     .layer(HostLayer::new(HostSet::new(["app.example".parse()?])))
+///     .layer(OpenGateLayer::new())
+///     .map_request(|mut request: Request<RequestBody>| {
+///         if let Some(peer) = request.extensions().get().map(ConnInfo::peer) {
+///             request.extensions_mut().insert(ConnectInfo(peer));
+///         }
+///         request
+///     })
+///     .service(app);
+/// # drop(async move {
+/// #     let (_, pipe) = tokio::io::duplex(1);
+/// #     use pmesh_layers::serve::{HttpServer, Protocol};
+/// #     HttpServer::new().serve(pipe, ConnInfo::plain(([192, 0, 2, 1], 1).into()), Protocol::Detect, service).await
+/// # });
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct HttpServer(Arc<ServerSettings>);
 

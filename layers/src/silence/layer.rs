@@ -9,7 +9,9 @@ use crate::conn::ConnInfo;
 
 /// Opens the gate of the connection that a request arrived on: from here on the client may be answered.
 ///
-/// Put it behind the layers that decide whether the client named a served host. A request without [`ConnInfo`] passes
+/// Put it inside the layers that decide whether the client named a served host. Without it, all responses on a
+/// connection that is not open from the start are withheld: the client gets nothing, and the server ends in
+/// [`Ended::Withheld`](crate::serve::Ended::Withheld). A request without [`ConnInfo`] passes
 /// unchanged.
 ///
 /// ```

@@ -82,6 +82,10 @@ async fn an_answer_behind_a_closed_gate_is_never_sent() {
         client.read_to_string(&mut answer).await.unwrap();
         assert_eq!(answer, "");
         drop(client);
-        ended.await.unwrap();
+        let ended = ended.await.unwrap();
+        match connection {
+            "close" => assert!(matches!(ended, Ended::Withheld), "{ended:?}"),
+            _ => assert!(matches!(ended, Ended::Deadline), "{ended:?}"),
+        }
     }
 }

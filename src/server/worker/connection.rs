@@ -52,7 +52,9 @@ impl<S: Stack> Worker<S> {
                 _ if control.was_crowded_out() => turned_away("crowded_out"),
                 Ended::Deadline => turned_away("deadline"),
                 // Not a request of HTTP/1, or none at all: the stack has not seen it.
-                Ended::Failed(_) | Ended::Finished | Ended::Flooded if !control.is_open() => turned_away("no_request"),
+                Ended::Failed(_) | Ended::Finished | Ended::Flooded | Ended::Withheld if !control.is_open() => {
+                    turned_away("no_request");
+                }
                 ended => tell_failed(Listener::Http, peer, ended),
             }
             tracing::trace!(%peer, ?ended, "connection");
