@@ -1,4 +1,4 @@
-//! A limit to how long the body of a request may be.
+//! Limits the length of request bodies.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -31,16 +31,16 @@ use crate::{ResponseFuture, body::RequestBody};
 
 /// Limits the length of request bodies.
 ///
-/// A request that declares a longer body ends in [`BodyTooLong`] (413: RFC 9110, 15.5.14), before the inner service sees
-/// it. Any other body fails once it exceeds the limit, with a [`RequestBodyError`](crate::body::RequestBodyError) whose
-/// source is [`BodyTooLong`]: the inner service fails in turn, and a backend sees a request that broke off.
+/// A request that declares a longer body fails with [`BodyTooLong`] (413; RFC 9110, 15.5.14) before the inner service
+/// sees it. Any other body fails once it exceeds the limit, with a [`RequestBodyError`](crate::body::RequestBodyError)
+/// whose source is [`BodyTooLong`]. The inner service then fails too, and a backend sees an aborted request.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimitLayer {
     limit: Option<u64>,
 }
 
 impl BodyLimitLayer {
-    /// Lets bodies of up to `limit` bytes pass, or all of them.
+    /// Limits bodies to `limit` bytes; `None` is no limit.
     pub fn new(limit: Option<u64>) -> Self {
         Self { limit }
     }

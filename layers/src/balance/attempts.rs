@@ -6,10 +6,10 @@ use std::sync::{
 /// The names of the endpoints of a [`Balance`](super::Balance).
 pub(super) type Names = Arc<[Arc<str>]>;
 
-/// Which endpoint a request was sent to last, or has its response from, and how often it was sent.
+/// The endpoint that a request was last sent to, or that responded, and the number of attempts.
 ///
-/// [`Balance`](super::Balance) writes it down where it is among the extensions of a request. Clones tell the same, also
-/// when nobody waits for the response any more.
+/// Put it into the extensions of a request, and [`Balance`](super::Balance) fills it in. Clones share the result, which
+/// stays available even if the response is no longer awaited.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -41,12 +41,12 @@ struct State {
 }
 
 impl Attempts {
-    /// The endpoint it was sent to last, or was to be sent to; `None` if to none.
+    /// The endpoint of the last attempt, even if the request could not be sent; `None` if there was no attempt.
     pub fn endpoint(&self) -> Option<&str> {
         self.0.names.get()?.get(self.0.last.load(Ordering::Relaxed)).map(AsRef::as_ref)
     }
 
-    /// How many endpoints were tried, one that was tried twice counted as two.
+    /// Number of attempts. An endpoint that was tried twice counts twice.
     pub fn count(&self) -> u32 {
         self.0.count.load(Ordering::Relaxed)
     }
@@ -57,7 +57,7 @@ impl Attempts {
         self.0.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Of several attempts, an earlier one has brought the response.
+    /// An earlier one of several attempts has brought the response.
     pub(super) fn return_to(&self, index: usize) {
         self.0.last.store(index, Ordering::Relaxed);
     }

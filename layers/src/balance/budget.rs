@@ -2,16 +2,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Credit that a request earns.
 const EARNED: u32 = 1;
-/// Price of sending a request a second time, so that a fifth of the requests may be sent again.
+/// Price of sending a request again. It allows a fifth of all requests to be sent again.
 pub(super) const SENT: u32 = 5;
-/// Price of another attempt after one that left the request unsent or unprocessed, so that in the long run each request
-/// may go on once.
+/// Price of another attempt after one that left the request unsent or unprocessed. In the long run, it allows one for
+/// each request.
 pub(super) const UNSENT: u32 = 1;
-/// At the start there is enough for ten second tries, and never more than for a hundred is saved.
+/// The budget starts with enough for ten retries, and never saves up more than enough for a hundred.
 const START: u32 = 10 * SENT;
 const MOST: u32 = 100 * SENT;
 
-/// Keeps second tries from multiplying the load when there is no endpoint left that is well.
+/// Keeps retries from multiplying the load when no endpoint is well.
 #[derive(Debug)]
 pub(super) struct Budget(AtomicU32);
 
@@ -25,12 +25,12 @@ impl Budget {
     pub(super) fn earn(&self) {
         let saved = self.0.load(Ordering::Relaxed);
         if saved < MOST {
-            // Two requests at once may earn as one, which is no matter.
+            // Two concurrent requests may earn credit for only one, which does no harm.
             self.0.store(saved + EARNED, Ordering::Relaxed);
         }
     }
 
-    /// Whether a second try is in the budget, which then pays for it.
+    /// Takes the price of a retry from the budget, if there is enough in it.
     pub(super) fn spend(&self, cost: u32) -> bool {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |saved| saved.checked_sub(cost)).is_ok()
     }

@@ -13,12 +13,12 @@ use crate::{
     response_timeout::{NoResponse, TimedOut},
 };
 
-/// Tells a [`Balance`](super::Balance) what the errors and the responses of its endpoints mean.
+/// Tells a [`Balance`](super::Balance) what the errors and responses of its endpoints mean.
 ///
-/// A [`Pool`](crate::pool::Pool), an [`Http2Pool`](crate::pool::Http2Pool) and a
-/// [`ResponseTimeout`](crate::response_timeout::ResponseTimeout) around any service need none. For other services the
-/// balance assumes the worst of each error, so that only requests without a body whose method is idempotent are sent
-/// again. A closure can tell it more:
+/// [`Pool`](crate::pool::Pool), [`Http2Pool`](crate::pool::Http2Pool), and
+/// [`ResponseTimeout`](crate::response_timeout::ResponseTimeout) around any service, do not need one. For other
+/// services, the balance assumes the worst of each error, and retries only idempotent requests without a body. A
+/// closure can tell it more:
 ///
 /// ```
 /// use hyper_util::{client::legacy::{Client, Error, connect::HttpConnector}, rt::TokioExecutor};
@@ -70,7 +70,7 @@ use crate::{
 /// use http::{HeaderMap, StatusCode};
 /// use pmesh_layers::balance::{Classify, Failure};
 ///
-/// /// Takes a 503 for what it says: the endpoint is left alone for a while, and another one gets the request.
+/// /// Believes a 503: the endpoint is left alone for a while, and the request goes to another one.
 /// struct Unavailable;
 ///
 /// impl Classify for Unavailable {
@@ -80,23 +80,23 @@ use crate::{
 /// }
 /// ```
 ///
-/// Whatever the classifier says, a request whose client broke off its body, or sent too long a one, is no failure of the
-/// endpoint, and is not sent again.
+/// Whatever the classifier says, a request does not count as a failure of the endpoint, and is not retried, if its
+/// client broke off its body or sent one that was too long.
 ///
-/// With a classifier, the balance keeps a copy of each request until the head of the response is there: of the head, and
-/// of the body as long as no more than 64 KiB of that have been read.
+/// With a classifier, the balance keeps a copy of each request until the head of the response has arrived: of its head,
+/// and of its body as long as no more than 64 KiB of that have been read.
 pub trait Classify: Send + Sync + 'static {
-    /// What an error means. It may be changed, for errors that give the request back.
+    /// The meaning of an error. The error may be modified, to take a request out of it.
     ///
-    /// By default, [`Failure::of`] tells.
+    /// By default, this is [`Failure::of`].
     fn error(&self, error: &mut BoxError) -> Failure {
         Failure::of(error)
     }
 
-    /// What a response means: nothing by default, as any response shows that the endpoint is well.
+    /// The meaning of a response. By default it is no failure, as any response shows that the endpoint is well.
     ///
-    /// For a failure, another endpoint is tried under the same conditions as after an error. The response is passed on
-    /// if there is none.
+    /// After a failure, another endpoint is tried under the same conditions as after an error. If there is none, the
+    /// response is passed on.
     fn response(&self, status: StatusCode, headers: &HeaderMap) -> Option<Failure> {
         let _ = (status, headers);
         None
@@ -128,7 +128,7 @@ fn is_of_request_body(error: &(dyn Error + 'static)) -> bool {
     find::<RequestBodyError>(error).is_some() || find::<BodyTooLong>(error).is_some()
 }
 
-/// The error of an attempt, and what it means.
+/// The error of an attempt, and its meaning.
 pub(super) fn failure_of<E>(error: E, classify: Option<&dyn Classify>) -> (Failure, BoxError)
 where
     E: Into<BoxError> + 'static,
@@ -138,7 +138,7 @@ where
             Some(classify) => classify.error(&mut error),
             None => Failure::of(&mut error),
         };
-        // Otherwise any client could have any endpoint taken for failed.
+        // Otherwise a client could make any endpoint count as failed.
         let failure = if is_of_request_body(&*error) { failure.blameless().no_retry() } else { failure };
         (failure, error)
     };
@@ -161,7 +161,7 @@ where
     }
 }
 
-/// What a response means if it is a failure.
+/// The meaning of a response, if it is a failure.
 #[inline]
 pub(super) fn failed_response<R>(response: &Response<R>, classify: Option<&dyn Classify>) -> Option<Failure> {
     classify?.response(response.status(), response.headers())

@@ -5,13 +5,13 @@ use http_body::Body;
 use super::lent::Lender;
 use crate::body::RequestBody;
 
-/// How much room there is for the fields of most requests, so that it is allocated once.
+/// Room for the fields of most requests, so that one allocation is enough.
 const USUAL: usize = 1024;
 
-/// A copy of a request, to send it again: of its head without the extensions, and of a body that may come back.
+/// A copy of a request, to send it again: its head without the extensions, and a body that may be returned.
 ///
-/// Each request is copied and hardly any is sent again. So the fields are one piece of text: a clone of the map would
-/// count a reference for each name and each value, up and down.
+/// Every request is copied, but hardly any is sent again. So the fields are stored as one text: cloning the map would
+/// change a reference count for each name and value.
 #[derive(Debug)]
 pub(super) struct RequestCopy {
     method: Method,
@@ -24,7 +24,7 @@ pub(super) struct RequestCopy {
 }
 
 impl RequestCopy {
-    /// Of a request without a body; if it `lends` bodies, of any.
+    /// Copies a request without a body; if `lends` is set, any request.
     pub(super) fn of(parts: &Parts, body: &mut RequestBody, lends: bool) -> Option<Self> {
         let lender = match body.is_end_stream() {
             true => None,
@@ -53,7 +53,7 @@ impl RequestCopy {
         self.lender.is_some()
     }
 
-    /// The request, unless its body has not come back.
+    /// The request, unless its body has not been returned.
     pub(super) fn request(&self) -> Option<Request<RequestBody>> {
         let body = match &self.lender {
             Some(lender) => lender.again()?,

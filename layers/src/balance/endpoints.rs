@@ -16,8 +16,8 @@ use super::{
 };
 use crate::conn::Ties;
 
-/// An endpoint: its name, the service that sends requests there, and what these have found out about it, which clones
-/// share.
+/// An endpoint: its name, the service that sends requests to it, and what is known about its health. Clones share the
+/// health.
 #[derive(Debug, Clone)]
 pub struct Endpoint<S> {
     name: Arc<str>,
@@ -26,29 +26,30 @@ pub struct Endpoint<S> {
 }
 
 impl<S> Endpoint<S> {
-    /// An endpoint of which nothing is known. The name is for [`Failed`](super::Failed) and
+    /// Creates an endpoint with unknown health. The name appears in [`Failed`](super::Failed) and
     /// [`Attempts`](super::Attempts).
     pub fn new(name: impl Into<Arc<str>>, service: S) -> Self {
         Self::with_health(name, service, Health::new())
     }
 
-    /// An endpoint whose health is shared with others: of other workers, or of an older configuration.
+    /// Creates an endpoint that shares its health with others, for example those of other workers or of an older
+    /// configuration.
     pub fn with_health(name: impl Into<Arc<str>>, service: S, health: Health) -> Self {
         Self { name: name.into(), service, record: Arc::new(Record { health, stats: Arc::default() }) }
     }
 
-    /// Goes on counting in `stats`: those of the same worker, as under an older configuration.
+    /// Continues to count in `stats`, for example those that the same worker used under an older configuration.
     #[must_use]
     pub fn with_stats(self, stats: Arc<EndpointStats>) -> Self {
         Self { record: Arc::new(Record { health: self.record.health.clone(), stats }), ..self }
     }
 
-    /// What requests have found out about it.
+    /// The health of the endpoint, as observed by requests.
     pub fn health(&self) -> &Health {
         &self.record.health
     }
 
-    /// How many requests were sent there through this endpoint and its clones.
+    /// Counters of the requests sent through this endpoint and its clones.
     pub fn stats(&self) -> &Arc<EndpointStats> {
         &self.record.stats
     }
@@ -58,14 +59,14 @@ impl<S> Endpoint<S> {
         &self.service
     }
 
-    /// The same endpoint, and all that is known of it, behind another service.
+    /// The same endpoint, with the same health, but another service.
     pub fn with<T>(&self, service: T) -> Endpoint<T> {
         Endpoint { name: Arc::clone(&self.name), service, record: Arc::clone(&self.record) }
     }
 }
 
-/// Takes turns between endpoints that are not the same for all requests: whose turn it is, and how many second tries
-/// there may be. Clones take turns together.
+/// Shares turns and the retry budget between balances whose endpoints differ from request to request. Clones share them
+/// too.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -82,7 +83,7 @@ impl<S> Endpoint<S> {
 /// };
 /// let rotation = Rotation::new();
 /// let near = Endpoint::new("near", service("near"));
-/// // For this request there is another one, too, should the first one fail.
+/// // For this request there is a second endpoint, in case the first one fails.
 /// let far = near.with(service("far"));
 /// let balance = rotation.balance(vec![near], vec![far]);
 /// balance.oneshot(Request::new(Empty::<Bytes>::new())).await?;
@@ -105,7 +106,7 @@ struct Turns {
 }
 
 impl Rotation {
-    /// A rotation in which it is nobody's turn yet.
+    /// Creates a rotation.
     pub fn new() -> Self {
         Self::default()
     }
@@ -115,7 +116,7 @@ impl Rotation {
 #[derive(Clone)]
 pub(super) struct Endpoints<S> {
     all: Box<[Endpoint<S>]>,
-    /// So many of them come before the others.
+    /// This many of them come first.
     preferred: usize,
     names: Names,
     rotation: Rotation,
@@ -129,7 +130,7 @@ impl<S: fmt::Debug> fmt::Debug for Endpoints<S> {
 }
 
 impl<S> Endpoints<S> {
-    /// Those of `then` come after those of `first`.
+    /// Those in `then` come after those in `first`.
     pub(super) fn new(first: Vec<Endpoint<S>>, then: Vec<Endpoint<S>>, rotation: Rotation) -> Self {
         let preferred = first.len();
         let all: Box<[_]> = first.into_iter().chain(then).collect();
@@ -137,8 +138,8 @@ impl<S> Endpoints<S> {
         Self { all, preferred, names, rotation, classify: None }
     }
 
-    /// The next endpoint that is well, or one that a request has to try. If there is neither, the one with the fewest
-    /// failures, unless connections to all of them time out.
+    /// The next endpoint that is well, or one that needs a request to test it. If there is neither, the one with the
+    /// fewest failures, unless connections to all of them time out.
     pub(super) fn turn(&self, repeatable: bool) -> Turn {
         let count = self.all.len();
         if count < 2 {
@@ -163,7 +164,7 @@ impl<S> Endpoints<S> {
 
     fn turn_of(&self, tier: Range<usize>, counter: &AtomicUsize, repeatable: bool) -> Option<Turn> {
         let asks = if repeatable { Asks::Repeatable } else { Asks::Unrepeatable };
-        // Each that is passed over is a turn, so that the others share what it would get.
+        // An endpoint that is passed over loses its turn, so that the others share it.
         for _ in tier.clone() {
             let index = tier.start + next(counter) % tier.len();
             let health = self.health(index);
@@ -177,11 +178,11 @@ impl<S> Endpoints<S> {
         None
     }
 
-    /// The untried endpoint with the fewest failures; of several that are well, a preferred one. Endpoints whose
+    /// The untried endpoint with the fewest failures; among several that are well, a preferred one. Endpoints whose
     /// connections time out are left out.
     pub(super) fn after(&self, tried: &Tried) -> Option<usize> {
         let count = self.all.len();
-        // Beyond what can be remembered, one may be tried twice.
+        // If there are too many endpoints to remember, one may be tried twice.
         if count < 2 || tried.count() as usize >= count {
             return None;
         }
@@ -210,7 +211,7 @@ impl<S> Endpoints<S> {
         &self.all[index].record
     }
 
-    /// An attempt begins at the endpoint of this index.
+    /// An attempt begins at the endpoint with this index.
     pub(super) fn begin(&self, index: usize, attempts: Option<&Attempts>) -> Mark {
         if let Some(attempts) = attempts {
             attempts.note(&self.names, index);
@@ -241,13 +242,13 @@ fn next(counter: &AtomicUsize) -> usize {
 #[derive(Debug)]
 pub(super) enum Turn {
     Of(usize),
-    /// An endpoint that has failed: the request finds out whether it is well again.
+    /// An endpoint that has failed: the request tests whether it is well again.
     OnTrial(usize, Lease),
     /// No endpoint: connections to all of them time out.
     OfNone,
 }
 
-/// Which endpoints a request has been to, of the first 64; and how often it was sent.
+/// The endpoints that a request was sent to, among the first 64, and the number of attempts.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tried {
     endpoints: u64,

@@ -1,7 +1,7 @@
 use http::StatusCode;
 use tower::BoxError;
 
-/// A request that got no response from any endpoint that it was sent to.
+/// A request that got no response from any endpoint.
 #[derive(Debug, thiserror::Error)]
 #[error("{endpoint} did not respond")]
 pub struct Failed {
@@ -21,17 +21,17 @@ impl Failed {
         &self.endpoint
     }
 
-    /// How often the request was sent, or was to be sent.
+    /// Number of attempts, including those in which the request could not be sent.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// Whether that was the endpoint's failure, which its [`Health`](super::Health) knows of.
+    /// Whether the endpoint was at fault, in which case its [`Health`](super::Health) counts a failure.
     pub fn is_endpoint_failure(&self) -> bool {
         self.is_endpoint_failure
     }
 
-    /// What went wrong there, as the service of the endpoint has it.
+    /// The error of the endpoint's service.
     pub fn cause(&self) -> &BoxError {
         &self.source
     }
@@ -42,14 +42,14 @@ impl Failed {
 #[error("there is no endpoint")]
 pub struct NoEndpoint;
 
-/// The error of a [`Balance`](super::Balance) whose connections all time out.
+/// The error of a [`Balance`](super::Balance) if connections to all of its endpoints time out.
 ///
-/// Requests do not wait for its endpoints. Connections are tried again in the background, every second.
+/// Requests do not wait for these endpoints. The balance tries to connect again in the background, every second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no endpoint can be reached: connections to all of them time out, and are tried again every second")]
 pub struct AllUnreachable;
 
-/// A response that the [classifier](super::Classify) takes for a failure.
+/// A response that the [classifier](super::Classify) considers a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the endpoint responded with {0}, which counts as a failure")]
 pub(super) struct FailedResponse(pub(super) StatusCode);

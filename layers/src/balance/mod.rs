@@ -1,4 +1,4 @@
-//! Several endpoints in turn, and on to the next one when one fails.
+//! Spreads requests over several endpoints, with retries and passive health checks.
 //!
 //! ```
 //! use pmesh_layers::{balance::Balance, connect::SourceConnector, pool::Pool};

@@ -11,53 +11,54 @@ use tower::{BoxError, Service};
 use super::{Classify, Endpoint, ResponseFuture, Rotation, endpoints::Endpoints};
 use crate::body::{RequestBody, ResponseBody};
 
-/// Distributes requests over several endpoints in turn, and retries them elsewhere when an endpoint fails.
+/// Spreads requests over several endpoints in turn, and retries them elsewhere if an endpoint fails.
 ///
 /// # Retries
 ///
-/// A failed request goes on to another endpoint, at most once to each, if
+/// A failed request is retried at another endpoint, at most once at each, if
 /// - nothing of it was sent,
 /// - it has no body, and the endpoint says that it has not processed it (RFC 9113, 8.7), or
 /// - it has no body, and its method is idempotent (RFC 9110, 9.2.2).
 ///
-/// The errors of this crate's pools say which. Around other services, such as hyper-util's `Client` or tonic's `Channel`,
-/// a [classifier](Self::classify) can; without one, nothing is known to be unsent or unprocessed. With one, requests with
-/// short bodies are sent again as those without.
+/// The errors of this crate's pools tell which is the case. For other services, such as hyper-util's `Client` or
+/// tonic's `Channel`, a [classifier](Self::classify) can. Without one, no request counts as unsent or unprocessed. With
+/// one, requests with short bodies are retried like those without.
 ///
-/// A single endpoint is asked a second time if its connection broke. Attempts at endpoints that are well are free. For
-/// the others there is a budget: in the long run, a fifth of all requests may be sent again, and each unsent or
-/// unprocessed request may go on once. At the start there is a little more.
+/// A single endpoint is tried a second time if its connection broke. Retries at endpoints that are well are free. Retries
+/// at the others take from a budget: in the long run, a fifth of all requests may be retried, and each unsent or
+/// unprocessed request may be retried once. The budget starts with a small reserve.
 ///
-/// A client with its own connection to an endpoint, which it may have authenticated (see [`Pool`](crate::pool::Pool)),
-/// stays with that endpoint as long as it is well.
+/// A client that has its own connection to an endpoint, which it may have authenticated (see
+/// [`Pool`](crate::pool::Pool)), stays with that endpoint while it is well.
 ///
 /// # Time limits
 ///
-/// After four endpoints whose connection timed out, a request goes to no other. If each pool waits for a
+/// After four endpoints whose connections timed out, a request gives up. If each pool waits for a
 /// [`connect_share`](super::connect_share), this takes one connect timeout in total. After a response timeout there is
-/// no further attempt. If an endpoint breaks off or refuses a request, the next one has the time that is left.
+/// no further attempt. If an endpoint drops or refuses a request, the next one has the time that is left.
 ///
 /// # Failed endpoints
 ///
-/// An endpoint that has failed gets no requests for one second, then for two, and so on up to thirty. Up to a quarter
-/// is taken off at random, so that not everyone returns at the same time. Then:
-/// - If the error says that the endpoint was [`Unreachable`](super::Unreachable), as those of the pools do, a background
-///   task connects to it.
-/// - Otherwise one request at a time finds out whether it responds again: preferably one without a body whose method is
-///   safe (RFC 9110, 9.2.1), which is also sent elsewhere after a quarter of a second. The failed endpoint is well
-///   if it responds at all, even after the other one; and if the other one fails, the request gets its response.
+/// An endpoint that has failed gets no requests for one second, then for two, and so on up to thirty. Each pause is
+/// shortened at random by up to a quarter, so that not everyone returns at the same time. Then:
+/// - If the error says that the endpoint was [`Unreachable`](super::Unreachable), as errors of the pools do, a
+///   background task connects to it.
+/// - Otherwise one request at a time tests whether it responds again, preferably one without a body and with a safe
+///   method (RFC 9110, 9.2.1), which is also sent elsewhere after a quarter of a second. The failed endpoint is well if
+///   it responds at all, even after the other one. If the other one fails, the request gets the response of the first.
 ///
-/// When all endpoints have failed, all are tried, starting with the one with the fewest failures. Those whose
-/// connections time out are left out: they are connected to in the background every second, and if there are no others,
-/// requests fail at once with [`AllUnreachable`](super::AllUnreachable). A single endpoint is always asked. If a
+/// If all endpoints have failed, all are tried, starting with the one with the fewest failures. Endpoints whose
+/// connections time out are left out: a background task connects to them every second, and if there are no others,
+/// requests fail at once with [`AllUnreachable`](super::AllUnreachable). A single endpoint is always tried. If a
 /// request has no body, a response that breaks off also counts as a failure.
 ///
-/// Only what is newer than the last failure or recovery counts. Requests that fail together are one failure, and a
-/// response to a request that was sent before the failure does not end it. What is known of an endpoint is its
-/// [`Health`](super::Health), which several balances may share, and which tells an observer of each change.
+/// An outcome counts only if it is newer than the last failure or recovery. Requests that fail together count as one
+/// failure, and a response to a request that was sent before the failure does not end the outage. The state of an
+/// endpoint is its [`Health`](super::Health), which several balances may share, and which reports each change to an
+/// observer.
 ///
-/// Cloning counts a reference; clones take turns together. Where the endpoints are not the same for all requests, a
-/// [`Rotation`] makes a balance for each.
+/// Cloning only counts a reference, and clones share their turns. If the endpoints differ from request to request, use
+/// a [`Rotation`], which makes a balance for each.
 #[derive(Debug)]
 pub struct Balance<S> {
     pub(super) endpoints: Arc<Endpoints<S>>,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// Number of endpoints whose connection may time out before a request gives up.
+/// Number of endpoints whose connections may time out before a request gives up.
 pub(super) const SHARES: u32 = 4;
 
 /// One endpoint's share of the time that a request may wait for connections.

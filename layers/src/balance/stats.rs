@@ -1,9 +1,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many requests were sent to an endpoint, and how many of them failed.
+/// Counts the requests sent to an endpoint, and how many of them failed.
 ///
-/// Each request adds to it. So each worker should have its own, on whose cache line no other worker writes; the sum is
-/// made by whoever reads them.
+/// Every request updates it. Give each worker its own, so that no other worker writes to its cache line, and add them
+/// up when reading.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub struct EndpointStats {
@@ -17,7 +17,7 @@ impl EndpointStats {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Attempts that failed through the endpoint's fault, and responses that broke off.
+    /// Attempts that failed because of the endpoint, and responses that broke off.
     pub fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }

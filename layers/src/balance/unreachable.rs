@@ -32,7 +32,7 @@ impl Unreachable {
         self.is_timeout
     }
 
-    /// `None` if there is nothing to connect with any more.
+    /// `None` if there is nothing left to connect with.
     pub(super) async fn try_again(&self) -> Option<Result<(), BoxError>> {
         Some((self.connect)()?.await)
     }

@@ -10,7 +10,7 @@ pub struct RequestBodyError(Cause);
 #[derive(Debug)]
 pub struct ResponseBodyError(Cause);
 
-/// A request body is longer than allowed (RFC 9110, 15.5.14).
+/// A request body that is longer than allowed (RFC 9110, 15.5.14).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the request body is too long")]
 pub struct BodyTooLong;
@@ -18,7 +18,7 @@ pub struct BodyTooLong;
 #[derive(Debug)]
 enum Cause {
     Hyper(hyper::Error),
-    /// Determines the reset that an HTTP/2 peer gets.
+    /// Determines the error code with which an HTTP/2 peer's stream is reset.
     #[cfg(feature = "server")]
     Http2(h2::Error),
     TooLong(BodyTooLong),

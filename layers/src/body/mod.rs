@@ -1,8 +1,8 @@
-//! The bodies of requests and of responses: one type each, for every server, client and layer.
+//! One type for request bodies and one for response bodies, for every server, client and layer.
 //!
-//! A layer of this crate that acts upon bodies takes any body and hands on a [`RequestBody`] or a [`ResponseBody`], so
-//! that types stay short however many layers there are. A body from hyper, from axum or of your own becomes one by
-//! `new`, which boxes it; one that is of the type already is left as it is.
+//! Layers of this crate that act on bodies accept any body and pass on a [`RequestBody`] or a [`ResponseBody`], so that
+//! types stay short however many layers there are. `new` boxes a body from hyper or axum, or your own; a body that
+//! already has the type is not boxed again.
 //!
 //! ```
 //! use bytes::Bytes;

@@ -17,17 +17,17 @@ use crate::{
     trailers::TrailerFilter,
 };
 
-/// The body of a request, whichever server it comes from.
+/// The body of a request, from any server.
 ///
-/// Layers that act upon bodies (a limit, a filter of trailers, a timeout) hand on this type, not one of their own: the
-/// type of a request is the same wherever it is in the stack.
+/// Layers that act on bodies (a limit, a trailer filter, a timeout) pass on this type instead of one of their own, so
+/// the request type is the same everywhere in the stack.
 ///
 /// A body from [`HttpServer`](crate::serve::HttpServer) keeps its connection busy until it is read to the end or
 /// dropped, even if the response has already ended. It ends without an error only if the client has sent all of it.
 #[derive(Debug, Default)]
 pub struct RequestBody(Option<Box<Present>>);
 
-/// A body that is not known to be empty. Boxed, because most requests have none, and each layer moves its request.
+/// A body that is not known to be empty. Boxed, because most requests have no body, and every layer moves its request.
 #[derive(Debug)]
 struct Present {
     kind: Kind,
@@ -75,7 +75,7 @@ impl RequestBody {
         Self(Some(Box::new(Present { kind, left: u64::MAX, trailers, watch: None, upload })))
     }
 
-    /// Fails the body with [`BodyTooLong`](super::BodyTooLong) once it has more than `limit` bytes.
+    /// Makes the body fail with [`BodyTooLong`](super::BodyTooLong) once it has more than `limit` bytes.
     pub(crate) fn limit(&mut self, limit: u64) {
         if let Some(body) = &mut self.0 {
             body.left = body.left.min(limit);
@@ -87,7 +87,7 @@ impl RequestBody {
         self.act(|body| body.trailers.passes_all(), |body| body.trailers = filter);
     }
 
-    /// Has `watch` follow the body.
+    /// Lets `watch` follow the body.
     pub(crate) fn watch(&mut self, watch: Arc<dyn WatchRequest>) {
         self.act(|body| body.watch.is_none(), |body| body.watch = Some(watch));
     }
@@ -99,7 +99,7 @@ impl RequestBody {
         }
     }
 
-    /// Acts on the body if it has room for that, else on one around it.
+    /// Acts on the body if it has room for that, otherwise on a new one around it.
     fn act(&mut self, has_room: impl FnOnce(&Present) -> bool, act: impl FnOnce(&mut Present)) {
         if self.0.as_ref().is_some_and(|body| !has_room(body)) {
             let inner = std::mem::take(self);
@@ -186,7 +186,7 @@ impl Kind {
         })
     }
 
-    /// Whether it has ended, as far as this can be told without a lock.
+    /// Whether it has ended, as far as this can be known without a lock.
     fn is_known_to_be_read(&self) -> bool {
         matches!(self, Self::Http1(body) if body.is_end_stream())
     }

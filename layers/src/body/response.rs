@@ -13,14 +13,14 @@ use super::{ResponseBodyError, WatchResponse, other::Other};
 use crate::pool::PooledBody;
 use crate::{any::as_is, trailers::TrailerFilter};
 
-/// The body of a response, wherever it comes from.
+/// The body of a response, from any source.
 ///
-/// A body from a [`Pool`](crate::pool::Pool) returns its connection to the pool once it has been read to the end. If it
-/// is dropped before, the connection ends; over HTTP/2, the stream.
+/// A body from a [`Pool`](crate::pool::Pool) returns its connection to the pool once it has been read to the end.
+/// Dropping it earlier closes the connection, or the stream over HTTP/2.
 #[derive(Debug, Default)]
 pub struct ResponseBody(Option<Box<Present>>);
 
-/// A body that is not known to be empty. Boxed, because each layer moves its response.
+/// A body that is not known to be empty. Boxed, because every layer moves its response.
 #[derive(Debug)]
 struct Present {
     kind: Kind,
@@ -30,7 +30,7 @@ struct Present {
 
 #[derive(Debug)]
 enum Kind {
-    /// Nothing once it has been read.
+    /// `None` once it has been read.
     Full(Bytes),
     #[cfg(feature = "client")]
     Pooled(PooledBody),
@@ -65,12 +65,12 @@ impl ResponseBody {
         self.act(|body| body.trailers.passes_all(), |body| body.trailers = filter);
     }
 
-    /// Has `watch` told if the body breaks off, with `mark`.
+    /// Tells `watch` if the body breaks off, passing `mark`.
     pub(crate) fn watch(&mut self, watch: Arc<dyn WatchResponse>, mark: u64) {
         self.act(|body| body.watch.is_none(), |body| body.watch = Some((watch, mark)));
     }
 
-    /// Acts on the body if it has room for that, else on one around it.
+    /// Acts on the body if it has room for that, otherwise on a new one around it.
     fn act(&mut self, has_room: impl FnOnce(&Present) -> bool, act: impl FnOnce(&mut Present)) {
         if self.0.as_ref().is_some_and(|body| !has_room(body)) {
             let inner = std::mem::take(self);

@@ -2,15 +2,15 @@ use std::{error::Error, fmt::Debug};
 
 /// Follows a request body on its way to the endpoint.
 pub(crate) trait WatchRequest: Debug + Send + Sync {
-    /// The endpoint asked for a piece, and there was none.
+    /// The endpoint asked for a piece, but none was there.
     fn waits_for_client(&self);
 
-    /// A piece of so many bytes has moved, or the end.
+    /// A piece of this many bytes, or the end, has passed.
     fn moved(&self, bytes: usize);
 }
 
-/// Is told once if a response body breaks off.
+/// Called once if a response body breaks off.
 pub(crate) trait WatchResponse: Debug + Send + Sync {
-    /// It broke off. `mark` is what was given with the watch.
+    /// The body broke off. `mark` is the value that was passed along with the watch.
     fn broke_off(&self, mark: u64, error: &(dyn Error + 'static));
 }

@@ -1,4 +1,4 @@
-//! The hold on a connection that others have.
+//! Control over a connection from outside its task.
 
 use std::{
     sync::{Arc, Weak},
@@ -13,13 +13,13 @@ use super::{
     traffic::{Phase, Traffic},
 };
 
-/// A hold on one client connection: opens its gate, ends it in silence, or lets it end in good order.
+/// A handle that controls one client connection: it opens the gate, ends the connection in silence, or drains it.
 ///
-/// Clones act on the same connection.
+/// Clones control the same connection.
 #[derive(Debug, Clone)]
 pub struct Control(Arc<SharedRecord>);
 
-/// What the task of a connection and all others that have to do with it share.
+/// What the connection's task shares with everyone who holds its control.
 #[derive(Debug)]
 struct SharedRecord {
     orders: Orders,
@@ -29,12 +29,12 @@ struct SharedRecord {
 }
 
 impl Control {
-    /// A hold on a connection that has not named a served host yet.
+    /// A handle for a connection that has not named a served host yet.
     pub fn closed() -> Self {
         Self::new(Orders::default())
     }
 
-    /// A hold on a connection that may be answered at once, as after a served SNI.
+    /// A handle for a connection that may be answered at once, for example after a served SNI.
     pub fn open() -> Self {
         let orders = Orders::default();
         orders.open();
@@ -45,7 +45,7 @@ impl Control {
         Self(Arc::new(SharedRecord { orders, traffic: Traffic::new(), driver: AtomicWaker::new() }))
     }
 
-    /// Opens the gate: what was held back so far and what is written from now on reaches the client. Does nothing after
+    /// Opens the gate: bytes held back so far and written from now on reach the client. Does nothing after
     /// [`silence`](Self::silence).
     pub fn open_gate(&self) {
         if self.0.orders.open() {
@@ -59,7 +59,7 @@ impl Control {
         self.0.driver.wake();
     }
 
-    /// Takes no further request, finishes those in flight and ends the connection.
+    /// Drains the connection: it takes no further request, and ends once the requests in flight have finished.
     pub fn drain(&self) {
         self.0.orders.drain();
         self.0.driver.wake();
@@ -70,33 +70,34 @@ impl Control {
         self.told().is_open()
     }
 
-    /// Whether the connection is to end without another byte.
+    /// Whether the connection must end without another byte.
     pub fn is_silenced(&self) -> bool {
         self.told().is_silenced()
     }
 
-    /// Whether the connection is to take no further request.
+    /// Whether the connection must take no further request.
     pub fn is_draining(&self) -> bool {
         self.told().is_draining()
     }
 
-    /// How long the connection has been idle, or has waited for its first request. `None` if it does anything else, may
-    /// not be answered, or is to end already.
+    /// How long the connection has been idle, or has waited for its first request. `None` if it is doing anything else,
+    /// may not be answered, or is already about to end.
     ///
-    /// A request may have come just now and not be counted yet; [`drain`](Self::drain) lets it finish.
+    /// A request that has just arrived may not be counted yet; [`drain`](Self::drain) lets it finish.
     pub fn waiting_for(&self) -> Option<Duration> {
         let told = self.told();
         let waits = self.0.traffic.phase() == Phase::Idle && told.is_open() && !told.is_draining();
         waits.then(|| self.0.traffic.idle_for()).flatten()
     }
 
-    /// A hold that does not keep the connection's record alive: the record is gone when the last request or tunnel is.
+    /// A handle that does not keep the connection's record alive. The record is dropped with the last request or
+    /// tunnel.
     pub fn downgrade(&self) -> WeakControl {
         WeakControl(Arc::downgrade(&self.0))
     }
 
-    /// Notes that the connection has to make room for others, unless what it has sent so far names a served host. This
-    /// alone does not end it.
+    /// Notes that the connection has to make room for others, unless it has already named a served host. This alone
+    /// does not end it.
     pub fn note_crowded_out(&self) {
         self.0.orders.crowd_out();
     }
@@ -112,19 +113,19 @@ impl Control {
         self.0.driver.wake();
     }
 
-    /// The connection is to end because its client has kept the server busy for nothing.
+    /// Ends the connection because its client has kept the server busy for nothing.
     pub(crate) fn note_flooded(&self) {
         self.0.orders.note_flooded();
     }
 
-    /// The gate holds bytes that want to go out once it opens.
+    /// The gate holds bytes to send once it opens.
     pub(crate) fn note_holding(&self) {
         if self.0.orders.note_holding() {
             self.0.driver.wake();
         }
     }
 
-    /// All that the connection was told so far.
+    /// Everything the connection was told so far.
     pub(crate) fn told(&self) -> Told {
         self.0.orders.told()
     }
@@ -139,12 +140,12 @@ impl Control {
         self.0.driver.register(waker);
     }
 
-    /// For when the connection's task is woken in any case, and nothing is to hasten it.
+    /// For when the connection's task will be woken anyway, and there is no hurry.
     pub(crate) fn unregister_driver(&self) {
         self.0.driver.take();
     }
 
-    /// Has the connection's task look at it.
+    /// Wakes the connection's task.
     pub(crate) fn wake_driver(&self) {
         self.0.driver.wake();
     }
@@ -155,12 +156,12 @@ impl Control {
 pub struct WeakControl(Weak<SharedRecord>);
 
 impl WeakControl {
-    /// The connection, unless it is gone with all its requests and tunnels.
+    /// The connection, unless it and all its requests and tunnels are gone.
     pub fn upgrade(&self) -> Option<Control> {
         self.0.upgrade().map(Control)
     }
 
-    /// Whether the connection, a request or a tunnel of it is still there.
+    /// Whether the connection, or one of its requests or tunnels, still exists.
     pub fn is_alive(&self) -> bool {
         self.0.strong_count() > 0
     }

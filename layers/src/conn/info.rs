@@ -1,4 +1,4 @@
-//! What is known of a connection.
+//! Information about a connection.
 
 use std::{
     fmt,
@@ -13,14 +13,14 @@ use crate::host_name::HostName;
 #[cfg(feature = "identity")]
 use crate::identity::NodeName;
 
-/// What is known of the client connection that a request came over.
+/// Information about the client connection that a request arrived on.
 ///
-/// [`HttpServer`](crate::serve::HttpServer) puts it into the extensions of each request; on other servers, a
-/// [`ConnInfoLayer`](super::ConnInfoLayer) does. Cloning counts a reference.
+/// [`HttpServer`](crate::serve::HttpServer) adds it to the extensions of each request. On other servers,
+/// [`ConnInfoLayer`](super::ConnInfoLayer) does. Cloning only counts a reference.
 ///
-/// The peer of a Unix socket or a pipe has no IP address. Give it one that stands for it, such as `127.0.0.1:0`: backends see
-/// it as that of the client, and if the peer is a proxy, it is what
-/// [`TrustedProxies`](crate::forwarded::TrustedProxies) have to name.
+/// The peer of a Unix socket or a pipe has no IP address. Pass one in its place, such as `127.0.0.1:0`. Backends see it
+/// as the client's address. If the peer is a proxy, [`TrustedProxies`](crate::forwarded::TrustedProxies) has to include
+/// it.
 ///
 /// ```
 /// use pmesh_layers::conn::{ConnInfo, Scheme};
@@ -39,7 +39,7 @@ pub struct ConnInfo(Arc<Details>);
 #[derive(Debug)]
 struct Details {
     peer: SocketAddr,
-    /// The address of the peer as text, for fields of many requests; made at the first.
+    /// The peer's address as header text; made by the first request that needs it.
     peer_ip: OnceLock<HeaderValue>,
     named: HandshakeName,
     control: Control,
@@ -47,7 +47,7 @@ struct Details {
     ties: OnceLock<Box<Ties>>,
 }
 
-/// What was named in the handshake. There are as many of it as connections: it is small.
+/// What the handshake named. It exists once per connection, so it is small.
 #[derive(Debug)]
 enum HandshakeName {
     /// Nothing, without one.
@@ -60,17 +60,17 @@ enum HandshakeName {
 }
 
 impl ConnInfo {
-    /// A plain connection, whose gate opens when a request has named a served host.
+    /// A plain connection. Its gate opens when a request names a served host.
     pub fn plain(peer: SocketAddr) -> Self {
         Self::new(peer, HandshakeName::Nothing, Control::closed())
     }
 
-    /// A TLS connection whose SNI named a served host, so that its gate is open.
+    /// A TLS connection whose SNI named a served host. Its gate is open.
     pub fn tls(peer: SocketAddr, server_name: HostName) -> Self {
         Self::new(peer, HandshakeName::Server(server_name), Control::open())
     }
 
-    /// The connection of another node, whose name its certificate has proved, so that its gate is open. See
+    /// A connection from another node, whose certificate has proved its name. Its gate is open. See
     /// [`NodeAcceptor`](crate::node::NodeAcceptor).
     #[cfg(feature = "identity")]
     pub fn node(peer: SocketAddr, name: NodeName) -> Self {
@@ -88,7 +88,7 @@ impl ConnInfo {
         self.0.peer
     }
 
-    /// The client's IP address as a field's value. It is written once a connection.
+    /// The client's IP address as a header value, made once per connection.
     pub fn peer_ip(&self) -> &HeaderValue {
         self.0.peer_ip.get_or_init(|| {
             // An address is always a valid value.
@@ -96,7 +96,7 @@ impl ConnInfo {
         })
     }
 
-    /// What the client speaks on this connection.
+    /// The scheme of this connection.
     pub fn scheme(&self) -> Scheme {
         match self.0.named {
             HandshakeName::Nothing => Scheme::Http,
@@ -104,7 +104,7 @@ impl ConnInfo {
         }
     }
 
-    /// The name that the client gave in the TLS handshake.
+    /// The host name that the client sent in the TLS handshake (SNI).
     pub fn server_name(&self) -> Option<&HostName> {
         match &self.0.named {
             HandshakeName::Server(name) => Some(name),
@@ -112,8 +112,8 @@ impl ConnInfo {
         }
     }
 
-    /// The node that has sent the request, where it is one: it passes on what a client has asked it, and its word on
-    /// that client is as good as ours.
+    /// The node that sent the request, if a node did. It forwards a request of its own client, and what it says about
+    /// that client can be trusted.
     #[cfg(feature = "identity")]
     pub fn peer_node(&self) -> Option<&NodeName> {
         match &self.0.named {
@@ -127,12 +127,12 @@ impl ConnInfo {
         !matches!(self.0.named, HandshakeName::Nothing | HandshakeName::Server(_))
     }
 
-    /// The hold on the connection.
+    /// The handle that controls the connection.
     pub fn control(&self) -> &Control {
         &self.0.control
     }
 
-    /// This client's own connections to endpoints, if it has ever had one.
+    /// This client's own connections to endpoints, if it has had any.
     pub(crate) fn ties(&self) -> Option<&Ties> {
         self.0.ties.get().map(AsRef::as_ref)
     }

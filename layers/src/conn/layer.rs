@@ -1,4 +1,4 @@
-//! Brings what is known of a connection to servers of others.
+//! Connection information on servers other than `HttpServer`.
 
 use std::{
     fmt,
@@ -13,10 +13,10 @@ use crate::{MissingExtension, ResponseFuture};
 
 /// Gives requests their [`ConnInfo`] on servers other than [`HttpServer`](crate::serve::HttpServer).
 ///
-/// A closure makes it of what the server has put into the extensions of a request. A request that has one already keeps
-/// it; one that the closure makes none for ends in [`MissingExtension`].
+/// A closure makes the [`ConnInfo`] from what the server has put into the request's extensions. A request that already
+/// has one keeps it. If the closure returns `None`, the request fails with [`MissingExtension`].
 ///
-/// With `axum::serve`, that is the client's address:
+/// With `axum::serve`, the extension to use is the client's address:
 ///
 /// ```
 /// use std::{future::IntoFuture, net::SocketAddr};
@@ -44,8 +44,9 @@ use crate::{MissingExtension, ResponseFuture};
 /// # }
 /// ```
 ///
-/// What is made is of one request, unless the closure returns clones of one that the server keeps for the connection: so
-/// `Control` and connections to backends that belong to one client, as those of NTLM, last no longer than the request.
+/// The result is for one request only, unless the closure returns clones of one `ConnInfo` that the server keeps for
+/// the connection. Without that, its `Control`, and connections to backends that belong to one client (as with NTLM),
+/// last no longer than the request.
 #[derive(Clone, Copy)]
 pub struct ConnInfoLayer<F> {
     make: F,
@@ -55,7 +56,7 @@ impl<F> ConnInfoLayer<F>
 where
     F: Fn(&Extensions) -> Option<ConnInfo>,
 {
-    /// Makes it by `make`.
+    /// Makes each request's [`ConnInfo`] with `make`.
     pub fn new(make: F) -> Self {
         Self { make }
     }

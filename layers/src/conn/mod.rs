@@ -1,4 +1,4 @@
-//! What is known of a client connection, handed to every request that comes over it.
+//! Tells each request about the client connection that it arrived on.
 
 mod control;
 mod in_flight;

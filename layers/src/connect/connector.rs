@@ -28,20 +28,20 @@ const MAX_SOURCES: u32 = 32;
 const MIN_KEEPALIVE: Duration = Duration::from_secs(1);
 const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 
-/// Connects to the host and port of a URI, from source addresses that do not run out of ports.
+/// Connects to the host and port of a URI, without running out of ports.
 ///
-/// Connections to IPv4 loopback addresses leave from the next address of a [`SourceSubnet`], those to other hosts from
-/// the next of the configured addresses of the same family, else from where the kernel chooses. When a source has no
-/// port left for the destination, the next one is tried.
+/// Connections to IPv4 loopback addresses use the addresses of a [`SourceSubnet`] in turn as their source. Connections
+/// to other hosts use the configured addresses of the same family in turn, or else an address that the kernel chooses.
+/// If a source has no port left for the destination, the next one is tried.
 ///
-/// A host name is looked up by a [`Resolver`]. If it has several addresses, the next one is tried when one fails or has
-/// not answered within 250 ms, and the first connection to open is used (RFC 8305). An address that lost to a later one
-/// is tried after the others for a minute.
+/// A [`Resolver`] looks up host names. If a name has several addresses, the next one is tried when one fails or has not
+/// answered within 250 ms, and the first connection to open is used (RFC 8305). An address that lost to a later one is
+/// tried after the others for a minute.
 ///
 /// It does not speak TLS, and `https` and `wss` URIs are an error: wrap it in a [`TlsConnector`](super::TlsConnector)
 /// for those.
 ///
-/// Serves hyper-util's legacy client as its connector, too:
+/// It also works as a connector for hyper-util's legacy client:
 ///
 /// ```
 /// use http_body_util::Empty;
@@ -55,7 +55,7 @@ const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 /// # }
 /// ```
 ///
-/// Cloning counts a reference; clones take turns together.
+/// Cloning only counts a reference. Clones take turns together.
 #[derive(Debug, Clone)]
 pub struct SourceConnector {
     settings: Settings,
@@ -85,7 +85,8 @@ impl Default for SourceConnector {
 }
 
 impl SourceConnector {
-    /// Leaves from where the kernel chooses; five seconds to connect, `TCP_NODELAY` set.
+    /// Creates a connector that lets the kernel choose the source, with a connect timeout of five seconds and
+    /// `TCP_NODELAY` set.
     pub fn new() -> Self {
         Self {
             settings: Settings {
@@ -99,21 +100,21 @@ impl SourceConnector {
         }
     }
 
-    /// Connections to IPv4 loopback addresses leave from `subnet`.
+    /// Uses the addresses of `subnet` for connections to IPv4 loopback addresses.
     #[must_use]
     pub fn subnet(mut self, subnet: SourceSubnet) -> Self {
         self.settings.subnet = Some(Arc::new(subnet));
         self
     }
 
-    /// Connections to other addresses leave from these in turn, by family.
+    /// Uses these source addresses in turn for connections to other hosts, by address family.
     #[must_use]
     pub fn source_addresses(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.settings.addresses = addresses.into_iter().collect();
         self
     }
 
-    /// How long a connection may take to open, including the look-up of the name; 5 seconds by default.
+    /// Maximum time to open a connection, including the lookup of the name; 5 seconds by default.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.settings.connect_timeout = bounded(timeout);
@@ -127,15 +128,16 @@ impl SourceConnector {
         self
     }
 
-    /// Whether small writes go out at once (`TCP_NODELAY`).
+    /// Whether to send small writes at once (`TCP_NODELAY`).
     #[must_use]
     pub fn nodelay(mut self, nodelay: bool) -> Self {
         self.settings.socket.nodelay = nodelay;
         self
     }
 
-    /// After how much silence the kernel asks whether the peer is still there (`SO_KEEPALIVE`); not at all by default.
-    /// What Linux does not take, less than a second or more than 32,767 of them, becomes the nearest that it does.
+    /// Idle time after which the kernel checks whether the peer is still there (`SO_KEEPALIVE`); off by default. A
+    /// value that Linux does not accept (less than a second, or more than 32,767 seconds) becomes the nearest one that
+    /// it does.
     #[must_use]
     pub fn keepalive(mut self, idle: Option<Duration>) -> Self {
         self.settings.socket.keepalive = idle.map(|idle| idle.clamp(MIN_KEEPALIVE, MAX_KEEPALIVE));
@@ -256,7 +258,7 @@ fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
 enum Sources<'a> {
     Kernel,
     Subnet(&'a SourceSubnet),
-    /// So many configured addresses of the destination's family.
+    /// The number of configured addresses of the destination's family.
     Addresses(u32),
 }
 
@@ -273,7 +275,7 @@ impl Sources<'_> {
 impl Service<Uri> for SourceConnector {
     type Response = TokioIo<TcpStream>;
     type Error = ConnectError;
-    // Boxed: once a connection, not a request.
+    // Boxed, because this happens once per connection, not per request.
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {

@@ -4,11 +4,11 @@ use http::Uri;
 
 use crate::plain::asks_for_tls;
 
-/// A connection that could not be made.
+/// An error while connecting.
 #[derive(Debug)]
 pub struct ConnectError {
     step: Step,
-    /// Shared, because a failed look-up may have failed for several connections.
+    /// Shared, because one failed lookup may fail several connections.
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 

@@ -1,11 +1,12 @@
-//! Connections to backends, and the addresses that they leave from.
+//! Connects to backends: from many source addresses, over TLS, and to Unix sockets.
 //!
-//! A source address has about 28,000 ephemeral ports for each destination. [`SourceConnector`] takes turns with a whole
-//! [`SourceSubnet`] of loopback addresses, and lets the kernel pick each port for the pair of source and destination.
-//! [`TlsConnector`] speaks TLS over another connector's connections; [`UnixConnector`] connects to a socket of this machine.
+//! A source address has about 28,000 ephemeral ports for each destination. [`SourceConnector`] uses a whole
+//! [`SourceSubnet`] of loopback addresses in turn, and lets the kernel pick each port for the pair of source and
+//! destination. [`TlsConnector`] speaks TLS over another connector's connections. [`UnixConnector`] connects to a Unix
+//! socket.
 //!
 //! The scheme of a URI decides which of them may be used: `https` is an error for connectors without TLS, which would
-//! send it in clear text, and `http` is one for [`TlsConnector`].
+//! send the request in clear text, and `http` is an error for [`TlsConnector`].
 
 mod connector;
 mod error;

@@ -9,7 +9,7 @@ use std::{
 
 use ipnet::Ipv4Net;
 
-/// A range of loopback addresses that connections take turns to leave from.
+/// A range of loopback addresses that connections use in turn as their source.
 ///
 /// Each address has its own ephemeral ports for each destination, so a range of 2^16 addresses with 2^15 ports each
 /// allows 2^31 connections to one backend. The network and the broadcast address of the range are left out.
@@ -42,7 +42,7 @@ impl SourceSubnet {
         if net.prefix_len() > 30 {
             return Err(InvalidSubnet::TooSmall);
         }
-        // Several users of one range, as the workers of a program are, would otherwise go through it in step. The
+        // Several users of one range, such as the workers of a program, would otherwise go through it in step. The
         // hasher is keyed by the system's random numbers.
         let start = RandomState::new().hash_one(net) >> 32;
         Ok(Self { net: net.trunc(), next: AtomicU32::new(u32::try_from(start).unwrap_or(0)) })
@@ -53,17 +53,17 @@ impl SourceSubnet {
         self.net
     }
 
-    /// How many addresses take turns.
+    /// The number of addresses to take turns with.
     pub fn addresses(&self) -> u32 {
         (1 << (32 - self.net.prefix_len())) - 2
     }
 
-    /// Whether `address` lies in the range, whose first and last addresses nothing leaves from.
+    /// Whether `address` lies in the range, including its first and last address, which are not used.
     pub fn contains(&self, address: IpAddr) -> bool {
         matches!(address, IpAddr::V4(v4) if self.net.contains(&v4))
     }
 
-    /// The address whose turn it is.
+    /// The next address in turn.
     pub fn next_address(&self) -> Ipv4Addr {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.addresses();
         Ipv4Addr::from_bits(self.net.network().to_bits() + 1 + turn)
@@ -84,14 +84,14 @@ impl fmt::Display for SourceSubnet {
     }
 }
 
-/// A subnet that connections cannot leave from.
+/// A subnet that cannot be used for connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSubnet {
     /// Not an IPv4 network in CIDR notation.
     #[error("expected an IPv4 network such as 127.2.0.0/16")]
     Syntax,
-    /// Not inside 127.0.0.0/8: only loopback addresses need no set-up.
+    /// Outside 127.0.0.0/8. Only loopback addresses need no setup.
     #[error("the network must lie inside 127.0.0.0/8")]
     NotLoopback,
     /// A /31 or /32.

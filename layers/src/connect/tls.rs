@@ -23,12 +23,12 @@ const HTTP2: &[u8] = b"h2";
 
 /// Speaks TLS over the connections of another connector.
 ///
-/// The inner connector gets the host and port of the URI with the scheme `http`. To ask this one for `http` or `ws` is
-/// an error: those ports speak no TLS.
+/// The inner connector gets the host and port of the URI with the scheme `http`. This connector rejects `http` and `ws`
+/// URIs, since those ports speak no TLS.
 ///
 /// The certificate must be valid for the URI's host, or for [`name`](Self::name), and lead to a root that the
-/// configuration trusts. A host that is an IP address is verified as one, and no name is sent. Sessions are resumed as
-/// far as the configuration has a store for them, which clones share.
+/// configuration trusts. If the host is an IP address, the certificate must contain that address, and no SNI is sent.
+/// Sessions are resumed if the configuration has a store for them, which clones share.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -36,7 +36,7 @@ const HTTP2: &[u8] = b"h2";
 /// use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// // A real one holds what is to be trusted.
+/// // In practice, add the roots to trust.
 /// let roots = RootCertStore::empty();
 /// let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
 ///     .with_safe_default_protocol_versions()?
@@ -56,26 +56,26 @@ pub struct TlsConnector<C> {
 }
 
 impl<C> TlsConnector<C> {
-    /// TLS for HTTP/1.1, over connections of `inner`; five seconds for the handshake. Of `config`, the protocols (ALPN)
-    /// are replaced.
+    /// TLS for HTTP/1.1 over connections of `inner`, with five seconds for the handshake. Replaces the protocols (ALPN)
+    /// in `config`.
     pub fn new(inner: C, config: ClientConfig) -> Self {
         Self { inner, config: Arc::new(config), name: None, timeout: Duration::from_secs(5) }.protocol(HTTP1)
     }
 
-    /// TLS for HTTP/2: a peer that does not choose it is an error.
+    /// TLS for HTTP/2. A peer that does not choose it is an error.
     #[must_use]
     pub fn http2(self) -> Self {
         self.protocol(HTTP2)
     }
 
-    /// Asks for `name` and verifies it, instead of the URI's host.
+    /// Requests and verifies `name` instead of the URI's host.
     #[must_use]
     pub fn name(mut self, name: ServerName<'static>) -> Self {
         self.name = Some(name);
         self
     }
 
-    /// How long the handshake may take.
+    /// Maximum time for the handshake.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = bounded(timeout);
@@ -101,7 +101,7 @@ where
 {
     type Response = TokioIo<TlsStream<TokioIo<C::Response>>>;
     type Error = TlsError;
-    // Boxed: once a connection, not a request.
+    // Boxed, because this happens once per connection, not per request.
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, TlsError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TlsError>> {
@@ -157,7 +157,7 @@ fn name_text(name: &ServerName<'_>) -> String {
     }
 }
 
-/// A connection without TLS.
+/// An error while opening a TLS connection.
 #[derive(Debug)]
 pub struct TlsError(Step);
 
@@ -172,7 +172,7 @@ enum Step {
 }
 
 impl TlsError {
-    /// Whether the peer did not answer the handshake in time.
+    /// Whether the peer did not finish the handshake in time.
     pub fn is_timeout(&self) -> bool {
         matches!(self.0, Step::Timeout(_))
     }

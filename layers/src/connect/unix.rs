@@ -42,7 +42,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(16);
 /// # }
 /// ```
 ///
-/// Cloning counts a reference.
+/// Cloning only counts a reference.
 #[derive(Debug, Clone)]
 pub struct UnixConnector {
     path: Arc<Path>,
@@ -57,7 +57,7 @@ impl UnixConnector {
         Self { path: path.as_ref().into(), connect_timeout: Duration::from_secs(5), retrying: Arc::default() }
     }
 
-    /// How long a connection may wait for a place in the backlog of the socket.
+    /// Maximum time to wait for a place in the backlog of the socket.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = bounded(timeout);
@@ -87,7 +87,7 @@ impl UnixConnector {
 impl Service<Uri> for UnixConnector {
     type Response = TokioIo<UnixStream>;
     type Error = ConnectError;
-    // Boxed: once a connection, not a request.
+    // Boxed, because this happens once per connection, not per request.
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {

@@ -10,8 +10,8 @@ pub enum NodeRejected {
     /// The connection broke or ended.
     #[error("the connection ended before the ClientHello did")]
     Io(#[source] io::Error),
-    /// The first bytes are no ClientHello.
-    #[error("the first bytes are no ClientHello")]
+    /// The first bytes are not a ClientHello.
+    #[error("the first bytes are not a ClientHello")]
     NoClientHello(#[source] rustls::Error),
     /// There is nothing that has the form of a proof.
     #[error("the ClientHello has no proof")]

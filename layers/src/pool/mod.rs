@@ -1,4 +1,4 @@
-//! Connections to one endpoint, reused: of HTTP/1.1 in a [`Pool`], of HTTP/2 in an [`Http2Pool`].
+//! Reuses connections to one endpoint: HTTP/1.1 in a [`Pool`], HTTP/2 in an [`Http2Pool`].
 //!
 //! ```
 //! use std::time::Duration;
@@ -6,7 +6,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let connector = SourceConnector::new().subnet("127.2.0.0/16".parse()?);
-//! // A tower service of requests: clone it and call it.
+//! // A tower service: clone it and call it.
 //! let pool = Pool::with_limits(connector, "http://127.1.0.1:8080".parse()?, 100, Duration::from_secs(30));
 //! # Ok(())
 //! # }

@@ -5,9 +5,9 @@ use http::{
 
 use crate::framing::is_token;
 
-/// A response that two readers could understand differently, or find its end at different places.
+/// A response that two parsers could understand differently, or whose end they could find at different places.
 ///
-/// hyper refuses lengths of HTTP/1.1 that are no number or differ; this is what it lets pass.
+/// hyper rejects an HTTP/1.1 length that is not a number, and lengths that differ. This checks what hyper accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unreadable {
@@ -17,21 +17,21 @@ pub enum Unreadable {
     /// More than one `Content-Length`, or both it and `Transfer-Encoding` (RFC 9112, 6.3).
     #[error("the response gives the length of its body twice, or not as a number")]
     Length,
-    /// A field's name that HTTP/1.1 has no way to write (RFC 9110, 5.6.2).
-    #[error("the response has a field whose name is not a token")]
+    /// A header name that HTTP/1.1 cannot express (RFC 9110, 5.6.2).
+    #[error("the response has a header whose name is not a token")]
     Name,
 }
 
-/// Leaves what belonged to the endpoint's hop behind.
+/// Removes what concerns only the connection to the endpoint.
 pub(super) fn leave_hop<B>(response: &mut Response<B>) {
     *response.version_mut() = Version::HTTP_11;
-    // Clients of HTTP/2 take it for a body that does not come (RFC 9110, 8.6).
+    // HTTP/2 clients would wait for a body (RFC 9110, 8.6).
     if response.status() == StatusCode::NO_CONTENT {
         response.headers_mut().remove(CONTENT_LENGTH);
     }
 }
 
-/// As [`check`], for what HTTP/2 can say besides.
+/// Like [`check`], for what only HTTP/2 can express.
 pub(super) fn check_http2(headers: &HeaderMap) -> Result<(), Unreadable> {
     if !headers.keys().all(is_token) {
         return Err(Unreadable::Name);

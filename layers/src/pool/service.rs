@@ -40,22 +40,22 @@ use crate::{
 /// is sent.
 const MAX_BUFFER: usize = 32 * 1024;
 
-/// Sends requests to one endpoint, over a connection that waits for one or over a new one.
+/// Sends requests to one endpoint over HTTP/1.1, over an idle connection or a new one.
 ///
-/// A connection serves one request at a time and waits for the next once the response was read to its end. There is no
-/// limit to connections; requests never wait for one another. When nothing of a request was sent, because a waiting
-/// connection ended just then, the next connection is tried, at last a new one. Clones share the connections; cloning
-/// counts a reference.
+/// A connection serves one request at a time, and becomes idle once the response has been read to its end. The number
+/// of connections is not limited; requests never wait for one another. If an idle connection ends before anything of a
+/// request was sent, the next one is tried, and finally a new one. Clones share the connections; cloning only counts a
+/// reference.
 ///
-/// A new connection has 5 s to open; see [`connect_timeout`](Self::connect_timeout).
+/// By default, opening a connection may take 5 seconds; see [`connect_timeout`](Self::connect_timeout).
 ///
 /// A connection that may be authenticated (by `NTLM` or `Negotiate`, which authenticate connections) is not shared
 /// between clients. It stays with the client connection of the request, which is known from
-/// [`ConnInfo`](crate::conn::ConnInfo), and ends with it. Without such a client connection, or if that is HTTP/2, which
-/// many clients may share, it ends with the response.
+/// [`ConnInfo`](crate::conn::ConnInfo), and ends with it. If there is no such client connection, or it is HTTP/2, which
+/// many clients may share, the connection ends with the response.
 ///
-/// Of the endpoint's URI the scheme and the path are not looked at: `connector` decides whether there is TLS, and requests
-/// bring their own path. A request without a `Host` gets that of its URI, or else that of the endpoint.
+/// The scheme and the path of the endpoint's URI are ignored: `connector` decides whether to use TLS, and requests have
+/// their own path. A request without a `Host` gets that of its URI, or else that of the endpoint.
 pub struct Pool<C> {
     shared: Arc<PoolShared<C>>,
     patience: Patience,
@@ -77,12 +77,12 @@ struct PoolShared<C> {
 }
 
 impl<C> Pool<C> {
-    /// Connections to `endpoint`, made by `connector`; 1024 of them may wait, for 60 s each.
+    /// A pool of connections to `endpoint`, made by `connector`. Up to 1024 of them may be idle, for 60 s each.
     pub fn new(connector: C, endpoint: Uri) -> Self {
         Self::with_limits(connector, endpoint, 1024, Duration::from_secs(60))
     }
 
-    /// As [`new`](Self::new); at most `max_idle` connections wait for a request, each for `idle_timeout` at the longest.
+    /// Like [`new`](Self::new), but with at most `max_idle` idle connections, each for at most `idle_timeout`.
     pub fn with_limits(connector: C, endpoint: Uri, max_idle: usize, idle_timeout: Duration) -> Self {
         Self {
             shared: Arc::new(PoolShared {
@@ -94,14 +94,14 @@ impl<C> Pool<C> {
         }
     }
 
-    /// How long a new connection may take in total; 5 seconds by default.
+    /// Maximum time to open a connection; 5 seconds by default.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.patience.timeout = bounded(timeout);
         self
     }
 
-    /// How long a request waits for a connection, if less than [`connect_timeout`](Self::connect_timeout).
+    /// Maximum time that a request waits for a connection, if less than [`connect_timeout`](Self::connect_timeout).
     ///
     /// This leaves time for another endpoint. A connection that opens later is kept for the next request. The limit
     /// applies to this pool and to clones made from it.
@@ -111,7 +111,7 @@ impl<C> Pool<C> {
         self
     }
 
-    /// How long a connection takes new requests; without limit by default.
+    /// Maximum age at which a connection takes new requests; unlimited by default.
     ///
     /// Up to a tenth is taken off, so that connections do not all end at once. Under steady traffic, this is how a pool
     /// notices that a name has a new address.
@@ -133,7 +133,7 @@ impl<C> Pool<C> {
         &self.shared.endpoint
     }
 
-    /// How many connections there are. It may be kept for longer than the pool.
+    /// How many connections there are. The value may outlive the pool.
     pub fn stats(&self) -> &Arc<PoolStats> {
         self.shared.idle.stats()
     }
@@ -206,7 +206,7 @@ impl<C: Connect> Pool<C> {
 }
 
 pin_project! {
-    /// An exchange over a connection that had waited, and another one should nothing of the request have been sent.
+    /// An exchange over an idle connection, or over another one if nothing of the request was sent.
     struct Resending<F, C> {
         #[pin]
         first: F,

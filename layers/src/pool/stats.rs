@@ -8,7 +8,7 @@ use std::{
 
 use super::streams::Load;
 
-/// How many connections a pool has at the moment. A request writes at most to what its worker alone writes to.
+/// How many connections a pool currently has. A request writes only to counters of its own worker.
 #[derive(Debug, Default)]
 pub struct PoolStats {
     http1: AtomicUsize,
@@ -22,14 +22,14 @@ impl PoolStats {
         self.http1.load(Ordering::Relaxed) + self.http2().len()
     }
 
-    /// Open connections that wait for any request. One of HTTP/1 that its endpoint has closed may be among them until
-    /// the pool looks at it, which it does four times within the idle timeout.
+    /// Idle connections, available to any request. They may include HTTP/1 connections that the endpoint has closed,
+    /// until the pool checks them, which it does four times within the idle timeout.
     pub fn idle(&self) -> usize {
         let http1 = self.http1_idle.load(Ordering::Relaxed).min(self.http1.load(Ordering::Relaxed));
         http1 + self.http2().iter().filter(|load| load.streams() == 0).count()
     }
 
-    /// Streams of HTTP/2 in use: requests in flight, and tunnels.
+    /// HTTP/2 streams in use: requests in flight, and tunnels.
     pub fn streams(&self) -> usize {
         self.http2().iter().map(|load| load.streams()).sum()
     }

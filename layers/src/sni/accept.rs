@@ -13,11 +13,11 @@ use super::{
 };
 use crate::{durations::bounded, host::HostName};
 
-/// Says how to serve a name in a TLS handshake.
+/// Decides how to serve the host name in a TLS handshake.
 ///
 /// Implemented by closures.
 pub trait SniPolicy {
-    /// The configuration for `name`; `None` when it is not served, which ends the connection in silence.
+    /// The configuration for `name`; `None` if it is not served, which ends the connection in silence.
     fn server_config(&self, name: &HostName) -> Option<Arc<ServerConfig>>;
 }
 
@@ -49,7 +49,7 @@ impl<F: Fn(&HostName) -> Option<Arc<ServerConfig>>> SniPolicy for F {
 /// let address = listener.local_addr()?;
 /// tokio::spawn(async move {
 ///     while let Ok((tcp, _)) = listener.accept().await {
-///         // A task for each, so that nobody waits for the handshake of another.
+/// A task for each connection, so that no client waits for another's handshake.
 ///         let acceptor = acceptor.clone();
 ///         tokio::spawn(async move {
 ///             match acceptor.accept(tcp, Duration::from_secs(10)).await {
@@ -72,7 +72,7 @@ pub struct SniAcceptor<P> {
 }
 
 impl<P: SniPolicy> SniAcceptor<P> {
-    /// Serves the names that `policy` has a configuration for.
+    /// Serves the names for which `policy` returns a configuration.
     pub fn new(policy: P) -> Self {
         Self { policy }
     }
@@ -81,8 +81,9 @@ impl<P: SniPolicy> SniAcceptor<P> {
     ///
     /// # Errors
     ///
-    /// [`Rejected`] with the connection, to be ended by [`silence::close`](crate::silence::close()). Up to
-    /// [`SniRejected::Handshake`] nothing was written to it.
+    /// [`Rejected`] with the connection, which you should pass to [`silence::close`](crate::silence::close()). Nothing
+    /// was written to it unless the client had named a served host: with [`SniRejected::Handshake`], or if the deadline
+    /// passed during the handshake.
     pub async fn accept<IO>(&self, mut io: IO, deadline: Duration) -> Result<(TlsStream<IO>, HostName), Rejected<IO>>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
@@ -106,11 +107,11 @@ impl<P: SniPolicy> SniAcceptor<P> {
     }
 }
 
-/// A connection that ended before or in its handshake.
+/// A connection that was rejected or failed before or during its handshake.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Rejected<IO, R = SniRejected> {
-    /// The connection, to be ended.
+    /// The connection, for you to close.
     pub io: IO,
     /// Why.
     pub reason: R,
@@ -135,10 +136,10 @@ pub enum SniRejected {
     /// The connection broke or ended.
     #[error("the connection ended before the ClientHello did")]
     Io(#[source] io::Error),
-    /// The first bytes are no ClientHello.
-    #[error("the first bytes are no ClientHello")]
+    /// The first bytes are not a ClientHello.
+    #[error("the first bytes are not a ClientHello")]
     NoClientHello(#[source] rustls::Error),
-    /// There is no SNI, or it is no host name.
+    /// There is no SNI, or it is not a host name.
     #[error("the ClientHello names no host")]
     NoName,
     /// The SNI names a host that is not served.
@@ -147,7 +148,7 @@ pub enum SniRejected {
     /// The client took too long.
     #[error("the handshake took too long")]
     Deadline,
-    /// The handshake failed after a served name was given.
+    /// The handshake failed after the client named a served host.
     #[error("the handshake failed")]
     Handshake(#[source] io::Error),
 }

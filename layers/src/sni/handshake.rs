@@ -10,21 +10,21 @@ use tokio_rustls::{
     server::{StartHandshake, TlsStream},
 };
 
-/// Why there is no TLS on a connection that is accepted in two steps: [`hello::read`](super::hello::read), and
+/// Why a TLS connection was not established, if it is accepted in two steps: [`hello::read`](super::hello::read) and
 /// [`finish`].
 #[derive(Debug)]
 pub(crate) enum HandshakeError {
     /// The connection broke or ended before the ClientHello did.
     Io(io::Error),
-    /// The first bytes are no ClientHello.
+    /// The first bytes are not a ClientHello.
     NoClientHello(rustls::Error),
     /// The client took too long.
     Deadline,
-    /// What came behind the ClientHello.
+    /// The handshake after the ClientHello failed.
     Failed(io::Error),
 }
 
-/// Goes on behind a ClientHello that was approved of. Gives the connection back when it comes to nothing.
+/// Continues after an approved ClientHello. Returns the connection if the handshake fails.
 pub(crate) async fn finish<IO>(
     hello: Accepted,
     mut io: IO,

@@ -15,7 +15,7 @@ use super::handshake::HandshakeError;
 
 /// Reads a ClientHello, however it is cut into records and segments, until `deadline`, and writes nothing.
 ///
-/// tokio-rustls' own `LazyConfigAcceptor` sends an alert when the bytes are no ClientHello.
+/// tokio-rustls' own `LazyConfigAcceptor` sends an alert when the bytes are not a ClientHello.
 pub(crate) async fn read<IO: AsyncRead + Unpin>(io: &mut IO, deadline: Instant) -> Result<Accepted, HandshakeError> {
     let mut acceptor = Acceptor::default();
     let read = poll_fn(|cx| {

@@ -5,12 +5,12 @@ use tower::{BoxError, Layer, Service};
 
 use crate::{MissingExtension, conn::ConnInfo, future::ResponseFuture, host::HostName};
 
-/// Lets only requests through that ask for the host that the SNI of their connection named.
+/// Lets only requests through whose host is the SNI of their connection.
 ///
-/// Stands behind [`HostLayer`](crate::host::HostLayer), which has put the request's [`HostName`] into its extensions
-/// and has turned away what is not served at all. What is left over is served here, but not on this connection:
-/// [`Misdirected`], to be answered with 421 (RFC 9110, 15.5.20). Requests of plain connections pass. Those without
-/// [`ConnInfo`], or without [`HostName`] over TLS, end in [`MissingExtension`].
+/// Put it behind [`HostLayer`](crate::host::HostLayer), which rejects hosts that are not served, and adds the request's
+/// [`HostName`] to its extensions. A request for a host that is served, but not on this connection, fails with
+/// [`Misdirected`], to be answered with 421 (RFC 9110, 15.5.20). Requests on plain connections pass. Requests without
+/// [`ConnInfo`], or over TLS without [`HostName`], fail with [`MissingExtension`].
 ///
 /// ```
 /// use http::{Request, Response};
@@ -42,7 +42,7 @@ use crate::{MissingExtension, conn::ConnInfo, future::ResponseFuture, host::Host
 pub struct SniMatchLayer;
 
 impl SniMatchLayer {
-    /// The layer.
+    /// Creates the layer.
     pub fn new() -> Self {
         Self
     }
@@ -94,7 +94,7 @@ fn check(extensions: &Extensions) -> Result<(), BoxError> {
     if given == asked { Ok(()) } else { Err(Misdirected.into()) }
 }
 
-/// A request for a host that its TLS connection was not made for.
+/// A request for another host than the SNI of its TLS connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the request asks for another host than the SNI of its connection")]
 pub struct Misdirected;

@@ -1,7 +1,7 @@
-//! SNI: a TLS handshake only for clients that name a served host, and requests only for the name they gave.
+//! Accepts TLS only for served host names, and holds the requests of a connection to the name of its handshake.
 //!
-//! [`SniAcceptor`] reads the ClientHello by itself and says nothing until a policy has approved of its name;
-//! [`SniMatchLayer`] holds every request of the connection to that name.
+//! [`SniAcceptor`] reads the ClientHello itself and sends nothing until a policy has approved the name.
+//! [`SniMatchLayer`] holds every request on the connection to that name.
 
 #[cfg(feature = "tls")]
 mod accept;

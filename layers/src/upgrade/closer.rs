@@ -8,19 +8,19 @@ use tokio::{
 
 use crate::durations::bounded;
 
-/// Closes the tunnels of the layers that were given it, for example when their route is removed.
+/// Closes the tunnels of the layers that it was passed to, for example when their route is removed.
 ///
 /// Dropping it closes none. See [`TunnelLayer::closed_by`](super::TunnelLayer::closed_by).
 #[derive(Debug, Default)]
 pub struct TunnelCloser(watch::Sender<Option<Instant>>);
 
 impl TunnelCloser {
-    /// A closer that has not closed anything.
+    /// Creates a closer that has not closed anything.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Closes all tunnels once `grace` has passed from now, and at once those that are opened after that.
+    /// Closes all tunnels after `grace`. Tunnels that are opened after that are closed at once.
     pub fn close_after(&self, grace: Duration) {
         self.0.send_replace(Some(Instant::now() + bounded(grace)));
     }
@@ -30,12 +30,12 @@ impl TunnelCloser {
     }
 }
 
-/// When tunnels are to be closed, once that is known.
+/// When to close tunnels, once this is known.
 #[derive(Debug, Clone)]
 pub(super) struct Closing(watch::Receiver<Option<Instant>>);
 
 impl Closing {
-    /// Ends when the tunnel is to be closed.
+    /// Completes when the tunnel must close.
     pub(super) async fn closed(mut self) {
         loop {
             let at = *self.0.borrow_and_update();

@@ -10,10 +10,10 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{closer::Closing, side::Side, watched::Watched};
 
-/// How often a tunnel is looked at within its timeout.
+/// How often to check a tunnel within its timeout.
 const LOOKS: u32 = 4;
 
-/// Copies bytes both ways until the tunnel ends. What the sides keep is dropped then.
+/// Copies bytes both ways until the tunnel ends, then drops what the sides keep.
 pub(super) async fn tunnel(client: Side, backend: Side, timeout: Duration, closing: Option<Closing>) {
     let (client, backend) = match try_join(client.open(), backend.open()).await {
         Ok(sides) => sides,
@@ -36,7 +36,7 @@ pub(super) async fn tunnel(client: Side, backend: Side, timeout: Duration, closi
     }
 }
 
-/// Ends when `moved` has not changed for as long as `timeout`. Bytes cost no look at the clock this way.
+/// Completes once `moved` has not changed for `timeout`. This way, copying does not have to read the clock.
 async fn stillness(moved: &AtomicU32, timeout: Duration) {
     let (mut seen, mut since) = (moved.load(Ordering::Relaxed), Instant::now());
     while since.elapsed() < timeout {

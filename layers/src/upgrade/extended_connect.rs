@@ -11,16 +11,16 @@ use tower::{BoxError, Layer, Service};
 use super::inbound::Inbound;
 use crate::ResponseFuture;
 
-/// Makes an extended CONNECT (RFC 8441) the GET with `Upgrade` that it would be in HTTP/1.1, and the 101 a 200.
+/// Turns an extended CONNECT (RFC 8441) into a GET with `Upgrade` as in HTTP/1.1, and the 101 into a 200.
 ///
-/// Clients of HTTP/2 may ask for what those of HTTP/1.1 may: any protocol but those that would hide what follows. For
-/// WebSocket it makes a key, and checks the backend's answer to it. Errors are [`NotSwitched`](super::NotSwitched). A
-/// CONNECT without `:protocol` is passed on as it is.
+/// HTTP/2 clients may request the same upgrades as HTTP/1.1 clients: any protocol except those that would hide what
+/// follows. For WebSocket, this layer makes a key and checks the backend's answer to it. Errors are
+/// [`NotSwitched`](super::NotSwitched). A CONNECT without `:protocol` passes unchanged.
 ///
-/// Put it outside of the layers that decide about requests and upgrades:
-/// [`FramingLayer`](crate::framing::FramingLayer), which refuses CONNECT,
-/// [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer) and [`TunnelLayer`](super::TunnelLayer). The server has to offer
-/// extended CONNECT: [`HttpServer::extended_connect`](crate::serve::HttpServer::extended_connect).
+/// Put it outside the layers that decide about requests and upgrades: [`FramingLayer`](crate::framing::FramingLayer),
+/// which rejects CONNECT, [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer) and [`TunnelLayer`](super::TunnelLayer).
+/// The server has to offer extended CONNECT:
+/// [`HttpServer::extended_connect`](crate::serve::HttpServer::extended_connect).
 ///
 /// ```
 /// use http::{Method, Request, Response};
@@ -47,7 +47,7 @@ use crate::ResponseFuture;
 pub struct ExtendedConnectLayer;
 
 impl ExtendedConnectLayer {
-    /// The layer.
+    /// Creates the layer.
     pub fn new() -> Self {
         Self
     }

@@ -1,4 +1,4 @@
-//! The two forms of an upgrade: of HTTP/1.1 (RFC 9110, 7.8) and of HTTP/2 (RFC 8441, 4 and 5).
+//! The two forms of an upgrade: in HTTP/1.1 (RFC 9110, 7.8) and in HTTP/2 (RFC 8441, 4 and 5).
 
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
@@ -6,7 +6,7 @@ use http::{
 };
 use hyper::ext::Protocol;
 
-/// Makes it a request of HTTP/1.1, but for the version.
+/// Turns it into an HTTP/1.1 request, except for the version.
 pub(super) fn make_get<B>(request: &mut Request<B>, protocols: HeaderValue, key: Option<HeaderValue>) {
     request.extensions_mut().remove::<Protocol>();
     *request.method_mut() = Method::GET;
@@ -18,14 +18,14 @@ pub(super) fn make_get<B>(request: &mut Request<B>, protocols: HeaderValue, key:
     }
 }
 
-/// Makes an extended CONNECT of a request that is otherwise one of HTTP/2.
+/// Turns an otherwise valid HTTP/2 request into an extended CONNECT.
 pub(super) fn make_connect<B>(request: &mut Request<B>, protocol: &str) {
     request.extensions_mut().insert(Protocol::from(protocol));
     *request.method_mut() = Method::CONNECT;
     request.headers_mut().remove(SEC_WEBSOCKET_KEY);
 }
 
-/// Makes a 101 of the 200 to an extended CONNECT.
+/// Turns the 200 to an extended CONNECT into a 101.
 pub(super) fn make_switching<B>(response: &mut Response<B>, protocol: HeaderValue, accept: Option<HeaderValue>) {
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -37,7 +37,7 @@ pub(super) fn make_switching<B>(response: &mut Response<B>, protocol: HeaderValu
     }
 }
 
-/// Makes a 200 of a 101.
+/// Turns a 101 into a 200.
 pub(super) fn make_ok<B>(response: &mut Response<B>) {
     *response.status_mut() = StatusCode::OK;
     let headers = response.headers_mut();

@@ -1,8 +1,8 @@
-//! Upgrades, such as to WebSocket, between clients and backends of either version of HTTP.
+//! Passes upgrades, for example to WebSocket, between clients and backends over HTTP/1.1 and HTTP/2.
 //!
-//! Between the layers, an upgrade always looks as in HTTP/1.1 (RFC 9110, 7.8): a GET with `Upgrade`, answered with 101.
-//! HTTP/2 asks by extended CONNECT and answers with 200 (RFC 8441). It is translated at both edges, so any client
-//! reaches any backend:
+//! Between the layers, an upgrade always looks like HTTP/1.1 (RFC 9110, 7.8): a GET with `Upgrade`, answered with 101.
+//! HTTP/2 uses an extended CONNECT, answered with 200 (RFC 8441). Both edges translate, so any client reaches any
+//! backend:
 //!
 //! ```text
 //!  the client asks                   between the layers                      the backend is asked
@@ -18,22 +18,22 @@
 //!  then      client ◀──── bytes ────▶ a task of TunnelLayer ◀──── bytes ────▶ backend
 //! ```
 //!
-//! - **WebSocket** over HTTP/1.1 has a handshake that HTTP/2 does without: `Sec-WebSocket-Key`, and the proof that the
-//!   server has understood it, `Sec-WebSocket-Accept`. [`ExtendedConnectLayer`] sends a key for a client of HTTP/2 and
-//!   checks the backend's proof. [`Http2Pool`](crate::pool::Http2Pool) makes the proof for a client of HTTP/1.1 when the
-//!   backend speaks HTTP/2.
-//! - **Handing over** works the same on both sides and for both versions: hyper puts an
-//!   [`OnUpgrade`](hyper::upgrade::OnUpgrade) into the extensions, its server into those of the request, its client into
-//!   those of the response. [`TunnelLayer`] takes both. It also takes what has to be kept as long as the tunnel is open:
-//!   the [`ConnInfo`](crate::conn::ConnInfo) of the client, and the pool's stream.
-//! - **Copying** is done by one task for each tunnel, which starts when the 101 passes [`TunnelLayer`].
-//! - **Closing**: the task ends when both sides have ended, when either breaks or is reset, when no byte has come from
-//!   either side within [`TunnelLayer::timeout`], when a [`TunnelCloser`] says so, and with the runtime. An end of one
-//!   side is passed on, and the other may go on sending.
+//! - **WebSocket** over HTTP/1.1 has a handshake that HTTP/2 does without: `Sec-WebSocket-Key`, and
+//!   `Sec-WebSocket-Accept`, which proves that the server has understood it. [`ExtendedConnectLayer`] sends a key on
+//!   behalf of an HTTP/2 client and checks the backend's proof. [`Http2Pool`](crate::pool::Http2Pool) makes the proof
+//!   for an HTTP/1.1 client if the backend speaks HTTP/2.
+//! - **Handing over** works the same on both sides and for both versions. hyper adds an
+//!   [`OnUpgrade`](hyper::upgrade::OnUpgrade) to the extensions: its server to those of the request, its client to
+//!   those of the response. [`TunnelLayer`] takes both. It also takes what must be kept while the tunnel is open: the
+//!   client's [`ConnInfo`](crate::conn::ConnInfo), and the pool's stream.
+//! - **Copying** is the work of one task per tunnel, which starts when the 101 passes [`TunnelLayer`].
+//! - **Closing**: the task ends when both sides have ended, when either breaks or is reset, when neither side has sent
+//!   a byte within [`TunnelLayer::timeout`], when a [`TunnelCloser`] says so, and with the runtime. If one side ends,
+//!   this is passed on, and the other may continue to send.
 //!
-//! A request that is no upgrade passes all of this untouched. One whose upgrade is refused has an ordinary response. A
-//! 101 for a protocol that was not asked for is an error ([`UnexpectedUpgrade`]), as is an extended CONNECT that the
-//! backend answers like an ordinary GET ([`NotSwitched`]).
+//! Requests that are not upgrades pass all of this unchanged. A refused upgrade has an ordinary response. A 101 for a
+//! protocol that was not requested is an error ([`UnexpectedUpgrade`]), and so is an ordinary response of the backend
+//! to an extended CONNECT ([`NotSwitched`]).
 
 mod closer;
 mod copy;

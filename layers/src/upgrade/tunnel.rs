@@ -13,18 +13,18 @@ use tower::{BoxError, Layer, Service};
 use super::{MissingUpgrade, TunnelCloser, UnexpectedUpgrade, closer::Closing, copy::tunnel, side::Side};
 use crate::{durations::bounded, hop_by_hop::tokens};
 
-/// Joins client and backend when the backend switches to a protocol that the client has asked for.
+/// Connects client and backend if the backend switches to a protocol that the client requested.
 ///
-/// Put it inside of [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer), which decides which `Upgrade` is passed on. It
-/// works on any server of hyper's that allows upgrades; elsewhere, a 101 is [`MissingUpgrade`]. A 101 that nobody asked
-/// for is [`UnexpectedUpgrade`].
+/// Put it inside [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer), which decides which `Upgrade` is passed on. It
+/// works on any hyper server that allows upgrades; on others, a 101 becomes [`MissingUpgrade`]. A 101 that was not
+/// requested becomes [`UnexpectedUpgrade`].
 ///
-/// The tunnel is a task of its own, and ends when both sides have ended, when no byte has come from either for too long,
-/// or with the runtime. It keeps the client's [`ConnInfo`](crate::conn::ConnInfo) until then. Over HTTP/2, either side is
-/// a stream of a connection that goes on beside it; a reset of the stream ends the tunnel.
+/// The tunnel is a task of its own. It ends when both sides have ended, when neither has sent a byte for too long, or
+/// with the runtime. Until then it keeps the client's [`ConnInfo`](crate::conn::ConnInfo). Over HTTP/2, each side is a
+/// stream of a connection that continues beside it; a reset of the stream ends the tunnel.
 ///
-/// A service that answers 101 and takes the upgrade itself, as axum's `WebSocketUpgrade` does, works inside of it, too:
-/// its tunnels are its own, without timeout or closer.
+/// Services that answer 101 and handle the upgrade themselves, such as axum's `WebSocketUpgrade`, work inside this
+/// layer too. Their tunnels have no timeout or closer.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -41,7 +41,7 @@ use crate::{durations::bounded, hop_by_hop::tokens};
 ///
 /// let request = Request::get("/").header("connection", "upgrade").header("upgrade", "websocket").body(())?;
 /// assert_eq!(service.clone().oneshot(request).await?.status(), 101);
-/// // A backend that switches unasked is not believed.
+/// // A backend that switches without being asked is rejected.
 /// let error = service.oneshot(Request::new(())).await.unwrap_err();
 /// assert!(error.is::<UnexpectedUpgrade>());
 /// # Ok(())
@@ -60,8 +60,8 @@ impl Default for TunnelLayer {
 }
 
 impl TunnelLayer {
-    /// Tunnels may be idle for an hour: what Envoy allows a TCP connection, and HAProxy's documentation advises for
-    /// `timeout tunnel`.
+    /// Creates the layer. Tunnels may be idle for an hour, as Envoy allows TCP connections, and as HAProxy's
+    /// documentation recommends for `timeout tunnel`.
     pub fn new() -> Self {
         Self { timeout: Duration::from_secs(60 * 60), closing: None }
     }
@@ -73,7 +73,8 @@ impl TunnelLayer {
         self
     }
 
-    /// How long no byte may come from either side. Both connections are then closed, up to a fourth of it later.
+    /// Maximum time without a byte from either side. Both connections are then closed, up to a quarter of this time
+    /// later.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = bounded(timeout);
@@ -128,7 +129,7 @@ where
     }
 }
 
-/// What a client has asked to switch to.
+/// The protocols that a client has requested.
 #[derive(Debug)]
 struct Asked {
     protocols: HeaderValue,

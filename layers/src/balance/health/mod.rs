@@ -1,4 +1,4 @@
-//! What requests have found out about an endpoint.
+//! The health of an endpoint, as observed by requests.
 
 mod fault;
 mod lease;
@@ -29,15 +29,15 @@ use self::{
 };
 use super::Unreachable;
 
-/// What requests have found out about an endpoint. Clones are the same health.
+/// The health of an endpoint, as observed by requests. Clones share the same health.
 ///
-/// It may be shared by the balances of several threads, each with its own runtime, and outlive all of them: give it to
+/// The balances of several threads, each with its own runtime, may share it, and it may outlive all of them: pass it to
 /// each with [`Endpoint::with_health`](super::Endpoint::with_health). While the endpoint is well, a request only reads
 /// one atomic.
 ///
-/// The outcome of an attempt counts only if no other outcome has been counted since the attempt began. So requests that
-/// fail together count as one failure, and a response to a request that was sent before the failure does not make the
-/// endpoint well again.
+/// The outcome of an attempt counts only if no other outcome has been counted since the attempt began. Requests that
+/// fail together therefore count as one failure, and a response to a request that was sent before the failure does not
+/// end the outage.
 ///
 /// ```
 /// use std::{convert::Infallible, sync::{Arc, Mutex}};
@@ -61,7 +61,7 @@ use super::Unreachable;
 /// });
 /// let request = || Request::new(Empty::<Bytes>::new());
 ///
-/// // One balance, as of a worker or an old configuration, and another one.
+/// // One balance, for example of a worker or an old configuration, and another one.
 /// let down = service_fn(async |_: Request<RequestBody>| Err::<Response<ResponseBody>, _>("connection refused"));
 /// let old = Rotation::new().balance(vec![Endpoint::with_health("a", down, health.clone())], Vec::new());
 /// let up = service_fn(async |_: Request<RequestBody>| Ok::<_, Infallible>(Response::new(ResponseBody::empty())));
@@ -94,16 +94,16 @@ struct Shared {
 type Observer = Box<dyn FnMut(&HealthChange, Option<&(dyn Error + 'static)>) + Send>;
 
 impl Health {
-    /// That of an endpoint of which nothing is known.
+    /// Unknown health, as of a new endpoint.
     pub fn new() -> Self {
         Self::with(None)
     }
 
-    /// As [`new`](Self::new), with an observer.
+    /// Like [`new`](Self::new), with an observer.
     ///
-    /// It is called once for each change, in their order, on the thread that has found it out, where it should not take
-    /// long. It may look at the [`state`](Self::state). Beside a failure it gets the error of the endpoint's service, or of
-    /// the attempt to connect again; there is none if a response broke off.
+    /// The observer is called once for each change, in order, on the thread that noticed it, so it should return
+    /// quickly. It may read the [`state`](Self::state). With a failure it gets the error of the endpoint's service, or
+    /// of the attempt to connect again; there is none if a response broke off.
     pub fn observed(observer: impl FnMut(&HealthChange, Option<&(dyn Error + 'static)>) + Send + 'static) -> Self {
         Self::with(Some(Mutex::new(Box::new(observer))))
     }
@@ -119,7 +119,7 @@ impl Health {
         }))
     }
 
-    /// What is known at the moment.
+    /// The current state.
     pub fn state(&self) -> HealthState {
         self.lock().state(self.now(), self.mark().failures())
     }

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-/// What is known of an endpoint at the moment; see [`Health::state`](super::Health::state).
+/// The state of an endpoint; see [`Health::state`](super::Health::state).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HealthState {
@@ -8,11 +8,11 @@ pub struct HealthState {
     pub outage: Option<Outage>,
     /// How long the endpoint has been well, or how long the outage has lasted.
     pub unchanged_for: Duration,
-    /// The most recent failure, also after the endpoint has recovered.
+    /// The most recent failure, even if the endpoint has recovered.
     pub last_failure: Option<LastFailure>,
 }
 
-/// An endpoint that has failed and is not known to be well again.
+/// A period in which an endpoint has failed and is not known to be well again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outage {
@@ -20,7 +20,7 @@ pub struct Outage {
     pub failures: u32,
     /// How much longer the endpoint is left alone; zero if it may be tried again.
     pub left_alone_for: Duration,
-    /// Whether it is being tried again: by a request, or by a connection in the background.
+    /// Whether a request or a background connection is testing it.
     pub is_tried: bool,
 }
 
@@ -34,7 +34,7 @@ pub struct LastFailure {
     pub ago: Duration,
 }
 
-/// A change of an endpoint's health, as told to the observer; see [`Health::observed`](super::Health::observed).
+/// A change of an endpoint's health, reported to the observer; see [`Health::observed`](super::Health::observed).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HealthChange {
