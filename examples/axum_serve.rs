@@ -1,7 +1,7 @@
-//! Layers before an axum app under plain `axum::serve`: requests for other hosts get an answer of your choice.
+//! Layers in front of an axum app under plain `axum::serve`. Requests for other hosts get an answer of your choice.
 //!
-//! A server like this one answers each request, and some before there is one: it cannot be silent. For silence, accept
-//! connections yourself, as `on_axum.rs` does.
+//! Such a server answers every request, and sometimes before there is one, so it cannot be silent. For silence, accept
+//! connections yourself, as in `on_axum.rs`.
 //!
 //! ```sh
 //! cargo run --example axum_serve           # or: -- PORT
@@ -37,17 +37,17 @@ async fn main() -> Result<(), BoxError> {
     println!("listening on {}", listener.local_addr()?);
 
     let layers = ServiceBuilder::new()
-        // Errors of the layers from here on have an answer. Without the row, that is 421 or 400.
+        // From here on, errors are answered. Without the extra row, the answer would be 421 or 400.
         .layer(
             RespondLayer::new().on(|_: &HostRejected| (StatusCode::FORBIDDEN, "ask for app.example\n").into_response()),
         )
         .layer(HostLayer::new(HostSet::new(["app.example".parse()?])))
-        // What axum knows of the connection, in the words of these layers ...
+        // Converts what axum knows about the connection for these layers ...
         .layer(ConnInfoLayer::new(|extensions| {
             let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
             Some(ConnInfo::plain(*peer))
         }))
-        // ... for those that ask who the client is.
+        // ... and for layers that need to know the client.
         .layer(DistrustLayer::new(TrustedProxies::none()));
     let app = Router::new().route("/", get(hello)).layer(layers);
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;

@@ -1,6 +1,6 @@
-//! A pool of TLS connections to a backend with a name, which a resolver of your own looks up.
+//! A pool of TLS connections to a backend whose name your own resolver looks up.
 //!
-//! The backend is a part of the example. Its name has two addresses, and nobody listens on the first.
+//! The backend is part of the example. Its name has two addresses, and nothing listens on the first.
 //!
 //! ```sh
 //! cargo run --example connector_dns
@@ -12,7 +12,7 @@
 //! # error: no connection to the endpoint: http://api.internal:.../ asks for a connection without TLS: write https, ...
 //! ```
 //!
-//! Without a resolver, a `SourceConnector` asks the system's.
+//! Without a resolver, a `SourceConnector` uses the system's.
 
 use std::{
     net::SocketAddr,
@@ -46,7 +46,7 @@ async fn main() -> Result<(), BoxError> {
     println!("listening on {address}");
     tokio::spawn(serve(listener, server_config(&authority)?));
 
-    // A port of 0 is that of the URI. The first connection to open is used.
+    // A port of 0 stands for the port of the URI. The first connection to open is used.
     let resolver = Resolver::new(service_fn(async |name: Name| {
         println!("looking up {name}");
         match name.as_str() {

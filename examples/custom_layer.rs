@@ -1,5 +1,5 @@
-//! A layer of your own between those of the crate. It refuses a part of the paths with an error of its own, which the
-//! answers of the stack know, and marks the requests that it lets through.
+//! Your own layer between layers of this crate. It rejects some paths with its own error, which the stack knows how to
+//! answer, and marks the requests that it lets through.
 //!
 //! ```sh
 //! cargo run --example custom_layer         # or: -- PORT
@@ -36,7 +36,7 @@ async fn main() -> Result<(), BoxError> {
     let stack = ServiceBuilder::new()
         .layer(HostLayer::new(HostSet::new(["app.example".parse()?])))
         .layer(OpenGateLayer::new())
-        // One row for the error of the layer below; the table has those of the crate.
+        // One extra row for the error of the layer below; the table covers the crate's own errors.
         .layer(RespondLayer::new().on(closed))
         .layer(FramingLayer::new())
         .layer(OfficeLayer { closed: "/admin" })
@@ -56,7 +56,7 @@ async fn tell(request: Request<RequestBody>) -> Result<Response<String>, BoxErro
     Ok(Response::new(format!("{} {} for {seen}\n", request.method(), request.uri().path())))
 }
 
-/// Why the office is no help.
+/// Why the office rejects a request.
 #[derive(Debug, thiserror::Error)]
 #[error("{path} is closed")]
 struct Closed {
@@ -70,7 +70,7 @@ fn closed(closed: &Closed) -> Response<String> {
     response
 }
 
-/// Refuses paths that begin with `closed`.
+/// Rejects paths that begin with `closed`.
 #[derive(Debug, Clone, Copy)]
 struct OfficeLayer {
     closed: &'static str,

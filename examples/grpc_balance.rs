@@ -1,4 +1,4 @@
-//! A gRPC client of tonic's that spreads its calls over two servers, and goes on when one of them dies.
+//! A tonic gRPC client that spreads its calls over two servers, and continues when one of them dies.
 //!
 //! ```sh
 //! cargo run --example grpc_balance
@@ -46,7 +46,7 @@ async fn main() -> Result<(), BoxError> {
         let channel = channel.map_request(|request: Request<RequestBody>| request.map(Body::new));
         Ok::<_, BoxError>((address.to_string(), channel))
     };
-    // Calls have a body, and their method is POST: only the program knows whether they can be sent again. These can.
+    // Calls have a body, and their method is POST: only the program knows whether they can be retried. These can.
     let classifier = |_: &BoxError| Failure::new().repeatable();
     let balance = Balance::new([endpoint(a)?, endpoint(b)?]).classify(classifier);
 
@@ -66,13 +66,13 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Starts a server that adds its name to what it is sent. It dies with the sender.
+/// Starts a server that adds its name to what it receives. It stops when the sender is dropped.
 fn start(name: &'static str) -> Result<(SocketAddr, oneshot::Sender<()>), BoxError> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let (life, death) = oneshot::channel();
-    // The runtime takes the connections with it.
+    // Dropping the runtime closes the connections too.
     thread::spawn(move || {
         Builder::new_current_thread().enable_all().build()?.block_on(async {
             let incoming = TcpIncoming::from(TcpListener::from_std(listener)?);
@@ -111,7 +111,7 @@ impl tower::Service<Request<Body>> for Hello {
     }
 }
 
-/// Messages are text, in place of protocol buffers, so that this example needs no compiler for them.
+/// Messages are plain text instead of protocol buffers, so that this example needs no compiler for them.
 struct Text;
 
 impl Codec for Text {

@@ -1,4 +1,5 @@
-//! Two programs that trust each other by a secret, with no certificate to make or to carry. Whoever lacks it gets no byte.
+//! Two programs that trust each other because they share a secret. There are no certificates to make or to distribute.
+//! A program without the secret gets no byte.
 //!
 //! ```sh
 //! export PMESH_SECRET=$(openssl rand -hex 32)
@@ -41,7 +42,7 @@ async fn serve(acceptor: NodeAcceptor, stream: TcpStream) {
         Ok((stream, peer, _term)) => {
             let hello = format!("hello {peer}, here is berlin\n");
             let answer = service_fn(|_| std::future::ready(Ok::<_, Infallible>(Response::new(hello.clone()))));
-            // A peer that breaks off is nobody's concern here.
+            // A peer that closes early is no concern here.
             let _ = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), answer).await;
         }
         Err(rejected) => silence::close(rejected.io).await,

@@ -1,7 +1,7 @@
 //! Host rejection and SNI enforcement around an axum router: TLS for two names, silence for all others.
 //!
-//! Silence takes a server that can end a connection without a response, so the connections are accepted and served here.
-//! `axum_serve.rs` shows what layers can do before an app under `axum::serve`.
+//! Silence needs a server that can end a connection without a response, so this program accepts and serves connections
+//! itself. `axum_serve.rs` shows what layers can do in front of an app under `axum::serve`.
 //!
 //! ```sh
 //! cargo run --example on_axum              # or: -- PORT
@@ -44,7 +44,7 @@ async fn main() -> Result<(), BoxError> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on {}", listener.local_addr()?);
 
-    // A certificate for each name. The authority of a secret that you keep is the same one at each start.
+    // A certificate for each name. If you keep the secret, its authority is the same at each start.
     let authority = Authority::derive(&Secret::generate()?, "example")?;
     let hosts: [HostName; 2] = ["one.example".parse()?, "two.example".parse()?];
     let mut configs = HashMap::new();
@@ -60,10 +60,10 @@ async fn main() -> Result<(), BoxError> {
         Router::new().route("/", get(async |Extension(host): Extension<HostName>| format!("hello from {host}\n")));
 
     let stack = ServiceBuilder::new()
-        // This error ends the connection: it must not meet a RespondLayer further out.
+        // This error ends the connection, so there must be no RespondLayer further out.
         .layer(HostLayer::new(HostSet::new(hosts.map(HostPattern::Exact))))
         .layer(OpenGateLayer::new())
-        // Errors of the layers from here on have an answer: here, 421.
+        // From here on, errors are answered, here with 421.
         .layer(RespondLayer::new())
         .layer(SniMatchLayer::new())
         .service(router);

@@ -1,6 +1,6 @@
-//! A reverse proxy from layers of your choice, on your own listener, silent to whoever names no served host.
+//! A reverse proxy from layers of your choice, on your own listener, silent to clients that name no served host.
 //!
-//! The backend is a part of the example, so that there is something to ask for.
+//! The backend is part of the example.
 //!
 //! ```sh
 //! cargo run --example own_stack            # or: -- PORT
@@ -40,10 +40,10 @@ async fn main() -> Result<(), BoxError> {
     let endpoint = format!("http://{}", backend.local_addr()?).parse()?;
     tokio::spawn(axum::serve(backend, axum::Router::new().fallback(tell)).into_future());
 
-    // Connections to the backend are reused. Their source addresses are taken from a loopback network in turn.
+    // Connections to the backend are reused. They use the addresses of a loopback network in turn as their source.
     let connector = SourceConnector::new().subnet("127.2.0.0/16".parse()?);
     let pool = Pool::new(connector.clone(), endpoint);
-    // Nobody listens there.
+    // Nothing listens there.
     let down = Pool::new(connector, "http://127.0.0.1:1".parse()?);
 
     let patterns: [HostPattern; 2] = ["hello.example".parse()?, "*.hello.example".parse()?];
@@ -54,9 +54,9 @@ async fn main() -> Result<(), BoxError> {
     routes.insert(below_hello, "/x".parse()?, pool)?;
 
     let stack = ServiceBuilder::new()
-        // An error that leaves the stack ends the connection without a byte ...
+        // Errors that leave the stack end the connection without a byte ...
         .layer(HostLayer::new(HostSet::new(patterns)))
-        // ... and here the client has earned answers: 400, 404, 502, each error its own.
+        // ... while these are answered: 400, 404 or 502, depending on the error.
         .layer(OpenGateLayer::new())
         .layer(RespondLayer::new())
         .layer(DistrustLayer::new(TrustedProxies::none()))

@@ -29,7 +29,7 @@ use tokio::{
 };
 use tower::BoxError;
 
-/// How long a client has for its handshake.
+/// Maximum time for a handshake.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 #[tokio::main]
@@ -54,11 +54,11 @@ async fn serve(acceptor: Arc<SniAcceptor<impl SniPolicy>>, stream: TcpStream) {
     match acceptor.accept(stream, DEADLINE).await {
         Ok((stream, _name)) => {
             let (mut input, mut output) = tokio::io::split(stream);
-            // A client that breaks off is nobody's concern here.
+            // A client that closes early is no concern here.
             let _ = tokio::io::copy(&mut input, &mut output).await;
             let _ = output.shutdown().await;
         }
-        // Ended with a FIN and nothing else: no alert, and no RST although input is unread.
+        // Closes with a FIN and nothing else: no alert, and no RST even if input is unread.
         Err(rejected) => {
             silence::close(rejected.io).await;
         }

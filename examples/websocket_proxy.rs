@@ -1,6 +1,6 @@
-//! A proxy for WebSockets: clients of HTTP/1.1 and HTTP/2, and a backend that needs to know only HTTP/1.1.
+//! A WebSocket proxy for HTTP/1.1 and HTTP/2 clients. The backend only needs HTTP/1.1.
 //!
-//! The backend is a part of the example. It sends each text back.
+//! The backend is part of the example. It echoes each text message.
 //!
 //! ```sh
 //! cargo run --example websocket_proxy      # or: -- PORT
@@ -48,12 +48,12 @@ async fn main() -> Result<(), BoxError> {
     let stack = ServiceBuilder::new()
         .layer(HostLayer::new(HostSet::new(["chat.localhost".parse()?])))
         .layer(OpenGateLayer::new())
-        // From here on, an upgrade looks like one of HTTP/1.1.
+        // From here on, an upgrade looks as in HTTP/1.1.
         .layer(ExtendedConnectLayer::new())
         .layer(FramingLayer::new())
         // Decides which `Upgrade` is passed on.
         .layer(HopByHopLayer::new())
-        // Copies the bytes of both sides, until they end or nothing has come for ten minutes.
+        // Copies bytes both ways until both sides end, or neither has sent any for ten minutes.
         .layer(TunnelLayer::new().timeout(Duration::from_secs(600)))
         .service(Pool::new(SourceConnector::new(), endpoint));
 
@@ -75,7 +75,7 @@ async fn upgrade(asked: Result<WebSocketUpgrade, WebSocketUpgradeRejection>) -> 
 
 async fn echo(mut socket: WebSocket) {
     while let Some(Ok(message)) = socket.recv().await {
-        // axum answers the others, such as Close, itself.
+        // axum itself answers other messages, such as Close.
         if matches!(message, Message::Text(_)) && socket.send(message).await.is_err() {
             return;
         }

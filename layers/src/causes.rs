@@ -1,8 +1,8 @@
-//! Errors with their causes, as text.
+//! Prints an error with its causes.
 
 use std::{error::Error, iter};
 
-/// An error with its causes, on one line.
+/// Displays an error with its causes, on one line.
 ///
 /// ```
 /// use std::{error::Error, io};
@@ -19,7 +19,7 @@ pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     texts(error).join(": ")
 }
 
-/// The text of an error, and those of its causes. A text that an earlier one repeats is left out.
+/// The text of an error and of its causes. Text that an earlier one repeats is left out.
 pub fn texts(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut texts = Vec::<String>::new();
     for error in iter::successors(Some(error), |error| (*error).source()) {
@@ -31,7 +31,7 @@ pub fn texts(error: &(dyn Error + 'static)) -> Vec<String> {
     texts
 }
 
-/// The error itself, or the first of its causes, that is a `T`.
+/// Finds a `T`: the error itself, or the first of its causes with this type.
 ///
 /// ```
 /// use std::io;

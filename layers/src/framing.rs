@@ -1,7 +1,7 @@
-//! One reading: requests that two parsers could understand differently are refused.
+//! Rejects requests that two servers could read differently.
 //!
-//! hyper reads the syntax of HTTP and writes each message anew, so bytes are never passed through. This layer refuses
-//! what hyper lets pass and a backend might read in another way.
+//! hyper parses HTTP and writes each message anew, so bytes are never passed through. This layer rejects what hyper
+//! accepts but a backend might read differently.
 //!
 //! ```
 //! use http::{Request, Response};
@@ -32,13 +32,13 @@ use crate::future::ResponseFuture;
 const CONTENT_LENGTH_ALIAS: HeaderName = HeaderName::from_static("content_length");
 const TRANSFER_ENCODING_ALIAS: HeaderName = HeaderName::from_static("transfer_encoding");
 
-/// Lets only requests through that have one reading; all others end in [`Unacceptable`].
+/// Lets only unambiguous requests through. All others fail with [`Unacceptable`].
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct FramingLayer;
 
 impl FramingLayer {
-    /// The layer.
+    /// Creates the layer.
     pub fn new() -> Self {
         Self
     }
@@ -88,27 +88,27 @@ where
     }
 }
 
-/// A request that is not passed on.
+/// Why a request was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unacceptable {
     /// A transfer coding other than `chunked` alone (RFC 9112, 6.1).
-    #[error("the transfer coding is not chunked alone")]
+    #[error("the transfer coding is not just chunked")]
     TransferCoding,
     /// More than one `Content-Length`, or both it and `Transfer-Encoding` (RFC 9112, 6.3). Of the latter hyper leaves no
     /// `Content-Length` over HTTP/1.1, and closes the connection after the response.
     #[error("the length of the body is given twice")]
     Length,
-    /// A target with a byte that no URI has (RFC 3986, 2), or of another scheme than http and https.
-    #[error("the target is not a URI of http or https")]
+    /// A target with a byte that is not allowed in a URI (RFC 3986, 2), or with a scheme other than http and https.
+    #[error("the target is not an http or https URI")]
     Target,
-    /// A field's name that HTTP/1.1 has no way to write (RFC 9110, 5.6.2).
-    #[error("the name of a field is not a token")]
+    /// A header name that HTTP/1.1 cannot express (RFC 9110, 5.6.2).
+    #[error("a header name is not a token")]
     Name,
-    /// A value of HTTP/2 with white space before or behind it, which HTTP/1.1 has no way to write (RFC 9113, 8.2.1).
-    #[error("the value of a field begins or ends with white space")]
+    /// An HTTP/2 header value with leading or trailing white space, which HTTP/1.1 cannot express (RFC 9113, 8.2.1).
+    #[error("a header value begins or ends with white space")]
     Value,
-    /// `CONNECT` and `TRACE`, which a reverse proxy has no use for.
+    /// `CONNECT` and `TRACE`, which a reverse proxy does not need.
     #[error("the method is not allowed")]
     Method,
 }

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use tower::BoxError;
 
 pin_project! {
-    /// The response of the inner service, or the error of a layer that stopped the request.
+    /// The response of the inner service, or the error of a layer that rejected the request.
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]
@@ -33,7 +33,7 @@ impl<F> ResponseFuture<F> {
         Self { kind: Kind::Inner { future } }
     }
 
-    /// The request goes no further.
+    /// Fails the request without calling the inner service.
     pub fn error(error: impl Into<BoxError>) -> Self {
         Self { kind: Kind::Stopped { error: Some(error.into()) } }
     }

@@ -1,4 +1,4 @@
-//! Fields that concern one connection only are not passed on (RFC 9110, 7.6.1).
+//! Removes headers that are meant for a single connection (RFC 9110, 7.6.1).
 //!
 //! ```
 //! use bytes::Bytes;
@@ -38,14 +38,14 @@ use tower::{Layer, Service};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-/// The fields that concern one hop, whether `Connection` names them or not.
+/// Headers that are always meant for one hop, even if `Connection` does not name them.
 static ALWAYS: [HeaderName; 8] =
     [CONNECTION, KEEP_ALIVE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE];
 
-/// Removes hop-by-hop fields from requests and responses: those that `Connection` names and those that are always.
+/// Removes hop-by-hop headers from requests and responses: those that `Connection` names, and those that always are.
 ///
-/// Two survive where they are meant for the next hop as well: `TE: trailers`, and the `Upgrade` of a request without
-/// a body, unless it asks for another version of HTTP or for TLS, which would hide what follows from a proxy.
+/// Two are kept if they are meant for the next hop as well: `TE: trailers`, and the `Upgrade` of a request without a
+/// body, unless it asks for another version of HTTP or for TLS, which would hide what follows from the proxy.
 #[derive(Debug, Clone)]
 pub struct HopByHopLayer {
     protected: Arc<[HeaderName]>,
@@ -58,12 +58,12 @@ impl Default for HopByHopLayer {
 }
 
 impl HopByHopLayer {
-    /// A layer that lets `Connection` name any field but `Host` and `Content-Length`.
+    /// Creates a layer that lets `Connection` name any header except `Host` and `Content-Length`.
     pub fn new() -> Self {
         Self { protected: Arc::new([HOST, CONTENT_LENGTH]) }
     }
 
-    /// Keeps `field`, set by an outer layer, even if a client's `Connection` names it.
+    /// Keeps `field`, which an outer layer sets, even if a client's `Connection` names it.
     #[must_use]
     pub fn protect(self, field: HeaderName) -> Self {
         Self { protected: self.protected.iter().cloned().chain([field]).collect() }

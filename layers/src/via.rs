@@ -1,4 +1,4 @@
-//! `Via` (RFC 9110, 7.6.3): through whom a request has come, and that it does not come round for ever.
+//! Sets `Via` (RFC 9110, 7.6.3), and rejects requests that loop.
 //!
 //! ```
 //! use http::{Request, Response};
@@ -26,14 +26,15 @@ use tower::{BoxError, Layer, Service};
 
 use crate::{future::ResponseFuture, hop_by_hop::tokens};
 
-/// How often a request may have come through before. A service may well ask another one through the same proxy and pass
-/// the field on; a loop gets here in no time.
+/// How often a request may have passed this proxy before. A service may well call another one through the same proxy
+/// and pass `Via` on; a loop reaches this number at once.
 const MAX_PASSES: usize = 4;
 
-/// Adds a line to the `Via` of each request. One that has come through here more than 4 times ends in [`LoopDetected`].
+/// Adds an entry to the `Via` of each request. A request that has passed this proxy more than 4 times fails with
+/// [`LoopDetected`].
 ///
-/// Responses get none, which RFC 9110 leaves to a gateway. Stands inside of
-/// [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer), so that no `Connection` takes the line away.
+/// Responses get none, which RFC 9110 leaves to the gateway. Put the layer inside
+/// [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer), so that no `Connection` header can remove the entry.
 #[derive(Debug, Clone)]
 pub struct ViaLayer {
     us: Arc<Us>,
@@ -47,14 +48,14 @@ struct Us {
 }
 
 impl ViaLayer {
-    /// A layer that calls this proxy `pseudonym`.
+    /// Creates a layer that calls this proxy `pseudonym`.
     ///
-    /// It must be no other proxy's on the way, or requests may be taken for loops: let a part of it be random. It need not
-    /// be a host's name, and better is none, as all backends get to see it.
+    /// No other proxy on the way may have the same pseudonym, or requests may be mistaken for loops, so make part of it
+    /// random. It should not be a host name, as all backends see it.
     ///
     /// # Errors
     ///
-    /// When it is not a token (RFC 9110, 5.6.2).
+    /// If it is not a token (RFC 9110, 5.6.2).
     pub fn new(pseudonym: &str) -> Result<Self, InvalidPseudonym> {
         let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if pseudonym.is_empty() || !pseudonym.bytes().all(is_tchar) {
@@ -120,19 +121,19 @@ impl Us {
         .clone()
     }
 
-    /// How often the request has come through here.
+    /// How often the request has passed this proxy.
     fn passes(&self, headers: &HeaderMap) -> usize {
         let by = |entry: &&[u8]| entry.split(|byte| *byte == b' ').nth(1) == Some(self.pseudonym.as_bytes());
         headers.get_all(VIA).iter().flat_map(tokens).filter(by).count()
     }
 }
 
-/// A request that has come through here again and again: a route leads back to where it is.
+/// A request that has passed this proxy again and again, because its route leads back here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the request goes in circles: its route leads back to this proxy")]
 pub struct LoopDetected;
 
-/// A name that `Via` cannot hold.
+/// A pseudonym that `Via` cannot hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a pseudonym is a token of HTTP: letters, digits and a few signs")]
 pub struct InvalidPseudonym;

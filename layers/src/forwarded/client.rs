@@ -4,14 +4,14 @@ use http::Extensions;
 
 use crate::conn::ConnInfo;
 
-/// The IP address of the client that sent a request, as far as it is known: not that of a proxy in front.
+/// The IP address of the client that sent a request, as far as it is known, and not that of a proxy in front.
 ///
-/// [`DistrustLayer`](super::DistrustLayer) finds it once for each request, and everything further in that names or counts
-/// clients takes it from there. If the peer is a trusted proxy, it is the last address of the chain that the proxy sent
-/// which does not belong to a trusted proxy. A peer that is another node has already checked the chain of its client, so
-/// that it is read in the same way. Otherwise, or if the proxy hides the client, it is the peer's address.
+/// [`DistrustLayer`](super::DistrustLayer) determines it once per request, for all inner layers that log or count
+/// clients. If the peer is a trusted proxy, it is the last address in the proxy's chain that does not belong to a
+/// trusted proxy. The chain of another node is read in the same way, because the node has already checked it.
+/// Otherwise, or if the proxy hides the client, it is the peer's address.
 ///
-/// IPv4 addresses that are written as IPv6 (`::ffff:192.0.2.1`) are turned into IPv4.
+/// IPv4 addresses that are written as IPv6 (`::ffff:192.0.2.1`) are converted to IPv4.
 ///
 /// ```
 /// use http::Request;
@@ -39,8 +39,8 @@ use crate::conn::ConnInfo;
 pub struct ClientAddr(IpAddr);
 
 impl ClientAddr {
-    /// From the extensions of a request: what [`DistrustLayer`](super::DistrustLayer) found, else the peer of its
-    /// [`ConnInfo`]. `None` without either.
+    /// Reads it from a request's extensions: the address that [`DistrustLayer`](super::DistrustLayer) found, or else
+    /// the peer of its [`ConnInfo`]. `None` without either.
     pub fn of(extensions: &Extensions) -> Option<Self> {
         // Clients without a proxy are the common case, for which an extension would be an allocation for nothing.
         let said = extensions.get().copied();

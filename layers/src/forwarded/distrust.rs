@@ -9,15 +9,15 @@ use super::{
 };
 use crate::{MissingExtension, ResponseFuture, conn::ConnInfo};
 
-/// Removes forwarding headers from requests of clients that are not trusted proxies.
+/// Removes forwarding headers from requests of clients that are not trusted proxies, and finds the [`ClientAddr`].
 ///
 /// These headers are `Forwarded`, all `X-Forwarded-*`, `X-Real-IP` and `X-Request-ID`, also when spelled with `_`
-/// instead of `-`, which CGI and its successors do not tell apart. A trusted proxy only keeps the headers that it sets,
-/// see [`ProxyHeaders`]. Another node is trusted, because it has already removed the headers of its client. A request
-/// without [`ConnInfo`] ends in [`MissingExtension`].
+/// instead of `-`, which CGI and its successors do not distinguish. A trusted proxy keeps only the headers that it
+/// sets, see [`ProxyHeaders`]. Another node is trusted, because it has already removed the headers of its client. A
+/// request without [`ConnInfo`] fails with [`MissingExtension`].
 ///
-/// What is left of them says who the client is: this layer finds its [`ClientAddr`]. Put it outside of the layers that set
-/// these headers, and of those that name or count clients.
+/// From what is left, this layer determines the request's [`ClientAddr`]. Put it outside the layers that set these
+/// headers, and outside those that log or count clients.
 ///
 /// ```
 /// use http::{Request, Response};

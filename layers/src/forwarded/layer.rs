@@ -25,14 +25,14 @@ const ADDED: usize = 6;
 /// Tells the backend who sent the request: sets `X-Forwarded-For`, `-Proto` and `-Host`, and `Forwarded` with the same
 /// values.
 ///
-/// The address of a trusted proxy is appended to the chain that it sent, in whichever of the two. The host and scheme
-/// are taken from the proxy as well, because it saw the original request. If it sent `X-Real-IP`, that becomes the
-/// [`ClientAddr`](super::ClientAddr). If it sent several `X-Forwarded-Port`, one is left.
-/// Malformed values and the ports of clients are dropped.
+/// If the peer is a trusted proxy, its address is appended to the chain that it sent, in either header. The host and
+/// scheme are taken from the proxy as well, because it saw the original request. If it sent `X-Real-IP`, that becomes
+/// the [`ClientAddr`](super::ClientAddr). Of several `X-Forwarded-Port` headers, one is kept. Malformed values and the
+/// ports of clients are dropped.
 ///
-/// A request from another node passes unchanged: that node has already set everything. One without [`ConnInfo`] ends in
-/// [`MissingExtension`]. To remove what other clients say about themselves, such as `X-Real-IP`, put a
-/// [`DistrustLayer`](super::DistrustLayer) outside of this one.
+/// A request from another node passes unchanged, because that node has already set everything. A request without
+/// [`ConnInfo`] fails with [`MissingExtension`]. To remove what untrusted clients say about themselves, such as
+/// `X-Real-IP`, put a [`DistrustLayer`](super::DistrustLayer) outside this one.
 #[derive(Debug, Clone)]
 pub struct ForwardedLayer {
     trusted: TrustedProxies,

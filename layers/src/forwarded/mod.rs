@@ -1,5 +1,5 @@
-//! Headers that say who sent a request and how: `Forwarded` (RFC 7239), and `X-Forwarded-For`, `-Proto` and `-Host`
-//! with the same values; and [`ClientAddr`], the client that they name.
+//! Finds out who the client is, and tells the backend: sets `Forwarded` (RFC 7239), and `X-Forwarded-For`, `-Proto` and
+//! `-Host` with the same values, and removes forged ones. [`ClientAddr`] is the client's address.
 //!
 //! ```
 //! use http::{Request, Response};

@@ -2,8 +2,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 
-/// The networks of trusted proxies, and the headers in which they describe the original client. Cloning counts a
-/// reference.
+/// The networks of trusted proxies, and the headers in which they describe the client. Cloning only counts a reference.
 #[derive(Debug, Clone)]
 pub struct TrustedProxies {
     networks: Arc<[IpNet]>,
@@ -16,7 +15,7 @@ impl TrustedProxies {
         Self { networks: networks.into_iter().collect(), headers: ProxyHeaders::default() }
     }
 
-    /// Trusts nobody.
+    /// Trusts no proxy.
     pub fn none() -> Self {
         Self::new([])
     }
@@ -39,11 +38,11 @@ impl TrustedProxies {
 
 /// The headers that trusted proxies set.
 ///
-/// A proxy that sets one kind passes the other kind on as its client wrote it.
+/// A proxy that sets one kind passes the other kind on as its client sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ProxyHeaders {
-    /// `X-Forwarded-For` and the like, and `X-Real-IP`.
+    /// `X-Forwarded-*` and `X-Real-IP`.
     #[default]
     XForwarded,
     /// `Forwarded` (RFC 7239).

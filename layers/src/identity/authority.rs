@@ -13,7 +13,7 @@ use crate::host::{HostName, HostPattern};
 
 const PURPOSE: Purpose = Purpose { label: "authority for public names v1", common_name: "local authority" };
 
-/// A certificate authority that is derived from a [`Secret`] and issues what browsers and other clients see.
+/// A certificate authority that is derived from a [`Secret`] and issues certificates for browsers and other clients.
 ///
 /// Its certificate is the same on every node, at every start and in every version: all of it comes from the secret or
 /// is fixed. It is valid from 2020-01-01 to 2049-12-31, and may issue no further authorities.
@@ -21,8 +21,9 @@ const PURPOSE: Purpose = Purpose { label: "authority for public names v1", commo
 pub struct Authority(DerivedAuthority);
 
 impl Authority {
-    /// Derives the authority of a program. `context` is the program's name, 1 to 32 bytes, and never changes: another one
-    /// gives an unrelated authority. People see it in the certificate, as in `example local authority 5a17c0de`.
+    /// Derives the authority of a program. `context` is the program's name, 1 to 32 bytes. It must never change:
+    /// another one gives an unrelated authority. People see it in the certificate, as in `example local authority
+    /// 5a17c0de`.
     ///
     /// # Errors
     ///
@@ -32,7 +33,7 @@ impl Authority {
         DerivedAuthority::derive(secret, context, &PURPOSE).map(Self)
     }
 
-    /// The certificate as text, for trust stores and `curl --cacert`. It holds nothing secret.
+    /// The certificate as PEM text, for trust stores and `curl --cacert`. It contains nothing secret.
     pub fn certificate_pem(&self) -> String {
         self.0.certificate_pem()
     }

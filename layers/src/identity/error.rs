@@ -3,7 +3,7 @@ use rustls::server::VerifierBuilderError;
 use super::NodeName;
 use crate::host::HostName;
 
-/// Why no secret, authority, certificate or identity of a node could be made.
+/// An error while making a secret, an authority, a certificate or a node's identity.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct IdentityError(#[from] Kind);

@@ -1,11 +1,10 @@
-//! One secret in place of a PKI: a secret, the certificate authority derived from it, and the certificates it issues.
+//! Derives a certificate authority from a shared secret, and issues certificates: one secret instead of a PKI.
 //!
-//! Every node that holds the same [`Secret`] derives, byte for byte, the same [`Authority`], at every start and in
-//! every version. Clients that trust its certificate accept what any of the nodes issues, and no node stores
-//! anything but the secret.
+//! Every node with the same [`Secret`] derives the same [`Authority`], byte for byte, at every start and in every
+//! version. Clients that trust its certificate accept what any of the nodes issues, and nodes store only the secret.
 //!
-//! What nodes show each other comes from a [`NodeAuthority`] of its own, unrelated to that one; the module
-//! [`node`](crate::node) puts it to work.
+//! The certificates that nodes show each other come from a separate, unrelated [`NodeAuthority`]. The module
+//! [`node`](crate::node) uses them.
 //!
 //! ```
 //! use std::{sync::Arc, time::SystemTime};

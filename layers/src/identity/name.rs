@@ -7,10 +7,10 @@ const MAX: usize = 63;
 
 /// The name of a node: one DNS label, in lower case.
 ///
-/// 1 to 63 of `a` to `z`, `0` to `9` and `-`, with no `-` at either end. Numbers, such as `7` or `0x7`, are no names: a
-/// certificate cannot name them, since they could be read as IPv4 addresses.
+/// 1 to 63 characters from `a` to `z`, `0` to `9` and `-`, with no `-` at either end. Numbers, such as `7` or `0x7`,
+/// are not allowed: a certificate cannot name them, since they could be read as IPv4 addresses.
 ///
-/// Cloning counts a reference and copies nothing.
+/// Cloning only counts a reference.
 ///
 /// ```
 /// use pmesh_layers::identity::NodeName;
@@ -71,7 +71,7 @@ impl fmt::Debug for NodeName {
     }
 }
 
-/// Text that names no node.
+/// Text that is not a node name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidNodeName {
@@ -84,7 +84,7 @@ pub enum InvalidNodeName {
         /// How many there are.
         characters: usize,
     },
-    /// Something that no name holds.
+    /// A character that is not allowed in a node name.
     #[error("{0:?} cannot stand in the name of a node: it has letters from a to z, digits and hyphens")]
     Character(char),
     /// A hyphen at an end.

@@ -12,11 +12,11 @@ use super::{
 
 const PURPOSE: Purpose = Purpose { label: "authority for nodes v1", common_name: "node authority" };
 
-/// A certificate authority that is derived from a [`Secret`] and issues what nodes show each other.
+/// A certificate authority that is derived from a [`Secret`] and issues the certificates that nodes show each other.
 ///
-/// It has nothing in common with the [`Authority`](super::Authority) of the same secret, which clients are told to
-/// trust: what one has issued is worth nothing to those who trust the other. Its certificate is the same on every node,
-/// at every start and in every version.
+/// It is unrelated to the [`Authority`](super::Authority) of the same secret, which clients are told to trust:
+/// certificates of one are worthless to those who trust the other. Its certificate is the same on every node, at every
+/// start and in every version.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -32,7 +32,7 @@ const PURPOSE: Purpose = Purpose { label: "authority for nodes v1", common_name:
 #[derive(Debug)]
 pub struct NodeAuthority(DerivedAuthority);
 
-/// On which side of a connection a certificate is shown.
+/// The side of a connection on which a certificate is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// By the node that connects.

@@ -13,13 +13,13 @@ const BYTES: usize = 32;
 
 /// The 256 bits from which everything that nodes share is derived.
 ///
-/// Who holds it can impersonate every node. It is wiped from memory when dropped and printed only by
-/// [`expose_hex`](Self::expose_hex).
+/// Anyone who has it can impersonate every node. It is wiped from memory when dropped, and only
+/// [`expose_hex`](Self::expose_hex) prints it.
 // Boxed, so that moving it leaves no copy behind.
 pub struct Secret(Box<Zeroizing<[u8; BYTES]>>);
 
 impl Secret {
-    /// A new secret from the system's source of random numbers.
+    /// Creates a secret from the system's random numbers.
     ///
     /// # Errors
     ///
@@ -35,7 +35,7 @@ impl Secret {
         Zeroizing::new(base16ct::lower::encode_string(self.bytes()))
     }
 
-    /// A key of `N` bytes for one purpose, which `label` names. Another label gives an unrelated key, and no key tells the
+    /// Derives a key of `N` bytes for the purpose `label`. Another label gives an unrelated key, and no key reveals the
     /// secret.
     ///
     /// HKDF-SHA256 (RFC 5869) without a salt, `label` as its info.
@@ -83,7 +83,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Text that is no secret. Its message never shows the text.
+/// Text that is not a secret. The message never shows the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSecret {

@@ -28,7 +28,7 @@ use crate::{
 /// let address = listener.local_addr()?;
 /// tokio::spawn(async move {
 ///     while let Ok((tcp, _)) = listener.accept().await {
-///         // A task for each, so that nobody waits for the handshake of another.
+///         // A task for each connection, so that no node waits for another's handshake.
 ///         let acceptor = acceptor.clone();
 ///         tokio::spawn(async move {
 ///             match acceptor.accept(tcp, Duration::from_secs(10)).await {

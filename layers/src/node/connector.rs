@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{durations::bounded, identity::NodeName, plain::plain};
 
-/// Connects to another node, over the connections of another connector, for HTTP/2.
+/// Connects to another node with HTTP/2, over the connections of another connector.
 ///
 /// It proves that it holds the secret and shows the certificate of the node that connects, and believes only a
 /// certificate for the node that was asked for. The URI says where that node is, and nothing else: every connection is
@@ -64,7 +64,7 @@ impl<C> NodeConnector<C> {
         Self { inner, identity, peer, timeout: Duration::from_secs(5), grace: Duration::from_secs(30) }
     }
 
-    /// How long a handshake may take.
+    /// Maximum time for a handshake.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = bounded(timeout);

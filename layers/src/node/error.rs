@@ -4,7 +4,7 @@ use tower::BoxError;
 
 use crate::identity::{IdentityError, NodeName};
 
-/// Why there is no connection to a node.
+/// An error while connecting to a node.
 #[derive(Debug)]
 pub struct NodeError {
     pub(super) peer: NodeName,
@@ -24,17 +24,17 @@ pub(super) enum Step {
 }
 
 impl NodeError {
-    /// Whether the peer closed the connection without an answer, as a node does that believes none of the proofs.
+    /// Whether the peer closed the connection without an answer, as a node does if it accepts none of the proofs.
     pub fn is_silence(&self) -> bool {
         matches!(self.step, Step::Silence { .. })
     }
 
-    /// Whether there was no connection to prove anything on.
+    /// Whether no connection could be opened.
     pub fn is_unconnected(&self) -> bool {
         matches!(self.step, Step::Connect(_))
     }
 
-    /// Whether the peer did not end the handshake in time.
+    /// Whether the peer did not finish the handshake in time.
     pub fn is_timeout(&self) -> bool {
         matches!(self.step, Step::Timeout)
     }

@@ -16,13 +16,13 @@ use super::{
 };
 use crate::identity::{IdentityError, NodeAuthority, NodeName, Secret, error::Kind, random};
 
-/// Who a node is, and how it proves it: its name, the secrets, and the certificates that come from them.
+/// The identity of a node and the means to prove it: its name, its secrets, and the certificates derived from them.
 ///
-/// Several secrets are for the time in which one is replaced by another: connections are made with the first, and with
-/// the next where that meets silence; connections are accepted with each. So the new secret is added behind the old one
-/// on all nodes, then moved before it, then the old one is taken away, and no node is left alone at any step.
+/// Several secrets are for replacing one by another. To connect, a node uses the first, and tries the next if it meets
+/// silence. It accepts connections made with any of them. So add the new secret after the old one on all nodes, then
+/// move it to the front, then remove the old one: no node is cut off at any step.
 ///
-/// Clones are the same identity: what is replaced in one is replaced in all, for connections from then on.
+/// Clones are the same identity: a replacement in one applies to all, for connections from then on.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -34,7 +34,7 @@ use crate::identity::{IdentityError, NodeAuthority, NodeName, Secret, error::Kin
 ///
 /// identity.replace([&old, &new])?;
 ///
-/// // From time to time: certificates are valid for a day.
+/// // From time to time. Certificates are valid for a day.
 /// assert!(!identity.renew(SystemTime::now())?, "they are fresh");
 /// # Ok(())
 /// # }
@@ -144,7 +144,7 @@ impl NodeIdentity {
     ///
     /// # Errors
     ///
-    /// As of [`new`](Self::new); then nothing is replaced.
+    /// Like those of [`new`](Self::new). On an error, nothing is replaced.
     pub fn replace<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) -> Result<(), IdentityError> {
         let _writing = self.writing();
         let before = self.shared.current.load_full();
@@ -159,11 +159,11 @@ impl NodeIdentity {
         Ok(())
     }
 
-    /// Connections from now on are made and accepted with these certificates instead of those that were there.
+    /// Replaces the certificates, for connections that are made or accepted from now on.
     ///
     /// # Errors
     ///
-    /// As of [`with_certificates`](Self::with_certificates); then nothing is replaced.
+    /// Like those of [`with_certificates`](Self::with_certificates). On an error, nothing is replaced.
     pub fn replace_certificates(&self, certificates: NodeCertificates) -> Result<(), IdentityError> {
         let own = Configs::own(certificates, &self.name, SystemTime::now())?;
         let _writing = self.writing();
@@ -172,12 +172,12 @@ impl NodeIdentity {
         Ok(())
     }
 
-    /// Issues new certificates, if a third or less of the lifetime of those that are derived is left at `now`; says
-    /// whether it was so. To be called every hour or more often: when nothing is to be done, it costs nothing.
+    /// Issues new certificates if a third or less of the lifetime of the derived ones is left at `now`. Returns whether it
+    /// did. Call it every hour or more often; it costs nothing if there is nothing to do.
     ///
     /// # Errors
     ///
-    /// As of [`new`](Self::new); then nothing is replaced.
+    /// Like those of [`new`](Self::new). On an error, nothing is replaced.
     pub fn renew(&self, now: SystemTime) -> Result<bool, IdentityError> {
         let _writing = self.writing();
         let current = self.shared.current.load();

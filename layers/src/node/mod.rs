@@ -1,9 +1,9 @@
-//! Connections between programs that share a secret, and silence to all others.
+//! Connects programs that share a secret, and stays silent to all others.
 //!
-//! Mutual TLS alone is not silent: a server shows its certificate before it sees the client's. So a node that connects
-//! proves first, in its ClientHello, that it holds the secret; only then it is answered, and both show the certificates
-//! that their [`NodeAuthority`](crate::identity::NodeAuthority) has issued. TLS is 1.3, with nothing resumed, and what
-//! is spoken over it is HTTP/2.
+//! Mutual TLS alone is not silent: a server shows its certificate before it sees the client's. So a connecting node
+//! first proves, in its ClientHello, that it has the secret. Only then does the other node answer, and both show the
+//! certificates that their [`NodeAuthority`](crate::identity::NodeAuthority) has issued. Connections use HTTP/2 over
+//! TLS 1.3, without resumption.
 //!
 //! The HTTP server and the pool below need the features `server` and `client`.
 //!
@@ -41,7 +41,7 @@
 //!         tokio::spawn(async move {
 //!             let (tls, peer, mut term) = match acceptor.accept(tcp, Duration::from_secs(10)).await {
 //!                 Ok(accepted) => accepted,
-//!                 // Not a byte for a stranger.
+//!                 // Send nothing to a stranger.
 //!                 Err(rejected) => return drop(silence::close(rejected.io).await),
 //!             };
 //!             let hello = format!("hello {peer}");
@@ -73,37 +73,38 @@
 //! # }
 //! ```
 //!
-//! A node that is met with silence gets a [`PoolError`](crate::pool::PoolError) that has a [`NodeError`] among its causes:
-//! [`causes::find`](crate::causes::find) finds it, and [`NodeError::is_silence`] tells.
+//! If the other node stays silent, the request fails with a [`PoolError`](crate::pool::PoolError) that has a
+//! [`NodeError`] among its causes: find it with [`causes::find`](crate::causes::find), and check
+//! [`NodeError::is_silence`].
 //!
 //! # The proof
 //!
 //! | bytes | what |
 //! | --- | --- |
 //! | 1 | the version, 1 |
-//! | 8 | the time, in seconds since 1970, the highest byte first |
+//! | 8 | the time, in seconds since 1970, big-endian |
 //! | 16 | a random number |
-//! | 32 | HMAC-SHA256 of all that, and of the name of the node that is asked for; its key is HKDF-SHA256 of the secret, with the info `CONTEXT proof v1`, 64 bytes long |
+//! | 32 | HMAC-SHA256 of all of the above and the name of the requested node; its key is 64 bytes of HKDF-SHA256 of the secret, with the info `CONTEXT proof v1` |
 //!
-//! It stands first in the list of application protocols (ALPN), whose names may be any bytes (RFC 7301, 3.1), before
-//! `h2`. No name is sent (SNI).
+//! The proof comes first in the list of application protocols (ALPN), before `h2`; protocol names may be any bytes (RFC
+//! 7301, 3.1). No SNI is sent.
 //!
-//! A proof is accepted by the node it was made for, once, and while the clocks of both are close
-//! ([`NodeIdentity::clock_window`]). It is not bound to the rest of the handshake: who catches one on its way, keeps it
-//! from arriving and uses it in time, or uses it again on a node that was started anew since, sees a TLS server, and
-//! cannot go on without a certificate.
+//! Only the node that a proof was made for accepts it, only once, and only while the clocks of both nodes are close
+//! ([`NodeIdentity::clock_window`]). The proof is not bound to the rest of the handshake. An attacker who intercepts a
+//! proof and uses it in time, or replays it to a node that has been restarted since, learns that there is a TLS server,
+//! but gets no further without a certificate.
 //!
 //! # Giving up a secret
 //!
-//! When [`NodeIdentity::replace`] gives up a secret, connections that were made with it go on, so that requests in
-//! flight can finish:
+//! When [`NodeIdentity::replace`] gives up a secret, connections that were made with it continue for a while, so that
+//! requests in flight can finish:
 //!
 //! - The accepting side drains the connection when its [`Term`] is over, as above. Clients see a GOAWAY, and an
 //!   [`Http2Pool`](crate::pool::Http2Pool) moves on to a new connection without losing a request.
 //! - The connecting side breaks the connection after [`NodeConnector::grace`]. Until then its pool keeps using it, and
-//!   requests that are still in flight at the end fail.
+//!   requests that are still in flight at that point fail.
 //!
-//! So take the old secret away from the nodes that accept connections first.
+//! So remove the old secret from the accepting nodes first.
 //!
 //! # Own certificates
 //!

@@ -3,7 +3,7 @@ use std::io;
 use super::seen::Refused;
 use crate::sni::handshake::HandshakeError;
 
-/// Why a connection of a node was not accepted. Up to [`Handshake`](Self::Handshake) nothing was written to it.
+/// Why a connection was rejected. Nothing was written to it up to [`Handshake`](Self::Handshake).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeRejected {

@@ -8,7 +8,7 @@ use super::TimedOut;
 /// itself.
 #[derive(Debug)]
 pub enum NoResponse {
-    /// It was too long in coming.
+    /// It took too long.
     TimedOut(TimedOut),
     /// It did not arrive in the time that attempts at other endpoints had left, which is not this endpoint's fault.
     NoTimeLeft,

@@ -1,5 +1,5 @@
-//! A limit to how long a backend may keep a request waiting for the head of its response, and a client a backend for
-//! the body of its request.
+//! Limits the time to wait for a response: how long a backend may take to respond, and how slowly a client may send the
+//! body of its request.
 //!
 //! ```
 //! use std::time::Duration;

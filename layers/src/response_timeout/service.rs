@@ -15,14 +15,14 @@ use super::{
 };
 use crate::{body::RequestBody, durations::bounded};
 
-/// Ends requests in [`TimedOut`](super::TimedOut) when nothing has moved for a time and there is no response yet.
+/// Fails requests with [`TimedOut`](super::TimedOut) if nothing has moved for a time and there is no response yet.
 ///
 /// Around each endpoint of a [`Balance`](crate::balance::Balance), it limits all attempts together: a request that is
-/// sent again has the time that is left. An endpoint that hangs counts as failed.
+/// sent again gets the time that is left. An endpoint that hangs counts as failed.
 ///
-/// The time counts from the last piece of the request body, so a large upload may take any time, unless it is slower
-/// than [`min_rate`](Self::min_rate). What follows the head of the response is limited by
-/// [`HttpServer::body_timeout`](crate::serve::HttpServer::body_timeout) instead.
+/// The timeout starts again with each piece of the request body, so a large upload may take any time, unless it is
+/// slower than [`min_rate`](Self::min_rate). After the head of the response,
+/// [`HttpServer::body_timeout`](crate::serve::HttpServer::body_timeout) applies instead.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseTimeoutLayer {
     timeout: Duration,
@@ -31,25 +31,24 @@ pub struct ResponseTimeoutLayer {
 }
 
 impl ResponseTimeoutLayer {
-    /// Waits for `timeout`, for bodies at any rate.
+    /// Limits the wait to `timeout`, with no minimum rate for request bodies.
     pub fn new(timeout: Duration) -> Self {
         Self { timeout: bounded(timeout), min_rate: None, except_http2: false }
     }
 
-    /// How many bytes a second the body of a request has to bring until the head of its response is there; 0: any
-    /// number.
+    /// Minimum rate of a request body in bytes per second, until the head of the response arrives; 0 is no minimum.
     ///
-    /// It is the mean over each `window` in which the client was waited for: what a backend takes to read is not
-    /// counted. A body that is too slow ends the request in [`TimedOut::Client`](super::TimedOut::Client). It may be
-    /// noticed a fourth later.
+    /// The rate is averaged over each `window` of waiting for the client; time during which the backend does not read
+    /// is not counted. If the body is too slow, the request fails with [`TimedOut::Client`](super::TimedOut::Client),
+    /// up to a quarter of the window later.
     #[must_use]
     pub fn min_rate(mut self, bytes: u64, window: Duration) -> Self {
         self.min_rate = MinRate::new(bytes, bounded(window));
         self
     }
 
-    /// Lets the bodies of requests of HTTP/2 be slower: for endpoints of HTTP/2, where a stream costs no connection and
-    /// those of gRPC are rightly slow.
+    /// Exempts HTTP/2 requests from the minimum rate. For HTTP/2 endpoints, where a stream costs no connection, and
+    /// where gRPC streams are often slow for good reason.
     #[must_use]
     pub fn except_http2(mut self) -> Self {
         self.except_http2 = true;

@@ -1,4 +1,4 @@
-/// Nothing moved for too long before the head of a response came, or too little.
+/// No progress, or too little, before the head of a response arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TimedOut {
     /// The backend neither read nor answered.

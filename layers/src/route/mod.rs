@@ -1,4 +1,4 @@
-//! Routes: from the host and the path of a request to the service for it.
+//! Picks a service by the host and the path of a request.
 //!
 //! ```
 //! use http::{Request, Response};

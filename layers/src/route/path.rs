@@ -2,12 +2,12 @@ use std::{borrow::Borrow, fmt, str::FromStr};
 
 use super::readings;
 
-/// The beginning of a path, by whole segments: `/foo` begins `/foo` and `/foo/bar`, but not `/foobar`.
+/// A path prefix that matches whole segments: `/foo` matches `/foo` and `/foo/bar`, but not `/foobar`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PathPrefix(Box<str>);
 
 impl PathPrefix {
-    /// `/`, which begins every path.
+    /// `/`, which matches every path.
     pub fn root() -> Self {
         Self("".into())
     }
@@ -17,7 +17,7 @@ impl PathPrefix {
         &self.0
     }
 
-    /// What is left of `path` behind the prefix, with its leading slash; `None` when it begins otherwise.
+    /// The rest of `path` after the prefix, with its leading slash; `None` if it does not match.
     pub fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
         match path.strip_prefix(&*self.0)? {
             "" => Some("/"),
@@ -55,14 +55,14 @@ impl fmt::Display for PathPrefix {
     }
 }
 
-/// Text that is no prefix of a path.
+/// Text that is not a path prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidPrefix {
-    /// No slash at the beginning.
+    /// It does not begin with a slash.
     #[error("a path prefix begins with a slash")]
     NotAbsolute,
-    /// A byte that no path has, or the beginning of a query.
+    /// It has a byte that is not allowed in a path, or a query.
     #[error("a path prefix is the path of a URI, percent-encoded and without a query")]
     NotAPath,
     /// Some backends would read it differently, so that requests for it would be ambiguous.

@@ -11,8 +11,9 @@ use crate::{MissingExtension, call::Call, future::ResponseFuture, host::HostName
 
 /// Sends each request to the service of its most specific route.
 ///
-/// Takes the host from the [`HostName`] that [`HostLayer`](crate::host::HostLayer) has put into the extensions. Without a
-/// route the error is [`NoRoute`], without a [`HostName`] it is [`MissingExtension`]. Cloning counts a reference.
+/// The host comes from the [`HostName`] that [`HostLayer`](crate::host::HostLayer) adds to the extensions. Without a
+/// matching route, the error is [`NoRoute`]; without a [`HostName`], it is [`MissingExtension`]. Cloning only counts a
+/// reference.
 #[derive(Debug)]
 pub struct Router<S>(Kind<S>);
 
@@ -23,13 +24,13 @@ enum Kind<S> {
 }
 
 impl<S> Router<S> {
-    /// Routes by `table`.
+    /// Routes according to `table`.
     pub fn new(table: impl Into<Arc<RouteTable<S>>>) -> Self {
         Self(Kind::Own(table.into()))
     }
 
-    /// Routes to one of `services` by its index in `table`. So threads that each have their own services, and their own
-    /// connections, share one table. An index without a service counts as no route.
+    /// Routes to one of `services`, by its index in `table`. Several threads can then share one table, each with its
+    /// own services and connections. An index without a service counts as no route.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -5,13 +5,13 @@ use tower::{Layer, Service};
 
 use super::PathPrefix;
 
-/// Takes a prefix off the path of each request: with `/api`, `/api/users?all` becomes `/users?all`, and `/api` becomes `/`.
+/// Removes a prefix from the path of each request: with `/api`, `/api/users?all` becomes `/users?all`, and `/api`
+/// becomes `/`.
 ///
-/// A path that begins otherwise stays as it is.
+/// Other paths stay as they are.
 ///
-/// What is left may begin with `//`, which some backends take for the beginning of a host. A
-/// [`RouteTable`](super::RouteTable) refuses such a path if it could mean another route, as long as the prefix taken off
-/// is that of the route.
+/// The rest may begin with `//`, which some backends read as the start of a host. A [`RouteTable`](super::RouteTable)
+/// rejects such a path if it could mean another route, provided that the removed prefix is the prefix of the route.
 ///
 /// ```
 /// use http::Request;
@@ -33,7 +33,7 @@ pub struct StripPrefixLayer {
 }
 
 impl StripPrefixLayer {
-    /// Takes `prefix` off.
+    /// Removes `prefix`.
     pub fn new(prefix: PathPrefix) -> Self {
         Self { prefix }
     }

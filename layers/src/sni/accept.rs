@@ -49,7 +49,7 @@ impl<F: Fn(&HostName) -> Option<Arc<ServerConfig>>> SniPolicy for F {
 /// let address = listener.local_addr()?;
 /// tokio::spawn(async move {
 ///     while let Ok((tcp, _)) = listener.accept().await {
-/// A task for each connection, so that no client waits for another's handshake.
+///         // A task for each connection, so that no client waits for another's handshake.
 ///         let acceptor = acceptor.clone();
 ///         tokio::spawn(async move {
 ///             match acceptor.accept(tcp, Duration::from_secs(10)).await {

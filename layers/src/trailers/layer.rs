@@ -17,8 +17,8 @@ use crate::{
     hop_by_hop::{Named, named},
 };
 
-/// Drops trailers that have no business there, from requests and from responses: also those that `Connection` names
-/// (RFC 9110, 7.6.1), of responses where a [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer) is further in.
+/// Drops forbidden trailers from requests and responses. These include trailers that `Connection` names (RFC 9110,
+/// 7.6.1); in responses, only if a [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer) is further in.
 ///
 /// A backend that merges trailers into the head would take them for the proxy's word, or for another framing, another
 /// host, another user.
@@ -33,13 +33,13 @@ pub struct TrailersLayer {
 }
 
 impl TrailersLayer {
-    /// The layer.
+    /// Creates the layer.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Also drops trailers whose names begin with `prefix`, such as `x-example-`: for what your own programs tell each
-    /// other. There is one such prefix; the last one given counts.
+    /// Also drops trailers whose names begin with `prefix`, such as `x-example-`, for headers that your own programs
+    /// use among themselves. There is only one such prefix: the last one set.
     #[must_use]
     pub fn drop_prefix(mut self, prefix: &'static str) -> Self {
         self.prefix = Some(prefix);

@@ -1,4 +1,4 @@
-//! Trailers that frame, route or speak for somebody do not pass (RFC 9110, 6.5.1).
+//! Drops trailers that could be mistaken for headers (RFC 9110, 6.5.1).
 //!
 //! ```
 //! use bytes::Bytes;
