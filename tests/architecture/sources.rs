@@ -153,12 +153,12 @@ fn tokens(mut text: &str) -> Vec<&str> {
     tokens
 }
 
-/// Without comments, and without what is behind `#[cfg(test)]`, up to the line that ends it at the same indentation.
+/// Without comments, and without what is behind `#[cfg(test)]` or `#[cfg(all(test, …))]`, up to the line that ends it at the same indentation.
 fn without_tests(text: &str) -> String {
     let (mut kept, mut tests) = (String::new(), None);
     for line in text.lines() {
         let indentation = line.len() - line.trim_start().len();
-        if line.trim() == "#[cfg(test)]" {
+        if line.trim() == "#[cfg(test)]" || line.trim().starts_with("#[cfg(all(test,") {
             tests = Some(indentation);
         } else if tests.is_none() && !line.trim_start().starts_with("//") {
             kept.extend([line.split(" //").next().unwrap_or(line), "\n"]);

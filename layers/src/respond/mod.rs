@@ -46,7 +46,7 @@
 //! | [`PoolError`](crate::pool::PoolError) | 504 if connecting took too long, 503 if this machine has no descriptor, memory or port left, 400 if the client aborted its request, otherwise 502 |
 //! | [`ConnectError`](crate::connect::ConnectError) | 504 if it is a timeout, also as the cause of another error; otherwise 502 |
 //! | [`Failed`](crate::balance::Failed) | the status of its cause |
-//! | [`MissingExtension`](crate::MissingExtension) | 500 |
+//! | [`MissingExtension`](crate::MissingExtension), [`MissingUpgrade`](crate::upgrade::MissingUpgrade) | 500 |
 //! | any other | 502 |
 //!
 //! A row of your own gets all errors of its type. Where it has no answer of its own, it returns their [`status`].

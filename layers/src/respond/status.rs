@@ -6,7 +6,7 @@ use http::{
 };
 
 #[cfg(feature = "upgrade")]
-use crate::upgrade::NotSwitched;
+use crate::upgrade::{MissingUpgrade, NotSwitched};
 use crate::{
     MissingExtension,
     balance::{AllUnreachable, Failed},
@@ -43,6 +43,10 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
             NotSwitched::Unsupported | NotSwitched::Ignored => StatusCode::NOT_IMPLEMENTED,
             _ => StatusCode::BAD_GATEWAY,
         };
+    }
+    #[cfg(feature = "upgrade")]
+    if error.is::<MissingUpgrade>() {
+        return StatusCode::INTERNAL_SERVER_ERROR;
     }
     if let Some(no_route) = error.downcast_ref() {
         return match no_route {
@@ -123,7 +127,7 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let table: [(BoxError, u16); 17] = [
+        let table: [(BoxError, u16); 18] = [
             (HostRejected::NotServed.into(), 421),
             (HostRejected::NoHost.into(), 400),
             (Unacceptable::Length.into(), 400),
@@ -132,6 +136,7 @@ mod tests {
             (NotSwitched::Protocol.into(), 400),
             (NotSwitched::Ignored.into(), 501),
             (NotSwitched::Proof.into(), 502),
+            (MissingUpgrade.into(), 500),
             (NoRoute::NotFound.into(), 404),
             (NoRoute::Ambiguous.into(), 400),
             (Misdirected.into(), 421),
