@@ -95,13 +95,11 @@
 //! | `tokio-rustls` 0.26 | `TlsStream` | `sni`, `connect`, `node`: the result of a handshake |
 //! | `hyper-util` 0.1 | `TokioIo` | `connect`, `node`: connectors return what hyper's connectors return |
 //!
-//! # A proxy
+//! # A silent proxy
 //!
 //! ```
 //! use std::time::Duration;
-//! use http::Request;
 //! use pmesh_layers::{
-//!     body::RequestBody,
 //!     conn::ConnInfo,
 //!     connect::SourceConnector,
 //!     host::{HostLayer, HostSet},
@@ -121,8 +119,7 @@
 //! #     stream.read(&mut [0; 1024]).await?;
 //! #     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").await
 //! # });
-//! let pool: Pool<_> =
-//!     Pool::new(SourceConnector::new().subnet("127.2.0.0/16".parse()?), endpoint.parse()?);
+//! let pool = Pool::new(SourceConnector::new().subnet("127.2.0.0/16".parse()?), endpoint.parse()?);
 //! let stack = ServiceBuilder::new()
 //!     .layer(HostLayer::new(HostSet::new(["example.com".parse()?])))
 //!     .layer(OpenGateLayer::new())
@@ -152,6 +149,53 @@
 //!     assert_eq!(answer.ends_with("hello"), answered);
 //!     assert_eq!(answer.is_empty(), !answered);
 //! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A proxy on axum
+//!
+//! With the features `client` and `upgrade`. Every request gets an answer, here from one of two backends.
+//!
+//! ```
+//! use std::{net::SocketAddr, time::Duration};
+//! use axum::{Router, extract::ConnectInfo};
+//! use pmesh_layers::{
+//!     balance::{Balance, connect_share},
+//!     conn::{ConnInfo, ConnInfoLayer},
+//!     connect::SourceConnector,
+//!     forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
+//!     hop_by_hop::HopByHopLayer,
+//!     pool::Pool,
+//!     respond::RespondLayer,
+//!     upgrade::TunnelLayer,
+//! };
+//! use tower::{BoxError, ServiceBuilder};
+//!
+//! # fn main() -> Result<(), BoxError> {
+//! let connector = SourceConnector::new().subnet("127.2.0.0/16".parse()?);
+//! // An endpoint that does not connect must leave time for the other one.
+//! let share = connect_share(Duration::from_secs(5), 2);
+//! let pool = |uri| Pool::new(connector.clone(), http::Uri::from_static(uri)).connect_within(share);
+//! let upstream = Balance::new([("a", pool("http://127.0.0.1:9001")), ("b", pool("http://127.0.0.1:9002"))]);
+//!
+//! let stack = ServiceBuilder::new()
+//!     // Errors become answers: 502, 503, 504, ...
+//!     .layer(RespondLayer::new())
+//!     .layer(ConnInfoLayer::new(|extensions| {
+//!         let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+//!         Some(ConnInfo::plain(*peer))
+//!     }))
+//!     // What clients claim about themselves goes, then the headers of this hop, and then ours are added.
+//!     .layer(DistrustLayer::new(TrustedProxies::none()))
+//!     .layer(HopByHopLayer::new())
+//!     .layer(ForwardedLayer::new(TrustedProxies::none()))
+//!     // Without it, a backend's 101 reaches the client, but no bytes do.
+//!     .layer(TunnelLayer::new())
+//!     .service(upstream);
+//! let app = Router::new().fallback_service(stack).into_make_service_with_connect_info::<SocketAddr>();
+//! // axum::serve(listener, app).await?;
+//! # drop(app);
 //! # Ok(())
 //! # }
 //! ```

@@ -1,13 +1,16 @@
 //! Spreads requests over several endpoints, with retries and passive health checks.
 //!
 //! ```
-//! use pmesh_layers::{balance::Balance, connect::SourceConnector, pool::Pool};
+//! use std::time::Duration;
+//! use pmesh_layers::{balance::{Balance, connect_share}, connect::SourceConnector, pool::Pool};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let connector = SourceConnector::new();
+//! // An endpoint that does not connect leaves time for the other one.
+//! let share = connect_share(Duration::from_secs(5), 2);
 //! let pool = |endpoint: &'static str| {
 //!     let uri = http::Uri::from_static(endpoint);
-//!     (endpoint, Pool::new(connector.clone(), uri))
+//!     (endpoint, Pool::new(connector.clone(), uri).connect_within(share))
 //! };
 //! let upstream = Balance::new([pool("http://127.1.0.1:8080"), pool("http://127.1.0.2:8080")]);
 //! # Ok(())

@@ -14,6 +14,9 @@ use ipnet::Ipv4Net;
 /// Each address has its own ephemeral ports for each destination, so a range of 2^16 addresses with 2^15 ports each
 /// allows 2^31 connections to one backend. The network and the broadcast address of the range are left out.
 ///
+/// The first address is chosen at random, and each connection takes the next one. A connector and its clones take turns
+/// together.
+///
 /// ```
 /// use pmesh_layers::connect::SourceSubnet;
 ///

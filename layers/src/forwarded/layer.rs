@@ -31,8 +31,11 @@ const ADDED: usize = 6;
 /// ports of clients are dropped.
 ///
 /// A request from another node passes unchanged, because that node has already set everything. A request without
-/// [`ConnInfo`] fails with [`MissingExtension`]. To remove what untrusted clients say about themselves, such as
-/// `X-Real-IP`, put a [`DistrustLayer`](super::DistrustLayer) outside this one.
+/// [`ConnInfo`] fails with [`MissingExtension`].
+///
+/// This layer replaces what untrusted clients say in the headers that it sets. For all others, such as `X-Real-IP`, put
+/// a [`DistrustLayer`](super::DistrustLayer) outside it. Put it inside a
+/// [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer), or `Connection: X-Forwarded-For` removes what it has set.
 #[derive(Debug, Clone)]
 pub struct ForwardedLayer {
     trusted: TrustedProxies,

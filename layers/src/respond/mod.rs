@@ -49,7 +49,8 @@
 //! | [`MissingExtension`](crate::MissingExtension), [`MissingUpgrade`](crate::upgrade::MissingUpgrade) | 500 |
 //! | any other | 502 |
 //!
-//! A row of your own gets all errors of its type. Where it has no answer of its own, it returns their [`status`].
+//! A row of your own gets all errors of its type, also as the cause of another error: a row for `PoolError` answers one
+//! inside a `Failed`. Where it has no answer of its own, it returns the error's [`status`].
 //!
 //! The body is the status as text. A 405 lists the allowed methods. After 400, 405, 408 and 413, an HTTP/1 connection
 //! is closed, because it is unclear where the next request begins, or not worth reading that far.
