@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-/// `body` itself, if it is a `T` already; the compiler knows which.
+/// Returns `body` as a `T` if it is one, otherwise unchanged. The compiler decides which.
 pub(crate) fn as_is<B: 'static, T: 'static>(body: B) -> Result<T, B> {
     let mut body = Some(body);
     if let Some(same) = (&mut body as &mut dyn Any).downcast_mut::<Option<T>>().and_then(Option::take) {
@@ -10,7 +10,6 @@ pub(crate) fn as_is<B: 'static, T: 'static>(body: B) -> Result<T, B> {
     }
     match body {
         Some(body) => Err(body),
-        // Only what was taken is gone.
-        None => unreachable!("a body was lost"),
+        None => unreachable!("only a `T` is taken out"),
     }
 }

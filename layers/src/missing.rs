@@ -15,18 +15,19 @@ pub struct MissingExtension {
 impl MissingExtension {
     /// `layer` needs a [`ConnInfo`](crate::conn::ConnInfo).
     pub(crate) fn conn_info(layer: &'static str) -> Self {
-        let remedy = "serve with HttpServer, or put a ConnInfoLayer outside of it";
+        let remedy = "serve with HttpServer, or put a ConnInfoLayer outside this layer";
         Self { layer, extension: "ConnInfo", remedy }
     }
 
-    /// Nothing to make a [`ConnInfo`](crate::conn::ConnInfo) of.
+    /// The closure of a `ConnInfoLayer` returned no [`ConnInfo`](crate::conn::ConnInfo).
     pub(crate) fn for_conn_info() -> Self {
-        let remedy = "its closure made none; with axum, serve with into_make_service_with_connect_info to have the address there";
+        let remedy =
+            "its closure returned None; with axum, serve `into_make_service_with_connect_info`, which adds the address";
         Self { layer: "ConnInfoLayer", extension: "ConnInfo", remedy }
     }
 
     /// `layer` needs a [`HostName`](crate::host::HostName).
     pub(crate) fn host_name(layer: &'static str) -> Self {
-        Self { layer, extension: "HostName", remedy: "put a HostLayer outside of it" }
+        Self { layer, extension: "HostName", remedy: "put a HostLayer outside this layer" }
     }
 }

@@ -1,10 +1,10 @@
-//! How an IO wraps another.
+//! A macro for IO wrappers.
 //!
-//! Reading is one method, which each wrapper writes by hand. Writing is five, most of which only pass on what they are
-//! given: a macro fills them in, for tokio's `AsyncWrite` and hyper's `Write` alike.
+//! Reading is one method, which each wrapper implements by hand. Writing is five methods, and most of them only call the
+//! inner IO: the macro implements those, for tokio's `AsyncWrite` and hyper's `Write`.
 
-/// Implements the writing half of a wrapper around its field `io`. What is `through` goes straight to it; what is not is a
-/// method of the wrapper: a `write` gets one slice or more.
+/// Implements the writing half of a wrapper around its field `io`. `through` calls the method of `io`; any other name is a
+/// method of the wrapper. `write` gets one or more slices.
 macro_rules! write_half {
     (
         impl[$($generics:tt)*] $write:path, for $wrapper:ty,

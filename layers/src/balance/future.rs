@@ -258,7 +258,7 @@ where
     S::Error: Into<BoxError> + 'static,
     R: Send + 'static,
 {
-    /// Polls the trial, and what becomes of it; an error if there is no endpoint to try.
+    /// Polls the current attempt or the trial. An error if there is no endpoint to try.
     fn poll_trial(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Outcome<S>, BoxError>> {
         loop {
             let this = self.as_mut().project();

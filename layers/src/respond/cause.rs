@@ -47,7 +47,7 @@ impl Cause {
     }
 }
 
-/// Whoever keeps the cause must not keep the client's upload open with it.
+/// A cause that is kept must not keep the client's upload open.
 #[cfg(feature = "client")]
 fn without_request(mut error: BoxError) -> BoxError {
     if let Some(error) = error.downcast_mut::<PoolError>() {

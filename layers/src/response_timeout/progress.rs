@@ -112,12 +112,12 @@ impl WatchRequest for Progress {
     fn moved(&self, bytes: usize) {
         let now = self.now();
         self.moved_at.store(now, Ordering::Relaxed);
-        // Whoever polls the body is the only one to write.
+        // Only the task that polls the body writes.
         self.bytes.store(self.bytes.load(Ordering::Relaxed).saturating_add(bytes as u64), Ordering::Relaxed);
         let waits_since = self.waits_since.load(Ordering::Relaxed);
         if waits_since != NOT_WAITING {
             self.waits_since.store(NOT_WAITING, Ordering::Relaxed);
-            // Whoever sees this sees the rest: a wait may be missed, but none is counted twice.
+            // Release: a reader that sees this sees the rest. A wait may be missed, but none is counted twice.
             self.waited.store(self.waited.load(Ordering::Relaxed) + (now - waits_since), Ordering::Release);
         }
     }

@@ -34,7 +34,7 @@ use crate::{
 /// How far a connection was served.
 pub(super) enum Awake<IO> {
     Ended(Ended),
-    /// It is to sleep, unless something was read that is none of a request so far.
+    /// It goes to sleep, unless bytes of a next request have been read.
     Asleep(IO, Vec<u8>),
 }
 

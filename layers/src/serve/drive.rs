@@ -19,7 +19,7 @@ use crate::conn::{Control, Phase};
 #[derive(Debug)]
 pub(super) enum Driven {
     Ended(Ended),
-    /// It is to sleep: nothing is in flight, and nothing left to write.
+    /// It goes to sleep: nothing is in flight, and nothing is left to write.
     Asleep,
 }
 

@@ -50,7 +50,7 @@ pin_project! {
     #[project = WorkProj]
     enum Work<IO> {
         Begin,
-        // Until the silence deadline where the gate is closed, else for what is left of the time to keep it alive.
+        // Until the silence deadline if the gate is closed, otherwise for the rest of the keep-alive timeout.
         Sleep { #[pin] timer: Sleep },
         Serve { awake: Pin<Box<dyn Future<Output = Awake<IO>> + Send>> },
         Close { end: Pin<Box<dyn Future<Output = Ended> + Send>> },

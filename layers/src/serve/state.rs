@@ -96,11 +96,11 @@ pub(super) enum Event {
     Opened,
     /// Bytes have come while no server ran.
     Input,
-    /// None will: the client has ended, or the connection is to take no request.
+    /// No bytes will come: the client has ended, or the connection takes no more requests.
     NoInput,
     /// The time to wait for a request, or for a name, is over.
     Late,
-    /// It is to take no further request.
+    /// It was told to take no more requests.
     DrainAsked,
     /// So it is, because a request gets no answer.
     Refused,
@@ -118,7 +118,7 @@ pub(super) enum Event {
     HeadLate,
     /// Nothing of a body has moved for too long.
     BodyLate,
-    /// It is to end without another byte.
+    /// It was told to end without another byte.
     Silenced,
     /// hyper has ended it in good order.
     Finished,
@@ -128,7 +128,7 @@ pub(super) enum Event {
     Flooded,
 }
 
-/// What is to be done about an event.
+/// What to do about an event.
 #[derive(Debug)]
 pub(super) enum Action {
     /// Nothing.

@@ -1,4 +1,4 @@
-//! What a connection has time for: when its timer is to fire, and what is due then.
+//! The deadlines of a connection: when its timer fires, and what is due then.
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ impl Timing {
         Self { deadlines, watched: TimerFor::Nothing, watches_idle: false }
     }
 
-    /// When the timer is to fire first.
+    /// When the timer first fires.
     pub(super) fn first(&self) -> Instant {
         self.deadlines.silence.min(Instant::now() + self.deadlines.keep_alive)
     }

@@ -17,10 +17,10 @@ pub(crate) enum TrailerFilter {
     Watch(Box<Watch>),
 }
 
-/// What is kept of a message whose body may end with trailers.
+/// What the filter has to know of a message whose body may end with trailers.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// As of [`TrailerFilter::Forbidden`].
+    /// As in [`TrailerFilter::Forbidden`].
     pub(super) prefix: Option<&'static str>,
     /// By `Connection`.
     pub(super) named: Vec<HeaderName>,
@@ -117,14 +117,14 @@ const FORBIDDEN: [&str; 45] = [
     "x-real-ip",
     "x-request-id",
     "x-rewrite-url",
-    // Who asks, and what he may.
+    // Who asks, and what they may do.
     "authorization",
     "cookie",
     "origin",
     "set-cookie",
     "strict-transport-security",
     "www-authenticate",
-    // How a request is to be handled, and its answer to be kept.
+    // How to handle a request and to cache its response.
     "age",
     "cache-control",
     "date",

@@ -32,9 +32,8 @@ async fn error(
 
 #[tokio::test]
 async fn a_layer_names_the_companion_that_it_lacks() {
-    let conn_info =
-        "found no ConnInfo in the request's extensions: serve with HttpServer, or put a ConnInfoLayer outside of it";
-    let host_name = "found no HostName in the request's extensions: put a HostLayer outside of it";
+    let conn_info = "found no ConnInfo in the request's extensions: serve with HttpServer, or put a ConnInfoLayer outside this layer";
+    let host_name = "found no HostName in the request's extensions: put a HostLayer outside this layer";
     let none = TrustedProxies::none;
     assert_eq!(error(SniMatchLayer::new().layer(inner()), None).await, format!("SniMatchLayer {conn_info}"));
     assert_eq!(error(DistrustLayer::new(none()).layer(inner()), None).await, format!("DistrustLayer {conn_info}"));

@@ -24,8 +24,8 @@ use crate::{body::RequestBody, conn::Control, silence::Gate};
 
 pub(super) use asleep::poll_asleep;
 
-/// Serves the requests of a connection until it ends or may sleep. The second value is what was read then, but is none
-/// of a request so far.
+/// Serves the requests of a connection until it ends or may sleep. Also returns the bytes that were read after the last
+/// request.
 pub(super) async fn serve<IO, S, B>(
     http1: &http1::Builder,
     mut gate: Gate<IO>,

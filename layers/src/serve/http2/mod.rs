@@ -83,9 +83,9 @@ where
     drive(pin!(InTurns::new(connection, turns)), control, state, deadlines).await
 }
 
-/// What speaks HTTP/2 within the limits, on a connection with these turns.
+/// An HTTP/2 server with the limits and turns of a connection.
 fn builder(limits: &Limits, turns: &StreamTurns) -> http2::Builder<Streams> {
-    // The streams of another node are those of many users.
+    // Another node's streams belong to many users.
     let turns = (!limits.trusting).then(|| turns.clone());
     let mut http2 = http2::Builder::new(Streams::new(limits.body_timeout, MAX_SEND_BUFFER, turns));
     let window = if limits.trusting {

@@ -1,4 +1,4 @@
-//! Who goes on, and who waits for the next turn.
+//! Which streams are polled in this turn, and which wait for the next one.
 
 use std::task::{Wake, Waker};
 
