@@ -43,7 +43,7 @@ pub fn table(arguments: &Arguments) -> Table {
     let all = usize::try_from(u32::from(count) * each).unwrap();
     let backend = Never::start(count);
     let max = (each + 500).to_string();
-    let flags = ["--max-connections", &max, "--response-timeout", "1h", "--body-timeout", "1h"];
+    let flags = ["--max-connections", &max, "--response-timeout", "1h", "--stall-timeout", "1h"];
     let programs: Vec<_> = (0..count).map(|_| start(backend.address).workers(1).flags(&flags).run()).collect();
     let before = next(&programs);
     let memory = memory_of(&programs);

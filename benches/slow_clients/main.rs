@@ -60,7 +60,7 @@ use self::{
 };
 
 const DEADLINES: [&str; 5] =
-    ["--silence-deadline", "--keep-alive-timeout", "--head-timeout", "--body-timeout", "--response-timeout"];
+    ["--silence-deadline", "--keep-alive-timeout", "--head-timeout", "--stall-timeout", "--response-timeout"];
 
 const OTHER: &str = "/other/";
 

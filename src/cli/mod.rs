@@ -370,6 +370,8 @@ mod tests {
             (&["--htps", "1"][..], "a similar argument exists: '--https'"),
             (&["--port", "80"], "a similar argument exists: '--http'"),
             (&["--listen=:80"], "a similar argument exists: '--http'"),
+            (&["--body-timeout", "5s"], "--body-timeout is now called --stall-timeout"),
+            (&["demo", "--tunnel-timeout=5s"], "--tunnel-timeout is now called --stream-timeout"),
             (&["-c", "x.toml"], "a similar argument exists: '--config'"),
             (&["chek"], "a similar subcommand exists: 'check'"),
             (&["serve"], "to serve, run `pmesh` without a command"),

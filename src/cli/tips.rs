@@ -2,7 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::config;
+use crate::config::{self, renamed};
 
 /// Commands with which other programs serve.
 const SERVE: [&str; 7] = ["serve", "server", "run", "start", "up", "daemon", "reverse-proxy"];
@@ -14,7 +14,12 @@ pub(super) fn with_tip(mut error: clap::Error) -> clap::Error {
     match error.kind() {
         ErrorKind::UnknownArgument => {
             let word = context(&error, ContextKind::InvalidArg);
-            if let Some(flag) = config::flag_meant_by(word.trim_start_matches('-')) {
+            let name = word.trim_start_matches('-');
+            if let Some(new) = renamed::flag(name) {
+                error.remove(ContextKind::SuggestedArg);
+                let tip = format!("{word} is now called --{new}");
+                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+            } else if let Some(flag) = config::flag_meant_by(name) {
                 error.insert(ContextKind::SuggestedArg, ContextValue::String(format!("--{flag}")));
             }
         }

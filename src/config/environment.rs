@@ -6,7 +6,7 @@ use std::{
     ffi::{OsStr, OsString},
 };
 
-use super::{Problem, Problems, SETTINGS, Secret, Setting, suggest, table};
+use super::{Problem, Problems, SETTINGS, Secret, Setting, renamed, suggest, table};
 
 const PREFIX: &str = "PMESH_";
 const SECRET: &str = "PMESH_SECRET";
@@ -50,6 +50,10 @@ impl Environment {
         // The environment has no order, but a report should have a stable one.
         unknown.sort_unstable();
         for name in unknown {
+            if let Some(new) = renamed::by_variable(&name).and_then(|setting| setting.variable) {
+                problems.push(Problem::new(name, renamed::message(new)));
+                continue;
+            }
             let nearest = suggest::did_you_mean(&name, SETTINGS.iter().filter_map(|setting| setting.variable));
             found.doubts.push(Problem::new(name, format!("unknown variable, ignored{nearest}")));
         }

@@ -18,7 +18,7 @@ use super::{
     merged::{dotted, without_password},
     path,
     references::References,
-    suggest, table,
+    renamed, suggest, table,
     toml::{self, Lines},
 };
 
@@ -134,7 +134,11 @@ impl ConfigFile {
         for (key, _) in table.iter().filter(|(key, _)| !known.contains(key)) {
             let offset = table.key(key).and_then(toml_edit::Key::span).map_or(0, |span| span.start);
             let place = format!("{}:{}: {prefix}{key}", self.path.display(), self.lines.at(offset));
-            let message = if prefix.is_empty() { unknown_at_root(key, known) } else { unknown_in_table(key, known) };
+            let message = match renamed::of_route(key) {
+                Some(new) if prefix.starts_with("routes") => renamed::message(new),
+                _ if prefix.is_empty() => unknown_at_root(key, known),
+                _ => unknown_in_table(key, known),
+            };
             problems.push(Problem::new(place, message));
         }
     }
@@ -155,6 +159,9 @@ impl Provider for ConfigFile {
 }
 
 fn unknown_at_root(key: &str, known: &[&str]) -> String {
+    if let Some(setting) = renamed::setting(key) {
+        return renamed::message(setting.key);
+    }
     if let Some(elsewhere) = table::by_key(key) {
         return format!("this key is not read from the file; set {}", elsewhere.names().join(" or "));
     }
@@ -173,9 +180,9 @@ fn unknown_in_table(key: &str, known: &[&str]) -> String {
 
 /// Advice on a top-level setting that TOML takes for a key of the table above it.
 pub(crate) fn misplaced(key: &str) -> Option<String> {
-    let is_top_level = table::by_key(key).is_some_and(|setting| setting.in_file);
-    is_top_level
-        .then(|| format!("unknown key: `{key}` belongs to no table, so move it above the first [table] of the file"))
+    let setting = table::by_key(key).or_else(|| renamed::setting(key)).filter(|setting| setting.in_file)?;
+    let key = setting.key;
+    Some(format!("unknown key: `{key}` belongs to no table, so move it above the first [table] of the file"))
 }
 
 /// The system's message, or a clearer one.

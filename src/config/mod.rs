@@ -18,6 +18,7 @@ mod merged;
 mod parse;
 mod path;
 mod references;
+pub(crate) mod renamed;
 mod secret;
 mod size;
 mod source;

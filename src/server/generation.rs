@@ -94,7 +94,7 @@ fn http_server(settings: &Settings) -> HttpServer {
         .silence_deadline(settings.silence_deadline)
         .keep_alive_timeout(settings.keep_alive_timeout)
         .head_timeout(settings.head_timeout)
-        .body_timeout(settings.body_timeout)
+        .stall_timeout(settings.stall_timeout)
         .max_head(settings.max_head)
         .max_fields(settings.max_fields)
         .max_streams(settings.max_streams)

@@ -5,7 +5,7 @@ use figment::value::Value;
 use super::{Loaded, Mesh, SECRET_FILE};
 use crate::{
     columns::columns,
-    config::{Error, Kind, Node, Problem, SETTINGS, Setting, did_you_mean},
+    config::{Error, Kind, Node, Problem, SETTINGS, Setting, did_you_mean, renamed},
 };
 
 /// What a setting is, and where that was said: `pmesh explain`.
@@ -21,6 +21,9 @@ pub fn explain(loaded: &Loaded, key: Option<&str>) -> Result<String, Error> {
         return Ok(columns(&SETTINGS.iter().flat_map(|setting| rows(loaded, setting)).collect::<Vec<_>>()));
     };
     let setting = find(key).ok_or_else(|| {
+        if let Some(setting) = renamed::setting(key) {
+            return Problem::new(key, renamed::message(setting.key));
+        }
         let nearest = did_you_mean(key, SETTINGS.iter().map(|setting| setting.key));
         Problem::new(key, format!("unknown setting{nearest}"))
     })?;

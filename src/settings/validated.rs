@@ -53,11 +53,11 @@ pub struct Settings {
     /// How long the head of a later request may take, from its first byte to its last.
     pub head_timeout: Duration,
     /// How long a request and its response may both make no progress once the response has begun.
-    pub body_timeout: Duration,
+    pub stall_timeout: Duration,
     /// Minimum rate of a request body in bytes per second, until the response begins; 0: none.
     pub body_min_rate: u64,
     /// How long a tunnel may be idle in both directions.
-    pub tunnel_timeout: Duration,
+    pub stream_timeout: Duration,
     /// Maximum number of client connections, at least 1; `None`: as many as the limit of open files allows.
     pub max_connections: Option<usize>,
     /// Maximum number of connections from one client; 0: no limit.

@@ -54,9 +54,9 @@ struct Built {
 struct RouteSettings {
     connections: ConnectionSettings,
     connect_timeout: Duration,
-    body_timeout: Duration,
+    stall_timeout: Duration,
     body_min_rate: u64,
-    tunnel_timeout: Duration,
+    stream_timeout: Duration,
 }
 
 /// Which routes of a host and a path differ between two configurations, by name.
@@ -86,9 +86,9 @@ impl Routes {
         let common = RouteSettings {
             connections: ConnectionSettings::of(settings),
             connect_timeout: settings.connect_timeout,
-            body_timeout: settings.body_timeout,
+            stall_timeout: settings.stall_timeout,
             body_min_rate: settings.body_min_rate,
-            tunnel_timeout: settings.tunnel_timeout,
+            stream_timeout: settings.stream_timeout,
         };
         let before = previous.map(Self::by_place).unwrap_or_default();
         let mut table = RouteTable::new();
@@ -105,7 +105,7 @@ impl Routes {
                 }
             }
         }
-        let tunnels = TunnelLayer::new().timeout(common.tunnel_timeout);
+        let tunnels = TunnelLayer::new().timeout(common.stream_timeout);
         let of_worker = |worker: usize| built.iter().flat_map(|built| built.services(worker, &tunnels)).collect();
         let services = (0..endpoints.workers()).map(of_worker).collect();
         Ok(Self { table: Arc::new(table), services, built })
@@ -245,7 +245,7 @@ fn service(
     // Around each endpoint, so that one that hangs counts as failed. Ends with the head of the response; the server
     // watches the body.
     let timeout =
-        ResponseTimeoutLayer::new(route.response_timeout).min_rate(settings.body_min_rate, settings.body_timeout);
+        ResponseTimeoutLayer::new(route.response_timeout).min_rate(settings.body_min_rate, settings.stall_timeout);
     // All endpoints together share this time, which cannot be longer than that for the response.
     let connect_timeout = settings.connect_timeout.min(route.response_timeout);
     let timeout_of = |endpoint: &Endpoint| if endpoint.is_http2() { timeout.except_http2() } else { timeout };

@@ -102,7 +102,7 @@ fn a_client_that_stops_in_its_body_is_told() {
 #[test]
 fn a_client_whose_body_trickles_is_told() {
     let silent = Backend::start(Connection::drain);
-    let flags = ["--body-timeout", "500ms", "--body-min-rate", "1KiB"];
+    let flags = ["--stall-timeout", "500ms", "--body-min-rate", "1KiB"];
     let program = Start::new().route("a.test", &silent).flags(&flags).run();
     let mut client = Client::connect(program.http());
     client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\n");

@@ -36,7 +36,7 @@ fn assert_bounded(name: &str, program: &Program, before: u64, taken: &mpsc::Rece
 #[test]
 fn a_client_that_reads_nothing() {
     let (backend, taken) = large();
-    let program = Start::new().workers(1).route("a.test", &backend).flags(&["--body-timeout", "500ms"]).run();
+    let program = Start::new().workers(1).route("a.test", &backend).flags(&["--stall-timeout", "500ms"]).run();
     let before = program.peak_memory();
 
     let mut client = Client::connect(program.http());

@@ -14,7 +14,7 @@ fn half() -> Backend {
 #[test]
 fn a_backend_that_stops_in_its_body() {
     let backend = half();
-    let program = Start::new().route("a.test", &backend).flags(&["--body-timeout", "200ms"]).run();
+    let program = Start::new().route("a.test", &backend).flags(&["--stall-timeout", "200ms"]).run();
     let mut client = Client::connect(program.http());
     client.send(get("a.test", "/"));
     assert_eq!(client.head().status, 200);
@@ -32,7 +32,7 @@ fn a_backend_that_stops_in_its_body() {
 #[test]
 fn http2_streams_that_all_stand_still() {
     let backend = half();
-    let program = Start::new().route("a.test", &backend).flags(&["--body-timeout", "200ms"]).run();
+    let program = Start::new().route("a.test", &backend).flags(&["--stall-timeout", "200ms"]).run();
     let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send(h2::opening());
     for stream in [1, 3] {
@@ -49,7 +49,7 @@ fn http2_streams_that_all_stand_still() {
 #[test]
 fn a_client_that_stops_in_its_body_after_the_response_has_begun() {
     let backend = half();
-    let program = Start::new().route("a.test", &backend).flags(&["--body-timeout", "200ms"]).run();
+    let program = Start::new().route("a.test", &backend).flags(&["--stall-timeout", "200ms"]).run();
     let mut client = Client::connect(program.http());
     client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\nhalf.");
     assert_eq!(client.head().status, 200);
@@ -65,7 +65,7 @@ fn a_tunnel_without_a_byte() {
         connection.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhello");
         connection.drain();
     });
-    let program = Start::new().route("a.test", &backend).flags(&["--tunnel-timeout", "200ms"]).run();
+    let program = Start::new().route("a.test", &backend).flags(&["--stream-timeout", "200ms"]).run();
     let mut client = Client::connect(program.http());
     client.send("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
     assert_eq!(client.head().status, 101);
@@ -85,7 +85,7 @@ fn an_http2_stream_that_its_client_leaves_waiting_beside_others() {
     let path = |prefix: &str, backend: &Backend| format!("a.test{prefix}={}", backend.address);
     let program = Start::new()
         .workers(1)
-        .flags(&["--route", &path("/stuck", &stuck), "--route", &path("/", &moving), "--body-timeout", "500ms"])
+        .flags(&["--route", &path("/stuck", &stuck), "--route", &path("/", &moving), "--stall-timeout", "500ms"])
         .run();
     let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     // No window for stream 1 (RFC 9113, 6.5.2), and one for each of the others.

@@ -106,7 +106,7 @@ fn streams_may_be_slow_where_requests_of_http1_may_not() {
         }
     });
     let route = format!("a.test=h2c://{}", backend.address);
-    let flags = ["--route", &route, "--body-timeout", "500ms", "--body-min-rate", "1KiB"];
+    let flags = ["--route", &route, "--stall-timeout", "500ms", "--body-min-rate", "1KiB"];
     let program = Start::new().workers(1).flags(&flags).run();
     let mut client = client(&program);
     client.send([post(1), h2::data(1, b"x", false)].concat());

@@ -39,7 +39,7 @@ fn the_backend_of_a_client_that_vanishes_is_released() {
             connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
             while connection.try_send("400\r\n".to_owned() + &"x".repeat(0x400) + "\r\n").is_ok() {}
         });
-        let program = Start::new().route("a.test", &backend).flags(&["--body-timeout", "1s"]).run();
+        let program = Start::new().route("a.test", &backend).flags(&["--stall-timeout", "1s"]).run();
         let mut client = connect_from([127, 0, 7, 1], program.http());
         client.write_all(get("a.test", "/").as_bytes()).unwrap();
         let mut reader = client.try_clone().unwrap();

@@ -10,7 +10,7 @@ use crate::{
 /// More than a connection of a client of HTTP/2 may have waiting.
 const STALLED: usize = 6;
 /// Nobody is sent away.
-const PATIENT: &[&str] = &["--body-timeout", "1h", "--response-timeout", "1h"];
+const PATIENT: &[&str] = &["--stall-timeout", "1h", "--response-timeout", "1h"];
 
 #[test]
 fn uploads_that_stall_do_not_hold_up_others() {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// So long that only the connection itself can tell that nobody is there any more.
-const PATIENT: &[&str] = &["--body-timeout", "1h", "--response-timeout", "1h"];
+const PATIENT: &[&str] = &["--stall-timeout", "1h", "--response-timeout", "1h"];
 
 #[test]
 fn requests_on_a_node_that_vanishes_end_in_errors() {

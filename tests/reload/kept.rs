@@ -134,7 +134,7 @@ fn a_changed_route_keeps_its_tunnels_and_the_connections_to_endpoints_that_stay(
         with(&other_one, ""),
         with(&other_one, "response_timeout = \"7s\"\n"),
         with(&kept_one, "max_body = \"1MiB\"\n"),
-        format!("body_timeout = \"50s\"\nshutdown_timeout = \"1ms\"\n{}", with(&kept_one, "")),
+        format!("stall_timeout = \"50s\"\nshutdown_timeout = \"1ms\"\n{}", with(&kept_one, "")),
     ] {
         let report = reload(&program, &text);
         assert_eq!(

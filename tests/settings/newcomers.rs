@@ -54,6 +54,17 @@ fn key_names_of_other_programs_get_a_suggestion() {
 }
 
 #[test]
+fn an_old_name_is_an_error_that_says_the_new_one() {
+    for (old, new) in [("body_timeout", "stall_timeout"), ("tunnel_timeout", "stream_timeout")] {
+        assert_told(&format!("{old} = \"5s\"\n{ROUTE}"), &format!("1: {old}: renamed: write `{new}`"));
+        assert_told(&format!("{ROUTE}{old} = \"5s\""), &format!("4: routes[0].{old}: renamed: write `{new}`"));
+        // Not ignored as other unknown variables are: the program would run with a default.
+        let [old, new] = [old, new].map(|key| format!("PMESH_{}", key.to_uppercase()));
+        assert_eq!(Start::new().variable(&old, "5s").error(), format!("{old}: renamed: write `{new}`"));
+    }
+}
+
+#[test]
 fn a_top_level_setting_below_a_table_is_to_be_moved() {
     let above = "unknown key: `http` belongs to no table, so move it above the first [table] of the file";
     assert_told(&format!("{ROUTE}http = 8080"), &format!("4: routes[0].http: {above}"));

@@ -22,7 +22,7 @@ use crate::{body::RequestBody, durations::bounded};
 ///
 /// The timeout starts again with each piece of the request body, so a large upload may take any time, unless it is
 /// slower than [`min_rate`](Self::min_rate). After the head of the response,
-/// [`HttpServer::body_timeout`](crate::serve::HttpServer::body_timeout) applies instead.
+/// [`HttpServer::stall_timeout`](crate::serve::HttpServer::stall_timeout) applies instead.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseTimeoutLayer {
     timeout: Duration,

@@ -91,7 +91,7 @@ impl ServerSettings {
                 silence: deadline,
                 keep_alive: self.limits.keep_alive_timeout,
                 head: self.limits.head_timeout,
-                body: self.limits.body_timeout,
+                body: self.limits.stall_timeout,
                 sleeps: is_http2 == Ok(false),
             };
             let (driven, unread) = match is_http2 {

@@ -146,8 +146,8 @@ impl HttpServer {
     /// An HTTP/2 stream is reset if its client leaves a piece of the response waiting for this long, even if other
     /// streams make progress. If much is buffered for the stream, its client gets this time for each 16 KiB.
     #[must_use]
-    pub fn body_timeout(mut self, timeout: Duration) -> Self {
-        self.settings().limits.body_timeout = bounded(timeout);
+    pub fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.settings().limits.stall_timeout = bounded(timeout);
         self
     }
 

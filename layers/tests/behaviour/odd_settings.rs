@@ -19,7 +19,7 @@ use super::support::{
 
 fn patient() -> HttpServer {
     let never = Duration::MAX;
-    HttpServer::new().silence_deadline(never).keep_alive_timeout(never).head_timeout(never).body_timeout(never)
+    HttpServer::new().silence_deadline(never).keep_alive_timeout(never).head_timeout(never).stall_timeout(never)
 }
 
 #[tokio::test(start_paused = true)]

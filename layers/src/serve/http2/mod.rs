@@ -87,7 +87,7 @@ where
 fn builder(limits: &Limits, turns: &StreamTurns) -> http2::Builder<Streams> {
     // Another node's streams belong to many users.
     let turns = (!limits.trusting).then(|| turns.clone());
-    let mut http2 = http2::Builder::new(Streams::new(limits.body_timeout, MAX_SEND_BUFFER, turns));
+    let mut http2 = http2::Builder::new(Streams::new(limits.stall_timeout, MAX_SEND_BUFFER, turns));
     let window = if limits.trusting {
         STREAM_WINDOW.saturating_mul(limits.max_streams).clamp(CONNECTION_WINDOW, MAX_WINDOW)
     } else {
