@@ -29,7 +29,7 @@
 //! | [`body`] | one type for request bodies and one for response bodies | |
 //! | [`body_limit`] | limits the length of request bodies | |
 //! | [`hop_by_hop`] | removes headers that are meant for a single connection | |
-//! | [`forwarded`] | finds out who the client is; sets `Forwarded` and `X-Forwarded-*`, and removes forged ones | |
+//! | [`forwarded`] | finds out who the client is; sets `Forwarded`, `X-Forwarded-*` and `X-Real-IP`, and removes forged ones | |
 //! | [`via`] | sets `Via`, and rejects requests that loop | |
 //! | [`trailers`] | drops trailers that could be mistaken for headers | |
 //! | [`upgrade`] | joins clients and backends after an upgrade, over HTTP/1.1 and HTTP/2 | `upgrade` |

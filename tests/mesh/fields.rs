@@ -15,8 +15,8 @@ fn it_is_the_client_of_the_first_node() {
     let mut client = Tls::of(&a).connect(a.https(), "x.test").unwrap();
     let address = client.stream.sock.local_addr().unwrap().ip().to_string();
     let lies = "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nForwarded: for=192.0.2.1\r\n\
-                X-Real-IP: 192.0.2.1\r\nX-Request-ID: 7\r\nX-Pmesh-Node: evil\r\nX_Pmesh_Node: evil\r\n\
-                X-Pmesh-Through: b\r\nConnection: x-pmesh-node, x-forwarded-for\r\n";
+                X-Real-IP: 192.0.2.1\r\nX-Forwarded-Port: 1\r\nX-Forwarded-Prefix: /p\r\nX-Request-ID: 7\r\n\
+                X-Pmesh-Node: evil\r\nX_Pmesh_Node: evil\r\nX-Pmesh-Through: b\r\nConnection: x-pmesh-node, x-forwarded-for\r\n";
     client.send(format!("GET / HTTP/1.1\r\nHost: x.test:8443\r\n{lies}\r\n"));
     assert_eq!(client.response().status, 200);
 
@@ -27,7 +27,9 @@ fn it_is_the_client_of_the_first_node() {
         ("x-forwarded-proto", &["https"]),
         ("x-forwarded-host", &["x.test:8443"]),
         ("host", &["x.test:8443"]),
-        ("x-real-ip", &[]),
+        ("x-forwarded-port", &["8443"]),
+        ("x-forwarded-prefix", &[]),
+        ("x-real-ip", &[&*address]),
         ("x-pmesh-node", &["a"]),
         ("x-pmesh-through", &[]),
     ] {

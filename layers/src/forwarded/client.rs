@@ -117,14 +117,13 @@ mod tests {
             ("10.0.0.1", "", "10.0.0.1"),
         ] {
             let fields = [("x-forwarded-for", chain), ("x-real-ip", "203.0.113.1")];
-            let trusted = !from.contains("192.0.2") && !from.contains("2001");
-            let expected = (client.to_owned(), trusted.then(|| client.to_owned()));
+            let expected = (client.to_owned(), Some(client.to_owned()));
             assert_eq!(seen(peer(from), ProxyHeaders::XForwarded, &fields).await, expected, "{from}: {chain}");
         }
         let fields =
             [("forwarded", "for=203.0.113.9, for=\"[2001:db8::7]:1\", for=10.0.0.2"), ("x-forwarded-for", "x")];
         let seen = seen(peer("10.0.0.1"), ProxyHeaders::Forwarded, &fields).await;
-        assert_eq!(seen, ("2001:db8::7".to_owned(), None));
+        assert_eq!(seen, ("2001:db8::7".to_owned(), Some("2001:db8::7".to_owned())));
     }
 
     #[tokio::test]
@@ -137,8 +136,9 @@ mod tests {
             ("", "192.0.2.50"),
         ] {
             let node = ConnInfo::node(([192, 0, 2, 50], 1).into(), "berlin".parse().unwrap());
-            let (seen, _) = seen(node, ProxyHeaders::Forwarded, &[("x-forwarded-for", chain)]).await;
-            assert_eq!(seen, client, "{chain}");
+            let fields = [("x-forwarded-for", chain), ("x-real-ip", "198.51.100.9")];
+            let (seen, real_ip) = seen(node, ProxyHeaders::Forwarded, &fields).await;
+            assert_eq!((&*seen, real_ip.as_deref()), (client, Some("198.51.100.9")), "{chain}");
         }
     }
 }

@@ -1,6 +1,9 @@
-use std::task::{Context, Poll};
+use std::{
+    ops::Range,
+    task::{Context, Poll},
+};
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request,
     header::{FORWARDED, HOST},
@@ -8,8 +11,8 @@ use http::{
 use tower::{BoxError, Layer, Service};
 
 use super::{
-    TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP, node::Node,
-    original::Original,
+    TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP, element,
+    node::Node, original::Original, port,
 };
 use crate::{
     MissingExtension, ResponseFuture,
@@ -20,21 +23,27 @@ const HTTP: HeaderValue = HeaderValue::from_static("http");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");
 /// The headers that this layer adds, and a few for layers behind it. A map that grows with each of them takes longer
 /// than all of them together.
-const ADDED: usize = 6;
+const ADDED: usize = 8;
 
-/// Tells the backend who sent the request: sets `X-Forwarded-For`, `-Proto` and `-Host`, and `Forwarded` with the same
-/// values.
+/// Tells the backend who sent the request and what for.
 ///
-/// If the peer is a trusted proxy, its address is appended to the chain that it sent, in either header. The host and
-/// scheme are taken from the proxy as well, because it saw the original request. If it sent `X-Real-IP`, that becomes
-/// the [`ClientAddr`](super::ClientAddr). Of several `X-Forwarded-Port` headers, one is kept. Malformed values and the
-/// ports of clients are dropped.
+/// | header | value |
+/// | --- | --- |
+/// | `X-Forwarded-For` | the address of the peer, behind the chain of addresses that a trusted proxy sent |
+/// | `X-Real-IP` | the [`ClientAddr`](super::ClientAddr) |
+/// | `X-Forwarded-Proto` | the scheme that the client used |
+/// | `X-Forwarded-Host` | the host that the client asked for, with its port if it named one |
+/// | `X-Forwarded-Port` | the port that the client asked for: that of the host, else that of the scheme |
+/// | `Forwarded` | the same addresses, host and scheme (RFC 7239) |
+///
+/// If the peer is a trusted proxy, the scheme, host and port are those it sent, because it saw the original request. Of
+/// several values, one is kept. Malformed ones are dropped, as are the ports of clients in a chain.
 ///
 /// A request from another node passes unchanged, because that node has already set everything. A request without
 /// [`ConnInfo`] fails with [`MissingExtension`].
 ///
-/// This layer replaces what untrusted clients say in the headers that it sets. For all others, such as `X-Real-IP`, put
-/// a [`DistrustLayer`](super::DistrustLayer) outside it. Put it inside a
+/// This layer replaces what untrusted clients say in the headers that it sets. For all others, such as
+/// `X-Forwarded-Prefix`, put a [`DistrustLayer`](super::DistrustLayer) outside it. Put it inside a
 /// [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer), or `Connection: X-Forwarded-For` removes what it has set.
 #[derive(Debug, Clone)]
 pub struct ForwardedLayer {
@@ -101,17 +110,21 @@ where
 /// Sets what is known about a client that is not a trusted proxy.
 fn set_from_connection(headers: &mut HeaderMap, info: &ConnInfo) {
     let host = headers.get(HOST).cloned();
-    headers.reserve(ADDED);
-    let mut forwarded = BytesMut::with_capacity(48 + info.peer_ip().len() + host.as_ref().map_or(0, HeaderValue::len));
-    append_for(&mut forwarded, info.peer_ip().as_bytes(), info.peer().is_ipv6());
-    append_host_and_proto(&mut forwarded, host.as_ref(), info.scheme().as_str().as_bytes());
-    headers.insert(FORWARDED, value(forwarded));
-    headers.insert(X_FORWARDED_FOR, info.peer_ip().clone());
-    let proto = match info.scheme() {
-        Scheme::Http => HTTP,
-        Scheme::Https => HTTPS,
+    let (scheme, proto) = match info.scheme() {
+        Scheme::Http => ("http", HTTP),
+        Scheme::Https => ("https", HTTPS),
     };
+    let node = element::node(info.peer_ip().as_bytes(), info.peer().is_ipv6());
+    let parts = node.into_iter().chain(element::host_and_proto(host.as_ref(), scheme));
+    // Exactly as long as the text: the buffer of a longer one takes another allocation to become a value.
+    let mut forwarded = Vec::with_capacity(parts.clone().map(<[u8]>::len).sum());
+    parts.for_each(|part| forwarded.extend_from_slice(part));
+    headers.reserve(ADDED);
+    headers.insert(FORWARDED, value(forwarded.into()));
+    headers.insert(X_FORWARDED_FOR, info.peer_ip().clone());
+    headers.insert(X_REAL_IP, info.peer_ip().clone());
     headers.insert(X_FORWARDED_PROTO, proto);
+    set_or_remove(headers, X_FORWARDED_PORT, port::asked_for(host.as_ref(), scheme));
     set_or_remove(headers, X_FORWARDED_HOST, host);
 }
 
@@ -120,57 +133,39 @@ fn set_from_proxy(headers: &mut HeaderMap, info: &ConnInfo, original: Original) 
     let host = original.host.or_else(|| headers.get(HOST).cloned());
     let proto = original.proto.as_deref().unwrap_or(info.scheme().as_str());
     let peer = Node::Address(info.peer().ip());
-    let (mut chain, mut forwarded) = (BytesMut::new(), BytesMut::new());
+    let client = original.client.unwrap_or(info.peer().ip());
+    let (mut chain, mut forwarded) = (Vec::new(), Vec::new());
+    let mut client_in_chain = Range::default();
+    headers.reserve(ADDED);
     for (index, node) in original.chain.iter().chain([&peer]).enumerate() {
         let text = node.to_string();
         if index > 0 {
             chain.extend_from_slice(b", ");
             forwarded.extend_from_slice(b", ");
         }
+        if node.ip() == Some(client) {
+            client_in_chain = chain.len()..chain.len() + text.len();
+        }
         chain.extend_from_slice(text.as_bytes());
-        append_for(&mut forwarded, text.as_bytes(), node.is_ipv6());
+        forwarded.extend(element::node(text.as_bytes(), node.is_ipv6()).concat());
         // Only in the first element, so that readers of the first and of the last element find the same values.
         if index == 0 {
-            append_host_and_proto(&mut forwarded, host.as_ref(), proto.as_bytes());
+            forwarded.extend(element::host_and_proto(host.as_ref(), proto).concat());
         }
     }
-    headers.insert(FORWARDED, value(forwarded));
+    let chain = Bytes::from(chain);
+    headers.insert(FORWARDED, value(forwarded.into()));
+    headers.insert(X_REAL_IP, value(chain.slice(client_in_chain)));
     headers.insert(X_FORWARDED_FOR, value(chain));
     set_or_remove(headers, X_FORWARDED_PROTO, HeaderValue::from_str(proto).ok());
+    let port = original.port.map(HeaderValue::from);
+    set_or_remove(headers, X_FORWARDED_PORT, port.or_else(|| port::asked_for(host.as_ref(), proto)));
     set_or_remove(headers, X_FORWARDED_HOST, host);
-    if headers.contains_key(X_FORWARDED_PORT) {
-        set_or_remove(headers, X_FORWARDED_PORT, original.port.map(HeaderValue::from));
-    }
-    if headers.contains_key(X_REAL_IP) {
-        let client = original.client.unwrap_or(info.peer().ip()).to_string();
-        set_or_remove(headers, X_REAL_IP, HeaderValue::try_from(client).ok());
-    }
-}
-
-// `Forwarded` is built by hand, because `format!` took a tenth of the instructions of a request.
-
-fn append_for(text: &mut BytesMut, node: &[u8], is_ipv6: bool) {
-    let (open, close): (&[u8], &[u8]) = if is_ipv6 { (b"for=\"[", b"]\"") } else { (b"for=", b"") };
-    for part in [open, node, close] {
-        text.extend_from_slice(part);
-    }
-}
-
-fn append_host_and_proto(text: &mut BytesMut, host: Option<&HeaderValue>, proto: &[u8]) {
-    if let Some(host) = host.map(HeaderValue::as_bytes).filter(|host| !host.is_empty()) {
-        // A port or an IPv6 address has to be quoted (RFC 7239, 4). A host never contains quotes.
-        let quote: &[u8] = if host.iter().any(|byte| matches!(byte, b':' | b'[')) { b"\"" } else { b"" };
-        for part in [b";host=", quote, host, quote] {
-            text.extend_from_slice(part);
-        }
-    }
-    text.extend_from_slice(b";proto=");
-    text.extend_from_slice(proto);
 }
 
 /// Never falls back to `unknown`: all parts are valid.
-fn value(text: BytesMut) -> HeaderValue {
-    HeaderValue::from_maybe_shared(text.freeze()).unwrap_or(HeaderValue::from_static("unknown"))
+fn value(text: Bytes) -> HeaderValue {
+    HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 fn set_or_remove(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {

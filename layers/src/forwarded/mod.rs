@@ -1,5 +1,5 @@
-//! Finds out who the client is, and tells the backend: sets `Forwarded` (RFC 7239), and `X-Forwarded-For`, `-Proto` and
-//! `-Host` with the same values, and removes forged ones. [`ClientAddr`] is the client's address.
+//! Finds out who the client is, and tells the backend: sets `Forwarded` (RFC 7239), `X-Forwarded-For`, `-Proto`, `-Host`
+//! and `-Port`, and `X-Real-IP`, all from the same values, and removes forged ones. [`ClientAddr`] is the client's address.
 //!
 //! ```
 //! use http::{Request, Response};
@@ -26,6 +26,7 @@ mod element;
 mod layer;
 mod node;
 mod original;
+mod port;
 mod trusted;
 
 pub use client::ClientAddr;
@@ -86,7 +87,10 @@ mod tests {
             ("x_forwarded_for", "10.0.0.1"),
             ("x-forwarded_for", "10.0.0.1"),
             ("forwarded", "for=10.0.0.1"),
+            ("x-forwarded-prefix", "/evil"),
+            ("x_forwarded_prefix", "/evil"),
             ("x-real-ip", "10.0.0.1"),
+            ("x_real_ip", "10.0.0.1"),
             ("x-request-id", "1"),
             ("x-fine", "1"),
         ];
@@ -98,7 +102,9 @@ mod tests {
                 "x-fine: 1",
                 "x-forwarded-for: 2001:db8::1",
                 "x-forwarded-host: example.com:8080",
+                "x-forwarded-port: 8080",
                 "x-forwarded-proto: http",
+                "x-real-ip: 2001:db8::1",
             ]
         );
     }
@@ -121,7 +127,9 @@ mod tests {
                 "host: example.com",
                 "x-forwarded-for: 192.0.2.7, 192.0.2.8, 192.0.2.9, 10.1.1.1",
                 "x-forwarded-host: example.com",
+                "x-forwarded-port: 443",
                 "x-forwarded-proto: https",
+                "x-real-ip: 192.0.2.9",
                 "x-request-id: 1",
             ]
         );
@@ -155,7 +163,8 @@ mod tests {
         assert_eq!(
             from_proxy(ProxyHeaders::Forwarded, &fields).await,
             "forwarded: for=192.0.2.7;host=seven.test;proto=https, for=10.0.0.1\n\
-             x-forwarded-for: 192.0.2.7, 10.0.0.1\nx-forwarded-host: seven.test\nx-forwarded-proto: https"
+             x-forwarded-for: 192.0.2.7, 10.0.0.1\nx-forwarded-host: seven.test\nx-forwarded-port: 443\n\
+             x-forwarded-proto: https\nx-real-ip: 192.0.2.7"
         );
     }
 
@@ -228,32 +237,39 @@ mod tests {
                 |node: &&str| if node.contains(':') { format!("for=\"[{node}]\"") } else { format!("for={node}") };
             let mut forwarded: Vec<_> = chain.iter().map(quoted).collect();
             forwarded[0] += &format!(";host={host};proto={proto}");
+            let port = if proto == "https" { 443 } else { 80 };
             let expected = format!(
-                "forwarded: {}\nx-forwarded-for: {}\nx-forwarded-host: {host}\nx-forwarded-proto: {proto}",
+                "forwarded: {}\nx-forwarded-for: {}\nx-forwarded-host: {host}\nx-forwarded-port: {port}\n\
+                 x-forwarded-proto: {proto}\nx-real-ip: ",
                 forwarded.join(", "),
                 chain.join(", ")
             );
-            assert_eq!(from_proxy(headers, fields).await, expected, "{fields:?}");
+            let seen = from_proxy(headers, fields).await;
+            assert!(seen.starts_with(&expected), "{seen} for {fields:?}");
         }
     }
 
     #[tokio::test]
     async fn a_proxys_port_is_one_number() {
         for (fields, expected) in [
-            (&[("x-forwarded-port", "443")][..], Some("443")),
+            (&[("x-forwarded-port", "8443")][..], "8443"),
             // The proxy appended to what its client wrote.
-            (&[("x-forwarded-port", "1"), ("x-forwarded-port", "443")], Some("443")),
-            (&[("x-forwarded-port", "1, 443")], Some("443")),
+            (&[("x-forwarded-port", "1"), ("x-forwarded-port", "443")], "443"),
+            (&[("x-forwarded-port", "1, 443")], "443"),
             // Each proxy appended one, and 10.0.0.2 is trusted.
-            (&[("x-forwarded-for", "192.0.2.8, 10.0.0.2"), ("x-forwarded-port", "443, 80")], Some("443")),
-            (&[("x-forwarded-port", "443"), ("x-forwarded-port", "+80")], None),
-            (&[("x-forwarded-port", "65536")], None),
-            (&[("x-forwarded-port", "")], None),
-            (&[], None),
+            (&[("x-forwarded-for", "192.0.2.8, 10.0.0.2"), ("x-forwarded-port", "443, 80")], "443"),
+            (&[("x-forwarded-port", "443"), ("x-forwarded-port", "+80")], "80"),
+            (&[("x-forwarded-port", "65536")], "80"),
+            (&[("x-forwarded-port", "")], "80"),
+            // The proxy names none, or no number: that of the host and scheme that it names.
+            (&[], "80"),
+            (&[("x-forwarded-proto", "https")], "443"),
+            (&[("x-forwarded-proto", "https"), ("x-forwarded-host", "b.test:8443")], "8443"),
+            (&[("x-forwarded-proto", "https"), ("x-forwarded-port", "x")], "443"),
         ] {
             let seen = from_proxy(ProxyHeaders::XForwarded, fields).await;
             let ports: Vec<_> = seen.lines().filter_map(|line| line.strip_prefix("x-forwarded-port: ")).collect();
-            assert_eq!(ports, Vec::from_iter(expected), "{fields:?}");
+            assert_eq!(ports, [expected], "{fields:?}");
         }
     }
 
@@ -264,7 +280,10 @@ mod tests {
             ("host", "example.com"),
             ("x-forwarded-for", "192.0.2.7"),
             ("x-forwarded-host", "example.com:80"),
+            ("x-forwarded-port", "80"),
+            ("x-forwarded-prefix", "/app"),
             ("x-forwarded-proto", "http"),
+            ("x-real-ip", "192.0.2.7"),
             ("x-request-id", "1"),
         ];
         let info = ConnInfo::node(([10, 0, 0, 1], 40000).into(), "berlin".parse().unwrap());

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header::FORWARDED};
 
 use super::{
     ProxyHeaders, TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, element,
-    node::Node,
+    node::Node, port,
 };
 use crate::host::HostName;
 
@@ -44,7 +44,7 @@ impl Original {
         Self {
             proto: of_client(&X_FORWARDED_PROTO).and_then(proto),
             host: of_client(&X_FORWARDED_HOST).and_then(host),
-            port: of_client(&X_FORWARDED_PORT).and_then(port),
+            port: of_client(&X_FORWARDED_PORT).and_then(port::parse),
             client: ip,
             chain: chain.into_iter().flatten().collect(),
         }
@@ -102,11 +102,6 @@ fn proto(text: &str) -> Option<String> {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
     let valid = text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(letter);
     valid.then(|| text.to_ascii_lowercase())
-}
-
-fn port(text: &str) -> Option<u16> {
-    // `parse` also takes a sign.
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 fn host(text: &str) -> Option<HeaderValue> {

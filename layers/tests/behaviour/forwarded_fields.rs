@@ -22,7 +22,7 @@ fn field() -> impl Strategy<Value = (String, String)> {
     let name = prop_oneof![
         "x-[abc]",
         prop::sample::select(&HOP_BY_HOP[..]).prop_map(str::to_owned),
-        "x[-_]forwarded[-_](for|host|proto|port)",
+        "x[-_]forwarded[-_](for|host|proto|port|prefix)",
         Just("forwarded".to_owned()),
         "x[-_]real[-_]ip",
         Just("host".to_owned()),
@@ -197,7 +197,9 @@ proptest! {
         if !trusted {
             prop_assert_eq!(client, "192.0.2.1");
             prop_assert_eq!(&after["x-forwarded-proto"], "http");
-            prop_assert!(!after.contains_key("x-real-ip") && !after.contains_key("x-forwarded-port"));
+            prop_assert_eq!(&after["x-real-ip"], "192.0.2.1");
+            prop_assert_eq!(&after["x-forwarded-port"], "80");
+            prop_assert!(!after.contains_key("x-forwarded-prefix"));
             prop_assert_eq!(after.get("x-forwarded-host"), before.get("host"));
         }
     }
