@@ -18,7 +18,7 @@ fn report(route: &Route, settings: &Settings) -> RouteReport {
         prefix: route.prefix.to_string(),
         upstream: route.upstreams.iter().map(ToString::to_string).collect(),
         listeners: listeners
-            .filter(|listener| settings.addresses(*listener).next().is_some())
+            .filter(|listener| settings.addresses(listener).next().is_some())
             .map(|listener| listener.name().to_owned())
             .collect(),
         strip_prefix: route.strip_prefix,

@@ -10,7 +10,7 @@ use figment::{
     Metadata, Profile, Provider,
     value::{Dict, Map, Value},
 };
-use toml_edit::{Document, TableLike};
+use toml_edit::{Document, Item, TableLike};
 
 use super::{
     Kind, Merged, Problem, Problems, SETTINGS,
@@ -123,6 +123,10 @@ impl ConfigFile {
         let root = self.document.as_table();
         let keys: Vec<_> = SETTINGS.iter().filter(|setting| setting.in_file).map(|setting| setting.key).collect();
         self.report_unknown(root, "", &keys, problems);
+        let listeners = root.get("listeners").and_then(Item::as_table_like).into_iter().flat_map(TableLike::iter);
+        for (name, table) in listeners.filter_map(|(name, item)| Some((name, item.as_table_like()?))) {
+            self.report_unknown(table, &format!("listeners.{name}."), table::LISTENER_KEYS, problems);
+        }
         for (key, fields) in [("routes", table::ROUTE_KEYS), ("certificates", table::CERTIFICATE_KEYS)] {
             for (index, table) in root.get(key).map(toml::tables).unwrap_or_default().into_iter().enumerate() {
                 self.report_unknown(table, &format!("{key}[{index}]."), fields, problems);
@@ -169,6 +173,7 @@ fn unknown_at_root(key: &str, known: &[&str]) -> String {
         return "unknown key; the keys of a route go below a [[routes]] line".into();
     }
     match suggest::nearest(key, known.iter().copied()) {
+        Some("listeners") => "unknown key; did you mean [listeners.NAME]?".to_owned(),
         Some(tables @ ("routes" | "certificates")) => format!("unknown key; did you mean [[{tables}]]?"),
         _ => format!("unknown key{}", suggest::did_you_mean(key, known.iter().copied())),
     }

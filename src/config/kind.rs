@@ -37,6 +37,8 @@ pub enum Kind {
     Socket,
     /// Which hosts go to which upstreams.
     Routes,
+    /// Ports by name, each in a table.
+    Listeners,
     /// Where other nodes are.
     Peers,
     /// Pairs of a certificate and its key.
@@ -65,7 +67,7 @@ impl Kind {
             Self::Socket => "unix|unix:PATH|IP:PORT",
             Self::Routes => "HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]",
             Self::Peers => "NAME=HOST:PORT",
-            Self::Certificates => "TABLES",
+            Self::Listeners | Self::Certificates => "TABLES",
             Self::Secret => "SECRET",
         }
     }
@@ -87,6 +89,7 @@ impl Kind {
             | Self::Choice(_)
             | Self::Filter
             | Self::Text(_)
+            | Self::Listeners
             | Self::Certificates
             | Self::Secret => text.into(),
         }

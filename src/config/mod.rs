@@ -43,5 +43,5 @@ pub(crate) use self::{
     size::{Size, SizeLimit},
     source::Raw,
     suggest::{did_you_mean, flag_meant_by},
-    table::{CERTIFICATE_KEYS, ROUTE_KEYS, names},
+    table::{CERTIFICATE_KEYS, LISTENER_KEYS, ROUTE_KEYS, names},
 };

@@ -126,6 +126,9 @@ pub(crate) const ROUTE_KEYS: &[&str] = &[
 /// Those of them that are paths of files.
 pub(super) const ROUTE_PATHS: &[&str] = &["upstream_ca"];
 
+/// The keys of `[listeners.NAME]`.
+pub(crate) const LISTENER_KEYS: &[&str] = &["port", "tls", "bind", "h2c"];
+
 /// The keys of `[[certificates]]`.
 pub(crate) const CERTIFICATE_KEYS: &[&str] = &["cert", "key"];
 
@@ -165,6 +168,9 @@ pub const SETTINGS: &[Setting] = &[
         "HTTP/2 without TLS on the http port: off; silent, which writes nothing until a client has \
          named a served host; or open, which sends SETTINGS at once, for clients that wait for them, and gives \
          up silence on that port"),
+    Setting::new(LISTENERS, "listeners", "", "", Kind::Listeners, NONE,
+        "More ports for clients, each with a name, with or without TLS; routes name those that they are for")
+        .only_in_file(),
 
     Setting::new(ROUTES, "routes", "route", "PMESH_ROUTE", Kind::Routes, NONE,
         "Sends requests for a host, below a path prefix, to these upstreams; repeat the flag for several \

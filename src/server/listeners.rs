@@ -56,30 +56,27 @@ impl Listeners {
     /// If a port cannot be bound. Nothing has changed then.
     pub fn plan(&self, settings: &mut Settings) -> Result<Plan, ListenError> {
         let wanted = settings.listeners();
-        let is_open = |&(listener, address): &(Listener, SocketAddr)| self.find(listener, address).is_some();
-        let missing: Vec<_> = wanted.iter().filter(|one| !is_open(one)).copied().collect();
-        // The kernel's choice for one address of a listener holds for its others.
-        let picked = |listener| self.open.iter().find(|open| open.listener == listener && open.configured.port() == 0);
-        let to_bind: Vec<_> = missing
-            .iter()
-            .map(|&(listener, mut address)| {
-                if let (0, Some(open)) = (address.port(), picked(listener)) {
-                    address.set_port(open.address.port());
-                }
-                (listener, address)
-            })
-            .collect();
+        let is_open = |(listener, address): &&(Listener, SocketAddr)| self.find(listener, *address).is_some();
+        let missing: Vec<_> = wanted.iter().filter(|one| !is_open(one)).cloned().collect();
+        // The kernel's choice for one address of a listener holds for its others, and stays when TLS comes or goes.
+        let picked = |name| self.open.iter().find(|open| open.listener.name() == name && open.configured.port() == 0);
+        let mut to_bind = missing.clone();
+        for (listener, address) in &mut to_bind {
+            if let (0, Some(open)) = (address.port(), picked(listener.name())) {
+                address.set_port(open.address.port());
+            }
+        }
         let closing = self.closing.iter().filter(|(_, alive)| alive.strong_count() > 0).map(|(address, _)| address);
         let own: Vec<_> = self.open.iter().map(|open| &open.address).chain(closing).map(SocketAddr::port).collect();
         let bound = sockets::bind(&to_bind, settings.workers, &own)?;
         let new: Vec<_> = missing.into_iter().map(|(_, configured)| configured).zip(bound).collect();
         for (listener, configured) in &wanted {
             let of_new = || new.iter().find(|(address, bound)| address == configured && bound.listener == *listener);
-            let address = match self.find(*listener, *configured) {
+            let address = match self.find(listener, *configured) {
                 Some(open) => open.address,
                 None => of_new().map_or(*configured, |(_, bound)| bound.address),
             };
-            settings.set_port(*listener, Port::Number(address.port()));
+            settings.set_port(listener, Port::Number(address.port()));
         }
         Ok(Plan { wanted, new })
     }
@@ -94,13 +91,16 @@ impl Listeners {
             let alive = Arc::new(());
             for (worker, socket) in workers.iter().zip(sockets) {
                 let (closed, alive) = (closed.subscribe(), Arc::clone(&alive));
-                worker.listen(Socket { listener, socket, closed, alive });
+                worker.listen(Socket { listener: listener.clone(), socket, closed, alive });
             }
-            moved.opened.push((listener, address));
+            moved.opened.push((listener.clone(), address));
             self.open.push(Open { listener, configured, address, closed, alive });
         }
         self.closing.retain(|(_, alive)| alive.strong_count() > 0);
-        for open in self.open.extract_if(.., |open| !wanted.contains(&(open.listener, open.configured))) {
+        let is_wanted = |open: &Open| {
+            wanted.iter().any(|(listener, address)| *listener == open.listener && *address == open.configured)
+        };
+        for open in self.open.extract_if(.., |open| !is_wanted(open)) {
             open.closed.send_replace(true);
             self.closing.push((open.address, Arc::downgrade(&open.alive)));
             moved.closed.push((open.listener, open.address));
@@ -110,10 +110,10 @@ impl Listeners {
 
     /// The listeners that are open, and where.
     pub fn addresses(&self) -> Vec<(Listener, SocketAddr)> {
-        self.open.iter().map(|open| (open.listener, open.address)).collect()
+        self.open.iter().map(|open| (open.listener.clone(), open.address)).collect()
     }
 
-    fn find(&self, listener: Listener, configured: SocketAddr) -> Option<&Open> {
-        self.open.iter().find(|open| open.listener == listener && open.configured == configured)
+    fn find(&self, listener: &Listener, configured: SocketAddr) -> Option<&Open> {
+        self.open.iter().find(|open| open.listener == *listener && open.configured == configured)
     }
 }

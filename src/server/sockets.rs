@@ -62,11 +62,13 @@ fn bind_addresses(addresses: &[(Listener, SocketAddr)], workers: usize, own: &[u
     let mut tries = 0..PICKS;
     loop {
         let mut picked = 0;
-        let bound = addresses.iter().map(|&(listener, mut address)| {
+        let bound = addresses.iter().map(|(listener, address)| {
+            let mut address = *address;
             if address.port() == 0 {
                 address.set_port(picked);
             }
-            let bound = bind_one(listener, address, workers, own).map_err(|error| (listener, address, error))?;
+            let bound =
+                bind_one(listener, address, workers, own).map_err(|error| (listener.clone(), address, error))?;
             picked = bound.address.port();
             Ok(bound)
         });
@@ -74,7 +76,7 @@ fn bind_addresses(addresses: &[(Listener, SocketAddr)], workers: usize, own: &[u
             // The port that the kernel picked on one address is taken on another.
             Err((listener, address, error))
                 if error.kind() == io::ErrorKind::AddrInUse
-                    && addresses.contains(&(listener, SocketAddr::new(address.ip(), 0)))
+                    && addresses.contains(&(listener.clone(), SocketAddr::new(address.ip(), 0)))
                     && tries.next().is_some() => {}
             result => return result,
         }
@@ -92,7 +94,7 @@ fn spare_port(port: u16, listeners: &[(Listener, SocketAddr)]) -> u16 {
     ports.find(is_free).unwrap_or(port)
 }
 
-fn bind_one(listener: Listener, address: SocketAddr, workers: usize, own: &[u16]) -> io::Result<Bound> {
+fn bind_one(listener: &Listener, address: SocketAddr, workers: usize, own: &[u16]) -> io::Result<Bound> {
     // Another program with SO_REUSEPORT, even a pmesh, would share the port with us unnoticed. Without the option the
     // kernel tells; the socket is closed again before it listens.
     if address.port() != 0 && !own.contains(&address.port()) {
@@ -109,7 +111,7 @@ fn bind_one(listener: Listener, address: SocketAddr, workers: usize, own: &[u16]
         bound = socket.local_addr()?;
         sockets.push(socket);
     }
-    Ok(Bound { listener, address: bound, sockets })
+    Ok(Bound { listener: listener.clone(), address: bound, sockets })
 }
 
 fn open(address: SocketAddr) -> io::Result<Socket> {
@@ -140,26 +142,41 @@ pub struct ListenError {
 
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, address, port, spare_port) =
-            (self.listener.name(), self.address, self.address.port(), self.spare_port);
-        write!(f, "cannot listen on {address} ({name}): ")?;
+        let Self { listener, address, spare_port, .. } = self;
+        let port = address.port();
+        let (other_port, off) = (setting(listener, &spare_port.to_string()), setting(listener, "off"));
+        write!(f, "cannot listen on {address} ({}): ", listener.name())?;
         match self.error.kind() {
             io::ErrorKind::AddrInUse => write!(
                 f,
-                "the port is taken\n  `ss -ltnp 'sport = :{port}'` shows by whom; choose another port, as in --{name} \
-                 {spare_port}, or turn this listener off with --{name} off"
+                "the port is taken\n  `ss -ltnp 'sport = :{port}'` shows by whom; choose another port, as in \
+                 {other_port}, or turn this listener off with {off}"
             ),
             io::ErrorKind::PermissionDenied => write!(
                 f,
                 "ports below 1024 need permission\n  give it with `setcap cap_net_bind_service=+ep` on the program or \
-                 `sysctl net.ipv4.ip_unprivileged_port_start={port}`; or choose a higher port, as in --{name} \
-                 {spare_port}; or turn this listener off with --{name} off"
+                 `sysctl net.ipv4.ip_unprivileged_port_start={port}`; or choose a higher port, as in \
+                 {other_port}; or turn this listener off with {off}"
             ),
-            io::ErrorKind::AddrNotAvailable => f.write_str(
-                "this machine does not have the address\n  name another with --bind or PMESH_BIND; 0.0.0.0 is every IPv4 address",
-            ),
+            io::ErrorKind::AddrNotAvailable => {
+                f.write_str("this machine does not have the address\n  name another with ")?;
+                if let Listener::Named { name, .. } = listener {
+                    write!(f, "`bind` in [listeners.{name}], or for all ports ")?;
+                }
+                f.write_str("--bind or PMESH_BIND; 0.0.0.0 is every IPv4 address")
+            }
             _ => write!(f, "{}", self.error),
         }
+    }
+}
+
+/// How to set the port of a listener.
+fn setting(listener: &Listener, port: &str) -> String {
+    let name = listener.name();
+    match listener {
+        Listener::Named { .. } if port == "off" => format!("port = \"off\" in [listeners.{name}]"),
+        Listener::Named { .. } => format!("port = {port} in [listeners.{name}]"),
+        _ => format!("--{name} {port}"),
     }
 }
 
@@ -194,13 +211,25 @@ mod tests {
     fn an_error_says_how_to_move_the_listener_or_turn_it_off() {
         let said = |listener, port, kind: io::ErrorKind| {
             let address = SocketAddr::from(([0, 0, 0, 0], port));
-            let spare_port = spare_port(port, &[(listener, address)]);
+            let spare_port = spare_port(port, &[(Listener::clone(&listener), address)]);
             ListenError { listener, address, spare_port, error: kind.into() }.to_string()
         };
         assert_eq!(
             said(Listener::Internal, 8443, io::ErrorKind::AddrInUse),
             "cannot listen on 0.0.0.0:8443 (internal): the port is taken\n  `ss -ltnp 'sport = :8443'` shows by whom; choose \
              another port, as in --internal 8444, or turn this listener off with --internal off"
+        );
+        let federation = || Listener::Named { name: "federation".into(), tls: true };
+        assert_eq!(
+            said(federation(), 8448, io::ErrorKind::AddrInUse),
+            "cannot listen on 0.0.0.0:8448 (federation): the port is taken\n  `ss -ltnp 'sport = :8448'` shows by whom; \
+             choose another port, as in port = 8449 in [listeners.federation], or turn this listener off with port = \
+             \"off\" in [listeners.federation]"
+        );
+        assert_eq!(
+            said(federation(), 8448, io::ErrorKind::AddrNotAvailable),
+            "cannot listen on 0.0.0.0:8448 (federation): this machine does not have the address\n  name another with \
+             `bind` in [listeners.federation], or for all ports --bind or PMESH_BIND; 0.0.0.0 is every IPv4 address"
         );
         assert_eq!(
             said(Listener::Http, 80, io::ErrorKind::PermissionDenied),
@@ -221,7 +250,7 @@ mod tests {
 
     #[test]
     fn little_is_kept_for_an_accepted_client() {
-        let bound = bind_one(Listener::Http, SocketAddr::from(([127, 0, 0, 1], 0)), 1, &[]).unwrap();
+        let bound = bind_one(&Listener::Http, SocketAddr::from(([127, 0, 0, 1], 0)), 1, &[]).unwrap();
         bound.sockets[0].set_nonblocking(false).unwrap();
         let _client = std::net::TcpStream::connect(bound.address).unwrap();
         let (accepted, _) = bound.sockets[0].accept().unwrap();

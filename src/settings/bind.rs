@@ -1,15 +1,14 @@
-//! The addresses to listen on: `bind`.
+//! The addresses to listen on: `bind`, at the root and of a listener.
 
 use std::net::IpAddr;
 
 use figment::value::Value;
 
 use super::listener;
-use crate::config::{Merged, Parse, Problems, Reason};
+use crate::config::{Node, Parse, Problems, Reason};
 
-/// One address, or a list of them.
-pub(super) fn read(merged: &Merged, problems: &mut Problems) -> Vec<IpAddr> {
-    let Some(node) = merged.node("bind") else { return Vec::new() };
+/// One address, or a list of them; `OF_LISTENER`: of one in `[listeners]`.
+pub(super) fn read<const OF_LISTENER: bool>(node: &Node<'_>, problems: &mut Problems) -> Vec<IpAddr> {
     let elements = node.elements().unwrap_or_else(|_| vec![node.clone()]);
     if elements.is_empty() {
         problems
@@ -17,7 +16,7 @@ pub(super) fn read(merged: &Merged, problems: &mut Problems) -> Vec<IpAddr> {
     }
     let mut addresses: Vec<IpAddr> = Vec::new();
     for element in elements {
-        let Some(Bind(address)) = element.read(problems) else { continue };
+        let Some(Bind::<OF_LISTENER>(address)) = element.read(problems) else { continue };
         match addresses.iter().find_map(|other| listener::overlap(*other, address)) {
             Some(overlap) => problems.push(element.problem(overlap)),
             None => addresses.push(address),
@@ -26,18 +25,20 @@ pub(super) fn read(merged: &Merged, problems: &mut Problems) -> Vec<IpAddr> {
     addresses
 }
 
-struct Bind(IpAddr);
+struct Bind<const OF_LISTENER: bool>(IpAddr);
 
-impl Parse for Bind {
+impl<const OF_LISTENER: bool> Parse for Bind<OF_LISTENER> {
     const EXPECTED: &'static str = IpAddr::EXPECTED;
 
     fn parse(value: &Value) -> Result<Self, Reason> {
-        IpAddr::parse(value).map(Self).map_err(|reason| reason.or_else(|| instead(value.as_str()?)))
+        IpAddr::parse(value)
+            .map(Self)
+            .map_err(|reason| reason.or_else(|| instead(value.as_str()?, if OF_LISTENER { "port" } else { "http" })))
     }
 }
 
 /// In other programs, the port is part of the address.
-fn instead(text: &str) -> Reason {
+fn instead(text: &str, port_key: &str) -> Reason {
     if text.contains([',', ' ']) {
         let addresses: Vec<_> = text.split([',', ' ']).filter(|address| !address.is_empty()).collect();
         return Some(format!("for several addresses, write {addresses:?}"));
@@ -45,5 +46,5 @@ fn instead(text: &str) -> Reason {
     let (address, port) = text.rsplit_once(':')?;
     let address = if address.is_empty() { "0.0.0.0" } else { address.trim_matches(['[', ']']) };
     let (address, port): (IpAddr, u16) = (address.parse().ok()?, port.parse().ok()?);
-    Some(format!("the port is a separate setting: write bind = \"{address}\" and http = {port}"))
+    Some(format!("the port is a separate setting: write bind = \"{address}\" and {port_key} = {port}"))
 }

@@ -1,7 +1,7 @@
 //! Combinations of settings that cannot work together.
 
-use super::{Listener, Port, Settings, endpoint::Endpoint};
-use crate::config::{Merged, Problems, names};
+use super::{Listener, Port, Settings, endpoint::Endpoint, listener};
+use crate::config::{Merged, Node, Problems, names};
 
 /// Reports all of it.
 pub(super) fn all(settings: &Settings, merged: &Merged, problems: &mut Problems) {
@@ -11,12 +11,33 @@ pub(super) fn all(settings: &Settings, merged: &Merged, problems: &mut Problems)
 }
 
 fn ports(settings: &Settings, merged: &Merged, problems: &mut Problems) {
-    for (index, one) in Listener::ALL.into_iter().enumerate() {
+    let listeners: Vec<_> = settings.all_listeners().collect();
+    for (index, one) in listeners.iter().enumerate() {
         let port = settings.port(one);
-        let clashes = |other: &&Listener| matches!(port, Port::Number(1..)) && settings.port(**other) == port;
-        for other in Listener::ALL[..index].iter().filter(clashes) {
-            report_clash(merged, one.name(), other.name(), &format!("are both port {port}"), problems);
+        let clashes = |other: &&Listener| matches!(port, Port::Number(1..)) && settings.port(other) == port;
+        for other in listeners[..index].iter().filter(clashes) {
+            let Some(on) = common_address(settings, one, other) else { continue };
+            let [one, other] = [one, other].map(|listener| port_of(merged, listener));
+            report_clash(one, other, &format!("are both port {port}{on}"), problems);
         }
+    }
+}
+
+/// Where two listeners would both listen: empty if that is everywhere.
+fn common_address(settings: &Settings, one: &Listener, other: &Listener) -> Option<String> {
+    let (ones, others) = (settings.bind(one), settings.bind(other));
+    if ones == others {
+        return Some(String::new());
+    }
+    let pairs = ones.iter().flat_map(|one| others.iter().map(move |other| (*one, *other)));
+    let (one, other) = pairs.into_iter().find(|(one, other)| listener::overlap(*one, *other).is_some())?;
+    Some(if one == other { format!(" on {one}") } else { format!(", on {one} and on {other}") })
+}
+
+fn port_of<'a>(merged: &'a Merged, listener: &Listener) -> Option<Node<'a>> {
+    match listener {
+        Listener::Named { name, .. } => merged.node("listeners")?.field(name)?.field("port"),
+        listener => merged.node(listener.name()),
     }
 }
 
@@ -25,7 +46,8 @@ fn subnets(settings: &Settings, merged: &Merged, problems: &mut Problems) {
     // What stands in for an unreadable one contains everything.
     let readable = dialer.addr().is_loopback() && service.addr().is_loopback();
     if readable && (dialer.contains(&service) || service.contains(&dialer)) {
-        report_clash(merged, "subnet_dialer", "subnet_service", &format!("overlap: {dialer} and {service}"), problems);
+        let [one, other] = ["subnet_dialer", "subnet_service"].map(|key| merged.node(key));
+        report_clash(one, other, &format!("overlap: {dialer} and {service}"), problems);
     }
 }
 
@@ -69,8 +91,8 @@ fn mesh(settings: &Settings, merged: &Merged, problems: &mut Problems) {
 }
 
 /// Reports two settings that do not go together, at one that the user wrote.
-fn report_clash(merged: &Merged, one: &str, other: &str, clash: &str, problems: &mut Problems) {
-    let (Some(mut at), Some(mut against)) = (merged.node(one), merged.node(other)) else { return };
+fn report_clash(one: Option<Node<'_>>, other: Option<Node<'_>>, clash: &str, problems: &mut Problems) {
+    let (Some(mut at), Some(mut against)) = (one, other) else { return };
     if at.is_default() {
         std::mem::swap(&mut at, &mut against);
     }

@@ -2,7 +2,7 @@
 
 use figment::value::Value;
 
-use super::{Loaded, Mesh, SECRET_FILE};
+use super::{Listener, Loaded, Mesh, NamedListener, SECRET_FILE};
 use crate::{
     columns::columns,
     config::{Error, Kind, Node, Problem, SETTINGS, Setting, did_you_mean, renamed},
@@ -79,6 +79,12 @@ fn elements(loaded: &Loaded, setting: &Setting, node: &Node<'_>) -> Vec<(String,
             Some(row) => vec![row],
             None => settings.certificates.iter().map(ToString::to_string).zip(written).collect(),
         },
+        Kind::Listeners => {
+            let origin =
+                |listener: &Listener| node.field(listener.name()).map_or(node.origin(), |table| table.origin());
+            let row = |named: &NamedListener| (named.to_string(), origin(&named.listener));
+            settings.named_listeners.iter().map(row).collect()
+        }
         Kind::Peers => vec![(peers(&settings.mesh), node.origin())],
         // As it was read, which is without the password.
         _ if setting.key == "mesh_registry" => {

@@ -1,32 +1,57 @@
 //! Listeners, their ports, and addresses that overlap.
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use figment::value::Value;
 
 use crate::config::{Parse, Reason};
 
-/// Who a listener is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// One of the ports that the program listens on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Listener {
-    /// Clients without TLS.
+    /// `http`: clients without TLS.
     Http,
-    /// Clients with TLS.
+    /// `https`: clients with TLS.
     Https,
-    /// Other nodes.
+    /// One of `[listeners]`: clients, with or without TLS.
+    Named {
+        /// What it is called; no other listener has the name.
+        name: Arc<str>,
+        /// Whether its clients speak TLS.
+        tls: bool,
+    },
+    /// `internal`: other nodes.
     Internal,
 }
 
-impl Listener {
-    /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 3] = [Self::Http, Self::Https, Self::Internal];
+/// What is spoken on a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenerKind {
+    /// HTTP without TLS, with clients.
+    Plain,
+    /// HTTP over TLS, with clients.
+    Tls,
+    /// HTTP over mutual TLS, with other nodes.
+    Nodes,
+}
 
-    /// The key of its port in the settings.
-    pub fn name(self) -> &'static str {
+impl Listener {
+    /// What it is called in the log and in reports: the key of its port, or the NAME of `[listeners.NAME]`.
+    pub fn name(&self) -> &str {
         match self {
             Self::Http => "http",
             Self::Https => "https",
+            Self::Named { name, .. } => name,
             Self::Internal => "internal",
+        }
+    }
+
+    /// What is spoken there.
+    pub fn kind(&self) -> ListenerKind {
+        match self {
+            Self::Http | Self::Named { tls: false, .. } => ListenerKind::Plain,
+            Self::Https | Self::Named { tls: true, .. } => ListenerKind::Tls,
+            Self::Internal => ListenerKind::Nodes,
         }
     }
 }

@@ -7,10 +7,13 @@ mod changes;
 mod check;
 pub mod endpoint;
 mod explain;
+mod h2c;
 mod host;
 mod listener;
+mod listeners;
 mod load;
 mod mesh;
+mod named_listener;
 mod node;
 mod prefix;
 mod read;
@@ -28,12 +31,14 @@ pub use self::{
     certificate::CertificateFiles,
     changes::{Change, Values},
     explain::explain,
-    listener::{Listener, Port},
+    h2c::H2c,
+    listener::{Listener, ListenerKind, Port},
     load::Loaded,
     mesh::{Mesh, MeshFile, MeshFiles},
+    named_listener::NamedListener,
     registry::{InvalidRegistry, Login, RegistryServers},
     route::{API_HOST, CaFile, Route},
     secret::{SECRET_FILE, SecretSource},
     summary::summary,
-    validated::{H2c, LogFormat, Settings},
+    validated::{LogFormat, Settings},
 };

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, thread};
 
 use super::{
-    Admin, H2c, LogFormat, Mesh, Port, SecretSource, Settings, bind, certificate, node, route,
+    Admin, H2c, LogFormat, Mesh, Port, SecretSource, Settings, bind, certificate, named_listener, node, route,
     values::{AtLeastOne, Fields, Filter, HeadSize, Source, Streams, Workers},
 };
 use crate::config::{Merged, Problem, Problems, Secret, SizeLimit, TimeLimit};
@@ -18,12 +18,15 @@ impl Settings {
         let response_timeout = merged.read("response_timeout", problems).unwrap_or_default();
         let max_body = merged.read("max_body", problems).and_then(|SizeLimit(limit)| limit);
         let node = node::read(merged, problems);
+        let bind = merged.node("bind").map(|node| bind::read::<false>(&node, problems)).unwrap_or_default();
+        let named_listeners = named_listener::read(merged, &bind, problems);
         Self {
             http: merged.read("http", problems).unwrap_or(Port::Off),
             https: merged.read("https", problems).unwrap_or(Port::Off),
             internal: merged.read("internal", problems).unwrap_or(Port::Off),
-            bind: bind::read(merged, problems),
+            bind,
             http_h2c: merged.read("http_h2c", problems).unwrap_or(H2c::Off),
+            named_listeners,
             routes: route::read(merged, route::Defaults { response_timeout, max_body }, problems),
             subnet_dialer: merged.read("subnet_dialer", problems).unwrap_or_default(),
             subnet_service: merged.read("subnet_service", problems).unwrap_or_default(),

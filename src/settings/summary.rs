@@ -10,20 +10,22 @@ const LISTED: usize = 20;
 /// What is served, in a few lines: the listeners, the nodes if there are several, the routes.
 pub fn summary(settings: &Settings) -> String {
     let mut lines = String::new();
-    for listener in Listener::ALL {
-        line(&mut lines, format_args!("{:8}  {}", listener.name(), addresses(settings, listener)));
+    let listeners: Vec<_> = settings.all_listeners().collect();
+    let width = listeners.iter().map(|listener| listener.name().len()).max().unwrap_or_default();
+    for listener in &listeners {
+        line(&mut lines, format_args!("{:width$}  {}", listener.name(), addresses(settings, listener)));
     }
     if settings.mesh.is_used() {
         let node = &settings.node;
         let address =
             settings.advertised().map_or("not reached by others".to_owned(), |address| format!("at {address}"));
-        line(&mut lines, format_args!("{:8}  {node}, {address}", "node"));
+        line(&mut lines, format_args!("{:width$}  {node}, {address}", "node"));
     }
     for (name, address) in &settings.mesh.peers {
-        line(&mut lines, format_args!("{:8}  {name}={address}", "peer"));
+        line(&mut lines, format_args!("{:width$}  {name}={address}", "peer"));
     }
     if let Some(registry) = &settings.mesh.registry {
-        line(&mut lines, format_args!("{:8}  {registry}", "registry"));
+        line(&mut lines, format_args!("{:width$}  {registry}", "registry"));
     }
     for route in settings.routes.iter().take(LISTED) {
         line(&mut lines, format_args!("{route}"));
@@ -35,12 +37,12 @@ pub fn summary(settings: &Settings) -> String {
     lines
 }
 
-fn addresses(settings: &Settings, listener: Listener) -> String {
+fn addresses(settings: &Settings, listener: &Listener) -> String {
     let joined = |addresses: Vec<String>| addresses.join(", ");
     match settings.port(listener) {
         Port::Off => "off".to_owned(),
         Port::Number(0) => {
-            joined(settings.bind.iter().map(ToString::to_string).collect()) + ", a port the kernel picks"
+            joined(settings.bind(listener).iter().map(ToString::to_string).collect()) + ", a port the kernel picks"
         }
         Port::Number(_) => joined(settings.addresses(listener).map(|address| address.to_string()).collect()),
     }

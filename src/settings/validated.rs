@@ -1,18 +1,11 @@
 //! The settings.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use ipnet::{IpNet, Ipv4Net};
 use pmesh_layers::{forwarded::ProxyHeaders, identity::NodeName};
 
-use super::{
-    Admin, CertificateFiles, Listener, Mesh, Port, Route, SecretSource,
-    endpoint::{EndpointHost, HostPort},
-};
+use super::{Admin, CertificateFiles, H2c, Mesh, NamedListener, Port, Route, SecretSource};
 
 /// Everything that can be set, validated. [`Source::load`](crate::config::Source::load) makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +14,14 @@ pub struct Settings {
     pub http: Port,
     /// The port for clients with TLS.
     pub https: Port,
-    /// The port for other nodes. No two of the three are the same number, unless 0.
+    /// The port for other nodes.
     pub internal: Port,
-    /// The addresses that all of them listen on; at least one, and none that is part of another.
+    /// The addresses that these three listen on; at least one, and none that is part of another.
     pub bind: Vec<IpAddr>,
     /// Whether HTTP/2 is spoken on `http`.
     pub http_h2c: H2c,
+    /// More ports for clients, by name. No two listeners, of all, have the same port on an address, unless it is 0.
+    pub named_listeners: Vec<NamedListener>,
     /// What is served, in the order it was written. No two have the same host and prefix. May be empty.
     pub routes: Vec<Route>,
     /// Source addresses for connections to loopback upstreams. [`SourceSubnet`](pmesh_layers::connect::SourceSubnet)
@@ -98,66 +93,6 @@ pub struct Settings {
     pub admin: Admin,
     /// Whether the file is read again when it changes.
     pub watch_config: bool,
-}
-
-impl Settings {
-    /// Each listener that is not off, on each address of `bind`.
-    pub fn listeners(&self) -> Vec<(Listener, SocketAddr)> {
-        let on_each = |listener| self.addresses(listener).map(move |address| (listener, address));
-        Listener::ALL.into_iter().flat_map(on_each).collect()
-    }
-
-    /// Where a listener listens: nowhere if it is off, else on each address of `bind`.
-    pub fn addresses(&self, listener: Listener) -> impl Iterator<Item = SocketAddr> {
-        let port = match self.port(listener) {
-            Port::Off => None,
-            Port::Number(port) => Some(port),
-        };
-        port.into_iter().flat_map(|port| self.bind.iter().map(move |ip| SocketAddr::new(*ip, port)))
-    }
-
-    /// The port of a listener.
-    pub fn port(&self, listener: Listener) -> Port {
-        match listener {
-            Listener::Http => self.http,
-            Listener::Https => self.https,
-            Listener::Internal => self.internal,
-        }
-    }
-
-    /// Sets the port of a listener, as to the one that the kernel picked.
-    pub fn set_port(&mut self, listener: Listener, port: Port) {
-        match listener {
-            Listener::Http => self.http = port,
-            Listener::Https => self.https = port,
-            Listener::Internal => self.internal = port,
-        }
-    }
-
-    /// Where other nodes reach this one: what was set, else the first address of the internal listener that is one
-    /// address, rather one that other machines reach. `None` where they do not reach it.
-    pub fn advertised(&self) -> Option<HostPort> {
-        if self.internal == Port::Off {
-            return None;
-        }
-        let bound = || {
-            let usable = self.addresses(Listener::Internal).filter(|address| !address.ip().is_unspecified());
-            let nearest_to_all = usable.min_by_key(|address| address.ip().is_loopback())?;
-            Some(HostPort { host: EndpointHost::Address(nearest_to_all.ip()), port: nearest_to_all.port() })
-        };
-        self.mesh.advertise.clone().or_else(bound)
-    }
-}
-
-/// HTTP/2 without TLS, for clients that know of it beforehand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum H2c {
-    /// Not spoken.
-    Off,
-    /// Spoken; the server's SETTINGS are held back until a served name was seen.
-    Silent,
-    /// Spoken; SETTINGS are sent at once, for clients that wait for them. Gives up silence.
-    Open,
 }
 
 /// How the log is written.

@@ -6,7 +6,7 @@ use figment::value::Value;
 use pmesh_layers::forwarded::ProxyHeaders;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use super::{H2c, LogFormat};
+use super::LogFormat;
 use crate::config::{Parse, Reason, Size, text};
 
 pub(super) struct Source(pub(super) IpAddr);
@@ -23,19 +23,6 @@ impl Parse for Source {
             ));
         }
         if address.is_unspecified() || address.is_multicast() { Err(None) } else { Ok(Self(address)) }
-    }
-}
-
-impl Parse for H2c {
-    const EXPECTED: &'static str = "off, silent or open";
-
-    fn parse(value: &Value) -> Result<Self, Reason> {
-        match &*text(value)?.to_ascii_lowercase() {
-            "off" => Ok(Self::Off),
-            "silent" => Ok(Self::Silent),
-            "open" => Ok(Self::Open),
-            _ => Err(None),
-        }
     }
 }
 

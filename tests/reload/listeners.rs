@@ -189,3 +189,78 @@ fn the_port_that_the_kernel_picked_stays() {
     }
     assert_eq!(open.response().status, 200);
 }
+
+/// A file with http alone beside these listeners.
+fn with_named(ip: &str, listeners: &str, route: &str) -> String {
+    format!("{}{listeners}", file(ip, "8080", "\"off\"", route))
+}
+
+#[test]
+fn named_listeners_come_move_and_go() {
+    let (backend, ip) = (Backend::answering("ok"), own_address());
+    let same = route("a.test", backend.address);
+    let program = start_with(&with_named(&ip, "", &same));
+    let tls = Tls::of(&program);
+
+    let federation = "[listeners.federation]\nport = 8448\ntls = true\n";
+    let report = reload_with(&program, &with_named(&ip, &format!("{federation}[listeners.apps]\nport = 0\n"), &same));
+    let apps = report["opened"][0]["address"].as_str().unwrap().parse::<SocketAddr>().unwrap();
+    assert_ne!(apps.port(), 0);
+    assert_eq!(
+        report["opened"],
+        json!([
+            { "name": "apps", "address": apps.to_string() },
+            { "name": "federation", "address": at(&ip, 8448).to_string() },
+        ])
+    );
+    assert_eq!(report["settings"], json!(["listeners"]));
+    assert!(serves(apps));
+    assert_silent(apps, "b.test");
+    let mut open = Client::connect(apps);
+    assert_eq!(open.get("a.test", "/").status, 200);
+    let mut secured = tls.connect(at(&ip, 8448), "a.test").unwrap();
+    assert_eq!(secured.get("a.test", "/").status, 200);
+    assert!(tls.connect(at(&ip, 8448), "b.test").is_err());
+    let listening = listeners(&program);
+    let names: Vec<_> = listening.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["http", "apps", "federation"]);
+
+    // The port that the kernel picked stays, and TLS comes and goes with the port in its place.
+    let moved = "[listeners.federation]\nport = 8449\ntls = true\n";
+    let report =
+        reload_with(&program, &with_named(&ip, &format!("{moved}[listeners.apps]\nport = 0\ntls = true\n"), &same));
+    assert_eq!(
+        report["closed"],
+        json!([
+            { "name": "apps", "address": apps.to_string() },
+            { "name": "federation", "address": at(&ip, 8448).to_string() },
+        ])
+    );
+    assert_eq!(report["opened"][0], json!({ "name": "apps", "address": apps.to_string() }));
+    assert_closed(at(&ip, 8448));
+    eventually("TLS is there alone", || tls.connect(apps, "a.test").is_ok());
+    assert_eq!(tls.get(at(&ip, 8449), "a.test", "a.test").status, 200);
+    assert_eq!(open.get("a.test", "/").status, 200);
+    assert_eq!(secured.get("a.test", "/").status, 200);
+
+    let off = "[listeners.federation]\nport = \"off\"\ntls = true\n";
+    let report = reload_with(&program, &with_named(&ip, off, &same));
+    assert_eq!(report["closed"].as_array().unwrap().len(), 2, "{report}");
+    assert_closed(at(&ip, 8449));
+    assert_closed(apps);
+    assert_eq!(secured.get("a.test", "/").status, 200);
+    assert_eq!(listeners(&program), listener("http", at(&ip, 8080)));
+}
+
+#[test]
+fn a_taken_port_of_a_named_listener_changes_nothing() {
+    let (backend, ip) = (Backend::answering("ok"), own_address());
+    let same = route("a.test", backend.address);
+    let program = start_with(&with_named(&ip, "", &same));
+    let _taken = TcpListener::bind(at(&ip, 8448)).unwrap();
+    write(&program, &with_named(&ip, "[listeners.federation]\nport = 8448\n", &same));
+    let error = try_reload(&program).unwrap_err();
+    assert!(error.contains(&format!("cannot listen on {ip}:8448 (federation): the port is taken")), "{error}");
+    assert!(error.contains("as in port = 8449 in [listeners.federation]"), "{error}");
+    assert_eq!(generation(&program), 1);
+}

@@ -63,7 +63,7 @@ fn keys_that_do_not_exist() {
         "1: keep-alive-timeout: unknown key; did you mean `keep_alive_timeout`?",
     );
     assert_file_error("verbosity = 3", "1: verbosity: unknown key");
-    assert_file_error("[listener]\nport = 3", "1: listener: unknown key");
+    assert_file_error("[listener]\nport = 3", "1: listener: unknown key; did you mean [listeners.NAME]?");
     assert_file_error("cert = \"a\"", "1: cert: this key is not read from the file; set --cert or PMESH_CERT");
     assert_file_error("secret = \"a\"", "1: secret: this key is not read from the file; set PMESH_SECRET");
     assert_file_error(

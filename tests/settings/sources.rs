@@ -18,7 +18,7 @@ use Source::{Default, File, Flag, Variable};
 pub(crate) fn holds(source: Source, setting: &Setting) -> bool {
     match source {
         _ if matches!(setting.key, "secret" | "config") => false,
-        Default => setting.kind != Kind::Certificates,
+        Default => !matches!(setting.kind, Kind::Listeners | Kind::Certificates),
         File => setting.in_file,
         Variable => setting.variable.is_some(),
         Flag => setting.flag.is_some(),
@@ -47,6 +47,7 @@ pub(crate) fn text(setting: &Setting, second: bool) -> String {
         Kind::Text(_) => pick("one", "two"),
         Kind::Peers => pick("b=10.0.0.1:1", "b=[::1]:2,c=name:3"),
         Kind::Routes => pick("one.example=127.0.0.1:1", "two.example/x=127.0.0.1:2,b:3"),
+        Kind::Listeners => pick("federation: port 8448 on 0.0.0.0, TLS", "metrics: port 0 on 0.0.0.0"),
         Kind::Certificates => "/one /two".into(),
         Kind::Secret => unreachable!("not merged"),
     }
@@ -68,6 +69,11 @@ fn toml(setting: &Setting, text: &str) -> String {
             let (from, upstreams) = text.split_once('=').expect("a route");
             let (host, prefix) = from.split_once('/').unwrap_or((from, ""));
             format!("[[{key}]]\nhost = {host:?}\nprefix = \"/{prefix}\"\nupstreams = [{}]\n", list(upstreams))
+        }
+        Kind::Listeners => {
+            let (name, port) = text.split_once(": port ").expect("a listener");
+            let (port, rest) = port.split_once(' ').expect("a port");
+            format!("[{key}.{name}]\nport = {port}\ntls = {}\n", rest.ends_with("TLS"))
         }
         Kind::Certificates => {
             let (cert, private) = text.split_once(' ').expect("a pair");

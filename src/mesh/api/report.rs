@@ -49,7 +49,7 @@ impl Route {
 /// One listener of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListenerReport {
-    /// `http`, `https` or `internal`.
+    /// `http`, `https`, `internal`, or the name that it has in the configuration.
     pub name: String,
     /// An IP address and a port.
     pub address: String,

@@ -18,7 +18,7 @@ use crate::{
     },
     http::stack::Stack,
     server::process::Process,
-    settings::Listener,
+    settings::{Listener, ListenerKind},
 };
 
 /// How long to wait after accepting has failed for all connections, as for lack of descriptors or memory.
@@ -29,12 +29,13 @@ const ACCEPTED_AFTER_STOP: usize = 4096;
 
 impl<S: Stack> Worker<S> {
     /// Accepts the connections of a socket until it is to stop, those that are already waiting included.
-    pub(super) async fn accept(self: &Arc<Self>, listener: Listener, socket: &TcpListener, mut stop: Stop) {
+    pub(super) async fn accept(self: &Arc<Self>, listener: &Arc<Listener>, socket: &TcpListener, mut stop: Stop) {
+        let is_for_nodes = listener.kind() == ListenerKind::Nodes;
         let Process { admission, exhaustion, .. } = &*self.process;
         let mut left_after_stop = ACCEPTED_AFTER_STOP;
         loop {
             // Descriptors for nodes are held back again before a client gets one.
-            let ready = if listener == Listener::Internal { Ok(()) } else { admission.spares().restore() };
+            let ready = if is_for_nodes { Ok(()) } else { admission.spares().restore() };
             let accepted = match ready {
                 Err(error) => Err(error),
                 Ok(()) => tokio::select! {
@@ -61,7 +62,7 @@ impl<S: Stack> Worker<S> {
                 Err(error) if Exhaustion::is_of_one_connection(&error) => {}
                 // Pending connections would keep established ones from shutting down.
                 Err(_) if stop.is_set() => return,
-                Err(error) if listener == Listener::Internal && admission.spares().free_incoming(&error) => {}
+                Err(error) if is_for_nodes && admission.spares().free_incoming(&error) => {}
                 Err(error) => {
                     self.note(listener, exhaustion.failed(), Some(&error));
                     let is_exhausted = Exhaustion::is_cause_of(&error);
@@ -80,15 +81,15 @@ impl<S: Stack> Worker<S> {
         }
     }
 
-    async fn place(&self, listener: Listener) -> Place {
-        match listener {
-            Listener::Http | Listener::Https => self.process.admission.place(self.index).await,
-            Listener::Internal => self.process.admission.place_for_node(self.index).await,
+    async fn place(&self, listener: &Listener) -> Place {
+        match listener.kind() {
+            ListenerKind::Plain | ListenerKind::Tls => self.process.admission.place(self.index).await,
+            ListenerKind::Nodes => self.process.admission.place_for_node(self.index).await,
         }
     }
 
     #[expect(clippy::unused_self, reason = "it belongs to accepting")]
-    fn note(&self, listener: Listener, news: Option<News>, error: Option<&io::Error>) {
+    fn note(&self, listener: &Listener, news: Option<News>, error: Option<&io::Error>) {
         let listener = listener.name();
         match news {
             None => {}
@@ -100,16 +101,16 @@ impl<S: Stack> Worker<S> {
         }
     }
 
-    fn start(self: &Arc<Self>, listener: Listener, stream: TcpStream, peer: SocketAddr, mut place: Place) {
+    fn start(self: &Arc<Self>, listener: &Arc<Listener>, stream: TcpStream, peer: SocketAddr, mut place: Place) {
         self.counters.connections.add();
         let Process { admission, .. } = &*self.process;
         let verdict = admission.admit(&mut place, peer.ip());
-        // Of a request on http; of the handshake on the others.
+        // Of a request where there is no TLS; of the handshake where there is.
         let info = ConnInfo::plain(peer);
         let gate = info.control();
-        let strangers = match listener {
-            Listener::Http | Listener::Https => admission.room().strangers(),
-            Listener::Internal => admission.room().strangers_among_nodes(),
+        let strangers = match listener.kind() {
+            ListenerKind::Plain | ListenerKind::Tls => admission.room().strangers(),
+            ListenerKind::Nodes => admission.room().strangers_among_nodes(),
         };
         let stream = ClientStream::new(stream, place, strangers.add(self.index, gate.clone()));
         if verdict != Verdict::Serve {
@@ -119,17 +120,17 @@ impl<S: Stack> Worker<S> {
             }
             return;
         }
-        let worker = Arc::clone(self);
-        match listener {
-            Listener::Http => drop(tokio::spawn(worker.plain(Box::new(stream), info))),
-            Listener::Https => drop(tokio::spawn(worker.tls(stream, peer, gate.clone()))),
-            Listener::Internal => drop(tokio::spawn(worker.internal(stream, peer, gate.clone()))),
+        let (worker, listener) = (Arc::clone(self), Arc::clone(listener));
+        match listener.kind() {
+            ListenerKind::Plain => drop(tokio::spawn(worker.plain(listener, Box::new(stream), info))),
+            ListenerKind::Tls => drop(tokio::spawn(worker.tls(listener, stream, peer, gate.clone()))),
+            ListenerKind::Nodes => drop(tokio::spawn(worker.internal(listener, stream, peer, gate.clone()))),
         }
     }
 }
 
 /// Accepts until the stop. A panic is a bug, but must not keep later connections out.
-pub(super) async fn again_after_panic(listener: Listener, mut accept: impl AsyncFnMut()) {
+pub(super) async fn again_after_panic(listener: Arc<Listener>, mut accept: impl AsyncFnMut()) {
     while AssertUnwindSafe(accept()).catch_unwind().await.is_err() {
         let listener = listener.name();
         tracing::error!(listener, "accepting connections has panicked and was started again; this is a bug");
@@ -149,7 +150,7 @@ mod tests {
             tokio::task::yield_now().await;
             assert_eq!(calls, 3, "a bug");
         };
-        again_after_panic(Listener::Http, accept).await;
+        again_after_panic(Arc::new(Listener::Http), accept).await;
         assert_eq!(calls, 3);
     }
 }

@@ -32,11 +32,12 @@ impl<S: Stack> Worker<S> {
     /// Not an `async fn`, which would hold the connection in two places.
     pub(super) fn plain(
         self: Arc<Self>,
+        listener: Arc<Listener>,
         stream: Box<ClientStream>,
         info: ConnInfo,
     ) -> impl Future<Output = ()> + Send + use<S> {
         let generation = self.process.current();
-        let protocol = match generation.settings.http_h2c {
+        let protocol = match generation.settings.h2c(&listener) {
             H2c::Off => Protocol::Http1,
             H2c::Silent => Protocol::Detect,
             H2c::Open => Protocol::DetectOpen,
@@ -45,7 +46,7 @@ impl<S: Stack> Worker<S> {
         let served = generation.server.serve(stream, info.clone(), protocol, self.stack.clone());
         served.map(move |ended| {
             let (peer, control) = (info.peer(), info.control());
-            let turned_away = |reason| self.turned_away(Listener::Http, peer, reason, None, error(&ended));
+            let turned_away = |reason| self.turned_away(&listener, peer, reason, None, error(&ended));
             match &ended {
                 // The stack has counted it.
                 Ended::Silenced => {}
@@ -55,13 +56,19 @@ impl<S: Stack> Worker<S> {
                 Ended::Failed(_) | Ended::Finished | Ended::Flooded | Ended::Withheld if !control.is_open() => {
                     turned_away("no_request");
                 }
-                ended => tell_failed(Listener::Http, peer, ended),
+                ended => tell_failed(&listener, peer, ended),
             }
             tracing::trace!(%peer, ?ended, "connection");
         })
     }
 
-    pub(super) async fn tls(self: Arc<Self>, stream: ClientStream, peer: SocketAddr, gate: Control) {
+    pub(super) async fn tls(
+        self: Arc<Self>,
+        listener: Arc<Listener>,
+        stream: ClientStream,
+        peer: SocketAddr,
+        gate: Control,
+    ) {
         self.handshakes.fetch_add(1, Ordering::Relaxed);
         let stranger = stream.stranger();
         let unserved = OnceLock::new();
@@ -87,11 +94,11 @@ impl<S: Stack> Worker<S> {
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let protocol = if http2 { Protocol::Http2 } else { Protocol::Http1 };
                 // A task without the room that a handshake takes, for as long as its connection is open.
-                tokio::spawn(self.secured(Box::new(stream), info, protocol));
+                tokio::spawn(self.secured(listener, Box::new(stream), info, protocol));
             }
             Err(rejected) => {
                 let reason = reason(stranger.as_deref(), rejected.reason.reason());
-                self.turned_away(Listener::Https, peer, reason, unserved.get(), Some(&rejected.reason));
+                self.turned_away(&listener, peer, reason, unserved.get(), Some(&rejected.reason));
                 silence::close(rejected.io).await;
             }
         }
@@ -100,6 +107,7 @@ impl<S: Stack> Worker<S> {
     /// Not an `async fn` either.
     fn secured<IO>(
         self: Arc<Self>,
+        listener: Arc<Listener>,
         stream: IO,
         info: ConnInfo,
         protocol: Protocol,
@@ -109,14 +117,20 @@ impl<S: Stack> Worker<S> {
     {
         let served = self.process.current().server.serve(stream, info.clone(), protocol, self.stack.clone());
         served.map(move |ended| {
-            tell_failed(Listener::Https, info.peer(), &ended);
+            tell_failed(&listener, info.peer(), &ended);
             tracing::trace!(peer = %info.peer(), ?ended, "connection");
         })
     }
 
     /// Serves another node, which must prove that it knows the secret, over HTTP/2. If that secret is dropped, the
     /// connection is drained as on shutdown.
-    pub(super) async fn internal(self: Arc<Self>, stream: ClientStream, peer: SocketAddr, gate: Control) {
+    pub(super) async fn internal(
+        self: Arc<Self>,
+        listener: Arc<Listener>,
+        stream: ClientStream,
+        peer: SocketAddr,
+        gate: Control,
+    ) {
         self.handshakes.fetch_add(1, Ordering::Relaxed);
         let stranger = stream.stranger();
         let deadline = self.process.current().settings.silence_deadline;
@@ -154,7 +168,7 @@ impl<S: Stack> Worker<S> {
                     self.process.clocks.tell(peer.ip().to_canonical(), ahead_by, window);
                 }
                 let reason = reason(stranger.as_deref(), rejected.reason.reason());
-                self.turned_away(Listener::Internal, peer, reason, None, Some(&rejected.reason));
+                self.turned_away(&listener, peer, reason, None, Some(&rejected.reason));
                 silence::close(rejected.io).await;
             }
         }
@@ -163,7 +177,7 @@ impl<S: Stack> Worker<S> {
     /// It is counted, and not logged but for debugging.
     pub(super) fn turned_away(
         &self,
-        listener: Listener,
+        listener: &Listener,
         peer: SocketAddr,
         reason: &'static str,
         host: Option<&HostName>,
@@ -193,7 +207,7 @@ fn error(ended: &Ended) -> Option<&(dyn Error + 'static)> {
 }
 
 /// What the server of HTTP has answered itself (400, 431) is in no access log.
-fn tell_failed(listener: Listener, peer: SocketAddr, ended: &Ended) {
+fn tell_failed(listener: &Listener, peer: SocketAddr, ended: &Ended) {
     if let Some(error) = error(ended) {
         tracing::debug!(%peer, listener = listener.name(), error = %with_causes(error), "the connection has failed");
     }

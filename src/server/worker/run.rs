@@ -33,10 +33,10 @@ impl<S: Stack> Worker<S> {
             tokio::select! {
                 biased;
                 Some(socket) = sockets.recv() => {
-                    let listener = socket.listener;
+                    let name = socket.listener.name().to_owned();
                     match self.accept_at(socket, &stop) {
                         Ok(accept) => drop(accepting.spawn(accept)),
-                        Err(error) => tracing::error!(listener = listener.name(), %error, "cannot accept connections"),
+                        Err(error) => tracing::error!(listener = name, %error, "cannot accept connections"),
                     }
                 }
                 Some(_) = accepting.join_next() => {}
@@ -55,9 +55,10 @@ impl<S: Stack> Worker<S> {
     ) -> io::Result<impl Future<Output = ()> + Send + use<S>> {
         let Socket { listener, socket, closed, alive } = socket;
         let (worker, stop) = (Arc::clone(self), Stop { all: stop.clone(), socket: closed, _alive: alive });
-        let socket = tokio::net::TcpListener::from_std(socket)?;
-        let accept = async move || worker.accept(listener, &socket, stop.clone()).await;
-        Ok(again_after_panic(listener, accept))
+        let (socket, listener) = (tokio::net::TcpListener::from_std(socket)?, Arc::new(listener));
+        let named = Arc::clone(&listener);
+        let accept = async move || worker.accept(&listener, &socket, stop.clone()).await;
+        Ok(again_after_panic(named, accept))
     }
 
     /// Lets requests in flight finish.
