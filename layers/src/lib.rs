@@ -34,6 +34,7 @@
 //! | [`trailers`] | drops trailers that could be mistaken for headers | |
 //! | [`upgrade`] | joins clients and backends after an upgrade, over HTTP/1.1 and HTTP/2 | `upgrade` |
 //! | [`respond`] | turns errors into responses, using a table that you can change | |
+//! | [`redirect`] | redirects to another URL, built from parts of the request | |
 //! | [`route`] | picks a service by host and path; strips prefixes | |
 //! | [`balance`] | spreads requests over endpoints, with retries and health | |
 //! | [`response_timeout`] | limits the time to wait for a response | |
@@ -77,8 +78,8 @@
 //!
 //! | extension | set by | needed by | used by |
 //! | --- | --- | --- | --- |
-//! | [`ConnInfo`](conn::ConnInfo) | `HttpServer`; on other servers [`ConnInfoLayer`](conn::ConnInfoLayer) | `SniMatchLayer`, `DistrustLayer`, `ForwardedLayer` | `OpenGateLayer`, `TrailersLayer`, `TunnelLayer`, `Balance`, pools; log lines of `HostLayer` |
-//! | [`HostName`](host::HostName) | `HostLayer` | `Router`; `SniMatchLayer` over TLS | |
+//! | [`ConnInfo`](conn::ConnInfo) | `HttpServer`; on other servers [`ConnInfoLayer`](conn::ConnInfoLayer) | `SniMatchLayer`, `DistrustLayer`, `ForwardedLayer` | `OpenGateLayer`, `TrailersLayer`, `TunnelLayer`, `Balance`, pools, `Redirect`; log lines of `HostLayer` |
+//! | [`HostName`](host::HostName) | `HostLayer` | `Router`; `SniMatchLayer` over TLS | `Redirect` |
 //! | [`ClientAddr`](forwarded::ClientAddr) | `DistrustLayer`, if the client is not the peer | | [`ClientAddr::of`](forwarded::ClientAddr::of), for your own layers |
 //! | [`Attempts`](balance::Attempts) | your own layer | | `Balance`, which fills it in |
 //! | [`Cause`](respond::Cause), in a response | `RespondLayer` | | your own layers that log or count failures |
@@ -218,6 +219,7 @@ pub mod body;
 pub mod body_limit;
 mod call;
 pub mod causes;
+mod client_scheme;
 pub mod conn;
 #[cfg(feature = "client")]
 pub mod connect;
@@ -238,6 +240,7 @@ pub mod node;
 mod plain;
 #[cfg(feature = "client")]
 pub mod pool;
+pub mod redirect;
 pub mod respond;
 pub mod response_timeout;
 pub mod route;

@@ -1,7 +1,15 @@
 use http::{HeaderValue, Method, Request, Version, header::HOST};
 
 use super::HostRejected;
-use crate::host_name::Scratch;
+use crate::host_name::{HostName, Scratch};
+
+/// The host that a request names: as a [`HostLayer`](super::HostLayer) has found it, or else by the same rules.
+pub(crate) fn of<B>(request: &Request<B>) -> Result<HostName, HostRejected> {
+    match request.extensions().get() {
+        Some(name) => Ok(HostName::clone(name)),
+        None => Ok(HostName::from_authority(authority(request)?.as_bytes())?),
+    }
+}
 
 /// The authority that a request names, as written, and where it names it.
 #[derive(Debug)]

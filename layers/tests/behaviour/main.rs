@@ -44,6 +44,7 @@ mod pool_private;
 mod pool_reuse;
 mod pool_stats;
 mod pool_unsent;
+mod redirects;
 mod route_table;
 mod silence;
 mod slow_head;

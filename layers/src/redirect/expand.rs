@@ -1,0 +1,79 @@
+//! Fills in the placeholders of a target.
+
+use percent_encoding::{AsciiSet, utf8_percent_encode};
+
+use super::{
+    Placeholder, RedirectTarget,
+    encode::{NOT_IN_NESTED_URL, NOT_IN_PATH, NOT_IN_QUERY, NOT_IN_VALUE},
+    target::Piece,
+    values::Values,
+};
+
+/// The URL that a target is for a request; `None` if the request has no host, or could lead to another path than the
+/// target allows.
+pub(super) fn expand(target: &RedirectTarget, values: &Values<'_>) -> Option<String> {
+    let mut url = String::new();
+    fill(&mut url, target.origin.as_deref().unwrap_or_default(), values, |_| NOT_IN_PATH)?;
+    let origin = url.len();
+    fill(&mut url, &target.path, values, |_| NOT_IN_PATH)?;
+    if target.origin.is_none() {
+        // Two slashes would begin a host (RFC 3986, 4.2).
+        let slashes = url.bytes().take_while(|byte| *byte == b'/').count();
+        url.drain(..slashes.saturating_sub(1));
+    }
+    if is_confined(&target.path) && url[origin..].split('/').any(is_dots) {
+        return None;
+    }
+    let path = url.len();
+    match &target.query {
+        Some(pieces) => fill(&mut url, pieces, values, |placeholder| match placeholder {
+            Placeholder::Query => NOT_IN_QUERY,
+            Placeholder::PathAndQuery => NOT_IN_NESTED_URL,
+            _ => NOT_IN_VALUE,
+        })?,
+        None if target.keeps_query => push(&mut url, values.query, NOT_IN_QUERY),
+        None => {}
+    }
+    if url.len() > path {
+        url.insert(path, '?');
+    }
+    if let Some(pieces) = &target.fragment {
+        url.push('#');
+        fill(&mut url, pieces, values, |_| NOT_IN_QUERY)?;
+    }
+    Some(url)
+}
+
+/// Whether the path of a target goes on behind a part of its own. A client that could go up from there could choose among
+/// all paths of the host that the target names: `https://host.example/ours/{1}` must not lead to `/theirs`.
+fn is_confined(path: &[Piece]) -> bool {
+    path.len() > 1 && path.iter().any(|piece| piece.placeholder().is_some())
+}
+
+/// Appends pieces; of values, `encoded` tells what else to encode.
+fn fill(
+    url: &mut String,
+    pieces: &[Piece],
+    values: &Values<'_>,
+    encoded: impl Fn(Placeholder) -> &'static AsciiSet,
+) -> Option<()> {
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => url.push_str(text),
+            Piece::Value(placeholder) => push(url, &values.get(*placeholder)?, encoded(*placeholder)),
+        }
+    }
+    Some(())
+}
+
+fn push(url: &mut String, value: &str, encoded: &'static AsciiSet) {
+    url.extend(utf8_percent_encode(value, encoded));
+}
+
+/// Whether browsers remove this segment, and for two dots the one before it.
+fn is_dots<'a>(segment: &'a str) -> bool {
+    let behind_dot = |text: &'a str| {
+        text.strip_prefix('.').or_else(|| text.strip_prefix("%2e")).or_else(|| text.strip_prefix("%2E"))
+    };
+    behind_dot(segment).is_some_and(|rest| rest.is_empty() || behind_dot(rest) == Some(""))
+}

@@ -1,0 +1,69 @@
+//! Redirects requests to another URL.
+//!
+//! ```
+//! use http::{Request, StatusCode};
+//! use pmesh_layers::redirect::Redirect;
+//! use tower::ServiceExt;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let redirect: Redirect<String> = Redirect::new("/new/{*}".parse()?).prefix("/old".parse()?);
+//! let response = redirect.oneshot(Request::get("/old/page?id=1").body(())?).await?;
+//! assert_eq!(response.status(), StatusCode::PERMANENT_REDIRECT);
+//! assert_eq!(response.headers()["location"], "/new/page?id=1");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It works with axum as it is: `Router::new().route_service("/old/{*rest}", redirect)`.
+//!
+//! # Targets
+//!
+//! A target is a URL, or a path of the same host. A URL without a path, such as `https://example.com`, keeps the path and
+//! the query of the request. Any other target is taken as it is, with placeholders for what comes from the request:
+//!
+//! | placeholder | stands for |
+//! | --- | --- |
+//! | `{scheme}` | `http` or `https`: what `X-Forwarded-Proto` says, or else the connection |
+//! | `{host}` | the host, in lower case and without a port |
+//! | `{path}` | the path, which begins with a slash |
+//! | `{query}` | the query, without its question mark |
+//! | `{path_and_query}` | both |
+//! | `{*}` | the path behind the [`prefix`](Redirect::prefix), without a slash at its beginning, and the query, unless the target has a query of its own |
+//! | `{1}`, `{2}` … | a group of the path's regex |
+//!
+//! | target | `/old/a?b=1` becomes |
+//! | --- | --- |
+//! | `https://example.com` | `https://example.com/old/a?b=1` |
+//! | `https://www.{host}{path_and_query}` | `https://www.example.com/old/a?b=1` |
+//! | `https://example.com/` | `https://example.com/` |
+//! | `/new` | `/new` |
+//! | `/new/{*}` | `/new/a?b=1`, if `/old` is the prefix |
+//! | `/new/{*}?` | `/new/a` |
+//! | `/login?next={path_and_query}` | `/login?next=/old/a%3Fb%3D1` |
+//!
+//! # Safety
+//!
+//! No request can change which host a target leads to: the host of a target may contain `{host}` and nothing else from
+//! the request. Behind a [`HostLayer`](crate::host::HostLayer), that is a served host. A target that is a path stays on
+//! its host, also for paths such as `//other.example` and `/\other.example`. Where a target has a path of its own, a
+//! request cannot climb out of it with dot segments.
+//!
+//! Percent-encoding of a path or query is passed on as it came. What no URL can contain is encoded. In the query of a
+//! target, a value is also encoded where it would end its parameter, and `{path_and_query}` as a whole.
+
+mod encode;
+mod error;
+mod expand;
+mod parse;
+mod placeholder;
+mod service;
+mod target;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub use error::{InvalidTarget, NotARedirect};
+pub use placeholder::Placeholder;
+pub use service::Redirect;
+pub use target::RedirectTarget;

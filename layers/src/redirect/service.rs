@@ -1,0 +1,100 @@
+use std::{
+    convert::Infallible,
+    fmt,
+    future::{Ready, ready},
+    marker::PhantomData,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{HeaderValue, Request, Response, StatusCode, header::LOCATION};
+use tower::Service;
+
+use super::{NotARedirect, RedirectTarget, expand::expand, values::Values};
+use crate::route::PathPrefix;
+
+/// Redirects each request to a [`RedirectTarget`], with 308 unless another [`status`](Self::status) is set.
+///
+/// The response has no body. It is 400 instead if the target needs the request's host and there is no valid one, or if
+/// the path has dot segments that would leave the path of the target.
+///
+/// Cloning only counts a reference.
+pub struct Redirect<R> {
+    settings: Arc<Settings>,
+    response: PhantomData<fn() -> R>,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    target: RedirectTarget,
+    status: StatusCode,
+    prefixes: Vec<PathPrefix>,
+}
+
+impl<R> Redirect<R> {
+    /// Redirects to `target` with 308, so that clients send the same method and body again.
+    pub fn new(target: RedirectTarget) -> Self {
+        let settings = Settings { target, status: StatusCode::PERMANENT_REDIRECT, prefixes: Vec::new() };
+        Self { settings: Arc::new(settings), response: PhantomData }
+    }
+
+    /// Redirects with another status.
+    ///
+    /// With 307 and 308, clients repeat the request as it was. With 301 and 302, most make a GET of a POST, and with 303
+    /// all do. Browsers remember 301 and 308.
+    ///
+    /// # Errors
+    ///
+    /// [`NotARedirect`] if it is none of these.
+    pub fn status(mut self, status: StatusCode) -> Result<Self, NotARedirect> {
+        if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+            return Err(NotARedirect(status));
+        }
+        Arc::make_mut(&mut self.settings).status = status;
+        Ok(self)
+    }
+
+    /// Lets `{*}` stand for what follows `prefix`. Of several that match, the longest counts; without any, `{*}` is the
+    /// whole path.
+    #[must_use]
+    pub fn prefix(mut self, prefix: PathPrefix) -> Self {
+        Arc::make_mut(&mut self.settings).prefixes.push(prefix);
+        self
+    }
+}
+
+impl<R> Clone for Redirect<R> {
+    fn clone(&self) -> Self {
+        Self { settings: Arc::clone(&self.settings), response: PhantomData }
+    }
+}
+
+impl<R> fmt::Debug for Redirect<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.settings.fmt(f)
+    }
+}
+
+impl<R: Default, B> Service<Request<B>> for Redirect<R> {
+    type Response = Response<R>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<R>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let Settings { target, status, prefixes } = &*self.settings;
+        let location = expand(target, &Values::of(&request, prefixes)).and_then(|url| HeaderValue::try_from(url).ok());
+        let mut response = Response::new(R::default());
+        match location {
+            Some(location) => {
+                *response.status_mut() = *status;
+                response.headers_mut().insert(LOCATION, location);
+            }
+            None => *response.status_mut() = StatusCode::BAD_REQUEST,
+        }
+        ready(Ok(response))
+    }
+}

@@ -1,0 +1,78 @@
+use std::{fmt, str::FromStr};
+
+use super::{InvalidTarget, Placeholder, parse::parse};
+
+/// Where a redirect leads: a URL or a path, with placeholders for parts of the request.
+///
+/// See the [module](super#targets) for the placeholders.
+///
+/// ```
+/// use pmesh_layers::redirect::RedirectTarget;
+///
+/// assert!("https://www.example.com{path_and_query}".parse::<RedirectTarget>().is_ok());
+/// let error = "https://www.example.com{uri}".parse::<RedirectTarget>().unwrap_err();
+/// assert!(error.to_string().starts_with("there is no placeholder {uri}: write {path_and_query};"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedirectTarget {
+    /// As written.
+    pub(super) text: Box<str>,
+    /// Scheme and host, if it is a URL.
+    pub(super) origin: Option<Pieces>,
+    /// Begins with a slash, whatever the request.
+    pub(super) path: Pieces,
+    /// Takes the query of the request.
+    pub(super) keeps_query: bool,
+    /// Without its question mark.
+    pub(super) query: Option<Pieces>,
+    /// Without its hash sign.
+    pub(super) fragment: Option<Pieces>,
+}
+
+/// Text and placeholders, in their order.
+pub(super) type Pieces = Box<[Piece]>;
+
+/// A part of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece {
+    Text(Box<str>),
+    Value(Placeholder),
+}
+
+impl Piece {
+    pub(super) fn placeholder(&self) -> Option<Placeholder> {
+        if let Self::Value(placeholder) = self { Some(*placeholder) } else { None }
+    }
+}
+
+impl RedirectTarget {
+    /// Whether it contains `{*}`, which needs a prefix to stand for something else than the path.
+    pub fn contains_rest(&self) -> bool {
+        self.placeholders().any(|placeholder| placeholder == Placeholder::Rest)
+    }
+
+    /// The highest number of a `{1}`, `{2}` and so on, for which the regex of the path must have a group.
+    pub fn highest_capture(&self) -> Option<usize> {
+        let group = |placeholder| if let Placeholder::Capture(group) = placeholder { Some(group) } else { None };
+        self.placeholders().filter_map(group).max()
+    }
+
+    fn placeholders(&self) -> impl Iterator<Item = Placeholder> {
+        let parts = [self.origin.as_ref(), Some(&self.path), self.query.as_ref(), self.fragment.as_ref()];
+        parts.into_iter().flatten().flatten().filter_map(Piece::placeholder)
+    }
+}
+
+impl FromStr for RedirectTarget {
+    type Err = InvalidTarget;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTarget> {
+        parse(text)
+    }
+}
+
+impl fmt::Display for RedirectTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}

@@ -1,0 +1,62 @@
+//! What a request brings for the placeholders of a target.
+
+use std::borrow::Cow;
+
+use http::{Request, Uri};
+
+use super::Placeholder;
+use crate::{
+    client_scheme::client_scheme,
+    conn::Scheme,
+    host::{self, HostName},
+    route::PathPrefix,
+};
+
+/// The parts of a request, as the client sent them.
+#[derive(Debug)]
+pub(super) struct Values<'a> {
+    scheme: Scheme,
+    /// `None` if the request has no valid one.
+    host: Option<HostName>,
+    path: &'a str,
+    pub(super) query: &'a str,
+    /// Without its leading slash.
+    rest: &'a str,
+}
+
+impl<'a> Values<'a> {
+    pub(super) fn of<B>(request: &'a Request<B>, prefixes: &[PathPrefix]) -> Self {
+        let path = path(request.uri());
+        // Of several that match, the longest leaves the shortest rest.
+        let rests = prefixes.iter().filter_map(|prefix| prefix.strip(path));
+        let rest = rests.min_by_key(|rest| rest.len()).unwrap_or(path);
+        Self {
+            scheme: client_scheme(request).unwrap_or(Scheme::Http),
+            host: host::of(request).ok(),
+            path,
+            query: request.uri().query().unwrap_or_default(),
+            rest: rest.strip_prefix('/').unwrap_or(rest),
+        }
+    }
+
+    /// The value of a placeholder; `None` if the request names no valid host.
+    pub(super) fn get(&self, placeholder: Placeholder) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(match placeholder {
+            Placeholder::Scheme => self.scheme.as_str(),
+            Placeholder::Host => self.host.as_ref()?.as_str(),
+            Placeholder::PathAndQuery if !self.query.is_empty() => {
+                return Some(Cow::Owned(format!("{}?{}", self.path, self.query)));
+            }
+            Placeholder::Path | Placeholder::PathAndQuery => self.path,
+            Placeholder::Query => self.query,
+            Placeholder::Rest => self.rest,
+            Placeholder::Capture(_) => "",
+        }))
+    }
+}
+
+/// The path of a request. `OPTIONS *` and CONNECT have none, and would lengthen the host of a target.
+fn path(uri: &Uri) -> &str {
+    let path = uri.path();
+    if path.starts_with('/') { path } else { "/" }
+}

@@ -1,0 +1,161 @@
+//! Where redirects lead, read by the rules of browsers (the URL standard).
+
+use std::net::SocketAddr;
+
+use axum::{Router, body::Body};
+use futures_util::FutureExt;
+use http::{Request, Uri};
+use pmesh_layers::{
+    host::HostName,
+    redirect::{Redirect, RedirectTarget},
+};
+use proptest::prelude::*;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tower::ServiceExt;
+use url::Url;
+
+/// Parts that some reader takes for the beginning of a host, or of another URL.
+const PARTS: [&str; 30] = [
+    "/",
+    "/",
+    "//",
+    "///",
+    "\\",
+    "\\\\",
+    "/\\",
+    "/.",
+    "/..",
+    "./",
+    "%2f",
+    "%2F",
+    "%5c",
+    "%5C",
+    "%2e",
+    "%0d%0a",
+    "%09",
+    "evil.test",
+    "@evil.test",
+    "https:",
+    "javascript:",
+    ":",
+    ":80",
+    "old",
+    "a",
+    "é",
+    "%",
+    "%zz",
+    "[",
+    "\"",
+];
+
+const RELATIVE: [&str; 8] = [
+    "{path}",
+    "{path}/",
+    "{path_and_query}",
+    "/{*}",
+    "/new/{*}",
+    "/new{path}",
+    "/{path}",
+    "/{path}/evil.test?{query}#{*}",
+];
+
+/// Each with the host that it leads to.
+const ABSOLUTE: [(&str, &str); 7] = [
+    ("https://a.test", "a.test"),
+    ("https://a.test:8443{path}", "a.test:8443"),
+    ("https://a.test/{*}", "a.test"),
+    ("https://a.test/b{path_and_query}", "a.test"),
+    ("https://www.{host}{path}/x", "www.{host}"),
+    ("{scheme}://{host}?{query}", "{host}"),
+    ("https://a.test/#{path_and_query}", "a.test"),
+];
+
+/// The target of a request: mostly with a slash at its beginning.
+fn asked() -> impl Strategy<Value = String> {
+    let parts = || prop::collection::vec(prop::sample::select(&PARTS[..]), 0..8).prop_map(|parts| parts.concat());
+    let beginning = prop::sample::select(&["/", "/", "//", "/old/", "/old//", "/old", "http://evil.test", "*"][..]);
+    (beginning, parts(), prop::option::of(parts())).prop_map(|(beginning, path, query)| {
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{beginning}{path}{query}")
+    })
+}
+
+/// `Location`, or `None` for 400; `asked` for what is no target of a request.
+fn location(target: &str, asked: &str) -> Option<Option<String>> {
+    let request = Request::get(asked).header("host", "own.test").body(()).ok()?;
+    let redirect: Redirect<String> = Redirect::new(target.parse().unwrap()).prefix("/old".parse().unwrap());
+    let Ok(response) = redirect.oneshot(request).now_or_never().unwrap();
+    Some(response.headers().get("location").map(|location| location.to_str().unwrap().to_owned()))
+}
+
+proptest! {
+    #[test]
+    fn a_target_that_is_a_path_never_leaves_the_origin(target in prop::sample::select(&RELATIVE[..]), asked in asked()) {
+        for base in ["http://own.test/", "https://own.test:8443/old//a/b?c#d"] {
+            let base = Url::parse(base).unwrap();
+            if let Some(Some(location)) = location(target, &asked) {
+                let url = base.join(&location).unwrap();
+                prop_assert_eq!(url.origin(), base.origin(), "{} {}: {}", target, asked, location);
+                prop_assert!(location.starts_with('/'));
+            }
+        }
+    }
+
+    #[test]
+    fn no_request_chooses_the_host_of_a_url((target, host) in prop::sample::select(&ABSOLUTE[..]), asked in asked()) {
+        if let Some(Some(location)) = location(target, &asked) {
+            // `{host}` is the host that the request names, in its target before the header.
+            let uri: Uri = asked.parse().unwrap();
+            let named = HostName::from_authority(uri.host().unwrap_or("own.test").as_bytes());
+            let host = named.map_or(host.to_owned(), |named| host.replace("{host}", named.as_str()));
+            let url = Url::parse(&location).unwrap();
+            prop_assert_eq!(url.origin(), Url::parse(&format!("{}://{host}", url.scheme())).unwrap().origin(), "{} {}: {}", target, asked, location);
+            prop_assert!(url.username().is_empty() && location.is_ascii());
+        }
+    }
+
+    #[test]
+    fn nothing_leaves_the_path_of_its_target(asked in asked()) {
+        for target in ["/ours/{*}", "https://a.test/ours/{*}", "https://a.test/ours{path}"] {
+            if let Some(Some(location)) = location(target, &asked) {
+                let url = Url::parse("https://a.test").unwrap().join(&location).unwrap();
+                prop_assert!(url.path().starts_with("/ours/"), "{} {}: {}", target, asked, location);
+            }
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_target_or_an_error(text in ".*|[a-z/{}*$:?#]*") {
+        let _ = text.parse::<RedirectTarget>();
+    }
+}
+
+/// Under `axum::serve`, as a route of an app. The client's fragment and its line breaks never get that far.
+#[tokio::test]
+async fn it_is_a_service_of_axum() {
+    let redirect: Redirect<Body> = Redirect::new("/new/{*}".parse().unwrap()).prefix("/old".parse().unwrap());
+    let app = Router::new().route_service("/old/{*rest}", redirect);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(axum::serve(listener, app).into_future());
+    for (path, location) in [("/old/a?b", "/new/a?b"), ("/old/a#b", "/new/a"), ("/old//a%0d%0ax:y", "/new//a%0d%0ax:y")]
+    {
+        let answer = ask(address, path).await;
+        let head = answer.strip_suffix("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 308 Permanent Redirect\r\n"), "{head}");
+        assert!(head.lines().any(|line| line == format!("location: {location}")), "{head}");
+        assert!(head.lines().any(|line| line == "content-length: 0"), "{head}");
+    }
+}
+
+async fn ask(address: SocketAddr, path: &str) -> String {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    answer
+}
