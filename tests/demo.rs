@@ -62,7 +62,7 @@ fn it_can_be_reloaded() {
     let ask =
         |host: &str| demo.exchange(format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes());
     assert_eq!(text(&ask("own.localhost")), "");
-    fs::write(&file, "[[routes]]\nhost = \"own.localhost\"\nupstreams = [\"127.0.0.1:1\"]\n").unwrap();
+    fs::write(&file, "[[routes]]\nhost = \"own.localhost\"\nupstream = [\"127.0.0.1:1\"]\n").unwrap();
     let reload = Command::new(env!("CARGO_BIN_EXE_pmesh"))
         .args(["reload", "--home"])
         .arg(demo.folder.path().join("home"))

@@ -85,7 +85,7 @@ fn config(hosts: u32, prefixes: u32, backend: &str) -> String {
     for host in 0..hosts {
         for prefix in 0..prefixes {
             writeln!(text, "[[routes]]\nhost = \"host-{host}.example.test\"").unwrap();
-            writeln!(text, "prefix = \"/part-{prefix}\"\nupstreams = [\"{backend}\"]\n").unwrap();
+            writeln!(text, "prefix = \"/part-{prefix}\"\nupstream = [\"{backend}\"]\n").unwrap();
         }
     }
     text

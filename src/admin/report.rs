@@ -66,8 +66,8 @@ pub struct RoutesReport {
 pub struct RouteReport {
     /// Names, or `*.` and a name.
     pub hosts: Vec<String>,
-    /// Starts with a `/`.
-    pub prefix: String,
+    /// Each starts with a `/`.
+    pub prefixes: Vec<String>,
     /// The addresses that requests are sent to.
     pub upstream: Vec<String>,
     /// The names of the listeners that serve it.

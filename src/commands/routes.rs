@@ -34,10 +34,12 @@ fn table(report: &RoutesReport) -> String {
 fn rows(route: &RouteReport) -> impl Iterator<Item = [String; 4]> {
     let or_dash = |texts: Vec<String>| if texts.is_empty() { "-".to_owned() } else { texts.join(", ") };
     let rest = [or_dash(route.listeners.clone()), or_dash(route.upstream.clone()), or_dash(options(route))];
-    route.hosts.iter().map(move |host| {
-        let [listeners, upstream, options] = rest.clone();
-        [format!("{host}{}", route.prefix), listeners, upstream, options]
-    })
+    route.hosts.iter().flat_map(|host| route.prefixes.iter().map(move |prefix| format!("{host}{prefix}"))).map(
+        move |place| {
+            let [listeners, upstream, options] = rest.clone();
+            [place, listeners, upstream, options]
+        },
+    )
 }
 
 /// Those that are set, as in the configuration.
@@ -68,7 +70,7 @@ mod tests {
     fn a_route_is_a_line_for_each_host() {
         let plain = RouteReport {
             hosts: vec!["a.test".to_owned(), "*.a.test".to_owned()],
-            prefix: "/api".to_owned(),
+            prefixes: vec!["/api".to_owned()],
             upstream: vec!["127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned()],
             listeners: vec!["http".to_owned(), "https".to_owned()],
             strip_prefix: true,

@@ -10,16 +10,16 @@ use figment::{
     Metadata, Profile, Provider,
     value::{Dict, Map, Value},
 };
-use toml_edit::{Document, Item, TableLike};
+use toml_edit::Document;
 
 use super::{
-    Kind, Merged, Problem, Problems, SETTINGS,
+    Merged, Problem, Problems,
     environment::Environment,
     merged::{dotted, without_password},
-    path,
     references::References,
-    renamed, suggest, table,
+    relative, table,
     toml::{self, Lines},
+    unknown::unknown_keys,
 };
 
 /// A configuration file that knows the line of each setting.
@@ -100,7 +100,7 @@ impl ConfigFile {
             problems.push(Problem::new(format!("{}:{line}: {}", self.path.display(), dotted(path)), message));
         });
         let folder = self.path.parent().unwrap_or(Path::new(""));
-        resolve_paths(&mut self.values, folder, environment.home.as_deref());
+        relative::resolve(&mut self.values, folder, environment.home.as_deref());
         is_complete
     }
 
@@ -120,30 +120,11 @@ impl ConfigFile {
 
     /// Reports each unknown key.
     pub(super) fn report_unknown_keys(&self, problems: &mut Problems) {
-        let root = self.document.as_table();
-        let keys: Vec<_> = SETTINGS.iter().filter(|setting| setting.in_file).map(|setting| setting.key).collect();
-        self.report_unknown(root, "", &keys, problems);
-        let listeners = root.get("listeners").and_then(Item::as_table_like).into_iter().flat_map(TableLike::iter);
-        for (name, table) in listeners.filter_map(|(name, item)| Some((name, item.as_table_like()?))) {
-            self.report_unknown(table, &format!("listeners.{name}."), table::LISTENER_KEYS, problems);
-        }
-        for (key, fields) in [("routes", table::ROUTE_KEYS), ("certificates", table::CERTIFICATE_KEYS)] {
-            for (index, table) in root.get(key).map(toml::tables).unwrap_or_default().into_iter().enumerate() {
-                self.report_unknown(table, &format!("{key}[{index}]."), fields, problems);
-            }
-        }
-    }
-
-    fn report_unknown(&self, table: &dyn TableLike, prefix: &str, known: &[&str], problems: &mut Problems) {
-        for (key, _) in table.iter().filter(|(key, _)| !known.contains(key)) {
-            let offset = table.key(key).and_then(toml_edit::Key::span).map_or(0, |span| span.start);
-            let place = format!("{}:{}: {prefix}{key}", self.path.display(), self.lines.at(offset));
-            let message = match renamed::of_route(key) {
-                Some(new) if prefix.starts_with("routes") => renamed::message(new),
-                _ if prefix.is_empty() => unknown_at_root(key, known),
-                _ => unknown_in_table(key, known),
-            };
-            problems.push(Problem::new(place, message));
+        for unknown in unknown_keys(self.document.as_table()) {
+            let keys: Vec<_> = unknown.path.iter().map(String::as_str).collect();
+            let line = toml::line_of(&self.document, &self.lines, &keys);
+            let place = format!("{}:{line}: {}", self.path.display(), dotted(&unknown.path));
+            problems.push(Problem::new(place, unknown.message));
         }
     }
 }
@@ -162,34 +143,6 @@ impl Provider for ConfigFile {
     }
 }
 
-fn unknown_at_root(key: &str, known: &[&str]) -> String {
-    if let Some(setting) = renamed::setting(key) {
-        return renamed::message(setting.key);
-    }
-    if let Some(elsewhere) = table::by_key(key) {
-        return format!("this key is not read from the file; set {}", elsewhere.names().join(" or "));
-    }
-    if table::ROUTE_KEYS.contains(&key) {
-        return "unknown key; the keys of a route go below a [[routes]] line".into();
-    }
-    match suggest::nearest(key, known.iter().copied()) {
-        Some("listeners") => "unknown key; did you mean [listeners.NAME]?".to_owned(),
-        Some(tables @ ("routes" | "certificates")) => format!("unknown key; did you mean [[{tables}]]?"),
-        _ => format!("unknown key{}", suggest::did_you_mean(key, known.iter().copied())),
-    }
-}
-
-fn unknown_in_table(key: &str, known: &[&str]) -> String {
-    misplaced(key).unwrap_or_else(|| format!("unknown key{}", suggest::did_you_mean(key, known.iter().copied())))
-}
-
-/// Advice on a top-level setting that TOML takes for a key of the table above it.
-pub(crate) fn misplaced(key: &str) -> Option<String> {
-    let setting = table::by_key(key).or_else(|| renamed::setting(key)).filter(|setting| setting.in_file)?;
-    let key = setting.key;
-    Some(format!("unknown key: `{key}` belongs to no table, so move it above the first [table] of the file"))
-}
-
 /// The system's message, or a clearer one.
 fn unreadable(error: &io::Error) -> String {
     match error.kind() {
@@ -201,38 +154,4 @@ fn unreadable(error: &io::Error) -> String {
 
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-/// Makes all paths relative to the folder of the file.
-fn resolve_paths(values: &mut Dict, folder: &Path, user_home: Option<&str>) {
-    for setting in SETTINGS {
-        match (setting.kind, values.get_mut(setting.key)) {
-            (Kind::File | Kind::Directory, Some(value)) => resolve_path(value, folder, user_home),
-            (Kind::Socket, Some(Value::String(_, text))) => {
-                *text = path::of_socket(text, |path| path::beside(folder, path, user_home));
-            }
-            (Kind::Certificates, Some(Value::Array(_, pairs))) => {
-                let fields = pairs.iter_mut().filter_map(|pair| match pair {
-                    Value::Dict(_, pair) => Some(pair.values_mut()),
-                    _ => None,
-                });
-                fields.flatten().for_each(|value| resolve_path(value, folder, user_home));
-            }
-            (Kind::Routes, Some(Value::Array(_, routes))) => {
-                for route in routes {
-                    let Value::Dict(_, route) = route else { continue };
-                    for path in table::ROUTE_PATHS {
-                        route.get_mut(*path).into_iter().for_each(|value| resolve_path(value, folder, user_home));
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-fn resolve_path(value: &mut Value, folder: &Path, user_home: Option<&str>) {
-    if let Value::String(_, text) = value {
-        *text = path::beside(folder, text, user_home);
-    }
 }

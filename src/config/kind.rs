@@ -39,6 +39,10 @@ pub enum Kind {
     Routes,
     /// Ports by name, each in a table.
     Listeners,
+    /// What routes have in common.
+    Defaults,
+    /// Hosts and paths that are elsewhere.
+    Redirects,
     /// Where other nodes are.
     Peers,
     /// Pairs of a certificate and its key.
@@ -67,7 +71,7 @@ impl Kind {
             Self::Socket => "unix|unix:PATH|IP:PORT",
             Self::Routes => "HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]",
             Self::Peers => "NAME=HOST:PORT",
-            Self::Listeners | Self::Certificates => "TABLES",
+            Self::Listeners | Self::Certificates | Self::Defaults | Self::Redirects => "TABLES",
             Self::Secret => "SECRET",
         }
     }
@@ -91,6 +95,8 @@ impl Kind {
             | Self::Text(_)
             | Self::Listeners
             | Self::Certificates
+            | Self::Defaults
+            | Self::Redirects
             | Self::Secret => text.into(),
         }
     }
@@ -116,7 +122,7 @@ fn route(text: &str) -> Value {
         None => from,
     };
     table.insert("host".into(), host.into());
-    table.insert("upstreams".into(), words(to).map(Value::from).collect::<Vec<_>>().into());
+    table.insert("upstream".into(), words(to).map(Value::from).collect::<Vec<_>>().into());
     table.into()
 }
 
@@ -145,7 +151,7 @@ mod tests {
         let expected: Value = map! {
             "host" => Value::from("*.example.com"),
             "prefix" => Value::from("/a=b"),
-            "upstreams" => Value::from(vec!["10.0.0.1:80", "http://b"]),
+            "upstream" => Value::from(vec!["10.0.0.1:80", "http://b"]),
         }
         .into();
         let routes = Kind::Routes.value("*.example.com/a=b=10.0.0.1:80,http://b example.com", None);

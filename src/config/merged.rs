@@ -7,7 +7,7 @@ use figment::{
     value::{Dict, Value},
 };
 
-use super::{Kind, Parse, Problem, Problems, kind::words, references::References, table, texts::Rank};
+use super::{Key, Kind, Parse, Problem, Problems, kind::words, references::References, table, texts::Rank};
 
 /// The values of all sources, the strongest for each key.
 #[derive(Debug)]
@@ -115,8 +115,8 @@ impl<'a> Node<'a> {
 
     /// Reports that this table lacks a key, unless it has one that is not `known`: that is most likely the missing
     /// one, misspelled.
-    pub(crate) fn lacks(&self, message: impl Into<String>, known: &[&str], problems: &mut Problems) {
-        let is_known = |key: &String| known.contains(&key.as_str());
+    pub(crate) fn lacks(&self, message: impl Into<String>, known: &[Key], problems: &mut Problems) {
+        let is_known = |key: &String| known.iter().any(|known| known.name == key);
         if self.value.as_dict().is_none_or(|table| table.keys().all(is_known)) {
             problems.push(self.problem(message));
         }
@@ -131,6 +131,16 @@ impl<'a> Node<'a> {
     pub(crate) fn elements(&self) -> Result<Vec<Self>, Problem> {
         let values = self.value.as_array().ok_or_else(|| self.no_list())?;
         Ok(values.iter().enumerate().map(|(index, value)| self.child(index.to_string(), value)).collect())
+    }
+
+    /// The elements of a list, or the one value that stands in its place.
+    pub(crate) fn one_or_more(&self) -> Vec<Self> {
+        self.elements().unwrap_or_else(|_| vec![self.clone()])
+    }
+
+    /// Whether this is a list without elements.
+    pub(crate) fn is_empty_list(&self) -> bool {
+        self.value.as_array().is_some_and(<[_]>::is_empty)
     }
 
     fn no_list(&self) -> Problem {
@@ -169,6 +179,10 @@ impl<'a> Node<'a> {
     pub(crate) fn read_list<T: Parse>(&self, problems: &mut Problems) -> Vec<T> {
         let elements = problems.note(self.elements()).unwrap_or_default();
         elements.iter().filter_map(|element| element.read(problems)).collect()
+    }
+
+    pub(crate) fn read_one_or_more<T: Parse>(&self, problems: &mut Problems) -> Vec<T> {
+        self.one_or_more().iter().filter_map(|element| element.read(problems)).collect()
     }
 
     fn child(&self, key: String, value: &'a Value) -> Self {

@@ -18,14 +18,17 @@ mod merged;
 mod parse;
 mod path;
 mod references;
+mod relative;
 pub(crate) mod renamed;
 mod secret;
+mod shape;
 mod size;
 mod source;
 mod suggest;
 mod table;
 mod texts;
 mod toml;
+mod unknown;
 
 pub use self::{
     defaults::Defaults,
@@ -37,11 +40,12 @@ pub use self::{
 };
 pub(crate) use self::{
     error::Problems,
-    file::misplaced,
     merged::{Merged, Node},
     parse::{Parse, Reason, TimeLimit, because, text},
+    shape::{CERTIFICATE as CERTIFICATE_KEYS, Key, LISTENER as LISTENER_KEYS, Part, ROUTE as ROUTE_KEYS},
     size::{Size, SizeLimit},
     source::Raw,
     suggest::{did_you_mean, flag_meant_by},
-    table::{CERTIFICATE_KEYS, LISTENER_KEYS, ROUTE_KEYS, names},
+    table::names,
+    unknown::misplaced,
 };

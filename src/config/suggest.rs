@@ -6,8 +6,8 @@ use super::SETTINGS;
 /// suggested.
 const ELSEWHERE: &[(&str, &[&str])] = &[
     ("address", &["bind"]),
-    ("backend", &["upstreams"]),
-    ("backends", &["upstreams"]),
+    ("backend", &["upstream"]),
+    ("backends", &["upstream"]),
     ("c", &["config"]),
     ("cert_file", &["cert"]),
     ("certificate", &["cert"]),
@@ -15,8 +15,8 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     ("conf", &["config"]),
     ("config_file", &["config"]),
     ("domain", &["host"]),
-    ("domains", &["hosts"]),
-    ("endpoints", &["upstreams"]),
+    ("domains", &["host"]),
+    ("endpoints", &["upstream"]),
     ("f", &["config"]),
     ("file", &["config"]),
     ("frontend", &["routes"]),
@@ -31,28 +31,27 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     ("log_level", &["log"]),
     ("loglevel", &["log"]),
     ("p", &["http"]),
-    ("path", &["prefix"]),
     ("path_prefix", &["prefix"]),
     ("port", &["http"]),
     ("private_key", &["key"]),
     ("proxy_connect_timeout", &["connect_timeout"]),
-    ("proxy_pass", &["upstreams"]),
+    ("proxy_pass", &["upstream"]),
     ("proxy_read_timeout", &["response_timeout"]),
     ("read_timeout", &["response_timeout"]),
-    ("reverse_proxy", &["upstreams"]),
-    ("server", &["upstreams", "routes"]),
+    ("reverse_proxy", &["upstream"]),
+    ("server", &["upstream", "routes"]),
     ("server_name", &["host"]),
-    ("servers", &["upstreams"]),
+    ("servers", &["upstream"]),
     ("set_real_ip_from", &["trusted_proxies"]),
     ("ssl_certificate", &["cert"]),
     ("ssl_certificate_key", &["key"]),
-    ("target", &["upstreams"]),
-    ("targets", &["upstreams"]),
+    ("target", &["upstream"]),
+    ("targets", &["upstream"]),
     ("threads", &["workers"]),
     ("timeout", &["response_timeout"]),
     ("tls_cert", &["cert"]),
     ("tls_key", &["key"]),
-    ("url", &["upstreams"]),
+    ("url", &["upstream"]),
     ("worker_processes", &["workers"]),
 ];
 
@@ -96,7 +95,10 @@ fn folded(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::table::{CERTIFICATE_KEYS, ROUTE_KEYS, by_key};
+    use crate::config::{
+        shape::{CERTIFICATE, ROUTE},
+        table::by_key,
+    };
 
     #[test]
     fn suggests_what_is_near_and_nothing_else() {
@@ -123,8 +125,8 @@ mod tests {
     #[test]
     fn every_suggestion_is_a_setting_or_a_key_of_a_table() {
         for own in ELSEWHERE.iter().flat_map(|(_, ours)| *ours) {
-            let of_table = || ROUTE_KEYS.iter().chain(CERTIFICATE_KEYS);
-            assert!(by_key(own).is_some() || of_table().any(|key| key == own), "{own}");
+            let of_table = || ROUTE.iter().chain(CERTIFICATE);
+            assert!(by_key(own).is_some() || of_table().any(|key| key.name == *own), "{own}");
         }
     }
 }

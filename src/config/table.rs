@@ -108,29 +108,8 @@ pub(super) fn by_variable(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.variable == Some(name))
 }
 
-/// The keys of `[[routes]]`.
-pub(crate) const ROUTE_KEYS: &[&str] = &[
-    "host",
-    "hosts",
-    "prefix",
-    "upstreams",
-    "strip_prefix",
-    "allow_ambiguous_paths",
-    "upstream_host",
-    "upstream_ca",
-    "upstream_name",
-    "response_timeout",
-    "max_body",
-];
-
-/// Those of them that are paths of files.
-pub(super) const ROUTE_PATHS: &[&str] = &["upstream_ca"];
-
-/// The keys of `[listeners.NAME]`.
-pub(crate) const LISTENER_KEYS: &[&str] = &["port", "tls", "bind", "h2c"];
-
-/// The keys of `[[certificates]]`.
-pub(crate) const CERTIFICATE_KEYS: &[&str] = &["cert", "key"];
+/// Keys of the file that are planned, but not available in this version.
+pub(super) const PLANNED: &[&str] = &["access_log_format", "acme", "metrics", "services", "upstreams"];
 
 /// How a setting is set from outside of the file: `--mesh-ca or PMESH_MESH_CA`.
 pub(crate) fn names(key: &str) -> String {
@@ -175,6 +154,10 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(ROUTES, "routes", "route", "PMESH_ROUTE", Kind::Routes, NONE,
         "Sends requests for a host, below a path prefix, to these upstreams; repeat the flag for several \
          routes, or separate them with spaces in the variable"),
+
+    Setting::new(ROUTES, "defaults", "", "", Kind::Defaults, NONE,
+        "What routes have that do not say otherwise")
+        .only_in_file(),
 
     Setting::new(UPSTREAMS, "subnet_dialer", "subnet-dialer", "PMESH_SUBNET_DIALER", Kind::Subnet,
         Fallback::Value("127.2.0.0/16"),

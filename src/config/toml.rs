@@ -146,7 +146,7 @@ mod tests {
             ("access_log = True", Some("access_log = true")),
             ("server {", None),
             ("a b = c", None),
-            ("hosts = [a]", None),
+            ("host = [a]", None),
             ("http =", None),
         ] {
             assert_eq!(valid_instead(line).as_deref(), expected, "{line}");

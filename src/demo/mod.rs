@@ -56,21 +56,10 @@ fn first_usable(net: Ipv4Net) -> Ipv4Addr {
 
 fn route(settings: &Settings, backend: SocketAddr) -> Result<Route, BoxError> {
     let (pattern, prefix) = (HOST.parse()?, PathPrefix::root());
-    if settings.routes.iter().any(|route| route.prefix == prefix && route.patterns.contains(&pattern)) {
+    if settings.routes.iter().flat_map(Route::places).any(|place| place == (&pattern, &prefix)) {
         return Err(format!("{HOST} is the demo's own host: a route of yours needs another host, or a path").into());
     }
-    Ok(Route {
-        patterns: vec![pattern],
-        prefix,
-        upstreams: vec![Endpoint::http(backend)],
-        strip_prefix: false,
-        allow_ambiguous_paths: false,
-        upstream_host: None,
-        upstream_ca: None,
-        upstream_name: None,
-        response_timeout: settings.response_timeout,
-        max_body: settings.max_body,
-    })
+    Ok(Route::to(pattern, Endpoint::http(backend), settings))
 }
 
 #[cfg(test)]

@@ -51,11 +51,9 @@ impl Served {
     /// The routes that a node has upstreams of its own for.
     pub fn of(settings: &Settings) -> Vec<Self> {
         // What only other nodes serve must not be asked of this one, or requests would go in circles.
-        let own = settings.routes.iter().filter(|route| !route.upstreams.iter().all(Endpoint::is_mesh));
+        let own = settings.routes.iter().filter(|route| !route.endpoints().iter().all(Endpoint::is_mesh));
         let mut serves: Vec<_> = own
-            .flat_map(|route| {
-                route.patterns.iter().map(|host| Self { host: host.clone(), prefix: route.prefix.clone() })
-            })
+            .flat_map(|route| route.places().map(|(host, prefix)| Self { host: host.clone(), prefix: prefix.clone() }))
             .collect();
         serves.sort_unstable();
         serves

@@ -69,7 +69,7 @@ impl Node for Admin {
             endpoints.push(endpoint(connections.endpoint().to_string(), places, &record.health, &stats, &pools));
         }
         for peer in self.process.peers.load_full().iter() {
-            let uses = |route: &&Route| route.upstreams.iter().any(|endpoint| endpoint.may_be(&peer.name));
+            let uses = |route: &&Route| route.endpoints().iter().any(|endpoint| endpoint.may_be(&peer.name));
             let places: Vec<_> = generation.settings.routes.iter().filter(uses).flat_map(places).collect();
             if places.is_empty() {
                 continue;
@@ -115,7 +115,7 @@ impl Admin {
 }
 
 fn places(route: &Route) -> impl Iterator<Item = Place> {
-    route.patterns.iter().map(|host| Place { host: host.to_string(), prefix: route.prefix.to_string() })
+    route.places().map(|(host, prefix)| Place { host: host.to_string(), prefix: prefix.to_string() })
 }
 
 /// Binds the socket for commands. If it is in the home, as by default, and cannot be bound, the node serves without it.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use super::{Loaded, explain};
 use crate::config::{Kind, SETTINGS, Secret, Setting};
 
-/// The value of each setting that a file can change, but for routes.
+/// The value of each setting that a file can change, but for routes and what is part of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Values(BTreeMap<&'static str, Value>);
 
@@ -32,7 +32,9 @@ pub struct Change {
 impl Loaded {
     /// The values of these settings, to be compared with those of another time.
     pub fn values(&self) -> Values {
-        let can_change = |setting: &&Setting| setting.in_file && setting.kind != Kind::Routes;
+        let can_change = |setting: &&Setting| {
+            setting.in_file && !matches!(setting.kind, Kind::Routes | Kind::Defaults | Kind::Redirects)
+        };
         let value = |setting: &'static Setting| {
             let hidden = match setting.key {
                 "mesh_registry" => self.merged.node(setting.key).and_then(|node| node.value.clone().into_string()),

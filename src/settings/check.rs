@@ -1,7 +1,7 @@
 //! Combinations of settings that cannot work together.
 
 use super::{Listener, Port, Settings, endpoint::Endpoint, listener};
-use crate::config::{Merged, Node, Problems, names};
+use crate::config::{Merged, Node, Problem, Problems, names};
 
 /// Reports all of it.
 pub(super) fn all(settings: &Settings, merged: &Merged, problems: &mut Problems) {
@@ -65,12 +65,12 @@ fn mesh(settings: &Settings, merged: &Merged, problems: &mut Problems) {
             names("mesh_advertise")
         )));
     }
-    // What could not be read is not known to be missing; and where all could be, each route has its element.
+    // What could not be read is not known to be missing.
     if !problems.is_empty() {
         return;
     }
-    for (route, node) in settings.routes.iter().zip(merged.elements("routes", problems)) {
-        for upstream in &route.upstreams {
+    for route in &settings.routes {
+        for upstream in route.endpoints() {
             let impossible = match upstream {
                 Endpoint::Mesh(name) if *name == settings.node => "this node is called so itself".to_owned(),
                 Endpoint::Mesh(name) if mesh.registry.is_none() && !mesh.peers.contains_key(name) => {
@@ -85,7 +85,7 @@ fn mesh(settings: &Settings, merged: &Merged, problems: &mut Problems) {
                 }
                 _ => continue,
             };
-            problems.push(node.problem(format!("`{route}`: {upstream}: {impossible}")));
+            problems.push(Problem::new(route.origin.to_string(), format!("`{route}`: {upstream}: {impossible}")));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use figment::value::Value;
 
-use super::{Listener, Loaded, Mesh, NamedListener, SECRET_FILE};
+use super::{Listener, Loaded, Mesh, NamedListener, Route, SECRET_FILE};
 use crate::{
     columns::columns,
     config::{Error, Kind, Node, Problem, SETTINGS, Setting, did_you_mean, renamed},
@@ -74,7 +74,15 @@ fn elements(loaded: &Loaded, setting: &Setting, node: &Node<'_>) -> Vec<(String,
     // A list that was loaded has as many elements as were written, in the same order.
     let written = node.elements().unwrap_or_default().into_iter().map(|element| element.origin());
     let values: Vec<_> = match setting.kind {
-        Kind::Routes => settings.routes.iter().map(ToString::to_string).zip(written).collect(),
+        Kind::Routes => {
+            let of_route = |route: &Route| (route.to_string(), route.origin.at().to_owned());
+            settings.routes.iter().map(of_route).collect()
+        }
+        Kind::Defaults | Kind::Redirects => {
+            let table = node.value.as_dict().into_iter().flatten();
+            let fields = table.filter_map(|(key, _)| Some((key, node.field(key)?)));
+            fields.map(|(key, node)| (format!("{key} = {}", inline(&node)), node.origin())).collect()
+        }
         Kind::Certificates => match replaced_certificates(loaded) {
             Some(row) => vec![row],
             None => settings.certificates.iter().map(ToString::to_string).zip(written).collect(),
@@ -121,6 +129,23 @@ fn unset(loaded: &Loaded, setting: &Setting) -> (String, String) {
         "config" => (loaded.file.as_ref().map_or(NONE.into(), |path| path.display().to_string()), "default".into()),
         "certificates" => replaced_certificates(loaded).unwrap_or((described.into(), "default".into())),
         _ => (described.into(), "default".into()),
+    }
+}
+
+/// A value as it would stand in a file, but for what came from the environment: that may be a secret.
+fn inline(node: &Node<'_>) -> String {
+    match node.value {
+        _ if node.references().is_some() => node.references().unwrap_or_default(),
+        Value::String(_, text) => format!("{text:?}"),
+        Value::Array(..) => {
+            let elements = node.elements().unwrap_or_default();
+            format!("[{}]", elements.iter().map(inline).collect::<Vec<_>>().join(", "))
+        }
+        Value::Dict(_, table) => {
+            let field = |key: &String| Some(format!("{key} = {}", inline(&node.field(key)?)));
+            format!("{{ {} }}", table.keys().filter_map(field).collect::<Vec<_>>().join(", "))
+        }
+        value => plain(value),
     }
 }
 

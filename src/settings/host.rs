@@ -9,9 +9,6 @@ impl Parse for HostPattern {
     const EXPECTED: &'static str = "a host such as example.com or *.example.com";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
-        if value.as_array().is_some() {
-            return Err(Some("for several hosts, write hosts = [\"example.com\", \"www.example.com\"]".into()));
-        }
         let text = text(value)?;
         // A valid name that nobody has: configurations of nginx use it for the catch-all host.
         if text == "_" {
@@ -37,7 +34,7 @@ fn instead(text: &str) -> Option<String> {
         return Some(ANY.into());
     }
     if text.contains([',', ' ']) && text.split([',', ' ']).filter(|host| !host.is_empty()).all(|host| is_host(&host)) {
-        return Some("for several hosts, use `hosts` in the file or repeat the flag".into());
+        return Some("for several hosts, use a list in the file or repeat the flag".into());
     }
     if let Some((host, path)) = text.split_once('/').filter(|(host, _)| is_host(host)) {
         return Some(format!("the path belongs in `prefix`: write host = \"{host}\" and prefix = \"/{path}\""));
@@ -66,7 +63,7 @@ mod tests {
             ("a.test/api", "the path belongs in `prefix`: write host = \"a.test\" and prefix = \"/api\""),
             ("a.test:8080", "a host has no port: write a.test"),
             (".a.test", "write *.a.test for all names below a.test; a.test itself is another host"),
-            ("a.test, b.test", "for several hosts, use `hosts` in the file or repeat the flag"),
+            ("a.test, b.test", "for several hosts, use a list in the file or repeat the flag"),
             ("www.*", NO_PATTERN),
             ("~^www\\.", NO_PATTERN),
             ("Host(`a.test`)", NO_PATTERN),
@@ -75,9 +72,5 @@ mod tests {
         ] {
             assert_eq!(HostPattern::parse(&text.into()), Err(Some(expected.to_owned())), "{text}");
         }
-        assert_eq!(
-            HostPattern::parse(&vec!["a", "b"].into()),
-            Err(Some("for several hosts, write hosts = [\"example.com\", \"www.example.com\"]".to_owned()))
-        );
     }
 }

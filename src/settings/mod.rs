@@ -15,6 +15,8 @@ mod load;
 mod mesh;
 mod named_listener;
 mod node;
+mod origin;
+mod plain_route;
 mod prefix;
 mod read;
 mod registry;
@@ -36,8 +38,9 @@ pub use self::{
     load::Loaded,
     mesh::{Mesh, MeshFile, MeshFiles},
     named_listener::NamedListener,
+    origin::Origin,
     registry::{InvalidRegistry, Login, RegistryServers},
-    route::{API_HOST, CaFile, Route},
+    route::{API_HOST, Answer, CaFile, Route, UpstreamTls},
     secret::{SECRET_FILE, SecretSource},
     summary::summary,
     validated::{LogFormat, Settings},

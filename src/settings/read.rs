@@ -1,9 +1,10 @@
 //! Reading all settings, each with something that stands in for a bad value.
 
-use std::{path::PathBuf, thread};
+use std::{path::PathBuf, thread, time::Duration};
 
 use super::{
-    Admin, H2c, LogFormat, Mesh, Port, SecretSource, Settings, bind, certificate, named_listener, node, route,
+    Admin, H2c, LogFormat, Mesh, Port, SecretSource, Settings, bind, certificate, named_listener, node,
+    route::{self, RootDefaults},
     values::{AtLeastOne, Fields, Filter, HeadSize, Source, Streams, Workers},
 };
 use crate::config::{Merged, Problem, Problems, Secret, SizeLimit, TimeLimit};
@@ -15,7 +16,9 @@ impl Settings {
     /// result must not be used where there are any.
     pub(crate) fn read(merged: &Merged, secret: Option<Secret>, problems: &mut Problems) -> Self {
         let home = home(merged, secret.is_some(), problems);
-        let response_timeout = merged.read("response_timeout", problems).unwrap_or_default();
+        let mut duration = |key: &str| -> Duration { merged.read(key, problems).unwrap_or_default() };
+        let (connect_timeout, response_timeout) = (duration("connect_timeout"), duration("response_timeout"));
+        let (stall_timeout, stream_timeout) = (duration("stall_timeout"), duration("stream_timeout"));
         let max_body = merged.read("max_body", problems).and_then(|SizeLimit(limit)| limit);
         let node = node::read(merged, problems);
         let bind = merged.node("bind").map(|node| bind::read::<false>(&node, problems)).unwrap_or_default();
@@ -27,11 +30,15 @@ impl Settings {
             bind,
             http_h2c: merged.read("http_h2c", problems).unwrap_or(H2c::Off),
             named_listeners,
-            routes: route::read(merged, route::Defaults { response_timeout, max_body }, problems),
+            routes: route::read(
+                merged,
+                RootDefaults { connect_timeout, response_timeout, stall_timeout, stream_timeout, max_body },
+                problems,
+            ),
             subnet_dialer: merged.read("subnet_dialer", problems).unwrap_or_default(),
             subnet_service: merged.read("subnet_service", problems).unwrap_or_default(),
             source_addresses: merged.read_list("source_addresses", problems).into_iter().map(|Source(ip)| ip).collect(),
-            connect_timeout: merged.read("connect_timeout", problems).unwrap_or_default(),
+            connect_timeout,
             response_timeout,
             pool_idle_timeout: merged.read("pool_idle_timeout", problems).unwrap_or_default(),
             pool_max_age: merged.read("pool_max_age", problems).and_then(|TimeLimit(limit)| limit),
@@ -39,9 +46,9 @@ impl Settings {
             silence_deadline: merged.read("silence_deadline", problems).unwrap_or_default(),
             keep_alive_timeout: merged.read("keep_alive_timeout", problems).unwrap_or_default(),
             head_timeout: merged.read("head_timeout", problems).unwrap_or_default(),
-            stall_timeout: merged.read("stall_timeout", problems).unwrap_or_default(),
+            stall_timeout,
             body_min_rate: merged.read("body_min_rate", problems).map_or(0, |SizeLimit(rate)| rate.unwrap_or(0)),
-            stream_timeout: merged.read("stream_timeout", problems).unwrap_or_default(),
+            stream_timeout,
             max_connections: merged.read("max_connections", problems).map(|AtLeastOne(count)| count),
             max_connections_per_client: merged.read("max_connections_per_client", problems).unwrap_or_default(),
             max_body,

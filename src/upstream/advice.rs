@@ -34,7 +34,7 @@ fn on_tls(error: &TlsError) -> Option<String> {
         return Some("for a port without TLS, write http:// or h2c://".into());
     }
     if error.is_ca_certificate() {
-        return Some("to accept it, set upstream_ca to a file with exactly that certificate".into());
+        return Some("to accept it, set tls.ca to a file with exactly that certificate".into());
     }
     if error.lacks_http2() {
         return Some("for HTTP/1.1 over TLS, write https://".into());
@@ -42,19 +42,19 @@ fn on_tls(error: &TlsError) -> Option<String> {
     let Some(error) = error.handshake_error() else {
         let ended = error.source().and_then(|error| error.downcast_ref()).map(io::Error::kind);
         return (ended == Some(io::ErrorKind::UnexpectedEof)).then(|| {
-            "the server may not know the name it was asked for: set upstream_name to one that it serves".into()
+            "the server may not know the name it was asked for: set tls.server_name to one that it serves".into()
         });
     };
     match error {
-        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
-            Some("the server does not offer this version of HTTP: write https:// for HTTP/1.1 or h2:// for HTTP/2".into())
-        }
+        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => Some(
+            "the server does not offer this version of HTTP: write https:// for HTTP/1.1 or h2:// for HTTP/2".into(),
+        ),
         rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => {
-            Some("set upstream_name to a name that the server serves".into())
+            Some("set tls.server_name to a name that the server serves".into())
         }
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             CertificateError::UnknownIssuer => Some(
-                "set upstream_ca to a file with the authority's certificate, or with the server's own if it is self-signed"
+                "set tls.ca to a file with the authority's certificate, or with the server's own if it is self-signed"
                     .into(),
             ),
             CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => Some(
@@ -63,7 +63,7 @@ fn on_tls(error: &TlsError) -> Option<String> {
                     .into(),
             ),
             CertificateError::NotValidForNameContext { .. } => {
-                Some("set upstream_name to a name that the certificate is valid for".into())
+                Some("set tls.server_name to a name that the certificate is valid for".into())
             }
             CertificateError::ExpiredContext { .. } | CertificateError::NotValidYetContext { .. } => {
                 Some("renew the certificate, or correct the clock of this machine".into())

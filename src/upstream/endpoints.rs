@@ -147,7 +147,7 @@ impl Endpoints {
         settings: &ConnectionSettings,
         trust: &Trust,
     ) -> Result<Arc<Connections>, BoxError> {
-        let tls = endpoint.is_tls().then(|| (trust.id(route.upstream_ca.as_ref()), route.upstream_name.clone()));
+        let tls = endpoint.is_tls().then(|| (trust.id(route.tls.ca.as_ref()), route.tls.server_name.clone()));
         let way = (endpoint.clone(), tls);
         let key = (way, settings.clone());
         if let Some(connections) = self.connections.get(&key) {
@@ -245,7 +245,7 @@ impl Endpoints {
         settings: &ConnectionSettings,
         trust: &Trust,
     ) -> Result<TlsConnector<C>, BoxError> {
-        let ca = route.upstream_ca.as_ref();
+        let ca = route.tls.ca.as_ref();
         let id = trust.id(ca);
         if !self.tls.contains_key(&id) {
             let configs = (0..self.workers).map(|_| trust.client_config(ca)).collect::<Result<_, _>>()?;
@@ -253,7 +253,7 @@ impl Endpoints {
         }
         let connector = TlsConnector::new(connector, self.tls[&id][worker].clone());
         let connector = connector.handshake_timeout(settings.connect_timeout);
-        Ok(match &route.upstream_name {
+        Ok(match &route.tls.server_name {
             Some(name) => connector.name(name.clone()),
             None => connector,
         })

@@ -53,10 +53,7 @@ struct Built {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct RouteSettings {
     connections: ConnectionSettings,
-    connect_timeout: Duration,
-    stall_timeout: Duration,
     body_min_rate: u64,
-    stream_timeout: Duration,
 }
 
 /// Which routes of a host and a path differ between two configurations, by name.
@@ -83,21 +80,16 @@ impl Routes {
         previous: Option<&Self>,
         endpoints: &mut Endpoints,
     ) -> Result<Self, BoxError> {
-        let common = RouteSettings {
-            connections: ConnectionSettings::of(settings),
-            connect_timeout: settings.connect_timeout,
-            stall_timeout: settings.stall_timeout,
-            body_min_rate: settings.body_min_rate,
-            stream_timeout: settings.stream_timeout,
-        };
+        let common =
+            RouteSettings { connections: ConnectionSettings::of(settings), body_min_rate: settings.body_min_rate };
         let before = previous.map(Self::by_place).unwrap_or_default();
         let mut table = RouteTable::new();
         let mut built = Vec::with_capacity(settings.routes.len());
         let mut indices = 0..;
         for route in &settings.routes {
             built.push(Built::of(route, &common, &before, trust, endpoints)?);
-            for (pattern, index) in route.patterns.iter().zip(&mut indices) {
-                let (pattern, prefix) = (pattern.clone(), route.prefix.clone());
+            for ((pattern, prefix), index) in route.places().zip(&mut indices) {
+                let (pattern, prefix) = (pattern.clone(), prefix.clone());
                 if route.allow_ambiguous_paths {
                     table.insert_literal(pattern, prefix, index)?;
                 } else {
@@ -105,8 +97,7 @@ impl Routes {
                 }
             }
         }
-        let tunnels = TunnelLayer::new().timeout(common.stream_timeout);
-        let of_worker = |worker: usize| built.iter().flat_map(|built| built.services(worker, &tunnels)).collect();
+        let of_worker = |worker: usize| built.iter().flat_map(|built| built.services(worker)).collect();
         let services = (0..endpoints.workers()).map(of_worker).collect();
         Ok(Self { table: Arc::new(table), services, built })
     }
@@ -181,7 +172,7 @@ type Place<'a> = (&'a HostPattern, &'a PathPrefix);
 type ByPlace<'a> = HashMap<Place<'a>, (&'a Arc<Built>, &'a Arc<TunnelCloser>)>;
 
 fn places(route: &Route) -> impl Iterator<Item = Place<'_>> {
-    route.patterns.iter().map(|pattern| (pattern, &route.prefix))
+    route.places()
 }
 
 impl Built {
@@ -193,7 +184,7 @@ impl Built {
         trust: &Trust,
         endpoints: &mut Endpoints,
     ) -> Result<Arc<Self>, BoxError> {
-        let own = route.upstreams.iter().filter(|endpoint| !endpoint.is_mesh());
+        let own = route.endpoints().iter().filter(|endpoint| !endpoint.is_mesh());
         let own: Vec<_> = own
             .map(|endpoint| endpoints.connections(endpoint, route, &settings.connections, trust))
             .collect::<Result<_, _>>()?;
@@ -218,7 +209,8 @@ impl Built {
     }
 
     /// The services of a worker, one for each place.
-    fn services(&self, worker: usize, tunnels: &TunnelLayer) -> impl Iterator<Item = RouteService> {
+    fn services(&self, worker: usize) -> impl Iterator<Item = RouteService> {
+        let tunnels = TunnelLayer::new().timeout(self.route.stream_timeout);
         // After the backend's 101, bytes flow beside the stack.
         self.closers.iter().map(move |closer| tunnels.clone().closed_by(closer).layer(self.services[worker].clone()))
     }
@@ -226,7 +218,8 @@ impl Built {
     /// Whether both do the same with a request.
     fn is_like(self: &Arc<Self>, other: &Arc<Self>) -> bool {
         let is_same = || {
-            let as_other = Route { patterns: other.route.patterns.clone(), ..self.route.clone() };
+            let Route { name, patterns, .. } = other.route.clone();
+            let as_other = Route { name, patterns, ..self.route.clone() };
             as_other == other.route && self.settings == other.settings
         };
         Arc::ptr_eq(self, other) || is_same()
@@ -241,16 +234,16 @@ fn service(
     worker: usize,
     endpoints: &Endpoints,
 ) -> Result<Untunneled, BoxError> {
-    let strip = route.strip_prefix.then(|| StripPrefixLayer::new(route.prefix.clone()));
+    let strip = route.strip_prefix.then(|| StripPrefixLayer::new(route.prefixes[0].clone()));
     // Around each endpoint, so that one that hangs counts as failed. Ends with the head of the response; the server
     // watches the body.
     let timeout =
-        ResponseTimeoutLayer::new(route.response_timeout).min_rate(settings.body_min_rate, settings.stall_timeout);
+        ResponseTimeoutLayer::new(route.response_timeout).min_rate(settings.body_min_rate, route.stall_timeout);
     // All endpoints together share this time, which cannot be longer than that for the response.
-    let connect_timeout = settings.connect_timeout.min(route.response_timeout);
+    let connect_timeout = route.connect_timeout.min(route.response_timeout);
     let timeout_of = |endpoint: &Endpoint| if endpoint.is_http2() { timeout.except_http2() } else { timeout };
-    let (strip, host, turns) = if own.len() == route.upstreams.len() {
-        let host = route.upstream_host.clone().map(|host| SetRequestHeaderLayer::overriding(HOST, host));
+    let (strip, host, turns) = if own.len() == route.endpoints().len() {
+        let host = route.host_header.clone().map(|host| SetRequestHeaderLayer::overriding(HOST, host));
         let share = connect_share(connect_timeout, own.len());
         let attempt = |connections: &Arc<Connections>| {
             let pool = connections.pool(worker).clone().connect_within(share);

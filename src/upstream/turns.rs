@@ -93,17 +93,17 @@ impl NodesInTurn {
         linker: Linker,
         peers: Arc<Peers>,
     ) -> Arc<Self> {
-        let named = route.upstreams.iter().filter_map(|endpoint| match endpoint {
+        let named = route.endpoints().iter().filter_map(|endpoint| match endpoint {
             Endpoint::Mesh(name) => Some(name.clone()),
             _ => None,
         });
         Arc::new(Self {
             own,
             named: named.collect(),
-            any: route.upstreams.contains(&Endpoint::MeshAny),
+            any: route.endpoints().contains(&Endpoint::MeshAny),
             literal: route.allow_ambiguous_paths,
             strip,
-            host: route.upstream_host.clone(),
+            host: route.host_header.clone(),
             timeouts,
             rotation: Rotation::new(),
             linker,

@@ -112,10 +112,10 @@ fn the_routes_of_a_node_are_told() {
         .config(
             r#"
             [[routes]]
-            hosts = ["a.test", "*.a.test"]
+            host = ["a.test", "*.a.test"]
             prefix = "/x"
             strip_prefix = true
-            upstreams = ["backend:1"]
+            upstream = ["backend:1"]
             "#,
         )
         .flags(&["--https", "off"])

@@ -14,7 +14,7 @@ use crate::{
 
 /// A route in the file.
 fn route(host: &str, backend: SocketAddr) -> String {
-    format!("[[routes]]\nhost = \"{host}\"\nupstreams = [\"{backend}\"]\n")
+    format!("[[routes]]\nhost = \"{host}\"\nupstream = [\"{backend}\"]\n")
 }
 
 fn rewrite(program: &Program, text: &str) {
@@ -86,7 +86,7 @@ fn a_tunnel_lasts_as_long_as_there_is_its_host() {
     };
     // Two routes become one.
     let both = route("first.test", backend.address)
-        .replace("host = \"first.test\"", "hosts = [\"first.test\", \"served.test\"]");
+        .replace("host = \"first.test\"", "host = [\"first.test\", \"served.test\"]");
     for _ in 0..2 {
         reload([at_once, &both].concat());
         tunnel.send("echo");

@@ -39,21 +39,21 @@ fn backend(names: &str) -> Option<(Program, Backend)> {
 }
 
 fn route(host: &str, scheme: &str, address: SocketAddr, rest: &str) -> String {
-    let to_inside = "upstream_host = \"inside.test\"";
-    format!("[[routes]]\nhost = \"{host}\"\nupstreams = [\"{scheme}{address}\"]\n{to_inside}\n{rest}\n")
+    let to_inside = "host_header = \"inside.test\"";
+    format!("[[routes]]\nhost = \"{host}\"\nupstream = [\"{scheme}{address}\"]\n{to_inside}\n{rest}\n")
 }
 
 fn named(program: &Program, name: &str) -> String {
-    format!("upstream_ca = \"{}\"\nupstream_name = \"{name}\"", program.home().join("own.pem").display())
+    format!("tls.ca = \"{}\"\ntls.server_name = \"{name}\"", program.home().join("own.pem").display())
 }
 
 #[test]
-fn a_self_signed_certificate_is_accepted_if_upstream_ca_names_it() {
+fn a_self_signed_certificate_is_accepted_if_the_ca_file_names_it() {
     let Some((inside, _backend)) = backend("DNS:inside.test") else { return };
     let start = Start::new();
     // Another certificate for the same name.
     self_signed(&start, "DNS:inside.test");
-    let other = "upstream_ca = \"own.pem\"\nupstream_name = \"inside.test\"";
+    let other = "tls.ca = \"own.pem\"\ntls.server_name = \"inside.test\"";
     let config = [
         route("good.test", "https://", inside.https(), &named(&inside, "inside.test")),
         route("h2.test", "h2://", inside.https(), &named(&inside, "inside.test")),
@@ -66,11 +66,11 @@ fn a_self_signed_certificate_is_accepted_if_upstream_ca_names_it() {
     assert_eq!((get("name.test").status, get("other.test").status), (502, 502));
     let told = program.wait_for_line("is a CA certificate");
     assert!(
-        told.contains("is a CA certificate (CA:TRUE), not a server certificate advice=\"to accept it, set upstream_ca"),
+        told.contains("is a CA certificate (CA:TRUE), not a server certificate advice=\"to accept it, set tls.ca"),
         "{told}"
     );
     let told = program.wait_for_line("may not know the name");
-    assert!(told.contains("WARN endpoint failed") && told.contains("it was asked for: set upstream_name"), "{told}");
+    assert!(told.contains("WARN endpoint failed") && told.contains("it was asked for: set tls.server_name"), "{told}");
 }
 
 /// A server that presents its certificate whatever name it is asked for.
@@ -104,7 +104,7 @@ impl Drop for Openssl {
 #[test]
 fn a_certificate_for_other_names_gets_advice() {
     for (names, expected) in [
-        ("DNS:a.test,DNS:b.test", "set upstream_name to a name that the certificate is valid for"),
+        ("DNS:a.test,DNS:b.test", "set tls.server_name to a name that the certificate is valid for"),
         ("", "the certificate must have the name in its subjectAltName, as with openssl req -addext"),
     ] {
         let start = Start::new();
@@ -112,7 +112,7 @@ fn a_certificate_for_other_names_gets_advice() {
             return;
         }
         let server = Openssl::serve(&start);
-        let rest = "upstream_ca = \"own.pem\"\nupstream_name = \"inside.test\"";
+        let rest = "tls.ca = \"own.pem\"\ntls.server_name = \"inside.test\"";
         let program = start.config(&route("a.test", "https://", server.address, rest)).run();
         assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 502);
         let told = program.wait_for_line("endpoint failed");
@@ -144,7 +144,7 @@ fn a_port_with_another_protocol_gets_advice() {
         let start = Start::new();
         let ca = crate::support::files::certificate(start.home(), "a.test");
         assert!(!ca.is_empty());
-        let ca = if scheme == "https://" { "upstream_ca = \"cert.pem\"" } else { "" };
+        let ca = if scheme == "https://" { "tls.ca = \"cert.pem\"" } else { "" };
         let program = start.config(&route("a.test", scheme, address, ca)).run();
         assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 502, "{scheme}: {what}");
         let told = program.wait_for_line("endpoint failed");

@@ -73,9 +73,9 @@ fn a_route_has_a_limit_of_its_own() {
     let program = Start::new()
         .config(&format!(
             "max_body = \"1KiB\"\n\
-             [[routes]]\nhost = \"a.test\"\nupstreams = [\"{upstream}\"]\n\
-             [[routes]]\nhost = \"a.test\"\nprefix = \"/upload\"\nupstreams = [\"{upstream}\"]\nmax_body = \"1MiB\"\n\
-             [[routes]]\nhost = \"a.test\"\nprefix = \"/any\"\nupstreams = [\"{upstream}\"]\nmax_body = \"off\"\n"
+             [[routes]]\nhost = \"a.test\"\nupstream = [\"{upstream}\"]\n\
+             [[routes]]\nhost = \"a.test\"\nprefix = \"/upload\"\nupstream = [\"{upstream}\"]\nmax_body = \"1MiB\"\n\
+             [[routes]]\nhost = \"a.test\"\nprefix = \"/any\"\nupstream = [\"{upstream}\"]\nmax_body = \"off\"\n"
         ))
         .run();
     for (path, length, expected) in

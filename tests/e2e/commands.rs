@@ -28,8 +28,8 @@ a.test/ -> 127.0.0.1:9
 "
     );
     let nodes = ["--node", "a", "--mesh-peer", "b=b.test:8443", "--mesh-registry", "nats://u:p@c.test"];
-    let upstreams = ["--mesh-advertise", "127.0.0.1:8443", "--route", "a.test=mesh://b,mesh://*"];
-    let with_nodes = printed(Start::new().flags(&nodes).flags(&upstreams), &["check"]);
+    let upstream = ["--mesh-advertise", "127.0.0.1:8443", "--route", "a.test=mesh://b,mesh://*"];
+    let with_nodes = printed(Start::new().flags(&nodes).flags(&upstream), &["check"]);
     assert!(
         with_nodes.ends_with(
             "node      a, at 127.0.0.1:8443

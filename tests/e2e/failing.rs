@@ -209,7 +209,7 @@ fn the_endpoint_is_named_in_the_log() {
     });
     let up = Backend::answering("up");
     let route = |host: &str, upstreams: &str, rest: &str| {
-        format!("[[routes]]\nhost = \"{host}\"\nupstreams = [{upstreams}]\n{rest}\n")
+        format!("[[routes]]\nhost = \"{host}\"\nupstream = [{upstreams}]\n{rest}\n")
     };
     let one = |host: &str, address: SocketAddr| route(host, &format!("\"{address}\""), "");
     let config = [

@@ -52,7 +52,7 @@ fn it_goes_to_the_route_without_a_prefix() {
 fn it_passes_a_route_whose_prefix_is_stripped() {
     let backend = named("root");
     let program = Start::new()
-        .config(&format!("[[routes]]\nhost = \"a.test\"\nstrip_prefix = true\nupstreams = [\"{}\"]\n", backend.address))
+        .config(&format!("[[routes]]\nhost = \"a.test\"\nstrip_prefix = true\nupstream = [\"{}\"]\n", backend.address))
         .run();
     let mut client = Client::connect(program.http());
     client.send("OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n");

@@ -56,7 +56,7 @@ fn the_most_specific_route_wins() {
 fn host_and_upstream_may_come_from_the_environment() {
     let backend = named("backend");
     let program = Start::new()
-        .config("[[routes]]\nhost = \"${DOMAIN}\"\nprefix = \"${PREFIX:-/api}\"\nupstreams = [\"${BACKEND}\"]\n")
+        .config("[[routes]]\nhost = \"${DOMAIN}\"\nprefix = \"${PREFIX:-/api}\"\nupstream = [\"${BACKEND}\"]\n")
         .variable("DOMAIN", "a.test")
         .variable("BACKEND", &backend.address.to_string())
         .run();
@@ -80,7 +80,7 @@ fn a_path_that_backends_may_read_as_that_of_another_route_gets_400() {
     let [all, admin, single] = ["all", "admin", "single"].map(named);
     let route = |host: &str, prefix: &str, backend: &Backend, rest: &str| {
         let upstream = backend.address;
-        format!("[[routes]]\nhost = \"{host}\"\nprefix = \"{prefix}\"\nupstreams = [\"{upstream}\"]\n{rest}\n")
+        format!("[[routes]]\nhost = \"{host}\"\nprefix = \"{prefix}\"\nupstream = [\"{upstream}\"]\n{rest}\n")
     };
     let literal = "allow_ambiguous_paths = true";
     let program = Start::new()
@@ -124,7 +124,7 @@ fn a_path_that_backends_may_read_as_that_of_another_route_gets_400() {
 #[test]
 fn prefixes_are_stripped() {
     let backend = named("api");
-    let route = |rest: &str| format!("[[routes]]\nhost = \"a.test\"\nupstreams = [\"{}\"]\n{rest}", backend.address);
+    let route = |rest: &str| format!("[[routes]]\nhost = \"a.test\"\nupstream = [\"{}\"]\n{rest}", backend.address);
     let program = Start::new().config(&route("prefix = \"/api\"\nstrip_prefix = true\n")).run();
     let mut client = Client::connect(program.http());
     for (path, expected) in [
@@ -144,7 +144,7 @@ fn a_path_that_means_another_route_without_its_prefix_gets_400() {
     let [api, admin] = ["api", "admin"].map(named);
     let route = |prefix: &str, backend: &Backend, rest: &str| {
         let upstream = backend.address;
-        format!("[[routes]]\nhost = \"a.test\"\nprefix = \"{prefix}\"\nupstreams = [\"{upstream}\"]\n{rest}\n")
+        format!("[[routes]]\nhost = \"a.test\"\nprefix = \"{prefix}\"\nupstream = [\"{upstream}\"]\n{rest}\n")
     };
     let strip = "strip_prefix = true";
     let literal = "strip_prefix = true\nallow_ambiguous_paths = true";
@@ -172,7 +172,7 @@ fn a_path_that_means_another_route_without_its_prefix_gets_400() {
 fn the_upstream_may_be_asked_for_another_host() {
     let backend = Backend::answering("ok");
     let route = format!(
-        "[[routes]]\nhosts = [\"a.test\", \"b.test\"]\nupstreams = [\"{}\"]\nupstream_host = \"inside.test\"\n",
+        "[[routes]]\nhost = [\"a.test\", \"b.test\"]\nupstream = [\"{}\"]\nhost_header = \"inside.test\"\n",
         backend.address
     );
     let program = Start::new().config(&route).run();
@@ -184,8 +184,8 @@ fn the_upstream_may_be_asked_for_another_host() {
 #[test]
 fn endpoints_take_turns() {
     let backends = ["one", "two", "three"].map(named);
-    let upstreams = backends.each_ref().map(|backend| backend.address.to_string()).join(",");
-    let program = Start::new().workers(1).flags(&["--route", &format!("a.test={upstreams}")]).run();
+    let upstream = backends.each_ref().map(|backend| backend.address.to_string()).join(",");
+    let program = Start::new().workers(1).flags(&["--route", &format!("a.test={upstream}")]).run();
     for _ in 0..4 {
         // Whatever the connection.
         let mut client = Client::connect(program.http());
@@ -253,8 +253,8 @@ fn a_request_without_effect_gets_a_second_chance() {
 #[test]
 fn a_client_cannot_put_a_backend_in_a_bad_light() {
     let backends = ["one", "two"].map(named);
-    let upstreams = backends.each_ref().map(|backend| backend.address.to_string()).join(",");
-    let program = Start::new().workers(1).flags(&["--route", &format!("a.test={upstreams}")]).run();
+    let upstream = backends.each_ref().map(|backend| backend.address.to_string()).join(",");
+    let program = Start::new().workers(1).flags(&["--route", &format!("a.test={upstream}")]).run();
     for _ in 0..3 {
         let bad = b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n";
         let (got, _) = exchange(program.http(), bad);
@@ -301,7 +301,7 @@ fn a_route_has_its_own_timeout_and_a_body_has_none() {
     });
     let silent = Backend::start(Connection::drain);
     let route = |host: &str, backend: &Backend, rest: &str| {
-        format!("[[routes]]\nhost = \"{host}\"\nupstreams = [\"{}\"]\n{rest}\n", backend.address)
+        format!("[[routes]]\nhost = \"{host}\"\nupstream = [\"{}\"]\n{rest}\n", backend.address)
     };
     let short = "response_timeout = \"1s\"";
     let program = Start::new().config(&(route("a.test", &slow, short) + &route("b.test", &silent, short))).run();

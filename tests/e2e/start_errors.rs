@@ -116,7 +116,11 @@ For more information, try '--help'.
 fn settings() {
     for (name, given, expected) in [
         ("no equals sign", "a.test", "expected HOST[/PREFIX]=UPSTREAM[,UPSTREAM…], found \"a.test\""),
-        ("no upstream", "a.test=", "no upstream for \"a.test\": name at least one address"),
+        (
+            "no upstream",
+            "a.test=",
+            "no answer for \"a.test\": write where requests go, as in upstream = \"127.0.0.1:3000\"",
+        ),
         (
             "no port",
             "a.test=backend",
@@ -170,7 +174,7 @@ fn a_file_of_settings() {
     );
     assert_eq!(
         complaint(|start| start.config("[[routes]]\nhost = \"a.test\"\n")),
-        "pmesh: [HOME]/config.toml:1: routes[0]: no upstream for \"a.test\": name at least one address\n"
+        "pmesh: [HOME]/config.toml:1: routes[0]: no answer for \"a.test\": write where requests go, as in upstream = \"127.0.0.1:3000\"\n"
     );
 }
 

@@ -13,7 +13,7 @@ fn backend() -> (Program, Backend) {
 /// A route for `host` to the https port of `backend`, with its authority in ca.pem.
 fn route(host: &str, scheme: &str, backend: &Program, rest: &str) -> String {
     let port = backend.https().port();
-    format!("[[routes]]\nhost = \"{host}\"\nupstreams = [\"{scheme}://127.0.0.1:{port}\"]\n{rest}\n")
+    format!("[[routes]]\nhost = \"{host}\"\nupstream = [\"{scheme}://127.0.0.1:{port}\"]\n{rest}\n")
 }
 
 fn write_ca(start: &Start, backend: &Program) {
@@ -21,7 +21,7 @@ fn write_ca(start: &Start, backend: &Program) {
     fs::write(start.home().join("ca.pem"), output.stdout).unwrap();
 }
 
-const NAMED: &str = "upstream_ca = \"ca.pem\"\nupstream_name = \"inside.test\"\nupstream_host = \"inside.test\"";
+const NAMED: &str = "tls.ca = \"ca.pem\"\ntls.server_name = \"inside.test\"\nhost_header = \"inside.test\"";
 
 #[test]
 fn requests_reach_a_verified_backend_over_http1_and_http2() {
@@ -49,7 +49,7 @@ fn requests_reach_a_verified_backend_over_http1_and_http2() {
 fn a_backend_that_does_not_greet_is_504() {
     let (inside, backend) = backend();
     let config = format!(
-        "[[routes]]\nhost = \"a.test\"\nupstreams = [\"h2c://{}\"]\nupstream_host = \"inside.test\"\n",
+        "[[routes]]\nhost = \"a.test\"\nupstream = [\"h2c://{}\"]\nhost_header = \"inside.test\"\n",
         inside.http()
     );
     // A gate that waits for a request and a pool that waits for SETTINGS would wait for each other.
@@ -68,9 +68,9 @@ fn a_backend_that_nobody_vouches_for_gets_no_request() {
     let stranger = crate::support::files::certificate(start.home(), "stranger.test");
     assert!(!stranger.is_empty());
     let config = [
-        route("name.test", "https", &inside, "upstream_ca = \"ca.pem\"\nupstream_name = \"other.test\""),
-        route("ca.test", "https", &inside, "upstream_ca = \"cert.pem\"\nupstream_name = \"inside.test\""),
-        route("h2.test", "h2", &inside, "upstream_ca = \"cert.pem\"\nupstream_name = \"inside.test\""),
+        route("name.test", "https", &inside, "tls.ca = \"ca.pem\"\ntls.server_name = \"other.test\""),
+        route("ca.test", "https", &inside, "tls.ca = \"cert.pem\"\ntls.server_name = \"inside.test\""),
+        route("h2.test", "h2", &inside, "tls.ca = \"cert.pem\"\ntls.server_name = \"inside.test\""),
         route("good.test", "https", &inside, NAMED),
     ];
     let program = start.config(&config.concat()).run();
@@ -91,7 +91,7 @@ fn a_backend_that_nobody_vouches_for_gets_no_request() {
 #[test]
 fn whom_the_system_trusts_is_trusted_where_no_file_is_named() {
     let (inside, backend) = backend();
-    let config = route("a.test", "https", &inside, "upstream_name = \"inside.test\"\nupstream_host = \"inside.test\"");
+    let config = route("a.test", "https", &inside, "tls.server_name = \"inside.test\"\nhost_header = \"inside.test\"");
     let start = Start::new().config(&config);
     write_ca(&start, &inside);
     let roots = start.home().join("ca.pem").display().to_string();
@@ -107,7 +107,7 @@ fn a_backend_without_tls_is_502() {
     crate::support::files::certificate(start.home(), "a.test");
     let route = |host: &str, scheme: &str| {
         let address = plain.address;
-        format!("[[routes]]\nhost = \"{host}\"\nupstreams = [\"{scheme}://{address}\"]\nupstream_ca = \"cert.pem\"\n")
+        format!("[[routes]]\nhost = \"{host}\"\nupstream = [\"{scheme}://{address}\"]\ntls.ca = \"cert.pem\"\n")
     };
     let program =
         start.config(&(route("a.test", "https") + &route("b.test", "h2"))).flags(&["--connect-timeout", "1s"]).run();
@@ -126,13 +126,13 @@ fn a_file_that_cannot_be_used_is_told_before_a_port_is_bound() {
         (Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "cannot be used"),
     ] {
         let start = Start::new()
-            .config("[[routes]]\nhost = \"a.test\"\nupstreams = [\"https://b.test\"]\nupstream_ca = \"ca.pem\"\n");
+            .config("[[routes]]\nhost = \"a.test\"\nupstream = [\"https://b.test\"]\ntls.ca = \"ca.pem\"\n");
         if let Some(content) = content {
             fs::write(start.home().join("ca.pem"), content).unwrap();
         }
         let output = start.output();
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{told}");
-        assert!(told.contains("config.toml:4: routes[0].upstream_ca: ") && told.contains(expected), "{told}");
+        assert!(told.contains("config.toml:4: routes[0].tls.ca: ") && told.contains(expected), "{told}");
     }
 }

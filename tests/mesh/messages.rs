@@ -91,9 +91,8 @@ fn the_other_node_gets_the_request_as_it_came() {
     let backend = Backend::answering("");
     let (a, b) = two();
     let _b = b.start(&[]).flags(&["--route", &format!("x.test/app={}", backend.address)]).run();
-    let route =
-        "[[routes]]\nhost = \"x.test\"\nprefix = \"/app\"\nstrip_prefix = true\nupstream_host = \"other.test\"\n";
-    let a = a.start(&[&b]).config(&format!("{route}upstreams = [\"mesh://b\"]\n")).run();
+    let route = "[[routes]]\nhost = \"x.test\"\nprefix = \"/app\"\nstrip_prefix = true\nhost_header = \"other.test\"\n";
+    let a = a.start(&[&b]).config(&format!("{route}upstream = [\"mesh://b\"]\n")).run();
     assert_eq!(Client::connect(a.http()).get("x.test:8080", "/app/path").status, 200);
     let request = backend.request();
     assert_eq!((&*request.target, request.field("host")), ("/app/path", "x.test:8080"));
@@ -104,10 +103,9 @@ fn a_request_that_one_could_not_take_is_as_the_next_one_wants_it() {
     let backend = Backend::answering("");
     let (a, b) = two();
     // b is not there.
-    let upstreams = format!("upstreams = [\"mesh://b\", \"{}\"]\n", backend.address);
-    let route =
-        "[[routes]]\nhost = \"x.test\"\nprefix = \"/app\"\nstrip_prefix = true\nupstream_host = \"other.test\"\n";
-    let a = a.start(&[&b]).config(&format!("{route}{upstreams}")).run();
+    let upstream = format!("upstream = [\"mesh://b\", \"{}\"]\n", backend.address);
+    let route = "[[routes]]\nhost = \"x.test\"\nprefix = \"/app\"\nstrip_prefix = true\nhost_header = \"other.test\"\n";
+    let a = a.start(&[&b]).config(&format!("{route}{upstream}")).run();
     let mut client = Client::connect(a.http());
     for _ in 0..4 {
         assert_eq!(client.get("x.test", "/app/path").status, 200);

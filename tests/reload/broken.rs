@@ -27,7 +27,7 @@ fn each_is_told_once_and_changes_nothing() {
         ("a route twice", with_end(&same), vec!["config.toml:9", "a.test"]),
         (
             "an authority that is missing",
-            with_end("[[routes]]\nhost = \"b.test\"\nupstreams = [\"https://b.test\"]\nupstream_ca = \"ca.pem\"\n"),
+            with_end("[[routes]]\nhost = \"b.test\"\nupstream = [\"https://b.test\"]\ntls.ca = \"ca.pem\"\n"),
             vec!["config.toml:12", "ca.pem"],
         ),
         (
@@ -42,8 +42,8 @@ fn each_is_told_once_and_changes_nothing() {
         ),
         (
             "a bad upstream",
-            with_end("[[routes]]\nhost = \"b.test\"\nupstreams = [\"ftp://b.test\"]\n"),
-            vec!["config.toml:11", "upstreams", "ftp://b.test"],
+            with_end("[[routes]]\nhost = \"b.test\"\nupstream = [\"ftp://b.test\"]\n"),
+            vec!["config.toml:11", "upstream[0]", "ftp://b.test"],
         ),
         (
             "a port that is taken",

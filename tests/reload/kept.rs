@@ -72,7 +72,7 @@ fn connections_and_tunnels_of_a_route_outlast_changes_of_others() {
     let ((kept, release), other) = (backend(), Backend::answering("other"));
     let dead = Refusing::new();
     let same = format!(
-        "{}[[routes]]\nhost = \"poor.test\"\nupstreams = [\"{}\", \"{}\"]\n",
+        "{}[[routes]]\nhost = \"poor.test\"\nupstream = [\"{}\", \"{}\"]\n",
         route("kept.test", kept.address),
         dead.address(),
         other.address
@@ -126,8 +126,7 @@ fn a_changed_route_keeps_its_tunnels_and_the_connections_to_endpoints_that_stay(
     let ((kept, release), other) = (backend(), Backend::answering("ok"));
     let program = start(&route("a.test", kept.address));
     let (mut socket, mut download) = (tunnel(&program, "a.test"), held(&program, "a.test"));
-    let with =
-        |upstreams: &str, more: &str| format!("[[routes]]\nhost = \"a.test\"\nupstreams = [{upstreams}]\n{more}");
+    let with = |upstreams: &str, more: &str| format!("[[routes]]\nhost = \"a.test\"\nupstream = [{upstreams}]\n{more}");
     let (kept_one, other_one) = (format!("\"{}\"", kept.address), format!("\"{}\"", other.address));
     for text in [
         with(&format!("{kept_one}, {other_one}"), ""),
@@ -151,7 +150,7 @@ fn a_changed_route_keeps_its_tunnels_and_the_connections_to_endpoints_that_stay(
 #[test]
 fn hosts_that_move_between_lists_keep_their_tunnels() {
     let (kept, _release) = backend();
-    let together = format!("[[routes]]\nhosts = [\"a.test\", \"b.test\"]\nupstreams = [\"{}\"]\n", kept.address);
+    let together = format!("[[routes]]\nhost = [\"a.test\", \"b.test\"]\nupstream = [\"{}\"]\n", kept.address);
     let apart = ["a.test", "b.test"].map(|host| route(host, kept.address));
     let top = "shutdown_timeout = \"1ms\"\n";
     let program = start(&format!("{top}{}", apart.concat()));

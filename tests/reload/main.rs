@@ -45,7 +45,7 @@ fn start_with(text: &str) -> Program {
 
 /// A route in the file.
 fn route(host: &str, upstream: impl Display) -> String {
-    format!("[[routes]]\nhost = \"{host}\"\nupstreams = [\"{upstream}\"]\n")
+    format!("[[routes]]\nhost = \"{host}\"\nupstream = [\"{upstream}\"]\n")
 }
 
 fn write(program: &Program, text: &str) {

@@ -18,7 +18,7 @@ use crate::{
 fn open_connections_serve_the_new_routes() {
     let [one, two] = ["one", "two"].map(Backend::answering);
     let prefixed = |host, prefix, backend: &Backend| {
-        format!("[[routes]]\nhost = \"{host}\"\nprefix = \"{prefix}\"\nupstreams = [\"{}\"]\n", backend.address)
+        format!("[[routes]]\nhost = \"{host}\"\nprefix = \"{prefix}\"\nupstream = [\"{}\"]\n", backend.address)
     };
     let program = start(&[route("a.test", one.address), route("old.test", one.address)].concat());
     let mut client = Client::connect(program.http());
@@ -61,7 +61,7 @@ fn open_connections_serve_the_new_routes() {
 #[test]
 fn hosts_that_move_between_lists_are_the_same_routes() {
     let backend = Backend::answering("ok");
-    let together = format!("[[routes]]\nhosts = [\"a.test\", \"b.test\"]\nupstreams = [\"{}\"]\n", backend.address);
+    let together = format!("[[routes]]\nhost = [\"a.test\", \"b.test\"]\nupstream = [\"{}\"]\n", backend.address);
     let apart = [route("b.test", backend.address), route("a.test", backend.address)].concat();
     let program = start(&together);
     for text in [&apart, &together, &apart] {
@@ -92,7 +92,7 @@ type Table = BTreeMap<(usize, usize), usize>;
 fn file(table: &Table, backends: &[Backend; 3]) -> String {
     let route = |(&(host, prefix), &backend): (&(usize, usize), &usize)| {
         format!(
-            "[[routes]]\nhost = \"{}\"\nprefix = \"{}\"\nupstreams = [\"{}\"]\n",
+            "[[routes]]\nhost = \"{}\"\nprefix = \"{}\"\nupstream = [\"{}\"]\n",
             HOSTS[host], PREFIXES[prefix], backends[backend].address
         )
     };

@@ -67,11 +67,11 @@ fn keys_that_do_not_exist() {
     assert_file_error("cert = \"a\"", "1: cert: this key is not read from the file; set --cert or PMESH_CERT");
     assert_file_error("secret = \"a\"", "1: secret: this key is not read from the file; set PMESH_SECRET");
     assert_file_error(
-        "[[routes]]\nhost = \"a\"\nupstreams = [\"a:1\"]\nprefx = \"/\"\n",
+        "[[routes]]\nhost = \"a\"\nupstream = [\"a:1\"]\nprefx = \"/\"\n",
         "4: routes[0].prefx: unknown key; did you mean `prefix`?",
     );
     assert_file_error(
-        "routes = [\n  { host = \"a\", upstreams = [\"a:1\"], prefx = \"/\" },\n]\n",
+        "routes = [\n  { host = \"a\", upstream = [\"a:1\"], prefx = \"/\" },\n]\n",
         "2: routes[0].prefx: unknown key; did you mean `prefix`?",
     );
     assert_file_error(
@@ -110,10 +110,7 @@ fn values_of_the_wrong_type() {
         "1: routes: expected a list, found a table: write [[routes]], with its keys below",
     );
     assert_file_error("[trusted_proxies]", "1: trusted_proxies: expected a list, found a table");
-    assert_file_error(
-        "routes = [\"a=b:1\"]",
-        "1: routes[0]: expected a table with host and upstreams, found \"a=b:1\"",
-    );
+    assert_file_error("routes = [\"a=b:1\"]", "1: routes[0]: expected a table with host and upstream, found \"a=b:1\"");
 }
 
 #[test]
@@ -151,39 +148,44 @@ fn values_out_of_range() {
 #[test]
 fn routes_that_lead_nowhere() {
     let route = |rest: &str| format!("[[routes]]\nhost = \"a\"\n{rest}\n");
-    assert_file_error(&route(""), "1: routes[0]: no upstream for \"a\": name at least one address");
-    assert_file_error(&route("upstreams = []"), "1: routes[0]: no upstream for \"a\": name at least one address");
     assert_file_error(
-        &route("upstreams = [\n  \"a:1\",\n  \"h3://b\",\n]"),
+        &route(""),
+        "1: routes[0]: no answer for \"a\": write where requests go, as in upstream = \"127.0.0.1:3000\"",
+    );
+    assert_file_error(
+        &route("upstream = []"),
+        "3: routes[0].upstream: no upstream for \"a\": name at least one address",
+    );
+    assert_file_error(
+        &route("upstream = [\n  \"a:1\",\n  \"h3://b\",\n]"),
         &format!(
-            "5: routes[0].upstreams[1]: {UPSTREAM}, found \"h3://b\": the scheme must be http, https, h2c, h2, mesh or unix"
+            "5: routes[0].upstream[1]: {UPSTREAM}, found \"h3://b\": the scheme must be http, https, h2c, h2, mesh or unix"
         ),
     );
     assert_file_error(
-        &route("upstreams = [\"a:1\"]\nupstream_ca = \"ca.pem\""),
-        "4: routes[0].upstream_ca: it is for upstreams with TLS (https:// or h2://), and the route has none",
+        &route("upstream = [\"a:1\"]\ntls.ca = \"ca.pem\""),
+        "4: routes[0].tls: it is for upstreams with TLS (https:// or h2://), and the route has none",
     );
     assert_file_error(
-        &route("upstreams = [\"unix:/a\", \"h2c://b\"]\nupstream_name = \"b\""),
-        "4: routes[0].upstream_name: it is for upstreams with TLS (https:// or h2://), and the route has none",
+        &route("upstream = [\"unix:/a\", \"h2c://b\"]\ntls.server_name = \"b\""),
+        "4: routes[0].tls: it is for upstreams with TLS (https:// or h2://), and the route has none",
     );
     assert_file_error(
-        &route("upstreams = [\"https://b\"]\nupstream_name = \"b:443\""),
-        "4: routes[0].upstream_name: expected a name or an IP address, without a port, found \"b:443\": write the host without a port",
+        &route("upstream = [\"https://b\"]\ntls.server_name = \"b:443\""),
+        "4: routes[0].tls.server_name: expected a name or an IP address, without a port, found \"b:443\": write the host without a port",
     );
     assert_file_error(
-        &route("upstreams = [\"a:1\"]\nprefix = \"api\""),
+        &route("upstream = [\"a:1\"]\nprefix = \"api\""),
         "4: routes[0].prefix: expected a path that starts with a slash, such as /api, found \"api\": write \"/api\"",
     );
     assert_file_error(
-        &route("hosts = [\"b\"]\nupstreams = [\"a:1\"]"),
-        "1: routes[0]: `host` and `hosts` are both set: a route has one of them",
+        "[[routes]]\nupstream = [\"a:1\"]",
+        "1: routes[0]: no host: write host = \"example.com\", or a list",
     );
-    assert_file_error("[[routes]]\nupstreams = [\"a:1\"]", "1: routes[0]: no host: set `host`, or `hosts` for several");
     assert_file_error(
-        "[[routes]]\nhost = \"a b\"\nupstreams = [\"a:1\"]",
+        "[[routes]]\nhost = \"a b\"\nupstream = [\"a:1\"]",
         &format!(
-            "2: routes[0].host: {HOST}, found \"a b\": for several hosts, use `hosts` in the file or repeat the flag"
+            "2: routes[0].host: {HOST}, found \"a b\": for several hosts, use a list in the file or repeat the flag"
         ),
     );
 }
@@ -191,7 +193,7 @@ fn routes_that_lead_nowhere() {
 #[test]
 fn two_routes_for_the_same() {
     assert_file_error(
-        "[[routes]]\nhost = \"a\"\nupstreams = [\"a:1\"]\n\n[[routes]]\nhost = \"A\"\nprefix = \"/\"\nupstreams = [\"b:1\"]\n",
+        "[[routes]]\nhost = \"a\"\nupstream = [\"a:1\"]\n\n[[routes]]\nhost = \"A\"\nprefix = \"/\"\nupstream = [\"b:1\"]\n",
         "5: routes[1]: a/ has two routes: `a/ -> b:1` here and `a/ -> a:1` by [DIR]/config.toml:1: routes[0]",
     );
     assert_eq!(
@@ -329,7 +331,7 @@ fn nodes() {
         "2: mesh_peers.b.c: '.' cannot stand in the name of a node: it has letters from a to z, digits and hyphens",
     );
     assert_file_error(
-        "[[routes]]\nhost = \"a\"\nupstreams = [\"a:1\"]\n[[routes]]\nhost = \"x\"\nupstreams = [\"mesh://b\"]\n",
+        "[[routes]]\nhost = \"a\"\nupstream = [\"a:1\"]\n[[routes]]\nhost = \"x\"\nupstream = [\"mesh://b\"]\n",
         &format!(
             "4: routes[1]: `x/ -> mesh://b`: mesh://b: nothing says where that node is: set {PEERS} or {REGISTRY}"
         ),

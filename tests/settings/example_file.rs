@@ -24,7 +24,7 @@ fn it_holds_every_key() {
         })
         .collect();
     let start = Start::new().file(&text);
-    assert_eq!(start.loaded().settings.routes.len(), 1);
+    assert_eq!(start.loaded().settings.routes.len(), 2);
     assert_eq!(start.loaded().settings.certificates.len(), 1);
     for setting in SETTINGS.iter().filter(|setting| setting.in_file) {
         let (_, source) = start.explained(setting.key);
@@ -33,10 +33,10 @@ fn it_holds_every_key() {
     for key in [
         "host",
         "prefix",
-        "upstreams",
+        "upstream",
         "strip_prefix",
         "allow_ambiguous_paths",
-        "upstream_host",
+        "host_header",
         "response_timeout",
         "max_body",
         "cert",

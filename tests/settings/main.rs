@@ -3,6 +3,7 @@
 mod errors;
 mod example_file;
 mod files;
+mod inheritance;
 mod listeners;
 mod newcomers;
 mod references;

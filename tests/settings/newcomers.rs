@@ -2,7 +2,7 @@
 
 use crate::Start;
 
-const ROUTE: &str = "[[routes]]\nhost = \"a\"\nupstreams = [\"a:1\"]\n";
+const ROUTE: &str = "[[routes]]\nhost = \"a\"\nupstream = [\"a:1\"]\n";
 
 /// Asserts how the error message for a file ends.
 fn assert_told(file: &str, expected: &str) {
@@ -43,13 +43,16 @@ fn key_names_of_other_programs_get_a_suggestion() {
         ("listen = 80", "1: listen: unknown key; did you mean `http`?"),
         ("log_level = \"info\"", "1: log_level: unknown key; did you mean `log`?"),
         ("[[server]]", "1: server: unknown key; did you mean [[routes]]?"),
-        ("prefix = \"/\"", "1: prefix: unknown key; the keys of a route go below a [[routes]] line"),
+        (
+            "prefix = \"/\"",
+            "1: prefix: unknown key; the keys of a route go below a [[routes]] line, or below [defaults] for all routes",
+        ),
     ] {
         assert_told(&format!("{line}\n{ROUTE}"), expected);
     }
     // The missing key is there under another name, and is reported once.
-    assert_told("[[routes]]\nhost = \"a\"\nproxy_pass = \"a:1\"", "unknown key; did you mean `upstreams`?");
-    assert_told("[[routes]]\nserver_name = \"a\"\nupstreams = [\"a:1\"]", "unknown key; did you mean `host`?");
+    assert_told("[[routes]]\nhost = \"a\"\nproxy_pass = \"a:1\"", "unknown key; did you mean `upstream`?");
+    assert_told("[[routes]]\nserver_name = \"a\"\nupstream = [\"a:1\"]", "unknown key; did you mean `host`?");
     assert_told("[[certificates]]\ncertificate = \"a\"\nkey = \"b\"", "unknown key; did you mean `cert`?");
 }
 
@@ -78,13 +81,12 @@ fn misspelled_routes_get_advice() {
     for (host, upstreams, expected) in [
         ("\"*\"", "[\"a:1\"]", "name each one, or write *.example.com for all names below example.com"),
         ("\"a/api\"", "[\"a:1\"]", "the path belongs in `prefix`: write host = \"a\" and prefix = \"/api\""),
-        ("[\"a\"]", "[\"a:1\"]", "for several hosts, write hosts = [\"example.com\", \"www.example.com\"]"),
-        ("\"a\"", "\"http://b:1\"", "found \"http://b:1\": write [\"http://b:1\"]"),
+        ("[\"a\", \"b, c\"]", "[\"a:1\"]", "for several hosts, use a list in the file or repeat the flag"),
         ("\"a\"", "[\"unix://run/x.sock\"]", "write unix:/run/x.sock, or unix:///run/x.sock with three slashes"),
         ("\"a\"", "[\"http://bob:hunter2@b:1\"]", ": write http://b:1"),
         ("\"a\"", "[\"b:1/api\"]", "without the route's prefix if strip_prefix is true: write b:1"),
     ] {
-        let file = format!("[[routes]]\nhost = {host}\nupstreams = {upstreams}");
+        let file = format!("[[routes]]\nhost = {host}\nupstream = {upstreams}");
         assert_told(&file, expected);
         assert!(!Start::new().file(&file).error().contains("hunter2"));
     }

@@ -35,11 +35,11 @@ node = "a"
 b = "${PEER}:8443"
 
 [[routes]]
-hosts = ["${DOMAIN}", "*.${DOMAIN}"]
+host = ["${DOMAIN}", "*.${DOMAIN}"]
 prefix = "/${PREFIX:-api}"
-upstreams = ["https://${BACKEND}:${BACKEND_PORT:-9001}"]
+upstream = ["https://${BACKEND}:${BACKEND_PORT:-9001}"]
 strip_prefix = "${STRIP:-true}"
-upstream_ca = "${CERTS}/ca.pem"
+tls.ca = "${CERTS}/ca.pem"
 response_timeout = "${TIMEOUT}"
 max_body = "${MAX_BODY:-1000}"
 
@@ -61,7 +61,7 @@ key = "~/${CERTS}/a.key"
     assert_eq!(route.to_string(), "example.com/api, *.example.com/api -> https://10.0.0.1:9001");
     assert!(route.strip_prefix);
     assert_eq!((route.response_timeout, route.max_body), (Duration::from_secs(300), Some(1000)));
-    assert_eq!(route.upstream_ca.as_ref().map(|ca| ca.path.clone()), Some(start.folder.join("certs/ca.pem")));
+    assert_eq!(route.tls.ca.as_ref().map(|ca| ca.path.clone()), Some(start.folder.join("certs/ca.pem")));
     assert_eq!(settings.certificates[0].cert, start.folder.join("certs/a.pem"));
     assert_eq!(settings.certificates[0].key, start.folder.join("certs/a.key"));
 
@@ -138,15 +138,14 @@ fn mistakes_in_references() {
         ("${PMESH_SECRET}", "PMESH_SECRET cannot be used here, because it is never shown".to_owned()),
     ] {
         let start = Start::new().variable("WORD", "word").variable("EMPTY", "").variable("PMESH_SECRET", "a-secret");
-        let start = start.file(&format!("http = 80\n[[routes]]\nhost = 'a'\nupstreams = [\n  'a:1',\n  '{text}',\n]"));
-        assert_eq!(start.error(), format!("[DIR]/config.toml:6: routes[0].upstreams[1]: {expected}"), "{text}");
+        let start = start.file(&format!("http = 80\n[[routes]]\nhost = 'a'\nupstream = [\n  'a:1',\n  '{text}',\n]"));
+        assert_eq!(start.error(), format!("[DIR]/config.toml:6: routes[0].upstream[1]: {expected}"), "{text}");
     }
 }
 
 #[test]
 fn all_that_is_missing_is_reported_at_once() {
-    let start =
-        Start::new().file("htpp = 1\nlog = \"${LOG}\"\n[[routes]]\nhost = \"${DOMAIN}\"\nupstreams = [\"a:1\"]");
+    let start = Start::new().file("htpp = 1\nlog = \"${LOG}\"\n[[routes]]\nhost = \"${DOMAIN}\"\nupstream = [\"a:1\"]");
     assert_eq!(
         start.error(),
         "3 problems with the settings:
@@ -173,12 +172,15 @@ fn a_bad_value_from_the_environment_is_named_but_not_shown() {
             "1: trusted_proxies, from ${BAD}: expected a list, found a value that is not shown",
         ),
         (
-            "[[routes]]\nhost = \"${BAD}\"\nupstreams = [\"${BAD}\"]",
+            "[[routes]]\nhost = \"${BAD}\"\nupstream = [\"${BAD}\"]",
             "2: routes[0].host, from ${BAD}: expected a host such as example.com or *.example.com, found a value that is \
-             not shown\n  [DIR]/config.toml:3: routes[0].upstreams[0], from ${BAD}: expected an upstream such as \
+             not shown\n  [DIR]/config.toml:3: routes[0].upstream[0], from ${BAD}: expected an upstream such as \
              127.0.0.1:9001, https://name or unix:/run/app.sock, found a value that is not shown",
         ),
-        ("[[routes]]\nhost = \"${BAD}\"", "1: routes[0]: no upstream: name at least one address"),
+        (
+            "[[routes]]\nhost = \"${BAD}\"",
+            "1: routes[0]: no answer: write where requests go, as in upstream = \"127.0.0.1:3000\"",
+        ),
         (
             "mesh_registry = \"nats://::${BAD}\"",
             "1: mesh_registry, from ${BAD}: expected a server such as nats://127.0.0.1:4222, found a value that is not shown",

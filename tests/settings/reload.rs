@@ -23,7 +23,7 @@ fn reloaded(setting: &'static Setting) -> (Loaded, Loaded) {
 }
 
 fn in_file() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().filter(|setting| setting.in_file)
+    SETTINGS.iter().filter(|setting| holds(Source::File, setting))
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_node_that_keeps_its_name_is_none_of_its_own_peers() {
 
 #[test]
 fn a_route_is_the_same_on_another_line() {
-    let route = "[[routes]]\nhost = \"a\"\nupstreams = [\"https://a\"]\nupstream_ca = \"ca.pem\"\n";
+    let route = "[[routes]]\nhost = \"a\"\nupstream = [\"https://a\"]\ntls.ca = \"ca.pem\"\n";
     let start = Start::new().file(route);
     let before = start.loaded().settings.routes;
     let start = start.file(&format!("# A comment.\n\n{route}"));

@@ -18,6 +18,8 @@ use Source::{Default, File, Flag, Variable};
 pub(crate) fn holds(source: Source, setting: &Setting) -> bool {
     match source {
         _ if matches!(setting.key, "secret" | "config") => false,
+        // Part of the routes.
+        _ if matches!(setting.kind, Kind::Defaults | Kind::Redirects) => false,
         Default => !matches!(setting.kind, Kind::Listeners | Kind::Certificates),
         File => setting.in_file,
         Variable => setting.variable.is_some(),
@@ -49,7 +51,7 @@ pub(crate) fn text(setting: &Setting, second: bool) -> String {
         Kind::Routes => pick("one.example=127.0.0.1:1", "two.example/x=127.0.0.1:2,b:3"),
         Kind::Listeners => pick("federation: port 8448 on 0.0.0.0, TLS", "metrics: port 0 on 0.0.0.0"),
         Kind::Certificates => "/one /two".into(),
-        Kind::Secret => unreachable!("not merged"),
+        Kind::Defaults | Kind::Redirects | Kind::Secret => unreachable!("not merged"),
     }
 }
 
@@ -68,7 +70,7 @@ fn toml(setting: &Setting, text: &str) -> String {
         Kind::Routes => {
             let (from, upstreams) = text.split_once('=').expect("a route");
             let (host, prefix) = from.split_once('/').unwrap_or((from, ""));
-            format!("[[{key}]]\nhost = {host:?}\nprefix = \"/{prefix}\"\nupstreams = [{}]\n", list(upstreams))
+            format!("[[{key}]]\nhost = {host:?}\nprefix = \"/{prefix}\"\nupstream = [{}]\n", list(upstreams))
         }
         Kind::Listeners => {
             let (name, port) = text.split_once(": port ").expect("a listener");
@@ -182,7 +184,7 @@ fn without_any_source_the_default_of_the_table_holds() {
 #[test]
 fn a_list_replaces_a_weaker_one_as_a_whole() {
     let start = Start::new()
-        .file("[[routes]]\nhost = \"a\"\nupstreams = [\"a:1\"]\n[[routes]]\nhost = \"b\"\nupstreams = [\"b:1\"]\n")
+        .file("[[routes]]\nhost = \"a\"\nupstream = [\"a:1\"]\n[[routes]]\nhost = \"b\"\nupstream = [\"b:1\"]\n")
         .variable("PMESH_ROUTE", "c=c:1");
     let loaded = start.loaded();
     let routes = loaded.settings.routes;

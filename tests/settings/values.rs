@@ -110,46 +110,46 @@ fn a_route_of_the_file_has_more_to_say_than_a_flag() {
 response_timeout = "20s"
 
 [[routes]]
-hosts = ["Example.com", "*.example.com"]
+host = ["Example.com", "*.example.com"]
 prefix = "/api"
-upstreams = ["127.0.0.1:9001", "http://backend"]
+upstream = ["127.0.0.1:9001", "http://backend"]
 strip_prefix = true
 allow_ambiguous_paths = true
-upstream_host = "backend:8080"
+host_header = "backend:8080"
 response_timeout = "5m"
 
 [[routes]]
 host = "tls.example.com"
-upstreams = ["https://backend", "h2://10.0.0.1:8443", "unix:///run/a.sock", "h2c://backend"]
-upstream_ca = "ca.pem"
-upstream_name = "Inside.example.com"
+upstream = ["https://backend", "h2://10.0.0.1:8443", "unix:///run/a.sock", "h2c://backend"]
+tls.ca = "ca.pem"
+tls.server_name = "Inside.example.com"
 
 [[routes]]
 host = "ip.example.com"
-upstreams = ["https://backend"]
-upstream_name = "::1"
+upstream = ["https://backend"]
+tls.server_name = "::1"
 
 [[routes]]
 host = "example.com"
-upstreams = ["[::1]:9001"]
+upstream = ["[::1]:9001"]
 "#;
     let start = Start::new().file(file);
     let routes = start.loaded().settings.routes;
     assert_eq!(routes[0].to_string(), "example.com/api, *.example.com/api -> 127.0.0.1:9001, backend:80");
     assert!(routes[0].strip_prefix && routes[0].allow_ambiguous_paths);
-    assert_eq!(routes[0].upstream_host.as_ref().map(|host| host.as_bytes()), Some(&b"backend:8080"[..]));
+    assert_eq!(routes[0].host_header.as_ref().map(|host| host.as_bytes()), Some(&b"backend:8080"[..]));
     assert_eq!(routes[0].response_timeout, Duration::from_secs(300));
     let tls = "https://backend:443, h2://10.0.0.1:8443, unix:/run/a.sock, h2c://backend:80";
     assert_eq!(routes[1].to_string(), format!("tls.example.com/ -> {tls}"));
-    let ca = routes[1].upstream_ca.as_ref().expect("a file");
+    let ca = routes[1].tls.ca.as_ref().expect("a file");
     assert_eq!(start.without_folder(&ca.path.display().to_string()), "[DIR]/ca.pem");
-    assert_eq!(start.without_folder(&ca.origin), "[DIR]/config.toml:16: routes[1].upstream_ca");
-    assert_eq!(routes[1].upstream_name, Some("inside.example.com".try_into().expect("a name")));
-    assert_eq!(routes[2].upstream_name, Some("::1".try_into().expect("an address")));
+    assert_eq!(start.without_folder(&ca.origin.to_string()), "[DIR]/config.toml:16: routes[1].tls.ca");
+    assert_eq!(routes[1].tls.server_name, Some("inside.example.com".try_into().expect("a name")));
+    assert_eq!(routes[2].tls.server_name, Some("::1".try_into().expect("an address")));
     assert_eq!(routes[3].to_string(), "example.com/ -> [::1]:9001");
-    assert_eq!((routes[3].strip_prefix, &routes[3].upstream_host), (false, &None));
+    assert_eq!((routes[3].strip_prefix, &routes[3].host_header), (false, &None));
     assert!(!routes[3].allow_ambiguous_paths);
-    assert_eq!((&routes[3].upstream_ca, &routes[3].upstream_name), (&None, &None));
+    assert_eq!((&routes[3].tls.ca, &routes[3].tls.server_name), (&None, &None));
     assert_eq!(routes[3].response_timeout, Duration::from_secs(20));
 }
 

@@ -51,8 +51,8 @@ impl Trust {
     /// What cannot be used, and where the user named it.
     pub fn load(routes: &[Route], previous: Option<&Self>) -> Result<Self, TrustError> {
         let mut trust = Self { system: None, files: HashMap::new() };
-        for route in routes.iter().filter(|route| route.upstreams.iter().any(Endpoint::is_tls)) {
-            match &route.upstream_ca {
+        for route in routes.iter().filter(|route| route.endpoints().iter().any(Endpoint::is_tls)) {
+            match &route.tls.ca {
                 Some(ca) if trust.files.contains_key(&ca.path) => {}
                 Some(ca) => drop(trust.files.insert(ca.path.clone(), ca.load(previous)?)),
                 None if trust.system.is_none() => trust.system = Some(system(route, previous)?),
@@ -132,12 +132,13 @@ fn system(route: &Route, previous: Option<&Trust>) -> Result<Authorities, TrustE
 
 impl CaFile {
     fn load(&self, previous: Option<&Trust>) -> Result<Authorities, TrustError> {
-        let named = pem::certificates(&self.path, &self.origin)?;
+        let named = pem::certificates(&self.path, &self.origin.to_string())?;
         let id = TrustId::new(false, &named);
         if let Some(same) = previous.and_then(|previous| previous.find_by_id(id)) {
             return Ok(same.clone());
         }
-        let unusable = |source| TrustError::Unusable { origin: self.origin.clone(), path: self.path.clone(), source };
+        let unusable =
+            |source| TrustError::Unusable { origin: self.origin.to_string(), path: self.path.clone(), source };
         let mut roots = RootCertStore::empty();
         for certificate in &named {
             roots.add(certificate.clone()).map_err(unusable)?;
@@ -159,7 +160,7 @@ pub enum TrustError {
     /// The system has no authorities.
     #[error(
         "{route}: the certificate cannot be verified, because the system trusts no authority; install its package of them \
-         (ca-certificates), or name a file by upstream_ca"
+         (ca-certificates), or name a file by tls = {{ ca = \"…\" }}"
     )]
     NoSystemRoots {
         /// The route.

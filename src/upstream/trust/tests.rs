@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     cli::Arguments,
     config::{Defaults, Source},
+    settings::{Origin, UpstreamTls},
 };
 
 /// A folder with files of authorities.
@@ -27,7 +28,7 @@ impl Setup {
     fn write_text(&self, name: &str, text: &str) -> CaFile {
         let path = self.0.path().join(name);
         fs::write(&path, text).unwrap();
-        CaFile { path, origin: "upstream_ca".to_owned() }
+        CaFile { path, origin: Origin::default() }
     }
 }
 
@@ -37,7 +38,10 @@ fn routes(trusted: &[Option<&CaFile>]) -> Vec<Route> {
     let environment = [("HOME".into(), "/nonexistent".into())];
     let loaded = Source::new(arguments.flags, environment, Defaults::none()).load().unwrap();
     let route = loaded.settings.routes.into_iter().next().unwrap();
-    trusted.iter().map(|ca| Route { upstream_ca: ca.cloned(), ..route.clone() }).collect()
+    trusted
+        .iter()
+        .map(|ca| Route { tls: UpstreamTls { ca: ca.cloned(), ..UpstreamTls::default() }, ..route.clone() })
+        .collect()
 }
 
 fn load(trusted: &[Option<&CaFile>], previous: Option<&Trust>) -> Result<Trust, TrustError> {
@@ -93,7 +97,7 @@ fn one_more_certificate_makes_others_of_them() {
 fn authorities_of_the_system_are_not_those_of_a_file() {
     let setup = Setup::new();
     let file = setup.write("a");
-    let named = pem::certificates(&file.path, &file.origin).unwrap();
+    let named = pem::certificates(&file.path, &file.origin.to_string()).unwrap();
     assert_ne!(TrustId::new(true, &named), TrustId::new(false, &named));
 }
 

@@ -1,0 +1,46 @@
+//! Paths in a file are relative to the folder of that file.
+
+use std::path::Path;
+
+use figment::value::{Dict, Value};
+
+use super::{
+    Kind, SETTINGS, path,
+    shape::{self, Shape},
+};
+
+/// Makes all paths absolute, as if they were written in `folder`.
+pub(super) fn resolve(values: &mut Dict, folder: &Path, user_home: Option<&str>) {
+    let beside = |text: &str| path::beside(folder, text, user_home);
+    for setting in SETTINGS {
+        if let Some(value) = values.get_mut(setting.key) {
+            resolve_value(value, setting.kind.shape(), &beside);
+        }
+    }
+}
+
+fn resolve_value(value: &mut Value, shape: Shape, beside: &impl Fn(&str) -> String) {
+    match (shape, value) {
+        (Shape::One(Kind::File | Kind::Directory), Value::String(_, text)) => *text = beside(text),
+        (Shape::One(Kind::Socket), Value::String(_, text)) => *text = path::of_socket(text, beside),
+        (Shape::OneOrMore(kind), Value::Array(_, values)) => {
+            values.iter_mut().for_each(|value| resolve_value(value, Shape::One(kind), beside));
+        }
+        (Shape::OneOrMore(kind), value) => resolve_value(value, Shape::One(kind), beside),
+        (Shape::Tables(keys), Value::Array(_, tables)) => {
+            tables.iter_mut().for_each(|table| resolve_value(table, Shape::Table(keys), beside));
+        }
+        (Shape::Table(keys), Value::Dict(_, table)) => {
+            for (name, value) in table {
+                if let Some(key) = shape::key(keys, name) {
+                    resolve_value(value, key.shape, beside);
+                }
+            }
+        }
+        (Shape::Named(shape), Value::Dict(_, table)) => {
+            table.values_mut().for_each(|value| resolve_value(value, *shape, beside));
+        }
+        (Shape::Either(shapes), value) => shapes.iter().for_each(|shape| resolve_value(value, *shape, beside)),
+        _ => {}
+    }
+}

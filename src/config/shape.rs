@@ -1,0 +1,244 @@
+//! What the tables of the file may hold: one table of their keys, for the check for unknown keys, for paths relative
+//! to the file, for inheritance and for the JSON Schema.
+
+use super::Kind;
+
+/// A key of a table in the file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// The key.
+    pub(crate) name: &'static str,
+    /// What its value looks like.
+    pub(crate) shape: Shape,
+    /// What it is in a route.
+    pub(crate) part: Part,
+    /// One line about it.
+    pub(crate) help: &'static str,
+}
+
+/// What the value of a key looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One value.
+    One(Kind),
+    /// A value, or a list of them.
+    OneOrMore(Kind),
+    /// A table with these keys.
+    Table(&'static [Key]),
+    /// `[[key]]`, with these keys.
+    Tables(&'static [Key]),
+    /// A table with any keys, such as names.
+    Named(&'static Shape),
+    /// One of these.
+    Either(&'static [Shape]),
+}
+
+/// What a key is in a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Which requests the route is for. A child replaces the whole path of its parent.
+    Match,
+    /// How they are answered. A child that says so replaces the answer of its parent.
+    Answer,
+    /// All else, which a child inherits, and `[defaults]` may hold.
+    Setting,
+    /// Planned, but not available in this version.
+    Planned,
+}
+
+impl Key {
+    const fn new(name: &'static str, part: Part, shape: Shape, help: &'static str) -> Self {
+        Self { name, shape, part, help }
+    }
+
+    const fn planned(name: &'static str) -> Self {
+        Self::new(name, Part::Planned, Shape::One(Kind::Switch), "Not available in this version")
+    }
+
+    /// Of a table in which keys have no parts.
+    const fn inner(name: &'static str, shape: Shape, help: &'static str) -> Self {
+        Self::new(name, Part::Setting, shape, help)
+    }
+}
+
+const SWITCH: Shape = Shape::One(Kind::Switch);
+const DURATION: Shape = Shape::One(Kind::Duration);
+const FILE: Shape = Shape::One(Kind::File);
+const NUMBER: Shape = Shape::One(Kind::Count);
+
+const fn text(name: &'static str) -> Shape {
+    Shape::One(Kind::Text(name))
+}
+
+const fn texts(name: &'static str) -> Shape {
+    Shape::OneOrMore(Kind::Text(name))
+}
+
+/// The keys of `[[certificates]]`.
+pub(crate) const CERTIFICATE: &[Key] =
+    &[Key::inner("cert", FILE, "The certificate chain, in PEM"), Key::inner("key", FILE, "Its private key, in PEM")];
+
+/// The keys of `[listeners.NAME]`.
+pub(crate) const LISTENER: &[Key] = &[
+    Key::inner("port", Shape::One(Kind::Port), "A number, 0 to let the kernel pick one, or \"off\""),
+    Key::inner("tls", SWITCH, "Whether its clients speak TLS"),
+    Key::inner("bind", Shape::OneOrMore(Kind::Text("IP")), "Addresses to listen on; default: bind"),
+    Key::inner("h2c", Shape::One(Kind::Choice(&["off", "silent", "open"])), "Without TLS: HTTP/2, as in http_h2c"),
+];
+
+/// The keys of `tls`.
+pub(crate) const TLS: &[Key] = &[
+    Key::inner("ca", FILE, "The authority that issued the upstreams' certificates, or the upstream's own, in PEM"),
+    Key::inner("server_name", text("NAME"), "The name or address that the upstreams' certificates must be valid for"),
+    Key::inner("cert", FILE, "The certificate that pmesh presents to the upstreams, in PEM"),
+    Key::inner("key", FILE, "The private key of that certificate, in PEM"),
+    Key::inner("skip_verify", SWITCH, "Whether any certificate of the upstreams is accepted, which is not secure"),
+];
+
+/// The keys of `match`.
+pub(crate) const MATCH: &[Key] = &[
+    Key::inner(
+        "headers",
+        Shape::Named(&Shape::Either(&[text("VALUE"), SWITCH])),
+        "Headers that a request must have: a value, in which * may stand at either end, or true for any value",
+    ),
+    Key::inner(
+        "query",
+        Shape::Named(&Shape::Either(&[text("VALUE"), SWITCH])),
+        "Parameters that the query must have: a value, in which * may stand at either end, or true for any value",
+    ),
+    Key::inner(
+        "clients",
+        texts("CIDR"),
+        "Addresses and networks that the client must be in; \"private\" is all private ones",
+    ),
+    Key::inner("upgrade", text("PROTOCOL"), "The protocol that the request must ask to upgrade to, such as websocket"),
+];
+
+/// The keys of `redirect`.
+pub(crate) const REDIRECT: &[Key] = &[
+    Key::inner(
+        "to",
+        text("URL"),
+        "The target, in which {path_and_query}, {path}, {query}, {host}, {*} and {1} may stand",
+    ),
+    Key::inner("status", NUMBER, "301, 302, 303, 307 or 308"),
+];
+
+/// The keys of `respond`.
+pub(crate) const RESPOND: &[Key] = &[
+    Key::inner("status", NUMBER, "The status, from 200 to 599"),
+    Key::inner("body", text("TEXT"), "The body"),
+    Key::inner("content_type", text("TYPE"), "Default: application/json if the body is JSON, else text/plain"),
+];
+
+/// The keys of `hsts`.
+pub(crate) const HSTS: &[Key] = &[
+    Key::inner("max_age", DURATION, "For how long browsers use https only"),
+    Key::inner("include_subdomains", SWITCH, "Whether that holds for all names below the host, too"),
+    Key::inner("preload", SWITCH, "Whether browsers may put the host on their preload lists"),
+];
+
+const RESPONSE_TIMEOUT: &str = "How long a request may wait for the head of its response, over all endpoints";
+
+macro_rules! route_keys {
+    ($($more:expr),* $(,)?) => {
+        &[
+            Key::new("name", Part::Match, text("NAME"), "The name of the route in logs and reports; default: host and path"),
+            Key::new("host", Part::Match, texts("HOST"), "A name, *.example.com for all names below it, or a list"),
+            Key::new("path", Part::Match, texts("PATH"), "The exact path, or a list"),
+            Key::new("prefix", Part::Match, texts("PREFIX"),
+                "What the path must start with, in whole segments, or a list; default: /"),
+            Key::new("path_regex", Part::Match, text("REGEX"),
+                "A regular expression for the path; with prefix, for paths below it"),
+            Key::new("methods", Part::Match, texts("METHOD"), "The methods; GET includes HEAD; default: all"),
+            Key::new("match", Part::Match, Shape::Table(MATCH), "What else a request must have"),
+            Key::new("listeners", Part::Setting, texts("NAME"), "The listeners that serve it; default: http and https"),
+
+            Key::new("upstream", Part::Answer, texts("ADDRESS"),
+                "Where requests go: name:port, address:port, https://name, h2c://name:port, h2://name, \
+                 unix:/run/app.sock, mesh://node, or a list"),
+            Key::new("redirect", Part::Answer, Shape::Either(&[text("URL"), Shape::Table(REDIRECT)]), "Redirects elsewhere"),
+            Key::new("respond", Part::Answer,
+                Shape::Either(&[NUMBER, Shape::One(Kind::Choice(&["silence"])), Shape::Table(RESPOND)]),
+                "Answers with a status, or with silence: the connection is closed without a byte"),
+            Key::planned("files"),
+
+            Key::planned("allow"),
+            Key::planned("deny"),
+            Key::planned("maintenance"),
+            Key::planned("cors"),
+            Key::planned("rate_limit"),
+            Key::planned("max_in_flight"),
+            Key::planned("basic_auth"),
+            Key::planned("forward_auth"),
+            Key::planned("jwt"),
+            Key::new("strip_prefix", Part::Setting, SWITCH,
+                "Whether to remove the prefix from the path that the upstream sees, and send X-Forwarded-Prefix"),
+            Key::planned("rewrite"),
+            Key::planned("add_prefix"),
+            Key::planned("request_headers"),
+            Key::planned("response_headers"),
+            Key::new("redirect_https", Part::Setting, SWITCH, "Whether requests without TLS are redirected to https"),
+            Key::new("hsts", Part::Setting, Shape::Either(&[DURATION, Shape::Table(HSTS)]),
+                "Tells browsers to use https only, for this long (Strict-Transport-Security)"),
+            Key::planned("error_pages"),
+            Key::planned("compress"),
+            Key::planned("buffer"),
+            Key::planned("mirror"),
+
+            Key::new("allow_ambiguous_paths", Part::Setting, SWITCH,
+                "Whether to forward paths that the upstream may read as a path of another route, such as //admin"),
+            Key::new("host_header", Part::Setting, text("HOST"), "The Host header that the upstream gets; default: the client's"),
+            Key::new("tls", Part::Setting, Shape::Table(TLS), "How TLS to the upstreams is made"),
+            Key::new("connect_timeout", Part::Setting, DURATION, "How long a request may spend on connecting, over all endpoints"),
+            Key::new("response_timeout", Part::Setting, DURATION, RESPONSE_TIMEOUT),
+            Key::new("stall_timeout", Part::Setting, DURATION,
+                "How long a request and its response may both make no progress once the response has begun"),
+            Key::new("stream_timeout", Part::Setting, DURATION,
+                "How long a tunnel, an event stream or a gRPC stream may be idle"),
+            Key::new("max_body", Part::Setting, Shape::One(Kind::Size), "Maximum size of a request body, such as \"10MiB\", or \"off\""),
+            $($more),*
+        ]
+    };
+}
+
+/// The keys of `[[routes.routes]]`.
+pub(crate) const CHILD_ROUTE: &[Key] = route_keys!();
+
+/// The keys of `[[routes]]`.
+pub(crate) const ROUTE: &[Key] = route_keys!(Key::new(
+    "routes",
+    Part::Match,
+    Shape::Tables(CHILD_ROUTE),
+    "Routes that have everything of this one, but for what they say themselves",
+));
+
+/// The shape of `[redirects]`.
+pub(crate) const REDIRECTS: Shape = Shape::Named(&Shape::Either(&[text("URL"), Shape::Table(REDIRECT)]));
+
+/// The key of a table.
+pub(crate) fn key(keys: &'static [Key], name: &str) -> Option<&'static Key> {
+    keys.iter().find(|key| key.name == name)
+}
+
+impl Kind {
+    /// What its value looks like in the file.
+    pub(crate) fn shape(self) -> Shape {
+        match self {
+            Self::Routes => Shape::Tables(ROUTE),
+            Self::Defaults => Shape::Table(CHILD_ROUTE),
+            Self::Redirects => REDIRECTS,
+            Self::Listeners => Shape::Named(&Shape::Table(LISTENER)),
+            Self::Certificates => Shape::Tables(CERTIFICATE),
+            Self::Peers => Shape::Named(&Shape::One(Self::Text("HOST:PORT"))),
+            Self::Addresses | Self::Networks => Shape::OneOrMore(self),
+            _ => Shape::One(self),
+        }
+    }
+}
+
+/// What is said of a key that is planned.
+pub(crate) fn planned(name: &str) -> String {
+    format!("`{name}` is planned, but not available in this version")
+}

@@ -1,0 +1,132 @@
+//! Keys of the file that its tables do not have, and what to write instead.
+
+use toml_edit::{Item, TableLike};
+
+use super::{
+    Kind, SETTINGS, renamed,
+    shape::{self, Key, Part, Shape},
+    suggest, table, toml,
+};
+
+/// A key that should not be there.
+pub(super) struct Unknown {
+    /// Keys and indexes that lead to it.
+    pub(super) path: Vec<String>,
+    /// What to write instead.
+    pub(super) message: String,
+}
+
+/// All keys that the tables of a file do not have.
+pub(super) fn unknown_keys(root: &dyn TableLike) -> Vec<Unknown> {
+    let mut walk = Walk { path: Vec::new(), found: Vec::new() };
+    for (key, item) in root.iter() {
+        walk.path.push(key.to_owned());
+        match table::by_key(key).filter(|setting| setting.in_file) {
+            Some(setting) => walk.item(item, setting.kind.shape()),
+            None => walk.report(at_root(key)),
+        }
+        walk.path.pop();
+    }
+    walk.found
+}
+
+struct Walk {
+    path: Vec<String>,
+    found: Vec<Unknown>,
+}
+
+impl Walk {
+    fn report(&mut self, message: String) {
+        self.found.push(Unknown { path: self.path.clone(), message });
+    }
+
+    fn item(&mut self, item: &Item, shape: Shape) {
+        match shape {
+            Shape::One(_) | Shape::OneOrMore(_) => {}
+            Shape::Table(keys) => {
+                if let Some(table) = item.as_table_like() {
+                    self.table(table, keys);
+                }
+            }
+            Shape::Tables(keys) => {
+                for (index, table) in toml::tables(item).into_iter().enumerate() {
+                    self.path.push(index.to_string());
+                    self.table(table, keys);
+                    self.path.pop();
+                }
+            }
+            Shape::Named(shape) => {
+                for (name, item) in item.as_table_like().into_iter().flat_map(TableLike::iter) {
+                    self.path.push(name.to_owned());
+                    self.item(item, *shape);
+                    self.path.pop();
+                }
+            }
+            // One of them at most is a table.
+            Shape::Either(shapes) => shapes.iter().for_each(|shape| self.item(item, *shape)),
+        }
+    }
+
+    fn table(&mut self, table: &dyn TableLike, keys: &'static [Key]) {
+        for (name, item) in table.iter() {
+            self.path.push(name.to_owned());
+            match shape::key(keys, name) {
+                Some(key) if key.part == Part::Planned => self.report(shape::planned(name)),
+                Some(key) if self.path.len() == 2 && self.path[0] == "defaults" && key.part != Part::Setting => {
+                    self.report(format!(
+                        "`{name}` belongs to a route: [defaults] has only what all routes have in common"
+                    ));
+                }
+                Some(key) => self.item(item, key.shape),
+                None => self.report(match renamed::of_route(name) {
+                    Some(new) if matches!(self.path[0].as_str(), "routes" | "defaults") => renamed::message(new),
+                    _ => in_table(name, keys),
+                }),
+            }
+            self.path.pop();
+        }
+    }
+}
+
+fn at_root(key: &str) -> String {
+    if let Some(setting) = renamed::setting(key) {
+        return renamed::message(setting.key);
+    }
+    if let Some(elsewhere) = table::by_key(key) {
+        return format!("this key is not read from the file; set {}", elsewhere.names().join(" or "));
+    }
+    if table::PLANNED.contains(&key) {
+        return shape::planned(key);
+    }
+    if shape::key(shape::ROUTE, key).is_some() {
+        return "unknown key; the keys of a route go below a [[routes]] line, or below [defaults] for all routes"
+            .into();
+    }
+    let known = || SETTINGS.iter().filter(|setting| setting.in_file);
+    let keys = || known().map(|setting| setting.key);
+    match suggest::nearest(key, keys()).and_then(|near| known().find(|setting| setting.key == near)) {
+        Some(setting) if setting.kind == Kind::Listeners => "unknown key; did you mean [listeners.NAME]?".into(),
+        Some(setting) if matches!(setting.kind, Kind::Routes | Kind::Certificates) => {
+            format!("unknown key; did you mean [[{}]]?", setting.key)
+        }
+        _ => format!("unknown key{}", suggest::did_you_mean(key, keys())),
+    }
+}
+
+fn in_table(key: &str, known: &'static [Key]) -> String {
+    if key == "routes" && known == shape::CHILD_ROUTE {
+        return "unknown key; a child has no children: write another [[routes.routes]]".into();
+    }
+    let is_available = |key: &&Key| key.part != Part::Planned;
+    misplaced(key).unwrap_or_else(|| {
+        let known = known.iter().filter(is_available).map(|key| key.name);
+        format!("unknown key{}", suggest::did_you_mean(key, known))
+    })
+}
+
+/// Advice on a top-level setting that TOML takes for a key of the table above it.
+pub(crate) fn misplaced(key: &str) -> Option<String> {
+    let setting = table::by_key(key).or_else(|| renamed::setting(key)).filter(|setting| setting.in_file)?;
+    let key = setting.key;
+    Some(format!("unknown key: `{key}` belongs to no table, so move it above the first [table] of the file"))
+}

@@ -1,0 +1,42 @@
+//! Where the user wrote something.
+
+use std::fmt;
+
+use crate::config::Node;
+
+/// Where the user wrote something, to be told when it cannot be used. All of them are equal: that a line has moved
+/// changes nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// `/etc/pmesh/config.toml:3`
+    at: String,
+    /// `/etc/pmesh/config.toml:3: routes[0]`
+    place: String,
+}
+
+impl Origin {
+    /// File and line; or the flag, or the variable.
+    pub fn at(&self) -> &str {
+        &self.at
+    }
+}
+
+impl From<&Node<'_>> for Origin {
+    fn from(node: &Node<'_>) -> Self {
+        Self { at: node.origin(), place: node.place() }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place)
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Origin {}

@@ -1,0 +1,152 @@
+//! What routes inherit from their parent, from `[defaults]` and from the settings that belong to no table.
+
+use std::time::Duration;
+
+use pmesh::settings::Route;
+
+use crate::Start;
+
+/// The routes of a file, in which [`Route`]s are named.
+fn routes(file: &str) -> Vec<Route> {
+    Start::new().file(file).loaded().settings.routes
+}
+
+fn seconds(route: &Route) -> u64 {
+    route.response_timeout.as_secs()
+}
+
+#[test]
+fn the_nearest_value_wins() {
+    let routes = routes(
+        r#"
+        response_timeout = "1s"
+        stream_timeout = "1m"
+        [defaults]
+        response_timeout = "2s"
+        host_header = "all.test"
+
+        [[routes]]
+        host = "a.test"
+        upstream = "a:1"
+        [[routes.routes]]
+        prefix = "/api"
+        response_timeout = "4s"
+        host_header = false
+        [[routes.routes]]
+        prefix = ["/x", "/y"]
+        upstream = "b:1"
+
+        [[routes]]
+        host = ["b.test", "*.b.test"]
+        upstream = ["a:1", "b:1"]
+        response_timeout = "3s"
+        max_body = "1KiB"
+        [[routes.routes]]
+        prefix = "/upload"
+        max_body = "off"
+        "#,
+    );
+    let shown: Vec<_> = routes.iter().map(|route| format!("{route} {}s", seconds(route))).collect();
+    assert_eq!(
+        shown,
+        [
+            "a.test/ -> a:1 2s",
+            "a.test/api -> a:1 4s",
+            "a.test/x, a.test/y -> b:1 2s",
+            "b.test/, *.b.test/ -> a:1, b:1 3s",
+            "b.test/upload, *.b.test/upload -> a:1, b:1 3s",
+        ]
+    );
+    let hosts: Vec<_> =
+        routes.iter().map(|route| route.host_header.as_ref().and_then(|host| host.to_str().ok())).collect();
+    assert_eq!(hosts, [Some("all.test"), None, Some("all.test"), Some("all.test"), Some("all.test")]);
+    assert_eq!(routes[3].max_body, Some(1024));
+    assert_eq!(routes[4].max_body, None);
+    assert!(routes.iter().all(|route| route.stream_timeout == Duration::from_secs(60)));
+}
+
+#[test]
+fn tables_are_merged_by_key_and_false_removes() {
+    let routes = routes(
+        r#"
+        [defaults.tls]
+        ca = "/all.pem"
+        [[routes]]
+        host = "a.test"
+        upstream = "https://a"
+        tls.server_name = "inside.test"
+        [[routes.routes]]
+        prefix = "/own"
+        tls = { ca = "/own.pem" }
+        [[routes.routes]]
+        prefix = "/name"
+        tls.server_name = false
+        [[routes.routes]]
+        prefix = "/none"
+        tls = false
+        [[routes.routes]]
+        prefix = "/plain"
+        upstream = "b:1"
+        "#,
+    );
+    let shown = |route: &Route| {
+        let ca = route.tls.ca.as_ref().map(|ca| ca.path.display().to_string());
+        (ca, route.tls.server_name.as_ref().map(|name| name.to_str().into_owned()))
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let expected = [
+        (some("/all.pem"), some("inside.test")),
+        (some("/own.pem"), some("inside.test")),
+        (some("/all.pem"), None),
+        (None, None),
+        // Of no use there, but inherited.
+        (some("/all.pem"), some("inside.test")),
+    ];
+    assert_eq!(routes.iter().map(shown).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_parent_may_be_there_for_its_children_alone() {
+    let routes = routes(
+        r#"
+        [[routes]]
+        host = "a.test"
+        response_timeout = "5s"
+        [[routes.routes]]
+        prefix = "/api"
+        upstream = "a:1"
+        "#,
+    );
+    assert_eq!(routes.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a.test/api -> a:1"]);
+    assert_eq!(seconds(&routes[0]), 5);
+}
+
+#[test]
+fn mistakes_say_what_to_write() {
+    for (file, expected) in [
+        (
+            "[defaults]\nhost = \"a\"",
+            "2: defaults.host: `host` belongs to a route: [defaults] has only what all routes have in common",
+        ),
+        (
+            "[defaults]\nhttp = 80",
+            "2: defaults.http: unknown key: `http` belongs to no table, so move it above the first [table] of the file",
+        ),
+        ("[defaults]\nupstreams = 80", "2: defaults.upstreams: renamed: write `upstream`"),
+        (
+            "[[routes]]\nhost = \"a\"\nupstream = \"a:1\"\n[[routes.routes]]\nprefix = \"/b\"\n[[routes.routes.routes]]",
+            "6: routes[0].routes[0].routes: unknown key; a child has no children: write another [[routes.routes]]",
+        ),
+        (
+            "[[routes]]\nhost = \"a\"\nupstream = \"a:1\"\n[[routes.routes]]\nresponse_timeout = \"5s\"",
+            "4: routes[0].routes[0]: a/ has two routes: `a/ -> a:1` here and `a/ -> a:1` by [DIR]/config.toml:1: routes[0]",
+        ),
+        (
+            "[[routes]]\nhost = \"a\"\nupstream = \"a:1\"\ncompress = true",
+            "4: routes[0].compress: `compress` is planned, but not available in this version",
+        ),
+        ("[services.web]", "1: services: `services` is planned, but not available in this version"),
+    ] {
+        assert_eq!(Start::new().file(file).error(), format!("[DIR]/config.toml:{expected}"), "{file}");
+    }
+}
