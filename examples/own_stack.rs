@@ -23,7 +23,7 @@ use pmesh_layers::{
     host::{HostLayer, HostPattern, HostSet},
     pool::Pool,
     respond::RespondLayer,
-    route::{RouteTable, Router},
+    route::{PathPrefix, RouteTable, Router},
     serve::{HttpServer, Protocol},
     silence::OpenGateLayer,
 };
@@ -49,9 +49,9 @@ async fn main() -> Result<(), BoxError> {
     let patterns: [HostPattern; 2] = ["hello.example".parse()?, "*.hello.example".parse()?];
     let [hello, below_hello] = patterns.clone();
     let mut routes = RouteTable::new();
-    routes.insert(hello.clone(), "/".parse()?, pool.clone())?;
-    routes.insert(hello, "/down".parse()?, down)?;
-    routes.insert(below_hello, "/x".parse()?, pool)?;
+    routes.insert(hello.clone(), PathPrefix::root(), pool.clone())?;
+    routes.insert(hello, "/down".parse::<PathPrefix>()?, down)?;
+    routes.insert(below_hello, "/x".parse::<PathPrefix>()?, pool)?;
 
     let stack = ServiceBuilder::new()
         // Errors that leave the stack end the connection without a byte ...

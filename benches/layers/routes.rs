@@ -1,6 +1,6 @@
 //! Tables of routes, small and large.
 
-use pmesh_layers::route::RouteTable;
+use pmesh_layers::route::{PathPrefix, RouteTable};
 
 use super::{
     cost::{Cost, made},
@@ -41,7 +41,7 @@ fn row(kind: &str, star: &str, hosts: u32, prefixes: u32) -> Vec<String> {
     let (table, built, bytes) = made(|| {
         let mut table = RouteTable::new();
         for (number, (pattern, prefix)) in routes.iter().enumerate() {
-            table.insert(pattern.parse().unwrap(), prefix.parse().unwrap(), number).unwrap();
+            table.insert(pattern.parse().unwrap(), prefix.parse::<PathPrefix>().unwrap(), number).unwrap();
         }
         table
     });

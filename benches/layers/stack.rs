@@ -17,7 +17,7 @@ use pmesh_layers::{
     host::{HostLayer, HostSet},
     pool::PoolError,
     response_timeout::ResponseTimeoutLayer,
-    route::{RouteTable, Router},
+    route::{PathPrefix, RouteTable, Router},
     serve::{HttpServer, Protocol},
     silence::OpenGateLayer,
     sni::SniMatchLayer,
@@ -80,7 +80,7 @@ fn stack<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + 'static>()
     let answer = ResponseTimeoutLayer::new(std::time::Duration::from_secs(60)).layer(answer);
     let route = BodyLimitLayer::new(None).layer(Balance::new([("an endpoint", answer)]));
     let mut routes = RouteTable::new();
-    routes.insert(NAME.parse().unwrap(), "/".parse().unwrap(), route).unwrap();
+    routes.insert(NAME.parse().unwrap(), PathPrefix::root(), route).unwrap();
     ServiceBuilder::new()
         .layer(HostLayer::new(HostSet::new([NAME.parse().unwrap()])))
         .layer(OpenGateLayer::new())

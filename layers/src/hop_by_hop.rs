@@ -244,7 +244,7 @@ pub(crate) fn is_transport(protocol: &[u8]) -> bool {
         || ["h2", "h2c", "h3", "http", "tls"].iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
 }
 
-fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+pub(crate) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     headers.get_all(name).iter().flat_map(tokens).any(|other| other.eq_ignore_ascii_case(token.as_bytes()))
 }
 

@@ -35,7 +35,7 @@
 //! | [`upgrade`] | joins clients and backends after an upgrade, over HTTP/1.1 and HTTP/2 | `upgrade` |
 //! | [`respond`] | turns errors into responses, using a table that you can change | |
 //! | [`redirect`] | redirects to another URL, built from parts of the request | |
-//! | [`route`] | picks a service by host and path; strips prefixes | |
+//! | [`route`] | picks a service by host, path and conditions; strips prefixes | `regex` for regular expressions |
 //! | [`balance`] | spreads requests over endpoints, with retries and health | |
 //! | [`response_timeout`] | limits the time to wait for a response | |
 //! | [`pool`] | reuses connections to an endpoint, with HTTP/1.1 or HTTP/2 | `client` |
@@ -57,6 +57,7 @@
 //! | `tls` | TLS with rustls; you choose the crypto provider in the configuration that you pass |
 //! | `identity` | the authority and its certificates; compiles aws-lc, which needs a C compiler |
 //! | `node` | connections between nodes; turns on `identity` and `tls` |
+//! | `regex` | routes by regular expression |
 //! | `full` | all of these |
 //!
 //! # Errors and silence

@@ -1,7 +1,7 @@
 //! Path prefixes of routes, and what to write instead of a pattern.
 
 use figment::value::Value;
-use pmesh_layers::route::{InvalidPrefix, PathPrefix};
+use pmesh_layers::route::{InvalidPath, PathPrefix};
 
 use crate::config::{Parse, Reason, text};
 
@@ -20,10 +20,10 @@ impl Parse for PathPrefix {
             )));
         }
         text.parse().map_err(|error| match error {
-            InvalidPrefix::NotAbsolute if Self::parse(&format!("/{text}").into()).is_ok() => {
+            InvalidPath::NotAbsolute if Self::parse(&format!("/{text}").into()).is_ok() => {
                 Some(format!("write \"/{text}\""))
             }
-            InvalidPrefix::NotAbsolute => None,
+            InvalidPath::NotAbsolute => None,
             other => Some(other.to_string()),
         })
     }
@@ -54,7 +54,7 @@ mod tests {
             ("~ \\.php$", literal.to_owned()),
             ("api", "write \"/api\"".to_owned()),
             ("", "write \"/\"".to_owned()),
-            ("/a//", InvalidPrefix::Ambiguous.to_string()),
+            ("/a//", InvalidPath::Ambiguous.to_string()),
         ] {
             assert_eq!(PathPrefix::parse(&text.into()), Err(Some(expected)), "{text}");
         }

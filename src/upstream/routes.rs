@@ -8,7 +8,7 @@ use pmesh_layers::{
     body_limit::{BodyLimit, BodyLimitLayer},
     host::HostPattern,
     response_timeout::ResponseTimeoutLayer,
-    route::{PathPrefix, RouteTable, StripPrefix, StripPrefixLayer},
+    route::{PathPrefix, RouteTable, Rule, StripPrefix, StripPrefixLayer},
     upgrade::{Tunnel, TunnelCloser, TunnelLayer},
 };
 use tower::{BoxError, Layer, ServiceBuilder, util::Either};
@@ -89,12 +89,9 @@ impl Routes {
         for route in &settings.routes {
             built.push(Built::of(route, &common, &before, trust, endpoints)?);
             for ((pattern, prefix), index) in route.places().zip(&mut indices) {
-                let (pattern, prefix) = (pattern.clone(), prefix.clone());
-                if route.allow_ambiguous_paths {
-                    table.insert_literal(pattern, prefix, index)?;
-                } else {
-                    table.insert(pattern, prefix, index)?;
-                }
+                let rule = Rule::new(prefix.clone());
+                let rule = if route.allow_ambiguous_paths { rule.literal() } else { rule };
+                table.insert(pattern.clone(), rule, index)?;
             }
         }
         let of_worker = |worker: usize| built.iter().flat_map(|built| built.services(worker)).collect();

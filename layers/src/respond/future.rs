@@ -5,11 +5,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderValue, Response, StatusCode, header::CONNECTION};
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{ALLOW, CONNECTION},
+};
 use pin_project_lite::pin_project;
 use tower::BoxError;
 
-use super::{Answers, Cause, status, status::answer as table_answer};
+use super::{Answers, Cause, plain, status, status::allowed_methods};
 use crate::{MissingExtension, causes::find};
 
 pin_project! {
@@ -77,7 +80,12 @@ fn answer<R: From<String>>(error: BoxError, answers: &impl Answers<R>, http1: bo
         tracing::error!(error = %missing, "this stack lacks a layer");
     }
     let status = status(&*error);
-    let mut response = answers.answer(&*error).unwrap_or_else(|| table_answer(status));
+    let mut response = answers.answer(&*error).unwrap_or_else(|| plain(status));
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED
+        && let Some(methods) = allowed_methods(&*error)
+    {
+        response.headers_mut().entry(ALLOW).or_insert(methods);
+    }
     if http1 && (ends_connection(status) || ends_connection(response.status())) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -37,7 +37,7 @@
 //! | [`Misdirected`](crate::sni::Misdirected) | 421 |
 //! | [`Unacceptable`](crate::framing::Unacceptable) | 405 for the method, otherwise 400 |
 //! | [`NotSwitched`](crate::upgrade::NotSwitched) | 400 for the protocol, 501 if there is nothing to switch to, otherwise 502 |
-//! | [`NoRoute`](crate::route::NoRoute) | 404, or 400 if the path has two readings |
+//! | [`NoRoute`](crate::route::NoRoute) | 404, 405 if its routes are for other methods, or 400 if the path has two readings |
 //! | [`LoopDetected`](crate::via::LoopDetected) | 508 |
 //! | [`BodyTooLong`](crate::body_limit::BodyTooLong) | 413, also as the cause of another error |
 //! | [`RequestBodyError`](crate::body::RequestBodyError) | 400, also as the cause of another error |

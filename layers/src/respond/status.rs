@@ -1,9 +1,6 @@
 use std::{error::Error, iter};
 
-use http::{
-    HeaderValue, Response, StatusCode,
-    header::{ALLOW, CONTENT_TYPE},
-};
+use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 
 #[cfg(feature = "upgrade")]
 use crate::upgrade::{MissingUpgrade, NotSwitched};
@@ -12,6 +9,7 @@ use crate::{
     balance::{AllUnreachable, Failed},
     body::RequestBodyError,
     body_limit::BodyTooLong,
+    causes::find,
     framing::Unacceptable,
     host::HostRejected,
     response_timeout::TimedOut,
@@ -52,6 +50,7 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
         return match no_route {
             NoRoute::Ambiguous => StatusCode::BAD_REQUEST,
             NoRoute::NotFound => StatusCode::NOT_FOUND,
+            NoRoute::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
         };
     }
     if let Some(timed_out) = error.downcast_ref() {
@@ -101,14 +100,13 @@ fn any_cause(error: &(dyn Error + 'static), holds: impl Fn(&(dyn Error + 'static
     iter::successors(Some(error), |error| (*error).source()).any(holds)
 }
 
-/// The table's answer to errors with this status.
-pub(super) fn answer<B: From<String>>(status: StatusCode) -> Response<B> {
-    let mut response = plain(status);
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
-        response.headers_mut().insert(ALLOW, methods);
+/// The methods that would not get 405, which has to name them (RFC 9110, 15.5.6); `None` for other errors.
+pub(super) fn allowed_methods(error: &(dyn Error + 'static)) -> Option<HeaderValue> {
+    if let Some(NoRoute::MethodNotAllowed(methods)) = find(error) {
+        return Some(methods.to_header());
     }
-    response
+    matches!(find(error), Some(Unacceptable::Method))
+        .then(|| HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"))
 }
 
 /// A response whose body is just its status.
@@ -127,7 +125,7 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let table: [(BoxError, u16); 18] = [
+        let table: [(BoxError, u16); 19] = [
             (HostRejected::NotServed.into(), 421),
             (HostRejected::NoHost.into(), 400),
             (Unacceptable::Length.into(), 400),
@@ -139,6 +137,7 @@ mod tests {
             (MissingUpgrade.into(), 500),
             (NoRoute::NotFound.into(), 404),
             (NoRoute::Ambiguous.into(), 400),
+            (NoRoute::MethodNotAllowed(Box::default()).into(), 405),
             (Misdirected.into(), 421),
             (LoopDetected.into(), 508),
             (BodyTooLong.into(), 413),

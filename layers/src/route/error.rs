@@ -1,9 +1,10 @@
+use super::Methods;
+
 /// The error of a request that has no route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoRoute {
-    /// The host has no route for the path, or the request lacks the [`HostName`](crate::host::HostName) extension that a
-    /// [`HostLayer`](crate::host::HostLayer) sets.
+    /// The host has no route for the path, or the conditions of all routes for the path fail.
     #[error("no route for the path")]
     NotFound,
     /// Some backends would read the path as that of another route, or of none.
@@ -23,4 +24,7 @@ pub enum NoRoute {
     /// than 32 KiB of them, counts as ambiguous.
     #[error("some backends would read the path as that of another route")]
     Ambiguous,
+    /// The routes for the path are for these methods only, not counting routes whose other conditions fail.
+    #[error("the path has routes for {0} only")]
+    MethodNotAllowed(Box<Methods>),
 }

@@ -1,8 +1,8 @@
-//! Picks a service by the host and the path of a request.
+//! Picks a service by the host and the path of a request, and by conditions such as its method.
 //!
 //! ```
 //! use http::{Request, Response};
-//! use pmesh_layers::{host::HostName, route::{RouteTable, Router}};
+//! use pmesh_layers::{host::HostName, route::{PathPrefix, RouteTable, Router}};
 //! use tower::{BoxError, ServiceExt, util::BoxCloneSyncService};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -13,8 +13,8 @@
 //!     }))
 //! };
 //! let mut table = RouteTable::new();
-//! table.insert("*.example.com".parse()?, "/".parse()?, answer("any"))?;
-//! table.insert("www.example.com".parse()?, "/api".parse()?, answer("api"))?;
+//! table.insert("*.example.com".parse()?, PathPrefix::root(), answer("any"))?;
+//! table.insert("www.example.com".parse()?, "/api".parse::<PathPrefix>()?, answer("api"))?;
 //! let router = Router::new(table);
 //!
 //! for (path, expected) in [("/api/users", "api"), ("/apis", "any")] {
@@ -26,15 +26,36 @@
 //! # }
 //! ```
 
+mod conditions;
 mod error;
-mod path;
+mod exact;
+mod host_routes;
+mod invalid;
+mod methods;
+mod parts;
+mod place;
+mod prefix;
 mod readings;
+mod regex;
+mod route_path;
 mod router;
+mod rule;
 mod strip;
 mod table;
+mod value_pattern;
 
+pub use conditions::Conditions;
 pub use error::NoRoute;
-pub use path::{InvalidPrefix, PathPrefix};
+pub use exact::ExactPath;
+pub use invalid::InvalidPath;
+pub use methods::Methods;
+pub use prefix::PathPrefix;
+pub use regex::PathRegex;
+#[cfg(feature = "regex")]
+pub use regex::{Captures, InvalidRegex};
+pub use route_path::RoutePath;
 pub use router::Router;
+pub use rule::Rule;
 pub use strip::{StripPrefix, StripPrefixLayer};
 pub use table::{DuplicateRoute, RouteTable};
+pub use value_pattern::ValuePattern;

@@ -7,7 +7,7 @@ const MOST_READINGS: usize = 64;
 const MOST_BYTES: usize = 32 * 1024;
 
 /// What backends do to a path. Each step is applied to the whole path, and returns `None` if it changes nothing.
-const STEPS: [fn(&str) -> Option<String>; 9] = [
+const STEPS: [fn(&str) -> Option<String>; 10] = [
     normalize_encoding,
     rewrite_utf16,
     decode_slashes,
@@ -17,6 +17,7 @@ const STEPS: [fn(&str) -> Option<String>; 9] = [
     cut_host,
     merge_slashes,
     remove_dots,
+    remove_dots_and_slash,
 ];
 
 /// A fast check whether `path` has no other reading. It ignores bytes that are not allowed in a path.
@@ -29,6 +30,11 @@ pub(super) fn is_plain(path: &str) -> bool {
     });
     // A path begins with `/` or is `*`, so its first byte needs no check. Names such as `.well-known` are plain.
     !odd || !path.contains(['%', ';', '\\']) && !path.contains("//") && !path.split('/').any(is_dots)
+}
+
+/// A check of what [`is_plain`] ignores: whether all bytes are allowed in a path.
+pub(super) fn is_allowed(path: &str) -> bool {
+    path.bytes().all(|byte| can_stand(byte) && !matches!(byte, b'?' | b'#' | b'\0'))
 }
 
 /// Whether `path` has no other reading.
@@ -148,6 +154,17 @@ fn remove_dots(path: &str) -> Option<String> {
     Some(left.iter().flat_map(|segment| ["/", *segment]).collect())
 }
 
+/// Removes dot segments as Go and Python do, whose paths then end without a slash: `/a/.` is `/a`.
+fn remove_dots_and_slash(path: &str) -> Option<String> {
+    if !path.rsplit('/').next().is_some_and(is_dots) {
+        return None;
+    }
+    let mut removed = remove_dots(path)?;
+    removed.pop();
+    // Of `/`, nothing would be left.
+    (!removed.is_empty()).then_some(removed)
+}
+
 fn is_dots(segment: &str) -> bool {
     matches!(segment, "." | "..")
 }
@@ -246,7 +263,8 @@ mod tests {
             ("///a/b", &["/a/b", "/b"]),
             ("/a/../b", &["/b"]),
             ("/a/..", &["/"]),
-            ("/a/.", &["/a/"]),
+            ("/a/.", &["/a", "/a/"]),
+            ("/a/b/..", &["/a", "/a/"]),
             ("/../../b", &["/b"]),
             ("/%61%c3%A9", &["/%61%C3%A9", "/a%C3%A9"]),
             ("/a%", &[]),

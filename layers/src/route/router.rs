@@ -35,13 +35,13 @@ impl<S> Router<S> {
     /// ```
     /// use std::sync::Arc;
     /// use http::Request;
-    /// use pmesh_layers::{host::HostName, route::{RouteTable, Router}};
+    /// use pmesh_layers::{host::HostName, route::{PathPrefix, RouteTable, Router}};
     /// use tower::{BoxError, ServiceExt, service_fn};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), BoxError> {
     /// let mut table = RouteTable::new();
-    /// table.insert("a.example".parse()?, "/".parse()?, 0)?;
+    /// table.insert("a.example".parse()?, PathPrefix::root(), 0)?;
     /// let table = Arc::new(table);
     /// let service = |thread: &'static str| service_fn(move |_: Request<()>| async move { Ok::<_, BoxError>(thread) });
     /// for thread in ["one", "two"] {
@@ -56,10 +56,13 @@ impl<S> Router<S> {
         Self(Kind::Indexed(table, services.into()))
     }
 
-    fn find(&self, host: &HostName, path: &str) -> Result<&S, NoRoute> {
+    fn find<B>(&self, host: &HostName, request: &Request<B>) -> Result<&S, NoRoute> {
         match &self.0 {
-            Kind::Own(table) => table.find(host.as_str(), path),
-            Kind::Indexed(table, services) => services.get(*table.find(host.as_str(), path)?).ok_or(NoRoute::NotFound),
+            Kind::Own(table) => table.find_for(host.as_str(), request),
+            Kind::Indexed(table, services) => {
+                let index = *table.find_for(host.as_str(), request)?;
+                services.get(index).ok_or(NoRoute::NotFound)
+            }
         }
     }
 }
@@ -91,7 +94,7 @@ where
         let Some(host) = request.extensions().get::<HostName>() else {
             return ResponseFuture::error(MissingExtension::host_name("Router"));
         };
-        match self.find(host, request.uri().path()) {
+        match self.find(host, &request) {
             Ok(service) => ResponseFuture::inner(Call::new(&mut service.clone(), request)),
             Err(error) => ResponseFuture::error(error),
         }

@@ -8,7 +8,8 @@ use super::PathPrefix;
 /// Removes a prefix from the path of each request: with `/api`, `/api/users?all` becomes `/users?all`, and `/api`
 /// becomes `/`.
 ///
-/// Other paths stay as they are.
+/// Other paths stay as they are. The backend cannot tell `/api` from `/api/`: an [`ExactPath`](super::ExactPath) for one
+/// of them does not keep it from the other.
 ///
 /// The rest may begin with `//`, which some backends read as the start of a host. A [`RouteTable`](super::RouteTable)
 /// rejects such a path if it could mean another route, provided that the removed prefix is the prefix of the route.

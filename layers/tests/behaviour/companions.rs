@@ -8,7 +8,7 @@ use pmesh_layers::{
     conn::{ConnInfo, ConnInfoLayer},
     forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
     respond::RespondLayer,
-    route::{RouteTable, Router},
+    route::{PathPrefix, RouteTable, Router},
     sni::SniMatchLayer,
 };
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn, util::BoxCloneService};
@@ -42,7 +42,7 @@ async fn a_layer_names_the_companion_that_it_lacks() {
     let tls = ConnInfo::tls(([192, 0, 2, 1], 1).into(), "a.example".parse().unwrap());
     assert_eq!(error(SniMatchLayer::new().layer(inner()), Some(tls)).await, format!("SniMatchLayer {host_name}"));
     let mut routes = RouteTable::new();
-    routes.insert("a.example".parse().unwrap(), "/".parse().unwrap(), inner()).unwrap();
+    routes.insert("a.example".parse().unwrap(), PathPrefix::root(), inner()).unwrap();
     assert_eq!(error(Router::new(routes), None).await, format!("Router {host_name}"));
 
     let empty = ConnInfoLayer::new(|extensions| extensions.get().map(|peer: &SocketAddr| ConnInfo::plain(*peer)));

@@ -7,6 +7,7 @@ mod balance;
 mod broken_responses;
 mod classify;
 mod companions;
+mod conditions;
 mod connector;
 mod continue_100;
 mod cut_uploads;

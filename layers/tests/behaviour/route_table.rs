@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use pmesh_layers::{
     host::{HostName, HostPattern},
-    route::{NoRoute, PathPrefix, RouteTable},
+    route::{NoRoute, PathPrefix, RouteTable, Rule},
 };
 use proptest::prelude::*;
 
@@ -87,7 +87,7 @@ proptest! {
             let pattern: HostPattern = pattern.parse().unwrap();
             // A second route for the same prefix is refused, which is fine here.
             if table.insert(pattern.clone(), prefix.clone(), list.len()).is_ok() {
-                literal.insert_literal(pattern.clone(), prefix.clone(), list.len()).unwrap();
+                literal.insert(pattern.clone(), Rule::new(prefix.clone()).literal(), list.len()).unwrap();
                 list.push((pattern, prefix));
             }
         }
@@ -123,7 +123,7 @@ fn readings(path: &str) -> BTreeSet<String> {
     }
 }
 
-fn steps(path: &str) -> [String; 9] {
+fn steps(path: &str) -> [String; 10] {
     [
         decoded(path, "ab.;%?\0"),
         decoded(path, "/\\"),
@@ -134,6 +134,7 @@ fn steps(path: &str) -> [String; 9] {
         without_host(path),
         without_double_slashes(path),
         without_dots(path),
+        without_dots_and_slash(path),
     ]
 }
 
@@ -177,6 +178,15 @@ fn without_double_slashes(path: &str) -> String {
         text = text.replace("//", "/");
     }
     text
+}
+
+/// Without the slash that is left of dots at the end.
+fn without_dots_and_slash(path: &str) -> String {
+    let text = without_dots(path);
+    match path.ends_with("/.") || path.ends_with("/..") {
+        true if text != "/" => text.strip_suffix('/').unwrap().to_owned(),
+        _ => text,
+    }
 }
 
 /// Follows RFC 3986, 5.2.4, literally.

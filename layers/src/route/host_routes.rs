@@ -1,0 +1,134 @@
+use std::collections::hash_map::Entry;
+
+use super::{
+    Conditions, ExactPath, PathPrefix, PathRegex, RoutePath,
+    place::{Place, Route},
+};
+use crate::hash::FixedMap;
+
+/// The routes of one host pattern.
+#[derive(Debug, Clone)]
+pub(super) struct HostRoutes<T> {
+    /// The route of `/`.
+    root: Option<Place<T>>,
+    by_prefix: FixedMap<PathPrefix, Place<T>>,
+    /// Of the longest prefix: the part of a path beyond it need not be looked at.
+    longest: usize,
+    /// What most hosts do without.
+    others: Option<Box<Others<T>>>,
+    /// Whether a path with a byte that is not allowed there may have another route than one with that byte encoded.
+    pub(super) minds_bytes: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Others<T> {
+    exact: FixedMap<ExactPath, Place<T>>,
+    /// In the order of insertion.
+    regexes: FixedMap<PathPrefix, Vec<(PathRegex, Place<T>)>>,
+}
+
+impl<T> Default for HostRoutes<T> {
+    fn default() -> Self {
+        Self { root: None, by_prefix: FixedMap::default(), longest: 0, others: None, minds_bytes: false }
+    }
+}
+
+impl<T> Default for Others<T> {
+    fn default() -> Self {
+        Self { exact: FixedMap::default(), regexes: FixedMap::default() }
+    }
+}
+
+impl<T> HostRoutes<T> {
+    /// Adds a route; `None` if there is one for the same path and conditions.
+    pub(super) fn insert(&mut self, path: RoutePath, conditions: Conditions, route: Route<T>) -> Option<()> {
+        match path {
+            RoutePath::Exact(path) => {
+                self.minds_bytes |= path.as_str().contains('%');
+                match self.others.get_or_insert_default().exact.entry(path) {
+                    Entry::Occupied(place) => return place.into_mut().insert(conditions, route),
+                    Entry::Vacant(free) => drop(free.insert(Place::new(0, conditions, route))),
+                }
+            }
+            RoutePath::Prefix(prefix) => {
+                let length = self.mind(&prefix);
+                let place = if length == 0 { self.root.as_mut() } else { self.by_prefix.get_mut(&prefix) };
+                if let Some(place) = place {
+                    return place.insert(conditions, route);
+                }
+                let place = Place::new(length, conditions, route);
+                if length == 0 {
+                    self.root = Some(place);
+                } else {
+                    self.by_prefix.insert(prefix, place);
+                }
+            }
+            RoutePath::Regex(prefix, regex) => {
+                let length = self.mind(&prefix);
+                self.minds_bytes = true;
+                let regexes = self.others.get_or_insert_default().regexes.entry(prefix).or_default();
+                if let Some((_, place)) = regexes.iter_mut().find(|(other, _)| *other == regex) {
+                    return place.insert(conditions, route);
+                }
+                regexes.push((regex, Place::new(length, conditions, route)));
+            }
+        }
+        Some(())
+    }
+
+    /// Takes note of a prefix; its length.
+    fn mind(&mut self, prefix: &PathPrefix) -> usize {
+        let key = prefix.as_key();
+        self.longest = self.longest.max(key.len());
+        self.minds_bytes |= key.contains('%');
+        key.len()
+    }
+
+    /// The route of `/`, if it is the only one: no reading can match another one.
+    pub(super) fn only(&self) -> Option<&Place<T>> {
+        if self.by_prefix.is_empty() && self.others.is_none() { self.root.as_ref() } else { None }
+    }
+
+    /// The most specific place for a path.
+    pub(super) fn find(&self, path: &str) -> Option<&Place<T>> {
+        match &self.others {
+            None => self.longest(path, |prefix| self.by_prefix.get(prefix)).or(self.root.as_ref()),
+            Some(others) => self.find_beside(others, path),
+        }
+    }
+
+    #[inline(never)]
+    fn find_beside<'a>(&'a self, others: &'a Others<T>, path: &str) -> Option<&'a Place<T>> {
+        let by_regex = |prefix: &str| {
+            let mut regexes = others.regexes.get(prefix)?.iter();
+            regexes.find(|(regex, _)| regex.is_match(path)).map(|(_, place)| place)
+        };
+        let below = |prefix: &str| by_regex(prefix).or_else(|| self.by_prefix.get(prefix));
+        let place = others.exact.get(path).or_else(|| self.longest(path, below));
+        place.or_else(|| by_regex("")).or(self.root.as_ref())
+    }
+
+    /// What `look` finds for the longest prefix of `path`, but for `/`.
+    fn longest<'a>(&self, path: &str, look: impl Fn(&str) -> Option<&'a Place<T>>) -> Option<&'a Place<T>> {
+        let mut end = if path.len() <= self.longest { path.len() } else { end_of_segment(path, self.longest) };
+        while end > 0 {
+            let prefix = &path[..end];
+            let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+            if let Some(place) = look(prefix) {
+                return Some(place);
+            }
+            // `*` has no slash. It asks about the server as a whole (RFC 9110, 9.3.7), and goes to the route of `/`.
+            end = prefix.rfind('/').unwrap_or(0);
+        }
+        None
+    }
+}
+
+/// The largest end of a segment of `path` that is at most `limit`.
+fn end_of_segment(path: &str, limit: usize) -> usize {
+    if path.as_bytes()[limit] == b'/' {
+        limit
+    } else {
+        path.as_bytes()[..limit].iter().rposition(|b| *b == b'/').unwrap_or(0)
+    }
+}

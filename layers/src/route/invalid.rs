@@ -1,0 +1,62 @@
+use super::readings;
+
+/// Text that is neither a [`PathPrefix`](super::PathPrefix) nor an [`ExactPath`](super::ExactPath).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidPath {
+    /// It does not begin with a slash.
+    #[error("a path begins with a slash")]
+    NotAbsolute,
+    /// It has a byte that is not allowed in a path, or a query.
+    #[error("a path is percent-encoded and has no query")]
+    NotAPath,
+    /// Some backends would read it differently, so that requests for it would be ambiguous.
+    #[error(
+        "the path of a route must have a single reading: no dot segments, `//`, `;` or `\\`, and percent-encoding only \
+         in capitals and only of characters that a path cannot contain as they are"
+    )]
+    Ambiguous,
+}
+
+impl InvalidPath {
+    /// Refuses text that no request could ask for with a single reading.
+    pub(super) fn check(text: &str) -> Result<(), Self> {
+        if !text.starts_with('/') {
+            return Err(Self::NotAbsolute);
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#')) {
+            return Err(Self::NotAPath);
+        }
+        if readings::is_only(text) { Ok(()) } else { Err(Self::Ambiguous) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::{ExactPath, PathPrefix};
+
+    #[test]
+    fn paths_with_several_readings_are_refused() {
+        for (text, error) in [
+            ("", InvalidPath::NotAbsolute),
+            ("foo", InvalidPath::NotAbsolute),
+            ("*", InvalidPath::NotAbsolute),
+            ("/a?b", InvalidPath::NotAPath),
+            ("/a b", InvalidPath::NotAPath),
+            ("/é", InvalidPath::NotAPath),
+            ("/{a}", InvalidPath::Ambiguous),
+            ("/a/../b", InvalidPath::Ambiguous),
+            ("/a/.", InvalidPath::Ambiguous),
+            ("/%61", InvalidPath::Ambiguous),
+            ("/%c3%a9", InvalidPath::Ambiguous),
+            ("/a%2Fb", InvalidPath::Ambiguous),
+            ("/a;b", InvalidPath::Ambiguous),
+            ("//", InvalidPath::Ambiguous),
+            ("/a//", InvalidPath::Ambiguous),
+        ] {
+            assert_eq!(text.parse::<PathPrefix>(), Err(error), "{text}");
+            assert_eq!(text.parse::<ExactPath>(), Err(error), "{text}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+use std::mem;
+
+use super::{Conditions, Methods, NoRoute, parts::Parts};
+
+/// All rules for the same host pattern and path. At least one.
+#[derive(Debug, Clone)]
+pub(super) struct Place<T> {
+    /// The length of the prefix that a backend may not see, 0 for `/` and for an exact path.
+    pub(super) prefix: usize,
+    rules: Rules<T>,
+}
+
+/// Most places have a single rule without conditions.
+#[derive(Debug, Clone)]
+enum Rules<T> {
+    One(Route<T>),
+    /// In the order in which they are tried.
+    #[expect(clippy::box_collection, reason = "keeps the common kind small, of which there may be thousands")]
+    Several(Box<Vec<Conditional<T>>>),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Route<T> {
+    pub(super) target: T,
+    pub(super) literal: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Conditional<T> {
+    conditions: Conditions,
+    route: Route<T>,
+}
+
+impl<T> Place<T> {
+    pub(super) fn new(prefix: usize, conditions: Conditions, route: Route<T>) -> Self {
+        let rules = match conditions.is_empty() {
+            true => Rules::One(route),
+            false => Rules::Several(Box::new(vec![Conditional { conditions, route }])),
+        };
+        Self { prefix, rules }
+    }
+
+    /// Adds a rule; `None` if there is one with the same conditions.
+    pub(super) fn insert(&mut self, conditions: Conditions, route: Route<T>) -> Option<()> {
+        let is_there = match &self.rules {
+            Rules::One(_) => conditions.is_empty(),
+            Rules::Several(rules) => rules.iter().any(|rule| rule.conditions == conditions),
+        };
+        if is_there {
+            return None;
+        }
+        let mut rules = match mem::replace(&mut self.rules, Rules::Several(Box::default())) {
+            Rules::One(route) => Box::new(vec![Conditional { conditions: Conditions::new(), route }]),
+            Rules::Several(rules) => rules,
+        };
+        let index = rules.partition_point(|rule| rank(&rule.conditions) <= rank(&conditions));
+        rules.insert(index, Conditional { conditions, route });
+        self.rules = Rules::Several(rules);
+        Some(())
+    }
+
+    /// The first rule whose conditions hold.
+    pub(super) fn choose<'r>(&self, parts: impl FnOnce() -> Parts<'r>) -> Result<&Route<T>, NoRoute> {
+        match &self.rules {
+            Rules::One(route) => Ok(route),
+            Rules::Several(rules) => first(rules, &parts()),
+        }
+    }
+}
+
+/// Other conditions go before methods alone, and these before none.
+fn rank(conditions: &Conditions) -> (bool, bool) {
+    (!conditions.has_others(), conditions.is_empty())
+}
+
+#[inline(never)]
+fn first<'a, T>(rules: &'a [Conditional<T>], parts: &Parts<'_>) -> Result<&'a Route<T>, NoRoute> {
+    match rules.iter().find(|rule| rule.conditions.hold(parts)) {
+        Some(rule) => Ok(&rule.route),
+        None => Err(none_holds(rules, parts)),
+    }
+}
+
+/// Only the method is wrong if a rule's other conditions hold.
+fn none_holds<T>(rules: &[Conditional<T>], parts: &Parts<'_>) -> NoRoute {
+    let mut allowed = Methods::default();
+    for rule in rules.iter().filter(|rule| rule.conditions.others_hold(parts)) {
+        allowed.add(rule.conditions.required_methods());
+    }
+    if allowed.is_empty() { NoRoute::NotFound } else { NoRoute::MethodNotAllowed(Box::new(allowed)) }
+}

@@ -1,0 +1,66 @@
+use std::{borrow::Borrow, fmt, str::FromStr};
+
+use super::InvalidPath;
+
+/// A path prefix that matches whole segments: `/foo` matches `/foo` and `/foo/bar`, but not `/foobar`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PathPrefix(Box<str>);
+
+impl PathPrefix {
+    /// `/`, which matches every path.
+    pub fn root() -> Self {
+        Self("".into())
+    }
+
+    /// Without a slash at the end; empty for `/`.
+    pub(super) fn as_key(&self) -> &str {
+        &self.0
+    }
+
+    /// The rest of `path` after the prefix, with its leading slash; `None` if it does not match.
+    pub fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
+        match path.strip_prefix(&*self.0)? {
+            "" => Some("/"),
+            rest => rest.starts_with('/').then_some(rest),
+        }
+    }
+}
+
+impl Borrow<str> for PathPrefix {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PathPrefix {
+    type Err = InvalidPath;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPath> {
+        InvalidPath::check(text)?;
+        Ok(Self(text.strip_suffix('/').unwrap_or(text).into()))
+    }
+}
+
+impl fmt::Display for PathPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "/" } else { &self.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_end_at_segments() {
+        let prefix: PathPrefix = "/foo/".parse().unwrap();
+        assert_eq!(prefix.to_string(), "/foo");
+        for (path, rest) in
+            [("/foo", Some("/")), ("/foo/", Some("/")), ("/foo/bar", Some("/bar")), ("/foobar", None), ("/", None)]
+        {
+            assert_eq!(prefix.strip(path), rest, "{path}");
+        }
+        let root: PathPrefix = "/".parse().unwrap();
+        assert_eq!((root.to_string().as_str(), root.strip("/a"), root.strip("/")), ("/", Some("/a"), Some("/")));
+    }
+}

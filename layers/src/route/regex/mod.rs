@@ -1,0 +1,107 @@
+#[cfg(feature = "regex")]
+mod parse;
+
+use std::{
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+};
+
+#[cfg(feature = "regex")]
+use ::regex::bytes::Regex as Engine;
+
+#[cfg(feature = "regex")]
+pub use parse::{Captures, InvalidRegex};
+
+/// Stands in for the engine, so that without it no [`PathRegex`] can be made.
+#[cfg(not(feature = "regex"))]
+#[derive(Clone)]
+enum Engine {}
+
+/// A regular expression that paths are matched with. Parsing one needs the feature `regex`.
+///
+/// The syntax is that of the [`regex`](https://docs.rs/regex/latest/regex/#syntax) crate, which matches in linear time
+/// and thus has no look-around and no backreferences. As in other proxies, it may match any part of the path: write `^`
+/// and `$` for its start and end. Case counts, except after `(?i)`.
+///
+/// It sees the whole path as written in the request, percent-encoded and without the query, so `\d` and `\w` are ASCII
+/// only. A [`RouteTable`](super::RouteTable) refuses a request if some backend may read its path as one that leads
+/// elsewhere. An expression for text that has another reading, such as `%41` or `//`, therefore matches only in a
+/// [literal](super::Rule::literal) rule.
+///
+/// Two are equal if their texts are.
+///
+/// ```
+/// use pmesh_layers::route::{PathPrefix, PathRegex, RoutePath, RouteTable};
+///
+/// let user: PathRegex = "^/users/([0-9]+)$".parse()?;
+/// let captures = user.captures("/users/42").unwrap();
+/// assert_eq!(captures.get(1), Some("42"));
+///
+/// let mut table = RouteTable::new();
+/// table.insert("a.example".parse()?, PathPrefix::root(), "app")?;
+/// table.insert("a.example".parse()?, user, "user")?;
+/// assert_eq!(table.find("a.example", "/users/42"), Ok(&"user"));
+/// assert_eq!(table.find("a.example", "/users/new"), Ok(&"app"));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct PathRegex {
+    text: Box<str>,
+    engine: Engine,
+}
+
+impl PathRegex {
+    /// The expression, as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    #[cfg(feature = "regex")]
+    pub(super) fn is_match(&self, path: &str) -> bool {
+        self.engine.is_match(path.as_bytes())
+    }
+
+    #[cfg(not(feature = "regex"))]
+    pub(super) fn is_match(&self, _: &str) -> bool {
+        match self.engine {}
+    }
+}
+
+impl PartialEq for PathRegex {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for PathRegex {}
+
+impl PartialOrd for PathRegex {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for PathRegex {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl Hash for PathRegex {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl fmt::Debug for PathRegex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PathRegex").field(&self.text).finish()
+    }
+}
+
+impl fmt::Display for PathRegex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}

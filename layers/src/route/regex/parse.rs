@@ -1,0 +1,135 @@
+use std::str::FromStr;
+
+use regex::bytes::{Captures as Found, RegexBuilder};
+
+use super::PathRegex;
+
+/// Bytes that a compiled expression may take, and the cache that each thread fills while matching.
+const MOST_COMPILED: usize = 256 * 1024;
+const MOST_CACHED: usize = 256 * 1024;
+/// Enough for any that a person has written.
+const LONGEST: usize = 4096;
+
+impl PathRegex {
+    /// What the groups of the expression have matched in `path`, for templates such as `/x/{1}`; `None` if it does
+    /// not match. Allocates.
+    pub fn captures<'p>(&self, path: &'p str) -> Option<Captures<'p>> {
+        Some(Captures { path, found: self.engine.captures(path.as_bytes())? })
+    }
+
+    /// The number of groups, so that a template with a higher number can be refused.
+    pub fn group_count(&self) -> usize {
+        // Group 0 is the whole match.
+        self.engine.captures_len() - 1
+    }
+
+    /// The names of those groups that have one: `(?<name>…)`.
+    pub fn group_names(&self) -> impl Iterator<Item = &str> {
+        self.engine.capture_names().flatten()
+    }
+}
+
+impl FromStr for PathRegex {
+    type Err = InvalidRegex;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRegex> {
+        if !text.is_ascii() {
+            return Err(InvalidRegex::NotAscii);
+        }
+        if text.len() > LONGEST {
+            return Err(InvalidRegex::TooLarge);
+        }
+        let mut builder = RegexBuilder::new(text);
+        let builder = builder.unicode(false).size_limit(MOST_COMPILED).dfa_size_limit(MOST_CACHED);
+        let engine = builder.build().map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => InvalidRegex::TooLarge,
+            other => InvalidRegex::Syntax(reason(&other.to_string()).into()),
+        })?;
+        Ok(Self { text: text.into(), engine })
+    }
+}
+
+/// The last line of an error that draws the expression and points at it.
+fn reason(text: &str) -> &str {
+    let last = text.lines().last().unwrap_or_default();
+    last.strip_prefix("error: ").unwrap_or(last)
+}
+
+/// What the groups of a [`PathRegex`] have matched in a path.
+#[derive(Debug)]
+pub struct Captures<'p> {
+    path: &'p str,
+    found: Found<'p>,
+}
+
+impl<'p> Captures<'p> {
+    /// The text of a group by its number, 0 for the whole match; `None` if there is no such group, or if it has not
+    /// taken part in the match.
+    pub fn get(&self, group: usize) -> Option<&'p str> {
+        self.path.get(self.found.get(group)?.range())
+    }
+
+    /// The text of a group by its name.
+    pub fn name(&self, group: &str) -> Option<&'p str> {
+        self.path.get(self.found.name(group)?.range())
+    }
+}
+
+/// Text that is not a [`PathRegex`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidRegex {
+    /// It has letters that are percent-encoded in a path, and would never match.
+    #[error("paths are percent-encoded: write `é` as `%C3%A9`")]
+    NotAscii,
+    /// It would take too much memory.
+    #[error("the regular expression is too large: shorten it, or repeat less than with {{1000}}")]
+    TooLarge,
+    /// It is not a regular expression.
+    #[error("not a regular expression: {0}")]
+    Syntax(Box<str>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_have_numbers_and_names() {
+        let regex: PathRegex = "/(?<user>[^/]+)(/x)?/([0-9]+)".parse().unwrap();
+        assert_eq!((regex.group_count(), regex.group_names().collect::<Vec<_>>()), (3, vec!["user"]));
+        let captures = regex.captures("/users/ann/7/more").unwrap();
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|group| captures.get(group)),
+            [Some("/ann/7"), Some("ann"), None, Some("7"), None]
+        );
+        assert_eq!((captures.name("user"), captures.name("other")), (Some("ann"), None));
+        assert!(regex.captures("/users/ann").is_none());
+    }
+
+    #[test]
+    fn groups_end_at_letters() {
+        let regex: PathRegex = "/(.)".parse().unwrap();
+        assert_eq!(regex.captures("/é").unwrap().get(1), None);
+    }
+
+    #[test]
+    fn what_is_no_regex_is_refused_in_one_line() {
+        for (text, message) in [
+            ("(", "not a regular expression: unclosed group"),
+            (
+                "^/(?!api)",
+                "not a regular expression: look-around, including look-ahead and look-behind, is not supported",
+            ),
+            (r"(a)\1", "not a regular expression: backreferences are not supported"),
+            ("^/café$", "paths are percent-encoded: write `é` as `%C3%A9`"),
+            ("a{9999}{9999}", "the regular expression is too large: shorten it, or repeat less than with {1000}"),
+            (&"a".repeat(5000), "the regular expression is too large: shorten it, or repeat less than with {1000}"),
+        ] {
+            assert_eq!(text.parse::<PathRegex>().unwrap_err().to_string(), message, "{text}");
+        }
+        for text in ["", r"^/\w+/\d{1,20}\.(?i:jpe?g|PNG)$", "^/[0-9a-f]{64}/"] {
+            assert_eq!(text.parse::<PathRegex>().unwrap().as_str(), text);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+use super::{Conditions, ExactPath, PathPrefix, PathRegex, RoutePath};
+
+/// What a route is for, beside the host: paths, and conditions.
+///
+/// ```
+/// use http::{Method, Request};
+/// use pmesh_layers::route::{Conditions, NoRoute, PathPrefix, RouteTable, Rule};
+///
+/// let api: PathPrefix = "/api".parse()?;
+/// let get = Conditions::new().methods([Method::GET]);
+/// let mut table = RouteTable::new();
+/// table.insert("a.example".parse()?, Rule::from(api).when(get), "read")?;
+/// table.insert("a.example".parse()?, PathPrefix::root(), "other")?;
+///
+/// assert_eq!(table.find_for("a.example", &Request::get("/api/users").body(())?), Ok(&"read"));
+/// let answer = table.find_for("a.example", &Request::post("/api/users").body(())?);
+/// assert!(matches!(answer, Err(NoRoute::MethodNotAllowed(methods)) if methods.to_string() == "GET, HEAD"));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Rule {
+    pub(super) path: RoutePath,
+    pub(super) conditions: Conditions,
+    pub(super) literal: bool,
+}
+
+impl Rule {
+    /// A rule for all requests to these paths.
+    pub fn new(path: impl Into<RoutePath>) -> Self {
+        Self { path: path.into(), conditions: Conditions::new(), literal: false }
+    }
+
+    /// Adds conditions, instead of those that it had.
+    #[must_use]
+    pub fn when(self, conditions: Conditions) -> Self {
+        Self { conditions, ..self }
+    }
+
+    /// Takes paths as written: none that leads to this rule is [ambiguous](super::NoRoute::Ambiguous). For a backend
+    /// that reads paths as written or protects itself.
+    #[must_use]
+    pub fn literal(self) -> Self {
+        Self { literal: true, ..self }
+    }
+
+    /// Its paths.
+    pub fn path(&self) -> &RoutePath {
+        &self.path
+    }
+
+    /// Its conditions.
+    pub fn conditions(&self) -> &Conditions {
+        &self.conditions
+    }
+
+    /// Whether it takes paths as written.
+    pub fn is_literal(&self) -> bool {
+        self.literal
+    }
+}
+
+impl From<RoutePath> for Rule {
+    fn from(path: RoutePath) -> Self {
+        Self::new(path)
+    }
+}
+
+impl From<ExactPath> for Rule {
+    fn from(path: ExactPath) -> Self {
+        Self::new(path)
+    }
+}
+
+impl From<PathPrefix> for Rule {
+    fn from(prefix: PathPrefix) -> Self {
+        Self::new(prefix)
+    }
+}
+
+impl From<PathRegex> for Rule {
+    fn from(regex: PathRegex) -> Self {
+        Self::new(regex)
+    }
+}

@@ -1,0 +1,139 @@
+use std::fmt;
+
+/// What the value of a header or of a query parameter must be.
+///
+/// A `*` at the start or at the end stands for any text; `*` alone, for any value, which only has to be there. Case
+/// counts.
+///
+/// ```
+/// use pmesh_layers::route::ValuePattern;
+///
+/// for (pattern, value, matches) in [
+///     ("beta", "beta", true),
+///     ("beta", "Beta", false),
+///     ("text/*", "text/html", true),
+///     ("*Firefox*", "Mozilla/5.0 (X11) Gecko Firefox/140.0", true),
+///     ("*", "", true),
+/// ] {
+///     assert_eq!(ValuePattern::from(pattern).matches(value), matches);
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ValuePattern {
+    text: Box<str>,
+    /// Whether other text may stand before it, and behind it.
+    open: (bool, bool),
+}
+
+impl ValuePattern {
+    /// Any value: `*`.
+    pub fn any() -> Self {
+        Self { text: "".into(), open: (true, true) }
+    }
+
+    /// Whether `value` is what the pattern says.
+    pub fn matches(&self, value: &str) -> bool {
+        self.matches_bytes(value.bytes())
+    }
+
+    pub(super) fn matches_bytes(&self, mut value: impl Iterator<Item = u8> + Clone) -> bool {
+        let text = self.text.as_bytes();
+        let begins = |value: &mut dyn Iterator<Item = u8>| text.iter().all(|byte| value.next() == Some(*byte));
+        match self.open {
+            (false, false) => value.eq(text.iter().copied()),
+            (false, true) => begins(&mut value),
+            (true, false) => {
+                let length = value.clone().count();
+                length >= text.len() && value.skip(length - text.len()).eq(text.iter().copied())
+            }
+            (true, true) => loop {
+                if begins(&mut value.clone()) {
+                    return true;
+                }
+                if value.next().is_none() {
+                    return false;
+                }
+            },
+        }
+    }
+
+    /// Whether each value that matches `other` matches this.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        match self.open {
+            (false, false) => self == other,
+            (false, true) => !other.open.0 && other.text.starts_with(&*self.text),
+            (true, false) => !other.open.1 && other.text.ends_with(&*self.text),
+            (true, true) => other.text.contains(&*self.text),
+        }
+    }
+}
+
+impl From<&str> for ValuePattern {
+    fn from(pattern: &str) -> Self {
+        let (text, before) = pattern.strip_prefix('*').map_or((pattern, false), |text| (text, true));
+        let (text, behind) = text.strip_suffix('*').map_or((text, false), |text| (text, true));
+        if text.is_empty() && (before || behind) {
+            Self::any()
+        } else {
+            Self { text: text.into(), open: (before, behind) }
+        }
+    }
+}
+
+impl From<String> for ValuePattern {
+    fn from(pattern: String) -> Self {
+        pattern.as_str().into()
+    }
+}
+
+impl fmt::Display for ValuePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let star = |open| if open { "*" } else { "" };
+        match self {
+            any if *any == Self::any() => f.write_str("*"),
+            Self { text, open } => write!(f, "{}{text}{}", star(open.0), star(open.1)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_any_text() {
+        for (pattern, matching, others) in [
+            ("", &[""][..], &["a"][..]),
+            ("ab", &["ab"], &["", "a", "abc", "cab", "AB"]),
+            ("ab*", &["ab", "abc"], &["", "a", "cab"]),
+            ("*ab", &["ab", "cab", "abab"], &["", "b", "abc"]),
+            ("*ab*", &["ab", "cab", "abc", "aab", "aabb"], &["", "a", "ba"]),
+            ("a*b", &["a*b"], &["ab", "acb"]),
+            ("*", &["", "a"], &[]),
+            ("**", &["", "a"], &[]),
+            ("***", &["*", "a*b"], &["", "a"]),
+        ] {
+            for value in matching {
+                assert!(ValuePattern::from(pattern).matches(value), "{pattern}: {value}");
+            }
+            for value in others {
+                assert!(!ValuePattern::from(pattern).matches(value), "{pattern}: {value}");
+            }
+        }
+        for pattern in ["", "a", "*a", "a*", "*a*", "*", "***"] {
+            assert_eq!(ValuePattern::from(pattern).to_string(), pattern);
+        }
+        assert_eq!(ValuePattern::from("**"), ValuePattern::any());
+    }
+
+    #[test]
+    fn a_pattern_covers_narrower_ones() {
+        let patterns =
+            ["", "a", "b", "ab", "a*", "ab*", "*b", "*ab", "*a*", "*ab*", "*", "***"].map(ValuePattern::from);
+        let values = ["", "a", "b", "*", "ab", "ba", "abc", "cab", "cabc", "abab", "a*", "*b", "*a*"];
+        for (wide, narrow) in patterns.iter().flat_map(|wide| patterns.iter().map(move |narrow| (wide, narrow))) {
+            let beyond = values.iter().find(|value| narrow.matches(value) && !wide.matches(value));
+            assert_eq!(wide.covers(narrow), beyond.is_none(), "{wide}, {narrow}: {beyond:?}");
+        }
+    }
+}
