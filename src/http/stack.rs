@@ -153,6 +153,11 @@ impl<S> SharedStack<S> {
         mem::replace(&mut *self.lock(), stack)
     }
 
+    /// Whether anyone else holds it.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     fn lock(&self) -> MutexGuard<'_, S> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,12 +2,17 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use pmesh_layers::serve::HttpServer;
+use pmesh_layers::{
+    host::{HostName, ServedHosts},
+    route::RouteTable,
+    serve::HttpServer,
+};
+use rustls::ServerConfig;
 use tower::BoxError;
 
 use crate::{
     certificates::{Certificates, Issuer},
-    settings::Settings,
+    settings::{Listener, Settings},
     upstream::{Endpoints, Routes, trust::Trust},
 };
 
@@ -34,6 +39,19 @@ pub struct Generation {
     pub server: HttpServer,
     /// For the connections of other nodes.
     pub node_server: HttpServer,
+}
+
+impl Generation {
+    /// What a listener serves: the table from a host and a path to the index of a route.
+    pub fn table(&self, _: &Listener) -> &Arc<RouteTable<usize>> {
+        self.routes.table()
+    }
+
+    /// The configuration for TLS connections to `name` on a listener; `None` if it is not served there.
+    pub fn server_config(&self, listener: &Listener, name: &HostName) -> Option<Arc<ServerConfig>> {
+        self.table(listener).served(name.as_str())?;
+        self.certificates.server_config(name)
+    }
 }
 
 /// Builds generations, on one thread. It keeps what they hand on to each other.

@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{socket::Stop, state::Worker};
+use super::{listener::WorkerListener, socket::Stop};
 use crate::{
     admission::{
         Place, Verdict,
@@ -18,7 +18,7 @@ use crate::{
     },
     http::stack::Stack,
     server::process::Process,
-    settings::{Listener, ListenerKind},
+    settings::ListenerKind,
 };
 
 /// How long to wait after accepting has failed for all connections, as for lack of descriptors or memory.
@@ -27,11 +27,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that are still accepted after the stop, because they were waiting.
 const ACCEPTED_AFTER_STOP: usize = 4096;
 
-impl<S: Stack> Worker<S> {
+impl<S: Stack> WorkerListener<S> {
     /// Accepts the connections of a socket until it is to stop, those that are already waiting included.
-    pub(super) async fn accept(self: &Arc<Self>, listener: &Arc<Listener>, socket: &TcpListener, mut stop: Stop) {
-        let is_for_nodes = listener.kind() == ListenerKind::Nodes;
-        let Process { admission, exhaustion, .. } = &*self.process;
+    pub(super) async fn accept(self: &Arc<Self>, socket: &TcpListener, mut stop: Stop) {
+        let is_for_nodes = self.listener.kind() == ListenerKind::Nodes;
+        let Process { admission, exhaustion, .. } = &*self.worker.process;
         let mut left_after_stop = ACCEPTED_AFTER_STOP;
         loop {
             // Descriptors for nodes are held back again before a client gets one.
@@ -47,15 +47,15 @@ impl<S: Stack> Worker<S> {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    self.note(listener, exhaustion.accepted(), None);
+                    self.note(exhaustion.accepted(), None);
                     // At the limit, this connection waits here, and later ones wait in the kernel.
                     let place = tokio::select! {
                         biased;
-                        place = self.place(listener) => Some(place),
+                        place = self.place() => Some(place),
                         () = stop.wait() => None,
                     };
                     match place {
-                        Some(place) => self.start(listener, stream, peer, place),
+                        Some(place) => self.start(stream, peer, place),
                         None => return client_stream::leave(&stream),
                     }
                 }
@@ -64,9 +64,9 @@ impl<S: Stack> Worker<S> {
                 Err(_) if stop.is_set() => return,
                 Err(error) if is_for_nodes && admission.spares().free_incoming(&error) => {}
                 Err(error) => {
-                    self.note(listener, exhaustion.failed(), Some(&error));
+                    self.note(exhaustion.failed(), Some(&error));
                     let is_exhausted = Exhaustion::is_cause_of(&error);
-                    match is_exhausted.then(|| admission.make_room(self.index)).flatten() {
+                    match is_exhausted.then(|| admission.make_room(self.worker.index)).flatten() {
                         Some(leaving) => leaving.gone(ACCEPT_PAUSE).await,
                         None => sleep(ACCEPT_PAUSE).await,
                     }
@@ -81,16 +81,16 @@ impl<S: Stack> Worker<S> {
         }
     }
 
-    async fn place(&self, listener: &Listener) -> Place {
-        match listener.kind() {
-            ListenerKind::Plain | ListenerKind::Tls => self.process.admission.place(self.index).await,
-            ListenerKind::Nodes => self.process.admission.place_for_node(self.index).await,
+    async fn place(&self) -> Place {
+        let Process { admission, .. } = &*self.worker.process;
+        match self.listener.kind() {
+            ListenerKind::Plain | ListenerKind::Tls => admission.place(self.worker.index).await,
+            ListenerKind::Nodes => admission.place_for_node(self.worker.index).await,
         }
     }
 
-    #[expect(clippy::unused_self, reason = "it belongs to accepting")]
-    fn note(&self, listener: &Listener, news: Option<News>, error: Option<&io::Error>) {
-        let listener = listener.name();
+    fn note(&self, news: Option<News>, error: Option<&io::Error>) {
+        let listener = self.listener.name();
         match news {
             None => {}
             Some(News::Exhausted) => {
@@ -101,38 +101,37 @@ impl<S: Stack> Worker<S> {
         }
     }
 
-    fn start(self: &Arc<Self>, listener: &Arc<Listener>, stream: TcpStream, peer: SocketAddr, mut place: Place) {
-        self.counters.connections.add();
-        let Process { admission, .. } = &*self.process;
+    fn start(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, mut place: Place) {
+        self.worker.counters.connections.add();
+        let Process { admission, .. } = &*self.worker.process;
         let verdict = admission.admit(&mut place, peer.ip());
         // Of a request where there is no TLS; of the handshake where there is.
         let info = ConnInfo::plain(peer);
         let gate = info.control();
-        let strangers = match listener.kind() {
+        let strangers = match self.listener.kind() {
             ListenerKind::Plain | ListenerKind::Tls => admission.room().strangers(),
             ListenerKind::Nodes => admission.room().strangers_among_nodes(),
         };
-        let stream = ClientStream::new(stream, place, strangers.add(self.index, gate.clone()));
+        let stream = ClientStream::new(stream, place, strangers.add(self.worker.index, gate.clone()));
         if verdict != Verdict::Serve {
-            self.turned_away(listener, peer, "too_many_connections", None, None);
+            self.turned_away(peer, "too_many_connections", None, None);
             if verdict == Verdict::Silence {
                 tokio::spawn(silence::close(stream));
             }
             return;
         }
-        let (worker, listener) = (Arc::clone(self), Arc::clone(listener));
-        match listener.kind() {
-            ListenerKind::Plain => drop(tokio::spawn(worker.plain(listener, Box::new(stream), info))),
-            ListenerKind::Tls => drop(tokio::spawn(worker.tls(listener, stream, peer, gate.clone()))),
-            ListenerKind::Nodes => drop(tokio::spawn(worker.internal(listener, stream, peer, gate.clone()))),
+        let listener = Arc::clone(self);
+        match self.listener.kind() {
+            ListenerKind::Plain => drop(tokio::spawn(listener.plain(Box::new(stream), info))),
+            ListenerKind::Tls => drop(tokio::spawn(listener.tls(stream, peer, gate.clone()))),
+            ListenerKind::Nodes => drop(tokio::spawn(listener.internal(stream, peer, gate.clone()))),
         }
     }
 }
 
 /// Accepts until the stop. A panic is a bug, but must not keep later connections out.
-pub(super) async fn again_after_panic(listener: Arc<Listener>, mut accept: impl AsyncFnMut()) {
+pub(super) async fn again_after_panic(listener: String, mut accept: impl AsyncFnMut()) {
     while AssertUnwindSafe(accept()).catch_unwind().await.is_err() {
-        let listener = listener.name();
         tracing::error!(listener, "accepting connections has panicked and was started again; this is a bug");
         sleep(ACCEPT_PAUSE).await;
     }
@@ -150,7 +149,7 @@ mod tests {
             tokio::task::yield_now().await;
             assert_eq!(calls, 3, "a bug");
         };
-        again_after_panic(Arc::new(Listener::Http), accept).await;
+        again_after_panic("http".to_owned(), accept).await;
         assert_eq!(calls, 3);
     }
 }

@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::state::Worker;
+use super::listener::WorkerListener;
 use crate::{
     admission::{client_stream::ClientStream, strangers::Stranger},
     http::stack::Stack,
@@ -28,25 +28,24 @@ use crate::{
     telemetry::causes::with_causes,
 };
 
-impl<S: Stack> Worker<S> {
+impl<S: Stack> WorkerListener<S> {
     /// Not an `async fn`, which would hold the connection in two places.
     pub(super) fn plain(
         self: Arc<Self>,
-        listener: Arc<Listener>,
         stream: Box<ClientStream>,
         info: ConnInfo,
     ) -> impl Future<Output = ()> + Send + use<S> {
-        let generation = self.process.current();
-        let protocol = match generation.settings.h2c(&listener) {
+        let generation = self.worker.process.current();
+        let protocol = match generation.settings.h2c(&self.listener) {
             H2c::Off => Protocol::Http1,
             H2c::Silent => Protocol::Detect,
             H2c::Open => Protocol::DetectOpen,
         };
-        self.connections().add(info.control());
+        self.worker.connections().add(info.control());
         let served = generation.server.serve(stream, info.clone(), protocol, self.stack.clone());
         served.map(move |ended| {
             let (peer, control) = (info.peer(), info.control());
-            let turned_away = |reason| self.turned_away(&listener, peer, reason, None, error(&ended));
+            let turned_away = |reason| self.turned_away(peer, reason, None, error(&ended));
             match &ended {
                 // The stack has counted it.
                 Ended::Silenced => {}
@@ -56,49 +55,44 @@ impl<S: Stack> Worker<S> {
                 Ended::Failed(_) | Ended::Finished | Ended::Flooded | Ended::Withheld if !control.is_open() => {
                     turned_away("no_request");
                 }
-                ended => tell_failed(&listener, peer, ended),
+                ended => tell_failed(&self.listener, peer, ended),
             }
             tracing::trace!(%peer, ?ended, "connection");
         })
     }
 
-    pub(super) async fn tls(
-        self: Arc<Self>,
-        listener: Arc<Listener>,
-        stream: ClientStream,
-        peer: SocketAddr,
-        gate: Control,
-    ) {
-        self.handshakes.fetch_add(1, Ordering::Relaxed);
+    pub(super) async fn tls(self: Arc<Self>, stream: ClientStream, peer: SocketAddr, gate: Control) {
+        let worker = &self.worker;
+        worker.handshakes.fetch_add(1, Ordering::Relaxed);
         let stranger = stream.stranger();
         let unserved = OnceLock::new();
         // The generation of the moment in which the name is known, which may come long after the connection.
         let certificates = |name: &HostName| {
-            let config = self.process.current().certificates.server_config(name);
+            let config = worker.process.current().server_config(&self.listener, name);
             match config {
                 Some(_) => gate.open_gate(),
                 None => drop(unserved.set(name.clone())),
             }
             config
         };
-        let deadline = self.process.current().settings.silence_deadline;
+        let deadline = worker.process.current().settings.silence_deadline;
         let accepted = SniAcceptor::new(certificates).accept(stream, deadline).await;
         let connection = accepted.map(|(stream, name)| {
             let info = ConnInfo::tls(peer, name);
-            self.connections().add(info.control());
+            worker.connections().add(info.control());
             (stream, info)
         });
-        self.handshakes.fetch_sub(1, Ordering::Relaxed);
+        worker.handshakes.fetch_sub(1, Ordering::Relaxed);
         match connection {
             Ok((stream, info)) => {
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let protocol = if http2 { Protocol::Http2 } else { Protocol::Http1 };
                 // A task without the room that a handshake takes, for as long as its connection is open.
-                tokio::spawn(self.secured(listener, Box::new(stream), info, protocol));
+                tokio::spawn(self.secured(Box::new(stream), info, protocol));
             }
             Err(rejected) => {
                 let reason = reason(stranger.as_deref(), rejected.reason.reason());
-                self.turned_away(&listener, peer, reason, unserved.get(), Some(&rejected.reason));
+                self.turned_away(peer, reason, unserved.get(), Some(&rejected.reason));
                 silence::close(rejected.io).await;
             }
         }
@@ -107,7 +101,6 @@ impl<S: Stack> Worker<S> {
     /// Not an `async fn` either.
     fn secured<IO>(
         self: Arc<Self>,
-        listener: Arc<Listener>,
         stream: IO,
         info: ConnInfo,
         protocol: Protocol,
@@ -115,46 +108,42 @@ impl<S: Stack> Worker<S> {
     where
         IO: AsyncRead + AsyncWrite + IntoRaw + Unpin + Send + 'static,
     {
-        let served = self.process.current().server.serve(stream, info.clone(), protocol, self.stack.clone());
+        let generation = self.worker.process.current();
+        let served = generation.server.serve(stream, info.clone(), protocol, self.stack.clone());
         served.map(move |ended| {
-            tell_failed(&listener, info.peer(), &ended);
+            tell_failed(&self.listener, info.peer(), &ended);
             tracing::trace!(peer = %info.peer(), ?ended, "connection");
         })
     }
 
     /// Serves another node, which must prove that it knows the secret, over HTTP/2. If that secret is dropped, the
     /// connection is drained as on shutdown.
-    pub(super) async fn internal(
-        self: Arc<Self>,
-        listener: Arc<Listener>,
-        stream: ClientStream,
-        peer: SocketAddr,
-        gate: Control,
-    ) {
-        self.handshakes.fetch_add(1, Ordering::Relaxed);
+    pub(super) async fn internal(self: Arc<Self>, stream: ClientStream, peer: SocketAddr, gate: Control) {
+        let worker = &self.worker;
+        worker.handshakes.fetch_add(1, Ordering::Relaxed);
         let stranger = stream.stranger();
-        let deadline = self.process.current().settings.silence_deadline;
-        let accepted = self.nodes.accept(stream, deadline).await;
+        let deadline = worker.process.current().settings.silence_deadline;
+        let accepted = worker.nodes.accept(stream, deadline).await;
         let connection = accepted.map(|(mut stream, name, term)| {
             gate.open_gate();
             stream.get_mut().0.give_back_place();
             let info = ConnInfo::node(peer, name);
-            self.connections_of_nodes().add(info.control());
+            worker.connections_of_nodes().add(info.control());
             (stream, info, term)
         });
-        self.handshakes.fetch_sub(1, Ordering::Relaxed);
+        worker.handshakes.fetch_sub(1, Ordering::Relaxed);
         match connection {
             Ok((stream, info, mut term)) => {
                 let control = info.control().clone();
                 let served =
-                    self.process.current().node_server.serve(stream, info, Protocol::Http2, self.stack.clone());
+                    worker.process.current().node_server.serve(stream, info, Protocol::Http2, self.stack.clone());
                 // In a task of its own, so that the wait for the end of the secret is not polled with each request.
                 let mut serving = tokio::spawn(served);
                 let ended = tokio::select! {
                     ended = &mut serving => ended.ok(),
                     () = term.over() => {
                         control.drain();
-                        let grace = self.process.current().settings.shutdown_timeout;
+                        let grace = worker.process.current().settings.shutdown_timeout;
                         let ended = timeout(grace, &mut serving).await;
                         serving.abort();
                         ended.ok().and_then(Result::ok)
@@ -164,11 +153,11 @@ impl<S: Stack> Worker<S> {
             }
             Err(rejected) => {
                 if let NodeRejected::Clock { ahead_by } = rejected.reason {
-                    let window = self.process.current().settings.mesh.clock_window;
-                    self.process.clocks.tell(peer.ip().to_canonical(), ahead_by, window);
+                    let window = worker.process.current().settings.mesh.clock_window;
+                    worker.process.clocks.tell(peer.ip().to_canonical(), ahead_by, window);
                 }
                 let reason = reason(stranger.as_deref(), rejected.reason.reason());
-                self.turned_away(&listener, peer, reason, None, Some(&rejected.reason));
+                self.turned_away(peer, reason, None, Some(&rejected.reason));
                 silence::close(rejected.io).await;
             }
         }
@@ -177,16 +166,15 @@ impl<S: Stack> Worker<S> {
     /// It is counted, and not logged but for debugging.
     pub(super) fn turned_away(
         &self,
-        listener: &Listener,
         peer: SocketAddr,
         reason: &'static str,
         host: Option<&HostName>,
         error: Option<&(dyn Error + 'static)>,
     ) {
-        self.counters.reject(reason);
+        self.worker.counters.reject(reason);
         tracing::debug!(
             peer = %SocketAddr::new(peer.ip().to_canonical(), peer.port()),
-            listener = listener.name(),
+            listener = self.listener.name(),
             reason,
             host = host.map(tracing::field::display),
             error = error.map(with_causes).map(tracing::field::display),

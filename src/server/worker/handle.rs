@@ -2,12 +2,17 @@
 
 use std::{fmt, sync::Arc, thread};
 
+use pmesh_layers::route::RouteTable;
 use tokio::sync::{mpsc, watch};
 use tower::BoxError;
 
-use super::{socket::Socket, state::Worker};
+use super::{
+    socket::Socket,
+    stacks::{NewStacks, Stacks},
+    state::Worker,
+};
 use crate::{
-    http::stack::{Parts, SharedStack, stack},
+    http::stack::{Parts, stack},
     mesh::Api,
     server::{generation::Generation, process::Process},
 };
@@ -51,23 +56,24 @@ impl WorkerHandle {
             tokio::runtime::Builder::new_current_thread().enable_all().event_interval(TASKS_BETWEEN_EVENTS).build()?;
         let counters = Arc::clone(&process.counters[index]);
         let of_counters = Arc::clone(&counters);
-        let build = move |generation: &Generation| {
+        let build = move |generation: &Generation, table: &Arc<RouteTable<usize>>| {
             stack(Parts {
                 settings: &generation.settings,
-                table: Arc::clone(generation.routes.table()),
+                table: Arc::clone(table),
                 services: Arc::clone(generation.routes.services(index)),
                 api: api.clone(),
                 counters: Arc::clone(&of_counters),
             })
         };
-        let shared = SharedStack::new(build(&process.current())?);
-        let stack = shared.clone();
+        let build_all = move |generation: &Generation| NewStacks::build(generation, |table| build(generation, table));
+        let stacks = Arc::new(Stacks::new(build_all(&process.current())?));
+        let of_worker = Arc::clone(&stacks);
         let prepare = move |generation: &Generation| {
-            let (new, stack) = (build(generation)?, stack.clone());
+            let (new, stacks) = (build_all(generation)?, Arc::clone(&of_worker));
             // What was there is dropped by the caller's thread, after the lock.
-            Ok(Box::new(move || drop(stack.replace(new))) as Swap)
+            Ok(Box::new(move || drop(stacks.replace(new))) as Swap)
         };
-        let worker = Arc::new(Worker::new(index, process, counters, shared));
+        let worker = Arc::new(Worker::new(index, process, counters, stacks));
         let (sockets, new_sockets) = mpsc::unbounded_channel();
         let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
             runtime.block_on(worker.run(new_sockets, stop));

@@ -6,8 +6,10 @@
 mod accept;
 mod connection;
 mod handle;
+mod listener;
 mod run;
 mod socket;
+mod stacks;
 mod state;
 
 pub use self::{

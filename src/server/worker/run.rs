@@ -13,6 +13,7 @@ use tokio::{
 
 use super::{
     accept::again_after_panic,
+    listener::WorkerListener,
     socket::{Socket, Stop},
     state::Worker,
 };
@@ -54,11 +55,12 @@ impl<S: Stack> Worker<S> {
         stop: &watch::Receiver<bool>,
     ) -> io::Result<impl Future<Output = ()> + Send + use<S>> {
         let Socket { listener, socket, closed, alive } = socket;
-        let (worker, stop) = (Arc::clone(self), Stop { all: stop.clone(), socket: closed, _alive: alive });
-        let (socket, listener) = (tokio::net::TcpListener::from_std(socket)?, Arc::new(listener));
-        let named = Arc::clone(&listener);
-        let accept = async move || worker.accept(&listener, &socket, stop.clone()).await;
-        Ok(again_after_panic(named, accept))
+        let stop = Stop { all: stop.clone(), socket: closed, _alive: alive };
+        let socket = tokio::net::TcpListener::from_std(socket)?;
+        let name = listener.name().to_owned();
+        let listener = WorkerListener::new(self, listener);
+        let accept = async move || listener.accept(&socket, stop.clone()).await;
+        Ok(again_after_panic(name, accept))
     }
 
     /// Lets requests in flight finish.

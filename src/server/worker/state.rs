@@ -4,10 +4,8 @@ use std::sync::{Arc, atomic::AtomicUsize};
 
 use pmesh_layers::node::NodeAcceptor;
 
-use crate::{
-    admission::connections::Connections, http::stack::SharedStack, server::process::Process,
-    telemetry::counters::Counters,
-};
+use super::stacks::Stacks;
+use crate::{admission::connections::Connections, server::process::Process, telemetry::counters::Counters};
 
 /// A worker, on its own thread.
 pub(super) struct Worker<S> {
@@ -17,13 +15,13 @@ pub(super) struct Worker<S> {
     /// TLS connections that are not on record yet.
     pub(super) handshakes: AtomicUsize,
     pub(super) nodes: NodeAcceptor,
-    pub(super) stack: SharedStack<S>,
+    pub(super) stacks: Arc<Stacks<S>>,
 }
 
 impl<S> Worker<S> {
-    pub(super) fn new(index: usize, process: Arc<Process>, counters: Arc<Counters>, stack: SharedStack<S>) -> Self {
+    pub(super) fn new(index: usize, process: Arc<Process>, counters: Arc<Counters>, stacks: Arc<Stacks<S>>) -> Self {
         let nodes = NodeAcceptor::new(process.identity.clone());
-        Self { index, process, counters, handshakes: AtomicUsize::new(0), nodes, stack }
+        Self { index, process, counters, handshakes: AtomicUsize::new(0), nodes, stacks }
     }
 
     /// The client connections of this worker.

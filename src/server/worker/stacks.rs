@@ -1,0 +1,132 @@
+//! The stacks of a worker, one for each listener.
+
+use std::{
+    collections::BTreeMap,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use pmesh_layers::route::RouteTable;
+use tower::BoxError;
+
+use crate::{http::stack::SharedStack, server::generation::Generation};
+
+/// The stacks of a worker. Connections hold that of their listener, and a reload replaces what is in it.
+#[derive(Debug)]
+pub(super) struct Stacks<S>(Mutex<State<S>>);
+
+#[derive(Debug)]
+struct State<S> {
+    /// By the name of the listener, which may have got TLS, or lost it, while connections were open.
+    by_listener: BTreeMap<String, SharedStack<S>>,
+    /// Serves nothing: for connections of listeners that are gone.
+    without_routes: S,
+}
+
+/// What is to be in the stacks of a worker.
+#[derive(Debug)]
+pub(super) struct NewStacks<S> {
+    /// By the name of the listener.
+    pub(super) by_listener: BTreeMap<String, S>,
+    /// Serves nothing.
+    pub(super) without_routes: S,
+}
+
+impl<S: Clone> NewStacks<S> {
+    /// Those of a generation. Listeners that serve the same have the same table, and share what `build` makes for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `build`.
+    pub(super) fn build(
+        generation: &Generation,
+        build: impl Fn(&Arc<RouteTable<usize>>) -> Result<S, BoxError>,
+    ) -> Result<Self, BoxError> {
+        let mut built: Vec<(&Arc<RouteTable<usize>>, S)> = Vec::new();
+        let mut by_listener = BTreeMap::new();
+        for listener in generation.settings.all_listeners() {
+            let table = generation.table(&listener);
+            let stack = match built.iter().find(|(other, _)| Arc::ptr_eq(table, other)) {
+                Some((_, stack)) => stack.clone(),
+                None => {
+                    let stack = build(table)?;
+                    built.push((table, stack.clone()));
+                    stack
+                }
+            };
+            by_listener.insert(listener.name().to_owned(), stack);
+        }
+        Ok(Self { by_listener, without_routes: build(&Arc::default())? })
+    }
+}
+
+impl<S: Clone> Stacks<S> {
+    pub(super) fn new(new: NewStacks<S>) -> Self {
+        let NewStacks { by_listener, without_routes } = new;
+        let by_listener = by_listener.into_iter().map(|(name, stack)| (name, SharedStack::new(stack))).collect();
+        Self(Mutex::new(State { by_listener, without_routes }))
+    }
+
+    /// The stack of a listener.
+    pub(super) fn of(&self, name: &str) -> SharedStack<S> {
+        let State { by_listener, without_routes } = &mut *self.lock();
+        let missing = || SharedStack::new(without_routes.clone());
+        by_listener.entry(name.to_owned()).or_insert_with(missing).clone()
+    }
+
+    /// Replaces all of them, for the requests from now on. Returns what was there, so that it can be dropped elsewhere.
+    pub(super) fn replace(&self, new: NewStacks<S>) -> Vec<S> {
+        let NewStacks { by_listener: mut new, without_routes } = new;
+        let state = &mut *self.lock();
+        let mut old = vec![mem::replace(&mut state.without_routes, without_routes)];
+        state.by_listener.retain(|name, stack| new.contains_key(name) || stack.is_shared());
+        for (name, stack) in &state.by_listener {
+            old.push(stack.replace(new.remove(name).unwrap_or_else(|| state.without_routes.clone())));
+        }
+        state.by_listener.extend(new.into_iter().map(|(name, stack)| (name, SharedStack::new(stack))));
+        old
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use tower::{Service, ServiceExt, service_fn, util::BoxCloneService};
+
+    use super::*;
+
+    type Named = BoxCloneService<(), &'static str, Infallible>;
+
+    fn named(name: &'static str) -> Named {
+        BoxCloneService::new(service_fn(move |()| std::future::ready(Ok(name))))
+    }
+
+    fn new<const N: usize>(listeners: [(&str, &'static str); N]) -> NewStacks<Named> {
+        let by_listener = listeners.into_iter().map(|(name, stack)| (name.to_owned(), named(stack))).collect();
+        NewStacks { by_listener, without_routes: named("nothing") }
+    }
+
+    async fn asked(stack: &SharedStack<Named>) -> &'static str {
+        stack.clone().ready().await.unwrap().call(()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn open_connections_keep_the_stack_of_their_listener() {
+        let stacks = Stacks::new(new([("http", "one"), ("a", "one")]));
+        let (http, gone) = (stacks.of("http"), stacks.of("a"));
+        assert_eq!((asked(&http).await, asked(&gone).await), ("one", "one"));
+        assert_eq!(stacks.replace(new([("http", "two"), ("b", "two")])).len(), 3);
+        assert_eq!((asked(&http).await, asked(&gone).await), ("two", "nothing"));
+        assert_eq!((asked(&stacks.of("b")).await, asked(&stacks.of("c")).await), ("two", "nothing"));
+        stacks.replace(new([("a", "three")]));
+        assert_eq!((asked(&http).await, asked(&gone).await), ("nothing", "three"));
+        drop((http, gone));
+        stacks.replace(new([("a", "four")]));
+        assert_eq!(stacks.lock().by_listener.keys().collect::<Vec<_>>(), ["a"]);
+    }
+}
