@@ -22,8 +22,8 @@ struct Failure {
     complaint: String,
 }
 
-/// One per file; `None` if the file does not exist.
-type Stamps = Vec<Option<Stamp>>;
+/// Of each file; `None` if it does not exist.
+type Stamps = Vec<(PathBuf, Option<Stamp>)>;
 
 /// Device, inode, length, and the times of the last changes of content and of owner or mode.
 type Stamp = [i128; 5];
@@ -46,6 +46,11 @@ impl FileWatch {
         let files = files.into();
         let read = stamps(&files);
         Self { files, read, failure: None, found_change: false }
+    }
+
+    /// Watches these instead. One that was not watched counts as changed, and so does one that is not watched any more.
+    pub fn set_files(&mut self, files: Vec<PathBuf>) {
+        self.files = files;
     }
 
     /// The files.
@@ -100,7 +105,7 @@ fn stamps(files: &[PathBuf]) -> Stamps {
         let (modified, changed) = (time(file.mtime(), file.mtime_nsec()), time(file.ctime(), file.ctime_nsec()));
         [file.dev().into(), file.ino().into(), file.size().into(), modified, changed]
     };
-    files.iter().map(|path| fs::metadata(path).ok().map(stamp)).collect()
+    files.iter().map(|path| (path.clone(), fs::metadata(path).ok().map(stamp))).collect()
 }
 
 #[cfg(test)]
@@ -172,6 +177,22 @@ mod tests {
         };
         fs::write(&path, "1").unwrap();
         assert_eq!([true, true, false].map(&mut found_change), [true, false, false]);
+    }
+
+    #[test]
+    fn another_list_of_files_is_a_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a"), "1").unwrap();
+        fs::write(path("b"), "1").unwrap();
+        let mut watch = FileWatch::new([path("a")]);
+        let mut looks = |files: &[&str]| {
+            watch.set_files(files.iter().map(|name| path(name)).collect());
+            [(); 2].map(|()| watch.look(false, || Ok::<_, io::Error>(())))
+        };
+        assert_eq!(looks(&["a"]), [Look::Unchanged, Look::Unchanged]);
+        assert_eq!(looks(&["a", "b"]), [Look::Read(()), Look::Unchanged]);
+        assert_eq!(looks(&["b"]), [Look::Read(()), Look::Unchanged]);
     }
 
     #[test]

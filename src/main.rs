@@ -67,7 +67,7 @@ fn obey(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
             for doubt in doubts.chain(check(&loaded.settings)?) {
                 complain(&format_args!("warning: {doubt}"));
             }
-            show(&format!("{}\n{}", loaded.file_line(), summary(&loaded.settings)))
+            show(&format!("{}\n{}", loaded.file_lines(), summary(&loaded.settings)))
         }
         Command::Explain { key } => show(&explain(&source.load()?, key.as_deref())?),
         Command::Authority { next } => show(&authority(&source.load_to_ask()?, *next)?),

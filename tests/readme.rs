@@ -1,4 +1,4 @@
-//! What the README says of settings is what the program takes.
+//! What the README and the page on configuration say of settings is what the program takes.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,6 +10,7 @@ use pmesh::{
 };
 
 const README: &str = include_str!("../README.md");
+const CONFIGURATION: &str = include_str!("../docs/configuration.md");
 
 #[test]
 fn the_table_holds_every_setting() {
@@ -44,7 +45,7 @@ fn row(setting: &Setting) -> String {
 }
 
 #[test]
-fn its_files_are_valid() {
+fn their_files_are_valid() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.toml");
     for block in blocks("toml") {
@@ -55,7 +56,7 @@ fn its_files_are_valid() {
 }
 
 #[test]
-fn its_commands_are_understood() {
+fn their_commands_are_understood() {
     let commands: Vec<_> = blocks("sh").flat_map(str::lines).filter_map(|line| line.strip_prefix("pmesh")).collect();
     assert!(!commands.is_empty());
     for command in commands {
@@ -94,7 +95,8 @@ fn load<const N: usize>(
 /// The code blocks of a language.
 fn blocks(language: &str) -> impl Iterator<Item = &str> {
     // Every second part is inside of a fence.
-    README.split("\n```").skip(1).step_by(2).filter_map(move |block| {
+    let blocks = |text: &'static str| text.split("\n```").skip(1).step_by(2);
+    [README, CONFIGURATION].into_iter().flat_map(blocks).filter_map(move |block| {
         let (first, code) = block.split_once('\n')?;
         (first == language).then_some(code)
     })

@@ -40,6 +40,9 @@ pub struct ConfigurationReport {
     pub since: u64,
     /// The configuration file; `None` without one.
     pub file: Option<String>,
+    /// How many files that one includes.
+    #[serde(default)]
+    pub included: usize,
     /// Why the last reload failed, if none has succeeded since.
     pub error: Option<ErrorReport>,
 }

@@ -75,9 +75,14 @@ fn rows(status: &StatusReport) -> Vec<[String; 2]> {
 }
 
 fn configuration_line(configuration: &ConfigurationReport) -> String {
-    let file = configuration.file.as_deref().unwrap_or("no file");
+    let mut file = configuration.file.clone().unwrap_or_else(|| "no file".to_owned());
+    match configuration.included {
+        0 => {}
+        1 => file += " and 1 included file",
+        count => file += &format!(" and {count} included files"),
+    }
     match configuration.generation {
-        1 => file.to_owned(),
+        1 => file,
         generation => format!("{file}, generation {generation}, for {}", since(configuration.since)),
     }
 }

@@ -47,6 +47,8 @@ pub enum Kind {
     Peers,
     /// Pairs of a certificate and its key.
     Certificates,
+    /// Other files, and patterns for their names.
+    Include,
     /// A secret itself; never merged with the rest and never shown.
     Secret,
 }
@@ -72,6 +74,7 @@ impl Kind {
             Self::Routes => "HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]",
             Self::Peers => "NAME=HOST:PORT",
             Self::Listeners | Self::Certificates | Self::Defaults | Self::Redirects => "TABLES",
+            Self::Include => "FILES",
             Self::Secret => "SECRET",
         }
     }
@@ -97,6 +100,7 @@ impl Kind {
             | Self::Certificates
             | Self::Defaults
             | Self::Redirects
+            | Self::Include
             | Self::Secret => text.into(),
         }
     }

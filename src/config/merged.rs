@@ -1,13 +1,20 @@
 //! The values of all sources merged, each with its origin.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use figment::{
     Figment, Metadata, Profile, Source,
     value::{Dict, Value},
 };
 
-use super::{Key, Kind, Parse, Problem, Problems, kind::words, references::References, table, texts::Rank};
+use super::{
+    Key, Kind, Parse, Problem, Problems,
+    files::{Files, InFile},
+    kind::words,
+    shown::{dotted, plain_number, shown, without_password},
+    table,
+    texts::Rank,
+};
 
 /// The values of all sources, the strongest for each key.
 #[derive(Debug)]
@@ -15,22 +22,22 @@ pub(crate) struct Merged {
     /// Each look at them through the figment would copy them all, and there may be a hundred thousand routes.
     values: Value,
     sources: Figment,
-    /// Values of the file that came from the environment.
-    references: References,
+    files: Option<Arc<Files>>,
 }
 
 impl Merged {
-    pub(super) fn new(sources: Figment, references: References) -> Self {
+    /// `files` is one of the sources.
+    pub(super) fn new(sources: Figment, files: Option<Arc<Files>>) -> Self {
         // Nothing is asked of the sources that could fail: they are read before.
         let values = sources.find_value("").unwrap_or_else(|_| Dict::new().into());
-        Self { values, sources, references }
+        Self { values, sources, files }
     }
 
     /// The value of a setting, if any source has one.
     pub(crate) fn node(&self, key: &str) -> Option<Node<'_>> {
         let value = self.values.as_dict()?.get(key)?;
         let source = self.sources.get_metadata(value.tag())?;
-        Some(Node { value, source, path: vec![key.to_owned()], references: &self.references })
+        Some(Node { value, source, path: vec![key.to_owned()], files: self.files.as_deref() })
     }
 
     /// The validated value of a setting, if any source has one and it is good.
@@ -56,40 +63,35 @@ pub(crate) struct Node<'a> {
     source: &'a Metadata,
     /// Keys and indexes that lead here.
     path: Vec<String>,
-    references: &'a References,
+    files: Option<&'a Files>,
 }
 
 impl<'a> Node<'a> {
     /// `--http`, `PMESH_HTTP`, `/etc/pmesh/config.toml:3` or `default`; in a file also what came from the environment:
     /// `/etc/pmesh/config.toml:3, from ${PORT}`.
     pub(crate) fn origin(&self) -> String {
-        let origin = self.written_at();
-        match self.references.inside(&self.path).filter(|_| self.is_from_file()) {
-            Some(references) => format!("{origin}, from {references}"),
-            None => origin,
-        }
-    }
-
-    fn written_at(&self) -> String {
-        self.source.interpolate(&Profile::Default, &self.path)
+        self.in_file().map_or_else(|| self.name_of_source(), |found| found.origin())
     }
 
     /// Where to fix this: the origin, and in a file the key.
     pub(crate) fn place(&self) -> String {
-        let at = self.written_at();
-        match self.references() {
-            Some(references) => format!("{at}: {}, from {references}", self.dotted_path()),
-            None if self.is_from_file() => format!("{at}: {}", self.dotted_path()),
-            None => at,
-        }
+        self.in_file().map_or_else(|| self.name_of_source(), |found| found.place())
     }
 
-    /// The references to the environment in this string of the file. Its value may be a secret: no message shows it.
+    /// The references to the environment in this string of a file. Its value may be a secret: no message shows it.
     pub(crate) fn references(&self) -> Option<String> {
-        self.references.of(&self.path).filter(|_| self.is_from_file())
+        self.in_file()?.references()
     }
 
-    /// Whether this was written in the file of settings.
+    fn name_of_source(&self) -> String {
+        self.source.interpolate(&Profile::Default, &self.path)
+    }
+
+    fn in_file(&self) -> Option<InFile<'_>> {
+        self.files.filter(|_| self.is_from_file()).map(|files| files.find(&self.path))
+    }
+
+    /// Whether this was written in a file of settings.
     pub(crate) fn is_from_file(&self) -> bool {
         matches!(self.source.source, Some(Source::File(_)))
     }
@@ -188,7 +190,7 @@ impl<'a> Node<'a> {
     fn child(&self, key: String, value: &'a Value) -> Self {
         let mut path = self.path.clone();
         path.push(key);
-        Self { value, source: self.source, path, references: self.references }
+        Self { value, source: self.source, path, files: self.files }
     }
 
     /// `routes[0].prefix`
@@ -197,32 +199,10 @@ impl<'a> Node<'a> {
     }
 }
 
-/// `routes[0].prefix`
-pub(super) fn dotted(path: &[String]) -> String {
-    path.iter().fold(String::new(), |path, key| match key.parse::<usize>() {
-        Ok(index) => format!("{path}[{index}]"),
-        Err(_) if path.is_empty() => key.clone(),
-        Err(_) => format!("{path}.{key}"),
-    })
-}
-
 /// A number or a switch from a string of the file: a variable holds only text.
 fn unquoted<T: Parse>(value: &Value) -> Option<T> {
     let number = value.as_str()?.parse::<u64>().ok().and_then(|number| T::parse(&number.into()).ok());
     number.or_else(|| T::parse(&value.to_bool_lossy()?.into()).ok())
-}
-
-/// A value as it was written, or its kind.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::String(_, text) => format!("{:?}", without_password(text)),
-        Value::Char(_, char) => format!("{char:?}"),
-        Value::Bool(_, bool) => bool.to_string(),
-        Value::Num(_, number) => plain_number(*number),
-        Value::Empty(..) => "nothing".into(),
-        Value::Dict(..) => "a table".into(),
-        Value::Array(..) => "a list".into(),
-    }
 }
 
 /// Advice on a value that would be valid with quotes, or without.
@@ -240,41 +220,4 @@ fn requoted<T: Parse>(value: &Value) -> Option<String> {
         _ => return None,
     };
     T::parse(&instead).ok().map(|_| advice)
-}
-
-/// Hides the password of an address: messages may end up in a log.
-pub(super) fn without_password(text: &str) -> Cow<'_, str> {
-    let user = text.find("://").map_or(0, |scheme| scheme + 3);
-    let password = text.rfind('@').and_then(|end| Some((user + text.get(user..end)?.find(':')?, end)));
-    match password {
-        Some((start, end)) => Cow::Owned(format!("{}:***{}", &text[..start], &text[end..])),
-        None => Cow::Borrowed(text),
-    }
-}
-
-fn plain_number(number: figment::value::Num) -> String {
-    match (number.to_u128(), number.to_i128(), number.to_f64()) {
-        (Some(number), ..) => number.to_string(),
-        (_, Some(number), _) => number.to_string(),
-        (.., Some(number)) => number.to_string(),
-        _ => "a number".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_are_not_repeated() {
-        for (text, expected) in [
-            ("http://bob:hunter2@a:80", "http://bob:***@a:80"),
-            ("bob:hunter@2@a:80", "bob:***@a:80"),
-            ("http://bob@a:80", "http://bob@a:80"),
-            ("http://a:80", "http://a:80"),
-            ("@", "@"),
-        ] {
-            assert_eq!(without_password(text), expected);
-        }
-    }
 }

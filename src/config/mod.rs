@@ -13,15 +13,20 @@ mod defaults;
 mod environment;
 mod error;
 mod file;
+mod files;
+mod find;
+mod include;
 mod kind;
 mod merged;
 mod parse;
 mod path;
+mod pattern;
 mod references;
 mod relative;
 pub(crate) mod renamed;
 mod secret;
 mod shape;
+mod shown;
 mod size;
 mod source;
 mod suggest;
@@ -29,6 +34,7 @@ mod table;
 mod texts;
 mod toml;
 mod unknown;
+mod watched;
 
 pub use self::{
     defaults::Defaults,
@@ -37,6 +43,7 @@ pub use self::{
     secret::Secret,
     source::Source,
     table::{Fallback, SETTINGS, Setting},
+    watched::Watched,
 };
 pub(crate) use self::{
     error::Problems,

@@ -232,7 +232,7 @@ impl Kind {
             Self::Listeners => Shape::Named(&Shape::Table(LISTENER)),
             Self::Certificates => Shape::Tables(CERTIFICATE),
             Self::Peers => Shape::Named(&Shape::One(Self::Text("HOST:PORT"))),
-            Self::Addresses | Self::Networks => Shape::OneOrMore(self),
+            Self::Addresses | Self::Networks | Self::Include => Shape::OneOrMore(self),
             _ => Shape::One(self),
         }
     }

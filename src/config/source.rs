@@ -1,6 +1,11 @@
 //! All sources together, read anew for each reload.
 
-use std::{ffi::OsString, fmt, path::PathBuf};
+use std::{
+    ffi::OsString,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use figment::Figment;
 
@@ -8,7 +13,11 @@ use super::{
     Defaults, Error, Merged, Problem, Problems, Secret, Setting, defaults,
     environment::Environment,
     file::ConfigFile,
+    files::Files,
+    find::find,
+    include::Include,
     texts::{Rank, Texts},
+    watched::Watched,
 };
 
 /// Where settings are read from. Flags and variables stay what they were at the start of the program; the file is read
@@ -27,8 +36,12 @@ pub(crate) struct Raw {
     pub(crate) merged: Merged,
     /// `PMESH_SECRET`, kept apart from everything that is merged and shown.
     pub(crate) secret: Option<Secret>,
-    /// The file that was read, if any.
+    /// The main file, if there is one.
     pub(crate) file: Option<PathBuf>,
+    /// The files that it includes.
+    pub(crate) included: Vec<PathBuf>,
+    /// What to watch for changes.
+    pub(crate) watched: Watched,
     /// The files that were looked for in vain.
     pub(crate) looked_for: Vec<PathBuf>,
     /// Possible mistakes.
@@ -60,12 +73,12 @@ impl Source {
         Self { flags, environment, problems: Problems::default(), defaults }
     }
 
-    /// Reads the file and merges all sources.
+    /// Reads the files and merges all sources.
     pub(crate) fn read(&self) -> Result<Raw, Error> {
         self.read_keys(None)
     }
 
-    /// The same, but from the file come only `keys`, and nothing if it is not valid TOML.
+    /// The same, but only `keys` come from the main file and none from others, and nothing if it is not valid TOML.
     pub(crate) fn read_only(&self, keys: &[&str]) -> Result<Raw, Error> {
         self.read_keys(Some(keys))
     }
@@ -76,20 +89,19 @@ impl Source {
         let home = home.as_deref();
         let variables = Texts::new(Rank::Environment, values, home);
         let flags = Texts::new(Rank::Flag, &self.flags, home);
-        let merge_with = |defaults: &Defaults, file: Option<&ConfigFile>| {
+        let merge_with = |defaults: &Defaults, files: Option<&Arc<Files>>| {
             let weakest = Figment::from(Texts::new(Rank::Default, &defaults::texts(defaults), home));
-            let sources = file.into_iter().fold(weakest, |sources, file| sources.merge(file));
-            let references = file.map(|file| file.references().clone()).unwrap_or_default();
-            Merged::new(sources.merge(&variables).merge(&flags), references)
+            let sources = files.into_iter().fold(weakest, |sources, files| sources.merge(&**files));
+            Merged::new(sources.merge(&variables).merge(&flags), files.cloned())
         };
 
         let defaults = &self.defaults;
         let named = merge_with(defaults, None);
-        let opened = ConfigFile::find(&named, defaults.system_file.as_deref()).and_then(|(found, looked_for)| {
+        let opened = find(&named, defaults.system_file.as_deref()).and_then(|(found, looked_for)| {
             let file = found.map(|(path, text)| ConfigFile::parse(path, &text)).transpose();
             Ok((if keys.is_some() { file.unwrap_or(None) } else { file? }, looked_for))
         });
-        let (mut file, looked_for) = match opened {
+        let (file, looked_for) = match opened {
             Ok(opened) => opened,
             // The node is asked all the same, and says so itself.
             Err(_) if keys.is_some() => (None, Vec::new()),
@@ -99,8 +111,8 @@ impl Source {
                 return Err(problems.into());
             }
         };
-        let mut merged = named;
-        if let Some(file) = &mut file {
+        let (mut merged, mut files, mut include) = (named, None, Include::default());
+        if let Some(mut file) = file {
             match keys {
                 Some(keys) => file.keep(keys),
                 None => file.report_unknown_keys(&mut problems),
@@ -108,15 +120,24 @@ impl Source {
             if !file.resolve(&self.environment, &mut problems) {
                 return Err(problems.into());
             }
-            merged = merge_with(defaults, Some(file));
+            include = Include::of(&file, home, &mut problems);
+            let mut read = Files::new(file);
+            if !include.read_into(&mut read, &self.environment, &mut problems) {
+                return Err(problems.into());
+            }
+            let read = Arc::new(read);
+            merged = merge_with(defaults, Some(&read));
+            files = Some(read);
         }
         if let Some(narrowed) = defaults.narrow(&merged) {
-            merged = merge_with(&narrowed, file.as_ref());
+            merged = merge_with(&narrowed, files.as_ref());
         }
         let mut doubts = doubts.clone();
-        doubts.extend(file.as_ref().and_then(|file| replaced_routes(file, &merged)));
-        let file = file.map(ConfigFile::into_path);
-        Ok(Raw { merged, secret: secret.clone(), file, looked_for, doubts, problems })
+        doubts.extend(files.as_ref().and_then(|files| replaced_routes(files, &merged)));
+        let file = files.as_ref().map(|files| files.main().to_owned());
+        let included = files.iter().flat_map(|files| files.included()).map(Path::to_owned).collect();
+        let watched = Watched::new(file.clone().map_or(looked_for.clone(), |file| vec![file]), include);
+        Ok(Raw { merged, secret: secret.clone(), file, included, watched, looked_for, doubts, problems })
     }
 }
 
@@ -128,9 +149,9 @@ impl fmt::Debug for Source {
 }
 
 /// A flag or a variable for one more route replaces those of the file, which may not be meant.
-fn replaced_routes(file: &ConfigFile, merged: &Merged) -> Option<Problem> {
-    let routes = merged.node("routes").filter(|routes| file.routes() > 0 && !routes.is_from_file())?;
-    let count = match file.routes() {
+fn replaced_routes(files: &Files, merged: &Merged) -> Option<Problem> {
+    let routes = merged.node("routes").filter(|routes| files.routes() > 0 && !routes.is_from_file())?;
+    let count = match files.routes() {
         1 => "the route".to_owned(),
         count => format!("all {count} routes"),
     };

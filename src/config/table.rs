@@ -17,6 +17,8 @@ pub struct Setting {
     pub variable: Option<&'static str>,
     /// Whether the file may hold it.
     pub in_file: bool,
+    /// Whether included files may hold it, too.
+    pub in_included: bool,
     /// What its value looks like.
     pub kind: Kind,
     /// Its value if no source sets it.
@@ -68,6 +70,7 @@ impl Setting {
             flag: Some(flag),
             variable: Some(variable),
             in_file: true,
+            in_included: false,
             kind,
             default,
             demo: None,
@@ -87,6 +90,11 @@ impl Setting {
     /// Set by a flag or a variable alone, which are read at the start.
     const fn not_in_file(self) -> Self {
         Self { in_file: false, needs_restart: true, ..self }
+    }
+
+    /// A table or a list that may be spread over several files.
+    const fn in_included(self) -> Self {
+        Self { in_included: true, ..self }
     }
 
     const fn without_flag(self) -> Self {
@@ -153,7 +161,8 @@ pub const SETTINGS: &[Setting] = &[
 
     Setting::new(ROUTES, "routes", "route", "PMESH_ROUTE", Kind::Routes, NONE,
         "Sends requests for a host, below a path prefix, to these upstreams; repeat the flag for several \
-         routes, or separate them with spaces in the variable"),
+         routes, or separate them with spaces in the variable")
+        .in_included(),
 
     Setting::new(ROUTES, "defaults", "", "", Kind::Defaults, NONE,
         "What routes have that do not say otherwise")
@@ -224,7 +233,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(IDENTITY, "certificates", "", "", Kind::Certificates,
         Fallback::Described("issued by the local authority"),
         "Certificates with their keys, used for the names they are valid for")
-        .only_in_file(),
+        .only_in_file().in_included(),
     Setting::new(IDENTITY, "cert", "cert", "PMESH_CERT", Kind::File, NONE,
         "Certificate chain in PEM, used for the names it is valid for; cert and key replace the certificates of \
          the file")
@@ -289,6 +298,9 @@ pub const SETTINGS: &[Setting] = &[
         Fallback::Described("HOME/config.toml, else /etc/pmesh/config.toml"),
         "Configuration file; relative paths in it are relative to its folder")
         .not_in_file().in_demo(NONE),
+    Setting::new(PROCESS, "include", "", "", Kind::Include, NONE,
+        "More files, or patterns such as routes.d/*.toml, with routes and certificates")
+        .only_in_file(),
     Setting::new(PROCESS, "home", "home", "PMESH_HOME", Kind::Directory, Fallback::Value("~/.pmesh"),
         "Folder for what pmesh keeps: the secret, and config.toml if no other file is named. Only one pmesh runs in a home")
         .needs_restart(),
@@ -303,7 +315,7 @@ pub const SETTINGS: &[Setting] = &[
          of loopback with its port, which every user of the machine can use; or off")
         .needs_restart(),
     Setting::new(PROCESS, "watch_config", "watch-config", "PMESH_WATCH_CONFIG", Kind::Switch, Fallback::Value("false"),
-        "Reloads the configuration when its file changes; SIGHUP and `pmesh reload` always do"),
+        "Reloads the configuration when one of its files changes; SIGHUP and `pmesh reload` always do"),
 ];
 
 #[cfg(test)]

@@ -29,8 +29,6 @@ use crate::{
 pub(super) struct Admin {
     pub(super) process: Arc<Process>,
     pub(super) about: Arc<About>,
-    /// The configuration file of the start.
-    pub(super) file: Option<String>,
     pub(super) asks: mpsc::UnboundedSender<Ask>,
 }
 
@@ -44,7 +42,8 @@ impl Node for Admin {
                 pid: process::id(),
                 generation: generation.number,
                 since: seconds(generation.since),
-                file: self.file.clone(),
+                file: generation.file.as_ref().map(|file| file.display().to_string()),
+                included: generation.included,
                 error: failed.map(|failed| ErrorReport { message: failed.error, time: Some(seconds(failed.at)) }),
             }),
             health: self.about.health(),

@@ -1,6 +1,6 @@
 //! What one configuration builds.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use pmesh_layers::{
     host::{HostName, ServedHosts},
@@ -29,6 +29,10 @@ pub struct Generation {
     pub since: SystemTime,
     /// What it was built from. Ports that the kernel picked stand in the place of 0.
     pub settings: Settings,
+    /// The configuration file, if there is one.
+    pub file: Option<PathBuf>,
+    /// How many files that one includes.
+    pub included: usize,
     /// The certificates of clients' TLS connections.
     pub certificates: Certificates,
     /// Which authorities may certify upstreams.
@@ -42,6 +46,12 @@ pub struct Generation {
 }
 
 impl Generation {
+    /// This one, whose settings were read from `file` and as many files that it includes.
+    #[must_use]
+    pub fn read_from(self, file: Option<PathBuf>, included: usize) -> Self {
+        Self { file, included, ..self }
+    }
+
     /// What a listener serves: the table from a host and a path to the index of a route.
     pub fn table(&self, _: &Listener) -> &Arc<RouteTable<usize>> {
         self.routes.table()
@@ -90,7 +100,18 @@ impl Builder {
         let node_server = server.clone().max_head(settings.max_head.saturating_add(MORE_HEAD)).trusting();
         let number = previous.map_or(1, |previous| previous.number + 1);
         let since = SystemTime::now();
-        Ok(Generation { number, since, settings, certificates, trust, routes, server, node_server })
+        Ok(Generation {
+            number,
+            since,
+            settings,
+            file: None,
+            included: 0,
+            certificates,
+            trust,
+            routes,
+            server,
+            node_server,
+        })
     }
 
     /// Forgets the endpoints that `current` has no routes to. Their connections end with the requests on them.

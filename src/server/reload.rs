@@ -21,7 +21,7 @@ use super::{
 use crate::{
     admin::{ChangesReport, ReloadReport},
     certificates::CertificateWatch,
-    config::Source,
+    config::{Source, Watched},
     file_watch::{FileWatch, Look},
     mesh::{About, Announcement, ListenerReport, Prober, Renewal, Served},
     settings::{Loaded, Settings, Values},
@@ -84,23 +84,26 @@ pub struct Reloader {
     pub(super) about: Arc<About>,
     pub(super) registry: Option<Renewal>,
     pub(super) certificates: CertificateWatch,
-    /// The configuration file in use, if there is one.
-    pub(super) in_use: Option<PathBuf>,
-    /// That file, or those that were looked for.
-    pub(super) files: Vec<PathBuf>,
-    pub(super) file: FileWatch,
+    pub(super) watched: Watched,
+    /// The files that were read, or those that were looked for.
+    pub(super) files: FileWatch,
     pub(super) prober: Option<AbortHandle>,
 }
 
 impl Reloader {
-    /// Reads the configuration and switches to it, if its file has changed or `all` is set. If it cannot be used, nothing
+    /// Reads the configuration and switches to it, if one of its files has changed, is new or is gone, or if `all` is set. If it cannot be used, nothing
     /// changes, the log says why, and the next call tries again. A process that is stopping does not reload.
     pub fn look(&mut self, all: bool) -> Look<ReloadReport> {
         if *self.about.stop.borrow() {
             return Look::Unchanged;
         }
-        let mut file = mem::take(&mut self.file);
-        let looked = file.look(all, || self.reload());
+        let (mut files, mut read) = (mem::take(&mut self.files), None);
+        files.set_files(self.watched.find());
+        let looked = files.look(all, || {
+            let (report, files) = self.reload()?;
+            read = Some(files);
+            Ok::<_, BoxError>(report)
+        });
         match &looked {
             Look::Read(_) => self.process.note_reload(None),
             Look::Failed(Some(error)) => {
@@ -109,22 +112,26 @@ impl Reloader {
             }
             Look::Unchanged | Look::Failed(None) => {}
         }
-        // A reload may have found another file.
-        self.file = if file.files() == self.files { file } else { FileWatch::new(self.files.clone()) };
+        // A reload may have found others.
+        self.files = match read.filter(|read| files.files() != read) {
+            Some(read) => FileWatch::new(read),
+            None => files,
+        };
         looked
     }
 
-    fn reload(&mut self) -> Result<ReloadReport, BoxError> {
+    /// What has changed, and which files were read.
+    fn reload(&mut self) -> Result<(ReloadReport, Vec<PathBuf>), BoxError> {
         let began = Instant::now();
         let current = self.process.generation();
         let loaded = self.configuration.load()?;
         // An editor may be replacing it. To serve without it is hardly what the user wants.
-        if let Some(file) = self.in_use.as_ref().filter(|file| loaded.file.as_ref() != Some(file) && !file.exists()) {
+        if let Some(file) = current.file.as_ref().filter(|file| loaded.file.as_ref() != Some(file) && !file.exists()) {
             let gone = "the configuration file is gone: put it back, or restart to do without it";
             return Err(format!("{}: {gone}", file.display()).into());
         }
-        let in_use = loaded.file.clone();
         let files = loaded.files();
+        let (watched, file, included) = (loaded.watched.clone(), loaded.file.clone(), loaded.included.len());
         let values = loaded.values();
         let doubts = loaded.doubts.iter().map(ToString::to_string).collect::<Vec<_>>();
         let mut settings = loaded.into_settings();
@@ -132,7 +139,7 @@ impl Reloader {
         let changes = self.values.changes(&values);
 
         let certificates = CertificateWatch::new(&settings.certificates);
-        let mut next = self.builder.build(settings, Some(&current))?;
+        let mut next = self.builder.build(settings, Some(&current))?.read_from(file, included);
         let prepared = self.prepare(&mut next);
         let (swaps, plan) = prepared.inspect_err(|_| self.builder.forget_unused(Some(&current)))?;
 
@@ -147,7 +154,7 @@ impl Reloader {
         self.builder.forget_unused(Some(&next));
         next.certificates.log_renewed(&current.certificates);
         (self.certificates, self.values) = (certificates, self.values.in_use_after(values));
-        (self.in_use, self.files) = (in_use, files);
+        self.watched = watched;
         self.tell_others(Some(&current.settings), &next.settings);
         logging::set(&next.settings);
 
@@ -168,7 +175,7 @@ impl Reloader {
             warnings,
         };
         log(&report);
-        Ok(report)
+        Ok((report, files))
     }
 
     /// All that can fail once the generation is built. Sockets are bound last.

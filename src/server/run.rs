@@ -1,6 +1,6 @@
 //! From validated settings to a running server, and to its end.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use pmesh_layers::{connect::Resolver, identity::Authority};
@@ -25,6 +25,7 @@ use crate::{
     admin::{Node, Socket},
     admission::{Admission, spares::Spares},
     certificates::{CertificateWatch, Issuer},
+    config::Watched,
     file_watch::FileWatch,
     mesh::{self, About, Announcement, Api, IdentityWatch, Instance, Peers, Registry, RegistryOptions, Seal},
     secret::{CONTEXT, SecretWatch, Secrets},
@@ -38,8 +39,8 @@ use crate::{
 pub struct Server {
     configuration: Configuration,
     values: Values,
-    in_use: Option<PathBuf>,
-    file: FileWatch,
+    watched: Watched,
+    files: FileWatch,
     process: Arc<Process>,
     builder: Builder,
     plan: Plan,
@@ -64,7 +65,8 @@ impl Server {
     ///
     /// Whatever is wrong, for the person who wrote the settings.
     pub fn prepare(configuration: Configuration, loaded: Loaded) -> Result<Self, BoxError> {
-        let (in_use, file) = (loaded.file.clone(), FileWatch::new(loaded.files()));
+        let files = FileWatch::new(loaded.files());
+        let (watched, file, included) = (loaded.watched.clone(), loaded.file.clone(), loaded.included.len());
         let values = loaded.values();
         let settings = loaded.into_settings();
         let descriptors = descriptors::enough(&settings)?;
@@ -88,7 +90,7 @@ impl Server {
         let (of_peers, of_admission) = (Arc::clone(&peers), Arc::clone(&admission));
         let endpoints = Endpoints::new(workers, of_admission, resolver.clone(), identity.clone(), of_peers);
         let mut builder = Builder::new(issuer, endpoints);
-        let mut generation = builder.build(settings, None)?;
+        let mut generation = builder.build(settings, None)?.read_from(file, included);
         let admin = admin::bind(&generation.settings, lock.is_some())?;
         let plan = Listeners::default().plan(&mut generation.settings)?;
         for doubt in check::doubts(&generation.settings, &generation.certificates) {
@@ -100,8 +102,8 @@ impl Server {
         Ok(Self {
             configuration,
             values,
-            in_use,
-            file,
+            watched,
+            files,
             process,
             builder,
             plan,
@@ -129,7 +131,7 @@ impl Server {
     /// When the system gives no threads, or a worker broke down.
     pub fn serve(self) -> Result<(), BoxError> {
         let (stop, stopped) = watch::channel(false);
-        let Self { configuration, values, in_use, file, process, builder, plan, admin, .. } = self;
+        let Self { configuration, values, watched, files, process, builder, plan, admin, .. } = self;
         let generation = process.generation();
         let peers = || Arc::clone(&process.peers);
         let instance = Instance::random();
@@ -165,12 +167,7 @@ impl Server {
         let mut listeners = Listeners::default();
         listeners.apply(plan, &workers);
         let (asks, asked) = mpsc::unbounded_channel();
-        let node: Arc<dyn Node> = Arc::new(Admin {
-            process: Arc::clone(&process),
-            about: Arc::clone(&about),
-            file: file.files().first().map(|file| file.display().to_string()),
-            asks,
-        });
+        let node: Arc<dyn Node> = Arc::new(Admin { process: Arc::clone(&process), about: Arc::clone(&about), asks });
         let control = Control {
             process: Arc::clone(&process),
             reloader: Reloader {
@@ -185,9 +182,8 @@ impl Server {
                 about,
                 registry: renewal,
                 certificates,
-                in_use,
-                files: file.files().to_vec(),
-                file,
+                watched,
+                files,
                 prober: None,
             },
             handover,

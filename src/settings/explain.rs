@@ -93,6 +93,10 @@ fn elements(loaded: &Loaded, setting: &Setting, node: &Node<'_>) -> Vec<(String,
             let row = |named: &NamedListener| (named.to_string(), origin(&named.listener));
             settings.named_listeners.iter().map(row).collect()
         }
+        Kind::Include => {
+            let row = |entry: &Node<'_>| (plain(entry.value), entry.origin());
+            node.one_or_more().iter().map(row).collect()
+        }
         Kind::Peers => vec![(peers(&settings.mesh), node.origin())],
         // As it was read, which is without the password.
         _ if setting.key == "mesh_registry" => {

@@ -2,16 +2,20 @@
 
 use std::path::PathBuf;
 
-use super::{Settings, check};
-use crate::config::{Error, Merged, Problem, Raw, Source};
+use super::{Settings, check, summary::LISTED};
+use crate::config::{Error, Merged, Problem, Raw, Source, Watched};
 
 /// Settings, and where each came from.
 #[derive(Debug)]
 pub struct Loaded {
     /// What the program runs on.
     pub settings: Settings,
-    /// The file that was read, if any.
+    /// The main file, if there is one.
     pub file: Option<PathBuf>,
+    /// The files that it includes.
+    pub included: Vec<PathBuf>,
+    /// What to watch for changes: these files, or those that were looked for.
+    pub watched: Watched,
     /// Possible mistakes that do not keep the program from starting.
     pub doubts: Vec<Problem>,
     looked_for: Vec<PathBuf>,
@@ -19,7 +23,7 @@ pub struct Loaded {
 }
 
 impl Source {
-    /// Reads the file, merges all sources and validates the result.
+    /// Reads the files, merges all sources and validates the result.
     ///
     /// ```
     /// use pmesh::{cli::Arguments, config};
@@ -35,11 +39,11 @@ impl Source {
     ///
     /// Every unknown key, bad value and unreadable file that was found, not only the first.
     pub fn load(&self) -> Result<Loaded, Error> {
-        let Raw { merged, secret, file, looked_for, doubts, mut problems } = self.read()?;
+        let Raw { merged, secret, file, included, watched, looked_for, doubts, mut problems } = self.read()?;
         let settings = Settings::read(&merged, secret, &mut problems);
         check::all(&settings, &merged, &mut problems);
         if problems.is_empty() {
-            Ok(Loaded { settings, file, doubts, looked_for, merged })
+            Ok(Loaded { settings, file, included, watched, doubts, looked_for, merged })
         } else {
             Err(problems.into())
         }
@@ -64,10 +68,17 @@ impl Source {
 }
 
 impl Loaded {
-    /// Which file was read, or which were looked for, as a line of the [summary](super::summary).
+    /// Which files were read, or which were looked for, as a line of the [summary](super::summary).
     pub fn file_line(&self) -> String {
         match (&self.file, self.looked_for.as_slice()) {
-            (Some(file), _) => format!("config    {}", file.display()),
+            (Some(file), _) => {
+                let more = match self.included.len() {
+                    0 => String::new(),
+                    1 => " and 1 included file".to_owned(),
+                    count => format!(" and {count} included files"),
+                };
+                format!("config    {}{more}", file.display())
+            }
             (None, []) => "config    none".to_owned(),
             (None, paths) => {
                 let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
@@ -76,9 +87,26 @@ impl Loaded {
         }
     }
 
-    /// The file that was read, or those that were looked for.
+    /// The files that were read, one a line, or what was looked for.
+    pub fn file_lines(&self) -> String {
+        let Some(file) = &self.file else { return self.file_line() };
+        let mut lines = format!("config    {}", file.display());
+        for file in self.included.iter().take(LISTED) {
+            lines += &format!("\ninclude   {}", file.display());
+        }
+        match self.included.len().saturating_sub(LISTED) {
+            0 => {}
+            more => lines += &format!("\nand {more} more"),
+        }
+        lines
+    }
+
+    /// The files that were read, or those that were looked for.
     pub fn files(&self) -> Vec<PathBuf> {
-        self.file.as_ref().map_or_else(|| self.looked_for.clone(), |file| vec![file.clone()])
+        match &self.file {
+            Some(file) => [file].into_iter().chain(&self.included).cloned().collect(),
+            None => self.looked_for.clone(),
+        }
     }
 
     /// The settings alone: what all sources said takes more memory than they do.

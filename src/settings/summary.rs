@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::{Listener, Port, Settings};
 
-/// More routes than this are counted, not listed.
-const LISTED: usize = 20;
+/// More routes or files than this are counted, not listed.
+pub(super) const LISTED: usize = 20;
 
 /// What is served, in a few lines: the listeners, the nodes if there are several, the routes.
 pub fn summary(settings: &Settings) -> String {

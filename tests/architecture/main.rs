@@ -31,9 +31,15 @@ fn no_import_between_the_folders_of_the_program_runs_in_a_circle() {
 #[test]
 fn documents_name_files_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for document in
-        ["README.md", "CONTRIBUTING.md", "layers/README.md", "benches/README.md", "fuzz/README.md", "docs/choices.md"]
-    {
+    for document in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "layers/README.md",
+        "benches/README.md",
+        "fuzz/README.md",
+        "docs/choices.md",
+        "docs/configuration.md",
+    ] {
         let document = root.join(document);
         let text = fs::read_to_string(&document).unwrap();
         let is_in_path = |letter: char| letter.is_ascii_alphanumeric() || "_-./".contains(letter);

@@ -9,6 +9,7 @@ mod support;
 
 mod broken;
 mod descriptors;
+mod include;
 mod kept;
 mod limits;
 mod listeners;

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use crate::{
     TOP, assert_silent, eventually, generation, lines, route, start, start_with,
     support::{Backend, Client, Program, Start},
-    write,
+    told, write,
 };
 
 /// Puts a whole file in the place of the one that is there.
@@ -24,7 +24,7 @@ fn serves(program: &Program, host: &str) -> bool {
 }
 
 #[track_caller]
-fn wait_until_served(program: &Program, host: &str) {
+pub(crate) fn wait_until_served(program: &Program, host: &str) {
     eventually(&format!("{host} is served"), || serves(program, host));
 }
 
@@ -81,4 +81,6 @@ fn a_file_that_appears_is_read() {
     wait_until_served(&program, "a.test");
     replace(&program, &route("b.test", backend.address));
     wait_until_served(&program, "b.test");
+    let file = told(&program, "/v1/status")["configuration"]["file"].clone();
+    assert_eq!(file, program.home().join("config.toml").display().to_string());
 }

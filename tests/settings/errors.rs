@@ -328,7 +328,7 @@ fn nodes() {
     );
     assert_file_error(
         "[mesh_peers]\n\"b.c\" = \"d:1\"",
-        "2: mesh_peers.b.c: '.' cannot stand in the name of a node: it has letters from a to z, digits and hyphens",
+        "2: mesh_peers.\"b.c\": '.' cannot stand in the name of a node: it has letters from a to z, digits and hyphens",
     );
     assert_file_error(
         "[[routes]]\nhost = \"a\"\nupstream = [\"a:1\"]\n[[routes]]\nhost = \"x\"\nupstream = [\"mesh://b\"]\n",

@@ -3,6 +3,7 @@
 mod errors;
 mod example_file;
 mod files;
+mod include;
 mod inheritance;
 mod listeners;
 mod newcomers;

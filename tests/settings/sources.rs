@@ -20,7 +20,7 @@ pub(crate) fn holds(source: Source, setting: &Setting) -> bool {
         _ if matches!(setting.key, "secret" | "config") => false,
         // Part of the routes.
         _ if matches!(setting.kind, Kind::Defaults | Kind::Redirects) => false,
-        Default => !matches!(setting.kind, Kind::Listeners | Kind::Certificates),
+        Default => !matches!(setting.kind, Kind::Listeners | Kind::Certificates | Kind::Include),
         File => setting.in_file,
         Variable => setting.variable.is_some(),
         Flag => setting.flag.is_some(),
@@ -51,6 +51,7 @@ pub(crate) fn text(setting: &Setting, second: bool) -> String {
         Kind::Routes => pick("one.example=127.0.0.1:1", "two.example/x=127.0.0.1:2,b:3"),
         Kind::Listeners => pick("federation: port 8448 on 0.0.0.0, TLS", "metrics: port 0 on 0.0.0.0"),
         Kind::Certificates => "/one /two".into(),
+        Kind::Include => pick("/none/*.toml", "/none/?.toml"),
         Kind::Defaults | Kind::Redirects | Kind::Secret => unreachable!("not merged"),
     }
 }
