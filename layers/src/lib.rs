@@ -34,7 +34,10 @@
 //! | [`trailers`] | drops trailers that could be mistaken for headers | |
 //! | [`upgrade`] | joins clients and backends after an upgrade, over HTTP/1.1 and HTTP/2 | `upgrade` |
 //! | [`respond`] | turns errors into responses, using a table that you can change | |
-//! | [`redirect`] | redirects to another URL, built from parts of the request | |
+//! | [`redirect`] | redirects to another URL, built from parts of the request | `regex` for regular expressions |
+//! | [`https_redirect`] | redirects clients that came without TLS to HTTPS | |
+//! | [`hsts`] | tells browsers to use HTTPS only | |
+//! | [`fixed_response`] | answers with a status and a text, or not at all | |
 //! | [`route`] | picks a service by host, path and conditions; strips prefixes | `regex` for regular expressions |
 //! | [`balance`] | spreads requests over endpoints, with retries and health | |
 //! | [`response_timeout`] | limits the time to wait for a response | |
@@ -79,8 +82,8 @@
 //!
 //! | extension | set by | needed by | used by |
 //! | --- | --- | --- | --- |
-//! | [`ConnInfo`](conn::ConnInfo) | `HttpServer`; on other servers [`ConnInfoLayer`](conn::ConnInfoLayer) | `SniMatchLayer`, `DistrustLayer`, `ForwardedLayer` | `OpenGateLayer`, `TrailersLayer`, `TunnelLayer`, `Balance`, pools, `Redirect`; log lines of `HostLayer` |
-//! | [`HostName`](host::HostName) | `HostLayer` | `Router`; `SniMatchLayer` over TLS | `Redirect` |
+//! | [`ConnInfo`](conn::ConnInfo) | `HttpServer`; on other servers [`ConnInfoLayer`](conn::ConnInfoLayer) | `SniMatchLayer`, `DistrustLayer`, `ForwardedLayer` | `OpenGateLayer`, `TrailersLayer`, `TunnelLayer`, `Balance`, pools, `Redirect`, `HttpsRedirectLayer`, `HstsLayer`; log lines of `HostLayer` |
+//! | [`HostName`](host::HostName) | `HostLayer` | `Router`; `SniMatchLayer` over TLS | `Redirect`, `HttpsRedirectLayer` |
 //! | [`ClientAddr`](forwarded::ClientAddr) | `DistrustLayer`, if the client is not the peer | | [`ClientAddr::of`](forwarded::ClientAddr::of), for your own layers |
 //! | [`Attempts`](balance::Attempts) | your own layer | | `Balance`, which fills it in |
 //! | [`Cause`](respond::Cause), in a response | `RespondLayer` | | your own layers that log or count failures |
@@ -225,6 +228,7 @@ pub mod conn;
 #[cfg(feature = "client")]
 pub mod connect;
 mod durations;
+pub mod fixed_response;
 pub mod forwarded;
 mod frame_head;
 pub mod framing;
@@ -233,6 +237,8 @@ mod hash;
 pub mod hop_by_hop;
 pub mod host;
 mod host_name;
+pub mod hsts;
+pub mod https_redirect;
 #[cfg(feature = "identity")]
 pub mod identity;
 mod missing;

@@ -66,4 +66,5 @@ mod values;
 pub use error::{InvalidTarget, NotARedirect};
 pub use placeholder::Placeholder;
 pub use service::Redirect;
+pub(crate) use service::{location, response};
 pub use target::RedirectTarget;

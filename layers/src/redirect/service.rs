@@ -86,15 +86,28 @@ impl<R: Default, B> Service<Request<B>> for Redirect<R> {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Settings { target, status, prefixes } = &*self.settings;
-        let location = expand(target, &Values::of(&request, prefixes)).and_then(|url| HeaderValue::try_from(url).ok());
-        let mut response = Response::new(R::default());
-        match location {
-            Some(location) => {
-                *response.status_mut() = *status;
-                response.headers_mut().insert(LOCATION, location);
-            }
-            None => *response.status_mut() = StatusCode::BAD_REQUEST,
-        }
-        ready(Ok(response))
+        ready(Ok(response(location(target, &request, prefixes), *status)))
     }
+}
+
+/// Where a target leads for a request; `None` if the request has no host, or a path that could lead elsewhere.
+pub(crate) fn location<B>(
+    target: &RedirectTarget,
+    request: &Request<B>,
+    prefixes: &[PathPrefix],
+) -> Option<HeaderValue> {
+    HeaderValue::try_from(expand(target, &Values::of(request, prefixes))?).ok()
+}
+
+/// A redirect; without a location, 400.
+pub(crate) fn response<R: Default>(location: Option<HeaderValue>, status: StatusCode) -> Response<R> {
+    let mut response = Response::new(R::default());
+    match location {
+        Some(location) => {
+            *response.status_mut() = status;
+            response.headers_mut().insert(LOCATION, location);
+        }
+        None => *response.status_mut() = StatusCode::BAD_REQUEST,
+    }
+    response
 }

@@ -57,6 +57,20 @@ impl RedirectTarget {
         self.placeholders().filter_map(group).max()
     }
 
+    /// The same host, path and query with `https`, and this port.
+    pub(crate) fn https(port: Option<u16>) -> Self {
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        let (scheme, port) = (Piece::Text("https://".into()), Piece::Text(port.into()));
+        Self {
+            text: "https://{host}{path_and_query}".into(),
+            origin: Some([scheme, Piece::Value(Placeholder::Host), port].into()),
+            path: [Piece::Value(Placeholder::Path)].into(),
+            keeps_query: true,
+            query: None,
+            fragment: None,
+        }
+    }
+
     fn placeholders(&self) -> impl Iterator<Item = Placeholder> {
         let parts = [self.origin.as_ref(), Some(&self.path), self.query.as_ref(), self.fragment.as_ref()];
         parts.into_iter().flatten().flatten().filter_map(Piece::placeholder)

@@ -1,8 +1,10 @@
-use std::{error::Error, fmt, iter, marker::PhantomData};
+use std::{convert::Infallible, error::Error, fmt, iter, marker::PhantomData};
 
 use http::{Response, StatusCode};
+use tower::BoxError;
 
 use super::plain;
+use crate::causes::find;
 
 /// What a row answers with: a status, whose text becomes the body, or a whole response.
 pub trait Answer<B> {
@@ -24,12 +26,28 @@ impl<B> Answer<B> for Response<B> {
 
 /// The rows that a [`RespondLayer`](super::RespondLayer) has beside those of the table.
 pub trait Answers<B> {
+    /// What passes unanswered: [`Infallible`] if nothing does, otherwise a [`BoxError`].
+    type Error;
+
+    /// The error, if it passes, or else gives it back to be answered.
+    ///
+    /// # Errors
+    ///
+    /// Those that do not pass.
+    fn pass(&self, error: BoxError) -> Result<Self::Error, BoxError>;
+
     /// The answer of the first row for `error` or for one of its causes.
     fn answer(&self, error: &(dyn Error + 'static)) -> Option<Response<B>>;
 }
 
 /// No rows.
 impl<B> Answers<B> for () {
+    type Error = Infallible;
+
+    fn pass(&self, error: BoxError) -> Result<Infallible, BoxError> {
+        Err(error)
+    }
+
     fn answer(&self, _: &(dyn Error + 'static)) -> Option<Response<B>> {
         None
     }
@@ -55,6 +73,12 @@ where
     F: Fn(&E) -> T,
     T: Answer<B>,
 {
+    type Error = A::Error;
+
+    fn pass(&self, error: BoxError) -> Result<A::Error, BoxError> {
+        self.before.pass(error)
+    }
+
     fn answer(&self, error: &(dyn Error + 'static)) -> Option<Response<B>> {
         self.before.answer(error).or_else(|| {
             let mut causes = iter::successors(Some(error), |error| (*error).source());
@@ -74,5 +98,47 @@ impl<A: Copy, E, F: Copy> Copy for Row<A, E, F> {}
 impl<A: fmt::Debug, E, F> fmt::Debug for Row<A, E, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Row").field("before", &self.before).finish_non_exhaustive()
+    }
+}
+
+/// A row that lets errors of type `E` pass, beside the rows `A`.
+pub struct Pass<A, E> {
+    rows: A,
+    error: PhantomData<fn(&E)>,
+}
+
+impl<A, E> Pass<A, E> {
+    pub(super) fn new(rows: A) -> Self {
+        Self { rows, error: PhantomData }
+    }
+}
+
+impl<A, B, E> Answers<B> for Pass<A, E>
+where
+    A: Answers<B, Error: Into<BoxError>>,
+    E: Error + 'static,
+{
+    type Error = BoxError;
+
+    fn pass(&self, error: BoxError) -> Result<BoxError, BoxError> {
+        if find::<E>(&*error).is_some() { Ok(error) } else { self.rows.pass(error).map(Into::into) }
+    }
+
+    fn answer(&self, error: &(dyn Error + 'static)) -> Option<Response<B>> {
+        self.rows.answer(error)
+    }
+}
+
+impl<A: Clone, E> Clone for Pass<A, E> {
+    fn clone(&self) -> Self {
+        Self::new(self.rows.clone())
+    }
+}
+
+impl<A: Copy, E> Copy for Pass<A, E> {}
+
+impl<A: fmt::Debug, E> fmt::Debug for Pass<A, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pass").field("rows", &self.rows).finish_non_exhaustive()
     }
 }

@@ -1,5 +1,4 @@
 use std::{
-    convert::Infallible,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -56,7 +55,7 @@ where
     A: Answers<R>,
     R: From<String>,
 {
-    type Output = Result<Response<R>, Infallible>;
+    type Output = Result<Response<R>, A::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -70,7 +69,10 @@ where
                 None => panic!("polled after completion"),
             },
         };
-        Poll::Ready(Ok(answer(error, this.answers, *this.http1)))
+        Poll::Ready(match this.answers.pass(error) {
+            Ok(error) => Err(error),
+            Err(error) => Ok(answer(error, this.answers, *this.http1)),
+        })
     }
 }
 
@@ -107,6 +109,8 @@ fn ends_connection(status: StatusCode) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use http::{Request, Version};
     use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
@@ -125,7 +129,7 @@ mod tests {
     #[error("inner")]
     struct Inner;
 
-    async fn answered<A: Answers<String> + Clone>(
+    async fn answered<A: Answers<String, Error = Infallible> + Clone>(
         layer: RespondLayer<A>,
         error: impl Into<BoxError>,
         version: Version,
@@ -154,6 +158,27 @@ mod tests {
         ] {
             let response = answered(layer, error, Version::HTTP_11).await;
             assert_eq!((response.status().as_u16(), response.body().as_str()), (status, body));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_passes_is_answered_by_no_row() {
+        let layer = RespondLayer::new().pass::<Inner>().on(|_: &Inner| StatusCode::IM_A_TEAPOT).pass::<NoRoute>();
+        for (error, passes) in [
+            (BoxError::from(Inner), true),
+            (Outer(Inner).into(), true),
+            (NoRoute::NotFound.into(), true),
+            (crate::via::LoopDetected.into(), false),
+        ] {
+            let text = error.to_string();
+            let error = std::sync::Mutex::new(Some(error));
+            let service = service_fn(|_: Request<()>| {
+                std::future::ready(Err::<Response<String>, _>(error.lock().unwrap().take().unwrap()))
+            });
+            match ServiceBuilder::new().layer(layer).service(service).oneshot(Request::new(())).await {
+                Ok(response) => assert!(!passes && response.status() == StatusCode::LOOP_DETECTED),
+                Err(error) => assert!(passes && error.to_string() == text),
+            }
         }
     }
 

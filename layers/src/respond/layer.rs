@@ -1,5 +1,4 @@
 use std::{
-    convert::Infallible,
     fmt,
     task::{Context, Poll, ready},
 };
@@ -7,9 +6,10 @@ use std::{
 use http::{Request, Response, Version};
 use tower::{BoxError, Layer, Service};
 
-use super::{Answers, ResponseFuture, Row};
+use super::{Answers, Pass, ResponseFuture, Row};
 
-/// Answers errors of the inner service, so that the resulting service never fails.
+/// Answers errors of the inner service, so that the resulting service never fails, but for errors that
+/// [`pass`](Self::pass).
 ///
 /// The inner service's responses need a body that can be made from text (`From<String>`), such as
 /// [`ResponseBody`](crate::body::ResponseBody), `axum::body::Body`, `http_body_util::Full` or `String`. Convert other
@@ -86,6 +86,16 @@ impl<A> RespondLayer<A> {
     {
         RespondLayer { answers: Row::new(self.answers, answer) }
     }
+
+    /// Lets errors of type `E` pass, and errors caused by one, whatever the rows and the table say. The error type of the
+    /// service is then [`BoxError`] instead of
+    /// [`Infallible`](std::convert::Infallible).
+    ///
+    /// It is meant for [`NoResponse`](super::NoResponse), which has an example.
+    #[must_use]
+    pub fn pass<E: std::error::Error + 'static>(self) -> RespondLayer<Pass<A, E>> {
+        RespondLayer { answers: Pass::new(self.answers) }
+    }
 }
 
 impl<S, A: Clone> Layer<S> for RespondLayer<A> {
@@ -128,10 +138,10 @@ where
     R: From<String>,
 {
     type Response = Response<R>;
-    type Error = Infallible;
+    type Error = A::Error;
     type Future = ResponseFuture<S::Future, A>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), A::Error>> {
         if self.broken.is_none() {
             self.broken = ready!(self.inner.poll_ready(cx)).err().map(Into::into);
         }

@@ -47,6 +47,7 @@
 //! | [`ConnectError`](crate::connect::ConnectError) | 504 if it is a timeout, also as the cause of another error; otherwise 502 |
 //! | [`Failed`](crate::balance::Failed) | the status of its cause |
 //! | [`MissingExtension`](crate::MissingExtension), [`MissingUpgrade`](crate::upgrade::MissingUpgrade) | 500 |
+//! | [`NoResponse`] | 403, unless it [passes](RespondLayer::pass) |
 //! | any other | 502 |
 //!
 //! A row of your own gets all errors of its type, also as the cause of another error: a row for `PoolError` answers one
@@ -59,17 +60,19 @@
 //!
 //! An answer is the opposite of silence. On an [`HttpServer`](crate::serve::HttpServer), put this layer inside
 //! [`OpenGateLayer`](crate::silence::OpenGateLayer): errors of the layers outside it then end the connection without a
-//! byte. On a server without silence, such as `axum::serve`, make it the outermost layer: such a server has to answer
+//! byte. [`NoResponse`] leaves a request without an answer even here. On a server without silence, such as `axum::serve`, make it the outermost layer: such a server has to answer
 //! every request, so all you choose is the answer.
 
 mod answer;
 mod cause;
 mod future;
 mod layer;
+mod no_response;
 mod status;
 
-pub use answer::{Answer, Answers, Row};
+pub use answer::{Answer, Answers, Pass, Row};
 pub use cause::Cause;
 pub use future::ResponseFuture;
 pub use layer::{Respond, RespondLayer};
+pub use no_response::NoResponse;
 pub use status::{plain, status};

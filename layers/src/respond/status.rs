@@ -2,6 +2,7 @@ use std::{error::Error, iter};
 
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 
+use super::NoResponse;
 #[cfg(feature = "upgrade")]
 use crate::upgrade::{MissingUpgrade, NotSwitched};
 use crate::{
@@ -68,6 +69,9 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
     if error.is::<AllUnreachable>() {
         return StatusCode::SERVICE_UNAVAILABLE;
     }
+    if error.is::<NoResponse>() {
+        return StatusCode::FORBIDDEN;
+    }
     if error.is::<MissingExtension>() {
         return StatusCode::INTERNAL_SERVER_ERROR;
     }
@@ -125,7 +129,7 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let table: [(BoxError, u16); 19] = [
+        let table: [(BoxError, u16); 20] = [
             (HostRejected::NotServed.into(), 421),
             (HostRejected::NoHost.into(), 400),
             (Unacceptable::Length.into(), 400),
@@ -144,6 +148,7 @@ mod tests {
             (TimedOut::Backend.into(), 504),
             (TimedOut::Client.into(), 408),
             (AllUnreachable.into(), 503),
+            (NoResponse.into(), 403),
             ("anything else".into(), 502),
         ];
         for (error, expected) in table {

@@ -20,8 +20,10 @@ use super::InFlightBody;
 use crate::{
     body::RequestBody,
     call::Call,
+    causes::find,
     conn::{ConnInfo, InFlight},
     host::HostRejected,
+    respond::NoResponse,
 };
 
 /// Hands the requests of one connection to its clone of the stack, with what is known of the connection.
@@ -128,6 +130,11 @@ where
                     if error.downcast_ref().is_some_and(HostRejected::is_malformed) {
                         in_flight.responded();
                         return Poll::Ready(Ok(bad_request(in_flight, *this.http2)));
+                    }
+                    if *this.http2 && find::<NoResponse>(&*error).is_some() {
+                        in_flight.responded();
+                        in_flight.end();
+                        return Poll::Ready(Err(h2::Error::from(h2::Reason::CANCEL).into()));
                     }
                     // The other streams go on. This one gets no answer, so its future never completes.
                     if *this.http2 {

@@ -16,6 +16,7 @@ mod draining;
 mod early_response;
 mod ending;
 mod extended_connect;
+mod fixed_responses;
 mod floods;
 mod forwarded_fields;
 mod gate;
