@@ -40,7 +40,7 @@ use crate::{
     conn::Scheme,
     future::ResponseFuture as Inner,
     host,
-    redirect::{RedirectTarget, location, response},
+    redirect::{RedirectTarget, Sources, location, response},
 };
 
 /// Answers requests that came without TLS with 308, to the same host, path and query with `https`.
@@ -114,7 +114,7 @@ where
         let future = match client_scheme(&request) {
             Some(Scheme::Https) => Inner::inner(self.inner.call(request)),
             Some(Scheme::Http) => match host::of(&request) {
-                Ok(_) => return ResponseFuture::redirected(location(&self.target, &request, &[])),
+                Ok(_) => return ResponseFuture::redirected(location(&self.target, &request, &Sources::default())),
                 Err(rejected) => Inner::error(rejected),
             },
             None => Inner::error(MissingExtension::conn_info("HttpsRedirectLayer")),

@@ -30,7 +30,7 @@
 //! | `{query}` | the query, without its question mark |
 //! | `{path_and_query}` | both |
 //! | `{*}` | the path behind the [`prefix`](Redirect::prefix), without a slash at its beginning, and the query, unless the target has a query of its own |
-//! | `{1}`, `{2}` … | a group of the path's regex |
+//! | `{1}`, `{2}` … | a group of the path's [regex](crate::route::PathRegex), which needs the feature `regex` |
 //!
 //! | target | `/old/a?b=1` becomes |
 //! | --- | --- |
@@ -40,6 +40,7 @@
 //! | `/new` | `/new` |
 //! | `/new/{*}` | `/new/a?b=1`, if `/old` is the prefix |
 //! | `/new/{*}?` | `/new/a` |
+//! | `/{1}` | `/a`, if `^/old/(.*)$` is the regex |
 //! | `/login?next={path_and_query}` | `/login?next=/old/a%3Fb%3D1` |
 //!
 //! # Safety
@@ -68,3 +69,4 @@ pub use placeholder::Placeholder;
 pub use service::Redirect;
 pub(crate) use service::{location, response};
 pub use target::RedirectTarget;
+pub(crate) use values::Sources;

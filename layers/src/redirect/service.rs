@@ -10,8 +10,14 @@ use std::{
 use http::{HeaderValue, Request, Response, StatusCode, header::LOCATION};
 use tower::Service;
 
-use super::{NotARedirect, RedirectTarget, expand::expand, values::Values};
+use super::{
+    NotARedirect, RedirectTarget,
+    expand::expand,
+    values::{Sources, Values},
+};
 use crate::route::PathPrefix;
+#[cfg(feature = "regex")]
+use crate::route::PathRegex;
 
 /// Redirects each request to a [`RedirectTarget`], with 308 unless another [`status`](Self::status) is set.
 ///
@@ -28,13 +34,14 @@ pub struct Redirect<R> {
 struct Settings {
     target: RedirectTarget,
     status: StatusCode,
-    prefixes: Vec<PathPrefix>,
+    /// Where values of the path come from.
+    sources: Sources,
 }
 
 impl<R> Redirect<R> {
     /// Redirects to `target` with 308, so that clients send the same method and body again.
     pub fn new(target: RedirectTarget) -> Self {
-        let settings = Settings { target, status: StatusCode::PERMANENT_REDIRECT, prefixes: Vec::new() };
+        let settings = Settings { target, status: StatusCode::PERMANENT_REDIRECT, sources: Sources::default() };
         Self { settings: Arc::new(settings), response: PhantomData }
     }
 
@@ -58,7 +65,15 @@ impl<R> Redirect<R> {
     /// whole path.
     #[must_use]
     pub fn prefix(mut self, prefix: PathPrefix) -> Self {
-        Arc::make_mut(&mut self.settings).prefixes.push(prefix);
+        Arc::make_mut(&mut self.settings).sources.prefixes.push(prefix);
+        self
+    }
+
+    /// Lets `{1}`, `{2}` and so on stand for the groups of `regex`. A group that has not taken part in the match is empty.
+    #[cfg(feature = "regex")]
+    #[must_use]
+    pub fn regex(mut self, regex: PathRegex) -> Self {
+        Arc::make_mut(&mut self.settings).sources.regex = Some(regex);
         self
     }
 }
@@ -85,18 +100,14 @@ impl<R: Default, B> Service<Request<B>> for Redirect<R> {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Settings { target, status, prefixes } = &*self.settings;
-        ready(Ok(response(location(target, &request, prefixes), *status)))
+        let Settings { target, status, sources } = &*self.settings;
+        ready(Ok(response(location(target, &request, sources), *status)))
     }
 }
 
 /// Where a target leads for a request; `None` if the request has no host, or a path that could lead elsewhere.
-pub(crate) fn location<B>(
-    target: &RedirectTarget,
-    request: &Request<B>,
-    prefixes: &[PathPrefix],
-) -> Option<HeaderValue> {
-    HeaderValue::try_from(expand(target, &Values::of(request, prefixes))?).ok()
+pub(crate) fn location<B>(target: &RedirectTarget, request: &Request<B>, sources: &Sources) -> Option<HeaderValue> {
+    HeaderValue::try_from(expand(target, &Values::of(request, sources))?).ok()
 }
 
 /// A redirect; without a location, 400.

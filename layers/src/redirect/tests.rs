@@ -164,3 +164,28 @@ async fn only_statuses_that_redirect_are_allowed() {
         assert!(error.starts_with(&status.to_string()) && error.contains("use 301, 302"), "{error}");
     }
 }
+
+#[cfg(feature = "regex")]
+#[tokio::test]
+async fn groups_of_a_regex_are_filled_in_and_stay_where_they_are() {
+    for (regex, target, uri, expected) in [
+        ("^/u/([0-9]+)$", "/user/{1}", "/u/42?x", "/user/42"),
+        ("^/u/([0-9]+)$", "/user?id={1}&{query}", "/u/42?x", "/user?id=42&x"),
+        ("^/(a)?b/(c)$", "/{2}/{1}x", "/b/c", "/c/x"),
+        ("^/(.*)$", "/{1}", "//evil.test", "/evil.test"),
+        ("^/(.*)$", "/{1}", "/\\evil.test", "/%5Cevil.test"),
+        ("^/(x)?(.*)$", "/{1}/{2}", "/evil.test", "/evil.test"),
+        ("^/(.*)$", "https://a.test/{1}", "/@evil.test", "https://a.test/@evil.test"),
+        ("^/(.*)$", "/s?q={1}", "/a&b=c+d?e", "/s?q=a%26b=c%2Bd"),
+        ("^/(.*)$", "/s?q={1}", "/a%26%2f", "/s?q=a%26%2f"),
+        // `/u-../evil` has no dot segments, so browsers leave it as it is.
+        ("^/u-(.*)$", "https://a.test/ours/{1}", "/u-../evil", ""),
+        ("^/u-(.*)$", "https://a.test/ours/x{1}", "/u-../evil", "https://a.test/ours/x../evil"),
+        ("^/u-(.*)e(.*)$", "https://a.test/ours/{1}{2}", "/u-.e.", ""),
+        // It does not match.
+        ("^/x$", "/{1}/{2}", "/y", "/"),
+    ] {
+        let redirect = Redirect::new(target.parse().unwrap()).regex(regex.parse().unwrap());
+        assert_eq!(answered(redirect, Request::get(uri).body(()).unwrap()).await.1, expected, "{regex} {uri}");
+    }
+}

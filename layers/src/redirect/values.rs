@@ -5,12 +5,22 @@ use std::borrow::Cow;
 use http::{Request, Uri};
 
 use super::Placeholder;
+#[cfg(feature = "regex")]
+use crate::route::{Captures, PathRegex};
 use crate::{
     client_scheme::client_scheme,
     conn::Scheme,
     host::{self, HostName},
     route::PathPrefix,
 };
+
+/// What the path is taken apart with.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sources {
+    pub(super) prefixes: Vec<PathPrefix>,
+    #[cfg(feature = "regex")]
+    pub(super) regex: Option<PathRegex>,
+}
 
 /// The parts of a request, as the client sent them.
 #[derive(Debug)]
@@ -22,13 +32,15 @@ pub(super) struct Values<'a> {
     pub(super) query: &'a str,
     /// Without its leading slash.
     rest: &'a str,
+    #[cfg(feature = "regex")]
+    captures: Option<Captures<'a>>,
 }
 
 impl<'a> Values<'a> {
-    pub(super) fn of<B>(request: &'a Request<B>, prefixes: &[PathPrefix]) -> Self {
+    pub(super) fn of<B>(request: &'a Request<B>, sources: &Sources) -> Self {
         let path = path(request.uri());
         // Of several that match, the longest leaves the shortest rest.
-        let rests = prefixes.iter().filter_map(|prefix| prefix.strip(path));
+        let rests = sources.prefixes.iter().filter_map(|prefix| prefix.strip(path));
         let rest = rests.min_by_key(|rest| rest.len()).unwrap_or(path);
         Self {
             scheme: client_scheme(request).unwrap_or(Scheme::Http),
@@ -36,7 +48,19 @@ impl<'a> Values<'a> {
             path,
             query: request.uri().query().unwrap_or_default(),
             rest: rest.strip_prefix('/').unwrap_or(rest),
+            #[cfg(feature = "regex")]
+            captures: sources.regex.as_ref().and_then(|regex| regex.captures(path)),
         }
+    }
+
+    #[cfg(feature = "regex")]
+    fn capture(&self, group: usize) -> &str {
+        self.captures.as_ref().and_then(|captures| captures.get(group)).unwrap_or_default()
+    }
+
+    #[cfg(not(feature = "regex"))]
+    fn capture(&self, _: usize) -> &str {
+        ""
     }
 
     /// The value of a placeholder; `None` if the request names no valid host.
@@ -50,7 +74,7 @@ impl<'a> Values<'a> {
             Placeholder::Path | Placeholder::PathAndQuery => self.path,
             Placeholder::Query => self.query,
             Placeholder::Rest => self.rest,
-            Placeholder::Capture(_) => "",
+            Placeholder::Capture(group) => self.capture(group),
         }))
     }
 }
