@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::{Method, Request, Response, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use pmesh_layers::{balance::Attempts, conn::ConnInfo, forwarded::ClientAddr, host::HostName, identity::NodeName};
@@ -82,14 +82,18 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.response.poll(cx))?;
+        let response = ready!(this.response.poll(cx));
         let mut line = this.line.take();
         if let Some(line) = &mut line {
-            line.status = Some(response.status());
+            line.status = response.as_ref().map_or(NO_RESPONSE, |response| response.status().as_u16());
         }
-        Poll::Ready(Ok(response.map(|inner| LoggedBody { inner, line })))
+        Poll::Ready(response.map(|response| response.map(|inner| LoggedBody { inner, line })))
     }
 }
+
+/// Statuses of nginx for requests without a response: its route asks for silence, or the client left before.
+const NO_RESPONSE: u16 = 444;
+const CLIENT_LEFT: u16 = 499;
 
 /// What is logged of a request. Written when it is dropped, so that requests that were given up are in the log, too.
 #[derive(Debug)]
@@ -104,7 +108,7 @@ struct Line {
     uri: Uri,
     version: Version,
     attempts: Attempts,
-    status: Option<StatusCode>,
+    status: u16,
     bytes: u64,
 }
 
@@ -121,7 +125,7 @@ impl Line {
             uri: request.uri().clone(),
             version: request.version(),
             attempts: Attempts::default(),
-            status: None,
+            status: CLIENT_LEFT,
             bytes: 0,
         }
     }
@@ -140,8 +144,7 @@ impl Drop for Line {
             version = ?self.version,
             upstream = self.attempts.endpoint().unwrap_or("-"),
             attempts = Some(self.attempts.count()).filter(|attempts| *attempts > 1),
-            // 499, as nginx has it: the client left before the response began.
-            status = self.status.map_or(499, |status| status.as_u16()),
+            status = self.status,
             bytes = self.bytes,
             ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX),
             "request"

@@ -9,11 +9,12 @@ use std::{
 use http::{HeaderName, Request, Response, StatusCode};
 use pmesh_layers::{
     body::{RequestBody, ResponseBody},
+    causes::find,
     forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
     framing::FramingLayer,
     hop_by_hop::HopByHopLayer,
     host::{HostLayer, HostRejected},
-    respond::RespondLayer,
+    respond::{NoResponse, RespondLayer},
     route::{RouteTable, Router},
     silence::OpenGateLayer,
     sni::SniMatchLayer,
@@ -90,8 +91,9 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
                 // The layer has said who asked for what.
                 Some(error) => rejected.reject(error.reason()),
                 None => {
-                    rejected.reject("other");
-                    tracing::debug!(reason = "other", %error, "silence");
+                    let reason = if find::<NoResponse>(&*error).is_some() { "no_response" } else { "other" };
+                    rejected.reject(reason);
+                    tracing::debug!(reason, %error, "silence");
                 }
             }
             error
@@ -113,7 +115,8 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
         .layer(AccessLogLayer::new(settings.access_log))
         .layer(FailureLogLayer)
         // All errors from further in become responses. The table is that of the layers, with a row for nodes.
-        .layer(RespondLayer::new().on(|_: &Circle| StatusCode::LOOP_DETECTED))
+        // Routes may ask for silence.
+        .layer(RespondLayer::new().on(|_: &Circle| StatusCode::LOOP_DETECTED).pass::<NoResponse>())
         // Nothing that a head must say is said behind a body.
         .layer(TrailersLayer::new().drop_prefix(OWN_FIELDS))
         // Over TLS the host must be the one that the handshake was for: 421.

@@ -12,8 +12,8 @@ pub struct Counters {
     rejections: [Counter; REASONS.len()],
 }
 
-/// Why a connection ended in silence.
-const REASONS: [&str; 21] = [
+/// Why a connection ended in silence, or a request of it did.
+const REASONS: [&str; 22] = [
     "host_not_served",
     "no_host",
     "several_hosts",
@@ -34,6 +34,7 @@ const REASONS: [&str; 21] = [
     "no_node_name",
     "too_many_connections",
     "crowded_out",
+    "no_response",
     "other",
 ];
 
