@@ -13,8 +13,8 @@ use super::{
     environment::Environment,
     references::References,
     relative,
-    shown::{dotted, without_password},
-    table,
+    shown::dotted,
+    syntax, table,
     toml::{self, Lines},
     unknown::unknown_keys,
 };
@@ -37,10 +37,8 @@ impl ConfigFile {
             let message = match (error.message().trim(), error.span().and_then(|span| text.get(span))) {
                 ("duplicate key", Some(key)) => format!("duplicate key `{}`", key.trim()),
                 (message, _) => {
-                    let instead = text.lines().nth(line - 1).and_then(toml::valid_instead);
-                    let instead =
-                        instead.map(|line| format!(": write {}", without_password(&line))).unwrap_or_default();
-                    format!("this is not valid TOML: {}{instead}", message.replace('\n', ", "))
+                    let advice = text.lines().nth(line - 1).map(syntax::advice).unwrap_or_default();
+                    format!("this is not valid TOML: {}{advice}", message.replace('\n', ", "))
                 }
             };
             Problem::new(format!("{}:{line}", path.display()), message)

@@ -150,7 +150,8 @@ impl<'a> Node<'a> {
         let key = self.dotted_path();
         let is_of_tables =
             table::by_key(&key).is_some_and(|setting| matches!(setting.kind, Kind::Routes | Kind::Certificates));
-        if is_of_tables {
+        if is_of_tables || key.ends_with("].routes") {
+            let key = if is_of_tables { &key } else { "routes.routes" };
             problem.message += &format!(": write [[{key}]], with its keys below");
         } else if let Some(text) = self.value.as_str().filter(|_| self.references().is_none()) {
             let elements: Vec<_> = words(text).map(|word| format!("{:?}", without_password(word))).collect();

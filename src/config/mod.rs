@@ -15,6 +15,7 @@ mod error;
 mod file;
 mod files;
 mod find;
+mod foreign;
 mod include;
 mod kind;
 mod merged;
@@ -30,6 +31,7 @@ mod shown;
 mod size;
 mod source;
 mod suggest;
+mod syntax;
 mod table;
 mod texts;
 mod toml;
@@ -47,6 +49,7 @@ pub use self::{
 };
 pub(crate) use self::{
     error::Problems,
+    foreign::with_references,
     merged::{Merged, Node},
     parse::{Parse, Reason, TimeLimit, because, text},
     shape::{CERTIFICATE as CERTIFICATE_KEYS, Key, LISTENER as LISTENER_KEYS, Part, ROUTE as ROUTE_KEYS},

@@ -33,6 +33,17 @@ pub(crate) enum Shape {
     Either(&'static [Shape]),
 }
 
+impl Shape {
+    /// The keys of the table that the value is, or may be.
+    pub(crate) fn table(self) -> Option<&'static [Key]> {
+        match self {
+            Self::Table(keys) => Some(keys),
+            Self::Either(shapes) => shapes.iter().find_map(|shape| shape.table()),
+            _ => None,
+        }
+    }
+}
+
 /// What a key is in a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {

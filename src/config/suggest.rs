@@ -9,49 +9,74 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     ("backend", &["upstream"]),
     ("backends", &["upstream"]),
     ("c", &["config"]),
+    ("ca_file", &["ca"]),
+    ("cafile", &["ca"]),
     ("cert_file", &["cert"]),
     ("certificate", &["cert"]),
+    ("client_ip", &["clients"]),
     ("client_max_body_size", &["max_body"]),
+    ("code", &["status"]),
     ("conf", &["config"]),
     ("config_file", &["config"]),
     ("domain", &["host"]),
     ("domains", &["host"]),
     ("endpoints", &["upstream"]),
     ("f", &["config"]),
+    ("force_https", &["redirect_https"]),
     ("file", &["config"]),
     ("frontend", &["routes"]),
     ("hostname", &["host"]),
     ("http_port", &["http"]),
     ("https_port", &["https"]),
+    ("https_redirect", &["redirect_https"]),
     ("idle_timeout", &["keep_alive_timeout"]),
+    ("import", &["include"]),
+    ("insecure", &["skip_verify"]),
+    ("insecure_skip_verify", &["skip_verify"]),
+    ("insecureskipverify", &["skip_verify"]),
     ("key_file", &["key"]),
-    ("listen", &["http"]),
+    ("listen", &["http", "port"]),
     ("listen_address", &["bind"]),
     ("location", &["prefix", "routes"]),
     ("log_level", &["log"]),
     ("loglevel", &["log"]),
     ("p", &["http"]),
     ("path_prefix", &["prefix"]),
+    ("path_regexp", &["path_regex"]),
+    ("pathprefix", &["prefix"]),
+    ("permanent", &["status"]),
     ("port", &["http"]),
     ("private_key", &["key"]),
     ("proxy_connect_timeout", &["connect_timeout"]),
     ("proxy_pass", &["upstream"]),
     ("proxy_read_timeout", &["response_timeout"]),
     ("read_timeout", &["response_timeout"]),
+    ("redir", &["redirect"]),
+    ("regex", &["path_regex"]),
+    ("remote_ip", &["clients"]),
+    ("response", &["respond"]),
     ("reverse_proxy", &["upstream"]),
     ("server", &["upstream", "routes"]),
+    ("root_ca", &["ca"]),
+    ("rootcas", &["ca"]),
     ("server_name", &["host"]),
     ("servers", &["upstream"]),
+    ("service", &["upstream"]),
+    ("services", &["upstream"]),
     ("set_real_ip_from", &["trusted_proxies"]),
     ("ssl_certificate", &["cert"]),
     ("ssl_certificate_key", &["key"]),
+    ("sni", &["server_name"]),
+    ("status_code", &["status"]),
     ("target", &["upstream"]),
     ("targets", &["upstream"]),
+    ("text", &["body"]),
     ("threads", &["workers"]),
     ("timeout", &["response_timeout"]),
     ("tls_cert", &["cert"]),
     ("tls_key", &["key"]),
-    ("url", &["upstream"]),
+    ("tls_server_name", &["server_name"]),
+    ("url", &["upstream", "to"]),
     ("worker_processes", &["workers"]),
 ];
 
@@ -74,8 +99,7 @@ pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = 
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = folded(word);
     let candidates: Vec<_> = candidates.into_iter().map(|candidate| (folded(candidate), candidate)).collect();
-    let elsewhere = ELSEWHERE.iter().find(|(name, _)| *name == word).map_or(&[][..], |(_, ours)| ours);
-    let named = elsewhere.iter().find_map(|own| candidates.iter().find(|(folded, _)| folded == own));
+    let named = meant_by(&word).iter().find_map(|own| candidates.iter().find(|(folded, _)| folded == own));
     // One typo per three letters, and three at most: with more it is another word.
     let allowed = (word.chars().count() / 3).clamp(1, 3);
     let slipped = || {
@@ -83,6 +107,16 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         slips.filter(|(slips, _)| *slips <= allowed).min_by_key(|(slips, _)| *slips).map(|(_, found)| found)
     };
     named.or_else(slipped).map(|(_, candidate)| *candidate)
+}
+
+/// Whether `word` is the key `own`, or a name of another program for it.
+pub(super) fn names(word: &str, own: &str) -> bool {
+    let word = folded(word);
+    word == own || meant_by(&word).contains(&own)
+}
+
+fn meant_by(folded: &str) -> &'static [&'static str] {
+    ELSEWHERE.iter().find(|(name, _)| *name == folded).map_or(&[], |(_, ours)| ours)
 }
 
 /// The form in which words are compared: `Keep-Alive` becomes `keep_alive`. The prefix of variables is dropped,
@@ -96,7 +130,7 @@ fn folded(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::{
-        shape::{CERTIFICATE, ROUTE},
+        shape::{CERTIFICATE, LISTENER, MATCH, REDIRECT, RESPOND, ROUTE, TLS},
         table::by_key,
     };
 
@@ -125,8 +159,8 @@ mod tests {
     #[test]
     fn every_suggestion_is_a_setting_or_a_key_of_a_table() {
         for own in ELSEWHERE.iter().flat_map(|(_, ours)| *ours) {
-            let of_table = || ROUTE.iter().chain(CERTIFICATE);
-            assert!(by_key(own).is_some() || of_table().any(|key| key.name == *own), "{own}");
+            let mut of_tables = [CERTIFICATE, LISTENER, MATCH, REDIRECT, RESPOND, ROUTE, TLS].into_iter().flatten();
+            assert!(by_key(own).is_some() || of_tables.any(|key| key.name == *own), "{own}");
         }
     }
 }

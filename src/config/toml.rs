@@ -48,19 +48,6 @@ impl Lines {
     }
 }
 
-/// The valid line that an invalid one most likely means, with quotes around text and `true` in lower case.
-pub(super) fn valid_instead(line: &str) -> Option<String> {
-    let (key, value) = line.split_once('=')?;
-    let (key, value) = (key.trim(), value.split('#').next()?.trim());
-    if value.is_empty() || value.contains(['"', '\'', '[', '{']) {
-        return None;
-    }
-    let lower = value.to_ascii_lowercase();
-    let value = if matches!(lower.as_str(), "true" | "false") { lower } else { format!("\"{value}\"") };
-    let instead = format!("{key} = {value}");
-    Document::parse(instead.as_str()).is_ok().then_some(instead)
-}
-
 fn item_value(item: &Item) -> Option<Value> {
     Some(match item {
         Item::None => return None,
@@ -137,21 +124,6 @@ impl<'a> Inside<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_is_put_in_quotes() {
-        for (line, expected) in [
-            ("bind = 0.0.0.0 # all", Some("bind = \"0.0.0.0\"")),
-            ("connect_timeout = 30s", Some("connect_timeout = \"30s\"")),
-            ("access_log = True", Some("access_log = true")),
-            ("server {", None),
-            ("a b = c", None),
-            ("host = [a]", None),
-            ("http =", None),
-        ] {
-            assert_eq!(valid_instead(line).as_deref(), expected, "{line}");
-        }
-    }
 
     #[test]
     fn each_value_has_its_line() {

@@ -1,9 +1,10 @@
 //! Keys of the file that its tables do not have, and what to write instead.
 
+use pmesh_layers::host::HostPattern;
 use toml_edit::{Item, TableLike};
 
 use super::{
-    Kind, SETTINGS, renamed,
+    Kind, SETTINGS, foreign, renamed,
     shape::{self, Key, Part, Shape},
     suggest, table, toml,
 };
@@ -102,6 +103,9 @@ fn at_root(key: &str) -> String {
         return "unknown key; the keys of a route go below a [[routes]] line, or below [defaults] for all routes"
             .into();
     }
+    if key.contains('.') && key.parse::<HostPattern>().is_ok() {
+        return format!("unknown key; a route begins with a [[routes]] line, and below it host = \"{key}\"");
+    }
     let known = || SETTINGS.iter().filter(|setting| setting.in_file);
     let keys = || known().map(|setting| setting.key);
     match suggest::nearest(key, keys()).and_then(|near| known().find(|setting| setting.key == near)) {
@@ -118,9 +122,21 @@ fn in_table(key: &str, known: &'static [Key]) -> String {
         return "unknown key; a child has no children: write another [[routes.routes]]".into();
     }
     let is_available = |key: &&Key| key.part != Part::Planned;
-    misplaced(key).unwrap_or_else(|| {
+    let of_route = || if known == shape::CHILD_ROUTE || known == shape::ROUTE { foreign::in_route(key) } else { None };
+    of_route().or_else(|| in_inner_table(key, known)).or_else(|| misplaced(key)).unwrap_or_else(|| {
         let known = known.iter().filter(is_available).map(|key| key.name);
         format!("unknown key{}", suggest::did_you_mean(key, known))
+    })
+}
+
+/// Advice on a key that belongs to a table of this table.
+fn in_inner_table(key: &str, known: &'static [Key]) -> Option<String> {
+    if known.iter().any(|own| suggest::names(key, own.name)) {
+        return None;
+    }
+    known.iter().find_map(|outer| {
+        let inner = outer.shape.table()?.iter().find(|inner| suggest::names(key, inner.name))?;
+        Some(format!("unknown key; did you mean {} = {{ {} = … }}?", outer.name, inner.name))
     })
 }
 

@@ -3,7 +3,7 @@
 use figment::value::Value;
 use pmesh_layers::host::HostPattern;
 
-use crate::config::{Parse, Reason, because, text};
+use crate::config::{Parse, Reason, because, text, with_references};
 
 impl Parse for HostPattern {
     const EXPECTED: &'static str = "a host such as example.com or *.example.com";
@@ -27,14 +27,22 @@ const NO_PATTERN: &str =
 /// What to write instead of text that is not a host.
 fn instead(text: &str) -> Option<String> {
     let is_host = |host: &&str| host.parse::<HostPattern>().is_ok();
-    if text.contains("://") {
-        return Some("a host has no scheme: write a name such as example.com".into());
+    if let Some((_, rest)) = text.split_once("://") {
+        let host = rest.split(['/', ':']).next().filter(is_host).unwrap_or("a name such as example.com");
+        return Some(format!("a host has no scheme: write {host}"));
+    }
+    if let Some(rule) = of_rule(text) {
+        return Some(format!("a route has no rule: write {rule}"));
+    }
+    if let Some(instead) = with_references(text) {
+        return Some(format!("a variable of the environment is written ${{NAME}}: write {instead}"));
     }
     if text == "*" {
         return Some(ANY.into());
     }
-    if text.contains([',', ' ']) && text.split([',', ' ']).filter(|host| !host.is_empty()).all(|host| is_host(&host)) {
-        return Some("for several hosts, use a list in the file or repeat the flag".into());
+    let hosts: Vec<_> = text.split([',', ' ']).filter(|host| !host.is_empty()).collect();
+    if hosts.len() > 1 && hosts.iter().all(is_host) {
+        return Some(format!("for several hosts, write {hosts:?}, or repeat the flag"));
     }
     if let Some((host, path)) = text.split_once('/').filter(|(host, _)| is_host(host)) {
         return Some(format!("the path belongs in `prefix`: write host = \"{host}\" and prefix = \"/{path}\""));
@@ -50,6 +58,17 @@ fn instead(text: &str) -> Option<String> {
     name.contains(['*', '~', '^', '$', '(', '{', '\\']).then(|| NO_PATTERN.into())
 }
 
+/// The keys that say what a rule of Traefik says, if it has nothing but a host and perhaps a path.
+fn of_rule(text: &str) -> Option<String> {
+    let matchers = [("Host(", "host"), ("PathPrefix(", "prefix"), ("Path(", "path")];
+    let keys = text.split("&&").map(|part| {
+        let (matcher, key) = matchers.iter().find(|(matcher, _)| part.trim().starts_with(matcher))?;
+        let value = part.trim().strip_prefix(matcher)?.strip_suffix(')')?.trim_matches(['`', '"', '\'']);
+        (!value.contains(['`', '"', '\'', '(', ')'])).then(|| format!("{key} = \"{value}\""))
+    });
+    keys.collect::<Option<Vec<_>>>().map(|keys| keys.join(" and "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,14 +78,22 @@ mod tests {
         for (text, expected) in [
             ("*", ANY),
             ("_", ANY),
-            ("https://a.test", "a host has no scheme: write a name such as example.com"),
+            ("https://a.test", "a host has no scheme: write a.test"),
+            ("https://a.test:8443/x", "a host has no scheme: write a.test"),
+            ("https://*", "a host has no scheme: write a name such as example.com"),
+            ("{$DOMAIN}", "a variable of the environment is written ${NAME}: write ${DOMAIN}"),
             ("a.test/api", "the path belongs in `prefix`: write host = \"a.test\" and prefix = \"/api\""),
             ("a.test:8080", "a host has no port: write a.test"),
             (".a.test", "write *.a.test for all names below a.test; a.test itself is another host"),
-            ("a.test, b.test", "for several hosts, use a list in the file or repeat the flag"),
+            ("a.test, b.test", "for several hosts, write [\"a.test\", \"b.test\"], or repeat the flag"),
             ("www.*", NO_PATTERN),
             ("~^www\\.", NO_PATTERN),
-            ("Host(`a.test`)", NO_PATTERN),
+            ("Host(`a.test`)", "a route has no rule: write host = \"a.test\""),
+            (
+                "Host(`a.test`) && PathPrefix(`/api`)",
+                "a route has no rule: write host = \"a.test\" and prefix = \"/api\"",
+            ),
+            ("Host(`a.test`) || Host(`b.test`)", NO_PATTERN),
             ("a b!", "' ' is not allowed in a host name"),
             ("", "the host is empty"),
         ] {

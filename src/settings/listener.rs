@@ -82,6 +82,9 @@ impl Parse for Port {
             Some(text) if text.eq_ignore_ascii_case("off") => Ok(Self::Off),
             Some(text) => Err(port_of(text)),
             None if value.to_bool() == Some(false) => Err(Some("write \"off\"".into())),
+            None if value.as_dict().is_some_and(|table| table.contains_key("routers")) => {
+                Err(Some("a route begins with a [[routes]] line".into()))
+            }
             None => value.to_u128().and_then(|port| port.try_into().ok()).map(Self::Number).ok_or(None),
         }
     }

@@ -8,14 +8,29 @@ use pmesh_layers::host::{HostName, InvalidHost};
 use rustls::pki_types::ServerName;
 
 use super::endpoint::{Endpoint, HostPort};
-use crate::config::{Parse, Reason, because, text};
+use crate::config::{Parse, Reason, because, text, with_references};
 
 impl Parse for Endpoint {
     const EXPECTED: &'static str = "an upstream such as 127.0.0.1:9001, https://name or unix:/run/app.sock";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
-        text(value)?.parse().map_err(because)
+        if let Some(port) = value.to_u128().filter(|port| *port <= u128::from(u16::MAX)) {
+            return Err(Some(format!("write \"127.0.0.1:{port}\"")));
+        }
+        let text = text(value)?;
+        text.parse().map_err(|error| instead(text).or_else(|| because(error)))
     }
+}
+
+/// What to write instead of text that is not one upstream.
+fn instead(text: &str) -> Option<String> {
+    // A password may have any characters, and no message repeats it.
+    if let Some(instead) = with_references(text).filter(|_| !text.contains('@')) {
+        return Some(format!("a variable of the environment is written ${{NAME}}: write {instead}"));
+    }
+    let upstreams: Vec<_> = text.split([',', ' ']).filter(|upstream| !upstream.is_empty()).collect();
+    let are_valid = upstreams.iter().all(|upstream| upstream.parse::<Endpoint>().is_ok());
+    (upstreams.len() > 1 && are_valid).then(|| format!("for several upstreams, write {upstreams:?}"))
 }
 
 impl Parse for HostPort {

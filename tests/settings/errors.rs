@@ -185,7 +185,7 @@ fn routes_that_lead_nowhere() {
     assert_file_error(
         "[[routes]]\nhost = \"a b\"\nupstream = [\"a:1\"]",
         &format!(
-            "2: routes[0].host: {HOST}, found \"a b\": for several hosts, use a list in the file or repeat the flag"
+            "2: routes[0].host: {HOST}, found \"a b\": for several hosts, write [\"a\", \"b\"], or repeat the flag"
         ),
     );
 }
@@ -211,9 +211,7 @@ fn flags() {
         (["--route", "=a:1"], format!("--route: {HOST}, found \"\": the host is empty")),
         (
             ["--route", "http://a.test/x=a:1"],
-            format!(
-                "--route: {HOST}, found \"http://a.test/x\": a host has no scheme: write a name such as example.com"
-            ),
+            format!("--route: {HOST}, found \"http://a.test/x\": a host has no scheme: write a.test"),
         ),
         (
             ["--route", "*.bücher.test=a:1"],

@@ -41,6 +41,7 @@ fn misspelled_values_get_advice() {
 fn key_names_of_other_programs_get_a_suggestion() {
     for (line, expected) in [
         ("listen = 80", "1: listen: unknown key; did you mean `http`?"),
+        ("import = \"sites/*\"", "1: import: unknown key; did you mean `include`?"),
         ("log_level = \"info\"", "1: log_level: unknown key; did you mean `log`?"),
         ("[[server]]", "1: server: unknown key; did you mean [[routes]]?"),
         (
@@ -54,6 +55,141 @@ fn key_names_of_other_programs_get_a_suggestion() {
     assert_told("[[routes]]\nhost = \"a\"\nproxy_pass = \"a:1\"", "unknown key; did you mean `upstream`?");
     assert_told("[[routes]]\nserver_name = \"a\"\nupstream = [\"a:1\"]", "unknown key; did you mean `host`?");
     assert_told("[[certificates]]\ncertificate = \"a\"\nkey = \"b\"", "unknown key; did you mean `cert`?");
+}
+
+#[test]
+fn what_users_of_caddy_write_gets_advice() {
+    let route = "[[routes]]\nhost = \"a\"\n";
+    for (file, expected) in [
+        (
+            "example.com {\n\treverse_proxy localhost:3000\n}",
+            "below it stand lines such as host = \"example.com\" and upstream = \"127.0.0.1:3000\"",
+        ),
+        (
+            "[\"a.com\"]\nreverse_proxy = \"b:1\"",
+            "a route begins with a [[routes]] line, and below it host = \"a.com\"",
+        ),
+        (
+            &format!("{route}reverse_proxy = \"b:1\""),
+            "3: routes[0].reverse_proxy: unknown key; did you mean `upstream`?",
+        ),
+        (&format!("{route}upstream = \":3000\""), "the host is missing: write 127.0.0.1:3000"),
+        (
+            &format!("{route}upstream = \"{{$BACKEND}}:3000\""),
+            "a variable of the environment is written ${NAME}: write ${BACKEND}:3000",
+        ),
+        (&format!("{route}upstream = \"b:1 c:1\""), "for several upstreams, write [\"b:1\", \"c:1\"]"),
+        (
+            &format!("{ROUTE}[[routes.handle_path]]\nprefix = \"/api\""),
+            "write [[routes.routes]] and below it prefix = \"/api\"",
+        ),
+        (
+            &format!("{ROUTE}header_up = {{ Host = \"b\" }}"),
+            "write host_header = \"example.com\" for the Host header; X-Forwarded-For and the like are sent anyway",
+        ),
+        (
+            &format!("{ROUTE}tls = \"internal\""),
+            "certificates for clients go below [[certificates]]; a name without one gets one from pmesh",
+        ),
+        (
+            &format!("{ROUTE}remote_ip = \"10.0.0.0/8\""),
+            "4: routes[0].remote_ip: unknown key; did you mean match = { clients = … }?",
+        ),
+        ("[[routes]]\nhost = \"https://a.com\"\nupstream = \"b:1\"", "a host has no scheme: write a.com"),
+    ] {
+        assert_told(file, expected);
+    }
+}
+
+#[test]
+fn what_users_of_nginx_write_gets_advice() {
+    let route = "[[routes]]\nhost = \"a\"\n";
+    for (file, expected) in [
+        (
+            "server {\n    listen 80;\n}",
+            "below it stand lines such as host = \"example.com\" and upstream = \"127.0.0.1:3000\"",
+        ),
+        (
+            "[[routes]]\nhost = a.com;\nupstream = \"b:1\"",
+            "this is not valid TOML: string values must be quoted, expected literal string: write host = \"a.com\"",
+        ),
+        (&format!("{route}upstream = \"b:1\";"), ": write upstream = \"b:1\""),
+        (
+            "[[routes]]\nserver_name = \"a\"\nupstream = \"b:1\"",
+            "2: routes[0].server_name: unknown key; did you mean `host`?",
+        ),
+        (
+            &format!("{route}proxy_pass = \"http://b:1\""),
+            "3: routes[0].proxy_pass: unknown key; did you mean `upstream`?",
+        ),
+        (
+            &format!("{route}upstream = \"http://b:1/api/\""),
+            "an upstream takes no path; requests keep theirs, without the route's prefix if strip_prefix is true: write http://b:1",
+        ),
+        (&format!("{ROUTE}location = \"/api\""), "write [[routes.routes]] and below it prefix = \"/api\""),
+        (&format!("{ROUTE}listen = 8080"), "to serve only one of them, write listeners = [\"https\"]"),
+        (
+            &format!("{ROUTE}ssl_certificate = \"a.pem\""),
+            "certificates go below a [[certificates]] line, for all routes; a name without one gets one from pmesh itself",
+        ),
+        (
+            &format!("{ROUTE}proxy_read_timeout = \"5m\""),
+            "4: routes[0].proxy_read_timeout: unknown key; did you mean `response_timeout`?",
+        ),
+        (
+            &format!("{route}return = 404"),
+            "write respond = 404, respond = \"silence\", or redirect = \"https://example.com\"",
+        ),
+    ] {
+        assert_told(file, expected);
+    }
+}
+
+#[test]
+fn what_users_of_traefik_write_gets_advice() {
+    for (file, expected) in [
+        (
+            "http:\n  routers:\n    app:",
+            "the syntax is not YAML; a route begins with a [[routes]] line, and below it stand lines such as host = \"example.com\" and upstream = \"127.0.0.1:3000\"",
+        ),
+        ("[http.routers.app]\nrule = \"Host(`a.com`)\"", "found a table: a route begins with a [[routes]] line"),
+        (
+            "[[routes]]\nrule = \"Host(`a.com`)\"\nupstream = \"b:1\"",
+            "write host = \"example.com\", and for a path prefix = \"/api\"",
+        ),
+        (
+            "[[routes]]\nhost = \"Host(`a.com`) && PathPrefix(`/api`)\"\nupstream = \"b:1\"",
+            "a route has no rule: write host = \"a.com\" and prefix = \"/api\"",
+        ),
+        (
+            "[[routes]]\nhost = \"a.com, b.com\"\nupstream = \"b:1\"",
+            "for several hosts, write [\"a.com\", \"b.com\"], or repeat the flag",
+        ),
+        ("[routes]\nhost = \"a\"", "found a table: write [[routes]], with its keys below"),
+        (
+            &format!("{ROUTE}[routes.routes]\nprefix = \"/api\""),
+            "found a table: write [[routes.routes]], with its keys below",
+        ),
+        (
+            &format!("{ROUTE}priority = 10"),
+            "the order is fixed: the exact path wins, then the longest prefix; see `pmesh check`",
+        ),
+        (
+            &format!("{ROUTE}middlewares = [\"strip\"]"),
+            "what changes a request is a key of the route, such as strip_prefix = true",
+        ),
+        (&format!("{ROUTE}entryPoints = [\"websecure\"]"), "to serve only one of them, write listeners = [\"https\"]"),
+        (
+            &format!("{ROUTE}basicAuth = true"),
+            "unknown key: `basic_auth` is planned, but not available in this version",
+        ),
+        (
+            "[[routes]]\nhost = \"a\"\nupstream = \"https://b\"\ntls = { insecureSkipVerify = true }",
+            "4: routes[0].tls.insecureSkipVerify: unknown key; did you mean `skip_verify`?",
+        ),
+    ] {
+        assert_told(file, expected);
+    }
 }
 
 #[test]
@@ -81,7 +217,7 @@ fn misspelled_routes_get_advice() {
     for (host, upstreams, expected) in [
         ("\"*\"", "[\"a:1\"]", "name each one, or write *.example.com for all names below example.com"),
         ("\"a/api\"", "[\"a:1\"]", "the path belongs in `prefix`: write host = \"a\" and prefix = \"/api\""),
-        ("[\"a\", \"b, c\"]", "[\"a:1\"]", "for several hosts, use a list in the file or repeat the flag"),
+        ("[\"a\", \"b, c\"]", "[\"a:1\"]", "for several hosts, write [\"b\", \"c\"], or repeat the flag"),
         ("\"a\"", "[\"unix://run/x.sock\"]", "write unix:/run/x.sock, or unix:///run/x.sock with three slashes"),
         ("\"a\"", "[\"http://bob:hunter2@b:1\"]", ": write http://b:1"),
         ("\"a\"", "[\"b:1/api\"]", "without the route's prefix if strip_prefix is true: write b:1"),

@@ -28,11 +28,16 @@ pub struct CaFile {
     pub origin: Origin,
 }
 
+const FOR_CLIENTS: &str = "certificates for clients go below [[certificates]]; a name without one gets one from pmesh";
+
 /// Reads `tls`. `None` if it is unreadable, which is reported.
 pub(super) fn read(scope: &Scope<'_>, answer: Option<&Answer>, problems: &mut Problems) -> Option<UpstreamTls> {
     let Some(tls) = scope.table("tls") else { return Some(UpstreamTls::default()) };
     if tls.own().value.as_dict().is_none() {
-        problems.push(tls.own().unexpected("a table such as { ca = \"ca.pem\" }, or false"));
+        let mut problem = tls.own().unexpected("a table such as { ca = \"ca.pem\" }, or false");
+        problem.message += ": this is about TLS to the upstream; ";
+        problem.message += FOR_CLIENTS;
+        problems.push(problem);
         return None;
     }
     let is_own = scope.own().field("tls").is_some();
@@ -41,7 +46,9 @@ pub(super) fn read(scope: &Scope<'_>, answer: Option<&Answer>, problems: &mut Pr
         && is_own
         && !endpoints.iter().any(Endpoint::is_tls)
     {
-        problems.push(tls.own().problem("it is for upstreams with TLS (https:// or h2://), and the route has none"));
+        let message = "it is for upstreams with TLS (https:// or h2://), and the route has none";
+        let for_clients = if tls.field("cert").is_some() { format!("; {FOR_CLIENTS}") } else { String::new() };
+        problems.push(tls.own().problem(format!("{message}{for_clients}")));
         return None;
     }
     let ca = tls.field("ca").map(|node| Some(CaFile { path: node.read(problems)?, origin: (&node).into() }));

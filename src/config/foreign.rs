@@ -1,0 +1,105 @@
+//! What other programs write that no single key stands for here, and what to write instead.
+
+use super::shape;
+
+/// Keys that users of other programs write into a route, and what to write instead.
+const IN_ROUTE: &[(&[&str], &str)] = &[
+    (&["rule", "matchers"], "write host = \"example.com\", and for a path prefix = \"/api\""),
+    (
+        &["location", "locations", "handle", "handle_path", "route", "paths"],
+        "for a part of a host, write [[routes.routes]] and below it prefix = \"/api\"",
+    ),
+    (&["priority"], "the order is fixed: the exact path wins, then the longest prefix; see `pmesh check`"),
+    (&["middleware", "middlewares"], "what changes a request is a key of the route, such as strip_prefix = true"),
+    (&["return", "abort"], "write respond = 404, respond = \"silence\", or redirect = \"https://example.com\""),
+    (
+        &["header_up", "headers", "proxy_set_header"],
+        "write host_header = \"example.com\" for the Host header; X-Forwarded-For and the like are sent anyway",
+    ),
+    (
+        &["cert", "certificate", "cert_resolver", "certresolver", "key", "ssl_certificate", "ssl_certificate_key"],
+        "certificates go below a [[certificates]] line, for all routes; a name without one gets one from pmesh itself",
+    ),
+    (
+        &["address", "entry_points", "entrypoints", "listen", "port", "ports"],
+        "the ports are `http` and `https` above the first [table], and [listeners.NAME]; to serve only one of them, \
+         write listeners = [\"https\"]",
+    ),
+];
+
+/// Words of other programs for what is planned.
+const PLANNED_IN_ROUTE: &[(&[&str], &str)] = &[
+    (&["file_server", "root", "static", "try_files"], "files"),
+    (&["add_header", "add_headers", "header", "header_down", "set_headers"], "response_headers"),
+    (&["auth_basic", "basicauth"], "basic_auth"),
+    (&["auth_request", "forwardauth"], "forward_auth"),
+    (&["encode", "gzip"], "compress"),
+    (&["ip_allow_list", "ipallowlist", "ip_whitelist"], "allow"),
+    (&["limit_req", "ratelimit"], "rate_limit"),
+    (&["replace_path", "rewrite_path", "uri"], "rewrite"),
+];
+
+/// Advice on a key of a route.
+pub(super) fn in_route(key: &str) -> Option<String> {
+    let key = key.to_lowercase().replace('-', "_");
+    let advice = |rows: &[(&[&str], &'static str)]| {
+        rows.iter().find(|(keys, _)| keys.contains(&key.as_str())).map(|(_, advice)| *advice)
+    };
+    match advice(IN_ROUTE) {
+        Some(instead) => Some(format!("unknown key: {instead}")),
+        None => advice(PLANNED_IN_ROUTE).map(|ours| format!("unknown key: {}", shape::planned(ours))),
+    }
+}
+
+/// Text in which a placeholder of another program stands for a variable of the environment, as it is written here.
+///
+/// `{$NAME}` and `{env.NAME}` are from Caddy, `$NAME` from shells, `{{ env "NAME" }}` from Traefik.
+pub(crate) fn with_references(text: &str) -> Option<String> {
+    let at = text.find(['$', '{'])?;
+    let (before, rest) = text.split_at(at);
+    let brackets = [("{{env\"", "\"}}"), ("{env.", "}"), ("{$", "}"), ("$", "")];
+    let dense: String = rest.chars().filter(|c| !c.is_whitespace()).collect();
+    brackets.iter().find_map(|(open, close)| {
+        let rest = dense.strip_prefix(open)?;
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let (name, rest) = rest.split_at(end);
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        let after = rest.strip_prefix(close).filter(|_| is_name)?;
+        Some(format!("{before}${{{name}}}{after}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_planned_is_called_as_in_a_route() {
+        for (_, ours) in PLANNED_IN_ROUTE {
+            assert!(shape::key(shape::ROUTE, ours).is_some_and(|key| key.part == shape::Part::Planned), "{ours}");
+        }
+    }
+
+    #[test]
+    fn no_key_of_a_route_is_foreign() {
+        for key in IN_ROUTE.iter().chain(PLANNED_IN_ROUTE).flat_map(|(keys, _)| *keys) {
+            assert_eq!(shape::key(shape::ROUTE, key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn variables_are_written_as_here() {
+        for (text, expected) in [
+            ("{$BACKEND}:3000", Some("${BACKEND}:3000")),
+            ("{env.BACKEND}:3000", Some("${BACKEND}:3000")),
+            ("$BACKEND:3000", Some("${BACKEND}:3000")),
+            ("https://{{ env \"BACKEND\" }}", Some("https://${BACKEND}")),
+            ("a:3000", None),
+            ("{host}", None),
+            ("~^www$", None),
+            ("$", None),
+        ] {
+            assert_eq!(with_references(text).as_deref(), expected, "{text}");
+        }
+    }
+}
