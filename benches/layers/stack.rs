@@ -10,6 +10,7 @@ use http_body_util::{Empty, Full};
 use pmesh_layers::{
     balance::Balance,
     body_limit::BodyLimitLayer,
+    cdn_loop::CdnLoopLayer,
     conn::ConnInfo,
     forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
     framing::FramingLayer,
@@ -23,7 +24,6 @@ use pmesh_layers::{
     sni::SniMatchLayer,
     trailers::TrailersLayer,
     upgrade::{ExtendedConnectLayer, TunnelLayer},
-    via::ViaLayer,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
@@ -91,7 +91,7 @@ fn stack<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + 'static>()
         .layer(TrailersLayer::new())
         .layer(HopByHopLayer::new())
         .layer(ForwardedLayer::new(TrustedProxies::none()))
-        .layer(ViaLayer::new("bench").unwrap())
+        .layer(CdnLoopLayer::new("bench").unwrap())
         .layer(TunnelLayer::new())
         .service(Router::new(routes))
 }

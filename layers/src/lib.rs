@@ -12,7 +12,7 @@
 //!      TrailersLayer ─▶ SniMatchLayer ─▶ ExtendedConnectLayer ─▶ FramingLayer
 //!                                          │
 //!                                          ▼
-//!      HopByHopLayer ─▶ ForwardedLayer ─▶ ViaLayer ─▶ TunnelLayer
+//!      HopByHopLayer ─▶ ForwardedLayer ─▶ CdnLoopLayer ─▶ TunnelLayer
 //!                                          │
 //!                                          ▼
 //!      Router ─▶ BodyLimitLayer ─▶ Balance ─▶ ResponseTimeout ─▶ Pool or Http2Pool ─▶ SourceConnector ─▶ backend
@@ -30,7 +30,8 @@
 //! | [`body_limit`] | limits the length of request bodies | |
 //! | [`hop_by_hop`] | removes headers that are meant for a single connection | |
 //! | [`forwarded`] | finds out who the client is; sets `Forwarded`, `X-Forwarded-*` and `X-Real-IP`, and removes forged ones | |
-//! | [`via`] | sets `Via`, and rejects requests that loop | |
+//! | [`cdn_loop`] | rejects requests that loop, by `CDN-Loop` | |
+//! | [`via`] | adds `Via` to requests | |
 //! | [`trailers`] | drops trailers that could be mistaken for headers | |
 //! | [`upgrade`] | joins clients and backends after an upgrade, over HTTP/1.1 and HTTP/2 | `upgrade` |
 //! | [`respond`] | turns errors into responses, using a table that you can change | |
@@ -223,6 +224,7 @@ pub mod body;
 pub mod body_limit;
 mod call;
 pub mod causes;
+pub mod cdn_loop;
 mod client_scheme;
 pub mod conn;
 #[cfg(feature = "client")]
@@ -247,6 +249,7 @@ pub mod node;
 mod plain;
 #[cfg(feature = "client")]
 pub mod pool;
+mod quoted_list;
 pub mod redirect;
 pub mod respond;
 pub mod response_timeout;
@@ -256,6 +259,7 @@ pub mod serve;
 #[cfg(feature = "server")]
 pub mod silence;
 pub mod sni;
+mod token;
 pub mod trailers;
 #[cfg(feature = "upgrade")]
 pub mod upgrade;

@@ -224,11 +224,13 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(CLIENTS, "max_streams", "max-streams", "PMESH_MAX_STREAMS", Kind::Count, Fallback::Value("128"),
         "Maximum number of concurrent requests on an HTTP/2 connection"),
     Setting::new(CLIENTS, "trusted_proxies", "trusted-proxies", "PMESH_TRUSTED_PROXIES", Kind::Networks, NONE,
-        "Addresses and networks of proxies in front that are trusted to say who the client is"),
+        "Addresses and networks of proxies in front that are trusted to say who the client is and what it asked for"),
     Setting::new(CLIENTS, "trusted_proxy_headers", "trusted-proxy-headers", "PMESH_TRUSTED_PROXY_HEADERS",
         Kind::Choice(&["x-forwarded", "forwarded"]), Fallback::Value("x-forwarded"),
         "Which headers of trusted proxies are believed: x-forwarded, for X-Forwarded-*, or forwarded; the other \
          kind is dropped"),
+    Setting::new(CLIENTS, "via", "via", "PMESH_VIA", Kind::Switch, Fallback::Value("false"),
+        "Adds Via to requests for upstreams; nginx as an upstream then compresses only what gzip_proxied allows"),
 
     Setting::new(IDENTITY, "certificates", "", "", Kind::Certificates,
         Fallback::Described("issued by the local authority"),

@@ -3,6 +3,6 @@
 pub mod access_log;
 pub mod failure_log;
 pub mod nodes;
+pub mod pseudonym;
 pub mod request_id;
 pub mod stack;
-pub mod via;

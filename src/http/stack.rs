@@ -10,6 +10,7 @@ use http::{HeaderName, Request, Response, StatusCode};
 use pmesh_layers::{
     body::{RequestBody, ResponseBody},
     causes::find,
+    cdn_loop::CDN_LOOP,
     forwarded::{DistrustLayer, ForwardedLayer, TrustedProxies},
     framing::FramingLayer,
     hop_by_hop::HopByHopLayer,
@@ -29,8 +30,8 @@ use crate::{
         access_log::{AccessLogLayer, LoggedBody},
         failure_log::FailureLogLayer,
         nodes::NodesLayer,
+        pseudonym,
         request_id::RequestIds,
-        via,
     },
     mesh::{Api, Circle, OWN_FIELDS, PassedLayer},
     settings::Settings,
@@ -77,7 +78,7 @@ impl<S> Stack for S where
 ///
 /// # Errors
 ///
-/// See [`via::layer`].
+/// See [`pseudonym`].
 pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
     let Parts { settings, table, services, api, counters } = parts;
     let trusted = TrustedProxies::new(settings.trusted_proxies.iter().copied()).headers(settings.trusted_proxy_headers);
@@ -126,12 +127,13 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
         // One reading, or 400.
         .layer(FramingLayer::new())
         // Fields of the client's hop go, then those of ours come.
-        .layer(HopByHopLayer::new().protect(request_id))
+        .layer(HopByHopLayer::new().protect(request_id).protect(CDN_LOOP))
         .layer(ForwardedLayer::new(trusted))
         // Through which nodes it has come is no client's word. One that has been here: 508.
         .layer(PassedLayer::new(settings.node.clone()))
         // One that has come through here again and again: 508.
-        .layer(via::layer()?)
+        .layer(pseudonym::cdn_loop()?)
+        .option_layer(settings.via.then(pseudonym::via).transpose()?)
         // From here on in a future is large, and is moved by each of the layers around it.
         .map_future(Box::pin)
         // Host and path lead to a route (404), a route to its endpoints in turn (502, 504).

@@ -57,6 +57,7 @@ impl Settings {
             max_streams: merged.read("max_streams", problems).map_or(1, |Streams(count)| count),
             trusted_proxies: merged.read_list("trusted_proxies", problems),
             trusted_proxy_headers: merged.read("trusted_proxy_headers", problems).unwrap_or_default(),
+            via: merged.read("via", problems).unwrap_or_default(),
             certificates: certificate::read(merged, problems),
             secret: SecretSource::choose(secret, merged, &home, problems),
             mesh: Mesh::read(merged, &node, problems),

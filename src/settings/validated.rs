@@ -69,6 +69,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Which of their headers are believed.
     pub trusted_proxy_headers: ProxyHeaders,
+    /// Whether requests to upstreams carry `Via`.
+    pub via: bool,
     /// Certificates the user brings. Names none of them covers get one from the local authority.
     pub certificates: Vec<CertificateFiles>,
     /// Where the secret is to be read.

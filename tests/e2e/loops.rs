@@ -1,15 +1,18 @@
-//! Routes that lead back to the program, and what `Via` says.
+//! Routes that lead back to the program, and what `CDN-Loop` and `Via` say.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
-use crate::support::{Backend, Client, Start, backend::ok, h2, tls::Tls};
+use crate::support::{Backend, Client, Start, backend::ok, h2, read::Request, tls::Tls};
 
-#[test]
-fn a_route_that_leads_back_ends_in_508() {
-    let address = Arc::new(OnceLock::new());
-    let back = Arc::clone(&address);
-    // On its way it only adds a step that can be seen.
-    let relay = Backend::start(move |connection| {
+type Address = Arc<OnceLock<SocketAddr>>;
+
+/// A backend that sends each request on to `back`, as it came, and answers with the status from there.
+fn relay(back: &Address) -> Backend {
+    let back = Arc::clone(back);
+    Backend::start(move |connection| {
         while let Some(request) = connection.request() {
             let fields: String = request.fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
             let mut client = Client::connect(*back.get().unwrap());
@@ -17,47 +20,99 @@ fn a_route_that_leads_back_ends_in_508() {
             let response = client.response();
             connection.send(format!("HTTP/1.1 {} Relayed\r\nContent-Length: 0\r\n\r\n", response.status));
         }
-    });
-    let program = Start::new().route("a.test", &relay).run();
-    address.set(program.http()).unwrap();
-    let mut client = Client::connect(program.http());
-    for round in 1..=2 {
-        assert_eq!(client.get("a.test", "/").status, 508);
-        assert_eq!(relay.requests().len(), 5 * round);
-    }
-    program.wait_for_line("goes in circles");
-    // What a client makes up changes nothing.
-    client.send("GET / HTTP/1.1\r\nHost: a.test\r\nVia: 1.1 a, 1.1 a, 1.1 a, 1.1 a, 1.1 a, 1.1 a\r\n\r\n");
-    assert_eq!(client.response().status, 508);
-    assert_eq!(relay.requests().len(), 15);
+    })
 }
 
 #[test]
-fn backends_see_through_whom_a_request_came() {
-    let backend = Backend::start(|connection| {
+fn a_route_that_leads_back_ends_in_508() {
+    let address = Address::default();
+    let relay = relay(&address);
+    let program = Start::new().route("a.test", &relay).run();
+    address.set(program.http()).unwrap();
+    let mut client = Client::connect(program.http());
+    // What a client makes up changes nothing.
+    for (round, made_up) in [
+        "",
+        "Via: 1.1 a, 1.1 a\r\nCDN-Loop: a, a, a, a, a, a\r\n",
+        "CDN-Loop: \"\r\nCDN-Loop: \\\", \u{ff};,\"\r\n",
+        "CDN-Loop: x\r\nConnection: cdn-loop\r\n",
+    ]
+    .iter()
+    .enumerate()
+    {
+        client.send(format!("GET / HTTP/1.1\r\nHost: a.test\r\n{made_up}\r\n"));
+        assert_eq!(client.response().status, 508, "{made_up}");
+        assert_eq!(relay.requests().len(), 5 * (round + 1), "{made_up}");
+    }
+    program.wait_for_line("goes in circles");
+}
+
+#[test]
+fn two_programs_that_lead_to_each_other_are_both_found() {
+    let address = Address::default();
+    let relay = relay(&address);
+    let one = Start::new().route("a.test", &relay).run();
+    let two = Start::new().flags(&["--route", &format!("a.test={}", one.http())]).run();
+    address.set(two.http()).unwrap();
+    for (round, program) in [&one, &two].into_iter().enumerate() {
+        assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 508);
+        program.wait_for_line("goes in circles");
+        // Neither takes the other for itself: each lets 5 through.
+        assert_eq!(relay.requests().len(), 5 * (round + 1));
+    }
+}
+
+fn answering() -> Backend {
+    Backend::start(|connection| {
         while connection.request().is_some() {
             connection.send(ok("ok"));
         }
-    });
+    })
+}
+
+/// What comes behind `before` in a field that all requests have the same in.
+fn mark<'a>(requests: &'a [Request], name: &str, before: &str) -> &'a str {
+    let line = *requests[0].all(name).last().unwrap();
+    assert!(requests.iter().all(|request| request.all(name).last() == Some(&line)), "{requests:?}");
+    let mark = line.strip_prefix(before).unwrap();
+    assert!(mark.len() == 16 && mark.bytes().all(|byte| byte.is_ascii_hexdigit()), "{line}");
+    mark
+}
+
+#[test]
+fn backends_see_a_name_of_the_process() {
+    let backend = answering();
     let program = Start::new().route("a.test", &backend).run();
     for _ in 0..4 {
         // Whichever worker it is.
         Client::connect(program.http()).get("a.test", "/");
     }
     let mut client = Client::connect(program.http());
-    client.send("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: via\r\n\r\n");
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: cdn-loop\r\nCDN-Loop: other;a=b\r\n\r\n");
     let response = client.response();
-    assert_eq!(response.field("via"), None);
+    assert_eq!((response.field("cdn-loop"), response.field("via")), (None, None));
     let requests = backend.requests();
-    let line = requests[0].field("via");
-    let mark = line.strip_prefix("1.1 pmesh-").unwrap();
-    assert!(mark.len() == 16 && mark.bytes().all(|byte| byte.is_ascii_hexdigit()), "{line}");
-    assert!(requests.iter().all(|request| request.field("via") == line), "{requests:?}");
+    let name = format!("pmesh-{}", mark(&requests, "cdn-loop", "pmesh-"));
+    let last = requests.iter().find(|request| request.all("cdn-loop").len() > 1).unwrap();
+    assert_eq!(last.all("cdn-loop"), ["other;a=b", &name]);
+    assert!(requests.iter().all(|request| request.all("via").is_empty()), "{requests:?}");
+}
+
+#[test]
+fn via_is_added_if_asked_for() {
+    let backend = answering();
+    let program = Start::new().route("a.test", &backend).flags(&["--via"]).run();
+    Client::connect(program.http()).get("a.test", "/");
+    let mut client = Client::connect(program.http());
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: via\r\n\r\n");
+    assert_eq!(client.response().field("via"), None);
+    let name = format!("pmesh-{}", mark(&backend.requests(), "via", "1.1 pmesh-"));
 
     let mut two = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     let fields = [&h2::get("a.test", "/")[..], &[("via", b"1.0 fred")]].concat();
     two.send([h2::opening(), h2::headers(1, &fields, true)].concat());
     assert_eq!(two.answer(1), h2::Answer::Status(200));
     let last = backend.requests().into_iter().find(|request| request.all("via").len() > 1).unwrap();
-    assert_eq!(last.all("via"), ["1.0 fred", &line.replace("1.1", "2.0")]);
+    assert_eq!(last.all("via"), ["1.0 fred", &format!("2.0 {name}")]);
+    assert_eq!(last.all("cdn-loop"), [name]);
 }

@@ -37,6 +37,13 @@ fn they_apply_to_requests_on_open_connections() {
     assert_eq!(forwarded(""), "127.0.0.1");
     assert_eq!(forwarded("trusted_proxies = [\"127.0.0.1\"]\n"), "203.0.113.7, 127.0.0.1");
     assert_eq!(forwarded("trusted_proxies = [\"127.0.0.2\"]\n"), "127.0.0.1");
+
+    let vias = |text: &str| {
+        reload(&program, &format!("{text}{same}"));
+        assert_eq!(status(said), 200);
+        backend.requests().last().unwrap().all("via").len()
+    };
+    assert_eq!(["via = true\n", "", "via = true\n"].map(vias), [1, 0, 1]);
 }
 
 #[test]

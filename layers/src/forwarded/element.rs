@@ -1,5 +1,7 @@
 use http::HeaderValue;
 
+use crate::{quoted_list::FromEnd, token::is_tchar};
+
 /// An element of `Forwarded`: what one proxy says about the request it received. The values are not validated.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Element {
@@ -25,42 +27,6 @@ pub(super) fn parse<'a>(lines: impl DoubleEndedIterator<Item = &'a [u8]>) -> Vec
     }
     elements.reverse();
     elements
-}
-
-/// The text of each element of a line, the last one first.
-struct FromEnd<'a> {
-    rest: Option<&'a [u8]>,
-}
-
-impl<'a> FromEnd<'a> {
-    fn new(line: &'a [u8]) -> Self {
-        Self { rest: Some(line) }
-    }
-}
-
-impl<'a> Iterator for FromEnd<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let line = self.rest.take()?;
-        let mut is_quoted = false;
-        for (at, byte) in line.iter().enumerate().rev() {
-            match byte {
-                b'"' if !is_quoted || !ends_in_escape(&line[..at]) => is_quoted = !is_quoted,
-                b',' if !is_quoted => {
-                    self.rest = Some(&line[..at]);
-                    return Some(&line[at + 1..]);
-                }
-                _ => {}
-            }
-        }
-        Some(line)
-    }
-}
-
-/// Whether the next letter of a quoted string is escaped: backslashes escape each other.
-fn ends_in_escape(text: &[u8]) -> bool {
-    text.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
 impl Element {
@@ -114,8 +80,7 @@ pub(super) fn host_and_proto<'a>(host: Option<&'a HeaderValue>, proto: &'a str) 
 
 /// A token and the rest of the text (RFC 9110, 5.6.2).
 fn token(text: &str) -> Option<(&str, &str)> {
-    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(letter);
-    let end = text.find(|letter| !is_letter(letter)).unwrap_or(text.len());
+    let end = text.bytes().position(|byte| !is_tchar(byte)).unwrap_or(text.len());
     (end > 0).then(|| text.split_at(end))
 }
 

@@ -154,7 +154,7 @@ mod tests {
             (BoxError::from(Inner), 418, "418 I'm a teapot\n"),
             (Outer(Inner).into(), 418, "418 I'm a teapot\n"),
             (NoRoute::NotFound.into(), 200, "nothing"),
-            (crate::via::LoopDetected.into(), 508, "508 Loop Detected\n"),
+            (crate::cdn_loop::LoopDetected.into(), 508, "508 Loop Detected\n"),
         ] {
             let response = answered(layer, error, Version::HTTP_11).await;
             assert_eq!((response.status().as_u16(), response.body().as_str()), (status, body));
@@ -168,7 +168,7 @@ mod tests {
             (BoxError::from(Inner), true),
             (Outer(Inner).into(), true),
             (NoRoute::NotFound.into(), true),
-            (crate::via::LoopDetected.into(), false),
+            (crate::cdn_loop::LoopDetected.into(), false),
         ] {
             let text = error.to_string();
             let error = std::sync::Mutex::new(Some(error));

@@ -38,7 +38,7 @@
 //! | [`Unacceptable`](crate::framing::Unacceptable) | 405 for the method, otherwise 400 |
 //! | [`NotSwitched`](crate::upgrade::NotSwitched) | 400 for the protocol, 501 if there is nothing to switch to, otherwise 502 |
 //! | [`NoRoute`](crate::route::NoRoute) | 404, 405 if its routes are for other methods, or 400 if the path has two readings |
-//! | [`LoopDetected`](crate::via::LoopDetected) | 508 |
+//! | [`LoopDetected`](crate::cdn_loop::LoopDetected) | 508 |
 //! | [`BodyTooLong`](crate::body_limit::BodyTooLong) | 413, also as the cause of another error |
 //! | [`RequestBodyError`](crate::body::RequestBodyError) | 400, also as the cause of another error |
 //! | [`TimedOut`](crate::response_timeout::TimedOut) | 504 for the backend, 408 for the client |

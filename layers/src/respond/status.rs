@@ -11,12 +11,12 @@ use crate::{
     body::RequestBodyError,
     body_limit::BodyTooLong,
     causes::find,
+    cdn_loop::LoopDetected,
     framing::Unacceptable,
     host::HostRejected,
     response_timeout::TimedOut,
     route::NoRoute,
     sni::Misdirected,
-    via::LoopDetected,
 };
 #[cfg(feature = "client")]
 use crate::{connect::ConnectError, pool::PoolError};

@@ -93,7 +93,7 @@ fn begins_with(name: &str, prefix: &str) -> bool {
 }
 
 /// Fields that say where a message ends, where it goes, who sends it, or how its content is to be read.
-const FORBIDDEN: [&str; 45] = [
+const FORBIDDEN: [&str; 46] = [
     // Framing, and the fields of a hop.
     "connection",
     "content-length",
@@ -104,6 +104,7 @@ const FORBIDDEN: [&str; 45] = [
     "upgrade",
     // Routing, and what a proxy says.
     "alt-svc",
+    "cdn-loop",
     "cf-connecting-ip",
     "forwarded",
     "host",
@@ -167,6 +168,7 @@ mod tests {
             ("content_length", true),
             ("transfer-encoding", true),
             ("host", true),
+            ("cdn-loop", true),
             ("forwarded", true),
             ("x-forwarded-for", true),
             ("x-forwarded", true),

@@ -6,7 +6,7 @@ use super::{
     forms::{make_get, make_ok},
     websocket,
 };
-use crate::hop_by_hop::is_transport;
+use crate::{hop_by_hop::is_transport, token::is_token};
 
 /// An upgrade that a client has asked for by extended CONNECT, while it is one of HTTP/1.1.
 #[derive(Debug)]
@@ -54,9 +54,6 @@ impl Inbound {
 
 /// Whether it is one element of `Upgrade` (RFC 9110, 7.8): a token, perhaps with a version.
 fn is_protocol(text: &str) -> bool {
-    let is_token = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-    };
     match text.split_once('/') {
         Some((name, version)) => is_token(name) && is_token(version),
         None => is_token(text),

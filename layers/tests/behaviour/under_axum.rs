@@ -9,6 +9,7 @@ use axum::{
 };
 use pmesh_layers::{
     body_limit::BodyLimitLayer,
+    cdn_loop::CdnLoopLayer,
     conn::{ConnInfo, ConnInfoLayer},
     forwarded::{ClientAddr, DistrustLayer, ForwardedLayer, TrustedProxies},
     framing::FramingLayer,
@@ -43,6 +44,7 @@ async fn serve() -> SocketAddr {
         .layer(FramingLayer::new())
         .layer(HopByHopLayer::new())
         .layer(ForwardedLayer::new(TrustedProxies::none()))
+        .layer(CdnLoopLayer::new("test").unwrap())
         .layer(ViaLayer::new("test").unwrap())
         .layer(TunnelLayer::new())
         .layer(BodyLimitLayer::new(Some(4)));

@@ -1,0 +1,32 @@
+//! What this process calls itself in `CDN-Loop` and `Via`.
+
+use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::LazyLock};
+
+use pmesh_layers::{
+    cdn_loop::{CdnLoopLayer, InvalidCdnId},
+    via::{InvalidPseudonym, ViaLayer},
+};
+
+/// The same for all workers, for as long as the process lives. It tells nobody where that runs.
+static PSEUDONYM: LazyLock<String> = LazyLock::new(|| {
+    // Keyed by the system's random numbers.
+    format!("pmesh-{:016x}", RandomState::new().hash_one(0))
+});
+
+/// The layer that rejects requests that have come through this process again and again.
+///
+/// # Errors
+///
+/// None: the pseudonym is a token.
+pub fn cdn_loop() -> Result<CdnLoopLayer, InvalidCdnId> {
+    CdnLoopLayer::new(&PSEUDONYM)
+}
+
+/// The layer that adds `Via`.
+///
+/// # Errors
+///
+/// None: the pseudonym is a token.
+pub fn via() -> Result<ViaLayer, InvalidPseudonym> {
+    ViaLayer::new(&PSEUDONYM)
+}
