@@ -1,7 +1,7 @@
-//! The target, host and path of nodes that a request is sent with, where they differ from one endpoint to the next.
+//! The target, host, prefix and path of nodes that a request is sent with, where they differ from one endpoint to the next.
 
 use http::{HeaderValue, Request, Uri, header::HOST};
-use pmesh_layers::route::StripPrefixLayer;
+use pmesh_layers::{forwarded::X_FORWARDED_PREFIX, route::StripPrefixLayer};
 
 use crate::mesh::{Passed, THROUGH};
 
@@ -11,24 +11,37 @@ use crate::mesh::{Passed, THROUGH};
 pub struct Aim {
     uri: Uri,
     host: Option<HeaderValue>,
+    /// What was removed from the path: here by this node, too.
+    prefix: Option<HeaderValue>,
     through: Option<HeaderValue>,
 }
 
 impl Aim {
     pub(super) fn here<B>(request: &Request<B>, strip: Option<&StripPrefixLayer>, host: Option<&HeaderValue>) -> Self {
-        let uri = strip.and_then(|strip| strip.strip(request.uri())).unwrap_or_else(|| request.uri().clone());
-        Self { uri, host: host.or_else(|| request.headers().get(HOST)).cloned(), through: None }
+        let mut aim = Self::away(request, None);
+        if let Some((uri, prefix)) = strip.and_then(|strip| strip.strip(request)) {
+            (aim.uri, aim.prefix) = (uri, Some(prefix));
+        }
+        if host.is_some() {
+            aim.host = host.cloned();
+        }
+        aim
     }
 
     /// As it came, so that the other node finds the route that it has for it.
     pub(super) fn away<B>(request: &Request<B>, passed: Option<&Passed>) -> Self {
-        let (uri, host) = (request.uri().clone(), request.headers().get(HOST).cloned());
-        Self { uri, host, through: passed.and_then(Passed::told) }
+        let field = |name| request.headers().get(name).cloned();
+        Self {
+            uri: request.uri().clone(),
+            host: field(HOST),
+            prefix: field(X_FORWARDED_PREFIX),
+            through: passed.and_then(Passed::told),
+        }
     }
 
     pub(super) fn set<B>(&self, request: &mut Request<B>) {
         request.uri_mut().clone_from(&self.uri);
-        for (name, value) in [(HOST, &self.host), (THROUGH, &self.through)] {
+        for (name, value) in [(HOST, &self.host), (X_FORWARDED_PREFIX, &self.prefix), (THROUGH, &self.through)] {
             match value {
                 Some(value) => drop(request.headers_mut().insert(name, value.clone())),
                 None => drop(request.headers_mut().remove(name)),

@@ -231,7 +231,7 @@ fn service(
     worker: usize,
     endpoints: &Endpoints,
 ) -> Result<Untunneled, BoxError> {
-    let strip = route.strip_prefix.then(|| StripPrefixLayer::new(route.prefixes[0].clone()));
+    let strip = route.strip_prefix.then(|| StripPrefixLayer::any(route.prefixes.iter().cloned()));
     // Around each endpoint, so that one that hangs counts as failed. Ends with the head of the response; the server
     // watches the body.
     let timeout =

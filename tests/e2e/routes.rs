@@ -137,6 +137,45 @@ fn prefixes_are_stripped() {
     ] {
         assert_eq!(client.get("a.test", path).text(), expected, "{path}");
     }
+    assert!(backend.requests().iter().all(|request| request.all("x-forwarded-prefix") == ["/api"]));
+}
+
+#[test]
+fn the_backend_is_told_which_prefix_was_stripped() {
+    let backend = named("api");
+    let route = format!(
+        "[[routes]]\nhost = \"a.test\"\nprefix = [\"/a\", \"/a/b\"]\nstrip_prefix = true\nupstream = \"{0}\"\n\
+         [[routes]]\nhost = \"a.test\"\nupstream = \"{0}\"\n",
+        backend.address
+    );
+    for (trusted, claim, path, expected) in [
+        ("", "", "/a/x", ("/x", &["/a"][..])),
+        ("", "", "/a/b/x", ("/x", &["/a/b"])),
+        ("", "", "/x", ("/x", &[])),
+        // A client's.
+        ("", "/evil", "/a/x", ("/x", &["/a"])),
+        ("", "/evil", "/x", ("/x", &[])),
+        // A trusted proxy's.
+        ("127.0.0.1", "", "/a/x", ("/x", &["/a"])),
+        ("127.0.0.1", "/shop/", "/a/x", ("/x", &["/shop/a"])),
+        ("127.0.0.1", "/shop", "/x", ("/x", &["/shop"])),
+        ("127.0.0.1", "/one, /two", "/x", ("/x", &["/one/two"])),
+        ("127.0.0.1", "//evil.test", "/a/x", ("/x", &["/a"])),
+        ("127.0.0.1", "//evil.test", "/x", ("/x", &[])),
+    ] {
+        let program = Start::new().config(&route).flags(&["--trusted-proxies", trusted]).run();
+        let mut client = Client::connect(program.http());
+        let name = ["X-Forwarded-Prefix", "X_Forwarded_Prefix"];
+        let claims: String =
+            name.iter().filter(|_| !claim.is_empty()).map(|name| format!("{name}: {claim}\r\n")).collect();
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a.test\r\n{claims}\r\n"));
+        assert_eq!(client.response().status, 200);
+        let requests = backend.requests();
+        let last = requests.last().unwrap();
+        let seen = (&*last.target, &*last.all("x-forwarded-prefix"));
+        assert_eq!(seen, expected, "{claim} to {path}");
+        assert!(last.all("x_forwarded_prefix").is_empty());
+    }
 }
 
 #[test]

@@ -96,6 +96,26 @@ fn the_other_node_gets_the_request_as_it_came() {
     assert_eq!(Client::connect(a.http()).get("x.test:8080", "/app/path").status, 200);
     let request = backend.request();
     assert_eq!((&*request.target, request.field("host")), ("/app/path", "x.test:8080"));
+    assert!(request.all("x-forwarded-prefix").is_empty());
+}
+
+#[test]
+fn each_node_tells_of_the_prefixes_that_were_removed_before_and_by_itself() {
+    let backend = Backend::answering("");
+    let (a, b) = two();
+    let route = "[[routes]]\nhost = \"x.test\"\nprefix = \"/app\"\nstrip_prefix = true\n";
+    let b_runs = b.start(&[]).config(&format!("{route}upstream = [\"{}\"]\n", backend.address)).run();
+    for (trusted, expected) in [("", "/app"), ("127.0.0.0/8", "/shop/app")] {
+        let upstream = "upstream = [\"mesh://b\"]\n";
+        let a_runs = a.start(&[&b]).config(&format!("{route}{upstream}")).flags(&["--trusted-proxies", trusted]).run();
+        let mut client = Client::connect(a_runs.http());
+        client.send("GET /app/path HTTP/1.1\r\nHost: x.test\r\nX-Forwarded-Prefix: /shop\r\n\r\n");
+        assert_eq!(client.response().status, 200);
+        let requests = backend.requests();
+        let last = requests.last().unwrap();
+        assert_eq!((&*last.target, last.field("x-forwarded-prefix")), ("/path", expected));
+    }
+    drop(b_runs);
 }
 
 #[test]
@@ -112,6 +132,7 @@ fn a_request_that_one_could_not_take_is_as_the_next_one_wants_it() {
     }
     for request in backend.requests() {
         assert_eq!((&*request.target, request.field("host")), ("/path", "other.test"));
+        assert_eq!(request.field("x-forwarded-prefix"), "/app");
         assert!(request.all("x-pmesh-through").is_empty());
     }
 }

@@ -11,8 +11,8 @@ use http::{
 use tower::{BoxError, Layer, Service};
 
 use super::{
-    TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP, element,
-    node::Node, original::Original, port,
+    TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PREFIX, X_FORWARDED_PROTO,
+    X_REAL_IP, element, joined_prefixes, node::Node, original::Original, port,
 };
 use crate::{
     MissingExtension, ResponseFuture,
@@ -37,7 +37,8 @@ const ADDED: usize = 8;
 /// | `Forwarded` | the same addresses, host and scheme (RFC 7239) |
 ///
 /// If the peer is a trusted proxy, the scheme, host and port are those it sent, because it saw the original request. Of
-/// several values, one is kept. Malformed ones are dropped, as are the ports of clients in a chain.
+/// several values, one is kept; those of `X-Forwarded-Prefix` are joined. Malformed ones are dropped, as are the ports of
+/// clients in a chain.
 ///
 /// A request from another node passes unchanged, because that node has already set everything. A request without
 /// [`ConnInfo`] fails with [`MissingExtension`].
@@ -161,6 +162,9 @@ fn set_from_proxy(headers: &mut HeaderMap, info: &ConnInfo, original: Original) 
     let port = original.port.map(HeaderValue::from);
     set_or_remove(headers, X_FORWARDED_PORT, port.or_else(|| port::asked_for(host.as_ref(), proto)));
     set_or_remove(headers, X_FORWARDED_HOST, host);
+    if headers.contains_key(X_FORWARDED_PREFIX) {
+        set_or_remove(headers, X_FORWARDED_PREFIX, joined_prefixes(headers, ""));
+    }
 }
 
 /// Never falls back to `unknown`: all parts are valid.

@@ -27,12 +27,16 @@ mod layer;
 mod node;
 mod original;
 mod port;
+mod prefix;
 mod trusted;
 
 pub use client::ClientAddr;
 pub use distrust::{Distrust, DistrustLayer};
 pub use layer::{Forwarded, ForwardedLayer};
+pub use prefix::X_FORWARDED_PREFIX;
 pub use trusted::{ProxyHeaders, TrustedProxies};
+
+pub(crate) use prefix::joined as joined_prefixes;
 
 use http::HeaderName;
 

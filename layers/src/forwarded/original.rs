@@ -91,7 +91,10 @@ fn client(from_end: impl Iterator<Item = Option<IpAddr>>, trusted: &TrustedProxi
 }
 
 /// The elements of a list header, on one line or several. One that is not text keeps its place, and the others count.
-fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl DoubleEndedIterator<Item = &'a str> + use<'a> {
+pub(super) fn list<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl DoubleEndedIterator<Item = &'a str> + use<'a> {
     let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
     let elements = lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
     elements.filter(|element| !element.is_empty()).map(|element| std::str::from_utf8(element).unwrap_or("\u{fffd}"))

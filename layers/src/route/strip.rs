@@ -1,15 +1,23 @@
-use std::task::{Context, Poll};
+use std::{
+    cmp::Reverse,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use http::{Request, Uri, uri::PathAndQuery};
+use http::{HeaderValue, Request, Uri, uri::PathAndQuery};
 use tower::{Layer, Service};
 
 use super::PathPrefix;
+use crate::forwarded::{X_FORWARDED_PREFIX, joined_prefixes};
 
-/// Removes a prefix from the path of each request: with `/api`, `/api/users?all` becomes `/users?all`, and `/api`
-/// becomes `/`.
+/// Removes a prefix from the path of each request, and tells the backend: with `/api`, `/api/users?all` becomes
+/// `/users?all`, `/api` becomes `/`, and `X-Forwarded-Prefix` is `/api`.
 ///
 /// Other paths stay as they are. The backend cannot tell `/api` from `/api/`: an [`ExactPath`](super::ExactPath) for one
 /// of them does not keep it from the other.
+///
+/// If there is an `X-Forwarded-Prefix` already, as of a proxy in front that has removed `/shop`, the value becomes
+/// `/shop/api`. Put a [`DistrustLayer`](crate::forwarded::DistrustLayer) outside this layer to remove those of clients.
 ///
 /// The rest may begin with `//`, which some backends read as the start of a host. A [`RouteTable`](super::RouteTable)
 /// rejects such a path if it could mean another route, provided that the removed prefix is the prefix of the route.
@@ -23,25 +31,46 @@ use super::PathPrefix;
 /// # async fn main() -> Result<(), BoxError> {
 /// let service = ServiceBuilder::new()
 ///     .layer(StripPrefixLayer::new("/api".parse()?))
-///     .service_fn(async |request: Request<()>| Ok::<_, BoxError>(request.uri().to_string()));
-/// assert_eq!(service.oneshot(Request::get("/api/users?all").body(())?).await?, "/users?all");
+///     .service_fn(async |request: Request<()>| Ok::<_, BoxError>(request));
+/// let request = service.oneshot(Request::get("/api/users?all").body(())?).await?;
+/// assert_eq!(request.uri(), "/users?all");
+/// assert_eq!(request.headers()["x-forwarded-prefix"], "/api");
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone)]
 pub struct StripPrefixLayer {
-    prefix: PathPrefix,
+    /// The longest first.
+    prefixes: Arc<[(PathPrefix, HeaderValue)]>,
 }
 
 impl StripPrefixLayer {
     /// Removes `prefix`.
     pub fn new(prefix: PathPrefix) -> Self {
-        Self { prefix }
+        Self::any([prefix])
     }
 
-    /// `uri` without the prefix; `None` where it begins otherwise.
-    pub fn strip(&self, uri: &Uri) -> Option<Uri> {
-        strip(&self.prefix, uri)
+    /// Removes the longest of `prefixes` that a path begins with.
+    pub fn any(prefixes: impl IntoIterator<Item = PathPrefix>) -> Self {
+        let removable = prefixes.into_iter().filter(|prefix| *prefix != PathPrefix::root());
+        let mut prefixes: Vec<_> = removable
+            .filter_map(|prefix| HeaderValue::from_str(prefix.as_key()).ok().map(|text| (prefix, text)))
+            .collect();
+        prefixes.sort_by_key(|(prefix, _)| Reverse(prefix.as_key().len()));
+        Self { prefixes: prefixes.into() }
+    }
+
+    /// The URI without the prefix, and the `X-Forwarded-Prefix` to go with it. `None` if the path does not begin with a
+    /// prefix.
+    pub fn strip<B>(&self, request: &Request<B>) -> Option<(Uri, HeaderValue)> {
+        let (prefix, text) = self.prefixes.iter().find(|(prefix, _)| prefix.strip(request.uri().path()).is_some())?;
+        let uri = strip(prefix, request.uri())?;
+        let headers = request.headers();
+        let text = match headers.contains_key(X_FORWARDED_PREFIX) {
+            true => joined_prefixes(headers, prefix.as_key())?,
+            false => text.clone(),
+        };
+        Some((uri, text))
     }
 }
 
@@ -49,7 +78,7 @@ impl<S> Layer<S> for StripPrefixLayer {
     type Service = StripPrefix<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        StripPrefix { inner, prefix: self.prefix.clone() }
+        StripPrefix { inner, layer: self.clone() }
     }
 }
 
@@ -57,7 +86,7 @@ impl<S> Layer<S> for StripPrefixLayer {
 #[derive(Debug, Clone)]
 pub struct StripPrefix<S> {
     inner: S,
-    prefix: PathPrefix,
+    layer: StripPrefixLayer,
 }
 
 impl<S> StripPrefix<S> {
@@ -77,8 +106,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        if let Some(stripped) = strip(&self.prefix, request.uri()) {
-            *request.uri_mut() = stripped;
+        if let Some((uri, prefix)) = self.layer.strip(&request) {
+            *request.uri_mut() = uri;
+            request.headers_mut().insert(X_FORWARDED_PREFIX, prefix);
         }
         self.inner.call(request)
     }
@@ -99,9 +129,18 @@ fn strip(prefix: &PathPrefix, uri: &Uri) -> Option<Uri> {
 mod tests {
     use super::*;
 
+    fn stripped(layer: &StripPrefixLayer, uri: &str, fields: &[&'static str]) -> Option<(String, String)> {
+        let mut request = Request::get(uri).body(()).unwrap();
+        for field in fields {
+            request.headers_mut().append(X_FORWARDED_PREFIX, HeaderValue::from_static(field));
+        }
+        let (uri, prefix) = layer.strip(&request)?;
+        Some((uri.to_string(), prefix.to_str().unwrap().to_owned()))
+    }
+
     #[test]
     fn the_prefix_goes_and_the_query_stays() {
-        let prefix: PathPrefix = "/api".parse().unwrap();
+        let layer = StripPrefixLayer::new("/api".parse().unwrap());
         for (uri, expected) in [
             ("/api/users?all=1", Some("/users?all=1")),
             ("/api", Some("/")),
@@ -112,7 +151,38 @@ mod tests {
             ("http://h/api/users", Some("http://h/users")),
             ("/apis", None),
         ] {
-            assert_eq!(strip(&prefix, &uri.parse().unwrap()), expected.map(|uri| uri.parse().unwrap()), "{uri}");
+            assert_eq!(stripped(&layer, uri, &[]), expected.map(|uri| (uri.into(), "/api".into())), "{uri}");
+        }
+    }
+
+    #[test]
+    fn the_longest_prefix_goes() {
+        let layer = StripPrefixLayer::any(["/", "/a", "/a/b/c", "/a/b", "/d/"].map(|text| text.parse().unwrap()));
+        for (uri, expected) in [
+            ("/a/x", Some(("/x", "/a"))),
+            ("/a/b/x", Some(("/x", "/a/b"))),
+            ("/a/b/c", Some(("/", "/a/b/c"))),
+            ("/a/bc", Some(("/bc", "/a"))),
+            ("/d/a", Some(("/a", "/d"))),
+            ("/x", None),
+        ] {
+            let expected = expected.map(|(uri, prefix)| (uri.to_owned(), prefix.to_owned()));
+            assert_eq!(stripped(&layer, uri, &[]), expected, "{uri}");
+        }
+        assert_eq!(stripped(&StripPrefixLayer::new(PathPrefix::root()), "/x", &["/a"]), None);
+    }
+
+    #[test]
+    fn what_a_proxy_has_removed_comes_before_it() {
+        let layer = StripPrefixLayer::new("/api".parse().unwrap());
+        for (fields, expected) in [
+            (&["/shop"][..], "/shop/api"),
+            (&["/shop/"], "/shop/api"),
+            (&["/one", "/two"], "/one/two/api"),
+            (&["/"], "/api"),
+            (&["//evil.test"], "/api"),
+        ] {
+            assert_eq!(stripped(&layer, "/api/x", fields), Some(("/x".into(), expected.into())), "{fields:?}");
         }
     }
 }
