@@ -259,6 +259,8 @@ pub mod serve;
 #[cfg(feature = "server")]
 pub mod silence;
 pub mod sni;
+pub mod stall;
+mod stream_kind;
 mod token;
 pub mod trailers;
 #[cfg(feature = "upgrade")]

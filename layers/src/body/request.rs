@@ -13,7 +13,7 @@ use tower::BoxError;
 use super::{RequestBodyError, WatchRequest, other::Other};
 use crate::{
     any::as_is,
-    conn::{Control, Upload},
+    conn::{Control, Received, Upload},
     trailers::TrailerFilter,
 };
 
@@ -61,13 +61,13 @@ impl RequestBody {
     }
 
     /// The body of a request that was received on `connection`.
-    pub(crate) fn received(body: Incoming, version: Version, connection: &Control) -> Self {
+    pub(crate) fn received(body: Incoming, version: Version, connection: &Control, received: &Received) -> Self {
         // It is then known from here on, without asking hyper each time.
         if body.is_end_stream() {
             return Self::empty();
         }
         let kind = if version < Version::HTTP_2 { Kind::Http1(body) } else { Kind::Http2(body) };
-        Self::of(kind, Some(connection.begin_upload()))
+        Self::of(kind, Some(connection.begin_upload(received)))
     }
 
     fn of(kind: Kind, upload: Option<Upload>) -> Self {

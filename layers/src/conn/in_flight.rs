@@ -1,7 +1,12 @@
 //! Requests, uploads and tunnels, each counted until it is dropped.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
 use super::{
-    Control,
+    Control, OwnTimeout,
     traffic::{REQUEST, UPLOAD, WAITING},
 };
 
@@ -10,20 +15,38 @@ use super::{
 pub(crate) struct InFlight {
     control: Control,
     counted: u64,
+    received: Received,
+    /// What `received` was when it was last looked at.
+    seen: u32,
+    /// Instead of the timeout of the server, once the response has begun.
+    own_timeout: Option<OwnTimeout>,
+    is_http2: bool,
     /// Whoever drops it before has given the request up.
     ended: bool,
 }
 
 impl Control {
-    pub(crate) fn begin_request(&self, has_body: bool) -> InFlight {
-        self.traffic().count_request(has_body);
-        InFlight { control: self.clone(), counted: REQUEST + WAITING, ended: false }
+    pub(crate) fn begin_request(&self, received: Received, is_http2: bool) -> InFlight {
+        self.traffic().count_request(!matches!(received, Received::Nothing));
+        InFlight {
+            control: self.clone(),
+            counted: REQUEST + WAITING,
+            received,
+            seen: 0,
+            own_timeout: None,
+            is_http2,
+            ended: false,
+        }
     }
 
     /// Counts a request body, which may go on after the response has ended.
-    pub(crate) fn begin_upload(&self) -> Upload {
+    pub(crate) fn begin_upload(&self, received: &Received) -> Upload {
         self.traffic().count_upload();
-        Upload(self.clone())
+        let pieces = match received {
+            Received::Own(pieces) => Some(Arc::clone(pieces)),
+            _ => None,
+        };
+        Upload { control: self.clone(), pieces }
     }
 
     /// A stream has become a tunnel.
@@ -33,11 +56,53 @@ impl Control {
     }
 }
 
+/// What tells how far the body of a request has come.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// The request has no body.
+    Nothing,
+    /// All that moves over its connection: the body is not counted by itself.
+    Connection,
+    /// The pieces of the body.
+    Own(Arc<AtomicU32>),
+}
+
 impl InFlight {
     /// The head of the response is there.
     pub(crate) fn responded(&mut self) {
         self.counted = REQUEST;
         self.control.traffic().uncount(WAITING);
+    }
+
+    /// The response may make no progress for this long, instead of the time that the server gives to all.
+    pub(crate) fn set_own_timeout(&mut self, timeout: OwnTimeout) {
+        self.own_timeout = Some(timeout);
+        if self.is_http2 {
+            self.control.traffic().count_own_timed();
+        } else {
+            self.control.traffic().set_own_timeout(Some(timeout));
+        }
+    }
+
+    /// The timeout that the response is held to instead of that of the server.
+    pub(crate) fn own_timeout(&self) -> Option<OwnTimeout> {
+        self.own_timeout
+    }
+
+    /// Whether it is a stream that watches itself, because its connection does not end when nothing moves.
+    pub(crate) fn watches_itself(&self) -> bool {
+        self.is_http2 && (self.own_timeout.is_some() || self.control.traffic().has_patient_streams())
+    }
+
+    /// Whether more of the request has come since this was last asked.
+    pub(crate) fn has_received_more(&mut self) -> bool {
+        let received = match &self.received {
+            Received::Nothing => return false,
+            Received::Connection if !self.control.traffic().has_uploads() => return false,
+            Received::Connection => self.control.traffic().progress(),
+            Received::Own(pieces) => pieces.load(Ordering::Relaxed),
+        };
+        std::mem::replace(&mut self.seen, received) != received
     }
 
     /// A piece of the response of so many bytes has moved.
@@ -69,23 +134,36 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.control.traffic().end_counted(self.counted, !self.ended);
+        let traffic = self.control.traffic();
+        match self.own_timeout {
+            Some(_) if self.is_http2 => traffic.end_own_timed(),
+            Some(_) => traffic.set_own_timeout(None),
+            None => {}
+        }
+        traffic.end_counted(self.counted, !self.ended);
     }
 }
 
 /// Counts a request body as in flight until dropped.
 #[derive(Debug)]
-pub(crate) struct Upload(Control);
+pub(crate) struct Upload {
+    control: Control,
+    /// How many there were, for a stream that watches itself.
+    pieces: Option<Arc<AtomicU32>>,
+}
 
 impl Upload {
     pub(crate) fn note_progress(&self) {
-        self.0.traffic().note_progress();
+        self.control.traffic().note_progress();
+        if let Some(pieces) = &self.pieces {
+            pieces.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        self.0.traffic().end_counted(UPLOAD, false);
+        self.control.traffic().end_counted(UPLOAD, false);
     }
 }
 
@@ -138,10 +216,10 @@ mod tests {
         let Begun { requests, uploads, tunnels, unsent } = connection;
         match random % 10 {
             0 => {
-                requests.push_back(control.begin_request(true));
-                uploads.push_back(control.begin_upload());
+                requests.push_back(control.begin_request(Received::Connection, false));
+                uploads.push_back(control.begin_upload(&Received::Connection));
             }
-            1 => requests.push_back(control.begin_request(false)),
+            1 => requests.push_back(control.begin_request(Received::Nothing, false)),
             2 => {
                 if let Some(mut request) = requests.pop_front() {
                     request.responded();

@@ -7,6 +7,8 @@ use std::{
 
 use tokio::time::Instant;
 
+use super::OwnTimeout;
+
 /// Counters of a connection.
 ///
 /// Where only the connection's task writes one, it is a plain load and store. It is an atomic all the same, because the
@@ -28,6 +30,10 @@ pub(crate) struct Traffic {
     begun: AtomicU32,
     /// Requests that the client gave up before their responses had ended.
     cancelled: AtomicU32,
+    /// Streams of HTTP/2 that are held to a timeout of their own.
+    own_timed: AtomicU32,
+    /// That of the response in flight over HTTP/1, in milliseconds; 0: none. Written by the connection's task alone.
+    own_timeout: AtomicU32,
     /// Flags that the connection's task alone writes.
     seen: AtomicU8,
     /// Where the body of the last request ends has two readings, or is not known yet.
@@ -80,6 +86,8 @@ impl Traffic {
             tunnels: AtomicU32::new(0),
             begun: AtomicU32::new(0),
             cancelled: AtomicU32::new(0),
+            own_timed: AtomicU32::new(0),
+            own_timeout: AtomicU32::new(0),
             seen: AtomicU8::new(0),
             open_ended: AtomicBool::new(false),
         }
@@ -141,6 +149,35 @@ impl Traffic {
     pub(super) fn end_tunnel(&self) {
         self.stamp_idle();
         self.tunnels.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Whether the body of any request is still to come.
+    pub(super) fn has_uploads(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) % WAITING >= UPLOAD
+    }
+
+    /// A stream of HTTP/2 is held to a timeout of its own from here on.
+    pub(super) fn count_own_timed(&self) {
+        self.own_timed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn end_own_timed(&self) {
+        self.own_timed.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_own_timeout(&self, timeout: Option<OwnTimeout>) {
+        self.own_timeout.store(timeout.map_or(0, OwnTimeout::millis), Ordering::Relaxed);
+    }
+
+    /// Whether streams of HTTP/2 are open that may be idle for longer than others. Each stream then watches itself, and
+    /// the connection does not end because nothing moves.
+    pub(crate) fn has_patient_streams(&self) -> bool {
+        self.own_timed.load(Ordering::Relaxed) > 0 || self.tunnels.load(Ordering::Relaxed) > 0
+    }
+
+    /// The timeout of the response in flight over HTTP/1, if it is not that of the server.
+    pub(crate) fn own_timeout(&self) -> Option<OwnTimeout> {
+        OwnTimeout::of_millis(self.own_timeout.load(Ordering::Relaxed))
     }
 
     fn has_tunnels(&self) -> bool {

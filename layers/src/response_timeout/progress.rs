@@ -40,6 +40,8 @@ pub(super) struct Progress {
     /// How long the client was waited for before.
     waited: AtomicU64,
     min_rate: Option<MinRate>,
+    /// How long the client of a stream may pause.
+    client_pause: Option<Duration>,
     /// `waited` and `bytes` at the begin of the window. Touched by the timer alone.
     window_waited: AtomicU64,
     window_bytes: AtomicU64,
@@ -54,9 +56,15 @@ impl Progress {
             waits_since: AtomicU64::new(NOT_WAITING),
             waited: AtomicU64::new(0),
             min_rate,
+            client_pause: None,
             window_waited: AtomicU64::new(0),
             window_bytes: AtomicU64::new(0),
         }
+    }
+
+    /// Of a body that has no rate, and whose client may pause for so long.
+    pub(super) fn of_stream(client_pause: Duration) -> Self {
+        Self { client_pause: Some(client_pause), ..Self::new(None) }
     }
 
     fn now(&self) -> u64 {
@@ -75,7 +83,12 @@ impl Progress {
         let waits_since = self.waits_since.load(Ordering::Relaxed);
         let idle = Duration::from_millis(now.saturating_sub(self.moved_at.load(Ordering::Relaxed)));
         if idle >= timeout {
-            return Err(if waits_since == NOT_WAITING { TimedOut::Backend } else { TimedOut::Client });
+            return match self.client_pause {
+                _ if waits_since == NOT_WAITING => Err(TimedOut::Backend),
+                // The client may go on, or end, at any time; then the backend has to answer in time.
+                Some(pause) if idle < pause => Ok(timeout.min(pause - idle)),
+                _ => Err(TimedOut::Client),
+            };
         }
         let again = timeout - idle;
         let Some(rate) = self.min_rate else { return Ok(again) };

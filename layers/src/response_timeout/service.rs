@@ -13,7 +13,7 @@ use super::{
     NoResponse, ResponseFuture,
     progress::{MinRate, Progress},
 };
-use crate::{body::RequestBody, durations::bounded};
+use crate::{body::RequestBody, durations::bounded, stream_kind::is_grpc};
 
 /// Fails requests with [`TimedOut`](super::TimedOut) if nothing has moved for a time and there is no response yet.
 ///
@@ -23,9 +23,13 @@ use crate::{body::RequestBody, durations::bounded};
 /// The timeout starts again with each piece of the request body, so a large upload may take any time, unless it is
 /// slower than [`min_rate`](Self::min_rate). After the head of the response,
 /// [`HttpServer::stall_timeout`](crate::serve::HttpServer::stall_timeout) applies instead.
+///
+/// A gRPC client may pause for the [`stream_timeout`](Self::stream_timeout) while it has not ended its request, and at
+/// any rate. Once it has, the backend gets the timeout of all requests.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseTimeoutLayer {
     timeout: Duration,
+    stream_timeout: Duration,
     min_rate: Option<MinRate>,
     except_http2: bool,
 }
@@ -33,7 +37,16 @@ pub struct ResponseTimeoutLayer {
 impl ResponseTimeoutLayer {
     /// Limits the wait to `timeout`, with no minimum rate for request bodies.
     pub fn new(timeout: Duration) -> Self {
-        Self { timeout: bounded(timeout), min_rate: None, except_http2: false }
+        let stream_timeout = Duration::from_secs(60 * 60);
+        Self { timeout: bounded(timeout), stream_timeout, min_rate: None, except_http2: false }
+    }
+
+    /// Maximum time between two pieces of a gRPC request (`application/grpc` over HTTP/2); an hour by default, and at
+    /// least the timeout of the layer.
+    #[must_use]
+    pub fn stream_timeout(mut self, timeout: Duration) -> Self {
+        self.stream_timeout = bounded(timeout);
+        self
     }
 
     /// Minimum rate of a request body in bytes per second, until the head of the response arrives; 0 is no minimum.
@@ -47,8 +60,7 @@ impl ResponseTimeoutLayer {
         self
     }
 
-    /// Exempts HTTP/2 requests from the minimum rate. For HTTP/2 endpoints, where a stream costs no connection, and
-    /// where gRPC streams are often slow for good reason.
+    /// Exempts HTTP/2 requests from the minimum rate. For HTTP/2 endpoints, where a stream costs no connection.
     #[must_use]
     pub fn except_http2(mut self) -> Self {
         self.except_http2 = true;
@@ -89,11 +101,15 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let ResponseTimeoutLayer { timeout, min_rate, except_http2 } = self.layer;
+        let ResponseTimeoutLayer { timeout, stream_timeout, min_rate, except_http2 } = self.layer;
         // Most requests have no body; nothing is shared for them.
         let progress = (!request.body().is_end_stream()).then(|| {
-            let min_rate = min_rate.filter(|_| !except_http2 || request.version() < Version::HTTP_2);
-            Arc::new(Progress::new(min_rate))
+            let is_http2 = request.version() >= Version::HTTP_2;
+            Arc::new(if is_http2 && is_grpc(request.headers()) {
+                Progress::of_stream(stream_timeout)
+            } else {
+                Progress::new(min_rate.filter(|_| !(except_http2 && is_http2)))
+            })
         });
         let rest = request.extensions().get().copied();
         // Put together again in the place of the argument: a request is large.

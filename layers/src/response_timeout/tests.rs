@@ -143,6 +143,48 @@ async fn http2_may_be_exempt() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_grpc_client_may_pause() {
+    let layer = ResponseTimeoutLayer::new(TIMEOUT).min_rate(100, TIMEOUT).stream_timeout(TIMEOUT * 10);
+    let request = |version, content_type, every| {
+        let request = Request::post("/").version(version).header("content-type", content_type);
+        request.body(slow_body(every, b"x", 3)).unwrap()
+    };
+    for (version, content_type, every, passes) in [
+        (Version::HTTP_2, "application/grpc", TIMEOUT * 9, true),
+        (Version::HTTP_2, "application/grpc+proto", TIMEOUT * 9, true),
+        (Version::HTTP_2, "application/grpc", TIMEOUT * 11, false),
+        (Version::HTTP_2, "application/json", TIMEOUT * 2, false),
+        (Version::HTTP_11, "application/grpc", TIMEOUT * 2, false),
+    ] {
+        let (start, sent) = (Instant::now(), send(layer, request(version, content_type, every), Duration::ZERO).await);
+        match sent {
+            Ok(length) => assert!(passes && length == 3, "{version:?} {content_type}"),
+            Err(error) => {
+                assert!(!passes && matches!(error, NoResponse::TimedOut(TimedOut::Client)), "{error:?}");
+                let expected = if content_type == "application/grpc" && version == Version::HTTP_2 { 10 } else { 1 };
+                assert_eq!(start.elapsed(), TIMEOUT * expected);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_has_all_of_a_grpc_request_answers_in_time() {
+    let hangs = ResponseTimeoutLayer::new(TIMEOUT).layer(tower::service_fn(async |request: Request<RequestBody>| {
+        let mut body = Box::pin(request.into_body());
+        while body.frame().await.is_some() {}
+        std::future::pending::<Result<(), BoxError>>().await
+    }));
+    let pause = TIMEOUT * 5 / 2;
+    let request = Request::post("/").version(Version::HTTP_2).header("content-type", "application/grpc");
+    let start = Instant::now();
+    let error = hangs.oneshot(request.body(slow_body(pause, b"x", 1)).unwrap()).await.unwrap_err();
+    assert!(matches!(error, NoResponse::TimedOut(TimedOut::Backend)));
+    // A piece after the pause, and the end after one more.
+    assert_eq!(start.elapsed(), pause * 2 + TIMEOUT);
+}
+
 /// The error of an endpoint that has read the request.
 #[derive(Debug, thiserror::Error)]
 #[error("broken off")]

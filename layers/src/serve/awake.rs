@@ -86,7 +86,7 @@ impl ServerSettings {
             if is_http2 == Ok(true) && protocol == Protocol::DetectOpen {
                 control.open_gate();
             }
-            let dispatch = Dispatch::new(service, info);
+            let dispatch = Dispatch::new(service, info, self.limits.stream_timeout);
             let deadlines = Deadlines {
                 silence: deadline,
                 keep_alive: self.limits.keep_alive_timeout,

@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower::BoxError;
 
-use super::http2::note_polled;
+use super::http2::{Verdict, note_polled};
 use crate::conn::InFlight;
 
 pin_project! {
@@ -77,20 +77,26 @@ impl<B: Body<Error: Into<BoxError>>> Body for InFlightBody<B> {
                 this.in_flight.end();
                 // Polled again after the connection has had its turn.
                 cx.waker().wake_by_ref();
-                note_polled(None);
+                note_polled(None, this.in_flight);
                 return Poll::Pending;
             }
             Poll::Ready(polled) => polled.map(|frame| frame.map_err(Into::into)),
             Poll::Pending => {
-                note_polled(None);
-                return Poll::Pending;
+                return match note_polled(None, this.in_flight) {
+                    Verdict::GoOn => Poll::Pending,
+                    // As an error, because hyper resets a stream for it even if its request is still being read.
+                    Verdict::Stalled => {
+                        this.in_flight.end();
+                        Poll::Ready(Some(Err(h2::Error::from(h2::Reason::CANCEL).into())))
+                    }
+                };
             }
         };
         let bytes = match &polled {
             Some(Ok(frame)) => frame.data_ref().map(Buf::remaining),
             _ => None,
         };
-        note_polled(bytes);
+        note_polled(bytes, this.in_flight);
         this.in_flight.note_piece(bytes.unwrap_or(0));
         // Behind its last piece a body need not be asked once more.
         if bytes.is_none() || inner.is_end_stream() {

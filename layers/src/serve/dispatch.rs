@@ -4,7 +4,9 @@ use std::{
     cell::RefCell,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use http::{
@@ -21,9 +23,11 @@ use crate::{
     body::RequestBody,
     call::Call,
     causes::find,
-    conn::{ConnInfo, InFlight},
+    conn::{ConnInfo, InFlight, Received},
     host::HostRejected,
     respond::NoResponse,
+    stall::StallTimeouts,
+    stream_kind::{is_grpc, is_stream},
 };
 
 /// Hands the requests of one connection to its clone of the stack, with what is known of the connection.
@@ -32,11 +36,13 @@ pub(super) struct Dispatch<S> {
     /// hyper shares it, and calls it for one request after the other.
     service: RefCell<S>,
     info: ConnInfo,
+    /// How long streams may be idle.
+    stream_timeout: Duration,
 }
 
 impl<S> Dispatch<S> {
-    pub(super) fn new(service: S, info: ConnInfo) -> Self {
-        Self { service: RefCell::new(service), info }
+    pub(super) fn new(service: S, info: ConnInfo, stream_timeout: Duration) -> Self {
+        Self { service: RefCell::new(service), info, stream_timeout }
     }
 }
 
@@ -53,15 +59,16 @@ where
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         // What follows a CONNECT is no body to hyper, but may be coming all the same.
         let has_body = !request.body().is_end_stream() || *request.method() == Method::CONNECT;
-        let in_flight = self.info.control().begin_request(has_body);
         let head = *request.method() == Method::HEAD;
         let until_end = request.version() <= Version::HTTP_10 && !head;
         let http2 = request.version() >= Version::HTTP_2;
+        let received = self.received(has_body, http2, &request);
         // Over HTTP/1 hyper sees to that.
         let absent = http2 && head;
         request.extensions_mut().insert(self.info.clone());
         let version = request.version();
-        let request = request.map(|body| RequestBody::received(body, version, self.info.control()));
+        let request = request.map(|body| RequestBody::received(body, version, self.info.control(), &received));
+        let in_flight = Some(self.info.control().begin_request(received, http2));
         let mut service = self.service.borrow_mut();
         let response = if !http2 {
             Call::new(&mut *service, request)
@@ -70,7 +77,21 @@ where
             Call::when_polled(service.clone(), request)
         };
         drop(service);
-        DispatchFuture { response, in_flight: Some(in_flight), until_end, absent, http2, info: self.info.clone() }
+        let (stream_timeout, info) = (self.stream_timeout, self.info.clone());
+        DispatchFuture { response, in_flight, until_end, absent, http2, stream_timeout, info }
+    }
+}
+
+impl<S> Dispatch<S> {
+    /// Who counts the body of a request: by itself if its stream may have to be watched by itself.
+    fn received<B>(&self, has_body: bool, http2: bool, request: &Request<B>) -> Received {
+        if !has_body {
+            Received::Nothing
+        } else if http2 && (self.info.control().traffic().has_patient_streams() || is_grpc(request.headers())) {
+            Received::Own(Arc::default())
+        } else {
+            Received::Connection
+        }
     }
 }
 
@@ -83,6 +104,7 @@ pin_project! {
         until_end: bool,
         absent: bool,
         http2: bool,
+        stream_timeout: Duration,
         info: ConnInfo,
     }
 }
@@ -106,6 +128,9 @@ where
         Poll::Ready(match response {
             Ok(mut response) => {
                 in_flight.responded();
+                if let Some(timeout) = own_timeout(&response, *this.stream_timeout) {
+                    in_flight.set_own_timeout(timeout.into());
+                }
                 // Only the end of the connection can tell such a client the end of a body without a length; by this hyper
                 // knows that the connection is not kept alive.
                 let has_length =
@@ -148,6 +173,16 @@ where
             }
         })
     }
+}
+
+/// The timeout of a response that is not held to that of the server: it is a stream, or says so itself.
+fn own_timeout<B: Body>(response: &Response<B>, stream_timeout: Duration) -> Option<Duration> {
+    let own: Option<&StallTimeouts> = response.extensions().get();
+    // A stream has no length; most others do, which is known without a look at their fields.
+    if response.body().size_hint().exact().is_none() && is_stream(response.headers()) {
+        return Some(own.and_then(StallTimeouts::stream).unwrap_or(stream_timeout));
+    }
+    own.and_then(StallTimeouts::stall)
 }
 
 /// The response to HEAD, which says how long the body of one to GET would be.

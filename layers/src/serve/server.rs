@@ -107,8 +107,8 @@ impl Default for HttpServer {
 
 impl HttpServer {
     /// Creates a server with the default settings: 10 s to name a served host (the silence deadline), 75 s keep-alive
-    /// timeout, 10 s for a request head, 60 s without progress of a body; heads of at most 64 KiB and 100 fields, 128
-    /// streams.
+    /// timeout, 10 s for a request head, 60 s without progress of a body, an hour if it is a stream; heads of at most
+    /// 64 KiB and 100 fields, 128 concurrent requests over HTTP/2.
     pub fn new() -> Self {
         Self(Arc::new(ServerSettings::new()))
     }
@@ -145,9 +145,25 @@ impl HttpServer {
     ///
     /// An HTTP/2 stream is reset if its client leaves a piece of the response waiting for this long, even if other
     /// streams make progress. If much is buffered for the stream, its client gets this time for each 16 KiB.
+    ///
+    /// [`stream_timeout`](Self::stream_timeout) applies to event streams and gRPC instead. The service can set another
+    /// timeout for a response, with a [`StallLayer`](crate::stall::StallLayer).
     #[must_use]
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.settings().limits.stall_timeout = bounded(timeout);
+        self
+    }
+
+    /// Maximum time without progress of a response that is a stream, of which nothing may come for long: an event
+    /// stream (`text/event-stream`) or gRPC (`application/grpc`). An hour by default.
+    ///
+    /// While an HTTP/2 connection has such a stream, or a tunnel, or a response with a timeout of its own, it does not
+    /// end because nothing moves. Instead, each of its streams is reset that makes no progress for its own timeout. A
+    /// response that has stalled already when the first of them begins is not: it ends with its client's patience, or
+    /// with the connection once only such responses are left.
+    #[must_use]
+    pub fn stream_timeout(mut self, timeout: Duration) -> Self {
+        self.settings().limits.stream_timeout = bounded(timeout);
         self
     }
 

@@ -49,10 +49,11 @@ enum TimerFor {
         requests: u32,
         until: Instant,
     },
-    /// How far the bodies had come, and when that was first seen.
+    /// How far the bodies had come, when that was first seen, and how long they may stay there.
     Bodies {
         progress: u32,
         since: Instant,
+        timeout: Duration,
     },
 }
 
@@ -89,9 +90,18 @@ impl Timing {
                 Some(until)
             }
             (Phase::Bodies, TimerFor::Nothing | TimerFor::Head { .. }) => {
-                let now = Instant::now();
-                self.watched = TimerFor::Bodies { progress: traffic.progress(), since: now };
-                Some(now + self.deadlines.body / LOOKS)
+                let (now, timeout) = (Instant::now(), self.stall_timeout(traffic));
+                self.watched = TimerFor::Bodies { progress: traffic.progress(), since: now, timeout };
+                Some(now + timeout / LOOKS)
+            }
+            // A response with a shorter timeout than the one before.
+            (Phase::Bodies, TimerFor::Bodies { progress, since, timeout }) => {
+                let shorter = self.stall_timeout(traffic);
+                if shorter >= timeout {
+                    return None;
+                }
+                self.watched = TimerFor::Bodies { progress, since, timeout: shorter };
+                Some(Instant::now() + shorter / LOOKS)
             }
             (Phase::Idle, _) if self.deadlines.sleeps && !self.watches_idle && state.is_named() => {
                 self.watches_idle = true;
@@ -119,7 +129,7 @@ impl Timing {
                     Due::At(until)
                 }
             }
-            (Phase::Bodies, watched) => self.of_bodies(watched, state, traffic.progress(), now),
+            (Phase::Bodies, watched) => self.of_bodies(watched, state, traffic, now),
             (phase, _) => {
                 self.watched = TimerFor::Nothing;
                 let timeout = if state.is_draining() { FAREWELL } else { self.deadlines.keep_alive };
@@ -135,17 +145,26 @@ impl Timing {
         }
     }
 
-    fn of_bodies(&mut self, watched: TimerFor, state: ConnState, progress: u32, now: Instant) -> Due {
+    fn of_bodies(&mut self, watched: TimerFor, state: ConnState, traffic: &Traffic, now: Instant) -> Due {
+        let progress = traffic.progress();
         let since = match watched {
-            TimerFor::Bodies { progress: seen, since } if seen == progress => since,
+            TimerFor::Bodies { progress: seen, since, .. } if seen == progress && !traffic.has_patient_streams() => {
+                since
+            }
             _ => now,
         };
-        self.watched = TimerFor::Bodies { progress, since };
-        let body = self.deadlines.body;
-        if now.duration_since(since) >= body {
+        let timeout = self.stall_timeout(traffic);
+        self.watched = TimerFor::Bodies { progress, since, timeout };
+        // The next look may be far away.
+        self.watches_idle = false;
+        if now.duration_since(since) >= timeout {
             return Due::Now(Event::BodyLate);
         }
-        let next = (since + body).min(now + body / LOOKS);
+        let next = (since + timeout).min(now + timeout / LOOKS);
         Due::At(if state.is_draining() { next.min(now + FAREWELL) } else { next })
+    }
+
+    fn stall_timeout(&self, traffic: &Traffic) -> Duration {
+        traffic.own_timeout().map_or(self.deadlines.body, Duration::from)
     }
 }

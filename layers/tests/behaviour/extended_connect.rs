@@ -227,21 +227,27 @@ async fn a_connection_with_a_still_tunnel_is_kept_for_the_timeout_of_tunnels() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tunnel_that_moves_keeps_a_response_that_does_not() {
-    for (moves, expected) in [(true, false), (false, true)] {
-        let Tunnel { mut client, mut near, far: _far, mut backend, ended, .. } = tunnel().await;
+async fn a_response_that_stalls_beside_a_tunnel_is_reset_alone() {
+    for moves in [true, false] {
+        let Tunnel { mut client, mut near, mut far, mut backend, ended, .. } = tunnel().await;
         let request = Request::get("https://a.test/slow").body(()).unwrap();
         let (slow, _) = client.requests.send_request(request, true).unwrap();
         let mut exchange = backend.accept().await;
         exchange.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await;
-        let _slow = slow.await.unwrap();
-        for _ in 0..5 {
+        let mut slow = slow.await.unwrap().into_body();
+        assert_eq!(slow.data().await.unwrap().unwrap(), "half");
+        for _ in 0..2 {
             tokio::time::sleep(Duration::from_secs(50)).await;
             if moves {
                 near.send("ping");
+                expect(&mut far, "ping").await;
             }
         }
-        assert_eq!(ended.is_finished(), expected);
+        let error = slow.data().await.unwrap().unwrap_err();
+        assert_eq!(error.reason(), Some(Reason::CANCEL), "{moves}");
+        far.write_all(b"pong").await.unwrap();
+        near.expect("pong").await;
+        assert!(!ended.is_finished());
     }
 }
 

@@ -56,6 +56,7 @@ mod sni;
 mod sni_fragments;
 mod sni_match;
 mod stalled;
+mod streams;
 mod support;
 mod tcp_end;
 mod tls_connector;

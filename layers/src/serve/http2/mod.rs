@@ -40,7 +40,7 @@ use super::{
 };
 use crate::{body::RequestBody, conn::Control, silence::Gate};
 
-pub(super) use streams::note_polled;
+pub(super) use streams::{Verdict, note_polled};
 
 /// What a client may send on an h2 stream, and on all streams of a connection, before it is read.
 const STREAM_WINDOW: u32 = 256 * 1024;

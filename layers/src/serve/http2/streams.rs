@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::turns::{Place, StreamTurns};
+use crate::conn::{InFlight, OwnTimeout};
 
 /// A stream is looked at so often within its timeout.
 const LOOKS: u32 = 4;
@@ -22,6 +23,9 @@ const LEAST: usize = 16 * 1024;
 /// the response waiting for too long.
 ///
 /// While other streams of its connection move, nothing else ends it, and it keeps a connection to a backend.
+///
+/// A connection does not end for a stall while an event stream or the like is open on it. Then each of its streams is
+/// reset if it makes no progress, for whatever reason, each after a time of its own. Others need no timer for that.
 #[derive(Debug, Clone)]
 pub(super) struct Streams {
     timeout: Duration,
@@ -61,28 +65,59 @@ where
 /// waits for a window.
 #[derive(Debug, Clone, Copy, Default)]
 struct Moves {
-    polled: bool,
+    /// A piece was given, the one before it was taken, or more of the request has come.
+    moved: bool,
     /// The last poll gave a piece of so many bytes.
     in_hand: Option<usize>,
     /// The piece before, and all of them.
     before: usize,
     all: usize,
+    /// The timeout of the response, if not that of the server.
+    own_timeout: Option<OwnTimeout>,
+    /// Whether the stream is also watched while it waits for the service. Otherwise its connection is, with all others.
+    watches_itself: bool,
+    /// It has waited for too long, and is polled for the last time.
+    stalled: bool,
+}
+
+/// What becomes of a response that waits for the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::serve) enum Verdict {
+    GoOn,
+    Stalled,
+}
+
+impl Moves {
+    const NONE: Self = Self {
+        moved: false,
+        in_hand: None,
+        before: 0,
+        all: 0,
+        own_timeout: None,
+        watches_itself: false,
+        stalled: false,
+    };
 }
 
 thread_local! {
     /// Of the stream that is being polled: without it, a response and its stream would have to share an allocation.
-    static MOVES: Cell<Moves> = const { Cell::new(Moves { polled: false, in_hand: None, before: 0, all: 0 }) };
+    static MOVES: Cell<Moves> = const { Cell::new(Moves::NONE) };
 }
 
-/// A body was polled, and gave a piece of so many bytes or nothing.
-pub(in crate::serve) fn note_polled(piece: Option<usize>) {
+/// The body of a response was polled, and gave a piece of so many bytes or nothing.
+pub(in crate::serve) fn note_polled(piece: Option<usize>, in_flight: &mut InFlight) -> Verdict {
     let mut moves = MOVES.get();
     if let Some(bytes) = moves.in_hand {
         moves.before = bytes;
         moves.all = moves.all.saturating_add(bytes);
     }
-    (moves.polled, moves.in_hand) = (true, piece);
+    moves.watches_itself = in_flight.watches_itself();
+    moves.own_timeout = in_flight.own_timeout();
+    moves.moved |=
+        piece.is_some() || moves.in_hand.is_some() || (moves.watches_itself && in_flight.has_received_more());
+    moves.in_hand = piece;
     MOVES.set(moves);
+    if moves.stalled { Verdict::Stalled } else { Verdict::GoOn }
 }
 
 pin_project! {
@@ -99,7 +134,7 @@ pin_project! {
         moved: bool,
         // In vain, one after the other.
         looks: u32,
-        // Only for a stream that had to wait for its client once.
+        // Only for a stream that had to wait for its client once, or that watches itself.
         #[pin]
         timer: Option<Sleep>,
     }
@@ -117,26 +152,34 @@ impl<F: Future, W: Future<Output = bool>> Future for StreamTask<F, W> {
             }
             *this.begun = true;
         }
-        MOVES.set(Moves { polled: false, ..*this.moves });
-        if this.inner.poll(cx).is_ready() {
+        MOVES.set(Moves { moved: false, ..*this.moves });
+        if this.inner.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
         *this.moves = MOVES.take();
-        *this.moved |= this.moves.polled;
-        if this.moves.in_hand.is_none() {
+        *this.moved |= this.moves.moved;
+        if this.moves.in_hand.is_none() && !this.moves.watches_itself {
             return Poll::Pending;
         }
-        let look = *this.timeout / LOOKS;
+        let look = this.moves.own_timeout.map_or(*this.timeout, Duration::from) / LOOKS;
         if this.timer.is_none() {
             this.timer.set(Some(sleep(look)));
         }
         // What has to go before the piece in hand may.
-        let ahead = this.moves.all.min(this.moves.before.saturating_add(*this.buffer));
+        let ahead = match this.moves.in_hand {
+            Some(_) => this.moves.all.min(this.moves.before.saturating_add(*this.buffer)),
+            None => 0,
+        };
         let patience = LOOKS.saturating_mul(u32::try_from(1 + ahead / LEAST).unwrap_or(u32::MAX));
         while let Some(mut timer) = this.timer.as_mut().as_pin_mut() {
             ready!(timer.as_mut().poll(cx));
             *this.looks = if std::mem::take(this.moved) { 0 } else { *this.looks + 1 };
             if *this.looks >= patience {
+                if this.moves.in_hand.is_none() {
+                    MOVES.set(Moves { stalled: true, ..*this.moves });
+                    let _ = this.inner.poll(cx);
+                    MOVES.set(Moves::NONE);
+                }
                 // h2 resets a stream that is dropped.
                 break;
             }

@@ -1,0 +1,39 @@
+//! Sets how long a response may make no progress, where the server's own timeouts are not right for it.
+//!
+//! [`HttpServer`](crate::serve::HttpServer) cuts a response off that makes no progress for its
+//! [`stall_timeout`](crate::serve::HttpServer::stall_timeout), and one that is a stream for its
+//! [`stream_timeout`](crate::serve::HttpServer::stream_timeout). [`StallLayer`] changes both for the responses of a
+//! service. A service can do so for a single response, with [`StallTimeouts`] in its extensions:
+//!
+//! ```
+//! use std::time::Duration;
+//! use http::{Request, Response};
+//! use pmesh_layers::stall::{StallLayer, StallTimeouts};
+//! use tower::{BoxError, ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let minutes = |count| Duration::from_secs(count * 60);
+//! let service = ServiceBuilder::new()
+//!     .layer(StallLayer::new(StallTimeouts::new().with_stall(minutes(10))))
+//!     .service_fn(async |request: Request<()>| {
+//!         let mut response = Response::new(String::from("body"));
+//!         if request.uri().path() == "/report" {
+//!             response.extensions_mut().insert(StallTimeouts::new().with_stall(minutes(30)));
+//!         }
+//!         Ok::<_, BoxError>(response)
+//!     });
+//!
+//! for (path, expected) in [("/", minutes(10)), ("/report", minutes(30))] {
+//!     let response = service.clone().oneshot(Request::get(path).body(())?).await?;
+//!     assert_eq!(response.extensions().get::<StallTimeouts>().and_then(|timeouts| timeouts.stall()), Some(expected));
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod layer;
+mod timeouts;
+
+pub use layer::{Stall, StallFuture, StallLayer};
+pub use timeouts::StallTimeouts;

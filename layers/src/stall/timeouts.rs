@@ -1,0 +1,43 @@
+use std::time::Duration;
+
+use crate::durations::bounded;
+
+/// How long a response may make no progress: an extension of the response.
+///
+/// What is not set is left to the server. Progress is what [`HttpServer`](crate::serve::HttpServer) takes for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StallTimeouts {
+    stall: Option<Duration>,
+    stream: Option<Duration>,
+}
+
+impl StallTimeouts {
+    /// The timeouts of the server.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the timeout of a response that is no stream.
+    #[must_use]
+    pub fn with_stall(mut self, timeout: Duration) -> Self {
+        self.stall = Some(bounded(timeout));
+        self
+    }
+
+    /// Sets the timeout of an event stream or a gRPC response.
+    #[must_use]
+    pub fn with_stream(mut self, timeout: Duration) -> Self {
+        self.stream = Some(bounded(timeout));
+        self
+    }
+
+    /// The timeout of a response that is no stream, if it is not that of the server.
+    pub fn stall(&self) -> Option<Duration> {
+        self.stall
+    }
+
+    /// The timeout of an event stream or a gRPC response, if it is not that of the server.
+    pub fn stream(&self) -> Option<Duration> {
+        self.stream
+    }
+}

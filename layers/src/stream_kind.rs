@@ -1,0 +1,47 @@
+//! Which messages are streams: they may be idle for long, and that is no fault.
+
+use http::{HeaderMap, header::CONTENT_TYPE};
+
+const EVENTS: &[u8] = b"text/event-stream";
+/// Also as `application/grpc+proto` or `application/grpc-web`.
+const GRPC: &[u8] = b"application/grpc";
+
+/// Whether this is the head of an event stream or of a gRPC message.
+pub(crate) fn is_stream(headers: &HeaderMap) -> bool {
+    begins_with(headers, &[EVENTS, GRPC])
+}
+
+/// Whether this is the head of a gRPC message.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    begins_with(headers, &[GRPC])
+}
+
+fn begins_with(headers: &HeaderMap, types: &[&[u8]]) -> bool {
+    headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes).is_some_and(|found| {
+        types.iter().any(|wanted| found.get(..wanted.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(wanted)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn streams_are_known_by_their_type() {
+        for (content_type, stream, grpc) in [
+            ("text/event-stream", true, false),
+            ("Text/Event-Stream; charset=utf-8", true, false),
+            ("application/grpc", true, true),
+            ("application/grpc+proto", true, true),
+            ("application/grpc-web+proto", true, true),
+            ("text/event", false, false),
+            ("application/json", false, false),
+            ("", false, false),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+            assert_eq!((is_stream(&headers), is_grpc(&headers)), (stream, grpc), "{content_type}");
+        }
+        assert!(!is_stream(&HeaderMap::new()));
+    }
+}
