@@ -134,6 +134,7 @@ fn http_server(settings: &Settings) -> HttpServer {
         .keep_alive_timeout(settings.keep_alive_timeout)
         .head_timeout(settings.head_timeout)
         .stall_timeout(settings.stall_timeout)
+        .stream_timeout(settings.stream_timeout)
         .max_head(settings.max_head)
         .max_fields(settings.max_fields)
         .max_streams(settings.max_streams)

@@ -16,13 +16,15 @@ use pmesh_layers::{
     node::NodeIdentity,
     pool::{Http2Pool, Pool, PoolStats},
 };
-use rustls::{ClientConfig, pki_types::ServerName};
+use rustls::ClientConfig;
 use tower::BoxError;
 
 use super::{
     advice::advice,
     backend::Backend,
+    connect_timeouts::{self, ConnectTimeouts},
     trust::{Trust, TrustId},
+    way::{Way, way},
 };
 use crate::{
     admission::{Admission, room_connector::RoomConnector},
@@ -36,9 +38,6 @@ use crate::{
 
 /// After so much silence the kernel asks whether a backend is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
-
-/// An endpoint, and for TLS the authorities that are trusted there and the name in the certificate.
-type Way = (Endpoint, Option<(TrustId, Option<ServerName<'static>>)>);
 
 /// What applies to all connections to upstreams. If it changes, they are made anew.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,10 +53,10 @@ pub struct ConnectionSettings {
 }
 
 impl ConnectionSettings {
-    /// Those of `settings`.
+    /// Those of `settings`, for connections to other nodes.
     pub fn of(settings: &Settings) -> Self {
         Self {
-            connect_timeout: settings.connect_timeout,
+            connect_timeout: connect_timeouts::to_nodes(settings),
             idle_max: settings.pool_idle_max,
             idle_timeout: settings.pool_idle_timeout,
             max_age: settings.pool_max_age,
@@ -65,6 +64,10 @@ impl ConnectionSettings {
             subnet_dialer: settings.subnet_dialer,
             source_addresses: settings.source_addresses.clone(),
         }
+    }
+
+    pub(super) fn with_connect_timeout(&self, connect_timeout: Duration) -> Self {
+        Self { connect_timeout, ..self.clone() }
     }
 }
 
@@ -145,15 +148,16 @@ impl Endpoints {
         endpoint: &Endpoint,
         route: &Route,
         settings: &ConnectionSettings,
+        timeouts: &ConnectTimeouts,
         trust: &Trust,
     ) -> Result<Arc<Connections>, BoxError> {
-        let tls = endpoint.is_tls().then(|| (trust.id(route.tls.ca.as_ref()), route.tls.server_name.clone()));
-        let way = (endpoint.clone(), tls);
-        let key = (way, settings.clone());
+        let way = way(endpoint, route, trust);
+        let settings = settings.with_connect_timeout(timeouts.to(&way));
+        let key = (way, settings);
         if let Some(connections) = self.connections.get(&key) {
             return Ok(Arc::clone(connections));
         }
-        let pools = (0..self.workers).map(|worker| self.pool(worker, endpoint, route, settings, trust));
+        let pools = (0..self.workers).map(|worker| self.pool(worker, endpoint, route, &key.1, trust));
         let pools = pools.collect::<Result<_, _>>()?;
         let (way, settings) = key.clone();
         let record =

@@ -3,10 +3,12 @@
 mod advice;
 mod aim;
 mod backend;
+mod connect_timeouts;
 mod endpoints;
 mod routes;
 pub mod trust;
 mod turns;
+mod way;
 
 pub use self::{
     endpoints::{ConnectionSettings, Connections, Endpoints, Record},

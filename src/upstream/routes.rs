@@ -9,6 +9,7 @@ use pmesh_layers::{
     host::HostPattern,
     response_timeout::ResponseTimeoutLayer,
     route::{PathPrefix, RouteTable, Rule, StripPrefix, StripPrefixLayer},
+    stall::{Stall, StallLayer, StallTimeouts},
     upgrade::{Tunnel, TunnelCloser, TunnelLayer},
 };
 use tower::{BoxError, Layer, ServiceBuilder, util::Either};
@@ -16,6 +17,7 @@ use tower_http::set_header::{SetRequestHeader, SetRequestHeaderLayer};
 
 use super::{
     ConnectionSettings, Connections, Endpoints,
+    connect_timeouts::ConnectTimeouts,
     trust::Trust,
     turns::{NodesInTurn, Timeouts, Turns},
 };
@@ -23,7 +25,8 @@ use crate::settings::{Route, Settings, endpoint::Endpoint};
 
 /// What happens to a request once its route is known.
 pub type RouteService = Tunnel<Untunneled>;
-type Untunneled = Stripped<Renamed<BodyLimit<Turns>>>;
+type Untunneled = Timed<Stripped<Renamed<BodyLimit<Turns>>>>;
+type Timed<S> = Either<Stall<S>, S>;
 type Stripped<S> = Either<StripPrefix<S>, S>;
 type Renamed<S> = Either<SetRequestHeader<S, HeaderValue>, S>;
 
@@ -54,6 +57,9 @@ struct Built {
 struct RouteSettings {
     connections: ConnectionSettings,
     body_min_rate: u64,
+    /// Those of the server, which holds for routes that set none.
+    stall_timeout: Duration,
+    stream_timeout: Duration,
 }
 
 /// Which routes of a host and a path differ between two configurations, by name.
@@ -80,14 +86,19 @@ impl Routes {
         previous: Option<&Self>,
         endpoints: &mut Endpoints,
     ) -> Result<Self, BoxError> {
-        let common =
-            RouteSettings { connections: ConnectionSettings::of(settings), body_min_rate: settings.body_min_rate };
+        let timeouts = ConnectTimeouts::of(settings, trust);
+        let common = RouteSettings {
+            connections: ConnectionSettings::of(settings),
+            body_min_rate: settings.body_min_rate,
+            stall_timeout: settings.stall_timeout,
+            stream_timeout: settings.stream_timeout,
+        };
         let before = previous.map(Self::by_place).unwrap_or_default();
         let mut table = RouteTable::new();
         let mut built = Vec::with_capacity(settings.routes.len());
         let mut indices = 0..;
         for route in &settings.routes {
-            built.push(Built::of(route, &common, &before, trust, endpoints)?);
+            built.push(Built::of(route, &common, &timeouts, &before, trust, endpoints)?);
             for ((pattern, prefix), index) in route.places().zip(&mut indices) {
                 let rule = Rule::new(prefix.clone());
                 let rule = if route.allow_ambiguous_paths { rule.literal() } else { rule };
@@ -177,13 +188,14 @@ impl Built {
     fn of(
         route: &Route,
         settings: &RouteSettings,
+        timeouts: &ConnectTimeouts,
         before: &ByPlace<'_>,
         trust: &Trust,
         endpoints: &mut Endpoints,
     ) -> Result<Arc<Self>, BoxError> {
         let own = route.endpoints().iter().filter(|endpoint| !endpoint.is_mesh());
         let own: Vec<_> = own
-            .map(|endpoint| endpoints.connections(endpoint, route, &settings.connections, trust))
+            .map(|endpoint| endpoints.connections(endpoint, route, &settings.connections, timeouts, trust))
             .collect::<Result<_, _>>()?;
         if let Some((before, _)) = places(route).find_map(|place| before.get(&place))
             && before.route == *route
@@ -234,8 +246,9 @@ fn service(
     let strip = route.strip_prefix.then(|| StripPrefixLayer::any(route.prefixes.iter().cloned()));
     // Around each endpoint, so that one that hangs counts as failed. Ends with the head of the response; the server
     // watches the body.
-    let timeout =
-        ResponseTimeoutLayer::new(route.response_timeout).min_rate(settings.body_min_rate, route.stall_timeout);
+    let timeout = ResponseTimeoutLayer::new(route.response_timeout)
+        .stream_timeout(route.stream_timeout)
+        .min_rate(settings.body_min_rate, route.stall_timeout);
     // All endpoints together share this time, which cannot be longer than that for the response.
     let connect_timeout = route.connect_timeout.min(route.response_timeout);
     let timeout_of = |endpoint: &Endpoint| if endpoint.is_http2() { timeout.except_http2() } else { timeout };
@@ -258,11 +271,25 @@ fn service(
         (None, None, Turns::Nodes(nodes))
     };
     Ok(ServiceBuilder::new()
+        // What the server does not know by itself.
+        .option_layer(own_timeouts(route, settings).map(StallLayer::new))
         .option_layer(strip)
         .option_layer(host)
         // A length that is known is refused before a backend hears of the request: 413.
         .layer(BodyLimitLayer::new(route.max_body))
         .service(turns))
+}
+
+/// How long responses of a route may make no progress, if that differs from what the server gives to all.
+fn own_timeouts(route: &Route, server: &RouteSettings) -> Option<StallTimeouts> {
+    let mut own = StallTimeouts::new();
+    if route.stall_timeout != server.stall_timeout {
+        own = own.with_stall(route.stall_timeout);
+    }
+    if route.stream_timeout != server.stream_timeout {
+        own = own.with_stream(route.stream_timeout);
+    }
+    (own != StallTimeouts::new()).then_some(own)
 }
 
 /// An endpoint of a worker, with the record that all of them share.

@@ -11,6 +11,7 @@ mod bodiless;
 mod body_limits;
 mod certificates;
 mod commands;
+mod connect_timeouts;
 mod connection_limits;
 mod cut_uploads;
 mod deadlines;

@@ -1,5 +1,13 @@
 //! Responses and tunnels that stand still.
 
+use std::{
+    io::{Read, Write},
+    sync::{Mutex, mpsc},
+};
+
+use tungstenite::Message;
+
+use super::upgrades::websocket_echo;
 use crate::support::{Backend, Client, Connection, End, Start, client::get, h2, tls::Tls};
 
 /// Begins a response, and waits.
@@ -105,4 +113,100 @@ fn an_http2_stream_that_its_client_leaves_waiting_beside_others() {
     let request = h2::headers(stream + 2, &h2::get("a.test", "/"), true);
     client.send(request);
     assert_eq!(client.answer(stream + 2), h2::Answer::Status(200));
+}
+
+#[test]
+fn a_websocket_ends_after_the_stream_timeout() {
+    let backend = websocket_echo();
+    let config =
+        format!("stream_timeout = \"2s\"\n[[routes]]\nhost = \"a.test\"\nupstream = \"{}\"\n", backend.address);
+    let program = Start::new().config(&config).run();
+    let stream = Client::connect(program.http()).stream;
+    let (mut socket, _) = tungstenite::client("ws://a.test/chat", stream).unwrap();
+    socket.send(Message::text("hello")).unwrap();
+    assert_eq!(socket.read().unwrap(), Message::text("hello"));
+    assert!(socket.read().is_err());
+    backend.wait_for_end();
+}
+
+const EVENTS: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+
+/// Sends an event to each client at once, and one more for each message of the test.
+fn events() -> (Backend, mpsc::Sender<()>) {
+    let (more, next) = mpsc::channel();
+    let next = Mutex::new(next);
+    let backend = Backend::start(move |connection| {
+        connection.head().unwrap();
+        connection.send([EVENTS, "data: first\n\n"].concat());
+        if next.lock().unwrap().recv().is_ok() {
+            connection.send("data: last\n\n");
+        }
+    });
+    (backend, more)
+}
+
+fn wait_for<S: Read + Write>(client: &mut Client<S>, event: &str) {
+    while client.line() != event {}
+}
+
+#[test]
+fn an_event_stream_outlives_the_stall_timeout() {
+    let (backend, more) = events();
+    let stuck = half();
+    let program =
+        Start::new().route("a.test", &backend).route("stuck.test", &stuck).flags(&["--stall-timeout", "1s"]).run();
+    let mut client = Client::connect(program.http());
+    client.send(get("a.test", "/"));
+    assert_eq!(client.head().status, 200);
+    wait_for(&mut client, "data: first");
+    // It began later, and has made no progress for so long.
+    for _ in 0..2 {
+        let mut other = Client::connect(program.http());
+        other.send(get("stuck.test", "/"));
+        assert_eq!(other.head().status, 200);
+        assert_eq!(other.end(), (b"half".to_vec(), End::Reset));
+    }
+    more.send(()).unwrap();
+    wait_for(&mut client, "data: last");
+}
+
+#[test]
+fn an_event_stream_shares_a_connection_with_responses_that_stall() {
+    let (backend, more) = events();
+    let stuck = half();
+    let path = |prefix: &str, backend: &Backend| format!("a.test{prefix}={}", backend.address);
+    let program = Start::new()
+        .flags(&["--route", &path("/events", &backend), "--route", &path("/", &stuck), "--stall-timeout", "1s"])
+        .run();
+    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    client.send([h2::opening(), h2::headers(1, &h2::get("a.test", "/events"), true)].concat());
+    client.frames_until(|frame| frame.kind == h2::DATA && frame.stream == 1);
+    for stream in [3, 5] {
+        client.send(h2::headers(stream, &h2::get("a.test", "/"), true));
+        client.frames_until(|frame| frame.kind == h2::RST_STREAM && frame.stream == stream);
+    }
+    stuck.wait_for_end();
+    more.send(()).unwrap();
+    client.frames_until(|frame| frame.kind == h2::DATA && frame.stream == 1);
+}
+
+#[test]
+fn routes_have_timeouts_of_their_own() {
+    let (stuck, (backend, _more)) = (half(), events());
+    let [stuck_at, events_at] = [&stuck, &backend].map(|backend| backend.address);
+    let config = format!(
+        "[[routes]]\nhost = \"a.test\"\nupstream = \"{stuck_at}\"\nstall_timeout = \"200ms\"\n\
+         [[routes]]\nhost = \"b.test\"\nupstream = \"{events_at}\"\nstream_timeout = \"200ms\"\n"
+    );
+    let program = Start::new().config(&config).run();
+    for host in ["a.test", "b.test"] {
+        let mut client = Client::connect(program.http());
+        client.send(get(host, "/"));
+        assert_eq!(client.head().status, 200);
+        assert_eq!(client.end().1, End::Reset, "{host}");
+
+        let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), host).unwrap();
+        client.send([h2::opening(), h2::headers(1, &h2::get(host, "/"), true)].concat());
+        client.frames_until(|frame| frame.kind == h2::RST_STREAM && frame.stream == 1);
+    }
 }

@@ -13,7 +13,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! let minutes = |count| Duration::from_secs(count * 60);
+//! let minutes = |count: u64| Duration::from_secs(count * 60);
 //! let service = ServiceBuilder::new()
 //!     .layer(StallLayer::new(StallTimeouts::new().with_stall(minutes(10))))
 //!     .service_fn(async |request: Request<()>| {

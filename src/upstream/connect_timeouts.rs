@@ -1,0 +1,39 @@
+//! How long connections may take to open where routes with different timeouts share them.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::{
+    trust::Trust,
+    way::{Way, way},
+};
+use crate::settings::{Settings, endpoint::Endpoint};
+
+/// The longest connect timeout of all routes that lead to an endpoint. Their requests wait no longer than their own,
+/// but share the connections, and what is known of the endpoint's health.
+#[derive(Debug)]
+pub(super) struct ConnectTimeouts(HashMap<Way, Duration>);
+
+impl ConnectTimeouts {
+    /// Those of all routes.
+    pub(super) fn of(settings: &Settings, trust: &Trust) -> Self {
+        let mut longest: HashMap<_, Duration> = HashMap::new();
+        for route in &settings.routes {
+            for endpoint in route.endpoints() {
+                let longest = longest.entry(way(endpoint, route, trust)).or_default();
+                *longest = route.connect_timeout.max(*longest);
+            }
+        }
+        Self(longest)
+    }
+
+    /// For connections to an endpoint of a route.
+    pub(super) fn to(&self, way: &Way) -> Duration {
+        self.0.get(way).copied().unwrap_or_default()
+    }
+}
+
+/// For connections to other nodes, which all routes share.
+pub(super) fn to_nodes(settings: &Settings) -> Duration {
+    let routes = settings.routes.iter().filter(|route| route.endpoints().iter().any(Endpoint::is_mesh));
+    routes.map(|route| route.connect_timeout).max().unwrap_or(settings.connect_timeout)
+}

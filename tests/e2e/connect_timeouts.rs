@@ -1,0 +1,34 @@
+//! Routes that lead to the same backend and wait for its connections as long as each of them likes.
+
+use std::net::SocketAddr;
+
+use crate::support::{Backend, Client, Start, backend::BlackHole, client::get};
+
+/// Two routes, of which the second is patient.
+fn two_routes(address: SocketAddr) -> Start {
+    let route = |host, timeout| {
+        format!("[[routes]]\nhost = \"{host}\"\nupstream = \"{address}\"\nconnect_timeout = \"{timeout}\"\n")
+    };
+    Start::new().workers(1).config(&(route("a.test", "200ms") + &route("b.test", "1h")))
+}
+
+#[test]
+fn each_route_waits_for_its_own_time() {
+    let lost = BlackHole::new();
+    let program = two_routes(lost.address()).run();
+    let mut patient = Client::connect(program.http());
+    patient.send(get("b.test", "/"));
+    assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 504);
+    patient.stream.set_nonblocking(true).unwrap();
+    assert_eq!(patient.stream.peek(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn they_share_connections() {
+    let backend = Backend::answering("ok");
+    let program = two_routes(backend.address).run();
+    for host in ["a.test", "b.test"] {
+        assert_eq!(Client::connect(program.http()).get(host, "/").status, 200);
+    }
+    assert_eq!(backend.connections().len(), 1);
+}
