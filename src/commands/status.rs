@@ -12,7 +12,7 @@ use crate::{
     admin::{ConfigurationReport, StatusReport},
     columns::columns,
     mesh::{PeersReport, RegistryReport},
-    settings::Settings,
+    settings::{Settings, and_included},
 };
 
 /// What the node of this home is and does, or the one called `other`: lines for people, or JSON.
@@ -75,12 +75,8 @@ fn rows(status: &StatusReport) -> Vec<[String; 2]> {
 }
 
 fn configuration_line(configuration: &ConfigurationReport) -> String {
-    let mut file = configuration.file.clone().unwrap_or_else(|| "no file".to_owned());
-    match configuration.included {
-        0 => {}
-        1 => file += " and 1 included file",
-        count => file += &format!(" and {count} included files"),
-    }
+    let file = configuration.file.as_deref().unwrap_or("no file");
+    let file = format!("{file}{}", and_included(configuration.included));
     match configuration.generation {
         1 => file,
         generation => format!("{file}, generation {generation}, for {}", since(configuration.since)),
@@ -98,6 +94,16 @@ fn registry_line(registry: &RegistryReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_configuration_is_told_in_a_line() {
+        let first =
+            ConfigurationReport { pid: 1, generation: 1, since: u64::MAX, file: None, included: 0, error: None };
+        assert_eq!(configuration_line(&first), "no file");
+        let file = Some("/etc/pmesh/config.toml".to_owned());
+        let later = ConfigurationReport { generation: 2, file, included: 3, ..first };
+        assert_eq!(configuration_line(&later), "/etc/pmesh/config.toml and 3 included files, generation 2, for 0s");
+    }
 
     #[test]
     fn the_registry_is_told_in_a_line() {

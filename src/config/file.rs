@@ -9,14 +9,14 @@ use figment::value::{Dict, Value};
 use toml_edit::Document;
 
 use super::{
-    Problem, Problems,
+    Problem, Problems, Setting,
     environment::Environment,
     references::References,
     relative,
     shown::dotted,
     syntax, table,
     toml::{self, Lines},
-    unknown::unknown_keys,
+    unknown::{Which, unknown_keys},
 };
 
 /// A file of settings that knows the line of each.
@@ -49,9 +49,9 @@ impl ConfigFile {
         Ok(Self { path, document, lines, values, references })
     }
 
-    /// Leaves out everything but `keys`.
-    pub(super) fn keep(&mut self, keys: &[&str]) {
-        self.values.retain(|key, _| keys.contains(&key.as_str()));
+    /// Leaves out everything but settings that `is_kept`.
+    pub(super) fn keep(&mut self, is_kept: impl Fn(&Setting) -> bool) {
+        self.values.retain(|key, _| table::by_key(key).is_some_and(&is_kept));
     }
 
     /// Puts in what comes from the environment, and makes paths relative to the folder of the file. Without what could
@@ -82,11 +82,6 @@ impl ConfigFile {
         mem::take(&mut self.values)
     }
 
-    /// The keys of the root, those that no setting has included.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.document.iter().map(|(key, _)| key)
-    }
-
     /// Where the value at `path` is from: `/etc/pmesh/config.toml:3, from ${PORT}`.
     pub(super) fn origin(&self, path: &[String]) -> String {
         let at = self.written_at(path);
@@ -110,8 +105,8 @@ impl ConfigFile {
     }
 
     /// Reports each unknown key.
-    pub(super) fn report_unknown_keys(&self, problems: &mut Problems) {
-        for unknown in unknown_keys(self.document.as_table()) {
+    pub(super) fn report_unknown_keys(&self, which: Which, problems: &mut Problems) {
+        for unknown in unknown_keys(self.document.as_table(), which) {
             problems.push(Problem::new(self.place(&unknown.path), unknown.message));
         }
     }

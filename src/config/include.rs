@@ -3,19 +3,15 @@
 use std::{
     collections::HashSet,
     fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use figment::value::Value;
 
 use super::{
-    Problem, Problems, SETTINGS,
-    environment::Environment,
-    file::ConfigFile,
-    files::Files,
-    find::unreadable,
-    pattern::{Pattern, is_same},
-    table,
+    Problem, Problems, environment::Environment, file::ConfigFile, files::Files, find::unreadable, pattern::Pattern,
+    unknown::Which,
 };
 
 const KEY: &str = "include";
@@ -84,15 +80,10 @@ impl Include {
         environment: &Environment,
         problems: &mut Problems,
     ) -> Option<ConfigFile> {
-        if is_same(&path, &self.main) {
-            problems.push(Problem::new(place, "a file cannot include itself"));
-            return None;
-        }
         let text = problems.note(read(&path, place))?;
         let mut file = problems.note(ConfigFile::parse(path, &text))?;
-        file.report_unknown_keys(problems);
-        self.report_misplaced_keys(&file, problems);
-        file.keep(&included_keys().collect::<Vec<_>>());
+        file.report_unknown_keys(Which::Included, problems);
+        file.keep(|setting| Which::Included.holds(setting));
         file.resolve(environment, problems).then_some(file)
     }
 
@@ -105,6 +96,7 @@ impl Include {
     /// The files that there are now, each once and with the place of the entry that leads there: in the order of the
     /// entries, those of a pattern by name.
     fn find(&self, problems: &mut Problems) -> Vec<(PathBuf, &str)> {
+        let main = identity(&self.main);
         let mut seen = HashSet::new();
         let mut found = Vec::new();
         for Entry { place, pattern } in &self.entries {
@@ -113,34 +105,23 @@ impl Include {
                 problems.push(Problem::new(place, message));
             });
             for file in files {
-                // A pattern may well match the main file, too.
-                if (pattern.is_name() || !is_same(&file, &self.main)) && seen.insert(file.clone()) {
+                if main.is_some() && identity(&file) == main {
+                    // A pattern may well match it, too.
+                    if pattern.is_name() {
+                        problems.push(Problem::new(place, "a file cannot include itself"));
+                    }
+                } else if seen.insert(file.clone()) {
                     found.push((file, place.as_str()));
                 }
             }
         }
         found
     }
-
-    fn report_misplaced_keys(&self, file: &ConfigFile, problems: &mut Problems) {
-        let main = self.main.display();
-        for key in file.keys() {
-            if !table::by_key(key).is_some_and(|setting| setting.in_file && !setting.in_included) {
-                continue;
-            }
-            let message = if key == KEY {
-                format!("an included file cannot include others: name them in {main}")
-            } else {
-                let keys: Vec<_> = included_keys().map(|key| format!("`{key}`")).collect();
-                format!("`{key}` belongs in the main file, {main}: included files may hold {}", keys.join(", "))
-            };
-            problems.push(Problem::new(file.place(&[key.to_owned()]), message));
-        }
-    }
 }
 
-fn included_keys() -> impl Iterator<Item = &'static str> {
-    SETTINGS.iter().filter(|setting| setting.in_included).map(|setting| setting.key)
+/// Device and inode: of one file by whatever names.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// The text of the file at `path`, which the main file names at `place`.

@@ -1,9 +1,6 @@
 //! A file that is named, or a pattern for the names of files.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use glob::{GlobError, MatchOptions};
 
@@ -63,14 +60,10 @@ impl Pattern {
     }
 }
 
-/// Whether both are one file, by whatever names.
-pub(super) fn is_same(one: &Path, other: &Path) -> bool {
-    let real = |path: &Path| fs::canonicalize(path).ok();
-    real(one).is_some_and(|one| real(other) == Some(one))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

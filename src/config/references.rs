@@ -32,9 +32,11 @@ impl References {
         self.0.get(path).map(|sources| sources.join(", "))
     }
 
-    /// What the value at `path` and all values inside it took from the environment.
+    /// What the value at `path` and all values inside it took from the environment; without the routes inside a route,
+    /// which have places of their own.
     pub(super) fn inside(&self, path: &[String]) -> Option<String> {
         let inside = self.0.range(path.to_vec()..).take_while(|(other, _)| other.starts_with(path));
+        let inside = inside.filter(|(other, _)| other.get(path.len()).is_none_or(|key| key != "routes"));
         let sources: BTreeSet<&str> = inside.flat_map(|(_, sources)| sources).map(String::as_str).collect();
         (!sources.is_empty()).then(|| sources.into_iter().collect::<Vec<_>>().join(", "))
     }

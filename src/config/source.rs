@@ -17,6 +17,7 @@ use super::{
     find::find,
     include::Include,
     texts::{Rank, Texts},
+    unknown::Which,
     watched::Watched,
 };
 
@@ -114,8 +115,8 @@ impl Source {
         let (mut merged, mut files, mut include) = (named, None, Include::default());
         if let Some(mut file) = file {
             match keys {
-                Some(keys) => file.keep(keys),
-                None => file.report_unknown_keys(&mut problems),
+                Some(keys) => file.keep(|setting| keys.contains(&setting.key)),
+                None => file.report_unknown_keys(Which::Main, &mut problems),
             }
             if !file.resolve(&self.environment, &mut problems) {
                 return Err(problems.into());

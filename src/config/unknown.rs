@@ -4,7 +4,7 @@ use pmesh_layers::host::HostPattern;
 use toml_edit::{Item, TableLike};
 
 use super::{
-    Kind, SETTINGS, foreign, renamed,
+    Kind, SETTINGS, Setting, foreign, renamed,
     shape::{self, Key, Part, Shape},
     suggest, table, toml,
 };
@@ -17,14 +17,33 @@ pub(super) struct Unknown {
     pub(super) message: String,
 }
 
+/// Which file has the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// The main file.
+    Main,
+    /// One that the main file includes.
+    Included,
+}
+
+impl Which {
+    /// Whether it may hold the setting.
+    pub(super) fn holds(self, setting: &Setting) -> bool {
+        match self {
+            Self::Main => setting.in_file,
+            Self::Included => setting.in_included,
+        }
+    }
+}
+
 /// All keys that the tables of a file do not have.
-pub(super) fn unknown_keys(root: &dyn TableLike) -> Vec<Unknown> {
-    let mut walk = Walk { path: Vec::new(), found: Vec::new() };
+pub(super) fn unknown_keys(root: &dyn TableLike, which: Which) -> Vec<Unknown> {
+    let mut walk = Walk { which, path: Vec::new(), found: Vec::new() };
     for (key, item) in root.iter() {
         walk.path.push(key.to_owned());
-        match table::by_key(key).filter(|setting| setting.in_file) {
+        match table::by_key(key).filter(|setting| which.holds(setting)) {
             Some(setting) => walk.item(item, setting.kind.shape()),
-            None => walk.report(at_root(key)),
+            None => walk.report(at_root(key, which)),
         }
         walk.path.pop();
     }
@@ -32,6 +51,7 @@ pub(super) fn unknown_keys(root: &dyn TableLike) -> Vec<Unknown> {
 }
 
 struct Walk {
+    which: Which,
     path: Vec<String>,
     found: Vec<Unknown>,
 }
@@ -81,7 +101,7 @@ impl Walk {
                 Some(key) => self.item(item, key.shape),
                 None => self.report(match renamed::of_route(name) {
                     Some(new) if matches!(self.path[0].as_str(), "routes" | "defaults") => renamed::message(new),
-                    _ => in_table(name, keys),
+                    _ => in_table(name, keys, self.which),
                 }),
             }
             self.path.pop();
@@ -89,9 +109,14 @@ impl Walk {
     }
 }
 
-fn at_root(key: &str) -> String {
+fn at_root(key: &str, which: Which) -> String {
     if let Some(setting) = renamed::setting(key) {
         return renamed::message(setting.key);
+    }
+    if which == Which::Included
+        && let Some(message) = only_in_main(key)
+    {
+        return message;
     }
     if let Some(elsewhere) = table::by_key(key) {
         return format!("this key is not read from the file; set {}", elsewhere.names().join(" or "));
@@ -106,7 +131,7 @@ fn at_root(key: &str) -> String {
     if key.contains('.') && key.parse::<HostPattern>().is_ok() {
         return format!("unknown key; a route begins with a [[routes]] line, and below it host = \"{key}\"");
     }
-    let known = || SETTINGS.iter().filter(|setting| setting.in_file);
+    let known = || SETTINGS.iter().filter(|setting| which.holds(setting));
     let keys = || known().map(|setting| setting.key);
     match suggest::nearest(key, keys()).and_then(|near| known().find(|setting| setting.key == near)) {
         Some(setting) if setting.kind == Kind::Listeners => "unknown key; did you mean [listeners.NAME]?".into(),
@@ -117,13 +142,17 @@ fn at_root(key: &str) -> String {
     }
 }
 
-fn in_table(key: &str, known: &'static [Key]) -> String {
+fn in_table(key: &str, known: &'static [Key], which: Which) -> String {
     if key == "routes" && known == shape::CHILD_ROUTE {
         return "unknown key; a child has no children: write another [[routes.routes]]".into();
     }
     let is_available = |key: &&Key| key.part != Part::Planned;
     let of_route = || if known == shape::CHILD_ROUTE || known == shape::ROUTE { foreign::in_route(key) } else { None };
-    of_route().or_else(|| in_inner_table(key, known)).or_else(|| misplaced(key)).unwrap_or_else(|| {
+    let misplaced = || match which {
+        Which::Main => misplaced(key),
+        Which::Included => only_in_main(key),
+    };
+    of_route().or_else(|| in_inner_table(key, known)).or_else(misplaced).unwrap_or_else(|| {
         let known = known.iter().filter(is_available).map(|key| key.name);
         format!("unknown key{}", suggest::did_you_mean(key, known))
     })
@@ -138,6 +167,17 @@ fn in_inner_table(key: &str, known: &'static [Key]) -> Option<String> {
         let inner = outer.shape.table()?.iter().find(|inner| suggest::names(key, inner.name))?;
         Some(format!("unknown key; did you mean {} = {{ {} = … }}?", outer.name, inner.name))
     })
+}
+
+/// Advice on a setting in an included file that cannot stand there.
+fn only_in_main(key: &str) -> Option<String> {
+    let setting = table::by_key(key).filter(|setting| setting.in_file && !setting.in_included)?;
+    if setting.kind == Kind::Include {
+        return Some("an included file cannot include others: name them in the main file".into());
+    }
+    let keys = SETTINGS.iter().filter(|setting| setting.in_included).map(|setting| format!("`{}`", setting.key));
+    let keys = keys.collect::<Vec<_>>().join(" and ");
+    Some(format!("`{key}` belongs in the main file: an included file holds {keys} only"))
 }
 
 /// Advice on a top-level setting that TOML takes for a key of the table above it.

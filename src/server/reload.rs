@@ -2,7 +2,6 @@
 
 use std::{
     fmt, mem,
-    path::PathBuf,
     sync::Arc,
     time::{Instant, SystemTime},
 };
@@ -113,15 +112,12 @@ impl Reloader {
             Look::Unchanged | Look::Failed(None) => {}
         }
         // A reload may have found others.
-        self.files = match read.filter(|read| files.files() != read) {
-            Some(read) => FileWatch::new(read),
-            None => files,
-        };
+        self.files = read.filter(|read| files.files() != read.files()).unwrap_or(files);
         looked
     }
 
-    /// What has changed, and which files were read.
-    fn reload(&mut self) -> Result<(ReloadReport, Vec<PathBuf>), BoxError> {
+    /// What has changed, and the files that were read.
+    fn reload(&mut self) -> Result<(ReloadReport, FileWatch), BoxError> {
         let began = Instant::now();
         let current = self.process.generation();
         let loaded = self.configuration.load()?;
@@ -130,7 +126,7 @@ impl Reloader {
             let gone = "the configuration file is gone: put it back, or restart to do without it";
             return Err(format!("{}: {gone}", file.display()).into());
         }
-        let files = loaded.files();
+        let files = FileWatch::new(loaded.files());
         let (watched, file, included) = (loaded.watched.clone(), loaded.file.clone(), loaded.included.len());
         let values = loaded.values();
         let doubts = loaded.doubts.iter().map(ToString::to_string).collect::<Vec<_>>();

@@ -29,7 +29,8 @@ pub fn explain(loaded: &Loaded, key: Option<&str>) -> Result<String, Error> {
     })?;
     let mut names = setting.names();
     if setting.in_file {
-        names.push(format!("`{}` in the file", setting.key));
+        let files = if setting.in_included { "in the file and those it includes" } else { "in the file" };
+        names.push(format!("`{}` {files}", setting.key));
     }
     let table = columns(&rows(loaded, setting));
     let change = if setting.needs_restart { "A change needs a restart" } else { "A change takes effect on reload" };

@@ -72,12 +72,7 @@ impl Loaded {
     pub fn file_line(&self) -> String {
         match (&self.file, self.looked_for.as_slice()) {
             (Some(file), _) => {
-                let more = match self.included.len() {
-                    0 => String::new(),
-                    1 => " and 1 included file".to_owned(),
-                    count => format!(" and {count} included files"),
-                };
-                format!("config    {}{more}", file.display())
+                format!("config    {}{}", file.display(), and_included(self.included.len()))
             }
             (None, []) => "config    none".to_owned(),
             (None, paths) => {
@@ -112,6 +107,15 @@ impl Loaded {
     /// The settings alone: what all sources said takes more memory than they do.
     pub fn into_settings(self) -> Settings {
         self.settings
+    }
+}
+
+/// What follows the name of a file that includes others.
+pub fn and_included(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => " and 1 included file".to_owned(),
+        _ => format!(" and {count} included files"),
     }
 }
 

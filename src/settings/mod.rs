@@ -35,7 +35,7 @@ pub use self::{
     explain::explain,
     h2c::H2c,
     listener::{Listener, ListenerKind, Port},
-    load::Loaded,
+    load::{Loaded, and_included},
     mesh::{Mesh, MeshFile, MeshFiles},
     named_listener::NamedListener,
     origin::Origin,

@@ -200,14 +200,14 @@ fn mistakes_in_include() {
 fn mistakes_in_an_included_file() {
     for (text, expected) in [
         ("[[routes]\n", "a.toml:1: this is not valid TOML: "),
-        (
-            "http = 80\n",
-            "a.toml:1: http: `http` belongs in the main file, [DIR]/config.toml: included files may hold `routes`, ",
-        ),
+        ("http = 80\n", "a.toml:1: http: `http` belongs in the main file: an included file holds `routes` and"),
         (
             "\ninclude = \"b.toml\"\n",
-            "a.toml:2: include: an included file cannot include others: name them in [DIR]/config.toml",
+            "a.toml:2: include: an included file cannot include others: name them in the main file",
         ),
+        ("[defaults]\nmax_body = 1\n", "a.toml:1: defaults: `defaults` belongs in the main file: "),
+        ("[[certificates]]\nhttp = 80\n", "a.toml:2: certificates[0].http: `http` belongs in the main file: "),
+        ("htpp = 80\n", "a.toml:1: htpp: unknown key"),
         ("host = \"a\"\n", "a.toml:1: host: unknown key; the keys of a route go below a [[routes]] line"),
         ("[[route]]\n", "a.toml:1: route: unknown key; did you mean [[routes]]?"),
         ("[[routes]]\nhost = \"a\"\nhost = \"b\"\n", "a.toml:3: duplicate key `host`"),
