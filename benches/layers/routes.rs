@@ -1,6 +1,7 @@
 //! Tables of routes, small and large.
 
-use pmesh_layers::route::{PathPrefix, RouteTable};
+use http::Method;
+use pmesh_layers::route::{Conditions, ExactPath, PathPrefix, PathRegex, RouteTable, Rule};
 
 use super::{
     cost::{Cost, made},
@@ -13,6 +14,42 @@ const SIZES: [(u32, u32); 4] = [(1, 1), (100, 1), (10_000, 1), (10_000, 10)];
 /// So many different requests take turns, from all over the table.
 const REQUESTS: u32 = 4096;
 
+/// What the hosts that are asked for have below each prefix, and whether 100 others have routes of all kinds.
+#[derive(Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    star: &'static str,
+    rule: fn(&str) -> Rule,
+    beside_others: bool,
+}
+
+const KINDS: [Kind; 7] = [
+    Kind { name: "exact", star: "", rule: by_prefix, beside_others: false },
+    Kind { name: "wildcard", star: "*.", rule: by_prefix, beside_others: false },
+    Kind { name: "exact, beside others", star: "", rule: by_prefix, beside_others: true },
+    Kind { name: "wildcard, beside others", star: "*.", rule: by_prefix, beside_others: true },
+    Kind { name: "exact path", star: "", rule: exact_path, beside_others: false },
+    Kind { name: "methods", star: "", rule: for_methods, beside_others: false },
+    Kind { name: "regex", star: "", rule: by_regex, beside_others: false },
+];
+
+fn by_prefix(prefix: &str) -> Rule {
+    Rule::new(prefix.parse::<PathPrefix>().unwrap())
+}
+
+fn exact_path(prefix: &str) -> Rule {
+    Rule::new(format!("{prefix}/page").parse::<ExactPath>().unwrap())
+}
+
+fn for_methods(prefix: &str) -> Rule {
+    by_prefix(prefix).when(Conditions::new().methods([Method::GET]))
+}
+
+fn by_regex(prefix: &str) -> Rule {
+    let regex: PathRegex = "^/part-[0-9]+/page$".parse().unwrap();
+    Rule::new((prefix.parse::<PathPrefix>().unwrap(), regex))
+}
+
 pub fn table(arguments: &Arguments) -> Table {
     let mut table = Table::new(&[
         "route table",
@@ -23,28 +60,32 @@ pub fn table(arguments: &Arguments) -> Table {
         "bytes a route",
         "built (ms)",
     ]);
-    for (kind, star) in [("exact", ""), ("wildcard", "*.")] {
+    for kind in KINDS {
         for (hosts, prefixes) in SIZES {
-            if arguments.selects(&format!("route table {kind}")) {
-                table.row(row(kind, star, hosts, prefixes));
+            if arguments.selects(&format!("route table {}", kind.name)) {
+                table.row(row(kind, hosts, prefixes));
             }
         }
     }
     table
 }
 
-fn row(kind: &str, star: &str, hosts: u32, prefixes: u32) -> Vec<String> {
+fn row(kind: Kind, hosts: u32, prefixes: u32) -> Vec<String> {
+    let star = kind.star;
     let routes: Vec<_> = (0..hosts)
         .flat_map(|host| (0..prefixes).map(move |prefix| (host, prefix)))
         .map(|(host, prefix)| (format!("{star}host-{host}.example.test"), format!("/part-{prefix}")))
         .collect();
-    let (table, built, bytes) = made(|| {
+    let (mut table, built, bytes) = made(|| {
         let mut table = RouteTable::new();
         for (number, (pattern, prefix)) in routes.iter().enumerate() {
-            table.insert(pattern.parse().unwrap(), prefix.parse::<PathPrefix>().unwrap(), number).unwrap();
+            table.insert(pattern.parse().unwrap(), (kind.rule)(prefix), number).unwrap();
         }
         table
     });
+    if kind.beside_others {
+        add_others(&mut table);
+    }
     let below = star.replace('*', "www");
     // A step that has no factor in common with the number of hosts meets all of them, and neighbours never.
     let requests = |host: &str| -> Vec<_> {
@@ -59,7 +100,7 @@ fn row(kind: &str, star: &str, hosts: u32, prefixes: u32) -> Vec<String> {
         })
     };
     vec![
-        kind.to_owned(),
+        kind.name.to_owned(),
         hosts.to_string(),
         prefixes.to_string(),
         cost(&requests("host"), true).cells()[0].clone(),
@@ -67,4 +108,14 @@ fn row(kind: &str, star: &str, hosts: u32, prefixes: u32) -> Vec<String> {
         format!("{:.0}", bytes / f64::from(hosts * prefixes)),
         format!("{:.1}", built.as_secs_f64() * 1000.0),
     ]
+}
+
+/// Routes of all kinds, for hosts that nobody asks for.
+fn add_others(table: &mut RouteTable<usize>) {
+    for pattern in (0..100).flat_map(|host| [format!("busy-{host}.example.org"), format!("*.busy-{host}.example.org")])
+    {
+        for rule in [exact_path, for_methods, by_regex] {
+            table.insert(pattern.parse().unwrap(), rule("/part-0"), 0).unwrap();
+        }
+    }
 }

@@ -16,7 +16,8 @@ pub(super) struct HostRoutes<T> {
     longest: usize,
     /// What most hosts do without.
     others: Option<Box<Others<T>>>,
-    /// Whether a path with a byte that is not allowed there may have another route than one with that byte encoded.
+    /// Whether a path with a byte that is not allowed there may have another route than one with that byte encoded, here
+    /// or at a wider pattern.
     pub(super) minds_bytes: bool,
 }
 
@@ -91,40 +92,35 @@ impl<T> HostRoutes<T> {
 
     /// The most specific place for a path.
     pub(super) fn find(&self, path: &str) -> Option<&Place<T>> {
-        match &self.others {
-            None => self.longest(path, |prefix| self.by_prefix.get(prefix)).or(self.root.as_ref()),
-            Some(others) => self.find_beside(others, path),
+        let others = self.others.as_deref();
+        if let Some(place) = others.and_then(|others| others.exact.get(path)) {
+            return Some(place);
         }
-    }
-
-    #[inline(never)]
-    fn find_beside<'a>(&'a self, others: &'a Others<T>, path: &str) -> Option<&'a Place<T>> {
-        let by_regex = |prefix: &str| {
-            let mut regexes = others.regexes.get(prefix)?.iter();
-            regexes.find(|(regex, _)| regex.is_match(path)).map(|(_, place)| place)
-        };
-        let below = |prefix: &str| by_regex(prefix).or_else(|| self.by_prefix.get(prefix));
-        let place = others.exact.get(path).or_else(|| self.longest(path, below));
-        place.or_else(|| by_regex("")).or(self.root.as_ref())
-    }
-
-    /// What `look` finds for the longest prefix of `path`, but for `/`.
-    fn longest<'a>(&self, path: &str, look: impl Fn(&str) -> Option<&'a Place<T>>) -> Option<&'a Place<T>> {
+        let by_regex = |prefix: &str| others.and_then(|others| others.by_regex(prefix, path));
         let mut end = if path.len() <= self.longest { path.len() } else { end_of_segment(path, self.longest) };
         while end > 0 {
             let prefix = &path[..end];
             let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-            if let Some(place) = look(prefix) {
+            if let Some(place) = by_regex(prefix).or_else(|| self.by_prefix.get(prefix)) {
                 return Some(place);
             }
             // `*` has no slash. It asks about the server as a whole (RFC 9110, 9.3.7), and goes to the route of `/`.
             end = prefix.rfind('/').unwrap_or(0);
         }
-        None
+        by_regex("").or(self.root.as_ref())
+    }
+}
+
+impl<T> Others<T> {
+    #[cold]
+    fn by_regex(&self, prefix: &str, path: &str) -> Option<&Place<T>> {
+        let mut regexes = self.regexes.get(prefix)?.iter();
+        regexes.find(|(regex, _)| regex.is_match(path)).map(|(_, place)| place)
     }
 }
 
 /// The largest end of a segment of `path` that is at most `limit`.
+#[inline]
 fn end_of_segment(path: &str, limit: usize) -> usize {
     if path.as_bytes()[limit] == b'/' {
         limit

@@ -21,6 +21,7 @@ const STEPS: [fn(&str) -> Option<String>; 10] = [
 ];
 
 /// A fast check whether `path` has no other reading. It ignores bytes that are not allowed in a path.
+#[inline]
 pub(super) fn is_plain(path: &str) -> bool {
     let bytes = path.as_bytes();
     let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
@@ -29,7 +30,11 @@ pub(super) fn is_plain(path: &str) -> bool {
         odd | matches!(next, b'%' | b';' | b'\\') | ((*byte == b'/') & matches!(next, b'/' | b'.'))
     });
     // A path begins with `/` or is `*`, so its first byte needs no check. Names such as `.well-known` are plain.
-    !odd || !path.contains(['%', ';', '\\']) && !path.contains("//") && !path.split('/').any(is_dots)
+    !odd || is_plain_although_odd(path)
+}
+
+fn is_plain_although_odd(path: &str) -> bool {
+    !path.contains(['%', ';', '\\']) && !path.contains("//") && !path.split('/').any(is_dots)
 }
 
 /// A check of what [`is_plain`] ignores: whether all bytes are allowed in a path.
@@ -299,6 +304,21 @@ mod tests {
         for path in ["//", "/a//", "/.", "/a/..", "/%", "/;", "/\\"] {
             assert!(!is_plain(path), "{path}");
         }
+    }
+
+    #[test]
+    fn plain_paths_of_allowed_bytes_have_a_single_reading() {
+        for letter in (0..=255).map(char::from) {
+            let path = format!("/a{letter}b");
+            let fast = is_plain(&path) && is_allowed(&path);
+            assert!(!fast || is_only(&path), "{path:?}");
+            assert_eq!(is_allowed(&path), can_stand_written(letter), "{path:?}");
+        }
+    }
+
+    /// By the grammar of RFC 3986, 3.3, and `%` and `\`, which [`is_plain`] looks at.
+    fn can_stand_written(letter: char) -> bool {
+        letter.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/%\\".contains(letter)
     }
 
     #[test]

@@ -60,8 +60,6 @@ use crate::{
 pub struct RouteTable<T> {
     exact: FixedMap<HostName, HostRoutes<T>>,
     below: FixedMap<HostName, HostRoutes<T>>,
-    /// Whether any wildcard minds bytes that are not allowed in a path.
-    below_minds_bytes: bool,
 }
 
 impl<T> Default for RouteTable<T> {
@@ -73,7 +71,7 @@ impl<T> Default for RouteTable<T> {
 impl<T> RouteTable<T> {
     /// A table without routes.
     pub fn new() -> Self {
-        Self { exact: FixedMap::default(), below: FixedMap::default(), below_minds_bytes: false }
+        Self { exact: FixedMap::default(), below: FixedMap::default() }
     }
 
     /// Adds a route. A path alone is a rule for all requests to it; see [`Rule`] for others.
@@ -83,14 +81,23 @@ impl<T> RouteTable<T> {
     /// [`DuplicateRoute`] when there is one for the same pattern, path and conditions, which stays.
     pub fn insert(&mut self, pattern: HostPattern, rule: impl Into<Rule>, target: T) -> Result<(), DuplicateRoute> {
         let Rule { path, conditions, literal } = rule.into();
-        let is_below = matches!(pattern, HostPattern::Below(_));
+        let (HostPattern::Exact(name) | HostPattern::Below(name)) = &pattern;
+        let wider_mind = self.wildcards(name.as_str()).any(|routes| routes.minds_bytes);
+        let wildcard = matches!(pattern, HostPattern::Below(_)).then(|| pattern.clone());
         let routes = match pattern {
             HostPattern::Exact(name) => self.exact.entry(name),
             HostPattern::Below(parent) => self.below.entry(parent),
         };
         let routes = routes.or_default();
+        let minded = routes.minds_bytes;
+        routes.minds_bytes |= wider_mind;
         let inserted = routes.insert(path, conditions, Route { target, literal });
-        self.below_minds_bytes |= is_below && routes.minds_bytes;
+        let minds_now = routes.minds_bytes && !minded && !wider_mind;
+        if let Some(wildcard) = wildcard.filter(|_| minds_now) {
+            // A reading may lead from these hosts here.
+            let narrower = self.exact.iter_mut().chain(&mut self.below).filter(|(name, _)| wildcard.matches(name));
+            narrower.for_each(|(_, routes)| routes.minds_bytes = true);
+        }
         inserted.ok_or(DuplicateRoute)
     }
 
@@ -121,24 +128,42 @@ impl<T> RouteTable<T> {
 
     #[inline]
     fn choose<'r>(&self, host: &str, path: &str, parts: impl FnOnce() -> Parts<'r>) -> Result<&T, NoRoute> {
-        let mut hosts = self.hosts(host);
-        let first = hosts.next().ok_or(NoRoute::NotFound)?;
+        match self.exact.get(host) {
+            Some(first) => {
+                self.choose_from(first, || self.wildcards(host).find_map(|routes| routes.find(path)), host, path, parts)
+            }
+            None => {
+                let mut wildcards = self.wildcards(host);
+                let first = wildcards.next().ok_or(NoRoute::NotFound)?;
+                self.choose_from(first, || wildcards.find_map(|routes| routes.find(path)), host, path, parts)
+            }
+        }
+    }
+
+    /// Chooses among the routes of the most specific pattern, or those that `wider` finds.
+    #[inline]
+    fn choose_from<'a, 'r>(
+        &'a self,
+        first: &'a HostRoutes<T>,
+        wider: impl FnOnce() -> Option<&'a Place<T>>,
+        host: &str,
+        path: &str,
+        parts: impl FnOnce() -> Parts<'r>,
+    ) -> Result<&'a T, NoRoute> {
         if let Some(only) = first.only() {
             return Ok(&only.choose(parts)?.target);
         }
-        let place = first.find(path).or_else(|| hosts.find_map(|routes| routes.find(path))).ok_or(NoRoute::NotFound)?;
+        let place = first.find(path).or_else(wider).ok_or(NoRoute::NotFound)?;
         let route = place.choose(parts)?;
-        let has_one_reading = || match first.minds_bytes || self.below_minds_bytes {
-            true => readings::is_plain(path) && readings::is_allowed(path),
-            false => readings::is_plain(path),
-        };
-        let clear = route.literal || has_one_reading() || self.is_unambiguous(host, path, place);
-        if clear { Ok(&route.target) } else { Err(NoRoute::Ambiguous) }
+        let has_one_reading = readings::is_plain(path) && (!first.minds_bytes || readings::is_allowed(path));
+        let is_clear = has_one_reading || route.literal || self.is_unambiguous(host, path, place);
+        if is_clear { Ok(&route.target) } else { Err(NoRoute::Ambiguous) }
     }
 
     /// Whether all readings of `path`, which matches `place`, lead to that place: those of the whole path, and those of
     /// what is left of it without the prefix, which may differ. In `/api//x/admin`, `x` is a host only after `/api` has
     /// been removed. Conditions do not matter: they are about other parts of the request.
+    #[cold]
     fn is_unambiguous(&self, host: &str, path: &str, place: &Place<T>) -> bool {
         let same = |path: &str| self.place(host, path).is_some_and(|other| std::ptr::eq(other, place));
         let (prefix, rest) = path.split_at(place.prefix);
@@ -146,13 +171,14 @@ impl<T> RouteTable<T> {
     }
 
     fn place(&self, host: &str, path: &str) -> Option<&Place<T>> {
-        self.hosts(host).find_map(|routes| routes.find(path))
+        let exact = self.exact.get(host).and_then(|routes| routes.find(path));
+        exact.or_else(|| self.wildcards(host).find_map(|routes| routes.find(path)))
     }
 
-    /// The routes of all patterns that match `host`, the most specific first.
-    fn hosts<'a>(&'a self, host: &str) -> impl Iterator<Item = &'a HostRoutes<T>> {
+    /// The routes of all wildcards that match `host`, the most specific first.
+    fn wildcards<'a>(&'a self, host: &str) -> impl Iterator<Item = &'a HostRoutes<T>> {
         let below = (!self.below.is_empty()).then(|| parents(host).filter_map(|parent| self.below.get(parent)));
-        self.exact.get(host).into_iter().chain(below.into_iter().flatten())
+        below.into_iter().flatten()
     }
 }
 

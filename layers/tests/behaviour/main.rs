@@ -47,6 +47,7 @@ mod pool_reuse;
 mod pool_stats;
 mod pool_unsent;
 mod redirects;
+mod route_rules;
 mod route_table;
 mod silence;
 mod slow_head;

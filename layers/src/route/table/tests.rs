@@ -413,3 +413,22 @@ fn rules_that_are_alike_are_refused() {
         assert!(insert(route, Conditions::new()), "{route}");
     }
 }
+
+#[test]
+fn the_order_in_which_hosts_are_added_does_not_matter() {
+    let mut routes = [("*.d/ ~ [{}]", "braces"), ("*.x.d/y", "y"), ("z.x.d/z", "z"), ("d/y", "other")];
+    for _ in 0..routes.len() {
+        routes.rotate_left(1);
+        let table = table(&routes);
+        for (host, path, expected) in [
+            ("z.x.d", "/z", Ok("z")),
+            ("z.x.d", "/a{", Err(NoRoute::Ambiguous)),
+            ("a.x.d", "/a{", Err(NoRoute::Ambiguous)),
+            ("a.x.d", "/y{", Err(NoRoute::Ambiguous)),
+            ("a.x.d", "/y/{", Ok("y")),
+            ("d", "/y/{", Ok("other")),
+        ] {
+            assert_eq!(table.find(host, path).copied(), expected, "{host}{path} {routes:?}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Exact paths, regular expressions and conditions, beside rules that are tried one after the other.
+
+use std::{cmp::Reverse, net::IpAddr};
+
+use http::{Method, Request, Uri};
+use pmesh_layers::{
+    conn::ConnInfo,
+    host::{HostName, HostPattern},
+    route::{Conditions, ExactPath, Methods, NoRoute, PathPrefix, PathRegex, RoutePath, RouteTable, Rule},
+};
+use proptest::prelude::*;
+
+use crate::support::readings::{odd_path, readings};
+
+/// An expression, and what it means.
+type Meaning = (&'static str, fn(&str) -> bool);
+
+const REGEXES: [Meaning; 6] = [
+    ("^/a", |path| path.starts_with("/a")),
+    ("b$", |path| path.ends_with('b')),
+    ("^/[ab]/b$", |path| path == "/a/b" || path == "/b/b"),
+    ("%[0-9A-F]", |path| {
+        path.split('%').skip(1).any(|text| text.starts_with(|first| "0123456789ABCDEF".contains(first)))
+    }),
+    (r"\.", |path| path.contains('.')),
+    ("[^ -~]", |path| path.bytes().any(|byte| !(b' '..=b'~').contains(&byte))),
+];
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Path {
+    Exact(String),
+    Prefix(String),
+    Regex(String, usize),
+}
+
+impl Path {
+    /// Without a slash at the end; empty where it does not count.
+    fn prefix(&self) -> &str {
+        match self {
+            Self::Exact(_) => "",
+            Self::Prefix(prefix) | Self::Regex(prefix, _) => prefix.trim_end_matches('/'),
+        }
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        let below = path.strip_prefix(self.prefix()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        match self {
+            Self::Exact(exact) => exact == path,
+            Self::Prefix(_) => below,
+            Self::Regex(_, index) => below && REGEXES[*index].1(path),
+        }
+    }
+
+    fn to_route(&self) -> RoutePath {
+        match self {
+            Self::Exact(path) => path.parse::<ExactPath>().unwrap().into(),
+            Self::Prefix(prefix) => prefix.parse::<PathPrefix>().unwrap().into(),
+            Self::Regex(prefix, index) => {
+                (prefix.parse::<PathPrefix>().unwrap(), REGEXES[*index].0.parse::<PathRegex>().unwrap()).into()
+            }
+        }
+    }
+}
+
+/// What requests have, and what rules want. What a rule leaves out does not matter to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Traits {
+    header: Option<&'static str>,
+    query: Option<&'static str>,
+    client: Option<&'static str>,
+    upgrade: bool,
+}
+
+impl Traits {
+    fn is_empty(&self) -> bool {
+        *self == Self { header: None, query: None, client: None, upgrade: false }
+    }
+
+    fn meet(&self, wanted: &Self) -> bool {
+        let fine = |has: Option<&str>, wants: Option<&str>| {
+            wants.is_none() || (has.is_some() && wants == Some("*")) || has == wants
+        };
+        fine(self.header, wanted.header)
+            && fine(self.query, wanted.query)
+            && fine(self.client, wanted.client)
+            && (self.upgrade || !wanted.upgrade)
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Written {
+    host: &'static str,
+    path: Path,
+    methods: Vec<Method>,
+    wanted: Traits,
+    literal: bool,
+}
+
+impl Written {
+    fn to_rule(&self) -> Rule {
+        let mut conditions = Conditions::new().methods(self.methods.iter().cloned());
+        if let Some(pattern) = self.wanted.header {
+            conditions = conditions.header("x-a".parse().unwrap(), pattern);
+        }
+        if let Some(pattern) = self.wanted.query {
+            conditions = conditions.query("q", pattern);
+        }
+        if let Some(client) = self.wanted.client {
+            conditions = conditions.clients([client.parse::<IpAddr>().unwrap().into()]);
+        }
+        if self.wanted.upgrade {
+            conditions = conditions.upgrade("chat");
+        }
+        let rule = Rule::new(self.path.to_route()).when(conditions);
+        if self.literal { rule.literal() } else { rule }
+    }
+
+    fn allows(&self, method: &Method) -> bool {
+        let as_get = if method == Method::HEAD { &Method::GET } else { method };
+        self.methods.is_empty() || self.methods.contains(method) || self.methods.contains(as_get)
+    }
+
+    /// Those with conditions go first.
+    fn rank(&self) -> u8 {
+        match (self.wanted.is_empty(), self.methods.is_empty()) {
+            (false, _) => 0,
+            (true, false) => 1,
+            (true, true) => 2,
+        }
+    }
+}
+
+/// The host pattern and the path that decide, by the first rule that has them.
+fn place(rules: &[Written], host: &HostName, path: &str) -> Option<usize> {
+    let matches = |rule: &Written| rule.host.parse::<HostPattern>().unwrap().matches(host) && rule.path.matches(path);
+    let key = |(index, rule): &(usize, &Written)| {
+        let kind = matches!(rule.path, Path::Regex(..));
+        let exact = matches!(rule.path, Path::Exact(_));
+        (!rule.host.starts_with('*'), rule.host.len(), exact, rule.path.prefix().len(), kind, Reverse(*index))
+    };
+    rules.iter().enumerate().filter(|(_, rule)| matches(rule)).max_by_key(key).map(|(index, _)| index)
+}
+
+fn expected(rules: &[Written], host: &str, path: &str, method: &Method, has: &Traits) -> Result<usize, NoRoute> {
+    let host = host.parse().unwrap();
+    let at = place(rules, &host, path).ok_or(NoRoute::NotFound)?;
+    let same = |rule: &Written| rule.host == rules[at].host && rule.path == rules[at].path;
+    let mut fitting: Vec<_> =
+        (0..rules.len()).filter(|index| same(&rules[*index]) && has.meet(&rules[*index].wanted)).collect();
+    fitting.sort_by_key(|index| rules[*index].rank());
+    let Some(chosen) = fitting.iter().copied().find(|index| rules[*index].allows(method)) else {
+        let allowed: Methods = fitting.iter().flat_map(|index| rules[*index].methods.iter().cloned()).collect();
+        return Err(if allowed.is_empty() { NoRoute::NotFound } else { NoRoute::MethodNotAllowed(Box::new(allowed)) });
+    };
+    let (prefix, rest) = path.split_at(rules[at].path.prefix().len());
+    let rest = readings(rest).into_iter().map(|reading| format!("{prefix}{reading}"));
+    let leads_here = |path: String| place(rules, &host, &path).is_some_and(|at| same(&rules[at]));
+    if rules[chosen].literal || readings(path).into_iter().chain(rest).all(leads_here) {
+        Ok(chosen)
+    } else {
+        Err(NoRoute::Ambiguous)
+    }
+}
+
+fn path() -> impl Strategy<Value = Path> {
+    let text = || prop::sample::select(&["/", "/a", "/a/b", "/b", "/%7B"][..]).prop_map(str::to_owned);
+    let exact = prop::sample::select(&["/", "/a", "/a/", "/a/b", "/b", "/%7B"][..]).prop_map(str::to_owned);
+    prop_oneof![
+        exact.prop_map(Path::Exact),
+        text().prop_map(Path::Prefix),
+        (text(), 0..REGEXES.len()).prop_map(|(prefix, index)| Path::Regex(prefix, index)),
+    ]
+}
+
+fn maybe(texts: &'static [&'static str]) -> impl Strategy<Value = Option<&'static str>> {
+    prop_oneof![2 => Just(None), 1 => prop::sample::select(texts).prop_map(Some)]
+}
+
+const CLIENTS: &[&str] = &["10.0.0.1", "2001:db8::1"];
+
+fn rule() -> impl Strategy<Value = Written> {
+    let methods = prop::sample::subsequence(vec![Method::GET, Method::POST, Method::PUT], 0..3);
+    let wanted = (maybe(&["1", "*"]), maybe(&["1", "*"]), maybe(CLIENTS), prop::bool::weighted(0.2));
+    let wanted = wanted.prop_map(|(header, query, client, upgrade)| Traits { header, query, client, upgrade });
+    let none = Traits { header: None, query: None, client: None, upgrade: false };
+    let wanted = prop_oneof![2 => Just(none), 1 => wanted];
+    (prop::sample::select(&["a.b", "a.b", "*.b"][..]), path(), methods, wanted, prop::bool::weighted(0.1))
+        .prop_map(|(host, path, methods, wanted, literal)| Written { host, path, methods, wanted, literal })
+}
+
+fn request_path() -> impl Strategy<Value = String> {
+    let plain = prop::collection::vec(prop::sample::select(&["a", "b", "a.b", "%7B", "{"][..]), 0..4);
+    prop_oneof![2 => plain.prop_map(|segments| format!("/{}", segments.join("/"))), 1 => odd_path()]
+}
+
+proptest! {
+    #[test]
+    fn both_choose_the_same(
+        rules in prop::collection::vec(rule(), 1..10),
+        path in request_path(),
+        method in prop::sample::select(&[Method::GET, Method::HEAD, Method::POST, Method::DELETE][..]),
+        has in (maybe(&["1", "2"]), maybe(&["1", "2"]), maybe(CLIENTS), any::<bool>()),
+    ) {
+        let (mut table, mut list) = (RouteTable::new(), Vec::<Written>::new());
+        for rule in rules {
+            let inserted = table.insert(rule.host.parse().unwrap(), rule.to_rule(), list.len());
+            let alike = |other: &Written| {
+                let to_whom = (other.host, &other.path, &other.methods, &other.wanted);
+                to_whom == (rule.host, &rule.path, &rule.methods, &rule.wanted)
+            };
+            prop_assert_eq!(inserted.is_err(), list.iter().any(alike));
+            if inserted.is_ok() {
+                list.push(rule);
+            }
+        }
+        let has = Traits { header: has.0, query: has.1, client: has.2, upgrade: has.3 };
+        let uri = format!("{path}{}", has.query.map(|value| format!("?q={value}")).unwrap_or_default()).parse::<Uri>();
+        // Some are refused before they have a route.
+        prop_assume!(uri.as_ref().is_ok_and(|uri| uri.path() == path));
+        let mut request = Request::builder().method(&method).uri(uri.unwrap());
+        if let Some(value) = has.header {
+            request = request.header("x-a", value);
+        }
+        if let Some(client) = has.client {
+            request = request.extension(ConnInfo::plain((client.parse::<IpAddr>().unwrap(), 1).into()));
+        }
+        if has.upgrade {
+            request = request.header("connection", "upgrade").header("upgrade", "chat");
+        }
+        // A path with more readings is always ambiguous, and so is the rest behind a prefix.
+        prop_assume!(path.match_indices('/').all(|(slash, _)| readings(&path[slash..]).len() <= 64));
+        let found = table.find_for("a.b", &request.body(()).unwrap()).copied();
+        prop_assert_eq!(found, expected(&list, "a.b", &path, &method, &has), "{} {}", method, path);
+    }
+}
