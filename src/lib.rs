@@ -41,6 +41,7 @@ pub mod file_watch;
 pub mod http;
 pub mod mesh;
 pub mod pem;
+pub mod respond;
 pub mod secret;
 pub mod server;
 pub mod settings;

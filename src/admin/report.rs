@@ -6,7 +6,7 @@ use pmesh_layers::identity::{Authority, IdentityError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    mesh::{CountersReport, HealthReport, ListenerReport, NodeReport, PeersReport, RegistryReport, Route},
+    mesh::{CountersReport, HealthReport, ListenerReport, NodeReport, PeersReport, RegistryReport},
     secret::{CONTEXT, Secrets},
 };
 
@@ -67,12 +67,23 @@ pub struct RoutesReport {
 /// One route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteReport {
+    /// What it is called.
+    pub name: String,
     /// Names, or `*.` and a name.
     pub hosts: Vec<String>,
-    /// Each starts with a `/`.
-    pub prefixes: Vec<String>,
-    /// The addresses that requests are sent to.
+    /// Prefixes such as `/api`; exact paths such as `/robots.txt (exact)`; regular expressions such as `/ ~ ^/u/[0-9]+$`.
+    pub paths: Vec<String>,
+    /// What else a request must have, such as `POST, upgrade websocket`; `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<String>,
+    /// The addresses that requests are sent to; none if they are answered otherwise.
     pub upstream: Vec<String>,
+    /// Status and target of a redirect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<String>,
+    /// The status of a fixed response, or `silence`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub respond: Option<String>,
     /// The names of the listeners that serve it.
     pub listeners: Vec<String>,
     /// Whether the upstream sees the path without the prefix.
@@ -83,8 +94,18 @@ pub struct RouteReport {
     pub host_header: Option<String>,
     /// How TLS upstreams are verified, where that was set.
     pub tls: Option<RouteTlsReport>,
-    /// How long a request may wait for the head of its response, such as `30s`.
+    /// Whether requests without TLS are redirected to https.
+    pub redirect_https: bool,
+    /// For how long browsers are told to use https only, such as `365days`; `None`: they are not.
+    pub hsts: Option<String>,
+    /// How long a request may spend on connecting, such as `5s`.
+    pub connect_timeout: String,
+    /// How long a request may wait for the head of its response.
     pub response_timeout: String,
+    /// How long a request and its response may both make no progress.
+    pub stall_timeout: String,
+    /// How long a tunnel, an event stream or a gRPC stream may be idle.
+    pub stream_timeout: String,
     /// Maximum size of a request body in bytes; `None`: no limit.
     pub max_body: Option<u64>,
 }
@@ -110,8 +131,8 @@ pub struct UpstreamsReport {
 pub struct EndpointReport {
     /// As in the configuration, such as `https://backend:443`.
     pub address: String,
-    /// The routes that use it.
-    pub routes: Vec<Route>,
+    /// The routes that use it, such as `app.example.com/api`.
+    pub routes: Vec<String>,
     /// Whether it works.
     pub state: EndpointState,
     /// Since when; `None` before the first request.

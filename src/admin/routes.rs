@@ -1,7 +1,11 @@
 //! The report on what is served.
 
+use std::time::Duration;
+
+use pmesh_layers::route::RoutePath;
+
 use super::report::{RouteReport, RouteTlsReport, RoutesReport};
-use crate::settings::{Listener, Route, Settings, UpstreamTls};
+use crate::settings::{Answer, Route, Settings, UpstreamTls};
 
 impl RoutesReport {
     /// The routes of `settings`.
@@ -12,12 +16,22 @@ impl RoutesReport {
 
 fn report(route: &Route, settings: &Settings) -> RouteReport {
     let UpstreamTls { ca, server_name } = &route.tls;
-    let listeners = [Listener::Http, Listener::Https].into_iter();
     RouteReport {
+        name: route.name.clone(),
         hosts: route.patterns.iter().map(ToString::to_string).collect(),
-        prefixes: route.prefixes.iter().map(ToString::to_string).collect(),
+        paths: route.paths.iter().map(shown).collect(),
+        conditions: (!route.conditions.is_empty()).then(|| route.conditions.to_string()),
+        redirect: matches!(route.answer, Answer::Redirect(_)).then(|| route.answer.to_string()),
+        respond: matches!(route.answer, Answer::Respond(_)).then(|| route.answer.to_string()),
+        redirect_https: route.redirect_https,
+        hsts: route.hsts.map(|hsts| span(hsts.max_age)),
+        connect_timeout: span(route.connect_timeout),
+        stall_timeout: span(route.stall_timeout),
+        stream_timeout: span(route.stream_timeout),
         upstream: route.endpoints().iter().map(ToString::to_string).collect(),
-        listeners: listeners
+        listeners: route
+            .listeners
+            .iter()
             .filter(|listener| settings.addresses(listener).next().is_some())
             .map(|listener| listener.name().to_owned())
             .collect(),
@@ -28,7 +42,19 @@ fn report(route: &Route, settings: &Settings) -> RouteReport {
             ca: ca.as_ref().map(|ca| ca.path.display().to_string()),
             server_name: server_name.as_ref().map(|name| name.to_str().into_owned()),
         }),
-        response_timeout: humantime::format_duration(route.response_timeout).to_string(),
+        response_timeout: span(route.response_timeout),
         max_body: route.max_body,
+    }
+}
+
+/// As in a configuration.
+fn span(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}
+
+fn shown(path: &RoutePath) -> String {
+    match path {
+        RoutePath::Exact(path) => format!("{path} (exact)"),
+        path => path.to_string(),
     }
 }

@@ -26,20 +26,30 @@ pub fn routes(settings: &Settings, json: bool) -> Result<String, BoxError> {
 }
 
 fn table(report: &RoutesReport) -> String {
-    let heading = ["ROUTE", "LISTENERS", "UPSTREAM", "OPTIONS"].map(str::to_owned);
+    let heading = ["ROUTE", "LISTENERS", "ANSWER", "OPTIONS"].map(str::to_owned);
     columns(&std::iter::once(heading).chain(report.routes.iter().flat_map(rows)).collect::<Vec<_>>())
 }
 
-/// One for each host.
+/// One for each host and path.
 fn rows(route: &RouteReport) -> impl Iterator<Item = [String; 4]> {
     let or_dash = |texts: Vec<String>| if texts.is_empty() { "-".to_owned() } else { texts.join(", ") };
-    let rest = [or_dash(route.listeners.clone()), or_dash(route.upstream.clone()), or_dash(options(route))];
-    route.hosts.iter().flat_map(|host| route.prefixes.iter().map(move |prefix| format!("{host}{prefix}"))).map(
-        move |place| {
-            let [listeners, upstream, options] = rest.clone();
-            [place, listeners, upstream, options]
-        },
-    )
+    let rest = [or_dash(route.listeners.clone()), answer(route), or_dash(options(route))];
+    let conditions = route.conditions.as_ref().map(|conditions| format!(" [{conditions}]")).unwrap_or_default();
+    let place = move |host: &String, path: &String| format!("{host}{path}{conditions}");
+    let places: Vec<_> = route.hosts.iter().flat_map(|host| route.paths.iter().map(|path| place(host, path))).collect();
+    places.into_iter().map(move |place| {
+        let [listeners, upstream, options] = rest.clone();
+        [place, listeners, upstream, options]
+    })
+}
+
+/// Where requests go, or what they get.
+fn answer(route: &RouteReport) -> String {
+    match (&route.redirect, &route.respond) {
+        (Some(redirect), _) => format!("redirect {redirect}"),
+        (_, Some(respond)) => format!("respond {respond}"),
+        _ => route.upstream.join(", "),
+    }
 }
 
 /// Those that are set, as in the configuration.
@@ -51,6 +61,8 @@ fn options(route: &RouteReport) -> Vec<String> {
         None => (None, None),
     };
     [
+        switch(route.redirect_https, "redirect_https"),
+        text("hsts", &route.hsts),
         switch(route.strip_prefix, "strip_prefix"),
         switch(route.allow_ambiguous_paths, "allow_ambiguous_paths"),
         text("host_header", &route.host_header),
@@ -69,8 +81,17 @@ mod tests {
     #[test]
     fn a_route_is_a_line_for_each_host() {
         let plain = RouteReport {
+            name: "app".to_owned(),
             hosts: vec!["a.test".to_owned(), "*.a.test".to_owned()],
-            prefixes: vec!["/api".to_owned()],
+            paths: vec!["/api".to_owned(), "/x (exact)".to_owned()],
+            conditions: None,
+            redirect: None,
+            respond: None,
+            redirect_https: true,
+            hsts: Some("365days".to_owned()),
+            connect_timeout: "5s".to_owned(),
+            stall_timeout: "60s".to_owned(),
+            stream_timeout: "1h".to_owned(),
             upstream: vec!["127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned()],
             listeners: vec!["http".to_owned(), "https".to_owned()],
             strip_prefix: true,

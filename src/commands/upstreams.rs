@@ -9,7 +9,6 @@ use super::{
 use crate::{
     admin::{EndpointReport, EndpointState, UpstreamsReport},
     columns::columns,
-    mesh::Route,
     settings::Settings,
 };
 
@@ -60,11 +59,11 @@ fn row(endpoint: &EndpointReport) -> [String; 7] {
 }
 
 /// The first one, so that a line stays readable.
-fn routes(routes: &[Route]) -> String {
-    let Some(Route { host, prefix }) = routes.first() else { return "-".to_owned() };
+fn routes(routes: &[String]) -> String {
+    let Some(first) = routes.first() else { return "-".to_owned() };
     match routes.len() - 1 {
-        0 => format!("{host}{prefix}"),
-        more => format!("{host}{prefix} and {more} more"),
+        0 => first.clone(),
+        more => format!("{first} and {more} more"),
     }
 }
 
@@ -89,7 +88,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_is_a_line_and_its_last_failure_another() {
-        let route = |host: &str| Route { host: host.to_owned(), prefix: "/".to_owned() };
+        let route = |host: &str| format!("{host}/");
         let unknown = EndpointReport {
             address: "127.0.0.1:9001".to_owned(),
             routes: vec![route("a.test")],

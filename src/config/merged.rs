@@ -8,7 +8,7 @@ use figment::{
 };
 
 use super::{
-    Key, Kind, Parse, Problem, Problems,
+    Key, Kind, Parse, Problem, Problems, Reason,
     files::{Files, InFile},
     kind::words,
     shown::{dotted, plain_number, shown, without_password},
@@ -140,6 +140,11 @@ impl<'a> Node<'a> {
         self.elements().unwrap_or_else(|_| vec![self.clone()])
     }
 
+    /// Whether this is `false`, which removes what would be inherited.
+    pub(crate) fn is_false(&self) -> bool {
+        matches!(self.value, Value::Bool(_, false))
+    }
+
     /// Whether this is a list without elements.
     pub(crate) fn is_empty_list(&self) -> bool {
         self.value.as_array().is_some_and(<[_]>::is_empty)
@@ -186,6 +191,15 @@ impl<'a> Node<'a> {
 
     pub(crate) fn read_one_or_more<T: Parse>(&self, problems: &mut Problems) -> Vec<T> {
         self.one_or_more().iter().filter_map(|element| element.read(problems)).collect()
+    }
+
+    /// Validates the last key that leads here.
+    pub(crate) fn read_key<T: Parse>(&self, key: &str, problems: &mut Problems) -> Option<T> {
+        let invalid = |reason: Reason| {
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            self.problem(format!("expected {}, found {key:?}{reason}", T::EXPECTED))
+        };
+        problems.note(T::parse(&Value::from(key)).map_err(invalid))
     }
 
     fn child(&self, key: String, value: &'a Value) -> Self {

@@ -52,7 +52,10 @@ pub(crate) use self::{
     foreign::with_references,
     merged::{Merged, Node},
     parse::{Parse, Reason, TimeLimit, because, text},
-    shape::{CERTIFICATE as CERTIFICATE_KEYS, Key, LISTENER as LISTENER_KEYS, Part, ROUTE as ROUTE_KEYS},
+    shape::{
+        CERTIFICATE as CERTIFICATE_KEYS, HSTS as HSTS_KEYS, Key, LISTENER as LISTENER_KEYS, Part,
+        REDIRECT as REDIRECT_KEYS, RESPOND as RESPOND_KEYS, ROUTE as ROUTE_KEYS,
+    },
     size::{Size, SizeLimit},
     source::Raw,
     suggest::{did_you_mean, flag_meant_by},

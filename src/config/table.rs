@@ -168,6 +168,13 @@ pub const SETTINGS: &[Setting] = &[
         "What routes have that do not say otherwise")
         .only_in_file(),
 
+    Setting::new(ROUTES, "redirects", "", "", Kind::Redirects, NONE,
+        "Hosts and paths that are elsewhere")
+        .only_in_file(),
+    Setting::new(ROUTES, "redirect_https", "redirect-https", "PMESH_REDIRECT_HTTPS", Kind::Switch,
+        Fallback::Value("false"),
+        "Redirects requests without TLS to https"),
+
     Setting::new(UPSTREAMS, "subnet_dialer", "subnet-dialer", "PMESH_SUBNET_DIALER", Kind::Subnet,
         Fallback::Value("127.2.0.0/16"),
         "Source addresses for connections to loopback upstreams, used in turn"),

@@ -55,8 +55,8 @@ fn first_usable(net: Ipv4Net) -> Ipv4Addr {
 }
 
 fn route(settings: &Settings, backend: SocketAddr) -> Result<Route, BoxError> {
-    let (pattern, prefix) = (HOST.parse()?, PathPrefix::root());
-    if settings.routes.iter().flat_map(Route::places).any(|place| place == (&pattern, &prefix)) {
+    let (pattern, root) = (HOST.parse()?, PathPrefix::root().into());
+    if settings.routes.iter().flat_map(Route::places).any(|place| *place.host == pattern && *place.path == root) {
         return Err(format!("{HOST} is the demo's own host: a route of yours needs another host, or a path").into());
     }
     Ok(Route::to(pattern, Endpoint::http(backend), settings))

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderName, Request, Response, StatusCode};
+use http::{HeaderName, Request, Response};
 use pmesh_layers::{
     body::{RequestBody, ResponseBody},
     causes::find,
@@ -15,7 +15,7 @@ use pmesh_layers::{
     framing::FramingLayer,
     hop_by_hop::HopByHopLayer,
     host::{HostLayer, HostRejected},
-    respond::{NoResponse, RespondLayer},
+    respond::NoResponse,
     route::{RouteTable, Router},
     silence::OpenGateLayer,
     sni::SniMatchLayer,
@@ -33,10 +33,11 @@ use crate::{
         pseudonym,
         request_id::RequestIds,
     },
-    mesh::{Api, Circle, OWN_FIELDS, PassedLayer},
+    mesh::{Api, OWN_FIELDS, PassedLayer},
+    respond::answer_errors,
     settings::Settings,
     telemetry::counters::Counters,
-    upstream::RouteService,
+    upstream::{Proxy, RouteService},
 };
 
 /// What the stack of a worker is made of.
@@ -47,7 +48,7 @@ pub struct Parts<'a> {
     /// All routes; hosts with a route are served.
     pub table: Arc<RouteTable<usize>>,
     /// The services behind them, by their index in the table.
-    pub services: Arc<[RouteService]>,
+    pub services: Arc<[RouteService<Proxy>]>,
     /// Answers other nodes that ask for this node itself.
     pub api: Api,
     /// Counts what the worker does.
@@ -117,7 +118,7 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
         .layer(FailureLogLayer)
         // All errors from further in become responses. The table is that of the layers, with a row for nodes.
         // Routes may ask for silence.
-        .layer(RespondLayer::new().on(|_: &Circle| StatusCode::LOOP_DETECTED).pass::<NoResponse>())
+        .layer(answer_errors())
         // Nothing that a head must say is said behind a body.
         .layer(TrailersLayer::new().drop_prefix(OWN_FIELDS))
         // Over TLS the host must be the one that the handshake was for: 421.

@@ -2,10 +2,14 @@
 
 use std::{fmt, str::FromStr};
 
-use pmesh_layers::{host::HostPattern, identity::NodeName, route::PathPrefix};
+use pmesh_layers::{
+    host::HostPattern,
+    identity::NodeName,
+    route::{PathPrefix, RoutePath},
+};
 
 use crate::settings::{
-    Settings,
+    Answer, Route, Settings,
     endpoint::{Endpoint, HostPort},
 };
 
@@ -50,13 +54,26 @@ impl Announcement {
 impl Served {
     /// The routes that a node has upstreams of its own for.
     pub fn of(settings: &Settings) -> Vec<Self> {
-        // What only other nodes serve must not be asked of this one, or requests would go in circles.
-        let own = settings.routes.iter().filter(|route| !route.endpoints().iter().all(Endpoint::is_mesh));
-        let mut serves: Vec<_> = own
-            .flat_map(|route| route.places().map(|(host, prefix)| Self { host: host.clone(), prefix: prefix.clone() }))
-            .collect();
+        let mut serves: Vec<_> = settings.routes.iter().filter(|route| is_own(route)).flat_map(Self::all).collect();
         serves.sort_unstable();
+        serves.dedup();
         serves
+    }
+
+    /// All hosts and prefixes of a route. Exact paths and regular expressions are found by the prefix that they are below.
+    fn all(route: &Route) -> impl Iterator<Item = Self> {
+        route.places().filter_map(|place| match place.path {
+            RoutePath::Prefix(prefix) => Some(Self { host: place.host.clone(), prefix: prefix.clone() }),
+            _ => None,
+        })
+    }
+}
+
+/// What only other nodes serve must not be asked of this one, or requests would go in circles.
+fn is_own(route: &Route) -> bool {
+    match &route.answer {
+        Answer::Upstream(endpoints) => !endpoints.iter().all(Endpoint::is_mesh),
+        Answer::Redirect(_) | Answer::Respond(_) => true,
     }
 }
 

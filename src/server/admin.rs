@@ -19,7 +19,7 @@ use crate::{
         ConfigurationReport, EndpointReport, EndpointState, ErrorReport, Node, ReloadReport, RoutesReport,
         SecretReport, Socket, SocketError, StatusReport, UpstreamsReport,
     },
-    mesh::{About, Route as Place},
+    mesh::About,
     settings::{Route, Settings},
     telemetry::causes::with_causes,
 };
@@ -113,8 +113,8 @@ impl Admin {
     }
 }
 
-fn places(route: &Route) -> impl Iterator<Item = Place> {
-    route.places().map(|(host, prefix)| Place { host: host.to_string(), prefix: prefix.to_string() })
+fn places(route: &Route) -> impl Iterator<Item = String> {
+    route.places().map(|place| place.to_string())
 }
 
 /// Binds the socket for commands. If it is in the home, as by default, and cannot be bound, the node serves without it.
@@ -140,7 +140,7 @@ pub(super) fn bind(settings: &Settings, is_home_locked: bool) -> Result<Option<S
 /// An endpoint, summed over the workers.
 fn endpoint(
     address: String,
-    routes: Vec<Place>,
+    routes: Vec<String>,
     health: &Health,
     stats: &[&EndpointStats],
     pools: &[&PoolStats],

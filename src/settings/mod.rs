@@ -40,7 +40,7 @@ pub use self::{
     named_listener::NamedListener,
     origin::Origin,
     registry::{InvalidRegistry, Login, RegistryServers},
-    route::{API_HOST, Answer, CaFile, Route, UpstreamTls},
+    route::{API_HOST, Answer, CaFile, Hsts, Place, Redirection, Respond, Route, UpstreamTls},
     secret::{SECRET_FILE, SecretSource},
     summary::summary,
     validated::{LogFormat, Settings},

@@ -1,8 +1,11 @@
 //! A route that no source has written.
 
-use pmesh_layers::{host::HostPattern, route::PathPrefix};
+use pmesh_layers::{
+    host::HostPattern,
+    route::{Conditions, PathPrefix},
+};
 
-use super::{Answer, Origin, Route, Settings, UpstreamTls, endpoint::Endpoint};
+use super::{Answer, Listener, Origin, Route, Settings, UpstreamTls, endpoint::Endpoint};
 
 impl Route {
     /// All paths of a host, to one endpoint, as if nothing else had been written about it.
@@ -10,8 +13,12 @@ impl Route {
         Self {
             name: host.to_string(),
             patterns: vec![host],
-            prefixes: vec![PathPrefix::root()],
+            paths: vec![PathPrefix::root().into()],
+            conditions: Conditions::new(),
+            listeners: vec![Listener::Http, Listener::Https],
             answer: Answer::Upstream(vec![endpoint]),
+            redirect_https: false,
+            hsts: None,
             strip_prefix: false,
             allow_ambiguous_paths: false,
             host_header: None,

@@ -19,22 +19,29 @@ impl Settings {
         let mut duration = |key: &str| -> Duration { merged.read(key, problems).unwrap_or_default() };
         let (connect_timeout, response_timeout) = (duration("connect_timeout"), duration("response_timeout"));
         let (stall_timeout, stream_timeout) = (duration("stall_timeout"), duration("stream_timeout"));
+        let redirect_https = merged.read("redirect_https", problems).unwrap_or_default();
         let max_body = merged.read("max_body", problems).and_then(|SizeLimit(limit)| limit);
         let node = node::read(merged, problems);
         let bind = merged.node("bind").map(|node| bind::read::<false>(&node, problems)).unwrap_or_default();
         let named_listeners = named_listener::read(merged, &bind, problems);
+        let root = RootDefaults {
+            named_listeners: &named_listeners,
+            redirect_https,
+            connect_timeout,
+            response_timeout,
+            stall_timeout,
+            stream_timeout,
+            max_body,
+        };
         Self {
             http: merged.read("http", problems).unwrap_or(Port::Off),
             https: merged.read("https", problems).unwrap_or(Port::Off),
             internal: merged.read("internal", problems).unwrap_or(Port::Off),
             bind,
             http_h2c: merged.read("http_h2c", problems).unwrap_or(H2c::Off),
+            redirect_https,
+            routes: route::read(merged, root, problems),
             named_listeners,
-            routes: route::read(
-                merged,
-                RootDefaults { connect_timeout, response_timeout, stall_timeout, stream_timeout, max_body },
-                problems,
-            ),
             subnet_dialer: merged.read("subnet_dialer", problems).unwrap_or_default(),
             subnet_service: merged.read("subnet_service", problems).unwrap_or_default(),
             source_addresses: merged.read_list("source_addresses", problems).into_iter().map(|Source(ip)| ip).collect(),

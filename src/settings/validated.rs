@@ -22,6 +22,8 @@ pub struct Settings {
     pub http_h2c: H2c,
     /// More ports for clients, by name. No two listeners, of all, have the same port on an address, unless it is 0.
     pub named_listeners: Vec<NamedListener>,
+    /// Whether requests without TLS are redirected to https. Each route carries its own, made from this.
+    pub redirect_https: bool,
     /// What is served, in the order it was written. No two have the same host and prefix. May be empty.
     pub routes: Vec<Route>,
     /// Source addresses for connections to loopback upstreams. [`SourceSubnet`](pmesh_layers::connect::SourceSubnet)

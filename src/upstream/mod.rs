@@ -6,11 +6,13 @@ mod backend;
 mod connect_timeouts;
 mod endpoints;
 mod routes;
+mod service;
 pub mod trust;
 mod turns;
 mod way;
 
 pub use self::{
     endpoints::{ConnectionSettings, Connections, Endpoints, Record},
-    routes::{RouteChanges, RouteService, Routes},
+    routes::{Proxy, RouteChanges, Routes},
+    service::RouteService,
 };

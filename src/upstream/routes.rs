@@ -6,9 +6,8 @@ use ::http::{HeaderValue, header::HOST};
 use pmesh_layers::{
     balance::{self, Balance, Rotation, connect_share},
     body_limit::{BodyLimit, BodyLimitLayer},
-    host::HostPattern,
     response_timeout::ResponseTimeoutLayer,
-    route::{PathPrefix, RouteTable, Rule, StripPrefix, StripPrefixLayer},
+    route::{RouteTable, StripPrefix, StripPrefixLayer},
     stall::{Stall, StallLayer, StallTimeouts},
     upgrade::{Tunnel, TunnelCloser, TunnelLayer},
 };
@@ -16,15 +15,15 @@ use tower::{BoxError, Layer, ServiceBuilder, util::Either};
 use tower_http::set_header::{SetRequestHeader, SetRequestHeaderLayer};
 
 use super::{
-    ConnectionSettings, Connections, Endpoints,
+    ConnectionSettings, Connections, Endpoints, RouteService,
     connect_timeouts::ConnectTimeouts,
     trust::Trust,
     turns::{NodesInTurn, Timeouts, Turns},
 };
-use crate::settings::{Route, Settings, endpoint::Endpoint};
+use crate::settings::{Answer, Place, Port, Route, Settings, endpoint::Endpoint};
 
-/// What happens to a request once its route is known.
-pub type RouteService = Tunnel<Untunneled>;
+/// Sends requests to the endpoints of a route.
+pub type Proxy = Tunnel<Untunneled>;
 type Untunneled = Timed<Stripped<Renamed<BodyLimit<Turns>>>>;
 type Timed<S> = Either<Stall<S>, S>;
 type Stripped<S> = Either<StripPrefix<S>, S>;
@@ -36,7 +35,7 @@ type Renamed<S> = Either<SetRequestHeader<S, HeaderValue>, S>;
 pub struct Routes {
     table: Arc<RouteTable<usize>>,
     /// By worker, then by the index in the table: one for each place.
-    services: Box<[Arc<[RouteService]>]>,
+    services: Box<[Arc<[RouteService<Proxy>]>]>,
     built: Vec<Arc<Built>>,
 }
 
@@ -46,10 +45,18 @@ struct Built {
     route: Route,
     settings: RouteSettings,
     endpoints: Vec<Arc<Connections>>,
-    /// One for each worker.
-    services: Vec<Untunneled>,
+    services: Services,
     /// One for each place.
     closers: Vec<Arc<TunnelCloser>>,
+}
+
+/// What was made of the answer of a route.
+#[derive(Debug)]
+enum Services {
+    /// One for each worker.
+    Proxies(Vec<Untunneled>),
+    /// The same for all of them.
+    Answer(RouteService<Proxy>),
 }
 
 /// The settings that apply to all routes.
@@ -60,6 +67,8 @@ struct RouteSettings {
     /// Those of the server, which holds for routes that set none.
     stall_timeout: Duration,
     stream_timeout: Duration,
+    /// Where clients without TLS are redirected to.
+    https_port: Option<u16>,
 }
 
 /// Which routes of a host and a path differ between two configurations, by name.
@@ -92,6 +101,7 @@ impl Routes {
             body_min_rate: settings.body_min_rate,
             stall_timeout: settings.stall_timeout,
             stream_timeout: settings.stream_timeout,
+            https_port: https_port(settings),
         };
         let before = previous.map(Self::by_place).unwrap_or_default();
         let mut table = RouteTable::new();
@@ -99,10 +109,9 @@ impl Routes {
         let mut indices = 0..;
         for route in &settings.routes {
             built.push(Built::of(route, &common, &timeouts, &before, trust, endpoints)?);
-            for ((pattern, prefix), index) in route.places().zip(&mut indices) {
-                let rule = Rule::new(prefix.clone());
-                let rule = if route.allow_ambiguous_paths { rule.literal() } else { rule };
-                table.insert(pattern.clone(), rule, index)?;
+            for (place, index) in route.places().zip(&mut indices) {
+                let rule = if route.allow_ambiguous_paths { place.rule().literal() } else { place.rule() };
+                table.insert(place.host.clone(), rule, index)?;
             }
         }
         let of_worker = |worker: usize| built.iter().flat_map(|built| built.services(worker)).collect();
@@ -116,7 +125,7 @@ impl Routes {
     }
 
     /// The services of a worker, by index.
-    pub fn services(&self, worker: usize) -> &Arc<[RouteService]> {
+    pub fn services(&self, worker: usize) -> &Arc<[RouteService<Proxy>]> {
         &self.services[worker]
     }
 
@@ -152,16 +161,15 @@ impl Routes {
     /// How these routes differ from `next`.
     pub fn changes(&self, next: &Self) -> RouteChanges {
         let (before, after) = (self.by_place(), next.by_place());
-        let name = |(pattern, prefix): &Place<'_>| format!("{pattern}{prefix}");
         let mut changes = RouteChanges::default();
         for (place, (built, _)) in &after {
             match before.get(place) {
-                None => changes.added.push(name(place)),
-                Some((old, _)) if !old.is_like(built) => changes.changed.push(name(place)),
+                None => changes.added.push(place.to_string()),
+                Some((old, _)) if !old.is_like(built) => changes.changed.push(place.to_string()),
                 Some(_) => {}
             }
         }
-        changes.removed.extend(before.keys().filter(|place| !after.contains_key(*place)).map(name));
+        changes.removed.extend(before.keys().filter(|place| !after.contains_key(*place)).map(Place::to_string));
         for names in [&mut changes.added, &mut changes.changed, &mut changes.removed] {
             names.sort_unstable();
         }
@@ -173,15 +181,8 @@ impl Routes {
     }
 }
 
-/// A host and a path prefix, for which there is one route at most.
-type Place<'a> = (&'a HostPattern, &'a PathPrefix);
-
 /// What was made of the route of each place, and what closes its tunnels there.
 type ByPlace<'a> = HashMap<Place<'a>, (&'a Arc<Built>, &'a Arc<TunnelCloser>)>;
-
-fn places(route: &Route) -> impl Iterator<Item = Place<'_>> {
-    route.places()
-}
 
 impl Built {
     /// Builds a route, or takes the one of before if nothing has changed that matters to it.
@@ -197,7 +198,7 @@ impl Built {
         let own: Vec<_> = own
             .map(|endpoint| endpoints.connections(endpoint, route, &settings.connections, timeouts, trust))
             .collect::<Result<_, _>>()?;
-        if let Some((before, _)) = places(route).find_map(|place| before.get(&place))
+        if let Some((before, _)) = route.places().find_map(|place| before.get(&place))
             && before.route == *route
             && before.settings == *settings
             && before.endpoints.iter().map(Arc::as_ptr).eq(own.iter().map(Arc::as_ptr))
@@ -206,22 +207,31 @@ impl Built {
         }
         // Hosts may move from one route to another, and keep their tunnels.
         let closer = |place| before.get(&place).map(|(_, closer)| Arc::clone(closer)).unwrap_or_default();
-        let closers = places(route).map(closer).collect();
-        let services = (0..endpoints.workers())
-            .map(|worker| service(route, settings, &own, worker, endpoints))
-            .collect::<Result<_, _>>()?;
+        let closers = route.places().map(closer).collect();
+        let proxy = |worker| service(route, settings, &own, worker, endpoints);
+        let services = match &route.answer {
+            Answer::Upstream(_) => Services::Proxies((0..endpoints.workers()).map(proxy).collect::<Result<_, _>>()?),
+            Answer::Redirect(redirection) => Services::Answer(RouteService::redirect(redirection, route)?),
+            Answer::Respond(respond) => Services::Answer(RouteService::respond(respond, route, settings.https_port)?),
+        };
         Ok(Arc::new(Self { route: route.clone(), settings: settings.clone(), endpoints: own, services, closers }))
     }
 
     fn by_place(self: &Arc<Self>) -> impl Iterator<Item = (Place<'_>, (&Arc<Self>, &Arc<TunnelCloser>))> {
-        places(&self.route).zip(self.closers.iter().map(move |closer| (self, closer)))
+        self.route.places().zip(self.closers.iter().map(move |closer| (self, closer)))
     }
 
     /// The services of a worker, one for each place.
-    fn services(&self, worker: usize) -> impl Iterator<Item = RouteService> {
+    fn services(&self, worker: usize) -> impl Iterator<Item = RouteService<Proxy>> {
         let tunnels = TunnelLayer::new().timeout(self.route.stream_timeout);
-        // After the backend's 101, bytes flow beside the stack.
-        self.closers.iter().map(move |closer| tunnels.clone().closed_by(closer).layer(self.services[worker].clone()))
+        self.closers.iter().map(move |closer| match &self.services {
+            // After the backend's 101, bytes flow beside the stack.
+            Services::Proxies(proxies) => {
+                let proxy = tunnels.clone().closed_by(closer).layer(proxies[worker].clone());
+                RouteService::proxy(proxy, &self.route, self.settings.https_port)
+            }
+            Services::Answer(answer) => answer.clone(),
+        })
     }
 
     /// Whether both do the same with a request.
@@ -243,7 +253,7 @@ fn service(
     worker: usize,
     endpoints: &Endpoints,
 ) -> Result<Untunneled, BoxError> {
-    let strip = route.strip_prefix.then(|| StripPrefixLayer::any(route.prefixes.iter().cloned()));
+    let strip = route.strip_prefix.then(|| StripPrefixLayer::any(route.prefixes().cloned()));
     // Around each endpoint, so that one that hangs counts as failed. Ends with the head of the response; the server
     // watches the body.
     let timeout = ResponseTimeoutLayer::new(route.response_timeout)
@@ -290,6 +300,14 @@ fn own_timeouts(route: &Route, server: &RouteSettings) -> Option<StallTimeouts> 
         own = own.with_stream(route.stream_timeout);
     }
     (own != StallTimeouts::new()).then_some(own)
+}
+
+/// The port that clients find https on, unless it is the usual one.
+fn https_port(settings: &Settings) -> Option<u16> {
+    match settings.https {
+        Port::Number(port) if port != 443 => Some(port),
+        Port::Number(_) | Port::Off => None,
+    }
 }
 
 /// An endpoint of a worker, with the record that all of them share.

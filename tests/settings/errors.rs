@@ -223,7 +223,7 @@ fn flags() {
         (
             ["--route", "a=b"],
             format!(
-                "--route: {UPSTREAM}, found \"b\": the port is missing: write b:8080 for port 8080, or http://b for port 80"
+                "--route: {UPSTREAM}, found \"b\": the port is missing: write b:8080 for port 8080, or http://b for port 80; groups below [upstreams] are planned, but not available in this version"
             ),
         ),
         (["--cert", "x"], "--cert: a certificate and its key go together; set --key or PMESH_KEY too".into()),

@@ -9,6 +9,7 @@ mod listeners;
 mod newcomers;
 mod references;
 mod reload;
+mod routes;
 mod secret;
 mod sources;
 mod values;

@@ -1,5 +1,7 @@
 //! Reads a target.
 
+use std::str::FromStr;
+
 use percent_encoding::utf8_percent_encode;
 
 use super::{
@@ -9,7 +11,15 @@ use super::{
 };
 use crate::host::HostName;
 
-pub(super) fn parse(text: &str) -> Result<RedirectTarget, InvalidTarget> {
+impl FromStr for RedirectTarget {
+    type Err = InvalidTarget;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTarget> {
+        parse(text)
+    }
+}
+
+fn parse(text: &str) -> Result<RedirectTarget, InvalidTarget> {
     // A mistake in any piece goes before those in their order.
     pieces(text)?;
     let (url, fragment) = split_off(text, '#');

@@ -1,6 +1,6 @@
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use super::{InvalidTarget, Placeholder, parse::parse};
+use super::Placeholder;
 
 /// Where a redirect leads: a URL or a path, with placeholders for parts of the request.
 ///
@@ -74,14 +74,6 @@ impl RedirectTarget {
     fn placeholders(&self) -> impl Iterator<Item = Placeholder> {
         let parts = [self.origin.as_ref(), Some(&self.path), self.query.as_ref(), self.fragment.as_ref()];
         parts.into_iter().flatten().flatten().filter_map(Piece::placeholder)
-    }
-}
-
-impl FromStr for RedirectTarget {
-    type Err = InvalidTarget;
-
-    fn from_str(text: &str) -> Result<Self, InvalidTarget> {
-        parse(text)
     }
 }
 

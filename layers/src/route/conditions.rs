@@ -1,3 +1,5 @@
+use std::fmt;
+
 use http::{HeaderName, HeaderValue, Method, Request};
 use ipnet::IpNet;
 
@@ -163,6 +165,21 @@ fn all_cover<N: PartialEq>(wide: &[(N, ValuePattern)], narrow: &[(N, ValuePatter
 /// Whether each of `narrow` lies in one of `wide`.
 fn contain(wide: &[IpNet], narrow: &[IpNet]) -> bool {
     narrow.iter().all(|narrow| wide.iter().any(|wide| wide.contains(narrow)))
+}
+
+/// Such as `POST, header accept: text/html, upgrade websocket`; nothing for none.
+impl fmt::Display for Conditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if !self.methods.is_empty() {
+            parts.push(self.methods.to_string());
+        }
+        parts.extend(self.headers.iter().map(|(name, pattern)| format!("header {name}: {pattern}")));
+        parts.extend(self.query.iter().map(|(name, pattern)| format!("query {name}={pattern}")));
+        parts.extend(self.clients.iter().map(|network| format!("client {network}")));
+        parts.extend(self.upgrade.iter().map(|protocol| format!("upgrade {protocol}")));
+        f.write_str(&parts.join(", "))
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Scope;
+use super::{Redirection, Respond, Scope};
 use crate::{
     config::{Key, Node, Part, Problems, ROUTE_KEYS},
     settings::endpoint::Endpoint,
@@ -13,6 +13,10 @@ use crate::{
 pub enum Answer {
     /// By one of these endpoints, of which there is at least one.
     Upstream(Vec<Endpoint>),
+    /// With the address of something else.
+    Redirect(Redirection),
+    /// With a fixed response, or none.
+    Respond(Respond),
 }
 
 impl fmt::Display for Answer {
@@ -25,42 +29,57 @@ impl fmt::Display for Answer {
                 }
                 Ok(())
             }
+            Self::Redirect(redirection) => redirection.fmt(f),
+            Self::Respond(respond) => respond.fmt(f),
         }
     }
-}
-
-fn keys() -> impl Iterator<Item = &'static str> {
-    ROUTE_KEYS.iter().filter(|key| key.part == Part::Answer).map(|key: &Key| key.name)
 }
 
 /// Reads the answer of a route. `None` if it has none, which is reported unless it has children.
 pub(super) fn read(scope: &Scope<'_>, has_children: bool, problems: &mut Problems) -> Option<Answer> {
-    let known: Vec<_> = keys().collect();
+    let known: Vec<_> = ROUTE_KEYS.iter().filter(|key| key.part == Part::Answer).map(|key: &Key| key.name).collect();
     let Some(table) = scope.nearest_with(&known) else {
         if !has_children {
-            let message =
-                format!("no answer{}: write where requests go, as in upstream = \"127.0.0.1:3000\"", for_host(scope));
-            scope.own().lacks(message, ROUTE_KEYS, problems);
+            let example = "write where requests go, as in upstream = \"127.0.0.1:3000\"";
+            scope.own().lacks(format!("no answer{}: {example}", for_host(scope)), ROUTE_KEYS, problems);
         }
         return None;
     };
-    let written: Vec<_> = known.iter().filter_map(|key| Some((*key, table.field(key)?))).collect();
+    let is_set = |key: &'static str| Some((key, table.field(key).filter(|node| !node.is_false())?));
+    let written: Vec<_> = known.iter().copied().filter_map(is_set).collect();
     if let [(one, _), (other, node), ..] = &written[..] {
         problems.push(node.problem(format!("a route has one answer: leave out `{one}` or `{other}`")));
         return None;
     }
-    match &written[..] {
-        [("upstream", node)] => Some(Answer::Upstream(upstream(scope, node, problems)?)),
-        _ => None,
+    let (key, node) = written.first()?;
+    match *key {
+        "upstream" => Some(Answer::Upstream(upstream(scope, node, problems)?)),
+        "redirect" => Some(Answer::Redirect(Redirection::read(node, problems)?)),
+        _ => Some(Answer::Respond(Respond::read(node, problems)?)),
     }
 }
 
 fn upstream(scope: &Scope<'_>, node: &Node<'_>, problems: &mut Problems) -> Option<Vec<Endpoint>> {
-    let endpoints: Vec<Endpoint> = node.read_one_or_more(problems);
     if node.is_empty_list() {
         problems.push(node.problem(format!("no upstream{}: name at least one address", for_host(scope))));
     }
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    for element in node.one_or_more() {
+        let endpoint = element.parse().map_err(|mut problem| {
+            if element.value.as_str().is_some_and(is_name) && element.references().is_none() {
+                problem.message += "; groups below [upstreams] are planned, but not available in this version";
+            }
+            problem
+        });
+        endpoints.extend(problems.note(endpoint));
+    }
     (!endpoints.is_empty()).then_some(endpoints)
+}
+
+/// Whether this can be the name of a group, and is no address.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// Tells routes of one flag or variable apart.

@@ -1,25 +1,35 @@
 //! Routes.
 
 mod answer;
+mod hsts;
 mod place;
 mod read;
+mod redirection;
+mod respond;
 mod scope;
 mod tls;
+mod words;
 
 use std::{fmt, time::Duration};
 
 use http::HeaderValue;
-use pmesh_layers::{host::HostPattern, route::PathPrefix};
+use pmesh_layers::{
+    host::HostPattern,
+    route::{Conditions, PathPrefix, PathRegex, RoutePath, Rule},
+};
 
 pub use self::{
     answer::Answer,
+    hsts::Hsts,
+    redirection::Redirection,
+    respond::Respond,
     tls::{CaFile, UpstreamTls},
 };
 pub(super) use self::{
     read::{RootDefaults, read},
-    scope::{Scope, scopes},
+    scope::Scope,
 };
-use super::{endpoint::Endpoint, origin::Origin};
+use super::{endpoint::Endpoint, listener::Listener, origin::Origin};
 
 /// The host for which nodes ask each other; no route can serve it.
 pub const API_HOST: &str = "pmesh.internal";
@@ -27,14 +37,22 @@ pub const API_HOST: &str = "pmesh.internal";
 /// Which requests are answered how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// What it is called in logs and reports; unique.
+    /// What it is called in logs and reports.
     pub name: String,
     /// The hosts it is for; at least one.
     pub patterns: Vec<HostPattern>,
-    /// What the path must start with, in whole segments: one of these, of which there is at least one.
-    pub prefixes: Vec<PathPrefix>,
+    /// The paths it is for; at least one.
+    pub paths: Vec<RoutePath>,
+    /// What else a request must have.
+    pub conditions: Conditions,
+    /// The listeners that serve it; at least one, and none of them twice.
+    pub listeners: Vec<Listener>,
     /// How its requests are answered.
     pub answer: Answer,
+    /// Whether requests without TLS are redirected to https.
+    pub redirect_https: bool,
+    /// Whether browsers are told to use https only.
+    pub hsts: Option<Hsts>,
     /// Whether the upstream sees the path without the prefix.
     pub strip_prefix: bool,
     /// Whether to forward paths that the upstream may read as a path of another route.
@@ -62,21 +80,67 @@ impl Route {
     pub fn endpoints(&self) -> &[Endpoint] {
         match &self.answer {
             Answer::Upstream(endpoints) => endpoints,
+            Answer::Redirect(_) | Answer::Respond(_) => &[],
         }
     }
 
+    /// The prefixes of its paths.
+    pub fn prefixes(&self) -> impl Iterator<Item = &PathPrefix> {
+        self.paths.iter().filter_map(|path| match path {
+            RoutePath::Prefix(prefix) | RoutePath::Regex(prefix, _) => Some(prefix),
+            _ => None,
+        })
+    }
+
+    /// The regular expression for its paths, if it has one.
+    pub fn path_regex(&self) -> Option<&PathRegex> {
+        self.paths.iter().find_map(|path| if let RoutePath::Regex(_, regex) = path { Some(regex) } else { None })
+    }
+
     /// Each host with each path.
-    pub fn places(&self) -> impl Iterator<Item = (&HostPattern, &PathPrefix)> {
-        self.patterns.iter().flat_map(|pattern| self.prefixes.iter().map(move |prefix| (pattern, prefix)))
+    pub fn places(&self) -> impl Iterator<Item = Place<'_>> {
+        let conditions = &self.conditions;
+        let of_host = move |host| self.paths.iter().map(move |path| Place { host, path, conditions });
+        self.patterns.iter().flat_map(of_host)
+    }
+}
+
+/// Which requests a route is for: one of its hosts and of its paths, and its conditions. On a listener, no two routes have
+/// the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Place<'a> {
+    /// The host.
+    pub host: &'a HostPattern,
+    /// The path.
+    pub path: &'a RoutePath,
+    /// What else a request must have.
+    pub conditions: &'a Conditions,
+}
+
+impl Place<'_> {
+    /// What a table of routes is told.
+    pub fn rule(&self) -> Rule {
+        Rule::new(self.path.clone()).when(self.conditions.clone())
+    }
+}
+
+/// `example.com/api`, `example.com/robots.txt (exact)`, `example.com/ ~ ^/u/[0-9]+$ [POST]`
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path {
+            RoutePath::Exact(path) => write!(f, "{}{path} (exact)", self.host)?,
+            path => write!(f, "{}{path}", self.host)?,
+        }
+        if self.conditions.is_empty() { Ok(()) } else { write!(f, " [{}]", self.conditions) }
     }
 }
 
 /// `example.com/api -> 127.0.0.1:9001`
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (pattern, prefix)) in self.places().enumerate() {
+        for (index, place) in self.places().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
-            write!(f, "{comma}{pattern}{prefix}")?;
+            write!(f, "{comma}{place}")?;
         }
         write!(f, " -> {}", self.answer)
     }

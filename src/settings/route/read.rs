@@ -1,16 +1,28 @@
 //! Reading routes, with what they inherit.
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{HashMap, hash_map::Entry},
     time::Duration,
 };
 
-use super::{Route, Scope, answer, place, scopes, tls};
-use crate::config::{Merged, Node, Parse, Problem, Problems, SizeLimit};
+use pmesh_layers::route::RoutePath;
+
+use super::{
+    Answer, Hsts, Redirection, Route, Scope, answer, place,
+    redirection::From,
+    scope::{redirects, scopes},
+    tls,
+};
+use crate::{
+    config::{Merged, Node, Parse, Problem, Problems, SizeLimit},
+    settings::NamedListener,
+};
 
 /// What a route has where neither it, its parent nor `[defaults]` say so: settings that belong to no table.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::settings) struct RootDefaults {
+pub(in crate::settings) struct RootDefaults<'a> {
+    pub(in crate::settings) named_listeners: &'a [NamedListener],
+    pub(in crate::settings) redirect_https: bool,
     pub(in crate::settings) connect_timeout: Duration,
     pub(in crate::settings) response_timeout: Duration,
     pub(in crate::settings) stall_timeout: Duration,
@@ -18,17 +30,21 @@ pub(in crate::settings) struct RootDefaults {
     pub(in crate::settings) max_body: Option<u64>,
 }
 
-/// Reads all routes.
-pub(in crate::settings) fn read(merged: &Merged, root: RootDefaults, problems: &mut Problems) -> Vec<Route> {
+/// Reads all routes, then all redirects.
+pub(in crate::settings) fn read(merged: &Merged, root: RootDefaults<'_>, problems: &mut Problems) -> Vec<Route> {
     let mut routes = Vec::new();
     for scope in scopes(merged, problems) {
-        routes.extend(route(&scope, root, problems));
+        routes.extend(written(&scope, root, problems));
+    }
+    for (from, scope) in redirects(merged, problems) {
+        routes.extend(redirect(&from, &scope, root, problems));
     }
     report_alike(&routes, problems);
     routes
 }
 
-fn route(scope: &Scope<'_>, root: RootDefaults, problems: &mut Problems) -> Option<Route> {
+/// Reads a table of `[[routes]]`.
+fn written(scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) -> Option<Route> {
     let own = scope.own();
     if own.value.as_dict().is_none() {
         let expected =
@@ -37,45 +53,72 @@ fn route(scope: &Scope<'_>, root: RootDefaults, problems: &mut Problems) -> Opti
         return None;
     }
     let patterns = place::patterns(scope, problems);
-    let prefixes = place::prefixes(scope, problems);
+    let paths = place::paths(scope, problems);
+    let conditions = place::conditions(scope, problems);
     let has_children = own.field("routes").is_some();
     let answer = answer::read(scope, has_children, problems);
     let tls = tls::read(scope, answer.as_ref(), problems);
+    let name = own.field("name").map(|node| node.read::<String>(problems));
+    // Read even if the rest is of no use, to find all problems.
+    let settings = settings(scope, root, problems);
+    let (paths, answer, settings) = (paths?, answer?, settings?);
+    let mut route = Route { patterns, paths, conditions: conditions?, answer, tls: tls?, ..settings };
+    report_useless(scope, &route, problems);
+    route.name = match name {
+        Some(name) => name?,
+        None => route.places().next().map(|place| place.to_string()).unwrap_or_default(),
+    };
+    Some(route)
+}
+
+/// Reads an entry of `[redirects]`.
+fn redirect(from: &str, scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) -> Option<Route> {
+    let node = scope.own();
+    let place = node.read_key::<From>(from, problems);
+    let redirection = Redirection::read(node, problems);
+    let settings = settings(scope, root, problems);
+    let (From { host, path }, answer) = (place?, Answer::Redirect(redirection?));
+    let route = Route { name: from.to_owned(), patterns: vec![host], paths: vec![path], answer, ..settings? };
+    report_useless(scope, &route, problems);
+    Some(route)
+}
+
+/// All that a route may inherit.
+fn settings(scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) -> Option<Route> {
+    let listeners = place::listeners(scope, root.named_listeners, problems);
+    let hsts = Hsts::read(scope, problems);
     let host_header = scope.field("host_header").map(|node| node.read(problems));
-    let switch = |key: &str, problems: &mut Problems| or(scope.switch(key), false, problems);
-    let strip_prefix = switch("strip_prefix", problems);
-    let allow_ambiguous_paths = switch("allow_ambiguous_paths", problems);
+    let switch = |key: &str, root, problems: &mut Problems| or(scope.switch(key), root, problems);
+    let redirect_https = switch("redirect_https", root.redirect_https, problems);
+    let strip_prefix = switch("strip_prefix", false, problems);
+    let allow_ambiguous_paths = switch("allow_ambiguous_paths", false, problems);
     let duration = |key: &str, root, problems: &mut Problems| or(scope.field(key), root, problems);
     let connect_timeout = duration("connect_timeout", root.connect_timeout, problems);
     let response_timeout = duration("response_timeout", root.response_timeout, problems);
     let stall_timeout = duration("stall_timeout", root.stall_timeout, problems);
     let stream_timeout = duration("stream_timeout", root.stream_timeout, problems);
     let max_body = or(scope.field("max_body"), SizeLimit(root.max_body), problems);
-    let name = scope.own().field("name").map(|node| node.read::<String>(problems));
-    // A route that only its children are for.
-    let answer = answer?;
-    let mut route = Route {
+    Some(Route {
         name: String::new(),
-        patterns,
-        prefixes,
-        answer,
+        patterns: Vec::new(),
+        paths: Vec::new(),
+        conditions: Default::default(),
+        listeners: listeners?,
+        answer: Answer::Upstream(Vec::new()),
+        redirect_https: redirect_https?,
+        hsts: hsts?,
         strip_prefix: strip_prefix?,
         allow_ambiguous_paths: allow_ambiguous_paths?,
         // None of the route if it is there and unreadable.
         host_header: host_header.map_or(Some(None), |host| host.map(Some))?,
-        tls: tls?,
+        tls: Default::default(),
         connect_timeout: connect_timeout?,
         response_timeout: response_timeout?,
         stall_timeout: stall_timeout?,
         stream_timeout: stream_timeout?,
         max_body: max_body?.0,
-        origin: own.into(),
-    };
-    route.name = match name {
-        Some(name) => name?,
-        None => route.places().next().map(|(pattern, prefix)| format!("{pattern}{prefix}")).unwrap_or_default(),
-    };
-    Some(route)
+        origin: scope.own().into(),
+    })
 }
 
 /// A value, or what stands in for one that is not there; `None` if it is unreadable, which is reported.
@@ -83,19 +126,51 @@ fn or<T: Parse>(node: Option<Node<'_>>, default: T, problems: &mut Problems) -> 
     node.map_or(Some(default), |node| node.read(problems))
 }
 
+/// Reports what a route says that has no meaning for its paths.
+fn report_useless(scope: &Scope<'_>, route: &Route, problems: &mut Problems) {
+    let own = scope.own();
+    let has_prefix = route.prefixes().next().is_some();
+    if let Some(node) = own.field("strip_prefix").filter(|_| route.strip_prefix && !has_prefix) {
+        problems.push(node.problem("the route has exact paths only, and no prefix to strip"));
+    }
+    let Answer::Redirect(redirection) = &route.answer else { return };
+    if redirection.to.contains_rest() && !has_prefix {
+        problems.push(own.problem(format!(
+            "{{*}} in {} is what follows a prefix, and the route has exact paths only: write {{path}}, or a path that ends in /*",
+            redirection.to
+        )));
+    }
+    if let Some(wanted) = redirection.to.highest_capture() {
+        let groups = |path: &RoutePath| if let RoutePath::Regex(_, regex) = path { regex.group_count() } else { 0 };
+        if let Some(fewer) = route.paths.iter().map(groups).min().filter(|groups| *groups < wanted) {
+            problems.push(own.problem(format!(
+                "{{{wanted}}} in {} is a group of path_regex, which has {}",
+                redirection.to,
+                match fewer {
+                    0 => "none: put what it stands for in parentheses".to_owned(),
+                    1 => "only one".to_owned(),
+                    _ => format!("only {fewer}"),
+                }
+            )));
+        }
+    }
+}
+
 /// Reports routes of which one hides the other.
 fn report_alike(routes: &[Route], problems: &mut Problems) {
-    let mut taken: BTreeMap<_, &Route> = BTreeMap::new();
+    let mut taken: HashMap<_, &Route> = HashMap::new();
     for route in routes {
-        for (pattern, prefix) in route.places() {
-            match taken.entry((pattern, prefix)) {
+        let on_each = route.places().flat_map(|place| route.listeners.iter().map(move |listener| (place, listener)));
+        for (place, listener) in on_each {
+            match taken.entry((place, listener)) {
                 Entry::Vacant(free) => drop(free.insert(route)),
                 Entry::Occupied(first) => {
                     let other = first.get();
                     problems.push(Problem::new(
                         route.origin.to_string(),
-                        format!("{pattern}{prefix} has two routes: `{route}` here and `{other}` by {}", other.origin),
+                        format!("{place} has two routes: `{route}` here and `{other}` by {}", other.origin),
                     ));
+                    break;
                 }
             }
         }

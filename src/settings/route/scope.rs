@@ -1,6 +1,6 @@
 //! Inheritance: a table of the file, and the tables that hold what it does not say itself.
 
-use figment::value::Value;
+use std::collections::BTreeSet;
 
 use crate::config::{Merged, Node, Problems};
 
@@ -9,30 +9,46 @@ use crate::config::{Merged, Node, Problems};
 /// Scalars and lists of a nearer table replace those of a farther one, tables are merged by key, and `false` removes
 /// what is inherited.
 #[derive(Debug, Clone)]
-pub(crate) struct Scope<'a>(Vec<Node<'a>>);
+pub(in crate::settings) struct Scope<'a>(Vec<Node<'a>>);
 
 impl<'a> Scope<'a> {
     /// Of the table that is nearest.
-    pub(crate) fn own(&self) -> &Node<'a> {
+    pub(in crate::settings) fn own(&self) -> &Node<'a> {
         &self.0[0]
     }
 
     /// The value of a key, unless it is not there or `false`.
-    pub(crate) fn field(&self, key: &str) -> Option<Node<'a>> {
-        self.switch(key).filter(|node| !is_false(node))
+    pub(in crate::settings) fn field(&self, key: &str) -> Option<Node<'a>> {
+        self.switch(key).filter(|node| !node.is_false())
     }
 
     /// The same for a key whose value may be `false`.
-    pub(crate) fn switch(&self, key: &str) -> Option<Node<'a>> {
+    pub(in crate::settings) fn switch(&self, key: &str) -> Option<Node<'a>> {
         self.0.iter().find_map(|table| table.field(key))
     }
 
+    /// All keys with their values, but for those that are `false`.
+    pub(in crate::settings) fn fields(&self) -> Vec<(String, Node<'a>)> {
+        let keys: BTreeSet<&String> =
+            self.0.iter().filter_map(|table| table.value.as_dict()).flat_map(|table| table.keys()).collect();
+        keys.into_iter().filter_map(|key| Some((key.clone(), self.field(key)?))).collect()
+    }
+
+    /// The keys that are `false` and would not be inherited.
+    pub(in crate::settings) fn removes_nothing(&self) -> Vec<Node<'a>> {
+        let (own, rest) = (self.own(), &self.0[1..]);
+        let keys = own.value.as_dict().into_iter().flat_map(|table| table.keys());
+        let is_inherited = |key: &str| rest.iter().any(|table| table.field(key).is_some());
+        let fields = keys.filter(|key| !is_inherited(key)).filter_map(|key| own.field(key));
+        fields.filter(Node::is_false).collect()
+    }
+
     /// The tables under a key, merged; or one value in their place. `None` where there is none, or the nearest is `false`.
-    pub(crate) fn table(&self, key: &str) -> Option<Self> {
+    pub(in crate::settings) fn table(&self, key: &str) -> Option<Self> {
         let mut tables = Vec::new();
         for node in self.0.iter().filter_map(|table| table.field(key)) {
             let is_table = node.value.as_dict().is_some();
-            if is_false(&node) || (!is_table && !tables.is_empty()) {
+            if node.is_false() || (!is_table && !tables.is_empty()) {
                 break;
             }
             tables.push(node);
@@ -44,17 +60,13 @@ impl<'a> Scope<'a> {
     }
 
     /// The nearest table that has one of these keys, without what that inherits.
-    pub(crate) fn nearest_with(&self, keys: &[&str]) -> Option<&Node<'a>> {
-        self.0.iter().find(|table| keys.iter().any(|key| table.field(key).is_some_and(|node| !is_false(&node))))
+    pub(in crate::settings) fn nearest_with(&self, keys: &[&str]) -> Option<&Node<'a>> {
+        self.0.iter().find(|table| keys.iter().any(|key| table.field(key).is_some_and(|node| !node.is_false())))
     }
 }
 
-fn is_false(node: &Node<'_>) -> bool {
-    matches!(node.value, Value::Bool(_, false))
-}
-
 /// All routes as they were written, each before its children.
-pub(crate) fn scopes<'a>(merged: &'a Merged, problems: &mut Problems) -> Vec<Scope<'a>> {
+pub(super) fn scopes<'a>(merged: &'a Merged, problems: &mut Problems) -> Vec<Scope<'a>> {
     let defaults = merged.node("defaults").filter(|node| node.value.as_dict().is_some());
     let mut scopes = Vec::new();
     for route in merged.elements("routes", problems) {
@@ -65,4 +77,16 @@ pub(crate) fn scopes<'a>(merged: &'a Merged, problems: &mut Problems) -> Vec<Sco
         scopes.extend(children.iter().map(|child| scope(&[child, &route])));
     }
     scopes
+}
+
+/// The entries of `[redirects]`: where from, and where to.
+pub(super) fn redirects<'a>(merged: &'a Merged, problems: &mut Problems) -> Vec<(String, Scope<'a>)> {
+    let Some(table) = merged.node("redirects") else { return Vec::new() };
+    if table.value.as_dict().is_none() {
+        problems.push(table.unexpected("a table such as { \"www.example.com\" = \"https://example.com\" }"));
+        return Vec::new();
+    }
+    let defaults = merged.node("defaults").filter(|node| node.value.as_dict().is_some());
+    let entries = Scope(vec![table]).fields().into_iter();
+    entries.map(|(from, to)| (from, Scope([to].into_iter().chain(defaults.clone()).collect()))).collect()
 }

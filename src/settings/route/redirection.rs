@@ -1,0 +1,92 @@
+//! Redirects: `redirect` of a route, and the table `[redirects]`.
+
+use std::fmt;
+
+use figment::value::Value;
+use http::StatusCode;
+use pmesh_layers::{
+    host::HostPattern,
+    redirect::RedirectTarget,
+    route::{ExactPath, PathPrefix, RoutePath},
+};
+
+use crate::config::{Node, Parse, Problems, REDIRECT_KEYS, Reason, because, text};
+
+/// Where else a client is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirection {
+    /// The template of the target.
+    pub to: RedirectTarget,
+    /// 301, 302, 303, 307 or 308.
+    pub status: StatusCode,
+}
+
+impl Redirection {
+    /// Reads a target, or a table with it and a status.
+    pub(super) fn read(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        if node.value.as_dict().is_none() {
+            return Some(Self { to: node.read(problems)?, status: StatusCode::PERMANENT_REDIRECT });
+        }
+        let Some(to) = node.field("to") else {
+            node.lacks("no target: write to = \"https://example.com\"", REDIRECT_KEYS, problems);
+            return None;
+        };
+        let status = match node.field("status") {
+            Some(status) => status.read(problems).map(|RedirectStatus(status)| status),
+            None => Some(StatusCode::PERMANENT_REDIRECT),
+        };
+        Some(Self { to: to.read(problems)?, status: status? })
+    }
+}
+
+impl fmt::Display for Redirection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status.as_u16(), self.to)
+    }
+}
+
+impl Parse for RedirectTarget {
+    const EXPECTED: &'static str = "a URL such as https://example.com, or a path such as /new/{*}";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        text(value)?.parse().map_err(because)
+    }
+}
+
+struct RedirectStatus(StatusCode);
+
+impl Parse for RedirectStatus {
+    const EXPECTED: &'static str = "301, 302, 303, 307 or 308";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        let status = value.to_u128().filter(|status| matches!(status, 301 | 302 | 303 | 307 | 308));
+        status.and_then(|status| StatusCode::from_u16(status.try_into().ok()?).ok()).map(Self).ok_or(None)
+    }
+}
+
+/// A key of `[redirects]`: a host, a host with an exact path, or with all paths below a prefix.
+#[derive(Debug)]
+pub(super) struct From {
+    pub(super) host: HostPattern,
+    pub(super) path: RoutePath,
+}
+
+impl Parse for From {
+    const EXPECTED: &'static str = "a host such as example.com, or one with a path: example.com/old, example.com/old/*";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        let text = text(value)?;
+        if text.contains("://") {
+            return Err(Some("write it without the scheme".into()));
+        }
+        let (host, path) = text.split_at(text.find('/').unwrap_or(text.len()));
+        let host = HostPattern::parse(&host.into())?;
+        let path = match path.strip_suffix("/*") {
+            None if path.is_empty() => PathPrefix::root().into(),
+            Some("") => PathPrefix::root().into(),
+            Some(prefix) => PathPrefix::parse(&prefix.into())?.into(),
+            None => ExactPath::parse(&path.into())?.into(),
+        };
+        Ok(Self { host, path })
+    }
+}
