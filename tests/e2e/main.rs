@@ -45,6 +45,7 @@ mod sources;
 mod stalls;
 mod start_errors;
 mod stopping;
+mod told;
 mod truncation;
 mod upgrades;
 mod upgrades_http2;
