@@ -39,6 +39,7 @@ fn documents_name_files_that_exist() {
         "fuzz/README.md",
         "docs/choices.md",
         "docs/configuration.md",
+        "docs/headers.md",
     ] {
         let document = root.join(document);
         let text = fs::read_to_string(&document).unwrap();
