@@ -170,7 +170,7 @@ pub const SETTINGS: &[Setting] = &[
 
     Setting::new(ROUTES, "redirects", "", "", Kind::Redirects, NONE,
         "Hosts and paths that are elsewhere")
-        .only_in_file(),
+        .only_in_file().in_included(),
     Setting::new(ROUTES, "redirect_https", "redirect-https", "PMESH_REDIRECT_HTTPS", Kind::Switch,
         Fallback::Value("false"),
         "Redirects requests without TLS to https"),
@@ -308,7 +308,7 @@ pub const SETTINGS: &[Setting] = &[
         "Configuration file; relative paths in it are relative to its folder")
         .not_in_file().in_demo(NONE),
     Setting::new(PROCESS, "include", "", "", Kind::Include, NONE,
-        "More files, or patterns such as routes.d/*.toml, with routes and certificates")
+        "More files, or patterns such as routes.d/*.toml, with routes, redirects and certificates")
         .only_in_file(),
     Setting::new(PROCESS, "home", "home", "PMESH_HOME", Kind::Directory, Fallback::Value("~/.pmesh"),
         "Folder for what pmesh keeps: the secret, and config.toml if no other file is named. Only one pmesh runs in a home")

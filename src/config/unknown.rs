@@ -176,8 +176,8 @@ fn only_in_main(key: &str) -> Option<String> {
         return Some("an included file cannot include others: name them in the main file".into());
     }
     let keys = SETTINGS.iter().filter(|setting| setting.in_included).map(|setting| format!("`{}`", setting.key));
-    let keys = keys.collect::<Vec<_>>().join(" and ");
-    Some(format!("`{key}` belongs in the main file: an included file holds {keys} only"))
+    let keys = keys.collect::<Vec<_>>().join(", ");
+    Some(format!("`{key}` belongs in the main file: an included file may hold {keys}"))
 }
 
 /// Advice on a top-level setting that TOML takes for a key of the table above it.

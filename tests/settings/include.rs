@@ -149,6 +149,37 @@ fn what_is_there_twice_names_both_places() {
 }
 
 #[test]
+fn redirects_of_all_files_are_joined_by_name() {
+    let redirects = |from: &str| {
+        format!("[redirects]\n\"{from}\" = \"https://x.test\"\n\n[redirects.\"2.{from}\"]\nto = \"https://x.test\"\n")
+    };
+    let files = [("r/b.toml", redirects("b.test")), ("r/c.toml", redirects("c.test"))];
+    let start = including(&files, &format!("include = \"r/*\"\n{}{}", redirects("a.test"), route("a")));
+    assert_eq!(start.loaded().settings.routes.len(), 7);
+    let explained = start.without_folder(&explain(&start.loaded(), Some("redirects")).expect("a setting"));
+    for place in ["config.toml:3", "config.toml:5", "r/b.toml:2", "r/b.toml:4", "r/c.toml:2", "r/c.toml:4"] {
+        assert!(explained.contains(&format!(" [DIR]/{place}\n")), "{place}: {explained}");
+    }
+
+    let start = start.write("r/c.toml", "[redirects]\n\"c.test\" = 3\n\"b.test\" = \"https://y.test\"\n");
+    let error = start.error();
+    for expected in [
+        "[DIR]/r/c.toml:2: redirects.\"c.test\": ",
+        "[DIR]/r/c.toml:3: redirects.\"b.test\": defined twice: here and in [DIR]/r/b.toml:2; keep one of them",
+    ] {
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    // A list is none, whichever file has it.
+    for (a, b, expected) in [
+        ("[redirects]\n\"a\" = \"https://x\"\n", "redirects = []\n", "[DIR]/b.toml:1: redirects: expected a table"),
+        ("redirects = []\n", "[redirects]\n\"a\" = \"https://x\"\n", "[DIR]/a.toml:1: redirects: expected a table"),
+    ] {
+        let start = including(&[("a.toml", a.into()), ("b.toml", b.into())], "include = \"?.toml\"");
+        assert!(start.error().starts_with(expected), "{}", start.error());
+    }
+}
+
+#[test]
 fn references_and_paths_are_those_of_the_included_file() {
     let text = "[[routes]]\nhost = \"${HOST}\"\nupstream = \"https://${BACKEND:-a}:1\"\ntls = { ca = \"ca.pem\" }\n";
     let start = including(&[("r/a.toml", text.into())], "include = \"${ROUTES}/*.toml\"").variable("ROUTES", "r");
@@ -200,7 +231,10 @@ fn mistakes_in_include() {
 fn mistakes_in_an_included_file() {
     for (text, expected) in [
         ("[[routes]\n", "a.toml:1: this is not valid TOML: "),
-        ("http = 80\n", "a.toml:1: http: `http` belongs in the main file: an included file holds `routes` and"),
+        (
+            "http = 80\n",
+            "a.toml:1: http: `http` belongs in the main file: an included file may hold `routes`, `redirects`, ",
+        ),
         (
             "\ninclude = \"b.toml\"\n",
             "a.toml:2: include: an included file cannot include others: name them in the main file",
