@@ -6,12 +6,13 @@ use std::{collections::BTreeSet, fs};
 
 use pmesh::{
     cli::Arguments,
-    config::{self, Defaults, Fallback, SETTINGS, Setting, Source},
+    config::{self, Defaults, Fallback, Kind, SETTINGS, Setting, Source},
 };
 
 const README: &str = include_str!("../README.md");
 const CONFIGURATION: &str = include_str!("../docs/configuration.md");
 const HEADERS: &str = include_str!("../docs/headers.md");
+const TIMEOUTS: &str = include_str!("../docs/timeouts.md");
 
 #[test]
 fn the_table_holds_every_setting() {
@@ -43,6 +44,16 @@ fn row(setting: &Setting) -> String {
         or_dash(setting.variable.map(str::to_owned)),
         setting.help
     )
+}
+
+#[test]
+fn the_page_on_timeouts_has_all_of_them_with_their_defaults() {
+    let rows = TIMEOUTS.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | `"));
+    let listed: BTreeSet<_> = rows.filter_map(|(key, rest)| Some((key, rest.split_once('`')?.0))).collect();
+    let timeouts = SETTINGS.iter().filter(|setting| setting.kind == Kind::Duration || setting.key == "body_min_rate");
+    // A difference of clocks, not a time that anything may take.
+    let timeouts = timeouts.filter(|setting| setting.key != "mesh_clock_window");
+    assert_eq!(listed, timeouts.map(|setting| (setting.key, setting.default.text())).collect());
 }
 
 #[test]
@@ -97,7 +108,7 @@ fn load<const N: usize>(
 fn blocks(language: &str) -> impl Iterator<Item = &str> {
     // Every second part is inside of a fence.
     let blocks = |text: &'static str| text.split("\n```").skip(1).step_by(2);
-    [README, CONFIGURATION, HEADERS].into_iter().flat_map(blocks).filter_map(move |block| {
+    [README, CONFIGURATION, HEADERS, TIMEOUTS].into_iter().flat_map(blocks).filter_map(move |block| {
         let (first, code) = block.split_once('\n')?;
         (first == language).then_some(code)
     })

@@ -214,7 +214,7 @@ pub const SETTINGS: &[Setting] = &[
         "Minimum rate of a request body in bytes per second, until the response begins, or off"),
     Setting::new(CLIENTS, "stream_timeout", "stream-timeout", "PMESH_STREAM_TIMEOUT", Kind::Duration,
         Fallback::Value("1h"),
-        "How long a tunnel, such as a WebSocket, may be idle in both directions"),
+        "How long a tunnel, such as a WebSocket, an event stream or a gRPC stream may be idle in both directions"),
     Setting::new(CLIENTS, "max_connections", "max-connections", "PMESH_MAX_CONNECTIONS", Kind::Count,
         Fallback::Described("half the limit of open files"),
         "Maximum number of client connections; at the limit, new ones wait until an idle one has been closed"),

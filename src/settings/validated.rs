@@ -53,7 +53,7 @@ pub struct Settings {
     pub stall_timeout: Duration,
     /// Minimum rate of a request body in bytes per second, until the response begins; 0: none.
     pub body_min_rate: u64,
-    /// How long a tunnel may be idle in both directions.
+    /// How long a tunnel, an event stream or a gRPC stream may be idle in both directions.
     pub stream_timeout: Duration,
     /// Maximum number of client connections, at least 1; `None`: as many as the limit of open files allows.
     pub max_connections: Option<usize>,

@@ -1,10 +1,15 @@
 //! Requests and responses that somebody does not take, beside others on the same connection of two nodes.
 
-use std::{io::Write, thread, time::Duration};
+use std::{
+    io::Write,
+    sync::{Mutex, mpsc},
+    thread,
+    time::Duration,
+};
 
 use crate::{
     messages::nodes_with,
-    support::{Backend, Client, backend::ok},
+    support::{Backend, Client, End, backend::ok, client::get},
 };
 
 /// More than a connection of a client of HTTP/2 may have waiting.
@@ -63,4 +68,35 @@ fn downloads_that_nobody_reads_do_not_hold_up_others() {
     };
     let _stalled: Vec<_> = (0..STALLED).map(stall).collect();
     assert_eq!(Client::connect(a.http()).get("x.test", "/").body.len(), 1024 * 1024);
+}
+
+#[test]
+fn an_event_stream_outlives_the_stall_timeout_of_both_nodes() {
+    let (more, next) = mpsc::channel();
+    let next = Mutex::new(next);
+    let backend = Backend::start(move |connection| {
+        let Some(request) = connection.head() else { return };
+        if request.target == "/stalled" {
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
+            return connection.drain();
+        }
+        connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: first\n\n");
+        if next.lock().unwrap().recv().is_ok() {
+            connection.send("data: last\n\n");
+        }
+    });
+    let (a, _b) = nodes_with(&backend, &["--stall-timeout", "1s"]);
+    let mut events = Client::connect(a.http());
+    events.send(get("x.test", "/"));
+    assert_eq!(events.head().status, 200);
+    while events.line() != "data: first" {}
+    // They share the connection between the nodes.
+    for _ in 0..2 {
+        let mut stalled = Client::connect(a.http());
+        stalled.send(get("x.test", "/stalled"));
+        assert_eq!(stalled.head().status, 200);
+        assert_eq!(stalled.end(), (b"half".to_vec(), End::Reset));
+    }
+    more.send(()).unwrap();
+    while events.line() != "data: last" {}
 }

@@ -159,8 +159,7 @@ impl HttpServer {
     ///
     /// While an HTTP/2 connection has such a stream, or a tunnel, or a response with a timeout of its own, it does not
     /// end because nothing moves. Instead, each of its streams is reset that makes no progress for its own timeout. A
-    /// response that has stalled already when the first of them begins is not: it ends with its client's patience, or
-    /// with the connection once only such responses are left.
+    /// response that has already stalled when the first of them begins is not noticed until the last of them has ended.
     #[must_use]
     pub fn stream_timeout(mut self, timeout: Duration) -> Self {
         self.settings().limits.stream_timeout = bounded(timeout);
