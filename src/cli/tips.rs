@@ -17,6 +17,7 @@ pub(super) fn with_tip(mut error: clap::Error) -> clap::Error {
             let name = word.trim_start_matches('-');
             if let Some(new) = renamed::flag(name) {
                 error.remove(ContextKind::SuggestedArg);
+                error.remove(ContextKind::Usage);
                 let tip = format!("{word} is now called --{new}");
                 error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
             } else if let Some(flag) = config::flag_meant_by(name) {

@@ -157,6 +157,10 @@ impl Body for RequestBody {
 
 impl Present {
     fn poll_kind(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        if self.upload.as_ref().is_some_and(|upload| upload.is_given_up(cx)) {
+            self.upload = None;
+            return Poll::Ready(Some(Err(RequestBodyError::cut())));
+        }
         let polled = ready!(self.kind.poll_frame(cx));
         if let Some(moving) = &self.upload {
             moving.note_progress();

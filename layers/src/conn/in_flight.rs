@@ -1,12 +1,10 @@
 //! Requests, uploads and tunnels, each counted until it is dropped.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
-};
+use std::{sync::Arc, task::Context};
 
 use super::{
-    Control, OwnTimeout,
+    Control, OwnTimeout, Received,
+    received::OwnPieces,
     traffic::{REQUEST, UPLOAD, WAITING},
 };
 
@@ -42,11 +40,11 @@ impl Control {
     /// Counts a request body, which may go on after the response has ended.
     pub(crate) fn begin_upload(&self, received: &Received) -> Upload {
         self.traffic().count_upload();
-        let pieces = match received {
+        let own = match received {
             Received::Own(pieces) => Some(Arc::clone(pieces)),
             _ => None,
         };
-        Upload { control: self.clone(), pieces }
+        Upload { control: self.clone(), own }
     }
 
     /// A stream has become a tunnel.
@@ -54,17 +52,6 @@ impl Control {
         self.traffic().count_tunnel();
         OpenTunnel(self.clone())
     }
-}
-
-/// What tells how far the body of a request has come.
-#[derive(Debug)]
-pub(crate) enum Received {
-    /// The request has no body.
-    Nothing,
-    /// All that moves over its connection: the body is not counted by itself.
-    Connection,
-    /// The pieces of the body.
-    Own(Arc<AtomicU32>),
 }
 
 impl InFlight {
@@ -100,7 +87,7 @@ impl InFlight {
             Received::Nothing => return false,
             Received::Connection if !self.control.traffic().has_uploads() => return false,
             Received::Connection => self.control.traffic().progress(),
-            Received::Own(pieces) => pieces.load(Ordering::Relaxed),
+            Received::Own(pieces) => pieces.count(),
         };
         std::mem::replace(&mut self.seen, received) != received
     }
@@ -140,6 +127,9 @@ impl Drop for InFlight {
             Some(_) => traffic.set_own_timeout(None),
             None => {}
         }
+        if let (Received::Own(pieces), false) = (&self.received, self.ended) {
+            pieces.give_up();
+        }
         traffic.end_counted(self.counted, !self.ended);
     }
 }
@@ -148,16 +138,20 @@ impl Drop for InFlight {
 #[derive(Debug)]
 pub(crate) struct Upload {
     control: Control,
-    /// How many there were, for a stream that watches itself.
-    pieces: Option<Arc<AtomicU32>>,
+    own: Option<Arc<OwnPieces>>,
 }
 
 impl Upload {
     pub(crate) fn note_progress(&self) {
         self.control.traffic().note_progress();
-        if let Some(pieces) = &self.pieces {
-            pieces.fetch_add(1, Ordering::Relaxed);
+        if let Some(pieces) = &self.own {
+            pieces.note_piece();
         }
+    }
+
+    /// Whether nobody waits for the response any more; where that can be known, it wakes the reader of the body.
+    pub(crate) fn is_given_up(&self, cx: &Context<'_>) -> bool {
+        self.own.as_ref().is_some_and(|pieces| pieces.is_given_up(cx))
     }
 }
 

@@ -6,14 +6,16 @@ mod info;
 mod layer;
 mod orders;
 mod own_timeout;
+mod received;
 mod ties;
 mod traffic;
 
 pub use control::{Control, WeakControl};
-pub(crate) use in_flight::{InFlight, OpenTunnel, Received, Upload};
+pub(crate) use in_flight::{InFlight, OpenTunnel, Upload};
 pub(crate) use info::TiedTo;
 pub use info::{ConnInfo, Scheme};
 pub use layer::{ConnInfoLayer, WithConnInfo};
 pub(crate) use own_timeout::OwnTimeout;
+pub(crate) use received::Received;
 pub(crate) use ties::Ties;
 pub(crate) use traffic::{Phase, Traffic};

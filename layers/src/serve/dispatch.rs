@@ -4,7 +4,6 @@ use std::{
     cell::RefCell,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -88,7 +87,7 @@ impl<S> Dispatch<S> {
         if !has_body {
             Received::Nothing
         } else if http2 && (self.info.control().traffic().has_patient_streams() || is_grpc(request.headers())) {
-            Received::Own(Arc::default())
+            Received::own()
         } else {
             Received::Connection
         }

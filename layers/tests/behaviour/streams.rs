@@ -235,6 +235,24 @@ async fn a_stream_may_leave_a_message_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_whose_client_stops_reading_is_reset_while_its_request_goes_on() {
+    let (mut client, mut served) = Client::new().await;
+    let Stream { mut receives, mut body, sends: _sends } = client.open(&mut served, GRPC).await;
+    let since = Instant::now();
+    while body.send_data(vec![0; 16 * 1024].into()).await.is_ok() {}
+    // It has the time for each 16 KiB that are on their way.
+    assert!(since.elapsed() >= HOUR && since.elapsed() < HOUR * 8);
+    let error = loop {
+        match receives.data().await.unwrap() {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.reason(), Some(Reason::CANCEL));
+    assert!(!served.ended.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_response_may_have_a_timeout_of_its_own() {
     for (seconds, expected) in [("4", Duration::from_secs(4)), ("600", MINUTE * 10)] {
         let (mut client, mut served) = Served::new(Protocol::Http1);

@@ -175,6 +175,7 @@ impl<F: Future, W: Future<Output = bool>> Future for StreamTask<F, W> {
             ready!(timer.as_mut().poll(cx));
             *this.looks = if std::mem::take(this.moved) { 0 } else { *this.looks + 1 };
             if *this.looks >= patience {
+                tracing::debug!("a stream made no progress for too long");
                 if this.moves.in_hand.is_none() {
                     MOVES.set(Moves { stalled: true, ..*this.moves });
                     let _ = this.inner.poll(cx);
