@@ -11,6 +11,9 @@ use crate::forwarded::ClientAddr;
 
 /// What a request must be like, beside its host and its path. All that is given must hold.
 ///
+/// Clients write their headers and their query as they like, so conditions on these choose a backend, but protect
+/// nothing.
+///
 /// ```
 /// use http::{Method, Request};
 /// use pmesh_layers::route::Conditions;

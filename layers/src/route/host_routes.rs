@@ -1,4 +1,7 @@
-use std::collections::hash_map::Entry;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, hash_map::Entry},
+};
 
 use super::{
     Conditions, ExactPath, PathPrefix, PathRegex, RoutePath,
@@ -108,6 +111,23 @@ impl<T> HostRoutes<T> {
             end = prefix.rfind('/').unwrap_or(0);
         }
         by_regex("").or(self.root.as_ref())
+    }
+
+    /// All places in the order in which they are looked at.
+    pub(super) fn in_order(&self) -> Vec<&Place<T>> {
+        let root = PathPrefix::root();
+        let others = self.others.as_deref();
+        let exact: BTreeMap<_, _> = others.iter().flat_map(|others| &others.exact).collect();
+        let with_regexes = others.iter().flat_map(|others| others.regexes.keys());
+        let mut prefixes: Vec<_> = self.by_prefix.keys().chain(with_regexes).chain([&root]).collect();
+        prefixes.sort_unstable_by_key(|prefix| (Reverse(prefix.as_key().len()), *prefix));
+        prefixes.dedup();
+        let below = prefixes.into_iter().flat_map(|prefix| {
+            let regexes = others.and_then(|others| others.regexes.get(prefix)).into_iter().flatten();
+            let alone = if *prefix == root { self.root.as_ref() } else { self.by_prefix.get(prefix) };
+            regexes.map(|(_, place)| place).chain(alone)
+        });
+        exact.into_values().chain(below).collect()
     }
 }
 

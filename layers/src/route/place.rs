@@ -68,6 +68,21 @@ impl<T> Place<T> {
     }
 }
 
+impl<T> Place<T> {
+    /// All routes in the order in which they are tried, each with one that takes all of its requests.
+    pub(super) fn in_order(&self) -> Vec<(&T, Option<&T>)> {
+        let rules = match &self.rules {
+            Rules::One(route) => return vec![(&route.target, None)],
+            Rules::Several(rules) => rules,
+        };
+        let hides = |rule: &Conditional<T>, index: usize| {
+            let before = &rules[..index];
+            before.iter().find(|before| before.conditions.covers(&rule.conditions)).map(|before| &before.route.target)
+        };
+        rules.iter().enumerate().map(|(index, rule)| (&rule.route.target, hides(rule, index))).collect()
+    }
+}
+
 /// Other conditions go before methods alone, and these before none.
 fn rank(conditions: &Conditions) -> (bool, bool) {
     (!conditions.has_others(), conditions.is_empty())

@@ -1,3 +1,5 @@
+use std::cmp::Reverse;
+
 use http::Request;
 
 use super::{
@@ -126,6 +128,32 @@ impl<T> RouteTable<T> {
         Some(&route.target)
     }
 
+    /// All routes in the order in which they are tried, host by host: exact names, then wildcards, the longest first.
+    ///
+    /// ```
+    /// use http::Method;
+    /// use pmesh_layers::route::{Conditions, PathPrefix, RouteTable, Rule};
+    ///
+    /// let mut table = RouteTable::new();
+    /// let (get, head) = (Conditions::new().methods([Method::GET]), Conditions::new().methods([Method::HEAD]));
+    /// table.insert("*.example".parse()?, PathPrefix::root(), "wildcard")?;
+    /// table.insert("a.example".parse()?, PathPrefix::root(), "all")?;
+    /// table.insert("a.example".parse()?, Rule::new(PathPrefix::root()).when(get), "get")?;
+    /// table.insert("a.example".parse()?, Rule::new(PathPrefix::root()).when(head), "head")?;
+    ///
+    /// let routes: Vec<_> = table.in_order().into_iter().map(|listed| (*listed.target, listed.hidden_by.copied())).collect();
+    /// assert_eq!(routes, [("get", None), ("head", Some("get")), ("all", None), ("wildcard", None)]);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn in_order(&self) -> Vec<Listed<'_, T>> {
+        let mut exact: Vec<_> = self.exact.iter().collect();
+        exact.sort_unstable_by_key(|(name, _)| *name);
+        let mut below: Vec<_> = self.below.iter().collect();
+        below.sort_unstable_by_key(|(parent, _)| (Reverse(parent.as_str().len()), *parent));
+        let places = exact.into_iter().chain(below).flat_map(|(_, routes)| routes.in_order());
+        places.flat_map(Place::in_order).map(|(target, hidden_by)| Listed { target, hidden_by }).collect()
+    }
+
     #[inline]
     fn choose<'r>(&self, host: &str, path: &str, parts: impl FnOnce() -> Parts<'r>) -> Result<&T, NoRoute> {
         match self.exact.get(host) {
@@ -193,6 +221,17 @@ impl<T> ServedHosts for RouteTable<T> {
         }
         parents(name).any(|parent| self.below.contains_key(parent)).then(|| HostName::from_canonical(name))
     }
+}
+
+/// A route of [`RouteTable::in_order`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listed<'a, T> {
+    /// What it leads to.
+    pub target: &'a T,
+    /// The target of one with the same host and path that is tried earlier and takes all of its requests, so that this
+    /// one never matches.
+    pub hidden_by: Option<&'a T>,
 }
 
 /// Two routes for the same host pattern and path, with the same conditions.

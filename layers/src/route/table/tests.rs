@@ -432,3 +432,53 @@ fn the_order_in_which_hosts_are_added_does_not_matter() {
         }
     }
 }
+
+#[test]
+fn routes_are_listed_in_the_order_in_which_they_are_tried() {
+    let ordered = [
+        "a=/", "a=/z", "a/b/c", "a/b ~ 2", "a/b ~ 1", "a/b", "a/d ~ 3", "a/ ~ 4", "a/", "b/x", "*.long/", "*.a=/x",
+        "*.b/",
+    ];
+    // Only regexes keep the order of insertion.
+    for turn in [|index: usize| index, |index| (index * 5 + 2) % 13] {
+        let mut table = RouteTable::new();
+        let mut routes: Vec<_> = (0..ordered.len()).map(|index| ordered[turn(index)]).collect();
+        let (first, second) =
+            (routes.iter().position(|r| *r == "a/b ~ 2"), routes.iter().position(|r| *r == "a/b ~ 1"));
+        if first > second {
+            routes.swap(first.unwrap(), second.unwrap());
+        }
+        for route in routes {
+            let (host, path) = place(route);
+            table.insert(host, path, route).unwrap();
+        }
+        let listed: Vec<_> = table.in_order().iter().map(|listed| *listed.target).collect();
+        assert_eq!(listed, ordered);
+    }
+}
+
+#[test]
+fn a_route_behind_a_wider_one_is_hidden() {
+    let mut table = RouteTable::new();
+    let get = || Conditions::new().methods([Method::GET]);
+    for (conditions, target) in [
+        (Conditions::new(), "all"),
+        (get(), "get"),
+        (get().query("a", "1"), "a is 1"),
+        (get().query("a", "*"), "any a"),
+        (Conditions::new().query("a", "12"), "a is 12"),
+        (get().query("a", "13"), "a is 13"),
+    ] {
+        table.insert("a".parse().unwrap(), Rule::new(prefix("/")).when(conditions), target).unwrap();
+    }
+    let hidden: Vec<_> = table.in_order().iter().map(|listed| (*listed.target, listed.hidden_by.copied())).collect();
+    let expected = [
+        ("a is 1", None),
+        ("any a", None),
+        ("a is 12", None),
+        ("a is 13", Some("any a")),
+        ("get", None),
+        ("all", None),
+    ];
+    assert_eq!(hidden, expected);
+}
