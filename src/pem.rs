@@ -9,6 +9,7 @@ use rustls::pki_types::{
     CertificateDer, PrivateKeyDer,
     pem::{Error, PemObject},
 };
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 /// The certificates in a file in their order; at least one. `origin` is where the user named the file, for errors.
@@ -39,6 +40,17 @@ pub fn private_key(path: &Path, origin: &str) -> Result<PrivateKeyDer<'static>, 
         Error::NoItemsFound => PemError::NoKey { origin: origin.to_owned(), path: path.to_owned() },
         source => damaged(path, origin, source),
     })
+}
+
+/// Tells certificates and keys apart by what they are, wherever they were read.
+pub fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for part in parts {
+        // With the length, so that no byte can move from one to the next unnoticed.
+        digest.update(part.len().to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().into()
 }
 
 /// Why a file cannot be used.

@@ -92,7 +92,7 @@ pub struct RouteReport {
     pub allow_ambiguous_paths: bool,
     /// The Host header that the upstream gets; `None`: the client's.
     pub host_header: Option<String>,
-    /// How TLS upstreams are verified, where that was set.
+    /// How TLS to the upstreams is made, where that was set.
     pub tls: Option<RouteTlsReport>,
     /// Whether requests without TLS are redirected to https.
     pub redirect_https: bool,
@@ -110,13 +110,22 @@ pub struct RouteReport {
     pub max_body: Option<u64>,
 }
 
-/// How the TLS upstreams of a route are verified.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// How TLS to the upstreams of a route is made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteTlsReport {
     /// The file of the authority; `None`: those that the system trusts.
     pub ca: Option<String>,
     /// The name on the certificate; `None`: the host of the endpoint.
     pub server_name: Option<String>,
+    /// The file of the certificate that pmesh presents.
+    #[serde(default)]
+    pub cert: Option<String>,
+    /// The file of its private key.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// Whether any certificate is accepted.
+    #[serde(default)]
+    pub skip_verify: bool,
 }
 
 /// Where requests are sent: `/v1/upstreams`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pmesh_layers::route::RoutePath;
 
 use super::report::{RouteReport, RouteTlsReport, RoutesReport};
-use crate::settings::{Answer, Route, Settings, UpstreamTls};
+use crate::settings::{AcceptedCertificates, Answer, PemFile, Route, Settings, UpstreamTls};
 
 impl RoutesReport {
     /// The routes of `settings`.
@@ -15,7 +15,6 @@ impl RoutesReport {
 }
 
 fn report(route: &Route, settings: &Settings) -> RouteReport {
-    let UpstreamTls { ca, server_name } = &route.tls;
     RouteReport {
         name: route.name.clone(),
         hosts: route.patterns.iter().map(ToString::to_string).collect(),
@@ -38,10 +37,7 @@ fn report(route: &Route, settings: &Settings) -> RouteReport {
         strip_prefix: route.strip_prefix,
         allow_ambiguous_paths: route.allow_ambiguous_paths,
         host_header: route.host_header.as_ref().map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned()),
-        tls: (ca.is_some() || server_name.is_some()).then(|| RouteTlsReport {
-            ca: ca.as_ref().map(|ca| ca.path.display().to_string()),
-            server_name: server_name.as_ref().map(|name| name.to_str().into_owned()),
-        }),
+        tls: (route.tls != UpstreamTls::default()).then(|| tls(&route.tls)),
         response_timeout: span(route.response_timeout),
         max_body: route.max_body,
     }
@@ -56,5 +52,16 @@ fn shown(path: &RoutePath) -> String {
     match path {
         RoutePath::Exact(path) => format!("{path} (exact)"),
         path => path.to_string(),
+    }
+}
+
+fn tls(tls: &UpstreamTls) -> RouteTlsReport {
+    let path = |file: &PemFile| file.path.display().to_string();
+    RouteTlsReport {
+        ca: tls.ca().map(path),
+        server_name: tls.server_name.as_ref().map(|name| name.to_str().into_owned()),
+        cert: tls.client.as_ref().map(|client| path(&client.cert)),
+        key: tls.client.as_ref().map(|client| path(&client.key)),
+        skip_verify: matches!(tls.accepted, AcceptedCertificates::Any(_)),
     }
 }

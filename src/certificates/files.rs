@@ -12,7 +12,6 @@ use rustls::{
     InconsistentKeys, ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
 };
-use sha2::{Digest as _, Sha256};
 use webpki::{EndEntityCert, KeyUsage};
 
 use super::{CertificateError, served::Served, tls::Tls};
@@ -92,7 +91,7 @@ impl CertificateFiles {
     pub(super) fn load(&self, tls: &Tls, served: &Served, previous: &Files) -> Result<Pair, CertificateError> {
         let chain = pem::certificates(&self.cert, &self.origin)?;
         let key = pem::private_key(&self.key, &self.key_origin)?;
-        let digest = digest(&chain, &key);
+        let digest = pem::digest(chain.iter().map(|certificate| &**certificate).chain([key.secret_der()]));
         let loaded = match previous.by_digest.get(&digest) {
             Some(same) => Arc::clone(same),
             None => Arc::new(self.parse(digest, chain, key, tls)?),
@@ -137,16 +136,6 @@ impl CertificateFiles {
             source => CertificateError::BadKey { origin, path: self.key.clone(), source },
         }
     }
-}
-
-fn digest(chain: &[CertificateDer<'_>], key: &PrivateKeyDer<'_>) -> Digest {
-    let mut digest = Sha256::new();
-    for part in chain.iter().map(|certificate| &certificate[..]).chain([key.secret_der()]) {
-        // With the length, so that no byte can move from one to the next unnoticed.
-        digest.update(part.len().to_be_bytes());
-        digest.update(part);
-    }
-    digest.finalize().into()
 }
 
 /// The names that a certificate is valid for: DNS names, and those of the served addresses that it lists.

@@ -56,18 +56,18 @@ fn answer(route: &RouteReport) -> String {
 fn options(route: &RouteReport) -> Vec<String> {
     let switch = |is_on: bool, key: &str| is_on.then(|| key.to_owned());
     let text = |key: &str, value: &Option<String>| value.as_ref().map(|value| format!("{key} {value}"));
-    let (ca, server_name) = match &route.tls {
-        Some(RouteTlsReport { ca, server_name }) => (text("ca", ca), text("server_name", server_name)),
-        None => (None, None),
-    };
+    let RouteTlsReport { ca, server_name, cert, key, skip_verify } = route.tls.clone().unwrap_or_default();
     [
         switch(route.redirect_https, "redirect_https"),
         text("hsts", &route.hsts),
         switch(route.strip_prefix, "strip_prefix"),
         switch(route.allow_ambiguous_paths, "allow_ambiguous_paths"),
         text("host_header", &route.host_header),
-        ca,
-        server_name,
+        text("ca", &ca),
+        text("server_name", &server_name),
+        text("cert", &cert),
+        text("key", &key),
+        switch(skip_verify, "skip_verify"),
     ]
     .into_iter()
     .flatten()
@@ -97,7 +97,7 @@ mod tests {
             strip_prefix: true,
             allow_ambiguous_paths: false,
             host_header: Some("x".to_owned()),
-            tls: Some(RouteTlsReport { ca: Some("/ca.pem".to_owned()), server_name: None }),
+            tls: Some(RouteTlsReport { ca: Some("/ca.pem".to_owned()), ..RouteTlsReport::default() }),
             response_timeout: "30s".to_owned(),
             max_body: None,
         };
@@ -105,7 +105,12 @@ mod tests {
             hosts: vec!["b".to_owned()],
             strip_prefix: false,
             host_header: None,
-            tls: None,
+            tls: Some(RouteTlsReport {
+                cert: Some("/c.pem".to_owned()),
+                key: Some("/c.key".to_owned()),
+                skip_verify: true,
+                ..RouteTlsReport::default()
+            }),
             listeners: Vec::new(),
             ..plain.clone()
         };
@@ -114,7 +119,7 @@ mod tests {
             "ROUTE         LISTENERS    UPSTREAM                  OPTIONS\n\
              a.test/api    http, https  127.0.0.1:1, 127.0.0.1:2  strip_prefix, host_header x, ca /ca.pem\n\
              *.a.test/api  http, https  127.0.0.1:1, 127.0.0.1:2  strip_prefix, host_header x, ca /ca.pem\n\
-             b/api         -            127.0.0.1:1, 127.0.0.1:2  -\n"
+             b/api         -            127.0.0.1:1, 127.0.0.1:2  cert /c.pem, key /c.key, skip_verify\n"
         );
     }
 }

@@ -74,6 +74,7 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     ("threads", &["workers"]),
     ("timeout", &["response_timeout"]),
     ("tls_cert", &["cert"]),
+    ("tls_insecure_skip_verify", &["skip_verify", "tls"]),
     ("tls_key", &["key"]),
     ("tls_server_name", &["server_name"]),
     ("url", &["upstream", "to"]),

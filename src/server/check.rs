@@ -13,7 +13,7 @@ use crate::{
     certificates::{Certificates, Issuer},
     mesh,
     secret::{CONTEXT, Secrets},
-    settings::{SecretSource, Settings},
+    settings::{AcceptedCertificates, SecretSource, Settings, endpoint::Endpoint},
     upstream::trust::Trust,
 };
 
@@ -45,8 +45,21 @@ pub(super) fn doubts(settings: &Settings, certificates: &Certificates) -> Vec<St
     if settings.routes.is_empty() {
         doubts.push("no routes: nothing is served; add one, as in --route app.example.com=127.0.0.1:3000".into());
     }
+    doubts.extend(unverified(settings));
     doubts.extend(unusable_sources(settings));
     doubts
+}
+
+/// Routes whose upstreams may be anyone.
+fn unverified(settings: &Settings) -> impl Iterator<Item = String> {
+    settings.routes.iter().filter(|route| route.endpoints().iter().any(Endpoint::is_tls)).filter_map(|route| {
+        let AcceptedCertificates::Any(origin) = &route.tls.accepted else { return None };
+        Some(format!(
+            "{origin}: certificates of the upstreams of {} are not verified: others can pose as them; to accept certain \
+             ones only, set tls.ca instead",
+            route.name
+        ))
+    })
 }
 
 /// Source addresses that cannot be used now: an address that moves between machines may come later.

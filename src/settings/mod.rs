@@ -40,7 +40,10 @@ pub use self::{
     named_listener::NamedListener,
     origin::Origin,
     registry::{InvalidRegistry, Login, RegistryServers},
-    route::{API_HOST, Answer, CaFile, Hsts, Place, Redirection, Respond, Route, UpstreamTls},
+    route::{
+        API_HOST, AcceptedCertificates, Answer, ClientCertificate, Hsts, PemFile, Place, Redirection, Respond, Route,
+        UpstreamTls,
+    },
     secret::{SECRET_FILE, SecretSource},
     summary::summary,
     validated::{LogFormat, Settings},

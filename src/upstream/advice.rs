@@ -14,6 +14,11 @@ pub(super) fn advice(endpoint: &str, error: &(dyn Error + 'static)) -> Option<St
     if let Some(error) = causes().find_map(|cause| cause.downcast_ref::<TlsError>()) {
         return on_tls(error);
     }
+    // In TLS 1.3, a server judges the certificate of its client after the handshake.
+    if let Some(alert) = causes().find_map(|cause| alert(cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()?))
+    {
+        return on_alert(alert);
+    }
     if let Some(Http2Error::NotHttp2(first_bytes)) = causes().find_map(|cause| cause.downcast_ref()) {
         return match first_bytes {
             bytes if bytes.starts_with(ALERT) => Some("the upstream speaks TLS: write h2://".into()),
@@ -46,12 +51,7 @@ fn on_tls(error: &TlsError) -> Option<String> {
         });
     };
     match error {
-        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => Some(
-            "the server does not offer this version of HTTP: write https:// for HTTP/1.1 or h2:// for HTTP/2".into(),
-        ),
-        rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => {
-            Some("set tls.server_name to a name that the server serves".into())
-        }
+        rustls::Error::AlertReceived(alert) => on_alert(*alert),
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             CertificateError::UnknownIssuer => Some(
                 "set tls.ca to a file with the authority's certificate, or with the server's own if it is self-signed"
@@ -72,4 +72,35 @@ fn on_tls(error: &TlsError) -> Option<String> {
         },
         _ => None,
     }
+}
+
+fn alert(error: &rustls::Error) -> Option<AlertDescription> {
+    match error {
+        rustls::Error::AlertReceived(alert) => Some(*alert),
+        _ => None,
+    }
+}
+
+fn on_alert(alert: AlertDescription) -> Option<String> {
+    Some(match alert {
+        AlertDescription::NoApplicationProtocol => {
+            "the server does not offer this version of HTTP: write https:// for HTTP/1.1 or h2:// for HTTP/2".into()
+        }
+        AlertDescription::UnrecognisedName => "set tls.server_name to a name that the server serves".into(),
+        AlertDescription::CertificateRequired => {
+            "the server requires a certificate of its clients: set tls.cert and tls.key".into()
+        }
+        AlertDescription::CertificateExpired => {
+            "the server says that the certificate in tls.cert has expired: renew it".into()
+        }
+        AlertDescription::BadCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::UnsupportedCertificate => {
+            "the server does not accept the certificate in tls.cert: set tls.cert and tls.key to one that it trusts"
+                .into()
+        }
+        _ => return None,
+    })
 }

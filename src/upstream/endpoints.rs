@@ -249,10 +249,9 @@ impl Endpoints {
         settings: &ConnectionSettings,
         trust: &Trust,
     ) -> Result<TlsConnector<C>, BoxError> {
-        let ca = route.tls.ca.as_ref();
-        let id = trust.id(ca);
+        let id = trust.id(&route.tls);
         if !self.tls.contains_key(&id) {
-            let configs = (0..self.workers).map(|_| trust.client_config(ca)).collect::<Result<_, _>>()?;
+            let configs = (0..self.workers).map(|_| trust.client_config(&route.tls)).collect::<Result<_, _>>()?;
             self.tls.insert(id, configs);
         }
         let connector = TlsConnector::new(connector, self.tls[&id][worker].clone());

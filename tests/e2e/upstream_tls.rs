@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use crate::support::{Backend, Client, Program, Start, program::PROGRAM};
+use crate::support::{Backend, Client, Program, Start, files, program::PROGRAM, tls_backend::tls_backend};
 
 /// Serves `inside.test` over TLS, and says what it was asked.
 fn backend() -> (Program, Backend) {
@@ -65,7 +65,7 @@ fn a_backend_that_nobody_vouches_for_gets_no_request() {
     let start = Start::new();
     write_ca(&start, &inside);
     // Another authority, so that the test needs none of the system.
-    let stranger = crate::support::files::certificate(start.home(), "stranger.test");
+    let stranger = files::certificate(start.home(), "stranger.test");
     assert!(!stranger.is_empty());
     let config = [
         route("name.test", "https", &inside, "tls.ca = \"ca.pem\"\ntls.server_name = \"other.test\""),
@@ -104,7 +104,7 @@ fn whom_the_system_trusts_is_trusted_where_no_file_is_named() {
 fn a_backend_without_tls_is_502() {
     let plain = Backend::answering("plain");
     let start = Start::new();
-    crate::support::files::certificate(start.home(), "a.test");
+    files::certificate(start.home(), "a.test");
     let route = |host: &str, scheme: &str| {
         let address = plain.address;
         format!("[[routes]]\nhost = \"{host}\"\nupstream = [\"{scheme}://{address}\"]\ntls.ca = \"cert.pem\"\n")
@@ -135,4 +135,71 @@ fn a_file_that_cannot_be_used_is_told_before_a_port_is_bound() {
         assert_eq!(output.status.code(), Some(2), "{told}");
         assert!(told.contains("config.toml:4: routes[0].tls.ca: ") && told.contains(expected), "{told}");
     }
+}
+
+/// A route to `backend`, with these keys of `tls`.
+fn route_with(host: &str, backend: &Backend, tls: &str) -> String {
+    format!("[[routes]]\nhost = \"{host}\"\nupstream = \"https://{}\"\n[routes.tls]\n{tls}\n", backend.address)
+}
+
+#[test]
+fn each_route_presents_its_own_certificate() {
+    let start = Start::new();
+    let clients = ["a", "b"].map(|name| files::client_certificate(start.home(), name));
+    let (backend, ca) = tls_backend(&clients);
+    fs::write(start.home().join("ca.pem"), ca).unwrap();
+    let tls = |rest: &str| format!("ca = \"ca.pem\"\nserver_name = \"inside.test\"\n{rest}");
+    let config = [
+        route_with("a.test", &backend, &tls("cert = \"a.pem\"\nkey = \"a.key\"")),
+        route_with("b.test", &backend, &tls("cert = \"b.pem\"\nkey = \"b.key\"")),
+        route_with("none.test", &backend, &tls("")),
+    ];
+    let program = start.config(&config.concat()).run();
+    let mut client = Client::connect(program.http());
+    for _ in 0..2 {
+        for (host, expected) in [("a.test", "inside.test 0"), ("b.test", "inside.test 1")] {
+            assert_eq!(client.get(host, "/").text(), expected);
+        }
+    }
+    assert_eq!(backend.connections().len(), 2);
+    assert_eq!(client.get("none.test", "/").status, 502);
+    let told = program.wait_for_line("endpoint failed");
+    assert!(told.contains("requires a certificate of its clients: set tls.cert and tls.key"), "{told}");
+}
+
+#[test]
+fn a_certificate_that_is_not_accepted_gets_advice() {
+    let start = Start::new();
+    let known = files::client_certificate(start.home(), "known");
+    files::client_certificate(start.home(), "stranger");
+    let (backend, ca) = tls_backend(&[known]);
+    fs::write(start.home().join("ca.pem"), ca).unwrap();
+    let tls = "ca = \"ca.pem\"\nserver_name = \"inside.test\"\ncert = \"stranger.pem\"\nkey = \"stranger.key\"";
+    let program = start.config(&route_with("a.test", &backend, tls)).run();
+    assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 502);
+    let told = program.wait_for_line("endpoint failed");
+    assert!(told.contains("does not accept the certificate in tls.cert"), "{told}");
+}
+
+#[test]
+fn verification_may_be_skipped_with_a_warning() {
+    let (backend, _) = tls_backend(&[]);
+    let start = Start::new().config(
+        &[
+            route_with("a.test", &backend, "skip_verify = true"),
+            route_with("b.test", &backend, "skip_verify = true\nserver_name = \"Other.test\""),
+        ]
+        .concat(),
+    );
+    let checked = Command::new(PROGRAM).arg("--home").arg(start.home()).arg("check").output().unwrap();
+    let told = String::from_utf8(checked.stderr).unwrap();
+    assert!(
+        told.contains("config.toml:5: routes[0].tls.skip_verify: certificates of the upstreams of a.test/"),
+        "{told}"
+    );
+    let program = start.run();
+    program.wait_for_line("routes[1].tls.skip_verify: certificates of the upstreams of b.test/ are not verified");
+    let get = |host: &str| Client::connect(program.http()).get(host, "/").text().to_owned();
+    // An address is not asked for by name.
+    assert_eq!([get("a.test"), get("b.test")], ["- -", "other.test -"]);
 }

@@ -6,7 +6,7 @@ use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, Strea
 
 use crate::{
     reload, route, start,
-    support::{Backend, Client, files, tls::Tls},
+    support::{Backend, Client, files, tls::Tls, tls_backend::tls_backend},
     try_reload,
 };
 
@@ -61,4 +61,44 @@ fn a_replaced_certificate_is_presented_after_the_reload() {
     assert_eq!(second.get(program.https(), "a.test", "a.test").status, 200);
     reload(&program, &route("a.test", backend.address));
     assert_eq!(Tls::of(&program).get(program.https(), "a.test", "a.test").status, 200);
+}
+
+#[test]
+fn a_replaced_client_certificate_is_presented_after_the_reload() {
+    let program = start("");
+    let home = program.home();
+    let [one, two] = ["one", "two"].map(|name| files::client_certificate(home, name));
+    let (backend, ca) = tls_backend(&[one, two]);
+    fs::write(home.join("ca.pem"), ca).unwrap();
+    let put = |name: &str, comment: &str| {
+        for kind in ["pem", "key"] {
+            let text = fs::read_to_string(home.join(format!("{name}.{kind}"))).unwrap();
+            fs::write(home.join(format!("client.{kind}")), format!("{comment}\n{text}")).unwrap();
+        }
+    };
+    let tls = |cert: &str| {
+        format!("tls = {{ ca = \"ca.pem\", server_name = \"inside.test\", cert = \"{cert}\", key = \"client.key\" }}\n")
+    };
+    put("one", "");
+    reload(&program, &(route("a.test", format!("https://{}", backend.address)) + &tls("client.pem")));
+    // On one connection, since each worker has connections of its own.
+    let mut client = Client::connect(program.http());
+    let mut get = || client.get("a.test", "/").text().to_owned();
+    assert_eq!(get(), "inside.test 0");
+
+    // The same certificate is no reason to connect again, wherever it is.
+    put("one", "# For the backends.");
+    try_reload(&program).unwrap();
+    reload(&program, &(route("a.test", format!("https://{}", backend.address)) + &tls("one.pem")));
+    assert_eq!((get().as_str(), backend.connections().len()), ("inside.test 0", 1));
+
+    reload(&program, &(route("a.test", format!("https://{}", backend.address)) + &tls("client.pem")));
+    put("two", "");
+    try_reload(&program).unwrap();
+    assert_eq!((get().as_str(), backend.connections().len()), ("inside.test 1", 2));
+
+    fs::copy(home.join("one.key"), home.join("client.key")).unwrap();
+    let error = try_reload(&program).unwrap_err();
+    assert!(error.contains("tls.key: the key in ") && error.contains("tls.cert)"), "{error}");
+    assert_eq!(get(), "inside.test 1");
 }

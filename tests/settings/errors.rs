@@ -175,6 +175,23 @@ fn routes_that_lead_nowhere() {
         "4: routes[0].tls.server_name: expected a name or an IP address, without a port, found \"b:443\": write the host without a port",
     );
     assert_file_error(
+        &route("upstream = \"https://b\"\ntls.cert = \"c.pem\""),
+        "4: routes[0].tls.cert: a certificate and its key go together: set `key` too, or remove this one",
+    );
+    assert_file_error(
+        &route("upstream = \"https://b\"\ntls.key = \"c.key\""),
+        "4: routes[0].tls.key: a certificate and its key go together: set `cert` too, or remove this one",
+    );
+    assert_file_error(
+        &route("upstream = \"https://b\"\ntls.ca = \"ca.pem\"\ntls.skip_verify = true"),
+        "5: routes[0].tls.skip_verify: no certificate is verified then, so that `ca` ([DIR]/config.toml:4) would have no \
+         effect: remove one of them",
+    );
+    assert_file_error(
+        &route("upstream = \"https://b\"\ntls.skip_verify = \"yes\""),
+        "4: routes[0].tls.skip_verify: expected true or false, found \"yes\"",
+    );
+    assert_file_error(
         &route("upstream = [\"a:1\"]\nprefix = \"api\""),
         "4: routes[0].prefix: expected a path that starts with a slash, such as /api, found \"api\": write \"/api\"",
     );

@@ -191,7 +191,7 @@ fn references_and_paths_are_those_of_the_included_file() {
     let (value, source) = start.explained("routes");
     assert_eq!(value, "a.test/ -> https://a:1");
     assert_eq!(source, "[DIR]/r/a.toml:1, from ${HOST}, the default of ${BACKEND}");
-    let ca = start.loaded().settings.routes[0].tls.ca.clone().expect("a file");
+    let ca = start.loaded().settings.routes[0].tls.ca().cloned().expect("a file");
     assert_eq!(
         (ca.path, start.without_folder(&ca.origin.to_string())),
         (start.folder.join("r/ca.pem"), "[DIR]/r/a.toml:4: routes[0].tls.ca".to_owned())

@@ -90,7 +90,7 @@ fn tables_are_merged_by_key_and_false_removes() {
         "#,
     );
     let shown = |route: &Route| {
-        let ca = route.tls.ca.as_ref().map(|ca| ca.path.display().to_string());
+        let ca = route.tls.ca().map(|ca| ca.path.display().to_string());
         (ca, route.tls.server_name.as_ref().map(|name| name.to_str().into_owned()))
     };
     let some = |text: &str| Some(text.to_owned());

@@ -61,7 +61,7 @@ key = "~/${CERTS}/a.key"
     assert_eq!(route.to_string(), "example.com/api, *.example.com/api -> https://10.0.0.1:9001");
     assert!(route.strip_prefix);
     assert_eq!((route.response_timeout, route.max_body), (Duration::from_secs(300), Some(1000)));
-    assert_eq!(route.tls.ca.as_ref().map(|ca| ca.path.clone()), Some(start.folder.join("certs/ca.pem")));
+    assert_eq!(route.tls.ca().map(|ca| ca.path.clone()), Some(start.folder.join("certs/ca.pem")));
     assert_eq!(settings.certificates[0].cert, start.folder.join("certs/a.pem"));
     assert_eq!(settings.certificates[0].key, start.folder.join("certs/a.key"));
 

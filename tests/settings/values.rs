@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pmesh::settings::{Admin, H2c, Listener, LogFormat, Port, summary};
+use pmesh::settings::{AcceptedCertificates, Admin, H2c, Listener, LogFormat, Port, summary};
 use pmesh_layers::forwarded::ProxyHeaders;
 
 use crate::Start;
@@ -123,11 +123,14 @@ host = "tls.example.com"
 upstream = ["https://backend", "h2://10.0.0.1:8443", "unix:///run/a.sock", "h2c://backend"]
 tls.ca = "ca.pem"
 tls.server_name = "Inside.example.com"
+tls.cert = "certs/c.pem"
+tls.key = "certs/c.key"
 
 [[routes]]
 host = "ip.example.com"
 upstream = ["https://backend"]
 tls.server_name = "::1"
+tls.skip_verify = true
 
 [[routes]]
 host = "example.com"
@@ -141,15 +144,19 @@ upstream = ["[::1]:9001"]
     assert_eq!(routes[0].response_timeout, Duration::from_secs(300));
     let tls = "https://backend:443, h2://10.0.0.1:8443, unix:/run/a.sock, h2c://backend:80";
     assert_eq!(routes[1].to_string(), format!("tls.example.com/ -> {tls}"));
-    let ca = routes[1].tls.ca.as_ref().expect("a file");
+    let ca = routes[1].tls.ca().expect("a file");
     assert_eq!(start.without_folder(&ca.path.display().to_string()), "[DIR]/ca.pem");
     assert_eq!(start.without_folder(&ca.origin.to_string()), "[DIR]/config.toml:16: routes[1].tls.ca");
     assert_eq!(routes[1].tls.server_name, Some("inside.example.com".try_into().expect("a name")));
+    let client = routes[1].tls.client.as_ref().expect("a certificate");
+    let [cert, key] = [&client.cert, &client.key].map(|file| start.without_folder(&file.path.display().to_string()));
+    assert_eq!([cert, key], ["[DIR]/certs/c.pem", "[DIR]/certs/c.key"]);
+    assert!(matches!(routes[2].tls.accepted, AcceptedCertificates::Any(_)));
     assert_eq!(routes[2].tls.server_name, Some("::1".try_into().expect("an address")));
     assert_eq!(routes[3].to_string(), "example.com/ -> [::1]:9001");
     assert_eq!((routes[3].strip_prefix, &routes[3].host_header), (false, &None));
     assert!(!routes[3].allow_ambiguous_paths);
-    assert_eq!((&routes[3].tls.ca, &routes[3].tls.server_name), (&None, &None));
+    assert_eq!((routes[3].tls.ca(), &routes[3].tls.server_name), (None, &None));
     assert_eq!(routes[3].response_timeout, Duration::from_secs(20));
 }
 

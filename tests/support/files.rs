@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
 use rustls::pki_types::CertificateDer;
 
 /// Writes a self-signed certificate for `name` to `cert.pem` and its key to `key.pem`.
@@ -21,6 +21,18 @@ pub fn expired_certificate(folder: &Path, name: &str) {
     (params.not_before, params.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
     fs::write(folder.join("cert.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
     fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+}
+
+/// Writes a self-signed certificate to NAME.pem and its key to NAME.key.
+pub fn client_certificate(folder: &Path, name: &str) -> CertificateDer<'static> {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    // So that it is not taken for another one that is badly signed.
+    params.distinguished_name.push(DnType::CommonName, name);
+    let certificate = params.self_signed(&key).unwrap();
+    fs::write(folder.join(format!("{name}.pem")), certificate.pem()).unwrap();
+    fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+    certificate.der().clone()
 }
 
 /// Writes a key that fits no certificate.

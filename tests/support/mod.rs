@@ -9,6 +9,7 @@ pub mod network;
 pub mod program;
 pub mod read;
 pub mod tls;
+pub mod tls_backend;
 pub mod told;
 
 use std::time::Duration;

@@ -23,7 +23,7 @@ pub use self::{
     hsts::Hsts,
     redirection::Redirection,
     respond::Respond,
-    tls::{CaFile, UpstreamTls},
+    tls::{AcceptedCertificates, ClientCertificate, PemFile, UpstreamTls},
 };
 pub(super) use self::{
     read::{RootDefaults, read},

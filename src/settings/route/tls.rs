@@ -6,26 +6,59 @@ use rustls::pki_types::ServerName;
 
 use super::{Answer, Scope};
 use crate::{
-    config::Problems,
+    config::{Node, Problems},
     settings::{endpoint::Endpoint, origin::Origin, upstream::UpstreamName},
 };
 
 /// How TLS to the endpoints of a route is made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpstreamTls {
-    /// The authority that their certificates need to be of; `None`: any that the system trusts.
-    pub ca: Option<CaFile>,
-    /// The name that their certificates must be valid for; `None`: the host of each.
+    /// Which of their certificates are accepted.
+    pub accepted: AcceptedCertificates,
+    /// The name to ask for (SNI), which their certificates must be valid for; `None`: the host of each.
     pub server_name: Option<ServerName<'static>>,
+    /// What pmesh presents to them.
+    pub client: Option<ClientCertificate>,
 }
 
-/// A file of certificates, in PEM, that are trusted to issue others.
+/// Which certificates of upstreams are accepted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum AcceptedCertificates {
+    /// Those of the authorities that the system trusts.
+    #[default]
+    System,
+    /// Those of the authority in this file.
+    Ca(PemFile),
+    /// All, since verification was switched off here.
+    Any(Origin),
+}
+
+/// A certificate chain and its private key, which pmesh presents to upstreams.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CaFile {
+pub struct ClientCertificate {
+    /// The chain.
+    pub cert: PemFile,
+    /// Its key.
+    pub key: PemFile,
+}
+
+/// A file in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PemFile {
     /// The file.
     pub path: PathBuf,
     /// Where the user named it, to be told when it cannot be used.
     pub origin: Origin,
+}
+
+impl UpstreamTls {
+    /// The file of the authority that their certificates must be of.
+    pub fn ca(&self) -> Option<&PemFile> {
+        match &self.accepted {
+            AcceptedCertificates::Ca(file) => Some(file),
+            AcceptedCertificates::System | AcceptedCertificates::Any(_) => None,
+        }
+    }
 }
 
 const FOR_CLIENTS: &str = "certificates for clients go below [[certificates]]; a name without one gets one from pmesh";
@@ -51,11 +84,54 @@ pub(super) fn read(scope: &Scope<'_>, answer: Option<&Answer>, problems: &mut Pr
         problems.push(tls.own().problem(format!("{message}{for_clients}")));
         return None;
     }
-    let ca = tls.field("ca").map(|node| Some(CaFile { path: node.read(problems)?, origin: (&node).into() }));
-    let server_name = tls.field("server_name").map(|node| node.read(problems).map(|UpstreamName(name)| name));
-    // None of the route if it is there and unreadable.
-    Some(UpstreamTls {
-        ca: ca.map_or(Some(None), |ca| ca.map(Some))?,
-        server_name: server_name.map_or(Some(None), |name| name.map(Some))?,
-    })
+    let accepted = accepted(&tls, problems);
+    let server_name = optional(tls.field("server_name"), |node| node.read(problems).map(|UpstreamName(name)| name));
+    let client = client(&tls, problems);
+    Some(UpstreamTls { accepted: accepted?, server_name: server_name?, client: client? })
+}
+
+fn accepted(tls: &Scope<'_>, problems: &mut Problems) -> Option<AcceptedCertificates> {
+    let skip = optional(tls.field("skip_verify"), |node| Some((node.read(problems)?, node)))?;
+    match (skip.filter(|(is_on, _)| *is_on), tls.field("ca")) {
+        (Some((_, skip)), Some(ca)) => {
+            problems.push(skip.problem(format!(
+                "no certificate is verified then, so that `ca` ({}) would have no effect: remove one of them",
+                ca.origin()
+            )));
+            None
+        }
+        (Some((_, skip)), None) => Some(AcceptedCertificates::Any((&skip).into())),
+        (None, Some(ca)) => file(&ca, problems).map(AcceptedCertificates::Ca),
+        (None, None) => Some(AcceptedCertificates::System),
+    }
+}
+
+fn client(tls: &Scope<'_>, problems: &mut Problems) -> Option<Option<ClientCertificate>> {
+    let lacks = |given: &Node<'_>, missing: &str| {
+        given.problem(format!("a certificate and its key go together: set `{missing}` too, or remove this one"))
+    };
+    match (tls.field("cert"), tls.field("key")) {
+        (None, None) => Some(None),
+        (Some(cert), Some(key)) => {
+            let (cert, key) = (file(&cert, problems), file(&key, problems));
+            Some(Some(ClientCertificate { cert: cert?, key: key? }))
+        }
+        (Some(cert), None) => {
+            problems.push(lacks(&cert, "key"));
+            None
+        }
+        (None, Some(key)) => {
+            problems.push(lacks(&key, "cert"));
+            None
+        }
+    }
+}
+
+fn file(node: &Node<'_>, problems: &mut Problems) -> Option<PemFile> {
+    Some(PemFile { path: node.read(problems)?, origin: node.into() })
+}
+
+/// `Some(None)` if there is none, `None` if there is one that is unreadable.
+fn optional<'a, T>(node: Option<Node<'a>>, read: impl FnOnce(Node<'a>) -> Option<T>) -> Option<Option<T>> {
+    node.map_or(Some(None), |node| read(node).map(Some))
 }

@@ -1,45 +1,42 @@
-//! Which authorities are trusted to certify upstreams with TLS: those that the system trusts, or those in a file.
+//! How upstreams with TLS and pmesh prove to each other who they are: which certificates of upstreams are accepted, and
+//! which pmesh presents.
 
+mod authorities;
+mod client;
+mod error;
+mod unverified;
 mod verifier;
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    client::{VerifierBuilderError, WebPkiServerVerifier, danger::ServerCertVerifier},
-    crypto::aws_lc_rs,
-    pki_types::CertificateDer,
-};
-use sha2::{Digest, Sha256};
+use rustls::{ClientConfig, crypto::aws_lc_rs};
 
-use self::verifier::Verifier;
-use crate::{
-    pem::{self, PemError},
-    settings::{CaFile, Route, endpoint::Endpoint},
+pub use self::error::TrustError;
+use self::{
+    authorities::{Authorities, AuthoritiesId},
+    client::Client,
 };
+use crate::settings::{AcceptedCertificates, ClientCertificate, Route, UpstreamTls, endpoint::Endpoint};
 
-/// The authorities that the routes of one configuration name.
+/// What the routes of one configuration say of TLS to upstreams, with the contents of the files that they name.
 #[derive(Debug)]
 pub struct Trust {
     /// Those of the system, if a route needs them.
     system: Option<Authorities>,
     files: HashMap<PathBuf, Authorities>,
+    any: Authorities,
+    clients: HashMap<[PathBuf; 2], Client>,
 }
 
-/// Tells whether two configurations trust the same authorities: as long as the contents are the same, so is this.
+/// Tells whether two configurations make TLS alike: they accept certificates of the same authorities, and present the same
+/// one. As long as the contents of the files are the same, so is this.
 ///
 /// Connections that were made under one are of no use under another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TrustId {
-    is_system: bool,
-    digest: [u8; 32],
-}
-
-/// Some authorities, and what verifies that a certificate is one of theirs.
-#[derive(Debug, Clone)]
-struct Authorities {
-    id: TrustId,
-    verifier: Arc<dyn ServerCertVerifier>,
+    authorities: Option<AuthoritiesId>,
+    /// Digest of what pmesh presents.
+    client: Option<[u8; 32]>,
 }
 
 impl Trust {
@@ -50,135 +47,74 @@ impl Trust {
     ///
     /// What cannot be used, and where the user named it.
     pub fn load(routes: &[Route], previous: Option<&Self>) -> Result<Self, TrustError> {
-        let mut trust = Self { system: None, files: HashMap::new() };
+        let (system, files, any, clients) = (None, HashMap::new(), Authorities::any(), HashMap::new());
+        let mut trust = Self { system, files, any, clients };
+        let same = |id| previous.and_then(|previous| previous.find_by_id(id));
         for route in routes.iter().filter(|route| route.endpoints().iter().any(Endpoint::is_tls)) {
-            match &route.tls.ca {
-                Some(ca) if trust.files.contains_key(&ca.path) => {}
-                Some(ca) => drop(trust.files.insert(ca.path.clone(), ca.load(previous)?)),
-                None if trust.system.is_none() => trust.system = Some(system(route, previous)?),
-                None => {}
+            match &route.tls.accepted {
+                AcceptedCertificates::Ca(file) if !trust.files.contains_key(&file.path) => {
+                    trust.files.insert(file.path.clone(), Authorities::of_file(file, same)?);
+                }
+                AcceptedCertificates::System if trust.system.is_none() => {
+                    trust.system = Some(Authorities::of_system(route, same)?);
+                }
+                _ => {}
+            }
+            if let Some(client) = &route.tls.client
+                && !trust.clients.contains_key(&paths(client))
+            {
+                trust.clients.insert(paths(client), Client::load(client)?);
             }
         }
         Ok(trust)
     }
 
-    /// TLS to upstreams with a certificate of `ca` or, without one, of an authority that the system trusts. Sessions
-    /// can be resumed.
+    /// TLS to the upstreams of a route. Sessions can be resumed.
     ///
     /// # Errors
     ///
-    /// If none of the routes that were loaded names `ca`.
-    pub fn client_config(&self, ca: Option<&CaFile>) -> Result<ClientConfig, rustls::Error> {
-        let authorities = self.find(ca).ok_or_else(|| match ca {
-            Some(ca) => rustls::Error::General(format!("{} was not read", ca.path.display())),
-            None => rustls::Error::General("the authorities that the system trusts were not read".to_owned()),
-        })?;
+    /// If `tls` is that of none of the routes that were loaded.
+    pub fn client_config(&self, tls: &UpstreamTls) -> Result<ClientConfig, rustls::Error> {
+        let unread = || rustls::Error::General("the certificates were not read".to_owned());
+        let authorities = self.authorities(tls).ok_or_else(unread)?;
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
             .dangerous()
             .with_custom_certificate_verifier(Arc::clone(&authorities.verifier));
-        Ok(builder.with_no_client_auth())
+        Ok(match &tls.client {
+            Some(files) => {
+                let client = self.clients.get(&paths(files)).ok_or_else(unread)?;
+                builder.with_client_cert_resolver(Arc::clone(&client.certified) as _)
+            }
+            None => builder.with_no_client_auth(),
+        })
     }
 
-    /// The authorities of `ca` or, without one, those that the system trusts. Of no meaning if no route that was loaded
-    /// names them.
-    pub fn id(&self, ca: Option<&CaFile>) -> TrustId {
-        self.find(ca).map(|authorities| authorities.id).unwrap_or_default()
+    /// Of TLS to the upstreams of a route. Of no meaning if that was not loaded.
+    pub fn id(&self, tls: &UpstreamTls) -> TrustId {
+        let client = tls.client.as_ref().and_then(|files| self.clients.get(&paths(files)));
+        TrustId {
+            authorities: self.authorities(tls).map(|authorities| authorities.id),
+            client: client.map(|client| client.digest),
+        }
     }
 
-    fn find(&self, ca: Option<&CaFile>) -> Option<&Authorities> {
-        match ca {
-            Some(ca) => self.files.get(&ca.path),
-            None => self.system.as_ref(),
+    fn authorities(&self, tls: &UpstreamTls) -> Option<&Authorities> {
+        match &tls.accepted {
+            AcceptedCertificates::System => self.system.as_ref(),
+            AcceptedCertificates::Ca(file) => self.files.get(&file.path),
+            AcceptedCertificates::Any(_) => Some(&self.any),
         }
     }
 
     /// A file that was moved is still the same.
-    fn find_by_id(&self, id: TrustId) -> Option<&Authorities> {
+    fn find_by_id(&self, id: AuthoritiesId) -> Option<&Authorities> {
         self.files.values().chain(&self.system).find(|authorities| authorities.id == id)
     }
 }
 
-impl TrustId {
-    fn new(is_system: bool, certificates: &[CertificateDer<'_>]) -> Self {
-        let mut digest = Sha256::new();
-        for certificate in certificates {
-            digest.update(certificate.len().to_be_bytes());
-            digest.update(certificate);
-        }
-        Self { is_system, digest: digest.finalize().into() }
-    }
-}
-
-fn system(route: &Route, previous: Option<&Trust>) -> Result<Authorities, TrustError> {
-    // Sorted, so that the order in a folder does not matter.
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        tracing::warn!(%error, "cannot read some of the authorities that the system trusts");
-    }
-    let id = TrustId::new(true, &found.certs);
-    if let Some(same) = previous.and_then(|previous| previous.find_by_id(id)) {
-        return Ok(same.clone());
-    }
-    let mut roots = RootCertStore::empty();
-    // Systems carry some that are out of date or out of the ordinary; the others do.
-    let (trusted, ignored) = roots.add_parsable_certificates(found.certs);
-    tracing::debug!(trusted, ignored, "authorities of the system");
-    match verifier(roots) {
-        Ok(verifier) => Ok(Authorities { id, verifier }),
-        Err(_) => Err(TrustError::NoSystemRoots { route: route.to_string() }),
-    }
-}
-
-impl CaFile {
-    fn load(&self, previous: Option<&Trust>) -> Result<Authorities, TrustError> {
-        let named = pem::certificates(&self.path, &self.origin.to_string())?;
-        let id = TrustId::new(false, &named);
-        if let Some(same) = previous.and_then(|previous| previous.find_by_id(id)) {
-            return Ok(same.clone());
-        }
-        let unusable =
-            |source| TrustError::Unusable { origin: self.origin.to_string(), path: self.path.clone(), source };
-        let mut roots = RootCertStore::empty();
-        for certificate in &named {
-            roots.add(certificate.clone()).map_err(unusable)?;
-        }
-        let inner = verifier(roots).map_err(|error| unusable(rustls::Error::General(error.to_string())))?;
-        Ok(Authorities { id, verifier: Arc::new(Verifier { inner, named }) })
-    }
-}
-
-/// An error without roots, which is the only one without revocation lists.
-fn verifier(roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, VerifierBuilderError> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()
-}
-
-/// Why the authorities for upstreams with TLS cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TrustError {
-    /// The system has no authorities.
-    #[error(
-        "{route}: the certificate cannot be verified, because the system trusts no authority; install its package of them \
-         (ca-certificates), or name a file by tls = {{ ca = \"…\" }}"
-    )]
-    NoSystemRoots {
-        /// The route.
-        route: String,
-    },
-    /// A file cannot be read, or holds something else.
-    #[error(transparent)]
-    File(#[from] PemError),
-    /// A certificate cannot be that of an authority.
-    #[error("{origin}: a certificate in {path} cannot be used")]
-    Unusable {
-        /// Where the file was named.
-        origin: String,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: rustls::Error,
-    },
+fn paths(ClientCertificate { cert, key }: &ClientCertificate) -> [PathBuf; 2] {
+    [cert.path.clone(), key.path.clone()]
 }
 
 #[cfg(test)]

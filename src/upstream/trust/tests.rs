@@ -6,7 +6,8 @@ use super::*;
 use crate::{
     cli::Arguments,
     config::{Defaults, Source},
-    settings::{Origin, UpstreamTls},
+    pem::PemError,
+    settings::{Origin, PemFile},
 };
 
 /// A folder with files of authorities.
@@ -18,38 +19,39 @@ impl Setup {
     }
 
     /// Writes a new authority to this file.
-    fn write(&self, name: &str) -> CaFile {
+    fn write(&self, name: &str) -> PemFile {
         let key = rcgen::KeyPair::generate().unwrap();
         let mut authority = rcgen::CertificateParams::new([]).unwrap();
         authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         self.write_text(name, &authority.self_signed(&key).unwrap().pem())
     }
 
-    fn write_text(&self, name: &str, text: &str) -> CaFile {
+    fn write_text(&self, name: &str, text: &str) -> PemFile {
         let path = self.0.path().join(name);
         fs::write(&path, text).unwrap();
-        CaFile { path, origin: Origin::default() }
+        PemFile { path, origin: Origin::default() }
     }
 }
 
 /// One route with TLS for each.
-fn routes(trusted: &[Option<&CaFile>]) -> Vec<Route> {
+fn routes(trusted: &[Option<&PemFile>]) -> Vec<Route> {
     let arguments = Arguments::parse(["pmesh", "--route", "a.example=https://127.0.0.1:1"]).unwrap();
     let environment = [("HOME".into(), "/nonexistent".into())];
     let loaded = Source::new(arguments.flags, environment, Defaults::none()).load().unwrap();
     let route = loaded.settings.routes.into_iter().next().unwrap();
-    trusted
-        .iter()
-        .map(|ca| Route { tls: UpstreamTls { ca: ca.cloned(), ..UpstreamTls::default() }, ..route.clone() })
-        .collect()
+    trusted.iter().map(|ca| Route { tls: tls(*ca), ..route.clone() }).collect()
 }
 
-fn load(trusted: &[Option<&CaFile>], previous: Option<&Trust>) -> Result<Trust, TrustError> {
+fn tls(ca: Option<&PemFile>) -> UpstreamTls {
+    UpstreamTls { accepted: ca.cloned().map(AcceptedCertificates::Ca).unwrap_or_default(), ..UpstreamTls::default() }
+}
+
+fn load(trusted: &[Option<&PemFile>], previous: Option<&Trust>) -> Result<Trust, TrustError> {
     Trust::load(&routes(trusted), previous)
 }
 
-fn is_same(before: &Trust, after: &Trust, ca: &CaFile) -> bool {
-    let [before, after] = [before, after].map(|trust| trust.find(Some(ca)).unwrap());
+fn is_same(before: &Trust, after: &Trust, ca: &PemFile) -> bool {
+    let [before, after] = [before, after].map(|trust| trust.authorities(&tls(Some(ca))).unwrap());
     assert_eq!(before.id == after.id, Arc::ptr_eq(&before.verifier, &after.verifier));
     before.id == after.id
 }
@@ -60,7 +62,7 @@ fn a_file_is_the_same_until_its_certificates_change() {
     let (stays, changes) = (setup.write("stays"), setup.write("changes"));
     let trusted = [Some(&stays), Some(&changes), Some(&stays)];
     let before = load(&trusted, None).unwrap();
-    assert_ne!(before.id(Some(&stays)), before.id(Some(&changes)));
+    assert_ne!(before.id(&tls(Some(&stays))), before.id(&tls(Some(&changes))));
 
     let text = fs::read_to_string(&stays.path).unwrap();
     setup.write_text("stays", &format!("# The authority of the backends.\n{text}"));
@@ -77,10 +79,10 @@ fn the_same_authorities_are_the_same_in_another_file_and_after_they_were_away() 
     let copy = setup.write_text("copy", &fs::read_to_string(&file.path).unwrap());
     let first = load(&[Some(&file)], None).unwrap();
     let moved = load(&[Some(&copy)], Some(&first)).unwrap();
-    assert_eq!(first.id(Some(&file)), moved.id(Some(&copy)));
+    assert_eq!(first.id(&tls(Some(&file))), moved.id(&tls(Some(&copy))));
     assert!(Arc::ptr_eq(&first.files[&file.path].verifier, &moved.files[&copy.path].verifier));
     let without = load(&[], Some(&moved)).unwrap();
-    assert_eq!(load(&[Some(&file)], Some(&without)).unwrap().id(Some(&file)), first.id(Some(&file)));
+    assert_eq!(load(&[Some(&file)], Some(&without)).unwrap().id(&tls(Some(&file))), first.id(&tls(Some(&file))));
 }
 
 #[test]
@@ -94,21 +96,13 @@ fn one_more_certificate_makes_others_of_them() {
 }
 
 #[test]
-fn authorities_of_the_system_are_not_those_of_a_file() {
-    let setup = Setup::new();
-    let file = setup.write("a");
-    let named = pem::certificates(&file.path, &file.origin.to_string()).unwrap();
-    assert_ne!(TrustId::new(true, &named), TrustId::new(false, &named));
-}
-
-#[test]
 fn a_load_that_fails_names_the_file_and_leaves_the_previous_one_as_it_is() {
     let setup = Setup::new();
     let file = setup.write("a");
     let before = load(&[Some(&file)], None).unwrap();
-    let id = before.id(Some(&file));
+    let id = before.id(&tls(Some(&file)));
     let error = |path: &Path| {
-        let file = CaFile { path: path.to_owned(), ..file.clone() };
+        let file = PemFile { path: path.to_owned(), ..file.clone() };
         let error = load(&[Some(&file)], Some(&before)).unwrap_err();
         assert!(error.to_string().contains(&file.path.display().to_string()), "{error}");
         error
@@ -118,14 +112,14 @@ fn a_load_that_fails_names_the_file_and_leaves_the_previous_one_as_it_is() {
         ("", (|error| matches!(error, TrustError::File(PemError::NoCertificate { .. }))) as fn(&TrustError) -> bool),
         ("-----BEGIN CERTIFICATE-----\n!\n", |error| matches!(error, TrustError::File(PemError::Damaged { .. }))),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", |error| {
-            matches!(error, TrustError::Unusable { .. })
+            matches!(error, TrustError::BadCertificate { .. })
         }),
     ] {
         setup.write_text("a", text);
         assert!(is_expected(&error(&file.path)), "{text}");
     }
-    assert_eq!(before.id(Some(&file)), id);
-    assert!(before.client_config(Some(&file)).is_ok());
+    assert_eq!(before.id(&tls(Some(&file))), id);
+    assert!(before.client_config(&tls(Some(&file))).is_ok());
 }
 
 #[test]
@@ -133,8 +127,40 @@ fn what_no_route_names_is_not_trusted() {
     let setup = Setup::new();
     let (file, other) = (setup.write("a"), setup.write("other"));
     let trust = load(&[Some(&file)], None).unwrap();
-    assert!(trust.client_config(Some(&file)).is_ok());
+    assert!(trust.client_config(&tls(Some(&file))).is_ok());
     for ca in [None, Some(&other)] {
-        assert!(trust.client_config(ca).is_err());
+        assert!(trust.client_config(&tls(ca)).is_err());
     }
+}
+
+#[test]
+fn what_is_presented_is_part_of_the_identity() {
+    let setup = Setup::new();
+    let file = setup.write("a");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new([]).unwrap().self_signed(&key).unwrap();
+    let cert = setup.write_text("cert", &certificate.pem());
+    let key = setup.write_text("key", &key.serialize_pem());
+    let presenting = |accepted: &AcceptedCertificates, cert: &PemFile| {
+        let client = Some(ClientCertificate { cert: cert.clone(), key: key.clone() });
+        UpstreamTls { accepted: accepted.clone(), client, ..UpstreamTls::default() }
+    };
+    let with = |tls: &UpstreamTls| Route { tls: tls.clone(), ..routes(&[None])[0].clone() };
+    let copy = setup.write_text("copy", &format!("# A copy.\n{}", certificate.pem()));
+    let by_ca = AcceptedCertificates::Ca(file.clone());
+    let all =
+        [tls(Some(&file)), presenting(&by_ca, &cert), presenting(&AcceptedCertificates::Any(Origin::default()), &cert)];
+    let trust = Trust::load(&all.each_ref().map(with), None).unwrap();
+    let ids: std::collections::HashSet<_> = all.iter().map(|tls| trust.id(tls)).collect();
+    assert_eq!(ids.len(), all.len());
+    assert!(trust.client_config(&all[1]).unwrap().client_auth_cert_resolver.has_certs());
+    assert!(!trust.client_config(&all[0]).unwrap().client_auth_cert_resolver.has_certs());
+
+    let moved = presenting(&by_ca, &copy);
+    assert_eq!(Trust::load(&[with(&moved)], Some(&trust)).unwrap().id(&moved), trust.id(&all[1]));
+    setup.write_text("key", &rcgen::KeyPair::generate().unwrap().serialize_pem());
+    assert!(matches!(Trust::load(&[with(&all[1])], None), Err(TrustError::Mismatch { .. })));
+    setup.write_text("cert", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let error = Trust::load(&[with(&all[1])], None).unwrap_err();
+    assert!(matches!(error, TrustError::BadCertificate { .. }), "{error:?}");
 }

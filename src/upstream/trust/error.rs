@@ -1,0 +1,54 @@
+//! Why TLS to upstreams cannot be made as configured.
+
+use std::path::PathBuf;
+
+use crate::pem::PemError;
+
+/// Why TLS to upstreams cannot be made as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The system has no authorities.
+    #[error(
+        "{route}: the certificate cannot be verified, because the system trusts no authority; install its package of them \
+         (ca-certificates), or name a file by tls = {{ ca = \"…\" }}"
+    )]
+    NoSystemRoots {
+        /// The route.
+        route: String,
+    },
+    /// A file cannot be read, or holds something else.
+    #[error(transparent)]
+    File(#[from] PemError),
+    /// A certificate cannot be used for what it is for.
+    #[error("{origin}: a certificate in {path} cannot be used")]
+    BadCertificate {
+        /// Where the file was named.
+        origin: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: rustls::Error,
+    },
+    /// A key is of an unknown or unsafe kind.
+    #[error("{origin}: the key in {path} cannot be used")]
+    BadKey {
+        /// Where the file was named.
+        origin: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: rustls::Error,
+    },
+    /// A key is not that of the certificate.
+    #[error("{origin}: the key in {key} does not fit the first certificate in {cert} ({cert_origin})")]
+    Mismatch {
+        /// Where the key was named.
+        origin: String,
+        /// Its file.
+        key: PathBuf,
+        /// Where the certificate was named.
+        cert_origin: String,
+        /// Its file.
+        cert: PathBuf,
+    },
+}
