@@ -26,6 +26,7 @@ mod host;
 mod host_name;
 mod http2_refused;
 mod http2_silence;
+mod https_only;
 mod idle;
 mod interleavings;
 mod leaving;
