@@ -305,7 +305,8 @@ fn own_timeouts(route: &Route, server: &RouteSettings) -> Option<StallTimeouts> 
 /// The port that clients find https on, unless it is the usual one.
 fn https_port(settings: &Settings) -> Option<u16> {
     match settings.https {
-        Port::Number(port) if port != 443 => Some(port),
+        // 0 is one that the kernel picks, which nobody knows beforehand.
+        Port::Number(port) if !matches!(port, 0 | 443) => Some(port),
         Port::Number(_) | Port::Off => None,
     }
 }

@@ -7,6 +7,7 @@
 mod support;
 
 mod advice;
+mod answers;
 mod bodiless;
 mod body_limits;
 mod certificates;
