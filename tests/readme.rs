@@ -1,4 +1,4 @@
-//! What the README and the pages on configuration and headers say of settings is what the program takes.
+//! What the README and the pages on configuration, headers and redirects say of settings is what the program takes.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,6 +13,7 @@ const README: &str = include_str!("../README.md");
 const CONFIGURATION: &str = include_str!("../docs/configuration.md");
 const HEADERS: &str = include_str!("../docs/headers.md");
 const TIMEOUTS: &str = include_str!("../docs/timeouts.md");
+const REDIRECTS: &str = include_str!("../docs/redirects.md");
 
 #[test]
 fn the_table_holds_every_setting() {
@@ -108,7 +109,7 @@ fn load<const N: usize>(
 fn blocks(language: &str) -> impl Iterator<Item = &str> {
     // Every second part is inside of a fence.
     let blocks = |text: &'static str| text.split("\n```").skip(1).step_by(2);
-    [README, CONFIGURATION, HEADERS, TIMEOUTS].into_iter().flat_map(blocks).filter_map(move |block| {
+    [README, CONFIGURATION, HEADERS, TIMEOUTS, REDIRECTS].into_iter().flat_map(blocks).filter_map(move |block| {
         let (first, code) = block.split_once('\n')?;
         (first == language).then_some(code)
     })

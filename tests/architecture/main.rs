@@ -40,6 +40,7 @@ fn documents_name_files_that_exist() {
         "docs/choices.md",
         "docs/configuration.md",
         "docs/headers.md",
+        "docs/redirects.md",
     ] {
         let document = root.join(document);
         let text = fs::read_to_string(&document).unwrap();
