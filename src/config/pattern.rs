@@ -45,7 +45,8 @@ impl Pattern {
         };
         let is_meant = |file: &PathBuf| {
             let is_backup = file.to_string_lossy().ends_with('~') && !pattern.ends_with('~');
-            !is_backup && !file.is_dir()
+            // A link to nothing is reported when it is read. Reading a pipe might never end.
+            !is_backup && (file.is_file() || !file.exists())
         };
         // The pattern is valid.
         let matching = glob::glob_with(pattern, OPTIONS).into_iter().flatten();

@@ -1,6 +1,10 @@
 //! `include`: files with more routes and certificates.
 
-use std::{fs, os::unix::fs::symlink, path::PathBuf};
+use std::{
+    fs,
+    os::unix::{fs::symlink, net::UnixListener},
+    path::PathBuf,
+};
 
 use pmesh::settings::explain;
 
@@ -84,7 +88,7 @@ fn one_name_or_pattern_needs_no_list() {
 }
 
 #[test]
-fn patterns_match_no_hidden_files_no_backups_no_folders_and_not_the_main_file() {
+fn patterns_match_regular_files_that_are_not_hidden_no_backups_and_not_the_main_file() {
     let files = [
         ("a.toml", route("a")),
         (".a.toml.swp", "{".into()),
@@ -92,7 +96,9 @@ fn patterns_match_no_hidden_files_no_backups_no_folders_and_not_the_main_file() 
         ("a.toml~", "{".into()),
         ("sub.toml/c.toml", "{".into()),
     ];
-    assert_eq!(hosts(&including(&files, "include = \"*\"")), ["a"]);
+    let start = including(&files, "include = \"*\"");
+    let _socket = UnixListener::bind(start.folder.join("socket.toml")).expect("a socket");
+    assert_eq!(hosts(&start), ["a"]);
     // However it is called.
     let start = including(&files, "include = \"../*/*.toml\"");
     let name = start.folder.file_name().expect("a name").to_string_lossy().into_owned();
@@ -112,6 +118,13 @@ fn a_symlink_is_followed() {
     fs::create_dir(start.folder.join("enabled")).expect("a folder");
     symlink("../available/a.toml", start.folder.join("enabled/a.toml")).expect("a link");
     assert_eq!(hosts(&start), ["a"]);
+    // As Kubernetes mounts a ConfigMap.
+    let mounted = including(&[("r/..1/a.toml", route("a")), ("r/..1/b.toml", route("b"))], "include = \"r/*\"");
+    for (link, target) in [("..data", "..1"), ("a.toml", "..data/a.toml"), ("b.toml", "..data/b.toml")] {
+        symlink(target, mounted.folder.join("r").join(link)).expect("a link");
+    }
+    assert_eq!(hosts(&mounted), ["a", "b"]);
+
     symlink("gone.toml", start.folder.join("enabled/b.toml")).expect("a link");
     assert_eq!(
         start.error(),
