@@ -117,7 +117,7 @@ pub(in crate::serve) fn note_polled(piece: Option<usize>, in_flight: &mut InFlig
         piece.is_some() || moves.in_hand.is_some() || (moves.watches_itself && in_flight.has_received_more());
     moves.in_hand = piece;
     MOVES.set(moves);
-    if moves.stalled { Verdict::Stalled } else { Verdict::GoOn }
+    if moves.stalled && moves.watches_itself { Verdict::Stalled } else { Verdict::GoOn }
 }
 
 pin_project! {
