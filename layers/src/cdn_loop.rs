@@ -21,7 +21,10 @@
 
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request,
+    header::{Entry, OccupiedEntry},
+};
 use tower::{BoxError, Layer, Service};
 
 use crate::{future::ResponseFuture, host_name::HostName, quoted_list::FromEnd, token::is_token};
@@ -82,9 +85,20 @@ pub struct CdnLoop<S> {
 impl<S> CdnLoop<S> {
     inner_accessors!();
 
+    /// Adds this proxy, unless the request loops.
+    fn add_to(&self, headers: &mut HeaderMap) -> Result<(), LoopDetected> {
+        // One look for the header, which most requests come without.
+        match headers.entry(CDN_LOOP) {
+            Entry::Vacant(entry) => drop(entry.insert(self.id.clone())),
+            Entry::Occupied(entry) if self.passes(&entry) > MAX_PASSES => return Err(LoopDetected),
+            Entry::Occupied(mut entry) => entry.append(self.id.clone()),
+        }
+        Ok(())
+    }
+
     /// How often the request has passed this proxy.
-    fn passes(&self, headers: &HeaderMap) -> usize {
-        let elements = headers.get_all(CDN_LOOP).iter().flat_map(|line| FromEnd::new(line.as_bytes()));
+    fn passes(&self, lines: &OccupiedEntry<'_, HeaderValue>) -> usize {
+        let elements = lines.iter().flat_map(|line| FromEnd::new(line.as_bytes()));
         elements.filter(|element| cdn_id(element).eq_ignore_ascii_case(self.id.as_bytes())).count()
     }
 }
@@ -108,11 +122,10 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if self.passes(request.headers()) > MAX_PASSES {
-            return ResponseFuture::error(LoopDetected);
+        match self.add_to(request.headers_mut()) {
+            Ok(()) => ResponseFuture::inner(self.inner.call(request)),
+            Err(error) => ResponseFuture::error(error),
         }
-        request.headers_mut().append(CDN_LOOP, self.id.clone());
-        ResponseFuture::inner(self.inner.call(request))
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) fn host_and_proto<'a>(host: Option<&'a HeaderValue>, proto: &'a str) 
     let host = host.map(HeaderValue::as_bytes).unwrap_or_default();
     let name: &[u8] = if host.is_empty() { b"" } else { b";host=" };
     // A port or an IPv6 address has to be quoted (RFC 7239, 4). A host never contains quotes.
-    let quote: &[u8] = if host.iter().any(|byte| matches!(byte, b':' | b'[')) { b"\"" } else { b"" };
+    let quote: &[u8] = if host.contains(&b':') || host.starts_with(b"[") { b"\"" } else { b"" };
     [name, quote, host, quote, b";proto=", proto.as_bytes()]
 }
 

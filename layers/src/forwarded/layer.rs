@@ -111,9 +111,9 @@ where
 /// Sets what is known about a client that is not a trusted proxy.
 fn set_from_connection(headers: &mut HeaderMap, info: &ConnInfo) {
     let host = headers.get(HOST).cloned();
-    let (scheme, proto) = match info.scheme() {
-        Scheme::Http => ("http", HTTP),
-        Scheme::Https => ("https", HTTPS),
+    let (scheme, proto, usual_port) = match info.scheme() {
+        Scheme::Http => ("http", HTTP, port::HTTP),
+        Scheme::Https => ("https", HTTPS, port::HTTPS),
     };
     let node = element::node(info.peer_ip().as_bytes(), info.peer().is_ipv6());
     let parts = node.into_iter().chain(element::host_and_proto(host.as_ref(), scheme));
@@ -125,7 +125,8 @@ fn set_from_connection(headers: &mut HeaderMap, info: &ConnInfo) {
     headers.insert(X_FORWARDED_FOR, info.peer_ip().clone());
     headers.insert(X_REAL_IP, info.peer_ip().clone());
     headers.insert(X_FORWARDED_PROTO, proto);
-    set_or_remove(headers, X_FORWARDED_PORT, port::asked_for(host.as_ref(), scheme));
+    let port = host.as_ref().and_then(|host| port::of_host(host.as_bytes()));
+    headers.insert(X_FORWARDED_PORT, port.unwrap_or(usual_port));
     set_or_remove(headers, X_FORWARDED_HOST, host);
 }
 
@@ -160,7 +161,8 @@ fn set_from_proxy(headers: &mut HeaderMap, info: &ConnInfo, original: Original) 
     headers.insert(X_FORWARDED_FOR, value(chain));
     set_or_remove(headers, X_FORWARDED_PROTO, HeaderValue::from_str(proto).ok());
     let port = original.port.map(HeaderValue::from);
-    set_or_remove(headers, X_FORWARDED_PORT, port.or_else(|| port::asked_for(host.as_ref(), proto)));
+    let port = port.or_else(|| port::of_host(host.as_ref()?.as_bytes())).or_else(|| port::of_scheme(proto));
+    set_or_remove(headers, X_FORWARDED_PORT, port);
     set_or_remove(headers, X_FORWARDED_HOST, host);
     if headers.contains_key(X_FORWARDED_PREFIX) {
         set_or_remove(headers, X_FORWARDED_PREFIX, joined_prefixes(headers, ""));

@@ -1,17 +1,28 @@
 use http::HeaderValue;
 
-const HTTP: HeaderValue = HeaderValue::from_static("80");
-const HTTPS: HeaderValue = HeaderValue::from_static("443");
+pub(super) const HTTP: HeaderValue = HeaderValue::from_static("80");
+pub(super) const HTTPS: HeaderValue = HeaderValue::from_static("443");
 
-/// The port that a client asked for: that of the host, else that of the scheme. `None` if neither has one.
-pub(super) fn asked_for(host: Option<&HeaderValue>, proto: &str) -> Option<HeaderValue> {
-    let named = host.and_then(|host| of_host(host.as_bytes()));
-    match (named, proto) {
-        (Some("80"), _) | (None, "http" | "ws") => Some(HTTP),
-        (Some("443"), _) | (None, "https" | "wss") => Some(HTTPS),
-        (Some(other), _) => HeaderValue::from_str(other).ok(),
-        (None, _) => None,
+/// The port of a scheme, if it has one.
+pub(super) fn of_scheme(scheme: &str) -> Option<HeaderValue> {
+    match scheme {
+        "http" | "ws" => Some(HTTP),
+        "https" | "wss" => Some(HTTPS),
+        _ => None,
     }
+}
+
+/// The port that a host names.
+pub(super) fn of_host(host: &[u8]) -> Option<HeaderValue> {
+    // Most name none.
+    if !host.contains(&b':') {
+        return None;
+    }
+    // The colons of an IPv6 address are in brackets.
+    let colon = host.iter().rposition(|byte| matches!(byte, b':' | b']')).filter(|at| host[*at] == b':')?;
+    let port = std::str::from_utf8(&host[colon + 1..]).ok()?.trim_start_matches('0');
+    parse(port)?;
+    HeaderValue::from_str(port).ok()
 }
 
 /// A port as a proxy writes it.
@@ -20,44 +31,41 @@ pub(super) fn parse(text: &str) -> Option<u16> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-fn of_host(host: &[u8]) -> Option<&str> {
-    // The colons of an IPv6 address are in brackets.
-    let colon = host.iter().rposition(|byte| matches!(byte, b':' | b']')).filter(|at| host[*at] == b':')?;
-    let port = std::str::from_utf8(&host[colon + 1..]).ok()?.trim_start_matches('0');
-    parse(port).map(|_| port)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn that_of_the_host_else_that_of_the_scheme() {
-        for (host, proto, expected) in [
-            ("a.test", "http", Some("80")),
-            ("a.test", "https", Some("443")),
-            ("a.test", "ws", Some("80")),
-            ("a.test", "wss", Some("443")),
-            ("a.test", "ftp", None),
-            ("a.test:", "https", Some("443")),
-            ("a.test:80", "https", Some("80")),
-            ("a.test:443", "http", Some("443")),
-            ("a.test:8080", "https", Some("8080")),
-            ("a.test:08080", "ftp", Some("8080")),
-            ("192.0.2.1", "http", Some("80")),
-            ("192.0.2.1:8443", "https", Some("8443")),
-            ("[2001:db8::1]", "https", Some("443")),
-            ("[2001:db8::8443]:9", "https", Some("9")),
-            // No host, and what a layer outside should have rejected.
-            ("", "https", Some("443")),
-            ("a.test:0", "https", Some("443")),
-            ("a.test:65536", "https", Some("443")),
-            ("a.test:+1", "https", Some("443")),
-            ("a.test:1:", "https", Some("443")),
+    fn a_host_may_name_one() {
+        for (host, expected) in [
+            ("a.test", None),
+            ("a.test:", None),
+            ("a.test:80", Some("80")),
+            ("a.test:443", Some("443")),
+            ("a.test:8080", Some("8080")),
+            ("a.test:08080", Some("8080")),
+            ("192.0.2.1", None),
+            ("192.0.2.1:65535", Some("65535")),
+            ("[2001:db8::1]", None),
+            ("[2001:db8::8443]:9", Some("9")),
+            // What a layer outside should have rejected.
+            ("", None),
+            ("a.test:0", None),
+            ("a.test:65536", None),
+            ("a.test:+1", None),
+            ("a.test:1:", None),
         ] {
-            let host = HeaderValue::from_static(host);
-            assert_eq!(asked_for(Some(&host), proto).as_ref().map(|port| port.to_str().unwrap()), expected, "{host:?}");
+            let port = of_host(host.as_bytes());
+            assert_eq!(port.as_ref().map(|port| port.to_str().unwrap()), expected, "{host:?}");
         }
-        assert_eq!(asked_for(None, "http").unwrap(), "80");
+    }
+
+    #[test]
+    fn a_scheme_may_have_one() {
+        for (scheme, expected) in
+            [("http", Some("80")), ("https", Some("443")), ("ws", Some("80")), ("wss", Some("443")), ("ftp", None)]
+        {
+            assert_eq!(of_scheme(scheme).as_ref().map(|port| port.to_str().unwrap()), expected, "{scheme}");
+        }
     }
 }
