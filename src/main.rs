@@ -15,7 +15,7 @@ use pmesh::{
     demo,
     secret::{CONTEXT, Secrets},
     server::{check::check, descriptors::MORE_FILES, reload::Configuration, run::run},
-    settings::{Loaded, SecretSource, Settings, explain, summary},
+    settings::{Loaded, SecretSource, Settings, explain},
     telemetry::logging,
 };
 use pmesh_layers::{causes::texts, identity::Authority};
@@ -61,13 +61,12 @@ fn obey(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
             log_sources(&loaded);
             demo::run(source)
         }
-        Command::Check => {
-            let loaded = source.load()?;
-            let doubts = loaded.doubts.iter().map(ToString::to_string);
-            for doubt in doubts.chain(check(&loaded.settings)?) {
-                complain(&format_args!("warning: {doubt}"));
+        Command::Check { json } => {
+            let checked = checked(&source, *json);
+            if let (Err(error), true) = (&checked, *json) {
+                show(&commands::failed_check(&**error)?)?;
             }
-            show(&format!("{}\n{}", loaded.file_lines(), summary(&loaded.settings)))
+            show(&checked?)
         }
         Command::Explain { key } => show(&explain(&source.load()?, key.as_deref())?),
         Command::Authority { next } => show(&authority(&source.load_to_ask()?, *next)?),
@@ -78,6 +77,17 @@ fn obey(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
         Command::Reload { json } => show(&commands::reload(&source.load_to_ask()?, *json)?),
         Command::Secret(command) => show(&commands::secret(&source.load_to_ask()?, command)?),
     }
+}
+
+/// What would be served. Warnings are part of the JSON, or else go to standard error.
+fn checked(source: &Source, json: bool) -> Result<String, BoxError> {
+    let loaded = source.load()?;
+    let doubts = loaded.doubts.iter().map(ToString::to_string);
+    let doubts: Vec<_> = doubts.chain(check(&loaded.settings)?).collect();
+    if !json {
+        doubts.iter().for_each(|doubt| complain(&format_args!("warning: {doubt}")));
+    }
+    commands::check(&loaded, doubts, json)
 }
 
 /// Logs which file was read, and warnings about the environment.

@@ -40,7 +40,10 @@ pub enum Command {
     /// Serve an embedded backend, for a first look.
     Demo,
     /// Validate the settings and say what would be served.
-    Check,
+    Check {
+        /// JSON in place of lines.
+        json: bool,
+    },
     /// Show settings and their sources.
     Explain {
         /// Only this one.
@@ -131,7 +134,7 @@ impl Arguments {
         }
         let command = match matches.subcommand() {
             Some(("demo", _)) => Command::Demo,
-            Some(("check", _)) => Command::Check,
+            Some(("check", matches)) => Command::Check { json: matches.get_flag(JSON) },
             Some(("explain", matches)) => Command::Explain { key: matches.get_one(EXPLAINED).cloned() },
             Some(("ca", matches)) => Command::Authority { next: matches.get_flag(NEXT) },
             Some((STATUS, matches)) => Command::Status(asked(matches)),
@@ -184,7 +187,7 @@ fn definition() -> clap::Command {
                 .after_help(AFTER_DEMO)
                 .args(SETTINGS.iter().filter_map(|setting| argument(setting, setting.demo?))),
         )
-        .subcommand(clap::Command::new("check").about("Validates the settings and prints what would be served"))
+        .subcommand(clap::Command::new("check").about("Validates the settings and prints what would be served: each route in the order in which they are tried, with all that it inherits").arg(json()))
         .subcommand(
             clap::Command::new("explain")
                 .about("Prints the value of each setting and where it was set")
@@ -319,7 +322,7 @@ mod tests {
         for (arguments, expected) in [
             (&[][..], Command::Serve),
             (&["demo"], Command::Demo),
-            (&["check"], Command::Check),
+            (&["check"], Command::Check { json: false }),
             (&["explain"], Command::Explain { key: None }),
             (&["explain", "http"], Command::Explain { key: Some("http".into()) }),
             (&["ca"], Command::Authority { next: false }),

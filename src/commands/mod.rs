@@ -1,6 +1,7 @@
-//! The commands that ask a node that runs, or that change the secret in the home.
+//! The commands that ask a node that runs, check its configuration, or change the secret in the home.
 
 mod ask;
+mod check;
 mod peers;
 mod reload;
 mod routes;
@@ -10,6 +11,12 @@ mod status;
 mod upstreams;
 
 pub use self::{
-    ask::Unreachable, peers::peers, reload::reload, routes::routes, secret::secret, status::status,
+    ask::Unreachable,
+    check::{check, failed_check},
+    peers::peers,
+    reload::reload,
+    routes::routes,
+    secret::secret,
+    status::status,
     upstreams::upstreams,
 };

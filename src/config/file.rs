@@ -14,6 +14,7 @@ use super::{
     references::References,
     relative,
     shown::dotted,
+    slipped::slipped,
     syntax, table,
     toml::{self, Lines},
     unknown::{Which, unknown_keys},
@@ -102,6 +103,12 @@ impl ConfigFile {
     fn written_at(&self, path: &[String]) -> String {
         let keys: Vec<_> = path.iter().map(String::as_str).collect();
         format!("{}:{}", self.path.display(), toml::line_of(&self.document, &self.lines, &keys))
+    }
+
+    /// Settings that may have slipped into a route.
+    pub(super) fn slipped(&self) -> Vec<Problem> {
+        let slipped = slipped(self.document.as_table(), self.document.raw(), &self.lines);
+        slipped.into_iter().map(|(path, message)| Problem::new(self.place(&path), message)).collect()
     }
 
     /// Reports each unknown key.

@@ -29,6 +29,7 @@ mod secret;
 mod shape;
 mod shown;
 mod size;
+mod slipped;
 mod source;
 mod suggest;
 mod syntax;

@@ -87,7 +87,7 @@ impl Source {
     fn read_keys(&self, keys: Option<&[&str]>) -> Result<Raw, Error> {
         let mut problems = self.problems.clone();
         let Environment { home, secret, values, doubts, .. } = &self.environment;
-        let home = home.as_deref();
+        let (home, mut doubts) = (home.as_deref(), doubts.clone());
         let variables = Texts::new(Rank::Environment, values, home);
         let flags = Texts::new(Rank::Flag, &self.flags, home);
         let merge_with = |defaults: &Defaults, files: Option<&Arc<Files>>| {
@@ -116,7 +116,10 @@ impl Source {
         if let Some(mut file) = file {
             match keys {
                 Some(keys) => file.keep(|setting| keys.contains(&setting.key)),
-                None => file.report_unknown_keys(Which::Main, &mut problems),
+                None => {
+                    file.report_unknown_keys(Which::Main, &mut problems);
+                    doubts.extend(file.slipped());
+                }
             }
             if !file.resolve(&self.environment, &mut problems) {
                 return Err(problems.into());
@@ -133,7 +136,6 @@ impl Source {
         if let Some(narrowed) = defaults.narrow(&merged) {
             merged = merge_with(&narrowed, files.as_ref());
         }
-        let mut doubts = doubts.clone();
         doubts.extend(files.as_ref().and_then(|files| replaced_routes(files, &merged)));
         let file = files.as_ref().map(|files| files.main().to_owned());
         let included = files.iter().flat_map(|files| files.included()).map(Path::to_owned).collect();

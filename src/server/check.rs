@@ -13,7 +13,7 @@ use crate::{
     certificates::{Certificates, Issuer},
     mesh,
     secret::{CONTEXT, Secrets},
-    settings::{AcceptedCertificates, SecretSource, Settings, endpoint::Endpoint},
+    settings::{AcceptedCertificates, Hidden, Route, SecretSource, Settings, endpoint::Endpoint, hidden},
     upstream::trust::Trust,
 };
 
@@ -46,6 +46,7 @@ pub(super) fn doubts(settings: &Settings, certificates: &Certificates) -> Vec<St
         doubts.push("no routes: nothing is served; add one, as in --route app.example.com=127.0.0.1:3000".into());
     }
     doubts.extend(unverified(settings));
+    doubts.extend(never_reached(&settings.routes));
     doubts.extend(unusable_sources(settings));
     doubts
 }
@@ -59,6 +60,16 @@ fn unverified(settings: &Settings) -> impl Iterator<Item = String> {
              ones only, set tls.ca instead",
             route.name
         ))
+    })
+}
+
+/// Routes that never get a request.
+fn never_reached(routes: &[Route]) -> impl Iterator<Item = String> {
+    hidden(routes).into_iter().map(|Hidden { route, place, by }| {
+        format!(
+            "{}: {place} never gets a request: `{by}` by {} is tried before, and takes all of them",
+            route.origin, by.origin
+        )
     })
 }
 

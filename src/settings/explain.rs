@@ -1,8 +1,9 @@
 //! `pmesh explain`: what each setting is, and where that was said.
 
-use figment::value::Value;
-
-use super::{Listener, Loaded, Mesh, NamedListener, Route, SECRET_FILE};
+use super::{
+    Listener, Loaded, Mesh, NamedListener, Route, SECRET_FILE,
+    inline::{NONE, inline, plain},
+};
 use crate::{
     columns::columns,
     config::{Error, Kind, Node, Problem, SETTINGS, Setting, did_you_mean, renamed},
@@ -48,9 +49,6 @@ fn find(name: &str) -> Option<&'static Setting> {
         setting.key == name || setting.flag == Some(flag) || setting.variable.is_some_and(|variable| variable == name)
     })
 }
-
-/// What stands for an empty list.
-const NONE: &str = "none";
 
 /// The value of a setting in one line, without a password.
 pub(super) fn value(loaded: &Loaded, setting: &Setting) -> String {
@@ -134,33 +132,5 @@ fn unset(loaded: &Loaded, setting: &Setting) -> (String, String) {
         "config" => (loaded.file.as_ref().map_or(NONE.into(), |path| path.display().to_string()), "default".into()),
         "certificates" => replaced_certificates(loaded).unwrap_or((described.into(), "default".into())),
         _ => (described.into(), "default".into()),
-    }
-}
-
-/// A value as it would stand in a file, but for what came from the environment: that may be a secret.
-fn inline(node: &Node<'_>) -> String {
-    match node.value {
-        _ if node.references().is_some() => node.references().unwrap_or_default(),
-        Value::String(_, text) => format!("{text:?}"),
-        Value::Array(..) => {
-            let elements = node.elements().unwrap_or_default();
-            format!("[{}]", elements.iter().map(inline).collect::<Vec<_>>().join(", "))
-        }
-        Value::Dict(_, table) => {
-            let field = |key: &String| Some(format!("{key} = {}", inline(&node.field(key)?)));
-            format!("{{ {} }}", table.keys().filter_map(field).collect::<Vec<_>>().join(", "))
-        }
-        value => plain(value),
-    }
-}
-
-/// A value as it would stand in a flag.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(_, text) => text.clone(),
-        Value::Array(_, values) if values.is_empty() => NONE.into(),
-        Value::Array(_, values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
-        Value::Bool(_, bool) => bool.to_string(),
-        other => other.to_u128().map_or_else(String::new, |number| number.to_string()),
     }
 }

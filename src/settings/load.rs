@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Settings, check, summary::LISTED};
+use super::{Inherited, Settings, check, route::inherited, summary::LISTED};
 use crate::config::{Error, Merged, Problem, Raw, Source, Watched};
 
 /// Settings, and where each came from.
@@ -102,6 +102,11 @@ impl Loaded {
             Some(file) => [file].into_iter().chain(&self.included).cloned().collect(),
             None => self.looked_for.clone(),
         }
+    }
+
+    /// What each route inherits, and from where: in the order of [`Settings::routes`].
+    pub fn inherited(&self) -> Vec<Vec<Inherited>> {
+        inherited(&self.merged)
     }
 
     /// The settings alone: what all sources said takes more memory than they do.

@@ -9,6 +9,7 @@ pub mod endpoint;
 mod explain;
 mod h2c;
 mod host;
+mod inline;
 mod listener;
 mod listeners;
 mod load;
@@ -41,10 +42,10 @@ pub use self::{
     origin::Origin,
     registry::{InvalidRegistry, Login, RegistryServers},
     route::{
-        API_HOST, AcceptedCertificates, Answer, ClientCertificate, Hsts, PemFile, Place, Redirection, Respond, Route,
-        UpstreamTls,
+        API_HOST, AcceptedCertificates, Answer, ClientCertificate, Hidden, Hsts, Inherited, PemFile, Place,
+        Redirection, Respond, Route, UpstreamTls, hidden, in_matching_order,
     },
     secret::{SECRET_FILE, SecretSource},
-    summary::summary,
+    summary::{listeners, summary},
     validated::{LogFormat, Settings},
 };

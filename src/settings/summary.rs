@@ -9,6 +9,19 @@ pub(super) const LISTED: usize = 20;
 
 /// What is served, in a few lines: the listeners, the nodes if there are several, the routes.
 pub fn summary(settings: &Settings) -> String {
+    let mut lines = listeners(settings);
+    for route in settings.routes.iter().take(LISTED) {
+        line(&mut lines, format_args!("{route}"));
+    }
+    match settings.routes.len().saturating_sub(LISTED) {
+        0 => {}
+        more => line(&mut lines, format_args!("and {more} more")),
+    }
+    lines
+}
+
+/// The listeners, and the nodes if there are several.
+pub fn listeners(settings: &Settings) -> String {
     let mut lines = String::new();
     let listeners: Vec<_> = settings.all_listeners().collect();
     let width = listeners.iter().map(|listener| listener.name().len()).max().unwrap_or_default();
@@ -26,13 +39,6 @@ pub fn summary(settings: &Settings) -> String {
     }
     if let Some(registry) = &settings.mesh.registry {
         line(&mut lines, format_args!("{:width$}  {registry}", "registry"));
-    }
-    for route in settings.routes.iter().take(LISTED) {
-        line(&mut lines, format_args!("{route}"));
-    }
-    match settings.routes.len().saturating_sub(LISTED) {
-        0 => {}
-        more => line(&mut lines, format_args!("and {more} more")),
     }
     lines
 }

@@ -42,6 +42,110 @@ a.test/ -> mesh://b, mesh://*
     );
 }
 
+/// Of all that a route can inherit.
+const INHERITING: &str = r#"response_timeout = "20s"
+[defaults]
+hsts = "365d"
+host_header = "inside.test"
+[redirects]
+"www.a.test" = "https://a.test"
+[[routes]]
+host = "a.test"
+match.headers.x-a = true
+upstream = "${BACKEND}"
+[[routes.routes]]
+prefix = "/api"
+match.headers.x-b = "1"
+listeners = "https"
+response_timeout = "5m"
+[[routes.routes]]
+prefix = "/api"
+methods = "GET"
+hsts = false
+"#;
+
+#[test]
+fn check_shows_routes_in_order_with_what_they_inherit() {
+    let start = || Start::new().config(INHERITING).variable("BACKEND", "127.0.0.1:9");
+    assert_eq!(
+        printed(start(), &["check"]).rsplit_once("picks\n").unwrap().1,
+        r#"a.test/api [header x-a: *, header x-b: 1] -> 127.0.0.1:9 on https
+  host = "a.test"              [HOME]/config.toml:8
+  match.headers.x-a = true     [HOME]/config.toml:9
+  upstream = ${BACKEND}        [HOME]/config.toml:10, from ${BACKEND}
+  hsts = "365d"                [HOME]/config.toml:3
+  host_header = "inside.test"  [HOME]/config.toml:4
+a.test/api [GET, HEAD, header x-a: *] -> 127.0.0.1:9
+  host = "a.test"                       [HOME]/config.toml:8
+  match = { headers = { x-a = true } }  [HOME]/config.toml:9
+  upstream = ${BACKEND}                 [HOME]/config.toml:10, from ${BACKEND}
+  host_header = "inside.test"           [HOME]/config.toml:4
+  response_timeout = "20s"              [HOME]/config.toml:1
+a.test/ [header x-a: *] -> 127.0.0.1:9
+  hsts = "365d"                [HOME]/config.toml:3
+  host_header = "inside.test"  [HOME]/config.toml:4
+  response_timeout = "20s"     [HOME]/config.toml:1
+www.a.test/ -> 308 https://a.test
+  hsts = "365d"  [HOME]/config.toml:3
+"#
+    );
+}
+
+#[test]
+fn check_prints_json() {
+    let start = || Start::new().config(INHERITING).variable("BACKEND", "127.0.0.1:9");
+    let report: serde_json::Value = serde_json::from_str(&printed(start(), &["check", "--json"])).unwrap();
+    assert_eq!(report["is_valid"], true);
+    assert_eq!(report["files"][0], "[HOME]/config.toml");
+    assert_eq!(report["warnings"], serde_json::json!([]));
+    let places: Vec<_> = report["routes"].as_array().unwrap().iter().map(|route| &route["place"]).collect();
+    assert_eq!(
+        places,
+        [
+            "a.test/api [header x-a: *, header x-b: 1]",
+            "a.test/api [GET, HEAD, header x-a: *]",
+            "a.test/ [header x-a: *]",
+            "www.a.test/"
+        ]
+    );
+    let inherited = serde_json::json!({ "key": "upstream", "value": "${BACKEND}", "from": "[HOME]/config.toml:10, from ${BACKEND}" });
+    assert!(report["routes"][0]["inherited"].as_array().unwrap().contains(&inherited), "{report}");
+
+    let output = Start::new().config("htpp = 1\n").flags(&["check", "--json"]).output();
+    assert_eq!(output.status.code(), Some(2));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["is_valid"], false);
+    assert_eq!(report["errors"][0]["message"], "unknown key; did you mean `http`?");
+    assert!(report["errors"][0]["place"].as_str().unwrap().ends_with("config.toml:1: htpp"), "{report}");
+}
+
+#[test]
+fn check_warns_of_routes_that_are_never_reached_and_of_keys_that_have_slipped() {
+    let text = r#"[[routes]]
+host = "a.test"
+methods = ["GET", "POST"]
+upstream = "127.0.0.1:9"
+[[routes]]
+host = "a.test"
+methods = "POST"
+upstream = "127.0.0.1:8"
+
+# For all routes.
+max_body = "1MiB"
+"#;
+    let start = Start::new().config(text).flags(&["check"]);
+    let output = start.output();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap().replace(start.home().to_str().unwrap(), "[HOME]"),
+        "pmesh: warning: [HOME]/config.toml:11: routes[1].max_body: `max_body` holds for this route alone, because it \
+         stands below [[routes]]; for all routes, move it above the first [table] of the file, or below [defaults]
+pmesh: warning: [HOME]/config.toml:5: routes[1]: a.test/ [POST] never gets a request: `a.test/ [GET, HEAD, POST] -> \
+         127.0.0.1:9` by [HOME]/config.toml:1: routes[0] is tried before, and takes all of them
+"
+    );
+}
+
 #[test]
 fn check_warns_of_what_serves_nobody_as_a_start_does() {
     let start = || Start::new().flags(&["--http", "off", "--https", "off", "--internal", "off"]);

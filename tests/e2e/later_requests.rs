@@ -128,7 +128,7 @@ fn tls_then_unserved_ends_in_silence() {
         let mut client = Tls::of(&program).connect(program.https(), "served.test").unwrap();
         assert_eq!(client.get("served.test", "/").status, 200);
         client.send(get(host, "/"));
-        assert_eq!(raw_rest(&mut client).unwrap(), [], "{host}");
+        assert_eq!(raw_rest(&mut client).unwrap(), [0_u8; 0], "{host}");
     }
 }
 

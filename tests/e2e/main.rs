@@ -37,6 +37,7 @@ mod messages;
 mod ntlm;
 mod options;
 mod pool_age;
+mod precedence;
 mod room;
 mod routes;
 mod silence_http;

@@ -118,7 +118,7 @@ fn a_connection_that_has_said_nothing_does_not_hold_the_program_up() {
     program.signal(Signal::SIGTERM);
     assert_eq!(program.wait().code(), Some(0));
     for client in &mut silent {
-        assert_eq!(client.end().0, Vec::new());
+        assert_eq!(client.end().0, Vec::<u8>::new());
     }
     assert!(!program.log().iter().any(|line| line.contains("the shutdown timeout is over")));
 }

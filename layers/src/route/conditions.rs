@@ -133,7 +133,7 @@ impl Conditions {
     }
 
     /// Whether there are conditions other than methods.
-    pub(super) fn has_others(&self) -> bool {
+    pub fn has_others(&self) -> bool {
         !(self.headers.is_empty() && self.query.is_empty() && self.clients.is_empty() && self.upgrade.is_none())
     }
 

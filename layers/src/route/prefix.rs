@@ -12,6 +12,11 @@ impl PathPrefix {
         Self("".into())
     }
 
+    /// Without a slash at the end, unless it is `/`.
+    pub fn as_str(&self) -> &str {
+        if self.0.is_empty() { "/" } else { &self.0 }
+    }
+
     /// Without a slash at the end; empty for `/`.
     pub(super) fn as_key(&self) -> &str {
         &self.0
@@ -43,7 +48,7 @@ impl FromStr for PathPrefix {
 
 impl fmt::Display for PathPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_empty() { "/" } else { &self.0 })
+        f.write_str(self.as_str())
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod answer;
 mod hsts;
+mod inherited;
+mod order;
 mod place;
 mod read;
 mod redirection;
@@ -21,11 +23,14 @@ use pmesh_layers::{
 pub use self::{
     answer::Answer,
     hsts::Hsts,
+    inherited::Inherited,
+    order::{Hidden, hidden, in_matching_order},
     redirection::Redirection,
     respond::Respond,
     tls::{AcceptedCertificates, ClientCertificate, PemFile, UpstreamTls},
 };
 pub(super) use self::{
+    inherited::inherited,
     read::{RootDefaults, read},
     scope::Scope,
 };

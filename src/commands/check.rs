@@ -1,0 +1,107 @@
+//! `pmesh check`: what would be served, and what may be wrong with it.
+
+use std::{collections::HashMap, fmt::Write};
+
+use serde::Serialize;
+use tower::BoxError;
+
+use crate::{
+    columns::columns,
+    config::{self, Problem},
+    settings::{Inherited, Listener, Loaded, Place, Route, in_matching_order, listeners},
+};
+
+/// What `pmesh check --json` prints.
+#[derive(Debug, Serialize)]
+struct CheckReport {
+    /// Whether a start would succeed, but for the ports.
+    is_valid: bool,
+    /// The files that were read.
+    files: Vec<String>,
+    /// In the order in which they are tried.
+    routes: Vec<CheckedRoute>,
+    warnings: Vec<String>,
+    errors: Vec<CheckedProblem>,
+}
+
+/// One host and path of a route.
+#[derive(Debug, Serialize)]
+struct CheckedRoute {
+    name: String,
+    /// Host, path and conditions.
+    place: String,
+    listeners: Vec<String>,
+    answer: String,
+    /// File and line; or the flag, or the variable.
+    origin: String,
+    inherited: Vec<Inherited>,
+}
+
+#[derive(Debug, Serialize)]
+struct CheckedProblem {
+    place: String,
+    message: String,
+}
+
+/// What was read, as lines or JSON.
+///
+/// # Errors
+///
+/// None.
+pub fn check(loaded: &Loaded, warnings: Vec<String>, json: bool) -> Result<String, BoxError> {
+    let routes = routes(loaded);
+    if json {
+        let files = loaded.files().iter().map(|file| file.display().to_string()).collect();
+        let report = CheckReport { is_valid: true, files, routes, warnings, errors: Vec::new() };
+        return Ok(serde_json::to_string_pretty(&report)? + "\n");
+    }
+    let mut text = format!("{}\n{}", loaded.file_lines(), listeners(&loaded.settings));
+    routes.iter().for_each(|route| text += &lines(route));
+    Ok(text)
+}
+
+/// What is wrong, as JSON.
+///
+/// # Errors
+///
+/// None.
+pub fn failed_check(error: &(dyn std::error::Error + 'static)) -> Result<String, BoxError> {
+    let problem =
+        |Problem { place, message }: &Problem| CheckedProblem { place: place.clone(), message: message.clone() };
+    let errors = match error.downcast_ref::<config::Error>() {
+        Some(error) => error.problems().iter().map(problem).collect(),
+        None => vec![CheckedProblem { place: String::new(), message: error.to_string() }],
+    };
+    let report = CheckReport { is_valid: false, files: Vec::new(), routes: Vec::new(), warnings: Vec::new(), errors };
+    Ok(serde_json::to_string_pretty(&report)? + "\n")
+}
+
+/// In the order in which they are tried.
+fn routes(loaded: &Loaded) -> Vec<CheckedRoute> {
+    let routes = &loaded.settings.routes;
+    let inherited = loaded.inherited();
+    let by_route: HashMap<_, _> = routes.iter().map(std::ptr::from_ref).zip(inherited).collect();
+    let of = |route: &Route| by_route.get(&std::ptr::from_ref(route)).cloned().unwrap_or_default();
+    let checked = |(route, place): (&Route, Place<'_>)| CheckedRoute {
+        name: route.name.clone(),
+        place: place.to_string(),
+        listeners: route.listeners.iter().map(|listener| listener.name().to_owned()).collect(),
+        answer: route.answer.to_string(),
+        origin: route.origin.at().to_owned(),
+        inherited: of(route),
+    };
+    in_matching_order(routes).into_iter().map(checked).collect()
+}
+
+/// The route, and below it what it inherits.
+fn lines(route: &CheckedRoute) -> String {
+    let CheckedRoute { place, answer, listeners, inherited, .. } = route;
+    let usual = [Listener::Http, Listener::Https].map(|listener| listener.name().to_owned());
+    let on = if *listeners == usual { String::new() } else { format!(" on {}", listeners.join(", ")) };
+    let mut text = format!("{place} -> {answer}{on}\n");
+    let rows: Vec<_> =
+        inherited.iter().map(|Inherited { key, value, from }| [format!("  {key} = {value}"), from.clone()]).collect();
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{}", columns(&rows));
+    text
+}

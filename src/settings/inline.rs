@@ -1,0 +1,36 @@
+//! Values in one line.
+
+use figment::value::Value;
+
+use crate::config::Node;
+
+/// What stands for an empty list.
+pub(super) const NONE: &str = "none";
+
+/// A value as it would stand in a file, but for what came from the environment: that may be a secret.
+pub(super) fn inline(node: &Node<'_>) -> String {
+    match node.value {
+        _ if node.references().is_some() => node.references().unwrap_or_default(),
+        Value::String(_, text) => format!("{text:?}"),
+        Value::Array(..) => {
+            let elements = node.elements().unwrap_or_default();
+            format!("[{}]", elements.iter().map(inline).collect::<Vec<_>>().join(", "))
+        }
+        Value::Dict(_, table) => {
+            let field = |key: &String| Some(format!("{key} = {}", inline(&node.field(key)?)));
+            format!("{{ {} }}", table.keys().filter_map(field).collect::<Vec<_>>().join(", "))
+        }
+        value => plain(value),
+    }
+}
+
+/// A value as it would stand in a flag.
+pub(super) fn plain(value: &Value) -> String {
+    match value {
+        Value::String(_, text) => text.clone(),
+        Value::Array(_, values) if values.is_empty() => NONE.into(),
+        Value::Array(_, values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Bool(_, bool) => bool.to_string(),
+        other => other.to_u128().map_or_else(String::new, |number| number.to_string()),
+    }
+}
