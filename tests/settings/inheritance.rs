@@ -66,6 +66,36 @@ fn the_nearest_value_wins() {
 }
 
 #[test]
+fn a_regular_expression_alone_is_for_paths_below_the_prefix_of_the_parent() {
+    let routes = routes(
+        r#"
+        [[routes]]
+        host = "a.test"
+        prefix = ["/x", "/y"]
+        upstream = "a:1"
+        [[routes.routes]]
+        path_regex = "[.]php$"
+        upstream = "b:1"
+        [[routes.routes]]
+        prefix = "/z"
+        path_regex = "[.]php$"
+        [[routes.routes]]
+        path = "/a.php"
+        "#,
+    );
+    let shown: Vec<_> = routes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        shown,
+        [
+            "a.test/x, a.test/y -> a:1",
+            "a.test/x ~ [.]php$, a.test/y ~ [.]php$ -> b:1",
+            "a.test/z ~ [.]php$ -> a:1",
+            "a.test/a.php (exact) -> a:1",
+        ]
+    );
+}
+
+#[test]
 fn tables_are_merged_by_key_and_false_removes() {
     let routes = routes(
         r#"

@@ -2,7 +2,9 @@
 
 mod errors;
 mod example_file;
+mod examples;
 mod files;
+mod from_elsewhere;
 mod include;
 mod inheritance;
 mod listeners;

@@ -179,10 +179,7 @@ fn what_users_of_traefik_write_gets_advice() {
             "what changes a request is a key of the route, such as strip_prefix = true",
         ),
         (&format!("{ROUTE}entryPoints = [\"websecure\"]"), "to serve only one of them, write listeners = [\"https\"]"),
-        (
-            &format!("{ROUTE}basicAuth = true"),
-            "unknown key: `basic_auth` is planned, but not available in this version",
-        ),
+        (&format!("{ROUTE}basicAuth = true"), "unknown key: basic_auth is planned, but not available in this version"),
         (
             "[[routes]]\nhost = \"a\"\nupstream = \"https://b\"\ntls = { insecureSkipVerify = true }",
             "4: routes[0].tls.insecureSkipVerify: unknown key; did you mean `skip_verify`?",

@@ -32,7 +32,8 @@ pub(super) fn patterns(scope: &Scope<'_>, problems: &mut Problems) -> Vec<HostPa
 
 /// The paths of a route; `None` if they could not be read, which is reported.
 ///
-/// A child that names a path does not keep that of its parent: they are about the same thing, whichever key says it.
+/// A child that names a path does not keep that of its parent: they are about the same thing, whichever key says it. But
+/// a regular expression alone is for paths below the prefix of the parent.
 pub(super) fn paths(scope: &Scope<'_>, problems: &mut Problems) -> Option<Vec<RoutePath>> {
     let Some(table) = scope.nearest_with(&["path", "prefix", "path_regex"]) else {
         return Some(vec![PathPrefix::root().into()]);
@@ -50,6 +51,7 @@ pub(super) fn paths(scope: &Scope<'_>, problems: &mut Problems) -> Option<Vec<Ro
         problems.push(regex.problem("`path` is an exact path: leave out one of the two, or use `prefix`"));
         return None;
     }
+    let prefixes = prefixes.or_else(|| scope.field("prefix").filter(|_| regex.is_some()));
     let of_prefix: Vec<PathPrefix> = prefixes.as_ref().map(|node| node.read_one_or_more(problems)).unwrap_or_default();
     let mut paths: Vec<RoutePath> = match (&regex, of_prefix) {
         (None, prefixes) => prefixes.into_iter().map(RoutePath::from).collect(),

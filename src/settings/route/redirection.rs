@@ -79,6 +79,9 @@ impl Parse for From {
         if text.contains("://") {
             return Err(Some("write it without the scheme".into()));
         }
+        if text.contains("${") {
+            return Err(Some("a key takes no variables: write [[routes]] with `host` and `redirect` instead".into()));
+        }
         let (host, path) = text.split_at(text.find('/').unwrap_or(text.len()));
         let host = HostPattern::parse(&host.into())?;
         let path = match path.strip_suffix("/*") {
