@@ -38,6 +38,7 @@ fn documents_name_files_that_exist() {
         "benches/README.md",
         "fuzz/README.md",
         "docs/choices.md",
+        "examples/config/README.md",
         "docs/configuration.md",
         "docs/headers.md",
         "docs/redirects.md",

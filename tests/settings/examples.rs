@@ -35,6 +35,16 @@ fn each_begins_with_what_it_is_and_how_to_run_it() {
     }
 }
 
+#[test]
+fn all_are_listed() {
+    let list = include_str!("../../examples/config/README.md");
+    for path in examples() {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        assert!(list.contains(&format!("\n| [{name}]({name}) | ")), "{name}");
+    }
+    assert_eq!(list.matches(".toml](").count(), examples().len(), "files that are gone");
+}
+
 fn examples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/config");
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
