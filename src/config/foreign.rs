@@ -39,16 +39,28 @@ const PLANNED_IN_ROUTE: &[(&[&str], &str)] = &[
     (&["replace_path", "rewrite_path", "uri"], "rewrite"),
 ];
 
+/// Words of other programs for what is planned, above the first table.
+const PLANNED_AT_ROOT: &[(&[&str], &str)] = &[(
+    &["acme_ca", "certificates_resolvers", "certificatesresolvers", "email", "lets_encrypt", "letsencrypt"],
+    "acme",
+)];
+
+/// Advice on a key above the first table.
+pub(super) fn at_root(key: &str) -> Option<String> {
+    advice(key, PLANNED_AT_ROOT).map(|ours| format!("unknown key: {}", shape::planned(ours)))
+}
+
 /// Advice on a key of a route.
 pub(super) fn in_route(key: &str) -> Option<String> {
-    let key = key.to_lowercase().replace('-', "_");
-    let advice = |rows: &[(&[&str], &'static str)]| {
-        rows.iter().find(|(keys, _)| keys.contains(&key.as_str())).map(|(_, advice)| *advice)
-    };
-    match advice(IN_ROUTE) {
+    match advice(key, IN_ROUTE) {
         Some(instead) => Some(format!("unknown key: {instead}")),
-        None => advice(PLANNED_IN_ROUTE).map(|ours| format!("unknown key: {}", shape::planned(ours))),
+        None => advice(key, PLANNED_IN_ROUTE).map(|ours| format!("unknown key: {}", shape::planned(ours))),
     }
+}
+
+fn advice(key: &str, rows: &[(&[&str], &'static str)]) -> Option<&'static str> {
+    let key = key.to_lowercase().replace('-', "_");
+    rows.iter().find(|(keys, _)| keys.contains(&key.as_str())).map(|(_, advice)| *advice)
 }
 
 /// Text in which a placeholder of another program stands for a variable of the environment, as it is written here.
@@ -72,11 +84,19 @@ pub(crate) fn with_references(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::table;
 
     #[test]
     fn what_is_planned_is_called_as_in_a_route() {
         for (_, ours) in PLANNED_IN_ROUTE {
             assert!(shape::key(shape::ROUTE, ours).is_some_and(|key| key.part == shape::Part::Planned), "{ours}");
+        }
+    }
+
+    #[test]
+    fn what_is_planned_is_called_as_at_the_root() {
+        for (_, ours) in PLANNED_AT_ROOT {
+            assert!(table::PLANNED.contains(ours), "{ours}");
         }
     }
 

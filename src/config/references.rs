@@ -117,6 +117,9 @@ fn expand(text: &str, environment: &Environment) -> Result<(String, Vec<String>)
 fn value(inside: &str, environment: &Environment) -> Result<(String, String), String> {
     let is_in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let (name, rest) = inside.split_at(inside.find(|c| !is_in_name(c)).unwrap_or(inside.len()));
+    if !name.is_empty() && inside.chars().all(|c| c.is_ascii_digit()) {
+        return Err(format!("a group of a regular expression is written {{{name}}}: leave out the $"));
+    }
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
         return Err(format!("a ${{ is not followed by the name of a variable: {INSTEAD}"));
     }

@@ -89,6 +89,12 @@ impl Walk {
     }
 
     fn table(&mut self, table: &dyn TableLike, keys: &'static [Key]) {
+        if let [redirects, first] = &self.path[..]
+            && redirects == "redirects"
+            && let Some(rest) = dotted_key(table)
+        {
+            return self.report(format!("a key with dots needs quotes: write \"{first}.{rest}\" = …"));
+        }
         for (name, item) in table.iter() {
             self.path.push(name.to_owned());
             match shape::key(keys, name) {
@@ -109,6 +115,13 @@ impl Walk {
     }
 }
 
+/// The key in a table that is one because of dots in a key without quotes.
+fn dotted_key(table: &dyn TableLike) -> Option<String> {
+    let (key, item) = table.iter().next().filter(|_| table.is_dotted())?;
+    let rest = item.as_table_like().and_then(dotted_key);
+    Some(rest.map_or_else(|| key.to_owned(), |rest| format!("{key}.{rest}")))
+}
+
 fn at_root(key: &str, which: Which) -> String {
     if let Some(setting) = renamed::setting(key) {
         return renamed::message(setting.key);
@@ -123,6 +136,9 @@ fn at_root(key: &str, which: Which) -> String {
     }
     if table::PLANNED.contains(&key) {
         return shape::planned(key);
+    }
+    if let Some(advice) = foreign::at_root(key) {
+        return advice;
     }
     if shape::key(shape::ROUTE, key).is_some() {
         return "unknown key; the keys of a route go below a [[routes]] line, or below [defaults] for all routes"

@@ -179,10 +179,56 @@ fn what_users_of_traefik_write_gets_advice() {
             "what changes a request is a key of the route, such as strip_prefix = true",
         ),
         (&format!("{ROUTE}entryPoints = [\"websecure\"]"), "to serve only one of them, write listeners = [\"https\"]"),
-        (&format!("{ROUTE}basicAuth = true"), "unknown key: basic_auth is planned, but not available in this version"),
+        (
+            &format!("{ROUTE}basicAuth = true"),
+            "unknown key: `basic_auth` is planned, but not available in this version",
+        ),
         (
             "[[routes]]\nhost = \"a\"\nupstream = \"https://b\"\ntls = { insecureSkipVerify = true }",
             "4: routes[0].tls.insecureSkipVerify: unknown key; did you mean `skip_verify`?",
+        ),
+    ] {
+        assert_told(file, expected);
+    }
+}
+
+#[test]
+fn redirects_and_responses_in_the_style_of_other_programs_get_advice() {
+    let route = "[[routes]]\nhost = \"a\"\n";
+    for (file, expected) in [
+        (
+            &format!("{route}redirect = \"https://b/${{1}}\"") as &str,
+            "a group of a regular expression is written {1}: leave out the $",
+        ),
+        (&format!("{route}redirect = {{ url = \"https://b\" }}"), "unknown key; did you mean `to`?"),
+        (&format!("{route}redirect = {{ to = \"https://b\", code = 301 }}"), "unknown key; did you mean `status`?"),
+        (&format!("{route}respond = \"ok\""), "for a text, write { status = 200, body = \"ok\" }"),
+        (&format!("{route}respond = \"404\""), "write 404, without quotes"),
+        (
+            "[redirects]\nwww.a.com = \"https://a.com\"",
+            "2: redirects.www: a key with dots needs quotes: write \"www.a.com\" = …",
+        ),
+        ("[redirects]\n\"/old\" = \"/new\"", "the host is missing: write \"example.com/old\""),
+        (
+            "[redirects]\n\"www.${A}\" = \"https://b\"",
+            "a key takes no variables: write [[routes]] with `host` and `redirect` instead",
+        ),
+        (
+            &format!("{ROUTE}hsts = \"max-age=31536000; preload\""),
+            "it is a duration, not the value of the header: write \"31536000s\"",
+        ),
+        (&format!("{ROUTE}hsts = true"), "found true: write \"365d\""),
+        (
+            &format!("{ROUTE}listeners = [\"websecure\"]"),
+            "there is no listener `websecure`, only http, https: write \"https\"",
+        ),
+        (
+            &format!("{ROUTE}[[routes.routes]]\nmax_body = \"1MiB\""),
+            ": a child needs a path, methods or match of its own",
+        ),
+        (
+            &format!("email = \"a@b.test\"\n{ROUTE}"),
+            "1: email: unknown key: `acme` is planned, but not available in this version",
         ),
     ] {
         assert_told(file, expected);

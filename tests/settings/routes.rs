@@ -198,7 +198,7 @@ fn mistakes_say_what_to_write() {
         (route("upstream = \"b:1\"\nmatch.path = \"/\""), "4: routes[0].match.path: unknown key"),
         (
             route("upstream = \"b:1\"\nlisteners = \"web\""),
-            "4: routes[0].listeners: there is no listener `web` for clients, only http, https: write one of these, or add [listeners.web]",
+            "4: routes[0].listeners: there is no listener `web`, only http, https: write \"http\"",
         ),
         (
             route("upstream = \"b:1\"\npath = \"/a\"\nstrip_prefix = true"),

@@ -46,12 +46,19 @@ impl Parse for MaxAge {
     fn parse(value: &Value) -> Result<Self, Reason> {
         const TEN_YEARS: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 
+        if value.to_bool() == Some(true) {
+            return Err(Some("write \"365d\"".into()));
+        }
         if let Some(number) = value.to_u128() {
             return Err(Some(format!("add a unit, as in {number}s or {number}d")));
         }
         let text = text(value)?.trim();
         if !text.is_empty() && text != "0" && text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(Some(format!("add a unit, as in {text}s or {text}d")));
+        }
+        if let Some(seconds) = text.strip_prefix("max-age=") {
+            let seconds = seconds.split(';').next().unwrap_or_default();
+            return Err(Some(format!("it is a duration, not the value of the header: write \"{seconds}s\"")));
         }
         let duration = humantime::parse_duration(text).map_err(|_| None)?;
         if duration > TEN_YEARS { Err(None) } else { Ok(Self(duration)) }

@@ -138,15 +138,20 @@ pub(super) fn listeners(scope: &Scope<'_>, named: &[NamedListener], problems: &m
             Some(listener) => listeners.push(listener),
             None => {
                 let known: Vec<_> = all.map(|listener| listener.name().to_owned()).collect();
-                let internal = if name == "internal" {
-                    "; internal is for other nodes, which may ask for every route"
-                } else {
-                    ""
+                let known = known.join(", ");
+                let message = match name.as_str() {
+                    "internal" => format!(
+                        "there is no listener `internal` for clients, only {known}; internal is for other nodes, which \
+                         may ask for every route: write one of these"
+                    ),
+                    // The usual names in configurations of Traefik.
+                    "web" => format!("there is no listener `web`, only {known}: write \"http\""),
+                    "websecure" => format!("there is no listener `websecure`, only {known}: write \"https\""),
+                    _ => format!(
+                        "there is no listener `{name}`, only {known}: write one of these, or add [listeners.{name}]"
+                    ),
                 };
-                problems.push(element.problem(format!(
-                    "there is no listener `{name}` for clients, only {}{internal}: write one of these, or add [listeners.{name}]",
-                    known.join(", ")
-                )));
+                problems.push(element.problem(message));
             }
         }
     }

@@ -166,9 +166,15 @@ fn report_alike(routes: &[Route], problems: &mut Problems) {
                 Entry::Vacant(free) => drop(free.insert(route)),
                 Entry::Occupied(first) => {
                     let other = first.get();
+                    let is_child = route.origin.to_string().contains("].routes[");
+                    let advice = if is_child && route.answer == other.answer {
+                        ": a child needs a path, methods or match of its own"
+                    } else {
+                        ""
+                    };
                     problems.push(Problem::new(
                         route.origin.to_string(),
-                        format!("{place} has two routes: `{route}` here and `{other}` by {}", other.origin),
+                        format!("{place} has two routes: `{route}` here and `{other}` by {}{advice}", other.origin),
                     ));
                     break;
                 }

@@ -82,6 +82,9 @@ impl Parse for From {
         if text.contains("${") {
             return Err(Some("a key takes no variables: write [[routes]] with `host` and `redirect` instead".into()));
         }
+        if text.starts_with('/') {
+            return Err(Some(format!("the host is missing: write \"example.com{text}\"")));
+        }
         let (host, path) = text.split_at(text.find('/').unwrap_or(text.len()));
         let host = HostPattern::parse(&host.into())?;
         let path = match path.strip_suffix("/*") {

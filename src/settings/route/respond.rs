@@ -74,7 +74,9 @@ impl Parse for Respond {
     fn parse(value: &Value) -> Result<Self, Reason> {
         match value.as_str() {
             Some("silence") => Ok(Self::Silence),
-            Some(_) => Err(None),
+            // A number that lacks only the absence of quotes gets other advice.
+            Some(text) if text.parse::<u64>().is_ok() => Err(None),
+            Some(text) => Err(Some(format!("for a text, write {{ status = 200, body = {text:?} }}"))),
             None => {
                 let Status(status) = Status::parse(value).map_err(|_| None)?;
                 Ok(Self::Fixed { status, body: None, content_type: TEXT })
