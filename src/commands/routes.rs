@@ -116,10 +116,13 @@ mod tests {
         };
         assert_eq!(
             table(&RoutesReport { routes: vec![plain, bare] }),
-            "ROUTE         LISTENERS    UPSTREAM                  OPTIONS\n\
-             a.test/api    http, https  127.0.0.1:1, 127.0.0.1:2  strip_prefix, host_header x, ca /ca.pem\n\
-             *.a.test/api  http, https  127.0.0.1:1, 127.0.0.1:2  strip_prefix, host_header x, ca /ca.pem\n\
-             b/api         -            127.0.0.1:1, 127.0.0.1:2  cert /c.pem, key /c.key, skip_verify\n"
+            "ROUTE               LISTENERS    ANSWER                    OPTIONS\n\
+             a.test/api          http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365days, strip_prefix, host_header x, ca /ca.pem\n\
+             a.test/x (exact)    http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365days, strip_prefix, host_header x, ca /ca.pem\n\
+             *.a.test/api        http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365days, strip_prefix, host_header x, ca /ca.pem\n\
+             *.a.test/x (exact)  http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365days, strip_prefix, host_header x, ca /ca.pem\n\
+             b/api               -            127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365days, cert /c.pem, key /c.key, skip_verify\n\
+             b/x (exact)         -            127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365days, cert /c.pem, key /c.key, skip_verify\n"
         );
     }
 }
