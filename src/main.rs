@@ -11,7 +11,7 @@ use std::{
 use pmesh::{
     cli::{Arguments, Command},
     commands::{self, Unreachable},
-    config::{Defaults, Source},
+    config::{Defaults, Source, schema},
     demo,
     secret::{CONTEXT, Secrets},
     server::{check::check, descriptors::MORE_FILES, reload::Configuration, run::run},
@@ -69,6 +69,7 @@ fn obey(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
             show(&checked?)
         }
         Command::Explain { key } => show(&explain(&source.load()?, key.as_deref())?),
+        Command::Schema => show(&schema()),
         Command::Authority { next } => show(&authority(&source.load_to_ask()?, *next)?),
         Command::Status(asked) => show(&commands::status(&source.load_to_ask()?, asked.node.as_ref(), asked.json)?),
         Command::Peers(asked) => show(&commands::peers(&source.load_to_ask()?, asked.node.as_ref(), asked.json)?),

@@ -51,7 +51,8 @@ fn row(setting: &Setting) -> String {
 fn the_page_on_timeouts_has_all_of_them_with_their_defaults() {
     let rows = TIMEOUTS.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | `"));
     let listed: BTreeSet<_> = rows.filter_map(|(key, rest)| Some((key, rest.split_once('`')?.0))).collect();
-    let timeouts = SETTINGS.iter().filter(|setting| setting.kind == Kind::Duration || setting.key == "body_min_rate");
+    let is_timeout = |kind: Kind| matches!(kind, Kind::Duration | Kind::TimeLimit);
+    let timeouts = SETTINGS.iter().filter(|setting| is_timeout(setting.kind) || setting.key == "body_min_rate");
     // A difference of clocks, not a time that anything may take.
     let timeouts = timeouts.filter(|setting| setting.key != "mesh_clock_window");
     assert_eq!(listed, timeouts.map(|setting| (setting.key, setting.default.text())).collect());

@@ -49,6 +49,8 @@ pub enum Command {
         /// Only this one.
         key: Option<String>,
     },
+    /// Print the JSON Schema of the configuration file.
+    Schema,
     /// Print the public part of the local authority.
     Authority {
         /// Of the new secret, while it takes over from an old one.
@@ -136,6 +138,7 @@ impl Arguments {
             Some(("demo", _)) => Command::Demo,
             Some(("check", matches)) => Command::Check { json: matches.get_flag(JSON) },
             Some(("explain", matches)) => Command::Explain { key: matches.get_one(EXPLAINED).cloned() },
+            Some(("schema", _)) => Command::Schema,
             Some(("ca", matches)) => Command::Authority { next: matches.get_flag(NEXT) },
             Some((STATUS, matches)) => Command::Status(asked(matches)),
             Some((PEERS, matches)) => Command::Peers(asked(matches)),
@@ -192,6 +195,10 @@ fn definition() -> clap::Command {
             clap::Command::new("explain")
                 .about("Prints the value of each setting and where it was set")
                 .arg(Arg::new(EXPLAINED).value_name("KEY").help("Shows only this setting, and what it is for")),
+        )
+        .subcommand(
+            clap::Command::new("schema")
+                .about("Prints the JSON Schema of the configuration file, with which editors complete and check it"),
         )
         .subcommand(
             clap::Command::new("ca")
@@ -302,7 +309,7 @@ mod tests {
     fn commands_that_start_something_come_before_those_that_ask_a_node() {
         let definition = definition();
         let names: Vec<_> = definition.get_subcommands().map(clap::Command::get_name).collect();
-        let expected = "demo check explain ca secret status peers upstreams routes reload";
+        let expected = "demo check explain schema ca secret status peers upstreams routes reload";
         assert_eq!(names.join(" "), expected);
     }
 
@@ -325,6 +332,7 @@ mod tests {
             (&["check"], Command::Check { json: false }),
             (&["explain"], Command::Explain { key: None }),
             (&["explain", "http"], Command::Explain { key: Some("http".into()) }),
+            (&["schema"], Command::Schema),
             (&["ca"], Command::Authority { next: false }),
             (&["ca", "--next"], Command::Authority { next: true }),
             (&["status"], Command::Status(Asked { node: None, json: false })),
@@ -376,7 +384,7 @@ mod tests {
             (&["--body-timeout", "5s"], "--body-timeout is now called --stall-timeout"),
             (&["demo", "--tunnel-timeout=5s"], "--tunnel-timeout is now called --stream-timeout"),
             (&["-c", "x.toml"], "a similar argument exists: '--config'"),
-            (&["chek"], "a similar subcommand exists: 'check'"),
+            (&["explian"], "a similar subcommand exists: 'explain'"),
             (&["serve"], "to serve, run `pmesh` without a command"),
             (&["proxy.toml"], "to use a configuration file, write --config proxy.toml"),
             (&["validate"], "to validate the settings, run `pmesh check`"),

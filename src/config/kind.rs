@@ -13,14 +13,26 @@ pub enum Kind {
     Subnet,
     /// A number.
     Count,
+    /// A number from one to another.
+    Within(u16, u16),
+    /// One of these numbers.
+    Numbers(&'static [u16]),
     /// A number of bytes.
     Size,
+    /// A number of bytes, or off.
+    SizeLimit,
     /// true or false.
     Switch,
     /// A time with its unit.
     Duration,
+    /// A time with its unit, or off.
+    TimeLimit,
+    /// A time with its unit, which may be 0.
+    MaxAge,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// A method of HTTP.
+    Method,
     /// A directive for the log.
     Filter,
     /// Text that is called so in the help.
@@ -59,10 +71,11 @@ impl Kind {
         match self {
             Self::Port => "PORT",
             Self::Subnet => "CIDR",
-            Self::Count => "N",
-            Self::Size => "SIZE",
+            Self::Count | Self::Within(..) | Self::Numbers(_) => "N",
+            Self::Size | Self::SizeLimit => "SIZE",
             Self::Switch => "BOOL",
-            Self::Duration => "DURATION",
+            Self::Duration | Self::TimeLimit | Self::MaxAge => "DURATION",
+            Self::Method => "METHOD",
             Self::Choice(_) => "WORD",
             Self::Filter => "FILTER",
             Self::Text(name) => name,
@@ -84,7 +97,9 @@ impl Kind {
     /// Text that does not fit is kept as text: reading the settings says what was expected instead.
     pub(super) fn value(self, text: &str, home: Option<&str>) -> Value {
         match self {
-            Self::Port | Self::Count | Self::Size => text.parse::<u64>().map_or_else(|_| text.into(), Value::from),
+            Self::Port | Self::Count | Self::Within(..) | Self::Numbers(_) | Self::Size | Self::SizeLimit => {
+                text.parse::<u64>().map_or_else(|_| text.into(), Value::from)
+            }
             Self::Switch => Value::from(text).to_bool_lossy().map_or_else(|| text.into(), Value::from),
             Self::File | Self::Directory => path::expand(text, home).into(),
             Self::Socket => path::of_socket(text, |path| path::expand(path, home)).into(),
@@ -93,6 +108,9 @@ impl Kind {
             Self::Routes => text.split_whitespace().map(route).collect::<Vec<_>>().into(),
             Self::Subnet
             | Self::Duration
+            | Self::TimeLimit
+            | Self::MaxAge
+            | Self::Method
             | Self::Choice(_)
             | Self::Filter
             | Self::Text(_)

@@ -25,6 +25,7 @@ mod pattern;
 mod references;
 mod relative;
 pub(crate) mod renamed;
+mod schema;
 mod secret;
 mod shape;
 mod shown;
@@ -43,6 +44,7 @@ pub use self::{
     defaults::Defaults,
     error::{Error, Problem},
     kind::Kind,
+    schema::schema,
     secret::Secret,
     source::Source,
     table::{Fallback, SETTINGS, Setting},

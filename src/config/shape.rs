@@ -14,6 +14,8 @@ pub(crate) struct Key {
     pub(crate) part: Part,
     /// One line about it.
     pub(crate) help: &'static str,
+    /// Whether its table needs it.
+    pub(crate) is_required: bool,
 }
 
 /// What the value of a key looks like.
@@ -53,13 +55,19 @@ pub(crate) enum Part {
     Answer,
     /// All else, which a child inherits, and `[defaults]` may hold.
     Setting,
+    /// What a child never has from its parent.
+    Own,
     /// Planned, but not available in this version.
     Planned,
 }
 
 impl Key {
     const fn new(name: &'static str, part: Part, shape: Shape, help: &'static str) -> Self {
-        Self { name, shape, part, help }
+        Self { name, shape, part, help, is_required: false }
+    }
+
+    const fn required(self) -> Self {
+        Self { is_required: true, ..self }
     }
 
     const fn planned(name: &'static str) -> Self {
@@ -74,8 +82,9 @@ impl Key {
 
 const SWITCH: Shape = Shape::One(Kind::Switch);
 const DURATION: Shape = Shape::One(Kind::Duration);
+const MAX_AGE: Shape = Shape::One(Kind::MaxAge);
 const FILE: Shape = Shape::One(Kind::File);
-const NUMBER: Shape = Shape::One(Kind::Count);
+const STATUS: Shape = Shape::One(Kind::Within(200, 599));
 
 const fn text(name: &'static str) -> Shape {
     Shape::One(Kind::Text(name))
@@ -86,12 +95,14 @@ const fn texts(name: &'static str) -> Shape {
 }
 
 /// The keys of `[[certificates]]`.
-pub(crate) const CERTIFICATE: &[Key] =
-    &[Key::inner("cert", FILE, "The certificate chain, in PEM"), Key::inner("key", FILE, "Its private key, in PEM")];
+pub(crate) const CERTIFICATE: &[Key] = &[
+    Key::inner("cert", FILE, "The certificate chain, in PEM").required(),
+    Key::inner("key", FILE, "Its private key, in PEM").required(),
+];
 
 /// The keys of `[listeners.NAME]`.
 pub(crate) const LISTENER: &[Key] = &[
-    Key::inner("port", Shape::One(Kind::Port), "A number, 0 to let the kernel pick one, or \"off\""),
+    Key::inner("port", Shape::One(Kind::Port), "A number, 0 to let the kernel pick one, or \"off\"").required(),
     Key::inner("tls", SWITCH, "Whether its clients speak TLS"),
     Key::inner("bind", Shape::OneOrMore(Kind::Text("IP")), "Addresses to listen on; default: bind"),
     Key::inner("h2c", Shape::One(Kind::Choice(&["off", "silent", "open"])), "Without TLS: HTTP/2, as in http_h2c"),
@@ -132,20 +143,21 @@ pub(crate) const REDIRECT: &[Key] = &[
         "to",
         text("URL"),
         "The target, in which {path_and_query}, {path}, {query}, {host}, {*} and {1} may stand",
-    ),
-    Key::inner("status", NUMBER, "301, 302, 303, 307 or 308"),
+    )
+    .required(),
+    Key::inner("status", Shape::One(Kind::Numbers(&[301, 302, 303, 307, 308])), "301, 302, 303, 307 or 308"),
 ];
 
 /// The keys of `respond`.
 pub(crate) const RESPOND: &[Key] = &[
-    Key::inner("status", NUMBER, "The status, from 200 to 599"),
+    Key::inner("status", STATUS, "The status, from 200 to 599"),
     Key::inner("body", text("TEXT"), "The body"),
     Key::inner("content_type", text("TYPE"), "Default: application/json if the body is JSON, else text/plain"),
 ];
 
 /// The keys of `hsts`.
 pub(crate) const HSTS: &[Key] = &[
-    Key::inner("max_age", DURATION, "For how long browsers use https only"),
+    Key::inner("max_age", MAX_AGE, "For how long browsers use https only"),
     Key::inner("include_subdomains", SWITCH, "Whether that holds for all names below the host, too"),
     Key::inner("preload", SWITCH, "Whether browsers may put the host on their preload lists"),
 ];
@@ -155,14 +167,14 @@ const RESPONSE_TIMEOUT: &str = "How long a request may wait for the head of its 
 macro_rules! route_keys {
     ($($more:expr),* $(,)?) => {
         &[
-            Key::new("name", Part::Match, text("NAME"), "The name of the route in logs and reports; default: host and path"),
-            Key::new("host", Part::Match, texts("HOST"), "A name, *.example.com for all names below it, or a list"),
+            Key::new("name", Part::Own, text("NAME"), "The name of the route in logs and reports; default: host and path"),
+            Key::new("host", Part::Match, texts("HOST"), "A name, *.example.com for all names below it, or a list").required(),
             Key::new("path", Part::Match, texts("PATH"), "The exact path, or a list"),
             Key::new("prefix", Part::Match, texts("PREFIX"),
                 "What the path must start with, in whole segments, or a list; default: /"),
             Key::new("path_regex", Part::Match, text("REGEX"),
                 "A regular expression for the path; with prefix, for paths below it"),
-            Key::new("methods", Part::Match, texts("METHOD"), "The methods; GET includes HEAD; default: all"),
+            Key::new("methods", Part::Match, Shape::OneOrMore(Kind::Method), "The methods; GET includes HEAD; default: all"),
             Key::new("match", Part::Match, Shape::Table(MATCH), "What else a request must have"),
             Key::new("listeners", Part::Setting, texts("NAME"), "The listeners that serve it; default: http and https"),
 
@@ -171,7 +183,7 @@ macro_rules! route_keys {
                  unix:/run/app.sock, mesh://node, or a list"),
             Key::new("redirect", Part::Answer, Shape::Either(&[text("URL"), Shape::Table(REDIRECT)]), "Redirects elsewhere"),
             Key::new("respond", Part::Answer,
-                Shape::Either(&[NUMBER, Shape::One(Kind::Choice(&["silence"])), Shape::Table(RESPOND)]),
+                Shape::Either(&[STATUS, Shape::One(Kind::Choice(&["silence"])), Shape::Table(RESPOND)]),
                 "Answers with a status, or with silence: the connection is closed without a byte"),
             Key::planned("files"),
 
@@ -191,7 +203,7 @@ macro_rules! route_keys {
             Key::planned("request_headers"),
             Key::planned("response_headers"),
             Key::new("redirect_https", Part::Setting, SWITCH, "Whether requests without TLS are redirected to https"),
-            Key::new("hsts", Part::Setting, Shape::Either(&[DURATION, Shape::Table(HSTS)]),
+            Key::new("hsts", Part::Setting, Shape::Either(&[MAX_AGE, Shape::Table(HSTS)]),
                 "Tells browsers to use https only, for this long (Strict-Transport-Security)"),
             Key::planned("error_pages"),
             Key::planned("compress"),
@@ -208,7 +220,7 @@ macro_rules! route_keys {
                 "How long a request and its response may both make no progress once the response has begun"),
             Key::new("stream_timeout", Part::Setting, DURATION,
                 "How long a tunnel, an event stream or a gRPC stream may be idle"),
-            Key::new("max_body", Part::Setting, Shape::One(Kind::Size), "Maximum size of a request body, such as \"10MiB\", or \"off\""),
+            Key::new("max_body", Part::Setting, Shape::One(Kind::SizeLimit), "Maximum size of a request body, such as \"10MiB\", or \"off\""),
             $($more),*
         ]
     };
@@ -220,7 +232,7 @@ pub(crate) const CHILD_ROUTE: &[Key] = route_keys!();
 /// The keys of `[[routes]]`.
 pub(crate) const ROUTE: &[Key] = route_keys!(Key::new(
     "routes",
-    Part::Match,
+    Part::Own,
     Shape::Tables(CHILD_ROUTE),
     "Routes that have everything of this one, but for what they say themselves",
 ));

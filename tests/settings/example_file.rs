@@ -4,7 +4,17 @@ use pmesh::config::{SETTINGS, Setting};
 
 use crate::Start;
 
-const EXAMPLE: &str = include_str!("../../config.toml");
+pub(crate) const EXAMPLE: &str = include_str!("../../config.toml");
+
+/// The file with all settings that have no fixed default.
+pub(crate) fn with_every_setting() -> String {
+    // "#key" is a setting, "# text" a comment.
+    let line = |line: &'static str| match line.strip_prefix('#') {
+        Some(setting) if setting.starts_with(|c: char| !c.is_whitespace()) => setting,
+        _ => line,
+    };
+    EXAMPLE.lines().map(|text| format!("{}\n", line(text))).collect()
+}
 
 #[test]
 fn it_holds_the_defaults() {
@@ -15,15 +25,7 @@ fn it_holds_the_defaults() {
 
 #[test]
 fn it_holds_every_key() {
-    // "#key" is a setting, "# text" a comment.
-    let text: String = EXAMPLE
-        .lines()
-        .map(|line| match line.strip_prefix('#') {
-            Some(setting) if setting.starts_with(|c: char| !c.is_whitespace()) => format!("{setting}\n"),
-            _ => format!("{line}\n"),
-        })
-        .collect();
-    let start = Start::new().file(&text);
+    let start = Start::new().file(&with_every_setting());
     assert_eq!(start.loaded().settings.routes.len(), 7);
     assert_eq!(start.loaded().settings.certificates.len(), 1);
     for setting in SETTINGS.iter().filter(|setting| setting.in_file) {

@@ -12,6 +12,7 @@ mod newcomers;
 mod references;
 mod reload;
 mod routes;
+mod schema;
 mod secret;
 mod sources;
 mod values;

@@ -34,11 +34,11 @@ pub(crate) fn text(setting: &Setting, second: bool) -> String {
     match kind {
         Kind::Port => pick("1001", "1002"),
         Kind::Subnet => pick("127.11.0.0/16", "127.12.0.0/16"),
-        Kind::Count => pick("11", "12"),
+        Kind::Count | Kind::Within(..) => pick("11", "12"),
         // More than the least head, less than the most.
-        Kind::Size => pick("9000", "10KiB"),
+        Kind::Size | Kind::SizeLimit => pick("9000", "10KiB"),
         Kind::Switch => pick("false", "true"),
-        Kind::Duration => pick("11s", "1m 2s"),
+        Kind::Duration | Kind::TimeLimit => pick("11s", "1m 2s"),
         Kind::Choice(words) => words[usize::from(second)].to_owned(),
         Kind::Filter => pick("warn", "pmesh=debug"),
         Kind::Addresses | Kind::Networks => pick("10.0.0.1", "10.0.0.2,::2"),
@@ -53,6 +53,7 @@ pub(crate) fn text(setting: &Setting, second: bool) -> String {
         Kind::Certificates => "/one /two".into(),
         Kind::Include => pick("/none/*.toml", "/none/?.toml"),
         Kind::Defaults | Kind::Redirects | Kind::Secret => unreachable!("not merged"),
+        Kind::Numbers(_) | Kind::MaxAge | Kind::Method => unreachable!("of routes"),
     }
 }
 
@@ -61,7 +62,7 @@ fn toml(setting: &Setting, text: &str) -> String {
     let key = setting.key;
     let list = |text: &str| text.split(',').map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
     match setting.kind {
-        Kind::Port | Kind::Count | Kind::Switch => format!("{key} = {text}\n"),
+        Kind::Port | Kind::Count | Kind::Within(..) | Kind::Switch => format!("{key} = {text}\n"),
         Kind::Addresses | Kind::Networks => format!("{key} = [{}]\n", list(text)),
         Kind::Peers => {
             let peers = text.split(',').filter_map(|peer| peer.split_once('='));

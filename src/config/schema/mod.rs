@@ -1,0 +1,134 @@
+//! The JSON Schema of the configuration file, made from the tables of its keys, so that editors complete and check it.
+//!
+//! It is of draft 7 and refers to nothing: taplo, which most editors use for TOML, knows no later draft and drops what
+//! stands beside a reference.
+
+mod pattern;
+mod value;
+
+use serde_json::{Map, Value, json};
+
+use self::value::Accepted;
+use super::{
+    Fallback, Kind, SETTINGS, Setting,
+    shape::{CHILD_ROUTE, Key, Part, ROUTE, Shape},
+};
+
+/// The schema, as indented JSON.
+pub fn schema() -> String {
+    let properties: Map<_, _> = SETTINGS
+        .iter()
+        .filter(|setting| setting.in_file)
+        .map(|setting| (setting.key.to_owned(), of_setting(setting)))
+        .collect();
+    let schema = json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "pmesh",
+        "description": "The configuration file of pmesh",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    format!("{schema:#}\n")
+}
+
+fn of_setting(setting: &Setting) -> Value {
+    let accepted = match setting.kind {
+        Kind::Defaults => table(CHILD_ROUTE, Place::Defaults),
+        kind => accepted(kind.shape(), Place::Elsewhere),
+    };
+    let restart = if setting.needs_restart { ". Needs a restart" } else { "" };
+    match setting.default {
+        Fallback::Value(text) => {
+            accepted.schema(&format!("{}{restart}.", setting.help), Some(default(setting.kind, text)))
+        }
+        Fallback::Described(text) => accepted.schema(&format!("{}{restart}. Default: {text}.", setting.help), None),
+    }
+}
+
+/// As it would stand in the file.
+fn default(kind: Kind, text: &str) -> Value {
+    let value = kind.value(text, None);
+    let number = value.to_u128().and_then(|number| u64::try_from(number).ok());
+    number.map(Value::from).or_else(|| value.to_bool().map(Value::from)).unwrap_or_else(|| text.into())
+}
+
+/// Where a table stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Route,
+    Child,
+    Defaults,
+    /// In a route, in a key that is merged with what it inherits.
+    Inherited,
+    Elsewhere,
+}
+
+impl Place {
+    /// Whether `false` may stand for a value, to remove what would be inherited.
+    fn may_be_false(self, key: &Key) -> bool {
+        match self {
+            Self::Child => key.part != Part::Own,
+            Self::Route | Self::Defaults => key.part == Part::Setting,
+            Self::Inherited => true,
+            Self::Elsewhere => false,
+        }
+    }
+
+    /// That of a table in `key` of a table.
+    fn inside(self, key: &Key) -> Self {
+        match (self, key.part) {
+            (Self::Route | Self::Child | Self::Defaults, Part::Setting | Part::Match) | (Self::Inherited, _) => {
+                Self::Inherited
+            }
+            _ => Self::Elsewhere,
+        }
+    }
+}
+
+fn accepted(shape: Shape, place: Place) -> Accepted {
+    match shape {
+        Shape::One(kind) => Accepted::of(kind),
+        Shape::OneOrMore(kind) => Accepted::of(kind).or_list(),
+        Shape::Table(keys) => table(keys, place),
+        Shape::Tables(keys) => {
+            let place = if keys == ROUTE {
+                Place::Route
+            } else if keys == CHILD_ROUTE {
+                Place::Child
+            } else {
+                place
+            };
+            Accepted::list_of(table(keys, place))
+        }
+        Shape::Named(shape) => Accepted::tables_of(accepted(*shape, place)),
+        Shape::Either(shapes) => {
+            let all = shapes.iter().map(|shape| accepted(*shape, place));
+            all.reduce(Accepted::or).unwrap_or_default()
+        }
+    }
+}
+
+fn table(keys: &'static [Key], place: Place) -> Accepted {
+    let is_available = |key: &&Key| match place {
+        Place::Defaults => key.part == Part::Setting,
+        _ => key.part != Part::Planned,
+    };
+    let properties = keys.iter().filter(is_available).map(|key| {
+        let accepted = accepted(key.shape, place.inside(key));
+        let accepted = if place.may_be_false(key) { accepted.or_false() } else { accepted };
+        (key.name.to_owned(), accepted.schema(&format!("{}.", key.help), None))
+    });
+    // What a child or a key of [defaults] lacks may be inherited, or said by a child.
+    let required: Vec<_> = match place {
+        Place::Route | Place::Elsewhere => keys.iter().filter(|key| key.is_required).map(|key| key.name).collect(),
+        Place::Child | Place::Defaults | Place::Inherited => Vec::new(),
+    };
+    let table = Accepted::table(&properties.collect(), &required);
+    if place != Place::Route {
+        return table;
+    }
+    // A route may be there for its children alone.
+    let answers = keys.iter().filter(|key| key.part == Part::Answer || matches!(key.shape, Shape::Tables(_)));
+    table.with_one_of(answers.map(|key| key.name))
+}

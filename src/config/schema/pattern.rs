@@ -1,0 +1,21 @@
+//! Regular expressions for strings (ECMA 262), which accept what the program accepts. Where that is hard to say, they
+//! accept more.
+
+/// A reference to the environment, whose value is not known here.
+pub(super) const REFERENCE: &str = r"\$\{";
+
+/// Methods are case-sensitive, and no known one has lower case.
+pub(super) const METHOD: &str = "^[^a-z\\s]+$";
+/// Levels by library.
+pub(super) const FILTER: &str = r"[=\[,]";
+pub(super) const SUBNET: &str = r"^127\.\d+\.\d+\.\d+/\d+$";
+pub(super) const ADDRESS: &str = r"^[0-9a-fA-F:.]+$";
+pub(super) const NETWORK: &str = r"^[0-9a-fA-F:.]+(/\d+)?$";
+pub(super) const SOCKET: &str = r"^(unix:.+|127\..+:\d+|\[.+\]:\d+)$";
+
+/// Numbers with units, as humantime reads them.
+pub(super) const DURATION: &str = r"^\s*(\d+(\.\d+)?\s*(n(anos|sec|s)|us(ec)?|µs|m(illis|sec|s)|s(ec(ond)?s?)?|m(in(ute)?s?)?|h((ou)?rs?)?|d(ays?)?|w(ee)?ks?|w|M|months?|y(ea)?rs?|y)\s*)+$";
+/// A duration of nothing.
+pub(super) const ZERO: &str = r"^[^1-9$]*$";
+/// A number of bytes, with or without a unit.
+pub(super) const SIZE: &str = r"^\s*\d+\s*([KkMmGgTt][Ii][Bb]|[KkMmGg]?[Bb])?\s*$";
