@@ -9,7 +9,7 @@ use pmesh_layers::{
 };
 
 use crate::settings::{
-    Answer, Route, Settings,
+    Answer, Listener, Route, Settings,
     endpoint::{Endpoint, HostPort},
 };
 
@@ -52,20 +52,19 @@ impl Announcement {
 }
 
 impl Served {
-    /// The routes that a node has upstreams of its own for.
+    /// What a node serves to others, but for what it would ask other nodes for itself. Exact paths and regular expressions
+    /// are found by the prefix that they are below.
     pub fn of(settings: &Settings) -> Vec<Self> {
-        let mut serves: Vec<_> = settings.routes.iter().filter(|route| is_own(route)).flat_map(Self::all).collect();
+        let served = settings.served(&Listener::Internal).into_iter().filter(|served| is_own(served.route));
+        let mut serves: Vec<_> = served
+            .filter_map(|served| match served.place.path {
+                RoutePath::Prefix(prefix) => Some(Self { host: served.place.host.clone(), prefix: prefix.clone() }),
+                _ => None,
+            })
+            .collect();
         serves.sort_unstable();
         serves.dedup();
         serves
-    }
-
-    /// All hosts and prefixes of a route. Exact paths and regular expressions are found by the prefix that they are below.
-    fn all(route: &Route) -> impl Iterator<Item = Self> {
-        route.places().filter_map(|place| match place.path {
-            RoutePath::Prefix(prefix) => Some(Self { host: place.host.clone(), prefix: prefix.clone() }),
-            _ => None,
-        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is wrong with settings, or may be, found without serving.
 
 use std::{
+    collections::BTreeMap,
     io,
     net::{IpAddr, UdpSocket},
     sync::Arc,
@@ -13,7 +14,9 @@ use crate::{
     certificates::{Certificates, Issuer},
     mesh,
     secret::{CONTEXT, Secrets},
-    settings::{AcceptedCertificates, Hidden, Route, SecretSource, Settings, endpoint::Endpoint, hidden},
+    settings::{
+        AcceptedCertificates, Hidden, Listener, Port, Route, SecretSource, Settings, endpoint::Endpoint, hidden,
+    },
     upstream::trust::Trust,
 };
 
@@ -45,6 +48,7 @@ pub(super) fn doubts(settings: &Settings, certificates: &Certificates) -> Vec<St
     if settings.routes.is_empty() {
         doubts.push("no routes: nothing is served; add one, as in --route app.example.com=127.0.0.1:3000".into());
     }
+    doubts.extend(unreached_routes(settings));
     doubts.extend(unverified(settings));
     doubts.extend(never_reached(&settings.routes));
     doubts.extend(unusable_sources(settings));
@@ -71,6 +75,27 @@ fn never_reached(routes: &[Route]) -> impl Iterator<Item = String> {
             route.origin, by.origin
         )
     })
+}
+
+/// Routes that name listeners of which none is open. By default both http and https may be off, in a node that serves
+/// only others.
+fn unreached_routes(settings: &Settings) -> Vec<String> {
+    let is_off = |listener: &Listener| settings.port(listener) == Port::Off;
+    let is_unreached = |route: &&Route| !route.has_default_listeners() && route.listeners.iter().all(is_off);
+    let mut by_listeners: BTreeMap<_, Vec<&Route>> = BTreeMap::new();
+    for route in settings.routes.iter().filter(is_unreached) {
+        by_listeners.entry(&route.listeners).or_default().push(route);
+    }
+    let doubt = |(listeners, routes): (&Vec<Listener>, Vec<&Route>)| {
+        let (which, whose) = match routes.len() {
+            1 => ("this route".to_owned(), "its"),
+            count => (format!("this route and {} more", count - 1), "their"),
+        };
+        let listeners: Vec<_> = listeners.iter().map(|listener| format!("`{}`", listener.name())).collect();
+        let off = if listeners.len() == 1 { "listener is off" } else { "listeners are off" };
+        format!("{}: no client reaches {which}, because {whose} {off}: {}", routes[0].origin, listeners.join(", "))
+    };
+    by_listeners.into_iter().map(doubt).collect()
 }
 
 /// Source addresses that cannot be used now: an address that moves between machines may come later.

@@ -4,7 +4,6 @@ use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use pmesh_layers::{
     host::{HostName, ServedHosts},
-    route::RouteTable,
     serve::HttpServer,
 };
 use rustls::ServerConfig;
@@ -52,14 +51,9 @@ impl Generation {
         Self { file, included, ..self }
     }
 
-    /// What a listener serves: the table from a host and a path to the index of a route.
-    pub fn table(&self, _: &Listener) -> &Arc<RouteTable<usize>> {
-        self.routes.table()
-    }
-
     /// The configuration for TLS connections to `name` on a listener; `None` if it is not served there.
     pub fn server_config(&self, listener: &Listener, name: &HostName) -> Option<Arc<ServerConfig>> {
-        self.table(listener).served(name.as_str())?;
+        self.routes.tables().of(listener)?.served(name.as_str())?;
         self.certificates.server_config(name)
     }
 }

@@ -24,6 +24,7 @@ mod registry;
 mod restart;
 mod route;
 mod secret;
+mod served;
 mod summary;
 mod upstream;
 mod validated;
@@ -46,6 +47,7 @@ pub use self::{
         Redirection, Respond, Route, UpstreamTls, hidden, in_matching_order,
     },
     secret::{SECRET_FILE, SecretSource},
+    served::ServedPlace,
     summary::{listeners, summary},
     validated::{LogFormat, Settings},
 };

@@ -3,10 +3,12 @@
 mod advice;
 mod aim;
 mod backend;
+mod by_place;
 mod connect_timeouts;
 mod endpoints;
 mod routes;
 mod service;
+mod tables;
 pub mod trust;
 mod turns;
 mod way;
@@ -15,4 +17,5 @@ pub use self::{
     endpoints::{ConnectionSettings, Connections, Endpoints, Record},
     routes::{Proxy, RouteChanges, Routes},
     service::RouteService,
+    tables::Tables,
 };

@@ -7,7 +7,7 @@ use pmesh_layers::{
     balance::{self, Balance, Rotation, connect_share},
     body_limit::{BodyLimit, BodyLimitLayer},
     response_timeout::ResponseTimeoutLayer,
-    route::{RouteTable, StripPrefix, StripPrefixLayer},
+    route::{StripPrefix, StripPrefixLayer},
     stall::{Stall, StallLayer, StallTimeouts},
     upgrade::{Tunnel, TunnelCloser, TunnelLayer},
 };
@@ -15,7 +15,8 @@ use tower::{BoxError, Layer, ServiceBuilder, util::Either};
 use tower_http::set_header::{SetRequestHeader, SetRequestHeaderLayer};
 
 use super::{
-    ConnectionSettings, Connections, Endpoints, RouteService,
+    ConnectionSettings, Connections, Endpoints, RouteService, Tables,
+    by_place::{ByPlace, name},
     connect_timeouts::ConnectTimeouts,
     trust::Trust,
     turns::{NodesInTurn, Timeouts, Turns},
@@ -29,12 +30,12 @@ type Timed<S> = Either<Stall<S>, S>;
 type Stripped<S> = Either<StripPrefix<S>, S>;
 type Renamed<S> = Either<SetRequestHeader<S, HeaderValue>, S>;
 
-/// All routes of a configuration, with the services of each worker. The table is there once; services and connections
-/// of routes that are the same in the previous configuration are those of before.
+/// All routes of a configuration, with the services of each worker. Services and connections of routes that are the same
+/// in the previous configuration are those of before.
 #[derive(Debug)]
 pub struct Routes {
-    table: Arc<RouteTable<usize>>,
-    /// By worker, then by the index in the table: one for each place.
+    tables: Tables,
+    /// By worker, then by the index in the tables: one for each place.
     services: Box<[Arc<[RouteService<Proxy>]>]>,
     built: Vec<Arc<Built>>,
 }
@@ -104,24 +105,16 @@ impl Routes {
             https_port: https_port(settings),
         };
         let before = previous.map(Self::by_place).unwrap_or_default();
-        let mut table = RouteTable::new();
-        let mut built = Vec::with_capacity(settings.routes.len());
-        let mut indices = 0..;
-        for route in &settings.routes {
-            built.push(Built::of(route, &common, &timeouts, &before, trust, endpoints)?);
-            for (place, index) in route.places().zip(&mut indices) {
-                let rule = if route.allow_ambiguous_paths { place.rule().literal() } else { place.rule() };
-                table.insert(place.host.clone(), rule, index)?;
-            }
-        }
+        let built = settings.routes.iter().map(|route| Built::of(route, &common, &timeouts, &before, trust, endpoints));
+        let built = built.collect::<Result<Vec<_>, _>>()?;
         let of_worker = |worker: usize| built.iter().flat_map(|built| built.services(worker)).collect();
         let services = (0..endpoints.workers()).map(of_worker).collect();
-        Ok(Self { table: Arc::new(table), services, built })
+        Ok(Self { tables: Tables::build(settings)?, services, built })
     }
 
-    /// The table from a host and a path to the index of a route.
-    pub fn table(&self) -> &Arc<RouteTable<usize>> {
-        &self.table
+    /// The tables of the listeners, from a host and a path to the index of a route.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// The services of a worker, by index.
@@ -150,11 +143,16 @@ impl Routes {
         endpoints.retain(self.built.iter().flat_map(|built| &built.endpoints));
     }
 
-    /// Closes the tunnels of routes after `grace`, if `next` has none of their hosts and paths any more.
+    /// Closes the tunnels of routes after `grace`, if `next` has none of their hosts and paths any more on a listener of
+    /// theirs.
     pub fn close_removed(&self, next: &Self, grace: Duration) {
         let after = next.by_place();
-        for (_, (_, closer)) in self.by_place().iter().filter(|(place, _)| !after.contains_key(*place)) {
-            closer.close_after(grace);
+        for (place, route, (_, closer)) in self.by_place().iter() {
+            // Two routes may have taken over one.
+            let mut taken_over = after.at(place).filter(|(_, (_, other))| Arc::ptr_eq(closer, other));
+            if after.get(place, route).is_none() && taken_over.next().is_none() {
+                closer.close_after(grace);
+            }
         }
     }
 
@@ -162,27 +160,28 @@ impl Routes {
     pub fn changes(&self, next: &Self) -> RouteChanges {
         let (before, after) = (self.by_place(), next.by_place());
         let mut changes = RouteChanges::default();
-        for (place, (built, _)) in &after {
-            match before.get(place) {
-                None => changes.added.push(place.to_string()),
-                Some((old, _)) if !old.is_like(built) => changes.changed.push(place.to_string()),
+        for (place, route, (built, _)) in after.iter() {
+            match before.get(place, route) {
+                None => changes.added.push(name(place, route)),
+                Some((old, _)) if !old.is_like(built) => changes.changed.push(name(place, route)),
                 Some(_) => {}
             }
         }
-        changes.removed.extend(before.keys().filter(|place| !after.contains_key(*place)).map(Place::to_string));
+        let removed = before.iter().filter(|(place, route, _)| after.get(*place, route).is_none());
+        changes.removed.extend(removed.map(|(place, route, _)| name(place, route)));
         for names in [&mut changes.added, &mut changes.changed, &mut changes.removed] {
             names.sort_unstable();
         }
         changes
     }
 
-    fn by_place(&self) -> ByPlace<'_> {
+    fn by_place(&self) -> BuiltByPlace<'_> {
         self.built.iter().flat_map(Built::by_place).collect()
     }
 }
 
 /// What was made of the route of each place, and what closes its tunnels there.
-type ByPlace<'a> = HashMap<Place<'a>, (&'a Arc<Built>, &'a Arc<TunnelCloser>)>;
+type BuiltByPlace<'a> = ByPlace<'a, (&'a Arc<Built>, &'a Arc<TunnelCloser>)>;
 
 impl Built {
     /// Builds a route, or takes the one of before if nothing has changed that matters to it.
@@ -190,7 +189,7 @@ impl Built {
         route: &Route,
         settings: &RouteSettings,
         timeouts: &ConnectTimeouts,
-        before: &ByPlace<'_>,
+        before: &BuiltByPlace<'_>,
         trust: &Trust,
         endpoints: &mut Endpoints,
     ) -> Result<Arc<Self>, BoxError> {
@@ -198,7 +197,7 @@ impl Built {
         let own: Vec<_> = own
             .map(|endpoint| endpoints.connections(endpoint, route, &settings.connections, timeouts, trust))
             .collect::<Result<_, _>>()?;
-        if let Some((before, _)) = route.places().find_map(|place| before.get(&place))
+        if let Some((before, _)) = route.places().find_map(|place| before.get(place, route))
             && before.route == *route
             && before.settings == *settings
             && before.endpoints.iter().map(Arc::as_ptr).eq(own.iter().map(Arc::as_ptr))
@@ -206,7 +205,7 @@ impl Built {
             return Ok(Arc::clone(before));
         }
         // Hosts may move from one route to another, and keep their tunnels.
-        let closer = |place| before.get(&place).map(|(_, closer)| Arc::clone(closer)).unwrap_or_default();
+        let closer = |place| before.get(place, route).map(|(_, closer)| Arc::clone(closer)).unwrap_or_default();
         let closers = route.places().map(closer).collect();
         let proxy = |worker| service(route, settings, &own, worker, endpoints);
         let services = match &route.answer {
@@ -217,8 +216,8 @@ impl Built {
         Ok(Arc::new(Self { route: route.clone(), settings: settings.clone(), endpoints: own, services, closers }))
     }
 
-    fn by_place(self: &Arc<Self>) -> impl Iterator<Item = (Place<'_>, (&Arc<Self>, &Arc<TunnelCloser>))> {
-        self.route.places().zip(self.closers.iter().map(move |closer| (self, closer)))
+    fn by_place(self: &Arc<Self>) -> impl Iterator<Item = (Place<'_>, &Route, (&Arc<Self>, &Arc<TunnelCloser>))> {
+        self.route.places().zip(&self.closers).map(move |(place, closer)| (place, &self.route, (self, closer)))
     }
 
     /// The services of a worker, one for each place.

@@ -30,6 +30,7 @@ mod interim;
 mod internal;
 mod ipv6;
 mod later_requests;
+mod listeners;
 mod log_unread;
 mod loops;
 mod memory;

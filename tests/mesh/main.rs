@@ -16,6 +16,7 @@ mod circles;
 mod cut_uploads;
 mod failing;
 mod fields;
+mod listeners;
 mod messages;
 mod silence;
 mod stalled;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     assert_silent, eventually, generation, lines, reload_with, route, start_with,
-    support::{Backend, Client, Program, client::get, tls::Tls},
+    support::{Backend, Client, End, Program, client::get, tls::Tls},
     told, try_reload, write,
 };
 
@@ -201,6 +201,7 @@ fn named_listeners_come_move_and_go() {
     let same = route("a.test", backend.address);
     let program = start_with(&with_named(&ip, "", &same));
     let tls = Tls::of(&program);
+    let same = format!("{same}listeners = [\"http\", \"apps\", \"federation\"]\n");
 
     let federation = "[listeners.federation]\nport = 8448\ntls = true\n";
     let report = reload_with(&program, &with_named(&ip, &format!("{federation}[listeners.apps]\nport = 0\n"), &same));
@@ -244,12 +245,48 @@ fn named_listeners_come_move_and_go() {
     assert_eq!(secured.get("a.test", "/").status, 200);
 
     let off = "[listeners.federation]\nport = \"off\"\ntls = true\n";
+    let same = same.replace("\"apps\", ", "");
     let report = reload_with(&program, &with_named(&ip, off, &same));
+    assert_eq!(report["warnings"], json!([]));
     assert_eq!(report["closed"].as_array().unwrap().len(), 2, "{report}");
     assert_closed(at(&ip, 8449));
     assert_closed(apps);
     assert_eq!(secured.get("a.test", "/").status, 200);
     assert_eq!(listeners(&program), listener("http", at(&ip, 8080)));
+    // Of one that is gone, nothing is served.
+    open.send(get("a.test", "/"));
+    assert_eq!(open.end(), (Vec::new(), End::Fin));
+
+    let only = "listeners = \"federation\"\n";
+    let other = format!("{}{only}", route("b.test", backend.address));
+    let report = reload_with(&program, &with_named(&ip, off, &format!("{}{other}", route("a.test", backend.address))));
+    assert_eq!(report["routes"]["changed"], json!(["a.test/"]));
+    let warning = report["warnings"][0].as_str().unwrap();
+    assert!(warning.ends_with("no client reaches this route, because its listener is off: `federation`"), "{warning}");
+    // The host has no route on that listener any more.
+    secured.send(get("a.test", "/"));
+    assert!(secured.end().0.is_empty());
+    assert_eq!(told(&program, "/v1/routes")["routes"][1]["listeners"], json!([]));
+}
+
+#[test]
+fn each_listener_has_the_routes_that_name_it_after_a_reload() {
+    let ([one, two], ip) = (["one", "two"].map(Backend::answering), own_address());
+    let text = |http: &Backend, apps: &Backend| {
+        let of = |listener: &str, backend: &Backend| {
+            format!("{}listeners = \"{listener}\"\n", route("a.test", backend.address))
+        };
+        with_named(&ip, "[listeners.apps]\nport = 8081\n", &format!("{}{}", of("http", http), of("apps", apps)))
+    };
+    let program = start_with(&text(&one, &two));
+    let mut clients = [8080, 8081].map(|port| Client::connect(at(&ip, port)));
+    let mut told = || clients.each_mut().map(|client| client.get("a.test", "/").text().to_owned());
+    assert_eq!(told(), ["one", "two"]);
+    let report = reload_with(&program, &text(&two, &one));
+    assert_eq!(told(), ["two", "one"]);
+    assert_eq!(report["routes"]["changed"], json!(["a.test/ on apps", "a.test/ on http"]));
+    let report = reload_with(&program, &text(&two, &one));
+    assert_eq!(report["routes"]["changed"], json!([]));
 }
 
 #[test]

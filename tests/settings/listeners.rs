@@ -164,6 +164,61 @@ fn two_listeners_cannot_have_one_port_on_an_address() {
     }
 }
 
+/// What a listener serves, as `host/path upstream`.
+fn served(settings: &Settings, listener: &Listener) -> Vec<String> {
+    let served = settings.served(listener).into_iter();
+    served.map(|served| format!("{} {}", served.place, served.route.answer)).collect()
+}
+
+#[test]
+fn a_route_is_for_http_and_https_unless_it_names_others() {
+    let settings = settings(
+        "[listeners.b]\nport = 1\n[listeners.c]\nport = \"off\"\n\
+         [[routes]]\nhost = \"a.test\"\nupstream = \"u:1\"\n\
+         [[routes.routes]]\nprefix = \"/x\"\nlisteners = [\"https\", \"b\"]\n\
+         [[routes]]\nhost = \"a.test\"\nlisteners = \"b\"\nupstream = \"u:2\"\n",
+    );
+    let named = |name: &str| Listener::Named { name: name.into(), tls: false };
+    assert_eq!(served(&settings, &Listener::Http), ["a.test/ u:1"]);
+    assert_eq!(served(&settings, &Listener::Https), ["a.test/ u:1", "a.test/x u:1"]);
+    assert_eq!(served(&settings, &named("b")), ["a.test/x u:1", "a.test/ u:2"]);
+    assert!(served(&settings, &named("c")).is_empty());
+}
+
+#[test]
+fn other_nodes_may_ask_for_everything_and_the_routes_of_https_come_first() {
+    let route = |listener: &str, path: &str, port: u16| {
+        format!("[[routes]]\nhost = \"a.test\"\nlisteners = \"{listener}\"\nupstream = \"u:{port}\"\n{path}\n")
+    };
+    let settings = settings(
+        &[
+            "[listeners.b]\nport = 1\n[listeners.c]\nport = 2\n".to_owned(),
+            route("c", "prefix = \"/c\"", 1),
+            route("c", "prefix = \"/b\"", 2),
+            route("b", "prefix = \"/b\"", 3),
+            route("http", "prefix = \"/\"", 4),
+            route("http", "prefix = \"/x\"", 5),
+            route("https", "prefix = \"/\"", 6),
+            // What https refuses with 405 is not found on http instead.
+            route("https", "prefix = \"/m\"\nmethods = \"GET\"", 7),
+            route("http", "prefix = \"/m\"\nmethods = \"POST\"", 8),
+            route("http", "path = \"/m\"", 9),
+        ]
+        .concat(),
+    );
+    assert_eq!(
+        served(&settings, &Listener::Internal),
+        [
+            "a.test/c u:1",
+            "a.test/b u:3",
+            "a.test/x u:5",
+            "a.test/ u:6",
+            "a.test/m [GET, HEAD] u:7",
+            "a.test/m (exact) u:9"
+        ]
+    );
+}
+
 #[test]
 fn each_is_explained_with_its_place() {
     let start = Start::new().file("bind = \"10.0.0.1\"\n[listeners.b]\nport = 1\n\n[listeners.a]\nport = \"off\"\n");

@@ -187,7 +187,8 @@ impl Program {
         self.address("internal")
     }
 
-    fn address(&self, listener: &str) -> SocketAddr {
+    /// Where the listener with this name is.
+    pub fn address(&self, listener: &str) -> SocketAddr {
         let line = self.wait_for_line(&format!("INFO {listener} "));
         line.split_whitespace().last().unwrap().parse().unwrap()
     }

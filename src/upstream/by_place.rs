@@ -1,0 +1,55 @@
+//! What belongs to a route, found by the hosts, paths and listeners that the route is for.
+
+use std::collections::HashMap;
+
+use crate::settings::{Listener, Place, Route};
+
+/// Something for each place of each route. No two routes have the same place on the same listener.
+#[derive(Debug)]
+pub(super) struct ByPlace<'a, T>(HashMap<Place<'a>, Vec<(&'a Route, T)>>);
+
+impl<T> Default for ByPlace<'_, T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<'a, T> ByPlace<'a, T> {
+    /// What belongs to the place on a listener of `route`, if anything does.
+    pub(super) fn get<'b>(&'b self, place: Place<'b>, route: &Route) -> Option<&'b T> {
+        let meets = |other: &Route| other.listeners.iter().any(|one| is_named(&route.listeners, one.name()));
+        self.at(place).find(|(other, _)| meets(other)).map(|(_, found)| found)
+    }
+
+    /// What belongs to the place, with the route of each.
+    pub(super) fn at<'b>(&'b self, place: Place<'b>) -> impl Iterator<Item = &'b (&'b Route, T)> {
+        self.0.get(&place).into_iter().flatten()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Place<'a>, &'a Route, &T)> {
+        self.0.iter().flat_map(|(place, all)| all.iter().map(move |(route, found)| (*place, *route, found)))
+    }
+}
+
+impl<'a, T> FromIterator<(Place<'a>, &'a Route, T)> for ByPlace<'a, T> {
+    fn from_iter<I: IntoIterator<Item = (Place<'a>, &'a Route, T)>>(all: I) -> Self {
+        let mut by_place: HashMap<_, Vec<_>> = HashMap::new();
+        for (place, route, found) in all {
+            by_place.entry(place).or_default().push((route, found));
+        }
+        Self(by_place)
+    }
+}
+
+/// What a place of a route is called in reports: `example.com/api`, or `example.com/api on federation`.
+pub(super) fn name(place: Place<'_>, route: &Route) -> String {
+    if route.has_default_listeners() {
+        return place.to_string();
+    }
+    let names: Vec<_> = route.listeners.iter().map(Listener::name).collect();
+    format!("{place} on {}", names.join(" and "))
+}
+
+fn is_named(listeners: &[Listener], name: &str) -> bool {
+    listeners.iter().any(|listener| listener.name() == name)
+}

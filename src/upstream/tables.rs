@@ -1,0 +1,106 @@
+//! The route table of each listener.
+
+use std::sync::Arc;
+
+use pmesh_layers::route::{DuplicateRoute, RouteTable};
+
+use crate::settings::{Listener, ServedPlace, Settings};
+
+/// From a host and a path to the index of a route, for each listener. Listeners that serve the same share a table.
+#[derive(Debug)]
+pub struct Tables {
+    /// By the name of the listener.
+    by_listener: Vec<(Listener, Arc<RouteTable<usize>>)>,
+}
+
+impl Tables {
+    /// The tables of `settings`, with the indices of [`ServedPlace`].
+    ///
+    /// # Errors
+    ///
+    /// None that validated settings allow.
+    pub fn build(settings: &Settings) -> Result<Self, DuplicateRoute> {
+        let mut by_listener = Vec::new();
+        let mut built: Vec<(Vec<usize>, Arc<RouteTable<usize>>)> = Vec::new();
+        for listener in settings.all_listeners() {
+            let served = settings.served(&listener);
+            let indices: Vec<_> = served.iter().map(|served| served.index).collect();
+            let table = match built.iter().find(|(other, _)| *other == indices) {
+                Some((_, table)) => Arc::clone(table),
+                None => {
+                    let table = Arc::new(table(&served)?);
+                    built.push((indices, Arc::clone(&table)));
+                    table
+                }
+            };
+            by_listener.push((listener, table));
+        }
+        Ok(Self { by_listener })
+    }
+
+    /// The table of a listener, with or without TLS; `None` if there is no listener of that name.
+    pub fn of(&self, listener: &Listener) -> Option<&Arc<RouteTable<usize>>> {
+        let (_, table) = self.by_listener.iter().find(|(other, _)| other.name() == listener.name())?;
+        Some(table)
+    }
+}
+
+fn table(served: &[ServedPlace<'_>]) -> Result<RouteTable<usize>, DuplicateRoute> {
+    let mut table = RouteTable::new();
+    for ServedPlace { index, place, route } in served {
+        let rule = place.rule();
+        let rule = if route.allow_ambiguous_paths { rule.literal() } else { rule };
+        table.insert(place.host.clone(), rule, *index)?;
+    }
+    Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use pmesh_layers::host::ServedHosts;
+
+    use super::*;
+    use crate::{
+        cli::Arguments,
+        config::{Defaults, Source},
+    };
+
+    fn tables(flags: &[&str], file: &str) -> Tables {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, file).unwrap();
+        let arguments = Arguments::parse([&["pmesh", "--config", path.to_str().unwrap()], flags].concat()).unwrap();
+        let source = Source::new(arguments.flags, [("HOME".into(), "/x".into())], Defaults::none());
+        Tables::build(&source.load().unwrap().settings).unwrap()
+    }
+
+    #[test]
+    fn listeners_that_serve_the_same_share_a_table() {
+        let tables = tables(&["--route", "a.test=u:1", "--route", "a.test/x=u:2"], "[listeners.b]\nport = 1\n");
+        let [http, https, internal] =
+            [Listener::Http, Listener::Https, Listener::Internal].map(|listener| tables.of(&listener).unwrap().clone());
+        assert!(Arc::ptr_eq(&http, &https) && Arc::ptr_eq(&http, &internal));
+        let b = |tls| Listener::Named { name: "b".into(), tls };
+        assert!(tables.of(&b(true)).unwrap().served("a.test").is_none());
+        assert!(Arc::ptr_eq(tables.of(&b(true)).unwrap(), tables.of(&b(false)).unwrap()));
+        assert!(tables.of(&Listener::Named { name: "c".into(), tls: true }).is_none());
+    }
+
+    #[test]
+    fn each_listener_has_its_hosts() {
+        let route = |host: &str, listeners: &str| {
+            format!("[[routes]]\nhost = \"{host}\"\nlisteners = {listeners}\nupstream = \"u:1\"\n")
+        };
+        let routes = [route("a.test", "\"http\""), route("b.test", "[\"https\", \"b\"]")].concat();
+        let tables = tables(&[], &format!("[listeners.b]\nport = 1\n{routes}"));
+        let serves = |listener, host| tables.of(&listener).unwrap().served(host).is_some();
+        for (listener, expected) in [
+            (Listener::Http, [true, false]),
+            (Listener::Https, [false, true]),
+            (Listener::Named { name: "b".into(), tls: false }, [false, true]),
+            (Listener::Internal, [true, true]),
+        ] {
+            assert_eq!(["a.test", "b.test"].map(|host| serves(listener.clone(), host)), expected, "{listener:?}");
+        }
+    }
+}
