@@ -62,6 +62,13 @@ response_timeout = "5m"
 prefix = "/api"
 methods = "GET"
 hsts = false
+[[routes]]
+host = "b.test"
+prefix = "/app"
+respond = 200
+[[routes.routes]]
+path_regex = "[.]php$"
+respond = 403
 "#;
 
 #[test]
@@ -85,6 +92,12 @@ a.test/ [header x-a: *] -> 127.0.0.1:9
   hsts = "365d"                [HOME]/config.toml:3
   host_header = "inside.test"  [HOME]/config.toml:4
   response_timeout = "20s"     [HOME]/config.toml:1
+b.test/app ~ [.]php$ -> 403
+  host = "b.test"  [HOME]/config.toml:21
+  prefix = "/app"  [HOME]/config.toml:22
+  hsts = "365d"    [HOME]/config.toml:3
+b.test/app -> 200
+  hsts = "365d"  [HOME]/config.toml:3
 www.a.test/ -> 308 https://a.test
   hsts = "365d"  [HOME]/config.toml:3
 "#
@@ -105,6 +118,8 @@ fn check_prints_json() {
             "a.test/api [header x-a: *, header x-b: 1]",
             "a.test/api [GET, HEAD, header x-a: *]",
             "a.test/ [header x-a: *]",
+            "b.test/app ~ [.]php$",
+            "b.test/app",
             "www.a.test/"
         ]
     );

@@ -67,7 +67,9 @@ fn of(scope: &Scope<'_>, merged: &Merged) -> Vec<Inherited> {
     let has_own = |group: &[&str]| group.iter().any(|key| scope.own().field(key).is_some());
     let mut inherited = Vec::new();
     for key in ROUTE_KEYS.iter().filter(|key| key.part != Part::Planned && is_shown(key.name)) {
-        let group = [&PATHS[..], &answers].into_iter().find(|group| group.contains(&key.name));
+        // A regular expression alone is for paths below the prefix that is inherited.
+        let paths = if key.name == "prefix" { &PATHS[..2] } else { &PATHS };
+        let group = [paths, &answers].into_iter().find(|group| group.contains(&key.name));
         if group.is_some_and(has_own) {
             continue;
         }
