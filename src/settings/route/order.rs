@@ -71,7 +71,32 @@ pub fn hidden(routes: &[Route]) -> Vec<Hidden<'_>> {
             }
         }
     }
+    for (index, (route, place)) in order.iter().enumerate() {
+        let RoutePath::Regex(_, regex) = place.path else { continue };
+        let Some(start) = literal_start(regex.as_str()) else { continue };
+        // A longer prefix takes all below it, whatever its conditions are.
+        let takes_all = |(before, longer): &&(&Route, Place<'_>)| {
+            matches!(longer.path, RoutePath::Prefix(prefix) if is_below(start, prefix.as_str()))
+                && route.listeners.iter().all(|listener| before.listeners.contains(listener))
+        };
+        let mut of_host = order[..index].iter().rev().take_while(|(_, before)| before.host == place.host);
+        if let Some((by, _)) = of_host.find(takes_all) {
+            hidden.push(Hidden { route, place: *place, by });
+        }
+    }
     hidden
+}
+
+/// What every path that a regular expression matches begins with, as far as that is easily seen.
+fn literal_start(regex: &str) -> Option<&str> {
+    let literal = regex.strip_prefix('^').filter(|rest| rest.starts_with('/') && !rest.contains('|'))?;
+    let end = literal.find(['\\', '.', '+', '*', '?', '(', '[', '{', '$']).unwrap_or(literal.len());
+    // Whole segments: a quantifier may be about the last letter.
+    Some(&literal[..literal[..end].rfind('/')?])
+}
+
+fn is_below(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -106,6 +131,9 @@ mod tests {
             with("x.a.b", prefix("/"), &any),
             with("x.a.b", regex("[.]php$"), &any),
             with("x.a.b", regex("[.]css$"), &any),
+            with("x.a.b", regex("^/api/[0-9]+$"), &any),
+            with("x.a.b", regex("^/apis/[0-9]+$"), &any),
+            with("x.a.b", regex("^/api/.*|^/b$"), &any),
             with("x.a.b", prefix("/api"), &any),
             with("x.a.b", prefix("/api"), &get),
             with("x.a.b", prefix("/api"), &head),
@@ -126,6 +154,6 @@ mod tests {
             of_table.iter().map(ToString::to_string).collect::<Vec<_>>()
         );
         let hidden: Vec<_> = hidden(&routes).into_iter().map(|hidden| hidden.place.to_string()).collect();
-        assert_eq!(hidden, ["x.a.b/api [HEAD]"]);
+        assert_eq!(hidden, ["x.a.b/api [HEAD]", "x.a.b/ ~ ^/api/[0-9]+$"]);
     }
 }
