@@ -12,6 +12,7 @@ use pmesh::{
 const README: &str = include_str!("../README.md");
 const CONFIGURATION: &str = include_str!("../docs/configuration.md");
 const HEADERS: &str = include_str!("../docs/headers.md");
+const LISTENERS: &str = include_str!("../docs/listeners.md");
 const TIMEOUTS: &str = include_str!("../docs/timeouts.md");
 const REDIRECTS: &str = include_str!("../docs/redirects.md");
 
@@ -110,8 +111,10 @@ fn load<const N: usize>(
 fn blocks(language: &str) -> impl Iterator<Item = &str> {
     // Every second part is inside of a fence.
     let blocks = |text: &'static str| text.split("\n```").skip(1).step_by(2);
-    [README, CONFIGURATION, HEADERS, TIMEOUTS, REDIRECTS].into_iter().flat_map(blocks).filter_map(move |block| {
-        let (first, code) = block.split_once('\n')?;
-        (first == language).then_some(code)
-    })
+    [README, CONFIGURATION, HEADERS, LISTENERS, TIMEOUTS, REDIRECTS].into_iter().flat_map(blocks).filter_map(
+        move |block| {
+            let (first, code) = block.split_once('\n')?;
+            (first == language).then_some(code)
+        },
+    )
 }

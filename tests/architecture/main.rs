@@ -41,6 +41,7 @@ fn documents_name_files_that_exist() {
         "examples/config/README.md",
         "docs/configuration.md",
         "docs/headers.md",
+        "docs/listeners.md",
         "docs/redirects.md",
     ] {
         let document = root.join(document);
