@@ -193,6 +193,21 @@ fn a_bad_value_from_the_environment_is_named_but_not_shown() {
 }
 
 #[test]
+fn conditions_from_the_environment_are_not_shown() {
+    let start = Start::new().variable("KEY", "hunter2").file(
+        "[[routes]]\nhost = 'a'\nupstream = 'b:1'\n\
+         match = { headers = { x-key = '${KEY}', x-version = '2' }, query = { key = '${KEY}*' } }",
+    );
+    let loaded = start.loaded();
+    let [route] = &loaded.settings.routes[..] else { panic!("one route") };
+    assert_eq!(route.to_string(), "a/ [header x-key: ***, header x-version: 2, query key=***] -> b:1");
+    assert_eq!(route.name, "a/ [header x-key: ***, header x-version: 2, query key=***]");
+    assert!(!format!("{route:?}").contains("hunter2"));
+    let explained = explain(&loaded, None).expect("all");
+    assert!(!explained.contains("hunter2"), "{explained}");
+}
+
+#[test]
 fn a_password_from_the_environment_is_not_shown() {
     let start = Start::new().variable("NATS_PASSWORD", "hunter2").flags(&["--bind", "::1"]);
     let loaded = start.file("mesh_registry = \"nats://u:${NATS_PASSWORD}@a\"").loaded();

@@ -1,4 +1,8 @@
-use std::fmt;
+use std::{
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 /// What the value of a header or of a query parameter must be.
 ///
@@ -18,17 +22,37 @@ use std::fmt;
 ///     assert_eq!(ValuePattern::from(pattern).matches(value), matches);
 /// }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone)]
 pub struct ValuePattern {
     text: Box<str>,
     /// Whether other text may stand before it, and behind it.
     open: (bool, bool),
+    is_sensitive: bool,
 }
 
 impl ValuePattern {
     /// Any value: `*`.
     pub fn any() -> Self {
-        Self { text: "".into(), open: (true, true) }
+        Self { text: "".into(), open: (true, true), is_sensitive: false }
+    }
+
+    /// Shows the pattern as `***`, for values that are secrets. It stays equal to one that is shown.
+    ///
+    /// ```
+    /// use pmesh_layers::route::ValuePattern;
+    ///
+    /// let key = ValuePattern::from("hunter2").sensitive();
+    /// assert!(key.matches("hunter2"));
+    /// assert_eq!(key.to_string(), "***");
+    /// ```
+    #[must_use]
+    pub fn sensitive(self) -> Self {
+        Self { is_sensitive: true, ..self }
+    }
+
+    /// All but how it is shown.
+    fn meaning(&self) -> (&str, (bool, bool)) {
+        (&self.text, self.open)
     }
 
     /// Whether `value` is what the pattern says.
@@ -75,7 +99,7 @@ impl From<&str> for ValuePattern {
         if text.is_empty() && (before || behind) {
             Self::any()
         } else {
-            Self { text: text.into(), open: (before, behind) }
+            Self { text: text.into(), open: (before, behind), is_sensitive: false }
         }
     }
 }
@@ -86,12 +110,45 @@ impl From<String> for ValuePattern {
     }
 }
 
+impl PartialEq for ValuePattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.meaning() == other.meaning()
+    }
+}
+
+impl Eq for ValuePattern {}
+
+impl PartialOrd for ValuePattern {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ValuePattern {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.meaning().cmp(&other.meaning())
+    }
+}
+
+impl Hash for ValuePattern {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.meaning().hash(state);
+    }
+}
+
+impl fmt::Debug for ValuePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ValuePattern").field(&format_args!("{self}")).finish()
+    }
+}
+
 impl fmt::Display for ValuePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let star = |open| if open { "*" } else { "" };
         match self {
+            Self { is_sensitive: true, .. } => f.write_str("***"),
             any if *any == Self::any() => f.write_str("*"),
-            Self { text, open } => write!(f, "{}{text}{}", star(open.0), star(open.1)),
+            Self { text, open, .. } => write!(f, "{}{text}{}", star(open.0), star(open.1)),
         }
     }
 }
@@ -124,6 +181,15 @@ mod tests {
             assert_eq!(ValuePattern::from(pattern).to_string(), pattern);
         }
         assert_eq!(ValuePattern::from("**"), ValuePattern::any());
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let shown = ValuePattern::from("hunter2*");
+        let secret = shown.clone().sensitive();
+        assert_eq!(format!("{secret} {secret:?}"), "*** ValuePattern(***)");
+        assert_eq!(secret, shown);
+        assert!(secret.covers(&shown) && shown.covers(&secret));
     }
 
     #[test]

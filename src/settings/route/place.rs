@@ -120,7 +120,9 @@ fn fields<'a>(wanted: &Scope<'a>, key: &str, problems: &mut Problems) -> Vec<(St
 }
 
 fn pattern(node: &Node<'_>, problems: &mut Problems) -> Option<ValuePattern> {
-    node.read(problems).map(|Condition(pattern)| pattern)
+    let Condition(pattern) = node.read(problems)?;
+    // What is from the environment may be a secret.
+    Some(if node.references().is_some() { pattern.sensitive() } else { pattern })
 }
 
 /// The listeners that serve a route; `None` if they could not be read, which is reported.
