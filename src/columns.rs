@@ -1,11 +1,15 @@
 //! Text in columns, for people.
 
-/// A line for each row; columns are two spaces apart, and as wide as they need to be. No line ends in a space.
+/// The width beyond which a cell no longer makes its column wider.
+const WIDEST: usize = 120;
+
+/// A line for each row; columns are two spaces apart, and as wide as they need to be, but for very long cells, which push
+/// the rest of their own line to the right. No line ends in a space.
 pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(cell.chars().count().min(WIDEST));
         }
     }
     let mut text = String::new();
@@ -27,5 +31,12 @@ mod tests {
         let rows = [row(["a", "bb", ""]), row(["äöü", "", "c"]), row(["", "", ""])];
         assert_eq!(columns(&rows), "a    bb\näöü      c\n\n");
         assert_eq!(columns::<3>(&[]), "");
+    }
+
+    #[test]
+    fn a_very_long_cell_widens_no_other_line() {
+        let long = "x".repeat(100_000);
+        let rows = [[long.clone(), "a".to_owned()], ["b".to_owned(), "c".to_owned()]];
+        assert_eq!(columns(&rows), format!("{long}  a\nb{}  c\n", " ".repeat(WIDEST - 1)));
     }
 }
