@@ -126,6 +126,10 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 
 /// The text of the file at `path`, which the main file names at `place`.
 fn read(path: &Path, place: &str) -> Result<String, Problem> {
+    // Reading a pipe or a device might never end.
+    if fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir()) {
+        return Err(Problem::new(place, format!("{} is not a regular file", path.display())));
+    }
     fs::read_to_string(path).map_err(|error| {
         let shown = path.display();
         let message = match error.kind() {

@@ -230,6 +230,7 @@ fn mistakes_in_include() {
         ("\"a**\"", "include: this pattern is not valid: recursive wildcards must form a single path component"),
         ("\"config.toml\"", "include: a file cannot include itself"),
         ("\"./r/../config.toml\"", "include: a file cannot include itself"),
+        ("\"/dev/null\"", "include: /dev/null is not a regular file"),
         ("\"latin1\"", "include: cannot read [DIR]/latin1: it is not UTF-8; save it as UTF-8"),
     ] {
         let start =
