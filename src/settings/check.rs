@@ -1,5 +1,7 @@
 //! Combinations of settings that cannot work together.
 
+use std::collections::HashMap;
+
 use super::{Listener, Port, Settings, endpoint::Endpoint, listener};
 use crate::config::{Merged, Node, Problem, Problems, names};
 
@@ -11,15 +13,19 @@ pub(super) fn all(settings: &Settings, merged: &Merged, problems: &mut Problems)
 }
 
 fn ports(settings: &Settings, merged: &Merged, problems: &mut Problems) {
-    let listeners: Vec<_> = settings.all_listeners().collect();
-    for (index, one) in listeners.iter().enumerate() {
-        let port = settings.port(one);
-        let clashes = |other: &&Listener| matches!(port, Port::Number(1..)) && settings.port(other) == port;
-        for other in listeners[..index].iter().filter(clashes) {
-            let Some(on) = common_address(settings, one, other) else { continue };
-            let [one, other] = [one, other].map(|listener| port_of(merged, listener));
+    let mut by_port: HashMap<Port, Vec<Listener>> = HashMap::new();
+    for one in settings.all_listeners() {
+        let port = settings.port(&one);
+        if !matches!(port, Port::Number(1..)) {
+            continue;
+        }
+        let same_port = by_port.entry(port).or_default();
+        for other in &*same_port {
+            let Some(on) = common_address(settings, &one, other) else { continue };
+            let [one, other] = [&one, other].map(|listener| port_of(merged, listener));
             report_clash(one, other, &format!("are both port {port}{on}"), problems);
         }
+        same_port.push(one);
     }
 }
 

@@ -57,7 +57,7 @@ impl Listener {
 }
 
 /// Where a listener listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Port {
     /// Nowhere.
     Off,
