@@ -77,6 +77,8 @@ fn of(scope: &Scope<'_>, merged: &Merged) -> Vec<Inherited> {
             Some(tables) if has_own(&[key.name]) => inside(key.name, &tables, &mut inherited),
             Some(tables) => inherited.push(Inherited::new(key.name, tables.own())),
             None if scope.switch(key.name).is_some() => {}
+            // Without a table, `listeners` are the ports themselves.
+            None if key.name == "listeners" => {}
             None => {
                 let root = merged.node(key.name).filter(|node| !node.is_default());
                 inherited.extend(root.map(|node| Inherited::new(key.name, &node)));
