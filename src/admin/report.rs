@@ -102,7 +102,7 @@ pub struct RouteReport {
     pub connect_timeout: String,
     /// How long a request may wait for the head of its response.
     pub response_timeout: String,
-    /// How long a request and its response may both make no progress.
+    /// How long a request may go without progress in either direction.
     pub stall_timeout: String,
     /// How long a tunnel, an event stream or a gRPC stream may be idle.
     pub stream_timeout: String,

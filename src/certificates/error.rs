@@ -14,7 +14,7 @@ pub enum CertificateError {
     File(#[from] PemError),
     /// The key is not the certificate's.
     #[error(
-        "{origin}: the key in {key} does not fit the first certificate in {certificate}, which has to be the server's own"
+        "{origin}: the key in {key} does not match the first certificate in {certificate}, which must be the server's own"
     )]
     Mismatch {
         /// Where the files were configured.

@@ -190,7 +190,7 @@ fn definition() -> clap::Command {
                 .after_help(AFTER_DEMO)
                 .args(SETTINGS.iter().filter_map(|setting| argument(setting, setting.demo?))),
         )
-        .subcommand(clap::Command::new("check").about("Validates the settings and prints what would be served: each route in the order in which they are tried, with all that it inherits").arg(json()))
+        .subcommand(clap::Command::new("check").about("Validates the settings and prints what would be served: the routes in the order in which they are tried, with what they inherit").arg(json()))
         .subcommand(
             clap::Command::new("explain")
                 .about("Prints the value of each setting and where it was set")

@@ -7,10 +7,13 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
     (&["rule", "matchers"], "write host = \"example.com\", and for a path prefix = \"/api\""),
     (
         &["location", "locations", "handle", "handle_path", "route", "paths"],
-        "for a part of a host, write [[routes.routes]] and below it prefix = \"/api\"",
+        "for part of a host, write [[routes.routes]], followed by prefix = \"/api\"",
     ),
     (&["priority"], "the order is fixed: the exact path wins, then the longest prefix; see `pmesh check`"),
-    (&["middleware", "middlewares"], "what changes a request is a key of the route, such as strip_prefix = true"),
+    (
+        &["middleware", "middlewares"],
+        "there is no list of middleware: each is a key of the route, such as strip_prefix = true",
+    ),
     (&["return", "abort"], "write respond = 404, respond = \"silence\", or redirect = \"https://example.com\""),
     (
         &["header_up", "headers", "proxy_set_header"],
@@ -18,12 +21,12 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
     ),
     (
         &["cert", "certificate", "cert_resolver", "certresolver", "key", "ssl_certificate", "ssl_certificate_key"],
-        "certificates go below a [[certificates]] line, for all routes; a name without one gets one from pmesh itself",
+        "certificates go below a [[certificates]] line, for all routes; for names without one, pmesh issues one itself",
     ),
     (
         &["address", "entry_points", "entrypoints", "listen", "port", "ports"],
-        "the ports are `http` and `https` above the first [table], and [listeners.NAME]; to serve only one of them, \
-         write listeners = [\"https\"]",
+        "`http` and `https` above the first [table] set the ports, and [listeners.NAME] adds more; to serve a route on \
+         one of them only, write listeners = [\"https\"]",
     ),
 ];
 

@@ -53,7 +53,7 @@ pub enum Kind {
     Listeners,
     /// What routes have in common.
     Defaults,
-    /// Hosts and paths that are elsewhere.
+    /// Hosts and paths to redirect.
     Redirects,
     /// Where other nodes are.
     Peers,

@@ -103,9 +103,13 @@ pub(crate) const CERTIFICATE: &[Key] = &[
 /// The keys of `[listeners.NAME]`.
 pub(crate) const LISTENER: &[Key] = &[
     Key::inner("port", Shape::One(Kind::Port), "A number, 0 to let the kernel pick one, or \"off\"").required(),
-    Key::inner("tls", SWITCH, "Whether its clients speak TLS"),
-    Key::inner("bind", Shape::OneOrMore(Kind::Text("IP")), "Addresses to listen on; default: bind"),
-    Key::inner("h2c", Shape::One(Kind::Choice(&["off", "silent", "open"])), "Without TLS: HTTP/2, as in http_h2c"),
+    Key::inner("tls", SWITCH, "Whether clients use TLS"),
+    Key::inner(
+        "bind",
+        Shape::OneOrMore(Kind::Text("IP")),
+        "Addresses to listen on; default: those of the `bind` setting",
+    ),
+    Key::inner("h2c", Shape::One(Kind::Choice(&["off", "silent", "open"])), "HTTP/2 without TLS, as in http_h2c"),
 ];
 
 /// The keys of `tls`.
@@ -114,7 +118,7 @@ pub(crate) const TLS: &[Key] = &[
     Key::inner("server_name", text("NAME"), "The name or address that the upstreams' certificates must be valid for"),
     Key::inner("cert", FILE, "The certificate that pmesh presents to the upstreams, in PEM"),
     Key::inner("key", FILE, "The private key of that certificate, in PEM"),
-    Key::inner("skip_verify", SWITCH, "Whether any certificate of the upstreams is accepted, which is not secure"),
+    Key::inner("skip_verify", SWITCH, "Whether to accept any certificate from the upstreams, which is insecure"),
 ];
 
 /// The keys of `match`.
@@ -122,19 +126,19 @@ pub(crate) const MATCH: &[Key] = &[
     Key::inner(
         "headers",
         Shape::Named(&Shape::Either(&[text("VALUE"), SWITCH])),
-        "Headers that a request must have: a value, in which * may stand at either end, or true for any value",
+        "Headers that a request must have: a value, which may begin or end with *, or true for any value",
     ),
     Key::inner(
         "query",
         Shape::Named(&Shape::Either(&[text("VALUE"), SWITCH])),
-        "Parameters that the query must have: a value, in which * may stand at either end, or true for any value",
+        "Parameters that the query must have: a value, which may begin or end with *, or true for any value",
     ),
     Key::inner(
         "clients",
         texts("CIDR"),
-        "Addresses and networks that the client must be in; \"private\" is all private ones",
+        "Addresses and networks of clients; \"private\" stands for all private networks",
     ),
-    Key::inner("upgrade", text("PROTOCOL"), "The protocol that the request must ask to upgrade to, such as websocket"),
+    Key::inner("upgrade", text("PROTOCOL"), "The protocol that a request must ask to upgrade to, such as websocket"),
 ];
 
 /// The keys of `redirect`.
@@ -142,7 +146,7 @@ pub(crate) const REDIRECT: &[Key] = &[
     Key::inner(
         "to",
         text("URL"),
-        "The target, in which {path_and_query}, {path}, {query}, {host}, {*} and {1} may stand",
+        "The target; it may contain {path_and_query}, {path}, {query}, {host}, {scheme}, {*} and {1}",
     )
     .required(),
     Key::inner("status", Shape::One(Kind::Numbers(&[301, 302, 303, 307, 308])), "301, 302, 303, 307 or 308"),
@@ -157,8 +161,8 @@ pub(crate) const RESPOND: &[Key] = &[
 
 /// The keys of `hsts`.
 pub(crate) const HSTS: &[Key] = &[
-    Key::inner("max_age", MAX_AGE, "For how long browsers use https only"),
-    Key::inner("include_subdomains", SWITCH, "Whether that holds for all names below the host, too"),
+    Key::inner("max_age", MAX_AGE, "How long browsers use https only"),
+    Key::inner("include_subdomains", SWITCH, "Whether this includes all names below the host"),
     Key::inner("preload", SWITCH, "Whether browsers may put the host on their preload lists"),
 ];
 
@@ -184,7 +188,7 @@ macro_rules! route_keys {
             Key::new("redirect", Part::Answer, Shape::Either(&[text("URL"), Shape::Table(REDIRECT)]), "Redirects elsewhere"),
             Key::new("respond", Part::Answer,
                 Shape::Either(&[STATUS, Shape::One(Kind::Choice(&["silence"])), Shape::Table(RESPOND)]),
-                "Answers with a status, or with silence: the connection is closed without a byte"),
+                "Responds with a status, or with silence: the connection is closed without a byte"),
             Key::planned("files"),
 
             Key::planned("allow"),
@@ -213,11 +217,11 @@ macro_rules! route_keys {
             Key::new("allow_ambiguous_paths", Part::Setting, SWITCH,
                 "Whether to forward paths that the upstream may read as a path of another route, such as //admin"),
             Key::new("host_header", Part::Setting, text("HOST"), "The Host header that the upstream gets; default: the client's"),
-            Key::new("tls", Part::Setting, Shape::Table(TLS), "How TLS to the upstreams is made"),
+            Key::new("tls", Part::Setting, Shape::Table(TLS), "TLS settings for connections to the upstreams"),
             Key::new("connect_timeout", Part::Setting, DURATION, "How long a request may spend on connecting, over all endpoints"),
             Key::new("response_timeout", Part::Setting, DURATION, RESPONSE_TIMEOUT),
             Key::new("stall_timeout", Part::Setting, DURATION,
-                "How long a request and its response may both make no progress once the response has begun"),
+                "How long a request may go without progress in either direction once its response has begun"),
             Key::new("stream_timeout", Part::Setting, DURATION,
                 "How long a tunnel, an event stream or a gRPC stream may be idle"),
             Key::new("max_body", Part::Setting, Shape::One(Kind::SizeLimit), "Maximum size of a request body, such as \"10MiB\", or \"off\""),
@@ -234,7 +238,7 @@ pub(crate) const ROUTE: &[Key] = route_keys!(Key::new(
     "routes",
     Part::Own,
     Shape::Tables(CHILD_ROUTE),
-    "Routes that have everything of this one, but for what they say themselves",
+    "Child routes, which inherit everything that they do not set themselves",
 ));
 
 /// The shape of `[redirects]`.

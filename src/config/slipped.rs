@@ -28,7 +28,7 @@ pub(super) fn slipped(root: &dyn TableLike, text: &str, lines: &Lines) -> Vec<(V
                     let mut path = path.to_vec();
                     path.push(name.to_owned());
                     let message = format!(
-                        "`{name}` holds for this route alone, because it stands below {}; for all routes, move it above \
+                        "`{name}` applies to this route only, because it is below {}; for all routes, move it above \
                          the first [table] of the file, or below [defaults]",
                         if path.len() > 3 { "[[routes.routes]]" } else { "[[routes]]" }
                     );

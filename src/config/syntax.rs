@@ -4,7 +4,7 @@ use toml_edit::Document;
 
 use super::shown::without_password;
 
-const ROUTE: &str = "a route begins with a [[routes]] line, and below it stand lines such as host = \"example.com\" and \
+const ROUTE: &str = "a route begins with a [[routes]] line, followed by lines such as host = \"example.com\" and \
                      upstream = \"127.0.0.1:3000\"";
 
 /// What to write instead of an invalid line, as the end of a message.
@@ -14,10 +14,10 @@ pub(super) fn advice(line: &str) -> String {
     }
     let line = line.split('#').next().unwrap_or_default().trim_end();
     if line.ends_with('{') || (line.ends_with(';') && !line.contains('=')) {
-        return format!(": the syntax is not that of nginx or Caddy; {ROUTE}");
+        return format!(": the file is TOML, not in the syntax of nginx or Caddy; {ROUTE}");
     }
     if line.ends_with(':') || line.trim_start().starts_with("- ") {
-        return format!(": the syntax is not YAML; {ROUTE}");
+        return format!(": the file is TOML, not YAML; {ROUTE}");
     }
     String::new()
 }

@@ -156,20 +156,20 @@ pub const SETTINGS: &[Setting] = &[
          named a served host; or open, which sends SETTINGS at once, for clients that wait for them, and gives \
          up silence on that port"),
     Setting::new(LISTENERS, "listeners", "", "", Kind::Listeners, NONE,
-        "More ports for clients, each with a name, with or without TLS; routes name those that they are for")
+        "More ports for clients, with or without TLS; routes choose them by name")
         .only_in_file(),
 
     Setting::new(ROUTES, "routes", "route", "PMESH_ROUTE", Kind::Routes, NONE,
-        "Sends requests for a host, below a path prefix, to these upstreams; repeat the flag for several \
+        "Sends requests for a host and a path prefix to these upstreams; repeat the flag for several \
          routes, or separate them with spaces in the variable")
         .in_included(),
 
     Setting::new(ROUTES, "defaults", "", "", Kind::Defaults, NONE,
-        "What routes have that do not say otherwise")
+        "Settings for all routes; a route may override each of them")
         .only_in_file(),
 
     Setting::new(ROUTES, "redirects", "", "", Kind::Redirects, NONE,
-        "Hosts and paths that are elsewhere")
+        "Hosts and paths to redirect, each with its target")
         .only_in_file().in_included(),
     Setting::new(ROUTES, "redirect_https", "redirect-https", "PMESH_REDIRECT_HTTPS", Kind::Switch,
         Fallback::Value("false"),
@@ -209,12 +209,12 @@ pub const SETTINGS: &[Setting] = &[
         "How long the head of a later request may take, from its first byte to its last"),
     Setting::new(CLIENTS, "stall_timeout", "stall-timeout", "PMESH_STALL_TIMEOUT", Kind::Duration,
         Fallback::Value("60s"),
-        "How long a request and its response may both make no progress once the response has begun"),
+        "How long a request may go without progress in either direction once its response has begun"),
     Setting::new(CLIENTS, "body_min_rate", "body-min-rate", "PMESH_BODY_MIN_RATE", Kind::SizeLimit, Fallback::Value("100"),
         "Minimum rate of a request body in bytes per second, until the response begins, or off"),
     Setting::new(CLIENTS, "stream_timeout", "stream-timeout", "PMESH_STREAM_TIMEOUT", Kind::Duration,
         Fallback::Value("1h"),
-        "How long a tunnel, such as a WebSocket, an event stream or a gRPC stream may be idle in both directions"),
+        "How long a WebSocket or other tunnel, an event stream or a gRPC stream may be idle in both directions"),
     Setting::new(CLIENTS, "max_connections", "max-connections", "PMESH_MAX_CONNECTIONS", Kind::Count,
         Fallback::Described("half the limit of open files"),
         "Maximum number of client connections; at the limit, new ones wait until an idle one has been closed"),
@@ -237,7 +237,7 @@ pub const SETTINGS: &[Setting] = &[
         "Which headers of trusted proxies are believed: x-forwarded, for X-Forwarded-*, or forwarded; the other \
          kind is dropped"),
     Setting::new(CLIENTS, "via", "via", "PMESH_VIA", Kind::Switch, Fallback::Value("false"),
-        "Adds Via to requests for upstreams; nginx as an upstream then compresses only what gzip_proxied allows"),
+        "Adds a Via header to requests; an upstream that runs nginx then compresses only what gzip_proxied allows"),
 
     Setting::new(IDENTITY, "certificates", "", "", Kind::Certificates,
         Fallback::Described("issued by the local authority"),
@@ -308,7 +308,7 @@ pub const SETTINGS: &[Setting] = &[
         "Configuration file; relative paths in it are relative to its folder")
         .not_in_file().in_demo(NONE),
     Setting::new(PROCESS, "include", "", "", Kind::Include, NONE,
-        "More files, or patterns such as routes.d/*.toml, with routes, redirects and certificates")
+        "Files with more routes, redirects and certificates, or patterns such as routes.d/*.toml")
         .only_in_file(),
     Setting::new(PROCESS, "home", "home", "PMESH_HOME", Kind::Directory, Fallback::Value("~/.pmesh"),
         "Folder for what pmesh keeps: the secret, and config.toml if no other file is named. Only one pmesh runs in a home")

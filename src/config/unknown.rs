@@ -101,7 +101,7 @@ impl Walk {
                 Some(key) if key.part == Part::Planned => self.report(shape::planned(name)),
                 Some(key) if self.path.len() == 2 && self.path[0] == "defaults" && key.part != Part::Setting => {
                     self.report(format!(
-                        "`{name}` belongs to a route: [defaults] has only what all routes have in common"
+                        "`{name}` belongs in a route: [defaults] holds only settings that routes can share"
                     ));
                 }
                 Some(key) => self.item(item, key.shape),
@@ -145,7 +145,7 @@ fn at_root(key: &str, which: Which) -> String {
             .into();
     }
     if key.contains('.') && key.parse::<HostPattern>().is_ok() {
-        return format!("unknown key; a route begins with a [[routes]] line, and below it host = \"{key}\"");
+        return format!("unknown key; a route begins with a [[routes]] line, followed by host = \"{key}\"");
     }
     let known = || SETTINGS.iter().filter(|setting| which.holds(setting));
     let keys = || known().map(|setting| setting.key);
@@ -160,7 +160,7 @@ fn at_root(key: &str, which: Which) -> String {
 
 fn in_table(key: &str, known: &'static [Key], which: Which) -> String {
     if key == "routes" && known == shape::CHILD_ROUTE {
-        return "unknown key; a child has no children: write another [[routes.routes]]".into();
+        return "unknown key; a child cannot have children: write another [[routes.routes]]".into();
     }
     let is_available = |key: &&Key| key.part != Part::Planned;
     let of_route = || if known == shape::CHILD_ROUTE || known == shape::ROUTE { foreign::in_route(key) } else { None };
@@ -200,5 +200,5 @@ fn only_in_main(key: &str) -> Option<String> {
 pub(crate) fn misplaced(key: &str) -> Option<String> {
     let setting = table::by_key(key).or_else(|| renamed::setting(key)).filter(|setting| setting.in_file)?;
     let key = setting.key;
-    Some(format!("unknown key: `{key}` belongs to no table, so move it above the first [table] of the file"))
+    Some(format!("unknown key: `{key}` is a top-level setting: move it above the first [table] of the file"))
 }

@@ -60,8 +60,8 @@ fn unverified(settings: &Settings) -> impl Iterator<Item = String> {
     settings.routes.iter().filter(|route| route.endpoints().iter().any(Endpoint::is_tls)).filter_map(|route| {
         let AcceptedCertificates::Any(origin) = &route.tls.accepted else { return None };
         Some(format!(
-            "{origin}: certificates of the upstreams of {} are not verified: others can pose as them; to accept certain \
-             ones only, set tls.ca instead",
+            "{origin}: certificates of the upstreams of {} are not verified, so others can pose as them; to accept only \
+             some, set tls.ca instead",
             route.name
         ))
     })
@@ -71,7 +71,7 @@ fn unverified(settings: &Settings) -> impl Iterator<Item = String> {
 fn never_reached(routes: &[Route]) -> impl Iterator<Item = String> {
     hidden(routes).into_iter().map(|Hidden { route, place, by }| {
         format!(
-            "{}: {place} never gets a request: `{by}` by {} is tried before, and takes all of them",
+            "{}: {place} never gets a request: `{by}` by {} is tried first and takes them all",
             route.origin, by.origin
         )
     })

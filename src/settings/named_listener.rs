@@ -57,7 +57,7 @@ fn named(name: &str, node: &Node<'_>, root: &[IpAddr], problems: &mut Problems) 
             None => "PORT".to_owned(),
         };
         problems.push(node.problem(format!(
-            "`{name}` is a key of its own: write {name} = {port} above the first [table] of the file"
+            "`{name}` is a top-level setting: write {name} = {port} above the first [table] of the file"
         )));
         return None;
     }
@@ -65,7 +65,7 @@ fn named(name: &str, node: &Node<'_>, root: &[IpAddr], problems: &mut Problems) 
         let better = name.to_ascii_lowercase().replace(['_', '.', ' '], "-");
         let better = if is_name(&better) { format!(": write [listeners.{better}]") } else { String::new() };
         problems.push(node.problem(format!(
-            "the name of a listener is made of lower-case letters, digits and hyphens, 63 at most, and begins with a \
+            "a listener's name has at most 63 lower-case letters, digits and hyphens, and begins with a \
              letter{better}"
         )));
         return None;
@@ -87,8 +87,7 @@ fn named(name: &str, node: &Node<'_>, root: &[IpAddr], problems: &mut Problems) 
     let h2c = node.field("h2c").map_or(Some(H2c::Off), |h2c| {
         let spoken = h2c.read(problems)?;
         if tls == Some(true) && spoken != H2c::Off {
-            problems
-                .push(h2c.problem("it is HTTP/2 without TLS, and this listener has TLS, where HTTP/2 is always on"));
+            problems.push(h2c.problem("h2c is HTTP/2 without TLS; this listener uses TLS, where HTTP/2 is always on"));
         }
         Some(spoken)
     });

@@ -49,7 +49,7 @@ pub struct Settings {
     pub keep_alive_timeout: Duration,
     /// How long the head of a later request may take, from its first byte to its last.
     pub head_timeout: Duration,
-    /// How long a request and its response may both make no progress once the response has begun.
+    /// How long a request may go without progress in either direction once its response has begun.
     pub stall_timeout: Duration,
     /// Minimum rate of a request body in bytes per second, until the response begins; 0: none.
     pub body_min_rate: u64,

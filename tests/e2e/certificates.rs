@@ -107,7 +107,7 @@ fn files_that_are_of_no_use_are_warned_of_once_and_change_nothing() {
     fs::rename(stray, program.home().join("a.test/key.pem")).unwrap();
     let warning = "stays in use";
     let line = program.wait_for_line(warning);
-    assert!(line.contains("WARN") && line.contains("/a.test/key.pem does not fit"), "{line}");
+    assert!(line.contains("WARN") && line.contains("/a.test/key.pem does not match"), "{line}");
     // Found by a look after that one.
     let second = renew(program.home(), "b.test");
     program.wait_for_line("a new certificate is in use");

@@ -153,10 +153,10 @@ max_body = "1MiB"
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
         String::from_utf8(output.stderr).unwrap().replace(start.home().to_str().unwrap(), "[HOME]"),
-        "pmesh: warning: [HOME]/config.toml:11: routes[1].max_body: `max_body` holds for this route alone, because it \
-         stands below [[routes]]; for all routes, move it above the first [table] of the file, or below [defaults]
+        "pmesh: warning: [HOME]/config.toml:11: routes[1].max_body: `max_body` applies to this route only, because it \
+         is below [[routes]]; for all routes, move it above the first [table] of the file, or below [defaults]
 pmesh: warning: [HOME]/config.toml:5: routes[1]: a.test/ [POST] never gets a request: `a.test/ [GET, HEAD, POST] -> \
-         127.0.0.1:9` by [HOME]/config.toml:1: routes[0] is tried before, and takes all of them
+         127.0.0.1:9` by [HOME]/config.toml:1: routes[0] is tried first and takes them all
 "
     );
 }

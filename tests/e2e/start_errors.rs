@@ -236,7 +236,7 @@ fn certificates() {
     );
     assert_eq!(
         complaint(pair(|home| files::stray_key(&home.join("key.pem")))),
-        "pmesh: --key: the key in [HOME]/key.pem does not fit the first certificate in [HOME]/cert.pem, which has to \
+        "pmesh: --key: the key in [HOME]/key.pem does not match the first certificate in [HOME]/cert.pem, which must \
          be the server's own\n"
     );
     assert_eq!(

@@ -150,5 +150,5 @@ fn the_name_of_the_api_is_nobodys() {
     assert_eq!(backend.requests().len(), 1);
     let output = Node::new("c").start(&[]).flags(&["--route", "pmesh.internal=127.0.0.1:1"]).output();
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("pmesh.internal is what nodes ask each other for"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("pmesh.internal is reserved for requests between nodes"));
 }

@@ -164,11 +164,11 @@ fn routes_that_lead_nowhere() {
     );
     assert_file_error(
         &route("upstream = [\"a:1\"]\ntls.ca = \"ca.pem\""),
-        "4: routes[0].tls: it is for upstreams with TLS (https:// or h2://), and the route has none",
+        "4: routes[0].tls: `tls` is for upstreams with TLS (https:// or h2://), and this route has none",
     );
     assert_file_error(
         &route("upstream = [\"unix:/a\", \"h2c://b\"]\ntls.server_name = \"b\""),
-        "4: routes[0].tls: it is for upstreams with TLS (https:// or h2://), and the route has none",
+        "4: routes[0].tls: `tls` is for upstreams with TLS (https:// or h2://), and this route has none",
     );
     assert_file_error(
         &route("upstream = [\"https://b\"]\ntls.server_name = \"b:443\""),
@@ -184,7 +184,7 @@ fn routes_that_lead_nowhere() {
     );
     assert_file_error(
         &route("upstream = \"https://b\"\ntls.ca = \"ca.pem\"\ntls.skip_verify = true"),
-        "5: routes[0].tls.skip_verify: no certificate is verified then, so that `ca` ([DIR]/config.toml:4) would have no \
+        "5: routes[0].tls.skip_verify: this switches verification off, so `ca` ([DIR]/config.toml:4) would have no \
          effect: remove one of them",
     );
     assert_file_error(

@@ -156,16 +156,16 @@ fn mistakes_say_what_to_write() {
     for (file, expected) in [
         (
             "[defaults]\nhost = \"a\"",
-            "2: defaults.host: `host` belongs to a route: [defaults] has only what all routes have in common",
+            "2: defaults.host: `host` belongs in a route: [defaults] holds only settings that routes can share",
         ),
         (
             "[defaults]\nhttp = 80",
-            "2: defaults.http: unknown key: `http` belongs to no table, so move it above the first [table] of the file",
+            "2: defaults.http: unknown key: `http` is a top-level setting: move it above the first [table] of the file",
         ),
         ("[defaults]\nupstreams = 80", "2: defaults.upstreams: renamed: write `upstream`"),
         (
             "[[routes]]\nhost = \"a\"\nupstream = \"a:1\"\n[[routes.routes]]\nprefix = \"/b\"\n[[routes.routes.routes]]",
-            "6: routes[0].routes[0].routes: unknown key; a child has no children: write another [[routes.routes]]",
+            "6: routes[0].routes[0].routes: unknown key; a child cannot have children: write another [[routes.routes]]",
         ),
         (
             "[[routes]]\nhost = \"a\"\nupstream = \"a:1\"\n[[routes.routes]]\nresponse_timeout = \"5s\"",

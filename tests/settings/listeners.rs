@@ -57,13 +57,13 @@ fn a_value_may_come_from_the_environment() {
 #[test]
 fn the_three_names_are_keys_of_their_own() {
     for (file, expected) in [
-        ("[listeners.http]\nport = 8080", "1: listeners.http: `http` is a key of its own: write http = 8080"),
-        ("[listeners]\nhttps = 8443", "2: listeners.https: `https` is a key of its own: write https = 8443"),
+        ("[listeners.http]\nport = 8080", "1: listeners.http: `http` is a top-level setting: write http = 8080"),
+        ("[listeners]\nhttps = 8443", "2: listeners.https: `https` is a top-level setting: write https = 8443"),
         (
             "[listeners.internal]\nport = \"off\"",
-            "1: listeners.internal: `internal` is a key of its own: write internal = \"off\"",
+            "1: listeners.internal: `internal` is a top-level setting: write internal = \"off\"",
         ),
-        ("[listeners.http]", "1: listeners.http: `http` is a key of its own: write http = PORT"),
+        ("[listeners.http]", "1: listeners.http: `http` is a top-level setting: write http = PORT"),
     ] {
         assert_error(file, &format!("{expected} above the first [table] of the file"));
     }
@@ -71,7 +71,7 @@ fn the_three_names_are_keys_of_their_own() {
 
 #[test]
 fn names_are_like_dns_labels() {
-    let rule = "the name of a listener is made of lower-case letters, digits and hyphens, 63 at most, and begins with a letter";
+    let rule = "a listener's name has at most 63 lower-case letters, digits and hyphens, and begins with a letter";
     for (name, advice) in [
         ("Federation", ": write [listeners.federation]"),
         ("my_apps", ": write [listeners.my-apps]"),
@@ -109,11 +109,11 @@ fn a_table_says_what_it_lacks_and_what_it_cannot_have() {
         ("[listeners.a]\nport = 1\ntls = 1", "3: listeners.a.tls: expected true or false, found 1"),
         (
             "[listeners.a]\nport = 1\ntls = true\nh2c = \"open\"",
-            "4: listeners.a.h2c: it is HTTP/2 without TLS, and this listener has TLS, where HTTP/2 is always on",
+            "4: listeners.a.h2c: h2c is HTTP/2 without TLS; this listener uses TLS, where HTTP/2 is always on",
         ),
         (
             "[listeners.a]\nport = 1\nhttp = 1",
-            "3: listeners.a.http: unknown key: `http` belongs to no table, so move it above the first [table] of the file",
+            "3: listeners.a.http: unknown key: `http` is a top-level setting: move it above the first [table] of the file",
         ),
         (
             "[listeners]\na = 8448",

@@ -65,10 +65,7 @@ fn what_users_of_caddy_write_gets_advice() {
             "example.com {\n\treverse_proxy localhost:3000\n}",
             "below it stand lines such as host = \"example.com\" and upstream = \"127.0.0.1:3000\"",
         ),
-        (
-            "[\"a.com\"]\nreverse_proxy = \"b:1\"",
-            "a route begins with a [[routes]] line, and below it host = \"a.com\"",
-        ),
+        ("[\"a.com\"]\nreverse_proxy = \"b:1\"", "a route begins with a [[routes]] line, followed by host = \"a.com\""),
         (
             &format!("{route}reverse_proxy = \"b:1\""),
             "3: routes[0].reverse_proxy: unknown key; did you mean `upstream`?",
@@ -89,7 +86,7 @@ fn what_users_of_caddy_write_gets_advice() {
         ),
         (
             &format!("{ROUTE}tls = \"internal\""),
-            "certificates for clients go below [[certificates]]; a name without one gets one from pmesh",
+            "certificates for clients go below [[certificates]]; for names without one, pmesh issues one itself",
         ),
         (
             &format!("{ROUTE}remote_ip = \"10.0.0.0/8\""),
@@ -107,7 +104,7 @@ fn what_users_of_nginx_write_gets_advice() {
     for (file, expected) in [
         (
             "server {\n    listen 80;\n}",
-            "below it stand lines such as host = \"example.com\" and upstream = \"127.0.0.1:3000\"",
+            "followed by lines such as host = \"example.com\" and upstream = \"127.0.0.1:3000\"",
         ),
         (
             "[[routes]]\nhost = a.com;\nupstream = \"b:1\"",
@@ -127,10 +124,10 @@ fn what_users_of_nginx_write_gets_advice() {
             "an upstream takes no path; requests keep theirs, without the route's prefix if strip_prefix is true: write http://b:1",
         ),
         (&format!("{ROUTE}location = \"/api\""), "write [[routes.routes]] and below it prefix = \"/api\""),
-        (&format!("{ROUTE}listen = 8080"), "to serve only one of them, write listeners = [\"https\"]"),
+        (&format!("{ROUTE}listen = 8080"), "to serve a route on one of them only, write listeners = [\"https\"]"),
         (
             &format!("{ROUTE}ssl_certificate = \"a.pem\""),
-            "certificates go below a [[certificates]] line, for all routes; a name without one gets one from pmesh itself",
+            "certificates go below a [[certificates]] line, for all routes; for names without one, pmesh issues one itself",
         ),
         (
             &format!("{ROUTE}proxy_read_timeout = \"5m\""),
@@ -150,7 +147,7 @@ fn what_users_of_traefik_write_gets_advice() {
     for (file, expected) in [
         (
             "http:\n  routers:\n    app:",
-            "the syntax is not YAML; a route begins with a [[routes]] line, and below it stand lines such as host = \"example.com\" and upstream = \"127.0.0.1:3000\"",
+            "the file is TOML, not YAML; a route begins with a [[routes]] line, followed by lines such as host = \"example.com\" and upstream = \"127.0.0.1:3000\"",
         ),
         ("[http.routers.app]\nrule = \"Host(`a.com`)\"", "found a table: a route begins with a [[routes]] line"),
         (
@@ -176,9 +173,12 @@ fn what_users_of_traefik_write_gets_advice() {
         ),
         (
             &format!("{ROUTE}middlewares = [\"strip\"]"),
-            "what changes a request is a key of the route, such as strip_prefix = true",
+            "there is no list of middleware: each is a key of the route, such as strip_prefix = true",
         ),
-        (&format!("{ROUTE}entryPoints = [\"websecure\"]"), "to serve only one of them, write listeners = [\"https\"]"),
+        (
+            &format!("{ROUTE}entryPoints = [\"websecure\"]"),
+            "to serve a route on one of them only, write listeners = [\"https\"]",
+        ),
         (
             &format!("{ROUTE}basicAuth = true"),
             "unknown key: `basic_auth` is planned, but not available in this version",
@@ -202,7 +202,7 @@ fn redirects_and_responses_in_the_style_of_other_programs_get_advice() {
         ),
         (&format!("{route}redirect = {{ url = \"https://b\" }}"), "unknown key; did you mean `to`?"),
         (&format!("{route}redirect = {{ to = \"https://b\", code = 301 }}"), "unknown key; did you mean `status`?"),
-        (&format!("{route}respond = \"ok\""), "for a text, write { status = 200, body = \"ok\" }"),
+        (&format!("{route}respond = \"ok\""), "for text, write { status = 200, body = \"ok\" }"),
         (&format!("{route}respond = \"404\""), "write 404, without quotes"),
         (
             "[redirects]\nwww.a.com = \"https://a.com\"",
@@ -215,7 +215,7 @@ fn redirects_and_responses_in_the_style_of_other_programs_get_advice() {
         ),
         (
             &format!("{ROUTE}hsts = \"max-age=31536000; preload\""),
-            "it is a duration, not the value of the header: write \"31536000s\"",
+            "this is a duration, not the header's value: write \"31536000s\"",
         ),
         (&format!("{ROUTE}hsts = true"), "found true: write \"365d\""),
         (
@@ -248,7 +248,7 @@ fn an_old_name_is_an_error_that_says_the_new_one() {
 
 #[test]
 fn a_top_level_setting_below_a_table_is_to_be_moved() {
-    let above = "unknown key: `http` belongs to no table, so move it above the first [table] of the file";
+    let above = "unknown key: `http` is a top-level setting: move it above the first [table] of the file";
     assert_told(&format!("{ROUTE}http = 8080"), &format!("4: routes[0].http: {above}"));
     assert_told("[mesh_peers]\nb = \"10.0.0.2:1\"\nhttp = 8080", &format!("3: mesh_peers.http: {above}"));
     // A node may have that name.

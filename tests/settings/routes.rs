@@ -177,7 +177,7 @@ fn mistakes_say_what_to_write() {
         ),
         (
             route("upstream = \"b:1\"\npath = \"/a\"\npath_regex = \"b\""),
-            "5: routes[0].path_regex: `path` is an exact path: leave out one of the two, or use `prefix`",
+            "5: routes[0].path_regex: `path` is an exact path: leave out `path` or `path_regex`, or use `prefix`",
         ),
         (
             route("upstream = \"b:1\"\npath = \"/a/*\""),
@@ -206,7 +206,7 @@ fn mistakes_say_what_to_write() {
         ),
         (
             route("upstream = \"b:1\"\nhsts = 365"),
-            "4: routes[0].hsts: expected a duration such as 365d, or 0s for browsers to forget it, found 365: add a unit, as in 365s or 365d",
+            "4: routes[0].hsts: expected a duration such as 365d, or 0s to make browsers forget it, found 365: add a unit, as in 365s or 365d",
         ),
         (
             route("redirect = \"https://b{uri}\""),

@@ -41,7 +41,7 @@ impl Hsts {
 struct MaxAge(Duration);
 
 impl Parse for MaxAge {
-    const EXPECTED: &'static str = "a duration such as 365d, or 0s for browsers to forget it";
+    const EXPECTED: &'static str = "a duration such as 365d, or 0s to make browsers forget it";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         const TEN_YEARS: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
@@ -58,7 +58,7 @@ impl Parse for MaxAge {
         }
         if let Some(seconds) = text.strip_prefix("max-age=") {
             let seconds = seconds.split(';').next().unwrap_or_default();
-            return Err(Some(format!("it is a duration, not the value of the header: write \"{seconds}s\"")));
+            return Err(Some(format!("this is a duration, not the header's value: write \"{seconds}s\"")));
         }
         let duration = humantime::parse_duration(text).map_err(|_| None)?;
         if duration > TEN_YEARS { Err(None) } else { Ok(Self(duration)) }

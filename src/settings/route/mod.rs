@@ -70,7 +70,7 @@ pub struct Route {
     pub connect_timeout: Duration,
     /// How long a request may wait for the head of its response, over all endpoints.
     pub response_timeout: Duration,
-    /// How long a request and its response may both make no progress once the response has begun.
+    /// How long a request may go without progress in either direction once its response has begun.
     pub stall_timeout: Duration,
     /// How long a tunnel, an event stream or a gRPC stream may be idle.
     pub stream_timeout: Duration,

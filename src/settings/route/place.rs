@@ -25,7 +25,8 @@ pub(super) fn patterns(scope: &Scope<'_>, problems: &mut Problems) -> Vec<HostPa
     }
     let patterns: Vec<HostPattern> = node.read_one_or_more(problems);
     if patterns.iter().any(|pattern| matches!(pattern, HostPattern::Exact(name) if name.as_str() == API_HOST)) {
-        problems.push(node.problem(format!("{API_HOST} is what nodes ask each other for: no route can serve it")));
+        problems
+            .push(node.problem(format!("{API_HOST} is reserved for requests between nodes: no route can serve it")));
     }
     patterns
 }
@@ -48,7 +49,7 @@ pub(super) fn paths(scope: &Scope<'_>, problems: &mut Problems) -> Option<Vec<Ro
     let (exact, prefixes) = (list("path"), list("prefix"));
     let regex = table.field("path_regex").filter(|node| !node.is_false());
     if let (Some(_), Some(regex)) = (&exact, &regex) {
-        problems.push(regex.problem("`path` is an exact path: leave out one of the two, or use `prefix`"));
+        problems.push(regex.problem("`path` is an exact path: leave out `path` or `path_regex`, or use `prefix`"));
         return None;
     }
     let prefixes = prefixes.or_else(|| scope.field("prefix").filter(|_| regex.is_some()));
@@ -143,7 +144,7 @@ pub(super) fn listeners(scope: &Scope<'_>, named: &[NamedListener], problems: &m
                 let known = known.join(", ");
                 let message = match name.as_str() {
                     "internal" => format!(
-                        "there is no listener `internal` for clients, only {known}; internal is for other nodes, which \
+                        "there is no listener `internal` for clients, only {known}; `internal` is for other nodes, which \
                          may ask for every route: write one of these"
                     ),
                     // The usual names in configurations of Traefik.

@@ -76,7 +76,7 @@ impl Parse for Respond {
             Some("silence") => Ok(Self::Silence),
             // A number that lacks only the absence of quotes gets other advice.
             Some(text) if text.parse::<u64>().is_ok() => Err(None),
-            Some(text) => Err(Some(format!("for a text, write {{ status = 200, body = {text:?} }}"))),
+            Some(text) => Err(Some(format!("for text, write {{ status = 200, body = {text:?} }}"))),
             None => {
                 let Status(status) = Status::parse(value).map_err(|_| None)?;
                 Ok(Self::Fixed { status, body: None, content_type: TEXT })

@@ -61,14 +61,15 @@ impl UpstreamTls {
     }
 }
 
-const FOR_CLIENTS: &str = "certificates for clients go below [[certificates]]; a name without one gets one from pmesh";
+const FOR_CLIENTS: &str =
+    "certificates for clients go below [[certificates]]; for names without one, pmesh issues one itself";
 
 /// Reads `tls`. `None` if it is unreadable, which is reported.
 pub(super) fn read(scope: &Scope<'_>, answer: Option<&Answer>, problems: &mut Problems) -> Option<UpstreamTls> {
     let Some(tls) = scope.table("tls") else { return Some(UpstreamTls::default()) };
     if tls.own().value.as_dict().is_none() {
         let mut problem = tls.own().unexpected("a table such as { ca = \"ca.pem\" }, or false");
-        problem.message += ": this is about TLS to the upstream; ";
+        problem.message += ": `tls` is about connections to the upstream; ";
         problem.message += FOR_CLIENTS;
         problems.push(problem);
         return None;
@@ -79,7 +80,7 @@ pub(super) fn read(scope: &Scope<'_>, answer: Option<&Answer>, problems: &mut Pr
         && is_own
         && !endpoints.iter().any(Endpoint::is_tls)
     {
-        let message = "it is for upstreams with TLS (https:// or h2://), and the route has none";
+        let message = "`tls` is for upstreams with TLS (https:// or h2://), and this route has none";
         let for_clients = if tls.field("cert").is_some() { format!("; {FOR_CLIENTS}") } else { String::new() };
         problems.push(tls.own().problem(format!("{message}{for_clients}")));
         return None;
@@ -95,7 +96,7 @@ fn accepted(tls: &Scope<'_>, problems: &mut Problems) -> Option<AcceptedCertific
     match (skip.filter(|(is_on, _)| *is_on), tls.field("ca")) {
         (Some((_, skip)), Some(ca)) => {
             problems.push(skip.problem(format!(
-                "no certificate is verified then, so that `ca` ({}) would have no effect: remove one of them",
+                "this switches verification off, so `ca` ({}) would have no effect: remove one of them",
                 ca.origin()
             )));
             None

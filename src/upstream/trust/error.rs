@@ -9,8 +9,8 @@ use crate::pem::PemError;
 pub enum TrustError {
     /// The system has no authorities.
     #[error(
-        "{route}: the certificate cannot be verified, because the system trusts no authority; install its package of them \
-         (ca-certificates), or name a file by tls = {{ ca = \"…\" }}"
+        "{route}: the certificate cannot be verified, because the system trusts no authority; install the \
+         ca-certificates package, or name a file, as in tls = {{ ca = \"…\" }}"
     )]
     NoSystemRoots {
         /// The route.
@@ -40,7 +40,7 @@ pub enum TrustError {
         source: rustls::Error,
     },
     /// A key is not that of the certificate.
-    #[error("{origin}: the key in {key} does not fit the first certificate in {cert} ({cert_origin})")]
+    #[error("{origin}: the key in {key} does not match the first certificate in {cert} ({cert_origin})")]
     Mismatch {
         /// Where the key was named.
         origin: String,
