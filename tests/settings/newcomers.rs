@@ -63,7 +63,7 @@ fn what_users_of_caddy_write_gets_advice() {
     for (file, expected) in [
         (
             "example.com {\n\treverse_proxy localhost:3000\n}",
-            "below it stand lines such as host = \"example.com\" and upstream = \"127.0.0.1:3000\"",
+            "followed by lines such as host = \"example.com\" and upstream = \"127.0.0.1:3000\"",
         ),
         ("[\"a.com\"]\nreverse_proxy = \"b:1\"", "a route begins with a [[routes]] line, followed by host = \"a.com\""),
         (
@@ -78,7 +78,7 @@ fn what_users_of_caddy_write_gets_advice() {
         (&format!("{route}upstream = \"b:1 c:1\""), "for several upstreams, write [\"b:1\", \"c:1\"]"),
         (
             &format!("{ROUTE}[[routes.handle_path]]\nprefix = \"/api\""),
-            "write [[routes.routes]] and below it prefix = \"/api\"",
+            "write [[routes.routes]], followed by prefix = \"/api\"",
         ),
         (
             &format!("{ROUTE}header_up = {{ Host = \"b\" }}"),
@@ -123,7 +123,7 @@ fn what_users_of_nginx_write_gets_advice() {
             &format!("{route}upstream = \"http://b:1/api/\""),
             "an upstream takes no path; requests keep theirs, without the route's prefix if strip_prefix is true: write http://b:1",
         ),
-        (&format!("{ROUTE}location = \"/api\""), "write [[routes.routes]] and below it prefix = \"/api\""),
+        (&format!("{ROUTE}location = \"/api\""), "write [[routes.routes]], followed by prefix = \"/api\""),
         (&format!("{ROUTE}listen = 8080"), "to serve a route on one of them only, write listeners = [\"https\"]"),
         (
             &format!("{ROUTE}ssl_certificate = \"a.pem\""),
