@@ -96,7 +96,7 @@ pub struct RouteReport {
     pub tls: Option<RouteTlsReport>,
     /// Whether requests without TLS are redirected to https.
     pub redirect_https: bool,
-    /// For how long browsers are told to use https only, such as `365days`; `None`: they are not.
+    /// For how long browsers are told to use https only, such as `365d`; `None`: they are not.
     pub hsts: Option<String>,
     /// How long a request may spend on connecting, such as `5s`.
     pub connect_timeout: String,

@@ -43,9 +43,17 @@ fn report(route: &Route, settings: &Settings) -> RouteReport {
     }
 }
 
-/// As in a configuration.
+/// As in a configuration. Months and years of `humantime` are no whole days.
 fn span(duration: Duration) -> String {
-    humantime::format_duration(duration).to_string()
+    const DAY: u64 = 24 * 60 * 60;
+
+    let days = duration.as_secs() / DAY;
+    let rest = duration.saturating_sub(Duration::from_secs(days * DAY));
+    match (days, rest.is_zero()) {
+        (0, _) => humantime::format_duration(rest).to_string(),
+        (_, true) => format!("{days}d"),
+        (_, false) => format!("{days}d {}", humantime::format_duration(rest)),
+    }
 }
 
 fn shown(path: &RoutePath) -> String {
@@ -63,5 +71,18 @@ fn tls(tls: &UpstreamTls) -> RouteTlsReport {
         cert: tls.client.as_ref().map(|client| path(&client.cert)),
         key: tls.client.as_ref().map(|client| path(&client.key)),
         skip_verify: matches!(tls.accepted, AcceptedCertificates::Any(_)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_shown_as_they_are_written() {
+        for text in ["0s", "1s", "1m 30s", "1h", "1d", "1d 12h", "30d", "365d", "3650d"] {
+            let duration = humantime::parse_duration(text).unwrap();
+            assert_eq!(span(duration), text);
+        }
     }
 }

@@ -88,7 +88,7 @@ mod tests {
             redirect: None,
             respond: None,
             redirect_https: true,
-            hsts: Some("365days".to_owned()),
+            hsts: Some("365d".to_owned()),
             connect_timeout: "5s".to_owned(),
             stall_timeout: "60s".to_owned(),
             stream_timeout: "1h".to_owned(),
@@ -117,12 +117,12 @@ mod tests {
         assert_eq!(
             table(&RoutesReport { routes: vec![plain, bare] }),
             "ROUTE               LISTENERS    ANSWER                    OPTIONS\n\
-             a.test/api          http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365days, strip_prefix, host_header x, ca /ca.pem\n\
-             a.test/x (exact)    http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365days, strip_prefix, host_header x, ca /ca.pem\n\
-             *.a.test/api        http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365days, strip_prefix, host_header x, ca /ca.pem\n\
-             *.a.test/x (exact)  http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365days, strip_prefix, host_header x, ca /ca.pem\n\
-             b/api               -            127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365days, cert /c.pem, key /c.key, skip_verify\n\
-             b/x (exact)         -            127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365days, cert /c.pem, key /c.key, skip_verify\n"
+             a.test/api          http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem\n\
+             a.test/x (exact)    http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem\n\
+             *.a.test/api        http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem\n\
+             *.a.test/x (exact)  http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem\n\
+             b/api               -            127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, cert /c.pem, key /c.key, skip_verify\n\
+             b/x (exact)         -            127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, cert /c.pem, key /c.key, skip_verify\n"
         );
     }
 }
