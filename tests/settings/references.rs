@@ -182,6 +182,11 @@ fn a_bad_value_from_the_environment_is_named_but_not_shown() {
             "1: routes[0]: no answer: write where requests go, as in upstream = \"127.0.0.1:3000\"",
         ),
         (
+            "[[routes]]\nhost = \"a\"\nlisteners = [\"${BAD}\"]\nupstream = \"b:1\"",
+            "3: routes[0].listeners[0], from ${BAD}: there is no listener of this name, only http, https: set the variable \
+             to one of these",
+        ),
+        (
             "mesh_registry = \"nats://::${BAD}\"",
             "1: mesh_registry, from ${BAD}: expected a server such as nats://127.0.0.1:4222, found a value that is not shown",
         ),

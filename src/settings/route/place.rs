@@ -143,6 +143,9 @@ pub(super) fn listeners(scope: &Scope<'_>, named: &[NamedListener], problems: &m
                 let known: Vec<_> = all.map(|listener| listener.name().to_owned()).collect();
                 let known = known.join(", ");
                 let message = match name.as_str() {
+                    _ if element.references().is_some() => {
+                        format!("there is no listener of this name, only {known}: set the variable to one of these")
+                    }
                     "internal" => format!(
                         "there is no listener `internal` for clients, only {known}; `internal` is for other nodes, which \
                          may ask for every route: write one of these"
