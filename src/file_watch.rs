@@ -48,7 +48,7 @@ impl FileWatch {
         Self { files, read, failure: None, found_change: false }
     }
 
-    /// Watches these instead. One that was not watched counts as changed, and so does one that is not watched any more.
+    /// Watches these instead. Files that are new in the list, or gone from it, count as changed.
     pub fn set_files(&mut self, files: Vec<PathBuf>) {
         self.files = files;
     }

@@ -42,7 +42,7 @@ pub fn private_key(path: &Path, origin: &str) -> Result<PrivateKeyDer<'static>, 
     })
 }
 
-/// Tells certificates and keys apart by what they are, wherever they were read.
+/// Identifies certificates and keys by their contents, wherever they were read from.
 pub fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     let mut digest = Sha256::new();
     for part in parts {

@@ -58,7 +58,7 @@ impl CdnLoopLayer {
     ///
     /// # Errors
     ///
-    /// If it is none of them (RFC 8586, 2).
+    /// If `cdn_id` is neither (RFC 8586, 2).
     pub fn new(cdn_id: &str) -> Result<Self, InvalidCdnId> {
         if !is_token(cdn_id) && HostName::from_authority(cdn_id.as_bytes()).is_err() {
             return Err(InvalidCdnId);

@@ -36,8 +36,8 @@ use crate::{MissingExtension, client_scheme::client_scheme, conn::Scheme, future
 /// Sets `Strict-Transport-Security` on responses to clients that came over TLS, in place of one that the inner service
 /// set. It is removed from all other responses (RFC 6797, 7.2).
 ///
-/// How the client came is what `X-Forwarded-Proto` says, or else the connection. Put this layer inside a
-/// [`ForwardedLayer`](crate::forwarded::ForwardedLayer), so that the header is true. A request with neither the header
+/// `X-Forwarded-Proto` says how the client came; without it, the connection does. Put this layer inside a
+/// [`ForwardedLayer`](crate::forwarded::ForwardedLayer), so that the header can be trusted. A request with neither the header
 /// nor a [`ConnInfo`](crate::conn::ConnInfo) fails with [`MissingExtension`].
 ///
 /// To have the header on errors too, put this layer outside the [`RespondLayer`](crate::respond::RespondLayer) that

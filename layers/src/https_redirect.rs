@@ -45,14 +45,14 @@ use crate::{
 
 /// Answers requests that came without TLS with 308, to the same host, path and query with `https`.
 ///
-/// How the client came is what `X-Forwarded-Proto` says, or else the connection. Put this layer inside a
-/// [`ForwardedLayer`](crate::forwarded::ForwardedLayer), so that the header is true: it is set from the connection, or
+/// `X-Forwarded-Proto` says how the client came; without it, the connection does. Put this layer inside a
+/// [`ForwardedLayer`](crate::forwarded::ForwardedLayer), so that the header can be trusted: it is set from the connection, or
 /// taken from a trusted proxy that ended TLS for its clients, which are not redirected again. Without such a layer, any
-/// client can set the header, and see what is meant for HTTPS. A request with neither the header nor a
+/// client can set the header, and get responses that are meant for HTTPS. A request with neither the header nor a
 /// [`ConnInfo`](crate::conn::ConnInfo) fails with [`MissingExtension`], and one that names no valid host with
 /// [`HostRejected`](crate::host::HostRejected).
 ///
-/// What has to be answered without TLS, such as ACME challenges, belongs outside this layer.
+/// Services that must be reachable without TLS, such as ACME challenges, belong outside this layer.
 #[derive(Debug, Clone)]
 pub struct HttpsRedirectLayer {
     target: Arc<RedirectTarget>,

@@ -1,4 +1,4 @@
-//! Which messages are streams: they may be idle for long, and that is no fault.
+//! Which messages are streams, which may be idle for long without being stalled.
 
 use http::{HeaderMap, header::CONTENT_TYPE};
 

@@ -40,7 +40,7 @@ pub struct ConfigurationReport {
     pub since: u64,
     /// The configuration file; `None` without one.
     pub file: Option<String>,
-    /// How many files that one includes.
+    /// How many files the main file includes.
     #[serde(default)]
     pub included: usize,
     /// Why the last reload failed, if none has succeeded since.
@@ -67,7 +67,7 @@ pub struct RoutesReport {
 /// One route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteReport {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// Names, or `*.` and a name.
     pub hosts: Vec<String>,
@@ -92,11 +92,11 @@ pub struct RouteReport {
     pub allow_ambiguous_paths: bool,
     /// The Host header that the upstream gets; `None`: the client's.
     pub host_header: Option<String>,
-    /// How TLS to the upstreams is made, where that was set.
+    /// TLS settings for the upstreams, if there are any.
     pub tls: Option<RouteTlsReport>,
     /// Whether requests without TLS are redirected to https.
     pub redirect_https: bool,
-    /// For how long browsers are told to use https only, such as `365d`; `None`: they are not.
+    /// How long browsers use https only, such as `365d`; `None` without HSTS.
     pub hsts: Option<String>,
     /// How long a request may spend on connecting, such as `5s`.
     pub connect_timeout: String,
@@ -110,7 +110,7 @@ pub struct RouteReport {
     pub max_body: Option<u64>,
 }
 
-/// How TLS to the upstreams of a route is made.
+/// TLS settings for the upstreams of a route.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteTlsReport {
     /// The file of the authority; `None`: those that the system trusts.

@@ -41,7 +41,7 @@ pub enum Command {
     Demo,
     /// Validate the settings and say what would be served.
     Check {
-        /// JSON in place of lines.
+        /// Print JSON instead of text.
         json: bool,
     },
     /// Show settings and their sources.
@@ -72,7 +72,7 @@ pub enum Command {
     },
     /// Let the node of this home read its configuration again.
     Reload {
-        /// JSON in place of lines.
+        /// Print JSON instead of text.
         json: bool,
     },
     /// Show or change the secret.

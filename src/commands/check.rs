@@ -14,7 +14,7 @@ use crate::{
 /// What `pmesh check --json` prints.
 #[derive(Debug, Serialize)]
 struct CheckReport {
-    /// Whether a start would succeed, but for the ports.
+    /// Whether pmesh would start, apart from its ports.
     is_valid: bool,
     /// The files that were read.
     files: Vec<String>,
@@ -93,7 +93,7 @@ fn routes(loaded: &Loaded) -> Vec<CheckedRoute> {
     in_matching_order(routes).into_iter().map(checked).collect()
 }
 
-/// The route, and below it what it inherits.
+/// The route, followed by what it inherits.
 fn lines(route: &CheckedRoute) -> String {
     let CheckedRoute { place, answer, listeners, inherited, .. } = route;
     let usual = [Listener::Http, Listener::Https].map(|listener| listener.name().to_owned());

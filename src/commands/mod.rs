@@ -1,4 +1,4 @@
-//! The commands that ask a node that runs, check its configuration, or change the secret in the home.
+//! Commands that ask a running node, check its configuration, or change the secret in the home.
 
 mod ask;
 mod check;

@@ -50,7 +50,7 @@ impl ConfigFile {
         Ok(Self { path, document, lines, values, references })
     }
 
-    /// Leaves out everything but settings that `is_kept`.
+    /// Drops all settings except those that `is_kept`.
     pub(super) fn keep(&mut self, is_kept: impl Fn(&Setting) -> bool) {
         self.values.retain(|key, _| table::by_key(key).is_some_and(&is_kept));
     }
@@ -78,7 +78,7 @@ impl ConfigFile {
         self.values.get(key)
     }
 
-    /// All values, which are no longer here then.
+    /// Takes out all values.
     pub(super) fn take_values(&mut self) -> Dict {
         mem::take(&mut self.values)
     }
@@ -89,7 +89,7 @@ impl ConfigFile {
         with_references(at, self.references.inside(path))
     }
 
-    /// Where to mend it: `/etc/pmesh/config.toml:3: http, from ${PORT}`.
+    /// Where to fix it: `/etc/pmesh/config.toml:3: http, from ${PORT}`.
     pub(super) fn place(&self, path: &[String]) -> String {
         let place = format!("{}: {}", self.written_at(path), dotted(path));
         with_references(place, self.references(path))

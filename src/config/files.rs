@@ -9,7 +9,7 @@ use figment::{
 
 use super::{Problem, Problems, file::ConfigFile, shape::Shape, table};
 
-/// The values of all files together. Each is known to the file that it stands in, by the key and index that it has there.
+/// The values of all files together. Each can be traced to its file, and to its key and index in that file.
 #[derive(Debug)]
 pub(super) struct Files {
     main: ConfigFile,
@@ -33,7 +33,7 @@ enum Parts {
 /// The main file, or the index of an included one.
 type Id = Option<usize>;
 
-/// A value, by the file that it stands in and by its path there.
+/// A value: its file, and its path in that file.
 pub(super) struct InFile<'a> {
     file: &'a ConfigFile,
     path: Cow<'a, [String]>,
@@ -103,7 +103,7 @@ impl Files {
                     problems.push(Problem::new(self.file(id).place(&path), message));
                 }
             }
-            // One of them is no list, or no table. Read alone, it is reported at its place.
+            // One of them is not a list, or not a table. Read on its own, it is reported where it is.
             (Some(all), value, parts) => {
                 let is_list = |value: &Value| matches!(value, Value::Array(..));
                 if table::by_key(&key)

@@ -1,4 +1,4 @@
-//! Which file is the main one.
+//! Finds the main file.
 
 use std::{
     fs, io,

@@ -1,4 +1,4 @@
-//! What other programs write that no single key stands for here, and what to write instead.
+//! Keys and values of other programs that have no single counterpart here, and what to write instead.
 
 use super::shape;
 
@@ -66,7 +66,7 @@ fn advice(key: &str, rows: &[(&[&str], &'static str)]) -> Option<&'static str> {
     rows.iter().find(|(keys, _)| keys.contains(&key.as_str())).map(|(_, advice)| *advice)
 }
 
-/// Text in which a placeholder of another program stands for a variable of the environment, as it is written here.
+/// Rewrites another program's placeholder for an environment variable in the syntax of pmesh.
 ///
 /// `{$NAME}` and `{env.NAME}` are from Caddy, `$NAME` from shells, `{{ env "NAME" }}` from Traefik.
 pub(crate) fn with_references(text: &str) -> Option<String> {

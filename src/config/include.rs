@@ -32,7 +32,7 @@ struct Entry {
 }
 
 impl Include {
-    /// What stands in the main file, which has been resolved.
+    /// The entry in the main file, resolved.
     pub(super) fn of(main: &ConfigFile, user_home: Option<&str>, problems: &mut Problems) -> Self {
         let folder = main.path().parent().unwrap_or(Path::new(""));
         let mut entries = Vec::new();
@@ -60,8 +60,8 @@ impl Include {
         Self { main: main.path().to_owned(), entries }
     }
 
-    /// Reads all included files, and adds what they hold to that of the main file. Without what could not be read, which
-    /// is reported, values cannot be judged: `false`.
+    /// Reads all included files, and adds their contents to the main file's. Returns `false` if one could not be read,
+    /// which is reported: without it, values cannot be judged.
     pub(super) fn read_into(&self, files: &mut Files, environment: &Environment, problems: &mut Problems) -> bool {
         let mut is_complete = true;
         for (path, place) in self.find(problems) {
@@ -87,14 +87,14 @@ impl Include {
         file.resolve(environment, problems).then_some(file)
     }
 
-    /// The files that there are now.
+    /// The files that exist now.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         // What is wrong is reported when they are read.
         self.find(&mut Problems::default()).into_iter().map(|(path, _)| path).collect()
     }
 
-    /// The files that there are now, each once and with the place of the entry that leads there: in the order of the
-    /// entries, those of a pattern by name.
+    /// The files that exist now, each once, with the place of the entry that names it. In the order of the entries;
+    /// those of a pattern sorted by name.
     fn find(&self, problems: &mut Problems) -> Vec<(PathBuf, &str)> {
         let main = identity(&self.main);
         let mut seen = HashSet::new();
@@ -119,7 +119,7 @@ impl Include {
     }
 }
 
-/// Device and inode: of one file by whatever names.
+/// Device and inode, which are the same for all names of a file.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }

@@ -1,4 +1,4 @@
-//! A file that is named, or a pattern for the names of files.
+//! A file name, or a pattern for file names.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use super::path;
 const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
-/// A file that is named, or a pattern.
+/// A file name, or a pattern.
 #[derive(Debug, Clone)]
 pub(super) enum Pattern {
     /// One file, whether or not it exists.
@@ -20,7 +20,7 @@ pub(super) enum Pattern {
 }
 
 impl Pattern {
-    /// What stands in a file in `folder`.
+    /// Parses an entry of a file in `folder`.
     pub(super) fn new(text: &str, folder: &Path, user_home: Option<&str>) -> Result<Self, String> {
         if !text.contains(['*', '?', '[']) {
             return Ok(Self::Name(path::beside(folder, text, user_home).into()));
@@ -37,7 +37,7 @@ impl Pattern {
         Ok(Self::Glob(pattern))
     }
 
-    /// The files that there are now, by name. A folder that cannot be read is given to `report`.
+    /// The files that exist now, sorted by name. A folder that cannot be read goes to `report`.
     pub(super) fn find(&self, mut report: impl FnMut(&GlobError)) -> Vec<PathBuf> {
         let pattern = match self {
             Self::Name(path) => return vec![path.clone()],

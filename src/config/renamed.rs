@@ -1,5 +1,5 @@
-//! Settings that had another name: the old one is an error that says the new one, so that nothing falls back to a
-//! default unnoticed.
+//! Renamed settings. An old name is an error that gives the new one, so that no setting falls back to its default
+//! unnoticed.
 
 use super::{Setting, table};
 

@@ -10,7 +10,7 @@ pub(crate) struct Key {
     pub(crate) name: &'static str,
     /// What its value looks like.
     pub(crate) shape: Shape,
-    /// What it is in a route.
+    /// Its role in a route.
     pub(crate) part: Part,
     /// One line about it.
     pub(crate) help: &'static str,
@@ -46,7 +46,7 @@ impl Shape {
     }
 }
 
-/// What a key is in a route.
+/// The role of a key in a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     /// Which requests the route is for. A child replaces the whole path of its parent.
@@ -74,7 +74,7 @@ impl Key {
         Self::new(name, Part::Planned, Shape::One(Kind::Switch), "Not available in this version")
     }
 
-    /// Of a table in which keys have no parts.
+    /// A key of a table whose keys have no roles.
     const fn inner(name: &'static str, shape: Shape, help: &'static str) -> Self {
         Self::new(name, Part::Setting, shape, help)
     }

@@ -1,4 +1,4 @@
-//! Settings of the root that may have slipped into a route: TOML takes every key below a table as part of it.
+//! Top-level settings that may have slipped into a route: TOML takes every key below a table as part of it.
 
 use toml_edit::TableLike;
 
@@ -8,8 +8,8 @@ use super::{
     toml::{self, Lines},
 };
 
-/// Keys of routes that were most likely meant for the root: they are settings of both, and an empty line sets them apart
-/// from the keys of the route above.
+/// Keys of routes that were most likely meant for the top level: both have such a setting, and an empty line separates
+/// the key from the rest of the route.
 pub(super) fn slipped(root: &dyn TableLike, text: &str, lines: &Lines) -> Vec<(Vec<String>, String)> {
     let mut found = Vec::new();
     let text: Vec<&str> = text.lines().collect();

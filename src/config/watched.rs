@@ -1,4 +1,4 @@
-//! The files that settings are read from, for those who watch them.
+//! The files to watch for changes.
 
 use std::path::PathBuf;
 

@@ -7,7 +7,7 @@ use pmesh_layers::{
     via::{InvalidPseudonym, ViaLayer},
 };
 
-/// The same for all workers, for as long as the process lives. It tells nobody where that runs.
+/// The same for all workers and for the life of the process. It does not reveal where the process runs.
 static PSEUDONYM: LazyLock<String> = LazyLock::new(|| {
     // Keyed by the system's random numbers.
     format!("pmesh-{:016x}", RandomState::new().hash_one(0))

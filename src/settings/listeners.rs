@@ -69,8 +69,8 @@ impl Settings {
         self.named_listeners.iter().find(|named| named.listener == *listener)
     }
 
-    /// Where other nodes reach this one: what was set, else the first address of the internal listener that is one
-    /// address, rather one that other machines reach. `None` where they do not reach it.
+    /// The address at which other nodes reach this one: `mesh_advertise`, else the first single address of the internal
+    /// listener, preferably not a loopback address. `None` if they cannot reach it.
     pub fn advertised(&self) -> Option<HostPort> {
         if self.internal == Port::Off {
             return None;

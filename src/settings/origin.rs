@@ -4,8 +4,7 @@ use std::fmt;
 
 use crate::config::Node;
 
-/// Where the user wrote something, to be told when it cannot be used. All of them are equal: that a line has moved
-/// changes nothing.
+/// Where the user wrote something, for error messages. All origins are equal: a line that only moved is no change.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
     /// `/etc/pmesh/config.toml:3`

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::settings::{Settings, endpoint::Endpoint};
 
-/// The longest connect timeout of all routes that lead to an endpoint. Their requests wait no longer than their own,
-/// but share the connections, and what is known of the endpoint's health.
+/// The longest connect timeout of all routes that lead to an endpoint. Each request waits for its own timeout, but
+/// all share the connections and what is known of the endpoint's health.
 #[derive(Debug)]
 pub(super) struct ConnectTimeouts(HashMap<Way, Duration>);
 

@@ -65,7 +65,7 @@ enum Services {
 struct RouteSettings {
     connections: ConnectionSettings,
     body_min_rate: u64,
-    /// Those of the server, which holds for routes that set none.
+    /// The timeouts of the server, for routes without their own.
     stall_timeout: Duration,
     stream_timeout: Duration,
     /// Where clients without TLS are redirected to.

@@ -69,7 +69,7 @@ impl<P: Inner> RouteService<P> {
         Self::Layered(Layered::around(proxy, route, https_port))
     }
 
-    /// Redirects requests. A redirect is given at once, not after one to https.
+    /// Redirects requests at once, not after a redirect to https.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What tells connections to an endpoint from others.
+//! What distinguishes connections to an endpoint.
 
 use rustls::pki_types::ServerName;
 

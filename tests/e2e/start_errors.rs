@@ -116,11 +116,7 @@ For more information, try '--help'.
 fn settings() {
     for (name, given, expected) in [
         ("no equals sign", "a.test", "expected HOST[/PREFIX]=UPSTREAM[,UPSTREAM…], found \"a.test\""),
-        (
-            "no upstream",
-            "a.test=",
-            "no answer for \"a.test\": write where requests go, as in upstream = \"127.0.0.1:3000\"",
-        ),
+        ("no upstream", "a.test=", "no upstream for \"a.test\": name at least one address"),
         (
             "no port",
             "a.test=backend",

@@ -102,7 +102,7 @@ impl<R: From<Bytes>, B> Service<Request<B>> for FixedResponse<R> {
     }
 }
 
-/// A status that cannot be that of a response.
+/// A status that no response can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{} is not the status of a response: use one from 200 to 599", .0.as_u16())]
 pub struct InvalidStatus(StatusCode);

@@ -25,11 +25,11 @@ const HTTPS: HeaderValue = HeaderValue::from_static("https");
 /// than all of them together.
 const ADDED: usize = 8;
 
-/// Tells the backend who sent the request and what for.
+/// Tells the backend who sent the request, and which scheme, host and port it was for.
 ///
 /// | header | value |
 /// | --- | --- |
-/// | `X-Forwarded-For` | the address of the peer, behind the chain of addresses that a trusted proxy sent |
+/// | `X-Forwarded-For` | the address of the peer, after the chain of addresses that a trusted proxy sent |
 /// | `X-Real-IP` | the [`ClientAddr`](super::ClientAddr) |
 /// | `X-Forwarded-Proto` | the scheme that the client used |
 /// | `X-Forwarded-Host` | the host that the client asked for, with its port if it named one |

@@ -6,8 +6,8 @@ use crate::route::PathPrefix;
 /// What proxies have removed from the front of the path, so that the backend can make links that work for the client.
 pub const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// The values of [`X_FORWARDED_PREFIX`] and `last` as one value. Each proxy has removed its prefix from what the one in
-/// front of it had left. Malformed values are dropped.
+/// The values of [`X_FORWARDED_PREFIX`] and `last` as one value. Each proxy has removed its prefix from what the one
+/// before it left. Malformed values are dropped.
 pub(crate) fn joined(headers: &HeaderMap, last: &str) -> Option<HeaderValue> {
     let prefixes = list(headers, &X_FORWARDED_PREFIX).filter_map(|text| text.parse::<PathPrefix>().ok());
     let mut joined: String =

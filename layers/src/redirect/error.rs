@@ -24,7 +24,7 @@ pub enum InvalidTarget {
     /// A placeholder stands in the host that a client could use to choose where the redirect leads.
     #[error("{0} cannot be part of the host, or clients could choose where the redirect leads{hint}", hint = after_host(*.0))]
     NotInHost(Placeholder),
-    /// A placeholder that there is not.
+    /// There is no such placeholder.
     #[error("there is no placeholder {{{name}}}{}; there are {KNOWN}", hint.as_ref().map(|hint| format!(": write {hint}")).unwrap_or_default())]
     Unknown {
         /// As written, without braces.
@@ -40,17 +40,17 @@ pub enum InvalidTarget {
         /// What was meant, probably.
         hint: Option<Placeholder>,
     },
-    /// A brace without its counterpart.
-    #[error("a brace lacks its counterpart: a placeholder is written {{path}}, and a brace of the URL %7B or %7D")]
+    /// A brace is missing.
+    #[error("unbalanced brace: a placeholder is written {{path}}, and a brace of the URL %7B or %7D")]
     Brace,
     /// A byte that no URL has.
     #[error("{0:?} is not allowed in a URL: write it percent-encoded")]
     NotInUrl(char),
     /// `{*}` does not follow a slash.
-    #[error("{{*}} has no slash at its beginning: write /{{*}}")]
+    #[error("{{*}} does not include the leading slash: write /{{*}}")]
     RestWithoutSlash,
     /// `{query}` stands in the path.
-    #[error("{{query}} has no question mark at its beginning: write ?{{query}}")]
+    #[error("{{query}} does not include the question mark: write ?{{query}}")]
     QueryInPath,
     /// Something follows `{path_and_query}`, which ends with a query.
     #[error(
@@ -69,5 +69,5 @@ fn after_host(placeholder: Placeholder) -> &'static str {
 
 /// A status that does not redirect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not the status of a redirect: use 301, 302, 303, 307 or 308")]
+#[error("{0} is not a redirect status: use 301, 302, 303, 307 or 308")]
 pub struct NotARedirect(pub(super) StatusCode);

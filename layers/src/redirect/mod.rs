@@ -19,17 +19,17 @@
 //!
 //! # Targets
 //!
-//! A target is a URL, or a path of the same host. A URL without a path, such as `https://example.com`, keeps the path and
-//! the query of the request. Any other target is taken as it is, with placeholders for what comes from the request:
+//! A target is a URL, or a path on the same host. A URL without a path, such as `https://example.com`, keeps the path and
+//! the query of the request. Any other target is used as written, with placeholders for parts of the request:
 //!
 //! | placeholder | stands for |
 //! | --- | --- |
-//! | `{scheme}` | `http` or `https`: what `X-Forwarded-Proto` says, or else the connection |
+//! | `{scheme}` | `http` or `https`, by `X-Forwarded-Proto`, else by the connection |
 //! | `{host}` | the host, in lower case and without a port |
 //! | `{path}` | the path, which begins with a slash |
 //! | `{query}` | the query, without its question mark |
 //! | `{path_and_query}` | both |
-//! | `{*}` | the path behind the [`prefix`](Redirect::prefix), without a slash at its beginning, and the query, unless the target has a query of its own |
+//! | `{*}` | the path below the [`prefix`](Redirect::prefix), without its leading slash, and the query, unless the target has one of its own |
 //! | `{1}`, `{2}` … | a group of the path's [regex](crate::route::PathRegex), which needs the feature `regex` |
 //!
 //! | target | `/old/a?b=1` becomes |
@@ -47,10 +47,10 @@
 //!
 //! No request can change which host a target leads to: the host of a target may contain `{host}` and nothing else from
 //! the request. Behind a [`HostLayer`](crate::host::HostLayer), that is a served host. A target that is a path stays on
-//! its host, also for paths such as `//other.example` and `/\other.example`. Where a target has a path of its own, a
-//! request cannot climb out of it with dot segments.
+//! its host, even for paths such as `//other.example` and `/\other.example`. If a target has a path of its own, a request
+//! cannot climb out of it with dot segments.
 //!
-//! Percent-encoding of a path or query is passed on as it came. What no URL can contain is encoded. In the query of a
+//! Percent-encoding in a path or query is passed on unchanged. Characters that no URL can contain are encoded. In the query of a
 //! target, a value is also encoded where it would end its parameter, and `{path_and_query}` as a whole.
 
 mod encode;

@@ -62,7 +62,7 @@ impl<R> Redirect<R> {
     }
 
     /// Lets `{*}` stand for what follows `prefix`. Of several that match, the longest counts; without any, `{*}` is the
-    /// whole path.
+    /// whole path, without its leading slash.
     #[must_use]
     pub fn prefix(mut self, prefix: PathPrefix) -> Self {
         Arc::make_mut(&mut self.settings).sources.prefixes.push(prefix);

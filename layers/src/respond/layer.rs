@@ -8,7 +8,7 @@ use tower::{BoxError, Layer, Service};
 
 use super::{Answers, Pass, ResponseFuture, Row};
 
-/// Answers errors of the inner service, so that the resulting service never fails, but for errors that
+/// Answers errors of the inner service, so that the resulting service never fails, except with errors that
 /// [`pass`](Self::pass).
 ///
 /// The inner service's responses need a body that can be made from text (`From<String>`), such as

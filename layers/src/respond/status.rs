@@ -104,7 +104,7 @@ fn any_cause(error: &(dyn Error + 'static), holds: impl Fn(&(dyn Error + 'static
     iter::successors(Some(error), |error| (*error).source()).any(holds)
 }
 
-/// The methods that would not get 405, which has to name them (RFC 9110, 15.5.6); `None` for other errors.
+/// The methods that are allowed, which a 405 must name (RFC 9110, 15.5.6); `None` for other errors.
 pub(super) fn allowed_methods(error: &(dyn Error + 'static)) -> Option<HeaderValue> {
     if let Some(NoRoute::MethodNotAllowed(methods)) = find(error) {
         return Some(methods.to_header());

@@ -24,8 +24,8 @@ use crate::{body::RequestBody, durations::bounded, stream_kind::is_grpc};
 /// slower than [`min_rate`](Self::min_rate). After the head of the response,
 /// [`HttpServer::stall_timeout`](crate::serve::HttpServer::stall_timeout) applies instead.
 ///
-/// A gRPC client may pause for the [`stream_timeout`](Self::stream_timeout) while it has not ended its request, and at
-/// any rate. Once it has, the backend gets the timeout of all requests.
+/// Until a gRPC client has ended its request, it may pause for the [`stream_timeout`](Self::stream_timeout), and there is
+/// no minimum rate. After that, the backend has the timeout of all requests.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseTimeoutLayer {
     timeout: Duration,

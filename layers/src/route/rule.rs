@@ -30,7 +30,7 @@ impl Rule {
         Self { path: path.into(), conditions: Conditions::new(), literal: false }
     }
 
-    /// Adds conditions, instead of those that it had.
+    /// Sets the conditions, in place of any others.
     #[must_use]
     pub fn when(self, conditions: Conditions) -> Self {
         Self { conditions, ..self }

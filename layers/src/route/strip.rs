@@ -16,7 +16,7 @@ use crate::forwarded::{X_FORWARDED_PREFIX, joined_prefixes};
 /// Other paths stay as they are. The backend cannot tell `/api` from `/api/`: an [`ExactPath`](super::ExactPath) for one
 /// of them does not keep it from the other.
 ///
-/// If there is an `X-Forwarded-Prefix` already, as of a proxy in front that has removed `/shop`, the value becomes
+/// If there is an `X-Forwarded-Prefix` already, for example from a proxy in front that removed `/shop`, the value becomes
 /// `/shop/api`. Put a [`DistrustLayer`](crate::forwarded::DistrustLayer) outside this layer to remove those of clients.
 ///
 /// The rest may begin with `//`, which some backends read as the start of a host. A [`RouteTable`](super::RouteTable)

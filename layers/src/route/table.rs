@@ -27,8 +27,8 @@ use crate::{
 /// Conditions choose only among the rules of the path that was found. Where none holds, the request has no route, even
 /// if a shorter prefix or a wildcard host has one: a POST to `/admin` cannot get past a route for a GET of `/admin`.
 ///
-/// A look-up takes a step for each label of the host and each segment of the path, however many routes there are. To
-/// these come the regular expressions and the rules with conditions at the places that are looked at.
+/// A look-up takes a step for each label of the host and each segment of the path, however many routes there are. It
+/// also tries the regular expressions and the conditions of the paths that it looks at.
 ///
 /// Paths are matched exactly as written. A path that a backend may read as that of another route is refused, whether or
 /// not the prefix is removed on the way, see [`NoRoute::Ambiguous`].
@@ -112,8 +112,8 @@ impl<T> RouteTable<T> {
         self.choose(host, request.uri().path(), || Parts::of(request))
     }
 
-    /// The target of the most specific route for a GET that has nothing but a path, which is as in a request: no query,
-    /// no headers, no client. `host` is in canonical form.
+    /// The target of the most specific route for a GET with nothing but a path: no query, no headers, no client address.
+    /// `host` is in canonical form, and `path` as written in a request.
     ///
     /// # Errors
     ///

@@ -154,11 +154,11 @@ impl HttpServer {
         self
     }
 
-    /// Maximum time without progress of a response that is a stream, of which nothing may come for long: an event
-    /// stream (`text/event-stream`) or gRPC (`application/grpc`). An hour by default.
+    /// Maximum time without progress for a response that is a stream, which may be quiet for long: an event stream
+    /// (`text/event-stream`) or gRPC (`application/grpc`). An hour by default.
     ///
     /// While an HTTP/2 connection has such a stream, or a tunnel, or a response with a timeout of its own, it does not
-    /// end because nothing moves. Instead, each of its streams is reset that makes no progress for its own timeout. A
+    /// end because nothing moves. Instead, each of its streams is reset when it makes no progress for its own timeout. A
     /// response that has already stalled when the first of them begins is not noticed until the last of them has ended.
     #[must_use]
     pub fn stream_timeout(mut self, timeout: Duration) -> Self {

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use crate::durations::bounded;
 
-/// How long a response may make no progress: an extension of the response.
+/// How long a response may go without progress; an extension of the response.
 ///
-/// What is not set is left to the server. Progress is what [`HttpServer`](crate::serve::HttpServer) takes for it.
+/// Timeouts that are not set are those of the [`HttpServer`](crate::serve::HttpServer), which also defines progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StallTimeouts {
     stall: Option<Duration>,

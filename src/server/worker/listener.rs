@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::state::Worker;
 use crate::{http::stack::SharedStack, settings::Listener};
 
-/// A listener, as one worker serves it. Connections hold it in the place of the worker: a word more for each would take a
-/// larger piece of the allocator.
+/// A listener, as one worker serves it. Connections hold it instead of the worker: with one more word, each would need a
+/// larger allocation.
 pub(super) struct WorkerListener<S> {
     pub(super) listener: Listener,
     pub(super) worker: Arc<Worker<S>>,

@@ -17,13 +17,13 @@ pub(super) struct Stacks<S>(Mutex<State<S>>);
 
 #[derive(Debug)]
 struct State<S> {
-    /// By the name of the listener, which may have got TLS, or lost it, while connections were open.
+    /// By the name of the listener: its TLS may come or go while connections are open.
     by_listener: BTreeMap<String, SharedStack<S>>,
     /// Serves nothing: for connections of listeners that are gone.
     without_routes: S,
 }
 
-/// What is to be in the stacks of a worker.
+/// The new contents of a worker's stacks.
 #[derive(Debug)]
 pub(super) struct NewStacks<S> {
     /// By the name of the listener.

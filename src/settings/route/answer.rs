@@ -11,9 +11,9 @@ use crate::{
 /// How requests of a route are answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// By one of these endpoints, of which there is at least one.
+    /// By one of these endpoints; at least one.
     Upstream(Vec<Endpoint>),
-    /// With the address of something else.
+    /// With a redirect.
     Redirect(Redirection),
     /// With a fixed response, or none.
     Respond(Respond),
@@ -76,7 +76,7 @@ fn upstream(scope: &Scope<'_>, node: &Node<'_>, problems: &mut Problems) -> Opti
     (!endpoints.is_empty()).then_some(endpoints)
 }
 
-/// Whether this can be the name of a group, and is no address.
+/// Whether this could be the name of a group rather than an address.
 fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))

@@ -11,7 +11,7 @@ use crate::{
     settings::inline::inline,
 };
 
-/// A value that a route has from its parent, from `[defaults]`, or from a setting that belongs to no table.
+/// A value that a route inherits from its parent, from `[defaults]`, or from a top-level setting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Inherited {
     /// The key, such as `hsts` or `tls.ca`.
@@ -88,7 +88,7 @@ fn of(scope: &Scope<'_>, merged: &Merged) -> Vec<Inherited> {
     inherited
 }
 
-/// What a table that says something itself inherits beside that.
+/// What a table inherits in addition to its own keys.
 fn inside(key: &str, tables: &Scope<'_>, inherited: &mut Vec<Inherited>) {
     for (name, node) in tables.fields() {
         let path = format!("{key}.{name}");

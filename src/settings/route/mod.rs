@@ -39,10 +39,10 @@ use super::{endpoint::Endpoint, listener::Listener, origin::Origin};
 /// The host for which nodes ask each other; no route can serve it.
 pub const API_HOST: &str = "pmesh.internal";
 
-/// Which requests are answered how.
+/// Which requests it is for, and how they are answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// What it is called in logs and reports.
+    /// Its name in logs and reports.
     pub name: String,
     /// The hosts it is for; at least one.
     pub patterns: Vec<HostPattern>,
@@ -64,7 +64,7 @@ pub struct Route {
     pub allow_ambiguous_paths: bool,
     /// The Host header that the upstream gets; `None`: the client's.
     pub host_header: Option<HeaderValue>,
-    /// How TLS to the endpoints is made.
+    /// TLS settings for connections to the endpoints.
     pub tls: UpstreamTls,
     /// How long a request may spend on connecting, over all endpoints.
     pub connect_timeout: Duration,
@@ -123,7 +123,7 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// What a table of routes is told.
+    /// The rule for a table of routes.
     pub fn rule(&self) -> Rule {
         Rule::new(self.path.clone()).when(self.conditions.clone())
     }

@@ -48,11 +48,11 @@ fn rank(conditions: &Conditions) -> u8 {
 /// A route of which one place is never reached, and the route that takes its requests.
 #[derive(Debug)]
 pub struct Hidden<'a> {
-    /// Which.
+    /// The route.
     pub route: &'a Route,
-    /// One of its places.
+    /// The place that is never reached.
     pub place: Place<'a>,
-    /// What is tried before.
+    /// The route that is tried first.
     pub by: &'a Route,
 }
 

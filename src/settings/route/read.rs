@@ -18,7 +18,7 @@ use crate::{
     settings::NamedListener,
 };
 
-/// What a route has where neither it, its parent nor `[defaults]` say so: settings that belong to no table.
+/// Top-level settings, for what neither a route, its parent nor `[defaults]` sets.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::settings) struct RootDefaults<'a> {
     pub(in crate::settings) named_listeners: &'a [NamedListener],
@@ -126,7 +126,7 @@ fn or<T: Parse>(node: Option<Node<'_>>, default: T, problems: &mut Problems) -> 
     node.map_or(Some(default), |node| node.read(problems))
 }
 
-/// Reports what a route says that has no meaning for its paths.
+/// Reports keys that have no meaning for the paths of the route.
 fn report_useless(scope: &Scope<'_>, route: &Route, problems: &mut Problems) {
     let own = scope.own();
     let has_prefix = route.prefixes().next().is_some();

@@ -1,4 +1,4 @@
-//! Inheritance: a table of the file, and the tables that hold what it does not say itself.
+//! Inheritance: a table of the file, and the tables that it inherits from.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::config::{Merged, Node, Problems};
 pub(in crate::settings) struct Scope<'a>(Vec<Node<'a>>);
 
 impl<'a> Scope<'a> {
-    /// Of the table that is nearest.
+    /// The nearest table.
     pub(in crate::settings) fn own(&self) -> &Node<'a> {
         &self.0[0]
     }
@@ -59,7 +59,7 @@ impl<'a> Scope<'a> {
         (!tables.is_empty()).then_some(Self(tables))
     }
 
-    /// The nearest table that has one of these keys, without what that inherits.
+    /// The nearest table that has one of these keys itself.
     pub(in crate::settings) fn nearest_with(&self, keys: &[&str]) -> Option<&Node<'a>> {
         self.0.iter().find(|table| keys.iter().any(|key| table.field(key).is_some_and(|node| !node.is_false())))
     }

@@ -1,4 +1,4 @@
-//! How TLS to the endpoints of a route is made.
+//! TLS to the endpoints of a route.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::{
     settings::{endpoint::Endpoint, origin::Origin, upstream::UpstreamName},
 };
 
-/// How TLS to the endpoints of a route is made.
+/// TLS settings for connections to the endpoints of a route.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpstreamTls {
     /// Which of their certificates are accepted.
@@ -47,12 +47,12 @@ pub struct ClientCertificate {
 pub struct PemFile {
     /// The file.
     pub path: PathBuf,
-    /// Where the user named it, to be told when it cannot be used.
+    /// Where the user named it, for error messages.
     pub origin: Origin,
 }
 
 impl UpstreamTls {
-    /// The file of the authority that their certificates must be of.
+    /// The authority that must have issued their certificates.
     pub fn ca(&self) -> Option<&PemFile> {
         match &self.accepted {
             AcceptedCertificates::Ca(file) => Some(file),

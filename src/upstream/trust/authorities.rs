@@ -1,4 +1,4 @@
-//! Who may certify upstreams: the authorities that the system trusts, or those in a file.
+//! The authorities that may issue certificates to upstreams: those that the system trusts, or those in a file.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use crate::{
     settings::{PemFile, Route},
 };
 
-/// Some authorities, and what verifies that a certificate is one of theirs.
+/// Authorities, and the verifier of the certificates that they issue.
 #[derive(Debug, Clone)]
 pub(super) struct Authorities {
     pub(super) id: AuthoritiesId,
     pub(super) verifier: Arc<dyn ServerCertVerifier>,
 }
 
-/// Tells authorities apart by their certificates.
+/// Identifies authorities by their certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum AuthoritiesId {
     System([u8; 32]),
@@ -46,7 +46,7 @@ impl Authorities {
             return Ok(same.clone());
         }
         let mut roots = RootCertStore::empty();
-        // Systems carry some that are out of date or out of the ordinary; the others do.
+        // Systems carry some that are outdated or unusual. The others suffice.
         let (trusted, ignored) = roots.add_parsable_certificates(found.certs);
         tracing::debug!(trusted, ignored, "authorities of the system");
         match verifier(roots) {
@@ -75,7 +75,7 @@ impl Authorities {
         Ok(Self { id, verifier: Arc::new(Verifier { inner, named }) })
     }
 
-    /// Nobody has to certify anything.
+    /// No authority: any certificate is accepted.
     pub(super) fn any() -> Self {
         Self { id: AuthoritiesId::Any, verifier: Arc::new(Unverified::new()) }
     }

@@ -14,7 +14,7 @@ use crate::{pem, settings::ClientCertificate};
 /// A certificate that pmesh presents, with its key.
 #[derive(Debug)]
 pub(super) struct Client {
-    /// Of the certificates and the key.
+    /// A digest of the certificates and the key.
     pub(super) digest: [u8; 32],
     pub(super) certified: Arc<SingleCertAndKey>,
 }

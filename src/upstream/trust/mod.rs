@@ -1,5 +1,4 @@
-//! How upstreams with TLS and pmesh prove to each other who they are: which certificates of upstreams are accepted, and
-//! which pmesh presents.
+//! Certificates in TLS connections to upstreams: which ones pmesh accepts from them, and which one it presents.
 
 mod authorities;
 mod client;
@@ -28,10 +27,10 @@ pub struct Trust {
     clients: HashMap<[PathBuf; 2], Client>,
 }
 
-/// Tells whether two configurations make TLS alike: they accept certificates of the same authorities, and present the same
-/// one. As long as the contents of the files are the same, so is this.
+/// Equal for two configurations that accept certificates of the same authorities and present the same certificate. The
+/// contents of the files count, not their paths.
 ///
-/// Connections that were made under one are of no use under another.
+/// A connection made under one is not used under another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TrustId {
     authorities: Option<AuthoritiesId>,

@@ -9,7 +9,7 @@ use rustls::{
 
 /// Accepts any certificate, even one that webpki cannot read, such as those without extensions (X.509 version 1).
 ///
-/// For the same reason, signatures are not verified: whoever may present a certificate of their own has its key.
+/// For the same reason, signatures are not verified: anyone can present a certificate of their own, and has its key.
 #[derive(Debug)]
 pub(super) struct Unverified {
     schemes: Vec<SignatureScheme>,
