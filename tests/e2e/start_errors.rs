@@ -121,7 +121,8 @@ fn settings() {
             "no port",
             "a.test=backend",
             "expected an upstream such as 127.0.0.1:9001, https://name or unix:/run/app.sock, found \"backend\": the port is \
-             missing: write backend:8080 for port 8080, or http://backend for port 80",
+             missing: write backend:8080 for port 8080, or http://backend for port 80; groups below [upstreams] are planned, but not \
+             available in this version",
         ),
         (
             "an impossible port",
