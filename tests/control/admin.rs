@@ -122,7 +122,7 @@ fn the_routes_of_a_node_are_told() {
         .run();
     let table = printed(&program, &["routes"]);
     let rows: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["ROUTE", "LISTENERS", "UPSTREAM", "OPTIONS"]);
+    assert_eq!(rows[0], ["ROUTE", "LISTENERS", "ANSWER", "OPTIONS"]);
     assert_eq!(rows[1], ["a.test/x", "http", "backend:1", "strip_prefix"]);
     assert_eq!(rows[2], ["*.a.test/x", "http", "backend:1", "strip_prefix"]);
     let report = json(&printed(&program, &["routes", "--json"]));

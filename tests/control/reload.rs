@@ -135,7 +135,7 @@ fn endpoints_and_their_failures_are_told() {
         assert_eq!(Client::connect(program.http()).get("dead.test", "/").status, 502);
     }
     let report = endpoint(&well);
-    assert_eq!([&report["state"], &report["routes"][0]["host"]], ["ok", "well.test"]);
+    assert_eq!([&report["state"], &report["routes"][0]], ["ok", "well.test/"]);
     assert_eq!([&report["requests"], &report["failures"], &report["open_connections"]], [1, 0, 1]);
     let report = endpoint(&refusing);
     assert_eq!(report["state"], "failed");

@@ -69,6 +69,8 @@ respond = 200
 [[routes.routes]]
 path_regex = "[.]php$"
 respond = 403
+[listeners.more]
+port = 0
 "#;
 
 #[test]

@@ -80,7 +80,7 @@ fn of(scope: &Scope<'_>, merged: &Merged) -> Vec<Inherited> {
             // Without a table, `listeners` are the ports themselves.
             None if key.name == "listeners" => {}
             None => {
-                let root = merged.node(key.name).filter(|node| !node.is_default());
+                let root = merged.node(key.name).filter(|node| !node.is_default() && node.value.as_dict().is_none());
                 inherited.extend(root.map(|node| Inherited::new(key.name, &node)));
             }
         }
