@@ -97,9 +97,12 @@ impl Walk {
         }
         for (name, item) in table.iter() {
             self.path.push(name.to_owned());
+            let is_default = self.path.len() == 2 && self.path[0] == "defaults";
+            // Those that it lacks are the children of a route.
+            let is_shared = |key: Option<&Key>| key.map_or(name != "routes", |key| key.part == Part::Setting);
             match shape::key(keys, name) {
                 Some(key) if key.part == Part::Planned => self.report(shape::planned(name)),
-                Some(key) if self.path.len() == 2 && self.path[0] == "defaults" && key.part != Part::Setting => {
+                key if is_default && !is_shared(key) => {
                     self.report(format!(
                         "`{name}` belongs in a route: [defaults] holds only settings that routes can share"
                     ));

@@ -159,6 +159,10 @@ fn mistakes_say_what_to_write() {
             "2: defaults.host: `host` belongs in a route: [defaults] holds only settings that routes can share",
         ),
         (
+            "[defaults]\nroutes = []",
+            "2: defaults.routes: `routes` belongs in a route: [defaults] holds only settings that routes can share",
+        ),
+        (
             "[defaults]\nhttp = 80",
             "2: defaults.http: unknown key: `http` is a top-level setting: move it above the first [table] of the file",
         ),
