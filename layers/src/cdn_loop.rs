@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_is_added_behind_those_that_are_there() {
+    async fn a_line_is_appended() {
         let before: [&[&[u8]]; 3] = [&[], &[b"a.example, b; trace=\"x,y\"", b"c"], &[b"\"", b"\xff,;"]];
         for lines in before {
             let expected = [lines, &[b"us-1"]].concat();

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_without_tls_is_led_to_the_same_url_with_it() {
+    async fn a_request_without_tls_is_redirected_to_the_same_url_with_https() {
         let layer = HttpsRedirectLayer::new;
         for (layer, method, uri, expected) in [
             (layer(), Method::GET, "/", "https://a.test/"),

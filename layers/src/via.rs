@@ -116,7 +116,7 @@ mod tests {
     use tower::{BoxError, ServiceExt, service_fn};
 
     #[tokio::test]
-    async fn a_line_is_added_behind_those_that_are_there() {
+    async fn a_line_is_appended() {
         for (version, expected) in
             [(Version::HTTP_10, "1.0 us-1"), (Version::HTTP_11, "1.1 us-1"), (Version::HTTP_2, "2.0 us-1")]
         {

@@ -116,7 +116,7 @@ fn upstream(backend: &Backend) -> String {
 }
 
 #[test]
-fn requests_without_tls_are_led_to_https() {
+fn requests_without_tls_are_redirected_to_https() {
     let backend = Backend::answering("hello");
     let config = format!("redirect_https = true\n[[routes]]\nhost = \"{HOST}\"\n{}", upstream(&backend));
     let program = start(&config);
@@ -225,7 +225,7 @@ fn redirects_lead_to_another_host_or_path() {
 }
 
 #[test]
-fn browsers_are_told_to_use_https_where_they_do() {
+fn hsts_is_sent_over_https_only() {
     let backend = Backend::start(|connection| {
         while connection.request().is_some() {
             connection.send("HTTP/1.1 200 OK\r\nStrict-Transport-Security: max-age=1\r\nContent-Length: 0\r\n\r\n");

@@ -46,7 +46,7 @@ fn rest(mut client: Client<TlsStream>, request: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_host_is_silent_where_no_route_of_its_names_the_listener() {
+fn a_host_is_silent_on_listeners_that_none_of_its_routes_names() {
     let backend = Backend::answering("hello");
     let program = start(
         LISTENERS,

@@ -150,7 +150,7 @@ fn mistakes_name_the_included_file_its_line_and_the_key_as_it_is_there() {
 }
 
 #[test]
-fn what_is_there_twice_names_both_places() {
+fn duplicates_name_both_places() {
     let start = including(&[("b.toml", route("b") + &route("a"))], &format!("include = \"b.toml\"\n{}", route("a")));
     assert_eq!(
         start.error(),

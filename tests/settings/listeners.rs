@@ -55,7 +55,7 @@ fn a_value_may_come_from_the_environment() {
 }
 
 #[test]
-fn the_three_names_are_keys_of_their_own() {
+fn http_https_and_internal_are_top_level_settings() {
     for (file, expected) in [
         ("[listeners.http]\nport = 8080", "1: listeners.http: `http` is a top-level setting: write http = 8080"),
         ("[listeners]\nhttps = 8443", "2: listeners.https: `https` is a top-level setting: write https = 8443"),

@@ -114,7 +114,7 @@ fn redirects_are_a_table() {
 }
 
 #[test]
-fn https_is_asked_for_at_the_root_and_by_routes() {
+fn redirect_https_is_a_top_level_setting_and_one_of_routes() {
     let file = r#"
         redirect_https = true
         [defaults]

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_target_is_refused_and_says_what_to_write() {
+    fn an_invalid_target_is_refused_with_what_to_write() {
         for (text, expected) in [
             ("example.com", "a target begins with https://, http:// or /: write \"https://example.com\""),
             ("{host}/x", "a target begins with https://, http:// or /: write \"https://{host}/x\""),

@@ -62,7 +62,7 @@ async fn a_method_without_a_route_is_answered_with_those_that_have_one() {
 }
 
 #[tokio::test]
-async fn a_row_of_ones_own_need_not_know_the_methods() {
+async fn a_custom_row_need_not_know_the_methods() {
     let layer = RespondLayer::new().on(|error: &NoRoute| pmesh_layers::respond::status(error));
     let service = ServiceBuilder::new().layer(layer).service(router());
     let request = Request::post("/admin").extension("a.example".parse::<HostName>().unwrap()).body(()).unwrap();

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regex_is_refused_in_one_line() {
+    fn an_invalid_regex_is_refused_in_one_line() {
         for (text, message) in [
             ("(", "not a regular expression: unclosed group"),
             (
