@@ -1,6 +1,6 @@
 //! Problems with the settings, each with the place where the value was written.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 /// Everything that is wrong with the settings. Displayed with one line a problem, each with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,11 @@ impl From<Problem> for Error {
 }
 
 impl From<Problems> for Error {
-    fn from(problems: Problems) -> Self {
-        Self { problems: problems.0 }
+    /// What several routes inherit is wrong once.
+    fn from(Problems(mut problems): Problems) -> Self {
+        let mut seen = HashSet::new();
+        problems.retain(|problem| seen.insert(problem.clone()));
+        Self { problems }
     }
 }
 
@@ -42,7 +45,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{place}: {message}")]
 pub struct Problem {
     /// Where to mend it: `--http`, `PMESH_HTTP` or `/etc/pmesh/config.toml:12: routes[0].prefix`.

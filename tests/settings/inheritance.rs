@@ -180,6 +180,10 @@ fn mistakes_say_what_to_write() {
             "[[routes]]\nhost = \"a\"\nupstream = \"a:1\"\ncompress = true",
             "4: routes[0].compress: `compress` is planned, but not available in this version",
         ),
+        (
+            "[defaults]\nmax_body = \"x\"\n[[routes]]\nhost = \"a\"\nupstream = \"a:1\"\n[[routes.routes]]\nprefix = \"/b\"",
+            "2: defaults.max_body: expected a size such as 512KiB or 10MiB, or off, found \"x\"",
+        ),
         ("[services.web]", "1: services: `services` is planned, but not available in this version"),
     ] {
         assert_eq!(Start::new().file(file).error(), format!("[DIR]/config.toml:{expected}"), "{file}");
