@@ -30,7 +30,7 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// Words of other programs for what is planned.
+/// Other programs' words for planned keys.
 const PLANNED_IN_ROUTE: &[(&[&str], &str)] = &[
     (&["file_server", "root", "static", "try_files"], "files"),
     (&["add_header", "add_headers", "header", "header_down", "set_headers"], "response_headers"),
@@ -42,7 +42,7 @@ const PLANNED_IN_ROUTE: &[(&[&str], &str)] = &[
     (&["replace_path", "rewrite_path", "uri"], "rewrite"),
 ];
 
-/// Words of other programs for what is planned, above the first table.
+/// Other programs' words for planned top-level keys.
 const PLANNED_AT_ROOT: &[(&[&str], &str)] = &[(
     &["acme_ca", "certificates_resolvers", "certificatesresolvers", "email", "lets_encrypt", "letsencrypt"],
     "acme",

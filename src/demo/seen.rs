@@ -1,4 +1,4 @@
-//! What the backend saw of a request, told to whoever made it.
+//! What the backend saw of a request, sent back to its client.
 
 use std::{
     fmt::{self, Write},

@@ -61,7 +61,7 @@ impl InFlight {
         self.control.traffic().uncount(WAITING);
     }
 
-    /// The response may make no progress for this long, instead of the time that the server gives to all.
+    /// Sets how long the response may go without progress, instead of the server's timeout.
     pub(crate) fn set_own_timeout(&mut self, timeout: OwnTimeout) {
         self.own_timeout = Some(timeout);
         if self.is_http2 {
@@ -71,7 +71,7 @@ impl InFlight {
         }
     }
 
-    /// The timeout that the response is held to instead of that of the server.
+    /// The response's own timeout, instead of the server's.
     pub(crate) fn own_timeout(&self) -> Option<OwnTimeout> {
         self.own_timeout
     }

@@ -1,4 +1,4 @@
-//! The timeout that a response is held to instead of that of its server.
+//! A response's own timeout, instead of the server's.
 
 use std::{num::NonZeroU32, time::Duration};
 

@@ -175,7 +175,7 @@ impl Traffic {
         self.own_timed.load(Ordering::Relaxed) > 0 || self.tunnels.load(Ordering::Relaxed) > 0
     }
 
-    /// The timeout of the response in flight over HTTP/1, if it is not that of the server.
+    /// The own timeout of the response in flight over HTTP/1, if it has one.
     pub(crate) fn own_timeout(&self) -> Option<OwnTimeout> {
         OwnTimeout::of_millis(self.own_timeout.load(Ordering::Relaxed))
     }

@@ -265,7 +265,7 @@ mod tests {
             (&[("x-forwarded-port", "443"), ("x-forwarded-port", "+80")], "80"),
             (&[("x-forwarded-port", "65536")], "80"),
             (&[("x-forwarded-port", "")], "80"),
-            // The proxy names none, or no number: that of the host and scheme that it names.
+            // Without a valid port from the proxy, the port of its host or scheme.
             (&[], "80"),
             (&[("x-forwarded-proto", "https")], "443"),
             (&[("x-forwarded-proto", "https"), ("x-forwarded-host", "b.test:8443")], "8443"),

@@ -174,7 +174,7 @@ where
     }
 }
 
-/// The timeout of a response that is not held to that of the server: it is a stream, or says so itself.
+/// The response's own timeout, instead of the server's: it is a stream, or carries a timeout.
 fn own_timeout<B: Body>(response: &Response<B>, stream_timeout: Duration) -> Option<Duration> {
     let own: Option<&StallTimeouts> = response.extensions().get();
     // A stream has no length; most others do, which is known without a look at their fields.

@@ -17,7 +17,7 @@ impl StallTimeouts {
         Self::default()
     }
 
-    /// Sets the timeout of a response that is no stream.
+    /// Sets the timeout of a response that is not a stream.
     #[must_use]
     pub fn with_stall(mut self, timeout: Duration) -> Self {
         self.stall = Some(bounded(timeout));
@@ -31,12 +31,12 @@ impl StallTimeouts {
         self
     }
 
-    /// The timeout of a response that is no stream, if it is not that of the server.
+    /// The timeout of a response that is not a stream; `None`: the server's.
     pub fn stall(&self) -> Option<Duration> {
         self.stall
     }
 
-    /// The timeout of an event stream or a gRPC response, if it is not that of the server.
+    /// The timeout of an event stream or a gRPC response; `None`: the server's.
     pub fn stream(&self) -> Option<Duration> {
         self.stream
     }

@@ -72,11 +72,11 @@ struct Moves {
     /// The piece before, and all of them.
     before: usize,
     all: usize,
-    /// The timeout of the response, if not that of the server.
+    /// The response's own timeout, if it has one.
     own_timeout: Option<OwnTimeout>,
     /// Whether the stream is also watched while it waits for the service. Otherwise its connection is, with all others.
     watches_itself: bool,
-    /// It has waited for too long, and is polled for the last time.
+    /// It has waited too long, and is polled for the last time.
     stalled: bool,
 }
 
