@@ -15,7 +15,8 @@ use crate::{
     mesh,
     secret::{CONTEXT, Secrets},
     settings::{
-        AcceptedCertificates, Hidden, Listener, Port, Route, SecretSource, Settings, endpoint::Endpoint, hidden,
+        AcceptedCertificates, Hidden, Listener, ListenerKind, Port, Route, SecretSource, Settings, endpoint::Endpoint,
+        hidden,
     },
     upstream::trust::Trust,
 };
@@ -51,6 +52,7 @@ pub(super) fn doubts(settings: &Settings, certificates: &Certificates) -> Vec<St
     doubts.extend(unreached_routes(settings));
     doubts.extend(unverified(settings));
     doubts.extend(never_reached(&settings.routes));
+    doubts.extend(redirected_to_nothing(settings));
     doubts.extend(unusable_sources(settings));
     doubts
 }
@@ -65,6 +67,20 @@ fn unverified(settings: &Settings) -> impl Iterator<Item = String> {
             route.name
         ))
     })
+}
+
+/// A redirect to https that nobody serves.
+fn redirected_to_nothing(settings: &Settings) -> Option<String> {
+    let has_tls = settings.listeners().iter().any(|(listener, _)| listener.kind() == ListenerKind::Tls);
+    if has_tls || !settings.trusted_proxies.is_empty() {
+        return None;
+    }
+    let route = settings.routes.iter().find(|route| route.redirect_https)?;
+    Some(format!(
+        "{}: redirect_https sends clients to https, which is off: open a port with TLS, or name the proxy that ends TLS in \
+         trusted_proxies",
+        route.origin
+    ))
 }
 
 /// Routes that never get a request.

@@ -164,6 +164,17 @@ pmesh: warning: [HOME]/config.toml:5: routes[1]: a.test/ [POST] never gets a req
 }
 
 #[test]
+fn check_warns_of_a_redirect_to_https_that_nobody_serves() {
+    let warned = |flags: &[&str]| {
+        let start = Start::new().flags(&["--route", "a.test=127.0.0.1:9", "--redirect-https=true"]).flags(flags);
+        String::from_utf8(start.flags(&["check"]).output().stderr).unwrap()
+    };
+    assert!(warned(&["--https", "off"]).contains("redirect_https sends clients to https, which is off"));
+    assert_eq!(warned(&["--https", "off", "--trusted-proxies", "10.0.0.1"]), "");
+    assert_eq!(warned(&[]), "");
+}
+
+#[test]
 fn check_warns_of_what_serves_nobody_as_a_start_does() {
     let start = || Start::new().flags(&["--http", "off", "--https", "off", "--internal", "off"]);
     let output = start().flags(&["check"]).output();
