@@ -27,6 +27,8 @@ fn every_printed_line_does_what_was_promised() {
     let [over_http, websocket, without_name, over_https, version, without_sni] = &outputs[..] else { unreachable!() };
     assert_in("X-Forwarded-For    127.0.0.1\n", &over_http.stdout);
     assert_in("X-Forwarded-Proto  http\n", &over_http.stdout);
+    assert_in("X-Real-IP          127.0.0.1\n", &over_http.stdout);
+    assert_in("CDN-Loop           pmesh-", &over_http.stdout);
     assert_in("connection from    127.2.", &over_http.stdout);
     assert_in("101 Switching Protocols", &websocket.stdout);
     assert_in("hello from 127.1.0.1:", &websocket.stdout);

@@ -10,8 +10,17 @@ use axum::http::HeaderMap;
 const PAGE: &str = include_str!("page.html");
 
 /// The fields that the proxy sets or passes on, in the order in which they are shown.
-const FIELDS: [&str; 6] =
-    ["Host", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Request-Id"];
+const FIELDS: [&str; 9] = [
+    "Host",
+    "X-Forwarded-For",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Real-IP",
+    "Forwarded",
+    "CDN-Loop",
+    "X-Request-Id",
+];
 
 /// One request, as it arrived.
 #[derive(Debug)]
