@@ -3,8 +3,8 @@
 /// The width beyond which a cell no longer makes its column wider.
 const WIDEST: usize = 120;
 
-/// A line for each row; columns are two spaces apart, and as wide as they need to be, but for very long cells, which push
-/// the rest of their own line to the right. No line ends in a space.
+/// A line for each row. Columns are two spaces apart and as wide as their widest cell. A very long cell widens only its
+/// own line. No line ends in a space.
 pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let mut widths = [0; N];
     for row in rows {

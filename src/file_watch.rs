@@ -22,7 +22,7 @@ struct Failure {
     complaint: String,
 }
 
-/// Of each file; `None` if it does not exist.
+/// The stamp of each file; `None` if it does not exist.
 type Stamps = Vec<(PathBuf, Option<Stamp>)>;
 
 /// Device, inode, length, and the times of the last changes of content and of owner or mode.
@@ -48,7 +48,7 @@ impl FileWatch {
         Self { files, read, failure: None, found_change: false }
     }
 
-    /// Watches these instead. Files that are new in the list, or gone from it, count as changed.
+    /// Watches these files instead. Files that are new in the list or gone from it count as changed.
     pub fn set_files(&mut self, files: Vec<PathBuf>) {
         self.files = files;
     }

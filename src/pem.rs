@@ -42,11 +42,11 @@ pub fn private_key(path: &Path, origin: &str) -> Result<PrivateKeyDer<'static>, 
     })
 }
 
-/// Identifies certificates and keys by their contents, wherever they were read from.
+/// Identifies certificates and keys by their contents, not by their paths.
 pub fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     let mut digest = Sha256::new();
     for part in parts {
-        // With the length, so that no byte can move from one to the next unnoticed.
+        // The length marks where each part ends.
         digest.update(part.len().to_be_bytes());
         digest.update(part);
     }

@@ -1,14 +1,14 @@
-//! Errors become responses by the table of the layers, and a row for nodes.
+//! Turns errors into responses, with the table of the layers and a row for loops between nodes.
 
 use http::StatusCode;
 use pmesh_layers::respond::{NoResponse, Pass, RespondLayer, Row};
 
 use crate::mesh::Circle;
 
-/// What answers errors. [`NoResponse`] passes: a route that answers with silence.
+/// The layer that answers errors. [`NoResponse`], the error of a silent route, passes.
 pub type AnswerErrors = RespondLayer<Pass<Row<(), Circle, fn(&Circle) -> StatusCode>, NoResponse>>;
 
-/// The layer that answers errors.
+/// Creates the layer.
 pub fn answer_errors() -> AnswerErrors {
     RespondLayer::new().on::<Circle, fn(&Circle) -> StatusCode, _>(|_| StatusCode::LOOP_DETECTED).pass()
 }

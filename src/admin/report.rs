@@ -76,7 +76,7 @@ pub struct RouteReport {
     /// What else a request must have, such as `POST, upgrade websocket`; `None`: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conditions: Option<String>,
-    /// The addresses that requests are sent to; none if they are answered otherwise.
+    /// The addresses that requests are sent to; none if the route needs no upstream.
     pub upstream: Vec<String>,
     /// Status and target of a redirect.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -43,7 +43,7 @@ fn report(route: &Route, settings: &Settings) -> RouteReport {
     }
 }
 
-/// As in a configuration. Months and years of `humantime` are no whole days.
+/// As written in a configuration. In `humantime`, months and years are not whole days.
 fn span(duration: Duration) -> String {
     const DAY: u64 = 24 * 60 * 60;
 

@@ -43,7 +43,7 @@ struct CheckedProblem {
     message: String,
 }
 
-/// What was read, as lines or JSON.
+/// Prints the configuration, as lines or JSON.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ pub fn check(loaded: &Loaded, warnings: Vec<String>, json: bool) -> Result<Strin
     Ok(text)
 }
 
-/// What is wrong, as JSON.
+/// Prints the errors, as JSON.
 ///
 /// # Errors
 ///
@@ -76,7 +76,7 @@ pub fn failed_check(error: &(dyn std::error::Error + 'static)) -> Result<String,
     Ok(serde_json::to_string_pretty(&report)? + "\n")
 }
 
-/// In the order in which they are tried.
+/// The routes, in the order in which they are tried.
 fn routes(loaded: &Loaded) -> Vec<CheckedRoute> {
     let routes = &loaded.settings.routes;
     let inherited = loaded.inherited();

@@ -43,7 +43,7 @@ fn rows(route: &RouteReport) -> impl Iterator<Item = [String; 4]> {
     })
 }
 
-/// Where requests go, or what they get.
+/// Where requests go, or the answer that they get.
 fn answer(route: &RouteReport) -> String {
     match (&route.redirect, &route.respond) {
         (Some(redirect), _) => format!("redirect {redirect}"),

@@ -22,7 +22,7 @@ impl From<Problem> for Error {
 }
 
 impl From<Problems> for Error {
-    /// What several routes inherit is wrong once.
+    /// Reports a problem once, however many routes inherit it.
     fn from(Problems(mut problems): Problems) -> Self {
         let mut seen = HashSet::new();
         problems.retain(|problem| seen.insert(problem.clone()));

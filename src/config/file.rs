@@ -55,8 +55,8 @@ impl ConfigFile {
         self.values.retain(|key, _| table::by_key(key).is_some_and(&is_kept));
     }
 
-    /// Puts in what comes from the environment, and makes paths relative to the folder of the file. Without what could
-    /// not be put in, which is reported, values cannot be judged: `false`.
+    /// Expands references to the environment, and resolves paths against the folder of the file. Returns `false` if a
+    /// reference is invalid, which is reported: without its value, the rest cannot be validated.
     pub(super) fn resolve(&mut self, environment: &Environment, problems: &mut Problems) -> bool {
         let (mut values, mut is_complete) = (self.take_values(), true);
         let references = References::expand(&mut values, environment, |path, message| {

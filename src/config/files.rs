@@ -24,7 +24,7 @@ pub(super) struct Files {
 enum Parts {
     /// One file holds all of it.
     Whole(Id),
-    /// A list. Each file with the index that its first element has here, in ascending order.
+    /// A list: each file with the index of its first element here, in ascending order.
     List(Vec<(usize, Id)>),
     /// A table, by key.
     Table(HashMap<String, Id>),
@@ -64,8 +64,8 @@ impl Files {
         Self { main, included: Vec::new(), values, parts }
     }
 
-    /// Adds what an included file holds: lists to lists, tables to tables. A key of a table that another file has is
-    /// reported.
+    /// Adds an included file: lists to lists, tables to tables. Reports keys of a table that another file has already
+    /// set.
     pub(super) fn add(&mut self, mut file: ConfigFile, problems: &mut Problems) {
         let id = Some(self.included.len());
         let values = file.take_values();
@@ -103,7 +103,7 @@ impl Files {
                     problems.push(Problem::new(self.file(id).place(&path), message));
                 }
             }
-            // One of them is not a list, or not a table. Read on its own, it is reported where it is.
+            // One of them has the wrong type. It is kept by itself, so that the error names its file and line.
             (Some(all), value, parts) => {
                 let is_list = |value: &Value| matches!(value, Value::Array(..));
                 if table::by_key(&key)

@@ -7,13 +7,13 @@ use std::{
 
 use super::{Merged, Problem};
 
-/// A file and its text, if there is one; and the paths that were tried in vain.
+/// The file and its text, if there is one, and the paths that do not exist.
 type Found = (Option<(PathBuf, String)>, Vec<PathBuf>);
 
 /// Reads the text of the file that the user named, else of HOME/config.toml, else of `system_file`; `None` if none
 /// of them exists.
 ///
-/// `named` holds the values of all other sources. A `system_file` of `None` means to look for no file.
+/// `named` holds the values of all other sources. If `system_file` is `None`, only a named file is read.
 pub(super) fn find(named: &Merged, system_file: Option<&Path>) -> Result<Found, Problem> {
     if let Some(node) = named.node("config") {
         let path: PathBuf = node.parse()?;

@@ -89,12 +89,12 @@ impl Include {
 
     /// The files that exist now.
     pub(super) fn files(&self) -> Vec<PathBuf> {
-        // What is wrong is reported when they are read.
+        // Errors are reported when the files are read.
         self.find(&mut Problems::default()).into_iter().map(|(path, _)| path).collect()
     }
 
-    /// The files that exist now, each once, with the place of the entry that names it. In the order of the entries;
-    /// those of a pattern sorted by name.
+    /// The files that exist now, each once, with the place of the entry that names it. They are in the order of
+    /// the entries; those of a pattern are sorted by name.
     fn find(&self, problems: &mut Problems) -> Vec<(PathBuf, &str)> {
         let main = identity(&self.main);
         let mut seen = HashSet::new();
@@ -106,7 +106,7 @@ impl Include {
             });
             for file in files {
                 if main.is_some() && identity(&file) == main {
-                    // A pattern may well match it, too.
+                    // A pattern may match it.
                     if pattern.is_name() {
                         problems.push(Problem::new(place, "a file cannot include itself"));
                     }

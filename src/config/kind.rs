@@ -13,7 +13,7 @@ pub enum Kind {
     Subnet,
     /// A number.
     Count,
-    /// A number from one to another.
+    /// A number in this range.
     Within(u16, u16),
     /// One of these numbers.
     Numbers(&'static [u16]),
@@ -31,7 +31,7 @@ pub enum Kind {
     MaxAge,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// A method of HTTP.
+    /// An HTTP method.
     Method,
     /// A directive for the log.
     Filter,
@@ -51,7 +51,7 @@ pub enum Kind {
     Routes,
     /// Ports by name, each in a table.
     Listeners,
-    /// What routes have in common.
+    /// Settings for all routes.
     Defaults,
     /// Hosts and paths to redirect.
     Redirects,
@@ -59,7 +59,7 @@ pub enum Kind {
     Peers,
     /// Pairs of a certificate and its key.
     Certificates,
-    /// Other files, and patterns for their names.
+    /// Other files, or patterns for their names.
     Include,
     /// A secret itself; never merged with the rest and never shown.
     Secret,

@@ -135,7 +135,7 @@ impl<'a> Node<'a> {
         Ok(values.iter().enumerate().map(|(index, value)| self.child(index.to_string(), value)).collect())
     }
 
-    /// The elements of a list, or the one value that stands in its place.
+    /// The elements of a list; any other value counts as a list of one.
     pub(crate) fn one_or_more(&self) -> Vec<Self> {
         self.elements().unwrap_or_else(|_| vec![self.clone()])
     }

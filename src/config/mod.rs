@@ -6,8 +6,8 @@
 //! variable, or as a line of the file. Values are taken one by one rather than through one serde struct, because
 //! serde stops at the first problem and a person wants to hear of all of them.
 //!
-//! Strings of the file may refer to the environment. What came from there is known by its place, so that problems
-//! name the variable and do not show its value.
+//! Strings of the file may refer to the environment. Each value from there is recorded with its place, so that errors
+//! name the variable and do not show the value.
 
 mod defaults;
 mod environment;

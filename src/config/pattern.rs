@@ -29,7 +29,7 @@ impl Pattern {
             (Some(rest), Some(home)) => (Path::new(home), rest),
             _ => (folder, text),
         };
-        // Only what the user wrote is a pattern. Without `./` and `//`, which `glob` does not know.
+        // The folder is not part of the pattern. `components` removes `./` and `//`, which `glob` does not handle.
         let escaped = glob::Pattern::escape(&folder.to_string_lossy());
         let pattern: PathBuf = Path::new(&escaped).join(rest).components().collect();
         let pattern = pattern.to_string_lossy().into_owned();
@@ -45,7 +45,7 @@ impl Pattern {
         };
         let is_meant = |file: &PathBuf| {
             let is_backup = file.to_string_lossy().ends_with('~') && !pattern.ends_with('~');
-            // A link to nothing is reported when it is read. Reading a pipe might never end.
+            // A dangling link is kept, and reported when it is read. Reading a pipe might never end.
             !is_backup && (file.is_file() || !file.exists())
         };
         // The pattern is valid.

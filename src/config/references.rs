@@ -15,8 +15,8 @@ type Path = Vec<String>;
 pub(super) struct References(BTreeMap<Path, Vec<String>>);
 
 impl References {
-    /// Puts the values of variables in place of all references. The error of a string is given to `report`, with the
-    /// path of that string.
+    /// Replaces all references with the values of their variables. Errors go to `report`, with the path of the
+    /// string.
     pub(super) fn expand(
         values: &mut Dict,
         environment: &Environment,
@@ -32,8 +32,8 @@ impl References {
         self.0.get(path).map(|sources| sources.join(", "))
     }
 
-    /// What the value at `path` and all values inside it took from the environment; without the routes inside a route,
-    /// which have places of their own.
+    /// What the value at `path` and all values inside it took from the environment, except for the children of a
+    /// route, which are looked up by their own paths.
     pub(super) fn inside(&self, path: &[String]) -> Option<String> {
         let inside = self.0.range(path.to_vec()..).take_while(|(other, _)| other.starts_with(path));
         let inside = inside.filter(|(other, _)| other.get(path.len()).is_none_or(|key| key != "routes"));
@@ -85,10 +85,10 @@ impl References {
     }
 }
 
-/// How to write what is meant. Ends every message about bad syntax.
+/// The end of every message about bad syntax.
 const INSTEAD: &str = "write ${NAME} or ${NAME:-default}, or $${ for a literal ${";
 
-/// A string with the values of variables in it, and where they are from.
+/// Expands the references in a string. Also returns where their values are from.
 ///
 /// `$$` is a literal `$`, and so is a `$` before anything but a brace: passwords and regular expressions have them.
 fn expand(text: &str, environment: &Environment) -> Result<(String, Vec<String>), String> {
@@ -113,7 +113,7 @@ fn expand(text: &str, environment: &Environment) -> Result<(String, Vec<String>)
     Ok((expanded, sources))
 }
 
-/// What stands for `${inside}`, and where it is from.
+/// The value of `${inside}`, and where it is from.
 fn value(inside: &str, environment: &Environment) -> Result<(String, String), String> {
     let is_in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let (name, rest) = inside.split_at(inside.find(|c| !is_in_name(c)).unwrap_or(inside.len()));

@@ -1,5 +1,5 @@
-//! What the tables of the file may hold: one table of their keys, for the check for unknown keys, for paths relative
-//! to the file, for inheritance and for the JSON Schema.
+//! The keys that the tables of the file may have. The check for unknown keys, relative paths, inheritance and the JSON
+//! Schema all use them.
 
 use super::Kind;
 
@@ -51,11 +51,11 @@ impl Shape {
 pub(crate) enum Part {
     /// Which requests the route is for. A child replaces the whole path of its parent.
     Match,
-    /// How they are answered. A child that says so replaces the answer of its parent.
+    /// How they are answered. An answer of a child replaces that of its parent.
     Answer,
-    /// All else, which a child inherits, and `[defaults]` may hold.
+    /// Anything else. A child inherits it, and `[defaults]` may hold it.
     Setting,
-    /// What a child never has from its parent.
+    /// Never inherited.
     Own,
     /// Planned, but not available in this version.
     Planned,
@@ -265,7 +265,7 @@ impl Kind {
     }
 }
 
-/// What is said of a key that is planned.
+/// The message about a planned key.
 pub(crate) fn planned(name: &str) -> String {
     format!("`{name}` is planned, but not available in this version")
 }

@@ -8,8 +8,8 @@ use super::{
     toml::{self, Lines},
 };
 
-/// Keys of routes that were most likely meant for the top level: both have such a setting, and an empty line separates
-/// the key from the rest of the route.
+/// Keys of routes that were most likely meant for the top level: the setting exists in both places, and an empty line
+/// separates the key from the rest of the route.
 pub(super) fn slipped(root: &dyn TableLike, text: &str, lines: &Lines) -> Vec<(Vec<String>, String)> {
     let mut found = Vec::new();
     let text: Vec<&str> = text.lines().collect();

@@ -79,7 +79,7 @@ impl Source {
         self.read_keys(None)
     }
 
-    /// The same, but only `keys` come from the main file and none from others, and nothing if it is not valid TOML.
+    /// The same, but takes only `keys` from the main file, or nothing if it is invalid TOML. Reads no included files.
     pub(crate) fn read_only(&self, keys: &[&str]) -> Result<Raw, Error> {
         self.read_keys(Some(keys))
     }

@@ -83,7 +83,7 @@ impl Walk {
                     self.path.pop();
                 }
             }
-            // One of them at most is a table.
+            // At most one of them is a table.
             Shape::Either(shapes) => shapes.iter().for_each(|shape| self.item(item, *shape)),
         }
     }
@@ -98,7 +98,7 @@ impl Walk {
         for (name, item) in table.iter() {
             self.path.push(name.to_owned());
             let is_default = self.path.len() == 2 && self.path[0] == "defaults";
-            // Those that it lacks are the children of a route.
+            // The shape of [defaults] is that of a child, which has no `routes`.
             let is_shared = |key: Option<&Key>| key.map_or(name != "routes", |key| key.part == Part::Setting);
             match shape::key(keys, name) {
                 Some(key) if key.part == Part::Planned => self.report(shape::planned(name)),
@@ -118,7 +118,7 @@ impl Walk {
     }
 }
 
-/// The key in a table that is one because of dots in a key without quotes.
+/// The rest of an unquoted key with dots, which TOML turns into nested tables.
 fn dotted_key(table: &dyn TableLike) -> Option<String> {
     let (key, item) = table.iter().next().filter(|_| table.is_dotted())?;
     let rest = item.as_table_like().and_then(dotted_key);

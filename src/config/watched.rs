@@ -17,7 +17,7 @@ impl Watched {
         Self { files, include }
     }
 
-    /// The files as of now: what a pattern matches may have changed since they were read.
+    /// The current files: a pattern may match others than when they were read.
     pub fn find(&self) -> Vec<PathBuf> {
         let mut files = self.files.clone();
         files.extend(self.include.files());

@@ -1,4 +1,4 @@
-//! What the backend saw of a request, sent back to its client.
+//! Sends a request back to its client, as the backend saw it.
 
 use std::{
     fmt::{self, Write},

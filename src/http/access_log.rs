@@ -91,7 +91,7 @@ where
     }
 }
 
-/// The statuses of nginx for requests without a response: the route is silent, or the client left.
+/// nginx's statuses for requests without a response: the route is silent, or the client left.
 const NO_RESPONSE: u16 = 444;
 const CLIENT_LEFT: u16 = 499;
 

@@ -7,9 +7,9 @@ use pmesh_layers::{
     via::{InvalidPseudonym, ViaLayer},
 };
 
-/// The same for all workers and for the life of the process. It does not reveal where the process runs.
+/// It is the same for all workers and for the life of the process, and does not reveal where the process runs.
 static PSEUDONYM: LazyLock<String> = LazyLock::new(|| {
-    // Keyed by the system's random numbers.
+    // The hasher has random keys.
     format!("pmesh-{:016x}", RandomState::new().hash_one(0))
 });
 

@@ -117,7 +117,7 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
         .layer(AccessLogLayer::new(settings.access_log))
         .layer(FailureLogLayer)
         // All errors from further in become responses. The table is that of the layers, with a row for nodes.
-        // Routes may ask for silence.
+        // The error of a silent route passes.
         .layer(answer_errors())
         // Nothing that a head must say is said behind a body.
         .layer(TrailersLayer::new().drop_prefix(OWN_FIELDS))
@@ -159,7 +159,7 @@ impl<S> SharedStack<S> {
         mem::replace(&mut *self.lock(), stack)
     }
 
-    /// Whether anyone else holds it.
+    /// Whether there are other clones.
     pub fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }

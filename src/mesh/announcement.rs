@@ -52,8 +52,8 @@ impl Announcement {
 }
 
 impl Served {
-    /// What a node serves to others, but for what it would ask other nodes for itself. Exact paths and regular expressions
-    /// are found by the prefix that they are below.
+    /// What a node serves to others, except for routes that lead only to other nodes. Only prefixes are announced:
+    /// requests for exact paths and regular expressions below them come along.
     pub fn of(settings: &Settings) -> Vec<Self> {
         let served = settings.served(&Listener::Internal).into_iter().filter(|served| is_own(served.route));
         let mut serves: Vec<_> = served
@@ -68,7 +68,7 @@ impl Served {
     }
 }
 
-/// What only other nodes serve must not be asked of this one, or requests would go in circles.
+/// Routes that lead only to other nodes are not announced, or requests would go in circles.
 fn is_own(route: &Route) -> bool {
     match &route.answer {
         Answer::Upstream(endpoints) => !endpoints.iter().all(Endpoint::is_mesh),

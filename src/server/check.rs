@@ -57,7 +57,7 @@ pub(super) fn doubts(settings: &Settings, certificates: &Certificates) -> Vec<St
     doubts
 }
 
-/// Routes whose upstreams may be anyone.
+/// Routes that do not verify their upstreams.
 fn unverified(settings: &Settings) -> impl Iterator<Item = String> {
     settings.routes.iter().filter(|route| route.endpoints().iter().any(Endpoint::is_tls)).filter_map(|route| {
         let AcceptedCertificates::Any(origin) = &route.tls.accepted else { return None };
@@ -69,7 +69,7 @@ fn unverified(settings: &Settings) -> impl Iterator<Item = String> {
     })
 }
 
-/// A redirect to https that nobody serves.
+/// Redirects to https, where no listener has TLS.
 fn redirected_to_nothing(settings: &Settings) -> Option<String> {
     let has_tls = settings.listeners().iter().any(|(listener, _)| listener.kind() == ListenerKind::Tls);
     if has_tls || !settings.trusted_proxies.is_empty() {
@@ -93,8 +93,8 @@ fn never_reached(routes: &[Route]) -> impl Iterator<Item = String> {
     })
 }
 
-/// Routes that name listeners of which none is open. By default both http and https may be off, in a node that serves
-/// only others.
+/// Routes whose listeners are all off. Routes without `listeners` are left out: a node that serves only other nodes has
+/// http and https off.
 fn unreached_routes(settings: &Settings) -> Vec<String> {
     let is_off = |listener: &Listener| settings.port(listener) == Port::Off;
     let is_unreached = |route: &&Route| !route.has_default_listeners() && route.listeners.iter().all(is_off);

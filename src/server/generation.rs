@@ -30,7 +30,7 @@ pub struct Generation {
     pub settings: Settings,
     /// The configuration file, if there is one.
     pub file: Option<PathBuf>,
-    /// How many files that one includes.
+    /// How many files it includes.
     pub included: usize,
     /// The certificates of clients' TLS connections.
     pub certificates: Certificates,
@@ -45,7 +45,7 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// This one, whose settings were read from `file` and as many files that it includes.
+    /// Adds where the settings were read: from `file`, which includes `included` others.
     #[must_use]
     pub fn read_from(self, file: Option<PathBuf>, included: usize) -> Self {
         Self { file, included, ..self }

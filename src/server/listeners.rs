@@ -58,7 +58,8 @@ impl Listeners {
         let wanted = settings.listeners();
         let is_open = |(listener, address): &&(Listener, SocketAddr)| self.find(listener, *address).is_some();
         let missing: Vec<_> = wanted.iter().filter(|one| !is_open(one)).cloned().collect();
-        // The kernel's choice for one address of a listener holds for its others, and stays when TLS comes or goes.
+        // All addresses of a listener get the port that the kernel picked for one of them. It stays if TLS is turned on
+        // or off.
         let picked = |name| self.open.iter().find(|open| open.listener.name() == name && open.configured.port() == 0);
         let mut to_bind = missing.clone();
         for (listener, address) in &mut to_bind {

@@ -84,14 +84,15 @@ pub struct Reloader {
     pub(super) registry: Option<Renewal>,
     pub(super) certificates: CertificateWatch,
     pub(super) watched: Watched,
-    /// The files that were read, or those that were looked for.
+    /// The files that were read, or the paths that were tried.
     pub(super) files: FileWatch,
     pub(super) prober: Option<AbortHandle>,
 }
 
 impl Reloader {
-    /// Reads the configuration and switches to it, if one of its files has changed, is new or is gone, or if `all` is set. If it cannot be used, nothing
-    /// changes, the log says why, and the next call tries again. A process that is stopping does not reload.
+    /// Reads the configuration and switches to it, if one of its files has changed, is new or is gone, or if `all` is
+    /// set. If it cannot be used, nothing changes, the log says why, and the next call tries again. A process that is
+    /// stopping does not reload.
     pub fn look(&mut self, all: bool) -> Look<ReloadReport> {
         if *self.about.stop.borrow() {
             return Look::Unchanged;
@@ -111,12 +112,12 @@ impl Reloader {
             }
             Look::Unchanged | Look::Failed(None) => {}
         }
-        // A reload may have found others.
+        // A reload may have read other files.
         self.files = read.filter(|read| files.files() != read.files()).unwrap_or(files);
         looked
     }
 
-    /// What has changed, and the files that were read.
+    /// Returns what has changed, and the files that were read.
     fn reload(&mut self) -> Result<(ReloadReport, FileWatch), BoxError> {
         let began = Instant::now();
         let current = self.process.generation();

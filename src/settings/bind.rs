@@ -7,7 +7,7 @@ use figment::value::Value;
 use super::listener;
 use crate::config::{Node, Parse, Problems, Reason};
 
-/// One address, or a list of them; `OF_LISTENER`: of one in `[listeners]`.
+/// Reads one address, or a list of them. `OF_LISTENER`: in a table of `[listeners]`.
 pub(super) fn read<const OF_LISTENER: bool>(node: &Node<'_>, problems: &mut Problems) -> Vec<IpAddr> {
     let elements = node.elements().unwrap_or_else(|_| vec![node.clone()]);
     if elements.is_empty() {

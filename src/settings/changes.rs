@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use super::{Loaded, explain};
 use crate::config::{Kind, SETTINGS, Secret, Setting};
 
-/// The value of each setting that a file can change, but for routes and what is part of them.
+/// The value of each setting that a file can change, except for routes and their parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Values(BTreeMap<&'static str, Value>);
 

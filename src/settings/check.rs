@@ -29,7 +29,7 @@ fn ports(settings: &Settings, merged: &Merged, problems: &mut Problems) {
     }
 }
 
-/// Where two listeners would both listen: empty if that is everywhere.
+/// Where two listeners clash; empty if they have the same addresses.
 fn common_address(settings: &Settings, one: &Listener, other: &Listener) -> Option<String> {
     let (ones, others) = (settings.bind(one), settings.bind(other));
     if ones == others {
@@ -71,7 +71,7 @@ fn mesh(settings: &Settings, merged: &Merged, problems: &mut Problems) {
             names("mesh_advertise")
         )));
     }
-    // What could not be read is not known to be missing.
+    // A value may only seem to be missing because it could not be read.
     if !problems.is_empty() {
         return;
     }

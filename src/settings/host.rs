@@ -58,7 +58,7 @@ fn instead(text: &str) -> Option<String> {
     name.contains(['*', '~', '^', '$', '(', '{', '\\']).then(|| NO_PATTERN.into())
 }
 
-/// The keys that say what a rule of Traefik says, if it has nothing but a host and perhaps a path.
+/// The keys for a rule of Traefik, if it has only a host and perhaps a path.
 fn of_rule(text: &str) -> Option<String> {
     let matchers = [("Host(", "host"), ("PathPrefix(", "prefix"), ("Path(", "path")];
     let keys = text.split("&&").map(|part| {

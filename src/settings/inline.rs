@@ -4,10 +4,10 @@ use figment::value::Value;
 
 use crate::config::Node;
 
-/// What stands for an empty list.
+/// How an empty list is shown.
 pub(super) const NONE: &str = "none";
 
-/// A value as it would stand in a file, but for what came from the environment: that may be a secret.
+/// A value as written in a file. Instead of a value from the environment, which may be a secret, it names the variable.
 pub(super) fn inline(node: &Node<'_>) -> String {
     match node.value {
         _ if node.references().is_some() => node.references().unwrap_or_default(),
@@ -24,7 +24,7 @@ pub(super) fn inline(node: &Node<'_>) -> String {
     }
 }
 
-/// A value as it would stand in a flag.
+/// A value as written in a flag.
 pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::String(_, text) => text.clone(),

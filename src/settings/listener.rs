@@ -15,7 +15,7 @@ pub enum Listener {
     Https,
     /// One of `[listeners]`: clients, with or without TLS.
     Named {
-        /// What it is called; no other listener has the name.
+        /// Its name, which no other listener has.
         name: Arc<str>,
         /// Whether its clients speak TLS.
         tls: bool,
@@ -24,7 +24,7 @@ pub enum Listener {
     Internal,
 }
 
-/// What is spoken on a listener.
+/// The protocol of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListenerKind {
     /// HTTP without TLS, with clients.
@@ -36,7 +36,7 @@ pub enum ListenerKind {
 }
 
 impl Listener {
-    /// What it is called in the log and in reports: the key of its port, or the NAME of `[listeners.NAME]`.
+    /// Its name in the log and in reports: the key of its port, or the NAME of `[listeners.NAME]`.
     pub fn name(&self) -> &str {
         match self {
             Self::Http => "http",
@@ -46,7 +46,7 @@ impl Listener {
         }
     }
 
-    /// What is spoken there.
+    /// Its protocol.
     pub fn kind(&self) -> ListenerKind {
         match self {
             Self::Http | Self::Named { tls: false, .. } => ListenerKind::Plain,

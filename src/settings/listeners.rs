@@ -47,7 +47,7 @@ impl Settings {
         }
     }
 
-    /// Sets the port of a listener, as to the one that the kernel picked.
+    /// Sets the port of a listener, for example to the one that the kernel picked.
     pub fn set_port(&mut self, listener: &Listener, port: Port) {
         match listener {
             Listener::Http => self.http = port,

@@ -14,7 +14,7 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// The files that it includes.
     pub included: Vec<PathBuf>,
-    /// What to watch for changes: these files, or those that were looked for.
+    /// What to watch for changes: these files, or the paths that were tried.
     pub watched: Watched,
     /// Possible mistakes that do not keep the program from starting.
     pub doubts: Vec<Problem>,
@@ -68,7 +68,7 @@ impl Source {
 }
 
 impl Loaded {
-    /// Which files were read, or which were looked for, as a line of the [summary](super::summary).
+    /// The files that were read, or the paths that were tried, as a line of the [summary](super::summary).
     pub fn file_line(&self) -> String {
         match (&self.file, self.looked_for.as_slice()) {
             (Some(file), _) => {
@@ -82,7 +82,7 @@ impl Loaded {
         }
     }
 
-    /// The files that were read, one a line, or what was looked for.
+    /// The files that were read, one per line, or the paths that were tried.
     pub fn file_lines(&self) -> String {
         let Some(file) = &self.file else { return self.file_line() };
         let mut lines = format!("config    {}", file.display());
@@ -96,7 +96,7 @@ impl Loaded {
         lines
     }
 
-    /// The files that were read, or those that were looked for.
+    /// The files that were read, or the paths that were tried.
     pub fn files(&self) -> Vec<PathBuf> {
         match &self.file {
             Some(file) => [file].into_iter().chain(&self.included).cloned().collect(),
@@ -115,7 +115,7 @@ impl Loaded {
     }
 }
 
-/// What follows the name of a file that includes others.
+/// How many files the main file includes, to follow its name.
 pub fn and_included(count: usize) -> String {
     match count {
         0 => String::new(),

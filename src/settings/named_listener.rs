@@ -35,7 +35,7 @@ impl fmt::Display for NamedListener {
     }
 }
 
-/// Reads all of them, by name: TOML gives the keys of a table no order. `root` are the addresses of those that name none.
+/// Reads all of them, ordered by name, because keys of a TOML table have no order. Those without `bind` get `root`.
 pub(super) fn read(merged: &Merged, root: &[IpAddr], problems: &mut Problems) -> Vec<NamedListener> {
     let Some(node) = merged.node("listeners") else { return Vec::new() };
     let Some(tables) = node.value.as_dict() else {

@@ -7,7 +7,7 @@ use super::{Listener, Place, Route, Settings};
 /// A host and a path that a listener serves, with the route that is for them.
 #[derive(Debug, Clone, Copy)]
 pub struct ServedPlace<'a> {
-    /// Which place it is among those of all routes.
+    /// Its index among the places of all routes.
     pub index: usize,
     /// The place.
     pub place: Place<'a>,
@@ -25,8 +25,8 @@ impl Route {
 impl Settings {
     /// What a listener serves, in the order of the routes.
     ///
-    /// Other nodes may ask for everything: what `https` serves, then `http`, then the listeners that have a name. Where
-    /// several have routes for the same host and path, those of the first are meant.
+    /// Other nodes may ask for everything: what `https` serves, then `http`, then the listeners that have a name. If
+    /// several have routes for the same host and path, the first one counts.
     pub fn served(&self, listener: &Listener) -> Vec<ServedPlace<'_>> {
         match listener {
             Listener::Internal => self.served_to_nodes(),
@@ -46,7 +46,7 @@ impl Settings {
         if rest.is_empty() {
             return all;
         }
-        // Of host and path, whatever the conditions: a method that https refuses is not found on http instead.
+        // Compared by host and path only: a request whose method https refuses must not reach a route of http instead.
         let path_of = |served: &ServedPlace<'a>| (served.place.host, served.place.path);
         let mut taken: HashSet<_> = all.iter().map(path_of).collect();
         for listener in self.all_listeners() {

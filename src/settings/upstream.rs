@@ -24,7 +24,7 @@ impl Parse for Endpoint {
 
 /// What to write instead of text that is not one upstream.
 fn instead(text: &str) -> Option<String> {
-    // A password may have any characters, and no message repeats it.
+    // Without `@`: the text may hold a password, which no message shows.
     if let Some(instead) = with_references(text).filter(|_| !text.contains('@')) {
         return Some(format!("a variable of the environment is written ${{NAME}}: write {instead}"));
     }

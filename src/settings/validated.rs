@@ -20,11 +20,11 @@ pub struct Settings {
     pub bind: Vec<IpAddr>,
     /// Whether HTTP/2 is spoken on `http`.
     pub http_h2c: H2c,
-    /// More ports for clients, by name. No two listeners, of all, have the same port on an address, unless it is 0.
+    /// More ports for clients, by name. No two listeners of any kind share a port on an address, unless it is 0.
     pub named_listeners: Vec<NamedListener>,
-    /// Whether requests without TLS are redirected to https. Each route carries its own, made from this.
+    /// Whether requests without TLS are redirected to https. The default for routes.
     pub redirect_https: bool,
-    /// What is served, in the order it was written. No two have the same host and prefix. May be empty.
+    /// The routes in the order of the file, then the redirects. May be empty.
     pub routes: Vec<Route>,
     /// Source addresses for connections to loopback upstreams. [`SourceSubnet`](pmesh_layers::connect::SourceSubnet)
     /// accepts it.
@@ -35,7 +35,7 @@ pub struct Settings {
     pub source_addresses: Vec<IpAddr>,
     /// How long a request may spend on connecting, over all upstreams of its route.
     pub connect_timeout: Duration,
-    /// How long a request may wait for the head of its response. Each route carries its own, made from this.
+    /// How long a request may wait for the head of its response. The default for routes.
     pub response_timeout: Duration,
     /// How long an idle connection to an upstream is kept.
     pub pool_idle_timeout: Duration,
@@ -59,7 +59,7 @@ pub struct Settings {
     pub max_connections: Option<usize>,
     /// Maximum number of connections from one client; 0: no limit.
     pub max_connections_per_client: usize,
-    /// Maximum size of a request body in bytes. Each route carries its own, made from this.
+    /// Maximum size of a request body in bytes. The default for routes.
     pub max_body: Option<u64>,
     /// Maximum size of a request head in bytes.
     pub max_head: u32,

@@ -1,4 +1,4 @@
-//! The target, host, prefix and path of nodes that a request is sent with, where they differ from one endpoint to the next.
+//! The parts of a request that depend on its endpoint: target, host, prefix, and the nodes that it has passed.
 
 use http::{HeaderValue, Request, Uri, header::HOST};
 use pmesh_layers::{forwarded::X_FORWARDED_PREFIX, route::StripPrefixLayer};
@@ -11,7 +11,7 @@ use crate::mesh::{Passed, THROUGH};
 pub struct Aim {
     uri: Uri,
     host: Option<HeaderValue>,
-    /// What was removed from the path: here by this node, too.
+    /// The prefix that was removed from the path, by this node too.
     prefix: Option<HeaderValue>,
     through: Option<HeaderValue>,
 }

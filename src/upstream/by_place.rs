@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::settings::{Listener, Place, Route};
 
-/// Something for each place of each route. No two routes have the same place on the same listener.
+/// A value for each place of each route. No two routes have the same place on the same listener.
 #[derive(Debug)]
 pub(super) struct ByPlace<'a, T>(HashMap<Place<'a>, Vec<(&'a Route, T)>>);
 
@@ -15,13 +15,13 @@ impl<T> Default for ByPlace<'_, T> {
 }
 
 impl<'a, T> ByPlace<'a, T> {
-    /// What belongs to the place on a listener of `route`, if anything does.
+    /// The value for the place on a listener of `route`.
     pub(super) fn get<'b>(&'b self, place: Place<'b>, route: &Route) -> Option<&'b T> {
         let meets = |other: &Route| other.listeners.iter().any(|one| is_named(&route.listeners, one.name()));
         self.at(place).find(|(other, _)| meets(other)).map(|(_, found)| found)
     }
 
-    /// What belongs to the place, with the route of each.
+    /// The values for the place, each with its route.
     pub(super) fn at<'b>(&'b self, place: Place<'b>) -> impl Iterator<Item = &'b (&'b Route, T)> {
         self.0.get(&place).into_iter().flatten()
     }
@@ -41,7 +41,7 @@ impl<'a, T> FromIterator<(Place<'a>, &'a Route, T)> for ByPlace<'a, T> {
     }
 }
 
-/// What a place of a route is called in reports: `example.com/api`, or `example.com/api on federation`.
+/// The name of a place in reports: `example.com/api`, or `example.com/api on federation`.
 pub(super) fn name(place: Place<'_>, route: &Route) -> String {
     if route.has_default_listeners() {
         return place.to_string();

@@ -1,4 +1,4 @@
-//! How long connections may take to open where routes with different timeouts share them.
+//! Connect timeouts of connections that routes with different timeouts share.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -9,12 +9,12 @@ use super::{
 use crate::settings::{Settings, endpoint::Endpoint};
 
 /// The longest connect timeout of all routes that lead to an endpoint. Each request waits for its own timeout, but
-/// all share the connections and what is known of the endpoint's health.
+/// all share the connections and the endpoint's health.
 #[derive(Debug)]
 pub(super) struct ConnectTimeouts(HashMap<Way, Duration>);
 
 impl ConnectTimeouts {
-    /// Those of all routes.
+    /// Finds the longest ones.
     pub(super) fn of(settings: &Settings, trust: &Trust) -> Self {
         let mut longest: HashMap<_, Duration> = HashMap::new();
         for route in &settings.routes {

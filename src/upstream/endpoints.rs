@@ -53,7 +53,7 @@ pub struct ConnectionSettings {
 }
 
 impl ConnectionSettings {
-    /// Those of `settings`, for connections to other nodes.
+    /// From `settings`, for connections to other nodes.
     pub fn of(settings: &Settings) -> Self {
         Self {
             connect_timeout: connect_timeouts::to_nodes(settings),

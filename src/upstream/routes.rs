@@ -30,12 +30,12 @@ type Timed<S> = Either<Stall<S>, S>;
 type Stripped<S> = Either<StripPrefix<S>, S>;
 type Renamed<S> = Either<SetRequestHeader<S, HeaderValue>, S>;
 
-/// All routes of a configuration, with the services of each worker. Services and connections of routes that are the same
-/// in the previous configuration are those of before.
+/// All routes of a configuration, with the services of each worker. Routes that have not changed keep the services and
+/// connections that they had in the previous configuration.
 #[derive(Debug)]
 pub struct Routes {
     tables: Tables,
-    /// By worker, then by the index in the tables: one for each place.
+    /// By worker, then by index in the tables: one for each place.
     services: Box<[Arc<[RouteService<Proxy>]>]>,
     built: Vec<Arc<Built>>,
 }
@@ -51,7 +51,7 @@ struct Built {
     closers: Vec<Arc<TunnelCloser>>,
 }
 
-/// What was made of the answer of a route.
+/// The services that answer the requests of a route.
 #[derive(Debug)]
 enum Services {
     /// One for each worker.
@@ -68,7 +68,7 @@ struct RouteSettings {
     /// The timeouts of the server, for routes without their own.
     stall_timeout: Duration,
     stream_timeout: Duration,
-    /// Where clients without TLS are redirected to.
+    /// The port for redirects to https; `None` is 443.
     https_port: Option<u16>,
 }
 
@@ -112,7 +112,7 @@ impl Routes {
         Ok(Self { tables: Tables::build(settings)?, services, built })
     }
 
-    /// The tables of the listeners, from a host and a path to the index of a route.
+    /// The route table of each listener. A target is the index of a service.
     pub fn tables(&self) -> &Tables {
         &self.tables
     }
@@ -143,12 +143,11 @@ impl Routes {
         endpoints.retain(self.built.iter().flat_map(|built| &built.endpoints));
     }
 
-    /// Closes the tunnels of routes after `grace`, if `next` has none of their hosts and paths any more on a listener of
-    /// theirs.
+    /// Closes the tunnels of each place after `grace`, unless a route of `next` has it on one of the same listeners.
     pub fn close_removed(&self, next: &Self, grace: Duration) {
         let after = next.by_place();
         for (place, route, (_, closer)) in self.by_place().iter() {
-            // Two routes may have taken over one.
+            // Several routes may have taken over one closer.
             let mut taken_over = after.at(place).filter(|(_, (_, other))| Arc::ptr_eq(closer, other));
             if after.get(place, route).is_none() && taken_over.next().is_none() {
                 closer.close_after(grace);
@@ -280,7 +279,7 @@ fn service(
         (None, None, Turns::Nodes(nodes))
     };
     Ok(ServiceBuilder::new()
-        // What the server does not know by itself.
+        // Only where they differ from the server's.
         .option_layer(own_timeouts(route, settings).map(StallLayer::new))
         .option_layer(strip)
         .option_layer(host)
@@ -289,7 +288,7 @@ fn service(
         .service(turns))
 }
 
-/// How long responses of a route may make no progress, if that differs from what the server gives to all.
+/// The stall and stream timeouts of a route, if they differ from the server's.
 fn own_timeouts(route: &Route, server: &RouteSettings) -> Option<StallTimeouts> {
     let mut own = StallTimeouts::new();
     if route.stall_timeout != server.stall_timeout {
@@ -301,10 +300,10 @@ fn own_timeouts(route: &Route, server: &RouteSettings) -> Option<StallTimeouts> 
     (own != StallTimeouts::new()).then_some(own)
 }
 
-/// The port that clients find https on, unless it is the usual one.
+/// The port for redirects to https; `None` is 443.
 fn https_port(settings: &Settings) -> Option<u16> {
     match settings.https {
-        // 0 is one that the kernel picks, which nobody knows beforehand.
+        // For 0, the kernel picks the port later.
         Port::Number(port) if !matches!(port, 0 | 443) => Some(port),
         Port::Number(_) | Port::Off => None,
     }

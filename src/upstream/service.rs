@@ -25,7 +25,7 @@ use crate::{
     settings::{Hsts, Redirection, Respond, Route},
 };
 
-/// What happens to a request once its route is known. A route that only proxies costs no box.
+/// Answers the requests of a route. A route that only proxies needs no box.
 #[derive(Debug, Clone)]
 pub enum RouteService<P> {
     /// Sent to an endpoint.
@@ -34,14 +34,14 @@ pub enum RouteService<P> {
     Layered(Layered),
 }
 
-/// A service in a box. A call boxes its future and nothing else.
+/// A boxed service. Each call boxes its future.
 #[derive(Clone)]
 pub struct Layered(Arc<Call>);
 
 type Call = dyn Fn(Request<RequestBody>) -> BoxFuture<'static, Answer> + Send + Sync;
 type Answer = Result<Response<ResponseBody>, BoxError>;
 
-/// What a service needs to have a route around it.
+/// A service that can be wrapped in the layers of a route.
 pub trait Inner:
     Service<Request<RequestBody>, Response = Response<ResponseBody>, Error: Into<BoxError>, Future: Send>
     + Clone
@@ -61,7 +61,7 @@ impl<S> Inner for S where
 }
 
 impl<P: Inner> RouteService<P> {
-    /// Sends requests to `proxy`, behind what the route puts around it.
+    /// Sends requests to `proxy`, through the layers of the route.
     pub fn proxy(proxy: P, route: &Route, https_port: Option<u16>) -> Self {
         if route.hsts.is_none() && !route.redirect_https {
             return Self::Proxy(proxy);
@@ -69,7 +69,7 @@ impl<P: Inner> RouteService<P> {
         Self::Layered(Layered::around(proxy, route, https_port))
     }
 
-    /// Redirects requests at once, not after a redirect to https.
+    /// Redirects requests to the target at once, without a redirect to https first.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl<P: Inner> RouteService<P> {
 }
 
 impl Layered {
-    /// With what the route puts around it.
+    /// Wraps a service in the layers of the route.
     fn around<S: Inner>(service: S, route: &Route, https_port: Option<u16>) -> Self {
         if !route.redirect_https {
             return with_hsts(service, route.hsts);
@@ -115,7 +115,7 @@ impl Layered {
     }
 }
 
-/// On errors, too, which therefore become responses here.
+/// Adds HSTS to errors too, by turning them into responses here.
 fn with_hsts<S: Inner>(service: S, hsts: Option<Hsts>) -> Layered {
     let Some(Hsts { max_age, include_subdomains, preload }) = hsts else { return Layered::new(service) };
     let mut layer = HstsLayer::new(max_age);

@@ -6,7 +6,7 @@ use pmesh_layers::route::{DuplicateRoute, RouteTable};
 
 use crate::settings::{Listener, ServedPlace, Settings};
 
-/// From a host and a path to the index of a route, for each listener. Listeners that serve the same share a table.
+/// The route table of each listener. Listeners that serve the same places share one.
 #[derive(Debug)]
 pub struct Tables {
     /// By the name of the listener.

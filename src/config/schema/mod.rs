@@ -1,7 +1,7 @@
 //! The JSON Schema of the configuration file, made from the tables of its keys, so that editors complete and check it.
 //!
-//! It is of draft 7 and refers to nothing: taplo, which most editors use for TOML, knows no later draft and drops what
-//! stands beside a reference.
+//! It uses draft 7 and no `$ref`: taplo, which most editors use for TOML, supports no later draft and ignores keywords
+//! beside a `$ref`.
 
 mod pattern;
 mod value;
@@ -46,26 +46,26 @@ fn of_setting(setting: &Setting) -> Value {
     }
 }
 
-/// As it would stand in the file.
+/// The default as written in the file.
 fn default(kind: Kind, text: &str) -> Value {
     let value = kind.value(text, None);
     let number = value.to_u128().and_then(|number| u64::try_from(number).ok());
     number.map(Value::from).or_else(|| value.to_bool().map(Value::from)).unwrap_or_else(|| text.into())
 }
 
-/// Where a table stands.
+/// Where a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Route,
     Child,
     Defaults,
-    /// In a route, in a key that is merged with what it inherits.
+    /// In a key of a route that is merged with the inherited table.
     Inherited,
     Elsewhere,
 }
 
 impl Place {
-    /// Whether `false` may stand for a value, to remove what would be inherited.
+    /// Whether the key may be `false`, to remove an inherited value.
     fn may_be_false(self, key: &Key) -> bool {
         match self {
             Self::Child => key.part != Part::Own,
@@ -75,7 +75,7 @@ impl Place {
         }
     }
 
-    /// That of a table in `key` of a table.
+    /// The place of a table under `key`.
     fn inside(self, key: &Key) -> Self {
         match (self, key.part) {
             (Self::Route | Self::Child | Self::Defaults, Part::Setting | Part::Match) | (Self::Inherited, _) => {
@@ -119,7 +119,7 @@ fn table(keys: &'static [Key], place: Place) -> Accepted {
         let accepted = if place.may_be_false(key) { accepted.or_false() } else { accepted };
         (key.name.to_owned(), accepted.schema(&format!("{}.", key.help), None))
     });
-    // What a child or a key of [defaults] lacks may be inherited, or said by a child.
+    // A child may inherit a required key, and routes may add what [defaults] lacks.
     let required: Vec<_> = match place {
         Place::Route | Place::Elsewhere => keys.iter().filter(|key| key.is_required).map(|key| key.name).collect(),
         Place::Child | Place::Defaults | Place::Inherited => Vec::new(),
@@ -128,7 +128,7 @@ fn table(keys: &'static [Key], place: Place) -> Accepted {
     if place != Place::Route {
         return table;
     }
-    // A route may be there for its children alone.
+    // Instead of an answer, a route may have children.
     let answers = keys.iter().filter(|key| key.part == Part::Answer || matches!(key.shape, Shape::Tables(_)));
     table.with_one_of(answers.map(|key| key.name))
 }

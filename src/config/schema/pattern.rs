@@ -1,5 +1,5 @@
-//! Regular expressions for strings (ECMA 262), which accept what the program accepts. Where that is hard to say, they
-//! accept more.
+//! Regular expressions for strings (ECMA 262). They accept everything that the program accepts, and more where an exact
+//! one would be too long.
 
 /// A reference to the environment, whose value is not known here.
 pub(super) const REFERENCE: &str = r"\$\{";
@@ -15,7 +15,7 @@ pub(super) const SOCKET: &str = r"^(unix:.+|127\..+:\d+|\[.+\]:\d+)$";
 
 /// Numbers with units, as humantime reads them.
 pub(super) const DURATION: &str = r"^\s*(\d+(\.\d+)?\s*(n(anos|sec|s)|us(ec)?|µs|m(illis|sec|s)|s(ec(ond)?s?)?|m(in(ute)?s?)?|h((ou)?rs?)?|d(ays?)?|w(ee)?ks?|w|M|months?|y(ea)?rs?|y)\s*)+$";
-/// A duration of nothing.
+/// A duration of zero.
 pub(super) const ZERO: &str = r"^[^1-9$]*$";
 /// A number of bytes, with or without a unit.
 pub(super) const SIZE: &str = r"^\s*\d+\s*([KkMmGgTt][Ii][Bb]|[KkMmGg]?[Bb])?\s*$";

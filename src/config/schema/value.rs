@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 use super::pattern::{self, REFERENCE};
 use crate::config::Kind;
 
-/// The values that a key accepts. What is asked of values of one type says nothing of those of others, so that several
-/// types are together in one schema: errors then name what is wrong, not that none of several schemas fits.
+/// The values that a key accepts. Each keyword of a schema applies to one type only, so several types fit into one
+/// schema. An error then says what is wrong, not just that none of several schemas matches.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Accepted {
-    /// The types, each with what is asked of its values.
+    /// The types, each with the keywords for its values.
     types: BTreeMap<&'static str, Map<String, Value>>,
-    /// Values that editors offer.
+    /// Values for editors to offer.
     words: Vec<Value>,
     /// Regular expressions for other strings.
     patterns: Vec<String>,
@@ -74,7 +74,7 @@ impl Accepted {
                 accepted.ask("string", object(json!({ "minLength": 1 })));
             }
             Kind::Text(_) | Kind::Secret => accepted.is_text = true,
-            // Tables have shapes of their own.
+            // The schema of a table is built from its keys.
             Kind::Routes | Kind::Listeners | Kind::Defaults | Kind::Redirects | Kind::Peers | Kind::Certificates => {}
         }
         accepted
@@ -150,7 +150,7 @@ impl Accepted {
         if self.is_text {
             self.types.entry("string").or_default();
         } else if is_number || is_switch || !self.words.is_empty() || !self.patterns.is_empty() {
-            // Numbers and switches may come from the environment, too, which is a string in the file.
+            // Numbers and switches may also come from the environment: in the file, the reference is a string.
             self.patterns.push(REFERENCE.to_owned());
             let pattern = json!({ "pattern": self.patterns.join("|") });
             let strings = if self.words.is_empty() {
@@ -202,7 +202,7 @@ impl Accepted {
     }
 }
 
-/// One type by itself: taplo offers `[[routes]]` only where it is so.
+/// A single type is not written as a list: taplo would no longer offer `[[routes]]`.
 fn names(types: &[&str]) -> Value {
     match types {
         [one] => (*one).into(),

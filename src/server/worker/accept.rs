@@ -105,7 +105,7 @@ impl<S: Stack> WorkerListener<S> {
         self.worker.counters.connections.add();
         let Process { admission, .. } = &*self.worker.process;
         let verdict = admission.admit(&mut place, peer.ip());
-        // Of a request where there is no TLS; of the handshake where there is.
+        // For a connection without TLS, its requests use this. With TLS, it is for the handshake only.
         let info = ConnInfo::plain(peer);
         let gate = info.control();
         let strangers = match self.listener.kind() {

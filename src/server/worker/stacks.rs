@@ -11,13 +11,13 @@ use tower::BoxError;
 
 use crate::{http::stack::SharedStack, server::generation::Generation};
 
-/// The stacks of a worker. Connections hold that of their listener, and a reload replaces what is in it.
+/// The stacks of a worker. A connection holds the stack of its listener, and a reload replaces the contents.
 #[derive(Debug)]
 pub(super) struct Stacks<S>(Mutex<State<S>>);
 
 #[derive(Debug)]
 struct State<S> {
-    /// By the name of the listener: its TLS may come or go while connections are open.
+    /// By the name of the listener: TLS may be turned on or off while connections are open.
     by_listener: BTreeMap<String, SharedStack<S>>,
     /// Serves nothing: for connections of listeners that are gone.
     without_routes: S,
@@ -33,11 +33,11 @@ pub(super) struct NewStacks<S> {
 }
 
 impl<S: Clone> NewStacks<S> {
-    /// Those of a generation. Listeners that serve the same have the same table, and share what `build` makes for it.
+    /// Builds the stacks for a generation. Listeners with the same table share one.
     ///
     /// # Errors
     ///
-    /// Those of `build`.
+    /// The errors of `build`.
     pub(super) fn build(
         generation: &Generation,
         build: impl Fn(&Arc<RouteTable<usize>>) -> Result<S, BoxError>,
@@ -74,7 +74,7 @@ impl<S: Clone> Stacks<S> {
         by_listener.entry(name.to_owned()).or_insert_with(missing).clone()
     }
 
-    /// Replaces all of them, for the requests from now on. Returns what was there, so that it can be dropped elsewhere.
+    /// Replaces all of them, for later requests. Returns the old contents, so that they can be dropped elsewhere.
     pub(super) fn replace(&self, new: NewStacks<S>) -> Vec<S> {
         let NewStacks { by_listener: mut new, without_routes } = new;
         let state = &mut *self.lock();

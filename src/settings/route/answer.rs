@@ -35,7 +35,7 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Reads the answer of a route. `None` if it has none, which is reported unless it has children.
+/// Reads the answer of a route. Returns `None` if there is none, and reports that unless the route has children.
 pub(super) fn read(scope: &Scope<'_>, has_children: bool, problems: &mut Problems) -> Option<Answer> {
     let known: Vec<_> = ROUTE_KEYS.iter().filter(|key| key.part == Part::Answer).map(|key: &Key| key.name).collect();
     let Some(table) = scope.nearest_with(&known) else {
@@ -82,7 +82,7 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-/// Tells routes of one flag or variable apart.
+/// Names the route, since a flag or variable may hold several.
 fn for_host(scope: &Scope<'_>) -> String {
     let host = scope.field("host").filter(|host| host.references().is_none());
     host.and_then(|host| Some(format!(" for {:?}", host.value.as_str()?))).unwrap_or_default()

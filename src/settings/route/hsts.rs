@@ -12,7 +12,7 @@ use crate::config::{HSTS_KEYS, Parse, Problems, Reason, text};
 pub struct Hsts {
     /// The time, in whole seconds.
     pub max_age: Duration,
-    /// Whether that holds for all names below the host.
+    /// Whether this includes all names below the host.
     pub include_subdomains: bool,
     /// Whether browsers may put the host on their preload lists.
     pub preload: bool,

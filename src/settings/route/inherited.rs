@@ -16,7 +16,7 @@ use crate::{
 pub struct Inherited {
     /// The key, such as `hsts` or `tls.ca`.
     pub key: String,
-    /// As it would stand in the file, but for what came from the environment.
+    /// The value as written in the file. Values from the environment are not shown.
     pub value: String,
     /// `/etc/pmesh/config.toml:3`
     pub from: String,
@@ -28,9 +28,9 @@ impl Inherited {
     }
 }
 
-/// What each route inherits, in the order in which routes are read.
+/// What each route inherits, in the order of the routes.
 pub(in crate::settings) fn inherited(merged: &Merged) -> Vec<Vec<Inherited>> {
-    // What is wrong has been reported.
+    // Errors have already been reported.
     let mut problems = Problems::default();
     let answers: Vec<_> = keys(Part::Answer).collect();
     let is_route = |scope: &Scope<'_>| scope.nearest_with(&answers).is_some();
@@ -44,10 +44,10 @@ fn keys(part: Part) -> impl Iterator<Item = &'static str> {
     ROUTE_KEYS.iter().filter(move |key| key.part == part).map(|key| key.name)
 }
 
-/// Keys that are about the same thing: a table that has one inherits none.
+/// Keys that replace each other: a table that has one inherits none of them.
 const PATHS: [&str; 3] = ["path", "prefix", "path_regex"];
 
-/// Keys of no use to routes that are answered without an upstream.
+/// Keys that have no effect on a route without an upstream.
 const FOR_UPSTREAMS: [&str; 8] = [
     "strip_prefix",
     "host_header",
@@ -67,7 +67,7 @@ fn of(scope: &Scope<'_>, merged: &Merged) -> Vec<Inherited> {
     let has_own = |group: &[&str]| group.iter().any(|key| scope.own().field(key).is_some());
     let mut inherited = Vec::new();
     for key in ROUTE_KEYS.iter().filter(|key| key.part != Part::Planned && is_shown(key.name)) {
-        // A regular expression alone is for paths below the prefix that is inherited.
+        // A regular expression alone keeps the inherited prefix.
         let paths = if key.name == "prefix" { &PATHS[..2] } else { &PATHS };
         let group = [paths, &answers].into_iter().find(|group| group.contains(&key.name));
         if group.is_some_and(has_own) {
@@ -77,7 +77,7 @@ fn of(scope: &Scope<'_>, merged: &Merged) -> Vec<Inherited> {
             Some(tables) if has_own(&[key.name]) => inside(key.name, &tables, &mut inherited),
             Some(tables) => inherited.push(Inherited::new(key.name, tables.own())),
             None if scope.switch(key.name).is_some() => {}
-            // Without a table, `listeners` are the ports themselves.
+            // The top-level `listeners` are ports, not names.
             None if key.name == "listeners" => {}
             None => {
                 let root = merged.node(key.name).filter(|node| !node.is_default() && node.value.as_dict().is_none());

@@ -36,7 +36,7 @@ pub(super) use self::{
 };
 use super::{endpoint::Endpoint, listener::Listener, origin::Origin};
 
-/// The host for which nodes ask each other; no route can serve it.
+/// The host of requests between nodes; no route can serve it.
 pub const API_HOST: &str = "pmesh.internal";
 
 /// Which requests it is for, and how they are answered.
@@ -50,7 +50,7 @@ pub struct Route {
     pub paths: Vec<RoutePath>,
     /// What else a request must have.
     pub conditions: Conditions,
-    /// The listeners that serve it; at least one, and none of them twice.
+    /// The listeners that serve it: at least one, without duplicates.
     pub listeners: Vec<Listener>,
     /// How its requests are answered.
     pub answer: Answer,
@@ -81,7 +81,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// The endpoints that its requests go to; none if they are answered otherwise.
+    /// The endpoints that its requests go to; none if it needs no upstream.
     pub fn endpoints(&self) -> &[Endpoint] {
         match &self.answer {
             Answer::Upstream(endpoints) => endpoints,
@@ -110,8 +110,8 @@ impl Route {
     }
 }
 
-/// Which requests a route is for: one of its hosts and of its paths, and its conditions. On a listener, no two routes have
-/// the same.
+/// Which requests a route is for: one of its hosts with one of its paths, and its conditions. No two routes on a
+/// listener share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Place<'a> {
     /// The host.

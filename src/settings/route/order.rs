@@ -9,9 +9,9 @@ use pmesh_layers::{
 
 use super::{Place, Route};
 
-/// The places of all routes in the order in which they are tried: exact hosts, then wildcards, the longest first; of a host
-/// exact paths, then prefixes, the longest first; at equal prefix regular expressions in the order of the file; and of a
-/// path the routes with most conditions.
+/// The places of all routes in the order in which they are tried: exact hosts before wildcards, and longer wildcards
+/// first. For a host, exact paths before prefixes, and longer prefixes first. For a prefix, regular expressions first,
+/// in the order of the file. For a path, routes with conditions first.
 pub fn in_matching_order(routes: &[Route]) -> Vec<(&Route, Place<'_>)> {
     let mut places: Vec<_> = routes.iter().flat_map(|route| route.places().map(move |place| (route, place))).collect();
     // Stable: what compares equal is tried in the order of the file.
@@ -36,7 +36,7 @@ fn key<'a>(place: &Place<'a>) -> Key<'a> {
     (is_wildcard, Reverse(labels), place.host, kind, Reverse(depth), prefix, is_plain, rank(place.conditions))
 }
 
-/// Routes with conditions beside methods first, those with none last.
+/// Routes with conditions other than methods come first, those without conditions last.
 fn rank(conditions: &Conditions) -> u8 {
     match (conditions.has_others(), conditions.is_empty()) {
         (true, _) => 0,
@@ -45,7 +45,7 @@ fn rank(conditions: &Conditions) -> u8 {
     }
 }
 
-/// A route of which one place is never reached, and the route that takes its requests.
+/// A route with a place that is never reached, and the route that takes its requests.
 #[derive(Debug)]
 pub struct Hidden<'a> {
     /// The route.
@@ -56,7 +56,7 @@ pub struct Hidden<'a> {
     pub by: &'a Route,
 }
 
-/// Finds routes that are never reached, because one that is tried before takes all their requests.
+/// Finds routes that are never reached, because a route that is tried before them takes all their requests.
 pub fn hidden(routes: &[Route]) -> Vec<Hidden<'_>> {
     let order = in_matching_order(routes);
     let mut hidden = Vec::new();
@@ -74,7 +74,7 @@ pub fn hidden(routes: &[Route]) -> Vec<Hidden<'_>> {
     for (index, (route, place)) in order.iter().enumerate() {
         let RoutePath::Regex(_, regex) = place.path else { continue };
         let Some(start) = literal_start(regex.as_str()) else { continue };
-        // A longer prefix takes all below it, whatever its conditions are.
+        // A longer prefix takes all paths below it, even if its conditions fail.
         let takes_all = |(before, longer): &&(&Route, Place<'_>)| {
             matches!(longer.path, RoutePath::Prefix(prefix) if is_below(start, prefix.as_str()))
                 && route.listeners.iter().all(|listener| before.listeners.contains(listener))
@@ -87,11 +87,11 @@ pub fn hidden(routes: &[Route]) -> Vec<Hidden<'_>> {
     hidden
 }
 
-/// What every path that a regular expression matches begins with, as far as that is easily seen.
+/// The literal start of all paths that a regular expression matches, if it is easy to see.
 fn literal_start(regex: &str) -> Option<&str> {
     let literal = regex.strip_prefix('^').filter(|rest| rest.starts_with('/') && !rest.contains('|'))?;
     let end = literal.find(['\\', '.', '+', '*', '?', '(', '[', '{', '$']).unwrap_or(literal.len());
-    // Whole segments: a quantifier may be about the last letter.
+    // Whole segments only: a quantifier may apply to the last letter.
     Some(&literal[..literal[..end].rfind('/')?])
 }
 

@@ -33,8 +33,8 @@ pub(super) fn patterns(scope: &Scope<'_>, problems: &mut Problems) -> Vec<HostPa
 
 /// The paths of a route; `None` if they could not be read, which is reported.
 ///
-/// A child that names a path does not keep that of its parent: they are about the same thing, whichever key says it. But
-/// a regular expression alone is for paths below the prefix of the parent.
+/// A child with any of the three keys replaces the path of its parent, except that a regular expression alone keeps the
+/// prefix of the parent.
 pub(super) fn paths(scope: &Scope<'_>, problems: &mut Problems) -> Option<Vec<RoutePath>> {
     let Some(table) = scope.nearest_with(&["path", "prefix", "path_regex"]) else {
         return Some(vec![PathPrefix::root().into()]);
@@ -122,7 +122,7 @@ fn fields<'a>(wanted: &Scope<'a>, key: &str, problems: &mut Problems) -> Vec<(St
 
 fn pattern(node: &Node<'_>, problems: &mut Problems) -> Option<ValuePattern> {
     let Condition(pattern) = node.read(problems)?;
-    // What is from the environment may be a secret.
+    // A value from the environment may be a secret.
     Some(if node.references().is_some() { pattern.sensitive() } else { pattern })
 }
 

@@ -18,7 +18,7 @@ use crate::{
     settings::NamedListener,
 };
 
-/// Top-level settings, for what neither a route, its parent nor `[defaults]` sets.
+/// Top-level settings, used where neither a route, its parent nor `[defaults]` has a value.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::settings) struct RootDefaults<'a> {
     pub(in crate::settings) named_listeners: &'a [NamedListener],
@@ -59,7 +59,7 @@ fn written(scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) -
     let answer = answer::read(scope, has_children, problems);
     let tls = tls::read(scope, answer.as_ref(), problems);
     let name = own.field("name").map(|node| node.read::<String>(problems));
-    // Read even if the rest is of no use, to find all problems.
+    // Read even if the rest is invalid, to report all problems.
     let settings = settings(scope, root, problems);
     let (paths, answer, settings) = (paths?, answer?, settings?);
     let mut route = Route { patterns, paths, conditions: conditions?, answer, tls: tls?, ..settings };
@@ -83,7 +83,7 @@ fn redirect(from: &str, scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mu
     Some(route)
 }
 
-/// All that a route may inherit.
+/// Everything that a route may inherit.
 fn settings(scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) -> Option<Route> {
     let listeners = place::listeners(scope, root.named_listeners, problems);
     let hsts = Hsts::read(scope, problems);
@@ -109,7 +109,7 @@ fn settings(scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) 
         hsts: hsts?,
         strip_prefix: strip_prefix?,
         allow_ambiguous_paths: allow_ambiguous_paths?,
-        // None of the route if it is there and unreadable.
+        // Fails if it is there but unreadable.
         host_header: host_header.map_or(Some(None), |host| host.map(Some))?,
         tls: Default::default(),
         connect_timeout: connect_timeout?,
@@ -121,12 +121,12 @@ fn settings(scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) 
     })
 }
 
-/// A value, or what stands in for one that is not there; `None` if it is unreadable, which is reported.
+/// A value, or the default if there is none; `None` if it is unreadable, which is reported.
 fn or<T: Parse>(node: Option<Node<'_>>, default: T, problems: &mut Problems) -> Option<T> {
     node.map_or(Some(default), |node| node.read(problems))
 }
 
-/// Reports keys that have no meaning for the paths of the route.
+/// Reports keys that have no effect on the paths of the route.
 fn report_useless(scope: &Scope<'_>, route: &Route, problems: &mut Problems) {
     let own = scope.own();
     let has_prefix = route.prefixes().next().is_some();
@@ -156,7 +156,7 @@ fn report_useless(scope: &Scope<'_>, route: &Route, problems: &mut Problems) {
     }
 }
 
-/// Reports routes of which one hides the other.
+/// Reports routes with the same place on the same listener.
 fn report_alike(routes: &[Route], problems: &mut Problems) {
     let mut taken: HashMap<_, &Route> = HashMap::new();
     for route in routes {

@@ -12,7 +12,7 @@ use pmesh_layers::{
 
 use crate::config::{Node, Parse, Problems, REDIRECT_KEYS, Reason, because, text};
 
-/// Where else a client is sent.
+/// Where a client is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirection {
     /// The template of the target.
@@ -64,7 +64,7 @@ impl Parse for RedirectStatus {
     }
 }
 
-/// A key of `[redirects]`: a host, a host with an exact path, or with all paths below a prefix.
+/// A key of `[redirects]`: a host, a host with an exact path, or a host with a prefix.
 #[derive(Debug)]
 pub(super) struct From {
     pub(super) host: HostPattern,

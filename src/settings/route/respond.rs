@@ -16,9 +16,9 @@ pub enum Respond {
     Fixed {
         /// From 200 to 599.
         status: StatusCode,
-        /// The body; `None`: the status, if it is an error.
+        /// The body; `None` means the status as text for an error, otherwise no body.
         body: Option<String>,
-        /// What the body is.
+        /// The type of the body.
         content_type: HeaderValue,
     },
 }
@@ -53,7 +53,7 @@ impl Respond {
     }
 }
 
-/// Any text could be a number or a string of JSON.
+/// Only objects and arrays: plain text may also be a JSON number or string.
 fn is_json(text: &str) -> bool {
     text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<serde_json::Value>(text).is_ok()
 }
@@ -74,7 +74,7 @@ impl Parse for Respond {
     fn parse(value: &Value) -> Result<Self, Reason> {
         match value.as_str() {
             Some("silence") => Ok(Self::Silence),
-            // A number that lacks only the absence of quotes gets other advice.
+            // A number in quotes gets other advice: remove them.
             Some(text) if text.parse::<u64>().is_ok() => Err(None),
             Some(text) => Err(Some(format!("for text, write {{ status = 200, body = {text:?} }}"))),
             None => {

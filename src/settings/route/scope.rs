@@ -17,7 +17,7 @@ impl<'a> Scope<'a> {
         &self.0[0]
     }
 
-    /// The value of a key, unless it is not there or `false`.
+    /// The value of a key; `None` if it is missing or `false`.
     pub(in crate::settings) fn field(&self, key: &str) -> Option<Node<'a>> {
         self.switch(key).filter(|node| !node.is_false())
     }
@@ -27,14 +27,14 @@ impl<'a> Scope<'a> {
         self.0.iter().find_map(|table| table.field(key))
     }
 
-    /// All keys with their values, but for those that are `false`.
+    /// All keys with their values, except for those that are `false`.
     pub(in crate::settings) fn fields(&self) -> Vec<(String, Node<'a>)> {
         let keys: BTreeSet<&String> =
             self.0.iter().filter_map(|table| table.value.as_dict()).flat_map(|table| table.keys()).collect();
         keys.into_iter().filter_map(|key| Some((key.clone(), self.field(key)?))).collect()
     }
 
-    /// The keys that are `false` and would not be inherited.
+    /// The keys that are `false` although there is nothing to inherit.
     pub(in crate::settings) fn removes_nothing(&self) -> Vec<Node<'a>> {
         let (own, rest) = (self.own(), &self.0[1..]);
         let keys = own.value.as_dict().into_iter().flat_map(|table| table.keys());
@@ -43,7 +43,7 @@ impl<'a> Scope<'a> {
         fields.filter(Node::is_false).collect()
     }
 
-    /// The tables under a key, merged; or one value in their place. `None` where there is none, or the nearest is `false`.
+    /// The tables under a key, merged; or the value, if it is not a table. `None` if it is missing or `false`.
     pub(in crate::settings) fn table(&self, key: &str) -> Option<Self> {
         let mut tables = Vec::new();
         for node in self.0.iter().filter_map(|table| table.field(key)) {
@@ -59,7 +59,7 @@ impl<'a> Scope<'a> {
         (!tables.is_empty()).then_some(Self(tables))
     }
 
-    /// The nearest table that has one of these keys itself.
+    /// The nearest table that has one of these keys.
     pub(in crate::settings) fn nearest_with(&self, keys: &[&str]) -> Option<&Node<'a>> {
         self.0.iter().find(|table| keys.iter().any(|key| table.field(key).is_some_and(|node| !node.is_false())))
     }

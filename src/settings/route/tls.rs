@@ -13,7 +13,7 @@ use crate::{
 /// TLS settings for connections to the endpoints of a route.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpstreamTls {
-    /// Which of their certificates are accepted.
+    /// Which certificates are accepted from them.
     pub accepted: AcceptedCertificates,
     /// The name to ask for (SNI), which their certificates must be valid for; `None`: the host of each.
     pub server_name: Option<ServerName<'static>>,
@@ -75,7 +75,7 @@ pub(super) fn read(scope: &Scope<'_>, answer: Option<&Answer>, problems: &mut Pr
         return None;
     }
     let is_own = scope.own().field("tls").is_some();
-    // Where an answer could not be read there is a problem already.
+    // An answer that could not be read has been reported.
     if let Some(Answer::Upstream(endpoints)) = answer
         && is_own
         && !endpoints.iter().any(Endpoint::is_tls)
@@ -132,7 +132,7 @@ fn file(node: &Node<'_>, problems: &mut Problems) -> Option<PemFile> {
     Some(PemFile { path: node.read(problems)?, origin: node.into() })
 }
 
-/// `Some(None)` if there is none, `None` if there is one that is unreadable.
+/// `Some(None)` if there is none; `None` if it is unreadable.
 fn optional<'a, T>(node: Option<Node<'a>>, read: impl FnOnce(Node<'a>) -> Option<T>) -> Option<Option<T>> {
     node.map_or(Some(None), |node| read(node).map(Some))
 }

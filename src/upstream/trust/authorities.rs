@@ -31,7 +31,8 @@ pub(super) enum AuthoritiesId {
 }
 
 impl Authorities {
-    /// Those that the system trusts, which `route` needs. `same` finds some that were loaded before.
+    /// The authorities that the system trusts. `route` is named in the error. `same` finds authorities that were loaded
+    /// before.
     pub(super) fn of_system<'a>(
         route: &Route,
         same: impl FnOnce(AuthoritiesId) -> Option<&'a Self>,
@@ -46,7 +47,7 @@ impl Authorities {
             return Ok(same.clone());
         }
         let mut roots = RootCertStore::empty();
-        // Systems carry some that are outdated or unusual. The others suffice.
+        // Systems have a few that webpki cannot parse. The others are enough.
         let (trusted, ignored) = roots.add_parsable_certificates(found.certs);
         tracing::debug!(trusted, ignored, "authorities of the system");
         match verifier(roots) {
@@ -55,7 +56,7 @@ impl Authorities {
         }
     }
 
-    /// Those in a file. `same` finds some that were loaded before.
+    /// The authorities in a file. `same` finds authorities that were loaded before.
     pub(super) fn of_file<'a>(
         file: &PemFile,
         same: impl FnOnce(AuthoritiesId) -> Option<&'a Self>,
@@ -81,7 +82,7 @@ impl Authorities {
     }
 }
 
-/// An error without roots, which is the only one without revocation lists.
+/// The only possible error is that there are no roots, as there are no revocation lists.
 fn verifier(roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, VerifierBuilderError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()

@@ -1,10 +1,10 @@
-//! Why TLS to upstreams cannot be made as configured.
+//! Why TLS to upstreams does not work as configured.
 
 use std::path::PathBuf;
 
 use crate::pem::PemError;
 
-/// Why TLS to upstreams cannot be made as configured.
+/// Why TLS to upstreams does not work as configured.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// The system has no authorities.
@@ -19,7 +19,7 @@ pub enum TrustError {
     /// A file cannot be read, or holds something else.
     #[error(transparent)]
     File(#[from] PemError),
-    /// A certificate cannot be used for what it is for.
+    /// A certificate cannot be used.
     #[error("{origin}: a certificate in {path} cannot be used")]
     BadCertificate {
         /// Where the file was named.
@@ -39,7 +39,7 @@ pub enum TrustError {
         /// What is wrong with it.
         source: rustls::Error,
     },
-    /// A key is not that of the certificate.
+    /// A key does not belong to the certificate.
     #[error("{origin}: the key in {key} does not match the first certificate in {cert} ({cert_origin})")]
     Mismatch {
         /// Where the key was named.

@@ -17,20 +17,20 @@ use self::{
 };
 use crate::settings::{AcceptedCertificates, ClientCertificate, Route, UpstreamTls, endpoint::Endpoint};
 
-/// What the routes of one configuration say of TLS to upstreams, with the contents of the files that they name.
+/// The TLS settings of all routes of a configuration, with the contents of their files.
 #[derive(Debug)]
 pub struct Trust {
-    /// Those of the system, if a route needs them.
+    /// The authorities that the system trusts, if a route needs them.
     system: Option<Authorities>,
     files: HashMap<PathBuf, Authorities>,
     any: Authorities,
     clients: HashMap<[PathBuf; 2], Client>,
 }
 
-/// Equal for two configurations that accept certificates of the same authorities and present the same certificate. The
-/// contents of the files count, not their paths.
+/// Equal for two configurations that trust the same authorities and present the same certificate. The contents of the
+/// files count, not their paths.
 ///
-/// A connection made under one is not used under another.
+/// A connection is only used with the id that it was made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TrustId {
     authorities: Option<AuthoritiesId>,
@@ -39,8 +39,8 @@ pub struct TrustId {
 }
 
 impl Trust {
-    /// Reads what `routes` need, and nothing if no upstream has TLS. What has not changed since `previous` was loaded is
-    /// taken over from there.
+    /// Reads the certificates that `routes` need; none if no upstream has TLS. Files that have not changed since
+    /// `previous` are taken from there.
     ///
     /// # Errors
     ///
@@ -68,11 +68,11 @@ impl Trust {
         Ok(trust)
     }
 
-    /// TLS to the upstreams of a route. Sessions can be resumed.
+    /// The configuration for TLS to the upstreams of a route. Sessions can be resumed.
     ///
     /// # Errors
     ///
-    /// If `tls` is that of none of the routes that were loaded.
+    /// If `tls` does not belong to a route that was loaded.
     pub fn client_config(&self, tls: &UpstreamTls) -> Result<ClientConfig, rustls::Error> {
         let unread = || rustls::Error::General("the certificates were not read".to_owned());
         let authorities = self.authorities(tls).ok_or_else(unread)?;
@@ -89,7 +89,7 @@ impl Trust {
         })
     }
 
-    /// Of TLS to the upstreams of a route. Of no meaning if that was not loaded.
+    /// The id for the upstreams of a route, which must have been loaded.
     pub fn id(&self, tls: &UpstreamTls) -> TrustId {
         let client = tls.client.as_ref().and_then(|files| self.clients.get(&paths(files)));
         TrustId {

@@ -9,7 +9,8 @@ use rustls::{
 
 /// Accepts any certificate, even one that webpki cannot read, such as those without extensions (X.509 version 1).
 ///
-/// For the same reason, signatures are not verified: anyone can present a certificate of their own, and has its key.
+/// Signatures are not verified either: webpki would have to read the certificate first. They would prove nothing, since
+/// anyone can make a certificate and its key.
 #[derive(Debug)]
 pub(super) struct Unverified {
     schemes: Vec<SignatureScheme>,
