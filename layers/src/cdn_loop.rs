@@ -39,7 +39,7 @@ const MAX_PASSES: usize = 4;
 /// Adds this proxy's cdn-id to the `CDN-Loop` of each request. A request that has passed this proxy more than 4 times
 /// fails with [`LoopDetected`].
 ///
-/// What others have written in the header is passed on unchanged, even if it is malformed.
+/// Entries of others are passed on unchanged, even if they are malformed.
 ///
 /// Put the layer inside [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer) and [protect] [`CDN_LOOP`] there, so that no
 /// `Connection` header can remove it.
@@ -53,7 +53,7 @@ pub struct CdnLoopLayer {
 impl CdnLoopLayer {
     /// Creates a layer that calls this proxy `cdn_id`: a host name, with or without a port, or a pseudonym.
     ///
-    /// No other proxy on the way may have the same, or requests may be mistaken for loops. Make part of a pseudonym
+    /// No other proxy on the way may have the same id, or requests may be mistaken for loops. Make part of a pseudonym
     /// random. All backends see it.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ impl<S> CdnLoop<S> {
 
     /// Adds this proxy, unless the request loops.
     fn add_to(&self, headers: &mut HeaderMap) -> Result<(), LoopDetected> {
-        // One look for the header, which most requests come without.
+        // A single look-up: most requests do not have the header.
         match headers.entry(CDN_LOOP) {
             Entry::Vacant(entry) => drop(entry.insert(self.id.clone())),
             Entry::Occupied(entry) if self.passes(&entry) > MAX_PASSES => return Err(LoopDetected),
@@ -103,7 +103,7 @@ impl<S> CdnLoop<S> {
     }
 }
 
-/// What comes before the parameters.
+/// The part before the parameters.
 fn cdn_id(element: &[u8]) -> &[u8] {
     element.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }
@@ -134,9 +134,9 @@ where
 #[error("the request goes in circles: its route leads back to this proxy")]
 pub struct LoopDetected;
 
-/// A text that is no cdn-id.
+/// Text that is not a cdn-id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a cdn-id is a host, with or without a port, or a token of HTTP: letters, digits and a few signs")]
+#[error("a cdn-id is a host, with or without a port, or an HTTP token: letters, digits and some punctuation")]
 pub struct InvalidCdnId;
 
 #[cfg(test)]
@@ -176,7 +176,7 @@ mod tests {
             (&["a;b=\"us-1, us-1, us-1, us-1, us-1\""], false),
             (&["us-2, us-1x, us-1:80, x;us-1, us 1"], false),
             (&[&*"other, ".repeat(1000)], false),
-            // What a client wrote hides nothing that was appended to it.
+            // A client cannot hide what is appended to its value.
             (&["x=\"a, us-1, us-1, us-1, us-1, us-1"], true),
             (&["\\\", us-1, us-1, us-1", "\"", "us-1, us-1"], true),
             (&["\"\u{fffd}\\, us-1, us-1, us-1, us-1, us-1"], true),

@@ -1,4 +1,4 @@
-//! How the client of a request came: over TLS or without it.
+//! Whether the client of a request used TLS.
 
 use http::{HeaderName, Request};
 
@@ -6,10 +6,10 @@ use crate::conn::{ConnInfo, Scheme};
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// The scheme that the client used, to this program or to a proxy in front of it; `None` if nothing tells.
+/// The scheme that the client used, to this program or to a proxy in front of it; `None` if that is unknown.
 ///
-/// `X-Forwarded-Proto` goes first. Behind a [`ForwardedLayer`](crate::forwarded::ForwardedLayer) it is always there, and
-/// true. WebSocket over TLS counts as `https` (RFC 8441, 5).
+/// `X-Forwarded-Proto` comes before the connection: behind a [`ForwardedLayer`](crate::forwarded::ForwardedLayer), it
+/// is always set and can be trusted. WebSocket over TLS counts as `https` (RFC 8441, 5).
 pub(crate) fn client_scheme<B>(request: &Request<B>) -> Option<Scheme> {
     if let Some(proto) = request.headers().get(X_FORWARDED_PROTO) {
         let secure = ["https", "wss"].iter().any(|scheme| proto.as_bytes().eq_ignore_ascii_case(scheme.as_bytes()));

@@ -33,8 +33,8 @@ use tower::{BoxError, Layer, Service};
 
 use crate::{MissingExtension, client_scheme::client_scheme, conn::Scheme, future::ResponseFuture as Inner};
 
-/// Sets `Strict-Transport-Security` on responses to clients that came over TLS, in place of one that the inner service
-/// set. It is removed from all other responses (RFC 6797, 7.2).
+/// Sets `Strict-Transport-Security` on responses to clients that came over TLS, replacing one from the inner service.
+/// Removes it from all other responses (RFC 6797, 7.2).
 ///
 /// `X-Forwarded-Proto` says how the client came; without it, the connection does. Put this layer inside a
 /// [`ForwardedLayer`](crate::forwarded::ForwardedLayer), so that the header can be trusted. A request with neither the header
@@ -50,19 +50,19 @@ pub struct HstsLayer {
 }
 
 impl HstsLayer {
-    /// Browsers use HTTPS only for `max_age` after each response, in whole seconds. With 0, they forget about it.
+    /// Browsers use HTTPS only for `max_age` after each response, in whole seconds. With 0, they forget it.
     pub fn new(max_age: Duration) -> Self {
         Self { max_age, include_subdomains: false, preload: false }
     }
 
-    /// The same goes for all subdomains, including those that are served by others.
+    /// Includes all subdomains, even those that others serve.
     #[must_use]
     pub fn include_subdomains(self) -> Self {
         Self { include_subdomains: true, ..self }
     }
 
-    /// Allows browser vendors to put the domain on a list that is part of the browser. That is hard to undo. They ask for
-    /// a `max_age` of a year, and for [`include_subdomains`](Self::include_subdomains).
+    /// Allows browser vendors to put the domain on a list in their browsers, which is hard to undo. They require a
+    /// `max_age` of a year, and [`include_subdomains`](Self::include_subdomains).
     #[must_use]
     pub fn preload(self) -> Self {
         Self { preload: true, ..self }

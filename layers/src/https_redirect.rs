@@ -43,7 +43,7 @@ use crate::{
     redirect::{RedirectTarget, Sources, location, response},
 };
 
-/// Answers requests that came without TLS with 308, to the same host, path and query with `https`.
+/// Redirects requests that came without TLS to the same host, path and query with `https`, with 308.
 ///
 /// `X-Forwarded-Proto` says how the client came; without it, the connection does. Put this layer inside a
 /// [`ForwardedLayer`](crate::forwarded::ForwardedLayer), so that the header can be trusted: it is set from the connection, or
@@ -188,7 +188,7 @@ mod tests {
         ConnInfo::tls(([192, 0, 2, 1], 1).into(), "a.test".parse().unwrap())
     }
 
-    /// The status, and where it leads.
+    /// The status and the location.
     async fn answered(layer: HttpsRedirectLayer, request: Request<()>) -> Result<(u16, String), BoxError> {
         let inner = async |_: Request<()>| Ok::<_, BoxError>(Response::new(()));
         let response = ServiceBuilder::new().layer(layer).service_fn(inner).oneshot(request).await?;

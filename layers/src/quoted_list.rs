@@ -50,7 +50,7 @@ mod tests {
             ("a;x=\",\",b", &["a;x=\",\"", "b"]),
             ("a;x=\"\\\",\",b", &["a;x=\"\\\",\"", "b"]),
             ("a;x=\"\\\\\",b", &["a;x=\"\\\\\"", "b"]),
-            // The quote of somebody in front.
+            // An unclosed quote.
             ("\"a, b,c", &["\"a", " b", "c"]),
         ] {
             let mut elements: Vec<_> = FromEnd::new(line.as_bytes()).collect();

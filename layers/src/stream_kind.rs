@@ -1,4 +1,4 @@
-//! Which messages are streams, which may be idle for long without being stalled.
+//! Which messages are streams, and may therefore be idle for long without being stalled.
 
 use http::{HeaderMap, header::CONTENT_TYPE};
 

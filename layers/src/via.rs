@@ -106,7 +106,7 @@ where
 
 /// A pseudonym that `Via` cannot hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a pseudonym is a token of HTTP: letters, digits and a few signs")]
+#[error("a pseudonym is an HTTP token: letters, digits and some punctuation")]
 pub struct InvalidPseudonym;
 
 #[cfg(test)]

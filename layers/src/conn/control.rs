@@ -125,7 +125,7 @@ impl Control {
         }
     }
 
-    /// Everything the connection was told so far.
+    /// Everything that the connection has been told to do.
     pub(crate) fn told(&self) -> Told {
         self.0.orders.told()
     }

@@ -14,9 +14,9 @@ pub(crate) struct InFlight {
     control: Control,
     counted: u64,
     received: Received,
-    /// What `received` was when it was last looked at.
+    /// The last known value of `received`.
     seen: u32,
-    /// Instead of the timeout of the server, once the response has begun.
+    /// Replaces the server's timeout once the response has begun.
     own_timeout: Option<OwnTimeout>,
     is_http2: bool,
     /// Whoever drops it before has given the request up.
@@ -76,12 +76,12 @@ impl InFlight {
         self.own_timeout
     }
 
-    /// Whether it is a stream that watches itself, because its connection does not end when nothing moves.
+    /// Whether it is a stream that watches itself, because a stall does not end its connection.
     pub(crate) fn watches_itself(&self) -> bool {
         self.is_http2 && (self.own_timeout.is_some() || self.control.traffic().has_patient_streams())
     }
 
-    /// Whether more of the request has come since this was last asked.
+    /// Whether more of the request has come since the last call.
     pub(crate) fn has_received_more(&mut self) -> bool {
         let received = match &self.received {
             Received::Nothing => return false,
@@ -149,7 +149,8 @@ impl Upload {
         }
     }
 
-    /// Whether nobody waits for the response any more; where that can be known, it wakes the reader of the body.
+    /// Whether nobody waits for the response any more. A body that is counted separately is woken when
+    /// that happens.
     pub(crate) fn is_given_up(&self, cx: &Context<'_>) -> bool {
         self.own.as_ref().is_some_and(|pieces| pieces.is_given_up(cx))
     }

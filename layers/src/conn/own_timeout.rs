@@ -2,12 +2,12 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-/// A timeout in milliseconds: it stands in an atomic, and in the state of each stream.
+/// A timeout in milliseconds, small enough for an atomic and for the state of each stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OwnTimeout(NonZeroU32);
 
 impl OwnTimeout {
-    /// None for 0.
+    /// `None` for 0.
     pub(super) fn of_millis(millis: u32) -> Option<Self> {
         NonZeroU32::new(millis).map(Self)
     }

@@ -1,4 +1,4 @@
-//! How far the body of a request has come, for a stream of HTTP/2 that watches itself.
+//! How far the body of a request has come, for an HTTP/2 stream that watches itself.
 
 use std::{
     sync::{
@@ -10,19 +10,19 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-/// What tells how far the body of a request has come.
+/// How to tell how far the body of a request has come.
 #[derive(Debug)]
 pub(crate) enum Received {
     /// The request has no body.
     Nothing,
-    /// All that moves over its connection: the body is not counted by itself.
+    /// Everything that moves over its connection: the body is not counted separately.
     Connection,
     /// The pieces of the body.
     Own(Arc<OwnPieces>),
 }
 
 impl Received {
-    /// Of a body that is counted by itself.
+    /// For a body that is counted separately.
     pub(crate) fn own() -> Self {
         Self::Own(Arc::default())
     }
@@ -45,8 +45,8 @@ impl OwnPieces {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Nobody waits for the response any more, so the rest of the request has no use. h2 resets a stream only when both
-    /// have let go of it.
+    /// Nobody waits for the response any more, so the rest of the request is not needed. h2 resets a stream only once
+    /// both have been dropped.
     pub(super) fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
         self.reader.wake();

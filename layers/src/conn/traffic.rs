@@ -30,9 +30,10 @@ pub(crate) struct Traffic {
     begun: AtomicU32,
     /// Requests that the client gave up before their responses had ended.
     cancelled: AtomicU32,
-    /// Streams of HTTP/2 that are held to a timeout of their own.
+    /// Number of HTTP/2 streams with a timeout of their own.
     own_timed: AtomicU32,
-    /// That of the response in flight over HTTP/1, in milliseconds; 0: none. Written by the connection's task alone.
+    /// The own timeout of the response in flight over HTTP/1, in milliseconds; 0: none. Written by the connection's task
+    /// alone.
     own_timeout: AtomicU32,
     /// Flags that the connection's task alone writes.
     seen: AtomicU8,
@@ -156,7 +157,7 @@ impl Traffic {
         self.in_flight.load(Ordering::Relaxed) % WAITING >= UPLOAD
     }
 
-    /// A stream of HTTP/2 is held to a timeout of its own from here on.
+    /// An HTTP/2 stream has a timeout of its own from now on.
     pub(super) fn count_own_timed(&self) {
         self.own_timed.fetch_add(1, Ordering::Relaxed);
     }
@@ -169,8 +170,8 @@ impl Traffic {
         self.own_timeout.store(timeout.map_or(0, OwnTimeout::millis), Ordering::Relaxed);
     }
 
-    /// Whether streams of HTTP/2 are open that may be idle for longer than others. Each stream then watches itself, and
-    /// the connection does not end because nothing moves.
+    /// Whether HTTP/2 streams are open that may be idle for longer than others. Then each stream watches itself, and a
+    /// stall does not end the connection.
     pub(crate) fn has_patient_streams(&self) -> bool {
         self.own_timed.load(Ordering::Relaxed) > 0 || self.tunnels.load(Ordering::Relaxed) > 0
     }

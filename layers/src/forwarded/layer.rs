@@ -32,8 +32,8 @@ const ADDED: usize = 8;
 /// | `X-Forwarded-For` | the address of the peer, after the chain of addresses that a trusted proxy sent |
 /// | `X-Real-IP` | the [`ClientAddr`](super::ClientAddr) |
 /// | `X-Forwarded-Proto` | the scheme that the client used |
-/// | `X-Forwarded-Host` | the host that the client asked for, with its port if it named one |
-/// | `X-Forwarded-Port` | the port that the client asked for: that of the host, else that of the scheme |
+/// | `X-Forwarded-Host` | the requested host, with its port if it has one |
+/// | `X-Forwarded-Port` | the port of that host, or else the default port of the scheme |
 /// | `Forwarded` | the same addresses, host and scheme (RFC 7239) |
 ///
 /// If the peer is a trusted proxy, the scheme, host and port are those it sent, because it saw the original request. Of

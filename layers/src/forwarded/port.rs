@@ -12,9 +12,9 @@ pub(super) fn of_scheme(scheme: &str) -> Option<HeaderValue> {
     }
 }
 
-/// The port that a host names.
+/// The port of a host, if it has one.
 pub(super) fn of_host(host: &[u8]) -> Option<HeaderValue> {
-    // Most name none.
+    // Most have none.
     if !host.contains(&b':') {
         return None;
     }
@@ -25,7 +25,7 @@ pub(super) fn of_host(host: &[u8]) -> Option<HeaderValue> {
     HeaderValue::from_str(port).ok()
 }
 
-/// A port as a proxy writes it.
+/// Parses a port from a proxy.
 pub(super) fn parse(text: &str) -> Option<u16> {
     // `parse` also takes a sign.
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
@@ -48,7 +48,7 @@ mod tests {
             ("192.0.2.1:65535", Some("65535")),
             ("[2001:db8::1]", None),
             ("[2001:db8::8443]:9", Some("9")),
-            // What a layer outside should have rejected.
+            // An outer layer should have rejected these.
             ("", None),
             ("a.test:0", None),
             ("a.test:65536", None),

@@ -3,7 +3,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::original::list;
 use crate::route::PathPrefix;
 
-/// What proxies have removed from the front of the path, so that the backend can make links that work for the client.
+/// The prefix that proxies have removed from the path. The backend needs it to make links that work for the client.
 pub const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
 /// The values of [`X_FORWARDED_PREFIX`] and `last` as one value. Each proxy has removed its prefix from what the one

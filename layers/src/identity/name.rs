@@ -47,7 +47,7 @@ impl FromStr for NodeName {
             return Err(InvalidNodeName::Hyphen);
         }
         let name = text.to_ascii_lowercase();
-        // All else that makes a label impossible was told by its own name.
+        // Other problems of a label have their own errors above.
         DnsName::try_from(name.as_str()).map_err(|_| InvalidNodeName::Number)?;
         Ok(Self(name.into()))
     }

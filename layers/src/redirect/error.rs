@@ -10,7 +10,7 @@ pub enum InvalidTarget {
     /// It is neither a URL nor a path.
     #[error("a target begins with https://, http:// or /{}", hint.as_ref().map(|hint| format!(": write {hint:?}")).unwrap_or_default())]
     NoScheme {
-        /// What was meant, probably.
+        /// What was probably meant.
         hint: Option<Box<str>>,
     },
     /// It begins with two slashes, which browsers read as the beginning of a host.
@@ -21,29 +21,29 @@ pub enum InvalidTarget {
     /// Its host is not valid.
     #[error("the host of the target is not valid: {0}")]
     Host(#[from] InvalidHost),
-    /// A placeholder stands in the host that a client could use to choose where the redirect leads.
+    /// A placeholder in the host, with which clients could choose where the redirect leads.
     #[error("{0} cannot be part of the host, or clients could choose where the redirect leads{hint}", hint = after_host(*.0))]
     NotInHost(Placeholder),
     /// There is no such placeholder.
-    #[error("there is no placeholder {{{name}}}{}; there are {KNOWN}", hint.as_ref().map(|hint| format!(": write {hint}")).unwrap_or_default())]
+    #[error("there is no placeholder {{{name}}}{}; the placeholders are {KNOWN}", hint.as_ref().map(|hint| format!(": write {hint}")).unwrap_or_default())]
     Unknown {
         /// As written, without braces.
         name: Box<str>,
-        /// What was meant, probably.
+        /// What was probably meant.
         hint: Option<Placeholder>,
     },
     /// A variable in the style of nginx or Traefik.
-    #[error("${name} is not a placeholder here{}; there are {KNOWN}", hint.as_ref().map(|hint| format!(": write {hint}")).unwrap_or_default())]
+    #[error("${name} is not a placeholder here{}; the placeholders are {KNOWN}", hint.as_ref().map(|hint| format!(": write {hint}")).unwrap_or_default())]
     Variable {
         /// As written, without the `$`.
         name: Box<str>,
-        /// What was meant, probably.
+        /// What was probably meant.
         hint: Option<Placeholder>,
     },
     /// A brace is missing.
-    #[error("unbalanced brace: a placeholder is written {{path}}, and a brace of the URL %7B or %7D")]
+    #[error("unbalanced brace: write a placeholder as {{path}}, and a literal brace as %7B or %7D")]
     Brace,
-    /// A byte that no URL has.
+    /// A character that a URL cannot contain.
     #[error("{0:?} is not allowed in a URL: write it percent-encoded")]
     NotInUrl(char),
     /// `{*}` does not follow a slash.
@@ -54,7 +54,7 @@ pub enum InvalidTarget {
     QueryInPath,
     /// Something follows `{path_and_query}`, which ends with a query.
     #[error(
-        "nothing can follow {{path_and_query}}, which ends with a query: write {{path}} instead, and the query behind it"
+        "nothing can follow {{path_and_query}}, which ends with a query: write {{path}} instead, and the query after it"
     )]
     AfterQuery,
 }

@@ -44,13 +44,13 @@ pub(super) fn expand(target: &RedirectTarget, values: &Values<'_>) -> Option<Str
     Some(url)
 }
 
-/// Whether the path of a target goes on behind a part of its own. A client that could go up from there could choose among
-/// all paths of the host that the target names: `https://host.example/ours/{1}` must not lead to `/theirs`.
+/// Whether the path of a target has both text and values. A request must not climb out of the text:
+/// `https://host.example/ours/{1}` must not lead to `/theirs`.
 fn is_confined(path: &[Piece]) -> bool {
     path.len() > 1 && path.iter().any(|piece| piece.placeholder().is_some())
 }
 
-/// Appends pieces; of values, `encoded` tells what else to encode.
+/// Appends pieces. `encoded` says what to encode in the value of a placeholder.
 fn fill(
     url: &mut String,
     pieces: &[Piece],
@@ -70,7 +70,7 @@ fn push(url: &mut String, value: &str, encoded: &'static AsciiSet) {
     url.extend(utf8_percent_encode(value, encoded));
 }
 
-/// Whether browsers remove this segment, and for two dots the one before it.
+/// Whether this is a dot segment, which browsers remove.
 fn is_dots<'a>(segment: &'a str) -> bool {
     let behind_dot = |text: &'a str| {
         text.strip_prefix('.').or_else(|| text.strip_prefix("%2e")).or_else(|| text.strip_prefix("%2E"))

@@ -50,8 +50,9 @@
 //! its host, even for paths such as `//other.example` and `/\other.example`. If a target has a path of its own, a request
 //! cannot climb out of it with dot segments.
 //!
-//! Percent-encoding in a path or query is passed on unchanged. Characters that no URL can contain are encoded. In the query of a
-//! target, a value is also encoded where it would end its parameter, and `{path_and_query}` as a whole.
+//! Percent-encoding in a path or query is passed on unchanged. Characters that no URL can contain are encoded. In the
+//! query of a target, values are also encoded where they would end their parameter; `{path_and_query}` is encoded as a
+//! whole.
 
 mod encode;
 mod error;

@@ -1,4 +1,4 @@
-//! Reads a target.
+//! Parses a target.
 
 use std::str::FromStr;
 
@@ -20,13 +20,13 @@ impl FromStr for RedirectTarget {
 }
 
 fn parse(text: &str) -> Result<RedirectTarget, InvalidTarget> {
-    // A mistake in any piece goes before those in their order.
+    // Errors inside a piece are reported before errors in the order of pieces.
     pieces(text)?;
     let (url, fragment) = split_off(text, '#');
     let (url, query) = split_off(url, '?');
     let (origin, path) = split_origin(url)?;
     let mut path = match path {
-        // With nothing of its own behind the host, the target keeps what the client asked for.
+        // A target that ends with its host keeps the path and query of the request.
         "" if url.len() == text.len() => vec![Piece::Value(Placeholder::PathAndQuery)],
         "" => vec![Piece::Text("/".into())],
         path => pieces(path)?,
@@ -49,7 +49,7 @@ fn split_off(text: &str, separator: char) -> (&str, Option<&str>) {
     text.split_once(separator).map_or((text, None), |(text, behind)| (text, Some(behind)))
 }
 
-/// Scheme and host, which a target that is a path does not have, and the path.
+/// Splits a target into its origin (scheme and host), unless it is only a path, and its path.
 fn split_origin(url: &str) -> Result<(Option<Pieces>, &str), InvalidTarget> {
     if url.starts_with("//") {
         return Err(InvalidTarget::NoSchemeButHost);
@@ -68,7 +68,7 @@ fn split_origin(url: &str) -> Result<(Option<Pieces>, &str), InvalidTarget> {
     let end = [rest.find('/'), rest.find("{path")].into_iter().flatten().min().unwrap_or(rest.len());
     let (host, path) = rest.split_at(end);
     if !host.is_ascii() {
-        // Its error tells what to write instead; behind this, the host would be percent-encoded.
+        // Parsed here because `pieces` would percent-encode it. The error says what to write instead.
         split_off(host, ':').0.parse::<HostName>()?;
     }
     let host = pieces(host)?;
@@ -81,8 +81,7 @@ fn no_scheme(url: &str) -> InvalidTarget {
     InvalidTarget::NoScheme { hint: looks_like_host.then(|| format!("https://{url}").into()) }
 }
 
-/// Only the host of a request may become part of a host: it is not the client's choice, but one of those that are
-/// served.
+/// Only the host of the request may become part of the host: it must be served, so clients cannot choose any other.
 fn check_host(pieces: &[Piece]) -> Result<(), InvalidTarget> {
     let mut sample = String::new();
     for piece in pieces {
@@ -112,7 +111,7 @@ fn check_path(pieces: &[Piece], has_query: bool) -> Result<(), InvalidTarget> {
     Ok(())
 }
 
-/// Text and placeholders, in their order.
+/// Splits text at its placeholders.
 fn pieces(mut text: &str) -> Result<Vec<Piece>, InvalidTarget> {
     let mut pieces = Vec::new();
     while let Some(brace) = text.find(['{', '}']) {
@@ -131,7 +130,7 @@ fn pieces(mut text: &str) -> Result<Vec<Piece>, InvalidTarget> {
     Ok(pieces)
 }
 
-/// Text without placeholders, as a URL has it.
+/// Text without placeholders, percent-encoded.
 fn literal(text: &str) -> Result<Option<Piece>, InvalidTarget> {
     if let Some(bad) = text.chars().find(|letter| letter.is_whitespace() || letter.is_control() || *letter == '\\') {
         return Err(InvalidTarget::NotInUrl(bad));
@@ -192,19 +191,19 @@ mod tests {
             ("https://{path}", "the host of the target is not valid: the host is empty"),
             (
                 "/{uri}",
-                "there is no placeholder {uri}: write {path_and_query}; there are {scheme}, {host}, {path}, {query}, {path_and_query}, {*} for",
+                "there is no placeholder {uri}: write {path_and_query}; the placeholders are {scheme}, {host}, {path}, {query}, {path_and_query}, {*} for",
             ),
             ("{http.request.uri.path}", "there is no placeholder {http.request.uri.path}: write {path};"),
             ("https://a.test/{http.regexp.name.1}", "there is no placeholder {http.regexp.name.1}: write {1};"),
-            ("/{nonsense}", "there is no placeholder {nonsense}; there are {scheme}"),
-            ("/{}", "there is no placeholder {}; there are"),
-            ("/{0}", "there is no placeholder {0}; there are"),
-            ("/{Path}", "there is no placeholder {Path}; there are"),
+            ("/{nonsense}", "there is no placeholder {nonsense}; the placeholders are {scheme}"),
+            ("/{}", "there is no placeholder {}; the placeholders are"),
+            ("/{0}", "there is no placeholder {0}; the placeholders are"),
+            ("/{Path}", "there is no placeholder {Path}; the placeholders are"),
             ("https://$host$request_uri", "$host is not a placeholder here: write {host};"),
             ("https://a.test$uri", "$uri is not a placeholder here: write {path};"),
             ("/new/$1", "$1 is not a placeholder here: write {1};"),
             ("/new/${1}", "$1 is not a placeholder here: write {1};"),
-            ("/new/$what", "$what is not a placeholder here; there are"),
+            ("/new/$what", "$what is not a placeholder here; the placeholders are"),
             ("/{path", "unbalanced brace"),
             ("/path}", "unbalanced brace"),
             ("/a b", "' ' is not allowed in a URL"),

@@ -4,9 +4,9 @@ use std::fmt;
 
 /// All of them, for messages.
 pub(super) const KNOWN: &str = "{scheme}, {host}, {path}, {query}, {path_and_query}, \
-    {*} for the path behind the prefix, and {1}, {2} … for the groups of a regex";
+    {*} for the path below the prefix, and {1}, {2} … for the groups of a regex";
 
-/// A part of the request that a target names.
+/// A part of the request that a target refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Placeholder {
@@ -20,14 +20,14 @@ pub enum Placeholder {
     Query,
     /// `{path_and_query}`: both, as the client sent them.
     PathAndQuery,
-    /// `{*}`: the path behind the prefix, without a slash at its beginning.
+    /// `{*}`: the path below the prefix, without its leading slash.
     Rest,
     /// `{1}`, `{2}` and so on: a group of a regex.
     Capture(usize),
 }
 
 impl Placeholder {
-    /// Reads what stands between braces.
+    /// Parses the text between braces.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "scheme" => Self::Scheme,
@@ -41,7 +41,7 @@ impl Placeholder {
         })
     }
 
-    /// What a name of nginx, Caddy or Traefik means here.
+    /// The placeholder for a name from nginx, Caddy or Traefik.
     pub(super) fn meant_by(name: &str) -> Option<Self> {
         Some(match name.strip_prefix("http.request.").unwrap_or(name) {
             "uri" | "orig_uri" | "request_uri" => Self::PathAndQuery,

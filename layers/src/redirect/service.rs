@@ -47,12 +47,12 @@ impl<R> Redirect<R> {
 
     /// Redirects with another status.
     ///
-    /// With 307 and 308, clients repeat the request as it was. With 301 and 302, most make a GET of a POST, and with 303
+    /// With 307 and 308, clients repeat the request as it was. With 301 and 302, most turn a POST into a GET; with 303,
     /// all do. Browsers remember 301 and 308.
     ///
     /// # Errors
     ///
-    /// [`NotARedirect`] if it is none of these.
+    /// [`NotARedirect`] for any other status.
     pub fn status(mut self, status: StatusCode) -> Result<Self, NotARedirect> {
         if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Err(NotARedirect(status));
@@ -69,7 +69,7 @@ impl<R> Redirect<R> {
         self
     }
 
-    /// Lets `{1}`, `{2}` and so on stand for the groups of `regex`. A group that has not taken part in the match is empty.
+    /// Lets `{1}`, `{2}` and so on stand for the groups of `regex`. A group without a part in the match is empty.
     #[cfg(feature = "regex")]
     #[must_use]
     pub fn regex(mut self, regex: PathRegex) -> Self {

@@ -19,9 +19,9 @@ pub struct RedirectTarget {
     pub(super) text: Box<str>,
     /// Scheme and host, if it is a URL.
     pub(super) origin: Option<Pieces>,
-    /// Begins with a slash, whatever the request.
+    /// Begins with a slash for every request.
     pub(super) path: Pieces,
-    /// Takes the query of the request.
+    /// Whether the query of the request is kept.
     pub(super) keeps_query: bool,
     /// Without its question mark.
     pub(super) query: Option<Pieces>,
@@ -46,12 +46,12 @@ impl Piece {
 }
 
 impl RedirectTarget {
-    /// Whether it contains `{*}`, which needs a prefix to stand for something else than the path.
+    /// Whether it contains `{*}`, which is the whole path unless there is a prefix.
     pub fn contains_rest(&self) -> bool {
         self.placeholders().any(|placeholder| placeholder == Placeholder::Rest)
     }
 
-    /// The highest number of a `{1}`, `{2}` and so on, for which the regex of the path must have a group.
+    /// The highest number among `{1}`, `{2}` and so on; the regex must have this many groups.
     pub fn highest_capture(&self) -> Option<usize> {
         let group = |placeholder| if let Placeholder::Capture(group) = placeholder { Some(group) } else { None };
         self.placeholders().filter_map(group).max()

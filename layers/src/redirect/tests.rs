@@ -1,4 +1,4 @@
-//! Where requests are led.
+//! Where redirects lead.
 
 use http::{
     Method, Request, StatusCode, Version,
@@ -45,7 +45,7 @@ async fn placeholders_are_filled_in() {
         ("/s?{query}", "/x?b=1&c=%26?", "/s?b=1&c=%26?"),
         ("/s?{query}", "/x", "/s"),
         ("/s?a&{query}", "/x?b", "/s?a&b"),
-        // What is behind the prefix.
+        // The path below the prefix.
         ("/new/{*}", "/old/a/b?c=1", "/new/a/b?c=1"),
         ("/new/{*}?", "/old/a/b?c=1", "/new/a/b"),
         ("/new/{*}?d", "/old/a/b?c=1", "/new/a/b?d"),

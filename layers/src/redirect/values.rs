@@ -1,4 +1,4 @@
-//! What a request brings for the placeholders of a target.
+//! The values of a request for the placeholders of a target.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::{
     route::PathPrefix,
 };
 
-/// What the path is taken apart with.
+/// How to split the path into values.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sources {
     pub(super) prefixes: Vec<PathPrefix>,
@@ -39,7 +39,7 @@ pub(super) struct Values<'a> {
 impl<'a> Values<'a> {
     pub(super) fn of<B>(request: &'a Request<B>, sources: &Sources) -> Self {
         let path = path(request.uri());
-        // Of several that match, the longest leaves the shortest rest.
+        // The longest prefix leaves the shortest rest.
         let rests = sources.prefixes.iter().filter_map(|prefix| prefix.strip(path));
         let rest = rests.min_by_key(|rest| rest.len()).unwrap_or(path);
         Self {
@@ -79,7 +79,7 @@ impl<'a> Values<'a> {
     }
 }
 
-/// The path of a request. `OPTIONS *` and CONNECT have none, and would lengthen the host of a target.
+/// The path of a request. `OPTIONS *` and CONNECT have none: their targets could become part of a host.
 fn path(uri: &Uri) -> &str {
     let path = uri.path();
     if path.starts_with('/') { path } else { "/" }

@@ -26,14 +26,14 @@ impl<B> Answer<B> for Response<B> {
 
 /// The rows that a [`RespondLayer`](super::RespondLayer) has beside those of the table.
 pub trait Answers<B> {
-    /// What passes unanswered: [`Infallible`] if nothing does, otherwise a [`BoxError`].
+    /// The type of errors that pass: [`Infallible`] if none do, otherwise a [`BoxError`].
     type Error;
 
-    /// The error, if it passes, or else gives it back to be answered.
+    /// Returns the error if it passes.
     ///
     /// # Errors
     ///
-    /// Those that do not pass.
+    /// The error, to be answered, if it does not pass.
     fn pass(&self, error: BoxError) -> Result<Self::Error, BoxError>;
 
     /// The answer of the first row for `error` or for one of its causes.
@@ -101,7 +101,7 @@ impl<A: fmt::Debug, E, F> fmt::Debug for Row<A, E, F> {
     }
 }
 
-/// A row that lets errors of type `E` pass, beside the rows `A`.
+/// Lets errors of type `E` pass, in addition to the rows `A`.
 pub struct Pass<A, E> {
     rows: A,
     error: PhantomData<fn(&E)>,

@@ -194,7 +194,7 @@ mod tests {
         for unacceptable in [Unacceptable::Length, Unacceptable::Method] {
             let response = answered(RespondLayer::new(), unacceptable, Version::HTTP_11).await;
             assert_eq!(response.headers()[CONNECTION], "close");
-            // Even though its own row says otherwise.
+            // Even if its own row chooses another status.
             let layer = RespondLayer::new().on(|_: &Unacceptable| StatusCode::FORBIDDEN);
             let response = answered(layer, unacceptable, Version::HTTP_11).await;
             assert_eq!(response.headers()[CONNECTION], "close");

@@ -99,7 +99,7 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
     StatusCode::BAD_GATEWAY
 }
 
-/// Whether this is true of the error or of one of its causes.
+/// Whether `holds` is true of the error or one of its causes.
 fn any_cause(error: &(dyn Error + 'static), holds: impl Fn(&(dyn Error + 'static)) -> bool) -> bool {
     iter::successors(Some(error), |error| (*error).source()).any(holds)
 }

@@ -42,7 +42,7 @@ pub(super) struct Progress {
     min_rate: Option<MinRate>,
     /// How long the client of a stream may pause.
     client_pause: Option<Duration>,
-    /// `waited` and `bytes` at the begin of the window. Touched by the timer alone.
+    /// `waited` and `bytes` at the start of the window. Touched by the timer alone.
     window_waited: AtomicU64,
     window_bytes: AtomicU64,
 }
@@ -62,7 +62,7 @@ impl Progress {
         }
     }
 
-    /// Of a body that has no rate, and whose client may pause for so long.
+    /// For a body without a minimum rate, whose client may pause for this long.
     pub(super) fn of_stream(client_pause: Duration) -> Self {
         Self { client_pause: Some(client_pause), ..Self::new(None) }
     }

@@ -9,10 +9,9 @@ use super::{
 };
 use crate::forwarded::ClientAddr;
 
-/// What a request must be like, beside its host and its path. All that is given must hold.
+/// Conditions on a request, in addition to its host and path. All of them must hold.
 ///
-/// Clients write their headers and their query as they like, so conditions on these choose a backend, but protect
-/// nothing.
+/// Clients can send any headers and query, so conditions on these choose a backend, but protect nothing.
 ///
 /// ```
 /// use http::{Method, Request};
@@ -26,12 +25,12 @@ use crate::forwarded::ClientAddr;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Conditions {
-    /// None for any.
+    /// Empty for any.
     methods: Methods,
-    /// These lists are in order and have nothing twice, so that equal ones are found.
+    /// Sorted and without duplicates, so that equal conditions compare as equal.
     headers: Vec<(HeaderName, ValuePattern)>,
     query: Vec<(Box<str>, ValuePattern)>,
-    /// None for any.
+    /// Empty for any.
     clients: Vec<IpNet>,
     /// In lower case.
     upgrade: Option<Box<str>>,
@@ -46,17 +45,17 @@ impl Conditions {
     /// Requires one of these methods. GET includes HEAD.
     ///
     /// OPTIONS is a method like any other. A browser sends it before some requests of other origins (a CORS preflight).
-    /// Without any methods, all are fine.
+    /// An empty list allows all methods.
     #[must_use]
     pub fn methods(self, methods: impl IntoIterator<Item = Method>) -> Self {
         Self { methods: methods.into_iter().collect(), ..self }
     }
 
-    /// Requires a header. For each name that is given, there must be a value that matches.
+    /// Requires a header with a matching value. Each further name must have one, too.
     ///
-    /// The pattern is compared with each value as a whole, with each element of one that is a comma-separated list, and
-    /// with these elements without what follows a `;`. So `text/html` matches
-    /// `Accept: application/xml, text/html;q=0.9`. Case counts, because it does in most headers.
+    /// The pattern is compared with each whole value, with each element of a comma-separated list, and with each
+    /// element up to its first `;`. So `text/html` matches `Accept: application/xml, text/html;q=0.9`. Case counts, as
+    /// in most headers.
     #[must_use]
     pub fn header(mut self, name: HeaderName, pattern: impl Into<ValuePattern>) -> Self {
         self.headers.push((name, pattern.into()));
@@ -67,10 +66,10 @@ impl Conditions {
         self
     }
 
-    /// Requires a parameter of the query. For each name that is given, there must be a value that matches.
+    /// Requires a query parameter with a matching value. Each further name must have one, too.
     ///
-    /// Names and values are compared as a form sends them (`application/x-www-form-urlencoded`), decoded. A parameter
-    /// without `=` has an empty value.
+    /// Names and values are decoded as in a form (`application/x-www-form-urlencoded`). A parameter without `=` has an
+    /// empty value.
     #[must_use]
     pub fn query(mut self, name: &str, pattern: impl Into<ValuePattern>) -> Self {
         self.query.push((name.into(), pattern.into()));
@@ -79,8 +78,8 @@ impl Conditions {
         self
     }
 
-    /// Requires the client's address to be in one of these networks. It is that of [`ClientAddr::of`]: a request that
-    /// has none does not match. Without any networks, all are fine.
+    /// Requires the client's address, as found by [`ClientAddr::of`], to be in one of these networks. A request without
+    /// an address does not match. An empty list allows all clients.
     #[must_use]
     pub fn clients(self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         let mut clients: Vec<_> = networks.into_iter().map(|network| network.trunc()).collect();
@@ -92,7 +91,7 @@ impl Conditions {
     /// Requires the request to ask for an upgrade to this protocol, such as `websocket` (RFC 9110, 7.8). Case does not
     /// count.
     ///
-    /// Behind an `ExtendedConnectLayer`, this includes those that came over HTTP/2. For both, the method is GET.
+    /// Behind an `ExtendedConnectLayer`, this includes upgrades over HTTP/2. Their method is GET, as in HTTP/1.1.
     #[must_use]
     pub fn upgrade(self, protocol: &str) -> Self {
         Self { upgrade: Some(protocol.to_ascii_lowercase().into()), ..self }
@@ -108,7 +107,7 @@ impl Conditions {
         self.hold(&Parts::of(request))
     }
 
-    /// Whether all requests that meet `other` meet these as well. Where that is hard to tell, it is false.
+    /// Whether all requests that meet `other` also meet these conditions; `false` if that is hard to tell.
     ///
     /// ```
     /// use http::Method;
@@ -160,17 +159,17 @@ impl Conditions {
     }
 }
 
-/// Whether each of `wide` is met where all of `narrow` are.
+/// Whether a request that meets all of `narrow` also meets all of `wide`.
 fn all_cover<N: PartialEq>(wide: &[(N, ValuePattern)], narrow: &[(N, ValuePattern)]) -> bool {
     wide.iter().all(|(name, wide)| narrow.iter().any(|(other, narrow)| name == other && wide.covers(narrow)))
 }
 
-/// Whether each of `narrow` lies in one of `wide`.
+/// Whether each network of `narrow` is inside one of `wide`.
 fn contain(wide: &[IpNet], narrow: &[IpNet]) -> bool {
     narrow.iter().all(|narrow| wide.iter().any(|wide| wide.contains(narrow)))
 }
 
-/// Such as `POST, header accept: text/html, upgrade websocket`; nothing for none.
+/// For example `POST, header accept: text/html, upgrade websocket`; empty if there are none.
 impl fmt::Display for Conditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
@@ -291,7 +290,7 @@ mod tests {
             ("upgrade", "websocket/13", Version::HTTP_11, true),
             ("keep-alive", "websocket", Version::HTTP_11, false),
             ("upgrade", "websockets", Version::HTTP_11, false),
-            // It must be ignored there (RFC 9110, 7.8).
+            // HTTP/1.0 has no upgrades (RFC 9110, 7.8).
             ("upgrade", "websocket", Version::HTTP_10, false),
         ] {
             let request = request(connection, upgrade, version);

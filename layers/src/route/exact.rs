@@ -4,7 +4,7 @@ use super::InvalidPath;
 
 /// A path that matches only itself: `/foo` matches neither `/foo/` nor `/foo/bar`.
 ///
-/// A slash at the end counts, as in other proxies: `/foo` and `/foo/` may have different routes, for example to redirect
+/// A trailing slash counts, as in other proxies: `/foo` and `/foo/` may have different routes, for example to redirect
 /// from one to the other. Many backends serve the same for both, so a route that protects something should match both,
 /// or better a [`PathPrefix`](super::PathPrefix).
 ///

@@ -15,12 +15,12 @@ pub(super) struct HostRoutes<T> {
     /// The route of `/`.
     root: Option<Place<T>>,
     by_prefix: FixedMap<PathPrefix, Place<T>>,
-    /// Of the longest prefix: the part of a path beyond it need not be looked at.
+    /// Length of the longest prefix. The rest of a path need not be searched.
     longest: usize,
-    /// What most hosts do without.
+    /// Boxed, because most hosts have none.
     others: Option<Box<Others<T>>>,
-    /// Whether a path with a byte that is not allowed there may have another route than one with that byte encoded, here
-    /// or at a wider pattern.
+    /// Whether encoding a byte that is not allowed in a path could change the route of the path, here or at a wider
+    /// pattern.
     pub(super) minds_bytes: bool,
 }
 
@@ -80,7 +80,7 @@ impl<T> HostRoutes<T> {
         Some(())
     }
 
-    /// Takes note of a prefix; its length.
+    /// Notes a prefix, and returns its length.
     fn mind(&mut self, prefix: &PathPrefix) -> usize {
         let key = prefix.as_key();
         self.longest = self.longest.max(key.len());
@@ -88,7 +88,7 @@ impl<T> HostRoutes<T> {
         key.len()
     }
 
-    /// The route of `/`, if it is the only one: no reading can match another one.
+    /// The route of `/`, if it is the only one: no reading can match another.
     pub(super) fn only(&self) -> Option<&Place<T>> {
         if self.by_prefix.is_empty() && self.others.is_none() { self.root.as_ref() } else { None }
     }
@@ -107,13 +107,13 @@ impl<T> HostRoutes<T> {
             if let Some(place) = by_regex(prefix).or_else(|| self.by_prefix.get(prefix)) {
                 return Some(place);
             }
-            // `*` has no slash. It asks about the server as a whole (RFC 9110, 9.3.7), and goes to the route of `/`.
+            // `*` has no slash. It stands for the whole server (RFC 9110, 9.3.7), and goes to the route of `/`.
             end = prefix.rfind('/').unwrap_or(0);
         }
         by_regex("").or(self.root.as_ref())
     }
 
-    /// All places in the order in which they are looked at.
+    /// All places in the order in which they are tried.
     pub(super) fn in_order(&self) -> Vec<&Place<T>> {
         let root = PathPrefix::root();
         let others = self.others.as_deref();
@@ -139,7 +139,7 @@ impl<T> Others<T> {
     }
 }
 
-/// The largest end of a segment of `path` that is at most `limit`.
+/// The end of the last segment of `path` that ends at or before `limit`.
 #[inline]
 fn end_of_segment(path: &str, limit: usize) -> usize {
     if path.as_bytes()[limit] == b'/' {

@@ -13,13 +13,13 @@ pub enum InvalidPath {
     /// Some backends would read it differently, so that requests for it would be ambiguous.
     #[error(
         "the path of a route must have a single reading: no dot segments, `//`, `;` or `\\`, and percent-encoding only \
-         in capitals and only of characters that a path cannot contain as they are"
+         in capitals (`%C3`) and only of characters that need it"
     )]
     Ambiguous,
 }
 
 impl InvalidPath {
-    /// Refuses text that no request could ask for with a single reading.
+    /// Refuses a path for which every request would be ambiguous.
     pub(super) fn check(text: &str) -> Result<(), Self> {
         if !text.starts_with('/') {
             return Err(Self::NotAbsolute);

@@ -14,7 +14,7 @@ use http::{HeaderValue, Method};
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Methods {
-    /// Those of [`COMMON`], a bit for each.
+    /// A bit for each of [`COMMON`].
     common: u16,
     others: BTreeSet<Box<str>>,
 }

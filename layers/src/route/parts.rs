@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use super::ValuePattern;
 use crate::hop_by_hop::{has_token, tokens};
 
-/// What conditions look at.
+/// The parts of a request that conditions look at.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Parts<'a> {
     pub(super) method: &'a Method,
@@ -51,7 +51,7 @@ fn is_of(asked: &[u8], protocol: &[u8]) -> bool {
     [asked, name].iter().any(|asked| asked.eq_ignore_ascii_case(protocol))
 }
 
-/// Whether the value of a header matches: the whole, an element of a list, or one without its parameters.
+/// Whether a header value matches as a whole, or one of its elements does, with or without its parameters.
 pub(super) fn has_value(value: &[u8], pattern: &ValuePattern) -> bool {
     let matches = |text: &[u8]| pattern.matches_bytes(text.iter().copied());
     let without_parameters = |element| split(element, b';').next().unwrap_or_default().trim_ascii();
@@ -69,7 +69,7 @@ fn split(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Whether a query has a parameter that matches, as forms encode them.
+/// Whether a query, encoded as by a form, has a parameter that matches.
 pub(super) fn has_parameter(query: Option<&str>, name: &str, pattern: &ValuePattern) -> bool {
     let mut parameters = query.into_iter().flat_map(|query| query.split('&')).filter(|parameter| !parameter.is_empty());
     parameters.any(|parameter| {

@@ -5,7 +5,7 @@ use super::{Conditions, Methods, NoRoute, parts::Parts};
 /// All rules for the same host pattern and path. At least one.
 #[derive(Debug, Clone)]
 pub(super) struct Place<T> {
-    /// The length of the prefix that a backend may not see, 0 for `/` and for an exact path.
+    /// Length of the prefix that may be removed on the way to the backend; 0 for `/` and for an exact path.
     pub(super) prefix: usize,
     rules: Rules<T>,
 }
@@ -15,7 +15,7 @@ pub(super) struct Place<T> {
 enum Rules<T> {
     One(Route<T>),
     /// In the order in which they are tried.
-    #[expect(clippy::box_collection, reason = "keeps the common kind small, of which there may be thousands")]
+    #[expect(clippy::box_collection, reason = "keeps the common variant small; there may be thousands")]
     Several(Box<Vec<Conditional<T>>>),
 }
 
@@ -69,7 +69,7 @@ impl<T> Place<T> {
 }
 
 impl<T> Place<T> {
-    /// All routes in the order in which they are tried, each with one that takes all of its requests.
+    /// All routes in the order in which they are tried, each with an earlier one that takes all of its requests.
     pub(super) fn in_order(&self) -> Vec<(&T, Option<&T>)> {
         let rules = match &self.rules {
             Rules::One(route) => return vec![(&route.target, None)],
@@ -83,7 +83,7 @@ impl<T> Place<T> {
     }
 }
 
-/// Other conditions go before methods alone, and these before none.
+/// Rules with conditions other than methods come first, then those with methods, then the one without.
 fn rank(conditions: &Conditions) -> (bool, bool) {
     (!conditions.has_others(), conditions.is_empty())
 }
@@ -96,7 +96,7 @@ fn first<'a, T>(rules: &'a [Conditional<T>], parts: &Parts<'_>) -> Result<&'a Ro
     }
 }
 
-/// Only the method is wrong if a rule's other conditions hold.
+/// If all other conditions of a rule hold, only the method was wrong.
 fn none_holds<T>(rules: &[Conditional<T>], parts: &Parts<'_>) -> NoRoute {
     let mut allowed = Methods::default();
     for rule in rules.iter().filter(|rule| rule.conditions.others_hold(parts)) {

@@ -12,12 +12,12 @@ impl PathPrefix {
         Self("".into())
     }
 
-    /// Without a slash at the end, unless it is `/`.
+    /// The prefix without a slash at the end, unless it is `/`.
     pub fn as_str(&self) -> &str {
         if self.0.is_empty() { "/" } else { &self.0 }
     }
 
-    /// Without a slash at the end; empty for `/`.
+    /// The prefix without a slash at the end; empty for `/`.
     pub(super) fn as_key(&self) -> &str {
         &self.0
     }

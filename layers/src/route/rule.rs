@@ -1,6 +1,6 @@
 use super::{Conditions, ExactPath, PathPrefix, PathRegex, RoutePath};
 
-/// What a route is for, beside the host: paths, and conditions.
+/// Which requests a route is for, apart from their host: paths and conditions.
 ///
 /// ```
 /// use http::{Method, Request};
@@ -30,14 +30,14 @@ impl Rule {
         Self { path: path.into(), conditions: Conditions::new(), literal: false }
     }
 
-    /// Sets the conditions, in place of any others.
+    /// Sets the conditions, replacing any others.
     #[must_use]
     pub fn when(self, conditions: Conditions) -> Self {
         Self { conditions, ..self }
     }
 
-    /// Takes paths as written: none that leads to this rule is [ambiguous](super::NoRoute::Ambiguous). For a backend
-    /// that reads paths as written or protects itself.
+    /// Takes paths as written: none of this rule is [ambiguous](super::NoRoute::Ambiguous). Use it for a backend that
+    /// also takes paths as written, or that protects itself.
     #[must_use]
     pub fn literal(self) -> Self {
         Self { literal: true, ..self }

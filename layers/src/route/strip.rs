@@ -17,7 +17,7 @@ use crate::forwarded::{X_FORWARDED_PREFIX, joined_prefixes};
 /// of them does not keep it from the other.
 ///
 /// If there is an `X-Forwarded-Prefix` already, for example from a proxy in front that removed `/shop`, the value becomes
-/// `/shop/api`. Put a [`DistrustLayer`](crate::forwarded::DistrustLayer) outside this layer to remove those of clients.
+/// `/shop/api`. Put a [`DistrustLayer`](crate::forwarded::DistrustLayer) outside this layer to drop those of clients.
 ///
 /// The rest may begin with `//`, which some backends read as the start of a host. A [`RouteTable`](super::RouteTable)
 /// rejects such a path if it could mean another route, provided that the removed prefix is the prefix of the route.

@@ -24,8 +24,8 @@ use crate::{
 /// 4. for the same path, the rules with [`Conditions`](super::Conditions) other than methods, then those with methods
 ///    only, then the one without, and among each of these the order of insertion.
 ///
-/// Conditions choose only among the rules of the path that was found. Where none holds, the request has no route, even
-/// if a shorter prefix or a wildcard host has one: a POST to `/admin` cannot get past a route for a GET of `/admin`.
+/// Conditions choose only among the rules of the path that was found. If none holds, the request has no route, even if
+/// a shorter prefix or a wildcard host has one: a POST to `/admin` cannot get past a route for a GET of `/admin`.
 ///
 /// A look-up takes a step for each label of the host and each segment of the path, however many routes there are. It
 /// also tries the regular expressions and the conditions of the paths that it looks at.
@@ -96,7 +96,7 @@ impl<T> RouteTable<T> {
         let inserted = routes.insert(path, conditions, Route { target, literal });
         let minds_now = routes.minds_bytes && !minded && !wider_mind;
         if let Some(wildcard) = wildcard.filter(|_| minds_now) {
-            // A reading may lead from these hosts here.
+            // A path of these hosts may have a reading that leads here.
             let narrower = self.exact.iter_mut().chain(&mut self.below).filter(|(name, _)| wildcard.matches(name));
             narrower.for_each(|(_, routes)| routes.minds_bytes = true);
         }
@@ -189,8 +189,8 @@ impl<T> RouteTable<T> {
     }
 
     /// Whether all readings of `path`, which matches `place`, lead to that place: those of the whole path, and those of
-    /// what is left of it without the prefix, which may differ. In `/api//x/admin`, `x` is a host only after `/api` has
-    /// been removed. Conditions do not matter: they are about other parts of the request.
+    /// the rest after the prefix, which may differ. In `/api//x/admin`, `x` is a host only after `/api` has been
+    /// removed. Conditions do not matter: they are about other parts of the request.
     #[cold]
     fn is_unambiguous(&self, host: &str, path: &str, place: &Place<T>) -> bool {
         let same = |path: &str| self.place(host, path).is_some_and(|other| std::ptr::eq(other, place));
@@ -227,10 +227,10 @@ impl<T> ServedHosts for RouteTable<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Listed<'a, T> {
-    /// What it leads to.
+    /// Its target.
     pub target: &'a T,
-    /// The target of one with the same host and path that is tried earlier and takes all of its requests, so that this
-    /// one never matches.
+    /// The target of a route with the same host and path that is tried earlier and takes all requests, so that this one
+    /// never matches.
     pub hidden_by: Option<&'a T>,
 }
 

@@ -4,10 +4,9 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-/// What the value of a header or of a query parameter must be.
+/// A pattern for the value of a header or of a query parameter.
 ///
-/// A `*` at the start or at the end stands for any text; `*` alone, for any value, which only has to be there. Case
-/// counts.
+/// A `*` at the start or at the end stands for any text, and `*` alone for any value. Case counts.
 ///
 /// ```
 /// use pmesh_layers::route::ValuePattern;
@@ -25,7 +24,7 @@ use std::{
 #[derive(Clone)]
 pub struct ValuePattern {
     text: Box<str>,
-    /// Whether other text may stand before it, and behind it.
+    /// Whether other text may come before it, and after it.
     open: (bool, bool),
     is_sensitive: bool,
 }
@@ -36,7 +35,7 @@ impl ValuePattern {
         Self { text: "".into(), open: (true, true), is_sensitive: false }
     }
 
-    /// Shows the pattern as `***`, for values that are secrets. It stays equal to one that is shown.
+    /// Shows the pattern as `***`, for secret values. It stays equal to the same pattern that is shown.
     ///
     /// ```
     /// use pmesh_layers::route::ValuePattern;
@@ -50,12 +49,12 @@ impl ValuePattern {
         Self { is_sensitive: true, ..self }
     }
 
-    /// All but how it is shown.
+    /// Everything except how it is shown.
     fn meaning(&self) -> (&str, (bool, bool)) {
         (&self.text, self.open)
     }
 
-    /// Whether `value` is what the pattern says.
+    /// Whether `value` matches.
     pub fn matches(&self, value: &str) -> bool {
         self.matches_bytes(value.bytes())
     }

@@ -82,7 +82,7 @@ where
 }
 
 impl<S> Dispatch<S> {
-    /// Who counts the body of a request: by itself if its stream may have to be watched by itself.
+    /// How to count the body of a request: separately if its stream may have to watch itself.
     fn received<B>(&self, has_body: bool, http2: bool, request: &Request<B>) -> Received {
         if !has_body {
             Received::Nothing
@@ -177,7 +177,7 @@ where
 /// The response's own timeout, instead of the server's: it is a stream, or carries a timeout.
 fn own_timeout<B: Body>(response: &Response<B>, stream_timeout: Duration) -> Option<Duration> {
     let own: Option<&StallTimeouts> = response.extensions().get();
-    // A stream has no length; most others do, which is known without a look at their fields.
+    // A stream has no length. Most other responses do, and need no look at their headers.
     if response.body().size_hint().exact().is_none() && is_stream(response.headers()) {
         return Some(own.and_then(StallTimeouts::stream).unwrap_or(stream_timeout));
     }

@@ -100,7 +100,7 @@ pub(super) enum Event {
     NoInput,
     /// The time to wait for a request, or for a name, is over.
     Late,
-    /// It was told to take no more requests.
+    /// It has to take no more requests.
     DrainAsked,
     /// So it is, because a request gets no answer.
     Refused,
@@ -118,7 +118,7 @@ pub(super) enum Event {
     HeadLate,
     /// Nothing of a body has moved for too long.
     BodyLate,
-    /// It was told to end without another byte.
+    /// It has to end without another byte.
     Silenced,
     /// hyper has ended it in good order.
     Finished,

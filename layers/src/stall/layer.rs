@@ -13,8 +13,8 @@ use super::StallTimeouts;
 
 /// Puts [`StallTimeouts`] into the responses of a service, for [`HttpServer`](crate::serve::HttpServer).
 ///
-/// A response that already has some keeps them, and one without a body gets none. Where the timeouts of the server fit,
-/// leave this layer out: the extension costs each response an allocation.
+/// A response that already has some keeps them, and one without a body gets none. If the server's timeouts fit, leave
+/// this layer out: the extension costs each response an allocation.
 #[derive(Debug, Clone, Copy)]
 pub struct StallLayer {
     timeouts: StallTimeouts,

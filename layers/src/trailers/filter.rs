@@ -17,7 +17,7 @@ pub(crate) enum TrailerFilter {
     Watch(Box<Watch>),
 }
 
-/// What the filter has to know of a message whose body may end with trailers.
+/// What the filter has to know about a message whose body may end with trailers.
 #[derive(Debug)]
 pub(crate) struct Watch {
     /// As in [`TrailerFilter::Forbidden`].

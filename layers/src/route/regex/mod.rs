@@ -13,15 +13,15 @@ use ::regex::bytes::Regex as Engine;
 #[cfg(feature = "regex")]
 pub use parse::{Captures, InvalidRegex};
 
-/// Stands in for the engine, so that without it no [`PathRegex`] can be made.
+/// Without the feature, a [`PathRegex`] cannot exist.
 #[cfg(not(feature = "regex"))]
 #[derive(Clone)]
 enum Engine {}
 
-/// A regular expression that paths are matched with. Parsing one needs the feature `regex`.
+/// A regular expression for paths. Parsing one needs the feature `regex`.
 ///
 /// The syntax is that of the [`regex`](https://docs.rs/regex/latest/regex/#syntax) crate, which matches in linear time
-/// and thus has no look-around and no backreferences. As in other proxies, it may match any part of the path: write `^`
+/// and so has no look-around or backreferences. As in other proxies, it may match any part of the path: write `^`
 /// and `$` for its start and end. Case counts, except after `(?i)`.
 ///
 /// It sees the whole path as written in the request, percent-encoded and without the query, so `\d` and `\w` are ASCII

@@ -4,14 +4,14 @@ use regex::bytes::{Captures as Found, RegexBuilder};
 
 use super::PathRegex;
 
-/// Bytes that a compiled expression may take, and the cache that each thread fills while matching.
+/// Maximum bytes of a compiled expression, and of the cache that each thread fills while matching.
 const MOST_COMPILED: usize = 256 * 1024;
 const MOST_CACHED: usize = 256 * 1024;
-/// Enough for any that a person has written.
+/// Enough for any expression written by hand.
 const LONGEST: usize = 4096;
 
 impl PathRegex {
-    /// What the groups of the expression have matched in `path`, for templates such as `/x/{1}`; `None` if it does
+    /// What the groups of the expression match in `path`, for templates such as `/x/{1}`; `None` if it does
     /// not match. Allocates.
     pub fn captures<'p>(&self, path: &'p str) -> Option<Captures<'p>> {
         Some(Captures { path, found: self.engine.captures(path.as_bytes())? })
@@ -49,7 +49,7 @@ impl FromStr for PathRegex {
     }
 }
 
-/// The last line of an error that draws the expression and points at it.
+/// The last line of an error. The lines before it show the expression and point into it.
 fn reason(text: &str) -> &str {
     let last = text.lines().last().unwrap_or_default();
     last.strip_prefix("error: ").unwrap_or(last)
@@ -63,8 +63,8 @@ pub struct Captures<'p> {
 }
 
 impl<'p> Captures<'p> {
-    /// The text of a group by its number, 0 for the whole match; `None` if there is no such group, or if it has not
-    /// taken part in the match.
+    /// The text of a group by its number, 0 for the whole match; `None` if there is no such group, or if it did not
+    /// take part in the match.
     pub fn get(&self, group: usize) -> Option<&'p str> {
         self.path.get(self.found.get(group)?.range())
     }
@@ -79,11 +79,11 @@ impl<'p> Captures<'p> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidRegex {
-    /// It has letters that are percent-encoded in a path, and would never match.
+    /// It has letters that are always percent-encoded in a path, so it would never match.
     #[error("paths are percent-encoded: write `é` as `%C3%A9`")]
     NotAscii,
     /// It would take too much memory.
-    #[error("the regular expression is too large: shorten it, or repeat less than with {{1000}}")]
+    #[error("the regular expression is too large: shorten it, or lower its repetition counts, such as {{1000}}")]
     TooLarge,
     /// It is not a regular expression.
     #[error("not a regular expression: {0}")]
@@ -115,6 +115,9 @@ mod tests {
 
     #[test]
     fn an_invalid_regex_is_refused_in_one_line() {
+        const TOO_LARGE: &str =
+            "the regular expression is too large: shorten it, or lower its repetition counts, such as {1000}";
+
         for (text, message) in [
             ("(", "not a regular expression: unclosed group"),
             (
@@ -123,8 +126,8 @@ mod tests {
             ),
             (r"(a)\1", "not a regular expression: backreferences are not supported"),
             ("^/café$", "paths are percent-encoded: write `é` as `%C3%A9`"),
-            ("a{9999}{9999}", "the regular expression is too large: shorten it, or repeat less than with {1000}"),
-            (&"a".repeat(5000), "the regular expression is too large: shorten it, or repeat less than with {1000}"),
+            ("a{9999}{9999}", TOO_LARGE),
+            (&"a".repeat(5000), TOO_LARGE),
         ] {
             assert_eq!(text.parse::<PathRegex>().unwrap_err().to_string(), message, "{text}");
         }

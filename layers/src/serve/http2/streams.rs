@@ -24,8 +24,8 @@ const LEAST: usize = 16 * 1024;
 ///
 /// While other streams of its connection move, nothing else ends it, and it keeps a connection to a backend.
 ///
-/// A connection does not end for a stall while an event stream or the like is open on it. Then each of its streams is
-/// reset if it makes no progress, for whatever reason, each after a time of its own. Others need no timer for that.
+/// A stall does not end a connection with an open event stream or the like. Instead, each of its streams is reset if it
+/// makes no progress for its own timeout, whatever the reason. Streams of other connections need no timer for that.
 #[derive(Debug, Clone)]
 pub(super) struct Streams {
     timeout: Duration,
@@ -67,14 +67,14 @@ where
 struct Moves {
     /// A piece was given, the one before it was taken, or more of the request has come.
     moved: bool,
-    /// The last poll gave a piece of so many bytes.
+    /// The last poll gave a piece of this many bytes.
     in_hand: Option<usize>,
     /// The piece before, and all of them.
     before: usize,
     all: usize,
     /// The response's own timeout, if it has one.
     own_timeout: Option<OwnTimeout>,
-    /// Whether the stream is also watched while it waits for the service. Otherwise its connection is, with all others.
+    /// Whether the stream is also watched while it waits for the service. Otherwise only its connection is.
     watches_itself: bool,
     /// It has waited too long, and is polled for the last time.
     stalled: bool,
@@ -104,7 +104,7 @@ thread_local! {
     static MOVES: Cell<Moves> = const { Cell::new(Moves::NONE) };
 }
 
-/// The body of a response was polled, and gave a piece of so many bytes or nothing.
+/// The body of a response was polled, and gave a piece of this many bytes, or nothing.
 pub(in crate::serve) fn note_polled(piece: Option<usize>, in_flight: &mut InFlight) -> Verdict {
     let mut moves = MOVES.get();
     if let Some(bytes) = moves.in_hand {
