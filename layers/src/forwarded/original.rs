@@ -44,7 +44,7 @@ impl Original {
         Self {
             proto: of_client(&X_FORWARDED_PROTO).and_then(proto),
             host: of_client(&X_FORWARDED_HOST).and_then(host),
-            port: of_client(&X_FORWARDED_PORT).and_then(port::parse),
+            port: of_client(&X_FORWARDED_PORT).and_then(|text| port::parse(text.as_bytes())),
             client: ip,
             chain: chain.into_iter().flatten().collect(),
         }
