@@ -42,6 +42,7 @@
 //! | [`route`] | picks a service by host, path and conditions; strips prefixes | `regex` for regular expressions |
 //! | [`balance`] | spreads requests over endpoints, with retries and health | |
 //! | [`response_timeout`] | limits the time to wait for a response | |
+//! | [`stall`] | sets how long a response may go without progress on an `HttpServer` | |
 //! | [`pool`] | reuses connections to an endpoint, with HTTP/1.1 or HTTP/2 | `client` |
 //! | [`connect`] | connects from many source addresses, over TLS, to Unix sockets | `client`; `tls` for TLS |
 //! | [`identity`] | derives a certificate authority from a secret, and issues certificates | `identity` |
@@ -88,6 +89,7 @@
 //! | [`ClientAddr`](forwarded::ClientAddr) | `DistrustLayer`, if the client is not the peer | | [`Conditions`](route::Conditions) on clients; [`ClientAddr::of`](forwarded::ClientAddr::of), for your own layers |
 //! | [`Attempts`](balance::Attempts) | your own layer | | `Balance`, which fills it in |
 //! | [`Cause`](respond::Cause), in a response | `RespondLayer` | | your own layers that log or count failures |
+//! | [`StallTimeouts`](stall::StallTimeouts), in a response | `StallLayer`, or your own service | | `HttpServer` |
 //!
 //! # Types of other crates
 //!
@@ -206,8 +208,8 @@
 //! # }
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// With some of the features only, some of what layers share has no user.
-#![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports, unused_macros))]
+// With some of the features only, some of what layers share has no user, and some links have no target.
+#![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports, unused_macros, rustdoc::broken_intra_doc_links))]
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
