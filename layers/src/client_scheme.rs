@@ -1,10 +1,11 @@
 //! Whether the client of a request used TLS.
 
-use http::{HeaderName, Request};
+use http::Request;
 
-use crate::conn::{ConnInfo, Scheme};
-
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+use crate::{
+    conn::{ConnInfo, Scheme},
+    forwarded::X_FORWARDED_PROTO,
+};
 
 /// The scheme that the client used, to this program or to a proxy in front of it; `None` if that is unknown.
 ///

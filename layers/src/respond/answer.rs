@@ -1,4 +1,4 @@
-use std::{convert::Infallible, error::Error, fmt, iter, marker::PhantomData};
+use std::{convert::Infallible, error::Error, fmt, marker::PhantomData};
 
 use http::{Response, StatusCode};
 use tower::BoxError;
@@ -80,10 +80,7 @@ where
     }
 
     fn answer(&self, error: &(dyn Error + 'static)) -> Option<Response<B>> {
-        self.before.answer(error).or_else(|| {
-            let mut causes = iter::successors(Some(error), |error| (*error).source());
-            causes.find_map(|error| error.downcast_ref()).map(|error| (self.answer)(error).into_response())
-        })
+        self.before.answer(error).or_else(|| find(error).map(|error| (self.answer)(error).into_response()))
     }
 }
 

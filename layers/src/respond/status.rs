@@ -1,4 +1,4 @@
-use std::{error::Error, iter};
+use std::error::Error;
 
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 
@@ -76,7 +76,7 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
         return StatusCode::INTERNAL_SERVER_ERROR;
     }
     // Noticed before the request was sent, or while it was being sent.
-    if any_cause(error, |error| error.is::<BodyTooLong>()) {
+    if find::<BodyTooLong>(error).is_some() {
         return StatusCode::PAYLOAD_TOO_LARGE;
     }
     #[cfg(feature = "client")]
@@ -89,19 +89,14 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
         };
     }
     // Also under clients other than the pools.
-    if any_cause(error, |error| error.is::<RequestBodyError>()) {
+    if find::<RequestBodyError>(error).is_some() {
         return StatusCode::BAD_REQUEST;
     }
     #[cfg(feature = "client")]
-    if any_cause(error, |error| error.downcast_ref().is_some_and(ConnectError::is_timeout)) {
+    if find(error).is_some_and(ConnectError::is_timeout) {
         return StatusCode::GATEWAY_TIMEOUT;
     }
     StatusCode::BAD_GATEWAY
-}
-
-/// Whether `holds` is true of the error or one of its causes.
-fn any_cause(error: &(dyn Error + 'static), holds: impl Fn(&(dyn Error + 'static)) -> bool) -> bool {
-    iter::successors(Some(error), |error| (*error).source()).any(holds)
 }
 
 /// The methods that are allowed, which a 405 must name (RFC 9110, 15.5.6); `None` for other errors.

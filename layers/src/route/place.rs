@@ -66,9 +66,7 @@ impl<T> Place<T> {
             Rules::Several(rules) => first(rules, &parts()),
         }
     }
-}
 
-impl<T> Place<T> {
     /// All routes in the order in which they are tried, each with an earlier one that takes all of its requests.
     pub(super) fn in_order(&self) -> Vec<(&T, Option<&T>)> {
         let rules = match &self.rules {
