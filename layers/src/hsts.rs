@@ -37,8 +37,8 @@ use crate::{MissingExtension, client_scheme::client_scheme, conn::Scheme, future
 /// Removes it from all other responses (RFC 6797, 7.2).
 ///
 /// `X-Forwarded-Proto` says how the client came; without it, the connection does. Put this layer inside a
-/// [`ForwardedLayer`](crate::forwarded::ForwardedLayer), so that the header can be trusted. A request with neither the header
-/// nor a [`ConnInfo`](crate::conn::ConnInfo) fails with [`MissingExtension`].
+/// [`ForwardedLayer`](crate::forwarded::ForwardedLayer), so that the header can be trusted. A request with neither the
+/// header nor a [`ConnInfo`](crate::conn::ConnInfo) fails with [`MissingExtension`].
 ///
 /// To have the header on errors too, put this layer outside the [`RespondLayer`](crate::respond::RespondLayer) that
 /// answers them.

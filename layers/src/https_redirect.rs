@@ -46,9 +46,9 @@ use crate::{
 /// Redirects requests that came without TLS to the same host, path and query with `https`, with 308.
 ///
 /// `X-Forwarded-Proto` says how the client came; without it, the connection does. Put this layer inside a
-/// [`ForwardedLayer`](crate::forwarded::ForwardedLayer), so that the header can be trusted: it is set from the connection, or
-/// taken from a trusted proxy that ended TLS for its clients, which are not redirected again. Without such a layer, any
-/// client can set the header, and get responses that are meant for HTTPS. A request with neither the header nor a
+/// [`ForwardedLayer`](crate::forwarded::ForwardedLayer), so that the header can be trusted: it is set from the connection,
+/// or taken from a trusted proxy that ended TLS for its clients, which are not redirected again. Without such a layer,
+/// any client can set the header, and get responses that are meant for HTTPS. A request with neither the header nor a
 /// [`ConnInfo`](crate::conn::ConnInfo) fails with [`MissingExtension`], and one that names no valid host with
 /// [`HostRejected`](crate::host::HostRejected).
 ///

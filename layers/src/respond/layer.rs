@@ -88,8 +88,7 @@ impl<A> RespondLayer<A> {
     }
 
     /// Lets errors of type `E` pass, and errors caused by one, whatever the rows and the table say. The error type of the
-    /// service is then [`BoxError`] instead of
-    /// [`Infallible`](std::convert::Infallible).
+    /// service is then [`BoxError`] instead of [`Infallible`](std::convert::Infallible).
     ///
     /// It is meant for [`NoResponse`](super::NoResponse), which has an example.
     #[must_use]

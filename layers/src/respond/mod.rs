@@ -60,9 +60,9 @@
 //!
 //! An answer is the opposite of silence. On an [`HttpServer`](crate::serve::HttpServer), put this layer inside
 //! [`OpenGateLayer`](crate::silence::OpenGateLayer): errors of the layers outside it then end the connection without a
-//! byte. [`NoResponse`] leaves a request without an answer even here. On a server without silence, such as
-//! `axum::serve`, make this layer the outermost one: such a server has to answer every request, so all you choose is
-//! the answer.
+//! byte. [`NoResponse`] leaves a request without an answer even here, if the layer lets it
+//! [pass](RespondLayer::pass). On a server without silence, such as `axum::serve`, make this layer the outermost one:
+//! such a server has to answer every request, so all you choose is the answer.
 
 mod answer;
 mod cause;
