@@ -1,4 +1,4 @@
-//! What the README and the pages on configuration, headers and redirects say of settings is what the program takes.
+//! The README and the pages on configuration, headers and redirects agree with the program.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -49,12 +49,12 @@ fn row(setting: &Setting) -> String {
 }
 
 #[test]
-fn the_page_on_timeouts_has_all_of_them_with_their_defaults() {
+fn the_page_on_timeouts_lists_all_with_their_defaults() {
     let rows = TIMEOUTS.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | `"));
     let listed: BTreeSet<_> = rows.filter_map(|(key, rest)| Some((key, rest.split_once('`')?.0))).collect();
     let is_timeout = |kind: Kind| matches!(kind, Kind::Duration | Kind::TimeLimit);
     let timeouts = SETTINGS.iter().filter(|setting| is_timeout(setting.kind) || setting.key == "body_min_rate");
-    // A difference of clocks, not a time that anything may take.
+    // This is a difference between clocks, not a timeout.
     let timeouts = timeouts.filter(|setting| setting.key != "mesh_clock_window");
     assert_eq!(listed, timeouts.map(|setting| (setting.key, setting.default.text())).collect());
 }

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_loop_is_an_error_and_a_detour_is_none() {
+    async fn a_loop_is_an_error_but_a_detour_is_not() {
         for (lines, looped) in [
             (&["us-1, us-1, us-1, us-1"][..], false),
             (&["us-1, us-1, us-1, us-1, us-1"], true),

@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_goes_before_the_connection() {
+    fn the_header_comes_before_the_connection() {
         let plain = || ConnInfo::plain(([192, 0, 2, 1], 1).into());
         let tls = || ConnInfo::tls(([192, 0, 2, 1], 1).into(), "a.test".parse().unwrap());
         for (info, proto, expected) in [

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_responses_over_tls_have_it_and_the_value_is_ours() {
+    async fn only_responses_over_tls_have_it_with_the_configured_value() {
         let service =
             ServiceBuilder::new().layer(HstsLayer::new(Duration::from_secs(1))).service_fn(async |_: Request<()>| {
                 let mut response = Response::new(String::new());
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn errors_that_are_answered_further_in_have_it() {
+    async fn errors_answered_by_an_inner_layer_have_it() {
         let service = ServiceBuilder::new()
             .layer(HstsLayer::new(Duration::from_secs(1)))
             .layer(RespondLayer::new())

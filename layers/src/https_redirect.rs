@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_what_it_needs_it_fails() {
+    async fn it_fails_without_a_scheme_or_a_host() {
         let error = answered(HttpsRedirectLayer::new(), Request::new(())).await.unwrap_err();
         assert!(error.is::<MissingExtension>());
         let request = Request::get("/").extension(plain()).body(()).unwrap();

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commas_in_quotes_part_nothing() {
+    fn commas_in_quotes_do_not_split() {
         for (line, expected) in [
             ("a, b", &["a", " b"][..]),
             ("", &[""]),

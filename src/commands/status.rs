@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_configuration_is_told_in_a_line() {
+    fn the_configuration_is_one_line() {
         let first =
             ConfigurationReport { pid: 1, generation: 1, since: u64::MAX, file: None, included: 0, error: None };
         assert_eq!(configuration_line(&first), "no file");

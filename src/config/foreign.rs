@@ -90,21 +90,21 @@ mod tests {
     use crate::config::table;
 
     #[test]
-    fn what_is_planned_is_called_as_in_a_route() {
+    fn planned_keys_have_their_names_in_a_route() {
         for (_, ours) in PLANNED_IN_ROUTE {
             assert!(shape::key(shape::ROUTE, ours).is_some_and(|key| key.part == shape::Part::Planned), "{ours}");
         }
     }
 
     #[test]
-    fn what_is_planned_is_called_as_at_the_root() {
+    fn planned_keys_have_their_names_at_the_root() {
         for (_, ours) in PLANNED_AT_ROOT {
             assert!(table::PLANNED.contains(ours), "{ours}");
         }
     }
 
     #[test]
-    fn no_key_of_a_route_is_foreign() {
+    fn keys_of_routes_are_not_foreign() {
         for key in IN_ROUTE.iter().chain(PLANNED_IN_ROUTE).flat_map(|(keys, _)| *keys) {
             assert_eq!(shape::key(shape::ROUTE, key), None, "{key}");
         }

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_written_is_a_pattern() {
+    fn the_folder_is_not_part_of_the_pattern() {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path().join("[a]*");
         fs::create_dir_all(folder.join("b")).expect("a folder");

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn old_names_are_gone_and_new_ones_are_there() {
+    fn old_names_are_gone_and_new_names_exist() {
         for (old, new) in SETTINGS {
             assert!(table::by_key(old).is_none(), "{old}");
             assert_eq!(setting(old).map(|setting| setting.key), Some(*new));

@@ -59,7 +59,7 @@ impl Got {
     }
 }
 
-/// The response to a request, with these headers; without one, an error.
+/// Sends a request with these headers. It is an error if there is no response.
 #[tokio::main(flavor = "current_thread")]
 async fn asked(
     program: &Program,
@@ -133,11 +133,11 @@ fn requests_without_tls_are_redirected_to_https() {
             }
         }
     }
-    // What a client claims of itself changes nothing.
+    // A client cannot claim to use TLS.
     let claims = [("x-forwarded-proto", "https"), ("forwarded", "for=192.0.2.1;proto=https")];
     assert_eq!(asked(&program, Way::Http, "GET", "example.com/", &claims).unwrap().status, 308);
     assert!(backend.requests().iter().all(|request| request.field("x-forwarded-proto") == "https"));
-    // Nobody else is told anything.
+    // Other hosts are not redirected.
     assert_eq!(exchange(program.http(), get("other.test", "/").as_bytes()), (Vec::new(), End::Fin));
 }
 
@@ -159,7 +159,7 @@ fn clients_of_a_trusted_proxy_that_ends_tls_are_not_redirected_again() {
             let status = |value| asked(&program, way, "GET", "example.com/", &[(name, value)]).unwrap().status;
             assert_eq!((status(https), status(plain)), (200, 308), "{way:?} {https}");
         }
-        // The connection counts where the proxy says nothing.
+        // If the proxy says nothing, the connection counts.
         assert_eq!(asked(&program, Way::Http, "GET", "example.com/", &[]).unwrap().status, 308);
         assert_eq!(asked(&program, Way::Https, "GET", "example.com/", &[]).unwrap().status, 200);
     }
@@ -290,7 +290,7 @@ fn a_route_answers_with_a_status_and_a_body() {
             }
         }
     }
-    // The connection goes on.
+    // The connection stays open.
     let mut client = Client::connect(program.http());
     for _ in 0..2 {
         assert_eq!(client.get(HOST, "/").text(), "back soon");

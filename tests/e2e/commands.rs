@@ -42,7 +42,7 @@ a.test/ -> mesh://b, mesh://*
     );
 }
 
-/// Of all that a route can inherit.
+/// A file with every source of inherited settings.
 const INHERITING: &str = r#"response_timeout = "20s"
 [defaults]
 hsts = "365d"

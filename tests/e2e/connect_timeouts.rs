@@ -1,10 +1,10 @@
-//! Routes that lead to the same backend and wait for its connections as long as each of them likes.
+//! Routes to the same backend, with different connect timeouts.
 
 use std::net::SocketAddr;
 
 use crate::support::{Backend, Client, Start, backend::BlackHole, client::get};
 
-/// Two routes, of which the second is patient.
+/// Two routes; the second has a long timeout.
 fn two_routes(address: SocketAddr) -> Start {
     let route = |host, timeout| {
         format!("[[routes]]\nhost = \"{host}\"\nupstream = \"{address}\"\nconnect_timeout = \"{timeout}\"\n")

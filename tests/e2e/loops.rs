@@ -9,7 +9,7 @@ use crate::support::{Backend, Client, Start, backend::ok, h2, read::Request, tls
 
 type Address = Arc<OnceLock<SocketAddr>>;
 
-/// A backend that sends each request on to `back`, as it came, and answers with the status from there.
+/// A backend that forwards each request to `back` unchanged, and answers with its status.
 fn relay(back: &Address) -> Backend {
     let back = Arc::clone(back);
     Backend::start(move |connection| {
@@ -30,7 +30,7 @@ fn a_route_that_leads_back_ends_in_508() {
     let program = Start::new().route("a.test", &relay).run();
     address.set(program.http()).unwrap();
     let mut client = Client::connect(program.http());
-    // What a client makes up changes nothing.
+    // Headers that a client makes up change nothing.
     for (round, made_up) in [
         "",
         "Via: 1.1 a, 1.1 a\r\nCDN-Loop: a, a, a, a, a, a\r\n",
@@ -57,7 +57,7 @@ fn two_programs_that_lead_to_each_other_are_both_found() {
     for (round, program) in [&one, &two].into_iter().enumerate() {
         assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 508);
         program.wait_for_line("goes in circles");
-        // Neither takes the other for itself: each lets 5 through.
+        // Each recognizes only itself, and lets 5 through.
         assert_eq!(relay.requests().len(), 5 * (round + 1));
     }
 }
@@ -70,7 +70,7 @@ fn answering() -> Backend {
     })
 }
 
-/// What comes behind `before` in a field that all requests have the same in.
+/// The rest after `before` of a field that is the same in all requests.
 fn mark<'a>(requests: &'a [Request], name: &str, before: &str) -> &'a str {
     let line = *requests[0].all(name).last().unwrap();
     assert!(requests.iter().all(|request| request.all(name).last() == Some(&line)), "{requests:?}");
@@ -99,7 +99,7 @@ fn backends_see_a_name_of_the_process() {
 }
 
 #[test]
-fn via_is_added_if_asked_for() {
+fn via_is_added_if_it_is_on() {
     let backend = answering();
     let program = Start::new().route("a.test", &backend).flags(&["--via"]).run();
     Client::connect(program.http()).get("a.test", "/");

@@ -1,4 +1,4 @@
-//! Which route a request takes, from a file to the answer.
+//! Which route of a file a request takes.
 
 use crate::support::{Client, Start};
 
@@ -99,7 +99,7 @@ fn a_request_takes_the_most_specific_route() {
     let mut count = 0;
     // "METHOD host/path", header lines that end in "\r\n", status, body or Location.
     for (request, headers, status, expected) in [
-        // Exact paths before prefixes, and these by length in whole segments.
+        // Exact paths before prefixes, longer prefixes first, in whole segments.
         ("GET a.test/", "", 200, "exact root"),
         ("GET a.test/?q", "", 200, "exact root"),
         ("POST a.test/", "", 200, "exact root"),
@@ -124,7 +124,7 @@ fn a_request_takes_the_most_specific_route() {
         ("POST a.test/api/v1/x", "", 405, "405 Method Not Allowed\n"),
         ("DELETE a.test/api/v1", "", 405, "405 Method Not Allowed\n"),
         ("POST a.test/api/v10", "", 200, "api"),
-        // Regular expressions in the order of the file, before the prefix that they are below, and after longer ones.
+        // Regular expressions in the order of the file, before their own prefix and after longer ones.
         ("GET a.test/static/a.png", "", 200, "png"),
         ("GET a.test/static/a.css", "", 200, "letters"),
         ("GET a.test/static/1.css", "", 200, "root"),
@@ -157,8 +157,8 @@ fn a_request_takes_the_most_specific_route() {
         ("GET a.test/ws", "Connection: Upgrade\r\nUpgrade: WebSocket\r\n", 200, "socket"),
         ("GET a.test/ws", "Connection: Upgrade\r\nUpgrade: h2c\r\n", 200, "no socket"),
         ("GET a.test/ws", "Upgrade: websocket\r\n", 200, "no socket"),
-        // Exact hosts before wildcards, and these by length; a host that has a route is not helped out by a wildcard's,
-        // unless it has none for the path.
+        // Exact hosts before wildcards, longer wildcards first. A wildcard helps out only if the host has no route for
+        // the path.
         ("GET A.test./x", "", 200, "root"),
         ("GET z.a.test/", "", 200, "wildcard"),
         ("GET z.a.test/api/x", "", 200, "wildcard api"),
@@ -174,7 +174,7 @@ fn a_request_takes_the_most_specific_route() {
         ("GET a.test/older", "", 200, "root"),
         ("GET a.test/feed", "", 301, "/feed.xml"),
         ("GET a.test/feed/", "", 200, "root"),
-        // What a backend may read as the path of another route is no path of this one.
+        // Paths that a backend may read as the path of another route are refused.
         ("GET a.test//api", "", 400, "400 Bad Request\n"),
         ("GET a.test/x/../robots.txt", "", 400, "400 Bad Request\n"),
         ("GET a.test/%75/17", "", 400, "400 Bad Request\n"),
@@ -182,7 +182,7 @@ fn a_request_takes_the_most_specific_route() {
     ] {
         let (method, target) = request.split_once(' ').unwrap();
         let (host, path) = target.split_at(target.find('/').unwrap());
-        // Some of them end the connection.
+        // Some responses end the connection.
         let mut client = Client::connect(program.http());
         client.send(format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}Content-Length: 0\r\n\r\n"));
         let response = client.response();

@@ -159,7 +159,7 @@ fn an_event_stream_outlives_the_stall_timeout() {
     client.send(get("a.test", "/"));
     assert_eq!(client.head().status, 200);
     wait_for(&mut client, "data: first");
-    // It began later, and has made no progress for so long.
+    // A response that began later stalls first.
     for _ in 0..2 {
         let mut other = Client::connect(program.http());
         other.send(get("stuck.test", "/"));

@@ -1,4 +1,4 @@
-//! Which headers a backend gets: exactly these.
+//! The exact headers that a backend gets.
 
 use crate::support::{
     Backend, Client, Program, Start,
@@ -8,19 +8,19 @@ use crate::support::{
     told::{FORGED, connection, lines, told},
 };
 
-/// A route for /app, which the backend does not see. One worker has one connection, so that the last request is the last.
+/// A route for /app, which is stripped. With one worker there is one connection, and requests arrive in order.
 fn start(backend: &Backend, flags: &[&str]) -> Program {
     let route = "[[routes]]\nhost = \"a.test\"\nprefix = \"/app\"\nstrip_prefix = true\n";
     Start::new().workers(1).config(&format!("{route}upstream = \"{}\"\n", backend.address)).flags(flags).run()
 }
 
-/// What the backend is told of the last request.
+/// The headers of the last request.
 fn last(backend: &Backend, answer: &Response) -> Vec<String> {
     assert_eq!(answer.status, 200);
     told(backend.requests().last().unwrap())
 }
 
-/// With the one process, and a new id.
+/// These headers, `CDN-Loop` with this process alone, and a new request id.
 fn expected(told: &[&str]) -> Vec<String> {
     let mut lines: Vec<_> =
         told.iter().chain(&["cdn-loop: PROCESS", "x-request-id: ID"]).map(|line| (*line).to_owned()).collect();
@@ -29,7 +29,7 @@ fn expected(told: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn of_a_client_that_forges_all_of_them() {
+fn forged_headers_are_replaced() {
     let backend = Backend::answering("");
     let program = start(&backend, &[]);
     let request = |host: &str| {
@@ -94,7 +94,7 @@ fn of_a_client_that_forges_all_of_them() {
 }
 
 #[test]
-fn of_a_trusted_proxys_client() {
+fn headers_of_a_trusted_proxy_are_passed_on() {
     let backend = Backend::answering("");
     let trusted = ["--trusted-proxies", "127.0.0.1"];
     let x_forwarded = start(&backend, &trusted);
@@ -106,7 +106,7 @@ fn of_a_trusted_proxys_client() {
         client.send(format!("GET /app/x HTTP/1.1\r\nHost: a.test\r\n{fields}{aliases}\r\n"));
         last(&backend, &client.response())
     };
-    // As little as most proxies say.
+    // As few headers as most proxies send.
     assert_eq!(
         told(&x_forwarded, &[("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https")]),
         expected(&[
@@ -120,7 +120,7 @@ fn of_a_trusted_proxys_client() {
             "x-real-ip: 203.0.113.7",
         ])
     );
-    // All that there is. The client had written to X-Forwarded-For, too.
+    // All headers. The client itself had sent X-Forwarded-For.
     let all = [
         ("X-Forwarded-For", "192.0.2.66, 203.0.113.7"),
         ("X-Forwarded-Proto", "https"),
@@ -152,7 +152,7 @@ fn of_a_trusted_proxys_client() {
             "x-request-id: abc",
         ]
     );
-    // The other kind: of X-Forwarded-* nothing is believed.
+    // With the other kind, X-Forwarded-* is not believed.
     let fields = [&all[..10], &[("Forwarded", "for=\"[2001:db8::7]:9\";host=\"shop.test:444\";proto=https")]].concat();
     assert_eq!(
         told(&forwarded, &fields),

@@ -200,6 +200,6 @@ fn verification_may_be_skipped_with_a_warning() {
     let program = start.run();
     program.wait_for_line("routes[1].tls.skip_verify: certificates of the upstreams of b.test/ are not verified");
     let get = |host: &str| Client::connect(program.http()).get(host, "/").text().to_owned();
-    // An address is not asked for by name.
+    // There is no SNI for an address.
     assert_eq!([get("a.test"), get("b.test")], ["- -", "other.test -"]);
 }

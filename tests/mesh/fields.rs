@@ -47,10 +47,10 @@ fn it_is_the_client_of_the_first_node() {
 }
 
 #[test]
-fn it_is_the_client_of_the_proxy_that_the_first_node_trusts() {
+fn the_first_node_decides_which_proxies_to_trust() {
     let backend = Backend::answering("");
     let (a, b) = two();
-    // What b would trust of a client is nothing that a says.
+    // The settings of a count here, not those of b.
     let _b = b.start(&[]).route("x.test", &backend).run();
     let a = a.start(&[&b]).flags(&["--route", "x.test=mesh://b", "--trusted-proxies", "127.0.0.0/8"]).run();
     let mut client = Client::connect(a.http());

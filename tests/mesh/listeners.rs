@@ -1,4 +1,4 @@
-//! Other nodes may ask for what a listener with a name serves.
+//! Other nodes may use the routes of a named listener.
 
 use crate::{
     support::{Backend, Client, client::get},

@@ -100,7 +100,7 @@ fn the_other_node_gets_the_request_as_it_came() {
 }
 
 #[test]
-fn each_node_tells_of_the_prefixes_that_were_removed_before_and_by_itself() {
+fn each_node_adds_its_prefix_to_those_removed_before() {
     let backend = Backend::answering("");
     let (a, b) = two();
     let route = "[[routes]]\nhost = \"x.test\"\nprefix = \"/app\"\nstrip_prefix = true\n";

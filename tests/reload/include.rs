@@ -16,7 +16,7 @@ fn included(program: &Program, name: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// Puts a file there as a whole: by another name, which no pattern matches, at first.
+/// Writes a file under a name that no pattern matches, then renames it, so that it is never half there.
 fn put(program: &Program, name: &str, text: &str) {
     let staged = included(program, &format!(".{name}.new"));
     fs::write(&staged, text).unwrap();
@@ -54,14 +54,14 @@ fn a_reload_reads_them_all_or_changes_nothing() {
     assert_eq!(report["routes"]["removed"], serde_json::json!(["a.test/", "b.test/"]));
     assert_eq!(told(&program, "/v1/status")["configuration"]["included"], 1);
     assert_eq!(served(&program, "renamed.test"), "ok");
-    // What is included can change as well.
+    // `include` itself can change.
     let report = reload(&program, &route("main.test", backend.address));
     assert_eq!(report["settings"], serde_json::json!(["include"]));
     assert_silent(program.http(), "renamed.test");
 }
 
 #[test]
-fn the_watch_sees_files_that_come_change_and_go() {
+fn the_watch_sees_files_added_changed_and_removed() {
     let backend = Backend::answering("ok");
     let file = |include: &str| format!("{TOP}watch_config = true\n{include}{}", route("main.test", backend.address));
     let program = Start::new().config(&file(INCLUDE)).run();
@@ -81,10 +81,10 @@ fn the_watch_sees_files_that_come_change_and_go() {
     assert_eq!(served(&program, "main.test"), "ok");
     put(&program, "b.toml", &route("b.test", backend.address));
     wait_until_served(&program, "b.test");
-    // However often it was looked at meanwhile.
+    // The error is logged once, however often the file is checked.
     assert_eq!(lines(&program, "ERROR").len(), 1, "{:#?}", program.log());
 
-    // Files of another name count from the reload on that includes them.
+    // Newly included files are watched from that reload on.
     fs::write(program.home().join("more.toml"), route("more.test", backend.address)).unwrap();
     write(&program, &file("include = [\"more.toml\", \"routes.d/*.toml\"]\n"));
     wait_until_served(&program, "more.test");

@@ -32,7 +32,7 @@ fn file(ip: &str, http: &str, https: &str, route: &str) -> String {
 }
 
 fn serves(address: SocketAddr) -> bool {
-    // The kernel resets a connection that reaches another socket of the port at the moment of its closing.
+    // A connection that reaches a socket as it closes is reset by the kernel.
     let stream = (0..3).find_map(|_| TcpStream::connect(address).ok()).expect("an open port");
     Client::new(stream).get("a.test", "/").status == 200
 }
@@ -192,13 +192,13 @@ fn the_port_that_the_kernel_picked_stays() {
     assert_eq!(open.response().status, 200);
 }
 
-/// A file with http alone beside these listeners.
+/// A file with http and these listeners.
 fn with_named(ip: &str, listeners: &str, route: &str) -> String {
     format!("{}{listeners}", file(ip, "8080", "\"off\"", route))
 }
 
 #[test]
-fn named_listeners_come_move_and_go() {
+fn named_listeners_are_added_moved_and_removed() {
     let (backend, ip) = (Backend::answering("ok"), own_address());
     let same = route("a.test", backend.address);
     let program = start_with(&with_named(&ip, "", &same));
@@ -228,7 +228,7 @@ fn named_listeners_come_move_and_go() {
     let names: Vec<_> = listening.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["http", "apps", "federation"]);
 
-    // The port that the kernel picked stays, and TLS comes and goes with the port in its place.
+    // The port that the kernel picked stays when TLS is turned on or off.
     let moved = "[listeners.federation]\nport = 8449\ntls = true\n";
     let report =
         reload_with(&program, &with_named(&ip, &format!("{moved}[listeners.apps]\nport = 0\ntls = true\n"), &same));
@@ -255,7 +255,7 @@ fn named_listeners_come_move_and_go() {
     assert_closed(apps);
     assert_eq!(secured.get("a.test", "/").status, 200);
     assert_eq!(listeners(&program), listener("http", at(&ip, 8080)));
-    // Of one that is gone, nothing is served.
+    // A listener that is gone serves nothing.
     open.send(get("a.test", "/"));
     assert_eq!(open.end(), (Vec::new(), End::Fin));
 

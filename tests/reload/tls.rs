@@ -81,12 +81,12 @@ fn a_replaced_client_certificate_is_presented_after_the_reload() {
     };
     put("one", "");
     reload(&program, &(route("a.test", format!("https://{}", backend.address)) + &tls("client.pem")));
-    // On one connection, since each worker has connections of its own.
+    // One client connection stays on one worker, which has its own connections.
     let mut client = Client::connect(program.http());
     let mut get = || client.get("a.test", "/").text().to_owned();
     assert_eq!(get(), "inside.test 0");
 
-    // The same certificate is no reason to connect again, wherever it is.
+    // The same certificate in another file is no reason to connect again.
     put("one", "# For the backends.");
     try_reload(&program).unwrap();
     reload(&program, &(route("a.test", format!("https://{}", backend.address)) + &tls("one.pem")));

@@ -24,7 +24,7 @@ fn each_is_valid() {
 }
 
 #[test]
-fn each_begins_with_what_it_is_and_how_to_run_it() {
+fn each_begins_with_its_purpose_and_how_to_run_it() {
     for path in examples() {
         let text = fs::read_to_string(&path).expect("a readable file");
         let head: Vec<_> = text.lines().take_while(|line| line.starts_with("# ")).collect();
@@ -51,7 +51,7 @@ fn examples() -> Vec<PathBuf> {
     entries.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect()
 }
 
-/// What the comments tell to put into the environment: `NAME=value`.
+/// Variables that the comments say to set: `NAME=value`.
 fn variables(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let words = text.lines().filter_map(|line| line.strip_prefix("# ")).flat_map(str::split_whitespace);
     words.filter_map(|word| word.split_once('=')).filter(|(name, value)| {

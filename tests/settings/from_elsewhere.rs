@@ -1,4 +1,4 @@
-//! The pages for users of other proxies show what is valid.
+//! The snippets on the pages for users of other proxies are valid.
 
 use pmesh::config::SETTINGS;
 
@@ -11,7 +11,7 @@ const PAGES: [&str; 3] = [
 ];
 
 #[test]
-fn each_snippet_is_a_file() {
+fn each_snippet_is_a_valid_file() {
     for page in PAGES {
         let snippets: Vec<_> =
             page.split("\n```toml\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
@@ -26,7 +26,7 @@ fn each_row_says_what_can_be_written() {
         let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
         let ours =
             rows.filter_map(|row| Some(row.rsplit_once(" | ")?.1)).flat_map(|ours| ours.split('`').skip(1).step_by(2));
-        // "…" stands for what is left out.
+        // Code with "…" is not complete.
         let settings: Vec<_> = ours.filter(|code| code.contains(" = ") && !code.contains('…')).collect();
         assert!(settings.len() > 15, "{settings:?}");
         settings.into_iter().for_each(|setting| assert_valid(&in_its_place(setting)));
@@ -38,7 +38,7 @@ fn assert_valid(file: &str) {
     start.load().unwrap_or_else(|error| panic!("{error}: {file}"));
 }
 
-/// A file in which a setting stands where it belongs.
+/// A file with a setting where it belongs.
 fn in_its_place(setting: &str) -> String {
     let key = setting.split(" = ").next().unwrap_or_default();
     if key == "port" || setting == "tls = true" {

@@ -88,7 +88,7 @@ fn one_name_or_pattern_needs_no_list() {
 }
 
 #[test]
-fn patterns_match_regular_files_that_are_not_hidden_no_backups_and_not_the_main_file() {
+fn patterns_skip_hidden_files_backups_special_files_and_the_main_file() {
     let files = [
         ("a.toml", route("a")),
         (".a.toml.swp", "{".into()),
@@ -99,7 +99,7 @@ fn patterns_match_regular_files_that_are_not_hidden_no_backups_and_not_the_main_
     let start = including(&files, "include = \"*\"");
     let _socket = UnixListener::bind(start.folder.join("socket.toml")).expect("a socket");
     assert_eq!(hosts(&start), ["a"]);
-    // However it is called.
+    // By any name.
     let start = including(&files, "include = \"../*/*.toml\"");
     let name = start.folder.file_name().expect("a name").to_string_lossy().into_owned();
     let start = start.write("config.toml", &format!("include = \"../{name}/*.toml\""));
@@ -133,7 +133,7 @@ fn a_symlink_is_followed() {
 }
 
 #[test]
-fn mistakes_name_the_included_file_its_line_and_the_key_as_it_is_there() {
+fn errors_name_the_included_file_its_line_and_its_key() {
     let bad = "# one\n[[routes]]\nhost = \"x\"\nupstream = [\"a:1\", \"a:b\"]\nprefx = \"/\"\n[[routes]]\nhost = \"y\"\nprefix = \
                3\nupstream = \"a:1\"\n";
     let start =
@@ -182,7 +182,7 @@ fn redirects_of_all_files_are_joined_by_name() {
     ] {
         assert!(error.contains(expected), "{expected}: {error}");
     }
-    // A list is none, whichever file has it.
+    // A list is an error in either file.
     for (a, b, expected) in [
         ("[redirects]\n\"a\" = \"https://x\"\n", "redirects = []\n", "[DIR]/b.toml:1: redirects: expected a table"),
         ("redirects = []\n", "[redirects]\n\"a\" = \"https://x\"\n", "[DIR]/a.toml:1: redirects: expected a table"),
@@ -275,7 +275,7 @@ fn mistakes_in_an_included_file() {
             assert_eq!(error.lines().count(), 1, "{text}: {error}");
         }
     }
-    // In the main file, too.
+    // Also in the main file.
     let start = including(&[("a.toml", route("a"))], "include = \"a.toml\"\nroutes = 3");
     assert_eq!(
         start.error(),

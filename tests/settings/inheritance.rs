@@ -1,4 +1,4 @@
-//! What routes inherit from their parent, from `[defaults]` and from the settings that belong to no table.
+//! What routes inherit from their parent, from `[defaults]` and from top-level settings.
 
 use std::time::Duration;
 
@@ -129,7 +129,7 @@ fn tables_are_merged_by_key_and_false_removes() {
         (some("/own.pem"), some("inside.test")),
         (some("/all.pem"), None),
         (None, None),
-        // Of no use there, but inherited.
+        // Inherited, although it has no effect there.
         (some("/all.pem"), some("inside.test")),
     ];
     assert_eq!(routes.iter().map(shown).collect::<Vec<_>>(), expected);

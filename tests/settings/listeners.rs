@@ -8,7 +8,7 @@ fn settings(file: &str) -> Settings {
     Start::new().file(file).loaded().settings
 }
 
-/// The message that a file brings, from the number of the line on.
+/// Asserts the error of a file. `expected` begins with the line number.
 #[track_caller]
 fn assert_error(file: &str, expected: &str) {
     assert_eq!(Start::new().file(file).error(), format!("[DIR]/config.toml:{expected}"), "{file}");
@@ -84,7 +84,7 @@ fn names_are_like_dns_labels() {
 }
 
 #[test]
-fn a_table_says_what_it_lacks_and_what_it_cannot_have() {
+fn missing_and_invalid_keys_are_errors() {
     let port = "expected a port (0 to 65535, where 0 lets the kernel pick) or \"off\"";
     for (file, expected) in [
         ("[listeners.a]\ntls = true", "1: listeners.a: no port: set `port` to a number, or to \"off\""),

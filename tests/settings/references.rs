@@ -80,7 +80,7 @@ key = "~/${CERTS}/a.key"
     ] {
         assert_eq!(start.explained(key), (value.into(), format!("[DIR]/config.toml:{source}")));
     }
-    // A stronger source is named alone.
+    // A flag is named without the variables of the file.
     assert_eq!(start.flags(&["--http", "81"]).explained("http"), ("81".into(), "--http".into()));
 }
 
@@ -102,7 +102,7 @@ fn references_and_literal_dollars() {
         ("$$", "$"),
         ("$", "$"),
         ("{WORD}", "{WORD}"),
-        // What a variable holds is not looked at again.
+        // References in the value of a variable are plain text.
         ("${NESTED}", "${WORD} $$"),
     ] {
         let start = Start::new().variable("WORD", "word").variable("EMPTY", "").variable("NESTED", "${WORD} $$");

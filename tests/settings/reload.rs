@@ -22,7 +22,7 @@ fn reloaded(setting: &'static Setting) -> (Loaded, Loaded) {
     (before, put(start, Source::File, setting, &text(setting, true)).loaded())
 }
 
-/// All that a file may hold, but for the names of other files.
+/// All settings that a file may hold, except `include`.
 fn in_file() -> impl Iterator<Item = &'static Setting> {
     SETTINGS.iter().filter(|setting| holds(Source::File, setting) && setting.kind != Kind::Include)
 }

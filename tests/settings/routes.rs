@@ -1,4 +1,4 @@
-//! Which requests a route is for, and how they are answered, as a file says it.
+//! Routes in a file: which requests they are for, and how they answer.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::Start;
 
 const ROUTE: &str = "[[routes]]\nhost = \"a\"\n";
 
-/// The routes of a file, as a person is shown them.
+/// The routes of a file, as they are shown.
 fn shown(file: &str) -> Vec<String> {
     Start::new().file(file).loaded().settings.routes.iter().map(ToString::to_string).collect()
 }
@@ -75,7 +75,7 @@ fn answers_are_upstreams_redirects_and_fixed_responses() {
 }
 
 #[test]
-fn a_body_of_json_is_one() {
+fn a_json_body_has_its_content_type() {
     for (body, expected) in [
         (r#"{"m.server": "a:443"}"#, "application/json"),
         ("[1]", "application/json"),

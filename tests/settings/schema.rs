@@ -22,7 +22,7 @@ impl Schema {
         Self { schemas, index }
     }
 
-    /// What is wrong with a file, if anything is.
+    /// The error of a file, if it has one.
     fn error(&self, file: &str) -> Option<String> {
         let file: DocumentMut = file.parse().expect("TOML");
         self.schemas.validate(&json(file.as_item()), self.index).err().map(|error| format!("{error:#}"))
@@ -95,7 +95,7 @@ fn every_setting_of_the_file_is_there_and_explained() {
 const ROUTE: &str = "[[routes]]\nhost = \"a.test\"\nupstream = \"b:1\"\n";
 
 #[test]
-fn its_verdicts_are_those_of_the_program() {
+fn it_agrees_with_the_program() {
     let schema = Schema::new();
     let route = |rest: &str| format!("{ROUTE}{rest}\n");
     let host = |rest: &str| format!("[[routes]]\nhost = \"a.test\"\n{rest}\n");

@@ -27,7 +27,7 @@ pub fn expired_certificate(folder: &Path, name: &str) {
 pub fn client_certificate(folder: &Path, name: &str) -> CertificateDer<'static> {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-    // So that it is not taken for another one that is badly signed.
+    // With a name of its own, it is not mistaken for another certificate with a bad signature.
     params.distinguished_name.push(DnType::CommonName, name);
     let certificate = params.self_signed(&key).unwrap();
     fs::write(folder.join(format!("{name}.pem")), certificate.pem()).unwrap();

@@ -187,7 +187,7 @@ impl Program {
         self.address("internal")
     }
 
-    /// Where the listener with this name is.
+    /// The address of the listener with this name.
     pub fn address(&self, listener: &str) -> SocketAddr {
         let line = self.wait_for_line(&format!("INFO {listener} "));
         line.split_whitespace().last().unwrap().parse().unwrap()

@@ -1,4 +1,4 @@
-//! A backend with TLS, which tells what it was asked for and who asked.
+//! A backend with TLS that reports the requested name and the certificate of the client.
 
 use std::{
     io::{Read, Write},
@@ -15,9 +15,8 @@ use rustls::{
 
 use super::{Backend, backend::ok};
 
-/// Answers each request with the name that TLS asked for (SNI) and the number of the client's certificate among `clients`,
-/// such as `inside.test 1`. If there are `clients`, others are not let in. Returns its own certificate, for `inside.test`,
-/// in PEM.
+/// Answers each request with the SNI and the index of the client's certificate in `clients`, such as `inside.test 1`.
+/// If there are `clients`, others are rejected. Also returns the PEM of its own certificate, for `inside.test`.
 pub fn tls_backend(clients: &[CertificateDer<'static>]) -> (Backend, String) {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(["inside.test".to_owned()]).unwrap().self_signed(&key).unwrap();

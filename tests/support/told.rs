@@ -1,8 +1,8 @@
-//! All that a backend is told of a request, line by line, and all that a client may make up of it.
+//! The headers that a backend gets, and those that a client may forge.
 
 use super::read::Request;
 
-/// What only pmesh says, or a proxy that it trusts.
+/// Headers that only pmesh or a trusted proxy may set.
 pub const FORGED: &[(&str, &str)] = &[
     ("forwarded", "for=192.0.2.66;host=evil.test;proto=gopher"),
     ("x-forwarded-for", "192.0.2.66"),
@@ -25,18 +25,18 @@ pub const FORGED: &[(&str, &str)] = &[
     ("x_pmesh_node", "evil"),
 ];
 
-/// As lines of HTTP/1.
+/// The fields as lines of HTTP/1.
 pub fn lines(fields: &[(&str, &str)]) -> String {
     fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
 }
 
-/// `Connection` with the names of all headers that pmesh sets, so that it removes its own if it believes it.
+/// `Connection` with all headers that pmesh sets: if it believed this, it would remove its own.
 pub fn connection() -> String {
     let names: Vec<_> = FORGED.iter().map(|(name, _)| *name).chain(["cdn-loop", "host"]).collect();
     format!("connection: {}\r\n", names.join(", "))
 }
 
-/// All headers, in the order of their names. What is random has another value: `ID`, `PROCESS`.
+/// All headers, sorted by name. Random values are replaced by `ID` and `PROCESS`.
 pub fn told(request: &Request) -> Vec<String> {
     let is_hex = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let line = |(name, value): &(String, String)| match &**name {

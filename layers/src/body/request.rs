@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_passes_behind_the_limit() {
+    async fn nothing_passes_beyond_the_limit() {
         let pieces = ["12", "345", "6", ""].map(|piece| Ok::<_, BoxError>(Frame::data(Bytes::from(piece))));
         let mut body = RequestBody::new(StreamBody::new(futures_util::stream::iter(pieces)));
         body.limit(4);

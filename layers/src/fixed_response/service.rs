@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn head_has_the_headers_alone() {
+    async fn head_has_headers_only() {
         let answer = answered(response(200).body("hello"), Method::HEAD).await;
         assert_eq!(answer.body(), "");
         assert_eq!(answer.headers()[CONTENT_LENGTH], "5");

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_may_name_one() {
+    fn the_port_of_a_host() {
         for (host, expected) in [
             ("a.test", None),
             ("a.test:", None),
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_may_have_one() {
+    fn the_port_of_a_scheme() {
         for (scheme, expected) in
             [("http", Some("80")), ("https", Some("443")), ("ws", Some("80")), ("wss", Some("443")), ("ftp", None)]
         {

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_target_needs_is_known() {
+    fn a_target_knows_what_it_needs() {
         for (text, rest, capture) in [
             ("https://a.test", false, None),
             ("/x/{*}", true, None),

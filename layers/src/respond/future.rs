@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_passes_is_answered_by_no_row() {
+    async fn an_error_that_passes_is_not_answered() {
         let layer = RespondLayer::new().pass::<Inner>().on(|_: &Inner| StatusCode::IM_A_TEAPOT).pass::<NoRoute>();
         for (error, passes) in [
             (BoxError::from(Inner), true),

@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn upgrades_are_asked_for() {
+    fn upgrades_match_by_protocol() {
         let socket = any().upgrade("WebSocket");
         let request = |connection, upgrade, version| {
             let request =

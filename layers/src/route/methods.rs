@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_a_set() {
+    fn methods_are_a_set() {
         for (text, shown) in [
             ("", ""),
             ("HEAD", "HEAD"),

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_prefix_goes() {
+    fn the_longest_prefix_is_removed() {
         let layer = StripPrefixLayer::any(["/", "/a", "/a/b/c", "/a/b", "/d/"].map(|text| text.parse().unwrap()));
         for (uri, expected) in [
             ("/a/x", Some(("/x", "/a"))),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_proxy_has_removed_comes_before_it() {
+    fn the_prefix_of_a_proxy_in_front_comes_first() {
         let layer = StripPrefixLayer::new("/api".parse().unwrap());
         for (fields, expected) in [
             (&["/shop"][..], "/shop/api"),

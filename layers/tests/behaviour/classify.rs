@@ -124,14 +124,14 @@ async fn errors_within_a_response_timeout_are_classified() {
     assert_eq!(send(&balance, "POST", "body").await, Ok((200, "body".to_owned())));
 }
 
-/// A body whose client breaks it off.
+/// A body that the client breaks off.
 fn cut() -> RequestBody {
     let pieces = [Ok(Frame::data("piece".into())), Err(BoxError::from("the client is gone"))];
     RequestBody::new(StreamBody::new(futures_util::stream::iter(pieces)))
 }
 
 #[tokio::test]
-async fn what_the_client_is_to_blame_for_leaves_the_endpoint_well() {
+async fn errors_of_the_client_do_not_count_against_the_endpoint() {
     let limited = |(name, service)| (name, BoxCloneSyncService::new(BodyLimitLayer::new(Some(4)).layer(service)));
     for method in ["POST", "PUT", "GET"] {
         for body in [cut, || RequestBody::new(String::from("too long"))] {

@@ -1,4 +1,4 @@
-//! Requests that the conditions of routes refuse, and their answers.
+//! Requests that meet no conditions of a route, and their answers.
 
 use http::{Method, Request, Response, header::ALLOW};
 use pmesh_layers::{

@@ -47,7 +47,7 @@ fn request(stream: u32, path: &str) -> Vec<u8> {
     http2::request(stream, &fields)
 }
 
-/// The status line, the headers that tell of a body, and what follows the head.
+/// The status line, the headers about the body, and the body.
 fn summary(answer: &str) -> (String, Vec<String>, String) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let mut lines = head.split("\r\n").map(str::to_lowercase);
@@ -92,7 +92,7 @@ async fn head_and_bodiless_statuses_are_right_on_every_server() {
             for (server, answer) in [("axum", under_axum), ("HttpServer", alone)] {
                 let mut summary = summary(&answer);
                 if method == "HEAD" && (is_empty || is_bodiless) {
-                    // Whether an empty one has a length is the server's to say (RFC 9110, 9.3.2).
+                    // The server may leave out the length of an empty body (RFC 9110, 9.3.2).
                     summary.1.retain(|header| header != "content-length: 0");
                     headers.retain(|header| header != "content-length: 0");
                 }
@@ -128,7 +128,7 @@ async fn a_silent_request_ends_its_connection_over_http1() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_request_ends_only_its_stream_over_http2() {
     let mut client = tls(Protocol::Http2);
-    // The first waits for the rest of its body.
+    // The rest of its body never comes.
     let fields = [(":method", "POST"), (":scheme", "https"), (":path", "/silent"), (":authority", "a.example")];
     let mut post = http2::request(1, &fields);
     post[4] = 4;
@@ -147,7 +147,7 @@ async fn a_silent_request_ends_only_its_stream_over_http2() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn before_a_served_name_it_is_like_any_other_error() {
+async fn before_a_served_name_silence_is_like_any_error() {
     let stack = || {
         let silence = Silence::<String>::new();
         BoxCloneService::new(ServiceBuilder::new().layer(RespondLayer::new().pass::<NoResponse>()).service(silence))

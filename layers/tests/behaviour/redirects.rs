@@ -17,7 +17,7 @@ use tokio::{
 use tower::ServiceExt;
 use url::Url;
 
-/// Parts that some reader takes for the beginning of a host, or of another URL.
+/// Parts that could be mistaken for the start of a host or of another URL.
 const PARTS: [&str; 30] = [
     "/",
     "/",
@@ -62,7 +62,7 @@ const RELATIVE: [&str; 8] = [
     "/{path}/evil.test?{query}#{*}",
 ];
 
-/// Each with the host that it leads to.
+/// Targets, each with the host that it leads to.
 const ABSOLUTE: [(&str, &str); 7] = [
     ("https://a.test", "a.test"),
     ("https://a.test:8443{path}", "a.test:8443"),
@@ -73,7 +73,7 @@ const ABSOLUTE: [(&str, &str); 7] = [
     ("https://a.test/#{path_and_query}", "a.test"),
 ];
 
-/// The target of a request: mostly with a slash at its beginning.
+/// The target of a request, mostly with a leading slash.
 fn asked() -> impl Strategy<Value = String> {
     let parts = || prop::collection::vec(prop::sample::select(&PARTS[..]), 0..8).prop_map(|parts| parts.concat());
     let beginning = prop::sample::select(&["/", "/", "//", "/old/", "/old//", "/old", "http://evil.test", "*"][..]);
@@ -83,7 +83,7 @@ fn asked() -> impl Strategy<Value = String> {
     })
 }
 
-/// `Location`, or `None` for 400; `asked` for what is no target of a request.
+/// `Some(None)` for 400; `None` if `asked` is not a valid request target.
 fn location(target: &str, asked: &str) -> Option<Option<String>> {
     let request = Request::get(asked).header("host", "own.test").body(()).ok()?;
     let redirect: Redirect<String> = Redirect::new(target.parse().unwrap()).prefix("/old".parse().unwrap());
@@ -107,7 +107,7 @@ proptest! {
     #[test]
     fn no_request_chooses_the_host_of_a_url((target, host) in prop::sample::select(&ABSOLUTE[..]), asked in asked()) {
         if let Some(Some(location)) = location(target, &asked) {
-            // `{host}` is the host that the request names, in its target before the header.
+            // `{host}` is the host of the request: that of the target, or else that of the header.
             let uri: Uri = asked.parse().unwrap();
             let named = HostName::from_authority(uri.host().unwrap_or("own.test").as_bytes());
             let host = named.map_or(host.to_owned(), |named| host.replace("{host}", named.as_str()));
@@ -133,7 +133,7 @@ proptest! {
     }
 }
 
-/// Under `axum::serve`, as a route of an app. The client's fragment and its line breaks never get that far.
+/// As a route of an axum app. A fragment or a line break from the client does not get that far.
 #[tokio::test]
 async fn it_is_a_service_of_axum() {
     let redirect: Redirect<Body> = Redirect::new("/new/{*}".parse().unwrap()).prefix("/old".parse().unwrap());

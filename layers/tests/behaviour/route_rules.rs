@@ -1,4 +1,4 @@
-//! Exact paths, regular expressions and conditions, beside rules that are tried one after the other.
+//! Compares the route table with a list of rules that are tried one after the other.
 
 use std::{cmp::Reverse, net::IpAddr};
 
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use crate::support::readings::{odd_path, readings};
 
-/// An expression, and what it means.
+/// An expression, and a function that matches the same paths.
 type Meaning = (&'static str, fn(&str) -> bool);
 
 const REGEXES: [Meaning; 6] = [
@@ -34,7 +34,7 @@ enum Path {
 }
 
 impl Path {
-    /// Without a slash at the end; empty where it does not count.
+    /// The prefix without a slash at the end; empty for an exact path.
     fn prefix(&self) -> &str {
         match self {
             Self::Exact(_) => "",
@@ -62,7 +62,7 @@ impl Path {
     }
 }
 
-/// What requests have, and what rules want. What a rule leaves out does not matter to it.
+/// The traits of a request, or those that a rule requires: `None` in a rule is anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Traits {
     header: Option<&'static str>,
@@ -120,7 +120,7 @@ impl Written {
         self.methods.is_empty() || self.methods.contains(method) || self.methods.contains(as_get)
     }
 
-    /// Those with conditions go first.
+    /// Rules with conditions go first.
     fn rank(&self) -> u8 {
         match (self.wanted.is_empty(), self.methods.is_empty()) {
             (false, _) => 0,
@@ -130,7 +130,7 @@ impl Written {
     }
 }
 
-/// The host pattern and the path that decide, by the first rule that has them.
+/// The first rule with the host pattern and path that decide.
 fn place(rules: &[Written], host: &HostName, path: &str) -> Option<usize> {
     let matches = |rule: &Written| rule.host.parse::<HostPattern>().unwrap().matches(host) && rule.path.matches(path);
     let key = |(index, rule): &(usize, &Written)| {
@@ -195,7 +195,7 @@ fn request_path() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn both_choose_the_same(
+    fn the_table_and_the_list_agree(
         rules in prop::collection::vec(rule(), 1..10),
         path in request_path(),
         method in prop::sample::select(&[Method::GET, Method::HEAD, Method::POST, Method::DELETE][..]),
@@ -215,7 +215,7 @@ proptest! {
         }
         let has = Traits { header: has.0, query: has.1, client: has.2, upgrade: has.3 };
         let uri = format!("{path}{}", has.query.map(|value| format!("?q={value}")).unwrap_or_default()).parse::<Uri>();
-        // Some are refused before they have a route.
+        // Some are not valid targets, or `Uri` reads another path.
         prop_assume!(uri.as_ref().is_ok_and(|uri| uri.path() == path));
         let mut request = Request::builder().method(&method).uri(uri.unwrap());
         if let Some(value) = has.header {
@@ -227,7 +227,7 @@ proptest! {
         if has.upgrade {
             request = request.header("connection", "upgrade").header("upgrade", "chat");
         }
-        // A path with more readings is always ambiguous, and so is the rest behind a prefix.
+        // A path with more readings is always ambiguous, and so is the rest after a prefix.
         prop_assume!(path.match_indices('/').all(|(slash, _)| readings(&path[slash..]).len() <= 64));
         let found = table.find_for("a.b", &request.body(()).unwrap()).copied();
         prop_assert_eq!(found, expected(&list, "a.b", &path, &method, &has), "{} {}", method, path);

@@ -1,4 +1,4 @@
-//! Responses that may be idle for long, beside others that may not.
+//! Responses that may be idle for long, next to others that may not.
 
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
@@ -29,8 +29,8 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 
 type Body = Sender<Bytes, Infallible>;
 
-/// A connection to a service whose responses the test writes. They have the content type that their request asks for,
-/// and the timeout that it names. Bodies of requests are read as they come.
+/// A connection to a service whose responses the test writes. The content type and the timeout of a response are those
+/// in the headers of its request. Bodies of requests are read as they come.
 struct Served {
     bodies: mpsc::UnboundedReceiver<Body>,
     ended: JoinHandle<Ended>,
@@ -66,7 +66,7 @@ impl Served {
         self.bodies.recv().await.unwrap()
     }
 
-    /// The end, which must come of a stall `expected` after `since`, or a quarter of it later.
+    /// Asserts that it ends with a stall, `expected` after `since` or up to a quarter later.
     async fn stalls(self, since: Instant, expected: Duration) {
         assert!(matches!(self.ended.await.unwrap(), Ended::Stalled));
         assert_took(since, expected);
@@ -78,7 +78,7 @@ fn assert_took(since: Instant, expected: Duration) {
     assert!(took >= expected && took <= expected * 5 / 4 + Duration::from_secs(2), "{took:?}");
 }
 
-/// A client of HTTP/2.
+/// An HTTP/2 client.
 struct Client(client::SendRequest<Bytes>);
 
 /// A stream of it.
@@ -97,12 +97,12 @@ impl Client {
         (Self(requests), served)
     }
 
-    /// Begins a response with these fields in its request, which has more to come.
+    /// Sends a request with these headers, whose body is not complete, and begins the response.
     async fn open(&mut self, served: &mut Served, fields: &[(&str, &str)]) -> Stream {
         self.send(served, "POST", fields).await
     }
 
-    /// The same, but of a request without a body.
+    /// The same, with a request without a body.
     async fn get(&mut self, served: &mut Served, fields: &[(&str, &str)]) -> Stream {
         self.send(served, "GET", fields).await
     }
@@ -127,7 +127,7 @@ impl Stream {
         assert_eq!(self.receives.data().await.unwrap().unwrap(), "piece");
     }
 
-    /// It must be reset `expected` after `since`, or a quarter of it later.
+    /// Asserts that it is reset `expected` after `since` or up to a quarter later.
     async fn gets_reset(mut self, since: Instant, expected: Duration) {
         let error = self.receives.data().await.unwrap().unwrap_err();
         assert_eq!(error.reason(), Some(Reason::CANCEL), "{error:?}");
@@ -177,7 +177,7 @@ async fn a_response_beside_an_idle_stream_is_reset_when_it_stalls() {
     let (mut client, mut served) = Client::new().await;
     let mut before = client.get(&mut served, &[]).await;
     let mut events = client.get(&mut served, EVENTS).await;
-    // It waits once more, and from then on by itself.
+    // From its next wait on, the stream watches itself.
     before.moves().await;
     let since = Instant::now();
     let (after, uploads) = (client.get(&mut served, &[]).await, client.open(&mut served, &[]).await);
@@ -201,7 +201,7 @@ async fn once_the_stream_has_ended_a_stall_ends_the_connection_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_client_sends_keeps_its_own_stream_alone() {
+async fn a_request_body_keeps_only_its_own_stream_open() {
     let (mut client, mut served) = Client::new().await;
     let (mut one, other) = (client.open(&mut served, GRPC).await, client.open(&mut served, GRPC).await);
     let since = Instant::now();
@@ -218,7 +218,7 @@ async fn what_the_client_sends_keeps_its_own_stream_alone() {
 async fn a_stream_may_leave_a_message_waiting() {
     let (mut client, mut served) = Client::new().await;
     let Stream { mut receives, mut body, .. } = client.open(&mut served, GRPC).await;
-    // More than a window (RFC 9113, 6.9.2), of which the client takes nothing for now.
+    // More than a window (RFC 9113, 6.9.2). The client does not read yet.
     let sent = tokio::spawn(async move {
         for _ in 0..10 {
             body.send_data(vec![0; 16 * 1024].into()).await.unwrap();
@@ -240,7 +240,7 @@ async fn a_stream_whose_client_stops_reading_is_reset_while_its_request_goes_on(
     let Stream { mut receives, mut body, sends: _sends } = client.open(&mut served, GRPC).await;
     let since = Instant::now();
     while body.send_data(vec![0; 16 * 1024].into()).await.is_ok() {}
-    // It has the time for each 16 KiB that are on their way.
+    // The client has this time for each 16 KiB in flight.
     assert!(since.elapsed() >= HOUR && since.elapsed() < HOUR * 8);
     let error = loop {
         match receives.data().await.unwrap() {
@@ -256,7 +256,7 @@ async fn a_stream_whose_client_stops_reading_is_reset_while_its_request_goes_on(
 async fn a_response_may_have_a_timeout_of_its_own() {
     for (seconds, expected) in [("4", Duration::from_secs(4)), ("600", MINUTE * 10)] {
         let (mut client, mut served) = Served::new(Protocol::Http1);
-        // It follows one with the timeout of the server, which has taken its time.
+        // It follows a slow response with the server's timeout.
         client.write_all(request("").as_bytes()).await.unwrap();
         let mut first = served.body().await;
         sleep(Duration::from_secs(20)).await;

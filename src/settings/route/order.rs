@@ -110,7 +110,7 @@ mod tests {
     };
 
     #[test]
-    fn it_is_the_order_of_the_table() {
+    fn the_order_is_that_of_the_route_table() {
         let arguments = Arguments::parse(["pmesh", "--route", "a=b:1"]).unwrap();
         let source = Source::new(arguments.flags, [("HOME".into(), "/x".into())], Defaults::none());
         let route = source.load().unwrap().settings.routes.pop().unwrap();

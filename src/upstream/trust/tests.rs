@@ -134,7 +134,7 @@ fn what_no_route_names_is_not_trusted() {
 }
 
 #[test]
-fn what_is_presented_is_part_of_the_identity() {
+fn the_presented_certificate_is_part_of_the_id() {
     let setup = Setup::new();
     let file = setup.write("a");
     let key = rcgen::KeyPair::generate().unwrap();

@@ -128,7 +128,7 @@ fn a_single_route_with_a_prefix_has_ambiguous_paths() {
 }
 
 #[test]
-fn what_is_left_without_the_prefix_may_not_mean_another_route() {
+fn the_rest_after_the_prefix_must_not_mean_another_route() {
     let table = table(&[
         ("a/api", "api"),
         ("a/api/admin", "admin"),
@@ -395,7 +395,7 @@ fn the_rule_that_is_chosen_says_whether_paths_are_literal() {
 }
 
 #[test]
-fn rules_that_are_alike_are_refused() {
+fn duplicate_rules_are_refused() {
     let mut table = table(&[("a/foo", "first"), ("a=/foo", "exact"), ("a/foo ~ x", "regex"), ("a/bar ~ x", "other")]);
     let get = || Conditions::new().methods([Method::GET]);
     let mut insert = |route: &str, conditions: Conditions| {

@@ -1,4 +1,4 @@
-//! What backends make of odd paths, worked out step by step.
+//! How backends may read odd paths, worked out step by step.
 
 use std::collections::BTreeSet;
 
@@ -85,7 +85,7 @@ fn without_double_slashes(path: &str) -> String {
     text
 }
 
-/// Without the slash that is left of dots at the end.
+/// Also removes the slash that dots at the end leave.
 fn without_dots_and_slash(path: &str) -> String {
     let text = without_dots(path);
     match path.ends_with("/.") || path.ends_with("/..") {
