@@ -17,7 +17,7 @@ use super::{
     slipped::slipped,
     syntax, table,
     toml::{self, Lines},
-    unknown::{Which, unknown_keys},
+    unknown::{WhichFile, unknown_keys},
 };
 
 /// A file of settings that knows the line of each.
@@ -112,7 +112,7 @@ impl ConfigFile {
     }
 
     /// Reports each unknown key.
-    pub(super) fn report_unknown_keys(&self, which: Which, problems: &mut Problems) {
+    pub(super) fn report_unknown_keys(&self, which: WhichFile, problems: &mut Problems) {
         for unknown in unknown_keys(self.document.as_table(), which) {
             problems.push(Problem::new(self.place(&unknown.path), unknown.message));
         }

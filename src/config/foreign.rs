@@ -87,12 +87,12 @@ pub(crate) fn with_references(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::table;
+    use crate::config::{keys::ROUTE, table};
 
     #[test]
     fn planned_keys_have_their_names_in_a_route() {
         for (_, ours) in PLANNED_IN_ROUTE {
-            assert!(shape::key(shape::ROUTE, ours).is_some_and(|key| key.part == shape::Part::Planned), "{ours}");
+            assert!(shape::key(ROUTE, ours).is_some_and(|key| key.role == shape::Role::Planned), "{ours}");
         }
     }
 
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn keys_of_routes_are_not_foreign() {
         for key in IN_ROUTE.iter().chain(PLANNED_IN_ROUTE).flat_map(|(keys, _)| *keys) {
-            assert_eq!(shape::key(shape::ROUTE, key), None, "{key}");
+            assert_eq!(shape::key(ROUTE, key), None, "{key}");
         }
     }
 

@@ -11,7 +11,7 @@ use figment::value::Value;
 
 use super::{
     Problem, Problems, environment::Environment, file::ConfigFile, files::Files, find::unreadable, pattern::Pattern,
-    unknown::Which,
+    unknown::WhichFile,
 };
 
 const KEY: &str = "include";
@@ -82,8 +82,8 @@ impl Include {
     ) -> Option<ConfigFile> {
         let text = problems.note(read(&path, place))?;
         let mut file = problems.note(ConfigFile::parse(path, &text))?;
-        file.report_unknown_keys(Which::Included, problems);
-        file.keep(|setting| Which::Included.holds(setting));
+        file.report_unknown_keys(WhichFile::Included, problems);
+        file.keep(|setting| WhichFile::Included.holds(setting));
         file.resolve(environment, problems).then_some(file)
     }
 

@@ -17,6 +17,7 @@ mod files;
 mod find;
 mod foreign;
 mod include;
+mod keys;
 mod kind;
 mod merged;
 mod parse;
@@ -53,12 +54,13 @@ pub use self::{
 pub(crate) use self::{
     error::Problems,
     foreign::with_references,
+    keys::{
+        CERTIFICATE as CERTIFICATE_KEYS, HSTS as HSTS_KEYS, LISTENER as LISTENER_KEYS, REDIRECT as REDIRECT_KEYS,
+        RESPOND as RESPOND_KEYS, ROUTE as ROUTE_KEYS,
+    },
     merged::{Merged, Node},
     parse::{Parse, Reason, TimeLimit, because, text},
-    shape::{
-        CERTIFICATE as CERTIFICATE_KEYS, HSTS as HSTS_KEYS, Key, LISTENER as LISTENER_KEYS, Part,
-        REDIRECT as REDIRECT_KEYS, RESPOND as RESPOND_KEYS, ROUTE as ROUTE_KEYS,
-    },
+    shape::{Key, Role},
     size::{Size, SizeLimit},
     source::Raw,
     suggest::{did_you_mean, flag_meant_by},

@@ -3,8 +3,8 @@
 use toml_edit::TableLike;
 
 use super::{
-    shape::{self, CHILD_ROUTE},
-    table,
+    keys::CHILD_ROUTE,
+    shape, table,
     toml::{self, Lines},
 };
 

@@ -17,7 +17,7 @@ use super::{
     find::find,
     include::Include,
     texts::{Rank, Texts},
-    unknown::Which,
+    unknown::WhichFile,
     watched::Watched,
 };
 
@@ -117,7 +117,7 @@ impl Source {
             match keys {
                 Some(keys) => file.keep(|setting| keys.contains(&setting.key)),
                 None => {
-                    file.report_unknown_keys(Which::Main, &mut problems);
+                    file.report_unknown_keys(WhichFile::Main, &mut problems);
                     doubts.extend(file.slipped());
                 }
             }

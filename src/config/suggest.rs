@@ -131,7 +131,7 @@ fn folded(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::{
-        shape::{CERTIFICATE, LISTENER, MATCH, REDIRECT, RESPOND, ROUTE, TLS},
+        keys::{CERTIFICATE, LISTENER, MATCH, REDIRECT, RESPOND, ROUTE, TLS},
         table::by_key,
     };
 

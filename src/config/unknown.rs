@@ -4,8 +4,10 @@ use pmesh_layers::host::HostPattern;
 use toml_edit::{Item, TableLike};
 
 use super::{
-    Kind, SETTINGS, Setting, foreign, renamed,
-    shape::{self, Key, Part, Shape},
+    Kind, SETTINGS, Setting, foreign,
+    keys::{CHILD_ROUTE, ROUTE},
+    renamed,
+    shape::{self, Key, Role, Shape},
     suggest, table, toml,
 };
 
@@ -17,16 +19,16 @@ pub(super) struct Unknown {
     pub(super) message: String,
 }
 
-/// Which file has the keys.
+/// Which file keys are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Which {
+pub(super) enum WhichFile {
     /// The main file.
     Main,
     /// One that the main file includes.
     Included,
 }
 
-impl Which {
+impl WhichFile {
     /// Whether it may hold the setting.
     pub(super) fn holds(self, setting: &Setting) -> bool {
         match self {
@@ -37,7 +39,7 @@ impl Which {
 }
 
 /// All keys that the tables of a file do not have.
-pub(super) fn unknown_keys(root: &dyn TableLike, which: Which) -> Vec<Unknown> {
+pub(super) fn unknown_keys(root: &dyn TableLike, which: WhichFile) -> Vec<Unknown> {
     let mut walk = Walk { which, path: Vec::new(), found: Vec::new() };
     for (key, item) in root.iter() {
         walk.path.push(key.to_owned());
@@ -51,7 +53,7 @@ pub(super) fn unknown_keys(root: &dyn TableLike, which: Which) -> Vec<Unknown> {
 }
 
 struct Walk {
-    which: Which,
+    which: WhichFile,
     path: Vec<String>,
     found: Vec<Unknown>,
 }
@@ -99,9 +101,9 @@ impl Walk {
             self.path.push(name.to_owned());
             let is_default = self.path.len() == 2 && self.path[0] == "defaults";
             // The shape of [defaults] is that of a child, which has no `routes`.
-            let is_shared = |key: Option<&Key>| key.map_or(name != "routes", |key| key.part == Part::Setting);
+            let is_shared = |key: Option<&Key>| key.map_or(name != "routes", |key| key.role == Role::Setting);
             match shape::key(keys, name) {
-                Some(key) if key.part == Part::Planned => self.report(shape::planned(name)),
+                Some(key) if key.role == Role::Planned => self.report(shape::planned(name)),
                 key if is_default && !is_shared(key) => {
                     self.report(format!(
                         "`{name}` belongs in a route: [defaults] holds only settings that routes can share"
@@ -125,11 +127,11 @@ fn dotted_key(table: &dyn TableLike) -> Option<String> {
     Some(rest.map_or_else(|| key.to_owned(), |rest| format!("{key}.{rest}")))
 }
 
-fn at_root(key: &str, which: Which) -> String {
+fn at_root(key: &str, which: WhichFile) -> String {
     if let Some(setting) = renamed::setting(key) {
         return renamed::message(setting.key);
     }
-    if which == Which::Included
+    if which == WhichFile::Included
         && let Some(message) = only_in_main(key)
     {
         return message;
@@ -143,7 +145,7 @@ fn at_root(key: &str, which: Which) -> String {
     if let Some(advice) = foreign::at_root(key) {
         return advice;
     }
-    if shape::key(shape::ROUTE, key).is_some() {
+    if shape::key(ROUTE, key).is_some() {
         return "unknown key; the keys of a route go below a [[routes]] line, or below [defaults] for all routes"
             .into();
     }
@@ -161,15 +163,15 @@ fn at_root(key: &str, which: Which) -> String {
     }
 }
 
-fn in_table(key: &str, known: &'static [Key], which: Which) -> String {
-    if key == "routes" && known == shape::CHILD_ROUTE {
+fn in_table(key: &str, known: &'static [Key], which: WhichFile) -> String {
+    if key == "routes" && known == CHILD_ROUTE {
         return "unknown key; a child cannot have children: write another [[routes.routes]]".into();
     }
-    let is_available = |key: &&Key| key.part != Part::Planned;
-    let of_route = || if known == shape::CHILD_ROUTE || known == shape::ROUTE { foreign::in_route(key) } else { None };
+    let is_available = |key: &&Key| key.role != Role::Planned;
+    let of_route = || if known == CHILD_ROUTE || known == ROUTE { foreign::in_route(key) } else { None };
     let misplaced = || match which {
-        Which::Main => misplaced(key),
-        Which::Included => only_in_main(key),
+        WhichFile::Main => misplaced(key),
+        WhichFile::Included => only_in_main(key),
     };
     of_route().or_else(|| in_inner_table(key, known)).or_else(misplaced).unwrap_or_else(|| {
         let known = known.iter().filter(is_available).map(|key| key.name);

@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 use self::value::Accepted;
 use super::{
     Fallback, Kind, SETTINGS, Setting,
-    shape::{CHILD_ROUTE, Key, Part, ROUTE, Shape},
+    keys::{CHILD_ROUTE, ROUTE},
+    shape::{Key, Role, Shape},
 };
 
 /// The schema, as indented JSON.
@@ -68,8 +69,8 @@ impl Place {
     /// Whether the key may be `false`, to remove an inherited value.
     fn may_be_false(self, key: &Key) -> bool {
         match self {
-            Self::Child => key.part != Part::Own,
-            Self::Route | Self::Defaults => key.part == Part::Setting,
+            Self::Child => key.role != Role::Own,
+            Self::Route | Self::Defaults => key.role == Role::Setting,
             Self::Inherited => true,
             Self::Elsewhere => false,
         }
@@ -77,8 +78,8 @@ impl Place {
 
     /// The place of a table under `key`.
     fn inside(self, key: &Key) -> Self {
-        match (self, key.part) {
-            (Self::Route | Self::Child | Self::Defaults, Part::Setting | Part::Match) | (Self::Inherited, _) => {
+        match (self, key.role) {
+            (Self::Route | Self::Child | Self::Defaults, Role::Setting | Role::Match) | (Self::Inherited, _) => {
                 Self::Inherited
             }
             _ => Self::Elsewhere,
@@ -111,8 +112,8 @@ fn accepted(shape: Shape, place: Place) -> Accepted {
 
 fn table(keys: &'static [Key], place: Place) -> Accepted {
     let is_available = |key: &&Key| match place {
-        Place::Defaults => key.part == Part::Setting,
-        _ => key.part != Part::Planned,
+        Place::Defaults => key.role == Role::Setting,
+        _ => key.role != Role::Planned,
     };
     let properties = keys.iter().filter(is_available).map(|key| {
         let accepted = accepted(key.shape, place.inside(key));
@@ -129,6 +130,6 @@ fn table(keys: &'static [Key], place: Place) -> Accepted {
         return table;
     }
     // Instead of an answer, a route may have children.
-    let answers = keys.iter().filter(|key| key.part == Part::Answer || matches!(key.shape, Shape::Tables(_)));
+    let answers = keys.iter().filter(|key| key.role == Role::Answer || matches!(key.shape, Shape::Tables(_)));
     table.with_one_of(answers.map(|key| key.name))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Redirection, Respond, Scope};
 use crate::{
-    config::{Key, Node, Part, Problems, ROUTE_KEYS},
+    config::{Node, Problems, ROUTE_KEYS, Role},
     settings::endpoint::Endpoint,
 };
 
@@ -35,9 +35,14 @@ impl fmt::Display for Answer {
     }
 }
 
+/// The keys that say it: a table that has one inherits none.
+pub(super) fn keys() -> Vec<&'static str> {
+    ROUTE_KEYS.iter().filter(|key| key.role == Role::Answer).map(|key| key.name).collect()
+}
+
 /// Reads the answer of a route. Returns `None` if there is none, and reports that unless the route has children.
 pub(super) fn read(scope: &Scope<'_>, has_children: bool, problems: &mut Problems) -> Option<Answer> {
-    let known: Vec<_> = ROUTE_KEYS.iter().filter(|key| key.part == Part::Answer).map(|key: &Key| key.name).collect();
+    let known = keys();
     let Some(table) = scope.nearest_with(&known) else {
         if !has_children {
             let example = "write where requests go, as in upstream = \"127.0.0.1:3000\"";

@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use super::{
-    Scope,
+    Scope, answer,
+    place::PATHS,
     scope::{redirects, scopes},
 };
 use crate::{
-    config::{Merged, Node, Part, Problems, ROUTE_KEYS},
+    config::{Key, Merged, Node, Problems, ROUTE_KEYS, Role},
     settings::inline::inline,
 };
 
@@ -32,7 +33,7 @@ impl Inherited {
 pub(in crate::settings) fn inherited(merged: &Merged) -> Vec<Vec<Inherited>> {
     // Errors have already been reported.
     let mut problems = Problems::default();
-    let answers: Vec<_> = keys(Part::Answer).collect();
+    let answers = answer::keys();
     let is_route = |scope: &Scope<'_>| scope.nearest_with(&answers).is_some();
     let written = scopes(merged, &mut problems).into_iter().filter(is_route);
     let written = written.map(|scope| of(&scope, merged)).collect::<Vec<_>>();
@@ -40,46 +41,32 @@ pub(in crate::settings) fn inherited(merged: &Merged) -> Vec<Vec<Inherited>> {
     written.into_iter().chain(redirects).collect()
 }
 
-fn keys(part: Part) -> impl Iterator<Item = &'static str> {
-    ROUTE_KEYS.iter().filter(move |key| key.part == part).map(|key| key.name)
-}
-
-/// Keys that replace each other: a table that has one inherits none of them.
-const PATHS: [&str; 3] = ["path", "prefix", "path_regex"];
-
-/// Keys that have no effect on a route without an upstream.
-const FOR_UPSTREAMS: [&str; 8] = [
-    "strip_prefix",
-    "host_header",
-    "tls",
-    "connect_timeout",
-    "response_timeout",
-    "stall_timeout",
-    "stream_timeout",
-    "max_body",
-];
-
 fn of(scope: &Scope<'_>, merged: &Merged) -> Vec<Inherited> {
-    let answers: Vec<_> = keys(Part::Answer).collect();
+    let answers = answer::keys();
     let answer = scope.nearest_with(&answers);
     let has_upstream = answer.is_some_and(|table| table.field("upstream").is_some());
-    let is_shown = |name: &str| !matches!(name, "name" | "routes") && (has_upstream || !FOR_UPSTREAMS.contains(&name));
+    let is_shown = |key: &&Key| match key.role {
+        Role::Own | Role::Planned => false,
+        Role::Match | Role::Answer | Role::Setting => has_upstream || !key.is_for_upstreams,
+    };
     let has_own = |group: &[&str]| group.iter().any(|key| scope.own().field(key).is_some());
     let mut inherited = Vec::new();
-    for key in ROUTE_KEYS.iter().filter(|key| key.part != Part::Planned && is_shown(key.name)) {
-        // A regular expression alone keeps the inherited prefix.
-        let paths = if key.name == "prefix" { &PATHS[..2] } else { &PATHS };
-        let group = [paths, &answers].into_iter().find(|group| group.contains(&key.name));
-        if group.is_some_and(has_own) {
+    for key in ROUTE_KEYS.iter().filter(is_shown) {
+        let is_replaced = match key.name {
+            // A regular expression alone keeps the inherited prefix.
+            "prefix" => has_own(&["path", "prefix"]),
+            name if PATHS.contains(&name) => has_own(&PATHS),
+            _ => key.role == Role::Answer && has_own(&answers),
+        };
+        if is_replaced {
             continue;
         }
         match scope.table(key.name) {
             Some(tables) if has_own(&[key.name]) => inside(key.name, &tables, &mut inherited),
             Some(tables) => inherited.push(Inherited::new(key.name, tables.own())),
             None if scope.switch(key.name).is_some() => {}
-            // The top-level `listeners` are ports, not names.
-            None if key.name == "listeners" => {}
             None => {
+                // The top-level `listeners` are a table of ports, not names.
                 let root = merged.node(key.name).filter(|node| !node.is_default() && node.value.as_dict().is_none());
                 inherited.extend(root.map(|node| Inherited::new(key.name, &node)));
             }

@@ -3,6 +3,7 @@
 mod answer;
 mod hsts;
 mod inherited;
+mod matchers;
 mod order;
 mod place;
 mod read;
@@ -10,7 +11,6 @@ mod redirection;
 mod respond;
 mod scope;
 mod tls;
-mod words;
 
 use std::{fmt, time::Duration};
 

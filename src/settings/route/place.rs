@@ -7,7 +7,7 @@ use pmesh_layers::{
 
 use super::{
     API_HOST, Scope,
-    words::{Condition, HeaderKey, MethodName, Networks},
+    matchers::{Condition, HeaderKey, MethodName, Networks},
 };
 use crate::{
     config::{Node, Problems, ROUTE_KEYS},
@@ -31,12 +31,16 @@ pub(super) fn patterns(scope: &Scope<'_>, problems: &mut Problems) -> Vec<HostPa
     patterns
 }
 
+/// Keys that replace each other: a table that has one inherits none of them, except that a regular expression alone keeps
+/// the inherited prefix.
+pub(super) const PATHS: [&str; 3] = ["path", "prefix", "path_regex"];
+
 /// The paths of a route; `None` if they could not be read, which is reported.
 ///
 /// A child with any of the three keys replaces the path of its parent, except that a regular expression alone keeps the
 /// prefix of the parent.
 pub(super) fn paths(scope: &Scope<'_>, problems: &mut Problems) -> Option<Vec<RoutePath>> {
-    let Some(table) = scope.nearest_with(&["path", "prefix", "path_regex"]) else {
+    let Some(table) = scope.nearest_with(&PATHS) else {
         return Some(vec![PathPrefix::root().into()]);
     };
     let mut list = |key: &str| {

@@ -1,4 +1,4 @@
-//! Values of the conditions of routes.
+//! What requests are matched with: methods, headers, networks and paths.
 
 use figment::value::Value;
 use http::{HeaderName, Method};
