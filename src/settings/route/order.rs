@@ -1,48 +1,29 @@
 //! The order in which routes are tried, and routes that are never reached.
 
-use std::cmp::Reverse;
+use std::collections::HashMap;
 
-use pmesh_layers::{
-    host::HostPattern,
-    route::{Conditions, RoutePath},
-};
+use pmesh_layers::route::{RoutePath, RouteTable};
 
 use super::{Place, Route};
 
-/// The places of all routes in the order in which they are tried: exact hosts before wildcards, and longer wildcards
-/// first. For a host, exact paths before prefixes, and longer prefixes first. For a prefix, regular expressions first,
-/// in the order of the file. For a path, routes with conditions first.
+/// The places of all routes in the order in which they are tried. Several routes may have the same place, on different
+/// listeners.
 pub fn in_matching_order(routes: &[Route]) -> Vec<(&Route, Place<'_>)> {
-    let mut places: Vec<_> = routes.iter().flat_map(|route| route.places().map(move |place| (route, place))).collect();
-    // Stable: what compares equal is tried in the order of the file.
-    places.sort_by(|(_, one), (_, other)| key(one).cmp(&key(other)));
-    places
-}
-
-type Key<'a> = (bool, Reverse<usize>, &'a HostPattern, u8, Reverse<usize>, &'a str, bool, u8);
-
-fn key<'a>(place: &Place<'a>) -> Key<'a> {
-    let (is_wildcard, labels) = match place.host {
-        HostPattern::Exact(_) => (false, 0),
-        HostPattern::Below(parent) => (true, parent.as_str().split('.').count()),
-    };
-    let (kind, prefix, is_plain) = match place.path {
-        RoutePath::Exact(path) => (0, path.as_str(), false),
-        RoutePath::Regex(prefix, _) => (1, prefix.as_str(), false),
-        RoutePath::Prefix(prefix) => (1, prefix.as_str(), true),
-        _ => (2, "", true),
-    };
-    let depth = if kind == 0 || prefix == "/" { 0 } else { prefix.split('/').count() };
-    (is_wildcard, Reverse(labels), place.host, kind, Reverse(depth), prefix, is_plain, rank(place.conditions))
-}
-
-/// Routes with conditions other than methods come first, those without conditions last.
-fn rank(conditions: &Conditions) -> u8 {
-    match (conditions.has_others(), conditions.is_empty()) {
-        (true, _) => 0,
-        (_, false) => 1,
-        (_, true) => 2,
+    let mut table = RouteTable::new();
+    let mut by_place: HashMap<_, Vec<&Route>> = HashMap::new();
+    for route in routes {
+        for place in route.places() {
+            let same_place = by_place.entry(place).or_default();
+            if same_place.is_empty() {
+                // It cannot be there already.
+                let _ = table.insert(place.host.clone(), place.rule(), place);
+            }
+            same_place.push(route);
+        }
     }
+    let listed = table.in_order().into_iter().map(|listed| *listed.target);
+    let routes = |place| by_place.remove(&place).unwrap_or_default().into_iter().map(move |route| (route, place));
+    listed.flat_map(routes).collect()
 }
 
 /// A route with a place that is never reached, and the route that takes its requests.
@@ -101,19 +82,28 @@ fn is_below(path: &str, prefix: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use pmesh_layers::route::{PathPrefix, PathRegex, RouteTable};
+    use pmesh_layers::route::{Conditions, PathPrefix, PathRegex};
 
     use super::*;
     use crate::{
         cli::Arguments,
         config::{Defaults, Source},
+        settings::Listener,
     };
+
+    fn route() -> Route {
+        let arguments = Arguments::parse(["pmesh", "--route", "a=b:1"]).unwrap();
+        let source = Source::new(arguments.flags, [("HOME".into(), "/x".into())], Defaults::none());
+        source.load().unwrap().settings.routes.pop().unwrap()
+    }
+
+    fn listed(routes: &[Route]) -> Vec<String> {
+        in_matching_order(routes).into_iter().map(|(_, place)| place.to_string()).collect()
+    }
 
     #[test]
     fn the_order_is_that_of_the_route_table() {
-        let arguments = Arguments::parse(["pmesh", "--route", "a=b:1"]).unwrap();
-        let source = Source::new(arguments.flags, [("HOME".into(), "/x".into())], Defaults::none());
-        let route = source.load().unwrap().settings.routes.pop().unwrap();
+        let route = route();
         let with = |host: &str, path: RoutePath, conditions: &Conditions| Route {
             patterns: vec![host.parse().unwrap()],
             paths: vec![path],
@@ -141,19 +131,35 @@ mod tests {
             with("x.a.b", prefix("/api/v1"), &any),
             with("x.a.b", RoutePath::Exact("/x".parse().unwrap()), &any),
         ];
-        let mut table = RouteTable::new();
-        for (index, route) in routes.iter().enumerate() {
-            for place in route.places() {
-                table.insert(place.host.clone(), place.rule(), index).unwrap();
-            }
-        }
-        let of_table: Vec<_> = table.in_order().into_iter().map(|listed| &routes[*listed.target]).collect();
-        let listed: Vec<_> = in_matching_order(&routes).into_iter().map(|(route, _)| route).collect();
         assert_eq!(
-            listed.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            of_table.iter().map(ToString::to_string).collect::<Vec<_>>()
+            listed(&routes),
+            [
+                "x.a.b/x (exact)",
+                "x.a.b/api/v1",
+                "x.a.b/api [upgrade websocket]",
+                "x.a.b/api [GET, HEAD]",
+                "x.a.b/api [HEAD]",
+                "x.a.b/api",
+                "x.a.b/ ~ [.]php$",
+                "x.a.b/ ~ [.]css$",
+                "x.a.b/ ~ ^/api/[0-9]+$",
+                "x.a.b/ ~ ^/apis/[0-9]+$",
+                "x.a.b/ ~ ^/api/.*|^/b$",
+                "x.a.b/",
+                "*.a.b/",
+                "*.b/"
+            ]
         );
         let hidden: Vec<_> = hidden(&routes).into_iter().map(|hidden| hidden.place.to_string()).collect();
         assert_eq!(hidden, ["x.a.b/api [HEAD]", "x.a.b/ ~ ^/api/[0-9]+$"]);
+    }
+
+    #[test]
+    fn a_place_on_several_listeners_has_a_route_for_each() {
+        let on = |listener| Route { listeners: vec![listener], ..route() };
+        let routes = [on(Listener::Http), on(Listener::Https)];
+        let order: Vec<_> = in_matching_order(&routes).into_iter().map(|(route, _)| &route.listeners).collect();
+        assert_eq!(order, [&[Listener::Http], &[Listener::Https]]);
+        assert!(hidden(&routes).is_empty());
     }
 }
