@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use pmesh_layers::route::RoutePath;
-
 use super::report::{RouteReport, RouteTlsReport, RoutesReport};
-use crate::settings::{AcceptedCertificates, Answer, PemFile, Route, Settings, UpstreamTls};
+use crate::settings::{AcceptedCertificates, Answer, PemFile, Route, Settings, ShownPath, UpstreamTls};
 
 impl RoutesReport {
     /// The routes of `settings`.
@@ -18,7 +16,7 @@ fn report(route: &Route, settings: &Settings) -> RouteReport {
     RouteReport {
         name: route.name.clone(),
         hosts: route.patterns.iter().map(ToString::to_string).collect(),
-        paths: route.paths.iter().map(shown).collect(),
+        paths: route.paths.iter().map(|path| ShownPath(path).to_string()).collect(),
         conditions: (!route.conditions.is_empty()).then(|| route.conditions.to_string()),
         redirect: matches!(route.answer, Answer::Redirect(_)).then(|| route.answer.to_string()),
         respond: matches!(route.answer, Answer::Respond(_)).then(|| route.answer.to_string()),
@@ -53,13 +51,6 @@ fn span(duration: Duration) -> String {
         (0, _) => humantime::format_duration(rest).to_string(),
         (_, true) => format!("{days}d"),
         (_, false) => format!("{days}d {}", humantime::format_duration(rest)),
-    }
-}
-
-fn shown(path: &RoutePath) -> String {
-    match path {
-        RoutePath::Exact(path) => format!("{path} (exact)"),
-        path => path.to_string(),
     }
 }
 

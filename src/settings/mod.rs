@@ -44,7 +44,7 @@ pub use self::{
     registry::{InvalidRegistry, Login, RegistryServers},
     route::{
         API_HOST, AcceptedCertificates, Answer, ClientCertificate, Hidden, Hsts, Inherited, PemFile, Place,
-        Redirection, Respond, Route, UpstreamTls, hidden, in_matching_order,
+        Redirection, Respond, Route, ShownPath, UpstreamTls, hidden, in_matching_order,
     },
     secret::{SECRET_FILE, SecretSource},
     served::ServedPlace,

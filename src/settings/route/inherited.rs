@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     Scope, answer,
-    place::PATHS,
+    requests::PATHS,
     scope::{redirects, scopes},
 };
 use crate::{

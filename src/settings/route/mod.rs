@@ -8,6 +8,7 @@ mod order;
 mod place;
 mod read;
 mod redirection;
+mod requests;
 mod respond;
 mod scope;
 mod tls;
@@ -17,7 +18,7 @@ use std::{fmt, time::Duration};
 use http::HeaderValue;
 use pmesh_layers::{
     host::HostPattern,
-    route::{Conditions, PathPrefix, PathRegex, RoutePath, Rule},
+    route::{Conditions, PathPrefix, PathRegex, RoutePath},
 };
 
 pub use self::{
@@ -25,6 +26,7 @@ pub use self::{
     hsts::Hsts,
     inherited::Inherited,
     order::{Hidden, hidden, in_matching_order},
+    place::{Place, ShownPath},
     redirection::Redirection,
     respond::Respond,
     tls::{AcceptedCertificates, ClientCertificate, PemFile, UpstreamTls},
@@ -107,36 +109,6 @@ impl Route {
         let conditions = &self.conditions;
         let of_host = move |host| self.paths.iter().map(move |path| Place { host, path, conditions });
         self.patterns.iter().flat_map(of_host)
-    }
-}
-
-/// Which requests a route is for: one of its hosts with one of its paths, and its conditions. No two routes on a
-/// listener share one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Place<'a> {
-    /// The host.
-    pub host: &'a HostPattern,
-    /// The path.
-    pub path: &'a RoutePath,
-    /// What else a request must have.
-    pub conditions: &'a Conditions,
-}
-
-impl Place<'_> {
-    /// The rule for a table of routes.
-    pub fn rule(&self) -> Rule {
-        Rule::new(self.path.clone()).when(self.conditions.clone())
-    }
-}
-
-/// `example.com/api`, `example.com/robots.txt (exact)`, `example.com/ ~ ^/u/[0-9]+$ [POST]`
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.path {
-            RoutePath::Exact(path) => write!(f, "{}{path} (exact)", self.host)?,
-            path => write!(f, "{}{path}", self.host)?,
-        }
-        if self.conditions.is_empty() { Ok(()) } else { write!(f, " [{}]", self.conditions) }
     }
 }
 

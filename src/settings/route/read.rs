@@ -8,8 +8,9 @@ use std::{
 use pmesh_layers::route::RoutePath;
 
 use super::{
-    Answer, Hsts, Redirection, Route, Scope, answer, place,
+    Answer, Hsts, Redirection, Route, Scope, answer,
     redirection::From,
+    requests,
     scope::{redirects, scopes},
     tls,
 };
@@ -52,9 +53,9 @@ fn written(scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) -
         problems.push(own.unexpected(expected));
         return None;
     }
-    let patterns = place::patterns(scope, problems);
-    let paths = place::paths(scope, problems);
-    let conditions = place::conditions(scope, problems);
+    let patterns = requests::patterns(scope, problems);
+    let paths = requests::paths(scope, problems);
+    let conditions = requests::conditions(scope, problems);
     let has_children = own.field("routes").is_some();
     let answer = answer::read(scope, has_children, problems);
     let tls = tls::read(scope, answer.as_ref(), problems);
@@ -85,7 +86,7 @@ fn redirect(from: &str, scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mu
 
 /// Everything that a route may inherit.
 fn settings(scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) -> Option<Route> {
-    let listeners = place::listeners(scope, root.named_listeners, problems);
+    let listeners = requests::listeners(scope, root.named_listeners, problems);
     let hsts = Hsts::read(scope, problems);
     let host_header = scope.field("host_header").map(|node| node.read(problems));
     let switch = |key: &str, root, problems: &mut Problems| or(scope.switch(key), root, problems);
