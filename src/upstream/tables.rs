@@ -1,6 +1,6 @@
 //! The route table of each listener.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use pmesh_layers::route::{DuplicateRoute, RouteTable};
 
@@ -9,8 +9,8 @@ use crate::settings::{Listener, ServedPlace, Settings};
 /// The route table of each listener. Listeners that serve the same places share one.
 #[derive(Debug)]
 pub struct Tables {
-    /// By the name of the listener.
-    by_listener: Vec<(Listener, Arc<RouteTable<usize>>)>,
+    /// By the name of the listener: it is looked up for each TLS handshake, and there may be thousands.
+    by_listener: BTreeMap<String, Arc<RouteTable<usize>>>,
 }
 
 impl Tables {
@@ -20,7 +20,7 @@ impl Tables {
     ///
     /// None that validated settings allow.
     pub fn build(settings: &Settings) -> Result<Self, DuplicateRoute> {
-        let mut by_listener = Vec::new();
+        let mut by_listener = BTreeMap::new();
         let mut built: Vec<(Vec<usize>, Arc<RouteTable<usize>>)> = Vec::new();
         for listener in settings.all_listeners() {
             let served = settings.served(&listener);
@@ -33,15 +33,14 @@ impl Tables {
                     table
                 }
             };
-            by_listener.push((listener, table));
+            by_listener.insert(listener.name().to_owned(), table);
         }
         Ok(Self { by_listener })
     }
 
     /// The table of a listener, with or without TLS; `None` if there is no listener of that name.
     pub fn of(&self, listener: &Listener) -> Option<&Arc<RouteTable<usize>>> {
-        let (_, table) = self.by_listener.iter().find(|(other, _)| other.name() == listener.name())?;
-        Some(table)
+        self.by_listener.get(listener.name())
     }
 }
 
