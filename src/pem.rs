@@ -12,6 +12,8 @@ use rustls::pki_types::{
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::settings::PemFile;
+
 /// The certificates in a file in their order; at least one. `origin` is where the user named the file, for errors.
 ///
 /// # Errors
@@ -40,6 +42,26 @@ pub fn private_key(path: &Path, origin: &str) -> Result<PrivateKeyDer<'static>, 
         Error::NoItemsFound => PemError::NoKey { origin: origin.to_owned(), path: path.to_owned() },
         source => damaged(path, origin, source),
     })
+}
+
+impl PemFile {
+    /// The certificates in it.
+    ///
+    /// # Errors
+    ///
+    /// As of [`certificates`].
+    pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, PemError> {
+        certificates(&self.path, &self.origin.to_string())
+    }
+
+    /// The first private key in it.
+    ///
+    /// # Errors
+    ///
+    /// As of [`private_key`].
+    pub fn private_key(&self) -> Result<PrivateKeyDer<'static>, PemError> {
+        private_key(&self.path, &self.origin.to_string())
+    }
 }
 
 /// Identifies certificates and keys by their contents, not by their paths.

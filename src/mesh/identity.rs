@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     file_watch::{FileWatch, Look},
-    pem::{self, PemError},
+    pem::PemError,
     secret::CONTEXT,
     settings::{MeshFiles, Settings},
     telemetry::causes::with_causes,
@@ -107,16 +107,12 @@ const NOT_RENEWED: &str =
 
 impl MeshFiles {
     fn read(&self) -> Result<NodeCertificates, PemError> {
-        Ok(NodeCertificates::new(
-            pem::certificates(&self.ca.path, &self.ca.origin)?,
-            pem::certificates(&self.cert.path, &self.cert.origin)?,
-            pem::private_key(&self.key.path, &self.key.origin)?,
-        ))
+        Ok(NodeCertificates::new(self.ca.certificates()?, self.cert.certificates()?, self.key.private_key()?))
     }
 
     fn unusable(&self, source: IdentityError) -> NodeIdentityError {
         NodeIdentityError::Unusable {
-            origin: self.cert.origin.clone(),
+            origin: self.cert.origin.to_string(),
             path: self.cert.path.clone(),
             source: source.into(),
         }
@@ -155,12 +151,12 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::settings::MeshFile;
+    use crate::settings::{Origin, PemFile};
 
     #[test]
     fn changed_files_are_taken_and_bad_ones_are_not() {
         let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str| MeshFile { path: folder.path().join(name), origin: format!("mesh_{name}") };
+        let file = |name: &str| PemFile { path: folder.path().join(name), origin: Origin::default() };
         let files = MeshFiles { ca: file("ca"), cert: file("cert"), key: file("key") };
         let write = || {
             let key = rcgen::KeyPair::generate().unwrap();
@@ -199,7 +195,7 @@ mod tests {
     #[test]
     fn files_that_cannot_be_used_are_named() {
         let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str| MeshFile { path: folder.path().join(name), origin: format!("mesh_{name}") };
+        let file = |name: &str| PemFile { path: folder.path().join(name), origin: Origin::default() };
         let files = MeshFiles { ca: file("ca"), cert: file("cert"), key: file("key") };
         assert!(matches!(files.read(), Err(PemError::Unreadable { path, .. }) if path == files.ca.path));
         let key = rcgen::KeyPair::generate().unwrap();

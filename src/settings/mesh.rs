@@ -2,14 +2,13 @@
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    path::PathBuf,
     time::Duration,
 };
 
 use figment::value::Value;
 use pmesh_layers::identity::NodeName;
 
-use super::{RegistryServers, endpoint::HostPort};
+use super::{PemFile, RegistryServers, endpoint::HostPort};
 use crate::config::{Merged, Node, Parse, Problem, Problems, Reason, misplaced, names, text};
 
 /// Other nodes: where they are, and how they trust each other.
@@ -33,20 +32,11 @@ pub struct Mesh {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeshFiles {
     /// The authority.
-    pub ca: MeshFile,
+    pub ca: PemFile,
     /// The chain.
-    pub cert: MeshFile,
+    pub cert: PemFile,
     /// The key.
-    pub key: MeshFile,
-}
-
-/// One of these files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MeshFile {
-    /// Its path.
-    pub path: PathBuf,
-    /// Where the user named it, for error messages.
-    pub origin: String,
+    pub key: PemFile,
 }
 
 impl Mesh {
@@ -136,7 +126,7 @@ fn files(merged: &Merged, problems: &mut Problems) -> Option<MeshFiles> {
     }
     let [ca, cert, key] = nodes.map(|node| {
         let node = node?;
-        Some(MeshFile { path: node.read(problems)?, origin: node.place() })
+        Some(PemFile { path: node.read(problems)?, origin: (&node).into() })
     });
     Some(MeshFiles { ca: ca?, cert: cert?, key: key? })
 }

@@ -38,7 +38,7 @@ pub use self::{
     h2c::H2c,
     listener::{Listener, ListenerKind, Port},
     load::{Loaded, and_included},
-    mesh::{Mesh, MeshFile, MeshFiles},
+    mesh::{Mesh, MeshFiles},
     named_listener::NamedListener,
     origin::Origin,
     registry::{InvalidRegistry, Login, RegistryServers},

@@ -61,7 +61,7 @@ impl Authorities {
         file: &PemFile,
         same: impl FnOnce(AuthoritiesId) -> Option<&'a Self>,
     ) -> Result<Self, TrustError> {
-        let named = pem::certificates(&file.path, &file.origin.to_string())?;
+        let named = file.certificates()?;
         let id = AuthoritiesId::File(pem::digest(named.iter().map(|certificate| &**certificate)));
         if let Some(same) = same(id) {
             return Ok(same.clone());

@@ -22,8 +22,8 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn load(files: &ClientCertificate) -> Result<Self, TrustError> {
         let ClientCertificate { cert, key } = files;
-        let chain = pem::certificates(&cert.path, &cert.origin.to_string())?;
-        let private = pem::private_key(&key.path, &key.origin.to_string())?;
+        let chain = cert.certificates()?;
+        let private = key.private_key()?;
         let digest = pem::digest(chain.iter().map(|certificate| &**certificate).chain([private.secret_der()]));
         let certified = CertifiedKey::from_der(chain, private, &aws_lc_rs::default_provider());
         let certified = certified.map_err(|error| match error {
