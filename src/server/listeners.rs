@@ -8,7 +8,8 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    sockets::{self, Bound, ListenError},
+    listen_error::ListenError,
+    sockets::{self, Bound},
     worker::{Socket, WorkerHandle},
 };
 use crate::settings::{Listener, Port, Settings};

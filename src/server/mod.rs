@@ -13,6 +13,7 @@ pub mod control;
 pub mod descriptors;
 pub mod generation;
 pub mod handover;
+pub mod listen_error;
 pub mod listeners;
 pub mod lock;
 pub mod process;
