@@ -36,6 +36,9 @@ pub enum ListenerKind {
 }
 
 impl Listener {
+    /// Those of a route that names none.
+    pub const USUAL: [Self; 2] = [Self::Http, Self::Https];
+
     /// Its name in the log and in reports: the key of its port, or the NAME of `[listeners.NAME]`.
     pub fn name(&self) -> &str {
         match self {

@@ -11,7 +11,7 @@ impl Settings {
     /// All listeners, those that are off included, in the order in which they are shown.
     pub fn all_listeners(&self) -> impl Iterator<Item = Listener> {
         let named = self.named_listeners.iter().map(|named| named.listener.clone());
-        [Listener::Http, Listener::Https].into_iter().chain(named).chain([Listener::Internal])
+        Listener::USUAL.into_iter().chain(named).chain([Listener::Internal])
     }
 
     /// Each listener that is not off, on each of its addresses.

@@ -15,7 +15,7 @@ impl Route {
             patterns: vec![host],
             paths: vec![PathPrefix::root().into()],
             conditions: Conditions::new(),
-            listeners: vec![Listener::Http, Listener::Https],
+            listeners: Listener::USUAL.to_vec(),
             answer: Answer::Upstream(vec![endpoint]),
             redirect_https: false,
             hsts: None,

@@ -18,7 +18,7 @@ pub struct ServedPlace<'a> {
 impl Route {
     /// Whether it is for `http` and `https`, as without `listeners`.
     pub fn has_default_listeners(&self) -> bool {
-        self.listeners.len() == 2 && [Listener::Http, Listener::Https].iter().all(|one| self.listeners.contains(one))
+        self.listeners.len() == Listener::USUAL.len() && Listener::USUAL.iter().all(|one| self.listeners.contains(one))
     }
 }
 
