@@ -6,6 +6,8 @@ mod backend;
 mod by_place;
 mod connect_timeouts;
 mod endpoints;
+mod proxy;
+mod route_settings;
 mod routes;
 mod service;
 mod tables;
@@ -15,7 +17,8 @@ mod way;
 
 pub use self::{
     endpoints::{ConnectionSettings, Connections, Endpoints, Record},
-    routes::{Proxy, RouteChanges, Routes},
+    proxy::Proxy,
+    routes::{RouteChanges, Routes},
     service::RouteService,
     tables::Tables,
 };

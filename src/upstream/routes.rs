@@ -2,33 +2,18 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use ::http::{HeaderValue, header::HOST};
-use pmesh_layers::{
-    balance::{self, Balance, Rotation, connect_share},
-    body_limit::{BodyLimit, BodyLimitLayer},
-    response_timeout::ResponseTimeoutLayer,
-    route::{StripPrefix, StripPrefixLayer},
-    stall::{Stall, StallLayer, StallTimeouts},
-    upgrade::{Tunnel, TunnelCloser, TunnelLayer},
-};
-use tower::{BoxError, Layer, ServiceBuilder, util::Either};
-use tower_http::set_header::{SetRequestHeader, SetRequestHeaderLayer};
+use pmesh_layers::upgrade::{TunnelCloser, TunnelLayer};
+use tower::{BoxError, Layer};
 
 use super::{
-    ConnectionSettings, Connections, Endpoints, RouteService, Tables,
+    Connections, Endpoints, RouteService, Tables,
     by_place::{ByPlace, name},
     connect_timeouts::ConnectTimeouts,
+    proxy::{Proxy, Untunneled, proxy},
+    route_settings::RouteSettings,
     trust::Trust,
-    turns::{NodesInTurn, Timeouts, Turns},
 };
-use crate::settings::{Answer, Place, Port, Route, Settings, endpoint::Endpoint};
-
-/// Sends requests to the endpoints of a route.
-pub type Proxy = Tunnel<Untunneled>;
-type Untunneled = Timed<Stripped<Renamed<BodyLimit<Turns>>>>;
-type Timed<S> = Either<Stall<S>, S>;
-type Stripped<S> = Either<StripPrefix<S>, S>;
-type Renamed<S> = Either<SetRequestHeader<S, HeaderValue>, S>;
+use crate::settings::{Answer, Place, Route, Settings};
 
 /// All routes of a configuration, with the services of each worker. Routes that have not changed keep the services and
 /// connections that they had in the previous configuration.
@@ -60,18 +45,6 @@ enum Services {
     Answer(RouteService<Proxy>),
 }
 
-/// The settings that apply to all routes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct RouteSettings {
-    connections: ConnectionSettings,
-    body_min_rate: u64,
-    /// The timeouts of the server, for routes without their own.
-    stall_timeout: Duration,
-    stream_timeout: Duration,
-    /// The port for redirects to https; `None` is 443.
-    https_port: Option<u16>,
-}
-
 /// Which routes of a host and a path differ between two configurations, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RouteChanges {
@@ -97,13 +70,7 @@ impl Routes {
         endpoints: &mut Endpoints,
     ) -> Result<Self, BoxError> {
         let timeouts = ConnectTimeouts::of(settings, trust);
-        let common = RouteSettings {
-            connections: ConnectionSettings::of(settings),
-            body_min_rate: settings.body_min_rate,
-            stall_timeout: settings.stall_timeout,
-            stream_timeout: settings.stream_timeout,
-            https_port: https_port(settings),
-        };
+        let common = RouteSettings::of(settings);
         let before = previous.map(Self::by_place).unwrap_or_default();
         let built = settings.routes.iter().map(|route| Built::of(route, &common, &timeouts, &before, trust, endpoints));
         let built = built.collect::<Result<Vec<_>, _>>()?;
@@ -206,7 +173,7 @@ impl Built {
         // Hosts may move from one route to another, and keep their tunnels.
         let closer = |place| before.get(place, route).map(|(_, closer)| Arc::clone(closer)).unwrap_or_default();
         let closers = route.places().map(closer).collect();
-        let proxy = |worker| service(route, settings, &own, worker, endpoints);
+        let proxy = |worker| proxy(route, settings, &own, worker, endpoints);
         let services = match &route.answer {
             Answer::Upstream(_) => Services::Proxies((0..endpoints.workers()).map(proxy).collect::<Result<_, _>>()?),
             Answer::Redirect(redirection) => Services::Answer(RouteService::redirect(redirection, route)?),
@@ -241,77 +208,4 @@ impl Built {
         };
         Arc::ptr_eq(self, other) || is_same()
     }
-}
-
-/// What a worker does with the requests of a route, in order.
-fn service(
-    route: &Route,
-    settings: &RouteSettings,
-    own: &[Arc<Connections>],
-    worker: usize,
-    endpoints: &Endpoints,
-) -> Result<Untunneled, BoxError> {
-    let strip = route.strip_prefix.then(|| StripPrefixLayer::any(route.prefixes().cloned()));
-    // Around each endpoint, so that one that hangs counts as failed. Ends with the head of the response; the server
-    // watches the body.
-    let timeout = ResponseTimeoutLayer::new(route.response_timeout)
-        .stream_timeout(route.stream_timeout)
-        .min_rate(settings.body_min_rate, route.stall_timeout);
-    // All endpoints together share this time, which cannot be longer than that for the response.
-    let connect_timeout = route.connect_timeout.min(route.response_timeout);
-    let timeout_of = |endpoint: &Endpoint| if endpoint.is_http2() { timeout.except_http2() } else { timeout };
-    let (strip, host, turns) = if own.len() == route.endpoints().len() {
-        let host = route.host_header.clone().map(|host| SetRequestHeaderLayer::overriding(HOST, host));
-        let share = connect_share(connect_timeout, own.len());
-        let attempt = |connections: &Arc<Connections>| {
-            let pool = connections.pool(worker).clone().connect_within(share);
-            recorded(connections, worker, timeout_of(connections.endpoint()).layer(pool))
-        };
-        let balance: Balance<_> = Rotation::new().balance(own.iter().map(attempt).collect(), Vec::new());
-        (strip, host, Turns::Own(balance))
-    } else {
-        // Other nodes get the request as it came, so that the endpoints differ in what they are asked for.
-        let own =
-            own.iter().map(|connections| recorded(connections, worker, connections.pool(worker).clone())).collect();
-        let linker = endpoints.linker(worker, &settings.connections)?;
-        let timeouts = Timeouts { connect: connect_timeout, response: timeout.except_http2() };
-        let nodes = NodesInTurn::new(route, own, strip, timeouts, linker, Arc::clone(&endpoints.peers));
-        (None, None, Turns::Nodes(nodes))
-    };
-    Ok(ServiceBuilder::new()
-        // Only where they differ from the server's.
-        .option_layer(own_timeouts(route, settings).map(StallLayer::new))
-        .option_layer(strip)
-        .option_layer(host)
-        // A length that is known is refused before a backend hears of the request: 413.
-        .layer(BodyLimitLayer::new(route.max_body))
-        .service(turns))
-}
-
-/// The stall and stream timeouts of a route, if they differ from the server's.
-fn own_timeouts(route: &Route, server: &RouteSettings) -> Option<StallTimeouts> {
-    let mut own = StallTimeouts::new();
-    if route.stall_timeout != server.stall_timeout {
-        own = own.with_stall(route.stall_timeout);
-    }
-    if route.stream_timeout != server.stream_timeout {
-        own = own.with_stream(route.stream_timeout);
-    }
-    (own != StallTimeouts::new()).then_some(own)
-}
-
-/// The port for redirects to https; `None` is 443.
-fn https_port(settings: &Settings) -> Option<u16> {
-    match settings.https {
-        // For 0, the kernel picks the port later.
-        Port::Number(port) if !matches!(port, 0 | 443) => Some(port),
-        Port::Number(_) | Port::Off => None,
-    }
-}
-
-/// An endpoint of a worker, with the record that all of them share.
-fn recorded<S>(connections: &Connections, worker: usize, service: S) -> balance::Endpoint<S> {
-    let record = connections.record();
-    balance::Endpoint::with_health(connections.endpoint().to_string(), service, record.health.clone())
-        .with_stats(Arc::clone(&record.stats[worker]))
 }

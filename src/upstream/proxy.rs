@@ -1,0 +1,94 @@
+//! What a worker does with the requests of a route that has endpoints.
+
+use std::sync::Arc;
+
+use ::http::{HeaderValue, header::HOST};
+use pmesh_layers::{
+    balance::{self, Balance, Rotation, connect_share},
+    body_limit::{BodyLimit, BodyLimitLayer},
+    response_timeout::ResponseTimeoutLayer,
+    route::{StripPrefix, StripPrefixLayer},
+    stall::{Stall, StallLayer, StallTimeouts},
+    upgrade::Tunnel,
+};
+use tower::{BoxError, Layer, ServiceBuilder, util::Either};
+use tower_http::set_header::{SetRequestHeader, SetRequestHeaderLayer};
+
+use super::{
+    Connections, Endpoints,
+    route_settings::RouteSettings,
+    turns::{NodesInTurn, Timeouts, Turns},
+};
+use crate::settings::{Route, endpoint::Endpoint};
+
+/// Sends requests to the endpoints of a route.
+pub type Proxy = Tunnel<Untunneled>;
+/// The same without its tunnels, which differ from one host and path to the next.
+pub(super) type Untunneled = Timed<Stripped<Renamed<BodyLimit<Turns>>>>;
+type Timed<S> = Either<Stall<S>, S>;
+type Stripped<S> = Either<StripPrefix<S>, S>;
+type Renamed<S> = Either<SetRequestHeader<S, HeaderValue>, S>;
+
+/// What a worker does with the requests of a route, in order.
+pub(super) fn proxy(
+    route: &Route,
+    settings: &RouteSettings,
+    own: &[Arc<Connections>],
+    worker: usize,
+    endpoints: &Endpoints,
+) -> Result<Untunneled, BoxError> {
+    let strip = route.strip_prefix.then(|| StripPrefixLayer::any(route.prefixes().cloned()));
+    // Around each endpoint, so that one that hangs counts as failed. Ends with the head of the response; the server
+    // watches the body.
+    let timeout = ResponseTimeoutLayer::new(route.response_timeout)
+        .stream_timeout(route.stream_timeout)
+        .min_rate(settings.body_min_rate, route.stall_timeout);
+    // All endpoints together share this time, which cannot be longer than that for the response.
+    let connect_timeout = route.connect_timeout.min(route.response_timeout);
+    let timeout_of = |endpoint: &Endpoint| if endpoint.is_http2() { timeout.except_http2() } else { timeout };
+    let (strip, host, turns) = if own.len() == route.endpoints().len() {
+        let host = route.host_header.clone().map(|host| SetRequestHeaderLayer::overriding(HOST, host));
+        let share = connect_share(connect_timeout, own.len());
+        let attempt = |connections: &Arc<Connections>| {
+            let pool = connections.pool(worker).clone().connect_within(share);
+            recorded(connections, worker, timeout_of(connections.endpoint()).layer(pool))
+        };
+        let balance: Balance<_> = Rotation::new().balance(own.iter().map(attempt).collect(), Vec::new());
+        (strip, host, Turns::Own(balance))
+    } else {
+        // Other nodes get the request as it came, so that the endpoints differ in what they are asked for.
+        let own =
+            own.iter().map(|connections| recorded(connections, worker, connections.pool(worker).clone())).collect();
+        let linker = endpoints.linker(worker, &settings.connections)?;
+        let timeouts = Timeouts { connect: connect_timeout, response: timeout.except_http2() };
+        let nodes = NodesInTurn::new(route, own, strip, timeouts, linker, Arc::clone(&endpoints.peers));
+        (None, None, Turns::Nodes(nodes))
+    };
+    Ok(ServiceBuilder::new()
+        // Only where they differ from the server's.
+        .option_layer(own_timeouts(route, settings).map(StallLayer::new))
+        .option_layer(strip)
+        .option_layer(host)
+        // A length that is known is refused before a backend hears of the request: 413.
+        .layer(BodyLimitLayer::new(route.max_body))
+        .service(turns))
+}
+
+/// The stall and stream timeouts of a route, if they differ from the server's.
+fn own_timeouts(route: &Route, server: &RouteSettings) -> Option<StallTimeouts> {
+    let mut own = StallTimeouts::new();
+    if route.stall_timeout != server.stall_timeout {
+        own = own.with_stall(route.stall_timeout);
+    }
+    if route.stream_timeout != server.stream_timeout {
+        own = own.with_stream(route.stream_timeout);
+    }
+    (own != StallTimeouts::new()).then_some(own)
+}
+
+/// An endpoint of a worker, with the record that all of them share.
+fn recorded<S>(connections: &Connections, worker: usize, service: S) -> balance::Endpoint<S> {
+    let record = connections.record();
+    balance::Endpoint::with_health(connections.endpoint().to_string(), service, record.health.clone())
+        .with_stats(Arc::clone(&record.stats[worker]))
+}
