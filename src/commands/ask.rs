@@ -133,7 +133,7 @@ pub enum Unreachable {
         /// What the system says.
         source: io::Error,
     },
-    /// It could not do what it was asked for.
+    /// It could not do what the command wants.
     #[error("{0}")]
     Failed(String),
     /// It does not answer as it should.

@@ -231,7 +231,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(CLIENTS, "max_streams", "max-streams", "PMESH_MAX_STREAMS", Kind::Within(1, 10_000), Fallback::Value("128"),
         "Maximum number of concurrent requests on an HTTP/2 connection"),
     Setting::new(CLIENTS, "trusted_proxies", "trusted-proxies", "PMESH_TRUSTED_PROXIES", Kind::Networks, NONE,
-        "Addresses and networks of proxies in front that are trusted to say who the client is and what it asked for"),
+        "Addresses and networks of proxies in front whose headers about the client are trusted"),
     Setting::new(CLIENTS, "trusted_proxy_headers", "trusted-proxy-headers", "PMESH_TRUSTED_PROXY_HEADERS",
         Kind::Choice(&["x-forwarded", "forwarded"]), Fallback::Value("x-forwarded"),
         "Which headers of trusted proxies are believed: x-forwarded, for X-Forwarded-*, or forwarded; the other \

@@ -119,7 +119,7 @@ async fn ask<T: DeserializeOwned>(sender: &mut SendRequest<Empty<Bytes>>, path: 
     serde_json::from_slice(&body).map_err(Step::Content)
 }
 
-/// Why a node has not told what it was asked for.
+/// Why a node did not answer a question.
 #[derive(Debug)]
 pub struct AskError {
     peer: NodeName,

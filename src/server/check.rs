@@ -87,7 +87,7 @@ fn redirected_to_nothing(settings: &Settings) -> Option<String> {
 fn never_reached(routes: &[Route]) -> impl Iterator<Item = String> {
     hidden(routes).into_iter().map(|Hidden { route, place, by }| {
         format!(
-            "{}: {place} never gets a request: `{by}` by {} is tried first and takes them all",
+            "{}: {place} never gets a request: `{by}` from {} is tried first and takes them all",
             route.origin, by.origin
         )
     })

@@ -67,7 +67,7 @@ pub struct Settings {
     pub max_fields: usize,
     /// Maximum number of concurrent requests on an HTTP/2 connection.
     pub max_streams: u32,
-    /// Proxies in front that are trusted to say who the client is.
+    /// Proxies in front whose headers about the client are trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// Which of their headers are believed.
     pub trusted_proxy_headers: ProxyHeaders,

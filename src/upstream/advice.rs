@@ -46,9 +46,8 @@ fn on_tls(error: &TlsError) -> Option<String> {
     }
     let Some(error) = error.handshake_error() else {
         let ended = error.source().and_then(|error| error.downcast_ref()).map(io::Error::kind);
-        return (ended == Some(io::ErrorKind::UnexpectedEof)).then(|| {
-            "the server may not know the name it was asked for: set tls.server_name to one that it serves".into()
-        });
+        return (ended == Some(io::ErrorKind::UnexpectedEof))
+            .then(|| "the server may not know the requested name: set tls.server_name to one that it serves".into());
     };
     match error {
         rustls::Error::AlertReceived(alert) => on_alert(*alert),

@@ -69,8 +69,11 @@ fn a_self_signed_certificate_is_accepted_if_the_ca_file_names_it() {
         told.contains("is a CA certificate (CA:TRUE), not a server certificate advice=\"to accept it, set tls.ca"),
         "{told}"
     );
-    let told = program.wait_for_line("may not know the name");
-    assert!(told.contains("WARN endpoint failed") && told.contains("it was asked for: set tls.server_name"), "{told}");
+    let told = program.wait_for_line("may not know the requested name");
+    assert!(
+        told.contains("WARN endpoint failed") && told.contains("the requested name: set tls.server_name"),
+        "{told}"
+    );
 }
 
 /// A server that presents its certificate whatever name it is asked for.

@@ -9,7 +9,7 @@ use crate::support::{
     tls::Tls,
 };
 
-/// Answers with its name and the target it was asked for.
+/// Answers with its name and the target of the request.
 fn named(name: &'static str) -> Backend {
     Backend::start(move |connection| {
         while let Some(request) = connection.request() {

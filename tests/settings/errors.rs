@@ -211,11 +211,11 @@ fn routes_that_lead_nowhere() {
 fn two_routes_for_the_same() {
     assert_file_error(
         "[[routes]]\nhost = \"a\"\nupstream = [\"a:1\"]\n\n[[routes]]\nhost = \"A\"\nprefix = \"/\"\nupstream = [\"b:1\"]\n",
-        "5: routes[1]: a/ has two routes: `a/ -> b:1` here and `a/ -> a:1` by [DIR]/config.toml:1: routes[0]",
+        "5: routes[1]: a/ has two routes: `a/ -> b:1` here and `a/ -> a:1` from [DIR]/config.toml:1: routes[0]",
     );
     assert_eq!(
         Start::new().flags(&["--route", "a=b:1", "--route", "a/=c:1"]).error(),
-        "--route: a/ has two routes: `a/ -> c:1` here and `a/ -> b:1` by --route"
+        "--route: a/ has two routes: `a/ -> c:1` here and `a/ -> b:1` from --route"
     );
 }
 

@@ -154,11 +154,11 @@ fn duplicates_name_both_places() {
     let start = including(&[("b.toml", route("b") + &route("a"))], &format!("include = \"b.toml\"\n{}", route("a")));
     assert_eq!(
         start.error(),
-        "[DIR]/b.toml:4: routes[1]: a/ has two routes: `a/ -> 127.0.0.1:1` here and `a/ -> 127.0.0.1:1` by \
+        "[DIR]/b.toml:4: routes[1]: a/ has two routes: `a/ -> 127.0.0.1:1` here and `a/ -> 127.0.0.1:1` from \
          [DIR]/config.toml:2: routes[0]"
     );
     let start = including(&[("r/b.toml", route("b")), ("r/c.toml", route("b"))], "include = \"r/*\"");
-    assert!(start.error().ends_with("by [DIR]/r/b.toml:1: routes[0]"), "{}", start.error());
+    assert!(start.error().ends_with("from [DIR]/r/b.toml:1: routes[0]"), "{}", start.error());
 }
 
 #[test]

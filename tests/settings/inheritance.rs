@@ -173,7 +173,7 @@ fn mistakes_say_what_to_write() {
         ),
         (
             "[[routes]]\nhost = \"a\"\nupstream = \"a:1\"\n[[routes.routes]]\nresponse_timeout = \"5s\"",
-            "4: routes[0].routes[0]: a/ has two routes: `a/ -> a:1` here and `a/ -> a:1` by [DIR]/config.toml:1: \
+            "4: routes[0].routes[0]: a/ has two routes: `a/ -> a:1` here and `a/ -> a:1` from [DIR]/config.toml:1: \
              routes[0]: a child needs a path, methods or match of its own",
         ),
         (

@@ -164,7 +164,7 @@ fn routes_name_their_listeners() {
 #[test]
 fn mistakes_say_what_to_write() {
     let route = |rest: &str| format!("{ROUTE}{rest}\n");
-    let alike = "a/ [GET, HEAD] has two routes: `a/ [GET, HEAD] -> c:1` here and `a/ [GET, HEAD] -> b:1` by \
+    let alike = "a/ [GET, HEAD] has two routes: `a/ [GET, HEAD] -> c:1` here and `a/ [GET, HEAD] -> b:1` from \
                  [DIR]/config.toml:1: routes[0]";
     for (file, expected) in [
         (
@@ -240,7 +240,7 @@ fn mistakes_say_what_to_write() {
         ),
         (
             format!("{ROUTE}redirect = \"https://c\"\n[redirects]\na = \"https://b\"\n"),
-            "5: redirects.a: a/ has two routes: `a/ -> 308 https://b` here and `a/ -> 308 https://c` by [DIR]/config.toml:1: routes[0]",
+            "5: redirects.a: a/ has two routes: `a/ -> 308 https://b` here and `a/ -> 308 https://c` from [DIR]/config.toml:1: routes[0]",
         ),
     ] {
         let error = Start::new().file(&file).error();

@@ -175,7 +175,7 @@ fn report_alike(routes: &[Route], problems: &mut Problems) {
                     };
                     problems.push(Problem::new(
                         route.origin.to_string(),
-                        format!("{place} has two routes: `{route}` here and `{other}` by {}{advice}", other.origin),
+                        format!("{place} has two routes: `{route}` here and `{other}` from {}{advice}", other.origin),
                     ));
                     break;
                 }
