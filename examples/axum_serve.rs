@@ -1,6 +1,6 @@
 //! Layers in front of an axum app under plain `axum::serve`. Requests for other hosts get an answer of your choice.
 //!
-//! Such a server answers every request, and sometimes before there is one, so it cannot be silent. For silence, accept
+//! Such a server answers every request, and even input that is no request, so it cannot be silent. For silence, accept
 //! connections yourself, as in `on_axum.rs`.
 //!
 //! ```sh

@@ -1,11 +1,11 @@
-//! The connector alone, under the client of hyper-util: each connection leaves from an address of its own.
+//! The connector alone, under the client of hyper-util: each connection leaves from the next address of a subnet.
 //!
-//! A source address has about 28,000 ports for a destination; a subnet of them does not run out.
+//! One source address has about 28,000 ports per destination. A subnet of addresses does not run out.
 //!
 //! ```sh
 //! cargo run --example connector_only       # or: -- PORT
 //!
-//! # Ten lines, one a connection, each with another address of 127.2.0.0/16:
+//! # Ten lines, one per connection, each from a different address of 127.2.0.0/16:
 //! # a connection from 127.2.201.7
 //! # ...
 //! ```
@@ -30,7 +30,7 @@ async fn main() -> Result<(), BoxError> {
     let address = listener.local_addr()?;
     println!("listening on {address}");
 
-    // A server that answers each with its address, and nobody before all have asked: so none can reuse a connection.
+    // The server answers each request with the client's address, but only once all have arrived. So no connection is reused.
     let all = Arc::new(Barrier::new(CONNECTIONS));
     let tell = async move |ConnectInfo(peer): ConnectInfo<SocketAddr>| {
         all.wait().await;

@@ -6,7 +6,7 @@
 //!
 //! curl -H 'Host: app.example' http://127.0.0.1:8080/           # GET / for the office
 //! curl -i -H 'Host: app.example' http://127.0.0.1:8080/admin   # HTTP/1.1 503, retry-after: 3600, /admin is closed
-//! curl -i -X TRACE -H 'Host: app.example' http://127.0.0.1:8080/   # HTTP/1.1 405, by the table of the crate
+//! curl -i -X TRACE -H 'Host: app.example' http://127.0.0.1:8080/   # HTTP/1.1 405, from the table of the crate
 //! curl http://127.0.0.1:8080/                                  # curl: (52) Empty reply from server
 //! ```
 

@@ -50,7 +50,7 @@ async fn main() -> Result<(), BoxError> {
     let classifier = |_: &BoxError| Failure::new().repeatable();
     let balance = Balance::new([endpoint(a)?, endpoint(b)?]).classify(classifier);
 
-    // What a generated client does.
+    // As a generated client would.
     let mut client = tonic::client::Grpc::new(balance);
     let mut say_hello = async || {
         client.ready().await?;
@@ -85,7 +85,7 @@ fn start(name: &'static str) -> Result<(SocketAddr, oneshot::Sender<()>), BoxErr
     Ok((address, life))
 }
 
-/// What is generated from `service Hello { rpc Say(Text) returns (Text); }`.
+/// The code that tonic generates from `service Hello { rpc Say(Text) returns (Text); }`.
 #[derive(Clone)]
 struct Hello(&'static str);
 

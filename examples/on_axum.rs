@@ -10,9 +10,9 @@
 //! alias c='curl -k --resolve "*:8443:127.0.0.1"'
 //! c https://one.example:8443/              # hello from one.example
 //! c https://two.example:8443/              # hello from two.example
-//! # A served name, but not the one of the TLS connection: 421, and a good client connects anew.
+//! # A served name, but not that of the TLS connection: 421, upon which clients open a new connection.
 //! c -i -H 'Host: two.example' https://one.example:8443/   # HTTP/2 421
-//! # A name that is not served gets no byte: neither in the handshake nor, on a connection that has one, for a request.
+//! # A name that is not served gets no byte, neither in the handshake nor in a later request.
 //! c https://other.example:8443/            # curl: (35) ...
 //! c https://127.0.0.1:8443/                # curl: (35) ...
 //! c --http1.1 -H 'Host: other.example' https://one.example:8443/   # curl: (52) Empty reply from server

@@ -5,7 +5,7 @@
 //!
 //! # What you type comes back.
 //! openssl s_client -quiet -connect 127.0.0.1:8443 -servername echo.example
-//! # Not a byte, and the end: no name, another name, no TLS.
+//! # Closed without a byte: no name, another name, no TLS.
 //! openssl s_client -connect 127.0.0.1:8443 -noservername            # SSL handshake has read 0 bytes
 //! openssl s_client -connect 127.0.0.1:8443 -servername other.example  # the same
 //! curl http://127.0.0.1:8443/                                       # curl: (52) Empty reply from server

@@ -17,23 +17,23 @@ use super::{
     },
 };
 
-/// Connections of the cases that count memory.
+/// Number of connections in the cases that measure memory.
 const IDLE: u32 = 4000;
 
 #[derive(Debug, Clone, Copy)]
 pub enum Case {
-    /// Over so many connections that are kept.
+    /// Over this many keep-alive connections.
     Http1 {
         tls: bool,
         connections: u32,
         path: &'static str,
     },
-    /// Each request has a connection of its own, of so many at a time. wrk resumes its sessions of TLS.
+    /// A new connection for each request, this many at a time. wrk resumes its TLS sessions.
     Fresh {
         tls: bool,
         connections: u32,
     },
-    /// So many connections of TLS a second with a request each, and no session is resumed.
+    /// This many TLS connections per second with one request each, without session resumption.
     Handshakes {
         rate: u32,
     },
@@ -41,7 +41,7 @@ pub enum Case {
         connections: u32,
         streams: u32,
     },
-    /// Connections that wait, after a request each.
+    /// Idle connections, after one request each.
     Idle {
         tls: bool,
     },
@@ -66,7 +66,7 @@ impl Case {
         matches!(self, Self::Idle { .. })
     }
 
-    /// Load for so long.
+    /// Runs the load for this long.
     pub fn run(self, peer: &Peer, time: Duration) -> Run {
         let core = Some(OTHER_CORE);
         let url = |tls: bool, path: &str| {
@@ -80,11 +80,11 @@ impl Case {
             }
             Self::Handshakes { rate } => new_connections(core, &url(true, "/small"), rate, time),
             Self::Http2 { connections, streams } => h2load(core, &url(true, "/small"), connections, streams, time),
-            Self::Idle { .. } => unreachable!("idle connections are no load"),
+            Self::Idle { .. } => unreachable!("idle connections are not a load"),
         }
     }
 
-    /// By how much the memory of the proxy, which must have been started for this, grows for each connection, in KiB.
+    /// By how much the memory of a freshly started proxy grows per connection, in KiB.
     pub fn memory(self, peer: &Peer, client: &Tls) -> f64 {
         let process = Process(peer.id());
         let before = process.tree_memory();
@@ -92,7 +92,7 @@ impl Case {
             Self::Idle { tls: false } => (0..IDLE).map(|_| plain(peer.http)).collect(),
             _ => (0..IDLE).map(|_| over_tls(client, peer.https)).collect(),
         };
-        // What is freed or noticed a little later.
+        // Some memory is freed, or counted, a little later.
         thread::sleep(Duration::from_secs(1));
         let grown = process.tree_memory() - before;
         drop(held);

@@ -1,4 +1,4 @@
-//! pmesh beside nginx and haproxy on this machine: what a request costs each.
+//! pmesh beside nginx and HAProxy on this machine: CPU time per request, latency, memory.
 //!
 //! ```sh
 //! cargo bench --bench beside                                     # 11 cases, 3 rounds: 9 minutes
@@ -6,34 +6,35 @@
 //! cargo bench --bench beside -- --peers nginx,pmesh --rounds 5 --seconds 10
 //! ```
 //!
-//! Needs nginx, which is the backend, too, wrk, h2load, taskset, and haproxy if it is to be measured. A proxy has one
-//! worker, on core 0; load and backend share core 1. In a round each proxy is started anew and gets all cases, each for a
-//! second to warm up and for 4 s (`--seconds`). Certificates are of ECDSA on P-256. Figures are medians of the rounds.
+//! Needs nginx (also as the backend), wrk, h2load, taskset, and haproxy if it is to be measured. Each proxy has one worker, on
+//! core 0. The load generator and the backend share core 1. In each round, every proxy is restarted and runs all cases, each
+//! with a second of warm-up and 4 s of measurement (`--seconds`). Certificates are ECDSA P-256. Figures are medians over the
+//! rounds.
 //!
-//! | case | what is asked |
+//! | case | load |
 //! | --- | --- |
-//! | h1, tls | answers of a hundred bytes, over 64 connections that are kept, without and with TLS |
-//! | h2 | the same over 16 connections of HTTP/2 with TLS, 16 at a time on each |
-//! | churn | the same, each request over a connection of its own, without TLS |
-//! | handshake | the same with TLS, 500 connections a second, without resumption |
-//! | resumed | the same with TLS, as fast as it goes; wrk resumes its sessions where the proxy lets it |
-//! | 1m, 1mtls | answers of 1 MB over 16 connections |
+//! | h1, tls | responses of 100 bytes over 64 keep-alive connections, without and with TLS |
+//! | h2 | the same over 16 HTTP/2 connections with TLS, 16 requests at a time on each |
+//! | churn | the same without TLS, a new connection for each request |
+//! | handshake | the same with TLS, 500 connections per second, without resumption |
+//! | resumed | the same with TLS, as fast as possible; wrk resumes its sessions if the proxy allows it |
+//! | 1m, 1mtls | responses of 1 MB over 16 connections |
 //! | c1000 | h1 with 1000 connections |
-//! | idle, idletls | 4000 connections that have made a request each and wait, to a proxy that has done nothing else |
+//! | idle, idletls | 4000 connections that have made one request each and are idle; the proxy has no other load |
 //!
-//! | column | what it is |
+//! | column | meaning |
 //! | --- | --- |
-//! | CPU | of the proxy with all its processes, user and system, in µs a request; behind it the least and the most of the rounds |
-//! | requests/s | as fast as core 1 can ask and answer: where the proxy is not busy, a figure of the load |
-//! | p99 | ms, where the load generator tells |
-//! | memory | KiB by which the memory of all processes of the proxy (PSS) grew for each connection |
-//! | bad | requests without an answer of 2xx, of all rounds |
+//! | CPU | µs per request, user and system, all processes of the proxy; then the lowest and the highest round |
+//! | requests/s | as fast as core 1 can send and answer; unless the proxy is saturated, a figure of the load generator |
+//! | p99 | ms, if the load generator reports it |
+//! | memory | KiB by which the memory of all processes of the proxy (PSS) grew per connection |
+//! | bad | requests without a 2xx response, over all rounds |
 //!
-//! The CPU figure is the one to compare: it does not depend on the speed of the load.
+//! Compare the CPU figures: they do not depend on the speed of the load generator.
 
-#![allow(clippy::unwrap_used, reason = "what cannot be measured ends in a panic")]
-#![allow(unreachable_pub, reason = "there is nothing outside that could reach it")]
-#![allow(dead_code, unused_imports, reason = "other benches use what this does not")]
+#![allow(clippy::unwrap_used, reason = "a failed measurement panics")]
+#![allow(unreachable_pub, reason = "this is a program: nothing outside reaches it")]
+#![allow(dead_code, unused_imports, reason = "shared with other benches")]
 
 mod cases;
 mod peers;
@@ -58,12 +59,12 @@ use self::{
     },
 };
 
-/// Of the proxy.
+/// Core of the proxy.
 const CORE: &str = "0";
-/// Of load and backend.
+/// Core of load and backend.
 const OTHER_CORE: &str = "1";
 
-/// What the rounds of a case have shown of a proxy.
+/// The results of one case for one proxy, a value per round.
 #[derive(Default)]
 struct Shown {
     cpu: Vec<f64>,
@@ -97,7 +98,7 @@ fn main() {
             for (number, (name, case)) in CASES.iter().enumerate().filter(|(_, (name, _))| arguments.selects(name)) {
                 let shown = shown.entry((number, place)).or_default();
                 if case.is_idle() {
-                    // The old one has to end first: some leave their processor to the new one only then.
+                    // The old one has to exit first: some keep the core busy until then.
                     drop(proxy);
                     proxy = start();
                     sleep(Duration::from_millis(500));

@@ -12,12 +12,12 @@ use super::{
     },
 };
 
-/// A name that resolves everywhere, so that load generators can ask for it with SNI.
+/// A name that resolves everywhere, so that load generators can send it as SNI.
 pub const HOST: &str = "localhost";
 
 pub const NAMES: [&str; 3] = ["nginx", "haproxy", "pmesh"];
 
-/// A proxy that runs until this is dropped.
+/// A running proxy, stopped on drop.
 pub struct Peer {
     process: Run,
     pub http: SocketAddr,
@@ -30,7 +30,7 @@ enum Run {
 }
 
 impl Peer {
-    /// Starts the one with this name. In `folder` are `cert.pem` and `key.pem`.
+    /// Starts the proxy with this name. `folder` contains `cert.pem` and `key.pem`.
     pub fn start(name: &str, folder: &Path, backend: SocketAddr) -> Self {
         let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
         let (certificate, key) = (path("cert.pem"), path("key.pem"));

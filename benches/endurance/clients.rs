@@ -27,7 +27,7 @@ use super::support::{
     wire::{Wire, connect},
 };
 
-/// Where the proxy is, and whom to trust.
+/// The addresses of the proxy, and the authority to trust.
 pub struct Target {
     http: SocketAddr,
     https: SocketAddr,
@@ -59,7 +59,7 @@ impl Target {
         Ok(())
     }
 
-    /// So many requests at once on a connection.
+    /// This many concurrent requests on one connection.
     pub async fn http2(&self, requests: usize) -> Result<(), BoxError> {
         let stream = TokioIo::new(self.connect_tls(&self.http2).await?);
         let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
@@ -83,7 +83,7 @@ impl Target {
         Ok(connection.await??)
     }
 
-    /// So many messages and their echoes.
+    /// This many messages, each echoed.
     pub async fn websocket(&self, messages: usize) -> Result<(), BoxError> {
         let stream = self.connect().await?.into_parts().0.into_std()?;
         stream.set_nonblocking(false)?;

@@ -27,7 +27,7 @@ enum Kind {
     Resets,
 }
 
-/// With its name, how many there are a second, and how many requests each one makes.
+/// Name, clients per second, and requests per client.
 const KINDS: [(Kind, &str, u32, usize); 7] = [
     (Kind::Tls, "TLS", 10, 1),
     (Kind::Http2, "HTTP/2", 5, 20),
@@ -38,14 +38,14 @@ const KINDS: [(Kind, &str, u32, usize); 7] = [
     (Kind::Resets, "reset", 10, 1),
 ];
 
-/// Clients that come until they are stopped.
+/// New clients keep coming until this is stopped.
 pub struct Clients {
     stop: Arc<AtomicBool>,
     thread: thread::JoinHandle<()>,
 }
 
 impl Clients {
-    /// Waits for those that are there.
+    /// Waits for the current clients.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap();

@@ -1,24 +1,24 @@
-//! Whether memory or descriptors are lost over time, under a load of all kinds of clients.
+//! Whether memory or descriptors leak under hours of mixed load.
 //!
 //! ```sh
 //! cargo bench --bench endurance                    # 30 minutes
-//! cargo bench --bench endurance -- --minutes 600   # a night
+//! cargo bench --bench endurance -- --minutes 600   # overnight
 //! ```
 //!
-//! Every second: 200 GETs and 50 small POSTs over connections that are kept, 50 GETs on connections of their own, 10 over
-//! TLS without resumption, 5 connections of HTTP/2 with 20 requests each, 5 WebSockets with 10 messages each, 5 uploads
-//! of 1 MiB; and clients that leave within a request, leave within a response, and reset: 10 of each.
+//! Every second: 200 GETs and 50 small POSTs over keep-alive connections, 50 GETs over connections of their own, 10 over TLS
+//! without resumption, 5 HTTP/2 connections with 20 requests each, 5 WebSockets with 10 messages each, 5 uploads of 1 MiB, and
+//! 10 clients each that disconnect during the request, disconnect during the response, or reset the connection.
 //!
-//! | column | what it is |
+//! | column | meaning |
 //! | --- | --- |
-//! | errors | what went wrong for clients that did not leave, out of so many requests; by kind in the last line |
-//! | memory | resident, of the proxy, in MiB: before the load, after the first 5 minutes (a sixth of the time, if shorter), at the end |
-//! | slope | KiB a minute behind that, by least squares over a look every 10 s |
-//! | descriptors | the proxy's: before the load, the most at a look, and after it, when unused connections had time to go |
+//! | errors | failures of clients that did not disconnect, out of so many requests; the last line lists them by kind |
+//! | memory | resident memory of the proxy in MiB: before the load, after the first 5 minutes (a sixth of a shorter run), at the end |
+//! | slope | KiB per minute after that, by least squares over samples 10 s apart |
+//! | descriptors | of the proxy: before the load, the highest sample, and after the load, once idle connections have timed out |
 
-#![allow(clippy::unwrap_used, reason = "what cannot be measured ends in a panic")]
-#![allow(unreachable_pub, reason = "there is nothing outside that could reach it")]
-#![allow(dead_code, unused_imports, reason = "other benches use what this does not")]
+#![allow(clippy::unwrap_used, reason = "a failed measurement panics")]
+#![allow(unreachable_pub, reason = "this is a program: nothing outside reaches it")]
+#![allow(dead_code, unused_imports, reason = "shared with other benches")]
 
 mod clients;
 mod kinds;
@@ -48,7 +48,7 @@ use self::{
 };
 
 const LOOK: Duration = Duration::from_secs(10);
-/// How long unused connections are kept; they are waited for in the end.
+/// How long idle connections are kept. The bench waits for them at the end.
 const IDLE: &str = "5s";
 
 struct Look {
@@ -67,7 +67,7 @@ fn main() {
     let addresses: Vec<String> = backends.iter().map(|backend| backend.address.clone()).collect();
     let program = start(&addresses).flags(&["--pool-idle-timeout", IDLE, "--keep-alive-timeout", IDLE]).run();
     let process = Process(program.id());
-    // Its threads open some of their own.
+    // Its threads open some descriptors of their own.
     sleep(Duration::from_secs(1));
     let (memory, descriptors) = (process.memory(), process.descriptors());
 
@@ -107,7 +107,7 @@ fn main() {
     assert!(record.all_have_done() && points.len() > 2, "this was no measurement");
 }
 
-/// Runs the load and looks at the proxy in the meantime.
+/// Runs the load and samples the proxy meanwhile.
 fn measure(program: &Program, process: Process, time: Duration) -> (Vec<Look>, Record) {
     let record = Record::default();
     let plan = |method, path, rate, fresh| {
@@ -133,7 +133,7 @@ fn measure(program: &Program, process: Process, time: Duration) -> (Vec<Look>, R
         };
         eprintln!("{:.1} min, {} KiB, {} descriptors", look.minutes, look.memory, look.descriptors);
         looks.push(look);
-        // In the meantime, so that they do not gather.
+        // Collected as they finish, so they do not pile up.
         for (name, load) in &loads {
             record.add_samples(name, &load.take());
         }
@@ -146,7 +146,7 @@ fn measure(program: &Program, process: Process, time: Duration) -> (Vec<Look>, R
     (looks, record)
 }
 
-/// How many descriptors are open when there are no more than `before`, or some time after unused connections have gone.
+/// Open descriptors, once there are at most `before`, or some time after idle connections have timed out.
 fn wait_for_descriptors(process: Process, before: usize) -> usize {
     let start = Instant::now();
     while process.descriptors() > before && start.elapsed() < Duration::from_secs(60) {

@@ -18,7 +18,7 @@ struct OfKind {
 }
 
 impl Record {
-    /// Of so many requests, each alike.
+    /// Number of requests.
     pub fn add(&self, kind: &'static str, requests: usize, result: Result<(), String>) {
         let mut all = self.0.lock().unwrap();
         let of_kind = all.entry(kind).or_default();

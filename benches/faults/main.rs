@@ -1,25 +1,25 @@
-//! What clients notice of faults: requests that are lost, POSTs that are done twice, waiting.
+//! What clients notice of faults: lost requests, POSTs that are processed twice, latency.
 //!
 //! ```sh
 //! cargo bench --bench faults                                  # 10 rows of 30 s
 //! cargo bench --bench faults -- --seconds 10 --only hangs     # shorter, and one row
 //! ```
 //!
-//! 500 GET/s and 200 POST/s, each with a path of its own, over connections that are kept, whether or not earlier ones
-//! were answered. The first of two backends is the faulty one, the second is well, if nothing else is said. Backends
-//! write down each request that they have read to its end before they do anything else, kill -9 included.
+//! 500 GET/s and 200 POST/s over keep-alive connections, each with a path of its own, whether or not earlier ones have been
+//! answered. Unless the row says otherwise, the first of two backends is faulty and the second is healthy. Backends record each
+//! request once they have read all of it, before they do anything else, so the record survives kill -9.
 //!
-//! | column | what it is |
+//! | column | meaning |
 //! | --- | --- |
-//! | lost | no answer within 10 s, half an answer, or 5xx. A refused connection is not counted: the proxy had no request |
-//! | of which done | lost ones that a backend has read |
-//! | duplicated | read more than once, by any backend. A GET may be tried again; a POST must not |
-//! | p99, max | ms from when a request was due until its answer, or until it was lost |
-//! | answers | all but 200 |
+//! | lost | no response within 10 s, half a response, or a 5xx. Refused connections do not count: the proxy had no request |
+//! | of which done | lost requests that a backend has read |
+//! | duplicated | read more than once, by any backend. A GET may be retried, a POST must not |
+//! | p99, max | ms from when a request was due until its response, or until it was lost |
+//! | answers | statuses other than 200 |
 
-#![allow(clippy::unwrap_used, reason = "what cannot be measured ends in a panic")]
-#![allow(unreachable_pub, reason = "there is nothing outside that could reach it")]
-#![allow(dead_code, unused_imports, reason = "other benches use what this does not")]
+#![allow(clippy::unwrap_used, reason = "a failed measurement panics")]
+#![allow(unreachable_pub, reason = "this is a program: nothing outside reaches it")]
+#![allow(dead_code, unused_imports, reason = "shared with other benches")]
 
 mod rows;
 mod scene;
@@ -90,7 +90,7 @@ fn main() {
     assert!(served > 0 && unrecorded == 0, "this was no measurement");
 }
 
-/// One row: the load, and the fault as often as it fits.
+/// One row: the load, with the fault as often as it fits in.
 fn run(row: &Row, arguments: &Arguments) -> (Tally, String) {
     let seconds = arguments.seconds("seconds", 30);
     let mut scene = Scene::new(row);

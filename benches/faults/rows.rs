@@ -7,14 +7,14 @@ use super::support::backend::Behaviour;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     None,
-    /// SIGKILL, and started again.
+    /// SIGKILL, then a restart.
     Kill,
     /// SIGSTOP, then SIGCONT.
     Hang,
     Behave(Behaviour),
-    /// SIGTERM to the proxy; another one takes the port as soon as it is free.
+    /// SIGTERM to the proxy. Another one binds the port as soon as it is free.
     Replace,
-    /// The proxy may have 256 descriptors, and 300 clients come.
+    /// The proxy is limited to 256 descriptors, and 300 clients connect.
     Descriptors,
 }
 
@@ -22,18 +22,18 @@ pub struct Row {
     pub name: &'static str,
     pub fault: Fault,
     pub backends: usize,
-    /// Seconds from one fault to the next; 0: once, for two thirds of the time.
+    /// Seconds between faults; 0: one fault, for two thirds of the run.
     pub every: u64,
     /// Milliseconds.
     pub lasts: u64,
-    /// Each so many-th request comes on a connection of its own; 0: none.
+    /// Every n-th request uses a new connection; 0: none.
     pub fresh: u32,
     pub flags: &'static [&'static str],
     pub note: &'static str,
 }
 
 impl Row {
-    /// From one fault to the next, and how long it lasts.
+    /// Time between faults, and their duration.
     pub fn times(&self, seconds: Duration) -> (Duration, Duration) {
         match self.every {
             0 => (seconds, seconds * 2 / 3),
@@ -47,7 +47,7 @@ const USUAL: Row =
 
 pub const ROWS: [Row; 10] = [
     Row { name: "none", ..USUAL },
-    Row { name: "killed", fault: Fault::Kill, note: "kill -9, started again after 1 s, every 3 s", ..USUAL },
+    Row { name: "killed", fault: Fault::Kill, note: "kill -9, restarted after 1 s, every 3 s", ..USUAL },
     Row {
         name: "hangs",
         fault: Fault::Hang,
@@ -60,22 +60,27 @@ pub const ROWS: [Row; 10] = [
     Row {
         name: "resets",
         fault: Fault::Behave(Behaviour::Reset),
-        note: "RST in place of an answer for 1 s, every 3 s",
+        note: "RST instead of a response for 1 s, every 3 s",
         ..USUAL
     },
     Row {
         name: "half-closes",
         fault: Fault::Behave(Behaviour::HalfClose),
-        note: "FIN in place of an answer for 1 s, every 3 s",
+        note: "FIN instead of a response for 1 s, every 3 s",
         ..USUAL
     },
     Row {
         name: "slow",
         fault: Fault::Behave(Behaviour::Slow),
-        note: "answers after 500 ms for 1 s, every 3 s",
+        note: "responses take 500 ms for 1 s, every 3 s",
         ..USUAL
     },
-    Row { name: "garbage", fault: Fault::Behave(Behaviour::Garbage), note: "no HTTP for 1 s, every 3 s", ..USUAL },
+    Row {
+        name: "garbage",
+        fault: Fault::Behave(Behaviour::Garbage),
+        note: "responses that are not HTTP for 1 s, every 3 s",
+        ..USUAL
+    },
     Row {
         name: "only backend gone",
         fault: Fault::Kill,
@@ -91,7 +96,7 @@ pub const ROWS: [Row; 10] = [
         fault: Fault::Descriptors,
         every: 0,
         fresh: 10,
-        note: "for two thirds of the time, with 300 idle clients; each 10th request on a connection of its own",
+        note: "for two thirds of the run, with 300 idle clients; every 10th request on a new connection",
         ..USUAL
     },
 ];

@@ -25,9 +25,9 @@ use super::{
 pub struct Scene {
     pub address: SocketAddr,
     program: Program,
-    /// Told to stop.
+    /// Stopped with SIGTERM.
     former: Vec<Program>,
-    /// How long nobody listened.
+    /// How long the port was closed.
     gaps: Vec<Duration>,
     backends: Vec<Backend>,
     flags: &'static [&'static str],
@@ -81,13 +81,13 @@ impl Scene {
         }
     }
 
-    /// What the backends have recorded, and a note.
+    /// The backends' records, and a note.
     pub fn finish(mut self) -> (Vec<String>, String) {
         let count = self.former.len();
         let in_order = self.former.iter_mut().filter_map(|program| program.wait().success().then_some(())).count();
         let gap = self.gaps.iter().max().copied().map(milliseconds);
         let note = gap.map_or_else(String::new, |gap| {
-            format!("{in_order} of {count} ended in order, nobody listened for up to {gap} ms")
+            format!("{in_order} of {count} exited cleanly, the port was closed for up to {gap} ms")
         });
         (self.backends.iter().flat_map(Backend::requests).collect(), note)
     }
@@ -103,7 +103,7 @@ impl Scene {
         self.former.push(std::mem::replace(&mut self.program, next));
     }
 
-    /// The soft limit, which the proxy does not raise again.
+    /// Sets the soft limit. The proxy raises it only at startup.
     fn limit_descriptors(&self, limit: &str) {
         let mut command = Command::new("prlimit");
         command.args(["--pid", &self.program.id().to_string(), &format!("--nofile={limit}")]);
@@ -116,7 +116,7 @@ fn proxy(backends: &[Backend], flags: &[&str], port: u16) -> Program {
     start(&addresses).flags(flags).http(port).run()
 }
 
-/// As the proxy looks before it listens.
+/// The state of the proxy before it listens.
 fn is_free(address: SocketAddr) -> bool {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_reuse_address(true).unwrap();

@@ -16,7 +16,7 @@ pub struct Tally {
     pub lost_but_done: usize,
     pub duplicated_gets: usize,
     pub duplicated_posts: usize,
-    /// Answered with 200, though no backend has the request on record: then the records are wrong.
+    /// Responses with 200 although no backend recorded the request. Then the records are wrong.
     pub unrecorded: usize,
     pub failures: Vec<Outcome>,
     pub latencies: Sorted,

@@ -20,7 +20,7 @@ use super::{
     support::{harness::h2, wire::connect},
 };
 
-/// Rounds that are sent in one piece.
+/// Rounds that are sent in one write.
 const ROUNDS: u32 = 100;
 
 #[derive(Default)]
@@ -69,7 +69,7 @@ pub fn attack(attack: &Attack, address: SocketAddr, connections: u32, time: Dura
     Damage { ends, bytes: sent.bytes.load(Ordering::Relaxed), requests: sent.requests.load(Ordering::Relaxed) }
 }
 
-/// One connection, from its start to its end.
+/// One connection, from start to end.
 async fn one(attack: &Attack, address: SocketAddr, deadline: Instant, sent: &Sent) -> End {
     let start = Instant::now();
     let how = timeout_at(deadline, async {
@@ -85,7 +85,7 @@ async fn one(attack: &Attack, address: SocketAddr, deadline: Instant, sent: &Sen
     End { at: start.elapsed(), how }
 }
 
-/// Returns only where nobody reads how the connection has ended.
+/// Returns only if nothing reads how the connection ended.
 async fn write(attack: &Attack, mut stream: OwnedWriteHalf, received: &Received, sent: &Sent) {
     let written = flood(attack, &mut stream, received, sent).await;
     if written.is_ok() || attack.reads {
@@ -118,7 +118,7 @@ async fn flood(attack: &Attack, stream: &mut OwnedWriteHalf, received: &Received
         match attack.pace {
             Pace::Flat => {}
             Pace::Ping => received.wait_for_pings(turn + 1).await,
-            // And the first one.
+            // The first one, too.
             Pace::Answers => received.wait_for_ended(1 + (turn + 1) * ROUNDS).await,
         }
     }

@@ -9,10 +9,10 @@ use tokio::{io::AsyncReadExt, net::tcp::OwnedReadHalf, sync::Notify};
 
 use super::support::harness::h2;
 
-/// Stands for the stream of a request that is to be begun.
+/// A placeholder for the stream of a new request.
 pub const NEW: u32 = 0x7fff_ffff;
 
-/// Sets the stream of all frames that were made for [`NEW`].
+/// Replaces [`NEW`] in all frames.
 pub fn stamp(frames: &mut [u8], stream: u32) {
     let mut rest = frames;
     while let Some((head, behind)) = rest.split_first_chunk_mut::<9>() {
@@ -24,12 +24,12 @@ pub fn stamp(frames: &mut [u8], stream: u32) {
     }
 }
 
-/// What a client has got so far.
+/// What a client has received so far.
 #[derive(Default)]
 pub struct Received {
-    /// Streams that were ended, by an answer or otherwise.
+    /// Streams that have ended, with a response or otherwise.
     ended: AtomicU32,
-    /// Acknowledgements of PING.
+    /// PING acknowledgements.
     pings: AtomicU32,
     changed: Notify,
 }
@@ -43,7 +43,7 @@ impl Received {
         wait(&self.pings, count, &self.changed).await;
     }
 
-    /// Reads until the connection ends, or with `only_one` until a stream has ended. Returns how it ended.
+    /// Reads until the connection ends, or until a stream ends if `only_one` is set. Returns how it ended.
     pub async fn read(&self, mut stream: OwnedReadHalf, only_one: bool) -> String {
         let mut reason = None;
         loop {
@@ -86,7 +86,7 @@ async fn next(stream: &mut OwnedReadHalf) -> io::Result<h2::Frame> {
     Ok(h2::Frame { kind: head[3], flags: head[4], stream, payload })
 }
 
-/// The code (RFC 9113, 7) and what was said with it.
+/// The error code (RFC 9113, 7) and its debug data.
 fn goaway(payload: &[u8]) -> String {
     let names = [
         "NO_ERROR",

@@ -1,34 +1,33 @@
-//! What floods and tricks of HTTP/2 cost the proxy, its backend and its other clients.
+//! What HTTP/2 floods and tricks cost the proxy, its backend and its other clients.
 //!
 //! ```sh
 //! cargo bench --bench h2_abuse                        # 24 rows of 20 s
 //! cargo bench --bench h2_abuse -- --only reset        # the rows that have "reset" in the name
 //! ```
 //!
-//! Each row has a proxy of its own, with one worker, which gets frames over 8 connections (`--connections`) for 10 s
-//! (`--seconds`), over HTTP/2 without TLS, so that what it costs is not the attacker's encryption. A connection that was
-//! ended is opened again. Another client sends 100 GET/s over HTTP/1.1, for 10 s before (`--calm`) and during.
+//! Each row has a proxy of its own, with one worker. It receives frames over 8 connections (`--connections`) for 10 s
+//! (`--seconds`), over HTTP/2 without TLS, so that the attacker's encryption is not part of the cost. Closed connections are
+//! reopened. Another client sends 100 GET/s over HTTP/1.1, for 10 s before the attack (`--calm`) and during it.
 //!
-//! The proxy has a core to itself (`taskset`). All others share the rest, where the other client and its backend come
-//! first: attackers, and a backend for what they ask, run only when these have nothing to do (`chrt`). So the other client
-//! waits for the proxy alone, and an attack is as strong as one core makes it. Compare with the first row, which breaks
-//! no rule.
+//! The proxy has a core to itself (`taskset`). All others share the rest, where the other client and its backend have priority:
+//! attackers, and a backend for their requests, run only when these are idle (`chrt`). So the other client waits for the proxy
+//! alone, and an attack is as strong as one core can make it. Compare with the first row, which breaks no rule.
 //!
-//! | column | what it is |
+//! | column | meaning |
 //! | --- | --- |
 //! | p99 before, during | ms that the other client waits, from when a request was due |
 //! | ratio | of the two |
-//! | lost | its requests without a 200 |
-//! | memory | MiB by which the resident memory of the proxy grew at the most |
-//! | CPU | the proxy's, in percent of one core |
-//! | sent | MiB of the attack |
-//! | requests | begun by the attack; behind it those that a backend has read to their end |
+//! | lost | requests of the other client without a 200 |
+//! | memory | MiB by which the resident memory of the proxy grew at most |
+//! | CPU | of the proxy, in percent of one core |
+//! | sent | MiB sent by the attack |
+//! | requests | started by the attack; then those that a backend has read completely |
 //! | opened, ends | connections of the attack and how they ended; "open" at the end of the row |
-//! | first end | seconds that the first connection to be ended had lived |
+//! | first end | age in seconds of the first connection that was closed |
 
-#![allow(clippy::unwrap_used, reason = "what cannot be measured ends in a panic")]
-#![allow(unreachable_pub, reason = "there is nothing outside that could reach it")]
-#![allow(dead_code, unused_imports, reason = "other benches use what this does not")]
+#![allow(clippy::unwrap_used, reason = "a failed measurement panics")]
+#![allow(unreachable_pub, reason = "this is a program: nothing outside reaches it")]
+#![allow(dead_code, unused_imports, reason = "shared with other benches")]
 
 mod attacker;
 mod attacks;
@@ -90,7 +89,7 @@ fn main() {
     assert!(served > 0, "this was no measurement");
 }
 
-/// Adds the row. Returns what became of the other client's requests.
+/// Adds the row. Returns the results of the other client.
 fn run(kind: &Attack, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     let folder = tempfile::tempdir().unwrap();
     let backend = Backend::start(folder.path(), 0);

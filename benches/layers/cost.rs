@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A look takes at least so long, and the shortest of so many counts: others that run on the machine only add to it.
+/// Minimum duration of a sample, and number of samples. The shortest counts, because other load can only add to it.
 const LOOK: Duration = Duration::from_millis(5);
 const LOOKS: u32 = 40;
 
@@ -15,7 +15,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Of one run of `work`.
+    /// The cost of one run of `work`.
     pub fn of<T>(mut work: impl FnMut() -> T) -> Self {
         let mut count = 1;
         while time(count, &mut work) < LOOK {
@@ -23,7 +23,7 @@ impl Cost {
         }
         let shortest = (0..LOOKS).map(|_| time(count, &mut work)).min().unwrap();
         let nanoseconds = shortest.as_secs_f64() * 1e9 / f64::from(count);
-        // Many, so that a vector that grows now and then shows as the fraction that it is.
+        // Many runs, so that a vector that grows now and then shows up as a fraction.
         let counted = allocation_counter::measure(|| {
             for _ in 0..1000 {
                 black_box(work());
@@ -46,7 +46,7 @@ fn time<T>(count: u32, work: &mut impl FnMut() -> T) -> Duration {
     start.elapsed()
 }
 
-/// What `make` makes, how long that took, and how many bytes of the heap it holds.
+/// The result of `make`, how long it took, and how many bytes of heap it holds.
 pub fn made<T>(make: impl FnOnce() -> T) -> (T, Duration, f64) {
     let mut made = None;
     let start = Instant::now();

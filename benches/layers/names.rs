@@ -7,7 +7,7 @@ use super::{
     support::{arguments::Arguments, table::Table},
 };
 
-/// As they stand in a `Host` field.
+/// As in a `Host` header.
 const HOSTS: [(&str, &str); 8] = [
     ("lower case", "www.example.com"),
     ("upper case", "WWW.EXAMPLE.COM"),

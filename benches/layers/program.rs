@@ -14,10 +14,10 @@ use super::support::{
     table::Table,
 };
 
-/// So many hosts with so many prefixes each.
+/// Number of hosts, and of prefixes per host.
 const SIZES: [(u32, u32); 3] = [(1, 1), (10_000, 1), (10_000, 10)];
 
-/// Requests that are counted, and those before, which warm up.
+/// Requests that are measured, and warm-up requests before them.
 const REQUESTS: u32 = 50_000;
 const WARM: u32 = 500;
 
@@ -28,8 +28,8 @@ pub fn table(arguments: &Arguments) -> Table {
         "until it listens (s)",
         "resident (MiB)",
         "at most (MiB)",
-        "bytes a route",
-        "a request (µs)",
+        "bytes per route",
+        "request (µs)",
         "CPU (µs)",
     ]);
     let mut of_one = None;
@@ -59,7 +59,7 @@ fn row(hosts: u32, prefixes: u32, of_one: &mut Option<f64>) -> Vec<String> {
     let (began, cpu) = (Instant::now(), process.cpu());
     (WARM..WARM + REQUESTS).for_each(&mut ask);
     let (took, cpu) = (began.elapsed(), process.cpu() - cpu);
-    // The allocator gives back what only the start had a use for a while later, and only while it is used.
+    // The allocator returns memory that only startup needed after a while, and only while it is in use.
     thread::sleep(Duration::from_secs(2));
     (0..WARM).for_each(&mut ask);
     let resident = process.memory();

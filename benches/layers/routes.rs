@@ -8,13 +8,13 @@ use super::{
     support::{arguments::Arguments, table::Table},
 };
 
-/// So many hosts with so many prefixes each.
+/// Number of hosts, and of prefixes per host.
 const SIZES: [(u32, u32); 4] = [(1, 1), (100, 1), (10_000, 1), (10_000, 10)];
 
-/// So many different requests take turns, from all over the table.
+/// Number of different requests, from all over the table, used in turn.
 const REQUESTS: u32 = 4096;
 
-/// What the hosts that are asked for have below each prefix, and whether 100 others have routes of all kinds.
+/// The routes below each prefix of the requested hosts, and whether 100 other hosts have routes of all kinds.
 #[derive(Clone, Copy)]
 struct Kind {
     name: &'static str,
@@ -57,7 +57,7 @@ pub fn table(arguments: &Arguments) -> Table {
         "prefixes",
         "found (ns)",
         "not found (ns)",
-        "bytes a route",
+        "bytes per route",
         "built (ms)",
     ]);
     for kind in KINDS {
@@ -87,7 +87,7 @@ fn row(kind: Kind, hosts: u32, prefixes: u32) -> Vec<String> {
         add_others(&mut table);
     }
     let below = star.replace('*', "www");
-    // A step that has no factor in common with the number of hosts meets all of them, and neighbours never.
+    // A step that is coprime to the number of hosts visits all of them, and never two neighbours in a row.
     let requests = |host: &str| -> Vec<_> {
         let name = |number: u32| format!("{below}{host}-{}.example.test", number * 7919 % hosts);
         (0..REQUESTS).map(|number| (name(number), format!("/part-{}/page", number % prefixes))).collect()
@@ -110,7 +110,7 @@ fn row(kind: Kind, hosts: u32, prefixes: u32) -> Vec<String> {
     ]
 }
 
-/// Routes of all kinds, for hosts that nobody asks for.
+/// Routes of all kinds, for hosts that are never requested.
 fn add_others(table: &mut RouteTable<usize>) {
     for pattern in (0..100).flat_map(|host| [format!("busy-{host}.example.org"), format!("*.busy-{host}.example.org")])
     {

@@ -39,7 +39,7 @@ use super::{
 const ANSWER: &str = "hello";
 
 pub fn table(arguments: &Arguments) -> Table {
-    let mut table = Table::new(&["a request through", "ns", "allocations"]);
+    let mut table = Table::new(&["request through", "ns", "allocations"]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut add = |name: &str, measure: &dyn Fn(&Runtime) -> Cost| {
         if arguments.selects(name) {
@@ -47,7 +47,7 @@ pub fn table(arguments: &Arguments) -> Table {
             table.row(vec![name.to_owned(), nanoseconds, allocations]);
         }
     };
-    add("nothing: it is made and dropped", &|_| Cost::of(request));
+    add("none: the request is built and dropped", &|_| Cost::of(request));
     add("the layers", &|runtime| {
         let _context = runtime.enter();
         let mut stack = stack();
@@ -105,7 +105,7 @@ fn request() -> Request<Empty<Bytes>> {
     request.header("accept", "*/*").extension(info()).body(Empty::new()).unwrap()
 }
 
-/// A kept connection of HTTP/1.1, whose client is measured, too.
+/// A keep-alive HTTP/1.1 connection. The cost of its client is included.
 fn through_pipe(runtime: &Runtime, serve: impl FnOnce(HttpServer, ConnInfo, DuplexStream)) -> Cost {
     let (mut client, server) = duplex(64 * 1024);
     serve(HttpServer::new(), info(), server);

@@ -20,7 +20,7 @@ use super::{
     },
 };
 
-/// Requests through each proxy that find out how long a new connection takes.
+/// Requests through each proxy that measure how long a new connection takes.
 const LOOKS: u32 = 50;
 
 pub fn table(arguments: &Arguments) -> Table {
@@ -57,7 +57,7 @@ pub fn table(arguments: &Arguments) -> Table {
         thread::sleep(Duration::from_millis(100));
     }
     let filled = began.elapsed();
-    // The kernel's list may show one twice while it changes.
+    // The kernel's list can show a connection twice while it changes.
     thread::sleep(Duration::from_millis(500));
     let held = held(backend.address);
     let grown = memory_of(&programs) - memory;
@@ -79,8 +79,8 @@ pub fn table(arguments: &Arguments) -> Table {
     table
 }
 
-/// How long a request takes over a new connection of a client, for which the proxy needs a new one to the backend: none
-/// waits for a request, as the backend ends those that it answers on.
+/// How long a request takes over a new client connection. The proxy opens a new backend connection for it: none is idle,
+/// because the backend closes each connection after its response.
 fn next(programs: &[Program]) -> Sorted {
     let look = |program: &Program| {
         let start = Instant::now();
@@ -95,17 +95,17 @@ fn memory_of(programs: &[Program]) -> f64 {
     programs.iter().map(|program| Process(program.id()).tree_memory()).sum()
 }
 
-/// How many connections to the address are established, as the kernel has them.
+/// Number of established connections to the address, according to the kernel.
 fn held(address: SocketAddr) -> usize {
     let SocketAddr::V4(address) = address else { return 0 };
-    // As the file has addresses: the number in the order of the machine.
+    // Addresses in the file are numbers in native byte order.
     let shown = format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port());
     let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
     let fields = sockets.lines().map(|line| line.split_whitespace().skip(1).take(3).collect::<Vec<_>>());
     fields.filter(|fields| fields[..] == [&shown, fields[1], "01"]).count()
 }
 
-/// How many ports the kernel has for connections from one address to another.
+/// Number of ephemeral ports between two addresses.
 fn ports() -> u32 {
     let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
     let ends: Vec<u32> = range.split_whitespace().map(|end| end.parse().unwrap()).collect();

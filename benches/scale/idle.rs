@@ -17,12 +17,12 @@ use super::{
     },
 };
 
-/// Over which the clients are spread.
+/// The clients are spread over these processes.
 const PROCESSES: u8 = 2;
 
 pub fn table(arguments: &Arguments) -> Table {
     let mut table =
-        Table::new(&["idle connections", "CPU (µs)", "requests/s", "p99 (ms)", "memory (KiB a connection)"]);
+        Table::new(&["idle connections", "CPU (µs)", "requests/s", "p99 (ms)", "memory (KiB per connection)"]);
     if !arguments.selects("idle") {
         return table;
     }
@@ -40,10 +40,10 @@ pub fn table(arguments: &Arguments) -> Table {
         (0..PROCESSES).map(|number| Holder::start(number, program.http(), count, asked)).collect();
     holders.iter_mut().for_each(Holder::wait);
     let held = count * u32::from(PROCESSES);
-    assert!(process.descriptors() >= usize::try_from(held).unwrap(), "the proxy has let go of some");
+    assert!(process.descriptors() >= usize::try_from(held).unwrap(), "the proxy has closed some of them");
     let each = (process.memory() - memory) / f64::from(held);
     add(&mut table, &held.to_string(), &program, arguments, Some(each));
-    assert!(process.descriptors() >= usize::try_from(held).unwrap(), "the proxy has let go of some");
+    assert!(process.descriptors() >= usize::try_from(held).unwrap(), "the proxy has closed some of them");
     table
 }
 

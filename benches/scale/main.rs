@@ -1,4 +1,4 @@
-//! How the proxy bears much: more workers, many idle connections, many connections to one backend.
+//! How the proxy scales: more workers, many idle connections, many connections to one backend.
 //!
 //! ```sh
 //! cargo bench --bench scale                                    # 2 minutes
@@ -6,30 +6,29 @@
 //! cargo bench --bench scale -- --rounds 5 --seconds 10 --idle 10000 --each 5000
 //! ```
 //!
-//! Needs nginx, wrk and taskset, as `beside` does, and 20000 descriptors a process.
+//! Needs nginx, wrk and taskset, as `beside` does, and 20,000 descriptors per process.
 //!
-//! `workers`: h1 of `beside`, with proxy, load and backend on all cores as the kernel likes. Where there are two cores
-//! only, load and backend take from the proxy what a second worker would need: then the CPU a request is the figure, and
-//! whether it grows. Rounds take turns; figures are medians.
+//! `workers`: h1 of `beside`, with proxy, load and backend on all cores as the kernel schedules them. With only two cores, load
+//! and backend use what a second worker would need. Then look at whether the CPU time per request grows. Rounds alternate;
+//! figures are medians.
 //!
-//! `idle`: h1 of `beside`, on a core of its own, without other connections and then with 15000 that have made a request
-//! and wait. The clients that hold them are in two processes.
+//! `idle`: h1 of `beside`, on a core of its own, without other connections and then with 15,000 that have made a request and are
+//! idle. The clients that hold them are in two processes.
 //!
-//! `held`: 4 proxies, 9000 clients at each, and each client's request is held by the backend, so that all have a
-//! connection to one and the same address: more than one source address has ports for. `held` is what the kernel counts
-//! there.
+//! `held`: 4 proxies with 9000 clients each. The backend holds every request, so that all have a connection to the same address,
+//! more than one source address has ports for. `held` is the number that the kernel counts there.
 //!
-//! | column | what it is |
+//! | column | meaning |
 //! | --- | --- |
-//! | CPU | of the proxy, user and system, in µs a request |
-//! | cores used | by the proxy, on the average |
-//! | memory | of `idle`: resident, by connection; of `held`: PSS of all proxies, by request, with client and backend |
-//! | next | ms of a request over a new connection, for which the proxy makes a new one, too: the median, and the slowest |
+//! | CPU | of the proxy, user and system, in µs per request |
+//! | cores used | by the proxy, on average |
+//! | memory | of `idle`: resident, per connection; of `held`: PSS of all proxies per request, with client and backend |
+//! | next | ms of a request over a new connection, for which the proxy opens another one: the median, and the slowest |
 //! | filled after | seconds from the first client to the last connection |
 
-#![allow(clippy::unwrap_used, reason = "what cannot be measured ends in a panic")]
-#![allow(unreachable_pub, reason = "there is nothing outside that could reach it")]
-#![allow(dead_code, unused_imports, reason = "other benches use what this does not")]
+#![allow(clippy::unwrap_used, reason = "a failed measurement panics")]
+#![allow(unreachable_pub, reason = "this is a program: nothing outside reaches it")]
+#![allow(dead_code, unused_imports, reason = "shared with other benches")]
 
 mod held;
 mod idle;
@@ -44,7 +43,7 @@ use self::support::{
     tool::is_there,
 };
 
-/// A name that resolves everywhere, so that the load generator can ask for it.
+/// A name that resolves everywhere, so that the load generator can use it.
 const HOST: &str = "localhost";
 
 fn main() {

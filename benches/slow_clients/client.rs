@@ -34,21 +34,21 @@ impl fmt::Display for End {
     }
 }
 
-/// What a client has seen.
+/// What one client observed.
 pub struct Seen {
     pub bytes: u32,
     pub end: End,
     pub after: Duration,
 }
 
-/// What tells one client from the others.
+/// The part that differs between clients.
 pub struct Client {
     pub number: u32,
-    /// When its bytes come, in each second from when it is connected.
+    /// When it sends its byte, within each second after connecting.
     pub phase: Duration,
 }
 
-/// `patience` counts from the time at which the client is connected.
+/// `patience` is counted from when the client has connected.
 pub async fn run(kind: &Kind, address: SocketAddr, client: Client, connecting: &Semaphore, patience: Duration) -> Seen {
     let mut seen = Seen { bytes: 0, end: End::NoConnection, after: Duration::ZERO };
     let stream = {
@@ -79,10 +79,10 @@ async fn connect(kind: &Kind, address: SocketAddr, number: u32) -> io::Result<Tc
     Ok(stream)
 }
 
-/// Until a FIN, or the error that a RST is.
+/// Reads until a FIN, or the error that stands for a RST.
 async fn until_end(kind: &Kind, stream: &TcpStream, phase: Duration, bytes: &mut u32) -> io::Result<()> {
     let mut seconds = interval_at(Instant::now() + phase, Duration::from_secs(1));
-    // Each buffer of a new connection holds so much.
+    // Initial size of a new connection's buffers.
     stream.try_write(&kind.first)?;
     let mut rest = kind.then.iter().cycle();
     loop {
@@ -108,7 +108,7 @@ async fn until_end(kind: &Kind, stream: &TcpStream, phase: Duration, bytes: &mut
     }
 }
 
-/// Whether there is no more.
+/// Whether the stream has ended.
 fn read(stream: &TcpStream, most: usize, bytes: &mut u32) -> io::Result<bool> {
     let mut buffer = vec![0; most];
     let read = ignore_full(stream.try_read(&mut buffer))?;
@@ -116,12 +116,12 @@ fn read(stream: &TcpStream, most: usize, bytes: &mut u32) -> io::Result<bool> {
     Ok(read == Some(0))
 }
 
-/// Whether the kernel knows of an end behind the bytes that nobody has read.
+/// Whether a FIN waits behind unread bytes.
 async fn has_ended(stream: &TcpStream) -> io::Result<bool> {
     if let Some(error) = stream.take_error()? {
         return Err(error);
     }
-    // At once: it can be written to.
+    // Ready at once, because the socket is writable.
     let ready = stream.ready(Interest::READABLE | Interest::WRITABLE).await?;
     Ok(ready.is_read_closed())
 }

@@ -1,34 +1,34 @@
-//! What many slow clients cost the others: waiting and memory.
+//! What many slow clients cost the others: latency and memory.
 //!
 //! ```sh
 //! cargo bench --bench slow_clients                                    # 9 rows of up to two minutes
 //! cargo bench --bench slow_clients -- --connections 500 --only body   # fewer, and the rows that have "body" in the name
 //! ```
 //!
-//! Each row has a proxy of its own, with one worker and all deadlines at 10 s, and 5000 clients from 50 addresses, of
-//! which 500 connect in a second (`--rate`). Another client sends 50 GET/s: for 20 s before (`--calm`), and then until the
-//! proxy has let go of the slow ones or 60 s are over (`--patience`). Each of the slow ones has its own part of the second
-//! for its byte, so that they do not come in bursts that no 5000 clients would make.
+//! Each row has a proxy of its own, with one worker and all deadlines at 10 s, and 5000 clients from 50 addresses, 500 of which
+//! connect per second (`--rate`). Another client sends 50 GET/s: for 20 s before (`--calm`), and then until the proxy has closed
+//! all slow connections or 60 s have passed (`--patience`). Each slow client sends its byte at a different time within the second,
+//! because 5000 real clients would not send in bursts either.
 //!
-//! The proxy has a core to itself (`taskset`). All others share the rest, where the other client and its backend come
-//! first: slow clients, and a backend for what they ask, run only when these have nothing to do (`chrt`).
+//! The proxy has a core to itself (`taskset`). All others share the rest, where the other client and its backend have priority:
+//! slow clients, and a backend for their requests, run only when these are idle (`chrt`).
 //!
-//! | column | what it is |
+//! | column | meaning |
 //! | --- | --- |
 //! | p99 before, during | ms that the other client waits, from when a request was due |
 //! | ratio | of the two |
-//! | lost | its requests without a 200 |
-//! | processor (µs a connection) | time that the proxy took, over the connections |
-//! | KiB a connection | by how much the resident memory of the proxy grew at the most, over the connections |
-//! | of the kernel | by how much the buffers of all TCP sockets grew, of backend and clients, too; `tcp_mem` limits them |
-//! | released after (s) | from the first connection until the proxy had all its descriptors again |
-//! | ended after (s) | from the start of a connection to its end as its client sees it, of the last one |
-//! | ends | how they ended. A client that does not read sees no FIN: it comes behind what the kernel holds for it |
-//! | bytes received | by a slow client, the mean |
+//! | lost | requests of the other client without a 200 |
+//! | CPU (µs per connection) | CPU time of the proxy, divided by the number of connections |
+//! | KiB per connection | by how much the resident memory of the proxy grew at most, divided by the number of connections |
+//! | of the kernel | by how much the buffers of all TCP sockets grew, including backend and clients; `tcp_mem` limits them |
+//! | released after (s) | from the first connection until the proxy had all its descriptors back |
+//! | ended after (s) | lifetime of the longest-lived connection, as its client sees it |
+//! | ends | how they ended. A client that does not read sees no FIN, which waits behind the data that the kernel holds |
+//! | bytes received | by a slow client, on average |
 
-#![allow(clippy::unwrap_used, reason = "what cannot be measured ends in a panic")]
-#![allow(unreachable_pub, reason = "there is nothing outside that could reach it")]
-#![allow(dead_code, unused_imports, reason = "other benches use what this does not")]
+#![allow(clippy::unwrap_used, reason = "a failed measurement panics")]
+#![allow(unreachable_pub, reason = "this is a program: nothing outside reaches it")]
+#![allow(dead_code, unused_imports, reason = "shared with other benches")]
 
 mod client;
 mod kinds;
@@ -64,10 +64,10 @@ const DEADLINES: [&str; 5] =
 
 const OTHER: &str = "/other/";
 
-/// Descriptors that the other client may take in the meantime.
+/// Descriptors that the other client can use meanwhile.
 const SOME: usize = 20;
 
-/// Clients that connect at a time.
+/// Maximum number of clients that connect at the same time.
 const AT_A_TIME: usize = 256;
 
 fn main() {
@@ -82,8 +82,8 @@ fn main() {
         "during (ms)",
         "ratio",
         "lost",
-        "processor (µs a connection)",
-        "KiB a connection",
+        "CPU (µs per connection)",
+        "KiB per connection",
         "of the kernel",
         "released after (s)",
         "ended after (s)",
@@ -101,7 +101,7 @@ fn main() {
     assert!(served > 0, "this was no measurement");
 }
 
-/// Adds the row. Returns what became of the other client's requests.
+/// Adds the row. Returns the results of the other client.
 fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     let folder = tempfile::tempdir().unwrap();
     let backend = Backend::start(folder.path(), 0);
@@ -109,7 +109,7 @@ fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     let deadlines = DEADLINES.iter().flat_map(|&flag| [flag, "10s"]).collect::<Vec<_>>();
     let program = start(std::slice::from_ref(&of_the_slow.address)).through(OF_ITS_OWN).workers(1);
     let program = program.flags(&["--route", &format!("{HOST}{OTHER}={}", backend.address)]).flags(&deadlines);
-    // Unused connections to the backend go at once, so that descriptors tell of clients.
+    // Backend connections are closed when idle, so the number of descriptors reflects clients only.
     let program = program.flags(&["--pool-idle-timeout", "500ms"]).run();
     let (process, address) = (Process(program.id()), if kind.tls { program.https() } else { program.http() });
     let count = arguments.number("connections", 5000) / kind.share;
@@ -165,10 +165,10 @@ fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     samples
 }
 
-/// Lets the clients loose, one after `each`, and waits for their ends.
+/// Starts one client after another, `each` apart, and waits until all have ended.
 fn attack(kind: &Kind, address: SocketAddr, count: u32, each: Duration, patience: Duration) -> Vec<Seen> {
     let connecting = Semaphore::new(AT_A_TIME);
-    // As long as the program runs.
+    // Leaked on purpose: needed until the program exits.
     let (connecting, kind): (&Semaphore, &Kind) = (Box::leak(Box::new(connecting)), Box::leak(Box::new(kind.clone())));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -5,9 +5,9 @@ use std::{process::exit, time::Duration};
 pub struct Arguments(Vec<(String, String)>);
 
 impl Arguments {
-    /// Ends the program with 2 on an argument that is not `known`.
+    /// Exits with 2 on an argument that is not `known`.
     pub fn read(known: &[&str]) -> Self {
-        // cargo says what it runs.
+        // cargo passes this.
         let mut rest = std::env::args().skip(1).filter(|argument| argument != "--bench");
         let mut all = Vec::new();
         while let Some(argument) = rest.next() {
@@ -33,7 +33,7 @@ impl Arguments {
         Duration::from_secs(self.number(name, default).into())
     }
 
-    /// Whether a row is asked for: `--only TEXT` leaves out those whose name does not contain it.
+    /// Whether a row is selected: `--only TEXT` skips rows whose names do not contain the text.
     pub fn selects(&self, row: &str) -> bool {
         self.text("only").is_none_or(|part| row.contains(part))
     }

@@ -15,18 +15,18 @@ use nix::{
 
 use super::cores::come_last;
 
-/// What becomes of each request that a backend has read.
+/// What a backend does with each request that it has read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Behaviour {
     Answer,
     /// The connection is reset.
     Reset,
-    /// The backend ends its side and reads on.
+    /// The backend closes its sending side and keeps reading.
     HalfClose,
-    /// The answer takes 500 ms.
+    /// The response takes 500 ms.
     Slow,
-    /// Bytes that are no HTTP.
+    /// Bytes that are not HTTP.
     Garbage,
 }
 
@@ -34,16 +34,16 @@ impl Behaviour {
     pub const ALL: [Self; 5] = [Self::Answer, Self::Reset, Self::HalfClose, Self::Slow, Self::Garbage];
 }
 
-/// The process is killed when this is dropped.
+/// Kills the process on drop.
 pub struct Backend {
     child: Child,
-    /// With the port that it is started on again.
+    /// The address, with the port that a restart uses again.
     pub address: String,
     record: PathBuf,
 }
 
 impl Backend {
-    /// Listens on an address of its own, which no client's port can take while it is away.
+    /// Listens on an address of its own, so that no client takes the port while it is down.
     pub fn start(folder: &Path, number: usize) -> Self {
         let record = folder.join(format!("backend-{number}"));
         fs::write(&record, "").unwrap();
@@ -51,7 +51,7 @@ impl Backend {
         Self { child, address, record }
     }
 
-    /// As [`start`](Self::start), and it runs only where nobody else wants to.
+    /// Like [`start`](Self::start), but it runs only when the core is idle.
     pub fn start_last(folder: &Path, number: usize) -> Self {
         let start = || {
             come_last();
@@ -60,13 +60,13 @@ impl Backend {
         thread::scope(|scope| scope.spawn(start).join().unwrap())
     }
 
-    /// By SIGKILL. Its record stays.
+    /// Sends SIGKILL. The record is kept.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// After [`kill`](Self::kill), on the same port.
+    /// Restarts it on the same port after [`kill`](Self::kill).
     pub fn restart(&mut self) {
         (self.child, _) = spawn(&self.address, &self.record);
     }
@@ -80,7 +80,7 @@ impl Backend {
         pipe.write_all(&[behaviour as u8]).unwrap();
     }
 
-    /// Method and path of each request that was read to its end, also by those that were killed.
+    /// Method and path of each request that was read completely, also by killed processes.
     pub fn requests(&self) -> Vec<String> {
         String::from_utf8_lossy(&fs::read(&self.record).unwrap()).lines().map(str::to_owned).collect()
     }

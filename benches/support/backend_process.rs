@@ -25,13 +25,13 @@ use super::{
     wire::{Head, Wire},
 };
 
-/// Connections that wait to be accepted; 511 are usual. More are lost, and begin again after a second: with the 128 of
-/// tokio's own, that second is what a burst of new connections would measure.
+/// The listen backlog; 511 is usual. Beyond it, connections are dropped and retried after a second. With tokio's 128, a burst
+/// of new connections would measure that second.
 const BACKLOG: u32 = 1024;
 
 static BEHAVIOUR: AtomicU8 = AtomicU8::new(Behaviour::Answer as u8);
 
-/// Does not return in a process that was started as a backend. To be called first.
+/// Call this first: in a process that was started as a backend, it does not return.
 pub fn serve_if_told() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, word, address, record] = &arguments[..] else { return };
@@ -44,7 +44,7 @@ pub fn serve_if_told() {
     }
 }
 
-/// Each byte of standard input is a behaviour; its end is the end of who has started this.
+/// Each byte of standard input is a behaviour. It ends when the parent process exits.
 fn obey() {
     for byte in io::stdin().lock().bytes().map_while(Result::ok) {
         BEHAVIOUR.store(byte, Ordering::Relaxed);
@@ -58,7 +58,7 @@ fn behaviour() -> Behaviour {
 
 async fn serve(address: &str, record: &'static File) -> io::Result<()> {
     let socket = TcpSocket::new_v4()?;
-    // It is started again on the same port.
+    // It is restarted on the same port.
     socket.set_reuseaddr(true)?;
     socket.bind(address.parse().map_err(io::Error::other)?)?;
     let listener = socket.listen(BACKLOG)?;
@@ -75,7 +75,7 @@ async fn serve_connection(stream: TcpStream, mut record: &File) -> io::Result<()
     let mut wire = Wire::new(stream);
     while let Some(head) = wire.head().await? {
         let length = wire.body(&head).await?;
-        // One write, so that processes that are killed leave no half lines.
+        // One write, so that killed processes leave no half lines.
         record.write_all(format!("{} {}\n", head.word(0), head.word(1)).as_bytes())?;
         match behaviour() {
             Behaviour::Answer => {}

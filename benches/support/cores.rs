@@ -8,31 +8,31 @@ use std::{
 
 use nix::unistd::gettid;
 
-/// What starts the proxy, with one worker, on a core of its own. See [`leave_one`].
+/// The command prefix that starts the proxy on a core of its own. See [`leave_one`].
 pub const OF_ITS_OWN: &[&str] = &["taskset", "-c", "0"];
 
-/// Keeps this process, and what it starts from now on, off the core of the proxy.
+/// Keeps this process, and the processes that it starts from now on, off the core of the proxy.
 ///
 /// # Panics
 ///
-/// When there is no other one.
+/// If there is only one core.
 pub fn leave_one() {
     let cores = available_parallelism().unwrap().get();
-    assert!(cores > 1, "this takes two cores: one of them is for the proxy alone");
+    assert!(cores > 1, "this needs two cores, one of them for the proxy alone");
     told("taskset", &["-p", "-c", &format!("1-{}", cores - 1), &id().to_string()]);
 }
 
-/// Lets this thread, and those and what it starts from now on, run only where nobody else wants to: attackers and what
-/// serves them are not what others wait for.
+/// Lets this thread, and the threads and processes that it starts from now on, run only when the core is idle. Nobody should
+/// have to wait for attackers and their backends.
 pub fn come_last() {
-    // Linux takes the id of a thread for that of a process, and then means that thread alone.
+    // Linux accepts a thread id as a process id, and then changes only that thread.
     told("chrt", &["--idle", "-p", "0", &gettid().to_string()]);
 }
 
 fn told(program: &str, arguments: &[&str]) {
     match Command::new(program).args(arguments).stdout(Stdio::null()).status() {
         Ok(status) if status.success() => {}
-        Ok(status) => panic!("{program} {arguments:?} ended with {status}"),
+        Ok(status) => panic!("{program} {arguments:?}: {status}"),
         Err(error) => panic!("{program}: {error}; install it, it is in util-linux"),
     }
 }

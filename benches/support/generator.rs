@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use super::tool::output;
 
-/// What a run has shown.
+/// The results of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
     pub requests: f64,
-    /// As many as could be; `None` where it is given.
+    /// The rate that was reached; `None` if the rate is fixed.
     pub per_second: Option<f64>,
-    /// In ms; h2load of some versions does not tell it.
+    /// In ms; some versions of h2load do not report it.
     pub p99: Option<f64>,
-    /// Answers other than 2xx and 3xx, and requests without any.
+    /// Responses other than 2xx and 3xx, and requests without a response.
     pub bad: f64,
 }
 
-/// HTTP/1.1 over so many connections; `fields` go with each request.
+/// HTTP/1.1 over this many connections; `fields` are headers of each request.
 pub fn wrk(core: Option<&str>, url: &str, connections: u32, time: Duration, fields: &[&str]) -> Run {
     let (connections, time) = (format!("-c{connections}"), format!("-d{}s", time.as_secs()));
     let fields = fields.iter().flat_map(|field| ["-H", field]);
@@ -37,7 +37,7 @@ pub fn wrk(core: Option<&str>, url: &str, connections: u32, time: Duration, fiel
     }
 }
 
-/// HTTP/2 over so many connections with so many requests at a time on each.
+/// HTTP/2 over this many connections, with this many concurrent requests on each.
 pub fn h2load(core: Option<&str>, url: &str, connections: u32, streams: u32, time: Duration) -> Run {
     let (connections, streams) = (format!("-c{connections}"), format!("-m{streams}"));
     let time = format!("-D{}", time.as_secs());
@@ -47,7 +47,7 @@ pub fn h2load(core: Option<&str>, url: &str, connections: u32, streams: u32, tim
     Run { per_second: Some(number(per_second)), ..of_h2load(&text) }
 }
 
-/// HTTP/1.1 over so many new connections a second with a request each; over TLS without resumption.
+/// HTTP/1.1 over this many new connections per second, with one request each; TLS without resumption.
 pub fn new_connections(core: Option<&str>, url: &str, rate: u32, time: Duration) -> Run {
     let count = u64::from(rate) * time.as_secs();
     let (clients, requests, rate) = (format!("-c{count}"), format!("-n{count}"), format!("-r{rate}"));
@@ -60,7 +60,7 @@ fn of_h2load(text: &str) -> Run {
         let words = line.trim_start_matches("requests: ").split(", ").map(|part| part.split_once(' ').unwrap());
         words.filter(|(_, word)| *word == what).map(|(count, _)| number(count)).sum::<f64>()
     };
-    // Those that the end of the time cuts off are not done, and nobody's fault.
+    // Requests that are cut off when the time is over are not finished, and not failures either.
     Run {
         requests: count("done"),
         per_second: None,

@@ -15,23 +15,23 @@ use super::{
     process::raise_descriptor_limit,
 };
 
-/// Addresses that the clients of a process leave from.
+/// Source addresses of the clients of a process.
 const SOURCES: u32 = 10;
 
 /// Clients that hold their connections until this is dropped.
 pub struct Holder(Child);
 
-/// What they ask for.
+/// The requested path.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     pub host: &'a str,
     pub path: &'a str,
-    /// Whether there is an answer to wait for.
+    /// Whether there will be a response.
     pub answered: bool,
 }
 
 impl Holder {
-    /// Starts `count` clients, of which the number `process` tells from those of other processes where they come from.
+    /// Starts `count` clients. The number `process` gives them source addresses that other processes do not use.
     pub fn start(process: u8, address: SocketAddr, count: u32, asked: Asked<'_>) -> Self {
         let mut command = Command::new(env::current_exe().unwrap());
         let source = Ipv4Addr::new(127, 6, process, 1);
@@ -40,11 +40,11 @@ impl Holder {
         Self(child.unwrap())
     }
 
-    /// Waits until all have asked, and have their answers if there are any.
+    /// Waits until all requests have been sent, and the responses received if there are any.
     pub fn wait(&mut self) {
         let mut line = String::new();
         BufReader::new(self.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "all\n", "not all clients could connect or got an answer");
+        assert_eq!(line, "all\n", "not all clients could connect and got a response");
     }
 }
 
@@ -55,7 +55,7 @@ impl Drop for Holder {
     }
 }
 
-/// Does not return in a process that was started to hold connections. To be called first.
+/// Call this first: in a process that was started to hold connections, it does not return.
 pub fn hold_if_told() {
     let arguments: Vec<String> = env::args().collect();
     let [_, word, address, count, source, host, path, answered] = &arguments[..] else { return };
@@ -74,7 +74,7 @@ pub fn hold_if_told() {
             })
             .collect();
         println!("all");
-        // Until the end of who has started this.
+        // Until the parent process exits.
         let _ = std::io::stdin().read(&mut [0]);
         drop(held);
         exit(0);

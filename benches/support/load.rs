@@ -25,31 +25,31 @@ use super::{
 
 const SOURCE: Ipv4Addr = Ipv4Addr::new(127, 4, 0, 1);
 
-/// What is asked.
+/// The load.
 #[derive(Clone)]
 pub struct Plan {
     pub address: SocketAddr,
     /// `GET`, or `POST` with a small body.
     pub method: &'static str,
-    /// Behind it comes the number of the request.
+    /// Followed by the number of the request.
     pub path: &'static str,
-    /// Requests a second.
+    /// Requests per second.
     pub rate: u32,
-    /// Each so many-th request comes on a connection of its own; 0: none, all connections are kept.
+    /// Every n-th request uses a new connection; 0: none, all connections are kept alive.
     pub fresh: u32,
-    /// How long an answer is waited for.
+    /// How long to wait for a response.
     pub patience: Duration,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Status(u16),
-    /// No connection: the proxy has not got the request.
+    /// No connection: the proxy never got the request.
     Refused,
-    /// The connection ended before the answer, or within it.
+    /// The connection ended before or during the response.
     Ended,
-    /// So did one that had answered before: it may have been ended just when the request was sent.
+    /// The same on a reused connection, which may have been closed just as the request was sent.
     KeptEnded,
     Reset,
     NoAnswer,
@@ -80,19 +80,19 @@ impl fmt::Display for Outcome {
 /// One request.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// Method and path, as a backend records it.
+    /// Method and path, as in the backends' records.
     pub request: String,
     pub outcome: Outcome,
-    /// From when it was due.
+    /// Counted from when it was due.
     pub latency: Duration,
 }
 
-/// 99 of 100 had their answer, or were lost, after so long.
+/// The 99th percentile of the time until a response, or until a request was lost.
 pub fn p99(samples: &[Sample]) -> Duration {
     Sorted::new(samples.iter().map(|sample| sample.latency)).p99()
 }
 
-/// A load that goes on until it is stopped.
+/// A load that runs until it is stopped.
 pub struct Load {
     shared: Arc<Shared>,
     thread: thread::JoinHandle<()>,
@@ -114,17 +114,17 @@ impl Load {
         Self { shared, thread: thread::spawn(move || runtime.block_on(of_thread.run())) }
     }
 
-    /// Those that are done and were not taken before.
+    /// Takes the requests that have finished since the last call.
     pub fn take(&self) -> Vec<Sample> {
         std::mem::take(&mut *self.shared.samples.lock().unwrap())
     }
 
-    /// Sends no more.
+    /// Stops sending.
     pub fn halt(&self) {
         self.shared.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Sends no more and waits for all answers.
+    /// Stops sending and waits for all responses.
     pub fn stop(self) -> Vec<Sample> {
         self.halt();
         self.thread.join().unwrap();
@@ -189,7 +189,7 @@ impl Shared {
     }
 }
 
-/// The status, and whether the connection ends with it.
+/// The status, and whether the connection closes after it.
 async fn answer(wire: &mut Wire<TcpStream>, request: &[u8]) -> io::Result<Option<(u16, bool)>> {
     wire.send(request).await?;
     let head = wire.head().await?.ok_or(io::ErrorKind::UnexpectedEof)?;

@@ -12,10 +12,10 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::{process::raise_descriptor_limit, wire::Wire};
 
-/// What is answered all the same, after which the connection ends.
+/// The one path that gets a response, after which the connection is closed.
 pub const ANSWERED: &str = "/answered";
 
-/// The processes are killed when this is dropped.
+/// Kills the processes on drop.
 pub struct Never {
     processes: Vec<Child>,
     pub address: SocketAddr,
@@ -46,13 +46,13 @@ fn spawn(address: &str) -> (Child, SocketAddr) {
     (child, line.trim_end().parse().unwrap_or_else(|_| panic!("the backend does not listen on {address}")))
 }
 
-/// Does not return in a process that was started as such a backend. To be called first.
+/// Call this first: in a process that was started as such a backend, it does not return.
 pub fn never_if_told() {
     let arguments: Vec<String> = env::args().collect();
     let [_, word, address] = &arguments[..] else { return };
     if word == "never" {
         raise_descriptor_limit();
-        // Its end is the end of who has started this.
+        // Standard input ends when the parent process exits.
         thread::spawn(|| {
             let _ = io::stdin().read(&mut [0]);
             exit(0);
@@ -80,7 +80,7 @@ async fn serve_connection(stream: TcpStream) -> io::Result<()> {
         Some(head) if head.word(1) == ANSWERED => {
             wire.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").await
         }
-        // Until the other side ends it.
+        // Until the peer closes it.
         _ => wire.head().await.map(drop),
     }
 }

@@ -4,10 +4,10 @@ use std::{fs, net::SocketAddr, path::Path};
 
 use super::tool::{Tool, free_address};
 
-/// What it answers to `/small`.
+/// The response body of `/small`.
 pub const SMALL: &str = "hello from the backend: a body of about a hundred bytes, as small answers of an API have it\n";
 
-/// The bytes behind `/large`.
+/// Size of the response body of `/large`.
 pub const LARGE: usize = 1_000_000;
 
 pub struct Nginx {
@@ -16,10 +16,10 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts it on these cores with one worker; `folder` is for its files, and open to it.
+    /// Starts nginx on these cores with one worker. `folder` is for its files, and must be accessible to it.
     pub fn start(core: Option<&str>, folder: &Path) -> Self {
         let address = free_address();
-        // Bytes that cannot be compressed by anybody: of a small generator (Knuth's MMIX).
+        // Incompressible bytes, from a small generator (Knuth's MMIX).
         let next = |seed: &u64| Some(seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
         let bytes: Vec<u8> =
             std::iter::successors(Some(1), next).map(|seed| seed.to_be_bytes()[0]).take(LARGE).collect();
@@ -43,7 +43,7 @@ fn text(folder: &Path, address: SocketAddr) -> String {
     around(folder, "backend", &format!("sendfile on;\n    server {{\n        {served}\n    }}"))
 }
 
-/// What all configurations have in common: one process that serves, no log of requests, connections that are kept.
+/// Common to all configurations: one worker process, no access log, keep-alive.
 pub fn around(folder: &Path, name: &str, http: &str) -> String {
     let folder = folder.display();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]

@@ -4,7 +4,7 @@ use std::{fs, thread, time::Duration};
 
 use super::cores::come_last;
 
-/// As Linux has it for programs, on all machines that Rust runs on.
+/// The value that Linux shows to programs on all architectures that Rust supports.
 const TICKS_A_SECOND: f64 = 100.0;
 
 #[derive(Debug, Clone, Copy)]
@@ -18,18 +18,18 @@ impl Process {
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
-    /// Processor time so far, of user and system, in seconds.
+    /// CPU time so far, user and system, in seconds.
     pub fn cpu(self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap();
-        // Behind the name, which may hold anything: state is the third field, utime and stime are 14 and 15.
+        // After the name, which can contain anything: state is field 3, utime and stime are 14 and 15.
         let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         fields[11..=12].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / TICKS_A_SECOND
     }
 
-    /// The process and all that it has started, and they, and so on.
+    /// The process and all its descendants.
     fn tree(self) -> Vec<Self> {
         let mut all = vec![self];
-        // A process that has ended meanwhile has no threads to show.
+        // A process that has exited meanwhile has no threads.
         for thread in fs::read_dir(format!("/proc/{}/task", self.0)).into_iter().flatten().flatten() {
             let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
             all.extend(children.split_whitespace().flat_map(|child| Self(child.parse().unwrap()).tree()));
@@ -37,12 +37,12 @@ impl Process {
         all
     }
 
-    /// Processor time of the process and of all that it has started, in seconds.
+    /// CPU time of the process and its descendants, in seconds.
     pub fn tree_cpu(self) -> f64 {
         self.tree().into_iter().map(Self::cpu).sum()
     }
 
-    /// Memory of all of these, in KiB: what several have in common is shared out to them.
+    /// Memory of all of them in KiB (PSS: shared pages are divided among their users).
     pub fn tree_memory(self) -> f64 {
         let of_one = |process: Self| {
             let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", process.0)).unwrap();
@@ -54,8 +54,8 @@ impl Process {
 
     pub fn descriptors(self) -> usize {
         let folder = format!("/proc/{}/fd", self.0);
-        // Since Linux 6.2 its size says how many there are. To list thousands takes milliseconds, in which others on the
-        // same core wait.
+        // Since Linux 6.2 the size of the folder is the number of descriptors. Listing thousands takes milliseconds, during which
+        // others on the same core wait.
         match fs::metadata(&folder).unwrap().len() {
             0 => fs::read_dir(folder).unwrap().count(),
             count => usize::try_from(count).unwrap(),
@@ -63,16 +63,16 @@ impl Process {
     }
 }
 
-/// What the buffers of all TCP sockets of the machine hold, in KiB.
+/// Memory in the buffers of all TCP sockets of the machine, in KiB.
 pub fn tcp_memory() -> f64 {
     let sockets = fs::read_to_string("/proc/net/sockstat").unwrap();
     let line = sockets.lines().find(|line| line.starts_with("TCP:")).unwrap();
     let pages = line.split_whitespace().last().unwrap();
-    // The usual size of a page.
+    // The usual page size.
     pages.parse::<f64>().unwrap() * 4.0
 }
 
-/// The largest value at any of the looks that are taken until `end` says so. Nobody else should have to wait for a look.
+/// The largest of the samples taken until `end` is set. Sampling must not delay anything else.
 pub fn peak_until<const N: usize>(
     mut look: impl FnMut() -> [f64; N] + Send,
     mut end: impl FnMut() -> bool + Send,
@@ -91,7 +91,7 @@ pub fn peak_until<const N: usize>(
     thread::scope(|scope| scope.spawn(looks).join().unwrap())
 }
 
-/// Lets this process have as many descriptors as it may.
+/// Raises the descriptor limit of this process to its maximum.
 pub fn raise_descriptor_limit() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();

@@ -2,10 +2,10 @@
 
 use super::harness::Start;
 
-/// The name that is served.
+/// The served host name.
 pub const HOST: &str = "a.test";
 
-/// A start with a route from [`HOST`] to the addresses.
+/// Starts the program with a route from [`HOST`] to the addresses.
 pub fn start(backends: &[String]) -> Start {
     Start::new().flags(&["--route", &format!("{HOST}={}", backends.join(","))])
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
-/// Durations in order.
+/// Sorted durations.
 pub struct Sorted(Vec<Duration>);
 
 impl Sorted {
@@ -12,7 +12,7 @@ impl Sorted {
         Self(all)
     }
 
-    /// So many of a thousand are not longer; 0 where there are none.
+    /// The given per-mille quantile; 0 if there are none.
     pub fn per_mille(&self, rank: usize) -> Duration {
         let index = (self.0.len() * rank / 1000).min(self.0.len().saturating_sub(1));
         self.0.get(index).copied().unwrap_or_default()
@@ -31,7 +31,7 @@ impl Sorted {
     }
 }
 
-/// The middle one; of an even number the mean of the two in the middle; 0 where there are none.
+/// The median; 0 if there are none.
 pub fn median(numbers: &[f64]) -> f64 {
     let mut all = numbers.to_vec();
     all.sort_unstable_by(f64::total_cmp);
@@ -41,7 +41,7 @@ pub fn median(numbers: &[f64]) -> f64 {
     }
 }
 
-/// The slope of the line of least squares through points.
+/// The slope of a least-squares line through the points.
 pub fn slope(points: &[(f64, f64)]) -> f64 {
     let count = points.iter().fold(0.0, |count, _| count + 1.0);
     let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
@@ -54,7 +54,7 @@ pub fn milliseconds(duration: Duration) -> String {
     format!("{:.1}", duration.as_secs_f64() * 1000.0)
 }
 
-/// How often each one occurs: `502 ×3, reset ×1`; a dash for none.
+/// How often each value occurs: `502 ×3, reset ×1`; a dash for none.
 pub fn counted<T: Display>(all: impl IntoIterator<Item = T>) -> String {
     let mut counts = BTreeMap::<String, usize>::new();
     for one in all {

@@ -9,12 +9,12 @@ impl Table {
         Self(vec![columns.iter().map(|&column| column.to_owned()).collect()])
     }
 
-    /// Whether no row was asked for.
+    /// Whether no row was selected.
     pub fn is_empty(&self) -> bool {
         self.0.len() == 1
     }
 
-    /// Adds a row and shows on standard error that it is done.
+    /// Adds a row and reports progress on standard error.
     pub fn row(&mut self, cells: Vec<String>) {
         eprintln!("{}", cells.join(", "));
         self.0.push(cells);

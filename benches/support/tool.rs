@@ -15,7 +15,7 @@ use nix::{
     unistd::Pid,
 };
 
-/// Each with the package of Debian that has it.
+/// Each with its Debian package.
 const PACKAGES: [(&str, &str); 5] = [
     ("nginx", "nginx"),
     ("haproxy", "haproxy"),
@@ -24,7 +24,7 @@ const PACKAGES: [(&str, &str); 5] = [
     ("taskset", "util-linux"),
 ];
 
-/// Whether the program is on the PATH; says so where it is not.
+/// Whether the program is on the PATH. If not, prints how to install it.
 pub fn is_there(program: &str) -> bool {
     let paths = env::var_os("PATH").unwrap_or_default();
     let found = env::split_paths(&paths).any(|folder| folder.join(program).is_file());
@@ -35,11 +35,11 @@ pub fn is_there(program: &str) -> bool {
     found
 }
 
-/// What `command` writes to standard output, with all that it did on one core.
+/// The standard output of `command`, which runs on one core.
 ///
 /// # Panics
 ///
-/// When it fails, with what it said.
+/// If it fails, with its standard error.
 pub fn output(core: Option<&str>, command: &[&str]) -> String {
     let output = pinned(core, command).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -57,11 +57,11 @@ fn pinned(core: Option<&str>, command: &[&str]) -> Command {
     command
 }
 
-/// A program that runs, with its children, until this is dropped.
+/// A running program, killed with its children on drop.
 pub struct Tool(Child);
 
 impl Tool {
-    /// Starts it on these cores and waits until something listens on all `addresses`.
+    /// Starts it on these cores and waits until all `addresses` accept connections.
     pub fn start(core: Option<&str>, command: &[&str], log: &Path, addresses: &[SocketAddr]) -> Self {
         let file = fs::File::create(log).unwrap();
         let mut child = pinned(core, command);
@@ -96,12 +96,12 @@ impl Drop for Tool {
     }
 }
 
-/// An address of loopback with a port that nobody has; somebody may take it until it is used.
+/// A loopback address with a free port, which is not reserved.
 pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// A folder that servers can read who have given up the rights of root.
+/// A folder that servers can still read after dropping root privileges.
 pub fn open_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();

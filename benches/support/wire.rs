@@ -10,7 +10,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-/// Connects from an address of loopback other than 127.0.0.1: a port there may be bound again later.
+/// Connects from a loopback address other than 127.0.0.1, so that ports there stay free for servers.
 pub async fn connect(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((from, 0).into())?;
@@ -19,7 +19,7 @@ pub async fn connect(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// A connection, with what was read of it and not used.
+/// A connection, with the bytes that were read but not used yet.
 pub struct Wire<S> {
     pub stream: S,
     unread: Vec<u8>,
@@ -29,18 +29,18 @@ pub struct Wire<S> {
 pub struct Head(String);
 
 impl Head {
-    /// So many words into the first line.
+    /// The word at this index in the first line.
     pub fn word(&self, index: usize) -> &str {
         self.0.lines().next().and_then(|line| line.split(' ').nth(index)).unwrap_or_default()
     }
 
-    /// The first value of a field.
+    /// The first value of a header.
     pub fn field(&self, name: &str) -> Option<&str> {
         let fields = self.0.lines().skip(1).filter_map(|line| line.split_once(':'));
         fields.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
     }
 
-    /// Of a response.
+    /// The status of a response.
     pub fn status(&self) -> Option<u16> {
         self.word(1).parse().ok().filter(|_| self.0.starts_with("HTTP/1.1 "))
     }
@@ -64,7 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.stream.flush().await
     }
 
-    /// The next head; `None` where the connection ends before its first byte.
+    /// The next head; `None` if the connection ends before its first byte.
     pub async fn head(&mut self) -> io::Result<Option<Head>> {
         loop {
             if let Some(end) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -82,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// Reads the body behind a head and throws it away. Returns its length; of chunks, that of their framing, too.
+    /// Reads and discards the body after a head. Returns its length, including the framing of chunks.
     pub async fn body(&mut self, head: &Head) -> io::Result<usize> {
         if head.field("transfer-encoding").is_some() {
             return self.chunks().await;
@@ -101,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// No bench sends a body that holds the last chunk in its midst.
+    /// No bench sends a body that contains the bytes of a last chunk.
     async fn chunks(&mut self) -> io::Result<usize> {
         let mut length = 0;
         loop {
@@ -125,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 }
 
 impl Wire<TcpStream> {
-    /// Whether the other side has ended an idle connection, or said what nobody asked for.
+    /// Whether the peer has closed an idle connection, or sent something unexpected.
     pub fn is_stale(&self) -> bool {
         let waiting = self.stream.try_read(&mut [0]);
         !self.unread.is_empty() || !waiting.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)

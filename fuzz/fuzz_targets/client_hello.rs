@@ -1,6 +1,6 @@
-//! Any bytes as a ClientHello: no panic, and not a byte in return unless a served name was given.
+//! Any bytes as a ClientHello: no panic, and no byte in return unless a served name was given.
 //!
-//! The first byte of the input says how the rest is cut into pieces.
+//! The first byte of the input decides how the rest is split.
 
 #![no_main]
 

@@ -1,6 +1,6 @@
-//! Any bytes of a client: what a backend gets of them has one reading, and who names no served host gets nothing.
+//! Any bytes from a client: what reaches a backend has one reading, and a client that names no served host gets nothing.
 //!
-//! The bytes go through the server, the layers that decide, and the pool, to a backend in memory that reads strictly.
+//! The bytes go through the server, the layers that decide, and the pool, to an in-memory backend that parses strictly.
 
 #![no_main]
 
@@ -58,7 +58,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(named || requests == 0 && answered.is_empty(), "an answer to a stranger: {}", answered.escape_ascii());
 });
 
-/// Serves `bytes` as those of one client; gives back what the client gets.
+/// Serves `bytes` as if they came from one client. Returns what the client receives.
 async fn serve(bytes: &[u8], records: &Records) -> Vec<u8> {
     let of_connector = Arc::clone(records);
     let connector = service_fn(move |_: Uri| {
@@ -94,7 +94,7 @@ async fn serve(bytes: &[u8], records: &Records) -> Vec<u8> {
     answered
 }
 
-/// Answers each whole request, and keeps what it was sent.
+/// Responds to each complete request, and records what it received.
 async fn backend(mut io: DuplexStream, records: Records) {
     let index = {
         let mut all = records.lock().unwrap();

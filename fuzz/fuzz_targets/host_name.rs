@@ -21,13 +21,13 @@ fuzz_target!(|authority: &[u8]| {
     }
     let may_stand = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b':' | b'[' | b']');
     assert!(text.bytes().all(may_stand), "{text}");
-    // What a client names stands at the beginning of what it sent, but for the case.
+    // The name is how the input begins, apart from case.
     if !text.starts_with('[') {
         assert!(authority[..text.len()].eq_ignore_ascii_case(text.as_bytes()), "{text}");
     }
 });
 
-/// A pattern that stands for a name serves it, and no pattern serves what it does not read as its own.
+/// A pattern serves every name that it matches, and no other.
 fn pattern(text: &str) {
     let Ok(pattern) = text.parse::<HostPattern>() else { return };
     let hosts = HostSet::new([pattern.clone()]);

@@ -1,6 +1,6 @@
-//! The route table against a model that looks at every route.
+//! The route table, compared with a model that tries every route.
 //!
-//! A line of the input is a route (`host/prefix`) as long as it can be added; the last line is what is asked for.
+//! Each line of the input is a route (`host/prefix`), and is skipped if it cannot be added. The last line is the request.
 
 #![no_main]
 
@@ -63,7 +63,7 @@ fn rank_of_host(pattern: &HostPattern, host: &str) -> Option<(bool, usize)> {
     }
 }
 
-/// How many segments the prefix has, if the path begins with them.
+/// The number of segments of the prefix, if the path begins with it.
 fn prefix_of(prefix: &[&str], path: &[&str]) -> Option<usize> {
     path.starts_with(prefix).then_some(prefix.len())
 }
