@@ -1,4 +1,4 @@
-//! The advice in the log when an upstream cannot be used as configured, and which certificates are accepted.
+//! Which upstream certificates are accepted, and the advice in the log if an upstream cannot be used as configured.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -8,8 +8,8 @@ use std::{
 
 use crate::support::{Backend, Client, Program, Start};
 
-/// Writes a certificate for these names, made by `openssl req -x509`, which marks every certificate as that of an
-/// authority. `None` if there is no openssl.
+/// Writes a certificate for these names with `openssl req -x509`, which marks every certificate as a CA. `None` if there is
+/// no openssl.
 fn self_signed(start: &Start, names: &str) -> Option<()> {
     let mut openssl = Command::new("openssl");
     openssl.current_dir(start.home()).args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]);
@@ -48,7 +48,7 @@ fn named(program: &Program, name: &str) -> String {
 }
 
 #[test]
-fn a_self_signed_certificate_is_accepted_if_the_ca_file_names_it() {
+fn a_self_signed_certificate_in_the_ca_file_is_accepted() {
     let Some((inside, _backend)) = backend("DNS:inside.test") else { return };
     let start = Start::new();
     // Another certificate for the same name.
@@ -76,7 +76,7 @@ fn a_self_signed_certificate_is_accepted_if_the_ca_file_names_it() {
     );
 }
 
-/// A server that presents its certificate whatever name it is asked for.
+/// A server that presents its certificate for any name.
 struct Openssl {
     server: Child,
     address: SocketAddr,

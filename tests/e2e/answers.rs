@@ -1,4 +1,4 @@
-//! Answers that need no backend: redirects, fixed responses and silence; and what browsers are told about HTTPS.
+//! Answers without a backend: redirects, fixed responses and silence. HSTS, too.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request};
@@ -22,7 +22,7 @@ use crate::support::{
 
 const HOST: &str = "example.com";
 
-/// How a client speaks to the program.
+/// How a client connects to the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Http,
@@ -45,7 +45,7 @@ impl Way {
     }
 }
 
-/// What a client got.
+/// The response that a client got.
 #[derive(Debug)]
 struct Got {
     status: u16,
@@ -59,7 +59,7 @@ impl Got {
     }
 }
 
-/// Sends a request with these headers. It is an error if there is no response.
+/// Sends a request with these headers. Fails if there is no response.
 #[tokio::main(flavor = "current_thread")]
 async fn asked(
     program: &Program,
@@ -142,7 +142,7 @@ fn requests_without_tls_are_redirected_to_https() {
 }
 
 #[test]
-fn clients_of_a_trusted_proxy_that_ends_tls_are_not_redirected_again() {
+fn clients_of_a_trusted_proxy_that_terminates_tls_are_not_redirected_again() {
     let backend = Backend::answering("hello");
     for (headers, name, https, plain) in [
         ("x-forwarded", "x-forwarded-proto", "https", "http"),
@@ -166,7 +166,7 @@ fn clients_of_a_trusted_proxy_that_ends_tls_are_not_redirected_again() {
 }
 
 #[test]
-fn a_route_says_for_itself_whether_it_redirects_to_https() {
+fn each_route_decides_whether_it_redirects_to_https() {
     let backend = Backend::answering("hello");
     let config = format!(
         "redirect_https = true\n[[routes]]\nhost = \"{HOST}\"\n{upstream}\

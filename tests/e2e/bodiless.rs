@@ -1,4 +1,4 @@
-//! Responses that have no body, whatever a backend says and sends: nothing of it is the next response.
+//! Responses without a body, whatever a backend sends after the head: none of it becomes the next response.
 
 use crate::support::{
     Backend, Client, End, Start,
@@ -7,7 +7,7 @@ use crate::support::{
     tls::Tls,
 };
 
-/// What a backend answers to a method: its name, head and rest.
+/// The response of a backend to a method: its name, head and the bytes after it.
 const CASES: &[(&str, &str, &str, &str)] = &[
     ("head", "HEAD", "200 OK\r\nContent-Length: 6", ""),
     ("head-with-body", "HEAD", "200 OK\r\nContent-Length: 6", "poison"),
@@ -48,7 +48,7 @@ fn over_http1() {
         client.send(format!("{method} /{name} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
         let got = client.head();
         assert_eq!(got.status, expected(head), "{name}");
-        // RFC 9110, 8.6 and RFC 9112, 6.1: not in a 204, not even a coding.
+        // RFC 9110, 8.6 and RFC 9112, 6.1: neither belongs in a 204.
         if got.status == 204 {
             assert!(got.field("transfer-encoding").is_none(), "{name}: {got:?}");
             assert!(got.field("content-length").is_none(), "{name}: {got:?}");
@@ -69,19 +69,19 @@ fn over_http2() {
         let frames = client.frames_until(|frame| frame.stream == stream && frame.ends_stream());
         let body = frames.iter().filter(|frame| frame.stream == stream && frame.kind == DATA);
         assert!(body.clone().all(|frame| frame.payload.is_empty()), "{name}: {frames:?}");
-        // As a literal with the name of entry 28 (RFC 7541, appendix A), whether it enters the table or not.
+        // A literal with the name of entry 28 (RFC 7541, appendix A), with or without indexing.
         let length =
             frames.iter().any(|frame| frame.payload.windows(2).any(|two| two == [0x0f, 0x0d] || two == [0x5c, 1]));
         assert!(!(length && name.starts_with("no-content")), "{name}: {frames:?}");
         client.send(h2::headers(stream + 2, &h2::get("a.test", "/fine"), true));
         let frames = client.frames_until(|frame| frame.stream == stream + 2 && frame.ends_stream());
-        assert!(frames.iter().any(|frame| frame.payload == b"fine"), "behind {name}: {frames:?}");
+        assert!(frames.iter().any(|frame| frame.payload == b"fine"), "after {name}: {frames:?}");
     }
 }
 
-/// Those of the program itself: 404 and 502.
+/// Responses of the program itself: 404 and 502.
 #[test]
-fn own_answers_to_head() {
+fn own_responses_to_head_have_no_body() {
     let refusing = std::net::TcpListener::bind("127.3.0.1:0").unwrap().local_addr().unwrap();
     let program = Start::new().workers(1).flags(&["--route", &format!("a.test/refusing={refusing}")]).run();
     for (path, status) in [("/nothing", 404), ("/refusing", 502)] {
@@ -103,9 +103,9 @@ fn own_answers_to_head() {
     }
 }
 
-/// Over HTTP/2 the head may end the stream, or a frame without data behind it (RFC 9113, 8.1).
+/// Over HTTP/2, the stream is ended by the head or by an empty DATA frame after it (RFC 9113, 8.1).
 #[test]
-fn of_a_backend_of_http2() {
+fn http2_backends_may_end_them_with_the_head_or_an_empty_frame() {
     for (method, status, length) in
         [("HEAD", "200", Some("9")), ("HEAD", "200", None), ("GET", "304", Some("9")), ("GET", "204", None)]
     {

@@ -1,4 +1,4 @@
-//! Request bodies that are longer than is allowed: 413, and no backend takes half of one for a whole.
+//! Request bodies that exceed the limit: 413, and no backend mistakes a part for the whole.
 
 use crate::support::{
     Backend, Client, Connection, End, Start,
@@ -14,7 +14,7 @@ fn post(length: usize) -> String {
 const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 #[test]
-fn a_length_that_is_known_never_reaches_the_backend() {
+fn a_known_length_over_the_limit_never_reaches_the_backend() {
     let backend = Backend::answering("ok");
     let program = Start::new().route("a.test", &backend).flags(&["--max-body", "1KiB"]).run();
     for expect in ["", "Expect: 100-continue\r\n"] {
@@ -34,7 +34,7 @@ fn a_length_that_is_known_never_reaches_the_backend() {
 }
 
 #[test]
-fn another_length_is_cut_off_when_it_passes_the_limit() {
+fn an_unknown_length_is_cut_off_at_the_limit() {
     let backend = Backend::start(Connection::drain);
     let program = Start::new().route("a.test", &backend).flags(&["--max-body", "1000"]).run();
     let mut client = Client::connect(program.http());
@@ -44,19 +44,19 @@ fn another_length_is_cut_off_when_it_passes_the_limit() {
     client.send(format!("1f5\r\n{}\r\n", "y".repeat(501)));
     assert_eq!(client.response().status, 413);
     for record in backend.wait_for_end() {
-        // A head and a part of a body, without its end.
+        // A head and a part of a body, without the last chunk.
         assert!(read::head(&record.bytes).unwrap().is_some());
         assert_eq!(read::request(&record.bytes), Ok(None));
         assert!(!record.bytes.contains(&b'y'));
     }
-    // The backend has not failed: it is asked at once.
+    // The backend has not failed, so it gets the next request at once.
     let mut client = Client::connect(program.http());
     client.send(post(3) + "abc");
     backend.wait_for_bytes(b"\r\n\r\nabc");
 }
 
 #[test]
-fn the_same_over_http2() {
+fn the_limit_applies_over_http2() {
     let backend = Backend::start(Connection::drain);
     let program = Start::new().route("a.test", &backend).flags(&["--max-body", "1000"]).run();
     let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
@@ -67,7 +67,7 @@ fn the_same_over_http2() {
 }
 
 #[test]
-fn a_route_has_a_limit_of_its_own() {
+fn a_route_can_set_its_own_limit() {
     let backend = Backend::answering("ok");
     let upstream = backend.address;
     let program = Start::new()

@@ -1,4 +1,4 @@
-//! Which certificate a client of `https` gets.
+//! Which certificate a client gets on `https`.
 
 use std::{
     fs::{self, Permissions},
@@ -12,7 +12,7 @@ use rustls::{RootCertStore, pki_types::CertificateDer};
 
 use crate::support::{Backend, Program, Start, files, tls::Tls};
 
-/// A client that trusts one certificate alone.
+/// A client that trusts only one certificate.
 fn trusting(certificate: CertificateDer<'static>) -> Tls {
     let mut roots = RootCertStore::empty();
     roots.add(certificate).unwrap();
@@ -20,7 +20,7 @@ fn trusting(certificate: CertificateDer<'static>) -> Tls {
 }
 
 #[test]
-fn nodes_with_the_same_secret_are_trusted_alike() {
+fn nodes_with_the_same_secret_have_the_same_authority() {
     const SECRET: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
     let backend = Backend::answering("ok");
     let node = || {
@@ -55,7 +55,7 @@ fn a_certificate_from_files_is_used_for_the_names_it_covers() {
     assert!(by_authority.connect(program.https(), "a.test").is_err());
 }
 
-/// Serves `a.test` and `b.test`, each with the files in a folder of its name, and gives the clients of these.
+/// Serves `a.test` and `b.test`, each with files in a folder of its name. Returns a client for each.
 fn start(backend: &Backend) -> (Program, [Tls; 2]) {
     let start = Start::new().route("a.test", backend).route("b.test", backend);
     let home = start.home().to_owned();
@@ -70,7 +70,7 @@ fn start(backend: &Backend) -> (Program, [Tls; 2]) {
     (start.config(&config.concat()).run(), clients)
 }
 
-/// Replaces the files of `name`, so that neither is ever seen half written, and gives a client of the new ones.
+/// Replaces the files of `name` atomically. Returns a client that trusts the new certificate.
 fn renew(home: &Path, name: &str) -> Tls {
     let staged = tempfile::tempdir_in(home).unwrap();
     let client = trusting(files::certificate(staged.path(), name));
@@ -81,7 +81,7 @@ fn renew(home: &Path, name: &str) -> Tls {
 }
 
 #[test]
-fn files_that_change_are_taken_up_and_open_connections_go_on() {
+fn changed_files_are_loaded_and_open_connections_continue() {
     let backend = Backend::answering("ok");
     let (program, [before, _]) = start(&backend);
     let mut open = before.connect(program.https(), "a.test").unwrap();
@@ -99,7 +99,7 @@ fn files_that_change_are_taken_up_and_open_connections_go_on() {
 }
 
 #[test]
-fn files_that_are_of_no_use_are_warned_of_once_and_change_nothing() {
+fn unusable_files_are_reported_once_and_change_nothing() {
     let backend = Backend::answering("ok");
     let (program, [first, _]) = start(&backend);
     let stray = program.home().join("stray.pem");
@@ -108,7 +108,7 @@ fn files_that_are_of_no_use_are_warned_of_once_and_change_nothing() {
     let warning = "stays in use";
     let line = program.wait_for_line(warning);
     assert!(line.contains("WARN") && line.contains("/a.test/key.pem does not match"), "{line}");
-    // Found by a look after that one.
+    // Found by a later check.
     let second = renew(program.home(), "b.test");
     program.wait_for_line("a new certificate is in use");
     assert_eq!(second.get(program.https(), "b.test", "b.test").status, 200);
@@ -118,7 +118,7 @@ fn files_that_are_of_no_use_are_warned_of_once_and_change_nothing() {
 }
 
 #[test]
-fn sighup_looks_at_once() {
+fn sighup_checks_the_files_at_once() {
     let backend = Backend::answering("ok");
     let (program, _) = start(&backend);
     let after = renew(program.home(), "a.test");

@@ -1,4 +1,4 @@
-//! The commands that print and end.
+//! Commands that print something and exit.
 
 use std::process::{Command, Output};
 
@@ -6,7 +6,7 @@ use crate::support::{Start, files, program::PROGRAM};
 
 const SECRET: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
-/// What a command prints that succeeds.
+/// The output of a successful command.
 fn printed(start: Start, command: &[&str]) -> String {
     let start = start.flags(command);
     let Output { status, stdout, stderr } = start.output();
@@ -137,7 +137,7 @@ fn check_prints_json() {
 }
 
 #[test]
-fn check_warns_of_routes_that_are_never_reached_and_of_keys_that_have_slipped() {
+fn check_warns_about_unreachable_routes_and_keys_that_slipped_into_a_table() {
     let text = r#"[[routes]]
 host = "a.test"
 methods = ["GET", "POST"]
@@ -164,7 +164,7 @@ pmesh: warning: [HOME]/config.toml:5: routes[1]: a.test/ [POST] never gets a req
 }
 
 #[test]
-fn check_warns_of_a_redirect_to_https_that_nobody_serves() {
+fn check_warns_about_a_redirect_to_https_if_https_is_off() {
     let warned = |flags: &[&str]| {
         let start = Start::new().flags(&["--route", "a.test=127.0.0.1:9", "--redirect-https=true"]).flags(flags);
         String::from_utf8(start.flags(&["check"]).output().stderr).unwrap()
@@ -175,7 +175,7 @@ fn check_warns_of_a_redirect_to_https_that_nobody_serves() {
 }
 
 #[test]
-fn check_warns_of_what_serves_nobody_as_a_start_does() {
+fn check_and_startup_warn_if_nothing_is_served() {
     let start = || Start::new().flags(&["--http", "off", "--https", "off", "--internal", "off"]);
     let output = start().flags(&["check"]).output();
     assert_eq!(output.status.code(), Some(0));
@@ -193,7 +193,7 @@ pmesh: warning: no routes: nothing is served; add one, as in --route app.example
 }
 
 #[test]
-fn check_fails_as_a_start_would() {
+fn check_fails_on_the_same_mistakes_as_startup() {
     let start = Start::new().config("htpp = 1\n").flags(&["check"]);
     let output = start.output();
     assert_eq!((output.status.code(), output.stdout), (Some(2), Vec::new()));
@@ -201,8 +201,8 @@ fn check_fails_as_a_start_would() {
 }
 
 #[test]
-fn check_warns_of_an_address_that_may_come_later() {
-    // For documentation, RFC 5737: no machine's.
+fn check_warns_about_an_address_that_the_machine_lacks() {
+    // Reserved for documentation (RFC 5737), so no machine has it.
     let output =
         Start::new().flags(&["--route", "a.test=127.0.0.1:9", "--source-addresses", "192.0.2.1", "check"]).output();
     assert_eq!(output.status.code(), Some(0));
@@ -214,7 +214,7 @@ fn check_warns_of_an_address_that_may_come_later() {
 }
 
 #[test]
-fn check_warns_of_certificates_as_a_start_does() {
+fn check_and_startup_warn_about_certificates() {
     let start = || {
         let start = Start::new().flags(&["--route", "a.test=127.0.0.1:9"]);
         files::expired_certificate(start.home(), "b.test");
@@ -265,15 +265,15 @@ fn explain_all() {
 }
 
 #[test]
-fn explain_what_there_is_not() {
+fn explain_rejects_an_unknown_setting() {
     let output = Start::new().flags(&["explain", "htpp"]).output();
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "pmesh: htpp: unknown setting; did you mean `http`?\n");
 }
 
 #[test]
-fn a_start_that_makes_a_secret_says_so() {
-    // An empty variable is none.
+fn the_first_start_reports_the_new_secret() {
+    // An empty variable counts as unset.
     let start = Start::new().variable("PMESH_SECRET", "");
     let place = format!("a new secret is made, in {}: ", start.home().join("secret").display());
     let program = start.run();
@@ -286,7 +286,7 @@ fn a_start_that_makes_a_secret_says_so() {
 }
 
 #[test]
-fn ca_is_the_same_wherever_the_secret_is() {
+fn ca_is_the_same_wherever_the_secret_comes_from() {
     let with = |secret: &str| printed(Start::new().variable("PMESH_SECRET", secret), &["ca"]);
     let authority = with(SECRET);
     assert!(authority.starts_with("-----BEGIN CERTIFICATE-----\n"), "{authority}");

@@ -13,7 +13,7 @@ fn two_routes(address: SocketAddr) -> Start {
 }
 
 #[test]
-fn each_route_waits_for_its_own_time() {
+fn each_route_has_its_own_connect_timeout() {
     let lost = BlackHole::new();
     let program = two_routes(lost.address()).run();
     let mut patient = Client::connect(program.http());
@@ -24,7 +24,7 @@ fn each_route_waits_for_its_own_time() {
 }
 
 #[test]
-fn they_share_connections() {
+fn routes_with_different_timeouts_share_connections() {
     let backend = Backend::answering("ok");
     let program = two_routes(backend.address).run();
     for host in ["a.test", "b.test"] {

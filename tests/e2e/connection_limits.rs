@@ -1,4 +1,4 @@
-//! How many connections are let in, in all and of one client.
+//! Limits for the number of connections, in total and per client.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -6,13 +6,13 @@ use nix::sys::signal::Signal;
 use socket2::{Domain, Socket, Type};
 
 use crate::{
-    room::{self, assert_echo, tunnel},
+    making_room::{self, assert_echo, tunnel},
     support::{Backend, Client, End, Start, client::exchange, client::get, tls::Tls},
 };
 
 #[test]
-fn further_ones_wait_until_there_is_room() {
-    let backend = room::backend();
+fn connections_beyond_the_limit_wait() {
+    let backend = making_room::backend();
     let program = Start::new().workers(1).route("a.test", &backend).flags(&["--max-connections", "2"]).run();
     let mut inside: Vec<_> = (0..2).map(|_| tunnel(&program)).collect();
     let mut waiting: Vec<_> = (0..3).map(|_| Client::connect(program.http())).collect();
@@ -21,7 +21,7 @@ fn further_ones_wait_until_there_is_room() {
     }
     program.wait_for_line("no room for more connections");
     inside.iter_mut().for_each(assert_echo);
-    // One of each tunnel.
+    // One for each tunnel.
     assert_eq!(backend.connections().len(), 2);
     inside.pop();
     for client in &mut waiting {
@@ -38,7 +38,7 @@ fn connect_from(source: [u8; 4], address: SocketAddr) -> TcpStream {
 }
 
 #[test]
-fn one_client_has_so_many_and_further_ones_meet_silence() {
+fn connections_beyond_the_limit_of_a_client_get_silence() {
     let backend = Backend::answering("ok");
     let flags = ["--max-connections-per-client", "4"];
     let mut program = Start::new().route("a.test", &backend).flags(&flags).run();
@@ -52,7 +52,7 @@ fn one_client_has_so_many_and_further_ones_meet_silence() {
     }
     assert_eq!(Client::new(connect_from([127, 0, 0, 2], program.http())).get("a.test", "/").status, 200);
     drop(inside);
-    // The program notices in its own time.
+    // The program notices with some delay.
     let answered = (0..100_000).any(|_| {
         let (answer, _) = exchange(program.http(), b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
         answer.starts_with(b"HTTP/1.1 200")
@@ -63,12 +63,12 @@ fn one_client_has_so_many_and_further_ones_meet_silence() {
     assert!(program.wait_for_line("stopped").contains("too_many_connections"));
 }
 
-/// The beginnings of strangers, for each port.
+/// First bytes of strangers, for each port.
 const BEGINNINGS: [&[u8]; 4] =
     [b"", b"GET / HTTP/1.1\r\nHost: a.te", b"\x16\x03\x01", b"GET / HTTP/1.1\r\nHost: b.test\r\n\r\n"];
 
 #[test]
-fn strangers_keep_nobody_out() {
+fn strangers_cannot_keep_clients_out() {
     let backend = Backend::answering("ok");
     let flags = ["--max-connections", "8", "--silence-deadline", "1h"];
     let mut program = Start::new().route("a.test", &backend).flags(&flags).run();
@@ -88,10 +88,10 @@ fn strangers_keep_nobody_out() {
         assert_eq!(client.get("a.test", "/").status, 200, "{round}");
         let mut client = tls.connect(program.https(), "a.test").unwrap();
         assert_eq!(client.get("a.test", "/").status, 200, "{round}");
-        // Who is served stays.
+        // Served clients are not closed.
         assert_eq!(served.get("a.test", "/").status, 200, "{round}");
     }
-    // The last may have found a place.
+    // The last one may have found a free slot.
     for stranger in &mut strangers[..24] {
         assert_eq!(stranger.end(), (Vec::new(), End::Fin));
     }
@@ -101,7 +101,7 @@ fn strangers_keep_nobody_out() {
 }
 
 #[test]
-fn those_who_had_to_go_are_counted_as_such() {
+fn strangers_closed_to_make_room_are_counted() {
     for beginning in ["", "\r\n", "GET / HTTP/1.1\r\nHo"] {
         let flags = ["--max-connections", "4", "--silence-deadline", "1h"];
         let mut program = Start::new().workers(1).flags(&flags).run();
@@ -122,8 +122,8 @@ fn those_who_had_to_go_are_counted_as_such() {
 }
 
 #[test]
-fn all_places_are_for_those_who_are_served() {
-    let backend = room::backend();
+fn served_clients_can_use_every_slot() {
+    let backend = making_room::backend();
     let flags = ["--max-connections", "8", "--silence-deadline", "1h"];
     let program = Start::new().route("a.test", &backend).flags(&flags).run();
     let _strangers: Vec<_> = (0..20).map(|_| Client::connect(program.http())).collect();

@@ -1,4 +1,4 @@
-//! HTTP/2 uploads that are cut off: no backend takes the part that came for the whole (RFC 9113, 8.1).
+//! Truncated HTTP/2 uploads: no backend mistakes a part for the whole (RFC 9113, 8.1).
 
 use std::sync::{Mutex, mpsc};
 
@@ -21,7 +21,7 @@ fn head(stream: u32) -> Vec<u8> {
     h2::headers(stream, &h2::request("POST", "a.test", "/"), false)
 }
 
-/// A piece of the body and, in the same packet, a reset with NO_ERROR, as if the stream had ended well.
+/// A part of the body and, in the same packet, a reset with NO_ERROR, as if the stream had ended normally.
 fn rest(stream: u32) -> Vec<u8> {
     const NO_ERROR: [u8; 4] = [0; 4];
     [h2::data(stream, b"piece", false), h2::frame(RST_STREAM, 0, stream, &NO_ERROR)].concat()

@@ -1,4 +1,4 @@
-//! How long a client or a backend may keep others waiting, once the gate is open.
+//! Deadlines for clients and backends once the gate is open.
 
 use std::{io::Write, thread, time::Duration};
 
@@ -7,7 +7,7 @@ use crate::support::{Backend, Client, Connection, End, Start, client::get, h2, t
 #[test]
 fn a_connection_without_a_request_is_closed() {
     let backend = Backend::answering("ok");
-    // Whichever of the two deadlines is longer.
+    // The longer of the two deadlines applies.
     let flags = ["--keep-alive-timeout", "1s", "--head-timeout", "1s", "--silence-deadline", "1h"];
     let program = Start::new().route("a.test", &backend).flags(&flags).run();
     for (name, rest) in [("nothing more", ""), ("half a head", "GET / HTTP/1.1\r\nHost: a.t")] {
@@ -22,13 +22,13 @@ fn a_connection_without_a_request_is_closed() {
 }
 
 #[test]
-fn a_client_may_take_longer_for_its_first_request() {
+fn the_first_request_has_a_deadline_of_its_own() {
     let backend = Backend::answering("ok");
     let flags = ["--keep-alive-timeout", "1s", "--silence-deadline", "1h"];
     let program = Start::new().workers(1).route("a.test", &backend).flags(&flags).run();
     let mut slow = Client::connect(program.http());
     slow.send("GET / HTTP/1.1\r\nHost: ");
-    // Came later and is closed by now.
+    // This one connected later and has been closed by now.
     let mut idle = Client::connect(program.http());
     assert_eq!(idle.get("a.test", "/").status, 200);
     assert_eq!(idle.end(), (Vec::new(), End::Fin));
@@ -37,7 +37,7 @@ fn a_client_may_take_longer_for_its_first_request() {
 }
 
 #[test]
-fn http2_without_a_request_is_told_and_closed() {
+fn an_http2_connection_without_a_request_gets_goaway() {
     let backend = Backend::answering("ok");
     let program = Start::new().route("a.test", &backend).flags(&["--keep-alive-timeout", "1s"]).run();
     let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
@@ -48,11 +48,11 @@ fn http2_without_a_request_is_told_and_closed() {
 }
 
 #[test]
-fn http2_heads_that_do_not_end_are_no_requests() {
+fn unfinished_http2_heads_do_not_count_as_requests() {
     let backend = Backend::answering("ok");
     let program = Start::new().route("a.test", &backend).flags(&["--keep-alive-timeout", "1s"]).run();
     let whole = h2::headers(1, &h2::get("a.test", "/"), true);
-    // Without END_HEADERS, and no CONTINUATION comes; and a frame that is not all there.
+    // HEADERS without END_HEADERS and no CONTINUATION, and an incomplete frame.
     let open = h2::frame(h2::HEADERS, 1, 1, &whole[9..]);
     for (name, bytes) in [("no CONTINUATION", &open[..]), ("half a frame", &whole[..whole.len() / 2])] {
         let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
@@ -69,7 +69,7 @@ fn a_response_that_takes_longer_than_keep_alive_is_not_cut_off() {
     let slow = Backend::start(|connection| {
         connection.request().unwrap();
         connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
-        // The other half comes when the connection was idle for long enough to be closed, were it idle.
+        // The second half comes after the keep-alive timeout has passed.
         connection.take(usize::MAX);
     });
     let program = Start::new()
@@ -82,7 +82,7 @@ fn a_response_that_takes_longer_than_keep_alive_is_not_cut_off() {
     busy.send(get("slow.test", "/"));
     assert_eq!(busy.head().status, 200);
     assert_eq!(busy.take(1), b"o");
-    // Begins later and is idle: its end shows that the time is over.
+    // Connected later and idle: when it is closed, the time is over.
     let mut idle = Client::connect(program.http());
     assert_eq!(idle.get("a.test", "/").status, 200);
     assert_eq!(idle.end(), (Vec::new(), End::Fin));
@@ -90,7 +90,7 @@ fn a_response_that_takes_longer_than_keep_alive_is_not_cut_off() {
 }
 
 #[test]
-fn a_client_that_stops_in_its_body_is_told() {
+fn a_client_that_stalls_in_its_body_gets_408() {
     let silent = Backend::start(Connection::drain);
     let program = Start::new().route("a.test", &silent).flags(&["--response-timeout", "100ms"]).run();
     let mut client = Client::connect(program.http());
@@ -100,14 +100,14 @@ fn a_client_that_stops_in_its_body_is_told() {
 }
 
 #[test]
-fn a_client_whose_body_trickles_is_told() {
+fn a_client_whose_body_trickles_gets_408() {
     let silent = Backend::start(Connection::drain);
     let flags = ["--stall-timeout", "500ms", "--body-min-rate", "1KiB"];
     let program = Start::new().route("a.test", &silent).flags(&flags).run();
     let mut client = Client::connect(program.http());
     client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\n");
     let mut sender = client.stream.try_clone().unwrap();
-    // Until the other half of the test shuts the connection down.
+    // Until the test shuts the connection down.
     let sending = thread::spawn(move || {
         while sender.write_all(b"x").is_ok() {
             thread::sleep(Duration::from_millis(10));

@@ -1,4 +1,4 @@
-//! What the log says at `debug` of clients that got nothing, or an answer that is in no access log.
+//! Log lines at `debug` about clients that got no byte, or a response that the access log does not contain.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ fn start(backend: &Backend) -> Start {
     Start::new().route("a.test", backend).flags(&["--log", "info,pmesh=debug"])
 }
 
-/// The lines on the client at this address.
+/// The lines about the client at this address.
 fn lines(program: &Program, peer: SocketAddr) -> Vec<String> {
     let peer = format!("peer={peer} ");
     program.wait_for_line(&peer);
@@ -17,7 +17,7 @@ fn lines(program: &Program, peer: SocketAddr) -> Vec<String> {
 }
 
 #[test]
-fn who_is_turned_away_has_a_line() {
+fn rejections_are_logged() {
     let backend = Backend::answering("ok");
     let program = start(&backend).run();
     let long = format!("GET /{} HTTP/1.1\r\nHost: a.test\r\n\r\n", "x".repeat(70_000));
@@ -32,7 +32,7 @@ fn who_is_turned_away_has_a_line() {
         let peer = client.stream.local_addr().unwrap();
         client.send(sent);
         assert_eq!(client.end(), (Vec::new(), End::Fin), "{expected}");
-        // Some are told when the connection is gone.
+        // Some are logged once the connection is closed.
         drop(client);
         assert_eq!(lines(&program, peer), [expected]);
     }
@@ -50,7 +50,7 @@ fn who_is_turned_away_has_a_line() {
 }
 
 #[test]
-fn who_says_too_little_has_a_line() {
+fn stalled_clients_are_logged() {
     let backend = Backend::answering("ok");
     let program = start(&backend).flags(&["--silence-deadline", "200ms"]).run();
     for (address, listener) in [(program.http(), "http"), (program.https(), "https"), (program.internal(), "internal")]
@@ -66,7 +66,7 @@ fn who_says_too_little_has_a_line() {
 }
 
 #[test]
-fn what_the_server_of_http_answers_itself_has_a_line() {
+fn responses_of_the_http_server_itself_are_logged() {
     let backend = Backend::answering("ok");
     let program = start(&backend).run();
     let mut client = Client::connect(program.http());

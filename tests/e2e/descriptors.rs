@@ -1,10 +1,10 @@
-//! Out of file descriptors: the program waits for better times and serves on.
+//! Out of file descriptors: the program waits and keeps serving.
 
 use std::thread;
 
 use crate::support::{Backend, Client, End, Program, Start, client::get};
 
-/// With 64 descriptors, and no other limit to connections.
+/// Starts the program with 64 descriptors and no other connection limit.
 fn start(backends: &[(&str, &Backend)]) -> Program {
     let start = Start::new()
         .workers(1)
@@ -23,32 +23,32 @@ fn more_connections_than_descriptors() {
 
     let crowd: Vec<_> = (0..100).map(|_| Client::connect(program.http())).collect();
     program.wait_for_line("cannot accept a connection for now");
-    // Who is in is served, over the connection to the backend that is there.
+    // Accepted clients are served over the existing backend connection.
     assert_eq!(early.get("a.test", "/").status, 200);
     drop(crowd);
-    // Said when it was calm for a while.
+    // Logged after a calm period.
     let recovered = (0..1_000_000).any(|_| {
         assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 200);
         program.log().iter().any(|line| line.contains("connections are accepted again"))
     });
     assert!(recovered);
     assert_eq!(early.get("a.test", "/").status, 200);
-    // It failed many times and was said once.
+    // Many failures, one line.
     let lines = program.log().iter().filter(|line| line.contains("cannot accept a connection")).count();
     assert_eq!(lines, 1);
 }
 
-/// Who has begun a head makes no room for others.
+/// A client that is sending a head is not closed to make room.
 const BEGUN: &str = "GET / HTTP/1.1\r\n";
 
 #[test]
-fn no_descriptor_for_a_backend() {
+fn no_descriptor_for_a_backend_connection_is_503() {
     let (backend, other) = (Backend::answering("ok"), Backend::answering("other"));
     let program = start(&[("a.test", &backend), ("other.test", &other)]);
     let mut early = Client::connect(program.http());
     assert_eq!(early.get("a.test", "/").status, 200);
     early.send(BEGUN);
-    // Of those who are served: strangers would give way. One after the other, so that they share one backend connection.
+    // Served clients, because strangers would be closed. One after the other, so that they share one backend connection.
     let mut crowd = Vec::new();
     let full = || program.log().iter().any(|line| line.contains("cannot accept a connection for now"));
     while !full() {
@@ -68,18 +68,18 @@ fn no_descriptor_for_a_backend() {
         early.send(BEGUN);
         status
     };
-    // The last of them may hold that connection for a moment.
+    // The last of them may still hold that connection.
     while next("a.test") != 200 {}
-    // Our fault, not the backend's.
+    // Not counted against the backend.
     assert_eq!(next("other.test"), 503);
     assert_eq!(next("a.test"), 200);
     drop(crowd);
-    // Accepted after the crowd was let go.
+    // Accepted once the other clients have left.
     assert_eq!(Client::connect(program.http()).get("other.test", "/").status, 200);
 }
 
 #[test]
-fn strangers_give_way() {
+fn strangers_are_closed_first() {
     let backend = Backend::answering("ok");
     let program = start(&[("a.test", &backend)]);
     let mut early = Client::connect(program.http());
@@ -93,20 +93,20 @@ fn strangers_give_way() {
 }
 
 #[test]
-fn idle_connections_give_way() {
+fn idle_connections_are_closed_next() {
     let [backend, other, third, fourth] = [0; 4].map(|_| Backend::answering("ok"));
     let others = ["b.test", "c.test", "d.test"];
     let program = start(&[("a.test", &backend), (others[0], &other), (others[1], &third), (others[2], &fourth)]);
     let mut clients = Vec::new();
     for _ in 0..100 {
         let mut client = Client::connect(program.http());
-        // The connection to the backend may be on its way back, and nobody idle for long enough to make room for one.
+        // The backend connection may not be back in the pool yet, and no client may have been idle for long enough.
         while client.get("a.test", "/").status != 200 {}
         clients.push(client);
     }
     program.wait_for_line("cannot accept a connection for now");
     assert_eq!(clients[0].end(), (Vec::new(), End::Fin));
-    // There may be one or two left over, but not one for a connection to each of the other backends.
+    // One or two descriptors may be free, but not enough for a connection to each of the other backends.
     let last = clients.last_mut().unwrap();
     for host in others {
         assert!((0..10_000).any(|_| last.get(host, "/").status == 200), "{host}");

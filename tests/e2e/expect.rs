@@ -1,4 +1,4 @@
-//! `Expect: 100-continue` (RFC 9110, 10.1.1): told once a backend has the head, and not where the answer is clear.
+//! `Expect: 100-continue` (RFC 9110, 10.1.1): sent once a backend has the head, and not if the response is already known.
 
 use crate::support::{
     Backend, Client, End, Start,
@@ -15,7 +15,7 @@ fn post(host: &str, fields: &str) -> String {
 fn the_expectation_and_the_body_reach_the_backend() {
     let backend = Backend::start(|connection| {
         while connection.request().is_some() {
-            // Its own is for the proxy.
+            // The 100 of the backend is for the proxy.
             connection.send(format!("HTTP/1.1 100 Continue\r\n\r\n{}", ok("ok")));
         }
     });
@@ -34,7 +34,7 @@ fn the_expectation_and_the_body_reach_the_backend() {
 }
 
 #[test]
-fn a_backend_that_wants_no_body_says_so() {
+fn a_backend_can_refuse_the_body() {
     let backend = Backend::start(|connection| {
         while connection.head().is_some() {
             connection.send("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\n\r\nno");
@@ -44,12 +44,12 @@ fn a_backend_that_wants_no_body_says_so() {
     for sends_it in [true, false] {
         let mut client = Client::connect(program.http());
         client.send(post("a.test", "Content-Length: 3"));
-        // The 100 is the proxy's, as RFC 9110, 10.1.1 allows.
+        // The 100 comes from the proxy, as RFC 9110, 10.1.1 allows.
         assert_eq!(client.head().status, 100);
         let response = client.response();
         assert_eq!((response.status, response.text()), (417, "no"));
         if sends_it {
-            // The body, or a part of it, is no request.
+            // The body, or a part of it, is not read as a request.
             client.send("abcGET /next HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
             let (got, _) = client.end();
             assert!(got.is_empty() || got.starts_with(b"HTTP/1.1 417 "), "{}", got.escape_ascii());
@@ -58,7 +58,7 @@ fn a_backend_that_wants_no_body_says_so() {
 }
 
 #[test]
-fn nobody_is_told_to_send_what_nobody_wants() {
+fn no_100_if_the_response_is_already_known() {
     let refusing = Refusing::new();
     let backend = Backend::answering("ok");
     let program = Start::new()
@@ -71,7 +71,7 @@ fn nobody_is_told_to_send_what_nobody_wants() {
         client.send(post(host, &format!("Content-Length: {length}")));
         assert_eq!(client.head().status, status, "{host}");
     }
-    // Nobody waits who has nothing to send, or cannot know of it (RFC 9110, 10.1.1).
+    // Clients without a body, and HTTP/1.0 clients, do not wait (RFC 9110, 10.1.1).
     for (request, body) in [
         ("GET / HTTP/1.1\r\nHost: small.test\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n", ""),
         ("POST / HTTP/1.0\r\nHost: small.test\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n", "abc"),

@@ -1,4 +1,4 @@
-//! Backends that fail, each in its own way, beside one that lives.
+//! Backends that fail, each in its own way, next to a healthy one.
 
 use std::{
     collections::BTreeSet,
@@ -17,13 +17,13 @@ use crate::support::{
     tls::Tls,
 };
 
-/// An endpoint that fails, and how: its machine is gone, it refuses connections, it was stopped (the kernel still
-/// accepts connections), and so on.
+/// An endpoint that fails, and how: its machine is gone, it refuses connections, its process is stopped while the kernel still
+/// accepts connections, and so on.
 struct Failing {
     name: &'static str,
     address: SocketAddr,
     backend: Option<Backend>,
-    /// Whether a request that is sent there uses up its time, so that none is left for another endpoint.
+    /// Whether a request that is sent there uses up its time, so that no other endpoint is tried.
     takes_all_time: bool,
     _kept: Box<dyn Send>,
 }
@@ -69,7 +69,7 @@ impl Failing {
         all
     }
 
-    /// The targets of the requests that came with this method.
+    /// The targets of the requests with this method.
     fn targets(&self, method: &str) -> Vec<String> {
         self.backend.iter().flat_map(|backend| targets(backend, method)).collect()
     }
@@ -81,16 +81,16 @@ fn targets(backend: &Backend, method: &str) -> Vec<String> {
 }
 
 #[test]
-fn nothing_repeatable_is_lost_and_nothing_else_is_repeated() {
-    // Side by side: those that hang take their time.
+fn repeatable_requests_are_never_lost_and_others_never_repeated() {
+    // In parallel, because backends that hang take a while.
     thread::scope(|scope| {
         for failing in Failing::each() {
-            scope.spawn(move || beside_one_that_lives(&failing));
+            scope.spawn(move || next_to_a_healthy_endpoint(&failing));
         }
     });
 }
 
-fn beside_one_that_lives(failing: &Failing) {
+fn next_to_a_healthy_endpoint(failing: &Failing) {
     let up = Backend::answering("up");
     let program = Start::new()
         .workers(1)
@@ -98,7 +98,7 @@ fn beside_one_that_lives(failing: &Failing) {
         .flags(&["--connect-timeout", "2s", "--response-timeout", "4s"])
         .run();
     let post = |number: usize| format!("POST /{number} HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\n\r\nx");
-    // All at once, before anything is known of the endpoint, and then again.
+    // All at once, before the failure is known, and then again.
     let mut clients = Vec::new();
     for number in 0..40 {
         let mut client = Client::connect(program.http());
@@ -116,7 +116,7 @@ fn beside_one_that_lives(failing: &Failing) {
     for number in 40..60 {
         assert_eq!(client.get("a.test", &format!("/{number}")).status, 200, "{}: {number}", failing.name);
     }
-    // None came twice, wherever it went; none was answered that did not come.
+    // No POST arrived twice anywhere, and no response came without a request.
     let posts = [failing.targets("POST"), targets(&up, "POST")].concat();
     let distinct: BTreeSet<_> = posts.iter().collect();
     assert_eq!(distinct.len(), posts.len(), "{}: {posts:?}", failing.name);
@@ -124,7 +124,7 @@ fn beside_one_that_lives(failing: &Failing) {
 }
 
 #[test]
-fn an_endpoint_that_hangs_is_left_alone() {
+fn an_endpoint_that_hangs_backs_off() {
     let hanging = Backend::start(Connection::drain);
     let up = Backend::answering("up");
     let program = Start::new()
@@ -138,11 +138,11 @@ fn an_endpoint_that_hangs_is_left_alone() {
         assert_eq!(last, 200);
         last = client.get("a.test", "/second").status;
     }
-    // It has used up the time for all endpoints.
+    // It used up the time for all endpoints.
     assert_eq!(last, 504);
     let line = program.wait_for_line(&format!("path=\"{}\"", hanging.requests()[0].target));
     assert!(line.contains(&format!("upstream=\"{}\" status=504", hanging.address)), "{line}");
-    // In less than its pause; and if it were longer, one at a time would wait, and none would be lost.
+    // Faster than its back-off. Even if not, one request at a time would wait, and none would be lost.
     let clients: Vec<_> = (0..50)
         .map(|_| {
             let mut client = Client::connect(program.http());
@@ -157,7 +157,7 @@ fn an_endpoint_that_hangs_is_left_alone() {
 }
 
 #[test]
-fn a_client_that_holds_up_its_request_puts_no_endpoint_in_a_bad_light() {
+fn a_slow_client_does_not_count_as_a_failure_of_the_endpoint() {
     let [one, two] = ["one", "two"].map(Backend::answering);
     let program = Start::new()
         .workers(1)
@@ -176,7 +176,7 @@ fn a_client_that_holds_up_its_request_puts_no_endpoint_in_a_bad_light() {
 }
 
 #[test]
-fn a_body_that_breaks_off_is_a_failure_of_its_endpoint() {
+fn a_truncated_body_is_a_failure_of_its_endpoint() {
     let short = Backend::start(|connection| {
         let _ = connection.request();
         connection.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort");
@@ -188,7 +188,7 @@ fn a_body_that_breaks_off_is_a_failure_of_its_endpoint() {
     first.send(get("a.test", "/"));
     assert_eq!(first.head().status, 200);
     assert_eq!(first.end().0, b"short");
-    // For a while each turn is the other's: two in a row, which would not be if it had not failed.
+    // The other one gets two requests in a row, which would not happen if this one had not failed.
     let in_a_row = (0..100).any(|_| {
         (0..2).all(|_| {
             let mut client = Client::connect(program.http());
@@ -237,18 +237,18 @@ fn the_endpoint_is_named_in_the_log() {
             program.wait_for_line(&format!("if there are others endpoint=\"{upstream}\" error="));
         }
     }
-    // A request that no endpoint was asked for.
+    // A request that was sent to no endpoint.
     client.send("TRACE /bad HTTP/1.1\r\nHost: up.test\r\n\r\n");
     assert_eq!(client.response().status, 405);
     assert!(program.wait_for_line("path=\"/bad\"").contains(" upstream=\"-\" status=405 "));
 }
 
 #[test]
-fn a_backend_that_is_back_gets_the_next_request() {
+fn a_recovered_backend_gets_the_next_request() {
     let gone = Refusing::new();
     let program = Start::new().workers(1).flags(&["--route", &format!("a.test={}", gone.address())]).run();
     let mut client = Client::connect(program.http());
-    // However often it has failed.
+    // No matter how often it has failed.
     for _ in 0..20 {
         assert_eq!(client.get("a.test", "/").status, 502);
     }
@@ -261,7 +261,7 @@ fn a_backend_that_is_back_gets_the_next_request() {
 }
 
 #[test]
-fn of_several_that_are_gone_the_one_that_is_back_gets_the_next_request() {
+fn of_several_failed_backends_the_recovered_one_gets_the_next_request() {
     let gone = [Refusing::new(), Refusing::new(), Refusing::new()];
     let addresses = gone.each_ref().map(|gone| gone.address().to_string()).join(",");
     let program = Start::new().workers(1).flags(&["--route", &format!("a.test={addresses}")]).run();
@@ -282,14 +282,14 @@ fn of_several_that_are_gone_the_one_that_is_back_gets_the_next_request() {
 }
 
 #[test]
-fn no_request_waits_for_endpoints_that_are_known_to_be_unreachable() {
+fn no_request_waits_for_endpoints_known_to_be_unreachable() {
     let lost = [BlackHole::new(), BlackHole::new()];
     let addresses = lost.each_ref().map(|lost| lost.address().to_string()).join(",");
     let program =
         Start::new().workers(1).flags(&["--route", &format!("a.test={addresses}"), "--connect-timeout", "1s"]).run();
     let mut client = Client::connect(program.http());
     assert_eq!(client.get("a.test", "/").status, 504);
-    // At once, without an attempt.
+    // At once, without trying.
     assert_eq!(client.get("a.test", "/").status, 503);
     let [_lost, back] = lost;
     let _back = Backend::on(back.listen(), |connection| {
@@ -297,7 +297,7 @@ fn no_request_waits_for_endpoints_that_are_known_to_be_unreachable() {
             connection.send(ok("back"));
         }
     });
-    // Noticed without a request that waits for it.
+    // Noticed in the background, with no request waiting.
     let start = Instant::now();
     while client.get("a.test", "/").status != 200 {
         assert!(start.elapsed() < PATIENCE);
@@ -306,8 +306,8 @@ fn no_request_waits_for_endpoints_that_are_known_to_be_unreachable() {
 }
 
 #[test]
-fn who_goes_away_is_not_waited_for() {
-    // The backend has the whole request and has not answered, or has begun to.
+fn requests_of_clients_that_leave_are_cancelled() {
+    // The backend has read the whole request, and has not responded, or only started to.
     for begins in [false, true] {
         let (seen, ended) = mpsc::channel();
         let seen2 = seen.clone();
@@ -368,7 +368,7 @@ fn who_goes_away_is_not_waited_for() {
             }
             client.send(h2::frame(h2::RST_STREAM, 0, 1, &[0, 0, 0, 8]));
             assert_eq!(ended.recv_timeout(PATIENCE), Ok(backend), "HTTP/2, begins: {begins}");
-            // Its other streams go on.
+            // Its other streams continue.
             client.send(h2::headers(3, &h2::get(&host, "/"), true));
             assert_eq!(requests.recv_timeout(PATIENCE), Ok(backend));
             drop(client);
@@ -379,7 +379,7 @@ fn who_goes_away_is_not_waited_for() {
 
 #[test]
 fn a_response_before_a_reset_is_passed_on() {
-    // Closes with most of the request unread, which resets the connection.
+    // Closing with most of the request unread resets the connection.
     let refusing = Backend::start(|connection| {
         let _ = connection.head();
         connection.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\nConnection: close\r\n\r\ntoo long");
@@ -391,7 +391,7 @@ fn a_response_before_a_reset_is_passed_on() {
         client.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {}\r\n\r\n", body.len()));
         let mut upload = client.stream.try_clone().unwrap();
         thread::scope(|scope| {
-            // There may be nobody left to read the rest.
+            // The backend may be gone before the rest is sent.
             scope.spawn(|| upload.write_all(&body));
             assert_eq!(client.response().text(), "too long");
         });

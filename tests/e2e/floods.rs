@@ -1,4 +1,4 @@
-//! Floods of HTTP/2: the connection ends or is held back, others are served, the backend is spared.
+//! HTTP/2 floods: the connection is closed or held back, others are served, the backend is spared.
 
 use std::io::Write;
 
@@ -22,7 +22,7 @@ fn opened(program: &Program) -> Client<TlsStream> {
     client
 }
 
-/// Sends as much as is taken.
+/// Sends as much as the program reads.
 fn flood(client: &mut Client<TlsStream>, pieces: impl Iterator<Item = Vec<u8>>) {
     for piece in pieces {
         if client.stream.write_all(&piece).is_err() {
@@ -37,7 +37,7 @@ fn assert_serves(program: &Program) {
     assert_eq!(Tls::of(program).get(program.https(), "a.test", "a.test").status, 200);
 }
 
-/// How many lines are logged when two clients acknowledge PINGs that nobody sent: a stranger, and one that has named a
+/// The number of log lines when two clients acknowledge PINGs that were never sent: a stranger, and a client that has named a
 /// served host.
 fn lines_of_ping_acks(log: &str) -> usize {
     let backend = Backend::answering("ok");
@@ -47,12 +47,12 @@ fn lines_of_ping_acks(log: &str) -> usize {
     let mut stranger = Client::connect(program.http());
     stranger.send(h2::opening());
     for piece in acks() {
-        // It may have been turned away by then.
+        // It may have been rejected by then.
         let _ = stranger.stream.write_all(&piece);
     }
     let mut client = opened(&program);
     flood(&mut client, acks());
-    // Answered after all of them.
+    // Processed after all of them.
     client.send(h2::headers(1, &h2::get("a.test", "/"), true));
     assert_eq!(client.answer(1), h2::Answer::Status(200));
     let _ = stranger.end();
@@ -64,20 +64,20 @@ fn lines_of_ping_acks(log: &str) -> usize {
 }
 
 #[test]
-fn acknowledged_pings_that_nobody_sent_fill_no_log() {
+fn unsolicited_ping_acks_do_not_fill_the_log() {
     assert_eq!(lines_of_ping_acks("info"), 0);
-    // They are logged for those who ask for it.
+    // They are logged on request.
     assert!(lines_of_ping_acks("info,h2=warn") >= 5000);
 }
 
 #[test]
-fn requests_that_are_reset_at_once() {
+fn rapid_resets_end_the_connection() {
     let (program, backend) = start();
     let mut client = opened(&program);
     let pair = |stream: u32| {
         [h2::headers(stream, &h2::get("a.test", "/"), true), h2::frame(h2::RST_STREAM, 0, stream, &8_u32.to_be_bytes())]
     };
-    // Not more than is read behind the end: this client looks for it only then.
+    // No more than the program drains after closing, because this client only looks afterwards.
     flood(&mut client, (0..2000).map(|number| pair(2 * number + 1).concat()));
     let ended = std::iter::from_fn(|| client.frame()).any(|frame| frame.kind == h2::GOAWAY);
     assert!(ended);
@@ -86,7 +86,7 @@ fn requests_that_are_reset_at_once() {
 }
 
 #[test]
-fn a_head_without_end() {
+fn an_endless_head_ends_the_connection() {
     let (program, backend) = start();
     let mut client = opened(&program);
     // HEADERS and CONTINUATION (9) without END_HEADERS.
@@ -99,10 +99,10 @@ fn a_head_without_end() {
 }
 
 #[test]
-fn a_small_block_that_unpacks_to_a_large_head() {
+fn a_small_block_that_decompresses_to_a_large_head() {
     let (program, backend) = start();
     let mut client = opened(&program);
-    // A field that goes into the dynamic table (RFC 7541, 6.2.1), then references to it.
+    // A header that is added to the dynamic table (RFC 7541, 6.2.1), then references to it.
     let mut block = h2::headers(1, &h2::get("a.test", "/"), false)[9..].to_vec();
     block.extend(
         h2::headers(1, &[("x", &[b'x'; 4000])], false)[9..]
@@ -119,7 +119,7 @@ fn a_small_block_that_unpacks_to_a_large_head() {
 }
 
 #[test]
-fn frames_that_ask_for_answers_which_nobody_reads() {
+fn frames_whose_replies_are_never_read() {
     let (program, backend) = start();
     for (name, frame) in [
         ("PING", h2::ping(1)),
@@ -129,7 +129,7 @@ fn frames_that_ask_for_answers_which_nobody_reads() {
         ("an unknown kind", h2::frame(99, 0, 0, &[0; 100])),
     ] {
         let mut client = opened(&program);
-        // As far as the program reads: a client that does not read is not read either.
+        // Sends until the program stops reading, which it does if the client does not read.
         client.stream.sock.set_nonblocking(true).unwrap();
         flood(&mut client, std::iter::repeat_n(frame.repeat(100), 500));
         assert_serves(&program);
@@ -140,7 +140,7 @@ fn frames_that_ask_for_answers_which_nobody_reads() {
 }
 
 #[test]
-fn empty_pieces_of_a_body() {
+fn empty_data_frames() {
     let (program, backend) = start();
     let mut client = opened(&program);
     client.send(h2::headers(1, &h2::request("POST", "a.test", "/"), false));
@@ -151,14 +151,14 @@ fn empty_pieces_of_a_body() {
 }
 
 #[test]
-fn more_streams_than_are_allowed() {
-    // Holds everybody.
+fn more_streams_than_allowed() {
+    // Holds all requests.
     let backend = Backend::start(crate::support::Connection::drain);
     let other = Backend::answering("ok");
     let program = Start::new().workers(1).route("a.test", &backend).route("b.test", &other).run();
     let mut client = opened(&program);
     flood(&mut client, (0..1000).map(|number| h2::headers(2 * number + 1, &h2::get("a.test", "/"), true)));
-    // The last one is refused, or the connection ends.
+    // The last one is refused, or the connection is closed.
     let refused = client.answer(1999);
     assert!(matches!(refused, h2::Answer::StreamReset | h2::Answer::GoAway | h2::Answer::End), "{refused:?}");
     let mut next = Client::connect(program.http());

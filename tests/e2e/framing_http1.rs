@@ -1,4 +1,4 @@
-//! One reading: of HTTP/1.1 that two parsers could understand differently, nothing reaches a backend.
+//! One reading: HTTP/1.1 that two parsers could read differently never reaches a backend.
 
 use std::io::Write;
 
@@ -20,15 +20,15 @@ fn start() -> (Program, Backend) {
     (Start::new().route("a.test", &backend).run(), backend)
 }
 
-/// All that the backend got, once nothing more can come. Fails on ambiguous bytes.
-fn requests_at_the_end(program: Program, backend: &Backend) -> usize {
+/// Everything that the backend received in the end. Panics on ambiguous bytes.
+fn requests_in_the_end(program: Program, backend: &Backend) -> usize {
     drop(program);
     backend.wait_for_end();
     backend.requests().len()
 }
 
 #[test]
-fn what_has_one_reading_is_forwarded() {
+fn unambiguous_requests_are_forwarded() {
     let (program, backend) = start();
     let get = |fields: &str| format!("GET / HTTP/1.1\r\nHost: a.test\r\n{fields}\r\n").into_bytes();
     let cases = [
@@ -37,7 +37,7 @@ fn what_has_one_reading_is_forwarded() {
         ("a length", post("Content-Length: 3", "abc"), 1),
         ("a length of 0", post("Content-Length: 0", ""), 1),
         ("a length with zeros before", post("Content-Length: 003", "abc"), 1),
-        // RFC 9110, 8.6: one of them may be forwarded in their place.
+        // RFC 9110, 8.6: equal values may be merged into one.
         ("two lengths that agree", post("Content-Length: 3\r\nContent-Length: 3", "abc"), 1),
         ("a POST without a body", post("X: y", ""), 1),
         ("chunks", post("Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n"), 1),
@@ -79,13 +79,13 @@ fn what_has_one_reading_is_forwarded() {
         }
         expected += requests;
     }
-    assert_eq!(requests_at_the_end(program, &backend), expected);
-    // Some readers would take it for octal.
+    assert_eq!(requests_in_the_end(program, &backend), expected);
+    // Some parsers would read it as octal.
     let zeros = ("content-length".to_owned(), "003".to_owned());
     assert!(backend.requests().iter().all(|request| !request.fields.contains(&zeros)));
 }
 
-/// Refused whole: not a byte of them is forwarded.
+/// Rejected as a whole: no byte of them is forwarded.
 fn ambiguous_heads() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("two lengths that differ", post("Content-Length: 3\r\nContent-Length: 4", "abcd")),
@@ -136,7 +136,7 @@ fn ambiguous_heads() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Found out when the head is on its way: the backend sees a request that never becomes whole.
+/// Detected after the head has been forwarded: the backend sees a request that never completes.
 fn ambiguous_chunks() -> Vec<(&'static str, Vec<u8>)> {
     let chunked = |body: &str| post("Transfer-Encoding: chunked", body);
     vec![
@@ -159,7 +159,7 @@ fn ambiguous_chunks() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// An extension is dropped or refused, never passed on (RFC 9112, 7.1.1).
+/// An extension is dropped or rejected, never forwarded (RFC 9112, 7.1.1).
 fn chunk_extensions() -> Vec<(&'static str, Vec<u8>)> {
     let chunked = |body: &str| post("Transfer-Encoding: chunked", body);
     vec![
@@ -171,7 +171,7 @@ fn chunk_extensions() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// What a client gets that sends this and then no more.
+/// The bytes that a client gets if it sends this and then closes its side.
 fn refused(client: &mut Client<std::net::TcpStream>, bytes: &[u8], may_be_silent: bool) -> Result<(), String> {
     client.stream.write_all(bytes).map_err(|error| error.to_string())?;
     let (got, end) = client.end();
@@ -184,11 +184,11 @@ fn refused(client: &mut Client<std::net::TcpStream>, bytes: &[u8], may_be_silent
 }
 
 #[test]
-fn what_has_two_readings_is_refused() {
+fn ambiguous_requests_are_rejected() {
     let (program, backend) = start();
     let mut failures = Vec::new();
     for (name, bytes) in [ambiguous_heads(), ambiguous_chunks()].concat() {
-        // At first the syntax may be so bad that no host is named. Then there is silence.
+        // On the first request, bad syntax may mean that no host was named. Then there is silence.
         let fresh = refused(&mut Client::connect(program.http()), &bytes, true);
         failures.extend(fresh.err().map(|error| format!("{name}: {error}")));
         let mut client = Client::connect(program.http());
@@ -196,16 +196,16 @@ fn what_has_two_readings_is_refused() {
         failures.extend(refused(&mut client, &bytes, false).err().map(|error| format!("{name}, later: {error}")));
     }
     assert_none(&failures);
-    assert_eq!(requests_at_the_end(program, &backend), ambiguous_heads().len() + ambiguous_chunks().len());
+    assert_eq!(requests_in_the_end(program, &backend), ambiguous_heads().len() + ambiguous_chunks().len());
 }
 
 #[test]
-fn a_coding_overrides_a_length_and_ends_the_connection() {
+fn transfer_encoding_overrides_content_length_and_closes_the_connection() {
     let (program, backend) = start();
     let smuggled = get("a.test", "/smuggled");
     for fields in ["Content-Length: 6\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 6"]
     {
-        // RFC 9112, 6.3: what comes behind the chunks is not to be read as a request.
+        // RFC 9112, 6.3: bytes after the chunks must not be read as a request.
         let mut client = Client::connect(program.http());
         client.send(post(fields, &format!("0\r\n\r\n{smuggled}")));
         client.response();
@@ -219,31 +219,31 @@ fn a_coding_overrides_a_length_and_ends_the_connection() {
 }
 
 #[test]
-fn methods_that_a_reverse_proxy_has_no_use_for() {
+fn methods_that_a_reverse_proxy_does_not_support() {
     let (program, backend) = start();
     for target in ["TRACE /", "CONNECT a.test:80"] {
         let mut client = Client::connect(program.http());
         client.send(format!("{target} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
         assert_eq!(client.response().status, 405, "{target}");
     }
-    assert_eq!(requests_at_the_end(program, &backend), 0);
+    assert_eq!(requests_in_the_end(program, &backend), 0);
 }
 
 #[test]
-fn chunk_extensions_end_here() {
+fn chunk_extensions_are_not_forwarded() {
     let (program, backend) = start();
     for (name, bytes) in chunk_extensions() {
         let mut client = Client::connect(program.http());
         client.send(bytes);
         assert!(matches!(client.response().status, 200 | 400), "{name}");
     }
-    requests_at_the_end(program, &backend);
+    requests_in_the_end(program, &backend);
 }
 
 #[test]
-fn lines_may_end_in_bare_lf_but_not_here() {
+fn bare_lf_is_accepted_but_not_forwarded() {
     let (program, backend) = start();
-    // RFC 9112, 2.2 allows to read them. What is forwarded has to be written anew.
+    // RFC 9112, 2.2 allows a server to accept them. They are forwarded with CRLF.
     for case in [
         "GET / HTTP/1.1\nHost: a.test\nConnection: close\n\n",
         "GET / HTTP/1.1\r\nHost: a.test\nConnection: close\r\n\r\n",
@@ -252,12 +252,12 @@ fn lines_may_end_in_bare_lf_but_not_here() {
         let (got, end) = exchange(program.http(), case.as_bytes());
         assert!(end == End::Fin && (got.is_empty() || got.starts_with(b"HTTP/1.1 200 ")), "{end:?} {}", shown(&got));
     }
-    requests_at_the_end(program, &backend);
+    requests_in_the_end(program, &backend);
 }
 
 #[test]
-fn a_body_behind_its_response_is_no_request() {
-    // Answers as soon as it has the head.
+fn a_body_that_arrives_after_the_response_is_not_read_as_a_request() {
+    // Responds as soon as it has the head.
     let backend = Backend::start(|connection| {
         while let Some(head) = connection.head() {
             connection.send(ok("early"));
@@ -271,7 +271,7 @@ fn a_body_behind_its_response_is_no_request() {
         let mut client = Client::connect(program.http());
         client.send(format!("POST /outer HTTP/1.1\r\nHost: a.test\r\nContent-Length: {}\r\n\r\n", smuggled.len()));
         assert_eq!(client.response().text(), "early");
-        // The whole of it, some of it or none; the connection may be closed by now.
+        // All of it, some of it or none, because the connection may be closed by now.
         let _ = client.stream.write_all(&smuggled.as_bytes()[smuggled.len() * (round % 3) / 2..]);
         assert_eq!(Client::connect(program.http()).get("a.test", "/next").text(), "early");
     }
@@ -282,15 +282,15 @@ fn a_body_behind_its_response_is_no_request() {
 }
 
 #[test]
-fn a_client_that_leaves_in_its_body_leaves_no_half_request_behind() {
+fn a_client_that_leaves_during_its_body_leaves_no_partial_request() {
     for fields in ["Content-Length: 1000", "Transfer-Encoding: chunked"] {
         let (program, backend) = start();
         let mut client = Client::connect(program.http());
         client.send(post(fields, "3\r\nabc\r\n"));
-        // On its way, so that there is something to cut off.
+        // Under way, so that there is something to cut off.
         backend.wait_for_bytes(b"abc\r\n");
         drop(client);
-        // Ends the one to the backend, too.
+        // This also closes the backend connection.
         backend.wait_for_end();
         assert_eq!(Client::connect(program.http()).get("a.test", "/next").text(), "ok");
         drop(program);

@@ -1,4 +1,4 @@
-//! One reading, from HTTP/2: what it can say and HTTP/1.1 cannot does not reach a backend.
+//! One reading, from HTTP/2: requests that HTTP/1.1 cannot express never reach a backend.
 
 use crate::support::{
     Backend, Program, Start, assert_none,
@@ -13,7 +13,7 @@ fn start() -> (Program, Backend) {
     (Start::new().route("a.test", &backend).route("b.test", &backend).run(), backend)
 }
 
-/// A request, on a connection of its own.
+/// Sends a request on a new connection.
 fn answer(program: &Program, tls: &Tls, frames: &[Vec<u8>]) -> Answer {
     let mut client = tls.connect(program.https(), "a.test").unwrap();
     client.send([h2::opening(), frames.concat()].concat());
@@ -24,7 +24,7 @@ fn get_with<'a>(more: &[(&'a str, &'a [u8])]) -> Fields<'a> {
     [&h2::get("a.test", "/")[..], more].concat()
 }
 
-/// A GET with one of its pseudo-fields replaced, or removed.
+/// A GET with one of its pseudo-headers replaced or removed.
 fn get_but(name: &str, value: Option<&'static [u8]>) -> Fields<'static> {
     let fields = h2::get("a.test", "/").into_iter();
     fields
@@ -33,7 +33,7 @@ fn get_but(name: &str, value: Option<&'static [u8]>) -> Fields<'static> {
 }
 
 #[test]
-fn what_has_one_reading_is_forwarded() {
+fn unambiguous_requests_are_forwarded() {
     let (program, backend) = start();
     let tls = Tls::of(&program).alpn(&["h2"]);
     let post = |more: &[(&'static str, &'static [u8])]| [&h2::request("POST", "a.test", "/")[..], more].concat();
@@ -70,14 +70,14 @@ fn what_has_one_reading_is_forwarded() {
 }
 
 #[test]
-fn a_request_of_length_0_waits_for_the_end_of_its_stream() {
+fn a_request_with_length_0_is_forwarded_once_its_stream_ends() {
     let (program, backend) = start();
     let tls = Tls::of(&program).alpn(&["h2"]);
     let fields = [&h2::request("POST", "a.test", "/")[..], &[("content-length", b"0")]].concat();
     for (body, expected) in [(&b""[..], Answer::Status(200)), (b"abc", Answer::StreamReset)] {
         let mut client = tls.connect(program.https(), "a.test").unwrap();
         client.send([h2::opening(), h2::headers(1, &fields, false), h2::ping(1)].concat());
-        // The head has been read by then.
+        // By then, the head has been read.
         client.frames_until(|frame| frame.kind == h2::PING && frame.is_ack());
         client.send(h2::data(1, body, true));
         assert_eq!(client.answer(1), expected, "{}", body.escape_ascii());
@@ -86,7 +86,7 @@ fn a_request_of_length_0_waits_for_the_end_of_its_stream() {
 }
 
 #[test]
-fn what_http1_could_not_say_is_refused() {
+fn requests_that_http1_cannot_express_are_rejected() {
     let (program, backend) = start();
     let tls = Tls::of(&program).alpn(&["h2"]);
     let post = |more: &[(&'static str, &'static [u8])]| [&h2::request("POST", "a.test", "/")[..], more].concat();

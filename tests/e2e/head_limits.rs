@@ -1,4 +1,4 @@
-//! How large the head of a request may be, and how many of them come at a time.
+//! Limits for request heads, and for concurrent requests.
 
 use crate::support::{Backend, Client, End, Start, client::get, h2, tls::Tls};
 
@@ -7,7 +7,7 @@ fn with_fields(fields: &str) -> String {
 }
 
 #[test]
-fn a_larger_head_is_refused() {
+fn a_head_over_the_limit_is_rejected() {
     let backend = Backend::answering("ok");
     let flags = ["--max-head", "8KiB", "--max-fields", "5"];
     let program = Start::new().route("a.test", &backend).flags(&flags).run();
@@ -21,7 +21,7 @@ fn a_larger_head_is_refused() {
         assert_eq!(client.get("a.test", "/").status, 200);
         client.send(with_fields(&fields));
         assert_eq!(client.response().status, status, "{name}");
-        // Nobody has been named yet.
+        // No host has been named yet.
         if status == 431 {
             let mut client = Client::connect(program.http());
             client.send(with_fields(&fields));
@@ -31,7 +31,7 @@ fn a_larger_head_is_refused() {
 }
 
 #[test]
-fn the_default_takes_100_fields() {
+fn by_default_a_request_can_have_100_headers() {
     let backend = Backend::answering("ok");
     let program = Start::new().route("a.test", &backend).run();
     for (fields, status) in [(99, 200), (100, 431)] {
@@ -44,7 +44,7 @@ fn the_default_takes_100_fields() {
 }
 
 #[test]
-fn http2_clients_are_told_how_many_streams_they_may_open() {
+fn http2_clients_learn_the_limits() {
     let backend = Backend::answering("ok");
     let program = Start::new().route("a.test", &backend).flags(&["--max-streams", "7", "--max-head", "9000"]).run();
     let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();

@@ -1,4 +1,4 @@
-//! HTTP/2: over TLS by ALPN, and without TLS where it is turned on.
+//! HTTP/2: over TLS by ALPN, and without TLS if it is turned on.
 
 use std::thread;
 
@@ -48,7 +48,7 @@ fn an_http_1_0_client_is_served_over_tls() {
 }
 
 #[test]
-fn a_request_that_could_have_had_a_body_has_a_length() {
+fn post_put_and_patch_without_a_body_have_length_0() {
     let (program, backend) = start(&[]);
     let mut two = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     two.send(h2::opening());
@@ -117,10 +117,10 @@ fn bodies_and_trailers_pass_both_ways() {
 }
 
 #[test]
-fn a_reset_stream_ends_the_request_and_no_other() {
+fn resetting_a_stream_cancels_only_its_request() {
     let backend = Backend::start(|connection| {
         while let Some(head) = connection.head() {
-            // Never answers /held: only the end of the connection ends it.
+            // Never responds to /held, which ends only with the connection.
             if head.target == "/held" { connection.drain() } else { connection.send(ok("ok")) }
         }
     });
@@ -135,7 +135,7 @@ fn a_reset_stream_ends_the_request_and_no_other() {
 }
 
 #[test]
-fn without_tls_it_is_off_by_default() {
+fn http2_without_tls_is_off_by_default() {
     let (program, backend) = start(&["--silence-deadline", "1h"]);
     assert_eq!(exchange(program.http(), &opening_get("a.test")), (Vec::new(), End::Fin));
     assert!(backend.connections().is_empty());
@@ -143,7 +143,7 @@ fn without_tls_it_is_off_by_default() {
 }
 
 #[test]
-fn without_tls_it_is_silent_until_a_served_name() {
+fn http2_without_tls_is_silent_until_a_served_name() {
     let (program, _backend) = start(&["--http-h2c", "silent", "--silence-deadline", "1h"]);
     let mut client = Client::connect(program.http());
     client.send(opening_get("a.test"));
@@ -156,10 +156,10 @@ fn without_tls_it_is_silent_until_a_served_name() {
         assert_eq!(exchange(program.http(), &opening_get(host)), (Vec::new(), End::Fin), "{host}");
     }
     let flood = [h2::opening(), h2::ping(1).repeat(10_000)].concat();
-    assert_eq!(exchange(program.http(), &flood), (Vec::new(), End::Fin), "PING without end");
+    assert_eq!(exchange(program.http(), &flood), (Vec::new(), End::Fin), "endless PINGs");
     let bad = [h2::opening(), h2::data(1, b"x", true)].concat();
     assert_eq!(exchange(program.http(), &bad), (Vec::new(), End::Fin), "DATA before HEADERS");
-    assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 200, "HTTP/1.1 beside it");
+    assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 200, "HTTP/1.1 on the same port");
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn without_tls_a_client_that_stalls_gets_nothing_at_the_deadline() {
 }
 
 #[test]
-fn without_tls_open_greets_at_once() {
+fn open_http2_without_tls_sends_settings_at_once() {
     let (program, _backend) = start(&["--http-h2c", "open"]);
     let mut client = Client::connect(program.http());
     client.send(h2::PREFACE);
@@ -188,7 +188,7 @@ fn without_tls_open_greets_at_once() {
         [h2::frame(h2::SETTINGS, 0, 0, &[0, 1, 0, 0, 0, 0]), h2::headers(1, &h2::get("a.test", "/"), true)].concat(),
     );
     assert_eq!(client.answer(1), Answer::Status(200));
-    // Only the preface gives silence up.
+    // Only the preface of HTTP/2 ends silence.
     let get = b"GET / HTTP/1.1\r\nHost: nope.test\r\n\r\n";
     assert_eq!(exchange(program.http(), get), (Vec::new(), End::Fin));
 }

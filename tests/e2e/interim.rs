@@ -1,4 +1,4 @@
-//! Interim responses (1xx) of backends: they end here, and so does a backend that sends nothing else.
+//! Interim responses (1xx) of backends are not forwarded, and must be followed by a final one.
 
 use crate::support::{
     Backend, Client, Start,
@@ -8,14 +8,14 @@ use crate::support::{
 };
 
 #[test]
-fn without_end_they_are_no_response() {
+fn endless_interim_responses_are_502() {
     let flooding = Backend::start(|connection| {
         connection.request().unwrap();
         let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n".repeat(20);
         while connection.try_send(&hints).is_ok() {}
     });
     let fine = Backend::answering("fine");
-    // One worker for both, and no timeout that would help.
+    // One worker for both, and no timeout that would intervene.
     let program = Start::new().workers(1).route("a.test", &flooding).route("b.test", &fine);
     let program = program.flags(&["--response-timeout", "1h"]).run();
     let mut client = Client::connect(program.http());
@@ -26,7 +26,7 @@ fn without_end_they_are_no_response() {
 }
 
 #[test]
-fn over_http2_without_end_they_time_out() {
+fn endless_interim_responses_over_http2_time_out() {
     let flooding = Backend::start(|connection| {
         connection.take(h2::PREFACE.len());
         let stream = {
@@ -49,7 +49,7 @@ fn over_http2_without_end_they_time_out() {
 }
 
 #[test]
-fn some_do_no_harm_to_the_response() {
+fn a_few_interim_responses_do_not_affect_the_response() {
     let backend = Backend::start(|connection| {
         while connection.request().is_some() {
             for interim in ["100 Continue", "102 Processing", "103 Early Hints\r\nLink: </a.css>", "199 Whatever"] {

@@ -1,4 +1,4 @@
-//! `internal`: silent to everyone, whatever name is served elsewhere.
+//! `internal` is silent to all clients, whatever names are served on other ports.
 
 use std::thread;
 

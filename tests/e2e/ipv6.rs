@@ -12,7 +12,7 @@ use crate::support::{
 const V4: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const V6: Ipv6Addr = Ipv6Addr::LOCALHOST;
 
-/// A backend on the IPv6 loopback; `None` where there is none, as in some containers.
+/// A backend on the IPv6 loopback; `None` if there is none, as in some containers.
 fn backend() -> Option<Backend> {
     let Ok(listener) = TcpListener::bind((V6, 0)) else {
         eprintln!("skipped: this machine has no ::1");
@@ -26,7 +26,7 @@ fn backend() -> Option<Backend> {
 }
 
 #[test]
-fn an_ipv6_listener_takes_ipv4_clients_too() {
+fn an_ipv6_listener_accepts_ipv4_clients() {
     let Some(backend) = backend() else { return };
     let program = Start::new().bind("::").route("a.test", &backend).run();
     let tls = Tls::of(&program);
@@ -42,17 +42,17 @@ fn an_ipv6_listener_takes_ipv4_clients_too() {
     let requests = backend.requests();
     assert_eq!(requests.len(), 4);
     for request in requests {
-        // An IPv4 client is one, whatever the listener.
+        // An IPv4 client has an IPv4 address, also on an IPv6 listener.
         assert_eq!(request.all("x-forwarded-for"), [&request.target[1..]]);
     }
-    // `subnet_dialer` is of IPv4: the kernel picks the only address there is.
+    // `subnet_dialer` is IPv4, so the kernel picks the only IPv6 address.
     for connection in backend.connections() {
         assert_eq!(connection.peer.ip(), V6);
     }
 }
 
 #[test]
-fn addresses_of_both_versions() {
+fn listens_on_ipv4_and_ipv6() {
     let Some(backend) = backend() else { return };
     let program = Start::new().bind("127.0.0.1,::1").route("a.test", &backend).run();
     let tls = Tls::of(&program);
@@ -66,7 +66,7 @@ fn addresses_of_both_versions() {
 }
 
 #[test]
-fn an_ipv6_address_alone() {
+fn listens_on_ipv6_only() {
     let Some(backend) = backend() else { return };
     let program = Start::new().bind("::1").route("a.test", &backend).run();
     assert_eq!(program.http().ip(), V6);

@@ -1,4 +1,4 @@
-//! Requests after the first on a connection: each one has to name a served host, over TLS that of the SNI.
+//! Later requests on a connection: each has to name a served host, over TLS that of the SNI.
 
 use crate::support::{
     Backend, Client, End, Program, Start,
@@ -12,7 +12,7 @@ fn start() -> (Program, Backend) {
     (Start::new().route("served.test", &backend).route("other.test", &backend).run(), backend)
 }
 
-/// A connection of HTTP/2 on which a request was answered and nothing is under way.
+/// An HTTP/2 connection after one response, with no request in flight.
 fn quiet_h2(program: &Program) -> Client<TlsStream> {
     let mut client = Tls::of(program).alpn(&["h2"]).connect(program.https(), "served.test").unwrap();
     client.send([h2::opening(), h2::headers(1, &h2::get("served.test", "/"), true)].concat());
@@ -24,7 +24,7 @@ fn quiet_h2(program: &Program) -> Client<TlsStream> {
 }
 
 #[test]
-fn plain_then_unserved_ends_in_silence() {
+fn an_unserved_host_after_a_served_one_gets_silence() {
     let (program, backend) = start();
     for host in ["nope.test", "127.0.0.1"] {
         let mut client = Client::connect(program.http());
@@ -36,7 +36,7 @@ fn plain_then_unserved_ends_in_silence() {
     assert_eq!(backend.requests().len(), 4);
 }
 
-/// Requests that must get a 400 (RFC 9112, 3.2). None of them can be for a served host.
+/// Requests that must get a 400 (RFC 9112, 3.2).
 const MALFORMED: [&str; 5] = [
     "GET / HTTP/1.1\r\n\r\n",
     "GET / HTTP/1.1\r\nHost:\r\n\r\n",
@@ -46,7 +46,7 @@ const MALFORMED: [&str; 5] = [
 ];
 
 #[test]
-fn plain_then_a_malformed_host_gets_400() {
+fn a_malformed_host_after_a_served_one_gets_400() {
     let (program, backend) = start();
     for request in MALFORMED {
         let mut client = Client::connect(program.http());
@@ -60,7 +60,7 @@ fn plain_then_a_malformed_host_gets_400() {
 }
 
 #[test]
-fn tls_with_a_malformed_host_gets_400() {
+fn a_malformed_host_over_tls_gets_400() {
     let (program, backend) = start();
     for request in MALFORMED {
         let mut client = Tls::of(&program).connect(program.https(), "served.test").unwrap();
@@ -73,7 +73,7 @@ fn tls_with_a_malformed_host_gets_400() {
 }
 
 #[test]
-fn plain_then_unserved_with_a_body() {
+fn an_unserved_host_with_a_body_gets_silence() {
     let (program, _backend) = start();
     let mut client = Client::connect(program.http());
     assert_eq!(client.get("served.test", "/").status, 200);
@@ -94,7 +94,7 @@ fn pipelined() {
 }
 
 #[test]
-fn tls_then_another_served_host_is_misdirected() {
+fn another_served_host_over_tls_gets_421() {
     let (program, backend) = start();
     let mut client = Tls::of(&program).connect(program.https(), "served.test").unwrap();
     for (host, status) in [("served.test", 200), ("other.test", 421), ("served.test", 200)] {
@@ -104,14 +104,14 @@ fn tls_then_another_served_host_is_misdirected() {
 }
 
 #[test]
-fn tls_first_another_served_host_is_misdirected() {
+fn another_served_host_than_the_sni_gets_421() {
     let (program, backend) = start();
     assert_eq!(Tls::of(&program).get(program.https(), "served.test", "other.test").status, 421);
     assert!(backend.requests().is_empty());
 }
 
 #[test]
-fn h2_then_another_served_host_is_misdirected() {
+fn another_served_host_over_http2_gets_421() {
     let (program, backend) = start();
     let mut client = quiet_h2(&program);
     for (stream, host, status) in [(3, "other.test", 421), (5, "served.test", 200), (7, "other.test", 421)] {
@@ -122,7 +122,7 @@ fn h2_then_another_served_host_is_misdirected() {
 }
 
 #[test]
-fn tls_then_unserved_ends_in_silence() {
+fn an_unserved_host_later_over_tls_gets_silence() {
     let (program, _backend) = start();
     for host in ["nope.test", "127.0.0.1"] {
         let mut client = Tls::of(&program).connect(program.https(), "served.test").unwrap();
@@ -133,7 +133,7 @@ fn tls_then_unserved_ends_in_silence() {
 }
 
 #[test]
-fn tls_first_unserved_ends_in_silence() {
+fn an_unserved_host_first_over_tls_gets_silence() {
     let (program, _backend) = start();
     let mut client = Tls::of(&program).connect(program.https(), "served.test").unwrap();
     client.send(get("nope.test", "/"));
@@ -141,7 +141,7 @@ fn tls_first_unserved_ends_in_silence() {
 }
 
 #[test]
-fn h2_then_unserved_ends_with_a_goaway() {
+fn an_unserved_host_over_http2_gets_goaway() {
     let (program, _backend) = start();
     for host in ["nope.test", "127.0.0.1"] {
         let mut client = quiet_h2(&program);
@@ -153,7 +153,7 @@ fn h2_then_unserved_ends_with_a_goaway() {
 }
 
 #[test]
-fn h2_then_a_malformed_host_gets_400() {
+fn a_malformed_host_over_http2_gets_400() {
     let (program, backend) = start();
     let fields = |authority: &[&'static str], hosts: &[&'static str]| {
         let mut fields = h2::get("", "/");

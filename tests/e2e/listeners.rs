@@ -1,4 +1,4 @@
-//! `[listeners.NAME]`: each port has hosts of its own.
+//! `[listeners.NAME]`: each port serves its own hosts.
 
 use std::net::SocketAddr;
 
@@ -39,14 +39,14 @@ fn is_served(address: SocketAddr, host: &str, tls: Option<&Tls>) -> bool {
     true
 }
 
-/// What a client gets after a request, until the end.
+/// The bytes that a client gets after a request, until the connection closes.
 fn rest(mut client: Client<TlsStream>, request: &[u8]) -> Vec<u8> {
     client.send(request);
     client.end().0
 }
 
 #[test]
-fn a_host_is_silent_on_listeners_that_none_of_its_routes_names() {
+fn a_host_gets_silence_on_listeners_that_do_not_serve_it() {
     let backend = Backend::answering("hello");
     let program = start(
         LISTENERS,
@@ -73,7 +73,7 @@ fn a_host_is_silent_on_listeners_that_none_of_its_routes_names() {
 }
 
 #[test]
-fn a_host_of_another_listener_is_silent_on_an_open_connection_too() {
+fn a_host_of_another_listener_gets_silence_on_an_open_connection() {
     let backend = Backend::answering("hello");
     let program = start(
         LISTENERS,
@@ -88,7 +88,7 @@ fn a_host_of_another_listener_is_silent_on_an_open_connection_too() {
         [("https", "plain.test", "matrix.test"), ("federation", "matrix.test", "plain.test")]
     {
         let connect = |tls: &Tls| tls.connect(program.address(listener), "both.test").unwrap();
-        // One that is served here, but that the handshake was not for (RFC 9110, 15.5.20).
+        // Served here, but not the name of the handshake (RFC 9110, 15.5.20).
         assert_eq!(connect(&tls).get(here, "/").status, 421, "{listener}");
         assert_eq!(rest(connect(&tls), get(elsewhere, "/").as_bytes()), b"", "{listener}");
 
@@ -101,7 +101,7 @@ fn a_host_of_another_listener_is_silent_on_an_open_connection_too() {
 }
 
 #[test]
-fn a_place_may_have_a_route_on_each_listener() {
+fn the_same_path_can_have_a_different_route_on_each_listener() {
     let [http, https, federation] = ["http", "https", "federation"].map(Backend::answering);
     let program = start(
         LISTENERS,
@@ -122,7 +122,7 @@ fn a_place_may_have_a_route_on_each_listener() {
 }
 
 #[test]
-fn http2_without_tls_is_a_choice_of_each_listener() {
+fn http2_without_tls_is_set_per_listener() {
     let backend = Backend::answering("hello");
     let listeners = "[listeners.open]\nport = 0\nh2c = \"open\"\n[listeners.quiet]\nport = 0\nh2c = \"silent\"\n";
     let program = start(listeners, &[route("a.test", "listeners = [\"http\", \"open\", \"quiet\"]", &backend)]);
@@ -136,7 +136,7 @@ fn http2_without_tls_is_a_choice_of_each_listener() {
     }
     assert_eq!(asked("http", "a.test").end(), (Vec::new(), End::Fin));
     assert_eq!(asked("quiet", "b.test").end(), (Vec::new(), End::Fin));
-    // Its SETTINGS come at once.
+    // It sends SETTINGS at once.
     let mut client = Client::connect(program.address("open"));
     client.send(h2::opening());
     assert_eq!(client.frame().unwrap().kind, h2::SETTINGS);

@@ -1,4 +1,4 @@
-//! The log goes to a full disk, or to nobody.
+//! A log that goes to a full disk, or that nobody reads.
 
 use std::net::TcpListener;
 
@@ -7,9 +7,9 @@ use nix::sys::signal::Signal;
 use crate::support::{Backend, Client, Start};
 
 #[test]
-fn requests_are_served_when_nobody_reads_the_log_any_more() {
+fn requests_are_served_if_the_log_has_no_reader() {
     let backend = Backend::answering("ok");
-    // The reader leaves when the program has started.
+    // The reader leaves once the program has started.
     let through = ["bash", "-c", "exec \"$0\" \"$@\" 2> >(head -n 6 >&2)"];
     let mut program = Start::new().route("a.test", &backend).flags(&["--access-log"]).through(&through).run();
     program.wait_for_line("a.test/ -> ");
@@ -22,7 +22,7 @@ fn requests_are_served_when_nobody_reads_the_log_any_more() {
 }
 
 #[test]
-fn an_error_that_cannot_be_said_is_still_one() {
+fn the_exit_code_is_right_even_if_standard_error_is_full() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     for outlet in ["2>/dev/full", "2>&-", "2> >(true)"] {

@@ -1,4 +1,4 @@
-//! Routes that lead back to the program, and what `CDN-Loop` and `Via` say.
+//! Routes that lead back to the program, `CDN-Loop` and `Via`.
 
 use std::{
     net::SocketAddr,
@@ -9,7 +9,7 @@ use crate::support::{Backend, Client, Start, backend::ok, h2, read::Request, tls
 
 type Address = Arc<OnceLock<SocketAddr>>;
 
-/// A backend that forwards each request to `back` unchanged, and answers with its status.
+/// A backend that forwards each request to `back` unchanged, and responds with the status it gets.
 fn relay(back: &Address) -> Backend {
     let back = Arc::clone(back);
     Backend::start(move |connection| {
@@ -30,7 +30,7 @@ fn a_route_that_leads_back_ends_in_508() {
     let program = Start::new().route("a.test", &relay).run();
     address.set(program.http()).unwrap();
     let mut client = Client::connect(program.http());
-    // Headers that a client makes up change nothing.
+    // Forged headers of a client change nothing.
     for (round, made_up) in [
         "",
         "Via: 1.1 a, 1.1 a\r\nCDN-Loop: a, a, a, a, a, a\r\n",
@@ -48,7 +48,7 @@ fn a_route_that_leads_back_ends_in_508() {
 }
 
 #[test]
-fn two_programs_that_lead_to_each_other_are_both_found() {
+fn loops_between_two_programs_are_found_by_both() {
     let address = Address::default();
     let relay = relay(&address);
     let one = Start::new().route("a.test", &relay).run();
@@ -57,7 +57,7 @@ fn two_programs_that_lead_to_each_other_are_both_found() {
     for (round, program) in [&one, &two].into_iter().enumerate() {
         assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 508);
         program.wait_for_line("goes in circles");
-        // Each recognizes only itself, and lets 5 through.
+        // Each recognizes only itself, and allows 5 passes.
         assert_eq!(relay.requests().len(), 5 * (round + 1));
     }
 }
@@ -70,7 +70,7 @@ fn answering() -> Backend {
     })
 }
 
-/// The rest after `before` of a field that is the same in all requests.
+/// The rest after `before` of a header that is the same in all requests.
 fn mark<'a>(requests: &'a [Request], name: &str, before: &str) -> &'a str {
     let line = *requests[0].all(name).last().unwrap();
     assert!(requests.iter().all(|request| request.all(name).last() == Some(&line)), "{requests:?}");
@@ -80,11 +80,11 @@ fn mark<'a>(requests: &'a [Request], name: &str, before: &str) -> &'a str {
 }
 
 #[test]
-fn backends_see_a_name_of_the_process() {
+fn backends_see_a_name_for_the_process() {
     let backend = answering();
     let program = Start::new().route("a.test", &backend).run();
     for _ in 0..4 {
-        // Whichever worker it is.
+        // For all workers.
         Client::connect(program.http()).get("a.test", "/");
     }
     let mut client = Client::connect(program.http());
@@ -99,7 +99,7 @@ fn backends_see_a_name_of_the_process() {
 }
 
 #[test]
-fn via_is_added_if_it_is_on() {
+fn via_is_added_if_turned_on() {
     let backend = answering();
     let program = Start::new().route("a.test", &backend).flags(&["--via"]).run();
     Client::connect(program.http()).get("a.test", "/");

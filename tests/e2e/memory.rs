@@ -1,11 +1,11 @@
-//! How the program takes memory from the system.
+//! How the program allocates memory from the system.
 
 use crate::support::Start;
 
 #[test]
-fn it_takes_no_page_that_is_long_in_clearing() {
+fn it_allocates_no_huge_pages() {
     let program = Start::new().run();
-    // Linux 6.2 and later say so, where they have such pages.
+    // Reported by Linux 6.2 and later, if there are huge pages.
     if let Some(large_pages) = program.linux_says("THP_enabled:") {
         assert_eq!(large_pages, 0);
     } else {

@@ -1,4 +1,4 @@
-//! Requests and responses on their way: bodies as they come, and what has none.
+//! Bodies and trailers of requests and responses, and messages without a body.
 
 use std::{net::TcpStream, sync::mpsc, thread};
 
@@ -12,7 +12,7 @@ fn start(backend: &Backend) -> Program {
     Start::new().route("a.test", backend).run()
 }
 
-/// A backend that answers the path `/NAME` with the response of that name.
+/// A backend that responds to `/NAME` with the response of that name.
 fn table(responses: &'static [(&'static str, &'static str)]) -> Backend {
     Backend::start(|connection| {
         while let Some(request) = connection.request() {
@@ -26,7 +26,7 @@ fn table(responses: &'static [(&'static str, &'static str)]) -> Backend {
 }
 
 #[test]
-fn a_request_body_arrives_while_it_is_sent() {
+fn request_bodies_are_streamed() {
     let (seen, pieces) = mpsc::channel();
     let seen = std::sync::Mutex::new(seen);
     let backend = Backend::start(move |connection| {
@@ -50,7 +50,7 @@ fn a_request_body_arrives_while_it_is_sent() {
 }
 
 #[test]
-fn a_response_body_arrives_while_it_is_sent() {
+fn response_bodies_are_streamed() {
     let (go, next) = mpsc::channel::<&str>();
     let next = std::sync::Mutex::new(next);
     let backend = Backend::start(move |connection| {
@@ -72,7 +72,7 @@ fn a_response_body_arrives_while_it_is_sent() {
 }
 
 #[test]
-fn large_bodies_pass_both_ways() {
+fn large_bodies_are_forwarded_both_ways() {
     let backend = Backend::start(|connection| {
         while let Some(request) = connection.request() {
             connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", request.body.len()));
@@ -88,7 +88,7 @@ fn large_bodies_pass_both_ways() {
 }
 
 #[test]
-fn trailers_of_a_response_pass() {
+fn response_trailers_are_forwarded() {
     let backend = table(&[(
         "trailers",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n",
@@ -102,7 +102,7 @@ fn trailers_of_a_response_pass() {
 }
 
 #[test]
-fn trailers_of_a_request_pass() {
+fn request_trailers_are_forwarded() {
     let backend = Backend::answering("");
     let program = start(&backend);
     let mut client = Client::connect(program.http());
@@ -124,7 +124,7 @@ fn responses_without_a_body_have_none() {
     ]);
     let program = start(&backend);
     let mut client = Client::connect(program.http());
-    // On one connection: a body that is not one would be taken for the next response.
+    // On one connection, where an unexpected body would be read as the next response.
     for (method, path, status) in [
         ("HEAD", "/head", 200),
         ("HEAD", "/head-chunked", 200),
@@ -142,7 +142,7 @@ fn responses_without_a_body_have_none() {
 }
 
 #[test]
-fn a_body_until_the_end_of_the_connection_is_framed_anew() {
+fn a_body_without_a_length_is_sent_in_chunks() {
     let backend = table(&[("until-close", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it")]);
     let program = start(&backend);
     let mut client = Client::connect(program.http());
@@ -158,7 +158,7 @@ fn a_body_until_the_end_of_the_connection_is_framed_anew() {
 }
 
 #[test]
-fn connections_to_the_backend_are_used_again() {
+fn backend_connections_are_reused() {
     let backend = Backend::answering("ok");
     let program = Start::new().workers(1).route("a.test", &backend).run();
     for _ in 0..3 {
@@ -171,7 +171,7 @@ fn connections_to_the_backend_are_used_again() {
 }
 
 #[test]
-fn a_backend_that_closes_is_connected_to_anew() {
+fn a_closed_backend_connection_is_replaced() {
     let backend = Backend::start(|connection| {
         if connection.request().is_some() {
             connection.send(ok("once"));
@@ -181,13 +181,13 @@ fn a_backend_that_closes_is_connected_to_anew() {
     let mut client = Client::connect(program.http());
     for _ in 0..20 {
         assert_eq!(client.get("a.test", "/").text(), "once");
-        // Its end is there before the next request is.
+        // It is closed before the next request.
         backend.wait_for_end();
     }
 }
 
 #[test]
-fn the_client_decides_whether_its_connection_stays() {
+fn the_client_decides_about_keep_alive() {
     let backend = Backend::answering("ok");
     let program = start(&backend);
     for (request, stays) in [
@@ -208,7 +208,7 @@ fn the_client_decides_whether_its_connection_stays() {
 }
 
 #[test]
-fn a_client_that_waits_for_100_is_told() {
+fn a_client_that_waits_for_100_gets_it() {
     let backend = Backend::answering("ok");
     let program = start(&backend);
     let mut client = Client::connect(program.http());
@@ -220,7 +220,7 @@ fn a_client_that_waits_for_100_is_told() {
 }
 
 #[test]
-fn informational_responses_of_a_backend_do_no_harm() {
+fn interim_responses_of_a_backend_are_skipped() {
     let early = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     let backend = Backend::start(move |connection| {
         while connection.request().is_some() {
@@ -241,7 +241,7 @@ fn informational_responses_of_a_backend_do_no_harm() {
     }
 }
 
-/// What a client gets that asks for `path` and waits for the end.
+/// The bytes that a client gets for `path`, until the connection closes.
 fn outcome(program: &Program, path: &str) -> (String, End) {
     let mut client: Client<TcpStream> = Client::connect(program.http());
     client.send(format!("GET {path} HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"));
@@ -250,7 +250,7 @@ fn outcome(program: &Program, path: &str) -> (String, End) {
 }
 
 #[test]
-fn a_broken_response_is_never_taken_for_a_whole_one() {
+fn a_broken_response_never_looks_complete() {
     const CASES: &[(&str, &str, bool)] = &[
         // Name, response before the connection is closed, and whether its head is good.
         ("nothing", "", false),
@@ -286,12 +286,12 @@ fn a_broken_response_is_never_taken_for_a_whole_one() {
             assert!(got.starts_with("HTTP/1.1 502 "), "{name}: {got:?}");
         }
         let (got, _) = outcome(&program, "/fine");
-        assert!(got.starts_with("HTTP/1.1 200 ") && got.ends_with("whole"), "behind {name}: {got:?}");
+        assert!(got.starts_with("HTTP/1.1 200 ") && got.ends_with("whole"), "after {name}: {got:?}");
     }
 }
 
 #[test]
-fn a_response_that_nobody_asked_for_reaches_nobody() {
+fn an_unsolicited_response_reaches_no_client() {
     let backend = Backend::start(|connection| {
         while connection.request().is_some() {
             connection.send([ok("asked"), ok("poison")].concat());
@@ -319,7 +319,7 @@ fn errors_reach_a_client_that_is_still_sending() {
         thread::scope(|scope| {
             scope.spawn(|| {
                 sender.send(head);
-                // May fail when the response was read and the connection closed.
+                // May fail once the response was read and the connection closed.
                 let _ = std::io::Write::write_all(&mut sender.stream, &body);
             });
             assert_eq!(client.response().status, status);

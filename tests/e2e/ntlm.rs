@@ -1,4 +1,4 @@
-//! Backends that authenticate connections (NTLM): such a connection is never given to another client.
+//! Backends that authenticate connections (NTLM): such a connection never serves another client.
 
 use std::net::TcpStream;
 

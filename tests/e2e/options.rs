@@ -1,4 +1,4 @@
-//! `OPTIONS *`, which asks about a server as a whole (RFC 9110, 9.3.7).
+//! `OPTIONS *`, a request about the server as a whole (RFC 9110, 9.3.7).
 
 use std::sync::{Mutex, mpsc};
 
@@ -18,7 +18,7 @@ fn named(name: &'static str) -> Backend {
 }
 
 #[test]
-fn it_goes_to_the_route_without_a_prefix() {
+fn options_goes_to_the_route_without_a_prefix() {
     let [root, api, other] = ["root", "api", "other"].map(named);
     let program = Start::new().route("a.test", &root).route("a.test/api", &api).route("b.test/only", &other).run();
     let mut client = Client::connect(program.http());
@@ -49,7 +49,7 @@ fn it_goes_to_the_route_without_a_prefix() {
 }
 
 #[test]
-fn it_passes_a_route_whose_prefix_is_stripped() {
+fn options_passes_a_route_whose_prefix_is_stripped() {
     let backend = named("root");
     let program = Start::new()
         .config(&format!("[[routes]]\nhost = \"a.test\"\nstrip_prefix = true\nupstream = [\"{}\"]\n", backend.address))
@@ -60,7 +60,7 @@ fn it_passes_a_route_whose_prefix_is_stripped() {
 }
 
 #[test]
-fn it_reaches_a_backend_of_http2() {
+fn options_reaches_an_http2_backend() {
     let (seen, heads) = mpsc::channel();
     let seen = Mutex::new(seen);
     let backend = Backend::start(move |connection| {
@@ -78,7 +78,7 @@ fn it_reaches_a_backend_of_http2() {
     let mut client = Client::connect(program.http());
     client.send("OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n");
     assert_eq!(client.head().status, 204);
-    // `:path` is entry 4 of HPACK's table; its value is one byte, or that byte in Huffman's code, and no `/`.
+    // `:path` is entry 4 of the HPACK table. Its value is one byte, literal or Huffman-coded, and not `/`.
     let block = heads.recv_timeout(PATIENCE).unwrap();
     let path = [[4, 1, b'*'], [4, 0x81, 0xf9], [0x44, 1, b'*'], [0x44, 0x81, 0xf9]];
     assert!(path.iter().any(|path| block.windows(3).any(|three| three == path)), "{block:x?}");

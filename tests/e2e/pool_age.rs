@@ -1,4 +1,4 @@
-//! Connections to upstreams that are too old for another request.
+//! Upstream connections that are too old for another request.
 
 use crate::support::{Backend, Client, Program, Start};
 
@@ -9,8 +9,8 @@ fn start(backend: &Backend, age: &str) -> Program {
 }
 
 #[test]
-fn a_connection_beyond_the_maximum_age_takes_no_request() {
-    // The test takes less than an hour.
+fn a_connection_beyond_the_maximum_age_gets_no_request() {
+    // The test takes less than an hour, so this one never expires.
     for (age, connections) in [("1ns", REQUESTS), ("1h", 1), ("off", 1)] {
         let backend = Backend::answering("hello");
         let program = start(&backend, age);

@@ -1,4 +1,4 @@
-//! Which route of a file a request takes.
+//! Which route a request takes.
 
 use crate::support::{Client, Start};
 

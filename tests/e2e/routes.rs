@@ -1,4 +1,4 @@
-//! Routes: which upstream a request goes to, and what becomes of it where none answers.
+//! Routes: which upstream a request goes to, and what happens if none responds.
 
 use crate::support::{
     Backend, Client, Connection, Start,
@@ -9,7 +9,7 @@ use crate::support::{
     tls::Tls,
 };
 
-/// Answers with its name and the target of the request.
+/// Responds with its name and the target of the request.
 fn named(name: &'static str) -> Backend {
     Backend::start(move |connection| {
         while let Some(request) = connection.request() {
@@ -48,12 +48,12 @@ fn the_most_specific_route_wins() {
         let response = client.get(host, path);
         assert_eq!((response.status, response.text()), (200, expected), "{host}{path}");
     }
-    // A certificate for a wildcard's name is made when somebody asks for it.
+    // A certificate for a name below a wildcard is issued on the first request for it.
     assert_eq!(Tls::of(&program).get(program.https(), "new.a.test", "new.a.test").text(), "wild /");
 }
 
 #[test]
-fn host_and_upstream_may_come_from_the_environment() {
+fn host_and_upstream_can_come_from_the_environment() {
     let backend = named("backend");
     let program = Start::new()
         .config("[[routes]]\nhost = \"${DOMAIN}\"\nprefix = \"${PREFIX:-/api}\"\nupstream = [\"${BACKEND}\"]\n")
@@ -76,7 +76,7 @@ fn a_served_host_without_a_path_for_it_is_404() {
 }
 
 #[test]
-fn a_path_that_backends_may_read_as_that_of_another_route_gets_400() {
+fn a_path_that_backends_may_read_as_another_routes_gets_400() {
     let [all, admin, single] = ["all", "admin", "single"].map(named);
     let route = |host: &str, prefix: &str, backend: &Backend, rest: &str| {
         let upstream = backend.address;
@@ -141,7 +141,7 @@ fn prefixes_are_stripped() {
 }
 
 #[test]
-fn the_backend_is_told_which_prefix_was_stripped() {
+fn the_backend_learns_the_stripped_prefix() {
     let backend = named("api");
     let route = format!(
         "[[routes]]\nhost = \"a.test\"\nprefix = [\"/a\", \"/a/b\"]\nstrip_prefix = true\nupstream = \"{0}\"\n\
@@ -152,10 +152,10 @@ fn the_backend_is_told_which_prefix_was_stripped() {
         ("", "", "/a/x", ("/x", &["/a"][..])),
         ("", "", "/a/b/x", ("/x", &["/a/b"])),
         ("", "", "/x", ("/x", &[])),
-        // A client's.
+        // Sent by a client.
         ("", "/evil", "/a/x", ("/x", &["/a"])),
         ("", "/evil", "/x", ("/x", &[])),
-        // A trusted proxy's.
+        // Sent by a trusted proxy.
         ("127.0.0.1", "", "/a/x", ("/x", &["/a"])),
         ("127.0.0.1", "/shop/", "/a/x", ("/x", &["/shop/a"])),
         ("127.0.0.1", "/shop", "/x", ("/x", &["/shop"])),
@@ -179,7 +179,7 @@ fn the_backend_is_told_which_prefix_was_stripped() {
 }
 
 #[test]
-fn a_path_that_means_another_route_without_its_prefix_gets_400() {
+fn a_path_that_without_its_prefix_belongs_to_another_route_gets_400() {
     let [api, admin] = ["api", "admin"].map(named);
     let route = |prefix: &str, backend: &Backend, rest: &str| {
         let upstream = backend.address;
@@ -208,7 +208,7 @@ fn a_path_that_means_another_route_without_its_prefix_gets_400() {
 }
 
 #[test]
-fn the_upstream_may_be_asked_for_another_host() {
+fn host_header_replaces_the_host() {
     let backend = Backend::answering("ok");
     let route = format!(
         "[[routes]]\nhost = [\"a.test\", \"b.test\"]\nupstream = [\"{}\"]\nhost_header = \"inside.test\"\n",
@@ -226,7 +226,7 @@ fn endpoints_take_turns() {
     let upstream = backends.each_ref().map(|backend| backend.address.to_string()).join(",");
     let program = Start::new().workers(1).flags(&["--route", &format!("a.test={upstream}")]).run();
     for _ in 0..4 {
-        // Whatever the connection.
+        // Also across connections.
         let mut client = Client::connect(program.http());
         let mut seen = ["", "", ""].map(|_| client.get("a.test", "/").text().to_owned());
         seen.sort();
@@ -235,7 +235,7 @@ fn endpoints_take_turns() {
 }
 
 #[test]
-fn a_request_goes_on_to_an_endpoint_that_is_up() {
+fn a_request_moves_on_to_an_endpoint_that_is_up() {
     let up = Backend::answering("up");
     let [first, second] = [Refusing::new(), Refusing::new()];
     let route = format!("a.test={},{},{}", first.address(), up.address, second.address());
@@ -259,7 +259,7 @@ fn breaking() -> Backend {
 }
 
 #[test]
-fn a_request_that_may_have_had_an_effect_is_not_sent_again() {
+fn a_request_that_may_have_had_an_effect_is_not_repeated() {
     let [first, second] = [breaking(), breaking()];
     let program = Start::new().flags(&["--route", &format!("a.test={},{}", first.address, second.address)]).run();
     let mut client = Client::connect(program.http());
@@ -271,7 +271,7 @@ fn a_request_that_may_have_had_an_effect_is_not_sent_again() {
 }
 
 #[test]
-fn a_request_without_effect_gets_a_second_chance() {
+fn a_safe_request_is_retried() {
     let (breaking, fine) = (breaking(), Backend::answering("fine"));
     let program = Start::new()
         .workers(1)
@@ -283,14 +283,14 @@ fn a_request_without_effect_gets_a_second_chance() {
         assert_eq!(client.get("a.test", "/").text(), "fine");
     }
     assert!(!breaking.requests().is_empty());
-    // But not one after the other.
+    // But not indefinitely.
     let before = breaking.requests().len();
     assert_eq!(client.get("b.test", "/").status, 502);
     assert_eq!(breaking.requests().len(), before + 2);
 }
 
 #[test]
-fn a_client_cannot_put_a_backend_in_a_bad_light() {
+fn a_malformed_body_does_not_count_as_a_failure_of_the_backend() {
     let backends = ["one", "two"].map(named);
     let upstream = backends.each_ref().map(|backend| backend.address.to_string()).join(",");
     let program = Start::new().workers(1).flags(&["--route", &format!("a.test={upstream}")]).run();
@@ -306,36 +306,36 @@ fn a_client_cannot_put_a_backend_in_a_bad_light() {
 }
 
 #[test]
-fn no_endpoint_up_is_502() {
+fn no_reachable_endpoint_is_502() {
     let [first, second] = [Refusing::new(), Refusing::new()];
     let up = Backend::answering("up");
     let route = format!("a.test={},{}", first.address(), second.address());
     let program = Start::new().flags(&["--route", &route]).route("b.test", &up).run();
     let mut client = Client::connect(program.http());
     assert_eq!(client.get("a.test", "/").status, 502);
-    // The client's connection is none the worse for it.
+    // The client connection stays usable.
     assert_eq!(client.get("b.test", "/").status, 200);
     program.wait_for_line("cannot connect to 127.0.0.1:");
 }
 
 #[test]
-fn a_backend_that_does_not_answer_is_504() {
+fn a_backend_that_does_not_respond_is_504() {
     let silent = Backend::start(Connection::drain);
     let program = Start::new().route("a.test", &silent).flags(&["--response-timeout", "100ms"]).run();
     let mut client = Client::connect(program.http());
     for _ in 0..2 {
         assert_eq!(client.get("a.test", "/").status, 504);
-        // Nobody waits for that response any more.
+        // The response is no longer awaited.
         silent.wait_for_end();
     }
 }
 
 #[test]
-fn a_route_has_its_own_timeout_and_a_body_has_none() {
+fn the_response_timeout_is_per_route_and_ends_with_the_head() {
     let slow = Backend::start(|connection| {
         connection.request().unwrap();
         connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
-        // The rest never comes.
+        // The rest is never sent.
         connection.drain();
     });
     let silent = Backend::start(Connection::drain);
@@ -349,6 +349,6 @@ fn a_route_has_its_own_timeout_and_a_body_has_none() {
     assert_eq!(waiting.head().status, 200);
     assert_eq!(waiting.take(1), b"o");
     assert_eq!(Client::connect(program.http()).get("b.test", "/").status, 504);
-    // Still open: it has ended neither the client's connection nor the backend's.
+    // Both the client connection and the backend connection are still open.
     assert!(slow.connections().iter().all(|record| !record.ended));
 }

@@ -1,4 +1,4 @@
-//! `http`: not a byte for a client that has not named a served host, and a FIN, never a reset.
+//! `http`: a client that has not named a served host gets no byte, and a FIN, never a reset.
 
 use std::{io::Write, thread};
 
@@ -12,7 +12,7 @@ use crate::support::{
 
 const SERVED: &str = "served.test";
 
-/// Whoever has not decided after this is stalled. Nothing here comes to it.
+/// The deadline for stalled clients. No other case here reaches it.
 const NEVER: &str = "1h";
 
 fn start(deadline: &str) -> (Program, Backend) {
@@ -21,7 +21,7 @@ fn start(deadline: &str) -> (Program, Backend) {
     (start.flags(&["--silence-deadline", deadline]).run(), backend)
 }
 
-/// Proves that the silence was not that of a program which serves nobody.
+/// Proves that the program does serve clients, so the silence was deliberate.
 fn assert_serves(program: &Program) {
     let response = Client::connect(program.http()).get(SERVED, "/");
     assert_eq!((response.status, response.text()), (200, "hello"));
@@ -131,7 +131,7 @@ fn large_ones() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Not a request, although each names a served host in passing.
+/// Not requests, although each contains a served host.
 fn malformed() -> Vec<(&'static str, Vec<u8>)> {
     let raw = |text: &str| text.replace('\n', "\r\n").into_bytes();
     vec![
@@ -193,7 +193,7 @@ fn other_protocols() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn what_names_no_served_host_gets_nothing() {
+fn clients_that_name_no_served_host_get_nothing() {
     let (program, backend) = start(NEVER);
     let mut failures = Vec::new();
     for (name, bytes) in [names_nothing(), large_ones(), malformed(), other_protocols()].concat() {
@@ -205,7 +205,7 @@ fn what_names_no_served_host_gets_nothing() {
 }
 
 #[test]
-fn a_client_that_leaves_half_way_gets_nothing() {
+fn a_client_that_leaves_early_gets_nothing() {
     let (program, _backend) = start(NEVER);
     let mut failures = Vec::new();
     for (name, bytes) in [
@@ -245,11 +245,11 @@ fn a_client_that_stalls_gets_nothing_at_the_deadline() {
 }
 
 #[test]
-fn byte_by_byte_is_no_way_in() {
+fn sending_byte_by_byte_changes_nothing() {
     let (program, _backend) = start(NEVER);
     for (name, expected) in [("nope.test", None), (SERVED, Some(200))] {
         let mut client = Client::connect(program.http());
-        // After the silence the rest may meet a connection that is gone.
+        // After the rejection, the rest may find a closed connection.
         let sent = host(name).iter().try_for_each(|byte| client.stream.write_all(&[*byte]));
         match expected {
             None => assert_eq!(client.end(), (Vec::new(), End::Fin)),
@@ -262,7 +262,7 @@ fn byte_by_byte_is_no_way_in() {
 }
 
 #[test]
-fn ways_to_name_a_served_host() {
+fn all_valid_ways_to_name_a_served_host() {
     let backend = Backend::start(|connection| {
         while let Some(request) = connection.request() {
             connection.send(ok(request.field("host")));

@@ -1,4 +1,4 @@
-//! `https`: not a byte, not even an alert, for a client whose ClientHello names no served host.
+//! `https`: a client whose ClientHello names no served host gets no byte, not even an alert.
 
 use std::{io::Write, thread};
 
@@ -28,7 +28,7 @@ fn not_silent(name: &str, (got, end): &(Vec<u8>, End)) -> Option<String> {
     (!got.is_empty() || *end != End::Fin).then(|| format!("{name}: {end:?} after {}", shown(got)))
 }
 
-/// What names no served host, for `https` and all the more for `internal`.
+/// First bytes that name no served host, for `https` and for `internal`.
 pub fn names_nothing() -> Vec<(&'static str, Vec<u8>)> {
     let tls = Tls::stranger();
     let hello = |name: &str| tls.hello(name);
@@ -68,7 +68,7 @@ pub fn names_nothing() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// What is still to come when it ends.
+/// Truncated messages.
 pub fn unfinished() -> Vec<(&'static str, Vec<u8>)> {
     let hello = Tls::stranger().hello(SERVED);
     vec![
@@ -81,7 +81,7 @@ pub fn unfinished() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn what_names_no_served_host_gets_nothing() {
+fn clients_that_name_no_served_host_get_nothing() {
     let (program, backend) = start(NEVER);
     let failures: Vec<_> = names_nothing()
         .iter()
@@ -106,7 +106,7 @@ fn a_client_that_stalls_gets_nothing_at_the_deadline() {
 }
 
 #[test]
-fn a_client_that_leaves_half_way_gets_nothing() {
+fn a_client_that_leaves_early_gets_nothing() {
     let (program, _backend) = start(NEVER);
     for (name, bytes) in unfinished() {
         let mut client = crate::support::Client::connect(program.https());
@@ -128,27 +128,27 @@ fn both_versions_of_tls_are_served() {
 }
 
 #[test]
-fn a_hello_may_come_in_any_pieces() {
+fn a_client_hello_may_be_split_anywhere() {
     let (program, _backend) = start(NEVER);
     let byte_by_byte =
         |bytes: &[u8], tcp: &mut std::net::TcpStream| bytes.chunks(1).try_for_each(|byte| tcp.write_all(byte));
     for version in [&TLS12, &TLS13] {
         let tls = Tls::of(&program).versions(&[version]);
         let in_records = tls.connect_with(program.https(), SERVED, |hello, tcp| tcp.write_all(&cut(hello, 1)));
-        assert_eq!(in_records.unwrap().get(SERVED, "/").status, 200, "records of a byte");
+        assert_eq!(in_records.unwrap().get(SERVED, "/").status, 200, "one byte per record");
         let in_segments = tls.connect_with(program.https(), SERVED, byte_by_byte);
-        assert_eq!(in_segments.unwrap().get(SERVED, "/").status, 200, "segments of a byte");
+        assert_eq!(in_segments.unwrap().get(SERVED, "/").status, 200, "one byte per segment");
         let in_both = tls.connect_with(program.https(), SERVED, |hello, tcp| byte_by_byte(&cut(hello, 1), tcp));
         assert_eq!(in_both.unwrap().get(SERVED, "/").status, 200, "both");
     }
 }
 
 #[test]
-fn large_hellos_are_served() {
+fn large_client_hellos_are_served() {
     let (program, _backend) = start(NEVER);
     let mut quantum = Tls::of(&program);
     quantum.provider.kx_groups = vec![kx_group::X25519MLKEM768];
-    assert!(quantum.hello(SERVED).len() > 1216, "the key share alone is so large");
+    assert!(quantum.hello(SERVED).len() > 1216, "the key share alone is larger");
     assert_eq!(quantum.get(program.https(), SERVED, SERVED).status, 200);
 
     let mut many = Tls::of(&program);
@@ -162,8 +162,8 @@ fn large_hellos_are_served() {
 fn names_are_compared_in_canonical_form() {
     let (program, _backend) = start(NEVER);
     let tls = Tls::of(&program);
-    // A real client may send upper case; this one's library does not. The certificate comes all the same, and only
-    // then does the client see that the transcripts differ.
+    // Real clients may send upper case, but this client's library does not. The certificate still arrives, and only then does
+    // the client notice that the transcripts differ.
     let upper = patched(&tls.hello(SERVED), SERVED, "SERVED.Test");
     let mut client = crate::support::Client::connect(program.https());
     client.send(upper);

@@ -1,17 +1,17 @@
-//! Clients and backends that do not read what is sent to them cost a bounded amount of memory.
+//! Clients and backends that do not read cost a bounded amount of memory.
 
 use std::{io::Write, sync::mpsc};
 
 use crate::support::{Backend, Client, PATIENCE, Program, Start, client::get, h2, tls::Tls};
 
-/// What nobody reads.
+/// Size of the unread body.
 const LARGE: usize = 100 * 1024 * 1024;
-/// Two sockets' buffers, each side of the kernel's up to 6 MiB; what the program holds is little beside it.
+/// Two sockets' kernel buffers, up to 6 MiB on each side. The program itself holds little compared to that.
 const MOST_SENT: usize = 32 * 1024 * 1024;
-/// What a process may take that was built for tests and holds a few connections, in KiB.
+/// Maximum growth in KiB of a debug build with a few connections.
 const MOST_HELD: u64 = 48 * 1024;
 
-/// Sends a large response and tells how much of it was taken.
+/// Sends a large response and reports how much of it was read.
 fn large() -> (Backend, mpsc::Receiver<usize>) {
     let (tell, told) = mpsc::channel();
     let backend = Backend::start(move |connection| {
@@ -48,7 +48,7 @@ fn a_client_that_reads_nothing() {
     assert_bounded("HTTP/1.1 over TLS", &program, before, &taken);
 
     let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
-    // All the window there is: 2^31 - 1 in all (RFC 9113, 6.9.1).
+    // The maximum window, 2^31 - 1 (RFC 9113, 6.9.1).
     let window = ((1_u32 << 31) - 1 - 65535).to_be_bytes();
     let request = h2::headers(1, &h2::get("a.test", "/"), true);
     let windows = [h2::frame(8, 0, 0, &window), h2::frame(8, 0, 1, &window)].concat();
@@ -70,7 +70,7 @@ fn a_backend_that_reads_nothing() {
     client.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {LARGE}\r\n\r\n"));
     let piece = [b'x'; 16 * 1024];
     let mut sender = client.stream.try_clone().unwrap();
-    // Ends when the connection does; after the answer the program reads on for a while, 16 MiB at the most.
+    // Ends with the connection. After its response, the program keeps reading for a while, at most 16 MiB.
     let sending =
         std::thread::spawn(move || (0..LARGE / piece.len()).take_while(|_| sender.write_all(&piece).is_ok()).count());
     assert_eq!(client.response().status, 504);

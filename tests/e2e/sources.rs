@@ -1,4 +1,4 @@
-//! The addresses that connections to backends leave from.
+//! Source addresses of backend connections.
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +13,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::support::{Backend, Client, Start, backend::ok, client::get};
 
-/// A backend that has a new connection for each request.
+/// A backend that closes its connection after each request.
 fn closing() -> Backend {
     Backend::start(|connection| {
         if connection.request().is_some() {
@@ -40,26 +40,26 @@ fn assert_inside(subnet: &str, peers: &[IpAddr]) {
 }
 
 #[test]
-fn each_connection_has_the_next_address() {
+fn each_connection_uses_the_next_address() {
     let peers = peers(&[], 20);
     assert_inside("127.2.0.0/16", &peers);
     assert_eq!(peers.iter().collect::<BTreeSet<_>>().len(), 20, "{peers:?}");
 }
 
 #[test]
-fn the_subnet_can_be_chosen() {
+fn the_subnet_is_configurable() {
     let peers = peers(&["--subnet-dialer", "127.77.0.0/29"], 12);
     assert_inside("127.77.0.0/29", &peers);
-    // The network and the broadcast address are left out.
+    // The network and the broadcast address are skipped.
     assert_eq!(peers.iter().collect::<BTreeSet<_>>().len(), 6, "{peers:?}");
 }
 
-/// Tells the process in the namespace that it is there.
+/// Marks the process inside the namespace.
 const IN_NAMESPACE: &str = "PMESH_TEST_IN_NAMESPACE";
 const PORTS: usize = 100;
 const REQUESTS: usize = 500;
 
-/// Needs a network of its own, where ports are few, and runs itself again in there.
+/// Needs a network namespace with few ports, in which it runs itself again.
 #[test]
 fn ports_do_not_run_out() {
     if env::var_os(IN_NAMESPACE).is_some() {
@@ -82,7 +82,7 @@ fn ports_do_not_run_out() {
 
 fn with_few_ports() {
     fs::write("/proc/sys/net/ipv4/ip_local_port_range", format!("40000 {}", 40000 + PORTS - 1)).unwrap();
-    // Answers nobody before all have asked.
+    // Responds only once all requests have arrived.
     let all = Arc::new(Barrier::new(REQUESTS));
     let backend = Backend::start(move |connection| {
         if connection.request().is_some_and(|request| request.target == "/all") {
@@ -101,13 +101,13 @@ fn with_few_ports() {
     }
     assert_eq!(backend.connections().len(), REQUESTS);
 
-    // From one address they do run out.
+    // With one source address they do run out.
     let direct: Result<Vec<_>, io::Error> =
         (0..=PORTS).map(|_| std::net::TcpStream::connect(backend.address)).collect();
     assert_eq!(direct.unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
 }
 
-/// Clients, too, need addresses enough.
+/// Clients need enough addresses, too.
 fn connect_from(number: usize, to: SocketAddr) -> std::net::TcpStream {
     let [high, low] = u16::try_from(number + 1).unwrap().to_be_bytes();
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();

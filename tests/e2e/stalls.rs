@@ -1,4 +1,4 @@
-//! Responses and tunnels that stand still.
+//! Responses and tunnels that stall.
 
 use std::{
     io::{Read, Write},
@@ -10,7 +10,7 @@ use tungstenite::Message;
 use super::upgrades::websocket_echo;
 use crate::support::{Backend, Client, Connection, End, Start, client::get, h2, tls::Tls};
 
-/// Begins a response, and waits.
+/// Starts a response, and waits.
 fn half() -> Backend {
     Backend::start(|connection| {
         connection.head().unwrap();
@@ -20,7 +20,7 @@ fn half() -> Backend {
 }
 
 #[test]
-fn a_backend_that_stops_in_its_body() {
+fn a_response_that_its_backend_stalls_is_cut_off() {
     let backend = half();
     let program = Start::new().route("a.test", &backend).flags(&["--stall-timeout", "200ms"]).run();
     let mut client = Client::connect(program.http());
@@ -38,7 +38,7 @@ fn a_backend_that_stops_in_its_body() {
 }
 
 #[test]
-fn http2_streams_that_all_stand_still() {
+fn http2_streams_that_all_stall_are_reset() {
     let backend = half();
     let program = Start::new().route("a.test", &backend).flags(&["--stall-timeout", "200ms"]).run();
     let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
@@ -55,7 +55,7 @@ fn http2_streams_that_all_stand_still() {
 }
 
 #[test]
-fn a_client_that_stops_in_its_body_after_the_response_has_begun() {
+fn an_upload_that_stalls_after_the_response_began_is_cut_off() {
     let backend = half();
     let program = Start::new().route("a.test", &backend).flags(&["--stall-timeout", "200ms"]).run();
     let mut client = Client::connect(program.http());
@@ -67,7 +67,7 @@ fn a_client_that_stops_in_its_body_after_the_response_has_begun() {
 }
 
 #[test]
-fn a_tunnel_without_a_byte() {
+fn an_idle_tunnel_is_closed() {
     let backend = Backend::start(|connection: &mut Connection| {
         connection.head().unwrap();
         connection.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhello");
@@ -82,7 +82,7 @@ fn a_tunnel_without_a_byte() {
 }
 
 #[test]
-fn an_http2_stream_that_its_client_leaves_waiting_beside_others() {
+fn an_http2_stream_is_reset_if_its_client_stops_reading() {
     let stuck = Backend::start(|connection| {
         connection.head().unwrap();
         connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
@@ -96,7 +96,7 @@ fn an_http2_stream_that_its_client_leaves_waiting_beside_others() {
         .flags(&["--route", &path("/stuck", &stuck), "--route", &path("/", &moving), "--stall-timeout", "500ms"])
         .run();
     let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
-    // No window for stream 1 (RFC 9113, 6.5.2), and one for each of the others.
+    // No window for stream 1 (RFC 9113, 6.5.2), but one for each of the others.
     client.send([h2::opening(), h2::frame(h2::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0])].concat());
     client.send(h2::headers(1, &h2::get("a.test", "/stuck"), true));
     assert_eq!(client.answer(1), h2::Answer::Status(200));
@@ -131,7 +131,7 @@ fn a_websocket_ends_after_the_stream_timeout() {
 
 const EVENTS: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
 
-/// Sends an event to each client at once, and one more for each message of the test.
+/// Sends one event to each client at once, and another one for each message of the test.
 fn events() -> (Backend, mpsc::Sender<()>) {
     let (more, next) = mpsc::channel();
     let next = Mutex::new(next);
@@ -159,7 +159,7 @@ fn an_event_stream_outlives_the_stall_timeout() {
     client.send(get("a.test", "/"));
     assert_eq!(client.head().status, 200);
     wait_for(&mut client, "data: first");
-    // A response that began later stalls first.
+    // A response that began later stalls and is cut off first.
     for _ in 0..2 {
         let mut other = Client::connect(program.http());
         other.send(get("stuck.test", "/"));
@@ -191,7 +191,7 @@ fn an_event_stream_shares_a_connection_with_responses_that_stall() {
 }
 
 #[test]
-fn routes_have_timeouts_of_their_own() {
+fn routes_can_set_their_own_timeouts() {
     let (stuck, (backend, _more)) = (half(), events());
     let [stuck_at, events_at] = [&stuck, &backend].map(|backend| backend.address);
     let config = format!(

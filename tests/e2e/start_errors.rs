@@ -1,4 +1,4 @@
-//! A start that cannot be: all that is said on standard error, exit code 2, and not a port touched.
+//! Startup errors: the whole of standard error, exit code 2, and no port bound.
 
 use std::{
     fs::{self, Permissions},
@@ -9,15 +9,15 @@ use std::{
 
 use crate::support::{Start, files};
 
-/// The error of a start that must fail, without the log line that names the file. `[HOME]` and `[PORT]` stand for what
-/// varies.
+/// The error of a start that must fail, without the log line that names the file. `[HOME]` and `[PORT]` replace the parts
+/// that vary.
 ///
 /// Its port for `http` is taken, so a start that gets further fails with another error.
 fn complaint(prepare: impl FnOnce(Start) -> Start) -> String {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let start = Start::new().http(port);
-    // Else the start would make one, and say so.
+    // Otherwise the program would create a secret, and say so.
     secret(start.home(), "secret", &"7".repeat(64), 0o600);
     let start = prepare(start);
     let output = start.output();
@@ -38,7 +38,7 @@ fn secret(folder: &Path, name: &str, text: &str, mode: u32) {
     fs::set_permissions(folder.join(name), Permissions::from_mode(mode)).unwrap();
 }
 
-/// Flags in which `[HOME]` stands for the home.
+/// Flags, with `[HOME]` for the home.
 fn flags<'a>(flags: &'a [&'a str]) -> impl FnOnce(Start) -> Start + 'a {
     move |start| {
         let home = start.home().to_str().unwrap().to_owned();
@@ -47,7 +47,7 @@ fn flags<'a>(flags: &'a [&'a str]) -> impl FnOnce(Start) -> Start + 'a {
 }
 
 #[test]
-fn a_port_that_is_taken() {
+fn a_port_that_is_in_use() {
     assert_eq!(
         complaint(|start| start),
         "pmesh: cannot listen on 127.0.0.1:[PORT] (http): the port is taken
@@ -84,7 +84,7 @@ fn a_limit_of_open_files() {
             )
         );
     }
-    // What it has been left open at the start takes away from that.
+    // Descriptors that are already open at startup count.
     let script = "ulimit -n 31; exec 20<&0 21<&0 22<&0; exec \"$0\" \"$@\"";
     let said = complaint(|start| start.http(0).through(&["bash", "-c", script]));
     assert!(
@@ -199,7 +199,7 @@ fn a_secret() {
         "pmesh: others than its owner can read or write the secret file [HOME]/s (mode 0640); run `chmod 600 \
          [HOME]/s`\n"
     );
-    // What stands there is nobody's business.
+    // The value may be secret, so it is not shown.
     let said = complaint(|start| start.variable("PMESH_SECRET", "short-but-secret"));
     assert_eq!(
         said,

@@ -1,4 +1,4 @@
-//! Responses that break off: no client takes what came for the whole, whatever it speaks.
+//! Truncated responses never look complete, whatever the protocol.
 
 use std::sync::{Mutex, mpsc};
 
@@ -10,7 +10,7 @@ use crate::support::{
 
 const ACK: u8 = 1;
 
-/// What the backend sends, and how it breaks off.
+/// What the backend sends, and how it cuts the response off.
 #[derive(Clone, Copy)]
 struct Break {
     head: &'static str,
@@ -34,7 +34,7 @@ const BREAKS: &[(&str, Break)] = &[
     ("until the end, then RST", Break { head: "Connection: close\r\n\r\nabc", cut: Connection::reset }),
 ];
 
-/// A backend that sends what it has, waits until the client has that, and breaks off.
+/// A backend that sends a part, waits until the client has it, and breaks off.
 struct Cut {
     backend: Backend,
     go: mpsc::Sender<()>,
@@ -56,7 +56,7 @@ fn cut(one: Break) -> Cut {
 /// The frame that ends a stream too early.
 type EndOf = fn(u32) -> Vec<u8>;
 
-/// As [`cut`], over HTTP/2.
+/// Like [`cut`], over HTTP/2.
 fn cut_http2(length: Option<&'static str>, end: EndOf) -> Cut {
     let (go, gone) = mpsc::channel();
     let gone = Mutex::new(gone);
@@ -81,7 +81,7 @@ fn request(version: &str) -> String {
     format!("GET / HTTP/{version}\r\nHost: a.test\r\n\r\n")
 }
 
-/// All clients there are, one after the other.
+/// All kinds of clients, one after the other.
 fn check(name: &str, program: &Program, cut: &Cut) {
     for version in ["1.1", "1.0"] {
         for tls in [false, true] {
@@ -94,7 +94,7 @@ fn check(name: &str, program: &Program, cut: &Cut) {
             let case = format!("{name}, HTTP/{version}, TLS: {tls}: {end:?} after {}", got.escape_ascii());
             assert!(!got.ends_with(b"0\r\n\r\n"), "{case}");
             let expected = match (version, tls) {
-                // Only a reset tells it from a complete body.
+                // Only a reset distinguishes it from a complete body.
                 ("1.0", _) if !has_length => End::Reset,
                 (_, false) => End::Fin,
                 (_, true) => End::FinWithoutAlert,
@@ -108,13 +108,13 @@ fn check(name: &str, program: &Program, cut: &Cut) {
     cut.go.send(()).unwrap();
     let last = client.frames_until(|frame| frame.stream == 1).pop().unwrap();
     assert_eq!(last.kind, RST_STREAM, "{name}: {last:?}");
-    // The connection goes on.
+    // The connection stays usable.
     client.send(h2::headers(3, &h2::get("a.test", "/"), true));
     assert_eq!(client.answer(3), h2::Answer::Status(200), "{name}");
     cut.go.send(()).unwrap();
 }
 
-/// Whether the length is known, and what comes after the first part of the body.
+/// Whether the length is known, and what follows the first part of the body.
 fn outcome<S: std::io::Read + std::io::Write>(
     client: &mut Client<S>,
     version: &str,
@@ -133,7 +133,7 @@ fn outcome<S: std::io::Read + std::io::Write>(
 }
 
 #[test]
-fn a_backend_of_http1_that_breaks_off() {
+fn truncated_responses_of_http1_backends() {
     for (name, one) in BREAKS {
         let cut = cut(*one);
         let program = Start::new().workers(1).route("a.test", &cut.backend).run();
@@ -142,7 +142,7 @@ fn a_backend_of_http1_that_breaks_off() {
 }
 
 #[test]
-fn a_backend_of_http2_that_breaks_off() {
+fn truncated_responses_of_http2_backends() {
     let cases: [(&str, Option<&'static str>, EndOf); 6] = [
         ("reset", None, |stream| h2::frame(RST_STREAM, 0, stream, &[0, 0, 0, 2])),
         ("reset, with a length", Some("9"), |stream| h2::frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])),

@@ -1,4 +1,4 @@
-//! Upgrades: a tunnel once the backend has agreed, and not before.
+//! Upgrades: a tunnel once the backend has accepted, and not before.
 
 use std::io::{Read, Write};
 
@@ -35,7 +35,7 @@ pub fn exchange_messages(mut socket: WebSocket<impl Read + Write>) {
         }
     }
     socket.close(None).unwrap();
-    // The answer to the close, then the end.
+    // The reply to the close, then the end.
     assert!(socket.read().unwrap().is_close());
     assert!(socket.read().is_err());
 }
@@ -73,7 +73,7 @@ fn echo() -> (Program, Backend) {
 }
 
 #[test]
-fn each_side_may_end_before_the_other() {
+fn each_side_can_close_before_the_other() {
     let (program, backend) = echo();
     let mut client = Client::connect(program.http());
     client.send(ASK);
@@ -87,7 +87,7 @@ fn each_side_may_end_before_the_other() {
 }
 
 #[test]
-fn bytes_behind_the_request_belong_to_the_tunnel() {
+fn bytes_after_the_request_belong_to_the_tunnel() {
     let (program, _backend) = echo();
     let mut client = Client::connect(program.http());
     client.send(format!("{ASK}early"));
@@ -96,7 +96,7 @@ fn bytes_behind_the_request_belong_to_the_tunnel() {
 }
 
 #[test]
-fn an_upgrade_that_the_backend_ignores_is_a_response() {
+fn if_the_backend_ignores_the_upgrade_its_response_is_forwarded() {
     let backend = Backend::answering("no upgrade");
     let program = Start::new().route("a.test", &backend).run();
     let mut client = Client::connect(program.http());
@@ -109,7 +109,7 @@ fn an_upgrade_that_the_backend_ignores_is_a_response() {
 }
 
 #[test]
-fn a_request_with_a_body_asks_for_no_upgrade() {
+fn an_upgrade_with_a_body_is_not_forwarded() {
     let backend = Backend::answering("no upgrade");
     let program = Start::new().route("a.test", &backend).run();
     let mut client = Client::connect(program.http());
@@ -139,7 +139,7 @@ fn a_backend_may_require_an_upgrade() {
 }
 
 #[test]
-fn what_would_hide_http_is_not_asked_for() {
+fn upgrades_that_would_hide_http_are_not_forwarded() {
     let backend = Backend::start(|connection| {
         while let Some(request) = connection.request() {
             let upgrade = !request.all("upgrade").is_empty();
@@ -162,7 +162,7 @@ fn what_would_hide_http_is_not_asked_for() {
 }
 
 #[test]
-fn a_switch_that_was_not_asked_for_is_an_error() {
+fn an_unsolicited_101_is_an_error() {
     for (name, request, response) in [
         ("no upgrade", "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", SWITCH.to_owned()),
         ("another protocol", ASK, SWITCH.replace("echo", "other")),
@@ -178,7 +178,7 @@ fn a_switch_that_was_not_asked_for_is_an_error() {
         let mut client = Client::connect(program.http());
         client.send(request);
         assert_eq!(client.response().status, 502, "{name}");
-        // Nor is the connection to the backend kept for others.
+        // The backend connection is not reused either.
         backend.wait_for_end();
     }
 }

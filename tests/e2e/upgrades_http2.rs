@@ -1,4 +1,4 @@
-//! Upgrades over HTTP/2 (RFC 8441): a WebSocket reaches its backend whatever the versions in between.
+//! Upgrades over HTTP/2 (RFC 8441): a WebSocket reaches its backend over any combination of versions.
 
 use std::net::TcpStream;
 
@@ -20,7 +20,7 @@ const ACK: u8 = 1;
 /// `SETTINGS_ENABLE_CONNECT_PROTOCOL`: 1.
 const UPGRADES: &[u8] = &[0, 8, 0, 0, 0, 1];
 
-/// A backend of HTTP/2 without TLS that answers each request with `status`, and a WebSocket by an echo.
+/// An HTTP/2 backend without TLS that responds to each request with `status`, and echoes a WebSocket.
 fn http2_backend(status: &'static str) -> Backend {
     Backend::start(move |connection| {
         if connection.take(h2::PREFACE.len()).as_deref() != Some(h2::PREFACE) {
@@ -45,7 +45,7 @@ fn http2_backend(status: &'static str) -> Backend {
                 }
                 let stream = socket.get_mut();
                 stream.finish_sending();
-                // Until the program has no use for the connection any more.
+                // Until the program closes the connection.
                 while stream.client.frame().is_some() {}
                 return;
             }
@@ -66,7 +66,7 @@ fn connect(program: &Program) -> Client<TlsStream> {
     client
 }
 
-/// A WebSocket of a client of HTTP/2.
+/// Opens a WebSocket as an HTTP/2 client.
 fn http2_socket(program: &Program) -> WebSocket<Stream<TlsStream>> {
     let mut client = connect(program);
     client.send(h2::headers(1, &h2::connect("websocket", "a.test"), false));
@@ -74,7 +74,7 @@ fn http2_socket(program: &Program) -> WebSocket<Stream<TlsStream>> {
     WebSocket::from_raw_socket(Stream::new(client, 1), Role::Client, None)
 }
 
-/// A WebSocket of a client of HTTP/1.1, which looks at the proof.
+/// Opens a WebSocket as an HTTP/1.1 client, and checks `Sec-WebSocket-Accept`.
 fn http1_socket(program: &Program) -> WebSocket<TcpStream> {
     let stream = Client::connect(program.http()).stream;
     tungstenite::client("ws://a.test/chat", stream).unwrap().0
@@ -117,7 +117,7 @@ fn through_another_program_over_http2() {
 }
 
 #[test]
-fn a_refusal_is_the_clients() {
+fn a_refusal_reaches_the_client() {
     let forbidding = || {
         Backend::start(|connection| {
             while connection.request().is_some() {
@@ -134,7 +134,7 @@ fn a_refusal_is_the_clients() {
         };
         assert_eq!(response.status().as_u16(), 403, "{name}");
         let mut client = connect(&program);
-        // The connection goes on.
+        // The connection stays usable.
         for stream in [1, 3] {
             client.send(h2::headers(stream, &h2::connect("websocket", "a.test"), false));
             assert_eq!(client.answer(stream), Answer::Status(403), "{name}");
@@ -143,7 +143,7 @@ fn a_refusal_is_the_clients() {
 }
 
 #[test]
-fn what_leads_to_no_tunnel_is_no_success() {
+fn a_success_without_a_tunnel_is_an_error() {
     let ignoring = Backend::answering("no upgrade");
     let lying = Backend::start(|connection| {
         connection.request().unwrap();
@@ -165,12 +165,12 @@ fn what_leads_to_no_tunnel_is_no_success() {
         assert_eq!(client.answer(1), Answer::Status(expected), "{name}");
     }
     lying.wait_for_end();
-    // The two that hide something or say nothing did not get there.
+    // The two that hide something or are empty did not reach the backend.
     assert_eq!(ignoring.requests().len(), 1);
 }
 
 #[test]
-fn a_plain_connect_is_refused() {
+fn a_plain_connect_is_rejected() {
     let backend = Backend::answering("no");
     let program = start(&backend, "");
     let mut client = connect(&program);
@@ -180,7 +180,7 @@ fn a_plain_connect_is_refused() {
 }
 
 #[test]
-fn only_for_the_name_of_the_connection() {
+fn only_the_host_of_the_connection_can_be_upgraded() {
     let backend = Backend::start(|connection| {
         while connection.request().is_some() {
             connection.send(ok("no"));
@@ -209,14 +209,14 @@ fn only_for_the_name_of_the_connection() {
     assert_eq!(backend.requests().len(), 1);
 }
 
-/// hyper ends a connection on which a CONNECT has a length, whatever else is open on it.
+/// hyper closes a connection on which a CONNECT has a length, even if other streams are open.
 #[test]
-fn a_connect_with_a_length_is_no_request() {
+fn a_connect_with_a_length_never_reaches_the_backend() {
     let backend = Backend::answering("no");
     let program = Start::new().route("a.test", &backend).flags(&["--http-h2c", "silent"]).run();
     for host in ["a.test", "nope.test"] {
         let fields = [&h2::connect("websocket", host)[..], &[("content-length", b"1000000")]].concat();
-        // As much as the windows allow, so that some is left unread.
+        // As much as the windows allow, so that some of it stays unread.
         let more = |frames| h2::data(1, &[b'x'; 16 * 1024], false).repeat(frames);
         let bytes = [h2::opening(), h2::headers(1, &fields, false), more(3)].concat();
         assert_eq!(exchange(program.http(), &bytes), (Vec::new(), End::Fin), "{host}");

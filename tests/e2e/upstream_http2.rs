@@ -1,4 +1,4 @@
-//! Upstreams that speak HTTP/2 without TLS, played frame by frame.
+//! HTTP/2 upstreams without TLS, simulated frame by frame.
 
 use std::{sync::mpsc, time::Instant};
 
@@ -13,7 +13,7 @@ const OK: Fields = &[(":status", b"200"), ("content-type", b"application/grpc")]
 
 type Fields = &'static [(&'static str, &'static [u8])];
 
-/// A connection from the program, past the SETTINGS of both sides.
+/// A connection from the program, after the SETTINGS of both sides.
 struct Peer<'a>(Client<&'a mut Connection>);
 
 impl Peer<'_> {
@@ -65,7 +65,7 @@ fn both_directions_flow_at_the_same_time_and_trailers_come_last() {
     let backend = backend(|mut peer| {
         while let Some(frame) = peer.next() {
             match frame.kind {
-                // Answers before the request has said anything.
+                // Responds before the request has sent any data.
                 HEADERS => peer.0.send(h2::headers(frame.stream, OK, false)),
                 DATA if frame.ends_stream() => {
                     peer.0.send(h2::headers(frame.stream, &[("grpc-status", b"0")], true));
@@ -76,7 +76,7 @@ fn both_directions_flow_at_the_same_time_and_trailers_come_last() {
     });
     let program = start(&backend);
     let mut client = client(&program);
-    // Two streams, message by message in turn.
+    // Two streams that alternate message by message.
     for stream in [1, 3] {
         client.send(post(stream));
         assert_eq!(client.answer(stream), h2::Answer::Status(200));
@@ -97,7 +97,7 @@ fn both_directions_flow_at_the_same_time_and_trailers_come_last() {
 }
 
 #[test]
-fn streams_may_be_slow_where_requests_of_http1_may_not() {
+fn http2_streams_may_be_slower_than_http1_requests() {
     let backend = backend(|mut peer| {
         while let Some(frame) = peer.next() {
             if frame.kind == DATA && frame.ends_stream() {
@@ -110,7 +110,7 @@ fn streams_may_be_slow_where_requests_of_http1_may_not() {
     let program = Start::new().workers(1).flags(&flags).run();
     let mut client = client(&program);
     client.send([post(1), h2::data(1, b"x", false)].concat());
-    // One after the other, so that the stream has had the time, too.
+    // One after the other, so that as much time has passed for the stream.
     for _ in 0..2 {
         let mut http1 = Client::connect(program.http());
         http1.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\nx");
@@ -121,7 +121,7 @@ fn streams_may_be_slow_where_requests_of_http1_may_not() {
 }
 
 #[test]
-fn connections_that_are_too_old_are_replaced() {
+fn old_connections_are_replaced() {
     let backend = backend(|mut peer| {
         while let Some(frame) = peer.next() {
             peer.0.send(h2::headers(frame.stream, OK, true));
@@ -131,7 +131,7 @@ fn connections_that_are_too_old_are_replaced() {
     let program = Start::new().workers(1).flags(&["--route", &route, "--pool-max-age", "1ms"]).run();
     let mut client = Client::connect(program.http());
     let start = Instant::now();
-    // Several requests may fall into one millisecond.
+    // Several requests can happen within one millisecond.
     while backend.connections().len() < 3 {
         assert!(start.elapsed() < PATIENCE, "never replaced");
         assert_eq!(client.get("a.test", "/").status, 200);
@@ -139,7 +139,7 @@ fn connections_that_are_too_old_are_replaced() {
 }
 
 #[test]
-fn a_client_that_cancels_cancels_at_the_backend() {
+fn cancelling_a_request_cancels_it_at_the_backend() {
     let (seen, cancelled) = mpsc::channel();
     let backend = backend(move |mut peer| {
         while let Some(frame) = peer.next() {
@@ -157,14 +157,14 @@ fn a_client_that_cancels_cancels_at_the_backend() {
     client.send(h2::frame(RST_STREAM, 0, 1, &[0, 0, 0, 8]));
     // CANCEL.
     assert_eq!(cancelled.recv_timeout(PATIENCE).unwrap(), [0, 0, 0, 8]);
-    // The connections on both sides go on.
+    // The connections on both sides stay open.
     client.send(post(3));
     assert_eq!(client.answer(3), h2::Answer::Status(200));
     assert_eq!(backend.connections().len(), 1);
 }
 
 #[test]
-fn a_response_that_breaks_off_is_seen_to() {
+fn a_truncated_response_is_truncated_for_the_client() {
     let backend = backend(|mut peer| {
         while let Some(frame) = peer.next() {
             if frame.kind == HEADERS {
@@ -187,7 +187,7 @@ fn a_response_that_breaks_off_is_seen_to() {
 }
 
 #[test]
-fn trailers_reach_clients_of_http1_that_take_them() {
+fn trailers_reach_http1_clients_that_accept_them() {
     let backend = backend(|mut peer| {
         while let Some(frame) = peer.next() {
             if frame.kind == HEADERS {
@@ -206,7 +206,7 @@ fn trailers_reach_clients_of_http1_that_take_them() {
 }
 
 #[test]
-fn a_backend_of_http1_is_told_apart() {
+fn an_http1_backend_is_recognized() {
     let backend = Backend::start(|connection| {
         connection.take(h2::PREFACE.len());
         connection.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
@@ -216,9 +216,9 @@ fn a_backend_of_http1_is_told_apart() {
     program.wait_for_line(&format!("{} does not speak HTTP/2: its first bytes are no SETTINGS", backend.address));
 }
 
-/// What HTTP/1.1 has no way to say, or two (RFC 9113, 8.1.1, 8.2.1 and 8.2.2).
+/// Responses that HTTP/1.1 cannot express, or only ambiguously (RFC 9113, 8.1.1, 8.2.1 and 8.2.2).
 #[test]
-fn a_response_that_has_no_one_reading_is_an_error() {
+fn an_ambiguous_response_is_an_error() {
     const CASES: &[(&str, Fields)] = &[
         ("two lengths that differ", &[("content-length", b"3"), ("content-length", b"4")]),
         ("two lengths that differ, the right one last", &[("content-length", b"4"), ("content-length", b"3")]),

@@ -1,10 +1,10 @@
-//! Upstreams with TLS. The backend is a second program, with an authority of its own.
+//! Upstreams with TLS. The backend is a second program with its own authority.
 
 use std::{fs, process::Command};
 
 use crate::support::{Backend, Client, Program, Start, files, program::PROGRAM, tls_backend::tls_backend};
 
-/// Serves `inside.test` over TLS, and says what it was asked.
+/// Serves `inside.test` over TLS, and echoes the request.
 fn backend() -> (Program, Backend) {
     let backend = Backend::answering("inside");
     (Start::new().route("inside.test", &backend).flags(&["--http-h2c", "silent"]).run(), backend)
@@ -46,13 +46,13 @@ fn requests_reach_a_verified_backend_over_http1_and_http2() {
 }
 
 #[test]
-fn a_backend_that_does_not_greet_is_504() {
+fn a_backend_that_sends_no_settings_is_504() {
     let (inside, backend) = backend();
     let config = format!(
         "[[routes]]\nhost = \"a.test\"\nupstream = [\"h2c://{}\"]\nhost_header = \"inside.test\"\n",
         inside.http()
     );
-    // A gate that waits for a request and a pool that waits for SETTINGS would wait for each other.
+    // A gate that waits for a request and a pool that waits for SETTINGS wait for each other.
     let program = Start::new().config(&config).flags(&["--connect-timeout", "200ms"]).run();
     assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 504);
     program.wait_for_line("does not speak HTTP/2: its SETTINGS did not come in time");
@@ -60,11 +60,11 @@ fn a_backend_that_does_not_greet_is_504() {
 }
 
 #[test]
-fn a_backend_that_nobody_vouches_for_gets_no_request() {
+fn a_backend_with_an_untrusted_certificate_gets_no_request() {
     let (inside, backend) = backend();
     let start = Start::new();
     write_ca(&start, &inside);
-    // Another authority, so that the test needs none of the system.
+    // Another authority, so that the test does not depend on the system's.
     let stranger = files::certificate(start.home(), "stranger.test");
     assert!(!stranger.is_empty());
     let config = [
@@ -89,7 +89,7 @@ fn a_backend_that_nobody_vouches_for_gets_no_request() {
 }
 
 #[test]
-fn whom_the_system_trusts_is_trusted_where_no_file_is_named() {
+fn without_a_ca_file_the_system_authorities_are_trusted() {
     let (inside, backend) = backend();
     let config = route("a.test", "https", &inside, "tls.server_name = \"inside.test\"\nhost_header = \"inside.test\"");
     let start = Start::new().config(&config);
@@ -118,7 +118,7 @@ fn a_backend_without_tls_is_502() {
 }
 
 #[test]
-fn a_file_that_cannot_be_used_is_told_before_a_port_is_bound() {
+fn an_unusable_ca_file_is_reported_before_a_port_is_bound() {
     for (content, expected) in [
         (None, "cannot read"),
         (Some(""), "holds no certificate; one starts with `-----BEGIN CERTIFICATE-----`"),
@@ -137,7 +137,7 @@ fn a_file_that_cannot_be_used_is_told_before_a_port_is_bound() {
     }
 }
 
-/// A route to `backend`, with these keys of `tls`.
+/// A route to `backend`, with these `tls` keys.
 fn route_with(host: &str, backend: &Backend, tls: &str) -> String {
     format!("[[routes]]\nhost = \"{host}\"\nupstream = \"https://{}\"\n[routes.tls]\n{tls}\n", backend.address)
 }
@@ -168,7 +168,7 @@ fn each_route_presents_its_own_certificate() {
 }
 
 #[test]
-fn a_certificate_that_is_not_accepted_gets_advice() {
+fn a_rejected_client_certificate_gets_advice() {
     let start = Start::new();
     let known = files::client_certificate(start.home(), "known");
     files::client_certificate(start.home(), "stranger");
@@ -182,7 +182,7 @@ fn a_certificate_that_is_not_accepted_gets_advice() {
 }
 
 #[test]
-fn verification_may_be_skipped_with_a_warning() {
+fn skip_verify_skips_verification_with_a_warning() {
     let (backend, _) = tls_backend(&[]);
     let start = Start::new().config(
         &[
@@ -200,6 +200,6 @@ fn verification_may_be_skipped_with_a_warning() {
     let program = start.run();
     program.wait_for_line("routes[1].tls.skip_verify: certificates of the upstreams of b.test/ are not verified");
     let get = |host: &str| Client::connect(program.http()).get(host, "/").text().to_owned();
-    // There is no SNI for an address.
+    // An IP address has no SNI.
     assert_eq!([get("a.test"), get("b.test")], ["- -", "other.test -"]);
 }

@@ -11,7 +11,7 @@ use socket2::{Domain, Socket, Type};
 use crate::support::{Backend, Client, Start, backend::ok, client::get, network::isolated};
 
 #[test]
-fn requests_to_an_upstream_that_vanishes_end_in_errors() {
+fn requests_to_a_vanished_upstream_fail() {
     isolated(|network| {
         let backend = Backend::on(TcpListener::bind("127.0.5.1:0").unwrap(), |connection| {
             while connection.request().is_some() {
@@ -22,17 +22,17 @@ fn requests_to_an_upstream_that_vanishes_end_in_errors() {
         let mut client = Client::connect(program.http());
         assert_eq!(client.get("a.test", "/").text(), "here");
         network.cut(backend.address.ip());
-        // Over the existing connection, which nobody has closed.
+        // Over the existing connection, which was never closed.
         client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\n\r\nx");
         assert_eq!(client.response().status, 504);
         assert_eq!(backend.connections().len(), 1);
-        // Over a new one, which cannot be made.
+        // Over a new connection, which cannot be opened.
         assert_eq!(client.get("a.test", "/").status, 502);
     });
 }
 
 #[test]
-fn the_backend_of_a_client_that_vanishes_is_released() {
+fn the_backend_connection_of_a_vanished_client_is_closed() {
     isolated(|network| {
         let backend = Backend::start(|connection| {
             connection.request();

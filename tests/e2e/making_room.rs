@@ -1,4 +1,4 @@
-//! Who has to go when a new connection finds no place: those that wait for their next request, and nobody else.
+//! Which connections are closed to make room at the connection limit: only idle ones.
 
 use std::{net::TcpStream, thread};
 
@@ -15,7 +15,7 @@ use crate::support::{
 const PLACES: usize = 4;
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
 
-/// A backend that answers, never sends the second half of `/half`, and becomes an echo at `/echo`.
+/// A backend that responds, never sends the second half of `/half`, and becomes an echo at `/echo`.
 pub fn backend() -> Backend {
     Backend::start(|connection| {
         while let Some(request) = connection.request() {
@@ -41,14 +41,14 @@ fn start(workers: u8, backend: &Backend) -> Program {
     Start::new().workers(workers).route("a.test", backend).flags(&flags).run()
 }
 
-/// A connection that waits for its next request.
+/// An idle connection.
 fn idle(program: &Program) -> Client<TcpStream> {
     let mut client = Client::connect(program.http());
     assert_eq!(client.get("a.test", "/").status, 200);
     client
 }
 
-/// A connection that has become a tunnel, and so makes no room.
+/// A connection that has become a tunnel, which is never closed to make room.
 pub fn tunnel(program: &Program) -> Client<TcpStream> {
     let mut client = Client::connect(program.http());
     client.send("GET /echo HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
@@ -56,7 +56,7 @@ pub fn tunnel(program: &Program) -> Client<TcpStream> {
     client
 }
 
-/// Its end has not come.
+/// Asserts that it is still open.
 #[track_caller]
 pub fn assert_echo(tunnel: &mut Client<TcpStream>) {
     tunnel.send("echo");
@@ -64,8 +64,8 @@ pub fn assert_echo(tunnel: &mut Client<TcpStream>) {
 }
 
 #[test]
-fn idle_ones_make_room_with_a_fin() {
-    // With two, the place may be one of the other.
+fn idle_connections_are_closed_with_a_fin() {
+    // With two workers, the slot may belong to the other.
     for workers in [1, 2] {
         let backend = backend();
         let mut program = start(workers, &backend);
@@ -79,13 +79,13 @@ fn idle_ones_make_room_with_a_fin() {
         program.wait();
         let line = program.wait_for_line("stopped");
         let ended: usize = line.split_once("idle_ended=").unwrap().1.parse().unwrap();
-        // More where the machine was slow.
+        // More if the machine was slow.
         assert!(ended >= 2 * PLACES, "{line}");
     }
 }
 
 #[test]
-fn over_tls_too() {
+fn idle_tls_connections_are_closed_too() {
     let backend = backend();
     let program = start(2, &backend);
     let tls = Tls::of(&program);
@@ -101,7 +101,7 @@ fn over_tls_too() {
 }
 
 #[test]
-fn whoever_has_something_in_flight_stays() {
+fn connections_with_a_request_in_flight_are_kept() {
     let backend = backend();
     let program = start(2, &backend);
     let mut half = Client::connect(program.http());
@@ -112,7 +112,7 @@ fn whoever_has_something_in_flight_stays() {
     streams.send([h2::opening(), h2::headers(1, &h2::get("a.test", "/half"), true)].concat());
     assert_eq!(streams.answer(1), Answer::Status(200));
 
-    // One after the other in the one place that is left.
+    // One after the other, in the only free slot.
     let mut clients: Vec<_> = (0..PLACES).map(|_| idle(&program)).collect();
     for client in &mut clients[..PLACES - 1] {
         assert_eq!(client.end(), (Vec::new(), End::Fin));
@@ -124,7 +124,7 @@ fn whoever_has_something_in_flight_stays() {
 }
 
 #[test]
-fn an_idle_connection_of_http2_says_goodbye_and_makes_room() {
+fn an_idle_http2_connection_is_closed_with_goaway() {
     let backend = backend();
     let program = start(1, &backend);
     let tls = Tls::of(&program).alpn(&["h2"]);
@@ -151,7 +151,7 @@ fn an_idle_connection_of_http2_says_goodbye_and_makes_room() {
             })
         })
         .collect();
-    // All of them are gone when so many others are in.
+    // All of them are closed once this many others are open.
     let _clients: Vec<_> = (0..PLACES).map(|_| idle(&program)).collect();
     for reader in readers {
         assert!(reader.join().unwrap() > 0);
@@ -159,7 +159,7 @@ fn an_idle_connection_of_http2_says_goodbye_and_makes_room() {
 }
 
 #[test]
-fn a_head_that_has_begun_is_waited_for() {
+fn a_connection_with_an_incomplete_head_is_kept() {
     let backend = backend();
     let program = start(1, &backend);
     let mut begun: Vec<_> = (0..PLACES - 1).map(|_| idle(&program)).collect();

@@ -1,4 +1,4 @@
-//! The end: what is in flight may end, nothing new begins.
+//! Shutdown: requests in flight finish, nothing new starts.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -17,7 +17,7 @@ use crate::support::{
     tls::Tls,
 };
 
-/// A backend that answers at once, and requests for `/held` when it is told to.
+/// A backend that responds at once, and to `/held` on command.
 fn holding() -> (Backend, mpsc::Sender<()>) {
     let (release, released) = mpsc::channel();
     let released = std::sync::Mutex::new(released);
@@ -25,7 +25,7 @@ fn holding() -> (Backend, mpsc::Sender<()>) {
         while let Some(request) = connection.request() {
             if request.target == "/held" {
                 connection.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf");
-                // Or the test is over.
+                // Or until the test ends.
                 let _ = released.lock().unwrap().recv();
                 connection.send("half");
             } else {
@@ -41,7 +41,7 @@ fn start() -> (Program, mpsc::Sender<()>) {
     (Start::new().workers(1).route("a.test", &backend).run(), release)
 }
 
-/// A connection on which half of a response has come.
+/// A connection on which half of a response has arrived.
 fn in_flight(program: &Program) -> Client<TcpStream> {
     let mut client = Client::connect(program.http());
     client.send(get("a.test", "/held"));
@@ -50,7 +50,7 @@ fn in_flight(program: &Program) -> Client<TcpStream> {
     client
 }
 
-/// A connection that waits for its next request.
+/// An idle connection.
 fn idle(program: &Program) -> Client<TcpStream> {
     let mut client = Client::connect(program.http());
     assert_eq!(client.get("a.test", "/").status, 200);
@@ -58,7 +58,7 @@ fn idle(program: &Program) -> Client<TcpStream> {
 }
 
 #[test]
-fn a_request_in_flight_ends_and_then_the_program() {
+fn a_request_in_flight_finishes_before_the_program_exits() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let (mut program, release) = start();
         let (mut busy, mut idle) = (in_flight(&program), idle(&program));
@@ -74,12 +74,12 @@ fn a_request_in_flight_ends_and_then_the_program() {
 }
 
 #[test]
-fn nobody_connects_any_more() {
+fn new_connections_are_refused() {
     let (program, _release) = start();
     let (_busy, mut idle) = (in_flight(&program), idle(&program));
     let ports = [program.http(), program.https(), program.internal()];
     program.signal(Signal::SIGTERM);
-    // The one worker ends idle connections when its listeners are closed.
+    // The worker closes idle connections after its listeners.
     assert_eq!(idle.end(), (Vec::new(), End::Fin));
     for address in ports {
         assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused, "{address}");
@@ -87,7 +87,7 @@ fn nobody_connects_any_more() {
 }
 
 #[test]
-fn another_one_can_start_on_its_ports_while_it_drains() {
+fn another_process_can_bind_the_ports_during_draining() {
     let (mut program, release) = start();
     let (mut busy, mut idle) = (in_flight(&program), idle(&program));
     program.signal(Signal::SIGTERM);
@@ -101,7 +101,7 @@ fn another_one_can_start_on_its_ports_while_it_drains() {
 }
 
 #[test]
-fn a_connection_that_has_said_nothing_does_not_hold_the_program_up() {
+fn a_connection_without_a_byte_does_not_delay_shutdown() {
     let backend = Backend::answering("ok");
     let mut program = Start::new().workers(1).route("a.test", &backend).flags(&["--silence-deadline", "1h"]).run();
     let mut silent: Vec<_> = ["", "GET / HTTP/1.1\r\nHost: a.te", "\x16\x03\x01"]
@@ -113,7 +113,7 @@ fn a_connection_that_has_said_nothing_does_not_hold_the_program_up() {
             client
         })
         .collect();
-    // Behind them in the queue of http, so that they have been accepted.
+    // After them in the queue of http, so they have been accepted.
     idle(&program);
     program.signal(Signal::SIGTERM);
     assert_eq!(program.wait().code(), Some(0));
@@ -124,7 +124,7 @@ fn a_connection_that_has_said_nothing_does_not_hold_the_program_up() {
 }
 
 #[test]
-fn http2_says_goodbye() {
+fn http2_connections_get_goaway() {
     let (mut program, release) = start();
     let tls = Tls::of(&program).alpn(&["h2"]);
     let mut client = tls.connect(program.https(), "a.test").unwrap();
@@ -134,7 +134,7 @@ fn http2_says_goodbye() {
     program.signal(Signal::SIGTERM);
     client.frames_until(|frame| frame.kind == h2::GOAWAY);
     release.send(()).unwrap();
-    // A server first announces the end and then, after a PING, says which streams were the last.
+    // A server first announces shutdown and then, after a PING, the last stream that it will process.
     while let Some(frame) = client.frame() {
         if frame.kind == h2::PING && !frame.is_ack() {
             client.send(h2::frame(h2::PING, 1, 0, &frame.payload));
@@ -148,7 +148,7 @@ fn http2_says_goodbye() {
 }
 
 #[test]
-fn a_second_signal_ends_the_program_at_once() {
+fn a_second_signal_exits_at_once() {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
         let (mut program, _release) = start();
         let mut busy = in_flight(&program);
@@ -161,7 +161,7 @@ fn a_second_signal_ends_the_program_at_once() {
 }
 
 #[test]
-fn the_time_to_end_is_limited() {
+fn shutdown_timeout_limits_draining() {
     let (backend, _release) = holding();
     let mut program = Start::new().route("a.test", &backend).flags(&["--shutdown-timeout", "100ms"]).run();
     let _busy = in_flight(&program);
@@ -182,7 +182,7 @@ fn echo() -> Backend {
 }
 
 #[test]
-fn a_tunnel_is_in_flight() {
+fn a_tunnel_counts_as_in_flight() {
     let backend = echo();
     let mut program = Start::new().workers(1).route("a.test", &backend).run();
     let mut client = Client::connect(program.http());
@@ -197,7 +197,7 @@ fn a_tunnel_is_in_flight() {
 }
 
 #[test]
-fn so_is_one_over_http2() {
+fn an_http2_tunnel_counts_as_in_flight() {
     let backend = echo();
     let mut program = Start::new().workers(1).route("a.test", &backend).run();
     let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
@@ -218,17 +218,17 @@ fn so_is_one_over_http2() {
 }
 
 #[test]
-fn a_response_that_the_stop_cuts_short_is_not_taken_for_whole() {
+fn a_response_cut_off_by_shutdown_does_not_look_complete() {
     let (hold, held) = mpsc::channel::<()>();
     let held = std::sync::Mutex::new(held);
     let backend = Backend::start(move |connection| {
         connection.request().unwrap();
         connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n");
-        // Until the test is over.
+        // Until the test ends.
         let _ = held.lock().unwrap().recv();
     });
     let mut program = Start::new().route("a.test", &backend).flags(&["--shutdown-timeout", "100ms"]).run();
-    // For whom the end of the connection is that of the response.
+    // For HTTP/1.0 clients, the response ends with the connection.
     let mut client = Client::connect(program.http());
     client.send("GET / HTTP/1.0\r\nHost: a.test\r\n\r\n");
     assert_eq!(client.head().status, 200);
@@ -239,12 +239,12 @@ fn a_response_that_the_stop_cuts_short_is_not_taken_for_whole() {
     drop(hold);
 }
 
-/// The client has not taken note of its end, and its connection lingers.
+/// The client has not noticed the FIN, so the connection lingers.
 #[test]
-fn a_rejected_connection_does_not_hold_the_program_up() {
+fn a_rejected_connection_does_not_delay_shutdown() {
     let backend = Backend::answering("ok");
     let start = Start::new().workers(1).route("a.test", &backend);
-    // Less than what it lingers for.
+    // Less than the lingering time.
     let mut program = start.flags(&["--shutdown-timeout", "1s"]).run();
     let mut rejected: Vec<_> =
         [(program.http(), get("b.test", "/")), (program.https(), "GET / HTTP/1.0\r\n\r\n".into())]

@@ -152,7 +152,7 @@ fn headers_of_a_trusted_proxy_are_passed_on() {
             "x-request-id: abc",
         ]
     );
-    // With the other kind, X-Forwarded-* is not believed.
+    // With the other kind, X-Forwarded-* is not trusted.
     let fields = [&all[..10], &[("Forwarded", "for=\"[2001:db8::7]:9\";host=\"shop.test:444\";proto=https")]].concat();
     assert_eq!(
         told(&forwarded, &fields),

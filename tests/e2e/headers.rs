@@ -1,4 +1,4 @@
-//! Header fields on their way: what a client says of itself, what is said of it, and what stays on its hop.
+//! Headers on their way: forged ones, added ones, and hop-by-hop ones.
 
 use crate::support::{
     Backend, Client, Program, Start,
@@ -12,7 +12,7 @@ fn start(flags: &[&str]) -> (Program, Backend) {
     (Start::new().route("a.test", &backend).flags(flags).run(), backend)
 }
 
-/// What the backend gets of a GET with these lines.
+/// The request that the backend gets for a GET with these header lines.
 fn forwarded(flags: &[&str], lines: &str) -> Request {
     let (program, backend) = start(flags);
     let mut client = Client::connect(program.http());
@@ -26,7 +26,7 @@ const CLAIMS: &str = "X-Forwarded-For: 10.9.9.9\r\nX-Forwarded-Proto: https\r\nX
                       X-Request-ID: mine\r\nX-Real-IP: 10.9.9.9\r\n";
 
 #[test]
-fn strangers_are_not_believed() {
+fn forwarding_headers_of_untrusted_clients_are_dropped() {
     let request = forwarded(&[], &format!("{CLAIMS}X_Forwarded_For: 10.9.9.9\r\nX_Real_IP: 1\r\nX-Kept: yes\r\n"));
     assert_eq!(request.field("x-forwarded-for"), "127.0.0.1");
     assert_eq!(request.field("x-forwarded-proto"), "http");
@@ -42,7 +42,7 @@ fn strangers_are_not_believed() {
 }
 
 #[test]
-fn trusted_proxies_are_added_to() {
+fn forwarding_headers_of_trusted_proxies_are_extended() {
     let request = forwarded(&["--trusted-proxies", "10.0.0.0/8,127.0.0.1"], CLAIMS);
     assert_eq!(request.field("x-forwarded-for"), "10.9.9.9, 127.0.0.1");
     assert_eq!(request.field("x-forwarded-proto"), "https");
@@ -55,7 +55,7 @@ fn trusted_proxies_are_added_to() {
 }
 
 #[test]
-fn only_one_kind_of_headers_of_trusted_proxies_is_believed() {
+fn only_the_configured_kind_of_forwarding_headers_is_trusted() {
     let x_forwarded = "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n";
     let forwarded_by_client = "Forwarded: for=203.0.113.8;proto=wss;host=b.test\r\n";
     let request = forwarded(&["--trusted-proxies", "127.0.0.1"], &format!("{forwarded_by_client}{x_forwarded}"));
@@ -74,7 +74,7 @@ fn only_one_kind_of_headers_of_trusted_proxies_is_believed() {
 }
 
 #[test]
-fn connection_cannot_strip_what_the_proxy_says() {
+fn connection_cannot_strip_headers_that_the_proxy_adds() {
     let names = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Request-ID", "Host"];
     for flags in [&[][..], &["--trusted-proxies", "127.0.0.1"]] {
         let request = forwarded(flags, &format!("{CLAIMS}Connection: {}\r\n", names.join(", ")));
@@ -85,7 +85,7 @@ fn connection_cannot_strip_what_the_proxy_says() {
 }
 
 #[test]
-fn fields_of_the_hop_stay_on_it() {
+fn hop_by_hop_headers_of_requests_are_removed() {
     let request = forwarded(
         &[],
         "Connection: keep-alive, X-Named\r\nConnection: x-also\r\nX-Named: 1\r\nX-Also: 1\r\nKeep-Alive: 5\r\n\
@@ -98,7 +98,7 @@ fn fields_of_the_hop_stay_on_it() {
 }
 
 #[test]
-fn fields_of_the_backends_hop_stay_on_it() {
+fn hop_by_hop_headers_of_responses_are_removed() {
     let backend = Backend::start(|connection| {
         while connection.request().is_some() {
             connection.send(
@@ -116,7 +116,7 @@ fn fields_of_the_backends_hop_stay_on_it() {
 }
 
 #[test]
-fn https_is_told_to_the_backend() {
+fn the_backend_learns_about_https() {
     let (program, backend) = start(&[]);
     assert_eq!(Tls::of(&program).get(program.https(), "a.test", "a.test").status, 200);
     let request = backend.request();
@@ -161,14 +161,14 @@ fn silence_leaves_no_line_in_the_log() {
     let mut client = Client::connect(program.http());
     client.send("GET /unseen HTTP/1.1\r\nHost: nope.test\r\n\r\n");
     client.end();
-    // A line of a later request, so that one of the first would be there.
+    // The line of a later request, after which an earlier one would be there, too.
     Client::connect(program.http()).get("a.test", "/seen");
     program.wait_for_line("/seen");
     assert!(!program.log().iter().any(|line| line.contains("nope.test") || line.contains("/unseen")));
 }
 
 #[test]
-fn cookies_of_http2_share_a_line() {
+fn http2_cookies_are_joined_in_one_line() {
     let (program, backend) = start(&[]);
     let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     let fields = [&h2::get("a.test", "/")[..], &[("cookie", b"a=1"), ("cookie", b"b=2; c=3"), ("cookie", b"d=4")]];
