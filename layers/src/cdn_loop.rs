@@ -1,4 +1,4 @@
-//! Rejects requests that loop, by the header `CDN-Loop` (RFC 8586).
+//! Detects request loops with the `CDN-Loop` header (RFC 8586).
 //!
 //! ```
 //! use http::{Request, Response};
@@ -29,17 +29,17 @@ use tower::{BoxError, Layer, Service};
 
 use crate::{future::ResponseFuture, host_name::HostName, quoted_list::FromEnd, token::is_token};
 
-/// The header.
+/// The `CDN-Loop` header.
 pub const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 
-/// How often a request may have passed this proxy before. A service may well call another one through the same proxy
-/// and pass the header on; a loop reaches this number at once.
+/// How often a request can pass this proxy. More than once is legitimate: a service can call another one through the same
+/// proxy and pass the header on. A loop reaches this number at once.
 const MAX_PASSES: usize = 4;
 
-/// Adds this proxy's cdn-id to the `CDN-Loop` of each request. A request that has passed this proxy more than 4 times
-/// fails with [`LoopDetected`].
+/// A layer that adds this proxy's cdn-id to the `CDN-Loop` header of each request. A request that has already passed this
+/// proxy more than 4 times fails with [`LoopDetected`].
 ///
-/// Entries of others are passed on unchanged, even if they are malformed.
+/// Entries of other proxies are passed on unchanged, even if they are malformed.
 ///
 /// Put the layer inside [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer) and [protect] [`CDN_LOOP`] there, so that no
 /// `Connection` header can remove it.
@@ -51,14 +51,14 @@ pub struct CdnLoopLayer {
 }
 
 impl CdnLoopLayer {
-    /// Creates a layer that calls this proxy `cdn_id`: a host name, with or without a port, or a pseudonym.
+    /// Creates a layer for a proxy named `cdn_id`: a host, with or without a port, or a pseudonym.
     ///
-    /// No other proxy on the way may have the same id, or requests may be mistaken for loops. Make part of a pseudonym
-    /// random. All backends see it.
+    /// The id must be unique among the proxies on the path, or requests may be mistaken for loops. So make part of a
+    /// pseudonym random. All backends see the id.
     ///
     /// # Errors
     ///
-    /// If `cdn_id` is neither (RFC 8586, 2).
+    /// If `cdn_id` is neither a host nor a token (RFC 8586, 2).
     pub fn new(cdn_id: &str) -> Result<Self, InvalidCdnId> {
         if !is_token(cdn_id) && HostName::from_authority(cdn_id.as_bytes()).is_err() {
             return Err(InvalidCdnId);
@@ -85,9 +85,9 @@ pub struct CdnLoop<S> {
 impl<S> CdnLoop<S> {
     inner_accessors!();
 
-    /// Adds this proxy, unless the request loops.
+    /// Adds this proxy's cdn-id, unless the request loops.
     fn add_to(&self, headers: &mut HeaderMap) -> Result<(), LoopDetected> {
-        // A single look-up: most requests do not have the header.
+        // A single lookup: most requests do not have the header.
         match headers.entry(CDN_LOOP) {
             Entry::Vacant(entry) => drop(entry.insert(self.id.clone())),
             Entry::Occupied(entry) if self.passes(&entry) > MAX_PASSES => return Err(LoopDetected),
@@ -103,7 +103,7 @@ impl<S> CdnLoop<S> {
     }
 }
 
-/// The part before the parameters.
+/// Returns the part before the parameters.
 fn cdn_id(element: &[u8]) -> &[u8] {
     element.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }
@@ -129,12 +129,12 @@ where
     }
 }
 
-/// A request that has passed this proxy again and again, because its route leads back here.
+/// The error of a request that has passed this proxy too often, because its route leads back here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the request goes in circles: its route leads back to this proxy")]
 pub struct LoopDetected;
 
-/// Text that is not a cdn-id.
+/// The error of a text that is not a cdn-id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a cdn-id is a host, with or without a port, or an HTTP token: letters, digits and some punctuation")]
 pub struct InvalidCdnId;
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_is_appended() {
+    async fn the_cdn_id_is_appended_as_a_header_line() {
         let before: [&[&[u8]]; 3] = [&[], &[b"a.example, b; trace=\"x,y\"", b"c"], &[b"\"", b"\xff,;"]];
         for lines in before {
             let expected = [lines, &[b"us-1"]].concat();
@@ -171,12 +171,12 @@ mod tests {
             (&["us-1, us-1, us-1, us-1"][..], false),
             (&["us-1, us-1, us-1, us-1, us-1"], true),
             (&["us-1", "us-1", "us-1, us-1", "us-1"], true),
-            // Parameters, whatever is in them, and white space.
+            // Parameters and white space are ignored.
             (&["us-1;a=1 ,\tus-1 ; a=\"x,\\\"y;\" ; b=c,US-1,a, us-1;", "us-1"], true),
             (&["a;b=\"us-1, us-1, us-1, us-1, us-1\""], false),
             (&["us-2, us-1x, us-1:80, x;us-1, us 1"], false),
             (&[&*"other, ".repeat(1000)], false),
-            // A client cannot hide what is appended to its value.
+            // A client cannot hide the ids that are appended to its value.
             (&["x=\"a, us-1, us-1, us-1, us-1, us-1"], true),
             (&["\\\", us-1, us-1, us-1", "\"", "us-1, us-1"], true),
             (&["\"\u{fffd}\\, us-1, us-1, us-1, us-1, us-1"], true),

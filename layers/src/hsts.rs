@@ -1,4 +1,4 @@
-//! Tells browsers to use HTTPS only: sets `Strict-Transport-Security` (RFC 6797).
+//! Sets `Strict-Transport-Security` (HSTS, RFC 6797), so that browsers use HTTPS only.
 //!
 //! ```
 //! use std::time::Duration;
@@ -33,15 +33,15 @@ use tower::{BoxError, Layer, Service};
 
 use crate::{MissingExtension, client_scheme::client_scheme, conn::Scheme, future::ResponseFuture as Inner};
 
-/// Sets `Strict-Transport-Security` on responses to clients that came over TLS, replacing one from the inner service.
-/// Removes it from all other responses (RFC 6797, 7.2).
+/// A layer that sets `Strict-Transport-Security` on responses to clients that use TLS, replacing one from the inner
+/// service. It removes the header from all other responses (RFC 6797, 7.2).
 ///
-/// `X-Forwarded-Proto` says how the client came; without it, the connection does. Put this layer inside a
+/// Whether the client uses TLS is taken from `X-Forwarded-Proto`, or else from the connection. Put this layer inside a
 /// [`ForwardedLayer`](crate::forwarded::ForwardedLayer), so that the header can be trusted. A request with neither the
 /// header nor a [`ConnInfo`](crate::conn::ConnInfo) fails with [`MissingExtension`].
 ///
-/// To have the header on errors too, put this layer outside the [`RespondLayer`](crate::respond::RespondLayer) that
-/// answers them.
+/// To set the header on error responses too, put this layer outside the [`RespondLayer`](crate::respond::RespondLayer)
+/// that creates them.
 #[derive(Debug, Clone, Copy)]
 pub struct HstsLayer {
     max_age: Duration,
@@ -50,19 +50,20 @@ pub struct HstsLayer {
 }
 
 impl HstsLayer {
-    /// Browsers use HTTPS only for `max_age` after each response, in whole seconds. With 0, they forget it.
+    /// Creates a layer. Browsers use only HTTPS for `max_age` after each response, rounded down to seconds. With 0, they
+    /// stop doing so.
     pub fn new(max_age: Duration) -> Self {
         Self { max_age, include_subdomains: false, preload: false }
     }
 
-    /// Includes all subdomains, even those that others serve.
+    /// Includes all subdomains, even those on other servers.
     #[must_use]
     pub fn include_subdomains(self) -> Self {
         Self { include_subdomains: true, ..self }
     }
 
-    /// Allows browser vendors to put the domain on a list in their browsers, which is hard to undo. They require a
-    /// `max_age` of a year, and [`include_subdomains`](Self::include_subdomains).
+    /// Allows browser vendors to add the domain to the list built into their browsers, which is hard to undo. They
+    /// require a `max_age` of a year, and [`include_subdomains`](Self::include_subdomains).
     #[must_use]
     pub fn preload(self) -> Self {
         Self { preload: true, ..self }
@@ -72,7 +73,7 @@ impl HstsLayer {
         let subdomains = if self.include_subdomains { "; includeSubDomains" } else { "" };
         let preload = if self.preload { "; preload" } else { "" };
         let value = format!("max-age={}{subdomains}{preload}", self.max_age.as_secs());
-        // It is plain ASCII.
+        // Never fails: the value is ASCII.
         HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("max-age=0"))
     }
 }
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_responses_over_tls_have_it_with_the_configured_value() {
+    async fn only_responses_over_tls_have_the_header() {
         let service =
             ServiceBuilder::new().layer(HstsLayer::new(Duration::from_secs(1))).service_fn(async |_: Request<()>| {
                 let mut response = Response::new(String::new());
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn errors_answered_by_an_inner_layer_have_it() {
+    async fn error_responses_of_an_inner_layer_have_the_header() {
         let service = ServiceBuilder::new()
             .layer(HstsLayer::new(Duration::from_secs(1)))
             .layer(RespondLayer::new())

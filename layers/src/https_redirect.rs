@@ -1,4 +1,4 @@
-//! Redirects clients that came without TLS to HTTPS.
+//! Redirects clients from HTTP to HTTPS.
 //!
 //! ```
 //! use http::{Request, Response, StatusCode};
@@ -43,13 +43,13 @@ use crate::{
     redirect::{RedirectTarget, Sources, location, response},
 };
 
-/// Redirects requests that came without TLS to the same host, path and query with `https`, with 308.
+/// A layer that answers requests without TLS with a 308 to the same host, path and query with `https`.
 ///
-/// `X-Forwarded-Proto` says how the client came; without it, the connection does. Put this layer inside a
+/// Whether a request used TLS is taken from `X-Forwarded-Proto`, or else from the connection. Put this layer inside a
 /// [`ForwardedLayer`](crate::forwarded::ForwardedLayer), so that the header can be trusted: it is set from the connection,
-/// or taken from a trusted proxy that ended TLS for its clients, which are not redirected again. Without such a layer,
-/// any client can set the header, and get responses that are meant for HTTPS. A request with neither the header nor a
-/// [`ConnInfo`](crate::conn::ConnInfo) fails with [`MissingExtension`], and one that names no valid host with
+/// or taken from a trusted proxy that terminates TLS, whose clients are not redirected again. Without such a layer, any
+/// client can set the header and get responses that are meant for HTTPS. A request with neither the header nor a
+/// [`ConnInfo`](crate::conn::ConnInfo) fails with [`MissingExtension`], and one without a valid host with
 /// [`HostRejected`](crate::host::HostRejected).
 ///
 /// Services that must be reachable without TLS, such as ACME challenges, belong outside this layer.
@@ -59,12 +59,12 @@ pub struct HttpsRedirectLayer {
 }
 
 impl HttpsRedirectLayer {
-    /// Redirects to port 443.
+    /// Creates a layer that redirects to port 443.
     pub fn new() -> Self {
         Self { target: Arc::new(RedirectTarget::https(None)) }
     }
 
-    /// Redirects to another port. It becomes part of the URL unless it is 443.
+    /// Sets the port to redirect to; 443 by default. Any other port is written into the URL.
     #[must_use]
     pub fn port(self, port: u16) -> Self {
         Self { target: Arc::new(RedirectTarget::https((port != 443).then_some(port))) }
@@ -188,7 +188,7 @@ mod tests {
         ConnInfo::tls(([192, 0, 2, 1], 1).into(), "a.test".parse().unwrap())
     }
 
-    /// The status and the location.
+    /// Returns the status and the location.
     async fn answered(layer: HttpsRedirectLayer, request: Request<()>) -> Result<(u16, String), BoxError> {
         let inner = async |_: Request<()>| Ok::<_, BoxError>(Response::new(()));
         let response = ServiceBuilder::new().layer(layer).service_fn(inner).oneshot(request).await?;
@@ -217,14 +217,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_that_came_over_tls_passes() {
+    async fn a_request_over_tls_is_passed_on() {
         for (info, proto, redirected) in [
             (tls(), None, false),
             (plain(), Some("https"), false),
             (plain(), Some("wss"), false),
             (plain(), Some("http"), true),
             (plain(), Some("ws"), true),
-            // TLS to this program, but not from the client to the proxy in front.
+            // TLS from the proxy in front, but not from the client to that proxy.
             (tls(), Some("http"), true),
         ] {
             let mut request = Request::get("/").header(HOST, "a.test").extension(info).body(()).unwrap();
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_a_trusted_proxy_is_believed() {
+    async fn only_a_trusted_proxy_can_set_the_scheme() {
         for (peer, redirected) in [([10, 0, 0, 1], false), ([192, 0, 2, 1], true)] {
             let trusted = TrustedProxies::new(["10.0.0.0/8".parse().unwrap()]);
             let service = ServiceBuilder::new()

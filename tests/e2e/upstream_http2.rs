@@ -213,7 +213,7 @@ fn an_http1_backend_is_recognized() {
     });
     let program = start(&backend);
     assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 502);
-    program.wait_for_line(&format!("{} does not speak HTTP/2: its first bytes are no SETTINGS", backend.address));
+    program.wait_for_line(&format!("{} does not speak HTTP/2: its first bytes are not SETTINGS", backend.address));
 }
 
 /// Responses that HTTP/1.1 cannot express, or only ambiguously (RFC 9113, 8.1.1, 8.2.1 and 8.2.2).

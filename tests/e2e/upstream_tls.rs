@@ -55,7 +55,7 @@ fn a_backend_that_sends_no_settings_is_504() {
     // A gate that waits for a request and a pool that waits for SETTINGS wait for each other.
     let program = Start::new().config(&config).flags(&["--connect-timeout", "200ms"]).run();
     assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 504);
-    program.wait_for_line("does not speak HTTP/2: its SETTINGS did not come in time");
+    program.wait_for_line("does not speak HTTP/2: its SETTINGS did not arrive in time");
     assert!(backend.requests().is_empty());
 }
 

@@ -6,10 +6,10 @@ use std::sync::{
 /// The names of the endpoints of a [`Balance`](super::Balance).
 pub(super) type Names = Arc<[Arc<str>]>;
 
-/// The endpoint that a request was last sent to, or that responded, and the number of attempts.
+/// The endpoint that responded or was tried last, and the number of attempts.
 ///
-/// Put it into the extensions of a request, and [`Balance`](super::Balance) fills it in. Clones share the result, which
-/// stays available even if the response is no longer awaited.
+/// Put it into the extensions of a request, and [`Balance`](super::Balance) fills it in. Clones share the result. It
+/// stays available even if the response future is dropped.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -41,12 +41,13 @@ struct State {
 }
 
 impl Attempts {
-    /// The endpoint of the last attempt, even if the request could not be sent; `None` if there was no attempt.
+    /// The endpoint that responded, or else that of the last attempt, even if the request could not be sent. `None` if
+    /// there was no attempt.
     pub fn endpoint(&self) -> Option<&str> {
         self.0.names.get()?.get(self.0.last.load(Ordering::Relaxed)).map(AsRef::as_ref)
     }
 
-    /// Number of attempts. An endpoint that was tried twice counts twice.
+    /// The number of attempts. An endpoint that was tried twice counts twice.
     pub fn count(&self) -> u32 {
         self.0.count.load(Ordering::Relaxed)
     }
@@ -57,7 +58,7 @@ impl Attempts {
         self.0.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An earlier one of several attempts has brought the response.
+    /// Records that the response came from an earlier attempt.
     pub(super) fn return_to(&self, index: usize) {
         self.0.last.store(index, Ordering::Relaxed);
     }

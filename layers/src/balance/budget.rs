@@ -1,17 +1,16 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Credit that a request earns.
+/// The credit that a request earns.
 const EARNED: u32 = 1;
-/// Price of sending a request again. It allows a fifth of all requests to be sent again.
+/// The price of sending a request again. It allows a fifth of all requests to be sent again.
 pub(super) const SENT: u32 = 5;
-/// Price of another attempt after one that left the request unsent or unprocessed. In the long run, it allows one for
-/// each request.
+/// The price of retrying an unsent or unprocessed request. In the long run, it allows one retry for each request.
 pub(super) const UNSENT: u32 = 1;
-/// The budget starts with enough for ten retries, and never saves up more than enough for a hundred.
+/// The budget starts with enough for ten retries, and never saves up enough for more than a hundred.
 const START: u32 = 10 * SENT;
 const MOST: u32 = 100 * SENT;
 
-/// Keeps retries from multiplying the load when no endpoint is well.
+/// Keeps retries from multiplying the load when no endpoint is healthy.
 #[derive(Debug)]
 pub(super) struct Budget(AtomicU32);
 
@@ -25,7 +24,7 @@ impl Budget {
     pub(super) fn earn(&self) {
         let saved = self.0.load(Ordering::Relaxed);
         if saved < MOST {
-            // Two concurrent requests may earn credit for only one, which does no harm.
+            // Two concurrent requests may earn credit for only one, which is harmless.
             self.0.store(saved + EARNED, Ordering::Relaxed);
         }
     }
@@ -41,10 +40,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fifth_of_requests_may_be_sent_again_and_every_unsent_one_may_go_on_once() {
+    fn a_fifth_of_requests_can_be_sent_again_and_each_unsent_request_can_be_retried_once() {
         for (cost, share) in [(SENT, 5), (UNSENT, 1)] {
             let budget = Budget::default();
-            // Each request asks for two.
+            // Each request tries to spend it twice.
             let again = |requests: u32| {
                 let again = |_| {
                     budget.earn();

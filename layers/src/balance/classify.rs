@@ -13,12 +13,11 @@ use crate::{
     response_timeout::{NoResponse, TimedOut},
 };
 
-/// Tells a [`Balance`](super::Balance) what the errors and responses of its endpoints mean.
+/// A classifier, which tells a [`Balance`](super::Balance) what the errors and responses of its endpoints mean.
 ///
-/// [`Pool`](crate::pool::Pool), [`Http2Pool`](crate::pool::Http2Pool), and
-/// [`ResponseTimeout`](crate::response_timeout::ResponseTimeout) around any service, do not need one. For other
-/// services, the balance assumes the worst of each error, and retries only idempotent requests without a body. A
-/// closure can tell it more:
+/// The errors of [`Pool`](crate::pool::Pool), [`Http2Pool`](crate::pool::Http2Pool) and
+/// [`ResponseTimeout`](crate::response_timeout::ResponseTimeout) do not need one. Of any other error, the balance
+/// assumes the worst, and retries only idempotent requests without a body. A closure can tell it more:
 ///
 /// ```
 /// use hyper_util::{client::legacy::{Client, Error, connect::HttpConnector}, rt::TokioExecutor};
@@ -43,7 +42,7 @@ use crate::{
 /// # });
 /// # let down = "127.0.0.1:1";
 /// let client: Client<HttpConnector, RequestBody> = Client::builder(TokioExecutor::new()).build_http();
-/// // It sends requests to the host of their URI.
+/// // This client sends requests to the host of their URI.
 /// let endpoint = |host: &'static str| {
 ///     let client = client.clone().map_request(move |mut request: http::Request<RequestBody>| {
 ///         *request.uri_mut() = format!("http://{host}{}", request.uri().path()).parse().unwrap();
@@ -57,20 +56,20 @@ use crate::{
 ///         _ => Failure::new(),
 ///     }
 /// });
-/// // The connection to the first one is refused.
+/// // The first endpoint refuses the connection.
 /// let request = http::Request::post("/").body(String::from("body"))?;
 /// assert_eq!(balance.oneshot(request).await?.into_body().collect().await?.to_bytes(), "hello");
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// A type can also tell which responses are failures:
+/// A type can also say which responses are failures:
 ///
 /// ```
 /// use http::{HeaderMap, StatusCode};
 /// use pmesh_layers::balance::{Classify, Failure};
 ///
-/// /// Believes a 503: the endpoint is left alone for a while, and the request goes to another one.
+/// /// Treats a 503 as a failure: the endpoint backs off, and the request goes to another one.
 /// struct Unavailable;
 ///
 /// impl Classify for Unavailable {
@@ -80,22 +79,23 @@ use crate::{
 /// }
 /// ```
 ///
-/// Whatever the classifier says, a request does not count as a failure of the endpoint, and is not retried, if its
-/// client broke off its body or sent one that was too long.
+/// If the client breaks off its request body or sends one that is too long, the request is not retried and does not
+/// count as a failure of the endpoint, whatever the classifier says.
 ///
-/// With a classifier, the balance keeps a copy of each request until the head of the response has arrived: of its head,
-/// and of its body as long as no more than 64 KiB of that have been read.
+/// With a classifier, the balance keeps a copy of each request until the response head has arrived: of its head, and of
+/// its body as long as no more than 64 KiB of the body have been read.
 pub trait Classify: Send + Sync + 'static {
-    /// The meaning of an error. The error may be modified, to take a request out of it.
+    /// Returns the meaning of an error. It can take the request out of the error.
     ///
     /// By default, this is [`Failure::of`].
     fn error(&self, error: &mut BoxError) -> Failure {
         Failure::of(error)
     }
 
-    /// The meaning of a response. By default it is no failure, as any response shows that the endpoint is well.
+    /// Returns a failure if the response is one. By default no response is, as any response shows that the endpoint is
+    /// healthy.
     ///
-    /// After a failure, another endpoint is tried under the same conditions as after an error. If there is none, the
+    /// After a failure, the request is retried under the same conditions as after an error. If it cannot be retried, the
     /// response is passed on.
     fn response(&self, status: StatusCode, headers: &HeaderMap) -> Option<Failure> {
         let _ = (status, headers);
@@ -110,7 +110,7 @@ impl<F: Fn(&BoxError) -> Failure + Send + Sync + 'static> Classify for F {
 }
 
 impl Failure {
-    /// What is known of an error of this crate; [`Failure::new`] for any other.
+    /// Returns the meaning of an error of this crate, and [`Failure::new`] for any other.
     pub fn of(error: &mut BoxError) -> Self {
         #[cfg(feature = "client")]
         if let Some(error) = error.downcast_mut::<PoolError>() {
@@ -128,7 +128,7 @@ fn is_of_request_body(error: &(dyn Error + 'static)) -> bool {
     find::<RequestBodyError>(error).is_some() || find::<BodyTooLong>(error).is_some()
 }
 
-/// The error of an attempt, and its meaning.
+/// Returns the meaning of an attempt's error, and the error.
 pub(super) fn failure_of<E>(error: E, classify: Option<&dyn Classify>) -> (Failure, BoxError)
 where
     E: Into<BoxError> + 'static,
@@ -161,7 +161,7 @@ where
     }
 }
 
-/// The meaning of a response, if it is a failure.
+/// Returns the meaning of a response if it is a failure.
 #[inline]
 pub(super) fn failed_response<R>(response: &Response<R>, classify: Option<&dyn Classify>) -> Option<Failure> {
     classify?.response(response.status(), response.headers())

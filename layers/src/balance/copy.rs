@@ -5,26 +5,27 @@ use http_body::Body;
 use super::lent::Lender;
 use crate::body::RequestBody;
 
-/// Room for the fields of most requests, so that one allocation is enough.
+/// Enough for the headers of most requests, so that one allocation is enough.
 const USUAL: usize = 1024;
 
-/// A copy of a request, to send it again: its head without the extensions, and a body that may be returned.
+/// A copy of a request for a retry: its head without the extensions, and its body if the endpoint's service returns it.
 ///
-/// Every request is copied, but hardly any is sent again. So the fields are stored as one text: cloning the map would
+/// Every request is copied, but hardly any is retried. So the headers are stored as one buffer: cloning the map would
 /// change a reference count for each name and value.
 #[derive(Debug)]
 pub(super) struct RequestCopy {
     method: Method,
     uri: Uri,
     version: Version,
-    /// For each field the length of its name, twice that of its value and one more if that is sensitive, and the two.
+    /// For each header: the length of its name, then twice the length of its value (plus one if the value is sensitive),
+    /// then name and value.
     fields: Vec<u8>,
     /// `None` without a body.
     lender: Option<Lender>,
 }
 
 impl RequestCopy {
-    /// Copies a request without a body; if `lends` is set, any request.
+    /// Copies a request. Returns `None` if it has a body, unless `lends` is set.
     pub(super) fn of(parts: &Parts, body: &mut RequestBody, lends: bool) -> Option<Self> {
         let lender = match body.is_end_stream() {
             true => None,
@@ -36,7 +37,7 @@ impl RequestCopy {
             let name = name.as_str();
             let sizes = [name.len(), value.len() << 1 | usize::from(value.is_sensitive())];
             let [first, second] = sizes.map(|size| u32::try_from(size).ok());
-            // At once, as each piece is looked at for room.
+            // In one call, because each call checks the capacity.
             fields.extend_from_slice(&(u64::from(first?) << 32 | u64::from(second?)).to_ne_bytes());
             fields.extend_from_slice(name.as_bytes());
             fields.extend_from_slice(value.as_bytes());
@@ -53,7 +54,7 @@ impl RequestCopy {
         self.lender.is_some()
     }
 
-    /// The request, unless its body has not been returned.
+    /// Returns the request. `None` if its body has not been returned.
     pub(super) fn request(&self) -> Option<Request<RequestBody>> {
         let body = match &self.lender {
             Some(lender) => lender.again()?,
@@ -81,7 +82,7 @@ impl RequestCopy {
     }
 }
 
-/// RFC 9110, 9.2.2.
+/// See RFC 9110, 9.2.2.
 pub(super) fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }

@@ -16,8 +16,7 @@ use super::{
 };
 use crate::conn::Ties;
 
-/// An endpoint: its name, the service that sends requests to it, and what is known about its health. Clones share the
-/// health.
+/// An endpoint: its name, the service that sends requests to it, and its health. Clones share the health.
 #[derive(Debug, Clone)]
 pub struct Endpoint<S> {
     name: Arc<str>,
@@ -32,13 +31,12 @@ impl<S> Endpoint<S> {
         Self::with_health(name, service, Health::new())
     }
 
-    /// Creates an endpoint that shares its health with others, for example those of other workers or of an older
-    /// configuration.
+    /// Creates an endpoint with a health that can be shared, for example with other workers or an older configuration.
     pub fn with_health(name: impl Into<Arc<str>>, service: S, health: Health) -> Self {
         Self { name: name.into(), service, record: Arc::new(Record { health, stats: Arc::default() }) }
     }
 
-    /// Continues to count in `stats`, for example those that the same worker used under an older configuration.
+    /// Counts in `stats`, for example to continue the counters of an older configuration.
     #[must_use]
     pub fn with_stats(self, stats: Arc<EndpointStats>) -> Self {
         Self { record: Arc::new(Record { health: self.record.health.clone(), stats }), ..self }
@@ -59,14 +57,13 @@ impl<S> Endpoint<S> {
         &self.service
     }
 
-    /// The same endpoint, with the same health, but another service.
+    /// Returns the same endpoint, with the same health, but another service.
     pub fn with<T>(&self, service: T) -> Endpoint<T> {
         Endpoint { name: Arc::clone(&self.name), service, record: Arc::clone(&self.record) }
     }
 }
 
-/// Shares turns and the retry budget between balances whose endpoints differ from request to request. Clones share them
-/// too.
+/// The round robin and the retry budget of balances whose endpoints differ from request to request. Clones share them.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -95,8 +92,8 @@ pub struct Rotation(Arc<Turns>);
 
 /// Turn counters and the retry budget.
 ///
-/// Each kind of choice has its own counter. With a shared one, two kinds of choices that alternate could each get the
-/// same one of two endpoints every time.
+/// Each kind of choice has its own counter. If two kinds of choices shared one and alternated, each could get the same
+/// one of two endpoints every time.
 #[derive(Debug, Default)]
 struct Turns {
     first: AtomicUsize,
@@ -116,7 +113,7 @@ impl Rotation {
 #[derive(Clone)]
 pub(super) struct Endpoints<S> {
     all: Box<[Endpoint<S>]>,
-    /// This many of them come first.
+    /// How many of them come first.
     preferred: usize,
     names: Names,
     rotation: Rotation,
@@ -130,7 +127,7 @@ impl<S: fmt::Debug> fmt::Debug for Endpoints<S> {
 }
 
 impl<S> Endpoints<S> {
-    /// Those in `then` come after those in `first`.
+    /// Endpoints in `then` come after those in `first`.
     pub(super) fn new(first: Vec<Endpoint<S>>, then: Vec<Endpoint<S>>, rotation: Rotation) -> Self {
         let preferred = first.len();
         let all: Box<[_]> = first.into_iter().chain(then).collect();
@@ -138,8 +135,8 @@ impl<S> Endpoints<S> {
         Self { all, preferred, names, rotation, classify: None }
     }
 
-    /// The next endpoint that is well, or one that needs a request to test it. If there is neither, the one with the
-    /// fewest failures, unless connections to all of them time out.
+    /// Returns the next endpoint that is healthy or that needs a request to test it. If there is neither, the one with
+    /// the fewest failures, unless connections to all of them time out.
     pub(super) fn turn(&self, repeatable: bool) -> Turn {
         let count = self.all.len();
         if count < 2 {
@@ -151,20 +148,20 @@ impl<S> Endpoints<S> {
             return turn;
         }
         for health in self.all.iter().map(Endpoint::health).filter(|health| health.mark().is_black_hole()) {
-            // A black hole is connected to in the background.
+            // For a black hole there is no lease: it is connected to in the background.
             let _none = health.find_out(Asks::LastResort);
         }
         self.after(&Tried::default()).map_or(Turn::OfNone, Turn::Of)
     }
 
-    /// The endpoint to which the client has its own connection, if that endpoint is well.
+    /// Returns the endpoint to which the client has its own connection, if that endpoint is healthy.
     pub(super) fn tied(&self, ties: &Ties) -> Option<usize> {
         ties.endpoint(&self.names).filter(|index| self.health(*index).is_well())
     }
 
     fn turn_of(&self, tier: Range<usize>, counter: &AtomicUsize, repeatable: bool) -> Option<Turn> {
         let asks = if repeatable { Asks::Repeatable } else { Asks::Unrepeatable };
-        // An endpoint that is passed over loses its turn, so that the others share it.
+        // An endpoint that is skipped loses its turn, so that the others share it.
         for _ in tier.clone() {
             let index = tier.start + next(counter) % tier.len();
             let health = self.health(index);
@@ -178,8 +175,8 @@ impl<S> Endpoints<S> {
         None
     }
 
-    /// The untried endpoint with the fewest failures; among several that are well, a preferred one. Endpoints whose
-    /// connections time out are left out.
+    /// Returns an untried endpoint: healthy ones first, then preferred ones, then those with the fewest failures.
+    /// Endpoints whose connections time out are left out.
     pub(super) fn after(&self, tried: &Tried) -> Option<usize> {
         let count = self.all.len();
         // If there are too many endpoints to remember, one may be tried twice.
@@ -211,7 +208,7 @@ impl<S> Endpoints<S> {
         &self.all[index].record
     }
 
-    /// An attempt begins at the endpoint with this index.
+    /// Records the start of an attempt at the endpoint with this index.
     pub(super) fn begin(&self, index: usize, attempts: Option<&Attempts>) -> Mark {
         if let Some(attempts) = attempts {
             attempts.note(&self.names, index);
@@ -238,11 +235,11 @@ fn next(counter: &AtomicUsize) -> usize {
     counter.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Whose turn it is.
+/// The endpoint whose turn it is.
 #[derive(Debug)]
 pub(super) enum Turn {
     Of(usize),
-    /// An endpoint that has failed: the request tests whether it is well again.
+    /// A failed endpoint: the request tests whether it has recovered.
     OnTrial(usize, Lease),
     /// No endpoint: connections to all of them time out.
     OfNone,

@@ -1,7 +1,7 @@
 use http::StatusCode;
 use tower::BoxError;
 
-/// A request that got no response from any endpoint.
+/// The error of a request that got no response from any endpoint.
 #[derive(Debug, thiserror::Error)]
 #[error("{endpoint} did not respond")]
 pub struct Failed {
@@ -21,7 +21,7 @@ impl Failed {
         &self.endpoint
     }
 
-    /// Number of attempts, including those in which the request could not be sent.
+    /// The number of attempts, including those in which the request could not be sent.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
@@ -37,16 +37,16 @@ impl Failed {
     }
 }
 
-/// A [`Balance`](super::Balance) without endpoints.
+/// The error of a [`Balance`](super::Balance) without endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no endpoint")]
 pub struct NoEndpoint;
 
 /// The error of a [`Balance`](super::Balance) if connections to all of its endpoints time out.
 ///
-/// Requests do not wait for these endpoints. The balance tries to connect again in the background, every second.
+/// Requests fail at once. A background task tries to connect every second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no endpoint can be reached: connections to all of them time out, and are tried again every second")]
+#[error("no endpoint can be reached: connections to all of them time out, and are retried every second")]
 pub struct AllUnreachable;
 
 /// A response that the [classifier](super::Classify) considers a failure.

@@ -7,8 +7,8 @@ use crate::body::RequestBody;
 
 /// What a failed attempt means for its request and its endpoint, as reported by a [`Classify`](super::Classify).
 ///
-/// [`Failure::new`] is the cautious answer: the endpoint failed, and may have processed the request. The methods add
-/// what else is known. A request can be retried with its body if no more than 64 KiB of that have been read.
+/// [`Failure::new`] assumes the worst: the endpoint failed, and may have processed the request. The methods add what
+/// else is known. A request can be retried with its body if no more than 64 KiB of the body have been read.
 ///
 /// ```
 /// use pmesh_layers::balance::Failure;
@@ -42,20 +42,20 @@ pub(super) enum Progress {
 }
 
 impl Failure {
-    /// The endpoint failed, and may have processed the request, which is retried only if its method is idempotent.
+    /// The endpoint failed, and may have processed the request. The request is retried only if its method is idempotent.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The endpoint may have processed the request, but processing it again has the same effect. For idempotent gRPC
-    /// calls, whose method is POST.
+    /// The endpoint may have processed the request, but processing it twice has the same effect. Use this for idempotent
+    /// gRPC calls, whose method is POST.
     pub fn repeatable(mut self) -> Self {
         self.progress = Progress::Repeatable;
         self
     }
 
-    /// Nothing of the request was sent, for example because there was no connection. It is retried elsewhere whatever
-    /// its method.
+    /// None of the request was sent, for example because there was no connection. It is retried elsewhere, whatever its
+    /// method.
     pub fn unsent(mut self) -> Self {
         self.progress = Progress::Unsent;
         self
@@ -67,15 +67,15 @@ impl Failure {
         self.unsent()
     }
 
-    /// The endpoint says, by GOAWAY or REFUSED_STREAM (RFC 9113, 8.7), that it did not process the request. It is
-    /// retried elsewhere whatever its method.
+    /// The endpoint reported with GOAWAY or REFUSED_STREAM (RFC 9113, 8.7) that it did not process the request. The
+    /// request is retried elsewhere, whatever its method.
     pub fn unprocessed(mut self) -> Self {
         self.progress = Progress::Unprocessed;
         self
     }
 
-    /// The fault lies with the client or with this program, not with the endpoint, whose [`Health`](super::Health)
-    /// stays as it is. Otherwise a client could get any endpoint left alone.
+    /// The client or this program is at fault, not the endpoint, whose [`Health`](super::Health) does not change.
+    /// Otherwise a client could make any endpoint back off.
     pub fn blameless(mut self) -> Self {
         self.is_blameless = true;
         self
@@ -87,14 +87,14 @@ impl Failure {
         self
     }
 
-    /// The connection timed out. After four endpoints whose connection timed out, a request is not retried.
+    /// The connection timed out. A request is not retried once connections to four endpoints have timed out.
     pub fn connect_timeout(mut self) -> Self {
         self.is_connect_timeout = true;
         self.unsent()
     }
 
-    /// There was no connection to the endpoint, and a background task can find out when it is back. Without this, a
-    /// request has to.
+    /// The endpoint could not be reached. A background task can connect with `unreachable` to see whether the endpoint is
+    /// back. Without this, a request is used for that.
     pub fn unreachable(mut self, unreachable: Unreachable) -> Self {
         self.is_connect_timeout |= unreachable.is_timeout();
         self.unreachable = Some(unreachable);
@@ -105,7 +105,7 @@ impl Failure {
         self.progress == Progress::Unsent
     }
 
-    /// Whether the endpoint has certainly not processed the request.
+    /// Whether it is certain that the endpoint did not process the request.
     pub(super) fn is_without_effect(&self) -> bool {
         matches!(self.progress, Progress::Unprocessed | Progress::Unsent)
     }

@@ -37,13 +37,13 @@ pin_project! {
         attempt: Option<Call<S, Request<RequestBody>>>,
         endpoints: Arc<Endpoints<S>>,
         index: usize,
-        // When the attempt began.
+        // The state of the endpoint when the attempt began.
         began: Mark,
-        // Set if the attempt finds out whether its endpoint is well again.
+        // Set if the attempt tests whether its endpoint has recovered.
         lease: Option<Lease>,
-        // The attempt at an endpoint that has failed, if the request can go elsewhere. Boxed, because it is rare.
+        // The attempt at a failed endpoint, if the request can go elsewhere. Boxed, because it is rare.
         trial: Option<Box<Trial<S>>>,
-        // For another try, if there may be one.
+        // For a retry, if the request may be retried.
         copy: Option<RequestCopy>,
         tried: Tried,
         // Endpoints whose connection timed out.
@@ -58,11 +58,11 @@ where
 {
     /// Sends `request` to the endpoint whose turn it is.
     ///
-    /// Requests and futures are large, and copying them is most of what this costs. So in the good case each is put
-    /// where it stays at once.
+    /// Requests and futures are large, and copying them is most of the cost here. So in the common case they are built in
+    /// place.
     #[inline]
     pub(super) fn new(endpoints: Arc<Endpoints<S>>, parts: Parts, mut body: RequestBody) -> Self {
-        // A trial goes on beside the next attempt and may end after it: a late DELETE could undo what came in between.
+        // A trial runs alongside the next attempt and can finish after it: a late DELETE could undo later changes.
         let repeatable = parts.method.is_safe() && body.is_end_stream();
         // A client stays with the endpoint to which it has its own connection.
         let ties = parts.extensions.get().and_then(ConnInfo::ties);
@@ -87,7 +87,7 @@ where
         }
     }
 
-    /// Sends `request` to an endpoint that has failed, if there is any.
+    /// Sends the request to a failed endpoint, if `turn` has one.
     #[cold]
     fn on_trial(
         endpoints: Arc<Endpoints<S>>,
@@ -172,8 +172,7 @@ where
     S: Service<Request<RequestBody>, Response = Response<R>> + Clone,
     R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    /// The current attempt has failed, with an error or with a response. Begins another one, or returns what becomes of
-    /// the request.
+    /// Handles the failure of the current attempt: starts another one, or returns the result of the request.
     #[cold]
     fn fail(
         mut self: Pin<&mut Self>,
@@ -188,10 +187,10 @@ where
             self.as_mut().return_to_trial();
             return Some(Ok(self.accept(response)));
         }
-        // The trial may have failed, too.
+        // The trial may have failed too.
         this.trial.take_if(|trial| trial.has_ended());
         let request = again(&mut failure, this.copy).filter(|_| *this.black_holes < SHARES);
-        // It may have been the end of a connection that had been idle.
+        // The endpoint may have closed an idle connection just as the request was sent.
         let same = !failure.is_unsent() && response.is_none() && this.endpoints.is_one() && this.tried.count() == 1;
         let next = request.and_then(|request| {
             let next = this.endpoints.after(this.tried).or(same.then_some(0))?;
@@ -222,17 +221,17 @@ where
     S: Service<Request<RequestBody>, Response = Response<R>>,
     R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    /// Takes the response of the current attempt for that to the request.
+    /// Returns the response of the current attempt to the client.
     #[inline]
     fn accept(self: Pin<&mut Self>, response: Response<R>) -> Response<ResponseBody> {
         let record = self.endpoints.record(self.index);
         let mark = record.health.succeeded(self.began);
-        // With a body in flight it may have been the client who broke off.
+        // If the request has a body, it may have been the client that broke off.
         let watched = self.copy.as_ref().is_some_and(|copy| !copy.has_body()).then(|| (Arc::clone(record), mark));
         self.pass_on(response, watched)
     }
 
-    /// The response of the current attempt, whose body is watched for how it ends.
+    /// Returns the response of the current attempt. With `watched`, a body that breaks off counts as a failure.
     #[inline]
     fn pass_on(
         self: Pin<&mut Self>,
@@ -258,7 +257,11 @@ where
     S::Error: Into<BoxError> + 'static,
     R: Send + 'static,
 {
-    /// Polls the current attempt or the trial. An error if there is no endpoint to try.
+    /// Polls the current attempt or the trial.
+    ///
+    /// # Errors
+    ///
+    /// If there is no endpoint to try, or if the trial and the other attempt have both failed.
     fn poll_trial(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Outcome<S>, BoxError>> {
         loop {
             let this = self.as_mut().project();
@@ -322,7 +325,7 @@ where
 /// The result of an attempt.
 type Outcome<S> = Result<<S as Service<Request<RequestBody>>>::Response, <S as Service<Request<RequestBody>>>::Error>;
 
-/// The request to send again, if that cannot take effect twice and there is time left for a response.
+/// Returns the request for a retry, if sending it again is safe and there is time left for a response.
 fn again(failure: &mut Failure, copied: &Option<RequestCopy>) -> Option<Request<RequestBody>> {
     if failure.no_retry {
         return None;

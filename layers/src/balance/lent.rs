@@ -9,14 +9,14 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::body::{RequestBody, RequestBodyError};
 
-/// How much of a body may have been read if it is to be sent again.
+/// A body can be sent again if no more than this has been read of it.
 const MOST: usize = 64 * 1024;
 
 /// Gets a request body back from the service of an endpoint.
 #[derive(Debug, Default)]
 pub(super) struct Lender(Arc<Mutex<Option<Whole>>>);
 
-/// A body from its beginning: what has been read of it, and the rest.
+/// A whole body: what has been read of it, and the rest.
 #[derive(Debug)]
 struct Whole {
     read: Vec<Bytes>,
@@ -24,14 +24,14 @@ struct Whole {
 }
 
 impl Lender {
-    /// Lends `body`, and puts what is lent in its place.
+    /// Replaces `body` by a loan of it.
     pub(super) fn lend(body: &mut RequestBody) -> Self {
         let lender = Self::default();
         *body = lender.lent(Whole { read: Vec::new(), rest: std::mem::take(body) });
         lender
     }
 
-    /// Lends the body again, if it has come back.
+    /// Lends the body again, if it has been returned.
     pub(super) fn again(&self) -> Option<RequestBody> {
         let returned = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         returned.map(|body| self.lent(body))
@@ -46,11 +46,11 @@ impl Lender {
 /// A request body that returns to its lender when it is dropped, unless too much of it has been read.
 struct Lent {
     body: Whole,
-    /// The piece that comes next, of those that were read before.
+    /// Index of the next piece among those that were read before.
     next: usize,
     /// How much more may be read.
     left: usize,
-    /// `None` if it cannot be sent again.
+    /// `None` if the body cannot be sent again.
     lender: Option<Lender>,
 }
 

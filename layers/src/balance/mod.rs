@@ -6,7 +6,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let connector = SourceConnector::new();
-//! // An endpoint that does not connect leaves time for the other one.
+//! // If one endpoint does not connect, there is still time for the other one.
 //! let share = connect_share(Duration::from_secs(5), 2);
 //! let pool = |endpoint: &'static str| {
 //!     let uri = http::Uri::from_static(endpoint);

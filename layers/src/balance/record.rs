@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{body::WatchResponse, causes::with_causes};
 
-/// Where the requests of one worker write down what has become of them at an endpoint.
+/// Where the requests of one worker record their outcome at an endpoint.
 ///
-/// The health is shared by all workers. What counts references for each request belongs to the worker.
+/// The health is shared by all workers. Each worker has its own `Record`, because each request counts a reference to it.
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) health: Health,
@@ -18,13 +18,13 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// An attempt begins.
+    /// Records the start of an attempt.
     pub(super) fn begin(&self) -> Mark {
         self.stats.count_request();
         self.health.mark()
     }
 
-    /// The attempt that began at `began` has failed.
+    /// Records the failure of the attempt that started at `began`.
     pub(super) fn failed(&self, began: Mark, lease: Option<&Lease>, failure: &Failure, error: &BoxError) {
         self.count(failure);
         if !failure.is_blameless {
@@ -32,7 +32,7 @@ impl Record {
         }
     }
 
-    /// Counts a failure that says nothing new about the health.
+    /// Counts a failure that does not change the health.
     pub(super) fn count(&self, failure: &Failure) {
         if !failure.is_blameless {
             self.stats.count_failure();

@@ -11,41 +11,43 @@ use tower::{BoxError, Service};
 use super::{Classify, Endpoint, ResponseFuture, Rotation, endpoints::Endpoints};
 use crate::body::{RequestBody, ResponseBody};
 
-/// Spreads requests over several endpoints in turn, and retries them elsewhere if an endpoint fails.
+/// A service that sends requests to several endpoints in turn, and retries them elsewhere if an endpoint fails.
 ///
 /// # Retries
 ///
-/// A failed request is retried at another endpoint, at most once at each, if
-/// - nothing of it was sent,
-/// - it has no body, and the endpoint says that it has not processed it (RFC 9113, 8.7), or
+/// A failed request is retried at other endpoints, at most once at each, if
+/// - none of it was sent,
+/// - it has no body, and the endpoint reports that it did not process it (RFC 9113, 8.7), or
 /// - it has no body, and its method is idempotent (RFC 9110, 9.2.2).
 ///
-/// The errors of this crate's pools tell which is the case. For other services, such as hyper-util's `Client` or
-/// tonic's `Channel`, a [classifier](Self::classify) can. Without one, no request counts as unsent or unprocessed. With
-/// one, requests with short bodies are retried like those without.
+/// The errors of this crate's pools say which of these applies. For other services, such as hyper-util's `Client` or
+/// tonic's `Channel`, use a [classifier](Self::classify). Without one, no request counts as unsent or unprocessed. With
+/// one, requests with short bodies are retried like requests without a body.
 ///
-/// A single endpoint is tried a second time if its connection broke. Retries at endpoints that are well are free. Retries
-/// at the others take from a budget: in the long run, a fifth of all requests may be retried, and each unsent or
-/// unprocessed request may be retried once. The budget starts with a small reserve.
+/// If there is only one endpoint, it is tried a second time when its connection breaks. Retries at healthy endpoints are
+/// free. Retries at failed endpoints are limited by a budget: in the long run, a fifth of all requests can be retried,
+/// and each unsent or unprocessed request can be retried once. The budget starts with a small reserve.
 ///
 /// A client that has its own connection to an endpoint, which it may have authenticated (see
-/// [`Pool`](crate::pool::Pool)), stays with that endpoint while it is well.
+/// [`Pool`](crate::pool::Pool)), stays with that endpoint while the endpoint is healthy.
 ///
 /// # Time limits
 ///
-/// After four endpoints whose connections timed out, a request gives up. If each pool waits for a
-/// [`connect_share`](super::connect_share), this takes one connect timeout in total. After a response timeout there is
-/// no further attempt. If an endpoint drops or refuses a request, the next one has the time that is left.
+/// A request fails once connections to four endpoints have timed out. If each pool waits for a
+/// [`connect_share`](super::connect_share), this takes one connect timeout in total. After a response timeout, a request
+/// is not retried. If an endpoint drops or refuses a request, the next one has the time that is left.
 ///
 /// # Failed endpoints
 ///
-/// An endpoint that has failed gets no requests for one second, then for two, and so on up to thirty. Each pause is
-/// shortened at random by up to a quarter, so that not everyone returns at the same time. Then:
-/// - If the error says that the endpoint was [`Unreachable`](super::Unreachable), as errors of the pools do, a
+/// A failed endpoint backs off: it gets no requests for one second. Each further failure doubles the back-off, up to
+/// thirty seconds. Up to a quarter is taken off at random, so that not all nodes return to it at the same time. After
+/// the back-off:
+/// - If the error says that the endpoint was [`Unreachable`](super::Unreachable), as the errors of the pools do, a
 ///   background task connects to it.
-/// - Otherwise one request at a time tests whether it responds again, preferably one without a body and with a safe
-///   method (RFC 9110, 9.2.1), which is also sent elsewhere after a quarter of a second. The failed endpoint is well if
-///   it responds at all, even after the other one. If the other one fails, the request gets the response of the first.
+/// - Otherwise one request at a time tests whether it responds again. This is preferably a request with a safe method
+///   (RFC 9110, 9.2.1) and without a body, because it can be sent to a healthy endpoint as well if there is no response
+///   within a quarter of a second. Any response makes the tested endpoint healthy, even one that arrives second. If the
+///   other endpoint fails, the client gets the response of the tested one.
 ///
 /// If all endpoints have failed, all are tried, starting with the one with the fewest failures. Endpoints whose
 /// connections time out are left out: a background task connects to them every second, and if there are no others,
@@ -54,24 +56,24 @@ use crate::body::{RequestBody, ResponseBody};
 ///
 /// An outcome counts only if it is newer than the last failure or recovery. Requests that fail together count as one
 /// failure, and a response to a request that was sent before the failure does not end the outage. The state of an
-/// endpoint is its [`Health`](super::Health), which several balances may share, and which reports each change to an
-/// observer.
+/// endpoint is its [`Health`](super::Health). Several balances can share it, and it reports each change to an observer.
 ///
-/// Cloning only counts a reference, and clones share their turns. If the endpoints differ from request to request, use
-/// a [`Rotation`], which makes a balance for each.
+/// Clones are cheap, and share the round robin. If the endpoints differ from request to request, create a balance for
+/// each with a [`Rotation`].
 #[derive(Debug)]
 pub struct Balance<S> {
     pub(super) endpoints: Arc<Endpoints<S>>,
 }
 
 impl<S> Balance<S> {
-    /// Takes turns with `endpoints`. Their names are for [`Failed`](super::Failed) and [`Attempts`](super::Attempts).
+    /// Creates a balance of `endpoints`, used in turn. Their names appear in [`Failed`](super::Failed) and
+    /// [`Attempts`](super::Attempts).
     pub fn new<N: Into<String>>(endpoints: impl IntoIterator<Item = (N, S)>) -> Self {
         let endpoints = endpoints.into_iter().map(|(name, service)| Endpoint::new(name.into(), service));
         Rotation::new().balance(endpoints.collect(), Vec::new())
     }
 
-    /// Has `classifier` tell what errors and responses of the endpoints mean.
+    /// Sets the classifier, which says what errors and responses of the endpoints mean.
     #[must_use]
     pub fn classify(mut self, classifier: impl Classify) -> Self
     where
@@ -83,8 +85,8 @@ impl<S> Balance<S> {
 }
 
 impl Rotation {
-    /// A balance between the endpoints of one request. Those of `then` get it when none of `first` is well, or when it is
-    /// tried again.
+    /// Returns a balance of the endpoints for one request. It goes to one of `then` only if no endpoint of `first` is
+    /// healthy, or on a retry.
     pub fn balance<S>(&self, first: Vec<Endpoint<S>>, then: Vec<Endpoint<S>>) -> Balance<S> {
         Balance { endpoints: Arc::new(Endpoints::new(first, then, self.clone())) }
     }

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
-/// Number of endpoints whose connections may time out before a request gives up.
+/// Number of endpoints whose connections can time out before a request fails.
 pub(super) const SHARES: u32 = 4;
 
-/// One endpoint's share of the time that a request may wait for connections.
+/// Returns one endpoint's share of `total`, the time that a request may wait for connections.
 ///
-/// It is an equal share of `total`, but at least a quarter. Since [`Balance`](super::Balance) gives up after four
-/// endpoints whose connection timed out, a request waits for `total` at most.
+/// All endpoints get an equal share, but at least a quarter of `total`. A request never waits longer than `total`,
+/// because [`Balance`](super::Balance) gives up once connections to four endpoints have timed out.
 ///
 /// ```
 /// use std::time::Duration;

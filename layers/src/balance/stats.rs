@@ -1,9 +1,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts the requests sent to an endpoint, and how many of them failed.
+/// Counters of the requests sent to an endpoint and of their failures.
 ///
-/// Every request updates it. Give each worker its own, so that no other worker writes to its cache line, and add them
-/// up when reading.
+/// Every request updates them. Give each worker its own, so that no two workers write to the same cache line, and add
+/// them up when reading.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub struct EndpointStats {
@@ -12,12 +12,12 @@ pub struct EndpointStats {
 }
 
 impl EndpointStats {
-    /// Attempts to send a request to the endpoint.
+    /// The number of attempts to send a request to the endpoint.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Attempts that failed because of the endpoint, and responses that broke off.
+    /// The number of attempts that failed because of the endpoint, and of responses that broke off.
     pub fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Endpoints that fail in each of the ways there are.
+//! Endpoints that fail in every possible way.
 
 use std::{
     convert::Infallible,
@@ -41,7 +41,7 @@ impl Error {
     }
 }
 
-/// Knows the errors of these endpoints.
+/// Classifies the errors of these endpoints.
 struct Knows;
 
 impl Classify for Knows {
@@ -124,7 +124,7 @@ impl BlackHole {
         self.is_back.load(Ordering::Relaxed)
     }
 
-    /// How many requests have waited for it since the last call.
+    /// Returns how many requests have waited for it since the last call.
     fn waited_for(&self) -> u32 {
         self.waited_for.swap(0, Ordering::Relaxed)
     }
@@ -155,7 +155,7 @@ fn request(method: &str, body: &'static str) -> Request<BoxBody<Bytes, Infallibl
     Request::builder().method(method).body(Full::from(body).boxed()).unwrap()
 }
 
-/// What responded; or the name of the endpoint that failed last, and how many were tried.
+/// Returns the name of the endpoint that responded, or else of the one that failed last and the number of attempts.
 async fn send(balance: &Balance<Endpoint>, method: &str, body: &'static str) -> Result<String, (String, u32)> {
     match balance.clone().oneshot(request(method, body)).await {
         Ok(response) => Ok(match response.into_body().collect().await {
@@ -183,7 +183,7 @@ async fn endpoints_take_turns() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_others_share_what_a_failed_endpoint_would_get() {
+async fn the_other_endpoints_share_the_turns_of_a_failed_one() {
     let balance = balanced([
         endpoint("a", Does::Respond),
         endpoint("down", Does::RefuseConnections),
@@ -201,7 +201,7 @@ async fn the_others_share_what_a_failed_endpoint_would_get() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unsent_requests_go_on_whatever_they_are() {
+async fn unsent_requests_are_always_retried() {
     let balance = balanced([endpoint("down", Does::RefuseConnections), endpoint("up", Does::Respond)]);
     for _ in 0..5 {
         assert_eq!(send(&balance, "POST", "body").await, ok("up"));
@@ -210,13 +210,13 @@ async fn unsent_requests_go_on_whatever_they_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_be_sent_again_goes_on_to_an_endpoint_that_lives() {
+async fn repeatable_requests_are_retried_at_a_healthy_endpoint() {
     for (does, method, body, goes_on) in [
         (Does::BreakOff, "GET", "", true),
         (Does::BreakOff, "DELETE", "", true),
         (Does::BreakOff, "POST", "", false),
         (Does::BreakOff, "POST", "body", false),
-        // A classifier has short bodies kept.
+        // With a classifier, short bodies are kept for a retry.
         (Does::BreakOff, "PUT", "body", true),
         // There is no time left.
         (Does::Hang, "GET", "", false),
@@ -233,11 +233,11 @@ async fn what_may_be_sent_again_goes_on_to_an_endpoint_that_lives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_the_others_do_nothing_repeatable_is_lost() {
+async fn no_repeatable_request_is_lost_while_one_endpoint_responds() {
     let bad = [Does::RefuseConnections, Does::BreakOff, Does::SayGoodbye];
     let endpoints = bad.map(|does| endpoint("bad", does)).into_iter().chain([endpoint("up", Does::Respond)]);
     let balance = balanced(endpoints);
-    // Many at once, before anything is known, and far more than the budget.
+    // Many at once, far more than the budget, before the balance knows of any failure.
     let all: Vec<_> = (0..500).map(|_| send(&balance, "GET", "")).collect();
     for sent in futures_util::future::join_all(all).await {
         assert_eq!(sent, ok("up"));
@@ -265,10 +265,10 @@ async fn one_request_at_a_time_waits_for_an_endpoint_that_hangs() {
     for pause in [1, 2, 4] {
         advance(Duration::from_secs(pause)).await;
         let mut probe = Box::pin(send(&balance, "GET", ""));
-        // Either of the first two has the turn.
+        // One of the first two requests tests the endpoint.
         let mut waiting = u32::from((&mut probe).now_or_never().is_none());
         for _ in 0..10 {
-            // One that could not be sent again is not risked.
+            // A request that could not be sent again is not put at risk.
             assert_eq!(send(&balance, "POST", "").now_or_never(), Some(ok("up")));
             let mut other = Box::pin(send(&balance, "GET", ""));
             if (&mut other).now_or_never().is_none() {
@@ -284,7 +284,7 @@ async fn one_request_at_a_time_waits_for_an_endpoint_that_hangs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_changes_something_is_never_at_two_endpoints_at_a_time() {
+async fn requests_with_an_unsafe_method_are_never_at_two_endpoints_at_once() {
     for (method, expected) in [("GET", ok("up")), ("DELETE", Err(("hangs".into(), 1)))] {
         let balance = balanced([endpoint("hangs", Does::Hang), endpoint("up", Does::Respond)]);
         balance.endpoints.health(0).fail();
@@ -294,7 +294,7 @@ async fn what_changes_something_is_never_at_two_endpoints_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_that_is_given_up_is_another_requests() {
+async fn when_a_probe_is_cancelled_another_request_takes_over() {
     let balance = balanced([endpoint("hangs", Does::Hang), endpoint("up", Does::Respond)]);
     assert_eq!(send(&balance, "GET", "").await, Err(("hangs".into(), 1)));
     advance(Duration::from_secs(1)).await;
@@ -306,7 +306,7 @@ async fn a_probe_that_is_given_up_is_another_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_is_blamed_for_what_is_its_fault() {
+async fn an_endpoint_is_blamed_only_for_its_own_failures() {
     for (does, method, body, blamed) in [
         (Does::BreakOff, "POST", "body", true),
         (Does::Hang, "POST", "", true),
@@ -325,7 +325,7 @@ async fn an_endpoint_is_blamed_for_what_is_its_fault() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_an_endpoint_that_is_well_the_budget_is_for_second_tries() {
+async fn without_a_healthy_endpoint_the_budget_limits_retries() {
     let balance = balanced([endpoint("a", Does::BreakOff), endpoint("b", Does::BreakOff)]);
     let mut tries = 0;
     for _ in 0..1000 {
@@ -335,7 +335,7 @@ async fn without_an_endpoint_that_is_well_the_budget_is_for_second_tries() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_all_have_failed_all_are_tried_and_the_least_failed_first() {
+async fn when_all_have_failed_all_are_tried_starting_with_the_fewest_failures() {
     let balance = balanced([endpoint("bad", Does::Hang), endpoint("less", Does::BreakOffTheBody)]);
     for _ in 0..3 {
         balance.endpoints.health(0).fail();
@@ -351,13 +351,13 @@ async fn when_all_have_failed_all_are_tried_and_the_least_failed_first() {
     for _ in 0..3 {
         assert_eq!(send(&balance, "POST", "body").await, Err(("down".into(), 3)));
     }
-    // Its connection may have been an old one.
+    // The endpoint may have closed an idle connection, so it is tried again.
     let alone = balanced([endpoint("alone", Does::BreakOff)]);
     assert_eq!(send(&alone, "GET", "").await, Err(("alone".into(), 2)));
 }
 
 #[tokio::test]
-async fn attempts_are_noted_even_if_nobody_waits() {
+async fn attempts_are_noted_even_if_the_request_is_cancelled() {
     let balance = balanced([endpoint("down", Does::RefuseConnections), endpoint("hangs", Does::Hang)]);
     let (attempts, mut request) = (Attempts::default(), request("GET", ""));
     request.extensions_mut().insert(attempts.clone());
@@ -367,12 +367,12 @@ async fn attempts_are_noted_even_if_nobody_waits() {
 }
 
 #[tokio::test]
-async fn no_endpoint_is_an_error() {
+async fn a_balance_without_endpoints_returns_an_error() {
     let none: [(&str, Endpoint); 0] = [];
     assert!(balanced(none).oneshot(request("GET", "")).await.unwrap_err().is::<NoEndpoint>());
 }
 
-/// A balance for each request: of those that come first, and of those that come then.
+/// Creates a balance for each request, with endpoints that come first and endpoints that come after them.
 struct Tiers {
     rotation: Rotation,
     first: Vec<endpoints::Endpoint<Endpoint>>,
@@ -394,7 +394,7 @@ impl Tiers {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_that_come_then_get_what_the_first_cannot_take() {
+async fn the_second_tier_gets_requests_only_if_the_first_fails() {
     let well = Tiers::new(&[("a", Does::Respond), ("b", Does::Respond)], &[("then", Does::Respond)]);
     for expected in ["a", "b", "a", "b"] {
         assert_eq!(well.send("GET", "").await, ok(expected));
@@ -408,7 +408,7 @@ async fn those_that_come_then_get_what_the_first_cannot_take() {
     assert_eq!(down.send("POST", "body").await, ok("then"));
     let hangs = Tiers::new(&[("hangs", Does::Hang)], &[("then", Does::Respond)]);
     assert_eq!(hangs.send("GET", "").await, Err(("hangs".into(), 1)));
-    // What is known of it holds for the next balance; one request finds out whether it is well again.
+    // The next balance knows of the failure. One request tests whether the endpoint has recovered.
     assert_eq!(hangs.send("GET", "").now_or_never(), Some(ok("then")));
     advance(Duration::from_secs(1)).await;
     let mut probe = Box::pin(hangs.send("GET", ""));
@@ -418,7 +418,7 @@ async fn those_that_come_then_get_what_the_first_cannot_take() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_try_is_at_one_that_comes_first_if_there_is_one_that_is_well() {
+async fn a_retry_goes_to_a_healthy_endpoint_of_the_first_tier_if_there_is_one() {
     for _ in 0..4 {
         let tiers = Tiers::new(&[("bad", Does::BreakOff), ("up", Does::Respond)], &[("then", Does::Respond)]);
         for _ in 0..4 {
@@ -432,7 +432,7 @@ async fn a_second_try_is_at_one_that_comes_first_if_there_is_one_that_is_well() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_answers_late_during_its_trial_is_well_again() {
+async fn an_endpoint_that_responds_late_during_its_trial_recovers() {
     let slow = service_fn(async |_: Sent| {
         sleep(TIMEOUT).await;
         let body: Body = Full::from("slow").map_err(|never| match never {}).boxed();
@@ -457,7 +457,7 @@ async fn no_request_waits_for_an_endpoint_that_is_known_to_be_unreachable() {
         sleep(Duration::from_millis(500)).await;
     }
     assert_eq!(hole.waited_for(), 0);
-    // A background connection finds it.
+    // A background connection notices.
     hole.is_back.store(true, Ordering::Relaxed);
     sleep(TIMEOUT).await;
     assert_eq!(send(&balance, "GET", "").await, ok("up"));
@@ -469,7 +469,7 @@ async fn no_request_waits_for_an_endpoint_that_is_known_to_be_unreachable() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_all_are_unreachable_requests_fail_at_once_and_one_that_is_back_is_found_soon() {
+async fn when_all_are_unreachable_requests_fail_at_once_and_a_recovery_is_noticed_soon() {
     let holes = [(); 3].map(|()| BlackHole::default());
     let balance = balanced(holes.iter().map(BlackHole::endpoint));
     let start = tokio::time::Instant::now();
@@ -482,7 +482,7 @@ async fn when_all_are_unreachable_requests_fail_at_once_and_one_that_is_back_is_
         sleep(Duration::from_millis(500)).await;
     }
     holes[1].is_back.store(true, Ordering::Relaxed);
-    // This covers an attempt under way and the second after it.
+    // Enough for an attempt in progress and the second after it.
     for _ in 0..5 {
         let _ = send_one().await;
         sleep(Duration::from_millis(500)).await;
@@ -491,7 +491,7 @@ async fn when_all_are_unreachable_requests_fail_at_once_and_one_that_is_back_is_
         assert_eq!(send(&balance, "GET", "").now_or_never(), Some(ok("back")));
     }
 
-    // A single endpoint is always asked.
+    // A single endpoint is always tried.
     let alone = balanced([BlackHole::default().endpoint()]);
     for _ in 0..3 {
         assert_eq!(send(&alone, "GET", "").await, Err(("hole".into(), 1)));
@@ -499,7 +499,7 @@ async fn when_all_are_unreachable_requests_fail_at_once_and_one_that_is_back_is_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_waits_for_four_connections_at_most() {
+async fn a_request_waits_for_at_most_four_connections() {
     let balance = balanced((0..6).map(|_| BlackHole::default().endpoint()));
     assert_eq!(send(&balance, "GET", "").await, Err(("hole".into(), 4)));
 }
@@ -515,8 +515,8 @@ async fn when_all_refuse_connections_each_request_makes_two_attempts_in_the_long
 }
 
 #[tokio::test(start_paused = true)]
-async fn second_attempts_take_no_turns() {
-    // Both of the two endpoints are used.
+async fn retries_do_not_use_up_turns() {
+    // Both endpoints get first attempts.
     let balance = balanced([endpoint("goodbye", Does::SayGoodbye), endpoint("up", Does::Respond)]);
     for expected in [2, 1, 2, 1] {
         let (attempts, mut request) = (Attempts::default(), request("GET", ""));
@@ -524,7 +524,7 @@ async fn second_attempts_take_no_turns() {
         balance.clone().oneshot(request).await.unwrap();
         assert_eq!(attempts.count(), expected);
     }
-    // The first tier takes no turns from the second.
+    // The first tier does not use up turns of the second.
     let tiers = Tiers::new(&[("down", Does::RefuseConnections)], &[("a", Does::Respond), ("b", Does::Respond)]);
     tiers.send("GET", "").await.unwrap();
     let mut seen = Vec::new();
@@ -535,7 +535,7 @@ async fn second_attempts_take_no_turns() {
     assert_eq!(seen, ["a", "a", "b", "b"]);
 }
 
-/// Two balances over the same endpoint, as of two workers or of two configurations.
+/// Creates two balances that share an endpoint, as two workers or two configurations do.
 fn sharing(health: &Health, does: [Does; 2]) -> [Balance<Endpoint>; 2] {
     does.map(|does| {
         let shared = endpoints::Endpoint::with_health("shared", endpoint("shared", does).1, health.clone());
@@ -545,7 +545,7 @@ fn sharing(health: &Health, does: [Does; 2]) -> [Balance<Endpoint>; 2] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_balance_finds_out_another_one_knows() {
+async fn balances_share_the_health_of_an_endpoint() {
     let health = Health::new();
     let [old, new] = sharing(&health, [Does::BreakOff, Does::Respond]);
     assert_eq!(send(&old, "GET", "").await, ok("other"));
@@ -588,11 +588,11 @@ async fn a_single_endpoint_fails_once_and_recovers_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_attempt_is_counted_and_each_failure_that_is_the_endpoints() {
+async fn each_attempt_and_each_failure_of_the_endpoint_is_counted() {
     for (does, method, requests, failures) in [
         (Does::Respond, "GET", 1, 0),
         (Does::BreakOff, "POST", 1, 1),
-        // It is asked again.
+        // It is tried again.
         (Does::BreakOff, "GET", 2, 2),
         (Does::BreakOffTheBody, "GET", 1, 1),
         (Does::BlameTheClient, "POST", 1, 0),
@@ -605,14 +605,14 @@ async fn each_attempt_is_counted_and_each_failure_that_is_the_endpoints() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_breaks_off_says_so() {
+async fn the_failure_names_a_response_that_broke_off() {
     let endpoint = endpoints::Endpoint::new("a", endpoint("a", Does::BreakOffTheBody).1);
     let health = endpoint.health().clone();
     assert_eq!(send(&Rotation::new().balance(vec![endpoint], Vec::new()), "GET", "").await, ok("broken"));
     assert_eq!(&*health.state().last_failure.unwrap().error, "the response broke off: broken");
 }
 
-/// An endpoint that responds, or breaks off, after so long.
+/// An endpoint that responds or breaks off after `takes`.
 fn slow(name: &'static str, takes: Duration, does: Does) -> (&'static str, Endpoint) {
     let service = service_fn(move |request: Sent| async move {
         sleep(takes).await;
@@ -640,10 +640,10 @@ async fn an_endpoint_that_is_always_slower_than_others_comes_back() {
 async fn the_response_of_a_trial_is_used_if_the_other_endpoint_breaks_off() {
     let ms = Duration::from_millis;
     for (on_trial, does, other, expected) in [
-        // It has responded before the other broke off, and after.
+        // It responds before the other one breaks off, and after that.
         (ms(500), Does::Respond, ms(750), Ok("on trial")),
         (ms(1500), Does::Respond, ms(750), Ok("on trial")),
-        // Both have broken off.
+        // Both break off.
         (ms(500), Does::BreakOff, ms(750), Err("other")),
         (ms(1500), Does::BreakOff, ms(750), Err("other")),
     ] {

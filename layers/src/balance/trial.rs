@@ -21,21 +21,21 @@ use super::{
 };
 use crate::{body::RequestBody, call::Call};
 
-/// How long a request waits for an endpoint that failed before. After that it is also sent to one that is well.
+/// How long a request waits for a failed endpoint before it is also sent to a healthy one.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// How long a trial may go on when no request waits for it. Endpoints should have a timeout of their own.
+/// How long a trial can run when no request waits for it. Endpoints should have a timeout of their own.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// An attempt to find out whether a failed endpoint responds again, with a request that can be sent elsewhere.
+/// A test whether a failed endpoint responds again, with a request that can also be sent elsewhere.
 ///
-/// If it takes long, the endpoint is left alone for a while again, as it may hang. But the trial goes on in a task of its
-/// own: the endpoint is well if it responds at all, however fast another one is. Its response is kept for the request,
-/// should the other endpoint fail.
+/// If it takes long, the endpoint may hang, and backs off again. But the trial continues in its own task, because any
+/// response makes the endpoint healthy, even if another one is faster. The response is kept in case the other endpoint
+/// fails.
 pub(super) struct Trial<S: Service<Request<RequestBody>>> {
     pub(super) index: usize,
     pub(super) began: Mark,
     state: State<S>,
-    /// The error of the other endpoint, which the request ends in if the trial fails, too.
+    /// The error of the other endpoint, which is returned if the trial fails too.
     failed: Option<BoxError>,
 }
 
@@ -47,7 +47,7 @@ enum State<S: Service<Request<RequestBody>>> {
         /// `None` if there is no other endpoint to send the request to.
         patience: Option<Pin<Box<Sleep>>>,
     },
-    /// The response; nothing if the trial has failed.
+    /// Receives the response, or is closed if the trial fails.
     Background(oneshot::Receiver<S::Response>),
     Ended,
 }
@@ -56,9 +56,9 @@ enum State<S: Service<Request<RequestBody>>> {
 pub(super) enum Waited<T, E> {
     Ended(Result<T, E>, Lease),
     TakesLong,
-    /// It has responded, after the request was sent elsewhere, too.
+    /// The endpoint responded after the request had also been sent elsewhere.
     Responded(T),
-    /// It has failed, as had the other endpoint.
+    /// Both endpoints have failed.
     Failed(BoxError),
 }
 
@@ -68,7 +68,7 @@ impl<S: Service<Request<RequestBody>>> Trial<S> {
         Self { index, began, state: State::Foreground { call: Box::pin(call), lease, patience }, failed: None }
     }
 
-    /// Polls while the request waits for nothing else.
+    /// Polls the trial. To be called while the request waits for nothing else.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Waited<S::Response, S::Error>> {
         match &mut self.state {
             State::Foreground { call, patience, .. } => {
@@ -94,14 +94,14 @@ impl<S: Service<Request<RequestBody>>> Trial<S> {
         }
     }
 
-    /// Lets the request wait until the trial is done.
+    /// Makes the request wait for the trial, however long it takes.
     pub(super) fn wait_on(&mut self) {
         if let State::Foreground { patience, .. } = &mut self.state {
             *patience = None;
         }
     }
 
-    /// The response, if it has come while the request was waiting for another endpoint.
+    /// Returns the response, if it arrived while the request was waiting for another endpoint.
     pub(super) fn response(&mut self) -> Option<S::Response> {
         let State::Background(response) = &mut self.state else { return None };
         let received = response.try_recv();
@@ -115,7 +115,7 @@ impl<S: Service<Request<RequestBody>>> Trial<S> {
         matches!(self.state, State::Ended)
     }
 
-    /// Lets the request wait for the trial, which goes on in the background. If it fails, the request ends in `error`.
+    /// Makes the request wait for the trial in the background. If that fails, the request fails with `error`.
     pub(super) fn wait_instead_of(&mut self, error: BoxError) {
         self.failed = Some(error);
     }
@@ -128,7 +128,7 @@ where
         + 'static,
     R: Send + 'static,
 {
-    /// Continues the trial in a task: the request is sent to another endpoint.
+    /// Continues the trial in a task, so that the request can be sent to another endpoint.
     pub(super) fn move_to_background(&mut self, record: Arc<Record>, classify: Option<Arc<dyn Classify>>) {
         let State::Foreground { call, lease, .. } = std::mem::replace(&mut self.state, State::Ended) else { return };
         lease.postpone();
@@ -137,12 +137,12 @@ where
         tokio::spawn(async move {
             let classify = classify.as_deref();
             match timeout(LONGEST, call).await {
-                // If it fails, it is left alone already.
+                // On failure there is nothing to report: the endpoint is already backing off.
                 Ok(Ok(response)) => match failed_response(&response, classify) {
                     Some(failure) => record.count(&failure),
                     None => {
                         record.health.succeeded(began);
-                        // Nobody may be waiting for it.
+                        // The request may not be waiting for it any more.
                         let _ = respond.send(response);
                     }
                 },

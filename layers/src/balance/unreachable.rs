@@ -4,9 +4,9 @@ use tower::BoxError;
 
 type Attempt = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
 
-/// A way to try connecting again to an endpoint that could not be reached.
+/// A way to reconnect to an endpoint that could not be reached.
 ///
-/// [`Balance`](super::Balance) uses it in a background task, on the runtime on which the request failed, to find out when
+/// [`Balance`](super::Balance) uses it in a background task, on the runtime on which the request failed, to notice when
 /// the endpoint is back.
 #[derive(Clone)]
 pub struct Unreachable {
@@ -15,10 +15,10 @@ pub struct Unreachable {
 }
 
 impl Unreachable {
-    /// Creates it from `connect`, which tries to connect. It should keep the connection for a request.
+    /// Creates it from `connect`, which tries to connect, and should keep the connection for a request.
     ///
-    /// It is kept until the endpoint is well again, which may never be. So it should hold its pool weakly, and return
-    /// `None` once that is gone; then a request finds out about the endpoint.
+    /// The closure is held until the endpoint has recovered, which may never happen. So it should hold its pool weakly,
+    /// and return `None` once the pool has been dropped. Then a request tests the endpoint.
     ///
     /// `is_timeout` says that the connection timed out, so that another attempt is expected to take as long.
     pub fn new<F>(is_timeout: bool, connect: impl Fn() -> Option<F> + Send + Sync + 'static) -> Self
@@ -32,7 +32,7 @@ impl Unreachable {
         self.is_timeout
     }
 
-    /// `None` if there is nothing left to connect with.
+    /// Tries to connect. Returns `None` if there is nothing left to connect with.
     pub(super) async fn try_again(&self) -> Option<Result<(), BoxError>> {
         Some((self.connect)()?.await)
     }

@@ -4,9 +4,9 @@ use tokio::time::Instant;
 
 use crate::durations::bounded;
 
-/// The maximum age at which connections take new requests.
+/// The maximum age at which connections accept new requests.
 ///
-/// Each connection gets up to a tenth less, so that connections opened together do not end together.
+/// Each connection gets up to a tenth less at random, so that connections opened together are not replaced together.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct MaxAge(Option<Duration>);
 
@@ -15,7 +15,7 @@ impl MaxAge {
         Self(age.map(bounded))
     }
 
-    /// When a connection that is opened now stops taking requests; `None` without a maximum.
+    /// Returns when a connection that is opened now stops accepting requests; `None` without a maximum.
     pub(super) fn end(self) -> Option<Instant> {
         let age = self.0?;
         // The hasher is seeded with random numbers from the system.
@@ -23,7 +23,7 @@ impl MaxAge {
         Some(Instant::now() + age - age / 10 * random / 1024)
     }
 
-    /// The smaller of `idle` and the maximum age.
+    /// Returns the smaller of `idle` and the maximum age.
     pub(super) fn limit(self, idle: Duration) -> Duration {
         self.0.map_or(idle, |age| age.min(idle))
     }

@@ -14,13 +14,13 @@ use super::{
 };
 use crate::body::ResponseBodyError;
 
-/// A response body that gives its connection back to the pool once it was read to the end.
+/// A response body that returns its connection to the pool once it has been read to the end.
 ///
-/// Dropped before, it ends the connection; in HTTP/2, the stream.
+/// If it is dropped before that, it closes the connection or, with HTTP/2, resets the stream.
 pub(crate) struct PooledBody {
     inner: Incoming,
     lease: Option<HeldConnection>,
-    /// It is not looked at: the response has none, whatever its length says.
+    /// The response has no body, whatever its `Content-Length` says.
     absent: bool,
 }
 
@@ -37,20 +37,20 @@ impl PooledBody {
         body
     }
 
-    /// Of a connection that is never used again, as after a change of protocol.
+    /// A body on a connection that is never used again, as after a change of protocol.
     pub(super) fn unpooled(inner: Incoming) -> Self {
         Self { inner, lease: None, absent: false }
     }
 
-    /// Of a stream of HTTP/2.
+    /// A body on an HTTP/2 stream.
     pub(super) fn of_stream(inner: Incoming, stream: StreamSlot) -> Self {
         let mut body = Self { inner, lease: Some(HeldConnection::Stream(stream)), absent: false };
         body.give_back_at_end();
         body
     }
 
-    /// Of a response that has none by its status: for h2, a frame that only ends the stream is short of the length that a
-    /// 304 may have (RFC 9113, 8.1.1).
+    /// The body of a response that has none because of its status. It is not read: a 304 can have a `Content-Length`, and
+    /// if an empty frame ends the stream, h2 reports that the body is too short (RFC 9113, 8.1.1).
     pub(super) fn absent(inner: Incoming) -> Self {
         Self { inner, lease: None, absent: true }
     }
@@ -61,8 +61,8 @@ impl PooledBody {
         }
     }
 
-    /// Whether a stream ended that was not to end yet: for hyper, RST_STREAM with NO_ERROR is an end like others, but it is
-    /// one only behind END_STREAM (RFC 9113, 8.1).
+    /// Whether a stream ended too early. hyper treats RST_STREAM with NO_ERROR as a normal end, but it is one only after
+    /// END_STREAM (RFC 9113, 8.1).
     fn is_short(&self) -> bool {
         matches!(self.lease, Some(HeldConnection::Stream(_))) && !self.inner.is_end_stream()
     }
@@ -102,8 +102,8 @@ impl Body for PooledBody {
                 return Poll::Ready(Some(Err(ResponseBodyError::cut())));
             }
             Poll::Ready(None) => self.give_back(),
-            // hyper takes all up to the next empty line with CRLF for trailers, and reads them to the first with LF: what
-            // stands between may be another response (RFC 9112, 2.2).
+            // hyper treats everything up to the next empty line with CRLF as trailers, but parses them only up to the
+            // first empty line with LF. The bytes in between may be another response (RFC 9112, 2.2).
             Poll::Ready(Some(Ok(frame))) if frame.is_trailers() && self.is_http1() => self.leave(),
             Poll::Ready(Some(Ok(_))) => {
                 if let Some(HeldConnection::Stream(stream)) = &self.lease {

@@ -7,7 +7,7 @@ use tower::{BoxError, Service};
 use super::PoolError;
 use crate::body::ResponseBody;
 
-/// What makes the connections of a pool: any service like [`SourceConnector`](crate::connect::SourceConnector).
+/// A connector for a pool: any service like [`SourceConnector`](crate::connect::SourceConnector).
 pub trait Connect:
     Service<Uri, Response: Read + Write + Unpin + Send + 'static, Error: Into<BoxError>, Future: Send>
     + Clone
@@ -26,5 +26,5 @@ impl<C> Connect for C where
 {
 }
 
-/// The box of a request: hyper's own future has no name.
+/// A response future of a pool. Boxed, because hyper's own future has no name.
 pub(super) type Sending = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, PoolError>> + Send>>;

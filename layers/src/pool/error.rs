@@ -15,11 +15,11 @@ use crate::{
     connect::ConnectError,
 };
 
-/// A request that got no response.
+/// The error of a request that got no usable response.
 pub struct PoolError {
     step: PoolStep,
     source: Source,
-    /// Present when not a byte of it was sent. Boxed, so that it takes no room beside a response.
+    /// Present if no byte of it was sent. Boxed, so that a `Result` with a response stays small.
     request: Option<Box<Request<RequestBody>>>,
     unreachable: Option<Unreachable>,
 }
@@ -38,7 +38,7 @@ enum PoolStep {
 #[derive(Debug)]
 enum Source {
     Own(BoxError),
-    /// Of an attempt that several requests waited for.
+    /// The error of an attempt to connect that several requests waited for.
     Shared(Arc<dyn Error + Send + Sync>),
 }
 
@@ -82,7 +82,7 @@ impl PoolError {
         Self { step: PoolStep::Response, source: Source::Own(source.into()), request: None, unreachable: None }
     }
 
-    /// Adds `connects`, which tries to connect again as long as there is the pool.
+    /// Adds `connects`, which tries to connect again as long as the pool exists.
     pub(super) fn until<F>(mut self, connects: impl Fn() -> Option<F> + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
@@ -99,12 +99,12 @@ impl PoolError {
         self
     }
 
-    /// The request, if not a byte of it was sent. There is none a second time.
+    /// Takes the request out of the error, if no byte of it was sent.
     pub fn take_request(&mut self) -> Option<Request<RequestBody>> {
         self.request.take().map(|request| *request)
     }
 
-    /// What it means for a [`Balance`](crate::balance::Balance).
+    /// Returns the meaning of this error for a [`Balance`](crate::balance::Balance).
     pub(crate) fn failure(&mut self) -> Failure {
         let mut failure = Failure::new();
         if self.is_unprocessed() {
@@ -125,7 +125,7 @@ impl PoolError {
         }
     }
 
-    /// Whether no connection to the endpoint could be made.
+    /// Whether connecting to the endpoint failed.
     pub fn is_connect(&self) -> bool {
         self.step == PoolStep::Connect
     }
@@ -135,7 +135,7 @@ impl PoolError {
         self.is_connect() && std::iter::successors(self.source(), |error| (*error).source()).any(is_timeout)
     }
 
-    /// Whether this process or machine had no descriptor, memory or source port left for a connection.
+    /// Whether this process or machine had no file descriptor, memory or source port left for a connection.
     pub fn is_out_of_resources(&self) -> bool {
         let mut cause = self.source();
         while let Some(error) = cause {
@@ -147,8 +147,8 @@ impl PoolError {
         false
     }
 
-    /// Whether the endpoint may speak another protocol, such as TLS: it answered with something other than HTTP/1.1, or
-    /// ended the connection without an answer.
+    /// Whether the endpoint may speak another protocol, such as TLS: it sent something other than HTTP/1.1, or closed the
+    /// connection without a response.
     pub fn may_be_other_protocol(&self) -> bool {
         let is_reset = |error: &hyper::Error| {
             let io = error.source().and_then(|cause| cause.downcast_ref()).map(io::Error::kind);
@@ -158,35 +158,35 @@ impl PoolError {
         self.step == PoolStep::Exchange && !self.is_too_long() && self.hyper_error().is_some_and(unanswered)
     }
 
-    /// Whether the exchange ended because the body of the request could not be read.
+    /// Whether the exchange failed because the request body could not be read.
     pub fn is_client_failure(&self) -> bool {
-        // A stream of HTTP/2 that was reset neither by the peer nor for a fault of its.
+        // An HTTP/2 stream that was reset neither by the peer nor because of an error of the peer.
         let reset = |error: &h2::Error| error.is_reset() && !error.is_remote() && !error.is_library();
         self.step == PoolStep::Body
             || self.hyper_error().is_some_and(hyper::Error::is_user)
             || self.http2_error().is_some_and(reset)
     }
 
-    /// Whether the endpoint failed, and not the client, this machine, or an idle connection.
+    /// Whether the endpoint failed, rather than the client, this machine, or an idle connection.
     pub fn is_endpoint_failure(&self) -> bool {
         !self.is_client_failure() && !self.is_out_of_resources() && !self.is_orderly() && !self.is_too_long()
     }
 
-    /// Whether the endpoint has said that it did nothing with the request, so that it may be sent again whatever its
+    /// Whether the endpoint reported that it did not process the request, so that it can be sent again, whatever its
     /// method (RFC 9113, 8.7).
     pub fn is_unprocessed(&self) -> bool {
         self.http2_error().is_some_and(|error| {
-            // h2 gives the peer's GOAWAY to streams above the last that it names, and to no other (RFC 9113, 6.8).
+            // h2 reports the peer's GOAWAY only on streams above the last stream id that it names (RFC 9113, 6.8).
             error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
         })
     }
 
-    /// Whether the endpoint responded, but with something that cannot be passed on. Another attempt would get the same.
+    /// Whether the endpoint sent a response that cannot be passed on. Another attempt would get the same.
     fn has_responded(&self) -> bool {
         self.step == PoolStep::Response || self.is_too_long()
     }
 
-    /// Whether an endpoint in good order has ended a connection, or has no stream to spare.
+    /// Whether a healthy endpoint closed the connection or had no free stream.
     fn is_orderly(&self) -> bool {
         let reason = self.http2_error().and_then(h2::Error::reason);
         let unprocessed = self.is_unprocessed() && matches!(reason, Some(Reason::NO_ERROR | Reason::REFUSED_STREAM));
@@ -194,7 +194,7 @@ impl PoolError {
         unprocessed || self.step == PoolStep::Stale
     }
 
-    /// Whether the head of the response exceeds the limits.
+    /// Whether the response head exceeds the limits.
     fn is_too_long(&self) -> bool {
         self.hyper_error().is_some_and(hyper::Error::is_parse_too_large)
     }
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exhausted_resources_of_this_machine_are_not_the_endpoints_fault() {
+    fn an_endpoint_is_not_blamed_for_exhausted_resources_of_this_machine() {
         let own = [nix::libc::EMFILE, nix::libc::ENFILE, nix::libc::ENOBUFS, nix::libc::EADDRNOTAVAIL];
         let its = [nix::libc::ECONNREFUSED, nix::libc::ENETUNREACH, nix::libc::EHOSTUNREACH, nix::libc::ETIMEDOUT];
         for (code, own) in own.map(|code| (code, true)).into_iter().chain(its.map(|code| (code, false))) {
@@ -275,10 +275,10 @@ impl fmt::Display for PoolError {
                 "the head of the endpoint's response is too long or has too many headers"
             }
             PoolStep::Exchange if self.hyper_error().is_some_and(hyper::Error::is_parse) => {
-                "what the endpoint sent is not an HTTP/1.1 response"
+                "the endpoint did not send an HTTP/1.1 response"
             }
             PoolStep::Exchange => "the endpoint broke off before it responded",
-            PoolStep::Response => "the endpoint's response cannot be read in one way only",
+            PoolStep::Response => "the endpoint's response is malformed or ambiguous",
         })
     }
 }

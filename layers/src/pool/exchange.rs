@@ -18,8 +18,8 @@ use super::{
 use crate::body::{RequestBody, ResponseBody};
 
 pin_project! {
-    /// A request that was handed to its connection, and the wait for the response. Written by hand, as an `async` block
-    /// keeps what it awaits twice.
+    /// Waits for the response to a request that was passed to its connection. Written by hand, because an `async` block
+    /// stores what it awaits twice.
     pub(super) struct Exchange<F> {
         #[pin]
         response: F,
@@ -27,7 +27,7 @@ pin_project! {
     }
 }
 
-/// Hands the request to the connection at once; the future waits for the response.
+/// Passes the request to the connection at once. The future waits for the response.
 pub(super) fn exchange(
     mut connection: Box<PooledConnection>,
     request: Request<RequestBody>,
@@ -55,7 +55,7 @@ where
         Poll::Ready(match responded {
             Ok(mut response) => {
                 connection.meter.responded();
-                // With the response the connection goes, too.
+                // This also drops the connection.
                 if let Err(unreadable) = check(response.headers()) {
                     return Poll::Ready(Err((PoolError::response(unreadable), origin)));
                 }

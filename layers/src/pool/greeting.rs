@@ -13,37 +13,37 @@ use crate::frame_head::{FRAME_HEAD, FrameHead};
 const SETTINGS: u8 = 4;
 const ACK: u8 = 1;
 
-/// Tells whether the first thing that comes over a connection is a server's SETTINGS (RFC 9113, 3.4).
+/// An IO that reports whether its first frame is a server's SETTINGS (RFC 9113, 3.4).
 ///
-/// Whoever waits for that learns how many streams the peer allows before it opens one, and whether they may be tunnels,
-/// and sends no request to a peer that speaks something else.
+/// If a pool waits for the report, it knows how many streams the peer allows, and whether they can be tunnels, before it
+/// opens one. It also sends no request to a peer that speaks another protocol.
 #[derive(Debug)]
 pub(super) struct Greeting<IO> {
     io: IO,
     head: [u8; FRAME_HEAD],
     read: usize,
-    /// How much of the frame has not been read yet, once its head has.
+    /// How much of the frame is still to be read. `None` until its head has been read.
     left: Option<usize>,
     report: Option<oneshot::Sender<Result<(), Http2Error>>>,
 }
 
-/// A connection on which HTTP/2 cannot be spoken.
+/// The error of a connection to a peer that does not speak HTTP/2.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Http2Error {
-    /// What came first is no SETTINGS frame.
-    #[error("its first bytes are no SETTINGS: {0:?}")]
+    /// The peer sent something other than a SETTINGS frame first.
+    #[error("its first bytes are not SETTINGS: {0:?}")]
     NotHttp2(String),
-    /// Nothing came.
+    /// The peer closed the connection first.
     #[error("it closed the connection before its SETTINGS")]
     Closed,
-    /// Nothing came in time.
-    #[error("its SETTINGS did not come in time")]
+    /// The peer sent no SETTINGS frame within the connect timeout.
+    #[error("its SETTINGS did not arrive in time")]
     Timeout,
 }
 
 impl<IO> Greeting<IO> {
-    /// The connection, and the report, which breaks when the connection does.
+    /// Returns the IO and the receiver of the report, which is closed if the connection breaks.
     pub(super) fn new(io: IO) -> (Self, oneshot::Receiver<Result<(), Http2Error>>) {
         let (report, reported) = oneshot::channel();
         (Self { io, head: [0; FRAME_HEAD], read: 0, left: None, report: Some(report) }, reported)
@@ -53,7 +53,7 @@ impl<IO> Greeting<IO> {
         if let Some(left) = &mut self.left {
             *left -= bytes.len();
             if bytes.is_empty() {
-                // Broken off.
+                // The connection was closed within the frame.
                 self.report = None;
             }
             return;
@@ -72,12 +72,12 @@ impl<IO> Greeting<IO> {
 
     fn tell(&mut self, verdict: Result<(), Http2Error>) {
         if let Some(report) = self.report.take() {
-            // Nobody waits any more, which is no matter.
+            // The receiver may have been dropped.
             let _ = report.send(verdict);
         }
     }
 
-    /// The length of the SETTINGS.
+    /// Returns the length of the SETTINGS.
     fn verdict(&self) -> Result<usize, Http2Error> {
         match FrameHead::read(&self.head) {
             FrameHead { length, kind: SETTINGS, flags, stream: 0 } if self.read == FRAME_HEAD && flags & ACK == 0 => {
@@ -91,7 +91,7 @@ impl<IO> Greeting<IO> {
 impl<IO: Read + Unpin> Read for Greeting<IO> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        // Whoever reads on has acted upon the frame.
+        // hyper reads on only after it has applied the frame.
         if this.left == Some(0) {
             this.tell(Ok(()));
         }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_report_comes_when_the_frame_was_acted_upon() {
+    async fn the_report_arrives_once_the_frame_has_been_applied() {
         let (near, mut far) = tokio::io::duplex(64);
         let (greeting, mut report) = Greeting::new(TokioIo::new(near));
         let mut io = TokioIo::new(greeting);

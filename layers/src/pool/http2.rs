@@ -32,31 +32,32 @@ use crate::{
     upgrade::Outbound,
 };
 
-/// Enough for 40 MB/s over 6 ms, and what one stream may hold of a response that its client does not read.
+/// Enough for 40 MB/s at a round trip of 6 ms. Also the most that is buffered for a stream whose client does not read.
 const STREAM_WINDOW: u32 = 256 * 1024;
-/// As for requests: what heads of real services need.
+/// The same as for requests: enough for the heads of real services.
 const MAX_HEAD: u32 = 64 * 1024;
-/// A connection that says goodbye as a request comes gives it back; more than once in a row is no accident.
+/// How often a request is tried. A connection that is shutting down as a request arrives returns it, but several in a row
+/// are no coincidence.
 const ATTEMPTS: usize = 3;
 
-/// Sends requests to one endpoint that is known to speak HTTP/2, several at a time over few connections.
+/// A pool of HTTP/2 connections to one endpoint. As a service, it sends several requests at a time over few connections.
 ///
-/// A connection takes requests up to the number of concurrent streams that its peer or
-/// [`max_streams`](Self::max_streams) allows; then another one is opened. After a GOAWAY, it ends with the last of its
-/// streams. If requests have waited for 10 s without any part of a response, it takes no new requests until something
-/// arrives; answers to PINGs do not count. A new connection takes requests once the peer's SETTINGS have arrived, so a
-/// peer that speaks another protocol gets none.
+/// The endpoint must be known to speak HTTP/2. A connection accepts as many concurrent streams as its peer and
+/// [`max_streams`](Self::max_streams) allow; then another one is opened. After a GOAWAY, it is closed with the last of its
+/// streams. If requests have waited for 10 seconds without any part of a response, the connection accepts no new ones
+/// until something arrives; answers to PINGs do not count. A new connection accepts requests once the peer's SETTINGS have
+/// arrived, so that no request is sent to a peer that speaks another protocol. Clones are cheap and share the connections.
 ///
 /// `:authority` is the `Host` of the request, or else the authority of its URI, or else that of the endpoint. `:scheme` is
 /// the endpoint's.
 ///
-/// The pool opens one connection at a time. The attempt goes on even if the request that started it is cancelled, and
+/// The pool opens one connection at a time. The attempt continues even if the request that started it is cancelled, and
 /// all waiting requests share the connection or the error.
 ///
-/// A GET with `Upgrade` becomes an extended CONNECT for the first protocol where the peer takes such (RFC 8441), and
-/// its 200 a 101, with the `Sec-WebSocket-Accept` that the client waits for: a
-/// [`TunnelLayer`](crate::upgrade::TunnelLayer) does the rest. Where it does not, the request is sent without the field,
-/// as to a backend that ignores it (RFC 9110, 7.8). Clones share the connections; cloning counts a reference.
+/// If the peer allows extended CONNECT (RFC 8441), a GET with `Upgrade` is sent as one, for the first protocol in the
+/// header. A 200 response becomes a 101 with the `Sec-WebSocket-Accept` that the client expects, and a
+/// [`TunnelLayer`](crate::upgrade::TunnelLayer) does the rest. Otherwise the request is sent without `Upgrade`, as if the
+/// backend ignored it (RFC 9110, 7.8).
 ///
 /// ```
 /// use pmesh_layers::{connect::SourceConnector, pool::Http2Pool};
@@ -91,9 +92,10 @@ struct Http2PoolSettings {
 }
 
 impl<C: Clone> Http2Pool<C> {
-    /// Connects to `endpoint` through `connector`, within 5 s.
+    /// Creates a pool that connects to `endpoint` with `connector`.
     ///
-    /// Each connection carries up to 100 streams, and is closed after 60 s without one.
+    /// By default, connecting can take 5 seconds, and each connection carries up to 100 streams and is closed after 60
+    /// seconds without one.
     pub fn new(connector: C, endpoint: Uri) -> Self {
         let settings = Http2PoolSettings {
             endpoint,
@@ -106,37 +108,38 @@ impl<C: Clone> Http2Pool<C> {
         Self::of(connector, settings)
     }
 
-    /// At most so many streams on a connection, and fewer where the peer says so.
+    /// Sets the maximum number of concurrent streams on a connection; 100 by default. The peer can set a lower limit.
     #[must_use]
     pub fn max_streams(self, streams: u32) -> Self {
         self.with(|settings| settings.max_streams = streams.max(1))
     }
 
-    /// How long an idle connection is kept, to the second.
+    /// Sets how long an idle connection is kept; 60 seconds by default. Idle connections are checked four
+    /// times within this time, but at most once a second.
     #[must_use]
     pub fn idle_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.idle_timeout = bounded(timeout))
     }
 
-    /// How long a connection takes new requests; without limit by default.
+    /// Sets the maximum age at which a connection accepts new requests; unlimited by default.
     ///
-    /// Up to a tenth is taken off, so that connections do not all end at once. An old connection ends with the last of
-    /// its streams, and a new one is opened. Under steady traffic, this is how a pool notices that a name has a new
-    /// address.
+    /// Up to a tenth is taken off at random, so that connections are not all replaced at once. An old connection is closed
+    /// with the last of its streams. Under steady traffic, this is how a pool notices that a name has a new address.
     #[must_use]
     pub fn max_age(self, age: Option<Duration>) -> Self {
         self.with(|settings| settings.max_age = MaxAge::new(age))
     }
 
-    /// How long a new connection may take in total, including the connector and the peer's SETTINGS.
+    /// Sets the maximum time to open a connection, until the peer's SETTINGS have arrived; 5 seconds by default.
     #[must_use]
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.connect_timeout = bounded(timeout))
     }
 
-    /// How long a request waits for a connection, if less than [`connect_timeout`](Self::connect_timeout).
+    /// Sets the maximum time that a request waits for a connection, if it is less than
+    /// [`connect_timeout`](Self::connect_timeout).
     ///
-    /// This leaves time for another endpoint. The attempt to connect goes on for later requests. The limit applies to
+    /// This leaves time for another endpoint. The attempt to connect continues for later requests. The limit applies to
     /// this pool and to clones made from it.
     #[must_use]
     pub fn connect_within(mut self, share: Duration) -> Self {
@@ -144,15 +147,16 @@ impl<C: Clone> Http2Pool<C> {
         self
     }
 
-    /// Asks a peer that has been silent for `interval` while streams are open whether it is still there (PING), and
-    /// gives it up when no answer comes for `timeout`. By default after 5 minutes, for 20 s: servers of gRPC end
-    /// connections on which they are asked more often.
+    /// Sets when to send a PING and how long to wait for the answer; 5 minutes and 20 seconds by default.
+    ///
+    /// A PING is sent if the peer has been silent for `interval` while streams are open. The connection is closed if there
+    /// is no answer within `timeout`. gRPC servers close connections on which PINGs are more frequent than by default.
     #[must_use]
     pub fn keep_alive(self, interval: Duration, timeout: Duration) -> Self {
         self.with(|settings| settings.keep_alive = (bounded(interval), bounded(timeout)))
     }
 
-    /// A pool with other settings, and connections of its own.
+    /// Returns a pool with other settings and its own connections.
     fn with(self, change: impl FnOnce(&mut Http2PoolSettings)) -> Self {
         let mut settings = self.shared.settings.clone();
         change(&mut settings);
@@ -171,12 +175,12 @@ impl<C: Clone> Http2Pool<C> {
         Self { shared, connect_within: None }
     }
 
-    /// The endpoint.
+    /// The URI of the endpoint.
     pub fn endpoint(&self) -> &Uri {
         &self.shared.settings.endpoint
     }
 
-    /// How many connections there are. It may be kept for longer than the pool.
+    /// The number of connections. The value can outlive the pool.
     pub fn stats(&self) -> &Arc<PoolStats> {
         &self.shared.stats
     }
@@ -226,7 +230,7 @@ impl<C: Connect> Http2PoolShared<C> {
             let (sender, stream) = match found {
                 Ok(found) => found,
                 Err(error) => {
-                    // The error may be kept for longer than the pool.
+                    // Weak, because the error can outlive the pool.
                     let pool = Arc::downgrade(&self);
                     let connect = move || {
                         let shared = pool.upgrade()?;
@@ -249,7 +253,7 @@ impl<C: Connect> Http2PoolShared<C> {
         }
     }
 
-    /// A stream on a new connection, or on one that has room again in the meantime.
+    /// Returns a stream on a new connection, or on one that has a free stream in the meantime.
     async fn new_stream(
         self: &Arc<Self>,
         within: Option<Duration>,
@@ -260,7 +264,7 @@ impl<C: Connect> Http2PoolShared<C> {
                 Ok(found) => found,
                 Err(_) => Err(Arc::new(ConnectTimeout(within))),
             },
-            // The attempt itself ends in time, with a more precise error.
+            // The attempt itself has a timeout, with a more precise error.
             None => self.search(started).await,
         }
     }
@@ -272,7 +276,7 @@ impl<C: Connect> Http2PoolShared<C> {
             if let Some(found) = self.connections.stream() {
                 return Ok(found);
             }
-            // Other requests took the streams, again and again.
+            // Other requests have taken all streams each time.
             if started.elapsed() >= connect_timeout {
                 return Err(Arc::new(ConnectTimeout(connect_timeout)));
             }
@@ -289,7 +293,7 @@ impl<C: Connect> Http2PoolShared<C> {
             let (sender, connection) = Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .initial_stream_window_size(STREAM_WINDOW)
-                // Responses that nobody reads must not hold up those of others on the same connection.
+                // A response that is not read must not hold up others on the same connection.
                 .initial_connection_window_size(STREAM_WINDOW.saturating_mul(*max_streams).min(MAX_WINDOW))
                 .max_header_list_size(MAX_HEAD)
                 .keep_alive_interval(*interval)
@@ -315,7 +319,7 @@ impl<C: Connect> Http2PoolShared<C> {
         let limits = Http2Open::new(&self.stats, Arc::clone(&load));
         tokio::spawn(async move {
             let mut connection = pin!(connection);
-            // It is polled for each request, which is often enough to see what the peer allows.
+            // The connection is polled for each request, which is often enough to notice new limits of the peer.
             let ended = std::future::poll_fn(|cx| {
                 let polled = connection.as_mut().poll(cx);
                 let takes_upgrades = connection.is_extended_connect_protocol_enabled();
@@ -331,7 +335,7 @@ impl<C: Connect> Http2PoolShared<C> {
     }
 }
 
-/// The largest window there is (RFC 9113, 6.9.1).
+/// The largest possible window (RFC 9113, 6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 
 /// Hands the request to the connection at once; the future waits for the response.
@@ -377,7 +381,7 @@ fn exchange(
     }
 }
 
-/// Which endpoint it is.
+/// Adds the endpoint to an [`Http2Error`].
 #[derive(Debug, thiserror::Error)]
 #[error("{} does not speak HTTP/2", .endpoint.authority().map_or("the endpoint", |authority| authority.as_str()))]
 struct NotHttp2 {
@@ -385,7 +389,7 @@ struct NotHttp2 {
     source: Http2Error,
 }
 
-/// A peer that allows no stream at all.
+/// The error of a peer that allows no stream at all.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the endpoint allows no request on a new connection (MAX_CONCURRENT_STREAMS is 0)")]
 struct NoStream;

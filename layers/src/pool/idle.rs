@@ -12,23 +12,23 @@ use tokio::{
 use super::{LOOKS, age::MaxAge, meter::Meter, stats::PoolStats};
 use crate::body::RequestBody;
 
-/// How long an endpoint that has responded may leave the rest of the request unread.
+/// How long an endpoint that has responded can leave the rest of the request unread.
 const UNREAD: Duration = Duration::from_secs(5);
-/// How long the rest of that request may be without a piece. A server of HTTP may be more strict.
+/// How long the client can take for the next piece of that request. The HTTP server can be stricter.
 const UNSENT: Duration = Duration::from_secs(60);
 
-/// One connection to the endpoint, held by whoever may send on it. Always in a box, since it moves with its response.
+/// One connection to the endpoint. Its holder can send on it. Always boxed, because it moves with its response.
 pub(super) struct PooledConnection {
     pub(super) sender: SendRequest<RequestBody>,
-    /// The task that moves its bytes. It ends with this: hyper's would go on with a request that nobody waits for any
-    /// more, for as long as the endpoint does not read it.
+    /// The task that moves its bytes, aborted on drop. Otherwise hyper would continue with a cancelled request for as long
+    /// as the endpoint does not read it.
     task: Option<AbortHandle>,
     pub(super) meter: Arc<Meter>,
-    /// When it stops taking requests.
+    /// When it stops accepting requests.
     end: Option<Instant>,
     /// Since when it had been idle before its current request; `None` if it is new.
     waited_since: Option<Instant>,
-    /// Whether it may have been authenticated, so that no other client may use it.
+    /// Whether it may have been authenticated, so that no other client must use it.
     pub(super) private: bool,
 }
 
@@ -46,25 +46,25 @@ impl PooledConnection {
         self.end.is_some_and(|end| now >= end)
     }
 
-    /// Lets the task live on, to hand its IO over after a change of protocol.
+    /// Drops the connection but not its task, which passes the IO on after a change of protocol.
     pub(super) fn detach(mut self) {
         self.meter.end();
         self.task = None;
     }
 
-    /// Makes it idle, after its response has been read to the end.
+    /// Marks it as idle after its response has been read to the end.
     pub(super) fn rest(&mut self) {
         self.meter.end();
         self.waited_since = Some(Instant::now());
     }
 
-    /// Whether it may still become ready for another request.
+    /// Whether it can still become ready for another request.
     pub(super) fn may_be_ready(&self) -> bool {
         !self.sender.is_closed() && !self.meter.is_broken()
     }
 
-    /// Since when it had been idle, if it ended without a byte of a response. The endpoint probably closed it because
-    /// it had been idle for too long.
+    /// Returns since when it had been idle, if it was closed without a byte of a response. The endpoint probably closed it
+    /// because it had been idle for too long.
     pub(super) fn stale_since(&self) -> Option<Instant> {
         self.waited_since.filter(|_| self.meter.has_heard_nothing())
     }
@@ -78,9 +78,9 @@ impl Drop for PooledConnection {
     }
 }
 
-/// The connections of one endpoint that wait for a request, the last used on top.
+/// The idle connections of one endpoint, the most recently used one on top.
 ///
-/// A worker has its own, so the lock is never waited for there: two uncontended lockings a request, some 20 ns each.
+/// Each worker has its own, so the lock is uncontended. Each request locks it twice, for about 20 ns each.
 pub(super) struct Idle {
     state: Mutex<IdleConnections>,
     max: usize,
@@ -91,7 +91,7 @@ pub(super) struct Idle {
 
 struct IdleConnections {
     waiting: Vec<Waiting>,
-    /// A task looks for connections that have waited too long.
+    /// Whether a task checks for connections that have been idle for too long.
     expiring: bool,
 }
 
@@ -106,22 +106,22 @@ impl Idle {
         Self { state, max, timeout, max_age, stats: Arc::default() }
     }
 
-    /// An empty set with the same limits and another maximum age.
+    /// Returns an empty set with the same limits and another maximum age.
     pub(super) fn with_max_age(&self, max_age: MaxAge) -> Self {
         Self::new(self.max, self.timeout, max_age)
     }
 
-    /// When a connection that is opened now stops taking requests.
+    /// Returns when a connection that is opened now stops accepting requests.
     pub(super) fn end(&self) -> Option<Instant> {
         self.max_age.end()
     }
 
-    /// How many connections there are, in use or not.
+    /// The number of connections, idle or in use.
     pub(super) fn stats(&self) -> &Arc<PoolStats> {
         &self.stats
     }
 
-    /// A connection that can take a request now.
+    /// Takes a connection that is ready for a request.
     pub(super) fn take(&self) -> Option<Box<PooledConnection>> {
         let mut state = self.lock();
         let taken = self.take_newest(&mut state);
@@ -135,7 +135,7 @@ impl Idle {
         while let Some(Waiting { mut connection, since }) = state.waiting.pop() {
             let now = *now.get_or_insert_with(Instant::now);
             if now - since >= self.timeout {
-                // Those below have waited longer.
+                // The others have been idle for longer.
                 state.waiting.clear();
                 return None;
             }
@@ -154,13 +154,13 @@ impl Idle {
         self.stats.set_http1_idle(state.waiting.len());
     }
 
-    /// Keeps a connection whose response has ended.
+    /// Keeps a connection whose response has been read to the end.
     pub(super) fn put(self: &Arc<Self>, connection: Box<PooledConnection>) {
         connection.meter.end();
         if connection.sender.is_ready() {
             self.keep(connection);
         } else if connection.may_be_ready() {
-            // The rest of the request is still on its way, or the connection's task is not through yet.
+            // The rest of the request is still being sent, or the connection's task has not finished yet.
             let idle = Arc::clone(self);
             tokio::spawn(async move {
                 if let Some(connection) = when_ready(connection).await {
@@ -170,7 +170,7 @@ impl Idle {
         }
     }
 
-    /// Keeps it only for as long as the rest of its request is on its way.
+    /// Drops a connection once the rest of its request has been sent.
     pub(super) fn leave(connection: Box<PooledConnection>) {
         connection.meter.end();
         if !connection.sender.is_ready() && connection.may_be_ready() {
@@ -199,13 +199,13 @@ impl Idle {
 
 impl Drop for Idle {
     fn drop(&mut self) {
-        // They end with it.
+        // The idle connections are dropped with it.
         self.stats.set_http1_idle(0);
     }
 }
 
-/// Lets a request that was answered early go on as long as it moves: its client may read the response only when it
-/// has sent all of it, and its endpoint may want it all (RFC 9112, 9.5).
+/// Waits until a request that was answered early has been sent, as long as it makes progress. The client may not read the
+/// response until it has sent the whole request, and the endpoint may want all of it (RFC 9112, 9.5).
 pub(super) async fn when_ready(mut connection: Box<PooledConnection>) -> Option<Box<PooledConnection>> {
     let (mut written, mut since) = (connection.meter.written(), Instant::now());
     loop {
@@ -218,7 +218,7 @@ pub(super) async fn when_ready(mut connection: Box<PooledConnection>) -> Option<
         if now != written {
             (written, since) = (now, Instant::now());
         } else if connection.meter.is_blocked() || since.elapsed() >= UNSENT {
-            // Nobody else would end it (hyper#4176).
+            // hyper itself would never give up (hyper#4176).
             return None;
         }
     }

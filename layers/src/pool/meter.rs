@@ -13,26 +13,26 @@ use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 
 use super::stats::Http1Open;
 
-/// What may come before the end of a response's head, in bytes: more than hyper takes for the head itself. Without an
-/// end of their own, interim responses (1xx) would keep the connection's task, and with it the worker, busy for good.
+/// Maximum number of bytes up to the end of the response head: more than hyper accepts for the head itself. Without a
+/// limit, endless interim responses (1xx) would keep the connection's task, and with it the worker, busy forever.
 const MAX_BEFORE_RESPONSE: usize = 512 * 1024;
-/// Read at a time until then, to count it.
+/// Size of a read while bytes are counted.
 const PIECE: usize = 8 * 1024;
-/// Nothing is counted.
+/// Bytes are not counted.
 const UNLIMITED: usize = usize::MAX;
 
-/// How far an exchange over a connection of HTTP/1 has come, seen from below.
+/// The progress of an exchange over an HTTP/1 connection, observed at its IO.
 #[derive(Debug)]
 pub(super) struct Meter {
-    /// How much may still come before the response.
+    /// How many more bytes can arrive before the response.
     left: AtomicUsize,
-    /// Pieces that the endpoint has taken.
+    /// Number of writes.
     written: AtomicU32,
-    /// The endpoint takes no more for now.
+    /// Whether the last write is still pending, because the endpoint does not read.
     blocked: AtomicBool,
-    /// A write has failed. The endpoint may have responded before.
+    /// Whether a write has failed. The endpoint may have responded before.
     broken: AtomicBool,
-    /// A response is still being read.
+    /// Whether a response is expected or still being read.
     reading: AtomicBool,
 }
 
@@ -47,7 +47,7 @@ impl Meter {
         })
     }
 
-    /// A request is about to be sent.
+    /// Notes that a request is about to be sent.
     pub(super) fn begin(&self) {
         self.left.store(MAX_BEFORE_RESPONSE, Ordering::Relaxed);
         self.reading.store(true, Ordering::Relaxed);
@@ -58,22 +58,22 @@ impl Meter {
         self.left.load(Ordering::Relaxed) == MAX_BEFORE_RESPONSE
     }
 
-    /// The head of its response is there.
+    /// Notes that the response head has arrived.
     pub(super) fn responded(&self) {
         self.left.store(UNLIMITED, Ordering::Relaxed);
     }
 
-    /// The response has been read to the end, or the protocol changes.
+    /// Notes that the response has been read to the end, or that the protocol changes.
     pub(super) fn end(&self) {
         self.reading.store(false, Ordering::Relaxed);
     }
 
-    /// Changes when the endpoint has taken something.
+    /// A counter that changes with each write.
     pub(super) fn written(&self) -> u32 {
         self.written.load(Ordering::Relaxed)
     }
 
-    /// Whether something is left that the endpoint does not take.
+    /// Whether a write is pending because the endpoint does not read.
     pub(super) fn is_blocked(&self) -> bool {
         self.blocked.load(Ordering::Relaxed)
     }
@@ -90,7 +90,7 @@ impl Meter {
     fn note_written<T>(&self, polled: &Poll<io::Result<T>>) {
         self.blocked.store(polled.is_pending(), Ordering::Relaxed);
         if polled.is_ready() {
-            // Written by the connection's task alone.
+            // Only the connection's task writes to the counter.
             self.written.store(self.written().wrapping_add(1), Ordering::Relaxed);
         }
     }
@@ -98,17 +98,17 @@ impl Meter {
 
 /// An IO with a [`Meter`].
 ///
-/// When a write fails, hyper gives up the connection without reading what has arrived. But a server may respond and
-/// close before it has read the whole request. The rest of the request then meets a reset, although the response has
-/// arrived or is about to. So until the response has been read, the error of a failed write is held back, and becomes
-/// the error that reading ends with.
+/// When a write fails, hyper closes the connection without reading what has arrived. But a server can respond and close
+/// before it has read the whole request. Sending the rest of the request then fails with a reset, although the response
+/// has arrived or is about to. So until the response has been read, the error of a failed write is held back, and
+/// reported at the end of reading.
 #[derive(Debug)]
 pub(super) struct Metered<IO> {
     io: IO,
     meter: Arc<Meter>,
-    /// Why a write failed, until it is reported.
+    /// The error of a failed write, until it is reported.
     failure: Option<io::Error>,
-    /// Lives as long as the connection, whoever holds it.
+    /// Counts the connection for as long as its IO exists.
     _open: Http1Open,
 }
 
@@ -129,7 +129,7 @@ impl<IO: Write + Unpin> Metered<IO> {
         self.unless_failed(|io| Pin::new(io).poll_flush(cx))
     }
 
-    /// Keeps a failure for the reader, which is woken by more data or by the end.
+    /// Keeps a failure for the reader, which is woken by more data or by the end of the connection.
     fn unless_failed<R>(&mut self, act: impl FnOnce(&mut IO) -> Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         let failure = match self.failure.take() {
             Some(failure) => failure,
@@ -155,7 +155,7 @@ impl<IO: Read + Unpin> Read for Metered<IO> {
             return Pin::new(&mut this.io).poll_read(cx, buf);
         }
         if left == 0 {
-            return Poll::Ready(Err(io::Error::other("there is no end to what comes before the response")));
+            return Poll::Ready(Err(io::Error::other("the endpoint sent too much before its response")));
         }
         let mut bytes = [const { MaybeUninit::uninit() }; PIECE];
         let room = PIECE.min(buf.remaining()).min(left);
@@ -176,5 +176,5 @@ impl<IO: Read + Unpin> Read for Metered<IO> {
     }
 }
 
-// A flush of TLS may be what writes.
+// With TLS, a flush can be the actual write.
 write_half!(impl[IO: Write + Unpin] Write, for Metered<IO>, { write: on_write, vectored: through, flush: on_flush, shutdown: through });

@@ -6,7 +6,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let connector = SourceConnector::new().subnet("127.2.0.0/16".parse()?);
-//! // A tower service: clone it and call it.
+//! // A pool is a tower service: clone it and call it.
 //! let pool = Pool::with_limits(connector, "http://127.1.0.1:8080".parse()?, 100, Duration::from_secs(30));
 //! # Ok(())
 //! # }
@@ -29,7 +29,8 @@ mod service;
 mod stats;
 mod streams;
 
-/// How often connections that are not in use are looked at within their timeout: so much later, a fourth, they may end.
+/// How many times within the idle timeout the idle connections are checked. So a connection can outlive its timeout by a
+/// quarter.
 const LOOKS: u32 = 4;
 
 pub(crate) use body::PooledBody;

@@ -8,22 +8,22 @@ use std::{
 use tokio::sync::oneshot;
 use tower::BoxError;
 
-/// Why there is no connection, shared by all requests that waited for it.
+/// The error of an attempt to connect, shared by all requests that waited for it.
 pub(super) type OpenFailure = Arc<dyn Error + Send + Sync>;
 
-/// Lets a connector with the same timeout as its pool fail first, because it can say where it was stuck.
+/// Added to the pool's timeout, so that a connector with the same timeout fails first. Its error is more precise.
 pub(super) const GRACE: Duration = Duration::from_millis(10);
 
 type OpenOutcome = Result<(), OpenFailure>;
 
 /// A pool's attempt to open a connection that requests will share.
 ///
-/// It belongs to the pool, not to a request: it goes on even if nobody waits any more. All waiting requests share the
+/// It belongs to the pool, not to a request, and continues even if no request is waiting. All waiting requests share the
 /// outcome, in the order in which they arrived.
 #[derive(Debug, Default)]
 pub(super) struct Opening(Arc<Mutex<UnderWay>>);
 
-/// The waiting requests, while there is an attempt.
+/// The waiting requests; `None` without an attempt.
 type UnderWay = Option<Vec<oneshot::Sender<OpenOutcome>>>;
 
 impl Opening {
@@ -40,7 +40,7 @@ impl Opening {
         receiver.await.unwrap_or_else(|_| Err(Arc::new(Panicked)))
     }
 
-    /// Adds a waiting request. Returns whether it is the first.
+    /// Adds a waiting request. Returns whether it is the first one.
     fn wait(&self, sender: oneshot::Sender<OpenOutcome>) -> bool {
         let mut under_way = lock(&self.0);
         let is_first = under_way.is_none();
@@ -74,7 +74,7 @@ fn lock(under_way: &Mutex<UnderWay>) -> MutexGuard<'_, UnderWay> {
     under_way.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A connection did not open in time, which includes TCP, TLS and, for HTTP/2, the peer's SETTINGS.
+/// The error of a connection that did not open in time, including TCP, TLS and, for HTTP/2, the peer's SETTINGS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("connecting timed out after {0:.1?}")]
 pub struct ConnectTimeout(pub(super) Duration);
@@ -94,7 +94,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn an_attempt_goes_on_when_nobody_waits_and_is_shared() {
+    async fn an_attempt_is_shared_and_continues_when_its_request_is_cancelled() {
         let (opening, begun) = (Opening::default(), AtomicUsize::new(0));
         let fails = || {
             begun.fetch_add(1, Ordering::Relaxed);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_a_panic_there_is_another_attempt() {
+    async fn another_attempt_can_start_after_a_panic() {
         let opening = Opening::default();
         let panics = opening.join(|| async { panic!("on purpose") }).await;
         assert_eq!(panics.unwrap_err().to_string(), "the connector panicked");

@@ -12,17 +12,17 @@ use crate::{
     hop_by_hop::tokens,
 };
 
-/// What a pool has to remember about a request in flight.
+/// What a pool remembers about a request in flight.
 #[derive(Debug)]
 pub(super) struct Origin {
-    /// The client connection, if it is HTTP/1. An HTTP/2 connection may belong to a proxy or another node, and carry
-    /// the requests of many clients.
+    /// The client connection, if it is HTTP/1. An HTTP/2 connection may come from a proxy or another node, and carry the
+    /// requests of many clients.
     client: Option<ConnInfo>,
     /// Whether the request authenticates the connection that it is sent over.
     authenticates: bool,
     /// Whether its `Host` was taken from the endpoint.
     own_host: bool,
-    /// The version in which it was received.
+    /// The version of the request as received.
     version: Version,
 }
 
@@ -48,13 +48,13 @@ impl Origin {
         }
     }
 
-    /// The client's own connection of this pool.
+    /// Returns the connection of this pool that belongs to the client.
     pub(super) fn tied(&self, pool: &Arc<Idle>) -> Option<Returning> {
         let is_of_pool = |tied: &Tied| std::ptr::eq(tied.pool.as_ptr(), Arc::as_ptr(pool));
         self.client.as_ref()?.ties()?.take(is_of_pool).map(|tied| tied.connection)
     }
 
-    /// Where to keep the connection that this response arrived on.
+    /// Returns where to keep the connection that this response arrived on.
     pub(super) fn home<R>(
         self,
         connection: &mut PooledConnection,
@@ -77,8 +77,9 @@ impl Origin {
 pub(super) enum Home {
     /// In the pool, for any request.
     Pool(Arc<Idle>),
-    /// With a client connection, for its requests alone: it may be authenticated.
+    /// With the client connection, for its requests only, because it may be authenticated.
     Client(Arc<Idle>, ConnInfo),
+    /// It is closed.
     Nowhere,
 }
 
@@ -101,18 +102,18 @@ impl Home {
     }
 }
 
-/// A connection to an endpoint that belongs to a client connection, and the pool that made it.
+/// A connection to an endpoint that belongs to a client connection, and its pool.
 struct Tied {
     /// Weak, but keeps the allocation, so that no other pool can get its address.
     pool: Weak<Idle>,
     connection: Returning,
 }
 
-/// A connection that becomes available when its current request is done.
+/// A connection that becomes available once its current request has been sent completely.
 pub(super) type Returning = oneshot::Receiver<Box<PooledConnection>>;
 
-/// Whether a response asks for credentials that authenticate the connection instead of the request, which no scheme
-/// should do (RFC 9110, 11.7).
+/// Whether a response asks for credentials that authenticate the connection instead of the request. No scheme should do
+/// that (RFC 9110, 11.7).
 fn asks_for_connection_scheme<R>(response: &Response<R>) -> bool {
     match response.status() {
         StatusCode::UNAUTHORIZED => has_connection_scheme(response.headers(), &WWW_AUTHENTICATE),
@@ -121,8 +122,8 @@ fn asks_for_connection_scheme<R>(response: &Response<R>) -> bool {
     }
 }
 
-/// Challenges and credentials begin with the name of their scheme, and a line may have several challenges. `NTLM` and
-/// `Negotiate` have unlisted variants such as `Nego2`, so only the first letters are compared, as in HAProxy.
+/// Challenges and credentials begin with the name of their scheme, and a header line can have several challenges. `NTLM`
+/// and `Negotiate` have unregistered variants such as `Nego2`, so only the first four letters are compared, as in HAProxy.
 fn has_connection_scheme(headers: &HeaderMap, field: &HeaderName) -> bool {
     let begins_so = |one: &[u8]| {
         one.first_chunk::<4>().is_some_and(|four| matches!(&four.to_ascii_lowercase()[..], b"ntlm" | b"nego"))
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schemes_that_authenticate_a_connection() {
+    fn schemes_that_authenticate_a_connection_are_recognized() {
         for (status, field, value, expected) in [
             (401, WWW_AUTHENTICATE, "NTLM", true),
             (401, WWW_AUTHENTICATE, "Negotiate", true),

@@ -7,8 +7,7 @@ use http_body::Body;
 
 use crate::upgrade::Outbound;
 
-/// Converts a request to HTTP/1.1: origin form, a `Host`, one `Cookie` line, and framing that says how long the body
-/// is.
+/// Converts a request to HTTP/1.1: origin form, a `Host`, one `Cookie` line, and framing for the body.
 ///
 /// Returns whether the `Host` was taken from the endpoint because the request has none.
 pub(super) fn into_http1<B: Body>(request: &mut Request<B>, endpoint: &Uri) -> bool {
@@ -27,7 +26,7 @@ pub(super) fn into_http1<B: Body>(request: &mut Request<B>, endpoint: &Uri) -> b
             // OPTIONS without a path asks about the server (RFC 9112, 3.2.4).
             None if request.method() == Method::OPTIONS => PathAndQuery::from_static("*"),
             None => PathAndQuery::from_static("/"),
-            // Where a fragment followed the authority it says so and is empty, and would be written as nothing.
+            // After a URI such as http://host#x, the path says "/" but would be written as nothing.
             Some(path) if path.as_str() == "/" => PathAndQuery::from_static("/"),
             Some(path) => path.clone(),
         };
@@ -38,7 +37,7 @@ pub(super) fn into_http1<B: Body>(request: &mut Request<B>, endpoint: &Uri) -> b
     if expects_body && request.body().is_end_stream() && !request.headers().contains_key(CONTENT_LENGTH) {
         request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
-    // hyper leaves the body out when the method has none as a rule and the length is not known.
+    // hyper drops a body of unknown length if the method usually has none.
     let unknown_length = !request.body().is_end_stream() && request.body().size_hint().exact().is_none();
     if unknown_length && !request.headers().contains_key(CONTENT_LENGTH) {
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -54,7 +53,7 @@ pub(super) fn into_http2<B>(request: &mut Request<B>, endpoint: &Uri) -> bool {
     let headers = request.headers_mut();
     headers.remove(CONNECTION);
     headers.remove(TRANSFER_ENCODING);
-    // What becomes of it is up to `Outbound`; without the field the request is an ordinary one (RFC 9110, 7.8).
+    // `Outbound` handles upgrades. Without the header, this is an ordinary request (RFC 9110, 7.8).
     headers.remove(UPGRADE);
     let host = headers.remove(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
@@ -70,12 +69,12 @@ pub(super) fn into_http2<B>(request: &mut Request<B>, endpoint: &Uri) -> bool {
         Some(path) if path.as_str().starts_with('?') => PathAndQuery::try_from(path.to_string()).unwrap_or(path),
         Some(path) => path,
     });
-    // What cannot be put together is refused when it is sent.
+    // A URI that cannot be built is rejected on sending.
     *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
     own_host
 }
 
-/// Takes back what [`into_http2`] did as far as another endpoint needs it, which may speak HTTP/1.1.
+/// Reverts those changes of [`into_http2`] that matter to another endpoint, which may speak HTTP/1.1.
 pub(super) fn from_http2<B>(mut request: Request<B>, upgrade: Option<Outbound>, own_host: bool) -> Request<B> {
     let host = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
     if own_host {
@@ -90,12 +89,12 @@ pub(super) fn from_http2<B>(mut request: Request<B>, upgrade: Option<Outbound>, 
     request
 }
 
-/// Without what stands before an `@`, which is not for the server (RFC 9110, 4.2.4).
+/// Returns the authority without the userinfo before an `@`, which must not be sent (RFC 9110, 4.2.4).
 fn host_field(authority: &Authority) -> Option<HeaderValue> {
     HeaderValue::from_str(authority.as_str().rsplit('@').next()?).ok()
 }
 
-/// HTTP/2 lets each cookie have a line of its own (RFC 9113, 8.2.3).
+/// Joins cookies, which can have a line each in HTTP/2 (RFC 9113, 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut cookies = headers.get_all(COOKIE).iter();
     if cookies.next().is_some() && cookies.next().is_some() {
@@ -113,7 +112,7 @@ mod tests {
     use http_body_util::{Empty, StreamBody};
 
     #[test]
-    fn targets_become_origin_form() {
+    fn request_targets_become_origin_form() {
         for (method, uri, expected) in [
             ("GET", "http://h/a?b", "/a?b"),
             ("GET", "http://h?b", "/?b"),
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn for_http2_the_uri_is_whole_and_back_again() {
+    fn the_uri_is_complete_for_http2_and_restored_afterwards() {
         for (method, uri, host, expected) in [
             ("GET", "/a?b", Some("h:1"), "https://h:1/a?b"),
             ("GET", "http://other/a", Some("h"), "https://h/a"),
@@ -221,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_of_http2_share_a_line() {
+    fn http2_cookies_are_joined_into_one_line() {
         let mut request =
             Request::get("http://h/").version(Version::HTTP_2).header(COOKIE, "a=1").header(COOKIE, "b=2");
         request = request.header("x", "y");

@@ -5,16 +5,16 @@ use http::{
 
 use crate::framing::is_token;
 
-/// A response that two parsers could understand differently, or whose end they could find at different places.
+/// The error of a response that parsers could interpret differently, for example by finding its end at different places.
 ///
 /// hyper rejects an HTTP/1.1 length that is not a number, and lengths that differ. This checks what hyper accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unreadable {
-    /// A transfer coding other than `chunked` alone, which would have to be undone (RFC 9112, 6.1).
+    /// A transfer coding other than `chunked` alone, which would have to be decoded (RFC 9112, 6.1).
     #[error("the response has a transfer coding other than chunked")]
     TransferCoding,
-    /// More than one `Content-Length`, or both it and `Transfer-Encoding` (RFC 9112, 6.3).
+    /// More than one `Content-Length`, one that is not a number, or one with `Transfer-Encoding` (RFC 9112, 6.3).
     #[error("the response gives the length of its body twice, or not as a number")]
     Length,
     /// A header name that HTTP/1.1 cannot express (RFC 9110, 5.6.2).
@@ -22,7 +22,7 @@ pub enum Unreadable {
     Name,
 }
 
-/// Removes what concerns only the connection to the endpoint.
+/// Removes what applies only to the connection to the endpoint.
 pub(super) fn leave_hop<B>(response: &mut Response<B>) {
     *response.version_mut() = Version::HTTP_11;
     // HTTP/2 clients would wait for a body (RFC 9110, 8.6).
@@ -31,7 +31,7 @@ pub(super) fn leave_hop<B>(response: &mut Response<B>) {
     }
 }
 
-/// Like [`check`], for what only HTTP/2 can express.
+/// Like [`check`], and rejects header names that only HTTP/2 can express.
 pub(super) fn check_http2(headers: &HeaderMap) -> Result<(), Unreadable> {
     if !headers.keys().all(is_token) {
         return Err(Unreadable::Name);
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_response_has_one_reading() {
+    fn responses_with_an_ambiguous_length_are_rejected() {
         for (fields, expected) in [
             (&[][..], Ok(())),
             (&[("content-length", "3")], Ok(())),

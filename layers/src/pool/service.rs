@@ -32,27 +32,26 @@ use crate::{
     durations::bounded,
 };
 
-/// Maximum size of a read, of the bytes that wait to be written before more are taken, of a response head and of a
-/// trailer section.
+/// Maximum size of a read, of the write buffer, of a response head and of a trailer section.
 ///
-/// Each read becomes a piece of the response, and several are held for a client that does not read. With this size, a
-/// body of 1 MiB takes a tenth less processor time than with 64 KiB, because more of it is still in the cache when it
+/// Each read becomes a piece of the response, and several pieces are buffered if a client does not read. With this size,
+/// a body of 1 MiB takes a tenth less processor time than with 64 KiB, because more of it is still in the cache when it
 /// is sent.
 const MAX_BUFFER: usize = 32 * 1024;
 
-/// Sends requests to one endpoint over HTTP/1.1, over an idle connection or a new one.
+/// A pool of HTTP/1.1 connections to one endpoint. As a service, it sends requests over an idle connection or a new one.
 ///
 /// A connection serves one request at a time, and becomes idle once the response has been read to its end. The number
-/// of connections is not limited; requests never wait for one another. If an idle connection ends before anything of a
-/// request was sent, the next one is tried, and finally a new one. Clones share the connections; cloning only counts a
-/// reference.
+/// of connections is not limited; requests never wait for one another. If an idle connection turns out to be closed
+/// before any of the request was sent, the next one is tried, and finally a new one. Clones are cheap and share the
+/// connections.
 ///
-/// By default, opening a connection may take 5 seconds; see [`connect_timeout`](Self::connect_timeout).
+/// By default, opening a connection can take 5 seconds; see [`connect_timeout`](Self::connect_timeout).
 ///
-/// A connection that may be authenticated (by `NTLM` or `Negotiate`, which authenticate connections) is not shared
-/// between clients. It stays with the client connection of the request, which is known from
-/// [`ConnInfo`](crate::conn::ConnInfo), and ends with it. If there is no such client connection, or it is HTTP/2, which
-/// many clients may share, the connection ends with the response.
+/// `NTLM` and `Negotiate` authenticate connections, not requests. A connection that may have been authenticated in this
+/// way is not shared between clients. It is reserved for the client connection of the request, which is taken from
+/// [`ConnInfo`](crate::conn::ConnInfo), and closed with it. Without a client connection, or if that is HTTP/2, which many
+/// clients can share, the connection is closed after the response.
 ///
 /// The scheme and the path of the endpoint's URI are ignored: `connector` decides whether to use TLS, and requests have
 /// their own path. A request without a `Host` gets that of its URI, or else that of the endpoint.
@@ -64,7 +63,7 @@ pub struct Pool<C> {
 /// How long to wait for a new connection.
 #[derive(Debug, Clone, Copy)]
 struct Patience {
-    /// How long the connection may take.
+    /// How long connecting can take.
     timeout: Duration,
     /// How long a request waits for it.
     within: Option<Duration>,
@@ -77,12 +76,13 @@ struct PoolShared<C> {
 }
 
 impl<C> Pool<C> {
-    /// A pool of connections to `endpoint`, made by `connector`. Up to 1024 of them may be idle, for 60 s each.
+    /// Creates a pool that connects to `endpoint` with `connector`. It keeps up to 1024 idle connections, each for up to
+    /// 60 seconds.
     pub fn new(connector: C, endpoint: Uri) -> Self {
         Self::with_limits(connector, endpoint, 1024, Duration::from_secs(60))
     }
 
-    /// Like [`new`](Self::new), but with at most `max_idle` idle connections, each for at most `idle_timeout`.
+    /// Like [`new`](Self::new), but keeps up to `max_idle` idle connections, each for up to `idle_timeout`.
     pub fn with_limits(connector: C, endpoint: Uri, max_idle: usize, idle_timeout: Duration) -> Self {
         Self {
             shared: Arc::new(PoolShared {
@@ -94,14 +94,15 @@ impl<C> Pool<C> {
         }
     }
 
-    /// Maximum time to open a connection; 5 seconds by default.
+    /// Sets the maximum time to open a connection; 5 seconds by default.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.patience.timeout = bounded(timeout);
         self
     }
 
-    /// Maximum time that a request waits for a connection, if less than [`connect_timeout`](Self::connect_timeout).
+    /// Sets the maximum time that a request waits for a connection, if it is less than
+    /// [`connect_timeout`](Self::connect_timeout).
     ///
     /// This leaves time for another endpoint. A connection that opens later is kept for the next request. The limit
     /// applies to this pool and to clones made from it.
@@ -111,12 +112,12 @@ impl<C> Pool<C> {
         self
     }
 
-    /// Maximum age at which a connection takes new requests; unlimited by default.
+    /// Sets the maximum age at which a connection accepts new requests; unlimited by default.
     ///
-    /// Up to a tenth is taken off, so that connections do not all end at once. Under steady traffic, this is how a pool
-    /// notices that a name has a new address.
+    /// Up to a tenth is taken off at random, so that connections are not all replaced at once. Under steady traffic, this
+    /// is how a pool notices that a name has a new address.
     ///
-    /// The result is a pool with its own connections.
+    /// The returned pool has its own connections.
     #[must_use]
     pub fn max_age(self, age: Option<Duration>) -> Self
     where
@@ -128,12 +129,12 @@ impl<C> Pool<C> {
         Self { shared, patience: self.patience }
     }
 
-    /// The endpoint.
+    /// The URI of the endpoint.
     pub fn endpoint(&self) -> &Uri {
         &self.shared.endpoint
     }
 
-    /// How many connections there are. The value may outlive the pool.
+    /// The number of connections. The value can outlive the pool.
     pub fn stats(&self) -> &Arc<PoolStats> {
         self.shared.idle.stats()
     }
@@ -175,8 +176,8 @@ where
 }
 
 impl<C: Connect> Pool<C> {
-    /// Waits for the end of a body that was declared empty, before anything is sent. If data follows, the request is
-    /// malformed (RFC 9113, 8.1.1), and must not have reached an endpoint.
+    /// Waits for the end of a body that was declared empty before sending the request. If data follows, the request is
+    /// malformed (RFC 9113, 8.1.1) and must not reach an endpoint.
     async fn send_at_end(self, mut request: Request<RequestBody>) -> Result<Response<ResponseBody>, PoolError> {
         while let Some(frame) = poll_fn(|cx| Pin::new(request.body_mut()).poll_frame(cx)).await {
             if let Err(error) = frame {
@@ -195,7 +196,7 @@ impl<C: Connect> Pool<C> {
             return Box::pin(shared.send_over(tied, request, origin, self.patience));
         }
         match shared.idle.take() {
-            // Sent right here, so that the box does not have to hold the request.
+            // Sent here, so that the box does not have to hold the request.
             Some(connection) => {
                 let first = exchange(connection, request, origin, &shared.idle);
                 Box::pin(Resending { first, shared: Some((shared, self.patience)), again: None })
@@ -206,12 +207,12 @@ impl<C: Connect> Pool<C> {
 }
 
 pin_project! {
-    /// An exchange over an idle connection, or over another one if nothing of the request was sent.
+    /// An exchange over an idle connection, or over another one if none of the request was sent.
     struct Resending<F, C> {
         #[pin]
         first: F,
         shared: Option<(Arc<PoolShared<C>>, Patience)>,
-        // Boxed for itself: it is rare, and large.
+        // In its own box, because it is rare and large.
         again: Option<Sending>,
     }
 }
@@ -241,7 +242,7 @@ where
 }
 
 impl<C: Connect> PoolShared<C> {
-    /// Sends over the client's own connection, unless that has ended.
+    /// Sends the request over the client's own connection, unless that has been closed.
     async fn send_over(
         self: Arc<Self>,
         tied: Returning,
@@ -278,7 +279,7 @@ impl<C: Connect> PoolShared<C> {
             Ok(connection) => connection,
             Err(error) => {
                 let error = PoolError::connect(error, request).restored(&origin);
-                // The error may be kept for longer than the pool.
+                // Weak, because the error can outlive the pool.
                 let pool = Arc::downgrade(&self);
                 return Err(error.until(move || Some(pool.upgrade()?.connect_ahead(patience))));
             }

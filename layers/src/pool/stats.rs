@@ -8,7 +8,7 @@ use std::{
 
 use super::streams::Load;
 
-/// How many connections a pool currently has. A request writes only to counters of its own worker.
+/// The numbers of open and idle connections of a pool. Requests only write to counters of their own worker.
 #[derive(Debug, Default)]
 pub struct PoolStats {
     http1: AtomicUsize,
@@ -17,19 +17,19 @@ pub struct PoolStats {
 }
 
 impl PoolStats {
-    /// Open connections: idle ones, those with requests, those that belong to a client, and tunnels.
+    /// The number of open connections: idle, with requests, reserved for a client, or used by tunnels.
     pub fn open(&self) -> usize {
         self.http1.load(Ordering::Relaxed) + self.http2().len()
     }
 
-    /// Idle connections, available to any request. They may include HTTP/1 connections that the endpoint has closed,
-    /// until the pool checks them, which it does four times within the idle timeout.
+    /// The number of idle connections, which are available to any request. This can include HTTP/1 connections that the
+    /// endpoint has closed, until the pool checks them. It does so four times within the idle timeout.
     pub fn idle(&self) -> usize {
         let http1 = self.http1_idle.load(Ordering::Relaxed).min(self.http1.load(Ordering::Relaxed));
         http1 + self.http2().iter().filter(|load| load.streams() == 0).count()
     }
 
-    /// HTTP/2 streams in use: requests in flight, and tunnels.
+    /// The number of HTTP/2 streams in use by requests in flight and tunnels.
     pub fn streams(&self) -> usize {
         self.http2().iter().map(|load| load.streams()).sum()
     }
@@ -43,7 +43,7 @@ impl PoolStats {
     }
 }
 
-/// An open connection of HTTP/1, until it is dropped.
+/// Counts an open HTTP/1 connection until dropped.
 #[derive(Debug)]
 pub(super) struct Http1Open(Arc<PoolStats>);
 
@@ -60,7 +60,7 @@ impl Drop for Http1Open {
     }
 }
 
-/// The load of an open connection of HTTP/2, until it is dropped.
+/// Registers the load of an open HTTP/2 connection until dropped.
 #[derive(Debug)]
 pub(super) struct Http2Open {
     load: Arc<Load>,

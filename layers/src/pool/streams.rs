@@ -12,17 +12,17 @@ use tokio::time::Instant;
 use super::{LOOKS, age::MaxAge};
 use crate::body::RequestBody;
 
-/// How long requests may wait on a connection without any part of a response before it takes no new ones. The peer may
-/// be gone, or only acknowledge PINGs: only a new connection can tell.
+/// How long requests can wait on a connection without any part of a response before it accepts no new ones. The peer may
+/// be gone or only acknowledge PINGs. Only a new connection shows whether it still works.
 const SILENCE: Duration = Duration::from_secs(10);
 /// Minimum interval between checks of the connections.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long a new connection does not count as idle, because the request that asked for it is about to use it.
+/// How long a new connection does not count as idle, because the request that it was opened for is about to use it.
 const NEW: Duration = Duration::from_secs(1);
 
-/// The connections of HTTP/2 to one endpoint. The first with a free stream is used, so that others can fall idle.
+/// The HTTP/2 connections to one endpoint. The first one with a free stream is used, so that others can become idle.
 ///
-/// A worker has its own, so the lock is never waited for there.
+/// Each worker has its own, so the lock is uncontended.
 pub(super) struct Connections {
     state: Mutex<OpenConnections>,
     idle_timeout: Duration,
@@ -31,7 +31,7 @@ pub(super) struct Connections {
 
 struct OpenConnections {
     open: Vec<OpenConnection>,
-    /// A task looks for connections that have been idle for too long.
+    /// Whether a task checks for connections that have been idle for too long.
     expiring: bool,
 }
 
@@ -40,25 +40,25 @@ struct OpenConnection {
     load: Arc<Load>,
 }
 
-/// How many streams of a connection are in use, and whether the peer answers. Times are in milliseconds after `created`.
+/// How many streams of a connection are in use, and whether the peer responds. Times are in milliseconds since `created`.
 #[derive(Debug)]
 pub(super) struct Load {
     streams: AtomicUsize,
     limit: AtomicUsize,
-    /// The peer takes extended CONNECT (RFC 8441, 3).
+    /// Whether the peer allows extended CONNECT (RFC 8441, 3).
     takes_upgrades: AtomicBool,
     created: Instant,
     /// When the last stream ended.
     used_at: AtomicU64,
     /// Number of requests without a response.
     waiting: AtomicUsize,
-    /// Since when they have waited without any part of a response.
+    /// Since when these requests have waited without any part of a response.
     silent_since: AtomicU64,
     /// How long earlier requests had waited before they were cancelled.
     silent_before: AtomicU64,
 }
 
-/// A stream in use. Dropped, it is free for another request.
+/// A stream in use, free for another request once dropped.
 #[derive(Debug)]
 pub(super) struct StreamSlot {
     load: Arc<Load>,
@@ -70,7 +70,7 @@ impl Connections {
         Self { state: Mutex::new(OpenConnections { open: Vec::new(), expiring: false }), idle_timeout, max_age }
     }
 
-    /// A stream on a connection that has one to spare.
+    /// Returns a stream on the first connection with a free one.
     pub(super) fn stream(&self) -> Option<(SendRequest<RequestBody>, StreamSlot)> {
         let mut state = self.lock();
         state.open.retain(|connection| connection.is_of_use(self.idle_timeout));
@@ -96,7 +96,7 @@ impl Connections {
 }
 
 impl OpenConnection {
-    /// A silent connection is kept for the requests on it. They may just be slow, and their responses make it usable
+    /// A silent connection is kept while requests wait on it. They may just be slow, and their responses make it usable
     /// again.
     fn is_of_use(&self, idle_timeout: Duration) -> bool {
         let of_use = |idle| idle < idle_timeout && !self.load.is_silent();
@@ -104,7 +104,7 @@ impl OpenConnection {
     }
 }
 
-/// Removes a connection at `end`. It takes no new streams, and ends with the last of those it has.
+/// Removes a connection at `end`. It accepts no new streams, and is closed with the last of its streams.
 async fn retire(connections: Weak<Connections>, load: Weak<Load>, end: Instant) {
     tokio::time::sleep_until(end).await;
     if let Some(connections) = connections.upgrade() {
@@ -113,7 +113,7 @@ async fn retire(connections: Weak<Connections>, load: Weak<Load>, end: Instant) 
     }
 }
 
-/// Ends connections that have been idle for too long, until none is left.
+/// Closes connections that have been idle for too long, until none is left.
 async fn expire(connections: Weak<Connections>, idle_timeout: Duration) {
     loop {
         tokio::time::sleep((idle_timeout / LOOKS).max(LOOK)).await;
@@ -141,13 +141,13 @@ impl Load {
         })
     }
 
-    /// What the peer's SETTINGS say.
+    /// Stores what the peer's SETTINGS allow.
     pub(super) fn set(&self, limit: usize, takes_upgrades: bool) {
         self.limit.store(limit, Ordering::Relaxed);
         self.takes_upgrades.store(takes_upgrades, Ordering::Relaxed);
     }
 
-    /// How many streams are in use.
+    /// The number of streams in use.
     pub(super) fn streams(&self) -> usize {
         self.streams.load(Ordering::Relaxed)
     }
@@ -157,7 +157,7 @@ impl Load {
         self.limit.load(Ordering::Relaxed) > 0
     }
 
-    /// A stream, if there is one to spare.
+    /// Takes a stream, if one is free.
     pub(super) fn take(this: &Arc<Self>) -> Option<StreamSlot> {
         let limit = this.limit.load(Ordering::Relaxed);
         let more = |streams| (streams < limit).then_some(streams + 1);
@@ -172,7 +172,7 @@ impl Load {
         u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// How long no stream has been in use; `None` while one is, or is about to be.
+    /// Returns for how long no stream has been in use; `None` while one is, or is about to be.
     fn idle_for(&self) -> Option<Duration> {
         if self.streams.load(Ordering::Relaxed) > 0 {
             return None;
@@ -183,7 +183,7 @@ impl Load {
         (!is_new).then(|| age.saturating_sub(used_at))
     }
 
-    /// A part of a response has arrived.
+    /// Notes that a part of a response has arrived.
     fn heard(&self) {
         self.silent_since.store(self.now(), Ordering::Relaxed);
         self.silent_before.store(0, Ordering::Relaxed);
@@ -200,12 +200,12 @@ impl Load {
 }
 
 impl StreamSlot {
-    /// Whether it may become a tunnel.
+    /// Whether it can become a tunnel.
     pub(super) fn takes_upgrades(&self) -> bool {
         self.load.takes_upgrades.load(Ordering::Relaxed)
     }
 
-    /// The head of the response, or the end of the stream, has arrived.
+    /// Notes that the response head or the end of the stream has arrived.
     pub(super) fn answered(&mut self) {
         if !std::mem::replace(&mut self.answered, true) {
             self.load.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -213,7 +213,7 @@ impl StreamSlot {
         self.load.heard();
     }
 
-    /// A part of the response body has arrived.
+    /// Notes that a part of the response body has arrived.
     pub(super) fn heard(&self) {
         self.load.heard();
     }
@@ -237,7 +237,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_has_so_many_streams_and_knows_when_it_is_idle() {
+    async fn a_connection_limits_its_streams_and_knows_when_it_is_idle() {
         let load = Load::new();
         assert!(Load::take(&load).is_none());
         load.set(2, false);
@@ -247,19 +247,19 @@ mod tests {
         assert_eq!(load.idle_for(), None);
         drop(streams);
         assert_eq!(load.idle_for(), Some(Duration::ZERO));
-        // The peer allows fewer now.
+        // The peer lowers its limit.
         let _one = Load::take(&load).unwrap();
         load.set(1, false);
         assert!(Load::take(&load).is_none());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_is_silent_when_requests_wait_and_no_part_of_a_response_arrives() {
+    async fn a_connection_is_silent_if_requests_wait_and_no_part_of_a_response_arrives() {
         let load = Load::new();
         load.set(9, false);
         let pass = async |seconds| tokio::time::advance(Duration::from_secs(seconds)).await;
         pass(60).await;
-        // It was idle for a long time.
+        // A long idle time does not count.
         drop(Load::take(&load));
         assert!(!load.is_silent());
         let waiting = Load::take(&load).unwrap();
@@ -272,7 +272,7 @@ mod tests {
         assert!(!load.is_silent());
         pass(1).await;
         assert!(load.is_silent());
-        // It was only slow.
+        // The peer was only slow.
         answered.heard();
         assert!(!load.is_silent());
         drop((answered, waiting));

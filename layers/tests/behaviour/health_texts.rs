@@ -88,7 +88,7 @@ async fn texts_of_http1() {
         ),
         (
             answers(b"SSH-2.0-OpenSSH\r\n\r\n"),
-            "what the endpoint sent is not an HTTP/1.1 response: invalid HTTP version parsed",
+            "the endpoint did not send an HTTP/1.1 response: invalid HTTP version parsed",
         ),
         (
             answers(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"),
@@ -105,7 +105,7 @@ async fn texts_of_http2() {
         (never_connects(), "no connection to the endpoint: connecting timed out after 5.0s"),
         (
             never_answers(),
-            "no connection to the endpoint: backend does not speak HTTP/2: its SETTINGS did not come in time",
+            "no connection to the endpoint: backend does not speak HTTP/2: its SETTINGS did not arrive in time",
         ),
         (
             answers(b""),
@@ -113,7 +113,7 @@ async fn texts_of_http2() {
         ),
         (
             answers(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-            "no connection to the endpoint: backend does not speak HTTP/2: its first bytes are no SETTINGS: \"HTTP/1.1 \"",
+            "no connection to the endpoint: backend does not speak HTTP/2: its first bytes are not SETTINGS: \"HTTP/1.1 \"",
         ),
     ] {
         assert_eq!(error_of(Http2Pool::new(connector, uri())).await, expected);

@@ -6,7 +6,7 @@ use crate::causes::with_causes;
 #[derive(Clone, Copy)]
 pub(in crate::balance) enum Fault<'a> {
     Error(&'a (dyn Error + 'static)),
-    /// All that is known of it.
+    /// A description, if there is no error.
     Text(&'a dyn fmt::Display),
 }
 

@@ -1,7 +1,7 @@
 use super::{Asks, Fault, Health, Mark};
 use crate::balance::Unreachable;
 
-/// The exclusive right to find out whether an endpoint is well again, given up on drop.
+/// The exclusive right to test whether an endpoint has recovered, given up on drop.
 #[derive(Debug)]
 pub(in crate::balance) struct Lease {
     health: Health,
@@ -15,17 +15,17 @@ impl Lease {
         Self { health, number, began }
     }
 
-    /// Leaves the endpoint alone as after another failure, although it may still respond.
+    /// Makes the endpoint back off as after another failure, although it may still respond.
     pub(in crate::balance) fn postpone(&self) {
         self.health.postpone(self.number);
     }
 }
 
 impl Health {
-    /// Starts to find out whether a failed endpoint is well again, when it is time to.
+    /// Starts to test whether a failed endpoint has recovered, if it is time to.
     ///
-    /// If it could not be reached, a background task connects to it. Otherwise only a request can tell, and gets a
-    /// lease.
+    /// If the endpoint could not be reached, a background task connects to it. Otherwise the caller gets a lease, and its
+    /// request is the test.
     pub(in crate::balance) fn find_out(&self, asks: Asks) -> Option<Lease> {
         let (number, reconnect) = self.lease(asks)?;
         let lease = Lease::new(self.clone(), number);
@@ -38,7 +38,7 @@ impl Health {
         None
     }
 
-    /// An attempt that began at `began` has failed.
+    /// Records the failure of an attempt that started at `began`.
     pub(in crate::balance) fn failed(
         &self,
         began: Mark,
@@ -56,7 +56,8 @@ impl Drop for Lease {
     }
 }
 
-/// If it is dropped without an outcome, there is nothing left to connect with: the runtime has ended, or the pool is gone.
+/// The lease of a background connection. If it is dropped without an outcome, there is nothing left to connect with:
+/// the runtime has shut down, or the pool has been dropped.
 struct FindsOut(Lease);
 
 impl FindsOut {
@@ -71,7 +72,7 @@ impl FindsOut {
 
 impl Drop for FindsOut {
     fn drop(&mut self) {
-        // After an outcome, the lease is not the current one any more.
+        // Does nothing after an outcome, because the lease is no longer the current one.
         self.0.health.forget_reconnect(self.0.number);
     }
 }

@@ -2,14 +2,14 @@ const FAILURES: u64 = (1 << 31) - 1;
 const BLACK_HOLE: u64 = 1 << 31;
 const CHANGE: u64 = 1 << 32;
 
-/// The state of an endpoint in one word, which is all that a request looks at while the endpoint is well.
+/// The state of an endpoint in one word, which is all that a request reads while the endpoint is healthy.
 ///
-/// An attempt keeps the mark that it began with. If the state has changed since, the outcome of the attempt is old news.
+/// An attempt keeps the mark that it began with. If the state has changed since, the outcome of the attempt is outdated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::balance) struct Mark(u64);
 
 impl Mark {
-    /// Of an endpoint of which nothing is known.
+    /// The mark of a new endpoint.
     pub(in crate::balance) const NEW: Self = Self(0);
 
     pub(in crate::balance) fn from_bits(bits: u64) -> Self {
@@ -24,17 +24,17 @@ impl Mark {
         self.failures() == 0
     }
 
-    /// In a row.
+    /// The number of failures in a row.
     pub(in crate::balance) fn failures(self) -> u32 {
         u32::try_from(self.0 & FAILURES).unwrap_or(u32::MAX)
     }
 
-    /// Whether connections time out. They are tried in the background, so that no request has to wait for one.
+    /// Whether connections time out. Then connecting is tried in the background, so that no request has to wait.
     pub(in crate::balance) fn is_black_hole(self) -> bool {
         self.0 & BLACK_HOLE != 0
     }
 
-    /// Whether nothing has been counted between the two: neither a failure nor a recovery.
+    /// Whether neither a failure nor a recovery has been counted since `other`.
     pub(super) fn is_unchanged_since(self, other: Self) -> bool {
         self.0 / CHANGE == other.0 / CHANGE
     }
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_are_full_harm_nothing() {
+    fn counters_at_their_maximum_do_no_harm() {
         let full = Mark::from_bits(u64::MAX - BLACK_HOLE);
         let failed = full.after_failure(false);
         assert_eq!((failed.failures(), failed.is_black_hole()), (full.failures(), false));

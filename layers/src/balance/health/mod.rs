@@ -31,9 +31,9 @@ use super::Unreachable;
 
 /// The health of an endpoint, as observed by requests. Clones share the same health.
 ///
-/// The balances of several threads, each with its own runtime, may share it, and it may outlive all of them: pass it to
-/// each with [`Endpoint::with_health`](super::Endpoint::with_health). While the endpoint is well, a request only reads
-/// one atomic.
+/// Balances on several threads, each with its own runtime, can share it, and it can outlive all of them. Pass it to each
+/// with [`Endpoint::with_health`](super::Endpoint::with_health). While the endpoint is healthy, a request only reads one
+/// atomic.
 ///
 /// The outcome of an attempt counts only if no other outcome has been counted since the attempt began. Requests that
 /// fail together therefore count as one failure, and a response to a request that was sent before the failure does not
@@ -61,7 +61,7 @@ use super::Unreachable;
 /// });
 /// let request = || Request::new(Empty::<Bytes>::new());
 ///
-/// // One balance, for example of a worker or an old configuration, and another one.
+/// // Two balances with the same endpoint, for example of two workers or of an old and a new configuration.
 /// let down = service_fn(async |_: Request<RequestBody>| Err::<Response<ResponseBody>, _>("connection refused"));
 /// let old = Rotation::new().balance(vec![Endpoint::with_health("a", down, health.clone())], Vec::new());
 /// let up = service_fn(async |_: Request<RequestBody>| Ok::<_, Infallible>(Response::new(ResponseBody::empty())));
@@ -81,9 +81,9 @@ pub struct Health(Arc<Shared>);
 /// Times are in milliseconds since `since`.
 struct Shared {
     since: Instant,
-    /// A [`Mark`]. Together with `quiet_until` a copy of what the lock guards, for requests to read.
+    /// A [`Mark`]. With `quiet_until`, a copy of the state under the lock that requests read without locking.
     mark: AtomicU64,
-    /// Before that, there is nothing to do for those who ask; one for each of [`Asks`].
+    /// Until when no lease is given out, for each of [`Asks`].
     quiet_until: [AtomicU64; 3],
     known: Mutex<Known>,
     /// Keeps nodes that saw the endpoint fail at the same time from returning to it at the same time.
@@ -94,7 +94,7 @@ struct Shared {
 type Observer = Box<dyn FnMut(&HealthChange, Option<&(dyn Error + 'static)>) + Send>;
 
 impl Health {
-    /// Unknown health, as of a new endpoint.
+    /// Creates the unknown health of a new endpoint.
     pub fn new() -> Self {
         Self::with(None)
     }
@@ -102,8 +102,8 @@ impl Health {
     /// Like [`new`](Self::new), with an observer.
     ///
     /// The observer is called once for each change, in order, on the thread that noticed it, so it should return
-    /// quickly. It may read the [`state`](Self::state). With a failure it gets the error of the endpoint's service, or
-    /// of the attempt to connect again; there is none if a response broke off.
+    /// quickly. It can read the [`state`](Self::state). On a failure, it gets the error of the endpoint's service or of
+    /// the attempt to reconnect. If a response broke off, there is no error.
     pub fn observed(observer: impl FnMut(&HealthChange, Option<&(dyn Error + 'static)>) + Send + 'static) -> Self {
         Self::with(Some(Mutex::new(Box::new(observer))))
     }
@@ -119,7 +119,7 @@ impl Health {
         }))
     }
 
-    /// The current state.
+    /// Returns the current state.
     pub fn state(&self) -> HealthState {
         self.lock().state(self.now(), self.mark().failures())
     }
@@ -132,8 +132,8 @@ impl Health {
         self.mark().is_well()
     }
 
-    /// The number of a new lease if it is time to find out whether a failed endpoint is well again, and how to connect to
-    /// it if it could not be reached.
+    /// If it is time to test whether a failed endpoint has recovered, returns the number of a new lease, and how to
+    /// reconnect if the endpoint could not be reached.
     fn lease(&self, asks: Asks) -> Option<(u64, Option<Reconnect>)> {
         let now = self.now();
         if now < self.0.quiet_until[asks as usize].load(Ordering::Relaxed) {
@@ -145,7 +145,7 @@ impl Health {
         Some((number, known.reconnect()))
     }
 
-    /// An attempt that began at `began` has got a response. Returns the state after it.
+    /// Records a response to an attempt that started at `began`. Returns the new state.
     pub(super) fn succeeded(&self, began: Mark) -> Mark {
         let mark = self.mark();
         if mark.is_well() || !mark.is_unchanged_since(began) { mark } else { self.recover(began) }
@@ -164,13 +164,13 @@ impl Health {
         self.publish(well);
         self.publish_times(&known, now);
         drop(known);
-        // It may hold connections, whose end is no business of the lock.
+        // It may hold connections, which must not be closed under the lock.
         drop(reconnect);
         tell(observer, None, || HealthChange::Recovered { down_for, failures });
         well
     }
 
-    /// An attempt that began at `began` has failed, under the lease of this number if it had one.
+    /// Records the failure of an attempt that started at `began`, under the lease with this number if it had one.
     fn count_failure(&self, began: Mark, lease: Option<u64>, fault: Fault<'_>, unreachable: Option<Unreachable>) {
         if !self.mark().is_unchanged_since(began) {
             return;
@@ -196,7 +196,7 @@ impl Health {
         });
     }
 
-    /// The lease has come to no outcome.
+    /// Gives up a lease without an outcome.
     fn give_up(&self, lease: u64) {
         let mut known = self.lock();
         if known.give_up(lease) {
@@ -213,7 +213,8 @@ impl Health {
         }
     }
 
-    /// There is no way to connect any more: the pool is gone, or the runtime of its worker. A request has to find out.
+    /// Records that there is nothing left to connect with: the pool has been dropped, or the runtime of its worker. A
+    /// request has to test the endpoint.
     fn forget_reconnect(&self, lease: u64) {
         let mut known = self.lock();
         if !known.is_leased(lease) {
@@ -242,8 +243,8 @@ impl Health {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Locked before the state, and until the change has been told: so changes are told in their order, and the observer
-    /// can look at the state.
+    /// Locks the observer. This comes before the lock of the state and is held until the change has been reported, so
+    /// that changes are reported in order and the observer can read the state.
     fn observer(&self) -> Option<MutexGuard<'_, Observer>> {
         self.0.observer.as_ref().map(|observer| observer.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -2,24 +2,24 @@ use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::Arc, time
 
 use super::{HealthState, LastFailure, Outage, reconnect::Reconnect};
 
-/// For how long an endpoint is left alone after its first failure; twice as long after each further one.
+/// The back-off after the first failure. Each further failure doubles it.
 pub(super) const FIRST: Duration = Duration::from_secs(1);
 pub(super) const LONGEST: Duration = Duration::from_secs(30);
-/// How long a lease without an outcome keeps others away.
+/// How long a lease without an outcome prevents another one.
 pub(super) const LEASE: Duration = Duration::from_secs(60);
 
-/// Who asks whether it is time to find out about a failed endpoint.
+/// What wants to test whether a failed endpoint has recovered.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::balance) enum Asks {
-    /// There is no other endpoint, and connections to this one time out: its return must be noticed soon.
+    /// No endpoint is left, and connections to this one time out: its recovery must be noticed soon.
     LastResort,
     /// A request that can be sent elsewhere on failure.
     Repeatable,
-    /// A request that would be lost. It goes only if none of the others has come for as long again.
+    /// A request that would be lost on failure. It is used only after twice the back-off, if no other has come.
     Unrepeatable,
 }
 
-/// For how long an endpoint is left alone after so many failures, less up to a quarter.
+/// Returns the back-off after this many failures, with up to a quarter taken off at random.
 pub(super) fn pause(failures: u32, jitter: &RandomState) -> Duration {
     let pause = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(5)).min(LONGEST);
     let random = u32::try_from(jitter.hash_one(failures) % 1024).unwrap_or_default();
@@ -30,27 +30,27 @@ pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What is known of an endpoint. Times are in milliseconds since its health was made.
+/// What is known about an endpoint. Times are in milliseconds since its health was created.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     outage: Option<Ongoing>,
-    /// When the outage began, or ended.
+    /// When the outage began, or the last one ended.
     changed_at: u64,
     last: Option<(Arc<str>, u64)>,
-    /// How many leases there have been.
+    /// The number of leases so far.
     leases: u64,
 }
 
 #[derive(Debug)]
 struct Ongoing {
-    /// When it failed, or was last postponed.
+    /// When it last failed or was postponed.
     left_alone_since: u64,
-    /// How often it has not responded soon enough since it failed.
+    /// How often it has not responded soon enough since the last failure.
     postponed: u32,
     pause: u64,
-    /// The number of the lease, and until when it keeps others away.
+    /// The number of the lease, and until when it prevents another one.
     lease: Option<(u64, u64)>,
-    /// If it could not be reached.
+    /// Set if the endpoint could not be reached.
     reconnect: Option<Reconnect>,
 }
 
@@ -71,12 +71,12 @@ impl Known {
         }
     }
 
-    /// Until when each of [`Asks`] has nothing to do.
+    /// Until when no lease is given out, for each of [`Asks`].
     pub(super) fn quiet_until(&self, now: u64) -> [u64; 3] {
         self.outage.as_ref().map_or([u64::MAX; 3], |outage| outage.quiet_until(now))
     }
 
-    /// The number of a new lease, if it is time for one.
+    /// Returns the number of a new lease, if it is time for one.
     pub(super) fn lease(&mut self, asks: Asks, now: u64) -> Option<u64> {
         let outage = self.outage.as_mut().filter(|outage| now >= outage.quiet_until(now)[asks as usize])?;
         self.leases += 1;
@@ -98,7 +98,7 @@ impl Known {
         is_leased
     }
 
-    /// Leaves it alone for another `pause`, given how often this has been so.
+    /// Starts another back-off, which `pause` computes from the number of postponements.
     pub(super) fn postpone(&mut self, now: u64, pause: impl FnOnce(u32) -> Duration) {
         if let Some(outage) = &mut self.outage {
             outage.postponed += 1;
@@ -114,7 +114,7 @@ impl Known {
         self.outage.as_mut()?.reconnect.take()
     }
 
-    /// Whether a failure under `lease`, or without one, says something new.
+    /// Whether a failure under `lease`, or without one, counts.
     pub(super) fn counts_failure(&self, lease: Option<u64>, now: u64) -> bool {
         let Some(outage) = &self.outage else { return true };
         match outage.lease_at(now) {
@@ -123,7 +123,7 @@ impl Known {
         }
     }
 
-    /// Returns what is to be dropped outside of the lock.
+    /// Returns a value to drop outside the lock.
     pub(super) fn fail(
         &mut self,
         now: u64,
@@ -142,7 +142,7 @@ impl Known {
         }
     }
 
-    /// Returns how long the outage has lasted, and what is to be dropped outside of the lock.
+    /// Returns how long the outage lasted, and a value to drop outside the lock.
     pub(super) fn recover(&mut self, now: u64) -> (Duration, Option<Reconnect>) {
         let began = std::mem::replace(&mut self.changed_at, now);
         let reconnect = self.outage.take().and_then(|outage| outage.reconnect);
@@ -151,7 +151,7 @@ impl Known {
 }
 
 impl Ongoing {
-    /// The number of the lease that keeps others away now.
+    /// The number of the lease that is still valid.
     fn lease_at(&self, now: u64) -> Option<u64> {
         self.lease.filter(|(_, until)| now < *until).map(|(number, _)| number)
     }
@@ -160,7 +160,7 @@ impl Ongoing {
         let due = self.left_alone_since + self.pause;
         match self.lease {
             Some((_, until)) if now < until => [until; 3],
-            // A connection in the background puts no request at risk.
+            // A background connection puts no request at risk.
             _ if self.reconnect.is_some() => [self.left_alone_since + millis(FIRST), due, due],
             _ => [u64::MAX, due, due + self.pause],
         }

@@ -3,8 +3,8 @@ use tower::BoxError;
 
 use crate::balance::Unreachable;
 
-/// How to connect again to an endpoint that could not be reached, and the runtime of the pool that the connection is
-/// for: one of another worker would have to move its bytes for good.
+/// How to reconnect to an endpoint that could not be reached, and the runtime of the pool that the connection is for. If
+/// another worker opened it, that worker would have to move the bytes of the connection for good.
 #[derive(Debug, Clone)]
 pub(super) struct Reconnect {
     unreachable: Unreachable,
@@ -12,7 +12,7 @@ pub(super) struct Reconnect {
 }
 
 impl Reconnect {
-    /// To be called where the failed attempt was made; `None` without a runtime.
+    /// To be called where the attempt failed. Returns `None` outside a runtime.
     pub(super) fn new(unreachable: Unreachable) -> Option<Self> {
         Some(Self { unreachable, runtime: Handle::try_current().ok()? })
     }

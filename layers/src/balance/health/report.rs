@@ -4,23 +4,23 @@ use std::{sync::Arc, time::Duration};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HealthState {
-    /// The current outage; `None` while the endpoint is well.
+    /// The current outage; `None` while the endpoint is healthy.
     pub outage: Option<Outage>,
-    /// How long the endpoint has been well, or how long the outage has lasted.
+    /// How long the endpoint has been healthy, or how long the outage has lasted.
     pub unchanged_for: Duration,
     /// The most recent failure, even if the endpoint has recovered.
     pub last_failure: Option<LastFailure>,
 }
 
-/// A period in which an endpoint has failed and is not known to be well again.
+/// The time from a failure of an endpoint until it has recovered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outage {
     /// Failures in a row. Requests that fail together count as one.
     pub failures: u32,
-    /// How much longer the endpoint is left alone; zero if it may be tried again.
+    /// How much longer the endpoint backs off; zero if it can be tried again.
     pub left_alone_for: Duration,
-    /// Whether a request or a background connection is testing it.
+    /// Whether a request or a background connection is testing the endpoint.
     pub is_tried: bool,
 }
 
@@ -30,7 +30,7 @@ pub struct Outage {
 pub struct LastFailure {
     /// The error with its causes, on one line.
     pub error: Arc<str>,
-    /// How long ago it was.
+    /// The time since the failure.
     pub ago: Duration,
 }
 
@@ -38,27 +38,27 @@ pub struct LastFailure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HealthChange {
-    /// The endpoint was well, and has failed.
+    /// The endpoint was healthy, and has failed.
     Failed {
         /// The error with its causes, on one line.
         error: Arc<str>,
-        /// How long the endpoint is left alone, if there are others.
+        /// How long the endpoint backs off, if there are others.
         pause: Duration,
     },
-    /// The endpoint had failed before, and is still not well.
+    /// The endpoint has failed again before it recovered.
     FailedAgain {
         /// The error with its causes, on one line.
         error: Arc<str>,
-        /// How long the endpoint is left alone, if there are others.
+        /// How long the endpoint backs off, if there are others.
         pause: Duration,
-        /// Failures in a row, this one included.
+        /// The number of failures in a row, including this one.
         failures: u32,
     },
-    /// The endpoint is well again.
+    /// The endpoint is healthy again.
     Recovered {
         /// The time since the first failure.
         down_for: Duration,
-        /// How many failures in a row there were.
+        /// The number of failures in a row before the recovery.
         failures: u32,
     },
 }

@@ -34,7 +34,7 @@ impl Health {
     }
 }
 
-/// A health, and what its observer was told.
+/// Returns a health, and the changes that its observer receives.
 fn watched() -> (Health, Arc<Mutex<Vec<HealthChange>>>) {
     let told = Arc::<Mutex<Vec<_>>>::default();
     let of_observer = Arc::clone(&told);
@@ -52,7 +52,7 @@ fn names(told: &Mutex<Vec<HealthChange>>) -> Vec<&'static str> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_left_alone_for_longer_and_longer_and_comes_back() {
+async fn the_back_off_grows_with_each_failure_until_the_endpoint_recovers() {
     let health = Health::new();
     assert!(health.is_well());
     let mut lease = None;
@@ -104,7 +104,7 @@ async fn one_request_at_a_time_gets_the_lease() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_would_be_lost_gets_the_lease_only_after_twice_the_pause() {
+async fn a_request_that_cannot_be_repeated_gets_the_lease_only_after_twice_the_back_off() {
     let health = Health::new();
     health.fail();
     advance(FIRST).await;
@@ -114,7 +114,7 @@ async fn a_request_that_would_be_lost_gets_the_lease_only_after_twice_the_pause(
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_out_of_reach_is_connected_to_without_a_request() {
+async fn an_unreachable_endpoint_is_connected_to_without_a_request() {
     let health = Health::new();
     let answers = Arc::new(AtomicBool::new(false));
     let of_probe = Arc::clone(&answers);
@@ -147,7 +147,7 @@ async fn an_endpoint_out_of_reach_is_connected_to_without_a_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_finds_out_when_there_is_nothing_left_to_connect_with() {
+async fn a_request_tests_the_endpoint_once_its_pool_has_been_dropped() {
     let health = Health::new();
     let pool = Arc::new(());
     let weak = Arc::downgrade(&pool);
@@ -169,7 +169,7 @@ async fn a_request_finds_out_when_there_is_nothing_left_to_connect_with() {
 }
 
 #[test]
-fn a_worker_that_is_gone_does_not_keep_the_lease() {
+fn a_worker_that_has_shut_down_does_not_keep_the_lease() {
     let worker = || Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     for ends_before in [true, false] {
         let (old, new) = (worker(), worker());
@@ -194,7 +194,7 @@ fn a_worker_that_is_gone_does_not_keep_the_lease() {
 }
 
 #[test]
-fn it_is_connected_to_on_the_thread_of_its_pool_whichever_finds_it_due() {
+fn the_thread_of_the_pool_reconnects_even_if_another_thread_asks() {
     let (health, told) = watched();
     let (failed, has_failed) = std::sync::mpsc::channel();
     let (connected, has_connected) = tokio::sync::oneshot::channel();
@@ -233,17 +233,17 @@ fn it_is_connected_to_on_the_thread_of_its_pool_whichever_finds_it_due() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_what_was_sent_after_the_last_change_counts() {
+async fn only_requests_sent_after_the_last_change_count() {
     let (health, told) = watched();
     let before = health.mark();
     health.fail();
-    // A response to a request that was sent before the failure, as from an endpoint that shuts down.
+    // A response to a request that was sent before the failure, as from an endpoint that is shutting down.
     health.succeeded(before);
     assert!(!health.is_well());
     let while_down = health.mark();
     health.succeeded(while_down);
     assert!(health.is_well());
-    // Requests that were sent before the recovery time out, long after it.
+    // Requests that were sent before the recovery time out long after it.
     advance(LONGEST).await;
     health.failed(before, None, Fault::Text(&""), None);
     health.failed(while_down, None, Fault::Text(&""), None);
@@ -252,7 +252,7 @@ async fn only_what_was_sent_after_the_last_change_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_observer_and_the_state_tell_the_same() {
+async fn the_observer_and_the_state_agree() {
     let (health, told) = watched();
     let second = Duration::from_secs(1);
     advance(second * 5).await;
@@ -287,7 +287,7 @@ async fn the_observer_and_the_state_tell_the_same() {
 }
 
 #[tokio::test]
-async fn the_observer_may_look_at_the_state() {
+async fn the_observer_can_read_the_state() {
     let place = Arc::new(std::sync::OnceLock::<Health>::new());
     let (of_observer, seen) = (Arc::clone(&place), Arc::new(AtomicU32::new(0)));
     let of_test = Arc::clone(&seen);
@@ -301,7 +301,7 @@ async fn the_observer_may_look_at_the_state() {
 }
 
 #[test]
-fn threads_that_see_the_same_tell_it_once() {
+fn a_change_that_several_threads_see_is_reported_once() {
     const THREADS: usize = 4;
     let (health, told) = watched();
     let barrier = Barrier::new(THREADS);
@@ -355,7 +355,7 @@ fn one_of_several_threads_gets_the_lease() {
 }
 
 #[test]
-fn pauses_differ() {
+fn back_offs_differ() {
     let pauses: Vec<_> = (0..100).map(|_| pause(1, &RandomState::new())).collect();
     assert!(pauses.iter().all(|pause| (FIRST * 3 / 4..=FIRST).contains(pause)));
     assert!(pauses.iter().any(|pause| *pause != pauses[0]));
