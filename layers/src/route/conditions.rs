@@ -9,9 +9,9 @@ use super::{
 };
 use crate::forwarded::ClientAddr;
 
-/// Conditions on a request, in addition to its host and path. All of them must hold.
+/// The conditions of a route, in addition to host and path. All of them must hold.
 ///
-/// Clients can send any headers and query, so conditions on these choose a backend, but protect nothing.
+/// Clients can send any headers and query, so conditions on these can choose a backend but not protect it.
 ///
 /// ```
 /// use http::{Method, Request};
@@ -37,25 +37,25 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// No conditions: any request.
+    /// Creates conditions that match any request.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Requires one of these methods. GET includes HEAD.
     ///
-    /// OPTIONS is a method like any other. A browser sends it before some requests of other origins (a CORS preflight).
-    /// An empty list allows all methods.
+    /// OPTIONS must be listed like any other method. Browsers send it before some cross-origin requests (as a CORS
+    /// preflight). An empty list allows all methods.
     #[must_use]
     pub fn methods(self, methods: impl IntoIterator<Item = Method>) -> Self {
         Self { methods: methods.into_iter().collect(), ..self }
     }
 
-    /// Requires a header with a matching value. Each further name must have one, too.
+    /// Requires a header with a matching value. If called more than once, each of them is required.
     ///
     /// The pattern is compared with each whole value, with each element of a comma-separated list, and with each
-    /// element up to its first `;`. So `text/html` matches `Accept: application/xml, text/html;q=0.9`. Case counts, as
-    /// in most headers.
+    /// element up to its first `;`. So `text/html` matches `Accept: application/xml, text/html;q=0.9`. Values are
+    /// case-sensitive.
     #[must_use]
     pub fn header(mut self, name: HeaderName, pattern: impl Into<ValuePattern>) -> Self {
         self.headers.push((name, pattern.into()));
@@ -66,7 +66,7 @@ impl Conditions {
         self
     }
 
-    /// Requires a query parameter with a matching value. Each further name must have one, too.
+    /// Requires a query parameter with a matching value. If called more than once, each of them is required.
     ///
     /// Names and values are decoded as in a form (`application/x-www-form-urlencoded`). A parameter without `=` has an
     /// empty value.
@@ -78,8 +78,8 @@ impl Conditions {
         self
     }
 
-    /// Requires the client's address, as found by [`ClientAddr::of`], to be in one of these networks. A request without
-    /// an address does not match. An empty list allows all clients.
+    /// Requires the client's address to be in one of these networks. The address is that of [`ClientAddr::of`]; a request
+    /// without one does not match. An empty list allows all clients.
     #[must_use]
     pub fn clients(self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         let mut clients: Vec<_> = networks.into_iter().map(|network| network.trunc()).collect();
@@ -88,16 +88,15 @@ impl Conditions {
         Self { clients, ..self }
     }
 
-    /// Requires the request to ask for an upgrade to this protocol, such as `websocket` (RFC 9110, 7.8). Case does not
-    /// count.
+    /// Requires a request for an upgrade to this protocol, such as `websocket` (RFC 9110, 7.8). It is case-insensitive.
     ///
-    /// Behind an `ExtendedConnectLayer`, this includes upgrades over HTTP/2. Their method is GET, as in HTTP/1.1.
+    /// Inside an `ExtendedConnectLayer`, this includes upgrades over HTTP/2. Their method is GET, as in HTTP/1.1.
     #[must_use]
     pub fn upgrade(self, protocol: &str) -> Self {
         Self { upgrade: Some(protocol.to_ascii_lowercase().into()), ..self }
     }
 
-    /// Whether there are none.
+    /// Whether there are no conditions.
     pub fn is_empty(&self) -> bool {
         self.methods.is_empty() && !self.has_others()
     }
@@ -107,7 +106,7 @@ impl Conditions {
         self.hold(&Parts::of(request))
     }
 
-    /// Whether all requests that meet `other` also meet these conditions; `false` if that is hard to tell.
+    /// Whether all requests that meet `other` also meet these conditions. Hard cases return `false`.
     ///
     /// ```
     /// use http::Method;
@@ -126,7 +125,7 @@ impl Conditions {
             && (self.upgrade.is_none() || self.upgrade == other.upgrade)
     }
 
-    /// The methods that are required; none for any.
+    /// The required methods; empty for any.
     pub(super) fn required_methods(&self) -> &Methods {
         &self.methods
     }
@@ -169,7 +168,7 @@ fn contain(wide: &[IpNet], narrow: &[IpNet]) -> bool {
     narrow.iter().all(|narrow| wide.iter().any(|wide| wide.contains(narrow)))
 }
 
-/// For example `POST, header accept: text/html, upgrade websocket`; empty if there are none.
+/// For example `POST, header accept: text/html, upgrade websocket`; empty without conditions.
 impl fmt::Display for Conditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_compared_whole_and_by_element() {
+    fn header_values_match_as_a_whole_or_by_element() {
         for (value, matching, others) in [
             ("text/html", &["text/html", "text/*", "*"][..], &["text", "TEXT/html", "", "html*"][..]),
             (
@@ -238,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_decoded() {
+    fn query_parameters_are_decoded() {
         for (query, name, pattern, expected) in [
             ("?a=1&b=2", "b", "2", true),
             ("?a=1&b=2", "b", "1", false),
@@ -262,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_are_those_of_the_connection_or_of_a_trusted_proxy() {
+    fn clients_match_by_network() {
         let office = clients(&["10.0.0.0/8", "2001:db8::/32"]);
         for (peer, expected) in
             [("10.1.2.3", true), ("::ffff:10.1.2.3", true), ("2001:db8::1", true), ("192.0.2.1", false), ("::1", false)]
@@ -300,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_alike_conditions_does_not_matter() {
+    fn conditions_are_equal_in_any_order() {
         let (a, b) = (HeaderName::from_static("a"), HeaderName::from_static("b"));
         let one = any().header(a.clone(), "1").header(b.clone(), "2").query("x", "1").query("y", "*");
         let other = any().query("y", "**").query("x", "1").header(b, "2").header(a.clone(), "1").header(a, "1");

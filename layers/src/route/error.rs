@@ -7,24 +7,29 @@ pub enum NoRoute {
     /// The host has no route for the path, or the conditions of all routes for the path fail.
     #[error("no route for the path")]
     NotFound,
-    /// Some backends would read the path as that of another route, or of none.
+    /// Some backends would read the path as that of another route, or of no route.
     ///
-    /// Backends may decode percent-encoding (`%2F`, `%5C` and `%u0061` included, and twice), read `\` as `/`, merge
-    /// slashes, take what follows two or more leading slashes for a host, remove dot segments, or cut off what follows a
-    /// `;` in a segment or a decoded `?`, `#` or NUL in the path, in any order. So `//admin`, `/x/..;/admin` and
-    /// `/admin%2f..` may mean `/admin` or not, and could bypass the protection of that route. Case is significant
-    /// (RFC 3986, 6.2.2.1), and so are differences between names that a file system treats as equal.
+    /// Backends can, in any order,
+    /// - decode percent-encoding, even twice, including `%2F`, `%5C` and `%u0061`,
+    /// - read `\` as `/`, or merge slashes,
+    /// - treat the segment after two or more leading slashes as a host,
+    /// - remove dot segments,
+    /// - cut off a segment at a `;`, or the path at a decoded `?`, `#` or NUL.
     ///
-    /// The rest of the path after the route's prefix is read in these ways too, because a backend behind a
-    /// [`StripPrefix`](super::StripPrefix) sees only that, and others may look at it separately. In `/api//x/admin`,
-    /// some take `x` for a host once `/api` is gone, and serve `/admin`. Each such reading must match the same route
-    /// when it follows the prefix, here as `/api/admin`.
+    /// So a backend can read `//admin`, `/x/..;/admin` and `/admin%2f..` as `/admin` or not, which could bypass the
+    /// protection of that route. Each result is a reading of the path. Case matters (RFC 3986, 6.2.2.1), and so do
+    /// differences between names that a file system treats as equal.
     ///
-    /// Paths whose readings all match the same route pass unchanged. A path with more than 64 readings, or with more
-    /// than 32 KiB of them, counts as ambiguous.
-    #[error("some backends would read the path as that of another route")]
+    /// The rest of the path after the route's prefix is read in these ways too. Behind a
+    /// [`StripPrefix`](super::StripPrefix), a backend sees only the rest, and other backends may process it separately.
+    /// Of `/api//x/admin`, the rest is `//x/admin`, and some backends treat `x` as a host and serve `/admin`. So each
+    /// reading of the rest must match the same route if it follows the prefix, here as `/api/admin`.
+    ///
+    /// A path whose readings all match the same route is passed on unchanged. A path with more than 64 readings, or with
+    /// readings of more than 32 KiB in total, counts as ambiguous.
+    #[error("the path is ambiguous: some backends would read it as the path of another route")]
     Ambiguous,
-    /// The routes for the path are for these methods only, not counting routes whose other conditions fail.
-    #[error("the path has routes for {0} only")]
+    /// The routes for the path allow only these methods. Routes whose other conditions fail do not count.
+    #[error("the path allows only {0}")]
     MethodNotAllowed(Box<Methods>),
 }

@@ -4,9 +4,9 @@ use super::InvalidPath;
 
 /// A path that matches only itself: `/foo` matches neither `/foo/` nor `/foo/bar`.
 ///
-/// A trailing slash counts, as in other proxies: `/foo` and `/foo/` may have different routes, for example to redirect
-/// from one to the other. Many backends serve the same for both, so a route that protects something should match both,
-/// or better a [`PathPrefix`](super::PathPrefix).
+/// A trailing slash matters, as in other proxies: `/foo` and `/foo/` can have different routes, for example to redirect
+/// one to the other. Many backends treat both alike, so a route that protects something should match both, or better use
+/// a [`PathPrefix`](super::PathPrefix).
 ///
 /// ```
 /// use pmesh_layers::route::{ExactPath, InvalidPath, RouteTable};

@@ -12,15 +12,15 @@ use crate::hash::FixedMap;
 /// The routes of one host pattern.
 #[derive(Debug, Clone)]
 pub(super) struct HostRoutes<T> {
-    /// The route of `/`.
+    /// The place of `/`.
     root: Option<Place<T>>,
     by_prefix: FixedMap<PathPrefix, Place<T>>,
-    /// Length of the longest prefix. The rest of a path need not be searched.
+    /// Length of the longest prefix. Longer prefixes of a path are not looked up.
     longest: usize,
     /// Boxed, because most hosts have none.
     others: Option<Box<Others<T>>>,
-    /// Whether encoding a byte that is not allowed in a path could change the route of the path, here or at a wider
-    /// pattern.
+    /// Whether percent-encoding a byte that is not allowed in a path could change the route of the path, here or at a
+    /// wider host pattern.
     pub(super) minds_bytes: bool,
 }
 
@@ -44,7 +44,7 @@ impl<T> Default for Others<T> {
 }
 
 impl<T> HostRoutes<T> {
-    /// Adds a route; `None` if there is one for the same path and conditions.
+    /// Adds a route. Returns `None` if there is one with the same path and conditions.
     pub(super) fn insert(&mut self, path: RoutePath, conditions: Conditions, route: Route<T>) -> Option<()> {
         match path {
             RoutePath::Exact(path) => {
@@ -80,7 +80,7 @@ impl<T> HostRoutes<T> {
         Some(())
     }
 
-    /// Notes a prefix, and returns its length.
+    /// Notes a prefix and returns its length.
     fn mind(&mut self, prefix: &PathPrefix) -> usize {
         let key = prefix.as_key();
         self.longest = self.longest.max(key.len());
@@ -88,12 +88,12 @@ impl<T> HostRoutes<T> {
         key.len()
     }
 
-    /// The route of `/`, if it is the only one: no reading can match another.
+    /// Returns the place of `/` if it is the only one, so that no reading can match another.
     pub(super) fn only(&self) -> Option<&Place<T>> {
         if self.by_prefix.is_empty() && self.others.is_none() { self.root.as_ref() } else { None }
     }
 
-    /// The most specific place for a path.
+    /// Returns the most specific place for a path.
     pub(super) fn find(&self, path: &str) -> Option<&Place<T>> {
         let others = self.others.as_deref();
         if let Some(place) = others.and_then(|others| others.exact.get(path)) {
@@ -107,13 +107,13 @@ impl<T> HostRoutes<T> {
             if let Some(place) = by_regex(prefix).or_else(|| self.by_prefix.get(prefix)) {
                 return Some(place);
             }
-            // `*` has no slash. It stands for the whole server (RFC 9110, 9.3.7), and goes to the route of `/`.
+            // `*` has no slash. It stands for the whole server (RFC 9110, 9.3.7), so it gets the route of `/`.
             end = prefix.rfind('/').unwrap_or(0);
         }
         by_regex("").or(self.root.as_ref())
     }
 
-    /// All places in the order in which they are tried.
+    /// Returns all places in the order in which they are tried.
     pub(super) fn in_order(&self) -> Vec<&Place<T>> {
         let root = PathPrefix::root();
         let others = self.others.as_deref();
@@ -139,7 +139,7 @@ impl<T> Others<T> {
     }
 }
 
-/// The end of the last segment of `path` that ends at or before `limit`.
+/// Returns the end of the last segment of `path` that ends at or before `limit`.
 #[inline]
 fn end_of_segment(path: &str, limit: usize) -> usize {
     if path.as_bytes()[limit] == b'/' {

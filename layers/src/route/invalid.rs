@@ -1,25 +1,25 @@
 use super::readings;
 
-/// Text that is neither a [`PathPrefix`](super::PathPrefix) nor an [`ExactPath`](super::ExactPath).
+/// The error of a text that is neither a [`PathPrefix`](super::PathPrefix) nor an [`ExactPath`](super::ExactPath).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidPath {
     /// It does not begin with a slash.
     #[error("a path begins with a slash")]
     NotAbsolute,
-    /// It has a byte that is not allowed in a path, or a query.
+    /// It has a query, or a byte that is not allowed in a path.
     #[error("a path is percent-encoded and has no query")]
     NotAPath,
-    /// Some backends would read it differently, so that requests for it would be ambiguous.
+    /// Some backends would read it as another path, so all requests to it would be ambiguous.
     #[error(
-        "the path of a route must have a single reading: no dot segments, `//`, `;` or `\\`, and percent-encoding only \
-         in capitals (`%C3`) and only of characters that need it"
+        "the path of a route must be unambiguous: no dot segments, `//`, `;` or `\\`, and percent-encoding only in \
+         capitals (`%C3`) and only of characters that need it"
     )]
     Ambiguous,
 }
 
 impl InvalidPath {
-    /// Refuses a path for which every request would be ambiguous.
+    /// Checks that requests to a path are not always ambiguous.
     pub(super) fn check(text: &str) -> Result<(), Self> {
         if !text.starts_with('/') {
             return Err(Self::NotAbsolute);
@@ -37,7 +37,7 @@ mod tests {
     use crate::route::{ExactPath, PathPrefix};
 
     #[test]
-    fn paths_with_several_readings_are_refused() {
+    fn invalid_and_ambiguous_paths_are_rejected() {
         for (text, error) in [
             ("", InvalidPath::NotAbsolute),
             ("foo", InvalidPath::NotAbsolute),

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, fmt};
 
 use http::{HeaderValue, Method};
 
-/// A set of request methods. One that has GET has HEAD, too.
+/// A set of request methods. GET includes HEAD.
 ///
 /// ```
 /// use http::Method;
@@ -32,12 +32,12 @@ const COMMON: [Method; 9] = [
 ];
 
 impl Methods {
-    /// Whether it has none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.common == 0 && self.others.is_empty()
     }
 
-    /// Whether it has this method.
+    /// Whether the set has this method.
     pub fn contains(&self, method: &Method) -> bool {
         match bit(method) {
             Some(bit) => self.common & bit != 0,
@@ -54,9 +54,9 @@ impl Methods {
         self.others.extend(other.others.iter().cloned());
     }
 
-    /// For the header `Allow` (RFC 9110, 10.2.1).
+    /// Returns the value of an `Allow` header (RFC 9110, 10.2.1).
     pub(crate) fn to_header(&self) -> HeaderValue {
-        // Methods are tokens.
+        // Never fails: methods are tokens.
         HeaderValue::try_from(self.to_string()).unwrap_or(HeaderValue::from_static(""))
     }
 }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn methods_are_a_set() {
+    fn methods_have_no_duplicates_and_get_includes_head() {
         for (text, shown) in [
             ("", ""),
             ("HEAD", "HEAD"),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn supersets() {
+    fn supersets_are_recognized() {
         for (wide, narrow) in [("GET POST", "HEAD"), ("PROPFIND GET", "PROPFIND"), ("PUT", "")] {
             assert!(methods(wide).is_superset(&methods(narrow)), "{wide}: {narrow}");
             assert!(!methods(narrow).is_superset(&methods(wide)), "{wide}: {narrow}");

@@ -1,4 +1,4 @@
-//! Picks a service by the host and the path of a request, and by conditions such as its method.
+//! Routes requests to services by host, path, and conditions such as the method.
 //!
 //! ```
 //! use http::{Request, Response};

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use super::ValuePattern;
 use crate::hop_by_hop::{has_token, tokens};
 
-/// The parts of a request that conditions look at.
+/// The parts of a request that conditions check.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Parts<'a> {
     pub(super) method: &'a Method,
@@ -18,7 +18,7 @@ pub(super) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// A GET with nothing but a path.
+    /// A GET with only a path.
     pub(super) const BARE: Self =
         Self { method: &Method::GET, version: Version::HTTP_11, uri: None, headers: None, extensions: None };
 
@@ -36,7 +36,7 @@ impl<'a> Parts<'a> {
         self.uri?.query()
     }
 
-    /// Whether the client wants to switch to `protocol`, of any version (RFC 9110, 7.8).
+    /// Whether the client requests an upgrade to `protocol`, in any version of it (RFC 9110, 7.8).
     pub(super) fn ask_for_upgrade(&self, protocol: &str) -> bool {
         let is_asked = |headers: &HeaderMap| {
             let mut asked = headers.get_all(UPGRADE).iter().flat_map(tokens);
@@ -51,7 +51,7 @@ fn is_of(asked: &[u8], protocol: &[u8]) -> bool {
     [asked, name].iter().any(|asked| asked.eq_ignore_ascii_case(protocol))
 }
 
-/// Whether a header value matches as a whole, or one of its elements does, with or without its parameters.
+/// Whether a header value matches, or one of its elements, with or without parameters.
 pub(super) fn has_value(value: &[u8], pattern: &ValuePattern) -> bool {
     let matches = |text: &[u8]| pattern.matches_bytes(text.iter().copied());
     let without_parameters = |element| split(element, b';').next().unwrap_or_default().trim_ascii();
@@ -59,7 +59,7 @@ pub(super) fn has_value(value: &[u8], pattern: &ValuePattern) -> bool {
     matches(value) || elements.any(|element| matches(element) || matches(without_parameters(element)))
 }
 
-/// The parts between separators that are not in quotes (RFC 9110, 5.6.4).
+/// Splits at separators that are not in quotes (RFC 9110, 5.6.4).
 fn split(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     value.split(move |byte| {
@@ -69,7 +69,7 @@ fn split(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Whether a query, encoded as by a form, has a parameter that matches.
+/// Whether a form-encoded query has a matching parameter.
 pub(super) fn has_parameter(query: Option<&str>, name: &str, pattern: &ValuePattern) -> bool {
     let mut parameters = query.into_iter().flat_map(|query| query.split('&')).filter(|parameter| !parameter.is_empty());
     parameters.any(|parameter| {

@@ -2,10 +2,10 @@ use std::mem;
 
 use super::{Conditions, Methods, NoRoute, parts::Parts};
 
-/// All rules for the same host pattern and path. At least one.
+/// All rules (at least one) for the same host pattern and path.
 #[derive(Debug, Clone)]
 pub(super) struct Place<T> {
-    /// Length of the prefix that may be removed on the way to the backend; 0 for `/` and for an exact path.
+    /// Length of the prefix that may be removed for the backend; 0 for `/` and for an exact path.
     pub(super) prefix: usize,
     rules: Rules<T>,
 }
@@ -40,7 +40,7 @@ impl<T> Place<T> {
         Self { prefix, rules }
     }
 
-    /// Adds a rule; `None` if there is one with the same conditions.
+    /// Adds a rule. Returns `None` if there is one with the same conditions.
     pub(super) fn insert(&mut self, conditions: Conditions, route: Route<T>) -> Option<()> {
         let is_there = match &self.rules {
             Rules::One(_) => conditions.is_empty(),
@@ -59,7 +59,7 @@ impl<T> Place<T> {
         Some(())
     }
 
-    /// The first rule whose conditions hold.
+    /// Returns the first route whose conditions hold.
     pub(super) fn choose<'r>(&self, parts: impl FnOnce() -> Parts<'r>) -> Result<&Route<T>, NoRoute> {
         match &self.rules {
             Rules::One(route) => Ok(route),
@@ -67,7 +67,7 @@ impl<T> Place<T> {
         }
     }
 
-    /// All routes in the order in which they are tried, each with an earlier one that takes all of its requests.
+    /// Returns all routes in the order in which they are tried, each with an earlier one that gets all of its requests.
     pub(super) fn in_order(&self) -> Vec<(&T, Option<&T>)> {
         let rules = match &self.rules {
             Rules::One(route) => return vec![(&route.target, None)],
@@ -81,7 +81,7 @@ impl<T> Place<T> {
     }
 }
 
-/// Rules with conditions other than methods come first, then those with methods, then the one without.
+/// Rules with conditions other than methods come first, then rules with only methods, then the one without conditions.
 fn rank(conditions: &Conditions) -> (bool, bool) {
     (!conditions.has_others(), conditions.is_empty())
 }
@@ -94,7 +94,7 @@ fn first<'a, T>(rules: &'a [Conditional<T>], parts: &Parts<'_>) -> Result<&'a Ro
     }
 }
 
-/// If all other conditions of a rule hold, only the method was wrong.
+/// Returns the error if no rule matches. If all other conditions of a rule hold, only the method is wrong.
 fn none_holds<T>(rules: &[Conditional<T>], parts: &Parts<'_>) -> NoRoute {
     let mut allowed = Methods::default();
     for rule in rules.iter().filter(|rule| rule.conditions.others_hold(parts)) {

@@ -7,22 +7,22 @@ use super::InvalidPath;
 pub struct PathPrefix(Box<str>);
 
 impl PathPrefix {
-    /// `/`, which matches every path.
+    /// Returns the prefix `/`, which matches every path.
     pub fn root() -> Self {
         Self("".into())
     }
 
-    /// The prefix without a slash at the end, unless it is `/`.
+    /// The prefix without a trailing slash, unless it is `/`.
     pub fn as_str(&self) -> &str {
         if self.0.is_empty() { "/" } else { &self.0 }
     }
 
-    /// The prefix without a slash at the end; empty for `/`.
+    /// The prefix without a trailing slash; empty for `/`.
     pub(super) fn as_key(&self) -> &str {
         &self.0
     }
 
-    /// The rest of `path` after the prefix, with its leading slash; `None` if it does not match.
+    /// Returns the rest of `path` after the prefix, with a leading slash; `None` if `path` does not match.
     pub fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
         match path.strip_prefix(&*self.0)? {
             "" => Some("/"),
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefixes_end_at_segments() {
+    fn prefixes_match_whole_segments() {
         let prefix: PathPrefix = "/foo/".parse().unwrap();
         assert_eq!(prefix.to_string(), "/foo");
         for (path, rest) in

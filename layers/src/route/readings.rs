@@ -1,12 +1,12 @@
-//! Other readings of a path: what it becomes in backends that decode, merge or cut parts of it.
+//! Other readings of a path: the paths that it becomes in backends that decode, merge or cut parts of it.
 
 use percent_encoding::{percent_decode, percent_encode_byte};
 
-/// Limits for the readings of one path. No path in real use has more, and finding them all would take too long.
+/// Limits for the readings of one path. Real paths have fewer, and finding more would take too long.
 const MOST_READINGS: usize = 64;
 const MOST_BYTES: usize = 32 * 1024;
 
-/// What backends do to a path. Each step is applied to the whole path, and returns `None` if it changes nothing.
+/// The changes that backends make to a path. Each step applies to the whole path, and returns `None` if it changes nothing.
 const STEPS: [fn(&str) -> Option<String>; 10] = [
     normalize_encoding,
     rewrite_utf16,
@@ -20,7 +20,8 @@ const STEPS: [fn(&str) -> Option<String>; 10] = [
     remove_dots_and_slash,
 ];
 
-/// A fast check whether `path` has no other reading. It ignores bytes that are not allowed in a path.
+/// Checks quickly whether `path` has no other reading, ignoring bytes that are not allowed in a path. Can return `false`
+/// although there is none.
 #[inline]
 pub(super) fn is_plain(path: &str) -> bool {
     let bytes = path.as_bytes();
@@ -29,7 +30,7 @@ pub(super) fn is_plain(path: &str) -> bool {
     let odd = pairs.fold(false, |odd, (byte, next)| {
         odd | matches!(next, b'%' | b';' | b'\\') | ((*byte == b'/') & matches!(next, b'/' | b'.'))
     });
-    // A path begins with `/` or is `*`, so its first byte needs no check. Names such as `.well-known` are plain.
+    // A path begins with `/` or is `*`, so its first byte is not checked. Names such as `.well-known` are plain.
     !odd || is_plain_although_odd(path)
 }
 
@@ -37,7 +38,7 @@ fn is_plain_although_odd(path: &str) -> bool {
     !path.contains(['%', ';', '\\']) && !path.contains("//") && !path.split('/').any(is_dots)
 }
 
-/// A check of what [`is_plain`] ignores: whether all bytes are allowed in a path.
+/// Checks what [`is_plain`] ignores: whether all bytes are allowed in a path.
 pub(super) fn is_allowed(path: &str) -> bool {
     path.bytes().all(|byte| can_stand(byte) && !matches!(byte, b'?' | b'#' | b'\0'))
 }
@@ -47,8 +48,8 @@ pub(super) fn is_only(path: &str) -> bool {
     STEPS.iter().all(|step| step(path).is_none())
 }
 
-/// Whether `accept` returns true for every other reading of `path`: all results of the steps, in any order and number.
-/// Allocates nothing if no step changes the path.
+/// Whether `accept` returns true for every other reading of `path`, that is, for all results of any sequence of steps.
+/// `false` if there are too many. Does not allocate if no step changes the path.
 pub(super) fn all(path: &str, mut accept: impl FnMut(&str) -> bool) -> bool {
     let mut readings: Vec<String> = Vec::new();
     let mut left = MOST_BYTES;
@@ -74,8 +75,8 @@ pub(super) fn all(path: &str, mut accept: impl FnMut(&str) -> bool) -> bool {
     true
 }
 
-/// Normalizes percent-encoding (RFC 3986, 6.2.2): only of what a path cannot contain as it is, and in capitals. Encoded
-/// slashes of both kinds stay encoded.
+/// Normalizes percent-encoding (RFC 3986, 6.2.2): in capitals, and only of bytes that need it. Encoded slashes and
+/// backslashes stay encoded.
 fn normalize_encoding(path: &str) -> Option<String> {
     recode(path, |byte| can_stand(byte) && !is_slash(byte))
 }
@@ -107,7 +108,7 @@ fn turn_backslashes(path: &str) -> Option<String> {
     path.contains('\\').then(|| path.replace('\\', "/"))
 }
 
-/// Cuts off what follows a `;` in a segment, as servlets do.
+/// Cuts off segments at a `;`, as servlets do.
 fn cut_parameters(path: &str) -> Option<String> {
     let mut is_inside = false;
     let kept = path.chars().filter(|letter| {
@@ -117,13 +118,14 @@ fn cut_parameters(path: &str) -> Option<String> {
     path.contains(';').then(|| kept.collect())
 }
 
-/// Cuts off a decoded `?`, `#` or NUL and what follows, as backends that parse the path twice, or in C, do.
+/// Cuts off the path at a decoded `?`, `#` or NUL, as backends do that parse it twice or are written in C.
 fn cut_end(path: &str) -> Option<String> {
     path.find(['?', '#', '\0']).map(|end| path[..end].to_owned())
 }
 
-/// Cuts off a host after two leading slashes, as backends that parse the path as a URI reference do (RFC 3986, 4.2).
-/// Browsers and Node skip further slashes. To others the host is empty then: what is left is as with slashes merged.
+/// Removes a host after two leading slashes, as backends do that parse the path as a URI reference (RFC 3986, 4.2).
+/// Browsers and Node skip further slashes. For others the host is then empty, and the rest is the same as with merged
+/// slashes.
 fn cut_host(path: &str) -> Option<String> {
     let behind = path.strip_prefix("//")?.trim_start_matches('/');
     Some(behind.find('/').map_or("/", |slash| &behind[slash..]).to_owned())
@@ -159,14 +161,14 @@ fn remove_dots(path: &str) -> Option<String> {
     Some(left.iter().flat_map(|segment| ["/", *segment]).collect())
 }
 
-/// Removes dot segments as Go and Python do, whose paths then end without a slash: `/a/.` is `/a`.
+/// Removes dot segments as Go and Python do, without a trailing slash: `/a/.` becomes `/a`.
 fn remove_dots_and_slash(path: &str) -> Option<String> {
     if !path.rsplit('/').next().is_some_and(is_dots) {
         return None;
     }
     let mut removed = remove_dots(path)?;
     removed.pop();
-    // Of `/`, nothing would be left.
+    // Nothing would be left of `/`.
     (!removed.is_empty()).then_some(removed)
 }
 
@@ -174,8 +176,8 @@ fn is_dots(segment: &str) -> bool {
     matches!(segment, "." | "..")
 }
 
-/// Decodes the bytes that `decodes` accepts. Other encodings are written in capitals, and bytes that a path cannot
-/// contain are encoded.
+/// Decodes the bytes that `decodes` accepts. Other encodings are changed to capitals, and bytes that a path cannot contain
+/// are encoded.
 fn recode(path: &str, decodes: impl Fn(u8) -> bool) -> Option<String> {
     let mut recoded = Vec::new();
     let mut kept = path.as_bytes();
@@ -198,20 +200,20 @@ fn recode(path: &str, decodes: impl Fn(u8) -> bool) -> Option<String> {
         return None;
     }
     recoded.extend_from_slice(kept);
-    // All of it is ASCII.
+    // Never fails: all bytes are ASCII.
     String::from_utf8(recoded).ok()
 }
 
-/// The percent-encoded byte at the beginning of `text`, and the rest.
+/// Returns the percent-encoded byte at the beginning of `text`, and the rest.
 fn encoded(text: &[u8]) -> Option<(u8, &[u8])> {
     let (triplet, behind) = text.split_first_chunk::<3>()?;
     let mut decoded = percent_decode(triplet);
-    // What is not encoded stays three bytes.
+    // If it is not an encoding, three bytes come out.
     let byte = decoded.next()?;
     decoded.next().is_none().then_some((byte, behind))
 }
 
-/// The letter that `text` begins with as a `u` and four digits, and what stands behind it.
+/// Returns the character that is encoded as `u` and four digits at the beginning of `text`, and the rest.
 fn utf16(text: &str) -> Option<(char, &str)> {
     let (digits, behind) = text.strip_prefix(['u', 'U'])?.split_at_checked(4)?;
     let digits = digits.bytes().all(|letter| letter.is_ascii_hexdigit()).then_some(digits)?;
@@ -222,7 +224,7 @@ fn is_slash(byte: u8) -> bool {
     matches!(byte, b'/' | b'\\')
 }
 
-/// Whether a path may contain the byte as it is (RFC 3986, 3.3), or one of its readings may, for another step.
+/// Whether a path can contain the byte unencoded (RFC 3986, 3.3), or a reading can, as input of another step.
 fn can_stand(byte: u8) -> bool {
     const TABLE: [bool; 256] = {
         let others = b"-._~!$&'()*+,;=:@/\\%?#\0";
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn other_readings_of_paths() {
+    fn all_other_readings_of_a_path_are_found() {
         for (path, expected) in [
             ("/a/b.c/~d", &[][..]),
             ("/.well-known/x", &[]),
@@ -285,7 +287,7 @@ mod tests {
             ("/%u+061%ud800%u00\u{e9}", &["/%u+061%ud800%u00%C3%A9"]),
             ("/a%252Fb", &["/a%2Fb", "/a/b"]),
             ("/a/..;/b", &["/a/../b", "/b"]),
-            // The dots remove the empty segment, unless it was merged before.
+            // The dots remove the empty segment, unless slashes are merged first.
             ("/a//../b", &["/a/../b", "/a/b", "/b"]),
             ("/{é", &["/%7B%C3%A9"]),
             ("*", &[]),
@@ -316,13 +318,13 @@ mod tests {
         }
     }
 
-    /// By the grammar of RFC 3986, 3.3, and `%` and `\`, which [`is_plain`] looks at.
+    /// The grammar of RFC 3986, 3.3, plus `%` and `\`, which [`is_plain`] checks.
     fn can_stand_written(letter: char) -> bool {
         letter.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/%\\".contains(letter)
     }
 
     #[test]
-    fn a_path_with_too_many_readings_is_refused() {
+    fn a_path_with_too_many_readings_is_rejected() {
         let long = |part: &str, times| format!("/{}", part.repeat(times));
         assert!(all(&long("a/../", 5000), |_| true));
         assert!(!all(&long(";a//..%2f", 5000), |_| true));

@@ -2,9 +2,9 @@ use std::fmt;
 
 use super::{ExactPath, PathPrefix, PathRegex};
 
-/// Which paths a route is for.
+/// The paths of a route.
 ///
-/// Displayed as in nginx: `=/path` if exact, and `/prefix ~ regex`.
+/// It is displayed as in nginx: `=/path` for an exact path, and `/prefix ~ regex` for a regular expression.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RoutePath {
@@ -12,7 +12,7 @@ pub enum RoutePath {
     Exact(ExactPath),
     /// All paths below a prefix.
     Prefix(PathPrefix),
-    /// The paths below a prefix that match a regular expression, which sees the whole path.
+    /// The paths below a prefix that match a regular expression. The expression is applied to the whole path.
     Regex(PathPrefix, PathRegex),
 }
 
@@ -34,7 +34,7 @@ impl From<(PathPrefix, PathRegex)> for RoutePath {
     }
 }
 
-/// Below `/`.
+/// The prefix is `/`.
 impl From<PathRegex> for RoutePath {
     fn from(regex: PathRegex) -> Self {
         Self::Regex(PathPrefix::root(), regex)

@@ -9,11 +9,10 @@ use tower::{BoxError, Service};
 use super::{NoRoute, RouteTable};
 use crate::{MissingExtension, call::Call, future::ResponseFuture, host::HostName};
 
-/// Sends each request to the service of its most specific route.
+/// A service that sends each request to the service of its most specific route.
 ///
-/// The host comes from the [`HostName`] that [`HostLayer`](crate::host::HostLayer) adds to the extensions. Without a
-/// matching route, the error is [`NoRoute`]; without a [`HostName`], it is [`MissingExtension`]. Cloning only counts a
-/// reference.
+/// The host is the [`HostName`] that [`HostLayer`](crate::host::HostLayer) adds to the extensions. A request without a
+/// matching route fails with [`NoRoute`], and one without a [`HostName`] with [`MissingExtension`]. Clones are cheap.
 #[derive(Debug)]
 pub struct Router<S>(Kind<S>);
 
@@ -24,12 +23,12 @@ enum Kind<S> {
 }
 
 impl<S> Router<S> {
-    /// Routes according to `table`.
+    /// Creates a router for `table`.
     pub fn new(table: impl Into<Arc<RouteTable<S>>>) -> Self {
         Self(Kind::Own(table.into()))
     }
 
-    /// Routes to one of `services`, by its index in `table`. Several threads can then share one table, each with its
+    /// Creates a router for a `table` of indexes into `services`. So several threads can share one table, each with its
     /// own services and connections. An index without a service counts as no route.
     ///
     /// ```
@@ -86,7 +85,7 @@ where
     type Future = ResponseFuture<Call<S, Request<B>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        // Which service must be ready is known with the request only.
+        // The service is not known before the request. `Call` waits until it is ready.
         Poll::Ready(Ok(()))
     }
 

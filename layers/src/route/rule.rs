@@ -1,6 +1,6 @@
 use super::{Conditions, ExactPath, PathPrefix, PathRegex, RoutePath};
 
-/// Which requests a route is for, apart from their host: paths and conditions.
+/// The paths and conditions of a route.
 ///
 /// ```
 /// use http::{Method, Request};
@@ -25,35 +25,35 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// A rule for all requests to these paths.
+    /// Creates a rule for all requests to these paths.
     pub fn new(path: impl Into<RoutePath>) -> Self {
         Self { path: path.into(), conditions: Conditions::new(), literal: false }
     }
 
-    /// Sets the conditions, replacing any others.
+    /// Sets the conditions, replacing any set before.
     #[must_use]
     pub fn when(self, conditions: Conditions) -> Self {
         Self { conditions, ..self }
     }
 
-    /// Takes paths as written: none of this rule is [ambiguous](super::NoRoute::Ambiguous). Use it for a backend that
-    /// also takes paths as written, or that protects itself.
+    /// Accepts [ambiguous](super::NoRoute::Ambiguous) paths. Use it for a backend that reads paths exactly as written, or
+    /// that protects itself.
     #[must_use]
     pub fn literal(self) -> Self {
         Self { literal: true, ..self }
     }
 
-    /// Its paths.
+    /// The paths.
     pub fn path(&self) -> &RoutePath {
         &self.path
     }
 
-    /// Its conditions.
+    /// The conditions.
     pub fn conditions(&self) -> &Conditions {
         &self.conditions
     }
 
-    /// Whether it takes paths as written.
+    /// Whether ambiguous paths are accepted.
     pub fn is_literal(&self) -> bool {
         self.literal
     }

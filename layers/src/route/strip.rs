@@ -10,16 +10,16 @@ use tower::{Layer, Service};
 use super::PathPrefix;
 use crate::forwarded::{X_FORWARDED_PREFIX, joined_prefixes};
 
-/// Removes a prefix from the path of each request, and tells the backend: with `/api`, `/api/users?all` becomes
-/// `/users?all`, `/api` becomes `/`, and `X-Forwarded-Prefix` is `/api`.
+/// A layer that removes a prefix from the path of each request, and sends it as `X-Forwarded-Prefix`. With the prefix
+/// `/api`, `/api/users?all` becomes `/users?all`, and `/api` becomes `/`.
 ///
-/// Other paths stay as they are. The backend cannot tell `/api` from `/api/`: an [`ExactPath`](super::ExactPath) for one
-/// of them does not keep it from the other.
+/// Other paths stay as they are. Since `/api` and `/api/` both become `/`, an [`ExactPath`](super::ExactPath) for one of
+/// them does not protect what the backend serves for both.
 ///
-/// If there is an `X-Forwarded-Prefix` already, for example from a proxy in front that removed `/shop`, the value becomes
-/// `/shop/api`. Put a [`DistrustLayer`](crate::forwarded::DistrustLayer) outside this layer to drop those of clients.
+/// If the request has an `X-Forwarded-Prefix`, for example from a proxy in front that removed `/shop`, the value becomes
+/// `/shop/api`. To drop the header of clients, put a [`DistrustLayer`](crate::forwarded::DistrustLayer) outside this layer.
 ///
-/// The rest may begin with `//`, which some backends read as the start of a host. A [`RouteTable`](super::RouteTable)
+/// The rest can begin with `//`, which some backends read as the start of a host. A [`RouteTable`](super::RouteTable)
 /// rejects such a path if it could mean another route, provided that the removed prefix is the prefix of the route.
 ///
 /// ```
@@ -40,17 +40,17 @@ use crate::forwarded::{X_FORWARDED_PREFIX, joined_prefixes};
 /// ```
 #[derive(Debug, Clone)]
 pub struct StripPrefixLayer {
-    /// The longest first.
+    /// The longest prefix first.
     prefixes: Arc<[(PathPrefix, HeaderValue)]>,
 }
 
 impl StripPrefixLayer {
-    /// Removes `prefix`.
+    /// Creates a layer that removes `prefix`.
     pub fn new(prefix: PathPrefix) -> Self {
         Self::any([prefix])
     }
 
-    /// Removes the longest of `prefixes` that a path begins with.
+    /// Creates a layer that removes the longest matching prefix.
     pub fn any(prefixes: impl IntoIterator<Item = PathPrefix>) -> Self {
         let removable = prefixes.into_iter().filter(|prefix| *prefix != PathPrefix::root());
         let mut prefixes: Vec<_> = removable
@@ -60,8 +60,7 @@ impl StripPrefixLayer {
         Self { prefixes: prefixes.into() }
     }
 
-    /// The URI without the prefix, and the `X-Forwarded-Prefix` to go with it. `None` if the path does not begin with a
-    /// prefix.
+    /// Returns the URI without the prefix, and the new `X-Forwarded-Prefix`. `None` if no prefix matches.
     pub fn strip<B>(&self, request: &Request<B>) -> Option<(Uri, HeaderValue)> {
         let (prefix, text) = self.prefixes.iter().find(|(prefix, _)| prefix.strip(request.uri().path()).is_some())?;
         let uri = strip(prefix, request.uri())?;
@@ -139,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_prefix_goes_and_the_query_stays() {
+    fn the_prefix_is_removed_and_the_query_kept() {
         let layer = StripPrefixLayer::new("/api".parse().unwrap());
         for (uri, expected) in [
             ("/api/users?all=1", Some("/users?all=1")),

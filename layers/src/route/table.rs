@@ -14,24 +14,25 @@ use crate::{
     host::{HostName, HostPattern, ServedHosts, parents},
 };
 
-/// Finds the most specific route for a request.
+/// A table that finds the most specific route for a request.
 ///
-/// First the host decides, then the path, then the conditions. The more specific goes first:
+/// The host decides first, then the path, then the conditions. More specific routes come first:
 ///
 /// 1. an exact host, then the longest wildcard that has a route for the path;
 /// 2. an exact path, then the longest prefix;
 /// 3. for the same prefix, its regular expressions in the order of insertion, then the prefix alone;
-/// 4. for the same path, the rules with [`Conditions`](super::Conditions) other than methods, then those with methods
-///    only, then the one without, and among each of these the order of insertion.
+/// 4. for the same path, the rules with [`Conditions`](super::Conditions) other than methods, then rules with only methods,
+///    then the one without conditions, and within each of these groups the order of insertion.
 ///
-/// Conditions choose only among the rules of the path that was found. If none holds, the request has no route, even if
-/// a shorter prefix or a wildcard host has one: a POST to `/admin` cannot get past a route for a GET of `/admin`.
+/// Conditions choose only among the rules of the path that was found. If none of them matches, the request has no route,
+/// even if a shorter prefix or a wildcard host has one: if `/admin` has a route only for GET, a POST to `/admin` does not
+/// reach the route of `/`.
 ///
-/// A look-up takes a step for each label of the host and each segment of the path, however many routes there are. It
-/// also tries the regular expressions and the conditions of the paths that it looks at.
+/// A lookup takes a step for each label of the host and each segment of the path, however many routes there are. It also
+/// tries the regular expressions and conditions of the paths that it visits.
 ///
-/// Paths are matched exactly as written. A path that a backend may read as that of another route is refused, whether or
-/// not the prefix is removed on the way, see [`NoRoute::Ambiguous`].
+/// Paths are matched exactly as written. A path that a backend may read as that of another route is rejected, whether or
+/// not the prefix is removed; see [`NoRoute::Ambiguous`].
 ///
 /// ```
 /// use http::Request;
@@ -71,16 +72,16 @@ impl<T> Default for RouteTable<T> {
 }
 
 impl<T> RouteTable<T> {
-    /// A table without routes.
+    /// Creates a table without routes.
     pub fn new() -> Self {
         Self { exact: FixedMap::default(), below: FixedMap::default() }
     }
 
-    /// Adds a route. A path alone is a rule for all requests to it; see [`Rule`] for others.
+    /// Adds a route. A path alone is a rule for all requests to it. To add conditions, use a [`Rule`].
     ///
     /// # Errors
     ///
-    /// [`DuplicateRoute`] when there is one for the same pattern, path and conditions, which stays.
+    /// [`DuplicateRoute`] if there is a route with the same host pattern, path and conditions, which is kept.
     pub fn insert(&mut self, pattern: HostPattern, rule: impl Into<Rule>, target: T) -> Result<(), DuplicateRoute> {
         let Rule { path, conditions, literal } = rule.into();
         let (HostPattern::Exact(name) | HostPattern::Below(name)) = &pattern;
@@ -96,14 +97,14 @@ impl<T> RouteTable<T> {
         let inserted = routes.insert(path, conditions, Route { target, literal });
         let minds_now = routes.minds_bytes && !minded && !wider_mind;
         if let Some(wildcard) = wildcard.filter(|_| minds_now) {
-            // A path of these hosts may have a reading that leads here.
+            // A path of these hosts can have a reading that matches the new route.
             let narrower = self.exact.iter_mut().chain(&mut self.below).filter(|(name, _)| wildcard.matches(name));
             narrower.for_each(|(_, routes)| routes.minds_bytes = true);
         }
         inserted.ok_or(DuplicateRoute)
     }
 
-    /// The target of the most specific route for a request; `host` in canonical form.
+    /// Returns the target of the most specific route for a request. `host` must be in canonical form.
     ///
     /// # Errors
     ///
@@ -112,8 +113,8 @@ impl<T> RouteTable<T> {
         self.choose(host, request.uri().path(), || Parts::of(request))
     }
 
-    /// The target of the most specific route for a GET with nothing but a path: no query, no headers, no client address.
-    /// `host` is in canonical form, and `path` as written in a request.
+    /// Returns the target of the most specific route for a GET without query, headers and client address. `host` must be
+    /// in canonical form, and `path` as written in a request.
     ///
     /// # Errors
     ///
@@ -122,13 +123,14 @@ impl<T> RouteTable<T> {
         self.choose(host, path, || Parts::BARE)
     }
 
-    /// As [`find`](Self::find), ignoring other readings of the path.
+    /// Like [`find`](Self::find), but accepts ambiguous paths.
     pub fn find_literal(&self, host: &str, path: &str) -> Option<&T> {
         let route = self.place(host, path)?.choose(|| Parts::BARE).ok()?;
         Some(&route.target)
     }
 
-    /// All routes in the order in which they are tried, host by host: exact names, then wildcards, the longest first.
+    /// Returns all routes in the order in which they are tried, host by host: exact names, then wildcards, the longest
+    /// first.
     ///
     /// ```
     /// use http::Method;
@@ -168,7 +170,7 @@ impl<T> RouteTable<T> {
         }
     }
 
-    /// Chooses among the routes of the most specific pattern, or those that `wider` finds.
+    /// Chooses among the routes of the most specific host pattern, or else among the routes that `wider` finds.
     #[inline]
     fn choose_from<'a, 'r>(
         &'a self,
@@ -188,9 +190,9 @@ impl<T> RouteTable<T> {
         if is_clear { Ok(&route.target) } else { Err(NoRoute::Ambiguous) }
     }
 
-    /// Whether all readings of `path`, which matches `place`, lead to that place: those of the whole path, and those of
-    /// the rest after the prefix, which may differ. In `/api//x/admin`, `x` is a host only after `/api` has been
-    /// removed. Conditions do not matter: they are about other parts of the request.
+    /// Whether all readings of `path`, which matches `place`, match that place too: readings of the whole path, and of the
+    /// rest after the prefix, which can differ. In `/api//x/admin`, `x` is a host only after `/api` has been removed.
+    /// Conditions do not matter, because they check other parts of the request.
     #[cold]
     fn is_unambiguous(&self, host: &str, path: &str, place: &Place<T>) -> bool {
         let same = |path: &str| self.place(host, path).is_some_and(|other| std::ptr::eq(other, place));
@@ -203,7 +205,7 @@ impl<T> RouteTable<T> {
         exact.or_else(|| self.wildcards(host).find_map(|routes| routes.find(path)))
     }
 
-    /// The routes of all wildcards that match `host`, the most specific first.
+    /// Returns the routes of all wildcards that match `host`, the most specific first.
     fn wildcards<'a>(&'a self, host: &str) -> impl Iterator<Item = &'a HostRoutes<T>> {
         let below = (!self.below.is_empty()).then(|| parents(host).filter_map(|parent| self.below.get(parent)));
         below.into_iter().flatten()
@@ -211,7 +213,7 @@ impl<T> RouteTable<T> {
 }
 
 impl<T> ServedHosts for RouteTable<T> {
-    /// A host is served when it has a route, whatever the path.
+    /// A host is served if it has any route.
     fn served(&self, name: &str) -> Option<HostName> {
         if let Some((exact, _)) = self.exact.get_key_value(name) {
             return Some(exact.clone());
@@ -223,18 +225,18 @@ impl<T> ServedHosts for RouteTable<T> {
     }
 }
 
-/// A route of [`RouteTable::in_order`].
+/// A route as listed by [`RouteTable::in_order`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Listed<'a, T> {
-    /// Its target.
+    /// The target of the route.
     pub target: &'a T,
-    /// The target of a route with the same host and path that is tried earlier and takes all requests, so that this one
-    /// never matches.
+    /// The target of a route with the same host and path that is tried earlier and gets all requests, so that this one
+    /// never gets any.
     pub hidden_by: Option<&'a T>,
 }
 
-/// Two routes for the same host pattern and path, with the same conditions.
+/// The error of a second route for the same host pattern and path, with the same conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is a route for the same host and path, with the same conditions")]
 pub struct DuplicateRoute;

@@ -4,9 +4,9 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-/// A pattern for the value of a header or of a query parameter.
+/// A pattern for the value of a header or a query parameter.
 ///
-/// A `*` at the start or at the end stands for any text, and `*` alone for any value. Case counts.
+/// A `*` at the start or the end stands for any text, and `*` alone for any value. Patterns are case-sensitive.
 ///
 /// ```
 /// use pmesh_layers::route::ValuePattern;
@@ -24,18 +24,18 @@ use std::{
 #[derive(Clone)]
 pub struct ValuePattern {
     text: Box<str>,
-    /// Whether other text may come before it, and after it.
+    /// Whether the pattern begins and ends with `*`.
     open: (bool, bool),
     is_sensitive: bool,
 }
 
 impl ValuePattern {
-    /// Any value: `*`.
+    /// Returns the pattern `*`, which matches any value.
     pub fn any() -> Self {
         Self { text: "".into(), open: (true, true), is_sensitive: false }
     }
 
-    /// Shows the pattern as `***`, for secret values. It stays equal to the same pattern that is shown.
+    /// Displays the pattern as `***`, for secret values. Equality ignores this.
     ///
     /// ```
     /// use pmesh_layers::route::ValuePattern;
@@ -49,7 +49,7 @@ impl ValuePattern {
         Self { is_sensitive: true, ..self }
     }
 
-    /// Everything except how it is shown.
+    /// Everything except how it is displayed.
     fn meaning(&self) -> (&str, (bool, bool)) {
         (&self.text, self.open)
     }
@@ -80,7 +80,7 @@ impl ValuePattern {
         }
     }
 
-    /// Whether each value that matches `other` matches this.
+    /// Whether each value that matches `other` also matches this pattern.
     pub(super) fn covers(&self, other: &Self) -> bool {
         match self.open {
             (false, false) => self == other,
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stars_stand_for_any_text() {
+    fn a_star_stands_for_any_text_at_the_start_or_end() {
         for (pattern, matching, others) in [
             ("", &[""][..], &["a"][..]),
             ("ab", &["ab"], &["", "a", "abc", "cab", "AB"]),

@@ -18,18 +18,18 @@ pub use parse::{Captures, InvalidRegex};
 #[derive(Clone)]
 enum Engine {}
 
-/// A regular expression for paths. Parsing one needs the feature `regex`.
+/// A regular expression for paths. Parsing one requires the `regex` feature.
 ///
 /// The syntax is that of the [`regex`](https://docs.rs/regex/latest/regex/#syntax) crate, which matches in linear time
-/// and so has no look-around or backreferences. As in other proxies, it may match any part of the path: write `^`
-/// and `$` for its start and end. Case counts, except after `(?i)`.
+/// and so has no look-around or backreferences. As in other proxies, an expression can match any part of the path; use
+/// `^` and `$` for its start and end. It is case-sensitive, except after `(?i)`.
 ///
-/// It sees the whole path as written in the request, percent-encoded and without the query, so `\d` and `\w` are ASCII
-/// only. A [`RouteTable`](super::RouteTable) refuses a request if some backend may read its path as one that leads
-/// elsewhere. An expression for text that has another reading, such as `%41` or `//`, therefore matches only in a
+/// It is applied to the whole path as written in the request, percent-encoded and without the query, so `\d` and `\w`
+/// are ASCII only. A [`RouteTable`](super::RouteTable) rejects [ambiguous](super::NoRoute::Ambiguous) paths. So an
+/// expression for text that can be read differently, such as `%41` or `//`, matches only in a
 /// [literal](super::Rule::literal) rule.
 ///
-/// Two are equal if their texts are.
+/// Two expressions are equal if their texts are.
 ///
 /// ```
 /// use pmesh_layers::route::{PathPrefix, PathRegex, RoutePath, RouteTable};
@@ -52,7 +52,7 @@ pub struct PathRegex {
 }
 
 impl PathRegex {
-    /// The expression, as it was written.
+    /// The expression as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
     }

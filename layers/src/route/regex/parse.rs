@@ -4,26 +4,26 @@ use regex::bytes::{Captures as Found, RegexBuilder};
 
 use super::PathRegex;
 
-/// Maximum bytes of a compiled expression, and of the cache that each thread fills while matching.
+/// Maximum size of a compiled expression, and of the cache that each thread fills while matching, in bytes.
 const MOST_COMPILED: usize = 256 * 1024;
 const MOST_CACHED: usize = 256 * 1024;
-/// Enough for any expression written by hand.
+/// Maximum length of an expression: enough for any that is written by hand.
 const LONGEST: usize = 4096;
 
 impl PathRegex {
-    /// What the groups of the expression match in `path`, for templates such as `/x/{1}`; `None` if it does
-    /// not match. Allocates.
+    /// Returns what the groups of the expression match in `path`, for templates such as `/x/{1}`; `None` if it does not
+    /// match. Allocates.
     pub fn captures<'p>(&self, path: &'p str) -> Option<Captures<'p>> {
         Some(Captures { path, found: self.engine.captures(path.as_bytes())? })
     }
 
-    /// The number of groups, so that a template with a higher number can be refused.
+    /// The number of groups, so that a template with a higher number can be rejected.
     pub fn group_count(&self) -> usize {
         // Group 0 is the whole match.
         self.engine.captures_len() - 1
     }
 
-    /// The names of those groups that have one: `(?<name>…)`.
+    /// The names of the named groups: `(?<name>…)`.
     pub fn group_names(&self) -> impl Iterator<Item = &str> {
         self.engine.capture_names().flatten()
     }
@@ -49,13 +49,13 @@ impl FromStr for PathRegex {
     }
 }
 
-/// The last line of an error. The lines before it show the expression and point into it.
+/// Returns the last line of an error. The lines before it show the expression and point into it.
 fn reason(text: &str) -> &str {
     let last = text.lines().last().unwrap_or_default();
     last.strip_prefix("error: ").unwrap_or(last)
 }
 
-/// What the groups of a [`PathRegex`] have matched in a path.
+/// The parts of a path that the groups of a [`PathRegex`] have matched.
 #[derive(Debug)]
 pub struct Captures<'p> {
     path: &'p str,
@@ -63,23 +63,23 @@ pub struct Captures<'p> {
 }
 
 impl<'p> Captures<'p> {
-    /// The text of a group by its number, 0 for the whole match; `None` if there is no such group, or if it did not
-    /// take part in the match.
+    /// Returns the text of a group by number, 0 for the whole match; `None` if there is no such group, or if it is not
+    /// part of the match.
     pub fn get(&self, group: usize) -> Option<&'p str> {
         self.path.get(self.found.get(group)?.range())
     }
 
-    /// The text of a group by its name.
+    /// Returns the text of a group by name.
     pub fn name(&self, group: &str) -> Option<&'p str> {
         self.path.get(self.found.name(group)?.range())
     }
 }
 
-/// Text that is not a [`PathRegex`].
+/// The error of a text that is not a [`PathRegex`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidRegex {
-    /// It has letters that are always percent-encoded in a path, so it would never match.
+    /// It has characters that are always percent-encoded in a path, so it would never match.
     #[error("paths are percent-encoded: write `é` as `%C3%A9`")]
     NotAscii,
     /// It would take too much memory.
@@ -108,13 +108,13 @@ mod tests {
     }
 
     #[test]
-    fn groups_end_at_letters() {
+    fn a_group_that_splits_a_character_is_none() {
         let regex: PathRegex = "/(.)".parse().unwrap();
         assert_eq!(regex.captures("/é").unwrap().get(1), None);
     }
 
     #[test]
-    fn an_invalid_regex_is_refused_in_one_line() {
+    fn the_error_of_an_invalid_regex_is_one_line() {
         const TOO_LARGE: &str =
             "the regular expression is too large: shorten it, or lower its repetition counts, such as {1000}";
 

@@ -28,7 +28,7 @@ fn table(routes: &[(&str, &'static str)]) -> RouteTable<&'static str> {
 }
 
 #[test]
-fn the_most_specific_wins_whatever_the_order() {
+fn the_most_specific_route_wins_in_any_order_of_insertion() {
     let mut routes = [
         ("*.example.com/", "wildcard"),
         ("*.b.example.com/", "longer wildcard"),
@@ -59,7 +59,7 @@ fn the_most_specific_wins_whatever_the_order() {
 }
 
 #[test]
-fn a_served_host_may_lack_a_path() {
+fn a_host_is_served_even_if_a_path_has_no_route() {
     let table = table(&[("a/foo", "foo")]);
     assert_eq!(table.find("a", "/bar"), Err(NoRoute::NotFound));
     assert_eq!(table.find("a", "*"), Err(NoRoute::NotFound));
@@ -68,7 +68,7 @@ fn a_served_host_may_lack_a_path() {
 }
 
 #[test]
-fn a_path_that_may_mean_another_route_is_refused() {
+fn a_path_that_could_mean_another_route_is_rejected() {
     let mut table = table(&[
         ("a/", "all"),
         ("a/admin", "admin"),
@@ -121,14 +121,14 @@ fn a_path_that_may_mean_another_route_is_refused() {
 }
 
 #[test]
-fn a_single_route_with_a_prefix_has_ambiguous_paths() {
+fn paths_can_be_ambiguous_even_with_a_single_route() {
     let table = table(&[("a/foo", "foo")]);
     assert_eq!(table.find("a", "/foo/..//bar"), Err(NoRoute::Ambiguous));
     assert_eq!(table.find("a", "/bar/../foo"), Err(NoRoute::NotFound));
 }
 
 #[test]
-fn the_rest_after_the_prefix_must_not_mean_another_route() {
+fn the_rest_after_the_prefix_must_not_match_another_route() {
     let table = table(&[
         ("a/api", "api"),
         ("a/api/admin", "admin"),
@@ -162,20 +162,21 @@ fn the_rest_after_the_prefix_must_not_mean_another_route() {
     ] {
         assert_eq!(table.find("a", path).copied(), expected, "{path}");
     }
-    // Whole, it means `/api/admin`, which is of the same route. `/../api/admin` does too, but without the prefix.
+    // As a whole it means `/api/admin`, of the same route. But its rest `/../api/admin` can be read as `/api/admin`, and
+    // with the prefix that is `/api/api/admin`.
     assert_eq!(table.find("b", "/api/../api/admin"), Err(NoRoute::Ambiguous));
     assert_eq!(table.find("b", "/api/../api/user"), Ok(&"api"));
 }
 
 #[test]
-fn duplicates_are_refused() {
+fn duplicate_routes_are_rejected() {
     let mut table = table(&[("a/foo", "first")]);
     assert_eq!(table.insert("A".parse().unwrap(), prefix("/foo/"), "second"), Err(DuplicateRoute));
     assert_eq!(table.find("a", "/foo"), Ok(&"first"));
 }
 
 #[test]
-fn an_exact_path_then_a_regex_then_its_prefix() {
+fn an_exact_path_comes_before_a_regex_and_a_regex_before_its_prefix() {
     let mut routes = [
         ("a/", "root"),
         ("a/ ~ ^/[0-9]+$", "digits"),
@@ -229,7 +230,7 @@ fn regexes_are_tried_in_the_order_of_insertion() {
 }
 
 #[test]
-fn a_path_that_may_mean_an_exact_path_is_refused() {
+fn a_path_that_could_mean_an_exact_path_is_rejected() {
     let table = table(&[
         ("a/", "all"),
         ("a=/admin", "admin"),
@@ -278,7 +279,7 @@ fn a_path_that_may_mean_an_exact_path_is_refused() {
 }
 
 #[test]
-fn all_readings_of_a_path_match_the_same_regex() {
+fn all_readings_of_a_path_must_match_the_same_regex() {
     let table = table(&[
         ("a/", "all"),
         ("a/ ~ ^/u/[^/]+$", "user"),
@@ -301,11 +302,11 @@ fn all_readings_of_a_path_match_the_same_regex() {
         ("a", "/u/ann%2Fx", Err(NoRoute::Ambiguous)),
         ("a", "/u/..", Err(NoRoute::Ambiguous)),
         ("a", "/u/{}", Ok("user")),
-        // As written, it is `encoded`. Some read it as `/A`, which is `short`.
+        // As written, it matches `encoded`. Some backends read it as `/A`, which matches `short`.
         ("a", "/%41", Err(NoRoute::Ambiguous)),
         ("a", "/%7B", Ok("encoded")),
         ("a", "/%7b", Err(NoRoute::Ambiguous)),
-        // Not allowed in a path, and read as if it were encoded.
+        // Not allowed in a path, and treated as if it were encoded.
         ("a", "/{", Err(NoRoute::Ambiguous)),
         ("a", "/é", Err(NoRoute::Ambiguous)),
         ("a", "/ab", Ok("short")),
@@ -315,7 +316,7 @@ fn all_readings_of_a_path_match_the_same_regex() {
         ("b", "/api//x/word", Err(NoRoute::Ambiguous)),
         ("b", "/api//word", Err(NoRoute::Ambiguous)),
         ("b", "/api/w%6Frd", Err(NoRoute::Ambiguous)),
-        // Nowhere else to go.
+        // There is no other route.
         ("c", "//x/..;/%2f", Ok("everything")),
         ("x.d", "/x/{", Ok("x")),
         ("y.d", "/y{", Err(NoRoute::Ambiguous)),
@@ -352,7 +353,7 @@ fn conditions_choose_among_the_rules_of_a_path() {
         (Method::GET, "a", "/admin?page=2", false, Ok("page 2")),
         // In the order of insertion.
         (Method::POST, "a", "/admin?page=2", true, Ok("page 2")),
-        // Never that of `/`.
+        // Never the route of `/`.
         (Method::GET, "a", "/admin", false, not_allowed(&[Method::POST])),
         (Method::GET, "a", "/admin", true, not_allowed(&[Method::POST])),
         (Method::OPTIONS, "a", "/one", false, not_allowed(&[Method::POST])),
@@ -369,7 +370,7 @@ fn conditions_choose_among_the_rules_of_a_path() {
         (Method::PUT, "e", "/", true, Ok("beta put e")),
         (Method::PUT, "e", "/", false, not_allowed(&[Method::GET])),
         (Method::POST, "e", "/", true, not_allowed(&[Method::GET, Method::PUT])),
-        // The path decides first, and what is not found is not ambiguous.
+        // The path decides first. A request without a route is not ambiguous.
         (Method::POST, "a", "//admin", false, Err(NoRoute::Ambiguous)),
         (Method::POST, "a", "/admin/..", false, Err(NoRoute::Ambiguous)),
         (Method::GET, "a", "/admin/..", false, not_allowed(&[Method::POST])),
@@ -385,7 +386,7 @@ fn conditions_choose_among_the_rules_of_a_path() {
 }
 
 #[test]
-fn the_rule_that_is_chosen_says_whether_paths_are_literal() {
+fn the_chosen_rule_decides_whether_ambiguous_paths_are_accepted() {
     let mut table = table(&[("a/", "all"), ("a/api", "api")]);
     let get = Conditions::new().methods([Method::GET]);
     table.insert("a".parse().unwrap(), Rule::new(prefix("/api")).when(get).literal(), "literal").unwrap();
@@ -395,7 +396,7 @@ fn the_rule_that_is_chosen_says_whether_paths_are_literal() {
 }
 
 #[test]
-fn duplicate_rules_are_refused() {
+fn duplicate_rules_are_rejected() {
     let mut table = table(&[("a/foo", "first"), ("a=/foo", "exact"), ("a/foo ~ x", "regex"), ("a/bar ~ x", "other")]);
     let get = || Conditions::new().methods([Method::GET]);
     let mut insert = |route: &str, conditions: Conditions| {
@@ -439,7 +440,7 @@ fn routes_are_listed_in_the_order_in_which_they_are_tried() {
         "a=/", "a=/z", "a/b/c", "a/b ~ 2", "a/b ~ 1", "a/b", "a/d ~ 3", "a/ ~ 4", "a/", "b/x", "*.long/", "*.a=/x",
         "*.b/",
     ];
-    // Only regexes keep the order of insertion.
+    // Only regexes are tried in the order of insertion.
     for turn in [|index: usize| index, |index| (index * 5 + 2) % 13] {
         let mut table = RouteTable::new();
         let mut routes: Vec<_> = (0..ordered.len()).map(|index| ordered[turn(index)]).collect();
@@ -458,7 +459,7 @@ fn routes_are_listed_in_the_order_in_which_they_are_tried() {
 }
 
 #[test]
-fn a_route_behind_a_wider_one_is_hidden() {
+fn a_rule_is_hidden_by_an_earlier_one_that_covers_it() {
     let mut table = RouteTable::new();
     let get = || Conditions::new().methods([Method::GET]);
     for (conditions, target) in [
