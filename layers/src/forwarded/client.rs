@@ -4,12 +4,12 @@ use http::Extensions;
 
 use crate::conn::ConnInfo;
 
-/// The IP address of the client that sent a request, as far as it is known, and not that of a proxy in front.
+/// The IP address of the client that sent a request, rather than that of a proxy in front.
 ///
 /// [`DistrustLayer`](super::DistrustLayer) determines it once per request, for all inner layers that log or count
-/// clients. If the peer is a trusted proxy, it is the last address in the proxy's chain that does not belong to a
-/// trusted proxy. The chain of another node is read in the same way, because the node has already checked it.
-/// Otherwise, or if the proxy hides the client, it is the peer's address.
+/// clients. If the peer is a trusted proxy, the client is the last address in the proxy's chain that does not belong to a
+/// trusted proxy. The chain from another node is read in the same way, because that node has already checked it. For any
+/// other peer, or if the proxy hides the client, it is the peer's address.
 ///
 /// IPv4 addresses that are written as IPv6 (`::ffff:192.0.2.1`) are converted to IPv4.
 ///
@@ -39,10 +39,10 @@ use crate::conn::ConnInfo;
 pub struct ClientAddr(IpAddr);
 
 impl ClientAddr {
-    /// Reads it from a request's extensions: the address that [`DistrustLayer`](super::DistrustLayer) found, or else
-    /// the peer of its [`ConnInfo`]. `None` without either.
+    /// Returns the address that [`DistrustLayer`](super::DistrustLayer) found, or else the peer of the [`ConnInfo`], from
+    /// the extensions of a request. `None` without either.
     pub fn of(extensions: &Extensions) -> Option<Self> {
-        // Clients without a proxy are the common case, for which an extension would be an allocation for nothing.
+        // Most clients come without a proxy. For them, an extension would be a needless allocation.
         let said = extensions.get().copied();
         said.or_else(|| extensions.get::<ConnInfo>().map(|info| Self(info.peer().ip())))
     }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::forwarded::{DistrustLayer, ForwardedLayer, ProxyHeaders, TrustedProxies};
 
-    /// What layers behind both see of a request from `peer`: the client, and the header X-Real-IP.
+    /// Returns the client and the header X-Real-IP that inner layers see.
     async fn seen(
         info: ConnInfo,
         headers: ProxyHeaders,
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_is_whom_the_trusted_proxies_name() {
+    async fn the_client_is_the_last_address_that_is_not_a_trusted_proxy() {
         for (from, chain, client) in [
             ("192.0.2.1", "198.51.100.7", "192.0.2.1"),
             ("::ffff:192.0.2.1", "198.51.100.7", "192.0.2.1"),
@@ -107,11 +107,11 @@ mod tests {
             ("::ffff:10.0.0.1", "198.51.100.7", "198.51.100.7"),
             ("fd00::1", "[2001:db8::7]:443", "2001:db8::7"),
             ("10.0.0.1", "::ffff:198.51.100.7", "198.51.100.7"),
-            // What the client claimed in front of that.
+            // The client sent the first address itself.
             ("10.0.0.1", "203.0.113.9, 198.51.100.7, fd00::2, ::ffff:10.0.0.3", "198.51.100.7"),
             // All are trusted: the first of them made the request.
             ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
-            // Nobody is named.
+            // The client is not named.
             ("10.0.0.1", "198.51.100.7, unknown", "10.0.0.1"),
             ("10.0.0.1", "198.51.100.7, nonsense, 10.0.0.2", "10.0.0.1"),
             ("10.0.0.1", "", "10.0.0.1"),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_node_says_who_its_client_is() {
+    async fn the_client_of_another_node_is_read_from_its_headers() {
         for (chain, client) in [
             ("198.51.100.7", "198.51.100.7"),
             ("203.0.113.9, 198.51.100.7, 10.0.0.2", "198.51.100.7"),

@@ -9,15 +9,15 @@ use super::{
 };
 use crate::{MissingExtension, ResponseFuture, conn::ConnInfo};
 
-/// Removes forwarding headers from requests of clients that are not trusted proxies, and finds the [`ClientAddr`].
+/// A layer that removes forwarding headers from requests of clients that are not trusted proxies, and determines the
+/// [`ClientAddr`].
 ///
-/// These headers are `Forwarded`, all `X-Forwarded-*`, `X-Real-IP` and `X-Request-ID`, also when spelled with `_`
-/// instead of `-`, which CGI and its successors do not distinguish. A trusted proxy keeps only the headers that it
-/// sets, see [`ProxyHeaders`]. Another node is trusted, because it has already removed the headers of its client. A
-/// request without [`ConnInfo`] fails with [`MissingExtension`].
+/// The headers are `Forwarded`, all `X-Forwarded-*`, `X-Real-IP` and `X-Request-ID`, also if spelled with `_` instead of
+/// `-`, which CGI and its successors do not distinguish. From a trusted proxy, only the headers that it sets are kept; see
+/// [`ProxyHeaders`]. All headers from another node are kept, because that node has already removed those of its client.
+/// The remaining headers determine the [`ClientAddr`]. A request without [`ConnInfo`] fails with [`MissingExtension`].
 ///
-/// From what is left, this layer determines the request's [`ClientAddr`]. Put it outside the layers that set these
-/// headers, and outside those that log or count clients.
+/// Put this layer outside the layers that set these headers, and outside those that log or count clients.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -46,7 +46,7 @@ pub struct DistrustLayer {
 }
 
 impl DistrustLayer {
-    /// Trusts the headers of the proxies in `trusted`.
+    /// Creates a layer that trusts the headers of the proxies in `trusted`.
     pub fn new(trusted: TrustedProxies) -> Self {
         Self { trusted }
     }
@@ -111,7 +111,7 @@ where
     }
 }
 
-/// Whose headers are believed, and which ones.
+/// The peer whose headers are trusted, and which ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Believed {
     Nobody,
@@ -130,7 +130,7 @@ fn believed(info: &ConnInfo, trusted: &TrustedProxies) -> Believed {
     }
 }
 
-/// Whether to remove a header. Aliases with `_` always go: trusted proxies write `-`.
+/// Whether to remove a header. Names with `_` are always removed, because trusted proxies write `-`.
 fn is_claim(name: &str, believed: Believed) -> bool {
     if name == "forwarded" {
         return matches!(believed, Believed::Nobody | Believed::Proxy(ProxyHeaders::XForwarded));

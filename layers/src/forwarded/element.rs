@@ -2,7 +2,7 @@ use http::HeaderValue;
 
 use crate::{quoted_list::FromEnd, token::is_tchar};
 
-/// An element of `Forwarded`: what one proxy says about the request it received. The values are not validated.
+/// An element of `Forwarded`, in which a proxy describes the request it received. The values are not validated.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Element {
     pub(super) node: Option<String>,
@@ -10,10 +10,10 @@ pub(super) struct Element {
     pub(super) host: Option<String>,
 }
 
-/// Parses the lines of the field, which are one list (RFC 7239, 4).
+/// Parses the lines of the header, which are one list (RFC 7239, 4).
 ///
-/// Each proxy appends to what it received, so this reads from the end, and stops at the first malformed element, which
-/// stays as an empty one. An unclosed quote of a client thus hides what is in front of it, but nothing behind it.
+/// Each proxy appends to the header it received. So this reads from the end, and stops at the first malformed element,
+/// which becomes an empty one. An unclosed quote from a client hides elements before it, but none after it.
 pub(super) fn parse<'a>(lines: impl DoubleEndedIterator<Item = &'a [u8]>) -> Vec<Element> {
     let mut elements = Vec::new();
     let texts = lines.rev().flat_map(FromEnd::new).filter(|text| !text.iter().all(|byte| b" \t;".contains(byte)));
@@ -30,7 +30,7 @@ pub(super) fn parse<'a>(lines: impl DoubleEndedIterator<Item = &'a [u8]>) -> Vec
 }
 
 impl Element {
-    /// `None` if it is malformed.
+    /// Parses an element. Returns `None` if it is malformed.
     fn parse(text: &[u8]) -> Option<Self> {
         let mut rest = std::str::from_utf8(text).ok()?;
         let mut element = Self::default();
@@ -49,7 +49,7 @@ impl Element {
         }
     }
 
-    /// `None` if the parameter was already set.
+    /// Sets a parameter. Returns `None` if it was already set.
     fn set(&mut self, name: &str, value: String) -> Option<()> {
         let place = match () {
             () if name.eq_ignore_ascii_case("for") => &mut self.node,
@@ -62,29 +62,29 @@ impl Element {
     }
 }
 
-// Elements are written in parts and by hand, because `format!` took a tenth of the instructions of a request.
+// Elements are assembled from parts, because `format!` took a tenth of the instructions of a request.
 
-/// The text that names a node.
+/// Returns the text for a node.
 pub(super) fn node(node: &[u8], is_ipv6: bool) -> [&[u8]; 3] {
     if is_ipv6 { [b"for=\"[", node, b"]\""] } else { [b"for=", node, b""] }
 }
 
-/// The text for the host and the scheme, to follow that of a node.
+/// Returns the text for the host and the scheme, which follows that of a node.
 pub(super) fn host_and_proto<'a>(host: Option<&'a HeaderValue>, proto: &'a str) -> [&'a [u8]; 6] {
     let host = host.map(HeaderValue::as_bytes).unwrap_or_default();
     let name: &[u8] = if host.is_empty() { b"" } else { b";host=" };
-    // A port or an IPv6 address has to be quoted (RFC 7239, 4). A host never contains quotes.
+    // A port or an IPv6 address must be quoted (RFC 7239, 4). A host never contains quotes.
     let quote: &[u8] = if host.contains(&b':') || host.starts_with(b"[") { b"\"" } else { b"" };
     [name, quote, host, quote, b";proto=", proto.as_bytes()]
 }
 
-/// A token and the rest of the text (RFC 9110, 5.6.2).
+/// Returns a token and the rest of the text (RFC 9110, 5.6.2).
 fn token(text: &str) -> Option<(&str, &str)> {
     let end = text.bytes().position(|byte| !is_tchar(byte)).unwrap_or(text.len());
     (end > 0).then(|| text.split_at(end))
 }
 
-/// A token, or a quoted string without its quotes (RFC 9110, 5.6.4), and the rest of the text.
+/// Returns a token, or a quoted string without its quotes (RFC 9110, 5.6.4), and the rest of the text.
 fn value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         return token(text).map(|(value, behind)| (value.to_owned(), behind));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn well_formed_lines() {
+    fn well_formed_lines_are_parsed() {
         for (line, expected) in [
             ("for=192.0.2.1", vec![element("192.0.2.1", "", "")]),
             (
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_element_hides_only_what_is_in_front_of_it() {
+    fn a_malformed_element_hides_only_elements_before_it() {
         for malformed in [
             "for",
             "for=",

@@ -21,38 +21,39 @@ use crate::{
 
 const HTTP: HeaderValue = HeaderValue::from_static("http");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");
-/// The headers that this layer adds, and a few for layers behind it. A map that grows with each of them takes longer
-/// than all of them together.
+/// Capacity for the headers that this layer adds, and a few of inner layers. Growing the map takes longer than adding all
+/// of them.
 const ADDED: usize = 8;
 
-/// Tells the backend who sent the request, and which scheme, host and port it was for.
+/// A layer that sends the client's address and the scheme, host and port of its request to the backend.
 ///
 /// | header | value |
 /// | --- | --- |
-/// | `X-Forwarded-For` | the address of the peer, after the chain of addresses that a trusted proxy sent |
+/// | `X-Forwarded-For` | the chain of addresses that a trusted proxy sent, and the address of the peer |
 /// | `X-Real-IP` | the [`ClientAddr`](super::ClientAddr) |
 /// | `X-Forwarded-Proto` | the scheme that the client used |
 /// | `X-Forwarded-Host` | the requested host, with its port if it has one |
 /// | `X-Forwarded-Port` | the port of that host, or else the default port of the scheme |
 /// | `Forwarded` | the same addresses, host and scheme (RFC 7239) |
 ///
-/// If the peer is a trusted proxy, the scheme, host and port are those it sent, because it saw the original request. Of
-/// several values, one is kept; those of `X-Forwarded-Prefix` are joined. Malformed ones are dropped, as are the ports of
-/// clients in a chain.
+/// If the peer is a trusted proxy, the scheme, host and port are those it sent, because it received the original request.
+/// If it sent several values, one is kept; those of `X-Forwarded-Prefix` are joined. Malformed values and the ports of
+/// addresses in the chain are dropped.
 ///
-/// A request from another node passes unchanged, because that node has already set everything. A request without
+/// A request from another node is passed on unchanged, because that node has already set the headers. A request without
 /// [`ConnInfo`] fails with [`MissingExtension`].
 ///
-/// This layer replaces what untrusted clients say in the headers that it sets. For all others, such as
-/// `X-Forwarded-Prefix`, put a [`DistrustLayer`](super::DistrustLayer) outside it. Put it inside a
-/// [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer), or `Connection: X-Forwarded-For` removes what it has set.
+/// This layer replaces the headers above if an untrusted client sent them. For others, such as `X-Forwarded-Prefix`, put a
+/// [`DistrustLayer`](super::DistrustLayer) outside it. Put it inside a
+/// [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer), or a client can remove the headers with
+/// `Connection: X-Forwarded-For`.
 #[derive(Debug, Clone)]
 pub struct ForwardedLayer {
     trusted: TrustedProxies,
 }
 
 impl ForwardedLayer {
-    /// Trusts the headers of the proxies in `trusted`.
+    /// Creates a layer that trusts the headers of the proxies in `trusted`.
     pub fn new(trusted: TrustedProxies) -> Self {
         Self { trusted }
     }
@@ -108,7 +109,7 @@ where
     }
 }
 
-/// Sets what is known about a client that is not a trusted proxy.
+/// Sets the headers for a client that is not a trusted proxy.
 fn set_from_connection(headers: &mut HeaderMap, info: &ConnInfo) {
     let host = headers.get(HOST).cloned();
     let (scheme, proto, usual_port) = match info.scheme() {
@@ -117,7 +118,7 @@ fn set_from_connection(headers: &mut HeaderMap, info: &ConnInfo) {
     };
     let node = element::node(info.peer_ip().as_bytes(), info.peer().is_ipv6());
     let parts = node.into_iter().chain(element::host_and_proto(host.as_ref(), scheme));
-    // Exactly as long as the text: the buffer of a longer one takes another allocation to become a value.
+    // Exactly as long as the text. Converting a larger buffer to a value would take another allocation.
     let mut forwarded = Vec::with_capacity(parts.clone().map(<[u8]>::len).sum());
     parts.for_each(|part| forwarded.extend_from_slice(part));
     headers.reserve(ADDED);
@@ -130,7 +131,7 @@ fn set_from_connection(headers: &mut HeaderMap, info: &ConnInfo) {
     set_or_remove(headers, X_FORWARDED_HOST, host);
 }
 
-/// Sets what a trusted proxy said about its client, and adds the proxy itself.
+/// Sets the headers from those of a trusted proxy, and adds the proxy itself.
 fn set_from_proxy(headers: &mut HeaderMap, info: &ConnInfo, original: Original) {
     let host = original.host.or_else(|| headers.get(HOST).cloned());
     let proto = original.proto.as_deref().unwrap_or(info.scheme().as_str());
@@ -150,7 +151,7 @@ fn set_from_proxy(headers: &mut HeaderMap, info: &ConnInfo, original: Original) 
         }
         chain.extend_from_slice(text.as_bytes());
         forwarded.extend(element::node(text.as_bytes(), node.is_ipv6()).concat());
-        // Only in the first element, so that readers of the first and of the last element find the same values.
+        // Only in the first element, so that there is only one value to find, in whatever order elements are read.
         if index == 0 {
             forwarded.extend(element::host_and_proto(host.as_ref(), proto).concat());
         }
@@ -169,7 +170,7 @@ fn set_from_proxy(headers: &mut HeaderMap, info: &ConnInfo, original: Original) 
     }
 }
 
-/// Never falls back to `unknown`: all parts are valid.
+/// Creates a header value. Never falls back to `unknown`, because all parts are valid.
 fn value(text: Bytes) -> HeaderValue {
     HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("unknown"))
 }

@@ -1,5 +1,7 @@
-//! Finds out who the client is, and tells the backend: sets `Forwarded` (RFC 7239), `X-Forwarded-For`, `-Proto`, `-Host`
-//! and `-Port`, and `X-Real-IP`, all from the same values, and removes forged ones. [`ClientAddr`] is the client's address.
+//! Determines the address of the client and sends it to the backend.
+//!
+//! [`DistrustLayer`] removes forged headers and finds the [`ClientAddr`]. [`ForwardedLayer`] sets `Forwarded` (RFC 7239),
+//! `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`, and `X-Real-IP`, all from the same values.
 //!
 //! ```
 //! use http::{Request, Response};
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn strangers_are_not_believed() {
+    async fn headers_of_untrusted_clients_are_replaced() {
         let fields = [
             ("host", "example.com:8080"),
             ("x-forwarded-for", "10.0.0.1"),
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_trusted_proxy_is_appended_to_its_chain() {
+    async fn a_trusted_proxy_is_appended_to_the_chain_that_it_sent() {
         let fields = [
             ("host", "example.com"),
             ("x-forwarded-for", "192.0.2.7"),
@@ -139,7 +141,7 @@ mod tests {
         );
     }
 
-    /// The headers that the backend gets for a request from a proxy at 10.0.0.1, without `Host`.
+    /// Returns the headers that the backend gets for a request from a proxy at 10.0.0.1, without `Host`.
     async fn from_proxy(headers: ProxyHeaders, fields: &[(&'static str, &'static str)]) -> String {
         let trusted = TrustedProxies::new(["10.0.0.0/8".parse().unwrap()]).headers(headers);
         let info = ConnInfo::plain(([10, 0, 0, 1], 40000).into());
@@ -209,7 +211,7 @@ mod tests {
                 "a.test",
                 "http",
             ),
-            // With several hosts and schemes, those of the last untrusted client count.
+            // If there are several hosts and schemes, those for the last untrusted client count.
             (
                 ProxyHeaders::XForwarded,
                 &[
@@ -254,13 +256,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_proxys_port_is_one_number() {
+    async fn only_one_port_of_a_proxy_is_passed_on() {
         for (fields, expected) in [
             (&[("x-forwarded-port", "8443")][..], "8443"),
-            // The proxy appended to what its client wrote.
+            // The proxy appended its port to the header of its client.
             (&[("x-forwarded-port", "1"), ("x-forwarded-port", "443")], "443"),
             (&[("x-forwarded-port", "1, 443")], "443"),
-            // Each proxy appended one, and 10.0.0.2 is trusted.
+            // Each proxy appended a port, and 10.0.0.2 is trusted.
             (&[("x-forwarded-for", "192.0.2.8, 10.0.0.2"), ("x-forwarded-port", "443, 80")], "443"),
             (&[("x-forwarded-port", "443"), ("x-forwarded-port", "+80")], "80"),
             (&[("x-forwarded-port", "65536")], "80"),

@@ -3,7 +3,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-/// A client or proxy in the chain of a request, as in `X-Forwarded-For` or after `for=` (RFC 7239, 6).
+/// A client or proxy in the chain of a request, as written in `X-Forwarded-For` or after `for=` (RFC 7239, 6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Node {
     Address(IpAddr),
@@ -12,7 +12,7 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// Parses an address or a hidden name, and drops a port; `None` for anything else.
+    /// Parses an address or a hidden name, without a port if there is one. Returns `None` for anything else.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if let Ok(address) = text.parse::<Ipv6Addr>() {
             return Some(Self::Address(IpAddr::from(address).to_canonical()));
@@ -58,7 +58,7 @@ fn is_port(text: &str) -> bool {
     digits || is_obfuscated(text)
 }
 
-/// RFC 7239, 6.3.
+/// See RFC 7239, 6.3.
 fn is_obfuscated(text: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     text.strip_prefix('_').is_some_and(|name| !name.is_empty() && name.bytes().all(letter))
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nodes() {
+    fn addresses_and_hidden_names_are_parsed() {
         for (text, expected) in [
             ("192.0.2.1", Some("192.0.2.1")),
             ("192.0.2.1:80", Some("192.0.2.1")),

@@ -8,20 +8,20 @@ use super::{
 };
 use crate::host::HostName;
 
-/// What trusted proxies say about a request, as far as it is well-formed. As an extension of the request, it is on its way
-/// from the layer that reads it to the one that passes it on.
+/// The description of a request by trusted proxies, without malformed parts. An extension of the request, with which one
+/// layer passes it to another.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Original {
-    /// Who sent the request and passed it on, in order.
+    /// The nodes that sent the request and passed it on, in order.
     pub(super) chain: Vec<Node>,
-    /// The last of them that is not a trusted proxy, or the first if all are, if its address is known. Entries before it
-    /// are its own claims.
+    /// The address of the client, if known. It is the last node that is not a trusted proxy, or the first one if all are.
+    /// Nodes before it are its own claims.
     pub(super) client: Option<IpAddr>,
     /// The scheme that the client used.
     pub(super) proto: Option<String>,
-    /// The host that the client asked for.
+    /// The host that the client requested.
     pub(super) host: Option<HeaderValue>,
-    /// The port that the client connected to, which `Forwarded` does not tell.
+    /// The port that the client connected to. `Forwarded` does not have it.
     pub(super) port: Option<u16>,
 }
 
@@ -66,19 +66,19 @@ impl Original {
     }
 }
 
-/// The client that another node names in `X-Forwarded-For`.
+/// Returns the client that another node names in `X-Forwarded-For`.
 pub(super) fn client_of_node(headers: &HeaderMap, trusted: &TrustedProxies) -> Option<IpAddr> {
     let from_end = list(headers, &X_FORWARDED_FOR).rev().map(|text| Node::parse(text)?.ip());
     client(from_end, trusted)?.1
 }
 
-/// The index of the client in a chain, and its address.
+/// Returns the index of the client in a chain, and its address.
 fn in_chain(chain: &[Option<Node>], trusted: &TrustedProxies) -> (usize, Option<IpAddr>) {
     let from_end = chain.iter().rev().map(|node| node.as_ref()?.ip());
     client(from_end, trusted).map_or((0, None), |(behind, ip)| (chain.len() - 1 - behind, ip))
 }
 
-/// How many addresses of a chain are behind the client, and its own.
+/// Returns how many addresses in a chain follow the client, and its address.
 fn client(from_end: impl Iterator<Item = Option<IpAddr>>, trusted: &TrustedProxies) -> Option<(usize, Option<IpAddr>)> {
     let mut client = None;
     for found in from_end.enumerate() {
@@ -90,7 +90,8 @@ fn client(from_end: impl Iterator<Item = Option<IpAddr>>, trusted: &TrustedProxi
     client
 }
 
-/// The elements of a list header, on one line or several. One that is not text keeps its place, and the others count.
+/// Returns the elements of a list header, on one or several lines. An element that is not UTF-8 is replaced by `\u{fffd}`,
+/// so that it keeps its place.
 pub(super) fn list<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_byte_of_a_client_hides_what_its_proxy_appends_to_forwarded() {
+    fn a_client_cannot_hide_the_elements_that_its_proxy_appends_to_forwarded() {
         let trusted = TrustedProxies::new(["10.0.0.0/8".parse().unwrap()]).headers(ProxyHeaders::Forwarded);
         for claim in ["for=\"", "for=10.1.1.1, for=\"", "for=\"\\", "x=\", for=10.1.1.1;host=", "for=\u{ff}", "\"\",\""]
         {
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn no_byte_of_a_client_hides_what_its_proxy_appends_to_x_forwarded() {
+    fn a_client_cannot_hide_the_elements_that_its_proxy_appends_to_x_forwarded() {
         let trusted = TrustedProxies::new(["10.0.0.0/8".parse().unwrap()]);
         let mut headers = HeaderMap::new();
         for (name, value) in [

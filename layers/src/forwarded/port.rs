@@ -3,7 +3,7 @@ use http::HeaderValue;
 pub(super) const HTTP: HeaderValue = HeaderValue::from_static("80");
 pub(super) const HTTPS: HeaderValue = HeaderValue::from_static("443");
 
-/// The port of a scheme, if it has one.
+/// Returns the default port of a scheme, if it has one.
 pub(super) fn of_scheme(scheme: &str) -> Option<HeaderValue> {
     match scheme {
         "http" | "ws" => Some(HTTP),
@@ -12,14 +12,14 @@ pub(super) fn of_scheme(scheme: &str) -> Option<HeaderValue> {
     }
 }
 
-/// The port of a host, if it has one.
+/// Returns the port of a host, if it has one.
 pub(super) fn of_host(host: &[u8]) -> Option<u16> {
     // The colons of an IPv6 address are in brackets.
     let colon = host.iter().rposition(|byte| !byte.is_ascii_digit()).filter(|at| host[*at] == b':')?;
     parse(&host[colon + 1..]).filter(|port| *port > 0)
 }
 
-/// Parses a port from a proxy or a host. `str::parse` also takes a sign, and is slower, which counts for each request.
+/// Parses a port from a proxy or a host. `str::parse` would accept a sign, and is slower, which matters for each request.
 pub(super) fn parse(text: &[u8]) -> Option<u16> {
     let digit = |byte: u8| byte.is_ascii_digit().then(|| u16::from(byte - b'0'));
     let port = text.iter().try_fold(0_u16, |port, byte| port.checked_mul(10)?.checked_add(digit(*byte)?));
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_port_of_a_host() {
+    fn a_host_can_have_a_port() {
         for (host, expected) in [
             ("a.test", None),
             ("a.test:", None),
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn the_port_of_a_scheme() {
+    fn http_and_websocket_schemes_have_a_default_port() {
         for (scheme, expected) in
             [("http", Some("80")), ("https", Some("443")), ("ws", Some("80")), ("wss", Some("443")), ("ftp", None)]
         {

@@ -3,11 +3,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::original::list;
 use crate::route::PathPrefix;
 
-/// The prefix that proxies have removed from the path. The backend needs it to make links that work for the client.
+/// The prefix that proxies have removed from the path. Backends need it to create links that work for the client.
 pub const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// The values of [`X_FORWARDED_PREFIX`] and `last` as one value. Each proxy has removed its prefix from what the one
-/// before it left. Malformed values are dropped.
+/// Joins the values of [`X_FORWARDED_PREFIX`] and `last`, as each proxy has removed another part of the path. Malformed
+/// values are dropped.
 pub(crate) fn joined(headers: &HeaderMap, last: &str) -> Option<HeaderValue> {
     let prefixes = list(headers, &X_FORWARDED_PREFIX).filter_map(|text| text.parse::<PathPrefix>().ok());
     let mut joined: String =
@@ -21,14 +21,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn several_are_one() {
+    fn several_prefixes_are_joined() {
         for (lines, last, expected) in [
             (&["/a"][..], "", Some("/a")),
             (&["/a/"], "/b", Some("/a/b")),
             (&["/a, /b/c", "/d"], "/e", Some("/a/b/c/d/e")),
             (&["/", ""], "", None),
             (&[], "/a", Some("/a")),
-            // What leads elsewhere, or is no path.
+            // Malformed values, and some that lead to another host.
             (&["//evil.test", "/a"], "", Some("/a")),
             (&["https://evil.test", "/a/../b", "/a?b", "a", "/\"", "/a b", "/\u{e9}"], "/b", Some("/b")),
         ] {

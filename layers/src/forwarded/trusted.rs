@@ -2,7 +2,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 
-/// The networks of trusted proxies, and the headers in which they describe the client. Cloning only counts a reference.
+/// The networks of trusted proxies, and the headers in which they describe the client. Clones are cheap.
 #[derive(Debug, Clone)]
 pub struct TrustedProxies {
     networks: Arc<[IpNet]>,
@@ -38,7 +38,7 @@ impl TrustedProxies {
 
 /// The headers that trusted proxies set.
 ///
-/// A proxy that sets one kind passes the other kind on as its client sent it.
+/// Choose the kind that your proxies set. They pass on the other kind as their clients sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ProxyHeaders {

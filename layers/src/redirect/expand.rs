@@ -1,4 +1,4 @@
-//! Fills in the placeholders of a target.
+//! Expands the placeholders of a target.
 
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 
@@ -9,15 +9,14 @@ use super::{
     values::Values,
 };
 
-/// The URL that a target is for a request; `None` if the request has no host, or could lead to another path than the
-/// target allows.
+/// Returns the URL of a target for a request; `None` if the request has no host, or would leave the path of the target.
 pub(super) fn expand(target: &RedirectTarget, values: &Values<'_>) -> Option<String> {
     let mut url = String::new();
     fill(&mut url, target.origin.as_deref().unwrap_or_default(), values, |_| NOT_IN_PATH)?;
     let origin = url.len();
     fill(&mut url, &target.path, values, |_| NOT_IN_PATH)?;
     if target.origin.is_none() {
-        // Two slashes would begin a host (RFC 3986, 4.2).
+        // Two slashes would start a host (RFC 3986, 4.2).
         let slashes = url.bytes().take_while(|byte| *byte == b'/').count();
         url.drain(..slashes.saturating_sub(1));
     }
@@ -44,13 +43,13 @@ pub(super) fn expand(target: &RedirectTarget, values: &Values<'_>) -> Option<Str
     Some(url)
 }
 
-/// Whether the path of a target has both text and values. A request must not climb out of the text:
+/// Whether the path of a target has both text and values. Then a request must not leave the path with dot segments:
 /// `https://host.example/ours/{1}` must not lead to `/theirs`.
 fn is_confined(path: &[Piece]) -> bool {
     path.len() > 1 && path.iter().any(|piece| piece.placeholder().is_some())
 }
 
-/// Appends pieces. `encoded` says what to encode in the value of a placeholder.
+/// Appends pieces. `encoded` returns the characters to encode in the value of a placeholder.
 fn fill(
     url: &mut String,
     pieces: &[Piece],
@@ -70,7 +69,7 @@ fn push(url: &mut String, value: &str, encoded: &'static AsciiSet) {
     url.extend(utf8_percent_encode(value, encoded));
 }
 
-/// Whether this is a dot segment, which browsers remove.
+/// Whether browsers would remove the segment as a dot segment.
 fn is_dots<'a>(segment: &'a str) -> bool {
     let behind_dot = |text: &'a str| {
         text.strip_prefix('.').or_else(|| text.strip_prefix("%2e")).or_else(|| text.strip_prefix("%2E"))

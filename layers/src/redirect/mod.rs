@@ -15,22 +15,22 @@
 //! # }
 //! ```
 //!
-//! It works with axum as it is: `Router::new().route_service("/old/{*rest}", redirect)`.
+//! With axum, use it as a route service: `Router::new().route_service("/old/{*rest}", redirect)`.
 //!
 //! # Targets
 //!
 //! A target is a URL, or a path on the same host. A URL without a path, such as `https://example.com`, keeps the path and
-//! the query of the request. Any other target is used as written, with placeholders for parts of the request:
+//! the query of the request. All other targets are used as written, with placeholders for parts of the request:
 //!
 //! | placeholder | stands for |
 //! | --- | --- |
-//! | `{scheme}` | `http` or `https`, by `X-Forwarded-Proto`, else by the connection |
+//! | `{scheme}` | `http` or `https`, from `X-Forwarded-Proto` or else from the connection |
 //! | `{host}` | the host, in lower case and without a port |
-//! | `{path}` | the path, which begins with a slash |
+//! | `{path}` | the path, with its leading slash |
 //! | `{query}` | the query, without its question mark |
 //! | `{path_and_query}` | both |
-//! | `{*}` | the path below the [`prefix`](Redirect::prefix), without its leading slash, and the query, unless the target has one of its own |
-//! | `{1}`, `{2}` … | a group of the path's [regex](crate::route::PathRegex), which needs the feature `regex` |
+//! | `{*}` | the path below the [`prefix`](Redirect::prefix), without its leading slash, and the query, unless the target has its own |
+//! | `{1}`, `{2}` … | a group of the path's [regex](crate::route::PathRegex), which requires the `regex` feature |
 //!
 //! | target | `/old/a?b=1` becomes |
 //! | --- | --- |
@@ -45,14 +45,13 @@
 //!
 //! # Safety
 //!
-//! No request can change which host a target leads to: the host of a target may contain `{host}` and nothing else from
-//! the request. Behind a [`HostLayer`](crate::host::HostLayer), that is a served host. A target that is a path stays on
-//! its host, even for paths such as `//other.example` and `/\other.example`. If a target has a path of its own, a request
-//! cannot climb out of it with dot segments.
+//! A request cannot choose the host of a redirect. The host of a target can contain only the placeholder `{host}`, and
+//! behind a [`HostLayer`](crate::host::HostLayer), that is a served host. A target that is a path stays on the same host,
+//! even for paths such as `//other.example` and `/\other.example`. If a target has its own path, a request cannot leave it
+//! with dot segments.
 //!
-//! Percent-encoding in a path or query is passed on unchanged. Characters that no URL can contain are encoded. In the
-//! query of a target, values are also encoded where they would end their parameter; `{path_and_query}` is encoded as a
-//! whole.
+//! Percent-encoding in a path or query is passed on unchanged. Characters that a URL cannot contain are encoded. In the
+//! query of a target, characters that would end the parameter are also encoded; `{path_and_query}` is encoded as a whole.
 
 mod encode;
 mod error;

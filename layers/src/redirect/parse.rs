@@ -20,7 +20,7 @@ impl FromStr for RedirectTarget {
 }
 
 fn parse(text: &str) -> Result<RedirectTarget, InvalidTarget> {
-    // Errors inside a piece are reported before errors in the order of pieces.
+    // Report errors inside a piece before errors in the order of pieces.
     pieces(text)?;
     let (url, fragment) = split_off(text, '#');
     let (url, query) = split_off(url, '?');
@@ -49,7 +49,7 @@ fn split_off(text: &str, separator: char) -> (&str, Option<&str>) {
     text.split_once(separator).map_or((text, None), |(text, behind)| (text, Some(behind)))
 }
 
-/// Splits a target into its origin (scheme and host), unless it is only a path, and its path.
+/// Splits a target into its origin (scheme and host; `None` if it is only a path) and its path.
 fn split_origin(url: &str) -> Result<(Option<Pieces>, &str), InvalidTarget> {
     if url.starts_with("//") {
         return Err(InvalidTarget::NoSchemeButHost);
@@ -68,7 +68,7 @@ fn split_origin(url: &str) -> Result<(Option<Pieces>, &str), InvalidTarget> {
     let end = [rest.find('/'), rest.find("{path")].into_iter().flatten().min().unwrap_or(rest.len());
     let (host, path) = rest.split_at(end);
     if !host.is_ascii() {
-        // Parsed here because `pieces` would percent-encode it. The error says what to write instead.
+        // Parsed here because `pieces` would percent-encode it. The error suggests what to write instead.
         split_off(host, ':').0.parse::<HostName>()?;
     }
     let host = pieces(host)?;
@@ -81,7 +81,7 @@ fn no_scheme(url: &str) -> InvalidTarget {
     InvalidTarget::NoScheme { hint: looks_like_host.then(|| format!("https://{url}").into()) }
 }
 
-/// Only the host of the request may become part of the host: it must be served, so clients cannot choose any other.
+/// Allows only `{host}` in the host: it must be served, so clients cannot choose another one.
 fn check_host(pieces: &[Piece]) -> Result<(), InvalidTarget> {
     let mut sample = String::new();
     for piece in pieces {
@@ -130,7 +130,7 @@ fn pieces(mut text: &str) -> Result<Vec<Piece>, InvalidTarget> {
     Ok(pieces)
 }
 
-/// Text without placeholders, percent-encoded.
+/// Percent-encodes text without placeholders.
 fn literal(text: &str) -> Result<Option<Piece>, InvalidTarget> {
     if let Some(bad) = text.chars().find(|letter| letter.is_whitespace() || letter.is_control() || *letter == '\\') {
         return Err(InvalidTarget::NotInUrl(bad));
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_invalid_target_is_refused_with_what_to_write() {
+    fn the_error_of_an_invalid_target_says_what_to_write() {
         for (text, expected) in [
             ("example.com", "a target begins with https://, http:// or /: write \"https://example.com\""),
             ("{host}/x", "a target begins with https://, http:// or /: write \"https://{host}/x\""),
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_knows_what_it_needs() {
+    fn a_target_reports_the_placeholders_that_it_needs() {
         for (text, rest, capture) in [
             ("https://a.test", false, None),
             ("/x/{*}", true, None),

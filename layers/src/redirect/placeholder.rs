@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// All of them, for messages.
+/// All placeholders, for messages.
 pub(super) const KNOWN: &str = "{scheme}, {host}, {path}, {query}, {path_and_query}, \
     {*} for the path below the prefix, and {1}, {2} … for the groups of a regex";
 
@@ -14,7 +14,7 @@ pub enum Placeholder {
     Scheme,
     /// `{host}`: the host, without a port.
     Host,
-    /// `{path}`: the path, which begins with a slash.
+    /// `{path}`: the path, with its leading slash.
     Path,
     /// `{query}`: the query, without its question mark.
     Query,
@@ -41,7 +41,7 @@ impl Placeholder {
         })
     }
 
-    /// The placeholder for a name from nginx, Caddy or Traefik.
+    /// Returns the placeholder for a name from nginx, Caddy or Traefik.
     pub(super) fn meant_by(name: &str) -> Option<Self> {
         Some(match name.strip_prefix("http.request.").unwrap_or(name) {
             "uri" | "orig_uri" | "request_uri" => Self::PathAndQuery,

@@ -19,12 +19,10 @@ use crate::route::PathPrefix;
 #[cfg(feature = "regex")]
 use crate::route::PathRegex;
 
-/// Redirects each request to a [`RedirectTarget`], with 308 unless another [`status`](Self::status) is set.
+/// A service that redirects each request to a [`RedirectTarget`], with 308 unless another [`status`](Self::status) is set.
 ///
-/// The response has no body. It is 400 instead if the target needs the request's host and there is no valid one, or if
-/// the path has dot segments that would leave the path of the target.
-///
-/// Cloning only counts a reference.
+/// The response has no body. It is a 400 if the target needs the request's host and there is no valid one, or if the
+/// request has dot segments that would leave the path of the target. Clones are cheap.
 pub struct Redirect<R> {
     settings: Arc<Settings>,
     response: PhantomData<fn() -> R>,
@@ -39,16 +37,16 @@ struct Settings {
 }
 
 impl<R> Redirect<R> {
-    /// Redirects to `target` with 308, so that clients send the same method and body again.
+    /// Creates a service that redirects to `target` with 308, so that clients send the same method and body again.
     pub fn new(target: RedirectTarget) -> Self {
         let settings = Settings { target, status: StatusCode::PERMANENT_REDIRECT, sources: Sources::default() };
         Self { settings: Arc::new(settings), response: PhantomData }
     }
 
-    /// Redirects with another status.
+    /// Sets the status; 308 by default.
     ///
     /// With 307 and 308, clients repeat the request as it was. With 301 and 302, most turn a POST into a GET; with 303,
-    /// all do. Browsers remember 301 and 308.
+    /// all do. Browsers cache 301 and 308.
     ///
     /// # Errors
     ///
@@ -61,15 +59,15 @@ impl<R> Redirect<R> {
         Ok(self)
     }
 
-    /// Lets `{*}` stand for what follows `prefix`. Of several that match, the longest counts; without any, `{*}` is the
-    /// whole path, without its leading slash.
+    /// Adds a prefix, so that `{*}` stands for the rest of the path after it. If several match, the longest counts. If
+    /// none matches, `{*}` is the whole path without its leading slash.
     #[must_use]
     pub fn prefix(mut self, prefix: PathPrefix) -> Self {
         Arc::make_mut(&mut self.settings).sources.prefixes.push(prefix);
         self
     }
 
-    /// Lets `{1}`, `{2}` and so on stand for the groups of `regex`. A group without a part in the match is empty.
+    /// Sets the regex whose groups are `{1}`, `{2}` and so on. A group that is not part of the match is empty.
     #[cfg(feature = "regex")]
     #[must_use]
     pub fn regex(mut self, regex: PathRegex) -> Self {
@@ -105,12 +103,12 @@ impl<R: Default, B> Service<Request<B>> for Redirect<R> {
     }
 }
 
-/// Where a target leads for a request; `None` if the request has no host, or a path that could lead elsewhere.
+/// Returns the value of `Location`; `None` if the request has no host, or would leave the path of the target.
 pub(crate) fn location<B>(target: &RedirectTarget, request: &Request<B>, sources: &Sources) -> Option<HeaderValue> {
     HeaderValue::try_from(expand(target, &Values::of(request, sources))?).ok()
 }
 
-/// A redirect; without a location, 400.
+/// Returns a redirect, or a 400 without a location.
 pub(crate) fn response<R: Default>(location: Option<HeaderValue>, status: StatusCode) -> Response<R> {
     let mut response = Response::new(R::default());
     match location {

@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::Placeholder;
 
-/// Where a redirect leads: a URL or a path, with placeholders for parts of the request.
+/// The target of a redirect: a URL or a path, with placeholders for parts of the request.
 ///
 /// See the [module](super#targets) for the placeholders.
 ///
@@ -15,9 +15,9 @@ use super::Placeholder;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedirectTarget {
-    /// As written.
+    /// The target as written.
     pub(super) text: Box<str>,
-    /// Scheme and host, if it is a URL.
+    /// Scheme and host, if the target is a URL.
     pub(super) origin: Option<Pieces>,
     /// Begins with a slash for every request.
     pub(super) path: Pieces,
@@ -57,7 +57,7 @@ impl RedirectTarget {
         self.placeholders().filter_map(group).max()
     }
 
-    /// The same host, path and query with `https`, and this port.
+    /// Returns a target with `https`, this port, and the request's host, path and query.
     pub(crate) fn https(port: Option<u16>) -> Self {
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         let (scheme, port) = (Piece::Text("https://".into()), Piece::Text(port.into()));

@@ -1,4 +1,4 @@
-//! Where redirects lead.
+//! Tests of the location of redirects.
 
 use http::{
     Method, Request, StatusCode, Version,
@@ -21,13 +21,13 @@ async fn location(target: &str, uri: &str) -> String {
 }
 
 #[tokio::test]
-async fn placeholders_are_filled_in() {
+async fn placeholders_are_replaced() {
     for (target, uri, expected) in [
-        // Without a path of its own.
+        // Without a path.
         ("https://a.test", "/x/y?b=1", "https://a.test/x/y?b=1"),
         ("https://a.test", "/", "https://a.test/"),
         ("https://a.test:8443", "/x?", "https://a.test:8443/x"),
-        // With one.
+        // With a path.
         ("https://a.test/", "/x?b=1", "https://a.test/"),
         ("https://a.test?c", "/x?b=1", "https://a.test/?c"),
         ("https://a.test#c", "/x?b=1", "https://a.test/#c"),
@@ -53,7 +53,7 @@ async fn placeholders_are_filled_in() {
         ("/new/{*}", "/old/", "/new/"),
         ("/new/{*}", "/older", "/new/older"),
         ("/#/{*}", "/old/a", "/#/a"),
-        // Percent-encoding stays, what no URL has is encoded, and values stay in their place.
+        // Percent-encoding is kept, characters that a URL cannot contain are encoded, and values stay in their place.
         ("/new/{*}", "/old/%2e%2E%2fa%zz/%C3%a9/é?é=%2f", "/new/%2e%2E%2fa%zz/%C3%a9/%C3%A9?%C3%A9=%2f"),
         ("/new/{*}", "/old/a\\b\"{}|^", "/new/a%5Cb%22%7B%7D%7C%5E"),
         ("/s?from={path}", "/a+b;c&d=e?f", "/s?from=/a%2Bb%3Bc%26d=e"),
@@ -94,12 +94,12 @@ async fn a_path_never_becomes_a_host() {
 }
 
 #[tokio::test]
-async fn a_request_cannot_climb_out_of_the_path_of_the_target() {
+async fn a_request_cannot_leave_the_path_of_the_target() {
     for uri in ["/old/..", "/old/../x", "/old/a/%2e%2E/x", "/old/.%2e/x", "/old/a/./b", "/old/%2e"] {
         let redirect = || Redirect::new("https://a.test/ours/{*}".parse().unwrap()).prefix("/old".parse().unwrap());
         let answer = answered(redirect(), Request::get(uri).body(()).unwrap()).await;
         assert_eq!(answer, (400, String::new()), "{uri}");
-        // There is nothing to climb out of.
+        // This target has no path to leave.
         let expected = format!("https://a.test{uri}");
         assert_eq!(location("https://a.test", uri).await, expected);
     }
@@ -108,7 +108,7 @@ async fn a_request_cannot_climb_out_of_the_path_of_the_target() {
 }
 
 #[tokio::test]
-async fn the_host_is_the_one_that_the_request_names() {
+async fn the_host_is_that_of_the_request() {
     let redirect = || Redirect::new("https://{host}/".parse().unwrap());
     for (request, expected) in [
         (Request::get("/"), ""),
@@ -120,7 +120,7 @@ async fn the_host_is_the_one_that_the_request_names() {
         (Request::get("http://a.test/").version(Version::HTTP_2), "https://a.test/"),
         (Request::get("http://a.test/").version(Version::HTTP_2).header(HOST, "b.test"), ""),
         (Request::get("http://a.test/").header(HOST, "b.test"), "https://a.test/"),
-        // As a `HostLayer` has found it.
+        // From a `HostLayer`.
         (Request::get("/").header(HOST, "b.test").extension("a.test".parse::<HostName>().unwrap()), "https://a.test/"),
     ] {
         let (status, location) = answered(redirect(), request.body(()).unwrap()).await;
@@ -167,7 +167,7 @@ async fn only_statuses_that_redirect_are_allowed() {
 
 #[cfg(feature = "regex")]
 #[tokio::test]
-async fn groups_of_a_regex_are_filled_in_and_stay_where_they_are() {
+async fn regex_groups_are_replaced_and_stay_in_their_place() {
     for (regex, target, uri, expected) in [
         ("^/u/([0-9]+)$", "/user/{1}", "/u/42?x", "/user/42"),
         ("^/u/([0-9]+)$", "/user?id={1}&{query}", "/u/42?x", "/user?id=42&x"),
@@ -178,11 +178,11 @@ async fn groups_of_a_regex_are_filled_in_and_stay_where_they_are() {
         ("^/(.*)$", "https://a.test/{1}", "/@evil.test", "https://a.test/@evil.test"),
         ("^/(.*)$", "/s?q={1}", "/a&b=c+d?e", "/s?q=a%26b=c%2Bd"),
         ("^/(.*)$", "/s?q={1}", "/a%26%2f", "/s?q=a%26%2f"),
-        // `/u-../evil` has no dot segments, so browsers leave it as it is.
+        // `/u-../evil` has no dot segments, so browsers do not change it.
         ("^/u-(.*)$", "https://a.test/ours/{1}", "/u-../evil", ""),
         ("^/u-(.*)$", "https://a.test/ours/x{1}", "/u-../evil", "https://a.test/ours/x../evil"),
         ("^/u-(.*)e(.*)$", "https://a.test/ours/{1}{2}", "/u-.e.", ""),
-        // It does not match.
+        // The regex does not match.
         ("^/x$", "/{1}/{2}", "/y", "/"),
     ] {
         let redirect = Redirect::new(target.parse().unwrap()).regex(regex.parse().unwrap());

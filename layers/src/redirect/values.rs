@@ -1,4 +1,4 @@
-//! The values of a request for the placeholders of a target.
+//! The values of the placeholders for a request.
 
 use std::borrow::Cow;
 
@@ -26,11 +26,11 @@ pub(crate) struct Sources {
 #[derive(Debug)]
 pub(super) struct Values<'a> {
     scheme: Scheme,
-    /// `None` if the request has no valid one.
+    /// `None` if the request has no valid host.
     host: Option<HostName>,
     path: &'a str,
     pub(super) query: &'a str,
-    /// Without its leading slash.
+    /// The path below the prefix, without its leading slash.
     rest: &'a str,
     #[cfg(feature = "regex")]
     captures: Option<Captures<'a>>,
@@ -63,7 +63,7 @@ impl<'a> Values<'a> {
         ""
     }
 
-    /// The value of a placeholder; `None` if the request names no valid host.
+    /// Returns the value of a placeholder; `None` if it is the host and the request has no valid one.
     pub(super) fn get(&self, placeholder: Placeholder) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(match placeholder {
             Placeholder::Scheme => self.scheme.as_str(),
@@ -79,7 +79,7 @@ impl<'a> Values<'a> {
     }
 }
 
-/// The path of a request. `OPTIONS *` and CONNECT have none: their targets could become part of a host.
+/// Returns the path of a request, and `/` for `OPTIONS *` and CONNECT, whose targets could become part of a host.
 fn path(uri: &Uri) -> &str {
     let path = uri.path();
     if path.starts_with('/') { path } else { "/" }
