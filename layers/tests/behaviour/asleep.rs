@@ -1,4 +1,4 @@
-//! A connection without a request is held by no server of HTTP, and serves the next one as if it were.
+//! Idle connections are held without an HTTP server, and serve the next request as if they had one.
 
 use std::{
     future::{Future, pending},
@@ -27,7 +27,7 @@ use super::support::client::{Client, connect, connect_to, gated, get};
 
 const A_WHILE: Duration = Duration::from_secs(5);
 
-/// Answered once, and then asleep.
+/// A connection that has been answered once, and is asleep.
 async fn asleep() -> Client {
     let mut client = connect(Protocol::Http1);
     client.send(get("a.example", "/")).await;
@@ -37,7 +37,7 @@ async fn asleep() -> Client {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_nothing_in_flight_holds_no_server() {
+async fn an_idle_connection_holds_no_http_server() {
     let held = Arc::new(());
     let weak = Arc::downgrade(&held);
     let service = service_fn(move |_: Request<RequestBody>| {
@@ -57,7 +57,7 @@ async fn who_has_nothing_in_flight_holds_no_server() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_wakes_for_a_request_in_pieces() {
+async fn it_wakes_up_for_a_request_in_pieces() {
     let mut client = asleep().await;
     let head = "POST /next HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\n\r\n";
     for piece in [&head[..5], &head[5..], "ab"] {
@@ -69,7 +69,7 @@ async fn it_wakes_for_a_request_in_pieces() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_that_begins_then_has_its_deadline() {
+async fn an_incomplete_head_after_waking_has_a_deadline() {
     let mut client = asleep().await;
     client.send("GET / HTTP").await;
     assert_eq!(client.read_to_end().await, b"");
@@ -77,7 +77,7 @@ async fn a_head_that_begins_then_has_its_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_ends_with_its_client() {
+async fn it_ends_when_its_client_leaves() {
     assert!(matches!(asleep().await.leave().await, Ended::Finished));
 }
 
@@ -90,7 +90,7 @@ async fn it_ends_when_it_is_drained() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_named_no_host_is_silenced_in_its_sleep() {
+async fn an_unserved_host_after_sleep_gets_silence() {
     let mut client = connect(Protocol::Http1);
     client.control.drain();
     assert_eq!(client.read_to_end().await, b"");
@@ -106,9 +106,9 @@ impl Wake for Wakes {
     }
 }
 
-/// A timer for it would be the next one to fire, and so interrupt the runtime, for each connection.
+/// A timer for each connection would keep waking up the runtime.
 #[tokio::test(start_paused = true)]
-async fn nobody_looks_whether_it_may_sleep_while_a_request_waits_for_its_response() {
+async fn no_sleep_timer_runs_while_a_request_is_in_flight() {
     let (mut client, connection) = tokio::io::duplex(4096);
     let info = ConnInfo::plain(([192, 0, 2, 1], 40000).into());
     let service = service_fn(async |_: Request<RequestBody>| pending::<Result<Response<String>, BoxError>>().await);

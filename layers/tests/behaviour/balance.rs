@@ -22,7 +22,7 @@ fn request(path: &str) -> Request<Empty<Bytes>> {
     Request::get(path).body(Empty::new()).unwrap()
 }
 
-/// Answers with the path of the request, if there is one.
+/// Responds with the path of the request, if there is one.
 fn answer(handle: &mut Handle<Sent, Response<String>>, path: &str, text: &'static str) {
     let (request, respond) = handle.next_request().now_or_never().flatten().unwrap();
     assert_eq!(request.uri(), path);
@@ -34,12 +34,12 @@ async fn text(answer: Result<Response<ResponseBody>, BoxError>) -> Bytes {
 }
 
 #[tokio::test]
-async fn a_request_waits_until_the_endpoint_of_its_turn_is_ready() {
+async fn a_request_waits_until_the_next_endpoint_is_ready() {
     let ((one, mut first), (two, mut second)) = (endpoint(), endpoint());
     first.allow(0);
     second.allow(0);
     let mut balance = Balance::new([("one", one), ("two", two)]);
-    // Which endpoint must be ready is known with the request only.
+    // Only the request decides which endpoint must be ready.
     ServiceExt::<Request<Empty<Bytes>>>::ready(&mut balance).await.unwrap();
     let mut a = Box::pin(balance.call(request("/a")));
     let mut b = Box::pin(balance.call(request("/b")));
@@ -57,7 +57,7 @@ async fn a_request_waits_until_the_endpoint_of_its_turn_is_ready() {
 }
 
 #[tokio::test]
-async fn clones_take_turns_together() {
+async fn clones_share_their_turns() {
     let ((one, mut first), (two, mut second)) = (endpoint(), endpoint());
     let balance = Balance::new([("one", one), ("two", two)]);
     for turn in 0..4 {

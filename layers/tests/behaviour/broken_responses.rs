@@ -1,4 +1,4 @@
-//! Responses whose body breaks off: everything before that is sent, and then the connection or stream ends.
+//! Truncated responses: everything that arrived is sent on, and then the connection or stream ends.
 
 use std::net::SocketAddr;
 
@@ -17,7 +17,7 @@ use tower::{BoxError, ServiceBuilder};
 
 use super::support::http2::{self, DATA, HEADERS, RST_STREAM};
 
-/// The client of a service whose responses break off after `pieces`, which are all available at once.
+/// A client of a service whose responses break off after `pieces`, which are all available at once.
 fn connect(pieces: &'static [&'static str], has_length: bool, protocol: Protocol, pipe: usize) -> DuplexStream {
     let stack = ServiceBuilder::new().layer(OpenGateLayer::new()).service_fn(move |_: Request<RequestBody>| {
         let frames = pieces.iter().map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes()))));
@@ -35,7 +35,7 @@ fn connect(pieces: &'static [&'static str], has_length: bool, protocol: Protocol
 }
 
 #[tokio::test(start_paused = true)]
-async fn http1_clients_get_what_came_before_however_slow_they_are() {
+async fn http1_clients_get_everything_before_the_break_even_if_they_are_slow() {
     for version in ["1.1", "1.0"] {
         for (pieces, has_length) in [(&[][..], true), (&[], false), (&["ab", "cd"], true), (&["ab", "cd"], false)] {
             for pipe in [1, 16, 4096] {
@@ -59,7 +59,7 @@ async fn http1_clients_get_what_came_before_however_slow_they_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn http2_clients_get_what_came_before() {
+async fn http2_clients_get_everything_before_the_break() {
     for pieces in [&[][..], &["ab", "cd"]] {
         let mut client = connect(pieces, true, Protocol::Http2, 4096);
         client.write_all(&[http2::hello(), http2::get(1, "a")].concat()).await.unwrap();

@@ -1,4 +1,4 @@
-//! A balance around services that are not of this crate.
+//! A `Balance` around services from other crates.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ fn responds(name: &'static str, status: u16) -> (&'static str, Service) {
     (name, BoxCloneSyncService::new(service))
 }
 
-/// More than is kept of a body that is read.
+/// More than is kept of a body for a retry.
 const LONG: &str = match std::str::from_utf8(&[b'x'; 65537]) {
     Ok(text) => text,
     Err(_) => "",
@@ -63,7 +63,7 @@ impl Classify for Unavailable {
     }
 }
 
-/// The status and the body of the response, or the endpoint that failed last.
+/// The status and the body of the response, or the last endpoint that failed.
 async fn send<S>(balance: &Balance<S>, method: &str, body: &'static str) -> Result<(u16, String), String>
 where
     Balance<S>:
@@ -81,7 +81,7 @@ where
 }
 
 #[tokio::test]
-async fn without_a_classifier_only_what_is_idempotent_and_has_no_body_is_sent_again() {
+async fn without_a_classifier_only_idempotent_requests_without_a_body_are_retried() {
     for (method, body, again) in
         [("GET", "", true), ("PUT", "", true), ("POST", "", false), ("PUT", "body", false), ("POST", "body", false)]
     {
@@ -92,7 +92,7 @@ async fn without_a_classifier_only_what_is_idempotent_and_has_no_body_is_sent_ag
 }
 
 #[tokio::test]
-async fn what_is_unsent_goes_on_with_its_body_unless_too_much_of_that_was_read() {
+async fn an_unsent_request_is_retried_with_its_body_unless_too_much_was_read() {
     for (first, method, body, again) in [
         (refuses(), "POST", "", true),
         (refuses(), "POST", "body", true),
@@ -110,7 +110,7 @@ async fn what_is_unsent_goes_on_with_its_body_unless_too_much_of_that_was_read()
 }
 
 #[tokio::test]
-async fn a_program_may_say_what_is_repeatable() {
+async fn a_program_can_declare_requests_repeatable() {
     let balance =
         Balance::new([breaks_off(), responds("up", 200)]).classify(|_: &BoxError| Failure::new().repeatable());
     assert_eq!(send(&balance, "POST", "body").await, Ok((200, "body".to_owned())));
@@ -124,7 +124,7 @@ async fn errors_within_a_response_timeout_are_classified() {
     assert_eq!(send(&balance, "POST", "body").await, Ok((200, "body".to_owned())));
 }
 
-/// A body that the client breaks off.
+/// A body that the client cuts off.
 fn cut() -> RequestBody {
     let pieces = [Ok(Frame::data("piece".into())), Err(BoxError::from("the client is gone"))];
     RequestBody::new(StreamBody::new(futures_util::stream::iter(pieces)))
@@ -154,7 +154,7 @@ async fn errors_of_the_client_do_not_count_against_the_endpoint() {
 }
 
 #[tokio::test]
-async fn a_response_may_be_a_failure() {
+async fn a_response_can_count_as_a_failure() {
     let of = |(name, service)| Endpoint::new(name, service);
     let (busy, up) = (of(responds("busy", 503)), of(responds("up", 200)));
     let balance = Rotation::new().balance(vec![busy.clone(), up], Vec::new()).classify(Unavailable);
@@ -167,7 +167,7 @@ async fn a_response_may_be_a_failure() {
 }
 
 #[tokio::test]
-async fn a_failed_response_is_passed_on_if_there_is_no_other() {
+async fn a_failed_response_is_returned_if_there_is_no_other() {
     for balance in [
         Balance::new([responds("busy", 503)]).classify(Unavailable),
         Balance::new([responds("busy", 503), responds("busy, too", 503)]).classify(Unavailable),
@@ -175,13 +175,13 @@ async fn a_failed_response_is_passed_on_if_there_is_no_other() {
     ] {
         assert_eq!(send(&balance, "POST", "").await, Ok((503, String::new())));
     }
-    // Too much of its body was read.
+    // Too much of its body has been read.
     let balance = Balance::new([responds("busy", 503), responds("up", 200)]).classify(Unavailable);
     assert_eq!(send(&balance, "POST", LONG).await, Ok((503, LONG.to_owned())));
 }
 
 #[tokio::test]
-async fn a_classifier_of_responses_leaves_the_errors_of_pools_to_them() {
+async fn a_classifier_of_responses_does_not_change_how_pool_errors_count() {
     let pool = pmesh_layers::pool::Pool::new(
         service_fn(async |_| Err::<hyper_util::rt::TokioIo<tokio::net::TcpStream>, _>(Refused)),
         "http://backend".parse().unwrap(),

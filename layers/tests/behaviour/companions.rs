@@ -1,4 +1,4 @@
-//! A layer without the extension that it works by says which one that is, and who sets it.
+//! A layer that lacks an extension it needs says which one, and which layer sets it.
 
 use std::net::SocketAddr;
 
@@ -31,7 +31,7 @@ async fn error(
 }
 
 #[tokio::test]
-async fn a_layer_names_the_companion_that_it_lacks() {
+async fn a_layer_names_the_missing_extension() {
     let conn_info = "found no ConnInfo in the request's extensions: serve with HttpServer, or put a ConnInfoLayer outside this layer";
     let host_name = "found no HostName in the request's extensions: put a HostLayer outside this layer";
     let none = TrustedProxies::none;
@@ -50,14 +50,14 @@ async fn a_layer_names_the_companion_that_it_lacks() {
 }
 
 #[tokio::test]
-async fn it_is_answered_with_500() {
+async fn a_missing_extension_is_500() {
     let service = (RespondLayer::new(), SniMatchLayer::new()).layer(inner());
     let Ok(response) = service.oneshot(Request::new(())).await;
     assert_eq!((response.status().as_u16(), response.body().as_str()), (500, "500 Internal Server Error\n"));
 }
 
 #[tokio::test]
-async fn the_address_of_a_foreign_server_becomes_the_connection() {
+async fn the_address_from_another_server_becomes_the_conn_info() {
     let layer = ConnInfoLayer::new(|extensions| extensions.get().map(|peer: &SocketAddr| ConnInfo::plain(*peer)));
     let seen = service_fn(async |request: Request<()>| {
         Ok::<_, BoxError>(request.extensions().get::<ConnInfo>().map(ConnInfo::peer))
@@ -65,7 +65,7 @@ async fn the_address_of_a_foreign_server_becomes_the_connection() {
     let (foreign, own) = (SocketAddr::from(([192, 0, 2, 1], 1)), SocketAddr::from(([192, 0, 2, 2], 2)));
     let request = || Request::builder().extension(foreign);
     assert_eq!(layer.layer(seen).oneshot(request().body(()).unwrap()).await.unwrap(), Some(foreign));
-    // That of an HttpServer is kept.
+    // The ConnInfo of an HttpServer is kept.
     let request = request().extension(ConnInfo::plain(own)).body(()).unwrap();
     assert_eq!(layer.layer(seen).oneshot(request).await.unwrap(), Some(own));
 }

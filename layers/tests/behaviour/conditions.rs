@@ -1,4 +1,4 @@
-//! Requests that meet no conditions of a route, and their answers.
+//! Requests that meet no conditions of a route, and their responses.
 
 use http::{Method, Request, Response, header::ALLOW};
 use pmesh_layers::{
@@ -35,7 +35,7 @@ async fn answered(request: http::request::Builder) -> Response<String> {
 }
 
 #[tokio::test]
-async fn a_method_without_a_route_is_answered_with_those_that_have_one() {
+async fn a_method_without_a_route_gets_405_with_the_allowed_methods() {
     let request = |method: &str, path: &str| Request::builder().method(method).uri(path);
     for (request, status, allow, body) in [
         (request("GET", "/admin"), 200, None, "read"),

@@ -1,4 +1,4 @@
-//! Where connections leave from, as the destination sees it.
+//! The source addresses of connections, as the destination sees them.
 
 use std::{
     collections::HashSet,
@@ -21,7 +21,7 @@ use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-/// The sources of `count` connections.
+/// The source addresses of `count` connections.
 async fn sources(connector: &SourceConnector, count: usize) -> Vec<IpAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -36,7 +36,7 @@ async fn sources(connector: &SourceConnector, count: usize) -> Vec<IpAddr> {
 }
 
 #[tokio::test]
-async fn addresses_of_the_subnet_take_turns() {
+async fn addresses_of_the_subnet_are_used_in_turn() {
     let connector = SourceConnector::new().subnet("127.77.1.0/30".parse().unwrap());
     let seen = sources(&connector, 4).await;
     assert_ne!(seen[0], seen[1]);
@@ -44,7 +44,7 @@ async fn addresses_of_the_subnet_take_turns() {
 }
 
 #[tokio::test]
-async fn clones_take_turns_together() {
+async fn clones_share_their_turns() {
     let connector = SourceConnector::new().subnet("127.77.2.0/29".parse().unwrap());
     let subnet: SourceSubnet = "127.77.2.0/29".parse().unwrap();
     let mut seen = HashSet::new();
@@ -56,7 +56,7 @@ async fn clones_take_turns_together() {
 }
 
 #[tokio::test]
-async fn one_destination_at_a_time_keeps_many_sources_open() {
+async fn many_sources_can_be_open_to_one_destination() {
     let connector = SourceConnector::new().subnet("127.77.3.0/24".parse().unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri: Uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
@@ -85,8 +85,8 @@ async fn a_source_address_that_the_machine_does_not_have_is_an_error() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_reached_is_an_error_that_says_so() {
-    // Bound and not listening: refused, and nobody else gets the port.
+async fn an_unreachable_destination_is_a_clear_error() {
+    // Bound but not listening: connections are refused, and nothing else can take the port.
     let (_bound, address) = refusing();
     let refused = format!("http://{address}");
     let no_tls = "https://127.0.0.1:1/ needs TLS, which this connector does not speak";
@@ -102,7 +102,7 @@ async fn what_cannot_be_reached_is_an_error_that_says_so() {
     }
 }
 
-/// A port that refuses connections. The socket keeps it from being used by others.
+/// A port that refuses connections. The socket keeps others from using it.
 fn refusing() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -121,7 +121,7 @@ fn black_hole() -> (TcpListener, TcpStream) {
     (listener, first)
 }
 
-/// A resolver that knows a single name.
+/// A resolver that knows only one name.
 fn knowing(name: &'static str, addresses: &[SocketAddr]) -> Resolver {
     let addresses = addresses.to_vec();
     Resolver::new(service_fn(move |asked: Name| {
@@ -145,7 +145,7 @@ async fn an_address_that_does_not_answer_is_tried_last_for_a_while() {
     let connector = SourceConnector::new().resolver(knowing("name.test", &addresses));
     let connector = connector.connect_timeout(Duration::from_secs(60));
     assert!(leads_to(&connector, &good).await);
-    // It answers again, but is still tried last.
+    // It responds again, but is still tried last.
     hole.accept().await.unwrap();
     assert!(leads_to(&connector, &good).await);
     assert!(leads_to(&connector.clone(), &good).await);
@@ -172,7 +172,7 @@ async fn the_source_is_chosen_for_each_address_of_a_name() {
 }
 
 #[tokio::test]
-async fn a_port_of_0_from_the_resolver_stands_for_the_port_of_the_uri() {
+async fn port_0_from_the_resolver_means_the_port_of_the_uri() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let connector = SourceConnector::new().resolver(knowing("name.test", &[SocketAddr::from(([127, 0, 0, 1], 0))]));
@@ -205,7 +205,7 @@ async fn names_that_cannot_be_connected_to_are_errors() {
 }
 
 #[tokio::test]
-async fn a_name_that_changes_its_address_is_followed() {
+async fn a_changed_address_of_a_name_is_noticed() {
     let listeners = [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
     let address = Arc::new(Mutex::new(listeners[0].local_addr().unwrap()));
     let resolver = Resolver::new(service_fn({
@@ -215,14 +215,14 @@ async fn a_name_that_changes_its_address_is_followed() {
     let connector = SourceConnector::new().resolver(resolver);
     assert!(leads_to(&connector, &listeners[0]).await);
     *address.lock().unwrap() = listeners[1].local_addr().unwrap();
-    // The result of a look-up is used for a second.
+    // The result of a lookup is used for a second.
     while !leads_to(&connector, &listeners[1]).await {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_under_another_client_is_answered_with_504() {
+async fn a_connect_timeout_under_another_client_is_504() {
     let resolver =
         Resolver::new(service_fn(async |_: Name| std::future::pending::<std::io::Result<[SocketAddr; 1]>>().await));
     let connector = SourceConnector::new().resolver(resolver);

@@ -1,4 +1,4 @@
-//! `100 Continue` only to those who have named a served host.
+//! `100 Continue` is sent only to clients that have named a served host.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ fn expecting(host: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_served_client_is_told_to_go_on() {
+async fn a_served_client_gets_100_continue() {
     let mut client = connect(Protocol::Http1);
     client.send(expecting("a.example")).await;
     assert_eq!(client.read_until("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
@@ -20,7 +20,7 @@ async fn a_served_client_is_told_to_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn not_before_the_head_is_whole() {
+async fn no_100_continue_before_the_head_is_complete() {
     let mut client = connect(Protocol::Http1);
     let head = expecting("a.example");
     client.send(head.strip_suffix("\r\n").unwrap()).await;

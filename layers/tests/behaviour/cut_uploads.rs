@@ -1,4 +1,4 @@
-//! Request bodies that break off are never taken for complete (RFC 9112, 8; RFC 9113, 8.1).
+//! Truncated request bodies never look complete (RFC 9112, 8; RFC 9113, 8.1).
 
 use std::net::SocketAddr;
 
@@ -47,7 +47,7 @@ impl End {
         matches!(self, Self::Whole | Self::WholeByItself)
     }
 
-    /// What follows the head: in one packet, or in two.
+    /// What follows the head, in one packet or in two.
     fn bytes(self) -> [Vec<u8>; 2] {
         let data = frame(DATA, 0, 1, b"body");
         match self {
@@ -98,13 +98,13 @@ where
     client
 }
 
-/// What the reader of a body that was sent in `bytes` gets: all of it, or an error.
+/// The result of reading a body that was sent as `bytes`: all of it, or an error.
 async fn read(protocol: Protocol, bytes: &[Vec<u8>], leaves: bool) -> Result<Bytes, RequestBodyError> {
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut client = connect_to(
         gated(service_fn(move |request: Request<RequestBody>| {
             let tell = tell.clone();
-            // In a task, which outlives the request.
+            // In a task that outlives the request.
             tokio::spawn(async move { tell.send(request.into_body().collect().await) });
             std::future::ready(Ok::<_, BoxError>(Response::new(String::new())))
         })),

@@ -1,4 +1,4 @@
-//! One deadline for all who stall before they have named a served host.
+//! One deadline for all clients that stall before they have named a served host.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::support::{
 const DEADLINE: Duration = Duration::from_secs(10);
 
 #[tokio::test(start_paused = true)]
-async fn who_stalls_is_ended_at_the_deadline_without_a_byte() {
+async fn stalled_clients_are_closed_at_the_deadline_without_a_byte() {
     use Protocol::{Detect, DetectOpen, Http1, Http2};
 
     let hello = http2::hello();
@@ -38,7 +38,7 @@ async fn who_stalls_is_ended_at_the_deadline_without_a_byte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_byte_now_and_then_moves_no_deadline() {
+async fn a_byte_now_and_then_does_not_extend_the_deadline() {
     let mut client = connect(Protocol::Http1);
     for byte in "GET / H".as_bytes() {
         client.send([*byte]).await;
@@ -49,14 +49,14 @@ async fn a_byte_now_and_then_moves_no_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_over_once_the_gate_is_open() {
+async fn the_deadline_ends_once_the_gate_is_open() {
     let mut client = connect(Protocol::DetectOpen);
     client.send(http2::hello()).await;
     http2::frames_until(&mut client.io, |frame| frame.kind == GOAWAY).await;
     assert!(client.started.elapsed() > 2 * DEADLINE);
 }
 
-/// Timers of tokio are exact to a millisecond.
+/// Tokio's timers have millisecond precision.
 fn seconds(time: Duration) -> u64 {
     time.as_secs()
 }

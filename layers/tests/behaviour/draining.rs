@@ -1,4 +1,4 @@
-//! A connection that drains finishes what is in flight, takes nothing more and ends.
+//! A draining connection finishes its requests in flight, accepts no more, and closes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use super::support::{
     http2::{self, DATA, GOAWAY},
 };
 
-/// Answers when it is told to.
+/// Connects to a service that responds on command.
 fn connect_to_patient(protocol: Protocol) -> (Client, Arc<Notify>) {
     let release = Arc::new(Notify::new());
     let wait = Arc::clone(&release);
@@ -30,7 +30,7 @@ fn connect_to_patient(protocol: Protocol) -> (Client, Arc<Notify>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_in_flight_is_finished() {
+async fn a_request_in_flight_finishes() {
     let (mut client, release) = connect_to_patient(Protocol::Http1);
     client.send(get("a.example", "/")).await;
     client.hears_nothing_for(Duration::from_secs(60)).await;
@@ -45,7 +45,7 @@ async fn a_request_in_flight_is_finished() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn streams_in_flight_are_finished() {
+async fn streams_in_flight_finish() {
     let (mut client, release) = connect_to_patient(Protocol::Http2);
     client.send([http2::hello(), http2::get(1, "a.example"), http2::get(3, "a.example")].concat()).await;
     http2::next_frame(&mut client.io).await.unwrap();
@@ -59,7 +59,7 @@ async fn streams_in_flight_are_finished() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_ends_at_once() {
+async fn an_idle_connection_closes_at_once() {
     let mut client = connect(Protocol::Http1);
     client.send(get("a.example", "/")).await;
     client.read_until("]").await;
@@ -70,7 +70,7 @@ async fn an_idle_connection_ends_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_has_come_by_then_is_served() {
+async fn a_request_that_has_already_arrived_is_served() {
     let mut client = connect(Protocol::Http1);
     client.send(get("a.example", "/")).await;
     client.read_until("]").await;
@@ -82,9 +82,9 @@ async fn a_request_that_has_come_by_then_is_served() {
     assert!(matches!(client.leave().await, Ended::Finished));
 }
 
-/// Who waits, and who waits for nothing.
+/// When a connection counts as waiting for its client.
 #[tokio::test(start_paused = true)]
-async fn waiting_is_told_from_all_else() {
+async fn only_idle_connections_count_as_waiting() {
     let (mut client, release) = connect_to_patient(Protocol::Http1);
     assert_eq!(client.control.waiting_for(), None, "the gate is closed");
     client.send(get("a.example", "/")).await;
@@ -100,24 +100,24 @@ async fn waiting_is_told_from_all_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_answer_holds_nothing_up() {
+async fn a_client_that_does_not_respond_delays_nothing() {
     let (mut client, release) = connect_to_patient(Protocol::Http2);
     client.send([http2::hello(), http2::get(1, "a.example")].concat()).await;
     http2::next_frame(&mut client.io).await.unwrap();
     client.control.drain();
-    // For as long as a request is in flight, the connection stays.
+    // The connection stays as long as a request is in flight.
     http2::frames_until(&mut client.io, |frame| frame.kind == GOAWAY).await;
     tokio::time::sleep(Duration::from_secs(30)).await;
     release.notify_waiters();
     http2::frames_until(&mut client.io, |frame| frame.kind == DATA).await;
-    // The PING that hyper waits for is never answered.
+    // hyper waits for a PING that is never acknowledged.
     client.read_to_end().await;
     assert!(client.started.elapsed() <= Duration::from_secs(33));
     assert!(matches!(client.leave().await, Ended::Idle));
 }
 
 #[tokio::test(start_paused = true)]
-async fn nor_does_one_without_a_request() {
+async fn a_client_without_a_request_delays_nothing() {
     let mut client = connect(Protocol::Http2);
     client.send([http2::hello(), http2::get(1, "a.example")].concat()).await;
     http2::frames_until(&mut client.io, |frame| frame.kind == DATA).await;
@@ -128,7 +128,7 @@ async fn nor_does_one_without_a_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn behind_a_closed_gate_it_ends_without_a_byte() {
+async fn draining_behind_a_closed_gate_writes_no_byte() {
     for protocol in [Protocol::Http1, Protocol::Http2, Protocol::Detect] {
         let mut client = connect(protocol);
         client.hears_nothing_for(Duration::from_secs(1)).await;

@@ -1,4 +1,4 @@
-//! Responses that are whole before their requests are: the rest still reaches the backend.
+//! Responses that complete before their requests do: the rest of the request still reaches the backend.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -24,7 +24,7 @@ use super::support::{
     http2::{self, DATA, HEADERS},
 };
 
-/// Longer than a head may take, and than a backend may leave a request unread.
+/// Longer than the timeouts for a head, and for a backend that does not read.
 const PAUSE: Duration = Duration::from_secs(50);
 const PARTS: [&str; 4] = ["one..", "two..", "three", "four."];
 
@@ -78,7 +78,7 @@ async fn the_rest_of_an_upload_follows_its_response() {
         client.write_all(part.as_bytes()).await.unwrap();
         receives(&mut connection, part).await;
     }
-    // Both connections go on.
+    // Both connections stay usable.
     settle().await;
     client.write_all(b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     assert!(connection.answer("next").await.starts_with("GET /next "));
@@ -86,7 +86,7 @@ async fn the_rest_of_an_upload_follows_its_response() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn so_it_does_over_http2() {
+async fn the_rest_of_an_upload_follows_its_response_over_http2() {
     let (mut client, mut backend, _ended) = serve(Protocol::Http2);
     let fields =
         [(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "a"), ("content-length", "20")];
@@ -106,7 +106,7 @@ async fn so_it_does_over_http2() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn so_it_does_to_a_backend_of_http2() {
+async fn the_rest_of_an_upload_follows_its_response_to_an_http2_backend() {
     let (connector, mut backend) = backend();
     let pool: Http2Pool<_> = Http2Pool::new(connector, "http://backend".parse().unwrap());
     let (mut client, _ended) = serve_by(pool, Protocol::Http1);
@@ -127,7 +127,7 @@ async fn so_it_does_to_a_backend_of_http2() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_stalls_then_is_ended() {
+async fn a_client_that_then_stalls_is_closed() {
     let (mut client, mut backend, ended) = serve(Protocol::Http1);
     client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\nhalf").await.unwrap();
     let mut connection = backend.accept().await;

@@ -1,4 +1,4 @@
-//! A connection whose end cannot be written yet, as the closing alert of TLS to a client that does not read.
+//! A connection whose end cannot be written yet, such as a closing TLS alert to a client that does not read.
 
 use std::{
     io,
@@ -57,10 +57,10 @@ impl IntoRaw for Stuck {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_left_of_a_body_is_no_request() {
+async fn the_rest_of_a_body_is_not_read_as_a_request() {
     let requests = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&requests);
-    // Answers without a look at the body.
+    // Responds without reading the body.
     let service = service_fn(move |_: Request<RequestBody>| {
         counted.fetch_add(1, Ordering::Relaxed);
         std::future::ready(Ok::<_, BoxError>(Response::new("early".to_owned())))

@@ -1,4 +1,4 @@
-//! Upgrades over HTTP/2, by extended CONNECT: from a client, to a backend, and what becomes of the connections.
+//! Upgrades over HTTP/2, by extended CONNECT: from a client, to a backend, and the effects on connections.
 
 use std::time::Duration;
 
@@ -30,10 +30,10 @@ const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade
 const UPGRADE: &str = "GET /chat HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade\r\nupgrade: chat, other\r\n\r\n";
 const TUNNEL_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
-/// The client's end of a connection, what is known of it, and how it ended.
+/// The client's end of a connection, its info, and how it ended.
 struct Served(DuplexStream, Control, JoinHandle<Ended>);
 
-/// Serves a connection by `pool`, behind all the layers that have a say about an upgrade.
+/// Serves a connection from `pool`, behind all layers that affect upgrades.
 fn serve<S, R>(protocol: Protocol, pool: S) -> Served
 where
     S: Service<Request<RequestBody>, Response = Response<R>, Future: Send, Error: Into<BoxError>>
@@ -64,7 +64,7 @@ fn http2(connector: Connector) -> Http2Pool<Connector> {
     Http2Pool::new(connector, "http://backend".parse().unwrap()).max_streams(1)
 }
 
-/// A client of HTTP/2.
+/// An HTTP/2 client.
 struct Client {
     requests: client::SendRequest<Bytes>,
     /// Ends with the connection.
@@ -86,12 +86,12 @@ impl Client {
     }
 }
 
-/// A client of HTTP/2 with a tunnel to a backend of HTTP/1.1.
+/// An HTTP/2 client with a tunnel to an HTTP/1.1 backend.
 struct Tunnel {
     client: Client,
     near: Stream,
     far: DuplexStream,
-    /// Where further connections arrive.
+    /// Further connections arrive here.
     backend: Backend,
     control: Control,
     ended: JoinHandle<Ended>,
@@ -110,7 +110,7 @@ async fn tunnel() -> Tunnel {
     Tunnel { client, near: Stream(send, response.into_body()), far: far.0, backend, control, ended }
 }
 
-/// One side of a tunnel over HTTP/2.
+/// One side of an HTTP/2 tunnel.
 struct Stream(SendStream<Bytes>, RecvStream);
 
 impl Stream {
@@ -122,7 +122,7 @@ impl Stream {
         self.0.send_data(Bytes::new(), true).unwrap();
     }
 
-    /// All that comes until `bytes` has, which come last.
+    /// Everything that arrives, up to and including `bytes`.
     async fn expect(&mut self, bytes: &str) {
         let mut heard = Vec::new();
         while heard.len() < bytes.len() {
@@ -133,7 +133,7 @@ impl Stream {
         assert_eq!(heard, bytes.as_bytes());
     }
 
-    /// Passes when the other side has ended in good order.
+    /// Returns once the peer has closed cleanly.
     async fn ends(&mut self) {
         assert!(self.1.data().await.is_none_or(|data| data.unwrap().is_empty()));
         assert!(self.1.is_end_stream());
@@ -147,7 +147,7 @@ async fn expect(io: &mut DuplexStream, bytes: &str) {
 }
 
 #[tokio::test]
-async fn a_client_of_http2_reaches_a_backend_of_http1() {
+async fn an_http2_client_reaches_an_http1_backend() {
     for client_ends_first in [true, false] {
         let (connector, mut backend) = backend();
         let Served(io, ..) = serve(Protocol::Http2, http1(connector));
@@ -185,7 +185,7 @@ async fn a_client_of_http2_reaches_a_backend_of_http1() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_a_response_like_others() {
+async fn a_refusal_is_an_ordinary_response() {
     let (connector, mut backend) = backend();
     let Served(io, ..) = serve(Protocol::Http2, http1(connector));
     let mut client = Client::new(io).await;
@@ -205,7 +205,7 @@ async fn a_refusal_is_a_response_like_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_with_a_still_tunnel_is_kept_for_the_timeout_of_tunnels() {
+async fn a_connection_with_an_idle_tunnel_is_kept_for_the_tunnel_timeout() {
     let Tunnel { client, mut near, mut far, control, ended, .. } = tunnel().await;
     for _ in 0..3 {
         tokio::time::sleep(TUNNEL_TIMEOUT * 2 / 3).await;
@@ -218,7 +218,7 @@ async fn a_connection_with_a_still_tunnel_is_kept_for_the_timeout_of_tunnels() {
     let still = Instant::now();
     near.ends().await;
     assert!(still.elapsed() >= TUNNEL_TIMEOUT && still.elapsed() < TUNNEL_TIMEOUT * 4 / 3);
-    // The connection lives on, until it has been idle for as long as others.
+    // The connection stays open until the usual idle timeout.
     client.requests.ready().await.unwrap();
     assert!(!ended.is_finished() && !control.is_draining());
     let idle = Instant::now();
@@ -227,7 +227,7 @@ async fn a_connection_with_a_still_tunnel_is_kept_for_the_timeout_of_tunnels() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_that_stalls_beside_a_tunnel_is_reset_alone() {
+async fn a_stalled_response_next_to_a_tunnel_is_reset_alone() {
     for moves in [true, false] {
         let Tunnel { mut client, mut near, mut far, mut backend, ended, .. } = tunnel().await;
         let request = Request::get("https://a.test/slow").body(()).unwrap();
@@ -252,7 +252,7 @@ async fn a_response_that_stalls_beside_a_tunnel_is_reset_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_cancels_or_leaves_ends_the_tunnel() {
+async fn a_client_that_cancels_or_leaves_closes_the_tunnel() {
     for reason in [Some(Reason::CANCEL), Some(Reason::INTERNAL_ERROR), None] {
         let Tunnel { client, mut near, mut far, .. } = tunnel().await;
         match reason {
@@ -260,13 +260,13 @@ async fn a_client_that_cancels_or_leaves_ends_the_tunnel() {
             None => client.connection.abort(),
         }
         assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
-        // Not half of it.
+        // Both directions.
         assert!(far.write_all(b"x").await.is_err(), "{reason:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_drains_keeps_its_tunnels_to_the_end() {
+async fn a_draining_connection_keeps_its_tunnels_until_they_end() {
     let Tunnel { client, mut near, mut far, control, ended, .. } = tunnel().await;
     let record = control.downgrade();
     control.drain();
@@ -285,18 +285,18 @@ async fn a_connection_that_drains_keeps_its_tunnels_to_the_end() {
 }
 
 #[tokio::test]
-async fn a_plain_connect_is_refused() {
+async fn a_plain_connect_is_rejected() {
     let (connector, backend) = backend();
     let Served(io, ..) = serve(Protocol::Http2, http1(connector));
     let mut client = Client::new(io).await;
     let request = Request::builder().method(Method::CONNECT).uri("a.test:443").body(()).unwrap();
     let (response, _send) = client.requests.send_request(request, false).unwrap();
-    // Nobody answers errors here.
+    // There is no layer here that responds to errors.
     assert!(response.await.is_err());
     assert!(!backend.has_waiting());
 }
 
-/// A backend of HTTP/2.
+/// An HTTP/2 backend.
 struct Peer(server::Connection<DuplexStream, Bytes>);
 
 impl Peer {
@@ -312,7 +312,7 @@ impl Peer {
         self.0.accept().await.unwrap().unwrap()
     }
 
-    /// Keeps the connection going; it ends when the pool has ended it.
+    /// Drives the connection until the pool closes it.
     fn run(mut self) -> JoinHandle<()> {
         tokio::spawn(async move { while let Some(Ok(_)) = self.0.accept().await {} })
     }
@@ -326,7 +326,7 @@ async fn read_head(io: &mut DuplexStream) -> String {
     head
 }
 
-/// A client of HTTP/1.1 with a tunnel to a backend of HTTP/2.
+/// An HTTP/1.1 client with a tunnel to an HTTP/2 backend.
 async fn tunnel_to_http2() -> (DuplexStream, Stream, JoinHandle<()>, Backend, Http2Pool<Connector>) {
     let (connector, mut backend) = backend();
     let pool = http2(connector);
@@ -345,7 +345,7 @@ async fn tunnel_to_http2() -> (DuplexStream, Stream, JoinHandle<()>, Backend, Ht
 }
 
 #[tokio::test]
-async fn a_client_of_http1_reaches_a_backend_of_http2() {
+async fn an_http1_client_reaches_an_http2_backend() {
     for client_ends_first in [true, false] {
         let (mut client, mut stream, ..) = tunnel_to_http2().await;
         stream.send("welcome");
@@ -371,9 +371,9 @@ async fn a_client_of_http1_reaches_a_backend_of_http2() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tunnel_is_a_stream_in_use() {
+async fn a_tunnel_counts_as_a_stream() {
     let (client, stream, peer, mut backend, pool) = tunnel_to_http2().await;
-    // The limit is one, so the next request has a connection of its own.
+    // The limit is one, so the next request uses another connection.
     let Served(mut other, ..) = serve(Protocol::Http1, pool);
     other.write_all(b"GET / HTTP/1.1\r\nhost: a.test\r\n\r\n").await.unwrap();
     settle().await;
@@ -387,7 +387,7 @@ async fn a_tunnel_is_a_stream_in_use() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backend_that_cancels_or_leaves_ends_the_tunnel() {
+async fn a_backend_that_cancels_or_leaves_closes_the_tunnel() {
     for leaves in [false, true] {
         let (mut client, mut stream, peer, ..) = tunnel_to_http2().await;
         if leaves {
@@ -401,7 +401,7 @@ async fn a_backend_that_cancels_or_leaves_ends_the_tunnel() {
 }
 
 #[tokio::test]
-async fn a_backend_that_takes_no_upgrades_gets_an_ordinary_request() {
+async fn a_backend_without_upgrades_gets_an_ordinary_request() {
     let (connector, mut backend) = backend();
     let Served(mut client, ..) = serve(Protocol::Http1, http2(connector));
     client.write_all(UPGRADE.as_bytes()).await.unwrap();
@@ -414,7 +414,7 @@ async fn a_backend_that_takes_no_upgrades_gets_an_ordinary_request() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_a_backend_of_http2_is_a_response() {
+async fn a_refusal_by_an_http2_backend_is_a_response() {
     for status in [403, 204] {
         let (connector, mut backend) = backend();
         let Served(mut client, ..) = serve(Protocol::Http1, http2(connector));
@@ -428,7 +428,7 @@ async fn a_refusal_of_a_backend_of_http2_is_a_response() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upgrade_that_was_not_sent_is_asked_for_again() {
+async fn an_unsent_upgrade_is_retried() {
     let (connector, mut backend) = backend();
     let pool = Http2Pool::new(connector, "http://backend".parse().unwrap());
     let Served(mut first, ..) = serve(Protocol::Http1, pool.clone());

@@ -1,4 +1,4 @@
-//! Fixed responses on the wire, and requests that get no response at all.
+//! Fixed responses on the wire, and requests without a response.
 
 use std::net::SocketAddr;
 
@@ -29,7 +29,7 @@ fn fixed<R>(status: u16, body: &'static str) -> FixedResponse<R> {
     FixedResponse::new(StatusCode::from_u16(status).unwrap()).unwrap().body(body)
 }
 
-/// No response for `/silent`, 200 for all else.
+/// No response for `/silent`, 200 for everything else.
 fn partly_silent() -> Stack {
     let service = tower::service_fn(async |request: Request<RequestBody>| match request.uri().path() {
         "/silent" => Silence::new().oneshot(request).await.map_err(BoxError::from),
@@ -58,7 +58,7 @@ fn summary(answer: &str) -> (String, Vec<String>, String) {
 }
 
 #[tokio::test]
-async fn head_and_bodiless_statuses_are_right_on_every_server() {
+async fn head_and_bodiless_statuses_work_on_every_server() {
     let statuses = [(200, "hello"), (503, "hello"), (204, "hello"), (304, "hello"), (205, "hello"), (200, "")];
     for (status, body) in statuses {
         let app = Router::new().route_service("/", fixed::<axum::body::Body>(status, body));
@@ -92,7 +92,7 @@ async fn head_and_bodiless_statuses_are_right_on_every_server() {
             for (server, answer) in [("axum", under_axum), ("HttpServer", alone)] {
                 let mut summary = summary(&answer);
                 if method == "HEAD" && (is_empty || is_bodiless) {
-                    // The server may leave out the length of an empty body (RFC 9110, 9.3.2).
+                    // The server may omit the length of an empty body (RFC 9110, 9.3.2).
                     summary.1.retain(|header| header != "content-length: 0");
                     headers.retain(|header| header != "content-length: 0");
                 }
@@ -104,7 +104,7 @@ async fn head_and_bodiless_statuses_are_right_on_every_server() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_request_ends_its_connection_over_http1() {
+async fn a_silent_request_closes_its_http1_connection() {
     for (requests, answers) in [
         (get("a.example", "/silent"), &[][..]),
         (get("a.example", "/silent") + &get("a.example", "/next"), &[]),
@@ -126,9 +126,9 @@ async fn a_silent_request_ends_its_connection_over_http1() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_request_ends_only_its_stream_over_http2() {
+async fn a_silent_request_ends_only_its_http2_stream() {
     let mut client = tls(Protocol::Http2);
-    // The rest of its body never comes.
+    // The rest of its body is never sent.
     let fields = [(":method", "POST"), (":scheme", "https"), (":path", "/silent"), (":authority", "a.example")];
     let mut post = http2::request(1, &fields);
     post[4] = 4;
@@ -147,7 +147,7 @@ async fn a_silent_request_ends_only_its_stream_over_http2() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn before_a_served_name_silence_is_like_any_error() {
+async fn before_a_served_name_silence_looks_like_any_error() {
     let stack = || {
         let silence = Silence::<String>::new();
         BoxCloneService::new(ServiceBuilder::new().layer(RespondLayer::new().pass::<NoResponse>()).service(silence))

@@ -1,4 +1,4 @@
-//! Clients of HTTP/2 that keep the server busy for nothing, and those that only look like it.
+//! HTTP/2 clients that keep the server busy for nothing, and clients that only look like it.
 
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
@@ -31,7 +31,7 @@ const PRIORITY_UPDATE: u8 = 16;
 const PIECE: usize = 16 * 1024;
 const LARGE: usize = 16 * 1024 * 1024;
 
-/// With the gate open. `/` echoes, `/large` is large, `/never` is not answered.
+/// With the gate open. `/` echoes, `/large` is large, and `/never` gets no response.
 fn serve() -> (DuplexStream, JoinHandle<Ended>) {
     let service = service_fn(async |request: Request<RequestBody>| {
         let body = match request.uri().path() {
@@ -44,7 +44,7 @@ fn serve() -> (DuplexStream, JoinHandle<Ended>) {
         };
         Ok::<_, BoxError>(Response::new(body))
     });
-    // Holds all that the server may say to a flood.
+    // Large enough for everything the server may send in response to a flood.
     let (client, server) = tokio::io::duplex(1024 * 1024);
     let info = ConnInfo::tls(SocketAddr::from(PEER), "a.example".parse().unwrap());
     let ended = tokio::spawn(async move { HttpServer::new().serve(server, info, Protocol::Http2, service).await });
@@ -60,7 +60,7 @@ fn head(stream: u32, path: &str, end: bool) -> Vec<u8> {
     head
 }
 
-/// Sends `frames` as long as they are taken, and returns what came last.
+/// Sends `frames` as long as the server reads, and returns the last frame received.
 async fn flood(client: DuplexStream, frames: impl Iterator<Item = Vec<u8>> + Send + 'static) -> Option<http2::Frame> {
     let (mut reader, mut writer) = tokio::io::split(client);
     let sender = tokio::spawn(async move {
@@ -70,7 +70,7 @@ async fn flood(client: DuplexStream, frames: impl Iterator<Item = Vec<u8>> + Sen
                 break;
             }
         }
-        // Not the end of what the client sends.
+        // Without closing the client's sending side.
         writer
     });
     let mut last = None;
@@ -87,7 +87,7 @@ fn windows(stream: u32) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frames_without_substance_end_the_connection() {
+async fn useless_frames_close_the_connection() {
     const MANY: usize = 12_000;
     let repeat = |frame: Vec<u8>| std::iter::repeat_n(frame, MANY);
     let in_body = |frame: Vec<u8>| [head(1, "/never", false), frame].concat();
@@ -111,7 +111,7 @@ async fn frames_without_substance_end_the_connection() {
         let (client, ended) = serve();
         let last = flood(client, std::iter::once(before).chain(repeat(each))).await.unwrap();
         let ended = ended.await.unwrap();
-        // Of small pieces that pile up, h2 takes care itself.
+        // h2 itself handles small pieces that pile up.
         let by_h2 = matches!(name, "padding" | "a byte that nobody reads");
         assert!(matches!(ended, Ended::Failed(_)) == by_h2, "{name}: {ended:?}");
         assert!(matches!(ended, Ended::Flooded) != by_h2, "{name}: {ended:?}");
@@ -130,12 +130,12 @@ async fn a_flood_before_the_gate_opens_gets_no_byte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_are_cancelled_end_the_connection() {
+async fn rapid_resets_close_the_connection() {
     let (mut client, ended) = serve();
     client.write_all(&hello()).await.unwrap();
     let mut sent = 0;
     let mut last = None;
-    // PING, so that each request has reached the service when it is cancelled.
+    // A PING, so that each request has reached the service before it is cancelled.
     while last.as_ref().is_none_or(|frame: &http2::Frame| frame.kind == PING) {
         let stream = 2 * sent + 1;
         let ping = frame(PING, 0, 0, &[0; 8]);
@@ -154,7 +154,7 @@ async fn requests_that_are_cancelled_end_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_cancels_half_of_its_requests_is_served() {
+async fn a_client_that_cancels_half_of_its_requests_is_served() {
     let (mut client, ended) = serve();
     client.write_all(&hello()).await.unwrap();
     for number in 0..2000 {
@@ -167,7 +167,7 @@ async fn who_cancels_half_of_its_requests_is_served() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_cancels_now_and_then_is_served() {
+async fn a_client_that_cancels_now_and_then_is_served() {
     let (mut client, ended) = serve();
     client.write_all(&hello()).await.unwrap();
     for number in 0..3000 {
@@ -180,7 +180,7 @@ async fn who_cancels_now_and_then_is_served() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_download_may_be_acknowledged_in_small_pieces() {
+async fn a_download_can_be_acknowledged_in_small_pieces() {
     let (mut client, ended) = serve();
     client.write_all(&[hello(), head(1, "/large", true)].concat()).await.unwrap();
     let mut got = 0;
@@ -190,7 +190,7 @@ async fn a_download_may_be_acknowledged_in_small_pieces() {
             continue;
         }
         got += frame.payload.len();
-        // At both levels for each KiB, and a PING.
+        // For each KiB, at both levels, and a PING.
         let mut answer = http2::frame(PING, 0, 0, &[0; 8]);
         for piece in frame.payload.chunks(1024) {
             let size = u32::try_from(piece.len()).unwrap().to_be_bytes();
@@ -202,7 +202,7 @@ async fn a_download_may_be_acknowledged_in_small_pieces() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn small_messages_may_come_with_a_ping_each() {
+async fn small_messages_can_each_come_with_a_ping() {
     let (mut client, ended) = serve();
     let messages = (0..50_000).map(|_| [frame(DATA, 0, 1, &[0; 5]), frame(PING, 0, 0, &[0; 8])].concat());
     client.write_all(&[hello(), head(1, "/", false)].concat()).await.unwrap();
@@ -216,9 +216,9 @@ async fn small_messages_may_come_with_a_ping_each() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_window_that_is_opened_byte_by_byte_ends_the_connection() {
+async fn opening_a_window_byte_by_byte_closes_the_connection() {
     let (mut client, ended) = serve();
-    // No window at first (RFC 9113, 6.5.2).
+    // Initially no window (RFC 9113, 6.5.2).
     let no_window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
     let all = frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes());
     client.write_all(&[hello(), no_window, all, head(1, "/large", true)].concat()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Fields that are taken out, for any fields.
+//! Which headers are removed and replaced, for arbitrary headers.
 
 use std::convert::Infallible;
 
@@ -68,7 +68,7 @@ fn parameters(forwarded: &str, name: &str) -> Vec<String> {
     pairs.filter(|(other, _)| *other == name).map(|(_, value)| value.trim_matches('"').to_owned()).collect()
 }
 
-/// The value of a `Connection` field.
+/// The value of a `Connection` header.
 fn connection() -> impl Strategy<Value = String> {
     let token = prop_oneof!["[xX]-[aBc]", "close", "Host", "content-length", "connection", "upgrade", "[=@ ]", ""];
     prop::collection::vec(token, 0..4).prop_map(|tokens| tokens.join(" , "))
@@ -83,7 +83,7 @@ fn headers(fields: &[(String, String)]) -> HeaderMap {
     headers
 }
 
-/// What the inner service of `layer` sees.
+/// The headers that the inner service of `layer` sees.
 fn seen<L>(layer: L, headers: HeaderMap, peer: ConnInfo) -> HeaderMap
 where
     L: Layer<Inner>,
@@ -104,7 +104,7 @@ type Inner = tower::util::ServiceFn<fn(Request<Empty<Bytes>>) -> Ready>;
 
 proptest! {
     #[test]
-    fn hop_by_hop_fields_go_and_no_others(
+    fn only_hop_by_hop_headers_are_removed(
         fields in prop::collection::vec(field(), 0..10),
         connections in prop::collection::vec(connection(), 0..3),
     ) {
@@ -121,7 +121,7 @@ proptest! {
         for name in before.keys() {
             let protected = name == "host" || name == "content-length";
             let expected = protected || !(HOP_BY_HOP.contains(&name.as_str()) || named(name));
-            // An upgrade goes on, written anew.
+            // An upgrade is rewritten and kept.
             let upgrade = (name == "upgrade" || name == "connection") && after.contains_key("upgrade");
             prop_assert!(after.contains_key(name) == expected || upgrade, "{} in {:?}", name, after);
             if expected {
@@ -161,7 +161,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_client_writes_does_not_hide_what_its_proxy_appends(
+    fn a_client_cannot_hide_what_its_proxy_appends(
         claims in prop::collection::vec(claim(), 0..4),
         on_new_line in any::<bool>(),
         element in prop::sample::select(&[
@@ -184,7 +184,7 @@ proptest! {
     }
 
     #[test]
-    fn a_strangers_word_does_not_go_on(fields in prop::collection::vec(field(), 0..10), trusted in any::<bool>()) {
+    fn headers_of_untrusted_clients_are_not_forwarded(fields in prop::collection::vec(field(), 0..10), trusted in any::<bool>()) {
         let proxies = TrustedProxies::new(trusted.then(|| "192.0.2.0/24".parse().unwrap()));
         let layers = tower::ServiceBuilder::new()
             .layer(DistrustLayer::new(proxies.clone()))

@@ -1,4 +1,4 @@
-//! HTTP/2 behind the gate: SETTINGS and all else wait for the first served request.
+//! HTTP/2 behind the gate: SETTINGS and everything else wait for the first served request.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::support::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn what_was_held_comes_in_order_once_a_served_host_was_named() {
+async fn held_frames_are_sent_in_order_once_a_served_host_was_named() {
     for protocol in [Protocol::Http2, Protocol::Detect] {
         let mut client = connect(protocol);
         client.send(http2::hello()).await;
@@ -31,7 +31,7 @@ async fn what_was_held_comes_in_order_once_a_served_host_was_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_preface_opens_the_gate_where_that_was_chosen() {
+async fn a_preface_opens_the_gate_if_so_configured() {
     let mut client = connect(Protocol::DetectOpen);
     client.send(http2::hello()).await;
     let frames = http2::frames_until(&mut client.io, |frame| frame.kind == SETTINGS).await;
@@ -46,7 +46,7 @@ async fn a_preface_opens_the_gate_where_that_was_chosen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_before_the_gate_opens_ends_the_connection() {
+async fn a_flood_before_the_gate_opens_closes_the_connection() {
     for (name, frame) in [("PING", http2::frame(PING, 0, 0, &[0; 8])), ("SETTINGS", http2::frame(SETTINGS, 0, 0, &[]))]
     {
         let mut client = connect(Protocol::Http2);

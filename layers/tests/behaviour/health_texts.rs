@@ -1,4 +1,4 @@
-//! What is written down of an endpoint that has failed.
+//! The recorded reasons of endpoint failures.
 
 use std::{future::pending, io, time::Duration};
 
@@ -22,7 +22,7 @@ use tower::{BoxError, Layer, Service, ServiceExt, service_fn, util::BoxCloneSync
 type Body = RequestBody;
 type Connector = BoxCloneSyncService<Uri, TokioIo<DuplexStream>, BoxError>;
 
-/// Sends a request to an endpoint. Returns what is known of its failure.
+/// Sends a request to an endpoint. Returns the recorded failure.
 async fn error_of<S, E>(pool: S) -> String
 where
     S: Service<Request<Body>, Response = Response<ResponseBody>, Error = E, Future: Send> + Clone + Send + 'static,
@@ -32,7 +32,7 @@ where
     let service = ResponseTimeoutLayer::new(Duration::from_secs(30)).layer(pool);
     let endpoint = Endpoint::with_health("a", service, health.clone());
     let balance = Rotation::new().balance(vec![endpoint], Vec::new());
-    // Sent once, whatever happens.
+    // Sent only once, whatever happens.
     let request = Request::post("/").body(Empty::<Bytes>::new()).unwrap();
     if let Ok(response) = balance.oneshot(request).await {
         response.into_body().collect().await.unwrap_err();
@@ -76,7 +76,7 @@ fn is_reset() -> Connector {
 }
 
 #[tokio::test(start_paused = true)]
-async fn texts_of_http1() {
+async fn failures_of_http1_endpoints() {
     for (connector, expected) in [
         (never_connects(), "no connection to the endpoint: connecting timed out after 5.0s"),
         (is_reset(), "no connection to the endpoint: connection reset"),
@@ -100,7 +100,7 @@ async fn texts_of_http1() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn texts_of_http2() {
+async fn failures_of_http2_endpoints() {
     for (connector, expected) in [
         (never_connects(), "no connection to the endpoint: connecting timed out after 5.0s"),
         (

@@ -1,4 +1,4 @@
-//! How much is taken from one side for another that does not read: what a connection holds at the most.
+//! The maximum that a connection buffers for a peer that does not read.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -19,10 +19,10 @@ use super::support::{
     http2::{self, DATA, HEADERS, SETTINGS},
 };
 
-/// Of the side that does not read, and of the one that sends as fast as it can.
+/// Buffer sizes of the side that does not read, and of the side that sends as fast as it can.
 const SMALL: usize = 16 * 1024;
 const LARGE: usize = 1024 * 1024;
-/// In each direction: two reads that wait to be written, one between the connections, one that is being taken apart.
+/// In each direction: two reads waiting to be written, one between the connections, and one being parsed.
 const HELD: usize = 256 * 1024;
 const BODY: usize = 100 * LARGE;
 
@@ -36,7 +36,7 @@ fn serve(protocol: Protocol, client_pipe: usize, backend_pipe: usize) -> (Duplex
     (client, backend)
 }
 
-/// Writes until nothing is taken any more; with the clock of tokio paused. Returns how much was.
+/// Writes until the peer stops reading, with tokio's clock paused. Returns how much was written.
 async fn fill(io: &mut (impl AsyncWrite + Unpin)) -> usize {
     let (piece, mut taken) = (vec![b'x'; LARGE], 0);
     while let Ok(count) = timeout(Duration::from_secs(1), io.write(&piece)).await {
@@ -50,7 +50,7 @@ async fn respond(connection: &mut Exchange, length: usize) {
     connection.send(&format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n")).await;
 }
 
-/// Reads are larger behind those that have brought much.
+/// Reads grow after large reads.
 async fn respond_whole(mut connection: Exchange) -> Exchange {
     respond(&mut connection, 4 * LARGE).await;
     connection.0.write_all(&vec![b'x'; 4 * LARGE]).await.unwrap();

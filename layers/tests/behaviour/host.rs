@@ -1,4 +1,4 @@
-//! Which host a request names, and what of it goes on.
+//! Which host a request names, and which `Host` is forwarded.
 
 use http::{Request, Version};
 use pmesh_layers::host::{HostLayer, HostName, HostRejected, HostSet};
@@ -77,7 +77,7 @@ async fn http2() {
 }
 
 #[tokio::test]
-async fn a_rejected_request_takes_no_place_in_the_inner_service() {
+async fn a_rejected_request_does_not_use_the_inner_service() {
     let (mut service, mut handle): (_, mock::Handle<Request<()>, ()>) =
         mock::spawn_with(|mock: Mock<_, _>| tower::Layer::layer(&layer(), mock));
     handle.allow(1);

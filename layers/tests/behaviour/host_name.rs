@@ -1,9 +1,9 @@
-//! The canonical form of a host, for any bytes.
+//! The canonical form of a host, for arbitrary bytes.
 
 use pmesh_layers::host::HostName;
 use proptest::prelude::*;
 
-/// What may well be a host, with what may well spoil it.
+/// Text that is likely to be a host, and text that is likely to invalidate it.
 fn near_host() -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![
         6 => "[a-zA-Z0-9_-]{1,4}",
@@ -18,7 +18,7 @@ fn near_host() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn any_bytes_are_a_host_in_canonical_form_or_none(
+    fn arbitrary_bytes_are_a_canonical_host_or_none(
         bytes in prop_oneof![near_host(), prop::collection::vec(any::<u8>(), 0..300)],
     ) {
         if let Ok(name) = HostName::from_authority(&bytes) {
@@ -30,7 +30,7 @@ proptest! {
                 "{text}"
             );
             prop_assert!(!text.is_empty() && text.len() <= 253 && !text.starts_with('.') && !text.ends_with('.'));
-            // Once more changes nothing, and neither does the other reader.
+            // Parsing it again changes nothing, and the other parser agrees.
             prop_assert_eq!(HostName::from_authority(text.as_bytes()), Ok(name.clone()));
             prop_assert_eq!(text.parse(), Ok(name));
         }

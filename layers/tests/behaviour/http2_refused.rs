@@ -1,4 +1,4 @@
-//! Requests over HTTP/2 that the endpoint has not processed, and what they may do next (RFC 9113, 6.8 and 8.7).
+//! HTTP/2 requests that the endpoint has not processed, and when they are retried (RFC 9113, 6.8 and 8.7).
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -37,7 +37,7 @@ fn request(method: &str, body: &'static str) -> Request<Body> {
     Request::builder().method(method).uri("/").header("host", "a.test").body(body).unwrap()
 }
 
-/// The backend's end of a new connection, at the end of its first request.
+/// The backend's end of a new connection, after its first request.
 async fn accept(backend: &mut Backend) -> Exchange {
     let mut peer = backend.accept().await;
     tokio::io::AsyncReadExt::read_exact(&mut peer.0, &mut [0; PREFACE]).await.unwrap();
@@ -56,7 +56,7 @@ async fn say(peer: &mut Exchange, says: Says) {
 }
 
 async fn ok(peer: &mut Exchange) {
-    // `:status: 200`, and nothing more.
+    // `:status: 200` only.
     peer.0.write_all(&frame(HEADERS, 5, 1, &[0x88])).await.unwrap();
 }
 
@@ -68,13 +68,13 @@ fn send(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_not_processed_is_sent_again_whatever_its_method() {
+async fn unprocessed_requests_are_retried_whatever_their_method() {
     for (says, method, body, again) in [
         (Says::Reset(REFUSED_STREAM), "POST", "", true),
         (Says::Reset(REFUSED_STREAM), "GET", "", true),
         (Says::Goodbye { last_stream: 0, reason: NO_ERROR }, "POST", "", true),
         (Says::Goodbye { last_stream: 0, reason: INTERNAL_ERROR }, "POST", "", true),
-        // It has been read, and is gone.
+        // It has been read, and cannot be sent again.
         (Says::Reset(REFUSED_STREAM), "POST", "body", false),
         (Says::Goodbye { last_stream: 0, reason: NO_ERROR }, "PUT", "body", false),
         // It may have had an effect.
@@ -97,7 +97,7 @@ async fn what_was_not_processed_is_sent_again_whatever_its_method() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_is_processed_goes_on_after_the_goodbye_and_is_not_sent_again() {
+async fn a_request_being_processed_continues_after_goaway_and_is_not_retried() {
     let ((one, mut first), (two, second)) = (endpoint(), endpoint());
     let answer = send(&Balance::new([one, two]), request("POST", ""));
     let mut peer = accept(&mut first).await;
@@ -110,7 +110,7 @@ async fn one_that_is_processed_goes_on_after_the_goodbye_and_is_not_sent_again()
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_endpoint_alone_gets_it_over_a_new_connection() {
+async fn a_single_endpoint_gets_it_over_a_new_connection() {
     let (one, mut backend) = endpoint();
     let answer = send(&Balance::new([one]), request("POST", ""));
     let mut old = accept(&mut backend).await;
@@ -120,7 +120,7 @@ async fn one_endpoint_alone_gets_it_over_a_new_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_says_goodbye_in_order_keeps_its_turns() {
+async fn an_endpoint_that_shuts_down_gracefully_keeps_its_turns() {
     for (reason, keeps) in [(NO_ERROR, true), (INTERNAL_ERROR, false)] {
         let ((one, mut first), (two, mut second)) = (endpoint(), endpoint());
         let upstream = Balance::new([one, two]);

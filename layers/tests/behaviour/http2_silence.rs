@@ -1,4 +1,4 @@
-//! Requests of HTTP/2 that name no served host end the connection.
+//! HTTP/2 requests that name no served host close the connection.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::support::{
 const GET: [(&str, &str); 3] = [(":method", "GET"), (":scheme", "http"), (":path", "/")];
 
 #[tokio::test(start_paused = true)]
-async fn nameless_requests_end_the_connection_without_a_byte() {
+async fn requests_without_a_served_host_close_the_connection_without_a_byte() {
     let cases: [(&str, &[(&str, &str)]); 10] = [
         ("no authority", &[]),
         ("unserved", &[(":authority", "other.example")]),
@@ -38,7 +38,7 @@ async fn nameless_requests_end_the_connection_without_a_byte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_host_that_agrees_or_stands_alone_is_fine() {
+async fn a_host_header_alone_or_equal_to_the_authority_is_accepted() {
     let cases: [(&str, &[(&str, &str)]); 3] = [
         ("authority alone", &[(":authority", "a.example")]),
         ("both", &[(":authority", "a.example"), ("host", "A.EXAMPLE:80")]),
@@ -53,7 +53,7 @@ async fn a_host_that_agrees_or_stands_alone_is_fine() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unserved_name_later_ends_the_connection() {
+async fn a_later_unserved_host_closes_the_connection() {
     let mut client = connect(Protocol::Http2);
     client.send([http2::hello(), http2::get(1, "a.example")].concat()).await;
     http2::frames_until(&mut client.io, |frame| frame.kind == DATA).await;

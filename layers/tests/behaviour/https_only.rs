@@ -1,4 +1,4 @@
-//! HTTPS behind a proxy that ends TLS: an axum app that redirects plain requests, and sets HSTS on the others.
+//! HTTPS behind a proxy that terminates TLS: an axum app that redirects plain requests, and sends HSTS with the others.
 
 use std::net::SocketAddr;
 
@@ -58,7 +58,7 @@ async fn ask(address: SocketAddr, path: &str, headers: &str) -> (u16, Option<Str
 }
 
 #[tokio::test]
-async fn a_trusted_proxy_says_whether_its_clients_use_tls() {
+async fn a_trusted_proxy_reports_whether_its_clients_use_tls() {
     let address = serve(TrustedProxies::new(["127.0.0.0/8".parse().unwrap()])).await;
     let hsts = || Some("max-age=60".to_owned());
     for (path, proto, expected) in [
@@ -73,7 +73,7 @@ async fn a_trusted_proxy_says_whether_its_clients_use_tls() {
 }
 
 #[tokio::test]
-async fn other_clients_are_not_believed() {
+async fn other_clients_are_not_trusted() {
     let address = serve(TrustedProxies::none()).await;
     let redirected = (308, Some("https://a.example/".to_owned()), None);
     for claim in ["", "X-Forwarded-Proto: https\r\n", "Forwarded: proto=https\r\n", "X_Forwarded_Proto: https\r\n"] {

@@ -1,4 +1,4 @@
-//! Connections that were answered and then wait for too long.
+//! Keep-alive timeouts.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn http1_is_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_starts_the_wait_anew() {
+async fn a_request_restarts_the_timeout() {
     let mut client = connect(Protocol::Http1);
     for _ in 0..3 {
         client.send(get("a.example", "/")).await;
@@ -40,20 +40,20 @@ async fn a_request_starts_the_wait_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn http2_is_told_to_go_away() {
+async fn http2_gets_goaway() {
     let mut client = connect(Protocol::Http2);
     client.send([http2::hello(), http2::get(1, "a.example")].concat()).await;
     http2::frames_until(&mut client.io, |frame| frame.kind == DATA).await;
     http2::frames_until(&mut client.io, |frame| frame.kind == GOAWAY).await;
     let waited = client.started.elapsed();
     assert!(waited >= TIMEOUT && waited < TIMEOUT + Duration::from_secs(1), "{waited:?}");
-    // Even if the client does not answer.
+    // Even if the client does not respond.
     client.read_to_end().await;
     assert!(matches!(client.leave().await, Ended::Idle));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wait_is_no_longer_where_the_first_head_came_in_pieces() {
+async fn a_first_head_in_pieces_does_not_extend_the_timeout() {
     let server = HttpServer::new().keep_alive_timeout(Duration::from_secs(1)).silence_deadline(Duration::from_secs(8));
     let (near, mut client) = duplex(4096);
     let serving = tokio::spawn(server.serve(near, ConnInfo::plain(PEER.into()), Protocol::Http1, gated(echo())));

@@ -25,7 +25,7 @@ use tokio::{
 };
 use tower::{BoxError, ServiceBuilder, service_fn};
 
-/// The content of bodies: if it were taken for a request, it would be served.
+/// The content of bodies, which is a valid request: if it were read as one, it would be served.
 const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// A request, and how it is handled.
@@ -38,16 +38,16 @@ struct Exchange {
     /// The client's pause before the next request, which may be sent before this one is answered.
     pause: Duration,
     reader: Reader,
-    /// The minimum delay of the answer.
+    /// The minimum delay of the response.
     answers_after: Duration,
     answer: &'static str,
 }
 
 #[derive(Debug, Clone)]
 enum Reader {
-    /// The service, before it answers.
+    /// The service, before it responds.
     Service(Reads),
-    /// A task that goes on after the service has answered.
+    /// A task that continues after the service has responded.
     Task(Reads),
     /// The response, which has the request body as its body.
     Response,
@@ -62,7 +62,7 @@ struct Reads {
 }
 
 fn pause() -> impl Strategy<Value = Duration> {
-    // Some are longer than a connection stays awake, or than a head may take.
+    // Some are longer than a connection stays awake, or than the head timeout.
     prop::sample::select(vec![0, 0, 0, 1, 15, 19, 20, 21, 50, 15_000]).prop_map(Duration::from_millis)
 }
 
@@ -253,7 +253,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_served_is_what_was_sent(exchanges in vec(exchange(), 1..5)) {
+    fn served_requests_are_those_that_were_sent(exchanges in vec(exchange(), 1..5)) {
         check(exchanges)?;
     }
 }

@@ -11,7 +11,7 @@ use super::support::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn the_server_ends_whenever_the_client_does() {
+async fn the_server_closes_when_the_client_does() {
     let http1 = [
         "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
         &get("b.example", "/"),
@@ -34,7 +34,7 @@ async fn the_server_ends_whenever_the_client_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_only_stops_sending_gets_nothing_for_a_part_of_a_request() {
+async fn a_half_closed_client_gets_nothing_for_a_partial_request() {
     let request = get("a.example", "/");
     for protocol in [Protocol::Http1, Protocol::Detect] {
         for end in 0..request.len() {

@@ -1,4 +1,4 @@
-//! Each layer alone: seen by a client over a pipe, or between a mock and the test.
+//! Each layer by itself, as seen by a client over a pipe, or with mocks around it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Requests without a valid or served host, on connections that may be answered.
+//! Requests without a valid or served host, on connections whose gate is open.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -32,7 +32,7 @@ fn connect_tls(protocol: Protocol) -> Client {
     serve(echo(), ConnInfo::tls(SocketAddr::from(PEER), "a.example".parse().unwrap()), protocol)
 }
 
-/// A connection on which a request has been answered.
+/// A connection after a first response.
 async fn kept_alive() -> Client {
     let mut client = connect(Protocol::Http1);
     client.send(get("a.example", "/")).await;
@@ -55,7 +55,7 @@ async fn a_malformed_host_gets_400_over_http1() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unserved_host_gets_no_answer_over_http1() {
+async fn an_unserved_host_gets_no_response_over_http1() {
     for host in ["other.example", "127.0.0.1", "a.example.other"] {
         for tls in [true, false] {
             let mut client = if tls { connect_tls(Protocol::Http1) } else { kept_alive().await };
@@ -66,7 +66,7 @@ async fn an_unserved_host_gets_no_answer_over_http1() {
     }
 }
 
-/// Sends a request while another one is waiting for the rest of its body.
+/// Sends a request while another one waits for the rest of its body.
 async fn beside(other: &[(&str, &str)]) -> Client {
     let mut client = connect_tls(Protocol::Http2);
     let fields = [(":method", "POST"), (":scheme", "https"), (":path", "/"), (":authority", "a.example")];
@@ -92,7 +92,7 @@ impl Client {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_malformed_host_leaves_other_streams_alone() {
+async fn a_malformed_host_does_not_affect_other_streams() {
     let cases: [&[(&str, &str)]; 7] = [
         &[],
         &[("host", "a.example"), ("host", "a.example")],
@@ -100,7 +100,7 @@ async fn a_malformed_host_leaves_other_streams_alone() {
         &[(":authority", "a.example"), ("host", "a.example,")],
         &[(":authority", "u@a.example")],
         &[(":authority", "a.example:0")],
-        // A connection-specific header, which h2 itself refuses.
+        // A connection-specific header, which h2 itself rejects.
         &[(":authority", "a.example"), ("connection", "close")],
     ];
     for fields in cases {
@@ -121,10 +121,10 @@ async fn a_malformed_host_leaves_other_streams_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unserved_host_ends_the_connection_after_other_streams() {
+async fn an_unserved_host_closes_the_connection_after_other_streams() {
     let mut client = beside(&[(":authority", "other.example")]).await;
     let goodbye = http2::frames_until(&mut client.io, |frame| frame.kind == GOAWAY).await;
-    // Longer than an idle connection has to end.
+    // Longer than an idle connection has to close.
     tokio::time::sleep(Duration::from_secs(30)).await;
     let rest = client.finishes_the_first().await;
     assert!(goodbye.iter().chain(&rest).all(|frame| frame.stream != 3), "{goodbye:?} {rest:?}");
@@ -136,7 +136,7 @@ async fn an_unserved_host_ends_the_connection_after_other_streams() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unserved_host_ends_the_connection_at_once_if_it_is_alone() {
+async fn an_unserved_host_alone_closes_the_connection_at_once() {
     let mut client = connect_tls(Protocol::Http2);
     client.send([http2::hello(), http2::get(1, "other.example")].concat()).await;
     let mut kinds = Vec::new();

@@ -1,4 +1,4 @@
-//! A proof opens the handshake; only a certificate of the same authority ends it well.
+//! A proof starts the handshake; only a certificate from the same authority completes it.
 
 use std::{
     io,
@@ -22,7 +22,7 @@ use super::support::node::{DEADLINE, authority, client_config, identity, name, s
 
 type Shown = Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>;
 
-/// A client with a valid proof: what the acceptor makes of it, and what the client hears.
+/// A client with a valid proof: the result of the acceptor, and what the client receives.
 async fn accept(config: ClientConfig) -> (Result<String, NodeRejected>, io::Result<Vec<u8>>) {
     let acceptor = NodeAcceptor::new(identity("b", "1"));
     let (near, far) = tokio::io::duplex(64 * 1024);
@@ -37,7 +37,7 @@ async fn accept(config: ClientConfig) -> (Result<String, NodeRejected>, io::Resu
         let connector = TlsConnector::from(Arc::new(config));
         let protocols = vec![proof, b"h2".to_vec()];
         let mut tls = connector.with_alpn(protocols).connect(ServerName::try_from("b").unwrap(), near).await?;
-        // The server may have gone, which the client hears when it reads.
+        // The server may have closed, which the client notices when it reads.
         let _ = tls.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
         let mut heard = Vec::new();
         tls.read_to_end(&mut heard).await?;
@@ -59,7 +59,7 @@ async fn the_certificate_of_a_client_is_accepted_and_names_it() {
 }
 
 #[tokio::test]
-async fn no_other_is() {
+async fn no_other_certificate_is_accepted() {
     let now = SystemTime::now();
     let issue = |digit, role, at| shown(authority(digit).issue(&name("a"), role, at).unwrap());
     let public = Authority::derive(&secret('1'), "example").unwrap().issue(&"a".parse().unwrap(), now).unwrap();
@@ -82,7 +82,7 @@ async fn no_other_is() {
     }
 }
 
-/// With the name and the use of a client's certificate, and the name of the authority.
+/// With a client certificate's name and usage, and the authority's name.
 fn self_signed() -> Shown {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new([String::from("a")]).unwrap();
@@ -121,9 +121,9 @@ async fn without_tls_13_or_http2_there_is_no_connection() {
 }
 
 #[tokio::test]
-async fn nothing_is_there_to_resume() {
+async fn there_is_nothing_to_resume() {
     let issued = authority('1').issue(&name("a"), Role::Client, SystemTime::now()).unwrap();
-    // A client that would resume.
+    // A client that would resume a session.
     let config = Arc::new(client_config('1', shown(issued)));
     let acceptor = NodeAcceptor::new(identity("b", "1"));
     for _ in 0..2 {
@@ -137,7 +137,7 @@ async fn nothing_is_there_to_resume() {
         server.write_all(b"!").await.unwrap();
         server.flush().await.unwrap();
         let mut client = connected.unwrap();
-        // Tickets would have come before this.
+        // Tickets would have arrived before this.
         assert_eq!(client.read_u8().await.unwrap(), b'!');
         assert_eq!(client.get_ref().1.tls13_tickets_received(), 0);
         assert_eq!(client.get_ref().1.handshake_kind(), Some(rustls::HandshakeKind::Full));

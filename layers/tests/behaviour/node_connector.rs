@@ -1,4 +1,4 @@
-//! Connections to a node: whom they believe, and what they say when there is none.
+//! Connections to a node: which peers they trust, and their errors.
 
 use std::{
     sync::Arc,
@@ -25,7 +25,7 @@ use super::support::{
     node::{ClientStream, Network, authority, identity, name, secret, told},
 };
 
-/// A node `a` with the secret 1, which asks for `b`.
+/// A node `a` with secret 1, which connects to `b`.
 fn connector() -> (NodeConnector<Connector>, Backend) {
     let (connector, backend) = backend();
     (NodeConnector::new(connector, identity("a", "1"), name("b")), backend)
@@ -37,7 +37,7 @@ fn connect(connector: &NodeConnector<Connector>) -> JoinHandle<Connected> {
     tokio::spawn(connector.clone().oneshot(Uri::from_static("https://10.0.0.2:8443")))
 }
 
-/// Any server of TLS.
+/// A plain TLS server.
 fn server(issued: Issued, protocols: &[&str]) -> TlsAcceptor {
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -50,7 +50,7 @@ fn server(issued: Issued, protocols: &[&str]) -> TlsAcceptor {
 }
 
 #[tokio::test]
-async fn nodes_of_one_secret_reach_each_other() {
+async fn nodes_with_the_same_secret_reach_each_other() {
     let network = Network::default();
     let (a, b) = (identity("a", "1"), identity("b", "1"));
     for (from, to, asked) in [(&a, &b, "b"), (&b, &a, "a"), (&a, &a, "a")] {
@@ -63,7 +63,7 @@ async fn nodes_of_one_secret_reach_each_other() {
 }
 
 #[tokio::test]
-async fn the_peer_must_be_the_node_that_was_asked_for() {
+async fn the_peer_must_be_the_requested_node() {
     let now = SystemTime::now();
     let day = Duration::from_secs(24 * 60 * 60);
     let issue = |digit, node, role, at| authority(digit).issue(&name(node), role, at).unwrap();
@@ -93,7 +93,7 @@ async fn the_peer_must_be_the_node_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn the_first_bytes_name_nobody() {
+async fn the_first_bytes_contain_no_name() {
     let mut proofs = Vec::new();
     for _ in 0..2 {
         let (connector, mut backend) = connector();
@@ -113,7 +113,7 @@ async fn the_first_bytes_name_nobody() {
 #[tokio::test]
 async fn nothing_is_resumed() {
     let (connector, mut backend) = connector();
-    // It would resume.
+    // It would resume a session.
     let server = server(authority('1').issue(&name("b"), Role::Server, SystemTime::now()).unwrap(), &["h2"]);
     for _ in 0..2 {
         let connected = connect(&connector);
@@ -129,7 +129,7 @@ async fn nothing_is_resumed() {
 }
 
 #[tokio::test]
-async fn http2_is_agreed_on() {
+async fn http2_is_negotiated() {
     let (connector, mut backend) = connector();
     let connected = connect(&connector);
     tokio::task::yield_now().await;
@@ -140,7 +140,7 @@ async fn http2_is_agreed_on() {
 }
 
 #[tokio::test]
-async fn silence_is_told_with_what_may_be_its_cause() {
+async fn silence_is_reported_with_its_possible_causes() {
     let expected = "node b (10.0.0.2:8443) closed the connection without a byte: it holds another secret, its clock \
                     differs by more than 60 s, or it is no node of that name";
     let network = Network::default();
@@ -150,7 +150,7 @@ async fn silence_is_told_with_what_may_be_its_cause() {
         assert_eq!(told(error), expected, "{case}");
         assert_eq!(network.made(), 1, "{case}");
     }
-    // Whoever it is.
+    // Whoever the peer is.
     let (connector, mut backend) = connector();
     let connected = connect(&connector);
     tokio::task::yield_now().await;
@@ -169,7 +169,7 @@ async fn a_peer_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
-async fn no_connection_and_no_tls() {
+async fn a_refused_connection_and_a_peer_without_tls() {
     let (connector, mut backend) = connector();
     let connected = connect(&connector);
     backend.accept().await.send("HTTP/1.1 400 Bad Request\r\n\r\n").await;

@@ -1,4 +1,4 @@
-//! An authority of one's own in place of the one that is derived from the secret.
+//! A separate authority instead of the one derived from the secret.
 
 use std::{
     sync::Arc,
@@ -66,14 +66,14 @@ async fn nodes_need_the_authority_and_the_secret() {
         let error = told(network.connect(&a, &other, "b").await.unwrap_err());
         assert!(error.contains("UnknownIssuer"), "{error}");
     }
-    // Usages that are not limited are not too few.
+    // A certificate without usage limits is accepted.
     let unlimited = ca.issue(&["b"], &[]);
     let b = NodeIdentity::with_certificates("example", name("b"), [&secret('1')], unlimited).unwrap();
     network.connect(&a, &b, "b").await.unwrap();
 }
 
 #[tokio::test]
-async fn what_peers_refuse_is_refused_before() {
+async fn certificates_that_peers_would_reject_are_rejected_early() {
     let ca = Ca::new("ours");
     let both = &[ClientAuth, ServerAuth];
     let new = |certificates| NodeIdentity::with_certificates("example", name("b"), [&secret('1')], certificates);
@@ -102,7 +102,7 @@ async fn what_peers_refuse_is_refused_before() {
 }
 
 #[tokio::test]
-async fn whom_the_authority_knows_is_not_a_node_for_that() {
+async fn a_certificate_of_the_authority_alone_does_not_make_a_node() {
     let ca = Ca::new("ours");
     let b = NodeAcceptor::new(ca.node("b", '1'));
     for names in [&["web.example"][..], &["a", "c"], &["*.example"]] {
@@ -123,11 +123,14 @@ async fn whom_the_authority_knows_is_not_a_node_for_that() {
 }
 
 #[tokio::test]
-async fn secrets_and_certificates_are_replaced_each_alone() {
+async fn secrets_and_certificates_can_be_replaced_separately() {
     let network = Network::default();
     let ca = Ca::new("ours");
     let (a, b) = (ca.node("a", '1'), ca.node("b", '1'));
-    assert!(!b.renew(SystemTime::now() + Duration::from_secs(1_000_000)).unwrap(), "that is not ours to do");
+    assert!(
+        !b.renew(SystemTime::now() + Duration::from_secs(1_000_000)).unwrap(),
+        "certificates from files are not renewed here"
+    );
 
     a.replace([&secret('2')]).unwrap();
     b.replace([&secret('2')]).unwrap();

@@ -14,7 +14,7 @@ const OLD: &str = "1";
 const NEW: &str = "2";
 
 #[tokio::test]
-async fn several_secrets_reach_who_holds_one_of_them() {
+async fn nodes_with_several_secrets_reach_nodes_with_one_of_them() {
     let network = Network::default();
     for (from, to, connections) in [
         ("21", "1", 2),
@@ -34,9 +34,9 @@ async fn several_secrets_reach_who_holds_one_of_them() {
     assert_eq!(network.made(), 2);
 }
 
-/// As it is written in the documentation: no node is left alone at any step.
+/// The documented procedure: at no step is a node cut off.
 #[tokio::test]
-async fn a_secret_is_replaced_on_one_node_after_the_other() {
+async fn a_secret_is_replaced_node_by_node() {
     let network = Network::default();
     let nodes = [identity("a", OLD), identity("b", OLD), identity("c", OLD)];
     for secrets in [vec![OLD, NEW], vec![NEW, OLD], vec![NEW]] {
@@ -56,12 +56,12 @@ async fn a_secret_is_replaced_on_one_node_after_the_other() {
 }
 
 #[tokio::test]
-async fn connections_that_are_there_go_on() {
+async fn existing_connections_continue() {
     let network = Network::default();
     let (a, b) = (identity("a", OLD), identity("b", OLD));
     let (mut client, mut server, _) = network.connect(&a, &b, "b").await.unwrap();
 
-    // Of a clone, as listeners hold.
+    // On a clone, as listeners do.
     b.clone().replace([&secret('2')]).unwrap();
     assert!(network.connect(&a, &b, "b").await.unwrap_err().is_silence());
     ping(&mut client, &mut server).await;
@@ -72,12 +72,12 @@ async fn connections_that_are_there_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_breaks_after_a_grace_period_when_its_secret_is_given_up() {
+async fn a_connection_is_closed_after_a_grace_period_when_its_secret_is_removed() {
     let network = Network::default();
     let (a, b) = (identity("a", "12"), identity("b", "12"));
     let (mut kept, mut server_of_kept, _) = network.connect(&identity("a", NEW), &b, "b").await.unwrap();
     let (mut client, mut server, _) = network.connect(&a, &b, "b").await.unwrap();
-    // Reordering the secrets gives up none.
+    // Reordering the secrets removes none.
     for secrets in [&["2", "1"][..], &["2"]] {
         tokio::time::advance(Duration::from_secs(3600)).await;
         ping(&mut client, &mut server).await;
@@ -102,7 +102,7 @@ async fn a_connection_outlives_its_identity() {
 }
 
 #[tokio::test]
-async fn no_secret_replaces_none() {
+async fn an_empty_list_of_secrets_is_rejected() {
     let a = identity("a", OLD);
     let error = a.replace([]).unwrap_err();
     assert!(error.to_string().contains("openssl rand -hex 32"), "{error}");
@@ -121,7 +121,7 @@ async fn new_certificates_come_from_the_same_authority() {
 
     let (now, hour) = (SystemTime::now(), Duration::from_secs(60 * 60));
     assert!(!b.renew(now).unwrap());
-    // So late that what was issued is not valid yet, as when a clock that was ahead is set right.
+    // The certificates are not valid yet, as if a clock that was ahead has been corrected.
     assert!(b.renew(now - 2 * hour).unwrap());
     let (renewed, _, _) = network.connect(&a, &b, "b").await.unwrap();
     assert_ne!(shown(&renewed), before);
@@ -136,7 +136,7 @@ async fn new_certificates_come_from_the_same_authority() {
 }
 
 #[test]
-fn certificates_are_renewed_when_a_third_of_their_day_is_left() {
+fn certificates_are_renewed_when_a_third_of_their_lifetime_is_left() {
     let (now, hour) = (SystemTime::now(), Duration::from_secs(60 * 60));
     for (at, due) in [
         (now, false),

@@ -1,4 +1,4 @@
-//! Whoever does not prove that it holds the secret gets no byte.
+//! A client that does not prove that it knows the secret gets no byte.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,13 +16,13 @@ fn h2() -> Vec<u8> {
     b"h2".to_vec()
 }
 
-/// The proof of a node with the secret of `digit` for the node `asked`.
+/// The proof of a node with secret `digit` for the node `asked`.
 fn proof(digit: &str, asked: &str, at: SystemTime) -> Vec<u8> {
     identity("a", digit).proof(&name(asked), at).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_others_get_no_byte_and_the_connection_comes_back() {
+async fn all_others_get_no_byte_and_the_connection_is_returned() {
     let acceptor = NodeAcceptor::new(identity("b", "12"));
     let now = SystemTime::now();
     let with = |protocols| hello(client_config('1', None), protocols);
@@ -72,7 +72,7 @@ async fn all_others_get_no_byte_and_the_connection_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn not_one_bit_of_a_proof_can_be_changed() {
+async fn changing_any_bit_of_a_proof_invalidates_it() {
     let acceptor = NodeAcceptor::new(identity("b", "1"));
     let proof = proof("1", "b", SystemTime::now());
     for bit in 0..proof.len() * 8 {
@@ -85,11 +85,11 @@ async fn not_one_bit_of_a_proof_can_be_changed() {
 }
 
 #[tokio::test]
-async fn a_recorded_client_hello_is_worth_nothing() {
+async fn a_replayed_client_hello_is_rejected() {
     let recorded = hello(client_config('1', None), vec![proof("1", "b", SystemTime::now()), h2()]);
     let identity = identity("b", "1");
     let acceptor = NodeAcceptor::new(identity.clone());
-    // The first is answered: the bytes are right, and the secret is known.
+    // The first one gets a response: its bytes are valid, and the secret is known.
     let (mut near, far) = tokio::io::duplex(64 * 1024);
     near.write_all(&recorded).await.unwrap();
     let accepting = tokio::spawn({
@@ -98,7 +98,7 @@ async fn a_recorded_client_hello_is_worth_nothing() {
     });
     assert_eq!(near.read_u8().await.unwrap(), 22, "a record of the handshake");
 
-    // The second is not, whichever acceptor of the node it comes to.
+    // The second one does not, at any acceptor of the node.
     for acceptor in [acceptor.clone(), NodeAcceptor::new(identity.clone().clock_window(2 * MINUTE))] {
         let (reason, heard) = rejected(&acceptor, &recorded).await;
         assert!(matches!(reason, NodeRejected::Replayed), "{reason:?}");
@@ -109,7 +109,7 @@ async fn a_recorded_client_hello_is_worth_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_stalls_is_rejected_at_the_deadline() {
+async fn a_stalled_client_is_rejected_at_the_deadline() {
     let acceptor = NodeAcceptor::new(identity("b", "1"));
     let hello = hello(client_config('1', None), vec![proof("1", "b", SystemTime::now()), h2()]);
     for length in [0, 1, 100, hello.len() - 1] {
@@ -122,7 +122,7 @@ async fn who_stalls_is_rejected_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leaves_is_rejected_at_once() {
+async fn a_client_that_leaves_is_rejected_at_once() {
     let acceptor = NodeAcceptor::new(identity("b", "1"));
     let hello = hello(client_config('1', None), vec![proof("1", "b", SystemTime::now()), h2()]);
     let (mut near, far) = tokio::io::duplex(64 * 1024);
@@ -147,13 +147,13 @@ async fn the_deadline_covers_the_rest_of_the_handshake() {
 }
 
 #[tokio::test]
-async fn a_wrong_clock_is_told_apart_for_the_log() {
+async fn a_wrong_clock_has_its_own_rejection() {
     let acceptor = NodeAcceptor::new(identity("b", "1"));
     for (at, expected) in [(SystemTime::now() + 10 * MINUTE, 600), (SystemTime::now() - 10 * MINUTE, -600)] {
         let hello = hello(client_config('1', None), vec![proof("1", "b", at), h2()]);
         let (reason, _) = rejected(&acceptor, &hello).await;
         let NodeRejected::Clock { ahead_by } = reason else { panic!("{reason:?}") };
-        // The clock may pass a second, or some on a busy machine, between the two looks at it.
+        // The clock may advance by a second between the two readings, or by more on a busy machine.
         assert!((expected - 30..=expected).contains(&ahead_by), "{ahead_by}");
     }
 }

@@ -1,4 +1,4 @@
-//! Settings at the ends of what their types can say.
+//! Settings at the limits of their types.
 
 use std::time::Duration;
 
@@ -23,12 +23,12 @@ fn patient() -> HttpServer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn never_is_a_time_to_wait_over_http1() {
+async fn http1_timeouts_can_be_the_maximum_duration() {
     let (near, mut client) = duplex(4096);
     let serving = tokio::spawn(patient().serve(near, ConnInfo::plain(PEER.into()), Protocol::Http1, gated(echo())));
     for _ in 0..2 {
         let request = get("a.example", "/");
-        // In pieces, and after a wait in which the connection was put to sleep.
+        // In pieces, and after an idle time in which the connection went to sleep.
         for piece in request.as_bytes().chunks(9) {
             client.write_all(piece).await.unwrap();
             tokio::time::sleep(Duration::from_secs(60)).await;
@@ -42,7 +42,7 @@ async fn never_is_a_time_to_wait_over_http1() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn never_is_a_time_to_wait_over_http2() {
+async fn http2_timeouts_can_be_the_maximum_duration() {
     let (near, mut client) = duplex(64 * 1024);
     let serving = tokio::spawn(patient().serve(near, ConnInfo::plain(PEER.into()), Protocol::Http2, gated(echo())));
     client.write_all(&[http2::hello(), http2::get(1, "a.example")].concat()).await.unwrap();
@@ -52,7 +52,7 @@ async fn never_is_a_time_to_wait_over_http2() {
 }
 
 #[tokio::test]
-async fn the_number_of_fields_that_was_set_last_counts() {
+async fn the_last_setting_of_max_fields_counts() {
     let (near, mut client) = duplex(4096);
     let server = HttpServer::new().max_fields(2).max_fields(100);
     let serving = tokio::spawn(server.serve(near, ConnInfo::plain(PEER.into()), Protocol::Http1, gated(echo())));
@@ -65,7 +65,7 @@ async fn the_number_of_fields_that_was_set_last_counts() {
 }
 
 #[tokio::test]
-async fn any_time_will_do_to_connect_and_for_the_kernel_to_ask() {
+async fn connect_timeouts_and_keepalives_can_have_any_duration() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     for idle in [Duration::ZERO, Duration::from_millis(999), Duration::from_secs(32_768), Duration::MAX] {

@@ -1,4 +1,4 @@
-//! A service that panics at a request.
+//! A service that panics on a request.
 
 use http::{Request, Response};
 use pmesh_layers::{body::RequestBody, serve::Protocol};
@@ -17,7 +17,7 @@ fn panicking() -> Stack {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_costs_that_connection_alone() {
+async fn only_that_connection_is_lost() {
     let stack = panicking();
     let mut other = connect_to(stack.clone(), Protocol::Http1);
     let mut client = connect_to(stack.clone(), Protocol::Http1);
@@ -30,7 +30,7 @@ async fn it_costs_that_connection_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn over_http2_it_costs_that_stream_alone() {
+async fn only_that_stream_is_lost_over_http2() {
     let mut client = connect_to(panicking(), Protocol::Http2);
     let panic = [(":method", "GET"), (":scheme", "http"), (":path", "/panic"), (":authority", "a.example")];
     client.send([http2::hello(), http2::get(1, "a.example"), http2::request(3, &panic)].concat()).await;

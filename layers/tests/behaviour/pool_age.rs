@@ -15,7 +15,7 @@ use super::support::backend::{Connector, backend, settle};
 type Body = BoxBody<Bytes, Infallible>;
 
 const MAX_AGE: Duration = Duration::from_secs(60);
-/// The maximum age less a tenth.
+/// The maximum age minus a tenth.
 const MIN_AGE: Duration = Duration::from_secs(54);
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -59,7 +59,7 @@ async fn http1_connections_are_replaced_under_steady_traffic() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_http1_connection_ends_when_it_is_too_old() {
+async fn an_idle_http1_connection_is_closed_when_it_is_too_old() {
     let (connector, mut backend) = backend();
     let pool = Pool::with_limits(connector, "http://backend".parse().unwrap(), 8, Duration::MAX);
     let pool: Pool<Connector> = pool.max_age(Some(MAX_AGE));
@@ -77,7 +77,7 @@ async fn an_idle_http1_connection_ends_when_it_is_too_old() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_http2_connection_that_is_too_old_takes_no_new_streams_and_ends_with_its_last() {
+async fn an_old_http2_connection_gets_no_new_streams_and_closes_after_the_last() {
     let (connector, mut backend) = backend();
     let pool: Http2Pool<Connector> =
         Http2Pool::new(connector, "http://backend".parse().unwrap()).max_age(Some(MAX_AGE));

@@ -1,4 +1,4 @@
-//! Connections that break while a request is being sent: what the backend sent before that is read.
+//! Connections that break while a request is being sent: bytes that the backend sent before are read.
 
 use std::{
     io,
@@ -23,12 +23,12 @@ use tower::ServiceExt;
 
 type Body = Full<Bytes>;
 
-/// A connection that takes the start of a request. The next write fails, and only then can `arrived` be read.
+/// A connection that accepts the start of a request. The next write fails, and only then can `arrived` be read.
 struct Breaking {
     taken: usize,
     failed: bool,
     arrived: &'static [u8],
-    /// All writes are taken, and it is the flush that fails.
+    /// All writes succeed, but the flush fails.
     in_flush: bool,
 }
 

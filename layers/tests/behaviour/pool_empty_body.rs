@@ -39,7 +39,7 @@ impl Body for Open {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_sent_before_the_end_of_the_body() {
+async fn nothing_is_sent_before_the_body_has_ended() {
     for well in [true, false] {
         let (connector, mut backend) = backend();
         let pool = Pool::new(connector, "http://backend".parse().unwrap());

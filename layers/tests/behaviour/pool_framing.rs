@@ -1,5 +1,4 @@
-//! Responses of HTTP/1.1 that are not what they should be: an error, or a body without a clean end, and never a
-//! connection that is used again.
+//! Malformed HTTP/1.1 responses: an error, or a body without a clean end, and never a connection that is reused.
 
 use bytes::Bytes;
 use http::Request;
@@ -16,13 +15,13 @@ type TestPool = Pool<Connector>;
 enum Outcome {
     /// No response.
     Error,
-    /// A head, and a body that breaks off.
+    /// A head, and a truncated body.
     Truncated,
     Whole(Bytes),
 }
 
-/// What comes of `response`, after which the backend closes the connection if `closes`; and whether another request
-/// is sent over the same one.
+/// The outcome of `response`, after which the backend closes the connection if `closes`, and whether another request is
+/// sent over the same connection.
 async fn outcome(method: &str, response: &str, closes: bool) -> (Outcome, bool) {
     let (connector, mut backend) = backend();
     let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap());
@@ -41,7 +40,7 @@ async fn outcome(method: &str, response: &str, closes: bool) -> (Outcome, bool) 
             }
         }
     };
-    // At once: what is left over must not be taken for the next response.
+    // At once: leftover bytes must not be read as the next response.
     let second = tokio::spawn(pool.oneshot(request("GET")));
     settle().await;
     let reused = !backend.has_waiting();
@@ -50,7 +49,7 @@ async fn outcome(method: &str, response: &str, closes: bool) -> (Outcome, bool) 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_has_one_reading_or_is_none() {
+async fn a_response_has_one_reading_or_is_an_error() {
     for fields in [
         "content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         "transfer-encoding: chunked\r\ncontent-length: 2\r\n\r\n2\r\nok\r\n0\r\n\r\n",
@@ -86,7 +85,7 @@ async fn a_response_has_one_reading_or_is_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_breaks_off_has_no_clean_end() {
+async fn a_truncated_body_has_no_clean_end() {
     for (response, closes) in [
         ("content-length: 9\r\n\r\nhalf", true),
         ("content-length: 9\r\n\r\n", true),
@@ -105,7 +104,7 @@ async fn a_body_that_breaks_off_has_no_clean_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_after_a_response_is_not_the_next_one() {
+async fn extra_bytes_after_a_response_are_not_read_as_the_next_one() {
     let next = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison";
     for (method, response, expected) in [
         ("GET", "200 OK\r\ncontent-length: 2\r\n\r\nok", "ok"),
@@ -121,11 +120,11 @@ async fn what_comes_after_a_response_is_not_the_next_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn good_responses_are_good() {
+async fn valid_responses_are_accepted() {
     for (method, response, closes, body, reused) in [
         ("GET", "200 OK\r\ncontent-length: 2\r\n\r\nok", false, "ok", true),
         ("GET", "200 OK\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", false, "ok", true),
-        // Where trailers end has two readings.
+        // The end of trailers has two readings.
         ("GET", "200 OK\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\nx: y\r\n\r\n", false, "ok", false),
         ("GET", "200 OK\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\n\nx\r\n\r\n", false, "ok", false),
         ("GET", "200 OK\r\n\r\nuntil the end", true, "until the end", false),
@@ -138,9 +137,9 @@ async fn good_responses_are_good() {
     }
 }
 
-/// Interim responses as fast as they are read, for as long as somebody reads them.
+/// Interim responses as fast as they are read, as long as they are read.
 #[tokio::test(start_paused = true)]
-async fn interim_responses_without_end_are_an_error() {
+async fn endless_interim_responses_are_an_error() {
     let (connector, mut backend) = backend();
     let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap());
     let response = tokio::spawn(pool.oneshot(Request::get("/").body(Empty::new()).unwrap()));
@@ -156,11 +155,11 @@ async fn interim_responses_without_end_are_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_may_be_longer_than_what_comes_before_it() {
+async fn a_body_can_be_larger_than_the_limit_for_heads() {
     let (connector, mut backend) = backend();
     let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap());
     let body = "x".repeat(1024 * 1024);
-    // Over the same connection: each request is counted for itself.
+    // Over the same connection: each request is counted separately.
     let mut connection = None;
     for _ in 0..3 {
         let response = tokio::spawn(pool.clone().oneshot(Request::get("/").body(Empty::new()).unwrap()));
@@ -176,7 +175,7 @@ async fn a_body_may_be_longer_than_what_comes_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_has_32_kib_at_most() {
+async fn a_head_has_at_most_32_kib() {
     for (kib, passes) in [(30, true), (33, false)] {
         let (connector, mut backend) = backend_behind(128 * 1024);
         let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap());
@@ -190,7 +189,7 @@ async fn a_head_has_32_kib_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_trailer_section_has_32_kib_at_most() {
+async fn a_trailer_section_has_at_most_32_kib() {
     for (kib, passes) in [(30, true), (33, false)] {
         let trailer = "x".repeat(kib * 1024);
         let response =

@@ -1,4 +1,4 @@
-//! Requests over HTTP/2: which connection they share, what reaches the backend, and what becomes of them when it fails.
+//! Requests over HTTP/2: which connection they share, what reaches the backend, and what happens if it fails.
 
 use std::{convert::Infallible, error::Error, time::Duration};
 
@@ -52,7 +52,7 @@ impl Peer {
         self.0.accept().await.unwrap().unwrap()
     }
 
-    /// Like [`run`](Self::run), but never answers.
+    /// Like [`run`](Self::run), but never responds.
     fn run_without_answers(mut self) -> JoinHandle<()> {
         tokio::spawn(async move {
             let mut held = Vec::new();
@@ -62,7 +62,7 @@ impl Peer {
         })
     }
 
-    /// Keeps the connection going; it ends when the pool has ended it.
+    /// Drives the connection until the pool closes it.
     fn run(mut self) -> JoinHandle<()> {
         tokio::spawn(async move { while let Some(Ok(_)) = self.0.accept().await {} })
     }
@@ -106,7 +106,7 @@ async fn requests_share_a_connection_up_to_the_limit_of_either_side() {
         for answer in answers {
             assert_eq!(text(answer).await, "ok");
         }
-        // The first connection has room again.
+        // The first connection has a free stream again.
         let _answer = send(&pool, get("/again"));
         settle().await;
         assert!(!backend.has_waiting(), "{own} {peers:?}");
@@ -114,7 +114,7 @@ async fn requests_share_a_connection_up_to_the_limit_of_either_side() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_allows_no_stream_is_not_kept() {
+async fn a_peer_that_allows_no_streams_is_not_kept() {
     let (pool, mut backend) = pool();
     let mut settings = server::Builder::new();
     settings.max_concurrent_streams(0);
@@ -127,7 +127,7 @@ async fn a_peer_that_allows_no_stream_is_not_kept() {
 }
 
 #[tokio::test]
-async fn the_request_is_one_of_http2() {
+async fn the_request_is_valid_http2() {
     let (pool, mut backend) = pool();
     let request = Request::post("/p?q").header("host", "a.test:8").header("te", "trailers").header("connection", "te");
     let answer = send(&pool, request.header("x", "y").body(Full::from("body").boxed()).unwrap());
@@ -170,7 +170,7 @@ async fn streams_flow_both_ways_with_trailers_at_the_end() {
 }
 
 #[tokio::test]
-async fn a_request_given_up_is_cancelled_at_the_backend() {
+async fn a_dropped_request_is_cancelled_at_the_backend() {
     for with_response in [false, true] {
         let (pool, mut backend) = pool();
         let (mut sender, body) = Channel::<Bytes, Infallible>::new(1);
@@ -183,7 +183,7 @@ async fn a_request_given_up_is_cancelled_at_the_backend() {
             let mut stream = respond(response, Response::new(()));
             let response = answer.await.unwrap().unwrap();
             drop(response);
-            // The request has an end of its own.
+            // The request ends separately.
             drop(sender);
             std::future::poll_fn(|cx| stream.poll_reset(cx)).await.unwrap()
         } else {
@@ -195,7 +195,7 @@ async fn a_request_given_up_is_cancelled_at_the_backend() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_says_goodbye_ends_with_its_streams() {
+async fn a_connection_with_goaway_closes_after_its_streams() {
     let (pool, mut backend) = pool();
     let first = send(&pool, get("/1"));
     let mut old = Peer::new(&mut backend).await;
@@ -204,7 +204,7 @@ async fn a_connection_that_says_goodbye_ends_with_its_streams() {
     let old = old.run();
     settle().await;
 
-    // Handed to the old connection, given back, sent over a new one.
+    // Given to the old connection, returned, and sent over a new one.
     let second = send(&pool, Request::post("/2").header("host", "a.test").body(Full::from("body").boxed()).unwrap());
     let mut new = Peer::new(&mut backend).await;
     let (request, answer) = new.request().await;
@@ -235,7 +235,7 @@ async fn a_peer_that_does_not_speak_http2_gets_no_request() {
             assert_eq!(cause.to_string(), "backend does not speak HTTP/2");
             assert_eq!(cause.source().unwrap().downcast_ref(), Some(&expected));
             assert!(error.is_connect());
-            // As it was given.
+            // Unchanged.
             let request = error.take_request().unwrap();
             assert_eq!(
                 (request.uri().to_string(), &request.headers()["host"]),
@@ -247,13 +247,13 @@ async fn a_peer_that_does_not_speak_http2_gets_no_request() {
             let ended = connection.0.read_to_end(&mut greeting);
             assert!(tokio::time::timeout(Duration::from_secs(1), ended).await.is_ok(), "{expected}");
         }
-        // The second has shared the failure of the first.
+        // The second request has shared the failure of the first.
         assert!(!backend.has_waiting(), "{expected}");
     }
 }
 
 #[tokio::test]
-async fn without_a_connection_all_requests_come_back() {
+async fn without_a_connection_all_requests_are_returned() {
     let (pool, backend) = pool();
     drop(backend);
     for answer in [send(&pool, get("/1")), send(&pool, get("/2"))] {
@@ -263,11 +263,11 @@ async fn without_a_connection_all_requests_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_that_breaks_off_has_no_clean_end() {
+async fn a_truncated_response_has_no_clean_end() {
     #[derive(Debug, Clone, Copy)]
     enum Ends {
         Reset(Reason),
-        /// With all that was announced.
+        /// All announced bytes, but no end of the stream.
         ShortLength,
         Connection,
         GoodbyeAndConnection,
@@ -309,7 +309,7 @@ async fn a_response_that_breaks_off_has_no_clean_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_is_ended_and_a_busy_one_is_not() {
+async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
     let (pool, mut backend) = pool();
     let pool = pool.idle_timeout(Duration::from_secs(30));
     let answer = send(&pool, get("/"));
@@ -325,19 +325,19 @@ async fn an_idle_connection_is_ended_and_a_busy_one_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_is_gone_without_a_word_is_given_up() {
+async fn a_peer_that_vanished_is_detected() {
     let (pool, mut backend) = pool();
     let pool = pool.keep_alive(Duration::from_secs(60), Duration::from_secs(5));
     let answer = send(&pool, get("/"));
     let mut peer = Peer::new(&mut backend).await;
-    // Kept, and never looked at again.
+    // Kept open, but never read.
     let _request = peer.request().await;
     let error = tokio::time::timeout(Duration::from_secs(70), answer).await.unwrap().unwrap().unwrap_err();
     assert!(!error.is_connect());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_given_up_without_an_answer_is_the_last_of_its_connection() {
+async fn a_request_dropped_without_a_response_is_the_last_on_its_connection() {
     for (answered, given_up, is_last) in [(0, 9, false), (0, 10, true), (5, 14, false), (5, 15, true)] {
         let (pool, mut backend) = pool();
         let first = send(&pool, get("/answered"));
@@ -359,7 +359,7 @@ async fn what_is_given_up_without_an_answer_is_the_last_of_its_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_without_any_part_of_a_response_takes_no_new_requests() {
+async fn a_connection_without_any_part_of_a_response_gets_no_new_requests() {
     let (pool, mut backend) = pool();
     // The peer keeps answering PINGs.
     let pool = pool.keep_alive(Duration::from_secs(1), Duration::from_secs(1));
@@ -379,7 +379,7 @@ async fn a_connection_without_any_part_of_a_response_takes_no_new_requests() {
     let _second = second.run();
     assert_eq!(text(next).await, "ok");
 
-    // The request that waits there is not cut off. A part of its response makes the connection usable again.
+    // The request that is waiting there is not cancelled. A part of its response makes the connection usable again.
     tokio::time::sleep(Duration::from_secs(120)).await;
     let mut stream = respond(response, Response::new(()));
     let mut body = slow.await.unwrap().unwrap().into_body();
@@ -411,7 +411,7 @@ async fn an_attempt_to_connect_outlives_the_request_that_started_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_may_wait_for_less_time_than_the_attempt_takes() {
+async fn a_request_can_time_out_before_the_connection_attempt() {
     let (pool, mut backend) = pool();
     let start = tokio::time::Instant::now();
     let hurried = pool.clone().connect_within(Duration::from_secs(1)).oneshot(get("/hurried"));

@@ -57,7 +57,7 @@ async fn a_connection_that_asks_for_ntlm_belongs_to_its_client() {
     let (pool, mut backend) = pool();
     let (alice, bob) = (client(), client());
     let mut own = challenged(&pool, &mut backend, Some(&alice)).await;
-    // No other client gets it, whether it authenticates or not.
+    // No other client gets it, whether or not it authenticates.
     let mut others = Vec::new();
     for (other, authorization) in [(Some(&bob), None), (None, None), (Some(&bob), Some("NTLM x"))] {
         let theirs = send(&pool, other, authorization);
@@ -80,7 +80,7 @@ async fn a_connection_that_asks_for_ntlm_belongs_to_its_client() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_private_connection_ends_with_its_client() {
+async fn a_private_connection_closes_with_its_client() {
     let (pool, mut backend) = pool();
     let alice = client();
     let mut own = challenged(&pool, &mut backend, Some(&alice)).await;
@@ -123,9 +123,9 @@ async fn credentials_sent_without_a_challenge_make_a_connection_private() {
     }
 }
 
-/// An HTTP/2 connection may carry the requests of many clients.
+/// An HTTP/2 connection can carry requests of many clients.
 #[tokio::test(start_paused = true)]
-async fn a_private_connection_ends_with_the_response_if_its_client_is_unknown_or_uses_http2() {
+async fn a_private_connection_closes_after_the_response_if_its_client_is_unknown_or_uses_http2() {
     let (pool, mut first) = pool();
     assert!(challenged(&pool, &mut first, None).await.has_ended().await);
 

@@ -1,4 +1,4 @@
-//! Which connections of a pool are used again, and how long they wait.
+//! Which connections of a pool are reused, and how long they stay idle.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -28,7 +28,7 @@ fn get(path: &str) -> Request<Body> {
     Request::get(path).body(Empty::new().boxed()).unwrap()
 }
 
-/// Sends a request; the response has come when the task ends.
+/// Sends a request. The task ends when the response has arrived.
 fn send(pool: &TestPool, request: Request<Body>) -> tokio::task::JoinHandle<Response<ResponseBody>> {
     let pool = pool.clone();
     tokio::spawn(async move { pool.oneshot(request).await.unwrap() })
@@ -39,7 +39,7 @@ async fn text(response: Response<ResponseBody>) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_whose_response_was_read_is_used_again() {
+async fn a_connection_is_reused_once_its_response_was_read() {
     let (pool, mut backend) = pool();
     let mut response = send(&pool, get("/1"));
     let mut connection = backend.accept().await;
@@ -55,7 +55,7 @@ async fn a_connection_whose_response_was_read_is_used_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_a_response_is_read_others_take_a_connection_of_their_own() {
+async fn other_requests_open_a_connection_while_a_response_is_read() {
     let (pool, mut backend) = pool();
     let first = send(&pool, get("/1"));
     let mut one = backend.accept().await;
@@ -70,7 +70,7 @@ async fn while_a_response_is_read_others_take_a_connection_of_their_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_dropped_before_its_end_ends_the_connection() {
+async fn dropping_a_body_early_closes_the_connection() {
     let (pool, mut backend) = pool();
     for body in ["", "half "] {
         let response = send(&pool, get("/"));
@@ -84,7 +84,7 @@ async fn a_body_dropped_before_its_end_ends_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_backend_wants_closed_is_not_used_again() {
+async fn a_connection_that_the_backend_wants_closed_is_not_reused() {
     let (pool, mut backend) = pool();
     for response in [
         "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok",
@@ -100,7 +100,7 @@ async fn what_the_backend_wants_closed_is_not_used_again() {
     }
 }
 
-/// A request whose response comes before its end, with what the backend got of it.
+/// A request whose response arrives before it ends, and the part that the backend received.
 async fn answered_early() -> (TestPool, Backend, Exchange, Sender<Bytes, Infallible>) {
     let (pool, mut backend) = pool();
     let (mut sender, body) = Channel::<Bytes, Infallible>::new(1);
@@ -114,9 +114,9 @@ async fn answered_early() -> (TestPool, Backend, Exchange, Sender<Bytes, Infalli
     (pool, backend, connection, sender)
 }
 
-/// hyper#4176: the connection neither ends by itself nor becomes ready again.
+/// hyper#4176: the connection neither closes by itself nor becomes ready again.
 #[tokio::test(start_paused = true)]
-async fn a_request_that_stops_after_its_response_ends_the_connection() {
+async fn a_request_that_stalls_after_its_response_closes_the_connection() {
     let (pool, mut backend, mut connection, sender) = answered_early().await;
     let second = send(&pool, get("/2"));
     backend.accept().await.answer("two").await;
@@ -124,13 +124,13 @@ async fn a_request_that_stops_after_its_response_ends_the_connection() {
 
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(Duration::from_secs(90), connection.0.read_to_end(&mut rest)).await;
-    assert!(ended.is_ok(), "the connection stays, and nobody can use it");
+    assert!(ended.is_ok(), "the connection stays open and is unusable");
     assert!(String::from_utf8(rest).unwrap().contains("a part"));
     drop(sender);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_goes_on_after_its_response_as_long_as_it_moves() {
+async fn a_request_continues_after_its_response_as_long_as_it_progresses() {
     let (pool, backend, mut connection, mut sender) = answered_early().await;
     let mut rest = String::new();
     for part in ["second", "third", "fourth", "fifth"] {
@@ -152,10 +152,10 @@ async fn a_request_goes_on_after_its_response_as_long_as_it_moves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backend_that_answered_and_reads_no_more_is_left_alone() {
+async fn a_connection_whose_backend_stops_reading_after_its_response_is_closed() {
     let (_pool, _backend, mut connection, mut sender) = answered_early().await;
     let started = tokio::time::Instant::now();
-    // Until nobody takes it any more.
+    // Until the peer stops reading.
     while sender.send_data(Bytes::from_static(&[b'x'; 1024])).await.is_ok() {}
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
     let mut rest = Vec::new();
@@ -163,7 +163,7 @@ async fn a_backend_that_answered_and_reads_no_more_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_whose_body_ends_after_the_response_leaves_a_connection_to_use() {
+async fn a_connection_is_reused_after_a_request_that_ends_after_its_response() {
     let (pool, mut backend) = pool();
     let (mut sender, body) = Channel::<Bytes, Infallible>::new(1);
     let response = send(&pool, Request::post("/").body(body.boxed()).unwrap());
@@ -187,7 +187,7 @@ async fn a_request_whose_body_ends_after_the_response_leaves_a_connection_to_use
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_waits_no_longer_than_its_timeout() {
+async fn an_idle_connection_is_closed_after_its_timeout() {
     let (connector, mut backend) = backend();
     let timeout = Duration::from_secs(30);
     let pool = TestPool::with_limits(connector, "http://backend".parse().unwrap(), 8, timeout);
@@ -202,7 +202,7 @@ async fn a_connection_waits_no_longer_than_its_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_than_the_maximum_wait() {
+async fn no_more_than_the_maximum_are_kept_idle() {
     let (connector, mut backend) = backend();
     let pool = TestPool::with_limits(connector, "http://backend".parse().unwrap(), 2, Duration::from_secs(60));
     let responses: Vec<_> = (0..4).map(|_| send(&pool, get("/"))).collect();
@@ -224,7 +224,7 @@ async fn no_more_than_the_maximum_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_changed_its_protocol_is_not_used_again() {
+async fn an_upgraded_connection_is_not_reused() {
     let (pool, mut backend) = pool();
     let upgrade = Request::get("/").header("connection", "upgrade").header("upgrade", "chat");
     let response = send(&pool, upgrade.body(Full::default().boxed()).unwrap());
@@ -244,12 +244,12 @@ async fn a_connection_that_changed_its_protocol_is_not_used_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_nobody_waits_for_any_more_ends_its_connection() {
+async fn cancelling_a_request_closes_its_connection() {
     let (pool, mut backend) = pool();
     let endless = futures_util::stream::repeat_with(|| Ok(http_body::Frame::data(Bytes::from_static(&[b'x'; 1024]))));
     let request = Request::post("/").body(http_body_util::StreamBody::new(endless).boxed()).unwrap();
     let waiting = send(&pool, request);
-    // Reads nothing, so that the request is stuck on its way.
+    // Reads nothing, so that the request gets stuck.
     let mut connection = backend.accept().await;
     settle().await;
     waiting.abort();

@@ -1,4 +1,4 @@
-//! How many connections a pool says it has.
+//! The connection counts that a pool reports.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,14 +18,14 @@ use super::support::{
     client::PEER,
 };
 
-/// Those that are open, and those that are idle.
+/// The numbers of open and of idle connections.
 async fn connections(stats: &PoolStats) -> (usize, usize) {
     settle().await;
     (stats.open(), stats.idle())
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_of_http1_count_until_they_end() {
+async fn http1_connections_count_until_they_close() {
     let (connector, mut backend) = backend();
     let pool = Pool::with_limits(connector, "http://backend".parse().unwrap(), 8, Duration::from_secs(60));
     let stats = Arc::clone(pool.stats());
@@ -72,7 +72,7 @@ async fn connections_of_http1_count_until_they_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tunnels_and_the_connections_of_a_client_are_open_and_not_idle() {
+async fn tunnels_and_private_connections_count_as_open_but_not_idle() {
     let (connector, mut backend) = backend();
     let pool = Pool::new(connector, "http://backend".parse().unwrap());
     let stats = Arc::clone(pool.stats());
@@ -101,7 +101,7 @@ async fn tunnels_and_the_connections_of_a_client_are_open_and_not_idle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_and_streams_of_http2_count_until_they_end() {
+async fn http2_connections_and_streams_count_until_they_end() {
     let (connector, mut backend) = backend();
     let pool = Http2Pool::new(connector, "http://backend".parse().unwrap());
     let stats = Arc::clone(pool.stats());

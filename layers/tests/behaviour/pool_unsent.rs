@@ -1,4 +1,4 @@
-//! Requests that got no response: which come back unsent.
+//! Requests without a response, and which of them are returned as unsent.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn send(pool: &TestPool, path: &str) -> JoinHandle<Answer> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiting_connection_that_ended_costs_no_request() {
+async fn a_closed_idle_connection_costs_no_request() {
     for noticed in [false, true] {
         let (connector, mut backend) = backend();
         let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap());
@@ -49,7 +49,7 @@ async fn a_waiting_connection_that_ended_costs_no_request() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_connection_comes_back() {
+async fn a_request_without_a_connection_is_returned() {
     let (connector, backend) = backend();
     drop(backend);
     let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap());
@@ -109,7 +109,7 @@ async fn a_pool_without_a_connection_is_connected_in_the_background() {
     connection.answer("good").await;
     first.await.unwrap().unwrap().into_body().collect().await.unwrap();
     drop(backend);
-    // It now refuses connections, which is found out without a request.
+    // It now refuses connections, which is noticed without a request.
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let sent = send();
@@ -119,7 +119,7 @@ async fn a_pool_without_a_connection_is_connected_in_the_background() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_was_sent_never_comes_back() {
+async fn a_request_that_was_sent_is_never_returned() {
     for response in ["", "HTTP/1.1 200", "garbage\r\n\r\n"] {
         let (connector, mut backend) = backend();
         let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap());
@@ -153,7 +153,7 @@ async fn with_idle(count: usize) -> (TestPool, Backend, Vec<Exchange>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_that_ends_when_it_is_used_is_not_the_endpoints_fault() {
+async fn an_idle_connection_that_closes_on_use_is_not_a_failure_of_the_endpoint() {
     for (response, fault) in [("", false), ("HTTP/1.1 2", true), ("HTTP/1.1 100 Continue\r\n\r\n", true)] {
         let (pool, _backend, mut idle) = with_idle(1).await;
         let sent = send(&pool, "/");
@@ -167,7 +167,7 @@ async fn an_idle_connection_that_ends_when_it_is_used_is_not_the_endpoints_fault
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_that_were_idle_for_longer_than_a_dead_one_are_not_tried() {
+async fn connections_idle_for_longer_than_a_dead_one_are_not_tried() {
     let (pool, mut backend, mut idle) = with_idle(3).await;
     let sent = send(&pool, "/1");
     settle().await;
@@ -186,7 +186,7 @@ async fn connections_that_were_idle_for_longer_than_a_dead_one_are_not_tried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_whose_response_cannot_be_passed_on_is_not_sent_again() {
+async fn a_request_whose_response_cannot_be_forwarded_is_not_retried() {
     let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(40 * 1024));
     let fields = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(200));
     let ambiguous = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
@@ -204,7 +204,7 @@ async fn a_request_whose_response_cannot_be_passed_on_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_is_down_hands_over_to_the_next() {
+async fn a_request_to_an_endpoint_that_is_down_goes_to_the_next() {
     let endpoint = |uri: &'static str, connector| (uri, Pool::<Connector>::new(connector, uri.parse().unwrap()));
     let (down, closed) = backend();
     drop(closed);

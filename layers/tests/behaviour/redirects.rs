@@ -1,4 +1,4 @@
-//! Where redirects lead, read by the rules of browsers (the URL standard).
+//! Where redirects lead, parsed as browsers do (the URL standard).
 
 use std::net::SocketAddr;
 
@@ -105,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn no_request_chooses_the_host_of_a_url((target, host) in prop::sample::select(&ABSOLUTE[..]), asked in asked()) {
+    fn no_request_can_choose_the_host_of_a_url((target, host) in prop::sample::select(&ABSOLUTE[..]), asked in asked()) {
         if let Some(Some(location)) = location(target, &asked) {
             // `{host}` is the host of the request: that of the target, or else that of the header.
             let uri: Uri = asked.parse().unwrap();
@@ -118,7 +118,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_leaves_the_path_of_its_target(asked in asked()) {
+    fn no_request_can_leave_the_path_of_the_target(asked in asked()) {
         for target in ["/ours/{*}", "https://a.test/ours/{*}", "https://a.test/ours{path}"] {
             if let Some(Some(location)) = location(target, &asked) {
                 let url = Url::parse("https://a.test").unwrap().join(&location).unwrap();
@@ -135,7 +135,7 @@ proptest! {
 
 /// As a route of an axum app. A fragment or a line break from the client does not get that far.
 #[tokio::test]
-async fn it_is_a_service_of_axum() {
+async fn it_works_as_an_axum_service() {
     let redirect: Redirect<Body> = Redirect::new("/new/{*}".parse().unwrap()).prefix("/old".parse().unwrap());
     let app = Router::new().route_service("/old/{*rest}", redirect);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-//! Compares the route table with a list of rules that are tried one after the other.
+//! The route table, compared with a list of rules that are tried one by one.
 
 use std::{cmp::Reverse, net::IpAddr};
 
@@ -34,7 +34,7 @@ enum Path {
 }
 
 impl Path {
-    /// The prefix without a slash at the end; empty for an exact path.
+    /// The prefix without a trailing slash; empty for an exact path.
     fn prefix(&self) -> &str {
         match self {
             Self::Exact(_) => "",

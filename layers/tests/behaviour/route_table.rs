@@ -1,4 +1,4 @@
-//! The route table beside a list that is searched from one end to the other.
+//! The route table, compared with a list that is searched from start to end.
 
 use pmesh_layers::{
     host::{HostName, HostPattern},
@@ -45,7 +45,7 @@ fn naive(routes: &[(HostPattern, PathPrefix)], host: &HostName, path: &str) -> O
 
 proptest! {
     #[test]
-    fn both_find_the_same(
+    fn table_and_list_find_the_same_route(
         routes in prop::collection::vec((pattern(), prefix()), 0..12),
         requests in prop::collection::vec((host(), path()), 1..12),
     ) {
@@ -65,7 +65,7 @@ proptest! {
     }
 
     #[test]
-    fn a_path_that_some_backends_read_as_that_of_another_route_is_ambiguous(
+    fn a_path_that_some_backends_read_as_another_routes_is_ambiguous(
         path in odd_path(),
         routes in prop::collection::vec((prop::sample::select(&["a.b", "a.b", "*.b"][..]), short_prefix()), 1..6),
     ) {
@@ -73,7 +73,7 @@ proptest! {
         let (mut table, mut literal, mut list) = (RouteTable::new(), RouteTable::new(), Vec::new());
         for (pattern, prefix) in routes {
             let pattern: HostPattern = pattern.parse().unwrap();
-            // A second route for the same prefix is refused, which is fine here.
+            // A second route for the same prefix is rejected, which is fine here.
             if table.insert(pattern.clone(), prefix.clone(), list.len()).is_ok() {
                 literal.insert(pattern.clone(), Rule::new(prefix.clone()).literal(), list.len()).unwrap();
                 list.push((pattern, prefix));
@@ -81,7 +81,7 @@ proptest! {
         }
         let name = host.parse().unwrap();
         let written = naive(&list, &name, &path);
-        // What is left without the prefix is read as well, by backends that do not see the prefix.
+        // The rest without the prefix counts too, because backends may not see the prefix.
         let prefix = written.map_or(0, |route| list[route].1.to_string().trim_end_matches('/').len());
         let (whole, rest) = (readings(&path), readings(&path[prefix..]));
         // A path with more readings is always ambiguous.

@@ -1,4 +1,4 @@
-//! Requests of HTTP/1 that name no served host: not a byte, and the end at once.
+//! HTTP/1 requests that name no served host: no byte, and the connection closes at once.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use pmesh_layers::serve::{Ended, Protocol};
 use super::support::client::{connect, count, get};
 
 #[tokio::test(start_paused = true)]
-async fn nameless_requests_end_at_once_without_a_byte() {
+async fn requests_without_a_served_host_are_closed_at_once_without_a_byte() {
     let huge = format!("GET / HTTP/1.1\r\nHost: a.example\r\nX: {}\r\n\r\n", "x".repeat(100_000));
     let cases = [
         ("no host", "GET / HTTP/1.1\r\n\r\n"),
@@ -75,7 +75,7 @@ async fn a_served_request_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unserved_name_later_ends_a_connection_after_the_answers_before_it() {
+async fn a_later_unserved_host_closes_the_connection_after_earlier_responses() {
     let requests = [get("a.example", "/1"), get("b.example", "/2"), get("other.example", "/3"), get("a.example", "/4")];
     for pipelined in [false, true] {
         let mut client = connect(Protocol::Http1);

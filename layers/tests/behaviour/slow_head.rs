@@ -1,4 +1,4 @@
-//! Heads that come too slowly on a connection that was answered before.
+//! Slow heads of later requests on a connection.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn answered() -> Client {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_ends_in_time_from_its_first_byte_on() {
+async fn the_head_timeout_starts_with_the_first_byte() {
     for pause in [0, 5, 30] {
         let mut client = answered().await;
         if pause > 0 {
@@ -38,7 +38,7 @@ async fn it_ends_in_time_from_its_first_byte_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_the_gate_is_open_from_the_start_it_is_for_the_first_one_too() {
+async fn with_an_open_gate_the_timeout_applies_to_the_first_head() {
     let info = ConnInfo::tls(PEER.into(), "a.example".parse().unwrap());
     let mut client = serve(echo(), info, Protocol::Http1);
     client.hears_nothing_for(TIMEOUT * 2).await;
@@ -48,13 +48,13 @@ async fn where_the_gate_is_open_from_the_start_it_is_for_the_first_one_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_head_has_the_time_for_itself() {
+async fn each_head_has_its_own_timeout() {
     let mut client = answered().await;
     for _ in 0..5 {
         let (start, end) = ("GET / HTTP/1.1\r\nHost: a.exa", "mple\r\n\r\n");
         client.send(start).await;
         client.hears_nothing_for(TIMEOUT - Duration::from_secs(2)).await;
-        // The next one begins with the last piece of this one.
+        // The next one starts with the last piece of this one.
         client.send(format!("{end}{start}")).await;
         client.read_until("]").await;
         client.hears_nothing_for(TIMEOUT - Duration::from_secs(2)).await;
@@ -64,7 +64,7 @@ async fn each_head_has_the_time_for_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_body_is_no_slow_head() {
+async fn a_slow_body_is_not_a_slow_head() {
     let mut client = answered().await;
     client.send("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\n").await;
     for byte in "body".as_bytes() {
@@ -72,6 +72,6 @@ async fn a_slow_body_is_no_slow_head() {
         client.send([*byte]).await;
     }
     assert!(client.read_until("]").await.ends_with("[body]"));
-    // And what was read of it begins no head.
+    // The bytes that were read of it do not start a head.
     client.hears_nothing_for(TIMEOUT * 2).await;
 }

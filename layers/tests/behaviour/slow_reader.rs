@@ -1,4 +1,4 @@
-//! Responses that the service has given and the client is still reading.
+//! Responses that the service has finished and the client is still reading.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -18,10 +18,10 @@ use tower::{BoxError, ServiceBuilder, service_fn};
 
 use super::support::client::get;
 
-/// More than the pipe holds, in one piece: the server has it all from the service at once.
+/// Larger than the pipe, in one piece, so the server gets all of it from the service at once.
 const SIZE: usize = 512 * 1024;
 
-/// Reads a piece every five seconds, so for longer than any keep-alive timeout. Returns how much came.
+/// Reads a piece every five seconds, for longer than any keep-alive timeout. Returns how much was read.
 async fn read_slowly(drain: bool) -> usize {
     let stack = ServiceBuilder::new()
         .layer(OpenGateLayer::new())

@@ -1,4 +1,4 @@
-//! Bodies of requests that come at a trickle, for a backend that waits for the whole of one.
+//! Request bodies that trickle to a backend that waits for all of them.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -35,13 +35,13 @@ fn serve() -> (DuplexStream, Backend, JoinHandle<Ended>) {
 const HEAD: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n";
 
 #[tokio::test(start_paused = true)]
-async fn it_ends_with_its_connection_to_the_backend() {
+async fn a_trickling_upload_closes_its_backend_connection() {
     let (mut client, mut backend, ended) = serve();
     client.write_all(HEAD.as_bytes()).await.unwrap();
     let mut connection = backend.accept().await;
     connection.head().await;
     let mut seconds = 0;
-    // After which it has long been decided.
+    // Long after the decision.
     while !ended.is_finished() && client.write_all(b"x").await.is_ok() && seconds < 600 {
         seconds += 1;
         tokio::time::sleep(SECOND).await;

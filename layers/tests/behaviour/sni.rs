@@ -15,7 +15,7 @@ use super::support::tls::{acceptor, client, client_config, client_hello, outgoin
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Sends `bytes` to an acceptor: why it rejected them, and what was heard.
+/// Sends `bytes` to an acceptor. Returns the reason for the rejection, and the bytes received.
 async fn rejected(bytes: &[u8], leave: bool) -> (SniRejected, Vec<u8>) {
     let (mut near, far) = tokio::io::duplex(64 * 1024);
     near.write_all(bytes).await.unwrap();
@@ -65,7 +65,7 @@ async fn all_others_get_no_byte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_stalls_is_rejected_at_the_deadline() {
+async fn a_stalled_client_is_rejected_at_the_deadline() {
     let hello = client_hello("a.example");
     for (name, bytes) in [("nothing", &b""[..]), ("a byte", &hello[..1]), ("all but a byte", &hello[..hello.len() - 1])]
     {
@@ -78,7 +78,7 @@ async fn who_stalls_is_rejected_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leaves_is_rejected_at_once() {
+async fn a_client_that_leaves_is_rejected_at_once() {
     let hello = client_hello("a.example");
     for end in 0..hello.len() {
         let started = Instant::now();
@@ -109,7 +109,7 @@ async fn a_served_name_gets_a_handshake() {
             assert!(pump(&mut client, &mut near, |client| !client.is_handshaking()).await, "{version:?}");
             std::io::Write::write_all(&mut client.writer(), b"hello").unwrap();
             let mut heard = Vec::new();
-            // The first plaintext is all of it: five bytes are one record.
+            // The first read returns all of it: five bytes fit in one record.
             let arrived = pump_until_plaintext(&mut client, &mut near, &mut heard).await;
             assert!(arrived && heard == b"hello", "{version:?}: {heard:?}");
             assert_eq!(server.await.unwrap(), "a.example");
@@ -130,7 +130,7 @@ async fn pump_until_plaintext(
     .await
 }
 
-/// Sends one message back and says which name was asked for.
+/// Echoes one message, and returns the requested name.
 async fn serve_echo(io: DuplexStream) -> String {
     let (mut tls, name) = acceptor().accept(io, DEADLINE).await.map_err(|rejected| rejected.reason).unwrap();
     let mut buffer = [0; 5];

@@ -1,4 +1,4 @@
-//! A ClientHello is read however it is cut.
+//! A ClientHello is parsed however it is fragmented.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::support::tls::{acceptor, client, client_config, client_hello, outgoing, pump};
 
-/// Cuts the one record of a ClientHello into records of `size` bytes.
+/// Splits the single record of a ClientHello into records of `size` bytes.
 fn in_records_of(size: usize, hello: &[u8]) -> Vec<u8> {
     let (head, message) = hello.split_at(5);
     assert_eq!(usize::from(u16::from_be_bytes([head[3], head[4]])), message.len(), "one record");

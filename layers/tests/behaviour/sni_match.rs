@@ -1,4 +1,4 @@
-//! Every request of a TLS connection is for the name that the handshake was for.
+//! Every request on a TLS connection must be for the name of the handshake.
 
 use http::Request;
 use pmesh_layers::{
@@ -13,7 +13,7 @@ fn host(name: &str) -> HostName {
 }
 
 #[tokio::test]
-async fn only_the_name_of_the_handshake_passes() {
+async fn only_the_name_of_the_handshake_is_accepted() {
     let peer = ([192, 0, 2, 1], 40000).into();
     let cases = [
         ("the same", Some(ConnInfo::tls(peer, host("a.example"))), Some("A.example."), true),

@@ -1,4 +1,4 @@
-//! Responses that have begun and then stand still, because of the client or of the service.
+//! Responses that stall, because of the client or the service.
 
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
@@ -27,7 +27,7 @@ use tower::{BoxError, ServiceBuilder, service_fn};
 use super::support::http2::{self, DATA, HEADERS, PING};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// As late as it may be noticed.
+/// The latest time at which it must be noticed.
 const LATEST: Duration = Duration::from_secs(77);
 
 type Bodies = mpsc::UnboundedReceiver<Sender<Bytes, Infallible>>;
@@ -46,7 +46,7 @@ fn connect(protocol: Protocol) -> (DuplexStream, Bodies, JoinHandle<Ended>) {
     )
 }
 
-/// A connection to a service whose responses have no end.
+/// A connection to a service whose responses never end.
 fn connect_endless(protocol: Protocol) -> (DuplexStream, JoinHandle<Ended>) {
     let endless = || {
         let piece = Bytes::from(vec![b'x'; 16 * 1024]);
@@ -71,7 +71,7 @@ fn serve<T>(
     (client, with, ended)
 }
 
-/// The end, which must come of the stall in time.
+/// Asserts that the connection ends in time because of the stall.
 async fn assert_stalled(ended: JoinHandle<Ended>, since: Instant) {
     assert!(matches!(ended.await.unwrap(), Ended::Stalled));
     let waited = since.elapsed();
@@ -81,11 +81,11 @@ async fn assert_stalled(ended: JoinHandle<Ended>, since: Instant) {
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
 #[tokio::test(start_paused = true)]
-async fn a_response_that_stops_is_cut_off() {
+async fn a_response_that_stalls_is_cut_off() {
     let (mut client, mut bodies, ended) = connect(Protocol::Http1);
     client.write_all(REQUEST.as_bytes()).await.unwrap();
     let mut body = bodies.recv().await.unwrap();
-    // As long as something comes, it may take long.
+    // As long as it makes progress, it can take long.
     for _ in 0..5 {
         body.send_data("piece".into()).await.unwrap();
         tokio::time::sleep(TIMEOUT - Duration::from_secs(20)).await;
@@ -113,7 +113,7 @@ async fn a_client_that_does_not_read_is_cut_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_body_that_stops_after_the_response_has_begun() {
+async fn a_request_body_that_stalls_after_the_response_has_begun() {
     let (mut client, mut bodies, ended) = connect(Protocol::Http1);
     client.write_all(b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\n\r\nhalf.").await.unwrap();
     let _body = bodies.recv().await.unwrap();
@@ -121,7 +121,7 @@ async fn a_request_body_that_stops_after_the_response_has_begun() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wait_for_a_response_is_not_its_time() {
+async fn waiting_for_a_response_does_not_count_as_a_stall() {
     let stack = ServiceBuilder::new().layer(OpenGateLayer::new()).service_fn(async |_: Request<RequestBody>| {
         tokio::time::sleep(TIMEOUT * 5).await;
         Ok::<_, BoxError>(Response::new(String::from("late")))
@@ -136,7 +136,7 @@ async fn the_wait_for_a_response_is_not_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn http2_ends_when_no_stream_moves() {
+async fn an_http2_connection_is_closed_if_no_stream_progresses() {
     let (mut client, mut bodies, ended) = connect(Protocol::Http2);
     client.write_all(&[http2::hello(), http2::get(1, "a.example"), http2::get(3, "a.example")].concat()).await.unwrap();
     let (_still, mut moving) = (bodies.recv().await.unwrap(), bodies.recv().await.unwrap());
@@ -147,7 +147,7 @@ async fn http2_ends_when_no_stream_moves() {
     }
     moving.send_data("last".into()).await.unwrap();
     let stalled = Instant::now();
-    // No PING makes up for it.
+    // PINGs do not count as progress.
     let ping = http2::frame(PING, 0, 0, &[0; 8]);
     while client.write_all(&ping).await.is_ok() {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -161,13 +161,13 @@ async fn http2_clients_that_open_no_window_are_cut_off() {
     client.write_all(&[http2::hello(), http2::get(1, "a.example")].concat()).await.unwrap();
     http2::frames_until(&mut client, |frame| frame.kind == HEADERS).await;
     let since = Instant::now();
-    // Reads all that the window allows.
+    // Reads as much as the window allows.
     while http2::next_frame(&mut client).await.is_some() {}
     assert_stalled(ended, since).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn http2_streams_that_their_client_leaves_waiting_are_reset_beside_others() {
+async fn unread_http2_streams_are_reset_even_if_others_progress() {
     const RST_STREAM: u8 = 3;
     let (mut client, mut bodies, ended) = connect(Protocol::Http2);
     client.write_all(&[http2::hello(), http2::get(1, "a.example"), http2::get(3, "a.example")].concat()).await.unwrap();
@@ -180,7 +180,7 @@ async fn http2_streams_that_their_client_leaves_waiting_are_reset_beside_others(
     let since = Instant::now();
     let reset = loop {
         if moving.send_data("piece".into()).await.is_err() {
-            panic!("the wrong one");
+            panic!("the wrong stream was reset");
         }
         let frames = http2::frames_until(&mut client, |frame| frame.kind == DATA && frame.stream == 3).await;
         if frames.iter().any(|frame| frame.kind == RST_STREAM && frame.stream == 1) {
@@ -189,14 +189,14 @@ async fn http2_streams_that_their_client_leaves_waiting_are_reset_beside_others(
         assert!(since.elapsed() < TIMEOUT * 10, "never");
         tokio::time::sleep(TIMEOUT / 4).await;
     };
-    // 64 KiB are on their way, or nearly so.
+    // About 64 KiB are in flight.
     assert!(reset >= TIMEOUT && reset <= TIMEOUT * 6, "{reset:?}");
     assert!(stuck.send_data("more".into()).await.is_err());
     assert!(!ended.is_finished());
 }
 
 #[tokio::test(start_paused = true)]
-async fn http2_clients_that_are_slow_are_not_reset() {
+async fn slow_http2_clients_are_not_reset() {
     let (mut client, mut bodies, ended) = connect(Protocol::Http2);
     // No window at first (RFC 9113, 6.5.2).
     let no_window = http2::frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
@@ -214,7 +214,7 @@ async fn http2_clients_that_are_slow_are_not_reset() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn http2_streams_that_wait_for_the_service_are_not_reset_beside_others() {
+async fn http2_streams_that_wait_for_the_service_are_not_reset_while_others_progress() {
     let (mut client, mut bodies, ended) = connect(Protocol::Http2);
     client.write_all(&[http2::hello(), http2::get(1, "a.example"), http2::get(3, "a.example")].concat()).await.unwrap();
     let (mut waiting, mut moving) = (bodies.recv().await.unwrap(), bodies.recv().await.unwrap());

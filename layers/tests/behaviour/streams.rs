@@ -1,4 +1,4 @@
-//! Responses that may be idle for long, next to others that may not.
+//! Responses that can be idle for long, next to others that cannot.
 
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
@@ -29,8 +29,8 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 
 type Body = Sender<Bytes, Infallible>;
 
-/// A connection to a service whose responses the test writes. The content type and the timeout of a response are those
-/// in the headers of its request. Bodies of requests are read as they come.
+/// A connection to a service whose responses the test writes. The headers of a request set the content type and the
+/// timeout of its response. Request bodies are read as they arrive.
 struct Served {
     bodies: mpsc::UnboundedReceiver<Body>,
     ended: JoinHandle<Ended>,
@@ -81,7 +81,7 @@ fn assert_took(since: Instant, expected: Duration) {
 /// An HTTP/2 client.
 struct Client(client::SendRequest<Bytes>);
 
-/// A stream of it.
+/// One of its streams.
 struct Stream {
     sends: SendStream<Bytes>,
     receives: RecvStream,
@@ -97,12 +97,12 @@ impl Client {
         (Self(requests), served)
     }
 
-    /// Sends a request with these headers, whose body is not complete, and begins the response.
+    /// Sends a request with these headers and an incomplete body, and starts the response.
     async fn open(&mut self, served: &mut Served, fields: &[(&str, &str)]) -> Stream {
         self.send(served, "POST", fields).await
     }
 
-    /// The same, with a request without a body.
+    /// The same, for a request without a body.
     async fn get(&mut self, served: &mut Served, fields: &[(&str, &str)]) -> Stream {
         self.send(served, "GET", fields).await
     }
@@ -161,7 +161,7 @@ async fn an_idle_stream_is_not_a_stalled_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_stream_of_http2_is_reset_alone() {
+async fn an_idle_http2_stream_is_reset_alone() {
     for fields in [EVENTS, GRPC] {
         let (mut client, mut served) = Client::new().await;
         let mut stream = client.open(&mut served, fields).await;
@@ -173,11 +173,11 @@ async fn an_idle_stream_of_http2_is_reset_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_beside_an_idle_stream_is_reset_when_it_stalls() {
+async fn a_stalled_response_next_to_an_idle_stream_is_reset() {
     let (mut client, mut served) = Client::new().await;
     let mut before = client.get(&mut served, &[]).await;
     let mut events = client.get(&mut served, EVENTS).await;
-    // From its next wait on, the stream watches itself.
+    // From its next wait on, the stream watches its own timeout.
     before.moves().await;
     let since = Instant::now();
     let (after, uploads) = (client.get(&mut served, &[]).await, client.open(&mut served, &[]).await);
@@ -190,7 +190,7 @@ async fn a_response_beside_an_idle_stream_is_reset_when_it_stalls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn once_the_stream_has_ended_a_stall_ends_the_connection_again() {
+async fn after_the_stream_has_ended_a_stall_closes_the_connection() {
     let (mut client, mut served) = Client::new().await;
     let _still = client.get(&mut served, &[]).await;
     let events = client.get(&mut served, EVENTS).await;
@@ -215,7 +215,7 @@ async fn a_request_body_keeps_only_its_own_stream_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_may_leave_a_message_waiting() {
+async fn a_stream_can_leave_a_message_unread_for_a_while() {
     let (mut client, mut served) = Client::new().await;
     let Stream { mut receives, mut body, .. } = client.open(&mut served, GRPC).await;
     // More than a window (RFC 9113, 6.9.2). The client does not read yet.
@@ -235,12 +235,12 @@ async fn a_stream_may_leave_a_message_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_whose_client_stops_reading_is_reset_while_its_request_goes_on() {
+async fn a_stream_is_reset_if_its_client_stops_reading_but_keeps_sending() {
     let (mut client, mut served) = Client::new().await;
     let Stream { mut receives, mut body, sends: _sends } = client.open(&mut served, GRPC).await;
     let since = Instant::now();
     while body.send_data(vec![0; 16 * 1024].into()).await.is_ok() {}
-    // The client has this time for each 16 KiB in flight.
+    // The client has this much time for each 16 KiB in flight.
     assert!(since.elapsed() >= HOUR && since.elapsed() < HOUR * 8);
     let error = loop {
         match receives.data().await.unwrap() {
@@ -253,7 +253,7 @@ async fn a_stream_whose_client_stops_reading_is_reset_while_its_request_goes_on(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_may_have_a_timeout_of_its_own() {
+async fn a_response_can_have_its_own_timeout() {
     for (seconds, expected) in [("4", Duration::from_secs(4)), ("600", MINUTE * 10)] {
         let (mut client, mut served) = Served::new(Protocol::Http1);
         // It follows a slow response with the server's timeout.
@@ -275,7 +275,7 @@ async fn a_response_may_have_a_timeout_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_next_response_has_the_timeout_of_the_server_again() {
+async fn the_next_response_has_the_server_timeout_again() {
     let (mut client, mut served) = Served::new(Protocol::Http1);
     client.write_all(request("Accept: text/event-stream\r\n").as_bytes()).await.unwrap();
     let mut events = served.body().await;

@@ -1,4 +1,4 @@
-//! Over TCP, an end is a FIN: a RST would say that somebody was there, and take a response on its way with it.
+//! Over TCP, connections end with a FIN. A RST would reveal the server, and destroy a response in flight.
 
 use http::{Request, Response};
 use pmesh_layers::{
@@ -17,7 +17,7 @@ use super::support::{
     http2::{self, GOAWAY},
 };
 
-/// What a client hears that sends `first` and `rest`, of which the server reads only a part.
+/// The bytes received by a client that sends `first` and `rest`, of which the server reads only a part.
 async fn exchange(protocol: Protocol, stack: Stack, first: &[u8], rest: &[u8]) -> std::io::Result<Vec<u8>> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -29,12 +29,12 @@ async fn exchange(protocol: Protocol, stack: Stack, first: &[u8], rest: &[u8]) -
     client.read_to_end(&mut heard).await?;
     client.shutdown().await?;
     ended.await.unwrap();
-    // A RST after the FIN is no error of reading.
+    // A RST after the FIN does not fail the read.
     client.take_error()?.map_or(Ok(heard), Err)
 }
 
 #[tokio::test]
-async fn input_that_nobody_reads_makes_no_rst() {
+async fn unread_input_causes_no_rst() {
     let go_away = http2::frame(GOAWAY, 0, 0, &[0; 8]);
     let cases: [(&str, Protocol, Vec<u8>); 4] = [
         ("unserved", Protocol::Http1, b"GET / HTTP/1.1\r\nHost: other\r\n\r\n".to_vec()),
@@ -49,7 +49,7 @@ async fn input_that_nobody_reads_makes_no_rst() {
 }
 
 #[tokio::test]
-async fn a_body_that_nobody_reads_destroys_no_response() {
+async fn an_unread_body_destroys_no_response() {
     let refuse = service_fn(async |_: Request<RequestBody>| {
         Ok::<_, BoxError>(Response::builder().status(413).body("x".repeat(10_000)).unwrap())
     });
@@ -60,7 +60,7 @@ async fn a_body_that_nobody_reads_destroys_no_response() {
 }
 
 #[tokio::test]
-async fn a_flood_over_http2_is_not_read_to_its_end() {
+async fn an_http2_flood_is_not_read_to_its_end() {
     // Small buffers, so that what was sent is not far ahead of what was read.
     let (inbound, outbound) = (TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap());
     inbound.set_recv_buffer_size(64 * 1024).unwrap();
@@ -72,7 +72,7 @@ async fn a_flood_over_http2_is_not_read_to_its_end() {
     let info = ConnInfo::tls(peer, "a.example".parse().unwrap());
     let ended = tokio::spawn(async move { HttpServer::new().serve(server, info, Protocol::Http2, echo()).await });
     client.write_all(&http2::hello()).await.unwrap();
-    // Of a kind that is not answered: nothing has to be read meanwhile.
+    // Frames that get no reply, so nothing has to be read meanwhile.
     let flood = http2::frame(99, 0, 0, &[0; 55]).repeat(1024);
     let mut sent = 0;
     while client.write_all(&flood).await.is_ok() {

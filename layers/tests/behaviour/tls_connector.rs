@@ -1,4 +1,4 @@
-//! TLS to backends: whom it trusts, under which name, and what it says when it does not.
+//! TLS to backends: trusted certificates and names, and errors.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -38,7 +38,7 @@ fn server(names: &str, protocols: &[&str]) -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
-/// Accepts one connection and echoes what comes. Gives the name that was asked for.
+/// Accepts one connection and echoes its input. Returns the requested name.
 fn echo(backend: &mut Backend, config: Arc<ServerConfig>) -> impl Future<Output = Option<String>> {
     let io = backend.try_accept().unwrap();
     async move {
@@ -84,7 +84,7 @@ fn told(error: TlsError) -> String {
 }
 
 #[tokio::test]
-async fn the_certificate_is_for_the_host_or_the_name_that_is_set() {
+async fn the_certificate_must_be_for_the_host_or_the_configured_name() {
     for (certificate, uri, name, sent) in [
         ("a.example", "https://a.example", None, "a.example"),
         ("a.example", "https://a.example:8443/path", None, "a.example"),
@@ -107,7 +107,7 @@ async fn the_certificate_is_for_the_host_or_the_name_that_is_set() {
 }
 
 #[tokio::test]
-async fn another_certificate_is_none() {
+async fn other_certificates_are_rejected() {
     for (certificate, uri, expected) in [
         (
             "b.example",
@@ -130,7 +130,7 @@ async fn another_certificate_is_none() {
 }
 
 #[tokio::test]
-async fn http2_is_agreed_on_or_refused() {
+async fn http2_is_negotiated_or_an_error() {
     for (offered, agreed) in [(&["h2", "http/1.1"][..], true), (&[], false)] {
         let (connector, mut backend) = connector();
         let stream = connect(&connector.http2(), "https://a.example");
@@ -161,7 +161,7 @@ async fn sessions_are_resumed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_never_answers_is_given_up() {
+async fn a_peer_that_never_responds_times_out() {
     let (connector, mut backend) = connector();
     let stream = connect(&connector.handshake_timeout(Duration::from_secs(2)), "https://a.example");
     let _open = backend.accept().await;
@@ -171,7 +171,7 @@ async fn a_peer_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
-async fn no_connection_and_no_tls() {
+async fn a_refused_connection_and_a_peer_without_tls() {
     let (mut connector, mut backend) = connector();
     let stream = connect(&connector, "https://a.example");
     let mut plain = backend.accept().await;
@@ -191,9 +191,9 @@ async fn no_connection_and_no_tls() {
     }
 }
 
-/// RFC 9112, 9.8: without the closing alert, a response that ends with its connection is not whole.
+/// RFC 9112, 9.8: without a closing alert, a response that ends with its connection is incomplete.
 #[tokio::test]
-async fn an_end_without_an_alert_is_no_end_of_a_response() {
+async fn an_end_without_a_closing_alert_does_not_complete_a_response() {
     for (alert, whole) in [(true, true), (false, false)] {
         let (connector, mut backend) = connector();
         let pool: Pool<_> = Pool::new(connector, "https://a.example".parse().unwrap());

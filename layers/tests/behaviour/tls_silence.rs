@@ -1,4 +1,4 @@
-//! HTTP over TLS: after the handshake, silence is an end without even a closing alert.
+//! HTTP over TLS: after the handshake, silence means closing without even a TLS alert.
 
 use std::{io::Write, time::Duration};
 
@@ -38,7 +38,7 @@ async fn hears_nothing(client: &mut ClientConnection, near: &mut DuplexStream) {
 }
 
 #[tokio::test]
-async fn an_unserved_name_ends_the_connection_below_tls() {
+async fn an_unserved_host_closes_without_a_tls_alert() {
     let (mut client, mut near, _, server) = connect().await;
     client.writer().write_all(get("other.example", "/").as_bytes()).unwrap();
     hears_nothing(&mut client, &mut near).await;
@@ -47,7 +47,7 @@ async fn an_unserved_name_ends_the_connection_below_tls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_is_silenced_below_tls() {
+async fn an_idle_connection_closes_without_a_tls_alert() {
     for served in [false, true] {
         let (mut client, mut near, control, server) = connect().await;
         if served {
@@ -59,7 +59,7 @@ async fn an_idle_connection_is_silenced_below_tls() {
             })
             .await;
         }
-        // Longer than the HTTP server of an idle connection is kept.
+        // Longer than an idle connection keeps its HTTP server.
         tokio::time::sleep(Duration::from_secs(1)).await;
         control.silence();
         hears_nothing(&mut client, &mut near).await;

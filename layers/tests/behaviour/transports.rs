@@ -1,4 +1,4 @@
-//! The server works on TCP, on Unix sockets and on pipes alike.
+//! The server works over TCP, Unix sockets and pipes.
 
 use std::net::SocketAddr;
 
@@ -20,12 +20,12 @@ use tower::{BoxError, ServiceBuilder, service_fn};
 
 use super::support::client::gated;
 
-/// Sends `request` from one end of a connection, with a server on the other. All that comes back, and how it ended.
+/// Sends `request` to a server at the other end of a connection. Returns everything received, and how it ended.
 async fn exchange<IO>(mut client: impl AsyncRead + AsyncWrite + Unpin, server: IO, request: &str) -> (String, Ended)
 where
     IO: AsyncRead + AsyncWrite + IntoRaw + Unpin + Send + 'static,
 {
-    // A peer without an address of its own has that of the machine.
+    // A peer without an address counts as this machine.
     let info = ConnInfo::plain(SocketAddr::from(([127, 0, 0, 1], 0)));
     let stack = ServiceBuilder::new().layer(ForwardedLayer::new(TrustedProxies::none())).service(service_fn(
         async |request: Request<RequestBody>| {
@@ -48,7 +48,7 @@ async fn tcp() -> (TcpStream, TcpStream) {
 }
 
 #[tokio::test]
-async fn tcp_unix_sockets_and_pipes_are_served_alike() {
+async fn tcp_unix_sockets_and_pipes_behave_the_same() {
     for (host, body) in [("a.example", "hello 127.0.0.1"), ("other.example", "")] {
         let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         let (client, server) = tcp().await;
@@ -65,9 +65,9 @@ async fn tcp_unix_sockets_and_pipes_are_served_alike() {
     }
 }
 
-/// A response that was given too early is held back like everything else.
+/// A premature response is held back like everything else.
 #[tokio::test(start_paused = true)]
-async fn an_answer_behind_a_closed_gate_is_never_sent() {
+async fn a_response_behind_a_closed_gate_is_never_sent() {
     let stack =
         ServiceBuilder::new().layer(RespondLayer::new()).service(service_fn(async |_: Request<RequestBody>| {
             Err::<Response<String>, _>(BoxError::from(NoRoute::NotFound))

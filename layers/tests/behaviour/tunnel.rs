@@ -1,4 +1,4 @@
-//! From a request with `Upgrade` to bytes that flow both ways.
+//! Tunnels, from a request with `Upgrade` to bytes in both directions.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use super::support::{
 
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: chat, other\r\n\r\n";
 
-/// A client whose requests go through to the backend.
+/// A client whose requests reach the backend.
 fn connect() -> (DuplexStream, Backend, JoinHandle<Ended>, ConnInfo) {
     connect_through(TunnelLayer::new())
 }
@@ -65,10 +65,10 @@ async fn expect(io: &mut DuplexStream, expected: &str) {
 }
 
 #[tokio::test]
-async fn bytes_flow_both_ways_and_each_side_ends_by_itself() {
+async fn bytes_flow_both_ways_and_each_side_closes_separately() {
     for client_ends_first in [true, false] {
         let (mut client, mut backend, ended, info) = connect();
-        // What follows the request at once belongs to the tunnel.
+        // Bytes right after the request belong to the tunnel.
         client.write_all(format!("{UPGRADE}early").as_bytes()).await.unwrap();
         let mut backend = backend.accept().await;
         assert!(backend.head().await.to_lowercase().contains("upgrade: chat, other\r\n"));
@@ -96,7 +96,7 @@ async fn bytes_flow_both_ways_and_each_side_ends_by_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closer_closes_open_and_later_tunnels_after_its_grace() {
+async fn a_closer_closes_open_and_later_tunnels_after_its_grace_period() {
     const GRACE: Duration = Duration::from_secs(30);
     let closer = TunnelCloser::new();
     let (mut open, mut backend_of_open) = open_tunnel(TunnelLayer::new().closed_by(&closer)).await;
@@ -116,7 +116,7 @@ async fn a_closer_closes_open_and_later_tunnels_after_its_grace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closer_that_is_dropped_closes_nothing() {
+async fn dropping_a_closer_closes_nothing() {
     let (mut client, mut backend) = open_tunnel(TunnelLayer::new().closed_by(&TunnelCloser::new())).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     client.write_all(b"still open").await.unwrap();
@@ -135,7 +135,7 @@ async fn open_tunnel(tunnels: TunnelLayer) -> (DuplexStream, DuplexStream) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_record_of_the_connection_lasts_as_long_as_the_tunnel() {
+async fn the_connection_record_lives_as_long_as_the_tunnel() {
     let (mut client, mut backend, ended, info) = connect();
     let record = info.control().downgrade();
     drop(info);
@@ -153,7 +153,7 @@ async fn the_record_of_the_connection_lasts_as_long_as_the_tunnel() {
 }
 
 #[tokio::test]
-async fn only_what_was_asked_for() {
+async fn only_the_requested_protocol_is_accepted() {
     for (name, asked, answered, allowed) in [
         ("the one", Some("chat"), &["chat"][..], true),
         ("one of two, in other letters", Some("other, Chat"), &["CHAT"], true),
@@ -182,7 +182,7 @@ async fn only_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_server_without_upgrades_is_told_of() {
+async fn a_server_without_upgrades_is_an_error() {
     let (connector, mut backend) = backend();
     let pool: Pool<_> = Pool::new(connector, "http://backend".parse().unwrap());
     let request = Request::get("/").header("connection", "upgrade").header("upgrade", "chat");
@@ -195,7 +195,7 @@ async fn a_server_without_upgrades_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_service_may_take_the_upgrade_itself() {
+async fn a_service_can_handle_the_upgrade_itself() {
     let echo = service_fn(async |mut request: Request<RequestBody>| {
         let upgrade = hyper::upgrade::on(&mut request);
         tokio::spawn(async move {
@@ -220,7 +220,7 @@ async fn a_service_may_take_the_upgrade_itself() {
 }
 
 #[tokio::test]
-async fn a_refused_upgrade_is_a_response_like_others() {
+async fn a_refused_upgrade_is_an_ordinary_response() {
     let (mut client, mut backend, _ended, _info) = connect();
     client.write_all(UPGRADE.as_bytes()).await.unwrap();
     let mut connection = backend.accept().await;
@@ -233,7 +233,7 @@ async fn a_refused_upgrade_is_a_response_like_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_still_tunnel_ends() {
+async fn an_idle_tunnel_is_closed() {
     const HOUR: Duration = Duration::from_secs(60 * 60);
 
     let (mut client, mut backend, _ended, _info) = connect();
@@ -243,7 +243,7 @@ async fn a_still_tunnel_ends() {
     backend.send(&switching("other")).await;
     read_head(&mut client).await;
     let mut backend = backend.0;
-    // Bytes of either side keep it.
+    // Bytes from either side keep it open.
     for _ in 0..3 {
         tokio::time::sleep(HOUR * 2 / 3).await;
         client.write_all(b"ping").await.unwrap();

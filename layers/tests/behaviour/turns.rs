@@ -1,4 +1,4 @@
-//! Connections of HTTP/2 with many requests, and what others have of the runtime.
+//! HTTP/2 connections with many requests share the runtime fairly.
 
 use std::{
     future::poll_fn,
@@ -22,14 +22,14 @@ use super::support::{
     http2::{GOAWAY, frames_until, get, hello},
 };
 
-/// Requests at a time.
+/// Concurrent requests.
 const MANY: usize = 100;
 
 #[derive(Clone)]
 struct Seen {
-    /// Requests that have begun.
+    /// Requests that have started.
     begun: Arc<AtomicUsize>,
-    /// Those that have not ended.
+    /// Requests that have not ended.
     alive: Arc<AtomicUsize>,
     answers: Arc<Semaphore>,
 }
@@ -51,7 +51,7 @@ impl Seen {
         self.begun.load(Ordering::Relaxed)
     }
 
-    /// Answers as many as may be.
+    /// Responds to as many requests as permitted.
     fn stack(&self) -> Stack {
         let seen = self.clone();
         gated(service_fn(move |_: Request<RequestBody>| {
@@ -82,12 +82,12 @@ async fn responses(client: &mut Client, count: usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn others_go_on_between_a_few_of_a_hundred_requests() {
+async fn other_tasks_run_between_a_few_of_a_hundred_requests() {
     let seen = Seen::new();
     seen.answers.add_permits(MANY);
     let mut client = connect_to(seen.stack(), Protocol::Http2);
     client.send(requests(MANY)).await;
-    // In the queue that others' connections are in, unlike tests and tasks that yield.
+    // In the same queue as other connections, unlike tests and tasks that yield.
     let (mut before, mut most) = (0, 0);
     let most = tokio::spawn(poll_fn(move |cx| {
         let now = seen.begun();
@@ -104,7 +104,7 @@ async fn others_go_on_between_a_few_of_a_hundred_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_that_wait_are_answered_while_the_connection_drains() {
+async fn all_waiting_requests_are_answered_while_the_connection_drains() {
     let seen = Seen::new();
     let mut client = connect_to(seen.stack(), Protocol::Http2);
     client.send(requests(MANY)).await;
@@ -136,10 +136,10 @@ async fn requests_end_with_their_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_of_a_flood_do_not_begin() {
+async fn requests_of_a_flood_never_start() {
     let seen = Seen::new();
     let mut client = connect_to(seen.stack(), Protocol::Http2);
-    // The gate opens at the first.
+    // The gate opens with the first request.
     seen.answers.add_permits(1);
     client.send(requests(1)).await;
     responses(&mut client, 1).await;

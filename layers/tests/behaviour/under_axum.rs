@@ -1,4 +1,4 @@
-//! All layers that look at requests go before an axum app under `axum::serve`.
+//! All request layers work in front of an axum app under `axum::serve`.
 
 use std::net::SocketAddr;
 
@@ -57,7 +57,7 @@ async fn serve() -> SocketAddr {
 }
 
 #[tokio::test]
-async fn each_request_has_an_answer() {
+async fn each_request_gets_a_response() {
     let address = serve().await;
     for (request, status, body) in [
         ("GET / HTTP/1.1\r\nHost: a.example\r\n", "200 OK", "127.0.0.1"),

@@ -40,7 +40,7 @@ async fn requests_go_over_the_socket() {
     assert_eq!(answer.await.unwrap().unwrap().into_body().collect().await.unwrap().to_bytes(), "ok");
 }
 
-/// A socket whose backlog has a single place, and the connection that fills it.
+/// A socket whose backlog has one slot, and the connection that fills it.
 fn full_backlog(path: &Path) -> (std::os::unix::net::UnixListener, UnixStream) {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
     let address = SockAddr::unix(path).unwrap();
@@ -51,7 +51,7 @@ fn full_backlog(path: &Path) -> (std::os::unix::net::UnixListener, UnixStream) {
 }
 
 #[tokio::test]
-async fn connections_wait_for_a_place_in_the_backlog() {
+async fn connections_wait_for_a_slot_in_the_backlog() {
     const COUNT: usize = 50;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.sock");
@@ -82,7 +82,7 @@ async fn a_backlog_that_stays_full_is_a_timeout() {
 }
 
 #[tokio::test]
-async fn what_asks_for_tls_is_not_sent_in_clear_text() {
+async fn https_requests_are_never_sent_in_clear_text() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.sock");
     let _listener = UnixListener::bind(&path).unwrap();

@@ -1,4 +1,4 @@
-//! A backend of HTTP/1.1 that a test plays by hand, behind a connector of pipes.
+//! An HTTP/1.1 backend that the test controls step by step, behind a connector of pipes.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use tower::util::BoxCloneSyncService;
 
 pub(crate) type Connector = BoxCloneSyncService<Uri, TokioIo<DuplexStream>, std::io::Error>;
 
-/// Where the connections of the pool arrive.
+/// Connections of the pool arrive here.
 pub(crate) struct Backend(mpsc::UnboundedReceiver<DuplexStream>);
 
 pub(crate) fn backend() -> (Connector, Backend) {
     backend_behind(64 * 1024)
 }
 
-/// With pipes that hold so much.
+/// With pipes of this capacity.
 pub(crate) fn backend_behind(pipe: usize) -> (Connector, Backend) {
     let (accept, accepted) = mpsc::unbounded_channel();
     let connector = tower::service_fn(move |_: Uri| {
@@ -35,12 +35,12 @@ impl Backend {
         Exchange(self.0.recv().await.unwrap())
     }
 
-    /// A connection that is there already.
+    /// A connection that has already arrived.
     pub(crate) fn try_accept(&mut self) -> Option<DuplexStream> {
         self.0.try_recv().ok()
     }
 
-    /// Whether there is a connection that was not accepted yet.
+    /// Whether a connection is waiting to be accepted.
     pub(crate) fn has_waiting(&self) -> bool {
         !self.0.is_empty()
     }
@@ -51,7 +51,7 @@ impl Backend {
 pub(crate) struct Exchange(pub(crate) DuplexStream);
 
 impl Exchange {
-    /// The next head of a request.
+    /// The next request head.
     pub(crate) async fn head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -64,21 +64,21 @@ impl Exchange {
         self.0.write_all(bytes.as_bytes()).await.unwrap();
     }
 
-    /// Reads a request without a body and answers it with `body`.
+    /// Reads a request without a body and responds with `body`.
     pub(crate) async fn answer(&mut self, body: &str) -> String {
         let head = self.head().await;
         self.send(&format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await;
         head
     }
 
-    /// Whether the pool has ended the connection.
+    /// Whether the pool has closed the connection.
     pub(crate) async fn has_ended(&mut self) -> bool {
         let read = tokio::time::timeout(Duration::from_millis(1), self.0.read(&mut [0])).await;
         matches!(read, Ok(Ok(0) | Err(_)))
     }
 }
 
-/// Lets all tasks run until each of them waits; with the clock of tokio paused.
+/// Lets all tasks run until all of them wait, with tokio's clock paused.
 pub(crate) async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }

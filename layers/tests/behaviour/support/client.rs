@@ -22,7 +22,7 @@ pub(crate) type Stack = BoxCloneService<Request<RequestBody>, Response<String>, 
 
 pub(crate) const PEER: ([u8; 4], u16) = ([192, 0, 2, 1], 40000);
 
-/// Behind the gate, for `a.example`, `b.example` and what is below `wild.example`: `service`.
+/// Puts `service` behind the gate, for `a.example`, `b.example` and names below `wild.example`.
 pub(crate) fn gated<S>(service: S) -> Stack
 where
     S: tower::Service<Request<RequestBody>, Response = Response<String>, Error = BoxError> + Clone + Send + 'static,
@@ -34,7 +34,7 @@ where
     )
 }
 
-/// Says which host and path were asked for, and what the body was.
+/// Responds with the requested host and path, and the body.
 pub(crate) fn echo() -> Stack {
     gated(tower::service_fn(async |request: Request<RequestBody>| {
         let host = request.extensions().get::<HostName>().cloned().unwrap();
@@ -72,14 +72,14 @@ impl Client {
         self.io.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// All that comes, until the server ends the connection.
+    /// Everything that arrives until the server closes the connection.
     pub(crate) async fn read_to_end(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         self.io.read_to_end(&mut all).await.unwrap();
         all
     }
 
-    /// What comes, until it ends with `end`.
+    /// Everything that arrives, up to and including `end`.
     pub(crate) async fn read_until(&mut self, end: &str) -> String {
         let mut all = Vec::new();
         while !all.ends_with(end.as_bytes()) {
@@ -89,25 +89,25 @@ impl Client {
         String::from_utf8(all).unwrap()
     }
 
-    /// Passes when nothing comes for as long as `time`, with the clock of tokio paused.
+    /// Asserts that nothing arrives for `time`, with tokio's clock paused.
     pub(crate) async fn hears_nothing_for(&mut self, time: Duration) {
         let heard = tokio::time::timeout(time, self.io.read_u8()).await;
         assert!(heard.is_err(), "{heard:?}");
     }
 
-    /// How the server's side ended, once this side is gone.
+    /// How the server's side ended, after this side is closed.
     pub(crate) async fn leave(self) -> Ended {
         drop(self.io);
         self.ended.await.unwrap()
     }
 }
 
-/// A request of HTTP/1.1 without a body.
+/// An HTTP/1.1 request without a body.
 pub(crate) fn get(host: &str, path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")
 }
 
-/// How often `part` is found.
+/// The number of occurrences of `part`.
 pub(crate) fn count(text: &str, part: &str) -> usize {
     text.matches(part).count()
 }

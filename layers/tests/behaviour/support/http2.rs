@@ -1,4 +1,4 @@
-//! Frames of HTTP/2, written and read by hand, so that a test decides on each byte.
+//! HTTP/2 frames, written and read by hand, so that tests control each byte.
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -13,7 +13,7 @@ const END_STREAM_AND_HEADERS: u8 = 0x5;
 /// HPACK's index of `:status: 200` (RFC 7541, appendix A).
 const STATUS_200: u8 = 0x88;
 
-/// What every client begins with: the preface and its settings.
+/// The start of every client connection: the preface and SETTINGS.
 pub(crate) fn hello() -> Vec<u8> {
     [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &frame(SETTINGS, 0, 0, &[])].concat()
 }
@@ -23,7 +23,7 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// A request without a body; the fields are literals that enter no table (RFC 7541, 6.2.2).
+/// A request without a body. Its headers are literals without indexing (RFC 7541, 6.2.2).
 pub(crate) fn request(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {

@@ -1,4 +1,4 @@
-//! Nodes, and clients that lack something which a node has.
+//! Nodes, and clients that lack something a node has.
 
 use std::{
     io,
@@ -39,7 +39,7 @@ pub(crate) fn name(name: &str) -> NodeName {
     name.parse().unwrap()
 }
 
-/// The node `name`, which holds a secret for each digit.
+/// The node `name`, with a secret for each digit.
 pub(crate) fn identity(name: &str, digits: &str) -> NodeIdentity {
     let secrets: Vec<_> = digits.chars().map(secret).collect();
     NodeIdentity::new("example", self::name(name), &secrets).unwrap()
@@ -49,7 +49,7 @@ pub(crate) fn authority(digit: char) -> NodeAuthority {
     NodeAuthority::derive(&secret(digit), "example").unwrap()
 }
 
-/// A client of TLS that trusts the authority of the secret `digit`, and shows what it is given.
+/// A TLS client that trusts the authority of secret `digit`, and presents the given certificate.
 pub(crate) fn client_config(
     digit: char,
     shown: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
@@ -75,7 +75,7 @@ pub(crate) fn hello(config: ClientConfig, protocols: Vec<Vec<u8>>) -> Vec<u8> {
     super::tls::outgoing(&mut client)
 }
 
-/// Sends `bytes` to an acceptor: why it rejected them, and what was heard until the end.
+/// Sends `bytes` to an acceptor. Returns the reason for the rejection, and the bytes received until the end.
 pub(crate) async fn rejected(acceptor: &NodeAcceptor, bytes: &[u8]) -> (NodeRejected, Vec<u8>) {
     let (mut near, far) = tokio::io::duplex(64 * 1024);
     near.write_all(bytes).await.unwrap();
@@ -85,7 +85,7 @@ pub(crate) async fn rejected(acceptor: &NodeAcceptor, bytes: &[u8]) -> (NodeReje
     (reason, heard)
 }
 
-/// What is heard of a connection that is closed in silence.
+/// The bytes received from a connection that is closed in silence.
 async fn heard(mut near: DuplexStream, far: DuplexStream) -> Vec<u8> {
     let mut heard = Vec::new();
     let listen = async {
@@ -108,7 +108,7 @@ pub(crate) fn told(error: impl Into<BoxError>) -> String {
     text
 }
 
-/// Connections of nodes to one another, and how many it took.
+/// Connections between nodes, and their number.
 #[derive(Clone, Default)]
 pub(crate) struct Network(Arc<AtomicUsize>);
 
@@ -116,7 +116,7 @@ pub(crate) type ClientStream = client::TlsStream<TokioIo<ExpiringIo<TokioIo<Dupl
 pub(crate) type ServerStream = server::TlsStream<DuplexStream>;
 
 impl Network {
-    /// Connects `from` to `to`, asking for `asked`: both ends, once both have heard the other.
+    /// Connects `from` to `to`, requesting node `asked`. Returns both ends, once both have received from the other.
     pub(crate) async fn connect(
         &self,
         from: &NodeIdentity,
@@ -144,13 +144,13 @@ impl Network {
         Ok((client, server, peer))
     }
 
-    /// How many connections were made since this was asked last.
+    /// The number of connections since the last call.
     pub(crate) fn made(&self) -> usize {
         self.0.swap(0, Ordering::Relaxed)
     }
 }
 
-/// A byte each way.
+/// Sends a byte each way.
 pub(crate) async fn ping(client: &mut ClientStream, server: &mut ServerStream) {
     client.write_all(b"?").await.unwrap();
     assert_eq!(server.read_u8().await.unwrap(), b'?');

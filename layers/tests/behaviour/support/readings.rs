@@ -1,4 +1,4 @@
-//! How backends may read odd paths, worked out step by step.
+//! How backends may read odd paths, computed step by step.
 
 use std::collections::BTreeSet;
 
@@ -85,7 +85,7 @@ fn without_double_slashes(path: &str) -> String {
     text
 }
 
-/// Also removes the slash that dots at the end leave.
+/// Also removes the slash that trailing dots leave.
 fn without_dots_and_slash(path: &str) -> String {
     let text = without_dots(path);
     match path.ends_with("/.") || path.ends_with("/..") {

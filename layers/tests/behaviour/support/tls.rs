@@ -1,4 +1,4 @@
-//! Both sides of TLS, with an authority of their own.
+//! Both sides of TLS, with their own authority.
 
 use std::{
     io::Read,
@@ -37,7 +37,7 @@ static SERVER: LazyLock<Arc<ServerConfig>> = LazyLock::new(|| {
     Arc::new(config.unwrap())
 });
 
-/// The configuration for `a.example`, and for nothing else.
+/// The configuration for `a.example`, and no other.
 fn policy(name: &HostName) -> Option<Arc<ServerConfig>> {
     (name.as_str() == "a.example").then(|| Arc::clone(&SERVER))
 }
@@ -56,12 +56,12 @@ pub(crate) fn client_config(versions: &[&'static SupportedProtocolVersion]) -> C
         .with_no_client_auth()
 }
 
-/// A client that asks for `name`, before its first byte.
+/// A client that connects to `name`, before its first byte.
 pub(crate) fn client(config: ClientConfig, name: &str) -> ClientConnection {
     ClientConnection::new(Arc::new(config), ServerName::try_from(name.to_owned()).unwrap()).unwrap()
 }
 
-/// What the client wants to send now.
+/// The bytes that the client wants to send now.
 pub(crate) fn outgoing(client: &mut ClientConnection) -> Vec<u8> {
     let mut bytes = Vec::new();
     while client.wants_write() {
@@ -70,12 +70,12 @@ pub(crate) fn outgoing(client: &mut ClientConnection) -> Vec<u8> {
     bytes
 }
 
-/// The ClientHello that asks for `name`.
+/// A ClientHello for `name`.
 pub(crate) fn client_hello(name: &str) -> Vec<u8> {
     outgoing(&mut client(client_config(rustls::ALL_VERSIONS), name))
 }
 
-/// Moves bytes between `client` and `io` until `done`; says whether it came to that before the end.
+/// Moves bytes between `client` and `io` until `done`. Returns whether that happened before the end.
 pub(crate) async fn pump(
     client: &mut ClientConnection,
     io: &mut DuplexStream,
@@ -103,7 +103,7 @@ pub(crate) async fn pump(
 /// Plaintext that has arrived.
 pub(crate) fn received(client: &mut ClientConnection) -> Vec<u8> {
     let mut all = Vec::new();
-    // An error only says that there is no more for now, or no closing alert.
+    // An error only means that there is no more data yet, or no closing alert.
     let _ = client.reader().read_to_end(&mut all);
     all
 }
