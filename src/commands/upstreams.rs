@@ -73,7 +73,7 @@ fn failure(endpoint: &EndpointReport) -> String {
     let when = error.time.map(|moment| format!(" {} ago", since(moment))).unwrap_or_default();
     let is_failed = endpoint.state == EndpointState::Failed;
     let next = endpoint.left_alone_until.filter(|_| is_failed).and_then(until);
-    let next = next.map(|span| format!("; left alone for {span}")).unwrap_or_default();
+    let next = next.map(|span| format!("; backing off for {span}")).unwrap_or_default();
     let row = match endpoint.consecutive_failures {
         count @ 2.. if is_failed => format!(", {count} in a row"),
         _ => String::new(),
@@ -124,8 +124,8 @@ mod tests {
              h2://b:443      failed for 0s  12        3       2     1     a.test/ and 2 more\n\
              \x20 last failure 0s ago, 3 in a row: refused\n"
         );
-        let left_alone = EndpointReport { left_alone_until: Some(u64::MAX), ..failed.clone() };
-        assert!(failure(&left_alone).contains("; left alone for "), "{}", failure(&left_alone));
+        let backing_off = EndpointReport { left_alone_until: Some(u64::MAX), ..failed.clone() };
+        assert!(failure(&backing_off).contains("; backing off for "), "{}", failure(&backing_off));
         let is_over = EndpointReport { state: EndpointState::Ok, ..failed };
         assert_eq!(failure(&is_over), "  last failure 0s ago: refused\n");
     }

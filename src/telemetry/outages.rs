@@ -15,7 +15,7 @@ pub fn logged(endpoint: String, advice: Advice) -> Health {
         HealthChange::Failed { error, pause } => {
             logged = reason(error, cause);
             let (advice, pause) = (cause.and_then(|cause| advice(&endpoint, cause)), Seconds(*pause));
-            tracing::warn!(endpoint, %error, advice, "endpoint failed; left alone for {pause} if there are others");
+            tracing::warn!(endpoint, %error, advice, "endpoint failed; backing off for {pause} if there are others");
         }
         HealthChange::FailedAgain { error, failures, .. } if reason(error, cause) != logged => {
             logged = reason(error, cause);
@@ -24,7 +24,7 @@ pub fn logged(endpoint: String, advice: Advice) -> Health {
         }
         HealthChange::FailedAgain { error, pause, failures } => {
             let pause = Seconds(*pause);
-            tracing::debug!(endpoint, %error, failures, "endpoint failed again; left alone for {pause}");
+            tracing::debug!(endpoint, %error, failures, "endpoint failed again; backing off for {pause}");
         }
         HealthChange::Recovered { down_for, failures } => {
             tracing::info!(endpoint, failures, "endpoint is back after {}", Seconds(*down_for));
