@@ -13,22 +13,22 @@ use crate::settings::{
     endpoint::{Endpoint, HostPort},
 };
 
-/// What a node says of itself.
+/// A node's description of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
     /// Its name.
     pub node: NodeName,
-    /// Which run of the program it is.
+    /// The run of the program.
     pub instance: Instance,
-    /// Where others reach its internal port.
+    /// The address of its internal port, as others reach it.
     pub address: HostPort,
-    /// What it serves by itself.
+    /// The routes that it serves itself.
     pub serves: Vec<Served>,
     /// The version of the program.
     pub software: String,
 }
 
-/// A host and a prefix of its paths.
+/// A host and a path prefix.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Served {
     /// The host.
@@ -38,8 +38,7 @@ pub struct Served {
 }
 
 impl Announcement {
-    /// What this node says: its address, and the routes that it has upstreams of its own for. `None` where others do not
-    /// reach it.
+    /// Describes this node: its address and the routes that it serves itself. `None` if others cannot reach it.
     pub fn of(settings: &Settings, instance: Instance) -> Option<Self> {
         Some(Self {
             node: settings.node.clone(),
@@ -52,8 +51,8 @@ impl Announcement {
 }
 
 impl Served {
-    /// What a node serves to others, except for routes that lead only to other nodes. Only prefixes are announced:
-    /// requests for exact paths and regular expressions below them come along.
+    /// The routes that a node serves to others, except those that lead only to other nodes. Only prefixes are
+    /// announced. They include the exact paths and regular expressions below them.
     pub fn of(settings: &Settings) -> Vec<Self> {
         let served = settings.served(&Listener::Internal).into_iter().filter(|served| is_own(served.route));
         let mut serves: Vec<_> = served
@@ -68,7 +67,7 @@ impl Served {
     }
 }
 
-/// Routes that lead only to other nodes are not announced, or requests would go in circles.
+/// Whether the node serves the route itself. Other routes are not announced, or requests would go in circles.
 fn is_own(route: &Route) -> bool {
     match &route.answer {
         Answer::Upstream(endpoints) => !endpoints.iter().all(Endpoint::is_mesh),
@@ -76,12 +75,12 @@ fn is_own(route: &Route) -> bool {
     }
 }
 
-/// One run of the program, told from all others by a random number.
+/// One run of the program, identified by a random number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instance(u128);
 
 impl Instance {
-    /// A new one, for a start of the program.
+    /// Creates a new one, when the program starts.
     pub fn random() -> Self {
         Self(rand::random())
     }
@@ -105,7 +104,7 @@ impl FromStr for Instance {
     }
 }
 
-/// Text that is no [`Instance`].
+/// The error for text that is not an [`Instance`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an instance is 32 hexadecimal digits")]
 pub struct InvalidInstance;
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_announces_what_it_has_upstreams_for() {
+    fn routes_that_lead_only_to_other_nodes_are_not_announced() {
         let flags =
             ["--bind", "10.0.0.1", "--mesh-peer", "b=c:1", "--route", "z/x=mesh://b,d:1", "--route", "y=mesh://*"];
         let own = announced(&[&flags[..], &["--route", "*.a=d:1"]].concat()).unwrap();

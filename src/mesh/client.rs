@@ -1,4 +1,4 @@
-//! Asking the API of another node.
+//! A client of the API of another node.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -18,10 +18,10 @@ use tower::{BoxError, ServiceExt};
 
 use crate::settings::{API_HOST, endpoint::HostPort};
 
-/// Maximum size of an answer, in bytes: a thousand nodes with a hundred routes each.
+/// Maximum size of a response, in bytes: enough for a thousand nodes with a hundred routes each.
 const LONGEST: usize = 16 * 1024 * 1024;
 
-/// Asks the API of one node, over a connection that is kept as long as it lasts.
+/// A client of one node's API. It reuses its connection while that lasts.
 #[derive(Debug)]
 pub struct NodeClient {
     connector: NodeConnector<SourceConnector>,
@@ -31,33 +31,33 @@ pub struct NodeClient {
     connection: Option<Connection>,
 }
 
-/// A connection, and when it was made.
+/// A connection, and when it was opened.
 type Connection = (SendRequest<Empty<Bytes>>, Instant);
 
 impl NodeClient {
-    /// Asks the node `peer`, as `identity`, at the first of `addresses` where it is found.
+    /// Creates a client that connects to the node `peer` as `identity`, at the first of `addresses` that accepts.
     pub fn new(connector: SourceConnector, identity: NodeIdentity, peer: NodeName, addresses: Vec<HostPort>) -> Self {
         let connector = NodeConnector::new(connector, identity, peer.clone());
         Self { connector, peer, addresses, max_age: None, connection: None }
     }
 
-    /// Sets the maximum age at which a connection takes another request; none by default.
+    /// Sets the maximum age at which a connection gets another request. No maximum by default.
     #[must_use]
     pub fn max_age(mut self, age: Option<Duration>) -> Self {
         self.max_age = age;
         self
     }
 
-    /// The answer for `path`, and how long it took, without the time to connect. There is no deadline: to give up,
-    /// drop the future, which closes the connection.
+    /// Requests `path`. Returns the response and how long it took, without connecting. There is no deadline: to give
+    /// up, drop the future, which closes the connection.
     ///
     /// # Errors
     ///
-    /// [`AskError`]; the next call makes a new connection.
+    /// [`AskError`]. The next call opens a new connection.
     pub async fn get<T: DeserializeOwned>(&mut self, path: &'static str) -> Result<(T, Duration), AskError> {
         if let Some((mut sender, since)) = self.connection.take()
             && self.max_age.is_none_or(|age| since.elapsed() < age)
-            // One that has ended meanwhile shows here, or in the exchange.
+            // A connection that was closed in the meantime fails here, or in the exchange.
             && sender.ready().await.is_ok()
             && let Ok(answer) = self.exchange(&mut sender, path).await
         {
@@ -111,7 +111,7 @@ async fn ask<T: DeserializeOwned>(sender: &mut SendRequest<Empty<Bytes>>, path: 
     let request = request.map_err(|error| Step::Http(error.into()))?;
     let response = sender.send_request(request).await.map_err(|error| Step::Http(error.into()))?;
     let status = response.status();
-    // A node that stops says so in a report.
+    // A node that is shutting down responds with 503 and a report.
     if !status.is_success() && status != StatusCode::SERVICE_UNAVAILABLE {
         return Err(Step::Status(status));
     }
@@ -119,7 +119,7 @@ async fn ask<T: DeserializeOwned>(sender: &mut SendRequest<Empty<Bytes>>, path: 
     serde_json::from_slice(&body).map_err(Step::Content)
 }
 
-/// Why a node did not answer a question.
+/// Why a node could not be queried.
 #[derive(Debug)]
 pub struct AskError {
     peer: NodeName,
@@ -136,12 +136,12 @@ enum Step {
 }
 
 impl AskError {
-    /// Whether it closed the connection without an answer, as a node does that believes none of the proofs.
+    /// Whether the node closed the connection without sending a byte, as it does if it accepts none of the proofs.
     pub fn is_silence(&self) -> bool {
         matches!(&self.step, Step::Connect(error) if error.is_silence())
     }
 
-    /// Whether there was no connection at all.
+    /// Whether no connection could be opened.
     pub fn is_unconnected(&self) -> bool {
         matches!(&self.step, Step::NoAddress) || matches!(&self.step, Step::Connect(error) if error.is_unconnected())
     }
@@ -151,11 +151,11 @@ impl fmt::Display for AskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let peer = &self.peer;
         match &self.step {
-            Step::NoAddress => write!(f, "nobody knows an address of node {peer}"),
+            Step::NoAddress => write!(f, "no address of node {peer} is known"),
             Step::Connect(error) => error.fmt(f),
-            Step::Http(_) => write!(f, "node {peer} has broken off"),
-            Step::Status(status) => write!(f, "node {peer} answers with {status}; is it of an older version?"),
-            Step::Content(_) => write!(f, "node {peer} answers what cannot be read; is it of another version?"),
+            Step::Http(_) => write!(f, "the request to node {peer} failed"),
+            Step::Status(status) => write!(f, "node {peer} responded with {status}; does it run an older version?"),
+            Step::Content(_) => write!(f, "the response of node {peer} cannot be read; does it run another version?"),
         }
     }
 }

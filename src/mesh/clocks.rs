@@ -1,4 +1,4 @@
-//! Warnings about nodes whose clocks differ too much.
+//! Warnings about nodes whose clocks are too far from ours.
 
 use std::{
     collections::HashMap,
@@ -7,17 +7,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often the clock of one address is told of.
+/// Minimum time between two warnings about one address.
 const PAUSE: Duration = Duration::from_secs(60);
-/// Of how many addresses it is remembered when they were told of; beyond that nobody new is, until some are forgotten.
+/// Maximum number of addresses to remember. When that many were warned about, new ones are not, until some are
+/// forgotten.
 const MOST: usize = 1024;
 
-/// Tells of nodes whose clocks differ too much from ours, of each now and then: who asks again and again does not fill the log.
+/// Warns about nodes whose clocks are too far from ours, once in a while for each address, so that retries do not fill
+/// the log.
 #[derive(Debug, Default)]
 pub struct Clocks(Mutex<HashMap<IpAddr, Instant>>);
 
 impl Clocks {
-    /// A node at `address` has shown a proof that is right but for its time.
+    /// Reports that a node at `address` sent a proof that is valid except for its time.
     pub fn tell(&self, address: IpAddr, ahead_by: i64, window: Duration) {
         if !self.is_due(address, Instant::now()) {
             return;
@@ -25,8 +27,8 @@ impl Clocks {
         let (seconds, window) = (ahead_by.unsigned_abs(), window.as_secs());
         let side = if ahead_by > 0 { "ahead of" } else { "behind" };
         tracing::warn!(
-            "the clock of the node at {address} is {seconds} s {side} ours: it gets no answer, as mesh_clock_window is \
-             {window} s; set the clocks of both, by NTP"
+            "the clock of the node at {address} is {seconds} s {side} ours, which is more than mesh_clock_window \
+             ({window} s), so its connection was closed; synchronise both clocks with NTP"
         );
     }
 
@@ -46,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_told_of_once_a_minute() {
+    fn each_address_is_warned_about_once_a_minute() {
         let clocks = Clocks::default();
         let (start, [one, other]) = (Instant::now(), [1, 2].map(|last| IpAddr::from([10, 0, 0, last])));
         for (address, seconds, expected) in
@@ -57,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn memory_is_bounded() {
         let (clocks, start) = (Clocks::default(), Instant::now());
         for number in 0..2 * u32::try_from(MOST).unwrap() {
             clocks.is_due(IpAddr::from(number.to_be_bytes()), start);

@@ -19,12 +19,12 @@ use tower::{BoxError, Service, ServiceExt};
 
 use crate::{admission::room_connector::RoomConnector, settings::endpoint::HostPort};
 
-/// Connects to one node, first at the address that worked last, then at its other addresses in turn.
+/// Connects to one node. It tries the address that worked last, then the others in turn.
 #[derive(Debug, Clone)]
 pub struct Dialer {
     connector: NodeConnector<RoomConnector<SourceConnector>>,
     addresses: Arc<[Uri]>,
-    /// The index of the address to begin with.
+    /// The index of the address to try first.
     last: Arc<AtomicUsize>,
     connect_timeout: Duration,
 }
@@ -35,7 +35,7 @@ impl Dialer {
         addresses: &[HostPort],
         connect_timeout: Duration,
     ) -> Self {
-        // An address is a host and a port, of which a URI can be made.
+        // A host and a port always make a URI.
         let uri = |address| format!("https://{address}/").parse().ok();
         Self { connector, addresses: addresses.iter().filter_map(uri).collect(), last: Arc::default(), connect_timeout }
     }
@@ -44,7 +44,7 @@ impl Dialer {
 impl Service<Uri> for Dialer {
     type Response = <NodeConnector<RoomConnector<SourceConnector>> as Service<Uri>>::Response;
     type Error = BoxError;
-    // Boxed: once a connection, not a request.
+    // Boxed, but only once per connection, not per request.
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
@@ -62,7 +62,7 @@ impl Service<Uri> for Dialer {
                 // Each address gets an equal share of the remaining time.
                 let share = (deadline - Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
                 let connecting = connector.clone().oneshot(addresses[index].clone());
-                // The last attempt ends by the timeouts of its own steps, and their errors say more.
+                // The last attempt is left to the timeouts of its own steps, because their errors say more.
                 match if left > 1 { timeout(share, connecting).await } else { Ok(connecting.await) } {
                     Ok(Ok(connection)) => {
                         last.store(index, Ordering::Relaxed);

@@ -1,33 +1,33 @@
-//! Whether a node answers, and how fast.
+//! Whether a node responds, and how fast.
 
 use std::{
     sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// Whether a node answers, and how fast. Written by whoever asks it, read by all workers.
+/// Whether a node responds, and how fast. Written by its prober, read by all workers.
 ///
-/// The values are read one by one; nothing depends on two of them being of the same moment.
+/// The values are read one by one. Nothing depends on two of them being from the same moment.
 #[derive(Debug, Default)]
 pub struct Health {
     state: AtomicU8,
-    /// Microseconds; 0: not known.
+    /// Microseconds; 0 means unknown.
     rtt: AtomicU64,
     failures: AtomicU32,
-    /// Seconds since 1970; 0: never.
+    /// Seconds since 1970; 0 means never.
     answered: AtomicU64,
-    /// Seconds by which its clock is ahead of ours, and one more, so that 0 is: not known.
+    /// How many seconds its clock is ahead of ours. Stored plus one if not negative, so that 0 means unknown.
     clock: AtomicI64,
 }
 
-/// Whether a node answers.
+/// Whether a node responds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// It was not asked yet.
+    /// It was not probed yet.
     Unknown,
-    /// It has answered.
+    /// It responds.
     Alive,
-    /// It has failed to answer too often.
+    /// It failed to respond too often in a row.
     Dead,
 }
 
@@ -36,7 +36,7 @@ const ALIVE: u8 = 1;
 const DEAD: u8 = 2;
 
 impl Health {
-    /// Whether it answers.
+    /// Whether it responds.
     pub fn state(&self) -> State {
         match self.state.load(Ordering::Relaxed) {
             ALIVE => State::Alive,
@@ -45,24 +45,24 @@ impl Health {
         }
     }
 
-    /// How long the last answer took.
+    /// How long its last response took.
     pub fn rtt(&self) -> Option<Duration> {
         let micros = self.rtt.load(Ordering::Relaxed);
         (micros > 0).then(|| Duration::from_micros(micros))
     }
 
-    /// How often it has failed since it answered last.
+    /// Failures since its last response.
     pub fn failures(&self) -> u32 {
         self.failures.load(Ordering::Relaxed)
     }
 
-    /// When it answered last.
+    /// The time of its last response.
     pub fn answered(&self) -> Option<SystemTime> {
         let seconds = self.answered.load(Ordering::Relaxed);
         (seconds > 0).then(|| UNIX_EPOCH + Duration::from_secs(seconds))
     }
 
-    /// By how many seconds its clock was ahead of this one's, when it said what time it is; negative when it was behind.
+    /// How many seconds its clock was ahead of ours when it last reported its time. Negative if it was behind.
     pub fn clock_ahead(&self) -> Option<i64> {
         match self.clock.load(Ordering::Relaxed) {
             0 => None,
@@ -71,7 +71,7 @@ impl Health {
         }
     }
 
-    /// It has said that it is `theirs`, when it was `ours` here.
+    /// Records that its clock showed `theirs` when ours showed `ours`.
     pub fn said_time(&self, theirs: SystemTime, ours: SystemTime) {
         let clamped = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX - 1).min(i64::MAX - 1);
         let (theirs, ours) = (clamped(seconds(theirs)), clamped(seconds(ours)));
@@ -79,7 +79,7 @@ impl Health {
         self.clock.store(if ahead >= 0 { ahead + 1 } else { ahead }, Ordering::Relaxed);
     }
 
-    /// It has answered, after `rtt`.
+    /// Records a response that took `rtt`.
     pub fn succeeded(&self, rtt: Duration) {
         let micros = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
         self.rtt.store(micros.max(1), Ordering::Relaxed);
@@ -88,9 +88,9 @@ impl Health {
         self.state.store(ALIVE, Ordering::Relaxed);
     }
 
-    /// It has failed to answer, and is dead if that was the `limit`-th time in a row, or later.
+    /// Records a failure to respond. After `limit` in a row, the node is dead.
     pub fn failed(&self, limit: u32) {
-        // Wraps after so many that it does not matter.
+        // Wraps around only after more failures than matter.
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         if failures >= limit {
             self.state.store(DEAD, Ordering::Relaxed);
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_are_told_apart() {
+    fn the_clock_difference_is_kept() {
         let health = Health::default();
         assert_eq!(health.clock_ahead(), None);
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_dead_after_failures_in_a_row_until_it_answers() {
+    fn a_node_is_dead_after_failures_in_a_row_until_it_responds() {
         let health = Health::default();
         assert_eq!((health.state(), health.rtt(), health.failures()), (State::Unknown, None, 0));
         health.failed(2);

@@ -20,11 +20,12 @@ use pmesh_layers::{
 /// How often the certificates in unchanged files are verified again.
 const VERIFY: Duration = Duration::from_secs(60 * 60);
 
-/// The identity of this node: its name, the secrets, and certificates that are derived from them or read from files.
+/// Builds the identity of this node: its name, the secrets, and certificates that are derived from them or read from
+/// files.
 ///
 /// # Errors
 ///
-/// What is wrong with the files, or with this system.
+/// Says what is wrong with the files, or why nothing can be derived on this system.
 pub fn identity<'a>(
     settings: &Settings,
     secrets: impl IntoIterator<Item = &'a Secret>,
@@ -52,8 +53,8 @@ pub struct IdentityWatch {
 }
 
 impl IdentityWatch {
-    /// For certificates that are derived from the secret or, with `files`, read from these, which are watched from now
-    /// on.
+    /// Watches certificates that are derived from the secret or, with `files`, read from these. Changes count from this
+    /// call on.
     pub fn new(files: Option<MeshFiles>) -> Self {
         let watched = |files: MeshFiles| {
             let watch = FileWatch::new([&files.ca, &files.cert, &files.key].map(|file| file.path.clone()));
@@ -62,9 +63,9 @@ impl IdentityWatch {
         Self { files: files.map(watched), verified: Instant::now(), failing: false }
     }
 
-    /// Renews the derived certificates of `identity` before they expire, or reads the files again if they have changed
-    /// since they were last read successfully, or if `all` is set. Call it often: it costs little if there is nothing
-    /// to do. Returns whether they were renewed.
+    /// Renews the derived certificates of `identity` before they expire. With files, reads them again if they have
+    /// changed since the last successful read, or if `all` is set. Returns whether the certificates were renewed. Call
+    /// it often: it is cheap if there is nothing to do.
     pub fn look(&mut self, identity: &NodeIdentity, all: bool) -> bool {
         let Some((files, watch)) = &mut self.files else {
             return self.renew(identity, SystemTime::now());
@@ -122,20 +123,20 @@ impl MeshFiles {
 /// Why this node has no certificate to present to others.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeIdentityError {
-    /// A file cannot be read, or holds something else.
+    /// A file cannot be read, or does not contain what it should.
     #[error(transparent)]
     File(#[from] PemError),
     /// Other nodes would refuse the certificate.
     #[error("{origin}: the certificate in {path} cannot be used")]
     Unusable {
-        /// Where the files were named.
+        /// Where the files were configured.
         origin: String,
         /// The file of the certificate.
         path: PathBuf,
         /// What is wrong with it.
         source: Box<IdentityError>,
     },
-    /// Nothing can be made of the secret.
+    /// Nothing can be derived from the secret.
     #[error(transparent)]
     Underivable(Box<IdentityError>),
 }
@@ -154,7 +155,7 @@ mod tests {
     use crate::settings::{Origin, PemFile};
 
     #[test]
-    fn changed_files_are_taken_and_bad_ones_are_not() {
+    fn changed_files_are_used_unless_they_are_bad() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| PemFile { path: folder.path().join(name), origin: Origin::default() };
         let files = MeshFiles { ca: file("ca"), cert: file("cert"), key: file("key") };
@@ -186,7 +187,7 @@ mod tests {
         assert_eq!(look(false), (false, false));
         write();
         assert_eq!(look(false), (true, true));
-        // As once an hour, to verify them again.
+        // As happens once an hour, to verify the certificates again.
         assert!(!look(true).1);
         write();
         assert_eq!(look(true), (true, true));

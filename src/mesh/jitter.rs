@@ -1,8 +1,9 @@
-//! Random waits, so that nodes do not all come back at once.
+//! Random waits, so that nodes do not all retry at the same moment.
 
 use std::time::Duration;
 
-/// From half to one and a half of `wait`, so that nodes that lost the same thing at once do not come back at once.
+/// A random time between half of `wait` and one and a half of it. Nodes that lost the same thing together then do not
+/// retry together.
 pub(super) fn jittered(wait: Duration) -> Duration {
     rand::random_range(wait / 2..=wait * 3 / 2)
 }

@@ -7,10 +7,10 @@ use pmesh_layers::{balance, identity::NodeName, pool::Http2Pool};
 use super::Dialer;
 use crate::telemetry::outages;
 
-/// The connections of one worker to one node, and what requests have found out about its health.
+/// The connections of one worker to one node, and its health as observed by requests.
 pub type Link = balance::Endpoint<Http2Pool<Dialer>>;
 
-/// The links of all workers to one node: one place for each. Clones are the same links.
+/// The links of all workers to one node, each with its own slot. Clones share the links.
 #[derive(Debug, Clone)]
 pub(super) struct Links {
     pub(super) of_workers: Arc<[OnceLock<Link>]>,

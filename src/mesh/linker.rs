@@ -13,8 +13,8 @@ use pmesh_layers::{
 use super::{Dialer, Link, Peer};
 use crate::admission::room_connector::RoomConnector;
 
-/// If a node sends nothing for this long while requests are in flight, it gets a PING; without an answer in time, the
-/// connection is given up.
+/// If a node sends nothing for this long while requests are in flight, it gets a PING. If it does not respond in time,
+/// the connection is dropped.
 const ASK_AFTER: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
@@ -23,23 +23,23 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 pub struct Linker {
     /// The number of the worker, from 0.
     pub worker: usize,
-    /// What makes the connections.
+    /// Opens the connections.
     pub connector: RoomConnector<SourceConnector>,
-    /// Who this node is.
+    /// The identity of this node.
     pub identity: NodeIdentity,
-    /// How long a connection to a node may take to open, with TLS and HTTP/2.
+    /// How long a connection to a node may take to open, including TLS and HTTP/2.
     pub connect_timeout: Duration,
     /// How long an idle connection is kept.
     pub idle_timeout: Duration,
-    /// Maximum age at which a connection takes new requests; `None`: no maximum.
+    /// Maximum age at which a connection gets new requests; `None` means no maximum.
     pub max_age: Option<Duration>,
     /// How long a connection may last after its secret was dropped.
     pub grace: Duration,
 }
 
 impl Linker {
-    /// The link of this worker to `peer`, the same as long as the peer is; `None` for a worker that [`Peers`] do not
-    /// expect.
+    /// The link of this worker to `peer`. It stays the same as long as the peer does. `None` if [`Peers`] were built
+    /// for fewer workers.
     ///
     /// [`Peers`]: super::Peers
     pub fn link<'a>(&self, peer: &'a Peer) -> Option<&'a Link> {

@@ -1,15 +1,15 @@
 //! Other nodes: who they are, where, and what they serve.
 //!
-//! - [`Announcement`] is what a node says of itself, and [`Seal`] keeps it from being forged;
-//! - [`Registry`] exchanges announcements through key-value buckets of NATS, on a thread of its own;
-//! - [`Api`] is what a node tells others of itself, a [`NodeClient`] asks for it, and a [`Prober`] does so for as long as
-//!   the program runs;
-//! - [`Peers`] holds all nodes that are known, from there and from the settings, in a [`Table`] that is replaced as a
-//!   whole, so that requests look things up without a lock;
-//! - [`Linker`] keeps the connections of a worker to them;
-//! - [`PassedLayer`] keeps requests that come through them from going in circles, and [`Api`] answers those that are for
-//!   the node itself;
-//! - [`identity()`] is what this node is to others, and [`Clocks`] tells of those whose clock is wrong.
+//! - [`Announcement`] is a node's description of itself; a [`Seal`] keeps others from forging it.
+//! - [`Registry`] exchanges announcements through a key-value bucket in NATS, on a thread of its own.
+//! - [`Api`] reports on a node to other nodes. [`NodeClient`] queries it, and [`Prober`] does so regularly for as long as
+//!   the program runs.
+//! - [`Peers`] holds all known nodes, from these sources and from the settings. Their [`Table`] is replaced as a whole, so
+//!   requests look things up without a lock.
+//! - [`Linker`] holds the connections of a worker to other nodes.
+//! - [`PassedLayer`] stops requests that go in circles between nodes, and [`Api`] handles those that are for the node
+//!   itself.
+//! - [`identity()`] builds this node's identity, and [`Clocks`] warns about nodes whose clocks are wrong.
 
 mod announcement;
 mod api;

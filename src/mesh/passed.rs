@@ -1,4 +1,4 @@
-//! Through which nodes a request has come, so that it does not go in circles.
+//! The nodes that a request has passed through, so that it does not go in circles.
 
 use std::{
     sync::Arc,
@@ -9,28 +9,29 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use pmesh_layers::{ResponseFuture, conn::ConnInfo, identity::NodeName};
 use tower::{BoxError, Layer, Service};
 
-/// Tells a backend which node has sent the request on.
+/// Names the node that forwarded the request, for backends.
 const NODE: HeaderName = HeaderName::from_static("x-pmesh-node");
-/// Tells a node through which others the request had come before it came to the one that sends it.
+/// Lists the nodes that the request passed through before the one that sends it, for other nodes.
 pub const THROUGH: HeaderName = HeaderName::from_static("x-pmesh-through");
-/// What these begin with.
+/// The prefix of both.
 pub const OWN_FIELDS: &str = "x-pmesh-";
 
-/// A request that has come through so many nodes goes to no other.
+/// A request that has passed through this many nodes is not sent to another one.
 const MOST: usize = 8;
 
-/// Lets nobody but this node say which nodes a request has come through: fields that begin with `X-Pmesh-` are removed,
-/// also if written with `_` for `-`, and a backend gets `X-Pmesh-Node` with the name of the node that has sent the
-/// request, from its certificate.
+/// Keeps clients from forging which nodes a request has passed through. It removes headers that begin with `X-Pmesh-`,
+/// also with `_` instead of `-`. A backend gets `X-Pmesh-Node` with the name of the node that forwarded the request,
+/// taken from that node's certificate.
 ///
-/// A request of another node carries [`Passed`] from here on. One that has been here before ends in [`Circle`].
+/// Requests from other nodes carry [`Passed`] from here on. A request that has been at this node before fails with
+/// [`Circle`].
 #[derive(Debug, Clone)]
 pub struct PassedLayer {
     own: NodeName,
 }
 
 impl PassedLayer {
-    /// For the node `own`.
+    /// Creates the layer for the node `own`.
     pub fn new(own: NodeName) -> Self {
         Self { own }
     }
@@ -80,11 +81,11 @@ where
     }
 }
 
-/// Nodes may not be spoken for, however it is written.
+/// Removes our headers in any spelling: clients must not speak for nodes.
 fn remove_ours(headers: &mut HeaderMap) {
     let is_ours = |name: &&HeaderName| {
         let name = name.as_str().as_bytes();
-        // Most fields are told apart by their first letters.
+        // The first letters already rule out most headers.
         matches!(name, [b'x', b'-' | b'_', b'p', ..])
             && name.get(..OWN_FIELDS.len()).is_some_and(|start| {
                 start
@@ -93,14 +94,14 @@ fn remove_ours(headers: &mut HeaderMap) {
                     .all(|(byte, ours)| *byte == ours || (*byte == b'_' && ours == b'-'))
             })
     };
-    // Allocates nothing where there is none.
+    // Does not allocate if there are none.
     let ours: Vec<_> = headers.keys().filter(is_ours).cloned().collect();
     for name in ours {
         headers.remove(name);
     }
 }
 
-/// The nodes that a request has come through, in their order; that of the last is proved.
+/// The nodes that a request has passed through, in order. Only the last has proved its name.
 #[derive(Debug, Clone)]
 pub struct Passed(Arc<[NodeName]>);
 
@@ -111,12 +112,12 @@ impl Passed {
         Self(names.chain([peer]).collect())
     }
 
-    /// Whether the request may go to `node`: it has not been there, and has not come too far.
+    /// Whether the request may go to `node`: it has not been there, and has not passed through too many nodes.
     pub fn allows(&self, node: &NodeName) -> bool {
         self.0.len() < MOST && !self.contains(node)
     }
 
-    /// What the next node is told: all nodes but this one, which proves its name itself.
+    /// The header for the next node: all nodes but this one, which proves its name itself.
     pub fn told(&self) -> Option<HeaderValue> {
         HeaderValue::try_from(self.to_string()).ok()
     }
@@ -145,9 +146,9 @@ impl std::fmt::Display for Passed {
     }
 }
 
-/// A request that nodes send round and round: their routes lead to each other, and to nothing else.
+/// A request that nodes send in circles: their routes lead to each other, and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the request goes in circles: it has come through {through}, and its route leads back there")]
+#[error("the request goes in circles: it came through {through}, and its route leads back there")]
 pub struct Circle {
     through: String,
 }
@@ -158,7 +159,8 @@ mod tests {
     use http::Response;
     use tower::{ServiceExt, service_fn};
 
-    /// The fields that begin with `x`, and through whom the request has come, as the inner service has them.
+    /// The headers that begin with `x`, and the nodes that the request has passed through, as seen by the inner
+    /// service.
     async fn seen(info: ConnInfo, fields: &[(&'static str, &str)]) -> Result<(Vec<String>, Option<Passed>), BoxError> {
         let mut request = Request::builder().extension(info);
         for (name, value) in fields {
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_is_no_node() {
+    async fn headers_from_clients_are_removed() {
         let client = ConnInfo::plain(([10, 0, 0, 1], 1).into());
         let fields = [
             ("x-pmesh-node", "a"),
@@ -194,7 +196,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_node_is_named_by_its_certificate() {
+    async fn a_node_is_named_after_its_certificate() {
         let fields = [("x-pmesh-node", "evil"), ("x-pmesh-through", "a, b"), ("x_pmesh_through", "own")];
         let (lines, passed) = seen(of_node("c"), &fields).await.unwrap();
         assert_eq!(lines, ["x-pmesh-node: c"]);
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_comes_once_and_not_for_ever() {
+    async fn requests_do_not_return_and_do_not_travel_forever() {
         for through in ["own", "a,own , b", "OWN"] {
             let error = seen(of_node("c"), &[("x-pmesh-through", through)]).await.unwrap_err();
             assert!(error.is::<Circle>(), "{through}");

@@ -1,4 +1,4 @@
-//! Another node, as it is known here.
+//! Another node, as this node knows it.
 
 use std::sync::Arc;
 
@@ -10,32 +10,32 @@ use super::{
 };
 use crate::settings::endpoint::HostPort;
 
-/// Another node. As long as it is the same run of the program at the same addresses, it is the same value in all
-/// tables, unless its connections were [replaced](super::Peers::reconnect).
+/// Another node. All tables share one value for the same run of the program at the same addresses, unless its
+/// connections were [replaced](super::Peers::reconnect).
 #[derive(Debug)]
 pub struct Peer {
     /// Its name.
     pub name: NodeName,
-    /// Where it is; at least one, to be tried in this order. What the settings say comes first.
+    /// Its addresses, at least one, in the order in which they are tried. The one from the settings comes first.
     pub addresses: Vec<HostPort>,
-    /// Which run of its program this is, if it has said so.
+    /// Which run of its program this is, if it was announced.
     pub instance: Option<Instance>,
     /// How it is known.
     pub source: Source,
-    /// Whether it answers.
+    /// Whether it responds to probes.
     pub health: Arc<Health>,
-    /// The connections to it, of each worker.
+    /// The connections of each worker to it.
     pub(super) links: Links,
-    /// After how many [`reconnect`](super::Peers::reconnect)s these connections were made.
+    /// The number of [`reconnect`](super::Peers::reconnect)s before these connections were made.
     reconnects: u32,
 }
 
 /// How a node is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// From the settings, whether it is in the registry or not.
+    /// From the settings. It can be in the registry as well.
     Static,
-    /// From the registry alone.
+    /// Only from the registry.
     Registry,
 }
 
@@ -45,12 +45,12 @@ impl Peer {
         self.links.made()
     }
 
-    /// What requests to it have found out.
+    /// Its health, as observed by requests.
     pub fn link_health(&self) -> &balance::Health {
         self.links.health()
     }
 
-    /// `workers` may connect to it, for the time after so many `reconnects`.
+    /// Creates a node that this many workers can connect to, after this many `reconnects`.
     pub(super) fn new(
         name: &NodeName,
         fixed: Option<&HostPort>,
@@ -76,7 +76,7 @@ impl Peer {
         (&self.name, &self.addresses, self.instance) == (&other.name, &other.addresses, other.instance)
     }
 
-    /// This peer as it is from now on: `fresh`, with what lasts.
+    /// The successor of this value: `fresh`, with everything that is kept.
     pub(super) fn next(self: &Arc<Self>, fresh: Self) -> Arc<Self> {
         let health = Arc::clone(&self.health);
         match (self.reconnects == fresh.reconnects, self.source == fresh.source) {

@@ -1,4 +1,4 @@
-//! All other nodes that are known, in a table that requests read without waiting.
+//! All known nodes, in a table that requests read without waiting.
 
 use std::{
     collections::BTreeMap,
@@ -17,47 +17,47 @@ use crate::settings::endpoint::HostPort;
 
 /// All known nodes except this one.
 ///
-/// Requests use the current table, without waiting. A change makes a new table, in which nodes that have not changed
-/// are the same [`Peer`](super::Peer), so that their health and the connections to them are kept.
+/// Requests read the current table without waiting. Each change makes a new table. Nodes that have not changed stay the
+/// same [`Peer`](super::Peer) in it, so they keep their health and connections.
 #[derive(Debug)]
 pub struct Peers {
     table: ArcSwap<Table>,
-    /// What the table is made of. Locked by those who change it, and never by those who read it.
+    /// What the table is built from. Only changes lock it, never reads.
     known: Mutex<Known>,
 }
 
 impl Peers {
-    /// A table of the nodes of the settings, to which nobody keeps connections.
+    /// Creates a table of the nodes of the settings, to which nobody keeps connections.
     pub fn new(fixed: BTreeMap<NodeName, HostPort>) -> Self {
         Self::for_workers(0, fixed)
     }
 
-    /// A table of the nodes of the settings, to which so many workers keep connections.
+    /// Creates a table of the nodes of the settings, to which this many workers keep connections.
     pub fn for_workers(workers: usize, fixed: BTreeMap<NodeName, HostPort>) -> Self {
         let known = Known { fixed, announced: BTreeMap::new(), told: BTreeMap::new(), workers, reconnects: 0 };
         Self { table: ArcSwap::from_pointee(Table::new(&known, &Table::default())), known: Mutex::new(known) }
     }
 
-    /// The table of the moment. Not to be held for long: who does should take it by [`load_full`](Self::load_full).
+    /// The current table. Do not hold it for long; use [`load_full`](Self::load_full) for that.
     pub fn load(&self) -> Guard<Arc<Table>> {
         self.table.load()
     }
 
-    /// The table of the moment, to be kept.
+    /// The current table, to keep.
     pub fn load_full(&self) -> Arc<Table> {
         self.table.load_full()
     }
 
-    /// Replaces all that nodes have said of themselves.
+    /// Replaces everything that nodes have announced.
     pub fn announce(&self, announced: BTreeMap<NodeName, Arc<Announcement>>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         drop(mem::replace(&mut known.announced, announced));
         self.table.store(Arc::new(Table::new(&known, &self.table.load())));
     }
 
-    /// Replaces the nodes of the settings. One that stays where it is keeps its health and its connections, also when it
-    /// is known from the registry only from now on. The connections to one that is gone end once nothing is in flight
-    /// on them.
+    /// Replaces the nodes of the settings. A node whose address stays the same keeps its health and connections, even
+    /// if only the registry lists it from now on. Connections to a removed node close when no request is in flight on
+    /// them.
     pub fn set_fixed(&self, fixed: BTreeMap<NodeName, HostPort>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.fixed == fixed {
@@ -65,19 +65,19 @@ impl Peers {
         }
         let before = mem::replace(&mut known.fixed, fixed);
         let Known { fixed, told, .. } = &mut *known;
-        // Another address may be another node.
+        // A different address may be a different node.
         told.retain(|name, _| fixed.contains_key(name) && fixed.get(name) == before.get(name));
         self.table.store(Arc::new(Table::new(&known, &self.table.load())));
     }
 
-    /// Sends requests over new connections from now on. Existing connections end once nothing is in flight on them.
+    /// Sends requests over new connections from now on. Existing ones close when no request is in flight on them.
     pub fn reconnect(&self) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.reconnects = known.reconnects.wrapping_add(1);
         self.table.store(Arc::new(Table::new(&known, &self.table.load())));
     }
 
-    /// A node has answered what it serves. It is of use where the node is one of the settings and has announced nothing.
+    /// Records what a node says it serves. This is used only for nodes of the settings that have announced nothing.
     pub fn told(&self, node: &NodeName, serves: Vec<Served>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let is_news = known.told.get(node).is_none_or(|before| **before != *serves);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_and_registry_add_up() {
+    fn settings_and_registry_are_merged() {
         let peers = Peers::new(fixed(&[("a", "a:1"), ("b", "b:1")]));
         assert_eq!(names(peers.load().iter()), ["a", "b"]);
         assert_eq!(peers.load().get("a").unwrap().instance, None);
@@ -146,7 +146,7 @@ mod tests {
         peers.announce(BTreeMap::new());
         assert_eq!(names(peers.load().iter()), ["a", "b"]);
         assert_eq!(addresses(&peers, "b"), ["b:1"]);
-        assert!(table.get("c").is_some(), "who has taken a table keeps it");
+        assert!(table.get("c").is_some(), "a loaded table does not change");
     }
 
     #[test]
@@ -177,13 +177,13 @@ mod tests {
         let after = peers.load_full();
         assert_eq!(names(after.iter()), ["a", "b", "d", "e"]);
         assert!(Arc::ptr_eq(before.get("a").unwrap(), after.get("a").unwrap()));
-        // What it said at the other address is forgotten.
+        // What it reported at the other address is forgotten.
         assert_eq!(
             (addresses(&peers, "b"), after.get("b").unwrap().health.state()),
             (vec!["b:2".into()], State::Unknown)
         );
         assert_eq!((after.serves("a").unwrap().len(), after.serves("b")), (1, None));
-        // It is known from the registry only, at the same address.
+        // Now only the registry lists it, at the same address.
         let [was, is] = [&before, &after].map(|table| table.get("d").unwrap());
         assert_eq!((was.source, is.source), (Source::Static, Source::Registry));
         assert!(Arc::ptr_eq(&was.health, &is.health) && was.links.is_same(&is.links));
@@ -195,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_change_stays_the_same() {
+    fn unchanged_nodes_keep_their_state() {
         let (b, mut c) = (announcement("b", "b:1", &[]), announcement("c", "c:1", &[]));
         let peers = Peers::new(fixed(&[("a", "a:1")]));
         peers.announce(announced(&[&b, &c]));
         let before = peers.load_full();
         before.get("c").unwrap().health.succeeded(Duration::from_millis(1));
 
-        // What it serves is no matter of how it is reached.
+        // What it serves does not matter for connections.
         c.serves = announcement("c", "c:1", &["x/"]).serves;
         peers.announce(announced(&[&announcement("b", "b:1", &[]), &c]));
         let after = peers.load_full();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_of_the_settings_are_believed_what_they_answer() {
+    fn nodes_of_the_settings_can_report_what_they_serve() {
         let peers = Peers::new(fixed(&[("a", "a:1")]));
         let before = Arc::clone(peers.load().get("a").unwrap());
         let serves = |routes: &[&str]| announcement("a", "a:1", routes).serves;
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(names(peers.load().serving(&host, "/", false).unwrap()), ["a"]);
         assert!(Arc::ptr_eq(&before, peers.load().get("a").unwrap()));
 
-        // What is announced is newer, or as new.
+        // An announcement is at least as new.
         peers.announce(announced(&[&announcement("a", "a:1", &[])]));
         assert_eq!(peers.load().serves("a"), Some(&[][..]));
         peers.told(&"a".parse().unwrap(), serves(&["y/"]));

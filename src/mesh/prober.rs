@@ -1,4 +1,4 @@
-//! Asking each node regularly whether it answers.
+//! Probes each node regularly.
 
 use std::{
     collections::BTreeMap,
@@ -19,19 +19,19 @@ use tokio::{
 use super::{AskError, NodeClient, NodeReport, Peer, Peers, Route, State, jitter::jittered};
 use crate::{settings::Settings, telemetry::causes::with_causes};
 
-/// How often a node is asked, on average.
+/// Average time between two probes of a node.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// How soon again, on average, when it has just failed to answer.
+/// Average time to the next probe after a failure.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How long it may take to answer, and to let itself be connected to.
+/// How long a probe may take, and how long connecting may take within it.
 const PATIENCE: Duration = Duration::from_secs(2);
 const CONNECT: Duration = Duration::from_secs(1);
-/// A node that has not answered so often in a row is dead until it does.
+/// After this many failures in a row, a node is dead until it responds.
 const FAILURES: u32 = 3;
-/// How often the table is looked at for nodes that are new.
+/// How often to look for new nodes in the table.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Asks all nodes that are known, again and again, whether they are there, what they serve, and what time it is there.
+/// Probes all known nodes regularly: whether they respond, what they serve, and what their clocks show.
 #[derive(Debug, Clone)]
 pub struct Prober {
     identity: NodeIdentity,
@@ -42,7 +42,7 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// Probes the nodes of `peers`, as `identity`; `resolver` looks up their names.
+    /// Creates a prober for the nodes of `peers`, which connects as `identity` and resolves names with `resolver`.
     pub fn new(settings: &Settings, identity: NodeIdentity, resolver: Resolver, peers: Arc<Peers>) -> Self {
         let connector = SourceConnector::new()
             .source_addresses(settings.source_addresses.iter().copied())
@@ -52,7 +52,7 @@ impl Prober {
         Self { identity, connector, peers, max_age, clock_window }
     }
 
-    /// Asks for as long as it is polled.
+    /// Probes for as long as it is polled.
     pub async fn run(self) {
         let mut tasks = JoinSet::new();
         let mut asked = BTreeMap::<NodeName, (Arc<Peer>, tokio::task::AbortHandle)>::new();
@@ -84,7 +84,7 @@ impl Prober {
                 Ok(Ok((report, rtt))) => {
                     self.answered(&peer, &report, rtt);
                     if is_named && report.name != peer.name.as_str() {
-                        tracing::warn!("the node that is known as {} calls itself {}", peer.name, report.name);
+                        tracing::warn!("the node known as {} reports its name as {}", peer.name, report.name);
                     }
                     is_named = report.name == peer.name.as_str();
                 }
@@ -104,8 +104,8 @@ impl Prober {
         self.peers.told(&peer.name, report.serves.iter().filter_map(Route::read).collect());
         match before {
             State::Alive => {}
-            State::Unknown => tracing::info!("node {} answers", peer.name),
-            State::Dead => tracing::info!("node {} answers again", peer.name),
+            State::Unknown => tracing::info!("node {} responds", peer.name),
+            State::Dead => tracing::info!("node {} responds again", peer.name),
         }
     }
 
@@ -116,20 +116,20 @@ impl Prober {
             return;
         }
         let name = &peer.name;
-        // What it has said in the registry is all that is known of its clock.
+        // A silent node does not report its clock here, but it may have done so in the registry.
         let ahead = peer.health.clock_ahead().filter(|ahead| ahead.unsigned_abs() > self.clock_window.as_secs());
         match (error, ahead) {
             (Some(error), Some(ahead)) if error.is_silence() => {
                 let direction = if ahead < 0 { "behind" } else { "ahead of" };
                 tracing::warn!(
-                    "node {name} is silent: its clock is {} s {direction} ours, and nodes more than {} s apart do not \
-                     talk to each other: set the clocks right, or raise mesh_clock_window on both",
+                    "node {name} does not respond: its clock is {} s {direction} ours, and nodes more than {} s apart refuse \
+                     each other; correct the clocks, or raise mesh_clock_window on both",
                     ahead.unsigned_abs(),
                     self.clock_window.as_secs()
                 );
             }
-            (Some(error), _) => tracing::warn!("no answer any more: {}", with_causes(error)),
-            (None, _) => tracing::warn!("no answer any more: node {name} takes longer than {} s", PATIENCE.as_secs()),
+            (Some(error), _) => tracing::warn!("node {name} does not respond: {}", with_causes(error)),
+            (None, _) => tracing::warn!("node {name} does not respond within {} s", PATIENCE.as_secs()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Seals on announcements: only nodes with the secret can make them.
+//! Seals on announcements, which only nodes with the secret can make.
 
 use std::{
     fmt,
@@ -15,22 +15,22 @@ use sha2::Sha256;
 
 use super::{Announcement, Route};
 
-/// What the key is derived for.
+/// The purpose that the key is derived for.
 const LABEL: &str = "pmesh registry v1";
-/// Of what is in the seal.
+/// The version of the sealed content.
 const VERSION: u32 = 1;
-/// How many seals of one announcement are looked at, so that nobody can make this a lot of work.
+/// How many seals of one announcement are checked, so that nobody can cause a lot of work.
 const MOST: usize = 4;
 
-/// Seals announcements, so that only nodes with the same secret can make them. Everybody can read them.
+/// Seals announcements, so that only nodes with the same secret can make them. Anyone can read them.
 ///
-/// What is sealed is text of two lines: HMAC-SHA256 (RFC 2104) of the second as hexadecimal digits, by the key of each
-/// secret, with a space between; and JSON.
+/// A sealed announcement is two lines of text. The second is JSON. The first has the HMAC-SHA256 (RFC 2104) of the
+/// second by the key of each secret, in hexadecimal, separated by spaces.
 ///
-/// With several secrets, as when one takes over from another, it is sealed by each, and believed by who has one of them:
-/// so nodes that have only the old one, or only the new one already, believe who has both, and are believed.
+/// With several secrets, as while one replaces another, an announcement is sealed with each of them, and accepted by
+/// nodes that have any of them. A node with both secrets and a node with only one, old or new, accept each other.
 ///
-/// Clones are the same seal: what is [replaced](Self::replace) in one is replaced in all.
+/// Clones share the secrets: [`replace`](Self::replace) affects all of them.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -55,25 +55,25 @@ const MOST: usize = 4;
 pub struct Seal(Arc<ArcSwap<Vec<Hmac<Sha256>>>>);
 
 impl Seal {
-    /// Each of `secrets` seals, and what any of them sealed is accepted.
+    /// Creates a seal that seals with each of `secrets` and accepts any of them.
     ///
     /// # Errors
     ///
-    /// None that the derivation of a key can end in.
+    /// Only if no key can be derived.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Result<Self, IdentityError> {
         Ok(Self(Arc::new(ArcSwap::from_pointee(keys(secrets)?))))
     }
 
-    /// Seals with the secrets of `other` from now on, and accepts no others.
+    /// Uses only the secrets of `other` from now on, to seal and to accept.
     pub fn replace(&self, other: &Self) {
         self.0.store(other.0.load_full());
     }
 
-    /// Seals what a node says at `now`.
+    /// Seals the announcement of a node at time `now`.
     ///
     /// # Errors
     ///
-    /// There is no secret.
+    /// [`SealError::Wrong`] if there is no secret.
     pub fn seal(&self, announcement: &Announcement, now: SystemTime) -> Result<Vec<u8>, SealError> {
         let json = serde_json::to_vec(&Content::new(announcement, now)).map_err(|_| SealError::Content)?;
         let tag = |mac: &Hmac<Sha256>| encode_string(&mac.clone().chain_update(&json).finalize().into_bytes());
@@ -86,11 +86,11 @@ impl Seal {
         Ok(sealed)
     }
 
-    /// What the node `name` has said, and when, by its own clock.
+    /// Returns what the node `name` announced, and when, by its own clock.
     ///
     /// # Errors
     ///
-    /// No node with one of the secrets has sealed this under that name; or it cannot be read.
+    /// No node with one of the secrets has sealed this under that name, or it cannot be read.
     pub fn open(&self, name: &str, sealed: &[u8]) -> Result<(Announcement, SystemTime), SealError> {
         let end = sealed.iter().position(|byte| *byte == b'\n').ok_or(SealError::Wrong)?;
         let (tags, json) = (&sealed[..end], &sealed[end + 1..]);
@@ -106,7 +106,7 @@ impl Seal {
         }
         let content: Content = serde_json::from_slice(json).map_err(|_| SealError::Content)?;
         let opened = content.read().ok_or(SealError::Content)?;
-        // Or what one node has sealed could be put in the place of another.
+        // Otherwise, an entry of one node could be copied into the place of another.
         if opened.0.node.as_str() == name { Ok(opened) } else { Err(SealError::Wrong) }
     }
 }
@@ -126,17 +126,17 @@ fn keys<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Result<Vec<Hmac<Sh
     secrets.into_iter().map(key).collect()
 }
 
-/// Why something in the registry is not believed.
+/// Why an entry in the registry is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// No node with the same secret has sealed it, or not for this name.
-    #[error("it is not sealed with the secret of this node; nodes that should find each other share one")]
+    /// No node with the same secret has sealed it, or not under this name.
+    #[error("it is not sealed with this node's secret; nodes that should find each other need the same secret")]
     Wrong,
-    /// The seal is right, what is in it is from a later version of the program.
-    #[error("it is written in version {0} of the format, and this node reads version {VERSION}; update this node")]
+    /// The seal is right, but the content is from a later version of the program.
+    #[error("it has version {0} of the format, but this node reads only version {VERSION}; update this node")]
     Version(u32),
-    /// The seal is right, what is in it is not.
-    #[error("it is sealed with the secret of this node, but cannot be read; are both nodes of the same version?")]
+    /// The seal is right, but the content is not.
+    #[error("it is sealed with this node's secret, but cannot be read; do both nodes run the same version?")]
     Content,
 }
 
@@ -145,7 +145,7 @@ struct Version {
     version: u32,
 }
 
-/// The JSON. Other fields may be added without a new version.
+/// The JSON. New keys can be added without a new version.
 #[derive(Serialize, Deserialize)]
 struct Content {
     version: u32,
@@ -209,14 +209,14 @@ mod tests {
         }
     }
 
-    /// The sealed form of any text.
+    /// Any text, sealed.
     fn sealed(seal: &Seal, json: &str) -> Vec<u8> {
         let mac = seal.0.load()[0].clone().chain_update(json).finalize().into_bytes();
         format!("{}\n{json}", encode_string(&mac)).into_bytes()
     }
 
     #[test]
-    fn what_was_sealed_is_opened() {
+    fn sealed_announcements_can_be_opened() {
         let now = NOW + Duration::from_secs(1_800_000_000);
         let (one, seal) = (announcement(), seal(&["1"]));
         let sealed = seal.seal(&one, now + Duration::from_millis(300)).unwrap();
@@ -224,9 +224,8 @@ mod tests {
     }
 
     #[test]
-    fn the_format_stays() {
-        // Another node computes the same;
-        // this was computed apart from this code, by RFC 5869 and RFC 2104.
+    fn the_format_does_not_change() {
+        // Other nodes compute the same. This value was computed without this code, from RFC 5869 and RFC 2104.
         let json = "{\"version\":1,\"node\":\"b\",\"instance\":\"0000000000000000000000000000002a\",\"address\":\"10.0.0.2:8443\",\"serves\":[{\"host\":\"*.example\",\"prefix\":\"/\"}],\"software\":\"0.1.0\",\"time\":1800000000}";
         let tag = "fda3a2e5e902a1e9be684b1d278e4fc698e8c9967409f8c7976cab4377fed24c";
         let text = format!("{tag}\n{json}");
@@ -251,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_heap_of_seals_is_not_searched() {
+    fn only_the_first_few_seals_are_checked() {
         let seal = seal(&["1"]);
         let plain = String::from_utf8(seal.seal(&announcement(), NOW).unwrap()).unwrap();
         let others = |count: usize| format!("{}{plain}", format!("{} ", "0".repeat(64)).repeat(count));
@@ -260,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_is_not_believed() {
+    fn changed_announcements_are_rejected() {
         let seal = seal(&["1"]);
         let sealed = seal.seal(&announcement(), NOW).unwrap();
         for index in 0..sealed.len() {
@@ -276,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn later_versions_may_add_and_must_say_when_they_change() {
+    fn new_keys_are_ignored_and_new_versions_are_rejected() {
         let seal = seal(&["1"]);
         let plain = String::from_utf8(seal.seal(&announcement(), NOW).unwrap()).unwrap();
         let json = plain.split_once('\n').unwrap().1;

@@ -1,4 +1,4 @@
-//! The nodes that are known at one moment, and which of them serve what.
+//! The nodes that are known at one moment, and what each of them serves.
 
 use std::{
     collections::{BTreeMap, btree_map},
@@ -27,7 +27,7 @@ struct Entry {
     said: Option<Said>,
 }
 
-/// What a node said of what it serves.
+/// A node's own statement of what it serves.
 #[derive(Debug)]
 enum Said {
     Announced(Arc<Announcement>),
@@ -76,18 +76,18 @@ impl Table {
         self.entries.values().map(|entry| &entry.peer)
     }
 
-    /// What a node says it serves; `None` where it has said nothing.
+    /// What a node says it serves; `None` if it has said nothing.
     pub fn serves(&self, name: &str) -> Option<&[Served]> {
         self.entries.get(name)?.said.as_ref().map(Said::serves)
     }
 
     /// The nodes with the most specific route for a host and a path, by name, including dead ones: requests never fall
-    /// back to a less specific route of another node. `path` is as in the request; with `literal`, it is taken as
+    /// back to a less specific route of another node. `path` is as in the request; with `literal`, it is matched as
     /// written.
     ///
     /// # Errors
     ///
-    /// [`NoRoute::Ambiguous`] if backends may read the path as one that other nodes serve.
+    /// [`NoRoute::Ambiguous`] if backends could read the path as one that other nodes serve.
     pub fn serving(&self, host: &HostName, path: &str, literal: bool) -> Result<&[Arc<Peer>], NoRoute> {
         let found = if literal {
             self.serving.find_literal(host.as_str(), path).ok_or(NoRoute::NotFound)
@@ -107,7 +107,7 @@ fn serving(entries: &BTreeMap<NodeName, Entry>) -> RouteTable<Vec<Arc<Peer>>> {
     for Entry { peer, said } in entries.values() {
         for Served { host, prefix } in said.iter().flat_map(Said::serves) {
             let peers = by_route.entry((host, prefix)).or_default();
-            // Nobody promised that a node names each route once.
+            // A node could name a route twice.
             if !peers.last().is_some_and(|last| Arc::ptr_eq(last, peer)) {
                 peers.push(Arc::clone(peer));
             }
@@ -115,21 +115,21 @@ fn serving(entries: &BTreeMap<NodeName, Entry>) -> RouteTable<Vec<Arc<Peer>>> {
     }
     let mut table = RouteTable::new();
     for ((host, prefix), peers) in by_route {
-        // Each is there once.
+        // Each pair occurs once.
         let _ = table.insert(host.clone(), prefix.clone(), peers);
     }
     table
 }
 
-/// What a table is made of.
+/// What a table is built from.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) fixed: BTreeMap<NodeName, HostPort>,
     pub(super) announced: BTreeMap<NodeName, Arc<Announcement>>,
-    /// What those of the settings answered when they were asked; of no matter where they have announced something.
+    /// What nodes of the settings reported when probed. Ignored for nodes that have announced something.
     pub(super) told: BTreeMap<NodeName, Arc<[Served]>>,
-    /// How many keep connections to them.
+    /// The number of workers that keep connections.
     pub(super) workers: usize,
-    /// How often the connections to all nodes were replaced.
+    /// How often all connections were replaced.
     pub(super) reconnects: u32,
 }

@@ -8,13 +8,13 @@ use pmesh_layers::{
 };
 use rustls::{AlertDescription, CertificateError};
 
-/// Advice on an error of a request to `endpoint`, if a setting may fix it.
+/// Advice for a failed request to `endpoint`, if changing a setting may help.
 pub(super) fn advice(endpoint: &str, error: &(dyn Error + 'static)) -> Option<String> {
     let causes = || iter::successors(Some(error), |error| (*error).source());
     if let Some(error) = causes().find_map(|cause| cause.downcast_ref::<TlsError>()) {
         return on_tls(error);
     }
-    // In TLS 1.3, a server judges the certificate of its client after the handshake.
+    // In TLS 1.3, a server checks the client's certificate after the handshake.
     if let Some(alert) = causes().find_map(|cause| alert(cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()?))
     {
         return on_alert(alert);
@@ -31,7 +31,7 @@ pub(super) fn advice(endpoint: &str, error: &(dyn Error + 'static)) -> Option<St
     (is_plain && may_be_tls).then(|| "if that port speaks TLS, write https://".into())
 }
 
-/// The first bytes of a TLS alert, as text: the server expected TLS.
+/// The first bytes of a TLS alert, as text. A server that expected TLS sends one.
 const ALERT: &str = "\u{15}\u{3}";
 
 fn on_tls(error: &TlsError) -> Option<String> {
@@ -87,7 +87,7 @@ fn on_alert(alert: AlertDescription) -> Option<String> {
         }
         AlertDescription::UnrecognisedName => "set tls.server_name to a name that the server serves".into(),
         AlertDescription::CertificateRequired => {
-            "the server requires a certificate of its clients: set tls.cert and tls.key".into()
+            "the server requires a client certificate: set tls.cert and tls.key".into()
         }
         AlertDescription::CertificateExpired => {
             "the server says that the certificate in tls.cert has expired: renew it".into()

@@ -1,17 +1,17 @@
-//! The parts of a request that depend on its endpoint: target, host, prefix, and the nodes that it has passed.
+//! The parts of a request that depend on its endpoint: target, host, prefix, and the nodes that it has passed through.
 
 use http::{HeaderValue, Request, Uri, header::HOST};
 use pmesh_layers::{forwarded::X_FORWARDED_PREFIX, route::StripPrefixLayer};
 
 use crate::mesh::{Passed, THROUGH};
 
-/// What an endpoint is asked for, where others are asked for something else. It is set anew for each: a request that was
-/// not sent to one goes to the next.
+/// The URI and headers that a request to one endpoint has, where endpoints get different ones. They are set again for
+/// each attempt: a request that could not be sent to one endpoint goes to the next.
 #[derive(Debug)]
 pub struct Aim {
     uri: Uri,
     host: Option<HeaderValue>,
-    /// The prefix that was removed from the path, by this node too.
+    /// The prefix that was removed from the path, including the one that this node removed.
     prefix: Option<HeaderValue>,
     through: Option<HeaderValue>,
 }
@@ -28,7 +28,7 @@ impl Aim {
         aim
     }
 
-    /// As it came, so that the other node finds the route that it has for it.
+    /// Unchanged, so that the other node finds its own route for it.
     pub(super) fn away<B>(request: &Request<B>, passed: Option<&Passed>) -> Self {
         let field = |name| request.headers().get(name).cloned();
         Self {

@@ -18,8 +18,8 @@ use tower::Service;
 use super::aim::Aim;
 use crate::{admission::room_connector::RoomConnector, mesh::Dialer};
 
-/// The connections to one endpoint, for any protocol. All of them answer with the same types, so that this costs a
-/// request one branch.
+/// The connections to one endpoint, for any protocol. All variants have the same response and future types, so a
+/// request pays only one branch.
 #[derive(Debug, Clone)]
 pub enum Backend {
     Http(Pool<RoomConnector<SourceConnector>>),
@@ -28,12 +28,12 @@ pub enum Backend {
     H2(Http2Pool<TlsConnector<RoomConnector<SourceConnector>>>),
     Unix(Pool<RoomConnector<UnixConnector>>),
     Node(Http2Pool<Dialer>),
-    /// Asked for something of its own, which others are not.
+    /// Rewrites each request for this endpoint first.
     Aimed(Arc<Aim>, Box<Backend>),
 }
 
 impl Backend {
-    /// The same connections, for requests that wait no longer than `share` for a new one.
+    /// The same connections, for requests that wait at most `share` for a new one.
     pub(super) fn connect_within(self, share: Duration) -> Self {
         match self {
             Self::Http(pool) => Self::Http(pool.connect_within(share)),
@@ -46,7 +46,7 @@ impl Backend {
         }
     }
 
-    /// How many connections there are.
+    /// The number of connections.
     pub(super) fn stats(&self) -> &Arc<PoolStats> {
         match self {
             Self::Http(pool) => pool.stats(),
@@ -60,7 +60,7 @@ impl Backend {
     }
 }
 
-/// An attempt at an endpoint.
+/// A request's attempt at an endpoint.
 pub(super) type Attempt = ResponseTimeout<Backend>;
 
 impl Service<Request<RequestBody>> for Backend {
@@ -69,7 +69,7 @@ impl Service<Request<RequestBody>> for Backend {
     type Future = <Pool<RoomConnector<SourceConnector>> as Service<Request<RequestBody>>>::Future;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        // As all pools are.
+        // All pools are always ready.
         Poll::Ready(Ok(()))
     }
 

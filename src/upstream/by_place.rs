@@ -1,4 +1,4 @@
-//! What belongs to a route, found by the hosts, paths and listeners that the route is for.
+//! Values that belong to routes, by the host, path and listeners of the route.
 
 use std::collections::HashMap;
 
@@ -15,13 +15,13 @@ impl<T> Default for ByPlace<'_, T> {
 }
 
 impl<'a, T> ByPlace<'a, T> {
-    /// The value for the place on a listener of `route`.
+    /// The value for `place` on a listener of `route`.
     pub(super) fn get<'b>(&'b self, place: Place<'b>, route: &Route) -> Option<&'b T> {
         let meets = |other: &Route| other.listeners.iter().any(|one| is_named(&route.listeners, one.name()));
         self.at(place).find(|(other, _)| meets(other)).map(|(_, found)| found)
     }
 
-    /// The values for the place, each with its route.
+    /// The values for `place`, each with its route.
     pub(super) fn at<'b>(&'b self, place: Place<'b>) -> impl Iterator<Item = &'b (&'b Route, T)> {
         self.0.get(&place).into_iter().flatten()
     }

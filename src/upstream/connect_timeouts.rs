@@ -1,4 +1,4 @@
-//! Connect timeouts of connections that routes with different timeouts share.
+//! Connect timeouts for connections that are shared by routes with different timeouts.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -8,13 +8,13 @@ use super::{
 };
 use crate::settings::{Settings, endpoint::Endpoint};
 
-/// The longest connect timeout of all routes that lead to an endpoint. Each request waits for its own timeout, but
-/// all share the connections and the endpoint's health.
+/// The longest connect timeout of all routes that lead to an endpoint. Each request waits for its own timeout, but all
+/// share the connections and the endpoint's health.
 #[derive(Debug)]
 pub(super) struct ConnectTimeouts(HashMap<Way, Duration>);
 
 impl ConnectTimeouts {
-    /// Finds the longest ones.
+    /// Finds the longest timeout for each endpoint.
     pub(super) fn of(settings: &Settings, trust: &Trust) -> Self {
         let mut longest: HashMap<_, Duration> = HashMap::new();
         for route in &settings.routes {
@@ -26,13 +26,13 @@ impl ConnectTimeouts {
         Self(longest)
     }
 
-    /// For connections to an endpoint of a route.
+    /// The timeout for connections to an endpoint of a route.
     pub(super) fn to(&self, way: &Way) -> Duration {
         self.0.get(way).copied().unwrap_or_default()
     }
 }
 
-/// For connections to other nodes, which all routes share.
+/// The timeout for connections to other nodes, which all routes share.
 pub(super) fn to_nodes(settings: &Settings) -> Duration {
     let routes = settings.routes.iter().filter(|route| route.endpoints().iter().any(Endpoint::is_mesh));
     routes.map(|route| route.connect_timeout).max().unwrap_or(settings.connect_timeout)

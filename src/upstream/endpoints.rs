@@ -1,5 +1,5 @@
-//! What is kept of each endpoint for as long as some route leads to it, whatever else changes in the configuration:
-//! its health, what was counted, and its connections.
+//! What outlives configurations for each endpoint, as long as some route leads to it: its health, its counters, and its
+//! connections.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -36,10 +36,10 @@ use crate::{
     telemetry::outages,
 };
 
-/// After so much silence the kernel asks whether a backend is still there.
+/// When a connection has been quiet for this long, the kernel probes whether the backend is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// What applies to all connections to upstreams. If it changes, they are made anew.
+/// The settings of connections to upstreams. If one of them changes, new connections are made.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ConnectionSettings {
     connect_timeout: Duration,
@@ -53,7 +53,7 @@ pub struct ConnectionSettings {
 }
 
 impl ConnectionSettings {
-    /// From `settings`, for connections to other nodes.
+    /// The settings of connections to other nodes.
     pub fn of(settings: &Settings) -> Self {
         Self {
             connect_timeout: connect_timeouts::to_nodes(settings),
@@ -71,12 +71,12 @@ impl ConnectionSettings {
     }
 }
 
-/// The health of an endpoint, and what each worker has counted.
+/// The health of an endpoint, and the counters of each worker.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// What requests have found out about it.
+    /// What its requests have shown.
     pub health: Health,
-    /// Of each worker.
+    /// By worker.
     pub stats: Box<[Arc<EndpointStats>]>,
 }
 
@@ -95,12 +95,12 @@ impl Connections {
         &self.way.0
     }
 
-    /// Its health and what was counted.
+    /// Its health and counters.
     pub fn record(&self) -> &Record {
         &self.record
     }
 
-    /// How many connections each worker has.
+    /// The number of connections of each worker.
     pub fn pools(&self) -> impl Iterator<Item = &Arc<PoolStats>> {
         self.pools.iter().map(Backend::stats)
     }
@@ -111,7 +111,7 @@ impl Connections {
     }
 }
 
-/// All endpoints that routes lead to. It outlives generations, and belongs to the thread that builds them.
+/// All endpoints that routes lead to. Outlives generations; belongs to the thread that builds them.
 #[derive(Debug)]
 pub struct Endpoints {
     workers: usize,
@@ -121,12 +121,12 @@ pub struct Endpoints {
     pub(super) peers: Arc<Peers>,
     records: HashMap<Way, Arc<Record>>,
     connections: HashMap<(Way, ConnectionSettings), Arc<Connections>>,
-    /// One for each worker, with sessions to resume, which are kept by name.
+    /// One configuration per worker. Each holds TLS sessions to resume, which rustls stores by server name.
     tls: HashMap<TrustId, Box<[ClientConfig]>>,
 }
 
 impl Endpoints {
-    /// None yet, for so many workers.
+    /// Creates an empty set, for this many workers.
     pub fn new(
         workers: usize,
         admission: Arc<Admission>,
@@ -142,7 +142,7 @@ impl Endpoints {
         self.workers
     }
 
-    /// The connections to an endpoint of a route: those that there are, if nothing that matters to them has changed.
+    /// The connections to an endpoint of a route. Existing ones are reused if none of their settings has changed.
     pub(super) fn connections(
         &mut self,
         endpoint: &Endpoint,
@@ -167,7 +167,7 @@ impl Endpoints {
         Ok(connections)
     }
 
-    /// Forgets all endpoints but these. Connections with requests in flight end after them.
+    /// Drops all endpoints except `used`. Connections with requests in flight close after them.
     pub(super) fn retain<'a>(&mut self, used: impl IntoIterator<Item = &'a Arc<Connections>>) {
         self.connections = used
             .into_iter()
@@ -221,7 +221,7 @@ impl Endpoints {
                 return Ok(Backend::Unix(http1(connector, Uri::from_static("http://localhost"), settings)));
             }
             Endpoint::Port { protocol, host, port } => (*protocol, host, *port),
-            // Which connections these are is known with the request only.
+            // Each request chooses its node, and so its connections.
             Endpoint::Mesh(_) | Endpoint::MeshAny => return Err(format!("{endpoint}: no address of its own").into()),
         };
         let scheme = if endpoint.is_tls() { "https" } else { "http" };

@@ -1,4 +1,4 @@
-//! From a route of the settings to the service behind it.
+//! From the settings of a route to the service that handles its requests.
 
 mod advice;
 mod aim;

@@ -1,4 +1,4 @@
-//! What a worker does with the requests of a route that has endpoints.
+//! How a worker handles requests of a route that has endpoints.
 
 use std::sync::Arc;
 
@@ -23,13 +23,13 @@ use crate::settings::{Route, endpoint::Endpoint};
 
 /// Sends requests to the endpoints of a route.
 pub type Proxy = Tunnel<Untunneled>;
-/// The same without its tunnels, which differ from one host and path to the next.
+/// The proxy without tunnels, which each host and path has for itself.
 pub(super) type Untunneled = Timed<Stripped<Renamed<BodyLimit<Turns>>>>;
 type Timed<S> = Either<Stall<S>, S>;
 type Stripped<S> = Either<StripPrefix<S>, S>;
 type Renamed<S> = Either<SetRequestHeader<S, HeaderValue>, S>;
 
-/// What a worker does with the requests of a route, in order.
+/// Builds the layers of a route for a worker, outermost first.
 pub(super) fn proxy(
     route: &Route,
     settings: &RouteSettings,
@@ -38,12 +38,12 @@ pub(super) fn proxy(
     endpoints: &Endpoints,
 ) -> Result<Untunneled, BoxError> {
     let strip = route.strip_prefix.then(|| StripPrefixLayer::any(route.prefixes().cloned()));
-    // Around each endpoint, so that one that hangs counts as failed. Ends with the head of the response; the server
+    // Around each endpoint, so that one that hangs counts as failed. Covers the head of the response only; the server
     // watches the body.
     let timeout = ResponseTimeoutLayer::new(route.response_timeout)
         .stream_timeout(route.stream_timeout)
         .min_rate(settings.body_min_rate, route.stall_timeout);
-    // All endpoints together share this time, which cannot be longer than that for the response.
+    // All endpoints share this time, which cannot be longer than the response timeout.
     let connect_timeout = route.connect_timeout.min(route.response_timeout);
     let timeout_of = |endpoint: &Endpoint| if endpoint.is_http2() { timeout.except_http2() } else { timeout };
     let (strip, host, turns) = if own.len() == route.endpoints().len() {
@@ -56,7 +56,7 @@ pub(super) fn proxy(
         let balance: Balance<_> = Rotation::new().balance(own.iter().map(attempt).collect(), Vec::new());
         (strip, host, Turns::Own(balance))
     } else {
-        // Other nodes get the request as it came, so that the endpoints differ in what they are asked for.
+        // Other nodes get the request as it came, so requests differ from endpoint to endpoint.
         let own =
             own.iter().map(|connections| recorded(connections, worker, connections.pool(worker).clone())).collect();
         let linker = endpoints.linker(worker, &settings.connections)?;
@@ -65,11 +65,11 @@ pub(super) fn proxy(
         (None, None, Turns::Nodes(nodes))
     };
     Ok(ServiceBuilder::new()
-        // Only where they differ from the server's.
+        // Only if they differ from the server's.
         .option_layer(own_timeouts(route, settings).map(StallLayer::new))
         .option_layer(strip)
         .option_layer(host)
-        // A length that is known is refused before a backend hears of the request: 413.
+        // A request whose known length is too large gets a 413 before any backend is involved.
         .layer(BodyLimitLayer::new(route.max_body))
         .service(turns))
 }
@@ -86,7 +86,7 @@ fn own_timeouts(route: &Route, server: &RouteSettings) -> Option<StallTimeouts> 
     (own != StallTimeouts::new()).then_some(own)
 }
 
-/// An endpoint of a worker, with the record that all of them share.
+/// An endpoint of a worker, with the record that all workers share.
 fn recorded<S>(connections: &Connections, worker: usize, service: S) -> balance::Endpoint<S> {
     let record = connections.record();
     balance::Endpoint::with_health(connections.endpoint().to_string(), service, record.health.clone())

@@ -13,12 +13,12 @@ pub(super) struct RouteSettings {
     /// The timeouts of the server, for routes without their own.
     pub(super) stall_timeout: Duration,
     pub(super) stream_timeout: Duration,
-    /// The port for redirects to https; `None` is 443.
+    /// The port for redirects to https; `None` means 443.
     pub(super) https_port: Option<u16>,
 }
 
 impl RouteSettings {
-    /// Those of `settings`.
+    /// Takes them from `settings`.
     pub(super) fn of(settings: &Settings) -> Self {
         Self {
             connections: ConnectionSettings::of(settings),
@@ -30,10 +30,10 @@ impl RouteSettings {
     }
 }
 
-/// The port for redirects to https; `None` is 443.
+/// The port for redirects to https; `None` means 443.
 fn https_port(settings: &Settings) -> Option<u16> {
     match settings.https {
-        // For 0, the kernel picks the port later.
+        // For port 0, the kernel picks the number later.
         Port::Number(port) if !matches!(port, 0 | 443) => Some(port),
         Port::Number(_) | Port::Off => None,
     }

@@ -1,4 +1,4 @@
-//! All routes with their services, those that did not change kept from one configuration to the next.
+//! All routes with their services. Routes that did not change are kept from one configuration to the next.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ pub struct Routes {
     built: Vec<Arc<Built>>,
 }
 
-/// A route, and what was made of it.
+/// A route, and what was built for it.
 #[derive(Debug)]
 struct Built {
     route: Route,
@@ -39,13 +39,13 @@ struct Built {
 /// The services that answer the requests of a route.
 #[derive(Debug)]
 enum Services {
-    /// One for each worker.
+    /// One per worker.
     Proxies(Vec<Untunneled>),
-    /// The same for all of them.
+    /// The same for all workers.
     Answer(RouteService<Proxy>),
 }
 
-/// Which routes of a host and a path differ between two configurations, by name.
+/// How the routes of two configurations differ. Routes are named by host and path.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RouteChanges {
     /// Only in the new one.
@@ -61,8 +61,8 @@ impl Routes {
     ///
     /// # Errors
     ///
-    /// None that validated settings allow, with the trust that was loaded for them; they name what is wrong. Then
-    /// [`keep_only`](Self::keep_only) of the previous routes forgets what was made for these.
+    /// Never for validated settings with the trust that was loaded for them. After an error, call
+    /// [`keep_only`](Self::keep_only) of the previous routes to drop what was made for these.
     pub fn build(
         settings: &Settings,
         trust: &Trust,
@@ -79,7 +79,7 @@ impl Routes {
         Ok(Self { tables: Tables::build(settings)?, services, built })
     }
 
-    /// The route table of each listener. A target is the index of a service.
+    /// The route table of each listener. Its targets are indices into [`services`](Self::services).
     pub fn tables(&self) -> &Tables {
         &self.tables
     }
@@ -105,16 +105,17 @@ impl Routes {
         all
     }
 
-    /// Forgets all endpoints that these routes do not lead to.
+    /// Drops all endpoints that these routes do not lead to.
     pub fn keep_only(&self, endpoints: &mut Endpoints) {
         endpoints.retain(self.built.iter().flat_map(|built| &built.endpoints));
     }
 
-    /// Closes the tunnels of each place after `grace`, unless a route of `next` has it on one of the same listeners.
+    /// Closes the tunnels of each place after `grace`, unless a route of `next` has that place on one of the same
+    /// listeners.
     pub fn close_removed(&self, next: &Self, grace: Duration) {
         let after = next.by_place();
         for (place, route, (_, closer)) in self.by_place().iter() {
-            // Several routes may have taken over one closer.
+            // Several routes may have taken over the same closer.
             let mut taken_over = after.at(place).filter(|(_, (_, other))| Arc::ptr_eq(closer, other));
             if after.get(place, route).is_none() && taken_over.next().is_none() {
                 closer.close_after(grace);
@@ -146,11 +147,11 @@ impl Routes {
     }
 }
 
-/// What was made of the route of each place, and what closes its tunnels there.
+/// By place: what was built for its route, and the closer of its tunnels.
 type BuiltByPlace<'a> = ByPlace<'a, (&'a Arc<Built>, &'a Arc<TunnelCloser>)>;
 
 impl Built {
-    /// Builds a route, or takes the one of before if nothing has changed that matters to it.
+    /// Builds a route, or reuses the previous one if nothing that matters to it has changed.
     fn of(
         route: &Route,
         settings: &RouteSettings,
@@ -170,7 +171,7 @@ impl Built {
         {
             return Ok(Arc::clone(before));
         }
-        // Hosts may move from one route to another, and keep their tunnels.
+        // A host that moves from one route to another keeps its tunnels.
         let closer = |place| before.get(place, route).map(|(_, closer)| Arc::clone(closer)).unwrap_or_default();
         let closers = route.places().map(closer).collect();
         let proxy = |worker| proxy(route, settings, &own, worker, endpoints);
@@ -190,7 +191,7 @@ impl Built {
     fn services(&self, worker: usize) -> impl Iterator<Item = RouteService<Proxy>> {
         let tunnels = TunnelLayer::new().timeout(self.route.stream_timeout);
         self.closers.iter().map(move |closer| match &self.services {
-            // After the backend's 101, bytes flow beside the stack.
+            // After a backend's 101, bytes bypass the stack.
             Services::Proxies(proxies) => {
                 let proxy = tunnels.clone().closed_by(closer).layer(proxies[worker].clone());
                 RouteService::proxy(proxy, &self.route, self.settings.https_port)
@@ -199,7 +200,7 @@ impl Built {
         })
     }
 
-    /// Whether both do the same with a request.
+    /// Whether both treat requests in the same way.
     fn is_like(self: &Arc<Self>, other: &Arc<Self>) -> bool {
         let is_same = || {
             let Route { name, patterns, .. } = other.route.clone();

@@ -1,4 +1,4 @@
-//! The service of a route: a proxy, or an answer of its own, with what the route puts around it.
+//! The service of a route: a proxy or an answer of its own, wrapped in the layers of the route.
 
 use std::{
     fmt,
@@ -25,12 +25,12 @@ use crate::{
     settings::{Hsts, Redirection, Respond, Route},
 };
 
-/// Answers the requests of a route. A route that only proxies needs no box.
+/// Handles the requests of a route. A route that only proxies avoids boxing.
 #[derive(Debug, Clone)]
 pub enum RouteService<P> {
-    /// Sent to an endpoint.
+    /// Sends requests to an endpoint.
     Proxy(P),
-    /// Anything else, in one box.
+    /// Anything else, boxed.
     Layered(Layered),
 }
 
@@ -69,11 +69,11 @@ impl<P: Inner> RouteService<P> {
         Self::Layered(Layered::around(proxy, route, https_port))
     }
 
-    /// Redirects requests to the target at once, without a redirect to https first.
+    /// Redirects straight to the target, without redirecting to https first.
     ///
     /// # Errors
     ///
-    /// None that validated settings allow.
+    /// Never for validated settings.
     pub fn redirect(redirection: &Redirection, route: &Route) -> Result<Self, NotARedirect> {
         let redirect = Redirect::new(redirection.to.clone()).status(redirection.status)?;
         let redirect = route.prefixes().cloned().fold(redirect, Redirect::prefix);
@@ -81,11 +81,11 @@ impl<P: Inner> RouteService<P> {
         Ok(Self::Layered(with_hsts(redirect, route.hsts)))
     }
 
-    /// Gives a fixed response, or none.
+    /// Gives a fixed response, or silence.
     ///
     /// # Errors
     ///
-    /// None that validated settings allow.
+    /// Never for validated settings.
     pub fn respond(respond: &Respond, route: &Route, https_port: Option<u16>) -> Result<Self, InvalidStatus> {
         Ok(Self::Layered(match respond {
             Respond::Silence => Layered::new(Silence::new()),
@@ -115,7 +115,7 @@ impl Layered {
     }
 }
 
-/// Adds HSTS to errors too, by turning them into responses here.
+/// Turns errors into responses here, so that they get the HSTS header as well.
 fn with_hsts<S: Inner>(service: S, hsts: Option<Hsts>) -> Layered {
     let Some(Hsts { max_age, include_subdomains, preload }) = hsts else { return Layered::new(service) };
     let mut layer = HstsLayer::new(max_age);

@@ -9,16 +9,16 @@ use crate::settings::{Listener, ServedPlace, Settings};
 /// The route table of each listener. Listeners that serve the same places share one.
 #[derive(Debug)]
 pub struct Tables {
-    /// By the name of the listener: it is looked up for each TLS handshake, and there may be thousands.
+    /// By listener name. Looked up for each TLS handshake, and there may be thousands of listeners.
     by_listener: BTreeMap<String, Arc<RouteTable<usize>>>,
 }
 
 impl Tables {
-    /// The tables of `settings`, with the indices of [`ServedPlace`].
+    /// Builds the tables for `settings`. Targets are the indices of [`ServedPlace`].
     ///
     /// # Errors
     ///
-    /// None that validated settings allow.
+    /// Never for validated settings.
     pub fn build(settings: &Settings) -> Result<Self, DuplicateRoute> {
         let mut by_listener = BTreeMap::new();
         let mut built: Vec<(Vec<usize>, Arc<RouteTable<usize>>)> = Vec::new();
@@ -38,7 +38,7 @@ impl Tables {
         Ok(Self { by_listener })
     }
 
-    /// The table of a listener, with or without TLS; `None` if there is no listener of that name.
+    /// The table of a listener, with or without TLS; `None` if no listener has that name.
     pub fn of(&self, listener: &Listener) -> Option<&Arc<RouteTable<usize>>> {
         self.by_listener.get(listener.name())
     }

@@ -1,4 +1,4 @@
-//! The endpoints of a route, tried in turn; for routes to other nodes, chosen for each request.
+//! The endpoints of a route, tried in turn. With other nodes among them, they are chosen for each request.
 
 use std::{
     fmt,
@@ -33,9 +33,9 @@ use crate::{
 /// The endpoints of a route, in turn.
 #[derive(Debug, Clone)]
 pub enum Turns {
-    /// The same for each request.
+    /// The same endpoints for each request.
     Own(Balance<Attempt>),
-    /// With other nodes among them: those that there are, and that the request has not come through.
+    /// Also other nodes: those that are known and that the request has not passed through.
     Nodes(Arc<NodesInTurn>),
 }
 
@@ -45,7 +45,7 @@ impl Service<Request<RequestBody>> for Turns {
     type Future = Either<balance::ResponseFuture<Attempt>, Ready<Result<Response<ResponseBody>, BoxError>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        // As a balance is.
+        // A `Balance` is always ready.
         Poll::Ready(Ok(()))
     }
 
@@ -65,9 +65,9 @@ impl Service<Request<RequestBody>> for Turns {
 pub struct NodesInTurn {
     own: Vec<balance::Endpoint<Backend>>,
     named: Vec<NodeName>,
-    /// All others, too, that serve what is asked for.
+    /// Also use all other nodes that serve the requested host and path.
     any: bool,
-    /// Whether paths are taken as written.
+    /// Whether paths are matched as written.
     literal: bool,
     strip: Option<StripPrefixLayer>,
     host: Option<HeaderValue>,
@@ -77,7 +77,7 @@ pub struct NodesInTurn {
     peers: Arc<Peers>,
 }
 
-/// How long an endpoint may take if it is the only one.
+/// How long the endpoint may take if it is the only one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timeouts {
     pub(super) connect: Duration,
@@ -111,11 +111,12 @@ impl NodesInTurn {
         })
     }
 
-    /// Those that may have the request: endpoints of this node and nodes that are named, then any others.
+    /// The endpoints that may get the request: this node's own and the nodes that the route names, then any others.
     fn balance<B>(&self, request: &Request<B>) -> Result<Balance<Attempt>, BoxError> {
         let host = request.extensions().get::<HostName>();
         let passed = request.extensions().get::<Passed>();
-        // There it would be a request for the node itself, which no client may make. A wildcard may serve the name.
+        // The other node would answer requests for this host itself, which no client may cause. A wildcard route may
+        // match it.
         let Some(host) = host.filter(|host| host.as_str() != API_HOST) else { return Err(Misdirected.into()) };
         let local = Arc::new(Aim::here(request, self.strip.as_ref(), self.host.as_ref()));
         let away = Arc::new(Aim::away(request, passed));
@@ -127,7 +128,7 @@ impl NodesInTurn {
         let any = if self.any { table.serving(host, request.uri().path(), self.literal)? } else { &[] };
         let any = any.iter().filter(|peer| !self.named.contains(&peer.name));
         let mut others: Vec<_> = any.clone().filter(may).collect();
-        // If all are said to be dead, they are worth a try.
+        // If all are marked dead, try them anyway.
         if others.iter().any(|peer| !is_dead(peer)) {
             others.retain(|peer| !is_dead(peer));
         }
@@ -159,7 +160,7 @@ fn is_dead(peer: &Peer) -> bool {
     peer.health.state() == State::Dead
 }
 
-/// There is no node that the request could be sent to.
+/// No node can get the request.
 #[derive(Debug, thiserror::Error)]
 struct NoNode {
     named: Vec<NodeName>,
@@ -168,8 +169,8 @@ struct NoNode {
 impl fmt::Display for NoNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.named.first() {
-            Some(name) => write!(f, "node {name} is not in the registry, so nothing says where it is"),
-            None => f.write_str("no node that is known serves the host and the path"),
+            Some(name) => write!(f, "node {name} is not in the registry, so its address is unknown"),
+            None => f.write_str("no known node serves the host and the path"),
         }
     }
 }

@@ -17,17 +17,17 @@ fn a_node_dies_and_comes_back() {
     let watching = with_secret(a.start(&[&b])).run();
     eventually("b is dead that was never there", || state(&watching) == "dead");
     let line = watching.wait_for_line("node b");
-    assert!(line.contains("WARN") && line.contains("no answer") && line.contains(b.ip), "{line}");
+    assert!(line.contains("WARN") && line.contains("does not respond") && line.contains(b.ip), "{line}");
 
     let second = with_secret(b.start(&[])).run();
     eventually("b is alive", || state(&watching) == "alive");
-    watching.wait_for_line("node b answers again");
+    watching.wait_for_line("node b responds again");
     drop(second);
     eventually("b is dead", || state(&watching) == "dead");
     let _third = with_secret(b.start(&[])).run();
     eventually("b is alive again", || state(&watching) == "alive");
     let told = |text: &str| watching.log().iter().filter(|line| line.contains(text)).count();
-    assert_eq!([told("no answer any more"), told("node b answers again")], [2, 2]);
+    assert_eq!([told("node b does not respond"), told("node b responds again")], [2, 2]);
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn a_node_with_another_secret_is_dead() {
     let (a, b) = (Place::new("a"), Place::new("b"));
     let _other = b.start(&[]).variable("PMESH_SECRET", &crate::SECRET.replace('0', "f")).run();
     let watching = with_secret(a.start(&[&b])).run();
-    let line = watching.wait_for_line("no answer any more");
+    let line = watching.wait_for_line("node b does not respond");
     assert!(line.contains("closed the connection without a byte: it holds another secret"), "{line}");
     assert_eq!(state(&watching), "dead");
 }

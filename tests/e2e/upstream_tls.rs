@@ -164,7 +164,7 @@ fn each_route_presents_its_own_certificate() {
     assert_eq!(backend.connections().len(), 2);
     assert_eq!(client.get("none.test", "/").status, 502);
     let told = program.wait_for_line("endpoint failed");
-    assert!(told.contains("requires a certificate of its clients: set tls.cert and tls.key"), "{told}");
+    assert!(told.contains("requires a client certificate: set tls.cert and tls.key"), "{told}");
 }
 
 #[test]

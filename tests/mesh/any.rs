@@ -21,12 +21,12 @@ fn no_request_is_lost_when_a_node_is_killed() {
     let a = start(&a, &nats).flags(&["--route", "x.test=mesh://*"]).run();
     let mut client = Client::connect(a.http());
     assert_eq!(client.get("x.test", "/").status, 502);
-    a.wait_for_line("no node that is known serves the host and the path");
+    a.wait_for_line("no known node serves the host and the path");
 
     let b = start(&b, &nats).route("x.test", &backends[0]).run();
     let _c = start(&c, &nats).route("x.test", &backends[1]).run();
     for name in ["b", "c"] {
-        a.wait_for_line(&format!("node {name} is there"));
+        a.wait_for_line(&format!("node {name} found in the registry"));
     }
     loses_nothing(&mut client, b, &backends);
 }
@@ -63,7 +63,7 @@ fn what_is_here_comes_first() {
     let (own, other, (a, b)) = (Refusing::new(), Backend::answering("b"), two());
     let _b = start(&b, &nats).route("x.test", &other).run();
     let a = start(&a, &nats).flags(&["--route", &format!("x.test=mesh://*,{}", own.address())]).run();
-    a.wait_for_line("node b is there");
+    a.wait_for_line("node b found in the registry");
     let mut client = Client::connect(a.http());
     // A request that could not be sent goes on, whatever it is.
     client.send("POST / HTTP/1.1\r\nHost: x.test\r\nContent-Length: 5\r\n\r\nhello");
@@ -87,7 +87,7 @@ fn a_path_that_no_node_serves() {
     let (backend, (a, b)) = (Backend::answering("b"), two());
     let _b = start(&b, &nats).flags(&["--route", &format!("x.test/app={}", backend.address)]).run();
     let a = start(&a, &nats).flags(&["--route", "x.test=mesh://*"]).run();
-    a.wait_for_line("node b is there");
+    a.wait_for_line("node b found in the registry");
     let mut client = Client::connect(a.http());
     for (path, expected) in [("/app/x", 200), ("/", 502)] {
         assert_eq!(client.get("x.test", path).status, expected, "{path}");

@@ -38,8 +38,8 @@ fn requests_go_first_to_the_address_where_the_node_was_last() {
         .flags(&["--route", "x.test=mesh://b"])
         .run();
     let mut client = Client::connect(a.http());
-    b.wait_for_line("node a is there");
-    a.wait_for_line("node b is there");
+    b.wait_for_line("node a found in the registry");
+    a.wait_for_line("node b found in the registry");
     for _ in 0..5 {
         assert_eq!(client.get("x.test", "/").text(), "hello");
         // Then the next request needs a new connection.

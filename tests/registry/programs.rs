@@ -31,24 +31,24 @@ fn programs_find_each_other_and_say_so_once() {
     let backend = Backend::answering("");
     let a = start("a", &nats.url()).route("served.test", &backend).run();
     let mut b = start("b", &nats.url()).run();
-    let line = a.wait_for_line("node b is there");
+    let line = a.wait_for_line("node b found in the registry");
     assert!(line.contains(&b.internal().to_string()) && line.contains("routes=0"), "{line}");
-    assert!(b.wait_for_line("node a is there").contains("routes=1"));
+    assert!(b.wait_for_line("node a found in the registry").contains("routes=1"));
 
     b.signal(Signal::SIGTERM);
     assert!(b.wait().success());
-    a.wait_for_line("node b has left");
+    a.wait_for_line("node b left the registry");
 
     nats.kill();
-    a.wait_for_line("the registry of nodes is away");
+    a.wait_for_line("the node registry is unavailable");
     assert_eq!(Client::connect(a.http()).get("served.test", "/").status, 200);
-    assert_eq!(count(&a, "the registry of nodes is there"), 1);
+    assert_eq!(count(&a, "connected to the node registry"), 1);
     nats.restart();
     let c = start("c", &nats.url()).run();
-    a.wait_for_line("node c is there");
-    c.wait_for_line("node a is there");
-    assert_eq!(count(&a, "the registry of nodes is away"), 1);
-    assert_eq!(count(&a, "the registry of nodes is there"), 2);
+    a.wait_for_line("node c found in the registry");
+    c.wait_for_line("node a found in the registry");
+    assert_eq!(count(&a, "the node registry is unavailable"), 1);
+    assert_eq!(count(&a, "connected to the node registry"), 2);
     assert_eq!(count(&a, "event:") + count(&a, "ERROR"), 0, "{:#?}", a.log());
 }
 
@@ -58,11 +58,11 @@ fn a_registry_that_is_away_at_the_start_stops_nothing() {
     let backend = Backend::answering("");
     let mut a = start("a", &nats.url()).route("served.test", &backend).run();
     assert_eq!(Client::connect(a.http()).get("served.test", "/").status, 200);
-    let line = a.wait_for_line("the registry of nodes is away");
+    let line = a.wait_for_line("the node registry is unavailable");
     assert!(line.contains("WARN") && line.contains(&nats.url()), "{line}");
     nats.restart();
-    a.wait_for_line("the registry of nodes is there");
-    assert_eq!(count(&a, "the registry of nodes is away"), 1);
+    a.wait_for_line("connected to the node registry");
+    assert_eq!(count(&a, "the node registry is unavailable"), 1);
     nats.kill();
     a.signal(Signal::SIGTERM);
     assert!(a.wait().success());
@@ -72,9 +72,9 @@ fn a_registry_that_is_away_at_the_start_stops_nothing() {
 fn two_nodes_of_one_name_are_warned_about() {
     let Some(nats) = Nats::start(&[]) else { return };
     let a = start("a", &nats.url()).run();
-    a.wait_for_line("the registry of nodes is there");
+    a.wait_for_line("connected to the node registry");
     let b = start("a", &nats.url()).run();
-    let text = "another node is called a too: rename one of them with --node or PMESH_NODE";
+    let text = "another node is also called a; rename one of them with --node or PMESH_NODE";
     let line = a.wait_for_line(text);
     assert!(line.contains("WARN") && line.contains(&b.internal().to_string()), "{line}");
     b.wait_for_line(text);
@@ -84,13 +84,13 @@ fn two_nodes_of_one_name_are_warned_about() {
 fn a_node_that_starts_again_after_a_crash_is_no_other() {
     let Some(nats) = Nats::start(&[]) else { return };
     let first = start("a", &nats.url()).run();
-    first.wait_for_line("the registry of nodes is there");
+    first.wait_for_line("connected to the node registry");
     // Killed.
     drop(first);
     let again = start("a", &nats.url()).run();
     let b = start("b", &nats.url()).run();
-    b.wait_for_line("node a is there");
-    again.wait_for_line("node b is there");
+    b.wait_for_line("node a found in the registry");
+    again.wait_for_line("node b found in the registry");
     assert_eq!(count(&again, "another node"), 0);
 }
 
@@ -98,7 +98,7 @@ fn a_node_that_starts_again_after_a_crash_is_no_other() {
 fn clocks_that_are_apart_and_entries_of_strangers_are_told() {
     let Some(nats) = Nats::start(&[]) else { return };
     let a = start("a", &nats.url()).run();
-    a.wait_for_line("the registry of nodes is there");
+    a.wait_for_line("connected to the node registry");
     let two_minutes = Duration::from_secs(120);
     put(&nats, &announcement("b"), SystemTime::now() + two_minutes, SECRET);
     let line = a.wait_for_line("the clock of node b is 1");
@@ -106,8 +106,7 @@ fn clocks_that_are_apart_and_entries_of_strangers_are_told() {
     put(&nats, &announcement("c"), SystemTime::now() - two_minutes, SECRET);
     assert!(a.wait_for_line("the clock of node c is 12").contains(" s behind ours"));
     put(&nats, &announcement("d"), SystemTime::now(), &SECRET.replace("00", "ff"));
-    let line =
-        a.wait_for_line("an entry of the registry is passed over: it is not sealed with the secret of this node");
+    let line = a.wait_for_line("ignoring an entry in the registry: it is not sealed with this node's secret");
     assert!(line.contains("key=\"d\""), "{line}");
 }
 
@@ -117,11 +116,11 @@ fn a_clock_that_makes_a_node_silent_is_told() {
     // As silent as a node whose clock is wrong.
     let silent = Start::new().run();
     let a = start("a", &nats.url()).run();
-    a.wait_for_line("the registry of nodes is there");
+    a.wait_for_line("connected to the node registry");
     let address = silent.internal().to_string().parse().unwrap();
     let b = Announcement { address, ..announcement("b") };
     put(&nats, &b, SystemTime::now() + Duration::from_secs(86_400), SECRET);
-    let line = a.wait_for_line("node b is silent");
+    let line = a.wait_for_line("node b does not respond");
     assert!(line.contains("its clock is 86") && line.contains(" s ahead of ours"), "{line}");
 }
 
@@ -134,8 +133,8 @@ fn a_new_secret_takes_over() {
         start.run()
     };
     let (a, b) = (with_home("a", SECRET), with_home("b", SECRET));
-    a.wait_for_line("node b is there");
-    b.wait_for_line("node a is there");
+    a.wait_for_line("node b found in the registry");
+    b.wait_for_line("node a found in the registry");
     for (node, arguments) in [(&a, &[][..]), (&b, &["--set", "-"]), (&a, &["--finish"]), (&b, &["--finish"])] {
         let mut command = Command::new(PROGRAM);
         command.args(["secret", "rotate"]).args(arguments).arg("--home").arg(node.home());
@@ -148,11 +147,11 @@ fn a_new_secret_takes_over() {
     }
     let new = fs::read_to_string(a.home().join("secret")).unwrap();
     let c = with_home("c", new.trim());
-    c.wait_for_line("node a is there");
-    c.wait_for_line("node b is there");
-    a.wait_for_line("node c is there");
+    c.wait_for_line("node a found in the registry");
+    c.wait_for_line("node b found in the registry");
+    a.wait_for_line("node c found in the registry");
     for node in [&a, &b, &c] {
-        assert_eq!(count(node, "passed over") + count(node, "is gone"), 0, "{:#?}", node.log());
+        assert_eq!(count(node, "ignoring an entry") + count(node, "is gone"), 0, "{:#?}", node.log());
     }
 }
 
@@ -167,10 +166,10 @@ fn a_password_is_used_and_not_shown() {
     let with = |password: &str| format!("nats://pmesh:{password}@{}", nats.address);
     let a = start("a", &with("hunter2")).flags(&["--log", "trace,async_nats=trace"]).run();
     let b = start("b", &with("hunter2")).run();
-    b.wait_for_line("node a is there");
-    let line = b.wait_for_line("the registry of nodes is there");
+    b.wait_for_line("node a found in the registry");
+    let line = b.wait_for_line("connected to the node registry");
     assert!(line.contains("pmesh:***@127."), "{line}");
     let c = start("c", &with("hunter3")).run();
-    assert!(c.wait_for_line("the registry of nodes is away").contains("authorization violation"));
+    assert!(c.wait_for_line("the node registry is unavailable").contains("authorization violation"));
     assert_eq!([count(&a, "hunter2"), count(&b, "hunter2"), count(&c, "hunter3")], [0; 3]);
 }

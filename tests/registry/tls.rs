@@ -10,17 +10,17 @@ fn nodes_find_each_other_over_tls_if_the_certificate_is_trusted() {
     // A server that requires TLS gets it in any case; tls:// insists on it.
     let a = start("a", &format!("tls://{}", nats.address)).variable("SSL_CERT_FILE", &roots).run();
     let b = start("b", &nats.url()).variable("SSL_CERT_FILE", &roots).run();
-    a.wait_for_line("node b is there");
-    b.wait_for_line("node a is there");
+    a.wait_for_line("node b found in the registry");
+    b.wait_for_line("node a found in the registry");
     nats.restart();
     for node in [&a, &b] {
-        node.wait_for_line("the registry of nodes is away");
+        node.wait_for_line("the node registry is unavailable");
     }
     let c = start("c", &nats.url()).variable("SSL_CERT_FILE", &roots).run();
     for node in [&a, &b] {
-        node.wait_for_line("node c is there");
+        node.wait_for_line("node c found in the registry");
     }
-    c.wait_for_line("node a is there");
+    c.wait_for_line("node a found in the registry");
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn a_certificate_of_an_unknown_authority_is_not_accepted() {
     nats.require_tls();
     nats.restart();
     let a = start("a", &format!("tls://{}", nats.address)).run();
-    let line = a.wait_for_line("the registry of nodes is away");
+    let line = a.wait_for_line("the node registry is unavailable");
     assert!(line.contains("invalid peer certificate: UnknownIssuer"), "{line}");
 }
 
@@ -38,7 +38,7 @@ fn a_server_without_tls_is_not_used_for_a_tls_url() {
     let Some(nats) = Nats::start(&[]) else { return };
     let a = start("a", &format!("tls://{}", nats.address)).run();
     let b = start("b", &nats.url()).run();
-    a.wait_for_line("the registry of nodes is away");
-    b.wait_for_line("the registry of nodes is there");
-    assert!(!a.log().iter().any(|line| line.contains("the registry of nodes is there")));
+    a.wait_for_line("the node registry is unavailable");
+    b.wait_for_line("connected to the node registry");
+    assert!(!a.log().iter().any(|line| line.contains("connected to the node registry")));
 }

@@ -1,4 +1,4 @@
-//! What this node knows of itself and of others, when another node asks.
+//! What a node reports to other nodes about itself and its peers.
 
 use std::{
     net::SocketAddr,
@@ -17,31 +17,31 @@ use crate::{
     telemetry::counters::Counters,
 };
 
-/// All that is known of this node, as of the moment when somebody asks.
+/// Everything that can be reported about this node, always current.
 #[derive(Debug)]
 pub struct About {
     /// Its name.
     pub name: NodeName,
-    /// Which run of the program it is.
+    /// The run of the program.
     pub instance: Instance,
-    /// When it began.
+    /// When it started.
     pub started: Instant,
-    /// Where it listens; a reload may change that.
+    /// Where it listens; a reload can change that.
     pub listeners: ArcSwap<Vec<(Listener, SocketAddr)>>,
-    /// What it serves by itself; a reload may change that.
+    /// What it serves itself; a reload can change that.
     pub serves: ArcSwap<Vec<Served>>,
     /// The nodes that it knows.
     pub peers: Arc<Peers>,
-    /// The registry, if it has one.
+    /// Its registry, if it has one.
     pub registry: Option<(RegistryServers, RegistryView)>,
-    /// Of its workers.
+    /// The counters of each worker.
     pub counters: Vec<Arc<Counters>>,
-    /// Whether it is about to stop.
+    /// Whether it is shutting down.
     pub stop: watch::Receiver<bool>,
 }
 
 impl About {
-    /// Who it is.
+    /// Reports on the node itself.
     pub fn node(&self) -> NodeReport {
         NodeReport {
             name: self.name.to_string(),
@@ -54,7 +54,7 @@ impl About {
         }
     }
 
-    /// The nodes that it knows.
+    /// Reports the nodes that it knows.
     pub fn peers(&self) -> PeersReport {
         let table = self.peers.load_full();
         let peers = table.iter().map(|peer| {
@@ -83,7 +83,7 @@ impl About {
         PeersReport { peers: peers.collect() }
     }
 
-    /// Whether it has a registry.
+    /// Reports the state of its registry.
     pub fn registry(&self) -> RegistryReport {
         let Some((servers, registry)) = &self.registry else {
             return RegistryReport { servers: None, connected: false, since: None, error: None, unbelieved: 0 };
@@ -101,7 +101,7 @@ impl About {
         }
     }
 
-    /// What it has done since its start.
+    /// Reports what it has done since it started.
     pub fn counters(&self) -> CountersReport {
         let total = |count: fn(&Counters) -> u64| self.counters.iter().map(|worker| count(worker)).sum();
         let silent = Counters::rejections(self.counters.iter().map(|worker| &**worker));
@@ -112,7 +112,7 @@ impl About {
         }
     }
 
-    /// Whether it serves.
+    /// Reports whether it serves.
     pub fn health(&self) -> HealthReport {
         HealthReport { serving: !*self.stop.borrow() }
     }

@@ -1,14 +1,14 @@
-//! What a node tells other nodes of itself: JSON over HTTP, for nodes that hold the secret and for nobody else.
+//! The API of a node for other nodes: JSON over HTTP, open only to nodes that hold the secret.
 //!
-//! | `GET` | what it answers |
+//! | `GET` | response |
 //! | --- | --- |
-//! | `/v1/node` | [`NodeReport`]: who this is, what it serves, what time it is there |
-//! | `/v1/peers` | [`PeersReport`]: the nodes that it knows, and whether they answer |
-//! | `/v1/registry` | [`RegistryReport`]: whether it has a registry, and whether that is there |
-//! | `/v1/counters` | [`CountersReport`]: what it has done since its start |
-//! | `/v1/health` | [`HealthReport`], with 200 while it serves and 503 when it is about to stop |
+//! | `/v1/node` | [`NodeReport`]: its name, what it serves, the time of its clock |
+//! | `/v1/peers` | [`PeersReport`]: the nodes that it knows, and whether they respond |
+//! | `/v1/registry` | [`RegistryReport`]: whether it has a registry, and is connected to it |
+//! | `/v1/counters` | [`CountersReport`]: what it has done since it started |
+//! | `/v1/health` | [`HealthReport`], with 200 while it serves and 503 during shutdown |
 //!
-//! Fields may be added to a version; one that changes its meaning makes a new version. Times are in seconds since 1970.
+//! A version can gain keys; a change of meaning makes a new version. Times are in seconds since 1970.
 
 mod about;
 mod report;
@@ -43,15 +43,16 @@ pub use self::{
     },
 };
 
-/// The service of requests of other nodes for [`API_HOST`](crate::settings::API_HOST). Nobody else gets here: who asks is known by
-/// [`ConnInfo::peer_node`](pmesh_layers::conn::ConnInfo::peer_node). Made once, cloned for each request.
+/// The service for requests from other nodes to [`API_HOST`](crate::settings::API_HOST). Nobody else gets here:
+/// [`ConnInfo::peer_node`](pmesh_layers::conn::ConnInfo::peer_node) names the node that asks. Created once, cloned for
+/// each request.
 #[derive(Debug, Clone)]
 pub struct Api {
     router: Router,
 }
 
 impl Api {
-    /// The API of the node that `about` knows all of.
+    /// Creates the API of the node that `about` describes.
     pub fn new(about: Arc<About>) -> Self {
         let router = Router::new()
             .route("/v1/node", get(async |State(about): State<Arc<About>>| Json(about.node())))
@@ -70,7 +71,8 @@ async fn health(State(about): State<Arc<About>>) -> impl IntoResponse {
     (status, Json(report))
 }
 
-/// A report as a response. axum's own would bring a crate that finds errors in what is read; nothing is read here.
+/// A report as a response. axum's own `Json` would add a dependency for errors in what is parsed; nothing is parsed
+/// here.
 #[derive(Debug)]
 pub(crate) struct Json<T>(pub(crate) T);
 
@@ -78,14 +80,14 @@ impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> axum::response::Response {
         match serde_json::to_vec(&self.0) {
             Ok(json) => ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], json).into_response(),
-            // No report has what JSON cannot say.
+            // Serializing a report never fails.
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
     }
 }
 
 impl Service<Request<RequestBody>> for Api {
-    /// Answers are short: they are there as a whole.
+    /// Responses are short, so the body is in one piece.
     type Response = Response<Bytes>;
     type Error = Infallible;
     type Future = Answer;
@@ -98,14 +100,14 @@ impl Service<Request<RequestBody>> for Api {
         let answer = self.router.call(request);
         Answer(Box::pin(async move {
             let (head, body) = answer.await?.into_parts();
-            // It is in memory, and ends well.
+            // The body is in memory, so reading it never fails.
             let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
             Ok(Response::from_parts(head, body))
         }))
     }
 }
 
-/// The response future of [`Api`]. Boxed: it is asked for a few times in a second at the most.
+/// The response future of [`Api`]. Boxed, as there are only a few requests per second.
 pub struct Answer(Pin<Box<dyn Future<Output = Result<Response<Bytes>, Infallible>> + Send>>);
 
 impl Future for Answer {
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_there_is_is_json() {
+    async fn reports_are_json() {
         let (_stop, stopped) = watch::channel(false);
         let api = api(stopped);
         for path in ["/v1/node", "/v1/peers", "/v1/registry", "/v1/counters", "/v1/health"] {
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_node_that_is_about_to_stop_says_so() {
+    async fn health_is_503_during_shutdown() {
         let (stop, stopped) = watch::channel(false);
         let api = api(stopped);
         assert_eq!(asked(&api, "GET", "/v1/health").await, (200, "{\"serving\":true}".to_owned()));

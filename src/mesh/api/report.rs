@@ -1,4 +1,4 @@
-//! What nodes tell each other, as JSON.
+//! What nodes report to each other, as JSON.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::{mesh::Served, settings::Listener};
 
-/// Who a node is: `/v1/node`.
+/// A node's report on itself: `/v1/node`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeReport {
     /// Its name.
     pub name: String,
-    /// Which run of the program it is.
+    /// The run of the program.
     pub instance: String,
     /// The version of the program.
     pub version: String,
-    /// For how many seconds it has been there.
+    /// Seconds since it started.
     pub uptime: u64,
-    /// What time it is there.
+    /// The time of its clock.
     pub time: u64,
-    /// What it serves by itself.
+    /// What it serves itself.
     pub serves: Vec<Route>,
     /// Where it listens.
     pub listeners: Vec<ListenerReport>,
 }
 
-/// A host and a prefix of its paths.
+/// A host and a path prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// A name, or `*.` and a name.
@@ -35,12 +35,12 @@ pub struct Route {
 }
 
 impl Route {
-    /// What stands for `served`.
+    /// The JSON form of `served`.
     pub fn of(served: &Served) -> Self {
         Self { host: served.host.to_string(), prefix: served.prefix.to_string() }
     }
 
-    /// What it stands for, if it does.
+    /// Parses it; `None` if it is not valid.
     pub fn read(&self) -> Option<Served> {
         Some(Served { host: self.host.parse().ok()?, prefix: self.prefix.parse().ok()? })
     }
@@ -49,14 +49,14 @@ impl Route {
 /// One listener of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListenerReport {
-    /// `http`, `https`, `internal`, or the name that it has in the configuration.
+    /// `http`, `https`, `internal`, or its name in the configuration.
     pub name: String,
     /// An IP address and a port.
     pub address: String,
 }
 
 impl ListenerReport {
-    /// What stands for a listener at an address.
+    /// The JSON form of a listener at an address.
     pub fn of((listener, address): &(Listener, SocketAddr)) -> Self {
         Self { name: listener.name().to_owned(), address: address.to_string() }
     }
@@ -69,58 +69,58 @@ pub struct PeersReport {
     pub peers: Vec<PeerReport>,
 }
 
-/// What a node knows of another.
+/// What a node knows about another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerReport {
     /// Its name.
     pub name: String,
-    /// Where it is, in the order in which this is tried.
+    /// Its addresses, in the order in which they are tried.
     pub addresses: Vec<String>,
-    /// `static`, from the settings; or `registry`.
+    /// `static` if it is in the settings, else `registry`.
     pub source: String,
-    /// `alive`, `dead`; or `unknown`, before the first answer.
+    /// `alive`, `dead`, or `unknown` before the first response.
     pub state: String,
-    /// How long its last answer took, in microseconds.
+    /// How long its last response took, in microseconds.
     pub rtt: Option<u64>,
-    /// How often it has failed to answer since it did last.
+    /// Failures since its last response.
     pub failures: u32,
-    /// When it answered last.
+    /// The time of its last response.
     pub last_seen: Option<u64>,
-    /// By how many seconds its clock is ahead, if it has said what time it is; negative when it is behind.
+    /// How many seconds its clock is ahead, if it has reported its time. Negative if it is behind.
     pub clock_ahead: Option<i64>,
-    /// What it serves by itself, if it has said so.
+    /// What it serves itself, if it has said so.
     pub serves: Option<Vec<Route>>,
 }
 
-/// Whether a node has a registry: `/v1/registry`.
+/// The state of a node's registry: `/v1/registry`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistryReport {
-    /// The servers, without a password; none where no registry was set.
+    /// The servers, without a password. `None` if no registry is configured.
     pub servers: Option<String>,
-    /// Whether it is there.
+    /// Whether the node is connected to it.
     pub connected: bool,
-    /// Since when it is there, or away.
+    /// When the connection was made, or lost.
     pub since: Option<u64>,
-    /// Why it is away.
+    /// Why it is not connected.
     pub error: Option<String>,
-    /// How many entries were not believed, each as often as it was put.
+    /// How many entries were ignored because their seal was wrong or they could not be read. Each renewal counts.
     pub unbelieved: u64,
 }
 
-/// What a node has done since its start: `/v1/counters`.
+/// What a node has done since it started: `/v1/counters`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountersReport {
     /// Connections accepted.
     pub connections: u64,
     /// Requests that named a served host.
     pub requests: u64,
-    /// Connections that ended in silence, by reason.
+    /// Connections that were closed in silence, by reason.
     pub silent: BTreeMap<String, u64>,
 }
 
 /// Whether a node serves: `/v1/health`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthReport {
-    /// False when it is about to stop.
+    /// False during shutdown.
     pub serving: bool,
 }

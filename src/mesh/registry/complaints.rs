@@ -1,4 +1,4 @@
-//! What is wrong with entries of the registry, logged once each.
+//! Warnings about entries in the registry, each logged once.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -13,54 +13,54 @@ use crate::{
     settings::endpoint::HostPort,
 };
 
-/// How many keys are remembered that were complained about. Anybody who may write to the registry can make more.
+/// How many keys with warnings are remembered. Anyone who can write to the registry can make more.
 const MOST: usize = 100;
 
-/// A node that has not announced a name of another node for this long has given it up.
+/// A node that has not announced another node's name for this long has given it up.
 const GIVEN_UP: Duration = Duration::from_secs(60);
 
-/// What is wrong with entries of the registry: each thing is said once, until it was right in between.
+/// Warnings about entries in the registry. Each is logged once, and again only if the entry was right in between.
 #[derive(Debug, Default)]
 pub(super) struct Complaints {
     unbelieved: BTreeMap<String, SealError>,
     clocks: BTreeSet<NodeName>,
-    /// Runs of the program that use the name of another node, and when they last did.
+    /// Runs of the program that use another node's name, and when they last did.
     doubles: BTreeMap<Instance, Instant>,
 }
 
 impl Complaints {
-    /// The entry `key` is not believed.
+    /// Warns that the entry `key` is ignored.
     pub(super) fn unbelieved(&mut self, key: &str, error: SealError) {
         let is_known = self.unbelieved.get(key) == Some(&error);
         if !is_known && (self.unbelieved.len() < MOST || self.unbelieved.contains_key(key)) {
             self.unbelieved.insert(key.to_owned(), error);
-            tracing::warn!(key, "an entry of the registry is passed over: {error}");
+            tracing::warn!(key, "ignoring an entry in the registry: {error}");
         }
     }
 
-    /// The entry `key` is believed.
+    /// Records that the entry `key` is valid.
     pub(super) fn believed(&mut self, key: &str) {
         self.unbelieved.remove(key);
     }
 
-    /// Another run of the program uses the name of this one.
+    /// Warns that another run of the program uses this node's name.
     pub(super) fn double(&mut self, announcement: &Announcement, now: Instant) {
         if self.is_new_double(announcement.instance, now) {
             let Announcement { node, address, .. } = announcement;
             tracing::warn!(
                 %address,
-                "another node is called {node} too: rename one of them with --node or PMESH_NODE; until then, requests \
+                "another node is also called {node}; rename one of them with --node or PMESH_NODE. Until then, requests \
                  for {node} go to the one that was there first"
             );
         }
     }
 
-    /// What a node at the first address has announced is ignored, because the one at the second has the same name.
+    /// Warns that the announcement of a node at `address` is ignored, because the node at `by` has the same name.
     pub(super) fn taken(&mut self, node: &NodeName, instance: Instance, [address, by]: [&HostPort; 2], now: Instant) {
         if self.is_new_double(instance, now) {
             tracing::warn!(
-                "two nodes are called {node}: requests go to the one at {by}, which was there first, and not to the \
-                 one at {address}; rename one of them with --node or PMESH_NODE"
+                "two nodes are called {node}; rename one of them with --node or PMESH_NODE. Until then, requests go to the \
+                 one at {by}, which was there first, and not to the one at {address}"
             );
         }
     }
@@ -82,8 +82,7 @@ impl Complaints {
         }
     }
 
-    /// What the clock of `node` said, and ours; `window` is how far they may be apart. Gives whether there was something
-    /// to say.
+    /// Compares the clock of `node` with ours. Warns if they differ by more than `window`, and returns whether it did.
     pub(super) fn clock(&mut self, node: &NodeName, theirs: SystemTime, ours: SystemTime, window: Duration) -> bool {
         let (apart, direction) = match theirs.duration_since(ours) {
             Ok(ahead) => (ahead, "ahead of"),
@@ -98,8 +97,8 @@ impl Complaints {
         }
         let seconds = apart.as_secs();
         tracing::warn!(
-            "the clock of node {node} is {seconds} s {direction} ours; nodes more than {} s apart do not talk to each \
-             other: set the clocks right, or raise mesh_clock_window on both",
+            "the clock of node {node} is {seconds} s {direction} ours, and nodes more than {} s apart refuse each other; \
+             correct the clocks, or raise mesh_clock_window on both",
             window.as_secs()
         );
         true
@@ -111,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_is_complained_of_once_until_it_was_right() {
+    fn a_wrong_clock_is_reported_once_until_it_was_right() {
         let (mut complaints, node) = (Complaints::default(), "a".parse().unwrap());
         let ours = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let mut says = |offset: i64| {
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contested_name_is_complained_of_once_until_the_other_node_has_given_it_up() {
+    fn a_contested_name_is_reported_once_until_the_other_node_gives_it_up() {
         let (mut complaints, start) = (Complaints::default(), Instant::now());
         let (one, other) = (Instance::random(), Instance::random());
         let mut says = |instance, after: u64| complaints.is_new_double(instance, start + Duration::from_secs(after));
@@ -133,14 +132,14 @@ mod tests {
         }
         assert!(says(other, 100));
         assert!(says(one, 100 + GIVEN_UP.as_secs()));
-        // Each restart is another run, and none is left out for good.
+        // Each restart is a new run, and the warnings never run out.
         for restart in 0..3 * MOST as u64 {
             assert!(says(Instance::random(), 1000 + restart), "{restart}");
         }
     }
 
     #[test]
-    fn strangers_do_not_fill_the_memory() {
+    fn forged_entries_do_not_fill_the_memory() {
         let mut complaints = Complaints::default();
         for key in 0..2 * MOST {
             complaints.unbelieved(&key.to_string(), SealError::Wrong);

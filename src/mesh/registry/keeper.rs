@@ -1,4 +1,4 @@
-//! What is known of the registry across connections to it.
+//! What is known of the registry, across connections to it.
 
 use std::{
     sync::{
@@ -15,7 +15,7 @@ use tower::BoxError;
 use super::{RegistryOptions, RegistryView, complaints::Complaints, roster::Heard, roster::Roster, status::Standing};
 use crate::mesh::{Announcement, Instance, Peers};
 
-/// What is known of the registry, whether it is there or not.
+/// What is known of the registry, connected or not.
 pub(super) struct Keeper {
     pub(super) options: RegistryOptions,
     pub(super) own: watch::Receiver<Option<Announcement>>,
@@ -48,13 +48,13 @@ impl Keeper {
         self.own.borrow().as_ref().map(|own| own.instance)
     }
 
-    /// Takes in an entry; `is_live` unless it may be of the time before the connection.
+    /// Handles an entry. `is_live` unless it can be older than the connection.
     pub(super) fn hear(&mut self, entry: &Entry, is_live: bool) {
         let key = entry.key.as_str();
         let is_own = key == self.options.node.as_str();
         if entry.operation != Operation::Put {
             if !is_own && self.roster.remove(key, Instant::now()) {
-                tracing::info!("node {key} has left");
+                tracing::info!("node {key} left the registry");
                 self.publish();
             }
             return;
@@ -69,7 +69,7 @@ impl Keeper {
         };
         self.complaints.believed(key);
         if is_own {
-            // One from before the start may be of the last run of this program, which was killed.
+            // An entry that is older than the connection can be from the last run of this program, if it was killed.
             if is_live && self.instance() != Some(announcement.instance) {
                 self.complaints.double(&announcement, Instant::now());
             }
@@ -88,9 +88,9 @@ impl Keeper {
         if is_live {
             self.complaints.clock(&node, time, now, self.options.clock_window);
         }
-        // By now it is: who reads it may count on it.
+        // Logged only now that requests can find it: others rely on this line.
         if is_new {
-            tracing::info!(%address, routes, "node {key} is there");
+            tracing::info!(%address, routes, "node {key} found in the registry");
         }
         if is_live && let Some(peer) = self.peers.load().get(key) {
             peer.health.said_time(time, now);
@@ -100,14 +100,14 @@ impl Keeper {
     pub(super) fn expire(&mut self) {
         let gone = self.roster.expire(Instant::now());
         for node in &gone {
-            tracing::warn!("node {node} is gone: it has not renewed its entry in the registry");
+            tracing::warn!("node {node} is gone: it did not renew its entry in the registry");
         }
         if !gone.is_empty() {
             self.publish();
         }
     }
 
-    /// Puts what is known now where requests find it.
+    /// Makes the current announcements visible to requests.
     fn publish(&self) {
         self.peers.announce(self.roster.announced());
     }

@@ -1,4 +1,4 @@
-//! The registry: where nodes find each other, a key-value bucket of NATS.
+//! The registry, where nodes find each other: a key-value bucket in NATS.
 
 mod complaints;
 mod keeper;
@@ -18,13 +18,14 @@ pub use self::{
 };
 use super::{Announcement, Peers, jitter::jittered};
 
-/// The longest wait before the next try to reach the registry is between half of this and one and a half of it.
+/// Longest wait before the next attempt to reach the registry, on average.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 
-/// Where nodes find each other: a key-value bucket of NATS, with an entry for each node, which the node itself renews.
+/// The registry, where nodes find each other: a key-value bucket in NATS with an entry for each node, which the node
+/// itself renews.
 ///
-/// Nothing waits for it: while it is away, the nodes that were known last stay known, for as long as it takes.
+/// Nothing waits for it. While it is unavailable, the last known nodes stay in use, however long that takes.
 #[derive(Debug)]
 pub struct Registry {
     own: watch::Sender<Option<Announcement>>,
@@ -32,12 +33,12 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Puts what it finds into `peers`, and `own` where others find it, until `stop` says true; then takes the own entry
-    /// away. Runs on a thread of its own. A node that announces nothing only looks.
+    /// Copies what it finds into `peers`, and publishes `own` for others, until `stop` becomes true. Then it removes
+    /// its own entry. Runs on its own thread. A node that announces nothing only reads.
     ///
     /// # Errors
     ///
-    /// When the system gives no thread or no runtime.
+    /// If the system cannot create a thread or a runtime.
     pub fn start(
         options: RegistryOptions,
         own: Option<Announcement>,
@@ -49,36 +50,36 @@ impl Registry {
         let keeper = Keeper::new(options, announced, peers);
         let thread = thread::Builder::new().name("registry".into()).spawn(move || {
             runtime.block_on(run(keeper, stop));
-            // Does not wait for look-ups of names.
+            // Does not wait for DNS lookups.
             runtime.shutdown_background();
         })?;
         Ok(Self { own, thread })
     }
 
-    /// Something to let it put the own entry anew by, at once, as with another [`Seal`](super::Seal).
+    /// A handle to publish this node's entry again at once, as after a change of the [`Seal`](super::Seal).
     pub fn renewal(&self) -> Renewal {
         Renewal(self.own.clone())
     }
 
-    /// Waits until it has ended, after the stop.
+    /// Waits for the thread to end, after `stop` was set.
     pub fn join(self) {
         if self.thread.join().is_err() {
-            tracing::error!("the registry of nodes has broken down; this is a bug");
+            tracing::error!("the thread of the node registry panicked; this is a bug");
         }
     }
 }
 
-/// Lets a [`Registry`] put the own entry anew.
+/// Makes a [`Registry`] publish this node's entry again.
 #[derive(Debug, Clone)]
 pub struct Renewal(watch::Sender<Option<Announcement>>);
 
 impl Renewal {
-    /// Does so.
+    /// Publishes the same announcement again.
     pub fn renew(&self) {
         self.0.send_modify(|_| {});
     }
 
-    /// Tells other nodes something new of this one, at once.
+    /// Publishes a new announcement at once.
     pub fn announce(&self, own: Option<Announcement>) {
         self.0.send_replace(own);
     }
@@ -97,7 +98,7 @@ async fn run(mut keeper: Keeper, mut stop: watch::Receiver<bool>) {
         };
         keeper.away(&error);
         tokio::select! {
-            // An error: whoever could say it is gone.
+            // An error means that the sender is gone, which counts as a stop.
             _ = stop.wait_for(|stop| *stop) => return,
             () = sleep(jittered(wait)) => {}
         }

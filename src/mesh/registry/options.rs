@@ -1,4 +1,4 @@
-//! What the registry runs on, and its timing.
+//! The configuration of the registry, and its timing.
 
 use std::time::Duration;
 
@@ -10,31 +10,31 @@ use crate::{
     settings::{RegistryServers, Settings},
 };
 
-/// What a [`Registry`](super::Registry) runs on.
+/// The configuration of a [`Registry`](super::Registry).
 #[derive(Debug, Clone)]
 pub struct RegistryOptions {
-    /// Where NATS is.
+    /// The NATS servers.
     pub servers: RegistryServers,
-    /// The bucket; letters, digits, `-` and `_`.
+    /// The bucket's name; letters, digits, `-` and `_`.
     pub bucket: String,
     /// The name of this node.
     pub node: NodeName,
-    /// What makes and proves entries.
+    /// Seals and verifies entries.
     pub seal: Seal,
-    /// How far the clock of another node may be from ours before that is told.
+    /// How far another node's clock can be from ours before there is a warning.
     pub clock_window: Duration,
-    /// When what is done.
+    /// The timing.
     pub timing: Timing,
-    /// Where it can be seen how the registry is.
+    /// Shows its state to others.
     pub view: RegistryView,
 }
 
-/// When what is done.
+/// The timing of the registry.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
-    /// How often this node renews its entry: 5 seconds.
+    /// How often this node renews its entry. Default: 5 seconds.
     pub renewal: Duration,
-    /// How long an entry holds that is not renewed: 15 seconds.
+    /// How long an entry is valid without renewal. Default: 15 seconds.
     pub lifetime: Duration,
 }
 
@@ -45,7 +45,7 @@ impl Default for Timing {
 }
 
 impl RegistryOptions {
-    /// Those of the settings; `None` where they name no registry.
+    /// Takes the options from the settings; `None` if they configure no registry.
     pub fn new(settings: &Settings, seal: Seal) -> Option<Self> {
         Some(Self {
             servers: settings.mesh.registry.clone()?,

@@ -1,4 +1,4 @@
-//! What other nodes have announced, until it expires.
+//! The announcements of other nodes, until they expire.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -14,11 +14,11 @@ use crate::{
     settings::endpoint::HostPort,
 };
 
-/// What other nodes have announced in the registry, until it expires.
+/// The announcements of other nodes in the registry, until they expire.
 ///
 /// A name belongs to one node. A new run of the program takes it over, as after a restart. But if the previous run is
-/// heard again, two nodes have the same name: then the first one keeps it, and what the other announces is ignored
-/// until the announcement of the first expires.
+/// heard again, two nodes have the same name. Then the first keeps it, and announcements of the other are ignored until
+/// the first one's expires.
 #[derive(Debug)]
 pub(super) struct Roster {
     lifetime: Duration,
@@ -37,11 +37,11 @@ struct Known {
 struct Other {
     instance: Instance,
     until: Instant,
-    /// The run before it was heard again, so this one does not get the name.
+    /// The previous run was heard again, so this one does not get the name.
     has_lost: bool,
 }
 
-/// What an announcement has changed.
+/// The effect of an announcement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heard {
     /// Something is new.
@@ -57,7 +57,7 @@ impl Roster {
         Self { lifetime, heard: BTreeMap::new() }
     }
 
-    /// Takes in an announcement.
+    /// Handles an announcement.
     pub(super) fn hear(&mut self, announcement: Announcement, now: Instant) -> Heard {
         let until = now + self.lifetime;
         match self.heard.entry(announcement.node.clone()) {
@@ -73,8 +73,8 @@ impl Roster {
         self.heard.contains_key(node)
     }
 
-    /// The entry of a node was removed; returns whether the node has left. That is not known if two nodes have the
-    /// same name: either may have removed it.
+    /// Handles the removal of a node's entry. Returns whether the node has left. If two nodes use the same name, that
+    /// is unknown: either could have removed it.
     pub(super) fn remove(&mut self, node: &str, now: Instant) -> bool {
         let is_contested = |known: &Known| known.others.iter().any(|other| other.has_lost && other.until > now);
         if self.heard.get(node).is_some_and(is_contested) {
@@ -83,7 +83,7 @@ impl Roster {
         self.heard.remove(node).is_some()
     }
 
-    /// Drops expired announcements, and returns whose they were.
+    /// Drops expired announcements, and returns their nodes.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<NodeName> {
         let old = self.heard.iter().filter(|(_, known)| known.until <= now);
         let old: Vec<_> = old.map(|(node, _)| node.clone()).collect();
@@ -93,7 +93,7 @@ impl Roster {
         old
     }
 
-    /// Starts all lifetimes again: while the registry was away, no node could announce anything.
+    /// Restarts all lifetimes: while the registry was unavailable, no node could announce anything.
     pub(super) fn renew(&mut self, now: Instant) {
         let until = now + self.lifetime;
         for known in self.heard.values_mut() {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_announcement_lives_on_and_is_not_news() {
+    fn a_repeated_announcement_stays_valid_and_is_not_news() {
         let (mut roster, start, one) = (Roster::new(3 * SECOND), Instant::now(), announcement("a"));
         assert_eq!(roster.hear(one.clone(), start), Heard::News);
         assert_eq!(roster.hear(one.clone(), start + 2 * SECOND), Heard::Same);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_name_stays_with_its_node() {
+    fn a_name_stays_with_its_first_node() {
         let (mut roster, start) = (Roster::new(3 * SECOND), Instant::now());
         let [first, second, third] = [(); 3].map(|()| announcement("a"));
         let taken = Heard::Taken(first.address.clone());
@@ -183,7 +183,7 @@ mod tests {
             assert_eq!(roster.hear(second.clone(), now), taken);
             assert_eq!(roster.hear(third.clone(), now), taken);
             assert_eq!(roster.hear(first.clone(), now), Heard::Same);
-            // The entry is removed when one of the others stops.
+            // One of the others removes the entry on shutdown.
             assert!(!roster.remove("a", now) && roster.expire(now).is_empty());
         }
         // A restart of the first is not another node.
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn lifetimes_start_again_when_the_registry_is_back() {
+    fn lifetimes_restart_when_the_registry_is_back() {
         let (mut roster, start) = (Roster::new(3 * SECOND), Instant::now());
         roster.hear(announcement("a"), start);
         roster.hear(announcement("b"), start);

@@ -1,4 +1,4 @@
-//! One connection to the registry, from its start to its end.
+//! One connection to the registry, from start to end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,35 +21,35 @@ use tower::BoxError;
 use super::{RegistryOptions, keeper::Keeper};
 use crate::{settings::Login, telemetry::causes::with_causes};
 
-/// How long NATS may take to answer.
+/// How long NATS can take to respond.
 const ANSWER: Duration = Duration::from_secs(5);
-/// How long it may take to hear of the stop.
+/// How long saying goodbye on shutdown can take.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// A connection on which nothing comes for twice as long is lost.
+/// A connection without traffic for twice this long counts as lost.
 const PING: Duration = Duration::from_secs(10);
 
-/// How the time with one connection to the registry has ended.
+/// Why a session with the registry ended.
 pub(super) enum End {
-    /// By the stop.
+    /// Shutdown.
     Stopped,
-    /// Before all worked.
+    /// The session failed before everything that is needed had worked once.
     NotReached(String),
-    /// After that.
+    /// The connection failed after everything had worked.
     Lost(String),
 }
 
-/// A connection on which all that is needed has worked once.
+/// A connection on which everything that is needed has worked once.
 struct Session {
     client: Client,
     store: Store,
     watch: Watch,
-    /// What was put later than this is live; all else may be of the time before.
+    /// Entries with a later revision are live. All others can be older than the connection.
     before: u64,
 }
 
 impl Keeper {
-    /// Connects, and stays connected as long as it lasts. NATS is not left to connect again by itself: what was put and
-    /// watched may be gone, with a bucket in memory, and then all begins anew.
+    /// Connects, and stays connected as long as possible. The NATS client must not reconnect by itself: a bucket in
+    /// memory may be gone by then, with our entry and our watch, and everything has to be set up again.
     pub(super) async fn session(&mut self, stop: &mut watch::Receiver<bool>) -> End {
         let lost = Arc::new(Notify::new());
         let opened = tokio::select! {
@@ -68,36 +68,36 @@ impl Keeper {
             error = self.keep(&mut session) => End::Lost(with_causes(&*error)),
         };
         if matches!(end, End::Stopped) {
-            // It is gone soon in any case.
+            // The entry expires soon in any case.
             let _ = timeout(FAREWELL, self.leave(&session.store)).await;
         }
-        // Or tasks of the client would stay.
+        // Otherwise, tasks of the client would stay.
         let _ = timeout(FAREWELL, session.client.drain()).await;
         end
     }
 
-    /// Connects, and does once all that has to work from then on.
+    /// Connects, and does everything once that has to work from then on.
     async fn open(&mut self, lost: &Arc<Notify>) -> Result<Session, BoxError> {
         let client = connect(&self.options, lost).await?;
         let mut context = jetstream::new(client.clone());
         context.set_timeout(ANSWER);
         let store = bucket(&context, &self.options).await?;
         let before = store.stream.get_info().await?.state.last_sequence;
-        // It ends in an error when NATS tells nothing any more for 10 seconds, as when the bucket was made anew.
+        // The watch fails when NATS has sent nothing for 10 seconds, as after the bucket was created again.
         let watch = store.watch_with_history(">").await?;
         renew(store.clone(), self.own_entry()?).await?;
         Ok(Session { client, store, watch, before })
     }
 
-    /// Renews the own entry and hears those of others, until something fails.
+    /// Renews this node's entry and handles those of others, until something fails.
     async fn keep(&mut self, session: &mut Session) -> BoxError {
         let mut renewal = interval(self.options.timing.renewal.max(Duration::from_millis(1)));
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         renewal.reset();
-        // A few times in a life, so that who is gone is gone soon.
+        // Several times per lifetime, so that expired nodes are dropped soon.
         let mut expiry = interval((self.options.timing.lifetime / 15).max(Duration::from_millis(1)));
         expiry.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // In a task, so that others are heard meanwhile.
+        // In a task, so that entries of others are handled meanwhile.
         let mut renewing = JoinSet::new();
         let mut is_due = false;
         loop {
@@ -105,7 +105,7 @@ impl Keeper {
                 entry = session.watch.next() => match entry {
                     Some(Ok(entry)) => self.hear(&entry, entry.revision > session.before),
                     Some(Err(error)) => return error.into(),
-                    None => return "NATS tells no more of changes".into(),
+                    None => return "NATS stopped sending changes".into(),
                 },
                 Some(renewed) = renewing.join_next() => match renewed {
                     Ok(Ok(())) => {}
@@ -114,7 +114,7 @@ impl Keeper {
                 },
                 _ = expiry.tick() => self.expire(),
                 _ = renewal.tick() => is_due = true,
-                // An error: nobody is left to change it.
+                // An error means that nobody is left to change it.
                 changed = self.own.changed(), if self.own.has_changed().is_ok() => is_due |= changed.is_ok(),
             }
             if is_due && renewing.is_empty() {
@@ -128,7 +128,7 @@ impl Keeper {
         }
     }
 
-    /// Takes the own entry away; not that of a run of the program that has started already to take over.
+    /// Removes this node's entry, unless it belongs to a run of the program that has already taken over.
     async fn leave(&self, store: &Store) -> Result<(), BoxError> {
         let Some(entry) = store.entry(self.options.node.as_str()).await? else { return Ok(()) };
         let (announcement, _) = self.options.seal.open(&entry.key, &entry.value)?;
@@ -153,10 +153,10 @@ async fn connect(options: &RegistryOptions, lost: &Arc<Notify>) -> Result<Client
         .connection_timeout(ANSWER)
         .request_timeout(Some(ANSWER))
         .ping_interval(PING)
-        // One round; the next is ours.
+        // One round over the servers; after that, we reconnect.
         .max_reconnects(servers.len())
         .event_callback(on_event);
-    // Apart from the addresses, which the client logs.
+    // Not in the addresses, because the client logs those.
     let connection = match options.servers.login.clone() {
         Some(Login::User(user, password)) => connection.user_and_password(user, password.expose().to_owned()),
         Some(Login::Token(token)) => connection.token(token.expose().to_owned()),
@@ -170,25 +170,25 @@ fn url((tls, address): &(bool, crate::settings::endpoint::HostPort)) -> String {
     format!("{scheme}://{address}")
 }
 
-/// The bucket, made where it is missing.
+/// Opens the bucket, or creates it if it is missing.
 async fn bucket(context: &jetstream::Context, options: &RegistryOptions) -> Result<Store, BoxError> {
-    // Whatever is wrong with it shows when it is made, too.
+    // If something else is wrong, creating it fails as well.
     if let Ok(store) = context.get_key_value(&options.bucket).await {
         return Ok(store);
     }
     let config = kv::Config {
         bucket: options.bucket.clone(),
-        description: "who is there, of pmesh".to_owned(),
+        description: "pmesh nodes".to_owned(),
         history: 1,
         max_age: options.timing.lifetime,
-        // Nothing in it is worth more than a lifetime.
+        // Nothing in it is of use for longer than a lifetime.
         storage: StorageType::Memory,
         ..kv::Config::default()
     };
     Ok(context.create_key_value(config).await?)
 }
 
-/// Puts the own entry, if there is one.
+/// Writes this node's entry, if there is one.
 async fn renew(store: Store, own: Option<(String, Vec<u8>)>) -> Result<(), BoxError> {
     if let Some((key, value)) = own {
         store.put(key, value.into()).await?;

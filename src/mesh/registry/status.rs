@@ -1,4 +1,4 @@
-//! Whether the registry is there, for others to see.
+//! The state of the registry, for others to see.
 
 use std::{
     sync::{
@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 
 use crate::settings::RegistryServers;
 
-/// What can be seen of a [`Registry`](super::Registry); before it is started, that it is away. Clones see the same.
+/// A view of a [`Registry`](super::Registry). Before the start, it shows no connection. Clones show the same.
 #[derive(Debug, Clone, Default)]
 pub struct RegistryView {
     pub(super) status: Arc<ArcSwap<RegistryStatus>>,
@@ -20,30 +20,30 @@ pub struct RegistryView {
 }
 
 impl RegistryView {
-    /// Whether it is there.
+    /// Whether it is connected.
     pub fn status(&self) -> Arc<RegistryStatus> {
         self.status.load_full()
     }
 
-    /// How many entries were not believed so far; each is counted as often as it is renewed.
+    /// How many entries were ignored so far. Each renewal counts.
     pub fn unbelieved(&self) -> u64 {
         self.unbelieved.load(Ordering::Relaxed)
     }
 }
 
-/// Whether the registry is there.
+/// Whether the registry is connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegistryStatus {
-    /// It is.
+    /// It is connected.
     Connected {
         /// Since when.
         since: SystemTime,
     },
-    /// It is not; it is asked again and again.
+    /// It is not connected; pmesh keeps retrying.
     Away {
         /// Since when.
         since: SystemTime,
-        /// What was wrong the last time; `None` before the first answer.
+        /// The last error; `None` before the first attempt has ended.
         error: Option<String>,
     },
 }
@@ -55,13 +55,13 @@ impl Default for RegistryStatus {
 }
 
 impl RegistryStatus {
-    /// Whether it is there.
+    /// Whether it is connected.
     pub fn is_connected(&self) -> bool {
         matches!(self, Self::Connected { .. })
     }
 }
 
-/// Keeps the status, and logs a line when it changes and none else.
+/// Keeps the status, and logs only its changes.
 #[derive(Debug)]
 pub(super) struct Standing(Arc<ArcSwap<RegistryStatus>>);
 
@@ -72,7 +72,7 @@ impl Standing {
 
     pub(super) fn connected(&self, servers: &RegistryServers) {
         self.0.store(Arc::new(RegistryStatus::Connected { since: SystemTime::now() }));
-        tracing::info!(%servers, "the registry of nodes is there");
+        tracing::info!(%servers, "connected to the node registry");
     }
 
     pub(super) fn away(&self, error: &str, servers: &RegistryServers, known: usize) {
@@ -84,10 +84,10 @@ impl Standing {
         if is_news {
             tracing::warn!(
                 %servers, known, error,
-                "the registry of nodes is away; what is known of them stays, and it is tried again until it is back"
+                "the node registry is unavailable; the known nodes stay in use, and connecting is retried"
             );
         } else {
-            tracing::debug!(error, "the registry of nodes is still away");
+            tracing::debug!(error, "the node registry is still unavailable");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The authorities that may issue certificates to upstreams: those that the system trusts, or those in a file.
+//! The authorities that may issue certificates to upstreams: the system's, or those in a file.
 
 use std::sync::Arc;
 
@@ -31,13 +31,12 @@ pub(super) enum AuthoritiesId {
 }
 
 impl Authorities {
-    /// The authorities that the system trusts. `route` is named in the error. `same` finds authorities that were loaded
-    /// before.
+    /// The authorities that the system trusts. Errors name `route`. `same` finds authorities that were loaded before.
     pub(super) fn of_system<'a>(
         route: &Route,
         same: impl FnOnce(AuthoritiesId) -> Option<&'a Self>,
     ) -> Result<Self, TrustError> {
-        // Sorted, so that the order in a folder does not matter.
+        // This sorts them, so their order in a folder does not matter.
         let found = rustls_native_certs::load_native_certs();
         for error in &found.errors {
             tracing::warn!(%error, "cannot read some of the authorities that the system trusts");
@@ -47,9 +46,9 @@ impl Authorities {
             return Ok(same.clone());
         }
         let mut roots = RootCertStore::empty();
-        // Systems have a few that webpki cannot parse. The others are enough.
+        // Systems have a few certificates that webpki cannot parse. The others are enough.
         let (trusted, ignored) = roots.add_parsable_certificates(found.certs);
-        tracing::debug!(trusted, ignored, "authorities of the system");
+        tracing::debug!(trusted, ignored, "loaded the authorities that the system trusts");
         match verifier(roots) {
             Ok(verifier) => Ok(Self { id, verifier }),
             Err(_) => Err(TrustError::NoSystemRoots { route: route.to_string() }),
@@ -76,13 +75,13 @@ impl Authorities {
         Ok(Self { id, verifier: Arc::new(Verifier { inner, named }) })
     }
 
-    /// No authority: any certificate is accepted.
+    /// No authorities: any certificate is accepted.
     pub(super) fn any() -> Self {
         Self { id: AuthoritiesId::Any, verifier: Arc::new(Unverified::new()) }
     }
 }
 
-/// The only possible error is that there are no roots, as there are no revocation lists.
+/// Fails only if there are no roots, as there are no revocation lists.
 fn verifier(roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, VerifierBuilderError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()

@@ -1,52 +1,52 @@
-//! Why TLS to upstreams does not work as configured.
+//! Errors in the configuration of TLS to upstreams.
 
 use std::path::PathBuf;
 
 use crate::pem::PemError;
 
-/// Why TLS to upstreams does not work as configured.
+/// Why TLS to upstreams cannot work as configured.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
-    /// The system has no authorities.
+    /// The system trusts no authority.
     #[error(
-        "{route}: the certificate cannot be verified, because the system trusts no authority; install the \
-         ca-certificates package, or name a file, as in tls = {{ ca = \"…\" }}"
+        "{route}: cannot verify certificates, because the system trusts no authority; install the \
+         ca-certificates package, or set tls = {{ ca = \"FILE\" }}"
     )]
     NoSystemRoots {
         /// The route.
         route: String,
     },
-    /// A file cannot be read, or holds something else.
+    /// A file cannot be read, or does not contain what it should.
     #[error(transparent)]
     File(#[from] PemError),
     /// A certificate cannot be used.
     #[error("{origin}: a certificate in {path} cannot be used")]
     BadCertificate {
-        /// Where the file was named.
+        /// Where the file was configured.
         origin: String,
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: rustls::Error,
     },
-    /// A key is of an unknown or unsafe kind.
+    /// A key has an unsupported type or is too weak.
     #[error("{origin}: the key in {path} cannot be used")]
     BadKey {
-        /// Where the file was named.
+        /// Where the file was configured.
         origin: String,
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: rustls::Error,
     },
-    /// A key does not belong to the certificate.
+    /// A key does not match the certificate.
     #[error("{origin}: the key in {key} does not match the first certificate in {cert} ({cert_origin})")]
     Mismatch {
-        /// Where the key was named.
+        /// Where the key was configured.
         origin: String,
         /// Its file.
         key: PathBuf,
-        /// Where the certificate was named.
+        /// Where the certificate was configured.
         cert_origin: String,
         /// Its file.
         cert: PathBuf,

@@ -27,24 +27,24 @@ pub struct Trust {
     clients: HashMap<[PathBuf; 2], Client>,
 }
 
-/// Equal for two configurations that trust the same authorities and present the same certificate. The contents of the
-/// files count, not their paths.
+/// Identifies what a route trusts and presents. Two configurations have equal ids if they trust the same authorities
+/// and present the same certificate; the contents of the files count, not their paths.
 ///
-/// A connection is only used with the id that it was made with.
+/// A connection is only used for requests with the id that it was made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TrustId {
     authorities: Option<AuthoritiesId>,
-    /// Digest of what pmesh presents.
+    /// Digest of the certificate that pmesh presents.
     client: Option<[u8; 32]>,
 }
 
 impl Trust {
-    /// Reads the certificates that `routes` need; none if no upstream has TLS. Files that have not changed since
-    /// `previous` are taken from there.
+    /// Reads the certificates that `routes` need: none if no upstream uses TLS. Files that have not changed are reused
+    /// from `previous`.
     ///
     /// # Errors
     ///
-    /// What cannot be used, and where the user named it.
+    /// Names the file that cannot be used, and where it was configured.
     pub fn load(routes: &[Route], previous: Option<&Self>) -> Result<Self, TrustError> {
         let (system, files, any, clients) = (None, HashMap::new(), Authorities::any(), HashMap::new());
         let mut trust = Self { system, files, any, clients };
@@ -72,7 +72,7 @@ impl Trust {
     ///
     /// # Errors
     ///
-    /// If `tls` does not belong to a route that was loaded.
+    /// If `tls` does not belong to a loaded route.
     pub fn client_config(&self, tls: &UpstreamTls) -> Result<ClientConfig, rustls::Error> {
         let unread = || rustls::Error::General("the certificates were not read".to_owned());
         let authorities = self.authorities(tls).ok_or_else(unread)?;
@@ -106,7 +106,7 @@ impl Trust {
         }
     }
 
-    /// A file that was moved is still the same.
+    /// Finds authorities even if their file was moved.
     fn find_by_id(&self, id: AuthoritiesId) -> Option<&Authorities> {
         self.files.values().chain(&self.system).find(|authorities| authorities.id == id)
     }

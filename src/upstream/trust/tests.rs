@@ -33,7 +33,7 @@ impl Setup {
     }
 }
 
-/// One route with TLS for each.
+/// Routes with TLS, one for each of `trusted`.
 fn routes(trusted: &[Option<&PemFile>]) -> Vec<Route> {
     let arguments = Arguments::parse(["pmesh", "--route", "a.example=https://127.0.0.1:1"]).unwrap();
     let environment = [("HOME".into(), "/nonexistent".into())];
@@ -73,7 +73,7 @@ fn a_file_is_the_same_until_its_certificates_change() {
 }
 
 #[test]
-fn the_same_authorities_are_the_same_in_another_file_and_after_they_were_away() {
+fn authorities_keep_their_id_in_another_file_and_after_being_unused() {
     let setup = Setup::new();
     let file = setup.write("a");
     let copy = setup.write_text("copy", &fs::read_to_string(&file.path).unwrap());
@@ -86,7 +86,7 @@ fn the_same_authorities_are_the_same_in_another_file_and_after_they_were_away() 
 }
 
 #[test]
-fn one_more_certificate_makes_others_of_them() {
+fn an_additional_certificate_changes_the_id() {
     let setup = Setup::new();
     let file = setup.write("a");
     let before = load(&[Some(&file)], None).unwrap();
@@ -96,7 +96,7 @@ fn one_more_certificate_makes_others_of_them() {
 }
 
 #[test]
-fn a_load_that_fails_names_the_file_and_leaves_the_previous_one_as_it_is() {
+fn a_failed_load_names_the_file_and_keeps_the_previous_trust() {
     let setup = Setup::new();
     let file = setup.write("a");
     let before = load(&[Some(&file)], None).unwrap();
@@ -123,7 +123,7 @@ fn a_load_that_fails_names_the_file_and_leaves_the_previous_one_as_it_is() {
 }
 
 #[test]
-fn what_no_route_names_is_not_trusted() {
+fn files_that_no_route_names_are_not_trusted() {
     let setup = Setup::new();
     let (file, other) = (setup.write("a"), setup.write("other"));
     let trust = load(&[Some(&file)], None).unwrap();

@@ -1,4 +1,4 @@
-//! Accepting any certificate of an upstream.
+//! Accepts any certificate of an upstream.
 
 use rustls::{
     DigitallySignedStruct, Error, SignatureScheme,

@@ -1,4 +1,4 @@
-//! Verifying certificates of upstreams.
+//! Verifies certificates of upstreams.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use rustls::{
     server::ParsedCertificate,
 };
 
-/// Verifies like rustls, but also accepts a certificate that is itself in the user's file although it is marked as
-/// that of an authority, as every certificate from `openssl req -x509` is.
+/// Verifies like rustls, but also accepts a certificate from the user's own file that is marked as an authority's, as
+/// every certificate from `openssl req -x509` is.
 #[derive(Debug)]
 pub(super) struct Verifier {
     pub(super) inner: Arc<WebPkiServerVerifier>,
@@ -31,7 +31,7 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         match self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // At this point, the dates have been verified, but not the name.
+            // By now the dates have been verified, but not the name.
             Err(error) if is_ca_certificate(&error) && self.named.contains(end_entity) => {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
@@ -63,7 +63,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Whether a server has presented the certificate of an authority as its own.
+/// Whether a server presented an authority's certificate as its own.
 fn is_ca_certificate(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
     matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
