@@ -9,10 +9,10 @@ use crate::pem::PemError;
 /// Why a TLS listener has no certificates.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
-    /// A file cannot be read, or holds something else.
+    /// A file cannot be read, or does not contain what it should.
     #[error(transparent)]
     File(#[from] PemError),
-    /// The key is not the certificate's.
+    /// The key does not match the certificate.
     #[error(
         "{origin}: the key in {key} does not match the first certificate in {certificate}, which must be the server's own"
     )]
@@ -24,8 +24,8 @@ pub enum CertificateError {
         /// The key's file.
         key: PathBuf,
     },
-    /// The certificate is one that clients cannot read.
-    #[error("{origin}: the first certificate in {path} is none that TLS clients can use")]
+    /// Clients cannot read the certificate.
+    #[error("{origin}: TLS clients cannot use the first certificate in {path}")]
     BadCertificate {
         /// Where the file was configured.
         origin: String,
@@ -34,7 +34,7 @@ pub enum CertificateError {
         /// What is wrong with it.
         source: webpki::Error,
     },
-    /// The key is of an unknown or unsafe kind.
+    /// The key has an unsupported type or is too weak.
     #[error("{origin}: the key in {path} cannot be used")]
     BadKey {
         /// Where the file was configured.
@@ -44,13 +44,13 @@ pub enum CertificateError {
         /// What is wrong with it.
         source: rustls::Error,
     },
-    /// A served name looks like an IP address but is none.
-    #[error("{name} has the form of an IP address but is none, so no certificate can name it")]
+    /// A served name looks like an IP address but is not one.
+    #[error("{name} looks like an IP address but is not one, so no certificate can be valid for it")]
     NotAnAddress {
         /// The name.
         name: HostName,
     },
-    /// No key for session tickets can be made.
+    /// No key for session tickets can be generated.
     #[error("cannot prepare TLS")]
     Tls(#[from] rustls::Error),
 }

@@ -23,7 +23,7 @@ pub(super) struct Files {
     /// In the order of the settings.
     pub(super) pairs: Vec<Arc<Pair>>,
     exact: HashMap<HostName, Arc<ServerConfig>>,
-    /// By the name that the wildcard stands below.
+    /// By the parent of the wildcard.
     wildcard: HashMap<HostName, Arc<ServerConfig>>,
     by_digest: HashMap<Digest, Arc<Loaded>>,
 }
@@ -37,7 +37,7 @@ impl Files {
                     HostPattern::Exact(name) => exact.entry(name.clone()),
                     HostPattern::Below(parent) => wildcard.entry(parent.clone()),
                 };
-                // An earlier file wins.
+                // The first file with the name wins.
                 place.or_insert_with(|| pair.loaded.config.clone());
             }
         }
@@ -45,23 +45,23 @@ impl Files {
         Self { pairs, exact, wildcard, by_digest }
     }
 
-    /// The configuration whose certificate is valid for `name`. A wildcard stands for one label (RFC 9525, 6.3).
+    /// The configuration whose certificate is valid for `name`. A wildcard covers one label (RFC 9525, 6.3).
     pub(super) fn find(&self, name: &HostName) -> Option<Arc<ServerConfig>> {
         self.exact.get(name).or_else(|| self.wildcard.get(parents(name.as_str()).next()?)).cloned()
     }
 }
 
-/// A pair of files, and what it is good for.
+/// A pair of files, and the names that it is valid for.
 #[derive(Debug)]
 pub(super) struct Pair {
     pub(super) files: CertificateFiles,
     pub(super) loaded: Arc<Loaded>,
     names: Vec<HostPattern>,
-    /// What may be wrong with it, a line each.
+    /// Possible problems, one per line.
     pub(super) doubts: Vec<String>,
 }
 
-/// What is in a pair of files, parsed once.
+/// The contents of a pair of files, parsed once.
 #[derive(Debug)]
 pub(super) struct Loaded {
     digest: Digest,
@@ -75,7 +75,7 @@ impl Pair {
         let CertificateFiles { cert, key, origin, .. } = &self.files;
         let until = self.loaded.not_after.map(|time| format!(", valid until {}", format_rfc3339_seconds(time)));
         tracing::info!(
-            "{origin}: a new certificate is in use from now on, that in {} with the key in {}{}",
+            "{origin}: now using the new certificate in {} with the key in {}{}",
             cert.display(),
             key.display(),
             until.unwrap_or_default()
@@ -83,11 +83,11 @@ impl Pair {
     }
 }
 
-/// Of the certificates and the key.
+/// Digest of the certificates and the key.
 type Digest = [u8; 32];
 
 impl CertificateFiles {
-    /// Reads the files. What is in them is not parsed again if it is among the `previous` ones.
+    /// Reads the files. Contents that are among the `previous` ones are not parsed again.
     pub(super) fn load(&self, tls: &Tls, served: &Served, previous: &Files) -> Result<Pair, CertificateError> {
         let chain = pem::certificates(&self.cert, &self.origin)?;
         let key = pem::private_key(&self.key, &self.key_origin)?;
@@ -101,7 +101,7 @@ impl CertificateFiles {
         let mut doubts: Vec<_> = out_of_date(&certificate, UnixTime::now()).into_iter().map(doubt).collect();
         let names = names(&certificate, served);
         if !names.iter().any(|name| served.overlaps(name)) {
-            doubts.push(doubt("is valid for no name that is served"));
+            doubts.push(doubt("is not valid for any served name"));
         }
         Ok(Pair { files: self.clone(), loaded, names, doubts })
     }
@@ -138,7 +138,7 @@ impl CertificateFiles {
     }
 }
 
-/// The names that a certificate is valid for: DNS names, and those of the served addresses that it lists.
+/// The names that a certificate is valid for: its DNS names, and those served addresses that it lists.
 fn names(certificate: &EndEntityCert<'_>, served: &Served) -> Vec<HostPattern> {
     let addresses = served.addresses().filter(|address| {
         server_name(address).is_some_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
@@ -147,12 +147,12 @@ fn names(certificate: &EndEntityCert<'_>, served: &Served) -> Vec<HostPattern> {
     certificate.valid_dns_names().filter_map(|name| name.parse().ok()).chain(addresses).collect()
 }
 
-/// The address in the form that TLS knows it; `None` for what only looks like one (`1.2.3`).
+/// The address in the form that TLS uses; `None` if it only looks like one (`1.2.3`).
 pub(super) fn server_name(address: &HostName) -> Option<ServerName<'_>> {
     ServerName::try_from(address.as_str().trim_matches(['[', ']'])).ok()
 }
 
-/// What is wrong with the certificate's dates, if anything.
+/// A problem with the certificate's dates, if there is one.
 fn out_of_date(certificate: &EndEntityCert<'_>, now: UnixTime) -> Option<&'static str> {
     match verified_at(certificate, now) {
         webpki::Error::CertExpired { .. } => Some("has expired"),
@@ -161,7 +161,7 @@ fn out_of_date(certificate: &EndEntityCert<'_>, now: UnixTime) -> Option<&'stati
     }
 }
 
-/// The last moment at which it is valid, which webpki tells only of one that has expired.
+/// When the certificate expires. webpki reveals this only for one that has expired.
 fn not_after(certificate: &EndEntityCert<'_>) -> Option<SystemTime> {
     match verified_at(certificate, UnixTime::since_unix_epoch(Duration::MAX)) {
         webpki::Error::CertExpired { not_after, .. } => {
@@ -171,7 +171,7 @@ fn not_after(certificate: &EndEntityCert<'_>) -> Option<SystemTime> {
     }
 }
 
-/// Without a root the path always ends in an error; that of the dates comes before that of the root.
+/// Without roots, verification always fails, but it reports wrong dates before the missing root.
 fn verified_at(certificate: &EndEntityCert<'_>, now: UnixTime) -> webpki::Error {
     match certificate.verify_for_usage(&[], &[], &[], now, KeyUsage::server_auth(), None, None) {
         Err(error) => error,

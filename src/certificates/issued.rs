@@ -1,4 +1,4 @@
-//! Certificates that the authority has issued: for listed names, and for names below a wildcard.
+//! Certificates that the authority has issued, for exact names and for names below a wildcard.
 
 use std::{
     num::NonZeroUsize,
@@ -13,7 +13,7 @@ use rustls::ServerConfig;
 
 use super::issuer::{Current, Issuer};
 
-/// The certificate of a name that a pattern lists. Read without a lock.
+/// The certificate for an exact name. Read without a lock.
 #[derive(Debug, Default)]
 pub(super) struct IssuedFor(ArcSwapOption<Current>);
 
@@ -22,7 +22,7 @@ impl IssuedFor {
         let current = self.0.load();
         match &*current {
             Some(current) if issuer.is_in_use(current, now) => Some(current.config.clone()),
-            // Workers that come at once each issue one. All are valid, the last is kept, and nobody waits.
+            // Workers that come at the same time each issue one. All are valid, the last is kept, and nobody waits.
             old => {
                 let new = issuer.replace(old.clone(), name, now)?;
                 self.0.store(Some(new.clone()));
@@ -32,11 +32,11 @@ impl IssuedFor {
     }
 }
 
-/// The certificates of names below a wildcard: a bounded number, of which the least recently used makes room.
+/// The certificates for names below a wildcard. Their number is bounded; the least recently used makes room.
 ///
-/// Names come from clients here, so the map grows while it is read. All workers share one lock, which is held for a look-up
-/// or an insertion only, never to issue. That takes 0.1 µs, also if two workers come at once; a handshake takes hundreds
-/// of times as long.
+/// Clients choose these names, so the map grows while it is read. All workers share one lock, which is held for a
+/// lookup or an insertion, never while issuing. That takes 0.1 µs, even if two workers come at the same time; a
+/// handshake takes hundreds of times as long.
 #[derive(Debug)]
 pub(super) struct IssuedBelow(Mutex<LruCache<HostName, Arc<Current>>>);
 
@@ -90,7 +90,7 @@ mod tests {
 
     type ConfigAt = Box<dyn Fn(SystemTime) -> Option<Arc<ServerConfig>>>;
 
-    /// The two ways to keep what was issued, to be tested alike.
+    /// The two ways to keep certificates, which are tested alike.
     fn keepers() -> [ConfigAt; 2] {
         let (exact, below) = (IssuedFor::default(), below(1));
         let (one, other) = (issuer(), issuer());
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_replaced_when_a_third_of_the_lifetime_is_left() {
+    fn a_certificate_is_replaced_when_a_third_of_its_lifetime_is_left() {
         for config in keepers() {
             let first = config(START + 10 * DAY).unwrap();
             // Valid from day 9 to day 100, so replaced after two thirds of 91 days.
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_replaced_when_another_authority_takes_over() {
+    fn a_certificate_is_replaced_when_the_authority_is_replaced() {
         let (issuer, exact, below) = (issuer(), IssuedFor::default(), below(1));
         let configs = || {
             [exact.config(&issuer, &name("a.example"), START), below.config(&issuer, &name("a.example"), START)]
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_replaced_when_the_clock_is_set_back() {
+    fn a_certificate_is_replaced_when_the_clock_is_set_back() {
         for config in keepers() {
             let first = config(START + 1000 * DAY).unwrap();
             assert!(Arc::ptr_eq(&first, &config(START + 999 * DAY).unwrap()));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_old_one_stays_where_none_can_be_issued() {
+    fn the_old_certificate_stays_if_none_can_be_issued() {
         for config in keepers() {
             let before_1970 = START - DAY;
             assert!(config(before_1970).is_none());

@@ -1,4 +1,4 @@
-//! Issuing certificates, with what TLS configurations share for the life of the process.
+//! Issues certificates, and holds what TLS configurations share for the life of the process.
 
 use std::{ops::Range, sync::Arc, time::SystemTime};
 
@@ -12,8 +12,8 @@ use tower::BoxError;
 
 use super::{CertificateError, tls::Tls};
 
-/// Issues certificates, and holds what all TLS configurations have in common. There is one for the whole life of the
-/// process, so that clients can resume their sessions after a reload.
+/// Issues certificates, and holds what all TLS configurations share. There is one for the whole life of the process, so
+/// that clients can resume their sessions after a reload.
 #[derive(Debug)]
 pub struct Issuer {
     authority: ArcSwap<Authority>,
@@ -21,17 +21,17 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// Issues certificates of `authority`.
+    /// Creates an issuer of certificates from `authority`.
     ///
     /// # Errors
     ///
-    /// [`CertificateError::Tls`] if no key for session tickets can be made.
+    /// [`CertificateError::Tls`] if no key for session tickets can be generated.
     pub fn new(authority: Arc<Authority>) -> Result<Arc<Self>, CertificateError> {
         Ok(Arc::new(Self { authority: ArcSwap::new(authority), tls: Tls::new()? }))
     }
 
-    /// Issues certificates of another authority from now on. Those of the previous one are replaced when they are next
-    /// asked for. Established connections go on, and sessions can still be resumed.
+    /// Issues certificates from another authority from now on. Existing ones are replaced at the next handshake that
+    /// needs them. Established connections stay open, and sessions can still be resumed.
     pub fn replace_authority(&self, authority: Arc<Authority>) {
         self.authority.store(authority);
     }
@@ -40,12 +40,12 @@ impl Issuer {
         current.in_use.contains(&now) && Arc::ptr_eq(&current.authority, &self.authority.load())
     }
 
-    /// A new certificate, or the old one if none can be issued: it may still be valid.
+    /// Issues a new certificate. Returns the old one if that fails, because it may still be valid.
     pub(super) fn replace(&self, old: Option<Arc<Current>>, name: &HostName, now: SystemTime) -> Option<Arc<Current>> {
         match self.issue(name, now) {
             Ok(new) => Some(Arc::new(new)),
             Err(error) => {
-                tracing::error!(error, "no certificate can be issued for {name}");
+                tracing::error!(error, "cannot issue a certificate for {name}");
                 old
             }
         }
@@ -69,7 +69,7 @@ pub(super) struct Current {
     pub(super) config: Arc<ServerConfig>,
     /// The authority that issued it.
     authority: Arc<Authority>,
-    /// It is replaced outside of these times: when a third of its lifetime is left, and when the clock was set back to
-    /// before it is valid.
+    /// When it is used. It is replaced when a third of its lifetime is left, and when the clock was set back to before
+    /// it is valid.
     in_use: Range<SystemTime>,
 }

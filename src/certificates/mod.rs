@@ -1,4 +1,4 @@
-//! The certificates of a TLS listener: for each served name one from a file, or else one that the authority issues.
+//! The certificates of a TLS listener: for each served name, one from a file or one that the authority issues.
 
 mod error;
 mod files;
@@ -25,50 +25,51 @@ use self::{
     served::Served,
 };
 
-/// How many names below one wildcard have issued certificates at a time. A name that is asked for again after it was
-/// evicted costs another signature, so less than a millisecond.
+/// How many names below one wildcard can have issued certificates at a time. A name that comes again after it was
+/// evicted costs another signature, which takes less than a millisecond.
 const NAMES_BELOW: NonZeroUsize = NonZeroUsize::new(1024).expect("more than 0");
 
 /// The TLS configuration for each served name, shared by all workers.
 ///
-/// Which certificate a name gets is decided by the name alone. One from the files wins over one that the authority
-/// issues; among the files, one that lists the name wins over one with a wildcard, and an earlier over a later one.
-/// The authority issues at the first handshake that needs it, for that name alone: were one certificate good for
-/// several names, browsers would ask for all of them over one connection, and SNI and request would not match. It
-/// replaces what it has issued when a third of the lifetime is left.
+/// Only the name decides which certificate is presented. Files win over the authority. Among the files, one that lists
+/// the name wins over one with a wildcard, and an earlier one over a later one. The authority issues a certificate at
+/// the first handshake that needs it, for that name alone: with one certificate for several names, browsers would
+/// request all of them over one connection, and SNI and requests would not match. Issued certificates are replaced when
+/// a third of their lifetime is left.
 ///
-/// All certificates speak TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, ask for no client certificate, and resume sessions by
-/// tickets alone, under one key for all: rustls resumes a session only for the name that it was made for (RFC 6066, 3).
+/// All configurations offer TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, and do not request client certificates. They resume
+/// sessions only by tickets, with one key for all: rustls resumes a session only for the name that it was made for (RFC
+/// 6066, 3).
 ///
-/// Built whole for one set of served names, then never changed but for files that a [`CertificateWatch`] reads again. What
-/// outlives a reload is taken over from the previous one.
+/// Built for one set of served names and then fixed, except for files that a [`CertificateWatch`] reads again. A reload
+/// takes over from the previous value what is still of use.
 #[derive(Debug)]
 pub struct Certificates {
     issuer: Arc<Issuer>,
     files: ArcSwap<Files>,
     exact: HashMap<HostName, Arc<IssuedFor>>,
-    /// By the name that they are below.
+    /// By the parent of the wildcard.
     below: HashMap<HostName, Arc<IssuedBelow>>,
 }
 
 impl Certificates {
-    /// Reads the files and finds each pattern its certificate. A file that is out of date, or of no use to any
-    /// pattern, is not refused but among the [`doubts`](Self::doubts).
+    /// Reads the files and finds the certificate for each pattern. A file that is out of date, or valid for no pattern,
+    /// is not an error but one of the [`doubts`](Self::doubts).
     ///
-    /// What was issued for a pattern of `previous` is shared with it, and a file with the same contents is not parsed
-    /// again. `previous` stays as it is, whatever the outcome.
+    /// Certificates that were issued for a pattern of `previous` are shared with it, and files with the same contents
+    /// are not parsed again. `previous` is never changed.
     ///
     /// # Errors
     ///
-    /// [`CertificateError`], naming the file and where it was configured, when it cannot be read, holds no certificate or
-    /// no key, or when the two do not belong together; and naming a pattern that looks like an IP address but is none.
+    /// [`CertificateError`], which names the file and where it was configured, if it cannot be read, contains no
+    /// certificate or no key, or if the two do not match. Also if a pattern looks like an IP address but is not one.
     pub fn new(
         issuer: Arc<Issuer>,
         files: &[CertificateFiles],
         patterns: impl IntoIterator<Item = HostPattern>,
         previous: Option<&Self>,
     ) -> Result<Self, CertificateError> {
-        // Those of another issuer have other ticket keys.
+        // Certificates of another issuer have other ticket keys.
         let previous = previous.filter(|previous| Arc::ptr_eq(&previous.issuer, &issuer));
         let (mut exact, mut below) = (HashMap::new(), HashMap::new());
         for pattern in patterns {
@@ -103,13 +104,13 @@ impl Certificates {
         exact.chain(self.below.keys().cloned().map(HostPattern::Below)).collect()
     }
 
-    /// What may be wrong with the files, a line each: to be warned of.
+    /// Possible problems with the files, one per line, to log as warnings.
     pub fn doubts(&self) -> Vec<String> {
         self.files.load().pairs.iter().flat_map(|pair| pair.doubts.clone()).collect()
     }
 
-    /// Logs which files have another certificate than in `previous`, and returns how many. For a reload, which reads
-    /// them again before the watch of the previous ones has had a look.
+    /// Logs which files have another certificate than in `previous`, and returns their number. A reload needs this,
+    /// because it reads the files before the watch of the previous certificates looks at them.
     pub fn log_renewed(&self, previous: &Self) -> usize {
         let (files, previous) = (self.files.load(), previous.files.load());
         let before: HashMap<_, _> = previous.pairs.iter().map(|pair| (&pair.files.cert, pair)).collect();
@@ -119,11 +120,11 @@ impl Certificates {
         files.pairs.iter().filter(is_renewed).inspect(|pair| pair.log_in_use()).count()
     }
 
-    /// The configuration for connections to `name`; `None` where no pattern serves it.
+    /// The configuration for connections to `name`; `None` if no pattern serves it.
     ///
-    /// Of the patterns that match, an exact one wins over a wildcard, and a longer wildcard over a shorter one. Names
-    /// that a pattern or a file lists are found without a lock. Where the authority cannot issue, which is logged, the
-    /// name is treated as not served.
+    /// An exact pattern wins over a wildcard, and a longer wildcard over a shorter one. Names that a pattern or a file
+    /// lists are found without a lock. If the authority cannot issue a certificate, that is logged, and the name is
+    /// treated as not served.
     pub fn server_config(&self, name: &HostName) -> Option<Arc<ServerConfig>> {
         self.server_config_at(name, SystemTime::now())
     }

@@ -1,16 +1,16 @@
-//! The served names, to compare certificates with.
+//! The served names, to match certificates with.
 
 use std::collections::HashSet;
 
 use pmesh_layers::host::{HostName, HostPattern, parents};
 
-/// The names that are served, to compare certificates with.
+/// The served names, to match certificates with.
 #[derive(Debug, Default)]
 pub(super) struct Served {
     exact: HashSet<HostName>,
-    /// What wildcards stand below.
+    /// The parents of wildcards.
     below: HashSet<HostName>,
-    /// What exact names are one label below.
+    /// The parents of exact names.
     parents: HashSet<HostName>,
     addresses: Vec<HostName>,
 }
@@ -20,8 +20,8 @@ impl Served {
         self.addresses.iter()
     }
 
-    /// Whether a certificate with this name is valid for any of them. A wildcard of the certificate stands for one
-    /// label (RFC 9525, 6.3), one that is served for any number.
+    /// Whether a certificate with this name is valid for any of them. A wildcard in a certificate covers one label (RFC
+    /// 9525, 6.3), a served wildcard any number.
     pub(super) fn overlaps(&self, certificate: &HostPattern) -> bool {
         let is_below = |name: &HostName| parents(name.as_str()).any(|parent| self.below.contains(parent));
         match certificate {
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_certificate_of_use_overlaps_with_a_served_name() {
+    fn useful_certificates_overlap_with_a_served_name() {
         for (certificate, served, expected) in [
             ("a.example.com", "a.example.com", true),
             ("a.example.com", "*.example.com", true),

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::pem::PemError;
 
-/// Files in a folder, and clients that trust the authority and all of the files.
+/// A folder with files, and clients that trust the authority and all of the files.
 struct Setup {
     folder: TempDir,
     issuer: Arc<Issuer>,
@@ -55,7 +55,7 @@ impl Setup {
         certificate
     }
 
-    /// A certificate that clients trust, and it and its key as the text of files.
+    /// A certificate that clients trust, with the texts of its file and its key's.
     fn next(&mut self, names: &[&str]) -> (CertificateDer<'static>, [String; 2]) {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         let made = rcgen::generate_simple_self_signed(names).unwrap();
@@ -64,7 +64,7 @@ impl Setup {
         (made.cert.into(), texts)
     }
 
-    /// In the place of the file that is there: one that is written twice within a tick of the clock may look the same.
+    /// Renames over the existing file: one that is written twice within a tick of the clock can look unchanged.
     fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         let staged = path.with_extension("staged");
@@ -77,7 +77,7 @@ impl Setup {
         Certificates::new(self.issuer.clone(), &self.files, parse(patterns), None)
     }
 
-    /// After a reload.
+    /// The certificates after a reload.
     fn next_certificates(&self, patterns: &[&str], previous: &Certificates) -> Result<Certificates, CertificateError> {
         Certificates::new(self.issuer.clone(), &self.files, parse(patterns), Some(previous))
     }
@@ -90,7 +90,7 @@ impl Setup {
             .with_no_client_auth()
     }
 
-    /// The certificate that a client which asks for `name` is shown, and has verified.
+    /// The certificate that is presented to a client that requests `name`. The client has verified it.
     fn presented(&self, certificates: &Certificates, name: &str) -> CertificateDer<'static> {
         let config = certificates.server_config(&host(name)).unwrap();
         let client = Arc::new(self.client(&TLS13));
@@ -108,7 +108,7 @@ fn host(name: &str) -> HostName {
 }
 
 #[test]
-fn every_served_name_has_a_certificate_and_no_other() {
+fn only_served_names_have_a_certificate() {
     let mut setup = Setup::new();
     setup.add(&["unserved.example"]);
     let certificates = setup.certificates(&["a.example", "*.b.example", "127.0.0.1", "[::1]"]).unwrap();
@@ -122,7 +122,7 @@ fn every_served_name_has_a_certificate_and_no_other() {
 }
 
 #[test]
-fn a_file_wins_over_the_authority_and_the_closest_file_over_others() {
+fn files_win_over_the_authority_and_the_closest_file_wins() {
     let mut setup = Setup::new();
     let wildcard = setup.add(&["*.example.com", "127.0.0.1"]);
     let listed = setup.add(&["A.example.com", "b.example.com"]);
@@ -138,7 +138,7 @@ fn a_file_wins_over_the_authority_and_the_closest_file_over_others() {
     ] {
         assert_eq!(&setup.presented(&certificates, name), expected, "{name}");
     }
-    // Two labels below, or none: no file is valid for these.
+    // No file is valid for two labels below a wildcard, or for its parent.
     for name in ["x.c.example.com", "example.com"] {
         assert!(![&wildcard, &listed, &deeper].contains(&&setup.presented(&certificates, name)), "{name}");
     }
@@ -183,7 +183,7 @@ fn all_versions_and_protocols_are_spoken() {
 }
 
 #[test]
-fn a_ticket_is_good_for_its_own_name_only() {
+fn a_ticket_is_only_valid_for_its_own_name() {
     let mut setup = Setup::new();
     setup.add(&["*.example.com"]);
     // One certificate for both names, one for each, and one of each kind.
@@ -203,7 +203,7 @@ fn a_ticket_is_good_for_its_own_name_only() {
 }
 
 #[test]
-fn files_that_are_of_no_use_are_refused_by_name() {
+fn unusable_files_are_named() {
     let mut setup = Setup::new();
     setup.add(&["a.example"]);
     setup.add(&["a.example"]);
@@ -242,13 +242,13 @@ fn files_that_are_of_no_use_are_refused_by_name() {
 }
 
 #[test]
-fn what_only_looks_like_an_address_is_refused() {
+fn a_name_that_only_looks_like_an_address_is_refused() {
     let error = Setup::new().certificates(&["1.2.3"]).unwrap_err();
     assert!(matches!(error, CertificateError::NotAnAddress { .. }), "{error}");
 }
 
 #[test]
-fn a_pair_that_is_replaced_file_by_file_is_taken_when_it_is_whole() {
+fn a_pair_that_is_replaced_file_by_file_is_used_when_it_matches() {
     let mut setup = Setup::new();
     let before = setup.add(&["a.example"]);
     let mut watch = CertificateWatch::new(&setup.files);
@@ -269,7 +269,7 @@ fn a_pair_that_is_replaced_file_by_file_is_taken_when_it_is_whole() {
     assert_eq!(look(false), (1, 0));
     assert_eq!(setup.presented(&certificates, "a.example"), after);
 
-    // Written again with nothing new in it.
+    // Written again with the same contents.
     let config = certificates.server_config(&host("a.example")).unwrap();
     setup.write("0.crt", &texts[0]);
     for all in [false, true] {
@@ -279,7 +279,7 @@ fn a_pair_that_is_replaced_file_by_file_is_taken_when_it_is_whole() {
 }
 
 #[test]
-fn a_pair_that_is_of_no_use_leaves_the_one_before_and_the_others_alone() {
+fn an_unusable_pair_affects_neither_its_predecessor_nor_other_pairs() {
     let mut setup = Setup::new();
     let first = setup.add(&["a.example"]);
     setup.add(&["b.example"]);
@@ -300,9 +300,9 @@ fn a_pair_that_is_of_no_use_leaves_the_one_before_and_the_others_alone() {
 }
 
 #[test]
-fn a_symlink_to_another_folder_brings_what_is_there() {
+fn a_switched_symlink_is_noticed() {
     let mut setup = Setup::new();
-    // As Kubernetes mounts secrets: files are symlinks into a folder that is one, too, and is switched.
+    // As Kubernetes mounts secrets: the files are symlinks into a folder that is a symlink itself, and is switched.
     for folder in ["..1", "..2"] {
         fs::create_dir(setup.folder.path().join(folder)).unwrap();
     }
@@ -333,7 +333,7 @@ fn a_symlink_to_another_folder_brings_what_is_there() {
 }
 
 #[test]
-fn names_come_and_go_with_a_certificate_and_sessions_stay() {
+fn names_follow_the_certificate_and_sessions_survive() {
     let mut setup = Setup::new();
     setup.add(&["a.example", "b.example"]);
     let mut watch = CertificateWatch::new(&setup.files);
@@ -352,7 +352,7 @@ fn names_come_and_go_with_a_certificate_and_sessions_stay() {
     assert_eq!(kinds(), [Some(HandshakeKind::Resumed); 2]);
     assert_eq!(setup.presented(&certificates, "a.example"), after);
     assert_eq!(setup.presented(&certificates, "x.c.example"), after);
-    // The authority's.
+    // From the authority.
     assert_ne!(setup.presented(&certificates, "b.example"), after);
 }
 
@@ -391,7 +391,7 @@ fn carry<A, B>(
     }
 }
 
-/// A client that offers the tickets of one name to every other.
+/// A client that offers tickets for any name to every other.
 #[derive(Debug, Default)]
 struct AnyNameStore {
     tls12: Mutex<Option<Tls12ClientSessionValue>>,

@@ -1,4 +1,4 @@
-//! Watching certificate and key files, and using changed ones.
+//! Watches certificate and key files, and uses changed ones.
 
 use std::sync::Arc;
 
@@ -8,21 +8,22 @@ use crate::{
     settings::CertificateFiles,
 };
 
-/// Watches the files of certificates and keys, and puts changed ones to use.
+/// Watches certificate and key files, and uses changed ones.
 #[derive(Debug)]
 pub struct CertificateWatch(Vec<FileWatch>);
 
 impl CertificateWatch {
-    /// Watches `pairs` from now on. Call it before they are read, so that no change is missed.
+    /// Watches `pairs` from now on. Create it before the files are read, so that no change is missed.
     pub fn new(pairs: &[CertificateFiles]) -> Self {
         Self(pairs.iter().map(|pair| FileWatch::new([pair.cert.clone(), pair.key.clone()])).collect())
     }
 
     /// Reads the files that have changed since the last look, or all of them if `all` is set, and uses them for new
-    /// handshakes. `certificates` must have been made from the same pairs.
+    /// handshakes. `certificates` must have been built from the same pairs.
     ///
-    /// If a pair cannot be used, the previous one stays in use; other pairs are not affected. It is logged once per
-    /// change and read again at each look, because the two files may be replaced one after the other. TLS sessions
+    /// A pair that cannot be used does not affect the others; its previous certificate stays in use. The problem is
+    /// logged once per change. The pair is read again at each look, because its files may be replaced one after the
+    /// other. TLS sessions that began with a replaced certificate can still be resumed.
     /// that began with a replaced certificate can still be resumed.
     pub fn look(&mut self, certificates: &Certificates, all: bool) -> Looked {
         let files = certificates.files.load();
@@ -58,11 +59,11 @@ impl CertificateWatch {
     }
 }
 
-/// What a look has found.
+/// The result of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Looked {
-    /// How many certificates are new.
+    /// The number of new certificates.
     pub new: usize,
-    /// How many pairs of files cannot be used.
+    /// The number of pairs that cannot be used.
     pub unusable: usize,
 }

@@ -1,6 +1,6 @@
-//! What the program derives from the secret is its own, and the same for ever.
+//! The context of everything that the program derives from the secret. It never changes.
 
-/// The context of all authorities and proofs that come from the secret.
+/// The context of all authorities and proofs that are derived from the secret.
 pub const CONTEXT: &str = "pmesh";
 
 #[cfg(test)]
@@ -9,7 +9,7 @@ mod tests {
 
     use super::*;
 
-    /// A change here takes away the trust that people have in their authority, and divides every mesh.
+    /// A change here takes away the trust that people have in their authority, and splits every mesh.
     #[test]
     fn the_authorities_of_a_secret_never_change() {
         let secret = "1".repeat(64).parse().unwrap();

@@ -1,4 +1,4 @@
-//! Why there is no secret, and what to do about it.
+//! Errors of the secret, and what to do about them.
 
 use std::{
     io,
@@ -11,7 +11,9 @@ use pmesh_layers::identity::{IdentityError, InvalidSecret};
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The file does not exist.
-    #[error("there is no secret file {path}; copy it from another node, or make one with `openssl rand -hex 32`")]
+    #[error(
+        "the secret file {path} does not exist; copy it from another node, or create one with `openssl rand -hex 32`"
+    )]
     Missing {
         /// The file.
         path: PathBuf,
@@ -24,14 +26,14 @@ pub enum SecretError {
         /// What the system says.
         source: io::Error,
     },
-    /// A folder stands where the file should.
-    #[error("{path} is a folder; the secret is a file")]
+    /// A folder is in the place of the file.
+    #[error("{path} is a folder; the secret must be a file")]
     Folder {
         /// The folder.
         path: PathBuf,
     },
-    /// Somebody but its owner can read or write the file.
-    #[error("others than its owner can read or write the secret file {path} (mode {mode:04o}); run `chmod 600 {path}`")]
+    /// Users other than its owner can read or write the file.
+    #[error("other users can read or write the secret file {path} (mode {mode:04o}); run `chmod 600 {path}`")]
     Exposed {
         /// The file.
         path: PathBuf,
@@ -51,81 +53,81 @@ pub enum SecretError {
         /// The user id of this process.
         caller: u32,
     },
-    /// What should be a secret is none.
-    #[error("{origin} holds no secret")]
+    /// The text is not a secret.
+    #[error("{origin} does not hold a valid secret")]
     Invalid {
-        /// What holds the text: a file or a variable.
+        /// Where the text is: a file or a variable.
         origin: String,
         /// What is wrong with it.
         source: InvalidSecret,
     },
-    /// The home folder cannot be made or entered.
-    #[error("cannot make or enter the home folder {path}; choose another with --home or PMESH_HOME")]
+    /// The home folder cannot be created or opened.
+    #[error("cannot create or open the home folder {path}; choose another with --home or PMESH_HOME")]
     Home {
         /// The folder.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
-    /// The user has no folder for the home to be in.
-    #[error("HOME is not set, which ~ in the home {path} stands for; choose one with --home or PMESH_HOME")]
+    /// The path of the home begins with `~`, and `HOME` is not set.
+    #[error("cannot resolve ~ in the home {path}, because HOME is not set; choose a home with --home or PMESH_HOME")]
     HomeUnknown {
         /// The path with the `~`.
         path: PathBuf,
     },
-    /// The home folder is something else.
+    /// The home is not a folder.
     #[error("the home {path} is not a folder; choose another with --home or PMESH_HOME")]
     HomeNotFolder {
-        /// What stands in its place.
+        /// What is in its place.
         path: PathBuf,
     },
-    /// Somebody but its owner can write to the home folder, and so replace the secret.
-    #[error("others than its owner can write to the home folder {path} (mode {mode:04o}); run `chmod go-w {path}`")]
+    /// Users other than its owner can write to the home folder, and so replace the secret.
+    #[error("other users can write to the home folder {path} (mode {mode:04o}); run `chmod go-w {path}`")]
     HomeExposed {
         /// The folder.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
     },
-    /// There is a secret already.
-    #[error("there is a secret in {path} already; `--force` replaces it, `pmesh secret rotate` does so without a gap")]
+    /// There already is a secret.
+    #[error("{path} already holds a secret; `--force` replaces it, `pmesh secret rotate` does so without interruption")]
     Exists {
         /// The file.
         path: PathBuf,
     },
-    /// The new secret is the one that is there.
-    #[error("the secret in {path} is this one already")]
+    /// The new secret is the current one.
+    #[error("{path} already holds this secret")]
     Same {
         /// The file.
         path: PathBuf,
     },
-    /// Another rotation has not ended.
+    /// Another rotation is not finished.
     #[error(
-        "a rotation is under way, since there is {path}: when all nodes have the new secret, end it by `pmesh secret \
-         rotate --finish`"
+        "a rotation is under way, because {path} exists; once all nodes have the new secret, finish it with `pmesh \
+         secret rotate --finish`"
     )]
     Rotating {
         /// The file of the old secret.
         path: PathBuf,
     },
-    /// There is no rotation to end.
-    #[error("no rotation is under way: there is no {path}")]
+    /// There is no rotation to finish.
+    #[error("no rotation is under way: {path} does not exist")]
     NotRotating {
-        /// The file of the old secret, if there were one.
+        /// The file that would hold the old secret.
         path: PathBuf,
     },
-    /// A secret cannot be written, or removed.
-    #[error("cannot write {path}")]
+    /// A secret cannot be written or removed.
+    #[error("cannot write or remove {path}")]
     Write {
         /// The file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
-    /// The home folder takes no new secret.
+    /// A new secret cannot be written to the home folder.
     #[error(
-        "cannot write a new secret to {path}; choose another home with --home or PMESH_HOME, or give the secret by \
-         PMESH_SECRET or PMESH_SECRET_FILE"
+        "cannot write a new secret to {path}; choose another home with --home or PMESH_HOME, or set PMESH_SECRET or \
+         PMESH_SECRET_FILE"
     )]
     Unwritable {
         /// The file.
@@ -133,14 +135,14 @@ pub enum SecretError {
         /// What the system says.
         source: io::Error,
     },
-    /// A new secret cannot be made.
-    #[error("cannot make a new secret")]
+    /// A new secret cannot be generated.
+    #[error("cannot generate a new secret")]
     Generate(#[from] IdentityError),
 }
 
 fn remedy(path: &Path, owner: u32, caller: u32) -> String {
     match caller {
-        // Were it given to root, the service that it belongs to could not read it any more.
+        // Not `chown`: the service that owns the file could not read it any more.
         0 => format!("run this as that user: `setpriv --reuid {owner} --clear-groups pmesh …`"),
         _ => format!("run `chown $(id -u) {}`", path.display()),
     }
@@ -151,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn root_is_not_told_to_take_a_file_from_its_service() {
+    fn root_is_not_advised_to_take_a_file_from_its_service() {
         let told = |caller| SecretError::Foreign { path: "/var/lib/pmesh".into(), owner: 999, caller }.to_string();
         assert!(
             told(0).ends_with("run this as that user: `setpriv --reuid 999 --clear-groups pmesh …`"),

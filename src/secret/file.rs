@@ -12,22 +12,22 @@ use zeroize::Zeroizing;
 
 use super::SecretError;
 
-/// How much of a file is read, in bytes: far more than a secret has, so that a wrong file costs little.
+/// How much of a file is read, in bytes. Far more than a secret has, but little enough that a wrong file costs nothing.
 const READ_LIMIT: usize = 1024;
 
 /// Reads the secret from a file that only its owner can read and write.
 ///
 /// # Errors
 ///
-/// [`SecretError`] when there is no such file, or when it cannot be read, is a folder, belongs to another user, is open to
-/// group or others, or holds something other than a secret.
+/// [`SecretError`] if the file does not exist, cannot be read, is a folder, belongs to another user, is open to group
+/// or others, or does not contain a secret.
 pub fn read_secret_file(path: &Path) -> Result<Secret, SecretError> {
     let unreadable = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => SecretError::Missing { path: path.to_owned() },
         _ => SecretError::Unreadable { path: path.to_owned(), source },
     };
     let file = File::open(path).map_err(unreadable)?;
-    // Of the open file, since the path may name another one by now.
+    // Checks the open file, because the path may name another one by now.
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
         return Err(SecretError::Folder { path: path.to_owned() });
@@ -37,7 +37,7 @@ pub fn read_secret_file(path: &Path) -> Result<Secret, SecretError> {
     if mode & 0o077 != 0 {
         return Err(SecretError::Exposed { path: path.to_owned(), mode });
     }
-    // Reserved in full, since growing would leave a copy behind.
+    // Allocated in full, because growing would leave a copy behind.
     let mut text = Zeroizing::new(Vec::with_capacity(READ_LIMIT));
     file.take(READ_LIMIT as u64).read_to_end(&mut text).map_err(unreadable)?;
     std::str::from_utf8(&text)
@@ -46,8 +46,8 @@ pub fn read_secret_file(path: &Path) -> Result<Secret, SecretError> {
         .map_err(|source| SecretError::Invalid { origin: format!("the secret file {}", path.display()), source })
 }
 
-/// Refuses a file or folder that belongs neither to the user of this process nor to root: whoever else it belongs to could
-/// put their own secret there.
+/// Refuses a file or folder that belongs neither to this process's user nor to root. Any other owner could put their
+/// own secret there.
 pub(super) fn check_owner(path: &Path, metadata: &Metadata) -> Result<(), SecretError> {
     let (owner, caller) = (metadata.uid(), nix::unistd::geteuid().as_raw());
     if owner == 0 || owner == caller {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_and_closed_file_is_read() {
+    fn a_file_that_only_its_owner_can_read_is_accepted() {
         for mode in [0o600, 0o400] {
             let (_folder, path) = file(format!("{HEX}\n"), mode);
             assert_eq!(read_secret_file(&path).unwrap().expose_hex().as_str(), HEX);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_refused_with_the_path() {
+    fn text_that_is_not_a_secret_is_refused_with_the_path() {
         for text in [&b""[..], b"\n", b"0123", &[b'7'; 65], &[b'7'; 5000], b"not hex at all", b"\xff\xfe"] {
             let (_folder, path) = file(text, 0o600);
             let error = read_secret_file(&path).unwrap_err();
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_refused() {
+    fn folders_and_missing_files_are_refused() {
         let (folder, path) = file(HEX, 0o600);
         let read = |path: &Path| read_secret_file(path).unwrap_err();
         assert!(matches!(read(folder.path()), SecretError::Folder { .. }));
@@ -112,9 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_somebody_else_is_unreadable() {
+    fn a_file_without_permissions_is_unreadable() {
         let (_folder, path) = file(HEX, 0o000);
-        // Permissions do not bind root.
+        // Root ignores permissions.
         if File::open(&path).is_err() {
             assert!(matches!(read_secret_file(&path).unwrap_err(), SecretError::Unreadable { .. }));
         }

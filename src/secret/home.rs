@@ -1,4 +1,4 @@
-//! The secret of the home folder, which the first start makes.
+//! The secret in the home folder, which the first start creates.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -14,20 +14,21 @@ use tempfile::NamedTempFile;
 use super::{CONTEXT, SecretError, file::check_owner, read_secret_file};
 use crate::settings::SECRET_FILE;
 
-/// A secret that is not in place yet. Such a file left by a start that was killed is of no use to anybody.
+/// Prefix and suffix of a secret that is not in place yet. A start that is killed can leave such a file, which is of no
+/// use.
 const UNFINISHED: (&str, &str) = (".secret-", ".tmp");
 
-/// After this long no start can still be at work on an unfinished file.
+/// No start takes this long, so older unfinished files are abandoned.
 const ABANDONED_AFTER: Duration = Duration::from_secs(60);
 
-/// Reads the secret of the home folder. The first start makes both: the folder with mode 0700, the file with 0600.
+/// Reads the secret of the home folder. The first start creates both: the folder with mode 0700, the file with 0600.
 ///
-/// Any number of first starts at once agree on one secret, and one that is killed leaves either a whole secret or none.
+/// Concurrent first starts agree on one secret. A start that is killed leaves either a whole secret or none.
 ///
 /// # Errors
 ///
-/// [`SecretError`] when the home folder cannot be used or is writable by group or others, when a new secret cannot be
-/// written, or when the file is there but is none that [`read_secret_file`] takes.
+/// [`SecretError`] if the home folder cannot be used or is writable by group or others, if a new secret cannot be
+/// written, or if [`read_secret_file`] does not accept the file.
 pub fn home_secret(home: &Path) -> Result<Secret, SecretError> {
     prepare_home(home)?;
     remove_abandoned(home);
@@ -38,11 +39,11 @@ pub fn home_secret(home: &Path) -> Result<Secret, SecretError> {
     }
 }
 
-/// Makes the home folder, with mode 0700, or checks the one that is there.
+/// Creates the home folder with mode 0700, or checks the existing one.
 ///
 /// # Errors
 ///
-/// [`SecretError`] when it cannot be used, or is writable by group or others.
+/// [`SecretError`] if it cannot be used, or is writable by group or others.
 pub fn prepare_home(home: &Path) -> Result<(), SecretError> {
     if home.starts_with("~") {
         return Err(SecretError::HomeUnknown { path: home.to_owned() });
@@ -50,7 +51,7 @@ pub fn prepare_home(home: &Path) -> Result<(), SecretError> {
     let unusable = |source| SecretError::Home { path: home.to_owned(), source };
     let metadata = match fs::metadata(home) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // Recursive also takes it well that another start has made it meanwhile.
+            // With `recursive`, it is no error if another start has just created it.
             DirBuilder::new().recursive(true).mode(0o700).create(home).map_err(unusable)?;
             fs::metadata(home)
         }
@@ -74,35 +75,35 @@ fn make_secret(home: &Path, path: &Path) -> Result<Secret, SecretError> {
     match write_new(home, path, &secret) {
         Ok(()) => {
             tracing::info!(
-                "a new secret is made, in {}: other nodes need the same one; the fingerprint of its authority is {}",
+                "created a new secret in {}: other nodes need the same one; the fingerprint of its authority is {}",
                 path.display(),
                 fingerprint
             );
             Ok(secret)
         }
-        // Another start was faster, so its secret is the one.
+        // Another start was faster, so its secret counts.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_secret_file(path),
         Err(source) => Err(SecretError::Unwritable { path: path.to_owned(), source }),
     }
 }
 
-/// Puts the secret into place whole or not at all, and never over another.
+/// Puts the secret in place, whole or not at all, and never over another.
 pub(super) fn write_new(home: &Path, path: &Path, secret: &Secret) -> io::Result<()> {
     let placed = staged(home, secret)?.persist_noclobber(path);
-    // Also when another start was faster: its secret must not get lost once this one uses it.
+    // Also if another start was faster: its secret must not get lost once this start uses it.
     File::open(home)?.sync_all()?;
     placed.map(drop).map_err(|error| error.error)
 }
 
-/// Puts the secret into place whole or not at all, over the one that is there.
+/// Puts the secret in place of the existing one, whole or not at all.
 pub(super) fn replace(home: &Path, path: &Path, secret: &Secret) -> io::Result<()> {
     staged(home, secret)?.persist(path).map_err(|error| error.error)?;
     File::open(home)?.sync_all()
 }
 
-/// The secret in a file that is not in place yet.
+/// Writes the secret to a file that is not in place yet.
 fn staged(home: &Path, secret: &Secret) -> io::Result<NamedTempFile> {
-    // In the same folder, since a file cannot be moved into place from another file system. Its mode is 0600.
+    // In the same folder, because a file cannot be renamed across file systems. Its mode is 0600.
     let mut file = tempfile::Builder::new().prefix(UNFINISHED.0).suffix(UNFINISHED.1).tempfile_in(home)?;
     file.write_all(secret.expose_hex().as_bytes())?;
     file.write_all(b"\n")?;
@@ -110,7 +111,7 @@ fn staged(home: &Path, secret: &Secret) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// Removes what killed starts have left. Failing at this harms nothing: the next start tries again.
+/// Removes files of killed starts. A failure is harmless: the next start tries again.
 fn remove_abandoned(home: &Path) {
     for entry in fs::read_dir(home).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_start_makes_what_the_next_one_reads() {
+    fn the_first_start_creates_the_secret_that_the_next_one_reads() {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().join("above/home");
         let made = home_secret(&home).unwrap();
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_home_that_cannot_be_is_refused() {
+    fn an_impossible_home_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_nowhere_is_an_error_and_no_endless_search() {
+    fn a_dangling_link_is_an_error_and_no_endless_loop() {
         let home = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("nowhere", home.path().join(SECRET_FILE)).unwrap();
         assert!(matches!(home_secret(home.path()), Err(SecretError::Missing { .. })));
@@ -183,8 +184,8 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_home_that_takes_no_file_is_told_with_the_ways_out() {
-        // Not for root either.
+    fn an_unwritable_home_is_reported_with_the_alternatives() {
+        // Even root cannot write there.
         let error = home_secret(Path::new("/proc")).unwrap_err().to_string();
         assert!(["--home", "PMESH_HOME", "PMESH_SECRET"].iter().all(|way| error.contains(way)), "{error}");
     }

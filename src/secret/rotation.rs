@@ -1,4 +1,4 @@
-//! Replacing the secret of the home folder, while the old one is kept beside it.
+//! Replaces the secret of the home folder, and keeps the old one next to it.
 
 use std::{fs, io, path::Path};
 
@@ -12,12 +12,11 @@ use super::{
 };
 use crate::settings::SECRET_FILE;
 
-/// Makes `secret` that of the home folder; with `force`, in the place of the one that is there. A secret that is there
-/// is replaced as a whole, or not at all.
+/// Makes `secret` the secret of the home folder. With `force`, replaces an existing secret, as a whole or not at all.
 ///
 /// # Errors
 ///
-/// [`SecretError::Exists`] where there is one already, unless `force`; or when the folder cannot be used.
+/// [`SecretError::Exists`] if there already is one, unless `force` is set, or if the folder cannot be used.
 pub fn set(home: &Path, secret: &Secret, force: bool) -> Result<(), SecretError> {
     prepare_home(home)?;
     let path = home.join(SECRET_FILE);
@@ -28,12 +27,12 @@ pub fn set(home: &Path, secret: &Secret, force: bool) -> Result<(), SecretError>
     })
 }
 
-/// Makes `new` the secret of the home folder, and keeps the one that was there beside it, as the old one.
+/// Makes `new` the secret of the home folder, and keeps the current one next to it as the old one.
 ///
 /// # Errors
 ///
-/// [`SecretError`] when there is no secret to take over from, when another rotation is under way, when `new` is the
-/// secret that is there, or when a file cannot be written.
+/// [`SecretError`] if there is no current secret, if another rotation is under way, if `new` is the current secret, or
+/// if a file cannot be written.
 pub fn rotate(home: &Path, new: &Secret) -> Result<(), SecretError> {
     prepare_home(home)?;
     let path = home.join(SECRET_FILE);
@@ -44,7 +43,7 @@ pub fn rotate(home: &Path, new: &Secret) -> Result<(), SecretError> {
     let old = old_file(&path);
     match write_new(home, &old, &current) {
         Ok(()) => {}
-        // A rotation that was broken off between its two steps goes on.
+        // Resumes a rotation that was interrupted between its two steps.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_same(&read_secret_file(&old)?, &current) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(SecretError::Rotating { path: old }),
         Err(source) => return Err(SecretError::Write { path: old, source }),
@@ -56,10 +55,10 @@ pub fn rotate(home: &Path, new: &Secret) -> Result<(), SecretError> {
 ///
 /// # Errors
 ///
-/// [`SecretError::NotRotating`] when there is none; or when it cannot be removed.
+/// [`SecretError::NotRotating`] if there is none, or if it cannot be removed.
 pub fn finish(home: &Path) -> Result<(), SecretError> {
     let old = old_file(&home.join(SECRET_FILE));
-    // Without a new one the old one is the last.
+    // If there is no new secret, the old one is the last copy.
     read_secret_file(&home.join(SECRET_FILE))?;
     fs::remove_file(&old).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => SecretError::NotRotating { path: old },
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn who_reads_meanwhile_reads_a_whole_secret() {
+    fn concurrent_readers_see_a_whole_secret() {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path();
         set(home, &secret("1"), false).unwrap();
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn one_secret_takes_over_from_another() {
+    fn a_secret_is_rotated_in_two_steps() {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path();
         assert!(matches!(rotate(home, &secret("2")), Err(SecretError::Missing { .. })));
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_that_was_broken_off_goes_on() {
+    fn an_interrupted_rotation_is_resumed() {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path();
         set(home, &secret("1"), false).unwrap();

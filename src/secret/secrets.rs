@@ -1,4 +1,4 @@
-//! The secrets that a node holds: one, or two during a change.
+//! The secrets that a node holds: one, or two during a rotation.
 
 use std::{
     ffi::OsString,
@@ -10,10 +10,10 @@ use pmesh_layers::identity::Secret;
 use super::{SecretError, home_secret, read_secret_file, secret_from_text};
 use crate::settings::SecretSource;
 
-/// The secrets that a node holds: one, or two while a new one takes over from an old one.
+/// The secrets that a node holds: one, or two while a new one replaces an old one.
 ///
-/// The old one is in a file beside that of the new one, with `.old` behind its name. Where the secret itself was given
-/// there is no such file, and always one secret.
+/// The old one is in a file with the same path and `.old` appended. A secret that is given as text has no such file, so
+/// it is always the only one.
 #[derive(Debug)]
 pub struct Secrets {
     new: Secret,
@@ -21,12 +21,12 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// One secret, which replaces no other.
+    /// A single secret, without an old one.
     pub fn one(secret: Secret) -> Self {
         Self { new: secret, old: None }
     }
 
-    /// Reads them from where the settings say. Makes none.
+    /// Reads the secrets from where the settings say. Never creates one.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl Secrets {
         }
     }
 
-    /// As [`load`](Self::load), but the secret of the home folder is made where there is none.
+    /// Like [`load`](Self::load), but creates the secret of the home folder if it is missing.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl Secrets {
 
     fn beside(new: Secret, path: &Path) -> Result<Self, SecretError> {
         let old = match read_secret_file(&old_file(path)) {
-            // The first of the two steps of a rotation that was broken off.
+            // They are the same after the first of the two steps of an interrupted rotation.
             Ok(old) => Some(old).filter(|old| !is_same(old, &new)),
             Err(SecretError::Missing { .. }) => None,
             Err(error) => return Err(error),
@@ -65,17 +65,17 @@ impl Secrets {
         std::iter::once(&self.new).chain(&self.old)
     }
 
-    /// The one that is there to stay.
+    /// The secret that stays.
     pub fn new_one(&self) -> &Secret {
         &self.new
     }
 
-    /// The one that is taken over from.
+    /// The secret that is being replaced.
     pub fn old_one(&self) -> Option<&Secret> {
         self.old.as_ref()
     }
 
-    /// The one whose authority clients know: the old one as long as it is there.
+    /// The secret whose authority clients trust: the old one for as long as it exists.
     pub fn public(&self) -> &Secret {
         self.old.as_ref().unwrap_or(&self.new)
     }
@@ -85,7 +85,7 @@ impl Secrets {
         others.iter().all(|other| self.iter().any(|one| is_same(one, other)))
     }
 
-    /// Whether these are the same, in the same places.
+    /// Whether these are the same, in the same roles.
     pub fn is_same(&self, other: &Self) -> bool {
         let is_same_old = match (&self.old, &other.old) {
             (Some(one), Some(other)) => is_same(one, other),
@@ -96,14 +96,14 @@ impl Secrets {
     }
 }
 
-/// The file of the secret that the one in `path` takes over from.
+/// The file of the old secret that belongs to the secret in `path`.
 pub fn old_file(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".old");
     name.into()
 }
 
-/// Of two of one's own; nobody who measures how long it takes has any part in it.
+/// Compares two of our own secrets. Not constant-time: no outsider can measure it.
 pub(super) fn is_same(one: &Secret, other: &Secret) -> bool {
     one.expose_hex() == other.expose_hex()
 }
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_old_one_stands_beside_the_new_one() {
+    fn the_old_secret_is_read_next_to_the_new_one() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("secret");
         let source = SecretSource::Home(path.clone());
@@ -133,7 +133,7 @@ mod tests {
         let one = Secrets::load(&source).unwrap();
         assert_eq!((digits(&one), one.old_one().is_none()), (vec!['1'], true));
 
-        // As a rotation that was broken off leaves it.
+        // An interrupted rotation leaves it like this.
         write(&old_file(&path), "1");
         assert!(Secrets::load(&source).unwrap().is_same(&one));
 

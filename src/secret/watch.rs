@@ -1,4 +1,4 @@
-//! Watching the files of the secret.
+//! Watches the files of the secret.
 
 use tower::BoxError;
 
@@ -16,7 +16,7 @@ pub struct SecretWatch {
 }
 
 impl SecretWatch {
-    /// Watches the files of `source` from now on; `None` if the secret itself was given.
+    /// Watches the files of `source` from now on; `None` if the secret was given as text.
     pub fn new(source: &SecretSource) -> Option<Self> {
         match source {
             SecretSource::Given { .. } => None,
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_change_is_taken_once() {
+    fn each_change_is_read_once() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("secret");
         let write = |path: &Path, text: String| {
@@ -68,14 +68,14 @@ mod tests {
         assert!(matches!(look(), Look::Failed(Some(_))));
         assert_eq!(look(), Look::Failed(None));
         fs::remove_file(&path).unwrap();
-        assert!(matches!(look(), Look::Failed(Some(complaint)) if complaint.contains("there is no secret file")));
+        assert!(matches!(look(), Look::Failed(Some(complaint)) if complaint.contains("does not exist")));
         write(&path, "3".repeat(64));
         fs::remove_file(old_file(&path)).unwrap();
         assert_eq!([look(), look()], [Look::Read(1), Look::Unchanged]);
     }
 
     #[test]
-    fn a_take_that_fails_is_tried_again() {
+    fn a_failed_take_is_retried() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("secret");
         let mut watch = SecretWatch::new(&SecretSource::Home(path.clone())).unwrap();

@@ -26,7 +26,9 @@ fn files(home: &Path) -> Vec<String> {
 fn a_secret_is_set_shown_and_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let home = &folder.path().join("home");
-    assert!(failed(&mut command(home, &["secret", "show"])).1.contains("there is no secret file"));
+    assert!(
+        failed(&mut command(home, &["secret", "show"])).1.contains("secret does not exist; copy it from another node")
+    );
     let set = |flags: &[&str], secret: &str| fed(command(home, &[&["secret", "set"], flags].concat()), secret);
     let bad = set(&[], "0123");
     assert!(!bad.status.success() && String::from_utf8_lossy(&bad.stderr).contains("64 hexadecimal digits"), "{bad:?}");
@@ -58,7 +60,11 @@ fn a_secret_is_set_shown_and_told_apart() {
 fn a_rotation_keeps_the_authority_until_it_is_finished() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
-    assert!(failed(&mut command(home, &["secret", "rotate"])).1.contains("there is no secret file"));
+    assert!(
+        failed(&mut command(home, &["secret", "rotate"]))
+            .1
+            .contains("secret does not exist; copy it from another node")
+    );
     succeeded(&fed(command(home, &["secret", "set"]), SECRET));
     let authority = printed(home, &["ca"]);
     assert!(failed(&mut command(home, &["ca", "--next"])).1.contains("not being rotated"));

@@ -88,7 +88,7 @@ fn changed_files_are_loaded_and_open_connections_continue() {
     assert_eq!(open.get("a.test", "/").status, 200);
 
     let after = renew(program.home(), "a.test");
-    let line = program.wait_for_line("a new certificate is in use");
+    let line = program.wait_for_line("now using the new certificate");
     assert!(
         line.contains("INFO") && line.contains("/a.test/cert.pem") && line.contains("valid until 4096-01-01"),
         "{line}"
@@ -110,7 +110,7 @@ fn unusable_files_are_reported_once_and_change_nothing() {
     assert!(line.contains("WARN") && line.contains("/a.test/key.pem does not match"), "{line}");
     // Found by a later check.
     let second = renew(program.home(), "b.test");
-    program.wait_for_line("a new certificate is in use");
+    program.wait_for_line("now using the new certificate");
     assert_eq!(second.get(program.https(), "b.test", "b.test").status, 200);
     assert_eq!(first.get(program.https(), "a.test", "a.test").status, 200);
     let is_warning = |line: &&String| line.contains(warning) && line.contains("/a.test/");
@@ -125,7 +125,7 @@ fn sighup_checks_the_files_at_once() {
     program.signal(Signal::SIGHUP);
     let line = program.wait_for_line("SIGHUP");
     assert!(line.contains("INFO") && line.contains("reading the configuration"), "{line}");
-    program.wait_for_line("a new certificate is in use");
+    program.wait_for_line("now using the new certificate");
     assert_eq!(after.get(program.https(), "a.test", "a.test").status, 200);
     program.signal(Signal::SIGUSR1);
     program.wait_for_line("SIGUSR1 and SIGUSR2 do nothing");

@@ -228,11 +228,11 @@ fn check_and_startup_warn_about_certificates() {
     assert_eq!(
         text.replace(check.home().to_str().unwrap(), "[HOME]"),
         "pmesh: warning: --cert: the certificate in [HOME]/cert.pem has expired
-pmesh: warning: --cert: the certificate in [HOME]/cert.pem is valid for no name that is served
+pmesh: warning: --cert: the certificate in [HOME]/cert.pem is not valid for any served name
 "
     );
     let program = start().run();
-    for doubt in ["has expired", "is valid for no name that is served"] {
+    for doubt in ["has expired", "is not valid for any served name"] {
         assert!(program.wait_for_line(doubt).contains(" WARN "));
     }
 }
@@ -275,7 +275,7 @@ fn explain_rejects_an_unknown_setting() {
 fn the_first_start_reports_the_new_secret() {
     // An empty variable counts as unset.
     let start = Start::new().variable("PMESH_SECRET", "");
-    let place = format!("a new secret is made, in {}: ", start.home().join("secret").display());
+    let place = format!("created a new secret in {}: ", start.home().join("secret").display());
     let program = start.run();
     let line = program.wait_for_line(&place);
     let command = ["secret", "fingerprint", "--home", program.home().to_str().unwrap()];

@@ -185,26 +185,29 @@ fn a_secret() {
     };
     assert_eq!(
         complaint(flags(&["--secret-file", "[HOME]/s"])),
-        "pmesh: there is no secret file [HOME]/s; copy it from another node, or make one with `openssl rand -hex 32`\n"
+        "pmesh: the secret file [HOME]/s does not exist; copy it from another node, or create one with `openssl rand -hex 32`\n"
     );
-    assert_eq!(complaint(flags(&["--secret-file", "[HOME]"])), "pmesh: [HOME] is a folder; the secret is a file\n");
+    assert_eq!(
+        complaint(flags(&["--secret-file", "[HOME]"])),
+        "pmesh: [HOME] is a folder; the secret must be a file\n"
+    );
     assert_eq!(
         complaint(secret("0123456789abcdef", 0o600)),
-        "pmesh: the secret file [HOME]/s holds no secret
-  caused by: a secret has 64 hexadecimal digits, here are only 16; `openssl rand -hex 32` makes one
+        "pmesh: the secret file [HOME]/s does not hold a valid secret
+  caused by: a secret is 64 hexadecimal digits, but this has only 16; create one with `openssl rand -hex 32`
 "
     );
     assert_eq!(
         complaint(secret("0123456789abcdef", 0o640)),
-        "pmesh: others than its owner can read or write the secret file [HOME]/s (mode 0640); run `chmod 600 \
+        "pmesh: other users can read or write the secret file [HOME]/s (mode 0640); run `chmod 600 \
          [HOME]/s`\n"
     );
     // The value may be secret, so it is not shown.
     let said = complaint(|start| start.variable("PMESH_SECRET", "short-but-secret"));
     assert_eq!(
         said,
-        "pmesh: PMESH_SECRET holds no secret
-  caused by: a secret has 64 hexadecimal digits, here is something else; `openssl rand -hex 32` makes one
+        "pmesh: PMESH_SECRET does not hold a valid secret
+  caused by: a secret is 64 hexadecimal digits, but this contains other characters; create one with `openssl rand -hex 32`
 "
     );
 }

@@ -1,5 +1,5 @@
-//! `mesh://*`: whichever nodes serve what is asked for, as the registry has it. Without a server of NATS, each test says
-//! that it is skipped.
+//! `mesh://*`: any nodes that serve the request, as found in the registry. Without a NATS server, each test says that
+//! it is skipped.
 
 use std::net::TcpStream;
 
@@ -31,10 +31,10 @@ fn no_request_is_lost_when_a_node_is_killed() {
     loses_nothing(&mut client, b, &backends);
 }
 
-/// Kills `b`, the first backend's node, when both backends have been asked.
+/// Kills `b`, the node of the first backend, once both backends have got requests.
 fn loses_nothing(client: &mut Client<TcpStream>, b: Program, backends: &[Backend; 2]) {
     let count = |index: usize| backends[index].requests().len();
-    until("both have been asked", || {
+    until("both have got requests", || {
         assert_eq!(client.get("x.test", "/").text(), "hello");
         count(0) > 0 && count(1) > 0
     });
@@ -47,25 +47,25 @@ fn loses_nothing(client: &mut Client<TcpStream>, b: Program, backends: &[Backend
 }
 
 #[test]
-fn nodes_of_the_settings_are_asked_what_they_serve() {
+fn nodes_of_the_settings_report_what_they_serve() {
     let (backends, (a, b), c) = ([(); 2].map(|()| Backend::answering("hello")), two(), Node::new("c"));
     let a = a.start(&[&b, &c]).flags(&["--route", "x.test=mesh://*"]).run();
     let b = b.start(&[]).route("x.test", &backends[0]).run();
     let _c = c.start(&[]).route("x.test", &backends[1]).run();
     let mut client = Client::connect(a.http());
-    until("they were asked", || client.get("x.test", "/").status == 200);
+    until("a node has reported what it serves", || client.get("x.test", "/").status == 200);
     loses_nothing(&mut client, b, &backends);
 }
 
 #[test]
-fn what_is_here_comes_first() {
+fn own_endpoints_come_before_other_nodes() {
     let Some(nats) = Nats::start(&[]) else { return };
     let (own, other, (a, b)) = (Refusing::new(), Backend::answering("b"), two());
     let _b = start(&b, &nats).route("x.test", &other).run();
     let a = start(&a, &nats).flags(&["--route", &format!("x.test=mesh://*,{}", own.address())]).run();
     a.wait_for_line("node b found in the registry");
     let mut client = Client::connect(a.http());
-    // A request that could not be sent goes on, whatever it is.
+    // A request that could not be sent goes to the next endpoint, whatever its method.
     client.send("POST / HTTP/1.1\r\nHost: x.test\r\nContent-Length: 5\r\n\r\nhello");
     assert_eq!(client.response().text(), "b");
     assert_eq!(other.request().body, b"hello");
@@ -74,7 +74,7 @@ fn what_is_here_comes_first() {
             connection.send(crate::support::backend::ok("a"));
         }
     });
-    until("it is found to be back", || client.get("x.test", "/").text() == "a");
+    until("the own backend is back in use", || client.get("x.test", "/").text() == "a");
     for _ in 0..10 {
         assert_eq!(client.get("x.test", "/").text(), "a");
     }
@@ -82,7 +82,7 @@ fn what_is_here_comes_first() {
 }
 
 #[test]
-fn a_path_that_no_node_serves() {
+fn a_path_that_no_node_serves_is_a_502() {
     let Some(nats) = Nats::start(&[]) else { return };
     let (backend, (a, b)) = (Backend::answering("b"), two());
     let _b = start(&b, &nats).flags(&["--route", &format!("x.test/app={}", backend.address)]).run();

@@ -1,4 +1,4 @@
-//! Requests that their client gives up.
+//! Requests that their client cancels.
 
 use std::sync::{Mutex, mpsc};
 
@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[test]
-fn a_client_that_leaves_takes_its_request_along() {
+fn a_request_is_cancelled_when_its_client_leaves() {
     let backend = Backend::start(|connection| {
         connection.request();
         connection.drain();
@@ -22,7 +22,7 @@ fn a_client_that_leaves_takes_its_request_along() {
 }
 
 #[test]
-fn many_that_leave_do_not_disturb_others() {
+fn cancelled_requests_do_not_affect_others() {
     let ((arrived, arrivals), (release, released)) = (mpsc::channel(), mpsc::channel());
     let released = Mutex::new(released);
     let backend = Backend::start(move |connection| {
@@ -36,11 +36,11 @@ fn many_that_leave_do_not_disturb_others() {
         }
     });
     let (a, _b) = nodes(&backend);
-    // Shares the connection of the nodes with all others, and would be lost with it.
+    // It shares the connection between the nodes with all others, and would be lost with it.
     let mut held = Client::connect(a.http());
     held.send("POST / HTTP/1.1\r\nHost: x.test\r\nContent-Length: 1\r\n\r\nx");
     arrivals.recv_timeout(PATIENCE).unwrap();
-    // More than a client of b may cancel, who is no node.
+    // More than b allows a client to cancel that is not a node.
     for _ in 0..20 {
         let ask = |_| {
             let mut client = Client::connect(a.http());

@@ -1,4 +1,4 @@
-//! Nodes with certificates of an authority of one's own.
+//! Nodes with certificates of the user's own authority.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ impl Ca {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    /// Gives a node a certificate, in its home.
+    /// Puts a certificate for the node in its home.
     fn certify(&self, node: &Node, start: Start) -> Start {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new([node.name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
@@ -33,7 +33,7 @@ impl Ca {
 }
 
 #[test]
-fn they_replace_those_of_the_secret() {
+fn they_replace_certificates_derived_from_the_secret() {
     let (backend, (a, b), ca) = (Backend::answering("hello"), two(), Ca::new());
     let c = Node::new("c");
     let _b = ca.certify(&b, b.start(&[])).route("x.test", &backend).run();
@@ -46,7 +46,7 @@ fn they_replace_those_of_the_secret() {
 }
 
 #[test]
-fn a_certificate_for_another_node_is_an_error_at_the_start() {
+fn a_certificate_for_another_node_is_an_error_at_startup() {
     let ((a, b), ca) = (two(), Ca::new());
     let output = ca.certify(&b, a.start(&[])).output();
     assert!(!output.status.success());

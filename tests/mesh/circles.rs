@@ -1,4 +1,4 @@
-//! Routes of nodes that lead to each other and to nothing else.
+//! Routes of nodes that lead to each other and nowhere else.
 
 use crate::{Node, support::Client, two};
 

@@ -1,4 +1,4 @@
-//! Nodes that are not there, or that are not believed.
+//! Nodes that are down, or that fail to prove who they are.
 
 use std::{
     sync::{Arc, Barrier},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[test]
-fn a_node_that_is_away_is_a_502_until_it_is_there() {
+fn a_node_that_is_down_is_a_502_until_it_is_up() {
     let backend = Backend::answering("hello");
     let (a, b) = two();
     let a = a.start(&[&b]).flags(&["--route", "x.test=mesh://b"]).run();
@@ -49,15 +49,15 @@ fn no_request_is_lost_when_one_of_two_nodes_is_killed() {
         assert_eq!(client.get("x.test", "/").text(), "hello");
     }
     let _b = b.start(&[]).route("x.test", &backends[0]).run();
-    // It is back in turn once one request has found that out.
-    until("it is asked", || {
+    // It is used again after one request has found that it is back.
+    until("it gets requests", || {
         assert_eq!(client.get("x.test", "/").text(), "hello");
         backends[0].requests().len() > 10
     });
 }
 
 #[test]
-fn no_request_is_lost_under_load_either() {
+fn no_request_is_lost_under_load() {
     let (backends, (a, b), c) = ([(); 2].map(|()| Backend::answering("hello")), two(), Node::new("c"));
     let b_runs = b.start(&[]).route("x.test", &backends[0]).run();
     let _c = c.start(&[]).route("x.test", &backends[1]).run();
@@ -84,7 +84,7 @@ fn no_request_is_lost_under_load_either() {
 }
 
 #[test]
-fn a_node_with_another_secret_is_not_believed() {
+fn a_node_with_another_secret_is_refused() {
     let backend = Backend::answering("");
     let (a, b) = two();
     let b_runs = b.start_with(OTHER_SECRET, &[]).route("x.test", &backend).flags(&["--log", "debug"]).run();
@@ -97,7 +97,7 @@ fn a_node_with_another_secret_is_not_believed() {
 }
 
 #[test]
-fn a_clock_that_is_wrong_is_told_once() {
+fn a_wrong_clock_is_reported_once() {
     let b = Node::new("b");
     let runs = b.start(&[]).run();
     let identity = NodeIdentity::new("pmesh", "a".parse().unwrap(), [&SECRET.parse().unwrap()]).unwrap();
@@ -111,6 +111,6 @@ fn a_clock_that_is_wrong_is_told_once() {
         assert_eq!(exchange(b.address, &hello).0, b"");
     }
     let line = runs.wait_for_line("the clock of the node at 127.0.0.1");
-    assert!(line.contains("WARN") && line.contains(" s ahead of ours") && line.contains("mesh_clock_window is 60 s"));
+    assert!(line.contains("WARN") && line.contains(" s ahead of ours") && line.contains("mesh_clock_window (60 s)"));
     assert_eq!(runs.log().iter().filter(|line| line.contains("the clock of the node")).count(), 1);
 }

@@ -1,4 +1,4 @@
-//! What a backend behind two nodes is told of the client, and by whom.
+//! The headers that a backend behind two nodes gets about the client and the nodes.
 
 use crate::{
     messages::nodes,
@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[test]
-fn it_is_the_client_of_the_first_node() {
+fn headers_describe_the_client_of_the_first_node() {
     let backend = Backend::answering("");
     let (a, b) = two();
     let b_runs = b.start(&[]).route("x.test", &backend).flags(&["--access-log"]).run();
@@ -39,7 +39,7 @@ fn it_is_the_client_of_the_first_node() {
             "x-request-id: ID",
         ]
     );
-    // One id in the logs of both.
+    // Both logs have the same id.
     assert!(a.wait_for_line("INFO request").contains(&id));
     let line = b_runs.wait_for_line("INFO request");
     assert!(line.contains(&id) && line.contains("node=\"a\""), "{line}");
@@ -50,7 +50,7 @@ fn it_is_the_client_of_the_first_node() {
 fn the_first_node_decides_which_proxies_to_trust() {
     let backend = Backend::answering("");
     let (a, b) = two();
-    // The settings of a count here, not those of b.
+    // Here, the settings of a count, not those of b.
     let _b = b.start(&[]).route("x.test", &backend).run();
     let a = a.start(&[&b]).flags(&["--route", "x.test=mesh://b", "--trusted-proxies", "127.0.0.0/8"]).run();
     let mut client = Client::connect(a.http());
@@ -85,7 +85,7 @@ fn the_first_node_decides_which_proxies_to_trust() {
 }
 
 #[test]
-fn nobody_but_a_node_speaks_for_one() {
+fn only_nodes_can_speak_for_nodes() {
     let backend = Backend::answering("");
     let (_a, b) = nodes(&backend);
     let mut client = Client::connect(b.http());

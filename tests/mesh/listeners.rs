@@ -1,4 +1,4 @@
-//! Other nodes may use the routes of a named listener.
+//! Other nodes can use the routes of a named listener.
 
 use crate::{
     support::{Backend, Client, client::get},
@@ -6,7 +6,7 @@ use crate::{
 };
 
 #[test]
-fn a_node_serves_others_what_only_a_named_listener_serves() {
+fn other_nodes_can_use_routes_of_a_named_listener() {
     let (backends, (a, b)) = (["https", "federation"].map(Backend::answering), two());
     let a = a.start(&[&b]).flags(&["--route", "x.test=mesh://b y.test=mesh://b"]).run();
     let route = |host: &str, listener: &str, backend: &Backend| {

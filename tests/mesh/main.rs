@@ -1,4 +1,4 @@
-//! Several nodes, each the built program: what one lacks, another serves.
+//! Several nodes, each a process of the built program. One serves what another lacks.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "there is nothing outside of a test that could reach it")]
@@ -39,7 +39,7 @@ const SECRET: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c
 const OTHER_SECRET: &str = "100102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const PORT: u16 = 8443;
 
-/// A node that is not started yet, at an address that nobody else takes meanwhile.
+/// A node that is not started yet. No other test uses its address.
 struct Node {
     name: &'static str,
     address: SocketAddr,
@@ -49,18 +49,18 @@ impl Node {
     fn new(name: &'static str) -> Self {
         static NODES: AtomicU8 = AtomicU8::new(0);
 
-        // All of 127.0.0.0/8 is this machine.
+        // All of 127.0.0.0/8 is loopback.
         let [.., high, low] = process::id().to_be_bytes();
         let address = ([127, 200 + NODES.fetch_add(1, Ordering::Relaxed) % 50, high, low], PORT).into();
         Self { name, address }
     }
 
-    /// What others are told.
+    /// The value of `--mesh-peer` for other nodes.
     fn peer(&self) -> String {
         format!("{}={}", self.name, self.address)
     }
 
-    /// A start that knows of `peers`.
+    /// A start with `peers` as known nodes.
     fn start(&self, peers: &[&Self]) -> Start {
         self.start_with(SECRET, peers)
     }
@@ -75,12 +75,12 @@ impl Node {
     }
 }
 
-/// Two of them.
+/// Two nodes.
 fn two() -> (Node, Node) {
     (Node::new("a"), Node::new("b"))
 }
 
-/// Does something again and again until it is so, which nothing else tells of.
+/// Polls a condition that nothing reports until it is true.
 #[track_caller]
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();

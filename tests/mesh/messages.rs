@@ -8,7 +8,7 @@ use crate::{
     two,
 };
 
-/// What `a` sends to `b`, which has the backend.
+/// Starts `a`, which sends requests to `b`, which has the backend.
 pub fn nodes(backend: &Backend) -> (Program, Program) {
     nodes_with(backend, &[])
 }
@@ -21,7 +21,7 @@ pub fn nodes_with(backend: &Backend, flags: &[&str]) -> (Program, Program) {
 }
 
 #[test]
-fn requests_with_and_without_a_body() {
+fn requests_arrive_with_and_without_a_body() {
     let backend = Backend::start(|connection| {
         while let Some(request) = connection.request() {
             connection.send(ok(&format!("{} {} {}", request.method, request.target, request.body.len())));
@@ -41,7 +41,7 @@ fn requests_with_and_without_a_body() {
 }
 
 #[test]
-fn bodies_of_any_length_pass_and_are_not_kept() {
+fn bodies_of_any_length_are_streamed() {
     const LENGTH: usize = 48 * 1024 * 1024;
 
     let backend = Backend::start(|connection| {
@@ -75,7 +75,7 @@ fn bodies_of_any_length_pass_and_are_not_kept() {
 }
 
 #[test]
-fn what_the_other_node_does_not_serve_is_told() {
+fn the_status_says_what_the_other_node_does_not_serve() {
     let backend = Backend::answering("");
     let (a, b) = two();
     let _b = b.start(&[]).flags(&["--route", &format!("x.test/app={}", backend.address)]).run();
@@ -119,10 +119,10 @@ fn each_node_adds_its_prefix_to_those_removed_before() {
 }
 
 #[test]
-fn a_request_that_one_could_not_take_is_as_the_next_one_wants_it() {
+fn a_request_is_rewritten_for_the_endpoint_that_gets_it() {
     let backend = Backend::answering("");
     let (a, b) = two();
-    // b is not there.
+    // b is not running.
     let upstream = format!("upstream = [\"mesh://b\", \"{}\"]\n", backend.address);
     let route = "[[routes]]\nhost = \"x.test\"\nprefix = \"/app\"\nstrip_prefix = true\nhost_header = \"other.test\"\n";
     let a = a.start(&[&b]).config(&format!("{route}{upstream}")).run();
@@ -138,7 +138,7 @@ fn a_request_that_one_could_not_take_is_as_the_next_one_wants_it() {
 }
 
 #[test]
-fn the_name_of_the_api_is_nobodys() {
+fn the_host_of_the_api_is_reserved() {
     let backend = Backend::answering("");
     let (a, b) = two();
     let _b = b.start(&[]).flags(&["--route", &format!("*.internal={}", backend.address)]).run();

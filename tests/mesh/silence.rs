@@ -1,4 +1,4 @@
-//! Who gets nothing from the port for other nodes.
+//! Clients that get no byte from the port for other nodes.
 
 use std::{
     io::{Read, Write},
@@ -46,7 +46,7 @@ fn openssl_gets_no_byte() {
     }
 }
 
-/// What comes back over TLS with these protocols behind a proof, when `bytes` are sent; `None` without TLS.
+/// The response to `bytes` over TLS, with a proof and then these protocols; `None` if the handshake fails.
 fn answer(b: &Node, protocols: &[&str], bytes: &[u8]) -> Option<Vec<u8>> {
     let identity = NodeIdentity::new("pmesh", "a".parse().unwrap(), [&SECRET.parse().unwrap()]).unwrap();
     let proof = identity.proof(&"b".parse().unwrap(), SystemTime::now()).unwrap();
@@ -65,12 +65,12 @@ fn answer(b: &Node, protocols: &[&str], bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn a_node_that_speaks_something_else_is_not_served() {
+fn a_node_without_http2_is_not_served() {
     let (b, _runs, backend) = node();
     let request = get("x.test", "/");
     assert_eq!(answer(&b, &["http/1.1"], request.as_bytes()), None);
     assert_eq!(answer(&b, &[], request.as_bytes()), None);
-    // Agreed on, and not kept.
+    // The client agrees on HTTP/2 and then does not use it.
     let got = answer(&b, &["h2"], request.as_bytes()).unwrap();
     assert!(!String::from_utf8_lossy(&got).contains("HTTP/1.1"));
     assert!(backend.connections().is_empty());

@@ -1,4 +1,4 @@
-//! Requests and responses that somebody does not take, beside others on the same connection of two nodes.
+//! Stalled requests and responses, next to others on the same connection between two nodes.
 
 use std::{
     io::Write,
@@ -12,9 +12,9 @@ use crate::{
     support::{Backend, Client, End, backend::ok, client::get},
 };
 
-/// More than a connection of a client of HTTP/2 may have waiting.
+/// More than an HTTP/2 connection of a client may have waiting.
 const STALLED: usize = 6;
-/// Nobody is sent away.
+/// No request times out.
 const PATIENT: &[&str] = &["--stall-timeout", "1h", "--response-timeout", "1h"];
 
 #[test]

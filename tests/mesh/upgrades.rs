@@ -32,7 +32,7 @@ fn a_websocket_crosses_nodes() {
 }
 
 #[test]
-fn a_client_that_vanishes_ends_the_tunnel_at_both_nodes() {
+fn a_tunnel_is_closed_at_both_nodes_when_the_client_vanishes() {
     let backend = Backend::start(|connection| {
         let mut socket = tungstenite::accept(connection).unwrap();
         while socket.read().is_ok() {}

@@ -7,11 +7,11 @@ use crate::{
     support::{Backend, Client, End, network::isolated},
 };
 
-/// So long that only the connection itself can tell that nobody is there any more.
+/// So long that only the connection itself can show that the other node is gone.
 const PATIENT: &[&str] = &["--stall-timeout", "1h", "--response-timeout", "1h"];
 
 #[test]
-fn requests_on_a_node_that_vanishes_end_in_errors() {
+fn requests_to_a_vanished_node_fail() {
     isolated(|network| {
         let backend = Backend::start(|connection| {
             let request = connection.request().unwrap();
@@ -33,7 +33,7 @@ fn requests_on_a_node_that_vanishes_end_in_errors() {
         let (rest, end) = half.end();
         assert!(b"half ".ends_with(&rest[..]), "{rest:?}");
         assert_ne!(end, End::Open);
-        // No request waits for it again.
+        // No other request waits for the node.
         assert_eq!(Client::connect(a.http()).get("x.test", "/").status, 502);
     });
 }

@@ -1,4 +1,4 @@
-//! A node with an address in the settings and another in the registry.
+//! A node with one address in the settings and another in the registry.
 
 use std::{
     net::{IpAddr, TcpListener},
@@ -17,11 +17,11 @@ use crate::{
 };
 
 #[test]
-fn requests_go_first_to_the_address_where_the_node_was_last() {
+fn the_address_that_worked_last_is_tried_first() {
     let Some(nats) = Nats::start(&[]) else { return };
     let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
     let fixed = format!("b={}", elsewhere.local_addr().unwrap());
-    // Hangs up, and counts the connections for requests, which come from a network of their own.
+    // Closes connections, and counts those for requests, which come from a subnet of their own.
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
     thread::spawn(move || {
@@ -42,7 +42,7 @@ fn requests_go_first_to_the_address_where_the_node_was_last() {
     a.wait_for_line("node b found in the registry");
     for _ in 0..5 {
         assert_eq!(client.get("x.test", "/").text(), "hello");
-        // Then the next request needs a new connection.
+        // So that the next request needs a new connection.
         thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(asked.load(Ordering::Relaxed), 1);

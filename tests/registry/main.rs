@@ -1,4 +1,4 @@
-//! How nodes find each other through a real server of NATS. Without one, each test says that it is skipped.
+//! Nodes find each other through a real NATS server. Without one, each test says that it is skipped.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "there is nothing outside of a test that could reach it")]
@@ -29,12 +29,12 @@ use tokio::sync::watch;
 const SECRET: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const OTHER_SECRET: &str = "100102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
-/// Entries outlast the test unless something is done about it.
+/// Entries outlive the test unless they are removed.
 const NEVER: Timing = Timing { renewal: Duration::from_secs(3600), lifetime: Duration::from_secs(3600) };
-/// Soon, but late enough for a busy machine to renew in between.
+/// Short, but long enough for a busy machine to renew in time.
 const SOON: Timing = Timing { renewal: Duration::from_millis(200), lifetime: Duration::from_secs(2) };
 
-/// A registry in this process. It is stopped, and waited for, when this is dropped.
+/// A registry in this process. Dropping it stops it and waits for it.
 struct Node {
     own: Announcement,
     peers: Arc<Peers>,
@@ -70,14 +70,14 @@ impl Node {
         self.registry.as_ref().unwrap()
     }
 
-    /// Whether it knows exactly these.
+    /// Whether it knows exactly these nodes.
     fn knows(&self, names: &[&str]) -> bool {
         self.peers.load().iter().map(|peer| peer.name.as_str()).eq(names.iter().copied())
     }
 
     #[track_caller]
     fn wait_until_connected(&self) {
-        eventually("the registry is there", || self.view.status().is_connected());
+        eventually("the registry is connected", || self.view.status().is_connected());
     }
 
     #[track_caller]
@@ -107,7 +107,7 @@ fn announcement(name: &str) -> Announcement {
     }
 }
 
-/// Puts an entry that nobody renews into the bucket.
+/// Puts an entry into the bucket that nobody renews.
 fn put(nats: &Nats, announcement: &Announcement, time: SystemTime, secret: &str) {
     let sealed = seal(secret).seal(announcement, time).unwrap();
     let key = announcement.node.to_string();
@@ -116,7 +116,7 @@ fn put(nats: &Nats, announcement: &Announcement, time: SystemTime, secret: &str)
     });
 }
 
-/// Does something to the bucket as another program would.
+/// Changes the bucket as another program would.
 fn with_bucket(nats: &Nats, work: impl AsyncFnOnce(jetstream::Context, Store)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -126,7 +126,7 @@ fn with_bucket(nats: &Nats, work: impl AsyncFnOnce(jetstream::Context, Store)) {
     });
 }
 
-/// Waits until something is so, which no other thread tells of.
+/// Polls a condition that no other thread reports until it is true.
 #[track_caller]
 fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();

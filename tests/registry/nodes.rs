@@ -7,9 +7,9 @@ use pmesh::mesh::RegistryStatus;
 use crate::{NEVER, Nats, Node, OTHER_SECRET, SECRET, SOON, announcement, eventually, put, with_bucket};
 
 #[test]
-fn nodes_find_each_other_hear_of_changes_and_part() {
+fn nodes_find_each_other_notice_changes_and_leave() {
     let Some(nats) = Nats::start(&[]) else { return };
-    // Nothing is renewed and nothing ends by itself here.
+    // Nothing is renewed or expires here.
     let (a, b) = (Node::start("a", &nats, NEVER), Node::start("b", &nats, NEVER));
     a.wait_until_knows(&["b"]);
     b.wait_until_knows(&["a"]);
@@ -34,7 +34,7 @@ fn nodes_find_each_other_hear_of_changes_and_part() {
 }
 
 #[test]
-fn a_taken_name_stays_with_its_node() {
+fn a_name_stays_with_its_first_node() {
     let Some(nats) = Nats::start(&[]) else { return };
     let a = Node::start("a", &nats, NEVER);
     a.wait_until_connected();
@@ -51,14 +51,14 @@ fn a_taken_name_stays_with_its_node() {
     for one in [&second, &first, &second] {
         say(one);
     }
-    // Heard after all of those.
+    // It is handled after all of those.
     say(&announcement("c"));
     a.wait_until_knows(&["b", "c"]);
     assert!(Arc::ptr_eq(known, a.peers.load().get("b").unwrap()));
 }
 
 #[test]
-fn a_server_that_dies_and_forgets_changes_nothing() {
+fn a_server_that_dies_and_loses_its_bucket_changes_nothing() {
     let Some(mut nats) = Nats::start(&[]) else { return };
     let (a, b) = (Node::start("a", &nats, SOON), Node::start("b", &nats, SOON));
     a.wait_until_knows(&["b"]);
@@ -66,21 +66,21 @@ fn a_server_that_dies_and_forgets_changes_nothing() {
     nats.kill();
     let away = || matches!(&*a.view.status(), RegistryStatus::Away { error: Some(_), .. });
     eventually("a has noticed", away);
-    // What would end b's entry were the registry there. Nothing to wait for: that nothing happens is what is tested.
+    // With a registry, b's entry would expire. There is nothing to wait for: the test is that nothing happens.
     thread::sleep(2 * SOON.lifetime);
     assert!(a.knows(&["b"]) && away());
 
     nats.restart();
     a.wait_until_connected();
     b.wait_until_connected();
-    // The bucket was in memory: all that is in it now is new.
+    // The bucket was in memory, so everything in it now is new.
     let c = Node::start("c", &nats, NEVER);
     c.wait_until_knows(&["a", "b"]);
     a.wait_until_knows(&["b", "c"]);
 }
 
 #[test]
-fn a_server_that_comes_late_is_found() {
+fn a_server_that_starts_late_is_found() {
     let Some(mut nats) = Nats::new(&[]) else { return };
     let a = Node::start("a", &nats, NEVER);
     eventually("a has tried", || matches!(&*a.view.status(), RegistryStatus::Away { error: Some(_), .. }));
@@ -91,7 +91,7 @@ fn a_server_that_comes_late_is_found() {
 }
 
 #[test]
-fn a_bucket_that_was_made_anew_is_noticed() {
+fn a_recreated_bucket_is_noticed() {
     let Some(nats) = Nats::start(&[]) else { return };
     let (a, b) = (Node::start("a", &nats, SOON), Node::start("b", &nats, SOON));
     a.wait_until_knows(&["b"]);
@@ -105,14 +105,14 @@ fn a_bucket_that_was_made_anew_is_noticed() {
 }
 
 #[test]
-fn nodes_with_another_secret_are_passed_over() {
+fn nodes_with_another_secret_are_ignored() {
     let Some(nats) = Nats::start(&[]) else { return };
     let a = Node::start("a", &nats, NEVER);
     a.wait_until_connected();
     let stranger = Node::with_secret("b", &nats, NEVER, OTHER_SECRET);
     eventually("a has seen the stranger", || a.view.unbelieved() == 1);
     eventually("the stranger has seen a", || stranger.view.unbelieved() == 1);
-    // What is put later is heard later.
+    // Entries are handled in the order in which they were put.
     let c = Node::start("c", &nats, NEVER);
     a.wait_until_knows(&["c"]);
     c.wait_until_knows(&["a"]);
@@ -120,7 +120,7 @@ fn nodes_with_another_secret_are_passed_over() {
 }
 
 #[test]
-fn an_entry_that_is_not_renewed_ends() {
+fn an_entry_that_is_not_renewed_expires() {
     let Some(nats) = Nats::start(&[]) else { return };
     let a = Node::start("a", &nats, SOON);
     a.wait_until_connected();

@@ -1,4 +1,4 @@
-//! The built program, and what it says of the registry.
+//! The built program, and what it logs about the registry.
 
 use std::{
     fs::{self, File},
@@ -16,7 +16,7 @@ use crate::{
     support::{Backend, Client, Program, Start, program::PROGRAM},
 };
 
-/// A node that finds others in this registry.
+/// A node that finds others through this registry.
 pub fn start(node: &str, registry: &str) -> Start {
     Start::new().workers(1).variable("PMESH_SECRET", SECRET).flags(&["--node", node, "--mesh-registry", registry])
 }
@@ -26,7 +26,7 @@ fn count(program: &Program, text: &str) -> usize {
 }
 
 #[test]
-fn programs_find_each_other_and_say_so_once() {
+fn programs_find_each_other_and_log_it_once() {
     let Some(mut nats) = Nats::start(&[]) else { return };
     let backend = Backend::answering("");
     let a = start("a", &nats.url()).route("served.test", &backend).run();
@@ -53,7 +53,7 @@ fn programs_find_each_other_and_say_so_once() {
 }
 
 #[test]
-fn a_registry_that_is_away_at_the_start_stops_nothing() {
+fn a_registry_that_is_unavailable_at_startup_stops_nothing() {
     let Some(mut nats) = Nats::new(&[]) else { return };
     let backend = Backend::answering("");
     let mut a = start("a", &nats.url()).route("served.test", &backend).run();
@@ -69,7 +69,7 @@ fn a_registry_that_is_away_at_the_start_stops_nothing() {
 }
 
 #[test]
-fn two_nodes_of_one_name_are_warned_about() {
+fn two_nodes_with_the_same_name_cause_a_warning() {
     let Some(nats) = Nats::start(&[]) else { return };
     let a = start("a", &nats.url()).run();
     a.wait_for_line("connected to the node registry");
@@ -81,7 +81,7 @@ fn two_nodes_of_one_name_are_warned_about() {
 }
 
 #[test]
-fn a_node_that_starts_again_after_a_crash_is_no_other() {
+fn a_node_that_restarts_after_a_crash_is_the_same_node() {
     let Some(nats) = Nats::start(&[]) else { return };
     let first = start("a", &nats.url()).run();
     first.wait_for_line("connected to the node registry");
@@ -95,7 +95,7 @@ fn a_node_that_starts_again_after_a_crash_is_no_other() {
 }
 
 #[test]
-fn clocks_that_are_apart_and_entries_of_strangers_are_told() {
+fn wrong_clocks_and_foreign_entries_are_reported() {
     let Some(nats) = Nats::start(&[]) else { return };
     let a = start("a", &nats.url()).run();
     a.wait_for_line("connected to the node registry");
@@ -111,9 +111,9 @@ fn clocks_that_are_apart_and_entries_of_strangers_are_told() {
 }
 
 #[test]
-fn a_clock_that_makes_a_node_silent_is_told() {
+fn a_silent_node_with_a_wrong_clock_is_explained() {
     let Some(nats) = Nats::start(&[]) else { return };
-    // As silent as a node whose clock is wrong.
+    // It is silent like a node with a wrong clock.
     let silent = Start::new().run();
     let a = start("a", &nats.url()).run();
     a.wait_for_line("connected to the node registry");
@@ -125,7 +125,7 @@ fn a_clock_that_makes_a_node_silent_is_told() {
 }
 
 #[test]
-fn a_new_secret_takes_over() {
+fn a_secret_is_rotated_without_losing_nodes() {
     let Some(nats) = Nats::start(&[]) else { return };
     let with_home = |node: &str, secret: &str| {
         let start = Start::new().workers(1).flags(&["--node", node, "--mesh-registry", &nats.url()]);
@@ -161,7 +161,7 @@ fn set_secret(home: &Path, secret: &str) {
 }
 
 #[test]
-fn a_password_is_used_and_not_shown() {
+fn a_password_is_used_and_not_logged() {
     let Some(nats) = Nats::start(&["--user", "pmesh", "--pass", "hunter2"]) else { return };
     let with = |password: &str| format!("nats://pmesh:{password}@{}", nats.address);
     let a = start("a", &with("hunter2")).flags(&["--log", "trace,async_nats=trace"]).run();

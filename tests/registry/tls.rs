@@ -24,7 +24,7 @@ fn nodes_find_each_other_over_tls_if_the_certificate_is_trusted() {
 }
 
 #[test]
-fn a_certificate_of_an_unknown_authority_is_not_accepted() {
+fn a_certificate_from_an_unknown_authority_is_refused() {
     let Some(mut nats) = Nats::new(&[]) else { return };
     nats.require_tls();
     nats.restart();

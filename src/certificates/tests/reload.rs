@@ -1,4 +1,4 @@
-//! What the certificates of one generation take over from those of the generation before.
+//! What certificates take over from the previous generation.
 
 use super::*;
 
@@ -6,13 +6,13 @@ fn config(certificates: &Certificates, name: &str) -> Option<Arc<ServerConfig>> 
     certificates.server_config(&host(name))
 }
 
-/// Whether a name is shown the same certificate as before, out of the same memory.
+/// Whether a name gets the very same certificate as before, from the same memory.
 fn is_same(before: &Certificates, after: &Certificates, name: &str) -> bool {
     Arc::ptr_eq(&config(before, name).unwrap(), &config(after, name).unwrap())
 }
 
 #[test]
-fn names_that_stay_keep_what_was_issued_for_them() {
+fn names_that_stay_keep_their_certificates() {
     let setup = Setup::new();
     let before = setup.certificates(&["a.example", "b.example", "*.c.example"]).unwrap();
     for name in ["a.example", "b.example", "x.c.example"] {
@@ -24,7 +24,7 @@ fn names_that_stay_keep_what_was_issued_for_them() {
     for name in ["a.example", "x.c.example"] {
         assert!(is_same(&before, &after, name), "{name}");
     }
-    // Also what is issued later: requests in flight may finish on either.
+    // Even one that is issued later: requests in flight can finish on either.
     assert!(is_same(&before, &after, "y.c.example"));
 }
 
@@ -34,7 +34,7 @@ fn files_with_the_same_contents_are_not_parsed_again() {
     setup.add(&["a.example"]);
     setup.add(&["*.b.example", "127.0.0.1"]);
     let before = setup.certificates(&["a.example", "x.b.example"]).unwrap();
-    // Another line of the settings, and a name that it was of no use for.
+    // From another line of the settings, and valid for a name that was not served before.
     setup.files.reverse();
     for files in &mut setup.files {
         files.origin = "elsewhere".to_owned();
@@ -52,17 +52,17 @@ fn files_with_the_same_contents_are_not_parsed_again() {
 }
 
 #[test]
-fn doubts_are_about_the_names_that_are_served_now() {
+fn doubts_are_about_the_current_names() {
     let mut setup = Setup::new();
     setup.add(&["a.example"]);
     let before = setup.certificates(&["a.example"]).unwrap();
     assert!(before.doubts().is_empty());
     let after = setup.next_certificates(&["b.example"], &before).unwrap();
-    assert!(after.doubts()[0].ends_with("is valid for no name that is served"), "{:?}", after.doubts());
+    assert!(after.doubts()[0].ends_with("is not valid for any served name"), "{:?}", after.doubts());
 }
 
 #[test]
-fn a_build_that_fails_leaves_the_previous_one_as_it_is() {
+fn a_failed_build_does_not_change_the_previous_certificates() {
     let mut setup = Setup::new();
     let certificate = setup.add(&["a.example"]);
     let before = setup.certificates(&["a.example", "b.example"]).unwrap();
@@ -75,7 +75,7 @@ fn a_build_that_fails_leaves_the_previous_one_as_it_is() {
 }
 
 #[test]
-fn files_that_changed_meanwhile_are_read_and_sessions_stay() {
+fn changed_files_are_read_and_sessions_survive() {
     let mut setup = Setup::new();
     setup.add(&["a.example"]);
     let before = setup.certificates(&["a.example", "b.example"]).unwrap();
@@ -102,7 +102,7 @@ fn files_that_changed_meanwhile_are_read_and_sessions_stay() {
 }
 
 #[test]
-fn a_change_while_the_next_generation_is_built_is_noticed_by_its_watch() {
+fn a_change_during_a_reload_is_noticed_by_the_new_watch() {
     let mut setup = Setup::new();
     setup.add(&["a.example"]);
     let before = setup.certificates(&["a.example"]).unwrap();
@@ -116,7 +116,7 @@ fn a_change_while_the_next_generation_is_built_is_noticed_by_its_watch() {
 }
 
 #[test]
-fn another_authority_issues_for_all_generations() {
+fn a_new_authority_issues_for_all_generations() {
     let setup = Setup::new();
     let before = setup.certificates(&["a.example"]).unwrap();
     let first = config(&before, "a.example").unwrap();
@@ -127,7 +127,7 @@ fn another_authority_issues_for_all_generations() {
 }
 
 #[test]
-fn nothing_is_taken_over_from_another_issuer() {
+fn nothing_is_shared_with_another_issuer() {
     let (one, other) = (Setup::new(), Setup::new());
     let before = one.certificates(&["a.example"]).unwrap();
     let after = other.next_certificates(&["a.example"], &before).unwrap();
