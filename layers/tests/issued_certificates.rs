@@ -1,4 +1,4 @@
-//! Certificates of the authority, seen by those who have to accept them: rustls, webpki and OpenSSL.
+//! Issued certificates, checked by the software that has to accept them: rustls, webpki and OpenSSL.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -19,7 +19,7 @@ use rustls::{
 };
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
-/// What is issued, a name that it serves, and one that it does not.
+/// The issued name, a name that it is valid for, and one that it is not.
 const CASES: [(&str, &str, &str); 5] = [
     ("app.example.com", "app.example.com", "other.example.com"),
     ("localhost", "localhost", "a.localhost"),
@@ -71,7 +71,7 @@ fn webpki_accepts_them_while_they_are_valid() {
 }
 
 #[test]
-fn clients_that_trust_the_authority_shake_hands() {
+fn handshakes_succeed_with_clients_that_trust_the_authority() {
     let authority = authority();
     for (name, served, unserved) in CASES {
         for version in [&rustls::version::TLS12, &rustls::version::TLS13] {

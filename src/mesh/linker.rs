@@ -33,7 +33,7 @@ pub struct Linker {
     pub idle_timeout: Duration,
     /// Maximum age at which a connection gets new requests; `None` means no maximum.
     pub max_age: Option<Duration>,
-    /// How long a connection may last after its secret was dropped.
+    /// How long a connection may last after its secret was removed.
     pub grace: Duration,
 }
 

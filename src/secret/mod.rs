@@ -2,7 +2,7 @@
 //!
 //! It is in a file of the home folder that the first start creates, in a file that the user names, or in the
 //! environment. To replace it, [`rotate`] keeps the old secret next to the new one, and nodes accept both until
-//! [`finish`] drops the old one. A running server notices through a [`SecretWatch`].
+//! [`finish`] removes the old one. A running server notices through a [`SecretWatch`].
 
 mod context;
 mod error;

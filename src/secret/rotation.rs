@@ -51,7 +51,7 @@ pub fn rotate(home: &Path, new: &Secret) -> Result<(), SecretError> {
     replace(home, &path, new).map_err(|source| SecretError::Write { path, source })
 }
 
-/// Drops the old secret of the home folder.
+/// Removes the old secret of the home folder.
 ///
 /// # Errors
 ///

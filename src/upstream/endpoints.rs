@@ -46,7 +46,7 @@ pub struct ConnectionSettings {
     idle_max: usize,
     idle_timeout: Duration,
     max_age: Option<Duration>,
-    /// How long a connection to a node may last after its secret was dropped.
+    /// How long a connection to a node may last after its secret was removed.
     grace: Duration,
     subnet_dialer: Ipv4Net,
     source_addresses: Vec<IpAddr>,

@@ -23,7 +23,7 @@ fn a_node_that_is_down_is_a_502_until_it_is_up() {
     let mut client = Client::connect(a.http());
     assert_eq!(client.get("x.test", "/").status, 502);
     let line = a.wait_for_line("endpoint=\"mesh://b\"");
-    assert!(line.contains(&format!("node b ({}) cannot be connected to", b.address)), "{line}");
+    assert!(line.contains(&format!("node b ({}) is unreachable", b.address)), "{line}");
     for _ in 0..2 {
         let runs = b.start(&[]).route("x.test", &backend).run();
         assert_eq!(client.get("x.test", "/").text(), "hello");
@@ -92,7 +92,7 @@ fn a_node_with_another_secret_is_refused() {
     assert_eq!(Client::connect(a.http()).get("x.test", "/").status, 502);
     let line = a.wait_for_line("closed the connection without a byte");
     assert!(line.contains("WARN") && line.contains("it holds another secret"), "{line}");
-    b_runs.wait_for_line("the proof is of another secret");
+    b_runs.wait_for_line("the proof was made with another secret");
     assert!(backend.connections().is_empty());
 }
 

@@ -293,8 +293,8 @@ fn nodes() {
     for (flags, expected) in [
         (
             &["--node", "a.b"][..],
-            "--node: expected the name of a node, such as berlin-1, found \"a.b\": '.' cannot stand in the name of a \
-             node: it has letters from a to z, digits and hyphens"
+            "--node: expected the name of a node, such as berlin-1, found \"a.b\": '.' is not allowed in a node \
+             name; use letters from a to z, digits and hyphens"
                 .to_owned(),
         ),
         (&["--mesh-peer", "b"], "--mesh-peer: expected NAME=HOST:PORT, found \"b\"".into()),
@@ -343,7 +343,7 @@ fn nodes() {
     );
     assert_file_error(
         "[mesh_peers]\n\"b.c\" = \"d:1\"",
-        "2: mesh_peers.\"b.c\": '.' cannot stand in the name of a node: it has letters from a to z, digits and hyphens",
+        "2: mesh_peers.\"b.c\": '.' is not allowed in a node name; use letters from a to z, digits and hyphens",
     );
     assert_file_error(
         "[[routes]]\nhost = \"a\"\nupstream = [\"a:1\"]\n[[routes]]\nhost = \"x\"\nupstream = [\"mesh://b\"]\n",

@@ -15,20 +15,20 @@ const PURPOSE: Purpose = Purpose { label: "authority for public names v1", commo
 
 /// A certificate authority that is derived from a [`Secret`] and issues certificates for browsers and other clients.
 ///
-/// Its certificate is the same on every node, at every start and in every version: all of it comes from the secret or
-/// is fixed. It is valid from 2020-01-01 to 2049-12-31, and may issue no further authorities.
+/// Its certificate is the same on every node, at every start, and in every version: all of it is either derived from
+/// the secret or fixed. It is valid from 2020-01-01 to 2049-12-31, and cannot issue further authorities.
 #[derive(Debug)]
 pub struct Authority(DerivedAuthority);
 
 impl Authority {
-    /// Derives the authority of a program. `context` is the program's name, 1 to 32 bytes. It must never change:
-    /// another one gives an unrelated authority. People see it in the certificate, as in `example local authority
-    /// 5a17c0de`.
+    /// Derives the authority of a program. `context` is the program's name, 1 to 32 bytes. It must never change,
+    /// because another context gives an unrelated authority. People see it in the certificate, as in `example local
+    /// authority 5a17c0de`.
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] when `context` is empty or too long, or when the certificate cannot be made, which happens for no
-    /// secret known.
+    /// [`IdentityError`] if `context` is empty or too long, or if the certificate cannot be created, which no known
+    /// secret causes.
     pub fn derive(secret: &Secret, context: &str) -> Result<Self, IdentityError> {
         DerivedAuthority::derive(secret, context, &PURPOSE).map(Self)
     }
@@ -43,22 +43,22 @@ impl Authority {
         self.0.certificate_der()
     }
 
-    /// The fingerprint of the certificate, as trust stores show it.
+    /// The fingerprint of the certificate, in the form that trust stores show.
     pub fn fingerprint(&self) -> Fingerprint {
         self.0.fingerprint()
     }
 
-    /// Issues a server certificate for one name, with a new key of its own, valid at `now` and for
-    /// [`LIFETIME`] from then.
+    /// Issues a server certificate for one name, with its own new key, valid from [`CLOCK_SLACK`] before `now` until
+    /// [`LIFETIME`] after it.
     ///
-    /// A name becomes a DNS name of the certificate, an IP address an address of it, and `*.example.com` a
-    /// wildcard, which TLS clients accept for names one label below `example.com` only (RFC 9525, 6.3). Many
-    /// accept no wildcard below a single label, such as `*.localhost`.
+    /// A host name becomes a DNS name of the certificate, an IP address an IP address, and `*.example.com` a wildcard.
+    /// TLS clients accept a wildcard only for names one label below `example.com` (RFC 9525, 6.3). Many accept no
+    /// wildcard below a single label, such as `*.localhost`.
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] when the name looks like an IP address but is none (`1.2.3`), when `now` is before 1970 or
-    /// after 9999, or when the system gives no random numbers.
+    /// [`IdentityError`] if the name looks like an IP address but is not one (`1.2.3`), if `now` is before 1970 or
+    /// after 9999, or if the system provides no random numbers.
     pub fn issue(&self, name: &HostPattern, now: SystemTime) -> Result<Issued, IdentityError> {
         let leaf = Leaf {
             name: alternative_name(name)?,
@@ -103,13 +103,13 @@ mod tests {
     }
 
     #[test]
-    fn one_secret_one_authority() {
+    fn each_secret_has_its_own_authority() {
         assert_eq!(authority("1").certificate_der(), authority("1").certificate_der());
         assert_ne!(authority("1").certificate_der(), authority("2").certificate_der());
     }
 
     #[test]
-    fn one_context_one_authority() {
+    fn each_context_has_its_own_authority() {
         let secret: Secret = "1".repeat(64).parse().unwrap();
         let other = Authority::derive(&secret, "example").unwrap();
         assert_ne!(authority("1").certificate_der(), other.certificate_der());
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_an_address_and_is_none_is_an_error() {
+    fn a_name_that_only_looks_like_an_address_is_an_error() {
         for name in ["1.2.3", "999.1.1.1"] {
             let error = authority("1").issue(&name.parse().unwrap(), SystemTime::now()).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");

@@ -13,24 +13,24 @@ use super::{
     key::DerivedKey,
 };
 
-/// What tells one derived authority of a program from another. To change it, or anything below that ends up in the
-/// certificate, is to change the authority: whoever trusts the old one refuses the new.
+/// What distinguishes the derived authorities of a program. Changing it, or anything below that is part of the
+/// certificate, changes the authority: clients that trust the old one refuse the new one.
 #[derive(Debug)]
 pub(super) struct Purpose {
-    /// Behind the context, what the key is derived from.
+    /// Follows the context in the label that the key is derived with.
     pub(super) label: &'static str,
-    /// What people see, between the context and a part of the key's hash.
+    /// The readable part of the common name, between the context and a part of the key's hash.
     pub(super) common_name: &'static str,
 }
 
 /// Leaves room for the rest of a common name, which has at most 64 characters (RFC 5280, A.1).
 const MAX_CONTEXT: usize = 32;
 
-/// A certificate authority all of which comes from the secret or is fixed.
+/// A certificate authority. All of it is derived from the secret or fixed.
 ///
-/// The key is on P-256, since browsers accept no Ed25519; it may issue certificates for others, but no further
-/// authorities; and it is valid from 2020-01-01 to 2049-12-31, since dates from 2050 on are written in another form
-/// (RFC 5280, 4.1.2.5), which few certificates have tried out.
+/// The key is on P-256, because browsers do not accept Ed25519. It can issue certificates, but no further authorities.
+/// It is valid from 2020-01-01 to 2049-12-31, because dates from 2050 on are encoded differently (RFC 5280, 4.1.2.5),
+/// which few certificates have tried out.
 #[derive(Debug)]
 pub(super) struct DerivedAuthority {
     pub(super) issuer: Issuer<'static, DerivedKey>,
@@ -61,7 +61,7 @@ impl DerivedAuthority {
     }
 }
 
-/// What the authority's certificate says.
+/// The contents of the authority's certificate.
 fn params(key: &DerivedKey, common_name: &str) -> CertificateParams {
     let key_hash = Sha256::digest(key.subject_public_key_info());
     // Two authorities in one trust store differ in what people see and in what software compares.
@@ -69,7 +69,7 @@ fn params(key: &DerivedKey, common_name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, format!("{common_name} {shown}"));
     params.serial_number = Some(serial_number(&key_hash[..16]));
-    // RFC 7093, 2, method 1, spelled out: a library's default may change.
+    // RFC 7093, 2, method 1, spelled out because a library's default can change.
     params.key_identifier_method = KeyIdMethod::PreSpecified(key_hash[..20].to_vec());
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(2049, 12, 31);
@@ -87,7 +87,7 @@ pub(super) fn serial_number(bytes: &[u8]) -> SerialNumber {
     SerialNumber::from(bytes)
 }
 
-/// The SHA-256 of a certificate. Displayed as by `openssl x509 -fingerprint -sha256`: `AB:CD:…`.
+/// The SHA-256 of a certificate. Displayed like the output of `openssl x509 -fingerprint -sha256`: `AB:CD:…`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 

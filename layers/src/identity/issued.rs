@@ -13,12 +13,12 @@ use super::{
     random,
 };
 
-/// How long a certificate of the [`Authority`](super::Authority) is valid from the moment it is issued: 90 days. Long enough that a client with a
-/// slow clock accepts one that is replaced in time, and well below every client's maximum (Apple's is 825 days for
-/// authorities that people add).
+/// How long a certificate of the [`Authority`](super::Authority) is valid after it is issued: 90 days. That is long
+/// enough that clients with a slow clock accept its replacement, and well below every client's maximum (Apple's is 825
+/// days for authorities that people add).
 pub const LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// How long before the moment of issue a certificate is valid, for clients whose clock is late: a day.
+/// How far certificates are backdated, for clients with a slow clock: one day.
 pub const CLOCK_SLACK: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The last second that a certificate can name: 9999-12-31T23:59:59Z (RFC 5280, 4.1.2.5), in seconds since 1970.
@@ -28,24 +28,24 @@ const END_OF_TIME: u64 = 253_402_300_799;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Issued {
-    /// What is sent in a handshake: the certificate alone, since the other side has the authority's own.
+    /// The certificates to send in a handshake: only this one, because the other side has the authority's.
     pub chain: Vec<CertificateDer<'static>>,
-    /// The private key, in PKCS #8.
+    /// The private key, in PKCS #8 format.
     pub key: PrivateKeyDer<'static>,
-    /// The first moment of validity, some time before it was issued.
+    /// The start of its validity, some time before it was issued.
     pub not_before: SystemTime,
-    /// The last moment of validity.
+    /// The end of its validity.
     pub not_after: SystemTime,
 }
 
-/// What a certificate that is to be issued says.
+/// The contents of a certificate to be issued.
 #[derive(Debug)]
 pub(super) struct Leaf {
     pub(super) name: SanType,
     pub(super) usage: ExtendedKeyUsagePurpose,
-    /// How long before the moment of issue it is valid.
+    /// How far it is backdated.
     pub(super) slack: Duration,
-    /// How long from that moment on.
+    /// How long it is valid after it is issued.
     pub(super) lifetime: Duration,
 }
 
@@ -64,7 +64,7 @@ impl Leaf {
         let key = KeyPair::generate().map_err(Kind::Certificate)?;
 
         let mut params = CertificateParams::default();
-        // All read the alternative name alone; a common name holds no more than 64 bytes.
+        // Clients read only the alternative name, and a common name has at most 64 bytes.
         params.distinguished_name = DistinguishedName::new();
         params.subject_alt_names = vec![self.name];
         params.serial_number = Some(serial_number(&serial));

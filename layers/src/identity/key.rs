@@ -11,8 +11,8 @@ use super::{
     error::{IdentityError, Kind},
 };
 
-/// A P-256 key that is derived, not generated, and signs without random numbers (RFC 6979), so that nodes which
-/// share a secret sign the same bytes with the same signature.
+/// A P-256 key that is derived, not generated. It signs without random numbers (RFC 6979), so nodes with the same
+/// secret sign the same bytes with the same signature.
 pub(super) struct DerivedKey {
     key: SigningKey,
     /// The uncompressed point (SEC 1, 2.3.3).
@@ -20,11 +20,11 @@ pub(super) struct DerivedKey {
 }
 
 impl DerivedKey {
-    /// Derives the key that serves the purpose `label`. Another label gives an unrelated key.
+    /// Derives the key for the purpose `label`. Another label gives an unrelated key.
     ///
-    /// HKDF-SHA256 (RFC 5869) without a salt, `label` and a counter byte as its info, gives 32 bytes; the first
-    /// that are a private key are taken (testing candidates: FIPS 186-5, A.2.2). So the key is not biased at all.
-    /// One candidate in 2^32 is passed over; that all 256 are never happens.
+    /// HKDF-SHA256 (RFC 5869), without a salt and with `label` and a counter byte as info, gives candidates of 32
+    /// bytes. The first one that is a valid private key is used (testing candidates: FIPS 186-5, A.2.2), so the key is
+    /// not biased. One candidate in 2^32 is invalid; all 256 never are.
     pub(super) fn derive(secret: &Secret, label: &str) -> Result<Self, IdentityError> {
         let hkdf = Hkdf::<Sha256>::new(None, secret.bytes());
         let mut candidate = Zeroizing::new([0; 32]);

@@ -1,9 +1,9 @@
 //! Derives a certificate authority from a shared secret, and issues certificates: one secret instead of a PKI.
 //!
 //! Every node with the same [`Secret`] derives the same [`Authority`], byte for byte, at every start and in every
-//! version. Clients that trust its certificate accept what any of the nodes issues, and nodes store only the secret.
+//! version. Clients that trust its certificate accept what any of the nodes issues. Nodes store only the secret.
 //!
-//! The certificates that nodes show each other come from a separate, unrelated [`NodeAuthority`]. The module
+//! The certificates that nodes present to each other come from a separate, unrelated [`NodeAuthority`]. The module
 //! [`node`](crate::node) uses them.
 //!
 //! ```
@@ -13,7 +13,7 @@
 //! use rustls::{ServerConfig, crypto::aws_lc_rs};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // Kept where only this program reads it, and given to every other node.
+//! // Store it where only this program can read it, and copy it to every other node.
 //! let secret = Secret::generate()?;
 //! let authority = Authority::derive(&secret, "example")?;
 //!

@@ -2,15 +2,15 @@ use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
 use rustls::pki_types::DnsName;
 
-/// The longest label (RFC 1035, 2.3.4).
+/// The maximum length of a label (RFC 1035, 2.3.4).
 const MAX: usize = 63;
 
 /// The name of a node: one DNS label, in lower case.
 ///
 /// 1 to 63 characters from `a` to `z`, `0` to `9` and `-`, with no `-` at either end. Numbers, such as `7` or `0x7`,
-/// are not allowed: a certificate cannot name them, since they could be read as IPv4 addresses.
+/// are not allowed: they could be read as IPv4 addresses, so certificates cannot name them.
 ///
-/// Cloning only counts a reference.
+/// Cloning is cheap: it only counts a reference.
 ///
 /// ```
 /// use pmesh_layers::identity::NodeName;
@@ -47,7 +47,7 @@ impl FromStr for NodeName {
             return Err(InvalidNodeName::Hyphen);
         }
         let name = text.to_ascii_lowercase();
-        // Other problems of a label have their own errors above.
+        // Everything else that is wrong with a label has its own error above.
         DnsName::try_from(name.as_str()).map_err(|_| InvalidNodeName::Number)?;
         Ok(Self(name.into()))
     }
@@ -75,23 +75,23 @@ impl fmt::Debug for NodeName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidNodeName {
-    /// No text at all.
+    /// The text is empty.
     #[error("the name of the node is empty")]
     Empty,
     /// More than 63 characters.
-    #[error("the name of a node has at most 63 characters, here are {characters}")]
+    #[error("a node name has at most 63 characters, but this one has {characters}")]
     TooLong {
         /// How many there are.
         characters: usize,
     },
     /// A character that is not allowed in a node name.
-    #[error("{0:?} cannot stand in the name of a node: it has letters from a to z, digits and hyphens")]
+    #[error("{0:?} is not allowed in a node name; use letters from a to z, digits and hyphens")]
     Character(char),
-    /// A hyphen at an end.
-    #[error("the name of a node neither begins nor ends with a hyphen")]
+    /// A hyphen at the beginning or the end.
+    #[error("a node name cannot begin or end with a hyphen")]
     Hyphen,
     /// A number.
-    #[error("the name of a node is no number; put a letter before it, as in n7")]
+    #[error("a node name cannot be a number; put a letter before it, as in n7")]
     Number,
 }
 
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_node_is_refused() {
+    fn invalid_names_are_refused() {
         for (text, expected) in [
             ("", InvalidNodeName::Empty),
             (&"a".repeat(64), InvalidNodeName::TooLong { characters: 64 }),

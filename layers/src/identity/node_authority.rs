@@ -12,11 +12,11 @@ use super::{
 
 const PURPOSE: Purpose = Purpose { label: "authority for nodes v1", common_name: "node authority" };
 
-/// A certificate authority that is derived from a [`Secret`] and issues the certificates that nodes show each other.
+/// A certificate authority that is derived from a [`Secret`] and issues the certificates that nodes present to each
+/// other.
 ///
-/// It is unrelated to the [`Authority`](super::Authority) of the same secret, which clients are told to trust:
-/// certificates of one are worthless to those who trust the other. Its certificate is the same on every node, at every
-/// start and in every version.
+/// It is unrelated to the [`Authority`](super::Authority) of the same secret, which clients trust. Clients that
+/// trust one of them do not accept certificates from the other. Its certificate is the same on every node, at every start, and in every version.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -32,28 +32,30 @@ const PURPOSE: Purpose = Purpose { label: "authority for nodes v1", common_name:
 #[derive(Debug)]
 pub struct NodeAuthority(DerivedAuthority);
 
-/// The side of a connection on which a certificate is shown.
+/// The side of a connection that presents a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// By the node that connects.
+    /// The node that connects.
     Client,
-    /// By the node that accepts.
+    /// The node that accepts the connection.
     Server,
 }
 
 impl NodeAuthority {
-    /// How long an issued certificate is valid: 24 hours. Nodes issue their own, so that this costs nobody anything.
+    /// How long an issued certificate is valid: 24 hours. Nodes issue their own certificates, so renewing them costs
+    /// nobody anything.
     pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-    /// How long before the moment of issue a certificate is valid, for nodes whose clock is late: an hour.
+    /// How far certificates are backdated, for nodes with a slow clock: one hour.
     pub const CLOCK_SLACK: Duration = Duration::from_secs(60 * 60);
 
-    /// Derives the authority of a program, whose name is `context`, as for [`Authority`](super::Authority::derive).
+    /// Derives the authority of a program. `context` is the program's name, as for
+    /// [`Authority`](super::Authority::derive).
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] when `context` is empty or longer than 32 bytes, or when the certificate cannot be made, which
-    /// happens for no secret known.
+    /// [`IdentityError`] if `context` is empty or longer than 32 bytes, or if the certificate cannot be created, which
+    /// no known secret causes.
     pub fn derive(secret: &Secret, context: &str) -> Result<Self, IdentityError> {
         DerivedAuthority::derive(secret, context, &PURPOSE).map(Self)
     }
@@ -63,17 +65,17 @@ impl NodeAuthority {
         self.0.certificate_der()
     }
 
-    /// The fingerprint of the certificate: nodes with the same one share a secret.
+    /// The fingerprint of the certificate. Nodes with the same fingerprint share a secret.
     pub fn fingerprint(&self) -> Fingerprint {
         self.0.fingerprint()
     }
 
-    /// Issues a certificate for one node in one role, with a new key of its own. The name of the node becomes the one
-    /// DNS name of the certificate.
+    /// Issues a certificate for one node in one role, with its own new key. The name of the node is the only DNS name
+    /// in the certificate.
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] when `now` is before 1970 or after 9999, or when the system gives no random numbers.
+    /// [`IdentityError`] if `now` is before 1970 or after 9999, or if the system provides no random numbers.
     pub fn issue(&self, name: &NodeName, role: Role, now: SystemTime) -> Result<Issued, IdentityError> {
         let leaf = Leaf {
             name: SanType::DnsName(name.as_str().try_into().map_err(Kind::Certificate)?),
@@ -101,7 +103,7 @@ mod tests {
         NodeAuthority::derive(&secret(digit), "pmesh").unwrap()
     }
 
-    /// Pins every byte. A change here divides a mesh into nodes of before and after it.
+    /// Pins every byte. A change here splits a mesh into nodes from before and after it.
     #[test]
     fn the_certificate_never_changes() {
         assert_eq!(
@@ -111,14 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn it_is_another_than_the_public_one() {
+    fn it_differs_from_the_public_authority() {
         let public = Authority::derive(&secret("1"), "pmesh").unwrap();
         assert_ne!(authority("1").certificate_der(), public.certificate_der());
         assert_ne!(authority("1").certificate_der(), authority("2").certificate_der());
     }
 
     #[test]
-    fn a_certificate_is_valid_for_a_day_and_the_hour_before_it() {
+    fn a_certificate_is_valid_for_a_day_and_backdated_by_an_hour() {
         let hour = |hours: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(hours * 60 * 60);
         let issued = authority("1").issue(&"a".parse().unwrap(), Role::Server, hour(500_000)).unwrap();
         assert_eq!((issued.not_before, issued.not_after), (hour(499_999), hour(500_024)));

@@ -11,10 +11,10 @@ use super::{
 
 const BYTES: usize = 32;
 
-/// The 256 bits from which everything that nodes share is derived.
+/// The 256 bits that everything nodes share is derived from.
 ///
 /// Anyone who has it can impersonate every node. It is wiped from memory when dropped, and only
-/// [`expose_hex`](Self::expose_hex) prints it.
+/// [`expose_hex`](Self::expose_hex) reveals it.
 // Boxed, so that moving it leaves no copy behind.
 pub struct Secret(Box<Zeroizing<[u8; BYTES]>>);
 
@@ -23,14 +23,14 @@ impl Secret {
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] when the system gives no random numbers.
+    /// [`IdentityError`] if the system provides no random numbers.
     pub fn generate() -> Result<Self, IdentityError> {
         let mut secret = Self(Box::default());
         random::fill(&mut secret.0[..])?;
         Ok(secret)
     }
 
-    /// The 64 hexadecimal digits that [`FromStr`] reads, to be written where only the nodes read it.
+    /// Returns the 64 hexadecimal digits that [`FromStr`] reads. Store them where only the nodes can read them.
     pub fn expose_hex(&self) -> Zeroizing<String> {
         Zeroizing::new(base16ct::lower::encode_string(self.bytes()))
     }
@@ -38,11 +38,11 @@ impl Secret {
     /// Derives a key of `N` bytes for the purpose `label`. Another label gives an unrelated key, and no key reveals the
     /// secret.
     ///
-    /// HKDF-SHA256 (RFC 5869) without a salt, `label` as its info.
+    /// Uses HKDF-SHA256 (RFC 5869) without a salt, and with `label` as info.
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] when `N` is more than 8160, the most that HKDF gives.
+    /// [`IdentityError`] if `N` is greater than 8160, the maximum of HKDF.
     pub fn derive_key<const N: usize>(&self, label: &str) -> Result<Zeroizing<[u8; N]>, IdentityError> {
         let mut key = Zeroizing::new([0; N]);
         Hkdf::<Sha256>::new(None, self.bytes())
@@ -59,7 +59,7 @@ impl Secret {
 impl FromStr for Secret {
     type Err = InvalidSecret;
 
-    /// Reads exactly 64 hexadecimal digits of either case; white space around them is dropped.
+    /// Parses exactly 64 hexadecimal digits, in upper or lower case. White space around them is ignored.
     fn from_str(text: &str) -> Result<Self, InvalidSecret> {
         let digits = text.trim_ascii().as_bytes();
         if !digits.iter().all(u8::is_ascii_hexdigit) {
@@ -83,24 +83,26 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Text that is not a secret. The message never shows the text.
+/// The error for text that is not a secret. Its message never shows the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSecret {
     /// Fewer than 64 digits.
-    #[error("a secret has 64 hexadecimal digits, here are only {digits}; `openssl rand -hex 32` makes one")]
+    #[error("a secret is 64 hexadecimal digits, but this has only {digits}; create one with `openssl rand -hex 32`")]
     TooShort {
-        /// How many there are.
+        /// The number of digits.
         digits: usize,
     },
     /// More than 64 digits.
-    #[error("a secret has 64 hexadecimal digits, here are {digits}; `openssl rand -hex 32` makes one")]
+    #[error("a secret is 64 hexadecimal digits, but this has {digits}; create one with `openssl rand -hex 32`")]
     TooLong {
-        /// How many there are.
+        /// The number of digits.
         digits: usize,
     },
-    /// Something that is no hexadecimal digit.
-    #[error("a secret has 64 hexadecimal digits, here is something else; `openssl rand -hex 32` makes one")]
+    /// A character that is not a hexadecimal digit.
+    #[error(
+        "a secret is 64 hexadecimal digits, but this contains other characters; create one with `openssl rand -hex 32`"
+    )]
     NotHex,
 }
 
@@ -111,7 +113,7 @@ mod tests {
     const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eff";
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_secret_survives_a_round_trip() {
         let secret = Secret::generate().unwrap();
         let again: Secret = secret.expose_hex().parse().unwrap();
         assert_eq!(secret.bytes(), again.bytes());
@@ -126,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_refused_and_not_repeated() {
+    fn invalid_secrets_are_refused_and_not_shown() {
         let digits = |count| "7".repeat(count);
         for (text, expected) in [
             (String::new(), InvalidSecret::TooShort { digits: 0 }),
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_for_one_secret_and_one_purpose() {
+    fn each_secret_and_purpose_has_its_own_key() {
         let key = |secret: &str, label| *secret.parse::<Secret>().unwrap().derive_key::<32>(label).unwrap();
         assert_eq!(key(HEX, "one"), key(HEX, "one"));
         assert_ne!(key(HEX, "one"), key(HEX, "two"));

@@ -13,7 +13,8 @@ use crate::{
     sni::{Rejected, handshake, hello},
 };
 
-/// Accepts TLS from nodes that prove in their ClientHello that they hold the secret, and is silent to all others.
+/// Accepts TLS connections from nodes that prove in their ClientHello that they hold the secret. Stays silent to all
+/// others.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,7 +29,7 @@ use crate::{
 /// let address = listener.local_addr()?;
 /// tokio::spawn(async move {
 ///     while let Ok((tcp, _)) = listener.accept().await {
-///         // A task for each connection, so that no node waits for another's handshake.
+///         // One task per connection, so that no node waits for another's handshake.
 ///         let acceptor = acceptor.clone();
 ///         tokio::spawn(async move {
 ///             match acceptor.accept(tcp, Duration::from_secs(10)).await {
@@ -51,21 +52,21 @@ pub struct NodeAcceptor {
 }
 
 impl NodeAcceptor {
-    /// Accepts nodes that hold one of the secrets of `identity` and ask for its name. Each proof is accepted once,
-    /// whichever acceptor of the identity it comes to.
+    /// Creates an acceptor for nodes that hold one of the secrets of `identity` and request its name. Each proof is
+    /// accepted once, across all acceptors of the identity.
     pub fn new(identity: NodeIdentity) -> Self {
         Self { identity }
     }
 
     /// Reads the ClientHello and, if it has a valid proof, finishes the handshake, all within `deadline`.
     ///
-    /// Returns the connection, on which HTTP/2 may begin, the name of the node according to its certificate, and the
-    /// term of the connection.
+    /// Returns the connection, ready for HTTP/2; the name of the node, from its certificate; and the term of the
+    /// connection.
     ///
     /// # Errors
     ///
-    /// [`Rejected`] with the connection, to be ended by [`silence::close`](crate::silence::close()). Up to
-    /// [`NodeRejected::Handshake`] nothing was written to it.
+    /// [`Rejected`] with the connection. Close it with [`silence::close`](crate::silence::close()). For all reasons
+    /// before [`NodeRejected::Handshake`], nothing was written to it.
     pub async fn accept<IO>(
         &self,
         mut io: IO,
@@ -79,7 +80,7 @@ impl NodeAcceptor {
             Ok(hello) => hello,
             Err(error) => return Err(Rejected { io, reason: error.into() }),
         };
-        // The first alone: a list of thousands would cost as many MACs.
+        // Only the first: a list of thousands would cost as many MACs.
         let protocol = hello.client_hello().alpn().and_then(|mut protocols| protocols.next());
         let (config, term) = match self.identity.admit(protocol, SystemTime::now()) {
             Ok(admitted) => admitted,

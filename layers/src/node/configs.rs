@@ -17,25 +17,24 @@ use crate::identity::{IdentityError, Issued, NodeAuthority, NodeName, Role, erro
 
 pub(super) const HTTP2: &[u8] = b"h2";
 
-/// A certificate authority of one's own, and what it has issued for a node: instead of certificates that are derived
-/// from the secret.
+/// Certificates from your own authority, instead of certificates that are derived from the secret.
 ///
-/// The certificate must name the node, as a DNS name of one label (`DNS:berlin-1`), and no other node; names with a dot
-/// may be beside it. It serves for both sides of a connection: where it says what it may be used for (extended key
-/// usage), that must be `serverAuth` and `clientAuth`.
+/// The certificate must have the node's name as a DNS name of one label (`DNS:berlin-1`), and no other such name; names
+/// with a dot are allowed. It is used on both sides of connections: if it has an extended key usage, that must include
+/// `serverAuth` and `clientAuth`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct NodeCertificates {
-    /// The authorities whose certificates are trusted.
+    /// The authorities to trust.
     pub roots: Vec<CertificateDer<'static>>,
-    /// The certificate of this node, then those that lead from it to a root.
+    /// The certificate of this node, followed by those that lead from it to a root.
     pub chain: Vec<CertificateDer<'static>>,
-    /// Its private key.
+    /// The private key of the certificate.
     pub key: PrivateKeyDer<'static>,
 }
 
 impl NodeCertificates {
-    /// The certificates and the key as they come from files; [`NodeIdentity`](super::NodeIdentity) looks at them.
+    /// Creates the value from the contents of files. [`NodeIdentity`](super::NodeIdentity) checks them.
     pub fn new(
         roots: Vec<CertificateDer<'static>>,
         chain: Vec<CertificateDer<'static>>,
@@ -45,7 +44,7 @@ impl NodeCertificates {
     }
 }
 
-/// Both sides of TLS between nodes.
+/// The TLS configurations for both sides of connections between nodes.
 #[derive(Debug, Clone)]
 pub(super) struct Configs {
     pub(super) client: Arc<ClientConfig>,
@@ -53,7 +52,7 @@ pub(super) struct Configs {
 }
 
 impl Configs {
-    /// With new certificates of `authority`, which alone is trusted.
+    /// With new certificates from `authority`, which is the only one trusted.
     pub(super) fn derived(authority: &NodeAuthority, name: &NodeName, now: SystemTime) -> Result<Self, IdentityError> {
         let roots = roots(&[authority.certificate_der().clone()])?;
         let Issued { chain, key, .. } = authority.issue(name, Role::Client, now)?;
@@ -63,7 +62,7 @@ impl Configs {
         Ok(Self { client, server })
     }
 
-    /// With certificates from elsewhere, after a look at them as peers will look.
+    /// With certificates from elsewhere, after checking them as peers will.
     pub(super) fn own(certificates: NodeCertificates, name: &NodeName, now: SystemTime) -> Result<Self, IdentityError> {
         let NodeCertificates { roots: trusted, chain, key } = certificates;
         let roots = roots(&trusted)?;
@@ -87,8 +86,8 @@ impl Configs {
     }
 }
 
-/// When derived certificates that were issued at `issued` are to be replaced: before a third of their lifetime is left,
-/// and when the clock was so wrong that they are not valid yet.
+/// Whether derived certificates that were issued at `issued` should be replaced: when a third of their lifetime is
+/// left, or when the clock was so wrong that they are not valid yet.
 pub(super) fn is_due(issued: SystemTime, now: SystemTime) -> bool {
     let fresh: Duration = NodeAuthority::LIFETIME * 2 / 3;
     match now.duration_since(issued) {
@@ -97,7 +96,7 @@ pub(super) fn is_due(issued: SystemTime, now: SystemTime) -> bool {
     }
 }
 
-/// What the certificate of a node is verified for.
+/// The name that the certificate of a node is verified for.
 pub(super) fn server_name(name: &NodeName) -> Result<ServerName<'static>, IdentityError> {
     Ok(ServerName::try_from(name.as_str().to_owned()).map_err(|_| Kind::NotNamed(name.clone()))?)
 }
@@ -135,9 +134,9 @@ fn client(
         .with_webpki_verifier(Arc::clone(verifier))
         .with_client_auth_cert(chain, key)
         .map_err(Kind::Tls)?;
-    // The name of a node is nobody's business on the way; it is verified all the same.
+    // The name of the node is verified without SNI too, and observers need not learn it.
     config.enable_sni = false;
-    // A resumed session would outlive a secret that is given up.
+    // A resumed session would outlive a secret that was removed.
     config.resumption = Resumption::disabled();
     config.alpn_protocols = vec![HTTP2.to_vec()];
     Ok(Arc::new(config))

@@ -23,13 +23,12 @@ use crate::{durations::bounded, identity::NodeName, plain::plain};
 
 /// Connects to another node with HTTP/2, over the connections of another connector.
 ///
-/// It proves that it holds the secret and shows the certificate of the node that connects, and believes only a
-/// certificate for the node that was asked for. The URI says where that node is, and nothing else: every connection is
-/// TLS, whatever its scheme.
+/// It proves that it holds the secret, presents the certificate of this node, and accepts only a certificate for the
+/// requested node. Only the address in the URI counts: every connection uses TLS, whatever the scheme.
 ///
-/// A node that holds another secret is silent. So where a connection ends without an answer, the next secret is tried
-/// on a new one, at once. That the peer has accepted this node's certificate shows in what it sends first: in TLS 1.3
-/// the side that connects is done before the other has looked at it.
+/// A node that holds another secret is silent. So if a connection is closed without a byte, the next secret is tried at
+/// once, on a new connection. Whether the peer accepts this node's certificate shows only in what it sends first: in
+/// TLS 1.3, the connecting side finishes the handshake before the other has checked its certificate.
 ///
 /// ```
 /// use pmesh_layers::{
@@ -55,23 +54,24 @@ pub struct NodeConnector<C> {
     grace: Duration,
 }
 
-/// What a [`NodeConnector`] over connections of type `T` gives.
+/// The connection that a [`NodeConnector`] over connections of type `T` returns.
 type Stream<T> = TokioIo<TlsStream<TokioIo<ExpiringIo<T>>>>;
 
 impl<C> NodeConnector<C> {
-    /// Connects to the node `peer`, as `identity`, over connections of `inner`; five seconds for each handshake.
+    /// Creates a connector to the node `peer`, as `identity`, over connections of `inner`. The handshake timeout is 5
+    /// seconds.
     pub fn new(inner: C, identity: NodeIdentity, peer: NodeName) -> Self {
         Self { inner, identity, peer, timeout: Duration::from_secs(5), grace: Duration::from_secs(30) }
     }
 
-    /// Maximum time for a handshake.
+    /// Sets the maximum time for a handshake.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = bounded(timeout);
         self
     }
 
-    /// How long a connection may go on after the identity has given up its secret; 30 seconds by default.
+    /// Sets how long a connection continues after the identity has removed its secret. Default: 30 seconds.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = bounded(grace);
@@ -88,7 +88,7 @@ where
 {
     type Response = Stream<C::Response>;
     type Error = NodeError;
-    // Boxed: once a connection, not a request.
+    // Boxed, but only once per connection, not per request.
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NodeError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NodeError>> {
@@ -124,7 +124,7 @@ where
     async fn connect_with(&mut self, credentials: &Credentials, uri: Uri) -> Result<Stream<C::Response>, Step> {
         let io = self.inner.clone().oneshot(plain(uri)).await.map_err(|error| Step::Connect(error.into()))?;
         let io = ExpiringIo::new(io, credentials.term(), self.grace);
-        // Now, not before: to connect may have taken longer than a proof is valid.
+        // Made only now, because connecting can take longer than a proof is valid.
         let proof = prove(&credentials.proof, &self.peer, SystemTime::now()).map_err(Step::Proof)?;
         let name = server_name(&self.peer).map_err(Step::Proof)?;
         let connector = TlsConnector::from(credentials.configs.client.clone());

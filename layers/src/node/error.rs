@@ -8,7 +8,7 @@ use crate::identity::{IdentityError, NodeName};
 #[derive(Debug)]
 pub struct NodeError {
     pub(super) peer: NodeName,
-    /// Where the peer was looked for.
+    /// The address of the peer.
     pub(super) place: String,
     pub(super) step: Step,
 }
@@ -24,7 +24,7 @@ pub(super) enum Step {
 }
 
 impl NodeError {
-    /// Whether the peer closed the connection without an answer, as a node does if it accepts none of the proofs.
+    /// Whether the peer closed the connection without sending a byte, as a node does if it accepts none of the proofs.
     pub fn is_silence(&self) -> bool {
         matches!(self.step, Step::Silence { .. })
     }
@@ -45,16 +45,16 @@ impl fmt::Display for NodeError {
         let Self { peer, place, step } = self;
         write!(f, "node {peer} ({place}) ")?;
         match step {
-            Step::Connect(_) => f.write_str("cannot be connected to"),
-            Step::Proof(_) => f.write_str("cannot be given a proof of the secret"),
-            Step::Handshake(_) => f.write_str("does not agree on TLS"),
+            Step::Connect(_) => f.write_str("is unreachable"),
+            Step::Proof(_) => f.write_str("cannot be sent a proof of the secret"),
+            Step::Handshake(_) => f.write_str("failed the TLS handshake"),
             Step::Silence { window } => write!(
                 f,
                 "closed the connection without a byte: it holds another secret, its clock differs by more than {} s, \
-                 or it is no node of that name",
+                 or it is not a node of that name",
                 window.as_secs()
             ),
-            Step::Timeout => f.write_str("did not end the TLS handshake in time"),
+            Step::Timeout => f.write_str("did not finish the TLS handshake in time"),
             Step::NoHttp2 => f.write_str("speaks TLS, but not HTTP/2 over it (ALPN)"),
         }
     }

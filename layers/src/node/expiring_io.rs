@@ -1,4 +1,4 @@
-//! A connection between nodes that does not outlive their secret.
+//! A connection between nodes that does not outlive its secret.
 
 use std::{
     io,
@@ -17,12 +17,12 @@ use tokio::{task::AbortHandle, time::sleep};
 
 use super::Term;
 
-/// A connection that breaks a grace period after its term is over.
+/// A connection whose reads fail a grace period after its term is over.
 #[derive(Debug)]
 pub struct ExpiringIo<IO> {
     io: IO,
     cut: Arc<Cut>,
-    /// The task that waits for the end, so that a read only has to check a flag.
+    /// The task that waits for the end, so that reads only have to check a flag.
     waiting: AbortHandle,
 }
 
@@ -49,7 +49,7 @@ impl<IO> ExpiringIo<IO> {
         if self.cut.is_cut.load(Ordering::Acquire) {
             return Err(io::Error::new(
                 io::ErrorKind::ConnectionAborted,
-                "the secret that the connection was opened with has been given up",
+                "the secret that the connection was opened with has been removed",
             ));
         }
         Ok(())
@@ -68,11 +68,11 @@ impl<IO: Read + Unpin> Read for ExpiringIo<IO> {
         if read.is_pending() {
             self.cut.reader.register(cx.waker());
         }
-        // After the registration, or the end could come in between and be missed.
+        // Checked after registering, or the end could come in between and be missed.
         self.check()?;
         read
     }
 }
 
-// Does not check for the end: the reading side reports it.
+// Does not check for the end, because the reading side reports it.
 write_half!(impl[IO: Write + Unpin] Write, for ExpiringIo<IO>, { write: through, vectored: through, flush: through, shutdown: through });

@@ -18,11 +18,11 @@ use crate::identity::{IdentityError, NodeAuthority, NodeName, Secret, error::Kin
 
 /// The identity of a node and the means to prove it: its name, its secrets, and the certificates derived from them.
 ///
-/// Several secrets are for replacing one by another. To connect, a node uses the first, and tries the next if it meets
-/// silence. It accepts connections made with any of them. So add the new secret after the old one on all nodes, then
-/// move it to the front, then remove the old one: no node is cut off at any step.
+/// With several secrets, one can replace another. A node connects with the first, and tries the next if the peer is
+/// silent. It accepts connections that use any of them. So first add the new secret after the old one on all nodes,
+/// then move it to the front, then remove the old one. No node is cut off at any step.
 ///
-/// Clones are the same identity: a replacement in one applies to all, for connections from then on.
+/// Clones share the identity: a replacement in one applies to all, for new connections.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -34,7 +34,7 @@ use crate::identity::{IdentityError, NodeAuthority, NodeName, Secret, error::Kin
 ///
 /// identity.replace([&old, &new])?;
 ///
-/// // From time to time. Certificates are valid for a day.
+/// // Call this regularly. Certificates are valid for a day.
 /// assert!(!identity.renew(SystemTime::now())?, "they are fresh");
 /// # Ok(())
 /// # }
@@ -49,18 +49,18 @@ pub struct NodeIdentity {
 
 struct Shared {
     current: ArcSwap<Current>,
-    /// Held by who replaces `current`, so that of two at once none undoes what the other did.
+    /// Held while `current` is replaced, so that concurrent replacements do not undo each other.
     writing: Mutex<()>,
     seen: Mutex<Seen>,
 }
 
-/// What connections are made and accepted with.
+/// What connections are opened and accepted with.
 struct Current {
     credentials: Vec<Credentials>,
     certified: Certified,
 }
 
-/// What comes from one secret.
+/// What is derived from one secret.
 #[derive(Clone)]
 pub(super) struct Credentials {
     pub(super) proof: Arc<ProofKey>,
@@ -69,26 +69,26 @@ pub(super) struct Credentials {
     held: Held,
 }
 
-/// Where the certificates come from.
+/// The source of the certificates.
 #[derive(Clone)]
 enum Certified {
-    /// From each secret, at this time.
+    /// Derived from each secret, at this time.
     Derived(SystemTime),
-    /// From elsewhere.
+    /// From the user.
     Own(Configs),
 }
 
 impl NodeIdentity {
-    /// The identity of the node `name`, with certificates that are derived from the secrets. Proofs may be 60 seconds
-    /// old, or ahead.
+    /// Creates the identity of the node `name`, with certificates that are derived from the secrets. Proofs can be up
+    /// to 60 seconds old, or ahead.
     ///
-    /// `context` is the name of the program, 1 to 32 bytes: nodes of another program do not know each other by the same
-    /// secret.
+    /// `context` is the name of the program, 1 to 32 bytes. Nodes of different programs do not accept each other, even
+    /// with the same secret.
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] when `context` is empty or too long, when there is no secret, when the system gives no random numbers, or when its clock is before
-    /// 1970.
+    /// [`IdentityError`] if `context` is empty or too long, if there is no secret, if the system provides no random
+    /// numbers, or if its clock is before 1970.
     pub fn new<'a>(
         context: &str,
         name: NodeName,
@@ -98,13 +98,14 @@ impl NodeIdentity {
         Ok(Self::with(context, name, current))
     }
 
-    /// The identity of the node `name`, with certificates from elsewhere. The secrets still make the proof, without
-    /// which nobody is answered.
+    /// Creates the identity of the node `name`, with your own certificates. The secrets are used only for the proof,
+    /// which other nodes still require.
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] when `context` is empty or too long, when there is no secret, or when peers would refuse the certificate: because it names another
-    /// node, has expired, leads to none of the roots, or is for one side of a connection only.
+    /// [`IdentityError`] if `context` is empty or too long, if there is no secret, or if peers would refuse the
+    /// certificate: because it names another node, has expired, leads to none of the roots, or is valid for only one
+    /// side of a connection.
     pub fn with_certificates<'a>(
         context: &str,
         name: NodeName,
@@ -122,11 +123,11 @@ impl NodeIdentity {
         Self { context: context.into(), name, clock_window: Duration::from_secs(60), shared: Arc::new(shared) }
     }
 
-    /// How far the clocks of two nodes may be apart, in whole seconds; 60 s by default.
+    /// Sets how far the clocks of two nodes can be apart, in whole seconds. Default: 60 s.
     ///
-    /// Someone who intercepts a proof, so that it does not arrive, can use it for that long: to learn that a node is
-    /// there, and nothing more. More than an hour has no effect, because no derived certificate is valid that long before
-    /// it was issued.
+    /// An attacker who intercepts a proof, so that it does not arrive, can use it for that long, but only to learn that
+    /// a node is there. A window of more than an hour has no effect, because derived certificates are backdated by
+    /// only an hour.
     #[must_use]
     pub fn clock_window(mut self, window: Duration) -> Self {
         self.clock_window = window;
@@ -138,13 +139,13 @@ impl NodeIdentity {
         &self.name
     }
 
-    /// Replaces the secrets: from now on, only these are used to make and accept connections.
+    /// Replaces the secrets. From now on, only these are used to open and accept connections.
     ///
-    /// This ends the [`Term`] of connections that were made with a secret that is not among them.
+    /// This ends the [`Term`] of connections that were opened with a secret that is not among them.
     ///
     /// # Errors
     ///
-    /// Like those of [`new`](Self::new). On an error, nothing is replaced.
+    /// The same as those of [`new`](Self::new). On an error, nothing is replaced.
     pub fn replace<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) -> Result<(), IdentityError> {
         let _writing = self.writing();
         let before = self.shared.current.load_full();
@@ -159,11 +160,11 @@ impl NodeIdentity {
         Ok(())
     }
 
-    /// Replaces the certificates, for connections that are made or accepted from now on.
+    /// Replaces the certificates, for new connections.
     ///
     /// # Errors
     ///
-    /// Like those of [`with_certificates`](Self::with_certificates). On an error, nothing is replaced.
+    /// The same as those of [`with_certificates`](Self::with_certificates). On an error, nothing is replaced.
     pub fn replace_certificates(&self, certificates: NodeCertificates) -> Result<(), IdentityError> {
         let own = Configs::own(certificates, &self.name, SystemTime::now())?;
         let _writing = self.writing();
@@ -172,12 +173,12 @@ impl NodeIdentity {
         Ok(())
     }
 
-    /// Issues new certificates if a third or less of the lifetime of the derived ones is left at `now`. Returns whether it
-    /// did. Call it every hour or more often; it costs nothing if there is nothing to do.
+    /// Issues new certificates if a third or less of the lifetime of the derived ones is left at `now`. Returns whether
+    /// it did. Call it at least once an hour; it is cheap if there is nothing to do.
     ///
     /// # Errors
     ///
-    /// Like those of [`new`](Self::new). On an error, nothing is replaced.
+    /// The same as those of [`new`](Self::new). On an error, nothing is replaced.
     pub fn renew(&self, now: SystemTime) -> Result<bool, IdentityError> {
         let _writing = self.writing();
         let current = self.shared.current.load();
@@ -189,34 +190,34 @@ impl NodeIdentity {
         Ok(true)
     }
 
-    /// The configuration with which connections are made: TLS 1.3, HTTP/2, no SNI, no resumption.
+    /// The configuration for outgoing connections: TLS 1.3, HTTP/2, no SNI, no resumption.
     ///
-    /// For programs that make their connections themselves. The node at the other end answers only if a
-    /// [`proof`](Self::proof) stands first in the list of protocols.
+    /// For programs that open connections themselves. The other node responds only if a [`proof`](Self::proof) comes
+    /// first in the list of protocols.
     pub fn client_config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.shared.current.load().first().configs.client)
     }
 
-    /// The configuration with which connections are accepted that bring a proof of the first secret: TLS 1.3, HTTP/2,
-    /// no tickets, and only clients with a certificate.
+    /// The configuration for incoming connections with a proof of the first secret: TLS 1.3, HTTP/2, no tickets, and
+    /// client certificates required.
     ///
-    /// For programs that accept connections themselves. Alone it is not silent: a server shows its certificate before it
-    /// sees the client's. [`NodeAcceptor`](super::NodeAcceptor) is.
+    /// For programs that accept connections themselves. It is not silent by itself, because a server presents its
+    /// certificate before it sees the client's. Use [`NodeAcceptor`](super::NodeAcceptor) for silence.
     pub fn server_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.shared.current.load().first().configs.server)
     }
 
-    /// A proof of the first secret for the node `asked`, made at `now`: 57 bytes, to stand first in the list of
-    /// protocols (ALPN) of one ClientHello.
+    /// Creates a proof of the first secret for the node `asked`, dated `now`. It has 57 bytes and must come first in
+    /// the list of protocols (ALPN) of a single ClientHello.
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] when the system gives no random numbers, or when its clock is before 1970.
+    /// [`IdentityError`] if the system provides no random numbers, or if its clock is before 1970.
     pub fn proof(&self, asked: &NodeName, now: SystemTime) -> Result<Vec<u8>, IdentityError> {
         prove(&self.shared.current.load().first().proof, asked, now)
     }
 
-    /// What connections are made with, in turn.
+    /// The credentials for outgoing connections, in the order in which they are tried.
     pub(super) fn offers(&self) -> Vec<Credentials> {
         self.shared.current.load().credentials.clone()
     }
@@ -225,7 +226,7 @@ impl NodeIdentity {
         self.clock_window
     }
 
-    /// The configuration for a connection that offers this protocol first, and its term.
+    /// The configuration and the term for a connection that offers `protocol` first.
     pub(super) fn admit(
         &self,
         protocol: Option<&[u8]>,
@@ -238,14 +239,14 @@ impl NodeIdentity {
             .iter()
             .find(|credentials| proof.is_made_with(&credentials.proof, &self.name))
             .ok_or(NodeRejected::WrongProof)?;
-        // Only who holds the secret comes this far, and can fill memory or the log.
+        // Only holders of the secret get this far, so only they can fill memory or the log.
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let window = self.clock_window.as_secs();
         let ahead_by = proof.ahead_of(now);
         if ahead_by.unsigned_abs() > window {
             return Err(NodeRejected::Clock { ahead_by });
         }
-        // One that is ahead by a window is valid for two.
+        // A proof that is a window ahead is valid for two windows.
         lock(&self.shared.seen).take(proof.nonce(), now, window.saturating_mul(2).saturating_add(1))?;
         Ok((Arc::clone(&credentials.configs.server), credentials.term()))
     }
@@ -283,7 +284,7 @@ impl Current {
         Ok(Self { credentials, certified })
     }
 
-    /// The same secrets with other certificates.
+    /// Creates the same credentials with other certificates.
     fn certified_by(&self, name: &NodeName, certified: Certified) -> Result<Self, IdentityError> {
         let credentials = self.credentials.iter().map(|credentials| {
             let configs = certified.configs(&credentials.authority, name)?;
@@ -293,7 +294,7 @@ impl Current {
     }
 
     fn first(&self) -> &Credentials {
-        // There is one: see `new`.
+        // There is at least one, see `new`.
         &self.credentials[0]
     }
 }
@@ -314,7 +315,7 @@ impl Certified {
     }
 }
 
-/// A new proof of the secret that `key` comes from.
+/// Creates a proof of the secret that `key` is derived from.
 pub(super) fn prove(key: &ProofKey, asked: &NodeName, now: SystemTime) -> Result<Vec<u8>, IdentityError> {
     let now = now.duration_since(UNIX_EPOCH).map_err(|_| Kind::Clock)?.as_secs();
     let mut nonce = [0; NONCE];
@@ -322,7 +323,7 @@ pub(super) fn prove(key: &ProofKey, asked: &NodeName, now: SystemTime) -> Result
     Ok(key.prove(asked, now, nonce))
 }
 
-/// What a panic left behind is whole: nothing here is changed in two steps.
+/// A panic leaves no half-made change behind: nothing here is changed in two steps.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -340,7 +341,7 @@ mod tests {
         NodeIdentity::new("example", name.parse().unwrap(), &secrets).unwrap()
     }
 
-    /// What `b` says to a proof that was made at `made` and comes at `now`.
+    /// Whether `b` accepts a proof that was made at `made` and arrives at `now`.
     fn admitted(b: &NodeIdentity, made: SystemTime, now: SystemTime) -> Result<(), NodeRejected> {
         let proof = node("a", &["1"]).proof(b.name(), made).unwrap();
         b.admit(Some(&proof), now).map(drop)
@@ -371,12 +372,12 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_is_valid_once_for_as_long_as_its_time_is() {
+    fn a_proof_is_valid_only_once_within_the_window() {
         for (made, first, again) in [(1000, 1000, 1000), (1060, 1000, 1120), (1000, 1060, 1060), (1060, 1000, 1059)] {
             let b = node("b", &["2", "1"]);
             let proof = node("a", &["1"]).proof(b.name(), at(made)).unwrap();
             assert!(b.admit(Some(&proof), at(first)).is_ok());
-            // What others do meanwhile does not let it be forgotten.
+            // It is not forgotten because of other proofs in the meantime.
             let other = node("c", &["2"]);
             for seconds in first..=again {
                 b.admit(Some(&other.proof(b.name(), at(seconds)).unwrap()), at(seconds)).unwrap();
@@ -387,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_rejected_is_not_remembered() {
+    fn rejected_proofs_are_not_remembered() {
         let b = node("b", &["1"]);
         let proof = node("a", &["1"]).proof(b.name(), at(1000)).unwrap();
         assert!(matches!(b.admit(Some(&proof), at(2000)), Err(NodeRejected::Clock { .. })));
@@ -398,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_is_that_of_the_proofs_secret() {
+    fn the_configuration_belongs_to_the_secret_of_the_proof() {
         let b = node("b", &["1", "2"]);
         let offers = b.offers();
         for (digit, expected) in ["1", "2"].into_iter().zip(&offers) {
@@ -411,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_term_is_over_when_its_secret_is_given_up() {
+    fn a_term_is_over_when_its_secret_is_removed() {
         let b = node("b", &["1", "2"]);
         let term = |digit: &str| {
             let proof = node("a", &[digit]).proof(b.name(), at(0)).unwrap();
@@ -430,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_clocks_are_no_panic() {
+    fn impossible_clocks_do_not_panic() {
         let b = node("b", &["1"]);
         let before = UNIX_EPOCH - Duration::from_secs(1);
         assert!(b.proof(b.name(), before).is_err());
@@ -439,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_the_name_alone() {
+    fn debug_shows_only_the_name() {
         assert_eq!(format!("{:?}", node("b", &["1"])), "NodeIdentity(\"b\")");
     }
 }

@@ -1,11 +1,11 @@
 //! Connects programs that share a secret, and stays silent to all others.
 //!
-//! Mutual TLS alone is not silent: a server shows its certificate before it sees the client's. So a connecting node
-//! first proves, in its ClientHello, that it has the secret. Only then does the other node answer, and both show the
-//! certificates that their [`NodeAuthority`](crate::identity::NodeAuthority) has issued. Connections use HTTP/2 over
-//! TLS 1.3, without resumption.
+//! Mutual TLS alone is not silent: a server presents its certificate before it sees the client's. So a connecting node
+//! first proves, in its ClientHello, that it holds the secret. Only then does the other node respond, and both present
+//! the certificates that their [`NodeAuthority`](crate::identity::NodeAuthority) has issued. Connections use HTTP/2
+//! over TLS 1.3, without resumption.
 //!
-//! The HTTP server and the pool below need the features `server` and `client`.
+//! The HTTP server and the pool in this example need the features `server` and `client`.
 //!
 //! ```
 //! use std::{convert::Infallible, future::ready, pin::pin, time::Duration};
@@ -26,12 +26,12 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! // Two programs that were given the same secret.
+//! // Two programs with the same secret.
 //! let secret = Secret::generate()?;
 //! let paris = NodeIdentity::new("example", "paris".parse()?, [&secret])?;
 //! let berlin = NodeIdentity::new("example", "berlin".parse()?, [&secret])?;
 //!
-//! // The one that accepts.
+//! // One accepts connections.
 //! let listener = TcpListener::bind("127.0.0.1:0").await?;
 //! let endpoint = format!("https://{}", listener.local_addr()?).parse()?;
 //! let acceptor = NodeAcceptor::new(paris);
@@ -53,7 +53,7 @@
 //!             let mut served = pin!(HttpServer::new().serve(tls, info, Protocol::Http2, service));
 //!             tokio::select! {
 //!                 _ = &mut served => {}
-//!                 // The secret was given up: finish what is in flight.
+//!                 // The secret was removed: finish requests in flight.
 //!                 () = term.over() => {
 //!                     control.drain();
 //!                     served.await;
@@ -63,7 +63,7 @@
 //!     }
 //! });
 //!
-//! // The one that connects.
+//! // The other one connects.
 //! let connector = NodeConnector::new(SourceConnector::new(), berlin, "paris".parse()?);
 //! let pool = Http2Pool::new(connector, endpoint);
 //! let request = Request::get("https://paris/").body(RequestBody::empty())?;
@@ -83,33 +83,33 @@
 //! | --- | --- |
 //! | 1 | the version, 1 |
 //! | 8 | the time, in seconds since 1970, big-endian |
-//! | 16 | a random number |
+//! | 16 | a random nonce |
 //! | 32 | HMAC-SHA256 of all of the above and the name of the requested node; its key is 64 bytes of HKDF-SHA256 of the secret, with the info `CONTEXT proof v1` |
 //!
-//! The proof comes first in the list of application protocols (ALPN), before `h2`; protocol names may be any bytes (RFC
+//! The proof comes first in the list of application protocols (ALPN), before `h2`. Protocol names can be any bytes (RFC
 //! 7301, 3.1). No SNI is sent.
 //!
 //! Only the node that a proof was made for accepts it, only once, and only while the clocks of both nodes are close
 //! ([`NodeIdentity::clock_window`]). The proof is not bound to the rest of the handshake. An attacker who intercepts a
-//! proof and uses it in time, or replays it to a node that has been restarted since, learns that there is a TLS server,
-//! but gets no further without a certificate.
+//! proof and uses it in time, or replays it to a node that has restarted since, learns that there is a TLS server, but
+//! gets no further without a certificate.
 //!
-//! # Giving up a secret
+//! # Removing a secret
 //!
-//! When [`NodeIdentity::replace`] gives up a secret, connections that were made with it continue for a while, so that
+//! When [`NodeIdentity::replace`] removes a secret, connections that were opened with it continue for a while, so that
 //! requests in flight can finish:
 //!
 //! - The accepting side drains the connection when its [`Term`] is over, as above. Clients see a GOAWAY, and an
 //!   [`Http2Pool`](crate::pool::Http2Pool) moves on to a new connection without losing a request.
-//! - The connecting side breaks the connection after [`NodeConnector::grace`]. Until then its pool keeps using it, and
-//!   requests that are still in flight at that point fail.
+//! - The connecting side closes the connection after [`NodeConnector::grace`]. Until then its pool keeps using it.
+//!   Requests that are still in flight at that point fail.
 //!
-//! So remove the old secret from the accepting nodes first.
+//! So remove the old secret on the accepting nodes first.
 //!
-//! # Own certificates
+//! # Your own certificates
 //!
-//! Where certificates have to come from an authority that is there already, [`NodeIdentity::with_certificates`] takes
-//! them. The secret then makes the proof alone.
+//! If certificates have to come from an existing authority, pass them to [`NodeIdentity::with_certificates`]. The
+//! secret is then used only for the proof.
 
 mod acceptor;
 mod configs;

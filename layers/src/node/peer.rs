@@ -3,9 +3,9 @@ use webpki::EndEntityCert;
 
 use crate::identity::NodeName;
 
-/// The one node that a certificate names. Whether it is trusted was asked before, or will be.
+/// The only node that a certificate names. The caller verifies the certificate, before or after.
 ///
-/// A name with a dot is a host's, and a wildcard nobody's. Two nodes in one certificate could not be told apart.
+/// Names with a dot belong to hosts, and wildcards to nobody. Two nodes in one certificate could not be told apart.
 pub(super) fn node_name(certificate: &CertificateDer<'_>) -> Option<NodeName> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
     let mut nodes = certificate.valid_dns_names().filter_map(|name| name.parse::<NodeName>().ok());

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::identity::{IdentityError, NodeName, Secret};
 
-/// Behind the context.
+/// Follows the context.
 const LABEL: &str = "proof v1";
 const VERSION: u8 = 1;
 /// Version, seconds since 1970, nonce.
@@ -14,7 +14,7 @@ const LENGTH: usize = HEAD + 32;
 /// The length of a nonce, in bytes.
 pub(super) const NONCE: usize = 16;
 
-/// The key of the proofs of one secret; as long as a block of SHA-256, so that HMAC takes it as it is.
+/// The key for the proofs of one secret. It is as long as a block of SHA-256, so HMAC uses it unchanged.
 pub(super) struct ProofKey(Box<Zeroizing<[u8; 64]>>);
 
 impl ProofKey {
@@ -22,7 +22,7 @@ impl ProofKey {
         Ok(Self(Box::new(secret.derive_key(&format!("{context} {LABEL}"))?)))
     }
 
-    /// A proof for the node `asked`, made at `time`, in seconds since 1970.
+    /// Creates a proof for the node `asked`, dated `time`, in seconds since 1970.
     pub(super) fn prove(&self, asked: &NodeName, time: u64, nonce: [u8; NONCE]) -> Vec<u8> {
         let mut proof = Vec::with_capacity(LENGTH);
         proof.push(VERSION);
@@ -34,12 +34,12 @@ impl ProofKey {
     }
 
     fn mac(&self, head: &[u8], asked: &NodeName) -> Hmac<Sha256> {
-        // The name comes last, since it alone has no fixed length.
+        // The name comes last, because only the name has no fixed length.
         Hmac::new((&**self.0).into()).chain_update(head).chain_update(asked.as_str())
     }
 }
 
-/// Bytes of the form of a proof.
+/// Bytes with the length and version of a proof.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Proof<'a>(&'a [u8; LENGTH]);
 
@@ -49,13 +49,13 @@ impl<'a> Proof<'a> {
         (bytes[0] == VERSION).then_some(Self(bytes))
     }
 
-    /// Whether it was made with this key, for the node `asked`. Takes as long, whichever bytes differ.
+    /// Whether it was made with this key, for the node `asked`. Compares in constant time.
     pub(super) fn is_made_with(self, key: &ProofKey, asked: &NodeName) -> bool {
         let (head, mac) = self.0.split_at(HEAD);
         key.mac(head, asked).verify_slice(mac).is_ok()
     }
 
-    /// How many seconds after `now` it was made; negative when it was before.
+    /// How many seconds after `now` it was made; negative if before.
     pub(super) fn ahead_of(self, now: u64) -> i64 {
         let mut time = [0; 8];
         time.copy_from_slice(&self.0[1..9]);
@@ -88,7 +88,7 @@ mod tests {
         Proof::read(bytes).is_some_and(|proof| proof.is_made_with(key, &name(asked)))
     }
 
-    /// Pins the form, so that nodes of two versions understand each other; computed by other means.
+    /// Pins the format, so that nodes of different versions understand each other. Computed without this code.
     #[test]
     fn a_proof_never_changes() {
         let proof = key("1").prove(&name("berlin"), NOW, [7; NONCE]);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_valid_for_one_secret_and_one_node() {
+    fn a_proof_is_valid_for_one_secret_and_one_node() {
         let proof = key("1").prove(&name("b"), NOW, [7; NONCE]);
         assert!(made_with(&proof, &key("1"), "b"));
         assert!(!made_with(&proof, &key("2"), "b"));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn not_one_bit_can_be_changed_and_not_one_byte_be_missing() {
+    fn no_bit_can_be_changed_and_no_byte_left_out() {
         let proof = key("1").prove(&name("b"), NOW, [7; NONCE]);
         for bit in 0..proof.len() * 8 {
             let mut changed = proof.clone();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_a_part_of_what_is_proved() {
+    fn other_versions_are_rejected() {
         let mut proof = key("1").prove(&name("b"), NOW, [7; NONCE]);
         for version in (0..=u8::MAX).filter(|version| *version != VERSION) {
             proof[0] = version;
@@ -145,8 +145,8 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_another_than_those_of_the_authorities() {
-        // All three come from one HKDF, and differ by its label.
+    fn the_key_differs_from_those_of_the_authorities() {
+        // All three come from the same HKDF, and differ by the label.
         let secret: Secret = "1".repeat(64).parse().unwrap();
         let expand = |label: &str| *secret.derive_key::<64>(label).unwrap();
         let proof = key("1");

@@ -3,43 +3,43 @@ use std::io;
 use super::seen::Refused;
 use crate::sni::handshake::HandshakeError;
 
-/// Why a connection was rejected. Nothing was written to it up to [`Handshake`](Self::Handshake).
+/// Why a connection was rejected. For all reasons before [`Handshake`](Self::Handshake), nothing was written to it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeRejected {
-    /// The connection broke or ended.
-    #[error("the connection ended before the ClientHello did")]
+    /// The connection failed or was closed.
+    #[error("the connection ended before the ClientHello was complete")]
     Io(#[source] io::Error),
     /// The first bytes are not a ClientHello.
     #[error("the first bytes are not a ClientHello")]
     NoClientHello(#[source] rustls::Error),
-    /// There is nothing that has the form of a proof.
+    /// Nothing in the ClientHello has the format of a proof.
     #[error("the ClientHello has no proof")]
     NoProof,
-    /// The proof was made with another secret, or for another node, or it was made up.
-    #[error("the proof is of another secret or for another node")]
+    /// The proof was made with another secret or for another node, or it is forged.
+    #[error("the proof was made with another secret or for another node")]
     WrongProof,
-    /// The proof is right, but of another time: who made it holds the secret and has a wrong clock, unless this
-    /// system's is wrong, or the connection was held up on its way.
-    #[error("the proof is right, but its clock is {ahead_by} s ahead of this one's; set the clocks by NTP")]
+    /// The proof is valid, except for its time. The peer holds the secret and its clock is wrong, unless this system's
+    /// clock is wrong, or the connection was delayed.
+    #[error("the proof is valid, but the peer's clock is {ahead_by} s ahead of ours; synchronise both clocks with NTP")]
     Clock {
-        /// By how many seconds the peer's clock is ahead of this one; negative when it is behind.
+        /// How many seconds the peer's clock is ahead of this one. Negative if it is behind.
         ahead_by: i64,
     },
     /// The proof was used before.
     #[error("the proof was used before")]
     Replayed,
-    /// More proofs came within the window than can be remembered.
-    #[error("too many connections to remember their proofs")]
+    /// More proofs arrived within the window than can be remembered.
+    #[error("too many connections to remember all their proofs")]
     TooMany,
     /// The peer took too long.
     #[error("the handshake took too long")]
     Deadline,
-    /// The handshake failed after the proof was given: there is no certificate, or it is not one that is trusted.
+    /// The handshake failed after the proof was accepted: the peer has no certificate, or it is not trusted.
     #[error("the handshake failed")]
     Handshake(#[source] io::Error),
-    /// The certificate of the peer is trusted, and names no node, or more than one.
-    #[error("the peer's certificate does not name one node")]
+    /// The certificate of the peer is trusted, but names no node, or several.
+    #[error("the peer's certificate does not name exactly one node")]
     NoName,
 }
 

@@ -2,23 +2,24 @@ use std::{collections::HashSet, mem};
 
 use super::proof::NONCE;
 
-/// How many nonces a generation holds: more than any mesh opens connections, and what a table of 2 MiB has room for.
+/// How many nonces a generation holds: more than any mesh opens connections, and as many as fit in a table of 2 MiB.
 const MAX: usize = (1 << 17) / 8 * 7;
 
-/// Nonces that were accepted, as long as a proof with one of them could be accepted again.
+/// Accepted nonces, for as long as a proof with one of them could be accepted again.
 ///
-/// Two generations: one that fills, and the one before it. So nothing has to be searched for what is too old.
+/// There are two generations, the one that fills up and the previous one. So nothing has to be searched for old
+/// entries.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     current: HashSet<[u8; NONCE]>,
     previous: HashSet<[u8; NONCE]>,
-    /// When the current generation began, in seconds since 1970.
+    /// When the current generation started, in seconds since 1970.
     since: u64,
-    /// How many seconds a nonce is remembered at least.
+    /// How many seconds each nonce is remembered, at least.
     keep: u64,
 }
 
-/// Why a nonce was not taken.
+/// Why a nonce was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
     Known,
@@ -26,10 +27,10 @@ pub(super) enum Refused {
 }
 
 impl Seen {
-    /// Takes a nonce and remembers it for `keep` seconds at least.
+    /// Accepts a nonce and remembers it for at least `keep` seconds.
     pub(super) fn take(&mut self, nonce: [u8; NONCE], now: u64, keep: u64) -> Result<(), Refused> {
         self.keep = self.keep.max(keep);
-        // A clock that is set back that far makes what was seen invalid too, by its time.
+        // If the clock is set back that far, the time of everything seen before is invalid as well.
         let age = now.abs_diff(self.since);
         if age >= self.keep {
             self.previous = mem::take(&mut self.current);
@@ -41,7 +42,7 @@ impl Seen {
         if self.previous.contains(&nonce) || self.current.contains(&nonce) {
             return Err(Refused::Known);
         }
-        // To forget instead would let a replay in.
+        // Forgetting instead would allow replays.
         if self.current.len() >= MAX {
             return Err(Refused::Full);
         }
@@ -61,15 +62,15 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_is_remembered_as_long_as_it_must_be() {
+    fn a_nonce_is_remembered_as_long_as_needed() {
         for start in [0, KEEP - 1, KEEP, 10 * KEEP + 7] {
             for later in 0..=KEEP {
                 let mut seen = Seen::default();
-                // A generation begins before the nonce comes.
+                // A generation starts before the nonce arrives.
                 seen.take(nonce(0), 5 * KEEP, KEEP).unwrap();
                 let then = 5 * KEEP + start;
                 seen.take(nonce(1), then, KEEP).unwrap();
-                // Others come between.
+                // Another nonce arrives in between.
                 let _ = seen.take(nonce(2), then + later / 2, KEEP);
                 assert_eq!(seen.take(nonce(1), then + later, KEEP), Err(Refused::Known), "{start} {later}");
             }
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn and_forgotten_in_the_end() {
+    fn a_nonce_is_forgotten_in_the_end() {
         let mut seen = Seen::default();
         seen.take(nonce(1), 1000, KEEP).unwrap();
         seen.take(nonce(2), 1000 + KEEP, KEEP).unwrap();
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_forgets_nothing_of_use_and_does_not_stop_forgetting() {
+    fn a_clock_that_is_set_back_neither_allows_replays_nor_stops_forgetting() {
         let mut seen = Seen::default();
         seen.take(nonce(1), 10_000, KEEP).unwrap();
         assert_eq!(seen.take(nonce(1), 10_001 - KEEP, KEEP), Err(Refused::Known));
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn its_size_is_bounded_and_nothing_known_is_let_in_for_that() {
+    fn its_size_is_bounded_without_allowing_replays() {
         let mut seen = Seen::default();
         for number in 0..MAX {
             seen.take(nonce(number), 1000, KEEP).unwrap();

@@ -2,29 +2,29 @@ use std::{future::pending, sync::Arc};
 
 use tokio::sync::watch;
 
-/// The term of a connection between nodes, which is over when
-/// [`NodeIdentity::replace`](super::NodeIdentity::replace) gives up the secret that the connection was made with.
+/// The term of a connection between nodes. It is over when [`NodeIdentity::replace`](super::NodeIdentity::replace)
+/// removes the secret that the connection was opened with.
 ///
-/// The connection itself goes on. The code that serves it has to drain it. Clones share the same term.
+/// The connection itself stays open. The code that serves it has to drain it. Clones share the same term.
 #[derive(Debug, Clone)]
 pub struct Term(watch::Receiver<bool>);
 
 impl Term {
-    /// Waits until the secret is given up.
+    /// Waits until the secret is removed.
     pub async fn over(&mut self) {
-        // On an error the identity is gone, so that the secret cannot be given up any more.
+        // On an error, the identity is gone, so the secret cannot be removed any more.
         if self.0.wait_for(|is_over| *is_over).await.is_err() {
             pending::<()>().await;
         }
     }
 
-    /// Whether the secret has been given up.
+    /// Whether the secret has been removed.
     pub fn is_over(&self) -> bool {
         *self.0.borrow()
     }
 }
 
-/// Belongs to a secret, and ends the terms of its connections when the secret is given up.
+/// Belongs to a secret, and ends the terms of its connections when the secret is removed.
 #[derive(Clone)]
 pub(super) struct Held(Arc<watch::Sender<bool>>);
 

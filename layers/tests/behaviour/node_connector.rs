@@ -86,7 +86,7 @@ async fn the_peer_must_be_the_requested_node() {
         let error = connected.await.unwrap().unwrap_err();
         assert!(!error.is_silence() && !error.is_timeout(), "{case}");
         let error = told(error);
-        assert!(error.starts_with("node b (10.0.0.2:8443) does not agree on TLS: "), "{case}: {error}");
+        assert!(error.starts_with("node b (10.0.0.2:8443) failed the TLS handshake: "), "{case}: {error}");
         assert!(error.contains(expected), "{case}: {error}");
         assert!(!backend.has_waiting(), "{case}: it was tried again");
     }
@@ -142,7 +142,7 @@ async fn http2_is_negotiated() {
 #[tokio::test]
 async fn silence_is_reported_with_its_possible_causes() {
     let expected = "node b (10.0.0.2:8443) closed the connection without a byte: it holds another secret, its clock \
-                    differs by more than 60 s, or it is no node of that name";
+                    differs by more than 60 s, or it is not a node of that name";
     let network = Network::default();
     for (case, to) in [("another secret", identity("b", "2")), ("another name", identity("c", "1"))] {
         let error = network.connect(&identity("a", "1"), &to, "b").await.unwrap_err();
@@ -165,7 +165,7 @@ async fn a_peer_that_never_answers_is_given_up() {
     let _open = backend.accept().await;
     let error = connected.await.unwrap().unwrap_err();
     assert!(error.is_timeout());
-    assert_eq!(told(error), "node b (10.0.0.2:8443) did not end the TLS handshake in time");
+    assert_eq!(told(error), "node b (10.0.0.2:8443) did not finish the TLS handshake in time");
 }
 
 #[tokio::test]
@@ -174,9 +174,9 @@ async fn a_refused_connection_and_a_peer_without_tls() {
     let connected = connect(&connector);
     backend.accept().await.send("HTTP/1.1 400 Bad Request\r\n\r\n").await;
     let error = told(connected.await.unwrap().unwrap_err());
-    assert!(error.starts_with("node b (10.0.0.2:8443) does not agree on TLS: "), "{error}");
+    assert!(error.starts_with("node b (10.0.0.2:8443) failed the TLS handshake: "), "{error}");
 
     drop(backend);
     let error = told(connect(&connector).await.unwrap().unwrap_err());
-    assert_eq!(error, "node b (10.0.0.2:8443) cannot be connected to: connection refused");
+    assert_eq!(error, "node b (10.0.0.2:8443) is unreachable: connection refused");
 }

@@ -83,7 +83,8 @@ async fn certificates_that_peers_would_reject_are_rejected_early() {
     empty.chain.clear();
     other_key.key = KeyPair::generate().unwrap().into();
     let expired = ca.issue_until(&["b"], both, SystemTime::now() - Duration::from_secs(60));
-    let named = "the certificate does not name the node b; issue one whose DNS names hold b and no other without a dot";
+    let named =
+        "the certificate does not name the node b; issue one with the DNS name b and no other name without a dot";
     let cases: [(&str, Result<_, IdentityError>, &str); 9] = [
         ("another node", new(ca.issue(&["c"], both)), named),
         ("two nodes", new(ca.issue(&["b", "c"], both)), named),

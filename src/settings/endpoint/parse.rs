@@ -205,10 +205,7 @@ mod tests {
             ("unix:", "the path of the socket is missing: write unix:/run/app.sock"),
             ("mesh://", "the name of the node is empty"),
             ("mesh://a:8443", "write the node without a port; its address comes from mesh_peers or mesh_registry"),
-            (
-                "mesh://a.example",
-                "'.' cannot stand in the name of a node: it has letters from a to z, digits and hyphens",
-            ),
+            ("mesh://a.example", "'.' is not allowed in a node name; use letters from a to z, digits and hyphens"),
             ("https://a/b", &format!("{PATH} https://a")),
             ("a:1/b", &format!("{PATH} a:1")),
             ("a?b", &format!("{PATH} a")),
