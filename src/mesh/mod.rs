@@ -2,10 +2,10 @@
 //!
 //! - [`Announcement`] is a node's description of itself; a [`Seal`] keeps others from forging it.
 //! - [`Registry`] exchanges announcements through a key-value bucket in NATS, on a thread of its own.
-//! - [`Api`] reports on a node to other nodes. [`NodeClient`] queries it, and [`Prober`] does so regularly for as long as
-//!   the program runs.
-//! - [`Peers`] holds all known nodes, from these sources and from the settings. Their [`Table`] is replaced as a whole, so
-//!   requests look things up without a lock.
+//! - [`Api`] reports on a node to other nodes. [`NodeClient`] queries it, and [`Prober`] does so regularly while the
+//!   program runs.
+//! - [`Peers`] holds all known nodes, from these sources and from the settings. Their [`Table`] is replaced as a whole,
+//!   so requests look things up without a lock.
 //! - [`Linker`] holds the connections of a worker to other nodes.
 //! - [`PassedLayer`] stops requests that go in circles between nodes, and [`Api`] handles those that are for the node
 //!   itself.

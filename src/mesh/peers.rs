@@ -22,7 +22,7 @@ use crate::settings::endpoint::HostPort;
 #[derive(Debug)]
 pub struct Peers {
     table: ArcSwap<Table>,
-    /// What the table is built from. Only changes lock it, never reads.
+    /// What the table is built from. Locked by changes, never by reads.
     known: Mutex<Known>,
 }
 

@@ -5,8 +5,8 @@ use pmesh_layers::{forwarded::X_FORWARDED_PREFIX, route::StripPrefixLayer};
 
 use crate::mesh::{Passed, THROUGH};
 
-/// The URI and headers that a request to one endpoint has, where endpoints get different ones. They are set again for
-/// each attempt: a request that could not be sent to one endpoint goes to the next.
+/// The URI and headers of a request to one endpoint, where endpoints get different ones. They are set for each attempt,
+/// because a request that could not be sent to one endpoint goes to the next.
 #[derive(Debug)]
 pub struct Aim {
     uri: Uri,

@@ -74,7 +74,7 @@ impl ConnectionSettings {
 /// The health of an endpoint, and the counters of each worker.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// What its requests have shown.
+    /// As observed by requests.
     pub health: Health,
     /// By worker.
     pub stats: Box<[Arc<EndpointStats>]>,

@@ -56,7 +56,7 @@ pub(super) fn proxy(
         let balance: Balance<_> = Rotation::new().balance(own.iter().map(attempt).collect(), Vec::new());
         (strip, host, Turns::Own(balance))
     } else {
-        // Other nodes get the request as it came, so requests differ from endpoint to endpoint.
+        // Other nodes get the request as it came, so endpoints get different requests.
         let own =
             own.iter().map(|connections| recorded(connections, worker, connections.pool(worker).clone())).collect();
         let linker = endpoints.linker(worker, &settings.connections)?;

@@ -25,7 +25,7 @@ use crate::{
     settings::{Hsts, Redirection, Respond, Route},
 };
 
-/// Handles the requests of a route. A route that only proxies avoids boxing.
+/// Handles the requests of a route. Routes that only proxy are not boxed.
 #[derive(Debug, Clone)]
 pub enum RouteService<P> {
     /// Sends requests to an endpoint.

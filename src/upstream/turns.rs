@@ -115,8 +115,7 @@ impl NodesInTurn {
     fn balance<B>(&self, request: &Request<B>) -> Result<Balance<Attempt>, BoxError> {
         let host = request.extensions().get::<HostName>();
         let passed = request.extensions().get::<Passed>();
-        // The other node would answer requests for this host itself, which no client may cause. A wildcard route may
-        // match it.
+        // On another node, this host is the node's own API, which clients must not reach. A wildcard route can match it.
         let Some(host) = host.filter(|host| host.as_str() != API_HOST) else { return Err(Misdirected.into()) };
         let local = Arc::new(Aim::here(request, self.strip.as_ref(), self.host.as_ref()));
         let away = Arc::new(Aim::away(request, passed));

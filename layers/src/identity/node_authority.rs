@@ -15,8 +15,9 @@ const PURPOSE: Purpose = Purpose { label: "authority for nodes v1", common_name:
 /// A certificate authority that is derived from a [`Secret`] and issues the certificates that nodes present to each
 /// other.
 ///
-/// It is unrelated to the [`Authority`](super::Authority) of the same secret, which clients trust. Clients that
-/// trust one of them do not accept certificates from the other. Its certificate is the same on every node, at every start, and in every version.
+/// It is unrelated to the [`Authority`](super::Authority) of the same secret, which clients trust. Clients that trust
+/// one of them do not accept certificates from the other. Its certificate is the same on every node, at every start,
+/// and in every version.
 ///
 /// ```
 /// use std::time::SystemTime;

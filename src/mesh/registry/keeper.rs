@@ -88,7 +88,7 @@ impl Keeper {
         if is_live {
             self.complaints.clock(&node, time, now, self.options.clock_window);
         }
-        // Logged only now that requests can find it: others rely on this line.
+        // Requests can find the node by now: readers of this line rely on that.
         if is_new {
             tracing::info!(%address, routes, "node {key} found in the registry");
         }
