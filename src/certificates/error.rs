@@ -34,7 +34,7 @@ pub enum CertificateError {
         /// What is wrong with it.
         source: webpki::Error,
     },
-    /// The key has an unsupported type or is too weak.
+    /// The key is of an unsupported or unsafe type.
     #[error("{origin}: the key in {path} cannot be used")]
     BadKey {
         /// Where the file was configured.

@@ -34,7 +34,7 @@ impl Tls {
             .with_no_client_auth()
             .with_single_cert(chain, key)?;
         // OpenSSL's clients prefer SHA-384, which processors have no instructions for: it makes a resumed handshake
-        // take a fifth longer. Every suite here is secure, so the server may choose.
+        // take a fifth longer. All suites here are acceptable, so the server may choose.
         config.ignore_client_order = true;
         // Each ticket costs a derivation and an encryption, and a resumed session gets a new one. Go's servers also
         // send one.

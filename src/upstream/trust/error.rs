@@ -29,7 +29,7 @@ pub enum TrustError {
         /// What is wrong with it.
         source: rustls::Error,
     },
-    /// A key has an unsupported type or is too weak.
+    /// A key is of an unsupported or unsafe type.
     #[error("{origin}: the key in {path} cannot be used")]
     BadKey {
         /// Where the file was configured.
