@@ -1,5 +1,5 @@
-//! No import runs in a circle, neither between files nor between the folders of src/; each file says what it is for; and
-//! documents name files that exist.
+//! No import runs in a circle, neither between files nor between the folders of src/; each file says what it is for;
+//! documents name files that exist; and charts show the figures that they are drawn from.
 //!
 //! Importing a name that a module only re-exports (`pub use`) counts as importing the file that defines it: a `mod.rs`
 //! may re-export what its files define, and they may use it. The tests in those files may import what they like.
@@ -8,7 +8,7 @@
 
 mod sources;
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use self::sources::{Imports, Sources};
 
@@ -42,6 +42,7 @@ fn documents_name_files_that_exist() {
         "docs/configuration.md",
         "docs/headers.md",
         "docs/listeners.md",
+        "docs/performance.md",
         "docs/redirects.md",
     ] {
         let document = root.join(document);
@@ -57,6 +58,15 @@ fn documents_name_files_that_exist() {
             let exists = [root, document.parent().unwrap()].iter().any(|folder| folder.join(path).exists());
             assert!(exists, "{} names {path}", document.display());
         }
+    }
+}
+
+#[test]
+fn charts_and_tables_show_the_figures() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance/charts.py");
+    match Command::new("python3").arg(script).arg("--check").output() {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => eprintln!("skipped: cannot run python3: {error}"),
     }
 }
 
