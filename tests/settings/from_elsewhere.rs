@@ -1,14 +1,18 @@
-//! The snippets on the pages for users of other proxies are valid.
+//! What the pages for users of other proxies say can be written is valid, and what they call planned is planned.
 
 use pmesh::config::SETTINGS;
 
 use crate::Start;
 
-const PAGES: [&str; 3] = [
+const PAGES: [&str; 5] = [
     include_str!("../../docs/from-caddy.md"),
+    include_str!("../../docs/from-envoy.md"),
+    include_str!("../../docs/from-haproxy.md"),
     include_str!("../../docs/from-nginx.md"),
     include_str!("../../docs/from-traefik.md"),
 ];
+
+const MIGRATING: &str = include_str!("../../docs/migrating.md");
 
 #[test]
 fn each_snippet_is_a_valid_file() {
@@ -30,6 +34,24 @@ fn each_row_says_what_can_be_written() {
         let settings: Vec<_> = ours.filter(|code| code.contains(" = ") && !code.contains('…')).collect();
         assert!(settings.len() > 15, "{settings:?}");
         settings.into_iter().for_each(|setting| assert_valid(&in_its_place(setting)));
+    }
+}
+
+#[test]
+fn keys_that_are_called_planned_are_planned() {
+    let keys_after = |start: &str| {
+        let rest = MIGRATING.split_once(start).expect("a list of keys").1;
+        let list = rest.split("\n- ").next().unwrap_or(rest).split("\n\n").next().unwrap_or(rest);
+        list.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let route = "[[routes]]\nhost = \"example.com\"\nupstream = \"127.0.0.1:3000\"\n";
+    let in_route = keys_after("- in a route:").into_iter().map(|key| (format!("{route}{key} = true"), key));
+    let at_root = keys_after("- at the top:").into_iter().map(|key| (format!("{key} = true\n{route}"), key));
+    let files: Vec<_> = in_route.chain(at_root).collect();
+    assert_eq!(files.len(), 23);
+    for (file, key) in files {
+        let error = Start::new().file(&file).error();
+        assert!(error.ends_with(&format!("`{key}` is planned, but not available in this version")), "{error}");
     }
 }
 
