@@ -1,13 +1,13 @@
-//! Tower layers for reverse proxies that answer only clients that name a served host.
+//! Tower layers for reverse proxies, including proxies that stay silent until a client names a served host.
 //!
 //! Each layer, service and connector works alone, on any tower or hyper server. Stacked, they make a proxy:
 //!
 //! ```text
 //!  accept ─▶ SniAcceptor ─▶ HttpServer, behind a Gate                      one connection
-//!            https only          │  silence: an error ends the connection without a byte
+//!            https only          │  silence: an error closes the connection without a byte
 //!                                ▼
-//!  Request + ConnInfo ─▶ HostLayer ─▶ OpenGateLayer ─▶ DistrustLayer       it has named a served host
-//!                                          │  from here on errors may be answered
+//!  Request + ConnInfo ─▶ HostLayer ─▶ OpenGateLayer ─▶ DistrustLayer       the client has named a served host
+//!                                          │  from here on, errors can be answered
 //!                                          ▼
 //!      TrailersLayer ─▶ SniMatchLayer ─▶ ExtendedConnectLayer ─▶ FramingLayer
 //!                                          │
@@ -18,92 +18,43 @@
 //!      Router ─▶ BodyLimitLayer ─▶ Balance ─▶ ResponseTimeout ─▶ Pool or Http2Pool ─▶ SourceConnector ─▶ backend
 //! ```
 //!
+//! # Modules
+//!
 //! | module | what it does | feature |
 //! | --- | --- | --- |
-//! | [`host`] | lets only requests for a served host through | |
-//! | [`sni`] | accepts TLS only for served names; holds requests to the name of the handshake | `tls` for the acceptor |
-//! | [`silence`] | sends nothing until a served host was named; ends connections with a FIN | `server` |
+//! | [`host`] | lets through only requests for a served host | |
+//! | [`sni`] | accepts TLS only for served names; rejects requests for other hosts than the SNI | `tls` for the acceptor |
+//! | [`silence`] | sends nothing until a served host was named; closes connections with a FIN | `server` |
 //! | [`serve`] | serves HTTP/1.1 and HTTP/2 on a connection | `server` |
-//! | [`conn`] | tells each request about its connection | |
+//! | [`conn`] | adds information about the client connection to each request | |
 //! | [`framing`] | rejects requests that two servers could read differently | |
 //! | [`body`] | one type for request bodies and one for response bodies | |
 //! | [`body_limit`] | limits the length of request bodies | |
 //! | [`hop_by_hop`] | removes headers that are meant for a single connection | |
-//! | [`forwarded`] | finds out who the client is; sets `Forwarded`, `X-Forwarded-*` and `X-Real-IP`, and removes forged ones | |
+//! | [`forwarded`] | finds the address of the client; sets `Forwarded`, `X-Forwarded-*` and `X-Real-IP`, and removes forged ones | |
 //! | [`cdn_loop`] | rejects requests that loop, by `CDN-Loop` | |
 //! | [`via`] | adds `Via` to requests | |
 //! | [`trailers`] | drops trailers that could be mistaken for headers | |
-//! | [`upgrade`] | joins clients and backends after an upgrade, over HTTP/1.1 and HTTP/2 | `upgrade` |
+//! | [`upgrade`] | passes upgrades, for example to WebSocket, over HTTP/1.1 and HTTP/2 | `upgrade` |
 //! | [`respond`] | turns errors into responses, using a table that you can change | |
 //! | [`redirect`] | redirects to another URL, built from parts of the request | `regex` for regular expressions |
-//! | [`https_redirect`] | redirects clients that came without TLS to HTTPS | |
+//! | [`https_redirect`] | redirects requests without TLS to HTTPS | |
 //! | [`hsts`] | tells browsers to use HTTPS only | |
-//! | [`fixed_response`] | answers with a status and a text, or not at all | |
+//! | [`fixed_response`] | responds with a status and a text, or not at all | |
 //! | [`route`] | picks a service by host, path and conditions; strips prefixes | `regex` for regular expressions |
 //! | [`balance`] | spreads requests over endpoints, with retries and health | |
 //! | [`response_timeout`] | limits the time to wait for a response | |
-//! | [`stall`] | sets how long a response may go without progress on an `HttpServer` | |
+//! | [`stall`] | sets how long a response on an `HttpServer` may go without progress | |
 //! | [`pool`] | reuses connections to an endpoint, with HTTP/1.1 or HTTP/2 | `client` |
 //! | [`connect`] | connects from many source addresses, over TLS, to Unix sockets | `client`; `tls` for TLS |
 //! | [`identity`] | derives a certificate authority from a secret, and issues certificates | `identity` |
-//! | [`node`] | connects programs that share a secret, and stays silent to all others | `node` |
+//! | [`node`] | connects programs that share a secret, and stays silent towards all others | `node` |
 //! | [`causes`] | prints an error with its causes | |
 //!
-//! # Features
-//!
-//! No feature is on by default: a header layer should not bring TLS with it. Without features the dependency tree has
-//! 28 crates, this one included: no sockets, no HTTP server, no cryptography, and nothing that needs a C compiler.
-//!
-//! | feature | what it adds |
-//! | --- | --- |
-//! | `server` | the HTTP server and its gate |
-//! | `client` | connectors and pools; turns on `upgrade` |
-//! | `upgrade` | tunnels |
-//! | `tls` | TLS with rustls; you choose the crypto provider in the configuration that you pass |
-//! | `identity` | the authority and its certificates; compiles aws-lc, which needs a C compiler |
-//! | `node` | connections between nodes; turns on `identity` and `tls` |
-//! | `regex` | routes by regular expression |
-//! | `full` | all of these |
-//!
-//! # Errors and silence
-//!
-//! A layer that rejects a request returns an error: one of its own types in a [`BoxError`](tower::BoxError). Whatever
-//! catches the error decides what happens next. An error that reaches [`HttpServer`](serve::HttpServer) ends the
-//! connection in silence, with one exception: a request with a malformed host gets 400 if the connection has named a
-//! served host before. Behind [`OpenGateLayer`](silence::OpenGateLayer), a [`RespondLayer`](respond::RespondLayer)
-//! answers errors instead, using a table of statuses that you can change.
-//!
-//! Silence needs a server that can end a connection without a response: accept connections yourself and serve them with
-//! [`HttpServer`](serve::HttpServer). Other servers, such as `axum::serve`, answer every request, and some write before
-//! the first request. There, make a `RespondLayer` the outermost layer and choose the answer.
-//!
-//! # Extensions
-//!
-//! Layers share what they know about a request in its extensions. A layer that cannot work without an extension fails
-//! with [`MissingExtension`], which says what to add. A layer that can work without it does less.
-//!
-//! | extension | set by | needed by | used by |
-//! | --- | --- | --- | --- |
-//! | [`ConnInfo`](conn::ConnInfo) | `HttpServer`; on other servers [`ConnInfoLayer`](conn::ConnInfoLayer) | `SniMatchLayer`, `DistrustLayer`, `ForwardedLayer` | `OpenGateLayer`, `TrailersLayer`, `TunnelLayer`, `Balance`, pools, `Redirect`, `HttpsRedirectLayer`, `HstsLayer`, [`Conditions`](route::Conditions) on clients; log lines of `HostLayer` |
-//! | [`HostName`](host::HostName) | `HostLayer` | `Router`; `SniMatchLayer` over TLS | `Redirect`, `HttpsRedirectLayer` |
-//! | [`ClientAddr`](forwarded::ClientAddr) | `DistrustLayer`, if the client is not the peer | | [`Conditions`](route::Conditions) on clients; [`ClientAddr::of`](forwarded::ClientAddr::of), for your own layers |
-//! | [`Attempts`](balance::Attempts) | your own layer | | `Balance`, which fills it in |
-//! | [`Cause`](respond::Cause), in a response | `RespondLayer` | | your own layers that log or count failures |
-//! | [`StallTimeouts`](stall::StallTimeouts), in a response | `StallLayer`, or your own service | | `HttpServer` |
-//!
-//! # Types of other crates
-//!
-//! Most types in public signatures come from crates at 1.0: `http`, `http-body`, `bytes`, `hyper`, `tokio`, `ipnet`,
-//! `zeroize`, `rustls-pki-types`. A breaking release of one of the following crates is a breaking release of this one:
-//!
-//! | crate | what is used | where, and why |
-//! | --- | --- | --- |
-//! | `tower` 0.5 | `Service`, `Layer` (from `tower-service` and `tower-layer` 0.3), `BoxError` | everywhere: they define a layer |
-//! | `rustls` 0.23 | `ServerConfig`, `ClientConfig`, `Error` | `sni`, `connect`, `node`: you configure TLS with them |
-//! | `tokio-rustls` 0.26 | `TlsStream` | `sni`, `connect`, `node`: the result of a handshake |
-//! | `hyper-util` 0.1 | `TokioIo` | `connect`, `node`: connectors return what hyper's connectors return |
-//!
 //! # A silent proxy
+//!
+//! This example needs the features `client` and `server`. A client that names another host than `example.com` receives
+//! nothing.
 //!
 //! ```
 //! use std::time::Duration;
@@ -138,7 +89,7 @@
 //! tokio::spawn(async move {
 //!     loop {
 //!         let Ok((stream, peer)) = listener.accept().await else {
-//!             // No descriptors are left, perhaps. The next one may work.
+//!             // Perhaps no descriptors are left. The next attempt may work.
 //!             sleep(Duration::from_millis(100)).await;
 //!             continue;
 //!         };
@@ -163,7 +114,8 @@
 //!
 //! # A proxy on axum
 //!
-//! With the features `client` and `upgrade`. Every request gets an answer, here from one of two backends.
+//! This example needs the features `client` and `upgrade`. Every request gets a response, here from one of two
+//! backends.
 //!
 //! ```
 //! use std::{net::SocketAddr, time::Duration};
@@ -182,19 +134,19 @@
 //!
 //! # fn main() -> Result<(), BoxError> {
 //! let connector = SourceConnector::new().subnet("127.2.0.0/16".parse()?);
-//! // An endpoint that does not connect must leave time for the other one.
+//! // If one endpoint does not connect, there must be time left for the other.
 //! let share = connect_share(Duration::from_secs(5), 2);
 //! let pool = |uri| Pool::new(connector.clone(), http::Uri::from_static(uri)).connect_within(share);
 //! let upstream = Balance::new([("a", pool("http://127.0.0.1:9001")), ("b", pool("http://127.0.0.1:9002"))]);
 //!
 //! let stack = ServiceBuilder::new()
-//!     // Errors become answers: 502, 503, 504, ...
+//!     // Errors become responses: 502, 503, 504, ...
 //!     .layer(RespondLayer::new())
 //!     .layer(ConnInfoLayer::new(|extensions| {
 //!         let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
 //!         Some(ConnInfo::plain(*peer))
 //!     }))
-//!     // What clients claim about themselves goes, then the headers of this hop, and then ours are added.
+//!     // Remove what clients claim about themselves, then the hop-by-hop headers. Then add our own.
 //!     .layer(DistrustLayer::new(TrustedProxies::none()))
 //!     .layer(HopByHopLayer::new())
 //!     .layer(ForwardedLayer::new(TrustedProxies::none()))
@@ -207,8 +159,65 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Features
+//!
+//! No feature is on by default: a header layer should not bring TLS with it. Without features, the dependency tree has
+//! 28 crates, this one included. It has no sockets, no HTTP server, no cryptography, and needs no C compiler.
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `server` | the HTTP server and its gate |
+//! | `client` | connectors and pools; turns on `upgrade` |
+//! | `upgrade` | tunnels |
+//! | `tls` | TLS with rustls; you choose the crypto provider in the configuration that you pass |
+//! | `identity` | the authority and its certificates; compiles aws-lc, which needs a C compiler |
+//! | `node` | connections between nodes; turns on `identity` and `tls` |
+//! | `regex` | routes by regular expression |
+//! | `full` | all of these |
+//!
+//! # Errors and silence
+//!
+//! A layer that rejects a request returns an error of its own type in a [`BoxError`](tower::BoxError). An outer layer
+//! or the server decides what happens next.
+//!
+//! - If an error reaches [`HttpServer`](serve::HttpServer), the request gets no response and the connection is closed.
+//!   One exception: a request with a malformed host gets 400 if the connection has named a served host before.
+//! - A [`RespondLayer`](respond::RespondLayer) behind [`OpenGateLayer`](silence::OpenGateLayer) turns errors into
+//!   responses, using a table of statuses that you can change.
+//!
+//! Silence needs a server that can close a connection without a response: accept connections yourself and serve them
+//! with [`HttpServer`](serve::HttpServer). Other servers, such as `axum::serve`, respond to every request, and some
+//! write before the first request. There, make a `RespondLayer` the outermost layer and choose the response.
+//!
+//! # Extensions
+//!
+//! Layers share what they know about a request in its extensions. A layer that cannot work without an extension fails
+//! with [`MissingExtension`], which says what to add. A layer that only uses an extension also works without it, but
+//! does less.
+//!
+//! | extension | set by | needed by | used by |
+//! | --- | --- | --- | --- |
+//! | [`ConnInfo`](conn::ConnInfo) | `HttpServer`; on other servers [`ConnInfoLayer`](conn::ConnInfoLayer) | `SniMatchLayer`, `DistrustLayer`, `ForwardedLayer` | `OpenGateLayer`, `TrailersLayer`, `TunnelLayer`, `Balance`, pools, `Redirect`, `HttpsRedirectLayer`, `HstsLayer`, [`Conditions`](route::Conditions) on clients; log lines of `HostLayer` |
+//! | [`HostName`](host::HostName) | `HostLayer` | `Router`; `SniMatchLayer` over TLS | `Redirect`, `HttpsRedirectLayer` |
+//! | [`ClientAddr`](forwarded::ClientAddr) | `DistrustLayer`, if the client is not the peer | | [`Conditions`](route::Conditions) on clients; [`ClientAddr::of`](forwarded::ClientAddr::of), for your own layers |
+//! | [`Attempts`](balance::Attempts) | your own layer | | `Balance`, which fills it in |
+//! | [`Cause`](respond::Cause), in a response | `RespondLayer` | | your own layers, to log or count failures |
+//! | [`StallTimeouts`](stall::StallTimeouts), in a response | `StallLayer`, or your own service | | `HttpServer` |
+//!
+//! # Types of other crates
+//!
+//! Most types in public signatures come from crates at 1.0: `http`, `http-body`, `bytes`, `hyper`, `tokio`, `ipnet`,
+//! `zeroize`, `rustls-pki-types`. A breaking release of one of the following crates is a breaking release of this one:
+//!
+//! | crate | what is used | where, and why |
+//! | --- | --- | --- |
+//! | `tower` 0.5 | `Service`, `Layer` (from `tower-service` and `tower-layer` 0.3), `BoxError` | everywhere: they define a layer |
+//! | `rustls` 0.23 | `ServerConfig`, `ClientConfig`, `Error` | `sni`, `connect`, `node`: you configure TLS with them |
+//! | `tokio-rustls` 0.26 | `TlsStream` | `sni`, `connect`, `node`: the result of a handshake |
+//! | `hyper-util` 0.1 | `TokioIo` | `connect`, `node`: connectors return what hyper's connectors return |
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// With some of the features only, some of what layers share has no user, and some links have no target.
+// Without all features, some shared items are unused, and some links have no target.
 #![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports, unused_macros, rustdoc::broken_intra_doc_links))]
 
 #[cfg(doctest)]
