@@ -1,4 +1,4 @@
-//! A connection with a server of HTTP.
+//! A connection while an HTTP server runs on it.
 
 use std::{
     future::{Future, poll_fn},
@@ -31,27 +31,27 @@ use crate::{
     silence::{Gate, IntoRaw},
 };
 
-/// How far a connection was served.
+/// Why a server has stopped running on a connection.
 pub(super) enum Awake<IO> {
     Ended(Ended),
-    /// It goes to sleep, unless bytes of a next request have been read.
+    /// The connection can sleep, unless these bytes of the next request have already been read.
     Asleep(IO, Vec<u8>),
 }
 
-/// What a server begins with.
+/// Everything that a server needs to begin.
 pub(super) struct Woken<IO> {
     pub(super) io: IO,
-    /// What was read of it already.
+    /// Bytes that have already been read.
     pub(super) ahead: Vec<u8>,
     pub(super) info: ConnInfo,
     pub(super) protocol: Protocol,
     pub(super) state: ConnState,
-    /// Until when a served host has to be named.
+    /// When the client must have named a served host.
     pub(super) deadline: Instant,
 }
 
 impl ServerSettings {
-    /// Serves a connection until it ends or may sleep.
+    /// Serves a connection until it ends or can sleep.
     #[expect(
         clippy::manual_async_fn,
         reason = "callers that spawn it could not prove it `Send`: rust-lang/rust#100013"
@@ -105,7 +105,7 @@ impl ServerSettings {
             abandoned.armed = false;
             let ended = match driven {
                 Driven::Ended(ended) => ended,
-                // Its gate is gone with the server.
+                // The gate was dropped with the server.
                 Driven::Asleep => match reclaim.take() {
                     Some(io) => return Awake::Asleep(io, unread),
                     None => Ended::Finished,
@@ -117,7 +117,7 @@ impl ServerSettings {
     }
 }
 
-/// Whether the client speaks HTTP/2 from its first byte; no, as far as is known, once the connection is to end.
+/// Whether the client speaks HTTP/2 from its first byte. `false` if the connection must end before that is known.
 async fn detect_http2<IO: AsyncRead + Unpin>(gate: &mut Gate<IO>, control: &Control) -> bool {
     let mut preface = pin!(gate.starts_with_h2_preface());
     poll_fn(|cx| {

@@ -16,20 +16,19 @@ use crate::conn::InFlight;
 pin_project! {
     /// A response body that counts its request as in flight until it ends.
     ///
-    /// If the body breaks off, the error is held back until everything before it has been sent: hyper would drop that
-    /// data.
+    /// If the body fails, the error is held back until everything before it has been sent: hyper would drop that data.
     #[derive(Debug)]
     pub struct InFlightBody<B> {
         // `None` for a response without a body.
         #[pin]
         inner: Option<B>,
         in_flight: InFlight,
-        // Over HTTP/1, where pieces that were taken may still wait for the connection.
+        // Over HTTP/1, where pieces that hyper has taken may still be unsent.
         waits: bool,
-        // Sent to HTTP/1.0 without a length and not complete yet: the client would take the end of the connection for
-        // the end of the body.
+        // Sent to an HTTP/1.0 client without a length, and not complete yet: the client would mistake the end of the
+        // connection for the end of the body.
         until_end: bool,
-        // The error with which it broke off, until it is reported.
+        // The error that ended the body, until it is reported.
         failed: Option<BoxError>,
     }
 
@@ -51,7 +50,7 @@ impl<B: Body> InFlightBody<B> {
         Self { inner: Some(inner), in_flight, waits: !http2, until_end: until_end && !ended, failed: None }
     }
 
-    /// The body of a response that has none, such as one to HEAD (RFC 9110, 9.3.2).
+    /// The body of a response that has none, such as the response to a HEAD (RFC 9110, 9.3.2).
     pub(super) fn absent(mut in_flight: InFlight) -> Self {
         in_flight.end();
         Self { inner: None, in_flight, waits: false, until_end: false, failed: None }
@@ -84,7 +83,7 @@ impl<B: Body<Error: Into<BoxError>>> Body for InFlightBody<B> {
             Poll::Pending => {
                 return match note_polled(None, this.in_flight) {
                     Verdict::GoOn => Poll::Pending,
-                    // As an error, because hyper resets a stream for it even if its request is still being read.
+                    // An error, because hyper then resets the stream even if its request is still being read.
                     Verdict::Stalled => {
                         this.in_flight.end();
                         Poll::Ready(Some(Err(h2::Error::from(h2::Reason::CANCEL).into())))
@@ -98,7 +97,7 @@ impl<B: Body<Error: Into<BoxError>>> Body for InFlightBody<B> {
         };
         note_polled(bytes, this.in_flight);
         this.in_flight.note_piece(bytes.unwrap_or(0));
-        // Behind its last piece a body need not be asked once more.
+        // A body need not be polled again after its last piece.
         if bytes.is_none() || inner.is_end_stream() {
             this.in_flight.end();
             *this.until_end = false;

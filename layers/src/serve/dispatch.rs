@@ -1,4 +1,4 @@
-//! From hyper to the stack: each request goes in, and its response or error comes out.
+//! Passes each request from hyper to the stack, and its response or error back.
 
 use std::{
     cell::RefCell,
@@ -29,13 +29,13 @@ use crate::{
     stream_kind::{is_grpc, is_stream},
 };
 
-/// Hands the requests of one connection to its clone of the stack, with what is known of the connection.
+/// Passes the requests of one connection to its clone of the stack, together with the [`ConnInfo`].
 #[derive(Debug)]
 pub(super) struct Dispatch<S> {
-    /// hyper shares it, and calls it for one request after the other.
+    /// hyper shares it, and calls it for one request after another.
     service: RefCell<S>,
     info: ConnInfo,
-    /// How long streams may be idle.
+    /// How long a stream may go without progress.
     stream_timeout: Duration,
 }
 
@@ -56,13 +56,13 @@ where
     type Future = DispatchFuture<S>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        // What follows a CONNECT is no body to hyper, but may be coming all the same.
+        // hyper sees no body after a CONNECT, but bytes may follow all the same.
         let has_body = !request.body().is_end_stream() || *request.method() == Method::CONNECT;
         let head = *request.method() == Method::HEAD;
         let until_end = request.version() <= Version::HTTP_10 && !head;
         let http2 = request.version() >= Version::HTTP_2;
         let received = self.received(has_body, http2, &request);
-        // Over HTTP/1 hyper sees to that.
+        // Over HTTP/1, hyper drops the body itself.
         let absent = http2 && head;
         request.extensions_mut().insert(self.info.clone());
         let version = request.version();
@@ -72,7 +72,8 @@ where
         let response = if !http2 {
             Call::new(&mut *service, request)
         } else {
-            // It may have been reset already, which hyper sees before it polls: then no backend hears of it.
+            // The stream may have been reset by now. hyper notices this before it polls, so no backend gets the
+            // request.
             Call::when_polled(service.clone(), request)
         };
         drop(service);
@@ -95,7 +96,7 @@ impl<S> Dispatch<S> {
 }
 
 pin_project! {
-    /// The response of the stack, or the answer to its error.
+    /// The response of the stack, or the response to its error.
     pub(super) struct DispatchFuture<S: Service<Request<RequestBody>>> {
         #[pin]
         response: Call<S, Request<RequestBody>>,
@@ -130,8 +131,8 @@ where
                 if let Some(timeout) = own_timeout(&response, *this.stream_timeout) {
                     in_flight.set_own_timeout(timeout.into());
                 }
-                // Only the end of the connection can tell such a client the end of a body without a length; by this hyper
-                // knows that the connection is not kept alive.
+                // Such a client learns the end of a body without a length only from the end of the connection. The
+                // version makes hyper close the connection after it.
                 let has_length =
                     || response.body().size_hint().exact().is_some() || response.headers().contains_key(CONTENT_LENGTH);
                 let until_end = *this.until_end && !has_length();
@@ -160,13 +161,14 @@ where
                         in_flight.end();
                         return Poll::Ready(Err(h2::Error::from(h2::Reason::CANCEL).into()));
                     }
-                    // The other streams go on. This one gets no answer, so its future never completes.
+                    // The other streams continue. This one gets no response, so its future never completes.
                     if *this.http2 {
                         in_flight.refuse();
                         return Poll::Pending;
                     }
                 }
-                // Before hyper sees the error: it would reset the stream of an h2 connection, which is a byte too many.
+                // Before hyper sees the error: it would reset the HTTP/2 stream, and that frame would break the
+                // silence.
                 control.silence();
                 Err(error)
             }
@@ -174,17 +176,17 @@ where
     }
 }
 
-/// The response's own timeout, instead of the server's: it is a stream, or carries a timeout.
+/// The response's own timeout, instead of the server's, if it is a stream or carries a timeout.
 fn own_timeout<B: Body>(response: &Response<B>, stream_timeout: Duration) -> Option<Duration> {
     let own: Option<&StallTimeouts> = response.extensions().get();
-    // A stream has no length. Most other responses do, and need no look at their headers.
+    // A stream has no length. Most other responses have one, so their headers need not be checked.
     if response.body().size_hint().exact().is_none() && is_stream(response.headers()) {
         return Some(own.and_then(StallTimeouts::stream).unwrap_or(stream_timeout));
     }
     own.and_then(StallTimeouts::stall)
 }
 
-/// The response to HEAD, which says how long the body of one to GET would be.
+/// The response to HEAD, with the length that the body of a GET would have.
 fn without_body<B: Body>(mut response: Response<B>, in_flight: InFlight) -> Response<InFlightBody<B>> {
     let length = response.body().size_hint().exact().filter(|_| !response.body().is_end_stream());
     if let Some(length) = length {
@@ -193,7 +195,7 @@ fn without_body<B: Body>(mut response: Response<B>, in_flight: InFlight) -> Resp
     response.map(|_| InFlightBody::absent(in_flight))
 }
 
-/// The answer to a request that names no valid host, or more than one (RFC 9112, 3.2; RFC 9113, 8.1.1).
+/// The response to a request that names no valid host, or more than one (RFC 9112, 3.2; RFC 9113, 8.1.1).
 fn bad_request<B: Body>(in_flight: InFlight, http2: bool) -> Response<InFlightBody<B>> {
     let mut response = Response::new(InFlightBody::absent(in_flight));
     *response.status_mut() = StatusCode::BAD_REQUEST;

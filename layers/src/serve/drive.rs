@@ -1,4 +1,4 @@
-//! Runs hyper's connection through its states.
+//! Drives hyper's connection through its states.
 
 use std::{
     future::{Future, poll_fn},
@@ -15,27 +15,28 @@ use super::{
 };
 use crate::conn::{Control, Phase};
 
-/// How far a connection was driven.
+/// Why a connection is no longer driven.
 #[derive(Debug)]
 pub(super) enum Driven {
     Ended(Ended),
-    /// It goes to sleep: nothing is in flight, and nothing is left to write.
+    /// The connection can sleep: nothing is in flight, and nothing is left to write.
     Asleep,
 }
 
-/// A connection of hyper, whichever version.
+/// A hyper connection, HTTP/1 or HTTP/2.
 pub(super) trait ServerConnection: Future<Output = hyper::Result<()>> {
-    /// Takes no further request.
+    /// Stops accepting requests.
     fn drain(self: Pin<&mut Self>);
 }
 
-/// Runs `connection` to its end: its own, a deadline, an idle time, silence, or draining; or until it may sleep.
+/// Drives `connection` until it can sleep or ends: by itself, at a deadline, after an idle time, in silence, or after
+/// draining.
 ///
-/// One timer serves all deadlines. Requests do not move it: when it fires, it looks what the connection waits for and
-/// since when, and sleeps for the rest. It is brought forward by a head that comes in pieces and by the first body
-/// that does, once until it fires, and by the end of the first response, for a connection that sleeps. Before that it is
-/// far away: a timer that is the next one to fire interrupts the runtime's wait, and most connections with one request
-/// have ended by then.
+/// One timer serves all deadlines. Requests do not move it. When it fires, the driver checks what the connection is
+/// waiting for and since when, and sleeps for the rest. Three things bring the timer forward: a head that arrives in
+/// pieces, the first body that does (once, until the timer fires), and the end of the first response if the connection
+/// can sleep. Until then the timer is set far ahead: the timer that fires next interrupts the runtime's wait, and most
+/// connections with one request end before that.
 pub(super) async fn drive<C: ServerConnection>(
     mut connection: Pin<&mut C>,
     control: &Control,
@@ -62,14 +63,14 @@ impl Driver<'_> {
         cx: &mut Context<'_>,
     ) -> Poll<Driven> {
         self.control.register_driver(cx.waker());
-        // First: hyper closes an idle connection that drains without a look at a request that has come.
+        // Poll before draining: hyper closes a draining idle connection without checking whether a request has arrived.
         let mut polled = connection.as_mut().poll(cx);
         while let Some(event) = self.happened(&mut polled) {
             match self.on(event) {
                 Action::End(ended) => return Poll::Ready(Driven::Ended(ended)),
                 Action::Drain => {
                     connection.as_mut().drain();
-                    // A client that does not answer to it does not hold the end up.
+                    // A client that does not react must not delay the end.
                     let end = timer.deadline().min(Instant::now() + FAREWELL);
                     timer.as_mut().reset(end);
                     polled = connection.as_mut().poll(cx);
@@ -116,7 +117,7 @@ impl Driver<'_> {
         action
     }
 
-    /// What has happened that the state does not say yet.
+    /// An event that the state does not reflect yet.
     fn happened(&self, polled: &mut Poll<hyper::Result<()>>) -> Option<Event> {
         let told = self.control.told();
         if told.is_silenced() {
@@ -135,8 +136,8 @@ impl Driver<'_> {
         if self.state == ConnState::Draining && told.is_refused() {
             return Some(Event::Refused);
         }
-        // No response has been sent, so there is nothing to wait for. Otherwise the last one gets the time of a
-        // farewell.
+        // No response has been sent, so there is nothing to wait for. Otherwise the last one gets `FAREWELL` to reach
+        // the client.
         if self.state == ConnState::Refusing && self.nothing_answered() {
             return Some(Event::NothingAnswered);
         }
@@ -148,7 +149,7 @@ impl Driver<'_> {
         traffic.completed() == 0 && traffic.phase() == Phase::Idle
     }
 
-    /// hyper's connection is over.
+    /// The event for the end of hyper's connection.
     fn over(&self, result: hyper::Result<()>) -> Event {
         let told = self.control.told();
         match result {
@@ -159,7 +160,7 @@ impl Driver<'_> {
         }
     }
 
-    /// hyper has to notice the end of the last body before its state is dropped.
+    /// Polls once more: hyper has to notice the end of the last body before its state is dropped.
     fn look_again<C: ServerConnection>(&mut self, connection: Pin<&mut C>, cx: &mut Context<'_>) -> Action {
         let traffic = self.control.traffic();
         let requests = traffic.requests();

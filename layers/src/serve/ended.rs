@@ -4,24 +4,24 @@
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Ended {
-    /// It ended normally, or was upgraded and lives on as a tunnel.
+    /// The connection finished normally, or was upgraded and continues as a tunnel.
     Finished,
-    /// It had no request for longer than the keep-alive timeout; while draining, for longer than a second.
+    /// It was idle for longer than the keep-alive timeout or, while draining, for longer than a second.
     Idle,
     /// The head of a request was not complete in time.
     HeadTimeout,
-    /// The response or the rest of its request made no progress for too long.
+    /// The response, or the rest of its request, made no progress for too long.
     Stalled,
     /// The client named no served host before the silence deadline.
     Deadline,
     /// The service returned an error.
     Silenced,
-    /// The service responded, but nothing opened the gate, so the client got nothing. An
-    /// [`OpenGateLayer`](crate::silence::OpenGateLayer) is missing, or stands inside the layer that responded.
+    /// The service responded, but nothing opened the gate, so the client received nothing. An
+    /// [`OpenGateLayer`](crate::silence::OpenGateLayer) is missing, or it is inside the layer that responded.
     Withheld,
     /// An HTTP/2 client kept the server busy for nothing, with empty frames or with requests that it reset.
     Flooded,
-    /// The client broke the protocol, or the connection broke. A client that closes as soon as it receives a `GOAWAY`
-    /// may show up here too, with a broken pipe.
+    /// The client broke the protocol, or the connection failed. A client that closes the connection as soon as it
+    /// receives a `GOAWAY` can show up here as a broken pipe.
     Failed(hyper::Error),
 }

@@ -1,4 +1,4 @@
-//! How the transport of a connection is closed.
+//! Closes the transport of a connection.
 
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
@@ -11,42 +11,42 @@ use crate::{
     silence::{self, IntoRaw, Reclaim},
 };
 
-/// What is read of a client of HTTP/2 once its connection has ended, so that its GOAWAY is not overtaken by a RST: a full
-/// read of hyper's beside what waits in a socket. Those that flood send more, and are not worth the reading.
+/// How much to read from an HTTP/2 client after the end of its connection, so that no RST overtakes the GOAWAY: one
+/// full read of hyper's plus what a socket can hold. Clients that flood send more, and are not worth the reading.
 const MOST_UNREAD: usize = 256 * 1024;
 
-/// Closes a connection that no server has, and for which nothing is left to write.
+/// Closes a connection on which no server runs and for which nothing is left to write.
 pub(super) async fn close_asleep<IO: AsyncWrite + IntoRaw + Unpin>(mut io: IO, ended: Ended) -> Ended {
     match ended {
-        // The client has got all that it asked for. One that takes nothing does not hold this up.
+        // The client has received everything that it requested. If it does not read, it does not hold this up.
         Ended::Finished | Ended::Idle => drop(timeout(FAREWELL, io.shutdown()).await),
         _ => silence::close(io).await,
     }
     ended
 }
 
-/// Closes a connection whose server has ended, unless it is a tunnel by now.
+/// Closes a connection whose server has ended, unless it has become a tunnel.
 pub(super) async fn close_awake<IO: IntoRaw>(reclaim: &Reclaim<IO>, control: &Control, is_http2: bool, ended: &Ended) {
-    // A connection in good order has sent its FIN. Input may be unread on all others, after a response that did not wait
-    // for the end of the request, and wherever frames come that belong to none: closed now, the connection would be
-    // reset. hyper takes for good order, too, that it gives up HTTP/2 because of a CONNECT with a length.
+    // A connection in good order has sent its FIN. On all others, input may be unread: after a response that did not
+    // wait for the end of the request, or if frames arrive that belong to no stream. Closing now would send a RST.
+    // hyper also reports good order when it gives up HTTP/2 because of a CONNECT with a length.
     let read_all = !is_http2 || control.is_draining();
     if matches!(ended, Ended::Finished) && read_all && !control.traffic().had_body() && control.is_open() {
         return;
     }
     let Some(io) = reclaim.take() else { return };
-    // What the client has got must not pass for a whole response.
+    // The client must not mistake what it has received for a whole response.
     if matches!(ended, Ended::Stalled) || control.traffic().is_cut_short() {
         io.reset();
     } else if is_http2 && control.is_open() {
-        // A client of HTTP/2 reads while it sends: it learns of the end without being read to its own.
+        // An HTTP/2 client reads while it sends, so it sees the end even if not all of its input is read.
         silence::close_within(io, MOST_UNREAD).await;
     } else {
         silence::close(io).await;
     }
 }
 
-/// Resets a connection that is dropped within a response, as at the end of a runtime.
+/// Resets a connection that is dropped in the middle of a response, as when a runtime shuts down.
 pub(super) struct ResetIfCutShort<'a, IO: IntoRaw> {
     pub(super) reclaim: &'a Reclaim<IO>,
     pub(super) control: &'a Control,

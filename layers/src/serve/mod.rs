@@ -1,9 +1,10 @@
-//! Serves HTTP/1.1 and HTTP/2 on connections that you accept, silently until a client has named a served host.
+//! Serves HTTP/1.1 and HTTP/2 on connections that you accept, and stays silent until the client has named a served
+//! host.
 //!
-//! [`HttpServer`] takes one connection at a time with a [`ConnInfo`](crate::conn::ConnInfo), a [`Protocol`] and a tower
-//! service, and returns a future that resolves to how the connection [`Ended`]. Put an
-//! [`OpenGateLayer`](crate::silence::OpenGateLayer) into the service: nothing is sent before a request has passed it.
-//! See [`HttpServer`] for an example, and for its timeouts and limits.
+//! [`HttpServer::serve`] takes a connection, its [`ConnInfo`](crate::conn::ConnInfo), a [`Protocol`] and a tower
+//! service. It returns a future that resolves to how the connection [`Ended`]. Put an
+//! [`OpenGateLayer`](crate::silence::OpenGateLayer) into the service: nothing is sent before a request has passed
+//! through it. See [`HttpServer`] for an example, and for its timeouts and limits.
 
 mod awake;
 mod body;

@@ -11,6 +11,6 @@ pub enum Protocol {
     /// HTTP/2 if the connection begins with its preface, otherwise HTTP/1, for listeners without TLS.
     Detect,
     /// Like [`Detect`](Self::Detect), but the preface opens the gate, for clients that wait for SETTINGS before they
-    /// send a request. This gives up silence towards clients that speak HTTP/2.
+    /// send a request. HTTP/2 clients then get no silence.
     DetectOpen,
 }

@@ -1,4 +1,4 @@
-//! The future of a connection.
+//! The future that serves a connection.
 
 use std::{
     future::Future,
@@ -27,18 +27,18 @@ use super::{
 use crate::{body::RequestBody, conn::ConnInfo, silence::IntoRaw};
 
 pin_project! {
-    /// A connection, until it ends.
+    /// Serves a connection until it ends.
     ///
-    /// As long as it waits for a request, it holds no server of HTTP and no buffer; and it is written by hand, because an
-    /// `async` block keeps some of what it holds in two or three places. Most connections of a busy host wait.
+    /// While it waits for a request, it holds no HTTP server and no buffer, because most connections of a busy host are
+    /// waiting. It is written by hand: an `async` block keeps some of what it holds in two or three places.
     pub(super) struct Served<IO, S> {
         settings: Arc<ServerSettings>,
-        // `None` while it is awake, and at its end.
+        // `None` while a server runs, and at the end.
         io: Option<IO>,
         info: ConnInfo,
         service: S,
         protocol: Protocol,
-        // While a server runs, the server knows better.
+        // Out of date while a server runs, which keeps its own.
         state: ConnState,
         #[pin]
         work: Work<IO>,
@@ -46,7 +46,7 @@ pin_project! {
 }
 
 pin_project! {
-    // What a connection has to do in its state.
+    // What has to be done in the present state.
     #[project = WorkProj]
     enum Work<IO> {
         Begin,
@@ -82,7 +82,7 @@ where
         loop {
             let (mut ahead, mut deadline) = (Vec::new(), None);
             let (state, action) = match this.work.as_mut().project() {
-                // Clients of HTTP/2 get SETTINGS before they send anything.
+                // With HTTP/2, the server sends SETTINGS before the client sends anything.
                 WorkProj::Begin if *this.protocol == Protocol::Http2 => this.state.on(Event::ServerFirst),
                 WorkProj::Begin => this.state.on(Event::ClientFirst),
                 WorkProj::Sleep { timer } => {
@@ -126,7 +126,7 @@ where
                     Work::Serve { awake: Box::pin(Arc::clone(this.settings).awake(woken, this.service.clone())) }
                 }
                 (Action::End(ended), Some(io)) => Work::Close { end: Box::pin(close_asleep(io, ended)) },
-                // Of connections that have a server.
+                // Only for connections on which a server runs.
                 (Action::GoOn | Action::LookAgain | Action::Drain, _) | (_, None) => {
                     return Poll::Ready(Ended::Finished);
                 }
@@ -141,9 +141,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_holds_five_words_and_a_timer() {
-        // With those, two of the program's worker and what tokio has beside them, a task takes 256 bytes; the next size of
-        // the allocator is twice that.
+    fn a_waiting_connection_holds_five_words_and_a_timer() {
+        // With these, two words of the program's worker and tokio's overhead, a task takes 256 bytes. The allocator's
+        // next size is twice that.
         assert!(size_of::<Served<Box<u8>, Arc<u8>>>() <= size_of::<Sleep>() + 5 * size_of::<usize>());
     }
 }

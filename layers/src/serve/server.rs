@@ -12,24 +12,29 @@ use crate::{body::RequestBody, conn::ConnInfo, durations::bounded, silence::Into
 
 /// Serves HTTP on connections, behind a [`Gate`](crate::silence::Gate).
 ///
-/// Nothing is written until the gate opens. An [`OpenGateLayer`](crate::silence::OpenGateLayer) in the service opens
-/// it, or it is open from the start with a [`ConnInfo`] such as that of [`ConnInfo::tls`]. If the service returns an
-/// error, the connection ends in silence; use a [`RespondLayer`](crate::respond::RespondLayer) in the service to answer
-/// errors instead. See [`silence`](crate::silence) for an example.
+/// Nothing is written until the gate opens. It opens when a request passes an
+/// [`OpenGateLayer`](crate::silence::OpenGateLayer) in the service; with a [`ConnInfo`] such as that of
+/// [`ConnInfo::tls`], it is open from the start. See [`silence`](crate::silence) for an example.
 ///
-/// A connection may be a TCP, Unix or TLS stream, a pipe in memory, or any other type that is [`IntoRaw`].
+/// If the service returns an error, the request gets no response, and the connection is closed in silence. Once the gate
+/// is open, there are three exceptions:
 ///
-/// Once the gate is open, an error ends an HTTP/2 connection with a GOAWAY, after its other streams have finished. A
-/// [`HostRejected`](crate::host::HostRejected) that [is malformed](crate::host::HostRejected::is_malformed) is answered
-/// with 400.
+/// - A [`HostRejected`](crate::host::HostRejected) that [is malformed](crate::host::HostRejected::is_malformed) is
+///   answered with 400.
+/// - Over HTTP/2, a [`NoResponse`](crate::respond::NoResponse) resets only the stream of its request.
+/// - Over HTTP/2, any other error closes the connection with a GOAWAY, after its other streams have finished.
 ///
-/// An idle HTTP/1 connection is cheap. Before its first byte, and once no request has been in flight for 20 ms, it
-/// holds no HTTP server and no buffer, and only the clone of the service that you passed: besides its IO, about 500
-/// bytes if the future is spawned as a task of its own.
+/// To answer errors instead, put a [`RespondLayer`](crate::respond::RespondLayer) into the service.
 ///
-/// Connections on the same runtime take turns: an HTTP/1 connection moves 64 KiB of a body per turn, an HTTP/2
+/// A connection can be a TCP, Unix or TLS stream, an in-memory pipe, or any other type that implements [`IntoRaw`].
+///
+/// An idle HTTP/1 connection is cheap. Before its first byte, and after 20 ms without a request in flight, it holds no
+/// HTTP server and no buffer, only its clone of your service. Besides its IO, it then takes about 500 bytes if the
+/// future is spawned as a task of its own.
+///
+/// Connections on the same runtime take turns. In each turn, an HTTP/1 connection moves 64 KiB of a body, and an HTTP/2
 /// connection polls 8 streams and reads 32 frames. A connection with a hundred requests in flight therefore delays
-/// others no longer than one with a few.
+/// others no longer than a connection with a few.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -54,7 +59,7 @@ use crate::{body::RequestBody, conn::ConnInfo, durations::bounded, silence::Into
 /// client.read_exact(&mut answer).await?;
 /// assert_eq!(&answer, b"HTTP/1.1 200 OK");
 ///
-/// // On shutdown: requests in flight complete, then the connection ends.
+/// // On shutdown: requests in flight complete, then the connection is closed.
 /// control.drain();
 /// client.read_to_end(&mut Vec::new()).await?;
 /// assert!(matches!(served.await?, Ended::Finished));
@@ -62,7 +67,8 @@ use crate::{body::RequestBody, conn::ConnInfo, durations::bounded, silence::Into
 /// # }
 /// ```
 ///
-/// An `axum::Router` is such a service, too. What extractors expect from `axum::serve` has to be put in:
+/// The service can also be an `axum::Router`. Extensions that its extractors expect from `axum::serve` have to be
+/// inserted:
 ///
 /// ```
 /// use axum::{Router, extract::ConnectInfo, routing::get};
@@ -106,59 +112,63 @@ impl Default for HttpServer {
 }
 
 impl HttpServer {
-    /// Creates a server with the default settings: 10 s to name a served host (the silence deadline), 75 s keep-alive
-    /// timeout, 10 s for a request head, 60 s without progress of a body, an hour if it is a stream; heads of at most
-    /// 64 KiB and 100 fields, 128 concurrent requests over HTTP/2.
+    /// Creates a server with the default settings, which the methods below state.
     pub fn new() -> Self {
         Self(Arc::new(ServerSettings::new()))
     }
 
-    /// Maximum time for a client to name a served host.
+    /// Sets the maximum time for a client to name a served host, from the start of the connection. Default: 10 s.
     #[must_use]
     pub fn silence_deadline(mut self, deadline: Duration) -> Self {
         self.settings().limits.silence_deadline = bounded(deadline);
         self
     }
 
-    /// Maximum time that a connection may have no request in flight and no tunnel open. It ends with the first byte of
-    /// the next request; over HTTP/2, with the end of its head.
+    /// Sets the maximum time that a connection may be idle, with no request in flight and no tunnel open.
+    /// Default: 75 s.
+    ///
+    /// A connection stops being idle with the first byte of the next request; over HTTP/2, with the end of its head.
     #[must_use]
     pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
         self.settings().limits.keep_alive_timeout = bounded(timeout);
         self
     }
 
-    /// Maximum time for the head of a request, from its first byte on. While the gate is closed, the silence deadline
-    /// applies instead. An HTTP/2 connection with an unfinished head counts as idle.
+    /// Sets the maximum time for a client to send the head of a request, from its first byte on. Default: 10 s.
+    ///
+    /// While the gate is closed, the silence deadline applies instead. An HTTP/2 connection with an unfinished head
+    /// counts as idle.
     #[must_use]
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.settings().limits.head_timeout = bounded(timeout);
         self
     }
 
-    /// Maximum time without progress once a response has begun: neither in the response nor in the body of its request.
+    /// Sets the maximum time without progress once a response has begun, neither in the response nor in the body of its
+    /// request. Default: 60 s.
     ///
-    /// Over HTTP/1, each byte to or from the client is progress. Over HTTP/2, progress is each piece of a body that is
-    /// taken for a stream of the connection, and each DATA frame sent; PING and WINDOW_UPDATE do not count. A stall may
-    /// be noticed a quarter of the timeout later. The connection then ends with a RST, so that the client does not
-    /// mistake what has arrived for a whole response.
+    /// Over HTTP/1, each byte to or from the client is progress. Over HTTP/2, progress is each piece of a request body
+    /// that the service reads, each piece of a response body that is taken from it, and each DATA frame sent; PING and
+    /// WINDOW_UPDATE do not count. A stall is noticed up to a quarter of the timeout late. The connection is then
+    /// closed with a RST, so that the client does not mistake what has arrived for a whole response.
     ///
-    /// An HTTP/2 stream is reset if its client leaves a piece of the response waiting for this long, even if other
-    /// streams make progress. If much is buffered for the stream, its client gets this time for each 16 KiB.
+    /// An HTTP/2 stream is reset if a piece of its response waits for this long because the client does not read, even
+    /// while other streams make progress. If more is buffered ahead of that piece, the client gets this time again for
+    /// each 16 KiB.
     ///
-    /// [`stream_timeout`](Self::stream_timeout) applies to event streams and gRPC instead. The service can set another
-    /// timeout for a response, with a [`StallLayer`](crate::stall::StallLayer).
+    /// For event streams and gRPC, [`stream_timeout`](Self::stream_timeout) applies instead. The service can set
+    /// another timeout for a response, with a [`StallLayer`](crate::stall::StallLayer).
     #[must_use]
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.settings().limits.stall_timeout = bounded(timeout);
         self
     }
 
-    /// Maximum time without progress for a response that is a stream, which may be quiet for long: an event stream
-    /// (`text/event-stream`) or gRPC (`application/grpc`). An hour by default.
+    /// Sets the maximum time without progress for a response that is a stream and may be quiet for long: an event
+    /// stream (`text/event-stream`) or gRPC (`application/grpc`). Default: 1 hour.
     ///
-    /// While an HTTP/2 connection has such a stream, or a tunnel, or a response with a timeout of its own, it does not
-    /// end because nothing moves. Instead, each of its streams is reset when it makes no progress for its own timeout. A
+    /// While an HTTP/2 connection has such a stream, a tunnel, or a response with a timeout of its own, a stall does
+    /// not close the connection. Instead, each of its streams is reset if it makes no progress for its own timeout. A
     /// response that has already stalled when the first of them begins is not noticed until the last of them has ended.
     #[must_use]
     pub fn stream_timeout(mut self, timeout: Duration) -> Self {
@@ -166,50 +176,58 @@ impl HttpServer {
         self
     }
 
-    /// Maximum length of a request head, in bytes. A longer head is answered with 431 or 414 over HTTP/1, with 431 over
-    /// HTTP/2. While the gate is closed, it ends the connection in silence.
+    /// Sets the maximum length of a request head, in bytes. Default: 64 KiB.
+    ///
+    /// A longer head is answered with 431 or 414 over HTTP/1, and with 431 over HTTP/2. While the gate is closed, the
+    /// connection is closed in silence instead.
     #[must_use]
     pub fn max_head(mut self, bytes: u32) -> Self {
         self.settings().set_max_head(bytes);
         self
     }
 
-    /// Maximum number of fields in the head of an HTTP/1 request. A request with more is answered with 431, or with
-    /// silence while the gate is closed. Any number other than 100 costs an allocation per request.
+    /// Sets the maximum number of headers in an HTTP/1 request. Default: 100.
+    ///
+    /// A request with more is answered with 431, or with silence while the gate is closed. Any number other than 100
+    /// costs an allocation per request.
     #[must_use]
     pub fn max_fields(mut self, count: usize) -> Self {
         self.settings().set_max_fields(count);
         self
     }
 
-    /// Maximum number of open requests on an HTTP/2 connection. Further requests are refused.
+    /// Sets the maximum number of concurrent requests on an HTTP/2 connection. Further requests are refused.
+    /// Default: 128.
     #[must_use]
     pub fn max_streams(mut self, count: u32) -> Self {
         self.settings().limits.max_streams = count;
         self
     }
 
-    /// Accepts HTTP/2 requests for an upgrade (RFC 8441) and announces this in SETTINGS, for services behind an
-    /// [`ExtendedConnectLayer`](crate::upgrade::ExtendedConnectLayer).
+    /// Accepts extended CONNECT (RFC 8441), by which HTTP/2 clients request upgrades, and announces this in SETTINGS.
+    /// Off by default.
+    ///
+    /// The service needs an [`ExtendedConnectLayer`](crate::upgrade::ExtendedConnectLayer).
     #[must_use]
     pub fn extended_connect(mut self) -> Self {
         self.settings().limits.extended_connect = true;
         self
     }
 
-    /// For HTTP/2 clients that are proxies themselves: they carry the requests of many clients and limit each of these.
+    /// Trusts HTTP/2 clients that are proxies themselves: they carry the requests of many clients and limit each of
+    /// these. Off by default.
     ///
-    /// Such a client may cancel any number of requests, and each of its requests may have a full window of its body
-    /// waiting, so that those of one client do not hold up those of another. A service that other programs call on their
-    /// own behalf does not need it.
+    /// Such a proxy may cancel any number of requests, and each of its requests may have a full window of its body
+    /// waiting, so that requests of one client do not hold up those of another. Programs that call the service on their
+    /// own behalf do not need this.
     #[must_use]
     pub fn trusting(mut self) -> Self {
         self.settings().limits.trusting = true;
         self
     }
 
-    /// Serves `io` until the connection ends. Each request carries `info`, whose control can drain or silence the
-    /// connection.
+    /// Serves `io` until the connection is closed. Each request carries `info` in its extensions; its
+    /// [`Control`](crate::conn::Control) can drain or silence the connection.
     pub fn serve<IO, S, B>(
         &self,
         io: IO,

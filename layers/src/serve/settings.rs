@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 
-/// The longest request head, in bytes; nginx takes 32 KiB, Envoy 60.
+/// The longest request head, in bytes. nginx allows 32 KiB, Envoy 60 KiB.
 const MAX_HEAD: u32 = 64 * 1024;
-/// Fields in a head of HTTP/1; hyper's, as HAProxy's and Envoy's, is 100 or so.
+/// Maximum number of headers in an HTTP/1 request. hyper, HAProxy and Envoy allow about 100.
 const MAX_FIELDS: usize = 100;
-/// The longest read and the most bytes that wait to be written before the next is taken, of a connection of HTTP/1; or
-/// the longest head, which has to fit in.
+/// For HTTP/1, the longest read and the most bytes that may wait to be written before hyper takes the next piece. A
+/// longer maximum head replaces it, because a head has to fit in.
 const MAX_BUFFER: usize = 64 * 1024;
-/// Requests that an h2 client may have open at a time; the value of nginx.
+/// Maximum number of concurrent requests of an HTTP/2 client, as in nginx.
 const MAX_STREAMS: u32 = 128;
 
 /// The settings of an [`HttpServer`](super::HttpServer). Each connection refers to them.
 #[derive(Debug, Clone)]
 pub(super) struct ServerSettings {
     pub(super) http1: http1::Builder,
-    /// Whether `http1` was told how many fields a head may have.
+    /// Whether a maximum number of headers was ever set in `http1`.
     fields_told: bool,
     pub(super) limits: Limits,
 }
@@ -27,7 +27,7 @@ impl ServerSettings {
     /// The defaults.
     pub(super) fn new() -> Self {
         let mut http1 = http1::Builder::new();
-        // Deadlines are the driver's: hyper's would be one more timer for each request.
+        // The driver enforces deadlines. hyper's own would cost another timer per request.
         http1.header_read_timeout(None).max_header_size(MAX_HEAD as usize).max_buf_size(MAX_BUFFER);
         let limits = Limits {
             silence_deadline: Duration::from_secs(10),
@@ -49,7 +49,7 @@ impl ServerSettings {
     }
 
     pub(super) fn set_max_fields(&mut self, count: usize) {
-        // hyper reads the default into a place on the stack, as long as it was never told any.
+        // hyper parses the default number of headers on the stack, but only if no maximum was ever set.
         if count != MAX_FIELDS || self.fields_told {
             self.http1.max_headers(count);
             self.fields_told = true;

@@ -1,7 +1,7 @@
 //! The states of a connection, and the events that lead from one to the next.
 //!
-//! `served` holds the state, `awake` and `drive` run the server of `http1` or `http2`, `timing` says when something is
-//! late, and `ending` closes the connection.
+//! `served` holds the state, `awake` and `drive` run the server of `http1` or `http2`, `timing` decides when something
+//! is late, and `ending` closes the connection.
 //!
 //! ```text
 //!            client speaks first         server speaks first (HTTP/2)
@@ -16,12 +16,12 @@
 //!                       │             Dozed ▼   │ └── IdleLate ──▶ Farewell ▼
 //!                       └─── StillIdle ── Dozing┘ Stirred               Refusing
 //!
-//!   any of them ─── Silenced, what is late, the end of hyper's connection ──▶ Ended
+//!   any of them ─── Silenced, a deadline, the end of hyper's connection ──▶ Ended
 //! ```
 //!
-//! The line between the two halves is the [`Gate`](crate::silence::Gate): it is crossed once, and nothing above it is
-//! ever answered. In `Unheard`, `Asleep` and `Dozing`, the connection speaks HTTP/1 or a protocol that is not known
-//! yet. `Unheard` and `Asleep` hold no HTTP server and no buffer.
+//! The line in the middle is the [`Gate`](crate::silence::Gate). A connection crosses it once, and gets no response
+//! before that. In `Unheard`, `Asleep` and `Dozing`, the connection speaks HTTP/1, or its protocol is not known yet.
+//! `Unheard` and `Asleep` hold no HTTP server and no buffer.
 //!
 //! | state | event | next state | action |
 //! | --- | --- | --- | --- |
@@ -54,77 +54,77 @@
 //! | any that is awake | Flooded | Ended | End(Flooded) |
 //! | any | Silenced | Ended | End(Silenced) |
 //!
-//! Events that are not in the table change nothing.
+//! An event that is not in the table changes nothing.
 
 use super::Ended;
 
-/// What a connection is about. Its own task alone knows it; others see and change its [`Control`](crate::conn::Control).
+/// The state of a connection. Only its own task knows it; others see and change its [`Control`](crate::conn::Control).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnState {
-    /// It was not looked at yet.
+    /// Not polled yet.
     New,
-    /// It waits for the first bytes of a client that has not named a host.
+    /// Waiting for the first bytes of a client that has not named a host.
     Unheard,
-    /// It waits for the next request, or the first one behind an open gate.
+    /// Waiting for the next request, or for the first one behind an open gate.
     Asleep,
-    /// A server runs, and no served host was named so far.
+    /// A server runs, but no served host has been named.
     Unnamed,
     /// A server runs behind an open gate.
     Serving,
-    /// It was idle for a moment: without a last look it could be put to sleep with a request.
+    /// Idle for a moment. hyper has to look once more, so that the connection does not go to sleep with a request.
     Dozing,
-    /// It was idle for too long, and the client was told.
+    /// Idle for too long, and hyper is closing it.
     Farewell,
-    /// It takes no further request, and no served host was named.
+    /// Accepts no further request, and no served host has been named.
     DrainingUnnamed,
-    /// It takes no further request, and ends when those in flight have.
+    /// Accepts no further request, and ends after those in flight.
     Draining,
-    /// As `Draining`, because a request gets no answer.
+    /// Like `Draining`, because a request gets no response.
     Refusing,
-    /// Nothing leads out of it.
+    /// No event leads out of it.
     Ended,
 }
 
-/// What happens to a connection.
+/// Something that happens to a connection.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// It is new, and the client sends the first byte.
+    /// The connection is new, and the client sends the first byte.
     ClientFirst,
-    /// It is new, and the server does.
+    /// The connection is new, and the server sends the first byte.
     ServerFirst,
-    /// Its gate was opened.
+    /// The gate was opened.
     Opened,
-    /// Bytes have come while no server ran.
+    /// Bytes arrived while no server was running.
     Input,
-    /// No bytes will come: the client has ended, or the connection takes no more requests.
+    /// No bytes will arrive: the client has closed its side, or the connection accepts no more requests.
     NoInput,
-    /// The time to wait for a request, or for a name, is over.
+    /// The wait for a request, or for a name, took too long.
     Late,
-    /// It has to take no more requests.
+    /// The connection must accept no more requests.
     DrainAsked,
-    /// So it is, because a request gets no answer.
+    /// The connection must accept no more requests, because one gets no response.
     Refused,
-    /// Of all its requests, none was or will be answered.
+    /// No request was answered, and none will be.
     NothingAnswered,
-    /// It was idle for long enough to sleep.
+    /// Idle for long enough to sleep.
     Dozed,
-    /// So it still is after a last look.
+    /// Still idle after a last look.
     StillIdle,
-    /// It is not.
+    /// Not idle any more after a last look.
     Stirred,
-    /// It was idle for as long as it may be.
+    /// Idle for longer than allowed.
     IdleLate,
-    /// The head of a request has not come in time.
+    /// The head of a request did not arrive in time.
     HeadLate,
-    /// Nothing of a body has moved for too long.
+    /// No body made progress for too long.
     BodyLate,
-    /// It has to end without another byte.
+    /// The connection must end without another byte.
     Silenced,
-    /// hyper has ended it in good order.
+    /// hyper has closed the connection normally.
     Finished,
-    /// hyper has given it up.
+    /// hyper's connection has failed.
     Failed(hyper::Error),
-    /// It has ended because its client kept the server busy for nothing.
+    /// The connection was ended because its client kept the server busy for nothing.
     Flooded,
 }
 
@@ -133,20 +133,20 @@ pub(super) enum Event {
 pub(super) enum Action {
     /// Nothing.
     GoOn,
-    /// Wait for bytes, without a server.
+    /// Wait for bytes without a server.
     Sleep,
     /// Run a server.
     Wake,
-    /// Have hyper look once more, then say whether it is [still idle](Event::StillIdle).
+    /// Poll hyper once more, then report whether the connection is [still idle](Event::StillIdle).
     LookAgain,
-    /// Have hyper take no further request, and give it a second to end if none is in flight.
+    /// Make hyper accept no further request, and give it a second to end if none is in flight.
     Drain,
-    /// Close it.
+    /// Close the connection.
     End(Ended),
 }
 
 impl ConnState {
-    /// What follows from an event.
+    /// The next state after an event, and what to do.
     pub(super) fn on(self, event: Event) -> (Self, Action) {
         use Action::{Drain, End, GoOn, LookAgain, Sleep, Wake};
         use ConnState::{
@@ -159,7 +159,7 @@ impl ConnState {
             (New, Event::ClientFirst) => (Unheard, Sleep),
             (New, Event::ServerFirst) => (Unnamed, Wake),
             (Unheard, Event::Opened) => (Asleep, Sleep),
-            // hyper finds out by itself what is there, or that nothing is.
+            // hyper finds out what has arrived, if anything.
             (Unheard, Event::Input | Event::NoInput) => (Unnamed, Wake),
             (Asleep, Event::Input) => (Serving, Wake),
             (Asleep, Event::NoInput) => (Self::Ended, End(Ended::Finished)),
@@ -194,12 +194,12 @@ impl ConnState {
         }
     }
 
-    /// Whether its client has named a served host.
+    /// Whether the client has named a served host.
     pub(super) fn is_named(self) -> bool {
         !matches!(self, Self::New | Self::Unheard | Self::Unnamed | Self::DrainingUnnamed)
     }
 
-    /// Whether it was asked to take no further request, and hyper was told.
+    /// Whether hyper was asked to accept no further request.
     pub(super) fn is_draining(self) -> bool {
         matches!(self, Self::DrainingUnnamed | Self::Draining | Self::Refusing)
     }

@@ -7,49 +7,50 @@ use tokio::time::Instant;
 use super::state::{ConnState, Event};
 use crate::conn::{Phase, Traffic};
 
-/// How long a connection may take to end once it was asked to, with nothing in flight.
+/// How long a connection with nothing in flight may take to end once asked to.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
-/// How long a connection has to be idle to be put to sleep: a client that sends requests one after the other is not.
+/// How long a connection has to be idle before it sleeps. A client that sends one request after another is not idle
+/// that long.
 pub(super) const DOZE: Duration = Duration::from_millis(20);
-/// How often one that is busy is looked at, to put it to sleep.
+/// How often to check whether a busy connection can sleep.
 const BUSY: Duration = Duration::from_secs(2);
-/// How often bodies are looked at within their timeout: so much later at the most, a fourth, it may be noticed.
+/// How often bodies are checked within their timeout. A stall is noticed at most a quarter of the timeout late.
 const LOOKS: u32 = 4;
 
-/// How long a connection may take for each of its phases.
+/// Time limits for the phases of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadlines {
     /// Until a served name was seen.
     pub(super) silence: Instant,
     /// Without a request.
     pub(super) keep_alive: Duration,
-    /// From the first byte of a head to its end, once the gate is open.
+    /// For a request head, from its first byte on, once the gate is open.
     pub(super) head: Duration,
-    /// Without a piece of a body, once the response has begun.
+    /// Without progress of a body, once the response has begun.
     pub(super) body: Duration,
-    /// Whether a connection that is idle goes to sleep before it has been idle for too long.
+    /// Whether an idle connection sleeps before its keep-alive timeout.
     pub(super) sleeps: bool,
 }
 
-/// What the timer of a connection keeps an eye on.
+/// What the timer of a connection watches.
 #[derive(Debug)]
 pub(super) struct Timing {
     deadlines: Deadlines,
     watched: TimerFor,
-    /// Whether the timer was brought forward for a connection that is idle.
+    /// Whether the timer was brought forward because the connection is idle.
     watches_idle: bool,
 }
 
-/// What it is besides idleness.
+/// What the timer watches besides idleness.
 #[derive(Debug, Clone, Copy)]
 enum TimerFor {
     Nothing,
-    /// The head that comes after so many requests.
+    /// The head that follows after this many requests.
     Head {
         requests: u32,
         until: Instant,
     },
-    /// How far the bodies had come, when that was first seen, and how long they may stay there.
+    /// The progress of the bodies, when it was first seen, and how long it may stay the same.
     Bodies {
         progress: u32,
         since: Instant,
@@ -57,10 +58,10 @@ enum TimerFor {
     },
 }
 
-/// What is due when the timer has fired.
+/// What is due when the timer fires.
 #[derive(Debug)]
 pub(super) enum Due {
-    /// Nothing until then.
+    /// Nothing before this time.
     At(Instant),
     Now(Event),
 }
@@ -75,8 +76,8 @@ impl Timing {
         self.deadlines.silence.min(Instant::now() + self.deadlines.keep_alive)
     }
 
-    /// When the timer must fire at the latest, where that has become clear just now. It is called at every wake-up,
-    /// and looks at the clock only if something comes in pieces.
+    /// The time by which the timer must fire, if that has just become known. Called at every wake-up, and reads the
+    /// clock only if something arrives in pieces.
     pub(super) fn sooner(&mut self, state: ConnState, traffic: &Traffic) -> Option<Instant> {
         match (traffic.phase(), self.watched) {
             (Phase::Head, watched) => {
@@ -94,7 +95,7 @@ impl Timing {
                 self.watched = TimerFor::Bodies { progress: traffic.progress(), since: now, timeout };
                 Some(now + timeout / LOOKS)
             }
-            // A response with a shorter timeout than the one before.
+            // A response with a shorter timeout than the previous one.
             (Phase::Bodies, TimerFor::Bodies { progress, since, timeout }) => {
                 let shorter = self.stall_timeout(traffic);
                 if shorter >= timeout {
@@ -111,11 +112,11 @@ impl Timing {
         }
     }
 
-    /// What is due when the timer has fired.
+    /// What is due when the timer fires.
     pub(super) fn due(&mut self, state: ConnState, traffic: &Traffic, now: Instant) -> Due {
         if !state.is_named() {
             let over = state.is_draining() || now >= self.deadlines.silence;
-            // The gate may open at any time, and it is another time that counts then.
+            // The gate may open at any time, and then another timeout applies.
             let again = self.deadlines.silence.min(now + self.deadlines.keep_alive.min(BUSY));
             return if over { Due::Now(Event::Late) } else { Due::At(again) };
         }
@@ -155,7 +156,7 @@ impl Timing {
         };
         let timeout = self.stall_timeout(traffic);
         self.watched = TimerFor::Bodies { progress, since, timeout };
-        // The next look may be far away.
+        // The next check may be far away.
         self.watches_idle = false;
         if now.duration_since(since) >= timeout {
             return Due::Now(Event::BodyLate);

@@ -1,4 +1,4 @@
-//! A connection that sleeps: no server, no buffer, only its socket and a timer.
+//! A sleeping connection: no server, no buffer, only its socket and a timer.
 
 use std::{
     mem::MaybeUninit,
@@ -13,11 +13,11 @@ use tokio::{
 
 use crate::{conn::Control, serve::state::Event};
 
-/// Most requests without a body fit in.
+/// Large enough for most requests without a body.
 const FIRST_READ: usize = 4 * 1024;
 
-/// Waits for what ends the sleep. What was read by then is in `ahead`.
-// By itself, so that there is no room for a buffer on the stack of those that are awake.
+/// Waits for an event that ends the sleep. Bytes that were read by then are in `ahead`.
+// A function of its own, so that connections that are awake have no room for this buffer on their stack.
 #[inline(never)]
 pub(in crate::serve) fn poll_asleep<IO: AsyncRead + Unpin>(
     io: &mut IO,
@@ -27,7 +27,7 @@ pub(in crate::serve) fn poll_asleep<IO: AsyncRead + Unpin>(
     cx: &mut Context<'_>,
 ) -> Poll<Event> {
     control.register_driver(cx.waker());
-    // On the stack: who waits holds no memory for what may come.
+    // On the stack, so that a waiting connection holds no memory for input.
     let mut bytes = [const { MaybeUninit::uninit() }; FIRST_READ];
     let mut buf = ReadBuf::uninit(&mut bytes);
     let ended = match Pin::new(io).poll_read(cx, &mut buf) {
@@ -36,7 +36,7 @@ pub(in crate::serve) fn poll_asleep<IO: AsyncRead + Unpin>(
             return Poll::Ready(Event::Input);
         }
         Poll::Ready(_) => true,
-        // Only now: a request that has come is served.
+        // Only now, so that a request that has arrived is served.
         Poll::Pending => control.is_draining(),
     };
     if control.is_silenced() {

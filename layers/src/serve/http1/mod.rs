@@ -1,4 +1,4 @@
-//! HTTP/1: one request at a time, and sleep between them: without a server and without a buffer.
+//! HTTP/1: one request at a time. Between requests, the connection sleeps without a server and a buffer.
 
 mod asleep;
 
@@ -24,7 +24,7 @@ use crate::{body::RequestBody, conn::Control, silence::Gate};
 
 pub(super) use asleep::poll_asleep;
 
-/// Serves the requests of a connection until it ends or may sleep. Also returns the bytes that were read after the last
+/// Serves the requests of a connection until it ends or can sleep. Also returns the bytes that were read after the last
 /// request.
 pub(super) async fn serve<IO, S, B>(
     http1: &http1::Builder,
@@ -46,7 +46,7 @@ where
     let mut connection = http1.serve_connection(TokioIo::new(gate), dispatch).with_upgrades();
     let driven = drive(Pin::new(&mut connection), control, state, deadlines).await;
     let unread = match driven {
-        // Copied, so that the buffer it was read to is given back.
+        // Copied, to free the buffer that they were read into.
         Driven::Asleep => connection.into_parts().map_or_else(Vec::new, |parts| parts.read_buf.to_vec()),
         Driven::Ended(_) => Vec::new(),
     };

@@ -1,29 +1,29 @@
-//! How much a client may do for nothing.
+//! A budget for a client that keeps the server busy for nothing.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What may be spent at once, and what comes back: with time, but no more than there was, and with work.
+/// A budget that refills over time, up to its full size, and grows without a limit by what is earned.
 ///
-/// The clock and the earnings are looked at only when nothing is left, so that spending is a subtraction.
+/// The clock and the earnings are read only when nothing is left, so that spending is a subtraction.
 #[derive(Debug)]
 pub(super) struct Allowance {
     left: u32,
     most: u32,
     each_second: u32,
-    /// When it was filled last, and all that was earned until then.
+    /// When it was last filled, and the total earned by then.
     filled: Instant,
     earned: u32,
 }
 
 impl Allowance {
-    /// A full one: `most` at once, and `each_second` in the long run.
+    /// A full budget: `most` at once, and `each_second` in the long run.
     pub(super) fn new(most: u32, each_second: u32) -> Self {
         Self { left: most, most, each_second, filled: Instant::now(), earned: 0 }
     }
 
-    /// Takes `cost`; false if that is more than there is. `earned` tells all that was earned so far; it may wrap.
+    /// Spends `cost`. Returns whether there was enough. `earned` returns the total earned so far, which may wrap.
     pub(super) fn spend(&mut self, cost: u32, earned: impl FnOnce() -> u32) -> bool {
         if cost > self.left {
             self.fill(earned());
@@ -33,7 +33,7 @@ impl Allowance {
         left.is_some()
     }
 
-    /// Gives something back, if there is room.
+    /// Gives something back, up to the full size.
     pub(super) fn give_back(&mut self, amount: u32) {
         let full = self.left.max(self.most);
         self.left = self.left.saturating_add(amount).min(full);
@@ -46,13 +46,13 @@ impl Allowance {
         self.filled = now;
         let mut with_work = earned.wrapping_sub(self.earned);
         if with_work > u32::MAX / 2 {
-            // Counted by other threads at this moment, and one too few so far.
+            // Another thread is counting at this moment, and the total is briefly too small.
             with_work = 0;
         } else {
             self.earned = earned;
         }
         self.give_back(u32::try_from(with_time).unwrap_or(u32::MAX));
-        // Work may be done long before it is answered for: a whole body in one piece.
+        // Without a limit: the client's frames may follow long after the work, as with a whole body in one piece.
         self.left = self.left.saturating_add(with_work);
     }
 }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn time_gives_back_no_more_than_there_was_and_work_all() {
+    async fn time_refills_up_to_the_full_size_and_work_without_a_limit() {
         let mut allowance = Allowance::new(10, 2);
         assert!(allowance.spend(10, || 0));
         assert!(!allowance.spend(1, || 0));
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_earned_may_wrap() {
+    async fn earnings_can_wrap() {
         let mut allowance = Allowance::new(10, 1);
         assert!(allowance.spend(10, || 0));
         assert!(allowance.spend(u32::MAX / 2, || u32::MAX / 2));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_earned_may_be_seen_too_small_for_a_moment() {
+    async fn earnings_can_look_too_small_for_a_moment() {
         let mut allowance = Allowance::new(10, 1);
         assert!(allowance.spend(10, || 5));
         assert!(allowance.spend(5, || 5));

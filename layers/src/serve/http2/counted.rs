@@ -1,4 +1,4 @@
-//! The IO that counts what a client of HTTP/2 does.
+//! Counts what an HTTP/2 client does.
 
 use std::{
     future::{Future, poll_fn},
@@ -20,29 +20,29 @@ use super::{
 };
 use crate::{conn::Control, silence::H2_PREFACE};
 
-/// Frames without substance that a client may send ahead of what it earns, and in a second. nghttp2 allows 10,000 of its
-/// "glitches" and 330 in a second, up from 1000 and 33, but counts fewer kinds of frames as such; Go queues 10,000
-/// answers to them; nginx takes 8 MiB of them, which is 490,000 PINGs.
+/// Frames without substance that a client may send beyond what it earns, at once and per second. nghttp2 allows 10,000
+/// of its "glitches" and 330 per second, up from 1000 and 33, but counts fewer kinds of frames. Go queues 10,000
+/// replies to them. nginx accepts 8 MiB of them, which is 490,000 PINGs.
 const MOST_FRAMES: u32 = 10_000;
 const FRAMES_A_SECOND: u32 = 1000;
 
-/// Requests that a client may reset before their response has ended, ahead of those it lets end, and in a second. Envoy
-/// allows 500 and then half of all; nghttp2 allows 1000 and 33 in a second.
+/// Requests that a client may cancel beyond those that it lets finish, at once and per second. Envoy allows 500 and
+/// then half of all; nghttp2 allows 1000 and 33 per second.
 const MOST_CANCELLED: u32 = 500;
 const CANCELLED_A_SECOND: u32 = 50;
 
-/// A connection of HTTP/2 that ends when its client keeps the server busy for nothing.
+/// An HTTP/2 connection that ends when its client keeps the server busy for nothing.
 ///
-/// Each frame from the client costs a token, but for DATA with something in it, which earns one. Responses earn more:
-/// see [`Traffic::worked`](crate::conn::Traffic::worked). Requests that are cancelled have a budget of their own, because a backend has begun to work
-/// on each. Each DATA to the client is a step of a body.
+/// Each frame from the client costs a token, except DATA with content, which earns one. Responses earn more: see
+/// [`Traffic::worked`](crate::conn::Traffic::worked). Cancelled requests have a budget of their own, because a backend
+/// has begun to work on each. Each DATA frame to the client is progress of a body.
 ///
-/// | a client that is well-behaved | costs | earns |
+/// | a well-behaved client sends | costs | earns |
 /// | --- | --- | --- |
-/// | WINDOW_UPDATE for each 16 KiB of a download, for the stream and for the connection | 2 | 68 |
+/// | a WINDOW_UPDATE for each 16 KiB of a download, for the stream and for the connection | 2 | 68 |
 /// | the same for each message of 10 bytes, and a PING (gRPC, to estimate bandwidth) | 3 | 4 |
-/// | a request: HEADERS, and DATA without bytes that ends it | 2 | 16 and more |
-/// | a PING for each message of gRPC that is sent | 1 | 1 |
+/// | a request: HEADERS, and an empty DATA that ends it | 2 | 16 and more |
+/// | a PING for each gRPC message sent | 1 | 1 |
 /// | SETTINGS, a tree of PRIORITY, `PRIORITY_UPDATE` for each of 100 images | 110 | 1600 |
 #[derive(Debug)]
 pub(super) struct Counted<IO> {
@@ -50,12 +50,12 @@ pub(super) struct Counted<IO> {
     control: Control,
     incoming: Frames,
     outgoing: Frames,
-    /// The last request's stream.
+    /// The stream of the last request.
     last: u32,
     frames: Allowance,
     cancels: Allowance,
     cancelled: u32,
-    /// What has come in the present turn.
+    /// What was read in the present turn.
     reads: Reads,
 }
 
@@ -74,13 +74,13 @@ impl<IO> Counted<IO> {
         }
     }
 
-    /// Lets the client do as much for nothing as it likes.
+    /// Lifts the limits.
     pub(super) fn trusting(self) -> Self {
         let endless = || Allowance::new(u32::MAX, u32::MAX);
         Self { frames: endless(), cancels: endless(), ..self }
     }
 
-    /// What the client has overdone, if anything.
+    /// Counts what the client has sent. The error names the limit that it has exceeded.
     fn read(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
         let Self { control, frames, last, reads, .. } = self;
         let (mut count, mut heads, mut enough) = (0, 0, true);
@@ -123,7 +123,7 @@ impl<IO> Counted<IO> {
                 frames.give_back(head.length / 256);
             }
         });
-        // A piece of a body, which was noted once, may go out in many frames, as the client opens its window.
+        // A piece of a body is noted once, but may go out in many frames as the client opens its window.
         if moved {
             self.control.traffic().note_progress();
         }
@@ -145,12 +145,12 @@ impl<IO: AsyncWrite + Unpin> Counted<IO> {
         Poll::Ready(Ok(written))
     }
 
-    /// Sends the client away, with a word if one fits in: the connection ends right after it.
+    /// Ends the connection, with a GOAWAY if one can be written now: there is no later write.
     fn end(&mut self, why: &'static str, cx: &mut Context<'_>) -> io::Error {
         self.control.note_flooded();
         if self.outgoing.at_boundary() {
             let (io, goaway) = (&mut self.io, calm_down(self.last, why));
-            // Also where the task has had its share of the runtime: there is no next time.
+            // Also if the task has used up its share of the runtime: there is no next time.
             let word = unconstrained(poll_fn(|cx| {
                 ready!(Pin::new(&mut *io).poll_write(cx, &goaway))?;
                 Pin::new(&mut *io).poll_flush(cx)
@@ -179,7 +179,7 @@ mod tests {
     use std::task::Waker;
     use tokio::io::{join, sink};
 
-    /// The bytes of each turn, read as h2 does.
+    /// The bytes of each turn, read as h2 reads.
     fn turns(frame: &[u8], count: usize) -> Vec<usize> {
         let bytes = [vec![0; H2_PREFACE.len()], frame.repeat(count)].concat();
         let all = StreamTurns::new(Control::open());
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn others_have_their_turn_within_a_flood() {
+    fn others_get_their_turn_during_a_flood() {
         let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[0; 8]].concat();
         let turns = turns(&ping, 10_000);
         assert!(turns.len() > 80 && turns.iter().all(|bytes| *bytes <= 2048), "{turns:?}");

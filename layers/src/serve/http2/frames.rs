@@ -1,8 +1,8 @@
-//! What passes over a connection, frame by frame.
+//! Finds frames in the bytes of a connection.
 
 use crate::frame_head::{FRAME_HEAD, FrameHead};
 
-/// Frame types of HTTP/2 (RFC 9113, 6).
+/// HTTP/2 frame types (RFC 9113, 6).
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
 pub(super) const GOAWAY: u8 = 7;
@@ -10,23 +10,23 @@ pub(super) const CONTINUATION: u8 = 9;
 
 const PADDED: u8 = 0x8;
 
-/// The shortest DATA that carries something: an empty message of gRPC.
+/// The shortest DATA frame with content: an empty gRPC message.
 const LEAST_DATA: u32 = 5;
-/// The most that PADDED adds: the length of the padding and the padding (RFC 9113, 6.1).
+/// The most that PADDED adds: the length of the padding, and the padding (RFC 9113, 6.1).
 const MOST_PADDING: u32 = 256;
 
-/// Finds the heads of frames in a stream of bytes that comes in any pieces.
+/// Finds the heads of frames in a byte stream that is cut into pieces anywhere.
 #[derive(Debug)]
 pub(super) struct Frames {
-    /// The beginning of a head whose rest has not come.
+    /// The beginning of a head whose rest has not arrived.
     head: [u8; FRAME_HEAD],
     begun: usize,
-    /// Bytes that are no head.
+    /// Bytes to skip before the next head.
     skip: usize,
 }
 
 impl Frames {
-    /// Of a stream whose first `skip` bytes belong to no frame.
+    /// For a stream whose first `skip` bytes belong to no frame.
     pub(super) fn after(skip: usize) -> Self {
         Self { head: [0; FRAME_HEAD], begun: 0, skip }
     }
@@ -54,22 +54,22 @@ impl Frames {
         }
     }
 
-    /// Whether the last frame is whole.
+    /// Whether the last frame is complete.
     pub(super) fn at_boundary(&self) -> bool {
         self.begun == 0 && self.skip == 0
     }
 }
 
-/// Whether a frame brings on the body of a request or of a response.
+/// Whether a frame carries something of a request body or response body.
 pub(super) fn is_substance(head: FrameHead) -> bool {
     let least = if head.flags & PADDED == 0 { LEAST_DATA } else { LEAST_DATA + MOST_PADDING };
     head.kind == DATA && head.length >= least
 }
 
-/// A GOAWAY that tells a client to calm down (RFC 9113, 6.8 and 7): nothing above `last` was looked at.
+/// A GOAWAY with `ENHANCE_YOUR_CALM` (RFC 9113, 6.8 and 7): no stream above `last` was looked at.
 pub(super) fn calm_down(last: u32, why: &str) -> Vec<u8> {
     const ENHANCE_YOUR_CALM: u32 = 11;
-    // A few words.
+    // `why` is a few words.
     let length = u8::try_from(8 + why.len()).unwrap_or(8);
     let mut frame = vec![0, 0, length, GOAWAY, 0, 0, 0, 0, 0];
     frame.extend(last.to_be_bytes());
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_frame_is_no_boundary() {
+    fn an_incomplete_frame_is_no_boundary() {
         let whole = frame(0, 0, 1, 3);
         for end in 0..=whole.len() {
             let mut frames = Frames::after(0);

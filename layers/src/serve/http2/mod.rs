@@ -1,10 +1,11 @@
-//! HTTP/2: many streams at a time, in turns with other connections, and limits to what a client may ask for nothing.
+//! HTTP/2: many streams at a time, in turns with other connections, and limits for clients that keep the server busy
+//! for nothing.
 //!
 //! ```text
 //!  Gate ─▶ Counted ─▶ h2 ─▶ Streams ─▶ Dispatch
-//!            │ Frames     what comes, frame by frame      │ a task for each
-//!            │ Allowance  what it may cost                │
-//!            └ Reads ──────────▶ StreamTurns ◀────────────┘ who goes on when
+//!            │ Frames     finds the frames                │ a task for each
+//!            │ Allowance  limits what they cost           │
+//!            └ Reads ──────────▶ StreamTurns ◀────────────┘ whose turn it is
 //! ```
 
 mod allowance;
@@ -42,21 +43,21 @@ use crate::{body::RequestBody, conn::Control, silence::Gate};
 
 pub(super) use streams::{Verdict, note_polled};
 
-/// What a client may send on an h2 stream, and on all streams of a connection, before it is read.
+/// Bytes that a client may send on a stream, and on all streams of a connection, before they are read.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Response bytes buffered for an h2 stream.
+/// Response bytes buffered per stream.
 const MAX_SEND_BUFFER: usize = 64 * 1024;
 
-/// What a trusted client may send on all streams of a connection, at most (RFC 9113, 6.9.1).
+/// The most bytes that a trusted client may send ahead on all streams of a connection (RFC 9113, 6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
-/// Streams of a trusted client that may be reset at a time, by it or here.
+/// Maximum number of reset streams of a trusted client at a time, whichever side reset them.
 const MAX_RESET_TRUSTED: usize = 100_000;
 
-/// Requests of an h2 client that it reset before they were looked at (rapid reset); the default of h2.
+/// Maximum number of requests that a client may reset before they were looked at (rapid reset). h2's default.
 const MAX_RESET_EARLY: usize = 20;
-/// Streams of an h2 client that were reset here because it broke a rule (MadeYouReset): one for each it may have open. Each
-/// is remembered for a second; h2's own limit of 1024 lets a client make it remember 10 MiB.
+/// Maximum number of streams that were reset here because the client broke a rule (MadeYouReset): one for each that may
+/// be open. Each is remembered for a second; h2's own limit of 1024 lets a client make it remember 10 MiB.
 const MAX_RESET_HERE: usize = 128;
 
 /// Serves the requests of a connection until it ends.
@@ -85,7 +86,7 @@ where
 
 /// An HTTP/2 server with the limits and turns of a connection.
 fn builder(limits: &Limits, turns: &StreamTurns) -> http2::Builder<Streams> {
-    // Another node's streams belong to many users.
+    // The streams of another node belong to many users.
     let turns = (!limits.trusting).then(|| turns.clone());
     let mut http2 = http2::Builder::new(Streams::new(limits.stall_timeout, MAX_SEND_BUFFER, turns));
     let window = if limits.trusting {

@@ -1,4 +1,4 @@
-//! How much is read of a connection in one turn, and when it writes.
+//! How much is read from a connection in one turn, and when it writes.
 
 use std::{
     io,
@@ -10,23 +10,24 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::turns::StreamTurns;
 
-/// Frames and bytes that are read in a turn: tokio lets a task read 128 times in a row, which is 100,000 frames of a
+/// Frames and bytes that are read per turn. tokio lets a task read 128 times in a row, which is 100,000 frames of a
 /// flood.
 const FRAMES_A_TURN: u32 = 32;
 const BYTES_A_TURN: usize = 64 * 1024;
-/// Each byte of a request's head takes as long as so many of a body: its fields are decoded, looked at and written anew.
+/// Each byte of a request head takes as long as this many bytes of a body: headers are decoded, checked and written
+/// anew.
 const BYTES_A_BYTE_OF_HEAD: usize = 16;
-/// Turns of a client that sends many frames until its streams are polled.
+/// A client that sends many frames has its streams polled only once in this many turns.
 const TURNS_OF_READS: u32 = 16;
-/// Turns that follow each other at once write together.
+/// How many turns share one write if they follow each other at once.
 const TURNS_A_WRITE: u32 = 8;
-/// The most that is read at a time where frames come as dense as in a flood, and as long as it is not known how they
-/// come: 113 of the shortest.
+/// The most that is read at a time if frames are as dense as in a flood, or if their density is not known yet: 113 of
+/// the shortest.
 const SHORT_READ: usize = 1024;
-/// Frames that are shorter on the average are dense.
+/// Frames that are shorter on average are dense.
 const SHORT_FRAME: usize = 64;
 
-/// What has come over a connection of HTTP/2 in the present turn.
+/// What was read from an HTTP/2 connection in the present turn.
 #[derive(Debug)]
 pub(super) struct Reads {
     turns: StreamTurns,
@@ -34,12 +35,12 @@ pub(super) struct Reads {
     frames: u32,
     bytes: usize,
     dense: bool,
-    /// Whether all that may be read in this turn was, and h2 goes on to write. Where it writes before that, it has found
-    /// an error, and its GOAWAY must not be held back.
+    /// Whether everything that may be read in this turn was read, so that h2 writes next. If it writes earlier, it has
+    /// found an error, and its GOAWAY must not be held back.
     all_read: bool,
-    /// Turns in a row in which as many frames came as are read in one.
+    /// Consecutive turns that reached the limit of frames.
     full: u32,
-    /// So many turns in a row have written nothing so far, of which this was the last one.
+    /// Consecutive turns that have written nothing so far, and the number of the last one.
     held_back: u32,
     held_in: u32,
 }
@@ -59,7 +60,7 @@ impl Reads {
         }
     }
 
-    /// So much was read; `heads` is the length of the frames with requests' heads that begin in it.
+    /// Counts what was read. `heads` is the length of the frames with request heads that begin in it.
     pub(super) fn note(&mut self, frames: u32, bytes: usize, heads: usize) {
         self.frames += frames;
         self.bytes = self.bytes.saturating_add(bytes + heads * (BYTES_A_BYTE_OF_HEAD - 1));
@@ -90,14 +91,14 @@ impl Reads {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether no more is to be read in this turn; there is another one soon then.
+    /// Whether nothing more may be read in this turn. Then another turn follows soon.
     ///
-    /// A client that sends many frames is read first for some turns: if it sends more than it may, its requests need
-    /// not begin.
+    /// A client that sends many frames is only read for some turns: if it exceeds its limit, its requests need not
+    /// begin.
     fn are_over(&mut self) -> bool {
         let number = self.turns.number();
         if number != self.number {
-            // Not what was over in the turn before.
+            // A new turn, with new limits.
             self.full = if self.frames >= FRAMES_A_TURN { (self.full + 1) % TURNS_OF_READS } else { 0 };
             (self.number, self.frames, self.bytes) = (number, 0, 0);
         }
@@ -112,8 +113,8 @@ impl Reads {
         over
     }
 
-    /// Whether what is to be written now can wait for what the next turn brings: a client that is woken for each of a
-    /// hundred responses costs more than they do.
+    /// Whether a write can wait for what the next turn brings. Waking a client for each of a hundred responses costs
+    /// more than the responses do.
     pub(super) fn hold_back(&mut self) -> bool {
         let number = self.turns.number();
         if !self.turns.is_soon() || !self.all_read || self.number != number {

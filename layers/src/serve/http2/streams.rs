@@ -14,24 +14,25 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::turns::{Place, StreamTurns};
 use crate::conn::{InFlight, OwnTimeout};
 
-/// A stream is looked at so often within its timeout.
+/// How often a stream is checked within its timeout.
 const LOOKS: u32 = 4;
-/// A client has to take so much of a response within the timeout, once it has stopped to take all that there is.
+/// How much of a response a client has to read within the timeout, once it has stopped reading all that there is.
 const LEAST: usize = 16 * 1024;
 
-/// Runs each stream of HTTP/2 as a task, a few in each turn of its connection, and resets one whose client has a piece of
-/// the response waiting for too long.
+/// Runs each HTTP/2 stream as a task, a few in each turn of its connection. Resets a stream if its client leaves a
+/// piece of the response waiting for too long.
 ///
-/// While other streams of its connection move, nothing else ends it, and it keeps a connection to a backend.
+/// While other streams of the connection move, nothing else would end such a stream, and it holds a connection to a
+/// backend.
 ///
 /// A stall does not end a connection with an open event stream or the like. Instead, each of its streams is reset if it
 /// makes no progress for its own timeout, whatever the reason. Streams of other connections need no timer for that.
 #[derive(Debug, Clone)]
 pub(super) struct Streams {
     timeout: Duration,
-    /// What is buffered for a stream besides the last piece.
+    /// How much is buffered for a stream besides the last piece.
     buffer: usize,
-    /// Those of their connection; none for one that many users share.
+    /// The turns of the connection. `None` if many users share the connection.
     turns: Option<StreamTurns>,
 }
 
@@ -61,26 +62,26 @@ where
     }
 }
 
-/// What became of the body of a response, as far as its own polls tell. hyper does not poll a body whose last piece
-/// waits for a window.
+/// What happened to the body of a response, as seen by its polls. hyper does not poll a body whose last piece waits for
+/// a window.
 #[derive(Debug, Clone, Copy, Default)]
 struct Moves {
-    /// A piece was given, the one before it was taken, or more of the request has come.
+    /// The body gave a piece, the piece before was taken, or more of the request has arrived.
     moved: bool,
-    /// The last poll gave a piece of this many bytes.
+    /// The length of the piece that the last poll gave.
     in_hand: Option<usize>,
-    /// The piece before, and all of them.
+    /// The length of the piece before it, and of all pieces before it.
     before: usize,
     all: usize,
     /// The response's own timeout, if it has one.
     own_timeout: Option<OwnTimeout>,
     /// Whether the stream is also watched while it waits for the service. Otherwise only its connection is.
     watches_itself: bool,
-    /// It has waited too long, and is polled for the last time.
+    /// The stream has waited too long, and is polled for the last time.
     stalled: bool,
 }
 
-/// What becomes of a response that waits for the service.
+/// What to do with a response that waits for the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::serve) enum Verdict {
     GoOn,
@@ -100,11 +101,11 @@ impl Moves {
 }
 
 thread_local! {
-    /// Of the stream that is being polled: without it, a response and its stream would have to share an allocation.
+    /// The moves of the stream that is being polled. Without this, a response and its stream would have to share an allocation.
     static MOVES: Cell<Moves> = const { Cell::new(Moves::NONE) };
 }
 
-/// The body of a response was polled, and gave a piece of this many bytes, or nothing.
+/// Notes that the body of a response was polled, and gave a piece of this length, or nothing.
 pub(in crate::serve) fn note_polled(piece: Option<usize>, in_flight: &mut InFlight) -> Verdict {
     let mut moves = MOVES.get();
     if let Some(bytes) = moves.in_hand {
@@ -130,11 +131,11 @@ pin_project! {
         timeout: Duration,
         buffer: usize,
         moves: Moves,
-        // Since the last look.
+        // Since the last check.
         moved: bool,
-        // In vain, one after the other.
+        // Consecutive checks without progress.
         looks: u32,
-        // Only for a stream that had to wait for its client once, or that watches itself.
+        // Only for a stream that has had to wait for its client, or that watches itself.
         #[pin]
         timer: Option<Sleep>,
     }
@@ -146,7 +147,7 @@ impl<F: Future, W: Future<Output = bool>> Future for StreamTask<F, W> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         if let Some(place) = this.place.as_pin_mut() {
-            // Its connection has ended, and nobody waits for it: no backend hears of it.
+            // The connection has ended, and nobody waits for this stream: no backend gets the request.
             if !ready!(place.poll_admission(cx)) && !*this.begun {
                 return Poll::Ready(());
             }
@@ -165,7 +166,7 @@ impl<F: Future, W: Future<Output = bool>> Future for StreamTask<F, W> {
         if this.timer.is_none() {
             this.timer.set(Some(sleep(look)));
         }
-        // What has to go before the piece in hand may.
+        // Bytes that must be sent before the piece in hand.
         let ahead = match this.moves.in_hand {
             Some(_) => this.moves.all.min(this.moves.before.saturating_add(*this.buffer)),
             None => 0,

@@ -18,27 +18,28 @@ use tokio::{
 
 use crate::{conn::Control, serve::drive::ServerConnection};
 
-/// Polls of streams before others have their turn.
+/// Polls of streams per turn.
 const STREAMS_A_TURN: usize = 8;
 
-/// The turns of a connection of HTTP/2, which its task and those of its streams share: whoever has a hundred requests in
-/// flight gets as much of the runtime as whoever has one.
+/// The turns of an HTTP/2 connection, shared by its task and those of its streams. With them, a connection with a
+/// hundred requests in flight gets as much of the runtime as a connection with one.
 ///
-/// A turn begins when the connection's task is polled. The runtime polls tasks in the order in which they were woken, so
-/// that others come between two turns.
+/// A turn begins when the connection's task is polled. The runtime polls tasks in the order in which they were woken,
+/// so others come between two turns.
 #[derive(Debug, Clone)]
 pub(super) struct StreamTurns(Arc<TurnsRecord>);
 
 #[derive(Debug)]
 struct TurnsRecord {
     control: Control,
-    /// Which turn it is. Wraps.
+    /// The number of the current turn. Wraps.
     number: AtomicU32,
-    /// A permit for each poll of a stream that is left in it; for those that wait first. Closed when the connection ends.
+    /// A permit for each poll of a stream that is left in this turn, first come, first served. Closed when the
+    /// connection ends.
     polls: Semaphore,
-    /// Whether the next turn comes soon, whatever happens.
+    /// Whether the next turn comes soon in any case.
     soon: AtomicBool,
-    /// Whether streams wait until more was read.
+    /// Whether streams wait until more has been read.
     postponed: AtomicBool,
 }
 
@@ -56,7 +57,7 @@ impl StreamTurns {
     pub(super) fn begin(&self) {
         self.0.number.fetch_add(1, Ordering::Relaxed);
         self.0.postponed.store(false, Ordering::Relaxed);
-        // Some may wait, and what they do will need another turn.
+        // Streams may be waiting, and their work will need another turn.
         self.0.soon.store(self.0.polls.available_permits() == 0, Ordering::Relaxed);
     }
 
@@ -66,20 +67,20 @@ impl StreamTurns {
             polls.add_permits(STREAMS_A_TURN.saturating_sub(polls.available_permits()));
         }
         if self.is_soon() {
-            // Behind those that were let go on, and behind what the runtime has yet to hear of; not earlier because
-            // others queue up.
+            // The next turn comes after the streams that were admitted, and after input that the runtime does not know
+            // of yet. Without a driver, streams that queue up do not bring it forward.
             self.0.control.unregister_driver();
             let _ = pin!(yield_now()).poll(cx);
         }
     }
 
-    /// No stream is polled before the end of the next turn.
+    /// Makes all streams wait until the end of the next turn.
     pub(super) fn postpone(&self) {
         self.0.polls.forget_permits(STREAMS_A_TURN);
         self.0.postponed.store(true, Ordering::Relaxed);
     }
 
-    /// There is another turn soon, whatever happens in this one.
+    /// Makes sure that another turn comes soon, whatever happens in this one.
     pub(super) fn set_soon(&self) {
         self.0.soon.store(true, Ordering::Relaxed);
     }
@@ -92,7 +93,7 @@ impl StreamTurns {
         self.0.number.load(Ordering::Relaxed)
     }
 
-    /// Of a new stream.
+    /// The place of a new stream.
     pub(super) fn place(self) -> Place<impl Future<Output = bool>> {
         Place { turns: self, wait: Self::wait, waiting: None }
     }
@@ -107,14 +108,14 @@ pin_project! {
     pub(super) struct Place<W> {
         turns: StreamTurns,
         wait: fn(StreamTurns) -> W,
-        // Only if it has to: where many are in flight, before most polls, so not in a box.
+        // Only while the stream has to wait. With many in flight, that is before most polls, so it is not boxed.
         #[pin]
         waiting: Option<W>,
     }
 }
 
 impl<W: Future<Output = bool>> Place<W> {
-    /// Ready when the stream may be polled: at any time, with `false`, once its connection has ended.
+    /// Ready with `true` when the stream may be polled, and with `false` once its connection has ended.
     pub(super) fn poll_admission(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
         let mut this = self.project();
         loop {
@@ -136,11 +137,11 @@ impl<W: Future<Output = bool>> Place<W> {
 }
 
 pin_project! {
-    /// A connection each of whose polls is a turn.
+    /// A connection that begins a turn with each poll.
     pub(super) struct InTurns<C> {
         #[pin]
         inner: C,
-        // Behind the connection, whose end they wake up to.
+        // Dropped after the connection, whose end wakes the waiting streams.
         turns: ClosesTurns,
     }
 }

@@ -1,4 +1,4 @@
-//! Walks over the table that is in the documentation of the states, and over all that events can make of them.
+//! Checks all transitions against the documented table, and all sequences of events against the rules below.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ const STATES: [ConnState; 11] = [
     ConnState::Ended,
 ];
 
-/// One of each; that of a failure costs one.
+/// One of each kind.
 fn events() -> Vec<Event> {
     vec![
         Event::ClientFirst,
@@ -43,7 +43,7 @@ fn events() -> Vec<Event> {
     ]
 }
 
-/// An error of hyper, which cannot be made otherwise.
+/// A hyper error, which cannot be constructed directly.
 fn failure() -> hyper::Error {
     let garbage = tokio::io::join(&b"\0\r\n\r\n"[..], tokio::io::sink());
     let service = hyper::service::service_fn(async |_| Ok::<_, hyper::Error>(http::Response::new(String::new())));
@@ -52,7 +52,7 @@ fn failure() -> hyper::Error {
     futures_util::FutureExt::now_or_never(connection).expect("all was there to be read").unwrap_err()
 }
 
-/// The first word of what `Debug` writes, and that within `End`.
+/// The first word of the `Debug` output, and the word inside `End`.
 fn name(value: &impl std::fmt::Debug) -> String {
     let text = format!("{value:?}");
     let word = |text: &str| text.split(['(', ')', ' ']).next().unwrap_or_default().to_owned();
@@ -62,7 +62,7 @@ fn name(value: &impl std::fmt::Debug) -> String {
     }
 }
 
-/// The rows of the table: what an event makes of a state.
+/// The rows of the table: next state and action for each state and event.
 fn documented() -> BTreeMap<(String, String), (String, String)> {
     let source = include_str!("../state.rs");
     let mut table = BTreeMap::new();
@@ -77,7 +77,7 @@ fn documented() -> BTreeMap<(String, String), (String, String)> {
         };
         for state in states {
             for event in events.split(", ") {
-                // The first row that fits.
+                // The first row that matches counts.
                 let follows = (next.to_owned(), action.to_owned());
                 table.entry((state.clone(), event.to_owned())).or_insert(follows);
             }
@@ -87,7 +87,7 @@ fn documented() -> BTreeMap<(String, String), (String, String)> {
 }
 
 #[test]
-fn what_follows_is_what_the_table_says() {
+fn transitions_match_the_documented_table() {
     let mut table = documented();
     assert!(table.len() > 60, "{table:?}");
     for state in STATES {
@@ -98,10 +98,10 @@ fn what_follows_is_what_the_table_says() {
             assert_eq!((name(&next), name(&action)), table.remove(&cell).unwrap_or(otherwise), "{cell:?}");
         }
     }
-    assert!(table.is_empty(), "of no state or event: {table:?}");
+    assert!(table.is_empty(), "no such state or event: {table:?}");
 }
 
-/// All that can follow from `from`, if no event for which `never` holds happens.
+/// All steps that are reachable from `from` without the events for which `never` holds.
 fn reachable(from: ConnState, never: impl Fn(&Event) -> bool) -> Vec<(ConnState, Event, ConnState, Action)> {
     let (mut steps, mut seen, mut to_do) = (Vec::new(), BTreeSet::new(), vec![from]);
     while let Some(state) = to_do.pop() {
@@ -118,7 +118,7 @@ fn reachable(from: ConnState, never: impl Fn(&Event) -> bool) -> Vec<(ConnState,
 }
 
 #[test]
-fn nobody_is_served_before_the_gate_was_opened() {
+fn nothing_is_served_before_the_gate_opens() {
     for (state, event, next, action) in reachable(ConnState::New, |event| matches!(event, Event::Opened)) {
         assert!(!next.is_named() || next == ConnState::Ended, "{state:?} {event:?}: {next:?}");
         let tells = matches!(action, Action::End(Ended::Idle | Ended::HeadTimeout | Ended::Stalled));
@@ -137,7 +137,7 @@ fn the_gate_is_never_closed_again() {
 }
 
 #[test]
-fn silence_and_each_other_end_is_final() {
+fn silence_and_every_other_end_are_final() {
     for state in STATES {
         let (next, action) = state.on(Event::Silenced);
         assert_eq!(next, ConnState::Ended);
@@ -158,7 +158,7 @@ fn silence_and_each_other_end_is_final() {
 }
 
 #[test]
-fn a_server_is_given_up_only_after_a_last_look() {
+fn a_connection_goes_to_sleep_only_after_a_last_look() {
     for (state, event, next, action) in reachable(ConnState::New, |_| false) {
         if state.is_awake() && matches!(action, Action::Sleep) {
             assert!(state == ConnState::Dozing && matches!(event, Event::StillIdle), "{state:?} {event:?}: {next:?}");
@@ -167,7 +167,7 @@ fn a_server_is_given_up_only_after_a_last_look() {
 }
 
 #[test]
-fn whoever_is_to_leave_takes_no_further_request() {
+fn a_draining_connection_accepts_no_further_request() {
     for from in STATES.into_iter().filter(|state| state.is_draining()) {
         for (state, event, next, action) in reachable(from, |_| false) {
             assert!(next.is_draining() || next == ConnState::Ended, "{state:?} {event:?}: {next:?}");

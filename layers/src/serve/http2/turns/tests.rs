@@ -1,4 +1,4 @@
-//! Which streams are polled in this turn, and which wait for the next one.
+//! Which streams are polled in the current turn, and which wait for the next one.
 
 use std::task::{Wake, Waker};
 
@@ -25,7 +25,7 @@ fn next(turns: &StreamTurns) {
 }
 
 #[test]
-fn streams_go_on_one_after_the_other_and_so_many_in_a_turn() {
+fn each_turn_admits_the_next_few_streams_in_order() {
     let turns = StreamTurns::new(Control::open());
     let mut places = places(&turns, 2 * ALL + 3);
     for first in [0, ALL, 2 * ALL] {
@@ -37,11 +37,11 @@ fn streams_go_on_one_after_the_other_and_so_many_in_a_turn() {
         assert_eq!(turns.is_soon(), end - first == ALL);
     }
     next(&turns);
-    assert!(!turns.is_soon(), "nobody waits");
+    assert!(!turns.is_soon(), "no stream waits");
 }
 
 #[test]
-fn whoever_comes_later_waits_behind_the_others() {
+fn a_stream_that_comes_later_waits_behind_the_others() {
     let turns = StreamTurns::new(Control::open());
     let mut early = places(&turns, 2 * ALL);
     admitted(&mut early);
@@ -51,7 +51,7 @@ fn whoever_comes_later_waits_behind_the_others() {
 }
 
 #[test]
-fn streams_that_are_postponed_wait_for_a_turn_more() {
+fn postponed_streams_wait_for_one_more_turn() {
     let turns = StreamTurns::new(Control::open());
     let mut places = places(&turns, 1);
     turns.postpone();
@@ -65,7 +65,7 @@ fn streams_that_are_postponed_wait_for_a_turn_more() {
 }
 
 #[test]
-fn nobody_waits_for_a_connection_that_has_ended() {
+fn streams_stop_waiting_when_their_connection_ends() {
     let turns = StreamTurns::new(Control::open());
     let mut places = places(&turns, 2 * ALL);
     admitted(&mut places);
@@ -83,7 +83,7 @@ impl Wake for Wakes {
 }
 
 #[test]
-fn whoever_waits_brings_the_next_turn_unless_it_comes_soon() {
+fn a_waiting_stream_brings_the_next_turn_unless_it_comes_soon() {
     let (control, wakes) = (Control::open(), Arc::new(Wakes::default()));
     let turns = StreamTurns::new(control.clone());
     let waker = Waker::from(Arc::clone(&wakes));
