@@ -13,13 +13,13 @@ use super::{
     traffic::{Phase, Traffic},
 };
 
-/// A handle that controls one client connection: it opens the gate, ends the connection in silence, or drains it.
+/// A handle to control a client connection: open its gate, end it in silence, or drain it.
 ///
 /// Clones control the same connection.
 #[derive(Debug, Clone)]
 pub struct Control(Arc<SharedRecord>);
 
-/// What the connection's task shares with everyone who holds its control.
+/// Shared by the connection's task and all holders of its control.
 #[derive(Debug)]
 struct SharedRecord {
     orders: Orders,
@@ -29,12 +29,12 @@ struct SharedRecord {
 }
 
 impl Control {
-    /// A handle for a connection that has not named a served host yet.
+    /// Creates a handle for a connection that has not named a served host yet.
     pub fn closed() -> Self {
         Self::new(Orders::default())
     }
 
-    /// A handle for a connection that may be answered at once, for example after a served SNI.
+    /// Creates a handle for a connection that may be answered at once, for example because its SNI named a served host.
     pub fn open() -> Self {
         let orders = Orders::default();
         orders.open();
@@ -45,7 +45,7 @@ impl Control {
         Self(Arc::new(SharedRecord { orders, traffic: Traffic::new(), driver: AtomicWaker::new() }))
     }
 
-    /// Opens the gate: bytes held back so far and written from now on reach the client. Does nothing after
+    /// Opens the gate: the client receives the bytes held back so far, and all later ones. Has no effect after
     /// [`silence`](Self::silence).
     pub fn open_gate(&self) {
         if self.0.orders.open() {
@@ -59,7 +59,7 @@ impl Control {
         self.0.driver.wake();
     }
 
-    /// Drains the connection: it takes no further request, and ends once the requests in flight have finished.
+    /// Drains the connection: it accepts no further request, and ends once the requests in flight have finished.
     pub fn drain(&self) {
         self.0.orders.drain();
         self.0.driver.wake();
@@ -75,13 +75,13 @@ impl Control {
         self.told().is_silenced()
     }
 
-    /// Whether the connection must take no further request.
+    /// Whether the connection must accept no further request.
     pub fn is_draining(&self) -> bool {
         self.told().is_draining()
     }
 
     /// How long the connection has been idle, or has waited for its first request. `None` if it is doing anything else,
-    /// may not be answered, or is already about to end.
+    /// may not be answered, or is about to end.
     ///
     /// A request that has just arrived may not be counted yet; [`drain`](Self::drain) lets it finish.
     pub fn waiting_for(&self) -> Option<Duration> {
@@ -90,57 +90,56 @@ impl Control {
         waits.then(|| self.0.traffic.idle_for()).flatten()
     }
 
-    /// A handle that does not keep the connection's record alive. The record is dropped with the last request or
-    /// tunnel.
+    /// Returns a handle that does not keep the connection's record alive. The record is dropped with the last request
+    /// or tunnel.
     pub fn downgrade(&self) -> WeakControl {
         WeakControl(Arc::downgrade(&self.0))
     }
 
-    /// Notes that the connection has to make room for others, unless it has already named a served host. This alone
-    /// does not end it.
+    /// Notes that the connection has to make room for others. This alone does not end it.
     pub fn note_crowded_out(&self) {
         self.0.orders.crowd_out();
     }
 
-    /// Whether the connection had to make room for others before it named a served host.
+    /// Whether the connection had to make room for others and has not named a served host.
     pub fn was_crowded_out(&self) -> bool {
         self.told().is_crowded_out()
     }
 
-    /// Drains the connection, leaving one request without an answer.
+    /// Drains the connection, and leaves one request without a response.
     pub(super) fn refuse(&self) {
         self.0.orders.refuse();
         self.0.driver.wake();
     }
 
-    /// Ends the connection because its client has kept the server busy for nothing.
+    /// Notes that the client has kept the server busy for nothing.
     pub(crate) fn note_flooded(&self) {
         self.0.orders.note_flooded();
     }
 
-    /// The gate holds bytes to send once it opens.
+    /// Notes that the gate holds bytes to send once it opens.
     pub(crate) fn note_holding(&self) {
         if self.0.orders.note_holding() {
             self.0.driver.wake();
         }
     }
 
-    /// Everything that the connection has been told to do.
+    /// All orders that the connection has received.
     pub(crate) fn told(&self) -> Told {
         self.0.orders.told()
     }
 
-    /// What moves over the connection.
+    /// The traffic on the connection.
     pub(crate) fn traffic(&self) -> &Traffic {
         &self.0.traffic
     }
 
-    /// Names the task that drives the connection.
+    /// Sets the task that drives the connection.
     pub(crate) fn register_driver(&self, waker: &Waker) {
         self.0.driver.register(waker);
     }
 
-    /// For when the connection's task will be woken anyway, and there is no hurry.
+    /// Forgets the connection's task, if it will be woken anyway and there is no hurry.
     pub(crate) fn unregister_driver(&self) {
         self.0.driver.take();
     }
@@ -156,7 +155,7 @@ impl Control {
 pub struct WeakControl(Weak<SharedRecord>);
 
 impl WeakControl {
-    /// The connection, unless it and all its requests and tunnels are gone.
+    /// Returns the control, unless the connection and all its requests and tunnels are gone.
     pub fn upgrade(&self) -> Option<Control> {
         self.0.upgrade().map(Control)
     }
@@ -173,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_record_is_small() {
-        // Each connection has one, also while it waits; with the two counts of an `Arc`, the allocator takes 112 bytes.
+        // Each connection has one, even while it waits. With the two counts of an `Arc`, the allocator uses 112 bytes.
         assert!(size_of::<SharedRecord>() <= 96, "{}", size_of::<SharedRecord>());
     }
 }

@@ -1,4 +1,4 @@
-//! Requests, uploads and tunnels, each counted until it is dropped.
+//! Counts requests, uploads and tunnels until they are dropped.
 
 use std::{sync::Arc, task::Context};
 
@@ -14,12 +14,12 @@ pub(crate) struct InFlight {
     control: Control,
     counted: u64,
     received: Received,
-    /// The last known value of `received`.
+    /// The value of `received` when it was last checked.
     seen: u32,
     /// Replaces the server's timeout once the response has begun.
     own_timeout: Option<OwnTimeout>,
     is_http2: bool,
-    /// Whoever drops it before has given the request up.
+    /// Whether the response has ended. If it has not, dropping this means that the client gave the request up.
     ended: bool,
 }
 
@@ -37,7 +37,7 @@ impl Control {
         }
     }
 
-    /// Counts a request body, which may go on after the response has ended.
+    /// Counts a request body, which can continue after the response has ended.
     pub(crate) fn begin_upload(&self, received: &Received) -> Upload {
         self.traffic().count_upload();
         let own = match received {
@@ -47,7 +47,7 @@ impl Control {
         Upload { control: self.clone(), own }
     }
 
-    /// A stream has become a tunnel.
+    /// Counts a stream that has become a tunnel.
     pub(crate) fn begin_tunnel(&self) -> OpenTunnel {
         self.traffic().count_tunnel();
         OpenTunnel(self.clone())
@@ -55,7 +55,7 @@ impl Control {
 }
 
 impl InFlight {
-    /// The head of the response is there.
+    /// Notes that the head of the response has arrived.
     pub(crate) fn responded(&mut self) {
         self.counted = REQUEST;
         self.control.traffic().uncount(WAITING);
@@ -71,17 +71,17 @@ impl InFlight {
         }
     }
 
-    /// The response's own timeout, instead of the server's.
+    /// The response's own timeout, which replaces the server's.
     pub(crate) fn own_timeout(&self) -> Option<OwnTimeout> {
         self.own_timeout
     }
 
-    /// Whether it is a stream that watches itself, because a stall does not end its connection.
+    /// Whether this is a stream that watches itself, because a stall does not end its connection.
     pub(crate) fn watches_itself(&self) -> bool {
         self.is_http2 && (self.own_timeout.is_some() || self.control.traffic().has_patient_streams())
     }
 
-    /// Whether more of the request has come since the last call.
+    /// Whether more of the request has arrived since the last call.
     pub(crate) fn has_received_more(&mut self) -> bool {
         let received = match &self.received {
             Received::Nothing => return false,
@@ -92,24 +92,24 @@ impl InFlight {
         std::mem::replace(&mut self.seen, received) != received
     }
 
-    /// A piece of the response of so many bytes has moved.
+    /// Notes a piece of the response of this many bytes.
     pub(crate) fn note_piece(&self, bytes: usize) {
         self.control.traffic().note_piece(bytes);
     }
 
-    /// Leaves the request without an answer. Its connection takes no further requests.
+    /// Leaves the request without a response. Its connection accepts no further requests.
     pub(crate) fn refuse(self) {
         let control = self.control.clone();
         drop(self);
         control.refuse();
     }
 
-    /// Whether some of what was written has not been sent yet.
+    /// Whether something that was written has not been sent yet.
     pub(crate) fn is_unsent(&self) -> bool {
         self.control.traffic().is_unsent()
     }
 
-    /// There is no more to come.
+    /// Notes that nothing more will come.
     pub(crate) fn end(&mut self) {
         self.ended = true;
     }
@@ -149,8 +149,7 @@ impl Upload {
         }
     }
 
-    /// Whether nobody waits for the response any more. A body that is counted separately is woken when
-    /// that happens.
+    /// Whether nobody waits for the response any more. A body that is counted separately is woken when that happens.
     pub(crate) fn is_given_up(&self, cx: &Context<'_>) -> bool {
         self.own.as_ref().is_some_and(|pieces| pieces.is_given_up(cx))
     }
@@ -185,7 +184,7 @@ mod tests {
     use super::*;
     use crate::conn::Phase;
 
-    /// What goes on over a connection, in any order that a random number says.
+    /// Everything in flight on a connection.
     #[derive(Default)]
     struct Begun {
         requests: VecDeque<InFlight>,

@@ -16,11 +16,11 @@ use crate::identity::NodeName;
 /// Information about the client connection that a request arrived on.
 ///
 /// [`HttpServer`](crate::serve::HttpServer) adds it to the extensions of each request. On other servers,
-/// [`ConnInfoLayer`](super::ConnInfoLayer) does. Cloning only counts a reference.
+/// [`ConnInfoLayer`](super::ConnInfoLayer) does. Cloning only increments a reference count.
 ///
-/// The peer of a Unix socket or a pipe has no IP address. Pass one in its place, such as `127.0.0.1:0`. Backends see it
-/// as the client's address. If the peer is a proxy, [`TrustedProxies`](crate::forwarded::TrustedProxies) has to include
-/// it.
+/// The peer of a Unix socket or a pipe has no IP address. Pass an address in its place, such as `127.0.0.1:0`. Backends
+/// see it as the client's address. If the peer is a proxy, [`TrustedProxies`](crate::forwarded::TrustedProxies) has to
+/// include it.
 ///
 /// ```
 /// use pmesh_layers::conn::{ConnInfo, Scheme};
@@ -39,7 +39,7 @@ pub struct ConnInfo(Arc<Details>);
 #[derive(Debug)]
 struct Details {
     peer: SocketAddr,
-    /// The peer's address as header text; made by the first request that needs it.
+    /// The peer's address as header text, made when a request first needs it.
     peer_ip: OnceLock<HeaderValue>,
     named: HandshakeName,
     control: Control,
@@ -47,31 +47,31 @@ struct Details {
     ties: OnceLock<Box<Ties>>,
 }
 
-/// What the handshake named. It exists once per connection, so it is small.
+/// The name in the handshake. It exists once per connection, so it is small.
 #[derive(Debug)]
 enum HandshakeName {
-    /// Nothing, without one.
+    /// There was no handshake.
     Nothing,
-    /// The server.
+    /// The server's name (SNI).
     Server(HostName),
-    /// The client, by its certificate.
+    /// The client's name, from its certificate.
     #[cfg(feature = "identity")]
     Node(NodeName),
 }
 
 impl ConnInfo {
-    /// A plain connection. Its gate opens when a request names a served host.
+    /// Creates the information for a plain connection. Its gate opens when a request names a served host.
     pub fn plain(peer: SocketAddr) -> Self {
         Self::new(peer, HandshakeName::Nothing, Control::closed())
     }
 
-    /// A TLS connection whose SNI named a served host. Its gate is open.
+    /// Creates the information for a TLS connection whose SNI named a served host. Its gate is open.
     pub fn tls(peer: SocketAddr, server_name: HostName) -> Self {
         Self::new(peer, HandshakeName::Server(server_name), Control::open())
     }
 
-    /// A connection from another node, whose certificate has proved its name. Its gate is open. See
-    /// [`NodeAcceptor`](crate::node::NodeAcceptor).
+    /// Creates the information for a connection from another node, whose certificate has proved its name. Its gate is
+    /// open. See [`NodeAcceptor`](crate::node::NodeAcceptor).
     #[cfg(feature = "identity")]
     pub fn node(peer: SocketAddr, name: NodeName) -> Self {
         Self::new(peer, HandshakeName::Node(name), Control::open())
@@ -83,7 +83,7 @@ impl ConnInfo {
         Self(Arc::new(Details { peer, peer_ip: OnceLock::new(), named, control, ties: OnceLock::new() }))
     }
 
-    /// The client's address.
+    /// The client's address. For an IPv4 client of a dual-stack listener, this is an IPv4 address.
     pub fn peer(&self) -> SocketAddr {
         self.0.peer
     }
@@ -112,8 +112,8 @@ impl ConnInfo {
         }
     }
 
-    /// The node that sent the request, if a node did. It forwards a request of its own client, and what it says about
-    /// that client can be trusted.
+    /// The node that sent the request, if a node did. It forwards a request of its own client, and its information
+    /// about that client can be trusted.
     #[cfg(feature = "identity")]
     pub fn peer_node(&self) -> Option<&NodeName> {
         match &self.0.named {
@@ -143,8 +143,8 @@ impl ConnInfo {
     }
 }
 
-/// The address as `Display` writes it. That of IPv4 is written by hand, because `format!` took a fiftieth of the
-/// instructions of a connection with one request.
+/// The address as `Display` writes it. IPv4 is written by hand, because `format!` took a fiftieth of the instructions
+/// of a connection with one request.
 fn ip_text(address: IpAddr) -> Vec<u8> {
     let IpAddr::V4(address) = address else { return address.to_string().into_bytes() };
     let mut text = Vec::with_capacity("255.255.255.255.".len());
@@ -161,7 +161,7 @@ fn ip_text(address: IpAddr) -> Vec<u8> {
     text
 }
 
-/// A response extension: its endpoint now has a connection that belongs to this client.
+/// A response extension: the endpoint that sent the response now has a connection that belongs to this client.
 #[derive(Debug, Clone)]
 pub(crate) struct TiedTo(pub(crate) ConnInfo);
 
@@ -175,7 +175,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// As in a URI.
+    /// The scheme as in a URI: `http` or `https`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_written_as_others_write_it() {
+    fn addresses_are_written_as_display_writes_them() {
         let written = |ip: IpAddr| ConnInfo::plain((ip, 40000).into()).peer_ip().clone();
         for ip in ["0.0.0.0", "1.20.255.100", "10.99.101.9", "255.255.255.255", "2001:db8::1", "::"] {
             assert_eq!(written(ip.parse().unwrap()), ip);

@@ -1,4 +1,4 @@
-//! Connection information on servers other than `HttpServer`.
+//! Adds connection information on servers other than `HttpServer`.
 
 use std::{
     fmt,
@@ -11,10 +11,10 @@ use tower::{BoxError, Layer, Service};
 use super::ConnInfo;
 use crate::{MissingExtension, ResponseFuture};
 
-/// Gives requests their [`ConnInfo`] on servers other than [`HttpServer`](crate::serve::HttpServer).
+/// Adds a [`ConnInfo`] to requests on servers other than [`HttpServer`](crate::serve::HttpServer).
 ///
-/// A closure makes the [`ConnInfo`] from what the server has put into the request's extensions. A request that already
-/// has one keeps it. If the closure returns `None`, the request fails with [`MissingExtension`].
+/// A closure makes the [`ConnInfo`] from the extensions that the server has added to the request. A request that
+/// already has a `ConnInfo` keeps it. If the closure returns `None`, the request fails with [`MissingExtension`].
 ///
 /// With `axum::serve`, the extension to use is the client's address:
 ///
@@ -44,9 +44,9 @@ use crate::{MissingExtension, ResponseFuture};
 /// # }
 /// ```
 ///
-/// The result is for one request only, unless the closure returns clones of one `ConnInfo` that the server keeps for
-/// the connection. Without that, its `Control`, and connections to backends that belong to one client (as with NTLM),
-/// last no longer than the request.
+/// Unless the closure returns clones of one `ConnInfo` that the server keeps for the connection, each `ConnInfo` is for
+/// one request only. Then its [`Control`](super::Control), and connections to backends that belong to one client (as
+/// with NTLM), last no longer than the request.
 #[derive(Clone, Copy)]
 pub struct ConnInfoLayer<F> {
     make: F,
@@ -56,7 +56,7 @@ impl<F> ConnInfoLayer<F>
 where
     F: Fn(&Extensions) -> Option<ConnInfo>,
 {
-    /// Makes each request's [`ConnInfo`] with `make`.
+    /// Creates a layer that makes each request's [`ConnInfo`] with `make`.
     pub fn new(make: F) -> Self {
         Self { make }
     }

@@ -1,4 +1,7 @@
-//! Tells each request about the client connection that it arrived on.
+//! Adds information about the client connection to each request.
+//!
+//! [`ConnInfo`] is an extension of each request. It knows the client's address, the scheme, and the name in the TLS
+//! handshake. Its [`Control`] can open the gate of the connection, drain the connection, or end it in silence.
 
 mod control;
 mod in_flight;

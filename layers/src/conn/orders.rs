@@ -1,8 +1,8 @@
-//! What a connection was told, by its service or by the server as a whole.
+//! Orders to a connection, from its service or from the server as a whole.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Flags that anybody sets, and nobody takes back.
+/// Flags that anyone can set and nobody can clear.
 #[derive(Debug, Default)]
 pub(super) struct Orders(AtomicU8);
 
@@ -12,23 +12,23 @@ pub(crate) struct Told(u8);
 
 /// The client has named a served host.
 const OPENED: u8 = 1;
-/// Not another byte. Counts for more than `OPENED`.
+/// Send no further byte. Overrides `OPENED`.
 const SILENCED: u8 = 1 << 1;
-/// The gate holds something back.
+/// The gate holds bytes back.
 const HOLDING: u8 = 1 << 2;
-/// No further request.
+/// Accept no further request.
 const DRAINING: u8 = 1 << 3;
-/// A request gets no answer: the connection ends once the other requests have finished.
+/// A request gets no response: the connection ends once the other requests have finished.
 const REFUSED: u8 = 1 << 4;
-/// It has to make room for others.
+/// The connection has to make room for others.
 const CROWDED_OUT: u8 = 1 << 5;
 /// The client has kept the server busy for nothing.
 const FLOODED: u8 = 1 << 6;
 
 impl Orders {
-    /// Opens the gate. Whether it held something back until now.
+    /// Opens the gate. Returns whether it held bytes back until now.
     pub(super) fn open(&self) -> bool {
-        // Each request of a connection comes by.
+        // Runs for each request of a connection, so it avoids the write.
         let told = self.told();
         if told.has(OPENED) {
             return false;
@@ -45,7 +45,7 @@ impl Orders {
         self.set(DRAINING);
     }
 
-    /// Drains, too.
+    /// Also drains.
     pub(super) fn refuse(&self) {
         self.set(REFUSED | DRAINING);
     }
@@ -58,7 +58,7 @@ impl Orders {
         self.set(FLOODED);
     }
 
-    /// Notes that the gate holds something back. Whether it was opened meanwhile.
+    /// Notes that the gate holds bytes back. Returns whether it has been opened in the meantime.
     pub(super) fn note_holding(&self) -> bool {
         self.set(HOLDING).has(OPENED)
     }
@@ -67,7 +67,7 @@ impl Orders {
         Told(self.0.load(Ordering::Acquire))
     }
 
-    /// What was told before.
+    /// Sets flags, and returns the flags from before.
     fn set(&self, flags: u8) -> Told {
         Told(self.0.fetch_or(flags, Ordering::AcqRel))
     }
@@ -83,12 +83,12 @@ impl Told {
         self.0 & (OPENED | SILENCED) == OPENED
     }
 
-    /// Whether the connection is to end without another byte.
+    /// Whether the connection must end without another byte.
     pub(crate) fn is_silenced(self) -> bool {
         self.has(SILENCED)
     }
 
-    /// Whether the connection is to take no further request.
+    /// Whether the connection must accept no further request.
     pub(crate) fn is_draining(self) -> bool {
         self.has(DRAINING)
     }
@@ -98,7 +98,7 @@ impl Told {
         self.has(REFUSED)
     }
 
-    /// Whether the connection had to make room for others, and was not named in time.
+    /// Whether the connection had to make room for others and has not named a served host.
     pub(super) fn is_crowded_out(self) -> bool {
         self.has(CROWDED_OUT) && !self.is_open()
     }
@@ -126,14 +126,14 @@ mod tests {
     ];
     const OPEN: Order = ALL[0];
 
-    /// Each sequence of four orders.
+    /// All sequences of four orders.
     fn sequences() -> impl Iterator<Item = Vec<Order>> {
         let count = ALL.len();
         (0..count.pow(4)).map(move |number| (0..4).map(|place| ALL[number / count.pow(place) % count]).collect())
     }
 
     #[test]
-    fn what_was_told_is_never_taken_back_and_silence_is_final() {
+    fn orders_are_never_taken_back_and_silence_is_final() {
         for sequence in sequences() {
             let (orders, mut before) = (Orders::default(), Told(0));
             for order in sequence {
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_opens_hears_once_of_what_was_held_back() {
+    fn held_bytes_are_reported_once_when_the_gate_opens() {
         let orders = Orders::default();
         assert!(!orders.note_holding());
         assert!(orders.open());

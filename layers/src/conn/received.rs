@@ -1,4 +1,4 @@
-//! How far the body of a request has come, for an HTTP/2 stream that watches itself.
+//! How much of a request body has arrived, for an HTTP/2 stream that watches itself.
 
 use std::{
     sync::{
@@ -10,14 +10,14 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-/// How to tell how far the body of a request has come.
+/// How to tell how much of a request body has arrived.
 #[derive(Debug)]
 pub(crate) enum Received {
     /// The request has no body.
     Nothing,
-    /// Everything that moves over its connection: the body is not counted separately.
+    /// The body is not counted separately: everything that moves on its connection counts.
     Connection,
-    /// The pieces of the body.
+    /// The pieces of the body count.
     Own(Arc<OwnPieces>),
 }
 
@@ -28,7 +28,7 @@ impl Received {
     }
 }
 
-/// What a body and the response to its request share.
+/// Shared by a body and the response to its request.
 #[derive(Debug, Default)]
 pub(crate) struct OwnPieces {
     count: AtomicU32,
@@ -45,8 +45,8 @@ impl OwnPieces {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Nobody waits for the response any more, so the rest of the request is not needed. h2 resets a stream only once
-    /// both have been dropped.
+    /// Notes that nobody waits for the response any more, so the rest of the request is not needed. h2 resets a stream
+    /// only once both have been dropped.
     pub(super) fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
         self.reader.wake();

@@ -1,4 +1,4 @@
-//! The connections to endpoints that are a client's own.
+//! Connections to endpoints that belong to a single client.
 
 use std::{
     any::Any,
@@ -23,14 +23,14 @@ impl Ties {
         self.lock().connections.push(Box::new(connection));
     }
 
-    /// Takes the connection of type `T` that `is_right` accepts.
+    /// Takes a connection of type `T` that `is_right` accepts.
     pub(crate) fn take<T: 'static>(&self, is_right: impl Fn(&T) -> bool) -> Option<T> {
         let connections = &mut self.lock().connections;
         let index = connections.iter().position(|one| one.downcast_ref().is_some_and(&is_right))?;
         connections.swap_remove(index).downcast().ok().map(|connection| *connection)
     }
 
-    /// Notes that there is a connection to the endpoint with this name.
+    /// Notes that a connection to the endpoint with this name exists.
     pub(crate) fn note_endpoint(&self, name: &Arc<str>) {
         let endpoints = &mut self.lock().endpoints;
         endpoints.retain(|other| other != name);

@@ -1,4 +1,4 @@
-//! Closing a connection without revealing anything.
+//! Closes a connection without revealing anything.
 
 use std::{
     future::poll_fn,
@@ -21,11 +21,11 @@ const DRAIN_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes to read per step, so that a client that keeps sending does not starve others.
 const DRAIN_STEP: usize = 64 * 1024;
 
-/// Ends a connection with a FIN and nothing else.
+/// Closes a connection with a FIN and nothing else.
 ///
-/// Closing a socket while input is unread sends a RST, which reveals that a server was there and can destroy a response
-/// that is still on its way. So the sending side is shut down first. Then input is discarded until the client closes
-/// too, for at most 5 seconds and 16 MiB.
+/// Closing a socket with unread input sends a RST. That would reveal that a server was there, and could destroy a
+/// response that is still on its way. So this function shuts down the sending side first. Then it discards input until
+/// the client closes too, for at most 5 seconds and 16 MiB.
 ///
 /// ```
 /// use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpListener, TcpStream}};
@@ -60,7 +60,7 @@ pub(crate) async fn close_within<IO: IntoRaw>(io: IO, bytes: usize) {
             yield_now().await;
         }
     };
-    // It does not matter which side ends it.
+    // It makes no difference whether the client or the timeout ends this.
     let _ = timeout(DRAIN_TIME, discard).await;
 }
 
@@ -82,20 +82,22 @@ async fn discard_step<R: AsyncRead + Unpin>(input: &mut R) -> bool {
     .await
 }
 
-/// A connection that can be ended below TLS, without a closing alert.
+/// A connection that can be closed below TLS, without a closing alert.
 ///
-/// TCP streams, Unix sockets and tokio's pipes are their own transport. For a type of another crate, write a wrapper.
+/// TCP streams, Unix sockets and tokio's in-memory pipes are their own transport. For a type of another crate, write a
+/// wrapper.
 pub trait IntoRaw {
     /// The transport.
     type Raw: AsyncRead + AsyncWrite + Unpin + Send;
 
-    /// Unwraps the transport.
+    /// Returns the transport.
     fn into_raw(self) -> Self::Raw;
 
-    /// Ends the connection with a RST if the transport can, and discards written data that has not been sent.
+    /// Closes the connection with a RST if the transport can, and discards written data that has not been sent.
     ///
-    /// This is for a client that has stopped reading: after a FIN, unsent data would fill the kernel's buffers for a
-    /// long time, and the client must not mistake half a response for a whole one. By default the transport is dropped.
+    /// This is for a client that has stopped reading. After a FIN, unsent data would occupy the kernel's buffers for a
+    /// long time, and the client must not mistake half a response for a whole one. By default, the transport is
+    /// dropped.
     fn reset(self)
     where
         Self: Sized,

@@ -15,36 +15,38 @@ use tokio::{
 
 use crate::conn::Control;
 
-/// The connection ends if more bytes than this are held: a client could make an h2 server write endlessly (PING,
-/// SETTINGS).
+/// Maximum number of bytes to hold; the connection ends if there are more. Without a limit, a client could make an
+/// HTTP/2 server write endlessly (PING, SETTINGS).
 const MAX_HELD: usize = 16 * 1024;
 
-/// Bytes that an HTTP/1 connection moves before others get their turn. A fast backend and a fast client would keep
-/// their two tasks awake, and the runtime polls for new input only after many tasks.
+/// Bytes that an HTTP/1 connection moves per turn. Without turns, a fast backend and a fast client would keep their two
+/// tasks awake, and the runtime polls for new input only after many tasks.
 const BYTES_A_TURN: usize = 64 * 1024;
 
 /// The preface of an HTTP/2 client (RFC 9113, 3.4).
 pub(crate) const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Wraps an IO, holds back writes until its [`Control`] opens the gate, and returns the inner IO when it is dropped.
+/// An IO wrapper that holds back writes until its [`Control`] opens the gate.
 ///
 /// An HTTP server writes on its own before any service has seen a request: errors, `100 Continue`, SETTINGS. Behind a
 /// gate, none of it reaches a client that has not named a served host.
 ///
-/// It works with servers that write or flush again after a service has opened the gate:
-/// [`open_gate`](Control::open_gate) alone sends nothing, and wakes no task that is waiting to read.
+/// A gate works with servers that write or flush again after a service has opened it: [`open_gate`](Control::open_gate)
+/// alone sends nothing, and wakes no task that is waiting to read.
+///
+/// When the server drops the gate, [`Reclaim`] returns the inner IO.
 #[derive(Debug)]
 pub struct Gate<IO> {
     /// `None` only in `drop`.
     io: Option<IO>,
     control: Control,
-    /// Written while the gate was closed.
+    /// Bytes written while the gate was closed.
     held: Vec<u8>,
-    /// Read ahead, not yet given to the reader.
+    /// Bytes read ahead, not yet given to the reader.
     ahead: Vec<u8>,
-    /// The gate is open and `held` is empty: only silence is left to check.
+    /// The gate is open and `held` is empty: only silence has to be checked.
     passing: bool,
-    /// Each byte is a step of the single request in flight.
+    /// Each byte is progress of the single request in flight.
     watched: bool,
     /// Bytes moved in the current turn.
     moved: usize,
@@ -68,13 +70,13 @@ impl<IO> Gate<IO> {
         (gate, Reclaim(lost))
     }
 
-    /// Reads return these bytes first.
+    /// Makes reads return these bytes first.
     pub(crate) fn with_read_ahead(mut self, bytes: Vec<u8>) -> Self {
         self.ahead = bytes;
         self
     }
 
-    /// Reports reads and writes to the control: for HTTP/1, where they belong to one request.
+    /// Reports reads and writes to the control. For HTTP/1, where they belong to one request.
     pub(crate) fn watch(&mut self) {
         self.watched = true;
         if !self.ahead.is_empty() {
@@ -82,7 +84,7 @@ impl<IO> Gate<IO> {
         }
     }
 
-    /// Pending if others, including those that the runtime does not know of yet, should go first.
+    /// Pending if other tasks should go first, including those that the runtime does not know of yet.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.moved < BYTES_A_TURN {
             return Poll::Ready(());
@@ -91,7 +93,8 @@ impl<IO> Gate<IO> {
         pin!(yield_now()).poll(cx)
     }
 
-    /// What is waiting for a turn is unsent too. Otherwise, with no request in flight, the connection would look idle.
+    /// Notes a write. One that waits for its turn is unsent too; otherwise, with no request in flight, the connection
+    /// would look idle.
     fn note_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let (true, Poll::Ready(Ok(count))) = (self.watched, &written) {
             self.moved += count;
@@ -115,11 +118,11 @@ impl<IO> Gate<IO> {
 }
 
 impl<IO: AsyncRead + Unpin> Gate<IO> {
-    /// Whether the client speaks HTTP/2 from its first byte. Bytes read to find out are not lost.
+    /// Returns whether the client speaks HTTP/2 from its first byte. Bytes that are read to find out are not lost.
     ///
     /// # Errors
     ///
-    /// Errors of reading. If the stream ends, the answer is `false`.
+    /// Fails if reading fails. If the stream ends, the result is `false`.
     pub async fn starts_with_h2_preface(&mut self) -> io::Result<bool> {
         let Some(io) = self.io.as_mut() else { return Ok(false) };
         while self.ahead.len() < H2_PREFACE.len() && H2_PREFACE.starts_with(&self.ahead) {
@@ -180,13 +183,14 @@ impl<IO: AsyncWrite + Unpin> Gate<IO> {
     }
 
     fn on_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Behind a closed gate, the task that reclaims the IO ends the connection, so that every end looks the same.
+        // Behind a closed gate, the task that reclaims the IO closes the connection, so that all rejections look the
+        // same.
         if !ready!(self.poll_passing(cx))? {
             return Poll::Ready(Ok(()));
         }
         let ended = self.io()?.poll_shutdown(cx);
         if self.watched && ended.is_pending() && !self.control.is_draining() {
-            // Its server has ended, perhaps within a body, so it must not look idle.
+            // The server has ended, perhaps in the middle of a body, so the connection must not look idle.
             self.control.drain();
         }
         ended
@@ -236,12 +240,12 @@ impl<IO> Drop for Gate<IO> {
 /// Where a dropped gate leaves its IO. Locked twice per connection.
 type Lost<IO> = Arc<Mutex<Option<IO>>>;
 
-/// Returns the IO of a [`Gate`] that a server owned and dropped.
+/// A handle that returns the IO of a [`Gate`] after the server has dropped the gate.
 #[derive(Debug)]
 pub struct Reclaim<IO>(Lost<IO>);
 
 impl<IO> Reclaim<IO> {
-    /// The IO, once the gate has been dropped.
+    /// Returns the IO once the gate has been dropped; `None` before that, and after the first call that returned it.
     pub fn take(&self) -> Option<IO> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -7,12 +7,11 @@ use tower::{Layer, Service};
 
 use crate::conn::ConnInfo;
 
-/// Opens the gate of the connection that a request arrived on: from here on the client may be answered.
+/// A layer that opens the gate of the connection that a request arrived on, so that the client may be answered.
 ///
 /// Put it inside the layers that decide whether the client named a served host. Without it, all responses on a
-/// connection that is not open from the start are withheld: the client gets nothing, and the server ends in
-/// [`Ended::Withheld`](crate::serve::Ended::Withheld). A request without [`ConnInfo`] passes
-/// unchanged.
+/// connection that is not open from the start are withheld: the client receives nothing, and the server returns
+/// [`Ended::Withheld`](crate::serve::Ended::Withheld). A request without [`ConnInfo`] passes unchanged.
 ///
 /// ```
 /// use http::{Request, Response};

@@ -1,13 +1,13 @@
-//! Sends nothing to a client that has not named a served host.
+//! Stays silent towards clients that have not named a served host.
 //!
-//! There are three parts. A [`Gate`] sits between the connection and the HTTP server and holds back what the server
+//! There are three parts. A [`Gate`] sits between the connection and the HTTP server, and holds back what the server
 //! writes on its own. [`OpenGateLayer`] opens it, behind the layers that decide whether the client may be answered.
-//! [`close()`] ends a connection with a FIN and nothing else. [`HttpServer`](crate::serve::HttpServer) uses the gate
+//! [`close()`] closes a connection with a FIN and nothing else. [`HttpServer`](crate::serve::HttpServer) uses the gate
 //! and [`close()`] for you.
 //!
-//! Silence therefore needs connections that you accept yourself. Under a server such as `axum::serve`, hyper owns the
-//! connection and promises a response to each request: a [`RespondLayer`](crate::respond::RespondLayer) can choose any
-//! answer there, but not silence.
+//! Silence needs connections that you accept yourself. In a server such as `axum::serve`, hyper owns the connection and
+//! responds to every request. There, a [`RespondLayer`](crate::respond::RespondLayer) can choose any response, but not
+//! silence.
 //!
 //! ```
 //! use pmesh_layers::{

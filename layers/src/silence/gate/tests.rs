@@ -46,7 +46,7 @@ async fn silence_stops_an_open_gate() {
 }
 
 #[tokio::test]
-async fn what_is_held_has_a_limit() {
+async fn held_bytes_have_a_limit() {
     let (near, _far) = tokio::io::duplex(64);
     let (mut gate, _) = Gate::new(near, Control::closed());
     assert!(gate.write_all(&[0; MAX_HELD]).await.is_ok());
@@ -54,7 +54,7 @@ async fn what_is_held_has_a_limit() {
 }
 
 #[tokio::test]
-async fn who_moves_much_lets_others_go_on() {
+async fn a_busy_connection_gives_others_a_turn() {
     for reads in [false, true] {
         let (mut gate, _) = Gate::new(tokio::io::join(tokio::io::repeat(0), tokio::io::sink()), Control::open());
         gate.watch();
@@ -66,7 +66,7 @@ async fn who_moves_much_lets_others_go_on() {
             }
         });
         yield_now().await;
-        // All of it was there to be moved at once.
+        // All of it could have moved at once.
         assert!(!moving.is_finished());
         moving.await.unwrap();
     }
