@@ -22,9 +22,9 @@ use tower::Service;
 use super::{ConnectError, Resolver, SourceSubnet, order::Losers, race::race, socket};
 use crate::durations::bounded;
 
-/// How many source addresses are tried when one has no port left for the destination.
+/// How many source addresses to try if one has no port left for the destination.
 const MAX_SOURCES: u32 = 32;
-/// What `TCP_KEEPIDLE` may be (tcp(7)).
+/// The range of `TCP_KEEPIDLE` (tcp(7)).
 const MIN_KEEPALIVE: Duration = Duration::from_secs(1);
 const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 
@@ -35,11 +35,11 @@ const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 /// If a source has no port left for the destination, the next one is tried.
 ///
 /// A [`Resolver`] looks up host names. If a name has several addresses, the next one is tried when one fails or has not
-/// answered within 250 ms, and the first connection to open is used (RFC 8305). An address that lost to a later one is
-/// tried after the others for a minute.
+/// responded within 250 ms, and the first connection to open is used (RFC 8305). For a minute, an address that lost to
+/// a later one is tried after the others.
 ///
-/// It does not speak TLS, and `https` and `wss` URIs are an error: wrap it in a [`TlsConnector`](super::TlsConnector)
-/// for those.
+/// The connector does not speak TLS: `https` and `wss` URIs are an error. For those, wrap it in a
+/// [`TlsConnector`](super::TlsConnector).
 ///
 /// It also works as a connector for hyper-util's legacy client:
 ///
@@ -55,7 +55,7 @@ const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 /// # }
 /// ```
 ///
-/// Cloning only counts a reference. Clones take turns together.
+/// Cloning only increments a reference count. Clones take turns together.
 #[derive(Debug, Clone)]
 pub struct SourceConnector {
     settings: Settings,
@@ -85,7 +85,7 @@ impl Default for SourceConnector {
 }
 
 impl SourceConnector {
-    /// Creates a connector that lets the kernel choose the source, with a connect timeout of five seconds and
+    /// Creates a connector that lets the kernel choose the source address, with a connect timeout of five seconds and
     /// `TCP_NODELAY` set.
     pub fn new() -> Self {
         Self {
@@ -100,44 +100,47 @@ impl SourceConnector {
         }
     }
 
-    /// Uses the addresses of `subnet` for connections to IPv4 loopback addresses.
+    /// Uses the addresses of `subnet` in turn as the source of connections to IPv4 loopback addresses. By default, the
+    /// kernel chooses the source.
     #[must_use]
     pub fn subnet(mut self, subnet: SourceSubnet) -> Self {
         self.settings.subnet = Some(Arc::new(subnet));
         self
     }
 
-    /// Uses these source addresses in turn for connections to other hosts, by address family.
+    /// Uses these addresses in turn as the source of connections to other hosts of the same address family. By default,
+    /// the kernel chooses the source.
     #[must_use]
     pub fn source_addresses(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.settings.addresses = addresses.into_iter().collect();
         self
     }
 
-    /// Maximum time to open a connection, including the lookup of the name; 5 seconds by default.
+    /// Sets the maximum time to open a connection, including the lookup of the name. Default: 5 seconds.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.settings.connect_timeout = bounded(timeout);
         self
     }
 
-    /// The resolver for host names, by default the system's. Connectors may share one.
+    /// Sets the resolver for host names. Default: the system's. Connectors can share one.
     #[must_use]
     pub fn resolver(mut self, resolver: Resolver) -> Self {
         self.settings.resolver = resolver;
         self
     }
 
-    /// Whether to send small writes at once (`TCP_NODELAY`).
+    /// Sets whether to send small writes at once (`TCP_NODELAY`). Default: true.
     #[must_use]
     pub fn nodelay(mut self, nodelay: bool) -> Self {
         self.settings.socket.nodelay = nodelay;
         self
     }
 
-    /// Idle time after which the kernel checks whether the peer is still there (`SO_KEEPALIVE`); off by default. A
-    /// value that Linux does not accept (less than a second, or more than 32,767 seconds) becomes the nearest one that
-    /// it does.
+    /// Sets the idle time after which the kernel checks whether the peer is still there (`SO_KEEPALIVE`). Off by
+    /// default.
+    ///
+    /// Linux accepts 1 to 32,767 seconds. Other values are replaced by the nearest of these.
     #[must_use]
     pub fn keepalive(mut self, idle: Option<Duration>) -> Self {
         self.settings.socket.keepalive = idle.map(|idle| idle.clamp(MIN_KEEPALIVE, MAX_KEEPALIVE));
@@ -148,7 +151,7 @@ impl SourceConnector {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] for the last address that failed.
+    /// Returns the [`ConnectError`] of the last address that failed.
     pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return self.connect_address(SocketAddr::new(address, port)).await;
@@ -201,7 +204,7 @@ impl SourceConnector {
                 socket::Error::Connect(error) => return Err(error),
                 socket::Error::Bind(_) if matches!(sources, Sources::Addresses(_)) && tried < sources.count() => {}
                 socket::Error::Bind(error) => {
-                    // A subnet of loopback addresses needs no set-up on Linux; elsewhere each address needs an alias.
+                    // On Linux, a subnet of loopback addresses needs no setup. Elsewhere, each address needs an alias.
                     if !matches!(sources, Sources::Subnet(_)) || error.kind() != io::ErrorKind::AddrNotAvailable {
                         return Err(error);
                     }
@@ -240,7 +243,7 @@ impl SourceConnector {
         if !self.shared.warned.swap(true, Ordering::Relaxed) {
             let source = source.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
             tracing::warn!(
-                "this system does not route {source}: connections leave from where the kernel chooses and can run out of ports"
+                "this system has no address {source}: the kernel chooses the source of connections, and ports can run out"
             );
         }
     }
@@ -299,7 +302,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_up_counts_towards_the_connect_timeout() {
+    async fn a_lookup_counts_towards_the_connect_timeout() {
         let resolver =
             Resolver::new(tower::service_fn(async |_| std::future::pending::<io::Result<[SocketAddr; 1]>>().await));
         let connector = SourceConnector::new().resolver(resolver).connect_timeout(Duration::from_secs(3));

@@ -8,7 +8,7 @@ use crate::plain::asks_for_tls;
 #[derive(Debug)]
 pub struct ConnectError {
     step: Step,
-    /// Shared, because one failed lookup may fail several connections.
+    /// Shared, because one failed lookup can fail several connections.
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -32,7 +32,7 @@ impl ConnectError {
         Self { step: Step::NoHost(uri.to_string()), source: None }
     }
 
-    /// Connectors without TLS must not send in clear text what was meant for TLS.
+    /// Fails if the URI asks for TLS: connectors without TLS must not send in clear text what was meant for TLS.
     pub(super) fn refuse_tls(uri: &Uri) -> Result<(), Self> {
         if asks_for_tls(uri) { Err(Self { step: Step::NoTls(uri.to_string()), source: None }) } else { Ok(()) }
     }
@@ -71,7 +71,7 @@ impl ConnectError {
         Self { step: Step::SocketTimeout(path), source: None }
     }
 
-    /// Whether the destination did not answer in time, or its name was not resolved in time.
+    /// Whether the destination did not respond in time, or its name was not resolved in time.
     pub fn is_timeout(&self) -> bool {
         use Step::{NameTimeout, ResolveTimeout, SocketTimeout, Timeout};
         matches!(self.step, Timeout(_) | NameTimeout(..) | ResolveTimeout(_) | SocketTimeout(_))
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_source_has_all_its_causes_in_the_message() {
+    fn the_message_for_a_missing_source_lists_all_causes() {
         for (address, last) in [("192.0.2.1:80", "source address"), ("[2001:db8::1]:80", "it has no IPv6")] {
             let error = ConnectError::connect(address.parse().unwrap(), io::ErrorKind::AddrNotAvailable.into());
             let message = error.to_string();

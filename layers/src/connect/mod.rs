@@ -5,8 +5,8 @@
 //! destination. [`TlsConnector`] speaks TLS over another connector's connections. [`UnixConnector`] connects to a Unix
 //! socket.
 //!
-//! The scheme of a URI decides which of them may be used: `https` is an error for connectors without TLS, which would
-//! send the request in clear text, and `http` is an error for [`TlsConnector`].
+//! The scheme of a URI decides which connectors may be used. `https` is an error for connectors without TLS, which
+//! would send the request in clear text, and `http` is an error for [`TlsConnector`].
 
 mod connector;
 mod error;

@@ -10,20 +10,20 @@ use std::{
 use tokio::time::Instant;
 
 /// How long an address that lost to a later one is tried after the others. An address that is down delays one
-/// connection a minute; one that lost a single packet is back soon. RFC 6555, 4.2, suggests ten minutes.
+/// connection per minute; an address that lost a single packet is back soon. RFC 6555, 4.2, suggests ten minutes.
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// How many addresses are remembered.
 const MAX_REMEMBERED: usize = 1024;
 
-/// The addresses that lost to later ones: they failed or were slow to answer.
+/// The addresses that lost to later ones, because they failed or were slow to respond.
 ///
-/// Remembering these, and not the ones that worked, keeps the load spread over the other addresses of a name when one
-/// of them is down.
+/// Remembering these, and not the addresses that worked, keeps the load spread over the other addresses of a name when
+/// one is down.
 #[derive(Debug, Default)]
 pub(super) struct Losers(Mutex<HashMap<SocketAddr, Instant>>);
 
 impl Losers {
-    /// Puts the addresses in the order in which they are tried.
+    /// Puts the addresses in the order in which to try them.
     pub(super) fn order(&self, addresses: &mut Vec<SocketAddr>) {
         if addresses.len() < 2 {
             return;
@@ -37,7 +37,7 @@ impl Losers {
         }
     }
 
-    /// Notes that a connection to `winner` opened before those to `losers`.
+    /// Notes that a connection to `winner` opened before connections to `losers`.
     pub(super) fn note(&self, winner: SocketAddr, losers: &[SocketAddr]) {
         let (mut known, until) = (self.lock(), Instant::now() + REMEMBERED);
         known.remove(&winner);

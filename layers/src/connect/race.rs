@@ -1,4 +1,4 @@
-//! Connects to the first of several addresses that answers (RFC 8305).
+//! Connects to the first of several addresses that responds (RFC 8305).
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
@@ -17,7 +17,8 @@ pub(super) struct Won<'a, T> {
 }
 
 /// Tries the addresses in order. When one fails or takes longer than the delay, the next one is tried, in parallel with
-/// those still under way. If all fail, returns the error of the last one to fail; `None` if there are no addresses.
+/// attempts that are still under way. If all fail, returns the error of the last one to fail; `None` if there are no
+/// addresses.
 pub(super) async fn race<'a, T, E, F>(
     addresses: &'a [SocketAddr],
     attempt: impl Fn(SocketAddr) -> F,

@@ -16,7 +16,7 @@ use tower::{BoxError, Service, ServiceExt, util::BoxCloneSyncService};
 
 /// How long the addresses of a name are reused.
 const KEPT: Duration = Duration::from_secs(1);
-/// Maximum number of concurrent look-ups. With the system's resolver, each takes a thread.
+/// Maximum number of concurrent lookups. With the system's resolver, each takes a thread.
 const MAX_LOOKUPS: usize = 32;
 
 /// A host name to look up.
@@ -24,7 +24,7 @@ const MAX_LOOKUPS: usize = 32;
 pub struct Name(Arc<str>);
 
 impl Name {
-    /// The name as written in the URI.
+    /// Returns the name as written in the URI.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -44,12 +44,12 @@ impl Borrow<str> for Name {
 
 /// Looks up the addresses of host names, for the connections of a [`SourceConnector`](super::SourceConnector).
 ///
-/// Concurrent requests for a name share one look-up, and its result or error. A look-up goes on even if nobody waits
+/// Concurrent requests for a name share one lookup, and its result or error. A lookup continues even if nobody waits
 /// for it any more. At most 32 names are looked up at a time; others wait. Addresses are reused for one second, so that
-/// a burst of connections takes a single look-up. Errors are not kept.
+/// a burst of connections takes a single lookup. Errors are not kept.
 ///
 /// Names are resolved by a tower service: the [system's resolver](Self::system), or any other service from [`Name`] to
-/// addresses, such as one that asks your own DNS server. A port of 0 in an address stands for the port of the URI.
+/// addresses, such as one that queries your own DNS server. A port of 0 in an address stands for the port of the URI.
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -63,7 +63,7 @@ impl Borrow<str> for Name {
 /// let connector = SourceConnector::new().resolver(resolver);
 /// ```
 ///
-/// Cloning counts a reference; clones share their look-ups, even across runtimes.
+/// Cloning only increments a reference count. Clones share their lookups, even across runtimes.
 #[derive(Clone)]
 pub struct Resolver {
     shared: Arc<Shared>,
@@ -71,20 +71,20 @@ pub struct Resolver {
 
 struct Shared {
     service: BoxCloneSyncService<Name, Vec<SocketAddr>, BoxError>,
-    /// Look-ups that are under way or have just succeeded.
+    /// Lookups that are under way or have just succeeded.
     lookups: Mutex<HashMap<Name, watch::Receiver<Option<Answer>>>>,
     permits: Semaphore,
 }
 
-/// The result of a look-up.
+/// The result of a lookup.
 pub(super) type Answer = Result<Arc<[SocketAddr]>, Arc<dyn Error + Send + Sync>>;
 
 impl Resolver {
-    /// The system's resolver (`getaddrinfo`), called on a thread for blocking calls.
+    /// Creates a resolver that uses the system's (`getaddrinfo`), called on a thread for blocking calls.
     ///
-    /// It cannot be cancelled. If a name server does not answer, a look-up takes as long as `timeout` and `attempts` in
-    /// resolv.conf(5) allow, some 10 s for each server by default. While 32 look-ups wait that long, other names wait
-    /// for them. Use [`new`](Self::new) with an asynchronous resolver if names come from servers that may fail.
+    /// A lookup cannot be cancelled. If a name server does not answer, it takes as long as `timeout` and `attempts` in
+    /// resolv.conf(5) allow, about 10 s for each server by default. While 32 lookups wait that long, all other names
+    /// have to wait too. Use [`new`](Self::new) with an asynchronous resolver if names come from servers that may fail.
     pub fn system() -> Self {
         Self::new(tower::service_fn(async |name: Name| {
             let addresses = tokio::net::lookup_host((name.as_str(), 0)).await?;
@@ -92,9 +92,9 @@ impl Resolver {
         }))
     }
 
-    /// Resolves names with `service`.
+    /// Creates a resolver that looks up names with `service`.
     ///
-    /// A look-up has no deadline. A service that may hang needs its own, or the name is never looked up again.
+    /// A lookup has no deadline. A service that can hang needs its own, or the name is never looked up again.
     pub fn new<S>(service: S) -> Self
     where
         S: Service<Name> + Clone + Send + Sync + 'static,
@@ -115,7 +115,7 @@ impl Resolver {
         answer.ok().and_then(|answer| answer.clone()).unwrap_or_else(|| Err(Arc::new(GivenUp)))
     }
 
-    /// The current look-up of `name`, or a new one.
+    /// The current lookup of `name`, or a new one.
     fn lookup(&self, name: &str) -> watch::Receiver<Option<Answer>> {
         let (sender, receiver, entry) = {
             let mut lookups = self.shared.lock();
@@ -159,7 +159,7 @@ async fn look_up(entry: Entry, sender: watch::Sender<Option<Answer>>) {
     }
 }
 
-/// The entry of a look-up in the map. Dropping removes it, even if the resolver panics or its runtime ends.
+/// The entry of a lookup in the map. Dropping removes it, even if the resolver panics or its runtime ends.
 struct Entry {
     name: Name,
     shared: Arc<Shared>,
@@ -177,9 +177,9 @@ impl Shared {
     }
 }
 
-/// The error of a look-up whose resolver panicked or whose runtime ended.
+/// The error of a lookup whose resolver panicked or whose runtime ended.
 #[derive(Debug, thiserror::Error)]
-#[error("the look-up ended without an answer")]
+#[error("the lookup ended without an answer")]
 struct GivenUp;
 
 #[cfg(test)]
@@ -190,7 +190,7 @@ mod tests {
 
     use super::*;
 
-    /// A resolver that takes this long for each name, with counters of look-ups started and finished.
+    /// A resolver that takes this long for each name, with counters of lookups started and finished.
     fn counting(takes: Duration) -> (Resolver, Arc<[AtomicUsize; 2]>) {
         let counts = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
         let counted = Arc::clone(&counts);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn concurrent_requests_share_one_look_up() {
+    async fn concurrent_requests_share_one_lookup() {
         let (resolver, counts) = counting(Duration::from_secs(5));
         for (name, expected) in [("a", "Ok([10.0.0.1:0])"), ("missing", "Err(\"no missing, 1\")")] {
             let asking: Vec<_> = (0..100)
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_up_goes_on_when_nobody_waits() {
+    async fn a_lookup_continues_when_nobody_waits() {
         let (resolver, counts) = counting(Duration::from_secs(5));
         for _ in 0..4 {
             assert!(timeout(Duration::from_secs(1), resolver.resolve("a")).await.is_err());
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_number_of_concurrent_look_ups_is_bounded() {
+    async fn the_number_of_concurrent_lookups_is_bounded() {
         let (resolver, counts) = counting(Duration::from_secs(5));
         let asking: Vec<_> = (0..100)
             .map(|number| {
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_resolver_that_panics_is_asked_again() {
+    async fn a_resolver_that_panics_is_called_again() {
         let calls = Arc::new(AtomicUsize::new(0));
         let resolver = Resolver::new(tower::service_fn(move |_: Name| {
             let call = calls.fetch_add(1, Ordering::Relaxed);

@@ -15,7 +15,8 @@ pub(super) struct Options {
     pub(super) keepalive: Option<Duration>,
 }
 
-/// Where it failed matters: a bind that fails is a matter of this system, a connect that fails one of the destination.
+/// Distinguishes a failed bind, which is a problem of this system, from a failed connect, which is one of the
+/// destination.
 pub(super) enum Error {
     Bind(io::Error),
     Connect(io::Error),
@@ -54,8 +55,8 @@ fn open(destination: SocketAddr, options: &Options) -> io::Result<Socket> {
 }
 
 fn bind(socket: &Socket, source: IpAddr) -> io::Result<()> {
-    // Without it the kernel picks a port at bind, unique for the source whatever the destination, and searches long
-    // when many are taken; with it the port is picked at connect, unique for source and destination.
+    // Without this option, the kernel picks a port at bind, unique for the source whatever the destination, and
+    // searches long when many are taken. With it, the port is picked at connect, unique for source and destination.
     #[cfg(target_os = "linux")]
     nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true)?;
     socket.bind(&SocketAddr::new(source, 0).into())

@@ -14,7 +14,7 @@ use ipnet::Ipv4Net;
 /// Each address has its own ephemeral ports for each destination, so a range of 2^16 addresses with 2^15 ports each
 /// allows 2^31 connections to one backend. The network and the broadcast address of the range are left out.
 ///
-/// The first address is chosen at random, and each connection takes the next one. A connector and its clones take turns
+/// The first address is chosen at random, and each connection uses the next one. A connector and its clones take turns
 /// together.
 ///
 /// ```
@@ -33,11 +33,11 @@ pub struct SourceSubnet {
 }
 
 impl SourceSubnet {
-    /// A range of loopback addresses, for example 127.2.0.0/16.
+    /// Creates a range of loopback addresses, such as 127.2.0.0/16.
     ///
     /// # Errors
     ///
-    /// [`InvalidSubnet`] when the range lies outside 127.0.0.0/8 or holds fewer than two usable addresses.
+    /// Returns [`InvalidSubnet`] if the range is outside 127.0.0.0/8 or has fewer than two usable addresses.
     pub fn new(net: Ipv4Net) -> Result<Self, InvalidSubnet> {
         if !net.addr().is_loopback() || net.prefix_len() < 8 {
             return Err(InvalidSubnet::NotLoopback);
@@ -45,7 +45,7 @@ impl SourceSubnet {
         if net.prefix_len() > 30 {
             return Err(InvalidSubnet::TooSmall);
         }
-        // Several users of one range, such as the workers of a program, would otherwise go through it in step. The
+        // Otherwise, several users of one range, such as the workers of a program, would go through it in step. The
         // hasher is keyed by the system's random numbers.
         let start = RandomState::new().hash_one(net) >> 32;
         Ok(Self { net: net.trunc(), next: AtomicU32::new(u32::try_from(start).unwrap_or(0)) })
@@ -56,17 +56,17 @@ impl SourceSubnet {
         self.net
     }
 
-    /// The number of addresses to take turns with.
+    /// The number of usable addresses.
     pub fn addresses(&self) -> u32 {
         (1 << (32 - self.net.prefix_len())) - 2
     }
 
-    /// Whether `address` lies in the range, including its first and last address, which are not used.
+    /// Whether `address` is in the range, including the first and last address, which are not used.
     pub fn contains(&self, address: IpAddr) -> bool {
         matches!(address, IpAddr::V4(v4) if self.net.contains(&v4))
     }
 
-    /// The next address in turn.
+    /// Returns the next address in turn.
     pub fn next_address(&self) -> Ipv4Addr {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.addresses();
         Ipv4Addr::from_bits(self.net.network().to_bits() + 1 + turn)
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn only_loopback_will_do() {
+    fn only_loopback_networks_are_accepted() {
         for (text, error) in [
             ("10.0.0.0/8", InvalidSubnet::NotLoopback),
             ("126.0.0.0/7", InvalidSubnet::NotLoopback),

@@ -23,10 +23,10 @@ const HTTP2: &[u8] = b"h2";
 
 /// Speaks TLS over the connections of another connector.
 ///
-/// The inner connector gets the host and port of the URI with the scheme `http`. This connector rejects `http` and `ws`
-/// URIs, since those ports speak no TLS.
+/// The inner connector is called with the host and port of the URI and the scheme `http`. URIs with the schemes `http`
+/// and `ws` are an error, because such ports speak no TLS.
 ///
-/// The certificate must be valid for the URI's host, or for [`name`](Self::name), and lead to a root that the
+/// The certificate must be valid for the URI's host, or for [`name`](Self::name), and must chain to a root that the
 /// configuration trusts. If the host is an IP address, the certificate must contain that address, and no SNI is sent.
 /// Sessions are resumed if the configuration has a store for them, which clones share.
 ///
@@ -56,13 +56,12 @@ pub struct TlsConnector<C> {
 }
 
 impl<C> TlsConnector<C> {
-    /// TLS for HTTP/1.1 over connections of `inner`, with five seconds for the handshake. Replaces the protocols (ALPN)
-    /// in `config`.
+    /// Creates a connector for HTTP/1.1 over TLS, on connections of `inner`. Replaces the protocols (ALPN) in `config`.
     pub fn new(inner: C, config: ClientConfig) -> Self {
         Self { inner, config: Arc::new(config), name: None, timeout: Duration::from_secs(5) }.protocol(HTTP1)
     }
 
-    /// TLS for HTTP/2. A peer that does not choose it is an error.
+    /// Negotiates HTTP/2. If the peer does not choose it, connecting fails.
     #[must_use]
     pub fn http2(self) -> Self {
         self.protocol(HTTP2)
@@ -75,7 +74,7 @@ impl<C> TlsConnector<C> {
         self
     }
 
-    /// Maximum time for the handshake.
+    /// Sets the maximum time for the handshake. Default: 5 seconds.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = bounded(timeout);

@@ -20,18 +20,18 @@ use tower::Service;
 use super::ConnectError;
 use crate::durations::bounded;
 
-/// The first and the longest pause between attempts at a socket whose backlog is full.
+/// The first and the longest pause between attempts to connect while the backlog is full.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(16);
 
 /// Connects to a Unix socket, whatever the host and port of the URI.
 ///
-/// It does not speak TLS, and `https` and `wss` URIs are an error: wrap it in a [`TlsConnector`](super::TlsConnector)
-/// for those.
+/// The connector does not speak TLS: `https` and `wss` URIs are an error. For those, wrap it in a
+/// [`TlsConnector`](super::TlsConnector).
 ///
 /// If the backlog of a Unix socket is full, Linux refuses connections at once (EAGAIN), unlike with TCP. The connector
-/// then tries again after short pauses, until the connect timeout. Waiting connections get a place in the backlog in
-/// the order in which they arrived.
+/// then tries again after short pauses, until the connect timeout. Waiting connections get a slot in the backlog in the
+/// order in which they arrived.
 ///
 /// ```
 /// use pmesh_layers::{connect::UnixConnector, pool::Pool};
@@ -42,22 +42,22 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(16);
 /// # }
 /// ```
 ///
-/// Cloning only counts a reference.
+/// Cloning only increments a reference count.
 #[derive(Debug, Clone)]
 pub struct UnixConnector {
     path: Arc<Path>,
     connect_timeout: Duration,
-    /// Held by the connection that keeps trying while the backlog is full; the others queue for it.
+    /// Held by the connection that retries while the backlog is full. The others queue for it.
     retrying: Arc<Mutex<()>>,
 }
 
 impl UnixConnector {
-    /// Connects to the socket at `path`, within five seconds.
+    /// Creates a connector to the socket at `path`.
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self { path: path.as_ref().into(), connect_timeout: Duration::from_secs(5), retrying: Arc::default() }
     }
 
-    /// Maximum time to wait for a place in the backlog of the socket.
+    /// Sets the maximum time to wait for a slot in the backlog of the socket. Default: 5 seconds.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = bounded(timeout);
