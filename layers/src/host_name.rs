@@ -7,10 +7,10 @@ const MAX_LABEL: usize = 63;
 
 /// A host name in canonical form: lower case, no trailing dot, no port.
 ///
-/// Two names are equal exactly if a client that asks for one may be given the other. IP addresses are kept as
-/// `192.0.2.1` and `[2001:db8::1]`. They are served only if they are configured as hosts.
+/// Names that are equal stand for the same host. IP addresses are kept as `192.0.2.1` and `[2001:db8::1]`, and are
+/// served only if they are configured as hosts.
 ///
-/// Cloning only counts a reference.
+/// Cloning only increments a reference count.
 ///
 /// ```
 /// use pmesh_layers::host::HostName;
@@ -30,19 +30,19 @@ impl HostName {
     ///
     /// # Errors
     ///
-    /// [`InvalidHost`] for anything else: an empty name or label, userinfo, a comma, whitespace, a byte that is not
-    /// allowed in host names, a name over 253 or a label over 63 bytes, or an invalid port.
+    /// Returns [`InvalidHost`] for anything else: an empty name or label, userinfo, a comma, whitespace, a byte that is
+    /// not allowed in host names, a name over 253 or a label over 63 bytes, or an invalid port.
     pub fn from_authority(authority: &[u8]) -> Result<Self, InvalidHost> {
         let mut scratch = Scratch::new();
         scratch.canonical(authority).map(|name| Self(name.into()))
     }
 
-    /// From text that a [`Scratch`] has brought into canonical form.
+    /// Wraps text that a [`Scratch`] has put into canonical form.
     pub(crate) fn from_canonical(name: &str) -> Self {
         Self(name.into())
     }
 
-    /// The canonical text.
+    /// Returns the canonical text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -87,7 +87,7 @@ impl fmt::Debug for HostName {
     }
 }
 
-/// Each byte of a name in lower case; 0 for bytes that no name has.
+/// Maps each byte of a name to lower case, and bytes that are not allowed in names to 0.
 const CANONICAL: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0_u8;
@@ -100,7 +100,7 @@ const CANONICAL: [u8; 256] = {
     table
 };
 
-/// Room to bring a host into canonical form without touching the heap.
+/// Space to put a host into canonical form without an allocation.
 pub(crate) struct Scratch([u8; MAX_NAME]);
 
 impl Scratch {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nothing_is_refused() {
+    fn invalid_hosts_are_rejected() {
         let long_label = format!("{}.com", "a".repeat(64));
         let long_name = format!("{}com", "abc.".repeat(64));
         for authority in [
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_beyond_ascii_is_told_as_such() {
+    fn the_error_for_a_letter_beyond_ascii_suggests_punycode() {
         for text in ["bücher.test", "xn--a.ü"] {
             let error = text.parse::<HostName>().unwrap_err().to_string();
             assert!(error.starts_with("'ü' is not allowed in a host name") && error.contains("xn--"), "{error}");

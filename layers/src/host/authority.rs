@@ -3,7 +3,7 @@ use http::{HeaderValue, Method, Request, Version, header::HOST};
 use super::HostRejected;
 use crate::host_name::{HostName, Scratch};
 
-/// The host that a request names: as a [`HostLayer`](super::HostLayer) has found it, or else by the same rules.
+/// The host that a request names, as a [`HostLayer`](super::HostLayer) has found it, or else by the same rules.
 pub(crate) fn of<B>(request: &Request<B>) -> Result<HostName, HostRejected> {
     match request.extensions().get() {
         Some(name) => Ok(HostName::clone(name)),
@@ -11,10 +11,10 @@ pub(crate) fn of<B>(request: &Request<B>) -> Result<HostName, HostRejected> {
     }
 }
 
-/// The authority that a request names, as written, and where it names it.
+/// The authority that a request names, as written, and where it was found.
 #[derive(Debug)]
 pub(super) enum Authority<'a> {
-    /// In the one `Host` field.
+    /// In the single `Host` header.
     Host(&'a HeaderValue),
     /// In the target: absolute form (RFC 9112, 3.2.2), the target of CONNECT, or `:authority`.
     Target(&'a http::uri::Authority),
@@ -29,7 +29,7 @@ impl Authority<'_> {
     }
 }
 
-/// The one authority of `request`. Fails if it names none, or more than one.
+/// Returns the authority of `request`. Fails if there is none, or more than one.
 pub(super) fn authority<B>(request: &Request<B>) -> Result<Authority<'_>, HostRejected> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next();
@@ -45,7 +45,7 @@ pub(super) fn authority<B>(request: &Request<B>) -> Result<Authority<'_>, HostRe
             return Err(HostRejected::HostDiffers);
         }
     } else if uri.scheme().is_none() && request.method() != Method::CONNECT {
-        // The authority form is for CONNECT alone (RFC 9112, 3.2.3).
+        // Only CONNECT may use the authority form (RFC 9112, 3.2.3).
         return Err(HostRejected::NoHost);
     }
     Ok(Authority::Target(target))

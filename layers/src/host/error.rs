@@ -1,6 +1,6 @@
 use super::InvalidHost;
 
-/// A request that named no served host.
+/// A request that did not name a served host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostRejected {
@@ -24,12 +24,12 @@ pub enum HostRejected {
 impl HostRejected {
     /// Whether the request names no valid host, or more than one.
     ///
-    /// If its connection may be answered, the request gets 400 (RFC 9112, 3.2).
+    /// If its connection may be answered, such a request gets 400 (RFC 9112, 3.2).
     pub fn is_malformed(&self) -> bool {
         !matches!(self, Self::NotServed)
     }
 
-    /// A short, fixed word for counters.
+    /// Returns the reason as a short, fixed word, for counters.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::NoHost => "no_host",

@@ -12,21 +12,21 @@ use super::{
 };
 use crate::{conn::ConnInfo, future::ResponseFuture, host_name::Scratch};
 
-/// Lets only requests through that name exactly one well-formed, served host.
+/// Lets through only requests that name exactly one well-formed, served host.
 ///
-/// The name is the authority of an absolute-form target or of `:authority` if there is one, otherwise the `Host`
-/// header. Requests that pass carry a [`HostName`] in their extensions, and a `Host` that agrees with the target (RFC
-/// 9112, 3.2.2), without a trailing colon (RFC 3986, 6.2.3). All others fail with [`HostRejected`].
+/// The name is the authority of an absolute-form target or `:authority` if there is one, otherwise the `Host` header. A
+/// request that passes has a [`HostName`] in its extensions, and a `Host` that agrees with the target (RFC 9112,
+/// 3.2.2), without a trailing colon (RFC 3986, 6.2.3). All others fail with [`HostRejected`].
 ///
 /// Outer layers or the server decide what happens then. [`HttpServer`](crate::serve::HttpServer) turns the error into
 /// silence, or into 400 if the request is malformed and its connection has named a served host before. A
-/// [`RespondLayer`](crate::respond::RespondLayer) outside this layer answers it. Use that on servers that have to
-/// answer each request, such as `axum::serve`: `router.layer((RespondLayer::new(), HostLayer::new(hosts)))`.
-/// If the compiler says that `Infallible: From<Box<dyn Error + …>>` is missing, the `RespondLayer` is missing, or inside
-/// this layer.
+/// [`RespondLayer`](crate::respond::RespondLayer) outside this layer turns it into a response. Servers such as
+/// `axum::serve` have to respond to each request, so use one there:
+/// `router.layer((RespondLayer::new(), HostLayer::new(hosts)))`. If the compiler says that
+/// `Infallible: From<Box<dyn Error + …>>` is missing, the `RespondLayer` is missing, or inside this layer.
 ///
-/// An axum router applies a layer to the routes that it has by then, and to its fallback. Call `layer` last: routes that
-/// are added later are open to all hosts.
+/// An axum router applies a layer only to its fallback and to the routes that it has when `layer` is called. Call
+/// `layer` last: routes that are added later are open to all hosts.
 #[derive(Debug)]
 pub struct HostLayer<H> {
     hosts: Arc<H>,
@@ -39,7 +39,7 @@ impl<H> Clone for HostLayer<H> {
 }
 
 impl<H: ServedHosts> HostLayer<H> {
-    /// Serves only `hosts`.
+    /// Creates a layer that serves only `hosts`.
     pub fn new(hosts: H) -> Self {
         Self { hosts: Arc::new(hosts) }
     }

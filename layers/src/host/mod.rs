@@ -1,4 +1,4 @@
-//! Lets only requests for served hosts through, and defines host names.
+//! Lets through only requests for served hosts, and defines host names.
 //!
 //! ```
 //! use http::Request;

@@ -3,16 +3,15 @@ use std::sync::Arc;
 use super::{HostName, HostPattern};
 use crate::hash::FixedSet;
 
-/// Decides which names are served.
-///
-/// `name` is in canonical form.
+/// Decides which host names are served.
 pub trait ServedHosts {
-    /// The name as stored in the table, which may save an allocation; `None` if it is not served.
+    /// Returns `name` as a [`HostName`] if it is served. `name` is in canonical form. Returning a stored `HostName`
+    /// saves an allocation.
     fn served(&self, name: &str) -> Option<HostName>;
 }
 
-/// A fixed set of patterns. A lookup takes the same time however many there are. Cloning is cheap: it only counts a
-/// reference.
+/// A fixed set of patterns. A lookup takes the same time however many there are. Cloning only increments a reference
+/// count.
 #[derive(Debug, Clone, Default)]
 pub struct HostSet(Arc<Patterns>);
 
@@ -54,7 +53,7 @@ impl ServedHosts for HostSet {
     }
 }
 
-/// The names above `name`, nearest first: for `a.b.c`, these are `b.c` and `c`.
+/// Returns the names above `name`, nearest first: for `a.b.c`, these are `b.c` and `c`.
 pub fn parents(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('.').map(|(dot, _)| &name[dot + 1..])
 }

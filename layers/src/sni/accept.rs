@@ -17,7 +17,7 @@ use crate::{durations::bounded, host::HostName};
 ///
 /// Implemented by closures.
 pub trait SniPolicy {
-    /// The configuration for `name`; `None` if it is not served, which ends the connection in silence.
+    /// Returns the configuration for `name`, or `None` if it is not served, which ends the connection in silence.
     fn server_config(&self, name: &HostName) -> Option<Arc<ServerConfig>>;
 }
 
@@ -27,7 +27,7 @@ impl<F: Fn(&HostName) -> Option<Arc<ServerConfig>>> SniPolicy for F {
     }
 }
 
-/// Accepts TLS from clients whose ClientHello names a served host, and is silent to all others.
+/// Accepts TLS from clients whose ClientHello names a served host, and stays silent towards all others.
 ///
 /// ```
 /// use std::{sync::Arc, time::{Duration, SystemTime}};
@@ -72,7 +72,7 @@ pub struct SniAcceptor<P> {
 }
 
 impl<P: SniPolicy> SniAcceptor<P> {
-    /// Serves the names for which `policy` returns a configuration.
+    /// Creates an acceptor that serves the names for which `policy` returns a configuration.
     pub fn new(policy: P) -> Self {
         Self { policy }
     }
@@ -81,9 +81,9 @@ impl<P: SniPolicy> SniAcceptor<P> {
     ///
     /// # Errors
     ///
-    /// [`Rejected`] with the connection, which you should pass to [`silence::close`](crate::silence::close()). Nothing
-    /// was written to it unless the client had named a served host: with [`SniRejected::Handshake`], or if the deadline
-    /// passed during the handshake.
+    /// Returns [`Rejected`] with the connection, which you should pass to [`silence::close`](crate::silence::close()).
+    /// Nothing was written to it unless the client had named a served host: with [`SniRejected::Handshake`], or if the
+    /// deadline passed during the handshake.
     pub async fn accept<IO>(&self, mut io: IO, deadline: Duration) -> Result<(TlsStream<IO>, HostName), Rejected<IO>>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
@@ -113,7 +113,7 @@ impl<P: SniPolicy> SniAcceptor<P> {
 pub struct Rejected<IO, R = SniRejected> {
     /// The connection, for you to close.
     pub io: IO,
-    /// Why.
+    /// The reason.
     pub reason: R,
 }
 
@@ -133,7 +133,7 @@ impl<IO: fmt::Debug, R: Error> Error for Rejected<IO, R> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SniRejected {
-    /// The connection broke or ended.
+    /// The connection broke or ended before the ClientHello did.
     #[error("the connection ended before the ClientHello did")]
     Io(#[source] io::Error),
     /// The first bytes are not a ClientHello.
@@ -154,7 +154,7 @@ pub enum SniRejected {
 }
 
 impl SniRejected {
-    /// A short, fixed word for counters.
+    /// Returns the reason as a short, fixed word, for counters.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Io(_) => "client_left",

@@ -10,8 +10,7 @@ use tokio_rustls::{
     server::{StartHandshake, TlsStream},
 };
 
-/// Why a TLS connection was not established, if it is accepted in two steps: [`hello::read`](super::hello::read) and
-/// [`finish`].
+/// Why a TLS connection was not established by [`hello::read`](super::hello::read) and [`finish`].
 #[derive(Debug)]
 pub(crate) enum HandshakeError {
     /// The connection broke or ended before the ClientHello did.
@@ -24,7 +23,7 @@ pub(crate) enum HandshakeError {
     Failed(io::Error),
 }
 
-/// Continues after an approved ClientHello. Returns the connection if the handshake fails.
+/// Finishes the handshake after an approved ClientHello. Returns the connection if the handshake fails.
 pub(crate) async fn finish<IO>(
     hello: Accepted,
     mut io: IO,
@@ -34,15 +33,15 @@ pub(crate) async fn finish<IO>(
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    // A handshake that owns the connection would take it along when it is given up, unread input and all: RST.
+    // A handshake that owned the connection would drop it on failure, with unread input, and the client would get a
+    // RST.
     let handshake = StartHandshake::from_parts(hello, &mut io).into_stream(Arc::clone(&config));
     let session = match timeout_at(deadline, handshake).await {
         Ok(Ok(stream)) => stream.into_inner().1,
         Ok(Err(error)) => return Err((HandshakeError::Failed(error), io)),
         Err(_) => return Err((HandshakeError::Deadline, io)),
     };
-    // Puts the session, whose handshake is done, on its connection. Nothing is read; tokio-rustls has no other way to
-    // say so.
+    // Puts the session, whose handshake is done, on its connection. Nothing is read. tokio-rustls offers no other way.
     let stream = TlsAcceptor::from(config).accept_with(io, |fresh| *fresh = session).into_fallible().await;
     stream.map_err(|(error, io)| (HandshakeError::Failed(error), io))
 }

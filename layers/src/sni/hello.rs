@@ -13,7 +13,7 @@ use tokio::{
 
 use super::handshake::HandshakeError;
 
-/// Reads a ClientHello, however it is cut into records and segments, until `deadline`, and writes nothing.
+/// Reads a ClientHello, however it is cut into records and segments, until `deadline`. Writes nothing.
 ///
 /// tokio-rustls' own `LazyConfigAcceptor` sends an alert when the bytes are not a ClientHello.
 pub(crate) async fn read<IO: AsyncRead + Unpin>(io: &mut IO, deadline: Instant) -> Result<Accepted, HandshakeError> {
@@ -24,7 +24,7 @@ pub(crate) async fn read<IO: AsyncRead + Unpin>(io: &mut IO, deadline: Instant) 
             match acceptor.accept() {
                 Ok(Some(accepted)) => return Poll::Ready(Ok(accepted)),
                 Ok(None) => {}
-                // The second value is the alert, which nobody gets.
+                // The second value is the alert, which is not sent.
                 Err((error, _)) => return Poll::Ready(Err(HandshakeError::NoClientHello(error))),
             }
         }

@@ -1,7 +1,7 @@
-//! Accepts TLS only for served host names, and holds the requests of a connection to the name of its handshake.
+//! Accepts TLS only for served host names, and rejects requests for any other host than the SNI of their connection.
 //!
 //! [`SniAcceptor`] reads the ClientHello itself and sends nothing until a policy has approved the name.
-//! [`SniMatchLayer`] holds every request on the connection to that name.
+//! [`SniMatchLayer`] compares the host of each request with that name.
 
 #[cfg(feature = "tls")]
 mod accept;

@@ -10,12 +10,12 @@ use crate::durations::bounded;
 
 /// Closes the tunnels of the layers that it was passed to, for example when their route is removed.
 ///
-/// Dropping it closes none. See [`TunnelLayer::closed_by`](super::TunnelLayer::closed_by).
+/// Dropping it closes no tunnel. See [`TunnelLayer::closed_by`](super::TunnelLayer::closed_by).
 #[derive(Debug, Default)]
 pub struct TunnelCloser(watch::Sender<Option<Instant>>);
 
 impl TunnelCloser {
-    /// Creates a closer that has not closed anything.
+    /// Creates a closer that has not closed anything yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -30,7 +30,7 @@ impl TunnelCloser {
     }
 }
 
-/// When to close tunnels, once this is known.
+/// When to close the tunnels, once this is known.
 #[derive(Debug, Clone)]
 pub(super) struct Closing(watch::Receiver<Option<Instant>>);
 
@@ -48,7 +48,7 @@ impl Closing {
             match select(pin!(until), pin!(self.0.changed())).await {
                 Either::Left(_) => return,
                 Either::Right((Ok(()), _)) => {}
-                // The closer is gone: what it said last holds.
+                // The closer was dropped. Its last order still holds.
                 Either::Right((Err(_), until)) => return until.await,
             }
         }

@@ -36,7 +36,7 @@ pub(super) async fn tunnel(client: Side, backend: Side, timeout: Duration, closi
     }
 }
 
-/// Completes once `moved` has not changed for `timeout`. This way, copying does not have to read the clock.
+/// Completes once `moved` has not changed for `timeout`. This way, copying need not read the clock.
 async fn stillness(moved: &AtomicU32, timeout: Duration) {
     let (mut seen, mut since) = (moved.load(Ordering::Relaxed), Instant::now());
     while since.elapsed() < timeout {

@@ -1,14 +1,14 @@
-/// An extended CONNECT that did not lead to a tunnel.
+/// An extended CONNECT that did not open a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotSwitched {
-    /// `:protocol` is not a name that `Upgrade` could carry.
+    /// `:protocol` is not a name that fits into `Upgrade`.
     #[error(":protocol is not a valid protocol name")]
     Protocol,
-    /// A protocol that would hide what follows from a proxy.
+    /// The protocol would hide later requests from a proxy, as h2c and TLS do.
     #[error("the requested protocol is not passed on")]
     Unsupported,
-    /// The backend answered as if this were an ordinary request.
+    /// The backend responded as if this were an ordinary request.
     #[error("the backend did not switch to the requested protocol")]
     Ignored,
     /// The backend switched, but not to WebSocket: its `Sec-WebSocket-Accept` does not match the key.
@@ -25,7 +25,7 @@ pub struct UnexpectedUpgrade;
 /// [`OnUpgrade`](hyper::upgrade::OnUpgrade).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the request has no hyper::upgrade::OnUpgrade among its extensions: TunnelLayer needs a server of hyper's, and \
+    "the request has no hyper::upgrade::OnUpgrade among its extensions: TunnelLayer needs a hyper server, and \
      layers around it that keep the extensions"
 )]
 pub struct MissingUpgrade;

@@ -13,8 +13,8 @@ use crate::ResponseFuture;
 
 /// Turns an extended CONNECT (RFC 8441) into a GET with `Upgrade` as in HTTP/1.1, and the 101 into a 200.
 ///
-/// HTTP/2 clients may request the same upgrades as HTTP/1.1 clients: any protocol except those that would hide what
-/// follows. For WebSocket, this layer makes a key and checks the backend's answer to it. Errors are
+/// HTTP/2 clients may request the same upgrades as HTTP/1.1 clients: any protocol that does not hide later requests
+/// from the proxy. For WebSocket, this layer makes a key and checks the backend's proof for it. Errors are
 /// [`NotSwitched`](super::NotSwitched). A CONNECT without `:protocol` passes unchanged.
 ///
 /// Put it outside the layers that decide about requests and upgrades: [`FramingLayer`](crate::framing::FramingLayer),
@@ -97,7 +97,7 @@ where
 }
 
 pin_project! {
-    /// The response of the inner service, as an answer to the client's request.
+    /// The response future of [`ExtendedConnect`].
     #[derive(Debug)]
     pub struct ExtendedConnectFuture<F> {
         #[pin]
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_websocket_has_a_key_and_its_proof() {
+    async fn a_websocket_gets_a_key_and_its_proof_is_checked() {
         let proves = |request: &Request<()>| {
             let headers = request.headers();
             assert_eq!((request.method(), request.uri().path()), (&Method::GET, "/chat"));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_tunnel_is_there_only_after_a_switch() {
+    async fn only_a_101_opens_a_tunnel() {
         for (status, expected) in [
             (101, Ok(200)),
             (200, Err(NotSwitched::Ignored)),
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_what_http1_could_ask_for() {
+    async fn only_protocols_that_fit_into_upgrade_pass() {
         for (protocol, expected) in [
             ("chat", None),
             ("chat/1.1", None),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_requests_pass_as_they_are() {
+    async fn other_requests_pass_unchanged() {
         let request = Request::connect("a.test:443").body(()).unwrap();
         let seen = |request: &Request<()>| Response::builder().header("x-method", request.method().as_str());
         assert_eq!(answered(request, seen).await.unwrap().headers()["x-method"], "CONNECT");

@@ -6,7 +6,7 @@ use http::{
 };
 use hyper::ext::Protocol;
 
-/// Turns it into an HTTP/1.1 request, except for the version.
+/// Turns a request into an upgrade as in HTTP/1.1, except for the version.
 pub(super) fn make_get<B>(request: &mut Request<B>, protocols: HeaderValue, key: Option<HeaderValue>) {
     request.extensions_mut().remove::<Protocol>();
     *request.method_mut() = Method::GET;
@@ -41,7 +41,7 @@ pub(super) fn make_switching<B>(response: &mut Response<B>, protocol: HeaderValu
 pub(super) fn make_ok<B>(response: &mut Response<B>) {
     *response.status_mut() = StatusCode::OK;
     let headers = response.headers_mut();
-    // A length would be that of the tunnel (RFC 9110, 8.6).
+    // A length would be the length of the tunnel (RFC 9110, 8.6).
     for name in [CONNECTION, UPGRADE, SEC_WEBSOCKET_ACCEPT, CONTENT_LENGTH] {
         headers.remove(name);
     }

@@ -8,15 +8,15 @@ use super::{
 };
 use crate::{hop_by_hop::is_transport, token::is_token};
 
-/// An upgrade that a client has asked for by extended CONNECT, while it is one of HTTP/1.1.
+/// An upgrade that a client has requested by extended CONNECT, while it has the form of HTTP/1.1.
 #[derive(Debug)]
 pub(super) struct Inbound {
-    /// The proof that a backend has to give of understanding WebSocket.
+    /// The proof that the backend has to send for a WebSocket.
     accept: Option<HeaderValue>,
 }
 
 impl Inbound {
-    /// Makes the request one of HTTP/1.1, but for the version.
+    /// Gives the request the form of HTTP/1.1, except for the version.
     pub(super) fn rewrite<B>(request: &mut Request<B>, protocol: &Protocol) -> Result<Self, NotSwitched> {
         let protocol = protocol.as_str();
         if !is_protocol(protocol) {
@@ -28,7 +28,7 @@ impl Inbound {
         let protocols = HeaderValue::from_str(protocol).map_err(|_| NotSwitched::Protocol)?;
         let (mut key, mut accept) = (None, None);
         if websocket::is_websocket(protocol.as_bytes()) {
-            // A key that the client has sent means nothing (RFC 8441, 5), and may be malformed.
+            // A key from the client means nothing (RFC 8441, 5), and may be malformed.
             let new = websocket::new_key().ok_or(NotSwitched::Unsupported)?;
             accept = Some(websocket::accept(&new).ok_or(NotSwitched::Unsupported)?);
             key = Some(new);
@@ -37,7 +37,7 @@ impl Inbound {
         Ok(Self { accept })
     }
 
-    /// Makes the 101 a 200. An error if another response would make the client believe that there is a tunnel.
+    /// Turns the 101 into a 200. Fails if another response would make the client believe that it has a tunnel.
     pub(super) fn answer<B>(&self, mut response: Response<B>) -> Result<Response<B>, NotSwitched> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let proofs = response.headers().get_all(SEC_WEBSOCKET_ACCEPT).iter();
@@ -52,7 +52,7 @@ impl Inbound {
     }
 }
 
-/// Whether it is one element of `Upgrade` (RFC 9110, 7.8): a token, perhaps with a version.
+/// Whether the text is one element of `Upgrade` (RFC 9110, 7.8): a token, perhaps with a version.
 fn is_protocol(text: &str) -> bool {
     match text.split_once('/') {
         Some((name, version)) => is_token(name) && is_token(version),

@@ -5,7 +5,7 @@
 //! backend:
 //!
 //! ```text
-//!  the client asks                   between the layers                      the backend is asked
+//!  from the client                   between the layers                      to the backend
 //!
 //!  HTTP/1.1  GET, Upgrade ─────────────────────────┬─▶ TunnelLayer ─┬─▶ Pool ──────▶ GET, Upgrade         HTTP/1.1
 //!  HTTP/2    CONNECT, :protocol ─▶ ExtendedConnect ┘   takes the    └─▶ Http2Pool ─▶ CONNECT, :protocol   HTTP/2
@@ -22,18 +22,18 @@
 //!   `Sec-WebSocket-Accept`, which proves that the server has understood it. [`ExtendedConnectLayer`] sends a key on
 //!   behalf of an HTTP/2 client and checks the backend's proof. [`Http2Pool`](crate::pool::Http2Pool) makes the proof
 //!   for an HTTP/1.1 client if the backend speaks HTTP/2.
-//! - **Handing over** works the same on both sides and for both versions. hyper adds an
-//!   [`OnUpgrade`](hyper::upgrade::OnUpgrade) to the extensions: its server to those of the request, its client to
-//!   those of the response. [`TunnelLayer`] takes both. It also takes what must be kept while the tunnel is open: the
-//!   client's [`ConnInfo`](crate::conn::ConnInfo), and the pool's stream.
+//! - **Handing over** works the same on both sides and for both versions. hyper's server adds an
+//!   [`OnUpgrade`](hyper::upgrade::OnUpgrade) to the extensions of the request, and hyper's client adds one to the
+//!   extensions of the response. [`TunnelLayer`] takes both. It also takes what must be kept while the tunnel is open:
+//!   the client's [`ConnInfo`](crate::conn::ConnInfo), and the pool's stream.
 //! - **Copying** is the work of one task per tunnel, which starts when the 101 passes [`TunnelLayer`].
 //! - **Closing**: the task ends when both sides have ended, when either breaks or is reset, when neither side has sent
-//!   a byte within [`TunnelLayer::timeout`], when a [`TunnelCloser`] says so, and with the runtime. If one side ends,
+//!   a byte within [`TunnelLayer::timeout`], when a [`TunnelCloser`] closes it, and with the runtime. If one side ends,
 //!   this is passed on, and the other may continue to send.
 //!
-//! Requests that are not upgrades pass all of this unchanged. A refused upgrade has an ordinary response. A 101 for a
-//! protocol that was not requested is an error ([`UnexpectedUpgrade`]), and so is an ordinary response of the backend
-//! to an extended CONNECT ([`NotSwitched`]).
+//! Requests that are not upgrades pass all of this unchanged. A refused upgrade gets an ordinary response. A 101 for a
+//! protocol that was not requested is an error ([`UnexpectedUpgrade`]). So is a response to an extended CONNECT if it
+//! is successful, but not a 101 ([`NotSwitched`]).
 
 mod closer;
 mod copy;

@@ -13,17 +13,17 @@ use super::{
 };
 use crate::hop_by_hop::tokens;
 
-/// An upgrade that a request asks for in the form of HTTP/1.1, kept aside while the request is one of HTTP/2.
+/// An upgrade that was requested as in HTTP/1.1, kept aside while the request has the form of HTTP/2.
 #[derive(Debug)]
 pub(crate) struct Outbound {
     protocols: HeaderValue,
-    /// The key of a WebSocket and the answer to it.
+    /// The key of a WebSocket, and the proof for it.
     proof: Option<(HeaderValue, HeaderValue)>,
 }
 
 impl Outbound {
-    /// What an extended CONNECT can ask for: instead of a GET, and for a WebSocket whose client can be given the proof
-    /// that it waits for.
+    /// The upgrade of a request, if an extended CONNECT can express it: a GET without a body and, for a WebSocket, with
+    /// a key that the proof can be made for.
     pub(crate) fn of<B: Body>(request: &Request<B>) -> Option<Self> {
         let protocols = request.headers().get(UPGRADE)?;
         if *request.method() != Method::GET || !request.body().is_end_stream() {
@@ -37,25 +37,25 @@ impl Outbound {
         Some(Self { protocols: protocols.clone(), proof })
     }
 
-    /// Makes an extended CONNECT of a request that is otherwise one of HTTP/2. It has room for one protocol: the first is
-    /// the one that the client likes best (RFC 9110, 7.8).
+    /// Turns a request that is otherwise valid HTTP/2 into an extended CONNECT. This has room for one protocol: the
+    /// first, which the client prefers (RFC 9110, 7.8).
     pub(crate) fn ask<B>(&self, request: &mut Request<B>) {
         if let Some(protocol) = first(&self.protocols) {
             make_connect(request, protocol);
         }
     }
 
-    /// Gives a request back what it has lost on its way to HTTP/2.
+    /// Restores what the request has lost on its way to HTTP/2.
     pub(crate) fn restore<B>(self, request: &mut Request<B>) {
         make_get(request, self.protocols, self.proof.map(|(key, _)| key));
     }
 
-    /// Makes a 101 of the 200 to an extended CONNECT, and keeps `stream` until the tunnel has ended; gives it back if it
-    /// is another response.
+    /// Turns the 200 to an extended CONNECT into a 101, and keeps `stream` until the tunnel has ended. Returns `stream`
+    /// if the response is another one.
     pub(crate) fn switch<B, T: Any + Send + Sync>(self, response: &mut Response<B>, stream: T) -> Result<(), T> {
         let protocol = first(&self.protocols).and_then(|one| HeaderValue::from_str(one).ok());
         match protocol {
-            // Of all that succeed, hyper opens a tunnel for this one.
+            // Of all successful responses, hyper opens a tunnel only for this one.
             Some(protocol) if response.status() == StatusCode::OK => {
                 make_switching(response, protocol, self.proof.map(|(_, accept)| accept));
                 response.extensions_mut().insert(Lease::new(stream));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connect_can_ask_for_it() {
+    fn a_get_without_a_body_becomes_a_connect() {
         for (method, protocols, body, expected) in [
             ("GET", "chat", "", Some("chat")),
             ("GET", "chat/2 , other", "", Some("chat/2")),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_proof_of_a_websocket_is_made_here() {
+    fn the_proof_for_a_websocket_is_made_here() {
         let mut request = request("GET", "websocket", "");
         request.headers_mut().insert(SEC_WEBSOCKET_KEY, HeaderValue::from_static(KEY));
         let upgrade = Outbound::of(&request).unwrap();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_elsewhere_as_it_came() {
+    fn a_request_is_restored_as_it_was() {
         let mut request = request("GET", "websocket, chat", "");
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
         request.headers_mut().insert(SEC_WEBSOCKET_KEY, HeaderValue::from_static(KEY));

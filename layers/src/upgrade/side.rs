@@ -13,19 +13,19 @@ pub(super) struct Side {
     kept: Kept,
 }
 
-/// What is dropped when the tunnel ends.
+/// What is kept until the tunnel ends, and then dropped.
 #[derive(Debug)]
 pub(super) enum Kept {
     Nothing,
     /// The client's connection, so that it stays on record.
     Connection(#[expect(dead_code, reason = "kept to be dropped")] ConnInfo),
-    /// The client's connection, where the tunnel is one of its streams.
+    /// The client's connection, if the tunnel is one of its streams.
     Stream(ConnInfo, Option<OpenTunnel>),
-    /// What the backend's pool has left in the response.
+    /// What the backend's pool has put into the response.
     Lease(#[expect(dead_code, reason = "kept to be dropped")] Lease),
 }
 
-/// An extension of a 101: what its pool has to keep as long as the tunnel is open.
+/// An extension of a 101: what its pool has to keep while the tunnel is open.
 #[derive(Debug, Clone)]
 pub(super) struct Lease(#[expect(dead_code, reason = "kept to be dropped")] Arc<dyn Any + Send + Sync>);
 
@@ -36,8 +36,8 @@ impl Lease {
 }
 
 impl Side {
-    /// The client's side, from a request that asks for an upgrade. It stays in the request, too, for a service that
-    /// takes the upgrade itself.
+    /// The client's side, from a request for an upgrade. It also stays in the request, for a service that handles the
+    /// upgrade itself.
     pub(super) fn client<B>(request: &Request<B>) -> Option<Self> {
         let extensions = request.extensions();
         let io = extensions.get::<OnUpgrade>()?.clone();
@@ -49,7 +49,8 @@ impl Side {
         Some(Self { io, kept })
     }
 
-    /// The backend's side, from a response that switches protocols; `None` if there is no connection behind it.
+    /// The backend's side, from a response that switches protocols. `None` if the service has no connection to hand
+    /// over.
     pub(super) fn backend<B>(response: &mut Response<B>) -> Option<Self> {
         let extensions = response.extensions_mut();
         let io = extensions.remove()?;
@@ -63,15 +64,15 @@ impl Side {
         }
     }
 
-    /// Waits until hyper hands the connection over.
+    /// Waits until hyper hands over the connection.
     pub(super) async fn open(self) -> hyper::Result<(Upgraded, Kept)> {
         Ok((self.io.await?, self.kept))
     }
 }
 
 impl Kept {
-    /// A piece has moved. For a client's stream this counts as progress of its connection, whose other streams share
-    /// one timeout of bodies.
+    /// Notes that a piece has moved. For a client's stream, this is progress of its connection, whose other streams
+    /// share one stall timeout.
     pub(super) fn note_progress(&self) {
         if let Self::Stream(_, Some(open)) = self {
             open.note_progress();

@@ -19,12 +19,12 @@ use crate::{durations::bounded, hop_by_hop::tokens};
 /// works on any hyper server that allows upgrades; on others, a 101 becomes [`MissingUpgrade`]. A 101 that was not
 /// requested becomes [`UnexpectedUpgrade`].
 ///
-/// The tunnel is a task of its own. It ends when both sides have ended, when neither has sent a byte for too long, or
+/// Each tunnel is a task of its own. It ends when both sides have ended, when neither has sent a byte for too long, or
 /// with the runtime. Until then it keeps the client's [`ConnInfo`](crate::conn::ConnInfo). Over HTTP/2, each side is a
-/// stream of a connection that continues beside it; a reset of the stream ends the tunnel.
+/// stream, and its connection continues without it; a reset of the stream ends the tunnel.
 ///
-/// Services that answer 101 and handle the upgrade themselves, such as axum's `WebSocketUpgrade`, work inside this
-/// layer too. Their tunnels have no timeout or closer.
+/// Services that respond with 101 and handle the upgrade themselves, such as axum's `WebSocketUpgrade`, work inside
+/// this layer too. Their tunnels have no timeout or closer.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -60,8 +60,7 @@ impl Default for TunnelLayer {
 }
 
 impl TunnelLayer {
-    /// Creates the layer. Tunnels may be idle for an hour, as Envoy allows TCP connections, and as HAProxy's
-    /// documentation recommends for `timeout tunnel`.
+    /// Creates the layer.
     pub fn new() -> Self {
         Self { timeout: Duration::from_secs(60 * 60), closing: None }
     }
@@ -73,8 +72,10 @@ impl TunnelLayer {
         self
     }
 
-    /// Maximum time without a byte from either side. Both connections are then closed, up to a quarter of this time
-    /// later.
+    /// Sets the maximum time without a byte from either side. Default: 1 hour, as in Envoy for TCP connections, and as
+    /// HAProxy's documentation recommends for `timeout tunnel`.
+    ///
+    /// Both connections are then closed, up to a quarter of this time later.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = bounded(timeout);
@@ -95,7 +96,7 @@ impl<S> Layer<S> for TunnelLayer {
 pub struct Tunnel<S> {
     inner: S,
     timeout: Duration,
-    // Of this service alone, so that threads with services of their own share no count of references.
+    // Owned by this service alone, so that threads with services of their own share no reference count.
     closing: Option<Arc<Closing>>,
 }
 
@@ -129,7 +130,7 @@ where
     }
 }
 
-/// The protocols that a client has requested.
+/// The protocols that a client has requested, and what a tunnel needs.
 #[derive(Debug)]
 struct Asked {
     protocols: HeaderValue,
@@ -154,7 +155,7 @@ pin_project! {
     pub struct TunnelFuture<F> {
         #[pin]
         response: F,
-        // Boxed: few requests ask for one.
+        // Boxed, because few requests are upgrades.
         asked: Option<Box<Asked>>,
     }
 }
@@ -174,10 +175,11 @@ where
                 return Poll::Ready(Err(UnexpectedUpgrade.into()));
             };
             let Asked { client, timeout, closing, .. } = *asked;
-            // Without a backend's side, the service has taken the upgrade itself.
+            // Without a backend's side, the service handles the upgrade itself.
             if let Some(backend) = Side::backend(&mut response) {
                 let Some(mut client) = client else { return Poll::Ready(Err(MissingUpgrade.into())) };
-                // From here on, so that the connection is not idle between the end of the request and the tunnel.
+                // Counted from here on, so that the connection is not idle between the end of the request and the
+                // tunnel.
                 client.begin();
                 tokio::spawn(tunnel(client, backend, timeout, closing));
             }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::side::Kept;
 
-/// One side of an open tunnel. Counts the pieces that pass it.
+/// One side of an open tunnel. Counts the pieces that pass through it.
 pub(super) struct Watched<'a> {
     io: TokioIo<Upgraded>,
     kept: Kept,
@@ -25,7 +25,7 @@ impl<'a> Watched<'a> {
 
     fn on_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let polled = write_slices!(Pin::new(&mut self.io), cx, bufs);
-        // Counted as well as what is read: a slow reader is not an idle one.
+        // Writes count as much as reads: a slow reader is not idle.
         self.note(&polled);
         polled
     }
@@ -43,8 +43,8 @@ impl AsyncRead for Watched<'_> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
         self.note(&polled);
-        // hyper reads an RST_STREAM with CANCEL as an ordinary end of the stream. Its writing half knows of the reset,
-        // and fails to flush. A connection of HTTP/1.1 has nothing to flush here.
+        // hyper reads a RST_STREAM with CANCEL as an ordinary end of the stream. Its writing half knows of the reset,
+        // and fails to flush. An HTTP/1.1 connection has nothing to flush here.
         if matches!(polled, Poll::Ready(Ok(())))
             && buf.filled().len() == before
             && buf.remaining() > 0
