@@ -1,4 +1,4 @@
-//! A value that may already be of the type that is wanted.
+//! A value that may already have the type that is wanted.
 
 use std::any::Any;
 

@@ -40,7 +40,7 @@ pub struct BodyLimitLayer {
 }
 
 impl BodyLimitLayer {
-    /// Limits bodies to `limit` bytes; `None` is no limit.
+    /// Creates a layer that limits bodies to `limit` bytes. `None` means no limit.
     pub fn new(limit: Option<u64>) -> Self {
         Self { limit }
     }
@@ -81,7 +81,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let left = self.limit.unwrap_or(u64::MAX);
-        // The length that the request gives; of others the lower bound is 0.
+        // The length that the request declares. If it declares none, the lower bound is 0.
         if request.body().size_hint().lower() > left {
             return ResponseFuture::error(BodyTooLong);
         }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_known_length_is_refused_before_anybody_sees_the_request() {
+    async fn a_declared_length_above_the_limit_fails_before_the_inner_service() {
         let seen = AtomicBool::new(false);
         let service = ServiceBuilder::new().layer(BodyLimitLayer::new(Some(4))).service_fn(async |_: Request<_>| {
             seen.store(true, Ordering::Relaxed);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unknown_length_fails_when_it_passes_the_limit() {
+    async fn a_body_of_unknown_length_fails_when_it_exceeds_the_limit() {
         for (pieces, limit, allowed) in [
             (&["12", "34"][..], Some(4), true),
             (&["12", "34", "5"], Some(4), false),

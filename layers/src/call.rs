@@ -1,4 +1,4 @@
-//! The call of a service by whoever has only a request for it, and no [`Context`] yet.
+//! Calls a service for a caller that has a request but no [`Context`] yet.
 
 use std::{
     fmt,
@@ -11,9 +11,10 @@ use pin_project_lite::pin_project;
 use tower::{Service, util::Oneshot};
 
 pin_project! {
-    /// A call that is made at once where the service is ready, as services of a proxy are as a rule; else once it is.
+    /// A call that begins at once if the service is ready, as the services of a proxy usually are, and otherwise once
+    /// it is.
     ///
-    /// It does not keep room for the request, which a [`Oneshot`] does: what is around it is moved often.
+    /// Unlike a [`Oneshot`], it reserves no room for the request: the futures around it are moved often.
     pub struct Call<S: Service<R>, R> {
         #[pin]
         kind: Kind<S, R>,
@@ -29,7 +30,7 @@ pin_project! {
 }
 
 impl<S: Service<R>, R> Call<S, R> {
-    /// Calls `service`, and leaves a clone in its place where it has to be waited for.
+    /// Calls `service`. If it is not ready, the call takes it, and leaves a clone in its place.
     pub(crate) fn new(service: &mut S, request: R) -> Self
     where
         S: Clone,
@@ -37,12 +38,13 @@ impl<S: Service<R>, R> Call<S, R> {
         if let Poll::Ready(Ok(())) = service.poll_ready(&mut Context::from_waker(Waker::noop())) {
             return Self { kind: Kind::Made { response: service.call(request) } };
         }
-        // Asked again it says the same, to somebody who waits. It may have its place in a queue already.
+        // The call takes the original, which may already have its place in a queue. Polled again, it returns the same,
+        // to a task that waits for it.
         let clone = service.clone();
         Self::when_polled(std::mem::replace(service, clone), request)
     }
 
-    /// Calls `service` when it is polled, and never if it is dropped before.
+    /// Calls `service` when the call is polled, and never if it is dropped before that.
     pub(crate) fn when_polled(service: S, request: R) -> Self {
         Self { kind: Kind::Waiting { call: Box::pin(Oneshot::new(service, request)) } }
     }

@@ -2,7 +2,7 @@
 
 use std::{error::Error, iter};
 
-/// Displays an error with its causes, on one line.
+/// Formats an error with its causes, on one line.
 ///
 /// ```
 /// use std::{error::Error, io};
@@ -19,7 +19,7 @@ pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     texts(error).join(": ")
 }
 
-/// The text of an error and of its causes. Text that an earlier one repeats is left out.
+/// Returns the texts of an error and of its causes. A text that is part of an earlier one is left out.
 pub fn texts(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut texts = Vec::<String>::new();
     for error in iter::successors(Some(error), |error| (*error).source()) {
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_that_an_error_repeats_is_left_out() {
+    fn a_cause_that_an_error_contains_is_left_out() {
         for (causes, expected) in [
             (&["a"][..], "a"),
             (&["a", "b", "c"], "a: b: c"),

@@ -7,10 +7,11 @@ use crate::{
     forwarded::X_FORWARDED_PROTO,
 };
 
-/// The scheme that the client used, to this program or to a proxy in front of it; `None` if that is unknown.
+/// The scheme that the client used, to this program or to a proxy in front of it. `None` if that is unknown.
 ///
-/// `X-Forwarded-Proto` comes before the connection: behind a [`ForwardedLayer`](crate::forwarded::ForwardedLayer), it
-/// is always set and can be trusted. WebSocket over TLS counts as `https` (RFC 8441, 5).
+/// `X-Forwarded-Proto` takes precedence over the connection: behind a
+/// [`ForwardedLayer`](crate::forwarded::ForwardedLayer), it is always set and can be trusted. WebSocket over TLS counts
+/// as `https` (RFC 8441, 5).
 pub(crate) fn client_scheme<B>(request: &Request<B>) -> Option<Scheme> {
     if let Some(proto) = request.headers().get(X_FORWARDED_PROTO) {
         let secure = ["https", "wss"].iter().any(|scheme| proto.as_bytes().eq_ignore_ascii_case(scheme.as_bytes()));
@@ -24,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_comes_before_the_connection() {
+    fn the_header_takes_precedence_over_the_connection() {
         let plain = || ConnInfo::plain(([192, 0, 2, 1], 1).into());
         let tls = || ConnInfo::tls(([192, 0, 2, 1], 1).into(), "a.test".parse().unwrap());
         for (info, proto, expected) in [

@@ -1,7 +1,7 @@
 //! Rejects requests that two servers could read differently.
 //!
-//! hyper parses HTTP and writes each message anew, so bytes are never passed through. This layer rejects what hyper
-//! accepts but a backend might read differently.
+//! hyper parses HTTP and writes each message anew, so bytes are never passed through. This layer rejects requests that
+//! hyper accepts but a backend might read differently.
 //!
 //! ```
 //! use http::{Request, Response};
@@ -32,7 +32,7 @@ use crate::future::ResponseFuture;
 const CONTENT_LENGTH_ALIAS: HeaderName = HeaderName::from_static("content_length");
 const TRANSFER_ENCODING_ALIAS: HeaderName = HeaderName::from_static("transfer_encoding");
 
-/// Lets only unambiguous requests through. All others fail with [`Unacceptable`].
+/// Lets through only unambiguous requests. All others fail with [`Unacceptable`].
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct FramingLayer;
@@ -95,8 +95,8 @@ pub enum Unacceptable {
     /// A transfer coding other than `chunked` alone (RFC 9112, 6.1).
     #[error("the transfer coding is not just chunked")]
     TransferCoding,
-    /// More than one `Content-Length`, or both it and `Transfer-Encoding` (RFC 9112, 6.3). Of the latter hyper leaves no
-    /// `Content-Length` over HTTP/1.1, and closes the connection after the response.
+    /// More than one `Content-Length`, or both `Content-Length` and `Transfer-Encoding` (RFC 9112, 6.3). Over HTTP/1.1,
+    /// hyper removes the `Content-Length` from a request with both, and closes the connection after the response.
     #[error("the length of the body is given twice")]
     Length,
     /// A target with a byte that is not allowed in a URI (RFC 3986, 2), or with a scheme other than http and https.
@@ -108,7 +108,7 @@ pub enum Unacceptable {
     /// An HTTP/2 header value with leading or trailing white space, which HTTP/1.1 cannot express (RFC 9113, 8.2.1).
     #[error("a header value begins or ends with white space")]
     Value,
-    /// `CONNECT` and `TRACE`, which a reverse proxy does not need.
+    /// The method is `CONNECT` or `TRACE`, which a reverse proxy does not need.
     #[error("the method is not allowed")]
     Method,
 }
@@ -118,13 +118,13 @@ fn check<B>(request: &Request<B>) -> Result<(), Unacceptable> {
         return Err(Unacceptable::Method);
     }
     check_target(request.uri(), request.method())?;
-    // With a scheme, `http` takes a path that is missing for `/`, which in HTTP/2 it is not (RFC 9113, 8.3.1).
+    // After a scheme, the `http` crate reads a missing path as `/`. HTTP/2 requires a path (RFC 9113, 8.3.1).
     let written = request.uri().path_and_query().map_or("", |path| path.as_str());
     if request.version() >= Version::HTTP_2 && !written.starts_with(['/', '*']) {
         return Err(Unacceptable::Target);
     }
     let headers = request.headers();
-    // The reader of HTTP/1 is strict by itself; that of HTTP/2 takes `"`, and white space.
+    // hyper's HTTP/1 parser is strict. Over HTTP/2, hyper accepts `"` in names, and white space around values.
     if request.version() >= Version::HTTP_2 {
         if !headers.keys().all(is_token) {
             return Err(Unacceptable::Name);
@@ -150,7 +150,7 @@ fn check<B>(request: &Request<B>) -> Result<(), Unacceptable> {
             return Err(Unacceptable::TransferCoding);
         }
     }
-    // hyper reads "3, 3" and "+3" as numbers or refuses them; what is left must be digits.
+    // hyper may read "3, 3" and "+3" as numbers. Here, only digits pass.
     if length.is_some_and(|length| length.is_empty() || !length.as_bytes().iter().all(u8::is_ascii_digit)) {
         return Err(Unacceptable::Length);
     }
@@ -164,7 +164,8 @@ fn check_target(uri: &Uri, method: &Method) -> Result<(), Unacceptable> {
     let path = uri.path();
     let whole = path.starts_with('/') || (path == "*" && method == Method::OPTIONS);
     let printable = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-    // Some backends read `\` as `/`, and the dots behind it as the way to another route; no path has it (RFC 3986, 3.3).
+    // Some backends read `\` as `/`, and dots after it as the way to another route. No valid path has it (RFC 3986,
+    // 3.3).
     if whole && printable(path) && !path.contains('\\') && uri.query().is_none_or(printable) {
         Ok(())
     } else {
@@ -172,7 +173,7 @@ fn check_target(uri: &Uri, method: &Method) -> Result<(), Unacceptable> {
     }
 }
 
-/// Whether HTTP/1.1 can write `name`, of which `http` has ruled out all but one of the other bytes already.
+/// Whether HTTP/1.1 can express `name`. The `http` crate has already ruled out all other invalid bytes.
 pub(crate) fn is_token(name: &HeaderName) -> bool {
     !name.as_str().contains('"')
 }
@@ -183,17 +184,17 @@ fn is_trimmed(value: &HeaderValue) -> bool {
     !is_white(bytes.first()) && !is_white(bytes.last())
 }
 
-/// Drops fields that some backends take for framing fields, because they read `_` as `-`, as CGI does.
+/// Removes headers that some backends mistake for framing headers, because they read `_` as `-`, as CGI does.
 fn drop_aliases(headers: &mut HeaderMap) {
     for alias in [CONTENT_LENGTH_ALIAS, TRANSFER_ENCODING_ALIAS] {
-        // Cheaper than a search, where there is none.
+        // Cheaper than a lookup if there is none.
         if headers.keys().any(|name| *name == alias) {
             headers.remove(alias);
         }
     }
 }
 
-/// Writes a length without zeros before it, which some readers take for octal.
+/// Removes zeros before a length, which some parsers read as octal.
 fn drop_zeros(headers: &mut HeaderMap) {
     let Some(length) = headers.get_mut(CONTENT_LENGTH) else { return };
     let digits = length.as_bytes();
@@ -203,11 +204,11 @@ fn drop_zeros(headers: &mut HeaderMap) {
     }
 }
 
-/// Sets the target of an OPTIONS request without a path to `*`, which asks about the server as a whole (RFC 9112,
+/// Sets the target of an OPTIONS request without a path to `*`, which stands for the server as a whole (RFC 9112,
 /// 3.2.4).
 ///
-/// The `http` crate replaces a missing path with a static `/`, which is not part of the request's text: the pointers
-/// differ. Should this ever change, the target stays `/`.
+/// The `http` crate replaces a missing path with a static `/`, which can be told from the text of a request by its
+/// pointer. If this ever changes, the target stays `/`.
 fn restore_asterisk<B>(request: &mut Request<B>) {
     if *request.method() != Method::OPTIONS
         || request.version() >= Version::HTTP_2
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn framing_has_one_reading() {
+    fn ambiguous_framing_is_rejected() {
         for (fields, expected) in [
             (&[][..], Ok(())),
             (&[("content-length", "3")], Ok(())),
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_have_no_zeros_before_them() {
+    fn zeros_before_a_length_are_removed() {
         for (length, expected) in [("0", "0"), ("000", "0"), ("010", "10"), ("10", "10"), ("00100", "100")] {
             let mut request = request(&[("content-length", length)]);
             drop_zeros(request.headers_mut());
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn options_without_a_path_asks_about_the_whole_server() {
+    fn options_without_a_path_gets_an_asterisk() {
         for (method, target, expected) in [
             ("OPTIONS", "http://a", "*"),
             ("OPTIONS", "https://a:1", "*"),
@@ -288,11 +289,11 @@ mod tests {
     }
 
     #[test]
-    fn names_are_tokens() {
+    fn header_names_must_be_tokens() {
         let mut request = request(&[("x-fine", "1")]);
         *request.version_mut() = Version::HTTP_2;
         assert_eq!(check(&request), Ok(()));
-        // All that `HeaderName` takes and that is no token, should it ever take more.
+        // Every byte that `HeaderName` accepts and a token does not, in case it ever accepts more.
         let letters = (0..=0x7f_u8).filter(|byte| HeaderName::from_lowercase(&[b'x', *byte]).is_ok());
         let strange: Vec<_> =
             letters.filter(|byte| !byte.is_ascii_alphanumeric() && !b"!#$%&'*+-.^_`|~".contains(byte)).collect();
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_http2_are_trimmed() {
+    fn http2_values_with_white_space_around_them_are_rejected() {
         for (value, expected) in [
             ("", Ok(())),
             ("a b\tc", Ok(())),
@@ -318,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_are_uris_of_http() {
+    fn targets_must_be_http_uris() {
         for (method, target, expected) in [
             ("GET", "/", true),
             ("GET", "http://h/", true),

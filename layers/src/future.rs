@@ -1,4 +1,4 @@
-//! The response future of layers that only look at a request.
+//! The response future of layers that pass a request on or reject it.
 
 use std::{
     future::Future,
@@ -28,12 +28,12 @@ pin_project! {
 }
 
 impl<F> ResponseFuture<F> {
-    /// The response of the inner service.
+    /// Creates a future that resolves to the response of the inner service.
     pub fn inner(future: F) -> Self {
         Self { kind: Kind::Inner { future } }
     }
 
-    /// Fails the request without calling the inner service.
+    /// Creates a future that fails without calling the inner service.
     pub fn error(error: impl Into<BoxError>) -> Self {
         Self { kind: Kind::Stopped { error: Some(error.into()) } }
     }

@@ -1,10 +1,11 @@
-//! Tables of what a configuration names: looked up for every request, and filled by nobody else.
+//! Hash tables of names in the configuration, for lookups on every request.
 //!
-//! The standard library's hash is made against keys that collide on purpose, and takes several times as long for a name.
+//! No client can add a key, so keys that collide on purpose are no danger. The standard library's hash protects against
+//! these, and takes several times as long for a name.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// A map whose keys no client can add.
+/// A map to which no client can add a key.
 pub(crate) type FixedMap<K, V> = FxHashMap<K, V>;
-/// A set whose members no client can add.
+/// A set to which no client can add a member.
 pub(crate) type FixedSet<K> = FxHashSet<K>;

@@ -42,10 +42,11 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 static ALWAYS: [HeaderName; 8] =
     [CONNECTION, KEEP_ALIVE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE];
 
-/// Removes hop-by-hop headers from requests and responses: those that `Connection` names, and those that always are.
+/// Removes hop-by-hop headers from requests and responses: those that `Connection` names, and those that are always
+/// hop-by-hop.
 ///
-/// Two are kept if they are meant for the next hop as well: `TE: trailers`, and the `Upgrade` of a request without a
-/// body, unless it asks for another version of HTTP or for TLS, which would hide what follows from the proxy.
+/// Two are kept if they also apply to the next hop: `TE: trailers`, and the `Upgrade` of a request without a body. An
+/// `Upgrade` to another version of HTTP or to TLS is removed, because it would hide later requests from the proxy.
 #[derive(Debug, Clone)]
 pub struct HopByHopLayer {
     protected: Arc<[HeaderName]>,
@@ -58,12 +59,12 @@ impl Default for HopByHopLayer {
 }
 
 impl HopByHopLayer {
-    /// Creates a layer that lets `Connection` name any header except `Host` and `Content-Length`.
+    /// Creates the layer. `Connection` can remove any header except `Host` and `Content-Length`.
     pub fn new() -> Self {
         Self { protected: Arc::new([HOST, CONTENT_LENGTH]) }
     }
 
-    /// Keeps `field`, which an outer layer sets, even if a client's `Connection` names it.
+    /// Keeps `field`, a header that an outer layer sets, even if a client's `Connection` names it.
     #[must_use]
     pub fn protect(self, field: HeaderName) -> Self {
         Self { protected: self.protected.iter().cloned().chain([field]).collect() }
@@ -154,11 +155,12 @@ where
     }
 }
 
-/// What the `Connection` of a response has named, for [`TrailersLayer`](crate::trailers::TrailersLayer): it is gone there.
+/// The names in the `Connection` of a response, for [`TrailersLayer`](crate::trailers::TrailersLayer), which no longer
+/// sees the header itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Named(pub(crate) Vec<HeaderName>);
 
-/// The fields that `Connection` names besides those that most do, none of which may be a trailer either.
+/// The names in `Connection`, except for the usual ones, which are never allowed as trailers anyway.
 pub(crate) fn named(headers: &HeaderMap) -> Vec<HeaderName> {
     let usual = ["close", "keep-alive", "te", "upgrade"];
     let is_usual = |token: &&[u8]| usual.iter().any(|usual| token.eq_ignore_ascii_case(usual.as_bytes()));
@@ -166,8 +168,8 @@ pub(crate) fn named(headers: &HeaderMap) -> Vec<HeaderName> {
     tokens.filter(|token| !is_usual(token)).filter_map(|token| HeaderName::from_bytes(token).ok()).collect()
 }
 
-/// Which of [`ALWAYS`] there are, a bit for each: most messages have none, or one. A look at each name is cheaper than a
-/// search for each field.
+/// Which headers of [`ALWAYS`] a message has, a bit for each. Most messages have none, or one. Looking at each name is
+/// cheaper than a search for each header.
 #[derive(Debug, Clone, Copy)]
 struct Found(u8);
 
@@ -191,13 +193,13 @@ impl Found {
 }
 
 fn remove(headers: &mut HeaderMap, found: Found, protected: &[HeaderName]) {
-    // A field may name itself or another Connection line: take the lines out first.
+    // A header may name itself or another `Connection` line, so take the lines out first.
     if found.has(Found::CONNECTION) {
         let mut lines = headers.get_all(CONNECTION).iter().cloned();
-        // More than one is rare, and allocates.
+        // More than one line is rare, and allocates.
         let (first, more) = (lines.next(), lines.collect::<Vec<_>>());
         headers.remove(CONNECTION);
-        // What most lines say names a field that goes below.
+        // Most lines say `keep-alive`, which is removed below.
         let lines = first.iter().chain(&more).filter(|line| !line.as_bytes().eq_ignore_ascii_case(b"keep-alive"));
         for token in lines.flat_map(tokens) {
             if let Ok(name) = HeaderName::from_bytes(token)
@@ -214,7 +216,7 @@ fn remove(headers: &mut HeaderMap, found: Found, protected: &[HeaderName]) {
     }
 }
 
-/// Whether a field may be one of [`ALWAYS`], by its first letters.
+/// Whether a header may be one of [`ALWAYS`], by its first letters.
 fn may_be_of_hop(name: &HeaderName) -> bool {
     matches!(
         name.as_str().as_bytes(),
@@ -228,7 +230,8 @@ fn passable_upgrade<B: Body>(request: &Request<B>) -> Option<HeaderValue> {
     let mut upgrades = headers.get_all(UPGRADE).iter();
     let protocols = upgrades.next()?;
     let alone = upgrades.next().is_none();
-    // In HTTP/2 there is no such field (RFC 9113, 8.2.2): where there is one, an extended CONNECT was written anew.
+    // HTTP/2 has no such header (RFC 9113, 8.2.2). If there is one, it comes from an extended CONNECT that was
+    // translated.
     let passable = alone
         && request.version() >= Version::HTTP_11
         && request.body().is_end_stream()
@@ -237,7 +240,7 @@ fn passable_upgrade<B: Body>(request: &Request<B>) -> Option<HeaderValue> {
     passable.then(|| protocols.clone())
 }
 
-/// Whether what follows would again be HTTP, or hidden: smuggling by `Upgrade: h2c`.
+/// Whether the connection would speak HTTP again, or hide its content: smuggling by `Upgrade: h2c`.
 pub(crate) fn is_transport(protocol: &[u8]) -> bool {
     let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default();
     protocol.is_empty()
@@ -276,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn named_fields_go_and_protected_ones_stay() {
+    async fn named_headers_are_removed_and_protected_ones_are_kept() {
         let headers = passed_on(with(&[
             ("connection", "close, X-A"),
             ("connection", "x-b , X-Request-Id, host, content-length, connection,, ="),
@@ -299,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn no_field_of_the_hop_is_overlooked() {
+    fn every_hop_by_hop_header_is_recognised() {
         assert!(ALWAYS.iter().all(may_be_of_hop));
         for (name, bit) in [(CONNECTION, Found::CONNECTION), (TE, Found::TE), (UPGRADE, Found::UPGRADE)] {
             assert_eq!(Found::bit(&name), bit);
@@ -307,7 +310,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn trailers_stay_accepted() {
+    async fn te_trailers_is_kept() {
         let headers = passed_on(with(&[("te", "gzip, trailers"), ("connection", "te")])).await;
         assert_eq!(
             (&headers[TE], &headers[CONNECTION]),
@@ -316,7 +319,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn upgrades_pass_unless_they_hide_what_follows() {
+    async fn upgrades_pass_unless_they_hide_later_requests() {
         for (protocol, expected) in [
             ("websocket", true),
             ("foo/1, bar", true),
@@ -338,7 +341,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn responses_are_cleaned_too() {
+    async fn hop_by_hop_headers_are_removed_from_responses() {
         for (status, expected) in [(200, false), (101, true), (426, true)] {
             let inner = service_fn(move |_: Request<Empty<&'static [u8]>>| {
                 std::future::ready(

@@ -1,17 +1,17 @@
-/// What every service of a layer offers to reach the service that it wraps, as those of tower do.
+/// Accessors to the wrapped service, as on tower's services.
 macro_rules! inner_accessors {
     () => {
-        /// The inner service.
+        /// Returns a reference to the inner service.
         pub fn get_ref(&self) -> &S {
             &self.inner
         }
 
-        /// The inner service, to be changed.
+        /// Returns a mutable reference to the inner service.
         pub fn get_mut(&mut self) -> &mut S {
             &mut self.inner
         }
 
-        /// The inner service alone.
+        /// Consumes `self` and returns the inner service.
         pub fn into_inner(self) -> S {
             self.inner
         }

@@ -1,8 +1,8 @@
-//! What connectors with TLS pass to the connector that they wrap.
+//! The URIs that TLS connectors pass to the connectors that they wrap.
 
 use http::{Uri, uri::PathAndQuery};
 
-/// The URI that a TLS connector passes to its inner connector: the same host and port, without TLS.
+/// Returns the URI for the inner connector of a TLS connector: the same host and port, without TLS.
 pub(crate) fn plain(uri: Uri) -> Uri {
     let (true, Some(host)) = (asks_for_tls(&uri), uri.host()) else { return uri };
     let authority = format!("{host}:{}", uri.port_u16().unwrap_or(443));
@@ -11,7 +11,7 @@ pub(crate) fn plain(uri: Uri) -> Uri {
     Uri::builder().scheme("http").authority(authority).path_and_query(path).build().unwrap_or(uri)
 }
 
-/// Whether the scheme of the URI is one over TLS.
+/// Whether the scheme of the URI means TLS.
 pub(crate) fn asks_for_tls(uri: &Uri) -> bool {
     matches!(uri.scheme_str(), Some("https" | "wss"))
 }

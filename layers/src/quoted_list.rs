@@ -1,7 +1,7 @@
-/// The elements of a comma-separated list whose elements may hold quoted strings (RFC 9110, 5.6.4), the last one first.
+/// The elements of a comma-separated list in which strings may be quoted (RFC 9110, 5.6.4), the last one first.
 ///
-/// Each proxy appends to what it received, so an unclosed quote of a client hides what is in front of it, but nothing
-/// behind it.
+/// Each proxy appends to what it received. Read from the end, a client's unclosed quote hides elements before it, but
+/// none after it.
 #[derive(Debug, Clone)]
 pub(crate) struct FromEnd<'a> {
     rest: Option<&'a [u8]>,
@@ -33,7 +33,7 @@ impl<'a> Iterator for FromEnd<'a> {
     }
 }
 
-/// Whether the next letter of a quoted string is escaped: backslashes escape each other.
+/// Whether the next character of a quoted string is escaped. Backslashes escape each other.
 fn ends_in_escape(text: &[u8]) -> bool {
     text.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }

@@ -1,9 +1,9 @@
-//! Which messages are streams, and may therefore be idle for long without being stalled.
+//! Which messages are streams, so that they may be quiet for long without being stalled.
 
 use http::{HeaderMap, header::CONTENT_TYPE};
 
 const EVENTS: &[u8] = b"text/event-stream";
-/// Also as `application/grpc+proto` or `application/grpc-web`.
+/// Also covers `application/grpc+proto` and `application/grpc-web`.
 const GRPC: &[u8] = b"application/grpc";
 
 /// Whether this is the head of an event stream or of a gRPC message.
@@ -28,7 +28,7 @@ mod tests {
     use http::HeaderValue;
 
     #[test]
-    fn streams_are_known_by_their_type() {
+    fn streams_are_recognised_by_their_content_type() {
         for (content_type, stream, grpc) in [
             ("text/event-stream", true, false),
             ("Text/Event-Stream; charset=utf-8", true, false),

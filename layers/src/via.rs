@@ -26,26 +26,26 @@ use tower::{Layer, Service};
 
 use crate::token::is_token;
 
-/// Adds an entry to the `Via` of each request.
+/// Adds an entry to the `Via` header of each request.
 ///
-/// Responses get none, which RFC 9110 leaves to the gateway. Backends may treat requests with a `Via` differently: nginx
-/// does not compress its responses to them unless `gzip_proxied` allows it. To find loops, use
+/// Responses get none, which RFC 9110 leaves to the gateway. Backends may treat requests with a `Via` differently:
+/// nginx does not compress its responses to them unless `gzip_proxied` allows it. To find loops, use
 /// [`CdnLoopLayer`](crate::cdn_loop::CdnLoopLayer), which has no such effect.
 ///
 /// Put the layer inside [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer), so that no `Connection` header can remove
 /// the entry.
 #[derive(Debug, Clone)]
 pub struct ViaLayer {
-    /// As received in HTTP/1.0, 1.1 and 2.
+    /// The entries for requests that arrived over HTTP/1.0, 1.1 and 2.
     lines: Arc<[HeaderValue; 3]>,
 }
 
 impl ViaLayer {
-    /// Creates a layer that calls this proxy `pseudonym`. It should not be a host name, as all backends see it.
+    /// Creates a layer that calls this proxy `pseudonym`. All backends see it, so it should not be a host name.
     ///
     /// # Errors
     ///
-    /// If it is not a token (RFC 9110, 5.6.2).
+    /// Fails if `pseudonym` is not a token (RFC 9110, 5.6.2).
     pub fn new(pseudonym: &str) -> Result<Self, InvalidPseudonym> {
         if !is_token(pseudonym) {
             return Err(InvalidPseudonym);
@@ -104,9 +104,9 @@ where
     }
 }
 
-/// A pseudonym that `Via` cannot hold.
+/// A pseudonym that is not a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a pseudonym is an HTTP token: letters, digits and some punctuation")]
+#[error("the pseudonym must be an HTTP token: letters, digits and some punctuation")]
 pub struct InvalidPseudonym;
 
 #[cfg(test)]
@@ -116,7 +116,7 @@ mod tests {
     use tower::{BoxError, ServiceExt, service_fn};
 
     #[tokio::test]
-    async fn a_line_is_appended() {
+    async fn an_entry_is_appended() {
         for (version, expected) in
             [(Version::HTTP_10, "1.0 us-1"), (Version::HTTP_11, "1.1 us-1"), (Version::HTTP_2, "2.0 us-1")]
         {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pseudonym_is_a_token() {
+    fn a_pseudonym_must_be_a_token() {
         assert!(ViaLayer::new("pmesh-0123456789abcdef").is_ok());
         for text in ["", "a b", "a,b", "a\r\nb", "é", "(a)"] {
             assert_eq!(ViaLayer::new(text).unwrap_err(), InvalidPseudonym, "{text}");

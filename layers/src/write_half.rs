@@ -1,7 +1,7 @@
 //! A macro for IO wrappers.
 //!
-//! Reading is one method, which each wrapper implements by hand. Writing is five methods, and most of them only call the
-//! inner IO: the macro implements those, for tokio's `AsyncWrite` and hyper's `Write`.
+//! Reading is one method, which each wrapper implements by hand. Writing is five methods, most of which only call the
+//! inner IO. The macro implements those, for tokio's `AsyncWrite` and hyper's `Write`.
 
 /// Implements the writing half of a wrapper around its field `io`. `through` calls the method of `io`; any other name is a
 /// method of the wrapper. `write` gets one or more slices.
@@ -58,7 +58,7 @@ macro_rules! write_half {
     (@end $hook:ident, $poll:ident, $self:ident, $cx:ident) => { $self.$hook($cx) };
 }
 
-/// Writes slices, of which there is most often one: the kernel has a shorter way for that.
+/// Writes slices. Usually there is only one, for which the kernel has a shorter path.
 macro_rules! write_slices {
     ($io:expr, $cx:expr, $bufs:expr) => {
         match $bufs {

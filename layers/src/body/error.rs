@@ -2,11 +2,11 @@ use std::{error::Error, fmt};
 
 use tower::BoxError;
 
-/// A request body that broke off before its end, or was longer than allowed.
+/// An error of a request body that broke off before its end, or was longer than allowed.
 #[derive(Debug)]
 pub struct RequestBodyError(Cause);
 
-/// A response body that broke off before its end.
+/// An error of a response body that broke off before its end.
 #[derive(Debug)]
 pub struct ResponseBodyError(Cause);
 
@@ -18,7 +18,7 @@ pub struct BodyTooLong;
 #[derive(Debug)]
 enum Cause {
     Hyper(hyper::Error),
-    /// Determines the error code with which an HTTP/2 peer's stream is reset.
+    /// Determines the error code with which the peer's HTTP/2 stream is reset.
     #[cfg(feature = "server")]
     Http2(h2::Error),
     TooLong(BodyTooLong),
@@ -26,7 +26,7 @@ enum Cause {
 }
 
 impl RequestBodyError {
-    /// An HTTP/2 stream ended without END_STREAM.
+    /// The error for an HTTP/2 stream that ended without END_STREAM.
     pub(super) fn cut() -> Self {
         #[cfg(feature = "server")]
         return Self(Cause::Http2(h2::Reason::CANCEL.into()));
@@ -54,7 +54,7 @@ impl RequestBodyError {
 }
 
 impl ResponseBodyError {
-    /// An HTTP/2 stream ended without END_STREAM.
+    /// The error for an HTTP/2 stream that ended without END_STREAM.
     pub(crate) fn cut() -> Self {
         Self(Cause::Other("the stream was reset before the end of the body".into()))
     }

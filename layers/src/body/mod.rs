@@ -1,8 +1,8 @@
 //! One type for request bodies and one for response bodies, for every server, client and layer.
 //!
-//! Layers of this crate that act on bodies accept any body and pass on a [`RequestBody`] or a [`ResponseBody`], so that
-//! types stay short however many layers there are. `new` boxes a body from hyper or axum, or your own; a body that
-//! already has the type is not boxed again.
+//! Layers of this crate that act on bodies accept any body and pass on a [`RequestBody`] or a [`ResponseBody`], so
+//! types stay short however many layers there are. `new` boxes a body from hyper or axum, or one of your own. A body
+//! that already has the type is not boxed again.
 //!
 //! ```
 //! use bytes::Bytes;

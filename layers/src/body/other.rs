@@ -11,8 +11,8 @@ use tower::BoxError;
 
 type BoxBody<E> = Pin<Box<dyn Body<Data = Bytes, Error = E> + Send>>;
 
-/// Any body, with `E` as its error. The lock makes it `Sync`, as requests have to be and few bodies are; it is always
-/// free.
+/// Any body, with `E` as its error. The lock makes it `Sync`, as requests must be and few bodies are. It is never
+/// contended.
 pub(super) struct Other<E>(Mutex<BoxBody<E>>);
 
 impl<E: 'static> Other<E> {

@@ -47,12 +47,12 @@ enum Kind {
 }
 
 impl RequestBody {
-    /// An empty body.
+    /// Creates an empty body.
     pub fn empty() -> Self {
         Self(None)
     }
 
-    /// Boxes any body, for use with other servers or for your own requests. A `RequestBody` is returned as it is.
+    /// Boxes any body, for use with other servers or for your own requests. A `RequestBody` is returned unchanged.
     pub fn new<B>(body: B) -> Self
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -62,7 +62,7 @@ impl RequestBody {
 
     /// The body of a request that was received on `connection`.
     pub(crate) fn received(body: Incoming, version: Version, connection: &Control, received: &Received) -> Self {
-        // It is then known from here on, without asking hyper each time.
+        // From here on it is known, without asking hyper each time.
         if body.is_end_stream() {
             return Self::empty();
         }
@@ -92,14 +92,14 @@ impl RequestBody {
         self.act(|body| body.watch.is_none(), |body| body.watch = Some(watch));
     }
 
-    /// Ends what [`watch`](Self::watch) began.
+    /// Removes the watch.
     pub(crate) fn unwatch(&mut self) {
         if let Some(body) = &mut self.0 {
             body.watch = None;
         }
     }
 
-    /// Acts on the body if it has room for that, otherwise on a new one around it.
+    /// Acts on the body if it has room for that, otherwise on a new body around it.
     fn act(&mut self, has_room: impl FnOnce(&Present) -> bool, act: impl FnOnce(&mut Present)) {
         if self.0.as_ref().is_some_and(|body| !has_room(body)) {
             let inner = std::mem::take(self);
@@ -175,7 +175,8 @@ impl Present {
 impl Kind {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         Poll::Ready(match self {
-            // If the response has ended, hyper may not report the end of a body with a length until the next request.
+            // After the end of the response, hyper may not report the end of a body with a length until the next
+            // request.
             Self::Http1(body) if body.is_end_stream() => None,
             Self::Http1(body) => {
                 ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(RequestBodyError::hyper))
@@ -190,7 +191,7 @@ impl Kind {
         })
     }
 
-    /// Whether it has ended, as far as this can be known without a lock.
+    /// Whether the body has been read to its end, as far as this can be known without a lock.
     fn is_known_to_be_read(&self) -> bool {
         matches!(self, Self::Http1(body) if body.is_end_stream())
     }

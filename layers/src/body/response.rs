@@ -30,7 +30,7 @@ struct Present {
 
 #[derive(Debug)]
 enum Kind {
-    /// `None` once it has been read.
+    /// Empty once it has been read.
     Full(Bytes),
     #[cfg(feature = "client")]
     Pooled(PooledBody),
@@ -38,12 +38,12 @@ enum Kind {
 }
 
 impl ResponseBody {
-    /// An empty body.
+    /// Creates an empty body.
     pub fn empty() -> Self {
         Self(None)
     }
 
-    /// Boxes any body. A `ResponseBody` is returned as it is.
+    /// Boxes any body. A `ResponseBody` is returned unchanged.
     pub fn new<B>(body: B) -> Self
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -65,12 +65,12 @@ impl ResponseBody {
         self.act(|body| body.trailers.passes_all(), |body| body.trailers = filter);
     }
 
-    /// Tells `watch` if the body breaks off, passing `mark`.
+    /// Calls `watch` with `mark` if the body breaks off.
     pub(crate) fn watch(&mut self, watch: Arc<dyn WatchResponse>, mark: u64) {
         self.act(|body| body.watch.is_none(), |body| body.watch = Some((watch, mark)));
     }
 
-    /// Acts on the body if it has room for that, otherwise on a new one around it.
+    /// Acts on the body if it has room for that, otherwise on a new body around it.
     fn act(&mut self, has_room: impl FnOnce(&Present) -> bool, act: impl FnOnce(&mut Present)) {
         if self.0.as_ref().is_some_and(|body| !has_room(body)) {
             let inner = std::mem::take(self);

@@ -2,7 +2,7 @@ use std::{error::Error, fmt::Debug};
 
 /// Follows a request body on its way to the endpoint.
 pub(crate) trait WatchRequest: Debug + Send + Sync {
-    /// The endpoint asked for a piece, but none was there.
+    /// The endpoint is ready for a piece, but the client has not sent one.
     fn waits_for_client(&self);
 
     /// A piece of this many bytes, or the end, has passed.
@@ -11,6 +11,6 @@ pub(crate) trait WatchRequest: Debug + Send + Sync {
 
 /// Called once if a response body breaks off.
 pub(crate) trait WatchResponse: Debug + Send + Sync {
-    /// The body broke off. `mark` is the value that was passed along with the watch.
+    /// The body broke off. `mark` is the value that was passed with the watch.
     fn broke_off(&self, mark: u64, error: &(dyn Error + 'static));
 }

@@ -11,17 +11,18 @@ use tower::{Layer, Service};
 
 use super::StallTimeouts;
 
-/// Puts [`StallTimeouts`] into the responses of a service, for [`HttpServer`](crate::serve::HttpServer).
+/// A layer that adds [`StallTimeouts`] to the responses of a service, for [`HttpServer`](crate::serve::HttpServer) to
+/// apply.
 ///
-/// A response that already has some keeps them, and one without a body gets none. If the server's timeouts fit, leave
-/// this layer out: the extension costs each response an allocation.
+/// A response that already has them keeps them, and a response without a body gets none. If the server's timeouts fit,
+/// leave this layer out: the extension costs each response an allocation.
 #[derive(Debug, Clone, Copy)]
 pub struct StallLayer {
     timeouts: StallTimeouts,
 }
 
 impl StallLayer {
-    /// Sets these timeouts.
+    /// Creates a layer that sets these timeouts.
     pub fn new(timeouts: StallTimeouts) -> Self {
         Self { timeouts }
     }
@@ -102,7 +103,7 @@ mod tests {
     use crate::body::ResponseBody;
 
     #[tokio::test]
-    async fn a_response_without_a_body_is_left_as_it_is() {
+    async fn a_response_without_a_body_gets_no_timeouts() {
         let timeouts = StallTimeouts::new().with_stream(Duration::from_secs(1));
         for (text, expected) in [("", None), ("body", Some(timeouts))] {
             let service = StallLayer::new(timeouts).layer(service_fn(move |_: Request<()>| {

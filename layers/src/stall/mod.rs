@@ -1,9 +1,9 @@
-//! Sets how long a response may go without progress, where the timeouts of the server do not suit it.
+//! Sets how long a response may go without progress, if the timeouts of the server do not suit it.
 //!
 //! [`HttpServer`](crate::serve::HttpServer) cuts off a response that makes no progress for its
-//! [`stall_timeout`](crate::serve::HttpServer::stall_timeout), or, if it is a stream, for its
+//! [`stall_timeout`](crate::serve::HttpServer::stall_timeout) or, if it is a stream, for its
 //! [`stream_timeout`](crate::serve::HttpServer::stream_timeout). [`StallLayer`] changes both for the responses of a
-//! service. A service can do so for a single response, with [`StallTimeouts`] in its extensions:
+//! service. A service can also change them for a single response, with [`StallTimeouts`] in its extensions:
 //!
 //! ```
 //! use std::time::Duration;

@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use crate::durations::bounded;
 
-/// How long a response may go without progress; an extension of the response.
+/// How long a response may go without progress. An extension of the response.
 ///
-/// Timeouts that are not set are those of the [`HttpServer`](crate::serve::HttpServer), which also defines progress.
+/// Timeouts that are not set are those of the [`HttpServer`](crate::serve::HttpServer), whose
+/// [`stall_timeout`](crate::serve::HttpServer::stall_timeout) also defines progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StallTimeouts {
     stall: Option<Duration>,
@@ -12,7 +13,7 @@ pub struct StallTimeouts {
 }
 
 impl StallTimeouts {
-    /// The timeouts of the server.
+    /// Creates an empty set: all timeouts are those of the server.
     pub fn new() -> Self {
         Self::default()
     }
@@ -31,12 +32,12 @@ impl StallTimeouts {
         self
     }
 
-    /// The timeout of a response that is not a stream; `None`: the server's.
+    /// Returns the timeout of a response that is not a stream, or `None` for the server's.
     pub fn stall(&self) -> Option<Duration> {
         self.stall
     }
 
-    /// The timeout of an event stream or a gRPC response; `None`: the server's.
+    /// Returns the timeout of an event stream or a gRPC response, or `None` for the server's.
     pub fn stream(&self) -> Option<Duration> {
         self.stream
     }

@@ -6,25 +6,25 @@ use http_body::Frame;
 
 use crate::{conn::Control, framing::is_token};
 
-/// Which trailers of a body are dropped.
+/// Which trailers of a body to drop.
 #[derive(Debug)]
 pub(crate) enum TrailerFilter {
     /// None.
     PassAll,
-    /// Those that may not pass, and those whose names begin with this.
+    /// Forbidden trailers, and trailers whose names begin with this prefix.
     Forbidden(Option<&'static str>),
-    /// Those, and more.
+    /// The same, and more.
     Watch(Box<Watch>),
 }
 
-/// What the filter has to know about a message whose body may end with trailers.
+/// What the filter has to know about a message whose body can end with trailers.
 #[derive(Debug)]
 pub(crate) struct Watch {
     /// As in [`TrailerFilter::Forbidden`].
     pub(super) prefix: Option<&'static str>,
-    /// By `Connection`.
+    /// The names in `Connection`.
     pub(super) named: Vec<HeaderName>,
-    /// Hears whether the body has ended without trailers.
+    /// The connection, which is notified if the body ends without trailers.
     pub(super) connection: Option<Control>,
 }
 
@@ -33,7 +33,7 @@ impl TrailerFilter {
         matches!(self, Self::PassAll)
     }
 
-    /// Acts upon what a body has been polled for.
+    /// Filters the result of polling a body.
     pub(crate) fn filter<E>(&mut self, polled: &mut Poll<Option<Result<Frame<Bytes>, E>>>) {
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
@@ -79,22 +79,22 @@ fn drop_forbidden(trailers: &mut HeaderMap, prefix: Option<&str>) {
     }
 }
 
-/// Also for names with `_`, which CGI and its heirs read as `-`.
+/// Also covers names with `_`, which CGI and its descendants read as `-`.
 fn is_forbidden(name: &str, prefix: Option<&str>) -> bool {
     let name = name.replace('_', "-");
     FORBIDDEN.contains(&&*name)
         || ["x-forwarded", "proxy-", "access-control-"].into_iter().chain(prefix).any(|start| begins_with(&name, start))
 }
 
-/// However a program has written its own prefix.
+/// In lower case and with `-` for `_`, whatever the form of `prefix`.
 fn begins_with(name: &str, prefix: &str) -> bool {
     let prefix = prefix.bytes().map(|byte| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() });
     name.len() >= prefix.len() && name.bytes().zip(prefix).all(|(one, other)| one == other)
 }
 
-/// Fields that say where a message ends, where it goes, who sends it, or how its content is to be read.
+/// Headers that determine where a message ends, where it goes, who sends it, or how its content is read.
 const FORBIDDEN: [&str; 46] = [
-    // Framing, and the fields of a hop.
+    // Framing, and hop-by-hop headers.
     "connection",
     "content-length",
     "keep-alive",
@@ -102,7 +102,7 @@ const FORBIDDEN: [&str; 46] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
-    // Routing, and what a proxy says.
+    // Routing, and information from proxies.
     "alt-svc",
     "cdn-loop",
     "cf-connecting-ip",
@@ -118,14 +118,14 @@ const FORBIDDEN: [&str; 46] = [
     "x-real-ip",
     "x-request-id",
     "x-rewrite-url",
-    // Who asks, and what they may do.
+    // Identity and permissions.
     "authorization",
     "cookie",
     "origin",
     "set-cookie",
     "strict-transport-security",
     "www-authenticate",
-    // How to handle a request and to cache its response.
+    // Handling of a request, and caching of its response.
     "age",
     "cache-control",
     "date",
@@ -140,7 +140,7 @@ const FORBIDDEN: [&str; 46] = [
     "range",
     "retry-after",
     "vary",
-    // What the content is.
+    // The type of the content, and how to read it.
     "content-encoding",
     "content-range",
     "content-security-policy",
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_be_a_trailer() {
+    fn forbidden_trailers_are_recognised() {
         for (name, expected) in [
             ("grpc-status", false),
             ("grpc-message", false),

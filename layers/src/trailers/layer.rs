@@ -17,16 +17,19 @@ use crate::{
     hop_by_hop::{Named, named},
 };
 
-/// Drops forbidden trailers from requests and responses. These include trailers that `Connection` names (RFC 9110,
-/// 7.6.1); in responses, only if a [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer) is further in.
+/// Drops forbidden trailers from requests and responses.
 ///
-/// A backend that merges trailers into the head would take them for the proxy's word, or for another framing, another
-/// host, another user.
+/// A trailer is forbidden if, as a header, it would have a meaning for framing, routing, proxies, identity, caching or
+/// the content. Trailers that `Connection` names are forbidden too (RFC 9110, 7.6.1); in responses, only if a
+/// [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer) is inside this layer.
 ///
-/// Behind a request of HTTP/1 in chunks whose body had trailers, or had not ended when the response began, the connection
-/// ends, where a [`HttpServer`](crate::serve::HttpServer) serves it: hyper takes all up to the next empty line that ends
-/// with CRLF for the trailer section, and reads it to the first empty line that ends with LF. What stands between would be
-/// another request for others (RFC 9112, 2.2).
+/// A backend that merges trailers into the headers would trust a forged header as the proxy's own, or read another
+/// length, host or user.
+///
+/// After a chunked HTTP/1 request whose body had trailers, or had not ended when the response began,
+/// [`HttpServer`](crate::serve::HttpServer) closes the connection. hyper takes everything up to the next empty line
+/// that ends with CRLF as the trailer section, but reads it only up to the first empty line that ends with LF. Other
+/// programs would see another request in between (RFC 9112, 2.2).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TrailersLayer {
     prefix: Option<&'static str>,
@@ -38,8 +41,8 @@ impl TrailersLayer {
         Self::default()
     }
 
-    /// Also drops trailers whose names begin with `prefix`, such as `x-example-`, for headers that your own programs
-    /// use among themselves. There is only one such prefix: the last one set.
+    /// Also drops trailers whose names begin with `prefix`, such as `x-example-`. This is for headers that your own
+    /// programs exchange. There is only one such prefix: the last one set.
     #[must_use]
     pub fn drop_prefix(mut self, prefix: &'static str) -> Self {
         self.prefix = Some(prefix);
@@ -123,7 +126,7 @@ where
     }
 }
 
-/// Only a chunked HTTP/1 body has trailers that `Connection` may name.
+/// Only a chunked HTTP/1 body can have trailers that `Connection` names.
 fn filter<B: Body>(request: &Request<B>, prefix: Option<&'static str>) -> TrailerFilter {
     let body = request.body();
     if body.is_end_stream() || request.version() >= Version::HTTP_2 || body.size_hint().exact().is_some() {
