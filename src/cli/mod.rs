@@ -16,7 +16,7 @@ const FILE: &str = "file";
 const FORCE: &str = "force";
 const SET: &str = "set";
 const FINISH: &str = "finish";
-/// The setting.
+/// Also the key of a setting.
 const NODE: &str = "node";
 const STATUS: &str = "status";
 const PEERS: &str = "peers";
@@ -32,45 +32,45 @@ const AFTER_RELOAD: &str = "\
 The node keeps the flags and variables that it was started with. If anything is wrong, nothing changes: the error is
 printed, and the exit code is 1.";
 
-/// What the program was asked to do.
+/// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Serve: `pmesh` alone.
     Serve,
     /// Serve an embedded backend, for a first look.
     Demo,
-    /// Validate the settings and say what would be served.
+    /// Validate the settings and print what would be served.
     Check {
         /// Print JSON instead of text.
         json: bool,
     },
-    /// Show settings and their sources.
+    /// Print settings and their sources.
     Explain {
-        /// Only this one.
+        /// Only this setting.
         key: Option<String>,
     },
     /// Print the JSON Schema of the configuration file.
     Schema,
-    /// Print the public part of the local authority.
+    /// Print the certificate of the local authority.
     Authority {
-        /// Of the new secret, while it takes over from an old one.
+        /// That of the new secret, during a rotation.
         next: bool,
     },
-    /// Ask a node what it is and does.
+    /// Print the state of a node.
     Status(Asked),
-    /// Ask a node which others it knows.
+    /// Print the nodes that a node knows.
     Peers(Asked),
-    /// Ask the node of this home where it sends requests, and how it is there.
+    /// Print the endpoints that the running node sends requests to, and their state.
     Upstreams {
-        /// JSON in place of a table.
+        /// Print JSON instead of a table.
         json: bool,
     },
-    /// Ask the node of this home what it serves.
+    /// Print what the running node serves.
     Routes {
-        /// JSON in place of a table.
+        /// Print JSON instead of a table.
         json: bool,
     },
-    /// Let the node of this home read its configuration again.
+    /// Reload the configuration of the running node.
     Reload {
         /// Print JSON instead of text.
         json: bool,
@@ -79,49 +79,49 @@ pub enum Command {
     Secret(SecretCommand),
 }
 
-/// Which node is asked, and how it is told.
+/// Which node to ask, and how to print its response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// Another than the one of this home.
+    /// The name of another node; `None`: the node that runs in this home.
     pub node: Option<NodeName>,
-    /// JSON in place of a table.
+    /// Print JSON instead of a table.
     pub json: bool,
 }
 
-/// What is done with the secret.
+/// What to do with the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretCommand {
     /// Print it.
     Show,
     /// Print the fingerprints of what is derived from it.
     Fingerprint,
-    /// Take one from elsewhere.
+    /// Store a given secret.
     Set {
-        /// The file; none, or `-`: standard input.
+        /// The file to read it from; `None` or `-` means standard input.
         file: Option<PathBuf>,
-        /// Over the one that is there.
+        /// Replace an existing secret.
         force: bool,
     },
-    /// Let a new one take over.
+    /// Start using a new secret, next to the old one.
     Rotate {
-        /// The file of the new one, `-` for standard input; none: it is made.
+        /// The file with the new secret, `-` for standard input; `None`: create one.
         given: Option<PathBuf>,
     },
-    /// Drop the old one.
+    /// Drop the old secret.
     Finish,
 }
 
-/// The arguments of the program: a command, and settings that are not validated yet.
+/// The arguments of the program: a command, and settings as text.
 #[derive(Debug, Clone)]
 pub struct Arguments {
     /// What to do.
     pub command: Command,
-    /// Settings, as they were written.
+    /// Settings, not yet validated.
     pub flags: Vec<(&'static Setting, String)>,
 }
 
 impl Arguments {
-    /// Reads the arguments of a process, of which the first is its name.
+    /// Parses the arguments of a process. The first one is its name.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl Arguments {
         let matches = definition().try_get_matches_from(arguments).map_err(tips::with_tip)?;
         let mut flags: Vec<_> = SETTINGS.iter().filter_map(|setting| flag(&matches, setting)).collect();
         if matches!(matches.subcommand_name(), Some(STATUS | PEERS)) {
-            // With these commands it names the node to ask, not this node.
+            // For these commands, --node names the node to ask. It does not set the name of this one.
             flags.retain(|(setting, _)| setting.key != NODE);
         }
         let command = match matches.subcommand() {
@@ -169,7 +169,7 @@ fn secret(matches: &ArgMatches) -> SecretCommand {
     }
 }
 
-/// The value of a flag. Of a repeated one all values, apart by spaces as in its variable.
+/// The value of a flag; the values of a repeated flag are joined with spaces, as in its variable.
 fn flag(matches: &ArgMatches, setting: &'static Setting) -> Option<(&'static Setting, String)> {
     setting.flag?;
     let values: Vec<_> = matches.get_many::<String>(setting.key)?.map(String::as_str).collect();
@@ -180,7 +180,7 @@ fn flag(matches: &ArgMatches, setting: &'static Setting) -> Option<(&'static Set
 fn definition() -> clap::Command {
     clap::Command::new("pmesh")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("A reverse proxy that answers only clients that know a name it serves. Without a command, it serves.")
+        .about("A reverse proxy that answers only clients that know a name it serves. Run it without a command to serve.")
         .after_help(AFTER_HELP)
         .max_term_width(120)
         .args(SETTINGS.iter().filter_map(|setting| argument(setting, setting.default)))
@@ -190,45 +190,43 @@ fn definition() -> clap::Command {
                 .after_help(AFTER_DEMO)
                 .args(SETTINGS.iter().filter_map(|setting| argument(setting, setting.demo?))),
         )
-        .subcommand(clap::Command::new("check").about("Validates the settings and prints what would be served: the routes in the order in which they are tried, with what they inherit").arg(json()))
+        .subcommand(clap::Command::new("check").about("Validates the settings and prints what would be served: the routes in matching order, with inherited settings").arg(json()))
         .subcommand(
             clap::Command::new("explain")
                 .about("Prints the value of each setting and where it was set")
-                .arg(Arg::new(EXPLAINED).value_name("KEY").help("Shows only this setting, and what it is for")),
+                .arg(Arg::new(EXPLAINED).value_name("KEY").help("Prints only this setting, with its description")),
         )
         .subcommand(
             clap::Command::new("schema")
-                .about("Prints the JSON Schema of the configuration file, with which editors complete and check it"),
+                .about("Prints a JSON Schema, with which editors complete and check the configuration file"),
         )
         .subcommand(
             clap::Command::new("ca")
-                .about("Prints the public part of the local authority, for curl --cacert")
-                .arg(switch(NEXT, "Prints the one that takes over when the rotation of the secret is finished")),
+                .about("Prints the certificate of the local authority, for curl --cacert")
+                .arg(switch(NEXT, "Prints the certificate that replaces it when the rotation of the secret is finished")),
         )
         .subcommand(secret_definition())
-        .subcommand(asking(STATUS, "Prints the state of the node that runs in this home"))
-        .subcommand(asking(PEERS, "Prints the other nodes that the node in this home knows, and their state"))
+        .subcommand(asking(STATUS, "Prints the state of the running node"))
+        .subcommand(asking(PEERS, "Prints the other nodes that the running node knows, and their state"))
         .subcommand(
             clap::Command::new("upstreams")
-                .about("Prints the endpoints that the node in this home sends requests to, and their state")
+                .about("Prints the endpoints that the running node sends requests to, and their state")
                 .arg(json()),
         )
-        .subcommand(clap::Command::new("routes").about("Prints what the node in this home serves").arg(json()))
+        .subcommand(clap::Command::new("routes").about("Prints the routes of the running node").arg(json()))
         .subcommand(
             clap::Command::new("reload")
-                .about("Reloads the configuration of the node in this home, and prints what changed")
+                .about("Reloads the configuration of the running node, and prints what changed")
                 .after_help(AFTER_RELOAD)
                 .arg(json()),
         )
 }
 
-/// A command that asks a node.
+/// A command that asks the running node, or through it another one.
 fn asking(name: &'static str, about: &'static str) -> clap::Command {
-    // Replaces the global flag of the same name, which means this node.
-    let node = Arg::new(NODE)
-        .long(NODE)
-        .value_name("NAME")
-        .help("Asks this node instead, which the one in this home must know");
+    // Replaces the global flag of the same name, which sets the name of this node.
+    let node =
+        Arg::new(NODE).long(NODE).value_name("NAME").help("Asks this node instead; the running node must know it");
     let node = node.value_parser(|text: &str| text.parse::<NodeName>().map(|name| name.to_string()));
     clap::Command::new(name).about(about).arg(node).arg(json())
 }
@@ -248,11 +246,11 @@ fn secret_definition() -> clap::Command {
             clap::Command::new("set")
                 .about("Reads a secret of 64 hexadecimal digits from standard input and stores it in this home")
                 .arg(file(FILE, "Reads the secret from this file"))
-                .arg(switch(FORCE, "Replaces the present secret")),
+                .arg(switch(FORCE, "Replaces an existing secret")),
         )
         .subcommand(
             clap::Command::new("rotate")
-                .about("Starts using a new secret; the old one is accepted as well until --finish")
+                .about("Starts using a new secret; the old one is also accepted until --finish")
                 .arg(file(SET, set))
                 .arg(switch(FINISH, "Drops the old secret").conflicts_with(SET)),
         )
@@ -275,7 +273,7 @@ fn argument(setting: &'static Setting, default: Fallback) -> Option<Arg> {
         .global(true);
     Some(match (setting.key, setting.kind) {
         ("internal", _) => argument.alias("internal-port"),
-        // An equals sign is required, or `pmesh --access-log check` would take the command for the value.
+        // An equals sign is required: otherwise, `pmesh --access-log check` would treat the command as the value.
         (_, Kind::Switch) => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
         (_, Kind::Routes | Kind::Peers) => argument.action(ArgAction::Append),
         _ => argument,
@@ -301,12 +299,12 @@ mod tests {
     }
 
     #[test]
-    fn the_definition_is_sound() {
+    fn clap_accepts_the_definition() {
         definition().debug_assert();
     }
 
     #[test]
-    fn commands_that_start_something_come_before_those_that_ask_a_node() {
+    fn local_commands_are_listed_before_those_that_ask_a_node() {
         let definition = definition();
         let names: Vec<_> = definition.get_subcommands().map(clap::Command::get_name).collect();
         let expected = "demo check explain schema ca secret status peers upstreams routes reload";
@@ -325,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn commands() {
+    fn arguments_become_commands() {
         for (arguments, expected) in [
             (&[][..], Command::Serve),
             (&["demo"], Command::Demo),
@@ -352,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_stand_before_or_after_the_command() {
+    fn flags_can_be_before_or_after_the_command() {
         for arguments in [&["demo", "--http", "0"][..], &["--http", "0", "demo"], &["--http=0"]] {
             assert_eq!(flags(arguments), [("http", "0".to_owned())], "{arguments:?}");
         }
@@ -361,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn the_node_that_is_asked_is_not_this_one() {
+    fn node_names_the_node_to_ask_for_status_and_peers() {
         assert_eq!(flags(&["status", "--node", "b"]), []);
         assert_eq!(flags(&["--node", "b", "check"]), [("node", "b".to_owned())]);
         let error = parse(&["peers", "--node", "b.c"]).expect_err("no name");

@@ -1,15 +1,15 @@
-//! Tips on what to type instead of commands and flags of other programs.
+//! Tips for users who type the commands and flags of other programs.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::config::{self, renamed};
 
-/// Commands with which other programs serve.
+/// Commands that make other programs serve.
 const SERVE: [&str; 7] = ["serve", "server", "run", "start", "up", "daemon", "reverse-proxy"];
-/// Commands with which other programs validate their configuration.
+/// Commands that make other programs validate their configuration.
 const CHECK: [&str; 5] = ["configtest", "lint", "test", "validate", "verify"];
 
-/// Adds a tip on what to type instead, where clap cannot know.
+/// Adds a tip on what to type instead, where clap has none.
 pub(super) fn with_tip(mut error: clap::Error) -> clap::Error {
     match error.kind() {
         ErrorKind::UnknownArgument => {

@@ -1,35 +1,35 @@
-//! The source with the least weight: defaults, some of them replaced for the demo.
+//! The weakest source: defaults, some of which the demo replaces.
 
 use std::path::PathBuf;
 
 use super::{Fallback, Merged, SETTINGS, Setting, table::by_key};
 
-/// What replaces the program's own defaults, for the demo and for tests.
+/// Replacements for the program's own defaults, for the demo and for tests.
 #[derive(Debug, Clone)]
 pub struct Defaults {
-    /// Keys of [`SETTINGS`] with what would stand in their variable. Weaker than every other source. A key that no
-    /// setting has is ignored.
+    /// Keys of [`SETTINGS`], each with its value as written in a variable. All other sources win over these. Unknown
+    /// keys are ignored.
     pub values: Vec<(&'static str, String)>,
-    /// The file that is read when the user names none and HOME/config.toml does not exist. `None`: look for no file
-    /// at all, not even for HOME/config.toml.
+    /// The file to read if the user names none and HOME/config.toml does not exist. If this is `None`, HOME/config.toml
+    /// is not looked for either.
     pub system_file: Option<PathBuf>,
-    /// Ports that are alternatives: if the user turns any of them on, those that are not set are off.
+    /// Ports that are alternatives: if the user turns one of them on, the ports that are not set are off.
     pub alternatives: &'static [&'static str],
 }
 
 impl Defaults {
-    /// The program's own defaults; files are looked for.
+    /// The program's own defaults. Looks for a file.
     pub fn program() -> Self {
         Self { system_file: Some("/etc/pmesh/config.toml".into()), ..Self::none() }
     }
 
-    /// The program's own defaults; no file is read unless the user names one.
+    /// The program's own defaults. Reads no file unless the user names one.
     pub fn none() -> Self {
         Self { values: Vec::new(), system_file: None, alternatives: &[] }
     }
 
-    /// The defaults of `pmesh demo`: ports that need no privileges, for clients on this machine only. No file is read
-    /// unless the user names one, so that the demo opens no other ports and binds no other addresses.
+    /// The defaults of `pmesh demo`: ports that need no privileges, for clients on this machine only. Reads no file unless
+    /// the user names one, so that the demo opens no other ports and binds no other addresses.
     pub fn demo() -> Self {
         let values = SETTINGS.iter().filter_map(|setting| match setting.demo? {
             Fallback::Value(text) => Some((setting.key, text.to_owned())),
@@ -38,7 +38,7 @@ impl Defaults {
         Self { values: values.collect(), alternatives: &["http", "https"], ..Self::none() }
     }
 
-    /// These defaults with the alternatives off, if the user has turned one of them on.
+    /// Returns these defaults with the alternatives off if the user has turned one of them on.
     pub(super) fn narrow(&self, merged: &Merged) -> Option<Self> {
         let is_named = |key: &&&str| {
             let node = merged.node(key).filter(|node| !node.is_default());
@@ -51,7 +51,7 @@ impl Defaults {
     }
 }
 
-/// The defaults that have a fixed value; those of `replaced` instead where it has them.
+/// The defaults with a fixed value. Values in `replaced` win.
 pub(super) fn texts(replaced: &Defaults) -> Vec<(&'static Setting, &str)> {
     let fixed = SETTINGS.iter().filter_map(|setting| match setting.default {
         Fallback::Value(text) => Some((setting, text)),

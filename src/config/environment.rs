@@ -11,24 +11,24 @@ use super::{Problem, Problems, SETTINGS, Secret, Setting, renamed, suggest, tabl
 const PREFIX: &str = "PMESH_";
 const SECRET: &str = "PMESH_SECRET";
 
-/// What the environment says.
+/// The environment variables that matter.
 #[derive(Clone, Default)]
 pub(super) struct Environment {
-    /// The user's home, for `~/`.
+    /// The user's home folder, for `~/`.
     pub(super) home: Option<String>,
-    /// `PMESH_SECRET`, kept apart from everything that is merged and shown.
+    /// `PMESH_SECRET`. Kept apart, because everything else is merged and shown.
     pub(super) secret: Option<Secret>,
     /// All other settings.
     pub(super) values: Vec<(&'static Setting, String)>,
-    /// All variables that are set, for references to them in the file; without `PMESH_SECRET`.
+    /// All variables except `PMESH_SECRET`, because the file can refer to them.
     pub(super) variables: HashMap<String, OsString>,
-    /// Unknown variables, which may be typos. Not errors, because a container image may set variables of its own for
-    /// its scripts.
+    /// Warnings about unknown variables, which may be typos. They are not errors, because a container image may set
+    /// variables of its own for its scripts.
     pub(super) doubts: Vec<Problem>,
 }
 
 impl Environment {
-    /// Sorts out the variables that are the program's. An empty variable is not set.
+    /// Picks out the variables of the program. An empty variable counts as not set.
     pub(super) fn read(variables: impl IntoIterator<Item = (OsString, OsString)>, problems: &mut Problems) -> Self {
         let mut found = Self::default();
         let mut unknown = Vec::new();
@@ -47,7 +47,7 @@ impl Environment {
                 unknown.push(name.to_owned());
             }
         }
-        // The environment has no order, but a report should have a stable one.
+        // The environment has no order, but warnings should have a stable one.
         unknown.sort_unstable();
         for name in unknown {
             if let Some(new) = renamed::by_variable(&name).and_then(|setting| setting.variable) {
@@ -57,12 +57,12 @@ impl Environment {
             let nearest = suggest::did_you_mean(&name, SETTINGS.iter().filter_map(|setting| setting.variable));
             found.doubts.push(Problem::new(name, format!("unknown variable, ignored{nearest}")));
         }
-        // A service manager may start the program without HOME; the user database still knows.
+        // A service manager may start the program without HOME. The user database still knows it.
         found.home = found.home.or_else(|| env::home_dir()?.into_os_string().into_string().ok());
         found
     }
 
-    /// The value of any variable, if it is set and not empty.
+    /// Returns the value of any variable, if it is set and not empty.
     pub(super) fn variable(&self, name: &str) -> Result<Option<&str>, String> {
         if name == SECRET {
             return Err(format!("{SECRET} cannot be used here, because it is never shown"));
@@ -72,7 +72,7 @@ impl Environment {
     }
 }
 
-/// Variables that Kubernetes sets in each pod for a Service whose name begins with "pmesh", as Docker did for links:
+/// Kubernetes sets such variables in each pod for every Service whose name begins with "pmesh", as Docker did for links:
 /// `PMESH_SERVICE_HOST`, `PMESH_WEB_SERVICE_PORT_HTTP`, `PMESH_WEB_PORT_80_TCP_ADDR`, `PMESH_WEB_PORT=tcp://…`.
 fn is_from_kubernetes(name: &str, value: &OsStr) -> bool {
     let is_url = value.to_str().is_some_and(|value| value.starts_with("tcp://") || value.starts_with("udp://"));

@@ -1,15 +1,15 @@
-//! Problems with the settings, each with the place where the value was written.
+//! Problems with the settings, each with the place where the value is set.
 
 use std::{collections::HashSet, fmt};
 
-/// Everything that is wrong with the settings. Displayed with one line a problem, each with its place.
+/// All problems with the settings. Displayed with one problem per line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     problems: Vec<Problem>,
 }
 
 impl Error {
-    /// What is wrong, in the order it was found. Never empty.
+    /// The problems, in the order in which they were found. Never empty.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
@@ -22,7 +22,7 @@ impl From<Problem> for Error {
 }
 
 impl From<Problems> for Error {
-    /// Reports a problem once, however many routes inherit it.
+    /// Keeps only one of several equal problems: many routes may inherit the same bad value.
     fn from(Problems(mut problems): Problems) -> Self {
         let mut seen = HashSet::new();
         problems.retain(|problem| seen.insert(problem.clone()));
@@ -44,13 +44,13 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// One thing that is wrong.
+/// A problem with a setting.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{place}: {message}")]
 pub struct Problem {
-    /// Where to mend it: `--http`, `PMESH_HTTP` or `/etc/pmesh/config.toml:12: routes[0].prefix`.
+    /// Where to fix it: `--http`, `PMESH_HTTP` or `/etc/pmesh/config.toml:12: routes[0].prefix`.
     pub place: String,
-    /// What was expected, what was found, and the nearest thing that would do.
+    /// What was expected, what was found, and what to write instead.
     pub message: String,
 }
 
@@ -60,7 +60,7 @@ impl Problem {
     }
 }
 
-/// Collects problems, so that all are reported at once.
+/// Collects problems, so that the user sees all of them at once.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Problems(Vec<Problem>);
 
@@ -69,7 +69,7 @@ impl Problems {
         self.0.push(problem);
     }
 
-    /// The value, or `None` and a problem more.
+    /// Returns the value, or records the problem and returns `None`.
     pub(crate) fn note<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
         result.map_err(|problem| self.push(problem)).ok()
     }

@@ -1,4 +1,4 @@
-//! One file of settings, with the line of each.
+//! A configuration file, with the line number of each value.
 
 use std::{
     mem,
@@ -20,7 +20,7 @@ use super::{
     unknown::{WhichFile, unknown_keys},
 };
 
-/// A file of settings that knows the line of each.
+/// A configuration file that knows the line number of each value.
 #[derive(Debug)]
 pub(super) struct ConfigFile {
     path: PathBuf,
@@ -50,13 +50,13 @@ impl ConfigFile {
         Ok(Self { path, document, lines, values, references })
     }
 
-    /// Drops all settings except those that `is_kept`.
+    /// Drops all settings for which `is_kept` is false.
     pub(super) fn keep(&mut self, is_kept: impl Fn(&Setting) -> bool) {
         self.values.retain(|key, _| table::by_key(key).is_some_and(&is_kept));
     }
 
-    /// Expands references to the environment, and resolves paths against the folder of the file. Returns `false` if a
-    /// reference is invalid, which is reported: without its value, the rest cannot be validated.
+    /// Expands references to the environment, and resolves paths against the folder of the file. Reports invalid
+    /// references and then returns `false`: without their values, the rest cannot be validated.
     pub(super) fn resolve(&mut self, environment: &Environment, problems: &mut Problems) -> bool {
         let (mut values, mut is_complete) = (self.take_values(), true);
         let references = References::expand(&mut values, environment, |path, message| {
@@ -73,29 +73,29 @@ impl ConfigFile {
         &self.path
     }
 
-    /// The value of a key of the root.
+    /// The value of a top-level key.
     pub(super) fn value(&self, key: &str) -> Option<&Value> {
         self.values.get(key)
     }
 
-    /// Takes out all values.
+    /// Removes and returns all values.
     pub(super) fn take_values(&mut self) -> Dict {
         mem::take(&mut self.values)
     }
 
-    /// Where the value at `path` is from: `/etc/pmesh/config.toml:3, from ${PORT}`.
+    /// Where the value at `path` came from: `/etc/pmesh/config.toml:3, from ${PORT}`.
     pub(super) fn origin(&self, path: &[String]) -> String {
         let at = self.written_at(path);
         with_references(at, self.references.inside(path))
     }
 
-    /// Where to fix it: `/etc/pmesh/config.toml:3: http, from ${PORT}`.
+    /// Where to fix the value at `path`: `/etc/pmesh/config.toml:3: http, from ${PORT}`.
     pub(super) fn place(&self, path: &[String]) -> String {
         let place = format!("{}: {}", self.written_at(path), dotted(path));
         with_references(place, self.references(path))
     }
 
-    /// What the string at `path` took from the environment.
+    /// The references to the environment in the string at `path`.
     pub(super) fn references(&self, path: &[String]) -> Option<String> {
         self.references.of(path)
     }
@@ -105,7 +105,7 @@ impl ConfigFile {
         format!("{}:{}", self.path.display(), toml::line_of(&self.document, &self.lines, &keys))
     }
 
-    /// Settings that may have slipped into a route.
+    /// Warnings about top-level settings that may have slipped into a route.
     pub(super) fn slipped(&self) -> Vec<Problem> {
         let slipped = slipped(self.document.as_table(), self.document.raw(), &self.lines);
         slipped.into_iter().map(|(path, message)| Problem::new(self.place(&path), message)).collect()

@@ -9,31 +9,31 @@ use figment::{
 
 use super::{Problem, Problems, file::ConfigFile, shape::Shape, table};
 
-/// The values of all files together. Each can be traced to its file, and to its key and index in that file.
+/// The merged values of all files. Each can be traced to its file, and to its key and index in that file.
 #[derive(Debug)]
 pub(super) struct Files {
     main: ConfigFile,
     included: Vec<ConfigFile>,
     values: Dict,
-    /// For the keys that included files may hold.
+    /// Which file holds what, for the keys that included files can have.
     parts: HashMap<String, Parts>,
 }
 
 /// Which file holds which part of a value.
 #[derive(Debug)]
 enum Parts {
-    /// One file holds all of it.
+    /// One file holds the whole value.
     Whole(Id),
-    /// A list: each file with the index of its first element here, in ascending order.
+    /// A list: for each file, the index of its first element in the merged list, in ascending order.
     List(Vec<(usize, Id)>),
-    /// A table, by key.
+    /// A table: the file of each key.
     Table(HashMap<String, Id>),
 }
 
 /// The main file, or the index of an included one.
 type Id = Option<usize>;
 
-/// A value: its file, and its path in that file.
+/// A value in a file, and its path there.
 pub(super) struct InFile<'a> {
     file: &'a ConfigFile,
     path: Cow<'a, [String]>,
@@ -50,7 +50,7 @@ impl InFile<'_> {
         self.file.place(&self.path)
     }
 
-    /// What this string took from the environment.
+    /// The references to the environment in this string.
     pub(super) fn references(&self) -> Option<String> {
         self.file.references(&self.path)
     }
@@ -64,8 +64,7 @@ impl Files {
         Self { main, included: Vec::new(), values, parts }
     }
 
-    /// Adds an included file: lists to lists, tables to tables. Reports keys of a table that another file has already
-    /// set.
+    /// Adds an included file: appends lists and merges tables. Reports keys of a table that another file has already set.
     pub(super) fn add(&mut self, mut file: ConfigFile, problems: &mut Problems) {
         let id = Some(self.included.len());
         let values = file.take_values();
@@ -103,7 +102,7 @@ impl Files {
                     problems.push(Problem::new(self.file(id).place(&path), message));
                 }
             }
-            // One of them has the wrong type. It is kept by itself, so that the error names its file and line.
+            // One of the two values has the wrong type. Keep only that one, so that the error names its file and line.
             (Some(all), value, parts) => {
                 let is_list = |value: &Value| matches!(value, Value::Array(..));
                 if table::by_key(&key)
@@ -115,7 +114,7 @@ impl Files {
         }
     }
 
-    /// The file that holds the value at `path`, and its path there.
+    /// Finds the file that holds the value at `path`, and the path in that file.
     pub(super) fn find<'a>(&'a self, path: &'a [String]) -> InFile<'a> {
         let step = path.get(1);
         let (id, start) = match path.first().and_then(|key| self.parts.get(key)) {
@@ -151,12 +150,12 @@ impl Files {
         self.main.path()
     }
 
-    /// The files that it includes.
+    /// The files that the main file includes.
     pub(super) fn included(&self) -> impl Iterator<Item = &Path> {
         self.included.iter().map(ConfigFile::path)
     }
 
-    /// How many routes they hold.
+    /// The number of routes in all files.
     pub(super) fn routes(&self) -> usize {
         self.values.get("routes").and_then(Value::as_array).map_or(0, <[_]>::len)
     }

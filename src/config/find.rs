@@ -7,11 +7,10 @@ use std::{
 
 use super::{Merged, Problem};
 
-/// The file and its text, if there is one, and the paths that do not exist.
+/// The file and its text, if one was found, and the paths that do not exist.
 type Found = (Option<(PathBuf, String)>, Vec<PathBuf>);
 
-/// Reads the text of the file that the user named, else of HOME/config.toml, else of `system_file`; `None` if none
-/// of them exists.
+/// Reads the file that the user named, or else HOME/config.toml, or else `system_file`.
 ///
 /// `named` holds the values of all other sources. If `system_file` is `None`, only a named file is read.
 pub(super) fn find(named: &Merged, system_file: Option<&Path>) -> Result<Found, Problem> {
@@ -37,7 +36,7 @@ pub(super) fn find(named: &Merged, system_file: Option<&Path>) -> Result<Found, 
     Ok((None, absent))
 }
 
-/// The system's message, or a clearer one.
+/// Why a file cannot be read, in clearer words than the system's where possible.
 pub(super) fn unreadable(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::InvalidData => "it is not UTF-8; save it as UTF-8".into(),

@@ -1,8 +1,8 @@
-//! Keys and values of other programs that have no single counterpart here, and what to write instead.
+//! Advice on keys and values of other programs that have no single counterpart in pmesh.
 
 use super::shape;
 
-/// Keys that users of other programs write into a route, and what to write instead.
+/// Keys that users of other programs write in a route, and what to write instead.
 const IN_ROUTE: &[(&[&str], &str)] = &[
     (&["rule", "matchers"], "write host = \"example.com\", and for a path prefix = \"/api\""),
     (
@@ -30,7 +30,7 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// Other programs' words for planned keys.
+/// Other programs' names for planned keys of a route.
 const PLANNED_IN_ROUTE: &[(&[&str], &str)] = &[
     (&["file_server", "root", "static", "try_files"], "files"),
     (&["add_header", "add_headers", "header", "header_down", "set_headers"], "response_headers"),
@@ -42,13 +42,13 @@ const PLANNED_IN_ROUTE: &[(&[&str], &str)] = &[
     (&["replace_path", "rewrite_path", "uri"], "rewrite"),
 ];
 
-/// Other programs' words for planned top-level keys.
+/// Other programs' names for planned top-level keys.
 const PLANNED_AT_ROOT: &[(&[&str], &str)] = &[(
     &["acme_ca", "certificates_resolvers", "certificatesresolvers", "email", "lets_encrypt", "letsencrypt"],
     "acme",
 )];
 
-/// Advice on a key above the first table.
+/// Advice on a top-level key.
 pub(super) fn at_root(key: &str) -> Option<String> {
     advice(key, PLANNED_AT_ROOT).map(|ours| format!("unknown key: {}", shape::planned(ours)))
 }
@@ -66,7 +66,7 @@ fn advice(key: &str, rows: &[(&[&str], &'static str)]) -> Option<&'static str> {
     rows.iter().find(|(keys, _)| keys.contains(&key.as_str())).map(|(_, advice)| *advice)
 }
 
-/// Rewrites another program's placeholder for an environment variable in the syntax of pmesh.
+/// Rewrites another program's reference to an environment variable in the syntax of pmesh.
 ///
 /// `{$NAME}` and `{env.NAME}` are from Caddy, `$NAME` from shells, `{{ env "NAME" }}` from Traefik.
 pub(crate) fn with_references(text: &str) -> Option<String> {
@@ -90,28 +90,28 @@ mod tests {
     use crate::config::{keys::ROUTE, table};
 
     #[test]
-    fn planned_keys_have_their_names_in_a_route() {
+    fn planned_keys_of_routes_exist() {
         for (_, ours) in PLANNED_IN_ROUTE {
             assert!(shape::key(ROUTE, ours).is_some_and(|key| key.role == shape::Role::Planned), "{ours}");
         }
     }
 
     #[test]
-    fn planned_keys_have_their_names_at_the_root() {
+    fn planned_top_level_keys_exist() {
         for (_, ours) in PLANNED_AT_ROOT {
             assert!(table::PLANNED.contains(ours), "{ours}");
         }
     }
 
     #[test]
-    fn keys_of_routes_are_not_foreign() {
+    fn no_foreign_key_is_a_key_of_a_route() {
         for key in IN_ROUTE.iter().chain(PLANNED_IN_ROUTE).flat_map(|(keys, _)| *keys) {
             assert_eq!(shape::key(ROUTE, key), None, "{key}");
         }
     }
 
     #[test]
-    fn variables_are_written_as_here() {
+    fn references_to_variables_are_rewritten() {
         for (text, expected) in [
             ("{$BACKEND}:3000", Some("${BACKEND}:3000")),
             ("{env.BACKEND}:3000", Some("${BACKEND}:3000")),

@@ -1,4 +1,4 @@
-//! `include`: the files that the main file includes.
+//! The `include` setting: files that the main file includes.
 
 use std::{
     collections::HashSet,
@@ -17,7 +17,7 @@ use super::{
 const KEY: &str = "include";
 const EXPECTED: &str = "expected a file or a pattern such as \"routes.d/*.toml\"";
 
-/// What the main file includes.
+/// The files and patterns that the main file includes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Include {
     main: PathBuf,
@@ -26,13 +26,13 @@ pub(super) struct Include {
 
 #[derive(Debug, Clone)]
 struct Entry {
-    /// Where it stands in the main file.
+    /// Where it is in the main file.
     place: String,
     pattern: Pattern,
 }
 
 impl Include {
-    /// The entry in the main file, resolved.
+    /// Reads the setting, and resolves its paths.
     pub(super) fn of(main: &ConfigFile, user_home: Option<&str>, problems: &mut Problems) -> Self {
         let folder = main.path().parent().unwrap_or(Path::new(""));
         let mut entries = Vec::new();
@@ -60,8 +60,8 @@ impl Include {
         Self { main: main.path().to_owned(), entries }
     }
 
-    /// Reads all included files, and adds their contents to the main file's. Returns `false` if one could not be read,
-    /// which is reported: without it, values cannot be judged.
+    /// Reads all included files, and adds their contents to those of the main file. Reports files that cannot be read and
+    /// then returns `false`: without them, values cannot be validated.
     pub(super) fn read_into(&self, files: &mut Files, environment: &Environment, problems: &mut Problems) -> bool {
         let mut is_complete = true;
         for (path, place) in self.find(problems) {
@@ -72,7 +72,7 @@ impl Include {
         is_complete
     }
 
-    /// `None` if it cannot be read, which is reported.
+    /// Returns `None` if the file cannot be read, and reports that.
     fn read(
         &self,
         path: PathBuf,
@@ -93,8 +93,8 @@ impl Include {
         self.find(&mut Problems::default()).into_iter().map(|(path, _)| path).collect()
     }
 
-    /// The files that exist now, each once, with the place of the entry that names it. They are in the order of
-    /// the entries; those of a pattern are sorted by name.
+    /// The files that exist now, without duplicates, each with the place of its entry. They are in the order of the
+    /// entries; the files of a pattern are sorted by name.
     fn find(&self, problems: &mut Problems) -> Vec<(PathBuf, &str)> {
         let main = identity(&self.main);
         let mut seen = HashSet::new();
@@ -106,7 +106,7 @@ impl Include {
             });
             for file in files {
                 if main.is_some() && identity(&file) == main {
-                    // A pattern may match it.
+                    // A pattern is allowed to match the main file.
                     if pattern.is_name() {
                         problems.push(Problem::new(place, "a file cannot include itself"));
                     }
@@ -119,12 +119,12 @@ impl Include {
     }
 }
 
-/// Device and inode, which are the same for all names of a file.
+/// Device and inode: they are the same for all names of a file.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
-/// The text of the file at `path`, which the main file names at `place`.
+/// Reads the text of the file at `path`, which the main file names at `place`.
 fn read(path: &Path, place: &str) -> Result<String, Problem> {
     // Reading a pipe or a device might never end.
     if fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir()) {

@@ -1,5 +1,5 @@
-//! The keys that the tables of the file may have. The check for unknown keys, relative paths, inheritance and the JSON
-//! Schema all use them.
+//! The keys of each table in the file. The check for unknown keys, relative paths, inheritance and the JSON Schema all
+//! use them.
 
 use super::{
     Kind,
@@ -28,13 +28,10 @@ pub(crate) const CERTIFICATE: &[Key] = &[
 
 /// The keys of `[listeners.NAME]`.
 pub(crate) const LISTENER: &[Key] = &[
-    Key::inner("port", Shape::One(Kind::Port), "A number, 0 to let the kernel pick one, or \"off\"").required(),
+    Key::inner("port", Shape::One(Kind::Port), "The port: a number, 0 to let the kernel pick one, or \"off\"")
+        .required(),
     Key::inner("tls", SWITCH, "Whether clients use TLS"),
-    Key::inner(
-        "bind",
-        Shape::OneOrMore(Kind::Text("IP")),
-        "Addresses to listen on; default: those of the `bind` setting",
-    ),
+    Key::inner("bind", Shape::OneOrMore(Kind::Text("IP")), "Addresses to listen on; default: the top-level `bind`"),
     Key::inner("h2c", Shape::One(Kind::Choice(&["off", "silent", "open"])), "HTTP/2 without TLS, as in http_h2c"),
 ];
 
@@ -52,19 +49,19 @@ pub(crate) const MATCH: &[Key] = &[
     Key::inner(
         "headers",
         Shape::Named(&Shape::Either(&[text("VALUE"), SWITCH])),
-        "Headers that a request must have: a value, which may begin or end with *, or true for any value",
+        "Headers that the request must have, each with its value, which can begin or end with *, or with true for any value",
     ),
     Key::inner(
         "query",
         Shape::Named(&Shape::Either(&[text("VALUE"), SWITCH])),
-        "Parameters that the query must have: a value, which may begin or end with *, or true for any value",
+        "Query parameters that the request must have, each with its value, which can begin or end with *, or with true for any value",
     ),
     Key::inner(
         "clients",
         texts("CIDR"),
-        "Addresses and networks of clients; \"private\" stands for all private networks",
+        "Addresses and networks that the client must be in; \"private\" means all private networks",
     ),
-    Key::inner("upgrade", text("PROTOCOL"), "The protocol that a request must ask to upgrade to, such as websocket"),
+    Key::inner("upgrade", text("PROTOCOL"), "The protocol that the request must ask to upgrade to, such as websocket"),
 ];
 
 /// The keys of `redirect`.
@@ -72,27 +69,36 @@ pub(crate) const REDIRECT: &[Key] = &[
     Key::inner(
         "to",
         text("URL"),
-        "The target; it may contain {path_and_query}, {path}, {query}, {host}, {scheme}, {*} and {1}",
+        "The target; it can contain {path_and_query}, {path}, {query}, {host}, {scheme}, {*} and {1}",
     )
     .required(),
-    Key::inner("status", Shape::One(Kind::Numbers(&[301, 302, 303, 307, 308])), "301, 302, 303, 307 or 308"),
+    Key::inner(
+        "status",
+        Shape::One(Kind::Numbers(&[301, 302, 303, 307, 308])),
+        "The status: 301, 302, 303, 307 or 308; default: 308",
+    ),
 ];
 
 /// The keys of `respond`.
 pub(crate) const RESPOND: &[Key] = &[
     Key::inner("status", STATUS, "The status, from 200 to 599"),
     Key::inner("body", text("TEXT"), "The body"),
-    Key::inner("content_type", text("TYPE"), "Default: application/json if the body is JSON, else text/plain"),
+    Key::inner(
+        "content_type",
+        text("TYPE"),
+        "The media type of the body; default: application/json if it is a JSON object or array, else text/plain",
+    ),
 ];
 
 /// The keys of `hsts`.
 pub(crate) const HSTS: &[Key] = &[
     Key::inner("max_age", MAX_AGE, "How long browsers use https only"),
-    Key::inner("include_subdomains", SWITCH, "Whether this includes all names below the host"),
+    Key::inner("include_subdomains", SWITCH, "Whether this applies to all names below the host, too"),
     Key::inner("preload", SWITCH, "Whether browsers may put the host on their preload lists"),
 ];
 
-const RESPONSE_TIMEOUT: &str = "How long a request may wait for the head of its response, over all endpoints";
+const RESPONSE_TIMEOUT: &str =
+    "How long a request may wait for the head of its response, counting all endpoints it tries";
 
 macro_rules! route_keys {
     ($($more:expr),* $(,)?) => {
@@ -103,15 +109,15 @@ macro_rules! route_keys {
             Key::new("prefix", Role::Match, texts("PREFIX"),
                 "What the path must start with, in whole segments, or a list; default: /"),
             Key::new("path_regex", Role::Match, text("REGEX"),
-                "A regular expression for the path; with prefix, for paths below it"),
-            Key::new("methods", Role::Match, Shape::OneOrMore(Kind::Method), "The methods; GET includes HEAD; default: all"),
-            Key::new("match", Role::Match, Shape::Table(MATCH), "What else a request must have"),
+                "A regular expression that the path must match; with prefix, only for paths below it"),
+            Key::new("methods", Role::Match, Shape::OneOrMore(Kind::Method), "The methods of the request; GET includes HEAD; default: all"),
+            Key::new("match", Role::Match, Shape::Table(MATCH), "Further conditions on the request"),
             Key::new("listeners", Role::Setting, texts("NAME"), "The listeners that serve it; default: http and https"),
 
             Key::new("upstream", Role::Answer, texts("ADDRESS"),
                 "Where requests go: name:port, address:port, https://name, h2c://name:port, h2://name, \
                  unix:/run/app.sock, mesh://node, or a list"),
-            Key::new("redirect", Role::Answer, Shape::Either(&[text("URL"), Shape::Table(REDIRECT)]), "Redirects elsewhere"),
+            Key::new("redirect", Role::Answer, Shape::Either(&[text("URL"), Shape::Table(REDIRECT)]), "Redirects to this target"),
             Key::new("respond", Role::Answer,
                 Shape::Either(&[STATUS, Shape::One(Kind::Choice(&["silence"])), Shape::Table(RESPOND)]),
                 "Responds with a status, or with silence: the connection is closed without a byte"),
@@ -134,7 +140,7 @@ macro_rules! route_keys {
             Key::planned("response_headers"),
             Key::new("redirect_https", Role::Setting, SWITCH, "Whether requests without TLS are redirected to https"),
             Key::new("hsts", Role::Setting, Shape::Either(&[MAX_AGE, Shape::Table(HSTS)]),
-                "Tells browsers to use https only, for this long (Strict-Transport-Security)"),
+                "How long browsers must use https only (Strict-Transport-Security)"),
             Key::planned("error_pages"),
             Key::planned("compress"),
             Key::planned("buffer"),
@@ -144,7 +150,7 @@ macro_rules! route_keys {
                 "Whether to forward paths that the upstream may read as a path of another route, such as //admin"),
             Key::upstream("host_header", text("HOST"), "The Host header that the upstream gets; default: the client's"),
             Key::upstream("tls", Shape::Table(TLS), "TLS settings for connections to the upstreams"),
-            Key::upstream("connect_timeout", DURATION, "How long a request may spend on connecting, over all endpoints"),
+            Key::upstream("connect_timeout", DURATION, "How long a request may spend connecting, counting all endpoints it tries"),
             Key::upstream("response_timeout", DURATION, RESPONSE_TIMEOUT),
             Key::upstream("stall_timeout", DURATION,
                 "How long a request may go without progress in either direction once its response has begun"),
@@ -171,7 +177,7 @@ pub(crate) const ROUTE: &[Key] = route_keys!(Key::new(
 pub(crate) const REDIRECTS: Shape = Shape::Named(&Shape::Either(&[text("URL"), Shape::Table(REDIRECT)]));
 
 impl Kind {
-    /// What its value looks like in the file.
+    /// The shape of its value in the file.
     pub(crate) fn shape(self) -> Shape {
         match self {
             Self::Routes => Shape::Tables(ROUTE),

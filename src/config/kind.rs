@@ -1,13 +1,13 @@
-//! What the value of a setting looks like, and how its text becomes one.
+//! Kinds of values, and their conversion from text.
 
 use figment::value::{Dict, Value};
 
 use super::path;
 
-/// What a setting's value looks like.
+/// The kind of value that a setting has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A port, 0 for one the kernel picks, or "off".
+    /// A port, 0 to let the kernel pick one, or "off".
     Port,
     /// An IPv4 network inside 127.0.0.0/8.
     Subnet,
@@ -23,19 +23,19 @@ pub enum Kind {
     SizeLimit,
     /// true or false.
     Switch,
-    /// A time with its unit.
+    /// A duration with a unit.
     Duration,
-    /// A time with its unit, or off.
+    /// A duration with a unit, or off.
     TimeLimit,
-    /// A time with its unit, which may be 0.
+    /// A duration with a unit, which can be 0.
     MaxAge,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// An HTTP method.
     Method,
-    /// A directive for the log.
+    /// A filter for the log.
     Filter,
-    /// Text that is called so in the help.
+    /// Text, with its name in the help.
     Text(&'static str),
     /// IP addresses.
     Addresses,
@@ -45,28 +45,28 @@ pub enum Kind {
     File,
     /// The path of a folder.
     Directory,
-    /// Where a local server listens: unix, unix:PATH, an address with its port, or off.
+    /// Where a local server listens: unix, unix:PATH, an address with a port, or off.
     Socket,
-    /// Which hosts go to which upstreams.
+    /// Routes.
     Routes,
-    /// Ports by name, each in a table.
+    /// Named listeners, each in a table.
     Listeners,
     /// Settings for all routes.
     Defaults,
     /// Hosts and paths to redirect.
     Redirects,
-    /// Where other nodes are.
+    /// Other nodes and their addresses.
     Peers,
     /// Pairs of a certificate and its key.
     Certificates,
     /// Other files, or patterns for their names.
     Include,
-    /// A secret itself; never merged with the rest and never shown.
+    /// A secret; never merged with the other values and never shown.
     Secret,
 }
 
 impl Kind {
-    /// What stands for the value in the help.
+    /// The placeholder for the value in the help.
     pub fn value_name(self) -> &'static str {
         match self {
             Self::Port => "PORT",
@@ -92,9 +92,9 @@ impl Kind {
         }
     }
 
-    /// What the file would hold for a value that stands in a flag or a variable.
+    /// Converts the text of a flag or a variable to the value that a file would have.
     ///
-    /// Text that does not fit is kept as text: reading the settings says what was expected instead.
+    /// Invalid text stays text: it is reported when the settings are read.
     pub(super) fn value(self, text: &str, home: Option<&str>) -> Value {
         match self {
             Self::Port | Self::Count | Self::Within(..) | Self::Numbers(_) | Self::Size | Self::SizeLimit => {
@@ -103,7 +103,7 @@ impl Kind {
             Self::Switch => Value::from(text).to_bool_lossy().map_or_else(|| text.into(), Value::from),
             Self::File | Self::Directory => path::expand(text, home).into(),
             Self::Socket => path::of_socket(text, |path| path::expand(path, home)).into(),
-            // A table in the file; here a list, in which a name that is there twice shows.
+            // In a file, peers are a table. Here they are a list, so that duplicate names can be reported.
             Self::Addresses | Self::Networks | Self::Peers => words(text).map(Value::from).collect::<Vec<_>>().into(),
             Self::Routes => text.split_whitespace().map(route).collect::<Vec<_>>().into(),
             Self::Subnet
@@ -124,18 +124,18 @@ impl Kind {
     }
 }
 
-/// The words of a list that is written as one string.
+/// Splits a list in a string at commas and spaces.
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty())
 }
 
-/// `HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]` as the table it stands for.
+/// Converts `HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]` to a table.
 fn route(text: &str) -> Value {
-    // From the right: a prefix may hold an equals sign, an upstream may not.
+    // From the right: a prefix can contain an equals sign, an upstream cannot.
     let Some((from, to)) = text.rsplit_once('=') else { return text.into() };
     let mut table = Dict::new();
     let host = match from.split_once('/') {
-        // A scheme, which the host will be told of.
+        // A URL. Keep its scheme, which is reported when the host is parsed.
         Some((scheme, rest)) if scheme.ends_with(':') && rest.starts_with('/') => from,
         Some((host, prefix)) => {
             table.insert("prefix".into(), format!("/{prefix}").into());
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_stay_text_where_text_is_wanted() {
+    fn numbers_stay_text_for_settings_that_are_text() {
         assert_eq!(Kind::Filter.value("0123", None), Value::from("0123"));
         assert_eq!(Kind::Directory.value("0123", None), Value::from("0123"));
         assert_eq!(Kind::Port.value("0123", None), Value::from(123u64));
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_is_a_table() {
+    fn a_route_becomes_a_table() {
         let expected: Value = map! {
             "host" => Value::from("*.example.com"),
             "prefix" => Value::from("/a=b"),

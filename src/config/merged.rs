@@ -1,4 +1,4 @@
-//! The values of all sources merged, each with its origin.
+//! The merged values of all sources, each with its origin.
 
 use std::sync::Arc;
 
@@ -16,47 +16,47 @@ use super::{
     texts::Rank,
 };
 
-/// The values of all sources, the strongest for each key.
+/// The values of all sources. For each key, the strongest source wins.
 #[derive(Debug)]
 pub(crate) struct Merged {
-    /// Each look at them through the figment would copy them all, and there may be a hundred thousand routes.
+    /// Kept here because each lookup in a `Figment` copies all values, and there may be a hundred thousand routes.
     values: Value,
     sources: Figment,
     files: Option<Arc<Files>>,
 }
 
 impl Merged {
-    /// `files` is one of the sources.
+    /// `files` must be one of the sources.
     pub(super) fn new(sources: Figment, files: Option<Arc<Files>>) -> Self {
-        // Nothing is asked of the sources that could fail: they are read before.
+        // This cannot fail, because the sources have already been read.
         let values = sources.find_value("").unwrap_or_else(|_| Dict::new().into());
         Self { values, sources, files }
     }
 
-    /// The value of a setting, if any source has one.
+    /// The value of a setting, if any source sets it.
     pub(crate) fn node(&self, key: &str) -> Option<Node<'_>> {
         let value = self.values.as_dict()?.get(key)?;
         let source = self.sources.get_metadata(value.tag())?;
         Some(Node { value, source, path: vec![key.to_owned()], files: self.files.as_deref() })
     }
 
-    /// The validated value of a setting, if any source has one and it is good.
+    /// The parsed value of a setting, if any source sets it. Reports an invalid value.
     pub(crate) fn read<T: Parse>(&self, key: &str, problems: &mut Problems) -> Option<T> {
         self.node(key)?.read(problems)
     }
 
-    /// The validated elements of a list; none where no source has the list.
+    /// The parsed elements of a list; empty if no source sets it. Reports invalid elements.
     pub(crate) fn read_list<T: Parse>(&self, key: &str, problems: &mut Problems) -> Vec<T> {
         self.node(key).map(|node| node.read_list(problems)).unwrap_or_default()
     }
 
-    /// The elements of a list; none where no source has the list.
+    /// The elements of a list; empty if no source sets it.
     pub(crate) fn elements(&self, key: &str, problems: &mut Problems) -> Vec<Node<'_>> {
         self.node(key).and_then(|node| problems.note(node.elements())).unwrap_or_default()
     }
 }
 
-/// A value that knows where it was written.
+/// A value that knows where it is set.
 #[derive(Debug, Clone)]
 pub(crate) struct Node<'a> {
     pub(crate) value: &'a Value,
@@ -67,18 +67,18 @@ pub(crate) struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// `--http`, `PMESH_HTTP`, `/etc/pmesh/config.toml:3` or `default`; in a file also what came from the environment:
+    /// `--http`, `PMESH_HTTP`, `/etc/pmesh/config.toml:3` or `default`; in a file with references to the environment:
     /// `/etc/pmesh/config.toml:3, from ${PORT}`.
     pub(crate) fn origin(&self) -> String {
         self.in_file().map_or_else(|| self.name_of_source(), |found| found.origin())
     }
 
-    /// Where to fix this: the origin, and in a file the key.
+    /// Where to fix this: the origin, and for a file also the key.
     pub(crate) fn place(&self) -> String {
         self.in_file().map_or_else(|| self.name_of_source(), |found| found.place())
     }
 
-    /// The references to the environment in this string of a file. Its value may be a secret: no message shows it.
+    /// The references to the environment in this string. If it has any, no message shows its value: it may be a secret.
     pub(crate) fn references(&self) -> Option<String> {
         self.in_file()?.references()
     }
@@ -91,22 +91,22 @@ impl<'a> Node<'a> {
         self.files.filter(|_| self.is_from_file()).map(|files| files.find(&self.path))
     }
 
-    /// Whether this was written in a file of settings.
+    /// Whether this comes from a configuration file.
     pub(crate) fn is_from_file(&self) -> bool {
         matches!(self.source.source, Some(Source::File(_)))
     }
 
-    /// Whether no one wrote this.
+    /// Whether this is a default, which the user did not set.
     pub(crate) fn is_default(&self) -> bool {
         self.source.name == Rank::Default.name()
     }
 
-    /// Something is wrong here.
+    /// A problem with this value.
     pub(crate) fn problem(&self, message: impl Into<String>) -> Problem {
         Problem::new(self.place(), message)
     }
 
-    /// This is not what is wanted here.
+    /// A problem: something else was expected here.
     pub(crate) fn unexpected(&self, expected: &str) -> Problem {
         let found = match self.references() {
             Some(_) => "a value that is not shown".into(),
@@ -115,8 +115,8 @@ impl<'a> Node<'a> {
         self.problem(format!("expected {expected}, found {found}"))
     }
 
-    /// Reports that this table lacks a key, unless it has one that is not `known`: that is most likely the missing
-    /// one, misspelled.
+    /// Reports that this table lacks a key, unless one of its keys is not `known`: that is most likely the missing key,
+    /// misspelled.
     pub(crate) fn lacks(&self, message: impl Into<String>, known: &[Key], problems: &mut Problems) {
         let is_known = |key: &String| known.iter().any(|known| known.name == key);
         if self.value.as_dict().is_none_or(|table| table.keys().all(is_known)) {
@@ -124,28 +124,28 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The value under `key` of a table.
+    /// The value of a key of this table.
     pub(crate) fn field(&self, key: &str) -> Option<Self> {
         Some(self.child(key.to_owned(), self.value.as_dict()?.get(key)?))
     }
 
-    /// The elements of a list.
+    /// The elements of this list.
     pub(crate) fn elements(&self) -> Result<Vec<Self>, Problem> {
         let values = self.value.as_array().ok_or_else(|| self.no_list())?;
         Ok(values.iter().enumerate().map(|(index, value)| self.child(index.to_string(), value)).collect())
     }
 
-    /// The elements of a list; any other value counts as a list of one.
+    /// The elements of this list; a value that is no list counts as a list of one.
     pub(crate) fn one_or_more(&self) -> Vec<Self> {
         self.elements().unwrap_or_else(|_| vec![self.clone()])
     }
 
-    /// Whether this is `false`, which removes what would be inherited.
+    /// Whether this is `false`, which removes an inherited value.
     pub(crate) fn is_false(&self) -> bool {
         matches!(self.value, Value::Bool(_, false))
     }
 
-    /// Whether this is a list without elements.
+    /// Whether this is an empty list.
     pub(crate) fn is_empty_list(&self) -> bool {
         self.value.as_array().is_some_and(<[_]>::is_empty)
     }
@@ -168,7 +168,7 @@ impl<'a> Node<'a> {
     pub(crate) fn parse<T: Parse>(&self) -> Result<T, Problem> {
         T::parse(self.value).or_else(|reason| {
             if self.references().is_some() {
-                // Without the reason, which may repeat the value.
+                // The reason is left out, because it may repeat the value.
                 return unquoted(self.value).ok_or_else(|| self.unexpected(T::EXPECTED));
             }
             let mut problem = self.unexpected(T::EXPECTED);
@@ -193,7 +193,7 @@ impl<'a> Node<'a> {
         self.one_or_more().iter().filter_map(|element| element.read(problems)).collect()
     }
 
-    /// Validates the last key that leads here.
+    /// Parses the key of this value, for tables whose keys are names.
     pub(crate) fn read_key<T: Parse>(&self, key: &str, problems: &mut Problems) -> Option<T> {
         let invalid = |reason: Reason| {
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -214,13 +214,13 @@ impl<'a> Node<'a> {
     }
 }
 
-/// A number or a switch from a string of the file: a variable holds only text.
+/// A number or a switch from a string with references: variables only hold text.
 fn unquoted<T: Parse>(value: &Value) -> Option<T> {
     let number = value.as_str()?.parse::<u64>().ok().and_then(|number| T::parse(&number.into()).ok());
     number.or_else(|| T::parse(&value.to_bool_lossy()?.into()).ok())
 }
 
-/// Advice on a value that would be valid with quotes, or without.
+/// Advice on a value that would be valid with quotes, or without them.
 fn requoted<T: Parse>(value: &Value) -> Option<String> {
     let (instead, advice) = match value {
         Value::String(_, text) => {

@@ -1,13 +1,12 @@
-//! Where settings come from: one table of all settings, four sources, one merge.
+//! Reads settings from flags, the environment, files and defaults, and merges them.
 //!
-//! Flags win over the environment, the environment over the file, the file over the defaults. A list of a stronger
-//! source replaces that of a weaker one as a whole. Values keep the place they were written at until
-//! [`settings`](crate::settings) are read from them, so that a bad one is reported there: as a flag, as a
-//! variable, or as a line of the file. Values are taken one by one rather than through one serde struct, because
-//! serde stops at the first problem and a person wants to hear of all of them.
+//! Flags win over the environment, the environment over the file, and the file over the defaults. A list replaces the
+//! list of a weaker source as a whole. Each value knows where it is set, so that errors can name the flag, the variable,
+//! or the line of the file. [`settings`](crate::settings) parses the values one by one instead of through a serde struct,
+//! because serde stops at the first error and users want to see all of them.
 //!
-//! Strings of the file may refer to the environment. Each value from there is recorded with its place, so that errors
-//! name the variable and do not show the value.
+//! Strings in the file can refer to the environment. These references are recorded: errors name the variable, and never
+//! show its value.
 
 mod defaults;
 mod environment;

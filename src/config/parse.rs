@@ -1,4 +1,4 @@
-//! Values to types: what was expected, and why a value does not fit.
+//! Parsing of values: what was expected, and why a value is invalid.
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
@@ -6,19 +6,19 @@ use figment::value::Value;
 use ipnet::{IpNet, Ipv4Net};
 use pmesh_layers::connect::{InvalidSubnet, SourceSubnet};
 
-/// Why a value will not do, where what was expected does not say it already.
+/// Why a value is invalid, if [`Parse::EXPECTED`] does not already say it.
 pub(crate) type Reason = Option<String>;
 
-/// A type that a value of a setting is turned into.
+/// A type that is parsed from the value of a setting.
 pub(crate) trait Parse: Sized {
-    /// What a person should have written.
+    /// What is valid, for error messages: "expected …".
     const EXPECTED: &'static str;
 
-    /// Validates the value.
+    /// Parses the value.
     fn parse(value: &Value) -> Result<Self, Reason>;
 }
 
-/// The value if it is a string.
+/// The value, if it is a string.
 pub(crate) fn text(value: &Value) -> Result<&str, Reason> {
     value.as_str().ok_or(None)
 }
@@ -58,8 +58,10 @@ impl Parse for PathBuf {
     fn parse(value: &Value) -> Result<Self, Reason> {
         match text(value)? {
             "" => Err(None),
-            // What could be expanded was, when the value was read.
-            text if text == "~" || text.starts_with("~/") => Err(Some("HOME is not set, which ~ stands for".into())),
+            // `~` is expanded when the value is read. It is only left if there is no home.
+            text if text == "~" || text.starts_with("~/") => {
+                Err(Some("~ cannot be expanded, because HOME is not set".into()))
+            }
             text => Ok(text.into()),
         }
     }
@@ -134,7 +136,7 @@ impl Parse for IpNet {
     }
 }
 
-/// A loopback network, by the rules of [`SourceSubnet`].
+/// A loopback network that [`SourceSubnet`] accepts.
 impl Parse for Ipv4Net {
     const EXPECTED: &'static str = "an IPv4 network inside 127.0.0.0/8, such as 127.2.0.0/16";
 

@@ -1,8 +1,8 @@
-//! Paths in settings: `~`, and relative to the file that names them.
+//! Paths in settings: `~/`, and paths relative to the file that contains them.
 
 use std::path::{MAIN_SEPARATOR, Path};
 
-/// Replaces a leading `~` by the user's home; leaves it where there is none to put there.
+/// Replaces a leading `~` by the user's home, if that is known.
 pub(super) fn expand(text: &str, home: Option<&str>) -> String {
     match (text.strip_prefix('~'), home) {
         (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with(MAIN_SEPARATOR) => format!("{home}{rest}"),
@@ -10,17 +10,17 @@ pub(super) fn expand(text: &str, home: Option<&str>) -> String {
     }
 }
 
-/// A path that was written in a file in `folder`.
+/// Resolves a path that is written in a file in `folder`.
 pub(super) fn beside(folder: &Path, text: &str, home: Option<&str>) -> String {
     match text {
         "" | "~" => expand(text, home),
         _ if text.starts_with("~/") => expand(text, home),
-        // Lossless: the path of a file comes from a `String`, so the folder is UTF-8.
+        // This loses nothing: the path of the file comes from a `String`, so the folder is UTF-8.
         _ => folder.join(text).to_string_lossy().into_owned(),
     }
 }
 
-/// The path in `unix:PATH`, mapped; any other address stays as it is.
+/// Maps the path in `unix:PATH`. Leaves other addresses as they are.
 pub(super) fn of_socket(text: &str, map: impl FnOnce(&str) -> String) -> String {
     text.strip_prefix("unix:").map_or_else(|| text.to_owned(), |path| format!("unix:{}", map(path)))
 }
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_a_file_start_at_its_folder() {
+    fn paths_in_a_file_are_relative_to_its_folder() {
         for (text, expected) in [("a.pem", "/etc/pmesh/a.pem"), ("/a.pem", "/a.pem"), ("~/a.pem", "/root/a.pem")] {
             assert_eq!(beside(Path::new("/etc/pmesh"), text, Some("/root")), expected);
         }

@@ -1,4 +1,4 @@
-//! A file name, or a pattern for file names.
+//! File names and patterns for them.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use glob::{GlobError, MatchOptions};
 
 use super::path;
 
-/// What `*` and `?` match: no hidden files, such as those that editors make while they write.
+/// `*` and `?` do not match hidden files, such as the temporary files of editors.
 const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
@@ -20,7 +20,7 @@ pub(super) enum Pattern {
 }
 
 impl Pattern {
-    /// Parses an entry of a file in `folder`.
+    /// Parses an entry in a file in `folder`.
     pub(super) fn new(text: &str, folder: &Path, user_home: Option<&str>) -> Result<Self, String> {
         if !text.contains(['*', '?', '[']) {
             return Ok(Self::Name(path::beside(folder, text, user_home).into()));
@@ -29,7 +29,7 @@ impl Pattern {
             (Some(rest), Some(home)) => (Path::new(home), rest),
             _ => (folder, text),
         };
-        // The folder is not part of the pattern. `components` removes `./` and `//`, which `glob` does not handle.
+        // The name of the folder is literal. `components` removes `./` and `//`, which `glob` does not handle.
         let escaped = glob::Pattern::escape(&folder.to_string_lossy());
         let pattern: PathBuf = Path::new(&escaped).join(rest).components().collect();
         let pattern = pattern.to_string_lossy().into_owned();
@@ -37,7 +37,7 @@ impl Pattern {
         Ok(Self::Glob(pattern))
     }
 
-    /// The files that exist now, sorted by name. A folder that cannot be read goes to `report`.
+    /// The files that exist now, sorted by name. Calls `report` for each folder that cannot be read.
     pub(super) fn find(&self, mut report: impl FnMut(&GlobError)) -> Vec<PathBuf> {
         let pattern = match self {
             Self::Name(path) => return vec![path.clone()],
@@ -45,10 +45,10 @@ impl Pattern {
         };
         let is_meant = |file: &PathBuf| {
             let is_backup = file.to_string_lossy().ends_with('~') && !pattern.ends_with('~');
-            // A dangling link is kept, and reported when it is read. Reading a pipe might never end.
+            // A dangling link is kept: it is reported when it is read. Pipes are skipped: reading one might never end.
             !is_backup && (file.is_file() || !file.exists())
         };
-        // The pattern is valid.
+        // `new` has checked the pattern.
         let matching = glob::glob_with(pattern, OPTIONS).into_iter().flatten();
         let mut files: Vec<_> =
             matching.filter_map(|file| file.inspect_err(&mut report).ok()).filter(is_meant).collect();
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_folder_is_not_part_of_the_pattern() {
+    fn patterns_match_files_below_a_folder_whose_name_is_literal() {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path().join("[a]*");
         fs::create_dir_all(folder.join("b")).expect("a folder");

@@ -1,4 +1,4 @@
-//! Values from the environment in strings of the file: `${NAME}` and `${NAME:-default}`.
+//! References to the environment in strings of the file: `${NAME}` and `${NAME:-default}`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +9,12 @@ use super::environment::Environment;
 /// Keys and indexes that lead to a value.
 type Path = Vec<String>;
 
-/// Which strings of the file refer to the environment, and what each took from there: `${NAME}`, or
-/// `the default of ${NAME}`.
+/// The strings of a file that refer to the environment, each with its references: `${NAME}`, or `the default of ${NAME}`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct References(BTreeMap<Path, Vec<String>>);
 
 impl References {
-    /// Replaces all references with the values of their variables. Errors go to `report`, with the path of the
-    /// string.
+    /// Replaces all references with the values of their variables. Calls `report` for each invalid string, with its path.
     pub(super) fn expand(
         values: &mut Dict,
         environment: &Environment,
@@ -27,13 +25,13 @@ impl References {
         found
     }
 
-    /// What the value at `path` took from the environment, if it is a string that refers to it.
+    /// The references in the string at `path`, if it has any.
     pub(super) fn of(&self, path: &[String]) -> Option<String> {
         self.0.get(path).map(|sources| sources.join(", "))
     }
 
-    /// What the value at `path` and all values inside it took from the environment, except for the children of a
-    /// route, which are looked up by their own paths.
+    /// The references in the value at `path` and in all values inside it. The children of a route do not count: they are
+    /// looked up by their own paths.
     pub(super) fn inside(&self, path: &[String]) -> Option<String> {
         let inside = self.0.range(path.to_vec()..).take_while(|(other, _)| other.starts_with(path));
         let inside = inside.filter(|(other, _)| other.get(path.len()).is_none_or(|key| key != "routes"));
@@ -85,12 +83,12 @@ impl References {
     }
 }
 
-/// The end of every message about bad syntax.
+/// The advice at the end of each message about bad syntax.
 const INSTEAD: &str = "write ${NAME} or ${NAME:-default}, or $${ for a literal ${";
 
-/// Expands the references in a string. Also returns where their values are from.
+/// Expands the references in a string. Also returns where their values came from.
 ///
-/// `$$` is a literal `$`, and so is a `$` before anything but a brace: passwords and regular expressions have them.
+/// `$$` is a literal `$`. So is a `$` before anything except `{`, because passwords and regular expressions contain it.
 fn expand(text: &str, environment: &Environment) -> Result<(String, Vec<String>), String> {
     let (mut expanded, mut sources) = (String::with_capacity(text.len()), Vec::new());
     let mut rest = text;
@@ -98,7 +96,7 @@ fn expand(text: &str, environment: &Environment) -> Result<(String, Vec<String>)
         expanded += before;
         rest = after;
         if let Some(after) = rest.strip_prefix('{') {
-            // The text may hold a password: only names are repeated.
+            // The text may contain a password, so errors only repeat names.
             let (inside, after) = after.split_once('}').ok_or_else(|| format!("a ${{ is not closed: {INSTEAD}"))?;
             rest = after;
             let (value, source) = value(inside, environment)?;
@@ -113,7 +111,7 @@ fn expand(text: &str, environment: &Environment) -> Result<(String, Vec<String>)
     Ok((expanded, sources))
 }
 
-/// The value of `${inside}`, and where it is from.
+/// The value of `${inside}`, and where it came from.
 fn value(inside: &str, environment: &Environment) -> Result<(String, String), String> {
     let is_in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let (name, rest) = inside.split_at(inside.find(|c| !is_in_name(c)).unwrap_or(inside.len()));

@@ -1,4 +1,4 @@
-//! Paths in a file are relative to the folder of that file.
+//! Resolves relative paths in a file against its folder.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::{
     shape::{self, Shape},
 };
 
-/// Makes all paths absolute, as if they were written in `folder`.
+/// Resolves all paths in the values of a file in `folder`.
 pub(super) fn resolve(values: &mut Dict, folder: &Path, user_home: Option<&str>) {
     let beside = |text: &str| path::beside(folder, text, user_home);
     for setting in SETTINGS {

@@ -1,13 +1,13 @@
-//! Text that is never shown.
+//! Secret text, which is never shown.
 
 use std::fmt;
 
-/// Text that must not be shown.
+/// Secret text. Its `Debug` output does not contain it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text, for the one who derives keys from it.
+    /// Returns the text. Do not log it or show it in a message.
     pub fn expose(&self) -> &str {
         &self.0
     }

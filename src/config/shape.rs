@@ -1,43 +1,43 @@
-//! What is known of a key of the file: what its value looks like, and its role in a route.
+//! The shape of each key's value in the file, and the role of the key in a route.
 
 use super::Kind;
 
 /// A key of a table in the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Key {
-    /// The key.
+    /// The name of the key.
     pub(crate) name: &'static str,
-    /// What its value looks like.
+    /// The shape of its value.
     pub(crate) shape: Shape,
     /// Its role in a route.
     pub(crate) role: Role,
-    /// One line about it.
+    /// A description in one line.
     pub(crate) help: &'static str,
-    /// Whether its table needs it.
+    /// Whether its table must have it.
     pub(crate) is_required: bool,
     /// Whether it has no effect on a route without an upstream.
     pub(crate) is_for_upstreams: bool,
 }
 
-/// What the value of a key looks like.
+/// The shape of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// One value.
     One(Kind),
-    /// A value, or a list of them.
+    /// One value, or a list of values.
     OneOrMore(Kind),
     /// A table with these keys.
     Table(&'static [Key]),
-    /// `[[key]]`, with these keys.
+    /// A list of tables (`[[key]]`) with these keys.
     Tables(&'static [Key]),
-    /// A table with any keys, such as names.
+    /// A table whose keys are names.
     Named(&'static Shape),
-    /// One of these.
+    /// One of these shapes.
     Either(&'static [Shape]),
 }
 
 impl Shape {
-    /// The keys of the table that the value is, or may be.
+    /// The keys of the value, if it can be a table.
     pub(crate) fn table(self) -> Option<&'static [Key]> {
         match self {
             Self::Table(keys) => Some(keys),
@@ -50,11 +50,11 @@ impl Shape {
 /// The role of a key in a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Which requests the route is for. A child replaces the whole path of its parent.
+    /// Selects the requests of the route. A path of a child replaces all paths of its parent.
     Match,
-    /// How they are answered. An answer of a child replaces that of its parent.
+    /// How requests are answered. The answer of a child replaces the answer of its parent.
     Answer,
-    /// Anything else. A child inherits it, and `[defaults]` may hold it.
+    /// Anything else. Children inherit it, and `[defaults]` can set it.
     Setting,
     /// Never inherited.
     Own,
@@ -86,12 +86,12 @@ impl Key {
     }
 }
 
-/// The key of a table.
+/// Finds a key by name.
 pub(crate) fn key(keys: &'static [Key], name: &str) -> Option<&'static Key> {
     keys.iter().find(|key| key.name == name)
 }
 
-/// The message about a planned key.
+/// The error message for a planned key.
 pub(crate) fn planned(name: &str) -> String {
     format!("`{name}` is planned, but not available in this version")
 }

@@ -1,4 +1,4 @@
-//! How keys and values are shown in messages.
+//! Formats keys and values for messages.
 
 use std::borrow::Cow;
 
@@ -13,13 +13,13 @@ pub(super) fn dotted(path: &[String]) -> String {
     })
 }
 
-/// A key as it stands in TOML.
+/// A key as written in TOML.
 fn quoted(key: &str) -> Cow<'_, str> {
     let is_bare = key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
     if is_bare { key.into() } else { format!("{key:?}").into() }
 }
 
-/// A value as it was written, or its kind.
+/// A scalar as written in TOML, or the kind of any other value.
 pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::String(_, text) => format!("{:?}", without_password(text)),
@@ -32,7 +32,7 @@ pub(super) fn shown(value: &Value) -> String {
     }
 }
 
-/// Hides the password of an address: messages may end up in a log.
+/// Hides the password in an address, because messages may end up in a log.
 pub(super) fn without_password(text: &str) -> Cow<'_, str> {
     let user = text.find("://").map_or(0, |scheme| scheme + 3);
     let password = text.rfind('@').and_then(|end| Some((user + text.get(user..end)?.find(':')?, end)));
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_quoted_where_toml_needs_it() {
+    fn keys_are_quoted_where_toml_requires_it() {
         for (path, expected) in [
             (&["routes", "0", "prefix"][..], "routes[0].prefix"),
             (&["redirects", "www.example.com"], "redirects.\"www.example.com\""),

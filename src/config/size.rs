@@ -1,10 +1,10 @@
-//! Sizes with units, and limits that may be off.
+//! Sizes with units, and limits that can be off.
 
 use figment::value::Value;
 
 use super::{Parse, Reason};
 
-/// What may stand behind the number of a size, and how many bytes it is.
+/// The units of sizes, in bytes.
 const UNITS: [(&str, u64); 8] = [
     ("B", 1),
     ("KiB", 1 << 10),
@@ -16,12 +16,12 @@ const UNITS: [(&str, u64); 8] = [
     ("GB", 1_000_000_000),
 ];
 
-/// A number of bytes: of itself, or with a unit.
+/// A number of bytes, written with or without a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u64);
 
 impl Parse for Size {
-    const EXPECTED: &'static str = "a size in bytes, or such as 64KiB or 10MiB";
+    const EXPECTED: &'static str = "a size in bytes, or with a unit, such as 64KiB or 10MiB";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         if let Some(number) = value.to_u128() {
@@ -44,7 +44,7 @@ impl Parse for Size {
     }
 }
 
-/// A limit that may be off.
+/// A limit that can be off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SizeLimit(pub(crate) Option<u64>);
 
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_have_units_or_are_bytes() {
+    fn a_size_without_a_unit_is_in_bytes() {
         for (text, expected) in [
             ("0", Some(0)),
             ("100", Some(100)),

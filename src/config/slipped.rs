@@ -1,4 +1,4 @@
-//! Top-level settings that may have slipped into a route: TOML takes every key below a table as part of it.
+//! Finds top-level settings that may have slipped into a route, because TOML treats every key below a table as part of it.
 
 use toml_edit::TableLike;
 
@@ -8,7 +8,7 @@ use super::{
     toml::{self, Lines},
 };
 
-/// Keys of routes that were most likely meant for the top level: the setting exists in both places, and an empty line
+/// Finds keys of routes that were most likely meant for the top level: both places have this setting, and an empty line
 /// separates the key from the rest of the route.
 pub(super) fn slipped(root: &dyn TableLike, text: &str, lines: &Lines) -> Vec<(Vec<String>, String)> {
     let mut found = Vec::new();
@@ -21,7 +21,7 @@ pub(super) fn slipped(root: &dyn TableLike, text: &str, lines: &Lines) -> Vec<(V
             };
             for (name, _) in table.iter().filter(|(name, _)| of_both(name)) {
                 let Some(span) = table.key(name).and_then(toml_edit::Key::span) else { continue };
-                // From the line above the key, past comments.
+                // The nearest line above the key that is not a comment.
                 let above = text[..lines.at(span.start) - 1].iter().rev();
                 let before = above.map(|line| line.trim()).find(|line| !line.starts_with('#'));
                 if before == Some("") {

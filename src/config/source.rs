@@ -1,4 +1,4 @@
-//! All sources together, read anew for each reload.
+//! All sources of settings. The files are read again on each reload.
 
 use std::{
     ffi::OsString,
@@ -21,38 +21,37 @@ use super::{
     watched::Watched,
 };
 
-/// Where settings are read from. Flags and variables stay what they were at the start of the program; the file is read
-/// anew each time.
+/// Where settings are read from. Flags and variables stay as they were at startup; files are read again each time.
 #[derive(Clone)]
 pub struct Source {
     flags: Vec<(&'static Setting, String)>,
     environment: Environment,
-    /// Variables that could not be read.
+    /// Problems with variables.
     problems: Problems,
     defaults: Defaults,
 }
 
-/// What all sources together say, not validated yet.
+/// The merged values of all sources, not yet validated.
 pub(crate) struct Raw {
     pub(crate) merged: Merged,
-    /// `PMESH_SECRET`, kept apart from everything that is merged and shown.
+    /// `PMESH_SECRET`. Kept apart, because everything else is merged and shown.
     pub(crate) secret: Option<Secret>,
     /// The main file, if there is one.
     pub(crate) file: Option<PathBuf>,
-    /// The files that it includes.
+    /// The files that the main file includes.
     pub(crate) included: Vec<PathBuf>,
-    /// What to watch for changes.
+    /// The files to watch for changes.
     pub(crate) watched: Watched,
-    /// The files that were looked for in vain.
+    /// The files that were looked for, but do not exist.
     pub(crate) looked_for: Vec<PathBuf>,
-    /// Possible mistakes.
+    /// Warnings.
     pub(crate) doubts: Vec<Problem>,
-    /// Mistakes.
+    /// Errors.
     pub(crate) problems: Problems,
 }
 
 impl Source {
-    /// `environment` is what [`std::env::vars_os`] gives. `HOME` is taken from it, to expand `~/`.
+    /// `environment` is usually [`std::env::vars_os`]. Its `HOME` is used to expand `~/`.
     pub fn new(
         flags: Vec<(&'static Setting, String)>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -63,7 +62,7 @@ impl Source {
         Self { flags, environment, problems, defaults }
     }
 
-    /// A user without a home, which not even the user database knows.
+    /// For a user without a home: `HOME` is not set, and the user database is not asked.
     #[cfg(test)]
     pub(crate) fn without_home(
         flags: Vec<(&'static Setting, String)>,
@@ -79,7 +78,7 @@ impl Source {
         self.read_keys(None)
     }
 
-    /// The same, but takes only `keys` from the main file, or nothing if it is invalid TOML. Reads no included files.
+    /// Reads only `keys` from the main file, or nothing if it is not valid TOML. Ignores included files.
     pub(crate) fn read_only(&self, keys: &[&str]) -> Result<Raw, Error> {
         self.read_keys(Some(keys))
     }
@@ -104,9 +103,9 @@ impl Source {
         });
         let (file, looked_for) = match opened {
             Ok(opened) => opened,
-            // The node is asked all the same, and says so itself.
+            // The command asks the running node anyway.
             Err(_) if keys.is_some() => (None, Vec::new()),
-            // Without the file, the other sources cannot be judged.
+            // Without the file, the other sources cannot be validated.
             Err(problem) => {
                 problems.push(problem);
                 return Err(problems.into());
@@ -151,12 +150,12 @@ impl fmt::Debug for Source {
     }
 }
 
-/// A flag or a variable for one more route replaces those of the file, which may not be meant.
+/// A flag or a variable replaces all routes in the files. The user may only have wanted to add a route.
 fn replaced_routes(files: &Files, merged: &Merged) -> Option<Problem> {
     let routes = merged.node("routes").filter(|routes| files.routes() > 0 && !routes.is_from_file())?;
     let count = match files.routes() {
         1 => "the route".to_owned(),
         count => format!("all {count} routes"),
     };
-    Some(routes.problem(format!("replaces {count} of the file")))
+    Some(routes.problem(format!("replaces {count} in the file")))
 }

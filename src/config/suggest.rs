@@ -1,8 +1,8 @@
-//! Did you mean: names from other programs, and typos.
+//! "Did you mean": suggestions for typos and for names from other programs.
 
 use super::SETTINGS;
 
-/// Names from other programs, each with the keys that it may mean here; the first one that is valid in its place is
+/// Names from other programs, each with the keys that it may stand for. The first key that is valid in its place is
 /// suggested.
 const ELSEWHERE: &[(&str, &[&str])] = &[
     ("address", &["bind"]),
@@ -81,14 +81,14 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     ("worker_processes", &["workers"]),
 ];
 
-/// The flag, without its dashes, that other programs call `word`.
+/// The flag that other programs call `word`, without its leading dashes.
 pub(crate) fn flag_meant_by(word: &str) -> Option<&'static str> {
     let word = folded(word);
     let (_, ours) = ELSEWHERE.iter().find(|(name, _)| *name == word)?;
     SETTINGS.iter().find(|setting| ours.contains(&setting.key))?.flag
 }
 
-/// "; did you mean …?" for the candidate that `word` most likely stands for, or nothing.
+/// "; did you mean …?" with the candidate that `word` most likely stands for, or an empty string.
 pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     match nearest(word, candidates) {
         Some(candidate) => format!("; did you mean `{candidate}`?"),
@@ -101,7 +101,7 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     let word = folded(word);
     let candidates: Vec<_> = candidates.into_iter().map(|candidate| (folded(candidate), candidate)).collect();
     let named = meant_by(&word).iter().find_map(|own| candidates.iter().find(|(folded, _)| folded == own));
-    // One typo per three letters, and three at most: with more it is another word.
+    // One typo per three letters, and three at most. With more, it is another word.
     let allowed = (word.chars().count() / 3).clamp(1, 3);
     let slipped = || {
         let slips = candidates.iter().map(|found| (strsim::damerau_levenshtein(&word, &found.0), found));
@@ -110,7 +110,7 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     named.or_else(slipped).map(|(_, candidate)| *candidate)
 }
 
-/// Whether `word` is the key `own`, or a name of another program for it.
+/// Whether `word` is the key `own`, or another program's name for it.
 pub(super) fn names(word: &str, own: &str) -> bool {
     let word = folded(word);
     word == own || meant_by(&word).contains(&own)
@@ -120,8 +120,7 @@ fn meant_by(folded: &str) -> &'static [&'static str] {
     ELSEWHERE.iter().find(|(name, _)| *name == folded).map_or(&[], |(_, ours)| ours)
 }
 
-/// The form in which words are compared: `Keep-Alive` becomes `keep_alive`. The prefix of variables is dropped,
-/// because they all share it.
+/// Normalizes a word for comparison: `Keep-Alive` becomes `keep_alive`. Drops the prefix that all variables share.
 fn folded(word: &str) -> String {
     let word = word.to_lowercase().replace('-', "_");
     word.strip_prefix("pmesh_").map(str::to_owned).unwrap_or(word)
@@ -136,7 +135,7 @@ mod tests {
     };
 
     #[test]
-    fn suggests_what_is_near_and_nothing_else() {
+    fn suggests_only_similar_words() {
         for (word, expected) in [
             ("htpp", Some("http")),
             ("htttps", Some("https")),

@@ -1,4 +1,4 @@
-//! Lines that are not TOML, and what to write instead.
+//! Advice on lines that are not valid TOML.
 
 use toml_edit::Document;
 
@@ -7,7 +7,7 @@ use super::shown::without_password;
 const ROUTE: &str = "a route begins with a [[routes]] line, followed by lines such as host = \"example.com\" and \
                      upstream = \"127.0.0.1:3000\"";
 
-/// What to write instead of an invalid line, as the end of a message.
+/// What to write instead of an invalid line, to append to a message.
 pub(super) fn advice(line: &str) -> String {
     if let Some(instead) = valid_instead(line) {
         return format!(": write {}", without_password(&instead));
@@ -22,8 +22,7 @@ pub(super) fn advice(line: &str) -> String {
     String::new()
 }
 
-/// The valid line that an invalid one most likely means: with an equals sign, quotes around text, `true` in lower case,
-/// and nothing at its end.
+/// Corrects an invalid line: writes an equals sign, quotes around text, `true` in lower case, and nothing after the value.
 fn valid_instead(line: &str) -> Option<String> {
     let is_valid = |line: &str| Document::parse(line).is_ok();
     let (key, value) = line.split_once(['=', ':'])?;
@@ -42,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_what_to_write() {
+    fn advice_says_what_to_write() {
         for (line, expected) in [
             ("bind = 0.0.0.0 # all", ": write bind = \"0.0.0.0\""),
             ("connect_timeout = 30s", ": write connect_timeout = \"30s\""),

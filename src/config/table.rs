@@ -2,46 +2,46 @@
 
 use super::Kind;
 
-/// One setting: what it is called in each source, what it looks like and what it is for.
+/// A setting: its name in each source, the kind of its value, and its purpose.
 ///
-/// The command line, the environment, the check for unknown keys, `pmesh explain` and the tests all read this table.
+/// The command line, the environment, the check for unknown keys, `pmesh explain` and the tests all use this table.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// The heading in the help.
+    /// The heading in `--help`.
     pub group: &'static str,
-    /// The key in the file, and the name in `pmesh explain`.
+    /// The key in the file, which is also the name in `pmesh explain`.
     pub key: &'static str,
-    /// The flag, without its dashes.
+    /// The flag, without its leading dashes.
     pub flag: Option<&'static str>,
     /// The environment variable.
     pub variable: Option<&'static str>,
-    /// Whether the file may hold it.
+    /// Whether the main file may set it.
     pub in_file: bool,
-    /// Whether included files may hold it, too.
+    /// Whether included files may set it, too.
     pub in_included: bool,
-    /// What its value looks like.
+    /// The kind of value.
     pub kind: Kind,
-    /// Its value if no source sets it.
+    /// The value if no source sets it.
     pub default: Fallback,
-    /// Its default in `pmesh demo`, if that differs.
+    /// The default in `pmesh demo`, if it differs.
     pub demo: Option<Fallback>,
-    /// Whether a change takes effect only at the next start, rather than on reload.
+    /// Whether a change needs a restart; all other settings change on reload.
     pub needs_restart: bool,
-    /// One line about it.
+    /// A description in one line.
     pub help: &'static str,
 }
 
-/// What a setting is where no source says anything.
+/// The value of a setting that no source sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fallback {
-    /// This value, as it would stand in a flag.
+    /// This value, written as for a flag.
     Value(&'static str),
-    /// Something found at start, or nothing.
+    /// A description: the value is determined at startup, or there is none.
     Described(&'static str),
 }
 
 impl Fallback {
-    /// The text of either.
+    /// The value or the description.
     pub fn text(self) -> &'static str {
         match self {
             Self::Value(text) | Self::Described(text) => text,
@@ -50,7 +50,7 @@ impl Fallback {
 }
 
 impl Setting {
-    /// The flag and the variable, as a person types them.
+    /// The flag and the variable, as the user types them.
     pub fn names(&self) -> Vec<String> {
         self.flag.map(|flag| format!("--{flag}")).into_iter().chain(self.variable.map(str::to_owned)).collect()
     }
@@ -87,12 +87,12 @@ impl Setting {
         Self { needs_restart: true, ..self }
     }
 
-    /// Set by a flag or a variable alone, which are read at the start.
+    /// Can only be set by a flag or a variable, which are read once, at startup.
     const fn not_in_file(self) -> Self {
         Self { in_file: false, needs_restart: true, ..self }
     }
 
-    /// A table or a list that may be spread over several files.
+    /// A table or a list that may be split over several files.
     const fn in_included(self) -> Self {
         Self { in_included: true, ..self }
     }
@@ -116,10 +116,10 @@ pub(super) fn by_variable(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.variable == Some(name))
 }
 
-/// Keys of the file that are planned, but not available in this version.
+/// Planned top-level keys that are not available in this version.
 pub(super) const PLANNED: &[&str] = &["access_log_format", "acme", "metrics", "services", "upstreams"];
 
-/// How a setting is set from outside of the file: `--mesh-ca or PMESH_MESH_CA`.
+/// The flag and the variable of a setting, for messages: `--mesh-ca or PMESH_MESH_CA`.
 pub(crate) fn names(key: &str) -> String {
     by_key(key).map(Setting::names).unwrap_or_default().join(" or ")
 }
@@ -135,7 +135,7 @@ const NODES: &str = "Nodes";
 
 const NONE: Fallback = Fallback::Described("none");
 
-/// All settings, in the order in which they are shown.
+/// All settings, in the order in which they are displayed.
 #[rustfmt::skip]
 pub const SETTINGS: &[Setting] = &[
     Setting::new(LISTENERS, "http", "http", "PMESH_HTTP", Kind::Port, Fallback::Value("80"),
@@ -148,15 +148,15 @@ pub const SETTINGS: &[Setting] = &[
         "Port for other nodes, which must prove that they know the secret")
         .in_demo(Fallback::Value("off")),
     Setting::new(LISTENERS, "bind", "bind", "PMESH_BIND", Kind::Addresses, Fallback::Value("0.0.0.0"),
-        "Addresses to listen on, for all ports; 0.0.0.0 is every IPv4 address, :: every address, IPv4 included")
+        "Addresses to listen on, for all ports; 0.0.0.0 means all IPv4 addresses, :: all addresses of either kind")
         .in_demo(Fallback::Value("127.0.0.1")),
     Setting::new(LISTENERS, "http_h2c", "http-h2c", "PMESH_HTTP_H2C", Kind::Choice(&["off", "silent", "open"]),
         Fallback::Value("off"),
-        "HTTP/2 without TLS on the http port: off; silent, which writes nothing until a client has \
-         named a served host; or open, which sends SETTINGS at once, for clients that wait for them, and gives \
-         up silence on that port"),
+        "HTTP/2 without TLS on the http port: off; silent, which sends nothing until the client has named a served \
+         host; or open, which sends SETTINGS at once, for clients that wait for them, and so gives up silence on that \
+         port"),
     Setting::new(LISTENERS, "listeners", "", "", Kind::Listeners, NONE,
-        "More ports for clients, with or without TLS; routes choose them by name")
+        "Additional ports for clients, with or without TLS; routes refer to them by name")
         .only_in_file(),
 
     Setting::new(ROUTES, "routes", "route", "PMESH_ROUTE", Kind::Routes, NONE,
@@ -165,7 +165,7 @@ pub const SETTINGS: &[Setting] = &[
         .in_included(),
 
     Setting::new(ROUTES, "defaults", "", "", Kind::Defaults, NONE,
-        "Settings for all routes; a route may override each of them")
+        "Settings for all routes; a route can override each of them")
         .only_in_file(),
 
     Setting::new(ROUTES, "redirects", "", "", Kind::Redirects, NONE,
@@ -182,36 +182,37 @@ pub const SETTINGS: &[Setting] = &[
         Fallback::Value("127.1.0.0/16"),
         "Addresses for local services"),
     Setting::new(UPSTREAMS, "source_addresses", "source-addresses", "PMESH_SOURCE_ADDRESSES", Kind::Addresses, NONE,
-        "Source addresses for connections to all other upstreams, used in turn; none: the kernel picks"),
+        "Source addresses for connections to all other upstreams, used in turn; if there are none, the kernel picks one"),
     Setting::new(UPSTREAMS, "connect_timeout", "connect-timeout", "PMESH_CONNECT_TIMEOUT", Kind::Duration,
         Fallback::Value("5s"),
-        "How long a request may spend on connecting, over all upstreams of its route: name lookups, TCP, TLS and HTTP/2"),
+        "How long a request may spend connecting (name lookup, TCP, TLS and HTTP/2), counting all endpoints it tries"),
     Setting::new(UPSTREAMS, "response_timeout", "response-timeout", "PMESH_RESPONSE_TIMEOUT", Kind::Duration,
         Fallback::Value("60s"),
-        "How long a request may wait for the head of its response, over all upstreams of its route"),
+        "How long a request may wait for the head of its response, counting all endpoints it tries"),
     Setting::new(UPSTREAMS, "pool_idle_timeout", "pool-idle-timeout", "PMESH_POOL_IDLE_TIMEOUT", Kind::Duration,
         Fallback::Value("60s"),
         "How long an idle connection to an upstream is kept"),
     Setting::new(UPSTREAMS, "pool_max_age", "pool-max-age", "PMESH_POOL_MAX_AGE", Kind::TimeLimit,
         Fallback::Value("5m"),
-        "Maximum age at which a connection to an upstream takes new requests, or off"),
+        "Age after which a connection to an upstream gets no new requests, or off"),
     Setting::new(UPSTREAMS, "pool_idle_max", "pool-idle-max", "PMESH_POOL_IDLE_MAX", Kind::Count,
         Fallback::Value("1024"),
-        "Maximum number of idle connections that each worker keeps to one upstream address"),
+        "Maximum number of idle connections that each worker keeps to one endpoint"),
 
     Setting::new(CLIENTS, "silence_deadline", "silence-deadline", "PMESH_SILENCE_DEADLINE", Kind::Duration,
         Fallback::Value("10s"),
-        "How long a client may take to name a served host before its connection is closed without a byte"),
+        "How long a client may take to name a served host; after that, its connection is closed without sending a byte"),
     Setting::new(CLIENTS, "keep_alive_timeout", "keep-alive-timeout", "PMESH_KEEP_ALIVE_TIMEOUT", Kind::Duration,
         Fallback::Value("75s"),
-        "How long a client connection may wait for its next request"),
+        "How long an idle client connection is kept open for its next request"),
     Setting::new(CLIENTS, "head_timeout", "head-timeout", "PMESH_HEAD_TIMEOUT", Kind::Duration, Fallback::Value("10s"),
-        "How long the head of a later request may take, from its first byte to its last"),
+        "How long the head of a request may take, from its first byte to its last; for the first request on http, \
+         silence_deadline applies instead"),
     Setting::new(CLIENTS, "stall_timeout", "stall-timeout", "PMESH_STALL_TIMEOUT", Kind::Duration,
         Fallback::Value("60s"),
         "How long a request may go without progress in either direction once its response has begun"),
     Setting::new(CLIENTS, "body_min_rate", "body-min-rate", "PMESH_BODY_MIN_RATE", Kind::SizeLimit, Fallback::Value("100"),
-        "Minimum rate of a request body in bytes per second, until the response begins, or off"),
+        "Minimum rate of a request body in bytes per second until the response begins, or off"),
     Setting::new(CLIENTS, "stream_timeout", "stream-timeout", "PMESH_STREAM_TIMEOUT", Kind::Duration,
         Fallback::Value("1h"),
         "How long a WebSocket or other tunnel, an event stream or a gRPC stream may be idle in both directions"),
@@ -220,31 +221,31 @@ pub const SETTINGS: &[Setting] = &[
         "Maximum number of client connections; at the limit, new ones wait until an idle one has been closed"),
     Setting::new(CLIENTS, "max_connections_per_client", "max-connections-per-client",
         "PMESH_MAX_CONNECTIONS_PER_CLIENT", Kind::Count, Fallback::Value("0"),
-        "Maximum number of connections from one address, or one /64 of IPv6; further ones are closed without \
-         a byte; 0: no limit"),
+        "Maximum number of connections from one IPv4 address or one IPv6 /64 network, or 0 for no limit; more are \
+         closed without sending a byte"),
     Setting::new(CLIENTS, "max_body", "max-body", "PMESH_MAX_BODY", Kind::SizeLimit, Fallback::Value("off"),
         "Maximum size of a request body, such as 10MiB, or off"),
     Setting::new(CLIENTS, "max_head", "max-head", "PMESH_MAX_HEAD", Kind::Size, Fallback::Value("64KiB"),
-        "Maximum size of a request head"),
+        "Maximum size of a request head: the request line and the headers"),
     Setting::new(CLIENTS, "max_fields", "max-fields", "PMESH_MAX_FIELDS", Kind::Within(1, 10_000), Fallback::Value("100"),
         "Maximum number of headers in an HTTP/1 request"),
     Setting::new(CLIENTS, "max_streams", "max-streams", "PMESH_MAX_STREAMS", Kind::Within(1, 10_000), Fallback::Value("128"),
         "Maximum number of concurrent requests on an HTTP/2 connection"),
     Setting::new(CLIENTS, "trusted_proxies", "trusted-proxies", "PMESH_TRUSTED_PROXIES", Kind::Networks, NONE,
-        "Addresses and networks of proxies in front whose headers about the client are trusted"),
+        "Addresses and networks of proxies in front of pmesh whose headers about the client are trusted"),
     Setting::new(CLIENTS, "trusted_proxy_headers", "trusted-proxy-headers", "PMESH_TRUSTED_PROXY_HEADERS",
         Kind::Choice(&["x-forwarded", "forwarded"]), Fallback::Value("x-forwarded"),
-        "Which headers of trusted proxies are believed: x-forwarded, for X-Forwarded-*, or forwarded; the other \
-         kind is dropped"),
+        "Which headers of trusted proxies to use: x-forwarded, for X-Forwarded-*, or forwarded; the other kind is \
+         dropped"),
     Setting::new(CLIENTS, "via", "via", "PMESH_VIA", Kind::Switch, Fallback::Value("false"),
-        "Adds a Via header to requests; an upstream that runs nginx then compresses only what gzip_proxied allows"),
+        "Adds a Via header to requests; an nginx backend then compresses only what its gzip_proxied allows"),
 
     Setting::new(IDENTITY, "certificates", "", "", Kind::Certificates,
         Fallback::Described("issued by the local authority"),
         "Certificates with their keys, used for the names they are valid for")
         .only_in_file().in_included(),
     Setting::new(IDENTITY, "cert", "cert", "PMESH_CERT", Kind::File, NONE,
-        "Certificate chain in PEM, used for the names it is valid for; cert and key replace the certificates of \
+        "Certificate chain in PEM, used for the names it is valid for; cert and key replace the certificates in \
          the file")
         .not_in_file(),
     Setting::new(IDENTITY, "key", "key", "PMESH_KEY", Kind::File, NONE,
@@ -263,14 +264,14 @@ pub const SETTINGS: &[Setting] = &[
         .needs_restart(),
     Setting::new(NODES, "mesh_peers", "mesh-peer", "PMESH_MESH_PEERS", Kind::Peers, NONE,
         "Addresses of the internal ports of other nodes; repeat the flag for several nodes, or separate them \
-         with spaces in the variable; the node's own name is ignored"),
+         with spaces in the variable; an entry for this node is ignored"),
     Setting::new(NODES, "mesh_registry", "mesh-registry", "PMESH_MESH_REGISTRY", Kind::Text("URL[,URL…]"), NONE,
         "NATS servers with JetStream through which nodes find each other: nats://[USER:PASSWORD@]HOST[:PORT], \
          or tls://; a password is never shown")
         .needs_restart(),
     Setting::new(NODES, "mesh_registry_bucket", "mesh-registry-bucket", "PMESH_MESH_REGISTRY_BUCKET",
         Kind::Text("NAME"), Fallback::Value("pmesh"),
-        "Key-value bucket on these servers, created if it is missing; nodes that share a bucket find each \
+        "Key-value bucket on the registry servers, created if it is missing; nodes with the same bucket find each \
          other")
         .needs_restart(),
     Setting::new(NODES, "mesh_advertise", "mesh-advertise", "PMESH_MESH_ADVERTISE", Kind::Text("HOST:PORT"),
@@ -286,10 +287,10 @@ pub const SETTINGS: &[Setting] = &[
         .needs_restart(),
     Setting::new(NODES, "mesh_cert", "mesh-cert", "PMESH_MESH_CERT", Kind::File,
         Fallback::Described("issued by the node itself"),
-        "Certificate chain of this node in PEM, valid for its name, as a server and as a client")
+        "Certificate chain of this node in PEM, valid for its name both as a server and as a client")
         .needs_restart(),
     Setting::new(NODES, "mesh_key", "mesh-key", "PMESH_MESH_KEY", Kind::File,
-        Fallback::Described("created at start and kept in memory"),
+        Fallback::Described("created at startup, kept in memory"),
         "Private key of that certificate, in PEM")
         .needs_restart(),
 
@@ -311,7 +312,7 @@ pub const SETTINGS: &[Setting] = &[
         "Files with more routes, redirects and certificates, or patterns such as routes.d/*.toml")
         .only_in_file(),
     Setting::new(PROCESS, "home", "home", "PMESH_HOME", Kind::Directory, Fallback::Value("~/.pmesh"),
-        "Folder for what pmesh keeps: the secret, and config.toml if no other file is named. Only one pmesh runs in a home")
+        "Folder for the secret, and for config.toml unless another file is named; only one pmesh can use it at a time")
         .needs_restart(),
     Setting::new(PROCESS, "workers", "workers", "PMESH_WORKERS", Kind::Within(1, 1024), Fallback::Described("one per core"),
         "Number of worker threads")
@@ -320,8 +321,8 @@ pub const SETTINGS: &[Setting] = &[
         Fallback::Value("30s"),
         "How long requests in flight may take to finish on shutdown"),
     Setting::new(PROCESS, "admin", "admin", "PMESH_ADMIN", Kind::Socket, Fallback::Value("unix"),
-        "Where commands such as `pmesh status` ask the running node: unix, for HOME/admin.sock; unix:PATH; an address \
-         of loopback with its port, which every user of the machine can use; or off")
+        "Where the running node listens for commands such as `pmesh status`: unix, for HOME/admin.sock; unix:PATH; a \
+         loopback address and port, open to every user of the machine; or off")
         .needs_restart(),
     Setting::new(PROCESS, "watch_config", "watch-config", "PMESH_WATCH_CONFIG", Kind::Switch, Fallback::Value("false"),
         "Reloads the configuration when one of its files changes; SIGHUP and `pmesh reload` always do"),
@@ -334,9 +335,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_and_variables_are_called_like_the_key() {
+    fn flags_and_variables_are_named_after_the_key() {
         for setting in SETTINGS {
-            // A flag that may be repeated names one of them.
+            // A flag that can be repeated is in the singular.
             let (flag, key) = match setting.key {
                 "routes" => ("route", "route"),
                 "mesh_peers" => ("mesh_peer", "mesh_peers"),
@@ -348,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_is_there_twice() {
+    fn keys_are_unique() {
         let keys: BTreeSet<_> = SETTINGS.iter().map(|setting| setting.key).collect();
         assert_eq!(keys.len(), SETTINGS.len());
     }

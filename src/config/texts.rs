@@ -1,4 +1,4 @@
-//! Values that were written as text, typed by the kind of their setting.
+//! Values from defaults, variables and flags.
 
 use figment::{
     Metadata, Profile, Provider,
@@ -7,7 +7,7 @@ use figment::{
 
 use super::{Setting, table};
 
-/// Which source a text comes from.
+/// The source that a text comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rank {
     Default,
@@ -25,7 +25,7 @@ impl Rank {
         }
     }
 
-    /// How the place of a setting is called in this source.
+    /// The name of a setting in this source.
     fn place(self, setting: &Setting) -> String {
         match self {
             Self::Default => self.name().into(),
@@ -35,8 +35,8 @@ impl Rank {
     }
 }
 
-/// Values that were written as text: defaults, variables, flags. Typed by the kind of the setting, where figment's own
-/// provider would guess and make a number of the name `0123`.
+/// Values that are written as text: defaults, variables and flags. Their type comes from the kind of the setting. The
+/// providers of figment would guess it, and turn the name `0123` into a number.
 #[derive(Debug, Clone)]
 pub(super) struct Texts {
     rank: Rank,

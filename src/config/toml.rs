@@ -1,4 +1,4 @@
-//! A TOML document as values to merge, and the line of each of them.
+//! Converts a TOML document to values that can be merged, and finds their lines.
 
 use std::iter;
 
@@ -21,7 +21,7 @@ pub(super) fn tables(item: &Item) -> Vec<&dyn TableLike> {
     }
 }
 
-/// The line on which a value starts that keys and indexes lead to; as far as they lead.
+/// The line where the value at `path` starts. If there is none, the line of the last key or index that exists.
 pub(super) fn line_of(document: &Document<String>, lines: &Lines, path: &[&str]) -> usize {
     let mut inside = Inside::Table(document.as_table());
     let mut offset = 0;
@@ -33,7 +33,7 @@ pub(super) fn line_of(document: &Document<String>, lines: &Lines, path: &[&str])
     lines.at(offset)
 }
 
-/// Where the lines of a text start: counting up to one for each of many values would take the square of their number.
+/// The offsets at which the lines of a text start. Counting lines again for each value would take quadratic time.
 #[derive(Debug)]
 pub(super) struct Lines(Vec<usize>);
 
@@ -42,7 +42,7 @@ impl Lines {
         Self(iter::once(0).chain(text.match_indices('\n').map(|(end, _)| end + 1)).collect())
     }
 
-    /// The number of the line that holds the byte at `offset`.
+    /// The number of the line that contains the byte at `offset`.
     pub(super) fn at(&self, offset: usize) -> usize {
         self.0.partition_point(|start| *start <= offset)
     }
@@ -61,7 +61,7 @@ fn toml_value(value: &toml_edit::Value) -> Value {
     match value {
         toml_edit::Value::String(text) => text.value().as_str().into(),
         toml_edit::Value::Integer(number) => {
-            // Unsigned where it can be, as numbers of the other sources are.
+            // Unsigned if possible, like the numbers of the other sources.
             let number = *number.value();
             u64::try_from(number).map_or_else(|_| number.into(), Value::from)
         }
@@ -73,7 +73,7 @@ fn toml_value(value: &toml_edit::Value) -> Value {
     }
 }
 
-/// What the next step of a path chooses from.
+/// What the next step of a path looks into.
 enum Inside<'a> {
     Table(&'a dyn TableLike),
     Tables(&'a ArrayOfTables),
@@ -101,7 +101,7 @@ impl<'a> Inside<'a> {
         }
     }
 
-    /// Where the step leads: its key or its element, and what is inside.
+    /// Follows one step. Returns the span of the key or element, and what is inside.
     fn step(self, step: &str) -> Option<(Span, Self)> {
         match self {
             Self::Table(table) => {
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_value_has_its_line() {
+    fn finds_the_line_of_each_value() {
         let text = "a = 1\nb = [\n  2,\n  3,\n]\n\n[[c]]\nd = 4\n\n[[c]]\nd = [{ e = 5 },\n  { e = 6 }]\n";
         let document = Document::parse(text.to_owned()).expect("valid");
         let lines = Lines::of(text);

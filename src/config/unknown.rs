@@ -1,4 +1,4 @@
-//! Keys of the file that its tables do not have, and what to write instead.
+//! Finds unknown keys in a file, and says what to write instead.
 
 use pmesh_layers::host::HostPattern;
 use toml_edit::{Item, TableLike};
@@ -11,7 +11,7 @@ use super::{
     suggest, table, toml,
 };
 
-/// A key that should not be there.
+/// An unknown or misplaced key.
 pub(super) struct Unknown {
     /// Keys and indexes that lead to it.
     pub(super) path: Vec<String>,
@@ -19,17 +19,17 @@ pub(super) struct Unknown {
     pub(super) message: String,
 }
 
-/// Which file keys are in.
+/// Which kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WhichFile {
     /// The main file.
     Main,
-    /// One that the main file includes.
+    /// A file that the main file includes.
     Included,
 }
 
 impl WhichFile {
-    /// Whether it may hold the setting.
+    /// Whether this file can contain the setting.
     pub(super) fn holds(self, setting: &Setting) -> bool {
         match self {
             Self::Main => setting.in_file,
@@ -38,7 +38,7 @@ impl WhichFile {
     }
 }
 
-/// All keys that the tables of a file do not have.
+/// Finds all unknown and misplaced keys of a file.
 pub(super) fn unknown_keys(root: &dyn TableLike, which: WhichFile) -> Vec<Unknown> {
     let mut walk = Walk { which, path: Vec::new(), found: Vec::new() };
     for (key, item) in root.iter() {
@@ -85,7 +85,7 @@ impl Walk {
                     self.path.pop();
                 }
             }
-            // At most one of them is a table.
+            // At most one of the shapes is a table.
             Shape::Either(shapes) => shapes.iter().for_each(|shape| self.item(item, *shape)),
         }
     }
@@ -100,7 +100,7 @@ impl Walk {
         for (name, item) in table.iter() {
             self.path.push(name.to_owned());
             let is_default = self.path.len() == 2 && self.path[0] == "defaults";
-            // The shape of [defaults] is that of a child, which has no `routes`.
+            // [defaults] has the shape of a child route, which has no `routes`.
             let is_shared = |key: Option<&Key>| key.map_or(name != "routes", |key| key.role == Role::Setting);
             match shape::key(keys, name) {
                 Some(key) if key.role == Role::Planned => self.report(shape::planned(name)),
@@ -120,7 +120,7 @@ impl Walk {
     }
 }
 
-/// The rest of an unquoted key with dots, which TOML turns into nested tables.
+/// The rest of an unquoted key with dots. TOML treats it as nested tables.
 fn dotted_key(table: &dyn TableLike) -> Option<String> {
     let (key, item) = table.iter().next().filter(|_| table.is_dotted())?;
     let rest = item.as_table_like().and_then(dotted_key);
@@ -137,7 +137,7 @@ fn at_root(key: &str, which: WhichFile) -> String {
         return message;
     }
     if let Some(elsewhere) = table::by_key(key) {
-        return format!("this key is not read from the file; set {}", elsewhere.names().join(" or "));
+        return format!("this key cannot be set in a file; set {}", elsewhere.names().join(" or "));
     }
     if table::PLANNED.contains(&key) {
         return shape::planned(key);
@@ -179,7 +179,7 @@ fn in_table(key: &str, known: &'static [Key], which: WhichFile) -> String {
     })
 }
 
-/// Advice on a key that belongs to a table of this table.
+/// Advice on a key that belongs in a table inside this one.
 fn in_inner_table(key: &str, known: &'static [Key]) -> Option<String> {
     if known.iter().any(|own| suggest::names(key, own.name)) {
         return None;
@@ -190,7 +190,7 @@ fn in_inner_table(key: &str, known: &'static [Key]) -> Option<String> {
     })
 }
 
-/// Advice on a setting in an included file that cannot stand there.
+/// Advice on a setting that is only allowed in the main file.
 fn only_in_main(key: &str) -> Option<String> {
     let setting = table::by_key(key).filter(|setting| setting.in_file && !setting.in_included)?;
     if setting.kind == Kind::Include {
@@ -198,10 +198,10 @@ fn only_in_main(key: &str) -> Option<String> {
     }
     let keys = SETTINGS.iter().filter(|setting| setting.in_included).map(|setting| format!("`{}`", setting.key));
     let keys = keys.collect::<Vec<_>>().join(", ");
-    Some(format!("`{key}` belongs in the main file: an included file may hold {keys}"))
+    Some(format!("`{key}` belongs in the main file: an included file can only have {keys}"))
 }
 
-/// Advice on a top-level setting that TOML takes for a key of the table above it.
+/// Advice on a top-level setting that TOML treats as a key of the table above it.
 pub(crate) fn misplaced(key: &str) -> Option<String> {
     let setting = table::by_key(key).or_else(|| renamed::setting(key)).filter(|setting| setting.in_file)?;
     let key = setting.key;

@@ -1,4 +1,4 @@
-//! Where the admin API listens: `admin`.
+//! The `admin` setting: where the admin API listens.
 
 use std::{
     fmt,
@@ -10,20 +10,20 @@ use figment::value::Value;
 
 use crate::config::{Merged, Parse, Problems, Reason, text};
 
-/// The socket in the home folder.
+/// The name of the socket in the home folder.
 const FILE: &str = "admin.sock";
 
-/// The longest path that the kernel takes (unix(7)).
+/// The maximum length of a socket's path (unix(7)).
 const LONGEST: usize = 107;
 
-/// Where commands ask a running node.
+/// Where a node listens for commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admin {
     /// Nowhere.
     Off,
     /// On this Unix socket.
     Unix(PathBuf),
-    /// On this loopback address, for every user of the machine.
+    /// On this loopback address, which every user of the machine can reach.
     Tcp(SocketAddr),
 }
 
@@ -38,12 +38,12 @@ impl fmt::Display for Admin {
 }
 
 impl Admin {
-    /// Whether it is the socket in the home folder, where it is by default.
+    /// Whether this is the socket in the home folder, which is the default.
     pub fn is_in_home(&self, home: &Path) -> bool {
         matches!(self, Self::Unix(path) if *path == home.join(FILE))
     }
 
-    /// `home` is the home folder where that is known.
+    /// `home` is empty, or begins with `~`, if the home folder is not known.
     pub(super) fn read(merged: &Merged, home: &Path, problems: &mut Problems) -> Self {
         let Some(node) = merged.node("admin") else { return Self::Off };
         match node.read(problems) {
@@ -51,7 +51,7 @@ impl Admin {
             Some(Written::InHome) if !is_known(home) => {
                 if !node.is_default() {
                     problems.push(node.problem(
-                        "there is no home to put the socket in: set PMESH_HOME or --home, or write unix:PATH",
+                        "there is no home folder for the socket: set PMESH_HOME or --home, or write unix:PATH",
                     ));
                 }
                 Self::Off
@@ -62,7 +62,7 @@ impl Admin {
     }
 }
 
-/// Whether it is a path, rather than a `~` that nobody could expand.
+/// Whether `home` is a path, and not a `~` that could not be expanded.
 fn is_known(home: &Path) -> bool {
     !home.as_os_str().is_empty() && !home.starts_with("~")
 }
@@ -97,7 +97,7 @@ fn unix(path: &str) -> Result<PathBuf, Reason> {
     let path = PathBuf::parse(&path.into())?;
     let length = path.as_os_str().len();
     if length > LONGEST {
-        return Err(Some(format!("the path has {length} bytes, and that of a socket at most {LONGEST}")));
+        return Err(Some(format!("the path has {length} bytes, but the path of a socket can only have {LONGEST}")));
     }
     Ok(path)
 }
@@ -118,9 +118,13 @@ fn tcp(text: &str) -> Result<SocketAddr, Reason> {
     if !address.ip().to_canonical().is_loopback() {
         let loopback = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port());
         return Err(Some(format!(
-            "it asks for no password, so it can only listen on loopback: write {loopback}, and reach it from elsewhere \
-             through SSH"
+            "the admin API has no password, so it only listens on loopback: write {loopback}, and reach it from other \
+             machines through SSH"
         )));
     }
-    if address.port() == 0 { Err(Some("commands need to know the port".to_owned())) } else { Ok(address) }
+    if address.port() == 0 {
+        Err(Some("commands could not know the port: write a fixed one".to_owned()))
+    } else {
+        Ok(address)
+    }
 }

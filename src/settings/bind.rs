@@ -1,4 +1,4 @@
-//! The addresses to listen on: `bind`, at the root and of a listener.
+//! `bind`: the addresses to listen on, at the top level and for a listener.
 
 use std::net::IpAddr;
 
@@ -7,12 +7,12 @@ use figment::value::Value;
 use super::listener;
 use crate::config::{Node, Parse, Problems, Reason};
 
-/// Reads one address, or a list of them. `OF_LISTENER`: in a table of `[listeners]`.
+/// Reads one address, or a list of addresses. `OF_LISTENER` is for a table in `[listeners]`.
 pub(super) fn read<const OF_LISTENER: bool>(node: &Node<'_>, problems: &mut Problems) -> Vec<IpAddr> {
     let elements = node.elements().unwrap_or_else(|_| vec![node.clone()]);
     if elements.is_empty() {
         problems
-            .push(node.problem("expected at least one IP address; 0.0.0.0 is every IPv4 address, :: every address"));
+            .push(node.problem("expected at least one IP address; 0.0.0.0 means all IPv4 addresses, :: all addresses"));
     }
     let mut addresses: Vec<IpAddr> = Vec::new();
     for element in elements {
@@ -37,7 +37,7 @@ impl<const OF_LISTENER: bool> Parse for Bind<OF_LISTENER> {
     }
 }
 
-/// In other programs, the port is part of the address.
+/// Advice for users of other programs, in which the port is part of the address.
 fn instead(text: &str, port_key: &str) -> Reason {
     if text.contains([',', ' ']) {
         let addresses: Vec<_> = text.split([',', ' ']).filter(|address| !address.is_empty()).collect();

@@ -7,9 +7,9 @@ use crate::config::{CERTIFICATE_KEYS, Merged, Node, Problems, names};
 /// A certificate chain and its private key, both in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFiles {
-    /// The file of the chain.
+    /// The file with the chain.
     pub cert: PathBuf,
-    /// The file of the key.
+    /// The file with the key.
     pub key: PathBuf,
     /// Where the user named the chain: `--cert`, or a line of a file.
     pub origin: String,
@@ -23,7 +23,7 @@ impl fmt::Display for CertificateFiles {
     }
 }
 
-/// The pair of flags or variables, else those of the file.
+/// Reads the pair from flags or variables, or else all pairs from the files.
 pub(super) fn read(merged: &Merged, problems: &mut Problems) -> Vec<CertificateFiles> {
     let pair = match (merged.node("cert"), merged.node("key")) {
         (None, None) => {

@@ -1,36 +1,36 @@
-//! Which settings a reload has changed.
+//! The settings that a reload has changed.
 
 use std::{collections::BTreeMap, fmt};
 
 use super::{Loaded, explain};
 use crate::config::{Kind, SETTINGS, Secret, Setting};
 
-/// The value of each setting that a file can change, except for routes and their parts.
+/// The value of each setting that can be changed in a file, except for routes, `[defaults]` and `[redirects]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Values(BTreeMap<&'static str, Value>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Value {
     shown: String,
-    /// The same with its password.
+    /// The value with its password.
     hidden: Option<Secret>,
 }
 
-/// A setting that has another value than before.
+/// A setting whose value has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// Its key.
     pub key: &'static str,
     /// Whether it takes effect only after a restart.
     pub needs_restart: bool,
-    /// The value that it had, without a password.
+    /// The old value, without a password.
     pub before: String,
-    /// The value that it has, without a password.
+    /// The new value, without a password.
     pub after: String,
 }
 
 impl Loaded {
-    /// The values of these settings, to be compared with those of another time.
+    /// Returns the values of these settings, for a later comparison.
     pub fn values(&self) -> Values {
         let can_change = |setting: &&Setting| {
             setting.in_file && !matches!(setting.kind, Kind::Routes | Kind::Defaults | Kind::Redirects)
@@ -47,7 +47,7 @@ impl Loaded {
 }
 
 impl Values {
-    /// What is different in `after`, in the order in which settings are shown.
+    /// Returns the changes from these values to `after`, in the order in which settings are displayed.
     pub fn changes(&self, after: &Self) -> Vec<Change> {
         let change = |setting: &'static Setting| {
             let key = setting.key;
@@ -62,7 +62,8 @@ impl Values {
         SETTINGS.iter().filter_map(change).collect()
     }
 
-    /// What is in use once a process that uses `self` has gone over to `after`: settings that need a restart are as before.
+    /// Returns the values that are in use after a reload from `self` to `after`. Settings that need a restart keep their
+    /// value.
     #[must_use]
     pub fn in_use_after(&self, mut after: Self) -> Self {
         for setting in SETTINGS.iter().filter(|setting| setting.needs_restart) {

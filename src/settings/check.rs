@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{Listener, Port, Settings, endpoint::Endpoint, listener};
 use crate::config::{Merged, Node, Problem, Problems, names};
 
-/// Reports all of it.
+/// Reports all such combinations.
 pub(super) fn all(settings: &Settings, merged: &Merged, problems: &mut Problems) {
     ports(settings, merged, problems);
     subnets(settings, merged, problems);
@@ -29,7 +29,7 @@ fn ports(settings: &Settings, merged: &Merged, problems: &mut Problems) {
     }
 }
 
-/// Where two listeners clash; empty if they have the same addresses.
+/// The addresses on which two listeners clash, for a message. Empty if all their addresses are the same.
 fn common_address(settings: &Settings, one: &Listener, other: &Listener) -> Option<String> {
     let (ones, others) = (settings.bind(one), settings.bind(other));
     if ones == others {
@@ -49,7 +49,7 @@ fn port_of<'a>(merged: &'a Merged, listener: &Listener) -> Option<Node<'a>> {
 
 fn subnets(settings: &Settings, merged: &Merged, problems: &mut Problems) {
     let (dialer, service) = (settings.subnet_dialer, settings.subnet_service);
-    // What stands in for an unreadable one contains everything.
+    // The placeholder for an invalid network contains all addresses.
     let readable = dialer.addr().is_loopback() && service.addr().is_loopback();
     if readable && (dialer.contains(&service) || service.contains(&dialer)) {
         let [one, other] = ["subnet_dialer", "subnet_service"].map(|key| merged.node(key));
@@ -61,27 +61,29 @@ fn mesh(settings: &Settings, merged: &Merged, problems: &mut Problems) {
     let mesh = &settings.mesh;
     let is_open = settings.internal != Port::Off;
     if let Some(node) = merged.node("mesh_advertise").filter(|_| !is_open) {
-        problems.push(node.problem("it names the internal port, which is off: open that, or leave this out"));
+        problems.push(
+            node.problem("this is the address of the internal port, which is off: turn on `internal`, or remove this"),
+        );
     }
     if let Some(node) = merged.node("mesh_registry").filter(|_| is_open && settings.advertised().is_none()) {
         problems.push(node.problem(format!(
-            "other nodes would not know where this one is, since `bind` is {}, every address of the machine: set {}, or \
-             `internal` to \"off\" if they need not reach it",
+            "other nodes cannot find this one, because `bind` is {}, which means every address of the machine: set {}, or \
+             set `internal` to \"off\" if they need not reach it",
             settings.bind.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "),
             names("mesh_advertise")
         )));
     }
-    // A value may only seem to be missing because it could not be read.
+    // A value may seem to be missing only because it is invalid.
     if !problems.is_empty() {
         return;
     }
     for route in &settings.routes {
         for upstream in route.endpoints() {
             let impossible = match upstream {
-                Endpoint::Mesh(name) if *name == settings.node => "this node is called so itself".to_owned(),
+                Endpoint::Mesh(name) if *name == settings.node => "that is the name of this node itself".to_owned(),
                 Endpoint::Mesh(name) if mesh.registry.is_none() && !mesh.peers.contains_key(name) => {
                     format!(
-                        "nothing says where that node is: set {} or {}",
+                        "the address of that node is not known: set {} or {}",
                         names("mesh_peers"),
                         names("mesh_registry")
                     )
@@ -96,7 +98,7 @@ fn mesh(settings: &Settings, merged: &Merged, problems: &mut Problems) {
     }
 }
 
-/// Reports two settings that do not go together, at one that the user wrote.
+/// Reports two settings that clash, at the place of one that the user set.
 fn report_clash(one: Option<Node<'_>>, other: Option<Node<'_>>, clash: &str, problems: &mut Problems) {
     let (Some(mut at), Some(mut against)) = (one, other) else { return };
     if at.is_default() {

@@ -1,4 +1,4 @@
-//! `pmesh explain`: what each setting is, and where that was said.
+//! `pmesh explain`: the value of each setting, and where it was set.
 
 use super::{
     Listener, Loaded, Mesh, NamedListener, Route, SECRET_FILE,
@@ -9,14 +9,14 @@ use crate::{
     config::{Error, Kind, Node, Problem, SETTINGS, Setting, did_you_mean, renamed},
 };
 
-/// What a setting is, and where that was said: `pmesh explain`.
+/// Returns the values of settings and where they were set, as `pmesh explain` prints them.
 ///
-/// Without a key, one line a setting, or one for each element of a list. With the key of a setting, or its flag or
-/// variable, its lines and what it is for.
+/// Without a key, there is one line per setting, or per element of a list. A setting can be named by its key, flag or
+/// variable: then there are only its lines and its description.
 ///
 /// # Errors
 ///
-/// There is no such setting.
+/// Fails if there is no such setting.
 pub fn explain(loaded: &Loaded, key: Option<&str>) -> Result<String, Error> {
     let Some(key) = key else {
         return Ok(columns(&SETTINGS.iter().flat_map(|setting| rows(loaded, setting)).collect::<Vec<_>>()));
@@ -30,7 +30,7 @@ pub fn explain(loaded: &Loaded, key: Option<&str>) -> Result<String, Error> {
     })?;
     let mut names = setting.names();
     if setting.in_file {
-        let files = if setting.in_included { "in the file and those it includes" } else { "in the file" };
+        let files = if setting.in_included { "in the file or an included file" } else { "in the file" };
         names.push(format!("`{}` {files}", setting.key));
     }
     let table = columns(&rows(loaded, setting));
@@ -58,7 +58,7 @@ pub(super) fn value(loaded: &Loaded, setting: &Setting) -> String {
 
 type Row = [String; 3];
 
-/// Key, value and source; the key only in the first row of a list.
+/// Key, value and source. Only the first row of a list has the key.
 fn rows(loaded: &Loaded, setting: &Setting) -> Vec<Row> {
     let mut key = setting.key.to_owned();
     let values = match loaded.merged.node(setting.key) {
@@ -70,7 +70,7 @@ fn rows(loaded: &Loaded, setting: &Setting) -> Vec<Row> {
 
 fn elements(loaded: &Loaded, setting: &Setting, node: &Node<'_>) -> Vec<(String, String)> {
     let settings = &loaded.settings;
-    // A list that was loaded has as many elements as were written, in the same order.
+    // The settings are valid, so a list has the elements that were written, in the same order.
     let written = node.elements().unwrap_or_default().into_iter().map(|element| element.origin());
     let values: Vec<_> = match setting.kind {
         Kind::Routes => {
@@ -97,7 +97,7 @@ fn elements(loaded: &Loaded, setting: &Setting, node: &Node<'_>) -> Vec<(String,
             node.one_or_more().iter().map(row).collect()
         }
         Kind::Peers => vec![(peers(&settings.mesh), node.origin())],
-        // As it was read, which is without the password.
+        // The parsed value is shown without its password.
         _ if setting.key == "mesh_registry" => {
             let registry = settings.mesh.registry.as_ref();
             vec![(registry.map_or(NONE.into(), ToString::to_string), node.origin())]
@@ -112,7 +112,7 @@ fn peers(mesh: &Mesh) -> String {
     if peers.is_empty() { NONE.into() } else { peers.join(", ") }
 }
 
-/// `--cert` wins over the list of the file.
+/// `--cert` wins over the list in the file.
 fn replaced_certificates(loaded: &Loaded) -> Option<(String, String)> {
     let cert = loaded.merged.node("cert")?;
     Some(("replaced by cert and key".into(), cert.origin()))

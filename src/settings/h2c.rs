@@ -4,14 +4,14 @@ use figment::value::Value;
 
 use crate::config::{Parse, Reason, text};
 
-/// HTTP/2 without TLS, for clients that know of it beforehand.
+/// HTTP/2 without TLS, for clients with prior knowledge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum H2c {
-    /// Not spoken.
+    /// Not supported.
     Off,
-    /// Spoken; the server's SETTINGS are held back until a served name was seen.
+    /// Supported. The SETTINGS of the server are held back until the client has named a served host.
     Silent,
-    /// Spoken; SETTINGS are sent at once, for clients that wait for them. Gives up silence.
+    /// Supported. SETTINGS are sent at once, for clients that wait for them. This gives up silence.
     Open,
 }
 

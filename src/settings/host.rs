@@ -1,4 +1,4 @@
-//! Hosts of routes, and what to write instead of a catch-all.
+//! Hosts of routes, and advice on what to write instead of a catch-all host.
 
 use figment::value::Value;
 use pmesh_layers::host::HostPattern;
@@ -10,7 +10,7 @@ impl Parse for HostPattern {
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         let text = text(value)?;
-        // A valid name that nobody has: configurations of nginx use it for the catch-all host.
+        // A valid name, but configurations of nginx use it for a catch-all host.
         if text == "_" {
             return Err(Some(ANY.into()));
         }
@@ -18,13 +18,13 @@ impl Parse for HostPattern {
     }
 }
 
-const ANY: &str = "there is no catch-all host, because only clients that name a served host are answered: name each one, \
+const ANY: &str = "there is no catch-all host, because pmesh only answers clients that name a served host: name each host, \
                    or write *.example.com for all names below example.com";
 
 const NO_PATTERN: &str =
     "a host is a name, or *.example.com for all names below example.com; there are no other patterns";
 
-/// What to write instead of text that is not a host.
+/// Advice on what to write instead of an invalid host.
 fn instead(text: &str) -> Option<String> {
     let is_host = |host: &&str| host.parse::<HostPattern>().is_ok();
     if let Some((_, rest)) = text.split_once("://") {
@@ -35,7 +35,7 @@ fn instead(text: &str) -> Option<String> {
         return Some(format!("a route has no rule: write {rule}"));
     }
     if let Some(instead) = with_references(text) {
-        return Some(format!("a variable of the environment is written ${{NAME}}: write {instead}"));
+        return Some(format!("environment variables are written ${{NAME}}: write {instead}"));
     }
     if text == "*" {
         return Some(ANY.into());
@@ -52,13 +52,13 @@ fn instead(text: &str) -> Option<String> {
         return is_port.then(|| format!("a host has no port: write {host}"));
     }
     if let Some(parent) = text.strip_prefix('.').filter(is_host) {
-        return Some(format!("write *.{parent} for all names below {parent}; {parent} itself is another host"));
+        return Some(format!("write *.{parent} for all names below {parent}; it does not include {parent} itself"));
     }
     let name = text.strip_prefix("*.").unwrap_or(text);
     name.contains(['*', '~', '^', '$', '(', '{', '\\']).then(|| NO_PATTERN.into())
 }
 
-/// The keys for a rule of Traefik, if it has only a host and perhaps a path.
+/// The keys for a rule of Traefik that only has a host and possibly a path.
 fn of_rule(text: &str) -> Option<String> {
     let matchers = [("Host(", "host"), ("PathPrefix(", "prefix"), ("Path(", "path")];
     let keys = text.split("&&").map(|part| {
@@ -74,17 +74,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_what_to_write_instead() {
+    fn invalid_hosts_get_advice() {
         for (text, expected) in [
             ("*", ANY),
             ("_", ANY),
             ("https://a.test", "a host has no scheme: write a.test"),
             ("https://a.test:8443/x", "a host has no scheme: write a.test"),
             ("https://*", "a host has no scheme: write a name such as example.com"),
-            ("{$DOMAIN}", "a variable of the environment is written ${NAME}: write ${DOMAIN}"),
+            ("{$DOMAIN}", "environment variables are written ${NAME}: write ${DOMAIN}"),
             ("a.test/api", "the path belongs in `prefix`: write host = \"a.test\" and prefix = \"/api\""),
             ("a.test:8080", "a host has no port: write a.test"),
-            (".a.test", "write *.a.test for all names below a.test; a.test itself is another host"),
+            (".a.test", "write *.a.test for all names below a.test; it does not include a.test itself"),
             ("a.test, b.test", "for several hosts, write [\"a.test\", \"b.test\"], or repeat the flag"),
             ("www.*", NO_PATTERN),
             ("~^www\\.", NO_PATTERN),

@@ -1,4 +1,4 @@
-//! Values in one line.
+//! Formats values in one line.
 
 use figment::value::Value;
 
@@ -7,7 +7,7 @@ use crate::config::Node;
 /// How an empty list is shown.
 pub(super) const NONE: &str = "none";
 
-/// A value as written in a file. Instead of a value from the environment, which may be a secret, it names the variable.
+/// A value as written in a file. For a value from the environment, which may be a secret, it only names the variable.
 pub(super) fn inline(node: &Node<'_>) -> String {
     match node.value {
         _ if node.references().is_some() => node.references().unwrap_or_default(),

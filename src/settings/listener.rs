@@ -1,4 +1,4 @@
-//! Listeners, their ports, and addresses that overlap.
+//! Listeners, their ports, and overlapping addresses.
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
@@ -6,40 +6,40 @@ use figment::value::Value;
 
 use crate::config::{Parse, Reason};
 
-/// One of the ports that the program listens on.
+/// A listener: one of the ports that the program accepts connections on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Listener {
-    /// `http`: clients without TLS.
+    /// `http`, for clients without TLS.
     Http,
-    /// `https`: clients with TLS.
+    /// `https`, for clients with TLS.
     Https,
-    /// One of `[listeners]`: clients, with or without TLS.
+    /// One of `[listeners]`, for clients with or without TLS.
     Named {
         /// Its name, which no other listener has.
         name: Arc<str>,
-        /// Whether its clients speak TLS.
+        /// Whether its clients use TLS.
         tls: bool,
     },
-    /// `internal`: other nodes.
+    /// `internal`, for other nodes.
     Internal,
 }
 
 /// The protocol of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListenerKind {
-    /// HTTP without TLS, with clients.
+    /// HTTP without TLS, for clients.
     Plain,
-    /// HTTP over TLS, with clients.
+    /// HTTP over TLS, for clients.
     Tls,
-    /// HTTP over mutual TLS, with other nodes.
+    /// HTTP over mutual TLS, for other nodes.
     Nodes,
 }
 
 impl Listener {
-    /// Those of a route that names none.
+    /// The listeners of a route that does not name any.
     pub const USUAL: [Self; 2] = [Self::Http, Self::Https];
 
-    /// Its name in the log and in reports: the key of its port, or the NAME of `[listeners.NAME]`.
+    /// Its name in logs and reports: `http`, `https`, `internal`, or the NAME in `[listeners.NAME]`.
     pub fn name(&self) -> &str {
         match self {
             Self::Http => "http",
@@ -59,12 +59,12 @@ impl Listener {
     }
 }
 
-/// Where a listener listens.
+/// The port of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Port {
-    /// Nowhere.
+    /// The listener is off.
     Off,
-    /// On this port; on 0 the kernel picks one.
+    /// This port. For 0, the kernel picks one.
     Number(u16),
 }
 
@@ -93,7 +93,7 @@ impl Parse for Port {
     }
 }
 
-/// In other programs, a port is set together with its address.
+/// Advice for users of other programs, in which a port is set together with its address.
 fn port_of(text: &str) -> Reason {
     let (address, port) = text.rsplit_once(':')?;
     let port: u16 = port.parse().ok()?;
@@ -106,8 +106,8 @@ fn port_of(text: &str) -> Reason {
     })
 }
 
-/// Why one of several addresses to listen on is superfluous: another one listens on it already. Every port would look
-/// taken, by the program itself.
+/// Returns why one of two addresses is superfluous, if the other one already covers it. Without this check, binding the
+/// second one would fail with "address in use", because of the program itself.
 pub(super) fn overlap(one: IpAddr, other: IpAddr) -> Option<String> {
     let (one, other) = (one.to_canonical(), other.to_canonical());
     let (all, rest) =
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_covers_another_leaves_no_port_for_it() {
+    fn an_address_that_covers_another_is_reported() {
         let both = "listens on every address, IPv4 included: leave out";
         for (one, other, expected) in [
             ("127.0.0.1", "::1", None),

@@ -1,4 +1,4 @@
-//! Where the program listens.
+//! The addresses and ports that the program listens on.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,7 +8,7 @@ use super::{
 };
 
 impl Settings {
-    /// All listeners, those that are off included, in the order in which they are shown.
+    /// All listeners, even if they are off, in the order in which they are displayed.
     pub fn all_listeners(&self) -> impl Iterator<Item = Listener> {
         let named = self.named_listeners.iter().map(|named| named.listener.clone());
         Listener::USUAL.into_iter().chain(named).chain([Listener::Internal])
@@ -23,7 +23,7 @@ impl Settings {
         self.all_listeners().flat_map(on_each).collect()
     }
 
-    /// Where a listener listens: nowhere if it is off.
+    /// The addresses and ports that a listener listens on. None if it is off.
     pub fn addresses(&self, listener: &Listener) -> impl Iterator<Item = SocketAddr> {
         let port = match self.port(listener) {
             Port::Off => None,
@@ -32,7 +32,7 @@ impl Settings {
         port.into_iter().flat_map(|port| self.bind(listener).iter().map(move |ip| SocketAddr::new(*ip, port)))
     }
 
-    /// The addresses of a listener, whether or not it is off.
+    /// The addresses of a listener, even if it is off.
     pub fn bind(&self, listener: &Listener) -> &[IpAddr] {
         self.named(listener).map_or(&self.bind, |named| &named.bind)
     }
@@ -47,7 +47,7 @@ impl Settings {
         }
     }
 
-    /// Sets the port of a listener, for example to the one that the kernel picked.
+    /// Sets the port of a listener, for example after the kernel has picked one.
     pub fn set_port(&mut self, listener: &Listener, port: Port) {
         match listener {
             Listener::Http => self.http = port,
@@ -60,7 +60,7 @@ impl Settings {
         }
     }
 
-    /// Whether HTTP/2 is spoken on a listener without TLS.
+    /// Whether a listener supports HTTP/2 without TLS.
     pub fn h2c(&self, listener: &Listener) -> H2c {
         self.named(listener).map_or(self.http_h2c, |named| named.h2c)
     }
@@ -69,8 +69,8 @@ impl Settings {
         self.named_listeners.iter().find(|named| named.listener == *listener)
     }
 
-    /// The address at which other nodes reach this one: `mesh_advertise`, else the first single address of the internal
-    /// listener, preferably not a loopback address. `None` if they cannot reach it.
+    /// The address at which other nodes reach this one: `mesh_advertise`, or else the first address of the internal listener
+    /// that is not a wildcard, preferably not a loopback address. `None` if other nodes cannot reach this one.
     pub fn advertised(&self) -> Option<HostPort> {
         if self.internal == Port::Off {
             return None;

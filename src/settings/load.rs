@@ -1,22 +1,22 @@
-//! From the sources to settings, with the origin of each.
+//! Loads settings from their sources.
 
 use std::path::PathBuf;
 
 use super::{Inherited, Settings, check, route::inherited, summary::LISTED};
 use crate::config::{Error, Merged, Problem, Raw, Source, Watched};
 
-/// Settings, and where each came from.
+/// The settings, and where each of them came from.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What the program runs on.
+    /// The validated settings.
     pub settings: Settings,
     /// The main file, if there is one.
     pub file: Option<PathBuf>,
-    /// The files that it includes.
+    /// The files that the main file includes.
     pub included: Vec<PathBuf>,
-    /// What to watch for changes: these files, or the paths that were tried.
+    /// The files to watch for changes: these, or the paths that were tried.
     pub watched: Watched,
-    /// Possible mistakes that do not keep the program from starting.
+    /// Warnings, which do not keep the program from starting.
     pub doubts: Vec<Problem>,
     looked_for: Vec<PathBuf>,
     pub(super) merged: Merged,
@@ -37,7 +37,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// Every unknown key, bad value and unreadable file that was found, not only the first.
+    /// Reports every unknown key, invalid value and unreadable file, not only the first one.
     pub fn load(&self) -> Result<Loaded, Error> {
         let Raw { merged, secret, file, included, watched, looked_for, doubts, mut problems } = self.read()?;
         let settings = Settings::read(&merged, secret, &mut problems);
@@ -50,16 +50,17 @@ impl Source {
     }
 }
 
-/// What commands need to find the running node and its secret.
+/// The settings that commands need to find the running node and its secret.
 const TO_ASK: &[&str] = &["home", "admin", "secret_file", "node", "mesh_ca", "mesh_cert", "mesh_key"];
 
 impl Source {
-    /// The settings with which commands ask the running node. It may still serve with other settings than the file has
-    /// now, so these do not depend on the rest of the file: that may be broken.
+    /// Loads the settings that commands need to ask the running node. All other settings in the file are ignored: the node
+    /// may run with an older version of the file, and the present one may be invalid.
     ///
     /// # Errors
     ///
-    /// As of [`load`](Self::load), but of the file only what leads to the node; none if it cannot be read.
+    /// Fails like [`load`](Self::load), but of the settings in the file only these are checked. A file that cannot be read
+    /// is ignored.
     pub fn load_to_ask(&self) -> Result<Settings, Error> {
         let Raw { merged, secret, mut problems, .. } = self.read_only(TO_ASK)?;
         let settings = Settings::read(&merged, secret, &mut problems);
@@ -68,7 +69,7 @@ impl Source {
 }
 
 impl Loaded {
-    /// The files that were read, or the paths that were tried, as a line of the [summary](super::summary).
+    /// The files that were read, or the paths that were tried, as a line in the style of the [summary](super::summary).
     pub fn file_line(&self) -> String {
         match (&self.file, self.looked_for.as_slice()) {
             (Some(file), _) => {
@@ -104,18 +105,18 @@ impl Loaded {
         }
     }
 
-    /// What each route inherits, and from where: in the order of [`Settings::routes`].
+    /// What each route inherits, and from where, in the order of [`Settings::routes`].
     pub fn inherited(&self) -> Vec<Vec<Inherited>> {
         inherited(&self.merged)
     }
 
-    /// The settings alone: what all sources said takes more memory than they do.
+    /// Returns only the settings. This frees the merged sources, which take more memory than the settings.
     pub fn into_settings(self) -> Settings {
         self.settings
     }
 }
 
-/// How many files the main file includes, to follow its name.
+/// The number of included files in words, to append to the name of the main file.
 pub fn and_included(count: usize) -> String {
     match count {
         0 => String::new(),
@@ -133,7 +134,7 @@ mod tests {
     };
 
     #[test]
-    fn without_a_user_home_one_must_be_set_unless_the_secret_is_elsewhere() {
+    fn without_a_user_home_a_home_or_secret_must_be_set() {
         let load = |flag: Option<(&str, &str)>, secret: Option<&str>| {
             let setting = |key| SETTINGS.iter().find(|setting| setting.key == key).expect("a setting");
             let flags = flag.map(|(key, text)| (setting(key), text.to_owned()));
@@ -141,7 +142,7 @@ mod tests {
         };
         assert_eq!(
             load(None, None).expect_err("no home").to_string(),
-            "home: HOME is not set, which ~ in the default, ~/.pmesh, stands for: set PMESH_HOME or --home"
+            "home: ~ in the default ~/.pmesh cannot be expanded, because HOME is not set: set PMESH_HOME or --home"
         );
         assert!(load(Some(("home", "/var/lib/pmesh")), None).is_ok());
         assert!(load(Some(("secret_file", "/run/secrets/pmesh")), None).is_ok());
@@ -149,7 +150,7 @@ mod tests {
         assert_eq!(settings.admin, Admin::Off);
         assert_eq!(
             load(Some(("admin", "unix")), Some("7")).expect_err("no home").to_string(),
-            "--admin: there is no home to put the socket in: set PMESH_HOME or --home, or write unix:PATH"
+            "--admin: there is no home folder for the socket: set PMESH_HOME or --home, or write unix:PATH"
         );
         let error = crate::secret::prepare_home(&settings.home).expect_err("no home");
         assert!(error.to_string().contains("HOME is not set"), "{error}");

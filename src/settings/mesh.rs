@@ -1,4 +1,4 @@
-//! Settings of the mesh: other nodes, trust, the registry.
+//! Settings of the mesh: other nodes, the registry, certificates.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -11,20 +11,20 @@ use pmesh_layers::identity::NodeName;
 use super::{PemFile, RegistryServers, endpoint::HostPort};
 use crate::config::{Merged, Node, Parse, Problem, Problems, Reason, misplaced, names, text};
 
-/// Other nodes: where they are, and how they trust each other.
+/// Other nodes: how to find them, and how nodes trust each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mesh {
-    /// Where the internal ports of nodes are that never change; without this node itself.
+    /// The internal ports of nodes with fixed addresses, without this node itself.
     pub peers: BTreeMap<NodeName, HostPort>,
-    /// Where nodes find each other.
+    /// The registry through which nodes find each other.
     pub registry: Option<RegistryServers>,
-    /// The bucket there.
+    /// The bucket in the registry.
     pub registry_bucket: String,
-    /// Where others reach the internal port, if that was set; see [`Settings::advertised`](super::Settings::advertised).
+    /// Where others reach the internal port, if it is set. See [`Settings::advertised`](super::Settings::advertised).
     pub advertise: Option<HostPort>,
-    /// How far the clocks of two nodes may be apart.
+    /// How far apart the clocks of two nodes may be.
     pub clock_window: Duration,
-    /// Certificates in the place of those that are derived from the secret.
+    /// Certificate files, which replace the certificates derived from the secret.
     pub files: Option<MeshFiles>,
 }
 
@@ -40,7 +40,7 @@ pub struct MeshFiles {
 }
 
 impl Mesh {
-    /// Whether this node knows of others, or will.
+    /// Whether this node knows other nodes, or can find them through the registry.
     pub fn is_used(&self) -> bool {
         self.registry.is_some() || !self.peers.is_empty()
     }
@@ -57,7 +57,7 @@ impl Mesh {
     }
 }
 
-/// A table in the file; elsewhere a list of `NAME=HOST:PORT`.
+/// Reads a table from the file, or a list of `NAME=HOST:PORT` from the other sources.
 fn peers(merged: &Merged, own: &NodeName, problems: &mut Problems) -> BTreeMap<NodeName, HostPort> {
     let mut peers = BTreeMap::new();
     let Some(node) = merged.node("mesh_peers") else { return peers };
@@ -89,7 +89,7 @@ fn peers(merged: &Merged, own: &NodeName, problems: &mut Problems) -> BTreeMap<N
             Entry::Vacant(free) => drop(free.insert(address)),
         }
     }
-    // So that all nodes can have the same list.
+    // All nodes can then have the same list.
     peers.remove(own);
     peers
 }
@@ -104,7 +104,7 @@ fn registry(node: &Node<'_>) -> Result<RegistryServers, Problem> {
     let problem = |reason: String| node.problem(format!("expected a server such as nats://127.0.0.1:4222{reason}"));
     let text = node.value.as_str().ok_or_else(|| problem(String::new()))?;
     text.parse().map_err(|error| match node.references() {
-        // The reason may repeat an address.
+        // The reason may repeat an address from the variable.
         Some(_) => problem(", found a value that is not shown".into()),
         None => problem(format!(": {error}")),
     })

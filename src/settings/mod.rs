@@ -1,4 +1,4 @@
-//! What the program runs on: validated, typed settings, read from what the [sources](crate::config) say.
+//! The settings: validated and typed, read from the merged [sources](crate::config).
 
 mod admin;
 mod bind;

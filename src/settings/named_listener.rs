@@ -1,20 +1,20 @@
-//! Listeners beside http, https and internal: `[listeners.NAME]`.
+//! `[listeners.NAME]`: listeners in addition to http, https and internal.
 
 use std::{fmt, net::IpAddr};
 
 use super::{H2c, Listener, Port, bind};
 use crate::config::{LISTENER_KEYS, Merged, Node, Problems};
 
-/// A listener that has a table of its own.
+/// A listener with a table in `[listeners]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedListener {
-    /// Its name, and whether its clients speak TLS.
+    /// Its name, and whether its clients use TLS.
     pub listener: Listener,
     /// Its port.
     pub port: Port,
-    /// The addresses that it listens on; at least one, and none that is part of another.
+    /// The addresses that it listens on. There is at least one, and they do not overlap.
     pub bind: Vec<IpAddr>,
-    /// Whether HTTP/2 is spoken on it without TLS.
+    /// Whether it supports HTTP/2 without TLS.
     pub h2c: H2c,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for NamedListener {
     }
 }
 
-/// Reads all of them, ordered by name, because keys of a TOML table have no order. Those without `bind` get `root`.
+/// Reads all tables, sorted by name, because the keys of a TOML table have no order. `root` is the default of `bind`.
 pub(super) fn read(merged: &Merged, root: &[IpAddr], problems: &mut Problems) -> Vec<NamedListener> {
     let Some(node) = merged.node("listeners") else { return Vec::new() };
     let Some(tables) = node.value.as_dict() else {
@@ -94,7 +94,7 @@ fn named(name: &str, node: &Node<'_>, root: &[IpAddr], problems: &mut Problems) 
     Some(NamedListener { listener: Listener::Named { name: name.into(), tls: tls? }, port: port?, bind, h2c: h2c? })
 }
 
-/// As a DNS label (RFC 1123, 2.1), but beginning with a letter, so that it is never taken for an index.
+/// Whether this is a DNS label (RFC 1123, 2.1) that begins with a letter, so that it cannot be confused with an index.
 fn is_name(text: &str) -> bool {
     text.len() <= 63
         && text.starts_with(|first: char| first.is_ascii_lowercase())

@@ -5,10 +5,10 @@ use pmesh_layers::identity::NodeName;
 
 use crate::config::{Merged, Parse, Problem, Problems, Reason, text};
 
-/// The longest label (RFC 1035, 2.3.4).
+/// The maximum length of a label (RFC 1035, 2.3.4).
 const MAX: usize = 63;
 
-/// The name that was set, else one that is made of the machine's.
+/// Returns the name that was set, or else a name derived from the host name of the machine.
 pub(super) fn read(merged: &Merged, problems: &mut Problems) -> NodeName {
     let name = match merged.node("node") {
         Some(node) => node.read(problems),
@@ -17,7 +17,7 @@ pub(super) fn read(merged: &Merged, problems: &mut Problems) -> NodeName {
     name.unwrap_or_else(stand_in)
 }
 
-/// What stands in for an unreadable one.
+/// A placeholder for an invalid name, which has been reported.
 #[expect(clippy::expect_used, reason = "it is a label")]
 fn stand_in() -> NodeName {
     "node".parse().expect("a label")
@@ -27,12 +27,12 @@ fn of_machine() -> Result<NodeName, Problem> {
     let host = gethostname().unwrap_or_default();
     let host = host.to_string_lossy();
     label(&host).parse().map_err(|error| {
-        let message = format!("the machine's host name {host:?} cannot be made the name of this node: {error}");
+        let message = format!("the machine's host name {host:?} cannot be used as the name of this node: {error}");
         Problem::new("node", message + "; set --node or PMESH_NODE")
     })
 }
 
-/// The first label of a host name, with hyphens for what cannot stand there.
+/// The first label of a host name. Hyphens replace characters that are not allowed in the name of a node.
 fn label(host: &str) -> String {
     let first = host.split('.').next().unwrap_or_default();
     let label: String = first.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(MAX).collect();
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn host_names_become_labels() {
+    fn names_of_nodes_are_derived_from_host_names() {
         let long = format!("{}-x", "a".repeat(62));
         for (host, expected) in [
             ("Berlin-1.example.com", "berlin-1"),

@@ -1,10 +1,11 @@
-//! Where the user wrote something.
+//! The place where the user set something.
 
 use std::fmt;
 
 use crate::config::Node;
 
-/// Where the user wrote something, for error messages. All origins are equal: a line that only moved is no change.
+/// The place where the user set something, for error messages. All origins are equal, because a value that has only moved to
+/// another line has not changed.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
     /// `/etc/pmesh/config.toml:3`
@@ -14,7 +15,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// File and line; or the flag, or the variable.
+    /// File and line, or the flag, or the variable.
     pub fn at(&self) -> &str {
         &self.at
     }

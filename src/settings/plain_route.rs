@@ -1,4 +1,4 @@
-//! A route that is not in any source.
+//! Routes that do not come from the configuration.
 
 use pmesh_layers::{
     host::HostPattern,
@@ -8,7 +8,7 @@ use pmesh_layers::{
 use super::{Answer, Listener, Origin, Route, Settings, UpstreamTls, endpoint::Endpoint};
 
 impl Route {
-    /// A route for all paths of a host, to one endpoint, with the default for everything else.
+    /// A route that sends all requests for a host to one endpoint, with defaults for everything else.
     pub fn to(host: HostPattern, endpoint: Endpoint, settings: &Settings) -> Self {
         Self {
             name: host.to_string(),

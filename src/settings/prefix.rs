@@ -1,11 +1,11 @@
-//! Path prefixes of routes, and what to write instead of a pattern.
+//! Path prefixes of routes, and advice on what to write instead of a pattern.
 
 use figment::value::Value;
 use pmesh_layers::route::{InvalidPath, PathPrefix};
 
 use crate::config::{Parse, Reason, text};
 
-/// Characters of patterns in other programs. Some are valid in a path, but no served path has them.
+/// Characters that mean a pattern in other programs. Some are valid in a path, but hardly any path contains them.
 const OF_PATTERNS: [char; 8] = ['*', '{', '}', '^', '(', '[', '|', '\\'];
 
 impl Parse for PathPrefix {
@@ -29,7 +29,7 @@ impl Parse for PathPrefix {
     }
 }
 
-/// The whole segments before a pattern.
+/// Advice to write the whole segments before the pattern.
 fn literal(start: &str) -> String {
     match start.rsplit_once('/') {
         Some(("", _)) => ": write \"/\"".into(),
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_are_not_taken_literally() {
+    fn patterns_are_rejected_with_advice() {
         let literal = "a prefix is not a pattern; it matches all paths below it";
         for (text, expected) in [
             ("/api/*", format!("{literal}: write \"/api\"")),

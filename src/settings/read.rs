@@ -1,4 +1,4 @@
-//! Reading all settings, each with something that stands in for a bad value.
+//! Reads all settings.
 
 use std::{path::PathBuf, thread, time::Duration};
 
@@ -10,10 +10,10 @@ use super::{
 use crate::config::{Merged, Problem, Problems, Secret, SizeLimit, TimeLimit};
 
 impl Settings {
-    /// Validates what all sources together say.
+    /// Validates the merged values.
     ///
-    /// A bad value is reported and something stands in for it, so that reading goes on and finds all problems. The
-    /// result must not be used where there are any.
+    /// Reports each invalid value and continues with a placeholder, to find all problems. If there are any, the result
+    /// must not be used.
     pub(crate) fn read(merged: &Merged, secret: Option<Secret>, problems: &mut Problems) -> Self {
         let home = home(merged, secret.is_some(), problems);
         let mut duration = |key: &str| -> Duration { merged.read(key, problems).unwrap_or_default() };
@@ -81,14 +81,16 @@ impl Settings {
     }
 }
 
-/// Where it is not known, that is no obstacle if the secret is elsewhere: whoever comes to need it will say so.
+/// Reads the home folder. If it is not known, that is an error only if the secret would have to be there. Code that needs
+/// the folder for something else reports it then.
 fn home(merged: &Merged, has_secret: bool, problems: &mut Problems) -> PathBuf {
     let Some(node) = merged.node("home") else { return PathBuf::new() };
     match node.value.as_str() {
         Some(default) if node.is_default() && default.starts_with('~') => {
             if !has_secret && merged.node("secret_file").is_none() {
-                let message =
-                    format!("HOME is not set, which ~ in the default, {default}, stands for: set PMESH_HOME or --home");
+                let message = format!(
+                    "~ in the default {default} cannot be expanded, because HOME is not set: set PMESH_HOME or --home"
+                );
                 problems.push(Problem::new("home", message));
             }
             default.into()

@@ -7,10 +7,10 @@ use percent_encoding::percent_decode_str;
 use super::endpoint::{HostPort, InvalidEndpoint};
 use crate::config::Secret;
 
-/// The port of NATS.
+/// The default port of NATS.
 const PORT: u16 = 4222;
 
-/// The servers of the registry, and who asks them. [`Display`](fmt::Display) leaves out the password.
+/// The servers of the registry, and the login for them. [`Display`](fmt::Display) leaves out the password.
 ///
 /// ```
 /// use pmesh::settings::RegistryServers;
@@ -21,18 +21,18 @@ const PORT: u16 = 4222;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryServers {
-    /// Whether TLS is required, from `tls://`, and where they are; at least one.
+    /// Whether TLS is required (`tls://`), and the address. There is at least one server.
     pub servers: Vec<(bool, HostPort)>,
-    /// Who asks them; `None`: anybody.
+    /// The login for all servers; `None`: anonymous.
     pub login: Option<Login>,
 }
 
-/// Who asks.
+/// A login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {
     /// A user with a password.
     User(String, Secret),
-    /// Whoever has the token: a user without a password.
+    /// A token, written as a user without a password.
     Token(Secret),
 }
 
@@ -48,11 +48,11 @@ impl FromStr for RegistryServers {
             tls = match scheme {
                 Some("nats") => false,
                 Some("tls") => true,
-                // As the one before.
+                // Like the server before it.
                 None if index > 0 => tls,
                 _ => return Err(InvalidRegistry::Scheme),
             };
-            // From the right: a password may hold an @ that should have been escaped, and must not end up in an error.
+            // From the right: a password may contain an @ that should have been escaped, and must not appear in an error.
             let (user, address) = rest.rsplit_once('@').map_or((None, rest), |(user, address)| (Some(user), address));
             if let Some(user) = user {
                 let own = Login::parse(user)?;
@@ -76,7 +76,7 @@ impl Login {
     }
 }
 
-/// Undoes the escapes of a URL, `%40` for an `@` (RFC 3986, 2.1).
+/// Decodes percent-encoding, such as `%40` for `@` (RFC 3986, 2.1).
 fn decode(text: &str) -> Result<String, InvalidRegistry> {
     let is_escape = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
     if !text.split('%').skip(1).all(is_escape) {
@@ -103,20 +103,20 @@ impl fmt::Display for RegistryServers {
     }
 }
 
-/// Text that names no servers. Its message never shows a password.
+/// Why text is not a list of servers. The message never shows a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRegistry {
-    /// Neither `nats://` nor `tls://`.
-    #[error("it starts with neither nats:// nor tls://")]
+    /// There is neither `nats://` nor `tls://`.
+    #[error("it must start with nats:// or tls://")]
     Scheme,
-    /// A host or a port is none.
+    /// A host or a port is invalid.
     #[error(transparent)]
     Address(#[from] InvalidEndpoint),
-    /// Two servers with other users.
-    #[error("all servers are asked by the same user; name it at the first")]
+    /// Two servers have different logins.
+    #[error("all servers share one login; write it once, for the first server")]
     Logins,
-    /// A percent sign without two digits.
-    #[error("a percent sign in the user or the password is written %25")]
+    /// A percent sign is not followed by two hexadecimal digits, or the result is not UTF-8.
+    #[error("a percent sign in the user or the password must be written as %25")]
     Escape,
 }
 
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn servers_are_read_and_shown_without_the_password() {
+    fn servers_are_parsed_and_shown_without_the_password() {
         for (text, expected) in [
             ("nats://127.0.0.1:4222", "nats://127.0.0.1:4222"),
             ("tls://nats.example/", "tls://nats.example:4222"),
@@ -144,17 +144,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_without_the_password() {
+    fn errors_do_not_show_the_password() {
         for (text, expected) in [
-            ("", "it starts with neither nats:// nor tls://"),
-            ("u:hunter2@a:1", "it starts with neither nats:// nor tls://"),
-            ("http://u:hunter2@a", "it starts with neither nats:// nor tls://"),
+            ("", "it must start with nats:// or tls://"),
+            ("u:hunter2@a:1", "it must start with nats:// or tls://"),
+            ("http://u:hunter2@a", "it must start with nats:// or tls://"),
             ("nats://u:hunter2@", "the host is empty"),
             ("nats://u:hunter2@a:0", "the port is not a number from 1 to 65535"),
             ("nats://u:hunter2@a/x", "'/' is not allowed in a host name"),
-            ("nats://u:hunter2@a,nats://u:other@b", "all servers are asked by the same user; name it at the first"),
-            ("nats://u:hunter2%+1@a", "a percent sign in the user or the password is written %25"),
-            ("nats://u:hunter2%@a", "a percent sign in the user or the password is written %25"),
+            ("nats://u:hunter2@a,nats://u:other@b", "all servers share one login; write it once, for the first server"),
+            ("nats://u:hunter2%+1@a", "a percent sign in the user or the password must be written as %25"),
+            ("nats://u:hunter2%@a", "a percent sign in the user or the password must be written as %25"),
         ] {
             let error = text.parse::<RegistryServers>().expect_err(text);
             assert_eq!(error.to_string(), expected, "{text}");

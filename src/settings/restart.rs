@@ -1,9 +1,9 @@
-//! Settings that keep their value until a restart.
+//! Settings that only change on a restart.
 
 use super::Settings;
 
 impl Settings {
-    /// Undoes what can only change with a restart: `running` are the settings that the process was started with.
+    /// Resets all settings that only change on a restart to the values in `running`, with which the process was started.
     pub fn keep_from_start(&mut self, running: &Self) {
         self.home.clone_from(&running.home);
         self.secret.clone_from(&running.secret);
@@ -15,7 +15,7 @@ impl Settings {
         self.log_format = running.log_format;
         self.workers = running.workers;
         self.admin.clone_from(&running.admin);
-        // It was left out under the name that the file gives this node.
+        // The new peers leave out the new name of this node, but the node keeps its old name.
         self.mesh.peers.remove(&self.node);
     }
 }

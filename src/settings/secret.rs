@@ -1,4 +1,4 @@
-//! Where the secret is.
+//! Where the secret comes from.
 
 use std::path::{Path, PathBuf};
 
@@ -7,29 +7,29 @@ use crate::config::{Merged, Problem, Problems, Secret};
 /// The name of the secret's file in the home folder.
 pub const SECRET_FILE: &str = "secret";
 
-/// Where the secret is to be read.
+/// Where the secret comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
-    /// It was given itself.
+    /// From a variable.
     Given {
-        /// The secret, as it was written.
+        /// The secret, not yet parsed.
         value: Secret,
-        /// The variable it was in.
+        /// The name of the variable.
         origin: String,
     },
-    /// In a file the user named, which must exist.
+    /// From a file that the user named. It must exist.
     File {
         /// The file.
         path: PathBuf,
         /// Where the user named it: `PMESH_SECRET_FILE`, or a line of a file.
         origin: String,
     },
-    /// In a file below the program's home, which is made at the first start.
+    /// From a file in the home folder. It is created at the first start.
     Home(PathBuf),
 }
 
 impl SecretSource {
-    /// The variable that holds the secret itself, if one does.
+    /// The name of the variable that holds the secret, if it comes from one.
     pub fn given(&self) -> Option<&str> {
         match self {
             Self::Given { origin, .. } => Some(origin),
@@ -37,7 +37,7 @@ impl SecretSource {
         }
     }
 
-    /// Chooses the strongest of what was set.
+    /// Chooses the strongest source that is set.
     pub(super) fn choose(given: Option<Secret>, merged: &Merged, home: &Path, problems: &mut Problems) -> Self {
         const VARIABLE: &str = "PMESH_SECRET";
 
@@ -48,7 +48,7 @@ impl SecretSource {
                 None => Self::Home(home.join(SECRET_FILE)),
             };
         };
-        // A variable wins over the file of settings, but not over its like.
+        // The variable wins over a configuration file, but not over another variable or a flag.
         if let Some(node) = file.filter(|node| !node.is_from_file()) {
             let message = format!("the secret is set here and by {}: set only one", node.origin());
             problems.push(Problem::new(VARIABLE, message));

@@ -1,10 +1,10 @@
-//! Which routes each listener serves.
+//! The routes that each listener serves.
 
 use std::collections::HashSet;
 
 use super::{Listener, Place, Route, Settings};
 
-/// A host and a path that a listener serves, with the route that is for them.
+/// A host and a path that a listener serves, with their route.
 #[derive(Debug, Clone, Copy)]
 pub struct ServedPlace<'a> {
     /// Its index among the places of all routes.
@@ -16,17 +16,17 @@ pub struct ServedPlace<'a> {
 }
 
 impl Route {
-    /// Whether it is for `http` and `https`, as without `listeners`.
+    /// Whether it is served on `http` and `https`, which is the default.
     pub fn has_default_listeners(&self) -> bool {
         self.listeners.len() == Listener::USUAL.len() && Listener::USUAL.iter().all(|one| self.listeners.contains(one))
     }
 }
 
 impl Settings {
-    /// What a listener serves, in the order of the routes.
+    /// Returns the places that a listener serves, in the order of the routes.
     ///
-    /// Other nodes may ask for everything: what `https` serves, then `http`, then the listeners that have a name. If
-    /// several have routes for the same host and path, the first one counts.
+    /// The internal listener serves everything: if several listeners have routes for the same host and path, `https` wins
+    /// over `http`, and `http` over the named listeners.
     pub fn served(&self, listener: &Listener) -> Vec<ServedPlace<'_>> {
         match listener {
             Listener::Internal => self.served_to_nodes(),
@@ -46,7 +46,7 @@ impl Settings {
         if rest.is_empty() {
             return all;
         }
-        // Compared by host and path only: a request whose method https refuses must not reach a route of http instead.
+        // Compare only host and path: a request that https rejects because of its method must not reach a route of http.
         let path_of = |served: &ServedPlace<'a>| (served.place.host, served.place.path);
         let mut taken: HashSet<_> = all.iter().map(path_of).collect();
         for listener in self.all_listeners() {

@@ -1,13 +1,13 @@
-//! What is served, in a few lines.
+//! A summary of what is served, in a few lines.
 
 use std::fmt::Write;
 
 use super::{Listener, Port, Settings};
 
-/// More routes or files than this are counted, not listed.
+/// The maximum number of routes or files that are listed. The rest is only counted.
 pub(super) const LISTED: usize = 20;
 
-/// What is served, in a few lines: the listeners, the nodes if there are several, the routes.
+/// Returns a summary of what is served: the listeners, other nodes if there are any, and the routes.
 pub fn summary(settings: &Settings) -> String {
     let mut lines = listeners(settings);
     for route in settings.routes.iter().take(LISTED) {
@@ -20,7 +20,7 @@ pub fn summary(settings: &Settings) -> String {
     lines
 }
 
-/// The listeners, and the nodes if there are several.
+/// Returns the lines for the listeners, and for other nodes if there are any.
 pub fn listeners(settings: &Settings) -> String {
     let mut lines = String::new();
     let listeners: Vec<_> = settings.all_listeners().collect();
@@ -30,8 +30,9 @@ pub fn listeners(settings: &Settings) -> String {
     }
     if settings.mesh.is_used() {
         let node = &settings.node;
-        let address =
-            settings.advertised().map_or("not reached by others".to_owned(), |address| format!("at {address}"));
+        let address = settings
+            .advertised()
+            .map_or("not reachable from other nodes".to_owned(), |address| format!("at {address}"));
         line(&mut lines, format_args!("{:width$}  {node}, {address}", "node"));
     }
     for (name, address) in &settings.mesh.peers {

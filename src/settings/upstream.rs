@@ -1,4 +1,4 @@
-//! Values of a route that say where and how its requests are sent.
+//! Parses the values that say where the requests of a route go, and how.
 
 use std::net::IpAddr;
 
@@ -22,11 +22,11 @@ impl Parse for Endpoint {
     }
 }
 
-/// What to write instead of text that is not one upstream.
+/// Advice on what to write instead of an invalid upstream.
 fn instead(text: &str) -> Option<String> {
-    // Without `@`: the text may hold a password, which no message shows.
+    // Not with an `@`: the text may contain a password, which no message shows.
     if let Some(instead) = with_references(text).filter(|_| !text.contains('@')) {
-        return Some(format!("a variable of the environment is written ${{NAME}}: write {instead}"));
+        return Some(format!("environment variables are written ${{NAME}}: write {instead}"));
     }
     let upstreams: Vec<_> = text.split([',', ' ']).filter(|upstream| !upstream.is_empty()).collect();
     let are_valid = upstreams.iter().all(|upstream| upstream.parse::<Endpoint>().is_ok());
@@ -41,7 +41,7 @@ impl Parse for HostPort {
     }
 }
 
-/// What may stand in a `Host` field.
+/// The value of a `Host` header.
 impl Parse for HeaderValue {
     const EXPECTED: &'static str = "a host, with or without a port";
 
@@ -52,7 +52,7 @@ impl Parse for HeaderValue {
     }
 }
 
-/// What the certificates of upstreams must be valid for.
+/// The name or address that the certificates of upstreams must be valid for.
 pub(super) struct UpstreamName(pub(super) ServerName<'static>);
 
 impl Parse for UpstreamName {

@@ -1,4 +1,4 @@
-//! Values of settings that have words or limits of their own.
+//! Parses the values of settings that have words or limits of their own.
 
 use std::net::IpAddr;
 
@@ -12,14 +12,14 @@ use crate::config::{Parse, Reason, Size, text};
 pub(super) struct Source(pub(super) IpAddr);
 
 impl Parse for Source {
-    const EXPECTED: &'static str = "an IP address of this machine, not of loopback";
+    const EXPECTED: &'static str = "a non-loopback IP address of this machine";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         let address = IpAddr::parse(value)?.to_canonical();
         if address.is_loopback() {
-            // From there the kernel reaches loopback only.
+            // From a loopback address, the kernel only reaches loopback addresses.
             return Err(Some(
-                "connections to loopback leave from `subnet_dialer`, and no others can from there".into(),
+                "loopback addresses only reach loopback upstreams, and `subnet_dialer` sets the source addresses for these".into(),
             ));
         }
         if address.is_unspecified() || address.is_multicast() { Err(None) } else { Ok(Self(address)) }
@@ -53,7 +53,7 @@ impl Parse for LogFormat {
 pub(super) struct Workers(pub(super) usize);
 
 impl Parse for Workers {
-    // More are never meant, and a slip of the pen should not make a million threads.
+    // Nobody needs more, and a typo should not start a million threads.
     const EXPECTED: &'static str = "a number from 1 to 1024";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
@@ -64,7 +64,7 @@ impl Parse for Workers {
 pub(super) struct AtLeastOne(pub(super) usize);
 
 impl Parse for AtLeastOne {
-    const EXPECTED: &'static str = "a number from 1";
+    const EXPECTED: &'static str = "a number of at least 1";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         usize::parse(value).ok().filter(|count| *count > 0).map(Self).ok_or(None)
@@ -74,7 +74,7 @@ impl Parse for AtLeastOne {
 pub(super) struct HeadSize(pub(super) u32);
 
 impl HeadSize {
-    /// What a server of HTTP should take for the request line alone (RFC 9112, 3).
+    /// An HTTP server should support request lines of about this length (RFC 9112, 3).
     pub(super) const LEAST: u32 = 8 * 1024;
     const MOST: u32 = 16 * 1024 * 1024;
 }
@@ -91,7 +91,7 @@ impl Parse for HeadSize {
 pub(super) struct Fields(pub(super) usize);
 
 impl Parse for Fields {
-    // http's map of fields takes 32768 of them; there is a place for each, whether it is used or not.
+    // The `HeaderMap` of http can hold 32768 headers. Space for the maximum is reserved, whether it is used or not.
     const EXPECTED: &'static str = "a number from 1 to 10000";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
@@ -117,7 +117,7 @@ impl Parse for Filter {
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         let directives = text(value)?;
-        // A lone word that is no level would be the name of a part that does not exist: a log of nothing.
+        // A single word that is not a level would be treated as the name of a target, and nothing would be logged.
         let is_meant = |directive: &str| directive.contains(['=', '[']) || directive.parse::<LevelFilter>().is_ok();
         if !directives.split(',').all(|directive| is_meant(directive.trim())) {
             return Err(None);

@@ -140,8 +140,8 @@ fn settings() {
     );
     assert_eq!(
         complaint(flags(&["--source-addresses", "127.0.0.1"])),
-        "pmesh: --source-addresses: expected an IP address of this machine, not of loopback, found \"127.0.0.1\": \
-         connections to loopback leave from `subnet_dialer`, and no others can from there\n"
+        "pmesh: --source-addresses: expected a non-loopback IP address of this machine, found \"127.0.0.1\": \
+         loopback addresses only reach loopback upstreams, and `subnet_dialer` sets the source addresses for these\n"
     );
 }
 

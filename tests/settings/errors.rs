@@ -1,4 +1,4 @@
-//! What the user is told about a mistake.
+//! Error messages about mistakes in the settings.
 
 use pmesh::settings::explain;
 
@@ -9,15 +9,15 @@ const DURATION: &str = "expected a duration over 0 and up to a year, such as 10s
 const UPSTREAM: &str = "expected an upstream such as 127.0.0.1:9001, https://name or unix:/run/app.sock";
 const HOST: &str = "expected a host such as example.com or *.example.com";
 
-/// The message that a file brings, from the number of the line on.
+/// Asserts the error message for a file. `expected` begins with the line number.
 fn assert_file_error(file: &str, expected: &str) {
     assert_eq!(Start::new().file(file).error(), format!("[DIR]/config.toml:{expected}"), "{file}");
 }
 
 #[test]
-fn addresses_to_listen_on() {
+fn invalid_addresses_to_listen_on_are_rejected() {
     for (value, expected) in [
-        ("[]", "1: bind: expected at least one IP address; 0.0.0.0 is every IPv4 address, :: every address"),
+        ("[]", "1: bind: expected at least one IP address; 0.0.0.0 means all IPv4 addresses, :: all addresses"),
         ("[\"10.0.0.1\", 4]", "1: bind[1]: expected an IP address, found 4"),
         ("[\"10.0.0.1\", \"10.0.0.1\"]", "1: bind[1]: 10.0.0.1 is named twice"),
         ("[\"0.0.0.0\", \"::\"]", "1: bind[1]: :: listens on every address, IPv4 included: leave out 0.0.0.0"),
@@ -33,7 +33,7 @@ fn addresses_to_listen_on() {
 }
 
 #[test]
-fn where_commands_ask() {
+fn invalid_admin_addresses_are_rejected() {
     let expected = "expected unix, unix:PATH, a loopback address with its port such as 127.0.0.1:9901, or off";
     for (value, found) in [
         ("\"tcp\"", "\"tcp\""),
@@ -41,22 +41,22 @@ fn where_commands_ask() {
         ("\":9901\"", "\":9901\": write 127.0.0.1:9901"),
         ("\"localhost:9901\"", "\"localhost:9901\": write 127.0.0.1:9901"),
         ("\"/run/pmesh.sock\"", "\"/run/pmesh.sock\": write unix:/run/pmesh.sock"),
-        ("\"127.0.0.1:0\"", "\"127.0.0.1:0\": commands need to know the port"),
+        ("\"127.0.0.1:0\"", "\"127.0.0.1:0\": commands could not know the port: write a fixed one"),
         (
             "\"0.0.0.0:9901\"",
-            "\"0.0.0.0:9901\": it asks for no password, so it can only listen on loopback: write 127.0.0.1:9901, and reach \
-             it from elsewhere through SSH",
+            "\"0.0.0.0:9901\": the admin API has no password, so it only listens on loopback: write 127.0.0.1:9901, and \
+             reach it from other machines through SSH",
         ),
     ] {
         assert_file_error(&format!("admin = {value}"), &format!("1: admin: {expected}, found {found}"));
     }
     let long = format!("unix:/{}", "x".repeat(107));
     let error = Start::new().flags(&["--admin", &long]).error();
-    assert!(error.ends_with("the path has 108 bytes, and that of a socket at most 107"), "{error}");
+    assert!(error.ends_with("the path has 108 bytes, but the path of a socket can only have 107"), "{error}");
 }
 
 #[test]
-fn keys_that_do_not_exist() {
+fn unknown_keys_are_rejected_with_a_suggestion() {
     assert_file_error("http = 80\nhttpss = 443\n", "2: httpss: unknown key; did you mean `https`?");
     assert_file_error(
         "keep-alive-timeout = \"1s\"",
@@ -64,8 +64,8 @@ fn keys_that_do_not_exist() {
     );
     assert_file_error("verbosity = 3", "1: verbosity: unknown key");
     assert_file_error("[listener]\nport = 3", "1: listener: unknown key; did you mean [listeners.NAME]?");
-    assert_file_error("cert = \"a\"", "1: cert: this key is not read from the file; set --cert or PMESH_CERT");
-    assert_file_error("secret = \"a\"", "1: secret: this key is not read from the file; set PMESH_SECRET");
+    assert_file_error("cert = \"a\"", "1: cert: this key cannot be set in a file; set --cert or PMESH_CERT");
+    assert_file_error("secret = \"a\"", "1: secret: this key cannot be set in a file; set PMESH_SECRET");
     assert_file_error(
         "[[routes]]\nhost = \"a\"\nupstream = [\"a:1\"]\nprefx = \"/\"\n",
         "4: routes[0].prefx: unknown key; did you mean `prefix`?",
@@ -81,7 +81,7 @@ fn keys_that_do_not_exist() {
 }
 
 #[test]
-fn text_that_is_no_toml() {
+fn invalid_toml_is_rejected_with_its_line() {
     assert_file_error("http = 80\nhttp = 81", "2: duplicate key `http`");
     assert_file_error("[a]\nx = 1\n[a]\ny = 1", "3: duplicate key `a`");
     assert_file_error("[[routes]]\nhost = \"a\"\nhost = \"b\"", "3: duplicate key `host`");
@@ -93,7 +93,7 @@ fn text_that_is_no_toml() {
 }
 
 #[test]
-fn values_of_the_wrong_type() {
+fn values_of_the_wrong_type_are_rejected() {
     assert_file_error("\nhttp = \"eighty\"", &format!("2: http: {PORT}, found \"eighty\""));
     assert_file_error("http = -1", &format!("1: http: {PORT}, found -1"));
     assert_file_error("http = 1.5", &format!("1: http: {PORT}, found 1.5"));
@@ -114,7 +114,7 @@ fn values_of_the_wrong_type() {
 }
 
 #[test]
-fn values_out_of_range() {
+fn values_out_of_range_are_rejected() {
     assert_file_error("http = 65536", &format!("1: http: {PORT}, found 65536"));
     assert_file_error("workers = 0", "1: workers: expected a number from 1 to 1024, found 0");
     assert_file_error("http_h2c = \"on\"", "1: http_h2c: expected off, silent or open, found \"on\"");
@@ -146,7 +146,7 @@ fn values_out_of_range() {
 }
 
 #[test]
-fn routes_that_lead_nowhere() {
+fn invalid_routes_are_rejected() {
     let route = |rest: &str| format!("[[routes]]\nhost = \"a\"\n{rest}\n");
     assert_file_error(
         &route(""),
@@ -208,7 +208,7 @@ fn routes_that_lead_nowhere() {
 }
 
 #[test]
-fn two_routes_for_the_same() {
+fn two_routes_for_the_same_requests_are_rejected() {
     assert_file_error(
         "[[routes]]\nhost = \"a\"\nupstream = [\"a:1\"]\n\n[[routes]]\nhost = \"A\"\nprefix = \"/\"\nupstream = [\"b:1\"]\n",
         "5: routes[1]: a/ has two routes: `a/ -> b:1` here and `a/ -> a:1` from [DIR]/config.toml:1: routes[0]",
@@ -220,7 +220,7 @@ fn two_routes_for_the_same() {
 }
 
 #[test]
-fn flags() {
+fn errors_name_the_flag() {
     for (flags, expected) in [
         (["--http", "x"], format!("--http: {PORT}, found \"x\"")),
         (["--route", "a"], "--route: expected HOST[/PREFIX]=UPSTREAM[,UPSTREAM…], found \"a\"".into()),
@@ -247,7 +247,7 @@ fn flags() {
         (["--key", "x"], "--key: a certificate and its key go together; set --cert or PMESH_CERT too".into()),
         (
             ["--source-addresses", "2001:db8::1,x"],
-            "--source-addresses: expected an IP address of this machine, not of loopback, found \"x\"".into(),
+            "--source-addresses: expected a non-loopback IP address of this machine, found \"x\"".into(),
         ),
         (
             ["--config", "[DIR]/none.toml"],
@@ -259,7 +259,7 @@ fn flags() {
 }
 
 #[test]
-fn variables() {
+fn errors_name_the_variable() {
     for (name, value, expected) in [
         ("PMESH_HTTP", "0x50", format!("{PORT}, found \"0x50\"")),
         ("PMESH_ACCESS_LOG", "maybe", "expected true or false, found \"maybe\"".into()),
@@ -271,7 +271,7 @@ fn variables() {
 }
 
 #[test]
-fn settings_that_do_not_go_together() {
+fn settings_that_clash_are_rejected() {
     for (flags, expected) in [
         (["--https", "80"], "--https: `https` and `http` (default) are both port 80"),
         (["--http", "8443"], "--http: `http` and `internal` (default) are both port 8443"),
@@ -289,7 +289,7 @@ const PEERS: &str = "--mesh-peer or PMESH_MESH_PEERS";
 const REGISTRY: &str = "--mesh-registry or PMESH_MESH_REGISTRY";
 
 #[test]
-fn nodes() {
+fn invalid_settings_of_nodes_are_rejected() {
     for (flags, expected) in [
         (
             &["--node", "a.b"][..],
@@ -308,12 +308,12 @@ fn nodes() {
         ),
         (
             &["--mesh-advertise", "a:1", "--internal", "off"],
-            "--mesh-advertise: it names the internal port, which is off: open that, or leave this out".into(),
+            "--mesh-advertise: this is the address of the internal port, which is off: turn on `internal`, or remove this".into(),
         ),
         (
             &["--mesh-registry", "nats://a"],
-            "--mesh-registry: other nodes would not know where this one is, since `bind` is 0.0.0.0, every address of \
-             the machine: set --mesh-advertise or PMESH_MESH_ADVERTISE, or `internal` to \"off\" if they need not reach it"
+            "--mesh-registry: other nodes cannot find this one, because `bind` is 0.0.0.0, which means every address of \
+             the machine: set --mesh-advertise or PMESH_MESH_ADVERTISE, or set `internal` to \"off\" if they need not reach it"
                 .into(),
         ),
         (
@@ -324,7 +324,7 @@ fn nodes() {
         ),
         (
             &["--route", "x=mesh://b", "--mesh-peer", "c=d:1"],
-            format!("--route: `x/ -> mesh://b`: mesh://b: nothing says where that node is: set {PEERS} or {REGISTRY}"),
+            format!("--route: `x/ -> mesh://b`: mesh://b: the address of that node is not known: set {PEERS} or {REGISTRY}"),
         ),
         (
             &["--route", "x=mesh://*", "--node", "b", "--mesh-peer", "b=c:1"],
@@ -332,7 +332,7 @@ fn nodes() {
         ),
         (
             &["--route", "x=a:1,mesh://B", "--node", "b"],
-            "--route: `x/ -> a:1, mesh://b`: mesh://b: this node is called so itself".into(),
+            "--route: `x/ -> a:1, mesh://b`: mesh://b: that is the name of this node itself".into(),
         ),
     ] {
         assert_eq!(Start::new().flags(flags).error(), expected);
@@ -348,7 +348,7 @@ fn nodes() {
     assert_file_error(
         "[[routes]]\nhost = \"a\"\nupstream = [\"a:1\"]\n[[routes]]\nhost = \"x\"\nupstream = [\"mesh://b\"]\n",
         &format!(
-            "4: routes[1]: `x/ -> mesh://b`: mesh://b: nothing says where that node is: set {PEERS} or {REGISTRY}"
+            "4: routes[1]: `x/ -> mesh://b`: mesh://b: the address of that node is not known: set {PEERS} or {REGISTRY}"
         ),
     );
     let works = [
@@ -363,7 +363,7 @@ fn nodes() {
 }
 
 #[test]
-fn a_password_is_not_shown() {
+fn errors_do_not_show_passwords() {
     for registry in ["nats://u:hunter2@a:0", "u:hunter2@a", "nats://u:hunter2@a/b", "nats://u:hunter2%@a"] {
         let error = Start::new().flags(&["--mesh-registry", registry, "--bind", "::1"]).error();
         assert!(error.starts_with("--mesh-registry: expected a server such as nats://127.0.0.1:4222: "), "{error}");
@@ -375,7 +375,7 @@ fn a_password_is_not_shown() {
 }
 
 #[test]
-fn all_of_them_at_once() {
+fn all_problems_are_reported_at_once() {
     let start =
         Start::new().file("htpp = 1\nworkers = 0\n[[certificates]]\ncert = \"a\"\n").flags(&["--log-format", "xml"]);
     assert_eq!(
@@ -389,7 +389,7 @@ fn all_of_them_at_once() {
 }
 
 #[test]
-fn a_setting_that_cannot_be_explained() {
+fn explain_suggests_a_setting_for_an_unknown_key() {
     let loaded = Start::new().loaded();
     let error = explain(&loaded, Some("htpp")).expect_err("unknown");
     assert_eq!(error.to_string(), "htpp: unknown setting; did you mean `http`?");

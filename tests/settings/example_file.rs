@@ -1,4 +1,4 @@
-//! `config.toml` at the top of the repository says what the defaults are.
+//! `config.toml` at the top of the repository has every setting with its default.
 
 use pmesh::config::{SETTINGS, Setting};
 
@@ -6,7 +6,7 @@ use crate::Start;
 
 pub(crate) const EXAMPLE: &str = include_str!("../../config.toml");
 
-/// The file with all settings that have no fixed default.
+/// The file with all settings uncommented.
 pub(crate) fn with_every_setting() -> String {
     // "#key" is a setting, "# text" a comment.
     let line = |line: &'static str| match line.strip_prefix('#') {
@@ -17,14 +17,14 @@ pub(crate) fn with_every_setting() -> String {
 }
 
 #[test]
-fn it_holds_the_defaults() {
+fn config_toml_has_the_defaults() {
     let start = Start::new();
     let plain = start.loaded().settings;
     assert_eq!(start.file(EXAMPLE).loaded().settings, plain);
 }
 
 #[test]
-fn it_holds_every_key() {
+fn config_toml_has_every_key() {
     let start = Start::new().file(&with_every_setting());
     assert_eq!(start.loaded().settings.routes.len(), 7);
     assert_eq!(start.loaded().settings.certificates.len(), 1);
@@ -38,7 +38,7 @@ fn it_holds_every_key() {
 }
 
 #[test]
-fn it_says_what_needs_a_restart() {
+fn config_toml_says_which_settings_need_a_restart() {
     for setting in SETTINGS.iter().filter(|setting| setting.in_file) {
         if let Some(comment) = comment_on(setting) {
             assert_eq!(comment.contains("Needs a restart."), setting.needs_restart, "{}: {comment}", setting.key);
@@ -46,7 +46,7 @@ fn it_says_what_needs_a_restart() {
     }
 }
 
-/// The lines above a setting; those above the next one where several stand together. `None` for a table.
+/// The comment above a setting, or above the group of settings that it is in. `None` for a table.
 fn comment_on(setting: &Setting) -> Option<String> {
     let is_set = |line: &&str| line.trim_start_matches('#').starts_with(&format!("{} =", setting.key));
     let lines: Vec<_> = EXAMPLE.lines().collect();

@@ -8,7 +8,7 @@ use std::{
 use crate::Start;
 
 #[test]
-fn each_is_valid() {
+fn each_example_is_valid() {
     let examples = examples();
     assert!(examples.len() > 20, "{examples:?}");
     for path in examples {
@@ -24,7 +24,7 @@ fn each_is_valid() {
 }
 
 #[test]
-fn each_begins_with_its_purpose_and_how_to_run_it() {
+fn each_example_begins_with_its_purpose_and_its_command() {
     for path in examples() {
         let text = fs::read_to_string(&path).expect("a readable file");
         let head: Vec<_> = text.lines().take_while(|line| line.starts_with("# ")).collect();
@@ -36,7 +36,7 @@ fn each_begins_with_its_purpose_and_how_to_run_it() {
 }
 
 #[test]
-fn all_are_listed() {
+fn all_examples_are_listed_in_the_readme() {
     let list = include_str!("../../examples/config/README.md");
     for path in examples() {
         let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
@@ -51,7 +51,7 @@ fn examples() -> Vec<PathBuf> {
     entries.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect()
 }
 
-/// Variables that the comments say to set: `NAME=value`.
+/// Variables that the comments tell the user to set: `NAME=value`.
 fn variables(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let words = text.lines().filter_map(|line| line.strip_prefix("# ")).flat_map(str::split_whitespace);
     words.filter_map(|word| word.split_once('=')).filter(|(name, value)| {

@@ -1,4 +1,4 @@
-//! Which file is read, and where paths in it start.
+//! Which configuration file is read, and what paths in it are relative to.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ fn looking() -> Start {
 }
 
 #[test]
-fn the_first_that_exists_is_read() {
+fn the_first_file_that_exists_is_read() {
     let start = looking();
     assert_eq!(start.loaded().file, None);
     assert_eq!(
@@ -39,7 +39,7 @@ fn the_first_that_exists_is_read() {
 }
 
 #[test]
-fn without_a_search_only_a_named_file_is_read() {
+fn with_the_search_off_only_a_named_file_is_read() {
     let start = Start::new().write(".pmesh/config.toml", "http = 1001").write("a.toml", "http = 1002");
     assert_eq!(start.explained("http"), ("80".into(), "default".into()));
     let start = start.flags(&["--config", "[DIR]/a.toml"]);
@@ -47,7 +47,7 @@ fn without_a_search_only_a_named_file_is_read() {
 }
 
 #[test]
-fn paths_start_at_the_file_or_at_the_working_directory() {
+fn paths_are_relative_to_the_file_or_to_the_working_directory() {
     let file = "secret_file = \"s\"\nhome = \"../h\"\n[[certificates]]\ncert = \"~/c\"\nkey = \"/k\"\n";
     let start = Start::new().write("conf/a.toml", file).flags(&["--config", "[DIR]/conf/a.toml"]);
     let settings = start.loaded().settings;

@@ -25,12 +25,12 @@ fn each_snippet_is_a_valid_file() {
 }
 
 #[test]
-fn each_row_says_what_can_be_written() {
+fn each_setting_in_the_tables_is_valid() {
     for page in PAGES {
         let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
         let ours =
             rows.filter_map(|row| Some(row.rsplit_once(" | ")?.1)).flat_map(|ours| ours.split('`').skip(1).step_by(2));
-        // Code with "…" is not complete.
+        // Skip code with "…", which is not complete.
         let settings: Vec<_> = ours.filter(|code| code.contains(" = ") && !code.contains('…')).collect();
         assert!(settings.len() > 15, "{settings:?}");
         settings.into_iter().for_each(|setting| assert_valid(&in_its_place(setting)));
@@ -60,7 +60,7 @@ fn assert_valid(file: &str) {
     start.load().unwrap_or_else(|error| panic!("{error}: {file}"));
 }
 
-/// A file with a setting where it belongs.
+/// A file that has the setting in the table where it belongs.
 fn in_its_place(setting: &str) -> String {
     let key = setting.split(" = ").next().unwrap_or_default();
     if key == "port" || setting == "tls = true" {

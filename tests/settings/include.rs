@@ -1,4 +1,4 @@
-//! `include`: files with more routes and certificates.
+//! `include`: files with more routes, redirects and certificates.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ fn hosts(start: &Start) -> Vec<String> {
 }
 
 #[test]
-fn routes_and_certificates_of_all_files_are_joined() {
+fn routes_and_certificates_of_all_files_are_used() {
     let files = [
         ("routes.d/10.toml", route("c")),
         ("routes.d/2.toml", route("d") + &route("e")),
@@ -73,7 +73,7 @@ fn routes_and_certificates_of_all_files_are_joined() {
 }
 
 #[test]
-fn one_name_or_pattern_needs_no_list() {
+fn include_can_be_one_name_or_pattern() {
     for include in ["a.toml", "?.toml", "[a-b].toml", "./a.toml", "sub/../*.toml", "~/a.toml", "~/a.*", "[DIR]/a.toml"]
     {
         let start = Start::new();
@@ -99,7 +99,7 @@ fn patterns_skip_hidden_files_backups_special_files_and_the_main_file() {
     let start = including(&files, "include = \"*\"");
     let _socket = UnixListener::bind(start.folder.join("socket.toml")).expect("a socket");
     assert_eq!(hosts(&start), ["a"]);
-    // By any name.
+    // The main file is recognized under any name.
     let start = including(&files, "include = \"../*/*.toml\"");
     let name = start.folder.file_name().expect("a name").to_string_lossy().into_owned();
     let start = start.write("config.toml", &format!("include = \"../{name}/*.toml\""));
@@ -107,18 +107,18 @@ fn patterns_skip_hidden_files_backups_special_files_and_the_main_file() {
 }
 
 #[test]
-fn a_file_is_read_once_at_its_first_place() {
+fn a_file_that_several_entries_match_is_read_once() {
     let files = [("b.toml", route("b")), ("a.toml", route("a"))];
     assert_eq!(hosts(&including(&files, "include = [\"b.toml\", \"?.toml\", \"./b.toml\"]")), ["b", "a"]);
 }
 
 #[test]
-fn a_symlink_is_followed() {
+fn symlinks_are_followed() {
     let start = including(&[("available/a.toml", route("a"))], "include = \"enabled/*.toml\"");
     fs::create_dir(start.folder.join("enabled")).expect("a folder");
     symlink("../available/a.toml", start.folder.join("enabled/a.toml")).expect("a link");
     assert_eq!(hosts(&start), ["a"]);
-    // As Kubernetes mounts a ConfigMap.
+    // This is how Kubernetes mounts a ConfigMap.
     let mounted = including(&[("r/..1/a.toml", route("a")), ("r/..1/b.toml", route("b"))], "include = \"r/*\"");
     for (link, target) in [("..data", "..1"), ("a.toml", "..data/a.toml"), ("b.toml", "..data/b.toml")] {
         symlink(target, mounted.folder.join("r").join(link)).expect("a link");
@@ -150,7 +150,7 @@ fn errors_name_the_included_file_its_line_and_its_key() {
 }
 
 #[test]
-fn duplicates_name_both_places() {
+fn errors_about_duplicates_name_both_places() {
     let start = including(&[("b.toml", route("b") + &route("a"))], &format!("include = \"b.toml\"\n{}", route("a")));
     assert_eq!(
         start.error(),
@@ -162,7 +162,7 @@ fn duplicates_name_both_places() {
 }
 
 #[test]
-fn redirects_of_all_files_are_joined_by_name() {
+fn redirects_of_all_files_are_merged_by_key() {
     let redirects = |from: &str| {
         format!("[redirects]\n\"{from}\" = \"https://x.test\"\n\n[redirects.\"2.{from}\"]\nto = \"https://x.test\"\n")
     };
@@ -193,7 +193,7 @@ fn redirects_of_all_files_are_joined_by_name() {
 }
 
 #[test]
-fn references_and_paths_are_those_of_the_included_file() {
+fn references_and_paths_work_in_included_files() {
     let text = "[[routes]]\nhost = \"${HOST}\"\nupstream = \"https://${BACKEND:-a}:1\"\ntls = { ca = \"ca.pem\" }\n";
     let start = including(&[("r/a.toml", text.into())], "include = \"${ROUTES}/*.toml\"").variable("ROUTES", "r");
     assert_eq!(
@@ -218,7 +218,7 @@ fn references_and_paths_are_those_of_the_included_file() {
 }
 
 #[test]
-fn mistakes_in_include() {
+fn mistakes_in_include_are_reported() {
     for (include, expected) in [
         ("\"r.d/a.toml\"", "include: cannot read [DIR]/r.d/a.toml: No such file or directory (os error 2)"),
         ("[\n\"a.toml\",\n\"b.toml\"]", "include[1]: cannot read [DIR]/b.toml: No such file or directory (os error 2)"),
@@ -242,12 +242,12 @@ fn mistakes_in_include() {
 }
 
 #[test]
-fn mistakes_in_an_included_file() {
+fn mistakes_in_an_included_file_are_reported() {
     for (text, expected) in [
         ("[[routes]\n", "a.toml:1: this is not valid TOML: "),
         (
             "http = 80\n",
-            "a.toml:1: http: `http` belongs in the main file: an included file may hold `routes`, `redirects`, ",
+            "a.toml:1: http: `http` belongs in the main file: an included file can only have `routes`, `redirects`, ",
         ),
         (
             "\ninclude = \"b.toml\"\n",
@@ -275,7 +275,7 @@ fn mistakes_in_an_included_file() {
             assert_eq!(error.lines().count(), 1, "{text}: {error}");
         }
     }
-    // Also in the main file.
+    // The same in the main file.
     let start = including(&[("a.toml", route("a"))], "include = \"a.toml\"\nroutes = 3");
     assert_eq!(
         start.error(),
@@ -303,7 +303,7 @@ fn a_flag_replaces_the_routes_of_all_files() {
     let start = including(&files, &format!("include = \"a.toml\"\n{}", route("m"))).flags(&["--route", "x=y:1"]);
     assert_eq!(hosts(&start), ["x"]);
     let doubts: Vec<_> = start.loaded().doubts.iter().map(ToString::to_string).collect();
-    assert_eq!(doubts, ["--route: replaces all 2 routes of the file"]);
+    assert_eq!(doubts, ["--route: replaces all 2 routes in the file"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use pmesh::settings::Route;
 
 use crate::Start;
 
-/// The routes of a file, in which [`Route`]s are named.
+/// The routes of a file.
 fn routes(file: &str) -> Vec<Route> {
     Start::new().file(file).loaded().settings.routes
 }
@@ -66,7 +66,7 @@ fn the_nearest_value_wins() {
 }
 
 #[test]
-fn a_regular_expression_alone_is_for_paths_below_the_prefix_of_the_parent() {
+fn a_child_with_only_a_regular_expression_keeps_the_prefix_of_its_parent() {
     let routes = routes(
         r#"
         [[routes]]
@@ -96,7 +96,7 @@ fn a_regular_expression_alone_is_for_paths_below_the_prefix_of_the_parent() {
 }
 
 #[test]
-fn tables_are_merged_by_key_and_false_removes() {
+fn tables_are_merged_by_key_and_false_removes_values() {
     let routes = routes(
         r#"
         [defaults.tls]
@@ -136,7 +136,7 @@ fn tables_are_merged_by_key_and_false_removes() {
 }
 
 #[test]
-fn a_parent_may_be_there_for_its_children_alone() {
+fn a_route_with_children_needs_no_answer() {
     let routes = routes(
         r#"
         [[routes]]
@@ -152,7 +152,7 @@ fn a_parent_may_be_there_for_its_children_alone() {
 }
 
 #[test]
-fn mistakes_say_what_to_write() {
+fn errors_say_what_to_write() {
     for (file, expected) in [
         (
             "[defaults]\nhost = \"a\"",

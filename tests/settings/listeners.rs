@@ -1,4 +1,4 @@
-//! `[listeners.NAME]`: ports beside http, https and internal.
+//! `[listeners.NAME]`: listeners in addition to http, https and internal.
 
 use pmesh::settings::{H2c, Listener, Port, Settings, summary};
 
@@ -8,7 +8,7 @@ fn settings(file: &str) -> Settings {
     Start::new().file(file).loaded().settings
 }
 
-/// Asserts the error of a file. `expected` begins with the line number.
+/// Asserts the error message for a file. `expected` begins with the line number.
 #[track_caller]
 fn assert_error(file: &str, expected: &str) {
     assert_eq!(Start::new().file(file).error(), format!("[DIR]/config.toml:{expected}"), "{file}");
@@ -48,7 +48,7 @@ fn a_listener_has_a_name_and_a_port() {
 }
 
 #[test]
-fn a_value_may_come_from_the_environment() {
+fn values_can_come_from_the_environment() {
     let start = Start::new().variable("PORT", "8449").file("[listeners.a]\nport = \"${PORT}\"\ntls = \"${TLS:-true}\"");
     let settings = start.loaded().settings;
     assert_eq!(settings.port(&Listener::Named { name: "a".into(), tls: true }), Port::Number(8449));
@@ -70,7 +70,7 @@ fn http_https_and_internal_are_top_level_settings() {
 }
 
 #[test]
-fn names_are_like_dns_labels() {
+fn names_must_be_like_dns_labels() {
     let rule = "a listener's name has at most 63 lower-case letters, digits and hyphens, and begins with a letter";
     for (name, advice) in [
         ("Federation", ": write [listeners.federation]"),
@@ -84,7 +84,7 @@ fn names_are_like_dns_labels() {
 }
 
 #[test]
-fn missing_and_invalid_keys_are_errors() {
+fn missing_and_invalid_keys_are_rejected() {
     let port = "expected a port (0 to 65535, where 0 lets the kernel pick) or \"off\"";
     for (file, expected) in [
         ("[listeners.a]\ntls = true", "1: listeners.a: no port: set `port` to a number, or to \"off\""),
@@ -131,7 +131,7 @@ fn missing_and_invalid_keys_are_errors() {
 }
 
 #[test]
-fn two_listeners_cannot_have_one_port_on_an_address() {
+fn two_listeners_cannot_share_a_port_on_the_same_address() {
     for (file, expected) in [
         (
             "[listeners.a]\nport = 443",
@@ -164,14 +164,14 @@ fn two_listeners_cannot_have_one_port_on_an_address() {
     }
 }
 
-/// What a listener serves, as `host/path upstream`.
+/// The places that a listener serves, as `host/path upstream`.
 fn served(settings: &Settings, listener: &Listener) -> Vec<String> {
     let served = settings.served(listener).into_iter();
     served.map(|served| format!("{} {}", served.place, served.route.answer)).collect()
 }
 
 #[test]
-fn a_route_is_for_http_and_https_unless_it_names_others() {
+fn a_route_is_served_on_http_and_https_unless_it_names_listeners() {
     let settings = settings(
         "[listeners.b]\nport = 1\n[listeners.c]\nport = \"off\"\n\
          [[routes]]\nhost = \"a.test\"\nupstream = \"u:1\"\n\
@@ -186,7 +186,7 @@ fn a_route_is_for_http_and_https_unless_it_names_others() {
 }
 
 #[test]
-fn other_nodes_may_ask_for_everything_and_the_routes_of_https_come_first() {
+fn other_nodes_can_request_everything_and_https_routes_win() {
     let route = |listener: &str, path: &str, port: u16| {
         format!("[[routes]]\nhost = \"a.test\"\nlisteners = \"{listener}\"\nupstream = \"u:{port}\"\n{path}\n")
     };
@@ -199,7 +199,7 @@ fn other_nodes_may_ask_for_everything_and_the_routes_of_https_come_first() {
             route("http", "prefix = \"/\"", 4),
             route("http", "prefix = \"/x\"", 5),
             route("https", "prefix = \"/\"", 6),
-            // What https refuses with 405 is not found on http instead.
+            // A request that https rejects with 405 does not reach a route of http.
             route("https", "prefix = \"/m\"\nmethods = \"GET\"", 7),
             route("http", "prefix = \"/m\"\nmethods = \"POST\"", 8),
             route("http", "path = \"/m\"", 9),
@@ -220,7 +220,7 @@ fn other_nodes_may_ask_for_everything_and_the_routes_of_https_come_first() {
 }
 
 #[test]
-fn each_is_explained_with_its_place() {
+fn explain_shows_each_listener_with_its_place() {
     let start = Start::new().file("bind = \"10.0.0.1\"\n[listeners.b]\nport = 1\n\n[listeners.a]\nport = \"off\"\n");
     let text = pmesh::settings::explain(&start.loaded(), Some("listeners")).expect("a setting");
     let rows: Vec<_> = text.lines().take(2).map(|row| start.without_folder(row)).collect();

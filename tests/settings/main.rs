@@ -1,4 +1,4 @@
-//! Settings, from all sources to what the program runs on.
+//! Settings: from all sources to the validated values.
 
 mod errors;
 mod example_file;
@@ -30,7 +30,7 @@ use pmesh::{
     settings::{Loaded, explain},
 };
 
-/// What one start of the program finds. `[DIR]` in it stands for a folder of its own, which is also the user's home.
+/// What the program finds at startup. In texts, `[DIR]` stands for a folder of its own, which is also the user's home.
 struct Start {
     folder: PathBuf,
     flags: Vec<String>,
@@ -72,7 +72,7 @@ impl Start {
         self
     }
 
-    /// A file that the user names.
+    /// A configuration file that the user names.
     fn file(self, text: &str) -> Self {
         self.write("config.toml", text).variable("PMESH_CONFIG", "[DIR]/config.toml")
     }
@@ -91,12 +91,12 @@ impl Start {
         self.load().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// What is wrong, as the user is told.
+    /// The error message.
     fn error(&self) -> String {
         self.without_folder(&self.load().expect_err("a problem").to_string())
     }
 
-    /// Value and source of a setting.
+    /// The value and the source of a setting.
     fn explained(&self, key: &str) -> (String, String) {
         let text = explain(&self.loaded(), Some(key)).expect("a setting");
         let row = self.without_folder(text.lines().next().expect("a row"));
@@ -117,7 +117,7 @@ impl Start {
 
 impl Drop for Start {
     fn drop(&mut self) {
-        // What stays behind stays in the target folder.
+        // If this fails, files are left in the target folder only.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -1,10 +1,10 @@
-//! What users of other programs tend to write, and the advice that they get.
+//! Advice on mistakes that users of other programs tend to make.
 
 use crate::Start;
 
 const ROUTE: &str = "[[routes]]\nhost = \"a\"\nupstream = [\"a:1\"]\n";
 
-/// Asserts how the error message for a file ends.
+/// Asserts the end of the error message for a file.
 fn assert_told(file: &str, expected: &str) {
     let error = Start::new().file(file).error();
     assert!(error.ends_with(expected), "{file}: {error}");
@@ -12,7 +12,7 @@ fn assert_told(file: &str, expected: &str) {
 }
 
 #[test]
-fn misspelled_values_get_advice() {
+fn invalid_values_get_advice() {
     for (line, expected) in [
         ("http = \"80\"", "found \"80\": write 80, without quotes"),
         ("access_log = \"true\"", "found \"true\": write true, without quotes"),
@@ -51,14 +51,14 @@ fn key_names_of_other_programs_get_a_suggestion() {
     ] {
         assert_told(&format!("{line}\n{ROUTE}"), expected);
     }
-    // The missing key is there under another name, and is reported once.
+    // The required key has another name here. It is reported only once.
     assert_told("[[routes]]\nhost = \"a\"\nproxy_pass = \"a:1\"", "unknown key; did you mean `upstream`?");
     assert_told("[[routes]]\nserver_name = \"a\"\nupstream = [\"a:1\"]", "unknown key; did you mean `host`?");
     assert_told("[[certificates]]\ncertificate = \"a\"\nkey = \"b\"", "unknown key; did you mean `cert`?");
 }
 
 #[test]
-fn what_users_of_caddy_write_gets_advice() {
+fn users_of_caddy_get_advice() {
     let route = "[[routes]]\nhost = \"a\"\n";
     for (file, expected) in [
         (
@@ -73,7 +73,7 @@ fn what_users_of_caddy_write_gets_advice() {
         (&format!("{route}upstream = \":3000\""), "the host is missing: write 127.0.0.1:3000"),
         (
             &format!("{route}upstream = \"{{$BACKEND}}:3000\""),
-            "a variable of the environment is written ${NAME}: write ${BACKEND}:3000",
+            "environment variables are written ${NAME}: write ${BACKEND}:3000",
         ),
         (&format!("{route}upstream = \"b:1 c:1\""), "for several upstreams, write [\"b:1\", \"c:1\"]"),
         (
@@ -99,7 +99,7 @@ fn what_users_of_caddy_write_gets_advice() {
 }
 
 #[test]
-fn what_users_of_nginx_write_gets_advice() {
+fn users_of_nginx_get_advice() {
     let route = "[[routes]]\nhost = \"a\"\n";
     for (file, expected) in [
         (
@@ -121,7 +121,7 @@ fn what_users_of_nginx_write_gets_advice() {
         ),
         (
             &format!("{route}upstream = \"http://b:1/api/\""),
-            "an upstream takes no path; requests keep theirs, without the route's prefix if strip_prefix is true: write http://b:1",
+            "an upstream cannot have a path; requests keep their own path, without the route's prefix if strip_prefix is true: write http://b:1",
         ),
         (&format!("{ROUTE}location = \"/api\""), "write [[routes.routes]], followed by prefix = \"/api\""),
         (&format!("{ROUTE}listen = 8080"), "to serve a route on one of them only, write listeners = [\"https\"]"),
@@ -143,7 +143,7 @@ fn what_users_of_nginx_write_gets_advice() {
 }
 
 #[test]
-fn what_users_of_traefik_write_gets_advice() {
+fn users_of_traefik_get_advice() {
     for (file, expected) in [
         (
             "http:\n  routers:\n    app:",
@@ -211,7 +211,7 @@ fn redirects_and_responses_in_the_style_of_other_programs_get_advice() {
         ("[redirects]\n\"/old\" = \"/new\"", "the host is missing: write \"example.com/old\""),
         (
             "[redirects]\n\"www.${A}\" = \"https://b\"",
-            "a key takes no variables: write [[routes]] with `host` and `redirect` instead",
+            "a key cannot contain variables: write [[routes]] with `host` and `redirect` instead",
         ),
         (
             &format!("{ROUTE}hsts = \"max-age=31536000; preload\""),
@@ -236,29 +236,29 @@ fn redirects_and_responses_in_the_style_of_other_programs_get_advice() {
 }
 
 #[test]
-fn an_old_name_is_an_error_that_says_the_new_one() {
+fn old_names_are_rejected_with_the_new_name() {
     for (old, new) in [("body_timeout", "stall_timeout"), ("tunnel_timeout", "stream_timeout")] {
         assert_told(&format!("{old} = \"5s\"\n{ROUTE}"), &format!("1: {old}: renamed: write `{new}`"));
         assert_told(&format!("{ROUTE}{old} = \"5s\""), &format!("4: routes[0].{old}: renamed: write `{new}`"));
-        // Not ignored as other unknown variables are: the program would run with a default.
+        // Other unknown variables are ignored. Here, that would silently fall back to the default.
         let [old, new] = [old, new].map(|key| format!("PMESH_{}", key.to_uppercase()));
         assert_eq!(Start::new().variable(&old, "5s").error(), format!("{old}: renamed: write `{new}`"));
     }
 }
 
 #[test]
-fn a_top_level_setting_below_a_table_is_to_be_moved() {
+fn a_top_level_setting_below_a_table_is_rejected_with_advice() {
     let above = "unknown key: `http` is a top-level setting: move it above the first [table] of the file";
     assert_told(&format!("{ROUTE}http = 8080"), &format!("4: routes[0].http: {above}"));
     assert_told("[mesh_peers]\nb = \"10.0.0.2:1\"\nhttp = 8080", &format!("3: mesh_peers.http: {above}"));
-    // A node may have that name.
+    // But a node can have that name.
     assert!(Start::new().file("[mesh_peers]\nhttp = \"10.0.0.2:1\"").load().is_ok());
 }
 
 #[test]
-fn misspelled_routes_get_advice() {
+fn invalid_routes_get_advice() {
     for (host, upstreams, expected) in [
-        ("\"*\"", "[\"a:1\"]", "name each one, or write *.example.com for all names below example.com"),
+        ("\"*\"", "[\"a:1\"]", "name each host, or write *.example.com for all names below example.com"),
         ("\"a/api\"", "[\"a:1\"]", "the path belongs in `prefix`: write host = \"a\" and prefix = \"/api\""),
         ("[\"a\", \"b, c\"]", "[\"a:1\"]", "for several hosts, write [\"b\", \"c\"], or repeat the flag"),
         ("\"a\"", "[\"unix://run/x.sock\"]", "write unix:/run/x.sock, or unix:///run/x.sock with three slashes"),
@@ -275,7 +275,7 @@ fn misspelled_routes_get_advice() {
 }
 
 #[test]
-fn files_are_read_as_editors_save_them_or_rejected_with_advice() {
+fn files_with_a_bom_crlf_or_tabs_are_read_and_others_get_advice() {
     for file in [format!("\u{feff}{ROUTE}"), ROUTE.replace('\n', "\r\n"), ROUTE.replace(" = ", "\t=\t")] {
         assert_eq!(Start::new().file(&file).loaded().settings.routes.len(), 1, "{file:?}");
     }

@@ -1,4 +1,4 @@
-//! Values from the environment in strings of the file.
+//! References to the environment in strings of the file.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::Start;
 const SYNTAX: &str = "write ${NAME} or ${NAME:-default}, or $${ for a literal ${";
 
 #[test]
-fn every_string_may_refer_to_the_environment() {
+fn every_string_can_refer_to_the_environment() {
     let start = Start::new()
         .variable("PORT", "8080")
         .variable("LOG", "yes")
@@ -80,12 +80,12 @@ key = "~/${CERTS}/a.key"
     ] {
         assert_eq!(start.explained(key), (value.into(), format!("[DIR]/config.toml:{source}")));
     }
-    // A flag is named without the variables of the file.
+    // For a flag, the variables in the file are not named.
     assert_eq!(start.flags(&["--http", "81"]).explained("http"), ("81".into(), "--http".into()));
 }
 
 #[test]
-fn references_and_literal_dollars() {
+fn references_are_expanded_and_dollars_can_be_literal() {
     for (text, expected) in [
         ("${WORD}", "word"),
         ("a${WORD}b${WORD}c", "awordbwordc"),
@@ -102,7 +102,7 @@ fn references_and_literal_dollars() {
         ("$$", "$"),
         ("$", "$"),
         ("{WORD}", "{WORD}"),
-        // References in the value of a variable are plain text.
+        // The value of a variable is not expanded again.
         ("${NESTED}", "${WORD} $$"),
     ] {
         let start = Start::new().variable("WORD", "word").variable("EMPTY", "").variable("NESTED", "${WORD} $$");
@@ -112,7 +112,7 @@ fn references_and_literal_dollars() {
 }
 
 #[test]
-fn keys_flags_and_variables_hold_no_references() {
+fn keys_flags_and_variables_are_not_expanded() {
     let start = Start::new().variable("KEY", "http").variable("PATH_OF_IT", "x").file("\"${KEY}\" = 80");
     assert_eq!(start.error(), "[DIR]/config.toml:1: ${KEY}: unknown key");
     let start = Start::new().variable("WORD", "x").flags(&["--secret-file", "/${WORD}"]);
@@ -122,7 +122,7 @@ fn keys_flags_and_variables_hold_no_references() {
 }
 
 #[test]
-fn mistakes_in_references() {
+fn mistakes_in_references_are_reported() {
     for (text, expected) in [
         ("${UNSET}", "the variable UNSET is not set, or empty: set it, or write ${UNSET:-default}".to_owned()),
         ("${EMPTY}", "the variable EMPTY is not set, or empty: set it, or write ${EMPTY:-default}".to_owned()),
@@ -144,7 +144,7 @@ fn mistakes_in_references() {
 }
 
 #[test]
-fn all_that_is_missing_is_reported_at_once() {
+fn all_missing_variables_are_reported_at_once() {
     let start = Start::new().file("htpp = 1\nlog = \"${LOG}\"\n[[routes]]\nhost = \"${DOMAIN}\"\nupstream = [\"a:1\"]");
     assert_eq!(
         start.error(),
@@ -156,7 +156,7 @@ fn all_that_is_missing_is_reported_at_once() {
 }
 
 #[test]
-fn a_bad_value_from_the_environment_is_named_but_not_shown() {
+fn errors_name_the_variable_but_do_not_show_its_value() {
     for (file, expected) in [
         (
             "http = \"${BAD}\"",

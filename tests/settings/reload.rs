@@ -1,4 +1,4 @@
-//! What can change while the program runs.
+//! Which settings can change while the program runs.
 
 use pmesh::{
     config::{Kind, SETTINGS, Setting},
@@ -10,7 +10,7 @@ use crate::{
     sources::{Source, holds, put, text},
 };
 
-/// Before and after a file has come with another value.
+/// The settings before and after a file with another value.
 fn reloaded(setting: &'static Setting) -> (Loaded, Loaded) {
     let start = Start::new();
     let start = if holds(Source::Default, setting) {
@@ -22,13 +22,13 @@ fn reloaded(setting: &'static Setting) -> (Loaded, Loaded) {
     (before, put(start, Source::File, setting, &text(setting, true)).loaded())
 }
 
-/// All settings that a file may hold, except `include`.
+/// All settings that a file can set, except `include`.
 fn in_file() -> impl Iterator<Item = &'static Setting> {
     SETTINGS.iter().filter(|setting| holds(Source::File, setting) && setting.kind != Kind::Include)
 }
 
 #[test]
-fn what_needs_a_restart_stays_and_all_else_changes() {
+fn only_settings_that_need_a_restart_keep_their_value() {
     for setting in in_file() {
         let (before, after) = reloaded(setting);
         let (before, mut after) = (before.settings, after.settings);
@@ -39,12 +39,12 @@ fn what_needs_a_restart_stays_and_all_else_changes() {
 }
 
 #[test]
-fn each_change_is_named() {
+fn each_change_is_reported() {
     for setting in in_file().filter(|setting| setting.kind != Kind::Routes) {
         let (before, after) = reloaded(setting);
         let (before, after) = (before.values(), after.values());
         let mut changes = before.changes(&after);
-        // By default it is in the home.
+        // The default of secret_file depends on home.
         changes.retain(|change| setting.key != "home" || change.key != "secret_file");
         let [Change { key, needs_restart, .. }] = changes[..] else { panic!("{}: {changes:?}", setting.key) };
         assert_eq!((key, needs_restart), (setting.key, setting.needs_restart));
@@ -76,7 +76,7 @@ fn changes_are_shown_without_passwords() {
 }
 
 #[test]
-fn a_node_that_keeps_its_name_is_none_of_its_own_peers() {
+fn a_node_that_keeps_its_name_is_not_its_own_peer() {
     let start = Start::new().flags(&["--mesh-peer", "a=a:1", "--mesh-peer", "b=b:1"]);
     let start = start.file("node = \"a\"");
     let running = start.loaded().settings;
@@ -87,7 +87,7 @@ fn a_node_that_keeps_its_name_is_none_of_its_own_peers() {
 }
 
 #[test]
-fn a_route_is_the_same_on_another_line() {
+fn a_route_that_moves_to_another_line_has_not_changed() {
     let route = "[[routes]]\nhost = \"a\"\nupstream = [\"https://a\"]\ntls.ca = \"ca.pem\"\n";
     let start = Start::new().file(route);
     let before = start.loaded().settings.routes;
@@ -96,16 +96,16 @@ fn a_route_is_the_same_on_another_line() {
 }
 
 #[test]
-fn commands_find_the_node_whatever_else_is_broken() {
+fn commands_find_the_node_if_the_rest_of_the_file_is_invalid() {
     for broken in ["nonsense", "htpp = 80", "http = \"x\"", "[[routes]]", "mesh_advertise = 1"] {
         let start = Start::new().file(&format!("home = \"h\"\nadmin = \"unix:a.sock\"\n{broken}\n"));
         assert!(start.load().is_err(), "{broken}");
         let settings = start.source().load_to_ask().unwrap_or_else(|error| panic!("{broken}: {error}"));
-        // Of a file that is not valid TOML, nothing is known.
+        // A file that is not valid TOML is ignored.
         let expected = if broken == "nonsense" { "unix:[DIR]/.pmesh/admin.sock" } else { "unix:[DIR]/a.sock" };
         assert_eq!(start.without_folder(&settings.admin.to_string()), expected, "{broken}");
     }
-    // What goes together only with the rest of the file is no obstacle.
+    // Settings that are only valid together with the rest of the file are accepted.
     let start = Start::new().file("bind = \"::1\"").variable("PMESH_MESH_REGISTRY", "nats://a");
     assert!(start.load().is_ok() && start.source().load_to_ask().is_ok());
     let start = Start::new().file("admin = 4");
@@ -114,7 +114,7 @@ fn commands_find_the_node_whatever_else_is_broken() {
 }
 
 #[test]
-fn the_file_is_read_anew_each_time() {
+fn the_file_is_read_again_each_time() {
     let start = Start::new().variable("PMESH_HTTPS", "1443").file("http = 1080");
     let source = start.source();
     assert_eq!(source.load().unwrap().settings.http.to_string(), "1080");

@@ -1,4 +1,4 @@
-//! Routes in a file: which requests they are for, and how they answer.
+//! Routes in a file: which requests they are for, and how they answer them.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use crate::Start;
 
 const ROUTE: &str = "[[routes]]\nhost = \"a\"\n";
 
-/// The routes of a file, as they are shown.
+/// The routes of a file, as they are displayed.
 fn shown(file: &str) -> Vec<String> {
     Start::new().file(file).loaded().settings.routes.iter().map(ToString::to_string).collect()
 }
 
 #[test]
-fn hosts_and_paths_are_one_or_a_list() {
+fn paths_and_methods_can_be_one_value_or_a_list() {
     for (keys, expected) in [
         ("prefix = \"/api\"", "a/api"),
         ("prefix = [\"/x\", \"/y/\"]", "a/x, a/y"),
@@ -75,7 +75,7 @@ fn answers_are_upstreams_redirects_and_fixed_responses() {
 }
 
 #[test]
-fn a_json_body_has_its_content_type() {
+fn the_content_type_depends_on_the_body() {
     for (body, expected) in [
         (r#"{"m.server": "a:443"}"#, "application/json"),
         ("[1]", "application/json"),
@@ -94,7 +94,7 @@ fn a_json_body_has_its_content_type() {
 }
 
 #[test]
-fn redirects_are_a_table() {
+fn redirects_become_routes() {
     let file = r#"
         [redirects]
         "www.example.com" = "https://example.com"
@@ -114,7 +114,7 @@ fn redirects_are_a_table() {
 }
 
 #[test]
-fn redirect_https_is_a_top_level_setting_and_one_of_routes() {
+fn routes_can_override_redirect_https_and_hsts() {
     let file = r#"
         redirect_https = true
         [defaults]
@@ -139,7 +139,7 @@ fn redirect_https_is_a_top_level_setting_and_one_of_routes() {
 }
 
 #[test]
-fn routes_name_their_listeners() {
+fn routes_can_name_their_listeners() {
     let file = r#"
         [listeners.federation]
         port = 8448
@@ -162,14 +162,14 @@ fn routes_name_their_listeners() {
 }
 
 #[test]
-fn mistakes_say_what_to_write() {
+fn errors_say_what_to_write() {
     let route = |rest: &str| format!("{ROUTE}{rest}\n");
     let alike = "a/ [GET, HEAD] has two routes: `a/ [GET, HEAD] -> c:1` here and `a/ [GET, HEAD] -> b:1` from \
                  [DIR]/config.toml:1: routes[0]";
     for (file, expected) in [
         (
             route("upstream = \"b:1\"\nrespond = 403"),
-            "4: routes[0].respond: a route has one answer: leave out `upstream` or `respond`",
+            "4: routes[0].respond: a route can only have one answer: remove `upstream` or `respond`",
         ),
         (
             route("upstream = \"api\""),
@@ -181,7 +181,7 @@ fn mistakes_say_what_to_write() {
         ),
         (
             route("upstream = \"b:1\"\npath = \"/a/*\""),
-            "4: routes[0].path: expected a path that starts with a slash, such as /robots.txt, found \"/a/*\": `path` is one exact path; for all below it, write prefix = \"/a\"",
+            "4: routes[0].path: expected a path that starts with a slash, such as /robots.txt, found \"/a/*\": `path` is one exact path; for all paths below it, write prefix = \"/a\"",
         ),
         (
             route("upstream = \"b:1\"\nmethods = [\"get\"]"),
@@ -189,7 +189,7 @@ fn mistakes_say_what_to_write() {
         ),
         (
             route("upstream = \"b:1\"\nmatch.headers.x = false"),
-            "4: routes[0].match.headers.x: there is no negation: write a route without this condition for all other requests",
+            "4: routes[0].match.headers.x: a condition cannot be negated: write a route without this condition for all other requests",
         ),
         (
             route("upstream = \"b:1\"\nmatch.headers.\"a b\" = \"c\""),
@@ -218,11 +218,11 @@ fn mistakes_say_what_to_write() {
         ),
         (
             route("path = \"/a\"\nredirect = \"/b/{*}\""),
-            "1: routes[0]: {*} in /b/{*} is what follows a prefix, and the route has exact paths only: write {path}, or a path that ends in /*",
+            "1: routes[0]: {*} in /b/{*} stands for what follows a prefix, but the route has exact paths only: write {path}, or a path that ends in /*",
         ),
         (
             route("path_regex = \"^/a/(.*)$\"\nredirect = \"/b/{2}\""),
-            "1: routes[0]: {2} in /b/{2} is a group of path_regex, which has only one",
+            "1: routes[0]: {2} in /b/{2} refers to a group of path_regex, which has only one",
         ),
         (
             route("respond = 99"),

@@ -1,4 +1,4 @@
-//! `pmesh schema`: it accepts what the program accepts, and rejects mistakes.
+//! `pmesh schema`: the schema accepts what the program accepts, and rejects mistakes.
 
 use std::{fs, path::Path};
 
@@ -22,7 +22,7 @@ impl Schema {
         Self { schemas, index }
     }
 
-    /// The error of a file, if it has one.
+    /// The validation error for a file, if there is one.
     fn error(&self, file: &str) -> Option<String> {
         let file: DocumentMut = file.parse().expect("TOML");
         self.schemas.validate(&json(file.as_item()), self.index).err().map(|error| format!("{error:#}"))
@@ -56,14 +56,14 @@ fn json(item: &Item) -> Value {
 }
 
 #[test]
-fn the_example_file_is_valid_as_it_is_and_with_every_setting() {
+fn config_toml_is_valid_with_and_without_its_comments_removed() {
     let schema = Schema::new();
     schema.assert_valid("config.toml", example_file::EXAMPLE);
     schema.assert_valid("all of config.toml", &example_file::with_every_setting());
 }
 
 #[test]
-fn all_examples_are_valid() {
+fn all_example_files_are_valid() {
     fn walk(folder: &Path, schema: &Schema) -> usize {
         let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
         let valid = entries.map(|path| match path.extension() {
@@ -82,7 +82,7 @@ fn all_examples_are_valid() {
 }
 
 #[test]
-fn every_setting_of_the_file_is_there_and_explained() {
+fn every_setting_has_a_description() {
     let schema = parsed();
     let properties = schema["properties"].as_object().expect("keys");
     assert_eq!(properties.len(), SETTINGS.iter().filter(|setting| setting.in_file).count());
@@ -95,7 +95,7 @@ fn every_setting_of_the_file_is_there_and_explained() {
 const ROUTE: &str = "[[routes]]\nhost = \"a.test\"\nupstream = \"b:1\"\n";
 
 #[test]
-fn it_agrees_with_the_program() {
+fn schema_and_program_accept_the_same_files() {
     let schema = Schema::new();
     let route = |rest: &str| format!("{ROUTE}{rest}\n");
     let host = |rest: &str| format!("[[routes]]\nhost = \"a.test\"\n{rest}\n");

@@ -1,4 +1,4 @@
-//! The secret is chosen, kept apart, and never shown.
+//! The secret: where it comes from, and that it is never shown.
 
 use pmesh::settings::{SecretSource, explain};
 

@@ -1,4 +1,4 @@
-//! Each setting, from each source that it may come from.
+//! Each setting, from each source that can set it.
 
 use pmesh::config::{Fallback, Kind, SETTINGS, Setting};
 
@@ -14,7 +14,7 @@ pub(crate) enum Source {
 
 use Source::{Default, File, Flag, Variable};
 
-/// Whether a source can hold the setting. The secret is read apart from all others, and a file cannot name itself.
+/// Whether a source can set the setting. The secret is read separately, and a file cannot name itself.
 pub(crate) fn holds(source: Source, setting: &Setting) -> bool {
     match source {
         _ if matches!(setting.key, "secret" | "config") => false,
@@ -27,7 +27,7 @@ pub(crate) fn holds(source: Source, setting: &Setting) -> bool {
     }
 }
 
-/// One of two values for each setting, as it stands in a flag.
+/// One of two values for each setting, as written in a flag.
 pub(crate) fn text(setting: &Setting, second: bool) -> String {
     let Setting { key, kind, .. } = *setting;
     let pick = |one: &str, two: &str| if second { two } else { one }.to_owned();
@@ -35,7 +35,7 @@ pub(crate) fn text(setting: &Setting, second: bool) -> String {
         Kind::Port => pick("1001", "1002"),
         Kind::Subnet => pick("127.11.0.0/16", "127.12.0.0/16"),
         Kind::Count | Kind::Within(..) => pick("11", "12"),
-        // More than the least head, less than the most.
+        // Valid for max_head, too.
         Kind::Size | Kind::SizeLimit => pick("9000", "10KiB"),
         Kind::Switch => pick("false", "true"),
         Kind::Duration | Kind::TimeLimit => pick("11s", "1m 2s"),
@@ -57,7 +57,7 @@ pub(crate) fn text(setting: &Setting, second: bool) -> String {
     }
 }
 
-/// The same as it stands in a file.
+/// The same value as written in a file.
 fn toml(setting: &Setting, text: &str) -> String {
     let key = setting.key;
     let list = |text: &str| text.split(',').map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
@@ -87,7 +87,7 @@ fn toml(setting: &Setting, text: &str) -> String {
     }
 }
 
-/// The same as `explain` shows it.
+/// The same value as `explain` shows it.
 fn shown(kind: Kind, text: &str) -> String {
     match kind {
         Kind::Addresses | Kind::Networks | Kind::Peers => text.replace(',', ", "),
@@ -108,7 +108,7 @@ pub(crate) fn put(start: Start, source: Source, setting: &'static Setting, text:
         Variable => start.variable(setting.variable.expect("has one"), text),
         Flag => start.flags(&[&format!("--{}={text}", setting.flag.expect("has one"))]),
     };
-    // One does not go without the other.
+    // These settings need others.
     match setting.key {
         "cert" => start.default("key", "/key"),
         "key" => start.default("cert", "/cert"),
@@ -131,7 +131,7 @@ fn place(source: Source, setting: &Setting) -> String {
 }
 
 #[test]
-fn the_stronger_of_two_sources_wins_and_is_named() {
+fn the_stronger_of_two_sources_wins_and_is_shown() {
     let mut pairs = 0;
     for setting in SETTINGS {
         for strong in [File, Variable, Flag] {
@@ -149,13 +149,13 @@ fn the_stronger_of_two_sources_wins_and_is_named() {
             }
         }
     }
-    // Six pairs of each setting that has all four sources; three of cert and key, which are not in the file.
+    // Six pairs for each setting with all four sources, and three each for cert and key, which cannot be in the file.
     let has_all = |setting: &&Setting| [Default, File, Variable, Flag].into_iter().all(|source| holds(source, setting));
     assert_eq!(pairs, SETTINGS.iter().filter(has_all).count() * 6 + 2 * 3);
 }
 
 #[test]
-fn each_source_alone_is_named() {
+fn each_source_is_shown() {
     for setting in SETTINGS {
         for source in [Default, File, Variable, Flag].into_iter().filter(|source| holds(*source, setting)) {
             let text = text(setting, true);
@@ -166,7 +166,7 @@ fn each_source_alone_is_named() {
 }
 
 #[test]
-fn without_any_source_the_default_of_the_table_holds() {
+fn settings_that_no_source_sets_have_the_default_of_the_table() {
     let start = Start::new();
     for setting in SETTINGS {
         let (value, source) = start.explained(setting.key);
@@ -184,7 +184,7 @@ fn without_any_source_the_default_of_the_table_holds() {
 }
 
 #[test]
-fn a_list_replaces_a_weaker_one_as_a_whole() {
+fn a_list_replaces_the_list_of_a_weaker_source() {
     let start = Start::new()
         .file("[[routes]]\nhost = \"a\"\nupstream = [\"a:1\"]\n[[routes]]\nhost = \"b\"\nupstream = [\"b:1\"]\n")
         .variable("PMESH_ROUTE", "c=c:1");
@@ -192,11 +192,11 @@ fn a_list_replaces_a_weaker_one_as_a_whole() {
     let routes = loaded.settings.routes;
     assert_eq!(routes.iter().map(ToString::to_string).collect::<Vec<_>>(), ["c/ -> c:1"]);
     let doubts: Vec<_> = loaded.doubts.iter().map(ToString::to_string).collect();
-    assert_eq!(doubts, ["PMESH_ROUTE: replaces all 2 routes of the file"]);
+    assert_eq!(doubts, ["PMESH_ROUTE: replaces all 2 routes in the file"]);
 }
 
 #[test]
-fn a_pair_of_flags_replaces_the_certificates_of_the_file() {
+fn cert_and_key_replace_the_certificates_in_the_file() {
     let start = Start::new().file("[[certificates]]\ncert = \"a\"\nkey = \"b\"\n");
     let of_file = &start.loaded().settings.certificates;
     assert_eq!(of_file.len(), 1);
@@ -212,7 +212,7 @@ fn a_pair_of_flags_replaces_the_certificates_of_the_file() {
 }
 
 #[test]
-fn an_empty_variable_is_not_set() {
+fn empty_variables_count_as_not_set() {
     let start = Start::new()
         .variable("PMESH_HTTP", "")
         .variable("PMESH_CONFIG", "")
@@ -224,7 +224,7 @@ fn an_empty_variable_is_not_set() {
 }
 
 #[test]
-fn variables_of_kubernetes_are_ignored() {
+fn variables_set_by_kubernetes_are_ignored() {
     let start = Start::new()
         .variable("PMESH_SERVICE_HOST", "10.96.0.1")
         .variable("PMESH_SERVICE_PORT_HTTPS", "443")
@@ -234,7 +234,7 @@ fn variables_of_kubernetes_are_ignored() {
 }
 
 #[test]
-fn unknown_variables_are_warned_about() {
+fn unknown_variables_cause_a_warning() {
     for (name, expected) in [
         ("PMESH_HTPP", "unknown variable, ignored; did you mean `PMESH_HTTP`?"),
         ("PMESH_ROUTES", "unknown variable, ignored; did you mean `PMESH_ROUTE`?"),
@@ -248,7 +248,7 @@ fn unknown_variables_are_warned_about() {
 }
 
 #[test]
-fn words_for_true_and_false() {
+fn switches_accept_several_words() {
     for (text, expected) in [("yes", "true"), ("1", "true"), ("On", "true"), ("no", "false"), ("0", "false")] {
         let start = Start::new().default("access_log", "true").variable("PMESH_ACCESS_LOG", text);
         assert_eq!(start.explained("access_log"), (expected.into(), "PMESH_ACCESS_LOG".into()));

@@ -1,4 +1,4 @@
-//! What the program gets to run on.
+//! The validated values of settings.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ fn values_are_typed() {
 }
 
 #[test]
-fn several_addresses_to_listen_on() {
+fn bind_accepts_several_addresses() {
     let bind = |start: Start| start.loaded().settings.bind.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(bind(Start::new()), ["0.0.0.0"]);
     assert_eq!(bind(Start::new().flags(&["--bind", "127.0.0.1, ::1"])), ["127.0.0.1", "::1"]);
@@ -71,7 +71,7 @@ fn several_addresses_to_listen_on() {
 }
 
 #[test]
-fn where_commands_ask() {
+fn admin_accepts_sockets_and_loopback_addresses() {
     let admin = |start: Start| {
         let admin = start.loaded().settings.admin;
         start.without_folder(&admin.to_string())
@@ -90,7 +90,7 @@ fn where_commands_ask() {
 }
 
 #[test]
-fn nodes() {
+fn settings_of_nodes_are_parsed() {
     let file = "bind = \"10.0.0.1\"\nnode = \"A\"\n[mesh_peers]\na = \"10.0.0.1:8443\"\nC = \"c.example:1\"\nb = \"[::1]:2\"\n";
     let settings = Start::new().file(file).loaded().settings;
     assert_eq!(settings.node.as_str(), "a");
@@ -105,7 +105,7 @@ fn nodes() {
 }
 
 #[test]
-fn a_route_of_the_file_has_more_to_say_than_a_flag() {
+fn routes_in_a_file_can_set_everything() {
     let file = r#"
 response_timeout = "20s"
 
@@ -161,7 +161,7 @@ upstream = ["[::1]:9001"]
 }
 
 #[test]
-fn the_summary_says_what_is_served() {
+fn the_summary_lists_listeners_and_routes() {
     let start = Start::new().flags(&["--https", "0", "--internal", "off", "--bind", "127.0.0.1"]);
     let listeners = "http      127.0.0.1:80\nhttps     127.0.0.1, a port the kernel picks\ninternal  off\n";
     assert_eq!(summary(&start.loaded().settings), listeners);
@@ -173,7 +173,7 @@ fn the_summary_says_what_is_served() {
 }
 
 #[test]
-fn the_maximum_age_of_pooled_connections_may_be_off() {
+fn pool_max_age_can_be_off() {
     for off in ["off", "OFF", "0", "0s", "0m"] {
         let settings = Start::new().variable("PMESH_POOL_MAX_AGE", off).loaded().settings;
         assert_eq!(settings.pool_max_age, None, "{off}");
@@ -184,7 +184,7 @@ fn the_maximum_age_of_pooled_connections_may_be_off() {
 }
 
 #[test]
-fn off_is_taken_in_capitals_too() {
+fn off_is_case_insensitive() {
     let start = Start::new().variable("PMESH_HTTPS", "OFF").variable("PMESH_MAX_BODY", "Off");
     let settings = start.variable("PMESH_HTTP_H2C", "OFF").loaded().settings;
     assert_eq!((settings.https, settings.max_body, settings.http_h2c), (Port::Off, None, H2c::Off));

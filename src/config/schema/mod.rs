@@ -1,7 +1,8 @@
-//! The JSON Schema of the configuration file, made from the tables of its keys, so that editors complete and check it.
+//! A JSON Schema of the configuration file, generated from the tables of its keys, so that editors can complete and check
+//! the file.
 //!
-//! It uses draft 7 and no `$ref`: taplo, which most editors use for TOML, supports no later draft and ignores keywords
-//! beside a `$ref`.
+//! It uses draft 7 and no `$ref`, because of taplo, which most editors use for TOML: it supports no later draft, and
+//! ignores keywords next to a `$ref`.
 
 mod pattern;
 mod value;
@@ -15,7 +16,7 @@ use super::{
     shape::{Key, Role, Shape},
 };
 
-/// The schema, as indented JSON.
+/// Returns the schema as indented JSON.
 pub fn schema() -> String {
     let properties: Map<_, _> = SETTINGS
         .iter()
@@ -60,13 +61,13 @@ enum Place {
     Route,
     Child,
     Defaults,
-    /// In a key of a route that is merged with the inherited table.
+    /// Inside a route, merged with the inherited table.
     Inherited,
     Elsewhere,
 }
 
 impl Place {
-    /// Whether the key may be `false`, to remove an inherited value.
+    /// Whether the key can be `false`, to remove an inherited value.
     fn may_be_false(self, key: &Key) -> bool {
         match self {
             Self::Child => key.role != Role::Own,
@@ -120,7 +121,7 @@ fn table(keys: &'static [Key], place: Place) -> Accepted {
         let accepted = if place.may_be_false(key) { accepted.or_false() } else { accepted };
         (key.name.to_owned(), accepted.schema(&format!("{}.", key.help), None))
     });
-    // A child may inherit a required key, and routes may add what [defaults] lacks.
+    // A child can inherit a required key, and routes can add keys that [defaults] lacks.
     let required: Vec<_> = match place {
         Place::Route | Place::Elsewhere => keys.iter().filter(|key| key.is_required).map(|key| key.name).collect(),
         Place::Child | Place::Defaults | Place::Inherited => Vec::new(),
@@ -129,7 +130,7 @@ fn table(keys: &'static [Key], place: Place) -> Accepted {
     if place != Place::Route {
         return table;
     }
-    // Instead of an answer, a route may have children.
+    // A route can have children instead of an answer.
     let answers = keys.iter().filter(|key| key.role == Role::Answer || matches!(key.shape, Shape::Tables(_)));
     table.with_one_of(answers.map(|key| key.name))
 }

@@ -1,12 +1,12 @@
-//! Regular expressions for strings (ECMA 262). They accept everything that the program accepts, and more where an exact
-//! one would be too long.
+//! Regular expressions for strings (ECMA 262). They accept every valid value, and also invalid ones where an exact
+//! expression would be too long.
 
-/// A reference to the environment, whose value is not known here.
+/// A reference to the environment. Its value is not known here.
 pub(super) const REFERENCE: &str = r"\$\{";
 
 /// Methods are case-sensitive, and no known one has lower case.
 pub(super) const METHOD: &str = "^[^a-z\\s]+$";
-/// Levels by library.
+/// A log filter with levels by library.
 pub(super) const FILTER: &str = r"[=\[,]";
 pub(super) const SUBNET: &str = r"^127\.\d+\.\d+\.\d+/\d+$";
 pub(super) const ADDRESS: &str = r"^[0-9a-fA-F:.]+$";

@@ -1,4 +1,4 @@
-//! The values that a key accepts, of one type or several.
+//! The values that a key accepts.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,19 @@ use serde_json::{Map, Value, json};
 use super::pattern::{self, REFERENCE};
 use crate::config::Kind;
 
-/// The values that a key accepts. Each keyword of a schema applies to one type only, so several types fit into one
-/// schema. An error then says what is wrong, not just that none of several schemas matches.
+/// The values that a key accepts. Each keyword of a schema applies to one type only, so one schema can describe several
+/// types. Validators then report what is wrong, instead of just saying that none of several schemas matches.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Accepted {
-    /// The types, each with the keywords for its values.
+    /// The types, each with its keywords.
     types: BTreeMap<&'static str, Map<String, Value>>,
-    /// Values for editors to offer.
+    /// Values that editors can offer.
     words: Vec<Value>,
-    /// Regular expressions for other strings.
+    /// Regular expressions for all other strings.
     patterns: Vec<String>,
-    /// Whether any string will do.
+    /// Whether any string is valid.
     is_text: bool,
-    /// Whether the only boolean is `false`.
+    /// Whether `false` is the only valid boolean.
     only_false: bool,
 }
 
@@ -89,7 +89,7 @@ impl Accepted {
         Self::default().with("object", table)
     }
 
-    /// This table, which needs one of these keys.
+    /// This table, with the requirement that it has one of these keys.
     pub(super) fn with_one_of<'a>(mut self, keys: impl Iterator<Item = &'a str>) -> Self {
         let one_of: Vec<_> = keys.map(|key| json!({ "required": [key] })).collect();
         self.ask("object", object(json!({ "anyOf": one_of })));
@@ -101,18 +101,18 @@ impl Accepted {
         Self::default().with("object", object(json!({ "additionalProperties": values.keywords() })))
     }
 
-    /// A list of these.
+    /// A list of these values.
     pub(super) fn list_of(elements: Self) -> Self {
         Self::default().with("array", object(json!({ "items": elements.keywords() })))
     }
 
-    /// One of these, or a list of them.
+    /// One of these values, or a list of them.
     pub(super) fn or_list(self) -> Self {
         let list = Self::list_of(self.clone());
         self.or(list)
     }
 
-    /// These, or `false`.
+    /// These values, or `false`.
     pub(super) fn or_false(mut self) -> Self {
         if !self.types.contains_key("boolean") {
             self.ask("boolean", Map::new());
@@ -121,7 +121,7 @@ impl Accepted {
         self
     }
 
-    /// These or those.
+    /// The values that either of the two accepts.
     pub(super) fn or(mut self, other: Self) -> Self {
         for (name, keywords) in other.types {
             self.ask(name, keywords);
@@ -150,7 +150,7 @@ impl Accepted {
         if self.is_text {
             self.types.entry("string").or_default();
         } else if is_number || is_switch || !self.words.is_empty() || !self.patterns.is_empty() {
-            // Numbers and switches may also come from the environment: in the file, the reference is a string.
+            // Numbers and switches can come from the environment, too. In the file, the reference is a string.
             self.patterns.push(REFERENCE.to_owned());
             let pattern = json!({ "pattern": self.patterns.join("|") });
             let strings = if self.words.is_empty() {
@@ -202,7 +202,7 @@ impl Accepted {
     }
 }
 
-/// A single type is not written as a list: taplo would no longer offer `[[routes]]`.
+/// A single type is not written as a list, because taplo then no longer offers `[[routes]]`.
 fn names(types: &[&str]) -> Value {
     match types {
         [one] => (*one).into(),

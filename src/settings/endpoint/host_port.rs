@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use super::{EndpointHost, InvalidEndpoint};
 
-/// A host and a port from 1: `10.0.0.2:8443`, `[::1]:8443` or `name:8443`.
+/// A host and a port, which is not 0: `10.0.0.2:8443`, `[::1]:8443` or `name:8443`.
 ///
 /// ```
 /// use pmesh::settings::endpoint::HostPort;
@@ -15,18 +15,18 @@ use super::{EndpointHost, InvalidEndpoint};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostPort {
-    /// The machine.
+    /// The host.
     pub host: EndpointHost,
     /// The port.
     pub port: u16,
 }
 
 impl HostPort {
-    /// Reads an address whose port may be left out; it is then `default`.
+    /// Parses an address. If it has no port, `default` is used.
     ///
     /// # Errors
     ///
-    /// What is wrong with the text.
+    /// Fails if the host or the port is invalid.
     pub fn with_default_port(text: &str, default: u16) -> Result<Self, InvalidEndpoint> {
         let (host, port) = split(text);
         Ok(Self { host: host.parse()?, port: port.map_or(Ok(default), self::port)? })
@@ -50,7 +50,7 @@ impl fmt::Display for HostPort {
     }
 }
 
-/// Splits at the colon that no bracket follows.
+/// Splits at the last colon, unless it is inside the brackets of an IPv6 address.
 pub(super) fn split(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_it_writes() {
+    fn parses_and_displays_addresses() {
         for text in ["10.0.0.2:8443", "[::1]:1", "name:65535"] {
             assert_eq!(text.parse::<HostPort>().expect(text).to_string(), text);
         }

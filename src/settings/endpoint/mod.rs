@@ -1,4 +1,4 @@
-//! Addresses of upstreams.
+//! Endpoints: the addresses of upstreams.
 
 mod host_port;
 mod parse;
@@ -13,11 +13,14 @@ use pmesh_layers::{host::HostName, identity::NodeName};
 
 pub use self::host_port::HostPort;
 
-/// One address of an upstream: where requests are sent, and how.
+/// An address of an upstream: where requests are sent, and with which protocol.
 ///
-/// Written as `127.0.0.1:9001`, `[::1]:9001`, `name:8080` or with a scheme in front: `http://`, `https://`, `h2c://`,
-/// `h2://`. With a scheme the port may be left out; it is 443 where the scheme has TLS, else 80. Or the path of a Unix
-/// socket: `unix:/run/app.sock`. Or another node, `mesh://NODE`, or whichever nodes serve what is asked for, `mesh://*`.
+/// It is written as one of these:
+///
+/// - `127.0.0.1:9001`, `[::1]:9001` or `name:8080`, optionally with a scheme: `http://`, `https://`, `h2c://` or `h2://`.
+///   With a scheme, the port is optional; the default is 443 for TLS and 80 otherwise.
+/// - `unix:/run/app.sock`, the path of a Unix socket.
+/// - `mesh://NODE`, another node, or `mesh://*`, all nodes that serve the host and the path of the request.
 ///
 /// ```
 /// use pmesh::settings::endpoint::Endpoint;
@@ -28,47 +31,47 @@ pub use self::host_port::HostPort;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endpoint {
-    /// A port of a machine.
+    /// A host and a port.
     Port {
-        /// What is spoken there.
+        /// The protocol.
         protocol: Protocol,
-        /// The machine.
+        /// The host.
         host: EndpointHost,
-        /// The port, from 1.
+        /// The port, which is not 0.
         port: u16,
     },
-    /// A Unix socket, where HTTP/1.1 is spoken. The path is absolute.
+    /// A Unix socket, for HTTP/1.1. The path is absolute.
     Unix(PathBuf),
-    /// The node of this name, which serves the request as if a client had sent it there.
+    /// The node with this name. It serves the request as if a client had sent it there.
     Mesh(NodeName),
-    /// The nodes that serve the host and the path of the request.
+    /// Any node that serves the host and the path of the request.
     MeshAny,
 }
 
-/// What is spoken to an upstream.
+/// The protocol of an upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
     /// HTTP/1.1.
     Http,
     /// HTTP/1.1 over TLS.
     Https,
-    /// HTTP/2 without TLS, from the first byte.
+    /// HTTP/2 without TLS, with prior knowledge.
     H2c,
     /// HTTP/2 over TLS.
     H2,
 }
 
-/// The machine an upstream runs on.
+/// The host of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EndpointHost {
-    /// Its address.
+    /// An IP address.
     Address(IpAddr),
-    /// Its name, to be resolved.
+    /// A name, which is resolved when connecting.
     Name(HostName),
 }
 
 impl Endpoint {
-    /// Whether requests may go to the node of this name.
+    /// Whether requests can go to the node with this name.
     pub fn may_be(&self, node: &NodeName) -> bool {
         match self {
             Self::Mesh(name) => name == node,
@@ -77,7 +80,7 @@ impl Endpoint {
         }
     }
 
-    /// HTTP/1.1 to an address.
+    /// An endpoint for HTTP/1.1 at an address.
     pub fn http(address: SocketAddr) -> Self {
         Self::Port { protocol: Protocol::Http, host: EndpointHost::Address(address.ip()), port: address.port() }
     }
@@ -92,7 +95,7 @@ impl Endpoint {
         matches!(self, Self::Mesh(_) | Self::MeshAny)
     }
 
-    /// Whether requests are streams of HTTP/2.
+    /// Whether requests are sent over HTTP/2 to a backend.
     pub fn is_http2(&self) -> bool {
         matches!(self, Self::Port { protocol: Protocol::H2c | Protocol::H2, .. })
     }
@@ -139,7 +142,7 @@ impl fmt::Display for EndpointHost {
     }
 }
 
-/// Why text is not the address of an upstream, and what to write instead.
+/// Why text is not a valid endpoint, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidEndpoint(String);

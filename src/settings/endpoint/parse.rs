@@ -1,4 +1,4 @@
-//! Endpoints from text.
+//! Parses endpoints.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -27,14 +27,14 @@ impl FromStr for Endpoint {
         }
         let protocol = scheme.parse()?;
         match rest.strip_prefix("unix:") {
-            Some(path) => Err(invalid(format!("a Unix socket takes no second scheme: write unix:{path}"))),
+            Some(path) => Err(invalid(format!("a Unix socket has no second scheme: write unix:{path}"))),
             None => port(Some(protocol), rest),
         }
     }
 }
 
 fn socket(text: &str) -> Result<Endpoint, InvalidEndpoint> {
-    // Other programs write unix:///run/app.sock.
+    // Other programs write unix:///run/app.sock, with an empty host.
     let path = text.strip_prefix("//").unwrap_or(text);
     match path {
         "" | "/" => Err(invalid("the path of the socket is missing: write unix:/run/app.sock")),
@@ -58,7 +58,7 @@ fn node(name: &str) -> Result<Endpoint, InvalidEndpoint> {
 
 fn port(protocol: Option<Protocol>, text: &str) -> Result<Endpoint, InvalidEndpoint> {
     let (authority, path) = text.split_at(text.find(['/', '?', '#']).unwrap_or(text.len()));
-    // Advice repeats the scheme.
+    // For advice, which repeats the scheme.
     let scheme = protocol.map(|protocol| format!("{protocol}://")).unwrap_or_default();
     if protocol.is_none() && path.starts_with('/') {
         if let Some(scheme) = authority.strip_suffix(':').filter(|scheme| scheme.parse::<Protocol>().is_ok()) {
@@ -70,13 +70,13 @@ fn port(protocol: Option<Protocol>, text: &str) -> Result<Endpoint, InvalidEndpo
     }
     if let Some((_, address)) = authority.rsplit_once('@') {
         return Err(invalid(format!(
-            "an upstream takes no user or password; the backend gets the client's Authorization header: \
+            "an upstream cannot have a user or password; the backend gets the client's Authorization header: \
              write {scheme}{address}"
         )));
     }
     if !matches!(path, "" | "/") {
         return Err(invalid(format!(
-            "an upstream takes no path; requests keep theirs, without the route's prefix if strip_prefix is true: \
+            "an upstream cannot have a path; requests keep their own path, without the route's prefix if strip_prefix is true: \
              write {scheme}{authority}"
         )));
     }
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_addresses_and_names() {
+    fn parses_addresses_and_names() {
         for (text, expected) in [
             ("127.0.0.1:9001", "127.0.0.1:9001"),
             ("http://127.0.0.1:9001", "127.0.0.1:9001"),
@@ -187,10 +187,10 @@ mod tests {
     }
 
     #[test]
-    fn says_what_to_write_instead() {
-        const PATH: &str = "an upstream takes no path; requests keep theirs, without the route's prefix if strip_prefix is true: write";
+    fn invalid_endpoints_get_advice() {
+        const PATH: &str = "an upstream cannot have a path; requests keep their own path, without the route's prefix if strip_prefix is true: write";
         const USER: &str =
-            "an upstream takes no user or password; the backend gets the client's Authorization header: write";
+            "an upstream cannot have a user or password; the backend gets the client's Authorization header: write";
 
         for (text, expected) in [
             ("h3://a:443", SCHEMES),
@@ -201,7 +201,7 @@ mod tests {
             ("unix:run/a.sock", "the path of a socket must start with a slash: write unix:/run/a.sock"),
             ("unix://run/a.sock", "write unix:/run/a.sock, or unix:///run/a.sock with three slashes"),
             ("unix/run/a.sock", "write unix:/run/a.sock"),
-            ("http://unix:/run/a.sock", "a Unix socket takes no second scheme: write unix:/run/a.sock"),
+            ("http://unix:/run/a.sock", "a Unix socket has no second scheme: write unix:/run/a.sock"),
             ("unix:", "the path of the socket is missing: write unix:/run/app.sock"),
             ("mesh://", "the name of the node is empty"),
             ("mesh://a:8443", "write the node without a port; its address comes from mesh_peers or mesh_registry"),

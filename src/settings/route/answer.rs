@@ -1,4 +1,4 @@
-//! How requests of a route are answered.
+//! The answer of a route: an upstream, a redirect or a fixed response.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::{
 /// How requests of a route are answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// By one of these endpoints; at least one.
+    /// By one of these endpoints. There is at least one.
     Upstream(Vec<Endpoint>),
     /// With a redirect.
     Redirect(Redirection),
@@ -35,12 +35,13 @@ impl fmt::Display for Answer {
     }
 }
 
-/// The keys that say it: a table that has one inherits none.
+/// The keys for an answer. A table that has one of them inherits none of them.
 pub(super) fn keys() -> Vec<&'static str> {
     ROUTE_KEYS.iter().filter(|key| key.role == Role::Answer).map(|key| key.name).collect()
 }
 
-/// Reads the answer of a route. Returns `None` if there is none, and reports that unless the route has children.
+/// Reads the answer of a route. Returns `None` if there is none or if it is invalid, and reports that. A route with children
+/// needs no answer.
 pub(super) fn read(scope: &Scope<'_>, has_children: bool, problems: &mut Problems) -> Option<Answer> {
     let known = keys();
     let Some(table) = scope.nearest_with(&known) else {
@@ -53,7 +54,7 @@ pub(super) fn read(scope: &Scope<'_>, has_children: bool, problems: &mut Problem
     let is_set = |key: &'static str| Some((key, table.field(key).filter(|node| !node.is_false())?));
     let written: Vec<_> = known.iter().copied().filter_map(is_set).collect();
     if let [(one, _), (other, node), ..] = &written[..] {
-        problems.push(node.problem(format!("a route has one answer: leave out `{one}` or `{other}`")));
+        problems.push(node.problem(format!("a route can only have one answer: remove `{one}` or `{other}`")));
         return None;
     }
     let (key, node) = written.first()?;
@@ -81,13 +82,13 @@ fn upstream(scope: &Scope<'_>, node: &Node<'_>, problems: &mut Problems) -> Opti
     (!endpoints.is_empty()).then_some(endpoints)
 }
 
-/// Whether this could be the name of a group rather than an address.
+/// Whether this looks like the name of an upstream group, not like an address.
 fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-/// Names the route, since a flag or variable may hold several.
+/// Names the route in a message, because a flag or variable can contain several.
 fn for_host(scope: &Scope<'_>) -> String {
     let host = scope.field("host").filter(|host| host.references().is_none());
     host.and_then(|host| Some(format!(" for {:?}", host.value.as_str()?))).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! `hsts` of a route.
+//! The `hsts` of a route.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use figment::value::Value;
 use super::Scope;
 use crate::config::{HSTS_KEYS, Parse, Problems, Reason, text};
 
-/// For how long browsers use https only (RFC 6797).
+/// Makes browsers use https only (RFC 6797).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hsts {
-    /// The time, in whole seconds.
+    /// For how long; sent in whole seconds.
     pub max_age: Duration,
-    /// Whether this includes all names below the host.
+    /// Whether this applies to all names below the host, too.
     pub include_subdomains: bool,
     /// Whether browsers may put the host on their preload lists.
     pub preload: bool,
 }
 
 impl Hsts {
-    /// Reads a duration, or a table. `None` if it is unreadable, which is reported.
+    /// Reads a duration, or a table. Returns `None` if it is invalid, and reports that.
     pub(super) fn read(scope: &Scope<'_>, problems: &mut Problems) -> Option<Option<Self>> {
         let Some(hsts) = scope.table("hsts") else { return Some(None) };
         let own = hsts.own();

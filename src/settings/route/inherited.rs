@@ -17,7 +17,7 @@ use crate::{
 pub struct Inherited {
     /// The key, such as `hsts` or `tls.ca`.
     pub key: String,
-    /// The value as written in the file. Values from the environment are not shown.
+    /// The value as written in the file. For a value from the environment, the variable.
     pub value: String,
     /// `/etc/pmesh/config.toml:3`
     pub from: String,
@@ -29,7 +29,7 @@ impl Inherited {
     }
 }
 
-/// What each route inherits, in the order of the routes.
+/// Returns what each route inherits, in the order of the routes.
 pub(in crate::settings) fn inherited(merged: &Merged) -> Vec<Vec<Inherited>> {
     // Errors have already been reported.
     let mut problems = Problems::default();
@@ -53,7 +53,7 @@ fn of(scope: &Scope<'_>, merged: &Merged) -> Vec<Inherited> {
     let mut inherited = Vec::new();
     for key in ROUTE_KEYS.iter().filter(is_shown) {
         let is_replaced = match key.name {
-            // A regular expression alone keeps the inherited prefix.
+            // A route that only sets path_regex keeps the inherited prefix.
             "prefix" => has_own(&["path", "prefix"]),
             name if PATHS.contains(&name) => has_own(&PATHS),
             _ => key.role == Role::Answer && has_own(&answers),
@@ -66,7 +66,7 @@ fn of(scope: &Scope<'_>, merged: &Merged) -> Vec<Inherited> {
             Some(tables) => inherited.push(Inherited::new(key.name, tables.own())),
             None if scope.switch(key.name).is_some() => {}
             None => {
-                // The top-level `listeners` are a table of ports, not names.
+                // The top-level `listeners` is a table of listeners, not a list of names.
                 let root = merged.node(key.name).filter(|node| !node.is_default() && node.value.as_dict().is_none());
                 inherited.extend(root.map(|node| Inherited::new(key.name, &node)));
             }
@@ -75,7 +75,7 @@ fn of(scope: &Scope<'_>, merged: &Merged) -> Vec<Inherited> {
     inherited
 }
 
-/// What a table inherits in addition to its own keys.
+/// Adds what a table inherits in addition to its own keys.
 fn inside(key: &str, tables: &Scope<'_>, inherited: &mut Vec<Inherited>) {
     for (name, node) in tables.fields() {
         let path = format!("{key}.{name}");

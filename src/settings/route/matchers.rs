@@ -1,4 +1,4 @@
-//! What requests are matched with: methods, headers, networks and paths.
+//! Parses what requests are matched with: methods, headers, networks and paths.
 
 use figment::value::Value;
 use http::{HeaderName, Method};
@@ -31,7 +31,7 @@ impl Parse for HeaderKey {
     }
 }
 
-/// The value that a header or a parameter must have.
+/// The value that a header or a query parameter must have.
 pub(super) struct Condition(pub(super) ValuePattern);
 
 impl Parse for Condition {
@@ -46,7 +46,7 @@ impl Parse for Condition {
     }
 }
 
-/// Networks, or all private ones.
+/// A network, or all private networks.
 pub(super) struct Networks(pub(super) Vec<IpNet>);
 
 /// RFC 1918, RFC 6598, loopback, link-local and unique local addresses.
@@ -88,7 +88,7 @@ impl Parse for ExactPath {
         let text = text(value)?;
         if let Some(start) = text.strip_suffix('*') {
             let prefix = start.strip_suffix('/').filter(|prefix| !prefix.is_empty()).unwrap_or("/");
-            return Err(Some(format!("`path` is one exact path; for all below it, write prefix = {prefix:?}")));
+            return Err(Some(format!("`path` is one exact path; for all paths below it, write prefix = {prefix:?}")));
         }
         if text.contains(['{', '^', '(', '[', '|', '\\']) {
             return Err(Some("`path` is one exact path; for a regular expression, write path_regex".into()));
@@ -109,12 +109,12 @@ mod tests {
     }
 
     #[test]
-    fn says_what_to_write_instead() {
+    fn invalid_methods_and_paths_get_advice() {
         assert_eq!(reason::<MethodName>("get").as_deref(), Some("write \"GET\""));
         assert!(MethodName::parse(&"PURGE".into()).is_ok());
         for (text, expected) in [
-            ("/api/*", "`path` is one exact path; for all below it, write prefix = \"/api\""),
-            ("/*", "`path` is one exact path; for all below it, write prefix = \"/\""),
+            ("/api/*", "`path` is one exact path; for all paths below it, write prefix = \"/api\""),
+            ("/*", "`path` is one exact path; for all paths below it, write prefix = \"/\""),
             ("^/a$", "`path` is one exact path; for a regular expression, write path_regex"),
             ("robots.txt", "write \"/robots.txt\""),
         ] {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn private_is_all_private_networks() {
+    fn private_means_all_private_networks() {
         assert!(Networks::parse(&"private".into()).is_ok_and(|Networks(networks)| networks.len() == PRIVATE.len()));
     }
 }

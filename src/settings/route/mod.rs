@@ -38,39 +38,39 @@ pub(super) use self::{
 };
 use super::{endpoint::Endpoint, listener::Listener, origin::Origin};
 
-/// The host of requests between nodes; no route can serve it.
+/// The host of requests between nodes. No route can serve it.
 pub const API_HOST: &str = "pmesh.internal";
 
-/// Which requests it is for, and how they are answered.
+/// A route: which requests it is for, and how it answers them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// Its name in logs and reports.
     pub name: String,
-    /// The hosts it is for; at least one.
+    /// The hosts it is for. There is at least one.
     pub patterns: Vec<HostPattern>,
-    /// The paths it is for; at least one.
+    /// The paths it is for. There is at least one.
     pub paths: Vec<RoutePath>,
-    /// What else a request must have.
+    /// Further conditions on the request.
     pub conditions: Conditions,
-    /// The listeners that serve it: at least one, without duplicates.
+    /// The listeners that serve it. There is at least one, and no duplicate.
     pub listeners: Vec<Listener>,
-    /// How its requests are answered.
+    /// How it answers its requests.
     pub answer: Answer,
     /// Whether requests without TLS are redirected to https.
     pub redirect_https: bool,
-    /// Whether browsers are told to use https only.
+    /// How long browsers must use https only, if at all.
     pub hsts: Option<Hsts>,
-    /// Whether the upstream sees the path without the prefix.
+    /// Whether to remove the prefix from the path before the request is forwarded.
     pub strip_prefix: bool,
-    /// Whether to forward paths that the upstream may read as a path of another route.
+    /// Whether to forward ambiguous paths, which a backend may read as the path of another route.
     pub allow_ambiguous_paths: bool,
-    /// The Host header that the upstream gets; `None`: the client's.
+    /// The Host header that the backend gets; `None`: the client's.
     pub host_header: Option<HeaderValue>,
     /// TLS settings for connections to the endpoints.
     pub tls: UpstreamTls,
-    /// How long a request may spend on connecting, over all endpoints.
+    /// How long a request may spend connecting, counting all endpoints it tries.
     pub connect_timeout: Duration,
-    /// How long a request may wait for the head of its response, over all endpoints.
+    /// How long a request may wait for the head of its response, counting all endpoints it tries.
     pub response_timeout: Duration,
     /// How long a request may go without progress in either direction once its response has begun.
     pub stall_timeout: Duration,
@@ -78,12 +78,12 @@ pub struct Route {
     pub stream_timeout: Duration,
     /// Maximum size of a request body in bytes.
     pub max_body: Option<u64>,
-    /// Where it was written.
+    /// Where the user wrote it.
     pub origin: Origin,
 }
 
 impl Route {
-    /// The endpoints that its requests go to; none if it needs no upstream.
+    /// The endpoints that its requests go to. Empty if the route has no upstream.
     pub fn endpoints(&self) -> &[Endpoint] {
         match &self.answer {
             Answer::Upstream(endpoints) => endpoints,

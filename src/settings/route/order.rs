@@ -1,4 +1,4 @@
-//! The order in which routes are tried, and routes that are never reached.
+//! The order in which routes are matched, and routes that are never reached.
 
 use std::collections::HashMap;
 
@@ -6,8 +6,8 @@ use pmesh_layers::route::{RoutePath, RouteTable};
 
 use super::{Place, Route};
 
-/// The places of all routes in the order in which they are tried. Several routes may have the same place, on different
-/// listeners.
+/// Returns the places of all routes in the order in which they are matched. Several routes can have the same place on
+/// different listeners.
 pub fn in_matching_order(routes: &[Route]) -> Vec<(&Route, Place<'_>)> {
     let mut table = RouteTable::new();
     let mut by_place: HashMap<_, Vec<&Route>> = HashMap::new();
@@ -15,7 +15,7 @@ pub fn in_matching_order(routes: &[Route]) -> Vec<(&Route, Place<'_>)> {
         for place in route.places() {
             let same_place = by_place.entry(place).or_default();
             if same_place.is_empty() {
-                // It cannot be there already.
+                // This cannot be a duplicate.
                 let _ = table.insert(place.host.clone(), place.rule(), place);
             }
             same_place.push(route);
@@ -26,18 +26,18 @@ pub fn in_matching_order(routes: &[Route]) -> Vec<(&Route, Place<'_>)> {
     listed.flat_map(routes).collect()
 }
 
-/// A route with a place that is never reached, and the route that takes its requests.
+/// A place of a route that is never reached, and the route that gets its requests.
 #[derive(Debug)]
 pub struct Hidden<'a> {
     /// The route.
     pub route: &'a Route,
     /// The place that is never reached.
     pub place: Place<'a>,
-    /// The route that is tried first.
+    /// The route that is matched first.
     pub by: &'a Route,
 }
 
-/// Finds routes that are never reached, because a route that is tried before them takes all their requests.
+/// Finds places that are never reached, because a route that is matched before them gets all their requests.
 pub fn hidden(routes: &[Route]) -> Vec<Hidden<'_>> {
     let order = in_matching_order(routes);
     let mut hidden = Vec::new();
@@ -55,7 +55,7 @@ pub fn hidden(routes: &[Route]) -> Vec<Hidden<'_>> {
     for (index, (route, place)) in order.iter().enumerate() {
         let RoutePath::Regex(_, regex) = place.path else { continue };
         let Some(start) = literal_start(regex.as_str()) else { continue };
-        // A longer prefix takes all paths below it, even if its conditions fail.
+        // A longer prefix gets all paths below it, even if its conditions fail.
         let takes_all = |(before, longer): &&(&Route, Place<'_>)| {
             matches!(longer.path, RoutePath::Prefix(prefix) if is_below(start, prefix.as_str()))
                 && route.listeners.iter().all(|listener| before.listeners.contains(listener))
@@ -68,7 +68,7 @@ pub fn hidden(routes: &[Route]) -> Vec<Hidden<'_>> {
     hidden
 }
 
-/// The literal start of all paths that a regular expression matches, if it is easy to see.
+/// The literal start of all paths that a regular expression matches, if it is easy to tell.
 fn literal_start(regex: &str) -> Option<&str> {
     let literal = regex.strip_prefix('^').filter(|rest| rest.starts_with('/') && !rest.contains('|'))?;
     let end = literal.find(['\\', '.', '+', '*', '?', '(', '[', '{', '$']).unwrap_or(literal.len());
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_that_of_the_route_table() {
+    fn routes_are_listed_in_the_order_of_the_route_table() {
         let route = route();
         let with = |host: &str, path: RoutePath, conditions: &Conditions| Route {
             patterns: vec![host.parse().unwrap()],
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_on_several_listeners_has_a_route_for_each() {
+    fn routes_on_different_listeners_can_have_the_same_place() {
         let on = |listener| Route { listeners: vec![listener], ..route() };
         let routes = [on(Listener::Http), on(Listener::Https)];
         let order: Vec<_> = in_matching_order(&routes).into_iter().map(|(route, _)| &route.listeners).collect();

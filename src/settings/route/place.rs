@@ -1,4 +1,4 @@
-//! A host and a path that a route is for, with its conditions.
+//! A host and a path of a route, with its conditions.
 
 use std::fmt;
 
@@ -7,20 +7,20 @@ use pmesh_layers::{
     route::{Conditions, RoutePath, Rule},
 };
 
-/// Which requests a route is for: one of its hosts with one of its paths, and its conditions. No two routes on a
-/// listener share one.
+/// One of the hosts of a route, with one of its paths, and its conditions. No two routes on a listener have the same
+/// place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Place<'a> {
     /// The host.
     pub host: &'a HostPattern,
     /// The path.
     pub path: &'a RoutePath,
-    /// What else a request must have.
+    /// Further conditions on the request.
     pub conditions: &'a Conditions,
 }
 
 impl Place<'_> {
-    /// The rule for a table of routes.
+    /// The rule for the route table.
     pub fn rule(&self) -> Rule {
         Rule::new(self.path.clone()).when(self.conditions.clone())
     }

@@ -1,4 +1,4 @@
-//! Reading routes, with what they inherit.
+//! Reads routes, with the settings they inherit.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -19,7 +19,7 @@ use crate::{
     settings::NamedListener,
 };
 
-/// Top-level settings, used where neither a route, its parent nor `[defaults]` has a value.
+/// Top-level settings, for values that neither the route, nor its parent, nor `[defaults]` sets.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::settings) struct RootDefaults<'a> {
     pub(in crate::settings) named_listeners: &'a [NamedListener],
@@ -84,7 +84,7 @@ fn redirect(from: &str, scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mu
     Some(route)
 }
 
-/// Everything that a route may inherit.
+/// Reads everything that a route can inherit from `[defaults]`.
 fn settings(scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) -> Option<Route> {
     let listeners = requests::listeners(scope, root.named_listeners, problems);
     let hsts = Hsts::read(scope, problems);
@@ -110,7 +110,7 @@ fn settings(scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) 
         hsts: hsts?,
         strip_prefix: strip_prefix?,
         allow_ambiguous_paths: allow_ambiguous_paths?,
-        // Fails if it is there but unreadable.
+        // `None` if it is set but invalid.
         host_header: host_header.map_or(Some(None), |host| host.map(Some))?,
         tls: Default::default(),
         connect_timeout: connect_timeout?,
@@ -122,7 +122,7 @@ fn settings(scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) 
     })
 }
 
-/// A value, or the default if there is none; `None` if it is unreadable, which is reported.
+/// Reads a value, or returns the default if it is not set. Returns `None` if it is invalid, and reports that.
 fn or<T: Parse>(node: Option<Node<'_>>, default: T, problems: &mut Problems) -> Option<T> {
     node.map_or(Some(default), |node| node.read(problems))
 }
@@ -137,7 +137,7 @@ fn report_useless(scope: &Scope<'_>, route: &Route, problems: &mut Problems) {
     let Answer::Redirect(redirection) = &route.answer else { return };
     if redirection.to.contains_rest() && !has_prefix {
         problems.push(own.problem(format!(
-            "{{*}} in {} is what follows a prefix, and the route has exact paths only: write {{path}}, or a path that ends in /*",
+            "{{*}} in {} stands for what follows a prefix, but the route has exact paths only: write {{path}}, or a path that ends in /*",
             redirection.to
         )));
     }
@@ -145,10 +145,10 @@ fn report_useless(scope: &Scope<'_>, route: &Route, problems: &mut Problems) {
         let groups = |path: &RoutePath| if let RoutePath::Regex(_, regex) = path { regex.group_count() } else { 0 };
         if let Some(fewer) = route.paths.iter().map(groups).min().filter(|groups| *groups < wanted) {
             problems.push(own.problem(format!(
-                "{{{wanted}}} in {} is a group of path_regex, which has {}",
+                "{{{wanted}}} in {} refers to a group of path_regex, which has {}",
                 redirection.to,
                 match fewer {
-                    0 => "none: put what it stands for in parentheses".to_owned(),
+                    0 => "none: put the part it stands for in parentheses".to_owned(),
                     1 => "only one".to_owned(),
                     _ => format!("only {fewer}"),
                 }
@@ -157,7 +157,7 @@ fn report_useless(scope: &Scope<'_>, route: &Route, problems: &mut Problems) {
     }
 }
 
-/// Reports routes with the same place on the same listener.
+/// Reports routes that have the same place on the same listener.
 fn report_alike(routes: &[Route], problems: &mut Problems) {
     let mut taken: HashMap<_, &Route> = HashMap::new();
     for route in routes {

@@ -1,4 +1,4 @@
-//! Redirects: `redirect` of a route, and the table `[redirects]`.
+//! Redirects: the `redirect` of a route, and the table `[redirects]`.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use pmesh_layers::{
 
 use crate::config::{Node, Parse, Problems, REDIRECT_KEYS, Reason, because, text};
 
-/// Where a client is sent.
+/// A redirect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirection {
     /// The template of the target.
@@ -22,7 +22,7 @@ pub struct Redirection {
 }
 
 impl Redirection {
-    /// Reads a target, or a table with it and a status.
+    /// Reads a target, or a table with a target and a status.
     pub(super) fn read(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
         if node.value.as_dict().is_none() {
             return Some(Self { to: node.read(problems)?, status: StatusCode::PERMANENT_REDIRECT });
@@ -80,7 +80,9 @@ impl Parse for From {
             return Err(Some("write it without the scheme".into()));
         }
         if text.contains("${") {
-            return Err(Some("a key takes no variables: write [[routes]] with `host` and `redirect` instead".into()));
+            return Err(Some(
+                "a key cannot contain variables: write [[routes]] with `host` and `redirect` instead".into(),
+            ));
         }
         if text.starts_with('/') {
             return Err(Some(format!("the host is missing: write \"example.com{text}\"")));

@@ -1,4 +1,4 @@
-//! Which requests a route is for.
+//! Reads which requests a route is for.
 
 use pmesh_layers::{
     host::HostPattern,
@@ -14,7 +14,7 @@ use crate::{
     settings::{Listener, NamedListener},
 };
 
-/// The hosts of a route; none if they could not be read, which is reported.
+/// Reads the hosts of a route. Returns none if they are invalid, and reports that.
 pub(super) fn patterns(scope: &Scope<'_>, problems: &mut Problems) -> Vec<HostPattern> {
     let Some(node) = scope.field("host") else {
         scope.own().lacks("no host: write host = \"example.com\", or a list", ROUTE_KEYS, problems);
@@ -31,14 +31,11 @@ pub(super) fn patterns(scope: &Scope<'_>, problems: &mut Problems) -> Vec<HostPa
     patterns
 }
 
-/// Keys that replace each other: a table that has one inherits none of them, except that a regular expression alone keeps
-/// the inherited prefix.
+/// Keys that replace each other: a table that has one of them inherits none of them. The exception is a table that only has
+/// `path_regex`: it keeps the inherited prefix.
 pub(super) const PATHS: [&str; 3] = ["path", "prefix", "path_regex"];
 
-/// The paths of a route; `None` if they could not be read, which is reported.
-///
-/// A child with any of the three keys replaces the path of its parent, except that a regular expression alone keeps the
-/// prefix of the parent.
+/// Reads the paths of a route. Returns `None` if they are invalid, and reports that. See [`PATHS`] for inheritance.
 pub(super) fn paths(scope: &Scope<'_>, problems: &mut Problems) -> Option<Vec<RoutePath>> {
     let Some(table) = scope.nearest_with(&PATHS) else {
         return Some(vec![PathPrefix::root().into()]);
@@ -71,7 +68,7 @@ pub(super) fn paths(scope: &Scope<'_>, problems: &mut Problems) -> Option<Vec<Ro
     (!paths.is_empty()).then_some(paths)
 }
 
-/// What else a request must have; `None` if that could not be read, which is reported.
+/// Reads all other conditions. Returns `None` if they are invalid, and reports that.
 pub(super) fn conditions(scope: &Scope<'_>, problems: &mut Problems) -> Option<Conditions> {
     let mut conditions = Conditions::new();
     if let Some(node) = scope.field("methods") {
@@ -118,8 +115,9 @@ fn fields<'a>(wanted: &Scope<'a>, key: &str, problems: &mut Problems) -> Vec<(St
         return Vec::new();
     }
     for node in table.removes_nothing() {
-        problems
-            .push(node.problem("there is no negation: write a route without this condition for all other requests"));
+        problems.push(
+            node.problem("a condition cannot be negated: write a route without this condition for all other requests"),
+        );
     }
     table.fields()
 }
@@ -130,7 +128,7 @@ fn pattern(node: &Node<'_>, problems: &mut Problems) -> Option<ValuePattern> {
     Some(if node.references().is_some() { pattern.sensitive() } else { pattern })
 }
 
-/// The listeners that serve a route; `None` if they could not be read, which is reported.
+/// Reads the listeners that serve a route. Returns `None` if they are invalid, and reports that.
 pub(super) fn listeners(scope: &Scope<'_>, named: &[NamedListener], problems: &mut Problems) -> Option<Vec<Listener>> {
     let Some(node) = scope.field("listeners") else { return Some(Listener::USUAL.to_vec()) };
     if node.is_empty_list() {
@@ -151,10 +149,10 @@ pub(super) fn listeners(scope: &Scope<'_>, named: &[NamedListener], problems: &m
                         format!("there is no listener of this name, only {known}: set the variable to one of these")
                     }
                     "internal" => format!(
-                        "there is no listener `internal` for clients, only {known}; `internal` is for other nodes, which \
-                         may ask for every route: write one of these"
+                        "`internal` is for other nodes, which can request every route; clients have {known}: write one of \
+                         these"
                     ),
-                    // The usual names in configurations of Traefik.
+                    // The usual names of entry points in Traefik.
                     "web" => format!("there is no listener `web`, only {known}: write \"http\""),
                     "websecure" => format!("there is no listener `websecure`, only {known}: write \"https\""),
                     _ => format!(

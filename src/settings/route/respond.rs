@@ -1,4 +1,4 @@
-//! Fixed responses: `respond` of a route.
+//! Fixed responses: the `respond` of a route.
 
 use std::fmt;
 
@@ -7,16 +7,16 @@ use http::{HeaderValue, StatusCode};
 
 use crate::config::{Node, Parse, Problems, RESPOND_KEYS, Reason, text};
 
-/// A fixed response, or none.
+/// A fixed response, or silence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Respond {
-    /// The connection ends without a byte.
+    /// The connection is closed without sending a byte.
     Silence,
     /// A response.
     Fixed {
         /// From 200 to 599.
         status: StatusCode,
-        /// The body; `None` means the status as text for an error, otherwise no body.
+        /// The body; `None`: the status as text for an error, no body otherwise.
         body: Option<String>,
         /// The type of the body.
         content_type: HeaderValue,
@@ -53,7 +53,7 @@ impl Respond {
     }
 }
 
-/// Only objects and arrays: plain text may also be a JSON number or string.
+/// Whether this is a JSON object or array. Other JSON values can also be plain text.
 fn is_json(text: &str) -> bool {
     text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<serde_json::Value>(text).is_ok()
 }
@@ -74,7 +74,7 @@ impl Parse for Respond {
     fn parse(value: &Value) -> Result<Self, Reason> {
         match value.as_str() {
             Some("silence") => Ok(Self::Silence),
-            // A number in quotes gets other advice: remove them.
+            // A number in quotes gets the advice to remove the quotes.
             Some(text) if text.parse::<u64>().is_ok() => Err(None),
             Some(text) => Err(Some(format!("for text, write {{ status = 200, body = {text:?} }}"))),
             None => {

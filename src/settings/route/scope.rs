@@ -1,13 +1,13 @@
-//! Inheritance: a table of the file, and the tables that it inherits from.
+//! Inheritance: a table in the file, and the tables that it inherits from.
 
 use std::collections::BTreeSet;
 
 use crate::config::{Merged, Node, Problems};
 
-/// A table, then those that it inherits from: for a route its parent, if it has one, and `[defaults]`.
+/// A table, followed by the tables that it inherits from: for a route, its parent, if it has one, and `[defaults]`.
 ///
-/// Scalars and lists of a nearer table replace those of a farther one, tables are merged by key, and `false` removes
-/// what is inherited.
+/// Nearer tables win: scalars and lists replace inherited ones, tables are merged by key, and `false` removes an inherited
+/// value.
 #[derive(Debug, Clone)]
 pub(in crate::settings) struct Scope<'a>(Vec<Node<'a>>);
 
@@ -17,24 +17,24 @@ impl<'a> Scope<'a> {
         &self.0[0]
     }
 
-    /// The value of a key; `None` if it is missing or `false`.
+    /// The value of a key. `None` if the nearest value is `false`, or if there is none.
     pub(in crate::settings) fn field(&self, key: &str) -> Option<Node<'a>> {
         self.switch(key).filter(|node| !node.is_false())
     }
 
-    /// The same for a key whose value may be `false`.
+    /// The value of a key that can be `false`.
     pub(in crate::settings) fn switch(&self, key: &str) -> Option<Node<'a>> {
         self.0.iter().find_map(|table| table.field(key))
     }
 
-    /// All keys with their values, except for those that are `false`.
+    /// All keys with their values, except for values that are `false`.
     pub(in crate::settings) fn fields(&self) -> Vec<(String, Node<'a>)> {
         let keys: BTreeSet<&String> =
             self.0.iter().filter_map(|table| table.value.as_dict()).flat_map(|table| table.keys()).collect();
         keys.into_iter().filter_map(|key| Some((key.clone(), self.field(key)?))).collect()
     }
 
-    /// The keys that are `false` although there is nothing to inherit.
+    /// The values that are `false` although there is nothing to remove.
     pub(in crate::settings) fn removes_nothing(&self) -> Vec<Node<'a>> {
         let (own, rest) = (self.own(), &self.0[1..]);
         let keys = own.value.as_dict().into_iter().flat_map(|table| table.keys());
@@ -43,7 +43,7 @@ impl<'a> Scope<'a> {
         fields.filter(Node::is_false).collect()
     }
 
-    /// The tables under a key, merged; or the value, if it is not a table. `None` if it is missing or `false`.
+    /// The tables under a key, for merging, or the value if it is not a table. `None` if it is missing or `false`.
     pub(in crate::settings) fn table(&self, key: &str) -> Option<Self> {
         let mut tables = Vec::new();
         for node in self.0.iter().filter_map(|table| table.field(key)) {
@@ -65,7 +65,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// All routes as they were written, each before its children.
+/// All routes in the order in which they are written, each followed by its children.
 pub(super) fn scopes<'a>(merged: &'a Merged, problems: &mut Problems) -> Vec<Scope<'a>> {
     let defaults = merged.node("defaults").filter(|node| node.value.as_dict().is_some());
     let mut scopes = Vec::new();
@@ -79,7 +79,7 @@ pub(super) fn scopes<'a>(merged: &'a Merged, problems: &mut Problems) -> Vec<Sco
     scopes
 }
 
-/// The entries of `[redirects]`: where from, and where to.
+/// The entries of `[redirects]`: each key, and its target.
 pub(super) fn redirects<'a>(merged: &'a Merged, problems: &mut Problems) -> Vec<(String, Scope<'a>)> {
     let Some(table) = merged.node("redirects") else { return Vec::new() };
     if table.value.as_dict().is_none() {

@@ -1,4 +1,4 @@
-//! TLS to the endpoints of a route.
+//! The `tls` of a route: TLS to its endpoints.
 
 use std::path::PathBuf;
 
@@ -13,23 +13,23 @@ use crate::{
 /// TLS settings for connections to the endpoints of a route.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpstreamTls {
-    /// Which certificates are accepted from them.
+    /// Which certificates to accept from the endpoints.
     pub accepted: AcceptedCertificates,
-    /// The name to ask for (SNI), which their certificates must be valid for; `None`: the host of each.
+    /// The name to send (SNI), for which their certificates must be valid; `None`: the host of each endpoint.
     pub server_name: Option<ServerName<'static>>,
-    /// What pmesh presents to them.
+    /// The certificate that pmesh presents to them.
     pub client: Option<ClientCertificate>,
 }
 
-/// Which certificates of upstreams are accepted.
+/// Which certificates of upstreams to accept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum AcceptedCertificates {
-    /// Those of the authorities that the system trusts.
+    /// Certificates from the authorities that the system trusts.
     #[default]
     System,
-    /// Those of the authority in this file.
+    /// Certificates from the authority in this file.
     Ca(PemFile),
-    /// All, since verification was switched off here.
+    /// Any certificate. The origin is where the user switched verification off.
     Any(Origin),
 }
 
@@ -42,17 +42,17 @@ pub struct ClientCertificate {
     pub key: PemFile,
 }
 
-/// A file in PEM.
+/// A PEM file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PemFile {
     /// The file.
     pub path: PathBuf,
-    /// Where the user named it, for error messages.
+    /// Where the user named the file, for error messages.
     pub origin: Origin,
 }
 
 impl UpstreamTls {
-    /// The authority that must have issued their certificates.
+    /// The authority for their certificates, if it is not one of the system's.
     pub fn ca(&self) -> Option<&PemFile> {
         match &self.accepted {
             AcceptedCertificates::Ca(file) => Some(file),
@@ -64,7 +64,7 @@ impl UpstreamTls {
 const FOR_CLIENTS: &str =
     "certificates for clients go below [[certificates]]; for names without one, pmesh issues one itself";
 
-/// Reads `tls`. `None` if it is unreadable, which is reported.
+/// Reads `tls`. Returns `None` if it is invalid, and reports that.
 pub(super) fn read(scope: &Scope<'_>, answer: Option<&Answer>, problems: &mut Problems) -> Option<UpstreamTls> {
     let Some(tls) = scope.table("tls") else { return Some(UpstreamTls::default()) };
     if tls.own().value.as_dict().is_none() {
@@ -75,7 +75,7 @@ pub(super) fn read(scope: &Scope<'_>, answer: Option<&Answer>, problems: &mut Pr
         return None;
     }
     let is_own = scope.own().field("tls").is_some();
-    // An answer that could not be read has been reported.
+    // If there is no answer, that has already been reported.
     if let Some(Answer::Upstream(endpoints)) = answer
         && is_own
         && !endpoints.iter().any(Endpoint::is_tls)
@@ -132,7 +132,7 @@ fn file(node: &Node<'_>, problems: &mut Problems) -> Option<PemFile> {
     Some(PemFile { path: node.read(problems)?, origin: node.into() })
 }
 
-/// `Some(None)` if there is none; `None` if it is unreadable.
+/// Returns `Some(None)` if the value is not set, and `None` if it is invalid.
 fn optional<'a, T>(node: Option<Node<'a>>, read: impl FnOnce(Node<'a>) -> Option<T>) -> Option<Option<T>> {
     node.map_or(Some(None), |node| read(node).map(Some))
 }
