@@ -16,7 +16,7 @@ use crate::{
 /// A classifier, which tells a [`Balance`](super::Balance) what the errors and responses of its endpoints mean.
 ///
 /// The errors of [`Pool`](crate::pool::Pool), [`Http2Pool`](crate::pool::Http2Pool) and
-/// [`ResponseTimeout`](crate::response_timeout::ResponseTimeout) do not need one. Of any other error, the balance
+/// [`ResponseTimeout`](crate::response_timeout::ResponseTimeout) do not need one. For any other error, the balance
 /// assumes the worst, and retries only idempotent requests without a body. A closure can tell it more:
 ///
 /// ```

@@ -5,7 +5,7 @@ use http_body::Body;
 use super::lent::Lender;
 use crate::body::RequestBody;
 
-/// Enough for the headers of most requests, so that one allocation is enough.
+/// Initial capacity for headers. Most requests fit, with a single allocation.
 const USUAL: usize = 1024;
 
 /// A copy of a request for a retry: its head without the extensions, and its body if the endpoint's service returns it.

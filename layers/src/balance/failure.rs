@@ -5,7 +5,7 @@ use http::Request;
 use super::Unreachable;
 use crate::body::RequestBody;
 
-/// What a failed attempt means for its request and its endpoint, as reported by a [`Classify`](super::Classify).
+/// The meaning of a failed attempt for its request and its endpoint, as returned by a [`Classify`](super::Classify).
 ///
 /// [`Failure::new`] assumes the worst: the endpoint failed, and may have processed the request. The methods add what
 /// else is known. A request can be retried with its body if no more than 64 KiB of the body have been read.

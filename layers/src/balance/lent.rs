@@ -24,7 +24,7 @@ struct Whole {
 }
 
 impl Lender {
-    /// Replaces `body` by a loan of it.
+    /// Lends `body` to a new body, and puts that in its place.
     pub(super) fn lend(body: &mut RequestBody) -> Self {
         let lender = Self::default();
         *body = lender.lent(Whole { read: Vec::new(), rest: std::mem::take(body) });
@@ -48,7 +48,7 @@ struct Lent {
     body: Whole,
     /// Index of the next piece among those that were read before.
     next: usize,
-    /// How much more may be read.
+    /// How much more can be read before the body is not returned.
     left: usize,
     /// `None` if the body cannot be sent again.
     lender: Option<Lender>,

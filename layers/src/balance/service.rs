@@ -85,8 +85,8 @@ impl<S> Balance<S> {
 }
 
 impl Rotation {
-    /// Returns a balance of the endpoints for one request. It goes to one of `then` only if no endpoint of `first` is
-    /// healthy, or on a retry.
+    /// Creates a balance for one request. Endpoints of `then` are used only if no endpoint of `first` is healthy, or for a
+    /// retry.
     pub fn balance<S>(&self, first: Vec<Endpoint<S>>, then: Vec<Endpoint<S>>) -> Balance<S> {
         Balance { endpoints: Arc::new(Endpoints::new(first, then, self.clone())) }
     }

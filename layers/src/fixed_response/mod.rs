@@ -1,4 +1,4 @@
-//! Answers with a fixed status and body, or not at all.
+//! Services that send a fixed response, or none at all.
 //!
 //! ```
 //! use http::{Request, StatusCode};
@@ -16,9 +16,9 @@
 //! # }
 //! ```
 //!
-//! It works with axum as it is: `Router::new().route_service("/healthz", service)`.
+//! With axum, use it as a route service: `Router::new().route_service("/healthz", service)`.
 //!
-//! [`Silence`] gives no response at all.
+//! [`Silence`] sends no response.
 
 mod service;
 mod silence;

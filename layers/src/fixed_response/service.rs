@@ -15,12 +15,10 @@ use tower::Service;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// Answers each request with the same status and body.
+/// A service that answers each request with the same status and body.
 ///
-/// HEAD gets the same headers as GET, `Content-Length` included, and no body. 204, 205 and 304 never have a body (RFC
-/// 9110, 15.3.5, 15.3.6 and 15.4.5).
-///
-/// Cloning copies no body.
+/// HEAD gets the same headers as GET, including `Content-Length`, and no body. 204, 205 and 304 never have a body (RFC
+/// 9110, 15.3.5, 15.3.6 and 15.4.5). Clones share the body.
 pub struct FixedResponse<R> {
     status: StatusCode,
     body: Bytes,
@@ -29,11 +27,12 @@ pub struct FixedResponse<R> {
 }
 
 impl<R> FixedResponse<R> {
-    /// Answers with `status`. The body is empty, or the status as text for an error (400 and above).
+    /// Creates a service that answers with `status`. By default, the body is the status as text for an error (400 and
+    /// above), and empty otherwise.
     ///
     /// # Errors
     ///
-    /// [`InvalidStatus`] for one below 200, which does not end a request, or above 599.
+    /// [`InvalidStatus`] if `status` is below 200, which is not a final response, or above 599.
     pub fn new(status: StatusCode) -> Result<Self, InvalidStatus> {
         if !(200..600).contains(&status.as_u16()) {
             return Err(InvalidStatus(status));
@@ -43,13 +42,13 @@ impl<R> FixedResponse<R> {
         Ok(Self { status, body, content_type: TEXT, response: PhantomData })
     }
 
-    /// Answers with this body.
+    /// Sets the body.
     #[must_use]
     pub fn body(self, body: impl Into<Bytes>) -> Self {
         Self { body: body.into(), ..self }
     }
 
-    /// The `Content-Type` of the body, instead of `text/plain; charset=utf-8`.
+    /// Sets the `Content-Type` of the body; `text/plain; charset=utf-8` by default.
     #[must_use]
     pub fn content_type(self, content_type: HeaderValue) -> Self {
         Self { content_type, ..self }
@@ -102,7 +101,7 @@ impl<R: From<Bytes>, B> Service<Request<B>> for FixedResponse<R> {
     }
 }
 
-/// A status that no response can have.
+/// The error of a status that a final response cannot have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{} is not the status of a response: use one from 200 to 599", .0.as_u16())]
 pub struct InvalidStatus(StatusCode);
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_body_has_its_type_and_errors_have_a_body() {
+    async fn a_body_has_a_content_type_and_errors_have_a_body_by_default() {
         let json = HeaderValue::from_static("application/json");
         for (service, body, content_type) in [
             (response(200), "", None),
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn head_has_headers_only() {
+    async fn head_gets_only_headers() {
         let answer = answered(response(200).body("hello"), Method::HEAD).await;
         assert_eq!(answer.body(), "");
         assert_eq!(answer.headers()[CONTENT_LENGTH], "5");
@@ -154,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn some_statuses_have_no_body() {
+    async fn statuses_without_content_have_no_body() {
         for status in [204, 205, 304] {
             for method in [Method::GET, Method::HEAD] {
                 let answer = answered(response(status).body("hello"), method).await;
@@ -165,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn interim_statuses_are_refused() {
+    fn statuses_that_are_not_final_are_rejected() {
         for status in [100, 101, 199, 600, 999] {
             let status = StatusCode::from_u16(status).unwrap();
             let error = FixedResponse::<Bytes>::new(status).unwrap_err().to_string();

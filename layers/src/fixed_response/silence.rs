@@ -10,7 +10,7 @@ use tower::Service;
 
 use crate::respond::NoResponse;
 
-/// Fails each request with [`NoResponse`], so that the client gets nothing.
+/// A service that fails each request with [`NoResponse`], so that the client gets no response.
 pub struct Silence<R> {
     response: PhantomData<fn() -> R>,
 }

@@ -131,7 +131,7 @@ fn set_from_connection(headers: &mut HeaderMap, info: &ConnInfo) {
     set_or_remove(headers, X_FORWARDED_HOST, host);
 }
 
-/// Sets the headers from those of a trusted proxy, and adds the proxy itself.
+/// Sets the headers to the values from a trusted proxy, and adds the proxy itself.
 fn set_from_proxy(headers: &mut HeaderMap, info: &ConnInfo, original: Original) {
     let host = original.host.or_else(|| headers.get(HOST).cloned());
     let proto = original.proto.as_deref().unwrap_or(info.scheme().as_str());

@@ -36,8 +36,8 @@ use crate::{
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same as for requests: enough for the heads of real services.
 const MAX_HEAD: u32 = 64 * 1024;
-/// How often a request is tried. A connection that is shutting down as a request arrives returns it, but several in a row
-/// are no coincidence.
+/// How often a request is tried. If a connection shuts down just as a request arrives, it returns the request. If several
+/// in a row do so, it is no coincidence.
 const ATTEMPTS: usize = 3;
 
 /// A pool of HTTP/2 connections to one endpoint. As a service, it sends several requests at a time over few connections.
@@ -114,8 +114,8 @@ impl<C: Clone> Http2Pool<C> {
         self.with(|settings| settings.max_streams = streams.max(1))
     }
 
-    /// Sets how long an idle connection is kept; 60 seconds by default. Idle connections are checked four
-    /// times within this time, but at most once a second.
+    /// Sets how long an idle connection is kept; 60 seconds by default. Idle connections are checked four times within this
+    /// time, but at most once a second.
     #[must_use]
     pub fn idle_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.idle_timeout = bounded(timeout))
@@ -338,7 +338,7 @@ impl<C: Connect> Http2PoolShared<C> {
 /// The largest possible window (RFC 9113, 6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 
-/// Hands the request to the connection at once; the future waits for the response.
+/// Passes the request to the connection at once. The future waits for the response.
 fn exchange(
     mut sender: SendRequest<RequestBody>,
     mut stream: StreamSlot,

@@ -28,7 +28,7 @@ pub(super) struct PooledConnection {
     end: Option<Instant>,
     /// Since when it had been idle before its current request; `None` if it is new.
     waited_since: Option<Instant>,
-    /// Whether it may have been authenticated, so that no other client must use it.
+    /// Whether it may have been authenticated, and must not be shared with other clients.
     pub(super) private: bool,
 }
 

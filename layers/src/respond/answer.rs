@@ -6,9 +6,9 @@ use tower::BoxError;
 use super::plain;
 use crate::causes::find;
 
-/// What a row answers with: a status, whose text becomes the body, or a whole response.
+/// The answer of a row: a status, whose text becomes the body, or a whole response.
 pub trait Answer<B> {
-    /// The answer as a response.
+    /// Converts the answer to a response.
     fn into_response(self) -> Response<B>;
 }
 
@@ -24,19 +24,19 @@ impl<B> Answer<B> for Response<B> {
     }
 }
 
-/// The rows that a [`RespondLayer`](super::RespondLayer) has beside those of the table.
+/// The rows that were added to a [`RespondLayer`](super::RespondLayer).
 pub trait Answers<B> {
-    /// The type of errors that pass: [`Infallible`] if none do, otherwise a [`BoxError`].
+    /// The type of the errors that pass: [`Infallible`] if none do, otherwise [`BoxError`].
     type Error;
 
     /// Returns the error if it passes.
     ///
     /// # Errors
     ///
-    /// The error, to be answered, if it does not pass.
+    /// The error, if it does not pass and must be answered.
     fn pass(&self, error: BoxError) -> Result<Self::Error, BoxError>;
 
-    /// The answer of the first row for `error` or for one of its causes.
+    /// Returns the answer of the first row for `error` or for one of its causes.
     fn answer(&self, error: &(dyn Error + 'static)) -> Option<Response<B>>;
 }
 
@@ -53,7 +53,7 @@ impl<B> Answers<B> for () {
     }
 }
 
-/// A row for errors of type `E`, behind the rows `A`.
+/// A row for errors of type `E`, after the rows `A`.
 pub struct Row<A, E, F> {
     before: A,
     answer: F,
@@ -98,7 +98,7 @@ impl<A: fmt::Debug, E, F> fmt::Debug for Row<A, E, F> {
     }
 }
 
-/// Lets errors of type `E` pass, in addition to the rows `A`.
+/// The rows `A`, and a row that lets errors of type `E` pass.
 pub struct Pass<A, E> {
     rows: A,
     error: PhantomData<fn(&E)>,

@@ -5,7 +5,7 @@ use tower::BoxError;
 #[cfg(feature = "client")]
 use crate::pool::PoolError;
 
-/// The error that a response answers, in the extensions of that response.
+/// The error behind an error response, in the extensions of the response.
 ///
 /// It is meant for layers outside [`RespondLayer`](super::RespondLayer) that log or count failures. Responses of the
 /// inner service do not have it.
@@ -47,7 +47,7 @@ impl Cause {
     }
 }
 
-/// A cause that is kept must not keep the client's upload open.
+/// Drops the request, because a cause that is kept must not keep the client's upload open.
 #[cfg(feature = "client")]
 fn without_request(mut error: BoxError) -> BoxError {
     if let Some(error) = error.downcast_mut::<PoolError>() {
@@ -69,7 +69,7 @@ mod tests {
     use crate::{body::ResponseBody, pool::Pool, respond::RespondLayer};
 
     #[tokio::test]
-    async fn it_keeps_no_request() {
+    async fn a_cause_does_not_keep_the_request() {
         let connector = service_fn(async |_| Err::<hyper_util::rt::TokioIo<tokio::io::DuplexStream>, _>("refused"));
         let pool = Pool::new(connector, "http://backend".parse().unwrap());
         let service = ServiceBuilder::new().layer(RespondLayer::new()).service(pool);

@@ -78,7 +78,7 @@ where
 
 fn answer<R: From<String>>(error: BoxError, answers: &impl Answers<R>, http1: bool) -> Response<R> {
     if let Some(missing) = find::<MissingExtension>(&*error) {
-        // This is a mistake in the stack; without the log line, its author would see only a 500.
+        // This is a mistake in the stack. Without the log line, its author would only see a 500.
         tracing::error!(error = %missing, "this stack lacks a layer");
     }
     let status = status(&*error);
@@ -95,8 +95,9 @@ fn answer<R: From<String>>(error: BoxError, answers: &impl Answers<R>, http1: bo
     response
 }
 
-/// After an ambiguous request, the start of the next one is unknown (RFC 9112, 6.3 and 11.2). The rest of one that is
-/// too long or too slow is not worth reading. What follows a CONNECT may be meant for a tunnel.
+/// Whether to close an HTTP/1 connection after this status. After an ambiguous request, the start of the next one is
+/// unknown (RFC 9112, 6.3 and 11.2). The rest of a request that is too long or too slow is not worth reading. Bytes after a
+/// CONNECT may be meant for a tunnel.
 fn ends_connection(status: StatusCode) -> bool {
     matches!(
         status,
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rows_go_before_the_table_in_their_order() {
+    async fn rows_are_tried_in_order_before_the_table() {
         let layer = RespondLayer::new()
             .on(|_: &Inner| StatusCode::IM_A_TEAPOT)
             .on(|_: &Outer| StatusCode::CONFLICT)
@@ -190,11 +191,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ambiguous_requests_end_the_connection() {
+    async fn an_ambiguous_request_closes_the_connection() {
         for unacceptable in [Unacceptable::Length, Unacceptable::Method] {
             let response = answered(RespondLayer::new(), unacceptable, Version::HTTP_11).await;
             assert_eq!(response.headers()[CONNECTION], "close");
-            // Even if its own row chooses another status.
+            // Even if a row chooses another status.
             let layer = RespondLayer::new().on(|_: &Unacceptable| StatusCode::FORBIDDEN);
             let response = answered(layer, unacceptable, Version::HTTP_11).await;
             assert_eq!(response.headers()[CONNECTION], "close");
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_service_that_never_becomes_ready_is_answered_for() {
+    async fn the_error_of_a_service_that_never_becomes_ready_is_answered() {
         let (inner, mut backend) = tower_test::mock::pair::<Request<()>, Response<String>>();
         let mut service = ServiceBuilder::new().layer(RespondLayer::new()).service(inner);
         backend.send_error("gone");

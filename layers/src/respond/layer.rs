@@ -8,12 +8,12 @@ use tower::{BoxError, Layer, Service};
 
 use super::{Answers, Pass, ResponseFuture, Row};
 
-/// Answers errors of the inner service, so that the resulting service never fails, except with errors that
+/// A layer that turns errors of the inner service into responses. The resulting service fails only with errors that
 /// [`pass`](Self::pass).
 ///
-/// The inner service's responses need a body that can be made from text (`From<String>`), such as
-/// [`ResponseBody`](crate::body::ResponseBody), `axum::body::Body`, `http_body_util::Full` or `String`. Convert other
-/// bodies first, such as that of hyper-util's client:
+/// The body type of the inner service must implement `From<String>`, as [`ResponseBody`](crate::body::ResponseBody),
+/// `axum::body::Body`, `http_body_util::Full` and `String` do. Convert other bodies first, such as those of hyper-util's
+/// client:
 ///
 /// ```
 /// use bytes::Bytes;
@@ -31,23 +31,24 @@ use super::{Answers, Pass, ResponseFuture, Row};
 ///     .service(client);
 /// ```
 ///
-/// The response carries the error in its extensions, as [`Cause`](super::Cause). The [module](super) lists the answers.
+/// The response has the error in its extensions, as a [`Cause`](super::Cause). The [module](super) lists the answers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RespondLayer<A = ()> {
     answers: A,
 }
 
 impl RespondLayer {
-    /// Answers with the table alone.
+    /// Creates a layer with only the table.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
 impl<A> RespondLayer<A> {
-    /// Adds a row: errors of type `E`, and errors caused by one, get this answer, which is a
-    /// [`StatusCode`](http::StatusCode) or a [`Response`]; see [`Answer`](super::Answer). A
-    /// response has the body type of the inner service: with axum,
+    /// Adds a row: `answer` is called for errors of type `E`, and for errors caused by one.
+    ///
+    /// It returns a [`StatusCode`](http::StatusCode) or a [`Response`]; see [`Answer`](super::Answer). A response must
+    /// have the body type of the inner service. With axum, you can write
     /// `(StatusCode::NOT_FOUND, "nothing here").into_response()`.
     ///
     /// Rows are tried in the order in which they were added, before the table.
@@ -87,8 +88,9 @@ impl<A> RespondLayer<A> {
         RespondLayer { answers: Row::new(self.answers, answer) }
     }
 
-    /// Lets errors of type `E` pass, and errors caused by one, whatever the rows and the table say. The error type of the
-    /// service is then [`BoxError`] instead of [`Infallible`](std::convert::Infallible).
+    /// Returns errors of type `E`, and errors caused by one, instead of answering them. This has priority over all rows and
+    /// the table. The error type of the service is then [`BoxError`] instead of
+    /// [`Infallible`](std::convert::Infallible).
     ///
     /// It is meant for [`NoResponse`](super::NoResponse), which has an example.
     #[must_use]
@@ -109,7 +111,7 @@ impl<S, A: Clone> Layer<S> for RespondLayer<A> {
 pub struct Respond<S, A = ()> {
     inner: S,
     answers: A,
-    /// The error of an inner service that cannot become ready. The next request is answered with it.
+    /// The error of an inner service that cannot become ready. It is the result of the next request.
     broken: Option<BoxError>,
 }
 

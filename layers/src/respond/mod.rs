@@ -1,7 +1,7 @@
 //! Turns errors into responses, with a table that covers every error of this crate and can be extended.
 //!
-//! Layers that reject a request, and services that get no response, return an error, so that the outer layers decide
-//! what the client sees. [`RespondLayer`] is the usual choice. It never fails itself, as
+//! The layers of this crate return an error if they reject a request or get no response, so that outer layers decide
+//! what the client sees. [`RespondLayer`] is the usual choice. By default it never fails, as
 //! [`axum::Router::layer`](https://docs.rs/axum/latest/axum/struct.Router.html#method.layer) requires:
 //!
 //! ```
@@ -18,7 +18,7 @@
 //! assert_eq!(app.clone().oneshot(request("example.com")?).await?.status(), StatusCode::OK);
 //! assert_eq!(app.oneshot(request("other.example")?).await?.status(), StatusCode::MISDIRECTED_REQUEST);
 //!
-//! // With an answer that differs from the table, a status or a whole response; here, only for hosts that are not served:
+//! // An answer that differs from the table can be a status or a whole response. Here, it is for hosts that are not served:
 //! let respond = RespondLayer::new().on(|error: &HostRejected| match error.is_malformed() {
 //!     true => status(error),
 //!     false => StatusCode::FORBIDDEN,
@@ -37,32 +37,32 @@
 //! | [`Misdirected`](crate::sni::Misdirected) | 421 |
 //! | [`Unacceptable`](crate::framing::Unacceptable) | 405 for the method, otherwise 400 |
 //! | [`NotSwitched`](crate::upgrade::NotSwitched) | 400 for the protocol, 501 if there is nothing to switch to, otherwise 502 |
-//! | [`NoRoute`](crate::route::NoRoute) | 404, 405 if its routes are for other methods, or 400 if the path has two readings |
+//! | [`NoRoute`](crate::route::NoRoute) | 404, 405 if the routes are for other methods, or 400 if the path is ambiguous |
 //! | [`LoopDetected`](crate::cdn_loop::LoopDetected) | 508 |
 //! | [`BodyTooLong`](crate::body_limit::BodyTooLong) | 413, also as the cause of another error |
 //! | [`RequestBodyError`](crate::body::RequestBodyError) | 400, also as the cause of another error |
 //! | [`TimedOut`](crate::response_timeout::TimedOut) | 504 for the backend, 408 for the client |
 //! | [`AllUnreachable`](crate::balance::AllUnreachable) | 503 |
-//! | [`PoolError`](crate::pool::PoolError) | 504 if connecting took too long, 503 if this machine has no descriptor, memory or port left, 400 if the client aborted its request, otherwise 502 |
-//! | [`ConnectError`](crate::connect::ConnectError) | 504 if it is a timeout, also as the cause of another error; otherwise 502 |
+//! | [`PoolError`](crate::pool::PoolError) | 504 if connecting timed out, 503 if this machine has no file descriptor, memory or source port left, 400 if the client aborted its request, otherwise 502 |
+//! | [`ConnectError`](crate::connect::ConnectError) | 504 for a timeout, also as the cause of another error; otherwise 502 |
 //! | [`Failed`](crate::balance::Failed) | the status of its cause |
 //! | [`MissingExtension`](crate::MissingExtension), [`MissingUpgrade`](crate::upgrade::MissingUpgrade) | 500 |
 //! | [`NoResponse`] | 403, unless it [passes](RespondLayer::pass) |
 //! | any other | 502 |
 //!
-//! A row of your own gets all errors of its type, also as the cause of another error: a row for `PoolError` answers one
-//! inside a `Failed`. Where it has no answer of its own, it returns the error's [`status`].
+//! A row that you [add](RespondLayer::on) gets all errors of its type, also as the cause of another error: a row for
+//! `PoolError` also answers one inside a `Failed`. For the answer of the table, it can return the error's [`status`].
 //!
 //! The body is the status as text. A 405 lists the allowed methods. After 400, 405, 408 and 413, an HTTP/1 connection
 //! is closed, because it is unclear where the next request begins, or not worth reading that far.
 //!
 //! # Answers and silence
 //!
-//! An answer is the opposite of silence. On an [`HttpServer`](crate::serve::HttpServer), put this layer inside
-//! [`OpenGateLayer`](crate::silence::OpenGateLayer): errors of the layers outside it then end the connection without a
-//! byte. [`NoResponse`] leaves a request without an answer even here, if the layer lets it
-//! [pass](RespondLayer::pass). On a server without silence, such as `axum::serve`, make this layer the outermost one:
-//! such a server has to answer every request, so all you choose is the answer.
+//! On an [`HttpServer`](crate::serve::HttpServer), put this layer inside
+//! [`OpenGateLayer`](crate::silence::OpenGateLayer). Then errors of layers outside the gate still close the connection
+//! without a byte. For silence even behind the gate, return [`NoResponse`] and let it [pass](RespondLayer::pass).
+//!
+//! A server without silence, such as `axum::serve`, must answer every request. There, make this layer the outermost one.
 
 mod answer;
 mod cause;

@@ -1,10 +1,10 @@
-/// The error of a request that gets no response, on purpose.
+/// The error of a request that deliberately gets no response.
 ///
-/// A [`RespondLayer`](super::RespondLayer) that [lets it pass](super::RespondLayer::pass) hands it to the server. An
-/// [`HttpServer`](crate::serve::HttpServer) then sends nothing more: over HTTP/1.1 it ends the connection, and over
-/// HTTP/2 it resets the stream with CANCEL, while the other streams go on. If the client has not named a served host yet,
-/// the connection ends as with any other error. Other servers, such as `axum::serve`, always respond: there, a
-/// `RespondLayer` answers it with 403.
+/// If a [`RespondLayer`](super::RespondLayer) lets it [pass](super::RespondLayer::pass), an
+/// [`HttpServer`](crate::serve::HttpServer) sends no response: it closes an HTTP/1.1 connection, and resets an HTTP/2
+/// stream with CANCEL, while other streams continue. If the client has not named a served host yet, the connection is
+/// closed as after any other error. Other servers, such as `axum::serve`, always respond. For them, a `RespondLayer`
+/// answers it with 403.
 ///
 /// ```
 /// use http::{Request, Response};

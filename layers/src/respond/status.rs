@@ -21,7 +21,7 @@ use crate::{
 #[cfg(feature = "client")]
 use crate::{connect::ConnectError, pool::PoolError};
 
-/// The status for an error, according to the [table](super#the-table).
+/// Returns the status for an error, according to the [table](super#the-table).
 pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
     if let Some(failed) = error.downcast_ref::<Failed>() {
         return status(&**failed.cause());
@@ -75,7 +75,7 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
     if error.is::<MissingExtension>() {
         return StatusCode::INTERNAL_SERVER_ERROR;
     }
-    // Noticed before the request was sent, or while it was being sent.
+    // The limit can be exceeded before or while the request is sent.
     if find::<BodyTooLong>(error).is_some() {
         return StatusCode::PAYLOAD_TOO_LARGE;
     }
@@ -88,7 +88,7 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
             _ => StatusCode::BAD_GATEWAY,
         };
     }
-    // Also under clients other than the pools.
+    // Clients other than the pools wrap it in their own errors.
     if find::<RequestBodyError>(error).is_some() {
         return StatusCode::BAD_REQUEST;
     }
@@ -99,7 +99,7 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
     StatusCode::BAD_GATEWAY
 }
 
-/// The methods that are allowed, which a 405 must name (RFC 9110, 15.5.6); `None` for other errors.
+/// Returns the allowed methods, which a 405 must list (RFC 9110, 15.5.6); `None` for other errors.
 pub(super) fn allowed_methods(error: &(dyn Error + 'static)) -> Option<HeaderValue> {
     if let Some(NoRoute::MethodNotAllowed(methods)) = find(error) {
         return Some(methods.to_header());
@@ -108,7 +108,7 @@ pub(super) fn allowed_methods(error: &(dyn Error + 'static)) -> Option<HeaderVal
         .then(|| HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"))
 }
 
-/// A response whose body is just its status.
+/// Creates a response with the status as its body.
 pub fn plain<B: From<String>>(status: StatusCode) -> Response<B> {
     let mut response = Response::new(B::from(format!("{status}\n")));
     *response.status_mut() = status;

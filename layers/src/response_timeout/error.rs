@@ -4,19 +4,20 @@ use tower::BoxError;
 
 use super::TimedOut;
 
-/// Why there is no response. As a [`BoxError`] it is what it holds, for which it must be no [`Error`](std::error::Error)
-/// itself.
+/// The error of a [`ResponseTimeout`](super::ResponseTimeout).
+///
+/// It does not implement [`Error`](std::error::Error), so that converting it to a [`BoxError`] can yield the error inside.
 #[derive(Debug)]
 pub enum NoResponse {
-    /// It took too long.
+    /// There was no response in time.
     TimedOut(TimedOut),
-    /// It did not arrive in the time that attempts at other endpoints had left, which is not this endpoint's fault.
+    /// There was no response in the time left by attempts at other endpoints, which is not this endpoint's fault.
     NoTimeLeft,
     /// The inner service failed.
     Inner {
         /// The error of the inner service.
         error: BoxError,
-        /// The time that was left.
+        /// The time left when it failed.
         left: Duration,
     },
 }

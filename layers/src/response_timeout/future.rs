@@ -19,18 +19,18 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         response: F,
-        // Pieces do not move it: when it fires, it looks what has come by then.
+        // Not reset for each piece of the body: when it fires, the progress is checked.
         #[pin]
         timer: Sleep,
         timeout: Duration,
-        // Whether the time is what attempts at other endpoints have left.
+        // Whether `timeout` is the time left by attempts at other endpoints.
         is_rest: bool,
         progress: Option<Arc<Progress>>,
     }
 }
 
 impl<F> ResponseFuture<F> {
-    /// Waits for `timeout`, or for the `rest` of it.
+    /// Waits for `timeout`, or for `rest` if that is less.
     pub(super) fn new(response: F, timeout: Duration, rest: Option<TimeLeft>, progress: Option<Arc<Progress>>) -> Self {
         let rest = rest.map(|TimeLeft(left)| left).filter(|left| *left < timeout);
         let timeout = rest.unwrap_or(timeout);
@@ -49,7 +49,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         match this.response.poll(cx) {
-            // By itself, so that it is not copied for the sake of the error.
+            // In an arm of its own, so that the large response is not copied.
             Poll::Ready(Ok(response)) => return Poll::Ready(Ok(response)),
             Poll::Ready(Err(error)) => {
                 let left = this.timer.deadline().saturating_duration_since(Instant::now());

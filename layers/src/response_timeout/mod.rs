@@ -1,5 +1,4 @@
-//! Limits the time to wait for a response: how long a backend may take to respond, and how slowly a client may send the
-//! body of its request.
+//! Limits how long a backend can take to respond, and how slowly a client can send its request body.
 //!
 //! ```
 //! use std::time::Duration;

@@ -8,12 +8,12 @@ use tokio::time::Instant;
 use super::TimedOut;
 use crate::body::WatchRequest;
 
-/// The rate is looked at again after so much of its window at the least: so much later, a fourth, it may be noticed.
+/// The rate is checked at most this often per window. So a slow body can be noticed a quarter of the window later.
 const LOOKS: u32 = 4;
-/// For `waits_since`.
+/// Value of `waits_since` while nobody waits for the client.
 const NOT_WAITING: u64 = u64::MAX;
 
-/// What a body has to bring in each window.
+/// The minimum rate of a body, averaged over each window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MinRate {
     bytes_a_second: u64,
@@ -22,27 +22,27 @@ pub(super) struct MinRate {
 
 impl MinRate {
     pub(super) fn new(bytes_a_second: u64, window: Duration) -> Option<Self> {
-        // A timer knows nothing shorter.
+        // The resolution of timers.
         let window = window.max(Duration::from_millis(1));
         (bytes_a_second > 0).then_some(Self { bytes_a_second, window })
     }
 }
 
-/// How far a request's body has come. Times are in milliseconds.
+/// The progress of a request body. Times are in milliseconds.
 #[derive(Debug)]
 pub(super) struct Progress {
     since: Instant,
-    /// When the last piece moved, after `since`.
+    /// When the backend read the last piece, after `since`.
     moved_at: AtomicU64,
     bytes: AtomicU64,
-    /// Since when the backend would take more and the client does not send it, after `since`; or [`NOT_WAITING`].
+    /// Since when the backend has been waiting for the client, after `since`; or [`NOT_WAITING`].
     waits_since: AtomicU64,
-    /// How long the client was waited for before.
+    /// The total time of earlier waits for the client.
     waited: AtomicU64,
     min_rate: Option<MinRate>,
-    /// How long the client of a stream may pause.
+    /// How long the client of a stream can pause.
     client_pause: Option<Duration>,
-    /// `waited` and `bytes` at the start of the window. Touched by the timer alone.
+    /// `waited` and `bytes` at the start of the window. Only used by the timer.
     window_waited: AtomicU64,
     window_bytes: AtomicU64,
 }
@@ -62,7 +62,7 @@ impl Progress {
         }
     }
 
-    /// For a body without a minimum rate, whose client may pause for this long.
+    /// Creates the progress of a body without a minimum rate, whose client can pause for `client_pause`.
     pub(super) fn of_stream(client_pause: Duration) -> Self {
         Self { client_pause: Some(client_pause), ..Self::new(None) }
     }
@@ -71,12 +71,12 @@ impl Progress {
         u64::try_from(self.since.elapsed().as_millis()).unwrap_or(NOT_WAITING - 1)
     }
 
-    /// When to look first.
+    /// Returns when to check the progress first.
     pub(super) fn first_look(&self, timeout: Duration) -> Duration {
         self.min_rate.map_or(timeout, |rate| timeout.min(rate.window))
     }
 
-    /// When to look again, or who has kept the other side waiting for too long.
+    /// Returns when to check again, or the error if one side has kept the other waiting for too long.
     pub(super) fn look(&self, timeout: Duration) -> Result<Duration, TimedOut> {
         let now = self.now();
         let waited = self.waited.load(Ordering::Acquire);
@@ -85,14 +85,14 @@ impl Progress {
         if idle >= timeout {
             return match self.client_pause {
                 _ if waits_since == NOT_WAITING => Err(TimedOut::Backend),
-                // The client may go on, or end, at any time; then the backend has to answer in time.
+                // The client can continue or finish at any time. After that, the backend must respond in time.
                 Some(pause) if idle < pause => Ok(timeout.min(pause - idle)),
                 _ => Err(TimedOut::Client),
             };
         }
         let again = timeout - idle;
         let Some(rate) = self.min_rate else { return Ok(again) };
-        // Nobody is blamed for a body that has ended since, or that the backend does not take.
+        // The rate is not checked while nobody waits for the client: the body may have ended, or the backend does not read.
         let waits = now.checked_sub(waits_since);
         Ok(again.min(self.look_at_rate(rate, waited + waits.unwrap_or(0), waits.is_some())?))
     }
@@ -125,12 +125,12 @@ impl WatchRequest for Progress {
     fn moved(&self, bytes: usize) {
         let now = self.now();
         self.moved_at.store(now, Ordering::Relaxed);
-        // Only the task that polls the body writes.
+        // Only the task that polls the body writes to these.
         self.bytes.store(self.bytes.load(Ordering::Relaxed).saturating_add(bytes as u64), Ordering::Relaxed);
         let waits_since = self.waits_since.load(Ordering::Relaxed);
         if waits_since != NOT_WAITING {
             self.waits_since.store(NOT_WAITING, Ordering::Relaxed);
-            // Release: a reader that sees this sees the rest. A wait may be missed, but none is counted twice.
+            // Release: a reader that sees this also sees the stores above. It can miss a wait, but not count one twice.
             self.waited.store(self.waited.load(Ordering::Relaxed) + (now - waits_since), Ordering::Release);
         }
     }

@@ -15,17 +15,17 @@ use super::{
 };
 use crate::{body::RequestBody, durations::bounded, stream_kind::is_grpc};
 
-/// Fails requests with [`TimedOut`](super::TimedOut) if nothing has moved for a time and there is no response yet.
+/// A layer that fails requests with [`TimedOut`](super::TimedOut) if there is no response and no progress for some time.
 ///
-/// Around each endpoint of a [`Balance`](crate::balance::Balance), it limits all attempts together: a request that is
-/// sent again gets the time that is left. An endpoint that hangs counts as failed.
-///
-/// The timeout starts again with each piece of the request body, so a large upload may take any time, unless it is
-/// slower than [`min_rate`](Self::min_rate). After the head of the response,
+/// The timeout restarts with each piece of the request body, so a large upload can take any time, unless it is slower than
+/// [`min_rate`](Self::min_rate). After the response head,
 /// [`HttpServer::stall_timeout`](crate::serve::HttpServer::stall_timeout) applies instead.
 ///
-/// Until a gRPC client has ended its request, it may pause for the [`stream_timeout`](Self::stream_timeout), and there is
-/// no minimum rate. After that, the backend has the timeout of all requests.
+/// If the layer is around each endpoint of a [`Balance`](crate::balance::Balance), the timeout limits all attempts
+/// together: a request that is retried gets the time that is left. An endpoint that hangs counts as failed.
+///
+/// A gRPC client can pause for the [`stream_timeout`](Self::stream_timeout) until it has ended its request, and has no
+/// minimum rate. After that, the backend has the usual timeout.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseTimeoutLayer {
     timeout: Duration,
@@ -35,32 +35,34 @@ pub struct ResponseTimeoutLayer {
 }
 
 impl ResponseTimeoutLayer {
-    /// Limits the wait to `timeout`, with no minimum rate for request bodies.
+    /// Creates a layer with this timeout, and no minimum rate for request bodies.
     pub fn new(timeout: Duration) -> Self {
         let stream_timeout = Duration::from_secs(60 * 60);
         Self { timeout: bounded(timeout), stream_timeout, min_rate: None, except_http2: false }
     }
 
-    /// Maximum time between two pieces of a gRPC request (`application/grpc` over HTTP/2); an hour by default, and at
-    /// least the timeout of the layer.
+    /// Sets the maximum time between two pieces of a gRPC request (`application/grpc` over HTTP/2); an hour by default,
+    /// and at least the timeout of the layer.
     #[must_use]
     pub fn stream_timeout(mut self, timeout: Duration) -> Self {
         self.stream_timeout = bounded(timeout);
         self
     }
 
-    /// Minimum rate of a request body in bytes per second, until the head of the response arrives; 0 is no minimum.
+    /// Sets the minimum rate of a request body in bytes per second, until the response head arrives; 0, the default, for no
+    /// minimum.
     ///
-    /// The rate is averaged over each `window` of waiting for the client; time during which the backend does not read
-    /// is not counted. If the body is too slow, the request fails with [`TimedOut::Client`](super::TimedOut::Client),
-    /// up to a quarter of the window later.
+    /// The rate is averaged over each `window` of waiting for the client. Time during which the backend does not read does
+    /// not count. If the body is too slow, the request fails with [`TimedOut::Client`](super::TimedOut::Client), up to a
+    /// quarter of the window later.
     #[must_use]
     pub fn min_rate(mut self, bytes: u64, window: Duration) -> Self {
         self.min_rate = MinRate::new(bytes, bounded(window));
         self
     }
 
-    /// Exempts HTTP/2 requests from the minimum rate. For HTTP/2 endpoints, where a stream costs no connection.
+    /// Exempts HTTP/2 requests from the minimum rate. Use this for HTTP/2 endpoints, where a slow request does not occupy a
+    /// connection.
     #[must_use]
     pub fn except_http2(mut self) -> Self {
         self.except_http2 = true;
@@ -102,7 +104,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let ResponseTimeoutLayer { timeout, stream_timeout, min_rate, except_http2 } = self.layer;
-        // Most requests have no body; nothing is shared for them.
+        // Most requests have no body, and need no allocation.
         let progress = (!request.body().is_end_stream()).then(|| {
             let is_http2 = request.version() >= Version::HTTP_2;
             Arc::new(if is_http2 && is_grpc(request.headers()) {
@@ -112,7 +114,7 @@ where
             })
         });
         let rest = request.extensions().get().copied();
-        // Put together again in the place of the argument: a request is large.
+        // Rebuilt in the place of the argument, because a request is large.
         let (parts, body) = request.into_parts();
         let mut body = RequestBody::new(body);
         if let Some(progress) = &progress {

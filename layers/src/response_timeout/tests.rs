@@ -17,7 +17,7 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A body of `count` pieces that come `every` so often.
+/// A body of `count` pieces, with a pause of `every` before each.
 fn slow_body(
     every: Duration,
     piece: &'static [u8],
@@ -29,7 +29,7 @@ fn slow_body(
     }))
 }
 
-/// Sends `body` to a service that reads a piece, rests for `pause`, and answers at the end with how much it was.
+/// Sends `body` to a service that pauses for `pause` after each piece, and returns the number of bytes at the end.
 async fn read_all<B>(layer: ResponseTimeoutLayer, body: B, pause: Duration) -> Result<usize, NoResponse>
 where
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
@@ -56,13 +56,13 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upload_may_take_long_as_long_as_it_moves() {
+async fn an_upload_can_take_any_time_while_it_makes_progress() {
     let layer = ResponseTimeoutLayer::new(TIMEOUT);
     assert_eq!(read_all(layer, slow_body(TIMEOUT / 2, b"x", 10), Duration::ZERO).await.unwrap(), 10);
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_holds_up_the_request_is_named() {
+async fn the_error_names_the_side_that_holds_up_the_request() {
     let layer = ResponseTimeoutLayer::new(TIMEOUT);
     let error = read_all(layer, slow_body(TIMEOUT * 2, b"x", 10), Duration::ZERO).await.unwrap_err();
     assert!(matches!(error, NoResponse::TimedOut(TimedOut::Client)));
@@ -76,7 +76,7 @@ async fn whoever_holds_up_the_request_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_must_bring_its_rate() {
+async fn a_body_below_the_minimum_rate_times_out() {
     for (bytes, passes) in [(0, true), (1, true), (4, false)] {
         let layer = ResponseTimeoutLayer::new(TIMEOUT * 10).min_rate(bytes, TIMEOUT);
         // Two bytes a second, in small pieces and in large ones.
@@ -92,7 +92,7 @@ async fn a_body_must_bring_its_rate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fast_begin_does_not_make_up_for_a_slow_rest() {
+async fn a_fast_start_does_not_make_up_for_a_slow_rest() {
     let layer = ResponseTimeoutLayer::new(TIMEOUT).min_rate(100, TIMEOUT);
     let begin = futures_util::stream::iter([Ok(Frame::data(Bytes::from(vec![b'x'; 1 << 20])))]);
     let rest = futures_util::stream::unfold((), |()| async move {
@@ -105,16 +105,16 @@ async fn a_fast_begin_does_not_make_up_for_a_slow_rest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn time_that_the_backend_takes_is_not_the_clients() {
-    // Two hundred bytes a second, of which the backend takes a piece in half a minute.
+async fn the_time_of_a_slow_backend_does_not_count_against_the_client() {
+    // The client sends two hundred bytes a second, and the backend reads a piece every half minute.
     let layer = ResponseTimeoutLayer::new(TIMEOUT).min_rate(100, TIMEOUT);
     let body = slow_body(SECOND, &[b'x'; 200], 150);
     assert_eq!(read_all(layer, body, TIMEOUT / 2).await.unwrap(), 30_000);
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_said_of_a_body_that_has_ended() {
-    // The backend rests once, so that a window of waiting is full between two looks; by the second all is there.
+async fn the_rate_of_a_body_that_has_ended_is_not_checked() {
+    // The backend pauses once, so that a window of waiting ends between two checks. By the second one, the body has ended.
     let layer = ResponseTimeoutLayer::new(TIMEOUT * 10).min_rate(100, TIMEOUT);
     let answers_late = layer.layer(tower::service_fn(async |request: Request<RequestBody>| {
         let mut body = Box::pin(request.into_body());
@@ -132,7 +132,7 @@ async fn nothing_is_said_of_a_body_that_has_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn http2_may_be_exempt() {
+async fn http2_can_be_exempt_from_the_minimum_rate() {
     for (layer, passes) in [(ResponseTimeoutLayer::except_http2 as fn(_) -> _, true), (|layer| layer, false)] {
         let layer = layer(ResponseTimeoutLayer::new(TIMEOUT).min_rate(100, TIMEOUT));
         let mut request = Request::new(slow_body(SECOND, b"x", 300));
@@ -144,7 +144,7 @@ async fn http2_may_be_exempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_grpc_client_may_pause() {
+async fn a_grpc_client_can_pause() {
     let layer = ResponseTimeoutLayer::new(TIMEOUT).min_rate(100, TIMEOUT).stream_timeout(TIMEOUT * 10);
     let request = |version, content_type, every| {
         let request = Request::post("/").version(version).header("content-type", content_type);
@@ -170,7 +170,7 @@ async fn a_grpc_client_may_pause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backend_that_has_all_of_a_grpc_request_answers_in_time() {
+async fn a_backend_must_respond_in_time_once_a_grpc_request_has_ended() {
     let hangs = ResponseTimeoutLayer::new(TIMEOUT).layer(tower::service_fn(async |request: Request<RequestBody>| {
         let mut body = Box::pin(request.into_body());
         while body.frame().await.is_some() {}
@@ -181,7 +181,7 @@ async fn a_backend_that_has_all_of_a_grpc_request_answers_in_time() {
     let start = Instant::now();
     let error = hangs.oneshot(request.body(slow_body(pause, b"x", 1)).unwrap()).await.unwrap_err();
     assert!(matches!(error, NoResponse::TimedOut(TimedOut::Backend)));
-    // A piece after the pause, and the end after one more.
+    // One pause before the piece, and one before the end.
     assert_eq!(start.elapsed(), pause * 2 + TIMEOUT);
 }
 
@@ -191,7 +191,7 @@ async fn a_backend_that_has_all_of_a_grpc_request_answers_in_time() {
 struct BrokenOff;
 
 #[tokio::test(start_paused = true)]
-async fn all_endpoints_that_are_tried_share_one_timeout() {
+async fn attempts_at_all_endpoints_share_one_timeout() {
     let endpoint = |breaks_off: Duration| {
         let service = move |_: Request<RequestBody>| async move {
             sleep(breaks_off).await;
@@ -200,7 +200,7 @@ async fn all_endpoints_that_are_tried_share_one_timeout() {
         ResponseTimeoutLayer::new(TIMEOUT).layer(tower::service_fn(service))
     };
     let balance = Balance::new([("breaks off", endpoint(TIMEOUT * 2 / 3)), ("slow", endpoint(TIMEOUT * 2))]);
-    // The second endpoint had too little time, which is not its fault, so it alone gets the next request.
+    // The second endpoint had too little time, which is not its fault. So only it gets the next request.
     for attempts in [2, 1] {
         let start = Instant::now();
         let error = balance.clone().oneshot(Request::new(Empty::<Bytes>::new())).await.unwrap_err();
@@ -219,7 +219,7 @@ struct Refused {
 }
 
 #[tokio::test(start_paused = true)]
-async fn time_that_an_endpoint_takes_to_refuse_is_gone_for_the_next() {
+async fn the_next_endpoint_has_only_the_time_left_by_one_that_refuses() {
     let endpoint = |takes: Duration, refuses: bool| {
         let service = move |_: Request<RequestBody>| async move {
             sleep(takes).await;

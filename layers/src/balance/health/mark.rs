@@ -48,7 +48,7 @@ impl Mark {
         Self(self.next_change())
     }
 
-    /// The same state, but requests may wait for the endpoint.
+    /// Returns the same state, but requests can wait for the endpoint.
     pub(super) fn not_a_black_hole(self) -> Self {
         Self(self.0 & !BLACK_HOLE)
     }
