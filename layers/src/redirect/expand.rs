@@ -43,7 +43,7 @@ pub(super) fn expand(target: &RedirectTarget, values: &Values<'_>) -> Option<Str
     Some(url)
 }
 
-/// Whether the path of a target has both text and values. Then a request must not leave the path with dot segments:
+/// Whether the path of a target has both text and values. A request must not leave such a path with dot segments:
 /// `https://host.example/ours/{1}` must not lead to `/theirs`.
 fn is_confined(path: &[Piece]) -> bool {
     path.len() > 1 && path.iter().any(|piece| piece.placeholder().is_some())

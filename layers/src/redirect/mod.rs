@@ -45,10 +45,10 @@
 //!
 //! # Safety
 //!
-//! A request cannot choose the host of a redirect. The host of a target can contain only the placeholder `{host}`, and
-//! behind a [`HostLayer`](crate::host::HostLayer), that is a served host. A target that is a path stays on the same host,
-//! even for paths such as `//other.example` and `/\other.example`. If a target has its own path, a request cannot leave it
-//! with dot segments.
+//! A request cannot choose the host of a redirect. The only placeholder in the host of a target can be `{host}`, and behind
+//! a [`HostLayer`](crate::host::HostLayer) that is a served host. A target that is a path stays on the same host, even for
+//! paths such as `//other.example` and `/\other.example`. If a target has its own path, a request cannot leave it with dot
+//! segments.
 //!
 //! Percent-encoding in a path or query is passed on unchanged. Characters that a URL cannot contain are encoded. In the
 //! query of a target, characters that would end the parameter are also encoded; `{path_and_query}` is encoded as a whole.

@@ -59,8 +59,9 @@
 //! # Answers and silence
 //!
 //! On an [`HttpServer`](crate::serve::HttpServer), put this layer inside
-//! [`OpenGateLayer`](crate::silence::OpenGateLayer). Then errors of layers outside the gate still close the connection
-//! without a byte. For silence even behind the gate, return [`NoResponse`] and let it [pass](RespondLayer::pass).
+//! [`OpenGateLayer`](crate::silence::OpenGateLayer). Then errors of layers outside `OpenGateLayer` close the connection
+//! without a byte. To stay silent even after the gate has opened, return [`NoResponse`] and let it
+//! [pass](RespondLayer::pass).
 //!
 //! A server without silence, such as `axum::serve`, must answer every request. There, make this layer the outermost one.
 

@@ -51,7 +51,7 @@ impl Conditions {
         Self { methods: methods.into_iter().collect(), ..self }
     }
 
-    /// Requires a header with a matching value. If called more than once, each of them is required.
+    /// Requires a header with a matching value. Further calls add further requirements.
     ///
     /// The pattern is compared with each whole value, with each element of a comma-separated list, and with each
     /// element up to its first `;`. So `text/html` matches `Accept: application/xml, text/html;q=0.9`. Values are
@@ -66,7 +66,7 @@ impl Conditions {
         self
     }
 
-    /// Requires a query parameter with a matching value. If called more than once, each of them is required.
+    /// Requires a query parameter with a matching value. Further calls add further requirements.
     ///
     /// Names and values are decoded as in a form (`application/x-www-form-urlencoded`). A parameter without `=` has an
     /// empty value.
@@ -88,7 +88,7 @@ impl Conditions {
         Self { clients, ..self }
     }
 
-    /// Requires a request for an upgrade to this protocol, such as `websocket` (RFC 9110, 7.8). It is case-insensitive.
+    /// Requires an upgrade to this protocol, such as `websocket` (RFC 9110, 7.8). The name is case-insensitive.
     ///
     /// Inside an `ExtendedConnectLayer`, this includes upgrades over HTTP/2. Their method is GET, as in HTTP/1.1.
     #[must_use]
@@ -106,7 +106,7 @@ impl Conditions {
         self.hold(&Parts::of(request))
     }
 
-    /// Whether all requests that meet `other` also meet these conditions. Hard cases return `false`.
+    /// Whether all requests that meet `other` also meet these conditions. Returns `false` if in doubt.
     ///
     /// ```
     /// use http::Method;

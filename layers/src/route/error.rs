@@ -9,7 +9,7 @@ pub enum NoRoute {
     NotFound,
     /// Some backends would read the path as that of another route, or of no route.
     ///
-    /// Backends can, in any order,
+    /// Backends can change a path in these ways, in any order, and each result is a reading of the path. They can
     /// - decode percent-encoding, even twice, including `%2F`, `%5C` and `%u0061`,
     /// - read `\` as `/`, or merge slashes,
     /// - treat the segment after two or more leading slashes as a host,
@@ -17,8 +17,8 @@ pub enum NoRoute {
     /// - cut off a segment at a `;`, or the path at a decoded `?`, `#` or NUL.
     ///
     /// So a backend can read `//admin`, `/x/..;/admin` and `/admin%2f..` as `/admin` or not, which could bypass the
-    /// protection of that route. Each result is a reading of the path. Case matters (RFC 3986, 6.2.2.1), and so do
-    /// differences between names that a file system treats as equal.
+    /// protection of that route. Paths that differ only in case (RFC 3986, 6.2.2.1), or in names that a file system treats
+    /// as equal, are not readings of each other.
     ///
     /// The rest of the path after the route's prefix is read in these ways too. Behind a
     /// [`StripPrefix`](super::StripPrefix), a backend sees only the rest, and other backends may process it separately.
