@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn any_bytes_are_a_body() {
+    async fn bytes_and_text_become_a_body() {
         for (body, expected) in [
             (ResponseBody::empty(), ""),
             (ResponseBody::from(""), ""),

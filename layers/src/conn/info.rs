@@ -28,7 +28,7 @@ use crate::identity::NodeName;
 /// let info = ConnInfo::tls(([192, 0, 2, 1], 40000).into(), "example.com".parse()?);
 /// let request = http::Request::get("/").extension(info).body(())?;
 ///
-/// let info = request.extensions().get::<ConnInfo>().expect("it was put there");
+/// let info = request.extensions().get::<ConnInfo>().expect("inserted above");
 /// assert_eq!((info.scheme(), info.peer().port()), (Scheme::Https, 40000));
 /// assert_eq!(info.server_name().map(|name| name.as_str()), Some("example.com"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -297,7 +297,7 @@ impl Traffic {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "that is what it is for")]
+#[expect(clippy::cast_possible_truncation, reason = "the upper half is dropped on purpose")]
 fn lower_half(value: u64) -> u32 {
     value as u32
 }

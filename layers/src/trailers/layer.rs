@@ -23,7 +23,7 @@ use crate::{
 /// the content. Trailers that `Connection` names are forbidden too (RFC 9110, 7.6.1); in responses, only if a
 /// [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer) is inside this layer.
 ///
-/// A backend that merges trailers into the headers would trust a forged header as the proxy's own, or read another
+/// A backend that merges trailers into the headers could trust a forged header as the proxy's own, or read another
 /// length, host or user.
 ///
 /// After a chunked HTTP/1 request whose body had trailers, or had not ended when the response began,

@@ -30,8 +30,8 @@ pub(super) async fn tunnel(client: Side, backend: Side, timeout: Duration, closi
     };
     match select(select(copied, pin!(stillness(&moved, timeout))), pin!(closed)).await {
         Either::Left((Either::Left((Ok((sent, received)), _)), _)) => tracing::debug!(sent, received, "tunnel ended"),
-        Either::Left((Either::Left((Err(error), _)), _)) => tracing::debug!(%error, "tunnel broke"),
-        Either::Left((Either::Right(_), _)) => tracing::debug!("tunnel ended: no byte for too long"),
+        Either::Left((Either::Left((Err(error), _)), _)) => tracing::debug!(%error, "tunnel failed"),
+        Either::Left((Either::Right(_), _)) => tracing::debug!("tunnel timed out: no byte for too long"),
         Either::Right(_) => tracing::debug!("tunnel closed"),
     }
 }

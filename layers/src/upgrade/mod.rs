@@ -26,10 +26,10 @@
 //!   [`OnUpgrade`](hyper::upgrade::OnUpgrade) to the extensions of the request, and hyper's client adds one to the
 //!   extensions of the response. [`TunnelLayer`] takes both. It also takes what must be kept while the tunnel is open:
 //!   the client's [`ConnInfo`](crate::conn::ConnInfo), and the pool's stream.
-//! - **Copying** is the work of one task per tunnel, which starts when the 101 passes [`TunnelLayer`].
+//! - **Copying**: one task per tunnel copies the bytes. It starts when the 101 passes [`TunnelLayer`].
 //! - **Closing**: the task ends when both sides have ended, when either breaks or is reset, when neither side has sent
 //!   a byte within [`TunnelLayer::timeout`], when a [`TunnelCloser`] closes it, and with the runtime. If one side ends,
-//!   this is passed on, and the other may continue to send.
+//!   the other side sees the end, and may continue to send.
 //!
 //! Requests that are not upgrades pass all of this unchanged. A refused upgrade gets an ordinary response. A 101 for a
 //! protocol that was not requested is an error ([`UnexpectedUpgrade`]). So is a response to an extended CONNECT if it

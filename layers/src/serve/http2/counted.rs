@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{conn::Control, silence::H2_PREFACE};
 
-/// Frames without substance that a client may send beyond what it earns, at once and per second. nghttp2 allows 10,000
+/// Frames without content that a client may send beyond what it earns, at once and per second. nghttp2 allows 10,000
 /// of its "glitches" and 330 per second, up from 1000 and 33, but counts fewer kinds of frames. Go queues 10,000
 /// replies to them. nginx accepts 8 MiB of them, which is 490,000 PINGs.
 const MOST_FRAMES: u32 = 10_000;

@@ -49,7 +49,7 @@ fn failure() -> hyper::Error {
     let service = hyper::service::service_fn(async |_| Ok::<_, hyper::Error>(http::Response::new(String::new())));
     let connection =
         hyper::server::conn::http1::Builder::new().serve_connection(hyper_util::rt::TokioIo::new(garbage), service);
-    futures_util::FutureExt::now_or_never(connection).expect("all was there to be read").unwrap_err()
+    futures_util::FutureExt::now_or_never(connection).expect("all input is available at once").unwrap_err()
 }
 
 /// The first word of the `Debug` output, and the word inside `End`.
