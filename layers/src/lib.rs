@@ -224,6 +224,10 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/layers.md")]
+mod guide {}
+
 #[macro_use]
 mod inner;
 #[macro_use]
