@@ -1,10 +1,10 @@
-//! Text in columns, for people.
+//! Text in columns, for the output of commands.
 
-/// The width beyond which a cell no longer makes its column wider.
+/// A cell wider than this does not widen its column further.
 const WIDEST: usize = 120;
 
-/// A line for each row. Columns are two spaces apart and as wide as their widest cell. A very long cell widens only its
-/// own line. No line ends in a space.
+/// Formats one line per row. Columns are two spaces apart and as wide as their widest cell, but a very long cell widens
+/// only its own line. No line ends in a space.
 pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let mut widths = [0; N];
     for row in rows {
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_stand_below_each_other() {
+    fn cells_line_up() {
         let row = |cells: [&str; 3]| cells.map(str::to_owned);
         let rows = [row(["a", "bb", ""]), row(["äöü", "", "c"]), row(["", "", ""])];
         assert_eq!(columns(&rows), "a    bb\näöü      c\n\n");
@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn a_very_long_cell_widens_no_other_line() {
+    fn a_very_long_cell_widens_only_its_own_line() {
         let long = "x".repeat(100_000);
         let rows = [[long.clone(), "a".to_owned()], ["b".to_owned(), "c".to_owned()]];
         assert_eq!(columns(&rows), format!("{long}  a\nb{}  c\n", " ".repeat(WIDEST - 1)));

@@ -1,4 +1,4 @@
-//! Files that are read again after they were changed or replaced.
+//! Watches files, and rereads them after they have been changed or replaced.
 
 use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
 
@@ -15,7 +15,7 @@ pub struct FileWatch {
     found_change: bool,
 }
 
-/// A failed read since then.
+/// A failed read since the last successful one.
 #[derive(Debug)]
 struct Failure {
     found: Stamps,
@@ -28,7 +28,7 @@ type Stamps = Vec<(PathBuf, Option<Stamp>)>;
 /// Device, inode, length, and the times of the last changes of content and of owner or mode.
 type Stamp = [i128; 5];
 
-/// The outcome of a look.
+/// The outcome of [`FileWatch::look`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Look<T> {
     /// Nothing has changed, so nothing was read.
@@ -40,20 +40,20 @@ pub enum Look<T> {
 }
 
 impl FileWatch {
-    /// Watches `files` from now on; they need not exist, and symlinks are followed. Call it before they are first
-    /// read, so that no change is missed.
+    /// Watches `files` from now on. They need not exist; symlinks are followed. To miss no change, call this before
+    /// they are first read.
     pub fn new(files: impl Into<Vec<PathBuf>>) -> Self {
         let files = files.into();
         let read = stamps(&files);
         Self { files, read, failure: None, found_change: false }
     }
 
-    /// Watches these files instead. Files that are new in the list or gone from it count as changed.
+    /// Watches these files instead. Files added to or removed from the list count as changed.
     pub fn set_files(&mut self, files: Vec<PathBuf>) {
         self.files = files;
     }
 
-    /// The files.
+    /// The watched files.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
@@ -82,7 +82,7 @@ impl FileWatch {
         }
     }
 
-    /// Whether the last look would have read the files without `all`, too.
+    /// Whether the last look would have read the files even without `all`.
     pub fn found_change(&self) -> bool {
         self.found_change
     }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_told_from_a_read_of_all() {
+    fn found_change_ignores_all() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         let mut watch = FileWatch::new([path.clone()]);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn another_list_of_files_is_a_change() {
+    fn a_new_list_of_files_is_a_change() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::write(path("a"), "1").unwrap();

@@ -1,4 +1,4 @@
-//! The program `pmesh`: a reverse proxy that answers only clients that know a name it serves.
+//! The program `pmesh`: a reverse proxy that responds only to clients that name a host it serves.
 //!
 //! From the arguments to a served request, in this order:
 //!
@@ -6,28 +6,28 @@
 //! | --- | --- |
 //! | [`cli`] | commands and flags |
 //! | [`config`] | merges flags, environment, file and defaults into one raw configuration |
-//! | [`settings`] | turns it into validated, typed settings, or says all that is wrong |
-//! | [`secret`] | reads or makes the secret that nodes share |
+//! | [`settings`] | turns it into validated, typed settings, or reports everything that is wrong |
+//! | [`secret`] | reads or creates the secret that nodes share |
 //! | [`certificates`] | finds a certificate for each served name: from files, or from the authority derived from the secret |
 //! | [`server`] | runs the process: workers, listeners, generations, reload, shutdown |
 //! | [`admission`] | decides which connections are let in, and which are closed to make room |
-//! | [`http`] | handles a request: the layers of [`pmesh_layers`] in their order, errors to answers, the access log |
+//! | [`http`] | handles a request: the chain of [`pmesh_layers`] layers, errors turned into responses, the access log |
 //! | [`upstream`] | sends it to an endpoint of its route |
-//! | [`mesh`] | knows other nodes: who they are, where, and what they serve |
+//! | [`mesh`] | keeps track of other nodes: their names, addresses and routes |
 //!
-//! Beside that:
+//! Besides these:
 //!
 //! | module | what it does |
 //! | --- | --- |
-//! | [`admin`] | answers the admin API, on a socket in the home folder or on loopback |
-//! | [`commands`] | the commands that ask a running node, and those for the secret |
+//! | [`admin`] | serves the admin API, on a socket in the home folder or on loopback |
+//! | [`commands`] | the commands that query a running node, and those for the secret |
 //! | [`demo`] | `pmesh demo` |
-//! | [`telemetry`] | the log, and counters |
-//! | [`file_watch`] | reads files again after they have changed |
+//! | [`telemetry`] | the log and the counters |
+//! | [`file_watch`] | rereads files after they have changed |
 //! | [`pem`] | reads certificates and keys |
-//! | [`columns`] | prints text in columns |
+//! | [`columns`] | formats text in columns |
 //!
-//! A folder imports only folders that do not import it, directly or through others; `tests/architecture` holds that.
+//! A folder imports only folders that do not import it, directly or through others; `tests/architecture` checks this.
 
 pub mod admin;
 pub mod admission;

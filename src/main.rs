@@ -1,4 +1,4 @@
-//! Arguments to settings to a running server. The only place that exits.
+//! Parses the arguments, loads the settings and runs the command. The only place that exits.
 
 mod allocator;
 
@@ -21,9 +21,9 @@ use pmesh::{
 use pmesh_layers::{causes::texts, identity::Authority};
 use tower::BoxError;
 
-/// A node that cannot be asked.
+/// Exit status if a node cannot be reached.
 const UNREACHABLE: u8 = 1;
-/// A bad flag, variable, setting, file or port.
+/// Exit status for a bad flag, variable, setting, file or port.
 const BAD_SETUP: u8 = 2;
 
 fn main() -> ExitCode {
@@ -80,7 +80,7 @@ fn obey(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
     }
 }
 
-/// What would be served. Warnings are part of the JSON, or else go to standard error.
+/// Returns what would be served. Warnings are part of the JSON; in text mode they go to standard error.
 fn checked(source: &Source, json: bool) -> Result<String, BoxError> {
     let loaded = source.load()?;
     let doubts = loaded.doubts.iter().map(ToString::to_string);
@@ -91,7 +91,7 @@ fn checked(source: &Source, json: bool) -> Result<String, BoxError> {
     commands::check(&loaded, doubts, json)
 }
 
-/// Logs which file was read, and warnings about the environment.
+/// Logs which file was read, and warnings about the settings.
 fn log_sources(loaded: &Loaded) {
     tracing::info!("{}", loaded.file_line());
     for doubt in &loaded.doubts {
@@ -103,11 +103,13 @@ fn authority(settings: &Settings, next: bool) -> Result<String, BoxError> {
     if let SecretSource::Home(path) = &settings.secret
         && !path.exists()
     {
-        complain(&format_args!("there is no secret in {} yet: making one", settings.home.display()));
+        complain(&format_args!("no secret in {} yet: creating one", settings.home.display()));
     }
     let secrets = Secrets::load_or_make(&settings.secret, &settings.home)?;
     if next && secrets.old_one().is_none() {
-        return Err("no new authority is to come: the secret is not being rotated; see `pmesh secret rotate`".into());
+        return Err(
+            "there is no next authority, because the secret is not being rotated; see `pmesh secret rotate`".into()
+        );
     }
     let secret = if next { secrets.new_one() } else { secrets.public() };
     Ok(Authority::derive(secret, CONTEXT)?.certificate_pem())
@@ -118,7 +120,7 @@ fn lacks_descriptors(error: &(dyn std::error::Error + 'static)) -> bool {
     errno == Some(nix::errno::Errno::EMFILE as i32) || error.source().is_some_and(lacks_descriptors)
 }
 
-/// Writes to standard output, whose reader may have seen enough: `pmesh explain | head`.
+/// Writes to standard output. Its reader may have closed it, as in `pmesh explain | head`; that is not an error.
 fn show(text: &str) -> Result<(), BoxError> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -127,7 +129,7 @@ fn show(text: &str) -> Result<(), BoxError> {
     }
 }
 
-/// Writes to standard error. `eprintln!` would panic where nothing can be written: a full disk, a pipe without a reader.
+/// Writes to standard error. `eprintln!` would panic if that fails: a full disk, a pipe without a reader.
 fn complain(text: &dyn fmt::Display) {
     let _ = writeln!(io::stderr(), "pmesh: {text}");
 }

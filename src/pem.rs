@@ -1,4 +1,4 @@
-//! Certificates and keys in files.
+//! Reads certificates and keys from PEM files.
 
 use std::{
     fs, io,
@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::settings::PemFile;
 
-/// The certificates in a file in their order; at least one. `origin` is where the user named the file, for errors.
+/// Returns the certificates in a file, in order; at least one. `origin` says where the user named the file, for errors.
 ///
 /// # Errors
 ///
@@ -31,7 +31,7 @@ pub fn certificates(path: &Path, origin: &str) -> Result<Vec<CertificateDer<'sta
     }
 }
 
-/// The first private key in a file. `origin` is where the user named the file, for errors.
+/// Returns the first private key in a file. `origin` says where the user named the file, for errors.
 ///
 /// # Errors
 ///
@@ -45,20 +45,20 @@ pub fn private_key(path: &Path, origin: &str) -> Result<PrivateKeyDer<'static>, 
 }
 
 impl PemFile {
-    /// The certificates in it.
+    /// Returns the certificates in the file.
     ///
     /// # Errors
     ///
-    /// As of [`certificates`].
+    /// The errors of [`certificates`].
     pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, PemError> {
         certificates(&self.path, &self.origin.to_string())
     }
 
-    /// The first private key in it.
+    /// Returns the first private key in the file.
     ///
     /// # Errors
     ///
-    /// As of [`private_key`].
+    /// The errors of [`private_key`].
     pub fn private_key(&self) -> Result<PrivateKeyDer<'static>, PemError> {
         private_key(&self.path, &self.origin.to_string())
     }
@@ -85,7 +85,7 @@ pub enum PemError {
         origin: String,
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// It is damaged.
@@ -108,8 +108,8 @@ pub enum PemError {
     },
     /// It holds no private key.
     #[error(
-        "{origin}: {path} holds no private key; one starts with `-----BEGIN PRIVATE KEY-----`, and an encrypted one has \
-         to be decrypted first"
+        "{origin}: {path} holds no private key; one starts with `-----BEGIN PRIVATE KEY-----`; if it is encrypted, \
+         decrypt it first"
     )]
     NoKey {
         /// Where the file was named.
@@ -119,7 +119,7 @@ pub enum PemError {
     },
 }
 
-/// Wiped from memory when it is dropped: it may hold a key.
+/// The contents may include a key, so they are wiped from memory on drop.
 fn read(path: &Path, origin: &str) -> Result<Zeroizing<Vec<u8>>, PemError> {
     fs::read(path).map(Zeroizing::new).map_err(|source| PemError::Unreadable {
         origin: origin.to_owned(),
@@ -140,7 +140,7 @@ mod tests {
     const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
 
     #[test]
-    fn what_is_in_a_file_is_read_whatever_is_beside_it() {
+    fn certificates_and_keys_can_share_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("all.pem");
         fs::write(&path, format!("A comment.\n{KEY}{CERTIFICATE}\n{CERTIFICATE}")).unwrap();

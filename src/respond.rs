@@ -1,11 +1,11 @@
-//! Turns errors into responses, with the table of the layers and a row for loops between nodes.
+//! Turns errors into responses, using the table of the layers plus a row for loops between nodes.
 
 use http::StatusCode;
 use pmesh_layers::respond::{NoResponse, Pass, RespondLayer, Row};
 
 use crate::mesh::Circle;
 
-/// The layer that answers errors. [`NoResponse`], the error of a silent route, passes.
+/// The layer that turns errors into responses. It passes [`NoResponse`], the error of a silent route, on.
 pub type AnswerErrors = RespondLayer<Pass<Row<(), Circle, fn(&Circle) -> StatusCode>, NoResponse>>;
 
 /// Creates the layer.

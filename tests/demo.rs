@@ -1,4 +1,4 @@
-//! `pmesh demo` keeps what it prints: every line is run, and shows what was promised.
+//! Runs every command that `pmesh demo` prints, and checks that it shows what the text says.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,10 +12,10 @@ use std::{
 use tempfile::TempDir;
 
 #[test]
-fn every_printed_line_does_what_was_promised() {
+fn every_printed_command_does_what_the_text_says() {
     for tool in ["bash", "curl"] {
         if Command::new(tool).arg("--version").output().is_err() {
-            println!("skipped: there is no {tool}");
+            println!("skipped: {tool} is not installed");
             return;
         }
     }
@@ -56,7 +56,7 @@ fn a_browser_gets_a_page() {
 }
 
 #[test]
-fn it_can_be_reloaded() {
+fn the_demo_can_be_reloaded() {
     let files = tempfile::tempdir().unwrap();
     let file = files.path().join("demo.toml");
     fs::write(&file, "access_log = false\n").unwrap();
@@ -82,7 +82,7 @@ fn it_can_be_reloaded() {
 fn the_websocket_echoes_until_it_is_closed() {
     let request = b"GET /ws HTTP/1.1\r\nHost: demo.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    // Both masked with zeros, which leave the text readable.
+    // Both are masked with zeros, which leave the text readable.
     let message = b"\x81\x84\0\0\0\0ping";
     let close = b"\x88\x80\0\0\0\0";
     let answer = Demo::start().exchange(&[&request[..], message, close].concat());
@@ -91,7 +91,7 @@ fn the_websocket_echoes_until_it_is_closed() {
 }
 
 #[test]
-fn only_the_named_port_is_opened() {
+fn setting_one_port_turns_the_other_off() {
     let demo = Demo::start_with(&["--http", "0"]);
     for line in [
         "http      127.0.0.1:",
@@ -107,15 +107,15 @@ fn only_the_named_port_is_opened() {
 #[test]
 fn a_signal_stops_proxy_and_backend() {
     let mut demo = Demo::start();
-    // It listens to signals before it serves.
+    // It handles signals before it serves.
     assert_in("200 OK", &demo.exchange(b"GET /health HTTP/1.1\r\nHost: demo.localhost\r\nConnection: close\r\n\r\n"));
-    // A builtin: not every system has it as a program.
+    // `kill` is a builtin of the shell; not every system has it as a program.
     let interrupt = format!("kill -INT {}", demo.process.id());
     assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
     assert!(demo.process.wait().unwrap().success());
 }
 
-/// A running demo, and what it has printed.
+/// A running demo and its output.
 struct Demo {
     process: Child,
     text: String,
@@ -132,7 +132,7 @@ impl Demo {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().join("home");
         fs::create_dir(&home).unwrap();
-        // Not for the demo, which would fail on this address: no machine has it (RFC 5737).
+        // The demo ignores this file. With it, it would fail on this address, which no machine has (RFC 5737).
         fs::write(home.join("config.toml"), "bind = \"192.0.2.1\"\ninternal = 8443\n").unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_pmesh"))
             .arg("demo")
@@ -147,12 +147,12 @@ impl Demo {
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         let mut text = String::new();
         while !text.ends_with("Ctrl-C stops the proxy and the backend.\n") {
-            assert_ne!(stdout.read_line(&mut text).unwrap(), 0, "it ended after {text:?}");
+            assert_ne!(stdout.read_line(&mut text).unwrap(), 0, "the output ended after {text:?}");
         }
         Self { process, text, folder, _stdout: stdout }
     }
 
-    /// Runs a line as a person would, without the settings of this user's curl.
+    /// Runs a command as a person would, but without the settings of this user's curl.
     fn paste(&self, line: &str) -> Output {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut bash = Command::new("bash");
@@ -160,7 +160,7 @@ impl Demo {
         bash.stdin(Stdio::null()).output().unwrap()
     }
 
-    /// Sends `bytes` to the http port and reads until the connection ends.
+    /// Sends `bytes` to the http port and reads until the connection is closed.
     fn exchange(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.word_after("http      ")).unwrap();
         stream.write_all(bytes).unwrap();
@@ -169,7 +169,7 @@ impl Demo {
         answer
     }
 
-    /// The address that stands in the text after `label`.
+    /// The address after `label` in the text.
     fn word_after(&self, label: &str) -> SocketAddr {
         let line = self.text.lines().find_map(|line| line.trim_start().strip_prefix(label)).unwrap();
         line.split([' ', ',']).next().unwrap().parse().unwrap()
@@ -178,7 +178,7 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,4 +1,4 @@
-//! First starts that race each other or are killed: all of them end with one whole secret.
+//! First starts that race each other or are killed all agree on one complete secret.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ use std::{
 
 use pmesh::secret::home_secret;
 
-/// Tells the process that runs [`child`] where to make homes.
+/// Tells the process that runs [`child`] where to create homes.
 const FOLDER: &str = "PMESH_TEST_FOLDER";
 
 fn secret(home: &Path) -> String {
@@ -22,7 +22,7 @@ fn secret(home: &Path) -> String {
 }
 
 #[test]
-fn threads_agree() {
+fn threads_agree_on_a_secret() {
     for _ in 0..50 {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().join("home");
@@ -41,7 +41,7 @@ fn threads_agree() {
 }
 
 #[test]
-fn processes_agree() {
+fn processes_agree_on_a_secret() {
     let folder = tempfile::tempdir().unwrap();
     let mut starts = [Start::new(folder.path()), Start::new(folder.path())];
     for round in 0..50 {
@@ -53,14 +53,14 @@ fn processes_agree() {
 }
 
 #[test]
-fn a_kill_at_any_moment_leaves_the_next_start_well() {
+fn after_a_kill_at_any_moment_the_next_start_succeeds() {
     for moment in 0..100 {
         let folder = tempfile::tempdir().unwrap();
         let mut start = Start::new(folder.path());
-        // Homes enough to be busy whenever the end comes.
+        // Enough homes to be busy whenever the kill comes.
         (0..1000).for_each(|_| start.go());
         let mut reported = vec![start.next_secret().unwrap()];
-        // Only moves the moment; whatever it hits has to hold.
+        // Only varies the moment. The assertions must hold at any.
         thread::sleep(Duration::from_micros(moment * 50));
         start.0.kill().unwrap();
         reported.extend(std::iter::from_fn(|| start.next_secret()));
@@ -78,7 +78,7 @@ fn a_kill_at_any_moment_leaves_the_next_start_well() {
     }
 }
 
-/// A process that makes the homes `0`, `1`, … of a folder, one whenever it is told to.
+/// A process that creates the homes `0`, `1`, … of a folder, one per line of input.
 struct Start(Child, BufReader<std::process::ChildStdout>);
 
 impl Start {
@@ -98,7 +98,7 @@ impl Start {
         self.0.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
     }
 
-    /// The secret of the next home, or `None` once the process has ended.
+    /// The secret of the next home, or `None` once the process has exited.
     fn next_secret(&mut self) -> Option<String> {
         loop {
             let mut line = String::new();
@@ -115,14 +115,14 @@ impl Start {
 
 impl Drop for Start {
     fn drop(&mut self) {
-        // Closes its input, upon which it ends.
+        // This closes its input, so it exits.
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
 }
 
 #[test]
-#[ignore = "the other tests run it as a process of its own"]
+#[ignore = "the other tests run it as a separate process"]
 fn child() {
     let Some(folder) = env::var_os(FOLDER).map(PathBuf::from) else { return };
     for (home, _go) in std::io::stdin().lines().enumerate() {

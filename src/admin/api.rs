@@ -1,4 +1,4 @@
-//! The requests of the admin API, and who answers them.
+//! The endpoints of the admin API.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -20,9 +20,9 @@ use serde::Serialize;
 use super::{Node, report::ErrorReport};
 use crate::mesh::Json;
 
-/// The admin API of `node`.
+/// Returns the admin API of `node`.
 ///
-/// | request | answer |
+/// | request | response |
 /// | --- | --- |
 /// | `GET /v1/status` | [`StatusReport`](super::StatusReport) |
 /// | `GET /v1/peers` | [`PeersReport`](crate::mesh::PeersReport) |
@@ -41,8 +41,8 @@ pub fn router(node: Arc<dyn Node>) -> Router {
         .with_state(node)
 }
 
-/// The same on a TCP port, where a web page that somebody looks at on this machine could send requests, too. Browsers
-/// add `Origin` to those; and a name of theirs that is made to lead here stands in `Host`.
+/// Returns the same API for a TCP port, where any web page open on this machine could send requests as well. Browsers
+/// add `Origin` to those; and if the page made its own name resolve to this machine, that name is in `Host`.
 pub fn router_for_tcp(node: Arc<dyn Node>) -> Router {
     router(node).layer(middleware::from_fn(async |request: Request, next: Next| {
         if is_from_browser(request.headers()) { StatusCode::FORBIDDEN.into_response() } else { next.run(request).await }

@@ -1,4 +1,4 @@
-//! Asking the admin API of a running node.
+//! A client for the admin API of a running node.
 
 use std::{io, time::Duration};
 
@@ -17,22 +17,22 @@ use tower::BoxError;
 use super::{report::ErrorReport, serve::Connection};
 use crate::settings::Admin;
 
-/// Maximum size of an answer, in bytes: a hundred thousand routes.
+/// Maximum size of a response, in bytes: enough for a hundred thousand routes.
 const LONGEST: usize = 64 * 1024 * 1024;
-/// How long an answer may take: a reload reads all files.
+/// How long to wait for a response. A reload reads all files, so this is long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Asks the admin API, each time over a new connection.
+/// Sends requests to the admin API, each over a new connection.
 #[derive(Debug)]
 pub struct Client<'a>(&'a Admin);
 
 impl<'a> Client<'a> {
-    /// Asks where `admin` says.
+    /// Creates a client for the address in `admin`.
     pub fn new(admin: &'a Admin) -> Self {
         Self(admin)
     }
 
-    /// The answer to `GET path`.
+    /// Sends `GET path` and returns the response.
     ///
     /// # Errors
     ///
@@ -41,7 +41,7 @@ impl<'a> Client<'a> {
         self.ask(Method::GET, path).await
     }
 
-    /// The answer to `POST path`.
+    /// Sends `POST path` and returns the response.
     ///
     /// # Errors
     ///
@@ -90,32 +90,32 @@ async fn exchange(
 ) -> Result<(StatusCode, Bytes), BoxError> {
     let (mut sender, connection) = handshake(TokioIo::new(connection)).await?;
     let request = Request::builder().method(method).uri(path).header(HOST, host).body(Empty::<Bytes>::new())?;
-    // Ends with the exchange.
+    // The task ends with the exchange.
     tokio::spawn(connection);
     let response = sender.send_request(request).await?;
     let status = response.status();
     Ok((status, Limited::new(response.into_body(), LONGEST).collect().await?.to_bytes()))
 }
 
-/// Why there is no answer from the admin API.
+/// Why there is no usable response from the admin API.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody listens, or the socket is not accessible.
+    /// Nothing listens, or the socket is not accessible.
     #[error("cannot connect")]
     Connect(#[source] io::Error),
-    /// The connection has ended before the answer.
-    #[error("the node closed the connection before it answered")]
+    /// The connection was closed before the response.
+    #[error("the node closed the connection before it responded")]
     BrokenOff(#[source] BoxError),
-    /// There is no answer.
-    #[error("the node has not answered for {} s", PATIENCE.as_secs())]
+    /// The response took too long.
+    #[error("the node did not respond within {} s", PATIENCE.as_secs())]
     Late,
-    /// The node has another version.
-    #[error("the node answered {0}; is it another version?")]
+    /// An unexpected status. The node probably runs another version.
+    #[error("the node responded with {0}; does it run another version?")]
     Status(StatusCode),
-    /// The node has another version.
-    #[error("the answer of the node cannot be read; is it another version?")]
+    /// An unexpected body. The node probably runs another version.
+    #[error("cannot read the node's response; does it run another version?")]
     Content(#[source] serde_json::Error),
-    /// The request failed, with the reason.
+    /// The node could not do what was requested. Holds its reason.
     #[error("{0}")]
     Failed(String),
 }

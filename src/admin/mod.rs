@@ -1,9 +1,10 @@
-//! The admin API: what a running node tells and does for its operator.
+//! The admin API, through which operators query and control a running node.
 //!
-//! It is JSON over HTTP, on a Unix socket in the home folder or on a loopback port. Whoever can open the socket may ask: there is no password.
+//! It is JSON over HTTP, on a Unix socket in the home folder or on a loopback port. There is no password: anyone who
+//! can open the socket can use it.
 //!
-//! [`Node`] is what is asked. [`Socket`] is bound while the program starts, and [`serve()`] answers there. A [`Client`] asks,
-//! for the commands.
+//! [`Node`] is what the API needs from the process. [`Socket`] is bound at startup, and [`serve()`] answers requests on
+//! it. A [`Client`] sends requests, for the commands.
 
 mod api;
 mod client;

@@ -1,25 +1,25 @@
-//! What the admin API needs from the process.
+//! The interface between the admin API and the process.
 
 use futures_util::future::BoxFuture;
 
 use super::report::{ReloadReport, RoutesReport, SecretReport, StatusReport, UpstreamsReport};
 
-/// What the admin API reports and does: the running process.
+/// The running process, as the admin API sees it.
 ///
-/// An error is text for people, as `pmesh check` prints it; it may have several lines.
+/// An error is text for people, as `pmesh check` prints it, possibly with several lines.
 pub trait Node: Send + Sync + 'static {
-    /// What it is and does.
+    /// Reports the state of the node.
     fn status(&self) -> StatusReport;
 
-    /// What is served.
+    /// Reports the routes.
     fn routes(&self) -> RoutesReport;
 
-    /// Where requests are sent, and how it is there.
+    /// Reports the endpoints that requests are sent to, with their state.
     fn upstreams(&self) -> UpstreamsReport;
 
-    /// Reads the configuration again. Whoever asked may leave before it is done.
+    /// Reloads the configuration. This continues even if the client disconnects.
     fn reload(&self) -> BoxFuture<'static, Result<ReloadReport, String>>;
 
-    /// Reads the files of the secret again, now rather than within a second.
+    /// Rereads the secret files now, instead of within a second.
     fn reload_secret(&self) -> BoxFuture<'static, Result<SecretReport, String>>;
 }

@@ -1,6 +1,6 @@
-//! What the admin API answers.
+//! The JSON that the admin API returns.
 //!
-//! Fields may be added; existing ones keep their name and meaning. Moments are in seconds since 1970.
+//! Fields can be added; existing ones keep their name and meaning. Times are in seconds since 1970.
 
 use pmesh_layers::identity::{Authority, IdentityError};
 use serde::{Deserialize, Serialize};
@@ -10,35 +10,35 @@ use crate::{
     secret::{CONTEXT, Secrets},
 };
 
-/// What a node is and does: `/v1/status`.
+/// The state of a node: `/v1/status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusReport {
-    /// Who it is.
+    /// Its name and version.
     pub node: NodeReport,
-    /// The configuration that is in use; `None` from a node that was asked through another one.
+    /// The configuration in use; `None` for a node that was queried through another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration: Option<ConfigurationReport>,
-    /// Whether it serves.
+    /// Whether it accepts requests.
     pub health: HealthReport,
-    /// Whether it has a registry.
+    /// The state of its registry, if it uses one.
     pub registry: RegistryReport,
-    /// What it has done since its start.
+    /// What it has done since startup.
     pub counters: CountersReport,
     /// The nodes that it knows.
     #[serde(flatten)]
     pub peers: PeersReport,
 }
 
-/// Which configuration a process uses.
+/// The configuration that a process uses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigurationReport {
     /// The process id.
     pub pid: u32,
-    /// 1 at the start; one more with each reload that succeeded.
+    /// 1 at startup, then one more with each successful reload.
     pub generation: u64,
     /// When it was built.
     pub since: u64,
-    /// The configuration file; `None` without one.
+    /// The configuration file; `None` if there is none.
     pub file: Option<String>,
     /// How many files the main file includes.
     #[serde(default)]
@@ -50,9 +50,9 @@ pub struct ConfigurationReport {
 /// What went wrong, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReport {
-    /// For people.
+    /// The message, for people.
     pub message: String,
-    /// When it happened; `None` if that is now.
+    /// When it happened; `None` for the request that this is the response to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<u64>,
 }
@@ -69,14 +69,14 @@ pub struct RoutesReport {
 pub struct RouteReport {
     /// Its name.
     pub name: String,
-    /// Names, or `*.` and a name.
+    /// Host names, or `*.` and a name.
     pub hosts: Vec<String>,
     /// Prefixes such as `/api`; exact paths such as `/robots.txt (exact)`; regular expressions such as `/ ~ ^/u/[0-9]+$`.
     pub paths: Vec<String>,
-    /// What else a request must have, such as `POST, upgrade websocket`; `None`: nothing.
+    /// What else a request must have, such as `POST, upgrade websocket`; `None` if there are no conditions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conditions: Option<String>,
-    /// The addresses that requests are sent to; none if the route needs no upstream.
+    /// The addresses that requests are sent to; empty if the route has no upstream.
     pub upstream: Vec<String>,
     /// Status and target of a redirect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,36 +86,36 @@ pub struct RouteReport {
     pub respond: Option<String>,
     /// The names of the listeners that serve it.
     pub listeners: Vec<String>,
-    /// Whether the upstream sees the path without the prefix.
+    /// Whether the prefix is removed from the path that the upstream sees.
     pub strip_prefix: bool,
-    /// Whether paths are forwarded that the upstream may read as those of another route.
+    /// Whether to forward paths that the upstream may interpret as those of another route.
     pub allow_ambiguous_paths: bool,
-    /// The Host header that the upstream gets; `None`: the client's.
+    /// The Host header sent to the upstream; `None` for the client's.
     pub host_header: Option<String>,
     /// TLS settings for the upstreams, if there are any.
     pub tls: Option<RouteTlsReport>,
     /// Whether requests without TLS are redirected to https.
     pub redirect_https: bool,
-    /// How long browsers use https only, such as `365d`; `None` without HSTS.
+    /// How long browsers use only https, such as `365d`; `None` without HSTS.
     pub hsts: Option<String>,
-    /// How long a request may spend on connecting, such as `5s`.
+    /// Timeout for connecting, such as `5s`.
     pub connect_timeout: String,
-    /// How long a request may wait for the head of its response.
+    /// Timeout for the head of the response.
     pub response_timeout: String,
-    /// How long a request may go without progress in either direction.
+    /// How long a request can go without progress in either direction.
     pub stall_timeout: String,
-    /// How long a tunnel, an event stream or a gRPC stream may be idle.
+    /// How long a tunnel, an event stream or a gRPC stream can be idle.
     pub stream_timeout: String,
-    /// Maximum size of a request body in bytes; `None`: no limit.
+    /// Maximum size of a request body in bytes; `None` for no limit.
     pub max_body: Option<u64>,
 }
 
 /// TLS settings for the upstreams of a route.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteTlsReport {
-    /// The file of the authority; `None`: those that the system trusts.
+    /// The file with the trusted authority; `None` for those that the system trusts.
     pub ca: Option<String>,
-    /// The name on the certificate; `None`: the host of the endpoint.
+    /// The name that the certificate must have; `None` for the host of the endpoint.
     pub server_name: Option<String>,
     /// The file of the certificate that pmesh presents.
     #[serde(default)]
@@ -128,10 +128,10 @@ pub struct RouteTlsReport {
     pub skip_verify: bool,
 }
 
-/// Where requests are sent: `/v1/upstreams`.
+/// The endpoints: `/v1/upstreams`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpstreamsReport {
-    /// By address.
+    /// Sorted by address.
     pub endpoints: Vec<EndpointReport>,
 }
 
@@ -144,21 +144,21 @@ pub struct EndpointReport {
     pub routes: Vec<String>,
     /// Whether it works.
     pub state: EndpointState,
-    /// Since when; `None` before the first request.
+    /// Since when it is in this state; `None` before the first request.
     pub since: Option<u64>,
-    /// How often it has failed in a row.
+    /// How many times it has failed in a row.
     pub consecutive_failures: u64,
-    /// Until when no request is sent there, as long as another endpoint works.
+    /// Until when it gets no requests while another endpoint works.
     pub left_alone_until: Option<u64>,
-    /// The last failure, which may be over.
+    /// The last failure, even if the endpoint works again.
     pub last_error: Option<ErrorReport>,
     /// Requests sent there.
     pub requests: u64,
-    /// Those of them that failed.
+    /// How many of them failed.
     pub failures: u64,
     /// Open connections.
     pub open_connections: u64,
-    /// Those of them that are idle.
+    /// How many of them are idle.
     pub idle_connections: u64,
 }
 
@@ -166,7 +166,7 @@ pub struct EndpointReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EndpointState {
-    /// The last request was answered.
+    /// The last request got a response.
     Ok,
     /// The last request failed.
     Failed,
@@ -174,49 +174,49 @@ pub enum EndpointState {
     Unknown,
 }
 
-/// What a reload has changed: the answer of `POST /v1/reload`.
+/// What a reload changed: the response to `POST /v1/reload`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadReport {
     /// The generation that serves now.
     pub generation: u64,
-    /// How long it took, in milliseconds.
+    /// How long the reload took, in milliseconds.
     pub took_ms: u64,
-    /// Routes, as in `app.example.com/api`.
+    /// Changed routes, such as `app.example.com/api`.
     pub routes: ChangesReport,
-    /// The settings that have another value now, by key.
+    /// Keys of the settings whose values changed.
     pub settings: Vec<String>,
-    /// Changed settings that take effect at the next start, by key.
+    /// Keys of the changed settings that take effect only after a restart.
     pub needs_restart: Vec<String>,
     /// Listeners that were opened.
     pub opened: Vec<ListenerReport>,
     /// Listeners that were closed.
     pub closed: Vec<ListenerReport>,
-    /// Possible mistakes, as `pmesh check` prints them.
+    /// Likely mistakes, as `pmesh check` prints them.
     pub warnings: Vec<String>,
 }
 
-/// What there is now and was not before, and the other way round.
+/// Differences between two configurations.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangesReport {
-    /// New.
+    /// Only in the new one.
     pub added: Vec<String>,
-    /// Still there, but different.
+    /// In both, but different.
     pub changed: Vec<String>,
-    /// Gone.
+    /// Only in the old one.
     pub removed: Vec<String>,
 }
 
-/// The secret in use: the answer of `POST /v1/secret/reload`.
+/// The secret in use: the response to `POST /v1/secret/reload`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretReport {
     /// The fingerprint of the authority that clients see.
     pub public_authority: String,
-    /// Whether an old secret is accepted as well.
+    /// Whether an old secret is still accepted.
     pub rotating: bool,
 }
 
 impl SecretReport {
-    /// What there is to say of `secrets`, without telling them.
+    /// Describes `secrets` without revealing them.
     ///
     /// # Errors
     ///

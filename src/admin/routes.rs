@@ -1,4 +1,4 @@
-//! The report on what is served.
+//! The report on routes.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::report::{RouteReport, RouteTlsReport, RoutesReport};
 use crate::settings::{AcceptedCertificates, Answer, PemFile, Route, Settings, ShownPath, UpstreamTls};
 
 impl RoutesReport {
-    /// The routes of `settings`.
+    /// Reports the routes of `settings`.
     pub fn of(settings: &Settings) -> Self {
         Self { routes: settings.routes.iter().map(|route| report(route, settings)).collect() }
     }
@@ -41,7 +41,8 @@ fn report(route: &Route, settings: &Settings) -> RouteReport {
     }
 }
 
-/// As written in a configuration. In `humantime`, months and years are not whole days.
+/// Formats a duration as in a configuration. `humantime` would turn days into months and years, which are not whole
+/// days.
 fn span(duration: Duration) -> String {
     const DAY: u64 = 24 * 60 * 60;
 
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_shown_as_they_are_written() {
+    fn durations_are_shown_as_they_are_written() {
         for text in ["0s", "1s", "1m 30s", "1h", "1d", "1d 12h", "30d", "365d", "3650d"] {
             let duration = humantime::parse_duration(text).unwrap();
             assert_eq!(span(duration), text);

@@ -1,4 +1,4 @@
-//! Answering the admin API, beside the workers.
+//! Serves the admin API, beside the workers.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -16,15 +16,15 @@ use super::{
 };
 use crate::admission::Admission;
 
-/// How long to wait after the system has refused a connection.
+/// How long to pause after the system has refused a connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Answers on `socket` until this is dropped, which removes a Unix socket. Connections are accepted even while clients
-/// hold all descriptors.
+/// Serves the API on `socket` until dropped, which removes a Unix socket. Connections are accepted even while clients
+/// hold all other descriptors.
 ///
 /// # Errors
 ///
-/// If the runtime cannot take the socket.
+/// If the runtime cannot use the socket.
 pub async fn serve(socket: Socket, node: Arc<dyn Node>, admission: Arc<Admission>) -> io::Result<()> {
     let (listener, router) = match socket.0 {
         Bound::Unix(listener, left) => (Accepting::Unix(UnixListener::from_std(listener)?, left), router(node)),
@@ -43,7 +43,7 @@ enum Accepting {
     Tcp(TcpListener),
 }
 
-/// A connection to the admin API, from either side.
+/// A connection to the admin API, of either kind.
 pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
@@ -59,7 +59,7 @@ impl Accepting {
 
 impl Listener for Admin {
     type Io = Box<dyn Connection>;
-    /// Nobody asks.
+    /// Not needed.
     type Addr = ();
 
     async fn accept(&mut self) -> (Self::Io, ()) {

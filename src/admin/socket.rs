@@ -1,4 +1,4 @@
-//! Where the admin API listens: a Unix socket or a loopback port.
+//! The socket of the admin API: a Unix socket or a loopback port.
 
 use std::{
     fs::{self, File, Permissions},
@@ -18,12 +18,12 @@ use socket2::{Domain, SockAddr, Type};
 
 use crate::settings::Admin;
 
-/// How many connections may wait to be accepted.
+/// How many connections can wait to be accepted.
 const BACKLOG: i32 = 64;
-/// The longest path that the kernel takes (unix(7)).
+/// The longest path of a socket, in bytes (unix(7)).
 const LONGEST: usize = 107;
 
-/// Where the admin API listens. A Unix socket is removed when this is dropped.
+/// The socket of the admin API. Dropping it removes the file of a Unix socket.
 #[derive(Debug)]
 pub struct Socket(pub(super) Bound);
 
@@ -39,14 +39,14 @@ pub(super) struct Left(PathBuf);
 
 impl Drop for Left {
     fn drop(&mut self) {
-        // It may be gone already.
+        // The file may be gone already.
         let _ = fs::remove_file(&self.0);
     }
 }
 
 impl Socket {
-    /// Listens where `admin` says; `None` if it is off. A Unix socket is accessible only to its owner from the first moment,
-    /// and replaces one that a crashed process left behind.
+    /// Listens on the address in `admin`; returns `None` if it is off. From the first moment, only its owner can access
+    /// a Unix socket. It replaces a socket file that a crashed process left behind.
     ///
     /// # Errors
     ///
@@ -84,9 +84,9 @@ fn unix(path: &Path) -> Result<UnixListener, SocketError> {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 fs::remove_file(path).map_err(failed)?;
             }
-            // Nobody may look: whether somebody listens cannot be told.
+            // Without permission, there is no way to tell whether a program listens there.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(failed(error)),
-            // Also where its backlog is full.
+            // The socket is in use even if its backlog is full.
             _ => return Err(SocketError::InUse { path: path.to_owned() }),
         },
     }
@@ -96,7 +96,7 @@ fn unix(path: &Path) -> Result<UnixListener, SocketError> {
 fn listen(path: &Path, address: &SockAddr) -> io::Result<UnixListener> {
     let private = || Permissions::from_mode(0o600);
     let file = File::from(OwnedFd::from(socket()?));
-    // On Linux the file gets the mode of the socket, without a moment in which others could connect.
+    // On Linux the file gets the mode of the socket, so there is no moment in which others could connect.
     let is_private = file.set_permissions(private()).is_ok();
     let socket = socket2::Socket::from(OwnedFd::from(file));
     socket.bind(address)?;
@@ -116,10 +116,10 @@ fn socket() -> io::Result<socket2::Socket> {
 /// Why the admin API cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
-    /// The path is longer than that of a socket can be.
+    /// The path is too long for a socket.
     #[error(
-        "the path of the admin socket, {path}, has {length} bytes; that of a socket has at most {LONGEST}\n  choose a \
-         shorter one with admin = \"unix:PATH\", or a home with a shorter path"
+        "the path of the admin socket is too long: {path} has {length} bytes, the limit is {LONGEST}\n  choose a shorter \
+         one with admin = \"unix:PATH\", or a home with a shorter path"
     )]
     TooLong {
         /// The path.
@@ -127,38 +127,38 @@ pub enum SocketError {
         /// Its length.
         length: usize,
     },
-    /// There is something else.
+    /// Another file is in the way.
     #[error(
-        "the admin socket cannot be {path}: there is a file that is not a socket\n  remove it, or choose another path with \
-         admin = \"unix:PATH\""
+        "cannot create the admin socket {path}: a file that is not a socket is in the way\n  remove it, or choose another \
+         path with admin = \"unix:PATH\""
     )]
     NoSocket {
         /// The path.
         path: PathBuf,
     },
-    /// Somebody listens there.
+    /// Another program listens there.
     #[error(
-        "the admin socket cannot be {path}: another program listens there\n  choose another path with \
+        "cannot create the admin socket {path}: another program listens on it\n  choose another path with \
          admin = \"unix:PATH\""
     )]
     InUse {
         /// The path.
         path: PathBuf,
     },
-    /// The system refuses.
+    /// The system refuses to create the socket.
     #[error("cannot listen on the admin socket {path}")]
     Unix {
         /// The path.
         path: PathBuf,
-        /// What it says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The system refuses.
+    /// The system refuses to bind the port.
     #[error("cannot listen on {address} (admin)\n  choose another port with --admin or PMESH_ADMIN")]
     Tcp {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// What it says.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_socket_is_for_its_owner_and_goes_with_the_process() {
+    fn the_socket_is_private_and_removed_on_drop() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("admin.sock");
         let socket = bind(&path).unwrap();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_crash_leaves_is_replaced() {
+    fn a_socket_left_by_a_crash_is_replaced() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("admin.sock");
         drop(UnixListener::bind(&path).unwrap());
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_socket_is_kept() {
+    fn a_file_that_is_not_a_socket_is_kept() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("notes");
         fs::write(&path, "important").unwrap();
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_too_long_is_told_with_the_ways_out() {
+    fn an_overlong_path_is_an_error_that_says_what_to_do() {
         let longest = Path::new("/nonexistent").join("a".repeat(LONGEST - "/nonexistent/".len()));
         assert!(matches!(bind(&longest), Err(SocketError::Unix { .. })));
         let error = bind(&longest.with_extension("b")).unwrap_err().to_string();

@@ -55,7 +55,7 @@ impl Node for Fake {
     }
 }
 
-/// Serves until the task is aborted.
+/// Serves until the returned task is aborted.
 fn start(admin: &Admin) -> JoinHandle<std::io::Result<()>> {
     let limits = Limits { max: 1, per_client: 1, exempt: Vec::new() };
     let admission = Admission::new(limits, 1, Spares::new(0).unwrap());
@@ -88,7 +88,7 @@ async fn a_client_gets_what_the_node_reports() {
 }
 
 #[tokio::test]
-async fn a_node_that_leaves_before_it_answers_is_told() {
+async fn a_connection_closed_before_the_response_is_an_error() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("admin.sock");
     let listener = UnixListener::bind(&path).unwrap();
@@ -105,7 +105,7 @@ async fn status(router: &Router, headers: &[(&str, &str)]) -> StatusCode {
 }
 
 #[tokio::test]
-async fn a_web_page_cannot_ask_over_tcp() {
+async fn a_web_page_cannot_use_the_api_over_tcp() {
     let router = router_for_tcp(Arc::new(Fake));
     for host in ["127.0.0.1:9901", "localhost:9901", "[::1]:9901", "[::ffff:127.0.0.1]", "localhost"] {
         assert_eq!(status(&router, &[("host", host)]).await, StatusCode::OK, "{host}");

@@ -1,4 +1,4 @@
-//! The connection of a client, which keeps its place as long as it is open: as a tunnel, and while it is being ended.
+//! A client connection, which holds its slot until it is closed, even as a tunnel or while it is being turned away.
 
 use std::{
     io::{self, Read},
@@ -20,39 +20,39 @@ use crate::admission::{
     strangers::{Patience, Stranger, Unnamed},
 };
 
-/// Maximum amount of input to discard when a stranger is closed at once.
+/// Maximum number of bytes to discard when a stranger is closed at once.
 const LAST_INPUT: usize = 32 * 8 * 1024;
 
-/// A connection in its place.
+/// A connection and its slot.
 #[derive(Debug)]
 pub struct ClientStream {
     stream: TcpStream,
     place: Place,
-    /// Until it has named a served host.
+    /// `Some` until it has named a served host.
     unnamed: Option<Unnamed>,
-    /// The last input of a stranger that has to go was not empty.
+    /// Whether the last read of a stranger that must leave returned data.
     fed: bool,
 }
 
 impl ClientStream {
-    /// Puts the connection into its place.
+    /// Puts the connection into its slot.
     pub fn new(stream: TcpStream, place: Place, unnamed: Unnamed) -> Self {
         Self { stream, place, unnamed: Some(unnamed), fed: false }
     }
 
-    /// Gives the place back: this is a connection of another node, which carries the requests of many clients.
+    /// Gives the slot back, because this is a connection of another node, which carries the requests of many clients.
     pub fn give_back_place(&mut self) {
         self.place.give_back();
     }
 
-    /// The stranger that it is until it has named a served host.
+    /// The stranger, until the connection has named a served host.
     pub fn stranger(&self) -> Option<Arc<Stranger>> {
         self.unnamed.as_ref().map(|unnamed| Arc::clone(unnamed.stranger()))
     }
 }
 
 impl ClientStream {
-    /// Reads what the kernel has, whether the runtime has heard of it yet or not; nothing is an error.
+    /// Reads what the kernel has, even if the runtime has not been notified of it yet. No data is an error.
     fn poll_last(&mut self, cx: &Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match (&*SockRef::from(&self.stream)).read(buf.initialize_unfilled()) {
             Ok(count) => {
@@ -60,7 +60,7 @@ impl ClientStream {
                 self.fed = count > 0;
                 Poll::Ready(Ok(()))
             }
-            // A server may read on before it looks at what it has: whether a host was named shows at the next poll.
+            // The server may read again before it looks at the data. Whether that named a host shows at the next poll.
             Err(_) if std::mem::take(&mut self.fed) => {
                 cx.waker().wake_by_ref();
                 Poll::Pending
@@ -121,7 +121,7 @@ impl IntoRaw for ClientStream {
     }
 
     fn reset(self) {
-        // Fails only on a socket that is broken already.
+        // Fails only on a broken socket.
         let _ = self.stream.set_zero_linger();
     }
 }
@@ -134,10 +134,10 @@ impl Drop for ClientStream {
     }
 }
 
-/// Ends a connection at once, with a FIN. Only what comes later meets a RST, and what is beyond a limit.
+/// Closes a connection at once, with a FIN. Input that arrives later gets a RST, and so does input beyond a limit.
 pub fn leave(stream: &TcpStream) {
     let stream = SockRef::from(stream);
-    // Fails where the client is gone.
+    // Fails if the client is gone.
     let _ = stream.shutdown(Shutdown::Write);
     let mut buffer = [0; 8 * 1024];
     let mut left = LAST_INPUT;
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::admission::{Admission, Limits, spares::Spares};
 
-    /// The only place there is, the stranger in it, and the client.
+    /// The only slot, the stranger in it, and its client.
     async fn stranger(control: &Control) -> (Arc<Admission>, ClientStream, TcpStream) {
         let limits = Limits { max: 1, per_client: 0, exempt: Vec::new() };
         let admission = Arc::new(Admission::new(limits, 1, Spares::new(0).unwrap()));
@@ -175,21 +175,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_to_go_goes_with_a_fin() {
+    async fn a_stranger_that_must_leave_gets_a_fin() {
         let (admission, mut stream, mut client) = stranger(&Control::closed()).await;
         let ended = tokio::spawn(async move {
             let read = stream.read(&mut [0; 8]).await;
             silence::close(stream).await;
             read
         });
-        // Needs the place.
+        // Needs the slot.
         let _place = admission.place(0).await;
         assert_eq!(ended.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
         assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
     }
 
     #[tokio::test]
-    async fn what_has_come_by_then_is_still_read_and_may_name_a_host() {
+    async fn input_that_has_arrived_is_read_and_can_name_a_host() {
         let control = Control::closed();
         let (admission, mut stream, mut client) = stranger(&control).await;
         client.write_all(b"name").await.unwrap();
@@ -203,14 +203,14 @@ mod tests {
         let mut buffer = [0; 8];
         assert_eq!(stream.read(&mut buffer).await.unwrap(), 4);
         control.open_gate();
-        // It waits for more, as any other.
+        // It waits for more, like any other connection.
         client.write_all(b"more").await.unwrap();
         assert_eq!(stream.read(&mut buffer).await.unwrap(), 4);
         assert!(!waiting.is_finished() && stream.stranger().is_none());
     }
 
     #[tokio::test]
-    async fn input_that_nobody_has_read_does_not_make_it_a_reset() {
+    async fn unread_input_does_not_cause_a_reset() {
         let (_admission, stream, mut client) = stranger(&Control::closed()).await;
         client.write_all(&[b'x'; 10_000]).await.unwrap();
         drop(stream);

@@ -7,11 +7,12 @@ use std::{
 
 use pmesh_layers::conn::{Control, WeakControl};
 
-/// Among so many, one after the other, the one that has waited longest is found; and it is looked for among so many.
+/// How many idle connections are compared to find one that has been idle long, and how many are looked at to find
+/// these.
 const COMPARED: usize = 32;
 const LOOKED_AT: usize = 1024;
 
-/// The connections that have something in flight, or may have: with TLS, from the end of the handshake on; a tunnel
+/// The connections that have requests in flight, or could have: with TLS, those whose handshake is done. A tunnel
 /// counts as its connection.
 #[derive(Debug, Default)]
 pub struct Connections(Mutex<State>);
@@ -19,15 +20,15 @@ pub struct Connections(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     open: Vec<WeakControl>,
-    /// At this length those that have ended are dropped: a constant cost for each connection.
+    /// At this length, closed connections are removed from the list. This keeps the cost per connection constant.
     sweep_at: usize,
-    /// Where the next look begins.
+    /// Where the next search begins.
     next: usize,
     draining: bool,
 }
 
 impl Connections {
-    /// Keeps a record of a connection until it has ended. Once the worker drains, it is drained at once.
+    /// Records a connection until it is closed. If the worker is draining, the connection is drained at once.
     pub fn add(&self, control: &Control) {
         let mut state = self.lock();
         if state.draining {
@@ -40,8 +41,8 @@ impl Connections {
         state.open.push(control.downgrade());
     }
 
-    /// One that has waited for its next request for `least` or longer, and for how long: of a few, which are others each
-    /// time, the one that has waited longest. So it costs the same however many there are.
+    /// Returns a connection that has been idle for at least `least`, and for how long. It compares a few, different
+    /// ones each time, and picks the one idle longest, so the cost does not grow with the number of connections.
     pub fn waiting(&self, least: Duration) -> Option<(Duration, Control)> {
         let mut state = self.lock();
         let (mut longest, mut compared): (Option<(Duration, Control)>, _) = (None, 0);
@@ -53,7 +54,7 @@ impl Connections {
                 continue;
             };
             state.next = next + 1;
-            // Those that are busy do not keep it from finding one.
+            // Busy connections do not count as compared, so they cannot hide an idle one.
             let Some(waited) = control.waiting_for().filter(|waited| *waited >= least) else { continue };
             if longest.as_ref().is_none_or(|(longest, _)| waited > *longest) {
                 longest = Some((waited, control));
@@ -75,12 +76,13 @@ impl Connections {
         }
     }
 
-    /// How many are open. Those that end in silence do not count: there is nothing to wait for.
+    /// The number of open connections. Those that are being closed in silence do not count: there is nothing to wait
+    /// for.
     pub fn len(&self) -> usize {
         self.lock().open.iter().filter(|control| is_open(control)).count()
     }
 
-    /// Whether none is open. Drops connections that have ended, so that repeated calls do not look at them again.
+    /// Whether no connection is open. Removes closed ones, so that repeated calls do not look at them again.
     pub fn is_empty(&self) -> bool {
         let mut state = self.lock();
         while state.open.pop_if(|control| !is_open(control)).is_some() {}
@@ -101,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ended_connections_are_forgotten() {
+    fn closed_connections_are_forgotten() {
         let connections = Connections::default();
         let kept = Control::closed();
         connections.add(&kept);
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn ended_connections_are_looked_at_once() {
+    fn closed_connections_are_looked_at_once() {
         let connections = Connections::default();
         let last = Control::open();
         connections.add(&last);
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_that_end_in_silence_do_not_count() {
+    fn connections_closed_in_silence_do_not_count() {
         let connections = Connections::default();
         let (served, silenced) = (Control::open(), Control::closed());
         connections.add(&served);
@@ -136,7 +138,7 @@ mod tests {
         assert_eq!(connections.len(), 1);
     }
 
-    /// So many, which came a second after each other.
+    /// Adds this many connections, a second apart.
     async fn in_a_row(connections: &Connections, count: usize) -> Vec<Control> {
         let mut controls = Vec::new();
         for _ in 0..count {
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn of_a_few_the_one_that_has_waited_longest_is_found() {
+    async fn the_connection_idle_longest_is_found_among_a_few() {
         let connections = Connections::default();
         let _controls = in_a_row(&connections, 3).await;
         for expected in [Some(3), Some(2), None] {
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_may_not_be_answered_or_is_gone_does_not_wait() {
+    async fn strangers_and_closed_connections_are_not_idle() {
         let connections = Connections::default();
         let (stranger, silenced) = (Control::closed(), Control::open());
         silenced.silence();
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_of_many_has_its_turn() {
+    async fn every_connection_gets_its_turn() {
         let connections = Connections::default();
         let mut controls = in_a_row(&connections, 3 * COMPARED).await;
         let first_third = |controls: &[Control]| controls[..COMPARED].iter().filter(|one| one.is_draining()).count();
@@ -193,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn busy_ones_do_not_hide_one_that_waits() {
+    async fn busy_connections_do_not_hide_an_idle_one() {
         let connections = Connections::default();
         let strangers: Vec<_> = (0..10 * COMPARED).map(|_| Control::closed()).collect();
         for busy in &strangers {
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn draining_reaches_those_to_come() {
+    fn draining_includes_later_connections() {
         let connections = Connections::default();
         let (before, after) = (Control::open(), Control::open());
         connections.add(&before);

@@ -1,6 +1,6 @@
-//! Notices when connections cannot be accepted for lack of descriptors, memory or places.
+//! Notices when descriptors, memory or slots for connections run out.
 //!
-//! The log gets one line when that begins and one when it is over.
+//! The log gets one line when that starts and one when it is over.
 
 use std::{
     io,
@@ -11,14 +11,15 @@ use std::{
 use nix::errno::Errno;
 use tokio::time::Instant;
 
-/// It is over when a connection is accepted and nothing has failed for so long: each one that ends makes room for one.
+/// It is over once a connection is accepted after this much time without a failure. Accepting one is not enough: each
+/// connection that closes makes room for one.
 const CALM: Duration = Duration::from_secs(1);
 
-/// The state of accepting, shared by all workers.
+/// Whether connections can be accepted. All workers share it.
 #[derive(Debug)]
 pub struct Exhaustion {
     since: Instant,
-    /// When it failed last, in milliseconds after `since` and one more; 0 while all is well.
+    /// The time of the last failure, in milliseconds after `since` plus one; 0 while there is none.
     failed_at: AtomicU64,
 }
 
@@ -28,29 +29,29 @@ impl Default for Exhaustion {
     }
 }
 
-/// What is new.
+/// A change of state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
-    /// It has begun.
+    /// Something has run out.
     Exhausted,
     /// It is over.
     Recovered,
 }
 
 impl Exhaustion {
-    /// Whether an error says that the system has nothing left for a connection.
+    /// Whether the error means that the system has nothing left for a connection.
     pub fn is_cause_of(error: &io::Error) -> bool {
         Self::is_of_descriptors(error) || matches!(errno(error), Some(Errno::ENOBUFS | Errno::ENOMEM))
     }
 
-    /// Whether an error says that the process or the system has no descriptor left.
+    /// Whether the error means that the process or the system has no descriptors left.
     pub fn is_of_descriptors(error: &io::Error) -> bool {
         matches!(errno(error), Some(Errno::EMFILE | Errno::ENFILE))
     }
 
-    /// Whether an error of accept concerns one connection, which is gone: then the next can be accepted at once. After
-    /// any other error, the next attempt would fail as well. Linux reports errors that are pending on the new
-    /// connection: see accept(2).
+    /// Whether an error of accept concerns only one connection, which is gone, so that the next can be accepted at
+    /// once. After any other error, the next attempt would fail as well. Linux reports errors that are pending on the
+    /// new connection: see accept(2).
     pub fn is_of_one_connection(error: &io::Error) -> bool {
         matches!(
             errno(error),
@@ -71,12 +72,12 @@ impl Exhaustion {
         )
     }
 
-    /// Notes that there was nothing left for a connection.
+    /// Notes that there was nothing left for a connection. Returns the change, if this is one.
     pub fn failed(&self) -> Option<News> {
         (self.failed_at.swap(self.now(), Ordering::Relaxed) == 0).then_some(News::Exhausted)
     }
 
-    /// A connection was accepted.
+    /// Notes that a connection was accepted. Returns the change, if this is one.
     pub fn accepted(&self) -> Option<News> {
         let failed_at = self.failed_at.load(Ordering::Relaxed);
         if failed_at == 0 || u128::from(self.now().saturating_sub(failed_at)) < CALM.as_millis() {
@@ -100,13 +101,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn each_change_is_told_once() {
+    async fn each_change_is_returned_once() {
         let exhaustion = Exhaustion::default();
         assert_eq!(exhaustion.accepted(), None);
         for _ in 0..2 {
             assert_eq!(exhaustion.failed(), Some(News::Exhausted));
             for _ in 0..3 {
-                // One in, one out.
+                // One connection closes, one is accepted.
                 tokio::time::advance(CALM / 2).await;
                 assert_eq!((exhaustion.accepted(), exhaustion.failed()), (None, None));
             }
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_told_apart() {
+    fn errors_are_classified() {
         for (errno, exhausted, of_descriptors, of_one) in [
             (Errno::EMFILE, true, true, false),
             (Errno::ENFILE, true, true, false),

@@ -1,7 +1,7 @@
-//! Which connections are let in, and which are closed to make room for them.
+//! Decides which connections are let in, and which are closed to make room for them.
 //!
-//! [`Admission`] limits connections: how many clients may have in all, and how many one client may have. Other nodes have
-//! places of their own, so that clients cannot keep them out, however many there are.
+//! [`Admission`] limits the connections of all clients together and those of each client. Other nodes have slots of
+//! their own, so no number of clients can keep them out.
 
 pub mod client_stream;
 pub mod connections;
@@ -33,19 +33,19 @@ use crate::admission::{
     spares::Spares,
 };
 
-/// How often a connection that waits for a place looks for another one that can be closed.
+/// How often a connection that waits for a slot looks for another one to close.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Maximum number of connections on the internal port that have not proved that they come from a node.
 const UNPROVEN: usize = 64;
 
-/// Counts open connections, for all workers. It has a cost per connection, and none per request.
+/// Counts open connections, for all workers. The cost is per connection, not per request.
 #[derive(Debug)]
 pub struct Admission {
     limits: ArcSwap<Limits>,
     free: Arc<Semaphore>,
     places: Arc<Mutex<Places>>,
-    /// Places on the internal port.
+    /// Slots on the internal port, for connections that have not proved that they come from a node.
     unproven: Arc<Semaphore>,
     full: Exhaustion,
     clients: Mutex<HashMap<IpAddr, usize>>,
@@ -53,14 +53,14 @@ pub struct Admission {
     spares: Spares,
 }
 
-/// How many connections are let in.
+/// The connection limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections of clients, over all workers; at least 1.
+    /// Maximum number of client connections over all workers, at least 1.
     pub max: usize,
-    /// Connections of one client; 0: no limit.
+    /// Maximum number of connections of one client; 0 means no limit.
     pub per_client: usize,
-    /// Proxies in front, whose connections carry many clients: they may have more.
+    /// Proxies in front of pmesh. Their connections carry many clients, so `per_client` does not apply to them.
     pub exempt: Vec<IpNet>,
 }
 
@@ -70,16 +70,16 @@ impl Limits {
     }
 }
 
-/// How many places there are, taken ones included.
+/// The number of slots, free and taken.
 #[derive(Debug)]
 struct Places {
     count: usize,
-    /// Takes places away as they are given back.
+    /// Removes surplus slots as they become free.
     shrinking: Option<AbortHandle>,
 }
 
 impl Admission {
-    /// `workers` is the number of workers; `spares` are held back for other nodes.
+    /// Creates the counters for this number of workers. `spares` are descriptors held back for other nodes.
     pub fn new(limits: Limits, workers: usize, spares: Spares) -> Self {
         let max = limits.max();
         let (free, unproven) = (Arc::new(Semaphore::new(max)), Arc::new(Semaphore::new(UNPROVEN)));
@@ -88,8 +88,8 @@ impl Admission {
         Self { limits: ArcSwap::from_pointee(limits), free, places, unproven, full, clients, room, spares }
     }
 
-    /// Changes the limits. Open connections stay: if there are more than the new maximum, new ones wait until enough of
-    /// them have been closed. Must be called within a tokio runtime.
+    /// Changes the limits. Open connections stay: if they exceed the new maximum, new ones wait until enough of them
+    /// have been closed. Must be called within a tokio runtime.
     pub fn set_limits(&self, limits: Limits) {
         let max = limits.max();
         self.limits.store(Arc::new(limits));
@@ -107,7 +107,7 @@ impl Admission {
             let (free, shared) = (Arc::clone(&self.free), Arc::clone(&self.places));
             let surplus = u32::try_from(places.count - max).unwrap_or(u32::MAX);
             let shrinking = async move {
-                // All at once, so that no new connection gets a place in between.
+                // All at once, so that no new connection gets one of these slots meanwhile.
                 let Ok(surplus) = free.acquire_many_owned(surplus).await else { return };
                 surplus.forget();
                 shared.lock().unwrap_or_else(PoisonError::into_inner).count = max;
@@ -116,12 +116,12 @@ impl Admission {
         }
     }
 
-    /// How many connections are let in.
+    /// The maximum number of client connections.
     pub fn max(&self) -> usize {
         self.limits.load().max()
     }
 
-    /// The connections that may be closed to make room.
+    /// The connections that can be closed to make room.
     pub fn room(&self) -> &Room {
         &self.room
     }
@@ -131,18 +131,19 @@ impl Admission {
         &self.spares
     }
 
-    /// Closes a connection because the system has no descriptor for a new one of `worker`.
+    /// Closes a connection because the system has no descriptor left for a new one of `worker`.
     pub fn make_room(&self, worker: usize) -> Option<Leaving> {
         let max = self.max();
         let taken = max - self.free.available_permits().min(max);
-        // Any descriptor will do, also one of a connection on the internal port.
+        // Any descriptor will do, even that of a connection on the internal port.
         self.room.make_for_node(worker).or_else(|| self.room.make(worker, taken))
     }
 
-    /// Waits for a place for one client connection of `worker`.
+    /// Waits for a slot for a client connection of `worker`.
     ///
-    /// Strangers may hold no more places than are free; beyond that the oldest one is closed, so that clients that
-    /// name a served host find a place. When all are taken, see [`Room::make`].
+    /// Strangers (connections that have not named a served host) may hold no more slots than are free. Beyond that the
+    /// oldest one is closed, so that clients that name a served host find a slot. When all slots are taken, see
+    /// [`Room::make`].
     pub async fn place(self: &Arc<Self>, worker: usize) -> Place {
         let free = self.free.available_permits();
         if free > 0 && self.room.strangers().count() > free {
@@ -150,14 +151,14 @@ impl Admission {
         }
         let permit = if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
             if let Some(News::Recovered) = self.full.accepted() {
-                tracing::info!(max_connections = self.max(), "there is room for connections again");
+                tracing::info!(max_connections = self.max(), "below the connection limit again");
             }
             Some(permit)
         } else {
             if let Some(News::Exhausted) = self.full.failed() {
                 tracing::warn!(
                     max_connections = self.max(),
-                    "no room for more connections: idle ones are closed, new ones wait"
+                    "connection limit reached: idle connections are closed to make room, new ones wait"
                 );
             }
             wait(&self.free, || drop(self.room.make(worker, self.max()))).await
@@ -165,9 +166,8 @@ impl Admission {
         Place { permit, client: None }
     }
 
-    /// Waits for a place for one connection of `worker` on the internal port. The place is given back once the
-    /// connection has proved that it comes from a node: how many of those there are depends on the number of nodes
-    /// alone.
+    /// Waits for a slot for a connection of `worker` on the internal port. The connection gives the slot back once it
+    /// has proved that it comes from a node: the number of those depends only on the number of nodes.
     pub async fn place_for_node(self: &Arc<Self>, worker: usize) -> Place {
         let permit = match Arc::clone(&self.unproven).try_acquire_owned() {
             Ok(permit) => Some(permit),
@@ -176,7 +176,7 @@ impl Admission {
         Place { permit, client: None }
     }
 
-    /// Counts the connection in `place` as one of the client at `address`.
+    /// Counts the connection in `place` for the client at `address`, and decides what to do with it.
     pub fn admit(self: &Arc<Self>, place: &mut Place, address: IpAddr) -> Verdict {
         let address = address.to_canonical();
         let limits = self.limits.load();
@@ -215,7 +215,7 @@ impl Admission {
     }
 }
 
-/// Waits for a place, and calls `make_room` until there is one.
+/// Waits for a slot, calling `make_room` until there is one.
 async fn wait(places: &Arc<Semaphore>, make_room: impl Fn()) -> Option<OwnedSemaphorePermit> {
     let mut waiting = pin!(Arc::clone(places).acquire_owned());
     loop {
@@ -227,19 +227,19 @@ async fn wait(places: &Arc<Semaphore>, make_room: impl Fn()) -> Option<OwnedSema
     }
 }
 
-/// What becomes of a connection.
+/// What to do with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is served.
+    /// Serve it.
     Serve,
-    /// It is one too many, and is closed in silence like every rejected connection. That takes a place for up to some
-    /// seconds, so no more are closed this way at a time than may be served.
+    /// It exceeds the limit per client: close it in silence like every rejected connection. This takes a slot for up to
+    /// a few seconds, so at most as many connections are closed this way at a time as may be served.
     Silence,
-    /// Closed and forgotten.
+    /// Close it at once and forget it.
     Drop,
 }
 
-/// What counts as one client: an IPv4 address, or an IPv6 /64, which is the least that a subscriber gets (RFC 6177).
+/// Returns what counts as one client: an IPv4 address, or an IPv6 /64, the least that a subscriber gets (RFC 6177).
 fn client(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -247,7 +247,7 @@ fn client(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The place of one connection; free again when dropped.
+/// The slot of one connection. Dropping it frees the slot.
 #[derive(Debug)]
 pub struct Place {
     permit: Option<OwnedSemaphorePermit>,
@@ -255,8 +255,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Gives the place back, because the connection is that of a node. It no longer counts for the address it comes
-    /// from.
+    /// Gives the slot back because the connection is that of a node. It no longer counts for its address either.
     pub fn give_back(&mut self) {
         self.permit = None;
         if let Some((admission, client)) = self.client.take() {
@@ -283,7 +282,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_place_is_free_again_when_its_connection_is_gone() {
+    async fn closing_a_connection_frees_its_slot() {
         let admission = admission(2, 0);
         let (first, _second) = (admission.place(0).await, admission.place(0).await);
         let third = tokio::spawn({
@@ -297,7 +296,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn strangers_leave_half_of_what_is_free() {
+    async fn strangers_take_at_most_half_of_the_free_slots() {
         let admission = admission(8, 0);
         let mut held = Vec::new();
         let mut enter = async |control: Control| {
@@ -307,14 +306,14 @@ mod tests {
             tokio::time::advance(Duration::from_secs(1)).await;
             held.iter().filter(|(_, stranger, _)| stranger.was_crowded_out()).count()
         };
-        // What they leave free is as much as they have.
+        // Until then, at least as many slots are free as strangers hold.
         for expected in [0, 0, 0, 0, 0, 1] {
             assert_eq!(enter(Control::closed()).await, expected);
         }
     }
 
     #[tokio::test]
-    async fn one_client_has_so_many() {
+    async fn connections_of_one_client_are_limited() {
         let admission = admission(100, 2);
         let admit = async |address: &str| {
             let mut place = admission.place(0).await;
@@ -345,7 +344,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn proxies_in_front_may_have_any_number() {
+    async fn proxies_in_front_are_exempt_from_the_limit_per_client() {
         let admission = admission(100, 1);
         for _ in 0..3 {
             let mut place = admission.place(0).await;
@@ -355,7 +354,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn node_connections_are_not_counted_once_they_are_known() {
+    async fn connections_of_known_nodes_are_not_counted() {
         let admission = admission(100, 1);
         let address = "192.0.2.1".parse().unwrap();
         let mut held = Vec::new();
@@ -369,7 +368,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nodes_find_a_place_whatever_clients_and_strangers_hold() {
+    async fn clients_and_strangers_cannot_keep_nodes_out() {
         let admission = admission(1, 0);
         let _client = admission.place(0).await;
         let stranger = async || {
@@ -381,7 +380,7 @@ mod tests {
         for _ in 0..UNPROVEN {
             held.push(stranger().await);
         }
-        // A node gives its place back once it is known.
+        // A node gives its slot back once it is known.
         for _ in 0..2 {
             let waiting = tokio::spawn({
                 let admission = Arc::clone(&admission);

@@ -19,28 +19,28 @@ use crate::{
     telemetry::counters::Counter,
 };
 
-/// A connection that has waited for less than this is not idle.
+/// A connection is idle once it has waited this long for its next request.
 const IDLE: Duration = Duration::from_millis(100);
-/// Idle connections are closed only while strangers hold less than one place in this many. So a flood of silent
-/// strangers does not close all of them: each stranger has its time before it is closed for the next.
+/// Idle connections are closed only while strangers hold less than one slot in this many. Otherwise a flood of silent
+/// strangers would close all of them, because no stranger is closed before its time.
 const STRANGERS_SHARE: usize = 8;
 
-/// The connections of all workers that may be closed. Keeping track has a cost per connection, and none per request.
+/// The connections of all workers that can be closed. The cost is per connection, not per request.
 #[derive(Debug)]
 pub struct Room {
     strangers: Arc<Strangers>,
-    /// On the internal port, which has places of its own.
+    /// Strangers on the internal port, which has slots of its own.
     strangers_among_nodes: Arc<Strangers>,
-    /// Of each worker, so that none waits for another.
+    /// One per worker, so that no worker waits for another.
     connections: Box<[Connections]>,
     nodes: Box<[Connections]>,
-    /// Whose connections are looked at next, besides the worker's own.
+    /// The next worker to look at, besides the one that needs room.
     turn: AtomicUsize,
     idle_ended: Counter,
 }
 
 impl Room {
-    /// For this many workers.
+    /// Creates the record for this number of workers.
     pub fn new(workers: usize) -> Self {
         let of_each = || (0..workers.max(1)).map(|_| Connections::default()).collect();
         Self {
@@ -53,7 +53,7 @@ impl Room {
         }
     }
 
-    /// The connections that have named no served host.
+    /// The connections that have not named a served host.
     pub fn strangers(&self) -> &Arc<Strangers> {
         &self.strangers
     }
@@ -73,22 +73,22 @@ impl Room {
         &self.nodes[worker % self.nodes.len()]
     }
 
-    /// How many were closed while they waited for their next request.
+    /// How many idle connections were closed.
     pub fn idle_ended(&self) -> u64 {
         self.idle_ended.value()
     }
 
-    /// Closes a connection on the internal port to make a place for one of `worker`: a stranger that has had its time.
+    /// Closes a stranger on the internal port to free a slot for a connection of `worker`.
     ///
-    /// `None` if there is none.
+    /// Returns `None` if no stranger has been connected for long enough.
     pub fn make_for_node(&self, worker: usize) -> Option<Leaving> {
         self.strangers_among_nodes.crowd_out(worker, true).map(|()| Leaving(None))
     }
 
-    /// Closes a connection to make room for one of `worker`, when `taken` places are taken: a stranger that has had
-    /// its time or, as long as strangers are few, an idle connection.
+    /// Closes a connection to make room for one of `worker` while `taken` slots are taken: a stranger that has been
+    /// connected for long enough or, as long as there are few strangers, an idle connection.
     ///
-    /// `None` if none may be closed.
+    /// Returns `None` if there is none to close.
     pub fn make(&self, worker: usize, taken: usize) -> Option<Leaving> {
         if self.strangers.crowd_out(worker, true).is_some() {
             return Some(Leaving(None));
@@ -98,7 +98,7 @@ impl Room {
         }
         let own = worker % self.connections.len();
         let waiting = |index: usize| self.connections[index].waiting(IDLE);
-        // It is enough to look at one other worker, in turn: no idle connection is spared for long because of its
+        // One other worker, a different one each time, is enough: no idle connection is spared for long because of its
         // worker.
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let mut others = (0..self.connections.len())
@@ -119,8 +119,8 @@ impl Room {
 pub struct Leaving(Option<WeakControl>);
 
 impl Leaving {
-    /// Waits until it is gone, but no longer than `limit`: an idle HTTP/2 connection may answer first, and one of
-    /// another worker has to be woken. Without the wait, all of them would be closed in the meantime.
+    /// Waits until it is closed, up to `limit`: an idle HTTP/2 connection may send something first, and one of another
+    /// worker has to be woken. A caller that did not wait would close one connection after the other meanwhile.
     pub async fn gone(self, limit: Duration) {
         let until = Instant::now() + limit;
         yield_now().await;
@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    /// A connection of each of the workers, which came one after the other.
+    /// An idle connection for each of the workers, in this order.
     async fn idle(room: &Room, workers: &[usize]) -> Vec<Control> {
         let mut controls = Vec::new();
         for worker in workers {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_has_idled_longest_goes_first_whoever_serves_it() {
+    async fn the_connection_idle_longest_is_closed_first_on_any_worker() {
         let room = Room::new(2);
         let controls = idle(&room, &[0, 1, 0]).await;
         for expected in [[true, false, false], [true, true, false], [true, true, true]] {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn any_worker_may_have_the_only_one() {
+    async fn the_only_idle_connection_is_found_on_any_worker() {
         for owner in 0..5 {
             let room = Room::new(5);
             let controls = idle(&room, &[owner]).await;
@@ -175,23 +175,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn strangers_go_first_and_do_not_take_all_places() {
+    async fn strangers_are_closed_first_and_spare_idle_connections() {
         let room = Room::new(1);
         let controls = idle(&room, &[0, 0]).await;
         let stranger = room.strangers().add(0, Control::closed());
-        // Has not had its time, and is as many as may be.
+        // The stranger is too young, and strangers hold their full share.
         assert!(room.make(0, STRANGERS_SHARE).is_none());
         tokio::time::advance(IDLE).await;
         assert!(room.make(0, STRANGERS_SHARE).is_some());
         assert!(stranger.stranger().was_crowded_out());
         assert_eq!(ended(&controls), [false, false]);
-        // It is few where there are more places.
+        // With more slots, it is less than the share.
         assert!(room.make(0, STRANGERS_SHARE + 1).is_some());
         assert_eq!(ended(&controls), [true, false]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_for_its_end_waits_for_so_long_at_the_most() {
+    async fn waiting_for_the_close_has_a_limit() {
         let room = Room::new(1);
         let mut controls = idle(&room, &[0, 0]).await;
         for kept in [true, false] {

@@ -1,6 +1,7 @@
 //! Connects to backends even when no descriptor is left.
 //!
-//! An idle client connection is closed to free one, and requests of other nodes may use those that are held back for them.
+//! To free one, it closes an idle client connection. Requests of other nodes can use descriptors that are held back for
+//! them.
 
 use std::{
     error::Error,
@@ -18,12 +19,12 @@ use tower::Service;
 
 use crate::admission::{Admission, exhaustion::Exhaustion, spares::is_for_node};
 
-/// More than one, because a freed descriptor may go to a connection that is accepted at that moment.
+/// More than one, because the freed descriptor can go to a connection that is accepted at that moment.
 const TRIES: usize = 8;
-/// How long to wait until a connection that makes room is closed.
+/// How long to wait for a connection that makes room to close.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Connects with the inner connector, and again after making room.
+/// Connects with the inner connector, and tries again after making room.
 #[derive(Debug, Clone)]
 pub struct RoomConnector<C> {
     inner: C,
@@ -33,12 +34,12 @@ pub struct RoomConnector<C> {
 }
 
 impl<C> RoomConnector<C> {
-    /// For the connections of `worker`.
+    /// Creates the connector for the connections of `worker`.
     pub fn new(inner: C, admission: Arc<Admission>, worker: usize) -> Self {
         Self { inner, admission, worker, to_node: false }
     }
 
-    /// For connections to other nodes, which carry the requests of many clients.
+    /// Marks connections to other nodes, which carry the requests of many clients.
     #[must_use]
     pub fn to_node(self) -> Self {
         Self { to_node: true, ..self }
@@ -53,7 +54,7 @@ where
 {
     type Response = C::Response;
     type Error = ConnectError;
-    // Boxed: once a connection, not a request.
+    // Boxed once per connection, not per request.
     type Future = Pin<Box<dyn Future<Output = Result<C::Response, ConnectError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
@@ -62,12 +63,12 @@ where
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let Self { mut inner, admission, worker, to_node } = self.clone();
-        // Asked here, because the future may be polled by another task.
+        // Checked here because another task can poll the future.
         let for_node = to_node || is_for_node();
         Box::pin(async move {
             let spares = admission.spares();
             for _ in 1..TRIES {
-                // Descriptors for nodes are held back again before a client gets one.
+                // Before a client gets a descriptor, hold back those for nodes again.
                 if for_node || spares.restore().is_ok() {
                     let result = inner.call(uri.clone()).await;
                     let Some(error) = result.as_ref().err().and_then(exhaustion) else { return result };
@@ -83,7 +84,7 @@ where
     }
 }
 
-/// The system's error, if it has nothing left for the connection.
+/// Returns the system's error if it had nothing left for the connection.
 fn exhaustion(error: &ConnectError) -> Option<&io::Error> {
     error.source()?.downcast_ref::<io::Error>().filter(|error| Exhaustion::is_cause_of(error))
 }

@@ -1,4 +1,4 @@
-//! Descriptors that are held back for commands and other nodes, for when clients hold all others.
+//! Descriptors held back for commands and other nodes, for when clients hold all the others.
 
 use std::{
     io,
@@ -13,17 +13,17 @@ use tokio::task_local;
 
 use crate::admission::exhaustion::Exhaustion;
 
-/// One descriptor in this many is held back, but no more than `MOST`.
+/// One descriptor in this many is held back, up to `MOST`.
 const SHARE: u64 = 8;
 const MOST: usize = 32;
-/// With a limit below this, there are too few to hold any back.
+/// Below this limit, there are too few descriptors to hold any back.
 const LEAST_LIMIT: u64 = 64;
 
 task_local! {
     static FOR_NODE: ();
 }
 
-/// Runs `work`, which polls a request of another node: connections that it makes may use [`Spares`].
+/// Runs `work`, which polls a request of another node: connections that it opens may use [`Spares`].
 pub fn for_node<T>(work: impl FnOnce() -> T) -> T {
     FOR_NODE.sync_scope((), work)
 }
@@ -33,11 +33,11 @@ pub fn is_for_node() -> bool {
     FOR_NODE.try_with(|()| ()).is_ok()
 }
 
-/// Open descriptors without a use. One is closed to make room for a connection that matters more than those of
-/// clients. Half are for incoming connections, half for outgoing ones.
+/// Unused open descriptors. One is closed to make room for a connection that matters more than those of clients. Half
+/// are for incoming connections, half for outgoing ones.
 ///
-/// Code that serves clients [restores](Self::restore) them before it opens anything, so that the next free descriptor
-/// is held back again.
+/// Code that serves clients [restores](Self::restore) them before it opens anything, so the next free descriptor is
+/// held back again.
 #[derive(Debug)]
 pub struct Spares {
     /// How many each half holds.
@@ -59,22 +59,22 @@ impl Spares {
         if limit < LEAST_LIMIT { 0 } else { usize::try_from(limit / SHARE).unwrap_or(MOST).min(MOST) }
     }
 
-    /// Holds back `count` descriptors, an even number.
+    /// Holds back `count` descriptors, which must be an even number.
     ///
     /// # Errors
     ///
-    /// If the system has fewer.
+    /// If the system has too few.
     pub fn new(count: usize) -> io::Result<Self> {
         let spares = Self { most: count / 2, some_missing: AtomicBool::new(true), held: Mutex::default() };
         spares.restore()?;
         Ok(spares)
     }
 
-    /// Holds back as many as at first, again.
+    /// Opens descriptors until as many are held back as at first.
     ///
     /// # Errors
     ///
-    /// If the system has too few. Those that it had are kept.
+    /// If the system has too few. Those it had are kept.
     pub fn restore(&self) -> io::Result<()> {
         if !self.some_missing.load(Ordering::Relaxed) {
             return Ok(());
@@ -89,17 +89,17 @@ impl Spares {
         Ok(())
     }
 
-    /// Frees one to accept a connection, if `error` says that there was none. Returns whether it did.
+    /// Frees a descriptor for accepting a connection, if `error` says that there was none. Returns whether it did.
     pub fn free_incoming(&self, error: &io::Error) -> bool {
         self.free(error, |halves| &mut halves.incoming)
     }
 
-    /// Frees one to make a connection, if `error` says that there was none. Returns whether it did.
+    /// Frees a descriptor for opening a connection, if `error` says that there was none. Returns whether it did.
     pub fn free_outgoing(&self, error: &io::Error) -> bool {
         self.free(error, |halves| &mut halves.outgoing)
     }
 
-    /// Makes sure that there is one for the file that is read next.
+    /// Makes sure that there is a descriptor for the next file to read.
     pub fn ensure_one(&self) {
         if let Err(error) = UnixDatagram::unbound() {
             self.free_outgoing(&error);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_for_a_node_only_inside_of_for_node() {
+    fn is_for_node_is_true_only_inside_for_node() {
         assert!(!is_for_node());
         assert!(for_node(is_for_node));
         assert!(!is_for_node());

@@ -1,4 +1,4 @@
-//! Connections that have named no served host: which of them end early when they would keep others out.
+//! Strangers: connections that have not named a served host. Some are closed early when they would keep others out.
 
 use std::{
     collections::VecDeque,
@@ -13,31 +13,31 @@ use std::{
 use pmesh_layers::conn::Control;
 use tokio::time::Instant;
 
-/// How long a stranger is left alone while there is room for others, and when there is none: long enough for a first
-/// flight, which comes right behind the connection.
+/// How long a stranger is safe while there are free slots, and when there are none: long enough for its first flight,
+/// which follows right behind the connection.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PATIENCE_WHEN_FULL: Duration = Duration::from_millis(100);
 
-/// The strangers of all workers. They cost something once a connection, nothing a request.
+/// The strangers of all workers. The cost is per connection, not per request.
 #[derive(Debug)]
 pub struct Strangers {
     count: AtomicUsize,
-    /// One of each worker, so that none waits for another.
+    /// One per worker, so that no worker waits for another.
     queues: Box<[Mutex<Queue>]>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// In the order in which they came.
+    /// In the order in which they connected.
     waiting: VecDeque<Weak<Stranger>>,
-    /// Told to end; its input is still read.
+    /// The one told to end, whose input is still being read.
     ending: Option<Weak<Stranger>>,
-    /// At this length those that have been named or have ended are dropped: a constant cost for each connection.
+    /// At this length, connections that are named or closed are removed. This keeps the cost per connection constant.
     sweep_at: usize,
 }
 
 impl Strangers {
-    /// Of so many workers.
+    /// Creates the queues for this number of workers.
     pub fn new(workers: usize) -> Self {
         Self { count: AtomicUsize::new(0), queues: (0..workers.max(1)).map(|_| Mutex::default()).collect() }
     }
@@ -63,14 +63,14 @@ impl Strangers {
         Unnamed(stranger)
     }
 
-    /// How many there are, with those that are being turned away.
+    /// The number of strangers, including those that are being turned away.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Ends the oldest, those of `worker` first. Where nothing is left for others, it goes at once.
+    /// Closes the oldest stranger of `worker`. If no slots are left (`full`), of any worker, and at once.
     ///
-    /// `None`: there is none that has had its time.
+    /// Returns `None` if no stranger has been connected for long enough.
     pub fn crowd_out(&self, worker: usize, full: bool) -> Option<()> {
         let own = worker % self.queues.len();
         let crowded_out = lock(&self.queues[own]).crowd_out(full);
@@ -121,51 +121,51 @@ impl Queue {
     }
 }
 
-/// What a stranger may be told.
+/// What a stranger has been told:
 const NOTHING: u8 = 0;
-/// To wait no longer for the name.
+/// To stop waiting for more input.
 const END: u8 = 1;
-/// To wait for nothing.
+/// To leave at once.
 const LEAVE: u8 = 2;
 
-/// A connection that has named no served host so far.
+/// A connection that has not named a served host.
 #[derive(Debug)]
 pub struct Stranger {
     strangers: Arc<Strangers>,
     control: Control,
     since: Instant,
     told: AtomicU8,
-    /// The FIN is sent.
+    /// Whether the FIN has been sent.
     ended: AtomicBool,
-    /// Locked when a stranger waits for input, which is once or twice.
+    /// Locked when a stranger waits for input, which happens once or twice.
     task: Mutex<Option<Waker>>,
 }
 
-/// What a stranger may do for input.
+/// What a stranger may still do for input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
-    /// It is none: its gate is open.
+    /// It is no longer a stranger: its gate is open.
     Named,
-    /// Wait for it.
+    /// Wait for input.
     Wait,
-    /// Take what has come.
+    /// Read what has already arrived.
     TakeWhatIsThere,
     /// Nothing.
     Leave,
 }
 
 impl Stranger {
-    /// The gate is open.
+    /// Whether its gate is open.
     pub fn is_named(&self) -> bool {
         self.control.is_open()
     }
 
-    /// Whether it ended to make room.
+    /// Whether it was closed to make room.
     pub fn was_crowded_out(&self) -> bool {
         self.control.was_crowded_out()
     }
 
-    /// What it may do for input; its task is woken when it may do less.
+    /// What it may do for input. Its task is woken when that changes.
     pub fn patience(&self, cx: &Context<'_>) -> Patience {
         if self.is_named() {
             return Patience::Named;
@@ -192,21 +192,21 @@ impl Stranger {
     }
 }
 
-/// Counts as a stranger until dropped.
+/// Counts a connection as a stranger until dropped.
 #[derive(Debug)]
 pub struct Unnamed(Arc<Stranger>);
 
 impl Unnamed {
-    /// The stranger, which no longer counts when this is dropped.
+    /// The stranger, which stops counting when `self` is dropped.
     pub fn stranger(&self) -> &Arc<Stranger> {
         &self.0
     }
 
-    /// The FIN goes out: whoever has named nobody by now is turned away.
+    /// Notes that the FIN is going out: a connection that has not named a host by now is turned away.
     pub fn end(&self) {
         if !self.0.is_named() {
             self.0.ended.store(true, Ordering::Relaxed);
-            // A stop does not wait for it.
+            // So that shutdown does not wait for it.
             self.0.control.silence();
         }
     }
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_oldest_goes_first_and_has_its_time() {
+    async fn the_oldest_is_closed_first_but_not_too_early() {
         let strangers = Arc::new(Strangers::new(1));
         let all: Vec<_> = (0..3).map(|_| strangers.add(0, Control::closed())).collect();
         for full in [false, true] {
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(all.iter().map(told).collect::<Vec<_>>(), [END, NOTHING, NOTHING]);
         strangers.crowd_out(0, false).unwrap();
         assert_eq!(all.iter().map(told).collect::<Vec<_>>(), [LEAVE, END, NOTHING]);
-        // One at a time, and at once.
+        // Without free slots: one at a time, and at once.
         for expected in [[LEAVE, LEAVE, NOTHING], [LEAVE, LEAVE, LEAVE]] {
             strangers.crowd_out(0, true).unwrap();
             assert_eq!(all.iter().map(told).collect::<Vec<_>>(), expected);
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_has_named_a_host_stays() {
+    async fn connections_that_named_a_host_stay() {
         let strangers = Arc::new(Strangers::new(1));
         let (named, closed) = (Control::closed(), Control::closed());
         let _served = strangers.add(0, named.clone());
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn those_of_other_workers_go_when_nothing_is_left() {
+    async fn strangers_of_other_workers_go_only_without_free_slots() {
         let strangers = Arc::new(Strangers::new(3));
         let stranger = strangers.add(2, Control::closed());
         tokio::time::advance(PATIENCE).await;
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_that_have_ended_are_forgotten() {
+    async fn closed_and_named_connections_are_forgotten() {
         let strangers = Arc::new(Strangers::new(1));
         for _ in 0..1000 {
             strangers.add(0, Control::closed());

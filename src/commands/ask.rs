@@ -1,4 +1,4 @@
-//! Asking the node of this home, or another node through the mesh.
+//! Queries the node in this home, or another node through the mesh.
 
 use std::{io, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
 
@@ -16,27 +16,27 @@ use crate::{
     settings::{Admin, Settings},
 };
 
-/// How long the answer of another node may take.
+/// How long another node has to respond.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the node of this home answers to `GET path`.
+/// Sends `GET path` to the node in this home.
 pub(super) async fn get<T: DeserializeOwned>(settings: &Settings, path: &str) -> Result<T, Unreachable> {
     Client::new(&settings.admin).get(path).await.map_err(|error| Unreachable::of(error, settings))
 }
 
-/// What the node of this home answers to `POST path`.
+/// Sends `POST path` to the node in this home.
 pub(super) async fn post<T: DeserializeOwned>(settings: &Settings, path: &str) -> Result<T, Unreachable> {
     Client::new(&settings.admin).post(path).await.map_err(|error| Unreachable::of(error, settings))
 }
 
-/// Another node, which is asked over the mesh, as the node of this home.
+/// Another node, reached over the mesh with the identity of the node in this home.
 pub(super) struct OtherNode {
     client: NodeClient,
     name: NodeName,
 }
 
 impl OtherNode {
-    /// The one called `name` of those that the node of this home knows; `None` if that is the node itself.
+    /// Finds the node called `name` among those that the node in this home knows; `None` if it is that node itself.
     pub(super) async fn find(settings: &Settings, name: &NodeName) -> Result<Option<Self>, BoxError> {
         let StatusReport { node, peers, .. } = get(settings, "/v1/status").await?;
         if node.name == name.as_str() {
@@ -55,7 +55,7 @@ impl OtherNode {
         Ok(Some(Self { client, name: name.clone() }))
     }
 
-    /// What it answers to `GET path`.
+    /// Sends `GET path` to the node.
     pub(super) async fn get<T: DeserializeOwned>(&mut self, path: &'static str) -> Result<T, Unreachable> {
         match timeout(PATIENCE, self.client.get(path)).await {
             Ok(Ok((answer, _))) => Ok(answer),
@@ -65,108 +65,107 @@ impl OtherNode {
     }
 }
 
-/// Does something asynchronous, on this thread.
+/// Runs a future on this thread.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, BoxError>>) -> Result<T, BoxError> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
-/// Why a node cannot be asked. Each says what to do.
+/// Why a node cannot be reached. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreachable {
-    /// There is none.
+    /// No node is running.
     #[error(
-        "no node runs in the home {home}: nobody listens on {admin}\n  `pmesh` starts one; if one runs in another home, \
-         name that with --home or PMESH_HOME"
+        "no node is running in the home {home}: nothing listens on {admin}\n  start one with `pmesh`, or name the home of \
+         a running one with --home or PMESH_HOME"
     )]
     NoNode {
         /// The home.
         home: PathBuf,
-        /// Where it would be asked.
+        /// The address that was tried.
         admin: Admin,
     },
-    /// There is one, and it cannot be asked.
+    /// The running node has no admin API.
     #[error(
-        "node {node} (process {pid}), which runs in the home {home}, cannot be asked: it was started with admin = \
-         \"off\"\n  start it again without that"
+        "node {node} (process {pid}), which runs in the home {home}, has no admin API: it was started with admin = \
+         \"off\"\n  restart it without that setting"
     )]
     RunsWithout {
         /// The home.
         home: PathBuf,
-        /// Its name.
+        /// The name of the node.
         node: String,
-        /// Its process.
+        /// Its process id.
         pid: u32,
     },
-    /// There is one, and it is asked elsewhere.
+    /// The running node has its admin API at another address.
     #[error(
         "node {node} (process {pid}), which runs in the home {home}, does not listen on {admin}: it was started with \
-         admin = \"{its}\"\n  set --admin or PMESH_ADMIN to that"
+         admin = \"{its}\"\n  pass that value with --admin or PMESH_ADMIN"
     )]
     Elsewhere {
         /// The home.
         home: PathBuf,
-        /// Its name.
+        /// The name of the node.
         node: String,
-        /// Its process.
+        /// Its process id.
         pid: u32,
-        /// Where it was looked for.
+        /// The address that was tried.
         admin: Admin,
-        /// Where it is.
+        /// The address of the node.
         its: String,
     },
-    /// These settings say that it cannot be asked.
+    /// These settings turn the admin API off.
     #[error(
-        "the node of the home {home} cannot be asked because admin = \"off\"\n  set it to \"unix\" and restart the \
-         node"
+        "cannot reach the node in the home {home} because admin = \"off\"\n  set admin to \"unix\" and restart the node"
     )]
     Off {
         /// The home.
         home: PathBuf,
     },
-    /// It belongs to somebody else.
-    #[error("no permission to ask the node on {admin}{}", run_as(.owner))]
+    /// The socket belongs to another user.
+    #[error("no permission to connect to the node on {admin}{}", run_as(.owner))]
     Forbidden {
-        /// Where it is.
+        /// The address of the node.
         admin: Admin,
-        /// Who may.
+        /// The user who has permission.
         owner: Option<String>,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// It could not do what the command wants.
+    /// The node could not do what the command requested.
     #[error("{0}")]
     Failed(String),
-    /// It does not answer as it should.
-    #[error("the node on {admin} cannot be asked")]
+    /// The node did not respond as expected.
+    #[error("cannot query the node on {admin}")]
     Broken {
-        /// Where it is.
+        /// The address of the node.
         admin: Admin,
         /// What happened.
         source: ClientError,
     },
-    /// No node of that name is known.
-    #[error("node {by} knows no node {node}; it knows: {known}")]
+    /// The node in this home does not know a node of this name.
+    #[error("node {by} does not know node {node}; it knows: {known}")]
     Unknown {
-        /// Who was looked for.
+        /// The node that was looked for.
         node: NodeName,
-        /// Who was asked.
+        /// The node in this home.
         by: String,
-        /// Whom it knows.
+        /// The nodes that it knows.
         known: String,
     },
-    /// Another node takes too long.
-    #[error("node {node} has not answered for {} s", PATIENCE.as_secs())]
+    /// Another node took too long to respond.
+    #[error("node {node} did not respond within {} s", PATIENCE.as_secs())]
     Late {
-        /// Its name.
+        /// The name of the node.
         node: NodeName,
     },
-    /// Another node cannot be asked.
+    /// Another node cannot be reached.
     #[error(transparent)]
     Other(AskError),
 }
 
 impl Unreachable {
-    /// What an error means of the node of this home.
+    /// Interprets an error from the node in this home.
     fn of(error: ClientError, settings: &Settings) -> Self {
         let (home, admin) = (settings.home.clone(), settings.admin.clone());
         let source = match error {
@@ -187,7 +186,7 @@ impl Unreachable {
     }
 }
 
-/// Who runs the node of this home, as far as its files tell.
+/// The user who runs the node in this home, judging by the owner of its files.
 fn owner(settings: &Settings) -> Option<String> {
     let socket = if let Admin::Unix(path) = &settings.admin { path.as_path() } else { &settings.home };
     let owner = |path| std::fs::metadata(path).ok().map(|metadata| metadata.uid());

@@ -1,4 +1,4 @@
-//! `pmesh check`: what would be served, and what may be wrong with it.
+//! `pmesh check`: shows what would be served, with warnings.
 
 use std::{collections::HashMap, fmt::Write};
 
@@ -11,10 +11,10 @@ use crate::{
     settings::{Inherited, Listener, Loaded, Place, Route, in_matching_order, listeners},
 };
 
-/// What `pmesh check --json` prints.
+/// The JSON that `pmesh check --json` prints.
 #[derive(Debug, Serialize)]
 struct CheckReport {
-    /// Whether pmesh would start, apart from its ports.
+    /// Whether pmesh would start, not considering its ports.
     is_valid: bool,
     /// The files that were read.
     files: Vec<String>,
@@ -32,7 +32,7 @@ struct CheckedRoute {
     place: String,
     listeners: Vec<String>,
     answer: String,
-    /// File and line; or the flag, or the variable.
+    /// File and line, or the flag or variable.
     origin: String,
     inherited: Vec<Inherited>,
 }
@@ -43,7 +43,7 @@ struct CheckedProblem {
     message: String,
 }
 
-/// Prints the configuration, as lines or JSON.
+/// Returns the configuration as text or JSON.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ pub fn check(loaded: &Loaded, warnings: Vec<String>, json: bool) -> Result<Strin
     Ok(text)
 }
 
-/// Prints the errors, as JSON.
+/// Returns the errors as JSON.
 ///
 /// # Errors
 ///
@@ -76,7 +76,7 @@ pub fn failed_check(error: &(dyn std::error::Error + 'static)) -> Result<String,
     Ok(serde_json::to_string_pretty(&report)? + "\n")
 }
 
-/// The routes, in the order in which they are tried.
+/// Returns the routes in the order in which they are tried.
 fn routes(loaded: &Loaded) -> Vec<CheckedRoute> {
     let routes = &loaded.settings.routes;
     let inherited = loaded.inherited();
@@ -93,7 +93,7 @@ fn routes(loaded: &Loaded) -> Vec<CheckedRoute> {
     in_matching_order(routes).into_iter().map(checked).collect()
 }
 
-/// The route, followed by what it inherits.
+/// The route, followed by the settings that it inherits.
 fn lines(route: &CheckedRoute) -> String {
     let CheckedRoute { place, answer, listeners, inherited, .. } = route;
     let usual = Listener::USUAL.map(|listener| listener.name().to_owned());

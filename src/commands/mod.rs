@@ -1,4 +1,4 @@
-//! Commands that ask a running node, check its configuration, or change the secret in the home.
+//! Commands that query or control a running node, check its configuration, or change the secret in the home.
 
 mod ask;
 mod check;

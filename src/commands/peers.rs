@@ -1,4 +1,4 @@
-//! `pmesh peers`: the nodes that a node knows.
+//! `pmesh peers`: shows the nodes that a node knows.
 
 use pmesh_layers::identity::NodeName;
 use tower::BoxError;
@@ -13,11 +13,11 @@ use crate::{
     settings::Settings,
 };
 
-/// The nodes that the node of this home knows, or those that `other` knows: a table, or JSON.
+/// Returns the nodes that the node in this home knows, or those that `other` knows, as a table or JSON.
 ///
 /// # Errors
 ///
-/// [`Unreachable`](super::Unreachable); or the home or the secret cannot be used.
+/// [`Unreachable`](super::Unreachable), or that the home or the secret cannot be used.
 pub fn peers(settings: &Settings, other: Option<&NodeName>, json: bool) -> Result<String, BoxError> {
     let report: PeersReport = block_on(async {
         if let Some(other) = other
@@ -57,7 +57,7 @@ fn row(peer: &PeerReport) -> [String; 9] {
     ]
 }
 
-/// Those that a node serves, in short.
+/// The routes that a node serves, in short form.
 pub(super) fn routes(routes: &[Route]) -> String {
     if routes.is_empty() {
         return "nothing".to_owned();
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_known_is_a_dash() {
+    fn unknown_values_are_dashes() {
         let known = PeerReport {
             name: "berlin".to_owned(),
             addresses: vec!["10.0.0.1:8443".to_owned(), "a:1".to_owned()],

@@ -1,18 +1,18 @@
-//! `pmesh reload`: reads the configuration again and tells what changed.
+//! `pmesh reload`: reloads the configuration and shows what changed.
 
 use tower::BoxError;
 
 use super::ask::{block_on, post};
 use crate::{admin::ReloadReport, columns::columns, mesh::ListenerReport, settings::Settings};
 
-/// How many names are printed of each kind. JSON has all.
+/// How many names of each kind are printed. JSON has all.
 const SHOWN: usize = 20;
 
-/// Lets the node of this home read its configuration again, and says what has changed: lines for people, or JSON.
+/// Makes the node in this home reload its configuration, and returns what changed, as text or JSON.
 ///
 /// # Errors
 ///
-/// [`Unreachable`](super::Unreachable): with the node's own words if the configuration cannot be used.
+/// [`Unreachable`](super::Unreachable). If the configuration cannot be used, it has the node's own message.
 pub fn reload(settings: &Settings, json: bool) -> Result<String, BoxError> {
     let report: ReloadReport = block_on(async { Ok(post(settings, "/v1/reload").await?) })?;
     if json { Ok(serde_json::to_string_pretty(&report)? + "\n") } else { Ok(text(&report)) }
@@ -54,7 +54,7 @@ mod tests {
     use crate::admin::ChangesReport;
 
     #[test]
-    fn only_what_has_changed_is_printed() {
+    fn only_changes_are_printed() {
         let same = ReloadReport { generation: 2, took_ms: 3, ..ReloadReport::default() };
         assert_eq!(text(&same), "reloaded in 3 ms, generation 2\nnothing has changed\n");
         let changed = ReloadReport {

@@ -1,4 +1,4 @@
-//! `pmesh routes`: what is served.
+//! `pmesh routes`: shows what is served.
 
 use tower::BoxError;
 
@@ -9,7 +9,7 @@ use crate::{
     settings::Settings,
 };
 
-/// What the node of this home serves: a table, or JSON.
+/// Returns the routes that the node in this home serves, as a table or JSON.
 ///
 /// # Errors
 ///
@@ -20,7 +20,7 @@ pub fn routes(settings: &Settings, json: bool) -> Result<String, BoxError> {
         return Ok(serde_json::to_string_pretty(&report)? + "\n");
     }
     if report.routes.is_empty() {
-        return Ok("no routes: nothing is served\n".to_owned());
+        return Ok("no routes, so nothing is served\n".to_owned());
     }
     Ok(table(&report))
 }
@@ -30,7 +30,7 @@ fn table(report: &RoutesReport) -> String {
     columns(&std::iter::once(heading).chain(report.routes.iter().flat_map(rows)).collect::<Vec<_>>())
 }
 
-/// One for each host and path.
+/// One row per host and path.
 fn rows(route: &RouteReport) -> impl Iterator<Item = [String; 4]> {
     let or_dash = |texts: Vec<String>| if texts.is_empty() { "-".to_owned() } else { texts.join(", ") };
     let rest = [or_dash(route.listeners.clone()), answer(route), or_dash(options(route))];
@@ -43,7 +43,7 @@ fn rows(route: &RouteReport) -> impl Iterator<Item = [String; 4]> {
     })
 }
 
-/// Where requests go, or the answer that they get.
+/// What the route answers with.
 fn answer(route: &RouteReport) -> String {
     match (&route.redirect, &route.respond) {
         (Some(redirect), _) => format!("redirect {redirect}"),
@@ -52,7 +52,7 @@ fn answer(route: &RouteReport) -> String {
     }
 }
 
-/// Those that are set, as in the configuration.
+/// The options that are set, named as in the configuration.
 fn options(route: &RouteReport) -> Vec<String> {
     let switch = |is_on: bool, key: &str| is_on.then(|| key.to_owned());
     let text = |key: &str, value: &Option<String>| value.as_ref().map(|value| format!("{key} {value}"));
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_route_is_a_line_for_each_host() {
+    fn a_route_has_a_line_per_host_and_path() {
         let plain = RouteReport {
             name: "app".to_owned(),
             hosts: vec!["a.test".to_owned(), "*.a.test".to_owned()],

@@ -18,15 +18,15 @@ use crate::{
     settings::{SecretSource, Settings},
 };
 
-/// More than this is no secret.
+/// Anything longer is not a secret.
 const READ_LIMIT: u64 = 1024;
 
-/// Does what is asked of the secret, and gives what to print.
+/// Runs the command, and returns what to print.
 ///
 /// # Errors
 ///
-/// The secret cannot be read or written; or it is given from outside, where only who gives it can change it. They say
-/// what to do.
+/// If the secret cannot be read or written, or if it is set outside the home and has to be changed there. The messages
+/// say what to do.
 pub fn secret(settings: &Settings, command: &SecretCommand) -> Result<String, BoxError> {
     match command {
         SecretCommand::Show => Ok(format!("{}\n", *Secrets::load(&settings.secret)?.new_one().expose_hex())),
@@ -34,7 +34,7 @@ pub fn secret(settings: &Settings, command: &SecretCommand) -> Result<String, Bo
         SecretCommand::Set { file, force } => {
             own(settings)?;
             set(&settings.home, &read(file.as_deref())?, *force)?;
-            Ok(format!("the secret of {} is set\n{}", settings.home.display(), taken(settings)?))
+            Ok(format!("secret set in {}\n{}", settings.home.display(), taken(settings)?))
         }
         SecretCommand::Rotate { given } => {
             own(settings)?;
@@ -44,35 +44,35 @@ pub fn secret(settings: &Settings, command: &SecretCommand) -> Result<String, Bo
             };
             rotate(&settings.home, &new)?;
             Ok(format!(
-                "there is a new secret; until the rotation is finished, the old one is accepted as well\n{}\
-                 give it to each other node: pmesh secret show | ssh NODE pmesh secret rotate --set -\n\
+                "rotation started: the old secret is still accepted until you finish it\n{}\
+                 send the new secret to each other node: pmesh secret show | ssh NODE pmesh secret rotate --set -\n\
                  give clients the new authority: pmesh ca --next\n\
-                 when all have it, on each node: pmesh secret rotate --finish\n",
+                 once all of them have it, run on each node: pmesh secret rotate --finish\n",
                 taken(settings)?
             ))
         }
         SecretCommand::Finish => {
             own(settings)?;
             finish(&settings.home)?;
-            Ok(format!("the old secret is gone\n{}", taken(settings)?))
+            Ok(format!("rotation finished: the old secret is removed\n{}", taken(settings)?))
         }
     }
 }
 
-/// Tells the node that runs in this home to use what is there now, and gives a line about it.
+/// Tells the node running in this home to reread the secret, and returns a line about the outcome.
 fn taken(settings: &Settings) -> Result<String, BoxError> {
     let expected = SecretReport::of(&Secrets::load(&settings.secret)?)?;
     let answer = block_on(async { Ok(post::<SecretReport>(settings, "/v1/secret/reload").await) })?;
     Ok(match answer {
-        Ok(report) if report == expected => "the node that runs in this home uses it from now on\n".to_owned(),
-        Ok(_) => "the node that runs in this home uses another secret, which is not in this home\n".to_owned(),
+        Ok(report) if report == expected => "the node running in this home has applied the change\n".to_owned(),
+        Ok(_) => "the node running in this home uses another secret, which is not in this home\n".to_owned(),
         Err(Unreachable::NoNode { .. }) => String::new(),
-        Err(Unreachable::Failed(error)) => format!("the node that runs in this home does not use it: {error}\n"),
-        Err(_) => "a node that runs in this home uses it within a second\n".to_owned(),
+        Err(Unreachable::Failed(error)) => format!("the node running in this home cannot apply the change: {error}\n"),
+        Err(_) => "a node running in this home applies the change within a second\n".to_owned(),
     })
 }
 
-/// Refuses where the secret is not the home's own.
+/// Fails if the secret is not in the home.
 fn own(settings: &Settings) -> Result<(), GivenElsewhere> {
     match &settings.secret {
         SecretSource::Home(_) => Ok(()),
@@ -81,25 +81,25 @@ fn own(settings: &Settings) -> Result<(), GivenElsewhere> {
     }
 }
 
-/// The secret is not in the home, so that it is not for these commands to change.
+/// The secret is not in the home, so these commands cannot change it.
 #[derive(Debug, thiserror::Error)]
 enum GivenElsewhere {
     #[error(
-        "the secret is in {path}, which {origin} names, so it is changed there: to rotate it, copy that file to \
-         {path}.old, then move a new one into its place, and remove {path}.old when all nodes have the new one; a node \
-         that runs takes each step by itself"
+        "the secret is in {path}, as set by {origin}; change it there\n  to rotate it, copy that file to {path}.old, move \
+         a new one into its place, and remove {path}.old once all nodes have the new secret; a running node follows \
+         each step by itself"
     )]
     File { origin: String, path: PathBuf },
     #[error(
-        "the secret is given by {origin}, so it is changed there, and counts from the next start; to rotate it without \
-         a gap, give it by secret_file instead, with the old one in a file of that name and .old"
+        "the secret is set by {origin}; change it there and restart the node\n  to rotate it without a gap, use \
+         secret_file instead, with the old secret in a second file of the same name plus .old"
     )]
     Text { origin: String },
 }
 
-/// A secret from a file, or from standard input where none is named, or `-` is.
+/// Reads a secret from a file, or from standard input if no file is named or it is `-`.
 fn read(file: Option<&Path>) -> Result<Secret, BoxError> {
-    // Reserved in full, since growing would leave a copy behind.
+    // Reserved in full: a string that grows leaves copies behind.
     let mut text = Zeroizing::new(String::with_capacity(usize::try_from(READ_LIMIT)?));
     let origin = match file.filter(|file| *file != Path::new("-")) {
         Some(file) => {

@@ -1,4 +1,4 @@
-//! `pmesh status`: what a node is and does.
+//! `pmesh status`: shows the state of a node.
 
 use pmesh_layers::identity::NodeName;
 use tower::BoxError;
@@ -15,11 +15,11 @@ use crate::{
     settings::{Settings, and_included},
 };
 
-/// What the node of this home is and does, or the one called `other`: lines for people, or JSON.
+/// Returns the state of the node in this home, or of the one called `other`, as text or JSON.
 ///
 /// # Errors
 ///
-/// [`Unreachable`](super::Unreachable); or the home or the secret cannot be used.
+/// [`Unreachable`](super::Unreachable), or that the home or the secret cannot be used.
 pub fn status(settings: &Settings, other: Option<&NodeName>, json: bool) -> Result<String, BoxError> {
     let status: StatusReport = block_on(async {
         if let Some(other) = other
@@ -32,7 +32,7 @@ pub fn status(settings: &Settings, other: Option<&NodeName>, json: bool) -> Resu
     if json { Ok(serde_json::to_string_pretty(&status)? + "\n") } else { Ok(columns(&rows(&status))) }
 }
 
-/// What another node tells.
+/// Collects the report from another node.
 async fn report_of(mut node: OtherNode) -> Result<StatusReport, Unreachable> {
     Ok(StatusReport {
         node: node.get("/v1/node").await?,
@@ -85,7 +85,7 @@ fn configuration_line(configuration: &ConfigurationReport) -> String {
 
 fn registry_line(registry: &RegistryReport) -> String {
     let Some(servers) = &registry.servers else { return "none".to_owned() };
-    let state = if registry.connected { "there" } else { "away" };
+    let state = if registry.connected { "connected" } else { "disconnected" };
     let since = registry.since.map(|moment| format!(" for {}", since(moment))).unwrap_or_default();
     let error = registry.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
     format!("{servers}, {state}{since}{error}")
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_configuration_is_one_line() {
+    fn the_configuration_is_shown_in_one_line() {
         let first =
             ConfigurationReport { pid: 1, generation: 1, since: u64::MAX, file: None, included: 0, error: None };
         assert_eq!(configuration_line(&first), "no file");
@@ -106,13 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn the_registry_is_told_in_a_line() {
+    fn the_registry_is_shown_in_one_line() {
         let none = RegistryReport { servers: None, connected: false, since: None, error: None, unbelieved: 0 };
         assert_eq!(registry_line(&none), "none");
         let there =
             RegistryReport { servers: Some("nats://a:1".to_owned()), connected: true, since: Some(u64::MAX), ..none };
-        assert_eq!(registry_line(&there), "nats://a:1, there for 0s");
+        assert_eq!(registry_line(&there), "nats://a:1, connected for 0s");
         let away = RegistryReport { connected: false, error: Some("refused".to_owned()), ..there };
-        assert_eq!(registry_line(&away), "nats://a:1, away for 0s: refused");
+        assert_eq!(registry_line(&away), "nats://a:1, disconnected for 0s: refused");
     }
 }

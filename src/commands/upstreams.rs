@@ -1,4 +1,4 @@
-//! `pmesh upstreams`: the endpoints and their state.
+//! `pmesh upstreams`: shows the endpoints and their state.
 
 use tower::BoxError;
 
@@ -12,7 +12,7 @@ use crate::{
     settings::Settings,
 };
 
-/// The endpoints that the node of this home sends requests to, and how they are: a table, or JSON.
+/// Returns the endpoints that the node in this home uses, with their state, as a table or JSON.
 ///
 /// # Errors
 ///
@@ -23,7 +23,7 @@ pub fn upstreams(settings: &Settings, json: bool) -> Result<String, BoxError> {
         return Ok(serde_json::to_string_pretty(&report)? + "\n");
     }
     if report.endpoints.is_empty() {
-        return Ok("no endpoints: nothing is served\n".to_owned());
+        return Ok("no endpoints: no route has an upstream\n".to_owned());
     }
     Ok(table(&report))
 }
@@ -58,7 +58,7 @@ fn row(endpoint: &EndpointReport) -> [String; 7] {
     ]
 }
 
-/// The first one, so that a line stays readable.
+/// The first route and how many more there are, so that a line stays readable.
 fn routes(routes: &[String]) -> String {
     let Some(first) = routes.first() else { return "-".to_owned() };
     match routes.len() - 1 {
@@ -87,7 +87,7 @@ mod tests {
     use crate::admin::ErrorReport;
 
     #[test]
-    fn an_endpoint_is_a_line_and_its_last_failure_another() {
+    fn an_endpoint_and_its_last_failure_have_a_line_each() {
         let route = |host: &str| format!("{host}/");
         let unknown = EndpointReport {
             address: "127.0.0.1:9001".to_owned(),
@@ -106,7 +106,7 @@ mod tests {
             address: "h2://b:443".to_owned(),
             routes: vec![route("a.test"), route("b.test"), route("c.test")],
             state: EndpointState::Failed,
-            // In the future, which is now.
+            // A time in the future counts as now.
             since: Some(u64::MAX),
             consecutive_failures: 3,
             left_alone_until: Some(0),
@@ -126,7 +126,7 @@ mod tests {
         );
         let backing_off = EndpointReport { left_alone_until: Some(u64::MAX), ..failed.clone() };
         assert!(failure(&backing_off).contains("; backing off for "), "{}", failure(&backing_off));
-        let is_over = EndpointReport { state: EndpointState::Ok, ..failed };
-        assert_eq!(failure(&is_over), "  last failure 0s ago: refused\n");
+        let recovered = EndpointReport { state: EndpointState::Ok, ..failed };
+        assert_eq!(failure(&recovered), "  last failure 0s ago: refused\n");
     }
 }

@@ -1,4 +1,4 @@
-//! The backend: a page, an echo over WebSocket, and a health check.
+//! The demo's backend: a page, an echo over WebSocket, and a health check.
 
 use std::{
     io,
@@ -33,11 +33,11 @@ use super::seen::Seen;
 /// The longest message that is echoed, in bytes.
 const MAX_MESSAGE: usize = 64 * 1024;
 
-/// A backend that serves until it is dropped, on a thread of its own.
+/// A backend that runs on its own thread until it is dropped.
 #[derive(Debug)]
 pub(super) struct Backend {
     address: SocketAddr,
-    /// `None` only in `drop`; its end is what tells the thread to stop.
+    /// `None` only in `drop`. Dropping the sender stops the thread.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -52,7 +52,7 @@ impl Backend {
         let thread = thread::Builder::new().name("demo-backend".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    // An error of the receiver is the end of the sender.
+                    // The receiver gets an error when the sender is dropped.
                     _ = stopped => {}
                     _ = axum::serve(listener, app().into_make_service_with_connect_info::<Upstream>()) => {}
                 }
@@ -61,7 +61,7 @@ impl Backend {
         Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -71,17 +71,17 @@ impl Drop for Backend {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread was reported when it happened.
+            // A panic of the thread has already been reported.
             let _ = thread.join();
         }
     }
 }
 
-/// The backend has no address to listen on.
+/// The backend cannot listen on its address.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot listen on {ip} for the demo's backend\n  it is the first address of subnet_service; where the system has \
-     no other loopback address than 127.0.0.1, choose --subnet-service 127.0.0.0/24"
+    "cannot listen on {ip} for the demo's backend\n  it is the first address of subnet_service; if 127.0.0.1 is the only \
+     loopback address on this system, use --subnet-service 127.0.0.0/24"
 )]
 struct NoAddress {
     ip: Ipv4Addr,
@@ -89,7 +89,7 @@ struct NoAddress {
     error: io::Error,
 }
 
-/// A connection that the proxy has opened.
+/// A connection from the proxy.
 #[derive(Debug, Clone)]
 struct Upstream {
     source: SocketAddr,
@@ -134,7 +134,7 @@ async fn websocket(
 async fn echo(mut socket: WebSocket, greeting: String) {
     let mut next = Some(Message::text(greeting));
     while let Some(message) = next {
-        // Pings and closes are answered below.
+        // axum answers pings and closes itself.
         if matches!(message, Message::Text(_) | Message::Binary(_)) && socket.send(message).await.is_err() {
             return;
         }

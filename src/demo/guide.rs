@@ -1,4 +1,4 @@
-//! What the demo prints at its start: what runs where, and lines to paste.
+//! The text that the demo prints at startup: what runs where, and commands to paste.
 
 use std::{
     env,
@@ -9,19 +9,19 @@ use std::{
 use super::shell::{path_word, program, word};
 use crate::settings::{Port, SecretSource, Settings, summary};
 
-/// The host that the demo serves. curl and browsers know the address of each name below `localhost` without a lookup.
+/// The host that the demo serves. curl and browsers resolve names below `localhost` without a lookup.
 pub(super) const HOST: &str = "demo.localhost";
 
-/// The text.
+/// The text, with the addresses and paths of this run.
 #[derive(Debug)]
 pub(super) struct Guide<'a> {
     settings: &'a Settings,
     backend: SocketAddr,
-    /// As the shell knows this program.
+    /// The command that starts this program.
     program: String,
 }
 
-/// A line to paste.
+/// A command to paste.
 #[derive(Debug)]
 struct Step {
     what: &'static str,
@@ -30,7 +30,7 @@ struct Step {
 }
 
 impl<'a> Guide<'a> {
-    /// `settings` hold the ports that were bound.
+    /// `settings` has the ports that were bound.
     pub(super) fn new(settings: &'a Settings, backend: SocketAddr) -> Self {
         Self { settings, backend, program: program() }
     }
@@ -50,12 +50,12 @@ impl<'a> Guide<'a> {
         let (curl, url, ip) = (self.curl(), format!("http://{HOST}:{port}"), self.reached_at());
         [
             Step {
-                what: "The backend says what it saw of the request:",
+                what: "The backend shows the request as it arrived:",
                 command: format!("{curl} {url}"),
-                seen: "a text with X-Forwarded-For, and the address 127.x.y.z that pmesh came from",
+                seen: "X-Forwarded-For and other headers, and the address 127.x.y.z that pmesh connected from",
             },
             Step {
-                what: "A WebSocket, held open for a second. Each one takes a connection to the backend:",
+                what: "A WebSocket, held open for a second. Each has its own connection to the backend:",
                 command: format!(
                     "{curl} -siN --max-time 1 -H 'Connection: Upgrade' -H 'Upgrade: websocket' \
                      -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' {url}/ws"
@@ -63,7 +63,7 @@ impl<'a> Guide<'a> {
                 seen: "101 Switching Protocols, then the backend's \"hello\"",
             },
             Step {
-                what: "Who names no host that is served gets silence:",
+                what: "A request that does not name a served host gets silence:",
                 command: format!("curl {}", word(&format!("http://{}", SocketAddr::new(ip, port)))),
                 seen: "curl: (52) Empty reply from server",
             },
@@ -75,24 +75,25 @@ impl<'a> Guide<'a> {
         let trusting = format!("--cacert <({})", self.authority());
         [
             Step {
-                what: "With TLS, by a certificate that was issued just for this name:",
+                what: "With TLS, and a certificate issued for this name:",
                 command: format!("{curl} {trusting} {url}"),
                 seen: "the same text, with X-Forwarded-Proto: https",
             },
             Step {
-                what: "The version of HTTP that was spoken:",
+                what: "The HTTP version in use:",
                 command: format!("{curl} --http2 -so /dev/null -w '%{{http_version}}\\n' {trusting} {url}"),
                 seen: "2",
             },
             Step {
-                what: "Silence once more, in the middle of the handshake:",
+                what: "Silence again, this time during the TLS handshake:",
                 command: format!("curl -k {}", word(&format!("https://{}", SocketAddr::new(ip, port)))),
-                seen: "curl: (35) ..., because not a byte comes back, not even an alert",
+                seen: "curl: (35) ..., because nothing comes back, not even a TLS alert",
             },
         ]
     }
 
-    /// `curl` for the demo's host, which it takes to be on the loopback address.
+    /// `curl`, with an option for the demo's host if that does not resolve to the listeners: curl takes it to be on
+    /// loopback.
     fn curl(&self) -> String {
         match self.reached_at() {
             _ if self.is_found_by_name() => "curl".to_owned(),
@@ -101,19 +102,19 @@ impl<'a> Guide<'a> {
         }
     }
 
-    /// Whether `demo.localhost` leads to the listeners.
+    /// Whether `demo.localhost` resolves to the listeners.
     fn is_found_by_name(&self) -> bool {
         let is_found = |ip: &IpAddr| ip.is_unspecified() || *ip == Ipv4Addr::LOCALHOST || *ip == Ipv6Addr::LOCALHOST;
         self.settings.bind.iter().any(is_found)
     }
 
-    /// The address of the listeners, for who does not know the name.
+    /// The address of the listeners, for requests without the name.
     fn reached_at(&self) -> IpAddr {
         let named = self.settings.bind.iter().find(|ip| !ip.is_unspecified());
         named.copied().unwrap_or(Ipv4Addr::LOCALHOST.into())
     }
 
-    /// What prints the authority that these settings lead to.
+    /// The command that prints the authority for these settings.
     fn authority(&self) -> String {
         let program = &self.program;
         match &self.settings.secret {
@@ -133,7 +134,7 @@ impl fmt::Display for Guide<'_> {
         for line in summary(self.settings).lines() {
             writeln!(f, "  {line}")?;
         }
-        writeln!(f, "  backend   {}, which pmesh comes to from {subnet_dialer}", self.backend)?;
+        writeln!(f, "  backend   {}, to which pmesh connects from {subnet_dialer}", self.backend)?;
         match secret {
             SecretSource::Given { origin, .. } => writeln!(f, "  secret    in {origin}")?,
             SecretSource::File { path, .. } | SecretSource::Home(path) => {
@@ -143,13 +144,17 @@ impl fmt::Display for Guide<'_> {
         if self.is_found_by_name() {
             f.write_char('\n')?;
             if let Some(port) = number(*http) {
-                writeln!(f, "In a browser on this machine: http://{HOST}:{port}")?;
+                writeln!(f, "Open in a browser on this machine: http://{HOST}:{port}")?;
             }
             if let Some(port) = number(*https) {
-                writeln!(f, "In one that trusts the authority (`{}`): https://{HOST}:{port}", self.authority())?;
+                writeln!(
+                    f,
+                    "With TLS, if the browser trusts the authority (`{}`): https://{HOST}:{port}",
+                    self.authority()
+                )?;
             }
         }
-        writeln!(f, "\nTo paste into bash or zsh, in another terminal and in this folder:")?;
+        writeln!(f, "\nPaste these into bash or zsh, in another terminal in this folder:")?;
         for Step { what, command, seen } in self.steps() {
             writeln!(f, "\n# {what}\n{command}\n#   -> {seen}")?;
         }
@@ -211,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_is_off_is_not_spoken_of() {
+    fn a_port_that_is_off_is_not_mentioned() {
         assert_eq!(commands(&text(&["--http", "off"], None)).len(), 3);
         let text = text(&["--https", "off"], None);
         assert_eq!(commands(&text).len(), 3);
@@ -219,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn another_address_is_named() {
+    fn commands_name_another_address() {
         let shown = text(&["--bind", "192.0.2.1"], None);
         assert!(!shown.contains("browser"), "{shown}");
         let commands = commands(&shown);
@@ -230,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_authority_is_the_one_of_the_secret() {
+    fn the_authority_belongs_to_the_secret() {
         assert!(text(&[], None).contains("<(./pmesh ca)"));
         assert!(text(&["--secret-file", "/x/y"], None).contains("<(./pmesh ca --secret-file /x/y)"));
         let given = text(&["--home", "/x"], Some(&"1".repeat(64)));

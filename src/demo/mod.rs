@@ -1,4 +1,4 @@
-//! `pmesh demo`: a backend in the same process, a route to it, and lines to paste that show what the proxy does.
+//! `pmesh demo`: a backend in the same process, a route to it, and commands to paste that show what the proxy does.
 
 mod backend;
 mod guide;
@@ -24,16 +24,16 @@ use crate::{
     settings::{Route, Settings, endpoint::Endpoint},
 };
 
-/// Serves the demo's backend, beside the routes that `source` has, until a signal stops it.
+/// Serves the demo's backend, in addition to the routes of `source`, until a signal stops it.
 ///
 /// # Errors
 ///
-/// As [`run`](crate::server::run::run), or when there is no address for the backend, or when the settings have a route for
-/// `demo.localhost` themselves.
+/// The errors of [`run`](crate::server::run::run); or there is no address for the backend; or the settings have their
+/// own route for `demo.localhost`.
 pub fn run(source: Source) -> Result<(), BoxError> {
     let backend = Backend::start(first_usable(source.load()?.settings.subnet_service))?;
     let address = backend.address();
-    // Again at each reload, for which the backend stays where it is.
+    // Called again on each reload. The backend stays where it is.
     let configuration = Configuration::adjusted(source, move |settings| {
         settings.routes.push(route(settings, address)?);
         Ok(())
@@ -42,14 +42,14 @@ pub fn run(source: Source) -> Result<(), BoxError> {
     let server = Server::prepare(configuration, loaded)?;
     let settings = server.settings();
     let guide = Guide::new(&settings, address);
-    // Nobody may be reading; the demo goes on.
+    // The demo runs even if nobody reads its output.
     let mut stdout = io::stdout().lock();
     let _ = write!(stdout, "{guide}").and_then(|()| stdout.flush());
     drop(stdout);
     server.serve()
 }
 
-/// The network's own address and the broadcast address are left out.
+/// Skips the network's own address and the broadcast address.
 fn first_usable(net: Ipv4Net) -> Ipv4Addr {
     net.hosts().next().unwrap_or(net.addr())
 }
@@ -57,7 +57,7 @@ fn first_usable(net: Ipv4Net) -> Ipv4Addr {
 fn route(settings: &Settings, backend: SocketAddr) -> Result<Route, BoxError> {
     let (pattern, root) = (HOST.parse()?, PathPrefix::root().into());
     if settings.routes.iter().flat_map(Route::places).any(|place| *place.host == pattern && *place.path == root) {
-        return Err(format!("{HOST} is the demo's own host: a route of yours needs another host, or a path").into());
+        return Err(format!("the demo uses the host {HOST} itself: give your route another host, or a path").into());
     }
     Ok(Route::to(pattern, Endpoint::http(backend), settings))
 }

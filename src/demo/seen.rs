@@ -1,4 +1,4 @@
-//! Sends a request back to its client, as the backend saw it.
+//! Returns a request to its client as the backend saw it.
 
 use std::{
     fmt::{self, Write},
@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 
 const PAGE: &str = include_str!("page.html");
 
-/// The fields that the proxy sets or passes on, in the order in which they are shown.
+/// The headers to show, in this order: those that the proxy sets or forwards.
 const FIELDS: [&str; 9] = [
     "Host",
     "X-Forwarded-For",
@@ -22,13 +22,13 @@ const FIELDS: [&str; 9] = [
     "X-Request-Id",
 ];
 
-/// One request, as it arrived.
+/// A request as it arrived.
 #[derive(Debug)]
 pub(super) struct Seen {
     fields: Vec<(&'static str, String)>,
     source: SocketAddr,
     backend: Option<SocketAddr>,
-    /// Which request of its connection it is, from 1.
+    /// The number of this request on its connection, starting at 1.
     request: u64,
 }
 
@@ -67,16 +67,16 @@ impl Seen {
             ("{named}", self.named()),
             ("{connection}", self.connection()),
         ];
-        // What was put in has no brace of its own left, so no spot is filled twice.
+        // Braces in inserted text are escaped, so no placeholder is filled twice.
         let page = spots.iter().fold(PAGE.to_owned(), |page, (spot, text)| {
             page.replace(&format!("{{{spot}}}"), &Escaped(text).to_string())
         });
         page.replace("{{rows}}", &rows)
     }
 
-    /// For those who come by WebSocket.
+    /// For WebSocket clients.
     pub(super) fn greeting(&self) -> String {
-        format!("hello from {}; pmesh came from {}; what you send comes back\n", self.backend(), self.source)
+        format!("hello from {}; pmesh connected from {}; this echoes what you send\n", self.backend(), self.source)
     }
 
     fn rows(&self) -> impl Iterator<Item = (&'static str, String)> {
@@ -89,14 +89,14 @@ impl Seen {
             "https" => "the ClientHello of your TLS handshake",
             _ => "the Host of your request",
         };
-        format!("pmesh wrote you no byte before {by} named a host that it serves.")
+        format!("pmesh sent you nothing until {by} named a host that it serves.")
     }
 
     fn connection(&self) -> String {
         match self.request {
             1 => format!("It opened a new connection for this request, from {}.", self.source),
             request => {
-                format!("It kept the connection from {}: this is request {request} on it.", self.source)
+                format!("It reused the connection from {}: this is request {request} on it.", self.source)
             }
         }
     }
@@ -114,7 +114,7 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Text for a page, also one with spots to be filled.
+/// Escapes text for the page, including the braces of placeholders.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn text_holds_what_came() {
+    fn the_text_shows_the_request() {
         let fields = [("host", "demo.localhost:8080"), ("x-forwarded-for", "192.0.2.1"), ("cookie", "secret")];
         let text = seen(&fields, 1).text();
         for line in ["Host               demo.localhost:8080", "connection from    127.2.0.1:40000"] {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_every_spot_filled_and_nothing_of_the_request_runs() {
+    fn the_page_is_complete_and_escapes_the_request() {
         let page = seen(&[("host", "<script>{{rows}}"), ("x-forwarded-for", "{{host}}\"'")], 1).html();
         assert!(!page.contains("{{") && !page.contains("<script>&"), "{page}");
         assert!(page.contains("&#60;script&#62;&#123;&#123;rows&#125;&#125;"), "{page}");

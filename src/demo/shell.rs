@@ -1,17 +1,17 @@
-//! Words for the lines to paste.
+//! Quotes words for the shell commands that the demo prints.
 
 use std::{
     env,
     path::{self, Path},
 };
 
-/// This program, as a shell in the same folder starts it.
+/// The command that starts this program from a shell in the same folder.
 pub(super) fn program() -> String {
-    // Only where the system cannot tell; then it was most likely found by its name.
+    // The fallback for systems that cannot tell: most likely the program was found by its name.
     env::current_exe().map_or_else(|_| "pmesh".to_owned(), |path| path_word(&path))
 }
 
-/// A path as one word: relative to the working folder where it is below it.
+/// Quotes a path as one shell word, relative to the working folder if it is below it.
 pub(super) fn path_word(path: &Path) -> String {
     let absolute = path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let folder = env::current_dir().ok().filter(|folder| folder.parent().is_some());
@@ -21,7 +21,7 @@ pub(super) fn path_word(path: &Path) -> String {
     }
 }
 
-/// Text as one word.
+/// Quotes text as one shell word.
 pub(super) fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+=,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_quoted_where_a_shell_would_take_them_apart() {
+    fn words_are_quoted_if_a_shell_would_split_or_expand_them() {
         for (text, expected) in
             [("a/b-c.d", "a/b-c.d"), ("a b", "'a b'"), ("$a", "'$a'"), ("it's", r"'it'\''s'"), ("", "''"), ("ä", "'ä'")]
         {

@@ -1,4 +1,4 @@
-//! The access log: one line a request, when its response has ended.
+//! The access log: one line per request, written when its response has ended.
 
 use std::{
     future::Future,
@@ -14,14 +14,14 @@ use pmesh_layers::{balance::Attempts, conn::ConnInfo, forwarded::ClientAddr, hos
 use tower::{Layer, Service};
 use tower_http::request_id::RequestId;
 
-/// Logs each request to the target `pmesh::access`, if it is turned on.
+/// Logs each request to the target `pmesh::access` if the log is on.
 #[derive(Debug, Clone, Copy)]
 pub struct AccessLogLayer {
     on: bool,
 }
 
 impl AccessLogLayer {
-    /// Logs if `on`.
+    /// Creates the layer, which logs if `on` is true.
     pub fn new(on: bool) -> Self {
         Self { on }
     }
@@ -91,17 +91,17 @@ where
     }
 }
 
-/// nginx's statuses for requests without a response: the route is silent, or the client left.
+/// nginx's status codes for requests without a response: the route is silent, or the client left.
 const NO_RESPONSE: u16 = 444;
 const CLIENT_LEFT: u16 = 499;
 
-/// What is logged of a request. Written when it is dropped, so that requests that were given up are in the log, too.
+/// The log line of a request. It is written on drop, so cancelled requests are logged as well.
 #[derive(Debug)]
 struct Line {
     start: Instant,
     id: Option<RequestId>,
     client: Option<ClientAddr>,
-    /// The other node that it has come through.
+    /// The node that forwarded the request, if one did.
     node: Option<NodeName>,
     host: Option<HostName>,
     method: Method,
@@ -153,7 +153,7 @@ impl Drop for Line {
 }
 
 pin_project! {
-    /// A response body whose end writes the line of its request.
+    /// A response body that writes the log line of its request when it ends.
     #[derive(Debug)]
     pub struct LoggedBody<B> {
         #[pin]
@@ -163,7 +163,7 @@ pin_project! {
 }
 
 impl<B> LoggedBody<B> {
-    /// Of a response that is in no log.
+    /// Wraps the body of a response that is not logged.
     pub fn unlogged(inner: B) -> Self {
         Self { inner, line: None }
     }

@@ -1,4 +1,4 @@
-//! The log lines of requests that were refused, or got no response from their upstream.
+//! Log lines for requests that were rejected or got no response from their upstream.
 
 use std::{
     error::Error,
@@ -19,7 +19,7 @@ use tower_http::request_id::RequestId;
 
 use crate::telemetry::causes::with_causes;
 
-/// Logs what a [`RespondLayer`](pmesh_layers::respond::RespondLayer) further in has answered.
+/// Logs the errors that a [`RespondLayer`](pmesh_layers::respond::RespondLayer) further in has turned into responses.
 #[derive(Debug, Clone, Copy)]
 pub struct FailureLogLayer;
 
@@ -65,7 +65,7 @@ pin_project! {
     }
 }
 
-/// What a line says of the request: two references are counted.
+/// The parts of the request that a log line has. To keep them costs two reference counts.
 #[derive(Debug)]
 struct Asked {
     host: Option<HostName>,
@@ -91,7 +91,7 @@ where
     }
 }
 
-/// A line on a request without a response from its upstream, at this level.
+/// Logs a request without a response from its upstream, at this level.
 macro_rules! unanswered {
     ($level:ident, $status:expr, $asked:expr, $failed:expr, $error:expr) => {
         tracing::event!(
@@ -111,10 +111,10 @@ fn log(status: StatusCode, error: &(dyn Error + Send + Sync + 'static), asked: &
     let failed = error.downcast_ref::<Failed>();
     let error = failed.map_or(error, |failed| &**failed.cause());
     let is_known = failed.is_some_and(Failed::is_endpoint_failure) || error.is::<AllUnreachable>();
-    // A client may ask for any protocol: 501 is no news. Nor is an endpoint that is known to fail, which has lines of its
-    // own.
+    // Not worth a warning: 501, because a client can ask for any protocol, and an endpoint that is known to fail, which
+    // has log lines of its own.
     if !status.is_server_error() || status == StatusCode::NOT_IMPLEMENTED {
-        tracing::debug!(status = status.as_u16(), %error, "request refused");
+        tracing::debug!(status = status.as_u16(), %error, "request rejected");
     } else if is_known {
         unanswered!(DEBUG, status, asked, failed, error);
     } else {

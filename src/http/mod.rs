@@ -1,4 +1,4 @@
-//! What happens to a request and its response: the stack of layers, errors turned into answers, the access log.
+//! How a request is handled: the stack of layers, errors turned into responses, the access log.
 
 pub mod access_log;
 pub mod failure_log;

@@ -1,4 +1,4 @@
-//! What is different for requests that come from other nodes.
+//! Handles requests of other nodes where they differ from those of clients.
 
 use std::{
     future::Future,
@@ -18,15 +18,15 @@ use tower::{BoxError, Layer, Service};
 use super::access_log::LoggedBody;
 use crate::{admission::spares::for_node, mesh::Api, settings::API_HOST};
 
-/// What is different for requests of other nodes: those for the node itself go to the [`Api`], and one for a host that is
-/// not served is answered, where a client would get nothing. The connection is that of many clients.
+/// Handles requests of other nodes. Those for the node itself go to the [`Api`], and errors become responses where a
+/// client would get silence, because the connection carries the requests of many clients.
 #[derive(Debug, Clone)]
 pub struct NodesLayer {
     api: Api,
 }
 
 impl NodesLayer {
-    /// With this API.
+    /// Creates the layer with this API.
     pub fn new(api: Api) -> Self {
         Self { api }
     }
@@ -61,7 +61,7 @@ where
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let of_node = request.extensions().get::<ConnInfo>().is_some_and(|info| info.peer_node().is_some());
-        // Nothing that a client asked for is sent on with this name.
+        // Requests of clients are never forwarded with this name, so this one is for the node.
         if of_node && request.uri().authority().is_some_and(|asked| asked.as_str() == API_HOST) {
             return ResponseFuture { kind: Kind::Api { response: self.api.call(request) } };
         }
@@ -108,7 +108,7 @@ where
                     response => return Poll::Ready(response),
                 };
                 let status = respond::status(&*error);
-                tracing::debug!(status = status.as_u16(), %error, "request of another node refused");
+                tracing::debug!(status = status.as_u16(), %error, "rejected a request of another node");
                 Poll::Ready(Ok(respond::plain(status).map(LoggedBody::unlogged)))
             }
         }

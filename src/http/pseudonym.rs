@@ -1,4 +1,4 @@
-//! What this process calls itself in `CDN-Loop` and `Via`.
+//! The name of this process in `CDN-Loop` and `Via`.
 
 use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::LazyLock};
 
@@ -7,13 +7,13 @@ use pmesh_layers::{
     via::{InvalidPseudonym, ViaLayer},
 };
 
-/// It is the same for all workers and for the life of the process, and does not reveal where the process runs.
+/// The same for all workers and for the life of the process. It does not reveal where the process runs.
 static PSEUDONYM: LazyLock<String> = LazyLock::new(|| {
     // The hasher has random keys.
     format!("pmesh-{:016x}", RandomState::new().hash_one(0))
 });
 
-/// The layer that rejects requests that have come through this process again and again.
+/// Creates the layer that rejects requests that keep coming back to this process.
 ///
 /// # Errors
 ///
@@ -22,7 +22,7 @@ pub fn cdn_loop() -> Result<CdnLoopLayer, InvalidCdnId> {
     CdnLoopLayer::new(&PSEUDONYM)
 }
 
-/// The layer that adds `Via`.
+/// Creates the layer that adds `Via`.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! One id a request, given to the backend and in the log.
+//! Request ids. Each request has one, for the backend and the log.
 
 use std::{
     collections::hash_map::RandomState,
@@ -12,16 +12,16 @@ use std::{
 use http::{HeaderValue, Request};
 use tower_http::request_id::{MakeRequestId, RequestId};
 
-/// Makes the ids of one worker. They reveal neither other ids nor how many were made in between.
+/// Makes the ids of one worker. An id reveals neither other ids nor how many there were in between.
 #[derive(Debug, Clone)]
 pub struct RequestIds {
-    /// Keyed with random numbers of the system; each hashes the number of the request to one half of its id.
+    /// Each has random keys, and hashes the number of the request to one half of its id.
     halves: [RandomState; 2],
     next: Arc<AtomicU64>,
 }
 
 impl RequestIds {
-    /// A new sequence.
+    /// Starts a new sequence.
     pub fn new() -> Self {
         Self { halves: [RandomState::new(), RandomState::new()], next: Arc::default() }
     }
@@ -56,7 +56,7 @@ mod tests {
             for ids in &mut ids {
                 let id = next(ids);
                 assert_eq!(id.len(), 32);
-                // All halves differ.
+                // The halves differ as well.
                 assert!(seen.insert(id[..16].to_owned()) && seen.insert(id[16..].to_owned()));
             }
         }

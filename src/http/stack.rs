@@ -1,4 +1,4 @@
-//! The way of a request, from the client's connection to the upstream: the whole program in one chain.
+//! The path of a request from the client's connection to the upstream: the whole program in one chain.
 
 use std::{
     mem,
@@ -40,22 +40,22 @@ use crate::{
     upstream::{Proxy, RouteService},
 };
 
-/// What the stack of a worker is made of.
+/// The parts that a worker's stack is built from.
 #[derive(Debug)]
 pub struct Parts<'a> {
     /// The settings.
     pub settings: &'a Settings,
-    /// All routes; hosts with a route are served.
+    /// All routes. A host is served if it has a route.
     pub table: Arc<RouteTable<usize>>,
-    /// The services behind them, by their index in the table.
+    /// The services of the routes, by their index in the table.
     pub services: Arc<[RouteService<Proxy>]>,
-    /// Answers other nodes that ask for this node itself.
+    /// Answers requests of other nodes for this node itself.
     pub api: Api,
     /// Counts what the worker does.
     pub counters: Arc<Counters>,
 }
 
-/// What a [`stack`] is.
+/// The type of a [`stack`].
 pub trait Stack:
     Service<Request<RequestBody>, Response = Response<LoggedBody<ResponseBody>>, Error = BoxError, Future: Send>
     + Clone
@@ -74,7 +74,7 @@ impl<S> Stack for S where
 {
 }
 
-/// The stack of a worker: for clients, and for other nodes, whose requests bring a
+/// Builds the stack of a worker. It serves clients and also other nodes, whose requests carry a
 /// [`ConnInfo`](pmesh_layers::conn::ConnInfo) that names the node.
 ///
 /// # Errors
@@ -87,10 +87,11 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
     let rejected = Arc::clone(&counters);
 
     Ok(ServiceBuilder::new()
-        // Whatever error comes out here ends the connection in silence. It is counted, and not logged but for debugging.
+        // An error that leaves the stack closes the connection in silence. It is counted. Only the debug log mentions
+        // it.
         .map_err(move |error: BoxError| {
             match error.downcast_ref::<HostRejected>() {
-                // The layer has said who asked for what.
+                // `HostLayer` has logged it.
                 Some(error) => rejected.reject(error.reason()),
                 None => {
                     let reason = if find::<NoResponse>(&*error).is_some() { "no_response" } else { "other" };
@@ -100,51 +101,51 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
             }
             error
         })
-        // Other nodes are answered in any case, and may ask for the node itself.
+        // Requests of other nodes always get a response, and can be for the node itself.
         .layer(NodesLayer::new(api))
         // The client must name a served host ...
         .layer(HostLayer::new(Arc::clone(&table)))
-        // ... and then it may be answered.
+        // ... before anything is sent to it.
         .layer(OpenGateLayer::new())
         .map_request(move |request| {
             counters.requests.add();
             request
         })
-        // What a client says about itself is removed unless it is a trusted proxy. From here on the client's address is
+        // Removes what a client says about itself unless it is a trusted proxy. From here on, the client's address is
         // known.
         .layer(DistrustLayer::new(trusted.clone()))
         .layer(SetRequestIdLayer::new(request_id.clone(), RequestIds::new()))
         .layer(AccessLogLayer::new(settings.access_log))
         .layer(FailureLogLayer)
-        // All errors from further in become responses. The table is that of the layers, with a row for nodes.
-        // The error of a silent route passes.
+        // Turns all errors from further in into responses, using the table of the layers plus a row for nodes. Only the
+        // error of a silent route passes.
         .layer(answer_errors())
-        // Nothing that a head must say is said behind a body.
+        // Removes trailers that belong in a head.
         .layer(TrailersLayer::new().drop_prefix(OWN_FIELDS))
-        // Over TLS the host must be the one that the handshake was for: 421.
+        // Over TLS, the host must be the one that the handshake was for, else 421.
         .layer(SniMatchLayer::new())
-        // An upgrade that is asked for over HTTP/2 is one like others from here on; without a tunnel: 501.
+        // Turns an upgrade over HTTP/2 into one like those of HTTP/1.1; 501 if it cannot become a tunnel.
         .layer(ExtendedConnectLayer::new())
-        // One reading, or 400.
+        // Rejects requests that could be read in more than one way: 400.
         .layer(FramingLayer::new())
-        // Fields of the client's hop go, then those of ours come.
+        // Removes the headers of the client's hop, then adds ours.
         .layer(HopByHopLayer::new().protect(request_id).protect(CDN_LOOP))
         .layer(ForwardedLayer::new(trusted))
-        // Through which nodes it has come is no client's word. One that has been here: 508.
+        // A client cannot claim which nodes its request came through. If it was here before: 508.
         .layer(PassedLayer::new(settings.node.clone()))
-        // One that has come through here again and again: 508.
+        // If it keeps coming back to this process: 508.
         .layer(pseudonym::cdn_loop()?)
         .option_layer(settings.via.then(pseudonym::via).transpose()?)
-        // From here on in a future is large, and is moved by each of the layers around it.
+        // Futures from here inwards are large, and each layer around them would move them.
         .map_future(Box::pin)
-        // Host and path lead to a route (404), a route to its endpoints in turn (502, 504).
+        // Host and path select a route (else 404), which tries its endpoints in turn (502, 504).
         .service(Router::indexed(table, services)))
 }
 
-/// A stack whose clones are one: each connection has one, and most of them wait.
+/// A stack that all clones share. Each connection holds one, and most connections are idle.
 ///
-/// A worker has its own, so the lock is waited for only while a reload [replaces](Self::replace) the stack. All that is
-/// done in it is to call the layers, which takes less than a clone of them.
+/// Each worker has its own, so the lock is contended only while a reload [replaces](Self::replace) the stack. Under the
+/// lock, the layers are only called, which is cheaper than cloning them.
 #[derive(Debug)]
 pub struct SharedStack<S>(Arc<Mutex<S>>);
 
@@ -154,12 +155,12 @@ impl<S> SharedStack<S> {
         Self(Arc::new(Mutex::new(stack)))
     }
 
-    /// Puts another stack in its place, for the requests from now on, and returns the one that was there.
+    /// Replaces the stack for later requests, and returns the old one.
     pub fn replace(&self, stack: S) -> S {
         mem::replace(&mut *self.lock(), stack)
     }
 
-    /// Whether there are other clones.
+    /// Whether other clones exist.
     pub fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }

@@ -24,7 +24,7 @@ use crate::{
     telemetry::causes::with_causes,
 };
 
-/// This node.
+/// This node, as the admin API sees it.
 #[derive(Debug)]
 pub(super) struct Admin {
     pub(super) process: Arc<Process>,
@@ -117,27 +117,27 @@ fn places(route: &Route) -> impl Iterator<Item = String> {
     route.places().map(|place| place.to_string())
 }
 
-/// Binds the socket for commands. If it is in the home, as by default, and cannot be bound, the node serves without it.
+/// Binds the socket for commands. If the default socket in the home cannot be bound, the node serves without it.
 ///
 /// # Errors
 ///
-/// [`SocketError`], for a place that was chosen.
+/// [`SocketError`], if the user chose the address.
 pub(super) fn bind(settings: &Settings, is_home_locked: bool) -> Result<Option<Socket>, SocketError> {
     let is_in_home = settings.admin.is_in_home(&settings.home);
     if is_in_home && !is_home_locked {
-        // The log says that this home takes no files.
+        // The log says already that the home cannot be locked.
         return Ok(None);
     }
     match Socket::bind(&settings.admin) {
         Err(error) if is_in_home => {
-            tracing::warn!("commands such as `pmesh status` cannot ask this node: {}", with_causes(&error));
+            tracing::warn!("commands such as `pmesh status` cannot reach this node: {}", with_causes(&error));
             Ok(None)
         }
         bound => bound,
     }
 }
 
-/// An endpoint, summed over the workers.
+/// Reports on an endpoint, summed over the workers.
 fn endpoint(
     address: String,
     routes: Vec<String>,

@@ -1,4 +1,4 @@
-//! What is wrong with settings, or may be, found without serving.
+//! Finds mistakes in the settings, and likely mistakes, without serving.
 
 use std::{
     collections::BTreeMap,
@@ -21,12 +21,12 @@ use crate::{
     upstream::trust::Trust,
 };
 
-/// Finds what is wrong with the secret and the certificates, and changes nothing: a secret that the first start would
-/// make is not made. Gives what may be wrong, but would not keep the program from starting.
+/// Checks the secret and the certificates without changing anything: a secret that the first start would create is not
+/// created. Returns likely mistakes, which would not keep the program from starting.
 ///
 /// # Errors
 ///
-/// Those that [`Server::prepare`](super::run::Server::prepare) would end in, but for the ports.
+/// The errors of [`Server::prepare`](super::run::Server::prepare), except those of binding ports.
 pub fn check(settings: &Settings) -> Result<Vec<String>, BoxError> {
     let secrets = match &settings.secret {
         SecretSource::Home(path) if !path.exists() => Secrets::one(Secret::generate()?),
@@ -38,16 +38,17 @@ pub fn check(settings: &Settings) -> Result<Vec<String>, BoxError> {
     Ok(doubts(settings, &certificates))
 }
 
-/// Possible mistakes that do not keep the program from starting.
+/// Likely mistakes that do not keep the program from starting.
 pub(super) fn doubts(settings: &Settings, certificates: &Certificates) -> Vec<String> {
     let mut doubts = certificates.doubts();
     if settings.listeners().is_empty() {
         doubts.push(
-            "http, https and internal are all off: nobody can connect; give one of them a port, as in --http 80".into(),
+            "http, https and internal are all off, so nobody can connect: give one of them a port, such as --http 80"
+                .into(),
         );
     }
     if settings.routes.is_empty() {
-        doubts.push("no routes: nothing is served; add one, as in --route app.example.com=127.0.0.1:3000".into());
+        doubts.push("no routes, so nothing is served: add one, such as --route app.example.com=127.0.0.1:3000".into());
     }
     doubts.extend(unreached_routes(settings));
     doubts.extend(unverified(settings));
@@ -62,14 +63,14 @@ fn unverified(settings: &Settings) -> impl Iterator<Item = String> {
     settings.routes.iter().filter(|route| route.endpoints().iter().any(Endpoint::is_tls)).filter_map(|route| {
         let AcceptedCertificates::Any(origin) = &route.tls.accepted else { return None };
         Some(format!(
-            "{origin}: certificates of the upstreams of {} are not verified, so others can pose as them; to accept only \
-             some, set tls.ca instead",
+            "{origin}: the certificates of the upstreams of {} are not verified, so another server can pose as them; to \
+             accept certain certificates only, set tls.ca instead",
             route.name
         ))
     })
 }
 
-/// Redirects to https, where no listener has TLS.
+/// Redirects to https although no listener has TLS.
 fn redirected_to_nothing(settings: &Settings) -> Option<String> {
     let has_tls = settings.listeners().iter().any(|(listener, _)| listener.kind() == ListenerKind::Tls);
     if has_tls || !settings.trusted_proxies.is_empty() {
@@ -77,8 +78,8 @@ fn redirected_to_nothing(settings: &Settings) -> Option<String> {
     }
     let route = settings.routes.iter().find(|route| route.redirect_https)?;
     Some(format!(
-        "{}: redirect_https sends clients to https, which is off: open a port with TLS, or name the proxy that ends TLS in \
-         trusted_proxies",
+        "{}: redirect_https sends clients to https, but no listener has TLS: open a port with TLS, or list the proxy that \
+         terminates TLS in trusted_proxies",
         route.origin
     ))
 }
@@ -87,14 +88,14 @@ fn redirected_to_nothing(settings: &Settings) -> Option<String> {
 fn never_reached(routes: &[Route]) -> impl Iterator<Item = String> {
     hidden(routes).into_iter().map(|Hidden { route, place, by }| {
         format!(
-            "{}: {place} never gets a request: `{by}` from {} is tried first and takes them all",
+            "{}: {place} never gets a request: `{by}` from {} is tried first and matches them all",
             route.origin, by.origin
         )
     })
 }
 
-/// Routes whose listeners are all off. Routes without `listeners` are left out: a node that serves only other nodes has
-/// http and https off.
+/// Routes whose listeners are all off. Routes that set no `listeners` are left out: http and https are off on a node
+/// that serves only other nodes.
 fn unreached_routes(settings: &Settings) -> Vec<String> {
     let is_off = |listener: &Listener| settings.port(listener) == Port::Off;
     let is_unreached = |route: &&Route| !route.has_default_listeners() && route.listeners.iter().all(is_off);
@@ -109,21 +110,22 @@ fn unreached_routes(settings: &Settings) -> Vec<String> {
         };
         let listeners: Vec<_> = listeners.iter().map(|listener| format!("`{}`", listener.name())).collect();
         let off = if listeners.len() == 1 { "listener is off" } else { "listeners are off" };
-        format!("{}: no client reaches {which}, because {whose} {off}: {}", routes[0].origin, listeners.join(", "))
+        format!("{}: no client can reach {which}, because {whose} {off}: {}", routes[0].origin, listeners.join(", "))
     };
     by_listeners.into_iter().map(doubt).collect()
 }
 
-/// Source addresses that cannot be used now: an address that moves between machines may come later.
+/// Source addresses that cannot be used at present. This is no error: an address that moves between machines may arrive
+/// later.
 fn unusable_sources(settings: &Settings) -> impl Iterator<Item = String> {
     let doubt = |address: &IpAddr| {
         let error = UdpSocket::bind((*address, 0)).err()?;
         Some(match error.kind() {
             io::ErrorKind::AddrNotAvailable => format!(
-                "source_addresses: this machine does not have {address}: as long as that is so, no connection leaves \
-                 from there"
+                "source_addresses: this machine does not have {address}, so no connection uses it until the machine \
+                 has it"
             ),
-            _ => format!("source_addresses: no connection can leave from {address} now: {error}"),
+            _ => format!("source_addresses: no connection can use {address} at present: {error}"),
         })
     };
     settings.source_addresses.iter().filter_map(doubt)

@@ -1,7 +1,7 @@
-//! The control thread, beside the workers.
+//! The control thread, which runs beside the workers.
 //!
-//! It reloads the configuration, answers the admin API, probes other nodes, picks up a changed secret or changed
-//! certificates, and renews the certificates that this node presents to others.
+//! It reloads the configuration, answers the admin API, probes other nodes, picks up changed secrets and certificates,
+//! and renews the certificate that this node presents to others.
 
 use std::{fmt, io, panic::AssertUnwindSafe, sync::Arc, thread, time::Duration};
 
@@ -21,26 +21,26 @@ use crate::{
 /// How often the files are checked.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A request to the control thread.
+/// A request from the admin API to the control thread.
 #[derive(Debug)]
 pub enum Ask {
     /// Reload the configuration.
     Reload(oneshot::Sender<Result<ReloadReport, String>>),
-    /// Read the file of the secret.
+    /// Read the secret file.
     Secret(oneshot::Sender<Result<SecretReport, String>>),
 }
 
-/// What the thread takes care of.
+/// What the control thread works with.
 pub struct Control {
-    /// What all threads share.
+    /// The state that all threads share.
     pub process: Arc<Process>,
     /// Replaces the configuration.
     pub reloader: Reloader,
-    /// The files of the secret; `None` if it is not in a file.
+    /// Switches to a new secret; `None` if the secret is not in a file.
     pub handover: Option<Handover>,
-    /// The files of the certificates that this node presents to others.
+    /// Watches the files of the certificate that this node presents to others.
     pub identity: IdentityWatch,
-    /// The socket of the admin API, and what answers there.
+    /// The socket of the admin API, and the node that answers there.
     pub admin: Option<(Socket, Arc<dyn Node>)>,
     /// Requests from the admin API.
     pub asks: mpsc::UnboundedReceiver<Ask>,
@@ -52,8 +52,8 @@ impl fmt::Debug for Control {
     }
 }
 
-/// Starts the thread, which runs until `stop` is true. It checks files every second, and everything at once when `hangup`
-/// is notified.
+/// Starts the thread. It checks files every second until `stop` is true, and rereads all of them when `hangup` is
+/// notified.
 ///
 /// # Errors
 ///
@@ -68,12 +68,12 @@ pub fn start(
         runtime.block_on(async {
             control.begin();
             tokio::select! {
-                // An error means that the sender is gone, which means stop as well.
+                // An error means that the sender is gone, so stop as well.
                 _ = stop.wait_for(|stop| *stop) => {}
                 () = control.run(&hangup) => {}
             }
         });
-        // Does not wait for name lookups.
+        // This way name lookups do not delay shutdown.
         runtime.shutdown_background();
     })
 }
@@ -84,7 +84,7 @@ impl Control {
             let admission = Arc::clone(&self.process.admission);
             tokio::spawn(async move {
                 if let Err(error) = admin::serve(socket, node, admission).await {
-                    tracing::error!(%error, "the admin API has ended: commands cannot ask this node any more");
+                    tracing::error!(%error, "the admin API has stopped: commands no longer reach this node");
                 }
             });
         }
@@ -115,18 +115,18 @@ impl Control {
         }
     }
 
-    /// So that changed files can be read even while clients hold all descriptors.
+    /// Runs `work` with a descriptor set aside, so that changed files can be read even while clients hold all others.
     fn with_descriptors(&mut self, work: impl FnOnce(&mut Self)) {
         self.process.admission.spares().ensure_one();
         outlive_panic(|| work(self));
-        // If this fails, it is done before the next client gets a descriptor.
+        // If this fails, it is repeated before the next client gets a descriptor.
         let _ = self.process.admission.spares().restore();
     }
 
-    /// Looks for changes of all files but that of the configuration.
+    /// Looks for changes in all files except the configuration.
     fn look(&mut self, all: bool) {
         if let Some(handover) = &mut self.handover {
-            // The log has the reason.
+            // The reason is in the log.
             let _ = handover.look(all);
         }
         self.identity.look(&self.process.identity, all);
@@ -135,10 +135,10 @@ impl Control {
     }
 
     fn answer(&mut self, ask: Ask) {
-        // Whoever asked may have left.
+        // The command that sent the request may be gone, so a failed send is ignored.
         match ask {
             Ask::Reload(answer) => {
-                // One reload for everyone who has asked for one by now.
+                // One reload serves everyone who is waiting for one.
                 let (mut answers, mut others) = (vec![answer], Vec::new());
                 while let Ok(ask) = self.asks.try_recv() {
                     match ask {
@@ -161,16 +161,17 @@ impl Control {
     fn look_at_secret(&mut self) -> Result<SecretReport, String> {
         match &mut self.handover {
             Some(handover) => handover.look(true).and_then(|()| handover.report().map_err(|error| with_causes(&error))),
-            None => Err("the secret of the node is not in a file: it is read at the start only".to_owned()),
+            None => Err("the node's secret is not in a file, so it is read only at startup".to_owned()),
         }
     }
 }
 
-/// Does `work`. A panic in it is a bug, but certificates must be renewed nevertheless, and commands answered.
+/// Runs `work` and survives a panic in it. A panic is a bug, but certificates must still be renewed, and commands need
+/// a response.
 fn outlive_panic(work: impl FnOnce()) {
-    // What is half done is done again by the next reload, or at the next look.
+    // Work that is half done is done again by the next reload or check.
     if std::panic::catch_unwind(AssertUnwindSafe(work)).is_err() {
-        tracing::error!("the control thread has panicked and goes on; this is a bug");
+        tracing::error!("the control thread panicked and continues; this is a bug");
     }
 }
 
@@ -179,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_does_not_end_the_thread() {
+    fn a_panic_does_not_stop_the_thread() {
         let mut done = 0;
         for _ in 0..2 {
             outlive_panic(|| {

@@ -1,4 +1,4 @@
-//! How many files the process may open, and what that allows.
+//! The limit of open files, and how many connections it allows.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tower::BoxError;
@@ -8,18 +8,18 @@ use crate::{
     settings::Settings,
 };
 
-/// What to do where there are too few descriptors.
+/// Advice for when there are too few descriptors.
 pub const MORE_FILES: &str =
-    "raise the limit of open files with `ulimit -n` in a shell, LimitNOFILE= of systemd or --ulimit nofile= of Docker";
+    "raise the limit of open files with `ulimit -n` in a shell, LimitNOFILE= in systemd or --ulimit nofile= in Docker";
 
-/// The limit of open files; an error where the program itself does not get by with it, let alone clients.
+/// Returns the limit of open files, or an error if it is too low for the program itself.
 pub(super) fn enough(settings: &Settings) -> Result<u64, BoxError> {
     let limit = raise_descriptor_limit();
-    // As counted. With fewer, the runtimes cannot be made, and some panic.
+    // Measured. With fewer descriptors, runtimes cannot be created, and some of them panic.
     let own = 17 + settings.workers * (4 + settings.listeners().len()) + Spares::count(limit);
     if limit < own as u64 {
         return Err(format!(
-            "cannot start with a limit of {limit} open files: {own} are for the program itself, two for each client\n  \
+            "cannot start with a limit of {limit} open files: pmesh itself needs {own}, each client two more\n  \
              {MORE_FILES}"
         )
         .into());
@@ -27,7 +27,8 @@ pub(super) fn enough(settings: &Settings) -> Result<u64, BoxError> {
     Ok(limit)
 }
 
-/// Many systems start programs with a soft limit of 1024. Gives the limit that holds.
+/// Raises the soft limit to the hard one, because many systems start programs with a soft limit of 1024. Returns the
+/// limit now in force.
 fn raise_descriptor_limit() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 1024 };
     if soft == hard {
@@ -42,8 +43,8 @@ fn raise_descriptor_limit() -> u64 {
     }
 }
 
-/// The limits on connections: each client connection takes one descriptor, and one more for its upstream; the program
-/// itself takes some.
+/// The connection limits: each client connection takes one descriptor and one more for its upstream; the program itself
+/// needs a few.
 pub(super) fn limits(settings: &Settings, descriptors: u64) -> Limits {
     let own = 32 + 8 * settings.workers + Spares::count(descriptors);
     let half = || usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(own) / 2;

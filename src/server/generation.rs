@@ -1,4 +1,4 @@
-//! What one configuration builds.
+//! A generation: everything that one configuration builds.
 
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
@@ -15,18 +15,18 @@ use crate::{
     upstream::{Endpoints, Routes, trust::Trust},
 };
 
-/// What another node adds to the head of a client's request, in bytes.
+/// Bytes that another node can add to the head of a client's request.
 const MORE_HEAD: u32 = 16 * 1024;
 
-/// Everything that one configuration builds. It never changes: a reload builds the next one, and if that fails, this one
-/// stays.
+/// Everything that one configuration builds. It never changes: a reload builds the next generation, and if that fails,
+/// the current one stays.
 #[derive(Debug)]
 pub struct Generation {
-    /// 1 at the start, and one more with each reload.
+    /// 1 at startup, then one more with each reload.
     pub number: u64,
     /// When it was built.
     pub since: SystemTime,
-    /// What it was built from. Ports that the kernel picked stand in the place of 0.
+    /// The settings it was built from, with the ports that the kernel picked instead of 0.
     pub settings: Settings,
     /// The configuration file, if there is one.
     pub file: Option<PathBuf>,
@@ -34,31 +34,32 @@ pub struct Generation {
     pub included: usize,
     /// The certificates of clients' TLS connections.
     pub certificates: Certificates,
-    /// Which authorities may certify upstreams.
+    /// The authorities that are trusted to certify upstreams.
     trust: Trust,
     /// The routes, with the services of each worker.
     pub routes: Routes,
-    /// For clients' connections.
+    /// Serves client connections.
     pub server: HttpServer,
-    /// For the connections of other nodes.
+    /// Serves connections of other nodes.
     pub node_server: HttpServer,
 }
 
 impl Generation {
-    /// Adds where the settings were read: from `file`, which includes `included` others.
+    /// Records where the settings were read: in `file`, which includes `included` others.
     #[must_use]
     pub fn read_from(self, file: Option<PathBuf>, included: usize) -> Self {
         Self { file, included, ..self }
     }
 
-    /// The configuration for TLS connections to `name` on a listener; `None` if it is not served there.
+    /// Returns the configuration for TLS connections to `name` on a listener, or `None` if the name is not served
+    /// there.
     pub fn server_config(&self, listener: &Listener, name: &HostName) -> Option<Arc<ServerConfig>> {
         self.routes.tables().of(listener)?.served(name.as_str())?;
         self.certificates.server_config(name)
     }
 }
 
-/// Builds generations, on one thread. It keeps what they hand on to each other.
+/// Builds generations, on one thread. It keeps what one generation hands on to the next.
 #[derive(Debug)]
 pub struct Builder {
     issuer: Arc<Issuer>,
@@ -66,16 +67,16 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Certificates come from `issuer`, connections to backends from `endpoints`.
+    /// Creates a builder that gets certificates from `issuer` and connections to backends from `endpoints`.
     pub fn new(issuer: Arc<Issuer>, endpoints: Endpoints) -> Self {
         Self { issuer, endpoints }
     }
 
-    /// Builds the generation of `settings`. What has not changed since `previous` is taken over from there.
+    /// Builds a generation from `settings`. Whatever has not changed since `previous` is reused.
     ///
     /// # Errors
     ///
-    /// What cannot be used of the settings, and where it was written. Nothing has changed then.
+    /// Says which setting cannot be used and where it was written. Nothing has changed then.
     pub fn build(&mut self, settings: Settings, previous: Option<&Generation>) -> Result<Generation, BoxError> {
         let patterns = settings.routes.iter().flat_map(|route| route.patterns.iter().cloned());
         let before = previous.map(|previous| &previous.certificates);
@@ -90,7 +91,7 @@ impl Builder {
             }
         };
         let server = http_server(&settings);
-        // What a client may say here has to get through there.
+        // Other nodes forward what their clients sent, so every request that those accept must get through here.
         let node_server = server.clone().max_head(settings.max_head.saturating_add(MORE_HEAD)).trusting();
         let number = previous.map_or(1, |previous| previous.number + 1);
         let since = SystemTime::now();
@@ -108,14 +109,15 @@ impl Builder {
         })
     }
 
-    /// Forgets the endpoints that `current` has no routes to. Their connections end with the requests on them.
+    /// Forgets the endpoints that `current` has no routes to. Their connections are closed once the requests on them
+    /// have finished.
     pub fn forget_unused(&mut self, current: Option<&Generation>) {
         if let Some(current) = current {
             current.routes.keep_only(&mut self.endpoints);
         }
     }
 
-    /// Issues the certificates of clients' TLS connections.
+    /// The issuer of the certificates for clients' TLS connections.
     pub fn issuer(&self) -> &Arc<Issuer> {
         &self.issuer
     }

@@ -1,4 +1,4 @@
-//! A change of the secret while serving: what was derived from it is replaced.
+//! Switches to a new secret while serving, and replaces everything that was derived from the old one.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     secret::{CONTEXT, SecretWatch, Secrets},
 };
 
-/// Watches the secret, and puts a new one to use.
+/// Watches the secret and switches to a new one.
 #[derive(Debug)]
 pub struct Handover {
     /// Watches the files of the secret.
@@ -26,28 +26,29 @@ pub struct Handover {
     pub derived: Derived,
 }
 
-/// What is derived from the secrets.
+/// Everything that is derived from the secrets.
 #[derive(Debug)]
 pub struct Derived {
     /// The identity that this node presents to others.
     pub identity: NodeIdentity,
     /// Seals this node's entry in the registry.
     pub seal: Seal,
-    /// Writes that entry again.
+    /// Writes that entry anew.
     pub renewal: Option<Renewal>,
-    /// The other nodes: connections to them are made anew.
+    /// The other nodes, to which connections are made anew.
     pub peers: Arc<Peers>,
-    /// Issues the certificates for clients.
+    /// Issues the certificates for client connections.
     pub issuer: Arc<Issuer>,
 }
 
 impl Handover {
-    /// Switches to the secret in the files, if it is a new one. Unchanged files are read again if `all` is set or the
-    /// last look failed.
+    /// Switches to the secret in the files if it is a new one. Unchanged files are read again only if `all` is set or
+    /// the last read failed.
     ///
     /// # Errors
     ///
-    /// The reason, if the files cannot be used and either `all` is set or no earlier look has said so. It is logged.
+    /// The reason why the files cannot be used. It is logged and returned once per cause, or every time if `all` is
+    /// set.
     pub fn look(&mut self, all: bool) -> Result<(), String> {
         let Self { watch, secrets, derived } = self;
         let had_failed = watch.has_failed();
@@ -76,7 +77,7 @@ impl Handover {
         Ok(())
     }
 
-    /// The secret in use.
+    /// Reports on the secret in use.
     ///
     /// # Errors
     ///
@@ -87,9 +88,9 @@ impl Handover {
 }
 
 impl Derived {
-    /// Replaces all of it, or nothing.
+    /// Replaces everything, or nothing.
     fn replace(&self, before: &Secrets, now: &Secrets) -> Result<(), IdentityError> {
-        // Everything that can fail comes first.
+        // Do everything that can fail first.
         let authority = Authority::derive(now.public(), CONTEXT)?;
         let is_same_authority = authority.fingerprint() == Authority::derive(before.public(), CONTEXT)?.fingerprint();
         let seal = Seal::new(now.iter())?;
@@ -108,20 +109,20 @@ impl Derived {
     }
 }
 
-/// What has changed.
+/// Describes the change for the log.
 fn news(before: &Secrets, now: &Secrets) -> &'static str {
     match (before.old_one(), now.old_one()) {
         (None, Some(_)) => {
-            "there is a new secret, which is tried first with other nodes; until `pmesh secret rotate --finish`, the \
-             old one is accepted as well, and clients get certificates of its authority"
+            "connections to other nodes now try the new secret first; until `pmesh secret rotate --finish`, the \
+             old one is still accepted, and clients get certificates from its authority"
         }
         (Some(_), None) => {
-            "the old secret is no longer accepted: connections of nodes that were made with it are closed, and new \
-             ones of clients get certificates of the new authority"
+            "the old secret is no longer accepted: node connections made with it are closed, and new \
+             client connections get certificates from the new authority"
         }
         _ => {
-            "the secret was replaced: connections of nodes that were made with the previous one are closed, and \
-             new ones of clients get certificates of the new authority"
+            "the secret was replaced: node connections made with the previous one are closed, and new \
+             client connections get certificates from the new authority"
         }
     }
 }

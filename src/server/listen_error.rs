@@ -1,4 +1,4 @@
-//! Why a listener cannot be bound, and what to do.
+//! The error for a listener that cannot be bound, with advice.
 
 use std::{fmt, io, net::SocketAddr};
 
@@ -9,13 +9,13 @@ use crate::settings::Listener;
 pub struct ListenError {
     listener: Listener,
     address: SocketAddr,
-    /// Another port for it.
+    /// A free port to suggest instead.
     spare_port: u16,
     error: io::Error,
 }
 
 impl ListenError {
-    /// `all` are the listeners that were to be bound, this one among them.
+    /// `all` are the listeners that were to be bound, including this one.
     pub(super) fn new(
         listener: Listener,
         address: SocketAddr,
@@ -36,28 +36,28 @@ impl fmt::Display for ListenError {
         match self.error.kind() {
             io::ErrorKind::AddrInUse => write!(
                 f,
-                "the port is taken\n  `ss -ltnp 'sport = :{port}'` shows by whom; choose another port, as in \
+                "the port is in use\n  find the program with `ss -ltnp 'sport = :{port}'`; choose another port with \
                  {other_port}, or turn this listener off with {off}"
             ),
             io::ErrorKind::PermissionDenied => write!(
                 f,
-                "ports below 1024 need permission\n  give it with `setcap cap_net_bind_service=+ep` on the program or \
-                 `sysctl net.ipv4.ip_unprivileged_port_start={port}`; or choose a higher port, as in \
+                "ports below 1024 need permission\n  grant it with `setcap cap_net_bind_service=+ep` on the program or \
+                 `sysctl net.ipv4.ip_unprivileged_port_start={port}`; or choose a higher port with \
                  {other_port}; or turn this listener off with {off}"
             ),
             io::ErrorKind::AddrNotAvailable => {
-                f.write_str("this machine does not have the address\n  name another with ")?;
+                f.write_str("this machine does not have the address\n  set another with ")?;
                 if let Listener::Named { name, .. } = listener {
-                    write!(f, "`bind` in [listeners.{name}], or for all ports ")?;
+                    write!(f, "`bind` in [listeners.{name}], or for all listeners with ")?;
                 }
-                f.write_str("--bind or PMESH_BIND; 0.0.0.0 is every IPv4 address")
+                f.write_str("--bind or PMESH_BIND; 0.0.0.0 means every IPv4 address")
             }
             _ => write!(f, "{}", self.error),
         }
     }
 }
 
-/// How to set the port of a listener.
+/// How to write the port of a listener as a setting.
 fn setting(listener: &Listener, port: &str) -> String {
     let name = listener.name();
     match listener {
@@ -73,7 +73,7 @@ impl std::error::Error for ListenError {
     }
 }
 
-/// A port to suggest instead of one that cannot be used: one that no other listener has.
+/// A port to suggest instead: one that no other listener has.
 fn spare_port(port: u16, listeners: &[(Listener, SocketAddr)]) -> u16 {
     let mut ports = match port {
         0..1024 => [8000, 9000, 10_000, 11_000].map(|offset| port + offset),
@@ -97,31 +97,32 @@ mod tests {
         };
         assert_eq!(
             said(Listener::Internal, 8443, io::ErrorKind::AddrInUse),
-            "cannot listen on 0.0.0.0:8443 (internal): the port is taken\n  `ss -ltnp 'sport = :8443'` shows by whom; choose \
-             another port, as in --internal 8444, or turn this listener off with --internal off"
+            "cannot listen on 0.0.0.0:8443 (internal): the port is in use\n  find the program with `ss -ltnp 'sport = \
+             :8443'`; choose another port with --internal 8444, or turn this listener off with --internal off"
         );
         let federation = || Listener::Named { name: "federation".into(), tls: true };
         assert_eq!(
             said(federation(), 8448, io::ErrorKind::AddrInUse),
-            "cannot listen on 0.0.0.0:8448 (federation): the port is taken\n  `ss -ltnp 'sport = :8448'` shows by whom; \
-             choose another port, as in port = 8449 in [listeners.federation], or turn this listener off with port = \
-             \"off\" in [listeners.federation]"
+            "cannot listen on 0.0.0.0:8448 (federation): the port is in use\n  find the program with `ss -ltnp 'sport = \
+             :8448'`; choose another port with port = 8449 in [listeners.federation], or turn this listener off with \
+             port = \"off\" in [listeners.federation]"
         );
         assert_eq!(
             said(federation(), 8448, io::ErrorKind::AddrNotAvailable),
-            "cannot listen on 0.0.0.0:8448 (federation): this machine does not have the address\n  name another with \
-             `bind` in [listeners.federation], or for all ports --bind or PMESH_BIND; 0.0.0.0 is every IPv4 address"
+            "cannot listen on 0.0.0.0:8448 (federation): this machine does not have the address\n  set another with \
+             `bind` in [listeners.federation], or for all listeners with --bind or PMESH_BIND; 0.0.0.0 means every \
+             IPv4 address"
         );
         assert_eq!(
             said(Listener::Http, 80, io::ErrorKind::PermissionDenied),
-            "cannot listen on 0.0.0.0:80 (http): ports below 1024 need permission\n  give it with `setcap \
+            "cannot listen on 0.0.0.0:80 (http): ports below 1024 need permission\n  grant it with `setcap \
              cap_net_bind_service=+ep` on the program or `sysctl net.ipv4.ip_unprivileged_port_start=80`; or choose a \
-             higher port, as in --http 8080; or turn this listener off with --http off"
+             higher port with --http 8080; or turn this listener off with --http off"
         );
     }
 
     #[test]
-    fn an_error_suggests_a_port_that_no_other_listener_has() {
+    fn an_error_suggests_a_port_of_no_other_listener() {
         let on = |listener, port| (listener, SocketAddr::from(([0, 0, 0, 0], port)));
         let listeners = [on(Listener::Http, 80), on(Listener::Https, 443), on(Listener::Internal, 8443)];
         for (port, expected) in [(80, 8080), (443, 9443), (8443, 8444), (u16::MAX, 1024)] {

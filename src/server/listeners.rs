@@ -1,4 +1,4 @@
-//! The listeners of the process, which a reload opens and closes.
+//! The open listeners. A reload opens new ones and closes those that are no longer configured.
 
 use std::{
     net::SocketAddr,
@@ -14,26 +14,26 @@ use super::{
 };
 use crate::settings::{Listener, Port, Settings};
 
-/// All open listeners, for the thread that controls them.
+/// All open listeners, as the control thread sees them.
 #[derive(Debug, Default)]
 pub struct Listeners {
     open: Vec<Open>,
-    /// Those that were closed; workers still accept what is waiting there.
+    /// Closed listeners on which workers still accept pending connections.
     closing: Vec<(SocketAddr, Weak<()>)>,
 }
 
 #[derive(Debug)]
 struct Open {
     listener: Listener,
-    /// As in the settings, perhaps with port 0.
+    /// The configured address, possibly with port 0.
     configured: SocketAddr,
     address: SocketAddr,
     closed: watch::Sender<bool>,
-    /// Each socket holds one.
+    /// Each worker's socket holds a clone.
     alive: Arc<()>,
 }
 
-/// Sockets that are bound but not used yet. If it is dropped, nothing has changed.
+/// New sockets, bound but not in use. Dropping the plan changes nothing.
 #[derive(Debug)]
 pub struct Plan {
     wanted: Vec<(Listener, SocketAddr)>,
@@ -43,14 +43,15 @@ pub struct Plan {
 /// The listeners that a reload opened and closed.
 #[derive(Debug, Default)]
 pub struct Moved {
-    /// New ones.
+    /// The listeners that were opened.
     pub opened: Vec<(Listener, SocketAddr)>,
-    /// Closed ones.
+    /// The listeners that were closed.
     pub closed: Vec<(Listener, SocketAddr)>,
 }
 
 impl Listeners {
-    /// Binds the listeners of `settings` that are not open yet, and writes the ports that the kernel picked into `settings`.
+    /// Binds the listeners of `settings` that are not open yet, and writes the ports that the kernel picked into
+    /// `settings`.
     ///
     /// # Errors
     ///
@@ -59,8 +60,8 @@ impl Listeners {
         let wanted = settings.listeners();
         let is_open = |(listener, address): &&(Listener, SocketAddr)| self.find(listener, *address).is_some();
         let missing: Vec<_> = wanted.iter().filter(|one| !is_open(one)).cloned().collect();
-        // All addresses of a listener get the port that the kernel picked for one of them. It stays if TLS is turned on
-        // or off.
+        // The port that the kernel picked for one address of a listener is used for all its addresses, and stays when
+        // TLS is turned on or off.
         let picked = |name| self.open.iter().find(|open| open.listener.name() == name && open.configured.port() == 0);
         let mut to_bind = missing.clone();
         for (listener, address) in &mut to_bind {
@@ -83,8 +84,8 @@ impl Listeners {
         Ok(Plan { wanted, new })
     }
 
-    /// Hands the new sockets to the workers, and closes those that are no longer wanted. Connections that are waiting there
-    /// are still accepted.
+    /// Hands the new sockets to the workers and closes the listeners that are no longer wanted. Connections pending
+    /// there are still accepted.
     pub fn apply(&mut self, plan: Plan, workers: &[WorkerHandle]) -> Moved {
         let Plan { wanted, new } = plan;
         let mut moved = Moved::default();
@@ -110,7 +111,7 @@ impl Listeners {
         moved
     }
 
-    /// The listeners that are open, and where.
+    /// Returns the open listeners with their addresses.
     pub fn addresses(&self) -> Vec<(Listener, SocketAddr)> {
         self.open.iter().map(|open| (open.listener.clone(), open.address)).collect()
     }

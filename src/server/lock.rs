@@ -1,4 +1,4 @@
-//! One home, one server: each holds a lock in its home for as long as it runs.
+//! Allows one server per home: it holds a lock there while it runs.
 
 use std::{
     fmt,
@@ -15,27 +15,27 @@ use tower::BoxError;
 
 use crate::{secret::prepare_home, settings::Settings};
 
-/// The name of the file in the home folder.
+/// The lock file in the home folder.
 const FILE: &str = "lock";
 
-/// How often a lock that somebody else holds is tried again, since a command may be looking at it at this moment.
+/// How often to retry a lock that is taken: a command may hold it for a moment to see who serves.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The lock of a home. The kernel releases it when the process ends, however it does.
+/// The lock of a home. The kernel releases it when the process ends, even after a crash.
 #[derive(Debug)]
 pub struct HomeLock {
     file: File,
 }
 
-/// The process that holds the lock of a home, as it says itself.
+/// The process that holds the lock of a home, as it describes itself in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// Its process id.
     pub pid: u32,
     /// The name of its node.
     pub node: String,
-    /// Where commands ask it, as in the setting.
+    /// Where commands reach it, in the form of the setting.
     pub admin: String,
 }
 
@@ -47,7 +47,8 @@ impl Holder {
 }
 
 impl HomeLock {
-    /// Locks a home for `holder`, which is this process. `None`, with a line in the log, if the home takes no file.
+    /// Locks a home for this process, described by `holder`. Returns `None`, with a line in the log, if no file can be
+    /// written in the home.
     ///
     /// # Errors
     ///
@@ -64,7 +65,7 @@ impl HomeLock {
         }
         let lock = Self { file };
         if let Err(error) = lock.write(holder) {
-            // It is locked all the same.
+            // The lock holds all the same.
             tracing::debug!(%error, "cannot write the lock file of {}", home.display());
         }
         Ok(Some(lock))
@@ -78,24 +79,24 @@ impl HomeLock {
 
 impl Drop for HomeLock {
     fn drop(&mut self) {
-        // The file stays: another process may be waiting for the lock of this very file.
+        // The file itself stays: another process may already be waiting for its lock.
         let _ = self.file.set_len(0);
     }
 }
 
-/// The process that serves in a home; `None` if there is none.
+/// Returns the process that serves in a home, or `None`.
 pub fn holder(home: &Path) -> Option<Holder> {
     let file = File::open(home.join(FILE)).ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => read(home),
-        // After a crash, the file still names a process that is gone.
+        // Nobody holds the lock: the file names a process that crashed.
         _ => None,
     }
 }
 
 fn open(home: &Path) -> Result<File, BoxError> {
     prepare_home(home)?;
-    // Not inherited by programs that are started: the standard library opens files with O_CLOEXEC.
+    // The standard library opens files with O_CLOEXEC, so child processes do not inherit the lock.
     Ok(OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(home.join(FILE))?)
 }
 
@@ -116,7 +117,7 @@ fn read(home: &Path) -> Option<Holder> {
 fn without(home: &Path, error: &dyn std::error::Error) -> Option<HomeLock> {
     tracing::info!(
         %error,
-        "the home {} cannot be locked, so nothing keeps a second pmesh from using it, and `pmesh status` does not find \
+        "cannot lock the home {}, so a second pmesh could use it as well, and `pmesh status` does not find \
          this node",
         home.display()
     );
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_crash_leaves_is_no_lock() {
+    fn a_lock_file_left_by_a_crash_locks_nothing() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join(FILE), serde_json::to_vec(&this(&"long".repeat(100))).unwrap()).unwrap();
         assert_eq!(holder(home.path()), None);
@@ -180,8 +181,8 @@ mod tests {
     }
 
     #[test]
-    fn a_home_that_takes_no_file_is_served_without_a_lock() {
-        // Not for root either.
+    fn a_read_only_home_is_served_without_a_lock() {
+        // Not even root can write there.
         assert!(HomeLock::take(Path::new("/proc"), &this("a")).unwrap().is_none());
     }
 }

@@ -1,11 +1,11 @@
-//! The process: it starts, listens, runs the workers and the threads beside them, and stops when it is told to.
+//! The server process: startup, listeners, workers, reload and shutdown.
 //!
-//! - [`run`] starts it all, and ends it: a [`process::Process`] is what lasts as long as the process;
-//! - [`generation`] is what one configuration builds, and [`reload`] replaces it while serving;
-//! - [`worker`] is a thread that accepts connections, at [`sockets`], and serves them;
+//! - [`run`] starts everything and shuts it down; [`process::Process`] holds what lives as long as the process;
+//! - [`generation`] is what one configuration builds; [`reload`] replaces it without interrupting service;
+//! - [`worker`] is a thread that accepts connections on its [`sockets`] and serves them;
 //! - [`control`] is the thread beside the workers: it reloads, answers the admin API, watches files and probes nodes;
-//!   [`handover`] replaces the secret;
-//! - [`check`] finds what is wrong without serving.
+//!   [`handover`] switches to a new secret;
+//! - [`check`] finds mistakes without serving.
 
 mod admin;
 pub mod check;

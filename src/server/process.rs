@@ -1,4 +1,4 @@
-//! What lasts as long as the process.
+//! The state that lives as long as the process.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -15,26 +15,26 @@ use crate::{
     telemetry::counters::Counters,
 };
 
-/// What lasts as long as the process, while one [`Generation`] follows another. All threads share it.
+/// The state that lives as long as the process, while one [`Generation`] follows another. All threads share it.
 #[derive(Debug)]
 pub struct Process {
-    /// Which connections are let in.
+    /// Decides which connections are let in.
     pub admission: Arc<Admission>,
-    /// Whether the system had a descriptor for the last connections.
+    /// Whether descriptors have run out.
     pub exhaustion: Exhaustion,
     /// The identity of this node among others.
     pub identity: NodeIdentity,
     /// The other nodes.
     pub peers: Arc<Peers>,
-    /// Those whose clocks are wrong.
+    /// The nodes whose clocks are wrong.
     pub clocks: Clocks,
-    /// What each worker has counted.
+    /// The counters of each worker.
     pub counters: Vec<Arc<Counters>>,
     current: ArcSwap<Generation>,
     failed_reload: Mutex<Option<FailedReload>>,
 }
 
-/// A reload that has changed nothing.
+/// A reload that failed and changed nothing.
 #[derive(Debug, Clone)]
 pub struct FailedReload {
     /// What is wrong.
@@ -44,7 +44,7 @@ pub struct FailedReload {
 }
 
 impl Process {
-    /// A process that begins with `generation`.
+    /// Creates the state, with `generation` as the first one.
     pub fn new(
         admission: Arc<Admission>,
         identity: NodeIdentity,
@@ -64,7 +64,7 @@ impl Process {
         }
     }
 
-    /// The current generation. Not to be held for long, see [`generation`](Self::generation).
+    /// The current generation, for a short look. To hold it longer, use [`generation`](Self::generation).
     pub fn current(&self) -> Guard<Arc<Generation>> {
         self.current.load()
     }

@@ -1,4 +1,4 @@
-//! A reload builds the next generation from the current configuration and switches to it.
+//! Reload: builds the next generation from the current configuration and switches to it.
 
 use std::{
     fmt, mem,
@@ -28,10 +28,10 @@ use crate::{
     upstream::ConnectionSettings,
 };
 
-/// How many routes are named in a line of the log.
+/// How many routes a log line names.
 const NAMED: usize = 10;
 
-/// Where the configuration comes from, at the start and at each reload.
+/// The source of the configuration, read at startup and on each reload.
 pub struct Configuration {
     source: Source,
     adjust: Adjust,
@@ -40,21 +40,21 @@ pub struct Configuration {
 type Adjust = Box<dyn Fn(&mut Settings) -> Result<(), BoxError> + Send>;
 
 impl Configuration {
-    /// What `source` says.
+    /// Creates a configuration that is read from `source`.
     pub fn new(source: Source) -> Self {
         Self::adjusted(source, |_| Ok(()))
     }
 
-    /// What `source` says, changed by `adjust`.
+    /// Creates a configuration that is read from `source` and then changed by `adjust`.
     pub fn adjusted(source: Source, adjust: impl Fn(&mut Settings) -> Result<(), BoxError> + Send + 'static) -> Self {
         Self { source, adjust: Box::new(adjust) }
     }
 
-    /// Reads it.
+    /// Reads the configuration.
     ///
     /// # Errors
     ///
-    /// What is wrong, and where it was written.
+    /// Says what is wrong, and where it was written.
     pub fn load(&self) -> Result<Loaded, BoxError> {
         let mut loaded = self.source.load()?;
         (self.adjust)(&mut loaded.settings)?;
@@ -71,7 +71,7 @@ impl fmt::Debug for Configuration {
 /// Replaces generations, on the control thread.
 pub struct Reloader {
     pub(super) configuration: Configuration,
-    /// Of the current generation.
+    /// Those of the current generation.
     pub(super) values: Values,
     pub(super) process: Arc<Process>,
     pub(super) builder: Builder,
@@ -90,9 +90,9 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Reads the configuration and switches to it, if one of its files has changed, is new or is gone, or if `all` is
-    /// set. If it cannot be used, nothing changes, the log says why, and the next call tries again. A process that is
-    /// stopping does not reload.
+    /// Reads the configuration and switches to it, if `all` is set or one of its files has changed, appeared or
+    /// disappeared. If it cannot be used, nothing changes, the log says why, and the next call tries again. A process
+    /// that is shutting down does not reload.
     pub fn look(&mut self, all: bool) -> Look<ReloadReport> {
         if *self.about.stop.borrow() {
             return Look::Unchanged;
@@ -112,7 +112,7 @@ impl Reloader {
             }
             Look::Unchanged | Look::Failed(None) => {}
         }
-        // A reload may have read other files.
+        // A reload may have read a different set of files.
         self.files = read.filter(|read| files.files() != read.files()).unwrap_or(files);
         looked
     }
@@ -122,9 +122,9 @@ impl Reloader {
         let began = Instant::now();
         let current = self.process.generation();
         let loaded = self.configuration.load()?;
-        // An editor may be replacing it. To serve without it is hardly what the user wants.
+        // An editor may be replacing the file. The user hardly wants to serve without it.
         if let Some(file) = current.file.as_ref().filter(|file| loaded.file.as_ref() != Some(file) && !file.exists()) {
-            let gone = "the configuration file is gone: put it back, or restart to do without it";
+            let gone = "the configuration file is gone: put it back, or restart to run without it";
             return Err(format!("{}: {gone}", file.display()).into());
         }
         let files = FileWatch::new(loaded.files());
@@ -140,7 +140,7 @@ impl Reloader {
         let prepared = self.prepare(&mut next);
         let (swaps, plan) = prepared.inspect_err(|_| self.builder.forget_unused(Some(&current)))?;
 
-        // From here on nothing can fail.
+        // Nothing below can fail.
         let next = Arc::new(next);
         swaps.into_iter().for_each(|swap| swap());
         self.process.set_current(Arc::clone(&next));
@@ -175,19 +175,19 @@ impl Reloader {
         Ok((report, files))
     }
 
-    /// All that can fail once the generation is built. Sockets are bound last.
+    /// Everything that can fail once the generation is built. Sockets are bound last.
     fn prepare(&self, next: &mut Generation) -> Result<(Vec<Swap>, Plan), BoxError> {
         let swaps = self.workers.iter().map(|worker| worker.prepare(next)).collect::<Result<_, _>>()?;
         let plan = self.listeners.plan(&mut next.settings)?;
         Ok((swaps, plan))
     }
 
-    /// Tells other nodes and the prober about new settings.
+    /// Passes new settings on to other nodes and the prober.
     pub(super) fn tell_others(&mut self, before: Option<&Settings>, now: &Settings) {
         self.about.listeners.store(Arc::new(self.listeners.addresses()));
         self.about.serves.store(Arc::new(Served::of(now)));
         self.process.peers.set_fixed(now.mesh.peers.clone());
-        // Links to nodes keep the settings that they were made with.
+        // Connections to nodes keep the settings that they were made with, so make new ones.
         if before.is_some_and(|before| ConnectionSettings::of(before) != ConnectionSettings::of(now)) {
             self.process.peers.reconnect();
         }

@@ -1,4 +1,4 @@
-//! From validated settings to a running server, and to its end.
+//! Starts a server from validated settings, and shuts it down.
 
 use std::{sync::Arc, time::Instant};
 
@@ -34,7 +34,7 @@ use crate::{
     upstream::Endpoints,
 };
 
-/// A server whose ports are bound and whose certificates are chosen, but that does not serve yet.
+/// A server with bound ports and loaded certificates that does not serve yet.
 #[derive(Debug)]
 pub struct Server {
     configuration: Configuration,
@@ -44,7 +44,7 @@ pub struct Server {
     process: Arc<Process>,
     builder: Builder,
     plan: Plan,
-    /// Where commands ask this process.
+    /// Where commands reach this process.
     admin: Option<Socket>,
     descriptors: u64,
     resolver: Resolver,
@@ -53,17 +53,18 @@ pub struct Server {
     seal: Seal,
     watches: (Option<SecretWatch>, CertificateWatch, IdentityWatch),
     registry: Option<RegistryOptions>,
-    /// Keeps others out of the home.
+    /// Keeps other processes out of the home.
     lock: Option<HomeLock>,
 }
 
 impl Server {
-    /// Locks the home, reads the secret, the certificates and the roots of upstreams, and binds the ports, in this order:
-    /// what can be wrong with the settings shows before a port is bound. `loaded` is what `configuration` has just said.
+    /// Locks the home, reads the secret, the certificates and the authorities for upstreams, and binds the ports, in
+    /// this order: mistakes in the settings show before a port is bound. `loaded` is what `configuration` has just
+    /// read.
     ///
     /// # Errors
     ///
-    /// Whatever is wrong, for the person who wrote the settings.
+    /// Whatever is wrong, written for the person who wrote the settings.
     pub fn prepare(configuration: Configuration, loaded: Loaded) -> Result<Self, BoxError> {
         let files = FileWatch::new(loaded.files());
         let (watched, file, included) = (loaded.watched.clone(), loaded.file.clone(), loaded.included.len());
@@ -71,7 +72,7 @@ impl Server {
         let settings = loaded.into_settings();
         let descriptors = descriptors::enough(&settings)?;
         let lock = HomeLock::take(&settings.home, &Holder::this(&settings))?;
-        // Made before the files are read, so that no change is missed.
+        // Created before the files are read, so that no change is missed.
         let watches = (
             SecretWatch::new(&settings.secret),
             CertificateWatch::new(&settings.certificates),
@@ -96,7 +97,7 @@ impl Server {
         for doubt in check::doubts(&generation.settings, &generation.certificates) {
             tracing::warn!("{doubt}");
         }
-        // From here on a signal means a stop in good order.
+        // From here on, a signal shuts down gracefully.
         let signals = Signals::listen()?;
         let process = Arc::new(Process::new(admission, identity, peers, workers, generation));
         Ok(Self {
@@ -119,16 +120,16 @@ impl Server {
         })
     }
 
-    /// The settings, with the ports that the kernel picked in the place of 0.
+    /// The settings, with the ports that the kernel picked instead of 0.
     pub fn settings(&self) -> Settings {
         self.process.current().settings.clone()
     }
 
-    /// Serves until SIGTERM, SIGINT or SIGQUIT, then lets what is in flight end. A second signal ends the process at once.
+    /// Serves until SIGTERM, SIGINT or SIGQUIT, then lets requests in flight finish. A second signal exits at once.
     ///
     /// # Errors
     ///
-    /// When the system gives no threads, or a worker broke down.
+    /// If the system provides no threads, or a worker panicked.
     pub fn serve(self) -> Result<(), BoxError> {
         let (stop, stopped) = watch::channel(false);
         let Self { configuration, values, watched, files, process, builder, plan, admin, .. } = self;
@@ -193,7 +194,7 @@ impl Server {
         };
         drop(generation);
         let hangup = Arc::<Notify>::default();
-        // Commands are answered until all is done.
+        // Keep answering commands until all workers are done.
         let (drained, is_drained) = watch::channel(false);
         let control = control::start(control, Arc::clone(&hangup), is_drained)?;
         self.signals.on_first(
@@ -212,15 +213,15 @@ impl Server {
         }
         drained.send_replace(true);
         if control.join().is_err() {
-            tracing::error!("the control thread has broken down; this is a bug");
+            tracing::error!("the control thread panicked; this is a bug");
         }
         drop(self.lock);
         log_totals(&process.counters, process.admission.room().idle_ended());
-        if broken > 0 { Err(format!("{broken} workers broke down; the log says why").into()) } else { Ok(()) }
+        if broken > 0 { Err(format!("workers that panicked: {broken}; the log says why").into()) } else { Ok(()) }
     }
 }
 
-/// Serves what `configuration` says, and has just said as `loaded`, until told to stop.
+/// Serves `configuration`, which has just been read as `loaded`, until a signal stops the process.
 ///
 /// # Errors
 ///

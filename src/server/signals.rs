@@ -1,4 +1,4 @@
-//! What the signals of the system mean here.
+//! Signals that stop the process or reload its configuration.
 
 use std::{sync::Arc, thread};
 
@@ -9,11 +9,11 @@ use tokio::{
 };
 use tower::BoxError;
 
-/// The signals that are listened to from the time this is made.
+/// The signals that the process handles from the moment this is created.
 ///
-/// SIGTERM, SIGINT and SIGQUIT stop the program in good order, at the second time at once. SIGHUP
-/// reloads the configuration, and reads certificates and the secret again. SIGUSR1 and SIGUSR2, which make other proxies open their logs anew, would by
-/// default end it; here they do nothing.
+/// SIGTERM, SIGINT and SIGQUIT shut the process down gracefully; a second one exits at once. SIGHUP reloads the
+/// configuration, and rereads certificates and the secret. SIGUSR1 and SIGUSR2 make other proxies reopen their logs. By
+/// default they would kill the process, so they are caught and ignored.
 #[derive(Debug)]
 pub struct Signals {
     runtime: Runtime,
@@ -23,11 +23,11 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Starts to listen.
+    /// Starts to listen for the signals.
     ///
     /// # Errors
     ///
-    /// When the system does not allow it.
+    /// If the system does not allow it.
     pub fn listen() -> Result<Self, BoxError> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (stop, hangup, ignored) = {
@@ -43,24 +43,24 @@ impl Signals {
         Ok(Self { runtime, stop, hangup, ignored })
     }
 
-    /// Does `stop` at the first signal to stop and ends the process at the second, on a thread of its own. Notifies
-    /// `hangup` of each SIGHUP.
+    /// Waits for signals on a thread of its own: calls `stop` at the first one that stops the process, exits at the
+    /// second, and notifies `hangup` of each SIGHUP.
     ///
     /// # Errors
     ///
-    /// When the system gives no thread.
+    /// If the system provides no thread.
     pub fn on_first(mut self, stop: impl FnOnce() + Send + 'static, hangup: Arc<Notify>) -> Result<(), BoxError> {
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             self.next(&hangup);
             stop();
-            tracing::info!("stopping: requests in flight may end; a second signal ends them");
-            // As a shell reports a program that a signal has ended.
+            tracing::info!("shutting down: waiting for requests in flight; a second signal exits at once");
+            // The status that a shell reports for a program killed by this signal.
             std::process::exit(128 + self.next(&hangup));
         })?;
         Ok(())
     }
 
-    /// The number of the next signal to stop.
+    /// Waits for the next signal that stops the process, and returns its number.
     fn next(&mut self, on_hangup: &Notify) -> i32 {
         let Self { runtime, stop: [(a, first), (b, second), (c, third)], hangup, ignored: [user1, user2] } = self;
         runtime.block_on(async {
@@ -76,7 +76,7 @@ impl Signals {
                     _ = user1.recv() => {}
                     _ = user2.recv() => {}
                 }
-                tracing::warn!("SIGUSR1 and SIGUSR2 do nothing; SIGHUP reloads the configuration");
+                tracing::warn!("SIGUSR1 and SIGUSR2 are ignored; to reload the configuration, send SIGHUP");
             }
         })
     }

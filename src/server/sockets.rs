@@ -1,4 +1,4 @@
-//! The listening sockets: all of them are bound before anything is served.
+//! The listening sockets. All of them are bound before anything is served.
 
 use std::{
     io,
@@ -11,39 +11,39 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use super::listen_error::ListenError;
 use crate::settings::Listener;
 
-/// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
+/// Maximum number of pending connections. The kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// How many ports the kernel may pick until one is free on all addresses.
+/// How many ports the kernel can pick before one must be free on all addresses of a listener.
 const PICKS: usize = 16;
 
-/// After so much silence the kernel asks whether a peer is still there: a client that vanished from a tunnel, or from a
-/// request that takes long, would else be waited for.
+/// The idle time after which the kernel probes the peer. Otherwise a client that vanished from a tunnel or from a slow
+/// request would be waited for.
 pub const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// What may wait in the kernel beyond what a client takes at present, in bytes: it would keep some MiB for a client that
-/// reads slowly, who would look as if he read, and what was written long before it is sent has left the processor's cache.
-/// 1 MB over TLS takes 420 µs instead of 530, and 480 with four times as much.
+/// How many bytes can wait in the kernel beyond what the client has room for. Without this limit the kernel takes some
+/// MiB for a slow reader, which then looks as if it kept reading, and data written long before it is sent has left the
+/// processor's cache. 1 MB over TLS takes 420 µs instead of 530, and 480 with four times this value.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 16 * 1024;
 
-/// The sockets of a listener on one address: one for each worker.
+/// The sockets of a listener on one address, one per worker.
 #[derive(Debug)]
 pub struct Bound {
-    /// Which one.
+    /// The listener.
     pub listener: Listener,
     /// The address, with the port that the kernel picked for 0.
     pub address: SocketAddr,
-    /// The sockets.
+    /// One socket per worker.
     pub sockets: Vec<TcpListener>,
 }
 
-/// Binds each of `listeners`, a socket for each worker. Where the kernel picks the port, it is the same on all addresses
-/// of a listener. `own` are the ports that this process listens on already: it may share them with itself.
+/// Binds each of `listeners`, with a socket per worker. If the kernel picks the port, it is the same on all addresses
+/// of a listener. `own` are the ports that this process already listens on and can share with itself.
 ///
 /// # Errors
 ///
-/// [`ListenError`] says which listener, why and what to do. Nothing stays bound then.
+/// [`ListenError`] says which listener failed, why, and what to do. Nothing stays bound then.
 pub fn bind(listeners: &[(Listener, SocketAddr)], workers: usize, own: &[u16]) -> Result<Vec<Bound>, ListenError> {
     let mut bound = Vec::new();
     for addresses in listeners.chunk_by(|one, next| one.0 == next.0) {
@@ -55,7 +55,7 @@ pub fn bind(listeners: &[(Listener, SocketAddr)], workers: usize, own: &[u16]) -
 
 type Failed = (Listener, SocketAddr, io::Error);
 
-/// Binds one listener to its addresses.
+/// Binds one listener to all its addresses.
 fn bind_addresses(addresses: &[(Listener, SocketAddr)], workers: usize, own: &[u16]) -> Result<Vec<Bound>, Failed> {
     let mut tries = 0..PICKS;
     loop {
@@ -71,7 +71,7 @@ fn bind_addresses(addresses: &[(Listener, SocketAddr)], workers: usize, own: &[u
             Ok(bound)
         });
         match bound.collect() {
-            // The port that the kernel picked on one address is taken on another.
+            // The port that the kernel picked on one address is in use on another: try again.
             Err((listener, address, error))
                 if error.kind() == io::ErrorKind::AddrInUse
                     && addresses.contains(&(listener.clone(), SocketAddr::new(address.ip(), 0)))
@@ -82,8 +82,8 @@ fn bind_addresses(addresses: &[(Listener, SocketAddr)], workers: usize, own: &[u
 }
 
 fn bind_one(listener: &Listener, address: SocketAddr, workers: usize, own: &[u16]) -> io::Result<Bound> {
-    // Another program with SO_REUSEPORT, even a pmesh, would share the port with us unnoticed. Without the option the
-    // kernel tells; the socket is closed again before it listens.
+    // With SO_REUSEPORT, another program, even another pmesh, could share the port unnoticed. Binding without the
+    // option shows whether the port is free. This socket is closed again before it listens.
     if address.port() != 0 && !own.contains(&address.port()) {
         open(address)?.bind(&address.into())?;
     }
@@ -105,10 +105,10 @@ fn open(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
-        // "::" takes IPv4 clients, too, whatever the system's default.
+        // "::" accepts IPv4 clients as well, whatever the system's default.
         socket.set_only_v6(false)?;
     }
-    // Accepted connections inherit all three.
+    // Accepted connections inherit the following three options.
     #[cfg(target_os = "linux")]
     socket.set_tcp_notsent_lowat(UNSENT)?;
     socket.set_tcp_nodelay(true)?;
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_port_that_the_kernel_picks_is_the_same_on_all_addresses() {
+    fn a_picked_port_is_the_same_on_all_addresses() {
         let on = |listener, ip: [u8; 4]| (listener, SocketAddr::from((ip, 0)));
         let listeners = [
             on(Listener::Http, [127, 0, 0, 1]),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn little_is_kept_for_an_accepted_client() {
+    fn an_accepted_client_inherits_the_limit_on_unsent_bytes() {
         let bound = bind_one(&Listener::Http, SocketAddr::from(([127, 0, 0, 1], 0)), 1, &[]).unwrap();
         bound.sockets[0].set_nonblocking(false).unwrap();
         let _client = std::net::TcpStream::connect(bound.address).unwrap();

@@ -1,8 +1,8 @@
-//! What a worker has done, in numbers.
+//! Counters of what a worker has done.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The counters of one worker; summed over the workers when somebody asks.
+/// The counters of one worker. They are summed over the workers when they are read.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Connections accepted.
@@ -12,7 +12,7 @@ pub struct Counters {
     rejections: [Counter; REASONS.len()],
 }
 
-/// Why a connection ended in silence, or a request of it did.
+/// The reasons for rejecting a connection or a request in silence.
 const REASONS: [&str; 22] = [
     "host_not_served",
     "no_host",
@@ -39,13 +39,13 @@ const REASONS: [&str; 22] = [
 ];
 
 impl Counters {
-    /// Counts a connection that ended in silence. An unknown reason counts as `other`.
+    /// Counts a connection or request rejected in silence. An unknown reason counts as `other`.
     pub fn reject(&self, reason: &str) {
         let index = REASONS.iter().position(|known| *known == reason).unwrap_or(REASONS.len() - 1);
         self.rejections[index].add();
     }
 
-    /// The reasons that occurred in any of `workers`, and how often.
+    /// Returns the reasons that occurred in any of `workers`, with their counts.
     pub fn rejections<'a>(workers: impl Iterator<Item = &'a Self>) -> Vec<(&'static str, u64)> {
         let mut sums = [0; REASONS.len()];
         for worker in workers {
@@ -62,12 +62,12 @@ impl Counters {
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// One more.
+    /// Adds one.
     pub fn add(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The number.
+    /// The current value.
     pub fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn workers_are_summed_by_reason() {
+    fn rejections_are_summed_over_workers() {
         let workers = [Counters::default(), Counters::default()];
         workers[0].reject("no_sni");
         workers[1].reject("no_sni");

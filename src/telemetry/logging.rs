@@ -1,4 +1,4 @@
-//! The log: to standard error, for people or for machines.
+//! The log, written to standard error as text or JSON.
 
 use std::{
     io::{self, IsTerminal},
@@ -12,14 +12,14 @@ use tracing_subscriber::{
 
 use crate::settings::{LogFormat, Settings};
 
-/// Maximum number of lines that wait for a slow reader of the log. Further ones are dropped: a full pipe must not
-/// block the workers.
+/// Maximum number of lines that wait for a slow reader of the log. Further lines are dropped, because a full pipe must
+/// not block the workers.
 const WAITING_LINES: usize = 16 * 1024;
 
-/// What is logged; changed by [`set`].
+/// The filter of the running log, for [`set`] to change.
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
-/// Starts the log, which lasts until the returned value is dropped. Only the first call in a process has an effect.
+/// Starts the log, which runs until the returned value is dropped. Only the first call in a process has an effect.
 pub fn init(settings: &Settings) -> WorkerGuard {
     let (filter, handle) = reload::Layer::new(filter(settings));
     let (writer, guard) =
@@ -31,14 +31,14 @@ pub fn init(settings: &Settings) -> WorkerGuard {
         }
         LogFormat::Json => registry().with(filter).with(writer.json().flatten_event(true)).try_init(),
     };
-    // An error means that an embedding program or a test has already started a log of its own.
+    // An error means that an embedding program or a test has already started its own log.
     if started.is_ok() {
         let _ = FILTER.set(handle);
     }
     guard
 }
 
-/// Logs what these settings say from now on.
+/// Applies the log settings from now on.
 pub fn set(settings: &Settings) {
     if let Some(handle) = FILTER.get() {
         // An error means that the log has ended.
@@ -55,10 +55,10 @@ fn filter(settings: &Settings) -> EnvFilter {
     }
 }
 
-/// The filter that the setting `log` stands for. A level up to `info` without a target applies to pmesh alone:
-/// libraries log at `warn` what a stranger can send thousands of times a second, as h2 does for an acknowledgement of
+/// The filter for the value of the setting `log`. A level up to `info` without a target applies only to pmesh:
+/// libraries log at `warn` what a client can trigger thousands of times a second, as h2 does for an acknowledgement of
 /// a PING that was never sent. What matters reaches pmesh as an error. `debug` and `trace` apply to libraries as well,
-/// and so does a level with a target, as in `info,h2=warn`.
+/// and so does a level with a target, such as `info,h2=warn`.
 fn directives(log: &str) -> String {
     let scoped = |directive: &str| match directive.trim().parse::<LevelFilter>() {
         Ok(level) if level <= LevelFilter::INFO => format!("off,pmesh={level}"),
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_up_to_info_applies_to_pmesh_alone() {
+    fn a_level_up_to_info_applies_only_to_pmesh() {
         for (log, expected) in [
             ("info", "off,pmesh=info"),
             ("Error", "off,pmesh=error"),

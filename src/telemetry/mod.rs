@@ -1,4 +1,4 @@
-//! What the program tells the people who run it: the log, and counters.
+//! The log and the counters.
 
 pub mod counters;
 pub mod logging;

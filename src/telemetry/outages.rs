@@ -1,14 +1,14 @@
-//! Log lines on endpoints that fail and come back.
+//! Log lines for endpoints that fail and recover.
 
 use std::{error::Error, fmt, iter, time::Duration};
 
 use pmesh_layers::balance::{Health, HealthChange};
 
-/// Which setting to change, given the address of an endpoint and an error of it.
+/// Suggests which setting to change, given the address of an endpoint and its error.
 pub type Advice = fn(&str, &(dyn Error + 'static)) -> Option<String>;
 
-/// The health of the endpoint with this address. There is one line in the log when the endpoint fails, one more if it then
-/// fails for another reason, and one when it is back. Failures in between are logged at debug level.
+/// Creates the health record of the endpoint at this address. The log gets a line when the endpoint fails, another if
+/// it then fails for a different reason, and one when it is back. Failures in between are logged at debug level.
 pub fn logged(endpoint: String, advice: Advice) -> Health {
     let mut logged = String::new();
     Health::observed(move |change, cause| match change {
@@ -20,7 +20,7 @@ pub fn logged(endpoint: String, advice: Advice) -> Health {
         HealthChange::FailedAgain { error, failures, .. } if reason(error, cause) != logged => {
             logged = reason(error, cause);
             let advice = cause.and_then(|cause| advice(&endpoint, cause));
-            tracing::warn!(endpoint, %error, advice, failures, "endpoint fails for another reason than before");
+            tracing::warn!(endpoint, %error, advice, failures, "endpoint failed again, for a different reason");
         }
         HealthChange::FailedAgain { error, pause, failures } => {
             let pause = Seconds(*pause);
@@ -33,13 +33,13 @@ pub fn logged(endpoint: String, advice: Advice) -> Health {
     })
 }
 
-/// The innermost cause: those around it depend on whether a request has failed or an attempt to connect again.
+/// The innermost cause. The outer ones depend on whether a request failed or a new attempt to connect.
 fn reason(error: &str, cause: Option<&(dyn Error + 'static)>) -> String {
     let innermost = iter::successors(cause, |cause| (*cause).source()).last();
     innermost.map_or_else(|| error.to_owned(), ToString::to_string)
 }
 
-/// A time, to the second, and at least one.
+/// A duration, rounded to seconds, at least one.
 struct Seconds(Duration);
 
 impl fmt::Display for Seconds {
@@ -60,7 +60,7 @@ mod tests {
     struct NoConnection(#[source] io::Error);
 
     #[test]
-    fn a_reason_is_the_same_whoever_finds_it() {
+    fn the_outer_errors_do_not_change_the_reason() {
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
         let told = |error: &(dyn Error + 'static)| reason("", Some(error));
         assert_eq!(told(&NoConnection(refused())), told(&refused()));

@@ -1,8 +1,8 @@
-//! No import runs in a circle, neither between files nor between the folders of src/; each file says what it is for;
-//! documents name files that exist; and charts show the figures that they are drawn from.
+//! Checks that imports have no cycles, neither between files nor between the folders of src/, that each file says what
+//! it is for, that documents name files that exist, and that charts show the figures that they are drawn from.
 //!
 //! Importing a name that a module only re-exports (`pub use`) counts as importing the file that defines it: a `mod.rs`
-//! may re-export what its files define, and they may use it. The tests in those files may import what they like.
+//! can re-export what its files define, and they can use it. Tests inside those files can import anything.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,19 +13,19 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 use self::sources::{Imports, Sources};
 
 #[test]
-fn no_import_runs_in_a_circle() {
+fn imports_between_files_have_no_cycles() {
     for root in ["src", "layers/src"] {
         let sources = Sources::read(root);
-        assert!(sources.texts.len() > 100, "{root} has {} files only", sources.texts.len());
+        assert!(sources.texts.len() > 100, "{root} has only {} files", sources.texts.len());
         let circle = circle(&sources.imports(|module| sources.files[module].display().to_string()));
         assert_eq!(circle, None, "files that import each other: move what they share to a file of its own");
     }
 }
 
 #[test]
-fn no_import_between_the_folders_of_the_program_runs_in_a_circle() {
+fn imports_between_folders_have_no_cycles() {
     let circle = circle(&Sources::read("src").imports(|module| module.first().cloned().unwrap_or_default()));
-    assert_eq!(circle, None, "folders that import each other: see src/lib.rs for which builds on which");
+    assert_eq!(circle, None, "folders that import each other: src/lib.rs says which can import which");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn every_file_of_the_program_says_what_it_is_for() {
 }
 
 #[test]
-fn circles_are_found() {
+fn cycles_are_found() {
     let imports = |pairs: &[(&str, &str)]| {
         let mut imports = Imports::new();
         for (from, to) in pairs {
@@ -113,7 +113,7 @@ fn circles_are_found() {
 }
 
 #[test]
-fn all_forms_of_imports_are_seen() {
+fn all_forms_of_imports_are_recognized() {
     let mut sources = Sources::default();
     for (module, text) in [
         ("", "pub mod a; pub mod b; pub mod c; pub use b::Passed;"),
@@ -136,7 +136,7 @@ fn all_forms_of_imports_are_seen() {
     assert_eq!(seen, ["a: b c", "b: b::deep", "b::deep: b c", "c: b::deep", "d: a"]);
 }
 
-/// One of the circles, as the way round to where it begins.
+/// Returns one of the cycles, from a file back to itself.
 fn circle(imports: &Imports) -> Option<String> {
     fn follow<'a>(imports: &'a Imports, way: &mut Vec<&'a str>, done: &mut BTreeSet<&'a str>) -> Option<String> {
         let from = *way.last()?;

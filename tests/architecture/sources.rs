@@ -1,4 +1,4 @@
-//! Reads which modules of a crate import which others, from the text of its files as rustfmt leaves it.
+//! Reads which modules of a crate import which others, from the text of its files as rustfmt formats it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A module by its path: `["config", "table"]`. The root is empty.
+/// The path of a module, such as `["config", "table"]`. The root is empty.
 pub(crate) type Module = Vec<String>;
 
-/// Who imports whom.
+/// The imports of each group.
 pub(crate) type Imports = BTreeMap<String, BTreeSet<String>>;
 
 /// The files of a crate, without their tests.
@@ -48,7 +48,8 @@ impl Sources {
         self.texts.insert(module, without_tests(text));
     }
 
-    /// Which of the groups that `group` puts the modules in import which others. The root only says what there is.
+    /// Groups the modules with `group`, and returns which groups import which others. The root module only declares the
+    /// others, so its imports are left out.
     pub(crate) fn imports(&self, group: impl Fn(&Module) -> String) -> Imports {
         let paths: BTreeMap<_, _> = self.texts.keys().map(|module| (module, self.paths(module))).collect();
         let mut imports = Imports::new();
@@ -63,7 +64,7 @@ impl Sources {
         imports
     }
 
-    /// The module that defines what a path leads to.
+    /// The module that defines what a path refers to.
     fn defined_in(&self, mut path: Module, paths: &BTreeMap<&Module, Vec<Import>>) -> Module {
         let end = (0..=path.len()).rev().find(|end| self.texts.contains_key(&path[..*end])).unwrap_or(0);
         let inner = path.split_off(end);
@@ -74,7 +75,7 @@ impl Sources {
         }
     }
 
-    /// All paths in a module that lead to something of this crate.
+    /// All paths in a module that refer to this crate.
     fn paths(&self, module: &Module) -> Vec<Import> {
         let tokens = tokens(&self.texts[module]);
         let is_child = |name: &str| self.texts.contains_key(&[&module[..], &[name.to_owned()]].concat());
@@ -96,7 +97,7 @@ impl Sources {
 struct Import {
     /// From the root of the crate.
     to: Module,
-    /// What it is called where it is imported.
+    /// Its name in the importing module.
     name: String,
     /// `pub use`
     is_passed_on: bool,
@@ -136,7 +137,7 @@ fn read_path(tokens: &[&str], at: &mut usize, mut base: Module, is_passed_on: bo
     imports.push(Import { to: base, name, is_passed_on });
 }
 
-/// The words of a text, each `::`, and all other letters one by one.
+/// Splits text into words, `::`, and single characters.
 fn tokens(mut text: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     while let Some(first) = text.trim_start().chars().next() {
@@ -153,7 +154,8 @@ fn tokens(mut text: &str) -> Vec<&str> {
     tokens
 }
 
-/// Without comments, and without what is behind `#[cfg(test)]` or `#[cfg(all(test, …))]`, up to the line that ends it at the same indentation.
+/// Removes comments and everything under `#[cfg(test)]` or `#[cfg(all(test, …))]`, up to the line that ends it at the
+/// same indentation.
 fn without_tests(text: &str) -> String {
     let (mut kept, mut tests) = (String::new(), None);
     for line in text.lines() {

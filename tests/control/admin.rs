@@ -1,4 +1,4 @@
-//! The socket in the home where commands ask the node.
+//! The admin socket in the home, through which commands reach the node.
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Stdio};
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[test]
-fn a_node_without_an_internal_port_is_asked() {
+fn commands_reach_a_node_without_an_internal_port() {
     let backend = Backend::answering("");
     let start = with_secret(Start::new()).route("served.test", &backend);
     let program = start.flags(&["--node", "berlin", "--internal", "off"]).run();
@@ -23,7 +23,7 @@ fn a_node_without_an_internal_port_is_asked() {
 }
 
 #[test]
-fn the_socket_is_for_its_owner_and_goes_with_the_node() {
+fn the_socket_is_private_and_removed_on_shutdown() {
     let mut program = with_secret(Start::new()).run();
     let socket = program.home().join("admin.sock");
     assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o7777, 0o600);
@@ -32,30 +32,30 @@ fn the_socket_is_for_its_owner_and_goes_with_the_node() {
     assert!(!socket.exists());
     let (status, error) = failed(&mut command(program.home(), &["status"]));
     assert_eq!(status, Some(1));
-    assert!(error.contains("no node runs in the home") && error.contains(socket.to_str().unwrap()), "{error}");
+    assert!(error.contains("no node is running in the home") && error.contains(socket.to_str().unwrap()), "{error}");
 }
 
 #[test]
-fn what_a_crash_leaves_is_no_node_and_in_nobodys_way() {
+fn a_socket_left_by_a_crash_is_no_node_and_does_not_block_the_next() {
     let mut program = with_secret(Start::new()).run();
     program.signal(Signal::SIGKILL);
     program.wait();
     assert!(program.home().join("admin.sock").exists());
     let (status, error) = failed(&mut command(program.home(), &["status"]));
     assert_eq!(status, Some(1));
-    assert!(error.contains("no node runs in the home"), "{error}");
+    assert!(error.contains("no node is running in the home"), "{error}");
 
     let flags = ["--bind", "127.0.0.1", "--http", "0", "--https", "off", "--internal", "off", "--node", "next"];
     let mut next = command(program.home(), &flags).stderr(Stdio::null()).spawn().unwrap();
     let status = || command(program.home(), &["status", "--json"]).output().unwrap();
-    eventually("the next one is asked", || status().status.success());
+    eventually("the next node responds", || status().status.success());
     assert_eq!(json(&String::from_utf8(status().stdout).unwrap())["node"]["name"], "next");
     next.kill().unwrap();
     next.wait().unwrap();
 }
 
 #[test]
-fn a_node_is_asked_where_its_settings_say() {
+fn the_socket_can_be_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
     let place = format!("unix:{}", folder.path().join("elsewhere.sock").display());
     let program = with_secret(Start::new()).flags(&["--node", "berlin", "--admin", &place]).run();
@@ -67,7 +67,7 @@ fn a_node_is_asked_where_its_settings_say() {
 }
 
 #[test]
-fn a_node_that_is_not_to_be_asked_is_not() {
+fn commands_do_not_reach_a_node_with_admin_off() {
     let program = with_secret(Start::new()).flags(&["--node", "berlin", "--admin", "off"]).run();
     assert!(!program.home().join("admin.sock").exists());
     for arguments in [&["status"][..], &["status", "--admin", "off"]] {
@@ -81,7 +81,7 @@ fn a_node_that_is_not_to_be_asked_is_not() {
 }
 
 #[test]
-fn a_socket_that_cannot_be_is_told_before_the_start() {
+fn a_file_in_place_of_the_socket_is_a_startup_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("notes");
     fs::write(&file, "important").unwrap();
@@ -93,12 +93,12 @@ fn a_socket_that_cannot_be_is_told_before_the_start() {
 }
 
 #[test]
-fn a_node_that_is_stopping_is_asked_until_its_end() {
+fn a_node_answers_commands_until_shutdown_is_complete() {
     let backend = full::backend();
     let mut program = with_secret(Start::new()).route("served.test", &backend).run();
     let tunnel = full::tunnel(&program);
     program.signal(Signal::SIGTERM);
-    program.wait_for_line("stopping");
+    program.wait_for_line("shutting down");
     assert!(printed(&program, &["status"]).contains(", stopping for "));
     let (status, error) = failed(&mut command(program.home(), &["reload"]));
     assert_eq!((status, error.as_str()), (Some(1), "pmesh: the node is stopping\n"));
@@ -107,7 +107,7 @@ fn a_node_that_is_stopping_is_asked_until_its_end() {
 }
 
 #[test]
-fn the_routes_of_a_node_are_told() {
+fn routes_are_listed() {
     let program = with_secret(Start::new())
         .config(
             r#"

@@ -12,7 +12,7 @@ fn row<'a>(table: &'a str, key: &str) -> &'a str {
 }
 
 #[test]
-fn a_node_tells_what_it_is_and_does() {
+fn status_shows_the_state_of_a_node() {
     let backend = Backend::answering("");
     let program = with_secret(Start::new()).route("served.test", &backend).flags(&["--node", "berlin"]).run();
     assert_eq!(Client::connect(program.http()).get("served.test", "/").status, 200);
@@ -36,14 +36,14 @@ fn a_node_tells_what_it_is_and_does() {
 }
 
 #[test]
-fn another_node_is_asked_by_its_name() {
+fn another_node_is_queried_by_name() {
     let backend = Backend::answering("");
     let (a, b) = (Place::new("a"), Place::new("b"));
     let second = with_secret(b.start(&[&a])).route("served.test", &backend).run();
     let first = with_secret(a.start(&[&b])).run();
     let peer = |program: &Program| json(&printed(program, &["peers", "--json"]))["peers"][0].clone();
-    eventually("a has asked b", || peer(&first)["state"] == "alive");
-    eventually("b has asked a", || peer(&second)["state"] == "alive");
+    eventually("a knows that b is alive", || peer(&first)["state"] == "alive");
+    eventually("b knows that a is alive", || peer(&second)["state"] == "alive");
 
     let known = peer(&first);
     assert_eq!(
@@ -62,20 +62,20 @@ fn another_node_is_asked_by_its_name() {
     assert_eq!(json(&printed(&first, &["status", "--node", "b", "--json"]))["node"]["name"], "b");
     assert_eq!(json(&printed(&first, &["peers", "--node", "b", "--json"]))["peers"][0]["name"], "a");
     let (status, error) = failed(&mut command(first.home(), &["peers", "--node", "c"]));
-    assert_eq!((status, error.as_str()), (Some(1), "pmesh: node a knows no node c; it knows: b\n"));
+    assert_eq!((status, error.as_str()), (Some(1), "pmesh: node a does not know node c; it knows: b\n"));
 }
 
 #[test]
-fn no_node_runs_here() {
+fn without_a_running_node_commands_say_so() {
     let start = with_secret(Start::new());
     let output = start.flags(&["status"]).output();
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(error.contains("no node runs in the home") && error.contains("--home"), "{error}");
+    assert!(error.contains("no node is running in the home") && error.contains("--home"), "{error}");
 }
 
 #[test]
-fn another_node_is_asked_with_the_secret_of_both() {
+fn another_node_is_reached_only_with_its_secret() {
     let (a, b) = (Place::new("a"), Place::new("b"));
     let _second = with_secret(b.start(&[])).run();
     let first = with_secret(a.start(&[&b])).run();

@@ -1,4 +1,4 @@
-//! A node still answers commands and serves other nodes while its clients hold everything that they can get.
+//! A node still answers commands and serves other nodes while its clients hold all connections or descriptors.
 
 use std::{net::TcpStream, thread};
 
@@ -11,7 +11,7 @@ use crate::{
 const UPGRADE: &str = "GET /echo HTTP/1.1\r\nHost: served.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
 
-/// A backend that answers requests, and becomes an echo server at `/echo`.
+/// A backend that answers requests and becomes an echo server at `/echo`.
 pub fn backend() -> Backend {
     Backend::start(|connection| {
         while let Some(request) = connection.request() {
@@ -27,7 +27,7 @@ pub fn backend() -> Backend {
     })
 }
 
-/// A connection that has become a tunnel to it.
+/// Opens a tunnel to the echo server.
 pub fn tunnel(program: &Program) -> Client<TcpStream> {
     let mut client = Client::connect(program.http());
     client.send(UPGRADE);
@@ -35,7 +35,7 @@ pub fn tunnel(program: &Program) -> Client<TcpStream> {
     client
 }
 
-/// Asserts that `full`, a node at `place`, answers commands, and serves the requests of a node that starts only now.
+/// Asserts that `full`, a node at `place`, answers commands and serves a node that starts only now.
 #[track_caller]
 fn assert_reached(full: &Program, place: &Place) {
     printed(full, &["status"]);
@@ -47,14 +47,14 @@ fn assert_reached(full: &Program, place: &Place) {
 }
 
 #[test]
-fn a_node_full_of_tunnels_is_reached() {
+fn a_node_full_of_tunnels_is_reachable() {
     let (place, backend) = (Place::new("full"), backend());
     let start = place.start(&[]).flags(&["--max-connections", "4"]);
     let full = with_secret(start).route("served.test", &backend).run();
     let mut tunnels: Vec<_> = (0..4).map(|_| tunnel(&full)).collect();
-    // Waits for a place for as long as the test takes.
+    // Waits for a slot as long as the test runs.
     let _next = Client::connect(full.http());
-    full.wait_for_line("no room for more connections");
+    full.wait_for_line("connection limit reached: idle connections");
     assert_reached(&full, &place);
     for tunnel in &mut tunnels {
         tunnel.send("echo");
@@ -63,13 +63,13 @@ fn a_node_full_of_tunnels_is_reached() {
 }
 
 #[test]
-fn a_node_whose_clients_hold_all_descriptors_is_reached() {
+fn a_node_whose_clients_hold_all_descriptors_is_reachable() {
     let (place, backend) = (Place::new("full"), backend());
     let flags = ["--max-connections", "1000", "--head-timeout", "1h", "--silence-deadline", "1h"];
-    // Soft and hard, so that the program cannot raise it.
+    // Both the soft and the hard limit, so that the program cannot raise it.
     let start = place.start(&[]).flags(&flags).through(&["sh", "-c", "ulimit -n 64; exec \"$0\" \"$@\""]);
     let full = with_secret(start).route("served.test", &backend).run();
-    let is_full = || full.log().iter().any(|line| line.contains("cannot accept a connection for now"));
+    let is_full = || full.log().iter().any(|line| line.contains("cannot accept a connection"));
     let mut clients = Vec::new();
     while !is_full() {
         let mut client = Client::connect(full.http());
@@ -81,7 +81,7 @@ fn a_node_whose_clients_hold_all_descriptors_is_reached() {
         let is_answered = client.stream.peek(&mut [0]).is_ok();
         client.stream.set_nonblocking(false).unwrap();
         if is_answered && client.head().status != 101 {
-            // There was no descriptor for the backend. With a request that has begun, this connection is not closed as
+            // There was no descriptor for the backend. Start another request, so that this connection is not closed as
             // idle.
             client.send("GET / HTTP/1.1\r\n");
         }

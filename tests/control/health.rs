@@ -1,4 +1,4 @@
-//! Nodes that die and come back.
+//! Nodes that fail and recover.
 
 use crate::{
     Place, eventually, json, printed,
@@ -12,10 +12,10 @@ fn state(program: &Program) -> String {
 }
 
 #[test]
-fn a_node_dies_and_comes_back() {
+fn a_node_fails_and_recovers() {
     let (a, b) = (Place::new("a"), Place::new("b"));
     let watching = with_secret(a.start(&[&b])).run();
-    eventually("b is dead that was never there", || state(&watching) == "dead");
+    eventually("b, which has never run, is dead", || state(&watching) == "dead");
     let line = watching.wait_for_line("node b");
     assert!(line.contains("WARN") && line.contains("does not respond") && line.contains(b.ip), "{line}");
 
@@ -41,7 +41,7 @@ fn a_node_with_another_secret_is_dead() {
 }
 
 #[test]
-fn what_is_asked_for_costs_no_request() {
+fn health_checks_do_not_count_as_requests() {
     let backend = Backend::answering("");
     let (a, b) = (Place::new("a"), Place::new("b"));
     let asked = with_secret(b.start(&[])).route("served.test", &backend).run();
@@ -53,7 +53,7 @@ fn what_is_asked_for_costs_no_request() {
 }
 
 #[test]
-fn what_a_node_of_the_settings_serves_is_learned_from_it() {
+fn routes_of_a_configured_node_are_learned_from_it() {
     let backend = Backend::answering("hello");
     let (a, b) = (Place::new("a"), Place::new("b"));
     let _serving = with_secret(b.start(&[])).route("served.test", &backend).run();

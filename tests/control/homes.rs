@@ -1,4 +1,4 @@
-//! One home, one server.
+//! One server per home.
 
 use std::net::TcpListener;
 
@@ -10,7 +10,7 @@ use crate::{
     with_secret,
 };
 
-/// What another start in the home of `program` says. It cannot succeed, since its port for `http` is taken.
+/// Returns the error of another start in the home of `program`. It cannot succeed, because its http port is taken.
 #[track_caller]
 fn started_again(program: &Program, arguments: &[&str]) -> String {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -22,7 +22,7 @@ fn started_again(program: &Program, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_second_program_in_a_home_is_refused() {
+fn a_second_server_in_a_home_is_rejected() {
     let backend = Backend::answering("hello");
     let start = with_secret(Start::new()).route("served.test", &backend).flags(&["--node", "berlin"]);
     let mut program = start.flags(&["--internal", "off"]).run();
@@ -41,7 +41,7 @@ fn a_second_program_in_a_home_is_refused() {
     program.signal(Signal::SIGTERM);
     assert!(program.wait().success());
     let error = started_again(&program, &[]);
-    assert!(error.contains("the port is taken"), "{error}");
+    assert!(error.contains("the port is in use"), "{error}");
 }
 
 #[test]
@@ -50,5 +50,5 @@ fn a_crash_leaves_no_lock() {
     program.signal(Signal::SIGKILL);
     program.wait();
     let error = started_again(&program, &[]);
-    assert!(error.contains("the port is taken"), "{error}");
+    assert!(error.contains("the port is in use"), "{error}");
 }

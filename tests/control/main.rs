@@ -1,4 +1,4 @@
-//! Nodes that run are asked, watched, and given a new secret.
+//! Commands that query, reload and control running nodes, and change their secret.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "there is nothing outside of a test that could reach it")]
@@ -30,7 +30,7 @@ use support::{PATIENCE, Program, Start, program::PROGRAM};
 const SECRET: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const INTERNAL: u16 = 8443;
 
-/// A node that will be at an address of its own, which others can be told before it is there.
+/// A node with its own address, which other nodes can be given before it runs.
 struct Place {
     name: &'static str,
     ip: &'static str,
@@ -46,12 +46,12 @@ impl Place {
         Self { name, ip: Box::leak(ip.into_boxed_str()) }
     }
 
-    /// As in a flag.
+    /// The node as a value of `--mesh-peer`.
     fn peer(&self) -> String {
         format!("{}={}:{INTERNAL}", self.name, self.ip)
     }
 
-    /// A start of the node, which knows these others.
+    /// Prepares a start of the node, which knows `others`.
     fn start(&self, others: &[&Self]) -> Start {
         let mut start =
             Start::new().workers(1).bind(self.ip).flags(&["--internal", &INTERNAL.to_string(), "--node", self.name]);
@@ -62,7 +62,7 @@ impl Place {
     }
 }
 
-/// Gives a home the secret of all nodes of these tests.
+/// Writes the secret that all nodes of these tests share into a home.
 fn with_secret(start: Start) -> Start {
     let path = start.home().join("secret");
     std::fs::write(&path, SECRET).unwrap();
@@ -70,7 +70,7 @@ fn with_secret(start: Start) -> Start {
     start
 }
 
-/// A command of the program in this home.
+/// Prepares a command of the program for this home.
 fn command(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PMESH_")) {
@@ -80,7 +80,7 @@ fn command(home: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// What a command of the same home prints that succeeds.
+/// Runs a command that succeeds, in the home of `program`, and returns what it prints.
 #[track_caller]
 fn printed(program: &Program, arguments: &[&str]) -> String {
     succeeded(&command(program.home(), arguments).output().unwrap())
@@ -93,7 +93,7 @@ fn succeeded(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// What a command says that fails, and how it ends.
+/// Runs a command that fails, and returns its exit status and error.
 fn failed(command: &mut Command) -> (Option<i32>, String) {
     let output = command.output().unwrap();
     assert!(output.stdout.is_empty(), "{output:?}");
@@ -103,7 +103,7 @@ fn failed(command: &mut Command) -> (Option<i32>, String) {
 /// Runs a command with `input`.
 fn fed(mut command: Command, input: &str) -> Output {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // It may end before it has read all.
+    // It may exit before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
@@ -112,7 +112,7 @@ fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// Waits until something is so, which nothing tells of.
+/// Polls until `is_so`, for changes that nothing reports.
 #[track_caller]
 fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();

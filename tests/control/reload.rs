@@ -1,4 +1,4 @@
-//! `pmesh reload`: what it prints, and what changes.
+//! `pmesh reload`: its output and its effects.
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ fn served(program: &Program, host: &str) -> String {
 }
 
 #[test]
-fn what_has_changed_is_told() {
+fn changes_are_reported() {
     let (one, two) = (Backend::answering("one"), Backend::answering("two"));
     let same = route("same.test", one.address);
     let before = [same.clone(), route("moved.test", one.address), route("old.test", one.address)].concat();
@@ -54,16 +54,16 @@ fn what_has_changed_is_told() {
     rewrite(&program, &[settings, &same].concat());
     let text = printed(&program, &["reload"]);
     assert!(text.starts_with("reloaded in ") && text.contains(" ms, generation 3\n"), "{text}");
-    // As long as it is so, and not only the first time.
+    // Reported on every reload while it applies, not only on the first.
     assert!(text.ends_with("\nroutes removed   moved.test/, new.test/\nneeds a restart  log_format\n"), "{text}");
 }
 
 #[test]
-fn a_connection_from_before_a_reload_may_name_a_host_that_is_new() {
+fn a_connection_opened_before_a_reload_can_name_a_new_host() {
     let backend = Backend::answering("hello");
     let program = with_secret(Start::new().workers(1)).config(&route("old.test", backend.address)).run();
     let reload = |hello: &[u8], tcp: &mut TcpStream| {
-        // One that is served was accepted later, and so the program waits for what this one says.
+        // The program accepted this later connection, so it is already waiting for the ClientHello of the first one.
         assert_eq!(Tls::of(&program).get(program.https(), "old.test", "old.test").text(), "hello");
         rewrite(&program, &route("new.test", backend.address));
         printed(&program, &["reload"]);
@@ -74,7 +74,7 @@ fn a_connection_from_before_a_reload_may_name_a_host_that_is_new() {
 }
 
 #[test]
-fn a_tunnel_lasts_as_long_as_there_is_its_host() {
+fn a_tunnel_survives_reloads_that_keep_its_host() {
     let backend = full::backend();
     let at_once = "shutdown_timeout = \"1ms\"\n";
     let before = [at_once, &route("first.test", backend.address), &route("served.test", backend.address)].concat();
@@ -84,7 +84,7 @@ fn a_tunnel_lasts_as_long_as_there_is_its_host() {
         rewrite(&program, &text);
         printed(&program, &["reload"]);
     };
-    // Two routes become one.
+    // Merges the two routes into one.
     let both = route("first.test", backend.address)
         .replace("host = \"first.test\"", "host = [\"first.test\", \"served.test\"]");
     for _ in 0..2 {
@@ -95,7 +95,7 @@ fn a_tunnel_lasts_as_long_as_there_is_its_host() {
 }
 
 #[test]
-fn a_broken_file_is_told_and_changes_nothing() {
+fn a_broken_file_is_reported_and_changes_nothing() {
     let backend = Backend::answering("hello");
     let before = route("served.test", backend.address);
     let program = with_secret(Start::new()).config(&before).run();
@@ -116,7 +116,7 @@ fn a_broken_file_is_told_and_changes_nothing() {
 }
 
 #[test]
-fn endpoints_and_their_failures_are_told() {
+fn endpoints_and_their_failures_are_listed() {
     let backend = Backend::answering("hello");
     let dead = Refusing::new();
     let file = [route("well.test", backend.address), route("dead.test", dead.address())].concat();
@@ -142,7 +142,7 @@ fn endpoints_and_their_failures_are_told() {
     assert!(report["last_error"]["message"].as_str().unwrap().contains("refused"), "{report}");
     assert!(report["failures"].as_u64().unwrap() >= 1 && report["open_connections"] == 0, "{report}");
 
-    // One line, however many requests.
+    // One line, no matter how many requests.
     program.wait_for_line("endpoint failed");
     let warnings = program.log().into_iter().filter(|line| line.contains("WARN") && line.contains(&refusing));
     assert_eq!(warnings.count(), 1);

@@ -1,4 +1,4 @@
-//! A new secret takes over while nodes and clients are served.
+//! The secret is rotated while nodes and clients are served.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -11,7 +11,7 @@ use crate::{
     with_secret,
 };
 
-/// Sets what it holds when it is dropped.
+/// Sets the flag when dropped.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -20,14 +20,14 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Asks over new connections: `from` itself, and `to`, as `from`.
+/// Queries `from` and, through it, `to`, over new connections. Returns whether `to` responded.
 fn asks(from: &Program, to: &str) -> bool {
     let name = json(&printed(from, &["status", "--node", to, "--json"]))["node"]["name"].clone();
     name == to
 }
 
 #[test]
-fn nodes_change_the_secret_while_they_serve() {
+fn nodes_rotate_the_secret_while_serving() {
     let backend = Backend::answering("hello");
     let (a, b) = (Place::new("a"), Place::new("b"));
     let second = with_secret(b.start(&[&a])).route("served.test", &backend).run();
@@ -35,7 +35,7 @@ fn nodes_change_the_secret_while_they_serve() {
     let nodes = [(&first, "b"), (&second, "a")];
     let (is_over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
-        // Also when something fails, or the requests would go on.
+        // Set even if an assertion fails, or the requests would never stop.
         let _over = Over(&is_over);
         let requests = scope.spawn(|| {
             let mut client = Client::connect(first.http());
@@ -53,13 +53,13 @@ fn nodes_change_the_secret_while_they_serve() {
         };
         next_requests();
         printed(&first, &["secret", "rotate"]);
-        first.wait_for_line("there is a new secret");
-        // Each still reaches the other, which has the old one only, and the new one first.
+        first.wait_for_line("connections to other nodes now try the new secret first");
+        // Each still reaches the other, even where one has only the old secret and the other tries the new one first.
         assert!(nodes.iter().all(|(from, to)| asks(from, to)));
         next_requests();
         let new = printed(&first, &["secret", "show"]);
         succeeded(&fed(command(second.home(), &["secret", "rotate", "--set", "-"]), &new));
-        second.wait_for_line("there is a new secret");
+        second.wait_for_line("connections to other nodes now try the new secret first");
         assert!(nodes.iter().all(|(from, to)| asks(from, to)));
         next_requests();
         for (node, _) in nodes {
@@ -74,7 +74,7 @@ fn nodes_change_the_secret_while_they_serve() {
 }
 
 #[test]
-fn node_connections_end_on_both_sides_with_their_secret() {
+fn finishing_on_either_node_closes_connections_of_the_old_secret() {
     for finishing in ["a", "b"] {
         let (a, b, backend) = (Place::new("a"), Place::new("b"), full::backend());
         let grace = ["--shutdown-timeout", "1s"];
@@ -85,7 +85,7 @@ fn node_connections_end_on_both_sides_with_their_secret() {
         let new = printed(&first, &["secret", "show"]);
         succeeded(&fed(command(second.home(), &["secret", "rotate", "--set", "-"]), &new));
         for node in [&first, &second] {
-            node.wait_for_line("there is a new secret");
+            node.wait_for_line("connections to other nodes now try the new secret first");
         }
         tunnel.send("echo");
         assert_eq!(tunnel.take(4), b"echo");
@@ -99,15 +99,15 @@ fn node_connections_end_on_both_sides_with_their_secret() {
 }
 
 #[test]
-fn clients_see_the_new_authority_when_it_is_finished() {
+fn clients_see_the_new_authority_once_the_rotation_is_finished() {
     let backend = Backend::answering("");
     let program = with_secret(Place::new("a").start(&[])).route("served.test", &backend).run();
     let get = |tls: &Tls| tls.get(program.https(), "served.test", "served.test").status;
-    // Both read `pmesh ca` of the home.
+    // `Tls::of` runs `pmesh ca` in this home.
     let old = Tls::of(&program);
     assert_eq!(get(&old), 200);
     printed(&program, &["secret", "rotate"]);
-    program.wait_for_line("there is a new secret");
+    program.wait_for_line("connections to other nodes now try the new secret first");
     assert_eq!(get(&Tls::of(&program)), 200);
     printed(&program, &["secret", "rotate", "--finish"]);
     program.wait_for_line("the old secret is no longer accepted");
@@ -115,14 +115,14 @@ fn clients_see_the_new_authority_when_it_is_finished() {
 }
 
 #[test]
-fn a_secret_that_is_of_no_use_changes_nothing() {
+fn an_invalid_secret_changes_nothing() {
     let program = with_secret(Place::new("a").start(&[])).run();
     let path = program.home().join("secret");
     std::fs::write(&path, "nothing").unwrap();
     let line = program.wait_for_line("the secret has changed and cannot be used");
     assert!(line.contains("WARN") && line.contains("64 hexadecimal digits"), "{line}");
     printed(&program, &["status"]);
-    // Whoever has mended it sees that it is over.
+    // The log says when the file has been repaired.
     std::fs::write(&path, crate::SECRET).unwrap();
     program.wait_for_line("the secret file can be used again");
 }

@@ -1,4 +1,4 @@
-//! `pmesh secret`: what is in the home before and after.
+//! `pmesh secret`: its effect on the home.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -8,7 +8,7 @@ fn printed(home: &Path, arguments: &[&str]) -> String {
     succeeded(&command(home, arguments).output().unwrap())
 }
 
-/// The files of a home, which are the owner's alone.
+/// The files in a home with their modes.
 fn files(home: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(home)
         .unwrap()
@@ -23,7 +23,7 @@ fn files(home: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_secret_is_set_shown_and_told_apart() {
+fn a_secret_is_set_shown_and_identified() {
     let folder = tempfile::tempdir().unwrap();
     let home = &folder.path().join("home");
     assert!(
@@ -95,7 +95,7 @@ fn a_rotation_keeps_the_authority_until_it_is_finished() {
 }
 
 #[test]
-fn what_is_given_from_outside_is_not_changed_here() {
+fn a_secret_set_outside_the_home_is_not_changed() {
     let start = Start::new();
     let home = start.home();
     let file = home.join("given");

@@ -158,7 +158,7 @@ max_body = "1MiB"
         "pmesh: warning: [HOME]/config.toml:11: routes[1].max_body: `max_body` applies to this route only, because it \
          is below [[routes]]; for all routes, move it above the first [table] of the file, or below [defaults]
 pmesh: warning: [HOME]/config.toml:5: routes[1]: a.test/ [POST] never gets a request: `a.test/ [GET, HEAD, POST] -> \
-         127.0.0.1:9` from [HOME]/config.toml:1: routes[0] is tried first and takes them all
+         127.0.0.1:9` from [HOME]/config.toml:1: routes[0] is tried first and matches them all
 "
     );
 }
@@ -169,7 +169,7 @@ fn check_warns_about_a_redirect_to_https_if_https_is_off() {
         let start = Start::new().flags(&["--route", "a.test=127.0.0.1:9", "--redirect-https=true"]).flags(flags);
         String::from_utf8(start.flags(&["check"]).output().stderr).unwrap()
     };
-    assert!(warned(&["--https", "off"]).contains("redirect_https sends clients to https, which is off"));
+    assert!(warned(&["--https", "off"]).contains("redirect_https sends clients to https, but no listener has TLS"));
     assert_eq!(warned(&["--https", "off", "--trusted-proxies", "10.0.0.1"]), "");
     assert_eq!(warned(&[]), "");
 }
@@ -181,13 +181,13 @@ fn check_and_startup_warn_if_nothing_is_served() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),
-        "pmesh: warning: http, https and internal are all off: nobody can connect; give one of them a port, as in \
+        "pmesh: warning: http, https and internal are all off, so nobody can connect: give one of them a port, such as \
          --http 80
-pmesh: warning: no routes: nothing is served; add one, as in --route app.example.com=127.0.0.1:3000
+pmesh: warning: no routes, so nothing is served: add one, such as --route app.example.com=127.0.0.1:3000
 "
     );
     let program = start().run();
-    for doubt in ["http, https and internal are all off", "no routes: nothing is served"] {
+    for doubt in ["http, https and internal are all off", "no routes, so nothing is served"] {
         assert!(program.wait_for_line(doubt).contains(" WARN "));
     }
 }
@@ -208,8 +208,8 @@ fn check_warns_about_an_address_that_the_machine_lacks() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),
-        "pmesh: warning: source_addresses: this machine does not have 192.0.2.1: as long as that is so, no connection \
-         leaves from there\n"
+        "pmesh: warning: source_addresses: this machine does not have 192.0.2.1, so no connection uses it until \
+         the machine has it\n"
     );
 }
 

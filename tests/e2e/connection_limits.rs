@@ -19,7 +19,7 @@ fn connections_beyond_the_limit_wait() {
     for client in &mut waiting {
         client.send("GET /waited HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
     }
-    program.wait_for_line("no room for more connections");
+    program.wait_for_line("connection limit reached: idle connections");
     inside.iter_mut().for_each(assert_echo);
     // One for each tunnel.
     assert_eq!(backend.connections().len(), 2);

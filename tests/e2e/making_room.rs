@@ -74,7 +74,7 @@ fn idle_connections_are_closed_with_a_fin() {
             assert_eq!(client.end(), (Vec::new(), End::Fin), "{workers} workers");
         }
         assert_eq!(clients.last_mut().unwrap().get("a.test", "/").status, 200, "{workers} workers");
-        program.wait_for_line("no room for more connections");
+        program.wait_for_line("connection limit reached: idle connections");
         program.signal(Signal::SIGTERM);
         program.wait();
         let line = program.wait_for_line("stopped");

@@ -63,7 +63,7 @@ fn a_request_in_flight_finishes_before_the_program_exits() {
         let (mut program, release) = start();
         let (mut busy, mut idle) = (in_flight(&program), idle(&program));
         program.signal(signal);
-        program.wait_for_line("stopping");
+        program.wait_for_line("shutting down");
         assert_eq!(idle.end(), (Vec::new(), End::Fin));
         release.send(()).unwrap();
         assert_eq!(busy.take(4), b"half");
@@ -120,7 +120,7 @@ fn a_connection_without_a_byte_does_not_delay_shutdown() {
     for client in &mut silent {
         assert_eq!(client.end().0, Vec::<u8>::new());
     }
-    assert!(!program.log().iter().any(|line| line.contains("the shutdown timeout is over")));
+    assert!(!program.log().iter().any(|line| line.contains("shutdown_timeout has passed")));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_second_signal_exits_at_once() {
         let (mut program, _release) = start();
         let mut busy = in_flight(&program);
         program.signal(Signal::SIGTERM);
-        program.wait_for_line("stopping");
+        program.wait_for_line("shutting down");
         program.signal(signal);
         assert_eq!(program.wait().code(), Some(code));
         assert_eq!(busy.end().0, b"");
@@ -167,7 +167,7 @@ fn shutdown_timeout_limits_draining() {
     let _busy = in_flight(&program);
     program.signal(Signal::SIGTERM);
     assert_eq!(program.wait().code(), Some(0));
-    program.wait_for_line("the shutdown timeout is over");
+    program.wait_for_line("shutdown_timeout has passed");
 }
 
 /// A backend that echoes bytes once it has switched.
@@ -189,7 +189,7 @@ fn a_tunnel_counts_as_in_flight() {
     client.send("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
     assert_eq!(client.head().status, 101);
     program.signal(Signal::SIGTERM);
-    program.wait_for_line("stopping");
+    program.wait_for_line("shutting down");
     client.send("still here");
     assert_eq!(client.take(10), b"still here");
     drop(client);
@@ -214,7 +214,7 @@ fn an_http2_tunnel_counts_as_in_flight() {
     assert_eq!(stream.read(&mut heard).unwrap(), 0);
     while stream.client.frame().is_some() {}
     assert_eq!(program.wait().code(), Some(0));
-    assert!(!program.log().iter().any(|line| line.contains("the shutdown timeout is over")));
+    assert!(!program.log().iter().any(|line| line.contains("shutdown_timeout has passed")));
 }
 
 #[test]
@@ -262,5 +262,5 @@ fn a_rejected_connection_does_not_delay_shutdown() {
     rejected.push(later);
     program.signal(Signal::SIGTERM);
     assert_eq!(program.wait().code(), Some(0));
-    assert!(!program.log().iter().any(|line| line.contains("the shutdown timeout is over")));
+    assert!(!program.log().iter().any(|line| line.contains("shutdown_timeout has passed")));
 }

@@ -295,7 +295,7 @@ fn all_valid_ways_to_name_a_served_host() {
 #[test]
 fn without_a_route_nothing_is_served() {
     let program = Start::new().run();
-    program.wait_for_line("no routes: nothing is served");
+    program.wait_for_line("no routes, so nothing is served");
     for name in ["served.test", "127.0.0.1", "localhost"] {
         assert_eq!(exchange(program.http(), &host(name)), (Vec::new(), End::Fin), "{name}");
     }

@@ -50,8 +50,8 @@ fn flags<'a>(flags: &'a [&'a str]) -> impl FnOnce(Start) -> Start + 'a {
 fn a_port_that_is_in_use() {
     assert_eq!(
         complaint(|start| start),
-        "pmesh: cannot listen on 127.0.0.1:[PORT] (http): the port is taken
-  `ss -ltnp 'sport = :[PORT]'` shows by whom; choose another port, as in --http [NEXT], or turn this \
+        "pmesh: cannot listen on 127.0.0.1:[PORT] (http): the port is in use
+  find the program with `ss -ltnp 'sport = :[PORT]'`; choose another port with --http [NEXT], or turn this \
          listener off with --http off
   caused by: Address already in use (os error 98)
 "
@@ -64,7 +64,7 @@ fn an_address_of_another_machine() {
         // For documentation, RFC 5737: no machine's.
         complaint(|start| start.bind("192.0.2.1")),
         "pmesh: cannot listen on 192.0.2.1:[PORT] (http): this machine does not have the address
-  name another with --bind or PMESH_BIND; 0.0.0.0 is every IPv4 address
+  set another with --bind or PMESH_BIND; 0.0.0.0 means every IPv4 address
   caused by: Cannot assign requested address (os error 99)
 "
     );
@@ -77,9 +77,9 @@ fn a_limit_of_open_files() {
         assert_eq!(
             complaint(|start| start.through(&["sh", "-c", script])),
             format!(
-                "pmesh: cannot start with a limit of {limit} open files: 31 are for the program itself, two for each \
-                 client
-  raise the limit of open files with `ulimit -n` in a shell, LimitNOFILE= of systemd or --ulimit nofile= of Docker
+                "pmesh: cannot start with a limit of {limit} open files: pmesh itself needs 31, each client two \
+                 more
+  raise the limit of open files with `ulimit -n` in a shell, LimitNOFILE= in systemd or --ulimit nofile= in Docker
 "
             )
         );
@@ -90,7 +90,7 @@ fn a_limit_of_open_files() {
     assert!(
         said.ends_with(
             "Too many open files (os error 24)\npmesh: raise the limit of open files with `ulimit -n` in a \
-                            shell, LimitNOFILE= of systemd or --ulimit nofile= of Docker\n"
+                            shell, LimitNOFILE= in systemd or --ulimit nofile= in Docker\n"
         ),
         "{said}"
     );
@@ -245,7 +245,7 @@ fn certificates() {
     );
     assert_eq!(
         complaint(pair(|home| fs::write(home.join("key.pem"), "").unwrap())),
-        "pmesh: --key: [HOME]/key.pem holds no private key; one starts with `-----BEGIN PRIVATE KEY-----`, and an \
-         encrypted one has to be decrypted first\n"
+        "pmesh: --key: [HOME]/key.pem holds no private key; one starts with `-----BEGIN PRIVATE KEY-----`; if it is \
+         encrypted, decrypt it first\n"
     );
 }

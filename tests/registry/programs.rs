@@ -143,7 +143,11 @@ fn a_secret_is_rotated_without_losing_nodes() {
         }
         assert!(command.output().unwrap().status.success());
         let is_over = arguments == ["--finish"];
-        node.wait_for_line(if is_over { "the old secret is no longer accepted" } else { "there is a new secret" });
+        node.wait_for_line(if is_over {
+            "the old secret is no longer accepted"
+        } else {
+            "connections to other nodes now try the new secret first"
+        });
     }
     let new = fs::read_to_string(a.home().join("secret")).unwrap();
     let c = with_home("c", new.trim());

@@ -1,4 +1,4 @@
-//! Files that cannot be used change nothing, and say why.
+//! Files that cannot be used change nothing, and the error says why.
 
 use std::{fs, net::TcpListener};
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[test]
-fn each_is_told_once_and_changes_nothing() {
+fn each_broken_file_is_reported_once_and_changes_nothing() {
     let backend = Backend::answering("ok");
     let same = route("a.test", backend.address);
     let program = start(&same);
@@ -21,22 +21,22 @@ fn each_is_told_once_and_changes_nothing() {
     let with_top = |more: &str| format!("{TOP}{more}{same}");
     let with_end = |more: &str| format!("{valid}{more}");
     let cases = [
-        ("no TOML", with_top("max_body == 1\n"), vec!["config.toml:6", "not valid TOML"]),
+        ("not TOML", with_top("max_body == 1\n"), vec!["config.toml:6", "not valid TOML"]),
         ("an unknown key", with_top("keepalive_timeout = \"1s\"\n"), vec!["config.toml:6", "keepalive_timeout"]),
         ("a bad duration", with_top("connect_timeout = \"soon\"\n"), vec!["config.toml:6", "connect_timeout", "soon"]),
-        ("a route twice", with_end(&same), vec!["config.toml:9", "a.test"]),
+        ("a duplicate route", with_end(&same), vec!["config.toml:9", "a.test"]),
         (
-            "an authority that is missing",
+            "a missing authority",
             with_end("[[routes]]\nhost = \"b.test\"\nupstream = [\"https://b.test\"]\ntls.ca = \"ca.pem\"\n"),
             vec!["config.toml:12", "ca.pem"],
         ),
         (
-            "a certificate and another's key",
+            "a certificate with the wrong key",
             with_end("[[certificates]]\ncert = \"cert.pem\"\nkey = \"stray.pem\"\n"),
             vec!["config.toml:11", "stray.pem"],
         ),
         (
-            "a certificate that is missing",
+            "a missing certificate",
             with_end("[[certificates]]\ncert = \"none.pem\"\nkey = \"key.pem\"\n"),
             vec!["config.toml:10", "none.pem"],
         ),
@@ -46,18 +46,22 @@ fn each_is_told_once_and_changes_nothing() {
             vec!["config.toml:11", "upstream[0]", "ftp://b.test"],
         ),
         (
-            "a port that is taken",
+            "a port in use",
             valid.replace("http = 0", &format!("http = {port}")),
-            vec!["cannot listen on 127.0.0.1:", "(http)", "the port is taken"],
+            vec!["cannot listen on 127.0.0.1:", "(http)", "the port is in use"],
         ),
-        ("two listeners on a port", valid.replace("s = 0", "s = 9").replace("p = 0", "p = 9"), vec!["https", "port 9"]),
+        (
+            "two listeners on one port",
+            valid.replace("s = 0", "s = 9").replace("p = 0", "p = 9"),
+            vec!["https", "port 9"],
+        ),
     ];
     let mut client = Client::connect(program.http());
     for (count, (name, text, expected)) in cases.iter().enumerate() {
         write(&program, text);
         let error = try_reload(&program).expect_err(name);
         assert!(expected.iter().all(|part| error.contains(part)), "{name}: {error}");
-        // The log may be a moment behind.
+        // The log may lag a moment behind.
         program.wait_for_line(error.lines().next().unwrap());
         let errors = lines(&program, "ERROR");
         assert_eq!(errors.len(), count + 1, "{name}: {errors:?}");
@@ -70,7 +74,7 @@ fn each_is_told_once_and_changes_nothing() {
         assert_silent(program.http(), "b.test");
     }
 
-    // Unreadable to root, too.
+    // A folder is unreadable even for root.
     let path = program.home().join("config.toml");
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
@@ -89,7 +93,7 @@ fn each_is_told_once_and_changes_nothing() {
 }
 
 #[test]
-fn a_file_that_is_gone_is_no_empty_one() {
+fn a_missing_file_is_not_an_empty_one() {
     let backend = Backend::answering("ok");
     let program = start(&route("a.test", backend.address));
     fs::remove_file(program.home().join("config.toml")).unwrap();

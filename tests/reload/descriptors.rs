@@ -1,4 +1,4 @@
-//! What a generation has opened is closed with it.
+//! A generation's descriptors are closed with it.
 
 use std::fs;
 
@@ -41,13 +41,13 @@ fn many_reloads_leave_no_descriptor_open() {
         }
     };
     rounds(1..13);
-    // Sockets are closed by the workers, in their own time.
+    // Workers close sockets in their own time.
     let mut least = usize::MAX;
     for _ in 0..100 {
         least = least.min(open(&program));
         std::thread::yield_now();
     }
     rounds(13..205);
-    eventually("as many descriptors are open as after ten reloads", || open(&program) <= least);
+    eventually("no more descriptors are open than after twelve reloads", || open(&program) <= least);
     assert_eq!(generation(&program), 205);
 }

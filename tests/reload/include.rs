@@ -1,4 +1,4 @@
-//! Included files that come, change and go.
+//! Included files that are added, changed and removed.
 
 use std::{fs, path::PathBuf};
 
@@ -16,7 +16,7 @@ fn included(program: &Program, name: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// Writes a file under a name that no pattern matches, then renames it, so that it is never half there.
+/// Writes a file under a name that no pattern matches, then renames it, so that it never appears half written.
 fn put(program: &Program, name: &str, text: &str) {
     let staged = included(program, &format!(".{name}.new"));
     fs::write(&staged, text).unwrap();
@@ -26,7 +26,7 @@ fn put(program: &Program, name: &str, text: &str) {
 const INCLUDE: &str = "include = \"routes.d/*.toml\"\n";
 
 #[test]
-fn a_reload_reads_them_all_or_changes_nothing() {
+fn a_reload_reads_all_included_files_or_changes_nothing() {
     let backend = Backend::answering("ok");
     let same = format!("{INCLUDE}{}", route("main.test", backend.address));
     let program = start(&same);
@@ -61,7 +61,7 @@ fn a_reload_reads_them_all_or_changes_nothing() {
 }
 
 #[test]
-fn the_watch_sees_files_added_changed_and_removed() {
+fn the_watch_notices_files_added_changed_and_removed() {
     let backend = Backend::answering("ok");
     let file = |include: &str| format!("{TOP}watch_config = true\n{include}{}", route("main.test", backend.address));
     let program = Start::new().config(&file(INCLUDE)).run();

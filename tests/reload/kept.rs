@@ -1,4 +1,4 @@
-//! What has not changed keeps its connections, tunnels, health and counters.
+//! Whatever has not changed keeps its connections, tunnels, health and counters.
 
 use std::{
     net::TcpStream,
@@ -13,7 +13,8 @@ use crate::{
     told,
 };
 
-/// Answers requests, upgrades to a WebSocket at `/chat`, and at `/held` sends half a body until it is told to go on.
+/// Answers requests, upgrades to a WebSocket at `/chat`, and at `/held` sends half a body, then the rest when
+/// signalled.
 pub fn backend() -> (Backend, mpsc::Sender<()>) {
     let (release, released) = mpsc::channel();
     let released = Mutex::new(released);
@@ -36,7 +37,7 @@ pub fn backend() -> (Backend, mpsc::Sender<()>) {
                 }
                 "/held" => {
                     connection.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf");
-                    // Or the test is over.
+                    // An error means that the test is over.
                     let _ = released.lock().unwrap().recv();
                     connection.send("half");
                 }
@@ -58,7 +59,7 @@ pub fn assert_echo(socket: &mut WebSocket<TcpStream>) {
     assert_eq!(socket.read().unwrap(), Message::text("hello"));
 }
 
-/// A response of which half has come.
+/// A response of which half has arrived.
 pub fn held(program: &Program, host: &str) -> Client<TcpStream> {
     let mut client = Client::connect(program.http());
     client.send(get(host, "/held"));
@@ -68,7 +69,7 @@ pub fn held(program: &Program, host: &str) -> Client<TcpStream> {
 }
 
 #[test]
-fn connections_and_tunnels_of_a_route_outlast_changes_of_others() {
+fn connections_and_tunnels_survive_changes_of_other_routes() {
     let ((kept, release), other) = (backend(), Backend::answering("other"));
     let dead = Refusing::new();
     let same = format!(
@@ -88,7 +89,7 @@ fn connections_and_tunnels_of_a_route_outlast_changes_of_others() {
         let prefix = if round.is_multiple_of(2) { "/a" } else { "/b" };
         let changing = [route("changed.test", other.address), route(&format!("new-{round}.test"), other.address)];
         let changing = changing.concat().replacen("upstreams", &format!("prefix = \"{prefix}\"\nupstreams"), 1);
-        // Also in another order.
+        // The order of the routes changes as well.
         let text = if round % 3 == 0 { format!("{changing}{same}") } else { format!("{same}{changing}") };
         let report = reload(&program, &text);
         assert!(!report["routes"].to_string().contains("kept.test"), "{report}");
@@ -114,7 +115,7 @@ fn connections_and_tunnels_of_a_route_outlast_changes_of_others() {
     assert!(counted >= 43, "{counted}");
 }
 
-/// What is told of an endpoint.
+/// The report on an endpoint.
 fn endpoint(program: &Program, address: std::net::SocketAddr) -> serde_json::Value {
     let report = told(program, "/v1/upstreams");
     let endpoints = report["endpoints"].as_array().unwrap();
@@ -122,7 +123,7 @@ fn endpoint(program: &Program, address: std::net::SocketAddr) -> serde_json::Val
 }
 
 #[test]
-fn a_changed_route_keeps_its_tunnels_and_the_connections_to_endpoints_that_stay() {
+fn a_changed_route_keeps_tunnels_and_connections_to_its_endpoints() {
     let ((kept, release), other) = (backend(), Backend::answering("ok"));
     let program = start(&route("a.test", kept.address));
     let (mut socket, mut download) = (tunnel(&program, "a.test"), held(&program, "a.test"));
@@ -159,7 +160,7 @@ fn hosts_that_move_between_lists_keep_their_tunnels() {
         reload(&program, &format!("{top}{text}"));
         assert_echo(&mut sockets[1]);
     }
-    // The other host is not served any more.
+    // The other host is no longer served.
     assert!(sockets[0].read().is_err());
     assert_echo(&mut sockets[1]);
 }

@@ -1,4 +1,4 @@
-//! Limits of connections, lowered and raised while connections are open.
+//! Connection limits that are lowered and raised while connections are open.
 
 use std::net::TcpStream;
 
@@ -15,7 +15,7 @@ fn sends(program: &Program) -> Client<TcpStream> {
 }
 
 #[test]
-fn further_connections_wait_until_the_new_maximum_allows_them() {
+fn connections_wait_until_they_fit_the_new_maximum() {
     let (backend, _release) = backend();
     let same = route("a.test", backend.address);
     let program = start(&format!("max_connections = 4\n{same}"));
@@ -23,13 +23,13 @@ fn further_connections_wait_until_the_new_maximum_allows_them() {
     reload(&program, &format!("max_connections = 2\n{same}"));
     inside.iter_mut().for_each(assert_echo);
     let mut waiting = sends(&program);
-    program.wait_for_line("no room for more connections");
+    program.wait_for_line("connection limit reached: idle connections");
 
     reload(&program, &format!("max_connections = 5\n{same}"));
     assert_eq!(waiting.response().status, 200);
     inside.iter_mut().for_each(assert_echo);
 
-    // Of four, three must end before there is room for one.
+    // Three of four must close before there is a free slot.
     reload(&program, &format!("max_connections = 2\n{same}"));
     let mut waiting = sends(&program);
     for _ in 0..3 {
@@ -41,7 +41,7 @@ fn further_connections_wait_until_the_new_maximum_allows_them() {
 }
 
 #[test]
-fn the_limit_for_one_client_counts_what_came_after_it_was_set() {
+fn a_new_limit_per_client_applies_to_new_connections() {
     let (backend, _release) = backend();
     let same = route("a.test", backend.address);
     let program = start(&format!("max_connections_per_client = 2\n{same}"));
@@ -55,7 +55,7 @@ fn the_limit_for_one_client_counts_what_came_after_it_was_set() {
     reload(&program, &format!("max_connections_per_client = 1\n{same}"));
     refused();
     inside.iter_mut().for_each(assert_echo);
-    // Proxies in front may have any number.
+    // Trusted proxies are exempt.
     reload(&program, &format!("max_connections_per_client = 1\ntrusted_proxies = [\"127.0.0.1\"]\n{same}"));
     inside.push(tunnel(&program, "a.test"));
     reload(&program, &same);

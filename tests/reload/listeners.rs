@@ -1,4 +1,4 @@
-//! Listeners are opened, moved and closed. Each test has an address of its own, so that its ports are nobody else's.
+//! Listeners are opened, moved and closed. Each test has its own address, so no other program uses its ports.
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
@@ -32,7 +32,7 @@ fn file(ip: &str, http: &str, https: &str, route: &str) -> String {
 }
 
 fn serves(address: SocketAddr) -> bool {
-    // A connection that reaches a socket as it closes is reset by the kernel.
+    // The kernel resets a connection that reaches a socket as it closes.
     let stream = (0..3).find_map(|_| TcpStream::connect(address).ok()).expect("an open port");
     Client::new(stream).get("a.test", "/").status == 200
 }
@@ -51,7 +51,7 @@ fn listeners(program: &Program) -> Value {
 }
 
 #[test]
-fn http_moves_and_https_goes_and_comes_back() {
+fn http_moves_and_https_is_closed_and_reopened() {
     let (backend, ip) = (Backend::answering("ok"), own_address());
     let same = route("a.test", backend.address);
     let program = start_with(&file(&ip, "8080", "8443", &same));
@@ -78,7 +78,7 @@ fn http_moves_and_https_goes_and_comes_back() {
     assert_eq!((&report["opened"], &report["closed"]), (&listener("https", at(&ip, 8443)), &json!([])));
     assert_eq!(tls.get(at(&ip, 8443), "a.test", "a.test").status, 200);
 
-    // And all of it again and again, at once.
+    // Now everything at once, repeatedly.
     for _ in 0..10 {
         reload_with(&program, &file(&ip, "\"off\"", "8444", &same));
         assert_eq!(tls.get(at(&ip, 8444), "a.test", "a.test").status, 200);
@@ -98,8 +98,9 @@ fn two_listeners_swap_their_ports() {
     for (http, https) in [(8443, 8080), (8080, 8443)] {
         let report = reload_with(&program, &file(&ip, &http.to_string(), &https.to_string(), &same));
         assert_eq!(report["opened"].as_array().unwrap().len(), 2, "{report}");
-        // Each worker closes the old socket of a port in its own time, and the kernel chooses among both until then.
-        eventually("https is there alone", || tls.connect(at(&ip, https), "a.test").is_ok());
+        // Each worker closes the old socket of a port in its own time. Until then, the kernel chooses among old and
+        // new.
+        eventually("only https is left on its port", || tls.connect(at(&ip, https), "a.test").is_ok());
         assert_eq!(
             listeners(&program),
             json!([
@@ -111,7 +112,7 @@ fn two_listeners_swap_their_ports() {
 }
 
 #[test]
-fn the_addresses_of_a_port_grow_and_shrink() {
+fn addresses_are_added_and_removed() {
     let (backend, [one, other]) = (Backend::answering("ok"), [own_address(), own_address()]);
     let same = route("a.test", backend.address);
     let program = start_with(&file(&one, "8080", "\"off\"", &same));
@@ -129,7 +130,7 @@ fn the_addresses_of_a_port_grow_and_shrink() {
 }
 
 #[test]
-fn every_address_takes_the_port_of_one_that_was_open() {
+fn a_new_address_gets_the_picked_port_of_the_open_one() {
     let (backend, ip) = (Backend::answering("ok"), own_address());
     let same = route("a.test", backend.address);
     let program = start_with(&file(&ip, "0", "\"off\"", &same));
@@ -140,8 +141,8 @@ fn every_address_takes_the_port_of_one_that_was_open() {
         write(&program, &file(bind, "0", "\"off\"", &same));
         match try_reload(&program) {
             Ok(report) => assert_eq!(report["opened"], listener("http", address)),
-            // Somebody else has it on another address.
-            Err(error) => return assert!(error.contains("the port is taken"), "{error}"),
+            // Another program uses the port on another address.
+            Err(error) => return assert!(error.contains("the port is in use"), "{error}"),
         }
         assert!(serves(at(&ip, port)));
         if bind == "0.0.0.0" {
@@ -152,17 +153,17 @@ fn every_address_takes_the_port_of_one_that_was_open() {
 }
 
 #[test]
-fn a_taken_port_changes_nothing() {
+fn a_port_in_use_changes_nothing() {
     let (backend, ip) = (Backend::answering("ok"), own_address());
     let same = route("a.test", backend.address);
     let before = file(&ip, "8080", "\"off\"", &same);
     let program = start_with(&before);
     let taken = TcpListener::bind(at(&ip, 9000)).unwrap();
-    // The other listener could be opened, and a route is new.
+    // Opening the other listener and adding the route would succeed.
     let after = file(&ip, "9000", "8443", &format!("{same}{}", route("new.test", backend.address)));
     write(&program, &after);
     let error = try_reload(&program).unwrap_err();
-    assert!(error.contains(&format!("cannot listen on {ip}:9000 (http): the port is taken")), "{error}");
+    assert!(error.contains(&format!("cannot listen on {ip}:9000 (http): the port is in use")), "{error}");
     assert_eq!(generation(&program), 1);
     assert!(serves(at(&ip, 8080)));
     assert_silent(at(&ip, 8080), "new.test");
@@ -177,7 +178,7 @@ fn a_taken_port_changes_nothing() {
 }
 
 #[test]
-fn the_port_that_the_kernel_picked_stays() {
+fn a_picked_port_stays() {
     let (backend, ip) = (Backend::answering("ok"), own_address());
     let same = route("a.test", backend.address);
     let program = start_with(&file(&ip, "0", "0", &same));
@@ -228,7 +229,7 @@ fn named_listeners_are_added_moved_and_removed() {
     let names: Vec<_> = listening.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["http", "apps", "federation"]);
 
-    // The port that the kernel picked stays when TLS is turned on or off.
+    // A picked port stays when TLS is turned on or off.
     let moved = "[listeners.federation]\nport = 8449\ntls = true\n";
     let report =
         reload_with(&program, &with_named(&ip, &format!("{moved}[listeners.apps]\nport = 0\ntls = true\n"), &same));
@@ -241,7 +242,7 @@ fn named_listeners_are_added_moved_and_removed() {
     );
     assert_eq!(report["opened"][0], json!({ "name": "apps", "address": apps.to_string() }));
     assert_closed(at(&ip, 8448));
-    eventually("TLS is there alone", || tls.connect(apps, "a.test").is_ok());
+    eventually("only TLS is left on its port", || tls.connect(apps, "a.test").is_ok());
     assert_eq!(tls.get(at(&ip, 8449), "a.test", "a.test").status, 200);
     assert_eq!(open.get("a.test", "/").status, 200);
     assert_eq!(secured.get("a.test", "/").status, 200);
@@ -255,7 +256,7 @@ fn named_listeners_are_added_moved_and_removed() {
     assert_closed(apps);
     assert_eq!(secured.get("a.test", "/").status, 200);
     assert_eq!(listeners(&program), listener("http", at(&ip, 8080)));
-    // A listener that is gone serves nothing.
+    // A listener that has been removed serves nothing.
     open.send(get("a.test", "/"));
     assert_eq!(open.end(), (Vec::new(), End::Fin));
 
@@ -264,15 +265,18 @@ fn named_listeners_are_added_moved_and_removed() {
     let report = reload_with(&program, &with_named(&ip, off, &format!("{}{other}", route("a.test", backend.address))));
     assert_eq!(report["routes"]["changed"], json!(["a.test/"]));
     let warning = report["warnings"][0].as_str().unwrap();
-    assert!(warning.ends_with("no client reaches this route, because its listener is off: `federation`"), "{warning}");
-    // The host has no route on that listener any more.
+    assert!(
+        warning.ends_with("no client can reach this route, because its listener is off: `federation`"),
+        "{warning}"
+    );
+    // The host no longer has a route on that listener.
     secured.send(get("a.test", "/"));
     assert!(secured.end().0.is_empty());
     assert_eq!(told(&program, "/v1/routes")["routes"][1]["listeners"], json!([]));
 }
 
 #[test]
-fn each_listener_has_the_routes_that_name_it_after_a_reload() {
+fn after_a_reload_each_listener_has_the_routes_that_name_it() {
     let ([one, two], ip) = (["one", "two"].map(Backend::answering), own_address());
     let text = |http: &Backend, apps: &Backend| {
         let of = |listener: &str, backend: &Backend| {
@@ -292,14 +296,14 @@ fn each_listener_has_the_routes_that_name_it_after_a_reload() {
 }
 
 #[test]
-fn a_taken_port_of_a_named_listener_changes_nothing() {
+fn a_port_in_use_for_a_named_listener_changes_nothing() {
     let (backend, ip) = (Backend::answering("ok"), own_address());
     let same = route("a.test", backend.address);
     let program = start_with(&with_named(&ip, "", &same));
     let _taken = TcpListener::bind(at(&ip, 8448)).unwrap();
     write(&program, &with_named(&ip, "[listeners.federation]\nport = 8448\n", &same));
     let error = try_reload(&program).unwrap_err();
-    assert!(error.contains(&format!("cannot listen on {ip}:8448 (federation): the port is taken")), "{error}");
-    assert!(error.contains("as in port = 8449 in [listeners.federation]"), "{error}");
+    assert!(error.contains(&format!("cannot listen on {ip}:8448 (federation): the port is in use")), "{error}");
+    assert!(error.contains("choose another port with port = 8449 in [listeners.federation]"), "{error}");
     assert_eq!(generation(&program), 1);
 }

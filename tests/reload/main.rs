@@ -1,4 +1,4 @@
-//! The configuration is replaced while the built program serves.
+//! Reloading the configuration while the built program serves.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "there is nothing outside of a test that could reach it")]
@@ -31,10 +31,10 @@ use std::{
 use serde_json::Value;
 use support::{Backend, Client, End, PATIENCE, Program, Start, client::exchange, client::get};
 
-/// The top of each file: two listeners on ports that the kernel picks.
+/// The start of each file: two listeners on ports that the kernel picks.
 const TOP: &str = "http = 0\nhttps = 0\ninternal = \"off\"\nbind = \"127.0.0.1\"\nworkers = 2\n";
 
-/// Starts the program with this below the [top](TOP) of its file.
+/// Starts the program with `text` after the [top](TOP) of its file.
 fn start(text: &str) -> Program {
     start_with(&format!("{TOP}{text}"))
 }
@@ -44,7 +44,7 @@ fn start_with(text: &str) -> Program {
     Start::new().config(text).run()
 }
 
-/// A route in the file.
+/// A route for the file.
 fn route(host: &str, upstream: impl Display) -> String {
     format!("[[routes]]\nhost = \"{host}\"\nupstream = [\"{upstream}\"]\n")
 }
@@ -53,7 +53,7 @@ fn write(program: &Program, text: &str) {
     fs::write(program.home().join("config.toml"), text).unwrap();
 }
 
-/// Replaces what is below the [top](TOP) of the file, and reloads.
+/// Replaces everything after the [top](TOP) of the file, and reloads.
 #[track_caller]
 fn reload(program: &Program, text: &str) -> Value {
     reload_with(program, &format!("{TOP}{text}"))
@@ -66,14 +66,14 @@ fn reload_with(program: &Program, text: &str) -> Value {
     try_reload(program).unwrap()
 }
 
-/// Reloads the file as it is: what has changed, or what is wrong.
+/// Reloads the file as it is. Returns the report or the error.
 #[track_caller]
 fn try_reload(program: &Program) -> Result<Value, String> {
     let (status, answer) = ask(program, "POST", "/v1/reload");
     if status == 200 { Ok(answer) } else { Err(answer["message"].as_str().unwrap().to_owned()) }
 }
 
-/// What the admin API answers to a GET.
+/// Sends a GET to the admin API and returns the response.
 #[track_caller]
 fn told(program: &Program, path: &str) -> Value {
     let (status, answer) = ask(program, "GET", path);
@@ -95,7 +95,7 @@ fn generation(program: &Program) -> u64 {
     told(program, "/v1/status")["configuration"]["generation"].as_u64().unwrap()
 }
 
-/// What `host` answers on a new connection.
+/// The response of `host` on a new connection.
 #[track_caller]
 fn served(program: &Program, host: &str) -> String {
     Client::connect(program.http()).get(host, "/").text().to_owned()
@@ -111,7 +111,7 @@ fn lines(program: &Program, level: &str) -> Vec<String> {
     program.log().into_iter().filter(|line| line.contains(&format!(" {level} "))).collect()
 }
 
-/// Waits until something is so, which nothing tells of.
+/// Polls until `is_so`, for changes that nothing reports.
 #[track_caller]
 fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();

@@ -1,4 +1,4 @@
-//! What becomes of a route that is removed: requests in flight finish, tunnels are closed.
+//! When a route is removed, its requests in flight finish and its tunnels are closed.
 
 use crate::{
     assert_silent,
@@ -23,13 +23,13 @@ fn a_request_in_flight_finishes_and_a_tunnel_is_closed() {
     assert_eq!(download.take(4), b"half");
     assert_echo(&mut of_other);
 
-    // Once it is back, its tunnels are new ones.
+    // When the route comes back, it serves new tunnels.
     reload(&program, &before);
     assert_echo(&mut tunnel(&program, "gone.test"));
 }
 
 #[test]
-fn a_tunnel_may_go_on_for_the_shutdown_timeout() {
+fn a_tunnel_of_a_removed_route_stays_open_for_shutdown_timeout() {
     let (kept, _release) = backend();
     let program = start(&format!("shutdown_timeout = \"1h\"\n{}", route("gone.test", kept.address)));
     let mut socket = tunnel(&program, "gone.test");

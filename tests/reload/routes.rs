@@ -1,4 +1,4 @@
-//! Requests follow the routes of the file, also on connections that were open before.
+//! Requests follow the routes of the file, even on connections opened before a reload.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ fn open_connections_serve_the_new_routes() {
     client.send(get("old.test", "/"));
     assert_eq!(client.end(), (Vec::new(), End::Fin));
 
-    // Without any route of its host, neither are the connections that were made for it.
+    // Once its host has no routes, connections that were made for it are closed without a response.
     let report = reload(&program, &route("new.test", two.address));
     assert_eq!(report["routes"], json!({ "added": [], "changed": ["new.test/"], "removed": ["a.test/x"] }));
     secured.send(get("a.test", "/x"));
@@ -70,7 +70,7 @@ fn hosts_that_move_between_lists_are_the_same_routes() {
     }
 }
 
-/// Numbers that are the same for the same seed (Marsaglia's xorshift).
+/// Pseudorandom numbers from a fixed seed (Marsaglia's xorshift).
 struct Random(u64);
 
 impl Random {
@@ -86,7 +86,7 @@ impl Random {
 const HOSTS: [&str; 6] = ["a.test", "b.test", "c.test", "d.test", "*.w.test", "x.w.test"];
 const PREFIXES: [&str; 3] = ["/", "/p", "/p/q"];
 
-/// Which backend each host and prefix leads to.
+/// Maps host and prefix to a backend.
 type Table = BTreeMap<(usize, usize), usize>;
 
 fn file(table: &Table, backends: &[Backend; 3]) -> String {
@@ -99,7 +99,7 @@ fn file(table: &Table, backends: &[Backend; 3]) -> String {
     table.iter().map(route).collect()
 }
 
-/// What a request should get: silence, or a status and the name of a backend.
+/// The expected result of a request: silence, or a status and the index of a backend.
 fn expected(table: &Table, host: &str, path: &str) -> Option<(u16, usize)> {
     let is_of = |index: &usize| HOSTS[*index] == host || HOSTS[*index] == "*.w.test" && host.ends_with(".w.test");
     let hosts: Vec<_> = (0..HOSTS.len()).rev().filter(is_of).collect();
@@ -111,13 +111,13 @@ fn expected(table: &Table, host: &str, path: &str) -> Option<(u16, usize)> {
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     let prefixes = || (0..PREFIXES.len()).rev().filter(matches);
-    // An exact host comes before the wildcard, and is behind it in the list; then the longest prefix.
+    // An exact host, which is later in the list, wins over the wildcard; then the longest prefix wins.
     let mut places = hosts.iter().flat_map(|host| prefixes().map(move |prefix| (*host, prefix)));
     Some(places.find_map(|place| table.get(&place)).map_or((404, 0), |backend| (200, *backend)))
 }
 
 #[test]
-fn whatever_the_routes_become_they_and_no_others_are_served() {
+fn after_random_changes_exactly_the_current_routes_are_served() {
     const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
     let backends = ["0", "1", "2"].map(Backend::answering);

@@ -1,4 +1,4 @@
-//! Settings that change while serving, and those that wait for a restart.
+//! Settings that a reload changes, and those that need a restart.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[test]
-fn they_apply_to_requests_on_open_connections() {
+fn settings_apply_to_requests_on_open_connections() {
     let backend = Backend::answering("ok");
     let same = route("a.test", backend.address);
     let program = start(&same);
@@ -47,7 +47,7 @@ fn they_apply_to_requests_on_open_connections() {
 }
 
 #[test]
-fn logs_change() {
+fn log_settings_change() {
     let backend = Backend::answering("ok");
     let same = route("a.test", backend.address);
     let program = start(&same);
@@ -65,7 +65,7 @@ fn logs_change() {
     let debugged = lines(&program, "DEBUG").len();
     assert_silent(program.http(), "b.test");
     reload(&program, &same);
-    // What is written after all of it.
+    // A line that follows all the others.
     reload(&program, &format!("access_log = true\n{same}"));
     asks("/last");
     program.wait_for_line("/last");
@@ -75,7 +75,7 @@ fn logs_change() {
 }
 
 #[test]
-fn what_needs_a_restart_is_named_and_stays() {
+fn settings_that_need_a_restart_are_reported_and_stay() {
     let backend = Backend::answering("ok");
     let same = route("a.test", backend.address);
     let top = format!("{TOP}node = \"one\"\n");
@@ -91,7 +91,7 @@ fn what_needs_a_restart_is_named_and_stays() {
     assert_eq!((&report["needs_restart"], &report["settings"]), (&json!(waiting), &json!(["keep_alive_timeout"])));
     let warning = program.wait_for_line("need a restart");
     assert!(warning.contains("WARN") && warning.ends_with(&waiting.join(", ")), "{warning}");
-    // The answer comes from the same socket, in the name of the same node, and with the same secret.
+    // The response comes from the same socket, with the same node name and the same secret.
     assert_eq!(told(&program, "/v1/status")["node"]["name"], "one");
     assert_eq!(tls.get(program.https(), "a.test", "a.test").status, 200);
     assert!(!lines(&program, "INFO").iter().any(|line| line.starts_with('{')));
@@ -113,7 +113,7 @@ fn timeouts_apply_to_new_requests() {
     reload(&program, &format!("response_timeout = \"1ms\"\n{same}"));
     assert_eq!(client.get("a.test", "/").status, 504);
 
-    // Of connections, to those that are new.
+    // Timeouts of connections apply to new ones.
     reload(&program, &format!("silence_deadline = \"1ms\"\nkeep_alive_timeout = \"1ms\"\n{same}"));
     assert_eq!(Client::connect(program.http()).end(), (Vec::new(), End::Fin));
 }

@@ -10,7 +10,7 @@ use crate::{
     try_reload,
 };
 
-/// Whether a client with this configuration resumes a session; it has the response when it is known.
+/// Returns whether a client with this configuration resumes a session. To know that, it first waits for a response.
 fn handshake(config: &Arc<ClientConfig>, address: SocketAddr, host: &'static str) -> HandshakeKind {
     let session = ClientConnection::new(Arc::clone(config), ServerName::try_from(host).unwrap()).unwrap();
     let mut client = Client::new(StreamOwned::new(session, Client::connect(address).stream));
@@ -32,7 +32,7 @@ fn sessions_are_resumed_after_a_reload() {
 }
 
 #[test]
-fn a_replaced_certificate_is_presented_after_the_reload() {
+fn a_replaced_certificate_is_used_after_the_reload() {
     let backend = Backend::answering("ok");
     let program = start("");
     let trusting = || {
@@ -54,7 +54,7 @@ fn a_replaced_certificate_is_presented_after_the_reload() {
     assert!(first.connect(program.https(), "a.test").is_err());
     assert_eq!(open.get("a.test", "/").status, 200);
 
-    // Without the files, the local authority is asked again.
+    // Without the files, the local authority issues the certificate again.
     fs::remove_file(program.home().join("cert.pem")).unwrap();
     let error = try_reload(&program).unwrap_err();
     assert!(error.contains("cert.pem"), "{error}");
@@ -64,7 +64,7 @@ fn a_replaced_certificate_is_presented_after_the_reload() {
 }
 
 #[test]
-fn a_replaced_client_certificate_is_presented_after_the_reload() {
+fn a_replaced_client_certificate_is_used_after_the_reload() {
     let program = start("");
     let home = program.home();
     let [one, two] = ["one", "two"].map(|name| files::client_certificate(home, name));
@@ -81,12 +81,12 @@ fn a_replaced_client_certificate_is_presented_after_the_reload() {
     };
     put("one", "");
     reload(&program, &(route("a.test", format!("https://{}", backend.address)) + &tls("client.pem")));
-    // One client connection stays on one worker, which has its own connections.
+    // A client connection stays on one worker, which has its own connections to backends.
     let mut client = Client::connect(program.http());
     let mut get = || client.get("a.test", "/").text().to_owned();
     assert_eq!(get(), "inside.test 0");
 
-    // The same certificate in another file is no reason to connect again.
+    // Moving the same certificate to another file does not require a new connection.
     put("one", "# For the backends.");
     try_reload(&program).unwrap();
     reload(&program, &(route("a.test", format!("https://{}", backend.address)) + &tls("one.pem")));

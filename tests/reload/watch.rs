@@ -1,4 +1,4 @@
-//! Files that change while they are watched, and while they are not.
+//! Changes of files with and without `watch_config`.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::{
     told, write,
 };
 
-/// Puts a whole file in the place of the one that is there.
+/// Replaces the file in one step.
 fn replace(program: &Program, text: &str) {
     let staged = program.home().join("config.toml.new");
     fs::write(&staged, text).unwrap();
@@ -29,7 +29,7 @@ pub(crate) fn wait_until_served(program: &Program, host: &str) {
 }
 
 #[test]
-fn a_changed_file_is_read_by_itself() {
+fn with_the_setting_a_changed_file_is_reloaded() {
     let backend = Backend::answering("ok");
     let file = |host: &str| format!("{TOP}watch_config = true\n{}", route(host, backend.address));
     let program = start_with(&file("a.test"));
@@ -48,30 +48,30 @@ fn a_changed_file_is_read_by_itself() {
     assert!(serves(&program, "written.test"));
     replace(&program, &file("mended.test"));
     wait_until_served(&program, "mended.test");
-    // However often it was looked at meanwhile.
+    // One line per error, no matter how often the file was checked.
     assert_eq!(lines(&program, "ERROR").len(), 2, "{:#?}", program.log());
     assert_eq!(generation(&program), 4);
 }
 
 #[test]
-fn without_the_setting_a_file_is_read_when_it_is_asked_for() {
+fn without_the_setting_a_file_is_reloaded_on_sighup() {
     let backend = Backend::answering("ok");
     let program = start(&route("a.test", backend.address));
     write(&program, &format!("{TOP}watch_config = true\n{}", route("b.test", backend.address)));
-    // The secret is always watched, and looked at after the configuration.
+    // The secret is always watched, and checked after the configuration.
     fs::write(program.home().join("secret"), "no secret").unwrap();
     program.wait_for_line("the secret has changed and cannot be used");
     assert_eq!(generation(&program), 1);
     program.signal(Signal::SIGHUP);
     wait_until_served(&program, "b.test");
-    // From now on it is watched.
+    // From now on the file is watched.
     write(&program, &format!("{TOP}{}", route("c.test", backend.address)));
     wait_until_served(&program, "c.test");
     assert_eq!(generation(&program), 3);
 }
 
 #[test]
-fn a_file_that_appears_is_read() {
+fn a_new_file_is_loaded() {
     let backend = Backend::answering("ok");
     let start = Start::new().flags(&["--watch-config"]);
     fs::remove_file(start.home().join("config.toml")).unwrap();

@@ -1,4 +1,4 @@
-//! A backend in the test's process: keeps the raw bytes of each connection and answers as it is told.
+//! A backend in the test's process that records the raw bytes of each connection.
 
 use std::{
     io::{self, Read, Write},
@@ -12,7 +12,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use super::{PATIENCE, read, read::Request, shown};
 
-/// Listens until the test's process ends. Each connection has a thread of its own.
+/// Listens until the test's process ends. Each connection has its own thread.
 pub struct Backend {
     pub address: SocketAddr,
     records: Arc<Records>,
@@ -24,7 +24,7 @@ struct Records {
     changed: Condvar,
 }
 
-/// What is known of one connection.
+/// The record of one connection.
 #[derive(Clone)]
 pub struct Record {
     pub peer: SocketAddr,
@@ -33,7 +33,7 @@ pub struct Record {
 }
 
 impl Backend {
-    /// Lets `serve` have each connection.
+    /// Starts a backend that calls `serve` for each connection.
     pub fn start(serve: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         Self::on(listener, serve)
@@ -54,7 +54,7 @@ impl Backend {
         Self { address, records }
     }
 
-    /// Answers each request with 200 and the given body.
+    /// Starts a backend that answers each request with 200 and this body.
     pub fn answering(body: &'static str) -> Self {
         Self::start(move |connection| {
             while connection.request().is_some() {
@@ -67,7 +67,7 @@ impl Backend {
         self.records.lock().clone()
     }
 
-    /// All requests so far, of one connection after the other. Fails on bytes that are ambiguous.
+    /// All requests so far, connection by connection. Panics if the bytes are ambiguous.
     #[track_caller]
     pub fn requests(&self) -> Vec<Request> {
         let judge = |record: Record| match read::judge(&record.bytes) {
@@ -77,7 +77,7 @@ impl Backend {
         self.connections().into_iter().flat_map(judge).collect()
     }
 
-    /// The one request that has come.
+    /// The only request so far.
     #[track_caller]
     pub fn request(&self) -> Request {
         let mut requests = self.requests();
@@ -90,9 +90,9 @@ impl Backend {
         self.wait_until("all connections have ended", |all| all.iter().all(|record| record.ended))
     }
 
-    /// Waits until some connection has got `bytes` last.
+    /// Waits until the bytes of a connection end in `bytes`.
     pub fn wait_for_bytes(&self, bytes: &[u8]) {
-        self.wait_until("the bytes have come", |all| all.iter().any(|record| record.bytes.ends_with(bytes)));
+        self.wait_until("the bytes have arrived", |all| all.iter().any(|record| record.bytes.ends_with(bytes)));
     }
 
     #[track_caller]
@@ -100,7 +100,7 @@ impl Backend {
         let all = self.records.lock();
         let all = self.records.changed.wait_timeout_while(all, PATIENCE, |all| !condition(all));
         let (all, _) = all.unwrap_or_else(PoisonError::into_inner);
-        assert!(condition(&all), "in vain: {what}");
+        assert!(condition(&all), "waited in vain: {what}");
         all.clone()
     }
 }
@@ -133,12 +133,12 @@ impl Connection {
         Ok(Self { stream, records, index, unread: Vec::new(), reset: false })
     }
 
-    /// The next request with its body; `None` at the end of the connection, and after bytes that are ambiguous.
+    /// The next request with its body, or `None` at the end of the connection or after ambiguous bytes.
     pub fn request(&mut self) -> Option<Request> {
         self.next(read::request)
     }
 
-    /// The head of the next request. Its body is there for [`take`](Self::take).
+    /// The head of the next request. To read the body, use [`take`](Self::take).
     pub fn head(&mut self) -> Option<Request> {
         self.next(|bytes| Ok(read::head(bytes)?.map(|(head, _, used)| (head, used))))
     }
@@ -153,7 +153,7 @@ impl Connection {
         }
     }
 
-    /// Exactly the next bytes, if so many come.
+    /// Exactly `count` bytes, or `None` if the connection ends before.
     pub fn take(&mut self, count: usize) -> Option<Vec<u8>> {
         while self.unread.len() < count {
             self.fill().then_some(())?;
@@ -161,14 +161,14 @@ impl Connection {
         Some(self.unread.drain(..count).collect())
     }
 
-    /// Reads until the other side ends.
+    /// Reads until the connection ends.
     pub fn drain(&mut self) {
         while self.fill() {
             self.unread.clear();
         }
     }
 
-    /// The other side may be gone already: what it has got shows there.
+    /// Errors are ignored, because the other side may be gone. The test sees there what arrived.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.try_send(bytes);
     }
@@ -177,13 +177,13 @@ impl Connection {
         self.stream.write_all(bytes.as_ref())
     }
 
-    /// Lets the connection end with a RST.
+    /// Resets the connection when it is dropped.
     pub fn reset(&mut self) {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
         self.reset = true;
     }
 
-    /// Sends no more, and can still read.
+    /// Shuts down the sending side. Reading is still possible.
     pub fn finish_sending(&self) {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
@@ -227,7 +227,7 @@ impl Write for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // Before anybody is told. A reset comes of closing alone.
+        // Before the record says that it has ended. A reset needs only the close.
         if !self.reset {
             let _ = self.stream.shutdown(Shutdown::Both);
         }
@@ -241,7 +241,7 @@ pub fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
-/// A port that nobody listens on and that nobody else is given as long as this is kept.
+/// A port on which nothing listens and which nobody else gets while this exists.
 pub struct Refusing(Socket);
 
 impl Refusing {
@@ -251,7 +251,7 @@ impl Refusing {
         Self(socket)
     }
 
-    /// Listens from now on.
+    /// Listens on the port from now on.
     pub fn listen(self) -> TcpListener {
         self.0.listen(128).unwrap();
         self.0.into()
@@ -262,10 +262,10 @@ impl Refusing {
     }
 }
 
-/// An address at which packets get lost, as if its machine were gone: connections are neither made nor refused.
+/// An address where packets get lost, as if its machine were gone: connections are neither accepted nor refused.
 pub struct BlackHole {
     listener: Socket,
-    /// They fill its backlog.
+    /// These fill the backlog.
     _waiting: Vec<Socket>,
 }
 

@@ -1,4 +1,4 @@
-//! An HTTP/1.1 client that sends whatever a test gives it, well formed or not, and reports how a connection ends.
+//! An HTTP/1.1 client that sends any bytes, well formed or not, and reports how a connection ends.
 
 use std::{
     collections::HashMap,
@@ -11,20 +11,21 @@ use super::{PATIENCE, h2::Answer, shown};
 /// How a connection ended, as the client sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// The other side has shut down its sending side. Over TLS: with the closing alert before.
+    /// A FIN. Over TLS, after the closing alert.
     Fin,
-    /// Over TLS: without the closing alert.
+    /// A FIN without the closing alert, over TLS.
     FinWithoutAlert,
     Reset,
-    /// It has not ended.
+    /// The connection is still open.
     Open,
 }
 
-/// One connection, plain or over TLS.
+/// One connection, with or without TLS.
 pub struct Client<S> {
     pub stream: S,
     unread: Vec<u8>,
-    /// Answers to HTTP/2 requests that came before the test asked for them: streams are answered in any order.
+    /// Answers to HTTP/2 requests that arrived before the test asked for them, because streams can be answered in any
+    /// order.
     pub(super) answered: HashMap<u32, Answer>,
 }
 
@@ -42,12 +43,12 @@ impl Client<TcpStream> {
     }
 }
 
-/// All that a client gets that sends `bytes` and waits for the end.
+/// Sends `bytes`, and returns everything that arrives until the connection ends.
 pub fn exchange(address: SocketAddr, bytes: &[u8]) -> (Vec<u8>, End) {
     let mut client = Client::connect(address);
     let sent = client.stream.write_all(bytes);
     let (got, end) = client.end();
-    // A reset that follows a FIN shows when something is sent, not when something is read.
+    // A reset that follows a FIN shows on a write, not on a read.
     match sent.and_then(|()| client.stream.write_all(b"x")) {
         Err(error) if end == End::Fin => (got, end_by(&error)),
         _ => (got, end),
@@ -70,7 +71,7 @@ impl<S: Read + Write> Client<S> {
         self.stream.flush().unwrap();
     }
 
-    /// The response to a GET for `path`.
+    /// Sends a GET for `path` and returns the response.
     #[track_caller]
     pub fn get(&mut self, host: &str, path: &str) -> Response {
         self.send(get(host, path));
@@ -92,7 +93,7 @@ impl<S: Read + Write> Client<S> {
         response
     }
 
-    /// The head of the next response, which is all of it for HEAD, 1xx, 204 and 304.
+    /// The head of the next response. For HEAD, 1xx, 204 and 304 that is all of it.
     #[track_caller]
     pub fn head(&mut self) -> Response {
         let end = loop {
@@ -127,7 +128,7 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    /// The next line, without its end.
+    /// The next line, without its line end.
     #[track_caller]
     pub fn line(&mut self) -> String {
         loop {
@@ -139,7 +140,7 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    /// Exactly so many bytes.
+    /// Exactly `count` bytes.
     #[track_caller]
     pub fn take(&mut self, count: usize) -> Vec<u8> {
         while self.unread.len() < count {
@@ -158,7 +159,7 @@ impl<S: Read + Write> Client<S> {
         self.unread.extend_from_slice(&buffer[..count]);
     }
 
-    /// What comes until the end, and which end it is.
+    /// Everything until the connection ends, and how it ends.
     pub fn end(&mut self) -> (Vec<u8>, End) {
         let mut all = std::mem::take(&mut self.unread);
         let end = match self.stream.read_to_end(&mut all) {
@@ -188,7 +189,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// The first value of a field.
+    /// The first value of a header.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| &**value)
     }

@@ -14,7 +14,7 @@ pub fn certificate(folder: &Path, name: &str) -> CertificateDer<'static> {
     certificate.der().clone()
 }
 
-/// As [`certificate`], of one that was valid long ago.
+/// Like [`certificate`], but the certificate expired long ago.
 pub fn expired_certificate(folder: &Path, name: &str) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
@@ -27,7 +27,7 @@ pub fn expired_certificate(folder: &Path, name: &str) {
 pub fn client_certificate(folder: &Path, name: &str) -> CertificateDer<'static> {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-    // With a name of its own, it is not mistaken for another certificate with a bad signature.
+    // With its own name, it is not mistaken for another certificate with a bad signature.
     params.distinguished_name.push(DnType::CommonName, name);
     let certificate = params.self_signed(&key).unwrap();
     fs::write(folder.join(format!("{name}.pem")), certificate.pem()).unwrap();
@@ -35,7 +35,7 @@ pub fn client_certificate(folder: &Path, name: &str) -> CertificateDer<'static> 
     certificate.der().clone()
 }
 
-/// Writes a key that fits no certificate.
+/// Writes a key that belongs to no certificate.
 pub fn stray_key(path: &Path) {
     fs::write(path, KeyPair::generate().unwrap().serialize_pem()).unwrap();
 }

@@ -1,4 +1,4 @@
-//! Frames of HTTP/2 (RFC 9113), for what no library would send.
+//! HTTP/2 frames (RFC 9113), to send what no library would send.
 
 use std::io::{Read, Write};
 
@@ -40,8 +40,8 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes()[..], payload].concat()
 }
 
-/// What each client begins with. Its SETTINGS turn the dynamic table off (RFC 9113, 6.5.2), so that responses can be
-/// read one by one.
+/// What each client sends first. Its SETTINGS turn off the dynamic table (RFC 9113, 6.5.2), so that each response can
+/// be read on its own.
 pub fn opening() -> Vec<u8> {
     [PREFACE, &frame(SETTINGS, 0, 0, &[0, 1, 0, 0, 0, 0])].concat()
 }
@@ -54,7 +54,7 @@ pub fn data(stream: u32, bytes: &[u8], end: bool) -> Vec<u8> {
     frame(DATA, if end { END_STREAM } else { 0 }, stream, bytes)
 }
 
-/// Fields as literals without indexing (RFC 7541, 6.2.2), byte for byte.
+/// HEADERS with the fields as literals without indexing (RFC 7541, 6.2.2), byte for byte.
 pub fn headers(stream: u32, fields: &[(&str, &[u8])], end: bool) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
@@ -66,7 +66,7 @@ pub fn headers(stream: u32, fields: &[(&str, &[u8])], end: bool) -> Vec<u8> {
 }
 
 fn string(block: &mut Vec<u8>, bytes: &[u8]) {
-    // An integer with a prefix of 7 bits (RFC 7541, 5.1).
+    // An integer with a 7-bit prefix (RFC 7541, 5.1).
     match u8::try_from(bytes.len()) {
         Ok(short) if short < 127 => block.push(short),
         _ => {
@@ -82,7 +82,7 @@ fn string(block: &mut Vec<u8>, bytes: &[u8]) {
     block.extend_from_slice(bytes);
 }
 
-/// A GET.
+/// A GET request.
 pub fn get<'a>(host: &'a str, path: &'a str) -> Vec<(&'static str, &'a [u8])> {
     request("GET", host, path)
 }
@@ -102,7 +102,7 @@ pub fn connect<'a>(protocol: &'a str, host: &'a str) -> Vec<(&'static str, &'a [
     [&fields[..], &[("sec-websocket-version", b"13")]].concat()
 }
 
-/// How a request was answered.
+/// The answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     Status(u16),
@@ -113,7 +113,7 @@ pub enum Answer {
 }
 
 impl<S: Read + Write> Client<S> {
-    /// The next frame; `None` at the end of the connection.
+    /// The next frame, or `None` at the end of the connection.
     pub fn frame(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         self.stream.read_exact(&mut head).ok()?;
@@ -124,7 +124,7 @@ impl<S: Read + Write> Client<S> {
         Some(Frame { kind: head[3], flags: head[4], stream, payload })
     }
 
-    /// Reads until `stream` was answered, by the head of a response or otherwise.
+    /// Reads until `stream` is answered, by the head of a response or otherwise.
     pub fn answer(&mut self, stream: u32) -> Answer {
         if let Some(answer) = self.answered.remove(&stream) {
             return answer;
@@ -148,7 +148,7 @@ impl<S: Read + Write> Client<S> {
         Answer::End
     }
 
-    /// Reads frames until one for which `last` says so, which comes last.
+    /// Reads frames up to and including the first one that `last` accepts.
     #[track_caller]
     pub fn frames_until(&mut self, last: impl Fn(&Frame) -> bool) -> Vec<Frame> {
         let mut frames = Vec::new();
@@ -160,12 +160,12 @@ impl<S: Read + Write> Client<S> {
     }
 }
 
-/// `:status`, the first field of each response (RFC 7541, appendices A and B).
+/// The value of `:status`, the first field of each response (RFC 7541, appendices A and B).
 fn status(block: &[u8]) -> Option<u16> {
-    // The size of the dynamic table may come first (RFC 7541, 6.3).
+    // A size update for the dynamic table can come first (RFC 7541, 6.3).
     Some(match *block.strip_prefix(&[0x20]).unwrap_or(block) {
         [indexed @ 0x88..=0x8e, ..] => [200, 204, 206, 304, 400, 404, 500][usize::from(indexed - 0x88)],
-        // A literal with the name of entry 8: three digits, in Huffman codes.
+        // A literal with the name of entry 8: three digits in Huffman coding.
         [0x08 | 0x48, length, ref rest @ ..] if length & 0x80 != 0 => {
             let bits =
                 rest.iter().take(usize::from(length & 0x7f)).fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
@@ -178,7 +178,7 @@ fn status(block: &[u8]) -> Option<u16> {
     })
 }
 
-/// Three digits: 0 to 2 have codes of 5 bits from 00000 on, 3 to 9 of 6 bits from 011001 on.
+/// Decodes three digits: 0 to 2 have 5-bit codes from 00000 on, 3 to 9 have 6-bit codes from 011001 on.
 fn digits(mut bits: u32) -> u16 {
     let mut number = 0;
     for _ in 0..3 {

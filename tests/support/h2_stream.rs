@@ -1,4 +1,4 @@
-//! The bytes of one stream of HTTP/2, for protocols that a library speaks in a tunnel.
+//! One HTTP/2 stream as bytes, for protocols that a library speaks in a tunnel.
 
 use std::io::{self, Read, Write};
 
@@ -10,8 +10,8 @@ use super::{
 const WINDOW_UPDATE: u8 = 8;
 const ACK: u8 = 1;
 
-/// Reads and writes DATA, and lets the other side send on. Writes no more than fits into the other side's windows only
-/// if it is read from in between.
+/// Reads and writes DATA, and opens the windows for the other side. It ignores the other side's windows, so writes must
+/// not exceed them unless the stream is read in between.
 pub struct Stream<S> {
     pub client: Client<S>,
     id: u32,

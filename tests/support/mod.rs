@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: the built program, backends, clients, and a strict reader of HTTP.
+//! What the end-to-end tests share: the built program, backends, clients, and a strict HTTP reader.
 
 pub mod backend;
 pub mod client;
@@ -20,16 +20,16 @@ pub use self::{
     program::{Program, Start},
 };
 
-/// When a test that waits for something in vain gives up. Nothing asserts how long anything takes.
+/// How long a test waits for something before it gives up. No test asserts how long anything takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Fails with all the cases that went wrong, not with the first one only.
+/// Reports all failed cases, not just the first.
 #[track_caller]
 pub fn assert_none(failures: &[String]) {
     assert!(failures.is_empty(), "{} cases failed:\n  {}", failures.len(), failures.join("\n  "));
 }
 
-/// Bytes as text for a message, not too many of them.
+/// Bytes as text for a message, shortened if there are many.
 pub fn shown(bytes: &[u8]) -> String {
     let start = &bytes[..bytes.len().min(300)];
     let more = if bytes.len() > start.len() { format!("… ({} bytes)", bytes.len()) } else { String::new() };

@@ -1,5 +1,4 @@
-//! A real server of NATS with JetStream, where there is one to run: the program that the variable `NATS_SERVER` names,
-//! or `nats-server` on the `PATH`.
+//! A real NATS server with JetStream: the program named by the variable `NATS_SERVER`, or `nats-server` on the `PATH`.
 
 use std::{
     env,
@@ -19,7 +18,7 @@ use tempfile::TempDir;
 
 use crate::support::{PATIENCE, files::certificate};
 
-/// A server that is killed when this is dropped.
+/// A NATS server. Dropping this kills it.
 pub struct Nats {
     program: OsString,
     arguments: Vec<String>,
@@ -29,20 +28,20 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// Starts one, or says why not.
+    /// Starts a server, or prints why there is none.
     pub fn start(arguments: &[&str]) -> Option<Self> {
         let mut nats = Self::new(arguments)?;
         nats.restart();
         Some(nats)
     }
 
-    /// One that is not started yet, at an address that nobody else takes meanwhile.
+    /// Prepares a server without starting it, at an address that nobody else uses.
     pub fn new(arguments: &[&str]) -> Option<Self> {
         static SERVERS: AtomicU8 = AtomicU8::new(0);
 
         let program = env::var_os("NATS_SERVER").unwrap_or_else(|| "nats-server".into());
         if Command::new(&program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-            eprintln!("skipped: there is no nats-server on the PATH, and NATS_SERVER names none");
+            eprintln!("skipped: no nats-server on the PATH, and NATS_SERVER names none");
             return None;
         }
         // All of 127.0.0.0/8 is this machine.
@@ -68,7 +67,7 @@ impl Nats {
         format!("nats://{}", self.address)
     }
 
-    /// Starts it at the same address, and waits until it is ready. What was kept in memory is lost.
+    /// Starts the server at the same address, and waits until it is ready. Anything it kept in memory is lost.
     pub fn restart(&mut self) {
         self.kill();
         let mut child = Command::new(&self.program)
@@ -83,7 +82,7 @@ impl Nats {
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (ready, is_ready) = mpsc::channel();
         thread::spawn(move || {
-            // To its end, or the server would wait for a reader.
+            // Read to the end, or the server would block on a full pipe.
             for line in lines.map_while(Result::ok) {
                 if line.contains("Server is ready") {
                     let _ = ready.send(());

@@ -1,4 +1,4 @@
-//! A network of the test's own, in which an address can vanish without a FIN or RST.
+//! A private network for a test, in which an address can vanish without a FIN or RST.
 
 use std::{
     io,
@@ -10,16 +10,16 @@ use std::{
 
 use nix::sched::{CloneFlags, unshare};
 
-/// Loopback and nothing else, for one thread and everything that it starts.
+/// A network with nothing but loopback, for one thread and everything that it starts.
 pub struct Network(());
 
-/// Runs a test in a network of its own, which takes root. Without it, prints why the test is skipped.
+/// Runs a test in a private network, which requires root. Without root, prints why the test is skipped.
 pub fn isolated(test: impl FnOnce(&Network) + Send + 'static) {
     let run = move || match Network::new() {
         Ok(network) => test(&network),
-        Err(error) => eprintln!("skipped: cannot make a network of its own: {error}"),
+        Err(error) => eprintln!("skipped: cannot create a private network: {error}"),
     };
-    // Threads and programs that are started by this thread inherit the network.
+    // Threads and programs started by this thread inherit the network.
     thread::spawn(run).join().unwrap_or_else(|panic| resume_unwind(panic));
 }
 
@@ -27,13 +27,13 @@ impl Network {
     fn new() -> io::Result<Self> {
         unshare(CloneFlags::CLONE_NEWNET)?;
         ip("link set lo up")?;
-        // After the rules that make an address vanish.
+        // Looked up after the rules that make an address vanish.
         ip("rule add pref 100 lookup local")?;
         ip("rule del pref 0 lookup local")?;
         Ok(Self(()))
     }
 
-    /// From now on, no packet reaches the address or leaves it.
+    /// Drops all packets to and from the address from now on.
     pub fn cut(&self, address: IpAddr) {
         ip(&format!("rule add pref 1 to {address} blackhole")).unwrap();
         ip(&format!("rule add pref 1 from {address} blackhole")).unwrap();

@@ -1,4 +1,4 @@
-//! The built program, started with a home of its own on ports that the kernel picks.
+//! Runs the built program, with its own home and on ports that the kernel picks.
 
 use std::{
     ffi::OsString,
@@ -18,10 +18,10 @@ use tempfile::TempDir;
 
 use super::{Backend, PATIENCE};
 
-/// The program's file.
+/// The path of the program.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_pmesh");
 
-/// A start of the program that is being put together.
+/// A builder for a run of the program.
 pub struct Start {
     program: OsString,
     home: TempDir,
@@ -30,15 +30,15 @@ pub struct Start {
     http: u16,
     bind: String,
     environment: Vec<(&'static str, String)>,
-    /// What runs the program, with the program and its arguments behind.
+    /// A command that runs the program, which is appended to it with its arguments.
     runner: Vec<&'static str>,
 }
 
 impl Start {
-    /// Of the built program, or of the one that the variable PMESH names.
+    /// Runs the built program, or the one named by the variable PMESH.
     pub fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
-        // Found before any file of the system's.
+        // This file is found before any in the system's folders.
         std::fs::write(home.path().join("config.toml"), "").unwrap();
         let program = std::env::var_os("PMESH").unwrap_or_else(|| PROGRAM.into());
         let (arguments, environment, runner) = (Vec::new(), Vec::new(), Vec::new());
@@ -46,17 +46,17 @@ impl Start {
         Self { program, home, arguments, workers: 2, http: 0, bind, environment, runner }
     }
 
-    /// A port for `http` in the place of one that the kernel picks.
+    /// Uses this port for `http` instead of one that the kernel picks.
     pub fn http(self, port: u16) -> Self {
         Self { http: port, ..self }
     }
 
-    /// Another address than 127.0.0.1.
+    /// Listens on this address instead of 127.0.0.1.
     pub fn bind(self, address: &str) -> Self {
         Self { bind: address.to_owned(), ..self }
     }
 
-    /// For what a worker keeps to itself, such as its connections to backends.
+    /// Matters for what each worker has for itself, such as its connections to backends.
     pub fn workers(self, workers: u8) -> Self {
         Self { workers, ..self }
     }
@@ -66,7 +66,7 @@ impl Start {
         self
     }
 
-    /// Sends what is asked of `host` to `backend`.
+    /// Routes `host` to `backend`.
     pub fn route(self, host: &str, backend: &Backend) -> Self {
         self.flags(&["--route", &format!("{host}={}", backend.address)])
     }
@@ -76,7 +76,7 @@ impl Start {
         self
     }
 
-    /// Replaces the file of settings.
+    /// Replaces the configuration file.
     pub fn config(self, text: &str) -> Self {
         std::fs::write(self.home.path().join("config.toml"), text).unwrap();
         self
@@ -92,7 +92,7 @@ impl Start {
         self.home.path()
     }
 
-    /// What the file says is left to it, so that a reload can change it.
+    /// Whether the file sets `key`. Then there is no flag for it, so that a reload can change it.
     fn is_in_file(&self, key: &str) -> bool {
         let text = std::fs::read_to_string(self.home.path().join("config.toml")).unwrap_or_default();
         text.lines().any(|line| line.starts_with(&format!("{key} = ")))
@@ -124,7 +124,7 @@ impl Start {
         command
     }
 
-    /// Runs the program until it ends by itself.
+    /// Runs the program until it exits.
     pub fn output(&self) -> Output {
         self.command().output().unwrap()
     }
@@ -143,13 +143,13 @@ impl Start {
             of_reader.changed.notify_all();
         });
         let program = Program { child, log, home: self.home };
-        // The last of the three.
+        // Logged last of the three listeners.
         program.wait_for_line("INFO internal ");
         program
     }
 }
 
-/// The running program. It is killed when this is dropped.
+/// The running program. Dropping this kills it.
 pub struct Program {
     child: Child,
     log: Arc<Log>,
@@ -207,7 +207,7 @@ impl Program {
         find(&content).unwrap_or_else(|| panic!("no {text:?} in the log"))
     }
 
-    /// The lines so far.
+    /// The log lines so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().lines.clone()
     }
@@ -216,12 +216,12 @@ impl Program {
         self.child.id()
     }
 
-    /// The most memory that the process has held so far, in KiB, as Linux counts it.
+    /// The peak memory of the process in KiB, as Linux counts it.
     pub fn peak_memory(&self) -> u64 {
         self.linux_says("VmHWM:").unwrap()
     }
 
-    /// The number behind `name` in what Linux says of the process.
+    /// The number after `name` in the status that Linux reports for the process.
     pub fn linux_says(&self, name: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -232,12 +232,12 @@ impl Program {
         kill(Pid::from_raw(i32::try_from(self.id()).unwrap()), signal).unwrap();
     }
 
-    /// Waits until the program has ended by itself.
+    /// Waits until the program exits.
     pub fn wait(&mut self) -> ExitStatus {
         let running = |content: &mut Content| !content.ended;
         let content = self.log.changed.wait_timeout_while(self.log.lock(), PATIENCE, running);
         let (content, _) = content.unwrap_or_else(PoisonError::into_inner);
-        assert!(content.ended, "the program does not end");
+        assert!(content.ended, "the program does not exit");
         drop(content);
         self.child.wait().unwrap()
     }

@@ -1,23 +1,23 @@
-//! Reads requests as strictly as RFC 9112 allows: what this reader takes, no two parsers understand differently.
+//! Reads requests as strictly as RFC 9112 allows: no two parsers disagree about a request that this reader accepts.
 
-/// A request as it stood on the wire, or its head alone.
+/// A request as it was on the wire, or only its head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     pub method: String,
     pub target: String,
-    /// Names in lower case, in their order.
+    /// In order, with names in lower case.
     pub fields: Vec<(String, String)>,
     pub body: Vec<u8>,
     pub trailers: Vec<(String, String)>,
 }
 
 impl Request {
-    /// The values of a field.
+    /// The values of a header.
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.fields.iter().filter(|(key, _)| key == name).map(|(_, value)| &**value).collect()
     }
 
-    /// The one value of a field.
+    /// The value of a header that occurs exactly once.
     #[track_caller]
     pub fn field(&self, name: &str) -> &str {
         let all = self.all(name);
@@ -26,7 +26,7 @@ impl Request {
     }
 }
 
-/// How long the body is.
+/// How the length of the body is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     Length(usize),
@@ -36,7 +36,7 @@ pub enum Framing {
 /// What makes a request ambiguous.
 pub type Fault = &'static str;
 
-/// The first request in `bytes` and its length; `None` while it is not there whole.
+/// Returns the first request in `bytes` and its length, or `None` if it is incomplete.
 pub fn request(bytes: &[u8]) -> Result<Option<(Request, usize)>, Fault> {
     let Some((mut request, framing, mut used)) = head(bytes)? else { return Ok(None) };
     match framing {
@@ -54,7 +54,7 @@ pub fn request(bytes: &[u8]) -> Result<Option<(Request, usize)>, Fault> {
     Ok(Some((request, used)))
 }
 
-/// The head of the first request in `bytes`, how its body is framed, and the length of the head.
+/// Returns the head of the first request in `bytes`, the framing of its body, and the length of the head.
 pub fn head(bytes: &[u8]) -> Result<Option<(Request, Framing, usize)>, Fault> {
     let Some((lines, used)) = lines(bytes)? else { return Ok(None) };
     let (first, rest) = lines.split_first().ok_or("empty head")?;
@@ -80,8 +80,8 @@ pub fn head(bytes: &[u8]) -> Result<Option<(Request, Framing, usize)>, Fault> {
     Ok(Some((request, framing, used)))
 }
 
-/// Everything that is wrong with the bytes of one connection to a backend. A last request may be cut short: no
-/// parser makes another one of it.
+/// Returns the requests on one backend connection, or the first fault. The last request can be cut short: no parser
+/// turns it into another one.
 pub fn judge(mut bytes: &[u8]) -> Result<Vec<Request>, Fault> {
     let mut requests = Vec::new();
     while let Some((one, used)) = request(bytes)? {
@@ -111,7 +111,7 @@ fn framing(fields: &[(String, String)], version: &[u8]) -> Result<Framing, Fault
     }
 }
 
-/// Body, trailers and the length of both on the wire.
+/// Body, trailers, and the length of both on the wire.
 type Chunks = (Vec<u8>, Vec<(String, String)>, usize);
 
 fn chunks(bytes: &[u8]) -> Result<Option<Chunks>, Fault> {
@@ -179,7 +179,7 @@ fn lines(bytes: &[u8]) -> Result<Option<Lines<'_>>, Fault> {
     Ok(None)
 }
 
-/// The line at the beginning, and its length with its end.
+/// The first line, and its length including the line end.
 fn line(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Fault> {
     let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else { return Ok(None) };
     match (bytes[end], bytes.get(end + 1)) {

@@ -1,4 +1,4 @@
-//! TLS clients that trust the program's authority, and what they say first.
+//! TLS clients that trust the program's authority, and their ClientHellos.
 
 use std::{
     io::{self, Read, Write},
@@ -18,7 +18,7 @@ pub use rustls::version::{TLS12, TLS13};
 
 pub type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
-/// What sets a client of TLS apart.
+/// The properties of a TLS client.
 #[derive(Clone)]
 pub struct Tls {
     pub roots: Arc<RootCertStore>,
@@ -36,7 +36,7 @@ impl Tls {
         Self { roots: Arc::new(roots), ..Self::stranger() }
     }
 
-    /// A client that trusts nobody: enough for a ClientHello.
+    /// A client that trusts no authority, which is enough for a ClientHello.
     pub fn stranger() -> Self {
         Self {
             roots: Arc::new(RootCertStore::empty()),
@@ -66,12 +66,12 @@ impl Tls {
         ClientConnection::new(self.config(), ServerName::try_from(name.to_owned()).unwrap()).unwrap()
     }
 
-    /// Connects, with the handshake done.
+    /// Connects and completes the handshake.
     pub fn connect(&self, address: SocketAddr, name: &str) -> io::Result<Client<TlsStream>> {
         self.connect_with(address, name, |hello, tcp| tcp.write_all(hello))
     }
 
-    /// Connects and lets `send` write the ClientHello as it likes.
+    /// Like [`connect`](Self::connect), but `send` writes the ClientHello.
     pub fn connect_with(
         &self,
         address: SocketAddr,
@@ -88,7 +88,7 @@ impl Tls {
         Ok(Client::new(stream))
     }
 
-    /// A request over a connection of its own.
+    /// Sends a GET over a new connection.
     #[track_caller]
     pub fn get(&self, address: SocketAddr, name: &str, host: &str) -> Response {
         self.connect(address, name).unwrap().get(host, "/")
@@ -108,21 +108,21 @@ fn first_flight(session: &mut ClientConnection) -> Vec<u8> {
     bytes
 }
 
-/// The same handshake message, in records of `size` bytes.
+/// Splits a handshake message into records of `size` bytes.
 pub fn cut(record: &[u8], size: usize) -> Vec<u8> {
     let (head, message) = record.split_at(5);
     let record = |piece: &[u8]| [&head[..3], &u16::try_from(piece.len()).unwrap().to_be_bytes(), piece].concat();
     message.chunks(size).flat_map(record).collect()
 }
 
-/// Puts other text of the same length in the place of `old`.
+/// Replaces `old` with other text of the same length.
 pub fn patched(bytes: &[u8], old: &str, new: &str) -> Vec<u8> {
     assert_eq!(old.len(), new.len());
     let at = bytes.windows(old.len()).position(|window| window == old.as_bytes()).unwrap();
     [&bytes[..at], new.as_bytes(), &bytes[at + old.len()..]].concat()
 }
 
-/// Whether so much as one byte of TLS came after what was read.
+/// Returns any raw bytes that follow what has been read.
 pub fn raw_rest(client: &mut Client<TlsStream>) -> io::Result<Vec<u8>> {
     let mut rest = Vec::new();
     client.stream.sock.read_to_end(&mut rest)?;

@@ -1,4 +1,4 @@
-//! A backend with TLS that reports the requested name and the certificate of the client.
+//! A TLS backend that reports the requested name and the client's certificate.
 
 use std::{
     io::{Read, Write},
@@ -15,8 +15,9 @@ use rustls::{
 
 use super::{Backend, backend::ok};
 
-/// Answers each request with the SNI and the index of the client's certificate in `clients`, such as `inside.test 1`.
-/// If there are `clients`, others are rejected. Also returns the PEM of its own certificate, for `inside.test`.
+/// Starts a backend that answers each request with the SNI and the index of the client's certificate in `clients`, such
+/// as `inside.test 1`. If there are `clients`, others are rejected. Also returns the backend's own certificate for
+/// `inside.test` as PEM.
 pub fn tls_backend(clients: &[CertificateDer<'static>]) -> (Backend, String) {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(["inside.test".to_owned()]).unwrap().self_signed(&key).unwrap();

@@ -25,12 +25,12 @@ pub const FORGED: &[(&str, &str)] = &[
     ("x_pmesh_node", "evil"),
 ];
 
-/// The fields as lines of HTTP/1.
+/// The headers as HTTP/1 lines.
 pub fn lines(fields: &[(&str, &str)]) -> String {
     fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
 }
 
-/// `Connection` with all headers that pmesh sets: if it believed this, it would remove its own.
+/// A `Connection` header that lists all headers that pmesh sets: if pmesh obeyed it, it would remove its own.
 pub fn connection() -> String {
     let names: Vec<_> = FORGED.iter().map(|(name, _)| *name).chain(["cdn-loop", "host"]).collect();
     format!("connection: {}\r\n", names.join(", "))

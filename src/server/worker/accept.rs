@@ -1,4 +1,4 @@
-//! Accepting connections at a socket until it is closed.
+//! Accepts connections on a socket until it is closed.
 
 use std::{io, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -21,25 +21,26 @@ use crate::{
     settings::ListenerKind,
 };
 
-/// How long to wait after accepting has failed for all connections, as for lack of descriptors or memory.
+/// How long to pause after an error that would meet the next connection as well, such as a lack of descriptors or
+/// memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Connections that are still accepted after the stop, because they were waiting.
+/// How many pending connections are still accepted on shutdown.
 const ACCEPTED_AFTER_STOP: usize = 4096;
 
 impl<S: Stack> WorkerListener<S> {
-    /// Accepts the connections of a socket until it is to stop, those that are already waiting included.
+    /// Accepts connections until `stop` is set, including those that are pending then.
     pub(super) async fn accept(self: &Arc<Self>, socket: &TcpListener, mut stop: Stop) {
         let is_for_nodes = self.listener.kind() == ListenerKind::Nodes;
         let Process { admission, exhaustion, .. } = &*self.worker.process;
         let mut left_after_stop = ACCEPTED_AFTER_STOP;
         loop {
-            // Descriptors for nodes are held back again before a client gets one.
+            // Before a client gets a descriptor, hold back those for nodes again.
             let ready = if is_for_nodes { Ok(()) } else { admission.spares().restore() };
             let accepted = match ready {
                 Err(error) => Err(error),
                 Ok(()) => tokio::select! {
-                    // Accepting comes first: clients that have connected before the stop are still served.
+                    // Accept first: clients that connected before the shutdown are still served.
                     biased;
                     accepted = socket.accept() => accepted,
                     () = stop.wait() => return,
@@ -48,7 +49,7 @@ impl<S: Stack> WorkerListener<S> {
             match accepted {
                 Ok((stream, peer)) => {
                     self.note(exhaustion.accepted(), None);
-                    // At the limit, this connection waits here, and later ones wait in the kernel.
+                    // At the connection limit, this connection waits here and later ones wait in the kernel.
                     let place = tokio::select! {
                         biased;
                         place = self.place() => Some(place),
@@ -95,7 +96,7 @@ impl<S: Stack> WorkerListener<S> {
             None => {}
             Some(News::Exhausted) => {
                 let error = error.map(tracing::field::display);
-                tracing::warn!(listener, error, "cannot accept a connection for now");
+                tracing::warn!(listener, error, "cannot accept a connection");
             }
             Some(News::Recovered) => tracing::info!(listener, "connections are accepted again"),
         }
@@ -105,7 +106,7 @@ impl<S: Stack> WorkerListener<S> {
         self.worker.counters.connections.add();
         let Process { admission, .. } = &*self.worker.process;
         let verdict = admission.admit(&mut place, peer.ip());
-        // For a connection without TLS, its requests use this. With TLS, it is for the handshake only.
+        // A connection without TLS uses this for its requests, one with TLS for the handshake only.
         let info = ConnInfo::plain(peer);
         let gate = info.control();
         let strangers = match self.listener.kind() {
@@ -129,10 +130,10 @@ impl<S: Stack> WorkerListener<S> {
     }
 }
 
-/// Accepts until the stop. A panic is a bug, but must not keep later connections out.
+/// Accepts until `accept` returns. A panic is a bug, but must not keep later connections out.
 pub(super) async fn again_after_panic(listener: String, mut accept: impl AsyncFnMut()) {
     while AssertUnwindSafe(accept()).catch_unwind().await.is_err() {
-        tracing::error!(listener, "accepting connections has panicked and was started again; this is a bug");
+        tracing::error!(listener, "accepting connections panicked and was restarted; this is a bug");
         sleep(ACCEPT_PAUSE).await;
     }
 }
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_panic_does_not_end_accepting() {
+    async fn a_panic_does_not_stop_accepting() {
         let mut calls = 0;
         let accept = async || {
             calls += 1;

@@ -1,4 +1,4 @@
-//! Serving a connection from its first byte to its end.
+//! Serves a connection from its first byte to its last.
 
 use std::{
     error::Error,
@@ -29,7 +29,7 @@ use crate::{
 };
 
 impl<S: Stack> WorkerListener<S> {
-    /// Not an `async fn`, which would hold the connection in two places.
+    /// Not an `async fn`, which would store the connection twice.
     pub(super) fn plain(
         self: Arc<Self>,
         stream: Box<ClientStream>,
@@ -47,11 +47,11 @@ impl<S: Stack> WorkerListener<S> {
             let (peer, control) = (info.peer(), info.control());
             let turned_away = |reason| self.turned_away(peer, reason, None, error(&ended));
             match &ended {
-                // The stack has counted it.
+                // The stack has counted it already.
                 Ended::Silenced => {}
                 _ if control.was_crowded_out() => turned_away("crowded_out"),
                 Ended::Deadline => turned_away("deadline"),
-                // Not a request of HTTP/1, or none at all: the stack has not seen it.
+                // Not an HTTP/1 request, or none at all, so the stack has not counted it.
                 Ended::Failed(_) | Ended::Finished | Ended::Flooded | Ended::Withheld if !control.is_open() => {
                     turned_away("no_request");
                 }
@@ -66,7 +66,8 @@ impl<S: Stack> WorkerListener<S> {
         worker.handshakes.fetch_add(1, Ordering::Relaxed);
         let stranger = stream.stranger();
         let unserved = OnceLock::new();
-        // The generation of the moment in which the name is known, which may come long after the connection.
+        // Looked up when the client sends the name, which can be long after it connected: the generation may be a newer
+        // one.
         let certificates = |name: &HostName| {
             let config = worker.process.current().server_config(&self.listener, name);
             match config {
@@ -87,7 +88,7 @@ impl<S: Stack> WorkerListener<S> {
             Ok((stream, info)) => {
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let protocol = if http2 { Protocol::Http2 } else { Protocol::Http1 };
-                // A task without the room that a handshake takes, for as long as its connection is open.
+                // In a new task, so that the memory of the handshake is not kept for as long as the connection is open.
                 tokio::spawn(self.secured(Box::new(stream), info, protocol));
             }
             Err(rejected) => {
@@ -98,7 +99,7 @@ impl<S: Stack> WorkerListener<S> {
         }
     }
 
-    /// Not an `async fn` either.
+    /// Not an `async fn` either, for the same reason.
     fn secured<IO>(
         self: Arc<Self>,
         stream: IO,
@@ -116,7 +117,7 @@ impl<S: Stack> WorkerListener<S> {
         })
     }
 
-    /// Serves another node, which must prove that it knows the secret, over HTTP/2. If that secret is dropped, the
+    /// Serves another node over HTTP/2, once it has proved that it knows the secret. When that secret is dropped, the
     /// connection is drained as on shutdown.
     pub(super) async fn internal(self: Arc<Self>, stream: ClientStream, peer: SocketAddr, gate: Control) {
         let worker = &self.worker;
@@ -137,7 +138,7 @@ impl<S: Stack> WorkerListener<S> {
                 let control = info.control().clone();
                 let served =
                     worker.process.current().node_server.serve(stream, info, Protocol::Http2, self.stack.clone());
-                // In a task of its own, so that the wait for the end of the secret is not polled with each request.
+                // In its own task, so that waiting for the end of the secret costs nothing per request.
                 let mut serving = tokio::spawn(served);
                 let ended = tokio::select! {
                     ended = &mut serving => ended.ok(),
@@ -163,7 +164,7 @@ impl<S: Stack> WorkerListener<S> {
         }
     }
 
-    /// It is counted, and not logged but for debugging.
+    /// Counts a rejected connection. Only the debug log mentions it.
     pub(super) fn turned_away(
         &self,
         peer: SocketAddr,
@@ -194,9 +195,9 @@ fn error(ended: &Ended) -> Option<&(dyn Error + 'static)> {
     }
 }
 
-/// What the server of HTTP has answered itself (400, 431) is in no access log.
+/// Logs a failed connection. The access log has nothing of it: the HTTP server sends 400 and 431 itself.
 fn tell_failed(listener: &Listener, peer: SocketAddr, ended: &Ended) {
     if let Some(error) = error(ended) {
-        tracing::debug!(%peer, listener = listener.name(), error = %with_causes(error), "the connection has failed");
+        tracing::debug!(%peer, listener = listener.name(), error = %with_causes(error), "connection failed");
     }
 }

@@ -1,12 +1,12 @@
-//! A listener, as one worker serves it.
+//! A listener as one worker serves it.
 
 use std::sync::Arc;
 
 use super::state::Worker;
 use crate::{http::stack::SharedStack, settings::Listener};
 
-/// A listener, as one worker serves it. Connections hold this instead of its parts: with one more word, each would need
-/// a larger allocation.
+/// A listener as one worker serves it. Connections hold this instead of its parts: one more word would push each
+/// connection into a larger allocation.
 pub(super) struct WorkerListener<S> {
     pub(super) listener: Listener,
     pub(super) worker: Arc<Worker<S>>,

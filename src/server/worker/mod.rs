@@ -1,7 +1,7 @@
-//! A worker: a thread with a runtime, listening sockets, a stack and connection pools of its own.
+//! A worker: a thread with its own runtime, listening sockets, stacks and connection pools.
 //!
-//! A [`WorkerHandle`] is what the control thread has of it. On its thread it accepts connections at each [`Socket`], and
-//! serves them.
+//! The control thread talks to it through a [`WorkerHandle`]. The worker accepts connections on each [`Socket`] it
+//! gets, and serves them.
 
 mod accept;
 mod connection;

@@ -1,4 +1,4 @@
-//! The life of a worker: it accepts at each socket that it gets, and lets requests in flight finish when it stops.
+//! The main loop of a worker: it accepts on each socket it gets and, on shutdown, lets requests in flight finish.
 
 use std::{
     io,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::http::stack::Stack;
 
-/// Handshakes get this long to end when the worker stops; requests get `shutdown_timeout`.
+/// How long handshakes get to finish on shutdown. Requests get `shutdown_timeout`.
 const HANDSHAKES: Duration = Duration::from_secs(1);
 
 impl<S: Stack> Worker<S> {
@@ -41,7 +41,7 @@ impl<S: Stack> Worker<S> {
                     }
                 }
                 Some(_) = accepting.join_next() => {}
-                // An error means that the sender is gone, which means stop as well.
+                // An error means that the sender is gone, so stop as well.
                 _ = stopped.wait_for(|stop| *stop) => break,
             }
         }
@@ -77,7 +77,7 @@ impl<S: Stack> Worker<S> {
         }
         tracing::warn!(
             connections = open.iter().map(|connections| connections.len()).sum::<usize>(),
-            "the shutdown timeout is over: ending what is in flight"
+            "shutdown_timeout has passed: closing connections with requests in flight"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! A listening socket of a worker, and when to stop accepting there.
+//! A worker's listening socket, and the signal to stop accepting on it.
 
 use std::{net::TcpListener, sync::Arc};
 
@@ -9,17 +9,17 @@ use crate::settings::Listener;
 /// A listening socket of one worker.
 #[derive(Debug)]
 pub struct Socket {
-    /// Whose connections come there.
+    /// The listener it belongs to.
     pub listener: Listener,
     /// The socket.
     pub socket: TcpListener,
-    /// Whether it is to be closed.
+    /// Becomes true when the listener is closed.
     pub closed: watch::Receiver<bool>,
-    /// Held for as long as it is open.
+    /// Held while the socket is open.
     pub alive: Arc<()>,
 }
 
-/// Tells when to stop accepting at a socket.
+/// The signal to stop accepting on a socket.
 #[derive(Debug, Clone)]
 pub(super) struct Stop {
     pub(super) all: watch::Receiver<bool>,
@@ -28,12 +28,12 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// Waits for it.
+    /// Waits for the signal.
     pub(super) async fn wait(&mut self) {
         tokio::select! {
-            // An error means that the sender is gone, which means stop as well.
+            // An error means that the sender is gone, so stop as well.
             _ = self.all.wait_for(|stop| *stop) => {}
-            // Nobody is left to close this socket alone.
+            // On an error, nobody is left who could close this socket alone.
             Ok(_) = self.socket.wait_for(|closed| *closed) => {}
             else => {}
         }

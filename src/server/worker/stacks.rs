@@ -1,4 +1,4 @@
-//! The stacks of a worker, one for each listener.
+//! The stacks of a worker, one per listener.
 
 use std::{
     collections::BTreeMap,
@@ -11,15 +11,15 @@ use tower::BoxError;
 
 use crate::{http::stack::SharedStack, server::generation::Generation};
 
-/// The stacks of a worker. A connection holds the stack of its listener, and a reload replaces the contents.
+/// The stacks of a worker. A connection holds the stack of its listener; a reload replaces what is in it.
 #[derive(Debug)]
 pub(super) struct Stacks<S>(Mutex<State<S>>);
 
 #[derive(Debug)]
 struct State<S> {
-    /// By the name of the listener: TLS may be turned on or off while connections are open.
+    /// By the name of the listener, because a reload can turn TLS on or off while connections are open.
     by_listener: BTreeMap<String, SharedStack<S>>,
-    /// Serves nothing: for connections of listeners that are gone.
+    /// Serves nothing: the stack for connections whose listener is gone.
     without_routes: S,
 }
 
@@ -67,14 +67,15 @@ impl<S: Clone> Stacks<S> {
         Self(Mutex::new(State { by_listener, without_routes }))
     }
 
-    /// The stack of a listener.
+    /// Returns the stack of a listener.
     pub(super) fn of(&self, name: &str) -> SharedStack<S> {
         let State { by_listener, without_routes } = &mut *self.lock();
         let missing = || SharedStack::new(without_routes.clone());
         by_listener.entry(name.to_owned()).or_insert_with(missing).clone()
     }
 
-    /// Replaces all of them, for later requests. Returns the old contents, so that they can be dropped elsewhere.
+    /// Replaces all stacks, for later requests. Returns the old contents, so that the caller can drop them outside the
+    /// lock.
     pub(super) fn replace(&self, new: NewStacks<S>) -> Vec<S> {
         let NewStacks { by_listener: mut new, without_routes } = new;
         let state = &mut *self.lock();
@@ -111,7 +112,7 @@ mod tests {
         NewStacks { by_listener, without_routes: named("nothing") }
     }
 
-    async fn asked(stack: &SharedStack<Named>) -> &'static str {
+    async fn response_of(stack: &SharedStack<Named>) -> &'static str {
         stack.clone().ready().await.unwrap().call(()).await.unwrap()
     }
 
@@ -119,12 +120,12 @@ mod tests {
     async fn open_connections_keep_the_stack_of_their_listener() {
         let stacks = Stacks::new(new([("http", "one"), ("a", "one")]));
         let (http, gone) = (stacks.of("http"), stacks.of("a"));
-        assert_eq!((asked(&http).await, asked(&gone).await), ("one", "one"));
+        assert_eq!((response_of(&http).await, response_of(&gone).await), ("one", "one"));
         assert_eq!(stacks.replace(new([("http", "two"), ("b", "two")])).len(), 3);
-        assert_eq!((asked(&http).await, asked(&gone).await), ("two", "nothing"));
-        assert_eq!((asked(&stacks.of("b")).await, asked(&stacks.of("c")).await), ("two", "nothing"));
+        assert_eq!((response_of(&http).await, response_of(&gone).await), ("two", "nothing"));
+        assert_eq!((response_of(&stacks.of("b")).await, response_of(&stacks.of("c")).await), ("two", "nothing"));
         stacks.replace(new([("a", "three")]));
-        assert_eq!((asked(&http).await, asked(&gone).await), ("nothing", "three"));
+        assert_eq!((response_of(&http).await, response_of(&gone).await), ("nothing", "three"));
         drop((http, gone));
         stacks.replace(new([("a", "four")]));
         assert_eq!(stacks.lock().by_listener.keys().collect::<Vec<_>>(), ["a"]);

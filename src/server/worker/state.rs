@@ -1,4 +1,4 @@
-//! What a worker is made of.
+//! The state of a worker.
 
 use std::sync::{Arc, atomic::AtomicUsize};
 
@@ -7,12 +7,12 @@ use pmesh_layers::node::NodeAcceptor;
 use super::stacks::Stacks;
 use crate::{admission::connections::Connections, server::process::Process, telemetry::counters::Counters};
 
-/// A worker, on its own thread.
+/// The state of a worker, used on its own thread.
 pub(super) struct Worker<S> {
     pub(super) index: usize,
     pub(super) process: Arc<Process>,
     pub(super) counters: Arc<Counters>,
-    /// TLS connections that are not on record yet.
+    /// TLS connections in a handshake, which are not in `connections` yet.
     pub(super) handshakes: AtomicUsize,
     pub(super) nodes: NodeAcceptor,
     pub(super) stacks: Arc<Stacks<S>>,
