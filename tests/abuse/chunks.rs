@@ -1,4 +1,5 @@
-//! The chunked coding (RFC 9112, 7.1): found to be broken when the head is on its way, it never becomes a whole request.
+//! The chunked coding (RFC 9112, 7.1). If it turns out to be broken after the head was forwarded, the backend never
+//! gets a complete request.
 
 use crate::corpus::{Case, Expected, case, post, refuse, run, serve};
 
@@ -7,7 +8,7 @@ fn chunked(body: &str) -> String {
 }
 
 #[test]
-fn sizes() {
+fn malformed_sizes_are_rejected() {
     let refused = [
         "",
         " ",
@@ -54,13 +55,13 @@ fn sizes() {
     for last in ["0", "00", "0000000000000000"] {
         cases.push(serve(format!("{last} at the end"), chunked(&format!("3\r\nabc\r\n{last}\r\n\r\n"))));
     }
-    // More digits than 64 bits have, and no greater number for it.
+    // More digits than 64 bits have, without a larger number.
     for zeros in [17, 40, 1000] {
         let fields = "Transfer-Encoding: chunked\r\nConnection: close";
         let body = format!("{}3\r\nabc\r\n0\r\n\r\n", "0".repeat(zeros));
-        cases.push(case(format!("3 behind {zeros} zeros"), post(fields, &body), Expected::Either));
+        cases.push(case(format!("3 after {zeros} zeros"), post(fields, &body), Expected::Either));
     }
-    // More than anybody sends: part of a request that is never whole.
+    // More than anybody sends: part of a request that is never complete.
     for size in ["7fffffffffffffff", "ffffffff", "fffffffffffffff0", "ffffffffffffffff"] {
         cases.push(case(
             size,
@@ -72,19 +73,19 @@ fn sizes() {
 }
 
 #[test]
-fn ends() {
+fn malformed_ends_are_rejected() {
     let refused = [
         ("a size with bare LF", "3\nabc\r\n0\r\n\r\n"),
         ("a size with bare CR", "3\rabc\r\n0\r\n\r\n"),
-        ("a size with two CR", "3\r\r\nabc\r\n0\r\n\r\n"),
+        ("a size with two CRs", "3\r\r\nabc\r\n0\r\n\r\n"),
         ("a size with LF CR", "3\n\rabc\r\n0\r\n\r\n"),
         ("a chunk with bare LF", "3\r\nabc\n0\r\n\r\n"),
         ("a chunk with bare CR", "3\r\nabc\r0\r\n\r\n"),
-        ("a chunk with two CR", "3\r\nabc\r\r\n0\r\n\r\n"),
+        ("a chunk with two CRs", "3\r\nabc\r\r\n0\r\n\r\n"),
         ("a chunk without an end", "3\r\nabc0\r\n\r\n"),
-        ("a chunk with two letters for an end", "3\r\nabcXX0\r\n\r\n"),
-        ("a chunk too long", "3\r\nabcd\r\n0\r\n\r\n"),
-        ("a chunk too short", "5\r\nabc\r\n0\r\n\r\n"),
+        ("a chunk that ends in two letters", "3\r\nabcXX0\r\n\r\n"),
+        ("a chunk that is too long", "3\r\nabcd\r\n0\r\n\r\n"),
+        ("a chunk that is too short", "5\r\nabc\r\n0\r\n\r\n"),
         ("an empty line between", "3\r\nabc\r\n\r\n0\r\n\r\n"),
         ("the last size with bare LF", "3\r\nabc\r\n0\n\r\n"),
         ("the last size with bare CR", "3\r\nabc\r\n0\rX\r\n\r\n"),
@@ -107,7 +108,7 @@ fn ends() {
 }
 
 #[test]
-fn extensions() {
+fn extensions_are_ignored_up_to_a_limit() {
     let cases: Vec<Case> = [
         "3;a=b",
         "3;a",
@@ -133,7 +134,7 @@ fn extensions() {
     .iter()
     .flat_map(|size| {
         let close = |body: String| post("Transfer-Encoding: chunked\r\nConnection: close", &body);
-        // RFC 9112, 7.1.1: a recipient ignores those it does not know. None is passed on.
+        // RFC 9112, 7.1.1: a recipient ignores unknown extensions. None is forwarded.
         [
             case(format!("{size:?}"), close(format!("{size}\r\nabc\r\n0\r\n\r\n")), Expected::Either),
             case(
@@ -144,12 +145,9 @@ fn extensions() {
         ]
     })
     .chain([
-        // What counts as an extension is limited: it is read and thrown away.
-        refuse("an extension without end", chunked(&format!("3;{}\r\nabc\r\n0\r\n\r\n", "a".repeat(70_000)))),
-        refuse(
-            "extensions without end",
-            chunked(&format!("{}0\r\n\r\n", "1;aaaaaaaaaaaaaaaa\r\nx\r\n".repeat(20_000))),
-        ),
+        // The total size of extensions is limited, because they are read only to be discarded.
+        refuse("an endless extension", chunked(&format!("3;{}\r\nabc\r\n0\r\n\r\n", "a".repeat(70_000)))),
+        refuse("endless extensions", chunked(&format!("{}0\r\n\r\n", "1;aaaaaaaaaaaaaaaa\r\nx\r\n".repeat(20_000)))),
     ])
     .collect();
     run(&cases);

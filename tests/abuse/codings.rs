@@ -2,8 +2,8 @@
 
 use crate::corpus::{Case, Expected, case, post, refuse, run, serve};
 
-/// What is not `chunked` alone. Codings that only a list makes valid, such as `gzip, chunked`, are refused as well: a
-/// server need not know them (RFC 9112, 6.1), and a backend may know only a part of the list.
+/// Values other than `chunked` alone. Valid lists such as `gzip, chunked` are rejected as well: a server need not know
+/// all codings (RFC 9112, 6.1), and a backend may know only some of the list.
 const SPELLINGS: [&str; 34] = [
     "xchunked",
     "chunkedx",
@@ -42,16 +42,16 @@ const SPELLINGS: [&str; 34] = [
 ];
 
 #[test]
-fn spellings_of_the_coding() {
+fn malformed_codings_are_rejected() {
     let mut cases = Vec::new();
     for coding in SPELLINGS {
         let line = format!("Transfer-Encoding: {coding}");
         for (place, fields) in [
             ("alone", line.clone()),
             ("before a length", format!("{line}\r\nContent-Length: 5")),
-            ("behind a length", format!("Content-Length: 5\r\n{line}")),
+            ("after a length", format!("Content-Length: 5\r\n{line}")),
             ("before a good one", format!("{line}\r\nTransfer-Encoding: chunked")),
-            ("behind a good one", format!("Transfer-Encoding: chunked\r\n{line}")),
+            ("after a good one", format!("Transfer-Encoding: chunked\r\n{line}")),
         ] {
             cases.push(refuse(format!("{coding:?} {place}"), post(&fields, "0\r\n\r\n")));
         }
@@ -60,7 +60,7 @@ fn spellings_of_the_coding() {
 }
 
 #[test]
-fn the_one_coding() {
+fn chunked_alone_is_served() {
     let mut cases: Vec<Case> = ["chunked", "Chunked", "CHUNKED", " chunked", "\tchunked", "chunked ", "chunked \t "]
         .iter()
         .map(|coding| {
@@ -70,7 +70,7 @@ fn the_one_coding() {
     for name in ["transfer-encoding", "TRANSFER-ENCODING", "tRaNsFeR-eNcOdInG"] {
         cases.push(serve(name, post(&format!("{name}: chunked"), "3\r\nabc\r\n0\r\n\r\n")));
     }
-    // RFC 9112, 6.3: the coding counts, the length is not forwarded, and the connection ends.
+    // RFC 9112, 6.3: the coding wins, the length is not forwarded, and the connection ends.
     for fields in [
         "Content-Length: 6\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding: chunked\r\nContent-Length: 6",
@@ -83,7 +83,7 @@ fn the_one_coding() {
         let smuggled = "GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n";
         cases.push(serve(fields, post(fields, &format!("0\r\n\r\n{smuggled}"))));
     }
-    // RFC 9112, 6.1: an HTTP/1.0 message with it is faulty.
+    // RFC 9112, 6.1: an HTTP/1.0 message with Transfer-Encoding is faulty.
     for connection in ["close", "keep-alive"] {
         let old = format!("POST / HTTP/1.0\r\nHost: a.test\r\nConnection: {connection}\r\nTransfer-Encoding: chunked");
         cases.push(refuse(format!("HTTP/1.0, {connection}"), format!("{old}\r\n\r\n0\r\n\r\n")));
@@ -96,8 +96,9 @@ fn the_one_coding() {
 }
 
 #[test]
-fn aliases_of_the_coding() {
-    // Names of their own, which say nothing of the framing here; no backend may see one that it could take for it.
+fn aliases_of_the_coding_never_reach_a_backend() {
+    // These are different headers, which do not affect framing here. But no backend may get one that it could mistake
+    // for Transfer-Encoding.
     let cases: Vec<Case> = ["Transfer_Encoding", "TRANSFER_ENCODING", "transfer-encoding-", "X-Transfer-Encoding"]
         .iter()
         .flat_map(|alias| {
@@ -115,7 +116,7 @@ fn aliases_of_the_coding() {
                 post("Transfer_Encoding: chunked\r\nContent-Length: 0", ""),
                 Expected::Served(1),
             ),
-            case("a coding for the answer", post("TE: chunked\r\nContent-Length: 0", ""), Expected::Served(1)),
+            case("a coding for the response", post("TE: chunked\r\nContent-Length: 0", ""), Expected::Served(1)),
         ])
         .collect();
     run(&cases);

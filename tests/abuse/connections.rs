@@ -1,4 +1,4 @@
-//! What a message says of its connection: fields of the hop, upgrades, expectations, requests in a row.
+//! What a message says about its connection: hop-by-hop headers, upgrades, expectations, pipelined requests.
 
 use crate::{
     corpus::{Case, Expected, case, post, refuse, run, serve, start},
@@ -10,7 +10,7 @@ fn with(fields: &str) -> String {
 }
 
 #[test]
-fn fields_of_the_hop() {
+fn hop_by_hop_headers_do_no_harm() {
     let mut cases: Vec<Case> = [
         "close",
         "keep-alive",
@@ -65,7 +65,7 @@ fn fields_of_the_hop() {
 }
 
 #[test]
-fn upgrades_to_another_http() {
+fn upgrades_to_another_http_are_ignored() {
     let protocols = [
         "h2c",
         "H2C",
@@ -106,7 +106,7 @@ fn upgrades_to_another_http() {
 }
 
 #[test]
-fn expectations() {
+fn expectations_do_no_harm() {
     let mut cases = Vec::new();
     for expectation in ["100-continue", "100-Continue", "100-continue, 100-continue"] {
         let fields = format!("Expect: {expectation}");
@@ -136,42 +136,42 @@ fn expectations() {
 }
 
 #[test]
-fn requests_in_a_row() {
+fn pipelined_requests_are_served_up_to_an_error() {
     let get = |path: &str| get("a.test", path);
     let mut cases = vec![
         case("three", get("/1") + &get("/2") + &get("/3"), Expected::Served(3)),
         case("a hundred", get("/").repeat(100), Expected::Served(100)),
-        case("behind a length", post("Content-Length: 3", "abc") + &get("/2"), Expected::Served(2)),
+        case("after a length", post("Content-Length: 3", "abc") + &get("/2"), Expected::Served(2)),
         case(
-            "behind chunks",
+            "after chunks",
             post("Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n") + &get("/2"),
             Expected::Served(2),
         ),
-        // Where those end has two readings: the connection does.
+        // It is ambiguous where trailers end, so the connection ends there.
         case(
-            "behind trailers",
+            "after trailers",
             post("Transfer-Encoding: chunked", "0\r\nx: y\r\n\r\n") + &get("/2"),
             Expected::Served(1),
         ),
-        case("behind empty lines", get("/1") + "\r\n" + &get("/2") + "\r\n\r\n", Expected::Served(2)),
+        case("after empty lines", get("/1") + "\r\n" + &get("/2") + "\r\n\r\n", Expected::Served(2)),
         case("a POST without a length, then more", post("X: y", "") + &get("/2"), Expected::Served(2)),
-        serve("behind a close", with("Connection: close") + &get("/smuggled")),
-        serve("behind HTTP/1.0", "GET / HTTP/1.0\r\nHost: a.test\r\n\r\n".to_owned() + &get("/smuggled")),
+        serve("after a close", with("Connection: close") + &get("/smuggled")),
+        serve("after HTTP/1.0", "GET / HTTP/1.0\r\nHost: a.test\r\n\r\n".to_owned() + &get("/smuggled")),
     ];
-    // What behind an error looks like a request is none, and the one before it keeps its answer.
+    // After an error, nothing is read as a request. A request before it keeps its response.
     for (name, bad) in [
         ("two lengths", post("Content-Length: 3\r\nContent-Length: 4", "abc")),
         ("a bad coding", post("Transfer-Encoding: xchunked", "0\r\n\r\n")),
         ("a bad line", "BAD\r\n\r\n".to_owned()),
         ("another name", "GET /smuggled HTTP/1.1\r\nHost: nope.test\r\n\r\n".to_owned()),
     ] {
-        cases.push(refuse(format!("behind {name}"), bad));
+        cases.push(refuse(format!("after {name}"), bad));
     }
     run(&cases);
 }
 
 #[test]
-fn answers_stay_in_order() {
+fn responses_stay_in_order() {
     let (program, _backend) = start();
     let mut client = Client::connect(program.http());
     let paths: Vec<_> = (0..200).map(|number| format!("/{number}")).collect();

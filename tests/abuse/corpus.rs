@@ -1,4 +1,4 @@
-//! Cases of HTTP/1.1: bytes, and what may become of them.
+//! HTTP/1.1 test cases: bytes, and the outcomes that are allowed.
 
 use std::{io::Write, net::TcpStream, time::Duration};
 
@@ -9,9 +9,9 @@ use crate::support::{
     shown,
 };
 
-/// How long a case that fails by waiting is waited for: longer than the program's deadline.
+/// How long to wait for a case that hangs: longer than the program's deadline.
 pub const GIVE_UP: Duration = Duration::from_secs(30);
-/// What must not be asked for by anything but a request of its own.
+/// The target of requests that must never reach a backend.
 pub const SMUGGLED: &str = "/smuggled";
 
 pub struct Case {
@@ -22,13 +22,14 @@ pub struct Case {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// So many requests are answered with 200, by the backend, each by the answer to its own target.
+    /// This many requests get a 200 from the backend, each with the response to its own target.
     Served(usize),
-    /// Nothing whole reaches a backend, and nothing that follows is read as a request. One error at most, then the end.
+    /// No complete request reaches a backend, and what follows is not read as a request. At most one error, then the
+    /// connection ends.
     Refused,
-    /// As `Refused`, once the client has said that it sends no more.
+    /// Like `Refused`, once the client has shut down its sending side.
     Cut,
-    /// Specifications leave the choice. Whatever is forwarded has one reading.
+    /// The specifications leave the choice. Whatever is forwarded is unambiguous.
     Either,
 }
 
@@ -36,17 +37,17 @@ pub fn case(name: impl Into<String>, bytes: impl AsRef<[u8]>, expected: Expected
     Case { name: name.into(), bytes: bytes.as_ref().to_vec(), expected }
 }
 
-/// What every refused case is followed by.
+/// The request that follows every refused case.
 fn smuggled() -> String {
     get("a.test", SMUGGLED)
 }
 
-/// A POST with these lines.
+/// A POST with these headers.
 pub fn post(fields: &str, body: &str) -> String {
     format!("POST / HTTP/1.1\r\nHost: a.test\r\n{fields}\r\n\r\n{body}")
 }
 
-/// Answers each request with its target, so that an answer to another request shows.
+/// Answers each request with its target, so that a response to another request shows.
 pub fn start() -> (Program, Backend) {
     let backend = Backend::start(|connection| {
         while let Some(request) = connection.request() {
@@ -55,11 +56,11 @@ pub fn start() -> (Program, Backend) {
             connection.send(if request.method == "HEAD" { &answer[..head] } else { &answer });
         }
     });
-    // Room for all that a case may ask, and a deadline that nobody has to wait long for.
+    // A short deadline, so that nobody waits long.
     (Start::new().route("a.test", &backend).flags(&["--silence-deadline", "2s"]).run(), backend)
 }
 
-/// Runs each case on a connection of its own, then again behind a request that was served.
+/// Runs each case on its own connection, then again after a request that was served.
 #[track_caller]
 pub fn run(cases: &[Case]) {
     let (program, backend) = start();
@@ -67,7 +68,7 @@ pub fn run(cases: &[Case]) {
     for case in cases {
         for later in [false, true] {
             let mut client = Client::connect(program.http());
-            // A connection that neither answers nor ends is a failure that need not hold all others up.
+            // A connection that neither responds nor ends fails without delaying all the others.
             client.stream.set_read_timeout(Some(GIVE_UP)).unwrap();
             if later {
                 assert_eq!(client.get("a.test", "/first").text(), "/first");
@@ -86,7 +87,7 @@ pub fn run(cases: &[Case]) {
             failures.extend(result.err().map(|error| format!("{}{place}: {error}", case.name)));
         }
     }
-    // Nothing has harmed the program.
+    // The program still works.
     assert_eq!(Client::connect(program.http()).get("a.test", "/last").text(), "/last");
     expected += 1;
     failures.extend(program.log().into_iter().filter(|line| line.contains("panicked")));
@@ -103,7 +104,7 @@ pub fn run(cases: &[Case]) {
     assert_eq!(requests.len(), expected);
 }
 
-/// Reads the answers. Then the connection must be in step, or end; tells how many requests came on top.
+/// Reads the responses. Then the connection must be in step, or end. Returns how many more requests were served.
 fn served(client: &mut Client<TcpStream>, bytes: &[u8], count: usize) -> Result<usize, String> {
     client.send(bytes);
     let is_head = bytes.starts_with(b"HEAD ");
@@ -113,7 +114,7 @@ fn served(client: &mut Client<TcpStream>, bytes: &[u8], count: usize) -> Result<
             return Err(format!("{} {}", response.status, shown(&response.body)));
         }
         if response.text() == SMUGGLED {
-            return Err("the answer to another request".into());
+            return Err("the response to another request".into());
         }
     }
     if client.stream.write_all(b"GET /after HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n").is_err() {
@@ -137,7 +138,7 @@ fn final_response(client: &mut Client<TcpStream>, is_head: bool) -> Response {
 
 fn refused(client: &mut Client<TcpStream>, bytes: &[u8], finish: bool) -> Result<(), String> {
     let (got, end) = all(client, bytes, finish);
-    // 501 is what RFC 9112, 6.1 has for codings, 505 RFC 9110, 15.6.6 for versions.
+    // 501 is for unknown codings (RFC 9112, 6.1), 505 for versions (RFC 9110, 15.6.6).
     let errors = [&b"HTTP/1.1 4"[..], b"HTTP/1.0 4", b"HTTP/1.1 501", b"HTTP/1.1 505"];
     let is_error = errors.iter().any(|start| got.starts_with(start));
     let answers = got.windows(7).filter(|seven| seven == b"HTTP/1.").count();
@@ -148,7 +149,7 @@ fn refused(client: &mut Client<TcpStream>, bytes: &[u8], finish: bool) -> Result
     }
 }
 
-/// Tells how many requests were served.
+/// Returns how many requests were served.
 fn either(client: &mut Client<TcpStream>, bytes: &[u8]) -> Result<usize, String> {
     let (got, end) = all(client, bytes, false);
     if end != End::Fin || got.windows(SMUGGLED.len()).any(|part| part == SMUGGLED.as_bytes()) {
@@ -165,7 +166,7 @@ fn all(client: &mut Client<TcpStream>, bytes: &[u8], finish: bool) -> (Vec<u8>, 
     client.end()
 }
 
-/// Refused, with a request behind that is not to be read as one.
+/// A case to reject, followed by a request that must not be read as one.
 pub fn refuse(name: impl Into<String>, bytes: impl AsRef<[u8]>) -> Case {
     case(name, [bytes.as_ref(), smuggled().as_bytes()].concat(), Expected::Refused)
 }

@@ -1,4 +1,4 @@
-//! Floods of frames that end their connection: the backend is spared, and others are served.
+//! Floods of HTTP/2 frames end their connection. The backend is spared, and other clients are served.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use crate::{
     support::{Client, h2},
 };
 
-/// A request on `stream`, with another field.
+/// The head of a request on `stream`, with one more header.
 fn head(stream: u32, end: bool, field: (&str, &[u8])) -> Vec<u8> {
     let head = [(":method", &b"POST"[..]), (":scheme", b"http"), (":authority", b"a.test"), (":path", b"/"), field];
     h2::headers(stream, &head, end)
@@ -25,7 +25,7 @@ const WINDOW_UPDATE: u8 = 8;
 type Frames<'a> = Box<dyn Iterator<Item = Vec<u8>> + 'a>;
 
 #[test]
-fn they_end_the_connection() {
+fn floods_of_requests_and_errors_end_the_connection() {
     let streams = || (0..20_000).map(|number| 2 * number + 3);
     let cancel = 8_u32.to_be_bytes();
     let (x, lies) = (("x", &b"y"[..]), ("connection", &b"x"[..]));
@@ -43,19 +43,19 @@ fn they_end_the_connection() {
             ),
         ),
         (
-            "bodies behind the end",
+            "bodies after the end",
             Box::new(streams().map(|stream| [get(stream), h2::data(stream, b"x", true)].concat())),
         ),
         (
-            "lengths that lie",
+            "wrong lengths",
             Box::new(streams().map(|stream| {
                 [head(stream, false, ("content-length", b"1")), h2::data(stream, b"xx", false)].concat()
             })),
         ),
         ("malformed heads", Box::new(streams().map(move |stream| head(stream, true, lies)))),
-        ("requests without end", Box::new(streams().map(move |stream| head(stream, false, x)))),
+        ("endless requests", Box::new(streams().map(move |stream| head(stream, false, x)))),
         (
-            "an endless head of nothing",
+            "an endless head of empty frames",
             Box::new(
                 std::iter::once(h2::frame(h2::HEADERS, 0, 3, &[]))
                     .chain(std::iter::repeat_n(h2::frame(CONTINUATION, 0, 3, &[]), 20_000)),
@@ -69,7 +69,7 @@ fn they_end_the_connection() {
             ),
         ),
         (
-            "a body of nothing",
+            "a body of empty frames",
             Box::new(std::iter::once(head(3, false, x)).chain(std::iter::repeat_n(h2::data(3, b"", false), 100_000))),
         ),
     ];
@@ -80,13 +80,13 @@ fn they_end_the_connection() {
         client.send([h2::opening(), get(1)].concat());
         assert_eq!(client.answer(1), h2::Answer::Status(200), "{name}");
         let bytes: Vec<u8> = frames.flatten().collect();
-        // Cut off by the end, as a rule.
+        // Usually cut off when the connection ends.
         let _ = client.stream.write_all(&bytes);
         while let Some(frame) = client.frame() {
             assert!(frame.kind != h2::PING, "{name}");
         }
         assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 200, "{name}");
-        // Cancelled requests count: no more of them than may be open at a time.
+        // Cancelled requests count against the number of open streams, so there are few.
         let more = backend.connections().len() - before;
         assert!(more <= 300, "{name}: {more} connections to the backend");
     }

@@ -1,4 +1,5 @@
-//! TLS handshakes that stall after a ClientHello for a served host: each ends with a FIN, whatever is still sent.
+//! TLS handshakes that stall after a ClientHello for a served host. Each ends with a FIN, whatever the client still
+//! sends.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -19,7 +20,7 @@ fn start() -> (Program, Backend) {
     (Start::new().workers(1).route("a.test", &backend).flags(&["--silence-deadline", "1s"]).run(), backend)
 }
 
-/// Sends `first`, then byte after byte of `rest`, until the program ends: how.
+/// Sends `first`, then `rest` byte by byte, until the program closes the connection. Fails unless that is with a FIN.
 fn stall(program: &Program, first: &[u8], rest: impl Iterator<Item = u8>) -> Result<(), String> {
     let mut stream = Client::connect(program.https()).stream;
     stream.set_read_timeout(Some(GLANCE)).unwrap();
@@ -30,25 +31,25 @@ fn stall(program: &Program, first: &[u8], rest: impl Iterator<Item = u8>) -> Res
             Ok(0) => break,
             Ok(_) => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            Err(error) => return Err(format!("{error} in place of an end")),
+            Err(error) => return Err(format!("{error} instead of a FIN")),
         }
         if let Some(byte) = rest.next() {
-            stream.write_all(&[byte]).map_err(|error| format!("{error} before the end"))?;
+            stream.write_all(&[byte]).map_err(|error| format!("{error} before the FIN"))?;
         }
     }
-    // What comes after the FIN is thrown away. A RST for the first byte would break the second.
+    // Input after the FIN is discarded. If the first byte got a RST, writing the second would fail.
     for byte in [0; 2] {
-        stream.write_all(&[byte]).map_err(|error| format!("{error} after the end"))?;
+        stream.write_all(&[byte]).map_err(|error| format!("{error} after the FIN"))?;
     }
     stream.read(&mut buffer).map(drop).map_err(|error| format!("{error} at last"))
 }
 
 #[test]
-fn each_ends_with_a_fin() {
+fn a_stalled_handshake_ends_with_a_fin() {
     let (program, _backend) = start();
     let mut bystander = Tls::of(&program).connect(program.https(), "a.test").unwrap();
     assert_eq!(bystander.get("a.test", "/").status, 200);
-    // A record that does not end: its head, then bytes of it.
+    // An incomplete record: its head and a few bytes.
     let record = |kind: u8| [&[kind, 3, 3, 0x40, 0][..], &[0; 10]].concat();
     let mut cases = Vec::new();
     for (version, versions) in [("1.2", [&TLS12]), ("1.3", [&TLS13])] {
@@ -83,7 +84,7 @@ fn a_handshake_that_fails_ends_with_a_fin() {
     let (program, _backend) = start();
     for versions in [[&TLS12], [&TLS13]] {
         let hello = Tls::of(&program).versions(&versions).hello("a.test");
-        // No record of TLS, and much behind it.
+        // Not a TLS record, followed by much more.
         let broken = [hello, vec![0xff; 100_000]].concat();
         assert_eq!(stall(&program, &broken, std::iter::repeat_n(0xff, 1000)), Ok(()));
     }

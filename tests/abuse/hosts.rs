@@ -1,4 +1,4 @@
-//! Which name a request has: exactly one, or none (RFC 9112, 3.2; RFC 9110, 7.2).
+//! Each request names exactly one host, or is rejected (RFC 9112, 3.2; RFC 9110, 7.2).
 
 use crate::corpus::{Case, refuse, run, serve};
 
@@ -7,7 +7,7 @@ fn with(fields: &str) -> String {
 }
 
 #[test]
-fn names() {
+fn malformed_hosts_are_rejected() {
     let refused = [
         "X: y",
         "Host:",

@@ -1,4 +1,4 @@
-//! Bodies of HTTP/2: a length that lies, trailers, frames out of order (RFC 9113, 5.1, 6.1 and 8.1.1).
+//! HTTP/2 bodies: wrong lengths, trailers, frames out of order (RFC 9113, 5.1, 6.1 and 8.1.1).
 
 use crate::{
     http2_corpus::{Case, Expected, STREAM, get, headers, request, run, with},
@@ -24,7 +24,7 @@ fn trailers(fields: &[(&str, &[u8])], end: bool) -> Vec<u8> {
 }
 
 #[test]
-fn lengths() {
+fn wrong_lengths_are_rejected() {
     let smuggled = b"GET /smuggled HTTP/1.1\r\nHost: smuggled.test\r\n\r\n";
     let mut cases = Vec::new();
     for length in [
@@ -55,17 +55,17 @@ fn lengths() {
         let fields = with(request("POST"), &lengths.map(|length| ("content-length", length)));
         cases.push(case(format!("two that {name}"), Refused, &[headers(&fields, false), data(b"abc", true)]));
     }
-    // RFC 9110, 8.6: may be read as one.
+    // RFC 9110, 8.6: these may be read as one.
     let agree = with(request("POST"), &[("content-length", b"3"), ("content-length", b"3")]);
     cases.push(case("two that agree", Either, &[headers(&agree, false), data(b"abc", true)]));
-    cases.push(case("a request behind a length of 0", Refused, &[post(b"0"), data(smuggled, true)]));
+    cases.push(case("a request after a length of 0", Refused, &[post(b"0"), data(smuggled, true)]));
     cases.push(case(
-        "a request behind a short length",
+        "a request after a short length",
         Refused,
         &[post(b"3"), data(b"abc", false), data(smuggled, true)],
     ));
-    cases.push(case("nothing behind a length", Refused, &[post(b"3"), data(b"", true)]));
-    cases.push(case("trailers in the place of a body", Refused, &[post(b"3"), trailers(&[("x", b"y")], true)]));
+    cases.push(case("no data after a length", Refused, &[post(b"3"), data(b"", true)]));
+    cases.push(case("trailers instead of a body", Refused, &[post(b"3"), trailers(&[("x", b"y")], true)]));
     for length in [&b"3"[..], b"03", b"0000003"] {
         cases.push(case(format!("{}", length.escape_ascii()), Served, &[post(length), data(b"abc", true)]));
     }
@@ -75,27 +75,27 @@ fn lengths() {
         &[post(b"3"), data(b"a", false), data(b"b", false), data(b"c", false), data(b"", true)],
     ));
     cases.push(case(
-        "none, in pieces",
+        "no length, in pieces",
         Served,
         &[headers(&request("POST"), false), data(b"a", false), data(b"bc", true)],
     ));
-    cases.push(case("none, in a GET", Served, &[headers(&get(), false), data(smuggled, true)]));
-    cases.push(case("none and nothing", Served, &[headers(&get(), false), data(b"", true)]));
+    cases.push(case("no length, in a GET", Served, &[headers(&get(), false), data(smuggled, true)]));
+    cases.push(case("no length and no data", Served, &[headers(&get(), false), data(b"", true)]));
     run(&cases);
 }
 
 #[test]
-fn trailers_of_requests() {
+fn malformed_trailers_are_rejected_or_dropped() {
     let open = || vec![headers(&request("POST"), false), data(b"abc", false)];
     let behind = |fields: &[(&str, &[u8])]| [open(), vec![trailers(fields, true)]].concat();
     let mut cases = vec![
         case("one", Served, &behind(&[("x", b"y")])),
         case("none", Served, &behind(&[])),
-        case("without the stream's end", Cut, &[open(), vec![trailers(&[("x", b"y")], false)]].concat()),
+        case("without END_STREAM", Cut, &[open(), vec![trailers(&[("x", b"y")], false)]].concat()),
         case("twice", Either, &[behind(&[("x", b"y")]), vec![trailers(&[("x", b"y")], true)]].concat()),
-        case("a body behind them", Either, &[behind(&[("x", b"y")]), vec![data(b"abc", true)]].concat()),
+        case("a body after them", Either, &[behind(&[("x", b"y")]), vec![data(b"abc", true)]].concat()),
     ];
-    // RFC 9113, 8.1: malformed. Where they are read over, nothing of them is left.
+    // RFC 9113, 8.1: malformed. If they are accepted, they must be dropped.
     for name in [":method", ":path", ":authority", ":scheme", ":status"] {
         cases.push(case(name, Either, &behind(&[(name, b"/smuggled")])));
     }
@@ -107,7 +107,7 @@ fn trailers_of_requests() {
     for name in ["content-length", "host", "x-forwarded-for", "content_length", "cookie"] {
         cases.push(case(name, Served, &behind(&[(name, b"9")])));
     }
-    // RFC 9113, 8.2.2: malformed. Their meaning ends here in any case.
+    // RFC 9113, 8.2.2: malformed. In any case, they are not forwarded.
     for name in ["transfer-encoding", "connection", "te", "upgrade"] {
         cases.push(case(name, Either, &behind(&[(name, b"chunked")])));
     }
@@ -115,7 +115,7 @@ fn trailers_of_requests() {
 }
 
 #[test]
-fn frames_out_of_order() {
+fn frames_out_of_order_are_rejected() {
     let get = || headers(&get(), true);
     let fields = |stream: u32| {
         h2::headers(
@@ -132,21 +132,21 @@ fn frames_out_of_order() {
         case("DATA before HEADERS", Refused, &[data(b"abc", true), get()]),
         case("CONTINUATION before HEADERS", Refused, &[h2::frame(9, 4, STREAM, &[]), get()]),
         case("another frame within a head", Refused, &[h2::frame(h2::HEADERS, 1, STREAM, &[]), h2::ping(1), get()]),
-        case("a stream that went by", Refused, &[fields(5), get()]),
+        case("a stream that was skipped", Refused, &[fields(5), get()]),
         case("PUSH_PROMISE", Refused, &[h2::frame(5, 4, 1, &[0, 0, 0, 2]), get()]),
-        case("a frame too large", Refused, &[h2::frame(h2::DATA, 0, STREAM, &[0; 20_000]), get()]),
+        case("a frame that is too large", Refused, &[h2::frame(h2::DATA, 0, STREAM, &[0; 20_000]), get()]),
         case("a SETTINGS of five bytes", Refused, &[h2::frame(h2::SETTINGS, 0, 0, &[0; 5]), get()]),
         case("a PING of seven bytes", Refused, &[h2::frame(h2::PING, 0, 0, &[0; 7]), get()]),
         case("a window beyond its limit", Refused, &[h2::frame(8, 0, 0, &0x7fff_ffff_u32.to_be_bytes()), get()]),
         case("a window update of 0", Refused, &[h2::frame(8, 0, 0, &[0; 4]), get()]),
         case("a priority on itself", Either, &[h2::frame(2, 0, STREAM, &[0, 0, 0, 3, 1]), get()]),
-        case("an index that is not there", Refused, &[h2::frame(h2::HEADERS, 5, STREAM, &[0xff, 0xff, 0x7f])]),
+        case("an unknown index", Refused, &[h2::frame(h2::HEADERS, 5, STREAM, &[0xff, 0xff, 0x7f])]),
         case("an index of 0", Refused, &[h2::frame(h2::HEADERS, 5, STREAM, &[0x80])]),
         case("half a literal", Refused, &[h2::frame(h2::HEADERS, 5, STREAM, &[0, 5, b'a'])]),
         case("padding longer than its frame", Refused, &[headers(&request("POST"), false), padded(9, b"abc")]),
         case("padding", Served, &[post(b"3"), padded(2, b"abc\0\0")]),
         case("padding alone", Refused, &[post(b"3"), padded(3, b"\0\0\0")]),
         case("a frame of an unknown kind", Served, &[h2::frame(0xbe, 0xff, STREAM, b"xyz"), get()]),
-        case("a setting that nobody knows", Served, &[h2::frame(h2::SETTINGS, 0, 0, &[0xff, 0xff, 0, 0, 0, 1]), get()]),
+        case("an unknown setting", Served, &[h2::frame(h2::SETTINGS, 0, 0, &[0xff, 0xff, 0, 0, 0, 1]), get()]),
     ]);
 }

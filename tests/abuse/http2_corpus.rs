@@ -1,4 +1,4 @@
-//! Cases of HTTP/2: frames, and what may become of them.
+//! HTTP/2 test cases: frames, and the outcomes that are allowed.
 
 use std::net::TcpStream;
 
@@ -15,17 +15,17 @@ pub struct Case {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// Answered with 200, by the backend.
+    /// It gets a 200 from the backend.
     Served,
-    /// Nothing whole reaches a backend: an error of the stream or of the connection.
+    /// No complete request reaches a backend. The stream or the connection fails.
     Refused,
-    /// As `Refused`, once the client has said that it sends no more.
+    /// Like `Refused`, once the client has shut down its sending side.
     Cut,
-    /// Specifications leave the choice. Whatever is forwarded has one reading.
+    /// The specifications leave the choice. Whatever is forwarded is unambiguous.
     Either,
 }
 
-/// The stream of each case: another one was served before.
+/// The stream of each case. An earlier one may have been served before.
 pub const STREAM: u32 = 3;
 
 pub fn get() -> Fields {
@@ -42,7 +42,7 @@ pub fn with(mut fields: Fields, more: &[(&str, &[u8])]) -> Fields {
     fields
 }
 
-/// With another value of a pseudo-field, or without it.
+/// Replaces the value of a pseudo-header, or removes it.
 pub fn but(fields: Fields, name: &str, value: Option<&[u8]>) -> Fields {
     let replace = |(key, old): (String, Vec<u8>)| match value {
         _ if key != name => Some((key, old)),
@@ -57,12 +57,12 @@ pub fn headers(fields: &Fields, end: bool) -> Vec<u8> {
     h2::headers(STREAM, &fields, end)
 }
 
-/// A request that is its head.
+/// A request without a body.
 pub fn head(name: impl Into<String>, fields: &Fields, expected: Expected) -> Case {
     Case { name: name.into(), frames: headers(fields, true), expected }
 }
 
-/// Over TCP, with SETTINGS held back until a name was seen.
+/// Over TCP, with SETTINGS held back until a served name was seen.
 pub fn start() -> (Program, Backend) {
     let backend = Backend::start(|connection| {
         while connection.request().is_some() {
@@ -73,7 +73,7 @@ pub fn start() -> (Program, Backend) {
     (start.flags(&["--http-h2c", "silent", "--silence-deadline", "2s"]).run(), backend)
 }
 
-/// Runs each case on a connection of its own, alone and behind a request that was served.
+/// Runs each case on its own connection, alone and after a request that was served.
 #[track_caller]
 pub fn run(cases: &[Case]) {
     let (program, backend) = start();
@@ -88,8 +88,8 @@ pub fn run(cases: &[Case]) {
                 (least, most) = (least + 1, most + 1);
             }
             client.send(&case.frames);
-            // Where nothing else ends the connection, this does: an error of a stream is not told before a name was seen. It
-            // would end a request that is still served, too.
+            // If nothing else ends the connection, this does: a stream error is not reported before a name was seen.
+            // Not for cases after a served request, because it would end that as well.
             if case.expected == Expected::Cut || (case.expected == Expected::Refused && !later) {
                 client.finish_sending();
             }
@@ -126,7 +126,7 @@ fn h2_get() -> Vec<(&'static str, &'static [u8])> {
     vec![(":method", b"GET"), (":scheme", b"http"), (":authority", b"a.test"), (":path", b"/")]
 }
 
-/// A request in HTTP/1.1 with these lines as its trailers.
+/// An HTTP/1.1 request with these lines as its trailers.
 pub fn http1(trailers: &str) -> String {
     crate::corpus::post("Transfer-Encoding: chunked\r\nTrailer: x", &format!("3\r\nabc\r\n0\r\n{trailers}\r\n"))
 }

@@ -1,11 +1,11 @@
-//! Fields of HTTP/2 that HTTP/1.1 cannot write, or that say what its framing says (RFC 9113, 8.2 and 8.3).
+//! HTTP/2 headers that HTTP/1.1 cannot express, or that duplicate HTTP/2 framing (RFC 9113, 8.2 and 8.3).
 
 use crate::http2_corpus::{Case, Expected, but, get, head, headers, request, run, with};
 
 use Expected::{Either, Refused, Served};
 
 #[test]
-fn bytes_of_values() {
+fn forbidden_bytes_in_values_are_rejected() {
     let mut cases = Vec::new();
     for byte in (0..=0x1f).chain([0x7f]).filter(|byte| *byte != b'\t') {
         let value = [&b"a"[..], &[byte], b"Host: smuggled.test"].concat();
@@ -16,9 +16,9 @@ fn bytes_of_values() {
         }
     }
     for (name, value) in [
-        ("CR LF and a field", &b"a\r\nTransfer-Encoding: chunked"[..]),
+        ("CR LF and a header", &b"a\r\nTransfer-Encoding: chunked"[..]),
         ("CR LF CR LF and a request", b"a\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: smuggled.test\r\n\r\n"),
-        ("LF and a field", b"a\nTransfer-Encoding: chunked"),
+        ("LF and a header", b"a\nTransfer-Encoding: chunked"),
         ("LF at the end", b"a\n"),
         ("CR at the end", b"a\r"),
         ("NUL at the end", b"a\0"),
@@ -28,7 +28,7 @@ fn bytes_of_values() {
     }
     cases.push(head("a tab", &with(get(), &[("x", b"a\tb")]), Served));
     cases.push(head("obs-text", &with(get(), &[("x", b"\xff\xe9")]), Served));
-    cases.push(head("nothing", &with(get(), &[("x", b"")]), Served));
+    cases.push(head("an empty value", &with(get(), &[("x", b"")]), Served));
     // RFC 9113, 8.2.1.
     for value in [&b" a"[..], b"a ", b"\ta", b"a\t", b" "] {
         cases.push(head(format!("{value:?}"), &with(get(), &[("x", value)]), Refused));
@@ -37,7 +37,7 @@ fn bytes_of_values() {
 }
 
 #[test]
-fn bytes_of_names() {
+fn forbidden_bytes_in_names_are_rejected() {
     let mut cases: Vec<Case> = [
         "X",
         "Xa",
@@ -70,12 +70,12 @@ fn bytes_of_names() {
     .iter()
     .map(|name| head(format!("{name:?}"), &with(get(), &[(name, b"3")]), Refused))
     .collect();
-    cases.push(head("every letter of a token", &with(get(), &[("!#$%&'*+-.^_`|~09az", b"x")]), Served));
+    cases.push(head("every character of a token", &with(get(), &[("!#$%&'*+-.^_`|~09az", b"x")]), Served));
     run(&cases);
 }
 
 #[test]
-fn fields_of_the_connection() {
+fn connection_headers_are_rejected() {
     let mut cases = Vec::new();
     for (name, value) in [
         ("connection", &b"close"[..]),
@@ -116,7 +116,7 @@ fn fields_of_the_connection() {
 }
 
 #[test]
-fn pseudo_fields() {
+fn pseudo_headers_must_be_complete_and_unique() {
     let again = |name: &'static str, value: &'static [u8]| with(get(), &[(name, value)]);
     let first = |name: &str, value: &[u8]| {
         with(vec![(name.to_owned(), value.to_vec())], &[]).into_iter().chain(get()).collect()
@@ -139,17 +139,17 @@ fn pseudo_fields() {
         head("no scheme", &but(get(), ":scheme", None), Refused),
         head("no path", &but(get(), ":path", None), Refused),
         head("no name", &but(get(), ":authority", None), Refused),
-        head("no field at all", &Vec::new(), Refused),
-        head("a Host for the name", &with(but(get(), ":authority", None), &[("host", b"a.test")]), Served),
+        head("no headers at all", &Vec::new(), Refused),
+        head("Host instead of :authority", &with(but(get(), ":authority", None), &[("host", b"a.test")]), Served),
     ];
     for pseudo in [":method", ":scheme", ":authority", ":path"] {
         let mut late = but(get(), pseudo, None);
         let value = get().into_iter().find(|(name, _)| name == pseudo).unwrap().1;
         late.extend([("x".to_owned(), b"y".to_vec()), (pseudo.to_owned(), value)]);
-        cases.push(head(format!("{pseudo} behind a field"), &late, Refused));
+        cases.push(head(format!("{pseudo} after a header"), &late, Refused));
         cases.push(head(format!("an empty {pseudo}"), &but(get(), pseudo, Some(b"")), Refused));
     }
-    // RFC 9113, 8.3.1: Host beside :authority names the same.
+    // RFC 9113, 8.3.1: Host must name the same as :authority.
     for (host, expected) in [
         (&b"a.test"[..], Served),
         (b"A.TEST", Served),
@@ -163,20 +163,16 @@ fn pseudo_fields() {
         cases.push(head(format!("Host {}", host.escape_ascii()), &with(get(), &[("host", host)]), expected));
     }
     cases.push(head("two Hosts", &with(get(), &[("host", b"a.test"), ("host", b"a.test")]), Refused));
-    cases.push(head(
-        "two Hosts, one of them another",
-        &with(get(), &[("host", b"a.test"), ("host", b"b.test")]),
-        Refused,
-    ));
+    cases.push(head("two Hosts that differ", &with(get(), &[("host", b"a.test"), ("host", b"b.test")]), Refused));
     run(&cases);
 }
 
 #[test]
-fn heads_beyond_the_limit() {
+fn heads_beyond_the_limit_are_rejected() {
     let large = vec![b'x'; 15_000];
     let more = |count: usize| with(get(), &vec![("x", &*large); count]);
     let frames = |fields: &crate::http2_corpus::Fields| {
-        // Over one frame: HEADERS and CONTINUATION (9).
+        // In several frames: HEADERS and CONTINUATION (9).
         let block = headers(fields, true).split_off(9);
         let pieces: Vec<_> = block.chunks(16_000).collect();
         let last = pieces.len() - 1;
@@ -189,7 +185,7 @@ fn heads_beyond_the_limit() {
     };
     let cases = [(1, Served), (4, Served), (5, Refused), (10, Refused)];
     run(&cases.map(|(count, expected)| Case {
-        name: format!("{count} large fields"),
+        name: format!("{count} large headers"),
         frames: frames(&more(count)),
         expected,
     }));

@@ -1,4 +1,5 @@
-//! What a client of HTTP/2 may send first: nothing is heard on `http` before a served name, however much it sends.
+//! What an HTTP/2 client can send first: on `http` it gets nothing before it has named a served host, however much it
+//! sends.
 
 use std::thread;
 
@@ -28,7 +29,7 @@ fn with(more: &[(&'static str, &'static [u8])]) -> Vec<u8> {
     h2::headers(1, &[&h2::get("a.test", "/"), more].concat(), true)
 }
 
-/// Requests that name nothing that is served, or are none.
+/// Requests that do not name a served host, or are malformed.
 fn nameless() -> Cases {
     let mut twice = h2::get("a.test", "/");
     twice.push((":authority", b"a.test"));
@@ -37,24 +38,24 @@ fn nameless() -> Cases {
         ("an unserved name", unserved.clone()),
         ("an address", h2::headers(1, &h2::get("127.0.0.1", "/"), true)),
         ("no name", h2::headers(1, &without(":authority"), true)),
-        ("no fields", h2::headers(1, &[], true)),
+        ("no headers", h2::headers(1, &[], true)),
         ("no method", h2::headers(1, &without(":method"), true)),
         ("no path", h2::headers(1, &without(":path"), true)),
         ("two authorities", h2::headers(1, &twice, true)),
-        ("an unknown pseudo-field", with(&[(":x", b"y")])),
-        ("a pseudo-field of responses", with(&[(":status", b"200")])),
-        ("a pseudo-field behind others", with(&[("x", b"y"), (":path", b"/")])),
+        ("an unknown pseudo-header", with(&[(":x", b"y")])),
+        ("a pseudo-header for responses", with(&[(":status", b"200")])),
+        ("a pseudo-header after other headers", with(&[("x", b"y"), (":path", b"/")])),
         ("an upper-case name", with(&[("X", b"y")])),
-        ("a field of connections", with(&[("connection", b"close")])),
+        ("a connection header", with(&[("connection", b"close")])),
         ("a host that differs", with(&[("host", b"b.test")])),
-        ("no HPACK", h2::frame(h2::HEADERS, 5, 1, &[0xff; 20])),
+        ("invalid HPACK", h2::frame(h2::HEADERS, 5, 1, &[0xff; 20])),
         ("PING, then an unserved name", [h2::ping(1), unserved.clone()].concat()),
         ("SETTINGS, then an unserved name", [h2::frame(h2::SETTINGS, 0, 0, &[]), unserved.clone()].concat()),
         ("GOAWAY, then an unserved name", [h2::frame(h2::GOAWAY, 0, 0, &[0; 8]), unserved].concat()),
     ]
 }
 
-/// Much of it, and no request.
+/// Large amounts of frames, but no request.
 fn floods() -> Cases {
     let open = h2::frame(h2::HEADERS, 0, 1, &[0, 1, b'x', 1, b'y']);
     let field = [&[0, 1, b'x', 0x7f, 0x81, 0x7d][..], &[b'y'; 16_000 + 128]].concat();
@@ -66,17 +67,17 @@ fn floods() -> Cases {
         ("WINDOW_UPDATE", h2::frame(8, 0, 0, &[0, 0, 0, 1]).repeat(20_000)),
         ("PRIORITY", h2::frame(2, 0, 1, &[0, 0, 0, 3, 1]).repeat(20_000)),
         ("an unknown type", h2::frame(99, 0, 0, &[0; 20]).repeat(20_000)),
-        ("CONTINUATION of nothing", [open.clone(), h2::frame(CONTINUATION, 0, 1, &[]).repeat(20_000)].concat()),
+        ("empty CONTINUATION", [open.clone(), h2::frame(CONTINUATION, 0, 1, &[]).repeat(20_000)].concat()),
         ("CONTINUATION", [open, fields.repeat(200)].concat()),
-        ("trailers of nothing", trailers.repeat(20_000)),
+        ("trailers without a request", trailers.repeat(20_000)),
         ("requests without a name", (0..20_000).flat_map(|n| h2::headers(2 * n + 1, &[], true)).collect()),
-        ("DATA of no stream", h2::data(1, b"x", false).repeat(20_000)),
+        ("DATA without a stream", h2::data(1, b"x", false).repeat(20_000)),
         ("a frame that is too long", [&[0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1][..], &[0; 100_000]].concat()),
     ]
 }
 
 #[test]
-fn nothing_is_heard_without_tls() {
+fn without_tls_nothing_is_sent_before_a_served_name() {
     let (program, backend) = start();
     let mut bystander = Client::connect(program.http());
     assert_eq!(bystander.get("a.test", "/").status, 200);
@@ -105,14 +106,14 @@ fn nothing_is_heard_without_tls() {
 }
 
 #[test]
-fn no_request_without_a_served_name_is_served_over_tls() {
+fn over_tls_no_request_without_a_served_name_is_served() {
     let (program, backend) = start();
     for (name, frames) in nameless() {
         let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
         client.send([h2::opening(), frames].concat());
         let answer = client.answer(1);
         let silence = matches!(name, "an unserved name" | "an address") || name.ends_with("an unserved name");
-        // h2 resets most malformed requests by itself (RFC 9113, 8.1.1).
+        // h2 itself resets most malformed requests (RFC 9113, 8.1.1).
         let expected = match answer {
             Answer::Status(status) => status == 400 && !silence,
             Answer::StreamReset => !silence,

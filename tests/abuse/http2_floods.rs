@@ -1,4 +1,4 @@
-//! Frames of HTTP/2 that carry nothing, without end: the connection ends, and a bystander is served all the while.
+//! Endless HTTP/2 frames that carry nothing end their connection, while another client is served.
 
 use std::{
     io::Write,
@@ -22,7 +22,7 @@ fn request(stream: u32, method: &str, end: bool) -> Vec<u8> {
     h2::headers(stream, &h2::request(method, "a.test", "/"), end)
 }
 
-/// Reads to the end: the last GOAWAY's reason, and the end.
+/// Reads until the connection ends. Returns the error code of the last GOAWAY, and how it ended.
 fn watch(stream: &TcpStream) -> JoinHandle<(Option<Vec<u8>>, End)> {
     let mut client = Client::new(stream.try_clone().unwrap());
     thread::spawn(move || {
@@ -37,25 +37,26 @@ fn watch(stream: &TcpStream) -> JoinHandle<(Option<Vec<u8>>, End)> {
 }
 
 #[test]
-fn they_end_the_connection() {
+fn floods_of_idle_frames_end_the_connection() {
     let window = 1_u32.to_be_bytes();
     let windows = [0, 4, 0, 1, 0, 0].repeat(10);
     let dependency = [0, 0, 0, 3, 1];
-    // What comes once, then what comes for ever; stream 1 is closed, stream 3 is for them.
+    // For each flood: frames that are sent once, then a frame that is repeated. Stream 1 is closed, stream 3 is for the
+    // flood.
     let open = request(3, "POST", false);
     let floods: Vec<(&str, Vec<u8>, Vec<u8>)> = vec![
         ("PING", vec![], h2::ping(1)),
-        ("PING as an answer", vec![], h2::frame(h2::PING, 1, 0, &[1; 8])),
+        ("PING acknowledgements", vec![], h2::frame(h2::PING, 1, 0, &[1; 8])),
         ("SETTINGS", vec![], h2::frame(h2::SETTINGS, 0, 0, &[])),
-        ("SETTINGS of windows", open.clone(), h2::frame(h2::SETTINGS, 0, 0, &windows)),
+        ("SETTINGS with windows", open.clone(), h2::frame(h2::SETTINGS, 0, 0, &windows)),
         ("WINDOW_UPDATE", vec![], h2::frame(WINDOW_UPDATE, 0, 0, &window)),
-        ("WINDOW_UPDATE of a stream", open.clone(), h2::frame(WINDOW_UPDATE, 0, 3, &window)),
-        ("WINDOW_UPDATE of a closed stream", vec![], h2::frame(WINDOW_UPDATE, 0, 1, &window)),
+        ("WINDOW_UPDATE for a stream", open.clone(), h2::frame(WINDOW_UPDATE, 0, 3, &window)),
+        ("WINDOW_UPDATE for a closed stream", vec![], h2::frame(WINDOW_UPDATE, 0, 1, &window)),
         ("PRIORITY", vec![], h2::frame(PRIORITY, 0, 1, &dependency)),
-        ("PRIORITY of idle streams", vec![], h2::frame(PRIORITY, 0, 1001, &dependency)),
+        ("PRIORITY for idle streams", vec![], h2::frame(PRIORITY, 0, 1001, &dependency)),
         ("PRIORITY_UPDATE", vec![], h2::frame(PRIORITY_UPDATE, 0, 0, b"\0\0\0\x01u=1")),
         ("an unknown type", vec![], h2::frame(99, 0xff, 7, &[0; 50])),
-        ("RST_STREAM of a closed stream", vec![], h2::frame(h2::RST_STREAM, 0, 1, &CANCEL)),
+        ("RST_STREAM for a closed stream", vec![], h2::frame(h2::RST_STREAM, 0, 1, &CANCEL)),
         ("an empty body", open.clone(), h2::data(3, b"", false)),
         ("a body byte by byte", open.clone(), h2::data(3, b"x", false)),
         ("padding", open, h2::frame(h2::DATA, 8, 3, &[&[99][..], &[0; 99]].concat())),
@@ -71,22 +72,22 @@ fn they_end_the_connection() {
         let watched = watch(&client.stream);
         let (chunk, mut cut) = (each.repeat(1000), false);
         for _ in 0..50 {
-            // After the end it is still taken for a while, and thrown away.
+            // After the end, input is still read and discarded for a while.
             cut |= client.stream.write_all(&chunk).is_err();
             assert_eq!(bystander.get("a.test", "/").status, 200, "{name}");
         }
         let (reason, end) = watched.join().unwrap();
         println!("{name}: {reason:?}, {end:?}, cut off: {cut}");
-        // After a GOAWAY of its own a client has no connection that could be told.
+        // A client that has sent GOAWAY itself gets none.
         let calm = reason.is_none_or(|reason| reason == ENHANCE_YOUR_CALM || name == "GOAWAY");
         assert!(calm && end == End::Fin, "{name}: {end:?}");
         assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 200, "{name}");
     }
-    // A connection for each of those who came one after the other, and one for each body.
+    // One connection for the clients that came one after the other, and one for each body.
     assert!(backend.connections().len() <= 50, "{}", backend.connections().len());
 }
 
-/// `a.test` begins what `begin` says and waits for the end, `b.test` answers.
+/// For `a.test`, the backend sends `begin` and then waits for the end. `b.test` answers.
 fn start_holding(begin: &'static str) -> (Program, Backend, Backend) {
     let holding = Backend::start(move |connection: &mut Connection| {
         connection.head();
@@ -98,7 +99,7 @@ fn start_holding(begin: &'static str) -> (Program, Backend, Backend) {
     (program, holding, other)
 }
 
-/// Opens streams one after the other and resets each when a backend has begun to work on it: how many.
+/// Opens streams one by one and resets each once its request has reached a backend. Returns how many it opened.
 fn open_and_cancel(program: &Program, begun: impl Fn(&h2::Frame) -> bool) -> usize {
     let mut bystander = Tls::of(program).alpn(&["h2"]).connect(program.https(), "b.test").unwrap();
     bystander.send(h2::opening());
@@ -126,14 +127,14 @@ fn open_and_cancel(program: &Program, begun: impl Fn(&h2::Frame) -> bool) -> usi
         }
         let _ = client.stream.write_all(&h2::frame(h2::RST_STREAM, 0, stream, &CANCEL));
     }
-    panic!("the connection does not end");
+    panic!("the connection stays open");
 }
 
-/// Far less than there is without end: 500 at once, and 50 in a second.
+/// Far fewer than an endless flood: 500 at once, and 50 per second.
 const MOST_CANCELLED: usize = 5000;
 
 #[test]
-fn requests_that_are_cancelled_before_their_response() {
+fn requests_cancelled_before_their_response_are_limited() {
     let (program, holding, _other) = start_holding("");
     let count = open_and_cancel(&program, |frame| frame.kind == h2::PING);
     assert!((500..MOST_CANCELLED).contains(&count), "{count}");
@@ -141,7 +142,7 @@ fn requests_that_are_cancelled_before_their_response() {
 }
 
 #[test]
-fn requests_that_are_cancelled_within_their_response() {
+fn requests_cancelled_during_their_response_are_limited() {
     let (program, holding, _other) = start_holding("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
     let count = open_and_cancel(&program, |frame| frame.kind == h2::HEADERS);
     assert!((500..MOST_CANCELLED).contains(&count), "{count}");
@@ -149,14 +150,15 @@ fn requests_that_are_cancelled_within_their_response() {
 }
 
 #[test]
-fn resets_that_the_program_is_made_to_send() {
+fn resets_provoked_by_the_client_are_limited() {
     let (program, holding, other) = start_holding("");
     let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send(h2::opening());
     let mut made = 0;
     let reason = loop {
         let stream = 2 * made + 1;
-        // Reaches the backend; then there is more than was promised, which is an error of the stream (RFC 9113, 8.1.1).
+        // The request reaches the backend. Then there is more data than Content-Length says, which is a stream error
+        // (RFC 9113, 8.1.1).
         let head = [h2::request("POST", "a.test", "/"), vec![("content-length", b"1")]].concat();
         let _ = client.stream.write_all(&[h2::headers(stream, &head, false), h2::ping(1)].concat());
         let begun = std::iter::from_fn(|| client.frame()).find(|frame| matches!(frame.kind, h2::PING | h2::GOAWAY));
@@ -166,7 +168,7 @@ fn resets_that_the_program_is_made_to_send() {
         }
         let _ = client.stream.write_all(&h2::data(stream, b"xx", false));
         made += 1;
-        assert!(made < 1000, "the connection does not end");
+        assert!(made < 1000, "the connection stays open");
     };
     println!("{reason:?} after {made} resets");
     assert_eq!(reason, Some(ENHANCE_YOUR_CALM.to_vec()));

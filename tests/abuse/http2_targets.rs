@@ -1,4 +1,4 @@
-//! Methods, paths, schemes and authorities of HTTP/2 (RFC 9113, 8.3.1 and 8.5).
+//! HTTP/2 methods, paths, schemes and authorities (RFC 9113, 8.3.1 and 8.5).
 
 use crate::http2_corpus::{Case, Expected, but, get, head, request, run, with};
 
@@ -10,7 +10,7 @@ fn table(pseudo: &str, expected: Expected, values: &[&str]) -> Vec<Case> {
 }
 
 #[test]
-fn paths() {
+fn malformed_paths_are_rejected() {
     let refused = [
         "",
         "x",
@@ -52,7 +52,7 @@ fn paths() {
 }
 
 #[test]
-fn methods() {
+fn malformed_methods_are_rejected() {
     let refused = [
         "",
         "GET /smuggled HTTP/1.1\r\nX:",
@@ -72,7 +72,7 @@ fn methods() {
 }
 
 #[test]
-fn schemes_and_authorities() {
+fn malformed_schemes_and_authorities_are_rejected() {
     let schemes = ["", "ftp", "http://a.test/x?", "ht tp", "http\r\n", "://", "javascript", "file"];
     let authorities = [
         "",
@@ -117,7 +117,7 @@ fn schemes_and_authorities() {
 }
 
 #[test]
-fn connect() {
+fn connect_is_rejected() {
     let connect = |fields: &[&str]| fields.iter().fold(request("CONNECT"), |fields, name| but(fields, name, None));
     run(&[
         head("CONNECT", &connect(&[":scheme", ":path"]), Refused),
@@ -134,7 +134,7 @@ fn connect() {
 }
 
 #[test]
-fn extended_connect() {
+fn malformed_extended_connects_are_rejected() {
     let ask = |protocol: &str| with(request("CONNECT"), &[(":protocol", protocol.as_bytes())]);
     let protocols = ["", "x\r\nX: y", "a, b", "a b", "a/b/c", "\u{e9}", "h2c", "HTTP/2.0", "TLS/1.2"];
     let one = |protocol: &&str| head(format!("for {protocol:?}"), &ask(protocol), Refused);

@@ -36,7 +36,7 @@ const SPELLINGS: [&str; 30] = [
 ];
 
 #[test]
-fn spellings_of_the_length() {
+fn malformed_lengths_are_rejected() {
     let mut cases = Vec::new();
     for length in SPELLINGS {
         let line = format!("Content-Length: {length}");
@@ -45,10 +45,8 @@ fn spellings_of_the_length() {
             format!("{length:?} before a good one"),
             post(&format!("{line}\r\nContent-Length: 3"), "abc"),
         ));
-        cases.push(refuse(
-            format!("{length:?} behind a good one"),
-            post(&format!("Content-Length: 3\r\n{line}"), "abc"),
-        ));
+        cases
+            .push(refuse(format!("{length:?} after a good one"), post(&format!("Content-Length: 3\r\n{line}"), "abc")));
         cases.push(refuse(
             format!("{length:?} in a GET"),
             format!("GET / HTTP/1.1\r\nHost: a.test\r\n{line}\r\n\r\nabc"),
@@ -62,7 +60,7 @@ fn spellings_of_the_length() {
 }
 
 #[test]
-fn several_lengths() {
+fn several_lengths_must_agree() {
     let lines = |lengths: &[&str]| {
         lengths.iter().map(|length| format!("Content-Length: {length}")).collect::<Vec<_>>().join("\r\n")
     };
@@ -81,7 +79,7 @@ fn several_lengths() {
     .iter()
     .map(|lengths| refuse(lengths.join(" and "), post(&lines(lengths), "abc")))
     .collect();
-    // RFC 9110, 8.6: the same number twice may be read as one.
+    // RFC 9110, 8.6: repeated equal numbers may be read as one.
     for lengths in [&["3", "3"][..], &["3", "3", "3"]] {
         cases.push(serve(lengths.join(" and "), post(&lines(lengths), "abc")));
     }
@@ -89,13 +87,13 @@ fn several_lengths() {
         [("Content_Length", "9"), ("CONTENT_LENGTH", "0"), ("Content-Length-", "9"), ("X-Content-Length", "9")]
     {
         cases.push(serve(name, post(&format!("{name}: {second}\r\nContent-Length: 3"), "abc")));
-        cases.push(serve(format!("{name} behind"), post(&format!("Content-Length: 3\r\n{name}: {second}"), "abc")));
+        cases.push(serve(format!("{name} after it"), post(&format!("Content-Length: 3\r\n{name}: {second}"), "abc")));
     }
     run(&cases);
 }
 
 #[test]
-fn good_lengths() {
+fn valid_lengths_are_served() {
     let smuggled = "GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n";
     let mut cases: Vec<Case> = ["3", "03", "0000000000000000000000003", " 3", "3 ", "\t3\t"]
         .iter()
@@ -108,7 +106,7 @@ fn good_lengths() {
         let head = format!("{method} / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n");
         cases.push(serve(format!("a request in the chunks of {method}"), head + &chunks));
     }
-    // Nobody sends so much; what was sent is part of a request that is never whole.
+    // Nobody sends that much. What was sent is part of a request that is never complete.
     for length in ["9223372036854775807", "4294967296"] {
         cases.push(case(length, post(&format!("Content-Length: {length}"), smuggled), Expected::Cut));
     }

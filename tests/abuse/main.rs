@@ -1,4 +1,5 @@
-//! Hostile messages, in bulk: what reaches a backend has one reading, and each answer belongs to its question.
+//! Hostile messages in bulk: no two parsers disagree about what reaches a backend, and each response belongs to its
+//! request.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "there is nothing outside of a test that could reach it")]

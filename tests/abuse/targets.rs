@@ -7,7 +7,7 @@ fn line(line: &str) -> String {
 }
 
 #[test]
-fn request_lines() {
+fn malformed_request_lines_are_rejected() {
     let refused = [
         "GET  / HTTP/1.1",
         "GET /  HTTP/1.1",
@@ -58,7 +58,7 @@ fn request_lines() {
         "CONNECT a.test: HTTP/1.1",
     ];
     let mut cases: Vec<Case> = refused.iter().map(|text| refuse(format!("{text:?}"), line(text))).collect();
-    // RFC 9110, 9.1: any token is a method, and case counts.
+    // RFC 9110, 9.1: any token is a method, and methods are case-sensitive.
     for method in ["get", "PROPFIND", "M-SEARCH", "a", "!#$%&'*+-.^_`|~", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
         cases.push(serve(method, line(&format!("{method} / HTTP/1.1"))));
     }
@@ -66,7 +66,7 @@ fn request_lines() {
 }
 
 #[test]
-fn targets() {
+fn malformed_targets_are_rejected() {
     let refused = [
         "",
         "a.test/",
@@ -164,28 +164,28 @@ fn targets() {
         "https://a.test/",
     ];
     cases.extend(served.iter().map(|target| serve(*target, line(&format!("GET {target} HTTP/1.1")))));
-    // RFC 9112, 3.2.2: the target counts, and Host is replaced.
+    // RFC 9112, 3.2.2: the target wins, and Host is replaced.
     for host in ["b.test", "nope.test", "A.TEST", "a.test:81", "127.0.0.1", "", "b.test,a.test", "user@b.test"] {
         cases.push(serve(
-            format!("Host {host:?} beside a target"),
+            format!("Host {host:?} with a full target"),
             format!("GET http://a.test/ HTTP/1.1\r\nHost: {host}\r\n\r\n"),
         ));
     }
-    cases.push(serve("no Host beside a target, in HTTP/1.0", "GET http://a.test/ HTTP/1.0\r\n\r\n"));
+    cases.push(serve("no Host with a full target, in HTTP/1.0", "GET http://a.test/ HTTP/1.0\r\n\r\n"));
     cases.push(refuse(
-        "two Hosts beside a target",
+        "two Hosts with a full target",
         "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nHost: a.test\r\n\r\n",
     ));
-    // A fragment is no part of a target (RFC 9112, 3.2): refused or left out.
+    // A fragment is not part of a target (RFC 9112, 3.2): the request is rejected, or the fragment dropped.
     for target in ["/#x", "/#", "/?x#y", "http://a.test/#x", "http://a.test#x", "/#/../x"] {
         let close = format!("GET {target} HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
         cases.push(case(target, close, Expected::Either));
     }
     for method in ["OPTIONS", "GET"] {
         let long = format!("/{}", "x".repeat(60_000));
-        cases.push(serve(format!("{method} of a long target"), line(&format!("{method} {long} HTTP/1.1"))));
+        cases.push(serve(format!("{method} with a long target"), line(&format!("{method} {long} HTTP/1.1"))));
         let longer = format!("/{}", "x".repeat(70_000));
-        cases.push(refuse(format!("{method} of too long a target"), line(&format!("{method} {longer} HTTP/1.1"))));
+        cases.push(refuse(format!("{method} with an overlong target"), line(&format!("{method} {longer} HTTP/1.1"))));
     }
     run(&cases);
 }

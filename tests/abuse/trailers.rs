@@ -1,4 +1,4 @@
-//! Trailers: fields that frame, route or speak for somebody have no business there (RFC 9110, 6.5.1).
+//! Trailers: headers that affect framing, routing or identity are not allowed there (RFC 9110, 6.5.1).
 
 use crate::{
     corpus::{Case, run, serve, start},
@@ -30,7 +30,7 @@ const FORBIDDEN: [&str; 20] = [
 ];
 
 #[test]
-fn of_requests() {
+fn forbidden_request_trailers_are_dropped() {
     let (program, backend) = start();
     let value = |name: &str| if name == "Transfer-Encoding" { "chunked" } else { "9" };
     for announced in [true, false] {
@@ -53,7 +53,7 @@ fn of_requests() {
         let frames = [h2::headers(1, &fields, false), h2::data(1, b"abc", false), h2::headers(1, &trailers, true)];
         client.send([h2::opening(), frames.concat()].concat());
         let answer = client.answer(1);
-        // RFC 9113, 8.2.2: fields of the connection make the request malformed.
+        // RFC 9113, 8.2.2: connection headers make the request malformed.
         let malformed = ["connection", "transfer-encoding", "te"].contains(&&*name);
         assert!(answer == h2::Answer::Status(200) || malformed, "{name}: {answer:?}");
     }
@@ -66,7 +66,7 @@ fn of_requests() {
 }
 
 #[test]
-fn of_responses() {
+fn forbidden_response_trailers_are_dropped() {
     let fields = FORBIDDEN.map(|name| format!("{name}: 9\r\n")).concat();
     let backend = Backend::start(move |connection| {
         while connection.request().is_some() {
@@ -86,11 +86,12 @@ fn of_responses() {
     client.send([h2::opening(), h2::headers(1, &h2::get("a.test", "/"), true)].concat());
     let frames = client.frames_until(h2::Frame::ends_stream);
     let last = frames.last().unwrap();
-    // One field, in letters or in Huffman codes: the values of the others would be longer than that.
+    // Only one header, as plain text or in Huffman coding: the values of the others would be longer.
     assert!(last.kind == h2::HEADERS && last.payload.len() < 16, "{last:?}");
 }
 
-/// For hyper trailers end with an empty line that has CRLF, and their last field is before the first that has LF alone.
+/// hyper reads trailers up to an empty line that ends in CRLF, but takes only those before the first empty line that
+/// ends in a bare LF.
 const SECTIONS: [&str; 5] = ["\n", "A: b\n\n", "A: b\n\r\n", "A: b\r\n\n", "A: b\r\n\r\n"];
 const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: a.test\r\n\r\n";
 
@@ -99,13 +100,13 @@ fn upload(path: &str, host: &str) -> String {
 }
 
 #[test]
-fn no_request_behind_them_is_served() {
+fn no_request_after_trailers_is_served() {
     let backend = Backend::answering("ok");
     let program = Start::new().route("a.test/served", &backend).route("b.test", &backend).run();
     for section in SECTIONS {
         for data in ["", "3\r\nabc\r\n"] {
             let behind = format!("{data}0\r\n{section}{HIDDEN}{HIDDEN}");
-            // A backend's answer, and one that is there at once.
+            // A response from the backend, and one that pmesh sends at once.
             for (path, status) in [("/served", 200), ("/nothing", 404)] {
                 let case = format!("{path} {behind:?}");
                 let mut client = Client::connect(program.http());
@@ -125,7 +126,7 @@ fn no_request_behind_them_is_served() {
 }
 
 #[test]
-fn no_request_behind_them_is_served_where_the_answer_came_before() {
+fn no_request_after_trailers_is_served_after_an_early_response() {
     for section in SECTIONS {
         let backend = Backend::start(|connection| {
             connection.head();
@@ -142,7 +143,7 @@ fn no_request_behind_them_is_served_where_the_answer_came_before() {
 }
 
 #[test]
-fn those_that_connection_names() {
+fn trailers_named_in_connection_are_dropped() {
     let backend = Backend::start(|connection| {
         while connection.request().is_some() {
             let head =
@@ -159,7 +160,7 @@ fn those_that_connection_names() {
 }
 
 #[test]
-fn spoilt_ones() {
+fn malformed_trailers_are_rejected() {
     let chunked = |trailers: &str| http2_corpus::http1(trailers);
     let mut cases: Vec<Case> = [
         "x",
@@ -180,6 +181,6 @@ fn spoilt_ones() {
     cases.push(serve("none", chunked("")));
     cases.push(serve("many", chunked(&(0..50).map(|number| format!("x-{number}: y\r\n")).collect::<String>())));
     cases.push(serve("one twice", chunked("x: y\r\nx: z\r\n")));
-    cases.push(crate::corpus::refuse("without end", chunked(&"x: y\r\n".repeat(50_000))));
+    cases.push(crate::corpus::refuse("endless", chunked(&"x: y\r\n".repeat(50_000))));
     run(&cases);
 }
