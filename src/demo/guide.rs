@@ -92,8 +92,7 @@ impl<'a> Guide<'a> {
         ]
     }
 
-    /// `curl`, with an option for the demo's host if that does not resolve to the listeners: curl takes it to be on
-    /// loopback.
+    /// `curl`, with an option to connect to the listeners if the demo's host does not resolve to them.
     fn curl(&self) -> String {
         match self.reached_at() {
             _ if self.is_found_by_name() => "curl".to_owned(),

@@ -91,7 +91,7 @@ impl Builder {
             }
         };
         let server = http_server(&settings);
-        // Other nodes forward what their clients sent, so every request that those accept must get through here.
+        // Other nodes forward what they have accepted from clients, with some headers added. All of it must fit here.
         let node_server = server.clone().max_head(settings.max_head.saturating_add(MORE_HEAD)).trusting();
         let number = previous.map_or(1, |previous| previous.number + 1);
         let since = SystemTime::now();

@@ -12,8 +12,8 @@ use tower::BoxError;
 /// The signals that the process handles from the moment this is created.
 ///
 /// SIGTERM, SIGINT and SIGQUIT shut the process down gracefully; a second one exits at once. SIGHUP reloads the
-/// configuration, and rereads certificates and the secret. SIGUSR1 and SIGUSR2 make other proxies reopen their logs. By
-/// default they would kill the process, so they are caught and ignored.
+/// configuration, and rereads certificates and the secret. SIGUSR1 and SIGUSR2, with which other proxies reopen their
+/// logs, would kill the process by default. Here they only log a warning.
 #[derive(Debug)]
 pub struct Signals {
     runtime: Runtime,

@@ -108,7 +108,7 @@ fn open(address: SocketAddr) -> io::Result<Socket> {
         // "::" accepts IPv4 clients as well, whatever the system's default.
         socket.set_only_v6(false)?;
     }
-    // Accepted connections inherit the following three options.
+    // Accepted connections inherit the next three options.
     #[cfg(target_os = "linux")]
     socket.set_tcp_notsent_lowat(UNSENT)?;
     socket.set_tcp_nodelay(true)?;
