@@ -63,7 +63,7 @@ fn unverified(settings: &Settings) -> impl Iterator<Item = String> {
     settings.routes.iter().filter(|route| route.endpoints().iter().any(Endpoint::is_tls)).filter_map(|route| {
         let AcceptedCertificates::Any(origin) = &route.tls.accepted else { return None };
         Some(format!(
-            "{origin}: the certificates of the upstreams of {} are not verified, so another server can pose as them; to \
+            "{origin}: certificates of the upstreams of {} are not verified, so another server can pose as them; to \
              accept certain certificates only, set tls.ca instead",
             route.name
         ))

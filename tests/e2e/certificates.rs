@@ -128,5 +128,5 @@ fn sighup_checks_the_files_at_once() {
     program.wait_for_line("now using the new certificate");
     assert_eq!(after.get(program.https(), "a.test", "a.test").status, 200);
     program.signal(Signal::SIGUSR1);
-    program.wait_for_line("SIGUSR1 and SIGUSR2 do nothing");
+    program.wait_for_line("SIGUSR1 and SIGUSR2 are ignored");
 }

@@ -59,7 +59,7 @@ fn lines_of_ping_acks(log: &str) -> usize {
     let before = program.log().iter().position(|line| line.contains("a.test/ -> ")).unwrap() + 1;
     program.signal(Signal::SIGTERM);
     program.wait();
-    let is_own = |line: &&String| !line.contains("stopp");
+    let is_own = |line: &&String| !line.contains("shutting down") && !line.contains("stopped");
     program.log()[before..].iter().filter(is_own).count()
 }
 
