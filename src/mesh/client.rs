@@ -48,8 +48,8 @@ impl NodeClient {
         self
     }
 
-    /// Requests `path`. Returns the response and how long it took, without connecting. There is no deadline: to give
-    /// up, drop the future, which closes the connection.
+    /// Requests `path`. Returns the response and how long it took, not counting the time to connect. There is no
+    /// deadline: to give up, drop the future, which closes the connection.
     ///
     /// # Errors
     ///

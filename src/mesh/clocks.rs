@@ -9,8 +9,7 @@ use std::{
 
 /// Minimum time between two warnings about one address.
 const PAUSE: Duration = Duration::from_secs(60);
-/// Maximum number of addresses to remember. When that many were warned about, new ones are not, until some are
-/// forgotten.
+/// Maximum number of addresses to remember. Beyond that, new ones get no warning until some are forgotten.
 const MOST: usize = 1024;
 
 /// Warns about nodes whose clocks are too far from ours, once in a while for each address, so that retries do not fill

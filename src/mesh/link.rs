@@ -10,7 +10,7 @@ use crate::telemetry::outages;
 /// The connections of one worker to one node, and its health as observed by requests.
 pub type Link = balance::Endpoint<Http2Pool<Dialer>>;
 
-/// The links of all workers to one node, each with its own slot. Clones share the links.
+/// The links to one node, with a slot for each worker. Clones share the slots.
 #[derive(Debug, Clone)]
 pub(super) struct Links {
     pub(super) of_workers: Arc<[OnceLock<Link>]>,

@@ -9,9 +9,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use pmesh_layers::{ResponseFuture, conn::ConnInfo, identity::NodeName};
 use tower::{BoxError, Layer, Service};
 
-/// Names the node that forwarded the request, for backends.
+/// For backends: the node that forwarded the request.
 const NODE: HeaderName = HeaderName::from_static("x-pmesh-node");
-/// Lists the nodes that the request passed through before the one that sends it, for other nodes.
+/// For other nodes: the nodes that the request passed through before the one that sends it.
 pub const THROUGH: HeaderName = HeaderName::from_static("x-pmesh-through");
 /// The prefix of both.
 pub const OWN_FIELDS: &str = "x-pmesh-";

@@ -76,7 +76,7 @@ impl Peer {
         (&self.name, &self.addresses, self.instance) == (&other.name, &other.addresses, other.instance)
     }
 
-    /// The successor of this value: `fresh`, with everything that is kept.
+    /// This node from now on: `fresh`, with the health and the connections that are kept.
     pub(super) fn next(self: &Arc<Self>, fresh: Self) -> Arc<Self> {
         let health = Arc::clone(&self.health);
         match (self.reconnects == fresh.reconnects, self.source == fresh.source) {

@@ -15,7 +15,10 @@ pub fn logged(endpoint: String, advice: Advice) -> Health {
         HealthChange::Failed { error, pause } => {
             logged = reason(error, cause);
             let (advice, pause) = (cause.and_then(|cause| advice(&endpoint, cause)), Seconds(*pause));
-            tracing::warn!(endpoint, %error, advice, "endpoint failed; backing off for {pause} if there are others");
+            tracing::warn!(
+                endpoint, %error, advice,
+                "endpoint failed; backing off for {pause} if there are other endpoints"
+            );
         }
         HealthChange::FailedAgain { error, failures, .. } if reason(error, cause) != logged => {
             logged = reason(error, cause);

@@ -40,7 +40,7 @@ fn cancelled_requests_do_not_affect_others() {
     let mut held = Client::connect(a.http());
     held.send("POST / HTTP/1.1\r\nHost: x.test\r\nContent-Length: 1\r\n\r\nx");
     arrivals.recv_timeout(PATIENCE).unwrap();
-    // More than b allows a client to cancel that is not a node.
+    // More requests than b would let an ordinary client cancel.
     for _ in 0..20 {
         let ask = |_| {
             let mut client = Client::connect(a.http());

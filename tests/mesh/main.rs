@@ -80,7 +80,7 @@ fn two() -> (Node, Node) {
     (Node::new("a"), Node::new("b"))
 }
 
-/// Polls a condition that nothing reports until it is true.
+/// Waits by polling, for conditions that nothing reports.
 #[track_caller]
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();

@@ -107,7 +107,7 @@ fn announcement(name: &str) -> Announcement {
     }
 }
 
-/// Puts an entry into the bucket that nobody renews.
+/// Puts an entry that nobody renews into the bucket.
 fn put(nats: &Nats, announcement: &Announcement, time: SystemTime, secret: &str) {
     let sealed = seal(secret).seal(announcement, time).unwrap();
     let key = announcement.node.to_string();
@@ -126,7 +126,7 @@ fn with_bucket(nats: &Nats, work: impl AsyncFnOnce(jetstream::Context, Store)) {
     });
 }
 
-/// Polls a condition that no other thread reports until it is true.
+/// Waits by polling, for conditions that no other thread reports.
 #[track_caller]
 fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();

@@ -1,4 +1,4 @@
-//! What is known of the registry, across connections to it.
+//! What this node knows from the registry, kept across connections to it.
 
 use std::{
     sync::{
@@ -15,7 +15,7 @@ use tower::BoxError;
 use super::{RegistryOptions, RegistryView, complaints::Complaints, roster::Heard, roster::Roster, status::Standing};
 use crate::mesh::{Announcement, Instance, Peers};
 
-/// What is known of the registry, connected or not.
+/// What this node knows from the registry, connected or not.
 pub(super) struct Keeper {
     pub(super) options: RegistryOptions,
     pub(super) own: watch::Receiver<Option<Announcement>>,

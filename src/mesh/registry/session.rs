@@ -23,7 +23,7 @@ use crate::{settings::Login, telemetry::causes::with_causes};
 
 /// How long NATS can take to respond.
 const ANSWER: Duration = Duration::from_secs(5);
-/// How long saying goodbye on shutdown can take.
+/// How long leaving the registry on shutdown can take.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// A connection without traffic for twice this long counts as lost.
 const PING: Duration = Duration::from_secs(10);
