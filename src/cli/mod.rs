@@ -29,8 +29,8 @@ const AFTER_DEMO: &str = "\
 If only one of --http and --https is given, the demo does not open the other port.";
 
 const AFTER_RELOAD: &str = "\
-The node keeps the flags and variables that it was started with. If anything is wrong, nothing changes: the error is
-printed, and the exit code is 1.";
+The node keeps the flags and variables that it was started with. If anything is wrong, nothing changes: the \
+error is printed, and the exit code is 1.";
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,7 +198,7 @@ fn definition() -> clap::Command {
         )
         .subcommand(
             clap::Command::new("schema")
-                .about("Prints a JSON Schema, with which editors complete and check the configuration file"),
+                .about("Prints a JSON Schema of the configuration file, with which editors complete and check it"),
         )
         .subcommand(
             clap::Command::new("ca")
@@ -244,8 +244,8 @@ fn secret_definition() -> clap::Command {
         .subcommand(clap::Command::new("fingerprint").about("Prints a fingerprint that does not reveal the secret"))
         .subcommand(
             clap::Command::new("set")
-                .about("Reads a secret of 64 hexadecimal digits from standard input and stores it in this home")
-                .arg(file(FILE, "Reads the secret from this file"))
+                .about("Stores a secret of 64 hexadecimal digits from standard input in the home folder")
+                .arg(file(FILE, "Reads the secret from this file instead"))
                 .arg(switch(FORCE, "Replaces an existing secret")),
         )
         .subcommand(

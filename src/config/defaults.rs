@@ -28,8 +28,8 @@ impl Defaults {
         Self { values: Vec::new(), system_file: None, alternatives: &[] }
     }
 
-    /// The defaults of `pmesh demo`: ports that need no privileges, for clients on this machine only. Reads no file unless
-    /// the user names one, so that the demo opens no other ports and binds no other addresses.
+    /// The defaults of `pmesh demo`: ports that need no privileges, for clients on this machine only. Reads no file
+    /// unless the user names one, so that the demo opens no other ports and binds no other addresses.
     pub fn demo() -> Self {
         let values = SETTINGS.iter().filter_map(|setting| match setting.demo? {
             Fallback::Value(text) => Some((setting.key, text.to_owned())),

@@ -72,8 +72,9 @@ impl Environment {
     }
 }
 
-/// Kubernetes sets such variables in each pod for every Service whose name begins with "pmesh", as Docker did for links:
-/// `PMESH_SERVICE_HOST`, `PMESH_WEB_SERVICE_PORT_HTTP`, `PMESH_WEB_PORT_80_TCP_ADDR`, `PMESH_WEB_PORT=tcp://…`.
+/// Whether Kubernetes has set this variable. In each pod, it sets these for every Service whose name begins with
+/// "pmesh", as Docker did for links: `PMESH_SERVICE_HOST`, `PMESH_WEB_SERVICE_PORT_HTTP`, `PMESH_WEB_PORT_80_TCP_ADDR`,
+/// `PMESH_WEB_PORT=tcp://…`.
 fn is_from_kubernetes(name: &str, value: &OsStr) -> bool {
     let is_url = value.to_str().is_some_and(|value| value.starts_with("tcp://") || value.starts_with("udp://"));
     let for_a_port = |name: &str| {

@@ -64,7 +64,7 @@ impl Files {
         Self { main, included: Vec::new(), values, parts }
     }
 
-    /// Adds an included file: appends lists and merges tables. Reports keys of a table that another file has already set.
+    /// Adds an included file: appends lists, merges tables, and reports keys of a table that another file also sets.
     pub(super) fn add(&mut self, mut file: ConfigFile, problems: &mut Problems) {
         let id = Some(self.included.len());
         let values = file.take_values();

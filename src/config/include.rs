@@ -60,8 +60,8 @@ impl Include {
         Self { main: main.path().to_owned(), entries }
     }
 
-    /// Reads all included files, and adds their contents to those of the main file. Reports files that cannot be read and
-    /// then returns `false`: without them, values cannot be validated.
+    /// Reads all included files, and adds their contents to those of the main file. Reports files that cannot be read
+    /// and then returns `false`: without them, values cannot be validated.
     pub(super) fn read_into(&self, files: &mut Files, environment: &Environment, problems: &mut Problems) -> bool {
         let mut is_complete = true;
         for (path, place) in self.find(problems) {

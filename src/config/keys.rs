@@ -30,18 +30,31 @@ pub(crate) const CERTIFICATE: &[Key] = &[
 pub(crate) const LISTENER: &[Key] = &[
     Key::inner("port", Shape::One(Kind::Port), "The port: a number, 0 to let the kernel pick one, or \"off\"")
         .required(),
-    Key::inner("tls", SWITCH, "Whether clients use TLS"),
+    Key::inner("tls", SWITCH, "Whether clients use TLS; default: false"),
     Key::inner("bind", Shape::OneOrMore(Kind::Text("IP")), "Addresses to listen on; default: the top-level `bind`"),
     Key::inner("h2c", Shape::One(Kind::Choice(&["off", "silent", "open"])), "HTTP/2 without TLS, as in http_h2c"),
 ];
 
 /// The keys of `tls`.
 pub(crate) const TLS: &[Key] = &[
-    Key::inner("ca", FILE, "The authority that issued the upstreams' certificates, or the upstream's own, in PEM"),
-    Key::inner("server_name", text("NAME"), "The name or address that the upstreams' certificates must be valid for"),
+    Key::inner(
+        "ca",
+        FILE,
+        "The authority for the upstreams' certificates, or an upstream's self-signed certificate, in PEM; default: the \
+         system's authorities",
+    ),
+    Key::inner(
+        "server_name",
+        text("NAME"),
+        "The name or address that the upstreams' certificates must be valid for; default: the host of each upstream",
+    ),
     Key::inner("cert", FILE, "The certificate that pmesh presents to the upstreams, in PEM"),
     Key::inner("key", FILE, "The private key of that certificate, in PEM"),
-    Key::inner("skip_verify", SWITCH, "Whether to accept any certificate from the upstreams, which is insecure"),
+    Key::inner(
+        "skip_verify",
+        SWITCH,
+        "Whether to accept any certificate from the upstreams, which is insecure; default: false",
+    ),
 ];
 
 /// The keys of `match`.
@@ -49,12 +62,12 @@ pub(crate) const MATCH: &[Key] = &[
     Key::inner(
         "headers",
         Shape::Named(&Shape::Either(&[text("VALUE"), SWITCH])),
-        "Headers that the request must have, each with its value, which can begin or end with *, or with true for any value",
+        "Headers that the request must have; a value can begin or end with *, and true matches any value",
     ),
     Key::inner(
         "query",
         Shape::Named(&Shape::Either(&[text("VALUE"), SWITCH])),
-        "Query parameters that the request must have, each with its value, which can begin or end with *, or with true for any value",
+        "Query parameters that the request must have; a value can begin or end with *, and true matches any value",
     ),
     Key::inner(
         "clients",
@@ -92,7 +105,7 @@ pub(crate) const RESPOND: &[Key] = &[
 
 /// The keys of `hsts`.
 pub(crate) const HSTS: &[Key] = &[
-    Key::inner("max_age", MAX_AGE, "How long browsers use https only"),
+    Key::inner("max_age", MAX_AGE, "How long browsers must use https only"),
     Key::inner("include_subdomains", SWITCH, "Whether this applies to all names below the host, too"),
     Key::inner("preload", SWITCH, "Whether browsers may put the host on their preload lists"),
 ];
@@ -104,23 +117,26 @@ macro_rules! route_keys {
     ($($more:expr),* $(,)?) => {
         &[
             Key::new("name", Role::Own, text("NAME"), "The name of the route in logs and reports; default: host and path"),
-            Key::new("host", Role::Match, texts("HOST"), "A name, *.example.com for all names below it, or a list").required(),
+            Key::new("host", Role::Match, texts("HOST"),
+                "A name, or *.example.com for all names below example.com, or a list").required(),
             Key::new("path", Role::Match, texts("PATH"), "The exact path, or a list"),
             Key::new("prefix", Role::Match, texts("PREFIX"),
-                "What the path must start with, in whole segments, or a list; default: /"),
+                "The prefix that the path must have, in whole segments, or a list; default: /"),
             Key::new("path_regex", Role::Match, text("REGEX"),
                 "A regular expression that the path must match; with prefix, only for paths below it"),
-            Key::new("methods", Role::Match, Shape::OneOrMore(Kind::Method), "The methods of the request; GET includes HEAD; default: all"),
+            Key::new("methods", Role::Match, Shape::OneOrMore(Kind::Method),
+                "The methods of the request; GET includes HEAD; default: all"),
             Key::new("match", Role::Match, Shape::Table(MATCH), "Further conditions on the request"),
             Key::new("listeners", Role::Setting, texts("NAME"), "The listeners that serve it; default: http and https"),
 
             Key::new("upstream", Role::Answer, texts("ADDRESS"),
                 "Where requests go: name:port, address:port, https://name, h2c://name:port, h2://name, \
                  unix:/run/app.sock, mesh://node, or a list"),
-            Key::new("redirect", Role::Answer, Shape::Either(&[text("URL"), Shape::Table(REDIRECT)]), "Redirects to this target"),
+            Key::new("redirect", Role::Answer, Shape::Either(&[text("URL"), Shape::Table(REDIRECT)]),
+                "The target of a redirect, or a table with target and status"),
             Key::new("respond", Role::Answer,
                 Shape::Either(&[STATUS, Shape::One(Kind::Choice(&["silence"])), Shape::Table(RESPOND)]),
-                "Responds with a status, or with silence: the connection is closed without a byte"),
+                "A fixed response: a status, a table, or \"silence\", which closes the connection without sending a byte"),
             Key::planned("files"),
 
             Key::planned("allow"),
@@ -133,12 +149,13 @@ macro_rules! route_keys {
             Key::planned("forward_auth"),
             Key::planned("jwt"),
             Key::upstream("strip_prefix", SWITCH,
-                "Whether to remove the prefix from the path that the upstream sees, and send X-Forwarded-Prefix"),
+                "Whether to remove the prefix from the path before the request is forwarded, and send it in \
+                 X-Forwarded-Prefix"),
             Key::planned("rewrite"),
             Key::planned("add_prefix"),
             Key::planned("request_headers"),
             Key::planned("response_headers"),
-            Key::new("redirect_https", Role::Setting, SWITCH, "Whether requests without TLS are redirected to https"),
+            Key::new("redirect_https", Role::Setting, SWITCH, "Whether to redirect requests without TLS to https"),
             Key::new("hsts", Role::Setting, Shape::Either(&[MAX_AGE, Shape::Table(HSTS)]),
                 "How long browsers must use https only (Strict-Transport-Security)"),
             Key::planned("error_pages"),
@@ -147,10 +164,12 @@ macro_rules! route_keys {
             Key::planned("mirror"),
 
             Key::new("allow_ambiguous_paths", Role::Setting, SWITCH,
-                "Whether to forward paths that the upstream may read as a path of another route, such as //admin"),
-            Key::upstream("host_header", text("HOST"), "The Host header that the upstream gets; default: the client's"),
+                "Whether to forward ambiguous paths, which a backend may read as the path of another route, such as \
+                 //admin"),
+            Key::upstream("host_header", text("HOST"), "The Host header that the backend gets; default: the client's"),
             Key::upstream("tls", Shape::Table(TLS), "TLS settings for connections to the upstreams"),
-            Key::upstream("connect_timeout", DURATION, "How long a request may spend connecting, counting all endpoints it tries"),
+            Key::upstream("connect_timeout", DURATION,
+                "How long a request may spend connecting, counting all endpoints it tries"),
             Key::upstream("response_timeout", DURATION, RESPONSE_TIMEOUT),
             Key::upstream("stall_timeout", DURATION,
                 "How long a request may go without progress in either direction once its response has begun"),

@@ -35,7 +35,7 @@ pub enum Kind {
     Method,
     /// A filter for the log.
     Filter,
-    /// Text, with its name in the help.
+    /// Text, with its placeholder in the help.
     Text(&'static str),
     /// IP addresses.
     Addresses,

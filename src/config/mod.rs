@@ -1,9 +1,9 @@
 //! Reads settings from flags, the environment, files and defaults, and merges them.
 //!
 //! Flags win over the environment, the environment over the file, and the file over the defaults. A list replaces the
-//! list of a weaker source as a whole. Each value knows where it is set, so that errors can name the flag, the variable,
-//! or the line of the file. [`settings`](crate::settings) parses the values one by one instead of through a serde struct,
-//! because serde stops at the first error and users want to see all of them.
+//! list of a weaker source as a whole. Each value knows where it is set, so that errors can name the flag, the
+//! variable, or the line of the file. [`settings`](crate::settings) parses the values one by one instead of through a
+//! serde struct, because serde stops at the first error and users want to see all of them.
 //!
 //! Strings in the file can refer to the environment. These references are recorded: errors name the variable, and never
 //! show its value.

@@ -9,12 +9,12 @@ use super::environment::Environment;
 /// Keys and indexes that lead to a value.
 type Path = Vec<String>;
 
-/// The strings of a file that refer to the environment, each with its references: `${NAME}`, or `the default of ${NAME}`.
+/// The strings of a file that refer to the environment, each with its sources: `${NAME}`, or `the default of ${NAME}`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct References(BTreeMap<Path, Vec<String>>);
 
 impl References {
-    /// Replaces all references with the values of their variables. Calls `report` for each invalid string, with its path.
+    /// Replaces all references with their values. Calls `report` for each invalid string, with its path.
     pub(super) fn expand(
         values: &mut Dict,
         environment: &Environment,
@@ -30,8 +30,8 @@ impl References {
         self.0.get(path).map(|sources| sources.join(", "))
     }
 
-    /// The references in the value at `path` and in all values inside it. The children of a route do not count: they are
-    /// looked up by their own paths.
+    /// The references in the value at `path` and in all values inside it. The children of a route do not count: they
+    /// are looked up by their own paths.
     pub(super) fn inside(&self, path: &[String]) -> Option<String> {
         let inside = self.0.range(path.to_vec()..).take_while(|(other, _)| other.starts_with(path));
         let inside = inside.filter(|(other, _)| other.get(path.len()).is_none_or(|key| key != "routes"));

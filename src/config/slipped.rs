@@ -1,4 +1,4 @@
-//! Finds top-level settings that may have slipped into a route, because TOML treats every key below a table as part of it.
+//! Finds top-level settings that may have slipped into a route: TOML treats every key below a table as part of it.
 
 use toml_edit::TableLike;
 

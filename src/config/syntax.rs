@@ -22,7 +22,7 @@ pub(super) fn advice(line: &str) -> String {
     String::new()
 }
 
-/// Corrects an invalid line: writes an equals sign, quotes around text, `true` in lower case, and nothing after the value.
+/// Corrects an invalid line: adds an equals sign and quotes, lower-cases `True`, and removes what follows the value.
 fn valid_instead(line: &str) -> Option<String> {
     let is_valid = |line: &str| Document::parse(line).is_ok();
     let (key, value) = line.split_once(['=', ':'])?;

@@ -148,7 +148,7 @@ pub const SETTINGS: &[Setting] = &[
         "Port for other nodes, which must prove that they know the secret")
         .in_demo(Fallback::Value("off")),
     Setting::new(LISTENERS, "bind", "bind", "PMESH_BIND", Kind::Addresses, Fallback::Value("0.0.0.0"),
-        "Addresses to listen on, for all ports; 0.0.0.0 means all IPv4 addresses, :: all addresses of either kind")
+        "Addresses to listen on, for all ports; 0.0.0.0 means all IPv4 addresses, :: all IPv4 and IPv6 addresses")
         .in_demo(Fallback::Value("127.0.0.1")),
     Setting::new(LISTENERS, "http_h2c", "http-h2c", "PMESH_HTTP_H2C", Kind::Choice(&["off", "silent", "open"]),
         Fallback::Value("off"),
@@ -180,7 +180,7 @@ pub const SETTINGS: &[Setting] = &[
         "Source addresses for connections to loopback upstreams, used in turn"),
     Setting::new(UPSTREAMS, "subnet_service", "subnet-service", "PMESH_SUBNET_SERVICE", Kind::Subnet,
         Fallback::Value("127.1.0.0/16"),
-        "Addresses for local services"),
+        "Addresses for local services; must not overlap subnet_dialer"),
     Setting::new(UPSTREAMS, "source_addresses", "source-addresses", "PMESH_SOURCE_ADDRESSES", Kind::Addresses, NONE,
         "Source addresses for connections to all other upstreams, used in turn; if there are none, the kernel picks one"),
     Setting::new(UPSTREAMS, "connect_timeout", "connect-timeout", "PMESH_CONNECT_TIMEOUT", Kind::Duration,
@@ -283,7 +283,7 @@ pub const SETTINGS: &[Setting] = &[
         .needs_restart(),
     Setting::new(NODES, "mesh_ca", "mesh-ca", "PMESH_MESH_CA", Kind::File,
         Fallback::Described("derived from the secret"),
-        "Authority that issued the certificates of all nodes, in PEM; needs mesh_cert and mesh_key")
+        "Authority that issued the certificates of all nodes, in PEM; requires mesh_cert and mesh_key")
         .needs_restart(),
     Setting::new(NODES, "mesh_cert", "mesh-cert", "PMESH_MESH_CERT", Kind::File,
         Fallback::Described("issued by the node itself"),

@@ -62,8 +62,8 @@ impl Values {
         SETTINGS.iter().filter_map(change).collect()
     }
 
-    /// Returns the values that are in use after a reload from `self` to `after`. Settings that need a restart keep their
-    /// value.
+    /// Returns the values that are in use after a reload from `self` to `after`. Settings that need a restart keep
+    /// their value.
     #[must_use]
     pub fn in_use_after(&self, mut after: Self) -> Self {
         for setting in SETTINGS.iter().filter(|setting| setting.needs_restart) {

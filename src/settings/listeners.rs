@@ -69,8 +69,8 @@ impl Settings {
         self.named_listeners.iter().find(|named| named.listener == *listener)
     }
 
-    /// The address at which other nodes reach this one: `mesh_advertise`, or else the first address of the internal listener
-    /// that is not a wildcard, preferably not a loopback address. `None` if other nodes cannot reach this one.
+    /// The address at which other nodes reach this one: `mesh_advertise`, or else the first address of the internal
+    /// listener that is not a wildcard, preferably not a loopback address. `None` if other nodes cannot reach this one.
     pub fn advertised(&self) -> Option<HostPort> {
         if self.internal == Port::Off {
             return None;

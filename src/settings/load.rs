@@ -54,13 +54,13 @@ impl Source {
 const TO_ASK: &[&str] = &["home", "admin", "secret_file", "node", "mesh_ca", "mesh_cert", "mesh_key"];
 
 impl Source {
-    /// Loads the settings that commands need to ask the running node. All other settings in the file are ignored: the node
-    /// may run with an older version of the file, and the present one may be invalid.
+    /// Loads the settings that commands need to ask the running node. All other settings in the file are ignored: the
+    /// node may run with an older version of the file, and the present one may be invalid.
     ///
     /// # Errors
     ///
-    /// Fails like [`load`](Self::load), but of the settings in the file only these are checked. A file that cannot be read
-    /// is ignored.
+    /// Fails like [`load`](Self::load), but of the settings in the file only these are checked. A file that cannot be
+    /// read is ignored.
     pub fn load_to_ask(&self) -> Result<Settings, Error> {
         let Raw { merged, secret, mut problems, .. } = self.read_only(TO_ASK)?;
         let settings = Settings::read(&merged, secret, &mut problems);

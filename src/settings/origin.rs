@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::config::Node;
 
-/// The place where the user set something, for error messages. All origins are equal, because a value that has only moved to
+/// The place where the user set something, for error messages. All origins are equal: a value that only moves to
 /// another line has not changed.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {

@@ -81,8 +81,8 @@ impl Settings {
     }
 }
 
-/// Reads the home folder. If it is not known, that is an error only if the secret would have to be there. Code that needs
-/// the folder for something else reports it then.
+/// Reads the home folder. If it is not known, that is an error only if the secret would have to be there. Code that
+/// needs the folder for something else reports it then.
 fn home(merged: &Merged, has_secret: bool, problems: &mut Problems) -> PathBuf {
     let Some(node) = merged.node("home") else { return PathBuf::new() };
     match node.value.as_str() {

@@ -52,7 +52,8 @@ impl FromStr for RegistryServers {
                 None if index > 0 => tls,
                 _ => return Err(InvalidRegistry::Scheme),
             };
-            // From the right: a password may contain an @ that should have been escaped, and must not appear in an error.
+            // From the right: a password may contain an @ that should have been escaped, and must not appear in an
+            // error.
             let (user, address) = rest.rsplit_once('@').map_or((None, rest), |(user, address)| (Some(user), address));
             if let Some(user) = user {
                 let own = Login::parse(user)?;

@@ -3,7 +3,8 @@
 use super::Settings;
 
 impl Settings {
-    /// Resets all settings that only change on a restart to the values in `running`, with which the process was started.
+    /// Resets all settings that only change on a restart to the values in `running`, with which the process was
+    /// started.
     pub fn keep_from_start(&mut self, running: &Self) {
         self.home.clone_from(&running.home);
         self.secret.clone_from(&running.secret);

@@ -25,8 +25,8 @@ impl Route {
 impl Settings {
     /// Returns the places that a listener serves, in the order of the routes.
     ///
-    /// The internal listener serves everything: if several listeners have routes for the same host and path, `https` wins
-    /// over `http`, and `http` over the named listeners.
+    /// The internal listener serves everything: if several listeners have routes for the same host and path, `https`
+    /// wins over `http`, and `http` over the named listeners.
     pub fn served(&self, listener: &Listener) -> Vec<ServedPlace<'_>> {
         match listener {
             Listener::Internal => self.served_to_nodes(),
@@ -46,7 +46,8 @@ impl Settings {
         if rest.is_empty() {
             return all;
         }
-        // Compare only host and path: a request that https rejects because of its method must not reach a route of http.
+        // Compare only host and path: a request that https rejects because of its method must not reach a route of
+        // http.
         let path_of = |served: &ServedPlace<'a>| (served.place.host, served.place.path);
         let mut taken: HashSet<_> = all.iter().map(path_of).collect();
         for listener in self.all_listeners() {

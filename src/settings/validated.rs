@@ -35,7 +35,8 @@ pub struct Settings {
     pub source_addresses: Vec<IpAddr>,
     /// How long a request may spend connecting, counting all endpoints it tries. The default for routes.
     pub connect_timeout: Duration,
-    /// How long a request may wait for the head of its response, counting all endpoints it tries. The default for routes.
+    /// How long a request may wait for the head of its response, counting all endpoints it tries. The default for
+    /// routes.
     pub response_timeout: Duration,
     /// How long an idle connection to an upstream is kept.
     pub pool_idle_timeout: Duration,
@@ -50,13 +51,14 @@ pub struct Settings {
     /// How long the head of a request may take, from its first byte to its last. For the first request on `http`,
     /// `silence_deadline` applies instead.
     pub head_timeout: Duration,
-    /// How long a request may go without progress in either direction once its response has begun. The default for routes.
+    /// How long a request may go without progress in either direction once its response has begun. The default for
+    /// routes.
     pub stall_timeout: Duration,
     /// Minimum rate of a request body in bytes per second until the response begins; 0: none.
     pub body_min_rate: u64,
     /// How long a tunnel, an event stream or a gRPC stream may be idle in both directions. The default for routes.
     pub stream_timeout: Duration,
-    /// Maximum number of client connections, at least 1; `None`: as many as the limit of open files allows.
+    /// Maximum number of client connections, at least 1; `None`: half the limit of open files.
     pub max_connections: Option<usize>,
     /// Maximum number of connections from one client; 0: no limit.
     pub max_connections_per_client: usize,

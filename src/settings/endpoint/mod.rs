@@ -17,8 +17,8 @@ pub use self::host_port::HostPort;
 ///
 /// It is written as one of these:
 ///
-/// - `127.0.0.1:9001`, `[::1]:9001` or `name:8080`, optionally with a scheme: `http://`, `https://`, `h2c://` or `h2://`.
-///   With a scheme, the port is optional; the default is 443 for TLS and 80 otherwise.
+/// - `127.0.0.1:9001`, `[::1]:9001` or `name:8080`, optionally with a scheme: `http://`, `https://`, `h2c://` or
+///   `h2://`. With a scheme, the port is optional: the default is 443 for TLS and 80 otherwise.
 /// - `unix:/run/app.sock`, the path of a Unix socket.
 /// - `mesh://NODE`, another node, or `mesh://*`, all nodes that serve the host and the path of the request.
 ///

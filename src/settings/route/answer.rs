@@ -15,7 +15,7 @@ pub enum Answer {
     Upstream(Vec<Endpoint>),
     /// With a redirect.
     Redirect(Redirection),
-    /// With a fixed response, or none.
+    /// With a fixed response, or silence.
     Respond(Respond),
 }
 
@@ -40,7 +40,7 @@ pub(super) fn keys() -> Vec<&'static str> {
     ROUTE_KEYS.iter().filter(|key| key.role == Role::Answer).map(|key| key.name).collect()
 }
 
-/// Reads the answer of a route. Returns `None` if there is none or if it is invalid, and reports that. A route with children
+/// Reads the answer of a route. Returns `None` if it is missing or invalid, and reports that. A route with children
 /// needs no answer.
 pub(super) fn read(scope: &Scope<'_>, has_children: bool, problems: &mut Problems) -> Option<Answer> {
     let known = keys();

@@ -31,8 +31,8 @@ pub(super) fn patterns(scope: &Scope<'_>, problems: &mut Problems) -> Vec<HostPa
     patterns
 }
 
-/// Keys that replace each other: a table that has one of them inherits none of them. The exception is a table that only has
-/// `path_regex`: it keeps the inherited prefix.
+/// Keys that replace each other: a table that has one of them inherits none of them. But a table that only has
+/// `path_regex` keeps the inherited prefix.
 pub(super) const PATHS: [&str; 3] = ["path", "prefix", "path_regex"];
 
 /// Reads the paths of a route. Returns `None` if they are invalid, and reports that. See [`PATHS`] for inheritance.

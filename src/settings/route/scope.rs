@@ -6,8 +6,8 @@ use crate::config::{Merged, Node, Problems};
 
 /// A table, followed by the tables that it inherits from: for a route, its parent, if it has one, and `[defaults]`.
 ///
-/// Nearer tables win: scalars and lists replace inherited ones, tables are merged by key, and `false` removes an inherited
-/// value.
+/// Nearer tables win: scalars and lists replace inherited ones, tables are merged by key, and `false` removes an
+/// inherited value.
 #[derive(Debug, Clone)]
 pub(in crate::settings) struct Scope<'a>(Vec<Node<'a>>);
 
