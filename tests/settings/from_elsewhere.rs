@@ -39,14 +39,13 @@ fn each_setting_in_the_tables_is_valid() {
 
 #[test]
 fn keys_that_are_called_planned_are_planned() {
-    let keys_after = |start: &str| {
-        let rest = MIGRATING.split_once(start).expect("a list of keys").1;
-        let list = rest.split("\n- ").next().unwrap_or(rest).split("\n\n").next().unwrap_or(rest);
-        list.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
-    };
+    let list = MIGRATING.split_once("\nin a route:").expect("a list of keys").1;
+    let list = list.split_once("\n```").expect("its end").0;
+    let (in_route, at_root) = list.split_once("\nat the top:").expect("two lists");
+    let keys = |list: &'static str| list.split(',').map(str::trim);
     let route = "[[routes]]\nhost = \"example.com\"\nupstream = \"127.0.0.1:3000\"\n";
-    let in_route = keys_after("- in a route:").into_iter().map(|key| (format!("{route}{key} = true"), key));
-    let at_root = keys_after("- at the top:").into_iter().map(|key| (format!("{key} = true\n{route}"), key));
+    let in_route = keys(in_route).map(|key| (format!("{route}{key} = true"), key));
+    let at_root = keys(at_root).map(|key| (format!("{key} = true\n{route}"), key));
     let files: Vec<_> = in_route.chain(at_root).collect();
     assert_eq!(files.len(), 23);
     for (file, key) in files {
