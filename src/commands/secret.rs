@@ -44,7 +44,7 @@ pub fn secret(settings: &Settings, command: &SecretCommand) -> Result<String, Bo
             };
             rotate(&settings.home, &new)?;
             Ok(format!(
-                "rotation started: the old secret is still accepted until you finish it\n{}\
+                "rotation started: the old secret is still accepted until you finish the rotation\n{}\
                  send the new secret to each other node: pmesh secret show | ssh NODE pmesh secret rotate --set -\n\
                  give clients the new authority: pmesh ca --next\n\
                  once all of them have it, run on each node: pmesh secret rotate --finish\n",

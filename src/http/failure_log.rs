@@ -65,7 +65,7 @@ pin_project! {
     }
 }
 
-/// The parts of the request that a log line has. To keep them costs two reference counts.
+/// The parts of the request that appear in a log line. Keeping them costs two reference counts.
 #[derive(Debug)]
 struct Asked {
     host: Option<HostName>,

@@ -68,7 +68,7 @@ pub fn run(cases: &[Case]) {
     for case in cases {
         for later in [false, true] {
             let mut client = Client::connect(program.http());
-            // A connection that neither responds nor ends fails without delaying all the others.
+            // If a connection hangs, its case fails without delaying all the others.
             client.stream.set_read_timeout(Some(GIVE_UP)).unwrap();
             if later {
                 assert_eq!(client.get("a.test", "/first").text(), "/first");

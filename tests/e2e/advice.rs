@@ -139,7 +139,7 @@ fn a_port_with_another_protocol_gets_advice() {
     for (scheme, backend, what, advice) in [
         ("https://", &plain, "does not speak TLS", "for a port without TLS, write http:// or h2c://"),
         ("h2c://", &plain, "does not speak HTTP/2", "the upstream speaks HTTP/1.1: write http://"),
-        ("", &alert, "is not an HTTP/1.1 response", "if that port speaks TLS, write https://"),
+        ("", &alert, "did not send an HTTP/1.1 response", "if that port speaks TLS, write https://"),
         ("", &closing, "broke off before it responded", "if that port speaks TLS, write https://"),
         ("h2c://", &alert, "does not speak HTTP/2", "the upstream speaks TLS: write h2://"),
     ] {

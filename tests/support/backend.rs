@@ -168,7 +168,7 @@ impl Connection {
         }
     }
 
-    /// Errors are ignored, because the other side may be gone. The test sees there what arrived.
+    /// Sends `bytes`. Errors are ignored, because the other side may be gone; the test checks there what arrived.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.try_send(bytes);
     }
@@ -227,7 +227,7 @@ impl Write for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // Before the record says that it has ended. A reset needs only the close.
+        // First, so that the other side sees the end before `ended` is set. For a reset, closing is enough.
         if !self.reset {
             let _ = self.stream.shutdown(Shutdown::Both);
         }

@@ -30,7 +30,7 @@ pub struct Start {
     http: u16,
     bind: String,
     environment: Vec<(&'static str, String)>,
-    /// A command that runs the program, which is appended to it with its arguments.
+    /// A command that runs the program. The program and its arguments are appended to it.
     runner: Vec<&'static str>,
 }
 
@@ -56,7 +56,7 @@ impl Start {
         Self { bind: address.to_owned(), ..self }
     }
 
-    /// Matters for what each worker has for itself, such as its connections to backends.
+    /// Sets the number of workers, each of which has its own connections to backends.
     pub fn workers(self, workers: u8) -> Self {
         Self { workers, ..self }
     }
@@ -92,7 +92,7 @@ impl Start {
         self.home.path()
     }
 
-    /// Whether the file sets `key`. Then there is no flag for it, so that a reload can change it.
+    /// Whether the file sets `key`. If so, no flag is passed, so that a reload can change it.
     fn is_in_file(&self, key: &str) -> bool {
         let text = std::fs::read_to_string(self.home.path().join("config.toml")).unwrap_or_default();
         text.lines().any(|line| line.starts_with(&format!("{key} = ")))
