@@ -118,7 +118,7 @@ impl Parse for IpAddr {
         let text = text(value)?;
         text.parse().map_err(|_| match text {
             "localhost" => Some("write 127.0.0.1, or ::1".into()),
-            "*" => Some("write 0.0.0.0, or :: for IPv6".into()),
+            "*" => Some("write 0.0.0.0, or :: for IPv4 and IPv6".into()),
             _ => {
                 let bare = text.trim_start_matches('[').trim_end_matches(']');
                 bare.parse::<Self>().ok().map(|address| format!("write {address}"))

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_match_files_below_a_folder_whose_name_is_literal() {
+    fn special_characters_in_the_name_of_the_folder_are_literal() {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path().join("[a]*");
         fs::create_dir_all(folder.join("b")).expect("a folder");

@@ -180,7 +180,7 @@ pub const SETTINGS: &[Setting] = &[
         "Source addresses for connections to loopback upstreams, used in turn"),
     Setting::new(UPSTREAMS, "subnet_service", "subnet-service", "PMESH_SUBNET_SERVICE", Kind::Subnet,
         Fallback::Value("127.1.0.0/16"),
-        "Addresses for local services; must not overlap subnet_dialer"),
+        "Addresses for local services, such as the backend of `pmesh demo`; must not overlap subnet_dialer"),
     Setting::new(UPSTREAMS, "source_addresses", "source-addresses", "PMESH_SOURCE_ADDRESSES", Kind::Addresses, NONE,
         "Source addresses for connections to all other upstreams, used in turn; if there are none, the kernel picks one"),
     Setting::new(UPSTREAMS, "connect_timeout", "connect-timeout", "PMESH_CONNECT_TIMEOUT", Kind::Duration,

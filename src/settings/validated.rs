@@ -29,7 +29,7 @@ pub struct Settings {
     /// Source addresses for connections to loopback upstreams. Valid as a
     /// [`SourceSubnet`](pmesh_layers::connect::SourceSubnet).
     pub subnet_dialer: Ipv4Net,
-    /// Addresses for local services. Does not overlap `subnet_dialer`.
+    /// Addresses for local services, such as the backend of the demo. Does not overlap `subnet_dialer`.
     pub subnet_service: Ipv4Net,
     /// Source addresses for connections to other upstreams. If this is empty, the kernel picks one.
     pub source_addresses: Vec<IpAddr>,

@@ -56,7 +56,7 @@ fn json(item: &Item) -> Value {
 }
 
 #[test]
-fn config_toml_is_valid_with_and_without_its_comments_removed() {
+fn config_toml_is_valid_as_it_is_and_uncommented() {
     let schema = Schema::new();
     schema.assert_valid("config.toml", example_file::EXAMPLE);
     schema.assert_valid("all of config.toml", &example_file::with_every_setting());

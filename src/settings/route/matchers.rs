@@ -35,7 +35,7 @@ impl Parse for HeaderKey {
 pub(super) struct Condition(pub(super) ValuePattern);
 
 impl Parse for Condition {
-    const EXPECTED: &'static str = "text, which may begin or end with *, or true for any value";
+    const EXPECTED: &'static str = "text, which can begin or end with *, or true for any value";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         match value.to_bool() {

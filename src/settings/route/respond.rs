@@ -99,7 +99,7 @@ impl Parse for Status {
 struct ContentType(HeaderValue);
 
 impl Parse for ContentType {
-    const EXPECTED: &'static str = "a type such as text/html";
+    const EXPECTED: &'static str = "a media type such as text/html";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         let text = text(value)?;
