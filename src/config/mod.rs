@@ -22,6 +22,8 @@ mod merged;
 mod parse;
 mod path;
 mod pattern;
+#[cfg(test)]
+mod reference;
 mod references;
 mod relative;
 pub(crate) mod renamed;
