@@ -39,6 +39,15 @@ fn commands_in_sentences_are_understood() {
 }
 
 #[test]
+fn the_page_on_operations_names_every_command() {
+    let page = crate::Page::read("docs/operations.md");
+    for command in subcommands() {
+        let is_named = |row: &str| row.starts_with(&format!("| `pmesh {command}"));
+        assert!(page.text.lines().any(is_named), "docs/operations.md has no row for pmesh {command}");
+    }
+}
+
+#[test]
 fn commands_are_found_in_lines() {
     for (line, expected) in [
         ("pmesh check --config a.toml   # says what would be served", vec!["check --config a.toml"]),
@@ -46,7 +55,9 @@ fn commands_are_found_in_lines() {
         ("PMESH_HTTP=1 ./target/debug/pmesh --route 'a=b:1 c=d:1'", vec!["--route a=b:1 c=d:1"]),
         ("sudo -u pmesh env PMESH_HOME=/x pmesh status", vec!["status"]),
         ("cargo run --release -- demo", vec!["demo"]),
-        ("useradd --system pmesh && systemctl reload pmesh", vec!["", ""]),
+        ("useradd --system pmesh && systemctl reload pmesh", vec![]),
+        ("sudo install target/release/pmesh /usr/local/bin/", vec![]),
+        ("docker build -t pmesh . && docker run --rm pmesh --http 80", vec!["--http 80"]),
         ("curl http://pmesh.example/", vec![]),
     ] {
         let found: Vec<_> = commands_in(line).iter().map(|arguments| arguments.join(" ")).collect();
@@ -82,11 +93,12 @@ fn commands_in(line: &str) -> Vec<Vec<String>> {
 /// What the `pmesh` of a simple command gets: the last one, as it may be run by `sudo` or `ssh`.
 fn arguments(command: &[String]) -> Option<Vec<String>> {
     let is_program = |word: &String| word == "pmesh" || word.ends_with("/pmesh");
-    let start = match command {
-        [cargo, run, rest @ ..] if cargo == "cargo" && run == "run" => {
-            command.len() - rest.len() + rest.iter().position(|word| word == "--")?
-        }
-        [cargo, ..] if cargo == "cargo" => return None,
+    let command = command.strip_prefix(&["sudo".to_owned()][..]).unwrap_or(command);
+    let [first, second] = [0, 1].map(|n| command.get(n).map_or("", String::as_str));
+    let start = match (first, second) {
+        ("cargo", "run") => command.iter().position(|word| word == "--")?,
+        // These do something with the file, the user or the image of that name.
+        ("cargo" | "install" | "useradd" | "systemctl", _) | ("docker", "build") => return None,
         _ => command.iter().rposition(is_program)?,
     };
     let arguments = command[start + 1..].iter();

@@ -4,6 +4,7 @@
 
 mod commands;
 mod configurations;
+mod deployment;
 mod links;
 mod names;
 mod page;
