@@ -13,7 +13,7 @@ use std::{
 use pmesh_layers::conn::Control;
 use tokio::time::Instant;
 
-/// How long a stranger is safe while there are free slots, and when there are none: long enough for its first flight,
+/// How long a stranger has before it can be closed, with free slots and without: long enough for its first flight,
 /// which follows right behind the connection.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PATIENCE_WHEN_FULL: Duration = Duration::from_millis(100);

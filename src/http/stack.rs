@@ -131,12 +131,12 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
         // Removes the headers of the client's hop, then adds ours.
         .layer(HopByHopLayer::new().protect(request_id).protect(CDN_LOOP))
         .layer(ForwardedLayer::new(trusted))
-        // A client cannot claim which nodes its request came through. If it was here before: 508.
+        // A client cannot claim which nodes its request came through. A request that was here before gets 508.
         .layer(PassedLayer::new(settings.node.clone()))
-        // If it keeps coming back to this process: 508.
+        // A request that keeps coming back to this process gets 508.
         .layer(pseudonym::cdn_loop()?)
         .option_layer(settings.via.then(pseudonym::via).transpose()?)
-        // Futures from here inwards are large, and each layer around them would move them.
+        // Boxed, because futures from here inwards are large and each layer around them would move them.
         .map_future(Box::pin)
         // Host and path select a route (else 404), which tries its endpoints in turn (502, 504).
         .service(Router::indexed(table, services)))
