@@ -19,7 +19,7 @@ use rustls::{
 };
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
-/// The issued name, a name that it is valid for, and one that it is not.
+/// The name on the certificate, a host that it is valid for, and one that it is not.
 const CASES: [(&str, &str, &str); 5] = [
     ("app.example.com", "app.example.com", "other.example.com"),
     ("localhost", "localhost", "a.localhost"),
@@ -37,7 +37,7 @@ fn issue(authority: &Authority, name: &str) -> Issued {
 }
 
 #[test]
-fn webpki_accepts_them_while_they_are_valid() {
+fn webpki_accepts_certificates_while_they_are_valid() {
     let authority = authority();
     let anchors = [anchor_from_trusted_cert(authority.certificate_der()).unwrap()];
     for (name, served, unserved) in CASES {
@@ -98,7 +98,7 @@ fn handshakes_succeed_with_clients_that_trust_the_authority() {
 }
 
 #[test]
-fn openssl_accepts_them() {
+fn openssl_accepts_certificates() {
     if Command::new("openssl").arg("version").output().is_err() {
         eprintln!("skipped: there is no openssl on PATH");
         return;

@@ -1,4 +1,4 @@
-//! Several endpoints in turn, each only when it is ready.
+//! Endpoints get requests in turn, each only when it is ready.
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -22,7 +22,7 @@ fn request(path: &str) -> Request<Empty<Bytes>> {
     Request::get(path).body(Empty::new()).unwrap()
 }
 
-/// Responds with the path of the request, if there is one.
+/// Asserts that a request for `path` has arrived, and responds with `text`.
 fn answer(handle: &mut Handle<Sent, Response<String>>, path: &str, text: &'static str) {
     let (request, respond) = handle.next_request().now_or_never().flatten().unwrap();
     assert_eq!(request.uri(), path);
@@ -39,7 +39,7 @@ async fn a_request_waits_until_the_next_endpoint_is_ready() {
     first.allow(0);
     second.allow(0);
     let mut balance = Balance::new([("one", one), ("two", two)]);
-    // Only the request decides which endpoint must be ready.
+    // Ready although no endpoint is: which one gets a request is only decided then.
     ServiceExt::<Request<Empty<Bytes>>>::ready(&mut balance).await.unwrap();
     let mut a = Box::pin(balance.call(request("/a")));
     let mut b = Box::pin(balance.call(request("/b")));
@@ -57,7 +57,7 @@ async fn a_request_waits_until_the_next_endpoint_is_ready() {
 }
 
 #[tokio::test]
-async fn clones_share_their_turns() {
+async fn clones_share_one_rotation() {
     let ((one, mut first), (two, mut second)) = (endpoint(), endpoint());
     let balance = Balance::new([("one", one), ("two", two)]);
     for turn in 0..4 {

@@ -1,4 +1,4 @@
-//! A `Balance` around services from other crates.
+//! `Balance` over arbitrary services: how their failures are classified, and what is retried.
 
 use std::time::Duration;
 
@@ -45,13 +45,13 @@ fn responds(name: &'static str, status: u16) -> (&'static str, Service) {
     (name, BoxCloneSyncService::new(service))
 }
 
-/// More than is kept of a body for a retry.
+/// Longer than the part of a body that is kept for a retry.
 const LONG: &str = match std::str::from_utf8(&[b'x'; 65537]) {
     Ok(text) => text,
     Err(_) => "",
 };
 
-fn is_refused(error: &BoxError) -> Failure {
+fn classify_refused(error: &BoxError) -> Failure {
     if error.is::<Refused>() { Failure::new().unsent() } else { Failure::new() }
 }
 
@@ -103,14 +103,14 @@ async fn an_unsent_request_is_retried_with_its_body_unless_too_much_was_read() {
         (refuses(), "POST", LONG, true),
     ] {
         let name = first.0;
-        let balance = Balance::new([first, refuses(), responds("up", 200)]).classify(is_refused);
+        let balance = Balance::new([first, refuses(), responds("up", 200)]).classify(classify_refused);
         let expected = if again { Ok((200, body.to_owned())) } else { Err(name.to_owned()) };
         assert_eq!(send(&balance, method, body).await, expected, "{name} {method} {body}");
     }
 }
 
 #[tokio::test]
-async fn a_program_can_declare_requests_repeatable() {
+async fn a_classifier_can_declare_requests_repeatable() {
     let balance =
         Balance::new([breaks_off(), responds("up", 200)]).classify(|_: &BoxError| Failure::new().repeatable());
     assert_eq!(send(&balance, "POST", "body").await, Ok((200, "body".to_owned())));
@@ -120,7 +120,7 @@ async fn a_program_can_declare_requests_repeatable() {
 async fn errors_within_a_response_timeout_are_classified() {
     let timeout = ResponseTimeoutLayer::new(Duration::from_secs(60));
     let endpoints = [refuses(), responds("up", 200)].map(|(name, service)| (name, timeout.layer(service)));
-    let balance = Balance::new(endpoints).classify(is_refused);
+    let balance = Balance::new(endpoints).classify(classify_refused);
     assert_eq!(send(&balance, "POST", "body").await, Ok((200, "body".to_owned())));
 }
 
@@ -155,8 +155,8 @@ async fn errors_of_the_client_do_not_count_against_the_endpoint() {
 
 #[tokio::test]
 async fn a_response_can_count_as_a_failure() {
-    let of = |(name, service)| Endpoint::new(name, service);
-    let (busy, up) = (of(responds("busy", 503)), of(responds("up", 200)));
+    let endpoint = |(name, service)| Endpoint::new(name, service);
+    let (busy, up) = (endpoint(responds("busy", 503)), endpoint(responds("up", 200)));
     let balance = Rotation::new().balance(vec![busy.clone(), up], Vec::new()).classify(Unavailable);
     for _ in 0..4 {
         assert_eq!(send(&balance, "POST", "").await, Ok((200, String::new())));
@@ -175,7 +175,7 @@ async fn a_failed_response_is_returned_if_there_is_no_other() {
     ] {
         assert_eq!(send(&balance, "POST", "").await, Ok((503, String::new())));
     }
-    // Too much of its body has been read.
+    // Too much of the request body has been read to send it again.
     let balance = Balance::new([responds("busy", 503), responds("up", 200)]).classify(Unavailable);
     assert_eq!(send(&balance, "POST", LONG).await, Ok((503, LONG.to_owned())));
 }

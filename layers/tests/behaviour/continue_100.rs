@@ -24,7 +24,7 @@ async fn no_100_continue_before_the_head_is_complete() {
     let mut client = connect(Protocol::Http1);
     let head = expecting("a.example");
     client.send(head.strip_suffix("\r\n").unwrap()).await;
-    client.hears_nothing_for(Duration::from_secs(9)).await;
+    client.expect_nothing_for(Duration::from_secs(9)).await;
     client.send("\r\n").await;
     assert_eq!(client.read_until("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
 }

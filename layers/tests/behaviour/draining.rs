@@ -1,4 +1,4 @@
-//! A draining connection finishes its requests in flight, accepts no more, and closes.
+//! A draining connection finishes its requests in flight, accepts no new ones, and closes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,8 +15,8 @@ use super::support::{
     http2::{self, DATA, GOAWAY},
 };
 
-/// Connects to a service that responds on command.
-fn connect_to_patient(protocol: Protocol) -> (Client, Arc<Notify>) {
+/// Connects to a service that responds when it is notified.
+fn connect_to_waiting(protocol: Protocol) -> (Client, Arc<Notify>) {
     let release = Arc::new(Notify::new());
     let wait = Arc::clone(&release);
     let service = service_fn(move |_: Request<RequestBody>| {
@@ -31,11 +31,11 @@ fn connect_to_patient(protocol: Protocol) -> (Client, Arc<Notify>) {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_in_flight_finishes() {
-    let (mut client, release) = connect_to_patient(Protocol::Http1);
+    let (mut client, release) = connect_to_waiting(Protocol::Http1);
     client.send(get("a.example", "/")).await;
-    client.hears_nothing_for(Duration::from_secs(60)).await;
+    client.expect_nothing_for(Duration::from_secs(60)).await;
     client.control.drain();
-    client.hears_nothing_for(Duration::from_secs(60)).await;
+    client.expect_nothing_for(Duration::from_secs(60)).await;
     client.send(get("a.example", "/next")).await;
     release.notify_one();
     let answer = String::from_utf8(client.read_to_end().await).unwrap();
@@ -46,7 +46,7 @@ async fn a_request_in_flight_finishes() {
 
 #[tokio::test(start_paused = true)]
 async fn streams_in_flight_finish() {
-    let (mut client, release) = connect_to_patient(Protocol::Http2);
+    let (mut client, release) = connect_to_waiting(Protocol::Http2);
     client.send([http2::hello(), http2::get(1, "a.example"), http2::get(3, "a.example")].concat()).await;
     http2::next_frame(&mut client.io).await.unwrap();
     client.control.drain();
@@ -82,26 +82,25 @@ async fn a_request_that_has_already_arrived_is_served() {
     assert!(matches!(client.leave().await, Ended::Finished));
 }
 
-/// When a connection counts as waiting for its client.
 #[tokio::test(start_paused = true)]
 async fn only_idle_connections_count_as_waiting() {
-    let (mut client, release) = connect_to_patient(Protocol::Http1);
+    let (mut client, release) = connect_to_waiting(Protocol::Http1);
     assert_eq!(client.control.waiting_for(), None, "the gate is closed");
     client.send(get("a.example", "/")).await;
-    client.hears_nothing_for(Duration::from_secs(1)).await;
+    client.expect_nothing_for(Duration::from_secs(1)).await;
     assert_eq!(client.control.waiting_for(), None, "in flight");
     release.notify_one();
     client.read_until("released").await;
-    client.hears_nothing_for(Duration::from_secs(2)).await;
+    client.expect_nothing_for(Duration::from_secs(2)).await;
     assert_eq!(client.control.waiting_for(), Some(Duration::from_secs(2)));
     client.send("GET / HT").await;
-    client.hears_nothing_for(Duration::from_secs(1)).await;
+    client.expect_nothing_for(Duration::from_secs(1)).await;
     assert_eq!(client.control.waiting_for(), None, "a head has begun");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_respond_delays_nothing() {
-    let (mut client, release) = connect_to_patient(Protocol::Http2);
+async fn an_unresponsive_client_does_not_delay_draining() {
+    let (mut client, release) = connect_to_waiting(Protocol::Http2);
     client.send([http2::hello(), http2::get(1, "a.example")].concat()).await;
     http2::next_frame(&mut client.io).await.unwrap();
     client.control.drain();
@@ -117,7 +116,7 @@ async fn a_client_that_does_not_respond_delays_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_without_a_request_delays_nothing() {
+async fn an_idle_http2_client_does_not_delay_draining() {
     let mut client = connect(Protocol::Http2);
     client.send([http2::hello(), http2::get(1, "a.example")].concat()).await;
     http2::frames_until(&mut client.io, |frame| frame.kind == DATA).await;
@@ -131,7 +130,7 @@ async fn a_client_without_a_request_delays_nothing() {
 async fn draining_behind_a_closed_gate_writes_no_byte() {
     for protocol in [Protocol::Http1, Protocol::Http2, Protocol::Detect] {
         let mut client = connect(protocol);
-        client.hears_nothing_for(Duration::from_secs(1)).await;
+        client.expect_nothing_for(Duration::from_secs(1)).await;
         client.control.drain();
         assert_eq!(client.read_to_end().await, b"", "{protocol:?}");
         assert!(client.started.elapsed() <= Duration::from_secs(3), "{protocol:?}");

@@ -44,7 +44,7 @@ where
 {
     let stack = ServiceBuilder::new()
         .layer(OpenGateLayer::new())
-        // The rate counts until the response begins.
+        // The minimum rate applies until the response begins.
         .layer(ResponseTimeoutLayer::new(Duration::from_secs(60)).min_rate(100, Duration::from_secs(10)))
         .service(pool);
     let (client, server) = tokio::io::duplex(64 * 1024);
@@ -53,7 +53,7 @@ where
     (client, ended)
 }
 
-async fn receives(connection: &mut Exchange, part: &str) {
+async fn expect_part(connection: &mut Exchange, part: &str) {
     let mut got = vec![0; part.len()];
     connection.0.read_exact(&mut got).await.unwrap();
     assert_eq!(String::from_utf8(got).unwrap(), part);
@@ -67,7 +67,7 @@ async fn read_until(client: &mut DuplexStream, end: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_rest_of_an_upload_follows_its_response() {
+async fn the_rest_of_an_upload_is_forwarded_after_the_response() {
     let (mut client, mut backend, _ended) = serve(Protocol::Http1);
     client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n").await.unwrap();
     let mut connection = backend.accept().await;
@@ -76,7 +76,7 @@ async fn the_rest_of_an_upload_follows_its_response() {
     for part in PARTS {
         tokio::time::sleep(PAUSE).await;
         client.write_all(part.as_bytes()).await.unwrap();
-        receives(&mut connection, part).await;
+        expect_part(&mut connection, part).await;
     }
     // Both connections stay usable.
     settle().await;
@@ -86,7 +86,7 @@ async fn the_rest_of_an_upload_follows_its_response() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_rest_of_an_upload_follows_its_response_over_http2() {
+async fn the_rest_of_an_upload_is_forwarded_after_the_response_over_http2() {
     let (mut client, mut backend, _ended) = serve(Protocol::Http2);
     let fields =
         [(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "a"), ("content-length", "20")];
@@ -101,12 +101,12 @@ async fn the_rest_of_an_upload_follows_its_response_over_http2() {
     for part in PARTS {
         tokio::time::sleep(PAUSE).await;
         client.write_all(&http2::frame(DATA, 0, 1, part.as_bytes())).await.unwrap();
-        receives(&mut connection, part).await;
+        expect_part(&mut connection, part).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_rest_of_an_upload_follows_its_response_to_an_http2_backend() {
+async fn the_rest_of_an_upload_is_forwarded_after_the_response_to_an_http2_backend() {
     let (connector, mut backend) = backend();
     let pool: Http2Pool<_> = Http2Pool::new(connector, "http://backend".parse().unwrap());
     let (mut client, _ended) = serve_by(pool, Protocol::Http1);
@@ -127,7 +127,7 @@ async fn the_rest_of_an_upload_follows_its_response_to_an_http2_backend() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_then_stalls_is_closed() {
+async fn an_upload_that_stalls_after_the_response_closes_both_connections() {
     let (mut client, mut backend, ended) = serve(Protocol::Http1);
     client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\nhalf").await.unwrap();
     let mut connection = backend.accept().await;
@@ -135,6 +135,6 @@ async fn a_client_that_then_stalls_is_closed() {
     read_until(&mut client, "early").await;
     assert!(tokio::time::timeout(Duration::from_secs(90), ended).await.is_ok());
     settle().await;
-    receives(&mut connection, "half").await;
+    expect_part(&mut connection, "half").await;
     assert!(connection.has_ended().await);
 }

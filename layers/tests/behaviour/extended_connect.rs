@@ -1,4 +1,4 @@
-//! Upgrades over HTTP/2, by extended CONNECT: from a client, to a backend, and the effects on connections.
+//! Upgrades over HTTP/2 (extended CONNECT): from clients, to backends, and how tunnels affect connections.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade
 const UPGRADE: &str = "GET /chat HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade\r\nupgrade: chat, other\r\n\r\n";
 const TUNNEL_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
-/// The client's end of a connection, its info, and how it ended.
+/// The client's end of a connection, its [`Control`], and how it ended.
 struct Served(DuplexStream, Control, JoinHandle<Ended>);
 
 /// Serves a connection from `pool`, behind all layers that affect upgrades.
@@ -122,15 +122,15 @@ impl Stream {
         self.0.send_data(Bytes::new(), true).unwrap();
     }
 
-    /// Everything that arrives, up to and including `bytes`.
+    /// Asserts that `bytes` arrive next.
     async fn expect(&mut self, bytes: &str) {
-        let mut heard = Vec::new();
-        while heard.len() < bytes.len() {
+        let mut received = Vec::new();
+        while received.len() < bytes.len() {
             let data = self.1.data().await.unwrap().unwrap();
             self.1.flow_control().release_capacity(data.len()).unwrap();
-            heard.extend_from_slice(&data);
+            received.extend_from_slice(&data);
         }
-        assert_eq!(heard, bytes.as_bytes());
+        assert_eq!(received, bytes.as_bytes());
     }
 
     /// Returns once the peer has closed cleanly.
@@ -141,9 +141,9 @@ impl Stream {
 }
 
 async fn expect(io: &mut DuplexStream, bytes: &str) {
-    let mut heard = vec![0; bytes.len()];
-    io.read_exact(&mut heard).await.unwrap();
-    assert_eq!(heard, bytes.as_bytes());
+    let mut received = vec![0; bytes.len()];
+    io.read_exact(&mut received).await.unwrap();
+    assert_eq!(received, bytes.as_bytes());
 }
 
 #[tokio::test]
@@ -215,9 +215,9 @@ async fn a_connection_with_an_idle_tunnel_is_kept_for_the_tunnel_timeout() {
         far.write_all(b"pong").await.unwrap();
         near.expect("pong").await;
     }
-    let still = Instant::now();
+    let last_activity = Instant::now();
     near.ends().await;
-    assert!(still.elapsed() >= TUNNEL_TIMEOUT && still.elapsed() < TUNNEL_TIMEOUT * 4 / 3);
+    assert!(last_activity.elapsed() >= TUNNEL_TIMEOUT && last_activity.elapsed() < TUNNEL_TIMEOUT * 4 / 3);
     // The connection stays open until the usual idle timeout.
     client.requests.ready().await.unwrap();
     assert!(!ended.is_finished() && !control.is_draining());
@@ -227,7 +227,7 @@ async fn a_connection_with_an_idle_tunnel_is_kept_for_the_tunnel_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stalled_response_next_to_a_tunnel_is_reset_alone() {
+async fn only_the_stalled_response_next_to_a_tunnel_is_reset() {
     for moves in [true, false] {
         let Tunnel { mut client, mut near, mut far, mut backend, ended, .. } = tunnel().await;
         let request = Request::get("https://a.test/slow").body(()).unwrap();
@@ -260,7 +260,7 @@ async fn a_client_that_cancels_or_leaves_closes_the_tunnel() {
             None => client.connection.abort(),
         }
         assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
-        // Both directions.
+        // The tunnel is closed in both directions.
         assert!(far.write_all(b"x").await.is_err(), "{reason:?}");
     }
 }
@@ -291,7 +291,7 @@ async fn a_plain_connect_is_rejected() {
     let mut client = Client::new(io).await;
     let request = Request::builder().method(Method::CONNECT).uri("a.test:443").body(()).unwrap();
     let (response, _send) = client.requests.send_request(request, false).unwrap();
-    // There is no layer here that responds to errors.
+    // This stack has no layer that responds to errors.
     assert!(response.await.is_err());
     assert!(!backend.has_waiting());
 }
@@ -449,7 +449,7 @@ async fn an_unsent_upgrade_is_retried() {
 }
 
 #[tokio::test]
-async fn from_http2_to_http2() {
+async fn an_http2_client_reaches_an_http2_backend() {
     let (connector, mut backend) = backend();
     let Served(io, ..) = serve(Protocol::Http2, http2(connector));
     let mut client = Client::new(io).await;

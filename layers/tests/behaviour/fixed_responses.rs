@@ -22,7 +22,7 @@ use super::support::{
     http2::{self, DATA, HEADERS, RST_STREAM, SETTINGS, frame, frames_until},
 };
 
-/// The error code of RFC 9113, 7.
+/// The error code CANCEL (RFC 9113, 7).
 const CANCEL: [u8; 4] = [0, 0, 0, 8];
 
 fn fixed<R>(status: u16, body: &'static str) -> FixedResponse<R> {
@@ -47,7 +47,7 @@ fn request(stream: u32, path: &str) -> Vec<u8> {
     http2::request(stream, &fields)
 }
 
-/// The status line, the headers about the body, and the body.
+/// The status, the headers about the body, and the body.
 fn summary(answer: &str) -> (String, Vec<String>, String) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let mut lines = head.split("\r\n").map(str::to_lowercase);
@@ -117,9 +117,9 @@ async fn a_silent_request_closes_its_http1_connection() {
         for is_tls in [true, false] {
             let mut client = if is_tls { tls(Protocol::Http1) } else { connect_to(partly_silent(), Protocol::Detect) };
             client.send(&requests).await;
-            let heard = String::from_utf8(client.read_to_end().await).unwrap();
-            assert_eq!(heard.matches("HTTP/1.1").count(), answers.len(), "{requests:?}: {heard:?}");
-            assert!(answers.iter().all(|answer| heard.ends_with(answer)), "{requests:?}: {heard:?}");
+            let received = String::from_utf8(client.read_to_end().await).unwrap();
+            assert_eq!(received.matches("HTTP/1.1").count(), answers.len(), "{requests:?}: {received:?}");
+            assert!(answers.iter().all(|answer| received.ends_with(answer)), "{requests:?}: {received:?}");
             assert!(matches!(client.leave().await, Ended::Silenced), "{requests:?}");
         }
     }
@@ -147,7 +147,7 @@ async fn a_silent_request_ends_only_its_http2_stream() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn before_a_served_name_silence_looks_like_any_error() {
+async fn silence_before_a_served_name_sends_no_byte() {
     let stack = || {
         let silence = Silence::<String>::new();
         BoxCloneService::new(ServiceBuilder::new().layer(RespondLayer::new().pass::<NoResponse>()).service(silence))

@@ -1,4 +1,4 @@
-//! HTTP/2 clients that keep the server busy for nothing, and clients that only look like it.
+//! HTTP/2 floods close the connection; legitimate clients that resemble them are served.
 
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
@@ -31,7 +31,7 @@ const PRIORITY_UPDATE: u8 = 16;
 const PIECE: usize = 16 * 1024;
 const LARGE: usize = 16 * 1024 * 1024;
 
-/// With the gate open. `/` echoes, `/large` is large, and `/never` gets no response.
+/// Serves a connection whose gate is open. `/` echoes, `/large` has a large response, and `/never` gets none.
 fn serve() -> (DuplexStream, JoinHandle<Ended>) {
     let service = service_fn(async |request: Request<RequestBody>| {
         let body = match request.uri().path() {
@@ -70,7 +70,7 @@ async fn flood(client: DuplexStream, frames: impl Iterator<Item = Vec<u8>> + Sen
                 break;
             }
         }
-        // Without closing the client's sending side.
+        // Returned, so that the client's sending side stays open.
         writer
     });
     let mut last = None;
@@ -82,7 +82,7 @@ async fn flood(client: DuplexStream, frames: impl Iterator<Item = Vec<u8>> + Sen
     last
 }
 
-fn windows(stream: u32) -> Vec<u8> {
+fn window_update(stream: u32) -> Vec<u8> {
     frame(WINDOW_UPDATE, 0, stream, &1_u32.to_be_bytes())
 }
 
@@ -93,11 +93,11 @@ async fn useless_frames_close_the_connection() {
     let in_body = |frame: Vec<u8>| [head(1, "/never", false), frame].concat();
     let floods: [(&str, Vec<u8>, Vec<u8>); 14] = [
         ("PING", vec![], frame(PING, 0, 0, &[0; 8])),
-        ("PING that answers nothing", vec![], frame(PING, 1, 0, &[0; 8])),
+        ("acknowledgement of no PING", vec![], frame(PING, 1, 0, &[0; 8])),
         ("SETTINGS", vec![], frame(SETTINGS, 0, 0, &[])),
-        ("SETTINGS of windows", vec![], frame(SETTINGS, 0, 0, &[0, 4, 0, 1, 0, 0].repeat(100))),
-        ("WINDOW_UPDATE of the connection", vec![], windows(0)),
-        ("WINDOW_UPDATE of a stream", in_body(vec![]), windows(1)),
+        ("SETTINGS that change the window", vec![], frame(SETTINGS, 0, 0, &[0, 4, 0, 1, 0, 0].repeat(100))),
+        ("WINDOW_UPDATE for the connection", vec![], window_update(0)),
+        ("WINDOW_UPDATE for a stream", in_body(vec![]), window_update(1)),
         ("PRIORITY", vec![], frame(PRIORITY, 0, 1, &[0, 0, 0, 3, 1])),
         ("PRIORITY_UPDATE", vec![], frame(PRIORITY_UPDATE, 0, 0, b"\0\0\0\x01u=1")),
         ("an unknown type", vec![], frame(99, 0, 0, &[0; 100])),
@@ -111,7 +111,7 @@ async fn useless_frames_close_the_connection() {
         let (client, ended) = serve();
         let last = flood(client, std::iter::once(before).chain(repeat(each))).await.unwrap();
         let ended = ended.await.unwrap();
-        // h2 itself handles small pieces that pile up.
+        // h2 itself closes the connection when small pieces pile up.
         let by_h2 = matches!(name, "padding" | "a byte that nobody reads");
         assert!(matches!(ended, Ended::Failed(_)) == by_h2, "{name}: {ended:?}");
         assert!(matches!(ended, Ended::Flooded) != by_h2, "{name}: {ended:?}");
@@ -190,7 +190,7 @@ async fn a_download_can_be_acknowledged_in_small_pieces() {
             continue;
         }
         got += frame.payload.len();
-        // For each KiB, at both levels, and a PING.
+        // A PING, and for each KiB a WINDOW_UPDATE of the connection and one of the stream.
         let mut answer = http2::frame(PING, 0, 0, &[0; 8]);
         for piece in frame.payload.chunks(1024) {
             let size = u32::try_from(piece.len()).unwrap().to_be_bytes();
@@ -218,13 +218,13 @@ async fn small_messages_can_each_come_with_a_ping() {
 #[tokio::test(start_paused = true)]
 async fn opening_a_window_byte_by_byte_closes_the_connection() {
     let (mut client, ended) = serve();
-    // Initially no window (RFC 9113, 6.5.2).
+    // No initial window (RFC 9113, 6.5.2).
     let no_window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
     let all = frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes());
     client.write_all(&[hello(), no_window, all, head(1, "/large", true)].concat()).await.unwrap();
     let mut got = 0;
     loop {
-        if client.write_all(&windows(1)).await.is_err() {
+        if client.write_all(&window_update(1)).await.is_err() {
             break;
         }
         let frames = frames_until(&mut client, |frame| matches!(frame.kind, DATA | GOAWAY)).await;

@@ -10,12 +10,12 @@ use super::support::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn held_frames_are_sent_in_order_once_a_served_host_was_named() {
+async fn frames_are_held_back_until_a_served_host_is_named() {
     for protocol in [Protocol::Http2, Protocol::Detect] {
         let mut client = connect(protocol);
         client.send(http2::hello()).await;
         client.send(http2::frame(PING, 0, 0, b"12345678")).await;
-        client.hears_nothing_for(Duration::from_secs(9)).await;
+        client.expect_nothing_for(Duration::from_secs(9)).await;
 
         client.send(http2::get(1, "a.example")).await;
         let frames = http2::frames_until(&mut client.io, |frame| frame.kind == DATA).await;
@@ -31,7 +31,7 @@ async fn held_frames_are_sent_in_order_once_a_served_host_was_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_preface_opens_the_gate_if_so_configured() {
+async fn with_detect_open_a_preface_opens_the_gate() {
     let mut client = connect(Protocol::DetectOpen);
     client.send(http2::hello()).await;
     let frames = http2::frames_until(&mut client.io, |frame| frame.kind == SETTINGS).await;

@@ -22,9 +22,9 @@ const REFUSED_STREAM: u8 = 7;
 const CANCEL: u8 = 8;
 
 #[derive(Debug, Clone, Copy)]
-enum Says {
+enum Refusal {
     Reset(u8),
-    Goodbye { last_stream: u8, reason: u8 },
+    Goaway { last_stream: u8, reason: u8 },
 }
 
 fn endpoint() -> ((&'static str, Http2Pool<Connector>), Backend) {
@@ -47,10 +47,10 @@ async fn accept(backend: &mut Backend) -> Exchange {
     peer
 }
 
-async fn say(peer: &mut Exchange, says: Says) {
-    let bytes = match says {
-        Says::Reset(reason) => frame(RST_STREAM, 0, 1, &[0, 0, 0, reason]),
-        Says::Goodbye { last_stream, reason } => frame(GOAWAY, 0, 0, &[0, 0, 0, last_stream, 0, 0, 0, reason]),
+async fn refuse(peer: &mut Exchange, refusal: Refusal) {
+    let bytes = match refusal {
+        Refusal::Reset(reason) => frame(RST_STREAM, 0, 1, &[0, 0, 0, reason]),
+        Refusal::Goaway { last_stream, reason } => frame(GOAWAY, 0, 0, &[0, 0, 0, last_stream, 0, 0, 0, reason]),
     };
     peer.0.write_all(&bytes).await.unwrap();
 }
@@ -68,31 +68,31 @@ fn send(
 }
 
 #[tokio::test(start_paused = true)]
-async fn unprocessed_requests_are_retried_whatever_their_method() {
-    for (says, method, body, again) in [
-        (Says::Reset(REFUSED_STREAM), "POST", "", true),
-        (Says::Reset(REFUSED_STREAM), "GET", "", true),
-        (Says::Goodbye { last_stream: 0, reason: NO_ERROR }, "POST", "", true),
-        (Says::Goodbye { last_stream: 0, reason: INTERNAL_ERROR }, "POST", "", true),
-        // It has been read, and cannot be sent again.
-        (Says::Reset(REFUSED_STREAM), "POST", "body", false),
-        (Says::Goodbye { last_stream: 0, reason: NO_ERROR }, "PUT", "body", false),
-        // It may have had an effect.
-        (Says::Reset(INTERNAL_ERROR), "POST", "", false),
-        (Says::Reset(CANCEL), "POST", "", false),
-        (Says::Reset(INTERNAL_ERROR), "DELETE", "", true),
+async fn unprocessed_requests_without_a_body_are_retried_whatever_their_method() {
+    for (refusal, method, body, retried) in [
+        (Refusal::Reset(REFUSED_STREAM), "POST", "", true),
+        (Refusal::Reset(REFUSED_STREAM), "GET", "", true),
+        (Refusal::Goaway { last_stream: 0, reason: NO_ERROR }, "POST", "", true),
+        (Refusal::Goaway { last_stream: 0, reason: INTERNAL_ERROR }, "POST", "", true),
+        // The body has been read, and cannot be sent again.
+        (Refusal::Reset(REFUSED_STREAM), "POST", "body", false),
+        (Refusal::Goaway { last_stream: 0, reason: NO_ERROR }, "PUT", "body", false),
+        // The request may have had an effect.
+        (Refusal::Reset(INTERNAL_ERROR), "POST", "", false),
+        (Refusal::Reset(CANCEL), "POST", "", false),
+        (Refusal::Reset(INTERNAL_ERROR), "DELETE", "", true),
     ] {
         let ((one, mut first), (two, mut second)) = (endpoint(), endpoint());
         let upstream = Balance::new([one, two]);
         let answer = send(&upstream, request(method, body));
         let mut peer = accept(&mut first).await;
-        say(&mut peer, says).await;
+        refuse(&mut peer, refusal).await;
         settle().await;
-        assert_eq!(second.has_waiting(), again, "{says:?} {method} {body}");
-        if again {
+        assert_eq!(second.has_waiting(), retried, "{refusal:?} {method} {body}");
+        if retried {
             ok(&mut accept(&mut second).await).await;
         }
-        assert_eq!(answer.await.unwrap().is_ok(), again, "{says:?} {method} {body}");
+        assert_eq!(answer.await.unwrap().is_ok(), retried, "{refusal:?} {method} {body}");
     }
 }
 
@@ -101,7 +101,7 @@ async fn a_request_being_processed_continues_after_goaway_and_is_not_retried() {
     let ((one, mut first), (two, second)) = (endpoint(), endpoint());
     let answer = send(&Balance::new([one, two]), request("POST", ""));
     let mut peer = accept(&mut first).await;
-    say(&mut peer, Says::Goodbye { last_stream: 1, reason: NO_ERROR }).await;
+    refuse(&mut peer, Refusal::Goaway { last_stream: 1, reason: NO_ERROR }).await;
     settle().await;
     drop(peer);
     settle().await;
@@ -110,11 +110,11 @@ async fn a_request_being_processed_continues_after_goaway_and_is_not_retried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_single_endpoint_gets_it_over_a_new_connection() {
+async fn a_single_endpoint_gets_the_retry_over_a_new_connection() {
     let (one, mut backend) = endpoint();
     let answer = send(&Balance::new([one]), request("POST", ""));
     let mut old = accept(&mut backend).await;
-    say(&mut old, Says::Goodbye { last_stream: 0, reason: NO_ERROR }).await;
+    refuse(&mut old, Refusal::Goaway { last_stream: 0, reason: NO_ERROR }).await;
     ok(&mut accept(&mut backend).await).await;
     assert!(answer.await.unwrap().is_ok());
 }
@@ -126,7 +126,7 @@ async fn an_endpoint_that_shuts_down_gracefully_keeps_its_turns() {
         let upstream = Balance::new([one, two]);
         let answer = send(&upstream, request("GET", ""));
         let mut peer = accept(&mut first).await;
-        say(&mut peer, Says::Goodbye { last_stream: 0, reason }).await;
+        refuse(&mut peer, Refusal::Goaway { last_stream: 0, reason }).await;
         let mut other = accept(&mut second).await;
         ok(&mut other).await;
         assert!(answer.await.unwrap().is_ok());

@@ -20,8 +20,8 @@ async fn requests_without_a_served_host_close_the_connection_without_a_byte() {
         ("userinfo", &[(":authority", "u@a.example")]),
         ("port 0", &[(":authority", "a.example:0")]),
         ("empty", &[(":authority", "")]),
-        ("another host beside it", &[(":authority", "a.example"), ("host", "b.example")]),
-        ("a malformed host beside it", &[(":authority", "a.example"), ("host", "a.example,")]),
+        ("and another host", &[(":authority", "a.example"), ("host", "b.example")]),
+        ("and a malformed host", &[(":authority", "a.example"), ("host", "a.example,")]),
         ("two hosts", &[("host", "a.example"), ("host", "a.example")]),
         ("an unserved host alone", &[("host", "other.example")]),
     ];

@@ -45,8 +45,8 @@ async fn serve(trusted: TrustedProxies) -> SocketAddr {
     address
 }
 
-/// The status, `Location` and `Strict-Transport-Security`.
-async fn ask(address: SocketAddr, path: &str, headers: &str) -> (u16, Option<String>, Option<String>) {
+/// Sends a GET. Returns the status, `Location` and `Strict-Transport-Security` of the response.
+async fn fetch(address: SocketAddr, path: &str, headers: &str) -> (u16, Option<String>, Option<String>) {
     let mut client = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: a.example:8080\r\n{headers}Connection: close\r\n\r\n");
     client.write_all(request.as_bytes()).await.unwrap();
@@ -68,15 +68,15 @@ async fn a_trusted_proxy_reports_whether_its_clients_use_tls() {
         ("/?a=%2f", "X-Forwarded-Proto: http\r\n", (308, Some("https://a.example/?a=%2f".to_owned()), None)),
         ("/", "", (308, Some("https://a.example/".to_owned()), None)),
     ] {
-        assert_eq!(ask(address, path, proto).await, expected, "{path} {proto}");
+        assert_eq!(fetch(address, path, proto).await, expected, "{path} {proto}");
     }
 }
 
 #[tokio::test]
-async fn other_clients_are_not_trusted() {
+async fn claims_of_untrusted_clients_are_ignored() {
     let address = serve(TrustedProxies::none()).await;
     let redirected = (308, Some("https://a.example/".to_owned()), None);
     for claim in ["", "X-Forwarded-Proto: https\r\n", "Forwarded: proto=https\r\n", "X_Forwarded_Proto: https\r\n"] {
-        assert_eq!(ask(address, "/", claim).await, redirected, "{claim}");
+        assert_eq!(fetch(address, "/", claim).await, redirected, "{claim}");
     }
 }

@@ -1,5 +1,5 @@
-//! Requests on one HTTP/1.1 connection, answered early or late, whose bodies are read by the service, by a task, as the
-//! response body, or not at all: exactly the requests that were sent are served.
+//! Arbitrary sequences of requests on one HTTP/1.1 connection, answered early or late. Their bodies are read by the service,
+//! by a task, as the response body, or not at all. Exactly the requests that were sent are served.
 
 use std::{
     convert::Infallible,
@@ -58,7 +58,7 @@ struct Reads {
     /// The pause before each read, and before the body is dropped.
     pause: Duration,
     /// The number of frames to read before the body is dropped; `None` to read all.
-    most: Option<usize>,
+    limit: Option<usize>,
 }
 
 fn pause() -> impl Strategy<Value = Duration> {
@@ -67,7 +67,8 @@ fn pause() -> impl Strategy<Value = Duration> {
 }
 
 fn exchange() -> impl Strategy<Value = Exchange> {
-    let reads = || (pause(), prop::option::weighted(0.15, 0..3_usize)).prop_map(|(pause, most)| Reads { pause, most });
+    let reads =
+        || (pause(), prop::option::weighted(0.15, 0..3_usize)).prop_map(|(pause, limit)| Reads { pause, limit });
     let reader = prop_oneof![
         1 => reads().prop_map(Reader::Service),
         3 => reads().prop_map(Reader::Task),
@@ -96,12 +97,12 @@ impl Exchange {
 
     fn is_read_whole(&self) -> bool {
         match &self.reader {
-            Reader::Service(reads) | Reader::Task(reads) => reads.most.is_none(),
+            Reader::Service(reads) | Reader::Task(reads) => reads.limit.is_none(),
             Reader::Response => true,
         }
     }
 
-    /// What the client sends, with the pause before each part.
+    /// The parts that the client sends, each with the pause before it.
     fn sent(&self, number: usize) -> Vec<(Duration, Vec<u8>)> {
         let body = self.body();
         let framing = if self.chunked {
@@ -132,7 +133,7 @@ impl Exchange {
     }
 }
 
-/// What the service saw of a request.
+/// The part of a request that the service saw.
 #[derive(Debug, Default)]
 struct Seen {
     path: String,
@@ -143,7 +144,7 @@ struct Seen {
 type Log = Arc<Mutex<Vec<Seen>>>;
 
 async fn read(mut body: RequestBody, reads: Reads, log: Log, index: usize) {
-    for _ in 0..reads.most.unwrap_or(usize::MAX) {
+    for _ in 0..reads.limit.unwrap_or(usize::MAX) {
         sleep(reads.pause).await;
         let frame = body.frame().await;
         let seen = &mut log.lock().unwrap()[index];
@@ -253,7 +254,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn served_requests_are_those_that_were_sent(exchanges in vec(exchange(), 1..5)) {
+    fn exactly_the_sent_requests_are_served(exchanges in vec(exchange(), 1..5)) {
         check(exchanges)?;
     }
 }

@@ -20,9 +20,9 @@ use tokio_rustls::TlsConnector;
 
 use super::support::node::{DEADLINE, authority, client_config, identity, name, secret};
 
-type Shown = Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>;
+type Presented = Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>;
 
-/// A client with a valid proof: the result of the acceptor, and what the client receives.
+/// Connects with a valid proof. Returns the result of the acceptor, and what the client received.
 async fn accept(config: ClientConfig) -> (Result<String, NodeRejected>, io::Result<Vec<u8>>) {
     let acceptor = NodeAcceptor::new(identity("b", "1"));
     let (near, far) = tokio::io::duplex(64 * 1024);
@@ -39,51 +39,51 @@ async fn accept(config: ClientConfig) -> (Result<String, NodeRejected>, io::Resu
         let mut tls = connector.with_alpn(protocols).connect(ServerName::try_from("b").unwrap(), near).await?;
         // The server may have closed, which the client notices when it reads.
         let _ = tls.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
-        let mut heard = Vec::new();
-        tls.read_to_end(&mut heard).await?;
-        Ok(heard)
+        let mut received = Vec::new();
+        tls.read_to_end(&mut received).await?;
+        Ok(received)
     };
     tokio::join!(server, client)
 }
 
-fn shown(issued: Issued) -> Shown {
+fn presented(issued: Issued) -> Presented {
     Some((issued.chain, issued.key))
 }
 
 #[tokio::test]
-async fn the_certificate_of_a_client_is_accepted_and_names_it() {
+async fn a_client_certificate_is_accepted_and_names_the_client() {
     let issued = authority('1').issue(&name("a"), Role::Client, SystemTime::now()).unwrap();
-    let (accepted, heard) = accept(client_config('1', shown(issued))).await;
+    let (accepted, received) = accept(client_config('1', presented(issued))).await;
     assert_eq!(accepted.unwrap(), "a");
-    assert_eq!(heard.unwrap(), b"hello");
+    assert_eq!(received.unwrap(), b"hello");
 }
 
 #[tokio::test]
 async fn no_other_certificate_is_accepted() {
     let now = SystemTime::now();
-    let issue = |digit, role, at| shown(authority(digit).issue(&name("a"), role, at).unwrap());
+    let issue = |digit, role, at| presented(authority(digit).issue(&name("a"), role, at).unwrap());
     let public = Authority::derive(&secret('1'), "example").unwrap().issue(&"a".parse().unwrap(), now).unwrap();
     let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
-    let cases: [(&str, Shown, &str); 7] = [
+    let cases: [(&str, Presented, &str); 7] = [
         ("none", None, "peer sent no certificates"),
         ("a server's", issue('1', Role::Server, now), "does not allow extended key usage for client authentication"),
         ("expired", issue('1', Role::Client, now - days(2)), "expired"),
         ("not valid yet", issue('1', Role::Client, now + days(1)), "not valid yet"),
         ("of another secret", issue('2', Role::Client, now), "UnknownIssuer"),
-        ("of the public authority", shown(public), "does not allow extended key usage for client authentication"),
+        ("of the public authority", presented(public), "does not allow extended key usage for client authentication"),
         ("self-signed", self_signed(), "UnknownIssuer"),
     ];
-    for (case, shown, expected) in cases {
-        let (accepted, heard) = accept(client_config('1', shown)).await;
+    for (case, presented, expected) in cases {
+        let (accepted, received) = accept(client_config('1', presented)).await;
         let Err(NodeRejected::Handshake(error)) = accepted else { panic!("{case}: {accepted:?}") };
         assert!(error.to_string().contains(expected), "{case}: {error}");
-        let told = heard.unwrap_err();
-        assert!(told.to_string().contains("alert"), "{case}: {told}");
+        let alert = received.unwrap_err();
+        assert!(alert.to_string().contains("alert"), "{case}: {alert}");
     }
 }
 
-/// With a client certificate's name and usage, and the authority's name.
-fn self_signed() -> Shown {
+/// Has the name and usage of a valid client certificate.
+fn self_signed() -> Presented {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new([String::from("a")]).unwrap();
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -92,7 +92,7 @@ fn self_signed() -> Shown {
 }
 
 #[tokio::test]
-async fn without_tls_13_or_http2_there_is_no_connection() {
+async fn tls_13_and_http2_are_required() {
     let issued = || authority('1').issue(&name("a"), Role::Client, SystemTime::now()).unwrap();
     let proof = || identity("a", "1").proof(&name("b"), SystemTime::now()).unwrap();
     let tls12 = {
@@ -107,8 +107,8 @@ async fn without_tls_13_or_http2_there_is_no_connection() {
     };
     for (config, protocols) in [
         (tls12, vec![proof(), b"h2".to_vec()]),
-        (client_config('1', shown(issued())), vec![proof()]),
-        (client_config('1', shown(issued())), vec![proof(), b"http/1.1".to_vec()]),
+        (client_config('1', presented(issued())), vec![proof()]),
+        (client_config('1', presented(issued())), vec![proof(), b"http/1.1".to_vec()]),
     ] {
         let (near, far) = tokio::io::duplex(64 * 1024);
         let acceptor = NodeAcceptor::new(identity("b", "1"));
@@ -121,10 +121,10 @@ async fn without_tls_13_or_http2_there_is_no_connection() {
 }
 
 #[tokio::test]
-async fn there_is_nothing_to_resume() {
+async fn sessions_cannot_be_resumed() {
     let issued = authority('1').issue(&name("a"), Role::Client, SystemTime::now()).unwrap();
-    // A client that would resume a session.
-    let config = Arc::new(client_config('1', shown(issued)));
+    // This client would resume a session.
+    let config = Arc::new(client_config('1', presented(issued)));
     let acceptor = NodeAcceptor::new(identity("b", "1"));
     for _ in 0..2 {
         let (near, far) = tokio::io::duplex(64 * 1024);

@@ -1,4 +1,4 @@
-//! Connections to a node: which peers they trust, and their errors.
+//! Connections to nodes: which peers are trusted, and the errors.
 
 use std::{
     sync::Arc,
@@ -22,7 +22,7 @@ use tower::ServiceExt;
 
 use super::support::{
     backend::{Backend, Connector, backend},
-    node::{ClientStream, Network, authority, identity, name, secret, told},
+    node::{ClientStream, Network, authority, identity, name, secret, with_causes},
 };
 
 /// A node `a` with secret 1, which connects to `b`.
@@ -53,13 +53,13 @@ fn server(issued: Issued, protocols: &[&str]) -> TlsAcceptor {
 async fn nodes_with_the_same_secret_reach_each_other() {
     let network = Network::default();
     let (a, b) = (identity("a", "1"), identity("b", "1"));
-    for (from, to, asked) in [(&a, &b, "b"), (&b, &a, "a"), (&a, &a, "a")] {
-        let (client, _, peer) = network.connect(from, to, asked).await.unwrap();
+    for (from, to, requested) in [(&a, &b, "b"), (&b, &a, "a"), (&a, &a, "a")] {
+        let (client, _, peer) = network.connect(from, to, requested).await.unwrap();
         assert_eq!(&peer, from.name());
         assert_eq!(client.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
         assert_eq!(client.get_ref().1.protocol_version(), Some(rustls::ProtocolVersion::TLSv1_3));
     }
-    assert_eq!(network.made(), 3);
+    assert_eq!(network.take_count(), 3);
 }
 
 #[tokio::test]
@@ -85,10 +85,10 @@ async fn the_peer_must_be_the_requested_node() {
         let _ = server(issued, &["h2"]).accept(backend.try_accept().unwrap()).await;
         let error = connected.await.unwrap().unwrap_err();
         assert!(!error.is_silence() && !error.is_timeout(), "{case}");
-        let error = told(error);
+        let error = with_causes(error);
         assert!(error.starts_with("node b (10.0.0.2:8443) failed the TLS handshake: "), "{case}: {error}");
         assert!(error.contains(expected), "{case}: {error}");
-        assert!(!backend.has_waiting(), "{case}: it was tried again");
+        assert!(!backend.has_waiting(), "{case}: it was retried");
     }
 }
 
@@ -111,9 +111,9 @@ async fn the_first_bytes_contain_no_name() {
 }
 
 #[tokio::test]
-async fn nothing_is_resumed() {
+async fn sessions_are_not_resumed() {
     let (connector, mut backend) = connector();
-    // It would resume a session.
+    // This server would resume a session.
     let server = server(authority('1').issue(&name("b"), Role::Server, SystemTime::now()).unwrap(), &["h2"]);
     for _ in 0..2 {
         let connected = connect(&connector);
@@ -129,13 +129,13 @@ async fn nothing_is_resumed() {
 }
 
 #[tokio::test]
-async fn http2_is_negotiated() {
+async fn a_peer_without_http2_is_an_error() {
     let (connector, mut backend) = connector();
     let connected = connect(&connector);
     tokio::task::yield_now().await;
     let issued = authority('1').issue(&name("b"), Role::Server, SystemTime::now()).unwrap();
     let _server = server(issued, &[]).accept(backend.try_accept().unwrap()).await;
-    let error = told(connected.await.unwrap().unwrap_err());
+    let error = with_causes(connected.await.unwrap().unwrap_err());
     assert_eq!(error, "node b (10.0.0.2:8443) speaks TLS, but not HTTP/2 over it (ALPN)");
 }
 
@@ -147,36 +147,36 @@ async fn silence_is_reported_with_its_possible_causes() {
     for (case, to) in [("another secret", identity("b", "2")), ("another name", identity("c", "1"))] {
         let error = network.connect(&identity("a", "1"), &to, "b").await.unwrap_err();
         assert!(error.is_silence(), "{case}: {error:?}");
-        assert_eq!(told(error), expected, "{case}");
-        assert_eq!(network.made(), 1, "{case}");
+        assert_eq!(with_causes(error), expected, "{case}");
+        assert_eq!(network.take_count(), 1, "{case}");
     }
-    // Whoever the peer is.
+    // The error is the same for a peer that is not a node.
     let (connector, mut backend) = connector();
     let connected = connect(&connector);
     tokio::task::yield_now().await;
     silence::close(backend.try_accept().unwrap()).await;
-    assert_eq!(told(connected.await.unwrap().unwrap_err()), expected);
+    assert_eq!(with_causes(connected.await.unwrap().unwrap_err()), expected);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_never_answers_is_given_up() {
+async fn a_peer_that_never_responds_times_out() {
     let (connector, mut backend) = connector();
     let connected = connect(&connector.handshake_timeout(Duration::from_secs(2)));
     let _open = backend.accept().await;
     let error = connected.await.unwrap().unwrap_err();
     assert!(error.is_timeout());
-    assert_eq!(told(error), "node b (10.0.0.2:8443) did not finish the TLS handshake in time");
+    assert_eq!(with_causes(error), "node b (10.0.0.2:8443) did not finish the TLS handshake in time");
 }
 
 #[tokio::test]
-async fn a_refused_connection_and_a_peer_without_tls() {
+async fn a_refused_connection_and_a_peer_without_tls_are_errors() {
     let (connector, mut backend) = connector();
     let connected = connect(&connector);
     backend.accept().await.send("HTTP/1.1 400 Bad Request\r\n\r\n").await;
-    let error = told(connected.await.unwrap().unwrap_err());
+    let error = with_causes(connected.await.unwrap().unwrap_err());
     assert!(error.starts_with("node b (10.0.0.2:8443) failed the TLS handshake: "), "{error}");
 
     drop(backend);
-    let error = told(connect(&connector).await.unwrap().unwrap_err());
+    let error = with_causes(connect(&connector).await.unwrap().unwrap_err());
     assert_eq!(error, "node b (10.0.0.2:8443) is unreachable: connection refused");
 }

@@ -1,4 +1,4 @@
-//! A separate authority instead of the one derived from the secret.
+//! Nodes whose certificates come from a separate authority instead of the one derived from the secret.
 
 use std::{
     sync::Arc,
@@ -13,7 +13,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, Extend
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
-use super::support::node::{DEADLINE, Network, identity, name, secret, told};
+use super::support::node::{DEADLINE, Network, identity, name, secret, with_causes};
 
 use ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 
@@ -57,13 +57,13 @@ async fn nodes_need_the_authority_and_the_secret() {
     let network = Network::default();
     let ca = Ca::new("ours");
     let (a, b) = (ca.node("a", '1'), ca.node("b", '1'));
-    for (from, to, asked) in [(&a, &b, "b"), (&b, &a, "a")] {
-        let (_, _, peer) = network.connect(from, to, asked).await.unwrap();
+    for (from, to, requested) in [(&a, &b, "b"), (&b, &a, "a")] {
+        let (_, _, peer) = network.connect(from, to, requested).await.unwrap();
         assert_eq!(&peer, from.name());
     }
     assert!(network.connect(&ca.node("a", '2'), &b, "b").await.unwrap_err().is_silence());
     for other in [Ca::new("theirs").node("b", '1'), identity("b", "1")] {
-        let error = told(network.connect(&a, &other, "b").await.unwrap_err());
+        let error = with_causes(network.connect(&a, &other, "b").await.unwrap_err());
         assert!(error.contains("UnknownIssuer"), "{error}");
     }
     // A certificate without usage limits is accepted.
@@ -97,13 +97,13 @@ async fn certificates_that_peers_would_reject_are_rejected_early() {
         ("with another key", new(other_key), "certificate and key cannot be used for TLS"),
     ];
     for (case, made, expected) in cases {
-        let error = told(made.unwrap_err());
+        let error = with_causes(made.unwrap_err());
         assert!(error.contains(expected), "{case}: {error}");
     }
 }
 
 #[tokio::test]
-async fn a_certificate_of_the_authority_alone_does_not_make_a_node() {
+async fn a_certificate_that_does_not_name_a_single_node_is_rejected() {
     let ca = Ca::new("ours");
     let b = NodeAcceptor::new(ca.node("b", '1'));
     for names in [&["web.example"][..], &["a", "c"], &["*.example"]] {

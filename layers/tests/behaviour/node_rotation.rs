@@ -27,11 +27,11 @@ async fn nodes_with_several_secrets_reach_nodes_with_one_of_them() {
         ("321", "1", 3),
     ] {
         let (_, _, peer) = network.connect(&identity("a", from), &identity("b", to), "b").await.unwrap();
-        assert_eq!((peer.as_str(), network.made()), ("a", connections), "{from} to {to}");
+        assert_eq!((peer.as_str(), network.take_count()), ("a", connections), "{from} to {to}");
     }
     let error = network.connect(&identity("a", "21"), &identity("b", "3"), "b").await.unwrap_err();
     assert!(error.is_silence());
-    assert_eq!(network.made(), 2);
+    assert_eq!(network.take_count(), 2);
 }
 
 /// The documented procedure: at no step is a node cut off.
@@ -114,20 +114,20 @@ async fn an_empty_list_of_secrets_is_rejected() {
 async fn new_certificates_come_from_the_same_authority() {
     let network = Network::default();
     let (a, b) = (identity("a", "12"), identity("b", "12"));
-    let shown = |client: &ClientStream| client.get_ref().1.peer_certificates().unwrap()[0].clone();
+    let certificate_of = |client: &ClientStream| client.get_ref().1.peer_certificates().unwrap()[0].clone();
     let (mut client, mut server, _) = network.connect(&a, &b, "b").await.unwrap();
-    let before = shown(&client);
-    assert_eq!(shown(&network.connect(&a, &b, "b").await.unwrap().0), before);
+    let before = certificate_of(&client);
+    assert_eq!(certificate_of(&network.connect(&a, &b, "b").await.unwrap().0), before);
 
     let (now, hour) = (SystemTime::now(), Duration::from_secs(60 * 60));
     assert!(!b.renew(now).unwrap());
     // The certificates are not valid yet, as if a clock that was ahead has been corrected.
     assert!(b.renew(now - 2 * hour).unwrap());
     let (renewed, _, _) = network.connect(&a, &b, "b").await.unwrap();
-    assert_ne!(shown(&renewed), before);
+    assert_ne!(certificate_of(&renewed), before);
     ping(&mut client, &mut server).await;
 
-    // The other way, and both secrets.
+    // In the other direction too, and with both secrets.
     assert!(a.renew(now - 2 * hour).unwrap());
     for only in ["1", "2"] {
         network.connect(&a, &identity("b", only), "b").await.unwrap();
@@ -148,6 +148,6 @@ fn certificates_are_renewed_when_a_third_of_their_lifetime_is_left() {
     ] {
         let identity = identity("a", OLD);
         assert_eq!(identity.renew(at + hour / 60).unwrap(), due, "{:?}", at.duration_since(now));
-        assert!(!identity.renew(at + hour / 30).unwrap(), "the new ones are fresh");
+        assert!(!identity.renew(at + hour / 30).unwrap(), "the new certificates are fresh");
     }
 }

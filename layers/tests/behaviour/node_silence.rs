@@ -1,4 +1,4 @@
-//! A client that does not prove that it knows the secret gets no byte.
+//! A client that cannot prove that it knows the secret gets no byte.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,13 +16,13 @@ fn h2() -> Vec<u8> {
     b"h2".to_vec()
 }
 
-/// The proof of a node with secret `digit` for the node `asked`.
-fn proof(digit: &str, asked: &str, at: SystemTime) -> Vec<u8> {
-    identity("a", digit).proof(&name(asked), at).unwrap()
+/// The proof of a node with secret `digit` for the node `requested`.
+fn proof(digit: &str, requested: &str, at: SystemTime) -> Vec<u8> {
+    identity("a", digit).proof(&name(requested), at).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_others_get_no_byte_and_the_connection_is_returned() {
+async fn clients_without_a_valid_proof_get_no_byte() {
     let acceptor = NodeAcceptor::new(identity("b", "12"));
     let now = SystemTime::now();
     let with = |protocols| hello(client_config('1', None), protocols);
@@ -47,26 +47,26 @@ async fn all_others_get_no_byte_and_the_connection_is_returned() {
         ("SNI of the node", hello(sni, vec![h2()]), "no_proof"),
         ("TLS 1.2", hello(tls12, vec![h2()]), "no_proof"),
         ("random bytes", with(vec![vec![7; 57], h2()]), "no_proof"),
-        ("random bytes of the version", with(vec![[&[1][..], &[7; 56]].concat(), h2()]), "wrong_proof"),
+        ("random bytes after the right version", with(vec![[&[1][..], &[7; 56]].concat(), h2()]), "wrong_proof"),
         ("another version", with(vec![other_version, h2()]), "no_proof"),
-        ("not the first", with(vec![h2(), proof("1", "b", now)]), "no_proof"),
+        ("not the first protocol", with(vec![h2(), proof("1", "b", now)]), "no_proof"),
         ("cut off", with(vec![proof("1", "b", now)[..56].to_vec(), h2()]), "no_proof"),
-        ("and more", with(vec![[&proof("1", "b", now)[..], &[0]].concat(), h2()]), "no_proof"),
+        ("too long", with(vec![[&proof("1", "b", now)[..], &[0]].concat(), h2()]), "no_proof"),
         ("another secret", with(vec![proof("3", "b", now), h2()]), "wrong_proof"),
         ("for another node", with(vec![proof("1", "c", now), h2()]), "wrong_proof"),
-        ("for the node that asks", with(vec![proof("1", "a", now), h2()]), "wrong_proof"),
-        ("of two minutes ago", with(vec![proof("1", "b", now - 2 * MINUTE), h2()]), "clock"),
-        ("in two minutes", with(vec![proof("2", "b", now + 2 * MINUTE), h2()]), "clock"),
-        ("of 1970", with(vec![proof("1", "b", SystemTime::UNIX_EPOCH), h2()]), "clock"),
+        ("for the client itself", with(vec![proof("1", "a", now), h2()]), "wrong_proof"),
+        ("two minutes old", with(vec![proof("1", "b", now - 2 * MINUTE), h2()]), "clock"),
+        ("two minutes ahead", with(vec![proof("2", "b", now + 2 * MINUTE), h2()]), "clock"),
+        ("from 1970", with(vec![proof("1", "b", SystemTime::UNIX_EPOCH), h2()]), "clock"),
         ("a request", b"GET / HTTP/1.1\r\nHost: b\r\n\r\n".to_vec(), "no_client_hello"),
         ("a preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), "no_client_hello"),
         ("zeros", vec![0; 4096], "no_client_hello"),
     ];
     for (case, bytes, expected) in cases {
         let started = Instant::now();
-        let (reason, heard) = rejected(&acceptor, &bytes).await;
+        let (reason, received) = rejected(&acceptor, &bytes).await;
         assert_eq!(reason.reason(), expected, "{case}: {reason:?}");
-        assert_eq!(heard, b"", "{case}");
+        assert_eq!(received, b"", "{case}");
         assert_eq!(started.elapsed(), Duration::ZERO, "{case}");
     }
 }
@@ -78,9 +78,9 @@ async fn changing_any_bit_of_a_proof_invalidates_it() {
     for bit in 0..proof.len() * 8 {
         let mut changed = proof.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
-        let (reason, heard) = rejected(&acceptor, &hello(client_config('1', None), vec![changed, h2()])).await;
+        let (reason, received) = rejected(&acceptor, &hello(client_config('1', None), vec![changed, h2()])).await;
         assert!(matches!(reason, NodeRejected::WrongProof | NodeRejected::NoProof), "bit {bit}: {reason:?}");
-        assert_eq!(heard, b"", "bit {bit}");
+        assert_eq!(received, b"", "bit {bit}");
     }
 }
 
@@ -98,11 +98,11 @@ async fn a_replayed_client_hello_is_rejected() {
     });
     assert_eq!(near.read_u8().await.unwrap(), 22, "a record of the handshake");
 
-    // The second one does not, at any acceptor of the node.
+    // The second one does not, at any acceptor of this node.
     for acceptor in [acceptor.clone(), NodeAcceptor::new(identity.clone().clock_window(2 * MINUTE))] {
-        let (reason, heard) = rejected(&acceptor, &recorded).await;
+        let (reason, received) = rejected(&acceptor, &recorded).await;
         assert!(matches!(reason, NodeRejected::Replayed), "{reason:?}");
-        assert_eq!(heard, b"");
+        assert_eq!(received, b"");
     }
     drop(near);
     assert!(matches!(accepting.await.unwrap(), Err(NodeRejected::Handshake(_))));
@@ -114,9 +114,9 @@ async fn a_stalled_client_is_rejected_at_the_deadline() {
     let hello = hello(client_config('1', None), vec![proof("1", "b", SystemTime::now()), h2()]);
     for length in [0, 1, 100, hello.len() - 1] {
         let started = Instant::now();
-        let (reason, heard) = rejected(&acceptor, &hello[..length]).await;
+        let (reason, received) = rejected(&acceptor, &hello[..length]).await;
         assert!(matches!(reason, NodeRejected::Deadline), "{length}: {reason:?}");
-        assert_eq!(heard, b"", "{length}");
+        assert_eq!(received, b"", "{length}");
         assert_eq!(started.elapsed().as_secs(), DEADLINE.as_secs(), "{length}");
     }
 }

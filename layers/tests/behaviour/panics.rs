@@ -11,13 +11,13 @@ use super::support::{
 
 fn panicking() -> Stack {
     gated(service_fn(async |request: Request<RequestBody>| {
-        assert!(request.uri().path() != "/panic", "as the test wants it");
+        assert!(request.uri().path() != "/panic", "the panic of this test");
         Ok::<_, BoxError>(Response::new(String::from("fine")))
     }))
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_that_connection_is_lost() {
+async fn a_panic_closes_only_its_connection() {
     let stack = panicking();
     let mut other = connect_to(stack.clone(), Protocol::Http1);
     let mut client = connect_to(stack.clone(), Protocol::Http1);
@@ -30,7 +30,7 @@ async fn only_that_connection_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_that_stream_is_lost_over_http2() {
+async fn a_panic_resets_only_its_http2_stream() {
     let mut client = connect_to(panicking(), Protocol::Http2);
     let panic = [(":method", "GET"), (":scheme", "http"), (":path", "/panic"), (":authority", "a.example")];
     client.send([http2::hello(), http2::get(1, "a.example"), http2::request(3, &panic)].concat()).await;

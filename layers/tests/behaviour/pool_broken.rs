@@ -1,4 +1,4 @@
-//! Connections that break while a request is being sent: bytes that the backend sent before are read.
+//! Connections that break while a request is being sent: bytes that the backend sent before that are still read.
 
 use std::{
     io,
@@ -25,7 +25,7 @@ type Body = Full<Bytes>;
 
 /// A connection that accepts the start of a request. The next write fails, and only then can `arrived` be read.
 struct Breaking {
-    taken: usize,
+    written: usize,
     failed: bool,
     arrived: &'static [u8],
     /// All writes succeed, but the flush fails.
@@ -34,7 +34,7 @@ struct Breaking {
 
 impl Breaking {
     fn new(arrived: &'static [u8]) -> Self {
-        Self { taken: 0, failed: false, arrived, in_flush: false }
+        Self { written: 0, failed: false, arrived, in_flush: false }
     }
 }
 
@@ -56,12 +56,12 @@ impl Write for Breaking {
         if self.in_flush {
             return Poll::Ready(Ok(buf.len()));
         }
-        if self.taken > 0 {
+        if self.written > 0 {
             self.failed = true;
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        self.taken = buf.len().min(100);
-        Poll::Ready(Ok(self.taken))
+        self.written = buf.len().min(100);
+        Poll::Ready(Ok(self.written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -101,7 +101,7 @@ async fn a_response_that_arrived_before_a_failed_write_is_read() {
 }
 
 #[tokio::test]
-async fn the_end_after_a_failed_write_is_an_error() {
+async fn a_response_cut_off_after_a_failed_write_is_an_error() {
     for (response, expected) in [
         (&b"HTTP/1.1 413 Content Too Large\r\n\r\ntoo lo"[..], Some(413)),
         (b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 8\r\n\r\n", Some(413)),

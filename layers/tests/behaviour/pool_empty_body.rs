@@ -24,9 +24,9 @@ impl Body for Open {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let well = self.1;
-        let told = Pin::new(&mut self.0).poll(cx);
-        told.map(|_| (!well).then(|| Err(io::ErrorKind::InvalidData.into())))
+        let is_valid = self.1;
+        let ended = Pin::new(&mut self.0).poll(cx);
+        ended.map(|_| (!is_valid).then(|| Err(io::ErrorKind::InvalidData.into())))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -40,16 +40,16 @@ impl Body for Open {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_sent_before_the_body_has_ended() {
-    for well in [true, false] {
+    for is_valid in [true, false] {
         let (connector, mut backend) = backend();
         let pool = Pool::new(connector, "http://backend".parse().unwrap());
         let (end, ended) = oneshot::channel();
-        let request = Request::post("/").header("content-length", "0").body(Open(ended, well)).unwrap();
+        let request = Request::post("/").header("content-length", "0").body(Open(ended, is_valid)).unwrap();
         let responding = tokio::spawn(pool.oneshot(request));
         settle().await;
         assert!(!backend.has_waiting());
         drop(end);
-        if well {
+        if is_valid {
             let head = backend.accept().await.answer("ok").await;
             assert!(head.contains("\r\ncontent-length: 0\r\n") && !head.contains("transfer-encoding"), "{head}");
             assert!(responding.await.unwrap().is_ok());

@@ -1,4 +1,4 @@
-//! Malformed HTTP/1.1 responses: an error, or a body without a clean end, and never a connection that is reused.
+//! A malformed HTTP/1.1 response is an error or has no clean end, and its connection is never reused.
 
 use bytes::Bytes;
 use http::Request;
@@ -20,8 +20,8 @@ enum Outcome {
     Whole(Bytes),
 }
 
-/// The outcome of `response`, after which the backend closes the connection if `closes`, and whether another request is
-/// sent over the same connection.
+/// Sends a request to a backend that responds with `response`, and then closes the connection if `closes`. Returns the
+/// outcome, and whether the next request reuses the connection.
 async fn outcome(method: &str, response: &str, closes: bool) -> (Outcome, bool) {
     let (connector, mut backend) = backend();
     let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap());
@@ -40,7 +40,7 @@ async fn outcome(method: &str, response: &str, closes: bool) -> (Outcome, bool) 
             }
         }
     };
-    // At once: leftover bytes must not be read as the next response.
+    // Sent at once: leftover bytes must not be read as the next response.
     let second = tokio::spawn(pool.oneshot(request("GET")));
     settle().await;
     let reused = !backend.has_waiting();
@@ -49,7 +49,7 @@ async fn outcome(method: &str, response: &str, closes: bool) -> (Outcome, bool) 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_has_one_reading_or_is_an_error() {
+async fn ambiguous_and_malformed_responses_are_errors() {
     for fields in [
         "content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         "transfer-encoding: chunked\r\ncontent-length: 2\r\n\r\n2\r\nok\r\n0\r\n\r\n",
@@ -124,7 +124,7 @@ async fn valid_responses_are_accepted() {
     for (method, response, closes, body, reused) in [
         ("GET", "200 OK\r\ncontent-length: 2\r\n\r\nok", false, "ok", true),
         ("GET", "200 OK\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", false, "ok", true),
-        // The end of trailers has two readings.
+        // Parsers can disagree on where the trailers end.
         ("GET", "200 OK\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\nx: y\r\n\r\n", false, "ok", false),
         ("GET", "200 OK\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\n\nx\r\n\r\n", false, "ok", false),
         ("GET", "200 OK\r\n\r\nuntil the end", true, "until the end", false),
@@ -137,7 +137,7 @@ async fn valid_responses_are_accepted() {
     }
 }
 
-/// Interim responses as fast as they are read, as long as they are read.
+/// Sends interim responses as fast as they are read, until the pool stops reading.
 #[tokio::test(start_paused = true)]
 async fn endless_interim_responses_are_an_error() {
     let (connector, mut backend) = backend();
@@ -159,7 +159,7 @@ async fn a_body_can_be_larger_than_the_limit_for_heads() {
     let (connector, mut backend) = backend();
     let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap());
     let body = "x".repeat(1024 * 1024);
-    // Over the same connection: each request is counted separately.
+    // The limit counts each response on a connection separately.
     let mut connection = None;
     for _ in 0..3 {
         let response = tokio::spawn(pool.clone().oneshot(Request::get("/").body(Empty::new()).unwrap()));

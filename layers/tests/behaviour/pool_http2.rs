@@ -1,4 +1,4 @@
-//! Requests over HTTP/2: which connection they share, what reaches the backend, and what happens if it fails.
+//! Requests over HTTP/2: how they share connections, what reaches the backend, and what happens on failure.
 
 use std::{convert::Infallible, error::Error, time::Duration};
 
@@ -52,8 +52,8 @@ impl Peer {
         self.0.accept().await.unwrap().unwrap()
     }
 
-    /// Like [`run`](Self::run), but never responds.
-    fn run_without_answers(mut self) -> JoinHandle<()> {
+    /// Like [`run`](Self::run), but keeps the requests that arrive instead of dropping them, and never responds.
+    fn run_without_responses(mut self) -> JoinHandle<()> {
         tokio::spawn(async move {
             let mut held = Vec::new();
             while let Some(Ok(request)) = self.0.accept().await {
@@ -183,7 +183,7 @@ async fn a_dropped_request_is_cancelled_at_the_backend() {
             let mut stream = respond(response, Response::new(()));
             let response = answer.await.unwrap().unwrap();
             drop(response);
-            // The request ends separately.
+            // The request body is separate, and has to end too.
             drop(sender);
             std::future::poll_fn(|cx| stream.poll_reset(cx)).await.unwrap()
         } else {
@@ -235,7 +235,7 @@ async fn a_peer_that_does_not_speak_http2_gets_no_request() {
             assert_eq!(cause.to_string(), "backend does not speak HTTP/2");
             assert_eq!(cause.source().unwrap().downcast_ref(), Some(&expected));
             assert!(error.is_connect());
-            // Unchanged.
+            // The request is returned unchanged.
             let request = error.take_request().unwrap();
             assert_eq!(
                 (request.uri().to_string(), &request.headers()["host"]),
@@ -265,28 +265,28 @@ async fn without_a_connection_all_requests_are_returned() {
 #[tokio::test(start_paused = true)]
 async fn a_truncated_response_has_no_clean_end() {
     #[derive(Debug, Clone, Copy)]
-    enum Ends {
+    enum Cut {
         Reset(Reason),
-        /// All announced bytes, but no end of the stream.
+        /// A clean end of the stream, but fewer bytes than announced.
         ShortLength,
         Connection,
-        GoodbyeAndConnection,
+        GoawayAndConnection,
     }
-    for ends in [
-        Ends::Reset(Reason::INTERNAL_ERROR),
-        Ends::Reset(Reason::CANCEL),
-        Ends::Reset(Reason::NO_ERROR),
-        Ends::ShortLength,
-        Ends::Connection,
-        Ends::GoodbyeAndConnection,
+    for cut in [
+        Cut::Reset(Reason::INTERNAL_ERROR),
+        Cut::Reset(Reason::CANCEL),
+        Cut::Reset(Reason::NO_ERROR),
+        Cut::ShortLength,
+        Cut::Connection,
+        Cut::GoawayAndConnection,
     ] {
         let (pool, mut backend) = pool();
         let answer = send(&pool, get("/"));
         let mut peer = Peer::new(&mut backend).await;
         let (_, response) = peer.request().await;
         let mut stream = respond(response, Response::builder().header("content-length", "9").body(()).unwrap());
-        stream.send_data("half".into(), matches!(ends, Ends::ShortLength)).unwrap();
-        let peer = if matches!(ends, Ends::GoodbyeAndConnection) {
+        stream.send_data("half".into(), matches!(cut, Cut::ShortLength)).unwrap();
+        let peer = if matches!(cut, Cut::GoawayAndConnection) {
             peer.0.graceful_shutdown();
             peer.run()
         } else {
@@ -294,9 +294,9 @@ async fn a_truncated_response_has_no_clean_end() {
         };
         let mut body = answer.await.unwrap().unwrap().into_body();
         settle().await;
-        if let Ends::Reset(reason) = ends {
+        if let Cut::Reset(reason) = cut {
             stream.send_reset(reason);
-        } else if matches!(ends, Ends::Connection | Ends::GoodbyeAndConnection) {
+        } else if matches!(cut, Cut::Connection | Cut::GoawayAndConnection) {
             peer.abort();
             drop(stream);
         }
@@ -304,7 +304,7 @@ async fn a_truncated_response_has_no_clean_end() {
         while matches!(&last, Some(Ok(_))) {
             last = body.frame().await;
         }
-        assert!(matches!(last, Some(Err(_))), "{ends:?}: {last:?}");
+        assert!(matches!(last, Some(Err(_))), "{cut:?}: {last:?}");
     }
 }
 
@@ -359,14 +359,14 @@ async fn a_request_dropped_without_a_response_is_the_last_on_its_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_without_any_part_of_a_response_gets_no_new_requests() {
+async fn a_connection_on_which_nothing_arrives_gets_no_new_requests() {
     let (pool, mut backend) = pool();
     // The peer keeps answering PINGs.
     let pool = pool.keep_alive(Duration::from_secs(1), Duration::from_secs(1));
     let slow = send(&pool, get("/slow"));
     let mut peer = Peer::new(&mut backend).await;
     let (_, response) = peer.request().await;
-    let _peer = peer.run_without_answers();
+    let _peer = peer.run_without_responses();
     for _ in 0..5 {
         let given_up = send(&pool, get("/given-up"));
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -379,7 +379,7 @@ async fn a_connection_without_any_part_of_a_response_gets_no_new_requests() {
     let _second = second.run();
     assert_eq!(text(next).await, "ok");
 
-    // The request that is waiting there is not cancelled. A part of its response makes the connection usable again.
+    // The request that still waits there is not cancelled. Once a part of its response arrives, the connection is used again.
     tokio::time::sleep(Duration::from_secs(120)).await;
     let mut stream = respond(response, Response::new(()));
     let mut body = slow.await.unwrap().unwrap().into_body();
@@ -469,7 +469,7 @@ async fn a_response_without_a_body_has_ended() {
     let answer = send(&pool, get("/"));
     let mut peer = Peer::new(&mut backend).await;
     let (_, mut response) = peer.request().await;
-    // As gRPC tells of an error.
+    // This is how gRPC reports an error.
     response.send_response(Response::builder().header("grpc-status", "12").body(()).unwrap(), true).unwrap();
     let _peer = peer.run();
     let response = answer.await.unwrap().unwrap();

@@ -91,7 +91,7 @@ async fn a_private_connection_closes_with_its_client() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_whose_private_connection_ended_gets_another_one() {
+async fn a_client_whose_private_connection_closed_gets_another_one() {
     let (pool, mut backend) = pool();
     let alice = client();
     drop(challenged(&pool, &mut backend, Some(&alice)).await);
@@ -129,7 +129,7 @@ async fn a_private_connection_closes_after_the_response_if_its_client_is_unknown
     let (pool, mut first) = pool();
     assert!(challenged(&pool, &mut first, None).await.has_ended().await);
 
-    // Even if the request was tried at another endpoint before.
+    // Even if the request was sent to another endpoint first.
     let (down, _) = backend();
     let endpoint = |name: &'static str, connector| (name, Pool::new(connector, "http://backend".parse().unwrap()));
     let (up, mut accepting) = backend();

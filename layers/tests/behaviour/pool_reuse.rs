@@ -100,7 +100,8 @@ async fn a_connection_that_the_backend_wants_closed_is_not_reused() {
     }
 }
 
-/// A request whose response arrives before it ends, and the part that the backend received.
+/// Sends a request whose response arrives before its body ends. Returns the connection at the backend, and the sender of the
+/// body.
 async fn answered_early() -> (TestPool, Backend, Exchange, Sender<Bytes, Infallible>) {
     let (pool, mut backend) = pool();
     let (mut sender, body) = Channel::<Bytes, Infallible>::new(1);
@@ -155,7 +156,7 @@ async fn a_request_continues_after_its_response_as_long_as_it_progresses() {
 async fn a_connection_whose_backend_stops_reading_after_its_response_is_closed() {
     let (_pool, _backend, mut connection, mut sender) = answered_early().await;
     let started = tokio::time::Instant::now();
-    // Until the peer stops reading.
+    // The backend reads nothing, so the pool gives up at some point.
     while sender.send_data(Bytes::from_static(&[b'x'; 1024])).await.is_ok() {}
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
     let mut rest = Vec::new();
@@ -238,9 +239,9 @@ async fn an_upgraded_connection_is_not_reused() {
     assert_eq!(text(second.await.unwrap()).await, "two");
 
     upgraded.write_all(b"ping").await.unwrap();
-    let mut heard = [0; 4];
-    tunnel.0.read_exact(&mut heard).await.unwrap();
-    assert_eq!(&heard, b"ping");
+    let mut received = [0; 4];
+    tunnel.0.read_exact(&mut received).await.unwrap();
+    assert_eq!(&received, b"ping");
 }
 
 #[tokio::test(start_paused = true)]

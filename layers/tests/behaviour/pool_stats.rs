@@ -38,7 +38,7 @@ async fn http1_connections_count_until_they_close() {
     first.answer("one").await;
     one.await.unwrap().unwrap().collect().await.unwrap();
     assert_eq!(connections(&stats).await, (2, 1));
-    // Its body is not read to the end.
+    // A response whose body is not read to the end.
     second.head().await;
     second.send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await;
     drop(two.await.unwrap().unwrap());

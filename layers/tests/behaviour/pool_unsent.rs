@@ -27,17 +27,17 @@ fn send(pool: &TestPool, path: &str) -> JoinHandle<Answer> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closed_idle_connection_costs_no_request() {
+async fn no_request_is_lost_if_an_idle_connection_has_closed() {
     for noticed in [false, true] {
         let (connector, mut backend) = backend();
         let pool: TestPool = Pool::new(connector, "http://backend".parse().unwrap());
         let first = send(&pool, "/1");
-        let mut waiting = backend.accept().await;
-        waiting.answer("one").await;
+        let mut idle = backend.accept().await;
+        idle.answer("one").await;
         assert_eq!(first.await.unwrap().unwrap(), "one");
         settle().await;
 
-        drop(waiting);
+        drop(idle);
         if noticed {
             settle().await;
         }
@@ -88,7 +88,7 @@ async fn a_connection_that_opens_too_late_for_a_request_is_used_for_the_next() {
     assert!(backend.accept().await.answer("ok").await.starts_with("POST /next "));
     next.await.unwrap().unwrap();
 
-    // The pool's timeout covers all of it, whatever that of the connector is.
+    // The pool's timeout covers the whole attempt, whatever the timeout of the connector.
     let error = pool.connect_timeout(Duration::from_secs(1)).oneshot(post("/")).await.unwrap_err();
     assert!(error.is_connect_timeout());
     settle().await;
@@ -109,7 +109,7 @@ async fn a_pool_without_a_connection_is_connected_in_the_background() {
     connection.answer("good").await;
     first.await.unwrap().unwrap().into_body().collect().await.unwrap();
     drop(backend);
-    // It now refuses connections, which is noticed without a request.
+    // The slow endpoint now refuses connections. The pool notices without a request.
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let sent = send();

@@ -1,4 +1,4 @@
-//! Where redirects lead, parsed as browsers do (the URL standard).
+//! Where redirects lead, parsed the way browsers do (URL standard).
 
 use std::net::SocketAddr;
 
@@ -74,7 +74,7 @@ const ABSOLUTE: [(&str, &str); 7] = [
 ];
 
 /// The target of a request, mostly with a leading slash.
-fn asked() -> impl Strategy<Value = String> {
+fn request_target() -> impl Strategy<Value = String> {
     let parts = || prop::collection::vec(prop::sample::select(&PARTS[..]), 0..8).prop_map(|parts| parts.concat());
     let beginning = prop::sample::select(&["/", "/", "//", "/old/", "/old//", "/old", "http://evil.test", "*"][..]);
     (beginning, parts(), prop::option::of(parts())).prop_map(|(beginning, path, query)| {
@@ -83,9 +83,9 @@ fn asked() -> impl Strategy<Value = String> {
     })
 }
 
-/// `Some(None)` for 400; `None` if `asked` is not a valid request target.
-fn location(target: &str, asked: &str) -> Option<Option<String>> {
-    let request = Request::get(asked).header("host", "own.test").body(()).ok()?;
+/// `Some(None)` for 400; `None` if `requested` is not a valid request target.
+fn location(target: &str, requested: &str) -> Option<Option<String>> {
+    let request = Request::get(requested).header("host", "own.test").body(()).ok()?;
     let redirect: Redirect<String> = Redirect::new(target.parse().unwrap()).prefix("/old".parse().unwrap());
     let Ok(response) = redirect.oneshot(request).now_or_never().unwrap();
     Some(response.headers().get("location").map(|location| location.to_str().unwrap().to_owned()))
@@ -93,47 +93,47 @@ fn location(target: &str, asked: &str) -> Option<Option<String>> {
 
 proptest! {
     #[test]
-    fn a_target_that_is_a_path_never_leaves_the_origin(target in prop::sample::select(&RELATIVE[..]), asked in asked()) {
+    fn a_target_that_is_a_path_never_leaves_the_origin(target in prop::sample::select(&RELATIVE[..]), requested in request_target()) {
         for base in ["http://own.test/", "https://own.test:8443/old//a/b?c#d"] {
             let base = Url::parse(base).unwrap();
-            if let Some(Some(location)) = location(target, &asked) {
+            if let Some(Some(location)) = location(target, &requested) {
                 let url = base.join(&location).unwrap();
-                prop_assert_eq!(url.origin(), base.origin(), "{} {}: {}", target, asked, location);
+                prop_assert_eq!(url.origin(), base.origin(), "{} {}: {}", target, requested, location);
                 prop_assert!(location.starts_with('/'));
             }
         }
     }
 
     #[test]
-    fn no_request_can_choose_the_host_of_a_url((target, host) in prop::sample::select(&ABSOLUTE[..]), asked in asked()) {
-        if let Some(Some(location)) = location(target, &asked) {
-            // `{host}` is the host of the request: that of the target, or else that of the header.
-            let uri: Uri = asked.parse().unwrap();
+    fn no_request_can_choose_the_host_of_a_url((target, host) in prop::sample::select(&ABSOLUTE[..]), requested in request_target()) {
+        if let Some(Some(location)) = location(target, &requested) {
+            // `{host}` is the host in the request target, or else in the `Host` header.
+            let uri: Uri = requested.parse().unwrap();
             let named = HostName::from_authority(uri.host().unwrap_or("own.test").as_bytes());
             let host = named.map_or(host.to_owned(), |named| host.replace("{host}", named.as_str()));
             let url = Url::parse(&location).unwrap();
-            prop_assert_eq!(url.origin(), Url::parse(&format!("{}://{host}", url.scheme())).unwrap().origin(), "{} {}: {}", target, asked, location);
+            prop_assert_eq!(url.origin(), Url::parse(&format!("{}://{host}", url.scheme())).unwrap().origin(), "{} {}: {}", target, requested, location);
             prop_assert!(url.username().is_empty() && location.is_ascii());
         }
     }
 
     #[test]
-    fn no_request_can_leave_the_path_of_the_target(asked in asked()) {
+    fn no_request_can_leave_the_path_of_the_target(requested in request_target()) {
         for target in ["/ours/{*}", "https://a.test/ours/{*}", "https://a.test/ours{path}"] {
-            if let Some(Some(location)) = location(target, &asked) {
+            if let Some(Some(location)) = location(target, &requested) {
                 let url = Url::parse("https://a.test").unwrap().join(&location).unwrap();
-                prop_assert!(url.path().starts_with("/ours/"), "{} {}: {}", target, asked, location);
+                prop_assert!(url.path().starts_with("/ours/"), "{} {}: {}", target, requested, location);
             }
         }
     }
 
     #[test]
-    fn any_text_is_a_target_or_an_error(text in ".*|[a-z/{}*$:?#]*") {
+    fn parsing_a_target_never_panics(text in ".*|[a-z/{}*$:?#]*") {
         let _ = text.parse::<RedirectTarget>();
     }
 }
 
-/// As a route of an axum app. A fragment or a line break from the client does not get that far.
+/// As a route of an axum app. Fragments are dropped, and encoded line breaks stay encoded.
 #[tokio::test]
 async fn it_works_as_an_axum_service() {
     let redirect: Redirect<Body> = Redirect::new("/new/{*}".parse().unwrap()).prefix("/old".parse().unwrap());
@@ -143,7 +143,7 @@ async fn it_works_as_an_axum_service() {
     tokio::spawn(axum::serve(listener, app).into_future());
     for (path, location) in [("/old/a?b", "/new/a?b"), ("/old/a#b", "/new/a"), ("/old//a%0d%0ax:y", "/new//a%0d%0ax:y")]
     {
-        let answer = ask(address, path).await;
+        let answer = fetch(address, path).await;
         let head = answer.strip_suffix("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 308 Permanent Redirect\r\n"), "{head}");
         assert!(head.lines().any(|line| line == format!("location: {location}")), "{head}");
@@ -151,7 +151,7 @@ async fn it_works_as_an_axum_service() {
     }
 }
 
-async fn ask(address: SocketAddr, path: &str) -> String {
+async fn fetch(address: SocketAddr, path: &str) -> String {
     let mut client = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
     client.write_all(request.as_bytes()).await.unwrap();

@@ -62,7 +62,7 @@ impl Path {
     }
 }
 
-/// The traits of a request, or those that a rule requires: `None` in a rule is anything.
+/// Properties of a request, or the properties that a rule requires. `None` in a rule matches anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Traits {
     header: Option<&'static str>,
@@ -77,12 +77,12 @@ impl Traits {
     }
 
     fn meet(&self, wanted: &Self) -> bool {
-        let fine = |has: Option<&str>, wants: Option<&str>| {
+        let matches = |has: Option<&str>, wants: Option<&str>| {
             wants.is_none() || (has.is_some() && wants == Some("*")) || has == wants
         };
-        fine(self.header, wanted.header)
-            && fine(self.query, wanted.query)
-            && fine(self.client, wanted.client)
+        matches(self.header, wanted.header)
+            && matches(self.query, wanted.query)
+            && matches(self.client, wanted.client)
             && (self.upgrade || !wanted.upgrade)
     }
 }
@@ -130,8 +130,8 @@ impl Written {
     }
 }
 
-/// The first rule with the host pattern and path that decide.
-fn place(rules: &[Written], host: &HostName, path: &str) -> Option<usize> {
+/// The index of the first rule with the most specific matching host pattern and path.
+fn most_specific(rules: &[Written], host: &HostName, path: &str) -> Option<usize> {
     let matches = |rule: &Written| rule.host.parse::<HostPattern>().unwrap().matches(host) && rule.path.matches(path);
     let key = |(index, rule): &(usize, &Written)| {
         let kind = matches!(rule.path, Path::Regex(..));
@@ -143,18 +143,18 @@ fn place(rules: &[Written], host: &HostName, path: &str) -> Option<usize> {
 
 fn expected(rules: &[Written], host: &str, path: &str, method: &Method, has: &Traits) -> Result<usize, NoRoute> {
     let host = host.parse().unwrap();
-    let at = place(rules, &host, path).ok_or(NoRoute::NotFound)?;
+    let at = most_specific(rules, &host, path).ok_or(NoRoute::NotFound)?;
     let same = |rule: &Written| rule.host == rules[at].host && rule.path == rules[at].path;
-    let mut fitting: Vec<_> =
+    let mut candidates: Vec<_> =
         (0..rules.len()).filter(|index| same(&rules[*index]) && has.meet(&rules[*index].wanted)).collect();
-    fitting.sort_by_key(|index| rules[*index].rank());
-    let Some(chosen) = fitting.iter().copied().find(|index| rules[*index].allows(method)) else {
-        let allowed: Methods = fitting.iter().flat_map(|index| rules[*index].methods.iter().cloned()).collect();
+    candidates.sort_by_key(|index| rules[*index].rank());
+    let Some(chosen) = candidates.iter().copied().find(|index| rules[*index].allows(method)) else {
+        let allowed: Methods = candidates.iter().flat_map(|index| rules[*index].methods.iter().cloned()).collect();
         return Err(if allowed.is_empty() { NoRoute::NotFound } else { NoRoute::MethodNotAllowed(Box::new(allowed)) });
     };
     let (prefix, rest) = path.split_at(rules[at].path.prefix().len());
     let rest = readings(rest).into_iter().map(|reading| format!("{prefix}{reading}"));
-    let leads_here = |path: String| place(rules, &host, &path).is_some_and(|at| same(&rules[at]));
+    let leads_here = |path: String| most_specific(rules, &host, &path).is_some_and(|at| same(&rules[at]));
     if rules[chosen].literal || readings(path).into_iter().chain(rest).all(leads_here) {
         Ok(chosen)
     } else {
@@ -205,8 +205,8 @@ proptest! {
         for rule in rules {
             let inserted = table.insert(rule.host.parse().unwrap(), rule.to_rule(), list.len());
             let alike = |other: &Written| {
-                let to_whom = (other.host, &other.path, &other.methods, &other.wanted);
-                to_whom == (rule.host, &rule.path, &rule.methods, &rule.wanted)
+                let key = (other.host, &other.path, &other.methods, &other.wanted);
+                key == (rule.host, &rule.path, &rule.methods, &rule.wanted)
             };
             prop_assert_eq!(inserted.is_err(), list.iter().any(alike));
             if inserted.is_ok() {
@@ -215,7 +215,7 @@ proptest! {
         }
         let has = Traits { header: has.0, query: has.1, client: has.2, upgrade: has.3 };
         let uri = format!("{path}{}", has.query.map(|value| format!("?q={value}")).unwrap_or_default()).parse::<Uri>();
-        // Some are not valid targets, or `Uri` reads another path.
+        // Some are not valid request targets, or `Uri` parses a different path.
         prop_assume!(uri.as_ref().is_ok_and(|uri| uri.path() == path));
         let mut request = Request::builder().method(&method).uri(uri.unwrap());
         if let Some(value) = has.header {
@@ -227,7 +227,7 @@ proptest! {
         if has.upgrade {
             request = request.header("connection", "upgrade").header("upgrade", "chat");
         }
-        // A path with more readings is always ambiguous, and so is the rest after a prefix.
+        // A path with more readings is always ambiguous, with or without its prefix.
         prop_assume!(path.match_indices('/').all(|(slash, _)| readings(&path[slash..]).len() <= 64));
         let found = table.find_for("a.b", &request.body(()).unwrap()).copied();
         prop_assert_eq!(found, expected(&list, "a.b", &path, &method, &has), "{} {}", method, path);

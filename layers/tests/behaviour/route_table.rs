@@ -65,7 +65,7 @@ proptest! {
     }
 
     #[test]
-    fn a_path_that_some_backends_read_as_another_routes_is_ambiguous(
+    fn a_path_that_could_mean_another_route_is_ambiguous(
         path in odd_path(),
         routes in prop::collection::vec((prop::sample::select(&["a.b", "a.b", "*.b"][..]), short_prefix()), 1..6),
     ) {

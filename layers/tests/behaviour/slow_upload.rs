@@ -35,13 +35,13 @@ fn serve() -> (DuplexStream, Backend, JoinHandle<Ended>) {
 const HEAD: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n";
 
 #[tokio::test(start_paused = true)]
-async fn a_trickling_upload_closes_its_backend_connection() {
+async fn a_trickling_upload_closes_both_connections() {
     let (mut client, mut backend, ended) = serve();
     client.write_all(HEAD.as_bytes()).await.unwrap();
     let mut connection = backend.accept().await;
     connection.head().await;
     let mut seconds = 0;
-    // Long after the decision.
+    // 600 s are far more than the server needs to notice.
     while !ended.is_finished() && client.write_all(b"x").await.is_ok() && seconds < 600 {
         seconds += 1;
         tokio::time::sleep(SECOND).await;
@@ -54,7 +54,7 @@ async fn a_trickling_upload_closes_its_backend_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn twice_the_rate_is_enough() {
+async fn an_upload_at_twice_the_minimum_rate_succeeds() {
     let (mut client, mut backend, _ended) = serve();
     client.write_all(HEAD.as_bytes()).await.unwrap();
     let mut connection = backend.accept().await;

@@ -33,7 +33,7 @@ async fn rejected(bytes: &[u8], leave: bool) -> (SniRejected, Vec<u8>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_others_get_no_byte() {
+async fn clients_without_a_served_name_get_no_byte() {
     let nameless = {
         let mut config = client_config(rustls::ALL_VERSIONS);
         config.enable_sni = false;
@@ -46,7 +46,7 @@ async fn all_others_get_no_byte() {
         ("no SNI", &nameless, "no_sni"),
         ("an address", &client_hello("127.0.0.1"), "no_sni"),
         ("unserved", &client_hello("b.example"), "sni_not_served"),
-        ("below the served", &client_hello("x.a.example"), "sni_not_served"),
+        ("a subdomain of the served name", &client_hello("x.a.example"), "sni_not_served"),
         ("a request", b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", "no_client_hello"),
         ("a preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "no_client_hello"),
         ("a closing alert, then a ClientHello", b"\x15\x03\x01\x00\x02\x01\x00\x16\x03\x01", "no_client_hello"),

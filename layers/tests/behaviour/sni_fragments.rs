@@ -38,16 +38,16 @@ async fn a_served_name_is_found() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unserved_name_is_found_too() {
+async fn an_unserved_name_is_rejected() {
     let hello = in_records_of(1, &client_hello("b.example"));
     let (mut near, far) = tokio::io::duplex(16 * 1024);
     near.write_all(&hello).await.unwrap();
     let rejected = acceptor().accept(far, Duration::from_secs(10)).await.err().unwrap();
     assert!(matches!(rejected.reason, SniRejected::NotServed), "{rejected:?}");
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     tokio::join!(silence::close(rejected.io), async {
-        near.read_to_end(&mut heard).await.unwrap();
+        near.read_to_end(&mut received).await.unwrap();
         drop(near);
     });
-    assert_eq!(heard, b"");
+    assert_eq!(received, b"");
 }

@@ -18,14 +18,14 @@ async fn only_the_name_of_the_handshake_is_accepted() {
     let cases = [
         ("the same", Some(ConnInfo::tls(peer, host("a.example"))), Some("A.example."), true),
         ("another", Some(ConnInfo::tls(peer, host("a.example"))), Some("b.example"), false),
-        ("below it", Some(ConnInfo::tls(peer, host("a.example"))), Some("x.a.example"), false),
+        ("a subdomain", Some(ConnInfo::tls(peer, host("a.example"))), Some("x.a.example"), false),
         ("plain", Some(ConnInfo::plain(peer)), Some("a.example"), true),
         ("plain, and no HostLayer", Some(ConnInfo::plain(peer)), None, true),
     ];
-    for (name, info, asked, passes) in cases {
+    for (name, info, requested, passes) in cases {
         let (mut service, mut handle) = mock::spawn_layer::<Request<()>, (), _>(SniMatchLayer::new());
         let mut request = Request::new(());
-        request.extensions_mut().extend(extensions(info, asked.map(host)));
+        request.extensions_mut().extend(extensions(info, requested.map(host)));
         handle.allow(1);
         assert!(service.poll_ready().is_ready());
         let response = service.call(request);
@@ -47,7 +47,7 @@ fn extensions(info: Option<ConnInfo>, host: Option<HostName>) -> http::Extension
 }
 
 #[tokio::test]
-async fn readiness_is_that_of_the_inner_service() {
+async fn the_layer_is_ready_when_the_inner_service_is() {
     let (mut service, mut handle) = mock::spawn_layer::<Request<()>, (), _>(SniMatchLayer::new());
     handle.allow(0);
     assert!(service.poll_ready().is_pending());

@@ -1,4 +1,4 @@
-//! Responses that stall, because of the client or the service.
+//! Responses and uploads that stall, because of the client or the service.
 
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
@@ -27,7 +27,7 @@ use tower::{BoxError, ServiceBuilder, service_fn};
 use super::support::http2::{self, DATA, HEADERS, PING};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// The latest time at which it must be noticed.
+/// A stall must be noticed within this time.
 const LATEST: Duration = Duration::from_secs(77);
 
 type Bodies = mpsc::UnboundedReceiver<Sender<Bytes, Infallible>>;
@@ -85,7 +85,7 @@ async fn a_response_that_stalls_is_cut_off() {
     let (mut client, mut bodies, ended) = connect(Protocol::Http1);
     client.write_all(REQUEST.as_bytes()).await.unwrap();
     let mut body = bodies.recv().await.unwrap();
-    // As long as it makes progress, it can take long.
+    // A response can take long, as long as it makes progress.
     for _ in 0..5 {
         body.send_data("piece".into()).await.unwrap();
         tokio::time::sleep(TIMEOUT - Duration::from_secs(20)).await;
@@ -113,7 +113,7 @@ async fn a_client_that_does_not_read_is_cut_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_body_that_stalls_after_the_response_has_begun() {
+async fn a_request_body_that_stalls_after_the_response_has_begun_closes_the_connection() {
     let (mut client, mut bodies, ended) = connect(Protocol::Http1);
     client.write_all(b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\n\r\nhalf.").await.unwrap();
     let _body = bodies.recv().await.unwrap();
@@ -186,7 +186,7 @@ async fn unread_http2_streams_are_reset_even_if_others_progress() {
         if frames.iter().any(|frame| frame.kind == RST_STREAM && frame.stream == 1) {
             break since.elapsed();
         }
-        assert!(since.elapsed() < TIMEOUT * 10, "never");
+        assert!(since.elapsed() < TIMEOUT * 10, "the stalled stream was never reset");
         tokio::time::sleep(TIMEOUT / 4).await;
     };
     // About 64 KiB are in flight.

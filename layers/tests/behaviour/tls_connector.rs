@@ -65,14 +65,14 @@ fn connect(connector: &TlsConnector<Connector>, uri: &'static str) -> JoinHandle
 async fn ping(stream: Connected) -> HandshakeKind {
     let mut stream = stream.unwrap().into_inner();
     stream.write_all(b"ping").await.unwrap();
-    let mut heard = [0; 4];
-    stream.read_exact(&mut heard).await.unwrap();
-    assert_eq!(&heard, b"ping");
+    let mut received = [0; 4];
+    stream.read_exact(&mut received).await.unwrap();
+    assert_eq!(&received, b"ping");
     stream.get_ref().1.handshake_kind().unwrap()
 }
 
 /// All causes, on one line.
-fn told(error: TlsError) -> String {
+fn with_causes(error: TlsError) -> String {
     let error: BoxError = error.into();
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -100,8 +100,8 @@ async fn the_certificate_must_be_for_the_host_or_the_configured_name() {
         };
         let stream = connect(&connector, uri);
         tokio::task::yield_now().await;
-        let asked = echo(&mut backend, server(certificate, &[])).await;
-        assert_eq!(asked.as_deref(), Some(sent), "{uri} {name:?}");
+        let requested = echo(&mut backend, server(certificate, &[])).await;
+        assert_eq!(requested.as_deref(), Some(sent), "{uri} {name:?}");
         ping(stream.await.unwrap()).await;
     }
 }
@@ -124,13 +124,13 @@ async fn other_certificates_are_rejected() {
         let stream = connect(&connector, uri);
         tokio::task::yield_now().await;
         let _ = echo(&mut backend, server(certificate, &[])).await;
-        let error = told(stream.await.unwrap().unwrap_err());
+        let error = with_causes(stream.await.unwrap().unwrap_err());
         assert!(error.starts_with(expected), "{error}");
     }
 }
 
 #[tokio::test]
-async fn http2_is_negotiated_or_an_error() {
+async fn http2_is_negotiated_or_the_connection_fails() {
     for (offered, agreed) in [(&["h2", "http/1.1"][..], true), (&[], false)] {
         let (connector, mut backend) = connector();
         let stream = connect(&connector.http2(), "https://a.example");
@@ -140,7 +140,7 @@ async fn http2_is_negotiated_or_an_error() {
         if agreed {
             ping(stream).await;
         } else {
-            assert_eq!(told(stream.unwrap_err()), "a.example speaks TLS, but not HTTP/2 over it (ALPN)");
+            assert_eq!(with_causes(stream.unwrap_err()), "a.example speaks TLS, but not HTTP/2 over it (ALPN)");
         }
     }
 }
@@ -167,27 +167,27 @@ async fn a_peer_that_never_responds_times_out() {
     let _open = backend.accept().await;
     let error = stream.await.unwrap().unwrap_err();
     assert!(error.is_timeout());
-    assert_eq!(told(error), "a.example did not finish the TLS handshake in time");
+    assert_eq!(with_causes(error), "a.example did not finish the TLS handshake in time");
 }
 
 #[tokio::test]
-async fn a_refused_connection_and_a_peer_without_tls() {
+async fn a_refused_connection_and_a_peer_without_tls_are_errors() {
     let (mut connector, mut backend) = connector();
     let stream = connect(&connector, "https://a.example");
     let mut plain = backend.accept().await;
     plain.send("HTTP/1.1 400 Bad Request\r\n\r\n").await;
-    let error = told(stream.await.unwrap().unwrap_err());
+    let error = with_causes(stream.await.unwrap().unwrap_err());
     assert!(error.starts_with("a.example does not speak TLS: it answered with something else"), "{error}");
 
     drop(backend);
     let error = connector.call(Uri::from_static("https://a.example")).await.unwrap_err();
     assert!(error.source().unwrap().is::<std::io::Error>());
     let error = connector.call(Uri::from_static("/path")).await.unwrap_err();
-    assert_eq!(told(error), "there is no name to verify in /path");
+    assert_eq!(with_causes(error), "there is no name to verify in /path");
     for uri in ["http://a.example/", "ws://a.example/"] {
         let error = connector.call(Uri::from_static(uri)).await.unwrap_err();
         let expected = "asks for a connection without TLS: write https, or use the inner connector alone";
-        assert_eq!(told(error), format!("{uri} {expected}"));
+        assert_eq!(with_causes(error), format!("{uri} {expected}"));
     }
 }
 

@@ -20,12 +20,12 @@ use tower::{BoxError, ServiceBuilder, service_fn};
 
 use super::support::client::gated;
 
-/// Sends `request` to a server at the other end of a connection. Returns everything received, and how it ended.
+/// Sends `request` to a server at the other end of a connection. Returns everything received, and how the connection ended.
 async fn exchange<IO>(mut client: impl AsyncRead + AsyncWrite + Unpin, server: IO, request: &str) -> (String, Ended)
 where
     IO: AsyncRead + AsyncWrite + IntoRaw + Unpin + Send + 'static,
 {
-    // A peer without an address counts as this machine.
+    // The address to use for a peer that has none, as on a Unix socket or a pipe.
     let info = ConnInfo::plain(SocketAddr::from(([127, 0, 0, 1], 0)));
     let stack = ServiceBuilder::new().layer(ForwardedLayer::new(TrustedProxies::none())).service(service_fn(
         async |request: Request<RequestBody>| {
@@ -65,7 +65,7 @@ async fn tcp_unix_sockets_and_pipes_behave_the_same() {
     }
 }
 
-/// A premature response is held back like everything else.
+/// A response from a stack that never opens the gate is held back like everything else.
 #[tokio::test(start_paused = true)]
 async fn a_response_behind_a_closed_gate_is_never_sent() {
     let stack =

@@ -1,4 +1,4 @@
-//! Tunnels, from a request with `Upgrade` to bytes in both directions.
+//! Tunnels, from the `Upgrade` request to bytes in both directions.
 
 use std::time::Duration;
 
@@ -59,9 +59,9 @@ async fn read_head(io: &mut DuplexStream) -> String {
 }
 
 async fn expect(io: &mut DuplexStream, expected: &str) {
-    let mut heard = vec![0; expected.len()];
-    io.read_exact(&mut heard).await.unwrap();
-    assert_eq!(heard, expected.as_bytes());
+    let mut received = vec![0; expected.len()];
+    io.read_exact(&mut received).await.unwrap();
+    assert_eq!(received, expected.as_bytes());
 }
 
 #[tokio::test]
@@ -83,15 +83,15 @@ async fn bytes_flow_both_ways_and_each_side_closes_separately() {
         let (first, second) = if client_ends_first { (&mut client, &mut backend) } else { (&mut backend, &mut client) };
         first.write_all(b"last words").await.unwrap();
         first.shutdown().await.unwrap();
-        let mut heard = String::new();
-        second.read_to_string(&mut heard).await.unwrap();
-        assert_eq!(heard, "last words");
+        let mut received = String::new();
+        second.read_to_string(&mut received).await.unwrap();
+        assert_eq!(received, "last words");
         assert!(info.control().downgrade().is_alive());
         second.write_all(b"answer").await.unwrap();
         second.shutdown().await.unwrap();
-        heard.clear();
-        first.read_to_string(&mut heard).await.unwrap();
-        assert_eq!(heard, "answer");
+        received.clear();
+        first.read_to_string(&mut received).await.unwrap();
+        assert_eq!(received, "answer");
     }
 }
 
@@ -154,13 +154,13 @@ async fn the_connection_record_lives_as_long_as_the_tunnel() {
 
 #[tokio::test]
 async fn only_the_requested_protocol_is_accepted() {
-    for (name, asked, answered, allowed) in [
-        ("the one", Some("chat"), &["chat"][..], true),
-        ("one of two, in other letters", Some("other, Chat"), &["CHAT"], true),
+    for (name, requested, answered, allowed) in [
+        ("the requested one", Some("chat"), &["chat"][..], true),
+        ("one of two, in another case", Some("other, Chat"), &["CHAT"], true),
         ("another", Some("chat"), &["other"], false),
         ("none", Some("chat"), &[], false),
         ("two", Some("chat, other"), &["chat", "other"], false),
-        ("unasked", None, &["chat"], false),
+        ("unrequested", None, &["chat"], false),
     ] {
         let inner = service_fn(move |_: Request<Empty<Bytes>>| {
             let mut response = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
@@ -170,8 +170,8 @@ async fn only_the_requested_protocol_is_accepted() {
             std::future::ready(response.body(()).map_err(BoxError::from))
         });
         let mut request = Request::new(Empty::<Bytes>::new());
-        if let Some(asked) = asked {
-            request.headers_mut().insert("upgrade", asked.parse().unwrap());
+        if let Some(requested) = requested {
+            request.headers_mut().insert("upgrade", requested.parse().unwrap());
         }
         let response = TunnelLayer::new().layer(inner).oneshot(request).await;
         match response {
@@ -182,7 +182,7 @@ async fn only_the_requested_protocol_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_server_without_upgrades_is_an_error() {
+async fn an_upgrade_on_a_server_without_support_is_an_error() {
     let (connector, mut backend) = backend();
     let pool: Pool<_> = Pool::new(connector, "http://backend".parse().unwrap());
     let request = Request::get("/").header("connection", "upgrade").header("upgrade", "chat");
@@ -252,9 +252,9 @@ async fn an_idle_tunnel_is_closed() {
         backend.write_all(b"pong").await.unwrap();
         expect(&mut client, "pong").await;
     }
-    let still = Instant::now();
+    let last_activity = Instant::now();
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
     assert_eq!(backend.read(&mut [0]).await.unwrap(), 0);
-    let waited = still.elapsed();
+    let waited = last_activity.elapsed();
     assert!(waited >= HOUR && waited < HOUR * 4 / 3, "{waited:?}");
 }

@@ -58,7 +58,7 @@ async fn connections_wait_for_a_slot_in_the_backlog() {
     let (listener, _first) = full_backlog(&path);
     let connector = UnixConnector::new(&path).connect_timeout(Duration::from_secs(60));
     let connecting: Vec<_> = (0..COUNT).map(|_| tokio::spawn(connector.clone().oneshot(Uri::default()))).collect();
-    // Each finds the backlog full.
+    // Each of them finds the backlog full.
     tokio::task::yield_now().await;
     listener.set_nonblocking(true).unwrap();
     let listener = UnixListener::from_std(listener).unwrap();

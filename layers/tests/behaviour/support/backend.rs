@@ -12,14 +12,14 @@ use tower::util::BoxCloneSyncService;
 
 pub(crate) type Connector = BoxCloneSyncService<Uri, TokioIo<DuplexStream>, std::io::Error>;
 
-/// Connections of the pool arrive here.
+/// The backend. Connections from the pool arrive here.
 pub(crate) struct Backend(mpsc::UnboundedReceiver<DuplexStream>);
 
 pub(crate) fn backend() -> (Connector, Backend) {
     backend_behind(64 * 1024)
 }
 
-/// With pipes of this capacity.
+/// Like [`backend`], with pipes of this capacity.
 pub(crate) fn backend_behind(pipe: usize) -> (Connector, Backend) {
     let (accept, accepted) = mpsc::unbounded_channel();
     let connector = tower::service_fn(move |_: Uri| {
@@ -35,7 +35,7 @@ impl Backend {
         Exchange(self.0.recv().await.unwrap())
     }
 
-    /// A connection that has already arrived.
+    /// A connection, if one has already arrived.
     pub(crate) fn try_accept(&mut self) -> Option<DuplexStream> {
         self.0.try_recv().ok()
     }
@@ -78,7 +78,7 @@ impl Exchange {
     }
 }
 
-/// Lets all tasks run until all of them wait, with tokio's clock paused.
+/// Lets all tasks run until none can make progress. Needs tokio's paused clock.
 pub(crate) async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }

@@ -90,12 +90,12 @@ impl Client {
     }
 
     /// Asserts that nothing arrives for `time`, with tokio's clock paused.
-    pub(crate) async fn hears_nothing_for(&mut self, time: Duration) {
-        let heard = tokio::time::timeout(time, self.io.read_u8()).await;
-        assert!(heard.is_err(), "{heard:?}");
+    pub(crate) async fn expect_nothing_for(&mut self, time: Duration) {
+        let received = tokio::time::timeout(time, self.io.read_u8()).await;
+        assert!(received.is_err(), "{received:?}");
     }
 
-    /// How the server's side ended, after this side is closed.
+    /// Closes the client's side. Returns how the server's side ended.
     pub(crate) async fn leave(self) -> Ended {
         drop(self.io);
         self.ended.await.unwrap()

@@ -65,7 +65,7 @@ pub(crate) async fn next_frame(io: &mut (impl AsyncRead + Unpin)) -> Option<Fram
     Some(Frame { kind: head[3], flags: head[4], stream, payload })
 }
 
-/// The frames up to the one that satisfies `last`.
+/// All frames, up to and including the first for which `last` is true.
 pub(crate) async fn frames_until(io: &mut (impl AsyncRead + Unpin), last: impl Fn(&Frame) -> bool) -> Vec<Frame> {
     let mut frames = Vec::new();
     loop {

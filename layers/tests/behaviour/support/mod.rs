@@ -1,4 +1,4 @@
-//! Shared by the tests.
+//! Helpers that the tests share.
 
 pub(crate) mod backend;
 pub(crate) mod client;

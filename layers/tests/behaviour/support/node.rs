@@ -1,4 +1,4 @@
-//! Nodes, and clients that lack something a node has.
+//! Nodes, and clients that are not quite nodes.
 
 use std::{
     io,
@@ -52,7 +52,7 @@ pub(crate) fn authority(digit: char) -> NodeAuthority {
 /// A TLS client that trusts the authority of secret `digit`, and presents the given certificate.
 pub(crate) fn client_config(
     digit: char,
-    shown: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    presented: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
 ) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(authority(digit).certificate_der().clone()).unwrap();
@@ -60,7 +60,7 @@ pub(crate) fn client_config(
         .with_protocol_versions(rustls::ALL_VERSIONS)
         .unwrap()
         .with_root_certificates(roots);
-    let mut config = match shown {
+    let mut config = match presented {
         Some((chain, key)) => builder.with_client_auth_cert(chain, key).unwrap(),
         None => builder.with_no_client_auth(),
     };
@@ -81,23 +81,23 @@ pub(crate) async fn rejected(acceptor: &NodeAcceptor, bytes: &[u8]) -> (NodeReje
     near.write_all(bytes).await.unwrap();
     let Err(rejected) = acceptor.accept(far, DEADLINE).await else { panic!("accepted") };
     let Rejected { io, reason, .. } = rejected;
-    let heard = heard(near, io).await;
-    (reason, heard)
+    let received = read_until_closed(near, io).await;
+    (reason, received)
 }
 
 /// The bytes received from a connection that is closed in silence.
-async fn heard(mut near: DuplexStream, far: DuplexStream) -> Vec<u8> {
-    let mut heard = Vec::new();
+async fn read_until_closed(mut near: DuplexStream, far: DuplexStream) -> Vec<u8> {
+    let mut received = Vec::new();
     let listen = async {
-        near.read_to_end(&mut heard).await.unwrap();
+        near.read_to_end(&mut received).await.unwrap();
         drop(near);
     };
     tokio::join!(listen, silence::close(far));
-    heard
+    received
 }
 
-/// All causes, on one line.
-pub(crate) fn told(error: impl Into<BoxError>) -> String {
+/// The error and its causes, on one line.
+pub(crate) fn with_causes(error: impl Into<BoxError>) -> String {
     let error = error.into();
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -108,7 +108,7 @@ pub(crate) fn told(error: impl Into<BoxError>) -> String {
     text
 }
 
-/// Connections between nodes, and their number.
+/// Connects nodes, and counts the connections.
 #[derive(Clone, Default)]
 pub(crate) struct Network(Arc<AtomicUsize>);
 
@@ -116,12 +116,12 @@ pub(crate) type ClientStream = client::TlsStream<TokioIo<ExpiringIo<TokioIo<Dupl
 pub(crate) type ServerStream = server::TlsStream<DuplexStream>;
 
 impl Network {
-    /// Connects `from` to `to`, requesting node `asked`. Returns both ends, once both have received from the other.
+    /// Connects `from` to `to`, by the name `requested`. Returns both ends, once both have received from the other.
     pub(crate) async fn connect(
         &self,
         from: &NodeIdentity,
         to: &NodeIdentity,
-        asked: &str,
+        requested: &str,
     ) -> Result<(ClientStream, ServerStream, NodeName), NodeError> {
         let (accepted, mut connections) = mpsc::unbounded_channel();
         let (network, acceptor) = (self.clone(), NodeAcceptor::new(to.clone()));
@@ -137,7 +137,7 @@ impl Network {
             });
             std::future::ready(Ok::<_, io::Error>(TokioIo::new(near)))
         });
-        let connector = NodeConnector::new(inner, from.clone(), name(asked));
+        let connector = NodeConnector::new(inner, from.clone(), name(requested));
         let mut client = connector.oneshot(Uri::from_static("https://10.0.0.2:8443")).await?.into_inner();
         let (mut server, peer, _) = connections.recv().await.expect("the server has accepted the certificate");
         ping(&mut client, &mut server).await;
@@ -145,7 +145,7 @@ impl Network {
     }
 
     /// The number of connections since the last call.
-    pub(crate) fn made(&self) -> usize {
+    pub(crate) fn take_count(&self) -> usize {
         self.0.swap(0, Ordering::Relaxed)
     }
 }

@@ -1,4 +1,4 @@
-//! How backends may read odd paths, computed step by step.
+//! How backends might read odd paths, computed step by step.
 
 use std::collections::BTreeSet;
 
@@ -49,13 +49,13 @@ fn decoded(path: &str, letters: &str) -> String {
     let (mut rest, mut text) = (&*path, String::new());
     while !rest.is_empty() {
         let byte = rest.strip_prefix('%').and_then(|digits| u8::from_str_radix(digits.get(..2)?, 16).ok());
-        let (read, behind) = rest.split_at(if byte.is_some() { 3 } else { 1 });
+        let (read, after) = rest.split_at(if byte.is_some() { 3 } else { 1 });
         match byte.map(char::from) {
             Some(letter) if letters.contains(letter) => text.push(letter),
             Some(_) => text += &read.to_uppercase(),
             None => text += read,
         }
-        rest = behind;
+        rest = after;
     }
     text
 }

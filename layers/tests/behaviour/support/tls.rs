@@ -37,7 +37,7 @@ static SERVER: LazyLock<Arc<ServerConfig>> = LazyLock::new(|| {
     Arc::new(config.unwrap())
 });
 
-/// The configuration for `a.example`, and no other.
+/// The configuration for `a.example`; `None` for all other names.
 fn policy(name: &HostName) -> Option<Arc<ServerConfig>> {
     (name.as_str() == "a.example").then(|| Arc::clone(&SERVER))
 }
@@ -103,7 +103,7 @@ pub(crate) async fn pump(
 /// Plaintext that has arrived.
 pub(crate) fn received(client: &mut ClientConnection) -> Vec<u8> {
     let mut all = Vec::new();
-    // An error only means that there is no more data yet, or no closing alert.
+    // An error only means that all data so far has been read, or that there was no closing alert.
     let _ = client.reader().read_to_end(&mut all);
     all
 }

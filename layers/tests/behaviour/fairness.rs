@@ -1,4 +1,4 @@
-//! HTTP/2 connections with many requests share the runtime fairly.
+//! Many requests on one HTTP/2 connection: other tasks still run, and all requests end with the connection.
 
 use std::{
     future::poll_fn,
@@ -28,10 +28,10 @@ const MANY: usize = 100;
 #[derive(Clone)]
 struct Seen {
     /// Requests that have started.
-    begun: Arc<AtomicUsize>,
+    started: Arc<AtomicUsize>,
     /// Requests that have not ended.
     alive: Arc<AtomicUsize>,
-    answers: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 struct Alive(Arc<AtomicUsize>);
@@ -44,23 +44,23 @@ impl Drop for Alive {
 
 impl Seen {
     fn new() -> Self {
-        Self { begun: Arc::default(), alive: Arc::default(), answers: Arc::new(Semaphore::new(0)) }
+        Self { started: Arc::default(), alive: Arc::default(), permits: Arc::new(Semaphore::new(0)) }
     }
 
-    fn begun(&self) -> usize {
-        self.begun.load(Ordering::Relaxed)
+    fn started(&self) -> usize {
+        self.started.load(Ordering::Relaxed)
     }
 
-    /// Responds to as many requests as permitted.
+    /// A service that sends one response for each permit.
     fn stack(&self) -> Stack {
         let seen = self.clone();
         gated(service_fn(move |_: Request<RequestBody>| {
-            let Seen { begun, alive, answers } = seen.clone();
+            let Seen { started, alive, permits } = seen.clone();
             async move {
-                begun.fetch_add(1, Ordering::Relaxed);
+                started.fetch_add(1, Ordering::Relaxed);
                 alive.fetch_add(1, Ordering::Relaxed);
                 let _alive = Alive(alive);
-                answers.acquire().await?.forget();
+                permits.acquire().await?.forget();
                 Ok::<_, BoxError>(Response::new(String::from("fine")))
             }
         }))
@@ -84,13 +84,13 @@ async fn responses(client: &mut Client, count: usize) {
 #[tokio::test(start_paused = true)]
 async fn other_tasks_run_between_a_few_of_a_hundred_requests() {
     let seen = Seen::new();
-    seen.answers.add_permits(MANY);
+    seen.permits.add_permits(MANY);
     let mut client = connect_to(seen.stack(), Protocol::Http2);
     client.send(requests(MANY)).await;
-    // In the same queue as other connections, unlike tests and tasks that yield.
+    // A task that wakes itself waits in the same queue as connections, unlike the test itself or a task that yields.
     let (mut before, mut most) = (0, 0);
     let most = tokio::spawn(poll_fn(move |cx| {
-        let now = seen.begun();
+        let now = seen.started();
         (before, most) = (now, most.max(now - before));
         if now == MANY {
             return Poll::Ready(most);
@@ -108,12 +108,12 @@ async fn all_waiting_requests_are_answered_while_the_connection_drains() {
     let seen = Seen::new();
     let mut client = connect_to(seen.stack(), Protocol::Http2);
     client.send(requests(MANY)).await;
-    while seen.begun() < MANY {
+    while seen.started() < MANY {
         yield_now().await;
     }
     client.control.drain();
     yield_now().await;
-    seen.answers.add_permits(MANY);
+    seen.permits.add_permits(MANY);
     responses(&mut client, MANY).await;
     assert!(matches!(client.leave().await, Ended::Finished));
     assert_eq!(seen.alive.load(Ordering::Relaxed), 0);
@@ -124,7 +124,7 @@ async fn requests_end_with_their_connection() {
     let seen = Seen::new();
     let mut client = connect_to(seen.stack(), Protocol::Http2);
     client.send(requests(MANY)).await;
-    while seen.begun() < MANY / 2 {
+    while seen.started() < MANY / 2 {
         yield_now().await;
     }
     client.leave().await;
@@ -132,19 +132,19 @@ async fn requests_end_with_their_connection() {
         yield_now().await;
     }
     assert_eq!(seen.alive.load(Ordering::Relaxed), 0);
-    assert_eq!(Arc::strong_count(&seen.begun), 1, "a request is left");
+    assert_eq!(Arc::strong_count(&seen.started), 1, "a request is still held");
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_of_a_flood_never_start() {
+async fn most_requests_of_a_flood_never_start() {
     let seen = Seen::new();
     let mut client = connect_to(seen.stack(), Protocol::Http2);
     // The gate opens with the first request.
-    seen.answers.add_permits(1);
+    seen.permits.add_permits(1);
     client.send(requests(1)).await;
     responses(&mut client, 1).await;
     let flood = (3..).step_by(2).take(1000);
     client.send(flood.fold(Vec::new(), |all, stream| [all, get(stream, "a.example")].concat())).await;
     frames_until(&mut client.io, |frame| frame.kind == GOAWAY).await;
-    assert!(seen.begun() <= 1 + 16, "{} requests", seen.begun());
+    assert!(seen.started() <= 1 + 16, "{} requests", seen.started());
 }

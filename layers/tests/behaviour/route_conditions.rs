@@ -1,4 +1,4 @@
-//! Requests that meet no conditions of a route, and their responses.
+//! Route conditions, and the responses to requests that meet none of them.
 
 use http::{Method, Request, Response, header::ALLOW};
 use pmesh_layers::{
@@ -62,7 +62,7 @@ async fn a_method_without_a_route_gets_405_with_the_allowed_methods() {
 }
 
 #[tokio::test]
-async fn a_custom_row_need_not_know_the_methods() {
+async fn a_custom_row_still_gets_an_allow_header() {
     let layer = RespondLayer::new().on(|error: &NoRoute| pmesh_layers::respond::status(error));
     let service = ServiceBuilder::new().layer(layer).service(router());
     let request = Request::post("/admin").extension("a.example".parse::<HostName>().unwrap()).body(()).unwrap();

@@ -17,7 +17,7 @@ use super::support::{
     http2::{self, DATA},
 };
 
-fn patient() -> HttpServer {
+fn without_timeouts() -> HttpServer {
     let never = Duration::MAX;
     HttpServer::new().silence_deadline(never).keep_alive_timeout(never).head_timeout(never).stall_timeout(never)
 }
@@ -25,10 +25,11 @@ fn patient() -> HttpServer {
 #[tokio::test(start_paused = true)]
 async fn http1_timeouts_can_be_the_maximum_duration() {
     let (near, mut client) = duplex(4096);
-    let serving = tokio::spawn(patient().serve(near, ConnInfo::plain(PEER.into()), Protocol::Http1, gated(echo())));
+    let serving =
+        tokio::spawn(without_timeouts().serve(near, ConnInfo::plain(PEER.into()), Protocol::Http1, gated(echo())));
     for _ in 0..2 {
         let request = get("a.example", "/");
-        // In pieces, and after an idle time in which the connection went to sleep.
+        // In pieces, with pauses in which the connection goes to sleep.
         for piece in request.as_bytes().chunks(9) {
             client.write_all(piece).await.unwrap();
             tokio::time::sleep(Duration::from_secs(60)).await;
@@ -44,7 +45,8 @@ async fn http1_timeouts_can_be_the_maximum_duration() {
 #[tokio::test(start_paused = true)]
 async fn http2_timeouts_can_be_the_maximum_duration() {
     let (near, mut client) = duplex(64 * 1024);
-    let serving = tokio::spawn(patient().serve(near, ConnInfo::plain(PEER.into()), Protocol::Http2, gated(echo())));
+    let serving =
+        tokio::spawn(without_timeouts().serve(near, ConnInfo::plain(PEER.into()), Protocol::Http2, gated(echo())));
     client.write_all(&[http2::hello(), http2::get(1, "a.example")].concat()).await.unwrap();
     http2::frames_until(&mut client, |frame| frame.kind == DATA).await;
     drop(client);
@@ -52,7 +54,7 @@ async fn http2_timeouts_can_be_the_maximum_duration() {
 }
 
 #[tokio::test]
-async fn the_last_setting_of_max_fields_counts() {
+async fn the_last_call_of_max_fields_wins() {
     let (near, mut client) = duplex(4096);
     let server = HttpServer::new().max_fields(2).max_fields(100);
     let serving = tokio::spawn(server.serve(near, ConnInfo::plain(PEER.into()), Protocol::Http1, gated(echo())));

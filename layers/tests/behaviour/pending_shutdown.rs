@@ -1,4 +1,4 @@
-//! A connection whose end cannot be written yet, such as a closing TLS alert to a client that does not read.
+//! Connections whose shutdown stays pending, as when the client does not read the closing TLS alert.
 
 use std::{
     io,
@@ -26,6 +26,7 @@ use tower::{BoxError, service_fn};
 
 use super::support::client::{PEER, gated};
 
+/// A stream whose shutdown never completes.
 struct Stuck(DuplexStream);
 
 impl AsyncRead for Stuck {

@@ -1,4 +1,4 @@
-//! The maximum that a connection buffers for a peer that does not read.
+//! A connection buffers a bounded amount for a peer that does not read.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -19,11 +19,11 @@ use super::support::{
     http2::{self, DATA, HEADERS, SETTINGS},
 };
 
-/// Buffer sizes of the side that does not read, and of the side that sends as fast as it can.
+/// Pipe sizes on the side that does not read, and on the side that sends as fast as it can.
 const SMALL: usize = 16 * 1024;
 const LARGE: usize = 1024 * 1024;
-/// In each direction: two reads waiting to be written, one between the connections, and one being parsed.
-const HELD: usize = 256 * 1024;
+/// The limit in each direction: two reads that wait to be written, one between the connections, and one being parsed.
+const BUFFERED: usize = 256 * 1024;
 const BODY: usize = 100 * LARGE;
 
 fn serve(protocol: Protocol, client_pipe: usize, backend_pipe: usize) -> (DuplexStream, Backend) {
@@ -38,11 +38,11 @@ fn serve(protocol: Protocol, client_pipe: usize, backend_pipe: usize) -> (Duplex
 
 /// Writes until the peer stops reading, with tokio's clock paused. Returns how much was written.
 async fn fill(io: &mut (impl AsyncWrite + Unpin)) -> usize {
-    let (piece, mut taken) = (vec![b'x'; LARGE], 0);
+    let (piece, mut written) = (vec![b'x'; LARGE], 0);
     while let Ok(count) = timeout(Duration::from_secs(1), io.write(&piece)).await {
-        taken += count.unwrap();
+        written += count.unwrap();
     }
-    taken
+    written
 }
 
 async fn respond(connection: &mut Exchange, length: usize) {
@@ -50,7 +50,7 @@ async fn respond(connection: &mut Exchange, length: usize) {
     connection.send(&format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n")).await;
 }
 
-/// Reads grow after large reads.
+/// Sends a response that is large enough for the connection to grow its read buffer.
 async fn respond_whole(mut connection: Exchange) -> Exchange {
     respond(&mut connection, 4 * LARGE).await;
     connection.0.write_all(&vec![b'x'; 4 * LARGE]).await.unwrap();
@@ -58,7 +58,7 @@ async fn respond_whole(mut connection: Exchange) -> Exchange {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_that_is_not_read() {
+async fn an_unread_response_is_buffered_only_up_to_the_limit() {
     let (mut client, mut backend) = serve(Protocol::Http1, SMALL, LARGE);
     let get = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     client.write_all(get).await.unwrap();
@@ -68,12 +68,12 @@ async fn a_response_that_is_not_read() {
     let mut connection = first.await.unwrap();
     client.write_all(get).await.unwrap();
     respond(&mut connection, BODY).await;
-    let taken = fill(&mut connection.0).await;
-    assert!(taken <= SMALL + LARGE + HELD, "{} KiB", taken / 1024);
+    let written = fill(&mut connection.0).await;
+    assert!(written <= SMALL + LARGE + BUFFERED, "{} KiB", written / 1024);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_without_a_window() {
+async fn a_response_without_a_window_is_buffered_only_up_to_the_limit() {
     let (mut client, mut backend) = serve(Protocol::Http2, LARGE, LARGE);
     // SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113, 6.5.2).
     let no_window = http2::frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
@@ -86,16 +86,16 @@ async fn a_response_without_a_window() {
     client.write_all(&http2::get(3, "a")).await.unwrap();
     respond(&mut connection, BODY).await;
     http2::frames_until(&mut client, |frame| frame.kind == HEADERS).await;
-    let taken = fill(&mut connection.0).await;
-    assert!(taken <= LARGE + HELD, "{} KiB", taken / 1024);
+    let written = fill(&mut connection.0).await;
+    assert!(written <= LARGE + BUFFERED, "{} KiB", written / 1024);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_is_not_read() {
+async fn an_unread_request_is_buffered_only_up_to_the_limit() {
     let (mut client, mut backend) = serve(Protocol::Http1, LARGE, SMALL);
     client.write_all(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {BODY}\r\n\r\n").as_bytes()).await.unwrap();
     let mut connection = backend.accept().await;
     connection.head().await;
-    let taken = fill(&mut client).await;
-    assert!(taken <= LARGE + SMALL + HELD, "{} KiB", taken / 1024);
+    let written = fill(&mut client).await;
+    assert!(written <= LARGE + SMALL + BUFFERED, "{} KiB", written / 1024);
 }

@@ -1,4 +1,4 @@
-//! Idle connections are held without an HTTP server, and serve the next request as if they had one.
+//! An idle connection goes to sleep: it gives up its HTTP server, and still serves the next request.
 
 use std::{
     future::{Future, pending},
@@ -27,12 +27,12 @@ use super::support::client::{Client, connect, connect_to, gated, get};
 
 const A_WHILE: Duration = Duration::from_secs(5);
 
-/// A connection that has been answered once, and is asleep.
-async fn asleep() -> Client {
+/// A connection that went to sleep after its first response.
+async fn sleeping_connection() -> Client {
     let mut client = connect(Protocol::Http1);
     client.send(get("a.example", "/")).await;
     client.read_until("a.example/ []").await;
-    client.hears_nothing_for(A_WHILE).await;
+    client.expect_nothing_for(A_WHILE).await;
     client
 }
 
@@ -45,52 +45,52 @@ async fn an_idle_connection_holds_no_http_server() {
         std::future::ready(Ok::<_, BoxError>(Response::new("answer".to_owned())))
     });
     let mut client = connect_to(gated(service), Protocol::Http1);
-    let mut clones = Vec::new();
+    let mut counts = Vec::new();
     sleep(A_WHILE).await;
-    clones.push(weak.strong_count());
+    counts.push(weak.strong_count());
     client.send(get("a.example", "/")).await;
     client.read_until("answer").await;
-    clones.push(weak.strong_count());
+    counts.push(weak.strong_count());
     sleep(A_WHILE).await;
-    clones.push(weak.strong_count());
-    assert!(clones[0] == 1 && clones[1] > 1 && clones[2] == 1, "{clones:?}");
+    counts.push(weak.strong_count());
+    assert!(counts[0] == 1 && counts[1] > 1 && counts[2] == 1, "{counts:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_wakes_up_for_a_request_in_pieces() {
-    let mut client = asleep().await;
+async fn a_sleeping_connection_serves_a_request_in_pieces() {
+    let mut client = sleeping_connection().await;
     let head = "POST /next HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\n\r\n";
     for piece in [&head[..5], &head[5..], "ab"] {
         client.send(piece).await;
-        client.hears_nothing_for(Duration::from_secs(1)).await;
+        client.expect_nothing_for(Duration::from_secs(1)).await;
     }
     client.send("c").await;
     client.read_until("a.example/next [abc]").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_incomplete_head_after_waking_has_a_deadline() {
-    let mut client = asleep().await;
+async fn an_incomplete_head_after_waking_times_out() {
+    let mut client = sleeping_connection().await;
     client.send("GET / HTTP").await;
     assert_eq!(client.read_to_end().await, b"");
     assert!(matches!(client.leave().await, Ended::HeadTimeout));
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_ends_when_its_client_leaves() {
-    assert!(matches!(asleep().await.leave().await, Ended::Finished));
+async fn a_sleeping_connection_ends_when_its_client_leaves() {
+    assert!(matches!(sleeping_connection().await.leave().await, Ended::Finished));
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_ends_when_it_is_drained() {
-    let mut client = asleep().await;
+async fn draining_closes_a_sleeping_connection() {
+    let mut client = sleeping_connection().await;
     client.control.drain();
     assert_eq!(client.read_to_end().await, b"");
     assert!(matches!(client.leave().await, Ended::Finished));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unserved_host_after_sleep_gets_silence() {
+async fn draining_before_the_first_request_closes_without_a_byte() {
     let mut client = connect(Protocol::Http1);
     client.control.drain();
     assert_eq!(client.read_to_end().await, b"");

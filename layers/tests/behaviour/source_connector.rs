@@ -1,4 +1,4 @@
-//! The source addresses of connections, as the destination sees them.
+//! `SourceConnector`: source addresses, names with several addresses, and errors.
 
 use std::{
     collections::HashSet,
@@ -44,7 +44,7 @@ async fn addresses_of_the_subnet_are_used_in_turn() {
 }
 
 #[tokio::test]
-async fn clones_share_their_turns() {
+async fn clones_share_one_rotation() {
     let connector = SourceConnector::new().subnet("127.77.2.0/29".parse().unwrap());
     let subnet: SourceSubnet = "127.77.2.0/29".parse().unwrap();
     let mut seen = HashSet::new();
@@ -56,7 +56,7 @@ async fn clones_share_their_turns() {
 }
 
 #[tokio::test]
-async fn many_sources_can_be_open_to_one_destination() {
+async fn every_source_address_can_connect_to_the_same_destination() {
     let connector = SourceConnector::new().subnet("127.77.3.0/24".parse().unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri: Uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
@@ -110,7 +110,7 @@ fn refusing() -> (TcpSocket, SocketAddr) {
     (socket, address)
 }
 
-/// A port that does not answer because its backlog is full, and the connection that fills it.
+/// A port that does not respond because its backlog is full, and the connection that fills it.
 fn black_hole() -> (TcpListener, TcpStream) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -122,11 +122,11 @@ fn black_hole() -> (TcpListener, TcpStream) {
 }
 
 /// A resolver that knows only one name.
-fn knowing(name: &'static str, addresses: &[SocketAddr]) -> Resolver {
+fn resolver_for(name: &'static str, addresses: &[SocketAddr]) -> Resolver {
     let addresses = addresses.to_vec();
-    Resolver::new(service_fn(move |asked: Name| {
-        let known = (asked.as_str() == name).then(|| addresses.clone());
-        std::future::ready(known.ok_or_else(|| format!("nobody knows {asked}")))
+    Resolver::new(service_fn(move |requested: Name| {
+        let known = (requested.as_str() == name).then(|| addresses.clone());
+        std::future::ready(known.ok_or_else(|| format!("unknown name {requested}")))
     }))
 }
 
@@ -137,19 +137,19 @@ async fn leads_to(connector: &SourceConnector, listener: &TcpListener) -> bool {
 }
 
 #[tokio::test]
-async fn an_address_that_does_not_answer_is_tried_last_for_a_while() {
+async fn an_address_that_does_not_respond_is_tried_last_for_a_while() {
     let (hole, _first) = black_hole();
     let good = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (_bound, refused) = refusing();
     let addresses = [refused, hole.local_addr().unwrap(), good.local_addr().unwrap()];
-    let connector = SourceConnector::new().resolver(knowing("name.test", &addresses));
+    let connector = SourceConnector::new().resolver(resolver_for("name.test", &addresses));
     let connector = connector.connect_timeout(Duration::from_secs(60));
     assert!(leads_to(&connector, &good).await);
     // It responds again, but is still tried last.
     hole.accept().await.unwrap();
     assert!(leads_to(&connector, &good).await);
     assert!(leads_to(&connector.clone(), &good).await);
-    // Until the other one fails.
+    // Until the other address fails.
     let address = good.local_addr().unwrap();
     drop(good);
     let _taken = TcpSocket::new_v4().map(|socket| socket.bind(address).unwrap());
@@ -164,7 +164,7 @@ async fn the_source_is_chosen_for_each_address_of_a_name() {
     let connector = SourceConnector::new()
         .subnet("127.77.4.0/30".parse().unwrap())
         .source_addresses(["192.0.2.1".parse().unwrap()])
-        .resolver(knowing("name.test", &[refused, good.local_addr().unwrap()]));
+        .resolver(resolver_for("name.test", &[refused, good.local_addr().unwrap()]));
     for _ in 0..3 {
         let stream = connector.connect("name.test", 80).await.unwrap();
         assert!(subnet.contains(stream.local_addr().unwrap().ip()));
@@ -175,7 +175,8 @@ async fn the_source_is_chosen_for_each_address_of_a_name() {
 async fn port_0_from_the_resolver_means_the_port_of_the_uri() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let connector = SourceConnector::new().resolver(knowing("name.test", &[SocketAddr::from(([127, 0, 0, 1], 0))]));
+    let connector =
+        SourceConnector::new().resolver(resolver_for("name.test", &[SocketAddr::from(([127, 0, 0, 1], 0))]));
     let uri: Uri = format!("http://name.test:{port}").parse().unwrap();
     connector.oneshot(uri).await.unwrap();
 }
@@ -197,7 +198,7 @@ async fn names_that_cannot_be_connected_to_are_errors() {
             true,
         ),
     ] {
-        let connector = SourceConnector::new().resolver(knowing(name, &addresses));
+        let connector = SourceConnector::new().resolver(resolver_for(name, &addresses));
         let connector = connector.connect_timeout(Duration::from_millis(50));
         let error = connector.connect("name.test", 80).await.unwrap_err();
         assert_eq!((error.to_string(), error.is_timeout()), (expected, is_timeout));

@@ -1,4 +1,4 @@
-//! Requests without a valid or served host, on connections whose gate is open.
+//! Requests with a malformed or unserved host, on connections whose gate is open.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -12,7 +12,7 @@ use super::support::{
     http2::{self, DATA, Frame, GOAWAY, HEADERS, frame, next_frame},
 };
 
-/// HTTP/1.1 requests with a malformed host, from the target on.
+/// HTTP/1.1 requests with a malformed host, without the method.
 const MALFORMED: [&str; 7] = [
     "/ HTTP/1.1\r\n",
     "/ HTTP/1.1\r\nHost:\r\n",
@@ -32,7 +32,7 @@ fn connect_tls(protocol: Protocol) -> Client {
     serve(echo(), ConnInfo::tls(SocketAddr::from(PEER), "a.example".parse().unwrap()), protocol)
 }
 
-/// A connection after a first response.
+/// A plain connection after its first response.
 async fn kept_alive() -> Client {
     let mut client = connect(Protocol::Http1);
     client.send(get("a.example", "/")).await;
@@ -66,26 +66,26 @@ async fn an_unserved_host_gets_no_response_over_http1() {
     }
 }
 
-/// Sends a request while another one waits for the rest of its body.
-async fn beside(other: &[(&str, &str)]) -> Client {
+/// Starts an upload on a new connection and sends a second request with the headers `fields` before its body ends.
+async fn send_during_upload(fields: &[(&str, &str)]) -> Client {
     let mut client = connect_tls(Protocol::Http2);
-    let fields = [(":method", "POST"), (":scheme", "https"), (":path", "/"), (":authority", "a.example")];
-    let mut post = http2::request(1, &fields);
+    let upload = [(":method", "POST"), (":scheme", "https"), (":path", "/"), (":authority", "a.example")];
+    let mut post = http2::request(1, &upload);
     // Without END_STREAM.
     post[4] = 4;
     client.send([http2::hello(), post, frame(DATA, 0, 1, b"bo")].concat()).await;
-    client.hears_only_settings().await;
-    client.send(http2::request(3, &[&GET[..], other].concat())).await;
+    client.expect_only_settings().await;
+    client.send(http2::request(3, &[&GET[..], fields].concat())).await;
     client
 }
 
 impl Client {
-    async fn hears_only_settings(&mut self) {
+    async fn expect_only_settings(&mut self) {
         let frames = http2::frames_until(&mut self.io, |frame| frame.kind == http2::SETTINGS && frame.flags == 1).await;
         assert!(frames.iter().all(|frame| frame.stream == 0), "{frames:?}");
     }
 
-    async fn finishes_the_first(&mut self) -> Vec<Frame> {
+    async fn finish_upload(&mut self) -> Vec<Frame> {
         self.send(frame(DATA, 1, 1, b"dy")).await;
         http2::frames_until(&mut self.io, |frame| frame.kind == DATA && frame.payload == b"a.example/ [body]").await
     }
@@ -104,7 +104,7 @@ async fn a_malformed_host_does_not_affect_other_streams() {
         &[(":authority", "a.example"), ("connection", "close")],
     ];
     for fields in cases {
-        let mut client = beside(fields).await;
+        let mut client = send_during_upload(fields).await;
         let frames = http2::frames_until(&mut client.io, |frame| frame.stream == 3).await;
         let last = frames.last().unwrap();
         let refused = match last.kind {
@@ -114,7 +114,7 @@ async fn a_malformed_host_does_not_affect_other_streams() {
             _ => false,
         };
         assert!(refused, "{fields:?}: {frames:?}");
-        client.finishes_the_first().await;
+        client.finish_upload().await;
         client.send(http2::get(5, "a.example")).await;
         http2::frames_until(&mut client.io, |frame| frame.is_ok_response(5)).await;
     }
@@ -122,12 +122,12 @@ async fn a_malformed_host_does_not_affect_other_streams() {
 
 #[tokio::test(start_paused = true)]
 async fn an_unserved_host_closes_the_connection_after_other_streams() {
-    let mut client = beside(&[(":authority", "other.example")]).await;
-    let goodbye = http2::frames_until(&mut client.io, |frame| frame.kind == GOAWAY).await;
-    // Longer than an idle connection has to close.
+    let mut client = send_during_upload(&[(":authority", "other.example")]).await;
+    let before_goaway = http2::frames_until(&mut client.io, |frame| frame.kind == GOAWAY).await;
+    // Longer than an idle connection would stay open.
     tokio::time::sleep(Duration::from_secs(30)).await;
-    let rest = client.finishes_the_first().await;
-    assert!(goodbye.iter().chain(&rest).all(|frame| frame.stream != 3), "{goodbye:?} {rest:?}");
+    let rest = client.finish_upload().await;
+    assert!(before_goaway.iter().chain(&rest).all(|frame| frame.stream != 3), "{before_goaway:?} {rest:?}");
     assert!(rest.iter().any(|frame| frame.is_ok_response(1)), "{rest:?}");
     while let Some(frame) = next_frame(&mut client.io).await {
         assert_eq!(frame.stream, 0, "{frame:?}");

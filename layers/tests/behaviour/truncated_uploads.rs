@@ -29,38 +29,39 @@ const NO_ERROR: [u8; 4] = [0, 0, 0, 0];
 const CANCEL: [u8; 4] = [0, 0, 0, 8];
 const END_STREAM: u8 = 1;
 
-/// How an HTTP/2 client ends the body `body`.
+/// How an HTTP/2 client ends an upload of `body`.
 #[derive(Debug, Clone, Copy)]
 enum End {
     Whole,
-    WholeByItself,
+    /// Complete, with END_STREAM in a frame of its own.
+    WholeInTwoFrames,
     Reset([u8; 4]),
-    Goodbye,
+    Goaway,
     Gone,
 }
 
 impl End {
     const ALL: [Self; 6] =
-        [Self::Whole, Self::WholeByItself, Self::Reset(NO_ERROR), Self::Reset(CANCEL), Self::Goodbye, Self::Gone];
+        [Self::Whole, Self::WholeInTwoFrames, Self::Reset(NO_ERROR), Self::Reset(CANCEL), Self::Goaway, Self::Gone];
 
     fn is_whole(self) -> bool {
-        matches!(self, Self::Whole | Self::WholeByItself)
+        matches!(self, Self::Whole | Self::WholeInTwoFrames)
     }
 
-    /// What follows the head, in one packet or in two.
+    /// The frames after the head, in two parts.
     fn bytes(self) -> [Vec<u8>; 2] {
         let data = frame(DATA, 0, 1, b"body");
         match self {
             Self::Whole => [frame(DATA, END_STREAM, 1, b"body"), Vec::new()],
-            Self::WholeByItself => [data, frame(DATA, END_STREAM, 1, b"")],
+            Self::WholeInTwoFrames => [data, frame(DATA, END_STREAM, 1, b"")],
             Self::Reset(reason) => [data, frame(RST_STREAM, 0, 1, &reason)],
-            Self::Goodbye => [data, frame(GOAWAY, 0, 0, &[0; 8])],
+            Self::Goaway => [data, frame(GOAWAY, 0, 0, &[0; 8])],
             Self::Gone => [data, Vec::new()],
         }
     }
 
     fn leaves(self) -> bool {
-        matches!(self, Self::Goodbye | Self::Gone)
+        matches!(self, Self::Goaway | Self::Gone)
     }
 }
 
@@ -100,12 +101,12 @@ where
 
 /// The result of reading a body that was sent as `bytes`: all of it, or an error.
 async fn read(protocol: Protocol, bytes: &[Vec<u8>], leaves: bool) -> Result<Bytes, RequestBodyError> {
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (results, mut received) = mpsc::unbounded_channel();
     let mut client = connect_to(
         gated(service_fn(move |request: Request<RequestBody>| {
-            let tell = tell.clone();
+            let results = results.clone();
             // In a task that outlives the request.
-            tokio::spawn(async move { tell.send(request.into_body().collect().await) });
+            tokio::spawn(async move { results.send(request.into_body().collect().await) });
             std::future::ready(Ok::<_, BoxError>(Response::new(String::new())))
         })),
         protocol,
@@ -117,11 +118,11 @@ async fn read(protocol: Protocol, bytes: &[Vec<u8>], leaves: bool) -> Result<Byt
     if leaves {
         client.io.shutdown().await.unwrap();
     }
-    told.recv().await.unwrap().map(Collected::to_bytes)
+    received.recv().await.unwrap().map(Collected::to_bytes)
 }
 
 #[tokio::test(start_paused = true)]
-async fn readers_over_http1_get_an_error() {
+async fn a_truncated_http1_body_is_an_error_for_its_reader() {
     let chunked = "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n";
     for (rest, whole) in [
         (format!("{chunked}0\r\n\r\n"), true),
@@ -136,7 +137,7 @@ async fn readers_over_http1_get_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn readers_over_http2_get_an_error() {
+async fn a_truncated_http2_body_is_an_error_for_its_reader() {
     for end in End::ALL {
         let bytes = [[hello(), post()].concat(), end.bytes().concat()];
         let read = read(Protocol::Http2, &bytes, end.leaves()).await;
@@ -145,7 +146,7 @@ async fn readers_over_http2_get_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_http1_backend_gets_no_last_chunk() {
+async fn an_http1_backend_gets_no_last_chunk_of_a_truncated_body() {
     for end in End::ALL {
         for (at_once, early) in [(true, false), (false, false), (false, true)] {
             let (connector, mut backend) = backend();
@@ -174,7 +175,7 @@ async fn an_http1_backend_gets_no_last_chunk() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_http2_backend_gets_no_end_stream() {
+async fn an_http2_backend_gets_no_end_stream_for_a_truncated_body() {
     for end in End::ALL {
         for early in [false, true] {
             let (connector, mut backend) = backend();

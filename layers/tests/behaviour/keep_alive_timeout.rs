@@ -19,7 +19,7 @@ use super::support::{
 const TIMEOUT: Duration = Duration::from_secs(75);
 
 #[tokio::test(start_paused = true)]
-async fn http1_is_closed() {
+async fn an_idle_http1_connection_is_closed() {
     let mut client = connect(Protocol::Http1);
     client.send(get("a.example", "/")).await;
     client.read_until("]").await;
@@ -35,19 +35,19 @@ async fn a_request_restarts_the_timeout() {
     for _ in 0..3 {
         client.send(get("a.example", "/")).await;
         client.read_until("]").await;
-        client.hears_nothing_for(TIMEOUT - Duration::from_secs(1)).await;
+        client.expect_nothing_for(TIMEOUT - Duration::from_secs(1)).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn http2_gets_goaway() {
+async fn an_idle_http2_connection_gets_goaway() {
     let mut client = connect(Protocol::Http2);
     client.send([http2::hello(), http2::get(1, "a.example")].concat()).await;
     http2::frames_until(&mut client.io, |frame| frame.kind == DATA).await;
     http2::frames_until(&mut client.io, |frame| frame.kind == GOAWAY).await;
     let waited = client.started.elapsed();
     assert!(waited >= TIMEOUT && waited < TIMEOUT + Duration::from_secs(1), "{waited:?}");
-    // Even if the client does not respond.
+    // Then it is closed, even if the client does not respond.
     client.read_to_end().await;
     assert!(matches!(client.leave().await, Ended::Idle));
 }

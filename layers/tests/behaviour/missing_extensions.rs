@@ -1,4 +1,4 @@
-//! A layer that lacks an extension it needs says which one, and which layer sets it.
+//! If a request lacks an extension that a layer needs, the error names it and the layer that sets it.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! Which headers are removed and replaced, for arbitrary headers.
+//! Hop-by-hop and forwarding headers: which are removed and which are replaced, for arbitrary input.
 
 use std::convert::Infallible;
 
@@ -31,7 +31,7 @@ fn field() -> impl Strategy<Value = (String, String)> {
     (name, "[a-z0-9]{0,3}")
 }
 
-/// A forwarding header as a proxy or its client may send it, well-formed or not.
+/// A forwarding header that a proxy or its client might send, well-formed or not.
 fn claim() -> impl Strategy<Value = (String, String)> {
     let name = prop::sample::select(&["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"][..]);
     let part = prop::sample::select(
@@ -62,7 +62,7 @@ fn claim() -> impl Strategy<Value = (String, String)> {
     (name.prop_map(str::to_owned), prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat().trim().to_owned()))
 }
 
-/// The values of a parameter of `Forwarded`, parsed only as far as this layer writes it.
+/// The values of a parameter of `Forwarded`. Parses only the syntax that the layer writes.
 fn parameters(forwarded: &str, name: &str) -> Vec<String> {
     let pairs = forwarded.split([',', ';']).filter_map(|pair| pair.trim().split_once('='));
     pairs.filter(|(other, _)| *other == name).map(|(_, value)| value.trim_matches('"').to_owned()).collect()
@@ -131,7 +131,7 @@ proptest! {
     }
 
     #[test]
-    fn both_kinds_of_headers_agree(
+    fn forwarded_and_x_forwarded_headers_agree(
         claims in prop::collection::vec(claim(), 0..5),
         in_forwarded in any::<bool>(),
         trusted in any::<bool>(),
@@ -152,7 +152,7 @@ proptest! {
         };
         let forwarded = one("forwarded");
         let nodes = parameters(forwarded, "for");
-        // Only `Forwarded` has an IPv6 address in brackets.
+        // Only `Forwarded` puts IPv6 addresses in brackets.
         let nodes: Vec<_> = nodes.iter().map(|node| node.trim_matches(['[', ']'])).collect();
         prop_assert_eq!(nodes.join(", "), one("x-forwarded-for"));
         prop_assert_eq!(parameters(forwarded, "host"), [one("x-forwarded-host")]);

@@ -1,4 +1,4 @@
-//! HTTP/1 requests that name no served host: no byte, and the connection closes at once.
+//! HTTP/1 requests that name no served host close the connection at once, without a byte.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use pmesh_layers::serve::{Ended, Protocol};
 use super::support::client::{connect, count, get};
 
 #[tokio::test(start_paused = true)]
-async fn requests_without_a_served_host_are_closed_at_once_without_a_byte() {
+async fn requests_without_a_served_host_close_the_connection_without_a_byte() {
     let huge = format!("GET / HTTP/1.1\r\nHost: a.example\r\nX: {}\r\n\r\n", "x".repeat(100_000));
     let cases = [
         ("no host", "GET / HTTP/1.1\r\n\r\n"),
@@ -25,13 +25,13 @@ async fn requests_without_a_served_host_are_closed_at_once_without_a_byte() {
         ("a path in the host", "GET / HTTP/1.1\r\nHost: a.example/\r\n\r\n"),
         ("a folded host", "GET / HTTP/1.1\r\nHost: other.example\r\n a.example\r\n\r\n"),
         ("a space before the colon", "GET / HTTP/1.1\r\nHost : a.example\r\n\r\n"),
-        ("a name elsewhere", "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-Host: a.example\r\n\r\n"),
+        ("a served name in another header", "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-Host: a.example\r\n\r\n"),
         ("an unserved target", "GET http://other.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"),
         ("userinfo in the target", "GET http://u@a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"),
         ("authority form", "GET a.example:80 HTTP/1.1\r\nHost: a.example\r\n\r\n"),
         ("CONNECT elsewhere", "CONNECT other.example:443 HTTP/1.1\r\nHost: a.example\r\n\r\n"),
-        ("a body on the way", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n123"),
-        ("expect", "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"),
+        ("an incomplete body", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n123"),
+        ("Expect", "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"),
         ("two lengths", "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n1"),
         ("no such version", "GET / HTTP/3.9\r\nHost: a.example\r\n\r\n"),
         ("HTTP/0.9", "GET /\r\n\r\n"),

@@ -1,4 +1,4 @@
-//! Which host a request names, and which `Host` is forwarded.
+//! `HostLayer`: the host that a request names, and the `Host` header that the inner service gets.
 
 use http::{Request, Version};
 use pmesh_layers::host::{HostLayer, HostName, HostRejected, HostSet};
@@ -28,7 +28,7 @@ async fn admitted(request: Request<()>) -> Result<(String, String), HostRejected
 }
 
 #[tokio::test]
-async fn http1() {
+async fn http1_requests_must_name_one_served_host() {
     use HostRejected::{NoHost, NotServed, SeveralHosts};
     for (name, method, target, hosts, expected) in [
         ("host", "GET", "/", &["a.example"][..], Ok(("a.example", "a.example"))),
@@ -58,7 +58,7 @@ async fn http1() {
 }
 
 #[tokio::test]
-async fn http2() {
+async fn http2_requests_must_name_one_served_host() {
     use HostRejected::{HostDiffers, NotServed, SeveralHosts};
     for (name, target, hosts, expected) in [
         ("authority", "http://a.example/", &[][..], Ok(("a.example", "a.example"))),
@@ -77,7 +77,7 @@ async fn http2() {
 }
 
 #[tokio::test]
-async fn a_rejected_request_does_not_use_the_inner_service() {
+async fn a_rejected_request_does_not_reach_the_inner_service() {
     let (mut service, mut handle): (_, mock::Handle<Request<()>, ()>) =
         mock::spawn_with(|mock: Mock<_, _>| tower::Layer::layer(&layer(), mock));
     handle.allow(1);

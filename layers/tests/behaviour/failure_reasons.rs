@@ -1,4 +1,4 @@
-//! The recorded reasons of endpoint failures.
+//! The recorded reasons for endpoint failures.
 
 use std::{future::pending, io, time::Duration};
 
@@ -32,7 +32,7 @@ where
     let service = ResponseTimeoutLayer::new(Duration::from_secs(30)).layer(pool);
     let endpoint = Endpoint::with_health("a", service, health.clone());
     let balance = Rotation::new().balance(vec![endpoint], Vec::new());
-    // Sent only once, whatever happens.
+    // A POST, which is not retried.
     let request = Request::post("/").body(Empty::<Bytes>::new()).unwrap();
     if let Ok(response) = balance.oneshot(request).await {
         response.into_body().collect().await.unwrap_err();
@@ -76,7 +76,7 @@ fn is_reset() -> Connector {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_of_http1_endpoints() {
+async fn failures_of_http1_endpoints_have_a_reason() {
     for (connector, expected) in [
         (never_connects(), "no connection to the endpoint: connecting timed out after 5.0s"),
         (is_reset(), "no connection to the endpoint: connection reset"),
@@ -100,7 +100,7 @@ async fn failures_of_http1_endpoints() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_of_http2_endpoints() {
+async fn failures_of_http2_endpoints_have_a_reason() {
     for (connector, expected) in [
         (never_connects(), "no connection to the endpoint: connecting timed out after 5.0s"),
         (
@@ -121,7 +121,7 @@ async fn failures_of_http2_endpoints() {
 }
 
 #[tokio::test]
-async fn a_refused_connection() {
+async fn a_refused_connection_is_recorded_with_its_address() {
     // Bound, so that no other test gets the port, but not listening.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();

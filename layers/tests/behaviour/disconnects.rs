@@ -1,4 +1,4 @@
-//! Clients that leave at any byte.
+//! Clients that disconnect after any number of bytes.
 
 use std::time::Duration;
 

@@ -25,12 +25,12 @@ async fn exchange(protocol: Protocol, stack: Stack, first: &[u8], rest: &[u8]) -
     client.write_all(&[first, rest].concat()).await.unwrap();
     let info = ConnInfo::plain(peer);
     let ended = tokio::spawn(async move { HttpServer::new().serve(server, info, protocol, stack).await });
-    let mut heard = Vec::new();
-    client.read_to_end(&mut heard).await?;
+    let mut received = Vec::new();
+    client.read_to_end(&mut received).await?;
     client.shutdown().await?;
     ended.await.unwrap();
     // A RST after the FIN does not fail the read.
-    client.take_error()?.map_or(Ok(heard), Err)
+    client.take_error()?.map_or(Ok(received), Err)
 }
 
 #[tokio::test]
@@ -39,24 +39,24 @@ async fn unread_input_causes_no_rst() {
     let cases: [(&str, Protocol, Vec<u8>); 4] = [
         ("unserved", Protocol::Http1, b"GET / HTTP/1.1\r\nHost: other\r\n\r\n".to_vec()),
         ("garbage", Protocol::Http1, b"\0".to_vec()),
-        ("unserved over h2", Protocol::Http2, [http2::hello(), http2::get(1, "other")].concat()),
-        ("a client of h2 that says goodbye", Protocol::Http2, [http2::hello(), go_away].concat()),
+        ("unserved over HTTP/2", Protocol::Http2, [http2::hello(), http2::get(1, "other")].concat()),
+        ("an HTTP/2 client that sends GOAWAY", Protocol::Http2, [http2::hello(), go_away].concat()),
     ];
     for (name, protocol, request) in cases {
-        let heard = exchange(protocol, echo(), &request, &[b'x'; 200_000]).await;
-        assert!(matches!(heard.as_deref(), Ok([])), "{name}: {heard:?}");
+        let received = exchange(protocol, echo(), &request, &[b'x'; 200_000]).await;
+        assert!(matches!(received.as_deref(), Ok([])), "{name}: {received:?}");
     }
 }
 
 #[tokio::test]
-async fn an_unread_body_destroys_no_response() {
+async fn an_unread_request_body_does_not_destroy_the_response() {
     let refuse = service_fn(async |_: Request<RequestBody>| {
         Ok::<_, BoxError>(Response::builder().status(413).body("x".repeat(10_000)).unwrap())
     });
     let request = b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10000000\r\n\r\n";
-    let heard = exchange(Protocol::Http1, gated(refuse), request, &[b'x'; 500_000]).await.unwrap();
-    let heard = String::from_utf8(heard).unwrap();
-    assert!(heard.starts_with("HTTP/1.1 413") && heard.ends_with("xxx"), "{heard}");
+    let received = exchange(Protocol::Http1, gated(refuse), request, &[b'x'; 500_000]).await.unwrap();
+    let received = String::from_utf8(received).unwrap();
+    assert!(received.starts_with("HTTP/1.1 413") && received.ends_with("xxx"), "{received}");
 }
 
 #[tokio::test]

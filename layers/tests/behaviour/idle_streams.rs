@@ -1,4 +1,4 @@
-//! Responses that can be idle for long, next to others that cannot.
+//! Streaming responses (events, gRPC), which can be idle for long, next to responses that cannot.
 
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
@@ -66,8 +66,8 @@ impl Served {
         self.bodies.recv().await.unwrap()
     }
 
-    /// Asserts that it ends with a stall, `expected` after `since` or up to a quarter later.
-    async fn stalls(self, since: Instant, expected: Duration) {
+    /// Asserts that the connection ends with a stall, `expected` after `since` or up to a quarter later.
+    async fn expect_stall(self, since: Instant, expected: Duration) {
         assert!(matches!(self.ended.await.unwrap(), Ended::Stalled));
         assert_took(since, expected);
     }
@@ -102,7 +102,7 @@ impl Client {
         self.send(served, "POST", fields).await
     }
 
-    /// The same, for a request without a body.
+    /// Like [`open`](Self::open), for a request without a body.
     async fn get(&mut self, served: &mut Served, fields: &[(&str, &str)]) -> Stream {
         self.send(served, "GET", fields).await
     }
@@ -122,13 +122,13 @@ const EVENTS: &[(&str, &str)] = &[("accept", "text/event-stream")];
 const GRPC: &[(&str, &str)] = &[("accept", "application/grpc"), ("content-type", "application/grpc")];
 
 impl Stream {
-    async fn moves(&mut self) {
+    async fn send_piece(&mut self) {
         self.body.send_data("piece".into()).await.unwrap();
         assert_eq!(self.receives.data().await.unwrap().unwrap(), "piece");
     }
 
-    /// Asserts that it is reset `expected` after `since` or up to a quarter later.
-    async fn gets_reset(mut self, since: Instant, expected: Duration) {
+    /// Asserts that the stream is reset `expected` after `since` or up to a quarter later.
+    async fn expect_reset(mut self, since: Instant, expected: Duration) {
         let error = self.receives.data().await.unwrap().unwrap_err();
         assert_eq!(error.reason(), Some(Reason::CANCEL), "{error:?}");
         assert_took(since, expected);
@@ -148,7 +148,7 @@ async fn read_until(client: &mut DuplexStream, end: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_stream_is_not_a_stalled_one() {
+async fn a_stream_can_be_idle_for_an_hour() {
     for content_type in ["text/event-stream", "application/grpc-web"] {
         let (mut client, mut served) = Served::new(Protocol::Http1);
         client.write_all(request(&format!("Accept: {content_type}\r\n")).as_bytes()).await.unwrap();
@@ -156,18 +156,18 @@ async fn an_idle_stream_is_not_a_stalled_one() {
         sleep(HOUR - MINUTE).await;
         body.send_data("piece".into()).await.unwrap();
         read_until(&mut client, "piece\r\n").await;
-        served.stalls(Instant::now(), HOUR).await;
+        served.expect_stall(Instant::now(), HOUR).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_http2_stream_is_reset_alone() {
+async fn only_the_idle_http2_stream_is_reset() {
     for fields in [EVENTS, GRPC] {
         let (mut client, mut served) = Client::new().await;
         let mut stream = client.open(&mut served, fields).await;
         sleep(HOUR - MINUTE).await;
-        stream.moves().await;
-        stream.gets_reset(Instant::now(), HOUR).await;
+        stream.send_piece().await;
+        stream.expect_reset(Instant::now(), HOUR).await;
         assert!(!served.ended.is_finished());
     }
 }
@@ -178,26 +178,26 @@ async fn a_stalled_response_next_to_an_idle_stream_is_reset() {
     let mut before = client.get(&mut served, &[]).await;
     let mut events = client.get(&mut served, EVENTS).await;
     // From its next wait on, the stream watches its own timeout.
-    before.moves().await;
+    before.send_piece().await;
     let since = Instant::now();
     let (after, uploads) = (client.get(&mut served, &[]).await, client.open(&mut served, &[]).await);
     for stream in [before, after, uploads] {
-        stream.gets_reset(since, MINUTE).await;
+        stream.expect_reset(since, MINUTE).await;
     }
     sleep(HOUR / 2).await;
-    events.moves().await;
+    events.send_piece().await;
     assert!(!served.ended.is_finished());
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_stream_has_ended_a_stall_closes_the_connection() {
+async fn once_the_event_stream_has_ended_a_stall_closes_the_connection() {
     let (mut client, mut served) = Client::new().await;
     let _still = client.get(&mut served, &[]).await;
     let events = client.get(&mut served, EVENTS).await;
     sleep(MINUTE * 5).await;
     assert!(!served.ended.is_finished());
     drop(events);
-    served.stalls(Instant::now(), MINUTE).await;
+    served.expect_stall(Instant::now(), MINUTE).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,13 +205,13 @@ async fn a_request_body_keeps_only_its_own_stream_open() {
     let (mut client, mut served) = Client::new().await;
     let (mut one, other) = (client.open(&mut served, GRPC).await, client.open(&mut served, GRPC).await);
     let since = Instant::now();
-    let idle = tokio::spawn(other.gets_reset(since, HOUR));
+    let idle = tokio::spawn(other.expect_reset(since, HOUR));
     for _ in 0..5 {
         sleep(HOUR * 2 / 3).await;
         one.sends.send_data("message".into(), false).unwrap();
     }
     idle.await.unwrap();
-    one.gets_reset(Instant::now(), HOUR).await;
+    one.expect_reset(Instant::now(), HOUR).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,11 +265,11 @@ async fn a_response_can_have_its_own_timeout() {
         read_until(&mut client, "0\r\n\r\n").await;
         client.write_all(request(&format!("Timeout: {seconds}\r\n")).as_bytes()).await.unwrap();
         let _body = served.body().await;
-        served.stalls(Instant::now(), expected).await;
+        served.expect_stall(Instant::now(), expected).await;
 
         let (mut client, mut served) = Client::new().await;
         let since = Instant::now();
-        client.get(&mut served, &[("timeout", seconds)]).await.gets_reset(since, expected).await;
+        client.get(&mut served, &[("timeout", seconds)]).await.expect_reset(since, expected).await;
         assert!(!served.ended.is_finished());
     }
 }
@@ -287,7 +287,7 @@ async fn the_next_response_has_the_server_timeout_again() {
     read_until(&mut client, "0\r\n\r\n").await;
     client.write_all(request("").as_bytes()).await.unwrap();
     let _body = served.body().await;
-    served.stalls(Instant::now(), MINUTE).await;
+    served.expect_stall(Instant::now(), MINUTE).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Truncated responses: everything that arrived is sent on, and then the connection or stream ends.
+//! Truncated responses: everything that arrived is forwarded, and then the connection or stream ends.
 
 use std::net::SocketAddr;
 
