@@ -53,7 +53,7 @@ pub enum Command {
     Schema,
     /// Print the certificate of the local authority.
     Authority {
-        /// That of the new secret, during a rotation.
+        /// Print the certificate for the new secret, during a rotation.
         next: bool,
     },
     /// Print the state of a node.
@@ -125,8 +125,8 @@ impl Arguments {
     ///
     /// # Errors
     ///
-    /// A usage error, or the text of `--help` or `--version`: call [`clap::Error::exit`], which prints either and ends
-    /// the process with 2 or 0.
+    /// A usage error, or the text of `--help` or `--version`. For both, call [`clap::Error::exit`]: it prints the text and
+    /// exits with code 2 or 0.
     pub fn parse<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
         let matches = definition().try_get_matches_from(arguments).map_err(tips::with_tip)?;
         let mut flags: Vec<_> = SETTINGS.iter().filter_map(|setting| flag(&matches, setting)).collect();

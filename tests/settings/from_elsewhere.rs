@@ -1,4 +1,4 @@
-//! What the pages for users of other proxies say can be written is valid, and what they call planned is planned.
+//! On the pages for users of other proxies, all snippets and settings are valid, and planned keys really are planned.
 
 use pmesh::config::SETTINGS;
 
@@ -38,7 +38,7 @@ fn each_setting_in_the_tables_is_valid() {
 }
 
 #[test]
-fn keys_that_are_called_planned_are_planned() {
+fn keys_called_planned_are_planned() {
     let list = MIGRATING.split_once("\nin a route:").expect("a list of keys").1;
     let list = list.split_once("\n```").expect("its end").0;
     let (in_route, at_root) = list.split_once("\nat the top:").expect("two lists");

@@ -117,7 +117,7 @@ impl Start {
 
 impl Drop for Start {
     fn drop(&mut self) {
-        // If this fails, files are left in the target folder only.
+        // If this fails, files are only left in the target folder.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

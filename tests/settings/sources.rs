@@ -18,7 +18,7 @@ use Source::{Default, File, Flag, Variable};
 pub(crate) fn holds(source: Source, setting: &Setting) -> bool {
     match source {
         _ if matches!(setting.key, "secret" | "config") => false,
-        // Part of the routes.
+        // These are part of the routes.
         _ if matches!(setting.kind, Kind::Defaults | Kind::Redirects) => false,
         Default => !matches!(setting.kind, Kind::Listeners | Kind::Certificates | Kind::Include),
         File => setting.in_file,
