@@ -11,10 +11,10 @@ use pin_project_lite::pin_project;
 use tower::{Service, util::Oneshot};
 
 pin_project! {
-    /// A call that begins at once if the service is ready, as the services of a proxy usually are, and otherwise once
-    /// it is.
+    /// A call that starts at once if the service is ready, as the services of a proxy usually are, and otherwise as soon
+    /// as it is.
     ///
-    /// Unlike a [`Oneshot`], it reserves no room for the request: the futures around it are moved often.
+    /// Unlike a [`Oneshot`], it reserves no space for the request, because the futures around it are moved often.
     pub struct Call<S: Service<R>, R> {
         #[pin]
         kind: Kind<S, R>,
@@ -38,8 +38,8 @@ impl<S: Service<R>, R> Call<S, R> {
         if let Poll::Ready(Ok(())) = service.poll_ready(&mut Context::from_waker(Waker::noop())) {
             return Self { kind: Kind::Made { response: service.call(request) } };
         }
-        // The call takes the original, which may already have its place in a queue. Polled again, it returns the same,
-        // to a task that waits for it.
+        // The call takes the original, which may already have a place in a queue. It is polled again, this time with the
+        // waker of a task.
         let clone = service.clone();
         Self::when_polled(std::mem::replace(service, clone), request)
     }

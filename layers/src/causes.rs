@@ -19,7 +19,7 @@ pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     texts(error).join(": ")
 }
 
-/// Returns the texts of an error and of its causes. A text that is part of an earlier one is left out.
+/// Returns the messages of an error and of its causes. A message that is part of an earlier one is left out.
 pub fn texts(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut texts = Vec::<String>::new();
     for error in iter::successors(Some(error), |error| (*error).source()) {

@@ -164,8 +164,7 @@ fn check_target(uri: &Uri, method: &Method) -> Result<(), Unacceptable> {
     let path = uri.path();
     let whole = path.starts_with('/') || (path == "*" && method == Method::OPTIONS);
     let printable = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-    // Some backends read `\` as `/`, and dots after it as the way to another route. No valid path has it (RFC 3986,
-    // 3.3).
+    // Some backends read `\` as `/`, so that `\..` would lead to another route. No valid path has it (RFC 3986, 3.3).
     if whole && printable(path) && !path.contains('\\') && uri.query().is_none_or(printable) {
         Ok(())
     } else {
@@ -207,8 +206,8 @@ fn drop_zeros(headers: &mut HeaderMap) {
 /// Sets the target of an OPTIONS request without a path to `*`, which stands for the server as a whole (RFC 9112,
 /// 3.2.4).
 ///
-/// The `http` crate replaces a missing path with a static `/`, which can be told from the text of a request by its
-/// pointer. If this ever changes, the target stays `/`.
+/// The `http` crate replaces a missing path with a static `/`. Only the pointer distinguishes it from a `/` in the request.
+/// If this ever changes, the target stays `/`.
 fn restore_asterisk<B>(request: &mut Request<B>) {
     if *request.method() != Method::OPTIONS
         || request.version() >= Version::HTTP_2

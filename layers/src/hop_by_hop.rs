@@ -42,10 +42,10 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 static ALWAYS: [HeaderName; 8] =
     [CONNECTION, KEEP_ALIVE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE];
 
-/// Removes hop-by-hop headers from requests and responses: those that `Connection` names, and those that are always
-/// hop-by-hop.
+/// Removes hop-by-hop headers from requests and responses: all headers that `Connection` names, and a few others, such as
+/// `Keep-Alive` and `Transfer-Encoding`.
 ///
-/// Two are kept if they also apply to the next hop: `TE: trailers`, and the `Upgrade` of a request without a body. An
+/// Two are passed on: `TE: trailers`, and `Upgrade`, in a request without a body and in a 101 or 426 response. A request's
 /// `Upgrade` to another version of HTTP or to TLS is removed, because it would hide later requests from the proxy.
 #[derive(Debug, Clone)]
 pub struct HopByHopLayer {
@@ -168,8 +168,8 @@ pub(crate) fn named(headers: &HeaderMap) -> Vec<HeaderName> {
     tokens.filter(|token| !is_usual(token)).filter_map(|token| HeaderName::from_bytes(token).ok()).collect()
 }
 
-/// Which headers of [`ALWAYS`] a message has, a bit for each. Most messages have none, or one. Looking at each name is
-/// cheaper than a search for each header.
+/// Which headers of [`ALWAYS`] a message has, with a bit for each. Most messages have one or none. Checking each name of
+/// the message is cheaper than looking up each header of the list.
 #[derive(Debug, Clone, Copy)]
 struct Found(u8);
 
@@ -179,7 +179,7 @@ impl Found {
     const UPGRADE: u8 = 1 << 7;
 
     fn among(headers: &HeaderMap) -> Self {
-        let fields = headers.keys().filter(|name| may_be_of_hop(name));
+        let fields = headers.keys().filter(|name| may_be_hop_by_hop(name));
         Self(fields.map(Self::bit).fold(0, |found, bit| found | bit))
     }
 
@@ -193,7 +193,7 @@ impl Found {
 }
 
 fn remove(headers: &mut HeaderMap, found: Found, protected: &[HeaderName]) {
-    // A header may name itself or another `Connection` line, so take the lines out first.
+    // `Connection` can name itself, so take its lines out first.
     if found.has(Found::CONNECTION) {
         let mut lines = headers.get_all(CONNECTION).iter().cloned();
         // More than one line is rare, and allocates.
@@ -216,8 +216,8 @@ fn remove(headers: &mut HeaderMap, found: Found, protected: &[HeaderName]) {
     }
 }
 
-/// Whether a header may be one of [`ALWAYS`], by its first letters.
-fn may_be_of_hop(name: &HeaderName) -> bool {
+/// Whether a header may be one of [`ALWAYS`], judging by its first letters.
+fn may_be_hop_by_hop(name: &HeaderName) -> bool {
     matches!(
         name.as_str().as_bytes(),
         [b'c', b'o', b'n', b'n', ..] | [b'k' | b't', ..] | [b'p', b'r', ..] | [b'u', b'p', ..]
@@ -230,8 +230,7 @@ fn passable_upgrade<B: Body>(request: &Request<B>) -> Option<HeaderValue> {
     let mut upgrades = headers.get_all(UPGRADE).iter();
     let protocols = upgrades.next()?;
     let alone = upgrades.next().is_none();
-    // HTTP/2 has no such header (RFC 9113, 8.2.2). If there is one, it comes from an extended CONNECT that was
-    // translated.
+    // HTTP/2 has no such header (RFC 9113, 8.2.2). If there is one, an `ExtendedConnectLayer` has added it.
     let passable = alone
         && request.version() >= Version::HTTP_11
         && request.body().is_end_stream()
@@ -240,7 +239,8 @@ fn passable_upgrade<B: Body>(request: &Request<B>) -> Option<HeaderValue> {
     passable.then(|| protocols.clone())
 }
 
-/// Whether the connection would speak HTTP again, or hide its content: smuggling by `Upgrade: h2c`.
+/// Whether a connection that switches to `protocol` would carry HTTP again or hide its content. Clients could use it to
+/// smuggle requests, as with `Upgrade: h2c`.
 pub(crate) fn is_transport(protocol: &[u8]) -> bool {
     let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default();
     protocol.is_empty()
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn every_hop_by_hop_header_is_recognised() {
-        assert!(ALWAYS.iter().all(may_be_of_hop));
+        assert!(ALWAYS.iter().all(may_be_hop_by_hop));
         for (name, bit) in [(CONNECTION, Found::CONNECTION), (TE, Found::TE), (UPGRADE, Found::UPGRADE)] {
             assert_eq!(Found::bit(&name), bit);
         }

@@ -1,4 +1,4 @@
-/// Accessors to the wrapped service, as on tower's services.
+/// Accessors for the inner service, as on tower's services.
 macro_rules! inner_accessors {
     () => {
         /// Returns a reference to the inner service.

@@ -23,37 +23,37 @@
 //! | module | what it does | feature |
 //! | --- | --- | --- |
 //! | [`host`] | lets through only requests for a served host | |
-//! | [`sni`] | accepts TLS only for served names; rejects requests for other hosts than the SNI | `tls` for the acceptor |
-//! | [`silence`] | sends nothing until a served host was named; closes connections with a FIN | `server` |
+//! | [`sni`] | accepts TLS only for served names; rejects requests for a host other than the SNI | `tls` for the acceptor |
+//! | [`silence`] | sends nothing until the client has named a served host; closes connections with a FIN | `server` |
 //! | [`serve`] | serves HTTP/1.1 and HTTP/2 on a connection | `server` |
 //! | [`conn`] | adds information about the client connection to each request | |
 //! | [`framing`] | rejects requests that two servers could read differently | |
 //! | [`body`] | one type for request bodies and one for response bodies | |
 //! | [`body_limit`] | limits the length of request bodies | |
 //! | [`hop_by_hop`] | removes headers that are meant for a single connection | |
-//! | [`forwarded`] | finds the address of the client; sets `Forwarded`, `X-Forwarded-*` and `X-Real-IP`, and removes forged ones | |
-//! | [`cdn_loop`] | rejects requests that loop, by `CDN-Loop` | |
+//! | [`forwarded`] | determines the client's address; sets `Forwarded`, `X-Forwarded-*` and `X-Real-IP`, and removes forged ones | |
+//! | [`cdn_loop`] | detects request loops with `CDN-Loop` | |
 //! | [`via`] | adds `Via` to requests | |
 //! | [`trailers`] | drops trailers that could be mistaken for headers | |
-//! | [`upgrade`] | passes upgrades, for example to WebSocket, over HTTP/1.1 and HTTP/2 | `upgrade` |
+//! | [`upgrade`] | tunnels upgrades, such as WebSocket, over HTTP/1.1 and HTTP/2 | `upgrade` |
 //! | [`respond`] | turns errors into responses, using a table that you can change | |
 //! | [`redirect`] | redirects to another URL, built from parts of the request | `regex` for regular expressions |
 //! | [`https_redirect`] | redirects requests without TLS to HTTPS | |
 //! | [`hsts`] | tells browsers to use HTTPS only | |
 //! | [`fixed_response`] | responds with a status and a text, or not at all | |
 //! | [`route`] | picks a service by host, path and conditions; strips prefixes | `regex` for regular expressions |
-//! | [`balance`] | spreads requests over endpoints, with retries and health | |
+//! | [`balance`] | spreads requests over endpoints, with retries and passive health checks | |
 //! | [`response_timeout`] | limits the time to wait for a response | |
 //! | [`stall`] | sets how long a response on an `HttpServer` may go without progress | |
-//! | [`pool`] | reuses connections to an endpoint, with HTTP/1.1 or HTTP/2 | `client` |
-//! | [`connect`] | connects from many source addresses, over TLS, to Unix sockets | `client`; `tls` for TLS |
+//! | [`pool`] | reuses connections to an endpoint, over HTTP/1.1 or HTTP/2 | `client` |
+//! | [`connect`] | connects to backends: from many source addresses, over TLS, and to Unix sockets | `client`; `tls` for TLS |
 //! | [`identity`] | derives a certificate authority from a secret, and issues certificates | `identity` |
 //! | [`node`] | connects programs that share a secret, and stays silent towards all others | `node` |
 //! | [`causes`] | prints an error with its causes | |
 //!
 //! # A silent proxy
 //!
-//! This example needs the features `client` and `server`. A client that names another host than `example.com` receives
+//! This example needs the features `client` and `server`. A client that does not name the host `example.com` receives
 //! nothing.
 //!
 //! ```
@@ -162,8 +162,9 @@
 //!
 //! # Features
 //!
-//! No feature is on by default: a header layer should not bring TLS with it. Without features, the dependency tree has
-//! 28 crates, this one included. It has no sockets, no HTTP server, no cryptography, and needs no C compiler.
+//! No feature is on by default, so that a header layer does not bring TLS with it. Without features, the dependency tree
+//! has 28 crates, including this one. There are no sockets, no HTTP server and no cryptography in it, and it needs no C
+//! compiler.
 //!
 //! | feature | what it adds |
 //! | --- | --- |
@@ -182,11 +183,11 @@
 //! or the server decides what happens next.
 //!
 //! - If an error reaches [`HttpServer`](serve::HttpServer), the request gets no response and the connection is closed.
-//!   One exception: a request with a malformed host gets 400 if the connection has named a served host before.
-//! - A [`RespondLayer`](respond::RespondLayer) behind [`OpenGateLayer`](silence::OpenGateLayer) turns errors into
+//!   There are a few exceptions once the client has named a served host: for example, a malformed host gets 400.
+//! - A [`RespondLayer`](respond::RespondLayer) inside [`OpenGateLayer`](silence::OpenGateLayer) turns errors into
 //!   responses, using a table of statuses that you can change.
 //!
-//! Silence needs a server that can close a connection without a response: accept connections yourself and serve them
+//! Silence needs a server that can close a connection without a response. So accept connections yourself and serve them
 //! with [`HttpServer`](serve::HttpServer). Other servers, such as `axum::serve`, respond to every request, and some
 //! write before the first request. There, make a `RespondLayer` the outermost layer and choose the response.
 //!

@@ -1,6 +1,6 @@
-//! The error of a layer that needs an extension of the request and does not find it.
+//! The error of a layer that needs an extension which the request does not have.
 
-/// A layer needs an extension that no outer layer or server has added to the request.
+/// A layer needs an extension that neither the server nor an outer layer has added to the request.
 ///
 /// This is a mistake in the stack, not in the request. [`RespondLayer`](crate::respond::RespondLayer) responds with
 /// 500, and logs the error.

@@ -1,7 +1,7 @@
 /// The elements of a comma-separated list in which strings may be quoted (RFC 9110, 5.6.4), the last one first.
 ///
-/// Each proxy appends to what it received. Read from the end, a client's unclosed quote hides elements before it, but
-/// none after it.
+/// Each proxy appends to what it received. When the list is read from the end, an unclosed quote in the client's part can
+/// hide elements before it, but none after it.
 #[derive(Debug, Clone)]
 pub(crate) struct FromEnd<'a> {
     rest: Option<&'a [u8]>,

@@ -1,4 +1,4 @@
-//! Which messages are streams, so that they may be quiet for long without being stalled.
+//! Recognises streams, which can be quiet for long without being stalled.
 
 use http::{HeaderMap, header::CONTENT_TYPE};
 

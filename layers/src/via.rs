@@ -28,7 +28,7 @@ use crate::token::is_token;
 
 /// Adds an entry to the `Via` header of each request.
 ///
-/// Responses get none, which RFC 9110 leaves to the gateway. Backends may treat requests with a `Via` differently:
+/// Responses get no entry: RFC 9110 leaves that to the gateway. Backends may treat requests with a `Via` differently:
 /// nginx does not compress its responses to them unless `gzip_proxied` allows it. To find loops, use
 /// [`CdnLoopLayer`](crate::cdn_loop::CdnLoopLayer), which has no such effect.
 ///

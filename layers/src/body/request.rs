@@ -62,7 +62,7 @@ impl RequestBody {
 
     /// The body of a request that was received on `connection`.
     pub(crate) fn received(body: Incoming, version: Version, connection: &Control, received: &Received) -> Self {
-        // From here on it is known, without asking hyper each time.
+        // From here on, this is known without asking hyper each time.
         if body.is_end_stream() {
             return Self::empty();
         }
@@ -191,7 +191,7 @@ impl Kind {
         })
     }
 
-    /// Whether the body has been read to its end, as far as this can be known without a lock.
+    /// Whether the body is known to have been read to its end. `false` if finding out would take a lock.
     fn is_known_to_be_read(&self) -> bool {
         matches!(self, Self::Http1(body) if body.is_end_stream())
     }
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_layers_of_a_kind_both_act() {
+    async fn two_layers_of_the_same_kind_both_act() {
         let watches = [Arc::new(Moved::default()), Arc::new(Moved::default())];
         for (limits, passes) in [([4, 9], true), ([9, 4], true), ([3, 9], false), ([9, 3], false)] {
             let mut body = RequestBody::new(Full::from("body"));

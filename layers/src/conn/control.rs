@@ -9,7 +9,7 @@ use std::{
 use futures_util::task::AtomicWaker;
 
 use super::{
-    orders::{Orders, Told},
+    orders::{OrderSet, Orders},
     traffic::{Phase, Traffic},
 };
 
@@ -67,43 +67,43 @@ impl Control {
 
     /// Whether the client may be answered.
     pub fn is_open(&self) -> bool {
-        self.told().is_open()
+        self.orders().is_open()
     }
 
     /// Whether the connection must end without another byte.
     pub fn is_silenced(&self) -> bool {
-        self.told().is_silenced()
+        self.orders().is_silenced()
     }
 
     /// Whether the connection must accept no further request.
     pub fn is_draining(&self) -> bool {
-        self.told().is_draining()
+        self.orders().is_draining()
     }
 
     /// How long the connection has been idle, or has waited for its first request. `None` if it is doing anything else,
-    /// may not be answered, or is about to end.
+    /// if its gate is closed, or if it is about to end.
     ///
     /// A request that has just arrived may not be counted yet; [`drain`](Self::drain) lets it finish.
     pub fn waiting_for(&self) -> Option<Duration> {
-        let told = self.told();
-        let waits = self.0.traffic.phase() == Phase::Idle && told.is_open() && !told.is_draining();
+        let orders = self.orders();
+        let waits = self.0.traffic.phase() == Phase::Idle && orders.is_open() && !orders.is_draining();
         waits.then(|| self.0.traffic.idle_for()).flatten()
     }
 
-    /// Returns a handle that does not keep the connection's record alive. The record is dropped with the last request
-    /// or tunnel.
+    /// Returns a handle that does not keep the state of the connection alive. The state is dropped with the connection
+    /// and the last of its requests and tunnels.
     pub fn downgrade(&self) -> WeakControl {
         WeakControl(Arc::downgrade(&self.0))
     }
 
-    /// Notes that the connection has to make room for others. This alone does not end it.
+    /// Notes that the connection has to make room for others. This alone does not close it.
     pub fn note_crowded_out(&self) {
         self.0.orders.crowd_out();
     }
 
     /// Whether the connection had to make room for others and has not named a served host.
     pub fn was_crowded_out(&self) -> bool {
-        self.told().is_crowded_out()
+        self.orders().is_crowded_out()
     }
 
     /// Drains the connection, and leaves one request without a response.
@@ -124,9 +124,9 @@ impl Control {
         }
     }
 
-    /// All orders that the connection has received.
-    pub(crate) fn told(&self) -> Told {
-        self.0.orders.told()
+    /// The orders that the connection has received so far.
+    pub(crate) fn orders(&self) -> OrderSet {
+        self.0.orders.given()
     }
 
     /// The traffic on the connection.
@@ -139,7 +139,7 @@ impl Control {
         self.0.driver.register(waker);
     }
 
-    /// Forgets the connection's task, if it will be woken anyway and there is no hurry.
+    /// Forgets the connection's task, for when it will be woken anyway and there is no hurry.
     pub(crate) fn unregister_driver(&self) {
         self.0.driver.take();
     }
@@ -150,7 +150,7 @@ impl Control {
     }
 }
 
-/// A [`Control`] that does not keep its connection's record alive.
+/// A [`Control`] that does not keep the state of its connection alive.
 #[derive(Debug, Clone)]
 pub struct WeakControl(Weak<SharedRecord>);
 

@@ -19,7 +19,7 @@ pub(crate) struct InFlight {
     /// Replaces the server's timeout once the response has begun.
     own_timeout: Option<OwnTimeout>,
     is_http2: bool,
-    /// Whether the response has ended. If it has not, dropping this means that the client gave the request up.
+    /// Whether the response has ended. If it has not, dropping this means that the client cancelled the request.
     ended: bool,
 }
 
@@ -109,7 +109,7 @@ impl InFlight {
         self.control.traffic().is_unsent()
     }
 
-    /// Notes that nothing more will come.
+    /// Notes that the response has ended.
     pub(crate) fn end(&mut self) {
         self.ended = true;
     }

@@ -16,7 +16,7 @@ use crate::{MissingExtension, ResponseFuture};
 /// A closure makes the [`ConnInfo`] from the extensions that the server has added to the request. A request that
 /// already has a `ConnInfo` keeps it. If the closure returns `None`, the request fails with [`MissingExtension`].
 ///
-/// With `axum::serve`, the extension to use is the client's address:
+/// With `axum::serve`, use the client's address, which axum adds as `ConnectInfo`:
 ///
 /// ```
 /// use std::{future::IntoFuture, net::SocketAddr};
@@ -44,9 +44,9 @@ use crate::{MissingExtension, ResponseFuture};
 /// # }
 /// ```
 ///
-/// Unless the closure returns clones of one `ConnInfo` that the server keeps for the connection, each `ConnInfo` is for
-/// one request only. Then its [`Control`](super::Control), and connections to backends that belong to one client (as
-/// with NTLM), last no longer than the request.
+/// If the closure creates a new `ConnInfo` for each request, its [`Control`](super::Control), and connections to
+/// backends that belong to one client (as with NTLM), last no longer than the request. To keep them for as long as the
+/// connection, let the server keep one `ConnInfo` per connection, and return clones of it.
 #[derive(Clone, Copy)]
 pub struct ConnInfoLayer<F> {
     make: F,

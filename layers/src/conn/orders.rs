@@ -8,7 +8,7 @@ pub(super) struct Orders(AtomicU8);
 
 /// The flags at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Told(u8);
+pub(crate) struct OrderSet(u8);
 
 /// The client has named a served host.
 const OPENED: u8 = 1;
@@ -29,12 +29,11 @@ impl Orders {
     /// Opens the gate. Returns whether it held bytes back until now.
     pub(super) fn open(&self) -> bool {
         // Runs for each request of a connection, so it avoids the write.
-        let told = self.told();
-        if told.has(OPENED) {
+        if self.given().has(OPENED) {
             return false;
         }
-        let told = self.set(OPENED);
-        !told.has(OPENED) && !told.has(SILENCED) && told.has(HOLDING)
+        let before = self.set(OPENED);
+        !before.has(OPENED) && !before.has(SILENCED) && before.has(HOLDING)
     }
 
     pub(super) fn silence(&self) {
@@ -63,17 +62,17 @@ impl Orders {
         self.set(HOLDING).has(OPENED)
     }
 
-    pub(super) fn told(&self) -> Told {
-        Told(self.0.load(Ordering::Acquire))
+    pub(super) fn given(&self) -> OrderSet {
+        OrderSet(self.0.load(Ordering::Acquire))
     }
 
     /// Sets flags, and returns the flags from before.
-    fn set(&self, flags: u8) -> Told {
-        Told(self.0.fetch_or(flags, Ordering::AcqRel))
+    fn set(&self, flags: u8) -> OrderSet {
+        OrderSet(self.0.fetch_or(flags, Ordering::AcqRel))
     }
 }
 
-impl Told {
+impl OrderSet {
     fn has(self, flag: u8) -> bool {
         self.0 & flag != 0
     }
@@ -93,7 +92,7 @@ impl Told {
         self.has(DRAINING)
     }
 
-    /// Whether the connection ends because a request was refused, though others may still be in flight.
+    /// Whether the connection will end because a request was refused. Others may still be in flight.
     pub(crate) fn is_refused(self) -> bool {
         self.has(REFUSED)
     }
@@ -135,17 +134,17 @@ mod tests {
     #[test]
     fn orders_are_never_taken_back_and_silence_is_final() {
         for sequence in sequences() {
-            let (orders, mut before) = (Orders::default(), Told(0));
+            let (orders, mut before) = (Orders::default(), OrderSet(0));
             for order in sequence {
                 order(&orders);
-                let told = orders.told();
-                assert_eq!(told.0 & before.0, before.0);
-                assert!(!(told.is_open() && told.is_silenced()));
-                assert!(!told.is_refused() || told.is_draining());
+                let given = orders.given();
+                assert_eq!(given.0 & before.0, before.0);
+                assert!(!(given.is_open() && given.is_silenced()));
+                assert!(!given.is_refused() || given.is_draining());
                 if before.is_silenced() {
-                    assert!(told.is_silenced() && !told.is_open());
+                    assert!(given.is_silenced() && !given.is_open());
                 }
-                before = told;
+                before = given;
             }
         }
     }
@@ -156,7 +155,7 @@ mod tests {
             let orders = Orders::default();
             let others = sequence.iter().filter(|order| !std::ptr::fn_addr_eq(**order, OPEN));
             others.for_each(|order| order(&orders));
-            assert!(!orders.told().is_open());
+            assert!(!orders.given().is_open());
         }
     }
 

@@ -8,7 +8,7 @@ pub(crate) struct OwnTimeout(NonZeroU32);
 
 impl OwnTimeout {
     /// `None` for 0.
-    pub(super) fn of_millis(millis: u32) -> Option<Self> {
+    pub(super) fn from_millis(millis: u32) -> Option<Self> {
         NonZeroU32::new(millis).map(Self)
     }
 

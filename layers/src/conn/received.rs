@@ -10,14 +10,14 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-/// How to tell how much of a request body has arrived.
+/// How the progress of a request body is measured.
 #[derive(Debug)]
 pub(crate) enum Received {
     /// The request has no body.
     Nothing,
-    /// The body is not counted separately: everything that moves on its connection counts.
+    /// By everything that moves on its connection: the body is not counted separately.
     Connection,
-    /// The pieces of the body count.
+    /// By the pieces of the body itself.
     Own(Arc<OwnPieces>),
 }
 

@@ -11,15 +11,15 @@ use super::OwnTimeout;
 
 /// Counters of a connection.
 ///
-/// A counter that only the connection's task writes needs no more than a load and a store. It is still an atomic,
-/// because others read it: the tasks of streams and of request bodies, and the search for idle connections.
+/// A counter that only the connection's task writes needs just a load and a store. It is still an atomic, because others
+/// read it: the tasks of streams and of request bodies, and the search for idle connections.
 #[derive(Debug)]
 pub(crate) struct Traffic {
-    /// Requests whose response has not ended, uploads that have not ended, and requests without a response, each
-    /// counted in a third of the bits.
+    /// Three counters, in a third of the bits each: requests whose response has not ended, uploads that have not ended,
+    /// and requests that have no response yet.
     in_flight: AtomicU64,
-    /// Pieces that have moved either way, to see whether any has. In the upper half, what they are worth to the client.
-    /// Misses some if two threads count at the same time.
+    /// In the lower half, the number of pieces that have moved either way, to detect progress. In the upper half, what
+    /// they are worth to the client. Misses some if two threads count at the same time.
     moved: AtomicU64,
     /// When the last request, upload or tunnel ended and all of it was sent, in milliseconds after `since`.
     idle_at: AtomicU64,
@@ -30,7 +30,7 @@ pub(crate) struct Traffic {
     begun: AtomicU32,
     /// Requests that the client gave up before their responses had ended.
     cancelled: AtomicU32,
-    /// Number of HTTP/2 streams with a timeout of their own.
+    /// HTTP/2 streams with a timeout of their own.
     own_timed: AtomicU32,
     /// The own timeout of the HTTP/1 response in flight, in milliseconds; 0 for none. Written only by the connection's
     /// task.
@@ -50,7 +50,7 @@ const HEAD_BEGUN: u8 = 1 << 2;
 /// Something was written that the connection has not accepted yet, perhaps the end of the last response.
 const UNSENT: u8 = 1 << 3;
 
-/// One request in flight, one upload, and one request that waits for its response.
+/// The units of `in_flight`: one request, one upload, and one request that waits for its response.
 pub(super) const REQUEST: u64 = 1;
 pub(super) const UPLOAD: u64 = 1 << 21;
 pub(super) const WAITING: u64 = 1 << 42;
@@ -179,7 +179,7 @@ impl Traffic {
 
     /// The own timeout of the HTTP/1 response in flight, if it has one.
     pub(crate) fn own_timeout(&self) -> Option<OwnTimeout> {
-        OwnTimeout::of_millis(self.own_timeout.load(Ordering::Relaxed))
+        OwnTimeout::from_millis(self.own_timeout.load(Ordering::Relaxed))
     }
 
     fn has_tunnels(&self) -> bool {
@@ -267,8 +267,8 @@ impl Traffic {
         self.has_seen(HAD_BODY)
     }
 
-    /// Notes that a response broke off whose client would mistake a normal end of the connection for the end of the
-    /// body.
+    /// Notes that a response broke off, and that the client would mistake a normal end of the connection for the end of
+    /// the body.
     pub(super) fn note_cut_short(&self) {
         self.see(CUT_SHORT);
     }

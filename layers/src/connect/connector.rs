@@ -31,8 +31,8 @@ const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 /// Connects to the host and port of a URI, without running out of ports.
 ///
 /// Connections to IPv4 loopback addresses use the addresses of a [`SourceSubnet`] in turn as their source. Connections
-/// to other hosts use the configured addresses of the same family in turn, or else an address that the kernel chooses.
-/// If a source has no port left for the destination, the next one is tried.
+/// to other machines use the configured addresses of the same family in turn. Without a subnet or such an address, the
+/// kernel chooses the source. If a source has no port left for the destination, the next one is tried.
 ///
 /// A [`Resolver`] looks up host names. If a name has several addresses, the next one is tried when one fails or has not
 /// responded within 250 ms, and the first connection to open is used (RFC 8305). For a minute, an address that lost to
@@ -108,8 +108,8 @@ impl SourceConnector {
         self
     }
 
-    /// Uses these addresses in turn as the source of connections to other hosts of the same address family. By default,
-    /// the kernel chooses the source.
+    /// Uses these addresses in turn as the source of connections to other machines, each for destinations of its own
+    /// address family. By default, the kernel chooses the source.
     #[must_use]
     pub fn source_addresses(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.settings.addresses = addresses.into_iter().collect();

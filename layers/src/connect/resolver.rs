@@ -80,7 +80,7 @@ struct Shared {
 pub(super) type Answer = Result<Arc<[SocketAddr]>, Arc<dyn Error + Send + Sync>>;
 
 impl Resolver {
-    /// Creates a resolver that uses the system's (`getaddrinfo`), called on a thread for blocking calls.
+    /// Creates a resolver that calls the system's (`getaddrinfo`) on a thread for blocking calls.
     ///
     /// A lookup cannot be cancelled. If a name server does not answer, it takes as long as `timeout` and `attempts` in
     /// resolv.conf(5) allow, about 10 s for each server by default. While 32 lookups wait that long, all other names

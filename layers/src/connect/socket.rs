@@ -55,8 +55,9 @@ fn open(destination: SocketAddr, options: &Options) -> io::Result<Socket> {
 }
 
 fn bind(socket: &Socket, source: IpAddr) -> io::Result<()> {
-    // Without this option, the kernel picks a port at bind, unique for the source whatever the destination, and
-    // searches long when many are taken. With it, the port is picked at connect, unique for source and destination.
+    // Without this option, the kernel picks the port at bind. It then has to be free for every destination, and the
+    // search takes long when many are taken. With the option, the kernel picks the port at connect, and it only has to
+    // be free for this destination.
     #[cfg(target_os = "linux")]
     nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true)?;
     socket.bind(&SocketAddr::new(source, 0).into())

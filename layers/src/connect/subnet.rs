@@ -46,7 +46,7 @@ impl SourceSubnet {
             return Err(InvalidSubnet::TooSmall);
         }
         // Otherwise, several users of one range, such as the workers of a program, would go through it in step. The
-        // hasher is keyed by the system's random numbers.
+        // keys of `RandomState` come from the system's random numbers.
         let start = RandomState::new().hash_one(net) >> 32;
         Ok(Self { net: net.trunc(), next: AtomicU32::new(u32::try_from(start).unwrap_or(0)) })
     }

@@ -67,7 +67,7 @@ impl<C> TlsConnector<C> {
         self.protocol(HTTP2)
     }
 
-    /// Requests and verifies `name` instead of the URI's host.
+    /// Uses `name` instead of the URI's host, as the SNI and to verify the certificate.
     #[must_use]
     pub fn name(mut self, name: ServerName<'static>) -> Self {
         self.name = Some(name);

@@ -3,7 +3,7 @@ use http::{HeaderValue, Method, Request, Version, header::HOST};
 use super::HostRejected;
 use crate::host_name::{HostName, Scratch};
 
-/// The host that a request names, as a [`HostLayer`](super::HostLayer) has found it, or else by the same rules.
+/// The host that a request names, as found by a [`HostLayer`](super::HostLayer), or else by the same rules.
 pub(crate) fn of<B>(request: &Request<B>) -> Result<HostName, HostRejected> {
     match request.extensions().get() {
         Some(name) => Ok(HostName::clone(name)),

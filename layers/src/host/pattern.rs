@@ -44,7 +44,7 @@ impl FromStr for HostPattern {
             InvalidHost(Fault::Byte(b'*') | Fault::Empty) => InvalidHost(Fault::Wildcard),
             other => other,
         })?;
-        // Names below an address do not exist, and "*.0.0.1" would make addresses names.
+        // No names exist below an address, and "*.0.0.1" would match addresses such as 127.0.0.1.
         if parent.is_ip() || is_ipv4_shaped(parent.as_str().as_bytes()) {
             return Err(InvalidHost(Fault::Wildcard));
         }

@@ -10,8 +10,8 @@ pub trait ServedHosts {
     fn served(&self, name: &str) -> Option<HostName>;
 }
 
-/// A fixed set of patterns. A lookup takes the same time however many there are. Cloning only increments a reference
-/// count.
+/// A fixed set of host patterns. The time of a lookup does not depend on their number. Cloning only increments a
+/// reference count.
 #[derive(Debug, Clone, Default)]
 pub struct HostSet(Arc<Patterns>);
 

@@ -15,7 +15,7 @@ const PURPOSE: Purpose = Purpose { label: "authority for public names v1", commo
 
 /// A certificate authority that is derived from a [`Secret`] and issues certificates for browsers and other clients.
 ///
-/// Its certificate is the same on every node, at every start, and in every version: all of it is either derived from
+/// Its certificate is the same on every node, on every start, and in every version: all of it is either derived from
 /// the secret or fixed. It is valid from 2020-01-01 to 2049-12-31, and cannot issue further authorities.
 #[derive(Debug)]
 pub struct Authority(DerivedAuthority);
@@ -27,8 +27,8 @@ impl Authority {
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] if `context` is empty or too long, or if the certificate cannot be created, which no known
-    /// secret causes.
+    /// Returns [`IdentityError`] if `context` is empty or too long, or if the certificate cannot be created, which no
+    /// known secret causes.
     pub fn derive(secret: &Secret, context: &str) -> Result<Self, IdentityError> {
         DerivedAuthority::derive(secret, context, &PURPOSE).map(Self)
     }
@@ -51,14 +51,14 @@ impl Authority {
     /// Issues a server certificate for one name, with its own new key, valid from [`CLOCK_SLACK`] before `now` until
     /// [`LIFETIME`] after it.
     ///
-    /// A host name becomes a DNS name of the certificate, an IP address an IP address, and `*.example.com` a wildcard.
-    /// TLS clients accept a wildcard only for names one label below `example.com` (RFC 9525, 6.3). Many accept no
-    /// wildcard below a single label, such as `*.localhost`.
+    /// The certificate names a host as a DNS name, an IP address as an IP address, and `*.example.com` as a wildcard. TLS
+    /// clients accept a wildcard only for names one label below `example.com` (RFC 9525, 6.3). Many accept no wildcard
+    /// below a single label, such as `*.localhost`.
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] if the name looks like an IP address but is not one (`1.2.3`), if `now` is before 1970 or
-    /// after 9999, or if the system provides no random numbers.
+    /// Returns [`IdentityError`] if the name looks like an IP address but is not one (`1.2.3`), if `now` is before 1970,
+    /// if the validity ends after 9999, or if the system provides no random numbers.
     pub fn issue(&self, name: &HostPattern, now: SystemTime) -> Result<Issued, IdentityError> {
         let leaf = Leaf {
             name: alternative_name(name)?,
@@ -93,7 +93,7 @@ mod tests {
         Authority::derive(&digit.repeat(64).parse().unwrap(), "pmesh").unwrap()
     }
 
-    /// Pins every byte. A change here takes away the trust in every authority that people have installed.
+    /// Pins every byte. After a change, clients would no longer trust the authorities that people have installed.
     #[test]
     fn the_certificate_never_changes() {
         assert_eq!(

@@ -28,7 +28,7 @@ const END_OF_TIME: u64 = 253_402_300_799;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Issued {
-    /// The certificates to send in a handshake: only this one, because the other side has the authority's.
+    /// The certificates to send in a handshake: just the issued one, because the other side has the authority's.
     pub chain: Vec<CertificateDer<'static>>,
     /// The private key, in PKCS #8 format.
     pub key: PrivateKeyDer<'static>,

@@ -20,7 +20,7 @@ pub(super) struct DerivedKey {
 }
 
 impl DerivedKey {
-    /// Derives the key for the purpose `label`. Another label gives an unrelated key.
+    /// Derives the key for the purpose `label`. Each label gives an unrelated key.
     ///
     /// HKDF-SHA256 (RFC 5869), without a salt and with `label` and a counter byte as info, gives candidates of 32
     /// bytes. The first one that is a valid private key is used (testing candidates: FIPS 186-5, A.2.2), so the key is

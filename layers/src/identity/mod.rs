@@ -1,6 +1,6 @@
 //! Derives a certificate authority from a shared secret, and issues certificates: one secret instead of a PKI.
 //!
-//! Every node with the same [`Secret`] derives the same [`Authority`], byte for byte, at every start and in every
+//! Every node with the same [`Secret`] derives the same [`Authority`], byte for byte, on every start and in every
 //! version. Clients that trust its certificate accept what any of the nodes issues. Nodes store only the secret.
 //!
 //! The certificates that nodes present to each other come from a separate, unrelated [`NodeAuthority`]. The module

@@ -10,7 +10,7 @@ const MAX: usize = 63;
 /// 1 to 63 characters from `a` to `z`, `0` to `9` and `-`, with no `-` at either end. Numbers, such as `7` or `0x7`,
 /// are not allowed: they could be read as IPv4 addresses, so certificates cannot name them.
 ///
-/// Cloning is cheap: it only counts a reference.
+/// Cloning only increments a reference count.
 ///
 /// ```
 /// use pmesh_layers::identity::NodeName;
@@ -81,7 +81,7 @@ pub enum InvalidNodeName {
     /// More than 63 characters.
     #[error("a node name has at most 63 characters, but this one has {characters}")]
     TooLong {
-        /// How many there are.
+        /// The number of characters.
         characters: usize,
     },
     /// A character that is not allowed in a node name.

@@ -16,7 +16,7 @@ const PURPOSE: Purpose = Purpose { label: "authority for nodes v1", common_name:
 /// other.
 ///
 /// It is unrelated to the [`Authority`](super::Authority) of the same secret, which clients trust. Clients that trust
-/// one of them do not accept certificates from the other. Its certificate is the same on every node, at every start,
+/// one of them do not accept certificates from the other. Its certificate is the same on every node, on every start,
 /// and in every version.
 ///
 /// ```
@@ -43,8 +43,8 @@ pub enum Role {
 }
 
 impl NodeAuthority {
-    /// How long an issued certificate is valid: 24 hours. Nodes issue their own certificates, so renewing them costs
-    /// nobody anything.
+    /// How long an issued certificate is valid: 24 hours. Nodes issue their own certificates, so frequent renewal is no
+    /// burden.
     pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// How far certificates are backdated, for nodes with a slow clock: one hour.
@@ -55,8 +55,8 @@ impl NodeAuthority {
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] if `context` is empty or longer than 32 bytes, or if the certificate cannot be created, which
-    /// no known secret causes.
+    /// Returns [`IdentityError`] if `context` is empty or longer than 32 bytes, or if the certificate cannot be created,
+    /// which no known secret causes.
     pub fn derive(secret: &Secret, context: &str) -> Result<Self, IdentityError> {
         DerivedAuthority::derive(secret, context, &PURPOSE).map(Self)
     }
@@ -76,7 +76,8 @@ impl NodeAuthority {
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] if `now` is before 1970 or after 9999, or if the system provides no random numbers.
+    /// Returns [`IdentityError`] if `now` is before 1970, if the validity ends after 9999, or if the system provides no
+    /// random numbers.
     pub fn issue(&self, name: &NodeName, role: Role, now: SystemTime) -> Result<Issued, IdentityError> {
         let leaf = Leaf {
             name: SanType::DnsName(name.as_str().try_into().map_err(Kind::Certificate)?),
@@ -104,7 +105,7 @@ mod tests {
         NodeAuthority::derive(&secret(digit), "pmesh").unwrap()
     }
 
-    /// Pins every byte. A change here splits a mesh into nodes from before and after it.
+    /// Pins every byte. A change would split a mesh into nodes from before and after it.
     #[test]
     fn the_certificate_never_changes() {
         assert_eq!(

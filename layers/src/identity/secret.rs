@@ -11,7 +11,7 @@ use super::{
 
 const BYTES: usize = 32;
 
-/// The 256 bits that everything nodes share is derived from.
+/// A secret of 256 bits, from which everything that nodes share is derived.
 ///
 /// Anyone who has it can impersonate every node. It is wiped from memory when dropped, and only
 /// [`expose_hex`](Self::expose_hex) reveals it.
@@ -23,7 +23,7 @@ impl Secret {
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] if the system provides no random numbers.
+    /// Returns [`IdentityError`] if the system provides no random numbers.
     pub fn generate() -> Result<Self, IdentityError> {
         let mut secret = Self(Box::default());
         random::fill(&mut secret.0[..])?;
@@ -35,14 +35,14 @@ impl Secret {
         Zeroizing::new(base16ct::lower::encode_string(self.bytes()))
     }
 
-    /// Derives a key of `N` bytes for the purpose `label`. Another label gives an unrelated key, and no key reveals the
+    /// Derives a key of `N` bytes for the purpose `label`. Each label gives an unrelated key, and no key reveals the
     /// secret.
     ///
     /// Uses HKDF-SHA256 (RFC 5869) without a salt, and with `label` as info.
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] if `N` is greater than 8160, the maximum of HKDF.
+    /// Returns [`IdentityError`] if `N` is greater than 8160, the maximum of HKDF.
     pub fn derive_key<const N: usize>(&self, label: &str) -> Result<Zeroizing<[u8; N]>, IdentityError> {
         let mut key = Zeroizing::new([0; N]);
         Hkdf::<Sha256>::new(None, self.bytes())
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn case_and_white_space_around_do_not_matter() {
+    fn case_and_surrounding_white_space_do_not_matter() {
         let text = format!(" \t{}\r\n", HEX.to_uppercase());
         assert_eq!(text.parse::<Secret>().unwrap().expose_hex().as_str(), HEX);
     }

@@ -13,8 +13,8 @@ use crate::{
     sni::{Rejected, handshake, hello},
 };
 
-/// Accepts TLS connections from nodes that prove in their ClientHello that they hold the secret. Stays silent to all
-/// others.
+/// Accepts TLS connections from nodes that prove in their ClientHello that they hold the secret. Stays silent towards
+/// all others.
 ///
 /// ```
 /// use std::time::Duration;
@@ -65,8 +65,9 @@ impl NodeAcceptor {
     ///
     /// # Errors
     ///
-    /// [`Rejected`] with the connection. Close it with [`silence::close`](crate::silence::close()). For all reasons
-    /// before [`NodeRejected::Handshake`], nothing was written to it.
+    /// Returns [`Rejected`] with the connection, which you should pass to [`silence::close`](crate::silence::close()).
+    /// Nothing was written to it, except after the proof was accepted: with [`NodeRejected::Handshake`] or
+    /// [`NodeRejected::NoName`], or if the deadline passed during the handshake.
     pub async fn accept<IO>(
         &self,
         mut io: IO,

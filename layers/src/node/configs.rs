@@ -27,14 +27,14 @@ pub(super) const HTTP2: &[u8] = b"h2";
 pub struct NodeCertificates {
     /// The authorities to trust.
     pub roots: Vec<CertificateDer<'static>>,
-    /// The certificate of this node, followed by those that lead from it to a root.
+    /// The certificate of this node, followed by the intermediate certificates up to a root.
     pub chain: Vec<CertificateDer<'static>>,
     /// The private key of the certificate.
     pub key: PrivateKeyDer<'static>,
 }
 
 impl NodeCertificates {
-    /// Creates the value from the contents of files. [`NodeIdentity`](super::NodeIdentity) checks them.
+    /// Creates a set of certificates. [`NodeIdentity`](super::NodeIdentity) checks them.
     pub fn new(
         roots: Vec<CertificateDer<'static>>,
         chain: Vec<CertificateDer<'static>>,
@@ -134,7 +134,7 @@ fn client(
         .with_webpki_verifier(Arc::clone(verifier))
         .with_client_auth_cert(chain, key)
         .map_err(Kind::Tls)?;
-    // The name of the node is verified without SNI too, and observers need not learn it.
+    // The name of the node is also verified without SNI, which observers could read.
     config.enable_sni = false;
     // A resumed session would outlive a secret that was removed.
     config.resumption = Resumption::disabled();

@@ -27,8 +27,8 @@ use crate::{durations::bounded, identity::NodeName, plain::plain};
 /// requested node. Only the address in the URI counts: every connection uses TLS, whatever the scheme.
 ///
 /// A node that holds another secret is silent. So if a connection is closed without a byte, the next secret is tried at
-/// once, on a new connection. Whether the peer accepts this node's certificate shows only in what it sends first: in
-/// TLS 1.3, the connecting side finishes the handshake before the other has checked its certificate.
+/// once, on a new connection. If the peer rejects this node's certificate, only the first read reports it: in TLS 1.3,
+/// the connecting side finishes the handshake before the peer has checked the certificate.
 ///
 /// ```
 /// use pmesh_layers::{
@@ -58,13 +58,12 @@ pub struct NodeConnector<C> {
 type Stream<T> = TokioIo<TlsStream<TokioIo<ExpiringIo<T>>>>;
 
 impl<C> NodeConnector<C> {
-    /// Creates a connector to the node `peer`, as `identity`, over connections of `inner`. The handshake timeout is 5
-    /// seconds.
+    /// Creates a connector to the node `peer`, as `identity`, over connections of `inner`.
     pub fn new(inner: C, identity: NodeIdentity, peer: NodeName) -> Self {
         Self { inner, identity, peer, timeout: Duration::from_secs(5), grace: Duration::from_secs(30) }
     }
 
-    /// Sets the maximum time for a handshake.
+    /// Sets the maximum time for a handshake. Default: 5 seconds.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = bounded(timeout);
@@ -88,7 +87,7 @@ where
 {
     type Response = Stream<C::Response>;
     type Error = NodeError;
-    // Boxed, but only once per connection, not per request.
+    // Boxed, because this happens once per connection, not per request.
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NodeError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NodeError>> {
@@ -124,7 +123,7 @@ where
     async fn connect_with(&mut self, credentials: &Credentials, uri: Uri) -> Result<Stream<C::Response>, Step> {
         let io = self.inner.clone().oneshot(plain(uri)).await.map_err(|error| Step::Connect(error.into()))?;
         let io = ExpiringIo::new(io, credentials.term(), self.grace);
-        // Made only now, because connecting can take longer than a proof is valid.
+        // Created only now, because connecting can take longer than a proof is valid.
         let proof = prove(&credentials.proof, &self.peer, SystemTime::now()).map_err(Step::Proof)?;
         let name = server_name(&self.peer).map_err(Step::Proof)?;
         let connector = TlsConnector::from(credentials.configs.client.clone());

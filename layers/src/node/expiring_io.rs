@@ -22,7 +22,7 @@ use super::Term;
 pub struct ExpiringIo<IO> {
     io: IO,
     cut: Arc<Cut>,
-    /// The task that waits for the end, so that reads only have to check a flag.
+    /// The task that waits for the end of the grace period, so that reads only have to check a flag.
     waiting: AbortHandle,
 }
 
@@ -68,7 +68,7 @@ impl<IO: Read + Unpin> Read for ExpiringIo<IO> {
         if read.is_pending() {
             self.cut.reader.register(cx.waker());
         }
-        // Checked after registering, or the end could come in between and be missed.
+        // Checked after registering. Otherwise the end could come in between and be missed.
         self.check()?;
         read
     }

@@ -18,9 +18,10 @@ use crate::identity::{IdentityError, NodeAuthority, NodeName, Secret, error::Kin
 
 /// The identity of a node and the means to prove it: its name, its secrets, and the certificates derived from them.
 ///
-/// With several secrets, one can replace another. A node connects with the first, and tries the next if the peer is
-/// silent. It accepts connections that use any of them. So first add the new secret after the old one on all nodes,
-/// then move it to the front, then remove the old one. No node is cut off at any step.
+/// A node can have several secrets, so that a new one can replace an old one. It connects with the first, and tries the
+/// next if the peer is silent. It accepts connections that use any of them. To change the secret of a mesh, first add the
+/// new one after the old one on all nodes, then move it to the front, then remove the old one. No node is cut off at any
+/// step.
 ///
 /// Clones share the identity: a replacement in one applies to all, for new connections.
 ///
@@ -54,13 +55,13 @@ struct Shared {
     seen: Mutex<Seen>,
 }
 
-/// What connections are opened and accepted with.
+/// What new connections use.
 struct Current {
     credentials: Vec<Credentials>,
     certified: Certified,
 }
 
-/// What is derived from one secret.
+/// The keys and certificates of one secret.
 #[derive(Clone)]
 pub(super) struct Credentials {
     pub(super) proof: Arc<ProofKey>,
@@ -79,16 +80,15 @@ enum Certified {
 }
 
 impl NodeIdentity {
-    /// Creates the identity of the node `name`, with certificates that are derived from the secrets. Proofs can be up
-    /// to 60 seconds old, or ahead.
+    /// Creates the identity of the node `name`, with certificates that are derived from the secrets.
     ///
     /// `context` is the name of the program, 1 to 32 bytes. Nodes of different programs do not accept each other, even
     /// with the same secret.
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] if `context` is empty or too long, if there is no secret, if the system provides no random
-    /// numbers, or if its clock is before 1970.
+    /// Returns [`IdentityError`] if `context` is empty or too long, if there is no secret, if the system provides no
+    /// random numbers, or if its clock is before 1970.
     pub fn new<'a>(
         context: &str,
         name: NodeName,
@@ -103,7 +103,7 @@ impl NodeIdentity {
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] if `context` is empty or too long, if there is no secret, or if peers would refuse the
+    /// Returns [`IdentityError`] if `context` is empty or too long, if there is no secret, or if peers would refuse the
     /// certificate: because it names another node, has expired, leads to none of the roots, or is valid for only one
     /// side of a connection.
     pub fn with_certificates<'a>(
@@ -125,8 +125,8 @@ impl NodeIdentity {
 
     /// Sets how far the clocks of two nodes can be apart, in whole seconds. Default: 60 s.
     ///
-    /// An attacker who intercepts a proof, so that it does not arrive, can use it for that long, but only to learn that
-    /// a node is there. A window of more than an hour has no effect, because derived certificates are backdated by
+    /// An attacker who intercepts a proof before it arrives can use it for that long, but only to learn that a node is
+    /// there. A window of more than an hour has no effect, because derived certificates are backdated by
     /// only an hour.
     #[must_use]
     pub fn clock_window(mut self, window: Duration) -> Self {
@@ -145,7 +145,7 @@ impl NodeIdentity {
     ///
     /// # Errors
     ///
-    /// The same as those of [`new`](Self::new). On an error, nothing is replaced.
+    /// As for [`new`](Self::new). On an error, nothing is replaced.
     pub fn replace<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) -> Result<(), IdentityError> {
         let _writing = self.writing();
         let before = self.shared.current.load_full();
@@ -164,7 +164,7 @@ impl NodeIdentity {
     ///
     /// # Errors
     ///
-    /// The same as those of [`with_certificates`](Self::with_certificates). On an error, nothing is replaced.
+    /// As for [`with_certificates`](Self::with_certificates). On an error, nothing is replaced.
     pub fn replace_certificates(&self, certificates: NodeCertificates) -> Result<(), IdentityError> {
         let own = Configs::own(certificates, &self.name, SystemTime::now())?;
         let _writing = self.writing();
@@ -173,12 +173,12 @@ impl NodeIdentity {
         Ok(())
     }
 
-    /// Issues new certificates if a third or less of the lifetime of the derived ones is left at `now`. Returns whether
-    /// it did. Call it at least once an hour; it is cheap if there is nothing to do.
+    /// Renews the derived certificates if a third or less of their lifetime is left at `now`. Returns whether it did.
+    /// Call this at least once an hour; it is cheap if there is nothing to do. Your own certificates are never renewed.
     ///
     /// # Errors
     ///
-    /// The same as those of [`new`](Self::new). On an error, nothing is replaced.
+    /// As for [`new`](Self::new). On an error, nothing is replaced.
     pub fn renew(&self, now: SystemTime) -> Result<bool, IdentityError> {
         let _writing = self.writing();
         let current = self.shared.current.load();
@@ -212,7 +212,7 @@ impl NodeIdentity {
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] if the system provides no random numbers, or if its clock is before 1970.
+    /// Returns [`IdentityError`] if the system provides no random numbers, or if `now` is before 1970.
     pub fn proof(&self, asked: &NodeName, now: SystemTime) -> Result<Vec<u8>, IdentityError> {
         prove(&self.shared.current.load().first().proof, asked, now)
     }
@@ -323,7 +323,7 @@ pub(super) fn prove(key: &ProofKey, asked: &NodeName, now: SystemTime) -> Result
     Ok(key.prove(asked, now, nonce))
 }
 
-/// A panic leaves no half-made change behind: nothing here is changed in two steps.
+/// Ignores poisoning: nothing here is changed in two steps, so a panic leaves no half-made change behind.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -362,12 +362,12 @@ mod tests {
             (0, 1001, 1000, Some(1)),
         ] {
             let b = b.clone().clock_window(Duration::from_secs(window));
-            let told = match admitted(&b, at(made), at(now)) {
+            let rejected = match admitted(&b, at(made), at(now)) {
                 Ok(()) => None,
                 Err(NodeRejected::Clock { ahead_by }) => Some(ahead_by),
                 Err(error) => panic!("{error}"),
             };
-            assert_eq!(told, ahead_by, "window {window}, made at {made}, comes at {now}");
+            assert_eq!(rejected, ahead_by, "window {window}, made at {made}, arrives at {now}");
         }
     }
 

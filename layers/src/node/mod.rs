@@ -1,4 +1,4 @@
-//! Connects programs that share a secret, and stays silent to all others.
+//! Connects programs that share a secret, and stays silent towards all others.
 //!
 //! Mutual TLS alone is not silent: a server presents its certificate before it sees the client's. So a connecting node
 //! first proves, in its ClientHello, that it holds the secret. Only then does the other node respond, and both present

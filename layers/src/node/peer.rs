@@ -3,9 +3,10 @@ use webpki::EndEntityCert;
 
 use crate::identity::NodeName;
 
-/// The only node that a certificate names. The caller verifies the certificate, before or after.
+/// Returns the node that a certificate names, or `None` if it names no node or several, which could not be told apart.
+/// The caller has to verify the certificate, before or after.
 ///
-/// Names with a dot belong to hosts, and wildcards to nobody. Two nodes in one certificate could not be told apart.
+/// Names with a dot belong to hosts, and wildcards to no node.
 pub(super) fn node_name(certificate: &CertificateDer<'_>) -> Option<NodeName> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
     let mut nodes = certificate.valid_dns_names().filter_map(|name| name.parse::<NodeName>().ok());

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::identity::{IdentityError, NodeName, Secret};
 
-/// Follows the context.
+/// The info of the key derivation, after the context.
 const LABEL: &str = "proof v1";
 const VERSION: u8 = 1;
 /// Version, seconds since 1970, nonce.
@@ -14,7 +14,7 @@ const LENGTH: usize = HEAD + 32;
 /// The length of a nonce, in bytes.
 pub(super) const NONCE: usize = 16;
 
-/// The key for the proofs of one secret. It is as long as a block of SHA-256, so HMAC uses it unchanged.
+/// The key for the proofs of one secret. It is as long as a SHA-256 block, so HMAC uses it unchanged.
 pub(super) struct ProofKey(Box<Zeroizing<[u8; 64]>>);
 
 impl ProofKey {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bit_can_be_changed_and_no_byte_left_out() {
+    fn changed_or_shortened_proofs_are_invalid() {
         let proof = key("1").prove(&name("b"), NOW, [7; NONCE]);
         for bit in 0..proof.len() * 8 {
             let mut changed = proof.clone();

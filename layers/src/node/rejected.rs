@@ -3,17 +3,21 @@ use std::io;
 use super::seen::Refused;
 use crate::sni::handshake::HandshakeError;
 
-/// Why a connection was rejected. For all reasons before [`Handshake`](Self::Handshake), nothing was written to it.
+/// Why a connection was rejected.
+///
+/// Until the proof is accepted, nothing is written to the connection. So the peer can have received bytes only with
+/// [`Handshake`](Self::Handshake), with [`NoName`](Self::NoName), or if the [`Deadline`](Self::Deadline) passed during
+/// the handshake.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeRejected {
-    /// The connection failed or was closed.
+    /// The connection broke or ended before the ClientHello did.
     #[error("the connection ended before the ClientHello was complete")]
     Io(#[source] io::Error),
     /// The first bytes are not a ClientHello.
     #[error("the first bytes are not a ClientHello")]
     NoClientHello(#[source] rustls::Error),
-    /// Nothing in the ClientHello has the format of a proof.
+    /// The first protocol (ALPN) in the ClientHello does not have the format of a proof.
     #[error("the ClientHello has no proof")]
     NoProof,
     /// The proof was made with another secret or for another node, or it is forged.
@@ -35,7 +39,8 @@ pub enum NodeRejected {
     /// The peer took too long.
     #[error("the handshake took too long")]
     Deadline,
-    /// The handshake failed after the proof was accepted: the peer has no certificate, or it is not trusted.
+    /// The handshake failed after the proof was accepted, for example because the peer's certificate is missing or not
+    /// trusted.
     #[error("the handshake failed")]
     Handshake(#[source] io::Error),
     /// The certificate of the peer is trusted, but names no node, or several.
@@ -44,7 +49,7 @@ pub enum NodeRejected {
 }
 
 impl NodeRejected {
-    /// A short, fixed word for counters.
+    /// Returns the reason as a short, fixed word, for counters.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Io(_) => "client_left",

@@ -2,13 +2,14 @@ use std::{collections::HashSet, mem};
 
 use super::proof::NONCE;
 
-/// How many nonces a generation holds: more than any mesh opens connections, and as many as fit in a table of 2 MiB.
+/// How many nonces a generation holds: more than the connections that any mesh opens, and as many as fit in a table of
+/// 2 MiB.
 const MAX: usize = (1 << 17) / 8 * 7;
 
 /// Accepted nonces, for as long as a proof with one of them could be accepted again.
 ///
-/// There are two generations, the one that fills up and the previous one. So nothing has to be searched for old
-/// entries.
+/// There are two generations, the current one and the previous one. Old entries go with their generation, so nothing has
+/// to search for them.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     current: HashSet<[u8; NONCE]>,
@@ -30,7 +31,7 @@ impl Seen {
     /// Accepts a nonce and remembers it for at least `keep` seconds.
     pub(super) fn take(&mut self, nonce: [u8; NONCE], now: u64, keep: u64) -> Result<(), Refused> {
         self.keep = self.keep.max(keep);
-        // If the clock is set back that far, the time of everything seen before is invalid as well.
+        // If the clock is set back that far, all proofs seen before are outside the window as well.
         let age = now.abs_diff(self.since);
         if age >= self.keep {
             self.previous = mem::take(&mut self.current);
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_is_forgotten_in_the_end() {
+    fn old_nonces_are_forgotten() {
         let mut seen = Seen::default();
         seen.take(nonce(1), 1000, KEEP).unwrap();
         seen.take(nonce(2), 1000 + KEEP, KEEP).unwrap();

@@ -38,7 +38,7 @@ pub(super) enum Awake<IO> {
     Asleep(IO, Vec<u8>),
 }
 
-/// Everything that a server needs to begin.
+/// What a server needs to start on a connection.
 pub(super) struct Woken<IO> {
     pub(super) io: IO,
     /// Bytes that have already been read.
@@ -54,7 +54,7 @@ impl ServerSettings {
     /// Serves a connection until it ends or can sleep.
     #[expect(
         clippy::manual_async_fn,
-        reason = "callers that spawn it could not prove it `Send`: rust-lang/rust#100013"
+        reason = "the compiler could not prove that it is `Send` in callers that spawn it: rust-lang/rust#100013"
     )]
     pub(super) fn awake<IO, S, B>(
         self: Arc<Self>,

@@ -74,7 +74,7 @@ impl<B: Body<Error: Into<BoxError>>> Body for InFlightBody<B> {
             Poll::Ready(Some(Err(error))) => {
                 *this.failed = Some(error.into());
                 this.in_flight.end();
-                // Polled again after the connection has had its turn.
+                // To be polled again after the connection has had its turn.
                 cx.waker().wake_by_ref();
                 note_polled(None, this.in_flight);
                 return Poll::Pending;
@@ -97,7 +97,7 @@ impl<B: Body<Error: Into<BoxError>>> Body for InFlightBody<B> {
         };
         note_polled(bytes, this.in_flight);
         this.in_flight.note_piece(bytes.unwrap_or(0));
-        // A body need not be polled again after its last piece.
+        // This can be the last poll: hyper does not poll a body that reports its end.
         if bytes.is_none() || inner.is_end_stream() {
             this.in_flight.end();
             *this.until_end = false;

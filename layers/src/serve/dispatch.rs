@@ -32,7 +32,7 @@ use crate::{
 /// Passes the requests of one connection to its clone of the stack, together with the [`ConnInfo`].
 #[derive(Debug)]
 pub(super) struct Dispatch<S> {
-    /// hyper shares it, and calls it for one request after another.
+    /// In a `RefCell`, because hyper calls it through a shared reference, for one request after another.
     service: RefCell<S>,
     info: ConnInfo,
     /// How long a stream may go without progress.
@@ -83,7 +83,7 @@ where
 }
 
 impl<S> Dispatch<S> {
-    /// How to count the body of a request: separately if its stream may have to watch itself.
+    /// How to measure the progress of a request body: separately if its stream may have to watch itself.
     fn received<B>(&self, has_body: bool, http2: bool, request: &Request<B>) -> Received {
         if !has_body {
             Received::Nothing
@@ -119,7 +119,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if this.in_flight.is_none() && this.info.control().told().is_refused() {
+        if this.in_flight.is_none() && this.info.control().orders().is_refused() {
             return Poll::Pending;
         }
         let response = ready!(this.response.poll(cx));
@@ -131,8 +131,8 @@ where
                 if let Some(timeout) = own_timeout(&response, *this.stream_timeout) {
                     in_flight.set_own_timeout(timeout.into());
                 }
-                // Such a client learns the end of a body without a length only from the end of the connection. The
-                // version makes hyper close the connection after it.
+                // An HTTP/1.0 client learns only from the end of the connection that a body without a length is
+                // complete. This version makes hyper close the connection after the response.
                 let has_length =
                     || response.body().size_hint().exact().is_some() || response.headers().contains_key(CONTENT_LENGTH);
                 let until_end = *this.until_end && !has_length();
@@ -150,7 +150,7 @@ where
             }
             Err(error) => {
                 let error = error.into();
-                // The client has named a served host before.
+                // The client has already named a served host.
                 if control.is_open() {
                     if error.downcast_ref().is_some_and(HostRejected::is_malformed) {
                         in_flight.responded();
@@ -167,8 +167,8 @@ where
                         return Poll::Pending;
                     }
                 }
-                // Before hyper sees the error: it would reset the HTTP/2 stream, and that frame would break the
-                // silence.
+                // Must come before hyper sees the error: hyper would reset the HTTP/2 stream, and that frame would
+                // break the silence.
                 control.silence();
                 Err(error)
             }
@@ -176,7 +176,7 @@ where
     }
 }
 
-/// The response's own timeout, instead of the server's, if it is a stream or carries a timeout.
+/// The timeout that replaces the server's, if the response is a stream or carries a timeout of its own.
 fn own_timeout<B: Body>(response: &Response<B>, stream_timeout: Duration) -> Option<Duration> {
     let own: Option<&StallTimeouts> = response.extensions().get();
     // A stream has no length. Most other responses have one, so their headers need not be checked.

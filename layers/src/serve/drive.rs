@@ -33,10 +33,10 @@ pub(super) trait ServerConnection: Future<Output = hyper::Result<()>> {
 /// draining.
 ///
 /// One timer serves all deadlines. Requests do not move it. When it fires, the driver checks what the connection is
-/// waiting for and since when, and sleeps for the rest. Three things bring the timer forward: a head that arrives in
-/// pieces, the first body that does (once, until the timer fires), and the end of the first response if the connection
-/// can sleep. Until then the timer is set far ahead: the timer that fires next interrupts the runtime's wait, and most
-/// connections with one request end before that.
+/// waiting for and since when, and sets the timer to the time that is left. Only these bring it forward: a head that
+/// arrives in pieces, the first body that does (once, until the timer fires), a response with a shorter timeout than the
+/// previous one, and the end of the first response if the connection can sleep. Until then the timer is far ahead,
+/// because the runtime wakes up for the timer that fires next, and most connections with one request end before that.
 pub(super) async fn drive<C: ServerConnection>(
     mut connection: Pin<&mut C>,
     control: &Control,
@@ -70,7 +70,7 @@ impl Driver<'_> {
                 Action::End(ended) => return Poll::Ready(Driven::Ended(ended)),
                 Action::Drain => {
                     connection.as_mut().drain();
-                    // A client that does not react must not delay the end.
+                    // A client that does not react must not keep the connection open for longer.
                     let end = timer.deadline().min(Instant::now() + FAREWELL);
                     timer.as_mut().reset(end);
                     polled = connection.as_mut().poll(cx);
@@ -119,21 +119,21 @@ impl Driver<'_> {
 
     /// An event that the state does not reflect yet.
     fn happened(&self, polled: &mut Poll<hyper::Result<()>>) -> Option<Event> {
-        let told = self.control.told();
-        if told.is_silenced() {
+        let orders = self.control.orders();
+        if orders.is_silenced() {
             return Some(Event::Silenced);
         }
         if let Poll::Ready(result) = std::mem::replace(polled, Poll::Pending) {
             return Some(self.over(result));
         }
-        if !self.state.is_named() && told.is_open() {
+        if !self.state.is_named() && orders.is_open() {
             return Some(Event::Opened);
         }
         let drains = self.state.is_draining();
-        if !drains && told.is_draining() {
-            return Some(if told.is_refused() { Event::Refused } else { Event::DrainAsked });
+        if !drains && orders.is_draining() {
+            return Some(if orders.is_refused() { Event::Refused } else { Event::DrainAsked });
         }
-        if self.state == ConnState::Draining && told.is_refused() {
+        if self.state == ConnState::Draining && orders.is_refused() {
             return Some(Event::Refused);
         }
         // No response has been sent, so there is nothing to wait for. Otherwise the last one gets `FAREWELL` to reach
@@ -151,10 +151,10 @@ impl Driver<'_> {
 
     /// The event for the end of hyper's connection.
     fn over(&self, result: hyper::Result<()>) -> Event {
-        let told = self.control.told();
+        let orders = self.control.orders();
         match result {
-            _ if told.is_silenced() => Event::Silenced,
-            _ if told.is_flooded() => Event::Flooded,
+            _ if orders.is_silenced() => Event::Silenced,
+            _ if orders.is_flooded() => Event::Flooded,
             Ok(()) => Event::Finished,
             Err(error) => Event::Failed(error),
         }

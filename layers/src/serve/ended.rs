@@ -14,7 +14,7 @@ pub enum Ended {
     Stalled,
     /// The client named no served host before the silence deadline.
     Deadline,
-    /// The service returned an error.
+    /// The service returned an error, or [`Control::silence`](crate::conn::Control::silence) was called.
     Silenced,
     /// The service responded, but nothing opened the gate, so the client received nothing. An
     /// [`OpenGateLayer`](crate::silence::OpenGateLayer) is missing, or it is inside the layer that responded.

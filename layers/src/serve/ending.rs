@@ -12,13 +12,13 @@ use crate::{
 };
 
 /// How much to read from an HTTP/2 client after the end of its connection, so that no RST overtakes the GOAWAY: one
-/// full read of hyper's plus what a socket can hold. Clients that flood send more, and are not worth the reading.
+/// full read of hyper's plus what a socket can hold. A client that floods sends more, and is not worth the effort.
 const MOST_UNREAD: usize = 256 * 1024;
 
 /// Closes a connection on which no server runs and for which nothing is left to write.
 pub(super) async fn close_asleep<IO: AsyncWrite + IntoRaw + Unpin>(mut io: IO, ended: Ended) -> Ended {
     match ended {
-        // The client has received everything that it requested. If it does not read, it does not hold this up.
+        // The client has received everything that it requested. If it does not read, this does not wait for long.
         Ended::Finished | Ended::Idle => drop(timeout(FAREWELL, io.shutdown()).await),
         _ => silence::close(io).await,
     }
@@ -27,9 +27,9 @@ pub(super) async fn close_asleep<IO: AsyncWrite + IntoRaw + Unpin>(mut io: IO, e
 
 /// Closes a connection whose server has ended, unless it has become a tunnel.
 pub(super) async fn close_awake<IO: IntoRaw>(reclaim: &Reclaim<IO>, control: &Control, is_http2: bool, ended: &Ended) {
-    // A connection in good order has sent its FIN. On all others, input may be unread: after a response that did not
-    // wait for the end of the request, or if frames arrive that belong to no stream. Closing now would send a RST.
-    // hyper also reports good order when it gives up HTTP/2 because of a CONNECT with a length.
+    // A connection that ended normally has sent its FIN. On all others, input may be unread: after a response that did
+    // not wait for the end of the request, or if frames arrive that belong to no stream. Closing now would send a RST.
+    // hyper also reports a normal end when it gives up HTTP/2 because of a CONNECT with a length.
     let read_all = !is_http2 || control.is_draining();
     if matches!(ended, Ended::Finished) && read_all && !control.traffic().had_body() && control.is_open() {
         return;
@@ -46,7 +46,7 @@ pub(super) async fn close_awake<IO: IntoRaw>(reclaim: &Reclaim<IO>, control: &Co
     }
 }
 
-/// Resets a connection that is dropped in the middle of a response, as when a runtime shuts down.
+/// Resets a connection that is dropped in the middle of a response, for example when the runtime shuts down.
 pub(super) struct ResetIfCutShort<'a, IO: IntoRaw> {
     pub(super) reclaim: &'a Reclaim<IO>,
     pub(super) control: &'a Control,

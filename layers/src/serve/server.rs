@@ -13,8 +13,8 @@ use crate::{body::RequestBody, conn::ConnInfo, durations::bounded, silence::Into
 /// Serves HTTP on connections, behind a [`Gate`](crate::silence::Gate).
 ///
 /// Nothing is written until the gate opens. It opens when a request passes an
-/// [`OpenGateLayer`](crate::silence::OpenGateLayer) in the service; with a [`ConnInfo`] such as that of
-/// [`ConnInfo::tls`], it is open from the start. See [`silence`](crate::silence) for an example.
+/// [`OpenGateLayer`](crate::silence::OpenGateLayer) in the service. With a [`ConnInfo`] from [`ConnInfo::tls`] or
+/// `ConnInfo::node`, it is open from the start. See [`silence`](crate::silence) for an example.
 ///
 /// If the service returns an error, the request gets no response, and the connection is closed in silence. Once the gate
 /// is open, there are three exceptions:
@@ -112,7 +112,7 @@ impl Default for HttpServer {
 }
 
 impl HttpServer {
-    /// Creates a server with the default settings, which the methods below state.
+    /// Creates a server with the default settings. Each method below states its default.
     pub fn new() -> Self {
         Self(Arc::new(ServerSettings::new()))
     }
@@ -144,8 +144,8 @@ impl HttpServer {
         self
     }
 
-    /// Sets the maximum time without progress once a response has begun, neither in the response nor in the body of its
-    /// request. Default: 60 s.
+    /// Sets the maximum time without progress once a response has begun. Progress is counted in the response and in the
+    /// rest of its request. Default: 60 s.
     ///
     /// Over HTTP/1, each byte to or from the client is progress. Over HTTP/2, progress is each piece of a request body
     /// that the service reads, each piece of a response body that is taken from it, and each DATA frame sent; PING and
@@ -214,12 +214,12 @@ impl HttpServer {
         self
     }
 
-    /// Trusts HTTP/2 clients that are proxies themselves: they carry the requests of many clients and limit each of
-    /// these. Off by default.
+    /// Trusts HTTP/2 clients that are proxies themselves, which carry the requests of many clients and limit each of
+    /// them. Off by default.
     ///
-    /// Such a proxy may cancel any number of requests, and each of its requests may have a full window of its body
-    /// waiting, so that requests of one client do not hold up those of another. Programs that call the service on their
-    /// own behalf do not need this.
+    /// Such a proxy may cancel any number of requests. Each of its requests may have a full window of body data waiting,
+    /// so that one client's upload does not hold up the requests of another. Programs that call the service on their own
+    /// behalf do not need this.
     #[must_use]
     pub fn trusting(mut self) -> Self {
         self.settings().limits.trusting = true;

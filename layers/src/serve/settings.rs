@@ -8,8 +8,8 @@ use hyper::server::conn::http1;
 const MAX_HEAD: u32 = 64 * 1024;
 /// Maximum number of headers in an HTTP/1 request. hyper, HAProxy and Envoy allow about 100.
 const MAX_FIELDS: usize = 100;
-/// For HTTP/1, the longest read and the most bytes that may wait to be written before hyper takes the next piece. A
-/// longer maximum head replaces it, because a head has to fit in.
+/// For HTTP/1, the longest read, and the most bytes that may wait to be written before hyper takes the next piece. It
+/// grows with the maximum head, because a head has to fit in.
 const MAX_BUFFER: usize = 64 * 1024;
 /// Maximum number of concurrent requests of an HTTP/2 client, as in nginx.
 const MAX_STREAMS: u32 = 128;
@@ -19,7 +19,7 @@ const MAX_STREAMS: u32 = 128;
 pub(super) struct ServerSettings {
     pub(super) http1: http1::Builder,
     /// Whether a maximum number of headers was ever set in `http1`.
-    fields_told: bool,
+    max_fields_set: bool,
     pub(super) limits: Limits,
 }
 
@@ -40,7 +40,7 @@ impl ServerSettings {
             extended_connect: false,
             trusting: false,
         };
-        Self { http1, fields_told: false, limits }
+        Self { http1, max_fields_set: false, limits }
     }
 
     pub(super) fn set_max_head(&mut self, bytes: u32) {
@@ -50,9 +50,9 @@ impl ServerSettings {
 
     pub(super) fn set_max_fields(&mut self, count: usize) {
         // hyper parses the default number of headers on the stack, but only if no maximum was ever set.
-        if count != MAX_FIELDS || self.fields_told {
+        if count != MAX_FIELDS || self.max_fields_set {
             self.http1.max_headers(count);
-            self.fields_told = true;
+            self.max_fields_set = true;
         }
     }
 }

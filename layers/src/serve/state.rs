@@ -71,13 +71,14 @@ pub(super) enum ConnState {
     Unnamed,
     /// A server runs behind an open gate.
     Serving,
-    /// Idle for a moment. hyper has to look once more, so that the connection does not go to sleep with a request.
+    /// Idle for a moment. hyper is polled once more, so that the connection does not go to sleep on a request that has
+    /// just arrived.
     Dozing,
     /// Idle for too long, and hyper is closing it.
     Farewell,
     /// Accepts no further request, and no served host has been named.
     DrainingUnnamed,
-    /// Accepts no further request, and ends after those in flight.
+    /// Accepts no further request, and ends after the requests in flight.
     Draining,
     /// Like `Draining`, because a request gets no response.
     Refusing,

@@ -130,7 +130,7 @@ impl Timing {
                     Due::At(until)
                 }
             }
-            (Phase::Bodies, watched) => self.of_bodies(watched, state, traffic, now),
+            (Phase::Bodies, watched) => self.due_for_bodies(watched, state, traffic, now),
             (phase, _) => {
                 self.watched = TimerFor::Nothing;
                 let timeout = if state.is_draining() { FAREWELL } else { self.deadlines.keep_alive };
@@ -146,7 +146,7 @@ impl Timing {
         }
     }
 
-    fn of_bodies(&mut self, watched: TimerFor, state: ConnState, traffic: &Traffic, now: Instant) -> Due {
+    fn due_for_bodies(&mut self, watched: TimerFor, state: ConnState, traffic: &Traffic, now: Instant) -> Due {
         let progress = traffic.progress();
         let since = match watched {
             TimerFor::Bodies { progress: seen, since, .. } if seen == progress && !traffic.has_patient_streams() => {

@@ -15,12 +15,12 @@ use tokio::{
 
 use crate::conn::Control;
 
-/// Maximum number of bytes to hold; the connection ends if there are more. Without a limit, a client could make an
+/// Maximum number of bytes to hold. If there are more, the connection ends. Without a limit, a client could make an
 /// HTTP/2 server write endlessly (PING, SETTINGS).
 const MAX_HELD: usize = 16 * 1024;
 
 /// Bytes that an HTTP/1 connection moves per turn. Without turns, a fast backend and a fast client would keep their two
-/// tasks awake, and the runtime polls for new input only after many tasks.
+/// tasks awake, and the runtime checks for new input only after it has polled many tasks.
 const BYTES_A_TURN: usize = 64 * 1024;
 
 /// The preface of an HTTP/2 client (RFC 9113, 3.4).
@@ -84,7 +84,7 @@ impl<IO> Gate<IO> {
         }
     }
 
-    /// Pending if other tasks should go first, including those that the runtime does not know of yet.
+    /// Pending if other tasks should go first, even tasks whose input the runtime has not seen yet.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.moved < BYTES_A_TURN {
             return Poll::Ready(());
@@ -93,8 +93,8 @@ impl<IO> Gate<IO> {
         pin!(yield_now()).poll(cx)
     }
 
-    /// Notes a write. One that waits for its turn is unsent too; otherwise, with no request in flight, the connection
-    /// would look idle.
+    /// Notes a write. Data that waits for its turn counts as unsent too. Otherwise, with no request in flight, the
+    /// connection would look idle.
     fn note_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let (true, Poll::Ready(Ok(count))) = (self.watched, &written) {
             self.moved += count;

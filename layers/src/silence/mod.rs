@@ -1,7 +1,7 @@
 //! Stays silent towards clients that have not named a served host.
 //!
 //! There are three parts. A [`Gate`] sits between the connection and the HTTP server, and holds back what the server
-//! writes on its own. [`OpenGateLayer`] opens it, behind the layers that decide whether the client may be answered.
+//! writes on its own. [`OpenGateLayer`] opens it, inside the layers that decide whether the client gets a response.
 //! [`close()`] closes a connection with a FIN and nothing else. [`HttpServer`](crate::serve::HttpServer) uses the gate
 //! and [`close()`] for you.
 //!

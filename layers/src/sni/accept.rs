@@ -17,7 +17,7 @@ use crate::{durations::bounded, host::HostName};
 ///
 /// Implemented by closures.
 pub trait SniPolicy {
-    /// Returns the configuration for `name`, or `None` if it is not served, which ends the connection in silence.
+    /// Returns the configuration for `name`, or `None` if it is not served. The client then receives nothing.
     fn server_config(&self, name: &HostName) -> Option<Arc<ServerConfig>>;
 }
 
@@ -82,8 +82,8 @@ impl<P: SniPolicy> SniAcceptor<P> {
     /// # Errors
     ///
     /// Returns [`Rejected`] with the connection, which you should pass to [`silence::close`](crate::silence::close()).
-    /// Nothing was written to it unless the client had named a served host: with [`SniRejected::Handshake`], or if the
-    /// deadline passed during the handshake.
+    /// Nothing was written to it, except with [`SniRejected::Handshake`] or if the deadline passed during the handshake,
+    /// after the client had named a served host.
     pub async fn accept<IO>(&self, mut io: IO, deadline: Duration) -> Result<(TlsStream<IO>, HostName), Rejected<IO>>
     where
         IO: AsyncRead + AsyncWrite + Unpin,

@@ -8,9 +8,9 @@ use crate::{MissingExtension, conn::ConnInfo, future::ResponseFuture, host::Host
 /// Lets through only requests whose host is the SNI of their connection.
 ///
 /// Put it inside [`HostLayer`](crate::host::HostLayer), which rejects hosts that are not served and adds the request's
-/// [`HostName`] to its extensions. A request for a host that is served, but not on this connection, fails with
-/// [`Misdirected`], and should be answered with 421 (RFC 9110, 15.5.20). Requests on plain connections pass. Requests
-/// without [`ConnInfo`], or over TLS without [`HostName`], fail with [`MissingExtension`].
+/// [`HostName`] to its extensions. A request for another served host fails with [`Misdirected`], and should be answered
+/// with 421 (RFC 9110, 15.5.20). Requests on plain connections pass. Requests without [`ConnInfo`], or over TLS without
+/// [`HostName`], fail with [`MissingExtension`].
 ///
 /// ```
 /// use http::{Request, Response};
@@ -94,7 +94,7 @@ fn check(extensions: &Extensions) -> Result<(), BoxError> {
     if given == asked { Ok(()) } else { Err(Misdirected.into()) }
 }
 
-/// A request that names another host than the SNI of its TLS connection.
+/// A request that names a different host than the SNI of its TLS connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the request names another host than the SNI of its connection")]
+#[error("the request names a different host than the SNI of its connection")]
 pub struct Misdirected;

@@ -1,4 +1,4 @@
-//! Accepts TLS only for served host names, and rejects requests for any other host than the SNI of their connection.
+//! Accepts TLS only for served host names, and rejects requests for a host other than the SNI of their connection.
 //!
 //! [`SniAcceptor`] reads the ClientHello itself and sends nothing until a policy has approved the name.
 //! [`SniMatchLayer`] compares the host of each request with that name.

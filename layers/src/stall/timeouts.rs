@@ -4,8 +4,8 @@ use crate::durations::bounded;
 
 /// How long a response may go without progress. An extension of the response.
 ///
-/// Timeouts that are not set are those of the [`HttpServer`](crate::serve::HttpServer), whose
-/// [`stall_timeout`](crate::serve::HttpServer::stall_timeout) also defines progress.
+/// If a timeout is not set, that of the [`HttpServer`](crate::serve::HttpServer) applies. Its method
+/// [`stall_timeout`](crate::serve::HttpServer::stall_timeout) says what counts as progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StallTimeouts {
     stall: Option<Duration>,
@@ -13,7 +13,7 @@ pub struct StallTimeouts {
 }
 
 impl StallTimeouts {
-    /// Creates an empty set: all timeouts are those of the server.
+    /// Creates an empty set, which leaves all timeouts to the server.
     pub fn new() -> Self {
         Self::default()
     }

@@ -86,7 +86,7 @@ fn is_forbidden(name: &str, prefix: Option<&str>) -> bool {
         || ["x-forwarded", "proxy-", "access-control-"].into_iter().chain(prefix).any(|start| begins_with(&name, start))
 }
 
-/// In lower case and with `-` for `_`, whatever the form of `prefix`.
+/// Compares in lower case and with `-` for `_`. `name` already has this form, `prefix` need not.
 fn begins_with(name: &str, prefix: &str) -> bool {
     let prefix = prefix.bytes().map(|byte| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() });
     name.len() >= prefix.len() && name.bytes().zip(prefix).all(|(one, other)| one == other)

@@ -27,9 +27,9 @@ use crate::{
 /// length, host or user.
 ///
 /// After a chunked HTTP/1 request whose body had trailers, or had not ended when the response began,
-/// [`HttpServer`](crate::serve::HttpServer) closes the connection. hyper takes everything up to the next empty line
-/// that ends with CRLF as the trailer section, but reads it only up to the first empty line that ends with LF. Other
-/// programs would see another request in between (RFC 9112, 2.2).
+/// [`HttpServer`](crate::serve::HttpServer) closes the connection. hyper consumes everything up to the next empty line
+/// that ends with CRLF as trailers, but parses only what comes before the first empty line that ends with a bare LF.
+/// Other programs would see another request in between (RFC 9112, 2.2).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TrailersLayer {
     prefix: Option<&'static str>,

@@ -15,7 +15,7 @@ use crate::durations::bounded;
 pub struct TunnelCloser(watch::Sender<Option<Instant>>);
 
 impl TunnelCloser {
-    /// Creates a closer that has not closed anything yet.
+    /// Creates a closer. It closes nothing before [`close_after`](Self::close_after) is called.
     pub fn new() -> Self {
         Self::default()
     }

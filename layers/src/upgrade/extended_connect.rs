@@ -13,7 +13,7 @@ use crate::ResponseFuture;
 
 /// Turns an extended CONNECT (RFC 8441) into a GET with `Upgrade` as in HTTP/1.1, and the 101 into a 200.
 ///
-/// HTTP/2 clients may request the same upgrades as HTTP/1.1 clients: any protocol that does not hide later requests
+/// HTTP/2 clients can request the same upgrades as HTTP/1.1 clients: any protocol that does not hide later requests
 /// from the proxy. For WebSocket, this layer makes a key and checks the backend's proof for it. Errors are
 /// [`NotSwitched`](super::NotSwitched). A CONNECT without `:protocol` passes unchanged.
 ///

@@ -6,7 +6,7 @@ use http::{
 };
 use hyper::ext::Protocol;
 
-/// Turns a request into an upgrade as in HTTP/1.1, except for the version.
+/// Rewrites a request as an HTTP/1.1 upgrade, but keeps its version.
 pub(super) fn make_get<B>(request: &mut Request<B>, protocols: HeaderValue, key: Option<HeaderValue>) {
     request.extensions_mut().remove::<Protocol>();
     *request.method_mut() = Method::GET;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{hop_by_hop::is_transport, token::is_token};
 
-/// An upgrade that a client has requested by extended CONNECT, while it has the form of HTTP/1.1.
+/// An upgrade that a client requested by extended CONNECT, while its request is written as an HTTP/1.1 upgrade.
 #[derive(Debug)]
 pub(super) struct Inbound {
     /// The proof that the backend has to send for a WebSocket.
@@ -16,7 +16,7 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    /// Gives the request the form of HTTP/1.1, except for the version.
+    /// Rewrites the request as an HTTP/1.1 upgrade, but keeps its version.
     pub(super) fn rewrite<B>(request: &mut Request<B>, protocol: &Protocol) -> Result<Self, NotSwitched> {
         let protocol = protocol.as_str();
         if !is_protocol(protocol) {

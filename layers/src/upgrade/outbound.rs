@@ -13,7 +13,7 @@ use super::{
 };
 use crate::hop_by_hop::tokens;
 
-/// An upgrade that was requested as in HTTP/1.1, kept aside while the request has the form of HTTP/2.
+/// An HTTP/1.1 upgrade, kept while its request is written as an extended CONNECT.
 #[derive(Debug)]
 pub(crate) struct Outbound {
     protocols: HeaderValue,
@@ -37,15 +37,15 @@ impl Outbound {
         Some(Self { protocols: protocols.clone(), proof })
     }
 
-    /// Turns a request that is otherwise valid HTTP/2 into an extended CONNECT. This has room for one protocol: the
-    /// first, which the client prefers (RFC 9110, 7.8).
+    /// Turns a request that is otherwise valid HTTP/2 into an extended CONNECT. It has room for only one protocol, so
+    /// it names the first, which the client prefers (RFC 9110, 7.8).
     pub(crate) fn ask<B>(&self, request: &mut Request<B>) {
         if let Some(protocol) = first(&self.protocols) {
             make_connect(request, protocol);
         }
     }
 
-    /// Restores what the request has lost on its way to HTTP/2.
+    /// Turns the request back into the HTTP/1.1 upgrade that it was.
     pub(crate) fn restore<B>(self, request: &mut Request<B>) {
         make_get(request, self.protocols, self.proof.map(|(key, _)| key));
     }
@@ -55,7 +55,7 @@ impl Outbound {
     pub(crate) fn switch<B, T: Any + Send + Sync>(self, response: &mut Response<B>, stream: T) -> Result<(), T> {
         let protocol = first(&self.protocols).and_then(|one| HeaderValue::from_str(one).ok());
         match protocol {
-            // Of all successful responses, hyper opens a tunnel only for this one.
+            // hyper opens a tunnel for a 200 only, not for other successful responses.
             Some(protocol) if response.status() == StatusCode::OK => {
                 make_switching(response, protocol, self.proof.map(|(_, accept)| accept));
                 response.extensions_mut().insert(Lease::new(stream));
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_restored_as_it_was() {
+    fn a_restored_request_is_unchanged() {
         let mut request = request("GET", "websocket, chat", "");
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
         request.headers_mut().insert(SEC_WEBSOCKET_KEY, HeaderValue::from_static(KEY));

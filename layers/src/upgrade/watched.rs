@@ -43,8 +43,8 @@ impl AsyncRead for Watched<'_> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
         self.note(&polled);
-        // hyper reads a RST_STREAM with CANCEL as an ordinary end of the stream. Its writing half knows of the reset,
-        // and fails to flush. An HTTP/1.1 connection has nothing to flush here.
+        // hyper reports a RST_STREAM with CANCEL as an ordinary end of the stream. Its writing half knows about the
+        // reset, and fails to flush. An HTTP/1.1 connection has nothing to flush here.
         if matches!(polled, Poll::Ready(Ok(())))
             && buf.filled().len() == before
             && buf.remaining() > 0

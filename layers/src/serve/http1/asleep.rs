@@ -16,8 +16,8 @@ use crate::{conn::Control, serve::state::Event};
 /// Large enough for most requests without a body.
 const FIRST_READ: usize = 4 * 1024;
 
-/// Waits for an event that ends the sleep. Bytes that were read by then are in `ahead`.
-// A function of its own, so that connections that are awake have no room for this buffer on their stack.
+/// Waits for an event that ends the sleep. Stores the bytes that have been read by then in `ahead`.
+// Not inlined, so that the buffer takes no space on the stack of connections that are awake.
 #[inline(never)]
 pub(in crate::serve) fn poll_asleep<IO: AsyncRead + Unpin>(
     io: &mut IO,
@@ -36,7 +36,7 @@ pub(in crate::serve) fn poll_asleep<IO: AsyncRead + Unpin>(
             return Poll::Ready(Event::Input);
         }
         Poll::Ready(_) => true,
-        // Only now, so that a request that has arrived is served.
+        // Checked only now, so that a request that has already arrived is served.
         Poll::Pending => control.is_draining(),
     };
     if control.is_silenced() {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A budget that refills over time, up to its full size, and grows without a limit by what is earned.
+/// A budget that time refills up to its full size, and to which earnings add without a limit.
 ///
-/// The clock and the earnings are read only when nothing is left, so that spending is a subtraction.
+/// The clock and the earnings are read only when too little is left, so that spending is usually just a subtraction.
 #[derive(Debug)]
 pub(super) struct Allowance {
     left: u32,

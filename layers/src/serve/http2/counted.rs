@@ -35,7 +35,7 @@ const CANCELLED_A_SECOND: u32 = 50;
 ///
 /// Each frame from the client costs a token, except DATA with content, which earns one. Responses earn more: see
 /// [`Traffic::worked`](crate::conn::Traffic::worked). Cancelled requests have a budget of their own, because a backend
-/// has begun to work on each. Each DATA frame to the client is progress of a body.
+/// has begun to work on each. Each DATA frame to the client counts as progress of a body.
 ///
 /// | a well-behaved client sends | costs | earns |
 /// | --- | --- | --- |
@@ -145,17 +145,17 @@ impl<IO: AsyncWrite + Unpin> Counted<IO> {
         Poll::Ready(Ok(written))
     }
 
-    /// Ends the connection, with a GOAWAY if one can be written now: there is no later write.
+    /// Ends the connection, with a GOAWAY if one can be written at once, because nothing is written later.
     fn end(&mut self, why: &'static str, cx: &mut Context<'_>) -> io::Error {
         self.control.note_flooded();
         if self.outgoing.at_boundary() {
             let (io, goaway) = (&mut self.io, calm_down(self.last, why));
-            // Also if the task has used up its share of the runtime: there is no next time.
-            let word = unconstrained(poll_fn(|cx| {
+            // Unconstrained, because the task may have used up its share of the runtime, and there is no next poll.
+            let written = unconstrained(poll_fn(|cx| {
                 ready!(Pin::new(&mut *io).poll_write(cx, &goaway))?;
                 Pin::new(&mut *io).poll_flush(cx)
             }));
-            let _ = pin!(word).poll(cx);
+            let _ = pin!(written).poll(cx);
         }
         io::Error::other(why)
     }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn others_get_their_turn_during_a_flood() {
+    fn other_connections_get_their_turn_during_a_flood() {
         let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[0; 8]].concat();
         let turns = turns(&ping, 10_000);
         assert!(turns.len() > 80 && turns.iter().all(|bytes| *bytes <= 2048), "{turns:?}");

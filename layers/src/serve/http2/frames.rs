@@ -31,7 +31,7 @@ impl Frames {
         Self { head: [0; FRAME_HEAD], begun: 0, skip }
     }
 
-    /// Looks at the next bytes.
+    /// Takes the next bytes of the stream, and calls `each` for every head that is complete with them.
     #[inline]
     pub(super) fn walk(&mut self, mut bytes: &[u8], mut each: impl FnMut(FrameHead)) {
         loop {
@@ -60,7 +60,7 @@ impl Frames {
     }
 }
 
-/// Whether a frame carries something of a request body or response body.
+/// Whether a frame carries part of a request body or response body.
 pub(super) fn is_substance(head: FrameHead) -> bool {
     let least = if head.flags & PADDED == 0 { LEAST_DATA } else { LEAST_DATA + MOST_PADDING };
     head.kind == DATA && head.length >= least
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn an_incomplete_frame_is_no_boundary() {
+    fn an_incomplete_frame_is_not_a_boundary() {
         let whole = frame(0, 0, 1, 3);
         for end in 0..=whole.len() {
             let mut frames = Frames::after(0);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_no_substance() {
+    fn padding_does_not_count_as_content() {
         let head = |kind, flags, length| FrameHead { length, kind, flags, stream: 1 };
         for (length, flags, expected) in
             [(0, 0, false), (4, 0, false), (5, 0, true), (260, PADDED, false), (261, PADDED, true), (0, 1, false)]

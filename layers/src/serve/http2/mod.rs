@@ -54,10 +54,10 @@ const MAX_WINDOW: u32 = (1 << 31) - 1;
 /// Maximum number of reset streams of a trusted client at a time, whichever side reset them.
 const MAX_RESET_TRUSTED: usize = 100_000;
 
-/// Maximum number of requests that a client may reset before they were looked at (rapid reset). h2's default.
+/// Maximum number of requests that a client may reset before the server has accepted them (rapid reset). h2's default.
 const MAX_RESET_EARLY: usize = 20;
-/// Maximum number of streams that were reset here because the client broke a rule (MadeYouReset): one for each that may
-/// be open. Each is remembered for a second; h2's own limit of 1024 lets a client make it remember 10 MiB.
+/// Maximum number of streams that this side resets because the client broke a rule (MadeYouReset): as many as may be
+/// open. Each is remembered for a second; h2's own limit of 1024 lets a client make it remember 10 MiB.
 const MAX_RESET_HERE: usize = 128;
 
 /// Serves the requests of a connection until it ends.
@@ -86,7 +86,7 @@ where
 
 /// An HTTP/2 server with the limits and turns of a connection.
 fn builder(limits: &Limits, turns: &StreamTurns) -> http2::Builder<Streams> {
-    // The streams of another node belong to many users.
+    // The streams of a trusted client belong to many users, who should not share one connection's turns.
     let turns = (!limits.trusting).then(|| turns.clone());
     let mut http2 = http2::Builder::new(Streams::new(limits.stall_timeout, MAX_SEND_BUFFER, turns));
     let window = if limits.trusting {

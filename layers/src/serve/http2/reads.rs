@@ -19,12 +19,12 @@ const BYTES_A_TURN: usize = 64 * 1024;
 const BYTES_A_BYTE_OF_HEAD: usize = 16;
 /// A client that sends many frames has its streams polled only once in this many turns.
 const TURNS_OF_READS: u32 = 16;
-/// How many turns share one write if they follow each other at once.
+/// How many turns share one write if they directly follow each other.
 const TURNS_A_WRITE: u32 = 8;
-/// The most that is read at a time if frames are as dense as in a flood, or if their density is not known yet: 113 of
-/// the shortest.
+/// The most bytes to read at a time while frames are as dense as in a flood, or while their density is not known yet:
+/// enough for 113 of the shortest frames.
 const SHORT_READ: usize = 1024;
-/// Frames that are shorter on average are dense.
+/// Frames count as dense if they are shorter than this on average.
 const SHORT_FRAME: usize = 64;
 
 /// What was read from an HTTP/2 connection in the present turn.
@@ -60,7 +60,7 @@ impl Reads {
         }
     }
 
-    /// Counts what was read. `heads` is the length of the frames with request heads that begin in it.
+    /// Counts what was read. `heads` is the total length of the frames with request heads that begin in it.
     pub(super) fn note(&mut self, frames: u32, bytes: usize, heads: usize) {
         self.frames += frames;
         self.bytes = self.bytes.saturating_add(bytes + heads * (BYTES_A_BYTE_OF_HEAD - 1));
@@ -91,10 +91,10 @@ impl Reads {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether nothing more may be read in this turn. Then another turn follows soon.
+    /// Whether nothing more may be read in this turn. Another turn then follows soon.
     ///
-    /// A client that sends many frames is only read for some turns: if it exceeds its limit, its requests need not
-    /// begin.
+    /// While a client sends many frames, most turns only read, so that its requests do not even begin if it exceeds its
+    /// limit.
     fn are_over(&mut self) -> bool {
         let number = self.turns.number();
         if number != self.number {

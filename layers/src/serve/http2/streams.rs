@@ -16,14 +16,14 @@ use crate::conn::{InFlight, OwnTimeout};
 
 /// How often a stream is checked within its timeout.
 const LOOKS: u32 = 4;
-/// How much of a response a client has to read within the timeout, once it has stopped reading all that there is.
+/// How much of a response a client has to read within the timeout once it has fallen behind.
 const LEAST: usize = 16 * 1024;
 
 /// Runs each HTTP/2 stream as a task, a few in each turn of its connection. Resets a stream if its client leaves a
 /// piece of the response waiting for too long.
 ///
-/// While other streams of the connection move, nothing else would end such a stream, and it holds a connection to a
-/// backend.
+/// While other streams of the connection make progress, nothing else would end such a stream, which occupies a
+/// connection to a backend.
 ///
 /// A stall does not end a connection with an open event stream or the like. Instead, each of its streams is reset if it
 /// makes no progress for its own timeout, whatever the reason. Streams of other connections need no timer for that.
@@ -66,9 +66,9 @@ where
 /// a window.
 #[derive(Debug, Clone, Copy, Default)]
 struct Moves {
-    /// The body gave a piece, the piece before was taken, or more of the request has arrived.
+    /// The body returned a piece, the previous piece was taken, or more of the request has arrived.
     moved: bool,
-    /// The length of the piece that the last poll gave.
+    /// The length of the piece that the last poll returned.
     in_hand: Option<usize>,
     /// The length of the piece before it, and of all pieces before it.
     before: usize,
@@ -101,11 +101,12 @@ impl Moves {
 }
 
 thread_local! {
-    /// The moves of the stream that is being polled. Without this, a response and its stream would have to share an allocation.
+    /// The moves of the stream that is being polled. Without this, a response and its stream would have to share an
+    /// allocation.
     static MOVES: Cell<Moves> = const { Cell::new(Moves::NONE) };
 }
 
-/// Notes that the body of a response was polled, and gave a piece of this length, or nothing.
+/// Notes that the body of a response was polled and returned a piece of this length, or `None`.
 pub(in crate::serve) fn note_polled(piece: Option<usize>, in_flight: &mut InFlight) -> Verdict {
     let mut moves = MOVES.get();
     if let Some(bytes) = moves.in_hand {
@@ -147,7 +148,7 @@ impl<F: Future, W: Future<Output = bool>> Future for StreamTask<F, W> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         if let Some(place) = this.place.as_pin_mut() {
-            // The connection has ended, and nobody waits for this stream: no backend gets the request.
+            // The connection has ended and nobody waits for this stream, so no backend gets the request.
             if !ready!(place.poll_admission(cx)) && !*this.begun {
                 return Poll::Ready(());
             }

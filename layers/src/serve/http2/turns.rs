@@ -21,11 +21,11 @@ use crate::{conn::Control, serve::drive::ServerConnection};
 /// Polls of streams per turn.
 const STREAMS_A_TURN: usize = 8;
 
-/// The turns of an HTTP/2 connection, shared by its task and those of its streams. With them, a connection with a
-/// hundred requests in flight gets as much of the runtime as a connection with one.
+/// The turns of an HTTP/2 connection, shared by its task and the tasks of its streams. They keep a connection with a
+/// hundred requests in flight from getting more of the runtime than a connection with one.
 ///
 /// A turn begins when the connection's task is polled. The runtime polls tasks in the order in which they were woken,
-/// so others come between two turns.
+/// so the tasks of other connections run between two turns.
 #[derive(Debug, Clone)]
 pub(super) struct StreamTurns(Arc<TurnsRecord>);
 
@@ -67,8 +67,8 @@ impl StreamTurns {
             polls.add_permits(STREAMS_A_TURN.saturating_sub(polls.available_permits()));
         }
         if self.is_soon() {
-            // The next turn comes after the streams that were admitted, and after input that the runtime does not know
-            // of yet. Without a driver, streams that queue up do not bring it forward.
+            // The next turn comes after the streams that were admitted, and after input that the runtime has not seen
+            // yet. With the driver unregistered, streams that queue up do not bring the turn forward.
             self.0.control.unregister_driver();
             let _ = pin!(yield_now()).poll(cx);
         }

@@ -83,7 +83,7 @@ impl Wake for Wakes {
 }
 
 #[test]
-fn a_waiting_stream_brings_the_next_turn_unless_it_comes_soon() {
+fn a_waiting_stream_brings_the_next_turn_forward_unless_it_comes_soon_anyway() {
     let (control, wakes) = (Control::open(), Arc::new(Wakes::default()));
     let turns = StreamTurns::new(control.clone());
     let waker = Waker::from(Arc::clone(&wakes));
