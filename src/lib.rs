@@ -29,6 +29,10 @@
 //!
 //! A folder imports only folders that do not import it, directly or through others; `tests/architecture` checks this.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 pub mod admin;
 pub mod admission;
 pub mod certificates;

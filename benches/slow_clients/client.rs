@@ -82,7 +82,7 @@ async fn connect(kind: &Kind, address: SocketAddr, number: u32) -> io::Result<Tc
 /// Reads until a FIN, or the error that stands for a RST.
 async fn until_end(kind: &Kind, stream: &TcpStream, phase: Duration, bytes: &mut u32) -> io::Result<()> {
     let mut seconds = interval_at(Instant::now() + phase, Duration::from_secs(1));
-    // Initial size of a new connection's buffers.
+    // The send buffer of a new connection has room for this.
     stream.try_write(&kind.first)?;
     let mut rest = kind.then.iter().cycle();
     loop {
