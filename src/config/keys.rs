@@ -32,7 +32,11 @@ pub(crate) const LISTENER: &[Key] = &[
         .required(),
     Key::inner("tls", SWITCH, "Whether clients use TLS; default: false"),
     Key::inner("bind", Shape::OneOrMore(Kind::Text("IP")), "Addresses to listen on; default: the top-level `bind`"),
-    Key::inner("h2c", Shape::One(Kind::Choice(&["off", "silent", "open"])), "HTTP/2 without TLS, as in http_h2c"),
+    Key::inner(
+        "h2c",
+        Shape::One(Kind::Choice(&["off", "silent", "open"])),
+        "HTTP/2 without TLS, as in http_h2c; default: off",
+    ),
 ];
 
 /// The keys of `tls`.
@@ -94,7 +98,7 @@ pub(crate) const REDIRECT: &[Key] = &[
 
 /// The keys of `respond`.
 pub(crate) const RESPOND: &[Key] = &[
-    Key::inner("status", STATUS, "The status, from 200 to 599"),
+    Key::inner("status", STATUS, "The status, from 200 to 599; default: 200, if there is a body"),
     Key::inner("body", text("TEXT"), "The body"),
     Key::inner(
         "content_type",
@@ -118,7 +122,7 @@ macro_rules! route_keys {
         &[
             Key::new("name", Role::Own, text("NAME"), "The name of the route in logs and reports; default: host and path"),
             Key::new("host", Role::Match, texts("HOST"),
-                "A name, or *.example.com for all names below example.com, or a list").required(),
+                "A host name, or *.example.com for all names below example.com, or a list").required(),
             Key::new("path", Role::Match, texts("PATH"), "The exact path, or a list"),
             Key::new("prefix", Role::Match, texts("PREFIX"),
                 "The prefix that the path must have, in whole segments, or a list; default: /"),

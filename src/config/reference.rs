@@ -8,7 +8,7 @@ use super::{
     shape::{Key, Role, Shape},
 };
 
-/// What stands above this line is written by hand.
+/// Everything above this line is written by hand.
 const START: &str =
     "<!-- From here on, this page is written by: UPDATE_DOCS=1 cargo test -p pmesh --lib reference -->\n";
 
@@ -76,7 +76,7 @@ fn reference() -> String {
         page += &format!("\n### Keys of {name}\n\n");
         if *keys == ROUTE {
             page += &format!(
-                "A child, `[[routes.routes]]`, has the same keys, except for `routes`. `[defaults]` may hold {}.\n\n",
+                "A child, `[[routes.routes]]`, has the same keys, except for `routes`. `[defaults]` can set {}.\n\n",
                 list(keys.iter().filter(|key| key.role == Role::Setting))
             );
         }
@@ -140,7 +140,7 @@ fn row_of_key(table: &[Key], key: &Key) -> String {
     }
     let is_setting = |setting: &&Setting| setting.key == key.name && matches!(setting.kind.shape(), Shape::One(_));
     if table == ROUTE && SETTINGS.iter().any(|setting| is_setting(&setting)) {
-        let _ = write!(help, " Default: the [setting](#{}).", key.name);
+        let _ = write!(help, " Default: the [top-level setting](#{}).", key.name);
     }
     format!("| `{}` | {} | {help} |\n", key.name, shape(key.shape))
 }
