@@ -1,4 +1,4 @@
-//! Which upstream certificates are accepted, and the advice in the log if an upstream cannot be used as configured.
+//! Which upstream certificates are accepted, and the advice that is logged when an upstream cannot be used as configured.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -39,11 +39,11 @@ fn backend(names: &str) -> Option<(Program, Backend)> {
 }
 
 fn route(host: &str, scheme: &str, address: SocketAddr, rest: &str) -> String {
-    let to_inside = "host_header = \"inside.test\"";
-    format!("[[routes]]\nhost = \"{host}\"\nupstream = [\"{scheme}{address}\"]\n{to_inside}\n{rest}\n")
+    let host_header = "host_header = \"inside.test\"";
+    format!("[[routes]]\nhost = \"{host}\"\nupstream = [\"{scheme}{address}\"]\n{host_header}\n{rest}\n")
 }
 
-fn named(program: &Program, name: &str) -> String {
+fn tls_keys(program: &Program, name: &str) -> String {
     format!("tls.ca = \"{}\"\ntls.server_name = \"{name}\"", program.home().join("own.pem").display())
 }
 
@@ -55,24 +55,24 @@ fn a_self_signed_certificate_in_the_ca_file_is_accepted() {
     self_signed(&start, "DNS:inside.test");
     let other = "tls.ca = \"own.pem\"\ntls.server_name = \"inside.test\"";
     let config = [
-        route("good.test", "https://", inside.https(), &named(&inside, "inside.test")),
-        route("h2.test", "h2://", inside.https(), &named(&inside, "inside.test")),
-        route("name.test", "https://", inside.https(), &named(&inside, "other.test")),
+        route("good.test", "https://", inside.https(), &tls_keys(&inside, "inside.test")),
+        route("h2.test", "h2://", inside.https(), &tls_keys(&inside, "inside.test")),
+        route("name.test", "https://", inside.https(), &tls_keys(&inside, "other.test")),
         route("other.test", "https://", inside.https(), other),
     ];
     let program = start.config(&config.concat()).run();
     let get = |host: &str| Client::connect(program.http()).get(host, "/");
     assert_eq!((get("good.test").text(), get("h2.test").text()), ("inside", "inside"));
     assert_eq!((get("name.test").status, get("other.test").status), (502, 502));
-    let told = program.wait_for_line("is a CA certificate");
+    let line = program.wait_for_line("is a CA certificate");
     assert!(
-        told.contains("is a CA certificate (CA:TRUE), not a server certificate advice=\"to accept it, set tls.ca"),
-        "{told}"
+        line.contains("is a CA certificate (CA:TRUE), not a server certificate advice=\"to accept it, set tls.ca"),
+        "{line}"
     );
-    let told = program.wait_for_line("may not know the requested name");
+    let line = program.wait_for_line("may not know the requested name");
     assert!(
-        told.contains("WARN endpoint failed") && told.contains("the requested name: set tls.server_name"),
-        "{told}"
+        line.contains("WARN endpoint failed") && line.contains("the requested name: set tls.server_name"),
+        "{line}"
     );
 }
 
@@ -118,8 +118,8 @@ fn a_certificate_for_other_names_gets_advice() {
         let rest = "tls.ca = \"own.pem\"\ntls.server_name = \"inside.test\"";
         let program = start.config(&route("a.test", "https://", server.address, rest)).run();
         assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 502);
-        let told = program.wait_for_line("endpoint failed");
-        assert!(told.contains(expected), "{told}");
+        let line = program.wait_for_line("endpoint failed");
+        assert!(line.contains(expected), "{line}");
     }
 }
 
@@ -136,7 +136,7 @@ fn a_port_with_another_protocol_gets_advice() {
     let closing = Backend::start(|connection| {
         connection.take(1);
     });
-    for (scheme, backend, what, advice) in [
+    for (scheme, backend, problem, advice) in [
         ("https://", &plain, "does not speak TLS", "for a port without TLS, write http:// or h2c://"),
         ("h2c://", &plain, "does not speak HTTP/2", "the upstream speaks HTTP/1.1: write http://"),
         ("", &alert, "did not send an HTTP/1.1 response", "if that port speaks TLS, write https://"),
@@ -149,8 +149,8 @@ fn a_port_with_another_protocol_gets_advice() {
         assert!(!ca.is_empty());
         let ca = if scheme == "https://" { "tls.ca = \"cert.pem\"" } else { "" };
         let program = start.config(&route("a.test", scheme, address, ca)).run();
-        assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 502, "{scheme}: {what}");
-        let told = program.wait_for_line("endpoint failed");
-        assert!(told.contains(what) && told.contains(&format!("advice=\"{advice}\"")), "{told}");
+        assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 502, "{scheme}: {problem}");
+        let line = program.wait_for_line("endpoint failed");
+        assert!(line.contains(problem) && line.contains(&format!("advice=\"{advice}\"")), "{line}");
     }
 }

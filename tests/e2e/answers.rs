@@ -1,4 +1,4 @@
-//! Answers without a backend: redirects, fixed responses and silence. HSTS, too.
+//! Routes that answer without a backend (redirects, fixed responses, silence), and HSTS.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request};
@@ -59,9 +59,9 @@ impl Got {
     }
 }
 
-/// Sends a request with these headers. Fails if there is no response.
+/// Sends a request with these headers on a new connection. Fails if there is no response.
 #[tokio::main(flavor = "current_thread")]
-async fn asked(
+async fn fetch(
     program: &Program,
     way: Way,
     method: &str,
@@ -79,15 +79,15 @@ async fn asked(
     let body = if method == "POST" { "body" } else { "" };
     let request = request.method(method).body(Full::from(body)).unwrap();
     if !way.is_tls() {
-        return sent(way, TcpStream::connect(program.http()).await.unwrap(), request).await;
+        return send_over(way, TcpStream::connect(program.http()).await.unwrap(), request).await;
     }
     let config = Tls::of(program).alpn(&[if way.is_http2() { "h2" } else { "http/1.1" }]).config();
     let stream = TcpStream::connect(program.https()).await.unwrap();
     let name = ServerName::try_from(host.to_owned()).unwrap();
-    sent(way, TlsConnector::from(config).connect(name, stream).await.unwrap(), request).await
+    send_over(way, TlsConnector::from(config).connect(name, stream).await.unwrap(), request).await
 }
 
-async fn sent(
+async fn send_over(
     way: Way,
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: Request<Full<Bytes>>,
@@ -122,7 +122,7 @@ fn requests_without_tls_are_redirected_to_https() {
     let program = start(&config);
     for way in WAYS {
         for (method, path) in [("GET", "/a//b?c=%2f&d"), ("HEAD", "/"), ("POST", "/form")] {
-            let got = asked(&program, way, method, &format!("{HOST}{path}"), &[]).unwrap();
+            let got = fetch(&program, way, method, &format!("{HOST}{path}"), &[]).unwrap();
             if way.is_tls() {
                 assert_eq!(got.status, 200, "{way:?} {method}");
                 assert!(got.header("location").is_empty());
@@ -135,7 +135,7 @@ fn requests_without_tls_are_redirected_to_https() {
     }
     // A client cannot claim to use TLS.
     let claims = [("x-forwarded-proto", "https"), ("forwarded", "for=192.0.2.1;proto=https")];
-    assert_eq!(asked(&program, Way::Http, "GET", "example.com/", &claims).unwrap().status, 308);
+    assert_eq!(fetch(&program, Way::Http, "GET", "example.com/", &claims).unwrap().status, 308);
     assert!(backend.requests().iter().all(|request| request.field("x-forwarded-proto") == "https"));
     // Other hosts are not redirected.
     assert_eq!(exchange(program.http(), get("other.test", "/").as_bytes()), (Vec::new(), End::Fin));
@@ -156,12 +156,12 @@ fn clients_of_a_trusted_proxy_that_terminates_tls_are_not_redirected_again() {
         );
         let program = start(&config);
         for way in WAYS {
-            let status = |value| asked(&program, way, "GET", "example.com/", &[(name, value)]).unwrap().status;
+            let status = |value| fetch(&program, way, "GET", "example.com/", &[(name, value)]).unwrap().status;
             assert_eq!((status(https), status(plain)), (200, 308), "{way:?} {https}");
         }
-        // If the proxy says nothing, the connection counts.
-        assert_eq!(asked(&program, Way::Http, "GET", "example.com/", &[]).unwrap().status, 308);
-        assert_eq!(asked(&program, Way::Https, "GET", "example.com/", &[]).unwrap().status, 200);
+        // Without the header, the connection from the proxy decides.
+        assert_eq!(fetch(&program, Way::Http, "GET", "example.com/", &[]).unwrap().status, 308);
+        assert_eq!(fetch(&program, Way::Https, "GET", "example.com/", &[]).unwrap().status, 200);
     }
 }
 
@@ -183,7 +183,7 @@ fn each_route_decides_whether_it_redirects_to_https() {
         ("other.test/", 200),
         ("other.test/login", 308),
     ] {
-        assert_eq!(asked(&program, Way::Http, "GET", url, &[]).unwrap().status, status, "{url}");
+        assert_eq!(fetch(&program, Way::Http, "GET", url, &[]).unwrap().status, status, "{url}");
     }
 }
 
@@ -215,11 +215,11 @@ fn redirects_lead_to_another_host_or_path() {
             ("a.alias.test/x?y", 308, format!("{scheme}://a.alias.test.example.com/x?y")),
             ("example.com/u/42?x", 308, "/user/42".to_owned()),
         ] {
-            let got = asked(&program, way, "GET", url, &[]).unwrap();
+            let got = fetch(&program, way, "GET", url, &[]).unwrap();
             assert_eq!((got.status, &got.header("location")[..]), (status, &[&*expected][..]), "{way:?} {url}");
         }
         for (url, body) in [("example.com/", "app"), ("example.com/older", "app"), ("example.com/api/x", "api")] {
-            assert_eq!(asked(&program, way, "GET", url, &[]).unwrap().body, body, "{way:?} {url}");
+            assert_eq!(fetch(&program, way, "GET", url, &[]).unwrap().body, body, "{way:?} {url}");
         }
     }
 }
@@ -251,11 +251,11 @@ fn hsts_is_sent_over_https_only() {
             ("/moved", 308, Some("max-age=31536000")),
             ("/all", 200, Some("max-age=86400; includeSubDomains; preload")),
         ] {
-            let got = asked(&program, way, "GET", &format!("{HOST}{path}"), &[]).unwrap();
+            let got = fetch(&program, way, "GET", &format!("{HOST}{path}"), &[]).unwrap();
             let expected: Vec<_> = expected.into_iter().filter(|_| way.is_tls()).collect();
             assert_eq!((got.status, got.header("strict-transport-security")), (status, expected), "{way:?} {path}");
         }
-        let got = asked(&program, way, "GET", "example.com/off", &[]).unwrap();
+        let got = fetch(&program, way, "GET", "example.com/off", &[]).unwrap();
         assert_eq!(got.header("strict-transport-security"), ["max-age=1"], "{way:?}");
     }
 }
@@ -281,7 +281,7 @@ fn a_route_answers_with_a_status_and_a_body() {
             ("/page", 200, "<p>", Some("text/html")),
         ] {
             for method in ["GET", "POST", "HEAD"] {
-                let got = asked(&program, way, method, &format!("{HOST}{path}"), &[]).unwrap();
+                let got = fetch(&program, way, method, &format!("{HOST}{path}"), &[]).unwrap();
                 let sent = if method == "HEAD" { "" } else { body };
                 assert_eq!((got.status, &*got.body), (status, sent), "{way:?} {method} {path}");
                 assert_eq!(got.header("content-type"), Vec::from_iter(content_type), "{way:?} {method} {path}");

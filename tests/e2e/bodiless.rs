@@ -1,4 +1,4 @@
-//! Responses without a body, whatever a backend sends after the head: none of it becomes the next response.
+//! Responses without a body. Whatever a backend sends after the head, none of it becomes the next response.
 
 use crate::support::{
     Backend, Client, End, Start,
@@ -7,7 +7,7 @@ use crate::support::{
     tls::Tls,
 };
 
-/// The response of a backend to a method: its name, head and the bytes after it.
+/// A name, the method of the request, the head of the response, and what the backend sends after it.
 const CASES: &[(&str, &str, &str, &str)] = &[
     ("head", "HEAD", "200 OK\r\nContent-Length: 6", ""),
     ("head-with-body", "HEAD", "200 OK\r\nContent-Length: 6", "poison"),
@@ -40,7 +40,7 @@ fn expected(head: &str) -> u16 {
 }
 
 #[test]
-fn over_http1() {
+fn http1_clients_get_no_body() {
     let backend = backend();
     let program = Start::new().workers(1).route("a.test", &backend).run();
     let mut client = Client::connect(program.http());
@@ -53,12 +53,12 @@ fn over_http1() {
             assert!(got.field("transfer-encoding").is_none(), "{name}: {got:?}");
             assert!(got.field("content-length").is_none(), "{name}: {got:?}");
         }
-        assert_eq!(client.get("a.test", "/fine").text(), "fine", "behind {name}");
+        assert_eq!(client.get("a.test", "/fine").text(), "fine", "after {name}");
     }
 }
 
 #[test]
-fn over_http2() {
+fn http2_clients_get_no_body() {
     let backend = backend();
     let program = Start::new().workers(1).route("a.test", &backend).run();
     let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
@@ -105,7 +105,7 @@ fn own_responses_to_head_have_no_body() {
 
 /// Over HTTP/2, the stream is ended by the head or by an empty DATA frame after it (RFC 9113, 8.1).
 #[test]
-fn http2_backends_may_end_them_with_the_head_or_an_empty_frame() {
+fn http2_backends_may_end_the_stream_with_the_head_or_an_empty_frame() {
     for (method, status, length) in
         [("HEAD", "200", Some("9")), ("HEAD", "200", None), ("GET", "304", Some("9")), ("GET", "204", None)]
     {

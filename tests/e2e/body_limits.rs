@@ -1,4 +1,4 @@
-//! Request bodies that exceed the limit: 413, and no backend mistakes a part for the whole.
+//! Request bodies over the limit get 413, and no backend mistakes a part for the whole.
 
 use crate::support::{
     Backend, Client, Connection, End, Start,
@@ -14,7 +14,7 @@ fn post(length: usize) -> String {
 const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 #[test]
-fn a_known_length_over_the_limit_never_reaches_the_backend() {
+fn a_request_with_a_length_over_the_limit_never_reaches_the_backend() {
     let backend = Backend::answering("ok");
     let program = Start::new().route("a.test", &backend).flags(&["--max-body", "1KiB"]).run();
     for expect in ["", "Expect: 100-continue\r\n"] {
@@ -34,7 +34,7 @@ fn a_known_length_over_the_limit_never_reaches_the_backend() {
 }
 
 #[test]
-fn an_unknown_length_is_cut_off_at_the_limit() {
+fn a_body_of_unknown_length_is_cut_off_at_the_limit() {
     let backend = Backend::start(Connection::drain);
     let program = Start::new().route("a.test", &backend).flags(&["--max-body", "1000"]).run();
     let mut client = Client::connect(program.http());

@@ -47,12 +47,12 @@ fn a_certificate_from_files_is_used_for_the_names_it_covers() {
     let [cert, key] = ["cert.pem", "key.pem"].map(|file| start.home().join(file).to_str().unwrap().to_owned());
     let program = start.flags(&["--cert", &cert, "--key", &key]).run();
 
-    let by_files = trusting(certificate);
-    let by_authority = Tls::of(&program);
-    assert_eq!(by_files.get(program.https(), "a.test", "a.test").status, 200);
-    assert_eq!(by_authority.get(program.https(), "b.test", "b.test").status, 200);
-    assert!(by_files.connect(program.https(), "b.test").is_err());
-    assert!(by_authority.connect(program.https(), "a.test").is_err());
+    let trusts_files = trusting(certificate);
+    let trusts_authority = Tls::of(&program);
+    assert_eq!(trusts_files.get(program.https(), "a.test", "a.test").status, 200);
+    assert_eq!(trusts_authority.get(program.https(), "b.test", "b.test").status, 200);
+    assert!(trusts_files.connect(program.https(), "b.test").is_err());
+    assert!(trusts_authority.connect(program.https(), "a.test").is_err());
 }
 
 /// Serves `a.test` and `b.test`, each with files in a folder of its name. Returns a client for each.
@@ -108,7 +108,7 @@ fn unusable_files_are_reported_once_and_change_nothing() {
     let warning = "stays in use";
     let line = program.wait_for_line(warning);
     assert!(line.contains("WARN") && line.contains("/a.test/key.pem does not match"), "{line}");
-    // Found by a later check.
+    // The next check finds a new pair for `b.test`, and does not repeat the warning.
     let second = renew(program.home(), "b.test");
     program.wait_for_line("now using the new certificate");
     assert_eq!(second.get(program.https(), "b.test", "b.test").status, 200);

@@ -15,7 +15,7 @@ fn printed(start: Start, command: &[&str]) -> String {
 }
 
 #[test]
-fn check() {
+fn check_prints_the_listeners_and_routes() {
     let routes = &["--route", "a.test=127.0.0.1:9", "--route", "*.b.test/x=127.0.0.1:9,[::1]:8,name:80"];
     assert_eq!(
         printed(Start::new().http(8080).flags(routes), &["check"]),
@@ -74,7 +74,7 @@ port = 0
 "#;
 
 #[test]
-fn check_shows_routes_in_order_with_what_they_inherit() {
+fn check_shows_routes_in_order_with_their_inherited_settings() {
     let start = || Start::new().config(INHERITING).variable("BACKEND", "127.0.0.1:9");
     assert_eq!(
         printed(start(), &["check"]).rsplit_once("picks\n").unwrap().1,
@@ -165,13 +165,13 @@ pmesh: warning: [HOME]/config.toml:5: routes[1]: a.test/ [POST] never gets a req
 
 #[test]
 fn check_warns_about_a_redirect_to_https_if_https_is_off() {
-    let warned = |flags: &[&str]| {
+    let warnings = |flags: &[&str]| {
         let start = Start::new().flags(&["--route", "a.test=127.0.0.1:9", "--redirect-https=true"]).flags(flags);
         String::from_utf8(start.flags(&["check"]).output().stderr).unwrap()
     };
-    assert!(warned(&["--https", "off"]).contains("redirect_https sends clients to https, but no listener has TLS"));
-    assert_eq!(warned(&["--https", "off", "--trusted-proxies", "10.0.0.1"]), "");
-    assert_eq!(warned(&[]), "");
+    assert!(warnings(&["--https", "off"]).contains("redirect_https sends clients to https, but no listener has TLS"));
+    assert_eq!(warnings(&["--https", "off", "--trusted-proxies", "10.0.0.1"]), "");
+    assert_eq!(warnings(&[]), "");
 }
 
 #[test]
@@ -187,8 +187,8 @@ pmesh: warning: no routes, so nothing is served: add one, such as --route app.ex
 "
     );
     let program = start().run();
-    for doubt in ["http, https and internal are all off", "no routes, so nothing is served"] {
-        assert!(program.wait_for_line(doubt).contains(" WARN "));
+    for warning in ["http, https and internal are all off", "no routes, so nothing is served"] {
+        assert!(program.wait_for_line(warning).contains(" WARN "));
     }
 }
 
@@ -232,13 +232,13 @@ pmesh: warning: --cert: the certificate in [HOME]/cert.pem is not valid for any 
 "
     );
     let program = start().run();
-    for doubt in ["has expired", "is not valid for any served name"] {
-        assert!(program.wait_for_line(doubt).contains(" WARN "));
+    for warning in ["has expired", "is not valid for any served name"] {
+        assert!(program.wait_for_line(warning).contains(" WARN "));
     }
 }
 
 #[test]
-fn explain_one() {
+fn explain_describes_a_setting() {
     assert_eq!(
         printed(Start::new(), &["explain", "http"]),
         "http  0  --http
@@ -256,7 +256,7 @@ A change takes effect on reload.
 }
 
 #[test]
-fn explain_all() {
+fn explain_lists_all_settings() {
     let text = printed(Start::new().variable("PMESH_SECRET", SECRET), &["explain"]);
     for start in ["http ", "routes ", "subnet_dialer ", "silence_deadline ", "secret ", "home "] {
         assert_eq!(text.lines().filter(|line| line.starts_with(start)).count(), 1, "{start} in {text}");
@@ -286,7 +286,7 @@ fn the_first_start_reports_the_new_secret() {
 }
 
 #[test]
-fn ca_is_the_same_wherever_the_secret_comes_from() {
+fn ca_depends_only_on_the_secret() {
     let with = |secret: &str| printed(Start::new().variable("PMESH_SECRET", secret), &["ca"]);
     let authority = with(SECRET);
     assert!(authority.starts_with("-----BEGIN CERTIFICATE-----\n"), "{authority}");

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::support::{Backend, Client, Start, backend::BlackHole, client::get};
 
-/// Two routes; the second has a long timeout.
+/// A route with a short timeout for a.test, and one with a long timeout for b.test.
 fn two_routes(address: SocketAddr) -> Start {
     let route = |host, timeout| {
         format!("[[routes]]\nhost = \"{host}\"\nupstream = \"{address}\"\nconnect_timeout = \"{timeout}\"\n")

@@ -1,4 +1,4 @@
-//! Limits for the number of connections, in total and per client.
+//! Limits on the number of connections, in total and per client.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -14,16 +14,16 @@ use crate::{
 fn connections_beyond_the_limit_wait() {
     let backend = making_room::backend();
     let program = Start::new().workers(1).route("a.test", &backend).flags(&["--max-connections", "2"]).run();
-    let mut inside: Vec<_> = (0..2).map(|_| tunnel(&program)).collect();
+    let mut open: Vec<_> = (0..2).map(|_| tunnel(&program)).collect();
     let mut waiting: Vec<_> = (0..3).map(|_| Client::connect(program.http())).collect();
     for client in &mut waiting {
         client.send("GET /waited HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
     }
     program.wait_for_line("connection limit reached: idle connections");
-    inside.iter_mut().for_each(assert_echo);
-    // One for each tunnel.
+    open.iter_mut().for_each(assert_echo);
+    // One for each tunnel, and none for the clients that wait.
     assert_eq!(backend.connections().len(), 2);
-    inside.pop();
+    open.pop();
     for client in &mut waiting {
         assert_eq!(client.response().status, 200);
     }
@@ -42,8 +42,8 @@ fn connections_beyond_the_limit_of_a_client_get_silence() {
     let backend = Backend::answering("ok");
     let flags = ["--max-connections-per-client", "4"];
     let mut program = Start::new().route("a.test", &backend).flags(&flags).run();
-    let mut inside: Vec<_> = (0..4).map(|_| Client::connect(program.http())).collect();
-    for client in &mut inside {
+    let mut open: Vec<_> = (0..4).map(|_| Client::connect(program.http())).collect();
+    for client in &mut open {
         assert_eq!(client.get("a.test", "/").status, 200);
     }
     let request = get("a.test", "/").into_bytes();
@@ -51,7 +51,7 @@ fn connections_beyond_the_limit_of_a_client_get_silence() {
         assert_eq!(exchange(address, &request), (Vec::new(), End::Fin));
     }
     assert_eq!(Client::new(connect_from([127, 0, 0, 2], program.http())).get("a.test", "/").status, 200);
-    drop(inside);
+    drop(open);
     // The program notices with some delay.
     let answered = (0..100_000).any(|_| {
         let (answer, _) = exchange(program.http(), b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
@@ -63,7 +63,7 @@ fn connections_beyond_the_limit_of_a_client_get_silence() {
     assert!(program.wait_for_line("stopped").contains("too_many_connections"));
 }
 
-/// First bytes of strangers, for each port.
+/// What strangers send first, on each port.
 const BEGINNINGS: [&[u8]; 4] =
     [b"", b"GET / HTTP/1.1\r\nHost: a.te", b"\x16\x03\x01", b"GET / HTTP/1.1\r\nHost: b.test\r\n\r\n"];
 
@@ -91,7 +91,7 @@ fn strangers_cannot_keep_clients_out() {
         // Served clients are not closed.
         assert_eq!(served.get("a.test", "/").status, 200, "{round}");
     }
-    // The last one may have found a free slot.
+    // Later ones may still be open.
     for stranger in &mut strangers[..24] {
         assert_eq!(stranger.end(), (Vec::new(), End::Fin));
     }

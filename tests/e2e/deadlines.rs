@@ -5,9 +5,9 @@ use std::{io::Write, thread, time::Duration};
 use crate::support::{Backend, Client, Connection, End, Start, client::get, h2, tls::Tls};
 
 #[test]
-fn a_connection_without_a_request_is_closed() {
+fn an_idle_connection_is_closed() {
     let backend = Backend::answering("ok");
-    // The longer of the two deadlines applies.
+    // The keep-alive timeout is for the idle client, the head timeout for half a head.
     let flags = ["--keep-alive-timeout", "1s", "--head-timeout", "1s", "--silence-deadline", "1h"];
     let program = Start::new().route("a.test", &backend).flags(&flags).run();
     for (name, rest) in [("nothing more", ""), ("half a head", "GET / HTTP/1.1\r\nHost: a.t")] {
@@ -22,7 +22,7 @@ fn a_connection_without_a_request_is_closed() {
 }
 
 #[test]
-fn the_first_request_has_a_deadline_of_its_own() {
+fn the_keep_alive_timeout_does_not_apply_to_the_first_request() {
     let backend = Backend::answering("ok");
     let flags = ["--keep-alive-timeout", "1s", "--silence-deadline", "1h"];
     let program = Start::new().workers(1).route("a.test", &backend).flags(&flags).run();
@@ -37,7 +37,7 @@ fn the_first_request_has_a_deadline_of_its_own() {
 }
 
 #[test]
-fn an_http2_connection_without_a_request_gets_goaway() {
+fn an_idle_http2_connection_gets_goaway() {
     let backend = Backend::answering("ok");
     let program = Start::new().route("a.test", &backend).flags(&["--keep-alive-timeout", "1s"]).run();
     let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
@@ -69,7 +69,7 @@ fn a_response_that_takes_longer_than_keep_alive_is_not_cut_off() {
     let slow = Backend::start(|connection| {
         connection.request().unwrap();
         connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
-        // The second half comes after the keep-alive timeout has passed.
+        // The second half is never sent.
         connection.take(usize::MAX);
     });
     let program = Start::new()
@@ -82,7 +82,7 @@ fn a_response_that_takes_longer_than_keep_alive_is_not_cut_off() {
     busy.send(get("slow.test", "/"));
     assert_eq!(busy.head().status, 200);
     assert_eq!(busy.take(1), b"o");
-    // Connected later and idle: when it is closed, the time is over.
+    // This one connected later and is idle: once it is closed, the timeout has passed for both.
     let mut idle = Client::connect(program.http());
     assert_eq!(idle.get("a.test", "/").status, 200);
     assert_eq!(idle.end(), (Vec::new(), End::Fin));

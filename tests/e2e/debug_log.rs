@@ -66,7 +66,7 @@ fn stalled_clients_are_logged() {
 }
 
 #[test]
-fn responses_of_the_http_server_itself_are_logged() {
+fn responses_from_the_http_server_itself_are_logged() {
     let backend = Backend::answering("ok");
     let program = start(&backend).run();
     let mut client = Client::connect(program.http());

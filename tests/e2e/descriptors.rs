@@ -1,4 +1,4 @@
-//! Out of file descriptors: the program waits and keeps serving.
+//! When file descriptors run out, the program accepts no connections for a while and keeps serving.
 
 use std::thread;
 
@@ -15,7 +15,7 @@ fn start(backends: &[(&str, &Backend)]) -> Program {
 }
 
 #[test]
-fn more_connections_than_descriptors() {
+fn existing_clients_are_served_while_descriptors_have_run_out() {
     let backend = Backend::answering("ok");
     let program = start(&[("a.test", &backend)]);
     let mut early = Client::connect(program.http());
@@ -38,7 +38,7 @@ fn more_connections_than_descriptors() {
     assert_eq!(lines, 1);
 }
 
-/// A client that is sending a head is not closed to make room.
+/// The start of a request. A client that is sending a head is not closed to make room.
 const BEGUN: &str = "GET / HTTP/1.1\r\n";
 
 #[test]
@@ -68,13 +68,13 @@ fn no_descriptor_for_a_backend_connection_is_503() {
         early.send(BEGUN);
         status
     };
-    // The last of them may still hold that connection.
+    // The last of them may still use the backend connection.
     while next("a.test") != 200 {}
-    // Not counted against the backend.
+    // This does not count as a failure of the backend.
     assert_eq!(next("other.test"), 503);
     assert_eq!(next("a.test"), 200);
     drop(crowd);
-    // Accepted once the other clients have left.
+    // New connections are accepted once the other clients have left.
     assert_eq!(Client::connect(program.http()).get("other.test", "/").status, 200);
 }
 

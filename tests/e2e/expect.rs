@@ -15,7 +15,7 @@ fn post(host: &str, fields: &str) -> String {
 fn the_expectation_and_the_body_reach_the_backend() {
     let backend = Backend::start(|connection| {
         while connection.request().is_some() {
-            // The 100 of the backend is for the proxy.
+            // The 100 from the backend is for the proxy, not for the client.
             connection.send(format!("HTTP/1.1 100 Continue\r\n\r\n{}", ok("ok")));
         }
     });
@@ -41,14 +41,14 @@ fn a_backend_can_refuse_the_body() {
         }
     });
     let program = Start::new().workers(1).route("a.test", &backend).run();
-    for sends_it in [true, false] {
+    for sends_body in [true, false] {
         let mut client = Client::connect(program.http());
         client.send(post("a.test", "Content-Length: 3"));
         // The 100 comes from the proxy, as RFC 9110, 10.1.1 allows.
         assert_eq!(client.head().status, 100);
         let response = client.response();
         assert_eq!((response.status, response.text()), (417, "no"));
-        if sends_it {
+        if sends_body {
             // The body, or a part of it, is not read as a request.
             client.send("abcGET /next HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
             let (got, _) = client.end();

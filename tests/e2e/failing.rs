@@ -17,13 +17,13 @@ use crate::support::{
     tls::Tls,
 };
 
-/// An endpoint that fails, and how: its machine is gone, it refuses connections, its process is stopped while the kernel still
-/// accepts connections, and so on.
+/// An endpoint that fails in some way: its machine is gone, it refuses connections, its process is stopped while the kernel
+/// still accepts connections, and so on.
 struct Failing {
     name: &'static str,
     address: SocketAddr,
     backend: Option<Backend>,
-    /// Whether a request that is sent there uses up its time, so that no other endpoint is tried.
+    /// Whether a request to it uses up the whole response timeout, so that no other endpoint is tried.
     takes_all_time: bool,
     _kept: Box<dyn Send>,
 }
@@ -33,11 +33,11 @@ impl Failing {
         let (lost, gone) = (BlackHole::new(), Refusing::new());
         let stopped = TcpListener::bind("127.0.0.1:0").unwrap();
         let addresses = (lost.address(), gone.address(), stopped.local_addr().unwrap());
-        let of = |name, address, kept| Self { name, address, backend: None, takes_all_time: false, _kept: kept };
+        let failing = |name, address, kept| Self { name, address, backend: None, takes_all_time: false, _kept: kept };
         let mut all = vec![
-            of("lost", addresses.0, Box::new(lost)),
-            of("gone", addresses.1, Box::new(gone)),
-            Self { takes_all_time: true, ..of("stopped", addresses.2, Box::new(stopped)) },
+            failing("lost", addresses.0, Box::new(lost)),
+            failing("gone", addresses.1, Box::new(gone)),
+            Self { takes_all_time: true, ..failing("stopped", addresses.2, Box::new(stopped)) },
         ];
         type Serve = fn(&mut Connection);
         let serve: [(&str, Serve); 6] = [
@@ -85,12 +85,12 @@ fn repeatable_requests_are_never_lost_and_others_never_repeated() {
     // In parallel, because backends that hang take a while.
     thread::scope(|scope| {
         for failing in Failing::each() {
-            scope.spawn(move || next_to_a_healthy_endpoint(&failing));
+            scope.spawn(move || check_next_to_a_healthy_endpoint(&failing));
         }
     });
 }
 
-fn next_to_a_healthy_endpoint(failing: &Failing) {
+fn check_next_to_a_healthy_endpoint(failing: &Failing) {
     let up = Backend::answering("up");
     let program = Start::new()
         .workers(1)
@@ -116,7 +116,7 @@ fn next_to_a_healthy_endpoint(failing: &Failing) {
     for number in 40..60 {
         assert_eq!(client.get("a.test", &format!("/{number}")).status, 200, "{}: {number}", failing.name);
     }
-    // No POST arrived twice anywhere, and no response came without a request.
+    // No POST arrived twice anywhere, and no response arrived without a request.
     let posts = [failing.targets("POST"), targets(&up, "POST")].concat();
     let distinct: BTreeSet<_> = posts.iter().collect();
     assert_eq!(distinct.len(), posts.len(), "{}: {posts:?}", failing.name);
@@ -142,7 +142,7 @@ fn an_endpoint_that_hangs_backs_off() {
     assert_eq!(last, 504);
     let line = program.wait_for_line(&format!("path=\"{}\"", hanging.requests()[0].target));
     assert!(line.contains(&format!("upstream=\"{}\" status=504", hanging.address)), "{line}");
-    // Faster than its back-off. Even if not, one request at a time would wait, and none would be lost.
+    // These arrive before its back-off ends. Otherwise, one at a time would wait for it, but none would be lost.
     let clients: Vec<_> = (0..50)
         .map(|_| {
             let mut client = Client::connect(program.http());
@@ -188,7 +188,7 @@ fn a_truncated_body_is_a_failure_of_its_endpoint() {
     first.send(get("a.test", "/"));
     assert_eq!(first.head().status, 200);
     assert_eq!(first.end().0, b"short");
-    // The other one gets two requests in a row, which would not happen if this one had not failed.
+    // The healthy endpoint gets two requests in a row, which would not happen if the other had not failed.
     let in_a_row = (0..100).any(|_| {
         (0..2).all(|_| {
             let mut client = Client::connect(program.http());
@@ -200,7 +200,7 @@ fn a_truncated_body_is_a_failure_of_its_endpoint() {
 }
 
 #[test]
-fn the_endpoint_is_named_in_the_log() {
+fn the_log_names_the_endpoint() {
     let hanging = Backend::start(Connection::drain);
     let gone = [Refusing::new(), Refusing::new()];
     let garbage = Backend::start(|connection| {
@@ -234,7 +234,7 @@ fn the_endpoint_is_named_in_the_log() {
         let access = program.wait_for_line(&format!("host=\"{host}\" method="));
         assert!(access.contains(&format!("upstream=\"{upstream}\"{attempts} status={status} ")), "{access}");
         if status != 200 {
-            program.wait_for_line(&format!("if there are others endpoint=\"{upstream}\" error="));
+            program.wait_for_line(&format!("if there are other endpoints endpoint=\"{upstream}\" error="));
         }
     }
     // A request that was sent to no endpoint.
@@ -261,7 +261,7 @@ fn a_recovered_backend_gets_the_next_request() {
 }
 
 #[test]
-fn of_several_failed_backends_the_recovered_one_gets_the_next_request() {
+fn a_request_finds_the_only_backend_that_has_recovered() {
     let gone = [Refusing::new(), Refusing::new(), Refusing::new()];
     let addresses = gone.each_ref().map(|gone| gone.address().to_string()).join(",");
     let program = Start::new().workers(1).flags(&["--route", &format!("a.test={addresses}")]).run();
@@ -289,7 +289,7 @@ fn no_request_waits_for_endpoints_known_to_be_unreachable() {
         Start::new().workers(1).flags(&["--route", &format!("a.test={addresses}"), "--connect-timeout", "1s"]).run();
     let mut client = Client::connect(program.http());
     assert_eq!(client.get("a.test", "/").status, 504);
-    // At once, without trying.
+    // At once, without another attempt.
     assert_eq!(client.get("a.test", "/").status, 503);
     let [_lost, back] = lost;
     let _back = Backend::on(back.listen(), |connection| {
@@ -311,14 +311,14 @@ fn requests_of_clients_that_leave_are_cancelled() {
     for begins in [false, true] {
         let (seen, ended) = mpsc::channel();
         let seen2 = seen.clone();
-        let (came, requests) = mpsc::channel();
-        let came2 = came.clone();
+        let (arrived, requests) = mpsc::channel();
+        let arrived2 = arrived.clone();
         let http1 = Backend::start(move |connection| {
             connection.request().unwrap();
             if begins {
                 connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
             }
-            came.send("http1").unwrap();
+            arrived.send("http1").unwrap();
             connection.drain();
             seen.send("http1").unwrap();
         });
@@ -333,7 +333,7 @@ fn requests_of_clients_that_leave_are_cancelled() {
                             peer.send(h2::headers(frame.stream, &[(":status", b"200")], false));
                             peer.send(h2::data(frame.stream, b"half", false));
                         }
-                        came2.send("http2").unwrap();
+                        arrived2.send("http2").unwrap();
                     }
                     h2::RST_STREAM => {
                         assert_eq!(frame.payload, [0, 0, 0, 8], "CANCEL");
@@ -378,7 +378,7 @@ fn requests_of_clients_that_leave_are_cancelled() {
 }
 
 #[test]
-fn a_response_before_a_reset_is_passed_on() {
+fn a_response_before_a_reset_is_forwarded() {
     // Closing with most of the request unread resets the connection.
     let refusing = Backend::start(|connection| {
         let _ = connection.head();
@@ -391,7 +391,7 @@ fn a_response_before_a_reset_is_passed_on() {
         client.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {}\r\n\r\n", body.len()));
         let mut upload = client.stream.try_clone().unwrap();
         thread::scope(|scope| {
-            // The backend may be gone before the rest is sent.
+            // Fails if the connection is closed before the rest is sent.
             scope.spawn(|| upload.write_all(&body));
             assert_eq!(client.response().text(), "too long");
         });

@@ -1,4 +1,4 @@
-//! HTTP/2 floods: the connection is closed or held back, others are served, the backend is spared.
+//! HTTP/2 floods: the connection is closed or held back, other clients are served, and the backend is spared.
 
 use std::io::Write;
 
@@ -16,7 +16,7 @@ fn start() -> (Program, Backend) {
     (Start::new().workers(1).route("a.test", &backend).run(), backend)
 }
 
-fn opened(program: &Program) -> Client<TlsStream> {
+fn connect(program: &Program) -> Client<TlsStream> {
     let mut client = Tls::of(program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send(h2::opening());
     client
@@ -37,8 +37,8 @@ fn assert_serves(program: &Program) {
     assert_eq!(Tls::of(program).get(program.https(), "a.test", "a.test").status, 200);
 }
 
-/// The number of log lines when two clients acknowledge PINGs that were never sent: a stranger, and a client that has named a
-/// served host.
+/// Lets two clients acknowledge PINGs that were never sent: a stranger, and a client that has named a served host. Returns the
+/// number of log lines.
 fn lines_of_ping_acks(log: &str) -> usize {
     let backend = Backend::answering("ok");
     let flags = ["--http-h2c", "silent", "--silence-deadline", "500ms", "--log", log];
@@ -50,7 +50,7 @@ fn lines_of_ping_acks(log: &str) -> usize {
         // It may have been rejected by then.
         let _ = stranger.stream.write_all(&piece);
     }
-    let mut client = opened(&program);
+    let mut client = connect(&program);
     flood(&mut client, acks());
     // Processed after all of them.
     client.send(h2::headers(1, &h2::get("a.test", "/"), true));
@@ -59,25 +59,25 @@ fn lines_of_ping_acks(log: &str) -> usize {
     let before = program.log().iter().position(|line| line.contains("a.test/ -> ")).unwrap() + 1;
     program.signal(Signal::SIGTERM);
     program.wait();
-    let is_own = |line: &&String| !line.contains("shutting down") && !line.contains("stopped");
-    program.log()[before..].iter().filter(is_own).count()
+    let is_counted = |line: &&String| !line.contains("shutting down") && !line.contains("stopped");
+    program.log()[before..].iter().filter(is_counted).count()
 }
 
 #[test]
 fn unsolicited_ping_acks_do_not_fill_the_log() {
     assert_eq!(lines_of_ping_acks("info"), 0);
-    // They are logged on request.
+    // They are logged if the filter asks for them.
     assert!(lines_of_ping_acks("info,h2=warn") >= 5000);
 }
 
 #[test]
-fn rapid_resets_end_the_connection() {
+fn rapid_resets_close_the_connection() {
     let (program, backend) = start();
-    let mut client = opened(&program);
+    let mut client = connect(&program);
     let pair = |stream: u32| {
         [h2::headers(stream, &h2::get("a.test", "/"), true), h2::frame(h2::RST_STREAM, 0, stream, &8_u32.to_be_bytes())]
     };
-    // No more than the program drains after closing, because this client only looks afterwards.
+    // No more than the program still discards after closing, because this client only reads afterwards.
     flood(&mut client, (0..2000).map(|number| pair(2 * number + 1).concat()));
     let ended = std::iter::from_fn(|| client.frame()).any(|frame| frame.kind == h2::GOAWAY);
     assert!(ended);
@@ -86,9 +86,9 @@ fn rapid_resets_end_the_connection() {
 }
 
 #[test]
-fn an_endless_head_ends_the_connection() {
+fn an_endless_head_closes_the_connection() {
     let (program, backend) = start();
-    let mut client = opened(&program);
+    let mut client = connect(&program);
     // HEADERS and CONTINUATION (9) without END_HEADERS.
     let block = h2::headers(1, &[("x", &[b'x'; 16_000])], false)[9..].to_vec();
     flood(&mut client, std::iter::once(h2::frame(h2::HEADERS, 0, 1, &block)));
@@ -99,9 +99,9 @@ fn an_endless_head_ends_the_connection() {
 }
 
 #[test]
-fn a_small_block_that_decompresses_to_a_large_head() {
+fn a_small_block_that_decompresses_to_a_large_head_is_rejected() {
     let (program, backend) = start();
-    let mut client = opened(&program);
+    let mut client = connect(&program);
     // A header that is added to the dynamic table (RFC 7541, 6.2.1), then references to it.
     let mut block = h2::headers(1, &h2::get("a.test", "/"), false)[9..].to_vec();
     block.extend(
@@ -119,7 +119,7 @@ fn a_small_block_that_decompresses_to_a_large_head() {
 }
 
 #[test]
-fn frames_whose_replies_are_never_read() {
+fn replies_that_are_never_read_do_not_affect_other_clients() {
     let (program, backend) = start();
     for (name, frame) in [
         ("PING", h2::ping(1)),
@@ -128,7 +128,7 @@ fn frames_whose_replies_are_never_read() {
         ("PRIORITY", h2::frame(2, 0, 1, &[0, 0, 0, 3, 1])),
         ("an unknown kind", h2::frame(99, 0, 0, &[0; 100])),
     ] {
-        let mut client = opened(&program);
+        let mut client = connect(&program);
         // Sends until the program stops reading, which it does if the client does not read.
         client.stream.sock.set_nonblocking(true).unwrap();
         flood(&mut client, std::iter::repeat_n(frame.repeat(100), 500));
@@ -140,9 +140,9 @@ fn frames_whose_replies_are_never_read() {
 }
 
 #[test]
-fn empty_data_frames() {
+fn a_flood_of_empty_data_frames_does_not_affect_other_clients() {
     let (program, backend) = start();
-    let mut client = opened(&program);
+    let mut client = connect(&program);
     client.send(h2::headers(1, &h2::request("POST", "a.test", "/"), false));
     flood(&mut client, std::iter::repeat_n(h2::data(1, b"", false).repeat(100), 500));
     assert_serves(&program);
@@ -151,12 +151,12 @@ fn empty_data_frames() {
 }
 
 #[test]
-fn more_streams_than_allowed() {
+fn streams_over_the_limit_are_refused() {
     // Holds all requests.
     let backend = Backend::start(crate::support::Connection::drain);
     let other = Backend::answering("ok");
     let program = Start::new().workers(1).route("a.test", &backend).route("b.test", &other).run();
-    let mut client = opened(&program);
+    let mut client = connect(&program);
     flood(&mut client, (0..1000).map(|number| h2::headers(2 * number + 1, &h2::get("a.test", "/"), true)));
     // The last one is refused, or the connection is closed.
     let refused = client.answer(1999);

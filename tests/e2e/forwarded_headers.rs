@@ -8,7 +8,7 @@ use crate::support::{
     told::{FORGED, connection, lines, told},
 };
 
-/// A route for /app, which is stripped. With one worker there is one connection, and requests arrive in order.
+/// Serves a route for /app that strips its prefix. With one worker there is one connection, and requests arrive in order.
 fn start(backend: &Backend, flags: &[&str]) -> Program {
     let route = "[[routes]]\nhost = \"a.test\"\nprefix = \"/app\"\nstrip_prefix = true\n";
     Start::new().workers(1).config(&format!("{route}upstream = \"{}\"\n", backend.address)).flags(flags).run()
@@ -94,7 +94,7 @@ fn forged_headers_are_replaced() {
 }
 
 #[test]
-fn headers_of_a_trusted_proxy_are_passed_on() {
+fn headers_of_a_trusted_proxy_are_extended() {
     let backend = Backend::answering("");
     let trusted = ["--trusted-proxies", "127.0.0.1"];
     let x_forwarded = start(&backend, &trusted);
@@ -106,7 +106,7 @@ fn headers_of_a_trusted_proxy_are_passed_on() {
         client.send(format!("GET /app/x HTTP/1.1\r\nHost: a.test\r\n{fields}{aliases}\r\n"));
         last(&backend, &client.response())
     };
-    // As few headers as most proxies send.
+    // Only the headers that most proxies send.
     assert_eq!(
         told(&x_forwarded, &[("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https")]),
         expected(&[
@@ -152,7 +152,7 @@ fn headers_of_a_trusted_proxy_are_passed_on() {
             "x-request-id: abc",
         ]
     );
-    // With the other kind, X-Forwarded-* is not trusted.
+    // If `Forwarded` is the trusted kind, X-Forwarded-* is not trusted.
     let fields = [&all[..10], &[("Forwarded", "for=\"[2001:db8::7]:9\";host=\"shop.test:444\";proto=https")]].concat();
     assert_eq!(
         told(&forwarded, &fields),

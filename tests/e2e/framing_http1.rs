@@ -1,4 +1,4 @@
-//! One reading: HTTP/1.1 that two parsers could read differently never reaches a backend.
+//! HTTP/1.1 that two parsers could read differently never reaches a backend.
 
 use std::io::Write;
 
@@ -20,8 +20,8 @@ fn start() -> (Program, Backend) {
     (Start::new().route("a.test", &backend).run(), backend)
 }
 
-/// Everything that the backend received in the end. Panics on ambiguous bytes.
-fn requests_in_the_end(program: Program, backend: &Backend) -> usize {
+/// Stops the program. Returns the number of requests that the backend received, and panics if any bytes are ambiguous.
+fn stop_and_count_requests(program: Program, backend: &Backend) -> usize {
     drop(program);
     backend.wait_for_end();
     backend.requests().len()
@@ -36,17 +36,25 @@ fn unambiguous_requests_are_forwarded() {
         ("HTTP/1.0", b"GET / HTTP/1.0\r\nHost: a.test\r\n\r\n".to_vec(), 1),
         ("a length", post("Content-Length: 3", "abc"), 1),
         ("a length of 0", post("Content-Length: 0", ""), 1),
-        ("a length with zeros before", post("Content-Length: 003", "abc"), 1),
+        ("a length with leading zeros", post("Content-Length: 003", "abc"), 1),
         // RFC 9110, 8.6: equal values may be merged into one.
         ("two lengths that agree", post("Content-Length: 3\r\nContent-Length: 3", "abc"), 1),
         ("a POST without a body", post("X: y", ""), 1),
         ("chunks", post("Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n"), 1),
         ("Chunked, in another case", post("Transfer-Encoding: CHUNKED", "3\r\nabc\r\n0\r\n\r\n"), 1),
-        ("no chunk but the last", post("Transfer-Encoding: chunked", "0\r\n\r\n"), 1),
-        ("a chunk size with zeros before", post("Transfer-Encoding: chunked", "0003\r\nabc\r\n000\r\n\r\n"), 1),
+        ("only the last chunk", post("Transfer-Encoding: chunked", "0\r\n\r\n"), 1),
+        ("a chunk size with leading zeros", post("Transfer-Encoding: chunked", "0003\r\nabc\r\n000\r\n\r\n"), 1),
         ("trailers", post("Transfer-Encoding: chunked\r\nTrailer: x", "3\r\nabc\r\n0\r\nx: y\r\n\r\n"), 1),
-        ("trailers of framing", post("Transfer-Encoding: chunked", "0\r\nContent-Length: 9\r\nHost: b\r\n\r\n"), 1),
-        ("trailers of forwarding", post("Transfer-Encoding: chunked", "0\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n"), 1),
+        (
+            "a framing header as a trailer",
+            post("Transfer-Encoding: chunked", "0\r\nContent-Length: 9\r\nHost: b\r\n\r\n"),
+            1,
+        ),
+        (
+            "a forwarding header as a trailer",
+            post("Transfer-Encoding: chunked", "0\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n"),
+            1,
+        ),
         ("a GET with a length", [get("Content-Length: 5\r\n"), b"hello".to_vec()].concat(), 1),
         ("a GET in chunks", [get("Transfer-Encoding: chunked\r\n"), b"3\r\nabc\r\n0\r\n\r\n".to_vec()].concat(), 1),
         ("a HEAD with a length", b"HEAD / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n".to_vec(), 1),
@@ -79,13 +87,13 @@ fn unambiguous_requests_are_forwarded() {
         }
         expected += requests;
     }
-    assert_eq!(requests_in_the_end(program, &backend), expected);
+    assert_eq!(stop_and_count_requests(program, &backend), expected);
     // Some parsers would read it as octal.
     let zeros = ("content-length".to_owned(), "003".to_owned());
     assert!(backend.requests().iter().all(|request| !request.fields.contains(&zeros)));
 }
 
-/// Rejected as a whole: no byte of them is forwarded.
+/// Requests that are rejected as a whole: no byte of them is forwarded.
 fn ambiguous_heads() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("two lengths that differ", post("Content-Length: 3\r\nContent-Length: 4", "abcd")),
@@ -129,26 +137,26 @@ fn ambiguous_heads() -> Vec<(&'static str, Vec<u8>)> {
         ("a space in the target", b"GET /a b HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec()),
         ("a tab in the target", b"GET /a\tb HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec()),
         ("a control byte in the target", b"GET /a\x01b HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec()),
-        ("a byte beyond ASCII in the target", b"GET /\xff HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec()),
+        ("a non-ASCII byte in the target", b"GET /\xff HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec()),
         ("two spaces in the request line", b"GET  / HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec()),
         ("a third word in the request line", b"GET / HTTP/1.1 x\r\nHost: a.test\r\n\r\n".to_vec()),
         ("another scheme", b"GET ftp://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec()),
     ]
 }
 
-/// Detected after the head has been forwarded: the backend sees a request that never completes.
+/// Bodies that turn out to be ambiguous after the head has been forwarded: the backend sees a request that never completes.
 fn ambiguous_chunks() -> Vec<(&'static str, Vec<u8>)> {
     let chunked = |body: &str| post("Transfer-Encoding: chunked", body);
     vec![
-        ("bare LF behind a size", chunked("3\nabc\r\n0\r\n\r\n")),
-        ("bare LF behind a chunk", chunked("3\r\nabc\n0\r\n\r\n")),
+        ("bare LF after a size", chunked("3\nabc\r\n0\r\n\r\n")),
+        ("bare LF after a chunk", chunked("3\r\nabc\n0\r\n\r\n")),
         ("bare LF throughout", chunked("3\nabc\n0\n\n")),
-        ("bare CR behind a size", chunked("3\rabc\r\n0\r\n\r\n")),
+        ("bare CR after a size", chunked("3\rabc\r\n0\r\n\r\n")),
         ("a size with 0x", chunked("0x3\r\nabc\r\n0\r\n\r\n")),
         ("a size with a sign", chunked("+3\r\nabc\r\n0\r\n\r\n")),
         ("a negative size", chunked("-3\r\nabc\r\n0\r\n\r\n")),
         ("a size beyond 64 bits", chunked("10000000000000003\r\nabc\r\n0\r\n\r\n")),
-        ("a size that is no number", chunked("g\r\nabc\r\n0\r\n\r\n")),
+        ("a size that is not a number", chunked("g\r\nabc\r\n0\r\n\r\n")),
         ("no size", chunked("\r\nabc\r\n0\r\n\r\n")),
         ("a chunk that is too long", chunked("3\r\nabcd\r\n0\r\n\r\n")),
         ("a chunk that is too short", chunked("5\r\nabc\r\n0\r\n\r\n")),
@@ -167,12 +175,12 @@ fn chunk_extensions() -> Vec<(&'static str, Vec<u8>)> {
         ("an extension of the last chunk", chunked("3\r\nabc\r\n0;a=b\r\n\r\n")),
         ("a quoted extension", chunked("3;a=\"\\\"\"\r\nabc\r\n0\r\n\r\n")),
         ("white space before an extension", chunked("3 ;a\r\nabc\r\n0\r\n\r\n")),
-        ("white space behind a size", chunked("3 \r\nabc\r\n0\r\n\r\n")),
+        ("white space after a size", chunked("3 \r\nabc\r\n0\r\n\r\n")),
     ]
 }
 
-/// The bytes that a client gets if it sends this and then closes its side.
-fn refused(client: &mut Client<std::net::TcpStream>, bytes: &[u8], may_be_silent: bool) -> Result<(), String> {
+/// Sends `bytes`, and checks that they get a single 4xx response or, if `may_be_silent`, nothing.
+fn check_refused(client: &mut Client<std::net::TcpStream>, bytes: &[u8], may_be_silent: bool) -> Result<(), String> {
     client.stream.write_all(bytes).map_err(|error| error.to_string())?;
     let (got, end) = client.end();
     let is_4xx = got.starts_with(b"HTTP/1.1 4") && got.windows(9).filter(|nine| nine == b"HTTP/1.1 ").count() == 1;
@@ -189,14 +197,14 @@ fn ambiguous_requests_are_rejected() {
     let mut failures = Vec::new();
     for (name, bytes) in [ambiguous_heads(), ambiguous_chunks()].concat() {
         // On the first request, bad syntax may mean that no host was named. Then there is silence.
-        let fresh = refused(&mut Client::connect(program.http()), &bytes, true);
+        let fresh = check_refused(&mut Client::connect(program.http()), &bytes, true);
         failures.extend(fresh.err().map(|error| format!("{name}: {error}")));
         let mut client = Client::connect(program.http());
         assert_eq!(client.get("a.test", "/").status, 200);
-        failures.extend(refused(&mut client, &bytes, false).err().map(|error| format!("{name}, later: {error}")));
+        failures.extend(check_refused(&mut client, &bytes, false).err().map(|error| format!("{name}, later: {error}")));
     }
     assert_none(&failures);
-    assert_eq!(requests_in_the_end(program, &backend), ambiguous_heads().len() + ambiguous_chunks().len());
+    assert_eq!(stop_and_count_requests(program, &backend), ambiguous_heads().len() + ambiguous_chunks().len());
 }
 
 #[test]
@@ -219,14 +227,14 @@ fn transfer_encoding_overrides_content_length_and_closes_the_connection() {
 }
 
 #[test]
-fn methods_that_a_reverse_proxy_does_not_support() {
+fn trace_and_connect_get_405() {
     let (program, backend) = start();
     for target in ["TRACE /", "CONNECT a.test:80"] {
         let mut client = Client::connect(program.http());
         client.send(format!("{target} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
         assert_eq!(client.response().status, 405, "{target}");
     }
-    assert_eq!(requests_in_the_end(program, &backend), 0);
+    assert_eq!(stop_and_count_requests(program, &backend), 0);
 }
 
 #[test]
@@ -237,7 +245,7 @@ fn chunk_extensions_are_not_forwarded() {
         client.send(bytes);
         assert!(matches!(client.response().status, 200 | 400), "{name}");
     }
-    requests_in_the_end(program, &backend);
+    stop_and_count_requests(program, &backend);
 }
 
 #[test]
@@ -252,7 +260,7 @@ fn bare_lf_is_accepted_but_not_forwarded() {
         let (got, end) = exchange(program.http(), case.as_bytes());
         assert!(end == End::Fin && (got.is_empty() || got.starts_with(b"HTTP/1.1 200 ")), "{end:?} {}", shown(&got));
     }
-    requests_in_the_end(program, &backend);
+    stop_and_count_requests(program, &backend);
 }
 
 #[test]
@@ -287,7 +295,7 @@ fn a_client_that_leaves_during_its_body_leaves_no_partial_request() {
         let (program, backend) = start();
         let mut client = Client::connect(program.http());
         client.send(post(fields, "3\r\nabc\r\n"));
-        // Under way, so that there is something to cut off.
+        // Only once the backend has a part of it is there something to cut off.
         backend.wait_for_bytes(b"abc\r\n");
         drop(client);
         // This also closes the backend connection.

@@ -1,4 +1,4 @@
-//! One reading, from HTTP/2: requests that HTTP/1.1 cannot express never reach a backend.
+//! HTTP/2 requests that HTTP/1.1 cannot express never reach a backend.
 
 use crate::support::{
     Backend, Program, Start, assert_none,
@@ -51,7 +51,7 @@ fn unambiguous_requests_are_forwarded() {
             let trailers = h2::headers(1, &[("x-sum", b"1")], true);
             vec![h2::headers(1, &post(&[]), false), h2::data(1, b"abc", false), trailers]
         }),
-        ("trailers of framing", {
+        ("framing and forwarding headers as trailers", {
             let trailers = h2::headers(1, &[("content-length", b"9"), ("x-forwarded-for", b"1.1.1.1")], true);
             vec![h2::headers(1, &post(&[]), false), h2::data(1, b"abc", false), trailers]
         }),
@@ -77,7 +77,7 @@ fn a_request_with_length_0_is_forwarded_once_its_stream_ends() {
     for (body, expected) in [(&b""[..], Answer::Status(200)), (b"abc", Answer::StreamReset)] {
         let mut client = tls.connect(program.https(), "a.test").unwrap();
         client.send([h2::opening(), h2::headers(1, &fields, false), h2::ping(1)].concat());
-        // By then, the head has been read.
+        // Once the PING is acknowledged, the head has been read.
         client.frames_until(|frame| frame.kind == h2::PING && frame.is_ack());
         client.send(h2::data(1, body, true));
         assert_eq!(client.answer(1), expected, "{}", body.escape_ascii());
@@ -102,15 +102,15 @@ fn requests_that_http1_cannot_express_are_rejected() {
         ("a space in a name", get_with(&[("x y", b"a")])),
         ("an empty name", get_with(&[("", b"a")])),
         ("a name in upper case", get_with(&[("Content-Length", b"0")])),
-        ("an unknown pseudo-field", get_with(&[(":nonsense", b"a")])),
-        ("a pseudo-field behind a field", [vec![("x", &b"y"[..])], get_with(&[])].concat()),
+        ("an unknown pseudo-header", get_with(&[(":nonsense", b"a")])),
+        ("a pseudo-header after a header", [vec![("x", &b"y"[..])], get_with(&[])].concat()),
         ("CR LF in the path", get_but(":path", Some(b"/ HTTP/1.1\r\nHost: b.test\r\n\r\n"))),
         ("a request in the path", get_but(":path", Some(smuggled))),
         ("a space in the path", get_but(":path", Some(b"/a b"))),
         ("a version in the path", get_but(":path", Some(b"/ HTTP/1.1"))),
         ("a tab in the path", get_but(":path", Some(b"/a\tb"))),
         ("NUL in the path", get_but(":path", Some(b"/a\0b"))),
-        ("a byte beyond ASCII in the path", get_but(":path", Some(b"/\xff"))),
+        ("a non-ASCII byte in the path", get_but(":path", Some(b"/\xff"))),
         ("an empty path", get_but(":path", Some(b""))),
         ("no path", get_but(":path", None)),
         ("a path without a slash", get_but(":path", Some(b"a"))),
@@ -136,7 +136,7 @@ fn requests_that_http1_cannot_express_are_rejected() {
         ("a Host that differs", get_with(&[("host", b"b.test")])),
         ("an empty Host", get_with(&[("host", b"")])),
         ("two Hosts", get_with(&[("host", b"a.test"), ("host", b"a.test")])),
-        ("no name at all", get_but(":authority", None)),
+        ("no host at all", get_but(":authority", None)),
         ("a coding", post(&[("transfer-encoding", b"chunked")])),
         ("a coding in GET", get_with(&[("transfer-encoding", b"chunked")])),
         ("Connection", get_with(&[("connection", b"close")])),
@@ -146,7 +146,7 @@ fn requests_that_http1_cannot_express_are_rejected() {
         ("TE beyond trailers", get_with(&[("te", b"gzip")])),
         ("a length in a GET without a body", get_with(&[("content-length", b"3")])),
         ("two lengths", post(&[("content-length", b"3"), ("content-length", b"4")])),
-        ("a length that is no number", post(&[("content-length", b"x")])),
+        ("a length that is not a number", post(&[("content-length", b"x")])),
         ("a length with a sign", post(&[("content-length", b"+3")])),
         ("a list of lengths", post(&[("content-length", b"3, 3")])),
     ];

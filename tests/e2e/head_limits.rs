@@ -1,4 +1,4 @@
-//! Limits for request heads, and for concurrent requests.
+//! Limits on request heads, and on concurrent requests.
 
 use crate::support::{Backend, Client, End, Start, client::get, h2, tls::Tls};
 
@@ -21,7 +21,7 @@ fn a_head_over_the_limit_is_rejected() {
         assert_eq!(client.get("a.test", "/").status, 200);
         client.send(with_fields(&fields));
         assert_eq!(client.response().status, status, "{name}");
-        // No host has been named yet.
+        // A new connection has named no host yet, so it gets silence.
         if status == 431 {
             let mut client = Client::connect(program.http());
             client.send(with_fields(&fields));

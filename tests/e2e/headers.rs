@@ -1,4 +1,4 @@
-//! Headers on their way: forged ones, added ones, and hop-by-hop ones.
+//! Headers on their way through the proxy: forged, added, and hop-by-hop.
 
 use crate::support::{
     Backend, Client, Program, Start,
@@ -116,7 +116,7 @@ fn hop_by_hop_headers_of_responses_are_removed() {
 }
 
 #[test]
-fn the_backend_learns_about_https() {
+fn forwarding_headers_report_https() {
     let (program, backend) = start(&[]);
     assert_eq!(Tls::of(&program).get(program.https(), "a.test", "a.test").status, 200);
     let request = backend.request();
@@ -125,7 +125,7 @@ fn the_backend_learns_about_https() {
 }
 
 #[test]
-fn the_backend_and_the_log_have_the_same_id() {
+fn the_backend_and_the_log_get_the_same_request_id() {
     let (program, backend) = start(&["--access-log"]);
     let mut client = Client::connect(program.http());
     for path in ["/one", "/two"] {
@@ -161,14 +161,14 @@ fn silence_leaves_no_line_in_the_log() {
     let mut client = Client::connect(program.http());
     client.send("GET /unseen HTTP/1.1\r\nHost: nope.test\r\n\r\n");
     client.end();
-    // The line of a later request, after which an earlier one would be there, too.
+    // Once a later request has been logged, the line of an earlier one would be there, too.
     Client::connect(program.http()).get("a.test", "/seen");
     program.wait_for_line("/seen");
     assert!(!program.log().iter().any(|line| line.contains("nope.test") || line.contains("/unseen")));
 }
 
 #[test]
-fn http2_cookies_are_joined_in_one_line() {
+fn http2_cookies_are_joined_in_one_header() {
     let (program, backend) = start(&[]);
     let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     let fields = [&h2::get("a.test", "/")[..], &[("cookie", b"a=1"), ("cookie", b"b=2; c=3"), ("cookie", b"d=4")]];

@@ -1,4 +1,4 @@
-//! HTTP/2: over TLS by ALPN, and without TLS if it is turned on.
+//! HTTP/2: over TLS by ALPN, and without TLS if enabled.
 
 use std::thread;
 
@@ -20,7 +20,7 @@ fn opening_get(host: &str) -> Vec<u8> {
 }
 
 #[test]
-fn alpn_decides() {
+fn alpn_selects_the_protocol() {
     let (program, _backend) = start(&[]);
     for (offered, chosen) in
         [(&["h2", "http/1.1"][..], Some(&b"h2"[..])), (&["http/1.1"], Some(b"http/1.1")), (&[], None)]
@@ -169,7 +169,7 @@ fn without_tls_a_client_that_stalls_gets_nothing_at_the_deadline() {
         ("half a preface", h2::PREFACE[..10].to_vec()),
         ("a preface", h2::PREFACE.to_vec()),
         ("a preface and SETTINGS", h2::opening()),
-        ("a request without pseudo-fields", [h2::opening(), h2::headers(1, &[("x", b"y")], true)].concat()),
+        ("a request without pseudo-headers", [h2::opening(), h2::headers(1, &[("x", b"y")], true)].concat()),
     ];
     let address = program.http();
     let ends = cases.map(|(name, bytes)| (name, thread::spawn(move || exchange(address, &bytes))));
@@ -188,7 +188,7 @@ fn open_http2_without_tls_sends_settings_at_once() {
         [h2::frame(h2::SETTINGS, 0, 0, &[0, 1, 0, 0, 0, 0]), h2::headers(1, &h2::get("a.test", "/"), true)].concat(),
     );
     assert_eq!(client.answer(1), Answer::Status(200));
-    // Only the preface of HTTP/2 ends silence.
+    // Only an HTTP/2 preface opens the gate.
     let get = b"GET / HTTP/1.1\r\nHost: nope.test\r\n\r\n";
     assert_eq!(exchange(program.http(), get), (Vec::new(), End::Fin));
 }

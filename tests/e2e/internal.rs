@@ -28,7 +28,7 @@ fn assert_silent(program: &Program, cases: Vec<(&'static str, Vec<u8>)>) {
 }
 
 #[test]
-fn nobody_without_the_secret_gets_a_byte() {
+fn clients_without_the_secret_get_no_byte() {
     let backend = Backend::answering("");
     let program = Start::new().route(SERVED, &backend).flags(&["--silence-deadline", "1h"]).run();
     let trusting = Tls::of(&program);

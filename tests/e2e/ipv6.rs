@@ -42,7 +42,7 @@ fn an_ipv6_listener_accepts_ipv4_clients() {
     let requests = backend.requests();
     assert_eq!(requests.len(), 4);
     for request in requests {
-        // An IPv4 client has an IPv4 address, also on an IPv6 listener.
+        // An IPv4 client has an IPv4 address, even on an IPv6 listener.
         assert_eq!(request.all("x-forwarded-for"), [&request.target[1..]]);
     }
     // `subnet_dialer` is IPv4, so the kernel picks the only IPv6 address.

@@ -1,4 +1,4 @@
-//! Later requests on a connection: each has to name a served host, over TLS that of the SNI.
+//! Later requests on a connection: each must name a served host, and over TLS the host of the SNI.
 
 use crate::support::{
     Backend, Client, End, Program, Start,
@@ -13,7 +13,7 @@ fn start() -> (Program, Backend) {
 }
 
 /// An HTTP/2 connection after one response, with no request in flight.
-fn quiet_h2(program: &Program) -> Client<TlsStream> {
+fn idle_http2(program: &Program) -> Client<TlsStream> {
     let mut client = Tls::of(program).alpn(&["h2"]).connect(program.https(), "served.test").unwrap();
     client.send([h2::opening(), h2::headers(1, &h2::get("served.test", "/"), true)].concat());
     assert_eq!(client.answer(1), Answer::Status(200));
@@ -83,7 +83,7 @@ fn an_unserved_host_with_a_body_gets_silence() {
 }
 
 #[test]
-fn pipelined() {
+fn pipelined_requests_after_an_unserved_host_are_dropped() {
     let (program, backend) = start();
     let mut client = Client::connect(program.http());
     client.send([get("served.test", "/1"), get("nope.test", "/2"), get("served.test", "/3")].concat());
@@ -104,7 +104,7 @@ fn another_served_host_over_tls_gets_421() {
 }
 
 #[test]
-fn another_served_host_than_the_sni_gets_421() {
+fn a_first_request_for_another_host_than_the_sni_gets_421() {
     let (program, backend) = start();
     assert_eq!(Tls::of(&program).get(program.https(), "served.test", "other.test").status, 421);
     assert!(backend.requests().is_empty());
@@ -113,7 +113,7 @@ fn another_served_host_than_the_sni_gets_421() {
 #[test]
 fn another_served_host_over_http2_gets_421() {
     let (program, backend) = start();
-    let mut client = quiet_h2(&program);
+    let mut client = idle_http2(&program);
     for (stream, host, status) in [(3, "other.test", 421), (5, "served.test", 200), (7, "other.test", 421)] {
         client.send(h2::headers(stream, &h2::get(host, "/"), true));
         assert_eq!(client.answer(stream), Answer::Status(status), "{host}");
@@ -122,7 +122,7 @@ fn another_served_host_over_http2_gets_421() {
 }
 
 #[test]
-fn an_unserved_host_later_over_tls_gets_silence() {
+fn a_later_request_for_an_unserved_host_over_tls_gets_silence() {
     let (program, _backend) = start();
     for host in ["nope.test", "127.0.0.1"] {
         let mut client = Tls::of(&program).connect(program.https(), "served.test").unwrap();
@@ -133,7 +133,7 @@ fn an_unserved_host_later_over_tls_gets_silence() {
 }
 
 #[test]
-fn an_unserved_host_first_over_tls_gets_silence() {
+fn a_first_request_for_an_unserved_host_over_tls_gets_silence() {
     let (program, _backend) = start();
     let mut client = Tls::of(&program).connect(program.https(), "served.test").unwrap();
     client.send(get("nope.test", "/"));
@@ -144,7 +144,7 @@ fn an_unserved_host_first_over_tls_gets_silence() {
 fn an_unserved_host_over_http2_gets_goaway() {
     let (program, _backend) = start();
     for host in ["nope.test", "127.0.0.1"] {
-        let mut client = quiet_h2(&program);
+        let mut client = idle_http2(&program);
         client.send(h2::headers(3, &h2::get(host, "/"), true));
         let frames: Vec<Frame> = std::iter::from_fn(|| client.frame()).collect();
         assert!(frames.iter().any(|frame| frame.kind == h2::GOAWAY), "{host}: {frames:?}");
@@ -170,7 +170,7 @@ fn a_malformed_host_over_http2_gets_400() {
         ("no host", fields(&[], &[])),
         ("userinfo", fields(&["user@served.test"], &[])),
     ] {
-        let mut client = quiet_h2(&program);
+        let mut client = idle_http2(&program);
         client.send([h2::headers(3, &fields, true), h2::headers(5, &h2::get("served.test", "/"), true)].concat());
         assert_eq!(client.answer(3), Answer::Status(400), "{name}");
         assert_eq!(client.answer(5), Answer::Status(200), "{name}");

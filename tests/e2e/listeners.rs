@@ -39,7 +39,7 @@ fn is_served(address: SocketAddr, host: &str, tls: Option<&Tls>) -> bool {
     true
 }
 
-/// The bytes that a client gets after a request, until the connection closes.
+/// Sends a request. Returns everything that arrives until the connection closes.
 fn rest(mut client: Client<TlsStream>, request: &[u8]) -> Vec<u8> {
     client.send(request);
     client.end().0
@@ -116,9 +116,9 @@ fn the_same_path_can_have_a_different_route_on_each_listener() {
     assert_eq!(tls.get(program.https(), "a.test", "a.test").text(), "https");
     assert_eq!(tls.get(program.address("federation"), "a.test", "a.test").text(), "federation");
     assert_eq!(Client::connect(program.address("apps")).get("a.test", "/").text(), "federation");
-    let said = |backend: &Backend, name: &str| backend.requests().last().unwrap().field(name).to_owned();
-    assert_eq!(said(&https, "x-forwarded-proto"), "https");
-    assert_eq!(said(&federation, "x-forwarded-proto"), "http");
+    let forwarded = |backend: &Backend, name: &str| backend.requests().last().unwrap().field(name).to_owned();
+    assert_eq!(forwarded(&https, "x-forwarded-proto"), "https");
+    assert_eq!(forwarded(&federation, "x-forwarded-proto"), "http");
 }
 
 #[test]
@@ -126,17 +126,17 @@ fn http2_without_tls_is_set_per_listener() {
     let backend = Backend::answering("hello");
     let listeners = "[listeners.open]\nport = 0\nh2c = \"open\"\n[listeners.quiet]\nport = 0\nh2c = \"silent\"\n";
     let program = start(listeners, &[route("a.test", "listeners = [\"http\", \"open\", \"quiet\"]", &backend)]);
-    let asked = |listener: &str, host: &str| {
+    let connect = |listener: &str, host: &str| {
         let mut client = Client::connect(program.address(listener));
         client.send([h2::opening(), h2::headers(1, &h2::get(host, "/"), true)].concat());
         client
     };
     for listener in ["open", "quiet"] {
-        assert_eq!(asked(listener, "a.test").answer(1), Answer::Status(200), "{listener}");
+        assert_eq!(connect(listener, "a.test").answer(1), Answer::Status(200), "{listener}");
     }
-    assert_eq!(asked("http", "a.test").end(), (Vec::new(), End::Fin));
-    assert_eq!(asked("quiet", "b.test").end(), (Vec::new(), End::Fin));
-    // It sends SETTINGS at once.
+    assert_eq!(connect("http", "a.test").end(), (Vec::new(), End::Fin));
+    assert_eq!(connect("quiet", "b.test").end(), (Vec::new(), End::Fin));
+    // An open listener sends SETTINGS at once.
     let mut client = Client::connect(program.address("open"));
     client.send(h2::opening());
     assert_eq!(client.frame().unwrap().kind, h2::SETTINGS);

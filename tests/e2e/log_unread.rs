@@ -1,4 +1,4 @@
-//! A log that goes to a full disk, or that nobody reads.
+//! Logs to a full disk, or to a pipe that nobody reads.
 
 use std::net::TcpListener;
 

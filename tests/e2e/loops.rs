@@ -30,8 +30,8 @@ fn a_route_that_leads_back_ends_in_508() {
     let program = Start::new().route("a.test", &relay).run();
     address.set(program.http()).unwrap();
     let mut client = Client::connect(program.http());
-    // Forged headers of a client change nothing.
-    for (round, made_up) in [
+    // Forged headers change nothing.
+    for (round, forged) in [
         "",
         "Via: 1.1 a, 1.1 a\r\nCDN-Loop: a, a, a, a, a, a\r\n",
         "CDN-Loop: \"\r\nCDN-Loop: \\\", \u{ff};,\"\r\n",
@@ -40,9 +40,9 @@ fn a_route_that_leads_back_ends_in_508() {
     .iter()
     .enumerate()
     {
-        client.send(format!("GET / HTTP/1.1\r\nHost: a.test\r\n{made_up}\r\n"));
-        assert_eq!(client.response().status, 508, "{made_up}");
-        assert_eq!(relay.requests().len(), 5 * (round + 1), "{made_up}");
+        client.send(format!("GET / HTTP/1.1\r\nHost: a.test\r\n{forged}\r\n"));
+        assert_eq!(client.response().status, 508, "{forged}");
+        assert_eq!(relay.requests().len(), 5 * (round + 1), "{forged}");
     }
     program.wait_for_line("goes in circles");
 }
@@ -70,7 +70,7 @@ fn answering() -> Backend {
     })
 }
 
-/// The rest after `before` of a header that is the same in all requests.
+/// The id after `before` in a header. Asserts that it is the same in all requests.
 fn mark<'a>(requests: &'a [Request], name: &str, before: &str) -> &'a str {
     let line = *requests[0].all(name).last().unwrap();
     assert!(requests.iter().all(|request| request.all(name).last() == Some(&line)), "{requests:?}");
@@ -80,11 +80,11 @@ fn mark<'a>(requests: &'a [Request], name: &str, before: &str) -> &'a str {
 }
 
 #[test]
-fn backends_see_a_name_for_the_process() {
+fn cdn_loop_names_the_process() {
     let backend = answering();
     let program = Start::new().route("a.test", &backend).run();
     for _ in 0..4 {
-        // For all workers.
+        // On new connections, so that several workers get one.
         Client::connect(program.http()).get("a.test", "/");
     }
     let mut client = Client::connect(program.http());

@@ -1,4 +1,4 @@
-//! Which connections are closed to make room at the connection limit: only idle ones.
+//! At the connection limit, idle connections are closed to make room, and no others.
 
 use std::{net::TcpStream, thread};
 
@@ -12,7 +12,7 @@ use crate::support::{
     tls::Tls,
 };
 
-const PLACES: usize = 4;
+const SLOTS: usize = 4;
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
 
 /// A backend that responds, never sends the second half of `/half`, and becomes an echo at `/echo`.
@@ -37,7 +37,7 @@ pub fn backend() -> Backend {
 }
 
 fn start(workers: u8, backend: &Backend) -> Program {
-    let flags = ["--max-connections", &PLACES.to_string(), "--keep-alive-timeout", "1h", "--head-timeout", "1h"];
+    let flags = ["--max-connections", &SLOTS.to_string(), "--keep-alive-timeout", "1h", "--head-timeout", "1h"];
     Start::new().workers(workers).route("a.test", backend).flags(&flags).run()
 }
 
@@ -56,7 +56,7 @@ pub fn tunnel(program: &Program) -> Client<TcpStream> {
     client
 }
 
-/// Asserts that it is still open.
+/// Asserts that the tunnel is still open.
 #[track_caller]
 pub fn assert_echo(tunnel: &mut Client<TcpStream>) {
     tunnel.send("echo");
@@ -65,12 +65,12 @@ pub fn assert_echo(tunnel: &mut Client<TcpStream>) {
 
 #[test]
 fn idle_connections_are_closed_with_a_fin() {
-    // With two workers, the slot may belong to the other.
+    // With two workers, the free slot may belong to the other one.
     for workers in [1, 2] {
         let backend = backend();
         let mut program = start(workers, &backend);
-        let mut clients: Vec<_> = (0..3 * PLACES).map(|_| idle(&program)).collect();
-        for client in &mut clients[..2 * PLACES] {
+        let mut clients: Vec<_> = (0..3 * SLOTS).map(|_| idle(&program)).collect();
+        for client in &mut clients[..2 * SLOTS] {
             assert_eq!(client.end(), (Vec::new(), End::Fin), "{workers} workers");
         }
         assert_eq!(clients.last_mut().unwrap().get("a.test", "/").status, 200, "{workers} workers");
@@ -80,7 +80,7 @@ fn idle_connections_are_closed_with_a_fin() {
         let line = program.wait_for_line("stopped");
         let ended: usize = line.split_once("idle_ended=").unwrap().1.parse().unwrap();
         // More if the machine was slow.
-        assert!(ended >= 2 * PLACES, "{line}");
+        assert!(ended >= 2 * SLOTS, "{line}");
     }
 }
 
@@ -90,12 +90,12 @@ fn idle_tls_connections_are_closed_too() {
     let program = start(2, &backend);
     let tls = Tls::of(&program);
     let mut clients = Vec::new();
-    for _ in 0..2 * PLACES {
+    for _ in 0..2 * SLOTS {
         let mut client = tls.connect(program.https(), "a.test").unwrap();
         assert_eq!(client.get("a.test", "/").status, 200);
         clients.push(client);
     }
-    for client in &mut clients[..PLACES] {
+    for client in &mut clients[..SLOTS] {
         assert_eq!(client.end(), (Vec::new(), End::Fin));
     }
 }
@@ -113,8 +113,8 @@ fn connections_with_a_request_in_flight_are_kept() {
     assert_eq!(streams.answer(1), Answer::Status(200));
 
     // One after the other, in the only free slot.
-    let mut clients: Vec<_> = (0..PLACES).map(|_| idle(&program)).collect();
-    for client in &mut clients[..PLACES - 1] {
+    let mut clients: Vec<_> = (0..SLOTS).map(|_| idle(&program)).collect();
+    for client in &mut clients[..SLOTS - 1] {
         assert_eq!(client.end(), (Vec::new(), End::Fin));
     }
     assert_eq!(half.take(4), b"half");
@@ -128,7 +128,7 @@ fn an_idle_http2_connection_is_closed_with_goaway() {
     let backend = backend();
     let program = start(1, &backend);
     let tls = Tls::of(&program).alpn(&["h2"]);
-    let idle_ones: Vec<_> = (0..PLACES)
+    let idle_clients: Vec<_> = (0..SLOTS)
         .map(|_| {
             let mut client = tls.connect(program.https(), "a.test").unwrap();
             client.send([h2::opening(), h2::headers(1, &h2::get("a.test", "/"), true)].concat());
@@ -136,23 +136,23 @@ fn an_idle_http2_connection_is_closed_with_goaway() {
             client
         })
         .collect();
-    let readers: Vec<_> = idle_ones
+    let readers: Vec<_> = idle_clients
         .into_iter()
         .map(|mut client| {
             thread::spawn(move || {
-                let mut goodbyes = 0;
+                let mut goaways = 0;
                 while let Some(frame) = client.frame() {
-                    goodbyes += usize::from(frame.kind == h2::GOAWAY);
+                    goaways += usize::from(frame.kind == h2::GOAWAY);
                     if frame.kind == h2::PING && !frame.is_ack() {
                         client.send(h2::frame(h2::PING, 1, 0, &frame.payload));
                     }
                 }
-                goodbyes
+                goaways
             })
         })
         .collect();
     // All of them are closed once this many others are open.
-    let _clients: Vec<_> = (0..PLACES).map(|_| idle(&program)).collect();
+    let _clients: Vec<_> = (0..SLOTS).map(|_| idle(&program)).collect();
     for reader in readers {
         assert!(reader.join().unwrap() > 0);
     }
@@ -162,11 +162,11 @@ fn an_idle_http2_connection_is_closed_with_goaway() {
 fn a_connection_with_an_incomplete_head_is_kept() {
     let backend = backend();
     let program = start(1, &backend);
-    let mut begun: Vec<_> = (0..PLACES - 1).map(|_| idle(&program)).collect();
+    let mut begun: Vec<_> = (0..SLOTS - 1).map(|_| idle(&program)).collect();
     for client in &mut begun {
         client.send("GET / HTTP/1.1\r\n");
     }
-    for _ in 0..PLACES {
+    for _ in 0..SLOTS {
         idle(&program);
     }
     let mut last: Vec<_> = (0..2).map(|_| idle(&program)).collect();

@@ -43,7 +43,7 @@ fn request_bodies_are_streamed() {
     client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 15\r\n\r\n");
     for piece in ["one..", "two..", "end.."] {
         client.send(piece);
-        // Before the next one is sent.
+        // It arrives before the next one is sent.
         assert_eq!(pieces.recv().unwrap(), piece.as_bytes());
     }
     assert_eq!(client.response().text(), "done");
@@ -252,7 +252,7 @@ fn outcome(program: &Program, path: &str) -> (String, End) {
 #[test]
 fn a_broken_response_never_looks_complete() {
     const CASES: &[(&str, &str, bool)] = &[
-        // Name, response before the connection is closed, and whether its head is good.
+        // Name, what the backend sends before it closes the connection, and whether the head is valid.
         ("nothing", "", false),
         ("half-a-head", "HTTP/1.1 200 OK\r\nContent-", false),
         ("garbage", "garbage\r\n\r\n", false),
@@ -276,12 +276,12 @@ fn a_broken_response_never_looks_complete() {
         }
     });
     let program = start(&backend);
-    for (name, _, good_head) in CASES {
+    for (name, _, valid_head) in CASES {
         let (got, _) = outcome(&program, &format!("/{name}"));
-        if *good_head {
+        if *valid_head {
             let whole = got.ends_with("0\r\n\r\n") || got.contains("content-length: 3\r\n");
-            let begun = got.is_empty() || got.starts_with("HTTP/1.1 200 ");
-            assert!(begun && !whole, "{name}: {got:?}");
+            let started = got.is_empty() || got.starts_with("HTTP/1.1 200 ");
+            assert!(started && !whole, "{name}: {got:?}");
         } else {
             assert!(got.starts_with("HTTP/1.1 502 "), "{name}: {got:?}");
         }
@@ -294,12 +294,12 @@ fn a_broken_response_never_looks_complete() {
 fn an_unsolicited_response_reaches_no_client() {
     let backend = Backend::start(|connection| {
         while connection.request().is_some() {
-            connection.send([ok("asked"), ok("poison")].concat());
+            connection.send([ok("requested"), ok("poison")].concat());
         }
     });
     let program = start(&backend);
     for _ in 0..20 {
-        assert_eq!(Client::connect(program.http()).get("a.test", "/").text(), "asked");
+        assert_eq!(Client::connect(program.http()).get("a.test", "/").text(), "requested");
     }
 }
 

@@ -21,7 +21,7 @@ fn authenticating(connection: &mut Connection) {
     }
 }
 
-fn ask(client: &mut Client<TcpStream>, fields: &str) -> String {
+fn send(client: &mut Client<TcpStream>, fields: &str) -> String {
     client.send(format!("GET / HTTP/1.1\r\nHost: a.test\r\n{fields}\r\n"));
     client.response().text().to_owned()
 }
@@ -32,17 +32,17 @@ fn no_client_is_served_as_another_user() {
     let program = Start::new().workers(1).flags(&["--route", &format!("a.test={},{}", one.address, two.address)]).run();
     let mut clients = ["alice", "bob", "carol"].map(|name| (name, Client::connect(program.http())));
     for (name, client) in &mut clients {
-        assert_eq!(ask(client, ""), "who?");
-        assert_eq!(ask(client, &format!("Authorization: NTLM {name}\r\n")), format!("hello {name}"));
+        assert_eq!(send(client, ""), "who?");
+        assert_eq!(send(client, &format!("Authorization: NTLM {name}\r\n")), format!("hello {name}"));
     }
     for _ in 0..4 {
         for (name, client) in &mut clients {
-            assert_eq!(ask(client, ""), format!("hello {name}"));
-            assert_eq!(ask(&mut Client::connect(program.http()), ""), "who?");
+            assert_eq!(send(client, ""), format!("hello {name}"));
+            assert_eq!(send(&mut Client::connect(program.http()), ""), "who?");
         }
     }
     drop(clients);
     for _ in 0..4 {
-        assert_eq!(ask(&mut Client::connect(program.http()), ""), "who?");
+        assert_eq!(send(&mut Client::connect(program.http()), ""), "who?");
     }
 }

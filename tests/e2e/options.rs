@@ -18,7 +18,7 @@ fn named(name: &'static str) -> Backend {
 }
 
 #[test]
-fn options_goes_to_the_route_without_a_prefix() {
+fn options_asterisk_goes_to_the_route_without_a_prefix() {
     let [root, api, other] = ["root", "api", "other"].map(named);
     let program = Start::new().route("a.test", &root).route("a.test/api", &api).route("b.test/only", &other).run();
     let mut client = Client::connect(program.http());
@@ -49,7 +49,7 @@ fn options_goes_to_the_route_without_a_prefix() {
 }
 
 #[test]
-fn options_passes_a_route_whose_prefix_is_stripped() {
+fn options_asterisk_reaches_a_route_that_strips_its_prefix() {
     let backend = named("root");
     let program = Start::new()
         .config(&format!("[[routes]]\nhost = \"a.test\"\nstrip_prefix = true\nupstream = [\"{}\"]\n", backend.address))
@@ -60,7 +60,7 @@ fn options_passes_a_route_whose_prefix_is_stripped() {
 }
 
 #[test]
-fn options_reaches_an_http2_backend() {
+fn options_asterisk_reaches_an_http2_backend() {
     let (seen, heads) = mpsc::channel();
     let seen = Mutex::new(seen);
     let backend = Backend::start(move |connection| {

@@ -10,7 +10,7 @@ fn start(backend: &Backend, age: &str) -> Program {
 
 #[test]
 fn a_connection_beyond_the_maximum_age_gets_no_request() {
-    // The test takes less than an hour, so this one never expires.
+    // The test takes less than an hour, so the second connection never expires.
     for (age, connections) in [("1ns", REQUESTS), ("1h", 1), ("off", 1)] {
         let backend = Backend::answering("hello");
         let program = start(&backend, age);

@@ -1,4 +1,4 @@
-//! Which route a request takes.
+//! Which route a request matches.
 
 use crate::support::{Client, Start};
 
@@ -94,7 +94,7 @@ respond.body = "only"
 "#;
 
 #[test]
-fn a_request_takes_the_most_specific_route() {
+fn a_request_matches_the_most_specific_route() {
     let program = Start::new().workers(1).config(FILE).run();
     let mut count = 0;
     // "METHOD host/path", header lines that end in "\r\n", status, body or Location.
@@ -118,7 +118,7 @@ fn a_request_takes_the_most_specific_route() {
         ("GET a.test/img", "", 200, "static"),
         ("GET a.test/img/x.png", "", 200, "static"),
         ("GET a.test/static/css/x.png", "", 200, "static"),
-        // Methods never fall through to a wider path.
+        // A method that is not allowed does not fall through to a shorter prefix.
         ("GET a.test/api/v1", "", 200, "v1"),
         ("PUT a.test/api/v1/x", "", 200, "v1"),
         ("POST a.test/api/v1/x", "", 405, "405 Method Not Allowed\n"),
@@ -174,7 +174,7 @@ fn a_request_takes_the_most_specific_route() {
         ("GET a.test/older", "", 200, "root"),
         ("GET a.test/feed", "", 301, "/feed.xml"),
         ("GET a.test/feed/", "", 200, "root"),
-        // Paths that a backend may read as the path of another route are refused.
+        // Paths that a backend might read as the path of another route are rejected.
         ("GET a.test//api", "", 400, "400 Bad Request\n"),
         ("GET a.test/x/../robots.txt", "", 400, "400 Bad Request\n"),
         ("GET a.test/%75/17", "", 400, "400 Bad Request\n"),

@@ -64,7 +64,7 @@ fn host_and_upstream_can_come_from_the_environment() {
 }
 
 #[test]
-fn a_served_host_without_a_path_for_it_is_404() {
+fn a_path_without_a_route_on_a_served_host_is_404() {
     let backend = named("api");
     let program = Start::new().route("a.test/api", &backend).run();
     let mut client = Client::connect(program.http());
@@ -76,7 +76,7 @@ fn a_served_host_without_a_path_for_it_is_404() {
 }
 
 #[test]
-fn a_path_that_backends_may_read_as_another_routes_gets_400() {
+fn a_path_that_could_mean_another_route_gets_400() {
     let [all, admin, single] = ["all", "admin", "single"].map(named);
     let route = |host: &str, prefix: &str, backend: &Backend, rest: &str| {
         let upstream = backend.address;
@@ -179,7 +179,7 @@ fn the_backend_learns_the_stripped_prefix() {
 }
 
 #[test]
-fn a_path_that_without_its_prefix_belongs_to_another_route_gets_400() {
+fn a_path_that_could_mean_another_route_once_stripped_gets_400() {
     let [api, admin] = ["api", "admin"].map(named);
     let route = |prefix: &str, backend: &Backend, rest: &str| {
         let upstream = backend.address;
@@ -283,7 +283,7 @@ fn a_safe_request_is_retried() {
         assert_eq!(client.get("a.test", "/").text(), "fine");
     }
     assert!(!breaking.requests().is_empty());
-    // But not indefinitely.
+    // If no endpoint responds, it is sent twice in all.
     let before = breaking.requests().len();
     assert_eq!(client.get("b.test", "/").status, 502);
     assert_eq!(breaking.requests().len(), before + 2);
@@ -306,7 +306,7 @@ fn a_malformed_body_does_not_count_as_a_failure_of_the_backend() {
 }
 
 #[test]
-fn no_reachable_endpoint_is_502() {
+fn unreachable_endpoints_are_502() {
     let [first, second] = [Refusing::new(), Refusing::new()];
     let up = Backend::answering("up");
     let route = format!("a.test={},{}", first.address(), second.address());
@@ -325,13 +325,13 @@ fn a_backend_that_does_not_respond_is_504() {
     let mut client = Client::connect(program.http());
     for _ in 0..2 {
         assert_eq!(client.get("a.test", "/").status, 504);
-        // The response is no longer awaited.
+        // The backend connection is closed.
         silent.wait_for_end();
     }
 }
 
 #[test]
-fn the_response_timeout_is_per_route_and_ends_with_the_head() {
+fn the_response_timeout_is_per_route_and_covers_only_the_head() {
     let slow = Backend::start(|connection| {
         connection.request().unwrap();
         connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");

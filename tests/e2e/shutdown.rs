@@ -17,7 +17,7 @@ use crate::support::{
     tls::Tls,
 };
 
-/// A backend that responds at once, and to `/held` on command.
+/// A backend that responds at once, except to `/held`: it sends the second half of that response when released.
 fn holding() -> (Backend, mpsc::Sender<()>) {
     let (release, released) = mpsc::channel();
     let released = std::sync::Mutex::new(released);
@@ -25,7 +25,7 @@ fn holding() -> (Backend, mpsc::Sender<()>) {
         while let Some(request) = connection.request() {
             if request.target == "/held" {
                 connection.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf");
-                // Or until the test ends.
+                // Also returns when the test ends.
                 let _ = released.lock().unwrap().recv();
                 connection.send("half");
             } else {
@@ -101,7 +101,7 @@ fn another_process_can_bind_the_ports_during_draining() {
 }
 
 #[test]
-fn a_connection_without_a_byte_does_not_delay_shutdown() {
+fn a_connection_without_a_request_does_not_delay_shutdown() {
     let backend = Backend::answering("ok");
     let mut program = Start::new().workers(1).route("a.test", &backend).flags(&["--silence-deadline", "1h"]).run();
     let mut silent: Vec<_> = ["", "GET / HTTP/1.1\r\nHost: a.te", "\x16\x03\x01"]
@@ -113,7 +113,7 @@ fn a_connection_without_a_byte_does_not_delay_shutdown() {
             client
         })
         .collect();
-    // After them in the queue of http, so they have been accepted.
+    // This one comes after them in the accept queue of `http`, so they have been accepted.
     idle(&program);
     program.signal(Signal::SIGTERM);
     assert_eq!(program.wait().code(), Some(0));
@@ -207,11 +207,11 @@ fn an_http2_tunnel_counts_as_in_flight() {
     client.frames_until(|frame| frame.kind == h2::GOAWAY);
     let mut stream = Stream::new(client, 1);
     stream.write_all(b"still here").unwrap();
-    let mut heard = [0; 10];
-    stream.read_exact(&mut heard).unwrap();
-    assert_eq!(&heard, b"still here");
+    let mut received = [0; 10];
+    stream.read_exact(&mut received).unwrap();
+    assert_eq!(&received, b"still here");
     stream.finish_sending();
-    assert_eq!(stream.read(&mut heard).unwrap(), 0);
+    assert_eq!(stream.read(&mut received).unwrap(), 0);
     while stream.client.frame().is_some() {}
     assert_eq!(program.wait().code(), Some(0));
     assert!(!program.log().iter().any(|line| line.contains("shutdown_timeout has passed")));
@@ -239,7 +239,7 @@ fn a_response_cut_off_by_shutdown_does_not_look_complete() {
     drop(hold);
 }
 
-/// The client has not noticed the FIN, so the connection lingers.
+/// The client has not closed its side, so the connection lingers.
 #[test]
 fn a_rejected_connection_does_not_delay_shutdown() {
     let backend = Backend::answering("ok");

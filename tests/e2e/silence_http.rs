@@ -12,7 +12,7 @@ use crate::support::{
 
 const SERVED: &str = "served.test";
 
-/// The deadline for stalled clients. No other case here reaches it.
+/// A deadline that no test reaches.
 const NEVER: &str = "1h";
 
 fn start(deadline: &str) -> (Program, Backend) {
@@ -27,7 +27,7 @@ fn assert_serves(program: &Program) {
     assert_eq!((response.status, response.text()), (200, "hello"));
 }
 
-fn assert_silent(name: &str, (got, end): &(Vec<u8>, End)) -> Option<String> {
+fn not_silent(name: &str, (got, end): &(Vec<u8>, End)) -> Option<String> {
     (!got.is_empty() || *end != End::Fin).then(|| format!("{name}: {end:?} after {}", shown(got)))
 }
 
@@ -67,7 +67,7 @@ fn names_nothing() -> Vec<(&'static str, Vec<u8>)> {
         ("a list of hosts", host("served.test, nope.test")),
         ("a list without a space", host("served.test,served.test")),
         ("a space in the host", host("served .test")),
-        ("two hosts apart by a space", host("nope.test served.test")),
+        ("two hosts separated by a space", host("nope.test served.test")),
         ("a tab in the host", host("served.test\tx")),
         ("two dots at the end", host("served.test..")),
         ("a dot at the beginning", host(".served.test")),
@@ -80,7 +80,7 @@ fn names_nothing() -> Vec<(&'static str, Vec<u8>)> {
         ("a query in the host", host("served.test?")),
         ("a percent-encoded host", host("%73erved.test")),
         ("a quoted host", host("\"served.test\"")),
-        ("a host beyond ASCII", host("s\u{e9}rved.test")),
+        ("a non-ASCII host", host("s\u{e9}rved.test")),
         ("a full-width host", host("\u{ff53}erved.test")),
         ("a host of 300 bytes", host(&format!("{}served.test", "a.".repeat(145)))),
         ("a scheme in the host", host("http://served.test")),
@@ -109,7 +109,7 @@ fn names_nothing() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn large_ones() -> Vec<(&'static str, Vec<u8>)> {
+fn large() -> Vec<(&'static str, Vec<u8>)> {
     let post = |lines: &str, body: usize| {
         let head = format!("POST / HTTP/1.1\r\nHost: nope.test\r\n{lines}\r\n\r\n");
         [head.into_bytes(), vec![b'x'; body]].concat()
@@ -119,13 +119,13 @@ fn large_ones() -> Vec<(&'static str, Vec<u8>)> {
         ("a field of 1 MiB that never ends", get("/", &[&format!("X: {}", "a".repeat(1 << 20))])[..1 << 20].to_vec()),
         ("a target of 128 KiB", get(&format!("/{}", "a".repeat(131_072)), &["Host: served.test"])),
         ("200 fields", get("/", &["A: b"; 200])),
-        ("200 fields behind an unknown host", get("/", &[&["Host: nope.test"][..], &["A: b"; 200]].concat())),
+        ("200 fields after an unknown host", get("/", &[&["Host: nope.test"][..], &["A: b"; 200]].concat())),
         ("Expect", post("Expect: 100-continue\r\nContent-Length: 5", 0)),
         ("Expect, and the body at once", post("Expect: 100-continue\r\nContent-Length: 5", 5)),
         ("a body of 20 kB", post("Content-Length: 20000", 20_000)),
         ("a body of 2 MB", post("Content-Length: 2000000", 2_000_000)),
         ("a body of 12 MB", post("Content-Length: 12000000", 12_000_000)),
-        ("2 MB behind a body of none", post("Content-Length: 0", 2_000_000)),
+        ("2 MB after an empty body", post("Content-Length: 0", 2_000_000)),
         ("a chunked body", [post("Transfer-Encoding: chunked", 0), b"3\r\nabc\r\n0\r\n\r\n".to_vec()].concat()),
         ("half a chunked body", [post("Transfer-Encoding: chunked", 0), b"fffff\r\nabc".to_vec()].concat()),
     ]
@@ -136,7 +136,7 @@ fn malformed() -> Vec<(&'static str, Vec<u8>)> {
     let raw = |text: &str| text.replace('\n', "\r\n").into_bytes();
     vec![
         ("a bad version", raw("GET / HTTP/1.2\nHost: served.test\n\n")),
-        ("no version of HTTP", raw("GET / FTP/1.1\nHost: served.test\n\n")),
+        ("a version of another protocol", raw("GET / FTP/1.1\nHost: served.test\n\n")),
         ("no version", raw("GET /\nHost: served.test\n\n")),
         ("HTTP/2.0 in a request line", raw("GET / HTTP/2.0\nHost: served.test\n\n")),
         ("a space in the target", raw("GET /a b HTTP/1.1\nHost: served.test\n\n")),
@@ -150,7 +150,7 @@ fn malformed() -> Vec<(&'static str, Vec<u8>)> {
         ("NUL in a value", raw("GET / HTTP/1.1\nHost: served.test\nX: a\0b\n\n")),
         ("NUL in the host", raw("GET / HTTP/1.1\nHost: served.test\0\n\n")),
         ("a bare CR in a value", raw("GET / HTTP/1.1\nHost: served.test\nX: a\rb\n\n")),
-        ("a length that is no number", raw("POST / HTTP/1.1\nHost: served.test\nContent-Length: x\n\n")),
+        ("a length that is not a number", raw("POST / HTTP/1.1\nHost: served.test\nContent-Length: x\n\n")),
         ("a length with a sign", raw("POST / HTTP/1.1\nHost: served.test\nContent-Length: +3\n\nabc")),
         (
             "two lengths that differ",
@@ -162,15 +162,15 @@ fn malformed() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("a coding that is not chunked", raw("POST / HTTP/1.1\nHost: served.test\nTransfer-Encoding: xchunked\n\n")),
         ("a coding in HTTP/1.0", raw("POST / HTTP/1.0\nHost: served.test\nTransfer-Encoding: chunked\n\n0\n\n")),
-        ("a served host behind 200 fields", get("/", &[&["A: b"; 200][..], &["Host: served.test"]].concat())),
-        ("a served host behind 128 KiB", get("/", &[&format!("X: {}", "a".repeat(131_072)), "Host: served.test"])),
+        ("a served host after 200 fields", get("/", &[&["A: b"; 200][..], &["Host: served.test"]].concat())),
+        ("a served host after 128 KiB", get("/", &[&format!("X: {}", "a".repeat(131_072)), "Host: served.test"])),
     ]
 }
 
 fn other_protocols() -> Vec<(&'static str, Vec<u8>)> {
     let h2_request = [h2::opening(), h2::headers(1, &h2::get(SERVED, "/"), true)].concat();
     vec![
-        ("the preface of HTTP/2", h2::PREFACE.to_vec()),
+        ("the HTTP/2 preface", h2::PREFACE.to_vec()),
         ("HTTP/2 that names a served host", h2_request),
         ("a ClientHello", Tls::stranger().hello(SERVED)),
         ("a ClientHello of TLS 1.2", Tls::stranger().versions(&[&TLS12]).hello(SERVED)),
@@ -187,7 +187,7 @@ fn other_protocols() -> Vec<(&'static str, Vec<u8>)> {
         ("RTSP", b"OPTIONS / RTSP/1.0\r\n\r\n".to_vec()),
         ("SIP", b"OPTIONS sip:served.test SIP/2.0\r\n\r\n".to_vec()),
         ("zeros", vec![0; 1000]),
-        ("every byte there is", (0..=255).collect()),
+        ("every byte value", (0..=255).collect()),
         ("empty lines, then nothing served", b"\r\n\r\nGET / HTTP/1.1\r\nHost: nope.test\r\n\r\n".to_vec()),
     ]
 }
@@ -196,8 +196,8 @@ fn other_protocols() -> Vec<(&'static str, Vec<u8>)> {
 fn clients_that_name_no_served_host_get_nothing() {
     let (program, backend) = start(NEVER);
     let mut failures = Vec::new();
-    for (name, bytes) in [names_nothing(), large_ones(), malformed(), other_protocols()].concat() {
-        failures.extend(assert_silent(name, &exchange(program.http(), &bytes)));
+    for (name, bytes) in [names_nothing(), large(), malformed(), other_protocols()].concat() {
+        failures.extend(not_silent(name, &exchange(program.http(), &bytes)));
     }
     assert_none(&failures);
     assert!(backend.connections().is_empty());
@@ -213,12 +213,12 @@ fn a_client_that_leaves_early_gets_nothing() {
         ("half a method", b"GE"),
         ("half a head", b"GET / HTTP/1.1\r\nHost: served.test\r\n"),
         ("half a host", b"GET / HTTP/1.1\r\nHos"),
-        ("half of HTTP/2's preface", b"PRI * HTTP/2.0\r\n"),
+        ("half of the HTTP/2 preface", b"PRI * HTTP/2.0\r\n"),
     ] {
         let mut client = Client::connect(program.http());
         client.send(bytes);
         client.finish_sending();
-        failures.extend(assert_silent(name, &client.end()));
+        failures.extend(not_silent(name, &client.end()));
     }
     assert_none(&failures);
     assert_serves(&program);
@@ -232,14 +232,13 @@ fn a_client_that_stalls_gets_nothing_at_the_deadline() {
         ("half a head", b"GET / HTTP/1.1\r\nHos"),
         ("all but the last byte", b"GET / HTTP/1.1\r\nHost: served.test\r\n\r"),
         ("a host, but no end of the head", b"GET / HTTP/1.1\r\nHost: served.test\r\n"),
-        ("half of HTTP/2's preface", b"PRI * HTTP/2.0\r\n"),
+        ("half of the HTTP/2 preface", b"PRI * HTTP/2.0\r\n"),
         ("empty lines", b"\r\n\r\n\r\n"),
         ("half a ClientHello", b"\x16\x03\x01"),
     ];
     let address = program.http();
     let ends = cases.map(|(name, bytes)| (name, thread::spawn(move || exchange(address, bytes))));
-    let failures: Vec<_> =
-        ends.into_iter().filter_map(|(name, end)| assert_silent(name, &end.join().unwrap())).collect();
+    let failures: Vec<_> = ends.into_iter().filter_map(|(name, end)| not_silent(name, &end.join().unwrap())).collect();
     assert_none(&failures);
     assert_serves(&program);
 }
@@ -262,7 +261,7 @@ fn sending_byte_by_byte_changes_nothing() {
 }
 
 #[test]
-fn all_valid_ways_to_name_a_served_host() {
+fn all_valid_ways_to_name_a_served_host_are_accepted() {
     let backend = Backend::start(|connection| {
         while let Some(request) = connection.request() {
             connection.send(ok(request.field("host")));
@@ -283,7 +282,7 @@ fn all_valid_ways_to_name_a_served_host() {
         ("in the target, with an empty Host", get("http://served.test/", &["Host:"]), "served.test"),
         ("in the target alone", get("http://Served.test:80/", &[]), "Served.test:80"),
         ("in HTTP/1.0", b"GET / HTTP/1.0\r\nHost: served.test\r\n\r\n".to_vec(), "served.test"),
-        ("behind empty lines", [b"\r\n\r\n", &host("served.test")[..]].concat(), "served.test"),
+        ("after empty lines", [b"\r\n\r\n", &host("served.test")[..]].concat(), "served.test"),
     ] {
         let mut client = Client::connect(program.http());
         client.send(bytes);

@@ -52,10 +52,10 @@ pub fn names_nothing() -> Vec<(&'static str, Vec<u8>)> {
         ("an SNI with a space", patched(&hello(SERVED), SERVED, "served tes.")),
         ("an SNI with NUL", patched(&hello(SERVED), SERVED, "served\0test")),
         ("an unknown SNI in many records", cut(&hello("nope.test"), 1)),
-        ("an unknown SNI and more behind", [hello("nope.test"), vec![0x17; 20_000]].concat()),
+        ("an unknown SNI and more bytes after it", [hello("nope.test"), vec![0x17; 20_000]].concat()),
         ("plain HTTP", b"GET / HTTP/1.0\r\n\r\n".to_vec()),
         ("plain HTTP, a served host", b"GET / HTTP/1.1\r\nHost: served.test\r\n\r\n".to_vec()),
-        ("the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec()),
+        ("the HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec()),
         ("garbage in a handshake record", [b"\x16\x03\x01\0\x30", &[0xa5; 48][..]].concat()),
         ("an alert first", b"\x15\x03\x01\0\x02\x02\x28".to_vec()),
         ("application data first", b"\x17\x03\x03\0\x05hello".to_vec()),
@@ -162,8 +162,8 @@ fn large_client_hellos_are_served() {
 fn names_are_compared_in_canonical_form() {
     let (program, _backend) = start(NEVER);
     let tls = Tls::of(&program);
-    // Real clients may send upper case, but this client's library does not. The certificate still arrives, and only then does
-    // the client notice that the transcripts differ.
+    // Some clients send upper case, but this library does not, so the ClientHello is patched. The server still responds with a
+    // ServerHello. A full handshake would fail, because the transcripts differ.
     let upper = patched(&tls.hello(SERVED), SERVED, "SERVED.Test");
     let mut client = crate::support::Client::connect(program.https());
     client.send(upper);

@@ -11,22 +11,22 @@ const MOST_SENT: usize = 32 * 1024 * 1024;
 /// Maximum growth in KiB of a debug build with a few connections.
 const MOST_HELD: u64 = 48 * 1024;
 
-/// Sends a large response and reports how much of it was read.
+/// A backend that sends a large response, and reports how much of it the program read.
 fn large() -> (Backend, mpsc::Receiver<usize>) {
-    let (tell, told) = mpsc::channel();
+    let (report, taken) = mpsc::channel();
     let backend = Backend::start(move |connection| {
         connection.head().unwrap();
         connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n"));
         let piece = [b'x'; 16 * 1024];
         let taken = (0..LARGE / piece.len()).take_while(|_| connection.write_all(&piece).is_ok()).count();
-        let _ = tell.send(taken * piece.len());
+        let _ = report.send(taken * piece.len());
     });
-    (backend, told)
+    (backend, taken)
 }
 
 #[track_caller]
 fn assert_bounded(name: &str, program: &Program, before: u64, taken: &mpsc::Receiver<usize>) {
-    let taken = taken.recv_timeout(PATIENCE).expect("the response is given up");
+    let taken = taken.recv_timeout(PATIENCE).expect("the response should have been given up");
     let grown = program.peak_memory().saturating_sub(before);
     println!("{name}: {} KiB taken from the backend, {grown} KiB of memory", taken / 1024);
     assert!(taken < MOST_SENT, "{name}: {taken}");
@@ -34,7 +34,7 @@ fn assert_bounded(name: &str, program: &Program, before: u64, taken: &mpsc::Rece
 }
 
 #[test]
-fn a_client_that_reads_nothing() {
+fn a_client_that_reads_nothing_costs_bounded_memory() {
     let (backend, taken) = large();
     let program = Start::new().workers(1).route("a.test", &backend).flags(&["--stall-timeout", "500ms"]).run();
     let before = program.peak_memory();
@@ -57,7 +57,7 @@ fn a_client_that_reads_nothing() {
 }
 
 #[test]
-fn a_backend_that_reads_nothing() {
+fn a_backend_that_reads_nothing_costs_bounded_memory() {
     let (done, wait) = mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
     let backend = Backend::start(move |connection| {

@@ -59,7 +59,7 @@ const IN_NAMESPACE: &str = "PMESH_TEST_IN_NAMESPACE";
 const PORTS: usize = 100;
 const REQUESTS: usize = 500;
 
-/// Needs a network namespace with few ports, in which it runs itself again.
+/// Runs itself again in a network namespace with few ports.
 #[test]
 fn ports_do_not_run_out() {
     if env::var_os(IN_NAMESPACE).is_some() {
@@ -107,7 +107,7 @@ fn with_few_ports() {
     assert_eq!(direct.unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
 }
 
-/// Clients need enough addresses, too.
+/// Connects from an address for each client, because clients must not run out of ports either.
 fn connect_from(number: usize, to: SocketAddr) -> std::net::TcpStream {
     let [high, low] = u16::try_from(number + 1).unwrap().to_be_bytes();
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();

@@ -10,7 +10,7 @@ use tungstenite::Message;
 use super::upgrades::websocket_echo;
 use crate::support::{Backend, Client, Connection, End, Start, client::get, h2, tls::Tls};
 
-/// Starts a response, and waits.
+/// A backend that starts a response and never finishes it.
 fn half() -> Backend {
     Backend::start(|connection| {
         connection.head().unwrap();
@@ -20,7 +20,7 @@ fn half() -> Backend {
 }
 
 #[test]
-fn a_response_that_its_backend_stalls_is_cut_off() {
+fn a_response_is_cut_off_if_the_backend_stalls() {
     let backend = half();
     let program = Start::new().route("a.test", &backend).flags(&["--stall-timeout", "200ms"]).run();
     let mut client = Client::connect(program.http());
@@ -38,7 +38,7 @@ fn a_response_that_its_backend_stalls_is_cut_off() {
 }
 
 #[test]
-fn http2_streams_that_all_stall_are_reset() {
+fn http2_streams_that_all_stall_are_cut_off() {
     let backend = half();
     let program = Start::new().route("a.test", &backend).flags(&["--stall-timeout", "200ms"]).run();
     let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
@@ -116,7 +116,7 @@ fn an_http2_stream_is_reset_if_its_client_stops_reading() {
 }
 
 #[test]
-fn a_websocket_ends_after_the_stream_timeout() {
+fn an_idle_websocket_is_closed_after_the_stream_timeout() {
     let backend = websocket_echo();
     let config =
         format!("stream_timeout = \"2s\"\n[[routes]]\nhost = \"a.test\"\nupstream = \"{}\"\n", backend.address);
@@ -131,7 +131,7 @@ fn a_websocket_ends_after_the_stream_timeout() {
 
 const EVENTS: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
 
-/// Sends one event to each client at once, and another one for each message of the test.
+/// A backend that sends each client one event at once, and another when the test sends a message.
 fn events() -> (Backend, mpsc::Sender<()>) {
     let (more, next) = mpsc::channel();
     let next = Mutex::new(next);

@@ -9,11 +9,11 @@ use std::{
 
 use crate::support::{Start, files};
 
-/// The error of a start that must fail, without the log line that names the file. `[HOME]` and `[PORT]` replace the parts
-/// that vary.
+/// Starts the program, which must fail. Returns the error, without the log line that names the file. `[HOME]`, `[PORT]` and
+/// `[NEXT]` (the port after it) replace the parts that vary.
 ///
-/// Its port for `http` is taken, so a start that gets further fails with another error.
-fn complaint(prepare: impl FnOnce(Start) -> Start) -> String {
+/// The port for `http` is taken, so a program that gets that far fails with another error.
+fn startup_error(prepare: impl FnOnce(Start) -> Start) -> String {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let start = Start::new().http(port);
@@ -47,9 +47,9 @@ fn flags<'a>(flags: &'a [&'a str]) -> impl FnOnce(Start) -> Start + 'a {
 }
 
 #[test]
-fn a_port_that_is_in_use() {
+fn a_port_in_use_is_an_error() {
     assert_eq!(
-        complaint(|start| start),
+        startup_error(|start| start),
         "pmesh: cannot listen on 127.0.0.1:[PORT] (http): the port is in use
   find the program with `ss -ltnp 'sport = :[PORT]'`; choose another port with --http [NEXT], or turn this \
          listener off with --http off
@@ -59,10 +59,10 @@ fn a_port_that_is_in_use() {
 }
 
 #[test]
-fn an_address_of_another_machine() {
+fn an_address_of_another_machine_is_an_error() {
     assert_eq!(
-        // For documentation, RFC 5737: no machine's.
-        complaint(|start| start.bind("192.0.2.1")),
+        // Reserved for documentation (RFC 5737), so no machine has it.
+        startup_error(|start| start.bind("192.0.2.1")),
         "pmesh: cannot listen on 192.0.2.1:[PORT] (http): this machine does not have the address
   set another with --bind or PMESH_BIND; 0.0.0.0 means every IPv4 address
   caused by: Cannot assign requested address (os error 99)
@@ -71,11 +71,11 @@ fn an_address_of_another_machine() {
 }
 
 #[test]
-fn a_limit_of_open_files() {
+fn too_few_open_files_are_an_error() {
     for limit in [14, 20] {
         let script = format!("ulimit -n {limit}; exec \"$0\" \"$@\"").leak();
         assert_eq!(
-            complaint(|start| start.through(&["sh", "-c", script])),
+            startup_error(|start| start.through(&["sh", "-c", script])),
             format!(
                 "pmesh: cannot start with a limit of {limit} open files: pmesh itself needs 31, each client two \
                  more
@@ -86,20 +86,20 @@ fn a_limit_of_open_files() {
     }
     // Descriptors that are already open at startup count.
     let script = "ulimit -n 31; exec 20<&0 21<&0 22<&0; exec \"$0\" \"$@\"";
-    let said = complaint(|start| start.http(0).through(&["bash", "-c", script]));
+    let error = startup_error(|start| start.http(0).through(&["bash", "-c", script]));
     assert!(
-        said.ends_with(
+        error.ends_with(
             "Too many open files (os error 24)\npmesh: raise the limit of open files with `ulimit -n` in a \
                             shell, LimitNOFILE= in systemd or --ulimit nofile= in Docker\n"
         ),
-        "{said}"
+        "{error}"
     );
 }
 
 #[test]
-fn an_unknown_flag() {
+fn an_unknown_flag_is_an_error() {
     assert_eq!(
-        complaint(flags(&["--rout=a.test=127.0.0.1:1"])),
+        startup_error(flags(&["--rout=a.test=127.0.0.1:1"])),
         "error: unexpected argument '--rout' found
 
   tip: a similar argument exists: '--route'
@@ -113,7 +113,7 @@ For more information, try '--help'.
 }
 
 #[test]
-fn settings() {
+fn invalid_settings_are_errors() {
     for (name, given, expected) in [
         ("no equals sign", "a.test", "expected HOST[/PREFIX]=UPSTREAM[,UPSTREAM…], found \"a.test\""),
         ("no upstream", "a.test=", "no upstream for \"a.test\": name at least one address"),
@@ -131,15 +131,15 @@ fn settings() {
              not a number from 1 to 65535",
         ),
     ] {
-        assert_eq!(complaint(flags(&["--route", given])), format!("pmesh: --route: {expected}\n"), "{name}");
+        assert_eq!(startup_error(flags(&["--route", given])), format!("pmesh: --route: {expected}\n"), "{name}");
     }
     assert_eq!(
-        complaint(flags(&["--subnet-dialer", "10.0.0.0/8"])),
+        startup_error(flags(&["--subnet-dialer", "10.0.0.0/8"])),
         "pmesh: --subnet-dialer: expected an IPv4 network inside 127.0.0.0/8, such as 127.2.0.0/16, found \
          \"10.0.0.0/8\": the network must lie inside 127.0.0.0/8\n"
     );
     assert_eq!(
-        complaint(flags(&["--source-addresses", "127.0.0.1"])),
+        startup_error(flags(&["--source-addresses", "127.0.0.1"])),
         "pmesh: --source-addresses: expected a non-loopback IP address of this machine, found \"127.0.0.1\": \
          loopback addresses only reach loopback upstreams, and `subnet_dialer` sets the source addresses for these\n"
     );
@@ -155,13 +155,13 @@ fn the_log_names_the_file_that_was_read_and_unknown_variables() {
 }
 
 #[test]
-fn a_file_of_settings() {
+fn mistakes_in_the_file_are_errors() {
     assert_eq!(
-        complaint(flags(&["--config", "[HOME]/none.toml"])),
+        startup_error(flags(&["--config", "[HOME]/none.toml"])),
         "pmesh: --config: cannot read [HOME]/none.toml: No such file or directory (os error 2)\n"
     );
     assert_eq!(
-        complaint(|start| start.config("htpp = 1\ntrusted_proxies = [\"10.0.0.0/40\"]\naccess_log = \"many\"\n")),
+        startup_error(|start| start.config("htpp = 1\ntrusted_proxies = [\"10.0.0.0/40\"]\naccess_log = \"many\"\n")),
         "pmesh: 3 problems with the settings:
   [HOME]/config.toml:1: htpp: unknown key; did you mean `http`?
   [HOME]/config.toml:2: trusted_proxies[0]: expected an IP address or a network such as 10.0.0.0/8, found \
@@ -170,13 +170,13 @@ fn a_file_of_settings() {
 "
     );
     assert_eq!(
-        complaint(|start| start.config("[[routes]]\nhost = \"a.test\"\n")),
+        startup_error(|start| start.config("[[routes]]\nhost = \"a.test\"\n")),
         "pmesh: [HOME]/config.toml:1: routes[0]: no answer for \"a.test\": write where requests go, as in upstream = \"127.0.0.1:3000\"\n"
     );
 }
 
 #[test]
-fn a_secret() {
+fn an_unusable_secret_is_an_error() {
     let secret = |text: &'static str, mode: u32| {
         move |start: Start| {
             secret(start.home(), "s", text, mode);
@@ -184,28 +184,28 @@ fn a_secret() {
         }
     };
     assert_eq!(
-        complaint(flags(&["--secret-file", "[HOME]/s"])),
+        startup_error(flags(&["--secret-file", "[HOME]/s"])),
         "pmesh: the secret file [HOME]/s does not exist; copy it from another node, or create one with `openssl rand -hex 32`\n"
     );
     assert_eq!(
-        complaint(flags(&["--secret-file", "[HOME]"])),
+        startup_error(flags(&["--secret-file", "[HOME]"])),
         "pmesh: [HOME] is a folder; the secret must be a file\n"
     );
     assert_eq!(
-        complaint(secret("0123456789abcdef", 0o600)),
+        startup_error(secret("0123456789abcdef", 0o600)),
         "pmesh: the secret file [HOME]/s does not hold a valid secret
   caused by: a secret is 64 hexadecimal digits, but this has only 16; create one with `openssl rand -hex 32`
 "
     );
     assert_eq!(
-        complaint(secret("0123456789abcdef", 0o640)),
+        startup_error(secret("0123456789abcdef", 0o640)),
         "pmesh: other users can read or write the secret file [HOME]/s (mode 0640); run `chmod 600 \
          [HOME]/s`\n"
     );
     // The value may be secret, so it is not shown.
-    let said = complaint(|start| start.variable("PMESH_SECRET", "short-but-secret"));
+    let error = startup_error(|start| start.variable("PMESH_SECRET", "short-but-secret"));
     assert_eq!(
-        said,
+        error,
         "pmesh: PMESH_SECRET does not hold a valid secret
   caused by: a secret is 64 hexadecimal digits, but this contains other characters; create one with `openssl rand -hex 32`
 "
@@ -213,7 +213,7 @@ fn a_secret() {
 }
 
 #[test]
-fn certificates() {
+fn unusable_certificates_are_errors() {
     const PAIR: &[&str] = &["--cert", "[HOME]/cert.pem", "--key", "[HOME]/key.pem"];
     let pair = |change: fn(&Path)| {
         move |start: Start| {
@@ -223,28 +223,28 @@ fn certificates() {
         }
     };
     assert_eq!(
-        complaint(flags(&["--cert", "[HOME]/cert.pem"])),
+        startup_error(flags(&["--cert", "[HOME]/cert.pem"])),
         "pmesh: --cert: a certificate and its key go together; set --key or PMESH_KEY too\n"
     );
     assert_eq!(
-        complaint(flags(PAIR)),
+        startup_error(flags(PAIR)),
         "pmesh: --cert: cannot read [HOME]/cert.pem\n  caused by: No such file or directory (os error 2)\n"
     );
     assert_eq!(
-        complaint(pair(|home| fs::remove_file(home.join("key.pem")).unwrap())),
+        startup_error(pair(|home| fs::remove_file(home.join("key.pem")).unwrap())),
         "pmesh: --key: cannot read [HOME]/key.pem\n  caused by: No such file or directory (os error 2)\n"
     );
     assert_eq!(
-        complaint(pair(|home| files::stray_key(&home.join("key.pem")))),
+        startup_error(pair(|home| files::stray_key(&home.join("key.pem")))),
         "pmesh: --key: the key in [HOME]/key.pem does not match the first certificate in [HOME]/cert.pem, which must \
          be the server's own\n"
     );
     assert_eq!(
-        complaint(pair(|home| files::stray_key(&home.join("cert.pem")))),
+        startup_error(pair(|home| files::stray_key(&home.join("cert.pem")))),
         "pmesh: --cert: [HOME]/cert.pem holds no certificate; one starts with `-----BEGIN CERTIFICATE-----`\n"
     );
     assert_eq!(
-        complaint(pair(|home| fs::write(home.join("key.pem"), "").unwrap())),
+        startup_error(pair(|home| fs::write(home.join("key.pem"), "").unwrap())),
         "pmesh: --key: [HOME]/key.pem holds no private key; one starts with `-----BEGIN PRIVATE KEY-----`; if it is \
          encrypted, decrypt it first\n"
     );

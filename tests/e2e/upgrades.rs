@@ -6,7 +6,7 @@ use tungstenite::{Message, WebSocket};
 
 use crate::support::{Backend, Client, End, Program, Start, backend::ok, tls::Tls};
 
-const ASK: &str = "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
 
 /// More than fits into any buffer on the way.
@@ -41,7 +41,7 @@ pub fn exchange_messages(mut socket: WebSocket<impl Read + Write>) {
 }
 
 #[test]
-fn websocket_over_http() {
+fn a_websocket_works_over_http() {
     let backend = websocket_echo();
     let program = Start::new().route("a.test", &backend).run();
     let stream = Client::connect(program.http()).stream;
@@ -51,7 +51,7 @@ fn websocket_over_http() {
 }
 
 #[test]
-fn websocket_over_https() {
+fn a_websocket_works_over_https() {
     let backend = websocket_echo();
     let program = Start::new().route("a.test", &backend).run();
     let stream = Tls::of(&program).connect(program.https(), "a.test").unwrap().stream;
@@ -76,7 +76,7 @@ fn echo() -> (Program, Backend) {
 fn each_side_can_close_before_the_other() {
     let (program, backend) = echo();
     let mut client = Client::connect(program.http());
-    client.send(ASK);
+    client.send(UPGRADE);
     let response = client.head();
     assert_eq!((response.status, response.field("upgrade")), (101, Some("echo")));
     client.send("abc");
@@ -90,7 +90,7 @@ fn each_side_can_close_before_the_other() {
 fn bytes_after_the_request_belong_to_the_tunnel() {
     let (program, _backend) = echo();
     let mut client = Client::connect(program.http());
-    client.send(format!("{ASK}early"));
+    client.send(format!("{UPGRADE}early"));
     assert_eq!(client.head().status, 101);
     assert_eq!(client.take(5), b"early");
 }
@@ -101,7 +101,7 @@ fn if_the_backend_ignores_the_upgrade_its_response_is_forwarded() {
     let program = Start::new().route("a.test", &backend).run();
     let mut client = Client::connect(program.http());
     for _ in 0..2 {
-        client.send(ASK);
+        client.send(UPGRADE);
         let response = client.response();
         assert_eq!((response.status, response.text()), (200, "no upgrade"));
     }
@@ -114,8 +114,8 @@ fn an_upgrade_with_a_body_is_not_forwarded() {
     let program = Start::new().route("a.test", &backend).run();
     let mut client = Client::connect(program.http());
     for (fields, body) in [("Content-Length: 3", "abc"), ("Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n")] {
-        let ask = ASK.replacen("GET", "POST", 1).replacen("\r\n\r\n", "", 1);
-        client.send(format!("{ask}\r\n{fields}\r\n\r\n{body}"));
+        let upgrade = UPGRADE.replacen("GET", "POST", 1).replacen("\r\n\r\n", "", 1);
+        client.send(format!("{upgrade}\r\n{fields}\r\n\r\n{body}"));
         assert_eq!(client.response().text(), "no upgrade");
     }
     let requests = backend.requests();
@@ -143,20 +143,20 @@ fn upgrades_that_would_hide_http_are_not_forwarded() {
     let backend = Backend::start(|connection| {
         while let Some(request) = connection.request() {
             let upgrade = !request.all("upgrade").is_empty();
-            connection.send(ok(if upgrade { "asked" } else { "not asked" }));
+            connection.send(ok(if upgrade { "upgrade" } else { "no upgrade" }));
         }
     });
     let program = Start::new().route("a.test", &backend).run();
     for (protocol, expected) in [
-        ("echo", "asked"),
-        ("h2c", "not asked"),
-        ("H2C", "not asked"),
-        ("h2c, websocket", "not asked"),
-        ("TLS/1.2", "not asked"),
-        ("HTTP/2.0", "not asked"),
+        ("echo", "upgrade"),
+        ("h2c", "no upgrade"),
+        ("H2C", "no upgrade"),
+        ("h2c, websocket", "no upgrade"),
+        ("TLS/1.2", "no upgrade"),
+        ("HTTP/2.0", "no upgrade"),
     ] {
         let mut client = Client::connect(program.http());
-        client.send(ASK.replace("echo", protocol));
+        client.send(UPGRADE.replace("echo", protocol));
         assert_eq!(client.response().text(), expected, "{protocol}");
     }
 }
@@ -165,8 +165,8 @@ fn upgrades_that_would_hide_http_are_not_forwarded() {
 fn an_unsolicited_101_is_an_error() {
     for (name, request, response) in [
         ("no upgrade", "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", SWITCH.to_owned()),
-        ("another protocol", ASK, SWITCH.replace("echo", "other")),
-        ("no protocol", ASK, SWITCH.replace("Upgrade: echo\r\n", "")),
+        ("another protocol", UPGRADE, SWITCH.replace("echo", "other")),
+        ("no protocol", UPGRADE, SWITCH.replace("Upgrade: echo\r\n", "")),
     ] {
         let backend = Backend::start(move |connection| {
             connection.request().unwrap();

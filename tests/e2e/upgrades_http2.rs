@@ -20,7 +20,7 @@ const ACK: u8 = 1;
 /// `SETTINGS_ENABLE_CONNECT_PROTOCOL`: 1.
 const UPGRADES: &[u8] = &[0, 8, 0, 0, 0, 1];
 
-/// An HTTP/2 backend without TLS that responds to each request with `status`, and echoes a WebSocket.
+/// An HTTP/2 backend without TLS that responds to each request with `status`. After a 200, it echoes a WebSocket.
 fn http2_backend(status: &'static str) -> Backend {
     Backend::start(move |connection| {
         if connection.take(h2::PREFACE.len()).as_deref() != Some(h2::PREFACE) {
@@ -53,7 +53,7 @@ fn http2_backend(status: &'static str) -> Backend {
     })
 }
 
-/// A program for `a.test`, with the backend or with another program in between.
+/// A program that serves `a.test` from `backend`.
 fn start(backend: &Backend, scheme: &str) -> Program {
     Start::new().flags(&["--route", &format!("a.test={scheme}{}", backend.address)]).run()
 }
@@ -81,7 +81,7 @@ fn http1_socket(program: &Program) -> WebSocket<TcpStream> {
 }
 
 #[test]
-fn from_http2_to_http1() {
+fn a_websocket_works_from_http2_to_http1() {
     let backend = websocket_echo();
     let program = start(&backend, "");
     exchange_messages(http2_socket(&program));
@@ -95,19 +95,19 @@ fn from_http2_to_http1() {
 }
 
 #[test]
-fn from_http1_to_http2() {
+fn a_websocket_works_from_http1_to_http2() {
     let backend = http2_backend("200");
     exchange_messages(http1_socket(&start(&backend, "h2c://")));
 }
 
 #[test]
-fn from_http2_to_http2() {
+fn a_websocket_works_from_http2_to_http2() {
     let backend = http2_backend("200");
     exchange_messages(http2_socket(&start(&backend, "h2c://")));
 }
 
 #[test]
-fn through_another_program_over_http2() {
+fn a_websocket_works_through_another_program_over_http2() {
     let backend = websocket_echo();
     let inner = Start::new().route("a.test", &backend).flags(&["--http-h2c", "open"]).run();
     let route = format!("a.test=h2c://{}", inner.http());
@@ -154,10 +154,10 @@ fn a_success_without_a_tunnel_is_an_error() {
         connection.drain();
     });
     for (name, backend, protocol, expected) in [
-        ("an answer like others", &ignoring, "websocket", 501),
+        ("an ordinary response", &ignoring, "websocket", 501),
         ("another key", &lying, "websocket", 502),
-        ("what would hide HTTP", &ignoring, "h2c", 501),
-        ("no protocol", &ignoring, "a, b", 400),
+        ("a protocol that would hide HTTP", &ignoring, "h2c", 501),
+        ("an invalid protocol", &ignoring, "a, b", 400),
     ] {
         let program = start(backend, "");
         let mut client = connect(&program);
@@ -165,7 +165,7 @@ fn a_success_without_a_tunnel_is_an_error() {
         assert_eq!(client.answer(1), Answer::Status(expected), "{name}");
     }
     lying.wait_for_end();
-    // The two that hide something or are empty did not reach the backend.
+    // The last two did not reach the backend.
     assert_eq!(ignoring.requests().len(), 1);
 }
 
@@ -191,20 +191,20 @@ fn only_the_host_of_the_connection_can_be_upgraded() {
         .route("b.test", &backend)
         .flags(&["--http-h2c", "silent", "--silence-deadline", "1h"])
         .run();
-    let ask = |host| h2::headers(1, &h2::connect("websocket", host), false);
+    let upgrade = |host| h2::headers(1, &h2::connect("websocket", host), false);
     let mut client = connect(&program);
-    client.send(ask("b.test"));
+    client.send(upgrade("b.test"));
     assert_eq!(client.answer(1), Answer::Status(421));
     let mut client = connect(&program);
-    client.send(ask("nope.test"));
+    client.send(upgrade("nope.test"));
     assert_eq!(client.answer(1), Answer::GoAway);
     // A client that has named no served host gets nothing.
     for host in ["nope.test", "127.0.0.1", "user@a.test"] {
-        let bytes = [h2::opening(), ask(host)].concat();
+        let bytes = [h2::opening(), upgrade(host)].concat();
         assert_eq!(exchange(program.http(), &bytes), (Vec::new(), End::Fin), "{host}");
     }
     let mut client = Client::connect(program.http());
-    client.send([h2::opening(), ask("a.test")].concat());
+    client.send([h2::opening(), upgrade("a.test")].concat());
     assert_eq!(client.answer(1), Answer::Status(501));
     assert_eq!(backend.requests().len(), 1);
 }

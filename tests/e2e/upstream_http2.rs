@@ -55,7 +55,7 @@ fn post(stream: u32) -> Vec<u8> {
 }
 
 /// The next frame of `stream` that carries a response.
-fn of_response(client: &mut Client<TlsStream>, stream: u32) -> Frame {
+fn response_frame(client: &mut Client<TlsStream>, stream: u32) -> Frame {
     let is_of_response = |frame: &Frame| frame.stream == stream && matches!(frame.kind, DATA | HEADERS | RST_STREAM);
     client.frames_until(is_of_response).pop().unwrap()
 }
@@ -84,13 +84,13 @@ fn both_directions_flow_at_the_same_time_and_trailers_come_last() {
     for message in [&b"one"[..], b"two", b"three"] {
         for stream in [1, 3] {
             client.send(h2::data(stream, message, false));
-            let frame = of_response(&mut client, stream);
+            let frame = response_frame(&mut client, stream);
             assert_eq!((frame.kind, &frame.payload[..]), (DATA, message));
         }
     }
     for stream in [1, 3] {
         client.send(h2::data(stream, b"", true));
-        let frame = of_response(&mut client, stream);
+        let frame = response_frame(&mut client, stream);
         assert!(frame.kind == HEADERS && frame.ends_stream(), "{frame:?}");
     }
     assert_eq!(backend.connections().len(), 1);
@@ -110,7 +110,7 @@ fn http2_streams_may_be_slower_than_http1_requests() {
     let program = Start::new().workers(1).flags(&flags).run();
     let mut client = client(&program);
     client.send([post(1), h2::data(1, b"x", false)].concat());
-    // One after the other, so that as much time has passed for the stream.
+    // One after the other, so that the HTTP/2 stream has been slow for longer than either.
     for _ in 0..2 {
         let mut http1 = Client::connect(program.http());
         http1.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\nx");
@@ -226,10 +226,10 @@ fn an_ambiguous_response_is_an_error() {
         ("a list of lengths", &[("content-length", b"3, 3")]),
         ("a length with a sign", &[("content-length", b"+3")]),
         ("a length with white space", &[("content-length", b" 3")]),
-        ("no number", &[("content-length", b"three")]),
+        ("a length that is not a number", &[("content-length", b"three")]),
         ("an empty length", &[("content-length", b"")]),
         ("a coding", &[("transfer-encoding", b"chunked")]),
-        ("a connection", &[("connection", b"close")]),
+        ("Connection", &[("connection", b"close")]),
         ("CR LF in a value", &[("x", b"a\r\ncontent-length: 9")]),
         ("LF in a value", &[("x", b"a\nb")]),
         ("CR LF in a name", &[("x: a\r\ny", b"b")]),

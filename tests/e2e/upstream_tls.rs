@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use crate::support::{Backend, Client, Program, Start, files, program::PROGRAM, tls_backend::tls_backend};
 
-/// Serves `inside.test` over TLS, and echoes the request.
+/// A program that serves `inside.test` over TLS, and the backend behind it.
 fn backend() -> (Program, Backend) {
     let backend = Backend::answering("inside");
     (Start::new().route("inside.test", &backend).flags(&["--http-h2c", "silent"]).run(), backend)
@@ -52,7 +52,7 @@ fn a_backend_that_sends_no_settings_is_504() {
         "[[routes]]\nhost = \"a.test\"\nupstream = [\"h2c://{}\"]\nhost_header = \"inside.test\"\n",
         inside.http()
     );
-    // A gate that waits for a request and a pool that waits for SETTINGS wait for each other.
+    // The gate waits for a request, and the pool waits for SETTINGS: they wait for each other.
     let program = Start::new().config(&config).flags(&["--connect-timeout", "200ms"]).run();
     assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 504);
     program.wait_for_line("does not speak HTTP/2: its SETTINGS did not arrive in time");
@@ -131,9 +131,9 @@ fn an_unusable_ca_file_is_reported_before_a_port_is_bound() {
             fs::write(start.home().join("ca.pem"), content).unwrap();
         }
         let output = start.output();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{told}");
-        assert!(told.contains("config.toml:4: routes[0].tls.ca: ") && told.contains(expected), "{told}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("config.toml:4: routes[0].tls.ca: ") && stderr.contains(expected), "{stderr}");
     }
 }
 
@@ -163,8 +163,8 @@ fn each_route_presents_its_own_certificate() {
     }
     assert_eq!(backend.connections().len(), 2);
     assert_eq!(client.get("none.test", "/").status, 502);
-    let told = program.wait_for_line("endpoint failed");
-    assert!(told.contains("requires a client certificate: set tls.cert and tls.key"), "{told}");
+    let line = program.wait_for_line("endpoint failed");
+    assert!(line.contains("requires a client certificate: set tls.cert and tls.key"), "{line}");
 }
 
 #[test]
@@ -177,8 +177,8 @@ fn a_rejected_client_certificate_gets_advice() {
     let tls = "ca = \"ca.pem\"\nserver_name = \"inside.test\"\ncert = \"stranger.pem\"\nkey = \"stranger.key\"";
     let program = start.config(&route_with("a.test", &backend, tls)).run();
     assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 502);
-    let told = program.wait_for_line("endpoint failed");
-    assert!(told.contains("does not accept the certificate in tls.cert"), "{told}");
+    let line = program.wait_for_line("endpoint failed");
+    assert!(line.contains("does not accept the certificate in tls.cert"), "{line}");
 }
 
 #[test]
@@ -192,10 +192,10 @@ fn skip_verify_skips_verification_with_a_warning() {
         .concat(),
     );
     let checked = Command::new(PROGRAM).arg("--home").arg(start.home()).arg("check").output().unwrap();
-    let told = String::from_utf8(checked.stderr).unwrap();
+    let line = String::from_utf8(checked.stderr).unwrap();
     assert!(
-        told.contains("config.toml:5: routes[0].tls.skip_verify: certificates of the upstreams of a.test/"),
-        "{told}"
+        line.contains("config.toml:5: routes[0].tls.skip_verify: certificates of the upstreams of a.test/"),
+        "{line}"
     );
     let program = start.run();
     program.wait_for_line("routes[1].tls.skip_verify: certificates of the upstreams of b.test/ are not verified");

@@ -30,7 +30,7 @@ fn a_unix_socket_is_an_upstream() {
         }
         heads
     });
-    // The second request, over the same connection.
+    // Both requests use the same connection.
     for path in ["/1", "/2"] {
         assert_eq!(client.get("a.test", path).text(), "unix");
     }
@@ -40,7 +40,7 @@ fn a_unix_socket_is_an_upstream() {
 }
 
 #[test]
-fn requests_wait_for_a_full_backlog() {
+fn requests_wait_while_the_backlog_is_full() {
     const COUNT: usize = 20;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.sock");

@@ -28,18 +28,18 @@ fn rest(stream: u32) -> Vec<u8> {
 }
 
 #[test]
-fn an_http1_backend_gets_no_last_chunk() {
-    let (begun, begins) = mpsc::channel();
+fn an_http1_backend_gets_no_last_chunk_of_a_truncated_upload() {
+    let (started, starts) = mpsc::channel();
     let backend = Backend::start(move |connection| {
         connection.head();
-        begun.send(()).unwrap();
+        started.send(()).unwrap();
         connection.drain();
     });
     let program = Start::new().workers(1).route("a.test", &backend).run();
     let mut client = client(&program);
     for stream in (0..UPLOADS).map(|number| 2 * number + 1) {
         client.send(head(stream));
-        begins.recv_timeout(PATIENCE).unwrap();
+        starts.recv_timeout(PATIENCE).unwrap();
         client.send(rest(stream));
         for record in backend.wait_for_end() {
             assert!(!record.bytes.ends_with(b"0\r\n\r\n"), "{}", record.bytes.escape_ascii());
@@ -48,16 +48,16 @@ fn an_http1_backend_gets_no_last_chunk() {
 }
 
 #[test]
-fn an_http2_backend_gets_a_reset() {
-    let ((begun, begins), (end, ends)) = (mpsc::channel(), mpsc::channel());
-    let (begun, end) = (Mutex::new(begun), Mutex::new(end));
+fn an_http2_backend_gets_a_reset_for_a_truncated_upload() {
+    let ((started, starts), (end, ends)) = (mpsc::channel(), mpsc::channel());
+    let (started, end) = (Mutex::new(started), Mutex::new(end));
     let backend = Backend::start(move |connection| {
         connection.take(h2::PREFACE.len());
         let mut peer = Client::new(connection);
         peer.send([h2::frame(SETTINGS, 0, 0, &[]), h2::frame(SETTINGS, ACK, 0, &[])].concat());
         while let Some(frame) = peer.frame() {
             match frame.kind {
-                HEADERS => begun.lock().unwrap().send(()).unwrap(),
+                HEADERS => started.lock().unwrap().send(()).unwrap(),
                 RST_STREAM => end.lock().unwrap().send(frame).unwrap(),
                 DATA if frame.ends_stream() => end.lock().unwrap().send(frame).unwrap(),
                 _ => {}
@@ -69,7 +69,7 @@ fn an_http2_backend_gets_a_reset() {
     let mut client = client(&program);
     for stream in (0..UPLOADS).map(|number| 2 * number + 1) {
         client.send(head(stream));
-        begins.recv_timeout(PATIENCE).unwrap();
+        starts.recv_timeout(PATIENCE).unwrap();
         client.send(rest(stream));
         let last = ends.recv_timeout(PATIENCE).unwrap();
         assert!(last.kind == RST_STREAM && last.payload != [0; 4], "{last:?}");

@@ -10,7 +10,7 @@ use crate::support::{
 
 const ACK: u8 = 1;
 
-/// What the backend sends, and how it cuts the response off.
+/// The start of a response, and how the backend then cuts it off.
 #[derive(Clone, Copy)]
 struct Break {
     head: &'static str,
@@ -81,7 +81,7 @@ fn request(version: &str) -> String {
     format!("GET / HTTP/{version}\r\nHost: a.test\r\n\r\n")
 }
 
-/// All kinds of clients, one after the other.
+/// Checks all kinds of clients, one after the other.
 fn check(name: &str, program: &Program, cut: &Cut) {
     for version in ["1.1", "1.0"] {
         for tls in [false, true] {
@@ -94,7 +94,7 @@ fn check(name: &str, program: &Program, cut: &Cut) {
             let case = format!("{name}, HTTP/{version}, TLS: {tls}: {end:?} after {}", got.escape_ascii());
             assert!(!got.ends_with(b"0\r\n\r\n"), "{case}");
             let expected = match (version, tls) {
-                // Only a reset distinguishes it from a complete body.
+                // Only a reset tells a truncated body from a complete one.
                 ("1.0", _) if !has_length => End::Reset,
                 (_, false) => End::Fin,
                 (_, true) => End::FinWithoutAlert,
@@ -114,7 +114,8 @@ fn check(name: &str, program: &Program, cut: &Cut) {
     cut.go.send(()).unwrap();
 }
 
-/// Whether the length is known, and what follows the first part of the body.
+/// Reads the first part of the body, and then lets the backend cut it off. Returns whether the length was known, and what
+/// followed.
 fn outcome<S: std::io::Read + std::io::Write>(
     client: &mut Client<S>,
     version: &str,
@@ -133,7 +134,7 @@ fn outcome<S: std::io::Read + std::io::Write>(
 }
 
 #[test]
-fn truncated_responses_of_http1_backends() {
+fn truncated_responses_of_http1_backends_never_look_complete() {
     for (name, one) in BREAKS {
         let cut = cut(*one);
         let program = Start::new().workers(1).route("a.test", &cut.backend).run();
@@ -142,14 +143,14 @@ fn truncated_responses_of_http1_backends() {
 }
 
 #[test]
-fn truncated_responses_of_http2_backends() {
+fn truncated_responses_of_http2_backends_never_look_complete() {
     let cases: [(&str, Option<&'static str>, EndOf); 6] = [
         ("reset", None, |stream| h2::frame(RST_STREAM, 0, stream, &[0, 0, 0, 2])),
         ("reset, with a length", Some("9"), |stream| h2::frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])),
         ("reset without an error, with a length", Some("9"), |stream| h2::frame(RST_STREAM, 0, stream, &[0; 4])),
         ("reset without an error", None, |stream| h2::frame(RST_STREAM, 0, stream, &[0; 4])),
         ("short", Some("9"), |stream| h2::data(stream, b"def", true)),
-        ("goodbye to all", Some("9"), |_| h2::frame(h2::GOAWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 2])),
+        ("GOAWAY", Some("9"), |_| h2::frame(h2::GOAWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 2])),
     ];
     for (name, length, end) in cases {
         let cut = cut_http2(length, end);
