@@ -1,4 +1,4 @@
-//! What is asked of each proxy.
+//! The load on each proxy, and the idle connections that it holds.
 
 use std::{
     io::{Read, Write},
@@ -22,7 +22,7 @@ const IDLE: u32 = 4000;
 
 #[derive(Debug, Clone, Copy)]
 pub enum Case {
-    /// Over this many keep-alive connections.
+    /// Requests over this many keep-alive connections.
     Http1 {
         tls: bool,
         connections: u32,
@@ -102,16 +102,16 @@ impl Case {
 
 fn plain(address: SocketAddr) -> Box<dyn Write> {
     let mut client = Client::connect(address);
-    ask(&mut client);
+    request(&mut client);
     Box::new(client.stream)
 }
 
 fn over_tls(client: &Tls, address: SocketAddr) -> Box<dyn Write> {
     let mut client = client.connect(address, HOST).unwrap();
-    ask(&mut client);
+    request(&mut client);
     Box::new(client.stream)
 }
 
-fn ask<S: Read + Write>(client: &mut Client<S>) {
+fn request<S: Read + Write>(client: &mut Client<S>) {
     assert_eq!(client.get(HOST, "/small").status, 200);
 }

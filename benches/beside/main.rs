@@ -1,12 +1,12 @@
-//! pmesh beside nginx and HAProxy on this machine: CPU time per request, latency, memory.
+//! Compares pmesh with nginx and HAProxy on this machine: CPU time per request, latency, memory.
 //!
 //! ```sh
 //! cargo bench --bench beside                                     # 11 cases, 3 rounds: 9 minutes
-//! cargo bench --bench beside -- --only h1                        # the cases that have "h1" in the name
+//! cargo bench --bench beside -- --only h1                        # only cases with "h1" in the name
 //! cargo bench --bench beside -- --peers nginx,pmesh --rounds 5 --seconds 10
 //! ```
 //!
-//! Needs nginx (also as the backend), wrk, h2load, taskset, and haproxy if it is to be measured. Each proxy has one worker, on
+//! Needs nginx (also as the backend), wrk, h2load and taskset, and haproxy to measure it. Each proxy has one worker, on
 //! core 0. The load generator and the backend share core 1. In each round, every proxy is restarted and runs all cases, each
 //! with a second of warm-up and 4 s of measurement (`--seconds`). Certificates are ECDSA P-256. Figures are medians over the
 //! rounds.
@@ -24,8 +24,8 @@
 //!
 //! | column | meaning |
 //! | --- | --- |
-//! | CPU | µs per request, user and system, all processes of the proxy; then the lowest and the highest round |
-//! | requests/s | as fast as core 1 can send and answer; unless the proxy is saturated, a figure of the load generator |
+//! | CPU | µs per request, user and system, of all processes of the proxy; then the lowest and the highest round |
+//! | requests/s | unless the proxy is saturated, this only shows how fast core 1 can send and respond |
 //! | p99 | ms, if the load generator reports it |
 //! | memory | KiB by which the memory of all processes of the proxy (PSS) grew per connection |
 //! | bad | requests without a 2xx response, over all rounds |
@@ -55,7 +55,7 @@ use self::{
         process::{Process, raise_descriptor_limit},
         statistics::median,
         table::Table,
-        tool::{is_there, open_folder},
+        tool::{is_installed, open_folder},
     },
 };
 
@@ -66,7 +66,7 @@ const OTHER_CORE: &str = "1";
 
 /// The results of one case for one proxy, a value per round.
 #[derive(Default)]
-struct Shown {
+struct Figures {
     cpu: Vec<f64>,
     per_second: Vec<f64>,
     p99: Vec<f64>,
@@ -77,12 +77,13 @@ struct Shown {
 fn main() {
     let arguments = Arguments::read(&["seconds", "rounds", "only", "peers"]);
     raise_descriptor_limit();
-    let asked = arguments.text("peers").map_or(NAMES.to_vec(), |peers| peers.split(',').collect());
-    let missing: Vec<_> = ["nginx", "wrk", "h2load", "taskset"].into_iter().filter(|tool| !is_there(tool)).collect();
+    let selected = arguments.text("peers").map_or(NAMES.to_vec(), |peers| peers.split(',').collect());
+    let missing: Vec<_> =
+        ["nginx", "wrk", "h2load", "taskset"].into_iter().filter(|tool| !is_installed(tool)).collect();
     if !missing.is_empty() {
         exit(1);
     }
-    let peers: Vec<_> = asked.into_iter().filter(|peer| *peer == "pmesh" || is_there(peer)).collect();
+    let peers: Vec<_> = selected.into_iter().filter(|peer| *peer == "pmesh" || is_installed(peer)).collect();
     let folder = open_folder();
     let mut roots = RootCertStore::empty();
     roots.add(certificate(folder.path(), HOST)).unwrap();
@@ -90,59 +91,59 @@ fn main() {
     let backend = Nginx::start(Some(OTHER_CORE), folder.path());
     let time = arguments.seconds("seconds", 4);
 
-    let mut shown = BTreeMap::<_, Shown>::new();
+    let mut figures = BTreeMap::<_, Figures>::new();
     for _ in 0..arguments.number("rounds", 3) {
         for (place, peer) in peers.iter().enumerate() {
             let start = || Peer::start(peer, folder.path(), backend.address);
             let mut proxy = start();
             for (number, (name, case)) in CASES.iter().enumerate().filter(|(_, (name, _))| arguments.selects(name)) {
-                let shown = shown.entry((number, place)).or_default();
+                let figures = figures.entry((number, place)).or_default();
                 if case.is_idle() {
-                    // The old one has to exit first: some keep the core busy until then.
+                    // The old proxy has to exit first: some keep the core busy until then.
                     drop(proxy);
                     proxy = start();
                     sleep(Duration::from_millis(500));
-                    shown.memory.push(case.memory(&proxy, &client));
+                    figures.memory.push(case.memory(&proxy, &client));
                 } else {
-                    measure(*case, &proxy, time, shown);
+                    measure(*case, &proxy, time, figures);
                 }
-                eprintln!("{name}, {peer}: CPU {:?} µs, memory {:?} KiB", shown.cpu.last(), shown.memory.last());
+                eprintln!("{name}, {peer}: CPU {:?} µs, memory {:?} KiB", figures.cpu.last(), figures.memory.last());
             }
         }
     }
-    println!("{}", table(&peers, &shown));
+    println!("{}", table(&peers, &figures));
 }
 
-fn measure(case: Case, proxy: &Peer, time: Duration, shown: &mut Shown) {
+fn measure(case: Case, proxy: &Peer, time: Duration, figures: &mut Figures) {
     case.run(proxy, Duration::from_secs(1));
     let process = Process(proxy.id());
     let before = process.tree_cpu();
     let run = case.run(proxy, time);
-    assert!(run.requests > 0.0, "not one answer");
-    shown.cpu.push((process.tree_cpu() - before) * 1e6 / run.requests);
-    shown.per_second.extend(run.per_second);
-    shown.p99.extend(run.p99);
-    shown.bad += run.bad;
+    assert!(run.requests > 0.0, "not one response");
+    figures.cpu.push((process.tree_cpu() - before) * 1e6 / run.requests);
+    figures.per_second.extend(run.per_second);
+    figures.p99.extend(run.p99);
+    figures.bad += run.bad;
 }
 
-fn table(peers: &[&str], shown: &BTreeMap<(usize, usize), Shown>) -> Table {
+fn table(peers: &[&str], figures: &BTreeMap<(usize, usize), Figures>) -> Table {
     let mut table =
         Table::new(&["case", "proxy", "CPU (µs)", "least–most", "requests/s", "p99 (ms)", "memory (KiB)", "bad"]);
-    for ((case, peer), shown) in shown {
+    for ((case, peer), figures) in figures {
         let cell = |numbers: &[f64], digits: usize| {
             if numbers.is_empty() { "–".to_owned() } else { format!("{:.digits$}", median(numbers)) }
         };
-        let least = shown.cpu.iter().copied().reduce(f64::min);
-        let most = shown.cpu.iter().copied().reduce(f64::max);
+        let least = figures.cpu.iter().copied().reduce(f64::min);
+        let most = figures.cpu.iter().copied().reduce(f64::max);
         table.row(vec![
             CASES[*case].0.to_owned(),
             peers[*peer].to_owned(),
-            cell(&shown.cpu, 1),
+            cell(&figures.cpu, 1),
             least.zip(most).map_or_else(|| "–".to_owned(), |(least, most)| format!("{least:.1}–{most:.1}")),
-            cell(&shown.per_second, 0),
-            cell(&shown.p99, 2),
-            cell(&shown.memory, 2),
-            format!("{:.0}", shown.bad),
+            cell(&figures.per_second, 0),
+            cell(&figures.p99, 2),
+            cell(&figures.memory, 2),
+            format!("{:.0}", figures.bad),
         ]);
     }
     table

@@ -1,5 +1,5 @@
-//! The proxies, set up alike: one worker on the core, no log of requests, unused connections to the backend kept, and no
-//! byte to who does not name the host.
+//! The proxies, configured alike: one worker on the core, no access log, idle backend connections kept, and no byte for
+//! clients that do not name the host.
 
 use std::{fs, net::SocketAddr, path::Path};
 
@@ -72,11 +72,11 @@ impl Peer {
 }
 
 fn nginx_config(folder: &Path, http: SocketAddr, https: SocketAddr, backend: SocketAddr) -> String {
-    let shown = folder.display();
+    let files = folder.display();
     let text = format!(
         "upstream backend {{ server {backend}; keepalive 1024; keepalive_requests 1000000000; }}
-    ssl_certificate {shown}/cert.pem;
-    ssl_certificate_key {shown}/key.pem;
+    ssl_certificate {files}/cert.pem;
+    ssl_certificate_key {files}/key.pem;
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_session_cache shared:sessions:10m;
     client_max_body_size 0;

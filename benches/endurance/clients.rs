@@ -55,11 +55,11 @@ impl Target {
 
     pub async fn tls(&self) -> Result<(), BoxError> {
         let stream = self.connect_tls(&self.without_resumption).await?;
-        ask(&mut Wire::new(stream), &get("/tls")).await?;
+        exchange(&mut Wire::new(stream), &get("/tls")).await?;
         Ok(())
     }
 
-    /// This many concurrent requests on one connection.
+    /// Sends this many concurrent requests on one connection.
     pub async fn http2(&self, requests: usize) -> Result<(), BoxError> {
         let stream = TokioIo::new(self.connect_tls(&self.http2).await?);
         let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
@@ -83,7 +83,7 @@ impl Target {
         Ok(connection.await??)
     }
 
-    /// This many messages, each echoed.
+    /// Sends this many messages, and waits for the echo of each.
     pub async fn websocket(&self, messages: usize) -> Result<(), BoxError> {
         let stream = self.connect().await?.into_parts().0.into_std()?;
         stream.set_nonblocking(false)?;
@@ -105,7 +105,7 @@ impl Target {
         let mut request =
             format!("POST /upload HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {size}\r\n\r\n").into_bytes();
         request.resize(request.len() + size, b'x');
-        ask(&mut self.connect().await?, &request).await
+        exchange(&mut self.connect().await?, &request).await
     }
 
     pub async fn leave_request(&self) -> Result<(), BoxError> {
@@ -131,9 +131,9 @@ fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n").into_bytes()
 }
 
-async fn ask<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, request: &[u8]) -> Result<(), BoxError> {
+async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, request: &[u8]) -> Result<(), BoxError> {
     wire.send(request).await?;
-    let head = wire.head().await?.ok_or("ended without an answer")?;
+    let head = wire.head().await?.ok_or("ended without a response")?;
     expect(head.status() == Some(200), || head.word(1).to_owned())?;
     wire.body(&head).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Which clients there are beside the usual ones, and how many of each.
+//! The clients besides the steady load, and how many of each kind there are.
 
 use std::{
     sync::{
@@ -33,19 +33,19 @@ const KINDS: [(Kind, &str, u32, usize); 7] = [
     (Kind::Http2, "HTTP/2", 5, 20),
     (Kind::WebSocket, "WebSocket", 5, 1),
     (Kind::Upload, "upload", 5, 1),
-    (Kind::LeavesRequest, "left within a request", 10, 1),
-    (Kind::LeavesResponse, "left within a response", 10, 1),
+    (Kind::LeavesRequest, "left during a request", 10, 1),
+    (Kind::LeavesResponse, "left during a response", 10, 1),
     (Kind::Resets, "reset", 10, 1),
 ];
 
-/// New clients keep coming until this is stopped.
+/// Clients of all kinds, which keep coming until this is stopped.
 pub struct Clients {
     stop: Arc<AtomicBool>,
     thread: thread::JoinHandle<()>,
 }
 
 impl Clients {
-    /// Waits for the current clients.
+    /// Stops starting clients, and waits for the current ones.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap();
@@ -54,13 +54,13 @@ impl Clients {
 
 pub fn start(target: Target, record: Record) -> Clients {
     let stop = Arc::new(AtomicBool::new(false));
-    let (of_thread, target) = (Arc::clone(&stop), Arc::new(target));
+    let (stop_thread, target) = (Arc::clone(&stop), Arc::new(target));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let thread = thread::spawn(move || {
         runtime.block_on(async {
             let mut kinds = JoinSet::new();
             for kind in KINDS {
-                kinds.spawn(repeat(kind, Arc::clone(&target), record.clone(), Arc::clone(&of_thread)));
+                kinds.spawn(repeat(kind, Arc::clone(&target), record.clone(), Arc::clone(&stop_thread)));
             }
             kinds.join_all().await;
         });

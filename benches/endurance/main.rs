@@ -37,7 +37,7 @@ use self::{
     support::{
         arguments::Arguments,
         backend::Backend,
-        backend_process::serve_if_told,
+        backend_process::maybe_run_backend,
         harness::Program,
         load::{Load, Plan},
         process::{Process, raise_descriptor_limit},
@@ -47,18 +47,19 @@ use self::{
     },
 };
 
-const LOOK: Duration = Duration::from_secs(10);
-/// How long idle connections are kept. The bench waits for them at the end.
+const INTERVAL: Duration = Duration::from_secs(10);
+/// How long idle connections are kept. The bench waits for their timeout at the end.
 const IDLE: &str = "5s";
 
-struct Look {
+/// A sample of the process.
+struct Reading {
     minutes: f64,
     memory: f64,
     descriptors: usize,
 }
 
 fn main() {
-    serve_if_told();
+    maybe_run_backend();
     let arguments = Arguments::read(&["minutes"]);
     raise_descriptor_limit();
     let time = arguments.seconds("minutes", 30) * 60;
@@ -71,12 +72,12 @@ fn main() {
     sleep(Duration::from_secs(1));
     let (memory, descriptors) = (process.memory(), process.descriptors());
 
-    let (looks, record) = measure(&program, process, time);
+    let (readings, record) = measure(&program, process, time);
     let after = wait_for_descriptors(process, descriptors);
 
     let warm = f64::min(5.0, time.as_secs_f64() / 360.0);
-    let warmed: Vec<&Look> = looks.iter().filter(|look| look.minutes >= warm).collect();
-    let points: Vec<(f64, f64)> = warmed.iter().map(|look| (look.minutes, look.memory)).collect();
+    let after_warm_up: Vec<&Reading> = readings.iter().filter(|reading| reading.minutes >= warm).collect();
+    let points: Vec<(f64, f64)> = after_warm_up.iter().map(|reading| (reading.minutes, reading.memory)).collect();
     let mib = |kib: Option<f64>| kib.map_or_else(|| "–".to_owned(), |kib| format!("{:.1}", kib / 1024.0));
     let mut table = Table::new(&[
         "minutes",
@@ -99,7 +100,7 @@ fn main() {
         mib(points.last().map(|point| point.1)),
         format!("{:.1}", slope(&points)),
         descriptors.to_string(),
-        looks.iter().map(|look| look.descriptors).max().unwrap_or_default().to_string(),
+        readings.iter().map(|reading| reading.descriptors).max().unwrap_or_default().to_string(),
         after.to_string(),
     ]);
     println!("{table}");
@@ -108,7 +109,7 @@ fn main() {
 }
 
 /// Runs the load and samples the proxy meanwhile.
-fn measure(program: &Program, process: Process, time: Duration) -> (Vec<Look>, Record) {
+fn measure(program: &Program, process: Process, time: Duration) -> (Vec<Reading>, Record) {
     let record = Record::default();
     let plan = |method, path, rate, fresh| {
         let patience = Duration::from_secs(10);
@@ -120,20 +121,20 @@ fn measure(program: &Program, process: Process, time: Duration) -> (Vec<Look>, R
         ("GET on a new connection", Load::start(plan("GET", "/new/", 50, 1))),
     ];
     let clients = kinds::start(Target::of(program), record.clone());
-    let (start, mut looks) = (Instant::now(), Vec::new());
+    let (start, mut readings) = (Instant::now(), Vec::new());
     for turn in 1.. {
-        if LOOK * turn > time {
+        if INTERVAL * turn > time {
             break;
         }
-        sleep((LOOK * turn).saturating_sub(start.elapsed()));
-        let look = Look {
+        sleep((INTERVAL * turn).saturating_sub(start.elapsed()));
+        let reading = Reading {
             minutes: start.elapsed().as_secs_f64() / 60.0,
             memory: process.memory(),
             descriptors: process.descriptors(),
         };
-        eprintln!("{:.1} min, {} KiB, {} descriptors", look.minutes, look.memory, look.descriptors);
-        looks.push(look);
-        // Collected as they finish, so they do not pile up.
+        eprintln!("{:.1} min, {} KiB, {} descriptors", reading.minutes, reading.memory, reading.descriptors);
+        readings.push(reading);
+        // Collected meanwhile, so that they do not pile up.
         for (name, load) in &loads {
             record.add_samples(name, &load.take());
         }
@@ -143,10 +144,10 @@ fn measure(program: &Program, process: Process, time: Duration) -> (Vec<Look>, R
     for (name, load) in loads {
         record.add_samples(name, &load.stop());
     }
-    (looks, record)
+    (readings, record)
 }
 
-/// Open descriptors, once there are at most `before`, or some time after idle connections have timed out.
+/// The number of open descriptors, once it is at most `before`, or after a minute.
 fn wait_for_descriptors(process: Process, before: usize) -> usize {
     let start = Instant::now();
     while process.descriptors() > before && start.elapsed() < Duration::from_secs(60) {

@@ -1,4 +1,4 @@
-//! What was done and what went wrong, by kind.
+//! Finished requests and errors, by kind of client.
 
 use std::{
     collections::BTreeMap,
@@ -9,22 +9,22 @@ use std::{
 use super::support::{load::Sample, statistics::counted};
 
 #[derive(Clone, Default)]
-pub struct Record(Arc<Mutex<BTreeMap<&'static str, OfKind>>>);
+pub struct Record(Arc<Mutex<BTreeMap<&'static str, Tally>>>);
 
 #[derive(Default)]
-struct OfKind {
+struct Tally {
     done: usize,
     errors: BTreeMap<String, usize>,
 }
 
 impl Record {
-    /// Number of requests.
+    /// Adds the result of a client that makes `requests` requests.
     pub fn add(&self, kind: &'static str, requests: usize, result: Result<(), String>) {
         let mut all = self.0.lock().unwrap();
-        let of_kind = all.entry(kind).or_default();
+        let tally = all.entry(kind).or_default();
         match result {
-            Ok(()) => of_kind.done += requests,
-            Err(error) => *of_kind.errors.entry(error).or_default() += 1,
+            Ok(()) => tally.done += requests,
+            Err(error) => *tally.errors.entry(error).or_default() += 1,
         }
     }
 
@@ -36,24 +36,24 @@ impl Record {
     }
 
     pub fn done(&self) -> usize {
-        self.0.lock().unwrap().values().map(|of_kind| of_kind.done).sum()
+        self.0.lock().unwrap().values().map(|tally| tally.done).sum()
     }
 
     pub fn errors(&self) -> usize {
-        self.0.lock().unwrap().values().flat_map(|of_kind| of_kind.errors.values()).sum()
+        self.0.lock().unwrap().values().flat_map(|tally| tally.errors.values()).sum()
     }
 
     pub fn all_have_done(&self) -> bool {
-        self.0.lock().unwrap().values().all(|of_kind| of_kind.done > 0)
+        self.0.lock().unwrap().values().all(|tally| tally.done > 0)
     }
 }
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (kind, of_kind)) in self.0.lock().unwrap().iter().enumerate() {
+        for (index, (kind, tally)) in self.0.lock().unwrap().iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
-            write!(f, "{comma}{kind}: {}", of_kind.done)?;
-            for (error, count) in &of_kind.errors {
+            write!(f, "{comma}{kind}: {}", tally.done)?;
+            for (error, count) in &tally.errors {
                 write!(f, " and {count} × {error}")?;
             }
         }

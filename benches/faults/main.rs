@@ -1,13 +1,13 @@
-//! What clients notice of faults: lost requests, POSTs that are processed twice, latency.
+//! How faults affect clients: lost requests, POSTs that are processed twice, latency.
 //!
 //! ```sh
 //! cargo bench --bench faults                                  # 10 rows of 30 s
-//! cargo bench --bench faults -- --seconds 10 --only hangs     # shorter, and one row
+//! cargo bench --bench faults -- --seconds 10 --only hangs     # shorter, and only one row
 //! ```
 //!
-//! 500 GET/s and 200 POST/s over keep-alive connections, each with a path of its own, whether or not earlier ones have been
-//! answered. Unless the row says otherwise, the first of two backends is faulty and the second is healthy. Backends record each
-//! request once they have read all of it, before they do anything else, so the record survives kill -9.
+//! The load is 500 GET/s and 200 POST/s over keep-alive connections, each with a path of its own, whether or not earlier ones
+//! have been answered. Unless the row says otherwise, the first of two backends is faulty and the second is healthy. Backends
+//! record each request once they have read all of it, before they do anything else, so the record survives kill -9.
 //!
 //! | column | meaning |
 //! | --- | --- |
@@ -37,7 +37,7 @@ use self::{
     scene::Scene,
     support::{
         arguments::Arguments,
-        backend_process::serve_if_told,
+        backend_process::maybe_run_backend,
         load::{Load, Plan},
         process::raise_descriptor_limit,
         statistics::{counted, milliseconds},
@@ -47,7 +47,7 @@ use self::{
 };
 
 fn main() {
-    serve_if_told();
+    maybe_run_backend();
     let arguments = Arguments::read(&["seconds", "only", "gets", "posts"]);
     raise_descriptor_limit();
     let mut table = Table::new(&[
@@ -90,7 +90,7 @@ fn main() {
     assert!(served > 0 && unrecorded == 0, "this was no measurement");
 }
 
-/// One row: the load, with the fault as often as it fits in.
+/// Measures one row: runs the load, and repeats the fault as often as it fits in.
 fn run(row: &Row, arguments: &Arguments) -> (Tally, String) {
     let seconds = arguments.seconds("seconds", 30);
     let mut scene = Scene::new(row);

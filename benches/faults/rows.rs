@@ -12,7 +12,7 @@ pub enum Fault {
     /// SIGSTOP, then SIGCONT.
     Hang,
     Behave(Behaviour),
-    /// SIGTERM to the proxy. Another one binds the port as soon as it is free.
+    /// The proxy gets SIGTERM. Another one binds the port as soon as it is free.
     Replace,
     /// The proxy is limited to 256 descriptors, and 300 clients connect.
     Descriptors,
@@ -24,7 +24,7 @@ pub struct Row {
     pub backends: usize,
     /// Seconds between faults; 0: one fault, for two thirds of the run.
     pub every: u64,
-    /// Milliseconds.
+    /// Duration of a fault in milliseconds.
     pub lasts: u64,
     /// Every n-th request uses a new connection; 0: none.
     pub fresh: u32,

@@ -1,4 +1,4 @@
-//! The proxy and its backends, and what happens to them.
+//! The proxy and its backends, and the faults that they have.
 
 use std::{
     io::Write,
@@ -25,7 +25,7 @@ use super::{
 pub struct Scene {
     pub address: SocketAddr,
     program: Program,
-    /// Stopped with SIGTERM.
+    /// Proxies that got SIGTERM.
     former: Vec<Program>,
     /// How long the port was closed.
     gaps: Vec<Duration>,
@@ -81,13 +81,13 @@ impl Scene {
         }
     }
 
-    /// The backends' records, and a note.
+    /// Returns the backends' records, and a note for the table.
     pub fn finish(mut self) -> (Vec<String>, String) {
         let count = self.former.len();
-        let in_order = self.former.iter_mut().filter_map(|program| program.wait().success().then_some(())).count();
+        let clean_exits = self.former.iter_mut().filter_map(|program| program.wait().success().then_some(())).count();
         let gap = self.gaps.iter().max().copied().map(milliseconds);
         let note = gap.map_or_else(String::new, |gap| {
-            format!("{in_order} of {count} exited cleanly, the port was closed for up to {gap} ms")
+            format!("{clean_exits} of {count} exited cleanly, the port was closed for up to {gap} ms")
         });
         (self.backends.iter().flat_map(Backend::requests).collect(), note)
     }
@@ -116,7 +116,7 @@ fn proxy(backends: &[Backend], flags: &[&str], port: u16) -> Program {
     start(&addresses).flags(flags).http(port).run()
 }
 
-/// The state of the proxy before it listens.
+/// Whether another proxy could bind the address now.
 fn is_free(address: SocketAddr) -> bool {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_reuse_address(true).unwrap();

@@ -1,4 +1,4 @@
-//! What was lost and what was done twice.
+//! Counts the requests that were lost, and those processed twice.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ pub struct Tally {
     pub lost_but_done: usize,
     pub duplicated_gets: usize,
     pub duplicated_posts: usize,
-    /// Responses with 200 although no backend recorded the request. Then the records are wrong.
+    /// Responses with 200 although no backend recorded the request, which means that the records are wrong.
     pub unrecorded: usize,
     pub failures: Vec<Outcome>,
     pub latencies: Sorted,

@@ -1,4 +1,4 @@
-//! Sends an attack over some connections for some time.
+//! Runs an attack over several connections for some time.
 
 use std::{
     fmt,
@@ -54,9 +54,9 @@ pub fn attack(attack: &Attack, address: SocketAddr, connections: u32, time: Dura
     let attack: &Attack = Box::leak(Box::new(attack.clone()));
     let ends = runtime.block_on(async {
         let deadline = Instant::now() + time;
-        let mut places = JoinSet::new();
+        let mut slots = JoinSet::new();
         for _ in 0..connections {
-            places.spawn(async move {
+            slots.spawn(async move {
                 let mut ends = Vec::new();
                 while Instant::now() < deadline {
                     ends.push(one(attack, address, deadline, sent).await);
@@ -64,7 +64,7 @@ pub fn attack(attack: &Attack, address: SocketAddr, connections: u32, time: Dura
                 ends
             });
         }
-        places.join_all().await.into_iter().flatten().collect()
+        slots.join_all().await.into_iter().flatten().collect()
     });
     Damage { ends, bytes: sent.bytes.load(Ordering::Relaxed), requests: sent.requests.load(Ordering::Relaxed) }
 }
@@ -85,7 +85,7 @@ async fn one(attack: &Attack, address: SocketAddr, deadline: Instant, sent: &Sen
     End { at: start.elapsed(), how }
 }
 
-/// Returns only if nothing reads how the connection ended.
+/// Returns only if writing fails and nothing is reading, so that nothing else notices how the connection ends.
 async fn write(attack: &Attack, mut stream: OwnedWriteHalf, received: &Received, sent: &Sent) {
     let written = flood(attack, &mut stream, received, sent).await;
     if written.is_ok() || attack.reads {
@@ -118,7 +118,7 @@ async fn flood(attack: &Attack, stream: &mut OwnedWriteHalf, received: &Received
         match attack.pace {
             Pace::Flat => {}
             Pace::Ping => received.wait_for_pings(turn + 1).await,
-            // The first one, too.
+            // Including the first request of the connection.
             Pace::Answers => received.wait_for_ended(1 + (turn + 1) * ROUNDS).await,
         }
     }

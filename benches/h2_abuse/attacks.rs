@@ -15,11 +15,11 @@ pub const KEPT: u32 = 3;
 /// What to wait for after each hundred rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// Nothing: as fast as the proxy reads.
+    /// Nothing: frames are sent as fast as the proxy reads.
     Flat,
     /// The acknowledgement of a PING.
     Ping,
-    /// Until all streams have ended.
+    /// The end of all streams.
     Answers,
 }
 
@@ -53,7 +53,7 @@ pub fn attacks() -> Vec<Attack> {
         attack("requests without waiting", none(), get.clone(), flat),
         attack("rapid reset", none(), [&*get, &reset].concat(), flat),
         attack("rapid reset, 100 and a PING", none(), [&*get, &reset].concat(), Pace::Ping),
-        attack("reset within a body", none(), [&*post(&[]), &reset].concat(), flat),
+        attack("reset during a body", none(), [&*post(&[]), &reset].concat(), flat),
         attack("MadeYouReset: window of 0", none(), [post(&[]), update(NEW, 0)].concat(), flat),
         attack("MadeYouReset: body after the end", none(), [get.clone(), h2::data(NEW, b"x", true)].concat(), flat),
         attack(
@@ -69,7 +69,7 @@ pub fn attacks() -> Vec<Attack> {
         attack("HPACK bomb", none(), bomb(), flat),
         attack("HPACK churn", none(), churn(), Pace::Answers),
         attack("PING", none(), h2::ping(1), flat),
-        Attack { reads: false, ..attack("PING, answers not read", none(), h2::ping(1), flat) },
+        Attack { reads: false, ..attack("PING, replies not read", none(), h2::ping(1), flat) },
         attack("SETTINGS", none(), settings.clone(), flat),
         Attack { reads: false, ..attack("SETTINGS, replies not read", none(), settings, flat) },
         attack("WINDOW_UPDATE", none(), update(0, 1), flat),

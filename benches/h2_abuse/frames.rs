@@ -1,4 +1,4 @@
-//! Frames that are made once and sent with other streams, and what comes back.
+//! Frames that are built once and sent on many streams, and the frames that come back.
 
 use std::{
     io,
@@ -15,16 +15,16 @@ pub const NEW: u32 = 0x7fff_ffff;
 /// Replaces [`NEW`] in all frames.
 pub fn stamp(frames: &mut [u8], stream: u32) {
     let mut rest = frames;
-    while let Some((head, behind)) = rest.split_first_chunk_mut::<9>() {
+    while let Some((head, after)) = rest.split_first_chunk_mut::<9>() {
         if head[5..] == NEW.to_be_bytes() {
             head[5..].copy_from_slice(&stream.to_be_bytes());
         }
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        rest = &mut behind[usize::try_from(length).unwrap()..];
+        rest = &mut after[usize::try_from(length).unwrap()..];
     }
 }
 
-/// What a client has received so far.
+/// Counts of the frames that a client has received so far.
 #[derive(Default)]
 pub struct Received {
     /// Streams that have ended, with a response or otherwise.
@@ -86,7 +86,7 @@ async fn next(stream: &mut OwnedReadHalf) -> io::Result<h2::Frame> {
     Ok(h2::Frame { kind: head[3], flags: head[4], stream, payload })
 }
 
-/// The error code (RFC 9113, 7) and its debug data.
+/// The error code of a GOAWAY (RFC 9113, 7) and its debug data.
 fn goaway(payload: &[u8]) -> String {
     let names = [
         "NO_ERROR",

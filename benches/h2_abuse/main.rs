@@ -1,27 +1,28 @@
-//! What HTTP/2 floods and tricks cost the proxy, its backend and its other clients.
+//! How HTTP/2 attacks affect the proxy, its backend and its other clients.
 //!
 //! ```sh
 //! cargo bench --bench h2_abuse                        # 24 rows of 20 s
-//! cargo bench --bench h2_abuse -- --only reset        # the rows that have "reset" in the name
+//! cargo bench --bench h2_abuse -- --only reset        # only rows with "reset" in the name
 //! ```
 //!
-//! Each row has a proxy of its own, with one worker. It receives frames over 8 connections (`--connections`) for 10 s
+//! Each row has a proxy of its own, with one worker. The attack sends it frames over 8 connections (`--connections`) for 10 s
 //! (`--seconds`), over HTTP/2 without TLS, so that the attacker's encryption is not part of the cost. Closed connections are
 //! reopened. Another client sends 100 GET/s over HTTP/1.1, for 10 s before the attack (`--calm`) and during it.
 //!
-//! The proxy has a core to itself (`taskset`). All others share the rest, where the other client and its backend have priority:
-//! attackers, and a backend for their requests, run only when these are idle (`chrt`). So the other client waits for the proxy
-//! alone, and an attack is as strong as one core can make it. Compare with the first row, which breaks no rule.
+//! The proxy has a core to itself (`taskset`). Everything else shares the other cores, where the other client and its backend
+//! have priority: attackers, and the backend for their requests, run only when these are idle (`chrt`). So the other client
+//! waits for the proxy alone, and an attack is as strong as one core can make it. Compare with the first row, which breaks no
+//! rule.
 //!
 //! | column | meaning |
 //! | --- | --- |
 //! | p99 before, during | ms that the other client waits, from when a request was due |
-//! | ratio | of the two |
+//! | ratio | p99 during, divided by p99 before |
 //! | lost | requests of the other client without a 200 |
-//! | memory | MiB by which the resident memory of the proxy grew at most |
+//! | memory | the highest growth of the resident memory of the proxy, in MiB |
 //! | CPU | of the proxy, in percent of one core |
 //! | sent | MiB sent by the attack |
-//! | requests | started by the attack; then those that a backend has read completely |
+//! | requests | started by the attack; then how many of them the backend has read completely |
 //! | opened, ends | connections of the attack and how they ended; "open" at the end of the row |
 //! | first end | age in seconds of the first connection that was closed |
 
@@ -46,8 +47,8 @@ use self::{
     support::{
         arguments::Arguments,
         backend::Backend,
-        backend_process::serve_if_told,
-        cores::{OF_ITS_OWN, come_last, leave_one},
+        backend_process::maybe_run_backend,
+        cores::{PROXY_CORE, leave_proxy_core, run_only_when_idle},
         load::{Load, Plan, Sample, p99},
         process::{Process, peak_until, raise_descriptor_limit},
         proxy::{HOST, start},
@@ -59,9 +60,9 @@ use self::{
 const OTHER: &str = "/other/";
 
 fn main() {
-    serve_if_told();
+    maybe_run_backend();
     let arguments = Arguments::read(&["seconds", "connections", "only", "calm"]);
-    leave_one();
+    leave_proxy_core();
     raise_descriptor_limit();
     let mut table = Table::new(&[
         "attack",
@@ -94,7 +95,7 @@ fn run(kind: &Attack, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     let folder = tempfile::tempdir().unwrap();
     let backend = Backend::start(folder.path(), 0);
     let attacked = Backend::start_last(folder.path(), 1);
-    let program = start(std::slice::from_ref(&attacked.address)).through(OF_ITS_OWN).workers(1);
+    let program = start(std::slice::from_ref(&attacked.address)).through(PROXY_CORE).workers(1);
     let program = program.flags(&["--route", &format!("{HOST}{OTHER}={}", backend.address)]);
     let program = program.flags(&["--http-h2c", "silent"]).run();
     let (process, address, patience) = (Process(program.id()), program.http(), Duration::from_secs(10));
@@ -107,7 +108,7 @@ fn run(kind: &Attack, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
         let (kind, seconds, connections) =
             (kind.clone(), arguments.seconds("seconds", 10), arguments.number("connections", 8));
         thread::spawn(move || {
-            come_last();
+            run_only_when_idle();
             attack(&kind, address, connections, seconds)
         })
     };

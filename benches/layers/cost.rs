@@ -1,13 +1,13 @@
-//! What a piece of work costs: time and allocations.
+//! The cost of a piece of work: time and allocations.
 
 use std::{
     hint::black_box,
     time::{Duration, Instant},
 };
 
-/// Minimum duration of a sample, and number of samples. The shortest counts, because other load can only add to it.
-const LOOK: Duration = Duration::from_millis(5);
-const LOOKS: u32 = 40;
+/// Minimum duration of a sample, and number of samples. The shortest is reported, because other load can only add time.
+const SAMPLE: Duration = Duration::from_millis(5);
+const SAMPLES: u32 = 40;
 
 pub struct Cost {
     pub nanoseconds: f64,
@@ -18,10 +18,10 @@ impl Cost {
     /// The cost of one run of `work`.
     pub fn of<T>(mut work: impl FnMut() -> T) -> Self {
         let mut count = 1;
-        while time(count, &mut work) < LOOK {
+        while time(count, &mut work) < SAMPLE {
             count *= 2;
         }
-        let shortest = (0..LOOKS).map(|_| time(count, &mut work)).min().unwrap();
+        let shortest = (0..SAMPLES).map(|_| time(count, &mut work)).min().unwrap();
         let nanoseconds = shortest.as_secs_f64() * 1e9 / f64::from(count);
         // Many runs, so that a vector that grows now and then shows up as a fraction.
         let counted = allocation_counter::measure(|| {

@@ -1,8 +1,8 @@
-//! What the layers cost by themselves, and how the program copes with many routes.
+//! The cost of single layers, and of many routes in the program.
 //!
 //! ```sh
 //! cargo bench --bench layers                          # a minute
-//! cargo bench --bench layers -- --only "host name"    # the rows that have "host name" in the name
+//! cargo bench --bench layers -- --only "host name"    # only rows with "host name" in the name
 //! ```
 //!
 //! Times are the minimum of 40 samples of at least 5 ms each, because other load on the machine can only add to them.
@@ -16,9 +16,9 @@
 //! | bytes per route | heap of the table, with a number as the target, host names included |
 //! | built | time to parse and insert all routes |
 //! | until it listens | from the start of the process until its ports are bound, with all routes in the configuration file |
-//! | resident, at most | memory of the process a while after startup and some requests, and its maximum |
-//! | bytes per route | by how much that is more than with one route, divided by the number of routes; one worker |
-//! | request | one after the other over a keep-alive connection, to all hosts in turn, as seen by the client |
+//! | resident, at most | memory of the process some time after startup and the requests, and its maximum |
+//! | bytes per route | the growth of that compared with one route, divided by the number of routes; one worker |
+//! | request | time per request as the client sees it, one after the other over a keep-alive connection, to all hosts in turn |
 //! | CPU | of the proxy, per request |
 
 #![allow(clippy::unwrap_used, reason = "a failed measurement panics")]
@@ -33,10 +33,10 @@ mod stack;
 #[path = "../support/mod.rs"]
 mod support;
 
-use self::support::{arguments::Arguments, backend_process::serve_if_told};
+use self::support::{arguments::Arguments, backend_process::maybe_run_backend};
 
 fn main() {
-    serve_if_told();
+    maybe_run_backend();
     let arguments = Arguments::read(&["only"]);
     for table in [routes::table, names::table, stack::table, program::table] {
         let table = table(&arguments);

@@ -1,4 +1,4 @@
-//! Names and addresses: what each request or connection asks of them.
+//! Host names, which each request needs parsed, and source addresses, which each connection needs.
 
 use pmesh_layers::{connect::SourceSubnet, host::HostName};
 
@@ -21,8 +21,8 @@ const HOSTS: [(&str, &str); 8] = [
 
 pub fn table(arguments: &Arguments) -> Table {
     let mut table = Table::new(&["names and addresses", "ns", "allocations"]);
-    for (what, host) in HOSTS {
-        let name = format!("host name: {what}");
+    for (case, host) in HOSTS {
+        let name = format!("host name: {case}");
         if arguments.selects(&name) {
             row(&mut table, name, &Cost::of(|| HostName::from_authority(host.as_bytes())));
         }

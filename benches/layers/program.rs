@@ -32,16 +32,16 @@ pub fn table(arguments: &Arguments) -> Table {
         "request (µs)",
         "CPU (µs)",
     ]);
-    let mut of_one = None;
+    let mut with_one_route = None;
     for (hosts, prefixes) in SIZES {
         if arguments.selects(&format!("the program, {hosts} hosts")) {
-            table.row(row(hosts, prefixes, &mut of_one));
+            table.row(row(hosts, prefixes, &mut with_one_route));
         }
     }
     table
 }
 
-fn row(hosts: u32, prefixes: u32, of_one: &mut Option<f64>) -> Vec<String> {
+fn row(hosts: u32, prefixes: u32, with_one_route: &mut Option<f64>) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let backend = Backend::start(folder.path(), 0);
     let start = Start::new().workers(1).config(&config(hosts, prefixes, &backend.address));
@@ -50,31 +50,31 @@ fn row(hosts: u32, prefixes: u32, of_one: &mut Option<f64>) -> Vec<String> {
     let listens = began.elapsed();
     let process = Process(program.id());
     let mut client = Client::connect(program.http());
-    let mut ask = |number: u32| {
+    let mut request = |number: u32| {
         let host = format!("host-{}.example.test", number * 7919 % hosts);
         let response = client.get(&host, &format!("/part-{}/page", number % prefixes));
         assert_eq!(response.status, 200);
     };
-    (0..WARM).for_each(&mut ask);
+    (0..WARM).for_each(&mut request);
     let (began, cpu) = (Instant::now(), process.cpu());
-    (WARM..WARM + REQUESTS).for_each(&mut ask);
+    (WARM..WARM + REQUESTS).for_each(&mut request);
     let (took, cpu) = (began.elapsed(), process.cpu() - cpu);
     // The allocator returns memory that only startup needed after a while, and only while it is in use.
     thread::sleep(Duration::from_secs(2));
-    (0..WARM).for_each(&mut ask);
+    (0..WARM).for_each(&mut request);
     let resident = process.memory();
-    let base = *of_one.get_or_insert(resident);
+    let base = *with_one_route.get_or_insert(resident);
     let microseconds = |seconds: f64| format!("{:.1}", seconds * 1e6 / f64::from(REQUESTS));
     let peak = f64::from(u32::try_from(program.peak_memory()).unwrap());
     let routes = hosts * prefixes;
-    let of_route = (resident - base) * 1024.0 / f64::from(routes);
+    let per_route = (resident - base) * 1024.0 / f64::from(routes);
     vec![
         format!("{hosts} hosts, {prefixes} prefixes"),
         routes.to_string(),
         format!("{:.2}", listens.as_secs_f64()),
         format!("{:.1}", resident / 1024.0),
         format!("{:.1}", peak / 1024.0),
-        if routes == 1 { "–".to_owned() } else { format!("{of_route:.0}") },
+        if routes == 1 { "–".to_owned() } else { format!("{per_route:.0}") },
         microseconds(took.as_secs_f64()),
         microseconds(cpu),
     ]

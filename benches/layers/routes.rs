@@ -1,4 +1,4 @@
-//! Tables of routes, small and large.
+//! Small and large route tables.
 
 use http::Method;
 use pmesh_layers::route::{Conditions, ExactPath, PathPrefix, PathRegex, RouteTable, Rule};
@@ -14,23 +14,23 @@ const SIZES: [(u32, u32); 4] = [(1, 1), (100, 1), (10_000, 1), (10_000, 10)];
 /// Number of different requests, from all over the table, used in turn.
 const REQUESTS: u32 = 4096;
 
-/// The routes below each prefix of the requested hosts, and whether 100 other hosts have routes of all kinds.
+/// The rule for each prefix of the requested hosts, and whether 100 other hosts have routes of all kinds.
 #[derive(Clone, Copy)]
 struct Kind {
     name: &'static str,
     star: &'static str,
     rule: fn(&str) -> Rule,
-    beside_others: bool,
+    among_others: bool,
 }
 
 const KINDS: [Kind; 7] = [
-    Kind { name: "exact", star: "", rule: by_prefix, beside_others: false },
-    Kind { name: "wildcard", star: "*.", rule: by_prefix, beside_others: false },
-    Kind { name: "exact, beside others", star: "", rule: by_prefix, beside_others: true },
-    Kind { name: "wildcard, beside others", star: "*.", rule: by_prefix, beside_others: true },
-    Kind { name: "exact path", star: "", rule: exact_path, beside_others: false },
-    Kind { name: "methods", star: "", rule: for_methods, beside_others: false },
-    Kind { name: "regex", star: "", rule: by_regex, beside_others: false },
+    Kind { name: "exact", star: "", rule: by_prefix, among_others: false },
+    Kind { name: "wildcard", star: "*.", rule: by_prefix, among_others: false },
+    Kind { name: "exact, among others", star: "", rule: by_prefix, among_others: true },
+    Kind { name: "wildcard, among others", star: "*.", rule: by_prefix, among_others: true },
+    Kind { name: "exact path", star: "", rule: exact_path, among_others: false },
+    Kind { name: "methods", star: "", rule: for_methods, among_others: false },
+    Kind { name: "regex", star: "", rule: by_regex, among_others: false },
 ];
 
 fn by_prefix(prefix: &str) -> Rule {
@@ -83,7 +83,7 @@ fn row(kind: Kind, hosts: u32, prefixes: u32) -> Vec<String> {
         }
         table
     });
-    if kind.beside_others {
+    if kind.among_others {
         add_others(&mut table);
     }
     let below = star.replace('*', "www");

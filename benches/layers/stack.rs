@@ -105,7 +105,7 @@ fn request() -> Request<Empty<Bytes>> {
     request.header("accept", "*/*").extension(info()).body(Empty::new()).unwrap()
 }
 
-/// A keep-alive HTTP/1.1 connection. The cost of its client is included.
+/// The cost of a request over a keep-alive HTTP/1.1 connection, the client's part included.
 fn through_pipe(runtime: &Runtime, serve: impl FnOnce(HttpServer, ConnInfo, DuplexStream)) -> Cost {
     let (mut client, server) = duplex(64 * 1024);
     serve(HttpServer::new(), info(), server);
@@ -118,7 +118,7 @@ fn through_pipe(runtime: &Runtime, serve: impl FnOnce(HttpServer, ConnInfo, Dupl
             let mut end = 0;
             while !buffer[..end].ends_with(ANSWER.as_bytes()) {
                 let read = client.read(&mut buffer[end..]).await.unwrap();
-                assert!(read > 0, "the connection ended");
+                assert!(read > 0, "the connection closed");
                 end += read;
             }
         });

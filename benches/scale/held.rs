@@ -12,7 +12,7 @@ use super::{
     support::{
         arguments::Arguments,
         harness::{Client, Program},
-        holder::{Asked, Holder},
+        holder::{HeldRequest, Holder},
         never::{ANSWERED, Never},
         process::Process,
         statistics::Sorted,
@@ -21,7 +21,7 @@ use super::{
 };
 
 /// Requests through each proxy that measure how long a new connection takes.
-const LOOKS: u32 = 50;
+const SAMPLES: u32 = 50;
 
 pub fn table(arguments: &Arguments) -> Table {
     let mut table = Table::new(&[
@@ -31,7 +31,7 @@ pub fn table(arguments: &Arguments) -> Table {
         "memory (KiB a request)",
         "next before (ms)",
         "slowest",
-        "next at the fill (ms)",
+        "next when filled (ms)",
         "slowest",
         "filled after (s)",
     ]);
@@ -49,8 +49,9 @@ pub fn table(arguments: &Arguments) -> Table {
     let memory = memory_of(&programs);
 
     let began = Instant::now();
-    let asked = Asked { host: HOST, path: "/never", answered: false };
-    let holders = programs.iter().zip(0..).map(|(program, number)| Holder::start(number, program.http(), each, asked));
+    let request = HeldRequest { host: HOST, path: "/never", answered: false };
+    let holders =
+        programs.iter().zip(0..).map(|(program, number)| Holder::start(number, program.http(), each, request));
     let mut holders: Vec<_> = holders.collect();
     holders.iter_mut().for_each(Holder::wait);
     while held(backend.address) < all && began.elapsed() < Duration::from_secs(120) {
@@ -82,13 +83,13 @@ pub fn table(arguments: &Arguments) -> Table {
 /// How long a request takes over a new client connection. The proxy opens a new backend connection for it: none is idle,
 /// because the backend closes each connection after its response.
 fn next(programs: &[Program]) -> Sorted {
-    let look = |program: &Program| {
+    let sample = |program: &Program| {
         let start = Instant::now();
         let status = Client::connect(program.http()).get(HOST, ANSWERED).status;
         assert_eq!(status, 200);
         start.elapsed()
     };
-    Sorted::new(programs.iter().flat_map(|program| (0..LOOKS).map(move |_| look(program))))
+    Sorted::new(programs.iter().flat_map(|program| (0..SAMPLES).map(move |_| sample(program))))
 }
 
 fn memory_of(programs: &[Program]) -> f64 {
@@ -99,13 +100,13 @@ fn memory_of(programs: &[Program]) -> f64 {
 fn held(address: SocketAddr) -> usize {
     let SocketAddr::V4(address) = address else { return 0 };
     // Addresses in the file are numbers in native byte order.
-    let shown = format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port());
+    let pattern = format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port());
     let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
     let fields = sockets.lines().map(|line| line.split_whitespace().skip(1).take(3).collect::<Vec<_>>());
-    fields.filter(|fields| fields[..] == [&shown, fields[1], "01"]).count()
+    fields.filter(|fields| fields[..] == [&pattern, fields[1], "01"]).count()
 }
 
-/// Number of ephemeral ports between two addresses.
+/// The number of ephemeral ports, and so of connections between two addresses.
 fn ports() -> u32 {
     let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
     let ends: Vec<u32> = range.split_whitespace().map(|end| end.parse().unwrap()).collect();

@@ -1,4 +1,4 @@
-//! What a request costs beside many connections that wait.
+//! The cost of a request while many other connections are idle.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{
         arguments::Arguments,
         generator::wrk,
         harness::Program,
-        holder::{Asked, Holder},
+        holder::{HeldRequest, Holder},
         nginx::Nginx,
         process::Process,
         statistics::median,
@@ -35,15 +35,15 @@ pub fn table(arguments: &Arguments) -> Table {
     let process = Process(program.id());
     add(&mut table, "0", &program, arguments, None);
     let memory = process.memory();
-    let asked = Asked { host: HOST, path: "/small", answered: true };
+    let request = HeldRequest { host: HOST, path: "/small", answered: true };
     let mut holders: Vec<_> =
-        (0..PROCESSES).map(|number| Holder::start(number, program.http(), count, asked)).collect();
+        (0..PROCESSES).map(|number| Holder::start(number, program.http(), count, request)).collect();
     holders.iter_mut().for_each(Holder::wait);
     let held = count * u32::from(PROCESSES);
-    assert!(process.descriptors() >= usize::try_from(held).unwrap(), "the proxy has closed some of them");
+    assert!(process.descriptors() >= usize::try_from(held).unwrap(), "the proxy has closed some connections");
     let each = (process.memory() - memory) / f64::from(held);
     add(&mut table, &held.to_string(), &program, arguments, Some(each));
-    assert!(process.descriptors() >= usize::try_from(held).unwrap(), "the proxy has closed some of them");
+    assert!(process.descriptors() >= usize::try_from(held).unwrap(), "the proxy has closed some connections");
     table
 }
 
@@ -54,7 +54,7 @@ fn add(table: &mut Table, idle: &str, program: &Program, arguments: &Arguments, 
     for _ in 0..rounds(arguments) {
         let before = process.cpu();
         let run = wrk(Some("1"), &url, 64, arguments.seconds("seconds", 5), &[]);
-        assert!(run.bad == 0.0, "{} bad answers", run.bad);
+        assert!(run.bad == 0.0, "{} bad responses", run.bad);
         cpu.push((process.cpu() - before) * 1e6 / run.requests);
         per_second.extend(run.per_second);
         p99.extend(run.p99);

@@ -8,22 +8,22 @@
 //!
 //! Needs nginx, wrk and taskset, as `beside` does, and 20,000 descriptors per process.
 //!
-//! `workers`: h1 of `beside`, with proxy, load and backend on all cores as the kernel schedules them. With only two cores, load
-//! and backend use what a second worker would need. Then look at whether the CPU time per request grows. Rounds alternate;
-//! figures are medians.
+//! `workers`: case h1 of `beside`, with proxy, load and backend on all cores as the kernel schedules them. With only two cores,
+//! load and backend use the CPU time that a second worker would need, so look at whether the CPU time per request grows. Rounds
+//! alternate; figures are medians.
 //!
-//! `idle`: h1 of `beside`, on a core of its own, without other connections and then with 15,000 that have made a request and are
-//! idle. The clients that hold them are in two processes.
+//! `idle`: case h1 of `beside`, with the proxy on a core of its own: first without other connections, and then with 15,000 that
+//! have made a request and are idle. Two processes hold them.
 //!
-//! `held`: 4 proxies with 9000 clients each. The backend holds every request, so that all have a connection to the same address,
-//! more than one source address has ports for. `held` is the number that the kernel counts there.
+//! `held`: 4 proxies with 9000 clients each. The backend holds every request, so each needs a connection to the same address:
+//! more than one source address has ports for. The column "held to one address" is what the kernel counts there.
 //!
 //! | column | meaning |
 //! | --- | --- |
 //! | CPU | of the proxy, user and system, in µs per request |
 //! | cores used | by the proxy, on average |
-//! | memory | of `idle`: resident, per connection; of `held`: PSS of all proxies per request, with client and backend |
-//! | next | ms of a request over a new connection, for which the proxy opens another one: the median, and the slowest |
+//! | memory | `idle`: resident memory per connection; `held`: PSS of all proxies per request, for both of its connections |
+//! | next | ms for a request over a new client connection, which needs a new backend connection: the median, and the slowest |
 //! | filled after | seconds from the first client to the last connection |
 
 #![allow(clippy::unwrap_used, reason = "a failed measurement panics")]
@@ -39,19 +39,19 @@ mod workers;
 use std::{net::SocketAddr, process::exit};
 
 use self::support::{
-    arguments::Arguments, harness::Start, holder::hold_if_told, never::never_if_told, process::raise_descriptor_limit,
-    tool::is_there,
+    arguments::Arguments, harness::Start, holder::maybe_run_holder, never::maybe_run_silent_backend,
+    process::raise_descriptor_limit, tool::is_installed,
 };
 
 /// A name that resolves everywhere, so that the load generator can use it.
 const HOST: &str = "localhost";
 
 fn main() {
-    hold_if_told();
-    never_if_told();
+    maybe_run_holder();
+    maybe_run_silent_backend();
     let arguments = Arguments::read(&["only", "rounds", "seconds", "idle", "proxies", "each"]);
     raise_descriptor_limit();
-    let missing: Vec<_> = ["nginx", "wrk", "taskset"].into_iter().filter(|tool| !is_there(tool)).collect();
+    let missing: Vec<_> = ["nginx", "wrk", "taskset"].into_iter().filter(|tool| !is_installed(tool)).collect();
     if !missing.is_empty() {
         exit(1);
     }

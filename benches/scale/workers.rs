@@ -1,4 +1,4 @@
-//! Two workers against one.
+//! Two workers compared with one.
 
 use super::{
     HOST, rounds, start,
@@ -26,7 +26,7 @@ pub fn table(arguments: &Arguments) -> Table {
             wrk(None, &url, 64, std::time::Duration::from_secs(1), &[]);
             let before = process.cpu();
             let run = wrk(None, &url, 64, time, &[]);
-            assert!(run.bad == 0.0, "{} bad answers", run.bad);
+            assert!(run.bad == 0.0, "{} bad responses", run.bad);
             let used = process.cpu() - before;
             per_second[index].extend(run.per_second);
             cpu[index].push(used * 1e6 / run.requests);

@@ -34,7 +34,7 @@ impl fmt::Display for End {
     }
 }
 
-/// What one client observed.
+/// The observations of one client.
 pub struct Seen {
     pub bytes: u32,
     pub end: End,
@@ -48,7 +48,7 @@ pub struct Client {
     pub phase: Duration,
 }
 
-/// `patience` is counted from when the client has connected.
+/// Runs the client until its connection ends, or for `patience` after it has connected.
 pub async fn run(kind: &Kind, address: SocketAddr, client: Client, connecting: &Semaphore, patience: Duration) -> Seen {
     let mut seen = Seen { bytes: 0, end: End::NoConnection, after: Duration::ZERO };
     let stream = {
@@ -108,7 +108,7 @@ async fn until_end(kind: &Kind, stream: &TcpStream, phase: Duration, bytes: &mut
     }
 }
 
-/// Whether the stream has ended.
+/// Reads up to `most` bytes. Returns whether the stream has ended.
 fn read(stream: &TcpStream, most: usize, bytes: &mut u32) -> io::Result<bool> {
     let mut buffer = vec![0; most];
     let read = ignore_full(stream.try_read(&mut buffer))?;
@@ -116,7 +116,7 @@ fn read(stream: &TcpStream, most: usize, bytes: &mut u32) -> io::Result<bool> {
     Ok(read == Some(0))
 }
 
-/// Whether a FIN waits behind unread bytes.
+/// Whether a FIN has arrived, even if unread bytes are in front of it.
 async fn has_ended(stream: &TcpStream) -> io::Result<bool> {
     if let Some(error) = stream.take_error()? {
         return Err(error);

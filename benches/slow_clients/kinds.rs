@@ -17,13 +17,13 @@ pub enum Reading {
 pub struct Kind {
     pub name: &'static str,
     pub tls: bool,
-    /// Sent at once.
+    /// Sent at once, after connecting.
     pub first: Vec<u8>,
-    /// Then one byte per second, repeated.
+    /// Sent after that, one byte per second, again and again.
     pub then: Vec<u8>,
     pub reading: Reading,
-    /// The number of connections is divided by this. If each fills kernel buffers, all of them would exhaust `tcp_mem`, which
-    /// stalls the whole machine, and the bench would measure only that.
+    /// The number of connections is divided by this. If every connection filled its kernel buffers, they would exhaust `tcp_mem`.
+    /// That stalls the whole machine, and the bench would measure only that.
     pub share: u32,
 }
 

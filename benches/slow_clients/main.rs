@@ -2,29 +2,29 @@
 //!
 //! ```sh
 //! cargo bench --bench slow_clients                                    # 9 rows of up to two minutes
-//! cargo bench --bench slow_clients -- --connections 500 --only body   # fewer, and the rows that have "body" in the name
+//! cargo bench --bench slow_clients -- --connections 500 --only body   # fewer clients, and only rows with "body" in the name
 //! ```
 //!
 //! Each row has a proxy of its own, with one worker and all deadlines at 10 s, and 5000 clients from 50 addresses, 500 of which
 //! connect per second (`--rate`). Another client sends 50 GET/s: for 20 s before (`--calm`), and then until the proxy has closed
 //! all slow connections or 60 s have passed (`--patience`). Each slow client sends its byte at a different time within the second,
-//! because 5000 real clients would not send in bursts either.
+//! because 5000 real clients would not send all at once either.
 //!
-//! The proxy has a core to itself (`taskset`). All others share the rest, where the other client and its backend have priority:
-//! slow clients, and a backend for their requests, run only when these are idle (`chrt`).
+//! The proxy has a core to itself (`taskset`). Everything else shares the other cores, where the other client and its backend
+//! have priority: slow clients, and the backend for their requests, run only when these are idle (`chrt`).
 //!
 //! | column | meaning |
 //! | --- | --- |
 //! | p99 before, during | ms that the other client waits, from when a request was due |
-//! | ratio | of the two |
+//! | ratio | p99 during, divided by p99 before |
 //! | lost | requests of the other client without a 200 |
 //! | CPU (µs per connection) | CPU time of the proxy, divided by the number of connections |
-//! | KiB per connection | by how much the resident memory of the proxy grew at most, divided by the number of connections |
-//! | of the kernel | by how much the buffers of all TCP sockets grew, including backend and clients; `tcp_mem` limits them |
+//! | KiB per connection | the highest growth of the resident memory of the proxy, divided by the number of connections |
+//! | of the kernel | the same for the buffers of all TCP sockets, including backend and clients; `tcp_mem` limits them |
 //! | released after (s) | from the first connection until the proxy had all its descriptors back |
 //! | ended after (s) | lifetime of the longest-lived connection, as its client sees it |
-//! | ends | how they ended. A client that does not read sees no FIN, which waits behind the data that the kernel holds |
-//! | bytes received | by a slow client, on average |
+//! | ends | how connections ended. A client that does not read sees no FIN, because unread data is in front of it |
+//! | bytes received | average per slow client |
 
 #![allow(clippy::unwrap_used, reason = "a failed measurement panics")]
 #![allow(unreachable_pub, reason = "this is a program: nothing outside reaches it")]
@@ -49,8 +49,8 @@ use self::{
     support::{
         arguments::Arguments,
         backend::Backend,
-        backend_process::serve_if_told,
-        cores::{OF_ITS_OWN, come_last, leave_one},
+        backend_process::maybe_run_backend,
+        cores::{PROXY_CORE, leave_proxy_core, run_only_when_idle},
         load::{Load, Plan, Sample, p99},
         process::{Process, peak_until, raise_descriptor_limit, tcp_memory},
         proxy::{HOST, start},
@@ -64,16 +64,16 @@ const DEADLINES: [&str; 5] =
 
 const OTHER: &str = "/other/";
 
-/// Descriptors that the other client can use meanwhile.
-const SOME: usize = 20;
+/// Descriptors that the other client may use during the attack.
+const ALLOWANCE: usize = 20;
 
 /// Maximum number of clients that connect at the same time.
 const AT_A_TIME: usize = 256;
 
 fn main() {
-    serve_if_told();
+    maybe_run_backend();
     let arguments = Arguments::read(&["connections", "rate", "only", "calm", "patience"]);
-    leave_one();
+    leave_proxy_core();
     raise_descriptor_limit();
     let mut table = Table::new(&[
         "clients",
@@ -105,9 +105,9 @@ fn main() {
 fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     let folder = tempfile::tempdir().unwrap();
     let backend = Backend::start(folder.path(), 0);
-    let of_the_slow = Backend::start_last(folder.path(), 1);
+    let slow_backend = Backend::start_last(folder.path(), 1);
     let deadlines = DEADLINES.iter().flat_map(|&flag| [flag, "10s"]).collect::<Vec<_>>();
-    let program = start(std::slice::from_ref(&of_the_slow.address)).through(OF_ITS_OWN).workers(1);
+    let program = start(std::slice::from_ref(&slow_backend.address)).through(PROXY_CORE).workers(1);
     let program = program.flags(&["--route", &format!("{HOST}{OTHER}={}", backend.address)]).flags(&deadlines);
     // Backend connections are closed when idle, so the number of descriptors reflects clients only.
     let program = program.flags(&["--pool-idle-timeout", "500ms"]).run();
@@ -118,25 +118,25 @@ fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     thread::sleep(arguments.seconds("calm", 20));
     let mut samples = other.take();
     let before = p99(&samples);
-    let to_the_end = arguments.seconds("patience", 60);
-    let each = Duration::from_secs(1) * kind.share / arguments.number("rate", 500);
+    let limit = arguments.seconds("patience", 60);
+    let interval = Duration::from_secs(1) * kind.share / arguments.number("rate", 500);
     let (memory_before, kernel_before, descriptors) = (process.memory(), tcp_memory(), process.descriptors());
     let processor_before = process.cpu();
     let attack = thread::spawn({
         let kind = kind.clone();
         move || {
-            come_last();
-            attack(&kind, address, count, each, to_the_end)
+            run_only_when_idle();
+            attack(&kind, address, count, interval, limit)
         }
     });
     let (begin, mut released) = (Instant::now(), None);
     let [memory, kernel] = peak_until(
         || [process.memory() - memory_before, tcp_memory() - kernel_before],
         || {
-            if begin.elapsed() > each * count && process.descriptors() < descriptors + SOME {
+            if begin.elapsed() > interval * count && process.descriptors() < descriptors + ALLOWANCE {
                 released.get_or_insert(begin.elapsed());
             }
-            attack.is_finished() && (released.is_some() || begin.elapsed() > to_the_end)
+            attack.is_finished() && (released.is_some() || begin.elapsed() > limit)
         },
     );
     let seen = attack.join().unwrap();
@@ -165,8 +165,8 @@ fn run(kind: &Kind, arguments: &Arguments, table: &mut Table) -> Vec<Sample> {
     samples
 }
 
-/// Starts one client after another, `each` apart, and waits until all have ended.
-fn attack(kind: &Kind, address: SocketAddr, count: u32, each: Duration, patience: Duration) -> Vec<Seen> {
+/// Starts one client after another, `interval` apart, and waits until all have ended.
+fn attack(kind: &Kind, address: SocketAddr, count: u32, interval: Duration, patience: Duration) -> Vec<Seen> {
     let connecting = Semaphore::new(AT_A_TIME);
     // Leaked on purpose: needed until the program exits.
     let (connecting, kind): (&Semaphore, &Kind) = (Box::leak(Box::new(connecting)), Box::leak(Box::new(kind.clone())));
@@ -174,7 +174,7 @@ fn attack(kind: &Kind, address: SocketAddr, count: u32, each: Duration, patience
     runtime.block_on(async {
         let (start, mut clients) = (tokio::time::Instant::now(), JoinSet::new());
         for number in 0..count {
-            sleep_until(start + each * number).await;
+            sleep_until(start + interval * number).await;
             let client = Client { number, phase: Duration::from_secs(1) * number / count };
             clients.spawn(client::run(kind, address, client, connecting, patience));
         }

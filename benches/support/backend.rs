@@ -13,9 +13,9 @@ use nix::{
     unistd::Pid,
 };
 
-use super::cores::come_last;
+use super::cores::run_only_when_idle;
 
-/// What a backend does with each request that it has read.
+/// How a backend handles a request that it has read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Behaviour {
@@ -43,7 +43,7 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Listens on an address of its own, so that no client takes the port while it is down.
+    /// Starts a backend on an address of its own, so that no client takes its port while it is down.
     pub fn start(folder: &Path, number: usize) -> Self {
         let record = folder.join(format!("backend-{number}"));
         fs::write(&record, "").unwrap();
@@ -51,10 +51,10 @@ impl Backend {
         Self { child, address, record }
     }
 
-    /// Like [`start`](Self::start), but it runs only when the core is idle.
+    /// Like [`start`](Self::start), but the backend runs only when the core is idle.
     pub fn start_last(folder: &Path, number: usize) -> Self {
         let start = || {
-            come_last();
+            run_only_when_idle();
             Self::start(folder, number)
         };
         thread::scope(|scope| scope.spawn(start).join().unwrap())
@@ -66,7 +66,7 @@ impl Backend {
         self.child.wait().unwrap();
     }
 
-    /// Restarts it on the same port after [`kill`](Self::kill).
+    /// Restarts the backend on the same port after [`kill`](Self::kill).
     pub fn restart(&mut self) {
         (self.child, _) = spawn(&self.address, &self.record);
     }

@@ -1,7 +1,7 @@
 //! The backend's side of [`super::backend`].
 //!
-//! Of each request that it has read to its end it writes method and path to a file, before it does anything else. A
-//! path `/size/N` is answered with N bytes, an `Upgrade` with an echo, all else with the length of the request's body.
+//! Before it does anything else with a request, it writes the method and path to a file. It responds to `/size/N` with N bytes,
+//! to a WebSocket upgrade with an echo, and to everything else with the length of the request's body.
 
 use std::{
     fs::{File, OpenOptions},
@@ -32,7 +32,7 @@ const BACKLOG: u32 = 1024;
 static BEHAVIOUR: AtomicU8 = AtomicU8::new(Behaviour::Answer as u8);
 
 /// Call this first: in a process that was started as a backend, it does not return.
-pub fn serve_if_told() {
+pub fn maybe_run_backend() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, word, address, record] = &arguments[..] else { return };
     if word == "backend" {
@@ -44,7 +44,7 @@ pub fn serve_if_told() {
     }
 }
 
-/// Each byte of standard input is a behaviour. It ends when the parent process exits.
+/// Each byte on standard input sets the behaviour. Standard input ends when the parent process exits.
 fn obey() {
     for byte in io::stdin().lock().bytes().map_while(Result::ok) {
         BEHAVIOUR.store(byte, Ordering::Relaxed);
@@ -58,7 +58,7 @@ fn behaviour() -> Behaviour {
 
 async fn serve(address: &str, record: &'static File) -> io::Result<()> {
     let socket = TcpSocket::new_v4()?;
-    // It is restarted on the same port.
+    // The backend is restarted on the same port.
     socket.set_reuseaddr(true)?;
     socket.bind(address.parse().map_err(io::Error::other)?)?;
     let listener = socket.listen(BACKLOG)?;
@@ -75,7 +75,7 @@ async fn serve_connection(stream: TcpStream, mut record: &File) -> io::Result<()
     let mut wire = Wire::new(stream);
     while let Some(head) = wire.head().await? {
         let length = wire.body(&head).await?;
-        // One write, so that killed processes leave no half lines.
+        // One write, so that a killed process leaves no half line.
         record.write_all(format!("{} {}\n", head.word(0), head.word(1)).as_bytes())?;
         match behaviour() {
             Behaviour::Answer => {}

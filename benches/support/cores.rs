@@ -1,5 +1,5 @@
-//! Who runs on which core, and who goes first there: on a real network attackers, the proxy, other clients and backends
-//! are on machines of their own.
+//! Assigns processes to cores, and priorities on a core. On a real network, the proxy, attackers, other clients and backends
+//! each have machines of their own.
 
 use std::{
     process::{Command, Stdio, id},
@@ -8,28 +8,28 @@ use std::{
 
 use nix::unistd::gettid;
 
-/// The command prefix that starts the proxy on a core of its own. See [`leave_one`].
-pub const OF_ITS_OWN: &[&str] = &["taskset", "-c", "0"];
+/// The command prefix that starts the proxy on a core of its own. See [`leave_proxy_core`].
+pub const PROXY_CORE: &[&str] = &["taskset", "-c", "0"];
 
 /// Keeps this process, and the processes that it starts from now on, off the core of the proxy.
 ///
 /// # Panics
 ///
 /// If there is only one core.
-pub fn leave_one() {
+pub fn leave_proxy_core() {
     let cores = available_parallelism().unwrap().get();
     assert!(cores > 1, "this needs two cores, one of them for the proxy alone");
-    told("taskset", &["-p", "-c", &format!("1-{}", cores - 1), &id().to_string()]);
+    run("taskset", &["-p", "-c", &format!("1-{}", cores - 1), &id().to_string()]);
 }
 
-/// Lets this thread, and the threads and processes that it starts from now on, run only when the core is idle. Nobody should
-/// have to wait for attackers and their backends.
-pub fn come_last() {
+/// Lets this thread, and the threads and processes that it starts from now on, run only when the core is idle, so that nothing
+/// else has to wait for them. For attackers and their backends.
+pub fn run_only_when_idle() {
     // Linux accepts a thread id as a process id, and then changes only that thread.
-    told("chrt", &["--idle", "-p", "0", &gettid().to_string()]);
+    run("chrt", &["--idle", "-p", "0", &gettid().to_string()]);
 }
 
-fn told(program: &str, arguments: &[&str]) {
+fn run(program: &str, arguments: &[&str]) {
     match Command::new(program).args(arguments).stdout(Stdio::null()).status() {
         Ok(status) if status.success() => {}
         Ok(status) => panic!("{program} {arguments:?}: {status}"),

@@ -1,4 +1,4 @@
-//! Load from wrk and h2load, and what they say of it.
+//! Load from wrk and h2load, and the figures that they print.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub struct Run {
     pub bad: f64,
 }
 
-/// HTTP/1.1 over this many connections; `fields` are headers of each request.
+/// HTTP/1.1 over this many connections. `fields` are added to each request as headers.
 pub fn wrk(core: Option<&str>, url: &str, connections: u32, time: Duration, fields: &[&str]) -> Run {
     let (connections, time) = (format!("-c{connections}"), format!("-d{}s", time.as_secs()));
     let fields = fields.iter().flat_map(|field| ["-H", field]);
@@ -44,23 +44,23 @@ pub fn h2load(core: Option<&str>, url: &str, connections: u32, streams: u32, tim
     let text = output(core, &["h2load", "-t1", &connections, &streams, &time, url]);
     let finished = text.lines().find_map(|line| line.strip_prefix("finished in ")).unwrap();
     let per_second = finished.split(", ").find_map(|part| part.strip_suffix(" req/s")).unwrap();
-    Run { per_second: Some(number(per_second)), ..of_h2load(&text) }
+    Run { per_second: Some(number(per_second)), ..parse_h2load(&text) }
 }
 
 /// HTTP/1.1 over this many new connections per second, with one request each; TLS without resumption.
 pub fn new_connections(core: Option<&str>, url: &str, rate: u32, time: Duration) -> Run {
     let count = u64::from(rate) * time.as_secs();
     let (clients, requests, rate) = (format!("-c{count}"), format!("-n{count}"), format!("-r{rate}"));
-    of_h2load(&output(core, &["h2load", "--h1", "-t1", &clients, &requests, &rate, url]))
+    parse_h2load(&output(core, &["h2load", "--h1", "-t1", &clients, &requests, &rate, url]))
 }
 
-fn of_h2load(text: &str) -> Run {
-    let count = |what: &str| {
+fn parse_h2load(text: &str) -> Run {
+    let count = |outcome: &str| {
         let line = text.lines().find(|line| line.starts_with("requests: ")).unwrap();
         let words = line.trim_start_matches("requests: ").split(", ").map(|part| part.split_once(' ').unwrap());
-        words.filter(|(_, word)| *word == what).map(|(count, _)| number(count)).sum::<f64>()
+        words.filter(|(_, word)| *word == outcome).map(|(count, _)| number(count)).sum::<f64>()
     };
-    // Requests that are cut off when the time is over are not finished, and not failures either.
+    // Requests that are cut off at the end of the run count neither as done nor as failed.
     Run {
         requests: count("done"),
         per_second: None,

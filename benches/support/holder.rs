@@ -1,5 +1,5 @@
-//! Clients in a process of their own that make a request each and hold their connections: one process has not enough
-//! descriptors for all.
+//! Clients in a process of their own. Each makes a request and holds its connection. One process has too few descriptors for
+//! all of them.
 
 use std::{
     env,
@@ -21,9 +21,9 @@ const SOURCES: u32 = 10;
 /// Clients that hold their connections until this is dropped.
 pub struct Holder(Child);
 
-/// The requested path.
+/// The request of each client.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct HeldRequest<'a> {
     pub host: &'a str,
     pub path: &'a str,
     /// Whether there will be a response.
@@ -31,12 +31,19 @@ pub struct Asked<'a> {
 }
 
 impl Holder {
-    /// Starts `count` clients. The number `process` gives them source addresses that other processes do not use.
-    pub fn start(process: u8, address: SocketAddr, count: u32, asked: Asked<'_>) -> Self {
+    /// Starts `count` clients. Processes with different numbers use different source addresses.
+    pub fn start(process: u8, address: SocketAddr, count: u32, request: HeldRequest<'_>) -> Self {
         let mut command = Command::new(env::current_exe().unwrap());
         let source = Ipv4Addr::new(127, 6, process, 1);
-        command.args(["hold", &address.to_string(), &count.to_string(), &source.to_string(), asked.host, asked.path]);
-        let child = command.arg(asked.answered.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        command.args([
+            "hold",
+            &address.to_string(),
+            &count.to_string(),
+            &source.to_string(),
+            request.host,
+            request.path,
+        ]);
+        let child = command.arg(request.answered.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         Self(child.unwrap())
     }
 
@@ -44,7 +51,7 @@ impl Holder {
     pub fn wait(&mut self) {
         let mut line = String::new();
         BufReader::new(self.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "all\n", "not all clients could connect and got a response");
+        assert_eq!(line, "all\n", "not all clients could connect or got a response");
     }
 }
 
@@ -56,7 +63,7 @@ impl Drop for Holder {
 }
 
 /// Call this first: in a process that was started to hold connections, it does not return.
-pub fn hold_if_told() {
+pub fn maybe_run_holder() {
     let arguments: Vec<String> = env::args().collect();
     let [_, word, address, count, source, host, path, answered] = &arguments[..] else { return };
     if word == "hold" {

@@ -49,7 +49,7 @@ pub enum Outcome {
     Refused,
     /// The connection ended before or during the response.
     Ended,
-    /// The same on a reused connection, which may have been closed just as the request was sent.
+    /// The same, but on a reused connection, which may have been closed just as the request was sent.
     KeptEnded,
     Reset,
     NoAnswer,
@@ -83,7 +83,7 @@ pub struct Sample {
     /// Method and path, as in the backends' records.
     pub request: String,
     pub outcome: Outcome,
-    /// Counted from when it was due.
+    /// Measured from when the request was due.
     pub latency: Duration,
 }
 
@@ -195,5 +195,5 @@ async fn answer(wire: &mut Wire<TcpStream>, request: &[u8]) -> io::Result<Option
     let head = wire.head().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
     let Some(status) = head.status() else { return Ok(None) };
     wire.body(&head).await?;
-    Ok(Some((status, head.says_close())))
+    Ok(Some((status, head.has_close())))
 }

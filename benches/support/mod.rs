@@ -1,4 +1,4 @@
-//! What the measuring programs share.
+//! Helpers that the benches share.
 
 pub mod arguments;
 pub mod backend;

@@ -1,4 +1,4 @@
-//! A backend that never answers, in several processes that share an address: one has not enough descriptors for all.
+//! A backend that never responds, in several processes that share an address: one has too few descriptors for all connections.
 
 use std::{
     env,
@@ -47,7 +47,7 @@ fn spawn(address: &str) -> (Child, SocketAddr) {
 }
 
 /// Call this first: in a process that was started as such a backend, it does not return.
-pub fn never_if_told() {
+pub fn maybe_run_silent_backend() {
     let arguments: Vec<String> = env::args().collect();
     let [_, word, address] = &arguments[..] else { return };
     if word == "never" {
@@ -80,7 +80,7 @@ async fn serve_connection(stream: TcpStream) -> io::Result<()> {
         Some(head) if head.word(1) == ANSWERED => {
             wire.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").await
         }
-        // Until the peer closes it.
+        // Holds the connection until the peer closes it.
         _ => wire.head().await.map(drop),
     }
 }

@@ -1,4 +1,4 @@
-//! nginx as the backend of measurements: it answers from memory, at less cost than any proxy that is measured.
+//! nginx as the backend: it responds from memory, at a lower cost than any proxy that is measured.
 
 use std::{fs, net::SocketAddr, path::Path};
 

@@ -1,10 +1,10 @@
-//! What Linux tells of a running process.
+//! Figures from Linux about running processes.
 
 use std::{fs, thread, time::Duration};
 
-use super::cores::come_last;
+use super::cores::run_only_when_idle;
 
-/// The value that Linux shows to programs on all architectures that Rust supports.
+/// Linux reports this value to programs on all architectures that Rust supports.
 const TICKS_A_SECOND: f64 = 100.0;
 
 #[derive(Debug, Clone, Copy)]
@@ -68,27 +68,27 @@ pub fn tcp_memory() -> f64 {
     let sockets = fs::read_to_string("/proc/net/sockstat").unwrap();
     let line = sockets.lines().find(|line| line.starts_with("TCP:")).unwrap();
     let pages = line.split_whitespace().last().unwrap();
-    // The usual page size.
+    // Assumes the usual page size of 4 KiB.
     pages.parse::<f64>().unwrap() * 4.0
 }
 
-/// The largest of the samples taken until `end` is set. Sampling must not delay anything else.
+/// The maximum of samples taken until `end` returns true. Runs only when the core is idle, so that it delays nothing else.
 pub fn peak_until<const N: usize>(
-    mut look: impl FnMut() -> [f64; N] + Send,
+    mut sample: impl FnMut() -> [f64; N] + Send,
     mut end: impl FnMut() -> bool + Send,
 ) -> [f64; N] {
-    let looks = || {
-        come_last();
-        let mut peak = look();
+    let samples = || {
+        run_only_when_idle();
+        let mut peak = sample();
         while !end() {
             thread::sleep(Duration::from_millis(100));
-            for (peak, value) in peak.iter_mut().zip(look()) {
+            for (peak, value) in peak.iter_mut().zip(sample()) {
                 *peak = peak.max(value);
             }
         }
         peak
     };
-    thread::scope(|scope| scope.spawn(looks).join().unwrap())
+    thread::scope(|scope| scope.spawn(samples).join().unwrap())
 }
 
 /// Raises the descriptor limit of this process to its maximum.

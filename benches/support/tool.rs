@@ -1,4 +1,4 @@
-//! Programs that are run beside the proxy.
+//! Other programs: load generators, backends and proxies to compare with.
 
 use std::{
     env, fs,
@@ -15,7 +15,7 @@ use nix::{
     unistd::Pid,
 };
 
-/// Each with its Debian package.
+/// The programs, each with its Debian package.
 const PACKAGES: [(&str, &str); 5] = [
     ("nginx", "nginx"),
     ("haproxy", "haproxy"),
@@ -25,7 +25,7 @@ const PACKAGES: [(&str, &str); 5] = [
 ];
 
 /// Whether the program is on the PATH. If not, prints how to install it.
-pub fn is_there(program: &str) -> bool {
+pub fn is_installed(program: &str) -> bool {
     let paths = env::var_os("PATH").unwrap_or_default();
     let found = env::split_paths(&paths).any(|folder| folder.join(program).is_file());
     if !found {

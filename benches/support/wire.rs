@@ -1,4 +1,4 @@
-//! Messages of HTTP/1.1 on a connection, as clients and backends read them.
+//! HTTP/1.1 messages on a connection, read the way clients and backends do.
 
 use std::{
     io::{self, ErrorKind},
@@ -45,7 +45,7 @@ impl Head {
         self.word(1).parse().ok().filter(|_| self.0.starts_with("HTTP/1.1 "))
     }
 
-    pub fn says_close(&self) -> bool {
+    pub fn has_close(&self) -> bool {
         self.field("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 }
@@ -101,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// No bench sends a body that contains the bytes of a last chunk.
+    /// Looks for the bytes of the last chunk, which no bench has in a body.
     async fn chunks(&mut self) -> io::Result<usize> {
         let mut length = 0;
         loop {
