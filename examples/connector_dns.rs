@@ -1,4 +1,4 @@
-//! A pool of TLS connections to a backend whose name your own resolver looks up.
+//! A pool of TLS connections to a backend whose name is looked up by your own resolver.
 //!
 //! The backend is part of the example. Its name has two addresses, and nothing listens on the first.
 //!
@@ -46,7 +46,7 @@ async fn main() -> Result<(), BoxError> {
     println!("listening on {address}");
     tokio::spawn(serve(listener, server_config(&authority)?));
 
-    // A port of 0 stands for the port of the URI. The first connection to open is used.
+    // Port 0 means the port of the URI. The first address that accepts a connection is used.
     let resolver = Resolver::new(service_fn(async |name: Name| {
         println!("looking up {name}");
         match name.as_str() {

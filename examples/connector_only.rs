@@ -1,6 +1,6 @@
 //! The connector alone, under the client of hyper-util: each connection leaves from the next address of a subnet.
 //!
-//! One source address has about 28,000 ports per destination. A subnet of addresses does not run out.
+//! One source address has about 28,000 ports per destination. With a subnet of source addresses, they do not run out.
 //!
 //! ```sh
 //! cargo run --example connector_only       # or: -- PORT
@@ -30,13 +30,13 @@ async fn main() -> Result<(), BoxError> {
     let address = listener.local_addr()?;
     println!("listening on {address}");
 
-    // The server answers each request with the client's address, but only once all have arrived. So no connection is reused.
+    // The server responds with the client's address, but only once all requests have arrived. So no connection is reused.
     let all = Arc::new(Barrier::new(CONNECTIONS));
-    let tell = async move |ConnectInfo(peer): ConnectInfo<SocketAddr>| {
+    let source_address = async move |ConnectInfo(peer): ConnectInfo<SocketAddr>| {
         all.wait().await;
         peer.ip().to_string()
     };
-    let router = Router::new().route("/", get(tell));
+    let router = Router::new().route("/", get(source_address));
     tokio::spawn(axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).into_future());
 
     let connector = SourceConnector::new().subnet("127.2.0.0/16".parse()?);

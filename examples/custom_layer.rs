@@ -1,5 +1,5 @@
-//! Your own layer between layers of this crate. It rejects some paths with its own error, which the stack knows how to
-//! answer, and marks the requests that it lets through.
+//! Your own layer between layers of this crate. It rejects some paths with its own error, which the stack turns into a response,
+//! and marks the requests that it lets through.
 //!
 //! ```sh
 //! cargo run --example custom_layer         # or: -- PORT
@@ -36,12 +36,12 @@ async fn main() -> Result<(), BoxError> {
     let stack = ServiceBuilder::new()
         .layer(HostLayer::new(HostSet::new(["app.example".parse()?])))
         .layer(OpenGateLayer::new())
-        // One extra row for the error of the layer below; the table covers the crate's own errors.
+        // One extra row, for the error of the layer below. The table already covers the errors of the crate.
         .layer(RespondLayer::new().on(closed))
         .layer(FramingLayer::new())
         .layer(OfficeLayer { closed: "/admin" })
         .layer(HopByHopLayer::new())
-        .service_fn(tell);
+        .service_fn(respond);
 
     let server = HttpServer::new();
     loop {
@@ -51,7 +51,7 @@ async fn main() -> Result<(), BoxError> {
     }
 }
 
-async fn tell(request: Request<RequestBody>) -> Result<Response<String>, BoxError> {
+async fn respond(request: Request<RequestBody>) -> Result<Response<String>, BoxError> {
     let seen = request.headers().get("x-seen-by").and_then(|value| value.to_str().ok()).unwrap_or("nobody");
     Ok(Response::new(format!("{} {} for {seen}\n", request.method(), request.uri().path())))
 }

@@ -1,4 +1,4 @@
-//! A tonic gRPC client that spreads its calls over two servers, and continues when one of them dies.
+//! A tonic gRPC client that balances its calls over two servers, and keeps working when one of them dies.
 //!
 //! ```sh
 //! cargo run --example grpc_balance
@@ -46,11 +46,11 @@ async fn main() -> Result<(), BoxError> {
         let channel = channel.map_request(|request: Request<RequestBody>| request.map(Body::new));
         Ok::<_, BoxError>((address.to_string(), channel))
     };
-    // Calls have a body, and their method is POST: only the program knows whether they can be retried. These can.
+    // gRPC calls are POSTs with a body, so only the program knows whether they can be retried. These can.
     let classifier = |_: &BoxError| Failure::new().repeatable();
     let balance = Balance::new([endpoint(a)?, endpoint(b)?]).classify(classifier);
 
-    // As a generated client would.
+    // A generated client would do the same.
     let mut client = tonic::client::Grpc::new(balance);
     let mut say_hello = async || {
         client.ready().await?;
@@ -66,7 +66,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Starts a server that adds its name to what it receives. It stops when the sender is dropped.
+/// Starts a server that appends its name to each message. It stops when the sender is dropped.
 fn start(name: &'static str) -> Result<(SocketAddr, oneshot::Sender<()>), BoxError> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
@@ -111,7 +111,7 @@ impl tower::Service<Request<Body>> for Hello {
     }
 }
 
-/// Messages are plain text instead of protocol buffers, so that this example needs no compiler for them.
+/// Messages are plain text, so that this example does not need a compiler for protocol buffers.
 struct Text;
 
 impl Codec for Text {

@@ -1,12 +1,12 @@
-//! Two programs that trust each other because they share a secret. There are no certificates to make or to distribute.
+//! Two programs that trust each other because they share a secret. There are no certificates to create or distribute.
 //! A program without the secret gets no byte.
 //!
 //! ```sh
 //! export PMESH_SECRET=$(openssl rand -hex 32)
-//! cargo run --example mesh_identity                    # berlin, which serves; or: -- PORT
+//! cargo run --example mesh_identity                    # berlin, the server; or: -- PORT
 //!
 //! # With the same PMESH_SECRET:
-//! cargo run --example mesh_identity -- 127.0.0.1:8443  # paris, which asks: hello paris, here is berlin
+//! cargo run --example mesh_identity -- 127.0.0.1:8443  # paris, the client: hello paris, here is berlin
 //! # With another:                                      # Error: "node berlin (127.0.0.1:8443) closed the connection ..."
 //! openssl s_client -connect 127.0.0.1:8443             # unexpected eof while reading
 //! ```
@@ -27,7 +27,7 @@ async fn main() -> Result<(), BoxError> {
     let secret = std::env::var("PMESH_SECRET").map_err(|_| "PMESH_SECRET is not set")?.parse()?;
     let place = std::env::args().nth(1).unwrap_or_else(|| "8443".into());
     if let Ok(address) = place.parse::<SocketAddr>() {
-        return ask(NodeIdentity::new("example", "paris".parse()?, [&secret])?, address).await;
+        return send_request(NodeIdentity::new("example", "paris".parse()?, [&secret])?, address).await;
     }
     let acceptor = NodeAcceptor::new(NodeIdentity::new("example", "berlin".parse()?, [&secret])?);
     let listener = TcpListener::bind(("127.0.0.1", place.parse()?)).await?;
@@ -42,14 +42,14 @@ async fn serve(acceptor: NodeAcceptor, stream: TcpStream) {
         Ok((stream, peer, _term)) => {
             let hello = format!("hello {peer}, here is berlin\n");
             let answer = service_fn(|_| std::future::ready(Ok::<_, Infallible>(Response::new(hello.clone()))));
-            // A peer that closes early is no concern here.
+            // It does not matter here if the peer closes early.
             let _ = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), answer).await;
         }
         Err(rejected) => silence::close(rejected.io).await,
     }
 }
 
-async fn ask(identity: NodeIdentity, address: SocketAddr) -> Result<(), BoxError> {
+async fn send_request(identity: NodeIdentity, address: SocketAddr) -> Result<(), BoxError> {
     let connector = NodeConnector::new(SourceConnector::new(), identity, "berlin".parse()?);
     let pool = Http2Pool::new(connector, format!("https://{address}").parse()?);
     let response = pool.oneshot(Request::get("/").body(Empty::<bytes::Bytes>::new())?).await;

@@ -1,16 +1,16 @@
-//! Host rejection and SNI enforcement around an axum router: TLS for two names, silence for all others.
+//! An axum router behind a silent TLS listener: it serves two names, and clients that ask for any other name get silence.
 //!
-//! Silence needs a server that can end a connection without a response, so this program accepts and serves connections
+//! Silence needs a server that can close a connection without a response, so this program accepts and serves connections
 //! itself. `axum_serve.rs` shows what layers can do in front of an app under `axum::serve`.
 //!
 //! ```sh
 //! cargo run --example on_axum              # or: -- PORT
 //!
-//! # Both names lead here. -k, since the authority is a new one each time.
+//! # Both names resolve to this machine. -k, because the authority is a new one each time.
 //! alias c='curl -k --resolve "*:8443:127.0.0.1"'
 //! c https://one.example:8443/              # hello from one.example
 //! c https://two.example:8443/              # hello from two.example
-//! # A served name, but not that of the TLS connection: 421, upon which clients open a new connection.
+//! # A served name, but not the name of the TLS connection: 421, so that clients open a new connection.
 //! c -i -H 'Host: two.example' https://one.example:8443/   # HTTP/2 421
 //! # A name that is not served gets no byte, neither in the handshake nor in a later request.
 //! c https://other.example:8443/            # curl: (35) ...
@@ -44,7 +44,7 @@ async fn main() -> Result<(), BoxError> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on {}", listener.local_addr()?);
 
-    // A certificate for each name. If you keep the secret, its authority is the same at each start.
+    // A certificate for each name. If you store the secret, the authority is the same each time.
     let authority = Authority::derive(&Secret::generate()?, "example")?;
     let hosts: [HostName; 2] = ["one.example".parse()?, "two.example".parse()?];
     let mut configs = HashMap::new();
@@ -60,10 +60,10 @@ async fn main() -> Result<(), BoxError> {
         Router::new().route("/", get(async |Extension(host): Extension<HostName>| format!("hello from {host}\n")));
 
     let stack = ServiceBuilder::new()
-        // This error ends the connection, so there must be no RespondLayer further out.
+        // The error of this layer closes the connection, so there must be no RespondLayer outside it.
         .layer(HostLayer::new(HostSet::new(hosts.map(HostPattern::Exact))))
         .layer(OpenGateLayer::new())
-        // From here on, errors are answered, here with 421.
+        // From here on, errors become responses: here a 421.
         .layer(RespondLayer::new())
         .layer(SniMatchLayer::new())
         .service(router);

@@ -38,9 +38,9 @@ async fn main() -> Result<(), BoxError> {
 
     let backend = TcpListener::bind("127.0.0.1:0").await?;
     let endpoint = format!("http://{}", backend.local_addr()?).parse()?;
-    tokio::spawn(axum::serve(backend, axum::Router::new().fallback(tell)).into_future());
+    tokio::spawn(axum::serve(backend, axum::Router::new().fallback(describe)).into_future());
 
-    // Connections to the backend are reused. They use the addresses of a loopback network in turn as their source.
+    // Connections to the backend are reused. Each new one leaves from the next address of a loopback network.
     let connector = SourceConnector::new().subnet("127.2.0.0/16".parse()?);
     let pool = Pool::new(connector.clone(), endpoint);
     // Nothing listens there.
@@ -54,9 +54,9 @@ async fn main() -> Result<(), BoxError> {
     routes.insert(below_hello, "/x".parse::<PathPrefix>()?, pool)?;
 
     let stack = ServiceBuilder::new()
-        // Errors that leave the stack end the connection without a byte ...
+        // Errors of this layer leave the stack, so the connection is closed without a byte ...
         .layer(HostLayer::new(HostSet::new(patterns)))
-        // ... while these are answered: 400, 404 or 502, depending on the error.
+        // ... while errors of the layers below become responses: 400, 404 or 502.
         .layer(OpenGateLayer::new())
         .layer(RespondLayer::new())
         .layer(DistrustLayer::new(TrustedProxies::none()))
@@ -74,7 +74,7 @@ async fn main() -> Result<(), BoxError> {
 }
 
 /// The backend.
-async fn tell(request: Request) -> String {
+async fn describe(request: Request) -> String {
     let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("?");
     let (host, client) = (field("host"), field("x-forwarded-for"));
     format!("{host} asked by {client}: {} {}\n", request.method(), request.uri().path())

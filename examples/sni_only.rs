@@ -54,7 +54,7 @@ async fn serve(acceptor: Arc<SniAcceptor<impl SniPolicy>>, stream: TcpStream) {
     match acceptor.accept(stream, DEADLINE).await {
         Ok((stream, _name)) => {
             let (mut input, mut output) = tokio::io::split(stream);
-            // A client that closes early is no concern here.
+            // It does not matter here if the client closes early.
             let _ = tokio::io::copy(&mut input, &mut output).await;
             let _ = output.shutdown().await;
         }

@@ -48,12 +48,12 @@ async fn main() -> Result<(), BoxError> {
     let stack = ServiceBuilder::new()
         .layer(HostLayer::new(HostSet::new(["chat.localhost".parse()?])))
         .layer(OpenGateLayer::new())
-        // From here on, an upgrade looks as in HTTP/1.1.
+        // From here on, an upgrade over HTTP/2 looks like one over HTTP/1.1.
         .layer(ExtendedConnectLayer::new())
         .layer(FramingLayer::new())
-        // Decides which `Upgrade` is passed on.
+        // Decides which `Upgrade` headers are forwarded.
         .layer(HopByHopLayer::new())
-        // Copies bytes both ways until both sides end, or neither has sent any for ten minutes.
+        // Copies bytes both ways until both sides have closed, or neither has sent any for ten minutes.
         .layer(TunnelLayer::new().timeout(Duration::from_secs(600)))
         .service(Pool::new(SourceConnector::new(), endpoint));
 
@@ -66,8 +66,8 @@ async fn main() -> Result<(), BoxError> {
 }
 
 /// The backend.
-async fn upgrade(asked: Result<WebSocketUpgrade, WebSocketUpgradeRejection>) -> Response {
-    match asked {
+async fn upgrade(request: Result<WebSocketUpgrade, WebSocketUpgradeRejection>) -> Response {
+    match request {
         Ok(upgrade) => upgrade.on_upgrade(echo),
         Err(_) => "this is a WebSocket: ask for an upgrade\n".into_response(),
     }
@@ -75,7 +75,7 @@ async fn upgrade(asked: Result<WebSocketUpgrade, WebSocketUpgradeRejection>) -> 
 
 async fn echo(mut socket: WebSocket) {
     while let Some(Ok(message)) = socket.recv().await {
-        // axum itself answers other messages, such as Close.
+        // axum itself replies to other messages, such as Close.
         if matches!(message, Message::Text(_)) && socket.send(message).await.is_err() {
             return;
         }

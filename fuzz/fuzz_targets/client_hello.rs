@@ -1,4 +1,4 @@
-//! Any bytes as a ClientHello: no panic, and no byte in return unless a served name was given.
+//! Arbitrary bytes as a ClientHello: no panic, and no byte in return unless they name a served host.
 //!
 //! The first byte of the input decides how the rest is split.
 
@@ -40,7 +40,7 @@ async fn offer(piece: usize, bytes: &[u8]) {
     let accept = acceptor.accept(server, Duration::from_secs(10));
     let send = async {
         for piece in bytes.chunks(piece) {
-            // Fails when the other side has made up its mind.
+            // Fails once the acceptor has rejected the client.
             if client.write_all(piece).await.is_err() {
                 break;
             }

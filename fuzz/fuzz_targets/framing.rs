@@ -1,6 +1,6 @@
-//! Any bytes from a client: what reaches a backend has one reading, and a client that names no served host gets nothing.
+//! Arbitrary bytes from a client: a backend gets nothing ambiguous, and a client that names no served host gets no byte.
 //!
-//! The bytes go through the server, the layers that decide, and the pool, to an in-memory backend that parses strictly.
+//! The bytes pass through the server, the layers and the pool, to an in-memory backend with a strict parser.
 
 #![no_main]
 
@@ -43,8 +43,8 @@ const PIPE: usize = 256 * 1024;
 fuzz_target!(|bytes: &[u8]| {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let records = Records::default();
-    let answered = runtime.block_on(serve(bytes, &records));
-    // Nothing of it may still be running when it is judged.
+    let received = runtime.block_on(serve(bytes, &records));
+    // Stops all tasks, so that the records do not change any more.
     drop(runtime);
     let mut requests = 0;
     for record in records.lock().unwrap().iter() {
@@ -53,9 +53,9 @@ fuzz_target!(|bytes: &[u8]| {
             Err(fault) => panic!("{fault}: {}", record.escape_ascii()),
         }
     }
-    // The name of the one host that is served must have been there, in whatever case.
+    // Without the name of the served host, in any case, nothing may come back.
     let named = bytes.to_ascii_lowercase().windows(6).any(|window| window == b"a.test");
-    assert!(named || requests == 0 && answered.is_empty(), "an answer to a stranger: {}", answered.escape_ascii());
+    assert!(named || requests == 0 && received.is_empty(), "a response to a stranger: {}", received.escape_ascii());
 });
 
 /// Serves `bytes` as if they came from one client. Returns what the client receives.
@@ -82,16 +82,16 @@ async fn serve(bytes: &[u8], records: &Records) -> Vec<u8> {
     let info = ConnInfo::plain(([192, 0, 2, 1], 40000).into());
     let served = tokio::spawn(async move { HttpServer::new().serve(server, info, Protocol::Http1, stack).await });
     let _ = client.write_all(bytes).await;
-    // The clock stands still but when all wait: then no more comes, and the client says that it is done, too. Otherwise a
-    // body that never ends would be waited for, a keep-alive timeout after the other.
-    let mut answered = Vec::new();
-    while let Ok(Ok(1..)) = timeout(Duration::from_secs(1), client.read_buf(&mut answered)).await {}
+    // The paused clock advances only when all tasks are idle, so a timeout here means that nothing else will arrive. Then the
+    // client closes its side. Otherwise the server would wait for an endless body, one keep-alive timeout after another.
+    let mut received = Vec::new();
+    while let Ok(Ok(1..)) = timeout(Duration::from_secs(1), client.read_buf(&mut received)).await {}
     let _ = client.shutdown().await;
-    let _ = client.read_to_end(&mut answered).await;
+    let _ = client.read_to_end(&mut received).await;
     if let Err(error) = served.await {
         assert!(!error.is_panic(), "{error}");
     }
-    answered
+    received
 }
 
 /// Responds to each complete request, and records what it received.

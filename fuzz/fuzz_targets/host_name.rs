@@ -1,4 +1,4 @@
-//! Any bytes as the authority of a request: no panic, and one canonical form.
+//! Arbitrary bytes as the authority of a request: no panic, and one canonical form.
 
 #![no_main]
 
@@ -11,7 +11,7 @@ fuzz_target!(|authority: &[u8]| {
     }
     let Ok(name) = HostName::from_authority(authority) else { return };
     let text = name.as_str();
-    // The canonical form is its own, and is the same name with any case, a dot at its end and a port.
+    // Parsing the canonical form changes nothing, and neither does upper case, a trailing dot or a port.
     for again in [text.to_owned(), text.to_ascii_uppercase(), format!("{text}:1"), format!("{text}:65535")] {
         assert_eq!(HostName::from_authority(again.as_bytes()).as_ref(), Ok(&name), "{again}");
     }
@@ -19,9 +19,9 @@ fuzz_target!(|authority: &[u8]| {
         assert_eq!(HostName::from_authority(format!("{text}.").as_bytes()).as_ref(), Ok(&name));
         assert!(text.len() <= 253 && text.split('.').all(|label| (1..=63).contains(&label.len())), "{text}");
     }
-    let may_stand = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b':' | b'[' | b']');
-    assert!(text.bytes().all(may_stand), "{text}");
-    // The name is how the input begins, apart from case.
+    let is_allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b':' | b'[' | b']');
+    assert!(text.bytes().all(is_allowed), "{text}");
+    // Apart from case, the input starts with the name.
     if !text.starts_with('[') {
         assert!(authority[..text.len()].eq_ignore_ascii_case(text.as_bytes()), "{text}");
     }

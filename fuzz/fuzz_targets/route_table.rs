@@ -12,8 +12,8 @@ use pmesh_layers::{
 
 fuzz_target!(|text: &str| {
     let mut lines: Vec<_> = text.lines().take(32).collect();
-    let Some(asked) = lines.pop() else { return };
-    let Some((host, path)) = split(asked) else { return };
+    let Some(request) = lines.pop() else { return };
+    let Some((host, path)) = split(request) else { return };
     let Ok(host) = host.parse::<HostName>() else { return };
     let mut table = RouteTable::new();
     let mut routes: Vec<(HostPattern, String)> = Vec::new();
@@ -42,7 +42,7 @@ fuzz_target!(|text: &str| {
         .max_by_key(|(rank, _)| *rank);
     let best = best.map(|(_, index)| index);
     assert_eq!(table.find_literal(host.as_str(), path).copied(), best, "{host} {path} of {routes:?}");
-    // Otherwise it is ambiguous.
+    // An error means that the path is ambiguous, or that there is no route.
     if let Ok(found) = table.find(host.as_str(), path) {
         assert_eq!(Some(*found), best, "{host} {path} of {routes:?}");
     }
