@@ -32,12 +32,12 @@ use crate::{future::ResponseFuture, host_name::HostName, quoted_list::FromEnd, t
 /// The `CDN-Loop` header.
 pub const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 
-/// How often a request can pass this proxy. More than once is legitimate: a service can call another one through the same
-/// proxy and pass the header on. A loop reaches this number at once.
+/// How many times a request can already have passed this proxy. More than once is legitimate: a service can call another
+/// one through the same proxy and pass the header on. A loop exceeds this number at once.
 const MAX_PASSES: usize = 4;
 
 /// A layer that adds this proxy's cdn-id to the `CDN-Loop` header of each request. A request that has already passed this
-/// proxy more than 4 times fails with [`LoopDetected`].
+/// proxy more than four times fails with [`LoopDetected`].
 ///
 /// Entries of other proxies are passed on unchanged, even if they are malformed.
 ///
@@ -53,8 +53,8 @@ pub struct CdnLoopLayer {
 impl CdnLoopLayer {
     /// Creates a layer for a proxy named `cdn_id`: a host, with or without a port, or a pseudonym.
     ///
-    /// The id must be unique among the proxies on the path, or requests may be mistaken for loops. So make part of a
-    /// pseudonym random. All backends see the id.
+    /// The id must be unique among the proxies on the path, or requests may be mistaken for loops. So if it is a pseudonym,
+    /// make part of it random. Backends can see the id.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl<S> CdnLoop<S> {
         Ok(())
     }
 
-    /// How often the request has passed this proxy.
+    /// How many times the request has passed this proxy.
     fn passes(&self, lines: &OccupiedEntry<'_, HeaderValue>) -> usize {
         let elements = lines.iter().flat_map(|line| FromEnd::new(line.as_bytes()));
         elements.filter(|element| cdn_id(element).eq_ignore_ascii_case(self.id.as_bytes())).count()

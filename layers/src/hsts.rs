@@ -50,8 +50,8 @@ pub struct HstsLayer {
 }
 
 impl HstsLayer {
-    /// Creates a layer. Browsers use only HTTPS for `max_age` after each response, rounded down to seconds. With 0, they
-    /// stop doing so.
+    /// Creates a layer. After each response, browsers use only HTTPS for `max_age`, which is rounded down to seconds. With
+    /// 0, they forget the host.
     pub fn new(max_age: Duration) -> Self {
         Self { max_age, include_subdomains: false, preload: false }
     }
@@ -63,7 +63,7 @@ impl HstsLayer {
     }
 
     /// Allows browser vendors to add the domain to the list built into their browsers, which is hard to undo. They
-    /// require a `max_age` of a year, and [`include_subdomains`](Self::include_subdomains).
+    /// require a `max_age` of at least a year, and [`include_subdomains`](Self::include_subdomains).
     #[must_use]
     pub fn preload(self) -> Self {
         Self { preload: true, ..self }

@@ -46,8 +46,8 @@ use crate::{
 /// A layer that answers requests without TLS with a 308 to the same host, path and query with `https`.
 ///
 /// Whether a request used TLS is taken from `X-Forwarded-Proto`, or else from the connection. Put this layer inside a
-/// [`ForwardedLayer`](crate::forwarded::ForwardedLayer), so that the header can be trusted: it is set from the connection,
-/// or taken from a trusted proxy that terminates TLS, whose clients are not redirected again. Without such a layer, any
+/// [`ForwardedLayer`](crate::forwarded::ForwardedLayer), which makes the header trustworthy: it is set from the connection,
+/// or comes from a trusted proxy that terminates TLS, whose clients must not be redirected again. Without that layer, any
 /// client can set the header and get responses that are meant for HTTPS. A request with neither the header nor a
 /// [`ConnInfo`](crate::conn::ConnInfo) fails with [`MissingExtension`], and one without a valid host with
 /// [`HostRejected`](crate::host::HostRejected).

@@ -13,11 +13,12 @@ use crate::{
     response_timeout::{NoResponse, TimedOut},
 };
 
-/// A classifier, which tells a [`Balance`](super::Balance) what the errors and responses of its endpoints mean.
+/// Classifies the errors and responses of endpoints, so that a [`Balance`](super::Balance) knows which requests it can
+/// retry and which endpoints have failed.
 ///
-/// The errors of [`Pool`](crate::pool::Pool), [`Http2Pool`](crate::pool::Http2Pool) and
-/// [`ResponseTimeout`](crate::response_timeout::ResponseTimeout) do not need one. For any other error, the balance
-/// assumes the worst, and retries only idempotent requests without a body. A closure can tell it more:
+/// A balance understands the errors of [`Pool`](crate::pool::Pool), [`Http2Pool`](crate::pool::Http2Pool) and
+/// [`ResponseTimeout`](crate::response_timeout::ResponseTimeout) without a classifier. For any other error, it assumes
+/// the worst, and retries only idempotent requests without a body. A closure can tell it more:
 ///
 /// ```
 /// use hyper_util::{client::legacy::{Client, Error, connect::HttpConnector}, rt::TokioExecutor};
@@ -63,7 +64,7 @@ use crate::{
 /// # }
 /// ```
 ///
-/// A type can also say which responses are failures:
+/// Implement the trait to treat some responses as failures:
 ///
 /// ```
 /// use http::{HeaderMap, StatusCode};
@@ -79,24 +80,24 @@ use crate::{
 /// }
 /// ```
 ///
-/// If the client breaks off its request body or sends one that is too long, the request is not retried and does not
-/// count as a failure of the endpoint, whatever the classifier says.
+/// If the client aborts its request body or sends one that is too long, the request is not retried and does not count
+/// as a failure of the endpoint, whatever the classifier says.
 ///
-/// With a classifier, the balance keeps a copy of each request until the response head has arrived: of its head, and of
-/// its body as long as no more than 64 KiB of the body have been read.
+/// With a classifier, the balance keeps a copy of each request until the response head has arrived. The copy includes
+/// the body, unless more than 64 KiB of it have been read.
 pub trait Classify: Send + Sync + 'static {
-    /// Returns the meaning of an error. It can take the request out of the error.
+    /// Classifies an error. It can take the request out of the error.
     ///
     /// By default, this is [`Failure::of`].
     fn error(&self, error: &mut BoxError) -> Failure {
         Failure::of(error)
     }
 
-    /// Returns a failure if the response is one. By default no response is, as any response shows that the endpoint is
-    /// healthy.
+    /// Classifies a response: `None` if it is not a failure. By default none is, because any response shows that the
+    /// endpoint is healthy.
     ///
     /// After a failure, the request is retried under the same conditions as after an error. If it cannot be retried, the
-    /// response is passed on.
+    /// client gets the response.
     fn response(&self, status: StatusCode, headers: &HeaderMap) -> Option<Failure> {
         let _ = (status, headers);
         None
@@ -110,7 +111,7 @@ impl<F: Fn(&BoxError) -> Failure + Send + Sync + 'static> Classify for F {
 }
 
 impl Failure {
-    /// Returns the meaning of an error of this crate, and [`Failure::new`] for any other.
+    /// Classifies an error of this crate. Returns [`Failure::new`] for any other error.
     pub fn of(error: &mut BoxError) -> Self {
         #[cfg(feature = "client")]
         if let Some(error) = error.downcast_mut::<PoolError>() {
@@ -124,11 +125,11 @@ impl Failure {
     }
 }
 
-fn is_of_request_body(error: &(dyn Error + 'static)) -> bool {
+fn is_request_body_error(error: &(dyn Error + 'static)) -> bool {
     find::<RequestBodyError>(error).is_some() || find::<BodyTooLong>(error).is_some()
 }
 
-/// Returns the meaning of an attempt's error, and the error.
+/// Classifies the error of an attempt, and returns it as a [`BoxError`].
 pub(super) fn failure_of<E>(error: E, classify: Option<&dyn Classify>) -> (Failure, BoxError)
 where
     E: Into<BoxError> + 'static,
@@ -139,7 +140,7 @@ where
             None => Failure::of(&mut error),
         };
         // Otherwise a client could make any endpoint count as failed.
-        let failure = if is_of_request_body(&*error) { failure.blameless().no_retry() } else { failure };
+        let failure = if is_request_body_error(&*error) { failure.blameless().no_retry() } else { failure };
         (failure, error)
     };
     match as_is(error) {
@@ -161,7 +162,7 @@ where
     }
 }
 
-/// Returns the meaning of a response if it is a failure.
+/// Classifies a response.
 #[inline]
 pub(super) fn failed_response<R>(response: &Response<R>, classify: Option<&dyn Classify>) -> Option<Failure> {
     classify?.response(response.status(), response.headers())

@@ -8,10 +8,10 @@ use crate::body::RequestBody;
 /// Initial capacity for headers. Most requests fit, with a single allocation.
 const USUAL: usize = 1024;
 
-/// A copy of a request for a retry: its head without the extensions, and its body if the endpoint's service returns it.
+/// A copy of a request for a retry: its head without the extensions, and its body if that is lent to the attempt.
 ///
-/// Every request is copied, but hardly any is retried. So the headers are stored as one buffer: cloning the map would
-/// change a reference count for each name and value.
+/// Every request is copied, but hardly any is retried. So the headers are stored in a single buffer: cloning the map
+/// would change a reference count for each name and value.
 #[derive(Debug)]
 pub(super) struct RequestCopy {
     method: Method,
@@ -54,7 +54,7 @@ impl RequestCopy {
         self.lender.is_some()
     }
 
-    /// Returns the request. `None` if its body has not been returned.
+    /// Returns the request, or `None` if the attempt has not returned the body.
     pub(super) fn request(&self) -> Option<Request<RequestBody>> {
         let body = match &self.lender {
             Some(lender) => lender.again()?,

@@ -92,8 +92,8 @@ pub struct Rotation(Arc<Turns>);
 
 /// Turn counters and the retry budget.
 ///
-/// Each kind of choice has its own counter. If two kinds of choices shared one and alternated, each could get the same
-/// one of two endpoints every time.
+/// Each kind of choice has its own counter. If two kinds shared a counter and alternated, each could get the same
+/// endpoint every time.
 #[derive(Debug, Default)]
 struct Turns {
     first: AtomicUsize,
@@ -113,7 +113,7 @@ impl Rotation {
 #[derive(Clone)]
 pub(super) struct Endpoints<S> {
     all: Box<[Endpoint<S>]>,
-    /// How many of them come first.
+    /// The number of endpoints at the start of `all` that are tried before the others.
     preferred: usize,
     names: Names,
     rotation: Rotation,
@@ -135,8 +135,8 @@ impl<S> Endpoints<S> {
         Self { all, preferred, names, rotation, classify: None }
     }
 
-    /// Returns the next endpoint that is healthy or that needs a request to test it. If there is neither, the one with
-    /// the fewest failures, unless connections to all of them time out.
+    /// Returns the next endpoint that is healthy or due for a test. If there is none, returns the one with the fewest
+    /// failures, unless connections to all of them time out.
     pub(super) fn turn(&self, repeatable: bool) -> Turn {
         let count = self.all.len();
         if count < 2 {
@@ -148,7 +148,7 @@ impl<S> Endpoints<S> {
             return turn;
         }
         for health in self.all.iter().map(Endpoint::health).filter(|health| health.mark().is_black_hole()) {
-            // For a black hole there is no lease: it is connected to in the background.
+            // A black hole never gives out a lease: a background task connects to it.
             let _none = health.find_out(Asks::LastResort);
         }
         self.after(&Tried::default()).map_or(Turn::OfNone, Turn::Of)
@@ -156,7 +156,7 @@ impl<S> Endpoints<S> {
 
     /// Returns the endpoint to which the client has its own connection, if that endpoint is healthy.
     pub(super) fn tied(&self, ties: &Ties) -> Option<usize> {
-        ties.endpoint(&self.names).filter(|index| self.health(*index).is_well())
+        ties.endpoint(&self.names).filter(|index| self.health(*index).is_healthy())
     }
 
     fn turn_of(&self, tier: Range<usize>, counter: &AtomicUsize, repeatable: bool) -> Option<Turn> {
@@ -165,7 +165,7 @@ impl<S> Endpoints<S> {
         for _ in tier.clone() {
             let index = tier.start + next(counter) % tier.len();
             let health = self.health(index);
-            if health.is_well() {
+            if health.is_healthy() {
                 return Some(Turn::Of(index));
             }
             if let Some(lease) = health.find_out(asks) {
@@ -188,7 +188,7 @@ impl<S> Endpoints<S> {
         let marked = untried.map(|index| (index, self.health(index).mark()));
         let least_failed = marked
             .filter(|(_, mark)| !mark.is_black_hole())
-            .min_by_key(|(index, mark)| (!mark.is_well(), *index >= self.preferred, mark.failures()));
+            .min_by_key(|(index, mark)| (!mark.is_healthy(), *index >= self.preferred, mark.failures()));
         least_failed.map(|(index, _)| index)
     }
 
@@ -245,7 +245,7 @@ pub(super) enum Turn {
     OfNone,
 }
 
-/// The endpoints that a request was sent to, among the first 64, and the number of attempts.
+/// Which of the first 64 endpoints a request was sent to, and the number of attempts.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tried {
     endpoints: u64,

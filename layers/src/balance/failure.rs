@@ -7,8 +7,8 @@ use crate::body::RequestBody;
 
 /// The meaning of a failed attempt for its request and its endpoint, as returned by a [`Classify`](super::Classify).
 ///
-/// [`Failure::new`] assumes the worst: the endpoint failed, and may have processed the request. The methods add what
-/// else is known. A request can be retried with its body if no more than 64 KiB of the body have been read.
+/// [`Failure::new`] assumes the worst: the endpoint failed, and may have processed the request. The methods describe the
+/// failure more precisely. A request with a body can be retried unless more than 64 KiB of the body have been read.
 ///
 /// ```
 /// use pmesh_layers::balance::Failure;
@@ -74,8 +74,8 @@ impl Failure {
         self
     }
 
-    /// The client or this program is at fault, not the endpoint, whose [`Health`](super::Health) does not change.
-    /// Otherwise a client could make any endpoint back off.
+    /// The client or this program is at fault, not the endpoint. The endpoint's [`Health`](super::Health) does not
+    /// change; otherwise a client could make any endpoint back off.
     pub fn blameless(mut self) -> Self {
         self.is_blameless = true;
         self
@@ -93,8 +93,8 @@ impl Failure {
         self.unsent()
     }
 
-    /// The endpoint could not be reached. A background task can connect with `unreachable` to see whether the endpoint is
-    /// back. Without this, a request is used for that.
+    /// The endpoint could not be reached. A background task uses `unreachable` to find out when the endpoint is back.
+    /// Without it, a request has to find out.
     pub fn unreachable(mut self, unreachable: Unreachable) -> Self {
         self.is_connect_timeout |= unreachable.is_timeout();
         self.unreachable = Some(unreachable);

@@ -195,7 +195,7 @@ where
         let next = request.and_then(|request| {
             let next = this.endpoints.after(this.tried).or(same.then_some(0))?;
             let cost = if failure.is_without_effect() { UNSENT } else { SENT };
-            let is_free = this.endpoints.health(next).is_well();
+            let is_free = this.endpoints.health(next).is_healthy();
             (is_free || this.endpoints.budget().spend(cost)).then_some((next, request))
         });
         if let Some((next, request)) = next {
@@ -226,7 +226,7 @@ where
     fn accept(self: Pin<&mut Self>, response: Response<R>) -> Response<ResponseBody> {
         let record = self.endpoints.record(self.index);
         let mark = record.health.succeeded(self.began);
-        // If the request has a body, it may have been the client that broke off.
+        // If the request has a body, the response may break off because the client did.
         let watched = self.copy.as_ref().is_some_and(|copy| !copy.has_body()).then(|| (Arc::clone(record), mark));
         self.pass_on(response, watched)
     }
@@ -283,7 +283,8 @@ where
                 }
                 Waited::Failed(error) => return Poll::Ready(Err(error)),
                 Waited::TakesLong => {
-                    let well = this.endpoints.after(this.tried).filter(|next| this.endpoints.health(*next).is_well());
+                    let well =
+                        this.endpoints.after(this.tried).filter(|next| this.endpoints.health(*next).is_healthy());
                     match well.zip(this.copy.as_ref().and_then(RequestCopy::request)) {
                         Some((next, request)) => {
                             let record = Arc::clone(this.endpoints.record(*this.index));

@@ -9,14 +9,14 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::body::{RequestBody, RequestBodyError};
 
-/// A body can be sent again if no more than this has been read of it.
+/// A body cannot be sent again once more than this has been read.
 const MOST: usize = 64 * 1024;
 
-/// Gets a request body back from the service of an endpoint.
+/// Lends a request body to the service of an endpoint, and gets it back when the service drops it.
 #[derive(Debug, Default)]
 pub(super) struct Lender(Arc<Mutex<Option<Whole>>>);
 
-/// A whole body: what has been read of it, and the rest.
+/// A whole body: the part that has been read, and the rest.
 #[derive(Debug)]
 struct Whole {
     read: Vec<Bytes>,
@@ -24,7 +24,7 @@ struct Whole {
 }
 
 impl Lender {
-    /// Lends `body` to a new body, and puts that in its place.
+    /// Keeps `body`, and replaces it with one that lends it.
     pub(super) fn lend(body: &mut RequestBody) -> Self {
         let lender = Self::default();
         *body = lender.lent(Whole { read: Vec::new(), rest: std::mem::take(body) });
@@ -46,9 +46,9 @@ impl Lender {
 /// A request body that returns to its lender when it is dropped, unless too much of it has been read.
 struct Lent {
     body: Whole,
-    /// Index of the next piece among those that were read before.
+    /// Index of the next piece of `body.read` to send again.
     next: usize,
-    /// How much more can be read before the body is not returned.
+    /// How much more can be read before the body can no longer be returned.
     left: usize,
     /// `None` if the body cannot be sent again.
     lender: Option<Lender>,

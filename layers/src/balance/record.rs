@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{body::WatchResponse, causes::with_causes};
 
-/// Where the requests of one worker record their outcome at an endpoint.
+/// Records how the requests of one worker to an endpoint turned out.
 ///
-/// The health is shared by all workers. Each worker has its own `Record`, because each request counts a reference to it.
+/// All workers share the health. Each worker has its own `Record`, because each request clones and drops an `Arc` of it.
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) health: Health,

@@ -51,8 +51,9 @@ use crate::body::{RequestBody, ResponseBody};
 ///
 /// If all endpoints have failed, all are tried, starting with the one with the fewest failures. Endpoints whose
 /// connections time out are left out: a background task connects to them every second, and if there are no others,
-/// requests fail at once with [`AllUnreachable`](super::AllUnreachable). A single endpoint is always tried. If a
-/// request has no body, a response that breaks off also counts as a failure.
+/// requests fail at once with [`AllUnreachable`](super::AllUnreachable). A single endpoint is always tried.
+///
+/// A response that breaks off also counts as a failure, unless the request has a body.
 ///
 /// An outcome counts only if it is newer than the last failure or recovery. Requests that fail together count as one
 /// failure, and a response to a request that was sent before the failure does not end the outage. The state of an
@@ -85,8 +86,8 @@ impl<S> Balance<S> {
 }
 
 impl Rotation {
-    /// Creates a balance for one request. Endpoints of `then` are used only if no endpoint of `first` is healthy, or for a
-    /// retry.
+    /// Creates a balance for one request. Endpoints in `then` are used only for retries, or if no endpoint in `first` is
+    /// healthy.
     pub fn balance<S>(&self, first: Vec<Endpoint<S>>, then: Vec<Endpoint<S>>) -> Balance<S> {
         Balance { endpoints: Arc::new(Endpoints::new(first, then, self.clone())) }
     }

@@ -2,8 +2,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counters of the requests sent to an endpoint and of their failures.
 ///
-/// Every request updates them. Give each worker its own, so that no two workers write to the same cache line, and add
-/// them up when reading.
+/// Every request updates them. Give each worker its own counters, so that no two workers write to the same cache line,
+/// and add them up when reading.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub struct EndpointStats {

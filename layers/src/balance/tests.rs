@@ -42,9 +42,9 @@ impl Error {
 }
 
 /// Classifies the errors of these endpoints.
-struct Knows;
+struct Classifier;
 
-impl Classify for Knows {
+impl Classify for Classifier {
     fn error(&self, error: &mut BoxError) -> Failure {
         let error: &mut Error = error.downcast_mut().unwrap();
         let mut failure = match error.does {
@@ -64,7 +64,7 @@ impl Classify for Knows {
 }
 
 fn balanced(endpoints: impl IntoIterator<Item = (&'static str, Endpoint)>) -> Balance<Endpoint> {
-    Balance::new(endpoints).classify(Knows)
+    Balance::new(endpoints).classify(Classifier)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +155,7 @@ fn request(method: &str, body: &'static str) -> Request<BoxBody<Bytes, Infallibl
     Request::builder().method(method).body(Full::from(body).boxed()).unwrap()
 }
 
-/// Returns the name of the endpoint that responded, or else of the one that failed last and the number of attempts.
+/// Returns the name of the endpoint that responded, or else the name of the last endpoint and the number of attempts.
 async fn send(balance: &Balance<Endpoint>, method: &str, body: &'static str) -> Result<String, (String, u32)> {
     match balance.clone().oneshot(request(method, body)).await {
         Ok(response) => Ok(match response.into_body().collect().await {
@@ -189,7 +189,7 @@ async fn the_other_endpoints_share_the_turns_of_a_failed_one() {
         endpoint("down", Does::RefuseConnections),
         endpoint("b", Does::Respond),
     ]);
-    while balance.endpoints.health(1).is_well() {
+    while balance.endpoints.health(1).is_healthy() {
         send(&balance, "GET", "").await.unwrap();
     }
     let mut seen = Vec::new();
@@ -211,7 +211,7 @@ async fn unsent_requests_are_always_retried() {
 
 #[tokio::test(start_paused = true)]
 async fn repeatable_requests_are_retried_at_a_healthy_endpoint() {
-    for (does, method, body, goes_on) in [
+    for (does, method, body, is_retried) in [
         (Does::BreakOff, "GET", "", true),
         (Does::BreakOff, "DELETE", "", true),
         (Does::BreakOff, "POST", "", false),
@@ -227,7 +227,7 @@ async fn repeatable_requests_are_retried_at_a_healthy_endpoint() {
         (Does::SayGoodbye, "POST", "body", true),
     ] {
         let balance = balanced([endpoint("bad", does), endpoint("up", Does::Respond)]);
-        let expected = if goes_on { ok("up") } else { Err(("bad".into(), 1)) };
+        let expected = if is_retried { ok("up") } else { Err(("bad".into(), 1)) };
         assert_eq!(send(&balance, method, body).await, expected, "{does:?} {method} {body}");
     }
 }
@@ -320,7 +320,7 @@ async fn an_endpoint_is_blamed_only_for_its_own_failures() {
     ] {
         let balance = balanced([endpoint("first", does)]);
         let _ = send(&balance, method, body).await;
-        assert_eq!(!balance.endpoints.health(0).is_well(), blamed, "{does:?} {method}");
+        assert_eq!(!balance.endpoints.health(0).is_healthy(), blamed, "{does:?} {method}");
     }
 }
 
@@ -389,7 +389,7 @@ impl Tiers {
     }
 
     async fn send(&self, method: &str, body: &'static str) -> Result<String, (String, u32)> {
-        send(&self.rotation.balance(self.first.clone(), self.then.clone()).classify(Knows), method, body).await
+        send(&self.rotation.balance(self.first.clone(), self.then.clone()).classify(Classifier), method, body).await
     }
 }
 
@@ -443,7 +443,7 @@ async fn an_endpoint_that_responds_late_during_its_trial_recovers() {
     balance.endpoints.health(0).fail();
     advance(Duration::from_secs(1)).await;
     assert_eq!(send(&balance, "GET", "").await, ok("slow"));
-    assert!(balance.endpoints.health(0).is_well());
+    assert!(balance.endpoints.health(0).is_healthy());
 }
 
 #[tokio::test(start_paused = true)]
@@ -540,7 +540,7 @@ fn sharing(health: &Health, does: [Does; 2]) -> [Balance<Endpoint>; 2] {
     does.map(|does| {
         let shared = endpoints::Endpoint::with_health("shared", endpoint("shared", does).1, health.clone());
         let other = endpoints::Endpoint::new("other", endpoint("other", Does::Respond).1);
-        Rotation::new().balance(vec![shared, other], Vec::new()).classify(Knows)
+        Rotation::new().balance(vec![shared, other], Vec::new()).classify(Classifier)
     })
 }
 
@@ -556,34 +556,34 @@ async fn balances_share_the_health_of_an_endpoint() {
     let mut seen = [send(&new, "GET", "").await.unwrap(), send(&new, "GET", "").await.unwrap()];
     seen.sort();
     assert_eq!(seen, ["other", "shared"]);
-    assert!(old.endpoints.health(0).is_well());
+    assert!(old.endpoints.health(0).is_healthy());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_single_endpoint_fails_once_and_recovers_once() {
-    let (down, told) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(Vec::new())));
-    let (lines, of_service) = (Arc::clone(&told), Arc::clone(&down));
+    let (down, log) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(Vec::new())));
+    let (lines, is_down) = (Arc::clone(&log), Arc::clone(&down));
     let health = Health::observed(move |change, _| match change {
         HealthChange::Failed { error, .. } => lines.lock().unwrap().push(error.to_string()),
         HealthChange::Recovered { .. } => lines.lock().unwrap().push("recovered".to_owned()),
         _ => {}
     });
     let service = service_fn(move |request: Sent| {
-        let does = if of_service.load(Ordering::Relaxed) { Does::BreakOff } else { Does::Respond };
+        let does = if is_down.load(Ordering::Relaxed) { Does::BreakOff } else { Does::Respond };
         endpoint("alone", does).1.oneshot(request)
     });
     let endpoint = endpoints::Endpoint::with_health("alone", BoxCloneSyncService::new(service), health);
     let stats = Arc::clone(endpoint.stats());
-    let balance = Rotation::new().balance(vec![endpoint], Vec::new()).classify(Knows);
+    let balance = Rotation::new().balance(vec![endpoint], Vec::new()).classify(Classifier);
     for _ in 0..10 {
         send(&balance, "POST", "body").await.unwrap_err();
     }
-    assert_eq!(*told.lock().unwrap(), ["failed"]);
+    assert_eq!(*log.lock().unwrap(), ["failed"]);
     down.store(false, Ordering::Relaxed);
     for _ in 0..10 {
         assert_eq!(send(&balance, "POST", "body").await, ok("alone"));
     }
-    assert_eq!(*told.lock().unwrap(), ["failed", "recovered"]);
+    assert_eq!(*log.lock().unwrap(), ["failed", "recovered"]);
     assert_eq!((stats.requests(), stats.failures()), (20, 10));
 }
 
@@ -599,7 +599,7 @@ async fn each_attempt_and_each_failure_of_the_endpoint_is_counted() {
     ] {
         let counted = endpoints::Endpoint::new("a", endpoint("a", does).1);
         let stats = Arc::clone(counted.stats());
-        let _ = send(&Rotation::new().balance(vec![counted], Vec::new()).classify(Knows), method, "").await;
+        let _ = send(&Rotation::new().balance(vec![counted], Vec::new()).classify(Classifier), method, "").await;
         assert_eq!((stats.requests(), stats.failures()), (requests, failures), "{does:?} {method}");
     }
 }
@@ -631,9 +631,9 @@ async fn an_endpoint_that_is_always_slower_than_others_comes_back() {
     let start = tokio::time::Instant::now();
     assert_eq!(send(&balance, "GET", "").await, ok("up"));
     assert_eq!(start.elapsed(), Duration::from_millis(250));
-    assert!(!balance.endpoints.health(0).is_well());
+    assert!(!balance.endpoints.health(0).is_healthy());
     sleep(SECOND).await;
-    assert!(balance.endpoints.health(0).is_well());
+    assert!(balance.endpoints.health(0).is_healthy());
 }
 
 #[tokio::test(start_paused = true)]
@@ -659,7 +659,7 @@ async fn the_response_of_a_trial_is_used_if_the_other_endpoint_breaks_off() {
         assert_eq!(result, expected, "{on_trial:?}");
         assert_eq!(start.elapsed(), on_trial.max(ms(250) + other), "{on_trial:?}");
         assert_eq!(attempts.endpoint(), Some(expected.unwrap_or("other")));
-        assert_eq!(balance.endpoints.health(0).is_well(), expected.is_ok());
-        assert!(!balance.endpoints.health(1).is_well());
+        assert_eq!(balance.endpoints.health(0).is_healthy(), expected.is_ok());
+        assert!(!balance.endpoints.health(1).is_healthy());
     }
 }

@@ -26,11 +26,11 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// How long a trial can run when no request waits for it. Endpoints should have a timeout of their own.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// A test whether a failed endpoint responds again, with a request that can also be sent elsewhere.
+/// A test of whether a failed endpoint responds again, with a request that can also be sent elsewhere.
 ///
-/// If it takes long, the endpoint may hang, and backs off again. But the trial continues in its own task, because any
-/// response makes the endpoint healthy, even if another one is faster. The response is kept in case the other endpoint
-/// fails.
+/// If it takes too long, the endpoint backs off again, because it may hang, and the request is also sent elsewhere. But
+/// the trial continues in its own task, because any response makes the endpoint healthy, even one that arrives second.
+/// The response is kept in case the other endpoint fails.
 pub(super) struct Trial<S: Service<Request<RequestBody>>> {
     pub(super) index: usize,
     pub(super) began: Mark,
@@ -68,7 +68,7 @@ impl<S: Service<Request<RequestBody>>> Trial<S> {
         Self { index, began, state: State::Foreground { call: Box::pin(call), lease, patience }, failed: None }
     }
 
-    /// Polls the trial. To be called while the request waits for nothing else.
+    /// Polls the trial. Must be called only while the request waits for nothing else.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Waited<S::Response, S::Error>> {
         match &mut self.state {
             State::Foreground { call, patience, .. } => {
@@ -115,7 +115,7 @@ impl<S: Service<Request<RequestBody>>> Trial<S> {
         matches!(self.state, State::Ended)
     }
 
-    /// Makes the request wait for the trial in the background. If that fails, the request fails with `error`.
+    /// Makes the request wait for the trial in the background. If the trial fails too, the request fails with `error`.
     pub(super) fn wait_instead_of(&mut self, error: BoxError) {
         self.failed = Some(error);
     }

@@ -15,12 +15,12 @@ pub struct Unreachable {
 }
 
 impl Unreachable {
-    /// Creates it from `connect`, which tries to connect, and should keep the connection for a request.
+    /// Creates it from `connect`, which tries to connect and should keep the connection for a later request.
     ///
-    /// The closure is held until the endpoint has recovered, which may never happen. So it should hold its pool weakly,
-    /// and return `None` once the pool has been dropped. Then a request tests the endpoint.
+    /// The closure is kept until the endpoint has recovered, which may never happen. So it should hold a weak reference
+    /// to its pool, and return `None` once the pool has been dropped. Then a request tests the endpoint.
     ///
-    /// `is_timeout` says that the connection timed out, so that another attempt is expected to take as long.
+    /// Set `is_timeout` if connecting timed out, because the next attempt may then take as long.
     pub fn new<F>(is_timeout: bool, connect: impl Fn() -> Option<F> + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,

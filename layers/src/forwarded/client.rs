@@ -4,12 +4,12 @@ use http::Extensions;
 
 use crate::conn::ConnInfo;
 
-/// The IP address of the client that sent a request, rather than that of a proxy in front.
+/// The IP address of the client that sent a request, even if the request came through a trusted proxy.
 ///
 /// [`DistrustLayer`](super::DistrustLayer) determines it once per request, for all inner layers that log or count
 /// clients. If the peer is a trusted proxy, the client is the last address in the proxy's chain that does not belong to a
 /// trusted proxy. The chain from another node is read in the same way, because that node has already checked it. For any
-/// other peer, or if the proxy hides the client, it is the peer's address.
+/// other peer, or if the proxy hides its client, it is the address of the peer.
 ///
 /// IPv4 addresses that are written as IPv6 (`::ffff:192.0.2.1`) are converted to IPv4.
 ///
@@ -39,12 +39,12 @@ use crate::conn::ConnInfo;
 pub struct ClientAddr(IpAddr);
 
 impl ClientAddr {
-    /// Returns the address that [`DistrustLayer`](super::DistrustLayer) found, or else the peer of the [`ConnInfo`], from
-    /// the extensions of a request. `None` without either.
+    /// Returns the client's address from the extensions of a request: the one that
+    /// [`DistrustLayer`](super::DistrustLayer) found, or else the peer of the [`ConnInfo`]. `None` without either.
     pub fn of(extensions: &Extensions) -> Option<Self> {
         // Most clients come without a proxy. For them, an extension would be a needless allocation.
-        let said = extensions.get().copied();
-        said.or_else(|| extensions.get::<ConnInfo>().map(|info| Self(info.peer().ip())))
+        let found = extensions.get().copied();
+        found.or_else(|| extensions.get::<ConnInfo>().map(|info| Self(info.peer().ip())))
     }
 
     pub(super) fn new(ip: IpAddr) -> Self {

@@ -12,12 +12,13 @@ use crate::{MissingExtension, ResponseFuture, conn::ConnInfo};
 /// A layer that removes forwarding headers from requests of clients that are not trusted proxies, and determines the
 /// [`ClientAddr`].
 ///
-/// The headers are `Forwarded`, all `X-Forwarded-*`, `X-Real-IP` and `X-Request-ID`, also if spelled with `_` instead of
-/// `-`, which CGI and its successors do not distinguish. From a trusted proxy, only the headers that it sets are kept; see
-/// [`ProxyHeaders`]. All headers from another node are kept, because that node has already removed those of its client.
-/// The remaining headers determine the [`ClientAddr`]. A request without [`ConnInfo`] fails with [`MissingExtension`].
+/// The headers are `Forwarded`, all `X-Forwarded-*`, `X-Real-IP` and `X-Request-ID`. A trusted proxy can send
+/// `X-Request-ID` and the headers that it is known to set; see [`ProxyHeaders`]. Another node can send all of them,
+/// because it has already removed those of its client. Spellings with `_` instead of `-` are always removed, because CGI
+/// and its successors do not distinguish them. The remaining headers determine the [`ClientAddr`]. A request without
+/// [`ConnInfo`] fails with [`MissingExtension`].
 ///
-/// Put this layer outside the layers that set these headers, and outside those that log or count clients.
+/// Put this layer outside the layers that set these headers, and outside layers that log or count clients.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -111,7 +112,7 @@ where
     }
 }
 
-/// The peer whose headers are trusted, and which ones.
+/// Whose headers are trusted, and which of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Believed {
     Nobody,
@@ -130,7 +131,7 @@ fn believed(info: &ConnInfo, trusted: &TrustedProxies) -> Believed {
     }
 }
 
-/// Whether to remove a header. Names with `_` are always removed, because trusted proxies write `-`.
+/// Whether to remove a header. Names with `_` are always removed, because proxies and nodes write `-`.
 fn is_claim(name: &str, believed: Believed) -> bool {
     if name == "forwarded" {
         return matches!(believed, Believed::Nobody | Believed::Proxy(ProxyHeaders::XForwarded));

@@ -36,15 +36,15 @@ const ADDED: usize = 8;
 /// | `X-Forwarded-Port` | the port of that host, or else the default port of the scheme |
 /// | `Forwarded` | the same addresses, host and scheme (RFC 7239) |
 ///
-/// If the peer is a trusted proxy, the scheme, host and port are those it sent, because it received the original request.
-/// If it sent several values, one is kept; those of `X-Forwarded-Prefix` are joined. Malformed values and the ports of
-/// addresses in the chain are dropped.
+/// If the peer is a trusted proxy, the scheme, host and port are taken from its headers, because it received the original
+/// request. If it sent several values, one of them is kept, but all values of `X-Forwarded-Prefix` are joined. Malformed
+/// values and the ports of addresses in the chain are dropped.
 ///
 /// A request from another node is passed on unchanged, because that node has already set the headers. A request without
 /// [`ConnInfo`] fails with [`MissingExtension`].
 ///
-/// This layer replaces the headers above if an untrusted client sent them. For others, such as `X-Forwarded-Prefix`, put a
-/// [`DistrustLayer`](super::DistrustLayer) outside it. Put it inside a
+/// If an untrusted client sends the headers above, this layer replaces them. To remove others, such as
+/// `X-Forwarded-Prefix`, put a [`DistrustLayer`](super::DistrustLayer) outside this layer. Put this layer inside a
 /// [`HopByHopLayer`](crate::hop_by_hop::HopByHopLayer), or a client can remove the headers with
 /// `Connection: X-Forwarded-For`.
 #[derive(Debug, Clone)]
@@ -151,7 +151,7 @@ fn set_from_proxy(headers: &mut HeaderMap, info: &ConnInfo, original: Original) 
         }
         chain.extend_from_slice(text.as_bytes());
         forwarded.extend(element::node(text.as_bytes(), node.is_ipv6()).concat());
-        // Only in the first element, so that there is only one value to find, in whatever order elements are read.
+        // Only in the first element, so that backends find the same value in whatever order they read the elements.
         if index == 0 {
             forwarded.extend(element::host_and_proto(host.as_ref(), proto).concat());
         }

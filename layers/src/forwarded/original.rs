@@ -8,14 +8,14 @@ use super::{
 };
 use crate::host::HostName;
 
-/// The description of a request by trusted proxies, without malformed parts. An extension of the request, with which one
-/// layer passes it to another.
+/// The description of a request by trusted proxies, without malformed parts. [`DistrustLayer`](super::DistrustLayer) adds
+/// it to the extensions of the request, for [`ForwardedLayer`](super::ForwardedLayer).
 #[derive(Debug, Clone, Default)]
 pub(super) struct Original {
-    /// The nodes that sent the request and passed it on, in order.
+    /// The client and the proxies that the request passed through, in order.
     pub(super) chain: Vec<Node>,
     /// The address of the client, if known. It is the last node that is not a trusted proxy, or the first one if all are.
-    /// Nodes before it are its own claims.
+    /// Anything before it in the chain is the client's own claim.
     pub(super) client: Option<IpAddr>,
     /// The scheme that the client used.
     pub(super) proto: Option<String>,

@@ -19,7 +19,8 @@ pub(super) fn of_host(host: &[u8]) -> Option<u16> {
     parse(&host[colon + 1..]).filter(|port| *port > 0)
 }
 
-/// Parses a port from a proxy or a host. `str::parse` would accept a sign, and is slower, which matters for each request.
+/// Parses a port from a proxy or a host. `str::parse` would accept a sign, and is slower, which matters because this runs
+/// for each request.
 pub(super) fn parse(text: &[u8]) -> Option<u16> {
     let digit = |byte: u8| byte.is_ascii_digit().then(|| u16::from(byte - b'0'));
     let port = text.iter().try_fold(0_u16, |port, byte| port.checked_mul(10)?.checked_add(digit(*byte)?));

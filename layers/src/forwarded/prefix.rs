@@ -3,11 +3,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::original::list;
 use crate::route::PathPrefix;
 
-/// The prefix that proxies have removed from the path. Backends need it to create links that work for the client.
+/// The `X-Forwarded-Prefix` header: the prefix that proxies have removed from the path. Backends need it to create links
+/// that work for the client.
 pub const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// Joins the values of [`X_FORWARDED_PREFIX`] and `last`, as each proxy has removed another part of the path. Malformed
-/// values are dropped.
+/// Joins the values of [`X_FORWARDED_PREFIX`] and `last`, because each proxy has removed another part of the path.
+/// Malformed values are dropped.
 pub(crate) fn joined(headers: &HeaderMap, last: &str) -> Option<HeaderValue> {
     let prefixes = list(headers, &X_FORWARDED_PREFIX).filter_map(|text| text.parse::<PathPrefix>().ok());
     let mut joined: String =

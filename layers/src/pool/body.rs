@@ -24,7 +24,7 @@ pub(crate) struct PooledBody {
     absent: bool,
 }
 
-/// What a body holds until its end.
+/// The connection or stream that a body holds until it has been read to the end.
 enum HeldConnection {
     Connection(Box<PooledConnection>, Home),
     Stream(StreamSlot),
@@ -37,20 +37,20 @@ impl PooledBody {
         body
     }
 
-    /// A body on a connection that is never used again, as after a change of protocol.
+    /// A body on a connection that is never reused, as after a change of protocol.
     pub(super) fn unpooled(inner: Incoming) -> Self {
         Self { inner, lease: None, absent: false }
     }
 
     /// A body on an HTTP/2 stream.
-    pub(super) fn of_stream(inner: Incoming, stream: StreamSlot) -> Self {
+    pub(super) fn on_stream(inner: Incoming, stream: StreamSlot) -> Self {
         let mut body = Self { inner, lease: Some(HeldConnection::Stream(stream)), absent: false };
         body.give_back_at_end();
         body
     }
 
-    /// The body of a response that has none because of its status. It is not read: a 304 can have a `Content-Length`, and
-    /// if an empty frame ends the stream, h2 reports that the body is too short (RFC 9113, 8.1.1).
+    /// The body of a response whose status allows none. It is not read: a 304 can have a `Content-Length`, and if an empty
+    /// frame ends the stream, h2 reports that the body is too short (RFC 9113, 8.1.1).
     pub(super) fn absent(inner: Incoming) -> Self {
         Self { inner, lease: None, absent: true }
     }

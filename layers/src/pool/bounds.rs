@@ -7,7 +7,7 @@ use tower::{BoxError, Service};
 use super::PoolError;
 use crate::body::ResponseBody;
 
-/// A connector for a pool: any service like [`SourceConnector`](crate::connect::SourceConnector).
+/// A trait alias for the connectors of a pool, such as [`SourceConnector`](crate::connect::SourceConnector).
 pub trait Connect:
     Service<Uri, Response: Read + Write + Unpin + Send + 'static, Error: Into<BoxError>, Future: Send>
     + Clone

@@ -19,7 +19,7 @@ use crate::{
 pub struct PoolError {
     step: PoolStep,
     source: Source,
-    /// Present if no byte of it was sent. Boxed, so that a `Result` with a response stays small.
+    /// The request, if no byte of it was sent. Boxed, so that a `Result` with a response stays small.
     request: Option<Box<Request<RequestBody>>>,
     unreachable: Option<Unreachable>,
 }
@@ -82,12 +82,12 @@ impl PoolError {
         Self { step: PoolStep::Response, source: Source::Own(source.into()), request: None, unreachable: None }
     }
 
-    /// Adds `connects`, which tries to connect again as long as the pool exists.
-    pub(super) fn until<F>(mut self, connects: impl Fn() -> Option<F> + Send + Sync + 'static) -> Self
+    /// Adds a way to reconnect, which returns `None` once the pool has been dropped.
+    pub(super) fn with_reconnect<F>(mut self, connect: impl Fn() -> Option<F> + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        self.unreachable = Some(Unreachable::new(self.is_connect_timeout(), connects));
+        self.unreachable = Some(Unreachable::new(self.is_connect_timeout(), connect));
         self
     }
 
@@ -104,7 +104,7 @@ impl PoolError {
         self.request.take().map(|request| *request)
     }
 
-    /// Returns the meaning of this error for a [`Balance`](crate::balance::Balance).
+    /// Classifies this error for a [`Balance`](crate::balance::Balance).
     pub(crate) fn failure(&mut self) -> Failure {
         let mut failure = Failure::new();
         if self.is_unprocessed() {
@@ -167,7 +167,8 @@ impl PoolError {
             || self.http2_error().is_some_and(reset)
     }
 
-    /// Whether the endpoint failed, rather than the client, this machine, or an idle connection.
+    /// Whether the endpoint is at fault. It is not if the client or this machine failed, or if an idle connection was
+    /// closed.
     pub fn is_endpoint_failure(&self) -> bool {
         !self.is_client_failure() && !self.is_out_of_resources() && !self.is_orderly() && !self.is_too_long()
     }
@@ -186,7 +187,7 @@ impl PoolError {
         self.step == PoolStep::Response || self.is_too_long()
     }
 
-    /// Whether a healthy endpoint closed the connection or had no free stream.
+    /// Whether this can happen with a healthy endpoint: it closed the connection, or had no free stream.
     fn is_orderly(&self) -> bool {
         let reason = self.http2_error().and_then(h2::Error::reason);
         let unprocessed = self.is_unprocessed() && matches!(reason, Some(Reason::NO_ERROR | Reason::REFUSED_STREAM));

@@ -13,7 +13,7 @@ use super::{
     PoolError, PooledBody,
     idle::{Idle, PooledConnection},
     origin::Origin,
-    response::{check, leave_hop},
+    response::{check, normalize},
 };
 use crate::body::{RequestBody, ResponseBody};
 
@@ -59,7 +59,7 @@ where
                 if let Err(unreadable) = check(response.headers()) {
                     return Poll::Ready(Err((PoolError::response(unreadable), origin)));
                 }
-                leave_hop(&mut response);
+                normalize(&mut response);
                 Ok(if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     connection.detach();
                     response.map(|body| ResponseBody::pooled(PooledBody::unpooled(body)))

@@ -22,7 +22,7 @@ use super::{
     greeting::{Greeting, Http2Error},
     opening::{ConnectTimeout, GRACE, OpenFailure, Opening},
     request::{from_http2, into_http2},
-    response::{check_http2, leave_hop},
+    response::{check_http2, normalize},
     stats::{Http2Open, PoolStats},
     streams::{Connections, Load, StreamSlot},
 };
@@ -34,25 +34,26 @@ use crate::{
 
 /// Enough for 40 MB/s at a round trip of 6 ms. Also the most that is buffered for a stream whose client does not read.
 const STREAM_WINDOW: u32 = 256 * 1024;
-/// The same as for requests: enough for the heads of real services.
+/// Maximum size of a response head, the same as for requests: enough for real services.
 const MAX_HEAD: u32 = 64 * 1024;
-/// How often a request is tried. If a connection shuts down just as a request arrives, it returns the request. If several
-/// in a row do so, it is no coincidence.
+/// How many times a request is tried. A connection that shuts down just as a request arrives returns the request. If
+/// several in a row do that, it is no coincidence.
 const ATTEMPTS: usize = 3;
 
-/// A pool of HTTP/2 connections to one endpoint. As a service, it sends several requests at a time over few connections.
+/// A pool of HTTP/2 connections to one endpoint, as a service. It sends many requests at a time over few connections.
 ///
-/// The endpoint must be known to speak HTTP/2. A connection accepts as many concurrent streams as its peer and
-/// [`max_streams`](Self::max_streams) allow; then another one is opened. After a GOAWAY, it is closed with the last of its
-/// streams. If requests have waited for 10 seconds without any part of a response, the connection accepts no new ones
-/// until something arrives; answers to PINGs do not count. A new connection accepts requests once the peer's SETTINGS have
-/// arrived, so that no request is sent to a peer that speaks another protocol. Clones are cheap and share the connections.
+/// Use it only for endpoints that are known to speak HTTP/2. A new connection accepts requests once the peer's SETTINGS
+/// have arrived, so that no request is sent to a peer that speaks another protocol. A connection carries as many
+/// concurrent streams as its peer and [`max_streams`](Self::max_streams) allow; beyond that, another one is opened. After
+/// a GOAWAY, a connection is closed with its last stream. If requests on a connection have waited for 10 seconds without
+/// any part of a response, it accepts no new ones until something arrives; answers to PINGs do not count. Clones are cheap
+/// and share the connections.
 ///
 /// `:authority` is the `Host` of the request, or else the authority of its URI, or else that of the endpoint. `:scheme` is
 /// the endpoint's.
 ///
 /// The pool opens one connection at a time. The attempt continues even if the request that started it is cancelled, and
-/// all waiting requests share the connection or the error.
+/// all waiting requests share the new connection or the error.
 ///
 /// If the peer allows extended CONNECT (RFC 8441), a GET with `Upgrade` is sent as one, for the first protocol in the
 /// header. A 200 response becomes a 101 with the `Sec-WebSocket-Accept` that the client expects, and a
@@ -108,7 +109,8 @@ impl<C: Clone> Http2Pool<C> {
         Self::of(connector, settings)
     }
 
-    /// Sets the maximum number of concurrent streams on a connection; 100 by default. The peer can set a lower limit.
+    /// Sets the maximum number of concurrent streams on a connection, at least 1; 100 by default. The peer can set a lower
+    /// limit.
     #[must_use]
     pub fn max_streams(self, streams: u32) -> Self {
         self.with(|settings| settings.max_streams = streams.max(1))
@@ -124,7 +126,7 @@ impl<C: Clone> Http2Pool<C> {
     /// Sets the maximum age at which a connection accepts new requests; unlimited by default.
     ///
     /// Up to a tenth is taken off at random, so that connections are not all replaced at once. An old connection is closed
-    /// with the last of its streams. Under steady traffic, this is how a pool notices that a name has a new address.
+    /// with its last stream. Under steady traffic, this is how a pool notices that a name has a new address.
     #[must_use]
     pub fn max_age(self, age: Option<Duration>) -> Self {
         self.with(|settings| settings.max_age = MaxAge::new(age))
@@ -150,7 +152,7 @@ impl<C: Clone> Http2Pool<C> {
     /// Sets when to send a PING and how long to wait for the answer; 5 minutes and 20 seconds by default.
     ///
     /// A PING is sent if the peer has been silent for `interval` while streams are open. The connection is closed if there
-    /// is no answer within `timeout`. gRPC servers close connections on which PINGs are more frequent than by default.
+    /// is no answer within `timeout`. With a shorter interval than the default, gRPC servers close the connection.
     #[must_use]
     pub fn keep_alive(self, interval: Duration, timeout: Duration) -> Self {
         self.with(|settings| settings.keep_alive = (bounded(interval), bounded(timeout)))
@@ -236,7 +238,7 @@ impl<C: Connect> Http2PoolShared<C> {
                         let shared = pool.upgrade()?;
                         Some(async move { Ok(shared.opening.join(|| Arc::clone(&shared).open()).await?) })
                     };
-                    return Err(PoolError::connect_shared(error, request).until(connect));
+                    return Err(PoolError::connect_shared(error, request).with_reconnect(connect));
                 }
             };
             let upgrade = Outbound::of(&request);
@@ -253,7 +255,7 @@ impl<C: Connect> Http2PoolShared<C> {
         }
     }
 
-    /// Returns a stream on a new connection, or on one that has a free stream in the meantime.
+    /// Returns a stream on a new connection, or on one where a stream has become free in the meantime.
     async fn new_stream(
         self: &Arc<Self>,
         within: Option<Duration>,
@@ -357,7 +359,7 @@ fn exchange(
         match response {
             Ok(mut response) => {
                 check_http2(response.headers()).map_err(PoolError::response)?;
-                leave_hop(&mut response);
+                normalize(&mut response);
                 if asked && let Some(upgrade) = upgrade {
                     match upgrade.switch(&mut response, stream) {
                         Ok(()) => return Ok(response.map(|body| ResponseBody::pooled(PooledBody::unpooled(body)))),
@@ -369,7 +371,7 @@ fn exchange(
                     ResponseBody::pooled(if absent {
                         PooledBody::absent(body)
                     } else {
-                        PooledBody::of_stream(body, stream)
+                        PooledBody::on_stream(body, stream)
                     })
                 }))
             }

@@ -14,14 +14,14 @@ use crate::body::RequestBody;
 
 /// How long an endpoint that has responded can leave the rest of the request unread.
 const UNREAD: Duration = Duration::from_secs(5);
-/// How long the client can take for the next piece of that request. The HTTP server can be stricter.
+/// How long the client can take to send the next piece of that request. The HTTP server can be stricter.
 const UNSENT: Duration = Duration::from_secs(60);
 
-/// One connection to the endpoint. Its holder can send on it. Always boxed, because it moves with its response.
+/// One connection to the endpoint. Always boxed, because it moves along with its response.
 pub(super) struct PooledConnection {
     pub(super) sender: SendRequest<RequestBody>,
-    /// The task that moves its bytes, aborted on drop. Otherwise hyper would continue with a cancelled request for as long
-    /// as the endpoint does not read it.
+    /// The task that drives it, aborted on drop. Otherwise hyper would hold on to a cancelled request for as long as the
+    /// endpoint does not read it.
     task: Option<AbortHandle>,
     pub(super) meter: Arc<Meter>,
     /// When it stops accepting requests.
@@ -46,7 +46,7 @@ impl PooledConnection {
         self.end.is_some_and(|end| now >= end)
     }
 
-    /// Drops the connection but not its task, which passes the IO on after a change of protocol.
+    /// Drops the connection but not its task, which hands over the IO after a change of protocol.
     pub(super) fn detach(mut self) {
         self.meter.end();
         self.task = None;

@@ -13,12 +13,12 @@ use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 
 use super::stats::Http1Open;
 
-/// Maximum number of bytes up to the end of the response head: more than hyper accepts for the head itself. Without a
-/// limit, endless interim responses (1xx) would keep the connection's task, and with it the worker, busy forever.
+/// Maximum number of bytes up to the end of the response head. More than hyper accepts for the head itself, but it also
+/// limits interim responses (1xx): an endless series would keep the connection's task, and with it the worker, busy forever.
 const MAX_BEFORE_RESPONSE: usize = 512 * 1024;
 /// Size of a read while bytes are counted.
 const PIECE: usize = 8 * 1024;
-/// Bytes are not counted.
+/// Value of `left` while bytes are not counted.
 const UNLIMITED: usize = usize::MAX;
 
 /// The progress of an exchange over an HTTP/1 connection, observed at its IO.
@@ -129,7 +129,7 @@ impl<IO: Write + Unpin> Metered<IO> {
         self.unless_failed(|io| Pin::new(io).poll_flush(cx))
     }
 
-    /// Keeps a failure for the reader, which is woken by more data or by the end of the connection.
+    /// Keeps a failure for the reader, which wakes up when more data arrives or the connection is closed.
     fn unless_failed<R>(&mut self, act: impl FnOnce(&mut IO) -> Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         let failure = match self.failure.take() {
             Some(failure) => failure,

@@ -11,7 +11,7 @@ use tower::BoxError;
 /// The error of an attempt to connect, shared by all requests that waited for it.
 pub(super) type OpenFailure = Arc<dyn Error + Send + Sync>;
 
-/// Added to the pool's timeout, so that a connector with the same timeout fails first. Its error is more precise.
+/// Added to the pool's timeout, so that a connector with the same timeout fails first, with a more precise error.
 pub(super) const GRACE: Duration = Duration::from_millis(10);
 
 type OpenOutcome = Result<(), OpenFailure>;

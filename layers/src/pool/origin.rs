@@ -12,7 +12,7 @@ use crate::{
     hop_by_hop::tokens,
 };
 
-/// What a pool remembers about a request in flight.
+/// The properties of a request that its pool needs until the response arrives.
 #[derive(Debug)]
 pub(super) struct Origin {
     /// The client connection, if it is HTTP/1. An HTTP/2 connection may come from a proxy or another node, and carry the
@@ -79,7 +79,7 @@ pub(super) enum Home {
     Pool(Arc<Idle>),
     /// With the client connection, for its requests only, because it may be authenticated.
     Client(Arc<Idle>, ConnInfo),
-    /// It is closed.
+    /// Nowhere: it is closed.
     Nowhere,
 }
 
@@ -89,12 +89,14 @@ impl Home {
             Self::Pool(pool) => pool.put(connection),
             Self::Client(pool, client) => {
                 connection.rest();
-                let (come, returning) = oneshot::channel();
+                let (give_back, returning) = oneshot::channel();
                 client.ties_or_new().put(Tied { pool: Arc::downgrade(&pool), connection: returning });
                 if connection.sender.is_ready() {
-                    let _ = come.send(connection);
+                    let _ = give_back.send(connection);
                 } else if connection.may_be_ready() {
-                    tokio::spawn(async move { when_ready(connection).await.map(|connection| come.send(connection)) });
+                    tokio::spawn(
+                        async move { when_ready(connection).await.map(|connection| give_back.send(connection)) },
+                    );
                 }
             }
             Self::Nowhere => Idle::leave(connection),
@@ -122,13 +124,13 @@ fn asks_for_connection_scheme<R>(response: &Response<R>) -> bool {
     }
 }
 
-/// Challenges and credentials begin with the name of their scheme, and a header line can have several challenges. `NTLM`
+/// Challenges and credentials begin with the name of their scheme, and a header line can list several challenges. `NTLM`
 /// and `Negotiate` have unregistered variants such as `Nego2`, so only the first four letters are compared, as in HAProxy.
 fn has_connection_scheme(headers: &HeaderMap, field: &HeaderName) -> bool {
-    let begins_so = |one: &[u8]| {
+    let is_connection_scheme = |one: &[u8]| {
         one.first_chunk::<4>().is_some_and(|four| matches!(&four.to_ascii_lowercase()[..], b"ntlm" | b"nego"))
     };
-    headers.get_all(field).iter().flat_map(tokens).any(begins_so)
+    headers.get_all(field).iter().flat_map(tokens).any(is_connection_scheme)
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use http::{
 
 use crate::framing::is_token;
 
-/// The error of a response that parsers could interpret differently, for example by finding its end at different places.
+/// The error of a response that parsers could interpret differently, for example by disagreeing on where it ends.
 ///
-/// hyper rejects an HTTP/1.1 length that is not a number, and lengths that differ. This checks what hyper accepts.
+/// hyper already rejects HTTP/1.1 responses with a length that is not a number, or with lengths that differ. These are the
+/// responses that hyper accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unreadable {
@@ -22,8 +23,8 @@ pub enum Unreadable {
     Name,
 }
 
-/// Removes what applies only to the connection to the endpoint.
-pub(super) fn leave_hop<B>(response: &mut Response<B>) {
+/// Gives a response the same form whatever version it arrived in: HTTP/1.1, and a 204 without `Content-Length`.
+pub(super) fn normalize<B>(response: &mut Response<B>) {
     *response.version_mut() = Version::HTTP_11;
     // HTTP/2 clients would wait for a body (RFC 9110, 8.6).
     if response.status() == StatusCode::NO_CONTENT {
@@ -31,7 +32,7 @@ pub(super) fn leave_hop<B>(response: &mut Response<B>) {
     }
 }
 
-/// Like [`check`], and rejects header names that only HTTP/2 can express.
+/// Like [`check`], but also rejects header names that only HTTP/2 can express.
 pub(super) fn check_http2(headers: &HeaderMap) -> Result<(), Unreadable> {
     if !headers.keys().all(is_token) {
         return Err(Unreadable::Name);
@@ -60,10 +61,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_response_without_content_has_no_length() {
+    fn a_content_length_is_removed_only_from_a_204() {
         for (status, kept) in [(204, false), (304, true), (200, true)] {
             let mut response = Response::builder().status(status).header(CONTENT_LENGTH, "3").body(()).unwrap();
-            leave_hop(&mut response);
+            normalize(&mut response);
             assert_eq!(response.headers().contains_key(CONTENT_LENGTH), kept, "{status}");
         }
     }

@@ -35,14 +35,14 @@ use crate::{
 /// Maximum size of a read, of the write buffer, of a response head and of a trailer section.
 ///
 /// Each read becomes a piece of the response, and several pieces are buffered if a client does not read. With this size,
-/// a body of 1 MiB takes a tenth less processor time than with 64 KiB, because more of it is still in the cache when it
-/// is sent.
+/// a body of 1 MiB takes a tenth less CPU time than with 64 KiB, because more of it is still in the cache when it is sent.
 const MAX_BUFFER: usize = 32 * 1024;
 
-/// A pool of HTTP/1.1 connections to one endpoint. As a service, it sends requests over an idle connection or a new one.
+/// A pool of HTTP/1.1 connections to one endpoint, as a service. It sends each request over an idle connection or a new
+/// one.
 ///
 /// A connection serves one request at a time, and becomes idle once the response has been read to its end. The number
-/// of connections is not limited; requests never wait for one another. If an idle connection turns out to be closed
+/// of connections is not limited, so requests never wait for one another. If an idle connection turns out to be closed
 /// before any of the request was sent, the next one is tried, and finally a new one. Clones are cheap and share the
 /// connections.
 ///
@@ -50,11 +50,11 @@ const MAX_BUFFER: usize = 32 * 1024;
 ///
 /// `NTLM` and `Negotiate` authenticate connections, not requests. A connection that may have been authenticated in this
 /// way is not shared between clients. It is reserved for the client connection of the request, which is taken from
-/// [`ConnInfo`](crate::conn::ConnInfo), and closed with it. Without a client connection, or if that is HTTP/2, which many
-/// clients can share, the connection is closed after the response.
+/// [`ConnInfo`](crate::conn::ConnInfo), and closed with it. If there is none, or if it is an HTTP/2 connection, which many
+/// clients can share, the connection to the endpoint is closed after the response.
 ///
-/// The scheme and the path of the endpoint's URI are ignored: `connector` decides whether to use TLS, and requests have
-/// their own path. A request without a `Host` gets that of its URI, or else that of the endpoint.
+/// The scheme and the path of the endpoint's URI are ignored: the connector decides whether to use TLS, and requests have
+/// their own path. A request without a `Host` header gets the host of its URI, or else that of the endpoint.
 pub struct Pool<C> {
     shared: Arc<PoolShared<C>>,
     patience: Patience,
@@ -167,7 +167,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let request = request.map(RequestBody::new);
         let body = request.body();
-        // Only HTTP/2 can declare an empty body whose end has not arrived yet.
+        // Only with HTTP/2, a body can be declared empty before its end has arrived.
         if !body.is_end_stream() && body.size_hint().exact() == Some(0) {
             return Box::pin(self.clone().send_at_end(request));
         }
@@ -281,7 +281,7 @@ impl<C: Connect> PoolShared<C> {
                 let error = PoolError::connect(error, request).restored(&origin);
                 // Weak, because the error can outlive the pool.
                 let pool = Arc::downgrade(&self);
-                return Err(error.until(move || Some(pool.upgrade()?.connect_ahead(patience))));
+                return Err(error.with_reconnect(move || Some(pool.upgrade()?.connect_ahead(patience))));
             }
         };
         let exchanged = exchange(connection, request, origin, &self.idle).await;

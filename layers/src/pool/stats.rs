@@ -8,7 +8,7 @@ use std::{
 
 use super::streams::Load;
 
-/// The numbers of open and idle connections of a pool. Requests only write to counters of their own worker.
+/// The numbers of open and idle connections of a pool, and of streams in use.
 #[derive(Debug, Default)]
 pub struct PoolStats {
     http1: AtomicUsize,
@@ -17,13 +17,13 @@ pub struct PoolStats {
 }
 
 impl PoolStats {
-    /// The number of open connections: idle, with requests, reserved for a client, or used by tunnels.
+    /// The number of open connections: idle, in use by requests or tunnels, or reserved for a client.
     pub fn open(&self) -> usize {
         self.http1.load(Ordering::Relaxed) + self.http2().len()
     }
 
-    /// The number of idle connections, which are available to any request. This can include HTTP/1 connections that the
-    /// endpoint has closed, until the pool checks them. It does so four times within the idle timeout.
+    /// The number of idle connections, which are available to any request. HTTP/1 connections that the endpoint has closed
+    /// are included until the pool checks them, which it does four times within the idle timeout.
     pub fn idle(&self) -> usize {
         let http1 = self.http1_idle.load(Ordering::Relaxed).min(self.http1.load(Ordering::Relaxed));
         http1 + self.http2().iter().filter(|load| load.streams() == 0).count()

@@ -13,11 +13,11 @@ use super::{LOOKS, age::MaxAge};
 use crate::body::RequestBody;
 
 /// How long requests can wait on a connection without any part of a response before it accepts no new ones. The peer may
-/// be gone or only acknowledge PINGs. Only a new connection shows whether it still works.
+/// be gone, or may only acknowledge PINGs. Only a new connection shows whether it still works.
 const SILENCE: Duration = Duration::from_secs(10);
 /// Minimum interval between checks of the connections.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long a new connection does not count as idle, because the request that it was opened for is about to use it.
+/// How long a new connection is not considered idle, because the request that it was opened for is about to use it.
 const NEW: Duration = Duration::from_secs(1);
 
 /// The HTTP/2 connections to one endpoint. The first one with a free stream is used, so that others can become idle.
@@ -104,7 +104,7 @@ impl OpenConnection {
     }
 }
 
-/// Removes a connection at `end`. It accepts no new streams, and is closed with the last of its streams.
+/// Removes a connection at `end`. It accepts no new streams from then on, and is closed with its last stream.
 async fn retire(connections: Weak<Connections>, load: Weak<Load>, end: Instant) {
     tokio::time::sleep_until(end).await;
     if let Some(connections) = connections.upgrade() {

@@ -21,7 +21,7 @@ pub enum InvalidTarget {
     /// Its host is not valid.
     #[error("the host of the target is not valid: {0}")]
     Host(#[from] InvalidHost),
-    /// It has a placeholder in the host with which clients could choose where the redirect leads.
+    /// It has a placeholder in the host that would let clients choose where the redirect leads.
     #[error("{0} cannot be part of the host, or clients could choose where the redirect leads{hint}", hint = after_host(*.0))]
     NotInHost(Placeholder),
     /// It has an unknown placeholder.

@@ -20,7 +20,8 @@
 //! # Targets
 //!
 //! A target is a URL, or a path on the same host. A URL without a path, such as `https://example.com`, keeps the path and
-//! the query of the request. All other targets are used as written, with placeholders for parts of the request:
+//! the query of the request. All other targets are used as written, except for placeholders, which stand for parts of the
+//! request:
 //!
 //! | placeholder | stands for |
 //! | --- | --- |
@@ -45,10 +46,10 @@
 //!
 //! # Safety
 //!
-//! A request cannot choose the host of a redirect. The only placeholder in the host of a target can be `{host}`, and behind
-//! a [`HostLayer`](crate::host::HostLayer) that is a served host. A target that is a path stays on the same host, even for
-//! paths such as `//other.example` and `/\other.example`. If a target has its own path, a request cannot leave it with dot
-//! segments.
+//! A request cannot choose the host of a redirect. `{host}` is the only placeholder allowed in the host of a target, and
+//! inside a [`HostLayer`](crate::host::HostLayer) it is always a served host. A target that is a path stays on the same
+//! host, even for paths such as `//other.example` and `/\other.example`. If a target has a path of its own, a request
+//! cannot leave that path with dot segments.
 //!
 //! Percent-encoding in a path or query is passed on unchanged. Characters that a URL cannot contain are encoded. In the
 //! query of a target, characters that would end the parameter are also encoded; `{path_and_query}` is encoded as a whole.

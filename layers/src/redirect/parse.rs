@@ -20,7 +20,7 @@ impl FromStr for RedirectTarget {
 }
 
 fn parse(text: &str) -> Result<RedirectTarget, InvalidTarget> {
-    // Report errors inside a piece before errors in the order of pieces.
+    // An error inside a piece is reported before an error in the order of the pieces.
     pieces(text)?;
     let (url, fragment) = split_off(text, '#');
     let (url, query) = split_off(url, '?');

@@ -21,8 +21,8 @@ use crate::route::PathRegex;
 
 /// A service that redirects each request to a [`RedirectTarget`], with 308 unless another [`status`](Self::status) is set.
 ///
-/// The response has no body. It is a 400 if the target needs the request's host and there is no valid one, or if the
-/// request has dot segments that would leave the path of the target. Clones are cheap.
+/// The response has no body. It is a 400 if the target needs the host of the request and that is missing or invalid, or if
+/// dot segments in the request would leave the path of the target. Clones are cheap.
 pub struct Redirect<R> {
     settings: Arc<Settings>,
     response: PhantomData<fn() -> R>,
@@ -32,7 +32,7 @@ pub struct Redirect<R> {
 struct Settings {
     target: RedirectTarget,
     status: StatusCode,
-    /// Where values of the path come from.
+    /// How values are taken from the path.
     sources: Sources,
 }
 
@@ -59,7 +59,7 @@ impl<R> Redirect<R> {
         Ok(self)
     }
 
-    /// Adds a prefix, so that `{*}` stands for the rest of the path after it. If several match, the longest counts. If
+    /// Adds a prefix, so that `{*}` stands for the rest of the path after it. If several match, the longest is used. If
     /// none matches, `{*}` is the whole path without its leading slash.
     #[must_use]
     pub fn prefix(mut self, prefix: PathPrefix) -> Self {

@@ -14,7 +14,7 @@ use crate::{
     route::PathPrefix,
 };
 
-/// How to split the path into values.
+/// The prefixes and the regex that split a path into values.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sources {
     pub(super) prefixes: Vec<PathPrefix>,

@@ -6,7 +6,7 @@ use tower::BoxError;
 use super::plain;
 use crate::causes::find;
 
-/// The answer of a row: a status, whose text becomes the body, or a whole response.
+/// The answer of a row: a whole response, or a status, whose text becomes the body.
 pub trait Answer<B> {
     /// Converts the answer to a response.
     fn into_response(self) -> Response<B>;
@@ -29,14 +29,14 @@ pub trait Answers<B> {
     /// The type of the errors that pass: [`Infallible`] if none do, otherwise [`BoxError`].
     type Error;
 
-    /// Returns the error if it passes.
+    /// Returns `Ok` with the error if it passes.
     ///
     /// # Errors
     ///
-    /// The error, if it does not pass and must be answered.
+    /// Returns the error if it does not pass and must be answered.
     fn pass(&self, error: BoxError) -> Result<Self::Error, BoxError>;
 
-    /// Returns the answer of the first row for `error` or for one of its causes.
+    /// Returns the answer of the first row that matches `error` or one of its causes.
     fn answer(&self, error: &(dyn Error + 'static)) -> Option<Response<B>>;
 }
 

@@ -88,7 +88,7 @@ fn answer<R: From<String>>(error: BoxError, answers: &impl Answers<R>, http1: bo
     {
         response.headers_mut().entry(ALLOW).or_insert(methods);
     }
-    if http1 && (ends_connection(status) || ends_connection(response.status())) {
+    if http1 && (closes_connection(status) || closes_connection(response.status())) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response.extensions_mut().insert(Cause::new(error));
@@ -98,7 +98,7 @@ fn answer<R: From<String>>(error: BoxError, answers: &impl Answers<R>, http1: bo
 /// Whether to close an HTTP/1 connection after this status. After an ambiguous request, the start of the next one is
 /// unknown (RFC 9112, 6.3 and 11.2). The rest of a request that is too long or too slow is not worth reading. Bytes after a
 /// CONNECT may be meant for a tunnel.
-fn ends_connection(status: StatusCode) -> bool {
+fn closes_connection(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::BAD_REQUEST

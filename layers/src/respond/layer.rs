@@ -8,8 +8,8 @@ use tower::{BoxError, Layer, Service};
 
 use super::{Answers, Pass, ResponseFuture, Row};
 
-/// A layer that turns errors of the inner service into responses. The resulting service fails only with errors that
-/// [`pass`](Self::pass).
+/// A layer that turns errors of the inner service into responses. The resulting service fails only with errors that are
+/// let through with [`pass`](Self::pass).
 ///
 /// The body type of the inner service must implement `From<String>`, as [`ResponseBody`](crate::body::ResponseBody),
 /// `axum::body::Body`, `http_body_util::Full` and `String` do. Convert other bodies first, such as those of hyper-util's
@@ -38,7 +38,7 @@ pub struct RespondLayer<A = ()> {
 }
 
 impl RespondLayer {
-    /// Creates a layer with only the table.
+    /// Creates a layer that answers according to the [table](super#the-table).
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,7 +1,7 @@
 //! Turns errors into responses, with a table that covers every error of this crate and can be extended.
 //!
-//! The layers of this crate return an error if they reject a request or get no response, so that outer layers decide
-//! what the client sees. [`RespondLayer`] is the usual choice. By default it never fails, as
+//! The layers of this crate return an error if they reject a request or get no response, so that an outer layer can decide
+//! which response the client gets. [`RespondLayer`] is the usual choice. By default it never fails, as
 //! [`axum::Router::layer`](https://docs.rs/axum/latest/axum/struct.Router.html#method.layer) requires:
 //!
 //! ```
@@ -18,7 +18,7 @@
 //! assert_eq!(app.clone().oneshot(request("example.com")?).await?.status(), StatusCode::OK);
 //! assert_eq!(app.oneshot(request("other.example")?).await?.status(), StatusCode::MISDIRECTED_REQUEST);
 //!
-//! // An answer that differs from the table can be a status or a whole response. Here, it is for hosts that are not served:
+//! // To answer differently from the table, return a status or a whole response. Here, for hosts that are not served:
 //! let respond = RespondLayer::new().on(|error: &HostRejected| match error.is_malformed() {
 //!     true => status(error),
 //!     false => StatusCode::FORBIDDEN,
@@ -50,11 +50,11 @@
 //! | [`NoResponse`] | 403, unless it [passes](RespondLayer::pass) |
 //! | any other | 502 |
 //!
-//! A row that you [add](RespondLayer::on) gets all errors of its type, also as the cause of another error: a row for
-//! `PoolError` also answers one inside a `Failed`. For the answer of the table, it can return the error's [`status`].
+//! A row that you [add](RespondLayer::on) answers all errors of its type, and errors caused by one: a row for `PoolError`
+//! also answers one inside a `Failed`. To answer as the table does, return the [`status`] of the error.
 //!
 //! The body is the status as text. A 405 lists the allowed methods. After 400, 405, 408 and 413, an HTTP/1 connection
-//! is closed, because it is unclear where the next request begins, or not worth reading that far.
+//! is closed, because it is unclear where the next request begins, or because the rest of this one is not worth reading.
 //!
 //! # Answers and silence
 //!

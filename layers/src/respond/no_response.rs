@@ -3,8 +3,8 @@
 /// If a [`RespondLayer`](super::RespondLayer) lets it [pass](super::RespondLayer::pass), an
 /// [`HttpServer`](crate::serve::HttpServer) sends no response: it closes an HTTP/1.1 connection, and resets an HTTP/2
 /// stream with CANCEL, while other streams continue. If the client has not named a served host yet, the connection is
-/// closed as after any other error. Other servers, such as `axum::serve`, always respond. For them, a `RespondLayer`
-/// answers it with 403.
+/// closed as after any other error. Other servers, such as `axum::serve`, must always respond. There, let a `RespondLayer`
+/// answer this error, with 403 by default.
 ///
 /// ```
 /// use http::{Request, Response};

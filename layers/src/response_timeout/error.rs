@@ -11,7 +11,7 @@ use super::TimedOut;
 pub enum NoResponse {
     /// There was no response in time.
     TimedOut(TimedOut),
-    /// There was no response in the time left by attempts at other endpoints, which is not this endpoint's fault.
+    /// There was no response in the time that attempts at other endpoints had left. The endpoint is not to blame.
     NoTimeLeft,
     /// The inner service failed.
     Inner {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::TimedOut;
 use crate::body::WatchRequest;
 
-/// The rate is checked at most this often per window. So a slow body can be noticed a quarter of the window later.
+/// The rate is checked at most this many times per window, so a slow body can be noticed up to a quarter of it late.
 const LOOKS: u32 = 4;
 /// Value of `waits_since` while nobody waits for the client.
 const NOT_WAITING: u64 = u64::MAX;
@@ -32,7 +32,7 @@ impl MinRate {
 #[derive(Debug)]
 pub(super) struct Progress {
     since: Instant,
-    /// When the backend read the last piece, after `since`.
+    /// When the backend last read a piece, after `since`.
     moved_at: AtomicU64,
     bytes: AtomicU64,
     /// Since when the backend has been waiting for the client, after `since`; or [`NOT_WAITING`].
@@ -62,8 +62,8 @@ impl Progress {
         }
     }
 
-    /// Creates the progress of a body without a minimum rate, whose client can pause for `client_pause`.
-    pub(super) fn of_stream(client_pause: Duration) -> Self {
+    /// Creates the progress of a body that has no minimum rate, and whose client can pause for `client_pause`.
+    pub(super) fn for_stream(client_pause: Duration) -> Self {
         Self { client_pause: Some(client_pause), ..Self::new(None) }
     }
 
@@ -92,7 +92,8 @@ impl Progress {
         }
         let again = timeout - idle;
         let Some(rate) = self.min_rate else { return Ok(again) };
-        // The rate is not checked while nobody waits for the client: the body may have ended, or the backend does not read.
+        // While nobody waits for the client, the rate is not checked: the body may have ended, or the backend may not be
+        // reading.
         let waits = now.checked_sub(waits_since);
         Ok(again.min(self.look_at_rate(rate, waited + waits.unwrap_or(0), waits.is_some())?))
     }
@@ -105,8 +106,8 @@ impl Progress {
             return Ok(left.max(window / LOOKS));
         }
         let bytes = self.bytes.load(Ordering::Relaxed);
-        let brought = bytes - self.window_bytes.load(Ordering::Relaxed);
-        if brought < bytes_a_second.saturating_mul(in_window) / 1000 {
+        let received = bytes - self.window_bytes.load(Ordering::Relaxed);
+        if received < bytes_a_second.saturating_mul(in_window) / 1000 {
             return Err(TimedOut::Client);
         }
         self.window_waited.store(waited, Ordering::Relaxed);

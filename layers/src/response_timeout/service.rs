@@ -15,17 +15,18 @@ use super::{
 };
 use crate::{body::RequestBody, durations::bounded, stream_kind::is_grpc};
 
-/// A layer that fails requests with [`TimedOut`](super::TimedOut) if there is no response and no progress for some time.
+/// A layer that fails requests with [`TimedOut`](super::TimedOut) if there is neither a response nor progress for some
+/// time.
 ///
 /// The timeout restarts with each piece of the request body, so a large upload can take any time, unless it is slower than
-/// [`min_rate`](Self::min_rate). After the response head,
+/// [`min_rate`](Self::min_rate). Once the response head has arrived,
 /// [`HttpServer::stall_timeout`](crate::serve::HttpServer::stall_timeout) applies instead.
 ///
-/// If the layer is around each endpoint of a [`Balance`](crate::balance::Balance), the timeout limits all attempts
-/// together: a request that is retried gets the time that is left. An endpoint that hangs counts as failed.
+/// If the layer wraps each endpoint of a [`Balance`](crate::balance::Balance), the timeout limits all attempts together: a
+/// request that is retried gets the time that is left. An endpoint that hangs counts as failed.
 ///
-/// A gRPC client can pause for the [`stream_timeout`](Self::stream_timeout) until it has ended its request, and has no
-/// minimum rate. After that, the backend has the usual timeout.
+/// Within a gRPC request, a client can pause for the [`stream_timeout`](Self::stream_timeout), and there is no minimum
+/// rate. Once the request has ended, the backend has the usual timeout.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseTimeoutLayer {
     timeout: Duration,
@@ -52,9 +53,9 @@ impl ResponseTimeoutLayer {
     /// Sets the minimum rate of a request body in bytes per second, until the response head arrives; 0, the default, for no
     /// minimum.
     ///
-    /// The rate is averaged over each `window` of waiting for the client. Time during which the backend does not read does
-    /// not count. If the body is too slow, the request fails with [`TimedOut::Client`](super::TimedOut::Client), up to a
-    /// quarter of the window later.
+    /// The rate is averaged over each `window` of time spent waiting for the client; time during which the backend does not
+    /// read is left out. If the body is too slow, the request fails with [`TimedOut::Client`](super::TimedOut::Client), up
+    /// to a quarter of the window later.
     #[must_use]
     pub fn min_rate(mut self, bytes: u64, window: Duration) -> Self {
         self.min_rate = MinRate::new(bytes, bounded(window));
@@ -108,7 +109,7 @@ where
         let progress = (!request.body().is_end_stream()).then(|| {
             let is_http2 = request.version() >= Version::HTTP_2;
             Arc::new(if is_http2 && is_grpc(request.headers()) {
-                Progress::of_stream(stream_timeout)
+                Progress::for_stream(stream_timeout)
             } else {
                 Progress::new(min_rate.filter(|_| !(except_http2 && is_http2)))
             })

@@ -11,7 +11,7 @@ use crate::forwarded::ClientAddr;
 
 /// The conditions of a route, in addition to host and path. All of them must hold.
 ///
-/// Clients can send any headers and query, so conditions on these can choose a backend but not protect it.
+/// Clients can send any headers and any query. Use conditions on these to choose a backend, not to protect one.
 ///
 /// ```
 /// use http::{Method, Request};
@@ -78,8 +78,8 @@ impl Conditions {
         self
     }
 
-    /// Requires the client's address to be in one of these networks. The address is that of [`ClientAddr::of`]; a request
-    /// without one does not match. An empty list allows all clients.
+    /// Requires the client's address, as returned by [`ClientAddr::of`], to be in one of these networks. A request without
+    /// an address does not match. An empty list allows all clients.
     #[must_use]
     pub fn clients(self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         let mut clients: Vec<_> = networks.into_iter().map(|network| network.trunc()).collect();
@@ -149,7 +149,7 @@ impl Conditions {
         self.headers.iter().all(has_header)
             && self.query.iter().all(has_query)
             && (self.clients.is_empty() || self.is_from_client(parts))
-            && self.upgrade.as_ref().is_none_or(|protocol| parts.ask_for_upgrade(protocol))
+            && self.upgrade.as_ref().is_none_or(|protocol| parts.request_upgrade(protocol))
     }
 
     fn is_from_client(&self, parts: &Parts<'_>) -> bool {

@@ -4,26 +4,26 @@ use super::Methods;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoRoute {
-    /// The host has no route for the path, or the conditions of all routes for the path fail.
+    /// The host has no routes for the path, or the request does not meet the conditions of any of them.
     #[error("no route for the path")]
     NotFound,
     /// Some backends would read the path as that of another route, or of no route.
     ///
-    /// Backends can change a path in these ways, in any order, and each result is a reading of the path. They can
+    /// Backends can change a path in the following ways, in any order. Each result is a reading of the path. They can
     /// - decode percent-encoding, even twice, including `%2F`, `%5C` and `%u0061`,
     /// - read `\` as `/`, or merge slashes,
     /// - treat the segment after two or more leading slashes as a host,
     /// - remove dot segments,
     /// - cut off a segment at a `;`, or the path at a decoded `?`, `#` or NUL.
     ///
-    /// So a backend can read `//admin`, `/x/..;/admin` and `/admin%2f..` as `/admin` or not, which could bypass the
-    /// protection of that route. Paths that differ only in case (RFC 3986, 6.2.2.1), or in names that a file system treats
-    /// as equal, are not readings of each other.
+    /// So some backends read `//admin`, `/x/..;/admin` and `/admin%2f..` as `/admin`, which could bypass the protection of
+    /// that route. Paths that differ only in case (RFC 3986, 6.2.2.1), or in names that a file system treats as equal, are
+    /// not readings of each other.
     ///
     /// The rest of the path after the route's prefix is read in these ways too. Behind a
     /// [`StripPrefix`](super::StripPrefix), a backend sees only the rest, and other backends may process it separately.
-    /// Of `/api//x/admin`, the rest is `//x/admin`, and some backends treat `x` as a host and serve `/admin`. So each
-    /// reading of the rest must match the same route if it follows the prefix, here as `/api/admin`.
+    /// For example, the rest of `/api//x/admin` is `//x/admin`, and some backends treat `x` as a host and serve `/admin`.
+    /// So each reading of the rest must match the same route when it is put after the prefix, here as `/api/admin`.
     ///
     /// A path whose readings all match the same route is passed on unchanged. A path with more than 64 readings, or with
     /// readings of more than 32 KiB in total, counts as ambiguous.

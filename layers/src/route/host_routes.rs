@@ -15,13 +15,13 @@ pub(super) struct HostRoutes<T> {
     /// The place of `/`.
     root: Option<Place<T>>,
     by_prefix: FixedMap<PathPrefix, Place<T>>,
-    /// Length of the longest prefix. Longer prefixes of a path are not looked up.
+    /// Length of the longest prefix. There is no need to look up longer ones.
     longest: usize,
     /// Boxed, because most hosts have none.
     others: Option<Box<Others<T>>>,
     /// Whether percent-encoding a byte that is not allowed in a path could change the route of the path, here or at a
     /// wider host pattern.
-    pub(super) minds_bytes: bool,
+    pub(super) encoding_matters: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ struct Others<T> {
 
 impl<T> Default for HostRoutes<T> {
     fn default() -> Self {
-        Self { root: None, by_prefix: FixedMap::default(), longest: 0, others: None, minds_bytes: false }
+        Self { root: None, by_prefix: FixedMap::default(), longest: 0, others: None, encoding_matters: false }
     }
 }
 
@@ -48,14 +48,14 @@ impl<T> HostRoutes<T> {
     pub(super) fn insert(&mut self, path: RoutePath, conditions: Conditions, route: Route<T>) -> Option<()> {
         match path {
             RoutePath::Exact(path) => {
-                self.minds_bytes |= path.as_str().contains('%');
+                self.encoding_matters |= path.as_str().contains('%');
                 match self.others.get_or_insert_default().exact.entry(path) {
                     Entry::Occupied(place) => return place.into_mut().insert(conditions, route),
                     Entry::Vacant(free) => drop(free.insert(Place::new(0, conditions, route))),
                 }
             }
             RoutePath::Prefix(prefix) => {
-                let length = self.mind(&prefix);
+                let length = self.note_prefix(&prefix);
                 let place = if length == 0 { self.root.as_mut() } else { self.by_prefix.get_mut(&prefix) };
                 if let Some(place) = place {
                     return place.insert(conditions, route);
@@ -68,8 +68,8 @@ impl<T> HostRoutes<T> {
                 }
             }
             RoutePath::Regex(prefix, regex) => {
-                let length = self.mind(&prefix);
-                self.minds_bytes = true;
+                let length = self.note_prefix(&prefix);
+                self.encoding_matters = true;
                 let regexes = self.others.get_or_insert_default().regexes.entry(prefix).or_default();
                 if let Some((_, place)) = regexes.iter_mut().find(|(other, _)| *other == regex) {
                     return place.insert(conditions, route);
@@ -80,11 +80,11 @@ impl<T> HostRoutes<T> {
         Some(())
     }
 
-    /// Notes a prefix and returns its length.
-    fn mind(&mut self, prefix: &PathPrefix) -> usize {
+    /// Records a prefix, and returns its length.
+    fn note_prefix(&mut self, prefix: &PathPrefix) -> usize {
         let key = prefix.as_key();
         self.longest = self.longest.max(key.len());
-        self.minds_bytes |= key.contains('%');
+        self.encoding_matters |= key.contains('%');
         key.len()
     }
 

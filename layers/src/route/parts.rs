@@ -37,21 +37,22 @@ impl<'a> Parts<'a> {
     }
 
     /// Whether the client requests an upgrade to `protocol`, in any version of it (RFC 9110, 7.8).
-    pub(super) fn ask_for_upgrade(&self, protocol: &str) -> bool {
-        let is_asked = |headers: &HeaderMap| {
-            let mut asked = headers.get_all(UPGRADE).iter().flat_map(tokens);
-            has_token(headers, &CONNECTION, "upgrade") && asked.any(|asked| is_of(asked, protocol.as_bytes()))
+    pub(super) fn request_upgrade(&self, protocol: &str) -> bool {
+        let is_requested = |headers: &HeaderMap| {
+            let mut offered = headers.get_all(UPGRADE).iter().flat_map(tokens);
+            has_token(headers, &CONNECTION, "upgrade")
+                && offered.any(|offered| is_protocol(offered, protocol.as_bytes()))
         };
-        self.version >= Version::HTTP_11 && self.headers.is_some_and(is_asked)
+        self.version >= Version::HTTP_11 && self.headers.is_some_and(is_requested)
     }
 }
 
-fn is_of(asked: &[u8], protocol: &[u8]) -> bool {
-    let name = asked.split(|byte| *byte == b'/').next().unwrap_or_default();
-    [asked, name].iter().any(|asked| asked.eq_ignore_ascii_case(protocol))
+fn is_protocol(offered: &[u8], protocol: &[u8]) -> bool {
+    let name = offered.split(|byte| *byte == b'/').next().unwrap_or_default();
+    [offered, name].iter().any(|offered| offered.eq_ignore_ascii_case(protocol))
 }
 
-/// Whether a header value matches, or one of its elements, with or without parameters.
+/// Whether a header value or one of its elements matches, with or without parameters.
 pub(super) fn has_value(value: &[u8], pattern: &ValuePattern) -> bool {
     let matches = |text: &[u8]| pattern.matches_bytes(text.iter().copied());
     let without_parameters = |element| split(element, b';').next().unwrap_or_default().trim_ascii();

@@ -42,11 +42,11 @@ impl<T> Place<T> {
 
     /// Adds a rule. Returns `None` if there is one with the same conditions.
     pub(super) fn insert(&mut self, conditions: Conditions, route: Route<T>) -> Option<()> {
-        let is_there = match &self.rules {
+        let exists = match &self.rules {
             Rules::One(_) => conditions.is_empty(),
             Rules::Several(rules) => rules.iter().any(|rule| rule.conditions == conditions),
         };
-        if is_there {
+        if exists {
             return None;
         }
         let mut rules = match mem::replace(&mut self.rules, Rules::Several(Box::default())) {
@@ -67,7 +67,8 @@ impl<T> Place<T> {
         }
     }
 
-    /// Returns all routes in the order in which they are tried, each with an earlier one that gets all of its requests.
+    /// Returns all routes in the order in which they are tried, each with the earlier one that gets all of its requests, if
+    /// there is one.
     pub(super) fn in_order(&self) -> Vec<(&T, Option<&T>)> {
         let rules = match &self.rules {
             Rules::One(route) => return vec![(&route.target, None)],
@@ -90,12 +91,12 @@ fn rank(conditions: &Conditions) -> (bool, bool) {
 fn first<'a, T>(rules: &'a [Conditional<T>], parts: &Parts<'_>) -> Result<&'a Route<T>, NoRoute> {
     match rules.iter().find(|rule| rule.conditions.hold(parts)) {
         Some(rule) => Ok(&rule.route),
-        None => Err(none_holds(rules, parts)),
+        None => Err(no_match(rules, parts)),
     }
 }
 
 /// Returns the error if no rule matches. If all other conditions of a rule hold, only the method is wrong.
-fn none_holds<T>(rules: &[Conditional<T>], parts: &Parts<'_>) -> NoRoute {
+fn no_match<T>(rules: &[Conditional<T>], parts: &Parts<'_>) -> NoRoute {
     let mut allowed = Methods::default();
     for rule in rules.iter().filter(|rule| rule.conditions.others_hold(parts)) {
         allowed.add(rule.conditions.required_methods());

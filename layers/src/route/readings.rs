@@ -1,8 +1,8 @@
-//! Other readings of a path: the paths that it becomes in backends that decode, merge or cut parts of it.
+//! Other readings of a path: what it becomes in backends that decode, merge or cut off parts of it.
 
 use percent_encoding::{percent_decode, percent_encode_byte};
 
-/// Limits for the readings of one path. Real paths have fewer, and finding more would take too long.
+/// Limits for the readings of one path. Real paths stay far below them, and finding more readings would take too long.
 const MOST_READINGS: usize = 64;
 const MOST_BYTES: usize = 32 * 1024;
 
@@ -11,7 +11,7 @@ const STEPS: [fn(&str) -> Option<String>; 10] = [
     normalize_encoding,
     rewrite_utf16,
     decode_slashes,
-    turn_backslashes,
+    replace_backslashes,
     cut_parameters,
     cut_end,
     cut_host,
@@ -21,7 +21,7 @@ const STEPS: [fn(&str) -> Option<String>; 10] = [
 ];
 
 /// Checks quickly whether `path` has no other reading, ignoring bytes that are not allowed in a path. Can return `false`
-/// although there is none.
+/// even if there is none.
 #[inline]
 pub(super) fn is_plain(path: &str) -> bool {
     let bytes = path.as_bytes();
@@ -31,16 +31,16 @@ pub(super) fn is_plain(path: &str) -> bool {
         odd | matches!(next, b'%' | b';' | b'\\') | ((*byte == b'/') & matches!(next, b'/' | b'.'))
     });
     // A path begins with `/` or is `*`, so its first byte is not checked. Names such as `.well-known` are plain.
-    !odd || is_plain_although_odd(path)
+    !odd || is_plain_after_all(path)
 }
 
-fn is_plain_although_odd(path: &str) -> bool {
+fn is_plain_after_all(path: &str) -> bool {
     !path.contains(['%', ';', '\\']) && !path.contains("//") && !path.split('/').any(is_dots)
 }
 
 /// Checks what [`is_plain`] ignores: whether all bytes are allowed in a path.
 pub(super) fn is_allowed(path: &str) -> bool {
-    path.bytes().all(|byte| can_stand(byte) && !matches!(byte, b'?' | b'#' | b'\0'))
+    path.bytes().all(|byte| is_path_byte(byte) && !matches!(byte, b'?' | b'#' | b'\0'))
 }
 
 /// Whether `path` has no other reading.
@@ -48,8 +48,8 @@ pub(super) fn is_only(path: &str) -> bool {
     STEPS.iter().all(|step| step(path).is_none())
 }
 
-/// Whether `accept` returns true for every other reading of `path`, that is, for all results of any sequence of steps.
-/// `false` if there are too many. Does not allocate if no step changes the path.
+/// Whether `accept` returns true for every other reading of `path`, that is, for the results of all sequences of steps.
+/// Returns `false` if there are too many. Does not allocate if no step changes the path.
 pub(super) fn all(path: &str, mut accept: impl FnMut(&str) -> bool) -> bool {
     let mut readings: Vec<String> = Vec::new();
     let mut left = MOST_BYTES;
@@ -78,7 +78,7 @@ pub(super) fn all(path: &str, mut accept: impl FnMut(&str) -> bool) -> bool {
 /// Normalizes percent-encoding (RFC 3986, 6.2.2): in capitals, and only of bytes that need it. Encoded slashes and
 /// backslashes stay encoded.
 fn normalize_encoding(path: &str) -> Option<String> {
-    recode(path, |byte| can_stand(byte) && !is_slash(byte))
+    recode(path, |byte| is_path_byte(byte) && !is_slash(byte))
 }
 
 /// Decodes encoded slashes, as nginx and file servers do.
@@ -104,7 +104,7 @@ fn rewrite_utf16(path: &str) -> Option<String> {
 }
 
 /// Reads `\` as `/`, as Windows does.
-fn turn_backslashes(path: &str) -> Option<String> {
+fn replace_backslashes(path: &str) -> Option<String> {
     path.contains('\\').then(|| path.replace('\\', "/"))
 }
 
@@ -124,8 +124,8 @@ fn cut_end(path: &str) -> Option<String> {
 }
 
 /// Removes a host after two leading slashes, as backends do that parse the path as a URI reference (RFC 3986, 4.2).
-/// Browsers and Node skip further slashes. For others the host is then empty, and the rest is the same as with merged
-/// slashes.
+/// Browsers and Node skip further slashes. For other backends the host is then empty, and the rest is the same as with
+/// merged slashes.
 fn cut_host(path: &str) -> Option<String> {
     let behind = path.strip_prefix("//")?.trim_start_matches('/');
     Some(behind.find('/').map_or("/", |slash| &behind[slash..]).to_owned())
@@ -176,8 +176,8 @@ fn is_dots(segment: &str) -> bool {
     matches!(segment, "." | "..")
 }
 
-/// Decodes the bytes that `decodes` accepts. Other encodings are changed to capitals, and bytes that a path cannot contain
-/// are encoded.
+/// Decodes the bytes for which `decodes` returns true. Writes other percent-encoding in capitals, and encodes bytes that a
+/// path cannot contain.
 fn recode(path: &str, decodes: impl Fn(u8) -> bool) -> Option<String> {
     let mut recoded = Vec::new();
     let mut kept = path.as_bytes();
@@ -185,7 +185,7 @@ fn recode(path: &str, decodes: impl Fn(u8) -> bool) -> Option<String> {
     while let [first, behind @ ..] = rest {
         let (byte, stays, behind) = match encoded(rest) {
             Some((byte, behind)) => (byte, decodes(byte), behind),
-            None => (*first, can_stand(*first), behind),
+            None => (*first, is_path_byte(*first), behind),
         };
         let written = &rest[..rest.len() - behind.len()];
         let wanted = if stays { std::slice::from_ref(&byte) } else { percent_encode_byte(byte).as_bytes() };
@@ -224,8 +224,8 @@ fn is_slash(byte: u8) -> bool {
     matches!(byte, b'/' | b'\\')
 }
 
-/// Whether a path can contain the byte unencoded (RFC 3986, 3.3), or a reading can, as input of another step.
-fn can_stand(byte: u8) -> bool {
+/// Whether the byte can be unencoded in a path (RFC 3986, 3.3), or in a reading that is the input of another step.
+fn is_path_byte(byte: u8) -> bool {
     const TABLE: [bool; 256] = {
         let others = b"-._~!$&'()*+,;=:@/\\%?#\0";
         let mut table = [false; 256];
@@ -314,12 +314,12 @@ mod tests {
             let path = format!("/a{letter}b");
             let fast = is_plain(&path) && is_allowed(&path);
             assert!(!fast || is_only(&path), "{path:?}");
-            assert_eq!(is_allowed(&path), can_stand_written(letter), "{path:?}");
+            assert_eq!(is_allowed(&path), is_allowed_by_the_grammar(letter), "{path:?}");
         }
     }
 
     /// The grammar of RFC 3986, 3.3, plus `%` and `\`, which [`is_plain`] checks.
-    fn can_stand_written(letter: char) -> bool {
+    fn is_allowed_by_the_grammar(letter: char) -> bool {
         letter.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/%\\".contains(letter)
     }
 

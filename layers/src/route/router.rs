@@ -28,8 +28,8 @@ impl<S> Router<S> {
         Self(Kind::Own(table.into()))
     }
 
-    /// Creates a router for a `table` of indexes into `services`. So several threads can share one table, each with its
-    /// own services and connections. An index without a service counts as no route.
+    /// Creates a router for a `table` of indexes into `services`. Several threads can then share one table, each with its
+    /// own services and connections. An index out of range is treated as no route.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -19,8 +19,9 @@ use crate::forwarded::{X_FORWARDED_PREFIX, joined_prefixes};
 /// If the request has an `X-Forwarded-Prefix`, for example from a proxy in front that removed `/shop`, the value becomes
 /// `/shop/api`. To drop the header of clients, put a [`DistrustLayer`](crate::forwarded::DistrustLayer) outside this layer.
 ///
-/// The rest can begin with `//`, which some backends read as the start of a host. A [`RouteTable`](super::RouteTable)
-/// rejects such a path if it could mean another route, provided that the removed prefix is the prefix of the route.
+/// The remaining path can begin with `//`, which some backends read as the start of a host. A
+/// [`RouteTable`](super::RouteTable) rejects such a path if it could mean another route, but only if the prefix that is
+/// removed is that of the route.
 ///
 /// ```
 /// use http::Request;

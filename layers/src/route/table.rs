@@ -85,21 +85,21 @@ impl<T> RouteTable<T> {
     pub fn insert(&mut self, pattern: HostPattern, rule: impl Into<Rule>, target: T) -> Result<(), DuplicateRoute> {
         let Rule { path, conditions, literal } = rule.into();
         let (HostPattern::Exact(name) | HostPattern::Below(name)) = &pattern;
-        let wider_mind = self.wildcards(name.as_str()).any(|routes| routes.minds_bytes);
+        let matters_to_wider = self.wildcards(name.as_str()).any(|routes| routes.encoding_matters);
         let wildcard = matches!(pattern, HostPattern::Below(_)).then(|| pattern.clone());
         let routes = match pattern {
             HostPattern::Exact(name) => self.exact.entry(name),
             HostPattern::Below(parent) => self.below.entry(parent),
         };
         let routes = routes.or_default();
-        let minded = routes.minds_bytes;
-        routes.minds_bytes |= wider_mind;
+        let mattered = routes.encoding_matters;
+        routes.encoding_matters |= matters_to_wider;
         let inserted = routes.insert(path, conditions, Route { target, literal });
-        let minds_now = routes.minds_bytes && !minded && !wider_mind;
-        if let Some(wildcard) = wildcard.filter(|_| minds_now) {
+        let matters_now = routes.encoding_matters && !mattered && !matters_to_wider;
+        if let Some(wildcard) = wildcard.filter(|_| matters_now) {
             // A path of these hosts can have a reading that matches the new route.
             let narrower = self.exact.iter_mut().chain(&mut self.below).filter(|(name, _)| wildcard.matches(name));
-            narrower.for_each(|(_, routes)| routes.minds_bytes = true);
+            narrower.for_each(|(_, routes)| routes.encoding_matters = true);
         }
         inserted.ok_or(DuplicateRoute)
     }
@@ -185,7 +185,7 @@ impl<T> RouteTable<T> {
         }
         let place = first.find(path).or_else(wider).ok_or(NoRoute::NotFound)?;
         let route = place.choose(parts)?;
-        let has_one_reading = readings::is_plain(path) && (!first.minds_bytes || readings::is_allowed(path));
+        let has_one_reading = readings::is_plain(path) && (!first.encoding_matters || readings::is_allowed(path));
         let is_clear = has_one_reading || route.literal || self.is_unambiguous(host, path, place);
         if is_clear { Ok(&route.target) } else { Err(NoRoute::Ambiguous) }
     }

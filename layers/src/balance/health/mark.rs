@@ -20,7 +20,7 @@ impl Mark {
         self.0
     }
 
-    pub(in crate::balance) fn is_well(self) -> bool {
+    pub(in crate::balance) fn is_healthy(self) -> bool {
         self.failures() == 0
     }
 
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn each_failure_and_each_recovery_is_a_change() {
         let new = Mark::NEW;
-        assert!(new.is_well() && !new.is_black_hole() && new.is_unchanged_since(new));
+        assert!(new.is_healthy() && !new.is_black_hole() && new.is_unchanged_since(new));
         let failed = new.after_failure(true);
         let again = failed.after_failure(false);
         let recovered = again.after_recovery();
@@ -83,6 +83,6 @@ mod tests {
         let full = Mark::from_bits(u64::MAX - BLACK_HOLE);
         let failed = full.after_failure(false);
         assert_eq!((failed.failures(), failed.is_black_hole()), (full.failures(), false));
-        assert!(!failed.is_unchanged_since(full) && full.after_recovery().is_well());
+        assert!(!failed.is_unchanged_since(full) && full.after_recovery().is_healthy());
     }
 }

@@ -128,12 +128,12 @@ impl Health {
         Mark::from_bits(self.0.mark.load(Ordering::Relaxed))
     }
 
-    pub(super) fn is_well(&self) -> bool {
-        self.mark().is_well()
+    pub(super) fn is_healthy(&self) -> bool {
+        self.mark().is_healthy()
     }
 
-    /// If it is time to test whether a failed endpoint has recovered, returns the number of a new lease, and how to
-    /// reconnect if the endpoint could not be reached.
+    /// If a failed endpoint is due for a test, returns the number of a new lease, and how to reconnect if the endpoint
+    /// could not be reached.
     fn lease(&self, asks: Asks) -> Option<(u64, Option<Reconnect>)> {
         let now = self.now();
         if now < self.0.quiet_until[asks as usize].load(Ordering::Relaxed) {
@@ -148,7 +148,7 @@ impl Health {
     /// Records a response to an attempt that started at `began`. Returns the new state.
     pub(super) fn succeeded(&self, began: Mark) -> Mark {
         let mark = self.mark();
-        if mark.is_well() || !mark.is_unchanged_since(began) { mark } else { self.recover(began) }
+        if mark.is_healthy() || !mark.is_unchanged_since(began) { mark } else { self.recover(began) }
     }
 
     #[cold]
@@ -156,7 +156,7 @@ impl Health {
         let observer = self.observer();
         let mut known = self.lock();
         let mark = self.mark();
-        if mark.is_well() || !mark.is_unchanged_since(began) {
+        if mark.is_healthy() || !mark.is_unchanged_since(began) {
             return mark;
         }
         let (well, failures, now) = (mark.after_recovery(), mark.failures(), self.now());
@@ -213,8 +213,8 @@ impl Health {
         }
     }
 
-    /// Records that there is nothing left to connect with: the pool has been dropped, or the runtime of its worker. A
-    /// request has to test the endpoint.
+    /// Records that there is nothing left to connect with: the pool has been dropped, or its worker's runtime has shut
+    /// down. A request has to test the endpoint instead.
     fn forget_reconnect(&self, lease: u64) {
         let mut known = self.lock();
         if !known.is_leased(lease) {
@@ -227,12 +227,12 @@ impl Health {
         drop(old);
     }
 
-    /// To be called under the lock.
+    /// Must be called with the lock held.
     fn publish(&self, mark: Mark) {
         self.0.mark.store(mark.bits(), Ordering::Relaxed);
     }
 
-    /// To be called under the lock.
+    /// Must be called with the lock held.
     fn publish_times(&self, known: &Known, now: u64) {
         for (place, time) in self.0.quiet_until.iter().zip(known.quiet_until(now)) {
             place.store(time, Ordering::Relaxed);

@@ -8,14 +8,15 @@ pub(super) const LONGEST: Duration = Duration::from_secs(30);
 /// How long a lease without an outcome prevents another one.
 pub(super) const LEASE: Duration = Duration::from_secs(60);
 
-/// What wants to test whether a failed endpoint has recovered.
+/// What triggers a test of a failed endpoint.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::balance) enum Asks {
-    /// No endpoint is left, and connections to this one time out: its recovery must be noticed soon.
+    /// No other endpoint is left, and connections to this one time out: its recovery must be noticed soon.
     LastResort,
     /// A request that can be sent elsewhere on failure.
     Repeatable,
-    /// A request that would be lost on failure. It is used only after twice the back-off, if no other has come.
+    /// A request that would be lost on failure. It is used only if no other request has tested the endpoint within
+    /// twice the back-off.
     Unrepeatable,
 }
 
@@ -30,7 +31,7 @@ pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What is known about an endpoint. Times are in milliseconds since its health was created.
+/// The known state of an endpoint. Times are in milliseconds since its health was created.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     outage: Option<Ongoing>,
@@ -45,10 +46,10 @@ pub(super) struct Known {
 struct Ongoing {
     /// When it last failed or was postponed.
     left_alone_since: u64,
-    /// How often it has not responded soon enough since the last failure.
+    /// How many trials since the last failure have taken too long.
     postponed: u32,
     pause: u64,
-    /// The number of the lease, and until when it prevents another one.
+    /// The number of the lease, and when another one can be given out.
     lease: Option<(u64, u64)>,
     /// Set if the endpoint could not be reached.
     reconnect: Option<Reconnect>,

@@ -3,8 +3,8 @@ use tower::BoxError;
 
 use crate::balance::Unreachable;
 
-/// How to reconnect to an endpoint that could not be reached, and the runtime of the pool that the connection is for. If
-/// another worker opened it, that worker would have to move the bytes of the connection for good.
+/// How to reconnect to an endpoint that could not be reached, and the runtime of the pool that the connection is for. A
+/// connection is served by the runtime that opened it for as long as it lasts, so no other worker should open it.
 #[derive(Debug, Clone)]
 pub(super) struct Reconnect {
     unreachable: Unreachable,
@@ -12,7 +12,7 @@ pub(super) struct Reconnect {
 }
 
 impl Reconnect {
-    /// To be called where the attempt failed. Returns `None` outside a runtime.
+    /// Must be called on the runtime on which the attempt failed. Returns `None` outside a runtime.
     pub(super) fn new(unreachable: Unreachable) -> Option<Self> {
         Some(Self { unreachable, runtime: Handle::try_current().ok()? })
     }

@@ -36,25 +36,25 @@ impl Health {
 
 /// Returns a health, and the changes that its observer receives.
 fn watched() -> (Health, Arc<Mutex<Vec<HealthChange>>>) {
-    let told = Arc::<Mutex<Vec<_>>>::default();
-    let of_observer = Arc::clone(&told);
-    let health = Health::observed(move |change, _| of_observer.lock().unwrap().push(change.clone()));
-    (health, told)
+    let changes = Arc::<Mutex<Vec<_>>>::default();
+    let seen = Arc::clone(&changes);
+    let health = Health::observed(move |change, _| seen.lock().unwrap().push(change.clone()));
+    (health, changes)
 }
 
-fn names(told: &Mutex<Vec<HealthChange>>) -> Vec<&'static str> {
+fn names(changes: &Mutex<Vec<HealthChange>>) -> Vec<&'static str> {
     let name = |change: &HealthChange| match change {
         HealthChange::Failed { .. } => "failed",
         HealthChange::FailedAgain { .. } => "again",
         HealthChange::Recovered { .. } => "recovered",
     };
-    told.lock().unwrap().iter().map(name).collect()
+    changes.lock().unwrap().iter().map(name).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_back_off_grows_with_each_failure_until_the_endpoint_recovers() {
     let health = Health::new();
-    assert!(health.is_well());
+    assert!(health.is_healthy());
     let mut lease = None;
     for pause in [1, 2, 4, 8, 16, 30, 30] {
         let before = health.mark();
@@ -63,7 +63,7 @@ async fn the_back_off_grows_with_each_failure_until_the_endpoint_recovers() {
         health.failed(before, None, Fault::Text(&""), None);
         health.fail();
         drop(lease);
-        assert!(!health.is_well());
+        assert!(!health.is_healthy());
         let longest = Duration::from_secs(pause);
         advance(longest * 3 / 4 - INSTANT).await;
         assert!(health.find_out(Asks::Repeatable).is_none());
@@ -73,7 +73,7 @@ async fn the_back_off_grows_with_each_failure_until_the_endpoint_recovers() {
     }
     health.succeeded(health.mark());
     drop(lease);
-    assert!(health.is_well());
+    assert!(health.is_healthy());
     health.fail();
     advance(FIRST).await;
     assert!(health.find_out(Asks::Repeatable).is_some());
@@ -89,7 +89,7 @@ async fn one_request_at_a_time_gets_the_lease() {
     // A lease that is given up goes to the next request.
     drop(first);
     let second = health.find_out(Asks::Repeatable).unwrap();
-    // So does one without an outcome, after a while.
+    // So does a lease without an outcome, after a while.
     advance(LEASE).await;
     let third = health.find_out(Asks::Repeatable).unwrap();
     drop(second);
@@ -117,9 +117,9 @@ async fn a_request_that_cannot_be_repeated_gets_the_lease_only_after_twice_the_b
 async fn an_unreachable_endpoint_is_connected_to_without_a_request() {
     let health = Health::new();
     let answers = Arc::new(AtomicBool::new(false));
-    let of_probe = Arc::clone(&answers);
+    let responds = Arc::clone(&answers);
     let unreachable = Unreachable::new(true, move || {
-        let answers = Arc::clone(&of_probe);
+        let answers = Arc::clone(&responds);
         Some(async move {
             sleep(FIRST / 2).await;
             if answers.load(Ordering::Relaxed) { Ok(()) } else { Err(BoxError::from("timed out again")) }
@@ -143,7 +143,7 @@ async fn an_unreachable_endpoint_is_connected_to_without_a_request() {
     advance(FIRST).await;
     assert!(health.find_out(Asks::LastResort).is_none());
     sleep(FIRST).await;
-    assert!(health.is_well() && !health.mark().is_black_hole());
+    assert!(health.is_healthy() && !health.mark().is_black_hole());
 }
 
 #[tokio::test(start_paused = true)]
@@ -195,7 +195,7 @@ fn a_worker_that_has_shut_down_does_not_keep_the_lease() {
 
 #[test]
 fn the_thread_of_the_pool_reconnects_even_if_another_thread_asks() {
-    let (health, told) = watched();
+    let (health, changes) = watched();
     let (failed, has_failed) = std::sync::mpsc::channel();
     let (connected, has_connected) = tokio::sync::oneshot::channel();
     thread::scope(|scope| {
@@ -216,7 +216,7 @@ fn the_thread_of_the_pool_reconnects_even_if_another_thread_asks() {
                 let connecting_thread = has_connected.await.unwrap();
                 assert_eq!(connecting_thread, thread::current().id());
                 // The task that connects has one more step to go.
-                while !health.is_well() {
+                while !health.is_healthy() {
                     tokio::task::yield_now().await;
                 }
             });
@@ -229,38 +229,38 @@ fn the_thread_of_the_pool_reconnects_even_if_another_thread_asks() {
         });
         of_pool.join().unwrap();
     });
-    assert_eq!(names(&told), ["failed", "recovered"]);
+    assert_eq!(names(&changes), ["failed", "recovered"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_requests_sent_after_the_last_change_count() {
-    let (health, told) = watched();
+    let (health, changes) = watched();
     let before = health.mark();
     health.fail();
     // A response to a request that was sent before the failure, as from an endpoint that is shutting down.
     health.succeeded(before);
-    assert!(!health.is_well());
+    assert!(!health.is_healthy());
     let while_down = health.mark();
     health.succeeded(while_down);
-    assert!(health.is_well());
+    assert!(health.is_healthy());
     // Requests that were sent before the recovery time out long after it.
     advance(LONGEST).await;
     health.failed(before, None, Fault::Text(&""), None);
     health.failed(while_down, None, Fault::Text(&""), None);
-    assert!(health.is_well());
-    assert_eq!(names(&told), ["failed", "recovered"]);
+    assert!(health.is_healthy());
+    assert_eq!(names(&changes), ["failed", "recovered"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_observer_and_the_state_agree() {
-    let (health, told) = watched();
+    let (health, changes) = watched();
     let second = Duration::from_secs(1);
     advance(second * 5).await;
     let state = health.state();
     assert_eq!((state.outage, state.unchanged_for, state.last_failure), (None, second * 5, None));
 
     health.fail();
-    let HealthChange::Failed { error, pause } = told.lock().unwrap().remove(0) else { panic!("not failed") };
+    let HealthChange::Failed { error, pause } = changes.lock().unwrap().remove(0) else { panic!("not failed") };
     assert_eq!(&*error, "refused");
     advance(pause / 2).await;
     let outage = health.state().outage.unwrap();
@@ -271,14 +271,14 @@ async fn the_observer_and_the_state_agree() {
     assert_eq!(health.state().outage.unwrap().left_alone_for, Duration::ZERO);
 
     health.fail();
-    let change = told.lock().unwrap().remove(0);
+    let change = changes.lock().unwrap().remove(0);
     assert!(matches!(change, HealthChange::FailedAgain { failures: 2, .. }), "{change:?}");
     advance(second).await;
     let unchanged_for = health.state().unchanged_for;
     assert!(unchanged_for > second, "the outage began with the first failure");
 
     health.succeeded(health.mark());
-    assert_eq!(told.lock().unwrap()[..], [HealthChange::Recovered { down_for: unchanged_for, failures: 2 }]);
+    assert_eq!(changes.lock().unwrap()[..], [HealthChange::Recovered { down_for: unchanged_for, failures: 2 }]);
     advance(second * 300).await;
     let state = health.state();
     assert_eq!((state.outage, state.unchanged_for), (None, second * 300));
@@ -303,7 +303,7 @@ async fn the_observer_can_read_the_state() {
 #[test]
 fn a_change_that_several_threads_see_is_reported_once() {
     const THREADS: usize = 4;
-    let (health, told) = watched();
+    let (health, changes) = watched();
     let barrier = Barrier::new(THREADS);
     let rounds = 200;
     thread::scope(|scope| {
@@ -324,7 +324,7 @@ fn a_change_that_several_threads_see_is_reported_once() {
             });
         }
     });
-    assert_eq!(names(&told), ["failed", "recovered"].repeat(rounds));
+    assert_eq!(names(&changes), ["failed", "recovered"].repeat(rounds));
 }
 
 #[test]

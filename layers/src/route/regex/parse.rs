@@ -11,7 +11,7 @@ const MOST_CACHED: usize = 256 * 1024;
 const LONGEST: usize = 4096;
 
 impl PathRegex {
-    /// Returns what the groups of the expression match in `path`, for templates such as `/x/{1}`; `None` if it does not
+    /// Returns the parts of `path` that the groups match, for templates such as `/x/{1}`; `None` if the expression does not
     /// match. Allocates.
     pub fn captures<'p>(&self, path: &'p str) -> Option<Captures<'p>> {
         Some(Captures { path, found: self.engine.captures(path.as_bytes())? })

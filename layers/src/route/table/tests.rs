@@ -162,8 +162,8 @@ fn the_rest_after_the_prefix_must_not_match_another_route() {
     ] {
         assert_eq!(table.find("a", path).copied(), expected, "{path}");
     }
-    // As a whole it means `/api/admin`, of the same route. But its rest `/../api/admin` can be read as `/api/admin`, and
-    // with the prefix that is `/api/api/admin`.
+    // The whole path means `/api/admin`, which has the same route. But its rest `/../api/admin` can be read as
+    // `/api/admin`, which with the prefix is `/api/api/admin`.
     assert_eq!(table.find("b", "/api/../api/admin"), Err(NoRoute::Ambiguous));
     assert_eq!(table.find("b", "/api/../api/user"), Ok(&"api"));
 }
