@@ -24,14 +24,14 @@ pub enum CertificateError {
         /// The key's file.
         key: PathBuf,
     },
-    /// Clients cannot read the certificate.
+    /// TLS clients cannot use the certificate.
     #[error("{origin}: TLS clients cannot use the first certificate in {path}")]
     BadCertificate {
         /// Where the file was configured.
         origin: String,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: webpki::Error,
     },
     /// The key is of an unsupported or unsafe type.
@@ -41,7 +41,7 @@ pub enum CertificateError {
         origin: String,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: rustls::Error,
     },
     /// A served name looks like an IP address but is not one.

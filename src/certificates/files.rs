@@ -1,4 +1,4 @@
-//! Certificates from files, by the names that they are valid for.
+//! Certificates from files, found by the names that they are valid for.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ use webpki::{EndEntityCert, KeyUsage};
 use super::{CertificateError, served::Served, tls::Tls};
 use crate::{pem, settings::CertificateFiles};
 
-/// The certificates from files, by the names that they are valid for.
+/// The certificates from files, found by the names that they are valid for.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     /// In the order of the settings.
@@ -87,7 +87,7 @@ impl Pair {
 type Digest = [u8; 32];
 
 impl CertificateFiles {
-    /// Reads the files. Contents that are among the `previous` ones are not parsed again.
+    /// Reads the files. If `previous` has the same contents, they are not parsed again.
     pub(super) fn load(&self, tls: &Tls, served: &Served, previous: &Files) -> Result<Pair, CertificateError> {
         let chain = pem::certificates(&self.cert, &self.origin)?;
         let key = pem::private_key(&self.key, &self.key_origin)?;

@@ -22,7 +22,8 @@ impl IssuedFor {
         let current = self.0.load();
         match &*current {
             Some(current) if issuer.is_in_use(current, now) => Some(current.config.clone()),
-            // Workers that come at the same time each issue one. All are valid, the last is kept, and nobody waits.
+            // Workers that get here at the same time each issue one. All are valid, the last one is kept, and no worker
+            // waits.
             old => {
                 let new = issuer.replace(old.clone(), name, now)?;
                 self.0.store(Some(new.clone()));
@@ -32,11 +33,11 @@ impl IssuedFor {
     }
 }
 
-/// The certificates for names below a wildcard. Their number is bounded; the least recently used makes room.
+/// The certificates for names below a wildcard. Their number is limited: the least recently used one makes room.
 ///
 /// Clients choose these names, so the map grows while it is read. All workers share one lock, which is held for a
-/// lookup or an insertion, never while issuing. That takes 0.1 µs, even if two workers come at the same time; a
-/// handshake takes hundreds of times as long.
+/// lookup or an insertion, but never while issuing. That takes 0.1 µs, even if two workers need the lock at the same
+/// time; a handshake takes hundreds of times as long.
 #[derive(Debug)]
 pub(super) struct IssuedBelow(Mutex<LruCache<HostName, Arc<Current>>>);
 

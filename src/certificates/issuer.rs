@@ -1,4 +1,4 @@
-//! Issues certificates, and holds what TLS configurations share for the life of the process.
+//! Issues certificates, and holds the parts that all TLS configurations share for the life of the process.
 
 use std::{ops::Range, sync::Arc, time::SystemTime};
 
@@ -12,8 +12,8 @@ use tower::BoxError;
 
 use super::{CertificateError, tls::Tls};
 
-/// Issues certificates, and holds what all TLS configurations share. There is one for the whole life of the process, so
-/// that clients can resume their sessions after a reload.
+/// Issues certificates, and holds the parts that all TLS configurations share. There is one for the whole life of the
+/// process, so that clients can resume their sessions after a reload.
 #[derive(Debug)]
 pub struct Issuer {
     authority: ArcSwap<Authority>,
@@ -69,7 +69,7 @@ pub(super) struct Current {
     pub(super) config: Arc<ServerConfig>,
     /// The authority that issued it.
     authority: Arc<Authority>,
-    /// When it is used. It is replaced when a third of its lifetime is left, and when the clock was set back to before
-    /// it is valid.
+    /// When it can be used. It is replaced when a third of its lifetime is left, or if the clock was set back to a time
+    /// before it is valid.
     in_use: Range<SystemTime>,
 }

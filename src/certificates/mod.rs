@@ -1,4 +1,4 @@
-//! The certificates of a TLS listener: for each served name, one from a file or one that the authority issues.
+//! The certificates of a TLS listener: one for each served name, from a file or issued by the authority.
 
 mod error;
 mod files;
@@ -25,8 +25,8 @@ use self::{
     served::Served,
 };
 
-/// How many names below one wildcard can have issued certificates at a time. A name that comes again after it was
-/// evicted costs another signature, which takes less than a millisecond.
+/// How many names below one wildcard can have issued certificates at a time. If a name is requested again after its
+/// certificate was evicted, that costs another signature, which takes less than a millisecond.
 const NAMES_BELOW: NonZeroUsize = NonZeroUsize::new(1024).expect("more than 0");
 
 /// The TLS configuration for each served name, shared by all workers.
@@ -37,12 +37,12 @@ const NAMES_BELOW: NonZeroUsize = NonZeroUsize::new(1024).expect("more than 0");
 /// request all of them over one connection, and SNI and requests would not match. Issued certificates are replaced when
 /// a third of their lifetime is left.
 ///
-/// All configurations offer TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, and do not request client certificates. They resume
-/// sessions only by tickets, with one key for all: rustls resumes a session only for the name that it was made for (RFC
-/// 6066, 3).
+/// All configurations offer TLS 1.2 and 1.3, and HTTP/2, HTTP/1.1 and HTTP/1.0 by ALPN. They do not request client
+/// certificates. They resume sessions only by tickets, with one key for all. rustls resumes a session only for the name
+/// that it was made for (RFC 6066, 3).
 ///
 /// Built for one set of served names and then fixed, except for files that a [`CertificateWatch`] reads again. A reload
-/// takes over from the previous value what is still of use.
+/// builds new ones, and reuses what it can from the previous ones.
 #[derive(Debug)]
 pub struct Certificates {
     issuer: Arc<Issuer>,
@@ -53,16 +53,16 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Reads the files and finds the certificate for each pattern. A file that is out of date, or valid for no pattern,
-    /// is not an error but one of the [`doubts`](Self::doubts).
+    /// Reads the files, and prepares certificates for each pattern. A certificate that is out of date or valid for no
+    /// pattern is not an error, but is listed in [`doubts`](Self::doubts).
     ///
     /// Certificates that were issued for a pattern of `previous` are shared with it, and files with the same contents
     /// are not parsed again. `previous` is never changed.
     ///
     /// # Errors
     ///
-    /// [`CertificateError`], which names the file and where it was configured, if it cannot be read, contains no
-    /// certificate or no key, or if the two do not match. Also if a pattern looks like an IP address but is not one.
+    /// [`CertificateError`] if a file cannot be read or contains no certificate or key, or if the two do not match. The
+    /// error names the file and where it was configured. Also if a pattern looks like an IP address but is not one.
     pub fn new(
         issuer: Arc<Issuer>,
         files: &[CertificateFiles],
@@ -109,8 +109,8 @@ impl Certificates {
         self.files.load().pairs.iter().flat_map(|pair| pair.doubts.clone()).collect()
     }
 
-    /// Logs which files have another certificate than in `previous`, and returns their number. A reload needs this,
-    /// because it reads the files before the watch of the previous certificates looks at them.
+    /// Logs which files have a different certificate than in `previous`, and returns their number. A reload needs this,
+    /// because it reads the files before the watch of the previous certificates notices a change.
     pub fn log_renewed(&self, previous: &Self) -> usize {
         let (files, previous) = (self.files.load(), previous.files.load());
         let before: HashMap<_, _> = previous.pairs.iter().map(|pair| (&pair.files.cert, pair)).collect();

@@ -1,10 +1,10 @@
-//! The served names, to match certificates with.
+//! The served names, to match certificates against.
 
 use std::collections::HashSet;
 
 use pmesh_layers::host::{HostName, HostPattern, parents};
 
-/// The served names, to match certificates with.
+/// The served names, to match certificates against.
 #[derive(Debug, Default)]
 pub(super) struct Served {
     exact: HashSet<HostName>,

@@ -1,4 +1,4 @@
-//! What all TLS configurations of a listener share: cipher suites, protocols, session tickets.
+//! The cipher suites, protocols and session tickets that all TLS configurations of a listener share.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use rustls::{
     server::{NoServerSessionStorage, ProducesTickets},
 };
 
-/// What all TLS configurations of a listener share.
+/// The parts that all TLS configurations of a listener share.
 #[derive(Debug)]
 pub(super) struct Tls {
     provider: Arc<CryptoProvider>,

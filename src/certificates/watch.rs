@@ -24,7 +24,6 @@ impl CertificateWatch {
     /// A pair that cannot be used does not affect the others; its previous certificate stays in use. The problem is
     /// logged once per change. The pair is read again at each look, because its files may be replaced one after the
     /// other. TLS sessions that began with a replaced certificate can still be resumed.
-    /// that began with a replaced certificate can still be resumed.
     pub fn look(&mut self, certificates: &Certificates, all: bool) -> Looked {
         let files = certificates.files.load();
         let mut served = None;

@@ -1,4 +1,4 @@
-//! What a node announces about itself.
+//! The announcement of a node: its address and its routes.
 
 use std::{fmt, str::FromStr};
 
@@ -51,8 +51,8 @@ impl Announcement {
 }
 
 impl Served {
-    /// The routes that a node serves to others, except those that lead only to other nodes. Only prefixes are
-    /// announced. They include the exact paths and regular expressions below them.
+    /// The routes that a node serves to others, except routes that lead only to other nodes. Only prefixes are
+    /// announced; exact paths and regular expressions below them are included.
     pub fn of(settings: &Settings) -> Vec<Self> {
         let served = settings.served(&Listener::Internal).into_iter().filter(|served| is_own(served.route));
         let mut serves: Vec<_> = served
@@ -67,7 +67,7 @@ impl Served {
     }
 }
 
-/// Whether the node serves the route itself. Other routes are not announced, or requests would go in circles.
+/// Whether the node serves the route itself. Other routes are not announced, because requests would go in circles.
 fn is_own(route: &Route) -> bool {
     match &route.answer {
         Answer::Upstream(endpoints) => !endpoints.iter().all(Endpoint::is_mesh),

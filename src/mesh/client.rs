@@ -21,7 +21,7 @@ use crate::settings::{API_HOST, endpoint::HostPort};
 /// Maximum size of a response, in bytes: enough for a thousand nodes with a hundred routes each.
 const LONGEST: usize = 16 * 1024 * 1024;
 
-/// A client of one node's API. It reuses its connection while that lasts.
+/// A client of one node's API. It reuses its connection as long as possible.
 #[derive(Debug)]
 pub struct NodeClient {
     connector: NodeConnector<SourceConnector>,
@@ -119,7 +119,7 @@ async fn ask<T: DeserializeOwned>(sender: &mut SendRequest<Empty<Bytes>>, path: 
     serde_json::from_slice(&body).map_err(Step::Content)
 }
 
-/// Why a node could not be queried.
+/// The error of a query to a node.
 #[derive(Debug)]
 pub struct AskError {
     peer: NodeName,

@@ -9,16 +9,16 @@ use std::{
 
 /// Minimum time between two warnings about one address.
 const PAUSE: Duration = Duration::from_secs(60);
-/// Maximum number of addresses to remember. Beyond that, new ones get no warning until some are forgotten.
+/// Maximum number of addresses to remember. Beyond that, there are no warnings about new ones until some are forgotten.
 const MOST: usize = 1024;
 
-/// Warns about nodes whose clocks are too far from ours, once in a while for each address, so that retries do not fill
-/// the log.
+/// Warns about nodes whose clocks are too far from ours: at most once a minute for each address, so that retries do not
+/// fill the log.
 #[derive(Debug, Default)]
 pub struct Clocks(Mutex<HashMap<IpAddr, Instant>>);
 
 impl Clocks {
-    /// Reports that a node at `address` sent a proof that is valid except for its time.
+    /// Warns that a node at `address` sent a proof that is valid except for its time.
     pub fn tell(&self, address: IpAddr, ahead_by: i64, window: Duration) {
         if !self.is_due(address, Instant::now()) {
             return;

@@ -62,7 +62,7 @@ impl Service<Uri> for Dialer {
                 // Each address gets an equal share of the remaining time.
                 let share = (deadline - Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
                 let connecting = connector.clone().oneshot(addresses[index].clone());
-                // The last attempt is left to the timeouts of its own steps, because their errors say more.
+                // The last attempt relies on the timeouts of its own steps, because their errors say more.
                 match if left > 1 { timeout(share, connecting).await } else { Ok(connecting.await) } {
                     Ok(Ok(connection)) => {
                         last.store(index, Ordering::Relaxed);

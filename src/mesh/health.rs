@@ -23,11 +23,11 @@ pub struct Health {
 /// Whether a node responds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// It was not probed yet.
+    /// It has neither responded nor failed often enough to be dead.
     Unknown,
     /// It responds.
     Alive,
-    /// It failed to respond too often in a row.
+    /// It has failed to respond too many times in a row.
     Dead,
 }
 

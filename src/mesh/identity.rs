@@ -25,7 +25,7 @@ const VERIFY: Duration = Duration::from_secs(60 * 60);
 ///
 /// # Errors
 ///
-/// Says what is wrong with the files, or why nothing can be derived on this system.
+/// If the files cannot be used, or if no certificates can be derived on this system.
 pub fn identity<'a>(
     settings: &Settings,
     secrets: impl IntoIterator<Item = &'a Secret>,
@@ -53,8 +53,8 @@ pub struct IdentityWatch {
 }
 
 impl IdentityWatch {
-    /// Watches certificates that are derived from the secret or, with `files`, read from these. Changes count from this
-    /// call on.
+    /// Watches certificates that are derived from the secret or, with `files`, read from files. Notices changes after this
+    /// call.
     pub fn new(files: Option<MeshFiles>) -> Self {
         let watched = |files: MeshFiles| {
             let watch = FileWatch::new([&files.ca, &files.cert, &files.key].map(|file| file.path.clone()));
@@ -133,7 +133,7 @@ pub enum NodeIdentityError {
         origin: String,
         /// The file of the certificate.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: Box<IdentityError>,
     },
     /// Nothing can be derived from the secret.
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(look(false), (false, false));
         write();
         assert_eq!(look(false), (true, true));
-        // As happens once an hour, to verify the certificates again.
+        // This happens once an hour, to verify the certificates again.
         assert!(!look(true).1);
         write();
         assert_eq!(look(true), (true, true));

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// A random time between half of `wait` and one and a half of it. Nodes that lost the same thing together then do not
-/// retry together.
+/// Returns a random time between a half and one and a half times `wait`, so that nodes that lost their connection together
+/// do not retry together.
 pub(super) fn jittered(wait: Duration) -> Duration {
     rand::random_range(wait / 2..=wait * 3 / 2)
 }

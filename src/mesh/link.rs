@@ -13,18 +13,18 @@ pub type Link = balance::Endpoint<Http2Pool<Dialer>>;
 /// The links to one node, with a slot for each worker. Clones share the slots.
 #[derive(Debug, Clone)]
 pub(super) struct Links {
-    pub(super) of_workers: Arc<[OnceLock<Link>]>,
+    pub(super) by_worker: Arc<[OnceLock<Link>]>,
     pub(super) health: balance::Health,
 }
 
 impl Links {
     pub(super) fn new(node: &NodeName, workers: usize) -> Self {
-        let of_workers = (0..workers).map(|_| OnceLock::new()).collect();
-        Self { of_workers, health: outages::logged(format!("mesh://{node}"), |_, _| None) }
+        let by_worker = (0..workers).map(|_| OnceLock::new()).collect();
+        Self { by_worker, health: outages::logged(format!("mesh://{node}"), |_, _| None) }
     }
 
     pub(super) fn made(&self) -> impl Iterator<Item = &Link> {
-        self.of_workers.iter().filter_map(OnceLock::get)
+        self.by_worker.iter().filter_map(OnceLock::get)
     }
 
     pub(super) fn health(&self) -> &balance::Health {
@@ -33,6 +33,6 @@ impl Links {
 
     #[cfg(test)]
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.of_workers, &other.of_workers)
+        Arc::ptr_eq(&self.by_worker, &other.by_worker)
     }
 }

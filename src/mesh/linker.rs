@@ -13,9 +13,9 @@ use pmesh_layers::{
 use super::{Dialer, Link, Peer};
 use crate::admission::room_connector::RoomConnector;
 
-/// If a node sends nothing for this long while requests are in flight, it gets a PING. If it does not respond in time,
-/// the connection is dropped.
+/// If a node sends nothing for this long while requests are in flight, it gets a PING.
 const ASK_AFTER: Duration = Duration::from_secs(5);
+/// If it does not answer the PING within this time, the connection is closed.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// How one worker connects to other nodes.
@@ -38,12 +38,12 @@ pub struct Linker {
 }
 
 impl Linker {
-    /// The link of this worker to `peer`. It stays the same as long as the peer does. `None` if [`Peers`] were built
-    /// for fewer workers.
+    /// The link of this worker to `peer`, which is created once and then kept for as long as the peer. `None` if [`Peers`]
+    /// were built for fewer workers.
     ///
     /// [`Peers`]: super::Peers
     pub fn link<'a>(&self, peer: &'a Peer) -> Option<&'a Link> {
-        Some(peer.links.of_workers.get(self.worker)?.get_or_init(|| {
+        Some(peer.links.by_worker.get(self.worker)?.get_or_init(|| {
             let connector = NodeConnector::new(self.connector.clone(), self.identity.clone(), peer.name.clone())
                 .handshake_timeout(self.connect_timeout)
                 .grace(self.grace);

@@ -1,14 +1,12 @@
-//! Other nodes: who they are, where, and what they serve.
+//! Other nodes: their names, their addresses, and what they serve.
 //!
 //! - [`Announcement`] is a node's description of itself; a [`Seal`] keeps others from forging it.
 //! - [`Registry`] exchanges announcements through a key-value bucket in NATS, on a thread of its own.
-//! - [`Api`] reports on a node to other nodes. [`NodeClient`] queries it, and [`Prober`] does so regularly while the
-//!   program runs.
+//! - [`Api`] reports on a node to other nodes. [`NodeClient`] queries it, and [`Prober`] does so regularly.
 //! - [`Peers`] holds all known nodes, from these sources and from the settings. Their [`Table`] is replaced as a whole,
-//!   so requests look things up without a lock.
+//!   so requests look up nodes without a lock.
 //! - [`Linker`] holds the connections of a worker to other nodes.
-//! - [`PassedLayer`] stops requests that go in circles between nodes, and [`Api`] handles those that are for the node
-//!   itself.
+//! - [`PassedLayer`] stops requests that go in circles between nodes.
 //! - [`identity()`] builds this node's identity, and [`Clocks`] warns about nodes whose clocks are wrong.
 
 mod announcement;

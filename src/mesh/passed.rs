@@ -11,7 +11,7 @@ use tower::{BoxError, Layer, Service};
 
 /// For backends: the node that forwarded the request.
 const NODE: HeaderName = HeaderName::from_static("x-pmesh-node");
-/// For other nodes: the nodes that the request passed through before the one that sends it.
+/// For other nodes: the nodes that the request passed through before the node that sends it.
 pub const THROUGH: HeaderName = HeaderName::from_static("x-pmesh-through");
 /// The prefix of both.
 pub const OWN_FIELDS: &str = "x-pmesh-";
@@ -19,12 +19,13 @@ pub const OWN_FIELDS: &str = "x-pmesh-";
 /// A request that has passed through this many nodes is not sent to another one.
 const MOST: usize = 8;
 
-/// Keeps clients from forging which nodes a request has passed through. It removes headers that begin with `X-Pmesh-`,
-/// also with `_` instead of `-`. A backend gets `X-Pmesh-Node` with the name of the node that forwarded the request,
-/// taken from that node's certificate.
+/// A layer that records which nodes a request has passed through, and keeps clients from forging that.
 ///
-/// Requests from other nodes carry [`Passed`] from here on. A request that has been at this node before fails with
-/// [`Circle`].
+/// It removes headers that begin with `X-Pmesh-`, with `-` or `_`. A backend gets `X-Pmesh-Node` with the name of the
+/// node that forwarded the request, taken from that node's certificate.
+///
+/// Requests from other nodes get [`Passed`] in their extensions. A request that has passed through this node before
+/// fails with [`Circle`].
 #[derive(Debug, Clone)]
 pub struct PassedLayer {
     own: NodeName,
@@ -81,7 +82,7 @@ where
     }
 }
 
-/// Removes our headers in any spelling: clients must not speak for nodes.
+/// Removes our headers in any spelling, because clients must not speak for nodes.
 fn remove_ours(headers: &mut HeaderMap) {
     let is_ours = |name: &&HeaderName| {
         let name = name.as_str().as_bytes();
@@ -101,7 +102,7 @@ fn remove_ours(headers: &mut HeaderMap) {
     }
 }
 
-/// The nodes that a request has passed through, in order. Only the last has proved its name.
+/// The nodes that a request has passed through, in order. Only the last one has proved its name.
 #[derive(Debug, Clone)]
 pub struct Passed(Arc<[NodeName]>);
 
@@ -112,7 +113,7 @@ impl Passed {
         Self(names.chain([peer]).collect())
     }
 
-    /// Whether the request may go to `node`: it has not been there, and has not passed through too many nodes.
+    /// Whether the request can be sent to `node`: it has not been there, and has not passed through too many nodes.
     pub fn allows(&self, node: &NodeName) -> bool {
         self.0.len() < MOST && !self.contains(node)
     }
@@ -122,7 +123,7 @@ impl Passed {
         HeaderValue::try_from(self.to_string()).ok()
     }
 
-    /// The error for a request that can go nowhere else.
+    /// The error of a request that can be sent nowhere else.
     pub fn circle(&self) -> Circle {
         Circle { through: self.to_string() }
     }

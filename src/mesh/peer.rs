@@ -10,8 +10,8 @@ use super::{
 };
 use crate::settings::endpoint::HostPort;
 
-/// Another node. All tables share one value for the same run of the program at the same addresses, unless its
-/// connections were [replaced](super::Peers::reconnect).
+/// Another node. All tables share this value for as long as the node's run of the program and its addresses stay the
+/// same, unless its connections are [replaced](super::Peers::reconnect).
 #[derive(Debug)]
 pub struct Peer {
     /// Its name.
@@ -76,7 +76,7 @@ impl Peer {
         (&self.name, &self.addresses, self.instance) == (&other.name, &other.addresses, other.instance)
     }
 
-    /// This node from now on: `fresh`, with the health and the connections that are kept.
+    /// Returns this node or its successor: `fresh`, with the health and the connections that can be kept.
     pub(super) fn next(self: &Arc<Self>, fresh: Self) -> Arc<Self> {
         let health = Arc::clone(&self.health);
         match (self.reconnects == fresh.reconnects, self.source == fresh.source) {

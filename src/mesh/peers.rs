@@ -22,17 +22,17 @@ use crate::settings::endpoint::HostPort;
 #[derive(Debug)]
 pub struct Peers {
     table: ArcSwap<Table>,
-    /// What the table is built from. Locked by changes, never by reads.
+    /// The sources of the table. Locked by changes, never by reads.
     known: Mutex<Known>,
 }
 
 impl Peers {
-    /// Creates a table of the nodes of the settings, to which nobody keeps connections.
+    /// Creates a table of the nodes of the settings, to which no worker connects.
     pub fn new(fixed: BTreeMap<NodeName, HostPort>) -> Self {
         Self::for_workers(0, fixed)
     }
 
-    /// Creates a table of the nodes of the settings, to which this many workers keep connections.
+    /// Creates a table of the nodes of the settings, to which this many workers can connect.
     pub fn for_workers(workers: usize, fixed: BTreeMap<NodeName, HostPort>) -> Self {
         let known = Known { fixed, announced: BTreeMap::new(), told: BTreeMap::new(), workers, reconnects: 0 };
         Self { table: ArcSwap::from_pointee(Table::new(&known, &Table::default())), known: Mutex::new(known) }
@@ -177,7 +177,7 @@ mod tests {
         let after = peers.load_full();
         assert_eq!(names(after.iter()), ["a", "b", "d", "e"]);
         assert!(Arc::ptr_eq(before.get("a").unwrap(), after.get("a").unwrap()));
-        // What it reported at the other address is forgotten.
+        // Its report from the other address is forgotten.
         assert_eq!(
             (addresses(&peers, "b"), after.get("b").unwrap().health.state()),
             (vec!["b:2".into()], State::Unknown)
@@ -202,7 +202,7 @@ mod tests {
         let before = peers.load_full();
         before.get("c").unwrap().health.succeeded(Duration::from_millis(1));
 
-        // What it serves does not matter for connections.
+        // A change of its routes does not affect connections.
         c.serves = announcement("c", "c:1", &["x/"]).serves;
         peers.announce(announced(&[&announcement("b", "b:1", &[]), &c]));
         let after = peers.load_full();

@@ -116,14 +116,14 @@ impl Prober {
             return;
         }
         let name = &peer.name;
-        // A silent node does not report its clock here, but it may have done so in the registry.
+        // A silent node does not report its time here, but it may have done so in the registry.
         let ahead = peer.health.clock_ahead().filter(|ahead| ahead.unsigned_abs() > self.clock_window.as_secs());
         match (error, ahead) {
             (Some(error), Some(ahead)) if error.is_silence() => {
                 let direction = if ahead < 0 { "behind" } else { "ahead of" };
                 tracing::warn!(
-                    "node {name} does not respond: its clock is {} s {direction} ours, and nodes more than {} s apart refuse \
-                     each other; correct the clocks, or raise mesh_clock_window on both",
+                    "node {name} does not respond: its clock is {} s {direction} ours, and nodes whose clocks are more than \
+                     {} s apart refuse each other; correct the clocks, or raise mesh_clock_window on both",
                     ahead.unsigned_abs(),
                     self.clock_window.as_secs()
                 );

@@ -15,11 +15,11 @@ use sha2::Sha256;
 
 use super::{Announcement, Route};
 
-/// The purpose that the key is derived for.
+/// The label with which the key is derived.
 const LABEL: &str = "pmesh registry v1";
 /// The version of the sealed content.
 const VERSION: u32 = 1;
-/// How many seals of one announcement are checked, so that nobody can cause a lot of work.
+/// How many seals of one announcement are checked at most, so that forged entries cannot cause a lot of work.
 const MOST: usize = 4;
 
 /// Seals announcements, so that only nodes with the same secret can make them. Anyone can read them.
@@ -27,8 +27,8 @@ const MOST: usize = 4;
 /// A sealed announcement is two lines of text. The second is JSON. The first has the HMAC-SHA256 (RFC 2104) of the
 /// second by the key of each secret, in hexadecimal, separated by spaces.
 ///
-/// With several secrets, as while one replaces another, an announcement is sealed with each of them, and accepted by
-/// nodes that have any of them. A node with both secrets and a node with only one, old or new, accept each other.
+/// With several secrets, as during a rotation, an announcement is sealed with each of them, and accepted by nodes that
+/// have any of them. So a node that has both secrets and a node that has only the old or the new one accept each other.
 ///
 /// Clones share the secrets: [`replace`](Self::replace) affects all of them.
 ///
@@ -55,7 +55,7 @@ const MOST: usize = 4;
 pub struct Seal(Arc<ArcSwap<Vec<Hmac<Sha256>>>>);
 
 impl Seal {
-    /// Creates a seal that seals with each of `secrets` and accepts any of them.
+    /// Creates a seal that seals with all of `secrets`, and accepts any of them.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ impl Seal {
         Ok(Self(Arc::new(ArcSwap::from_pointee(keys(secrets)?))))
     }
 
-    /// Uses only the secrets of `other` from now on, to seal and to accept.
+    /// Uses only the secrets of `other` from now on, to seal and to verify.
     pub fn replace(&self, other: &Self) {
         self.0.store(other.0.load_full());
     }
@@ -90,7 +90,7 @@ impl Seal {
     ///
     /// # Errors
     ///
-    /// No node with one of the secrets has sealed this under that name, or it cannot be read.
+    /// [`SealError`] if no node with one of the secrets has sealed this under that name, or if it cannot be read.
     pub fn open(&self, name: &str, sealed: &[u8]) -> Result<(Announcement, SystemTime), SealError> {
         let end = sealed.iter().position(|byte| *byte == b'\n').ok_or(SealError::Wrong)?;
         let (tags, json) = (&sealed[..end], &sealed[end + 1..]);
@@ -129,13 +129,13 @@ fn keys<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Result<Vec<Hmac<Sh
 /// Why an entry in the registry is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// No node with the same secret has sealed it, or not under this name.
+    /// It was not sealed by a node with the same secret, or it was sealed under another name.
     #[error("it is not sealed with this node's secret; nodes that should find each other need the same secret")]
     Wrong,
-    /// The seal is right, but the content is from a later version of the program.
+    /// The seal is valid, but the content is from a later version of the program.
     #[error("it has version {0} of the format, but this node reads only version {VERSION}; update this node")]
     Version(u32),
-    /// The seal is right, but the content is not.
+    /// The seal is valid, but the content is not.
     #[error("it is sealed with this node's secret, but cannot be read; do both nodes run the same version?")]
     Content,
 }

@@ -76,14 +76,13 @@ impl Table {
         self.entries.values().map(|entry| &entry.peer)
     }
 
-    /// What a node says it serves; `None` if it has said nothing.
+    /// The routes that a node has announced or reported; `None` if it has done neither.
     pub fn serves(&self, name: &str) -> Option<&[Served]> {
         self.entries.get(name)?.said.as_ref().map(Said::serves)
     }
 
-    /// The nodes with the most specific route for a host and a path, by name, including dead ones: requests never fall
-    /// back to a less specific route of another node. `path` is as in the request; with `literal`, it is matched as
-    /// written.
+    /// The nodes with the most specific route for a host and a path, sorted by name. Dead nodes are included, because
+    /// requests never fall back to a less specific route of another node. With `literal`, ambiguous paths are accepted.
     ///
     /// # Errors
     ///
@@ -121,15 +120,15 @@ fn serving(entries: &BTreeMap<NodeName, Entry>) -> RouteTable<Vec<Arc<Peer>>> {
     table
 }
 
-/// What a table is built from.
+/// The sources of a table.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) fixed: BTreeMap<NodeName, HostPort>,
     pub(super) announced: BTreeMap<NodeName, Arc<Announcement>>,
-    /// What nodes of the settings reported when probed. Ignored for nodes that have announced something.
+    /// The routes that nodes of the settings reported when probed. Ignored for nodes that have announced something.
     pub(super) told: BTreeMap<NodeName, Arc<[Served]>>,
     /// The number of workers that keep connections.
     pub(super) workers: usize,
-    /// How often all connections were replaced.
+    /// How many times all connections were replaced.
     pub(super) reconnects: u32,
 }

@@ -9,7 +9,8 @@ mod tests {
 
     use super::*;
 
-    /// A change here takes away the trust that people have in their authority, and splits every mesh.
+    /// If they changed, clients would no longer trust their authority, and nodes of different versions would refuse each
+    /// other.
     #[test]
     fn the_authorities_of_a_secret_never_change() {
         let secret = "1".repeat(64).parse().unwrap();

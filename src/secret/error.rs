@@ -23,7 +23,7 @@ pub enum SecretError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error from the system.
         source: io::Error,
     },
     /// A folder is in the place of the file.
@@ -40,7 +40,7 @@ pub enum SecretError {
         /// Its permission bits.
         mode: u32,
     },
-    /// The secret's file or folder belongs to another user, who could put another secret there.
+    /// The file or folder of the secret belongs to another user, who could replace the secret.
     #[error(
         "{path} belongs to another user (uid {owner}), who could replace the secret; {}",
         remedy(path, *owner, *caller)
@@ -58,7 +58,7 @@ pub enum SecretError {
     Invalid {
         /// Where the text is: a file or a variable.
         origin: String,
-        /// What is wrong with it.
+        /// The cause.
         source: InvalidSecret,
     },
     /// The home folder cannot be created or opened.
@@ -66,7 +66,7 @@ pub enum SecretError {
     Home {
         /// The folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error from the system.
         source: io::Error,
     },
     /// The path of the home begins with `~`, and `HOME` is not set.
@@ -78,7 +78,7 @@ pub enum SecretError {
     /// The home is not a folder.
     #[error("the home {path} is not a folder; choose another with --home or PMESH_HOME")]
     HomeNotFolder {
-        /// What is in its place.
+        /// The path.
         path: PathBuf,
     },
     /// Users other than its owner can write to the home folder, and so replace the secret.
@@ -101,7 +101,7 @@ pub enum SecretError {
         /// The file.
         path: PathBuf,
     },
-    /// Another rotation is not finished.
+    /// Another rotation is under way.
     #[error(
         "a rotation is under way, because {path} exists; once all nodes have the new secret, finish it with `pmesh \
          secret rotate --finish`"
@@ -121,7 +121,7 @@ pub enum SecretError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error from the system.
         source: io::Error,
     },
     /// A new secret cannot be written to the home folder.
@@ -132,7 +132,7 @@ pub enum SecretError {
     Unwritable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error from the system.
         source: io::Error,
     },
     /// A new secret cannot be generated.
@@ -142,7 +142,7 @@ pub enum SecretError {
 
 fn remedy(path: &Path, owner: u32, caller: u32) -> String {
     match caller {
-        // Not `chown`: the service that owns the file could not read it any more.
+        // Not `chown`, because the service that owns the file could no longer read it.
         0 => format!("run this as that user: `setpriv --reuid {owner} --clear-groups pmesh …`"),
         _ => format!("run `chown $(id -u) {}`", path.display()),
     }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::SecretError;
 
-/// How much of a file is read, in bytes. Far more than a secret has, but little enough that a wrong file costs nothing.
+/// Maximum number of bytes to read. A secret is far shorter, and reading this much of a wrong file costs nothing.
 const READ_LIMIT: usize = 1024;
 
 /// Reads the secret from a file that only its owner can read and write.
@@ -27,7 +27,7 @@ pub fn read_secret_file(path: &Path) -> Result<Secret, SecretError> {
         _ => SecretError::Unreadable { path: path.to_owned(), source },
     };
     let file = File::open(path).map_err(unreadable)?;
-    // Checks the open file, because the path may name another one by now.
+    // The open file is checked, because the path may name another one by now.
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
         return Err(SecretError::Folder { path: path.to_owned() });

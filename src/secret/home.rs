@@ -14,14 +14,14 @@ use tempfile::NamedTempFile;
 use super::{CONTEXT, SecretError, file::check_owner, read_secret_file};
 use crate::settings::SECRET_FILE;
 
-/// Prefix and suffix of a secret that is not in place yet. A start that is killed can leave such a file, which is of no
-/// use.
+/// Prefix and suffix of a secret that is not in place yet. A start that is killed can leave such a file behind; it is
+/// useless.
 const UNFINISHED: (&str, &str) = (".secret-", ".tmp");
 
 /// No start takes this long, so older unfinished files are abandoned.
 const ABANDONED_AFTER: Duration = Duration::from_secs(60);
 
-/// Reads the secret of the home folder. The first start creates both: the folder with mode 0700, the file with 0600.
+/// Reads the secret of the home folder. The first start creates the folder with mode 0700 and the secret with mode 0600.
 ///
 /// Concurrent first starts agree on one secret. A start that is killed leaves either a whole secret or none.
 ///
@@ -81,27 +81,27 @@ fn make_secret(home: &Path, path: &Path) -> Result<Secret, SecretError> {
             );
             Ok(secret)
         }
-        // Another start was faster, so its secret counts.
+        // Another start was faster, so its secret is used.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_secret_file(path),
         Err(source) => Err(SecretError::Unwritable { path: path.to_owned(), source }),
     }
 }
 
-/// Puts the secret in place, whole or not at all, and never over another.
+/// Puts the secret in place atomically. Fails if there already is one.
 pub(super) fn write_new(home: &Path, path: &Path, secret: &Secret) -> io::Result<()> {
     let placed = staged(home, secret)?.persist_noclobber(path);
-    // Also if another start was faster: its secret must not get lost once this start uses it.
+    // Even if another start was faster: its secret must not get lost once this start uses it.
     File::open(home)?.sync_all()?;
     placed.map(drop).map_err(|error| error.error)
 }
 
-/// Puts the secret in place of the existing one, whole or not at all.
+/// Puts the secret in place atomically, even if there already is one.
 pub(super) fn replace(home: &Path, path: &Path, secret: &Secret) -> io::Result<()> {
     staged(home, secret)?.persist(path).map_err(|error| error.error)?;
     File::open(home)?.sync_all()
 }
 
-/// Writes the secret to a file that is not in place yet.
+/// Writes the secret to a temporary file.
 fn staged(home: &Path, secret: &Secret) -> io::Result<NamedTempFile> {
     // In the same folder, because a file cannot be renamed across file systems. Its mode is 0600.
     let mut file = tempfile::Builder::new().prefix(UNFINISHED.0).suffix(UNFINISHED.1).tempfile_in(home)?;
@@ -111,7 +111,7 @@ fn staged(home: &Path, secret: &Secret) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// Removes files of killed starts. A failure is harmless: the next start tries again.
+/// Removes files that killed starts have left behind. A failure is harmless: the next start tries again.
 fn remove_abandoned(home: &Path) {
     for entry in fs::read_dir(home).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dangling_link_is_an_error_and_no_endless_loop() {
+    fn a_dangling_link_is_an_error_and_not_an_endless_loop() {
         let home = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("nowhere", home.path().join(SECRET_FILE)).unwrap();
         assert!(matches!(home_secret(home.path()), Err(SecretError::Missing { .. })));

@@ -1,8 +1,8 @@
 //! Where the secret comes from, and how it is replaced.
 //!
-//! It is in a file of the home folder that the first start creates, in a file that the user names, or in the
+//! The secret is in a file in the home folder, which the first start creates, in a file that the user names, or in the
 //! environment. To replace it, [`rotate`] keeps the old secret next to the new one, and nodes accept both until
-//! [`finish`] removes the old one. A running server notices through a [`SecretWatch`].
+//! [`finish`] removes the old one. A running server notices changes through a [`SecretWatch`].
 
 mod context;
 mod error;
@@ -24,7 +24,7 @@ pub use self::{
     watch::SecretWatch,
 };
 
-/// Parses a secret that is given as text. `origin` says where it is from (`the variable PMESH_SECRET`).
+/// Parses a secret that is given as text. `origin` says where the text is from, such as `the variable PMESH_SECRET`.
 ///
 /// # Errors
 ///

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::settings::SECRET_FILE;
 
-/// Makes `secret` the secret of the home folder. With `force`, replaces an existing secret, as a whole or not at all.
+/// Makes `secret` the secret of the home folder. With `force`, replaces an existing secret atomically.
 ///
 /// # Errors
 ///
@@ -58,7 +58,7 @@ pub fn rotate(home: &Path, new: &Secret) -> Result<(), SecretError> {
 /// [`SecretError::NotRotating`] if there is none, or if it cannot be removed.
 pub fn finish(home: &Path) -> Result<(), SecretError> {
     let old = old_file(&home.join(SECRET_FILE));
-    // If there is no new secret, the old one is the last copy.
+    // Without a new secret, the old one would be the last copy.
     read_secret_file(&home.join(SECRET_FILE))?;
     fs::remove_file(&old).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => SecretError::NotRotating { path: old },

@@ -26,7 +26,7 @@ impl Secrets {
         Self { new: secret, old: None }
     }
 
-    /// Reads the secrets from where the settings say. Never creates one.
+    /// Reads the secrets from `source`. Never creates one.
     ///
     /// # Errors
     ///
@@ -34,7 +34,7 @@ impl Secrets {
     pub fn load(source: &SecretSource) -> Result<Self, SecretError> {
         match source {
             SecretSource::Given { value, origin } => Ok(Self::one(secret_from_text(value.expose(), origin)?)),
-            SecretSource::File { path, .. } | SecretSource::Home(path) => Self::beside(read_secret_file(path)?, path),
+            SecretSource::File { path, .. } | SecretSource::Home(path) => Self::with_old(read_secret_file(path)?, path),
         }
     }
 
@@ -45,14 +45,14 @@ impl Secrets {
     /// [`SecretError`], which says what to do.
     pub fn load_or_make(source: &SecretSource, home: &Path) -> Result<Self, SecretError> {
         match source {
-            SecretSource::Home(path) => Self::beside(home_secret(home)?, path),
+            SecretSource::Home(path) => Self::with_old(home_secret(home)?, path),
             given => Self::load(given),
         }
     }
 
-    fn beside(new: Secret, path: &Path) -> Result<Self, SecretError> {
+    fn with_old(new: Secret, path: &Path) -> Result<Self, SecretError> {
         let old = match read_secret_file(&old_file(path)) {
-            // They are the same after the first of the two steps of an interrupted rotation.
+            // Both are the same if a rotation was interrupted after its first step.
             Ok(old) => Some(old).filter(|old| !is_same(old, &new)),
             Err(SecretError::Missing { .. }) => None,
             Err(error) => return Err(error),
@@ -65,7 +65,7 @@ impl Secrets {
         std::iter::once(&self.new).chain(&self.old)
     }
 
-    /// The secret that stays.
+    /// The secret that stays after a rotation.
     pub fn new_one(&self) -> &Secret {
         &self.new
     }
@@ -75,7 +75,7 @@ impl Secrets {
         self.old.as_ref()
     }
 
-    /// The secret whose authority clients trust: the old one for as long as it exists.
+    /// The secret whose authority clients trust: the old one, for as long as it exists.
     pub fn public(&self) -> &Secret {
         self.old.as_ref().unwrap_or(&self.new)
     }
@@ -96,7 +96,7 @@ impl Secrets {
     }
 }
 
-/// The file of the old secret that belongs to the secret in `path`.
+/// The file of the old secret, for a secret in the file `path`.
 pub fn old_file(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".old");

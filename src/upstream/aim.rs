@@ -1,12 +1,12 @@
-//! The parts of a request that depend on its endpoint: target, host, prefix, and the nodes that it has passed through.
+//! The parts of a request that depend on its endpoint: URI, host, prefix, and the nodes that it has passed through.
 
 use http::{HeaderValue, Request, Uri, header::HOST};
 use pmesh_layers::{forwarded::X_FORWARDED_PREFIX, route::StripPrefixLayer};
 
 use crate::mesh::{Passed, THROUGH};
 
-/// The URI and headers of a request to one endpoint, where endpoints get different ones. They are set for each attempt,
-/// because a request that could not be sent to one endpoint goes to the next.
+/// The URI and the headers of a request that differ between endpoints. They are set for each attempt, because a request
+/// that could not be sent to one endpoint goes to the next.
 #[derive(Debug)]
 pub struct Aim {
     uri: Uri,
@@ -17,8 +17,13 @@ pub struct Aim {
 }
 
 impl Aim {
-    pub(super) fn here<B>(request: &Request<B>, strip: Option<&StripPrefixLayer>, host: Option<&HeaderValue>) -> Self {
-        let mut aim = Self::away(request, None);
+    /// For an endpoint of this node.
+    pub(super) fn for_endpoint<B>(
+        request: &Request<B>,
+        strip: Option<&StripPrefixLayer>,
+        host: Option<&HeaderValue>,
+    ) -> Self {
+        let mut aim = Self::for_node(request, None);
         if let Some((uri, prefix)) = strip.and_then(|strip| strip.strip(request)) {
             (aim.uri, aim.prefix) = (uri, Some(prefix));
         }
@@ -28,8 +33,8 @@ impl Aim {
         aim
     }
 
-    /// Unchanged, so that the other node finds its own route for it.
-    pub(super) fn away<B>(request: &Request<B>, passed: Option<&Passed>) -> Self {
+    /// For another node: unchanged, because the other node looks up its own route.
+    pub(super) fn for_node<B>(request: &Request<B>, passed: Option<&Passed>) -> Self {
         let field = |name| request.headers().get(name).cloned();
         Self {
             uri: request.uri().clone(),

@@ -3,15 +3,15 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{
+    destination::{Destination, destination},
     trust::Trust,
-    way::{Way, way},
 };
 use crate::settings::{Settings, endpoint::Endpoint};
 
 /// The longest connect timeout of all routes that lead to an endpoint. Each request waits for its own timeout, but all
 /// share the connections and the endpoint's health.
 #[derive(Debug)]
-pub(super) struct ConnectTimeouts(HashMap<Way, Duration>);
+pub(super) struct ConnectTimeouts(HashMap<Destination, Duration>);
 
 impl ConnectTimeouts {
     /// Finds the longest timeout for each endpoint.
@@ -19,7 +19,7 @@ impl ConnectTimeouts {
         let mut longest: HashMap<_, Duration> = HashMap::new();
         for route in &settings.routes {
             for endpoint in route.endpoints() {
-                let longest = longest.entry(way(endpoint, route, trust)).or_default();
+                let longest = longest.entry(destination(endpoint, route, trust)).or_default();
                 *longest = route.connect_timeout.max(*longest);
             }
         }
@@ -27,8 +27,8 @@ impl ConnectTimeouts {
     }
 
     /// The timeout for connections to an endpoint of a route.
-    pub(super) fn to(&self, way: &Way) -> Duration {
-        self.0.get(way).copied().unwrap_or_default()
+    pub(super) fn to(&self, destination: &Destination) -> Duration {
+        self.0.get(destination).copied().unwrap_or_default()
     }
 }
 

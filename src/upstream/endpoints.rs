@@ -1,5 +1,5 @@
-//! What outlives configurations for each endpoint, as long as some route leads to it: its health, its counters, and its
-//! connections.
+//! The health, the counters and the connections of each endpoint. They are kept across reloads for as long as a route
+//! leads to the endpoint.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -23,8 +23,8 @@ use super::{
     advice::advice,
     backend::Backend,
     connect_timeouts::{self, ConnectTimeouts},
+    destination::{Destination, destination},
     trust::{Trust, TrustId},
-    way::{Way, way},
 };
 use crate::{
     admission::{Admission, room_connector::RoomConnector},
@@ -36,7 +36,7 @@ use crate::{
     telemetry::outages,
 };
 
-/// When a connection has been quiet for this long, the kernel probes whether the backend is still there.
+/// When a connection has been idle for this long, the kernel probes whether the backend is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// The settings of connections to upstreams. If one of them changes, new connections are made.
@@ -83,7 +83,7 @@ pub struct Record {
 /// An endpoint, its record, and the connections of each worker to it.
 #[derive(Debug)]
 pub struct Connections {
-    way: Way,
+    destination: Destination,
     settings: ConnectionSettings,
     record: Arc<Record>,
     pools: Box<[Backend]>,
@@ -92,7 +92,7 @@ pub struct Connections {
 impl Connections {
     /// The address.
     pub fn endpoint(&self) -> &Endpoint {
-        &self.way.0
+        &self.destination.0
     }
 
     /// Its health and counters.
@@ -111,7 +111,7 @@ impl Connections {
     }
 }
 
-/// All endpoints that routes lead to. Outlives generations; belongs to the thread that builds them.
+/// All endpoints that routes lead to. Outlives generations, and belongs to the thread that builds them.
 #[derive(Debug)]
 pub struct Endpoints {
     workers: usize,
@@ -119,8 +119,8 @@ pub struct Endpoints {
     resolver: Resolver,
     identity: NodeIdentity,
     pub(super) peers: Arc<Peers>,
-    records: HashMap<Way, Arc<Record>>,
-    connections: HashMap<(Way, ConnectionSettings), Arc<Connections>>,
+    records: HashMap<Destination, Arc<Record>>,
+    connections: HashMap<(Destination, ConnectionSettings), Arc<Connections>>,
     /// One configuration per worker. Each holds TLS sessions to resume, which rustls stores by server name.
     tls: HashMap<TrustId, Box<[ClientConfig]>>,
 }
@@ -151,18 +151,19 @@ impl Endpoints {
         timeouts: &ConnectTimeouts,
         trust: &Trust,
     ) -> Result<Arc<Connections>, BoxError> {
-        let way = way(endpoint, route, trust);
-        let settings = settings.with_connect_timeout(timeouts.to(&way));
-        let key = (way, settings);
+        let destination = destination(endpoint, route, trust);
+        let settings = settings.with_connect_timeout(timeouts.to(&destination));
+        let key = (destination, settings);
         if let Some(connections) = self.connections.get(&key) {
             return Ok(Arc::clone(connections));
         }
         let pools = (0..self.workers).map(|worker| self.pool(worker, endpoint, route, &key.1, trust));
         let pools = pools.collect::<Result<_, _>>()?;
-        let (way, settings) = key.clone();
-        let record =
-            Arc::clone(self.records.entry(way.clone()).or_insert_with(|| Arc::new(new_record(endpoint, self.workers))));
-        let connections = Arc::new(Connections { way, settings, record, pools });
+        let (destination, settings) = key.clone();
+        let record = Arc::clone(
+            self.records.entry(destination.clone()).or_insert_with(|| Arc::new(new_record(endpoint, self.workers))),
+        );
+        let connections = Arc::new(Connections { destination, settings, record, pools });
         self.connections.insert(key, Arc::clone(&connections));
         Ok(connections)
     }
@@ -171,11 +172,13 @@ impl Endpoints {
     pub(super) fn retain<'a>(&mut self, used: impl IntoIterator<Item = &'a Arc<Connections>>) {
         self.connections = used
             .into_iter()
-            .map(|connections| ((connections.way.clone(), connections.settings.clone()), Arc::clone(connections)))
+            .map(|connections| {
+                ((connections.destination.clone(), connections.settings.clone()), Arc::clone(connections))
+            })
             .collect();
-        let ways: HashSet<_> = self.connections.keys().map(|(way, _)| way).collect();
-        let trusted: HashSet<_> = ways.iter().filter_map(|(_, tls)| Some(tls.as_ref()?.0)).collect();
-        self.records.retain(|way, _| ways.contains(way));
+        let destinations: HashSet<_> = self.connections.keys().map(|(destination, _)| destination).collect();
+        let trusted: HashSet<_> = destinations.iter().filter_map(|(_, tls)| Some(tls.as_ref()?.0)).collect();
+        self.records.retain(|destination, _| destinations.contains(destination));
         self.tls.retain(|id, _| trusted.contains(id));
     }
 
@@ -221,7 +224,7 @@ impl Endpoints {
                 return Ok(Backend::Unix(http1(connector, Uri::from_static("http://localhost"), settings)));
             }
             Endpoint::Port { protocol, host, port } => (*protocol, host, *port),
-            // Each request chooses its node, and so its connections.
+            // The node, and with it the connections, is chosen for each request.
             Endpoint::Mesh(_) | Endpoint::MeshAny => return Err(format!("{endpoint}: no address of its own").into()),
         };
         let scheme = if endpoint.is_tls() { "https" } else { "http" };

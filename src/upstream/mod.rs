@@ -1,10 +1,11 @@
-//! From the settings of a route to the service that handles its requests.
+//! Builds the services that handle requests, from the settings of their routes.
 
 mod advice;
 mod aim;
 mod backend;
 mod by_place;
 mod connect_timeouts;
+mod destination;
 mod endpoints;
 mod proxy;
 mod route_settings;
@@ -13,7 +14,6 @@ mod service;
 mod tables;
 pub mod trust;
 mod turns;
-mod way;
 
 pub use self::{
     endpoints::{ConnectionSettings, Connections, Endpoints, Record},

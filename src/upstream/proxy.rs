@@ -1,4 +1,4 @@
-//! How a worker handles requests of a route that has endpoints.
+//! The layers that proxy requests to the endpoints of a route.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::settings::{Route, endpoint::Endpoint};
 
 /// Sends requests to the endpoints of a route.
 pub type Proxy = Tunnel<Untunneled>;
-/// The proxy without tunnels, which each host and path has for itself.
+/// The proxy without its tunnel layer, which is separate for each host and path.
 pub(super) type Untunneled = Timed<Stripped<Renamed<BodyLimit<Turns>>>>;
 type Timed<S> = Either<Stall<S>, S>;
 type Stripped<S> = Either<StripPrefix<S>, S>;
@@ -38,7 +38,7 @@ pub(super) fn proxy(
     endpoints: &Endpoints,
 ) -> Result<Untunneled, BoxError> {
     let strip = route.strip_prefix.then(|| StripPrefixLayer::any(route.prefixes().cloned()));
-    // Around each endpoint, so that one that hangs counts as failed. Covers the head of the response only; the server
+    // Around each endpoint, so that one that hangs counts as failed. It covers only the head of the response; the server
     // watches the body.
     let timeout = ResponseTimeoutLayer::new(route.response_timeout)
         .stream_timeout(route.stream_timeout)

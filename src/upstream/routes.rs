@@ -1,4 +1,4 @@
-//! All routes with their services. Routes that did not change are kept from one configuration to the next.
+//! All routes with their services. Unchanged routes are kept across reloads.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ pub struct Routes {
     built: Vec<Arc<Built>>,
 }
 
-/// A route, and what was built for it.
+/// A route, and the services built for it.
 #[derive(Debug)]
 struct Built {
     route: Route,
@@ -62,7 +62,7 @@ impl Routes {
     /// # Errors
     ///
     /// Never for validated settings with the trust that was loaded for them. After an error, call
-    /// [`keep_only`](Self::keep_only) of the previous routes to drop what was made for these.
+    /// [`keep_only`](Self::keep_only) on the previous routes, to drop endpoints that were created for the new ones.
     pub fn build(
         settings: &Settings,
         trust: &Trust,
@@ -147,11 +147,11 @@ impl Routes {
     }
 }
 
-/// By place: what was built for its route, and the closer of its tunnels.
+/// The built route of each place, and the closer of its tunnels.
 type BuiltByPlace<'a> = ByPlace<'a, (&'a Arc<Built>, &'a Arc<TunnelCloser>)>;
 
 impl Built {
-    /// Builds a route, or reuses the previous one if nothing that matters to it has changed.
+    /// Builds a route, or reuses the previous one if nothing has changed that affects it.
     fn of(
         route: &Route,
         settings: &RouteSettings,
@@ -200,7 +200,7 @@ impl Built {
         })
     }
 
-    /// Whether both treat requests in the same way.
+    /// Whether both handle requests in the same way.
     fn is_like(self: &Arc<Self>, other: &Arc<Self>) -> bool {
         let is_same = || {
             let Route { name, patterns, .. } = other.route.clone();

@@ -69,7 +69,7 @@ impl<P: Inner> RouteService<P> {
         Self::Layered(Layered::around(proxy, route, https_port))
     }
 
-    /// Redirects straight to the target, without redirecting to https first.
+    /// Redirects straight to the target, even if the route redirects to https.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl<P: Inner> RouteService<P> {
         Ok(Self::Layered(with_hsts(redirect, route.hsts)))
     }
 
-    /// Gives a fixed response, or silence.
+    /// Answers with a fixed response, or with silence.
     ///
     /// # Errors
     ///

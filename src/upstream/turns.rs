@@ -35,7 +35,7 @@ use crate::{
 pub enum Turns {
     /// The same endpoints for each request.
     Own(Balance<Attempt>),
-    /// Also other nodes: those that are known and that the request has not passed through.
+    /// Endpoints and other nodes, except nodes that are unknown or that the request has passed through.
     Nodes(Arc<NodesInTurn>),
 }
 
@@ -77,7 +77,7 @@ pub struct NodesInTurn {
     peers: Arc<Peers>,
 }
 
-/// How long the endpoint may take if it is the only one.
+/// The timeouts of an endpoint that is the only one. With several, they share the connect timeout.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timeouts {
     pub(super) connect: Duration,
@@ -115,10 +115,10 @@ impl NodesInTurn {
     fn balance<B>(&self, request: &Request<B>) -> Result<Balance<Attempt>, BoxError> {
         let host = request.extensions().get::<HostName>();
         let passed = request.extensions().get::<Passed>();
-        // On another node, this host is the node's own API, which clients must not reach. A wildcard route can match it.
+        // On another node, this host is that node's own API. A wildcard route can match it, but clients must not reach it.
         let Some(host) = host.filter(|host| host.as_str() != API_HOST) else { return Err(Misdirected.into()) };
-        let local = Arc::new(Aim::here(request, self.strip.as_ref(), self.host.as_ref()));
-        let away = Arc::new(Aim::away(request, passed));
+        let to_endpoint = Arc::new(Aim::for_endpoint(request, self.strip.as_ref(), self.host.as_ref()));
+        let to_node = Arc::new(Aim::for_node(request, passed));
         let may = |peer: &&Arc<Peer>| passed.is_none_or(|passed| passed.allows(&peer.name));
 
         let table = self.peers.load();
@@ -138,10 +138,10 @@ impl NodesInTurn {
             let backend = Box::new(backend.connect_within(share));
             self.timeouts.response.layer(Backend::Aimed(Arc::clone(aim), backend))
         };
-        let own = self.own.iter().map(|endpoint| endpoint.with(attempt(&local, endpoint.service().clone())));
+        let own = self.own.iter().map(|endpoint| endpoint.with(attempt(&to_endpoint, endpoint.service().clone())));
         let node = |peer: &Arc<Peer>| {
             let link = self.linker.link(peer)?;
-            Some(link.with(attempt(&away, Backend::Node(link.service().clone()))))
+            Some(link.with(attempt(&to_node, Backend::Node(link.service().clone()))))
         };
         let first: Vec<_> = own.chain(alive.into_iter().filter_map(node)).collect();
         let then: Vec<_> = others.into_iter().chain(dead).filter_map(node).collect();

@@ -1,4 +1,4 @@
-//! What certificates take over from the previous generation.
+//! How certificates are kept across a reload.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn config(certificates: &Certificates, name: &str) -> Option<Arc<ServerConfig>> 
     certificates.server_config(&host(name))
 }
 
-/// Whether a name gets the very same certificate as before, from the same memory.
+/// Whether a name has the very same configuration as before, at the same address in memory.
 fn is_same(before: &Certificates, after: &Certificates, name: &str) -> bool {
     Arc::ptr_eq(&config(before, name).unwrap(), &config(after, name).unwrap())
 }
@@ -24,7 +24,7 @@ fn names_that_stay_keep_their_certificates() {
     for name in ["a.example", "x.c.example"] {
         assert!(is_same(&before, &after, name), "{name}");
     }
-    // Even one that is issued later: requests in flight can finish on either.
+    // Even a certificate that is issued later, by either of the two.
     assert!(is_same(&before, &after, "y.c.example"));
 }
 

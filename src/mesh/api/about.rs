@@ -1,4 +1,4 @@
-//! What a node reports to other nodes about itself and its peers.
+//! The reports of a node about itself and its peers.
 
 use std::{
     net::SocketAddr,
@@ -32,7 +32,7 @@ pub struct About {
     pub serves: ArcSwap<Vec<Served>>,
     /// The nodes that it knows.
     pub peers: Arc<Peers>,
-    /// Its registry, if it has one.
+    /// The servers and the state of its registry, if it has one.
     pub registry: Option<(RegistryServers, RegistryView)>,
     /// The counters of each worker.
     pub counters: Vec<Arc<Counters>>,
@@ -101,7 +101,7 @@ impl About {
         }
     }
 
-    /// Reports what it has done since it started.
+    /// Reports its counters since it started.
     pub fn counters(&self) -> CountersReport {
         let total = |count: fn(&Counters) -> u64| self.counters.iter().map(|worker| count(worker)).sum();
         let silent = Counters::rejections(self.counters.iter().map(|worker| &**worker));

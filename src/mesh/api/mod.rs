@@ -8,7 +8,8 @@
 //! | `/v1/counters` | [`CountersReport`]: what it has done since it started |
 //! | `/v1/health` | [`HealthReport`], with 200 while it serves and 503 during shutdown |
 //!
-//! A version can gain keys; a change of meaning makes a new version. Times are in seconds since 1970.
+//! Keys can be added to a version, but if the meaning of a key changes, there is a new version. Times are in seconds since
+//! 1970.
 
 mod about;
 mod report;
@@ -43,9 +44,9 @@ pub use self::{
     },
 };
 
-/// The service for requests from other nodes to [`API_HOST`](crate::settings::API_HOST). Nobody else gets here:
-/// [`ConnInfo::peer_node`](pmesh_layers::conn::ConnInfo::peer_node) names the node that asks. Created once, cloned for
-/// each request.
+/// The service for requests from other nodes to [`API_HOST`](crate::settings::API_HOST). Only nodes can reach it;
+/// [`ConnInfo::peer_node`](pmesh_layers::conn::ConnInfo::peer_node) has the name of the node. Created once, and cloned
+/// for each request.
 #[derive(Debug, Clone)]
 pub struct Api {
     router: Router,
@@ -71,8 +72,7 @@ async fn health(State(about): State<Arc<About>>) -> impl IntoResponse {
     (status, Json(report))
 }
 
-/// A report as a response. axum's own `Json` would add a dependency for errors in what is parsed; nothing is parsed
-/// here.
+/// A report as a response. axum's own `Json` would add a dependency that is only needed for parsing.
 #[derive(Debug)]
 pub(crate) struct Json<T>(pub(crate) T);
 

@@ -69,7 +69,7 @@ pub struct PeersReport {
     pub peers: Vec<PeerReport>,
 }
 
-/// What a node knows about another.
+/// What a node knows about another node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerReport {
     /// Its name.
@@ -78,7 +78,7 @@ pub struct PeerReport {
     pub addresses: Vec<String>,
     /// `static` if it is in the settings, else `registry`.
     pub source: String,
-    /// `alive`, `dead`, or `unknown` before the first response.
+    /// `alive`, `dead`, or `unknown` until it has responded or failed too often.
     pub state: String,
     /// How long its last response took, in microseconds.
     pub rtt: Option<u64>,
@@ -88,7 +88,7 @@ pub struct PeerReport {
     pub last_seen: Option<u64>,
     /// How many seconds its clock is ahead, if it has reported its time. Negative if it is behind.
     pub clock_ahead: Option<i64>,
-    /// What it serves itself, if it has said so.
+    /// What it serves itself, if it has reported that.
     pub serves: Option<Vec<Route>>,
 }
 

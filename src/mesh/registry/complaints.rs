@@ -13,13 +13,13 @@ use crate::{
     settings::endpoint::HostPort,
 };
 
-/// How many keys with warnings are remembered. Anyone who can write to the registry can make more.
+/// How many warnings of a kind are remembered. Anyone who can write to the registry can cause more.
 const MOST: usize = 100;
 
-/// A node that has not announced another node's name for this long has given it up.
+/// A node that has not used another node's name for this long has given it up.
 const GIVEN_UP: Duration = Duration::from_secs(60);
 
-/// Warnings about entries in the registry. Each is logged once, and again only if the entry was right in between.
+/// Warnings about entries in the registry. Each is logged once, and again only if the entry was correct in between.
 #[derive(Debug, Default)]
 pub(super) struct Complaints {
     unbelieved: BTreeMap<String, SealError>,
@@ -97,8 +97,8 @@ impl Complaints {
         }
         let seconds = apart.as_secs();
         tracing::warn!(
-            "the clock of node {node} is {seconds} s {direction} ours, and nodes more than {} s apart refuse each other; \
-             correct the clocks, or raise mesh_clock_window on both",
+            "the clock of node {node} is {seconds} s {direction} ours, and nodes whose clocks are more than {} s apart \
+             refuse each other; correct the clocks, or raise mesh_clock_window on both",
             window.as_secs()
         );
         true

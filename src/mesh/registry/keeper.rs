@@ -1,4 +1,4 @@
-//! What this node knows from the registry, kept across connections to it.
+//! Everything that this node knows from the registry, kept from one connection to the next.
 
 use std::{
     sync::{
@@ -15,7 +15,7 @@ use tower::BoxError;
 use super::{RegistryOptions, RegistryView, complaints::Complaints, roster::Heard, roster::Roster, status::Standing};
 use crate::mesh::{Announcement, Instance, Peers};
 
-/// What this node knows from the registry, connected or not.
+/// Everything that this node knows from the registry, connected or not.
 pub(super) struct Keeper {
     pub(super) options: RegistryOptions,
     pub(super) own: watch::Receiver<Option<Announcement>>,
@@ -48,7 +48,7 @@ impl Keeper {
         self.own.borrow().as_ref().map(|own| own.instance)
     }
 
-    /// Handles an entry. `is_live` unless it can be older than the connection.
+    /// Handles an entry. `is_live` is false if the entry may be older than the connection.
     pub(super) fn hear(&mut self, entry: &Entry, is_live: bool) {
         let key = entry.key.as_str();
         let is_own = key == self.options.node.as_str();
@@ -69,7 +69,7 @@ impl Keeper {
         };
         self.complaints.believed(key);
         if is_own {
-            // An entry that is older than the connection can be from the last run of this program, if it was killed.
+            // An entry that is older than the connection may be left over from a previous run that was killed.
             if is_live && self.instance() != Some(announcement.instance) {
                 self.complaints.double(&announcement, Instant::now());
             }
@@ -88,7 +88,7 @@ impl Keeper {
         if is_live {
             self.complaints.clock(&node, time, now, self.options.clock_window);
         }
-        // Requests can find the node by now: readers of this line rely on that.
+        // Logged only after `publish`, so that requests can find the node once this line appears.
         if is_new {
             tracing::info!(%address, routes, "node {key} found in the registry");
         }

@@ -25,7 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The registry, where nodes find each other: a key-value bucket in NATS with an entry for each node, which the node
 /// itself renews.
 ///
-/// Nothing waits for it. While it is unavailable, the last known nodes stay in use, however long that takes.
+/// Nothing waits for it. While it is unavailable, the last known nodes stay in use, for however long.
 #[derive(Debug)]
 pub struct Registry {
     own: watch::Sender<Option<Announcement>>,
@@ -33,8 +33,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Copies what it finds into `peers`, and publishes `own` for others, until `stop` becomes true. Then it removes
-    /// its own entry. Runs on its own thread. A node that announces nothing only reads.
+    /// Starts a thread that copies the announcements of other nodes to `peers`, and publishes `own`. When `stop` becomes
+    /// true, it removes its own entry and ends. Without `own`, it only reads.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl Registry {
         Ok(Self { own, thread })
     }
 
-    /// A handle to publish this node's entry again at once, as after a change of the [`Seal`](super::Seal).
+    /// A handle to publish this node's entry at once, for example when the [`Seal`](super::Seal) has changed.
     pub fn renewal(&self) -> Renewal {
         Renewal(self.own.clone())
     }
@@ -98,7 +98,7 @@ async fn run(mut keeper: Keeper, mut stop: watch::Receiver<bool>) {
         };
         keeper.away(&error);
         tokio::select! {
-            // An error means that the sender is gone, which counts as a stop.
+            // An error means that the sender is gone, which is treated as shutdown.
             _ = stop.wait_for(|stop| *stop) => return,
             () = sleep(jittered(wait)) => {}
         }

@@ -21,7 +21,7 @@ pub struct RegistryOptions {
     pub node: NodeName,
     /// Seals and verifies entries.
     pub seal: Seal,
-    /// How far another node's clock can be from ours before there is a warning.
+    /// How far another node's clock can be from ours before a warning is logged.
     pub clock_window: Duration,
     /// The timing.
     pub timing: Timing,

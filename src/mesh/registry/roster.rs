@@ -16,9 +16,9 @@ use crate::{
 
 /// The announcements of other nodes in the registry, until they expire.
 ///
-/// A name belongs to one node. A new run of the program takes it over, as after a restart. But if the previous run is
-/// heard again, two nodes have the same name. Then the first keeps it, and announcements of the other are ignored until
-/// the first one's expires.
+/// A name belongs to one node. A new run of the program takes it over, as after a restart. But if the previous run then
+/// announces itself again, two nodes have the same name. The first one keeps it, and announcements of the other are
+/// ignored until those of the first one have expired.
 #[derive(Debug)]
 pub(super) struct Roster {
     lifetime: Duration,
@@ -37,7 +37,7 @@ struct Known {
 struct Other {
     instance: Instance,
     until: Instant,
-    /// The previous run was heard again, so this one does not get the name.
+    /// The previous run announced itself again, so this one does not get the name.
     has_lost: bool,
 }
 
@@ -73,8 +73,8 @@ impl Roster {
         self.heard.contains_key(node)
     }
 
-    /// Handles the removal of a node's entry. Returns whether the node has left. If two nodes use the same name, that
-    /// is unknown: either could have removed it.
+    /// Handles the removal of a node's entry. Returns whether the node has left. If two nodes use the same name, either
+    /// of them could have removed the entry, so the node stays.
     pub(super) fn remove(&mut self, node: &str, now: Instant) -> bool {
         let is_contested = |known: &Known| known.others.iter().any(|other| other.has_lost && other.until > now);
         if self.heard.get(node).is_some_and(is_contested) {

@@ -32,13 +32,13 @@ const PING: Duration = Duration::from_secs(10);
 pub(super) enum End {
     /// Shutdown.
     Stopped,
-    /// The session failed before everything that is needed had worked once.
+    /// The session could not be set up.
     NotReached(String),
-    /// The connection failed after everything had worked.
+    /// The session failed after it had been set up.
     Lost(String),
 }
 
-/// A connection on which everything that is needed has worked once.
+/// A connection on which each operation that is needed has succeeded once.
 struct Session {
     client: Client,
     store: Store,
@@ -48,8 +48,8 @@ struct Session {
 }
 
 impl Keeper {
-    /// Connects, and stays connected as long as possible. The NATS client must not reconnect by itself: a bucket in
-    /// memory may be gone by then, with our entry and our watch, and everything has to be set up again.
+    /// Connects, and stays connected as long as possible. The NATS client must not reconnect by itself: the bucket is in
+    /// memory and may be gone by then, together with our entry and our watch, so everything has to be set up again.
     pub(super) async fn session(&mut self, stop: &mut watch::Receiver<bool>) -> End {
         let lost = Arc::new(Notify::new());
         let opened = tokio::select! {
@@ -71,12 +71,12 @@ impl Keeper {
             // The entry expires soon in any case.
             let _ = timeout(FAREWELL, self.leave(&session.store)).await;
         }
-        // Otherwise, tasks of the client would stay.
+        // Otherwise, tasks of the client would keep running.
         let _ = timeout(FAREWELL, session.client.drain()).await;
         end
     }
 
-    /// Connects, and does everything once that has to work from then on.
+    /// Connects, and sets up the session. Publishes this node's entry as well, so that any problem shows here.
     async fn open(&mut self, lost: &Arc<Notify>) -> Result<Session, BoxError> {
         let client = connect(&self.options, lost).await?;
         let mut context = jetstream::new(client.clone());
@@ -89,7 +89,7 @@ impl Keeper {
         Ok(Session { client, store, watch, before })
     }
 
-    /// Renews this node's entry and handles those of others, until something fails.
+    /// Renews this node's entry and handles the entries of other nodes, until something fails.
     async fn keep(&mut self, session: &mut Session) -> BoxError {
         let mut renewal = interval(self.options.timing.renewal.max(Duration::from_millis(1)));
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -97,7 +97,7 @@ impl Keeper {
         // Several times per lifetime, so that expired nodes are dropped soon.
         let mut expiry = interval((self.options.timing.lifetime / 15).max(Duration::from_millis(1)));
         expiry.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // In a task, so that entries of others are handled meanwhile.
+        // In a task, so that entries of other nodes are handled in the meantime.
         let mut renewing = JoinSet::new();
         let mut is_due = false;
         loop {
@@ -114,7 +114,7 @@ impl Keeper {
                 },
                 _ = expiry.tick() => self.expire(),
                 _ = renewal.tick() => is_due = true,
-                // An error means that nobody is left to change it.
+                // An error means that the sender is gone.
                 changed = self.own.changed(), if self.own.has_changed().is_ok() => is_due |= changed.is_ok(),
             }
             if is_due && renewing.is_empty() {
@@ -181,7 +181,7 @@ async fn bucket(context: &jetstream::Context, options: &RegistryOptions) -> Resu
         description: "pmesh nodes".to_owned(),
         history: 1,
         max_age: options.timing.lifetime,
-        // Nothing in it is of use for longer than a lifetime.
+        // Entries are useless after their lifetime anyway.
         storage: StorageType::Memory,
         ..kv::Config::default()
     };

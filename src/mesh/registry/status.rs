@@ -1,4 +1,4 @@
-//! The state of the registry, for others to see.
+//! The state of the registry, for the reports of this node.
 
 use std::{
     sync::{
@@ -12,7 +12,8 @@ use arc_swap::ArcSwap;
 
 use crate::settings::RegistryServers;
 
-/// A view of a [`Registry`](super::Registry). Before the start, it shows no connection. Clones show the same.
+/// A view of the state of a [`Registry`](super::Registry), which is not connected before it has started. Clones share the
+/// state.
 #[derive(Debug, Clone, Default)]
 pub struct RegistryView {
     pub(super) status: Arc<ArcSwap<RegistryStatus>>,
@@ -20,7 +21,7 @@ pub struct RegistryView {
 }
 
 impl RegistryView {
-    /// Whether it is connected.
+    /// Its status.
     pub fn status(&self) -> Arc<RegistryStatus> {
         self.status.load_full()
     }

@@ -32,7 +32,7 @@ pub(super) enum AuthoritiesId {
 
 impl Authorities {
     /// The authorities that the system trusts. Errors name `route`. `same` finds authorities that were loaded before.
-    pub(super) fn of_system<'a>(
+    pub(super) fn from_system<'a>(
         route: &Route,
         same: impl FnOnce(AuthoritiesId) -> Option<&'a Self>,
     ) -> Result<Self, TrustError> {
@@ -56,7 +56,7 @@ impl Authorities {
     }
 
     /// The authorities in a file. `same` finds authorities that were loaded before.
-    pub(super) fn of_file<'a>(
+    pub(super) fn from_file<'a>(
         file: &PemFile,
         same: impl FnOnce(AuthoritiesId) -> Option<&'a Self>,
     ) -> Result<Self, TrustError> {

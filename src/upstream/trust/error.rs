@@ -26,7 +26,7 @@ pub enum TrustError {
         origin: String,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: rustls::Error,
     },
     /// A key is of an unsupported or unsafe type.
@@ -36,7 +36,7 @@ pub enum TrustError {
         origin: String,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: rustls::Error,
     },
     /// A key does not match the certificate.

@@ -1,4 +1,4 @@
-//! Certificates in TLS connections to upstreams: which ones pmesh accepts from them, and which one it presents.
+//! Certificates in TLS connections to upstreams: those that pmesh accepts, and those that it presents.
 
 mod authorities;
 mod client;
@@ -39,8 +39,8 @@ pub struct TrustId {
 }
 
 impl Trust {
-    /// Reads the certificates that `routes` need: none if no upstream uses TLS. Files that have not changed are reused
-    /// from `previous`.
+    /// Reads the certificates that `routes` need: none if no upstream uses TLS. Authorities that have not changed are
+    /// reused from `previous`.
     ///
     /// # Errors
     ///
@@ -52,10 +52,10 @@ impl Trust {
         for route in routes.iter().filter(|route| route.endpoints().iter().any(Endpoint::is_tls)) {
             match &route.tls.accepted {
                 AcceptedCertificates::Ca(file) if !trust.files.contains_key(&file.path) => {
-                    trust.files.insert(file.path.clone(), Authorities::of_file(file, same)?);
+                    trust.files.insert(file.path.clone(), Authorities::from_file(file, same)?);
                 }
                 AcceptedCertificates::System if trust.system.is_none() => {
-                    trust.system = Some(Authorities::of_system(route, same)?);
+                    trust.system = Some(Authorities::from_system(route, same)?);
                 }
                 _ => {}
             }

@@ -7,7 +7,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-/// Accepts any certificate, even one that webpki cannot read, such as those without extensions (X.509 version 1).
+/// Accepts any certificate, even one that webpki cannot read, such as one without extensions (X.509 version 1).
 ///
 /// Signatures are not verified either: webpki would have to read the certificate first. They would prove nothing, since
 /// anyone can make a certificate and its key.
