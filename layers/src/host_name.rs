@@ -15,8 +15,8 @@ const MAX_LABEL: usize = 63;
 /// ```
 /// use pmesh_layers::host::HostName;
 ///
-/// let asked = HostName::from_authority(b"WWW.Example.com.:8080")?;
-/// assert_eq!(asked, "www.example.com".parse()?);
+/// let host = HostName::from_authority(b"WWW.Example.com.:8080")?;
+/// assert_eq!(host, "www.example.com".parse()?);
 /// assert!(HostName::from_authority(b"a,b").is_err());
 /// # Ok::<(), pmesh_layers::host::InvalidHost>(())
 /// ```

@@ -34,7 +34,8 @@ impl Control {
         Self::new(Orders::default())
     }
 
-    /// Creates a handle for a connection that may be answered at once, for example because its SNI named a served host.
+    /// Creates a handle for a connection whose gate is open from the start, for example because its SNI named a served
+    /// host.
     pub fn open() -> Self {
         let orders = Orders::default();
         orders.open();
@@ -65,7 +66,7 @@ impl Control {
         self.0.driver.wake();
     }
 
-    /// Whether the client may be answered.
+    /// Whether the gate is open. `false` once the connection has been silenced.
     pub fn is_open(&self) -> bool {
         self.orders().is_open()
     }

@@ -77,7 +77,7 @@ impl OrderSet {
         self.0 & flag != 0
     }
 
-    /// Whether the client may be answered.
+    /// Whether the gate is open. `false` once the connection has been silenced.
     pub(crate) fn is_open(self) -> bool {
         self.0 & (OPENED | SILENCED) == OPENED
     }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_order_to_open_opens() {
+    fn only_open_opens_the_gate() {
         for sequence in sequences() {
             let orders = Orders::default();
             let others = sequence.iter().filter(|order| !std::ptr::fn_addr_eq(**order, OPEN));

@@ -217,14 +217,14 @@ mod tests {
     async fn concurrent_requests_share_one_lookup() {
         let (resolver, counts) = counting(Duration::from_secs(5));
         for (name, expected) in [("a", "Ok([10.0.0.1:0])"), ("missing", "Err(\"no missing, 1\")")] {
-            let asking: Vec<_> = (0..100)
+            let tasks: Vec<_> = (0..100)
                 .map(|_| {
                     let resolver = resolver.clone();
                     tokio::spawn(async move { resolver.resolve(name).await })
                 })
                 .collect();
-            for asked in asking {
-                let answer = asked.await.unwrap().map_err(|error| error.to_string());
+            for task in tasks {
+                let answer = task.await.unwrap().map_err(|error| error.to_string());
                 assert_eq!(format!("{answer:?}"), expected);
             }
         }
@@ -258,7 +258,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_number_of_concurrent_lookups_is_bounded() {
         let (resolver, counts) = counting(Duration::from_secs(5));
-        let asking: Vec<_> = (0..100)
+        let tasks: Vec<_> = (0..100)
             .map(|number| {
                 let resolver = resolver.clone();
                 tokio::spawn(async move { resolver.resolve(&number.to_string()).await })
@@ -268,8 +268,8 @@ mod tests {
             yield_now().await;
         }
         assert_eq!(loaded(&counts), [MAX_LOOKUPS, 0]);
-        for asked in asking {
-            asked.await.unwrap().unwrap();
+        for task in tasks {
+            task.await.unwrap().unwrap();
         }
     }
 

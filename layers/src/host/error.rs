@@ -24,7 +24,8 @@ pub enum HostRejected {
 impl HostRejected {
     /// Whether the request names no valid host, or more than one.
     ///
-    /// If its connection may be answered, such a request gets 400 (RFC 9112, 3.2).
+    /// [`HttpServer`](crate::serve::HttpServer) responds to such a request with 400 (RFC 9112, 3.2) if its connection has
+    /// already named a served host.
     pub fn is_malformed(&self) -> bool {
         !matches!(self, Self::NotServed)
     }

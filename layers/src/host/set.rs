@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exact_names_and_names_below_are_served() {
+    fn exact_names_and_names_below_a_wildcard_are_served() {
         let set = HostSet::new(["example.com", "*.example.org"].map(|pattern| pattern.parse().unwrap()));
         for (name, expected) in [
             ("example.com", true),

@@ -93,7 +93,7 @@ mod tests {
         Authority::derive(&digit.repeat(64).parse().unwrap(), "pmesh").unwrap()
     }
 
-    /// Pins every byte. After a change, clients would no longer trust the authorities that people have installed.
+    /// Pins every byte. After a change, people would have to install the authority again on every client.
     #[test]
     fn the_certificate_never_changes() {
         assert_eq!(

@@ -30,7 +30,7 @@ const MAX_CONTEXT: usize = 32;
 ///
 /// The key is on P-256, because browsers do not accept Ed25519. It can issue certificates, but no further authorities.
 /// It is valid from 2020-01-01 to 2049-12-31, because dates from 2050 on are encoded differently (RFC 5280, 4.1.2.5),
-/// which few certificates have put to the test.
+/// and few certificates have such dates.
 #[derive(Debug)]
 pub(super) struct DerivedAuthority {
     pub(super) issuer: Issuer<'static, DerivedKey>,
@@ -64,7 +64,7 @@ impl DerivedAuthority {
 /// The contents of the authority's certificate.
 fn params(key: &DerivedKey, common_name: &str) -> CertificateParams {
     let key_hash = Sha256::digest(key.subject_public_key_info());
-    // So that people and software can tell two authorities in one trust store apart.
+    // Lets people and software tell two authorities in one trust store apart.
     let shown = base16ct::lower::encode_string(&key_hash[..4]);
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, format!("{common_name} {shown}"));

@@ -35,12 +35,12 @@ struct Cut {
 impl<IO> ExpiringIo<IO> {
     pub(super) fn new(io: IO, mut term: Term, grace: Duration) -> Self {
         let cut = Arc::<Cut>::default();
-        let of_task = Arc::clone(&cut);
+        let shared = Arc::clone(&cut);
         let task = tokio::spawn(async move {
             term.over().await;
             sleep(grace).await;
-            of_task.is_cut.store(true, Ordering::Release);
-            of_task.reader.wake();
+            shared.is_cut.store(true, Ordering::Release);
+            shared.reader.wake();
         });
         Self { io, cut, waiting: task.abort_handle() }
     }

@@ -207,14 +207,14 @@ impl NodeIdentity {
         Arc::clone(&self.shared.current.load().first().configs.server)
     }
 
-    /// Creates a proof of the first secret for the node `asked`, dated `now`. It has 57 bytes and must come first in
+    /// Creates a proof of the first secret for the node `peer`, dated `now`. It has 57 bytes and must come first in
     /// the list of protocols (ALPN) of a single ClientHello.
     ///
     /// # Errors
     ///
     /// Returns [`IdentityError`] if the system provides no random numbers, or if `now` is before 1970.
-    pub fn proof(&self, asked: &NodeName, now: SystemTime) -> Result<Vec<u8>, IdentityError> {
-        prove(&self.shared.current.load().first().proof, asked, now)
+    pub fn proof(&self, peer: &NodeName, now: SystemTime) -> Result<Vec<u8>, IdentityError> {
+        prove(&self.shared.current.load().first().proof, peer, now)
     }
 
     /// The credentials for outgoing connections, in the order in which they are tried.
@@ -316,11 +316,11 @@ impl Certified {
 }
 
 /// Creates a proof of the secret that `key` is derived from.
-pub(super) fn prove(key: &ProofKey, asked: &NodeName, now: SystemTime) -> Result<Vec<u8>, IdentityError> {
+pub(super) fn prove(key: &ProofKey, peer: &NodeName, now: SystemTime) -> Result<Vec<u8>, IdentityError> {
     let now = now.duration_since(UNIX_EPOCH).map_err(|_| Kind::Clock)?.as_secs();
     let mut nonce = [0; NONCE];
     random::fill(&mut nonce)?;
-    Ok(key.prove(asked, now, nonce))
+    Ok(key.prove(peer, now, nonce))
 }
 
 /// Ignores poisoning: nothing here is changed in two steps, so a panic leaves no half-made change behind.

@@ -22,20 +22,20 @@ impl ProofKey {
         Ok(Self(Box::new(secret.derive_key(&format!("{context} {LABEL}"))?)))
     }
 
-    /// Creates a proof for the node `asked`, dated `time`, in seconds since 1970.
-    pub(super) fn prove(&self, asked: &NodeName, time: u64, nonce: [u8; NONCE]) -> Vec<u8> {
+    /// Creates a proof for the node `target`, dated `time`, in seconds since 1970.
+    pub(super) fn prove(&self, target: &NodeName, time: u64, nonce: [u8; NONCE]) -> Vec<u8> {
         let mut proof = Vec::with_capacity(LENGTH);
         proof.push(VERSION);
         proof.extend(time.to_be_bytes());
         proof.extend(nonce);
-        let mac = self.mac(&proof, asked).finalize().into_bytes();
+        let mac = self.mac(&proof, target).finalize().into_bytes();
         proof.extend(mac);
         proof
     }
 
-    fn mac(&self, head: &[u8], asked: &NodeName) -> Hmac<Sha256> {
+    fn mac(&self, head: &[u8], target: &NodeName) -> Hmac<Sha256> {
         // The name comes last, because only the name has no fixed length.
-        Hmac::new((&**self.0).into()).chain_update(head).chain_update(asked.as_str())
+        Hmac::new((&**self.0).into()).chain_update(head).chain_update(target.as_str())
     }
 }
 
@@ -49,10 +49,10 @@ impl<'a> Proof<'a> {
         (bytes[0] == VERSION).then_some(Self(bytes))
     }
 
-    /// Whether it was made with this key, for the node `asked`. Compares in constant time.
-    pub(super) fn is_made_with(self, key: &ProofKey, asked: &NodeName) -> bool {
+    /// Whether it was made with this key, for the node `target`. Compares in constant time.
+    pub(super) fn is_made_with(self, key: &ProofKey, target: &NodeName) -> bool {
         let (head, mac) = self.0.split_at(HEAD);
-        key.mac(head, asked).verify_slice(mac).is_ok()
+        key.mac(head, target).verify_slice(mac).is_ok()
     }
 
     /// How many seconds after `now` it was made; negative if before.
@@ -84,8 +84,8 @@ mod tests {
         name.parse().unwrap()
     }
 
-    fn made_with(bytes: &[u8], key: &ProofKey, asked: &str) -> bool {
-        Proof::read(bytes).is_some_and(|proof| proof.is_made_with(key, &name(asked)))
+    fn made_with(bytes: &[u8], key: &ProofKey, target: &str) -> bool {
+        Proof::read(bytes).is_some_and(|proof| proof.is_made_with(key, &name(target)))
     }
 
     /// Pins the format, so that nodes of different versions understand each other. Computed without this code.

@@ -144,8 +144,8 @@ impl HttpServer {
         self
     }
 
-    /// Sets the maximum time without progress once a response has begun. Progress is counted in the response and in the
-    /// rest of its request. Default: 60 s.
+    /// Sets the maximum time without progress once a response has begun. Progress of the rest of its request counts too.
+    /// Default: 60 s.
     ///
     /// Over HTTP/1, each byte to or from the client is progress. Over HTTP/2, progress is each piece of a request body
     /// that the service reads, each piece of a response body that is taken from it, and each DATA frame sent; PING and

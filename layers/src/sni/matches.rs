@@ -24,10 +24,10 @@ use crate::{MissingExtension, conn::ConnInfo, future::ResponseFuture, host::Host
 ///     .service_fn(async |_: Request<()>| Ok::<_, BoxError>(Response::new(())));
 ///
 /// let handshake: HostName = "a.example".parse()?;
-/// for (asked, passes) in [("a.example", true), ("b.example", false)] {
+/// for (host, passes) in [("a.example", true), ("b.example", false)] {
 ///     let request = Request::get("/")
 ///         .extension(ConnInfo::tls(([192, 0, 2, 1], 40000).into(), handshake.clone()))
-///         .extension(asked.parse::<HostName>()?)
+///         .extension(host.parse::<HostName>()?)
 ///         .body(())?;
 ///     match service.clone().oneshot(request).await {
 ///         Ok(_) => assert!(passes),
@@ -89,9 +89,9 @@ where
 
 fn check(extensions: &Extensions) -> Result<(), BoxError> {
     let info = extensions.get::<ConnInfo>().ok_or_else(|| MissingExtension::conn_info("SniMatchLayer"))?;
-    let Some(given) = info.server_name() else { return Ok(()) };
-    let asked = extensions.get::<HostName>().ok_or_else(|| MissingExtension::host_name("SniMatchLayer"))?;
-    if given == asked { Ok(()) } else { Err(Misdirected.into()) }
+    let Some(server_name) = info.server_name() else { return Ok(()) };
+    let host = extensions.get::<HostName>().ok_or_else(|| MissingExtension::host_name("SniMatchLayer"))?;
+    if server_name == host { Ok(()) } else { Err(Misdirected.into()) }
 }
 
 /// A request that names a different host than the SNI of its TLS connection.

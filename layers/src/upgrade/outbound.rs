@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_proof_for_a_websocket_is_made_here() {
+    fn the_proof_for_a_websocket_is_computed_from_its_key() {
         let mut request = request("GET", "websocket", "");
         request.headers_mut().insert(SEC_WEBSOCKET_KEY, HeaderValue::from_static(KEY));
         let upgrade = Outbound::of(&request).unwrap();

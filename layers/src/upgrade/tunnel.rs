@@ -118,28 +118,28 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let asked = request.headers().get(UPGRADE).cloned().map(|protocols| {
-            Box::new(Asked {
+        let requested = request.headers().get(UPGRADE).cloned().map(|protocols| {
+            Box::new(Requested {
                 protocols,
                 client: Side::client(&request),
                 timeout: self.timeout,
                 closing: self.closing.as_deref().cloned(),
             })
         });
-        TunnelFuture { response: self.inner.call(request), asked }
+        TunnelFuture { response: self.inner.call(request), requested }
     }
 }
 
 /// The protocols that a client has requested, and what a tunnel needs.
 #[derive(Debug)]
-struct Asked {
+struct Requested {
     protocols: HeaderValue,
     client: Option<Side>,
     timeout: Duration,
     closing: Option<Closing>,
 }
 
-impl Asked {
+impl Requested {
     fn allows(&self, response: &HeaderMap) -> bool {
         let mut lines = response.get_all(UPGRADE).iter();
         match (lines.next(), lines.next()) {
@@ -156,7 +156,7 @@ pin_project! {
         #[pin]
         response: F,
         // Boxed, because few requests are upgrades.
-        asked: Option<Box<Asked>>,
+        requested: Option<Box<Requested>>,
     }
 }
 
@@ -171,10 +171,10 @@ where
         let this = self.project();
         let mut response = ready!(this.response.poll(cx)).map_err(Into::into)?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let Some(asked) = this.asked.take().filter(|asked| asked.allows(response.headers())) else {
+            let Some(requested) = this.requested.take().filter(|requested| requested.allows(response.headers())) else {
                 return Poll::Ready(Err(UnexpectedUpgrade.into()));
             };
-            let Asked { client, timeout, closing, .. } = *asked;
+            let Requested { client, timeout, closing, .. } = *requested;
             // Without a backend's side, the service handles the upgrade itself.
             if let Some(backend) = Side::backend(&mut response) {
                 let Some(mut client) = client else { return Poll::Ready(Err(MissingUpgrade.into())) };

@@ -86,7 +86,7 @@ where
 
 /// An HTTP/2 server with the limits and turns of a connection.
 fn builder(limits: &Limits, turns: &StreamTurns) -> http2::Builder<Streams> {
-    // The streams of a trusted client belong to many users, who should not share one connection's turns.
+    // The streams of a trusted client belong to many users, who should not have to share the turns of one connection.
     let turns = (!limits.trusting).then(|| turns.clone());
     let mut http2 = http2::Builder::new(Streams::new(limits.stall_timeout, MAX_SEND_BUFFER, turns));
     let window = if limits.trusting {
