@@ -27,7 +27,7 @@ fn commands_in_sentences_are_understood() {
         // Code with "…" is not complete.
         let spans = page.spans.iter().map(|span| &span.code).filter(|code| !code.contains('…'));
         for arguments in spans.filter(|code| code.starts_with("pmesh ")).flat_map(|code| commands_in(code)) {
-            // `pmesh secret` alone may stand for all of its commands.
+            // `pmesh secret` alone may mean all of its subcommands.
             let understood = understand(&arguments).or_else(|kind| {
                 if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand { Ok(()) } else { Err(kind) }
             });
@@ -84,20 +84,20 @@ fn understand(arguments: &[String]) -> Result<(), ErrorKind> {
     }
 }
 
-/// The arguments of each `pmesh` in a line of a shell.
+/// The arguments of each `pmesh` in a shell command line.
 fn commands_in(line: &str) -> Vec<Vec<String>> {
     let words = words(line.trim_start_matches("$ "));
     words.split(|word| ["|", "||", "&&", ";", "&"].contains(&word.as_str())).filter_map(arguments).collect()
 }
 
-/// What the `pmesh` of a simple command gets: the last one, as it may be run by `sudo` or `ssh`.
+/// The arguments of `pmesh` in a simple command. The last `pmesh` counts, since `sudo` or `ssh` may run it.
 fn arguments(command: &[String]) -> Option<Vec<String>> {
     let is_program = |word: &String| word == "pmesh" || word.ends_with("/pmesh");
     let command = command.strip_prefix(&["sudo".to_owned()][..]).unwrap_or(command);
     let [first, second] = [0, 1].map(|n| command.get(n).map_or("", String::as_str));
     let start = match (first, second) {
         ("cargo", "run") => command.iter().position(|word| word == "--")?,
-        // These do something with the file, the user or the image of that name.
+        // In these, `pmesh` is the name of a file, a user, a unit or an image.
         ("cargo" | "install" | "useradd" | "systemctl", _) | ("docker", "build") => return None,
         _ => command.iter().rposition(is_program)?,
     };
@@ -105,7 +105,7 @@ fn arguments(command: &[String]) -> Option<Vec<String>> {
     Some(arguments.take_while(|word| !word.starts_with(['>', '<', '#']) && *word != "2>&1").cloned().collect())
 }
 
-/// The words of a line, without their quotes.
+/// The words of a line, without quotes.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let (mut word, mut quote, mut has_begun) = (String::new(), None, false);

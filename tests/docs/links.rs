@@ -1,10 +1,10 @@
-//! Links lead somewhere, and the table of contents has each page once.
+//! Links lead to existing files and headings, and the table of contents lists each page once.
 
 use std::{collections::BTreeMap, path::Path};
 
 use crate::{Page, pages, root};
 
-/// Pages outside of docs/.
+/// Pages outside docs/, and the table of contents.
 const OTHERS: &[&str] = &[
     "CHANGELOG.md",
     "CONTRIBUTING.md",

@@ -1,4 +1,4 @@
-//! The documentation agrees with the program: configurations, commands, names of settings, links.
+//! The documentation agrees with the program: configurations, commands, names of settings, quoted messages, links.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -6,6 +6,7 @@ mod commands;
 mod configurations;
 mod deployment;
 mod links;
+mod messages;
 mod names;
 mod page;
 mod timeouts;

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::{commands, load, page::Span, pages};
 
-/// Programs with names of their own for things: what stands beside their name is not looked at.
+/// Other programs. Next to their names, pages cite flags and settings of theirs.
 const OTHERS: &[&str] = &[
     "nginx",
     "HAProxy",
@@ -41,7 +41,7 @@ fn variables_exist() {
     let known: BTreeSet<_> = SETTINGS.iter().filter_map(|setting| setting.variable).collect();
     for page in pages() {
         let words = page.text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        // The prefix alone stands for all of them.
+        // The prefix alone means all of them.
         for word in words.filter(|word| word.starts_with("PMESH_") && *word != "PMESH_") {
             assert!(known.contains(word), "{}: there is no variable {word}", page.name);
         }
@@ -123,8 +123,7 @@ impl Keys {
     }
 }
 
-/// The words of the sources: fields of the log, keys in JSON, names in Rust. Without the folders that also know old and
-/// planned keys.
+/// The words of the sources: log fields, JSON keys, Rust names. The folders with old and planned keys are left out.
 struct Words(BTreeSet<String>);
 
 impl Words {
@@ -149,7 +148,7 @@ impl Words {
     }
 }
 
-/// Whether the program knows the key as a planned one, and the page says that it is not there.
+/// Whether the key is planned, and the page says that it is not available.
 fn is_said_to_be_planned(key: &str, span: &Span) -> bool {
     let says_so = ["not ", "cannot", " yet"].iter().any(|word| span.context.contains(word));
     let folder = tempfile::tempdir().unwrap();
@@ -178,7 +177,7 @@ fn is_flag(flag: &str) -> bool {
     is_known(&[]) || commands.iter().any(|command| is_known(&[command])) || of_secret.iter().any(|path| is_known(path))
 }
 
-/// What can only be keys in a piece of code: words with `_`, in brackets, or before ` = `.
+/// The keys in a piece of code: words with `_`, in brackets, or before ` = `.
 fn keys_in(code: &str) -> Vec<&str> {
     let (path, is_certain) = match code.split_once(" = ") {
         Some((path, _)) => (path, true),

@@ -1,25 +1,25 @@
-//! A page in Markdown, taken apart.
+//! Parses a page in Markdown.
 
 use std::{collections::BTreeSet, fs};
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
-/// A page and what the tests look at in it.
+/// A page, and the parts of it that are tested.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     /// The file, from the top of the repository.
     pub(crate) name: String,
     pub(crate) text: String,
-    /// What links to it may name behind a `#`.
+    /// The anchors in it: those of headings, and explicit ids.
     pub(crate) anchors: BTreeSet<String>,
-    /// Where its links and images lead.
+    /// The targets of its links and images.
     pub(crate) links: Vec<String>,
-    /// Its fenced code: what follows the fence, and the lines.
+    /// Its fenced code blocks: the info string, and the code.
     pub(crate) blocks: Vec<(String, String)>,
     pub(crate) spans: Vec<Span>,
 }
 
-/// Code within a line.
+/// A code span.
 #[derive(Debug)]
 pub(crate) struct Span {
     pub(crate) code: String,
@@ -35,7 +35,7 @@ impl Page {
         page
     }
 
-    /// The fenced code in a language.
+    /// The code blocks in a language.
     pub(crate) fn code<'a>(&'a self, language: &'a str) -> impl Iterator<Item = &'a str> {
         self.blocks.iter().filter(move |(fence, _)| fence == language).map(|(_, code)| code.as_str())
     }
@@ -89,7 +89,7 @@ impl Page {
         }
     }
 
-    /// Keeps the code of a block that has ended.
+    /// Adds the code spans of a finished block.
     fn add(&mut self, section: &str, head: &str, block: &mut String, codes: &mut Vec<String>) {
         let context = format!("{section}\n{head}\n{block}");
         self.spans.extend(codes.drain(..).map(|code| Span { code, context: context.clone() }));
@@ -97,7 +97,7 @@ impl Page {
     }
 }
 
-/// What a link to a heading names, in mdBook as in most forges.
+/// The anchor of a heading, as mdBook and most forges build it.
 fn anchor(heading: &str) -> String {
     let is_kept = |c: &char| c.is_alphanumeric() || *c == '_' || *c == '-' || *c == ' ';
     heading.trim().chars().filter(is_kept).map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
