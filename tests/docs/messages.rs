@@ -1,4 +1,4 @@
-//! The program has the messages that the page on troubleshooting quotes.
+//! The program has the messages that the page on troubleshooting quotes, and the paths of its API that pages name.
 
 use std::{fs, path::Path};
 
@@ -33,6 +33,21 @@ fn quoted_messages_exist() {
         quoted += 1;
     }
     assert!(quoted > 15, "{quoted}");
+}
+
+#[test]
+fn paths_of_the_api_exist() {
+    let sources = sources();
+    let mut paths = 0;
+    for page in crate::pages() {
+        for span in page.spans.iter().filter(|span| span.code.contains("/v1/")) {
+            let path =
+                span.code.split_whitespace().find_map(|word| word.find("/v1/").map(|start| &word[start..])).unwrap();
+            assert!(sources.contains(&format!("\"{path}\"")), "{}: there is no {path}", page.name);
+            paths += 1;
+        }
+    }
+    assert!(paths > 5, "{paths}");
 }
 
 /// All sources, with strings that continue on the next line joined.
