@@ -129,7 +129,7 @@ where
     }
 }
 
-/// The error of a request that has passed this proxy too often, because its route leads back here.
+/// The error of a request that has passed this proxy too many times, because its route leads back here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the request goes in circles: its route leads back to this proxy")]
 pub struct LoopDetected;

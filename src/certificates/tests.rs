@@ -64,7 +64,7 @@ impl Setup {
         (made.cert.into(), texts)
     }
 
-    /// Renames over the existing file: one that is written twice within a tick of the clock can look unchanged.
+    /// Renames over the existing file, because a file that is written twice within a tick of the clock can look unchanged.
     fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         let staged = path.with_extension("staged");
@@ -302,7 +302,7 @@ fn an_unusable_pair_affects_neither_its_predecessor_nor_other_pairs() {
 #[test]
 fn a_switched_symlink_is_noticed() {
     let mut setup = Setup::new();
-    // As Kubernetes mounts secrets: the files are symlinks into a folder that is a symlink itself, and is switched.
+    // This is how Kubernetes mounts secrets: the files are symlinks into a folder, which is a symlink that is switched.
     for folder in ["..1", "..2"] {
         fs::create_dir(setup.folder.path().join(folder)).unwrap();
     }
@@ -391,7 +391,7 @@ fn carry<A, B>(
     }
 }
 
-/// A client that offers tickets for any name to every other.
+/// A session store that offers each ticket for every name.
 #[derive(Debug, Default)]
 struct AnyNameStore {
     tls12: Mutex<Option<Tls12ClientSessionValue>>,

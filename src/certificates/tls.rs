@@ -36,8 +36,8 @@ impl Tls {
         // OpenSSL's clients prefer SHA-384, which processors have no instructions for: it makes a resumed handshake
         // take a fifth longer. All suites here are acceptable, so the server may choose.
         config.ignore_client_order = true;
-        // Each ticket costs a derivation and an encryption, and a resumed session gets a new one. Go's servers also
-        // send one.
+        // Each ticket costs a key derivation and an encryption. One is enough, because a resumed session gets a new one.
+        // Go's servers send one, too.
         config.send_tls13_tickets = 1;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec(), b"http/1.0".to_vec()];
         config.ticketer = self.ticketer.clone();

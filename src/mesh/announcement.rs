@@ -80,7 +80,7 @@ fn is_own(route: &Route) -> bool {
 pub struct Instance(u128);
 
 impl Instance {
-    /// Creates a new one, when the program starts.
+    /// Creates a new one, for a start of the program.
     pub fn random() -> Self {
         Self(rand::random())
     }

@@ -118,7 +118,7 @@ impl Passed {
         self.0.len() < MOST && !self.contains(node)
     }
 
-    /// The header for the next node: all nodes but this one, which proves its name itself.
+    /// The header for the next node. It names all nodes except this one, which proves its name itself.
     pub fn told(&self) -> Option<HeaderValue> {
         HeaderValue::try_from(self.to_string()).ok()
     }
@@ -176,7 +176,7 @@ mod tests {
         Ok(service.oneshot(request.body(()).unwrap()).await?.into_body())
     }
 
-    fn of_node(name: &str) -> ConnInfo {
+    fn from_node(name: &str) -> ConnInfo {
         ConnInfo::node(([10, 0, 0, 1], 1).into(), name.parse().unwrap())
     }
 
@@ -199,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn a_node_is_named_after_its_certificate() {
         let fields = [("x-pmesh-node", "evil"), ("x-pmesh-through", "a, b"), ("x_pmesh_through", "own")];
-        let (lines, passed) = seen(of_node("c"), &fields).await.unwrap();
+        let (lines, passed) = seen(from_node("c"), &fields).await.unwrap();
         assert_eq!(lines, ["x-pmesh-node: c"]);
         let passed = passed.unwrap();
         assert_eq!(passed.told().unwrap(), "a, b, c");
@@ -211,12 +211,12 @@ mod tests {
     #[tokio::test]
     async fn requests_do_not_return_and_do_not_travel_forever() {
         for through in ["own", "a,own , b", "OWN"] {
-            let error = seen(of_node("c"), &[("x-pmesh-through", through)]).await.unwrap_err();
+            let error = seen(from_node("c"), &[("x-pmesh-through", through)]).await.unwrap_err();
             assert!(error.is::<Circle>(), "{through}");
         }
         let long: Vec<_> = (0..MOST - 1).map(|number| format!("n{number}")).collect();
         for (count, expected) in [(MOST - 2, true), (MOST - 1, false)] {
-            let (_, passed) = seen(of_node("c"), &[("x-pmesh-through", &long[..count].join(","))]).await.unwrap();
+            let (_, passed) = seen(from_node("c"), &[("x-pmesh-through", &long[..count].join(","))]).await.unwrap();
             assert_eq!(passed.unwrap().allows(&"d".parse().unwrap()), expected, "{count}");
         }
     }

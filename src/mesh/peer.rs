@@ -18,7 +18,7 @@ pub struct Peer {
     pub name: NodeName,
     /// Its addresses, at least one, in the order in which they are tried. The one from the settings comes first.
     pub addresses: Vec<HostPort>,
-    /// Which run of its program this is, if it was announced.
+    /// The run of its program, if it was announced.
     pub instance: Option<Instance>,
     /// How it is known.
     pub source: Source,

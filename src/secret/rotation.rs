@@ -16,7 +16,7 @@ use crate::settings::SECRET_FILE;
 ///
 /// # Errors
 ///
-/// [`SecretError::Exists`] if there already is one, unless `force` is set, or if the folder cannot be used.
+/// [`SecretError::Exists`] if there already is one and `force` is not set; other errors if the folder cannot be used.
 pub fn set(home: &Path, secret: &Secret, force: bool) -> Result<(), SecretError> {
     prepare_home(home)?;
     let path = home.join(SECRET_FILE);
@@ -55,7 +55,8 @@ pub fn rotate(home: &Path, new: &Secret) -> Result<(), SecretError> {
 ///
 /// # Errors
 ///
-/// [`SecretError::NotRotating`] if there is none, or if it cannot be removed.
+/// [`SecretError::NotRotating`] if there is none; other errors if there is no new secret, or if the old one cannot be
+/// removed.
 pub fn finish(home: &Path) -> Result<(), SecretError> {
     let old = old_file(&home.join(SECRET_FILE));
     // Without a new secret, the old one would be the last copy.

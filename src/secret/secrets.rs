@@ -80,7 +80,7 @@ impl Secrets {
         self.old.as_ref().unwrap_or(&self.new)
     }
 
-    /// Whether all of `others` are among these.
+    /// Whether these include all of `others`.
     pub fn hold_all_of(&self, others: &Self) -> bool {
         others.iter().all(|other| self.iter().any(|one| is_same(one, other)))
     }

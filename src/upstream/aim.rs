@@ -11,7 +11,7 @@ use crate::mesh::{Passed, THROUGH};
 pub struct Aim {
     uri: Uri,
     host: Option<HeaderValue>,
-    /// The prefix that was removed from the path, including the one that this node removed.
+    /// The prefix that was removed from the path, by proxies in front and by this node.
     prefix: Option<HeaderValue>,
     through: Option<HeaderValue>,
 }

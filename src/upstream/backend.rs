@@ -18,8 +18,8 @@ use tower::Service;
 use super::aim::Aim;
 use crate::{admission::room_connector::RoomConnector, mesh::Dialer};
 
-/// The connections to one endpoint, for any protocol. All variants have the same response and future types, so a
-/// request pays only one branch.
+/// The connections to one endpoint, for any protocol. All variants have the same response and future types, so the choice
+/// costs a request only one branch.
 #[derive(Debug, Clone)]
 pub enum Backend {
     Http(Pool<RoomConnector<SourceConnector>>),
@@ -46,7 +46,7 @@ impl Backend {
         }
     }
 
-    /// The number of connections.
+    /// The connection counts.
     pub(super) fn stats(&self) -> &Arc<PoolStats> {
         match self {
             Self::Http(pool) => pool.stats(),

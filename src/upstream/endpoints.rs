@@ -100,7 +100,7 @@ impl Connections {
         &self.record
     }
 
-    /// The number of connections of each worker.
+    /// The connection counts of each worker.
     pub fn pools(&self) -> impl Iterator<Item = &Arc<PoolStats>> {
         self.pools.iter().map(Backend::stats)
     }

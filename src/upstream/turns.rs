@@ -1,4 +1,4 @@
-//! The endpoints of a route, tried in turn. With other nodes among them, they are chosen for each request.
+//! The endpoints of a route, tried in turn. If there are other nodes among them, they are chosen for each request.
 
 use std::{
     fmt,
@@ -65,9 +65,9 @@ impl Service<Request<RequestBody>> for Turns {
 pub struct NodesInTurn {
     own: Vec<balance::Endpoint<Backend>>,
     named: Vec<NodeName>,
-    /// Also use all other nodes that serve the requested host and path.
+    /// Whether other nodes that serve the requested host and path are used as well.
     any: bool,
-    /// Whether paths are matched as written.
+    /// Whether ambiguous paths are accepted.
     literal: bool,
     strip: Option<StripPrefixLayer>,
     host: Option<HeaderValue>,
@@ -111,7 +111,8 @@ impl NodesInTurn {
         })
     }
 
-    /// The endpoints that may get the request: this node's own and the nodes that the route names, then any others.
+    /// The endpoints that may get the request: first this node's own and the live nodes that the route names, then all
+    /// others.
     fn balance<B>(&self, request: &Request<B>) -> Result<Balance<Attempt>, BoxError> {
         let host = request.extensions().get::<HostName>();
         let passed = request.extensions().get::<Passed>();

@@ -8,8 +8,8 @@ pub(super) type Names = Arc<[Arc<str>]>;
 
 /// The endpoint that responded or was tried last, and the number of attempts.
 ///
-/// Put it into the extensions of a request, and [`Balance`](super::Balance) fills it in. Clones share the result. It
-/// stays available even if the response future is dropped.
+/// Add it to the extensions of a request, and [`Balance`](super::Balance) fills it in. Clones share the result, which stays
+/// available even if the response future is dropped.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -41,8 +41,8 @@ struct State {
 }
 
 impl Attempts {
-    /// The endpoint that responded, or else that of the last attempt, even if the request could not be sent. `None` if
-    /// there was no attempt.
+    /// The endpoint that responded, or else the endpoint of the last attempt, even if the request could not be sent. `None`
+    /// if there was no attempt.
     pub fn endpoint(&self) -> Option<&str> {
         self.0.names.get()?.get(self.0.last.load(Ordering::Relaxed)).map(AsRef::as_ref)
     }

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The credit that a request earns.
 const EARNED: u32 = 1;
-/// The price of sending a request again. It allows a fifth of all requests to be sent again.
+/// The price of sending a request again. In the long run, it allows this for a fifth of all requests.
 pub(super) const SENT: u32 = 5;
 /// The price of retrying an unsent or unprocessed request. In the long run, it allows one retry for each request.
 pub(super) const UNSENT: u32 = 1;

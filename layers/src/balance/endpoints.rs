@@ -25,18 +25,18 @@ pub struct Endpoint<S> {
 }
 
 impl<S> Endpoint<S> {
-    /// Creates an endpoint with unknown health. The name appears in [`Failed`](super::Failed) and
+    /// Creates an endpoint that is assumed to be healthy. The name appears in [`Failed`](super::Failed) and
     /// [`Attempts`](super::Attempts).
     pub fn new(name: impl Into<Arc<str>>, service: S) -> Self {
         Self::with_health(name, service, Health::new())
     }
 
-    /// Creates an endpoint with a health that can be shared, for example with other workers or an older configuration.
+    /// Creates an endpoint with an existing [`Health`], which it can share with other workers or an older configuration.
     pub fn with_health(name: impl Into<Arc<str>>, service: S, health: Health) -> Self {
         Self { name: name.into(), service, record: Arc::new(Record { health, stats: Arc::default() }) }
     }
 
-    /// Counts in `stats`, for example to continue the counters of an older configuration.
+    /// Uses `stats` as counters, for example to continue those of an older configuration.
     #[must_use]
     pub fn with_stats(self, stats: Arc<EndpointStats>) -> Self {
         Self { record: Arc::new(Record { health: self.record.health.clone(), stats }), ..self }

@@ -26,7 +26,7 @@ impl Failed {
         self.attempts
     }
 
-    /// Whether the endpoint was at fault, in which case its [`Health`](super::Health) counts a failure.
+    /// Whether the endpoint was at fault, so that its [`Health`](super::Health) records a failure.
     pub fn is_endpoint_failure(&self) -> bool {
         self.is_endpoint_failure
     }
@@ -44,7 +44,7 @@ pub struct NoEndpoint;
 
 /// The error of a [`Balance`](super::Balance) if connections to all of its endpoints time out.
 ///
-/// Requests fail at once. A background task tries to connect every second.
+/// Requests fail at once. While requests arrive, a background task tries to connect every second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no endpoint can be reached: connections to all of them time out, and are retried every second")]
 pub struct AllUnreachable;

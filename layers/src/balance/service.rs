@@ -17,7 +17,7 @@ use crate::body::{RequestBody, ResponseBody};
 ///
 /// A failed request is retried at other endpoints, at most once at each, if
 /// - none of it was sent,
-/// - it has no body, and the endpoint reports that it did not process it (RFC 9113, 8.7), or
+/// - it has no body, and the endpoint reports that it did not process the request (RFC 9113, 8.7), or
 /// - it has no body, and its method is idempotent (RFC 9110, 9.2.2).
 ///
 /// The errors of this crate's pools say which of these applies. For other services, such as hyper-util's `Client` or
@@ -50,8 +50,8 @@ use crate::body::{RequestBody, ResponseBody};
 ///   other endpoint fails, the client gets the response of the tested one.
 ///
 /// If all endpoints have failed, all are tried, starting with the one with the fewest failures. Endpoints whose
-/// connections time out are left out: a background task connects to them every second, and if there are no others,
-/// requests fail at once with [`AllUnreachable`](super::AllUnreachable). A single endpoint is always tried.
+/// connections time out are left out: while requests arrive, a background task connects to them every second. If there are
+/// no others, requests fail at once with [`AllUnreachable`](super::AllUnreachable). A single endpoint is always tried.
 ///
 /// A response that breaks off also counts as a failure, unless the request has a body.
 ///
@@ -74,7 +74,7 @@ impl<S> Balance<S> {
         Rotation::new().balance(endpoints.collect(), Vec::new())
     }
 
-    /// Sets the classifier, which says what errors and responses of the endpoints mean.
+    /// Sets the classifier for errors and responses of the endpoints.
     #[must_use]
     pub fn classify(mut self, classifier: impl Classify) -> Self
     where

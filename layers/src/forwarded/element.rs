@@ -12,7 +12,7 @@ pub(super) struct Element {
 
 /// Parses the lines of the header, which are one list (RFC 7239, 4).
 ///
-/// Each proxy appends to the header it received. So this reads from the end, and stops at the first malformed element,
+/// Each proxy appends to the header it received. So the lines are read from the end, up to the first malformed element,
 /// which becomes an empty one. An unclosed quote from a client hides elements before it, but none after it.
 pub(super) fn parse<'a>(lines: impl DoubleEndedIterator<Item = &'a [u8]>) -> Vec<Element> {
     let mut elements = Vec::new();

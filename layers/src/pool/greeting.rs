@@ -15,8 +15,8 @@ const ACK: u8 = 1;
 
 /// An IO that reports whether its first frame is a server's SETTINGS (RFC 9113, 3.4).
 ///
-/// By waiting for the report, a pool knows how many streams the peer allows, and whether they can be tunnels, before it
-/// opens one. It also never sends a request to a peer that speaks another protocol.
+/// A pool waits for the report before it opens a stream. So it knows how many streams the peer allows, and whether they
+/// can be tunnels, and never sends a request to a peer that speaks another protocol.
 #[derive(Debug)]
 pub(super) struct Greeting<IO> {
     io: IO,

@@ -182,7 +182,7 @@ impl<C: Clone> Http2Pool<C> {
         &self.shared.settings.endpoint
     }
 
-    /// The number of connections. The value can outlive the pool.
+    /// Statistics of the connections, which can outlive the pool.
     pub fn stats(&self) -> &Arc<PoolStats> {
         &self.shared.stats
     }

@@ -116,7 +116,7 @@ impl Idle {
         self.max_age.end()
     }
 
-    /// The number of connections, idle or in use.
+    /// The numbers of open and idle connections.
     pub(super) fn stats(&self) -> &Arc<PoolStats> {
         &self.stats
     }

@@ -13,8 +13,9 @@ use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 
 use super::stats::Http1Open;
 
-/// Maximum number of bytes up to the end of the response head. More than hyper accepts for the head itself, but it also
-/// limits interim responses (1xx): an endless series would keep the connection's task, and with it the worker, busy forever.
+/// Maximum number of bytes up to the end of the response head: more than hyper accepts for the head itself. Without this
+/// limit, an endless series of interim responses (1xx) would keep the connection's task, and with it the worker, busy
+/// forever.
 const MAX_BEFORE_RESPONSE: usize = 512 * 1024;
 /// Size of a read while bytes are counted.
 const PIECE: usize = 8 * 1024;

@@ -7,8 +7,8 @@ use crate::framing::is_token;
 
 /// The error of a response that parsers could interpret differently, for example by disagreeing on where it ends.
 ///
-/// hyper already rejects HTTP/1.1 responses with a length that is not a number, or with lengths that differ. These are the
-/// responses that hyper accepts.
+/// hyper itself rejects HTTP/1.1 responses with a length that is not a number, or with lengths that differ. The pools
+/// reject the remaining ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unreadable {

@@ -134,7 +134,7 @@ impl<C> Pool<C> {
         &self.shared.endpoint
     }
 
-    /// The number of connections. The value can outlive the pool.
+    /// Statistics of the connections, which can outlive the pool.
     pub fn stats(&self) -> &Arc<PoolStats> {
         self.shared.idle.stats()
     }

@@ -88,11 +88,11 @@ impl<A> RespondLayer<A> {
         RespondLayer { answers: Row::new(self.answers, answer) }
     }
 
-    /// Returns errors of type `E`, and errors caused by one, instead of answering them. This has priority over all rows and
-    /// the table. The error type of the service is then [`BoxError`] instead of
+    /// Lets errors of type `E`, and errors caused by one, pass: the service returns them instead of answering them. This
+    /// has priority over all rows and the table. The error type of the service is then [`BoxError`] instead of
     /// [`Infallible`](std::convert::Infallible).
     ///
-    /// It is meant for [`NoResponse`](super::NoResponse), which has an example.
+    /// This is meant for [`NoResponse`](super::NoResponse); see there for an example.
     #[must_use]
     pub fn pass<E: std::error::Error + 'static>(self) -> RespondLayer<Pass<A, E>> {
         RespondLayer { answers: Pass::new(self.answers) }

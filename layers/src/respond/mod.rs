@@ -36,8 +36,8 @@
 //! | [`HostRejected`](crate::host::HostRejected) | 421 if the host is not served, 400 if there is no valid host |
 //! | [`Misdirected`](crate::sni::Misdirected) | 421 |
 //! | [`Unacceptable`](crate::framing::Unacceptable) | 405 for the method, otherwise 400 |
-//! | [`NotSwitched`](crate::upgrade::NotSwitched) | 400 for the protocol, 501 if there is nothing to switch to, otherwise 502 |
-//! | [`NoRoute`](crate::route::NoRoute) | 404, 405 if the routes are for other methods, or 400 if the path is ambiguous |
+//! | [`NotSwitched`](crate::upgrade::NotSwitched) | 400 if the protocol is invalid, 501 if it is unsupported or the backend ignores it, otherwise 502 |
+//! | [`NoRoute`](crate::route::NoRoute) | 405 if the routes are for other methods, 400 if the path is ambiguous, otherwise 404 |
 //! | [`LoopDetected`](crate::cdn_loop::LoopDetected) | 508 |
 //! | [`BodyTooLong`](crate::body_limit::BodyTooLong) | 413, also as the cause of another error |
 //! | [`RequestBodyError`](crate::body::RequestBodyError) | 400, also as the cause of another error |

@@ -5,7 +5,7 @@ use super::InvalidPath;
 /// A path that matches only itself: `/foo` matches neither `/foo/` nor `/foo/bar`.
 ///
 /// A trailing slash matters, as in other proxies: `/foo` and `/foo/` can have different routes, for example to redirect
-/// one to the other. Many backends treat both alike, so a route that protects something should match both, or better use
+/// one to the other. Many backends treat both alike, so a route that protects something should match both, preferably with
 /// a [`PathPrefix`](super::PathPrefix).
 ///
 /// ```

@@ -37,7 +37,7 @@ impl Methods {
         self.common == 0 && self.others.is_empty()
     }
 
-    /// Whether the set has this method.
+    /// Whether the set contains this method.
     pub fn contains(&self, method: &Method) -> bool {
         match bit(method) {
             Some(bit) => self.common & bit != 0,

@@ -5,7 +5,7 @@ use super::{Conditions, Methods, NoRoute, parts::Parts};
 /// All rules (at least one) for the same host pattern and path.
 #[derive(Debug, Clone)]
 pub(super) struct Place<T> {
-    /// Length of the prefix that may be removed for the backend; 0 for `/` and for an exact path.
+    /// Length of the prefix, which may be removed for the backend; 0 for `/` and for an exact path.
     pub(super) prefix: usize,
     rules: Rules<T>,
 }

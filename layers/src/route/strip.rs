@@ -13,11 +13,12 @@ use crate::forwarded::{X_FORWARDED_PREFIX, joined_prefixes};
 /// A layer that removes a prefix from the path of each request, and sends it as `X-Forwarded-Prefix`. With the prefix
 /// `/api`, `/api/users?all` becomes `/users?all`, and `/api` becomes `/`.
 ///
-/// Other paths stay as they are. Since `/api` and `/api/` both become `/`, an [`ExactPath`](super::ExactPath) for one of
-/// them does not protect what the backend serves for both.
+/// Other paths are not changed. Both `/api` and `/api/` become `/`, so an [`ExactPath`](super::ExactPath) for one of them
+/// does not protect what the backend serves at `/`.
 ///
-/// If the request has an `X-Forwarded-Prefix`, for example from a proxy in front that removed `/shop`, the value becomes
-/// `/shop/api`. To drop the header of clients, put a [`DistrustLayer`](crate::forwarded::DistrustLayer) outside this layer.
+/// If the request already has an `X-Forwarded-Prefix`, for example `/shop` from a proxy in front, the value becomes
+/// `/shop/api`. To drop the header if a client sends it, put a [`DistrustLayer`](crate::forwarded::DistrustLayer) outside
+/// this layer.
 ///
 /// The remaining path can begin with `//`, which some backends read as the start of a host. A
 /// [`RouteTable`](super::RouteTable) rejects such a path if it could mean another route, but only if the prefix that is

@@ -190,9 +190,9 @@ impl<T> RouteTable<T> {
         if is_clear { Ok(&route.target) } else { Err(NoRoute::Ambiguous) }
     }
 
-    /// Whether all readings of `path`, which matches `place`, match that place too: readings of the whole path, and of the
-    /// rest after the prefix, which can differ. In `/api//x/admin`, `x` is a host only after `/api` has been removed.
-    /// Conditions do not matter, because they check other parts of the request.
+    /// Whether all readings of `path`, which matches `place`, match that place as well. This includes readings of the rest
+    /// after the prefix, which can differ: in `/api//x/admin`, `x` is a host only after `/api` has been removed. Conditions
+    /// do not matter, because they check other parts of the request.
     #[cold]
     fn is_unambiguous(&self, host: &str, path: &str, place: &Place<T>) -> bool {
         let same = |path: &str| self.place(host, path).is_some_and(|other| std::ptr::eq(other, place));
@@ -231,8 +231,8 @@ impl<T> ServedHosts for RouteTable<T> {
 pub struct Listed<'a, T> {
     /// The target of the route.
     pub target: &'a T,
-    /// The target of a route with the same host and path that is tried earlier and gets all requests, so that this one
-    /// never gets any.
+    /// The target of an earlier route with the same host and path that gets all requests of this one, if there is such a
+    /// route.
     pub hidden_by: Option<&'a T>,
 }
 

@@ -6,7 +6,7 @@ use std::{
 
 /// A pattern for the value of a header or a query parameter.
 ///
-/// A `*` at the start or the end stands for any text, and `*` alone for any value. Patterns are case-sensitive.
+/// A leading or trailing `*` stands for any text, and a lone `*` for any value. Patterns are case-sensitive.
 ///
 /// ```
 /// use pmesh_layers::route::ValuePattern;

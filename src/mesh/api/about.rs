@@ -26,9 +26,9 @@ pub struct About {
     pub instance: Instance,
     /// When it started.
     pub started: Instant,
-    /// Where it listens; a reload can change that.
+    /// The addresses that it listens on; a reload can change them.
     pub listeners: ArcSwap<Vec<(Listener, SocketAddr)>>,
-    /// What it serves itself; a reload can change that.
+    /// The routes that it serves itself; a reload can change them.
     pub serves: ArcSwap<Vec<Served>>,
     /// The nodes that it knows.
     pub peers: Arc<Peers>,

@@ -2,10 +2,10 @@
 //!
 //! | `GET` | response |
 //! | --- | --- |
-//! | `/v1/node` | [`NodeReport`]: its name, what it serves, the time of its clock |
+//! | `/v1/node` | [`NodeReport`]: its name, its routes, and the time of its clock |
 //! | `/v1/peers` | [`PeersReport`]: the nodes that it knows, and whether they respond |
 //! | `/v1/registry` | [`RegistryReport`]: whether it has a registry, and is connected to it |
-//! | `/v1/counters` | [`CountersReport`]: what it has done since it started |
+//! | `/v1/counters` | [`CountersReport`]: its connections and requests since it started |
 //! | `/v1/health` | [`HealthReport`], with 200 while it serves and 503 during shutdown |
 //!
 //! Keys can be added to a version, but if the meaning of a key changes, there is a new version. Times are in seconds since

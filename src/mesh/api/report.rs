@@ -19,9 +19,9 @@ pub struct NodeReport {
     pub uptime: u64,
     /// The time of its clock.
     pub time: u64,
-    /// What it serves itself.
+    /// The routes that it serves itself.
     pub serves: Vec<Route>,
-    /// Where it listens.
+    /// The addresses that it listens on.
     pub listeners: Vec<ListenerReport>,
 }
 
@@ -69,7 +69,7 @@ pub struct PeersReport {
     pub peers: Vec<PeerReport>,
 }
 
-/// What a node knows about another node.
+/// A node, as another node knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerReport {
     /// Its name.
@@ -88,7 +88,7 @@ pub struct PeerReport {
     pub last_seen: Option<u64>,
     /// How many seconds its clock is ahead, if it has reported its time. Negative if it is behind.
     pub clock_ahead: Option<i64>,
-    /// What it serves itself, if it has reported that.
+    /// The routes that it serves itself, if known.
     pub serves: Option<Vec<Route>>,
 }
 
@@ -103,11 +103,11 @@ pub struct RegistryReport {
     pub since: Option<u64>,
     /// Why it is not connected.
     pub error: Option<String>,
-    /// How many entries were ignored because their seal was wrong or they could not be read. Each renewal counts.
+    /// How many entries were ignored because their seal was wrong or they could not be read. A renewed entry counts again.
     pub unbelieved: u64,
 }
 
-/// What a node has done since it started: `/v1/counters`.
+/// The counters of a node since it started: `/v1/counters`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountersReport {
     /// Connections accepted.

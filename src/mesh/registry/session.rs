@@ -153,7 +153,7 @@ async fn connect(options: &RegistryOptions, lost: &Arc<Notify>) -> Result<Client
         .connection_timeout(ANSWER)
         .request_timeout(Some(ANSWER))
         .ping_interval(PING)
-        // One round over the servers; after that, we reconnect.
+        // One round over the servers. After that, we reconnect ourselves.
         .max_reconnects(servers.len())
         .event_callback(on_event);
     // Not in the addresses, because the client logs those.

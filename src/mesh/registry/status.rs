@@ -26,7 +26,7 @@ impl RegistryView {
         self.status.load_full()
     }
 
-    /// How many entries were ignored so far. Each renewal counts.
+    /// How many entries were ignored so far. A renewed entry counts again.
     pub fn unbelieved(&self) -> u64 {
         self.unbelieved.load(Ordering::Relaxed)
     }
@@ -37,12 +37,12 @@ impl RegistryView {
 pub enum RegistryStatus {
     /// It is connected.
     Connected {
-        /// Since when.
+        /// When the connection was made.
         since: SystemTime,
     },
     /// It is not connected; pmesh keeps retrying.
     Away {
-        /// Since when.
+        /// When the connection was lost, or when the program started.
         since: SystemTime,
         /// The last error; `None` before the first attempt has ended.
         error: Option<String>,

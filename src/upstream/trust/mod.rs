@@ -1,4 +1,4 @@
-//! Certificates in TLS connections to upstreams: those that pmesh accepts, and those that it presents.
+//! Certificates in TLS connections to upstreams, accepted or presented by pmesh.
 
 mod authorities;
 mod client;

@@ -29,7 +29,7 @@ impl Mark {
         u32::try_from(self.0 & FAILURES).unwrap_or(u32::MAX)
     }
 
-    /// Whether connections time out. Then connecting is tried in the background, so that no request has to wait.
+    /// Whether connections time out. If so, only a background task tries to connect, so that no request has to wait.
     pub(in crate::balance) fn is_black_hole(self) -> bool {
         self.0 & BLACK_HOLE != 0
     }

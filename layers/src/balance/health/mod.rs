@@ -83,7 +83,7 @@ struct Shared {
     since: Instant,
     /// A [`Mark`]. With `quiet_until`, a copy of the state under the lock that requests read without locking.
     mark: AtomicU64,
-    /// Until when no lease is given out, for each of [`Asks`].
+    /// When the next lease can be given out, for each of [`Asks`].
     quiet_until: [AtomicU64; 3],
     known: Mutex<Known>,
     /// Keeps nodes that saw the endpoint fail at the same time from returning to it at the same time.
@@ -94,7 +94,7 @@ struct Shared {
 type Observer = Box<dyn FnMut(&HealthChange, Option<&(dyn Error + 'static)>) + Send>;
 
 impl Health {
-    /// Creates the unknown health of a new endpoint.
+    /// Creates the health of a new endpoint, which is assumed to be healthy.
     pub fn new() -> Self {
         Self::with(None)
     }

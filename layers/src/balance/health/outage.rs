@@ -72,7 +72,7 @@ impl Known {
         }
     }
 
-    /// Until when no lease is given out, for each of [`Asks`].
+    /// When the next lease can be given out, for each of [`Asks`].
     pub(super) fn quiet_until(&self, now: u64) -> [u64; 3] {
         self.outage.as_ref().map_or([u64::MAX; 3], |outage| outage.quiet_until(now))
     }

@@ -199,7 +199,7 @@ fn the_thread_of_the_pool_reconnects_even_if_another_thread_asks() {
     let (failed, has_failed) = std::sync::mpsc::channel();
     let (connected, has_connected) = tokio::sync::oneshot::channel();
     thread::scope(|scope| {
-        let of_pool = scope.spawn(|| {
+        let pool_thread = scope.spawn(|| {
             let runtime = Builder::new_current_thread().enable_time().build().unwrap();
             runtime.block_on(async {
                 let connected = Arc::new(Mutex::new(Some(connected)));
@@ -227,7 +227,7 @@ fn the_thread_of_the_pool_reconnects_even_if_another_thread_asks() {
             advance(LONGEST).await;
             assert!(health.find_out(Asks::Repeatable).is_none());
         });
-        of_pool.join().unwrap();
+        pool_thread.join().unwrap();
     });
     assert_eq!(names(&changes), ["failed", "recovered"]);
 }
@@ -289,15 +289,15 @@ async fn the_observer_and_the_state_agree() {
 #[tokio::test]
 async fn the_observer_can_read_the_state() {
     let place = Arc::new(std::sync::OnceLock::<Health>::new());
-    let (of_observer, seen) = (Arc::clone(&place), Arc::new(AtomicU32::new(0)));
-    let of_test = Arc::clone(&seen);
+    let (known, seen) = (Arc::clone(&place), Arc::new(AtomicU32::new(0)));
+    let failures = Arc::clone(&seen);
     let health = Health::observed(move |_, _| {
-        let outage = of_observer.get().unwrap().state().outage.unwrap();
+        let outage = known.get().unwrap().state().outage.unwrap();
         seen.store(outage.failures, Ordering::Relaxed);
     });
     place.set(health.clone()).unwrap();
     health.fail();
-    assert_eq!(of_test.load(Ordering::Relaxed), 1);
+    assert_eq!(failures.load(Ordering::Relaxed), 1);
 }
 
 #[test]
