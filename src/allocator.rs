@@ -7,12 +7,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// `mi_option_purge_delay` of mimalloc 3, which has no constant for it: how many milliseconds freed memory is kept.
 const PURGE_DELAY: mi_option_t = 15;
-/// The default is a second, and then until something else is freed: the buffers of 4000 connections that have gone idle
-/// would stay for good. From 10 ms on, requests do not notice.
+/// The default is one second, and after that memory is returned only when something else is freed, so the buffers of
+/// 4000 connections that have gone idle would stay. At 10 ms or more, requests are not slowed down.
 const SOON: std::ffi::c_long = 10;
 
 /// Returns memory to the system soon after it was freed. This overrides `MIMALLOC_PURGE_DELAY` in the environment.
-pub(crate) fn give_back_soon() {
+pub(crate) fn return_memory_soon() {
     // SAFETY: it stores a number among the allocator's options, which is allowed at any time.
     #[expect(unsafe_code, reason = "the allocator has no other way to set this")]
     unsafe {
@@ -20,10 +20,9 @@ pub(crate) fn give_back_soon() {
     }
 }
 
-/// Tells the kernel to use pages of the usual size, not of 2 MiB (transparent huge pages): clearing a large page takes
-/// between a quarter of a millisecond and five, during which the worker serves nobody. Requests are no slower without
-/// them.
-pub(crate) fn take_small_pages() {
+/// Turns off transparent huge pages. Clearing a page of 2 MiB takes 0.25 to 5 ms, during which the worker serves nobody,
+/// and requests are no faster with such pages.
+pub(crate) fn disable_huge_pages() {
     // Fails on kernels without transparent huge pages.
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_thp_disable(true);
@@ -41,7 +40,7 @@ mod tests {
         let read = || unsafe { mi_option_get(PURGE_DELAY) };
         // The default of mimalloc 3. A different value would mean that the number belongs to another option.
         assert_eq!(read(), 1000);
-        give_back_soon();
+        return_memory_soon();
         assert_eq!(read(), SOON);
     }
 }

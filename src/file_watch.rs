@@ -124,9 +124,9 @@ mod tests {
             assert_eq!([look(), look()], [Look::Read(()), Look::Unchanged], "{what}");
         };
         fs::write(path("a"), "1").unwrap();
-        is_read_once("made");
+        is_read_once("created");
         fs::write(path("a"), "12").unwrap();
-        is_read_once("of another length");
+        is_read_once("of a different length");
 
         // Another file with the same time and length.
         let modified = fs::metadata(path("a")).unwrap().modified().unwrap();
@@ -136,7 +136,7 @@ mod tests {
         is_read_once("replaced");
 
         symlink("a", path("link")).unwrap();
-        is_read_once("a symlink");
+        is_read_once("a symlink that is created");
         fs::write(path("c"), "12").unwrap();
         symlink("c", path("staged")).unwrap();
         fs::rename(path("staged"), path("link")).unwrap();

@@ -27,13 +27,13 @@ const UNREACHABLE: u8 = 1;
 const BAD_SETUP: u8 = 2;
 
 fn main() -> ExitCode {
-    allocator::take_small_pages();
-    allocator::give_back_soon();
+    allocator::disable_huge_pages();
+    allocator::return_memory_soon();
     let arguments = match Arguments::parse(env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
-    match obey(arguments) {
+    match execute(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&texts(&*error).join("\n  caused by: "));
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn obey(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
+fn execute(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
     let defaults = if command == Command::Demo { Defaults::demo() } else { Defaults::program() };
     let source = Source::new(flags, env::vars_os(), defaults);
     match &command {

@@ -41,8 +41,9 @@ pub fn router(node: Arc<dyn Node>) -> Router {
         .with_state(node)
 }
 
-/// Returns the same API for a TCP port, where any web page open on this machine could send requests as well. Browsers
-/// add `Origin` to those; and if the page made its own name resolve to this machine, that name is in `Host`.
+/// Returns the same API for a TCP port. There, any web page open on this machine could send requests too, so requests
+/// from browsers get 403. They carry `Origin` or, if the page has made its own name resolve to this machine, that name
+/// in `Host`.
 pub fn router_for_tcp(node: Arc<dyn Node>) -> Router {
     router(node).layer(middleware::from_fn(async |request: Request, next: Next| {
         if is_from_browser(request.headers()) { StatusCode::FORBIDDEN.into_response() } else { next.run(request).await }

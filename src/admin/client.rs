@@ -53,7 +53,7 @@ impl<'a> Client<'a> {
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T, ClientError> {
         let exchange = async {
             let connection = self.connect().await.map_err(ClientError::Connect)?;
-            exchange(connection, self.host(), method, path).await.map_err(ClientError::BrokenOff)
+            exchange(connection, self.host(), method, path).await.map_err(ClientError::Incomplete)
         };
         let (status, body) = timeout(PATIENCE, exchange).await.map_err(|_| ClientError::Late)??;
         match status {
@@ -90,7 +90,7 @@ async fn exchange(
 ) -> Result<(StatusCode, Bytes), BoxError> {
     let (mut sender, connection) = handshake(TokioIo::new(connection)).await?;
     let request = Request::builder().method(method).uri(path).header(HOST, host).body(Empty::<Bytes>::new())?;
-    // The task ends with the exchange.
+    // The task ends when `sender` is dropped.
     tokio::spawn(connection);
     let response = sender.send_request(request).await?;
     let status = response.status();
@@ -100,12 +100,12 @@ async fn exchange(
 /// Why there is no usable response from the admin API.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nothing listens, or the socket is not accessible.
+    /// Nothing listens there, or the socket is not accessible.
     #[error("cannot connect")]
     Connect(#[source] io::Error),
-    /// The connection was closed before the response.
-    #[error("the node closed the connection before it responded")]
-    BrokenOff(#[source] BoxError),
+    /// The connection failed, or was closed before the end of the response.
+    #[error("the node did not send a complete response")]
+    Incomplete(#[source] BoxError),
     /// The response took too long.
     #[error("the node did not respond within {} s", PATIENCE.as_secs())]
     Late,

@@ -6,7 +6,7 @@ use super::report::{ReloadReport, RoutesReport, SecretReport, StatusReport, Upst
 
 /// The running process, as the admin API sees it.
 ///
-/// An error is text for people, as `pmesh check` prints it, possibly with several lines.
+/// Errors are messages for people, in the style of `pmesh check`. They can have several lines.
 pub trait Node: Send + Sync + 'static {
     /// Reports the state of the node.
     fn status(&self) -> StatusReport;

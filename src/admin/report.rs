@@ -13,7 +13,7 @@ use crate::{
 /// The state of a node: `/v1/status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusReport {
-    /// Its name and version.
+    /// Its name, version and listeners.
     pub node: NodeReport,
     /// The configuration in use; `None` for a node that was queried through another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -22,7 +22,7 @@ pub struct StatusReport {
     pub health: HealthReport,
     /// The state of its registry, if it uses one.
     pub registry: RegistryReport,
-    /// What it has done since startup.
+    /// Its connections, requests and rejections since startup.
     pub counters: CountersReport,
     /// The nodes that it knows.
     #[serde(flatten)]
@@ -57,7 +57,7 @@ pub struct ErrorReport {
     pub time: Option<u64>,
 }
 
-/// What is served: `/v1/routes`.
+/// The routes that are served: `/v1/routes`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoutesReport {
     /// In the order of the configuration.
@@ -88,7 +88,7 @@ pub struct RouteReport {
     pub listeners: Vec<String>,
     /// Whether the prefix is removed from the path that the upstream sees.
     pub strip_prefix: bool,
-    /// Whether to forward paths that the upstream may interpret as those of another route.
+    /// Whether to forward a path that the upstream may read as the path of another route.
     pub allow_ambiguous_paths: bool,
     /// The Host header sent to the upstream; `None` for the client's.
     pub host_header: Option<String>,
@@ -96,7 +96,7 @@ pub struct RouteReport {
     pub tls: Option<RouteTlsReport>,
     /// Whether requests without TLS are redirected to https.
     pub redirect_https: bool,
-    /// How long browsers use only https, such as `365d`; `None` without HSTS.
+    /// How long browsers must use https, such as `365d`; `None` without HSTS.
     pub hsts: Option<String>,
     /// Timeout for connecting, such as `5s`.
     pub connect_timeout: String,
@@ -113,7 +113,7 @@ pub struct RouteReport {
 /// TLS settings for the upstreams of a route.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteTlsReport {
-    /// The file with the trusted authority; `None` for those that the system trusts.
+    /// The file with the trusted authority; `None` if the system's authorities are trusted.
     pub ca: Option<String>,
     /// The name that the certificate must have; `None` for the host of the endpoint.
     pub server_name: Option<String>,
@@ -174,7 +174,7 @@ pub enum EndpointState {
     Unknown,
 }
 
-/// What a reload changed: the response to `POST /v1/reload`.
+/// The changes that a reload made: the response to `POST /v1/reload`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadReport {
     /// The generation that serves now.

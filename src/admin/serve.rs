@@ -1,4 +1,4 @@
-//! Serves the admin API, beside the workers.
+//! Serves the admin API.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -12,22 +12,22 @@ use tokio::{
 use super::{
     Node, Socket,
     api::{router, router_for_tcp},
-    socket::{Bound, Left},
+    socket::{Bound, SocketFile},
 };
 use crate::admission::Admission;
 
-/// How long to pause after the system has refused a connection.
+/// How long to pause when no connection can be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves the API on `socket` until dropped, which removes a Unix socket. Connections are accepted even while clients
-/// hold all other descriptors.
+/// Serves the API on `socket` until the future is dropped, which also removes the file of a Unix socket. While clients
+/// hold all other descriptors, connections use those that are held back.
 ///
 /// # Errors
 ///
 /// If the runtime cannot use the socket.
 pub async fn serve(socket: Socket, node: Arc<dyn Node>, admission: Arc<Admission>) -> io::Result<()> {
     let (listener, router) = match socket.0 {
-        Bound::Unix(listener, left) => (Accepting::Unix(UnixListener::from_std(listener)?, left), router(node)),
+        Bound::Unix(listener, file) => (Accepting::Unix(UnixListener::from_std(listener)?, file), router(node)),
         Bound::Tcp(listener) => (Accepting::Tcp(TcpListener::from_std(listener)?), router_for_tcp(node)),
     };
     axum::serve(Admin { listener, admission }, router).await
@@ -39,7 +39,7 @@ struct Admin {
 }
 
 enum Accepting {
-    Unix(UnixListener, #[expect(dead_code, reason = "removes the file when it is dropped")] Left),
+    Unix(UnixListener, #[expect(dead_code, reason = "removes the file when it is dropped")] SocketFile),
     Tcp(TcpListener),
 }
 

@@ -29,15 +29,15 @@ pub struct Socket(pub(super) Bound);
 
 #[derive(Debug)]
 pub(super) enum Bound {
-    Unix(UnixListener, Left),
+    Unix(UnixListener, SocketFile),
     Tcp(TcpListener),
 }
 
 /// The file of a Unix socket.
 #[derive(Debug)]
-pub(super) struct Left(PathBuf);
+pub(super) struct SocketFile(PathBuf);
 
-impl Drop for Left {
+impl Drop for SocketFile {
     fn drop(&mut self) {
         // The file may be gone already.
         let _ = fs::remove_file(&self.0);
@@ -45,8 +45,8 @@ impl Drop for Left {
 }
 
 impl Socket {
-    /// Listens on the address in `admin`; returns `None` if it is off. From the first moment, only its owner can access
-    /// a Unix socket. It replaces a socket file that a crashed process left behind.
+    /// Listens on the address in `admin`; returns `None` if it is off. Only the owner can access a Unix socket, from the
+    /// first moment. A socket file that a crashed process left behind is replaced.
     ///
     /// # Errors
     ///
@@ -54,7 +54,7 @@ impl Socket {
     pub fn bind(admin: &Admin) -> Result<Option<Self>, SocketError> {
         Ok(match admin {
             Admin::Off => None,
-            Admin::Unix(path) => Some(Self(Bound::Unix(unix(path)?, Left(path.clone())))),
+            Admin::Unix(path) => Some(Self(Bound::Unix(unix(path)?, SocketFile(path.clone())))),
             Admin::Tcp(address) => Some(Self(Bound::Tcp(tcp(*address)?))),
         })
     }
@@ -96,7 +96,7 @@ fn unix(path: &Path) -> Result<UnixListener, SocketError> {
 fn listen(path: &Path, address: &SockAddr) -> io::Result<UnixListener> {
     let private = || Permissions::from_mode(0o600);
     let file = File::from(OwnedFd::from(socket()?));
-    // On Linux the file gets the mode of the socket, so there is no moment in which others could connect.
+    // On Linux, the file gets the mode of the socket, so there is no moment at which others could connect.
     let is_private = file.set_permissions(private()).is_ok();
     let socket = socket2::Socket::from(OwnedFd::from(file));
     socket.bind(address)?;

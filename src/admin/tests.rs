@@ -63,7 +63,7 @@ fn start(admin: &Admin) -> JoinHandle<std::io::Result<()>> {
 }
 
 #[tokio::test]
-async fn a_client_gets_what_the_node_reports() {
+async fn a_client_gets_the_reports_of_the_node() {
     let home = tempfile::tempdir().unwrap();
     let admin = Admin::Unix(home.path().join("admin.sock"));
     let served = start(&admin);
@@ -94,7 +94,7 @@ async fn a_connection_closed_before_the_response_is_an_error() {
     let listener = UnixListener::bind(&path).unwrap();
     let accepted = std::thread::spawn(move || drop(listener.accept()));
     let error = Client::new(&Admin::Unix(path)).get::<StatusReport>("/v1/status").await.unwrap_err();
-    assert!(matches!(error, ClientError::BrokenOff(_)), "{error:?}");
+    assert!(matches!(error, ClientError::Incomplete(_)), "{error:?}");
     accepted.join().unwrap();
 }
 

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::admission::{
-    Place,
+    Slot,
     strangers::{Patience, Stranger, Unnamed},
 };
 
@@ -27,22 +27,22 @@ const LAST_INPUT: usize = 32 * 8 * 1024;
 #[derive(Debug)]
 pub struct ClientStream {
     stream: TcpStream,
-    place: Place,
-    /// `Some` until it has named a served host.
+    slot: Slot,
+    /// `Some` until the connection has named a served host.
     unnamed: Option<Unnamed>,
-    /// Whether the last read of a stranger that must leave returned data.
+    /// Whether the last read returned data, for a stranger that must leave.
     fed: bool,
 }
 
 impl ClientStream {
-    /// Puts the connection into its slot.
-    pub fn new(stream: TcpStream, place: Place, unnamed: Unnamed) -> Self {
-        Self { stream, place, unnamed: Some(unnamed), fed: false }
+    /// Creates the stream, which holds `slot`.
+    pub fn new(stream: TcpStream, slot: Slot, unnamed: Unnamed) -> Self {
+        Self { stream, slot, unnamed: Some(unnamed), fed: false }
     }
 
-    /// Gives the slot back, because this is a connection of another node, which carries the requests of many clients.
-    pub fn give_back_place(&mut self) {
-        self.place.give_back();
+    /// Gives the slot back, because this connection is from another node and carries the requests of many clients.
+    pub fn give_back_slot(&mut self) {
+        self.slot.give_back();
     }
 
     /// The stranger, until the connection has named a served host.
@@ -60,7 +60,8 @@ impl ClientStream {
                 self.fed = count > 0;
                 Poll::Ready(Ok(()))
             }
-            // The server may read again before it looks at the data. Whether that named a host shows at the next poll.
+            // The server may read again before it has looked at the data. Whether the data named a host is known at the
+            // next poll.
             Err(_) if std::mem::take(&mut self.fed) => {
                 cx.waker().wake_by_ref();
                 Poll::Pending
@@ -76,7 +77,7 @@ impl AsyncRead for ClientStream {
             match unnamed.stranger().patience(cx) {
                 Patience::Named => self.unnamed = None,
                 Patience::Wait => {}
-                Patience::TakeWhatIsThere => return self.poll_last(cx, buf),
+                Patience::ReadArrived => return self.poll_last(cx, buf),
                 Patience::Leave => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
             }
         }
@@ -169,8 +170,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let place = admission.place(0).await;
-        let stream = ClientStream::new(stream, place, admission.room().strangers().add(0, control.clone()));
+        let slot = admission.slot(0).await;
+        let stream = ClientStream::new(stream, slot, admission.room().strangers().add(0, control.clone()));
         (admission, stream, client)
     }
 
@@ -183,7 +184,7 @@ mod tests {
             read
         });
         // Needs the slot.
-        let _place = admission.place(0).await;
+        let _slot = admission.slot(0).await;
         assert_eq!(ended.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
         assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
     }
@@ -195,7 +196,7 @@ mod tests {
         client.write_all(b"name").await.unwrap();
         let waiting = tokio::spawn({
             let admission = Arc::clone(&admission);
-            async move { admission.place(0).await }
+            async move { admission.slot(0).await }
         });
         while !stream.stranger().unwrap().was_crowded_out() {
             tokio::time::sleep(Duration::from_millis(1)).await;

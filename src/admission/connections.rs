@@ -7,8 +7,8 @@ use std::{
 
 use pmesh_layers::conn::{Control, WeakControl};
 
-/// How many idle connections are compared to find one that has been idle long, and how many are looked at to find
-/// these.
+/// How many idle connections are compared to find one that has been idle for long, and how many connections are looked
+/// at to find these.
 const COMPARED: usize = 32;
 const LOOKED_AT: usize = 1024;
 
@@ -41,8 +41,8 @@ impl Connections {
         state.open.push(control.downgrade());
     }
 
-    /// Returns a connection that has been idle for at least `least`, and for how long. It compares a few, different
-    /// ones each time, and picks the one idle longest, so the cost does not grow with the number of connections.
+    /// Returns a connection that has been idle for at least `least`, and for how long. It compares only a few, different
+    /// ones each time, and picks the one idle longest. So the cost does not grow with the number of connections.
     pub fn waiting(&self, least: Duration) -> Option<(Duration, Control)> {
         let mut state = self.lock();
         let (mut longest, mut compared): (Option<(Duration, Control)>, _) = (None, 0);
@@ -76,8 +76,8 @@ impl Connections {
         }
     }
 
-    /// The number of open connections. Those that are being closed in silence do not count: there is nothing to wait
-    /// for.
+    /// The number of open connections. Connections that are being closed in silence do not count, because nothing waits
+    /// for them.
     pub fn len(&self) -> usize {
         self.lock().open.iter().filter(|control| is_open(control)).count()
     }

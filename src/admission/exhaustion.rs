@@ -11,8 +11,8 @@ use std::{
 use nix::errno::Errno;
 use tokio::time::Instant;
 
-/// It is over once a connection is accepted after this much time without a failure. Accepting one is not enough: each
-/// connection that closes makes room for one.
+/// It is over when a connection is accepted after this much time without a failure. Accepting a connection is not enough,
+/// because each one that closes makes room for another.
 const CALM: Duration = Duration::from_secs(1);
 
 /// Whether connections can be accepted. All workers share it.
@@ -49,9 +49,9 @@ impl Exhaustion {
         matches!(errno(error), Some(Errno::EMFILE | Errno::ENFILE))
     }
 
-    /// Whether an error of accept concerns only one connection, which is gone, so that the next can be accepted at
-    /// once. After any other error, the next attempt would fail as well. Linux reports errors that are pending on the
-    /// new connection: see accept(2).
+    /// Whether an error of `accept` concerns only one connection, which is gone, so that the next can be accepted at
+    /// once. After any other error, the next attempt would fail as well. Linux also returns errors that are pending on
+    /// the new connection (accept(2)).
     pub fn is_of_one_connection(error: &io::Error) -> bool {
         matches!(
             errno(error),

@@ -1,7 +1,7 @@
 //! Decides which connections are let in, and which are closed to make room for them.
 //!
-//! [`Admission`] limits the connections of all clients together and those of each client. Other nodes have slots of
-//! their own, so no number of clients can keep them out.
+//! [`Admission`] limits the number of client connections, in all and per client. Other nodes have slots of their own, so
+//! no number of clients can keep them out.
 
 pub mod client_stream;
 pub mod connections;
@@ -44,7 +44,7 @@ const UNPROVEN: usize = 64;
 pub struct Admission {
     limits: ArcSwap<Limits>,
     free: Arc<Semaphore>,
-    places: Arc<Mutex<Places>>,
+    slots: Arc<Mutex<Slots>>,
     /// Slots on the internal port, for connections that have not proved that they come from a node.
     unproven: Arc<Semaphore>,
     full: Exhaustion,
@@ -72,7 +72,7 @@ impl Limits {
 
 /// The number of slots, free and taken.
 #[derive(Debug)]
-struct Places {
+struct Slots {
     count: usize,
     /// Removes surplus slots as they become free.
     shrinking: Option<AbortHandle>,
@@ -83,9 +83,9 @@ impl Admission {
     pub fn new(limits: Limits, workers: usize, spares: Spares) -> Self {
         let max = limits.max();
         let (free, unproven) = (Arc::new(Semaphore::new(max)), Arc::new(Semaphore::new(UNPROVEN)));
-        let places = Arc::new(Mutex::new(Places { count: max, shrinking: None }));
+        let slots = Arc::new(Mutex::new(Slots { count: max, shrinking: None }));
         let (full, clients, room) = (Exhaustion::default(), Mutex::default(), Room::new(workers));
-        Self { limits: ArcSwap::from_pointee(limits), free, places, unproven, full, clients, room, spares }
+        Self { limits: ArcSwap::from_pointee(limits), free, slots, unproven, full, clients, room, spares }
     }
 
     /// Changes the limits. Open connections stay: if they exceed the new maximum, new ones wait until enough of them
@@ -93,26 +93,26 @@ impl Admission {
     pub fn set_limits(&self, limits: Limits) {
         let max = limits.max();
         self.limits.store(Arc::new(limits));
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shrinking) = places.shrinking.take() {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shrinking) = slots.shrinking.take() {
             shrinking.abort();
         }
-        if max >= places.count {
-            self.free.add_permits(max - places.count);
-            places.count = max;
+        if max >= slots.count {
+            self.free.add_permits(max - slots.count);
+            slots.count = max;
             return;
         }
-        places.count -= self.free.forget_permits(places.count - max);
-        if places.count > max {
-            let (free, shared) = (Arc::clone(&self.free), Arc::clone(&self.places));
-            let surplus = u32::try_from(places.count - max).unwrap_or(u32::MAX);
+        slots.count -= self.free.forget_permits(slots.count - max);
+        if slots.count > max {
+            let (free, shared) = (Arc::clone(&self.free), Arc::clone(&self.slots));
+            let surplus = u32::try_from(slots.count - max).unwrap_or(u32::MAX);
             let shrinking = async move {
                 // All at once, so that no new connection gets one of these slots meanwhile.
                 let Ok(surplus) = free.acquire_many_owned(surplus).await else { return };
                 surplus.forget();
                 shared.lock().unwrap_or_else(PoisonError::into_inner).count = max;
             };
-            places.shrinking = Some(tokio::spawn(shrinking).abort_handle());
+            slots.shrinking = Some(tokio::spawn(shrinking).abort_handle());
         }
     }
 
@@ -141,10 +141,10 @@ impl Admission {
 
     /// Waits for a slot for a client connection of `worker`.
     ///
-    /// Strangers (connections that have not named a served host) may hold no more slots than are free. Beyond that the
-    /// oldest one is closed, so that clients that name a served host find a slot. When all slots are taken, see
-    /// [`Room::make`].
-    pub async fn place(self: &Arc<Self>, worker: usize) -> Place {
+    /// Strangers (connections that have not named a served host) may hold no more slots than are free. Beyond that, the
+    /// oldest one is closed, so that clients that name a served host find a slot. If all slots are taken, one is freed
+    /// with [`Room::make`].
+    pub async fn slot(self: &Arc<Self>, worker: usize) -> Slot {
         let free = self.free.available_permits();
         if free > 0 && self.room.strangers().count() > free {
             self.room.strangers().crowd_out(worker, false);
@@ -158,26 +158,26 @@ impl Admission {
             if let Some(News::Exhausted) = self.full.failed() {
                 tracing::warn!(
                     max_connections = self.max(),
-                    "connection limit reached: idle connections are closed to make room, new ones wait"
+                    "connection limit reached: idle connections are closed to make room, and new ones wait"
                 );
             }
             wait(&self.free, || drop(self.room.make(worker, self.max()))).await
         };
-        Place { permit, client: None }
+        Slot { permit, client: None }
     }
 
     /// Waits for a slot for a connection of `worker` on the internal port. The connection gives the slot back once it
     /// has proved that it comes from a node: the number of those depends only on the number of nodes.
-    pub async fn place_for_node(self: &Arc<Self>, worker: usize) -> Place {
+    pub async fn slot_for_node(self: &Arc<Self>, worker: usize) -> Slot {
         let permit = match Arc::clone(&self.unproven).try_acquire_owned() {
             Ok(permit) => Some(permit),
             Err(_) => wait(&self.unproven, || drop(self.room.make_for_node(worker))).await,
         };
-        Place { permit, client: None }
+        Slot { permit, client: None }
     }
 
-    /// Counts the connection in `place` for the client at `address`, and decides what to do with it.
-    pub fn admit(self: &Arc<Self>, place: &mut Place, address: IpAddr) -> Verdict {
+    /// Counts the connection in `slot` for the client at `address`, and decides what to do with it.
+    pub fn admit(self: &Arc<Self>, slot: &mut Slot, address: IpAddr) -> Verdict {
         let address = address.to_canonical();
         let limits = self.limits.load();
         let Limits { per_client, exempt, .. } = &**limits;
@@ -196,7 +196,7 @@ impl Admission {
         };
         *count += 1;
         drop(clients);
-        place.client = Some((Arc::clone(self), client));
+        slot.client = Some((Arc::clone(self), client));
         verdict
     }
 
@@ -216,8 +216,8 @@ impl Admission {
 }
 
 /// Waits for a slot, calling `make_room` until there is one.
-async fn wait(places: &Arc<Semaphore>, make_room: impl Fn()) -> Option<OwnedSemaphorePermit> {
-    let mut waiting = pin!(Arc::clone(places).acquire_owned());
+async fn wait(slots: &Arc<Semaphore>, make_room: impl Fn()) -> Option<OwnedSemaphorePermit> {
+    let mut waiting = pin!(Arc::clone(slots).acquire_owned());
     loop {
         make_room();
         if let Ok(permit) = timeout(LOOK, &mut waiting).await {
@@ -232,8 +232,8 @@ async fn wait(places: &Arc<Semaphore>, make_room: impl Fn()) -> Option<OwnedSema
 pub enum Verdict {
     /// Serve it.
     Serve,
-    /// It exceeds the limit per client: close it in silence like every rejected connection. This takes a slot for up to
-    /// a few seconds, so at most as many connections are closed this way at a time as may be served.
+    /// It exceeds the limit per client: close it in silence, like every rejected connection. This takes a slot for up to
+    /// a few seconds, so no more of a client's connections are closed this way at a time than the limit allows.
     Silence,
     /// Close it at once and forget it.
     Drop,
@@ -249,13 +249,13 @@ fn client(address: IpAddr) -> IpAddr {
 
 /// The slot of one connection. Dropping it frees the slot.
 #[derive(Debug)]
-pub struct Place {
+pub struct Slot {
     permit: Option<OwnedSemaphorePermit>,
     client: Option<(Arc<Admission>, IpAddr)>,
 }
 
-impl Place {
-    /// Gives the slot back because the connection is that of a node. It no longer counts for its address either.
+impl Slot {
+    /// Gives the slot back, because the connection is from a node. It no longer counts for its address either.
     pub fn give_back(&mut self) {
         self.permit = None;
         if let Some((admission, client)) = self.client.take() {
@@ -264,7 +264,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.give_back();
     }
@@ -284,10 +284,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn closing_a_connection_frees_its_slot() {
         let admission = admission(2, 0);
-        let (first, _second) = (admission.place(0).await, admission.place(0).await);
+        let (first, _second) = (admission.slot(0).await, admission.slot(0).await);
         let third = tokio::spawn({
             let admission = Arc::clone(&admission);
-            async move { admission.place(0).await }
+            async move { admission.slot(0).await }
         });
         tokio::task::yield_now().await;
         assert!(!third.is_finished());
@@ -300,9 +300,9 @@ mod tests {
         let admission = admission(8, 0);
         let mut held = Vec::new();
         let mut enter = async |control: Control| {
-            let place = admission.place(0).await;
+            let slot = admission.slot(0).await;
             let unnamed = admission.room().strangers().add(0, control);
-            held.push((place, Arc::clone(unnamed.stranger()), unnamed));
+            held.push((slot, Arc::clone(unnamed.stranger()), unnamed));
             tokio::time::advance(Duration::from_secs(1)).await;
             held.iter().filter(|(_, stranger, _)| stranger.was_crowded_out()).count()
         };
@@ -316,8 +316,8 @@ mod tests {
     async fn connections_of_one_client_are_limited() {
         let admission = admission(100, 2);
         let admit = async |address: &str| {
-            let mut place = admission.place(0).await;
-            (admission.admit(&mut place, address.parse().unwrap()), place)
+            let mut slot = admission.slot(0).await;
+            (admission.admit(&mut slot, address.parse().unwrap()), slot)
         };
         for (one, same, other) in [
             ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
@@ -333,9 +333,9 @@ mod tests {
                 (one, Verdict::Drop),
                 (other, Verdict::Serve),
             ] {
-                let (verdict, place) = admit(address).await;
+                let (verdict, slot) = admit(address).await;
                 assert_eq!(verdict, expected, "{address}");
-                held.push(place);
+                held.push(slot);
             }
             held.truncate(1);
             assert_eq!(admit(same).await.0, Verdict::Serve, "{same}");
@@ -347,9 +347,9 @@ mod tests {
     async fn proxies_in_front_are_exempt_from_the_limit_per_client() {
         let admission = admission(100, 1);
         for _ in 0..3 {
-            let mut place = admission.place(0).await;
-            assert_eq!(admission.admit(&mut place, "10.1.2.3".parse().unwrap()), Verdict::Serve);
-            std::mem::forget(place);
+            let mut slot = admission.slot(0).await;
+            assert_eq!(admission.admit(&mut slot, "10.1.2.3".parse().unwrap()), Verdict::Serve);
+            std::mem::forget(slot);
         }
     }
 
@@ -359,10 +359,10 @@ mod tests {
         let address = "192.0.2.1".parse().unwrap();
         let mut held = Vec::new();
         for _ in 0..3 {
-            let mut place = admission.place(0).await;
-            assert_eq!(admission.admit(&mut place, address), Verdict::Serve);
-            place.give_back();
-            held.push(place);
+            let mut slot = admission.slot(0).await;
+            assert_eq!(admission.admit(&mut slot, address), Verdict::Serve);
+            slot.give_back();
+            held.push(slot);
         }
         assert!(admission.clients().is_empty());
     }
@@ -370,11 +370,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn clients_and_strangers_cannot_keep_nodes_out() {
         let admission = admission(1, 0);
-        let _client = admission.place(0).await;
+        let _client = admission.slot(0).await;
         let stranger = async || {
-            let place = admission.place_for_node(0).await;
+            let slot = admission.slot_for_node(0).await;
             let unnamed = admission.room().strangers_among_nodes().add(0, Control::closed());
-            (Arc::clone(unnamed.stranger()), place, unnamed)
+            (Arc::clone(unnamed.stranger()), slot, unnamed)
         };
         let mut held = Vec::new();
         for _ in 0..UNPROVEN {
@@ -384,7 +384,7 @@ mod tests {
         for _ in 0..2 {
             let waiting = tokio::spawn({
                 let admission = Arc::clone(&admission);
-                async move { admission.place_for_node(0).await }
+                async move { admission.slot_for_node(0).await }
             });
             let crowded_out = loop {
                 tokio::time::sleep(LOOK).await;
@@ -394,8 +394,8 @@ mod tests {
             };
             assert_eq!(crowded_out, 0);
             held.remove(crowded_out);
-            let mut place = waiting.await.unwrap();
-            place.give_back();
+            let mut slot = waiting.await.unwrap();
+            slot.give_back();
             held.push(stranger().await);
         }
     }

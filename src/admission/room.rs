@@ -1,4 +1,4 @@
-//! Makes room for a new connection: chooses an open one to close, but never one of another node.
+//! Makes room for a new connection by closing another one, but never one from another node.
 
 use std::{
     sync::{
@@ -34,7 +34,7 @@ pub struct Room {
     /// One per worker, so that no worker waits for another.
     connections: Box<[Connections]>,
     nodes: Box<[Connections]>,
-    /// The next worker to look at, besides the one that needs room.
+    /// The next worker to look at, in addition to the one that needs room.
     turn: AtomicUsize,
     idle_ended: Counter,
 }
@@ -98,8 +98,8 @@ impl Room {
         }
         let own = worker % self.connections.len();
         let waiting = |index: usize| self.connections[index].waiting(IDLE);
-        // One other worker, a different one each time, is enough: no idle connection is spared for long because of its
-        // worker.
+        // Looking at one other worker, a different one each time, is enough: every worker's idle connections are reached
+        // soon.
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let mut others = (0..self.connections.len())
             .map(|index| turn.wrapping_add(index) % self.connections.len())
@@ -119,8 +119,8 @@ impl Room {
 pub struct Leaving(Option<WeakControl>);
 
 impl Leaving {
-    /// Waits until it is closed, up to `limit`: an idle HTTP/2 connection may send something first, and one of another
-    /// worker has to be woken. A caller that did not wait would close one connection after the other meanwhile.
+    /// Waits until it is closed, up to `limit`. That takes a moment: an HTTP/2 connection may send something first, and
+    /// another worker has to be woken. Without waiting, the caller would close one connection after another meanwhile.
     pub async fn gone(self, limit: Duration) {
         let until = Instant::now() + limit;
         yield_now().await;

@@ -1,7 +1,7 @@
 //! Connects to backends even when no descriptor is left.
 //!
-//! To free one, it closes an idle client connection. Requests of other nodes can use descriptors that are held back for
-//! them.
+//! To free one, it closes an idle client connection. Requests from other nodes can use descriptors that are held back
+//! for them.
 
 use std::{
     error::Error,
@@ -19,9 +19,9 @@ use tower::Service;
 
 use crate::admission::{Admission, exhaustion::Exhaustion, spares::is_for_node};
 
-/// More than one, because the freed descriptor can go to a connection that is accepted at that moment.
+/// More than one, because a freed descriptor can go to a connection that is accepted at that moment.
 const TRIES: usize = 8;
-/// How long to wait for a connection that makes room to close.
+/// How long to wait until the connection that makes room is closed.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Connects with the inner connector, and tries again after making room.
@@ -68,7 +68,7 @@ where
         Box::pin(async move {
             let spares = admission.spares();
             for _ in 1..TRIES {
-                // Before a client gets a descriptor, hold back those for nodes again.
+                // Descriptors for nodes come first: hold them back again before a client gets one.
                 if for_node || spares.restore().is_ok() {
                     let result = inner.call(uri.clone()).await;
                     let Some(error) = result.as_ref().err().and_then(exhaustion) else { return result };

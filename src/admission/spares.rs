@@ -23,7 +23,7 @@ task_local! {
     static FOR_NODE: ();
 }
 
-/// Runs `work`, which polls a request of another node: connections that it opens may use [`Spares`].
+/// Runs `work`, which polls a request from another node: connections that it opens may use [`Spares`].
 pub fn for_node<T>(work: impl FnOnce() -> T) -> T {
     FOR_NODE.sync_scope((), work)
 }
@@ -33,8 +33,8 @@ pub fn is_for_node() -> bool {
     FOR_NODE.try_with(|()| ()).is_ok()
 }
 
-/// Unused open descriptors. One is closed to make room for a connection that matters more than those of clients. Half
-/// are for incoming connections, half for outgoing ones.
+/// Unused open descriptors. One is closed when a connection needs a descriptor and is more important than those of
+/// clients. Half are for incoming connections, half for outgoing ones.
 ///
 /// Code that serves clients [restores](Self::restore) them before it opens anything, so the next free descriptor is
 /// held back again.
@@ -99,7 +99,7 @@ impl Spares {
         self.free(error, |halves| &mut halves.outgoing)
     }
 
-    /// Makes sure that there is a descriptor for the next file to read.
+    /// Makes sure that there is a descriptor, so that a file can be read.
     pub fn ensure_one(&self) {
         if let Err(error) = UnixDatagram::unbound() {
             self.free_outgoing(&error);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_share_is_small() {
+    fn a_small_share_of_the_limit_is_held_back() {
         for (limit, expected) in [(0, 0), (63, 0), (64, 8), (128, 16), (1024, 32), (u64::MAX, 32)] {
             assert_eq!(Spares::count(limit), expected, "{limit}");
         }

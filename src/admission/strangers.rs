@@ -13,8 +13,8 @@ use std::{
 use pmesh_layers::conn::Control;
 use tokio::time::Instant;
 
-/// How long a stranger has before it can be closed, with free slots and without: long enough for its first flight,
-/// which follows right behind the connection.
+/// How long a stranger has before it can be closed, with free slots and without. Both are long enough for its first
+/// flight, which arrives right after it has connected.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PATIENCE_WHEN_FULL: Duration = Duration::from_millis(100);
 
@@ -30,9 +30,10 @@ pub struct Strangers {
 struct Queue {
     /// In the order in which they connected.
     waiting: VecDeque<Weak<Stranger>>,
-    /// The one told to end, whose input is still being read.
+    /// The stranger that must stop waiting, whose last input is still being read.
     ending: Option<Weak<Stranger>>,
-    /// At this length, connections that are named or closed are removed. This keeps the cost per connection constant.
+    /// At this length, connections that are closed or have named a host are removed. This keeps the cost per connection
+    /// constant.
     sweep_at: usize,
 }
 
@@ -49,7 +50,7 @@ impl Strangers {
             strangers: Arc::clone(self),
             control,
             since: Instant::now(),
-            told: AtomicU8::new(NOTHING),
+            order: AtomicU8::new(NOTHING),
             ended: AtomicBool::new(false),
             task: Mutex::new(None),
         });
@@ -68,7 +69,7 @@ impl Strangers {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Closes the oldest stranger of `worker`. If no slots are left (`full`), of any worker, and at once.
+    /// Closes the oldest stranger of `worker` or, if no slots are left (`full`), of any worker and at once.
     ///
     /// Returns `None` if no stranger has been connected for long enough.
     pub fn crowd_out(&self, worker: usize, full: bool) -> Option<()> {
@@ -97,7 +98,7 @@ impl Queue {
     fn crowd_out(&mut self, full: bool) -> Option<()> {
         let left = self.ending.take().and_then(|stranger| stranger.upgrade());
         if let Some(stranger) = &left {
-            stranger.tell(LEAVE);
+            stranger.set_order(LEAVE);
         }
         let patience = if full { PATIENCE_WHEN_FULL } else { PATIENCE };
         while let Some(front) = self.waiting.front() {
@@ -108,9 +109,9 @@ impl Queue {
                 Some(stranger) => {
                     let entry = self.waiting.pop_front();
                     if full || stranger.ended.load(Ordering::Relaxed) {
-                        stranger.tell(LEAVE);
+                        stranger.set_order(LEAVE);
                     } else {
-                        stranger.tell(END);
+                        stranger.set_order(END);
                         self.ending = entry;
                     }
                     return Some(());
@@ -121,11 +122,11 @@ impl Queue {
     }
 }
 
-/// What a stranger has been told:
+/// A stranger can wait for input.
 const NOTHING: u8 = 0;
-/// To stop waiting for more input.
+/// It must not wait for more input. After its FIN, it can still linger.
 const END: u8 = 1;
-/// To leave at once.
+/// It must not linger either.
 const LEAVE: u8 = 2;
 
 /// A connection that has not named a served host.
@@ -134,23 +135,24 @@ pub struct Stranger {
     strangers: Arc<Strangers>,
     control: Control,
     since: Instant,
-    told: AtomicU8,
+    /// The last order: [`NOTHING`], [`END`] or [`LEAVE`].
+    order: AtomicU8,
     /// Whether the FIN has been sent.
     ended: AtomicBool,
-    /// Locked when a stranger waits for input, which happens once or twice.
+    /// Locked only when a stranger waits for input, which happens once or twice.
     task: Mutex<Option<Waker>>,
 }
 
-/// What a stranger may still do for input.
+/// How a stranger may still read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
     /// It is no longer a stranger: its gate is open.
     Named,
     /// Wait for input.
     Wait,
-    /// Read what has already arrived.
-    TakeWhatIsThere,
-    /// Nothing.
+    /// Read only the input that has already arrived.
+    ReadArrived,
+    /// Stop reading.
     Leave,
 }
 
@@ -165,7 +167,7 @@ impl Stranger {
         self.control.was_crowded_out()
     }
 
-    /// What it may do for input. Its task is woken when that changes.
+    /// How it may still read. Its task is woken when that changes.
     pub fn patience(&self, cx: &Context<'_>) -> Patience {
         if self.is_named() {
             return Patience::Named;
@@ -175,16 +177,16 @@ impl Stranger {
             *task = Some(cx.waker().clone());
         }
         drop(task);
-        match (self.told.load(Ordering::Acquire), self.ended.load(Ordering::Relaxed)) {
+        match (self.order.load(Ordering::Acquire), self.ended.load(Ordering::Relaxed)) {
             (NOTHING, _) | (END, true) => Patience::Wait,
             (_, true) => Patience::Leave,
-            (_, false) => Patience::TakeWhatIsThere,
+            (_, false) => Patience::ReadArrived,
         }
     }
 
-    fn tell(&self, what: u8) {
+    fn set_order(&self, order: u8) {
         self.control.note_crowded_out();
-        self.told.store(what, Ordering::Release);
+        self.order.store(order, Ordering::Release);
         let task = lock(&self.task).take();
         if let Some(task) = task {
             task.wake();
@@ -202,7 +204,7 @@ impl Unnamed {
         &self.0
     }
 
-    /// Notes that the FIN is going out: a connection that has not named a host by now is turned away.
+    /// Notes that the FIN is being sent: if the connection has not named a host by now, it is turned away.
     pub fn end(&self) {
         if !self.0.is_named() {
             self.0.ended.store(true, Ordering::Relaxed);
@@ -222,8 +224,8 @@ impl Drop for Unnamed {
 mod tests {
     use super::*;
 
-    fn told(unnamed: &Unnamed) -> u8 {
-        unnamed.0.told.load(Ordering::Relaxed)
+    fn order_of(unnamed: &Unnamed) -> u8 {
+        unnamed.0.order.load(Ordering::Relaxed)
     }
 
     #[tokio::test(start_paused = true)]
@@ -236,15 +238,15 @@ mod tests {
         tokio::time::advance(PATIENCE).await;
         let newest = strangers.add(0, Control::closed());
         strangers.crowd_out(0, false).unwrap();
-        assert_eq!(all.iter().map(told).collect::<Vec<_>>(), [END, NOTHING, NOTHING]);
+        assert_eq!(all.iter().map(order_of).collect::<Vec<_>>(), [END, NOTHING, NOTHING]);
         strangers.crowd_out(0, false).unwrap();
-        assert_eq!(all.iter().map(told).collect::<Vec<_>>(), [LEAVE, END, NOTHING]);
+        assert_eq!(all.iter().map(order_of).collect::<Vec<_>>(), [LEAVE, END, NOTHING]);
         // Without free slots: one at a time, and at once.
         for expected in [[LEAVE, LEAVE, NOTHING], [LEAVE, LEAVE, LEAVE]] {
             strangers.crowd_out(0, true).unwrap();
-            assert_eq!(all.iter().map(told).collect::<Vec<_>>(), expected);
+            assert_eq!(all.iter().map(order_of).collect::<Vec<_>>(), expected);
         }
-        assert_eq!((strangers.crowd_out(0, true), told(&newest)), (None, NOTHING));
+        assert_eq!((strangers.crowd_out(0, true), order_of(&newest)), (None, NOTHING));
     }
 
     #[tokio::test(start_paused = true)]
@@ -261,13 +263,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn strangers_of_other_workers_go_only_without_free_slots() {
+    async fn strangers_of_other_workers_are_closed_only_without_free_slots() {
         let strangers = Arc::new(Strangers::new(3));
         let stranger = strangers.add(2, Control::closed());
         tokio::time::advance(PATIENCE).await;
         assert_eq!(strangers.crowd_out(0, false), None);
         strangers.crowd_out(0, true).unwrap();
-        assert_eq!(told(&stranger), LEAVE);
+        assert_eq!(order_of(&stranger), LEAVE);
     }
 
     #[tokio::test]

@@ -36,7 +36,7 @@ pub(super) struct OtherNode {
 }
 
 impl OtherNode {
-    /// Finds the node called `name` among those that the node in this home knows; `None` if it is that node itself.
+    /// Asks the node in this home for the addresses of the node called `name`; `None` if that is the node itself.
     pub(super) async fn find(settings: &Settings, name: &NodeName) -> Result<Option<Self>, BoxError> {
         let StatusReport { node, peers, .. } = get(settings, "/v1/status").await?;
         if node.name == name.as_str() {

@@ -14,7 +14,7 @@ use crate::{
 /// The JSON that `pmesh check --json` prints.
 #[derive(Debug, Serialize)]
 struct CheckReport {
-    /// Whether pmesh would start, not considering its ports.
+    /// Whether pmesh would start, provided that its ports are free.
     is_valid: bool,
     /// The files that were read.
     files: Vec<String>,
@@ -93,7 +93,7 @@ fn routes(loaded: &Loaded) -> Vec<CheckedRoute> {
     in_matching_order(routes).into_iter().map(checked).collect()
 }
 
-/// The route, followed by the settings that it inherits.
+/// Formats a route, followed by the settings that it inherits.
 fn lines(route: &CheckedRoute) -> String {
     let CheckedRoute { place, answer, listeners, inherited, .. } = route;
     let usual = Listener::USUAL.map(|listener| listener.name().to_owned());

@@ -43,7 +43,7 @@ fn rows(route: &RouteReport) -> impl Iterator<Item = [String; 4]> {
     })
 }
 
-/// What the route answers with.
+/// The addresses, the redirect or the fixed response of the route.
 fn answer(route: &RouteReport) -> String {
     match (&route.redirect, &route.respond) {
         (Some(redirect), _) => format!("redirect {redirect}"),

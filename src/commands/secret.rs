@@ -32,12 +32,12 @@ pub fn secret(settings: &Settings, command: &SecretCommand) -> Result<String, Bo
         SecretCommand::Show => Ok(format!("{}\n", *Secrets::load(&settings.secret)?.new_one().expose_hex())),
         SecretCommand::Fingerprint => Ok(fingerprints(&Secrets::load(&settings.secret)?)?),
         SecretCommand::Set { file, force } => {
-            own(settings)?;
+            require_in_home(settings)?;
             set(&settings.home, &read(file.as_deref())?, *force)?;
-            Ok(format!("secret set in {}\n{}", settings.home.display(), taken(settings)?))
+            Ok(format!("secret set in {}\n{}", settings.home.display(), apply(settings)?))
         }
         SecretCommand::Rotate { given } => {
-            own(settings)?;
+            require_in_home(settings)?;
             let new = match given {
                 None => Secret::generate()?,
                 Some(file) => read(Some(file))?,
@@ -45,35 +45,36 @@ pub fn secret(settings: &Settings, command: &SecretCommand) -> Result<String, Bo
             rotate(&settings.home, &new)?;
             Ok(format!(
                 "rotation started: the old secret is still accepted until you finish the rotation\n{}\
-                 send the new secret to each other node: pmesh secret show | ssh NODE pmesh secret rotate --set -\n\
+                 send the new secret to every other node: pmesh secret show | ssh NODE pmesh secret rotate --set -\n\
                  give clients the new authority: pmesh ca --next\n\
                  once all of them have it, run on each node: pmesh secret rotate --finish\n",
-                taken(settings)?
+                apply(settings)?
             ))
         }
         SecretCommand::Finish => {
-            own(settings)?;
+            require_in_home(settings)?;
             finish(&settings.home)?;
-            Ok(format!("rotation finished: the old secret is removed\n{}", taken(settings)?))
+            Ok(format!("rotation finished: the old secret is removed\n{}", apply(settings)?))
         }
     }
 }
 
-/// Tells the node running in this home to reread the secret, and returns a line about the outcome.
-fn taken(settings: &Settings) -> Result<String, BoxError> {
+/// Makes the node running in this home reread the secret, and returns a line about the outcome.
+fn apply(settings: &Settings) -> Result<String, BoxError> {
     let expected = SecretReport::of(&Secrets::load(&settings.secret)?)?;
     let answer = block_on(async { Ok(post::<SecretReport>(settings, "/v1/secret/reload").await) })?;
     Ok(match answer {
         Ok(report) if report == expected => "the node running in this home has applied the change\n".to_owned(),
-        Ok(_) => "the node running in this home uses another secret, which is not in this home\n".to_owned(),
+        Ok(_) => "the node running in this home reads its secret from elsewhere, so the change does not affect it\n"
+            .to_owned(),
         Err(Unreachable::NoNode { .. }) => String::new(),
         Err(Unreachable::Failed(error)) => format!("the node running in this home cannot apply the change: {error}\n"),
-        Err(_) => "a node running in this home applies the change within a second\n".to_owned(),
+        Err(_) => "if a node is running in this home, it applies the change within a second\n".to_owned(),
     })
 }
 
 /// Fails if the secret is not in the home.
-fn own(settings: &Settings) -> Result<(), GivenElsewhere> {
+fn require_in_home(settings: &Settings) -> Result<(), GivenElsewhere> {
     match &settings.secret {
         SecretSource::Home(_) => Ok(()),
         SecretSource::File { path, origin } => Err(GivenElsewhere::File { origin: origin.clone(), path: path.clone() }),

@@ -1,26 +1,26 @@
-//! Durations and points in time, in short form.
+//! Formats durations and times in short form.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long ago a moment was, in seconds since 1970; `0s` if it is in the future.
+/// How long ago `moment` was, which is in seconds since 1970; `0s` if it is in the future.
 pub(super) fn since(moment: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     span(now.saturating_sub(moment))
 }
 
-/// How long it is until a moment, in seconds since 1970; `None` if it has passed.
+/// The time left until `moment`, which is in seconds since 1970; `None` if it has passed.
 pub(super) fn until(moment: u64) -> Option<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     moment.checked_sub(now).filter(|seconds| *seconds > 0).map(span)
 }
 
-/// A duration in seconds, shown in its two largest units.
+/// Formats seconds, in the two largest units.
 pub(super) fn span(seconds: u64) -> String {
     let text = humantime::format_duration(Duration::from_secs(seconds)).to_string();
     text.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }
 
-/// Microseconds, shown in milliseconds.
+/// Formats microseconds as milliseconds.
 pub(super) fn millis(micros: u64) -> String {
     format!("{}.{} ms", micros / 1000, micros / 100 % 10)
 }

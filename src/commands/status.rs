@@ -47,9 +47,8 @@ async fn report_of(mut node: OtherNode) -> Result<StatusReport, Unreachable> {
 fn rows(status: &StatusReport) -> Vec<[String; 2]> {
     let StatusReport { node, configuration, health, registry, counters, peers: PeersReport { peers } } = status;
     let row = |key: &str, value: String| [key.to_owned(), value];
-    let state = if health.serving { "serving" } else { "stopping" };
     let mut rows = vec![
-        row("node", format!("{}, {state} for {}", node.name, span(node.uptime))),
+        row("node", format!("{}, {}", node.name, state(health.serving, node.uptime))),
         row("version", node.version.clone()),
         row("instance", node.instance.clone()),
     ];
@@ -74,6 +73,11 @@ fn rows(status: &StatusReport) -> Vec<[String; 2]> {
     rows
 }
 
+/// The state of a node that started `uptime` seconds ago, in the words of the log. When a shutdown began is not reported.
+fn state(serving: bool, uptime: u64) -> String {
+    if serving { format!("serving for {}", span(uptime)) } else { "shutting down".to_owned() }
+}
+
 fn configuration_line(configuration: &ConfigurationReport) -> String {
     let file = configuration.file.as_deref().unwrap_or("no file");
     let file = format!("{file}{}", and_included(configuration.included));
@@ -94,6 +98,12 @@ fn registry_line(registry: &RegistryReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_uptime_is_shown_only_while_serving() {
+        assert_eq!(state(true, 90), "serving for 1m 30s");
+        assert_eq!(state(false, 90), "shutting down");
+    }
 
     #[test]
     fn the_configuration_is_shown_in_one_line() {

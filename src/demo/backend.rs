@@ -134,7 +134,7 @@ async fn websocket(
 async fn echo(mut socket: WebSocket, greeting: String) {
     let mut next = Some(Message::text(greeting));
     while let Some(message) = next {
-        // axum answers pings and closes itself.
+        // axum itself replies to pings and close frames.
         if matches!(message, Message::Text(_) | Message::Binary(_)) && socket.send(message).await.is_err() {
             return;
         }

@@ -30,7 +30,7 @@ struct Step {
 }
 
 impl<'a> Guide<'a> {
-    /// `settings` has the ports that were bound.
+    /// Creates the text. `settings` has the ports that were bound.
     pub(super) fn new(settings: &'a Settings, backend: SocketAddr) -> Self {
         Self { settings, backend, program: program() }
     }
@@ -55,7 +55,7 @@ impl<'a> Guide<'a> {
                 seen: "X-Forwarded-For and other headers, and the address 127.x.y.z that pmesh connected from",
             },
             Step {
-                what: "A WebSocket, held open for a second. Each has its own connection to the backend:",
+                what: "A WebSocket, held open for a second. Each WebSocket has its own connection to the backend:",
                 command: format!(
                     "{curl} -siN --max-time 1 -H 'Connection: Upgrade' -H 'Upgrade: websocket' \
                      -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' {url}/ws"
@@ -75,7 +75,7 @@ impl<'a> Guide<'a> {
         let trusting = format!("--cacert <({})", self.authority());
         [
             Step {
-                what: "With TLS, and a certificate issued for this name:",
+                what: "The same over TLS, with a certificate issued for this name:",
                 command: format!("{curl} {trusting} {url}"),
                 seen: "the same text, with X-Forwarded-Proto: https",
             },
@@ -133,7 +133,7 @@ impl fmt::Display for Guide<'_> {
         for line in summary(self.settings).lines() {
             writeln!(f, "  {line}")?;
         }
-        writeln!(f, "  backend   {}, to which pmesh connects from {subnet_dialer}", self.backend)?;
+        writeln!(f, "  backend   {}; pmesh connects to it from {subnet_dialer}", self.backend)?;
         match secret {
             SecretSource::Given { origin, .. } => writeln!(f, "  secret    in {origin}")?,
             SecretSource::File { path, .. } | SecretSource::Home(path) => {
@@ -148,7 +148,7 @@ impl fmt::Display for Guide<'_> {
             if let Some(port) = number(*https) {
                 writeln!(
                     f,
-                    "With TLS, if the browser trusts the authority (`{}`): https://{HOST}:{port}",
+                    "With TLS, once it trusts the authority that `{}` prints: https://{HOST}:{port}",
                     self.authority()
                 )?;
             }

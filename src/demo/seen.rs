@@ -1,4 +1,4 @@
-//! Returns a request to its client as the backend saw it.
+//! Shows a client its own request, as the backend saw it.
 
 use std::{
     fmt::{self, Write},
@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 
 const PAGE: &str = include_str!("page.html");
 
-/// The headers to show, in this order: those that the proxy sets or forwards.
+/// The headers to show, in this order.
 const FIELDS: [&str; 9] = [
     "Host",
     "X-Forwarded-For",
@@ -87,16 +87,16 @@ impl Seen {
     fn named(&self) -> String {
         let by = match self.field("X-Forwarded-Proto") {
             "https" => "the ClientHello of your TLS handshake",
-            _ => "the Host of your request",
+            _ => "the Host header of your request",
         };
-        format!("pmesh sent you nothing until {by} named a host that it serves.")
+        format!("pmesh sent nothing back until {by} named a host that it serves.")
     }
 
     fn connection(&self) -> String {
         match self.request {
-            1 => format!("It opened a new connection for this request, from {}.", self.source),
+            1 => format!("Then it opened a new connection to this backend, from {}.", self.source),
             request => {
-                format!("It reused the connection from {}: this is request {request} on it.", self.source)
+                format!("Then it reused its connection from {}: this is request {request} on it.", self.source)
             }
         }
     }

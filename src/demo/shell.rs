@@ -7,7 +7,7 @@ use std::{
 
 /// The command that starts this program from a shell in the same folder.
 pub(super) fn program() -> String {
-    // The fallback for systems that cannot tell: most likely the program was found by its name.
+    // If the system cannot tell, the shell most likely found the program by its name.
     env::current_exe().map_or_else(|_| "pmesh".to_owned(), |path| path_word(&path))
 }
 

@@ -1,4 +1,4 @@
-//! The access log: one line per request, written when its response has ended.
+//! The access log: one line per request, written after its response has been sent or has failed.
 
 use std::{
     future::Future,
@@ -153,7 +153,7 @@ impl Drop for Line {
 }
 
 pin_project! {
-    /// A response body that writes the log line of its request when it ends.
+    /// A response body that writes the log line of its request when it is dropped.
     #[derive(Debug)]
     pub struct LoggedBody<B> {
         #[pin]

@@ -111,8 +111,8 @@ fn log(status: StatusCode, error: &(dyn Error + Send + Sync + 'static), asked: &
     let failed = error.downcast_ref::<Failed>();
     let error = failed.map_or(error, |failed| &**failed.cause());
     let is_known = failed.is_some_and(Failed::is_endpoint_failure) || error.is::<AllUnreachable>();
-    // Not worth a warning: 501, because a client can ask for any protocol, and an endpoint that is known to fail, which
-    // has log lines of its own.
+    // No warning for 501, because a client can request any protocol, nor for an endpoint that is known to be failing,
+    // which has log lines of its own.
     if !status.is_server_error() || status == StatusCode::NOT_IMPLEMENTED {
         tracing::debug!(status = status.as_u16(), %error, "request rejected");
     } else if is_known {

@@ -1,4 +1,4 @@
-//! Handles requests of other nodes where they differ from those of clients.
+//! Handles what is different about requests from other nodes: some are for this node itself, and errors get a response.
 
 use std::{
     future::Future,
@@ -18,8 +18,8 @@ use tower::{BoxError, Layer, Service};
 use super::access_log::LoggedBody;
 use crate::{admission::spares::for_node, mesh::Api, settings::API_HOST};
 
-/// Handles requests of other nodes. Those for the node itself go to the [`Api`], and errors become responses where a
-/// client would get silence, because the connection carries the requests of many clients.
+/// Handles requests from other nodes. Requests for this node itself go to the [`Api`]. Errors for which a client would get
+/// silence become responses, because the connection carries the requests of many clients.
 #[derive(Debug, Clone)]
 pub struct NodesLayer {
     api: Api,
@@ -61,7 +61,7 @@ where
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let of_node = request.extensions().get::<ConnInfo>().is_some_and(|info| info.peer_node().is_some());
-        // Requests of clients are never forwarded with this name, so this one is for the node.
+        // Client requests are never forwarded under this name, so this one is for the node itself.
         if of_node && request.uri().authority().is_some_and(|asked| asked.as_str() == API_HOST) {
             return ResponseFuture { kind: Kind::Api { response: self.api.call(request) } };
         }
@@ -108,7 +108,7 @@ where
                     response => return Poll::Ready(response),
                 };
                 let status = respond::status(&*error);
-                tracing::debug!(status = status.as_u16(), %error, "rejected a request of another node");
+                tracing::debug!(status = status.as_u16(), %error, "rejected a request from another node");
                 Poll::Ready(Ok(respond::plain(status).map(LoggedBody::unlogged)))
             }
         }

@@ -12,7 +12,7 @@ use std::{
 use http::{HeaderValue, Request};
 use tower_http::request_id::{MakeRequestId, RequestId};
 
-/// Makes the ids of one worker. An id reveals neither other ids nor how many there were in between.
+/// Makes the ids of one worker. An id reveals nothing about other ids, not even how many there are.
 #[derive(Debug, Clone)]
 pub struct RequestIds {
     /// Each has random keys, and hashes the number of the request to one half of its id.
@@ -66,7 +66,7 @@ mod tests {
     fn each_digit_takes_every_value() {
         let mut ids = RequestIds::new();
         let mut seen = [0_u16; 32];
-        // A digit misses one of its values in 512 ids in fewer than 1 of 10^11 runs.
+        // The odds that a digit misses one of its values in 512 ids are below 1 in 10^11.
         for _ in 0..512 {
             for (digit, seen) in next(&mut ids).chars().zip(&mut seen) {
                 *seen |= 1 << digit.to_digit(16).expect("a hexadecimal digit");

@@ -49,7 +49,7 @@ pub struct Parts<'a> {
     pub table: Arc<RouteTable<usize>>,
     /// The services of the routes, by their index in the table.
     pub services: Arc<[RouteService<Proxy>]>,
-    /// Answers requests of other nodes for this node itself.
+    /// Answers requests from other nodes for this node itself.
     pub api: Api,
     /// Counts what the worker does.
     pub counters: Arc<Counters>,
@@ -74,7 +74,7 @@ impl<S> Stack for S where
 {
 }
 
-/// Builds the stack of a worker. It serves clients and also other nodes, whose requests carry a
+/// Builds the stack of a worker. It serves clients and other nodes. Requests from nodes carry a
 /// [`ConnInfo`](pmesh_layers::conn::ConnInfo) that names the node.
 ///
 /// # Errors
@@ -87,8 +87,8 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
     let rejected = Arc::clone(&counters);
 
     Ok(ServiceBuilder::new()
-        // An error that leaves the stack closes the connection in silence. It is counted. Only the debug log mentions
-        // it.
+        // An error that leaves the stack closes the connection in silence. It is counted, but appears only in the debug
+        // log.
         .map_err(move |error: BoxError| {
             match error.downcast_ref::<HostRejected>() {
                 // `HostLayer` has logged it.
@@ -101,7 +101,7 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
             }
             error
         })
-        // Requests of other nodes always get a response, and can be for the node itself.
+        // Requests from other nodes always get a response, and can be for the node itself.
         .layer(NodesLayer::new(api))
         // The client must name a served host ...
         .layer(HostLayer::new(Arc::clone(&table)))
@@ -111,8 +111,7 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
             counters.requests.add();
             request
         })
-        // Removes what a client says about itself unless it is a trusted proxy. From here on, the client's address is
-        // known.
+        // Removes forwarding headers unless they come from a trusted proxy. From here on, the client's address is known.
         .layer(DistrustLayer::new(trusted.clone()))
         .layer(SetRequestIdLayer::new(request_id.clone(), RequestIds::new()))
         .layer(AccessLogLayer::new(settings.access_log))
@@ -120,18 +119,18 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
         // Turns all errors from further in into responses, using the table of the layers plus a row for nodes. Only the
         // error of a silent route passes.
         .layer(answer_errors())
-        // Removes trailers that belong in a head.
+        // Removes trailers that could be mistaken for headers.
         .layer(TrailersLayer::new().drop_prefix(OWN_FIELDS))
-        // Over TLS, the host must be the one that the handshake was for, else 421.
+        // Over TLS, the host must match the name in the handshake, else 421.
         .layer(SniMatchLayer::new())
-        // Turns an upgrade over HTTP/2 into one like those of HTTP/1.1; 501 if it cannot become a tunnel.
+        // Turns an HTTP/2 upgrade into one that looks like HTTP/1.1; 501 if it cannot become a tunnel.
         .layer(ExtendedConnectLayer::new())
         // Rejects requests that could be read in more than one way: 400.
         .layer(FramingLayer::new())
         // Removes the headers of the client's hop, then adds ours.
         .layer(HopByHopLayer::new().protect(request_id).protect(CDN_LOOP))
         .layer(ForwardedLayer::new(trusted))
-        // A client cannot claim which nodes its request came through. A request that was here before gets 508.
+        // Only nodes may say which nodes a request has passed. A request that has already passed this one gets 508.
         .layer(PassedLayer::new(settings.node.clone()))
         // A request that keeps coming back to this process gets 508.
         .layer(pseudonym::cdn_loop()?)

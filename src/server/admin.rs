@@ -1,4 +1,4 @@
-//! Answers the admin API for this process.
+//! This process, as the admin API sees it.
 
 use std::{
     process,
@@ -101,11 +101,11 @@ impl Admin {
         let stop = self.about.stop.clone();
         Box::pin(async move {
             answer.await.unwrap_or_else(|_| {
-                let is_stopping = *stop.borrow();
-                Err(if is_stopping {
-                    "the node is stopping"
+                let is_shutting_down = *stop.borrow();
+                Err(if is_shutting_down {
+                    "the node is shutting down"
                 } else {
-                    "the node could not finish this; its log says why"
+                    "the node failed to do this; its log says why"
                 }
                 .into())
             })
@@ -125,7 +125,7 @@ fn places(route: &Route) -> impl Iterator<Item = String> {
 pub(super) fn bind(settings: &Settings, is_home_locked: bool) -> Result<Option<Socket>, SocketError> {
     let is_in_home = settings.admin.is_in_home(&settings.home);
     if is_in_home && !is_home_locked {
-        // The log says already that the home cannot be locked.
+        // The log already says that the home cannot be locked.
         return Ok(None);
     }
     match Socket::bind(&settings.admin) {

@@ -1,4 +1,4 @@
-//! Finds mistakes in the settings, and likely mistakes, without serving.
+//! Checks the settings for mistakes and likely mistakes, without serving.
 
 use std::{
     collections::BTreeMap,
@@ -21,12 +21,12 @@ use crate::{
     upstream::trust::Trust,
 };
 
-/// Checks the secret and the certificates without changing anything: a secret that the first start would create is not
-/// created. Returns likely mistakes, which would not keep the program from starting.
+/// Checks the secret and the certificates without changing anything, so no secret is created if there is none. Returns
+/// likely mistakes, which would not keep the program from starting.
 ///
 /// # Errors
 ///
-/// The errors of [`Server::prepare`](super::run::Server::prepare), except those of binding ports.
+/// The errors of [`Server::prepare`](super::run::Server::prepare), except for ports that cannot be bound.
 pub fn check(settings: &Settings) -> Result<Vec<String>, BoxError> {
     let secrets = match &settings.secret {
         SecretSource::Home(path) if !path.exists() => Secrets::one(Secret::generate()?),
@@ -64,13 +64,13 @@ fn unverified(settings: &Settings) -> impl Iterator<Item = String> {
         let AcceptedCertificates::Any(origin) = &route.tls.accepted else { return None };
         Some(format!(
             "{origin}: certificates of the upstreams of {} are not verified, so another server can pose as them; to \
-             accept certain certificates only, set tls.ca instead",
+             accept only certain certificates, set tls.ca instead",
             route.name
         ))
     })
 }
 
-/// Redirects to https although no listener has TLS.
+/// A route that redirects to https although no listener has TLS.
 fn redirected_to_nothing(settings: &Settings) -> Option<String> {
     let has_tls = settings.listeners().iter().any(|(listener, _)| listener.kind() == ListenerKind::Tls);
     if has_tls || !settings.trusted_proxies.is_empty() {
@@ -88,7 +88,7 @@ fn redirected_to_nothing(settings: &Settings) -> Option<String> {
 fn never_reached(routes: &[Route]) -> impl Iterator<Item = String> {
     hidden(routes).into_iter().map(|Hidden { route, place, by }| {
         format!(
-            "{}: {place} never gets a request: `{by}` from {} is tried first and matches them all",
+            "{}: {place} never gets a request: `{by}` from {} is tried first and matches all of its requests",
             route.origin, by.origin
         )
     })
@@ -115,8 +115,8 @@ fn unreached_routes(settings: &Settings) -> Vec<String> {
     by_listeners.into_iter().map(doubt).collect()
 }
 
-/// Source addresses that cannot be used at present. This is no error: an address that moves between machines may arrive
-/// later.
+/// Source addresses that cannot be used at present. This is not an error, because an address that moves between machines
+/// may arrive later.
 fn unusable_sources(settings: &Settings) -> impl Iterator<Item = String> {
     let doubt = |address: &IpAddr| {
         let error = UdpSocket::bind((*address, 0)).err()?;

@@ -1,4 +1,4 @@
-//! The control thread, which runs beside the workers.
+//! The control thread, which runs alongside the workers.
 //!
 //! It reloads the configuration, answers the admin API, probes other nodes, picks up changed secrets and certificates,
 //! and renews the certificate that this node presents to others.
@@ -30,7 +30,7 @@ pub enum Ask {
     Secret(oneshot::Sender<Result<SecretReport, String>>),
 }
 
-/// What the control thread works with.
+/// Everything that the control thread works with.
 pub struct Control {
     /// The state that all threads share.
     pub process: Arc<Process>,
@@ -73,7 +73,7 @@ pub fn start(
                 () = control.run(&hangup) => {}
             }
         });
-        // This way name lookups do not delay shutdown.
+        // Does not wait for name lookups, which would delay shutdown.
         runtime.shutdown_background();
     })
 }
@@ -119,7 +119,7 @@ impl Control {
     fn with_descriptors(&mut self, work: impl FnOnce(&mut Self)) {
         self.process.admission.spares().ensure_one();
         outlive_panic(|| work(self));
-        // If this fails, it is repeated before the next client gets a descriptor.
+        // If this fails, it is tried again before the next client gets a descriptor.
         let _ = self.process.admission.spares().restore();
     }
 
@@ -138,7 +138,7 @@ impl Control {
         // The command that sent the request may be gone, so a failed send is ignored.
         match ask {
             Ask::Reload(answer) => {
-                // One reload serves everyone who is waiting for one.
+                // One reload answers all the requests that are waiting for one.
                 let (mut answers, mut others) = (vec![answer], Vec::new());
                 while let Ok(ask) = self.asks.try_recv() {
                     match ask {
@@ -149,7 +149,7 @@ impl Control {
                 let outcome = match self.reloader.look(true) {
                     Look::Read(report) => Ok(report),
                     Look::Failed(error) => Err(error.unwrap_or_default()),
-                    Look::Unchanged => Err("the node is stopping".into()),
+                    Look::Unchanged => Err("the node is shutting down".into()),
                 };
                 answers.into_iter().for_each(|answer| drop(answer.send(outcome.clone())));
                 others.into_iter().for_each(|ask| self.answer(ask));
@@ -161,7 +161,9 @@ impl Control {
     fn look_at_secret(&mut self) -> Result<SecretReport, String> {
         match &mut self.handover {
             Some(handover) => handover.look(true).and_then(|()| handover.report().map_err(|error| with_causes(&error))),
-            None => Err("the node's secret is not in a file, so it is read only at startup".to_owned()),
+            None => {
+                Err("the node's secret is not in a file, so the node reads it at startup and never again".to_owned())
+            }
         }
     }
 }
@@ -169,7 +171,7 @@ impl Control {
 /// Runs `work` and survives a panic in it. A panic is a bug, but certificates must still be renewed, and commands need
 /// a response.
 fn outlive_panic(work: impl FnOnce()) {
-    // Work that is half done is done again by the next reload or check.
+    // The next reload or check repeats work that was left half done.
     if std::panic::catch_unwind(AssertUnwindSafe(work)).is_err() {
         tracing::error!("the control thread panicked and continues; this is a bug");
     }

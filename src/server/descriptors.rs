@@ -15,7 +15,7 @@ pub const MORE_FILES: &str =
 /// Returns the limit of open files, or an error if it is too low for the program itself.
 pub(super) fn enough(settings: &Settings) -> Result<u64, BoxError> {
     let limit = raise_descriptor_limit();
-    // Measured. With fewer descriptors, runtimes cannot be created, and some of them panic.
+    // Measured. With fewer descriptors, runtimes fail to start, and some of them panic.
     let own = 17 + settings.workers * (4 + settings.listeners().len()) + Spares::count(limit);
     if limit < own as u64 {
         return Err(format!(
@@ -64,7 +64,7 @@ mod tests {
     };
 
     #[test]
-    fn each_client_has_a_descriptor_for_its_backend_too() {
+    fn each_client_gets_a_second_descriptor_for_its_backend() {
         let settings = |flags: &[&str]| {
             let arguments = Arguments::parse([&["pmesh", "--workers", "2"], flags].concat()).unwrap();
             let environment = [("HOME".into(), "/nonexistent".into())];

@@ -1,4 +1,4 @@
-//! A generation: everything that one configuration builds.
+//! A generation: everything that is built from one configuration.
 
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
@@ -18,8 +18,8 @@ use crate::{
 /// Bytes that another node can add to the head of a client's request.
 const MORE_HEAD: u32 = 16 * 1024;
 
-/// Everything that one configuration builds. It never changes: a reload builds the next generation, and if that fails,
-/// the current one stays.
+/// Everything that is built from one configuration. It never changes: a reload builds the next generation, and if that
+/// fails, the current one stays.
 #[derive(Debug)]
 pub struct Generation {
     /// 1 at startup, then one more with each reload.
@@ -32,7 +32,7 @@ pub struct Generation {
     pub file: Option<PathBuf>,
     /// How many files it includes.
     pub included: usize,
-    /// The certificates of clients' TLS connections.
+    /// The certificates for clients' TLS connections.
     pub certificates: Certificates,
     /// The authorities that are trusted to certify upstreams.
     trust: Trust,
@@ -76,7 +76,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Says which setting cannot be used and where it was written. Nothing has changed then.
+    /// If a setting cannot be used. The error says which one and where it was written. Nothing has changed then.
     pub fn build(&mut self, settings: Settings, previous: Option<&Generation>) -> Result<Generation, BoxError> {
         let patterns = settings.routes.iter().flat_map(|route| route.patterns.iter().cloned());
         let before = previous.map(|previous| &previous.certificates);

@@ -22,7 +22,7 @@ pub struct Handover {
     pub watch: SecretWatch,
     /// The secrets in use.
     pub secrets: Secrets,
-    /// What is derived from them.
+    /// Everything that is derived from them.
     pub derived: Derived,
 }
 
@@ -33,9 +33,9 @@ pub struct Derived {
     pub identity: NodeIdentity,
     /// Seals this node's entry in the registry.
     pub seal: Seal,
-    /// Writes that entry anew.
+    /// Rewrites that entry.
     pub renewal: Option<Renewal>,
-    /// The other nodes, to which connections are made anew.
+    /// The other nodes. Connections to them are replaced.
     pub peers: Arc<Peers>,
     /// Issues the certificates for client connections.
     pub issuer: Arc<Issuer>,
@@ -47,8 +47,7 @@ impl Handover {
     ///
     /// # Errors
     ///
-    /// The reason why the files cannot be used. It is logged and returned once per cause, or every time if `all` is
-    /// set.
+    /// If the files cannot be used. Each reason is logged and returned once, or every time if `all` is set.
     pub fn look(&mut self, all: bool) -> Result<(), String> {
         let Self { watch, secrets, derived } = self;
         let had_failed = watch.has_failed();
@@ -113,12 +112,12 @@ impl Derived {
 fn news(before: &Secrets, now: &Secrets) -> &'static str {
     match (before.old_one(), now.old_one()) {
         (None, Some(_)) => {
-            "connections to other nodes now try the new secret first; until `pmesh secret rotate --finish`, the \
-             old one is still accepted, and clients get certificates from its authority"
+            "secret rotation started: connections to other nodes now try the new secret first; until `pmesh secret \
+             rotate --finish`, the old one is still accepted, and clients get certificates from its authority"
         }
         (Some(_), None) => {
-            "the old secret is no longer accepted: node connections made with it are closed, and new \
-             client connections get certificates from the new authority"
+            "secret rotation finished: the old secret is no longer accepted, node connections made with it are \
+             closed, and new client connections get certificates from the new authority"
         }
         _ => {
             "the secret was replaced: node connections made with the previous one are closed, and new \

@@ -9,13 +9,13 @@ use crate::settings::Listener;
 pub struct ListenError {
     listener: Listener,
     address: SocketAddr,
-    /// A free port to suggest instead.
+    /// A port to suggest instead.
     spare_port: u16,
     error: io::Error,
 }
 
 impl ListenError {
-    /// `all` are the listeners that were to be bound, including this one.
+    /// Creates the error. `all` are the listeners that were to be bound, including this one.
     pub(super) fn new(
         listener: Listener,
         address: SocketAddr,
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_suggests_a_port_of_no_other_listener() {
+    fn an_error_suggests_a_port_that_no_other_listener_has() {
         let on = |listener, port| (listener, SocketAddr::from(([0, 0, 0, 0], port)));
         let listeners = [on(Listener::Http, 80), on(Listener::Https, 443), on(Listener::Internal, 8443)];
         for (port, expected) in [(80, 8080), (443, 9443), (8443, 8444), (u16::MAX, 1024)] {

@@ -1,4 +1,4 @@
-//! Allows one server per home: it holds a lock there while it runs.
+//! Makes sure that only one server uses a home, with a lock that it holds while it runs.
 
 use std::{
     fmt,
@@ -18,7 +18,7 @@ use crate::{secret::prepare_home, settings::Settings};
 /// The lock file in the home folder.
 const FILE: &str = "lock";
 
-/// How often to retry a lock that is taken: a command may hold it for a moment to see who serves.
+/// How often to try a lock that is taken: a command may hold it for a moment, to see whether a node is running.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -35,7 +35,7 @@ pub struct Holder {
     pub pid: u32,
     /// The name of its node.
     pub node: String,
-    /// Where commands reach it, in the form of the setting.
+    /// Where commands reach it, written as in the setting `admin`.
     pub admin: String,
 }
 
@@ -65,7 +65,7 @@ impl HomeLock {
         }
         let lock = Self { file };
         if let Err(error) = lock.write(holder) {
-            // The lock holds all the same.
+            // The home is locked all the same.
             tracing::debug!(%error, "cannot write the lock file of {}", home.display());
         }
         Ok(Some(lock))
@@ -89,7 +89,7 @@ pub fn holder(home: &Path) -> Option<Holder> {
     let file = File::open(home.join(FILE)).ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => read(home),
-        // Nobody holds the lock: the file names a process that crashed.
+        // Nobody holds the lock. If the file names a process, that one has crashed.
         _ => None,
     }
 }
@@ -117,7 +117,7 @@ fn read(home: &Path) -> Option<Holder> {
 fn without(home: &Path, error: &dyn std::error::Error) -> Option<HomeLock> {
     tracing::info!(
         %error,
-        "cannot lock the home {}, so a second pmesh could use it as well, and `pmesh status` does not find \
+        "cannot lock the home {}, so a second pmesh could use it as well, and `pmesh status` cannot find \
          this node",
         home.display()
     );

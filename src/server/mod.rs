@@ -1,9 +1,9 @@
 //! The server process: startup, listeners, workers, reload and shutdown.
 //!
 //! - [`run`] starts everything and shuts it down; [`process::Process`] holds what lives as long as the process;
-//! - [`generation`] is what one configuration builds; [`reload`] replaces it without interrupting service;
+//! - [`generation`] is everything built from one configuration; [`reload`] replaces it without interrupting service;
 //! - [`worker`] is a thread that accepts connections on its [`sockets`] and serves them;
-//! - [`control`] is the thread beside the workers: it reloads, answers the admin API, watches files and probes nodes;
+//! - [`control`] is the thread alongside the workers: it reloads, answers the admin API, watches files and probes nodes;
 //!   [`handover`] switches to a new secret;
 //! - [`check`] finds mistakes without serving.
 

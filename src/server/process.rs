@@ -37,7 +37,7 @@ pub struct Process {
 /// A reload that failed and changed nothing.
 #[derive(Debug, Clone)]
 pub struct FailedReload {
-    /// What is wrong.
+    /// Why it failed.
     pub error: String,
     /// When it was tried.
     pub at: SystemTime,

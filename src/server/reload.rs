@@ -54,7 +54,7 @@ impl Configuration {
     ///
     /// # Errors
     ///
-    /// Says what is wrong, and where it was written.
+    /// If the configuration is invalid. The error says what is wrong, and where it was written.
     pub fn load(&self) -> Result<Loaded, BoxError> {
         let mut loaded = self.source.load()?;
         (self.adjust)(&mut loaded.settings)?;
@@ -71,7 +71,7 @@ impl fmt::Debug for Configuration {
 /// Replaces generations, on the control thread.
 pub struct Reloader {
     pub(super) configuration: Configuration,
-    /// Those of the current generation.
+    /// The values in the current generation.
     pub(super) values: Values,
     pub(super) process: Arc<Process>,
     pub(super) builder: Builder,
@@ -107,7 +107,7 @@ impl Reloader {
         match &looked {
             Look::Read(_) => self.process.note_reload(None),
             Look::Failed(Some(error)) => {
-                tracing::error!("the configuration was not reloaded, the previous one stays in use: {error}");
+                tracing::error!("the configuration was not reloaded, so the previous one stays in use: {error}");
                 self.process.note_reload(Some(FailedReload { error: error.clone(), at: SystemTime::now() }));
             }
             Look::Unchanged | Look::Failed(None) => {}
@@ -122,7 +122,7 @@ impl Reloader {
         let began = Instant::now();
         let current = self.process.generation();
         let loaded = self.configuration.load()?;
-        // An editor may be replacing the file. The user hardly wants to serve without it.
+        // An editor may be replacing the file. Serving without it is unlikely to be what the user wants.
         if let Some(file) = current.file.as_ref().filter(|file| loaded.file.as_ref() != Some(file) && !file.exists()) {
             let gone = "the configuration file is gone: put it back, or restart to run without it";
             return Err(format!("{}: {gone}", file.display()).into());
@@ -182,7 +182,7 @@ impl Reloader {
         Ok((swaps, plan))
     }
 
-    /// Passes new settings on to other nodes and the prober.
+    /// Passes the new settings on to other nodes and the prober.
     pub(super) fn tell_others(&mut self, before: Option<&Settings>, now: &Settings) {
         self.about.listeners.store(Arc::new(self.listeners.addresses()));
         self.about.serves.store(Arc::new(Served::of(now)));

@@ -64,7 +64,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Whatever is wrong, written for the person who wrote the settings.
+    /// Whatever is wrong. Messages are for the person who wrote the settings.
     pub fn prepare(configuration: Configuration, loaded: Loaded) -> Result<Self, BoxError> {
         let files = FileWatch::new(loaded.files());
         let (watched, file, included) = (loaded.watched.clone(), loaded.file.clone(), loaded.included.len());
@@ -194,7 +194,7 @@ impl Server {
         };
         drop(generation);
         let hangup = Arc::<Notify>::default();
-        // Keep answering commands until all workers are done.
+        // Commands are answered until all workers are done.
         let (drained, is_drained) = watch::channel(false);
         let control = control::start(control, Arc::clone(&hangup), is_drained)?;
         self.signals.on_first(

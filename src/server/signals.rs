@@ -12,8 +12,8 @@ use tower::BoxError;
 /// The signals that the process handles from the moment this is created.
 ///
 /// SIGTERM, SIGINT and SIGQUIT shut the process down gracefully; a second one exits at once. SIGHUP reloads the
-/// configuration, and rereads certificates and the secret. SIGUSR1 and SIGUSR2, with which other proxies reopen their
-/// logs, would kill the process by default. Here they only log a warning.
+/// configuration, and rereads certificates and the secret. SIGUSR1 and SIGUSR2, on which other proxies reopen their logs,
+/// would kill the process by default. Here they only cause a warning in the log.
 #[derive(Debug)]
 pub struct Signals {
     runtime: Runtime,
@@ -43,7 +43,7 @@ impl Signals {
         Ok(Self { runtime, stop, hangup, ignored })
     }
 
-    /// Waits for signals on a thread of its own: calls `stop` at the first one that stops the process, exits at the
+    /// Waits for signals on a thread of its own: calls `stop` on the first one that stops the process, exits on the
     /// second, and notifies `hangup` of each SIGHUP.
     ///
     /// # Errors

@@ -14,16 +14,16 @@ use crate::settings::Listener;
 /// Maximum number of pending connections. The kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// How many ports the kernel can pick before one must be free on all addresses of a listener.
+/// How many ports the kernel may pick to find one that is free on all addresses of a listener.
 const PICKS: usize = 16;
 
-/// The idle time after which the kernel probes the peer. Otherwise a client that vanished from a tunnel or from a slow
-/// request would be waited for.
+/// The idle time after which the kernel probes the peer. Without probes, pmesh would wait for a client that vanished
+/// during a slow request or while a tunnel was open.
 pub const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// How many bytes can wait in the kernel beyond what the client has room for. Without this limit the kernel takes some
-/// MiB for a slow reader, which then looks as if it kept reading, and data written long before it is sent has left the
-/// processor's cache. 1 MB over TLS takes 420 µs instead of 530, and 480 with four times this value.
+/// How many bytes can wait in the kernel beyond what the client has room for. Without this limit, the kernel buffers a
+/// few MiB for a slow reader, which makes the reader look active, and data that waits there drops out of the processor's
+/// cache before it is sent. 1 MB over TLS takes 420 µs instead of 530, and 480 with four times this value.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 16 * 1024;
 

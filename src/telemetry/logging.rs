@@ -41,24 +41,26 @@ pub fn init(settings: &Settings) -> WorkerGuard {
 /// Applies the log settings from now on.
 pub fn set(settings: &Settings) {
     if let Some(handle) = FILTER.get() {
-        // An error means that the log has ended.
+        // An error means that the log has been shut down.
         let _ = handle.reload(filter(settings));
     }
 }
 
 fn filter(settings: &Settings) -> EnvFilter {
     let filter = EnvFilter::new(directives(&settings.log));
-    // Applies whatever the log level is.
+    // The access log does not depend on the log level.
     match "pmesh::access=info".parse() {
         Ok(access) if settings.access_log => filter.add_directive(access),
         _ => filter,
     }
 }
 
-/// The filter for the value of the setting `log`. A level up to `info` without a target applies only to pmesh:
-/// libraries log at `warn` what a client can trigger thousands of times a second, as h2 does for an acknowledgement of
-/// a PING that was never sent. What matters reaches pmesh as an error. `debug` and `trace` apply to libraries as well,
-/// and so does a level with a target, such as `info,h2=warn`.
+/// Returns the filter for the value of the setting `log`.
+///
+/// A level up to `info` without a target applies only to pmesh. Even at `warn`, libraries log events that a client can
+/// trigger thousands of times a second: h2, for example, warns about each acknowledgement of a PING that it never sent.
+/// Errors that matter reach pmesh anyway. `debug` and `trace` apply to libraries as well, and so does a level with a
+/// target, such as `info,h2=warn`.
 fn directives(log: &str) -> String {
     let scoped = |directive: &str| match directive.trim().parse::<LevelFilter>() {
         Ok(level) if level <= LevelFilter::INFO => format!("off,pmesh={level}"),

@@ -36,7 +36,7 @@ pub fn logged(endpoint: String, advice: Advice) -> Health {
     })
 }
 
-/// The innermost cause. The outer ones depend on whether a request failed or a new attempt to connect.
+/// The innermost cause. The outer ones also say whether it was a request or a new attempt to connect that failed.
 fn reason(error: &str, cause: Option<&(dyn Error + 'static)>) -> String {
     let innermost = iter::successors(cause, |cause| (*cause).source()).last();
     innermost.map_or_else(|| error.to_owned(), ToString::to_string)
@@ -65,9 +65,9 @@ mod tests {
     #[test]
     fn the_outer_errors_do_not_change_the_reason() {
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
-        let told = |error: &(dyn Error + 'static)| reason("", Some(error));
-        assert_eq!(told(&NoConnection(refused())), told(&refused()));
-        assert_ne!(told(&refused()), told(&io::Error::from(io::ErrorKind::TimedOut)));
+        let of = |error: &(dyn Error + 'static)| reason("", Some(error));
+        assert_eq!(of(&NoConnection(refused())), of(&refused()));
+        assert_ne!(of(&refused()), of(&io::Error::from(io::ErrorKind::TimedOut)));
         assert_eq!(reason("the response broke off", None), "the response broke off");
     }
 

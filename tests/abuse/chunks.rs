@@ -61,7 +61,7 @@ fn malformed_sizes_are_rejected() {
         let body = format!("{}3\r\nabc\r\n0\r\n\r\n", "0".repeat(zeros));
         cases.push(case(format!("3 after {zeros} zeros"), post(fields, &body), Expected::Either));
     }
-    // More than anybody sends: part of a request that is never complete.
+    // Nobody sends this much, so the second request is part of the body of the first, which is never complete.
     for size in ["7fffffffffffffff", "ffffffff", "fffffffffffffff0", "ffffffffffffffff"] {
         cases.push(case(
             size,

@@ -1,4 +1,4 @@
-//! What a message says about its connection: hop-by-hop headers, upgrades, expectations, pipelined requests.
+//! Hop-by-hop headers, upgrades, expectations and pipelined requests.
 
 use crate::{
     corpus::{Case, Expected, case, post, refuse, run, serve, start},
@@ -147,7 +147,7 @@ fn pipelined_requests_are_served_up_to_an_error() {
             post("Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n") + &get("/2"),
             Expected::Served(2),
         ),
-        // It is ambiguous where trailers end, so the connection ends there.
+        // Where trailers end is ambiguous, so the connection is closed there.
         case(
             "after trailers",
             post("Transfer-Encoding: chunked", "0\r\nx: y\r\n\r\n") + &get("/2"),

@@ -24,12 +24,12 @@ pub struct Case {
 pub enum Expected {
     /// This many requests get a 200 from the backend, each with the response to its own target.
     Served(usize),
-    /// No complete request reaches a backend, and what follows is not read as a request. At most one error, then the
-    /// connection ends.
+    /// No complete request reaches a backend, and the bytes that follow are not read as a request. The client gets at most
+    /// one error, then the connection is closed.
     Refused,
     /// Like `Refused`, once the client has shut down its sending side.
     Cut,
-    /// The specifications leave the choice. Whatever is forwarded is unambiguous.
+    /// The specifications allow both. Whatever is forwarded is unambiguous.
     Either,
 }
 
@@ -56,7 +56,7 @@ pub fn start() -> (Program, Backend) {
             connection.send(if request.method == "HEAD" { &answer[..head] } else { &answer });
         }
     });
-    // A short deadline, so that nobody waits long.
+    // A short deadline, so that the tests do not take long.
     (Start::new().route("a.test", &backend).flags(&["--silence-deadline", "2s"]).run(), backend)
 }
 

@@ -1,4 +1,4 @@
-//! Floods of HTTP/2 frames end their connection. The backend is spared, and other clients are served.
+//! A flood of HTTP/2 requests or errors closes its connection. The backend is spared, and other clients are served.
 
 use std::io::Write;
 
@@ -25,7 +25,7 @@ const WINDOW_UPDATE: u8 = 8;
 type Frames<'a> = Box<dyn Iterator<Item = Vec<u8>> + 'a>;
 
 #[test]
-fn floods_of_requests_and_errors_end_the_connection() {
+fn floods_of_requests_and_errors_close_the_connection() {
     let streams = || (0..20_000).map(|number| 2 * number + 3);
     let cancel = 8_u32.to_be_bytes();
     let (x, lies) = (("x", &b"y"[..]), ("connection", &b"x"[..]));

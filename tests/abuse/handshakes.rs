@@ -1,5 +1,5 @@
-//! TLS handshakes that stall after a ClientHello for a served host. Each ends with a FIN, whatever the client still
-//! sends.
+//! TLS handshakes that stall or fail after a ClientHello for a served host. Each connection is closed with a FIN,
+//! whatever the client still sends.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -41,7 +41,7 @@ fn stall(program: &Program, first: &[u8], rest: impl Iterator<Item = u8>) -> Res
     for byte in [0; 2] {
         stream.write_all(&[byte]).map_err(|error| format!("{error} after the FIN"))?;
     }
-    stream.read(&mut buffer).map(drop).map_err(|error| format!("{error} at last"))
+    stream.read(&mut buffer).map(drop).map_err(|error| format!("{error} at the end"))
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub enum Expected {
     Refused,
     /// Like `Refused`, once the client has shut down its sending side.
     Cut,
-    /// The specifications leave the choice. Whatever is forwarded is unambiguous.
+    /// The specifications allow both. Whatever is forwarded is unambiguous.
     Either,
 }
 
@@ -88,8 +88,8 @@ pub fn run(cases: &[Case]) {
                 (least, most) = (least + 1, most + 1);
             }
             client.send(&case.frames);
-            // If nothing else ends the connection, this does: a stream error is not reported before a name was seen.
-            // Not for cases after a served request, because it would end that as well.
+            // If nothing else closes the connection, this does: a stream error is not reported before a name was seen.
+            // Not for cases after a served request, because it would cut that off as well.
             if case.expected == Expected::Cut || (case.expected == Expected::Refused && !later) {
                 client.finish_sending();
             }

@@ -1,4 +1,4 @@
-//! What an HTTP/2 client can send first: on `http` it gets nothing before it has named a served host, however much it
+//! The first frames of HTTP/2 clients. On `http`, a client gets nothing before it has named a served host, however much it
 //! sends.
 
 use std::thread;

@@ -1,4 +1,5 @@
-//! Endless HTTP/2 frames that carry nothing end their connection, while another client is served.
+//! Endless HTTP/2 frames that carry nothing, and endless cancelled requests, close their connection. Other clients are
+//! served meanwhile.
 
 use std::{
     io::Write,
@@ -22,7 +23,7 @@ fn request(stream: u32, method: &str, end: bool) -> Vec<u8> {
     h2::headers(stream, &h2::request(method, "a.test", "/"), end)
 }
 
-/// Reads until the connection ends. Returns the error code of the last GOAWAY, and how it ended.
+/// Reads until the connection is closed. Returns the error code of the last GOAWAY, and how the connection was closed.
 fn watch(stream: &TcpStream) -> JoinHandle<(Option<Vec<u8>>, End)> {
     let mut client = Client::new(stream.try_clone().unwrap());
     thread::spawn(move || {
@@ -37,7 +38,7 @@ fn watch(stream: &TcpStream) -> JoinHandle<(Option<Vec<u8>>, End)> {
 }
 
 #[test]
-fn floods_of_idle_frames_end_the_connection() {
+fn floods_of_idle_frames_close_the_connection() {
     let window = 1_u32.to_be_bytes();
     let windows = [0, 4, 0, 1, 0, 0].repeat(10);
     let dependency = [0, 0, 0, 3, 1];

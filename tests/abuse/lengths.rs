@@ -106,7 +106,7 @@ fn valid_lengths_are_served() {
         let head = format!("{method} / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n");
         cases.push(serve(format!("a request in the chunks of {method}"), head + &chunks));
     }
-    // Nobody sends that much. What was sent is part of a request that is never complete.
+    // Nobody sends this much, so the second request is part of the body of the first, which is never complete.
     for length in ["9223372036854775807", "4294967296"] {
         cases.push(case(length, post(&format!("Content-Length: {length}"), smuggled), Expected::Cut));
     }

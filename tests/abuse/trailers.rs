@@ -90,7 +90,7 @@ fn forbidden_response_trailers_are_dropped() {
     assert!(last.kind == h2::HEADERS && last.payload.len() < 16, "{last:?}");
 }
 
-/// hyper reads trailers up to an empty line that ends in CRLF, but takes only those before the first empty line that
+/// hyper reads trailers up to an empty line that ends in CRLF, but keeps only those before the first empty line that
 /// ends in a bare LF.
 const SECTIONS: [&str; 5] = ["\n", "A: b\n\n", "A: b\n\r\n", "A: b\r\n\n", "A: b\r\n\r\n"];
 const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: a.test\r\n\r\n";

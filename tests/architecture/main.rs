@@ -1,5 +1,5 @@
-//! Checks that imports have no cycles, neither between files nor between the folders of src/, that each file says what
-//! it is for, that documents name files that exist, and that charts show the figures that they are drawn from.
+//! Checks that imports have no cycles, between files or between the folders of src/; that each file says what it is for;
+//! that documents name files that exist; and that charts show the figures that they are drawn from.
 //!
 //! Importing a name that a module only re-exports (`pub use`) counts as importing the file that defines it: a `mod.rs`
 //! can re-export what its files define, and they can use it. Tests inside those files can import anything.
@@ -17,15 +17,15 @@ fn imports_between_files_have_no_cycles() {
     for root in ["src", "layers/src"] {
         let sources = Sources::read(root);
         assert!(sources.texts.len() > 100, "{root} has only {} files", sources.texts.len());
-        let circle = circle(&sources.imports(|module| sources.files[module].display().to_string()));
-        assert_eq!(circle, None, "files that import each other: move what they share to a file of its own");
+        let cycle = find_cycle(&sources.imports(|module| sources.files[module].display().to_string()));
+        assert_eq!(cycle, None, "files that import each other: move what they share to a file of its own");
     }
 }
 
 #[test]
 fn imports_between_folders_have_no_cycles() {
-    let circle = circle(&Sources::read("src").imports(|module| module.first().cloned().unwrap_or_default()));
-    assert_eq!(circle, None, "folders that import each other: src/lib.rs says which can import which");
+    let cycle = find_cycle(&Sources::read("src").imports(|module| module.first().cloned().unwrap_or_default()));
+    assert_eq!(cycle, None, "folders that import each other: src/lib.rs says which can import which");
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn cycles_are_found() {
         for (from, to) in pairs {
             imports.entry((*from).to_owned()).or_default().insert((*to).to_owned());
         }
-        circle(&imports)
+        find_cycle(&imports)
     };
     assert_eq!(imports(&[("a", "b"), ("a", "c"), ("b", "c")]), None);
     assert_eq!(imports(&[("a", "b"), ("b", "c"), ("c", "d"), ("d", "b")]).as_deref(), Some("b -> c -> d -> b"));
@@ -139,19 +139,19 @@ fn all_forms_of_imports_are_recognized() {
 }
 
 /// Returns one of the cycles, from a file back to itself.
-fn circle(imports: &Imports) -> Option<String> {
-    fn follow<'a>(imports: &'a Imports, way: &mut Vec<&'a str>, done: &mut BTreeSet<&'a str>) -> Option<String> {
-        let from = *way.last()?;
+fn find_cycle(imports: &Imports) -> Option<String> {
+    fn follow<'a>(imports: &'a Imports, path: &mut Vec<&'a str>, done: &mut BTreeSet<&'a str>) -> Option<String> {
+        let from = *path.last()?;
         for to in imports.get(from).into_iter().flatten() {
-            if let Some(start) = way.iter().position(|other| other == to) {
-                return Some([&way[start..], &[to]].concat().join(" -> "));
+            if let Some(start) = path.iter().position(|other| other == to) {
+                return Some([&path[start..], &[to]].concat().join(" -> "));
             }
             if !done.contains(to.as_str()) {
-                way.push(to);
-                if let Some(circle) = follow(imports, way, done) {
-                    return Some(circle);
+                path.push(to);
+                if let Some(cycle) = follow(imports, path, done) {
+                    return Some(cycle);
                 }
-                way.pop();
+                path.pop();
             }
         }
         done.insert(from);

@@ -54,7 +54,7 @@ impl Sources {
         let paths: BTreeMap<_, _> = self.texts.keys().map(|module| (module, self.paths(module))).collect();
         let mut imports = Imports::new();
         for (module, paths_of_it) in paths.iter().filter(|(module, _)| !module.is_empty()) {
-            for path in paths_of_it.iter().filter(|path| !path.is_passed_on) {
+            for path in paths_of_it.iter().filter(|path| !path.is_reexport) {
                 let to = self.defined_in(path.to.clone(), &paths);
                 if !to.is_empty() && group(&to) != group(module) {
                     imports.entry(group(module)).or_default().insert(group(&to));
@@ -68,8 +68,8 @@ impl Sources {
     fn defined_in(&self, mut path: Module, paths: &BTreeMap<&Module, Vec<Import>>) -> Module {
         let end = (0..=path.len()).rev().find(|end| self.texts.contains_key(&path[..*end])).unwrap_or(0);
         let inner = path.split_off(end);
-        let passed_on = paths[&path].iter().find(|import| import.is_passed_on && inner.first() == Some(&import.name));
-        match passed_on {
+        let reexport = paths[&path].iter().find(|import| import.is_reexport && inner.first() == Some(&import.name));
+        match reexport {
             Some(import) => self.defined_in([&import.to, &inner[1..]].concat(), paths),
             None => path,
         }
@@ -84,8 +84,8 @@ impl Sources {
             let begins = at.checked_sub(1).is_none_or(|before| tokens[before] != "::");
             let is_inner = matches!(tokens[at], "crate" | "self" | "super") || is_child(tokens[at]);
             if begins && is_inner && tokens.get(at + 1) == Some(&"::") {
-                let is_passed_on = at > 1 && tokens[at - 1] == "use" && matches!(tokens[at - 2], "pub" | ")");
-                read_path(&tokens, &mut at, module.clone(), is_passed_on, &mut imports);
+                let is_reexport = at > 1 && tokens[at - 1] == "use" && matches!(tokens[at - 2], "pub" | ")");
+                read_path(&tokens, &mut at, module.clone(), is_reexport, &mut imports);
             } else {
                 at += 1;
             }
@@ -100,11 +100,11 @@ struct Import {
     /// Its name in the importing module.
     name: String,
     /// `pub use`
-    is_passed_on: bool,
+    is_reexport: bool,
 }
 
 /// Reads a path, or all paths of a group `a::{b, c::d}`, relative to `base`.
-fn read_path(tokens: &[&str], at: &mut usize, mut base: Module, is_passed_on: bool, imports: &mut Vec<Import>) {
+fn read_path(tokens: &[&str], at: &mut usize, mut base: Module, is_reexport: bool, imports: &mut Vec<Import>) {
     let token = |at: usize| tokens.get(at).copied().unwrap_or_default();
     loop {
         match token(*at) {
@@ -122,7 +122,7 @@ fn read_path(tokens: &[&str], at: &mut usize, mut base: Module, is_passed_on: bo
             while !matches!(token(*at), "}" | "") {
                 *at += 1;
                 if token(*at) != "}" {
-                    read_path(tokens, at, base.clone(), is_passed_on, imports);
+                    read_path(tokens, at, base.clone(), is_reexport, imports);
                 }
             }
             *at += 1;
@@ -134,7 +134,7 @@ fn read_path(tokens: &[&str], at: &mut usize, mut base: Module, is_passed_on: bo
         token(*at + 1).clone_into(&mut name);
         *at += 2;
     }
-    imports.push(Import { to: base, name, is_passed_on });
+    imports.push(Import { to: base, name, is_reexport });
 }
 
 /// Splits text into words, `::`, and single characters.

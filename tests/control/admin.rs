@@ -36,7 +36,7 @@ fn the_socket_is_private_and_removed_on_shutdown() {
 }
 
 #[test]
-fn a_socket_left_by_a_crash_is_no_node_and_does_not_block_the_next() {
+fn a_socket_left_by_a_crash_is_not_mistaken_for_a_node_and_does_not_block_the_next_start() {
     let mut program = with_secret(Start::new()).run();
     program.signal(Signal::SIGKILL);
     program.wait();
@@ -99,9 +99,10 @@ fn a_node_answers_commands_until_shutdown_is_complete() {
     let tunnel = full::tunnel(&program);
     program.signal(Signal::SIGTERM);
     program.wait_for_line("shutting down");
-    assert!(printed(&program, &["status"]).contains(", stopping for "));
+    let status = printed(&program, &["status"]);
+    assert!(status.lines().next().unwrap().ends_with(", shutting down"), "{status}");
     let (status, error) = failed(&mut command(program.home(), &["reload"]));
-    assert_eq!((status, error.as_str()), (Some(1), "pmesh: the node is stopping\n"));
+    assert_eq!((status, error.as_str()), (Some(1), "pmesh: the node is shutting down\n"));
     drop(tunnel);
     assert!(program.wait().success());
 }

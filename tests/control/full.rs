@@ -52,7 +52,7 @@ fn a_node_full_of_tunnels_is_reachable() {
     let start = place.start(&[]).flags(&["--max-connections", "4"]);
     let full = with_secret(start).route("served.test", &backend).run();
     let mut tunnels: Vec<_> = (0..4).map(|_| tunnel(&full)).collect();
-    // Waits for a slot as long as the test runs.
+    // Waits for a slot until the test ends.
     let _next = Client::connect(full.http());
     full.wait_for_line("connection limit reached: idle connections");
     assert_reached(&full, &place);

@@ -26,8 +26,8 @@ fn a_node_fails_and_recovers() {
     eventually("b is dead", || state(&watching) == "dead");
     let _third = with_secret(b.start(&[])).run();
     eventually("b is alive again", || state(&watching) == "alive");
-    let told = |text: &str| watching.log().iter().filter(|line| line.contains(text)).count();
-    assert_eq!([told("node b does not respond"), told("node b responds again")], [2, 2]);
+    let count = |text: &str| watching.log().iter().filter(|line| line.contains(text)).count();
+    assert_eq!([count("node b does not respond"), count("node b responds again")], [2, 2]);
 }
 
 #[test]

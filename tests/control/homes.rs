@@ -10,7 +10,7 @@ use crate::{
     with_secret,
 };
 
-/// Returns the error of another start in the home of `program`. It cannot succeed, because its http port is taken.
+/// Starts another server in the home of `program` and returns its error. It always fails, because its http port is taken.
 #[track_caller]
 fn started_again(program: &Program, arguments: &[&str]) -> String {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -8,10 +8,10 @@
 mod support;
 
 mod admin;
-mod asking;
 mod full;
 mod health;
 mod homes;
+mod queries;
 mod reload;
 mod rotation;
 mod secrets;
@@ -30,7 +30,7 @@ use support::{PATIENCE, Program, Start, program::PROGRAM};
 const SECRET: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const INTERNAL: u16 = 8443;
 
-/// A node with its own address, which other nodes can be given before it runs.
+/// A node with its own address, so that other nodes can be configured with it before it runs.
 struct Place {
     name: &'static str,
     ip: &'static str,

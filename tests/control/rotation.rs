@@ -1,4 +1,4 @@
-//! The secret is rotated while nodes and clients are served.
+//! Rotates the secret while nodes and clients are served.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -54,7 +54,7 @@ fn nodes_rotate_the_secret_while_serving() {
         next_requests();
         printed(&first, &["secret", "rotate"]);
         first.wait_for_line("connections to other nodes now try the new secret first");
-        // Each still reaches the other, even where one has only the old secret and the other tries the new one first.
+        // Each still reaches the other, although one has only the old secret and the other tries the new one first.
         assert!(nodes.iter().all(|(from, to)| asks(from, to)));
         next_requests();
         let new = printed(&first, &["secret", "show"]);

@@ -158,7 +158,7 @@ max_body = "1MiB"
         "pmesh: warning: [HOME]/config.toml:11: routes[1].max_body: `max_body` applies to this route only, because it \
          is below [[routes]]; for all routes, move it above the first [table] of the file, or below [defaults]
 pmesh: warning: [HOME]/config.toml:5: routes[1]: a.test/ [POST] never gets a request: `a.test/ [GET, HEAD, POST] -> \
-         127.0.0.1:9` from [HOME]/config.toml:1: routes[0] is tried first and matches them all
+         127.0.0.1:9` from [HOME]/config.toml:1: routes[0] is tried first and matches all of its requests
 "
     );
 }

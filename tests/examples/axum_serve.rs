@@ -5,7 +5,7 @@ fn get(path: &str, host: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_app_sees_served_hosts_and_others_get_the_answer_of_its_choice() {
+async fn the_app_gets_requests_for_served_hosts_and_others_get_its_own_rejection() {
     let program = Program::start("axum_serve");
     for (path, host, status, body) in [
         ("/", "app.example", "200 OK", "hello 127.0.0.1, this is app.example\n"),

@@ -1,7 +1,7 @@
 use crate::program::Program;
 
 #[test]
-fn a_name_of_ones_own_leads_to_the_backend_over_tls() {
+fn an_internal_name_is_resolved_and_reached_over_tls() {
     let mut program = Program::start("connector_dns");
     let lines: Vec<_> = std::iter::from_fn(|| program.next_line()).collect();
     let port = program.address.port();

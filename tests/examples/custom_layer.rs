@@ -1,7 +1,7 @@
 use crate::program::Program;
 
 #[tokio::test]
-async fn the_layer_refuses_marks_and_leaves_the_rest_to_the_others() {
+async fn the_layer_rejects_some_paths_and_marks_all_other_requests() {
     let program = Program::start("custom_layer");
     let ask = async |method: &str, path: &str, host: &str| {
         program.answer_to(format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).await

@@ -15,7 +15,7 @@ fn ask(digit: &str, program: &Program) -> Output {
 }
 
 #[tokio::test]
-async fn who_has_the_secret_is_answered_and_others_hear_nothing() {
+async fn a_client_with_the_secret_gets_an_answer_and_others_get_nothing() {
     let program = Program::spawn(&mut with_secret("1"));
     let answer = ask("1", &program);
     assert_eq!(String::from_utf8(answer.stdout).unwrap(), "hello paris, here is berlin\n");
@@ -30,7 +30,7 @@ async fn who_has_the_secret_is_answered_and_others_hear_nothing() {
     {
         let (mut stream, mut heard) = (program.connect().await, Vec::new());
         stream.write_all(bytes.as_bytes()).await.unwrap();
-        // The record in the middle is a beginning: its end is this side's.
+        // The second case is only the start of a handshake, so the server would wait for more.
         stream.shutdown().await.unwrap();
         stream.read_to_end(&mut heard).await.unwrap();
         assert_eq!(heard, b"", "{bytes:?}");
@@ -38,8 +38,8 @@ async fn who_has_the_secret_is_answered_and_others_hear_nothing() {
 }
 
 #[test]
-fn it_is_short() {
+fn the_example_is_short() {
     let lines = include_str!("../../examples/mesh_identity.rs").lines().map(str::trim);
-    let beside_imports = lines.filter(|line| !line.is_empty() && !line.starts_with("//") && !line.starts_with("use "));
-    assert!(beside_imports.count() < 40);
+    let code = lines.filter(|line| !line.is_empty() && !line.starts_with("//") && !line.starts_with("use "));
+    assert!(code.count() < 40);
 }

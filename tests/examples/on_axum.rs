@@ -12,7 +12,7 @@ fn get(host: &str) -> Request<Empty<Bytes>> {
 }
 
 #[tokio::test]
-async fn over_http2_each_name_has_its_connection() {
+async fn over_http2_each_name_needs_its_own_connection() {
     let program = Program::start("on_axum");
     for (name, other) in [("one.example", "two.example"), ("two.example", "one.example")] {
         let tls = tls::handshake(program.connect().await, name, "h2").await.unwrap();
@@ -29,14 +29,14 @@ async fn over_http2_each_name_has_its_connection() {
         assert_eq!(sender.send_request(get(name)).await.unwrap().status(), StatusCode::OK);
 
         assert!(sender.send_request(get("other.example")).await.is_err());
-        // The connection is gone with it; in which words hyper says so does not matter.
+        // That closed the connection. How hyper reports it does not matter.
         let _ = connection.await.unwrap();
         assert!(sender.send_request(get(name)).await.is_err());
     }
 }
 
 #[tokio::test]
-async fn over_http1_too() {
+async fn over_http1_each_name_needs_its_own_connection() {
     let program = Program::start("on_axum");
     let mut tls = tls::handshake(program.connect().await, "one.example", "http/1.1").await.unwrap();
     for (host, status, end) in [
@@ -57,7 +57,7 @@ async fn over_http1_too() {
 }
 
 #[tokio::test]
-async fn without_a_served_name_there_is_no_handshake() {
+async fn a_handshake_without_a_served_name_fails() {
     let program = Program::start("on_axum");
     for name in ["other.example", "127.0.0.1"] {
         let error = tls::handshake(program.connect().await, name, "h2").await.unwrap_err();

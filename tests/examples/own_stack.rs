@@ -5,7 +5,7 @@ fn get(host: &str, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn served_names_reach_the_backend_and_others_hear_nothing() {
+async fn requests_for_served_names_reach_the_backend_and_others_get_nothing() {
     let program = Program::start("own_stack");
     for (host, path, expected) in [
         ("Host: hello.example\r\n", "/", "hello.example asked by 127.0.0.1: GET /\n"),
@@ -23,7 +23,7 @@ async fn served_names_reach_the_backend_and_others_hear_nothing() {
 }
 
 #[tokio::test]
-async fn those_who_name_a_host_are_told_what_went_wrong() {
+async fn clients_that_name_a_served_host_get_error_responses() {
     let program = Program::start("own_stack");
     for (host, path, status) in [
         ("a.hello.example", "/", "404 Not Found"),

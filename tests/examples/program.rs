@@ -1,4 +1,4 @@
-//! An example that runs.
+//! Runs the examples.
 
 use std::{
     env,
@@ -12,7 +12,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A started example, ended when dropped.
+/// A running example. Dropping this kills it.
 pub(crate) struct Program {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -25,7 +25,7 @@ impl Program {
         Self::spawn(&mut command(name))
     }
 
-    /// Starts what [`command`] gave, after changes to it, on a port that the kernel picks.
+    /// Starts a command from [`command`] on a port that the kernel picks.
     pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command.arg("0").stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
@@ -35,7 +35,7 @@ impl Program {
         program
     }
 
-    /// The next line that it prints; `None` when it has ended.
+    /// The next line that it prints, or `None` once it has exited.
     pub(crate) fn next_line(&mut self) -> Option<String> {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
@@ -46,7 +46,7 @@ impl Program {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// All that comes back when `bytes` are sent, until the end. A RST would be an error.
+    /// Sends `bytes` and returns everything that comes back until the connection is closed. Panics on a RST.
     pub(crate) async fn answer_to(&self, bytes: impl AsRef<[u8]>) -> String {
         let mut stream = self.connect().await;
         stream.write_all(bytes.as_ref()).await.unwrap();
@@ -58,7 +58,7 @@ impl Program {
 
 /// The command that runs `examples/NAME.rs`.
 pub(crate) fn command(name: &str) -> Command {
-    // Tests lie in target/PROFILE/deps, examples beside it.
+    // Tests are in target/PROFILE/deps, examples in target/PROFILE/examples.
     let test = env::current_exe().unwrap();
     let path = test.ancestors().nth(2).unwrap().join("examples").join(name);
     assert!(
@@ -71,7 +71,7 @@ pub(crate) fn command(name: &str) -> Command {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

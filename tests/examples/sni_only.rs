@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::{program::Program, tls};
 
 #[tokio::test]
-async fn a_served_name_hears_its_echo() {
+async fn a_client_that_names_a_served_host_gets_an_echo() {
     let program = Program::start("sni_only");
     let mut tls = tls::handshake(program.connect().await, "echo.example", "any").await.unwrap();
     tls.write_all(b"hello").await.unwrap();
@@ -16,7 +16,7 @@ async fn a_served_name_hears_its_echo() {
 }
 
 #[tokio::test]
-async fn others_hear_nothing() {
+async fn other_clients_get_nothing() {
     let program = Program::start("sni_only");
     for name in ["other.example", "a.echo.example", "127.0.0.1"] {
         let error = tls::handshake(program.connect().await, name, "any").await.unwrap_err();

@@ -1,4 +1,4 @@
-//! A TLS client that believes any certificate, as `curl -k`.
+//! A TLS client that accepts any certificate, like `curl -k`.
 
 use std::{io, sync::Arc};
 
@@ -11,14 +11,14 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// A handshake that asks for `name` and, by ALPN, for `protocol`.
+/// Completes a handshake with `name` as SNI and `protocol` as ALPN.
 pub(crate) async fn handshake(stream: TcpStream, name: &str, protocol: &str) -> io::Result<TlsStream<TcpStream>> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+        .with_custom_certificate_verifier(Arc::new(AcceptAll(provider)))
         .with_no_client_auth();
     config.alpn_protocols = vec![protocol.into()];
     let name = ServerName::try_from(name.to_owned()).unwrap();
@@ -26,9 +26,9 @@ pub(crate) async fn handshake(stream: TcpStream, name: &str, protocol: &str) -> 
 }
 
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AcceptAll(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AcceptAll {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

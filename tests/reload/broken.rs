@@ -3,9 +3,9 @@
 use std::{fs, net::TcpListener};
 
 use crate::{
-    TOP, assert_silent, generation, lines, reload, route, start,
+    TOP, assert_silent, fetch, generation, lines, reload, route, start,
     support::{Backend, Client, files},
-    told, try_reload, write,
+    try_reload, write,
 };
 
 #[test]
@@ -66,7 +66,7 @@ fn each_broken_file_is_reported_once_and_changes_nothing() {
         let errors = lines(&program, "ERROR");
         assert_eq!(errors.len(), count + 1, "{name}: {errors:?}");
         assert!(errors[count].contains(error.lines().next().unwrap()), "{name}: {errors:?}");
-        let status = told(&program, "/v1/status");
+        let status = fetch(&program, "/v1/status");
         assert_eq!(status["configuration"]["error"]["message"], error, "{name}");
         assert_eq!(generation(&program), 1, "{name}");
         assert_eq!(client.get("a.test", "/").status, 200, "{name}");
@@ -89,7 +89,7 @@ fn each_broken_file_is_reported_once_and_changes_nothing() {
     let report = reload(&program, &format!("{same}{}", route("b.test", backend.address)));
     assert_eq!(report["generation"], 2);
     assert_eq!(client.get("b.test", "/").status, 200);
-    assert!(told(&program, "/v1/status")["configuration"]["error"].is_null());
+    assert!(fetch(&program, "/v1/status")["configuration"]["error"].is_null());
 }
 
 #[test]

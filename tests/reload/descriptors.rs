@@ -1,4 +1,4 @@
-//! A generation's descriptors are closed with it.
+//! The descriptors of a generation are closed together with it.
 
 use std::fs;
 
@@ -48,6 +48,6 @@ fn many_reloads_leave_no_descriptor_open() {
         std::thread::yield_now();
     }
     rounds(13..205);
-    eventually("no more descriptors are open than after twelve reloads", || open(&program) <= least);
+    eventually("as few descriptors are open as after twelve reloads", || open(&program) <= least);
     assert_eq!(generation(&program), 205);
 }

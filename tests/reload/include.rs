@@ -3,9 +3,9 @@
 use std::{fs, path::PathBuf};
 
 use crate::{
-    TOP, assert_silent, eventually, generation, lines, reload, route, served, start,
+    TOP, assert_silent, eventually, fetch, generation, lines, reload, route, served, start,
     support::{Backend, Program, Start},
-    told, try_reload,
+    try_reload,
     watch::wait_until_served,
     write,
 };
@@ -34,7 +34,7 @@ fn a_reload_reads_all_included_files_or_changes_nothing() {
     put(&program, "b.toml", &route("b.test", backend.address));
     let report = reload(&program, &same);
     assert_eq!(report["routes"]["added"], serde_json::json!(["a.test/", "b.test/"]));
-    let status = told(&program, "/v1/status");
+    let status = fetch(&program, "/v1/status");
     assert_eq!(status["configuration"]["file"], program.home().join("config.toml").display().to_string());
     assert_eq!(status["configuration"]["included"], 2);
 
@@ -52,7 +52,7 @@ fn a_reload_reads_all_included_files_or_changes_nothing() {
     fs::remove_file(included(&program, "b.toml")).unwrap();
     let report = reload(&program, &same);
     assert_eq!(report["routes"]["removed"], serde_json::json!(["a.test/", "b.test/"]));
-    assert_eq!(told(&program, "/v1/status")["configuration"]["included"], 1);
+    assert_eq!(fetch(&program, "/v1/status")["configuration"]["included"], 1);
     assert_eq!(served(&program, "renamed.test"), "ok");
     // `include` itself can change.
     let report = reload(&program, &route("main.test", backend.address));
@@ -72,7 +72,7 @@ fn the_watch_notices_files_added_changed_and_removed() {
     wait_until_served(&program, "changed.test");
     assert_silent(program.http(), "new.test");
     fs::remove_file(included(&program, "a.toml")).unwrap();
-    eventually("the included file is gone", || told(&program, "/v1/status")["configuration"]["included"] == 0);
+    eventually("the included file is gone", || fetch(&program, "/v1/status")["configuration"]["included"] == 0);
     assert_silent(program.http(), "changed.test");
     assert_eq!(generation(&program), 4);
 

@@ -1,4 +1,4 @@
-//! Whatever has not changed keeps its connections, tunnels, health and counters.
+//! Routes and endpoints that have not changed keep their connections, tunnels, health and counters.
 
 use std::{
     net::TcpStream,
@@ -8,9 +8,8 @@ use std::{
 use tungstenite::{Message, WebSocket};
 
 use crate::{
-    reload, route, start,
+    fetch, reload, route, start,
     support::{Backend, Client, Program, Start, backend::Refusing, backend::ok, client::get},
-    told,
 };
 
 /// Answers requests, upgrades to a WebSocket at `/chat`, and at `/held` sends half a body, then the rest when
@@ -59,7 +58,7 @@ pub fn assert_echo(socket: &mut WebSocket<TcpStream>) {
     assert_eq!(socket.read().unwrap(), Message::text("hello"));
 }
 
-/// A response of which half has arrived.
+/// A response, half of which has arrived.
 pub fn held(program: &Program, host: &str) -> Client<TcpStream> {
     let mut client = Client::connect(program.http());
     client.send(get(host, "/held"));
@@ -88,11 +87,13 @@ fn connections_and_tunnels_survive_changes_of_other_routes() {
     for round in 0_u16..20 {
         let prefix = if round.is_multiple_of(2) { "/a" } else { "/b" };
         let changing = [route("changed.test", other.address), route(&format!("new-{round}.test"), other.address)];
-        let changing = changing.concat().replacen("upstreams", &format!("prefix = \"{prefix}\"\nupstreams"), 1);
+        let changing = changing.concat().replacen("upstream", &format!("prefix = \"{prefix}\"\nupstream"), 1);
         // The order of the routes changes as well.
         let text = if round % 3 == 0 { format!("{changing}{same}") } else { format!("{same}{changing}") };
         let report = reload(&program, &text);
         assert!(!report["routes"].to_string().contains("kept.test"), "{report}");
+        let added = [format!("changed.test{prefix}"), format!("new-{round}.test/")];
+        assert_eq!(report["routes"]["added"], serde_json::json!(added), "{report}");
         assert_eq!(client.get("kept.test", "/").text(), "ok");
         assert_eq!(client.get(&format!("new-{round}.test"), "/").text(), "other");
     }
@@ -111,13 +112,13 @@ fn connections_and_tunnels_survive_changes_of_other_routes() {
     }
     let requests = endpoint(&program, kept.address)["requests"].as_u64().unwrap();
     assert_eq!(requests, 23);
-    let counted = told(&program, "/v1/status")["counters"]["requests"].as_u64().unwrap();
+    let counted = fetch(&program, "/v1/status")["counters"]["requests"].as_u64().unwrap();
     assert!(counted >= 43, "{counted}");
 }
 
 /// The report on an endpoint.
 fn endpoint(program: &Program, address: std::net::SocketAddr) -> serde_json::Value {
-    let report = told(program, "/v1/upstreams");
+    let report = fetch(program, "/v1/upstreams");
     let endpoints = report["endpoints"].as_array().unwrap();
     endpoints.iter().find(|one| one["address"] == address.to_string()).unwrap().clone()
 }

@@ -1,6 +1,7 @@
-//! Listeners are opened, moved and closed. Each test has its own address, so no other program uses its ports.
+//! Listeners that are opened, moved and closed. Each test has its own address, so no other program uses its ports.
 
 use std::{
+    io::Write,
     net::{SocketAddr, TcpListener, TcpStream},
     process,
     sync::atomic::{AtomicU8, Ordering},
@@ -9,9 +10,9 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    assert_silent, eventually, generation, lines, reload_with, route, start_with,
+    assert_silent, eventually, fetch, generation, lines, reload_with, route, start_with,
     support::{Backend, Client, End, Program, client::get, tls::Tls},
-    told, try_reload, write,
+    try_reload, write,
 };
 
 /// An address of this machine, as all of 127.0.0.0/8 is.
@@ -32,9 +33,14 @@ fn file(ip: &str, http: &str, https: &str, route: &str) -> String {
 }
 
 fn serves(address: SocketAddr) -> bool {
+    let response = || {
+        let mut client = Client::new(TcpStream::connect(address).ok()?);
+        client.stream.write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n").ok()?;
+        let (bytes, end) = client.end();
+        (end == End::Fin).then_some(bytes)
+    };
     // The kernel resets a connection that reaches a socket as it closes.
-    let stream = (0..3).find_map(|_| TcpStream::connect(address).ok()).expect("an open port");
-    Client::new(stream).get("a.test", "/").status == 200
+    (0..3).find_map(|_| response()).expect("an open port").starts_with(b"HTTP/1.1 200 ")
 }
 
 #[track_caller]
@@ -47,7 +53,7 @@ fn listener(name: &str, address: SocketAddr) -> Value {
 }
 
 fn listeners(program: &Program) -> Value {
-    told(program, "/v1/status")["node"]["listeners"].clone()
+    fetch(program, "/v1/status")["node"]["listeners"].clone()
 }
 
 #[test]
@@ -272,7 +278,7 @@ fn named_listeners_are_added_moved_and_removed() {
     // The host no longer has a route on that listener.
     secured.send(get("a.test", "/"));
     assert!(secured.end().0.is_empty());
-    assert_eq!(told(&program, "/v1/routes")["routes"][1]["listeners"], json!([]));
+    assert_eq!(fetch(&program, "/v1/routes")["routes"][1]["listeners"], json!([]));
 }
 
 #[test]
@@ -286,10 +292,10 @@ fn after_a_reload_each_listener_has_the_routes_that_name_it() {
     };
     let program = start_with(&text(&one, &two));
     let mut clients = [8080, 8081].map(|port| Client::connect(at(&ip, port)));
-    let mut told = || clients.each_mut().map(|client| client.get("a.test", "/").text().to_owned());
-    assert_eq!(told(), ["one", "two"]);
+    let mut served = || clients.each_mut().map(|client| client.get("a.test", "/").text().to_owned());
+    assert_eq!(served(), ["one", "two"]);
     let report = reload_with(&program, &text(&two, &one));
-    assert_eq!(told(), ["two", "one"]);
+    assert_eq!(served(), ["two", "one"]);
     assert_eq!(report["routes"]["changed"], json!(["a.test/ on apps", "a.test/ on http"]));
     let report = reload_with(&program, &text(&two, &one));
     assert_eq!(report["routes"]["changed"], json!([]));

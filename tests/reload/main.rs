@@ -75,7 +75,7 @@ fn try_reload(program: &Program) -> Result<Value, String> {
 
 /// Sends a GET to the admin API and returns the response.
 #[track_caller]
-fn told(program: &Program, path: &str) -> Value {
+fn fetch(program: &Program, path: &str) -> Value {
     let (status, answer) = ask(program, "GET", path);
     assert_eq!(status, 200, "{answer}");
     answer
@@ -92,7 +92,7 @@ fn ask(program: &Program, method: &str, path: &str) -> (u16, Value) {
 }
 
 fn generation(program: &Program) -> u64 {
-    told(program, "/v1/status")["configuration"]["generation"].as_u64().unwrap()
+    fetch(program, "/v1/status")["configuration"]["generation"].as_u64().unwrap()
 }
 
 /// The response of `host` on a new connection.

@@ -48,7 +48,7 @@ fn open_connections_serve_the_new_routes() {
     client.send(get("old.test", "/"));
     assert_eq!(client.end(), (Vec::new(), End::Fin));
 
-    // Once its host has no routes, connections that were made for it are closed without a response.
+    // Once a host has no routes, connections that were made for it are closed without a response.
     let report = reload(&program, &route("new.test", two.address));
     assert_eq!(report["routes"], json!({ "added": [], "changed": ["new.test/"], "removed": ["a.test/x"] }));
     secured.send(get("a.test", "/x"));

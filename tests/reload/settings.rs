@@ -1,11 +1,10 @@
-//! Settings that a reload changes, and those that need a restart.
+//! Settings that a reload changes, and settings that need a restart.
 
 use serde_json::json;
 
 use crate::{
-    TOP, assert_silent, generation, lines, reload, reload_with, route, start,
+    TOP, assert_silent, fetch, generation, lines, reload, reload_with, route, start,
     support::{Backend, Client, End, client::get, tls::Tls},
-    told,
 };
 
 #[test]
@@ -92,7 +91,7 @@ fn settings_that_need_a_restart_are_reported_and_stay() {
     let warning = program.wait_for_line("need a restart");
     assert!(warning.contains("WARN") && warning.ends_with(&waiting.join(", ")), "{warning}");
     // The response comes from the same socket, with the same node name and the same secret.
-    assert_eq!(told(&program, "/v1/status")["node"]["name"], "one");
+    assert_eq!(fetch(&program, "/v1/status")["node"]["name"], "one");
     assert_eq!(tls.get(program.https(), "a.test", "a.test").status, 200);
     assert!(!lines(&program, "INFO").iter().any(|line| line.starts_with('{')));
 

@@ -1,13 +1,13 @@
-//! Changes of files with and without `watch_config`.
+//! Changed files, with and without `watch_config`.
 
 use std::fs;
 
 use nix::sys::signal::Signal;
 
 use crate::{
-    TOP, assert_silent, eventually, generation, lines, route, start, start_with,
+    TOP, assert_silent, eventually, fetch, generation, lines, route, start, start_with,
     support::{Backend, Client, Program, Start},
-    told, write,
+    write,
 };
 
 /// Replaces the file in one step.
@@ -29,7 +29,7 @@ pub(crate) fn wait_until_served(program: &Program, host: &str) {
 }
 
 #[test]
-fn with_the_setting_a_changed_file_is_reloaded() {
+fn with_watch_config_a_changed_file_is_reloaded() {
     let backend = Backend::answering("ok");
     let file = |host: &str| format!("{TOP}watch_config = true\n{}", route(host, backend.address));
     let program = start_with(&file("a.test"));
@@ -54,7 +54,7 @@ fn with_the_setting_a_changed_file_is_reloaded() {
 }
 
 #[test]
-fn without_the_setting_a_file_is_reloaded_on_sighup() {
+fn without_watch_config_a_changed_file_is_reloaded_on_sighup() {
     let backend = Backend::answering("ok");
     let program = start(&route("a.test", backend.address));
     write(&program, &format!("{TOP}watch_config = true\n{}", route("b.test", backend.address)));
@@ -81,6 +81,6 @@ fn a_new_file_is_loaded() {
     wait_until_served(&program, "a.test");
     replace(&program, &route("b.test", backend.address));
     wait_until_served(&program, "b.test");
-    let file = told(&program, "/v1/status")["configuration"]["file"].clone();
+    let file = fetch(&program, "/v1/status")["configuration"]["file"].clone();
     assert_eq!(file, program.home().join("config.toml").display().to_string());
 }

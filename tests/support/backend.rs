@@ -168,7 +168,7 @@ impl Connection {
         }
     }
 
-    /// Sends `bytes`. Errors are ignored, because the other side may be gone; the test checks there what arrived.
+    /// Sends `bytes`. Errors are ignored, because the other side may be gone. The test checks there what has arrived.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.try_send(bytes);
     }

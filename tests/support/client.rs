@@ -24,8 +24,7 @@ pub enum End {
 pub struct Client<S> {
     pub stream: S,
     unread: Vec<u8>,
-    /// Answers to HTTP/2 requests that arrived before the test asked for them, because streams can be answered in any
-    /// order.
+    /// Answers to HTTP/2 requests that arrived before the test needed them, because streams can be answered in any order.
     pub(super) answered: HashMap<u32, Answer>,
 }
 

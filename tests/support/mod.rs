@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: the built program, backends, clients, and a strict HTTP reader.
+//! Shared by the end-to-end tests: the built program, backends, clients, and a strict HTTP reader.
 
 pub mod backend;
 pub mod client;

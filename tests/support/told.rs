@@ -1,4 +1,4 @@
-//! The headers that a backend gets, and those that a client may forge.
+//! The headers that a backend gets, and headers that clients try to forge.
 
 use super::read::Request;
 

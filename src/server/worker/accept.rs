@@ -12,7 +12,7 @@ use tokio::{
 use super::{listener::WorkerListener, socket::Stop};
 use crate::{
     admission::{
-        Place, Verdict,
+        Slot, Verdict,
         client_stream::{self, ClientStream},
         exhaustion::{Exhaustion, News},
     },
@@ -21,7 +21,7 @@ use crate::{
     settings::ListenerKind,
 };
 
-/// How long to pause after an error that would meet the next connection as well, such as a lack of descriptors or
+/// How long to pause after an error that would also affect the next connection, such as a lack of descriptors or
 /// memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -35,7 +35,7 @@ impl<S: Stack> WorkerListener<S> {
         let Process { admission, exhaustion, .. } = &*self.worker.process;
         let mut left_after_stop = ACCEPTED_AFTER_STOP;
         loop {
-            // Before a client gets a descriptor, hold back those for nodes again.
+            // Descriptors for nodes come first: hold them back again before a client gets one.
             let ready = if is_for_nodes { Ok(()) } else { admission.spares().restore() };
             let accepted = match ready {
                 Err(error) => Err(error),
@@ -50,18 +50,18 @@ impl<S: Stack> WorkerListener<S> {
                 Ok((stream, peer)) => {
                     self.note(exhaustion.accepted(), None);
                     // At the connection limit, this connection waits here and later ones wait in the kernel.
-                    let place = tokio::select! {
+                    let slot = tokio::select! {
                         biased;
-                        place = self.place() => Some(place),
+                        slot = self.slot() => Some(slot),
                         () = stop.wait() => None,
                     };
-                    match place {
-                        Some(place) => self.start(stream, peer, place),
+                    match slot {
+                        Some(slot) => self.start(stream, peer, slot),
                         None => return client_stream::leave(&stream),
                     }
                 }
                 Err(error) if Exhaustion::is_of_one_connection(&error) => {}
-                // Pending connections would keep established ones from shutting down.
+                // Pending connections must not keep established ones from shutting down.
                 Err(_) if stop.is_set() => return,
                 Err(error) if is_for_nodes && admission.spares().free_incoming(&error) => {}
                 Err(error) => {
@@ -82,11 +82,11 @@ impl<S: Stack> WorkerListener<S> {
         }
     }
 
-    async fn place(&self) -> Place {
+    async fn slot(&self) -> Slot {
         let Process { admission, .. } = &*self.worker.process;
         match self.listener.kind() {
-            ListenerKind::Plain | ListenerKind::Tls => admission.place(self.worker.index).await,
-            ListenerKind::Nodes => admission.place_for_node(self.worker.index).await,
+            ListenerKind::Plain | ListenerKind::Tls => admission.slot(self.worker.index).await,
+            ListenerKind::Nodes => admission.slot_for_node(self.worker.index).await,
         }
     }
 
@@ -102,10 +102,10 @@ impl<S: Stack> WorkerListener<S> {
         }
     }
 
-    fn start(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, mut place: Place) {
+    fn start(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, mut slot: Slot) {
         self.worker.counters.connections.add();
         let Process { admission, .. } = &*self.worker.process;
-        let verdict = admission.admit(&mut place, peer.ip());
+        let verdict = admission.admit(&mut slot, peer.ip());
         // A connection without TLS uses this for its requests, one with TLS for the handshake only.
         let info = ConnInfo::plain(peer);
         let gate = info.control();
@@ -113,7 +113,7 @@ impl<S: Stack> WorkerListener<S> {
             ListenerKind::Plain | ListenerKind::Tls => admission.room().strangers(),
             ListenerKind::Nodes => admission.room().strangers_among_nodes(),
         };
-        let stream = ClientStream::new(stream, place, strangers.add(self.worker.index, gate.clone()));
+        let stream = ClientStream::new(stream, slot, strangers.add(self.worker.index, gate.clone()));
         if verdict != Verdict::Serve {
             self.turned_away(peer, "too_many_connections", None, None);
             if verdict == Verdict::Silence {

@@ -47,15 +47,15 @@ impl<S: Stack> WorkerListener<S> {
             let (peer, control) = (info.peer(), info.control());
             let turned_away = |reason| self.turned_away(peer, reason, None, error(&ended));
             match &ended {
-                // The stack has counted it already.
+                // The stack has already counted it.
                 Ended::Silenced => {}
                 _ if control.was_crowded_out() => turned_away("crowded_out"),
                 Ended::Deadline => turned_away("deadline"),
-                // Not an HTTP/1 request, or none at all, so the stack has not counted it.
+                // No request reached the stack, so it has not counted anything.
                 Ended::Failed(_) | Ended::Finished | Ended::Flooded | Ended::Withheld if !control.is_open() => {
                     turned_away("no_request");
                 }
-                ended => tell_failed(&self.listener, peer, ended),
+                ended => log_failed(&self.listener, peer, ended),
             }
             tracing::trace!(%peer, ?ended, "connection");
         })
@@ -66,8 +66,8 @@ impl<S: Stack> WorkerListener<S> {
         worker.handshakes.fetch_add(1, Ordering::Relaxed);
         let stranger = stream.stranger();
         let unserved = OnceLock::new();
-        // Looked up when the client sends the name, which can be long after it connected: the generation may be a newer
-        // one.
+        // The generation is looked up only when the client sends the name. That can be long after it connected, so the
+        // generation may have changed.
         let certificates = |name: &HostName| {
             let config = worker.process.current().server_config(&self.listener, name);
             match config {
@@ -112,13 +112,13 @@ impl<S: Stack> WorkerListener<S> {
         let generation = self.worker.process.current();
         let served = generation.server.serve(stream, info.clone(), protocol, self.stack.clone());
         served.map(move |ended| {
-            tell_failed(&self.listener, info.peer(), &ended);
+            log_failed(&self.listener, info.peer(), &ended);
             tracing::trace!(peer = %info.peer(), ?ended, "connection");
         })
     }
 
-    /// Serves another node over HTTP/2, once it has proved that it knows the secret. When that secret is dropped, the
-    /// connection is drained as on shutdown.
+    /// Serves another node over HTTP/2, once it has proved that it knows the secret. When that secret is no longer
+    /// accepted, the connection is drained as on shutdown.
     pub(super) async fn internal(self: Arc<Self>, stream: ClientStream, peer: SocketAddr, gate: Control) {
         let worker = &self.worker;
         worker.handshakes.fetch_add(1, Ordering::Relaxed);
@@ -127,7 +127,7 @@ impl<S: Stack> WorkerListener<S> {
         let accepted = worker.nodes.accept(stream, deadline).await;
         let connection = accepted.map(|(mut stream, name, term)| {
             gate.open_gate();
-            stream.get_mut().0.give_back_place();
+            stream.get_mut().0.give_back_slot();
             let info = ConnInfo::node(peer, name);
             worker.connections_of_nodes().add(info.control());
             (stream, info, term)
@@ -138,7 +138,7 @@ impl<S: Stack> WorkerListener<S> {
                 let control = info.control().clone();
                 let served =
                     worker.process.current().node_server.serve(stream, info, Protocol::Http2, self.stack.clone());
-                // In its own task, so that waiting for the end of the secret costs nothing per request.
+                // In its own task, so that watching the secret costs nothing per request.
                 let mut serving = tokio::spawn(served);
                 let ended = tokio::select! {
                     ended = &mut serving => ended.ok(),
@@ -195,8 +195,8 @@ fn error(ended: &Ended) -> Option<&(dyn Error + 'static)> {
     }
 }
 
-/// Logs a failed connection. The access log has nothing of it: the HTTP server sends 400 and 431 itself.
-fn tell_failed(listener: &Listener, peer: SocketAddr, ended: &Ended) {
+/// Logs a failed connection, which the access log does not show: the HTTP server sends 400 and 431 itself.
+fn log_failed(listener: &Listener, peer: SocketAddr, ended: &Ended) {
     if let Some(error) = error(ended) {
         tracing::debug!(%peer, listener = listener.name(), error = %with_causes(error), "connection failed");
     }

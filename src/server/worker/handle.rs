@@ -40,8 +40,8 @@ impl fmt::Debug for WorkerHandle {
 pub type Swap = Box<dyn FnOnce() + Send>;
 
 impl WorkerHandle {
-    /// Starts worker number `index`. It serves the current generation until `stop` is true. Then it ends once nothing
-    /// is in flight or the shutdown timeout has passed.
+    /// Starts worker number `index`. It serves the current generation until `stop` is true. Then it exits as soon as
+    /// nothing is in flight or the shutdown timeout has passed.
     ///
     /// # Errors
     ///
