@@ -13,6 +13,7 @@
 //! | [`admission`] | decides which connections are let in, and which are closed to make room |
 //! | [`http`] | handles a request: the chain of [`pmesh_layers`] layers, errors turned into responses, the access log |
 //! | [`upstream`] | sends it to an endpoint of its route |
+//! | [`middleware`] | what a route puts around its answer |
 //! | [`mesh`] | keeps track of other nodes: their names, addresses and routes |
 //!
 //! Besides these:
@@ -44,6 +45,7 @@ pub mod demo;
 pub mod file_watch;
 pub mod http;
 pub mod mesh;
+pub mod middleware;
 pub mod pem;
 pub mod respond;
 pub mod secret;

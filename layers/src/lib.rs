@@ -40,6 +40,8 @@
 //! | [`redirect`] | redirects to another URL, built from parts of the request | `regex` for regular expressions |
 //! | [`https_redirect`] | redirects requests without TLS to HTTPS | |
 //! | [`hsts`] | tells browsers to use HTTPS only | |
+//! | [`client_filter`] | allows and denies clients by address | |
+//! | [`edit_headers`] | sets, adds and removes headers of requests and responses | |
 //! | [`fixed_response`] | responds with a status and a text, or not at all | |
 //! | [`route`] | picks a service by host, path and conditions; strips prefixes | `regex` for regular expressions |
 //! | [`balance`] | spreads requests over endpoints, with retries and passive health checks | |
@@ -241,11 +243,13 @@ pub mod body_limit;
 mod call;
 pub mod causes;
 pub mod cdn_loop;
+pub mod client_filter;
 mod client_scheme;
 pub mod conn;
 #[cfg(feature = "client")]
 pub mod connect;
 mod durations;
+pub mod edit_headers;
 pub mod fixed_response;
 pub mod forwarded;
 mod frame_head;

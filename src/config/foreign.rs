@@ -17,8 +17,15 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
     (&["return", "abort"], "write respond = 404, respond = \"silence\", or redirect = \"https://example.com\""),
     (
         &["header_up", "headers", "proxy_set_header"],
-        "write host_header = \"example.com\" for the Host header; X-Forwarded-For and the like are sent anyway",
+        "write request_headers = { x-team = \"a\" }, and host_header for the Host header; X-Forwarded-For and the like are \
+         sent anyway",
     ),
+    (
+        &["add_header", "add_headers", "header", "header_down", "set_headers"],
+        "write response_headers = { x-frame-options = \"DENY\" }; false removes a header",
+    ),
+    (&["encode", "gzip"], "write compress = true"),
+    (&["ip_allow_list", "ipallowlist", "ip_whitelist"], "write allow = [\"10.0.0.0/8\"]"),
     (
         &["cert", "certificate", "cert_resolver", "certresolver", "key", "ssl_certificate", "ssl_certificate_key"],
         "certificates go below a [[certificates]] line, for all routes; for names without one, pmesh issues one itself",
@@ -33,11 +40,8 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
 /// Other programs' names for planned keys of a route.
 const PLANNED_IN_ROUTE: &[(&[&str], &str)] = &[
     (&["file_server", "root", "static", "try_files"], "files"),
-    (&["add_header", "add_headers", "header", "header_down", "set_headers"], "response_headers"),
     (&["auth_basic", "basicauth"], "basic_auth"),
     (&["auth_request", "forwardauth"], "forward_auth"),
-    (&["encode", "gzip"], "compress"),
-    (&["ip_allow_list", "ipallowlist", "ip_whitelist"], "allow"),
     (&["limit_req", "ratelimit"], "rate_limit"),
     (&["replace_path", "rewrite_path", "uri"], "rewrite"),
 ];

@@ -107,6 +107,15 @@ pub(crate) const RESPOND: &[Key] = &[
     ),
 ];
 
+/// The keys of a header in `request_headers` and `response_headers`.
+pub(crate) const HEADER: &[Key] = &[
+    Key::inner("add", text("VALUE"), "A value to add, after those that the header has"),
+    Key::inner("default", text("VALUE"), "The value to set if the header is missing"),
+];
+
+/// The shape of `request_headers` and `response_headers`.
+const HEADERS: Shape = Shape::Named(&Shape::Either(&[text("VALUE"), SWITCH, Shape::Table(HEADER)]));
+
 /// The keys of `hsts`.
 pub(crate) const HSTS: &[Key] = &[
     Key::inner("max_age", MAX_AGE, "How long browsers must use https only"),
@@ -143,8 +152,11 @@ macro_rules! route_keys {
                 "A fixed response: a status, a table, or \"silence\", which closes the connection without sending a byte"),
             Key::planned("files"),
 
-            Key::planned("allow"),
-            Key::planned("deny"),
+            Key::new("allow", Role::Setting, texts("CIDR"),
+                "Addresses and networks of the only clients that are allowed; \"private\" means all private networks; others \
+                 get 403"),
+            Key::new("deny", Role::Setting, texts("CIDR"),
+                "Addresses and networks of clients that get 403, even if they are in `allow`"),
             Key::planned("maintenance"),
             Key::planned("cors"),
             Key::planned("rate_limit"),
@@ -157,13 +169,18 @@ macro_rules! route_keys {
                  X-Forwarded-Prefix"),
             Key::planned("rewrite"),
             Key::planned("add_prefix"),
-            Key::planned("request_headers"),
-            Key::planned("response_headers"),
+            Key::upstream("request_headers", HEADERS,
+                "Headers to set on requests to the upstream: a value, false to remove the header, or a table with add or \
+                 default"),
+            Key::new("response_headers", Role::Setting, HEADERS,
+                "Headers to set on every response of the route, including pmesh's own: a value, false to remove the header, \
+                 or a table with add or default"),
             Key::new("redirect_https", Role::Setting, SWITCH, "Whether to redirect requests without TLS to https"),
             Key::new("hsts", Role::Setting, Shape::Either(&[MAX_AGE, Shape::Table(HSTS)]),
                 "How long browsers must use https only (Strict-Transport-Security)"),
             Key::planned("error_pages"),
-            Key::planned("compress"),
+            Key::new("compress", Role::Setting, SWITCH,
+                "Whether to compress text, JSON and the like with zstd, br or gzip, for clients that accept it"),
             Key::planned("buffer"),
             Key::planned("mirror"),
 

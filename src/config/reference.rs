@@ -4,7 +4,7 @@ use std::{env, fmt::Write, fs, path::Path};
 
 use super::{
     Fallback, Kind, SETTINGS, Setting,
-    keys::{CERTIFICATE, CHILD_ROUTE, HSTS, LISTENER, MATCH, REDIRECT, RESPOND, ROUTE, TLS},
+    keys::{CERTIFICATE, CHILD_ROUTE, HEADER, HSTS, LISTENER, MATCH, REDIRECT, RESPOND, ROUTE, TLS},
     shape::{Key, Role, Shape},
 };
 
@@ -19,6 +19,7 @@ const TABLES: &[(&str, &[Key])] = &[
     ("`redirect`, and targets in `[redirects]`", REDIRECT),
     ("`respond`", RESPOND),
     ("`hsts`", HSTS),
+    ("a header in `request_headers` and `response_headers`", HEADER),
     ("`tls`", TLS),
     ("`[listeners.NAME]`", LISTENER),
     ("`[[certificates]]`", CERTIFICATE),

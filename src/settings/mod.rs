@@ -43,7 +43,7 @@ pub use self::{
     origin::Origin,
     registry::{InvalidRegistry, Login, RegistryServers},
     route::{
-        API_HOST, AcceptedCertificates, Answer, ClientCertificate, Hidden, Hsts, Inherited, PemFile, Place,
+        API_HOST, AcceptedCertificates, Answer, ClientCertificate, Hidden, Hsts, Inherited, Middleware, PemFile, Place,
         Redirection, Respond, Route, ShownPath, UpstreamTls, hidden, in_matching_order,
     },
     secret::{SECRET_FILE, SecretSource},

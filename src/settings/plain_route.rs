@@ -18,6 +18,7 @@ impl Route {
             listeners: Listener::USUAL.to_vec(),
             answer: Answer::Upstream(vec![endpoint]),
             redirect_https: false,
+            middleware: Default::default(),
             hsts: None,
             strip_prefix: false,
             allow_ambiguous_paths: false,

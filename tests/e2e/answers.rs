@@ -24,7 +24,7 @@ const HOST: &str = "example.com";
 
 /// How a client connects to the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub enum Way {
     Http,
     /// HTTP/2 without TLS.
     H2c,
@@ -33,7 +33,7 @@ enum Way {
     Http2,
 }
 
-const WAYS: [Way; 4] = [Way::Http, Way::H2c, Way::Https, Way::Http2];
+pub const WAYS: [Way; 4] = [Way::Http, Way::H2c, Way::Https, Way::Http2];
 
 impl Way {
     fn is_tls(self) -> bool {
@@ -47,21 +47,23 @@ impl Way {
 
 /// The response that a client got.
 #[derive(Debug)]
-struct Got {
-    status: u16,
+pub struct Got {
+    pub status: u16,
     headers: HeaderMap,
-    body: String,
+    pub body: String,
+    /// The same, if it is not text.
+    pub bytes: Bytes,
 }
 
 impl Got {
-    fn header(&self, name: &str) -> Vec<&str> {
+    pub fn header(&self, name: &str) -> Vec<&str> {
         self.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
     }
 }
 
 /// Sends a request with these headers on a new connection. Fails if there is no response.
 #[tokio::main(flavor = "current_thread")]
-async fn fetch(
+pub async fn fetch(
     program: &Program,
     way: Way,
     method: &str,
@@ -103,15 +105,16 @@ async fn send_over(
         sender.send_request(request).await?
     };
     let (parts, body) = response.into_parts();
-    let body = body.collect().await?.to_bytes();
-    Ok(Got { status: parts.status.as_u16(), headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() })
+    let bytes = body.collect().await?.to_bytes();
+    let body = String::from_utf8_lossy(&bytes).into_owned();
+    Ok(Got { status: parts.status.as_u16(), headers: parts.headers, body, bytes })
 }
 
-fn start(config: &str) -> Program {
+pub fn start(config: &str) -> Program {
     Start::new().flags(&["--http-h2c", "silent"]).config(config).run()
 }
 
-fn upstream(backend: &Backend) -> String {
+pub fn upstream(backend: &Backend) -> String {
     format!("upstream = \"{}\"\n", backend.address)
 }
 

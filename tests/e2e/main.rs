@@ -36,6 +36,7 @@ mod loops;
 mod making_room;
 mod memory;
 mod messages;
+mod middleware;
 mod ntlm;
 mod options;
 mod pool_age;

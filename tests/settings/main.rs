@@ -8,6 +8,7 @@ mod from_elsewhere;
 mod include;
 mod inheritance;
 mod listeners;
+mod middleware;
 mod newcomers;
 mod references;
 mod reload;

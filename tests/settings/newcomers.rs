@@ -82,7 +82,8 @@ fn users_of_caddy_get_advice() {
         ),
         (
             &format!("{ROUTE}header_up = {{ Host = \"b\" }}"),
-            "write host_header = \"example.com\" for the Host header; X-Forwarded-For and the like are sent anyway",
+            "write request_headers = { x-team = \"a\" }, and host_header for the Host header; X-Forwarded-For and the like are \
+             sent anyway",
         ),
         (
             &format!("{ROUTE}tls = \"internal\""),

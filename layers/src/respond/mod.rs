@@ -47,6 +47,7 @@
 //! | [`ConnectError`](crate::connect::ConnectError) | 504 for a timeout, also as the cause of another error; otherwise 502 |
 //! | [`Failed`](crate::balance::Failed) | the status of its cause |
 //! | [`MissingExtension`](crate::MissingExtension), [`MissingUpgrade`](crate::upgrade::MissingUpgrade) | 500 |
+//! | [`ClientDenied`](crate::client_filter::ClientDenied) | 403 |
 //! | [`NoResponse`] | 403, unless it [passes](RespondLayer::pass) |
 //! | any other | 502 |
 //!

@@ -12,6 +12,7 @@ use crate::{
     body_limit::BodyTooLong,
     causes::find,
     cdn_loop::LoopDetected,
+    client_filter::ClientDenied,
     framing::Unacceptable,
     host::HostRejected,
     response_timeout::TimedOut,
@@ -69,7 +70,7 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
     if error.is::<AllUnreachable>() {
         return StatusCode::SERVICE_UNAVAILABLE;
     }
-    if error.is::<NoResponse>() {
+    if error.is::<ClientDenied>() || error.is::<NoResponse>() {
         return StatusCode::FORBIDDEN;
     }
     if error.is::<MissingExtension>() {
@@ -124,7 +125,7 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let table: [(BoxError, u16); 20] = [
+        let table: [(BoxError, u16); 21] = [
             (HostRejected::NotServed.into(), 421),
             (HostRejected::NoHost.into(), 400),
             (Unacceptable::Length.into(), 400),
@@ -143,6 +144,7 @@ mod tests {
             (TimedOut::Backend.into(), 504),
             (TimedOut::Client.into(), 408),
             (AllUnreachable.into(), 503),
+            (ClientDenied.into(), 403),
             (NoResponse.into(), 403),
             ("anything else".into(), 502),
         ];

@@ -4,6 +4,7 @@ mod answer;
 mod hsts;
 mod inherited;
 mod matchers;
+mod middleware;
 mod order;
 mod place;
 mod read;
@@ -25,6 +26,7 @@ pub use self::{
     answer::Answer,
     hsts::Hsts,
     inherited::Inherited,
+    middleware::Middleware,
     order::{Hidden, hidden, in_matching_order},
     place::{Place, ShownPath},
     redirection::Redirection,
@@ -60,6 +62,8 @@ pub struct Route {
     pub redirect_https: bool,
     /// How long browsers must use https only, if at all.
     pub hsts: Option<Hsts>,
+    /// What it puts around its answer.
+    pub middleware: Middleware,
     /// Whether to remove the prefix from the path before the request is forwarded.
     pub strip_prefix: bool,
     /// Whether to forward ambiguous paths, which a backend may read as the path of another route.

@@ -8,7 +8,7 @@ use std::{
 use pmesh_layers::route::RoutePath;
 
 use super::{
-    Answer, Hsts, Redirection, Route, Scope, answer,
+    Answer, Hsts, Middleware, Redirection, Route, Scope, answer,
     redirection::From,
     requests,
     scope::{redirects, scopes},
@@ -88,6 +88,7 @@ fn redirect(from: &str, scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mu
 fn settings(scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) -> Option<Route> {
     let listeners = requests::listeners(scope, root.named_listeners, problems);
     let hsts = Hsts::read(scope, problems);
+    let middleware = Middleware::read(scope, problems);
     let host_header = scope.field("host_header").map(|node| node.read(problems));
     let switch = |key: &str, root, problems: &mut Problems| or(scope.switch(key), root, problems);
     let redirect_https = switch("redirect_https", root.redirect_https, problems);
@@ -108,6 +109,7 @@ fn settings(scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) 
         answer: Answer::Upstream(Vec::new()),
         redirect_https: redirect_https?,
         hsts: hsts?,
+        middleware: middleware?,
         strip_prefix: strip_prefix?,
         allow_ambiguous_paths: allow_ambiguous_paths?,
         // `None` if it is set but invalid.

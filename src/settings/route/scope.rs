@@ -34,6 +34,16 @@ impl<'a> Scope<'a> {
         keys.into_iter().filter_map(|key| Some((key.clone(), self.field(key)?))).collect()
     }
 
+    /// All keys with their values, `false` included. The keys of the nearest table come first.
+    pub(in crate::settings) fn entries(&self) -> impl Iterator<Item = (String, Node<'a>)> {
+        let of = |table: &Node<'a>| table.value.as_dict().into_iter().flat_map(|table| table.keys().cloned()).collect();
+        let keys = self.0.iter().map(move |table| (table, of(table)));
+        let entry = |(table, keys): (&Node<'a>, Vec<String>)| {
+            keys.into_iter().filter_map(|key| table.field(&key).map(|node| (key, node))).collect::<Vec<_>>()
+        };
+        keys.flat_map(entry)
+    }
+
     /// The values that are `false` although there is nothing to remove.
     pub(in crate::settings) fn removes_nothing(&self) -> Vec<Node<'a>> {
         let (own, rest) = (self.own(), &self.0[1..]);

@@ -1,0 +1,54 @@
+//! A boxed service, in which all the layers of a route fit.
+
+use std::{fmt, sync::Arc};
+
+use ::http::{Request, Response};
+use futures_util::{FutureExt, future::BoxFuture};
+use pmesh_layers::body::{RequestBody, ResponseBody};
+use tower::{BoxError, Service, ServiceExt};
+
+/// A boxed service. Each call boxes its future.
+#[derive(Clone)]
+pub struct Layered(Arc<Call>);
+
+type Call = dyn Fn(Request<RequestBody>) -> BoxFuture<'static, Answer> + Send + Sync;
+
+/// What a [`Layered`] resolves to.
+pub type Answer = Result<Response<ResponseBody>, BoxError>;
+
+/// A service that can be wrapped in the layers of a route.
+pub trait Inner:
+    Service<Request<RequestBody>, Response = Response<ResponseBody>, Error = BoxError, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Inner for S where
+    S: Service<Request<RequestBody>, Response = Response<ResponseBody>, Error = BoxError, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+impl Layered {
+    /// Boxes a service.
+    pub fn new<S: Inner>(service: S) -> Self {
+        Self(Arc::new(move |request| service.clone().oneshot(request).boxed()))
+    }
+
+    /// Calls the service, which is always ready.
+    pub fn call(&self, request: Request<RequestBody>) -> BoxFuture<'static, Answer> {
+        (self.0)(request)
+    }
+}
+
+impl fmt::Debug for Layered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layered").finish_non_exhaustive()
+    }
+}

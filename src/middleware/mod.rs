@@ -1,0 +1,62 @@
+//! What a route puts around its answer: tower layers, in one chain.
+
+mod compress;
+mod layered;
+
+pub use self::layered::{Answer, Inner, Layered};
+
+use pmesh_layers::{
+    edit_headers::{EditRequestHeadersLayer, EditResponseHeadersLayer, HeaderEdits},
+    hsts::HstsLayer,
+    https_redirect::HttpsRedirectLayer,
+};
+use tower::ServiceBuilder;
+
+use crate::{
+    respond::answer_errors,
+    settings::{Hsts, Middleware, Route},
+};
+
+/// Whether a route puts nothing around its answer.
+pub fn is_bare(route: &Route) -> bool {
+    route.hsts.is_none() && !route.redirect_https && route.middleware.is_empty()
+}
+
+/// The middleware of a route around its answer. Redirects to https go to `https_port`, or else to 443.
+pub fn around<S: Inner>(answer: S, route: &Route, https_port: Option<u16>) -> Layered {
+    let to_https =
+        route.redirect_https.then(|| https_port.into_iter().fold(HttpsRedirectLayer::new(), HttpsRedirectLayer::port));
+    layered(answer, route, to_https)
+}
+
+/// The middleware of a route that redirects: it never redirects to https first.
+pub fn around_redirect<S: Inner>(redirect: S, route: &Route) -> Layered {
+    layered(redirect, route, None)
+}
+
+fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLayer>) -> Layered {
+    let Middleware { compress, clients, request_headers, response_headers } = &route.middleware;
+    let hsts = route.hsts.map(hsts);
+    let edits = |edits: &HeaderEdits| (!edits.is_empty()).then(|| edits.clone());
+    let response_headers = edits(response_headers).map(EditResponseHeadersLayer::new);
+    let request_headers = edits(request_headers).map(EditRequestHeadersLayer::new);
+    let edits_responses = hsts.is_some() || response_headers.is_some();
+    Layered::new(
+        ServiceBuilder::new()
+            .option_layer(hsts)
+            .option_layer(response_headers)
+            // The layers above apply to errors, too: these become responses here.
+            .option_layer(edits_responses.then(answer_errors))
+            .option_layer(compress.then(compress::layer))
+            .option_layer(to_https)
+            .option_layer(clients.clone())
+            .option_layer(request_headers)
+            .service(answer),
+    )
+}
+
+fn hsts(Hsts { max_age, include_subdomains, preload }: Hsts) -> HstsLayer {
+    let layer = HstsLayer::new(max_age);
+    let layer = if include_subdomains { layer.include_subdomains() } else { layer };
+    if preload { layer.preload() } else { layer }
+}

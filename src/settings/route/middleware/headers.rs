@@ -1,0 +1,122 @@
+//! `request_headers` and `response_headers`.
+
+use std::collections::HashSet;
+
+use figment::value::Value;
+use http::{HeaderName, HeaderValue, header};
+use pmesh_layers::edit_headers::HeaderEdits;
+
+use crate::{
+    config::{Node, Parse, Problems, Reason, because, text},
+    settings::route::{Scope, matchers::HeaderKey},
+};
+
+/// Whose headers are edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Message {
+    Request,
+    Response,
+}
+
+/// Reads the changes to headers. Returns `None` if they are invalid, and reports that.
+pub(super) fn read(scope: &Scope<'_>, message: Message, problems: &mut Problems) -> Option<HeaderEdits> {
+    let Some(table) = scope.table(message.key()) else { return Some(HeaderEdits::new()) };
+    if table.own().value.as_dict().is_none() {
+        problems.push(table.own().unexpected("a table such as { x-team = \"a\", x-debug = false }"));
+        return None;
+    }
+    let mut edits = HeaderEdits::new();
+    let mut seen = HashSet::new();
+    let mut is_valid = true;
+    // The nearest table comes first. Names that only differ in case are the same header.
+    for (key, node) in table.entries() {
+        let name = node.read_key::<HeaderKey>(&key, problems).map(|HeaderKey(name)| name);
+        let name = name.filter(|name| match message.reserved(name) {
+            Some(reason) => {
+                problems.push(node.problem(format!("{name} cannot be changed: {reason}")));
+                false
+            }
+            None => true,
+        });
+        let edited = match &name {
+            Some(name) if seen.contains(name) => Some(edits.clone()),
+            Some(name) => edit(edits.clone(), name.clone(), &node, problems),
+            None => None,
+        };
+        match edited {
+            Some(edited) => edits = edited,
+            None => is_valid = false,
+        }
+        seen.extend(name);
+    }
+    is_valid.then_some(edits)
+}
+
+/// Adds the change that `node` describes.
+fn edit(edits: HeaderEdits, name: HeaderName, node: &Node<'_>, problems: &mut Problems) -> Option<HeaderEdits> {
+    if node.is_false() {
+        return Some(edits.remove(name));
+    }
+    if node.value.as_dict().is_none() {
+        return Some(edits.set(name, value(node, problems)?));
+    }
+    match (node.field("add"), node.field("default")) {
+        (Some(added), None) => Some(edits.add(name, value(&added, problems)?)),
+        (None, Some(default)) => Some(edits.set_default(name, value(&default, problems)?)),
+        _ => {
+            problems.push(
+                node.problem("write { add = \"value\" }, or { default = \"value\" } for a header that is missing"),
+            );
+            None
+        }
+    }
+}
+
+fn value(node: &Node<'_>, problems: &mut Problems) -> Option<HeaderValue> {
+    let EditedValue(mut value) = node.read(problems)?;
+    // A value from the environment may be a secret.
+    value.set_sensitive(node.references().is_some());
+    Some(value)
+}
+
+struct EditedValue(HeaderValue);
+
+impl Parse for EditedValue {
+    const EXPECTED: &'static str = "the value of a header, or false to remove it";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        HeaderValue::from_str(text(value)?).map(Self).map_err(because)
+    }
+}
+
+impl Message {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Request => "request_headers",
+            Self::Response => "response_headers",
+        }
+    }
+
+    /// Why a header cannot be changed.
+    fn reserved(self, name: &HeaderName) -> Option<&'static str> {
+        const FRAMING: [HeaderName; 6] = [
+            header::CONNECTION,
+            header::CONTENT_LENGTH,
+            header::TE,
+            header::TRAILER,
+            header::TRANSFER_ENCODING,
+            header::UPGRADE,
+        ];
+        if FRAMING.contains(name) || matches!(name.as_str(), "keep-alive" | "proxy-connection") {
+            return Some("it belongs to the connection, which pmesh manages");
+        }
+        if self == Self::Response {
+            return None;
+        }
+        if *name == header::HOST {
+            return Some("use host_header");
+        }
+        let is_own = name.as_str().starts_with("x-pmesh-") || name == "cdn-loop";
+        is_own.then_some("pmesh sets it itself")
+    }
+}
