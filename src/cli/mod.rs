@@ -93,7 +93,7 @@ pub struct Asked {
 pub enum SecretCommand {
     /// Print it.
     Show,
-    /// Print the fingerprints of what is derived from it.
+    /// Print its fingerprints, which do not reveal it.
     Fingerprint,
     /// Store a given secret.
     Set {
@@ -198,12 +198,12 @@ fn definition() -> clap::Command {
         )
         .subcommand(
             clap::Command::new("schema")
-                .about("Prints a JSON Schema of the configuration file, with which editors complete and check it"),
+                .about("Prints a JSON Schema of the configuration file, so that editors can complete and check it"),
         )
         .subcommand(
             clap::Command::new("ca")
                 .about("Prints the certificate of the local authority, for curl --cacert")
-                .arg(switch(NEXT, "Prints the certificate that replaces it when the rotation of the secret is finished")),
+                .arg(switch(NEXT, "Prints the certificate that will replace it once the secret has been rotated")),
         )
         .subcommand(secret_definition())
         .subcommand(asking(STATUS, "Prints the state of the running node"))
@@ -244,13 +244,13 @@ fn secret_definition() -> clap::Command {
         .subcommand(clap::Command::new("fingerprint").about("Prints a fingerprint that does not reveal the secret"))
         .subcommand(
             clap::Command::new("set")
-                .about("Stores a secret of 64 hexadecimal digits from standard input in the home folder")
+                .about("Reads a secret of 64 hexadecimal digits from standard input, and stores it in the home folder")
                 .arg(file(FILE, "Reads the secret from this file instead"))
                 .arg(switch(FORCE, "Replaces an existing secret")),
         )
         .subcommand(
             clap::Command::new("rotate")
-                .about("Starts using a new secret; the old one is also accepted until --finish")
+                .about("Starts using a new secret; the old one is still accepted until --finish")
                 .arg(file(SET, set))
                 .arg(switch(FINISH, "Drops the old secret").conflicts_with(SET)),
         )

@@ -40,7 +40,7 @@ pub(super) fn find(named: &Merged, system_file: Option<&Path>) -> Result<Found, 
 pub(super) fn unreadable(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::InvalidData => "it is not UTF-8; save it as UTF-8".into(),
-        io::ErrorKind::IsADirectory => "it is a folder; name the file in it".into(),
+        io::ErrorKind::IsADirectory => "it is a folder; write the path of the file in it".into(),
         _ => error.to_string(),
     }
 }

@@ -44,8 +44,8 @@ pub(crate) const TLS: &[Key] = &[
     Key::inner(
         "ca",
         FILE,
-        "The authority for the upstreams' certificates, or an upstream's self-signed certificate, in PEM; default: the \
-         system's authorities",
+        "The authority that issued the upstreams' certificates, or an upstream's self-signed certificate, in PEM; default: \
+         the authorities that the system trusts",
     ),
     Key::inner(
         "server_name",
@@ -76,7 +76,7 @@ pub(crate) const MATCH: &[Key] = &[
     Key::inner(
         "clients",
         texts("CIDR"),
-        "Addresses and networks that the client must be in; \"private\" means all private networks",
+        "Addresses and networks that the client must be in; \"private\" means all private, loopback and link-local networks",
     ),
     Key::inner("upgrade", text("PROTOCOL"), "The protocol that the request must ask to upgrade to, such as websocket"),
 ];
@@ -129,7 +129,7 @@ const RESPONSE_TIMEOUT: &str =
 macro_rules! route_keys {
     ($($more:expr),* $(,)?) => {
         &[
-            Key::new("name", Role::Own, text("NAME"), "The name of the route in logs and reports; default: host and path"),
+            Key::new("name", Role::Own, text("NAME"), "The name of the route in logs and reports; default: its first host and path, and its conditions"),
             Key::new("host", Role::Match, texts("HOST"),
                 "A host name, or *.example.com for all names below example.com, or a list").required(),
             Key::new("path", Role::Match, texts("PATH"), "The exact path, or a list"),

@@ -152,9 +152,8 @@ pub const SETTINGS: &[Setting] = &[
         .in_demo(Fallback::Value("127.0.0.1")),
     Setting::new(LISTENERS, "http_h2c", "http-h2c", "PMESH_HTTP_H2C", Kind::Choice(&["off", "silent", "open"]),
         Fallback::Value("off"),
-        "HTTP/2 without TLS on the http port: off; silent, which sends nothing until the client has named a served \
-         host; or open, which sends SETTINGS at once, for clients that wait for them, and so gives up silence on that \
-         port"),
+        "HTTP/2 without TLS on the http port: off; silent (sends nothing until the client has named a served host); or \
+         open (sends SETTINGS at once, for clients that wait for them, but gives up silence on that port)"),
     Setting::new(LISTENERS, "listeners", "", "", Kind::Listeners, NONE,
         "Additional ports for clients, with or without TLS; routes refer to them by name")
         .only_in_file(),
@@ -221,8 +220,8 @@ pub const SETTINGS: &[Setting] = &[
         "Maximum number of client connections; at the limit, new ones wait until an idle one has been closed"),
     Setting::new(CLIENTS, "max_connections_per_client", "max-connections-per-client",
         "PMESH_MAX_CONNECTIONS_PER_CLIENT", Kind::Count, Fallback::Value("0"),
-        "Maximum number of connections from one IPv4 address or one IPv6 /64 network, or 0 for no limit; more are \
-         closed without sending a byte"),
+        "Maximum number of connections from one IPv4 address or one IPv6 /64 network, or 0 for no limit; further ones \
+         are closed without sending a byte"),
     Setting::new(CLIENTS, "max_body", "max-body", "PMESH_MAX_BODY", Kind::SizeLimit, Fallback::Value("off"),
         "Maximum size of a request body, such as 10MiB, or off"),
     Setting::new(CLIENTS, "max_head", "max-head", "PMESH_MAX_HEAD", Kind::Size, Fallback::Value("64KiB"),
@@ -266,7 +265,7 @@ pub const SETTINGS: &[Setting] = &[
         "Addresses of the internal ports of other nodes; repeat the flag for several nodes, or separate them \
          with spaces in the variable; an entry for this node is ignored"),
     Setting::new(NODES, "mesh_registry", "mesh-registry", "PMESH_MESH_REGISTRY", Kind::Text("URL[,URL…]"), NONE,
-        "NATS servers with JetStream through which nodes find each other: nats://[USER:PASSWORD@]HOST[:PORT], \
+        "NATS servers, with JetStream, that nodes use to find each other: nats://[USER:PASSWORD@]HOST[:PORT], \
          or tls://; a password is never shown")
         .needs_restart(),
     Setting::new(NODES, "mesh_registry_bucket", "mesh-registry-bucket", "PMESH_MESH_REGISTRY_BUCKET",
@@ -287,7 +286,7 @@ pub const SETTINGS: &[Setting] = &[
         .needs_restart(),
     Setting::new(NODES, "mesh_cert", "mesh-cert", "PMESH_MESH_CERT", Kind::File,
         Fallback::Described("issued by the node itself"),
-        "Certificate chain of this node in PEM, valid for its name both as a server and as a client")
+        "Certificate chain of this node, in PEM; it must be valid for the node's name, as a server and as a client")
         .needs_restart(),
     Setting::new(NODES, "mesh_key", "mesh-key", "PMESH_MESH_KEY", Kind::File,
         Fallback::Described("created at startup, kept in memory"),

@@ -13,7 +13,7 @@ use crate::config::{Merged, Parse, Problems, Reason, text};
 /// The name of the socket in the home folder.
 const FILE: &str = "admin.sock";
 
-/// The maximum length of a socket's path (unix(7)).
+/// The maximum length of a socket's path in bytes (unix(7)).
 const LONGEST: usize = 107;
 
 /// Where a node listens for commands.
@@ -97,7 +97,7 @@ fn unix(path: &str) -> Result<PathBuf, Reason> {
     let path = PathBuf::parse(&path.into())?;
     let length = path.as_os_str().len();
     if length > LONGEST {
-        return Err(Some(format!("the path has {length} bytes, but the path of a socket can only have {LONGEST}")));
+        return Err(Some(format!("the path has {length} bytes, but a socket's path can have at most {LONGEST}")));
     }
     Ok(path)
 }
@@ -123,7 +123,7 @@ fn tcp(text: &str) -> Result<SocketAddr, Reason> {
         )));
     }
     if address.port() == 0 {
-        Err(Some("commands could not know the port: write a fixed one".to_owned()))
+        Err(Some("commands would not know the port: write a fixed one".to_owned()))
     } else {
         Ok(address)
     }

@@ -41,7 +41,7 @@ fn invalid_admin_addresses_are_rejected() {
         ("\":9901\"", "\":9901\": write 127.0.0.1:9901"),
         ("\"localhost:9901\"", "\"localhost:9901\": write 127.0.0.1:9901"),
         ("\"/run/pmesh.sock\"", "\"/run/pmesh.sock\": write unix:/run/pmesh.sock"),
-        ("\"127.0.0.1:0\"", "\"127.0.0.1:0\": commands could not know the port: write a fixed one"),
+        ("\"127.0.0.1:0\"", "\"127.0.0.1:0\": commands would not know the port: write a fixed one"),
         (
             "\"0.0.0.0:9901\"",
             "\"0.0.0.0:9901\": the admin API has no password, so it only listens on loopback: write 127.0.0.1:9901, and \
@@ -52,7 +52,7 @@ fn invalid_admin_addresses_are_rejected() {
     }
     let long = format!("unix:/{}", "x".repeat(107));
     let error = Start::new().flags(&["--admin", &long]).error();
-    assert!(error.ends_with("the path has 108 bytes, but the path of a socket can only have 107"), "{error}");
+    assert!(error.ends_with("the path has 108 bytes, but a socket's path can have at most 107"), "{error}");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use crate::Start;
 
 const ROUTE: &str = "[[routes]]\nhost = \"a\"\nupstream = [\"a:1\"]\n";
 
-/// Asserts the end of the error message for a file.
-fn assert_told(file: &str, expected: &str) {
+/// Asserts how the only error message for a file ends.
+fn assert_advice(file: &str, expected: &str) {
     let error = Start::new().file(file).error();
     assert!(error.ends_with(expected), "{file}: {error}");
     assert!(error.lines().count() == 1, "{file}: {error}");
@@ -33,7 +33,7 @@ fn invalid_values_get_advice() {
             "write mesh_registry = \"nats://bob:***@127.0.0.1:4222\"",
         ),
     ] {
-        assert_told(&format!("{line}\n{ROUTE}"), expected);
+        assert_advice(&format!("{line}\n{ROUTE}"), expected);
     }
 }
 
@@ -49,12 +49,12 @@ fn key_names_of_other_programs_get_a_suggestion() {
             "1: prefix: unknown key; the keys of a route go below a [[routes]] line, or below [defaults] for all routes",
         ),
     ] {
-        assert_told(&format!("{line}\n{ROUTE}"), expected);
+        assert_advice(&format!("{line}\n{ROUTE}"), expected);
     }
-    // The required key has another name here. It is reported only once.
-    assert_told("[[routes]]\nhost = \"a\"\nproxy_pass = \"a:1\"", "unknown key; did you mean `upstream`?");
-    assert_told("[[routes]]\nserver_name = \"a\"\nupstream = [\"a:1\"]", "unknown key; did you mean `host`?");
-    assert_told("[[certificates]]\ncertificate = \"a\"\nkey = \"b\"", "unknown key; did you mean `cert`?");
+    // A required key under another name is reported only once.
+    assert_advice("[[routes]]\nhost = \"a\"\nproxy_pass = \"a:1\"", "unknown key; did you mean `upstream`?");
+    assert_advice("[[routes]]\nserver_name = \"a\"\nupstream = [\"a:1\"]", "unknown key; did you mean `host`?");
+    assert_advice("[[certificates]]\ncertificate = \"a\"\nkey = \"b\"", "unknown key; did you mean `cert`?");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn users_of_caddy_get_advice() {
         ),
         (
             &format!("{ROUTE}tls = \"internal\""),
-            "certificates for clients go below [[certificates]]; for names without one, pmesh issues one itself",
+            "certificates that pmesh presents to clients go below [[certificates]]; for names without one, pmesh issues one itself",
         ),
         (
             &format!("{ROUTE}remote_ip = \"10.0.0.0/8\""),
@@ -95,7 +95,7 @@ fn users_of_caddy_get_advice() {
         ),
         ("[[routes]]\nhost = \"https://a.com\"\nupstream = \"b:1\"", "a host has no scheme: write a.com"),
     ] {
-        assert_told(file, expected);
+        assert_advice(file, expected);
     }
 }
 
@@ -139,7 +139,7 @@ fn users_of_nginx_get_advice() {
             "write respond = 404, respond = \"silence\", or redirect = \"https://example.com\"",
         ),
     ] {
-        assert_told(file, expected);
+        assert_advice(file, expected);
     }
 }
 
@@ -189,7 +189,7 @@ fn users_of_traefik_get_advice() {
             "4: routes[0].tls.insecureSkipVerify: unknown key; did you mean `skip_verify`?",
         ),
     ] {
-        assert_told(file, expected);
+        assert_advice(file, expected);
     }
 }
 
@@ -232,16 +232,16 @@ fn redirects_and_responses_in_the_style_of_other_programs_get_advice() {
             "1: email: unknown key: `acme` is planned, but not available in this version",
         ),
     ] {
-        assert_told(file, expected);
+        assert_advice(file, expected);
     }
 }
 
 #[test]
 fn old_names_are_rejected_with_the_new_name() {
     for (old, new) in [("body_timeout", "stall_timeout"), ("tunnel_timeout", "stream_timeout")] {
-        assert_told(&format!("{old} = \"5s\"\n{ROUTE}"), &format!("1: {old}: renamed: write `{new}`"));
-        assert_told(&format!("{ROUTE}{old} = \"5s\""), &format!("4: routes[0].{old}: renamed: write `{new}`"));
-        // Other unknown variables are ignored. Here, that would silently fall back to the default.
+        assert_advice(&format!("{old} = \"5s\"\n{ROUTE}"), &format!("1: {old}: renamed: write `{new}`"));
+        assert_advice(&format!("{ROUTE}{old} = \"5s\""), &format!("4: routes[0].{old}: renamed: write `{new}`"));
+        // Other unknown variables are ignored. For a renamed one, this would silently apply the default.
         let [old, new] = [old, new].map(|key| format!("PMESH_{}", key.to_uppercase()));
         assert_eq!(Start::new().variable(&old, "5s").error(), format!("{old}: renamed: write `{new}`"));
     }
@@ -250,8 +250,8 @@ fn old_names_are_rejected_with_the_new_name() {
 #[test]
 fn a_top_level_setting_below_a_table_is_rejected_with_advice() {
     let above = "unknown key: `http` is a top-level setting: move it above the first [table] of the file";
-    assert_told(&format!("{ROUTE}http = 8080"), &format!("4: routes[0].http: {above}"));
-    assert_told("[mesh_peers]\nb = \"10.0.0.2:1\"\nhttp = 8080", &format!("3: mesh_peers.http: {above}"));
+    assert_advice(&format!("{ROUTE}http = 8080"), &format!("4: routes[0].http: {above}"));
+    assert_advice("[mesh_peers]\nb = \"10.0.0.2:1\"\nhttp = 8080", &format!("3: mesh_peers.http: {above}"));
     // But a node can have that name.
     assert!(Start::new().file("[mesh_peers]\nhttp = \"10.0.0.2:1\"").load().is_ok());
 }
@@ -267,11 +267,11 @@ fn invalid_routes_get_advice() {
         ("\"a\"", "[\"b:1/api\"]", "without the route's prefix if strip_prefix is true: write b:1"),
     ] {
         let file = format!("[[routes]]\nhost = {host}\nupstream = {upstreams}");
-        assert_told(&file, expected);
+        assert_advice(&file, expected);
         assert!(!Start::new().file(&file).error().contains("hunter2"));
     }
     let instead = "a prefix is not a pattern; it matches all paths below it: write \"/api\"";
-    assert_told(&format!("{ROUTE}prefix = \"/api/*\""), instead);
+    assert_advice(&format!("{ROUTE}prefix = \"/api/*\""), instead);
     assert!(Start::new().flags(&["--route", "a/api/*=b:1"]).error().ends_with(instead));
 }
 
@@ -281,7 +281,7 @@ fn files_with_a_bom_crlf_or_tabs_are_read_and_others_get_advice() {
         assert_eq!(Start::new().file(&file).loaded().settings.routes.len(), 1, "{file:?}");
     }
     let start = Start::new().flags(&["--config", "[DIR]"]);
-    assert_eq!(start.error(), "--config: cannot read [DIR]: it is a folder; name the file in it");
+    assert_eq!(start.error(), "--config: cannot read [DIR]: it is a folder; write the path of the file in it");
     let start = Start::new().flags(&["--config", "[DIR]/a.toml"]);
     std::fs::write(start.folder.join("a.toml"), b"\xff\xfea\0=\0").expect("a file");
     assert_eq!(start.error(), "--config: cannot read [DIR]/a.toml: it is not UTF-8; save it as UTF-8");

@@ -218,7 +218,7 @@ fn errors_say_what_to_write() {
         ),
         (
             route("path = \"/a\"\nredirect = \"/b/{*}\""),
-            "1: routes[0]: {*} in /b/{*} stands for what follows a prefix, but the route has exact paths only: write {path}, or a path that ends in /*",
+            "1: routes[0]: {*} in /b/{*} stands for what follows a prefix, but the route has exact paths only: write {path}, or use a prefix (in [redirects], a path that ends in /*)",
         ),
         (
             route("path_regex = \"^/a/(.*)$\"\nredirect = \"/b/{2}\""),
@@ -230,7 +230,7 @@ fn errors_say_what_to_write() {
         ),
         (
             "[redirects]\n\"https://a\" = \"https://b\"".into(),
-            "2: redirects.\"https://a\": expected a host such as example.com, or one with a path: example.com/old, example.com/old/*, found \"https://a\": write it without the scheme",
+            "2: redirects.\"https://a\": expected a host such as example.com, or a host with a path, such as example.com/old or example.com/old/*, found \"https://a\": write it without the scheme",
         ),
         (
             format!(

@@ -139,7 +139,7 @@ fn report_useless(scope: &Scope<'_>, route: &Route, problems: &mut Problems) {
     let Answer::Redirect(redirection) = &route.answer else { return };
     if redirection.to.contains_rest() && !has_prefix {
         problems.push(own.problem(format!(
-            "{{*}} in {} stands for what follows a prefix, but the route has exact paths only: write {{path}}, or a path that ends in /*",
+            "{{*}} in {} stands for what follows a prefix, but the route has exact paths only: write {{path}}, or use a prefix (in [redirects], a path that ends in /*)",
             redirection.to
         )));
     }

@@ -72,7 +72,8 @@ pub(super) struct From {
 }
 
 impl Parse for From {
-    const EXPECTED: &'static str = "a host such as example.com, or one with a path: example.com/old, example.com/old/*";
+    const EXPECTED: &'static str =
+        "a host such as example.com, or a host with a path, such as example.com/old or example.com/old/*";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         let text = text(value)?;

@@ -149,8 +149,8 @@ pub(super) fn listeners(scope: &Scope<'_>, named: &[NamedListener], problems: &m
                         format!("there is no listener of this name, only {known}: set the variable to one of these")
                     }
                     "internal" => format!(
-                        "`internal` is for other nodes, which can request every route; clients have {known}: write one of \
-                         these"
+                        "`internal` is for other nodes, which can use every route; the listeners for clients are {known}: \
+                         write one of these"
                     ),
                     // The usual names of entry points in Traefik.
                     "web" => format!("there is no listener `web`, only {known}: write \"http\""),

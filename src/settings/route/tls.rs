@@ -61,8 +61,7 @@ impl UpstreamTls {
     }
 }
 
-const FOR_CLIENTS: &str =
-    "certificates for clients go below [[certificates]]; for names without one, pmesh issues one itself";
+const FOR_CLIENTS: &str = "certificates that pmesh presents to clients go below [[certificates]]; for names without one, pmesh issues one itself";
 
 /// Reads `tls`. Returns `None` if it is invalid, and reports that.
 pub(super) fn read(scope: &Scope<'_>, answer: Option<&Answer>, problems: &mut Problems) -> Option<UpstreamTls> {
