@@ -28,7 +28,7 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// Picks out the variables of the program. An empty variable counts as not set.
+    /// Picks out the program's variables. An empty variable counts as not set.
     pub(super) fn read(variables: impl IntoIterator<Item = (OsString, OsString)>, problems: &mut Problems) -> Self {
         let mut found = Self::default();
         let mut unknown = Vec::new();
@@ -57,7 +57,7 @@ impl Environment {
             let nearest = suggest::did_you_mean(&name, SETTINGS.iter().filter_map(|setting| setting.variable));
             found.doubts.push(Problem::new(name, format!("unknown variable, ignored{nearest}")));
         }
-        // A service manager may start the program without HOME. The user database still knows it.
+        // A service manager may start the program without HOME. The user database still has it.
         found.home = found.home.or_else(|| env::home_dir()?.into_os_string().into_string().ok());
         found
     }

@@ -131,11 +131,11 @@ impl<'a> Node<'a> {
 
     /// The elements of this list.
     pub(crate) fn elements(&self) -> Result<Vec<Self>, Problem> {
-        let values = self.value.as_array().ok_or_else(|| self.no_list())?;
+        let values = self.value.as_array().ok_or_else(|| self.not_a_list())?;
         Ok(values.iter().enumerate().map(|(index, value)| self.child(index.to_string(), value)).collect())
     }
 
-    /// The elements of this list; a value that is no list counts as a list of one.
+    /// The elements of this list; any other value counts as a list of one.
     pub(crate) fn one_or_more(&self) -> Vec<Self> {
         self.elements().unwrap_or_else(|_| vec![self.clone()])
     }
@@ -150,7 +150,7 @@ impl<'a> Node<'a> {
         self.value.as_array().is_some_and(<[_]>::is_empty)
     }
 
-    fn no_list(&self) -> Problem {
+    fn not_a_list(&self) -> Problem {
         let mut problem = self.unexpected("a list");
         let key = self.dotted_path();
         let is_of_tables =

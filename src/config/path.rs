@@ -10,8 +10,8 @@ pub(super) fn expand(text: &str, home: Option<&str>) -> String {
     }
 }
 
-/// Resolves a path that is written in a file in `folder`.
-pub(super) fn beside(folder: &Path, text: &str, home: Option<&str>) -> String {
+/// Resolves a path in a file in `folder`.
+pub(super) fn resolve(folder: &Path, text: &str, home: Option<&str>) -> String {
     match text {
         "" | "~" => expand(text, home),
         _ if text.starts_with("~/") => expand(text, home),
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn paths_in_a_file_are_relative_to_its_folder() {
         for (text, expected) in [("a.pem", "/etc/pmesh/a.pem"), ("/a.pem", "/a.pem"), ("~/a.pem", "/root/a.pem")] {
-            assert_eq!(beside(Path::new("/etc/pmesh"), text, Some("/root")), expected);
+            assert_eq!(resolve(Path::new("/etc/pmesh"), text, Some("/root")), expected);
         }
     }
 }

@@ -23,7 +23,7 @@ impl Pattern {
     /// Parses an entry in a file in `folder`.
     pub(super) fn new(text: &str, folder: &Path, user_home: Option<&str>) -> Result<Self, String> {
         if !text.contains(['*', '?', '[']) {
-            return Ok(Self::Name(path::beside(folder, text, user_home).into()));
+            return Ok(Self::Name(path::resolve(folder, text, user_home).into()));
         }
         let (folder, rest) = match (text.strip_prefix("~/"), user_home) {
             (Some(rest), Some(home)) => (Path::new(home), rest),
@@ -43,7 +43,7 @@ impl Pattern {
             Self::Name(path) => return vec![path.clone()],
             Self::Glob(pattern) => pattern,
         };
-        let is_meant = |file: &PathBuf| {
+        let is_wanted = |file: &PathBuf| {
             let is_backup = file.to_string_lossy().ends_with('~') && !pattern.ends_with('~');
             // A dangling link is kept: it is reported when it is read. Pipes are skipped: reading one might never end.
             !is_backup && (file.is_file() || !file.exists())
@@ -51,7 +51,7 @@ impl Pattern {
         // `new` has checked the pattern.
         let matching = glob::glob_with(pattern, OPTIONS).into_iter().flatten();
         let mut files: Vec<_> =
-            matching.filter_map(|file| file.inspect_err(&mut report).ok()).filter(is_meant).collect();
+            matching.filter_map(|file| file.inspect_err(&mut report).ok()).filter(is_wanted).collect();
         files.sort_unstable();
         files
     }

@@ -1,4 +1,4 @@
-//! Generates the tables of `docs/settings.md` from the tables of settings and keys. For tests only.
+//! Writes the tables of `docs/settings.md` from the tables of settings and keys, in tests only.
 
 use std::{env, fmt::Write, fs, path::Path};
 
@@ -114,7 +114,7 @@ fn row(setting: &Setting) -> String {
     format!("| {} | {value} | {default} | {}.{note} |\n", names(setting), cell(setting.help))
 }
 
-/// The key, as an anchor for links, above the flag and the variable.
+/// The key, which other pages can link to, above the flag and the variable.
 fn names(setting: &Setting) -> String {
     let key = setting.key;
     let table = match setting.kind {
@@ -157,7 +157,7 @@ fn shape(shape: Shape) -> String {
     }
 }
 
-/// The value to write, in the terms of the top of the page.
+/// What to write, as named at the top of the page.
 fn value(kind: Kind) -> String {
     match kind {
         Kind::Choice(words) => words.iter().map(|word| code(word)).collect::<Vec<_>>().join(", "),
@@ -175,12 +175,12 @@ fn list<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
     format!("{} and {last}", others.join(", "))
 }
 
-/// Code in a table cell, which a bar would end.
+/// Code in a table cell. A `|` would end the cell.
 fn code(text: &str) -> String {
     format!("`{}`", text.replace('|', "\\|"))
 }
 
-/// Text in a table cell, where an asterisk could start emphasis.
+/// Text in a table cell. A `*` could start emphasis.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('*', "\\*")
 }

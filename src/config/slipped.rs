@@ -8,18 +8,18 @@ use super::{
     toml::{self, Lines},
 };
 
-/// Finds keys of routes that were most likely meant for the top level: both places have this setting, and an empty line
-/// separates the key from the rest of the route.
+/// Finds keys of routes that were most likely meant for the top level: the setting exists in both places, and an empty
+/// line separates the key from the rest of the route.
 pub(super) fn slipped(root: &dyn TableLike, text: &str, lines: &Lines) -> Vec<(Vec<String>, String)> {
     let mut found = Vec::new();
     let text: Vec<&str> = text.lines().collect();
     let mut path = Vec::new();
     if let Some(routes) = root.get("routes") {
         walk(routes, "routes", &mut path, &mut |table, path| {
-            let of_both = |key: &str| {
+            let is_in_both = |key: &str| {
                 table::by_key(key).is_some_and(|setting| setting.in_file) && shape::key(CHILD_ROUTE, key).is_some()
             };
-            for (name, _) in table.iter().filter(|(name, _)| of_both(name)) {
+            for (name, _) in table.iter().filter(|(name, _)| is_in_both(name)) {
                 let Some(span) = table.key(name).and_then(toml_edit::Key::span) else { continue };
                 // The nearest line above the key that is not a comment.
                 let above = text[..lines.at(span.start) - 1].iter().rev();

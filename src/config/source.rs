@@ -62,7 +62,7 @@ impl Source {
         Self { flags, environment, problems, defaults }
     }
 
-    /// For a user without a home: `HOME` is not set, and the user database is not asked.
+    /// For a user without a home: `HOME` is not set, and the user database is not consulted.
     #[cfg(test)]
     pub(crate) fn without_home(
         flags: Vec<(&'static Setting, String)>,
@@ -103,7 +103,7 @@ impl Source {
         });
         let (file, looked_for) = match opened {
             Ok(opened) => opened,
-            // The command asks the running node anyway.
+            // Commands can ask the running node without the file.
             Err(_) if keys.is_some() => (None, Vec::new()),
             // Without the file, the other sources cannot be validated.
             Err(problem) => {

@@ -35,7 +35,7 @@ impl Rank {
     }
 }
 
-/// Values that are written as text: defaults, variables and flags. Their type comes from the kind of the setting. The
+/// Values that are written as text: defaults, variables and flags. The kind of the setting determines their type. The
 /// providers of figment would guess it, and turn the name `0123` into a number.
 #[derive(Debug, Clone)]
 pub(super) struct Texts {

@@ -106,8 +106,8 @@ fn port_of(text: &str) -> Reason {
     })
 }
 
-/// Returns why one of two addresses is superfluous, if the other one already covers it. Without this check, binding the
-/// second one would fail with "address in use", because of the program itself.
+/// Returns why one of two addresses is redundant, if the other one covers it. Without this check, binding the second one
+/// would fail with "address in use", although only this program uses it.
 pub(super) fn overlap(one: IpAddr, other: IpAddr) -> Option<String> {
     let (one, other) = (one.to_canonical(), other.to_canonical());
     let (all, rest) =

@@ -77,8 +77,8 @@ impl Settings {
         }
         let bound = || {
             let usable = self.addresses(&Listener::Internal).filter(|address| !address.ip().is_unspecified());
-            let nearest_to_all = usable.min_by_key(|address| address.ip().is_loopback())?;
-            Some(HostPort { host: EndpointHost::Address(nearest_to_all.ip()), port: nearest_to_all.port() })
+            let most_reachable = usable.min_by_key(|address| address.ip().is_loopback())?;
+            Some(HostPort { host: EndpointHost::Address(most_reachable.ip()), port: most_reachable.port() })
         };
         self.mesh.advertise.clone().or_else(bound)
     }

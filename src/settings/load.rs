@@ -14,9 +14,9 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// The files that the main file includes.
     pub included: Vec<PathBuf>,
-    /// The files to watch for changes: these, or the paths that were tried.
+    /// The files to watch for changes: the files that were read, or else the paths that were tried.
     pub watched: Watched,
-    /// Warnings, which do not keep the program from starting.
+    /// Warnings. The program starts in spite of them.
     pub doubts: Vec<Problem>,
     looked_for: Vec<PathBuf>,
     pub(super) merged: Merged,
@@ -59,8 +59,8 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// Fails like [`load`](Self::load), but of the settings in the file only these are checked. A file that cannot be
-    /// read is ignored.
+    /// Fails like [`load`](Self::load), but does not check the ignored settings. A file that cannot be read is ignored,
+    /// too.
     pub fn load_to_ask(&self) -> Result<Settings, Error> {
         let Raw { merged, secret, mut problems, .. } = self.read_only(TO_ASK)?;
         let settings = Settings::read(&merged, secret, &mut problems);

@@ -11,7 +11,7 @@ use pmesh_layers::identity::NodeName;
 use super::{PemFile, RegistryServers, endpoint::HostPort};
 use crate::config::{Merged, Node, Parse, Problem, Problems, Reason, misplaced, names, text};
 
-/// Other nodes: how to find them, and how nodes trust each other.
+/// Other nodes: where they are, and how nodes find and trust each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mesh {
     /// The internal ports of nodes with fixed addresses, without this node itself.

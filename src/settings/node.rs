@@ -14,12 +14,12 @@ pub(super) fn read(merged: &Merged, problems: &mut Problems) -> NodeName {
         Some(node) => node.read(problems),
         None => problems.note(of_machine()),
     };
-    name.unwrap_or_else(stand_in)
+    name.unwrap_or_else(placeholder)
 }
 
 /// A placeholder for an invalid name, which has been reported.
 #[expect(clippy::expect_used, reason = "it is a label")]
-fn stand_in() -> NodeName {
+fn placeholder() -> NodeName {
     "node".parse().expect("a label")
 }
 

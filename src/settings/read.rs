@@ -75,14 +75,14 @@ impl Settings {
             admin: Admin::read(merged, &home, problems),
             watch_config: merged.read("watch_config", problems).unwrap_or_default(),
             home,
-            workers: merged.read("workers", problems).map_or_else(one_a_core, |Workers(count)| count),
+            workers: merged.read("workers", problems).map_or_else(one_per_core, |Workers(count)| count),
             shutdown_timeout: merged.read("shutdown_timeout", problems).unwrap_or_default(),
         }
     }
 }
 
-/// Reads the home folder. If it is not known, that is an error only if the secret would have to be there. Code that
-/// needs the folder for something else reports it then.
+/// Reads the home folder. It is an error if the folder is not known and the secret has to be there. Code that needs the
+/// folder for something else reports the error itself.
 fn home(merged: &Merged, has_secret: bool, problems: &mut Problems) -> PathBuf {
     let Some(node) = merged.node("home") else { return PathBuf::new() };
     match node.value.as_str() {
@@ -99,6 +99,6 @@ fn home(merged: &Merged, has_secret: bool, problems: &mut Problems) -> PathBuf {
     }
 }
 
-fn one_a_core() -> usize {
+fn one_per_core() -> usize {
     thread::available_parallelism().map_or(1, Into::into)
 }

@@ -3,8 +3,7 @@
 use super::Settings;
 
 impl Settings {
-    /// Resets all settings that only change on a restart to the values in `running`, with which the process was
-    /// started.
+    /// Resets all settings that only change on a restart to their values in `running`, the settings from startup.
     pub fn keep_from_start(&mut self, running: &Self) {
         self.home.clone_from(&running.home);
         self.secret.clone_from(&running.secret);

@@ -46,8 +46,7 @@ impl Settings {
         if rest.is_empty() {
             return all;
         }
-        // Compare only host and path: a request that https rejects because of its method must not reach a route of
-        // http.
+        // Compare only host and path: a request with a method that https rejects must not reach a route of http.
         let path_of = |served: &ServedPlace<'a>| (served.place.host, served.place.path);
         let mut taken: HashSet<_> = all.iter().map(path_of).collect();
         for listener in self.all_listeners() {

@@ -24,7 +24,7 @@ impl Parse for Endpoint {
 
 /// Advice on what to write instead of an invalid upstream.
 fn instead(text: &str) -> Option<String> {
-    // Not with an `@`: the text may contain a password, which no message shows.
+    // With an `@`, the text may contain a password, which must not be repeated.
     if let Some(instead) = with_references(text).filter(|_| !text.contains('@')) {
         return Some(format!("environment variables are written ${{NAME}}: write {instead}"));
     }

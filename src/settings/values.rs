@@ -118,8 +118,8 @@ impl Parse for Filter {
     fn parse(value: &Value) -> Result<Self, Reason> {
         let directives = text(value)?;
         // A single word that is not a level would be treated as the name of a target, and nothing would be logged.
-        let is_meant = |directive: &str| directive.contains(['=', '[']) || directive.parse::<LevelFilter>().is_ok();
-        if !directives.split(',').all(|directive| is_meant(directive.trim())) {
+        let is_directive = |directive: &str| directive.contains(['=', '[']) || directive.parse::<LevelFilter>().is_ok();
+        if !directives.split(',').all(|directive| is_directive(directive.trim())) {
             return Err(None);
         }
         EnvFilter::builder().parse(directives).map(|_| Self(directives.to_owned())).map_err(|_| None)

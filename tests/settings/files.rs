@@ -6,7 +6,8 @@ use pmesh::config::Defaults;
 
 use crate::Start;
 
-fn looking() -> Start {
+/// Looks for a file in the home folder, and in `etc` instead of `/etc/pmesh`.
+fn with_search() -> Start {
     let mut start = Start::new();
     start.defaults = Defaults { system_file: Some(start.folder.join("etc/config.toml")), ..Defaults::program() };
     start
@@ -14,7 +15,7 @@ fn looking() -> Start {
 
 #[test]
 fn the_first_file_that_exists_is_read() {
-    let start = looking();
+    let start = with_search();
     assert_eq!(start.loaded().file, None);
     assert_eq!(
         start.without_folder(&start.loaded().file_line()),

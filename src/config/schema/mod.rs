@@ -1,8 +1,8 @@
 //! A JSON Schema of the configuration file, generated from the tables of its keys, so that editors can complete and
 //! check the file.
 //!
-//! It uses draft 7 and no `$ref`, because of taplo, which most editors use for TOML: it supports no later draft, and
-//! ignores keywords next to a `$ref`.
+//! The schema is written in draft 7 without `$ref`, because most editors check TOML with taplo, which supports no later
+//! draft and ignores keywords next to a `$ref`.
 
 mod pattern;
 mod value;

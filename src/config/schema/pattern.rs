@@ -1,10 +1,10 @@
-//! Regular expressions for strings (ECMA 262). They accept every valid value, and also invalid ones where an exact
+//! Regular expressions for strings (ECMA 262). They accept every valid value, and some invalid ones, where an exact
 //! expression would be too long.
 
 /// A reference to the environment. Its value is not known here.
 pub(super) const REFERENCE: &str = r"\$\{";
 
-/// Methods are case-sensitive, and no known one has lower case.
+/// Methods are case-sensitive, and no known one contains lower-case letters.
 pub(super) const METHOD: &str = "^[^a-z\\s]+$";
 /// A log filter with levels by library.
 pub(super) const FILTER: &str = r"[=\[,]";

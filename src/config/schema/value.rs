@@ -42,11 +42,11 @@ impl Accepted {
                 accepted = Self::of(Kind::Size);
                 accepted.words(["off"]);
             }
-            Kind::Switch => accepted.ask("boolean", Map::new()),
+            Kind::Switch => accepted.allow("boolean", Map::new()),
             Kind::Duration => {
                 accepted.pattern(pattern::DURATION);
                 let zero = json!({ "type": "string", "pattern": pattern::ZERO });
-                accepted.ask("string", object(json!({ "not": zero })));
+                accepted.allow("string", object(json!({ "not": zero })));
             }
             Kind::MaxAge => accepted.pattern(pattern::DURATION),
             Kind::TimeLimit => {
@@ -71,7 +71,7 @@ impl Accepted {
             }
             Kind::File | Kind::Directory | Kind::Include => {
                 accepted.is_text = true;
-                accepted.ask("string", object(json!({ "minLength": 1 })));
+                accepted.allow("string", object(json!({ "minLength": 1 })));
             }
             Kind::Text(_) | Kind::Secret => accepted.is_text = true,
             // The schema of a table is built from its keys.
@@ -92,7 +92,7 @@ impl Accepted {
     /// This table, with the requirement that it has one of these keys.
     pub(super) fn with_one_of<'a>(mut self, keys: impl Iterator<Item = &'a str>) -> Self {
         let one_of: Vec<_> = keys.map(|key| json!({ "required": [key] })).collect();
-        self.ask("object", object(json!({ "anyOf": one_of })));
+        self.allow("object", object(json!({ "anyOf": one_of })));
         self
     }
 
@@ -115,7 +115,7 @@ impl Accepted {
     /// These values, or `false`.
     pub(super) fn or_false(mut self) -> Self {
         if !self.types.contains_key("boolean") {
-            self.ask("boolean", Map::new());
+            self.allow("boolean", Map::new());
             self.only_false = true;
         }
         self
@@ -124,7 +124,7 @@ impl Accepted {
     /// The values that either of the two accepts.
     pub(super) fn or(mut self, other: Self) -> Self {
         for (name, keywords) in other.types {
-            self.ask(name, keywords);
+            self.allow(name, keywords);
         }
         self.words.extend(other.words);
         self.patterns.extend(other.patterns);
@@ -163,7 +163,7 @@ impl Accepted {
                 }
                 json!({ "anyOf": one_of })
             };
-            self.ask("string", object(strings));
+            self.allow("string", object(strings));
         }
         if is_number {
             self.types.entry("integer").or_default();
@@ -181,7 +181,7 @@ impl Accepted {
     }
 
     fn number(&mut self, keywords: Value) {
-        self.ask("integer", object(keywords));
+        self.allow("integer", object(keywords));
     }
 
     fn words(&mut self, words: impl IntoIterator<Item = impl Into<Value>>) {
@@ -193,11 +193,11 @@ impl Accepted {
     }
 
     fn with(mut self, name: &'static str, keywords: Map<String, Value>) -> Self {
-        self.ask(name, keywords);
+        self.allow(name, keywords);
         self
     }
 
-    fn ask(&mut self, name: &'static str, keywords: Map<String, Value>) {
+    fn allow(&mut self, name: &'static str, keywords: Map<String, Value>) {
         self.types.entry(name).or_default().extend(keywords);
     }
 }

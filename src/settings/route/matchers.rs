@@ -1,4 +1,4 @@
-//! Parses what requests are matched with: methods, headers, networks and paths.
+//! Parses the conditions of routes: methods, headers, networks and paths.
 
 use figment::value::Value;
 use http::{HeaderName, Method};
@@ -16,7 +16,7 @@ impl Parse for MethodName {
         let text = text(value)?;
         let method: Method = text.parse().map_err(|_| None)?;
         let upper = text.to_ascii_uppercase();
-        // Methods are case-sensitive (RFC 9110, 9.1), and no known one has lower case.
+        // Methods are case-sensitive (RFC 9110, 9.1), and no known one contains lower-case letters.
         if upper == text { Ok(Self(method)) } else { Err(Some(format!("write {upper:?}"))) }
     }
 }

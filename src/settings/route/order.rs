@@ -37,17 +37,17 @@ pub struct Hidden<'a> {
     pub by: &'a Route,
 }
 
-/// Finds places that are never reached, because a route that is matched before them gets all their requests.
+/// Finds places that are never reached, because an earlier route matches all their requests.
 pub fn hidden(routes: &[Route]) -> Vec<Hidden<'_>> {
     let order = in_matching_order(routes);
     let mut hidden = Vec::new();
     for same_path in order.chunk_by(|(_, one), (_, other)| one.host == other.host && one.path == other.path) {
         for (index, (route, place)) in same_path.iter().enumerate() {
-            let takes_all = |(before, wider): &&(&Route, Place<'_>)| {
+            let matches_all = |(before, wider): &&(&Route, Place<'_>)| {
                 wider.conditions.covers(place.conditions)
                     && route.listeners.iter().all(|listener| before.listeners.contains(listener))
             };
-            if let Some((by, _)) = same_path[..index].iter().find(takes_all) {
+            if let Some((by, _)) = same_path[..index].iter().find(matches_all) {
                 hidden.push(Hidden { route, place: *place, by });
             }
         }
@@ -56,19 +56,19 @@ pub fn hidden(routes: &[Route]) -> Vec<Hidden<'_>> {
         let RoutePath::Regex(_, regex) = place.path else { continue };
         let Some(start) = literal_start(regex.as_str()) else { continue };
         // A longer prefix gets all paths below it, even if its conditions fail.
-        let takes_all = |(before, longer): &&(&Route, Place<'_>)| {
+        let matches_all = |(before, longer): &&(&Route, Place<'_>)| {
             matches!(longer.path, RoutePath::Prefix(prefix) if is_below(start, prefix.as_str()))
                 && route.listeners.iter().all(|listener| before.listeners.contains(listener))
         };
         let mut of_host = order[..index].iter().rev().take_while(|(_, before)| before.host == place.host);
-        if let Some((by, _)) = of_host.find(takes_all) {
+        if let Some((by, _)) = of_host.find(matches_all) {
             hidden.push(Hidden { route, place: *place, by });
         }
     }
     hidden
 }
 
-/// The literal start of all paths that a regular expression matches, if it is easy to tell.
+/// The literal start of all paths that a regular expression matches, if the expression shows it.
 fn literal_start(regex: &str) -> Option<&str> {
     let literal = regex.strip_prefix('^').filter(|rest| rest.starts_with('/') && !rest.contains('|'))?;
     let end = literal.find(['\\', '.', '+', '*', '?', '(', '[', '{', '$']).unwrap_or(literal.len());
