@@ -1,5 +1,5 @@
-//! `mesh://*`: any nodes that serve the request, as found in the registry. Without a NATS server, each test says that
-//! it is skipped.
+//! `mesh://*`: any node that serves the request, found in the registry or named in the settings. Without a NATS server, each
+//! test that needs one says that it is skipped.
 
 use std::net::TcpStream;
 
@@ -47,7 +47,7 @@ fn loses_nothing(client: &mut Client<TcpStream>, b: Program, backends: &[Backend
 }
 
 #[test]
-fn nodes_of_the_settings_report_what_they_serve() {
+fn nodes_named_in_the_settings_report_what_they_serve() {
     let (backends, (a, b), c) = ([(); 2].map(|()| Backend::answering("hello")), two(), Node::new("c"));
     let a = a.start(&[&b, &c]).flags(&["--route", "x.test=mesh://*"]).run();
     let b = b.start(&[]).route("x.test", &backends[0]).run();
@@ -74,7 +74,7 @@ fn own_endpoints_come_before_other_nodes() {
             connection.send(crate::support::backend::ok("a"));
         }
     });
-    until("the own backend is back in use", || client.get("x.test", "/").text() == "a");
+    until("the backend of a is used again", || client.get("x.test", "/").text() == "a");
     for _ in 0..10 {
         assert_eq!(client.get("x.test", "/").text(), "a");
     }

@@ -1,4 +1,4 @@
-//! Requests that their client cancels.
+//! Requests that are cancelled by their client.
 
 use std::sync::{Mutex, mpsc};
 
@@ -36,7 +36,7 @@ fn cancelled_requests_do_not_affect_others() {
         }
     });
     let (a, _b) = nodes(&backend);
-    // It shares the connection between the nodes with all others, and would be lost with it.
+    // All requests share the connection between the nodes. If it were closed, this one would fail.
     let mut held = Client::connect(a.http());
     held.send("POST / HTTP/1.1\r\nHost: x.test\r\nContent-Length: 1\r\n\r\nx");
     arrivals.recv_timeout(PATIENCE).unwrap();

@@ -1,4 +1,4 @@
-//! Nodes with certificates of the user's own authority.
+//! Nodes with certificates from the user's own authority.
 
 use std::fs;
 
@@ -33,7 +33,7 @@ impl Ca {
 }
 
 #[test]
-fn they_replace_certificates_derived_from_the_secret() {
+fn certificate_files_replace_certificates_derived_from_the_secret() {
     let (backend, (a, b), ca) = (Backend::answering("hello"), two(), Ca::new());
     let c = Node::new("c");
     let _b = ca.certify(&b, b.start(&[])).route("x.test", &backend).run();

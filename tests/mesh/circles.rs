@@ -1,9 +1,9 @@
-//! Routes of nodes that lead to each other and nowhere else.
+//! Loops: routes of nodes that lead to each other.
 
 use crate::{Node, support::Client, two};
 
 #[test]
-fn between_two_nodes() {
+fn a_loop_between_two_nodes_is_a_508() {
     let (a, b) = two();
     let b_runs = b.start(&[&a]).flags(&["--route", "x.test=mesh://a"]).run();
     let a = a.start(&[&b]).flags(&["--route", "x.test=mesh://b"]).run();
@@ -13,7 +13,7 @@ fn between_two_nodes() {
 }
 
 #[test]
-fn between_three_nodes() {
+fn a_loop_between_three_nodes_is_a_508() {
     let (a, b) = two();
     let c = Node::new("c");
     let _c = c.start(&[&a]).flags(&["--route", "x.test=mesh://a"]).run();

@@ -50,7 +50,7 @@ fn headers_describe_the_client_of_the_first_node() {
 fn the_first_node_decides_which_proxies_to_trust() {
     let backend = Backend::answering("");
     let (a, b) = two();
-    // Here, the settings of a count, not those of b.
+    // The settings of node a apply. Node b trusts no proxies.
     let _b = b.start(&[]).route("x.test", &backend).run();
     let a = a.start(&[&b]).flags(&["--route", "x.test=mesh://b", "--trusted-proxies", "127.0.0.0/8"]).run();
     let mut client = Client::connect(a.http());
@@ -85,7 +85,7 @@ fn the_first_node_decides_which_proxies_to_trust() {
 }
 
 #[test]
-fn only_nodes_can_speak_for_nodes() {
+fn headers_between_nodes_are_removed_from_requests_of_clients() {
     let backend = Backend::answering("");
     let (_a, b) = nodes(&backend);
     let mut client = Client::connect(b.http());

@@ -1,4 +1,4 @@
-//! Clients that get no byte from the port for other nodes.
+//! The internal port does not send a byte to clients that are not nodes.
 
 use std::{
     io::{Read, Write},
@@ -46,7 +46,8 @@ fn openssl_gets_no_byte() {
     }
 }
 
-/// The response to `bytes` over TLS, with a proof and then these protocols; `None` if the handshake fails.
+/// Connects as a node, which offers its proof and then these protocols, sends `bytes`, and returns the response; `None`
+/// if the handshake fails.
 fn answer(b: &Node, protocols: &[&str], bytes: &[u8]) -> Option<Vec<u8>> {
     let identity = NodeIdentity::new("pmesh", "a".parse().unwrap(), [&SECRET.parse().unwrap()]).unwrap();
     let proof = identity.proof(&"b".parse().unwrap(), SystemTime::now()).unwrap();
@@ -70,7 +71,7 @@ fn a_node_without_http2_is_not_served() {
     let request = get("x.test", "/");
     assert_eq!(answer(&b, &["http/1.1"], request.as_bytes()), None);
     assert_eq!(answer(&b, &[], request.as_bytes()), None);
-    // The client agrees on HTTP/2 and then does not use it.
+    // The client negotiates HTTP/2, but then sends HTTP/1.1.
     let got = answer(&b, &["h2"], request.as_bytes()).unwrap();
     assert!(!String::from_utf8_lossy(&got).contains("HTTP/1.1"));
     assert!(backend.connections().is_empty());

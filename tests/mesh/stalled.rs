@@ -12,9 +12,9 @@ use crate::{
     support::{Backend, Client, End, backend::ok, client::get},
 };
 
-/// More than an HTTP/2 connection of a client may have waiting.
+/// So many that their unread bodies would fill the HTTP/2 window of an ordinary client connection.
 const STALLED: usize = 6;
-/// No request times out.
+/// Long enough that no request times out.
 const PATIENT: &[&str] = &["--stall-timeout", "1h", "--response-timeout", "1h"];
 
 #[test]

@@ -7,7 +7,7 @@ use crate::{
     support::{Backend, Client, End, network::isolated},
 };
 
-/// So long that only the connection itself can show that the other node is gone.
+/// Long enough that no request times out: only the connection itself can reveal that the other node is gone.
 const PATIENT: &[&str] = &["--stall-timeout", "1h", "--response-timeout", "1h"];
 
 #[test]
@@ -33,7 +33,7 @@ fn requests_to_a_vanished_node_fail() {
         let (rest, end) = half.end();
         assert!(b"half ".ends_with(&rest[..]), "{rest:?}");
         assert_ne!(end, End::Open);
-        // No other request waits for the node.
+        // New requests do not wait for the node.
         assert_eq!(Client::connect(a.http()).get("x.test", "/").status, 502);
     });
 }

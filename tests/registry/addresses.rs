@@ -42,7 +42,7 @@ fn the_address_that_worked_last_is_tried_first() {
     a.wait_for_line("node b found in the registry");
     for _ in 0..5 {
         assert_eq!(client.get("x.test", "/").text(), "hello");
-        // So that the next request needs a new connection.
+        // The connection gets too old, and the next request needs a new one.
         thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(asked.load(Ordering::Relaxed), 1);

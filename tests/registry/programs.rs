@@ -16,7 +16,7 @@ use crate::{
     support::{Backend, Client, Program, Start, program::PROGRAM},
 };
 
-/// A node that finds others through this registry.
+/// A start of a node that finds others through this registry.
 pub fn start(node: &str, registry: &str) -> Start {
     Start::new().workers(1).variable("PMESH_SECRET", SECRET).flags(&["--node", node, "--mesh-registry", registry])
 }
@@ -53,7 +53,7 @@ fn programs_find_each_other_and_log_it_once() {
 }
 
 #[test]
-fn a_registry_that_is_unavailable_at_startup_stops_nothing() {
+fn a_node_starts_and_serves_while_the_registry_is_unavailable() {
     let Some(mut nats) = Nats::new(&[]) else { return };
     let backend = Backend::answering("");
     let mut a = start("a", &nats.url()).route("served.test", &backend).run();
@@ -111,7 +111,7 @@ fn wrong_clocks_and_foreign_entries_are_reported() {
 }
 
 #[test]
-fn a_silent_node_with_a_wrong_clock_is_explained() {
+fn the_log_says_that_a_silent_node_has_a_wrong_clock() {
     let Some(nats) = Nats::start(&[]) else { return };
     // It is silent like a node with a wrong clock.
     let silent = Start::new().run();

@@ -7,7 +7,7 @@ fn nodes_find_each_other_over_tls_if_the_certificate_is_trusted() {
     let Some(mut nats) = Nats::new(&[]) else { return };
     let roots = nats.require_tls().display().to_string();
     nats.restart();
-    // A server that requires TLS gets it in any case; tls:// insists on it.
+    // TLS is used whenever the server requires it. With tls://, the node requires it as well.
     let a = start("a", &format!("tls://{}", nats.address)).variable("SSL_CERT_FILE", &roots).run();
     let b = start("b", &nats.url()).variable("SSL_CERT_FILE", &roots).run();
     a.wait_for_line("node b found in the registry");
