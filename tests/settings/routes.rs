@@ -206,7 +206,7 @@ fn errors_say_what_to_write() {
         ),
         (
             route("upstream = \"b:1\"\nhsts = 365"),
-            "4: routes[0].hsts: expected a duration such as 365d, or 0s to make browsers forget it, found 365: add a unit, as in 365s or 365d",
+            "4: routes[0].hsts: expected a duration up to ten years, such as 365d, or 0s to make browsers forget it, found 365: add a unit, as in 365s or 365d",
         ),
         (
             route("redirect = \"https://b{uri}\""),

@@ -41,7 +41,7 @@ impl Hsts {
 struct MaxAge(Duration);
 
 impl Parse for MaxAge {
-    const EXPECTED: &'static str = "a duration such as 365d, or 0s to make browsers forget it";
+    const EXPECTED: &'static str = "a duration up to ten years, such as 365d, or 0s to make browsers forget it";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         const TEN_YEARS: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);

@@ -150,7 +150,7 @@ fn report_useless(scope: &Scope<'_>, route: &Route, problems: &mut Problems) {
                 "{{{wanted}}} in {} refers to a group of path_regex, which has {}",
                 redirection.to,
                 match fewer {
-                    0 => "none: put the part it stands for in parentheses".to_owned(),
+                    0 => "none: write a path_regex with the part it stands for in parentheses".to_owned(),
                     1 => "only one".to_owned(),
                     _ => format!("only {fewer}"),
                 }
