@@ -75,7 +75,15 @@ fn execute(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
         Command::Peers(asked) => show(&commands::peers(&source.load_to_ask()?, asked.node.as_ref(), asked.json)?),
         Command::Upstreams { json } => show(&commands::upstreams(&source.load_to_ask()?, *json)?),
         Command::Routes { json } => show(&commands::routes(&source.load_to_ask()?, *json)?),
-        Command::Reload { json } => show(&commands::reload(&source.load_to_ask()?, *json)?),
+        Command::Reload { json } => {
+            let reloaded = commands::reload(&source.load_to_ask()?, *json);
+            if let (Err(error), true) = (&reloaded, *json)
+                && let Some(report) = commands::failed_reload(&**error)?
+            {
+                show(&report)?;
+            }
+            show(&reloaded?)
+        }
         Command::Secret(command) => show(&commands::secret(&source.load_to_ask()?, command)?),
     }
 }

@@ -14,7 +14,7 @@ pub use self::{
     ask::Unreachable,
     check::{check, failed_check},
     peers::peers,
-    reload::reload,
+    reload::{failed_reload, reload},
     routes::routes,
     secret::secret,
     status::status,

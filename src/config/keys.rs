@@ -123,8 +123,8 @@ pub(crate) const HSTS: &[Key] = &[
     Key::inner("preload", SWITCH, "Whether browsers may put the host on their preload lists"),
 ];
 
-const RESPONSE_TIMEOUT: &str =
-    "How long a request may wait for the head of its response, counting all endpoints it tries";
+const RESPONSE_TIMEOUT: &str = "How long a request may wait for the head of its response, counting all endpoints it \
+     tries; also how long the client may pause in the body of the request before the response begins";
 
 macro_rules! route_keys {
     ($($more:expr),* $(,)?) => {

@@ -10,8 +10,7 @@ use figment::{
 use super::{
     Key, Kind, Parse, Problem, Problems, Reason,
     files::{Files, InFile},
-    kind::words,
-    shown::{dotted, plain_number, shown, without_password},
+    shown::{dotted, plain_number, shown},
     table,
     texts::Rank,
 };
@@ -45,9 +44,9 @@ impl Merged {
         self.node(key)?.read(problems)
     }
 
-    /// The parsed elements of a list; empty if no source sets it. Reports invalid elements.
-    pub(crate) fn read_list<T: Parse>(&self, key: &str, problems: &mut Problems) -> Vec<T> {
-        self.node(key).map(|node| node.read_list(problems)).unwrap_or_default()
+    /// The parsed value, or the parsed elements of a list; empty if no source sets it. Reports invalid values.
+    pub(crate) fn read_one_or_more<T: Parse>(&self, key: &str, problems: &mut Problems) -> Vec<T> {
+        self.node(key).map(|node| node.read_one_or_more(problems)).unwrap_or_default()
     }
 
     /// The elements of a list; empty if no source sets it.
@@ -158,9 +157,6 @@ impl<'a> Node<'a> {
         if is_of_tables || key.ends_with("].routes") {
             let key = if is_of_tables { &key } else { "routes.routes" };
             problem.message += &format!(": write [[{key}]], with its keys below");
-        } else if let Some(text) = self.value.as_str().filter(|_| self.references().is_none()) {
-            let elements: Vec<_> = words(text).map(|word| format!("{:?}", without_password(word))).collect();
-            problem.message += &format!(": write [{}]", elements.join(", "));
         }
         problem
     }
@@ -182,11 +178,6 @@ impl<'a> Node<'a> {
 
     pub(crate) fn read<T: Parse>(&self, problems: &mut Problems) -> Option<T> {
         problems.note(self.parse())
-    }
-
-    pub(crate) fn read_list<T: Parse>(&self, problems: &mut Problems) -> Vec<T> {
-        let elements = problems.note(self.elements()).unwrap_or_default();
-        elements.iter().filter_map(|element| element.read(problems)).collect()
     }
 
     pub(crate) fn read_one_or_more<T: Parse>(&self, problems: &mut Problems) -> Vec<T> {

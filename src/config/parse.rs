@@ -6,6 +6,8 @@ use figment::value::Value;
 use ipnet::{IpNet, Ipv4Net};
 use pmesh_layers::connect::{InvalidSubnet, SourceSubnet};
 
+use super::kind::words;
+
 /// Why a value is invalid, if [`Parse::EXPECTED`] does not already say it.
 pub(crate) type Reason = Option<String>;
 
@@ -121,7 +123,7 @@ impl Parse for IpAddr {
             "*" => Some("write 0.0.0.0, or :: for IPv4 and IPv6".into()),
             _ => {
                 let bare = text.trim_start_matches('[').trim_end_matches(']');
-                bare.parse::<Self>().ok().map(|address| format!("write {address}"))
+                bare.parse::<Self>().ok().map(|address| format!("write {address}")).or_else(|| several(text))
             }
         })
     }
@@ -132,8 +134,14 @@ impl Parse for IpNet {
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         let text = text(value)?;
-        text.parse().or_else(|_| text.parse::<IpAddr>().map(Self::from)).map_err(|_| None)
+        text.parse().or_else(|_| text.parse::<IpAddr>().map(Self::from)).map_err(|_| several(text))
     }
+}
+
+/// Advice on several addresses in one string.
+fn several(text: &str) -> Reason {
+    let addresses: Vec<_> = words(text).collect();
+    (addresses.len() > 1).then(|| format!("for several addresses, write {addresses:?}"))
 }
 
 /// A loopback network that [`SourceSubnet`] accepts.

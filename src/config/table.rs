@@ -187,7 +187,8 @@ pub const SETTINGS: &[Setting] = &[
         "How long a request may spend connecting (name lookup, TCP, TLS and HTTP/2), counting all endpoints it tries"),
     Setting::new(UPSTREAMS, "response_timeout", "response-timeout", "PMESH_RESPONSE_TIMEOUT", Kind::Duration,
         Fallback::Value("60s"),
-        "How long a request may wait for the head of its response, counting all endpoints it tries"),
+        "How long a request may wait for the head of its response, counting all endpoints it tries; also how long the \
+         client may pause in the body of the request before the response begins"),
     Setting::new(UPSTREAMS, "pool_idle_timeout", "pool-idle-timeout", "PMESH_POOL_IDLE_TIMEOUT", Kind::Duration,
         Fallback::Value("60s"),
         "How long an idle connection to an upstream is kept"),
@@ -234,8 +235,8 @@ pub const SETTINGS: &[Setting] = &[
         "Addresses and networks of proxies in front of pmesh whose headers about the client are trusted"),
     Setting::new(CLIENTS, "trusted_proxy_headers", "trusted-proxy-headers", "PMESH_TRUSTED_PROXY_HEADERS",
         Kind::Choice(&["x-forwarded", "forwarded"]), Fallback::Value("x-forwarded"),
-        "Which headers of trusted proxies to use: x-forwarded, for X-Forwarded-*, or forwarded; the other kind is \
-         dropped"),
+        "Which headers of trusted proxies to use in addition to X-Request-Id: x-forwarded, for X-Forwarded-*, or \
+         forwarded; the other kind is dropped"),
     Setting::new(CLIENTS, "via", "via", "PMESH_VIA", Kind::Switch, Fallback::Value("false"),
         "Adds a Via header to requests; an nginx backend then compresses only what its gzip_proxied allows"),
 

@@ -39,10 +39,6 @@ impl<const OF_LISTENER: bool> Parse for Bind<OF_LISTENER> {
 
 /// Advice for users of other programs, in which the port is part of the address.
 fn instead(text: &str, port_key: &str) -> Reason {
-    if text.contains([',', ' ']) {
-        let addresses: Vec<_> = text.split([',', ' ']).filter(|address| !address.is_empty()).collect();
-        return Some(format!("for several addresses, write {addresses:?}"));
-    }
     let (address, port) = text.rsplit_once(':')?;
     let address = if address.is_empty() { "0.0.0.0" } else { address.trim_matches(['[', ']']) };
     let (address, port): (IpAddr, u16) = (address.parse().ok()?, port.parse().ok()?);

@@ -44,7 +44,11 @@ impl Settings {
             named_listeners,
             subnet_dialer: merged.read("subnet_dialer", problems).unwrap_or_default(),
             subnet_service: merged.read("subnet_service", problems).unwrap_or_default(),
-            source_addresses: merged.read_list("source_addresses", problems).into_iter().map(|Source(ip)| ip).collect(),
+            source_addresses: merged
+                .read_one_or_more("source_addresses", problems)
+                .into_iter()
+                .map(|Source(ip)| ip)
+                .collect(),
             connect_timeout,
             response_timeout,
             pool_idle_timeout: merged.read("pool_idle_timeout", problems).unwrap_or_default(),
@@ -62,7 +66,7 @@ impl Settings {
             max_head: merged.read("max_head", problems).map_or(HeadSize::LEAST, |HeadSize(bytes)| bytes),
             max_fields: merged.read("max_fields", problems).map_or(1, |Fields(count)| count),
             max_streams: merged.read("max_streams", problems).map_or(1, |Streams(count)| count),
-            trusted_proxies: merged.read_list("trusted_proxies", problems),
+            trusted_proxies: merged.read_one_or_more("trusted_proxies", problems),
             trusted_proxy_headers: merged.read("trusted_proxy_headers", problems).unwrap_or_default(),
             via: merged.read("via", problems).unwrap_or_default(),
             certificates: certificate::read(merged, problems),

@@ -30,10 +30,15 @@ pub fn listeners(settings: &Settings) -> String {
     }
     if settings.mesh.is_used() {
         let node = &settings.node;
-        let address = settings
-            .advertised()
-            .map_or("not reachable from other nodes".to_owned(), |address| format!("at {address}"));
-        line(&mut lines, format_args!("{:width$}  {node}, {address}", "node"));
+        let note = match settings.advertised() {
+            Some(address) => format!(", at {address}"),
+            None if settings.port(&Listener::Internal) == Port::Off => {
+                ", without an internal port: it can send requests to other nodes, but gets none from them".to_owned()
+            }
+            // Other nodes have the address in their own mesh_peers.
+            None => String::new(),
+        };
+        line(&mut lines, format_args!("{:width$}  {node}{note}", "node"));
     }
     for (name, address) in &settings.mesh.peers {
         line(&mut lines, format_args!("{:width$}  {name}={address}", "peer"));

@@ -106,6 +106,12 @@ fn a_broken_file_is_reported_and_changes_nothing() {
     assert!(error.contains(place.to_str().unwrap()) && error.contains("upstream_nmae"), "{error}");
     let line = program.wait_for_line("was not reloaded");
     assert!(line.contains("ERROR") && line.contains("upstream_nmae"), "{line}");
+    let output = command(program.home(), &["reload", "--json"]).output().unwrap();
+    let [report, stderr] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    assert_eq!(output.status.code(), Some(1));
+    let message = json(&report)["message"].clone();
+    assert_eq!(stderr.trim_end().strip_prefix("pmesh: "), message.as_str(), "{report}");
+    assert!(stderr.contains("upstream_nmae"), "{stderr}");
     assert_eq!(served(&program, "served.test"), "hello");
     let table = printed(&program, &["status"]);
     assert!(table.contains("reload failed") && table.contains("upstream_nmae"), "{table}");

@@ -26,7 +26,14 @@ fn invalid_values_get_advice() {
         ("connect_timeout = 10", "found 10: add a unit, as in 10s or 10ms"),
         ("connect_timeout = \"off\"", "it cannot be switched off; write a long duration, such as 365d"),
         ("max_body = \"10m\"", "found \"10m\": write 10MiB"),
-        ("trusted_proxies = \"10.0.0.0/8, ::1\"", "found \"10.0.0.0/8, ::1\": write [\"10.0.0.0/8\", \"::1\"]"),
+        (
+            "trusted_proxies = \"10.0.0.0/8, ::1\"",
+            "found \"10.0.0.0/8, ::1\": for several addresses, write [\"10.0.0.0/8\", \"::1\"]",
+        ),
+        (
+            "source_addresses = \"10.0.0.1 10.0.0.2\"",
+            "found \"10.0.0.1 10.0.0.2\": for several addresses, write [\"10.0.0.1\", \"10.0.0.2\"]",
+        ),
         ("bind = 0.0.0.0", "this is not valid TOML: invalid float, expected nothing: write bind = \"0.0.0.0\""),
         (
             "mesh_registry = nats://bob:hunter2@127.0.0.1:4222",

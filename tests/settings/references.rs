@@ -169,7 +169,8 @@ fn errors_name_the_variable_but_do_not_show_its_value() {
         ),
         (
             "trusted_proxies = \"${BAD}\"",
-            "1: trusted_proxies, from ${BAD}: expected a list, found a value that is not shown",
+            "1: trusted_proxies, from ${BAD}: expected an IP address or a network such as 10.0.0.0/8, found a value that \
+             is not shown",
         ),
         (
             "[[routes]]\nhost = \"${BAD}\"\nupstream = [\"${BAD}\"]",

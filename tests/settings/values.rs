@@ -173,6 +173,29 @@ fn the_summary_lists_listeners_and_routes() {
 }
 
 #[test]
+fn the_summary_names_the_node_if_it_knows_others() {
+    let line = |flags: &[&str]| {
+        let start = Start::new().flags(&["--node", "a", "--mesh-peer", "b=10.0.0.2:8443"]).flags(flags);
+        let summary = summary(&start.loaded().settings);
+        summary.lines().find_map(|line| line.strip_prefix("node      ")).expect("a line").to_owned()
+    };
+    assert_eq!(line(&[]), "a");
+    assert_eq!(line(&["--mesh-advertise", "10.0.0.1:8443"]), "a, at 10.0.0.1:8443");
+    assert_eq!(
+        line(&["--internal", "off"]),
+        "a, without an internal port: it can send requests to other nodes, but gets none from them"
+    );
+}
+
+#[test]
+fn a_list_of_addresses_can_be_a_single_one() {
+    let settings =
+        Start::new().file("source_addresses = \"10.0.0.1\"\ntrusted_proxies = \"10.0.0.0/8\"").loaded().settings;
+    assert_eq!(settings.source_addresses, ["10.0.0.1".parse::<std::net::IpAddr>().expect("an address")]);
+    assert_eq!(settings.trusted_proxies, ["10.0.0.0/8".parse().expect("a network")]);
+}
+
+#[test]
 fn pool_max_age_can_be_off() {
     for off in ["off", "OFF", "0", "0s", "0m"] {
         let settings = Start::new().variable("PMESH_POOL_MAX_AGE", off).loaded().settings;
