@@ -315,7 +315,7 @@ pub const SETTINGS: &[Setting] = &[
         "Folder for the secret, and for config.toml unless another file is named; only one pmesh can use it at a time")
         .needs_restart(),
     Setting::new(PROCESS, "workers", "workers", "PMESH_WORKERS", Kind::Within(1, 1024), Fallback::Described("one per core"),
-        "Number of worker threads")
+        "Number of worker threads, which accept connections and serve them")
         .needs_restart(),
     Setting::new(PROCESS, "shutdown_timeout", "shutdown-timeout", "PMESH_SHUTDOWN_TIMEOUT", Kind::Duration,
         Fallback::Value("30s"),
