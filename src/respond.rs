@@ -5,7 +5,7 @@ use pmesh_layers::respond::{NoResponse, Pass, RespondLayer, Row};
 
 use crate::mesh::Circle;
 
-/// The layer that turns errors into responses. It passes [`NoResponse`], the error of a silent route, on.
+/// The layer that turns errors into responses. It passes on [`NoResponse`], the error of a silent route.
 pub type AnswerErrors = RespondLayer<Pass<Row<(), Circle, fn(&Circle) -> StatusCode>, NoResponse>>;
 
 /// Creates the layer.

@@ -105,7 +105,7 @@ fn main() {
     ]);
     println!("{table}");
     println!("control: {record}");
-    assert!(record.all_have_done() && points.len() > 2, "this was no measurement");
+    assert!(record.all_have_done() && points.len() > 2, "a kind of load had no success, or there were too few samples");
 }
 
 /// Runs the load and samples the proxy meanwhile.

@@ -5,15 +5,16 @@
 //! cargo bench --bench faults -- --seconds 10 --only hangs     # shorter, and only one row
 //! ```
 //!
-//! The load is 500 GET/s and 200 POST/s over keep-alive connections, each with a path of its own, whether or not earlier ones
-//! have been answered. Unless the row says otherwise, the first of two backends is faulty and the second is healthy. Backends
-//! record each request once they have read all of it, before they do anything else, so the record survives kill -9.
+//! The load is 500 GETs and 200 POSTs per second over keep-alive connections. Each request has a path of its own, and is sent
+//! on time whether or not earlier ones have been answered. Unless the row says otherwise, the first of two backends is faulty
+//! and the second is healthy. Backends record each request once they have read all of it, before they do anything else, so the
+//! record survives kill -9.
 //!
 //! | column | meaning |
 //! | --- | --- |
 //! | lost | no response within 10 s, half a response, or a 5xx. Refused connections do not count: the proxy had no request |
 //! | of which done | lost requests that a backend has read |
-//! | duplicated | read more than once, by any backend. A GET may be retried, a POST must not |
+//! | duplicated | requests read more than once, by the same backend or another. A GET may be retried, a POST must not |
 //! | p99, max | ms from when a request was due until its response, or until it was lost |
 //! | answers | statuses other than 200 |
 
@@ -87,7 +88,7 @@ fn main() {
     }
     println!("{table}");
     println!("control: {served} of {sent} requests were answered with 200, {unrecorded} of them without a backend");
-    assert!(served > 0 && unrecorded == 0, "this was no measurement");
+    assert!(served > 0 && unrecorded == 0, "there was no response with 200, or one that no backend recorded");
 }
 
 /// Measures one row: runs the load, and repeats the fault as often as it fits in.

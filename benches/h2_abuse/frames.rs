@@ -43,7 +43,8 @@ impl Received {
         wait(&self.pings, count, &self.changed).await;
     }
 
-    /// Reads until the connection ends, or until a stream ends if `only_one` is set. Returns how it ended.
+    /// Reads until the connection is closed, and returns how. If `only_one` is set, it stops reading once a stream has
+    /// ended, and never returns.
     pub async fn read(&self, mut stream: OwnedReadHalf, only_one: bool) -> String {
         let mut reason = None;
         loop {

@@ -87,7 +87,7 @@ fn main() {
     }
     println!("{table}");
     println!("control: {served} of {sent} requests of the other client were answered with 200");
-    assert!(served > 0, "this was no measurement");
+    assert!(served > 0, "the other client got no response with 200");
 }
 
 /// Adds the row. Returns the results of the other client.

@@ -1,4 +1,4 @@
-//! Host names, which each request needs parsed, and source addresses, which each connection needs.
+//! The cost of parsing a host name, once per request, and of choosing a source address, once per connection.
 
 use pmesh_layers::{connect::SourceSubnet, host::HostName};
 

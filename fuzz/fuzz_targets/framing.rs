@@ -53,7 +53,7 @@ fuzz_target!(|bytes: &[u8]| {
             Err(fault) => panic!("{fault}: {}", record.escape_ascii()),
         }
     }
-    // Without the name of the served host, in any case, nothing may come back.
+    // If the input does not contain the name of the served host, in upper or lower case, nothing may come back.
     let named = bytes.to_ascii_lowercase().windows(6).any(|window| window == b"a.test");
     assert!(named || requests == 0 && received.is_empty(), "a response to a stranger: {}", received.escape_ascii());
 });

@@ -134,7 +134,7 @@ where
 #[error("the request goes in circles: its route leads back to this proxy")]
 pub struct LoopDetected;
 
-/// The error of a text that is not a cdn-id.
+/// The error for text that is not a cdn-id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a cdn-id is a host, with or without a port, or an HTTP token: letters, digits and some punctuation")]
 pub struct InvalidCdnId;

@@ -1,7 +1,7 @@
 //! Hash tables of names in the configuration, for lookups on every request.
 //!
-//! No client can add a key, so keys that collide on purpose are no danger. The standard library's hash protects against
-//! these, and takes several times as long for a name.
+//! No client can add a key, so none can make keys collide on purpose. The standard library's hash protects against
+//! that, and takes several times as long for a name.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

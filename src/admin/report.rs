@@ -144,7 +144,7 @@ pub struct EndpointReport {
     pub routes: Vec<String>,
     /// Whether it works.
     pub state: EndpointState,
-    /// Since when it is in this state; `None` before the first request.
+    /// When it entered this state; `None` before the first request.
     pub since: Option<u64>,
     /// How many times it has failed in a row.
     pub consecutive_failures: u64,

@@ -19,7 +19,7 @@ const CALM: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Exhaustion {
     since: Instant,
-    /// The time of the last failure, in milliseconds after `since` plus one; 0 while there is none.
+    /// The milliseconds from `since` to the last failure, plus one; 0 while there is none.
     failed_at: AtomicU64,
 }
 

@@ -51,7 +51,7 @@ pub fn prepare_home(home: &Path) -> Result<(), SecretError> {
     let unusable = |source| SecretError::Home { path: home.to_owned(), source };
     let metadata = match fs::metadata(home) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // With `recursive`, it is no error if another start has just created it.
+            // With `recursive`, it is not an error if another start has just created it.
             DirBuilder::new().recursive(true).mode(0o700).create(home).map_err(unusable)?;
             fs::metadata(home)
         }

@@ -89,7 +89,7 @@ pub fn holder(home: &Path) -> Option<Holder> {
     let file = File::open(home.join(FILE)).ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => read(home),
-        // Nobody holds the lock. If the file names a process, that one has crashed.
+        // Nobody holds the lock. If the file names a process, that process has crashed.
         _ => None,
     }
 }

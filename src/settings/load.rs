@@ -55,7 +55,7 @@ const TO_ASK: &[&str] = &["home", "admin", "secret_file", "node", "mesh_ca", "me
 
 impl Source {
     /// Loads the settings that commands need to ask the running node. All other settings in the file are ignored: the
-    /// node may run with an older version of the file, and the present one may be invalid.
+    /// node may run with an older version of the file, and the current one may be invalid.
     ///
     /// # Errors
     ///

@@ -40,7 +40,7 @@ fn a_name_stays_with_its_first_node() {
     a.wait_until_connected();
     let say = |one| put(&nats, one, SystemTime::now(), SECRET);
     let (first, second) = (announcement("b"), announcement("b"));
-    // A new run takes over at first, as after a restart, until the previous one is heard again.
+    // A new run takes over at first, as it must after a restart, until the previous one is heard again.
     for one in [&first, &second, &first] {
         say(one);
         let instance = || a.peers.load().get("b").and_then(|peer| peer.instance);

@@ -1,4 +1,4 @@
-//! Counts the traffic on a connection: what is in flight, whether it makes progress, and since when it is idle.
+//! Counts the traffic on a connection: what is in flight, whether it makes progress, and since when it has been idle.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},

@@ -101,7 +101,7 @@ impl<R: From<Bytes>, B> Service<Request<B>> for FixedResponse<R> {
     }
 }
 
-/// The error of a status that no final response can have.
+/// The error for a status that no final response can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{} is not the status of a response: use one from 200 to 599", .0.as_u16())]
 pub struct InvalidStatus(StatusCode);

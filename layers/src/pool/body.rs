@@ -37,7 +37,7 @@ impl PooledBody {
         body
     }
 
-    /// A body on a connection that is never reused, as after a change of protocol.
+    /// A body on a connection that is never reused, for example after a change of protocol.
     pub(super) fn unpooled(inner: Incoming) -> Self {
         Self { inner, lease: None, absent: false }
     }

@@ -29,8 +29,8 @@ mod service;
 mod stats;
 mod streams;
 
-/// How many times within the idle timeout the idle connections are checked. A connection can outlive its timeout by a
-/// quarter of it.
+/// How many times within the idle timeout the idle connections are checked. A connection can outlive its timeout by up
+/// to a quarter.
 const LOOKS: u32 = 4;
 
 pub(crate) use body::PooledBody;

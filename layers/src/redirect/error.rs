@@ -3,7 +3,7 @@ use http::StatusCode;
 use super::placeholder::{KNOWN, Placeholder};
 use crate::host::InvalidHost;
 
-/// The error of a text that is not a [`RedirectTarget`](super::RedirectTarget).
+/// The error for text that is not a [`RedirectTarget`](super::RedirectTarget).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidTarget {
@@ -67,7 +67,7 @@ fn after_host(placeholder: Placeholder) -> &'static str {
     }
 }
 
-/// The error of a status that does not redirect.
+/// The error for a status that does not redirect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not a redirect status: use 301, 302, 303, 307 or 308")]
 pub struct NotARedirect(pub(super) StatusCode);

@@ -81,7 +81,7 @@ fn no_scheme(url: &str) -> InvalidTarget {
     InvalidTarget::NoScheme { hint: looks_like_host.then(|| format!("https://{url}").into()) }
 }
 
-/// Allows only `{host}` in the host: it must be served, so clients cannot choose another one.
+/// Allows only `{host}` in the host. That is always a served host, while clients could choose any value for the others.
 fn check_host(pieces: &[Piece]) -> Result<(), InvalidTarget> {
     let mut sample = String::new();
     for piece in pieces {

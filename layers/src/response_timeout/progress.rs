@@ -8,7 +8,8 @@ use tokio::time::Instant;
 use super::TimedOut;
 use crate::body::WatchRequest;
 
-/// The rate is checked at most this many times per window, so a slow body can be noticed up to a quarter of it late.
+/// The rate is checked at most this many times per window, so a slow body can be noticed late, by up to a quarter of the
+/// window.
 const LOOKS: u32 = 4;
 /// Value of `waits_since` while nobody waits for the client.
 const NOT_WAITING: u64 = u64::MAX;
@@ -28,14 +29,14 @@ impl MinRate {
     }
 }
 
-/// The progress of a request body. Times are in milliseconds.
+/// The progress of a request body. Times are in milliseconds; `moved_at` and `waits_since` count from `since`.
 #[derive(Debug)]
 pub(super) struct Progress {
     since: Instant,
-    /// When the backend last read a piece, after `since`.
+    /// When the backend last read a piece.
     moved_at: AtomicU64,
     bytes: AtomicU64,
-    /// Since when the backend has been waiting for the client, after `since`; or [`NOT_WAITING`].
+    /// Since when the backend has been waiting for the client, or [`NOT_WAITING`].
     waits_since: AtomicU64,
     /// The total time of earlier waits for the client.
     waited: AtomicU64,

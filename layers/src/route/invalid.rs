@@ -1,6 +1,6 @@
 use super::readings;
 
-/// The error of a text that is neither a [`PathPrefix`](super::PathPrefix) nor an [`ExactPath`](super::ExactPath).
+/// The error for text that is not a valid [`PathPrefix`](super::PathPrefix) or [`ExactPath`](super::ExactPath).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidPath {
@@ -19,7 +19,7 @@ pub enum InvalidPath {
 }
 
 impl InvalidPath {
-    /// Checks that requests to a path are not always ambiguous.
+    /// Checks that `text` is a valid path, and that requests to it are not ambiguous.
     pub(super) fn check(text: &str) -> Result<(), Self> {
         if !text.starts_with('/') {
             return Err(Self::NotAbsolute);

@@ -67,8 +67,8 @@ impl<T> Place<T> {
         }
     }
 
-    /// Returns all routes in the order in which they are tried, each with the earlier one that gets all of its requests, if
-    /// there is one.
+    /// Returns all routes in the order in which they are tried. The second element is an earlier route that hides this one
+    /// by getting all of its requests.
     pub(super) fn in_order(&self) -> Vec<(&T, Option<&T>)> {
         let rules = match &self.rules {
             Rules::One(route) => return vec![(&route.target, None)],
@@ -95,7 +95,7 @@ fn first<'a, T>(rules: &'a [Conditional<T>], parts: &Parts<'_>) -> Result<&'a Ro
     }
 }
 
-/// Returns the error if no rule matches. If all other conditions of a rule hold, only the method is wrong.
+/// Returns the error for a request that no rule matches. If all other conditions of a rule hold, only the method is wrong.
 fn no_match<T>(rules: &[Conditional<T>], parts: &Parts<'_>) -> NoRoute {
     let mut allowed = Methods::default();
     for rule in rules.iter().filter(|rule| rule.conditions.others_hold(parts)) {

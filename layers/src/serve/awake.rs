@@ -34,7 +34,8 @@ use crate::{
 /// Why a server has stopped running on a connection.
 pub(super) enum Awake<IO> {
     Ended(Ended),
-    /// The connection can sleep, unless these bytes of the next request have already been read.
+    /// The connection can sleep if these bytes are empty. Otherwise they belong to the next request, and have already
+    /// been read.
     Asleep(IO, Vec<u8>),
 }
 

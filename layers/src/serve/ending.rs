@@ -29,7 +29,7 @@ pub(super) async fn close_asleep<IO: AsyncWrite + IntoRaw + Unpin>(mut io: IO, e
 pub(super) async fn close_awake<IO: IntoRaw>(reclaim: &Reclaim<IO>, control: &Control, is_http2: bool, ended: &Ended) {
     // A connection that ended normally has sent its FIN. On all others, input may be unread: after a response that did
     // not wait for the end of the request, or if frames arrive that belong to no stream. Closing now would send a RST.
-    // hyper also reports a normal end when it gives up HTTP/2 because of a CONNECT with a length.
+    // hyper also reports a normal end when it closes an HTTP/2 connection because of a CONNECT with a length.
     let read_all = !is_http2 || control.is_draining();
     if matches!(ended, Ended::Finished) && read_all && !control.traffic().had_body() && control.is_open() {
         return;

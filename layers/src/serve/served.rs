@@ -46,7 +46,7 @@ pin_project! {
 }
 
 pin_project! {
-    // What has to be done in the present state.
+    // What has to be done in the current state.
     #[project = WorkProj]
     enum Work<IO> {
         Begin,

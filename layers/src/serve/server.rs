@@ -149,8 +149,8 @@ impl HttpServer {
     ///
     /// Over HTTP/1, each byte to or from the client is progress. Over HTTP/2, progress is each piece of a request body
     /// that the service reads, each piece of a response body that is taken from it, and each DATA frame sent; PING and
-    /// WINDOW_UPDATE do not count. A stall is noticed up to a quarter of the timeout late. The connection is then
-    /// closed with a RST, so that the client does not mistake what has arrived for a whole response.
+    /// WINDOW_UPDATE do not count. A stall can be noticed late, by up to a quarter of the timeout. The connection is
+    /// then closed with a RST, so that the client does not mistake what has arrived for a whole response.
     ///
     /// An HTTP/2 stream is reset if a piece of its response waits for this long because the client does not read, even
     /// while other streams make progress. If more is buffered ahead of that piece, the client gets this time again for

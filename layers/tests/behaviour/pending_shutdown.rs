@@ -1,4 +1,4 @@
-//! Connections whose shutdown stays pending, as when the client does not read the closing TLS alert.
+//! Connections whose shutdown stays pending, for example because the client does not read the closing TLS alert.
 
 use std::{
     io,

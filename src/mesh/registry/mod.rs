@@ -25,7 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The registry, where nodes find each other: a key-value bucket in NATS with an entry for each node, which the node
 /// itself renews.
 ///
-/// Nothing waits for it. While it is unavailable, the last known nodes stay in use, for however long.
+/// Nothing waits for it. While it is unavailable, however long that is, the last known nodes stay in use.
 #[derive(Debug)]
 pub struct Registry {
     own: watch::Sender<Option<Announcement>>,

@@ -16,8 +16,8 @@ use crate::{
 
 /// The announcements of other nodes in the registry, until they expire.
 ///
-/// A name belongs to one node. A new run of the program takes it over, as after a restart. But if the previous run then
-/// announces itself again, two nodes have the same name. The first one keeps it, and announcements of the other are
+/// A name belongs to one node. A new run of the program takes it over, for example after a restart. But if the previous run
+/// then announces itself again, two nodes have the same name. The first one keeps it, and announcements of the other are
 /// ignored until those of the first one have expired.
 #[derive(Debug)]
 pub(super) struct Roster {

@@ -68,7 +68,7 @@ impl Keeper {
             error = self.keep(&mut session) => End::Lost(with_causes(&*error)),
         };
         if matches!(end, End::Stopped) {
-            // The entry expires soon in any case.
+            // If this fails, the entry soon expires anyway.
             let _ = timeout(FAREWELL, self.leave(&session.store)).await;
         }
         // Otherwise, tasks of the client would keep running.
@@ -83,7 +83,7 @@ impl Keeper {
         context.set_timeout(ANSWER);
         let store = bucket(&context, &self.options).await?;
         let before = store.stream.get_info().await?.state.last_sequence;
-        // The watch fails when NATS has sent nothing for 10 seconds, as after the bucket was created again.
+        // The watch fails when NATS has sent nothing for 10 seconds, for example after the bucket was created again.
         let watch = store.watch_with_history(">").await?;
         renew(store.clone(), self.own_entry()?).await?;
         Ok(Session { client, store, watch, before })

@@ -81,7 +81,7 @@ impl Authorities {
     }
 }
 
-/// Fails only if there are no roots, as there are no revocation lists.
+/// Fails only if there are no roots. The other possible error is an invalid revocation list, and there are none.
 fn verifier(roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, VerifierBuilderError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()

@@ -75,7 +75,7 @@ impl<'p> Captures<'p> {
     }
 }
 
-/// The error of a text that is not a [`PathRegex`].
+/// The error for text that is not a [`PathRegex`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidRegex {

@@ -20,13 +20,13 @@ use super::{
 };
 use crate::{conn::Control, silence::H2_PREFACE};
 
-/// Frames without content that a client may send beyond what it earns, at once and per second. nghttp2 allows 10,000
+/// Frames without content that a client may send beyond what it earns, in a burst and per second. nghttp2 allows 10,000
 /// of its "glitches" and 330 per second, up from 1000 and 33, but counts fewer kinds of frames. Go queues 10,000
 /// replies to them. nginx accepts 8 MiB of them, which is 490,000 PINGs.
 const MOST_FRAMES: u32 = 10_000;
 const FRAMES_A_SECOND: u32 = 1000;
 
-/// Requests that a client may cancel beyond those that it lets finish, at once and per second. Envoy allows 500 and
+/// Requests that a client may cancel beyond those that it lets finish, in a burst and per second. Envoy allows 500 and
 /// then half of all; nghttp2 allows 1000 and 33 per second.
 const MOST_CANCELLED: u32 = 500;
 const CANCELLED_A_SECOND: u32 = 50;
@@ -55,7 +55,7 @@ pub(super) struct Counted<IO> {
     frames: Allowance,
     cancels: Allowance,
     cancelled: u32,
-    /// What was read in the present turn.
+    /// What was read in the current turn.
     reads: Reads,
 }
 

@@ -27,7 +27,7 @@ const SHORT_READ: usize = 1024;
 /// Frames count as dense if they are shorter than this on average.
 const SHORT_FRAME: usize = 64;
 
-/// What was read from an HTTP/2 connection in the present turn.
+/// What was read from an HTTP/2 connection in the current turn.
 #[derive(Debug)]
 pub(super) struct Reads {
     turns: StreamTurns,

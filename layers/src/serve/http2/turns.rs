@@ -34,10 +34,10 @@ struct TurnsRecord {
     control: Control,
     /// The number of the current turn. Wraps.
     number: AtomicU32,
-    /// A permit for each poll of a stream that is left in this turn, first come, first served. Closed when the
+    /// One permit for each poll of a stream that this turn still allows, first come, first served. Closed when the
     /// connection ends.
     polls: Semaphore,
-    /// Whether the next turn comes soon in any case.
+    /// Whether the next turn comes soon anyway.
     soon: AtomicBool,
     /// Whether streams wait until more has been read.
     postponed: AtomicBool,
