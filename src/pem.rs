@@ -95,7 +95,7 @@ pub enum PemError {
         origin: String,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The parser's error.
         source: Error,
     },
     /// It holds no certificate.

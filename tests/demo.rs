@@ -107,7 +107,7 @@ fn setting_one_port_turns_the_other_off() {
 #[test]
 fn a_signal_stops_proxy_and_backend() {
     let mut demo = Demo::start();
-    // It handles signals before it serves.
+    // The demo handles signals before it serves, so a response shows that it can be stopped.
     assert_in("200 OK", &demo.exchange(b"GET /health HTTP/1.1\r\nHost: demo.localhost\r\nConnection: close\r\n\r\n"));
     // `kill` is a builtin of the shell; not every system has it as a program.
     let interrupt = format!("kill -INT {}", demo.process.id());

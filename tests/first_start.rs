@@ -60,7 +60,7 @@ fn after_a_kill_at_any_moment_the_next_start_succeeds() {
         // Enough homes to be busy whenever the kill comes.
         (0..1000).for_each(|_| start.go());
         let mut reported = vec![start.next_secret().unwrap()];
-        // Only varies the moment. The assertions must hold at any.
+        // Only varies the moment of the kill. The assertions must hold at any moment.
         thread::sleep(Duration::from_micros(moment * 50));
         start.0.kill().unwrap();
         reported.extend(std::iter::from_fn(|| start.next_secret()));

@@ -20,7 +20,7 @@ use crate::admission::Admission;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves the API on `socket` until the future is dropped, which also removes the file of a Unix socket. While clients
-/// hold all other descriptors, connections use those that are held back.
+/// hold all other descriptors, connections use the ones that are held back for them.
 ///
 /// # Errors
 ///

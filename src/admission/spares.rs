@@ -33,8 +33,8 @@ pub fn is_for_node() -> bool {
     FOR_NODE.try_with(|()| ()).is_ok()
 }
 
-/// Unused open descriptors. One is closed when a connection needs a descriptor and is more important than those of
-/// clients. Half are for incoming connections, half for outgoing ones.
+/// Unused open descriptors. One is closed when none is left for a connection that is more important than a client's. Half
+/// are for incoming connections, half for outgoing ones.
 ///
 /// Code that serves clients [restores](Self::restore) them before it opens anything, so the next free descriptor is
 /// held back again.

@@ -1,4 +1,4 @@
-//! Strangers: connections that have not named a served host. Some are closed early when they would keep others out.
+//! Strangers: connections that have not named a served host. Some are closed early, so that they do not keep others out.
 
 use std::{
     collections::VecDeque,

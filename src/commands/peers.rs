@@ -13,7 +13,7 @@ use crate::{
     settings::Settings,
 };
 
-/// Returns the nodes that the node in this home knows, or those that `other` knows, as a table or JSON.
+/// Returns the nodes known to the node in this home, or to `other`, as a table or JSON.
 ///
 /// # Errors
 ///

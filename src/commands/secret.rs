@@ -54,7 +54,7 @@ pub fn secret(settings: &Settings, command: &SecretCommand) -> Result<String, Bo
         SecretCommand::Finish => {
             require_in_home(settings)?;
             finish(&settings.home)?;
-            Ok(format!("rotation finished: the old secret is removed\n{}", apply(settings)?))
+            Ok(format!("rotation finished: the old secret has been removed\n{}", apply(settings)?))
         }
     }
 }

@@ -29,7 +29,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const ACCEPTED_AFTER_STOP: usize = 4096;
 
 impl<S: Stack> WorkerListener<S> {
-    /// Accepts connections until `stop` is set, including those that are pending then.
+    /// Accepts connections until `stop` is set, and then the ones that are already pending, up to a limit.
     pub(super) async fn accept(self: &Arc<Self>, socket: &TcpListener, mut stop: Stop) {
         let is_for_nodes = self.listener.kind() == ListenerKind::Nodes;
         let Process { admission, exhaustion, .. } = &*self.worker.process;
