@@ -25,6 +25,7 @@
 //! | [`demo`] | `pmesh demo` |
 //! | [`telemetry`] | the log and the counters |
 //! | [`file_watch`] | rereads files after they have changed |
+//! | [`page`] | reads files that become the body of a response |
 //! | [`pem`] | reads certificates and keys |
 //! | [`columns`] | formats text in columns |
 //!
@@ -46,6 +47,7 @@ pub mod file_watch;
 pub mod http;
 pub mod mesh;
 pub mod middleware;
+pub mod page;
 pub mod pem;
 pub mod respond;
 pub mod secret;

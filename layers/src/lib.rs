@@ -42,6 +42,8 @@
 //! | [`hsts`] | tells browsers to use HTTPS only | |
 //! | [`client_filter`] | allows and denies clients by address | |
 //! | [`edit_headers`] | sets, adds and removes headers of requests and responses | |
+//! | [`error_pages`] | replaces the bodies of error responses with pages of your own | |
+//! | [`maintenance`] | answers with 503 while a switch is on | |
 //! | [`fixed_response`] | responds with a status and a text, or not at all | |
 //! | [`route`] | picks a service by host, path and conditions; strips prefixes | `regex` for regular expressions |
 //! | [`balance`] | spreads requests over endpoints, with retries and passive health checks | |
@@ -205,7 +207,7 @@
 //! | [`HostName`](host::HostName) | `HostLayer` | `Router`; `SniMatchLayer` over TLS | `Redirect`, `HttpsRedirectLayer` |
 //! | [`ClientAddr`](forwarded::ClientAddr) | `DistrustLayer`, if the client is not the peer | | [`Conditions`](route::Conditions) on clients; [`ClientAddr::of`](forwarded::ClientAddr::of), for your own layers |
 //! | [`Attempts`](balance::Attempts) | your own layer | | `Balance`, which fills it in |
-//! | [`Cause`](respond::Cause), in a response | `RespondLayer` | | your own layers, to log or count failures |
+//! | [`Cause`](respond::Cause), in a response | `RespondLayer` | `ErrorPagesLayer` | your own layers, to log or count failures |
 //! | [`StallTimeouts`](stall::StallTimeouts), in a response | `StallLayer`, or your own service | | `HttpServer` |
 //!
 //! # Types of other crates
@@ -250,6 +252,7 @@ pub mod conn;
 pub mod connect;
 mod durations;
 pub mod edit_headers;
+pub mod error_pages;
 pub mod fixed_response;
 pub mod forwarded;
 mod frame_head;
@@ -263,6 +266,7 @@ pub mod hsts;
 pub mod https_redirect;
 #[cfg(feature = "identity")]
 pub mod identity;
+pub mod maintenance;
 mod missing;
 #[cfg(feature = "node")]
 pub mod node;

@@ -25,6 +25,14 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
         "write response_headers = { x-frame-options = \"DENY\" }; false removes a header",
     ),
     (&["encode", "gzip"], "write compress = true"),
+    (
+        &["error_page", "errorfile", "errorfiles", "errors", "handle_errors"],
+        "write error_pages = { 502 = \"down.html\" }",
+    ),
+    (
+        &["accesscontrolalloworiginlist", "access_control_allow_origin", "cors_policy"],
+        "write cors = { origins = [\"https://example.com\"] }",
+    ),
     (&["ip_allow_list", "ipallowlist", "ip_whitelist"], "write allow = [\"10.0.0.0/8\"]"),
     (
         &["cert", "certificate", "cert_resolver", "certresolver", "key", "ssl_certificate", "ssl_certificate_key"],

@@ -116,6 +116,29 @@ pub(crate) const HEADER: &[Key] = &[
 /// The shape of `request_headers` and `response_headers`.
 const HEADERS: Shape = Shape::Named(&Shape::Either(&[text("VALUE"), SWITCH, Shape::Table(HEADER)]));
 
+/// The keys of `cors`.
+pub(crate) const CORS: &[Key] = &[
+    Key::inner("origins", texts("ORIGIN"), "The origins of these pages, such as https://example.com; \"*\" means all")
+        .required(),
+    Key::inner(
+        "methods",
+        Shape::OneOrMore(Kind::Method),
+        "The methods that they may use besides GET, HEAD and POST; \"*\" means all",
+    ),
+    Key::inner(
+        "headers",
+        texts("NAME"),
+        "The headers that they may send besides those that browsers always allow; \"*\" means all except Authorization",
+    ),
+    Key::inner(
+        "expose_headers",
+        texts("NAME"),
+        "The headers of responses that they may read besides those that browsers always show; \"*\" means all",
+    ),
+    Key::inner("credentials", SWITCH, "Whether they may send cookies and other credentials; default: false"),
+    Key::inner("max_age", MAX_AGE, "How long browsers may remember the answer to a preflight request"),
+];
+
 /// The keys of `hsts`.
 pub(crate) const HSTS: &[Key] = &[
     Key::inner("max_age", MAX_AGE, "How long browsers must use https only"),
@@ -157,8 +180,10 @@ macro_rules! route_keys {
                  get 403"),
             Key::new("deny", Role::Setting, texts("CIDR"),
                 "Addresses and networks of clients that get 403, even if they are in `allow`"),
-            Key::planned("maintenance"),
-            Key::planned("cors"),
+            Key::new("maintenance", Role::Setting, FILE,
+                "A file: while it exists, requests get 503 with its content"),
+            Key::new("cors", Role::Setting, Shape::Table(CORS),
+                "Which pages of other origins may use the responses (CORS)"),
             Key::planned("rate_limit"),
             Key::planned("max_in_flight"),
             Key::planned("basic_auth"),
@@ -178,7 +203,8 @@ macro_rules! route_keys {
             Key::new("redirect_https", Role::Setting, SWITCH, "Whether to redirect requests without TLS to https"),
             Key::new("hsts", Role::Setting, Shape::Either(&[MAX_AGE, Shape::Table(HSTS)]),
                 "How long browsers must use https only (Strict-Transport-Security)"),
-            Key::planned("error_pages"),
+            Key::new("error_pages", Role::Setting, Shape::Named(&Shape::Either(&[FILE, SWITCH])),
+                "Files with the bodies of pmesh's own errors, by status"),
             Key::new("compress", Role::Setting, SWITCH,
                 "Whether to compress text, JSON and the like with zstd, br or gzip, for clients that accept it"),
             Key::planned("buffer"),

@@ -4,7 +4,7 @@ use std::{env, fmt::Write, fs, path::Path};
 
 use super::{
     Fallback, Kind, SETTINGS, Setting,
-    keys::{CERTIFICATE, CHILD_ROUTE, HEADER, HSTS, LISTENER, MATCH, REDIRECT, RESPOND, ROUTE, TLS},
+    keys::{CERTIFICATE, CHILD_ROUTE, CORS, HEADER, HSTS, LISTENER, MATCH, REDIRECT, RESPOND, ROUTE, TLS},
     shape::{Key, Role, Shape},
 };
 
@@ -18,6 +18,7 @@ const TABLES: &[(&str, &[Key])] = &[
     ("`match`", MATCH),
     ("`redirect`, and targets in `[redirects]`", REDIRECT),
     ("`respond`", RESPOND),
+    ("`cors`", CORS),
     ("`hsts`", HSTS),
     ("a header in `request_headers` and `response_headers`", HEADER),
     ("`tls`", TLS),

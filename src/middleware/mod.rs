@@ -1,20 +1,24 @@
 //! What a route puts around its answer: tower layers, in one chain.
 
 mod compress;
+mod cors;
 mod layered;
 
 pub use self::layered::{Answer, Inner, Layered};
 
 use pmesh_layers::{
+    body::ResponseBody,
     edit_headers::{EditRequestHeadersLayer, EditResponseHeadersLayer, HeaderEdits},
+    error_pages::ErrorPagesLayer,
     hsts::HstsLayer,
     https_redirect::HttpsRedirectLayer,
+    maintenance::{MaintenanceLayer, MaintenanceSwitch},
 };
 use tower::ServiceBuilder;
 
 use crate::{
     respond::answer_errors,
-    settings::{Hsts, Middleware, Route},
+    settings::{ErrorPages, Hsts, Middleware, Route},
 };
 
 /// Whether a route puts nothing around its answer.
@@ -22,37 +26,55 @@ pub fn is_bare(route: &Route) -> bool {
     route.hsts.is_none() && !route.redirect_https && route.middleware.is_empty()
 }
 
+/// The state of a route that outlives its services, and that they share.
+#[derive(Debug, Clone, Default)]
+pub struct Shared {
+    /// Whether it is under maintenance.
+    pub maintenance: Option<MaintenanceSwitch<ResponseBody>>,
+}
+
 /// The middleware of a route around its answer. Redirects to https go to `https_port`, or else to 443.
-pub fn around<S: Inner>(answer: S, route: &Route, https_port: Option<u16>) -> Layered {
+pub fn around<S: Inner>(answer: S, route: &Route, https_port: Option<u16>, shared: &Shared) -> Layered {
     let to_https =
         route.redirect_https.then(|| https_port.into_iter().fold(HttpsRedirectLayer::new(), HttpsRedirectLayer::port));
-    layered(answer, route, to_https)
+    layered(answer, route, to_https, shared)
 }
 
 /// The middleware of a route that redirects: it never redirects to https first.
-pub fn around_redirect<S: Inner>(redirect: S, route: &Route) -> Layered {
-    layered(redirect, route, None)
+pub fn around_redirect<S: Inner>(redirect: S, route: &Route, shared: &Shared) -> Layered {
+    layered(redirect, route, None, shared)
 }
 
-fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLayer>) -> Layered {
-    let Middleware { compress, clients, request_headers, response_headers } = &route.middleware;
+fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLayer>, shared: &Shared) -> Layered {
+    let Middleware { compress, clients, cors, error_pages, request_headers, response_headers, maintenance: _ } =
+        &route.middleware;
     let hsts = route.hsts.map(hsts);
     let edits = |edits: &HeaderEdits| (!edits.is_empty()).then(|| edits.clone());
     let response_headers = edits(response_headers).map(EditResponseHeadersLayer::new);
     let request_headers = edits(request_headers).map(EditRequestHeadersLayer::new);
-    let edits_responses = hsts.is_some() || response_headers.is_some();
+    let error_pages = (!error_pages.is_empty()).then(|| pages(error_pages));
+    let edits_responses = hsts.is_some() || response_headers.is_some() || error_pages.is_some();
     Layered::new(
         ServiceBuilder::new()
             .option_layer(hsts)
             .option_layer(response_headers)
+            .option_layer(error_pages)
             // The layers above apply to errors, too: these become responses here.
             .option_layer(edits_responses.then(answer_errors))
             .option_layer(compress.then(compress::layer))
             .option_layer(to_https)
             .option_layer(clients.clone())
+            .option_layer(shared.maintenance.clone().map(MaintenanceLayer::new))
+            .option_layer(cors.as_ref().map(cors::layer))
             .option_layer(request_headers)
             .service(answer),
     )
+}
+
+fn pages(pages: &ErrorPages) -> ErrorPagesLayer<ResponseBody> {
+    // Every status with a page is one of an error.
+    let pages = pages.iter().filter_map(|(status, page)| page.response(*status).ok());
+    pages.fold(ErrorPagesLayer::new(), ErrorPagesLayer::page)
 }
 
 fn hsts(Hsts { max_age, include_subdomains, preload }: Hsts) -> HstsLayer {

@@ -132,6 +132,7 @@ impl Control {
         self.identity.look(&self.process.identity, all);
         let generation = self.process.generation();
         self.reloader.certificates.look(&generation.certificates, all);
+        generation.routes.look_for_maintenance(all);
     }
 
     fn answer(&mut self, ask: Ask) {

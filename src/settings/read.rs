@@ -4,7 +4,7 @@ use std::{path::PathBuf, thread, time::Duration};
 
 use super::{
     Admin, H2c, LogFormat, Mesh, Port, SecretSource, Settings, bind, certificate, named_listener, node,
-    route::{self, RootDefaults},
+    route::{self, ReadPages, RootDefaults},
     values::{AtLeastOne, Fields, Filter, HeadSize, Source, Streams, Workers},
 };
 use crate::config::{Merged, Problem, Problems, Secret, SizeLimit, TimeLimit};
@@ -32,6 +32,7 @@ impl Settings {
             stall_timeout,
             stream_timeout,
             max_body,
+            pages: &ReadPages::default(),
         };
         Self {
             http: merged.read("http", problems).unwrap_or(Port::Off),

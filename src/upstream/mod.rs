@@ -7,6 +7,7 @@ mod by_place;
 mod connect_timeouts;
 mod destination;
 mod endpoints;
+mod maintenance;
 mod proxy;
 mod route_settings;
 mod routes;

@@ -9,11 +9,15 @@ use super::{
     Connections, Endpoints, RouteService, Tables,
     by_place::{ByPlace, name},
     connect_timeouts::ConnectTimeouts,
+    maintenance::MaintenanceFiles,
     proxy::{Proxy, Untunneled, proxy},
     route_settings::RouteSettings,
     trust::Trust,
 };
-use crate::settings::{Answer, Place, Route, Settings};
+use crate::{
+    middleware::Shared,
+    settings::{Answer, Place, Route, Settings},
+};
 
 /// All routes of a configuration, with the services of each worker. Routes that have not changed keep the services and
 /// connections that they had in the previous configuration.
@@ -23,6 +27,7 @@ pub struct Routes {
     /// By worker, then by index in the tables: one for each place.
     services: Box<[Arc<[RouteService<Proxy>]>]>,
     built: Vec<Arc<Built>>,
+    maintenance: MaintenanceFiles,
 }
 
 /// A route, and the services built for it.
@@ -31,6 +36,7 @@ struct Built {
     route: Route,
     settings: RouteSettings,
     endpoints: Vec<Arc<Connections>>,
+    shared: Shared,
     services: Services,
     /// One for each place.
     closers: Vec<Arc<TunnelCloser>>,
@@ -72,11 +78,15 @@ impl Routes {
         let timeouts = ConnectTimeouts::of(settings, trust);
         let common = RouteSettings::of(settings);
         let before = previous.map(Self::by_place).unwrap_or_default();
-        let built = settings.routes.iter().map(|route| Built::of(route, &common, &timeouts, &before, trust, endpoints));
+        let maintenance = MaintenanceFiles::of(&settings.routes, previous.map(|previous| &previous.maintenance));
+        let built = settings.routes.iter().map(|route| {
+            let shared = Shared { maintenance: maintenance.switch(route) };
+            Built::of(route, &common, &timeouts, &before, trust, shared, endpoints)
+        });
         let built = built.collect::<Result<Vec<_>, _>>()?;
         let of_worker = |worker: usize| built.iter().flat_map(|built| built.services(worker)).collect();
         let services = (0..endpoints.workers()).map(of_worker).collect();
-        Ok(Self { tables: Tables::build(settings)?, services, built })
+        Ok(Self { tables: Tables::build(settings)?, services, built, maintenance })
     }
 
     /// The route table of each listener. Its targets are indices into [`services`](Self::services).
@@ -103,6 +113,11 @@ impl Routes {
             }
         }
         all
+    }
+
+    /// Looks which files of `maintenance` exist now. Reads those that have changed, or all.
+    pub fn look_for_maintenance(&self, all: bool) {
+        self.maintenance.look(all);
     }
 
     /// Drops all endpoints that these routes do not lead to.
@@ -158,6 +173,7 @@ impl Built {
         timeouts: &ConnectTimeouts,
         before: &BuiltByPlace<'_>,
         trust: &Trust,
+        shared: Shared,
         endpoints: &mut Endpoints,
     ) -> Result<Arc<Self>, BoxError> {
         let own = route.endpoints().iter().filter(|endpoint| !endpoint.is_mesh());
@@ -177,10 +193,19 @@ impl Built {
         let proxy = |worker| proxy(route, settings, &own, worker, endpoints);
         let services = match &route.answer {
             Answer::Upstream(_) => Services::Proxies((0..endpoints.workers()).map(proxy).collect::<Result<_, _>>()?),
-            Answer::Redirect(redirection) => Services::Answer(RouteService::redirect(redirection, route)?),
-            Answer::Respond(respond) => Services::Answer(RouteService::respond(respond, route, settings.https_port)?),
+            Answer::Redirect(redirection) => Services::Answer(RouteService::redirect(redirection, route, &shared)?),
+            Answer::Respond(respond) => {
+                Services::Answer(RouteService::respond(respond, route, settings.https_port, &shared)?)
+            }
         };
-        Ok(Arc::new(Self { route: route.clone(), settings: settings.clone(), endpoints: own, services, closers }))
+        Ok(Arc::new(Self {
+            route: route.clone(),
+            settings: settings.clone(),
+            endpoints: own,
+            shared,
+            services,
+            closers,
+        }))
     }
 
     fn by_place(self: &Arc<Self>) -> impl Iterator<Item = (Place<'_>, &Route, (&Arc<Self>, &Arc<TunnelCloser>))> {
@@ -194,7 +219,7 @@ impl Built {
             // After a backend's 101, bytes bypass the stack.
             Services::Proxies(proxies) => {
                 let proxy = tunnels.clone().closed_by(closer).layer(proxies[worker].clone());
-                RouteService::proxy(proxy, &self.route, self.settings.https_port)
+                RouteService::proxy(proxy, &self.route, self.settings.https_port, &self.shared)
             }
             Services::Answer(answer) => answer.clone(),
         })

@@ -12,7 +12,7 @@ use pmesh_layers::{
 use tower::{BoxError, Service, util::MapErr};
 
 use crate::{
-    middleware::{self, Answer, Inner, Layered},
+    middleware::{self, Answer, Inner, Layered, Shared},
     settings::{Redirection, Respond, Route},
 };
 
@@ -27,11 +27,11 @@ pub enum RouteService<P> {
 
 impl<P: Inner> RouteService<P> {
     /// Sends requests to `proxy`, through the middleware of the route.
-    pub fn proxy(proxy: P, route: &Route, https_port: Option<u16>) -> Self {
+    pub fn proxy(proxy: P, route: &Route, https_port: Option<u16>, shared: &Shared) -> Self {
         if middleware::is_bare(route) {
             return Self::Proxy(proxy);
         }
-        Self::Layered(middleware::around(proxy, route, https_port))
+        Self::Layered(middleware::around(proxy, route, https_port, shared))
     }
 
     /// Redirects straight to the target, even if the route redirects to https.
@@ -39,11 +39,11 @@ impl<P: Inner> RouteService<P> {
     /// # Errors
     ///
     /// None that validated settings allow.
-    pub fn redirect(redirection: &Redirection, route: &Route) -> Result<Self, NotARedirect> {
+    pub fn redirect(redirection: &Redirection, route: &Route, shared: &Shared) -> Result<Self, NotARedirect> {
         let redirect = Redirect::new(redirection.to.clone()).status(redirection.status)?;
         let redirect = route.prefixes().cloned().fold(redirect, Redirect::prefix);
         let redirect = route.path_regex().cloned().into_iter().fold(redirect, Redirect::regex);
-        Ok(Self::Layered(middleware::around_redirect(boxed(redirect), route)))
+        Ok(Self::Layered(middleware::around_redirect(boxed(redirect), route, shared)))
     }
 
     /// Answers with a fixed response, or with silence.
@@ -51,15 +51,23 @@ impl<P: Inner> RouteService<P> {
     /// # Errors
     ///
     /// None that validated settings allow.
-    pub fn respond(respond: &Respond, route: &Route, https_port: Option<u16>) -> Result<Self, InvalidStatus> {
+    pub fn respond(
+        respond: &Respond,
+        route: &Route,
+        https_port: Option<u16>,
+        shared: &Shared,
+    ) -> Result<Self, InvalidStatus> {
         Ok(Self::Layered(match respond {
             Respond::Silence => Layered::new(boxed(Silence::new())),
             Respond::Fixed { status, body, content_type } => {
-                let mut response = FixedResponse::new(*status)?.content_type(content_type.clone());
-                if let Some(body) = body {
-                    response = response.body(body.clone());
-                }
-                middleware::around(boxed(response), route, https_port)
+                let response = match (body, route.middleware.error_pages.get(status)) {
+                    (Some(body), _) => {
+                        FixedResponse::new(*status)?.content_type(content_type.clone()).body(body.clone())
+                    }
+                    (None, Some(page)) => page.response(*status)?,
+                    (None, None) => FixedResponse::new(*status)?.content_type(content_type.clone()),
+                };
+                middleware::around(boxed(response), route, https_port, shared)
             }
         }))
     }

@@ -37,6 +37,8 @@ mod making_room;
 mod memory;
 mod messages;
 mod middleware;
+mod middleware_cors;
+mod middleware_pages;
 mod ntlm;
 mod options;
 mod pool_age;

@@ -9,6 +9,8 @@ mod include;
 mod inheritance;
 mod listeners;
 mod middleware;
+mod middleware_cors;
+mod middleware_pages;
 mod newcomers;
 mod references;
 mod reload;

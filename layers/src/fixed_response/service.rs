@@ -53,6 +53,28 @@ impl<R> FixedResponse<R> {
     pub fn content_type(self, content_type: HeaderValue) -> Self {
         Self { content_type, ..self }
     }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl<R: From<Bytes>> FixedResponse<R> {
+    /// The response to a request with this method.
+    pub(crate) fn response(&self, method: &Method) -> Response<R> {
+        let has_body = !self.body.is_empty() && !matches!(self.status.as_u16(), 204 | 205 | 304);
+        let is_head = *method == Method::HEAD;
+        let body = if has_body && !is_head { self.body.clone() } else { Bytes::new() };
+        let mut response = Response::new(R::from(body));
+        *response.status_mut() = self.status;
+        if has_body {
+            response.headers_mut().insert(CONTENT_TYPE, self.content_type.clone());
+        }
+        if has_body && is_head {
+            response.headers_mut().insert(CONTENT_LENGTH, self.body.len().into());
+        }
+        response
+    }
 }
 
 impl<R> Clone for FixedResponse<R> {
@@ -86,18 +108,7 @@ impl<R: From<Bytes>, B> Service<Request<B>> for FixedResponse<R> {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let has_body = !self.body.is_empty() && !matches!(self.status.as_u16(), 204 | 205 | 304);
-        let is_head = *request.method() == Method::HEAD;
-        let body = if has_body && !is_head { self.body.clone() } else { Bytes::new() };
-        let mut response = Response::new(R::from(body));
-        *response.status_mut() = self.status;
-        if has_body {
-            response.headers_mut().insert(CONTENT_TYPE, self.content_type.clone());
-        }
-        if has_body && is_head {
-            response.headers_mut().insert(CONTENT_LENGTH, self.body.len().into());
-        }
-        ready(Ok(response))
+        ready(Ok(self.response(request.method())))
     }
 }
 

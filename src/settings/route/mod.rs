@@ -26,7 +26,7 @@ pub use self::{
     answer::Answer,
     hsts::Hsts,
     inherited::Inherited,
-    middleware::Middleware,
+    middleware::{Allowed, Cors, ErrorPages, Middleware},
     order::{Hidden, hidden, in_matching_order},
     place::{Place, ShownPath},
     redirection::Redirection,
@@ -35,6 +35,7 @@ pub use self::{
 };
 pub(super) use self::{
     inherited::inherited,
+    middleware::ReadPages,
     read::{RootDefaults, read},
     scope::Scope,
 };

@@ -8,7 +8,7 @@ use std::{
 use pmesh_layers::route::RoutePath;
 
 use super::{
-    Answer, Hsts, Middleware, Redirection, Route, Scope, answer,
+    Answer, Hsts, Middleware, ReadPages, Redirection, Route, Scope, answer,
     redirection::From,
     requests,
     scope::{redirects, scopes},
@@ -29,6 +29,8 @@ pub(in crate::settings) struct RootDefaults<'a> {
     pub(in crate::settings) stall_timeout: Duration,
     pub(in crate::settings) stream_timeout: Duration,
     pub(in crate::settings) max_body: Option<u64>,
+    /// The pages that have been read so far.
+    pub(in crate::settings) pages: &'a ReadPages,
 }
 
 /// Reads all routes, then all redirects.
@@ -88,7 +90,7 @@ fn redirect(from: &str, scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mu
 fn settings(scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) -> Option<Route> {
     let listeners = requests::listeners(scope, root.named_listeners, problems);
     let hsts = Hsts::read(scope, problems);
-    let middleware = Middleware::read(scope, problems);
+    let middleware = Middleware::read(scope, root.pages, problems);
     let host_header = scope.field("host_header").map(|node| node.read(problems));
     let switch = |key: &str, root, problems: &mut Problems| or(scope.switch(key), root, problems);
     let redirect_https = switch("redirect_https", root.redirect_https, problems);

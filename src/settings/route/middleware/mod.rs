@@ -1,11 +1,20 @@
 //! What a route puts around its answer.
 
 mod clients;
+mod cors;
 mod headers;
+mod pages;
+
+use std::path::PathBuf;
 
 use pmesh_layers::{client_filter::ClientFilterLayer, edit_headers::HeaderEdits};
 
 use self::headers::Message;
+pub(in crate::settings) use self::pages::ReadPages;
+pub use self::{
+    cors::{Allowed, Cors},
+    pages::ErrorPages,
+};
 use super::Scope;
 use crate::config::Problems;
 
@@ -14,8 +23,14 @@ use crate::config::Problems;
 pub struct Middleware {
     /// Whether to compress responses.
     pub compress: bool,
+    /// Pages for errors of pmesh, by status.
+    pub error_pages: ErrorPages,
+    /// The file during whose existence it answers 503.
+    pub maintenance: Option<PathBuf>,
     /// Which clients are allowed, if not all.
     pub clients: Option<ClientFilterLayer>,
+    /// Which pages of other origins may use the responses, if pmesh decides that.
+    pub cors: Option<Cors>,
     /// Changes to the headers of requests.
     pub request_headers: HeaderEdits,
     /// Changes to the headers of responses.
@@ -24,14 +39,20 @@ pub struct Middleware {
 
 impl Middleware {
     /// Reads it. Returns `None` if it is invalid, and reports that.
-    pub(super) fn read(scope: &Scope<'_>, problems: &mut Problems) -> Option<Self> {
+    pub(super) fn read(scope: &Scope<'_>, pages: &ReadPages, problems: &mut Problems) -> Option<Self> {
         let compress = scope.switch("compress").map_or(Some(false), |node| node.read(problems));
         let clients = clients::read(scope, problems);
+        let error_pages = pages::error_pages(scope, pages, problems);
+        let maintenance = pages::maintenance(scope, problems);
+        let cors = Cors::read(scope, problems);
         let request_headers = headers::read(scope, Message::Request, problems);
         let response_headers = headers::read(scope, Message::Response, problems);
         Some(Self {
             compress: compress?,
             clients: clients?,
+            cors: cors?,
+            error_pages: error_pages?,
+            maintenance: maintenance?,
             request_headers: request_headers?,
             response_headers: response_headers?,
         })
